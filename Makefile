@@ -1,0 +1,63 @@
+# One command to run (make dev), one to test (make test). Needs Python 3.11+, git and make; everything else is installed
+# into .venv from requirements.lock, whose hashes are checked.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+NPM    := tests/conformance/node_modules/.installed
+
+.PHONY: dev test test-long check faults bench clean install proto schema lock format
+
+dev: $(STAMP)
+	@exec $(BIN)/rooms-gateway dev
+
+test: $(STAMP) $(if $(shell command -v npm 2>/dev/null),$(NPM))
+	$(BIN)/python -m pytest -m "not long"
+
+# The long proofs: every race, quota and damage test at its full size.
+faults: $(STAMP)
+	$(BIN)/python -m pytest -m long -s tests
+
+test-long: faults
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Generated code is committed, so that neither users nor CI need a protobuf compiler to run the gateway.
+proto: $(STAMP)
+	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --mypy_out=. --grpc_python_out=. --mypy_grpc_out=. $$(cd protos && find gateway -name '*.proto')
+
+schema: $(STAMP)
+	$(BIN)/rooms-gateway schema > schema/schema.graphql
+
+# Needs uv. All supported Pythons and platforms in one file, with hashes and without any index address.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras pyproject.toml -o requirements.lock
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv does not work here: install it (Debian: apt install python3-venv)" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(NPM): tests/conformance/package.json
+	cd tests/conformance && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis tests/conformance/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
