@@ -1,1 +1,1 @@
-
+"""The GraphQL face: unpack, ask the service, convert."""

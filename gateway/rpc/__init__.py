@@ -1,1 +1,1 @@
-
+"""The gRPC face: unpack, ask the service, convert."""

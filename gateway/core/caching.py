@@ -1,0 +1,109 @@
+"""How long answers live, and which answers an event makes old. Does no I/O; time is an argument, in seconds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+
+from gateway.core.events import RoomEventType
+from gateway.core.rooms import Room, RoomStatus
+
+
+class Fence(StrEnum):
+    """What a cached value depends on: the number of the last event that changed it is kept under this word."""
+
+    ROOM = "room"
+    PEOPLE = "people"
+    MEDIA = "media"
+
+
+def fence_of(event_type: RoomEventType) -> Fence:
+    match event_type:
+        case RoomEventType.ROOM_CREATED | RoomEventType.ROOM_ENDED | RoomEventType.ROOM_CHANGED:
+            return Fence.ROOM
+        case (
+            RoomEventType.PARTICIPANT_CONNECTED
+            | RoomEventType.PARTICIPANT_DISCONNECTED
+            | RoomEventType.TRACK_ADDED
+            | RoomEventType.TRACK_REMOVED
+            | RoomEventType.TRACK_ENABLED
+            | RoomEventType.TRACK_DISABLED
+        ):
+            return Fence.PEOPLE
+        case RoomEventType.RECORDING_STARTED | RoomEventType.RECORDING_COMPLETED | RoomEventType.RECORDING_FAILED:
+            return Fence.MEDIA
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """Fresh: served as it is. Then stale: served, and fetched anew behind the answer. Then kept for errors: served,
+    flagged, only when Twilio gives no answer. Each counts from the fetch."""
+
+    fresh_s: float
+    stale_s: float
+    error_s: float
+
+
+# A callback drops a live room's entry at once, so these seconds only bound how long a lost callback can mislead us.
+LIVE_ROOM = Lifetime(fresh_s=5, stale_s=35, error_s=900)
+# A room's only change is its end. https://www.twilio.com/docs/video/api/rooms-resource
+ENDED_ROOM = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
+LIST = Lifetime(fresh_s=1, stale_s=6, error_s=900)
+MISSING_SID_S = 1.0
+MISSING_NAME_S = 0.5
+NAME_S = 2.0
+
+# Twilio's REST has been seen to lag its own callbacks (twilio/twilio-node#593): what was fetched this soon after an event
+# may still show what was before it.
+SETTLING_S = 3.0
+SETTLING = Lifetime(fresh_s=1, stale_s=1, error_s=900)
+
+
+class Freshness(Enum):
+    FRESH = "fresh"
+    STALE = "stale"
+    ON_ERROR = "on error"
+    GONE = "gone"
+
+
+def lifetime_of(room: Room, settled: bool) -> Lifetime:
+    """`settled` is False when the room was fetched within SETTLING_S of the last event that it depends on."""
+    if not settled:
+        return SETTLING
+    return LIVE_ROOM if room.status is RoomStatus.IN_PROGRESS else ENDED_ROOM
+
+
+def freshness(lifetime: Lifetime, age_s: float) -> Freshness:
+    if age_s < lifetime.fresh_s:
+        return Freshness.FRESH
+    if age_s < lifetime.stale_s:
+        return Freshness.STALE
+    if age_s < lifetime.error_s:
+        return Freshness.ON_ERROR
+    return Freshness.GONE
+
+
+class FollowedBy(StrEnum):
+    """How a room's answers are kept true."""
+
+    CALLBACKS = "callbacks"
+    """The room reports to this gateway: a change is seen when it happens."""
+    POLLED = "polled"
+    """The room was made elsewhere without our callback: its answers are as old as the cache allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """When and how an answer was come by."""
+
+    fetched_at: datetime
+    is_stale: bool
+    source: FollowedBy
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRoom:
+    """A room as the service gives it out. Watching from the cursor `as_of` misses nothing that the answer does not show."""
+
+    room: Room
+    freshness: Provenance
+    as_of: str | None
