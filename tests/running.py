@@ -19,8 +19,6 @@ from twilio.request_validator import RequestValidator
 START_LIMIT_S = 20
 ANSWER_LIMIT_S = 10
 
-ROOM_FIELDS = "sid uniqueName status"
-
 
 @dataclass(frozen=True)
 class Reply:
@@ -63,7 +61,7 @@ class Gateway:
 
     async def create_room(self, name: str | None = None, **fields: Any) -> dict[str, Any]:
         variables = {"input": {"uniqueName": name or new_name(), **fields}}
-        document = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { %s } }" % ROOM_FIELDS
+        document = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid uniqueName status } }"
         room: dict[str, Any] = (await self.ask(document, **variables))["createRoom"]
         return room
 
@@ -165,7 +163,9 @@ class Gateway:
 
     async def callback(self, fields: Mapping[str, str], *, auth_token: str | None = None) -> int:
         """Posts a signed callback; its answer's status. Signed by Twilio's own library."""
-        signature = RequestValidator(auth_token or self.auth_token).compute_signature(self.ready["callbacks"], dict(fields))
+        signature = RequestValidator(auth_token or self.auth_token).compute_signature(
+            self.ready["callbacks"], dict(fields)
+        )
         headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
         async with self.http.post(self.ready["callbacks"], data=urlencode(fields), headers=headers) as reply:
             return reply.status

@@ -33,7 +33,9 @@ async def test_a_callback_reaches_a_subscriber_of_every_transport(gateway: Gatew
         assert [message["mode"] for message in started] == ["LIVE", "LIVE"]
         assert (await asyncio.wait_for(stream.read(), ANSWER_LIMIT_S)).WhichOneof("message") == "started"
 
-        fields = gateway.event_fields("participant-connected", room, ParticipantSid=new_sid("PA"), ParticipantIdentity="Ada")
+        fields = gateway.event_fields(
+            "participant-connected", room, ParticipantSid=new_sid("PA"), ParticipantIdentity="Ada"
+        )
         assert await gateway.callback(fields) == 204
 
         [by_websocket] = await take(over_websocket, 1)
