@@ -1,0 +1,59 @@
+"""Twilio under its quota: every call waits here for its turn, which all replicas share."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import asyncio
+import math
+
+from gateway.core.errors import QuotaExceeded
+from gateway.core.ratelimit import Rate
+from gateway.store.limiter import Kind, Limiter
+from gateway.twilio.client import TwilioVideo
+
+T = TypeVar("T")
+
+# How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
+PAUSE_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one account may spend. `patience_s`: how long a call waits for its turn before it is refused."""
+
+    read: Rate
+    write: Rate
+    patience_s: float
+
+
+class Upstream:
+    def __init__(self, twilio: TwilioVideo, limiter: Limiter, budget: Budget) -> None:
+        self._twilio = twilio
+        self._limiter = limiter
+        self._rates = {Kind.READ: budget.read, Kind.WRITE: budget.write}
+        self._patience_us = round(budget.patience_s * 1_000_000)
+
+    async def read(self, call: Callable[[TwilioVideo], Awaitable[T]], *, is_urgent: bool = True) -> T:
+        """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late. What is not urgent (a refresh
+        behind a stale answer) takes a turn only when one is free at once."""
+        return await self._call(Kind.READ, call, self._patience_us if is_urgent else 0)
+
+    async def write(self, call: Callable[[TwilioVideo], Awaitable[T]]) -> T:
+        return await self._call(Kind.WRITE, call, self._patience_us)
+
+    async def _call(self, kind: Kind, call: Callable[[TwilioVideo], Awaitable[T]], patience_us: int) -> T:
+        verdict = await self._limiter.take(kind, self._rates[kind], patience_us)
+        if not verdict.is_allowed:
+            raise QuotaExceeded(
+                f"Twilio's {kind} quota for this account is used up; ask again after retryAfterMs",
+                retry_after_ms=math.ceil(verdict.wait_us / 1000),
+            )
+        if verdict.wait_us:
+            await asyncio.sleep(verdict.wait_us / 1_000_000)
+        try:
+            return await call(self._twilio)
+        except QuotaExceeded as refused:
+            # Somebody else spends from the same account. All replicas hold back, not only this one.
+            await self._limiter.pause(kind, refused.retry_after_ms or PAUSE_MS)
+            raise
