@@ -38,7 +38,8 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
 
 
 class RpcServer:
-    """gRPC on `host` and `port`; 0 picks a free one, which is then in `port`. Raises RuntimeError if it cannot be had.
+    """gRPC on `address`, such as 127.0.0.1:9090; port 0 picks a free one, which is then in `port`. Raises RuntimeError if
+    it cannot be had.
 
     `has_reflection` lets anybody read the protos. `is_port_shared` lets several processes listen on one port.
     """
@@ -47,9 +48,8 @@ class RpcServer:
         self,
         access: Access,
         accounts: Mapping[AccountSid, Account],
+        address: str,
         *,
-        host: str,
-        port: int,
         limits: Limits = Limits(),
         has_reflection: bool = True,
         is_port_shared: bool = False,
@@ -62,8 +62,7 @@ class RpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if has_reflection:
             _add_reflection(self._server, (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME))
-        self.host = host
-        self.port = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        self.port = self._server.add_insecure_port(address)
 
     async def start(self) -> None:
         await self.set_serving(True)

@@ -31,7 +31,7 @@ METHODS = [
 
 @asynccontextmanager
 async def serving(access: Access, **options: Any) -> AsyncIterator[RpcServer]:
-    server = RpcServer(access, {}, **{"host": "127.0.0.1", "port": 0, **options})
+    server = RpcServer(access, {}, "127.0.0.1:0", **options)
     await server.start()
     try:
         yield server
@@ -179,11 +179,11 @@ async def test_a_connection_carries_100_streams(channel: grpc.aio.Channel) -> No
 
 async def test_a_port_in_use_is_refused(access: Access, server: RpcServer) -> None:
     with pytest.raises(RuntimeError, match="bind"):
-        RpcServer(access, {}, host=server.host, port=server.port)
+        RpcServer(access, {}, f"127.0.0.1:{server.port}")
 
 
 async def test_a_port_can_be_shared_by_processes(access: Access) -> None:
     async with serving(access, is_port_shared=True) as server:
-        another = RpcServer(access, {}, host=server.host, port=server.port, is_port_shared=True)
+        another = RpcServer(access, {}, f"127.0.0.1:{server.port}", is_port_shared=True)
 
         assert another.port == server.port
