@@ -55,12 +55,7 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
     api_key = KEY_PREFIX + secrets.token_urlsafe(24)
     http = bind(LOOPBACK, http_port)
     public_url = f"http://{LOOPBACK}:{http.getsockname()[1]}"
-    redis_url = os.environ.get("GATEWAY_REDIS_URL")
-    async with (
-        AsyncExitStack() as stack,
-        asyncio.TaskGroup() as tasks,
-        Sandbox(host=LOOPBACK, port=sandbox_port) as sandbox,
-    ):
+    async with AsyncExitStack() as stack, Sandbox(host=LOOPBACK, port=sandbox_port) as sandbox:
         redis_url = os.environ.get("GATEWAY_REDIS_URL") or (await stack.enter_async_context(EmbeddedServer())).url
         settings = Settings(
             twilio_account_sid=sandbox.account_sid,
@@ -70,11 +65,9 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
             gateway_redis_url=redis_url,
             gateway_api_keys=json.dumps([_row("dev", api_key)]),
         )
-        crowd = []
-
         def on_ready(addresses: Addresses) -> None:
             if people:
-                crowd.append(tasks.create_task(sandbox.people(callback_url(public_url, CALLBACKS_PATH))))
+                sandbox.people(callback_url(public_url, CALLBACKS_PATH))
             twilio = {
                 "base_url": sandbox.url,
                 "account_sid": sandbox.account_sid,
@@ -84,8 +77,6 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
             _greet(addresses, sandbox.url, api_key)
 
         await run(settings, Listen(http, LOOPBACK, grpc_port), Mode(True, True), on_ready, _stop_signal())
-        for task in crowd:
-            task.cancel()
 
 
 @cli.command()

@@ -50,6 +50,10 @@ class Listen:
     grpc_host: str
     grpc_port: int
 
+    @property
+    def grpc_address(self) -> str:
+        return _authority(self.grpc_host, self.grpc_port)
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -84,8 +88,8 @@ async def run(
     async with AsyncExitStack() as stack:
         redis_url = settings.gateway_redis_url
         if redis_url is None:
-            server = EmbeddedServer(durable=True, data_dir=settings.gateway_data_dir)
-            redis_url = (await stack.enter_async_context(server)).url
+            server = await stack.enter_async_context(EmbeddedServer(settings.gateway_data_dir))
+            redis_url = server.url
         connections = Connections(redis_url)
         stack.push_async_callback(connections.aclose)
         if not settings.gateway_allow_eviction:
@@ -110,10 +114,10 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     memory = Memory()
     tail = Tail(events, memory, sealer)
     twilio = TwilioVideo(session, str(settings.twilio_video_base_url), sid, *settings.rest_credentials)
-    upstream = Upstream(twilio, Limiter(connections, sid), _budget(settings))
-    lists = RoomLists(upstream, cache, events, memory, tail, sealer)
+    upstream = Upstream(twilio, Limiter(connections), _budget(settings))
+    lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
-    rooms = Rooms(upstream, cache, events, memory, tail, lists, callback_url)
+    rooms = Rooms(upstream, cache, events, memory, tail, lists, sealer, callback_url)
     ingest = Ingest(events, public_url + CALLBACKS_PATH, settings.auth_tokens)
     return Account(sid, rooms, Feed(events, tail, sealer, rooms), ingest, tail)
 
@@ -163,7 +167,7 @@ async def _listen(
         allow_loopback_origins=mode.allow_loopback_origins,
         deadline_s=settings.gateway_deadline_s,
     )
-    rpc = RpcServer(access, accounts, host=listen.grpc_host, port=listen.grpc_port)
+    rpc = RpcServer(access, accounts, listen.grpc_address, has_reflection=mode.introspection)
     runner = web.AppRunner(build(face, accounts), access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S)
     await runner.setup()
     assert runner.server is not None
@@ -171,7 +175,7 @@ async def _listen(
     server = await asyncio.get_running_loop().create_server(runner.server, sock=listen.http)
     await rpc.start()
     try:
-        on_ready(_addresses(listen.http, rpc, redis_url))
+        on_ready(_addresses(listen, rpc.port, redis_url))
         await stop.wait()
     finally:
         server.close()
@@ -182,15 +186,18 @@ async def _listen(
         await runner.cleanup()
 
 
-def _addresses(http: socket.socket, rpc: RpcServer, redis_url: str) -> Addresses:
-    host, port = http.getsockname()[:2]
-    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _addresses(listen: Listen, grpc_port: int, redis_url: str) -> Addresses:
+    authority = _authority(*listen.http.getsockname()[:2])
     graphql = f"http://{authority}/graphql"
     return Addresses(
         graphql=graphql,
         ws=f"ws://{authority}/graphql",
         sse=graphql,
-        grpc=f"{rpc.host}:{rpc.port}",
+        grpc=_authority(listen.grpc_host, grpc_port),
         callbacks=f"http://{authority}{CALLBACKS_PATH}",
         console=f"http://{authority}/",
         redis=redis_url,

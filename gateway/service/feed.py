@@ -76,10 +76,10 @@ class Feed:
     async def _start(self, wanted: Place | None) -> _Start:
         if wanted is None:
             return _Start(self._tail.place, StreamMode.LIVE)
-        reason = None if self._tail.holds(wanted) else await self._events.check(wanted)
-        if reason is None:
-            return _Start(wanted, StreamMode.RESUMED)
-        return _Start(self._tail.place, StreamMode.RESYNC, reason)
+        found = None if self._tail.holds(wanted) else await self._events.check(wanted)
+        if isinstance(found, ResyncReason):
+            return _Start(self._tail.place, StreamMode.RESYNC, found)
+        return _Start(wanted, StreamMode.RESUMED)
 
     async def _follow(
         self, bell: Bell, place: Place, types: frozenset[RoomEventType] | None

@@ -7,9 +7,9 @@ from enum import StrEnum
 import structlog
 
 from gateway.core.errors import PermissionDenied
-from gateway.service.tail import Tail
 from gateway.store.eventlog import EventLog
-from gateway.twilio import callbacks, signature
+from gateway.twilio import callbacks
+from gateway.twilio.signature import is_valid
 
 log = structlog.get_logger()
 
@@ -18,7 +18,8 @@ class Outcome(StrEnum):
     LOGGED = "logged"
     REPEATED = "repeated"
     IGNORED = "ignored"
-    TOO_LATE = "too late"
+    EXPIRED = "expired"
+    """So old that nobody can tell whether it was logged before."""
 
 
 class Ingest:
@@ -40,12 +41,14 @@ class Ingest:
         UpstreamUnavailable when the log cannot be written.
         """
         url = f"{self._url}?{query}" if query else self._url
-        if not is_signed(self._auth_tokens, url, fields if is_form else (), signature):
+        if not is_valid(self._auth_tokens, url, fields if is_form else (), signature):
             log.warning("callback.forged")
             raise PermissionDenied("the signature does not hold; check the auth token and GATEWAY_PUBLIC_URL")
         callback = callbacks.parse(fields, datetime.now(UTC))
-        if callback.event is None:
-            log.info("callback.ignored")
+        if isinstance(callback, callbacks.Ignored):
             return Outcome.IGNORED
+        if callback.age is callbacks.Age.EXPIRED:
+            log.warning("callback.expired", room_sid=callback.event.room_sid)
+            return Outcome.EXPIRED
         appended = await self._events.append(callback.event, callback.dedupe)
         return Outcome.LOGGED if appended.is_new else Outcome.REPEATED

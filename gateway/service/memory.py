@@ -5,10 +5,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from gateway.core.caching import SETTLING_S, Fence, fence_of
-from gateway.core.events import RoomEventType, end_of
+from gateway.core.events import RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import RoomSid
 from gateway.store.cache import CachedRoom
-from gateway.store.eventlog import Logged
 
 ROOMS_LIMIT = 10_000
 """As many as an account may have in progress. https://www.twilio.com/docs/video/programmable-video-limits"""
@@ -91,9 +90,8 @@ class Memory:
         """Whether the room's last change is long enough ago for Twilio's REST to show it."""
         return time.monotonic() - self._touched.of(sid).heard_at > SETTLING_S
 
-    def apply(self, logged: Logged) -> None:
-        """Takes an entry of the log in. Harmless when it comes twice, or after a newer one."""
-        event, n = logged.event, logged.place.n
+    def apply(self, event: RoomEvent, n: int) -> None:
+        """Takes the log's entry n in. Harmless when it comes twice, or after a newer one."""
         if fence_of(event.type) is not Fence.ROOM or (event.late and end_of(event) is None):
             return
         mark = Mark(n, time.monotonic())

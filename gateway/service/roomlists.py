@@ -21,7 +21,6 @@ from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
 from gateway.service.upstream import Upstream
 from gateway.store.cache import CachedRoom, RoomCache
-from gateway.store.eventlog import EventLog
 
 PAGES_LIMIT = 1_000
 
@@ -54,12 +53,9 @@ class ListPage:
 
 
 class RoomLists:
-    def __init__(
-        self, upstream: Upstream, cache: RoomCache, events: EventLog, memory: Memory, tail: Tail, sealer: Sealer
-    ) -> None:
+    def __init__(self, upstream: Upstream, cache: RoomCache, memory: Memory, tail: Tail, sealer: Sealer) -> None:
         self._upstream = upstream
         self._cache = cache
-        self._events = events
         self._memory = memory
         self._tail = tail
         self._sealer = sealer
@@ -92,8 +88,6 @@ class RoomLists:
         position = msgspec.json.decode(self._sealer.page_position(after), type=_Position)
         if position.filter_digest != digest:
             raise InvalidArgument("after belongs to a list with other filters; use it with the filters it came from")
-        # At the start of one of Twilio's pages the size is ours to choose only for the very first page: a later page's
-        # token already fixes it.
         return position
 
     def _cursor(self, position: _Position, fetched: _Fetched, offset: int) -> str:
@@ -124,13 +118,14 @@ class RoomLists:
 
     async def _fetch(self, wanted: RoomFilter, position: _Position, *, is_urgent: bool) -> _Fetched:
         version = self._memory.list_version
-        head = await self._events.head()
+        seen_n = self._tail.place.n
         as_of = self._tail.as_of()
         fetched_at = time.time()
         page = await self._upstream.read(
-            lambda twilio: twilio.list_rooms(wanted, position.size, position.query), is_urgent=is_urgent
+            lambda twilio, limit_s: twilio.list_rooms(wanted, position.size, position.query, deadline_s=limit_s),
+            is_urgent=is_urgent,
         )
-        rooms = tuple(CachedRoom(room, fetched_at, head.n, as_of, is_settled=False) for room in page.rooms)
+        rooms = tuple(CachedRoom(room, fetched_at, seen_n, as_of, settled=False) for room in page.rooms)
         fetched = _Fetched(rooms, page.next_query, fetched_at, version)
         key = (wanted, position.size, position.query)
         self._pages[key] = fetched

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import structlog
 
 from gateway.core.caching import FollowedBy, Freshness, Provenance, SeenRoom, freshness, lifetime_of
+from gateway.core.cursors import Sealer
 from gateway.core.errors import (
     AlreadyExists,
     DeadlineExceeded,
@@ -33,7 +34,7 @@ from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
 from gateway.service.upstream import Upstream
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
-from gateway.store.eventlog import EventLog, Logged
+from gateway.store.eventlog import EventLog
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class Rooms:
         memory: Memory,
         tail: Tail,
         lists: RoomLists,
+        sealer: Sealer,
         status_callback: str,
     ) -> None:
         self._upstream = upstream
@@ -64,6 +66,7 @@ class Rooms:
         self._memory = memory
         self._tail = tail
         self._lists = lists
+        self._sealer = sealer
         self._status_callback = status_callback
         self._reads = SingleFlight[_Found | None]()
         self._writes = SingleFlight[SeenRoom]()
@@ -142,7 +145,7 @@ class Rooms:
                 is_stale,
                 FollowedBy.CALLBACKS if follows else FollowedBy.POLLED,
             ),
-            value.as_of,
+            None if value.as_of is None else self._sealer.cursor(value.as_of),
         )
 
     async def _find(self, ref: RoomRef) -> _Found | None:
@@ -190,18 +193,18 @@ class Rooms:
         as_of = self._tail.as_of()
         fetched_at = time.time()
         try:
-            room = await self._upstream.read(lambda twilio: twilio.fetch_room(sid), is_urgent=is_urgent)
+            room = await self._upstream.read(lambda twilio, limit_s: twilio.fetch_room(sid, deadline_s=limit_s), is_urgent=is_urgent)
         except NotFound:
             if was_told:
                 # Twilio itself told us of the room a moment ago. https://github.com/twilio/twilio-node/issues/593
                 raise UpstreamUnavailable("Twilio does not show this room yet; ask again", retry_after_ms=1000) from None
             await self._cache.put_missing(sid)
             return None
-        return _Found(await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, is_settled=self._memory.is_settled(sid))))
+        return _Found(await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, self._memory.is_settled(sid))))
 
     async def _keep(self, value: CachedRoom) -> CachedRoom:
         """Puts a fetched room into the caches that still want it. The value as it may be shown: with its end, if told."""
-        kept = await self._cache.put(value)
+        kept = await self._cache.put(value.room.sid, value)
         value = replace(value, room=merge_end(value.room, kept.ended))
         self._memory.put(value)
         return value
@@ -219,15 +222,15 @@ class Rooms:
         return await self._reads.share((name, self._memory.name_touched(name)), lambda: self._fetch_by_name(name))
 
     async def _fetch_by_name(self, name: str) -> _Found | None:
-        head = await self._events.head()
+        seen_n = self._tail.place.n
         as_of = self._tail.as_of()
         fetched_at = time.time()
-        room = await self._upstream.read(lambda twilio: twilio.find_room(name))
+        room = await self._upstream.read(lambda twilio, limit_s: twilio.find_room(name, deadline_s=limit_s))
         if room is None:
             await self._cache.put_name(name, None)
             return None
         is_settled = self._memory.is_settled(room.sid)
-        value = await self._keep(CachedRoom(room, fetched_at, head.n, as_of, is_settled=is_settled))
+        value = await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, is_settled))
         if value.room.status is not RoomStatus.IN_PROGRESS:
             # Twilio's list lags the end it told us of: the name belongs to nobody, or to a room the list does not show yet.
             return None
@@ -236,7 +239,9 @@ class Rooms:
 
     async def _create(self, new: NewRoom) -> SeenRoom:
         try:
-            room = await self._upstream.write(lambda twilio: twilio.create_room(new, self._status_callback))
+            room = await self._upstream.write(
+                lambda twilio, limit_s: twilio.create_room(new, self._status_callback, deadline_s=limit_s)
+            )
         except AlreadyExists as exc:
             raise await self._name_taken(new, exc) from exc
         return await self._record(room)
@@ -248,7 +253,8 @@ class Rooms:
         return AlreadyExists(f"a room in progress{which} has this uniqueName; use it, or choose another", twilio=exc.twilio)
 
     async def _complete(self, sid: RoomSid) -> SeenRoom:
-        return await self._record(await self._upstream.write(lambda twilio: twilio.complete_room(sid)))
+        room = await self._upstream.write(lambda twilio, limit_s: twilio.complete_room(sid, deadline_s=limit_s))
+        return await self._record(room)
 
     async def _record(self, room: Room) -> SeenRoom:
         """Logs our own change with Twilio's answer before the caller hears of it, so that he reads what he wrote."""
@@ -263,18 +269,18 @@ class Rooms:
             room_type=room.type,
             room=room,
         )
-        value = CachedRoom(room, time.time(), 0, self._tail.as_of(), is_settled=True)
+        value = CachedRoom(room, time.time(), 0, self._tail.as_of(), settled=True)
         try:
-            appended = await self._events.append(event, uuid.uuid4().hex, value)
+            appended = await self._events.append(event, uuid.uuid4().hex, room=value)
         except UpstreamUnavailable as exc:
             # Twilio has done it; an error now would tell the caller otherwise.
             log.error("mutation.unrecorded", room_sid=room.sid, reason=exc.message)
             return self._seen(value, is_stale=False)
         value = replace(value, seen_n=appended.place.n)
-        self._memory.apply(Logged(appended.place, event, time.time(), 0))
+        self._memory.apply(event, appended.place.n)
         self._memory.put(value)
         return self._seen(value, is_stale=False)
 
 
 def _freshness(value: CachedRoom) -> Freshness:
-    return freshness(lifetime_of(value.room, value.is_settled), time.time() - value.fetched_at)
+    return freshness(lifetime_of(value.room, value.settled), time.time() - value.fetched_at)

@@ -120,12 +120,12 @@ class Tail:
         index = place.n - self.floor.n - 1
         return 0 <= index < len(self._ring) and self._ring[index].logged.place == place
 
-    def as_of(self) -> str | None:
-        """The cursor from which watching misses nothing that a fetch begun now does not show."""
+    def as_of(self) -> Place | None:
+        """The place from which watching misses nothing that a fetch begun now does not show."""
         if self._floor is None:
             return None
         index = bisect_right(self._ring, time.monotonic() - REST_LAG_S, key=lambda entry: entry.heard_at)
-        return self._ring[index - 1].cursor if index else self._sealer.cursor(self._floor)
+        return self._ring[index - 1].logged.place if index else self._floor
 
     @contextmanager
     def bell(self, room_sid: RoomSid | None) -> Iterator[Bell]:
@@ -166,8 +166,7 @@ class Tail:
             self._memory.prove()
             if time.monotonic() - checked_at > CHECK_S:
                 checked_at = time.monotonic()
-                if (reason := await self._events.check(self.place)) is not None:
-                    await self._begin_anew(reason)
+                await self._check()
 
     async def _take_up(self) -> None:
         """Opens the log, and goes on from where this process was, if that place still holds."""
@@ -175,8 +174,16 @@ class Tail:
         if self._floor is None:
             await self._load()
             self._ready.set()
-        elif (reason := await self._events.check(self.place)) is not None:
-            await self._begin_anew(reason)
+        else:
+            await self._check()
+
+    async def _check(self) -> None:
+        """Looks whether this process' own place still holds, as for a client's cursor."""
+        found = await self._events.check(self.place)
+        if isinstance(found, ResyncReason):
+            await self._begin_anew(found)
+        else:
+            self.floor_at = found.complete_since
 
     async def _begin_anew(self, reason: ResyncReason) -> None:
         log.warning("tail.resync", reason=reason)
@@ -190,23 +197,23 @@ class Tail:
         """Fills the ring with the newest entries. The ring's floor is the place before its first one."""
         head = await self._events.open()
         entries = await self._events.read_last(RING_ENTRIES)
-        entries = [entry for entry in entries if entry.place.epoch == head.epoch]
-        self.floor_at = await self._events.floor_at()
+        entries = [entry for entry in entries if entry.place.epoch == head.place.epoch]
+        self.floor_at = head.complete_since
         if not entries:
-            self._floor = Place(head.epoch, head.n, NO_TAG)
+            self._floor = head.place
         elif entries[0].place.n == head.base + 1:
-            self._floor = Place(head.epoch, head.base, NO_TAG)
+            self._floor = Place(head.place.epoch, head.base, NO_TAG)
         else:
             self._floor = entries.pop(0).place
         self._ring, self._ring_bytes = [], 0
         # As if they had been heard when they were logged; Redis' clock and ours need to agree only here.
-        self._apply(entries, [time.monotonic() - max(0.0, time.time() - logged.logged_at) for logged in entries])
+        self._apply(entries, [time.monotonic() - max(0.0, time.time() - logged.logged_at.timestamp()) for logged in entries])
 
     def _apply(self, entries: list[Logged], heard_at: list[float] | None = None) -> None:
         moments = heard_at or [time.monotonic()] * len(entries)
         for logged, moment in zip(entries, moments, strict=True):
             # Memory first: whoever is woken below must not be told of the room as it was.
-            self._memory.apply(logged)
+            self._memory.apply(logged.event, logged.place.n)
             self._ring.append(Entry(logged, self._sealer.cursor(logged.place), moment))
             self._ring_bytes += logged.size
         self._trim()

@@ -1,0 +1,54 @@
+"""The names of an account's keys. Does no I/O.
+
+All share one hash tag, so that a script finds every key it names on one shard of a cluster.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.core.rooms import AccountSid, RoomSid
+
+RateKind = Literal["read", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    account_sid: AccountSid
+
+    @property
+    def log(self) -> str:
+        return f"rg:{{{self.account_sid}}}:log"
+
+    @property
+    def meta(self) -> str:
+        return f"rg:{{{self.account_sid}}}:log:meta"
+
+    def room_log(self, sid: RoomSid) -> str:
+        return f"rg:{{{self.account_sid}}}:room:{sid}:log"
+
+    def versions(self, sid: RoomSid) -> str:
+        return f"rg:{{{self.account_sid}}}:room:{sid}:v"
+
+    def end(self, sid: RoomSid) -> str:
+        return f"rg:{{{self.account_sid}}}:room:{sid}:end"
+
+    def seen(self, dedupe_hash: str) -> str:
+        return f"rg:{{{self.account_sid}}}:seen:{dedupe_hash}"
+
+    def room(self, sid: RoomSid) -> str:
+        return f"rg:{{{self.account_sid}}}:cache:room:{sid}"
+
+    def name(self, name: str) -> str:
+        return f"rg:{{{self.account_sid}}}:name:{name}"
+
+    def rate(self, kind: RateKind) -> str:
+        return f"rg:{{{self.account_sid}}}:rate:{kind}"
+
+    def pause(self, kind: RateKind) -> str:
+        return f"rg:{{{self.account_sid}}}:rate:{kind}:pause"
+
+
+def dedupe_hash(dedupe: str) -> str:
+    """What stands for a callback in keys and entries; 16 bytes leave no room for two that meet by chance."""
+    return hashlib.blake2b(dedupe.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,89 @@
+-- What the scripts of the log share: where the log stands, and whether that can be believed. Nothing here writes but `begin`.
+--
+-- The head is the hash `log:meta`: epoch, n (the last number given out), base (the number before the epoch's first), at (when
+-- it began, ms). Numbers are microseconds of the server's clock at the epoch's beginning and count up from there, so they
+-- stay below 2^53 and Lua counts them exactly; they are printed by `digits`, never by `..`, which says 1.7636e+15.
+
+local time = redis.call('TIME')
+local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now_ms = math.floor(now_us / 1000)
+-- Ten years ahead of the clock is no number of ours: what holds one is damaged and counts as lost.
+local limit = now_us + 315576000000000
+
+local function digits(n)
+  return string.format('%.0f', n)
+end
+
+local function number_of(text)
+  local n = text and string.match(text, '^%d+$') and tonumber(text)
+  return n and n < limit and n or nil
+end
+
+local function kind_of(key)
+  return redis.call('TYPE', key).ok
+end
+
+-- What to keep of a key that must be of one kind: a person may have put anything there.
+local function make_way(key, kind)
+  local found = kind_of(key)
+  if found ~= kind and found ~= 'none' then
+    redis.call('DEL', key)
+  end
+end
+
+local function part(info, name)
+  for i = 1, #info, 2 do
+    if info[i] == name then
+      return info[i + 1]
+    end
+  end
+end
+
+-- The last number that a stream gave out (0: none), and the last one that was deleted by hand. The first is nil for a key
+-- that cannot be our stream. Not the last entry's id: trimming and XDEL take entries away, but their ids stay used up.
+local function last_of(key)
+  local kind = kind_of(key)
+  if kind == 'none' then
+    return 0, 0
+  elseif kind ~= 'stream' then
+    return nil, 0
+  end
+  local info = redis.call('XINFO', 'STREAM', key)
+  local deleted = part(info, 'max-deleted-entry-id')
+  return number_of(string.match(part(info, 'last-generated-id'), '^%d+')),
+    deleted and tonumber(string.match(deleted, '^%d+')) or 0
+end
+
+local function kept_head(meta)
+  if kind_of(meta) ~= 'hash' then
+    return nil
+  end
+  local kept = redis.call('HMGET', meta, 'epoch', 'n', 'base', 'at')
+  local n, base, at = number_of(kept[2]), number_of(kept[3]), number_of(kept[4])
+  if kept[1] and string.match(kept[1], '^%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x$') and n and base and at and base <= n then
+    return { epoch = kept[1], n = n, base = base, at = at }
+  end
+end
+
+-- The head that log and meta agree on, or one of a new epoch (`is_new`), which `begin` still has to write. They agree when
+-- the log ends at n, or has nothing yet of an epoch that just began; anything else means that one of them was lost, restored
+-- or meddled with, and old cursors must not be believed. `room_last`: the last number of a room's stream that is about to be
+-- written; nil when there is none.
+local function ask_head(log, meta, epoch, room_last)
+  local head, log_last = kept_head(meta), last_of(log)
+  if head and log_last
+    and (log_last == head.n or (head.n == head.base and log_last < head.n))
+    and (room_last or 0) <= head.n then
+    return head
+  end
+  local base = math.max(now_us, (log_last or 0) + 1, (room_last or 0) + 1, (head and head.n or 0) + 1)
+  return { epoch = epoch, n = base, base = base, at = now_ms, is_new = true, is_log_lost = log_last == nil }
+end
+
+local function begin(head, log, meta)
+  if head.is_log_lost then
+    redis.call('DEL', log)
+  end
+  redis.call('DEL', meta)
+  redis.call('HSET', meta, 'epoch', head.epoch, 'n', digits(head.n), 'base', digits(head.base), 'at', digits(head.at))
+end

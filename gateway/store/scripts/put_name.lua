@@ -1,0 +1,12 @@
+-- Point a name at the room that Twilio lists under it, or remember that it lists none.
+-- KEYS: name, and the room's end when there is a room · ARGV: SID or '' · lifetime, ms
+-- Answers: whether it was kept. A pointer is never overwritten: an event may have set it since the fetch began.
+local name, tombstone = KEYS[1], KEYS[2]
+if tombstone and redis.call('EXISTS', tombstone) == 1 then
+  return 0
+end
+if redis.call('TYPE', name).ok == 'string' and (ARGV[1] == '' or redis.call('GET', name) ~= '') then
+  return 0
+end
+redis.call('SET', name, ARGV[1], 'PX', ARGV[2])
+return 1

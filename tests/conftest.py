@@ -1,0 +1,30 @@
+"""One real valkey-server for the whole session, emptied before each test that uses it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.store.connection import Connections
+from gateway.store.embedded import EmbeddedServer
+
+
+@pytest.fixture(scope="session")
+async def shared_connections() -> AsyncIterator[tuple[str, Connections]]:
+    async with EmbeddedServer() as server:
+        connections = Connections(server.url)
+        yield server.url, connections
+        await connections.aclose()
+
+
+@pytest.fixture
+async def connections(shared_connections: tuple[str, Connections]) -> Connections:
+    """Connections to an empty server."""
+    _, connections = shared_connections
+    await connections.commands.flushall()
+    return connections
+
+
+@pytest.fixture
+async def redis_url(shared_connections: tuple[str, Connections], connections: Connections) -> str:
+    """The address of an empty server."""
+    return shared_connections[0]
