@@ -38,7 +38,8 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
 
 
 class RpcServer:
-    """gRPC on `address`, such as 127.0.0.1:50051; port 0 picks a free one. Raises RuntimeError if it cannot be had.
+    """gRPC on `address`, such as 127.0.0.1:9090; port 0 picks a free one, which is then in `port`. Raises RuntimeError if
+    it cannot be had.
 
     `has_reflection` lets anybody read the protos. `is_port_shared` lets several processes listen on one port.
     """
