@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.core.cursors import Sealer
 from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
-from gateway.gql.view import GraphQLFace
+from gateway.gql.face import GraphQLFace
 from gateway.rpc.server import RpcServer
 from gateway.service.access import Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
@@ -181,7 +181,7 @@ async def _listen(
         server.close()
         for account in accounts.values():
             account.tail.close()
-        await face.close()
+        await face.aclose()
         await rpc.stop()
         await runner.cleanup()
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway.core.rooms import AccountSid
-from gateway.gql.view import GraphQLFace
+from gateway.gql.face import GraphQLFace
 from gateway.service.accounts import Account
 from gateway.web import callbacks
 from gateway.web.health import Health
@@ -22,5 +22,5 @@ def build(face: GraphQLFace, accounts: Mapping[AccountSid, Account]) -> web.Appl
     receive = callbacks.Callbacks(accounts)
     app.router.add_post(callbacks.PATH, receive)
     app.router.add_get(callbacks.PATH, receive, allow_head=False)
-    face.routes(app)
+    face.mount(app)
     return app
