@@ -205,6 +205,7 @@ class Tail:
             self._floor = Place(head.place.epoch, head.base, NO_TAG)
         else:
             self._floor = entries.pop(0).place
+        self._memory.prove()
         self._ring, self._ring_bytes = [], 0
         # As if they had been heard when they were logged; Redis' clock and ours need to agree only here.
         self._apply(

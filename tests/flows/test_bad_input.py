@@ -121,7 +121,7 @@ async def test_a_subscription_to_a_name_nobody_has_is_not_found(gateway: Gateway
 async def test_a_body_over_the_limit_is_refused(gateway: Gateway) -> None:
     reply = await gateway.post("{ __typename }" + " " * 70_000)
     assert reply.status == 413
-    assert "64" in str(reply.body)
+    assert "send less" in str(reply.body)
     fields = gateway.event_fields("room-ended", new_sid(), Padding="x" * 70_000)
     assert await gateway.callback(fields) == 413
 
@@ -160,7 +160,7 @@ async def test_without_a_known_key_nobody_gets_in(gateway: Gateway, credential: 
         (pb.CreateRoomRequest(max_participants=51), "INVALID_ARGUMENT"),
         (pb.CreateRoomRequest(max_participants=0), "INVALID_ARGUMENT"),
         (pb.CreateRoomRequest(type=99), "INVALID_ARGUMENT"),
-        (pb.ListRoomsRequest(page_size=101), "INVALID_ARGUMENT"),
+        (pb.ListRoomsRequest(page_size=-1), "INVALID_ARGUMENT"),
         (pb.ListRoomsRequest(page_token="nonsense"), "INVALID_ARGUMENT"),
         (pb.BatchGetRoomsRequest(rooms=["x"] * 101), "INVALID_ARGUMENT"),
     ],

@@ -9,7 +9,7 @@ from tests.running import ANSWER_LIMIT_S, Gateway, first, new_sid, take
 
 WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
     __typename cursor prev
-    ... on StreamStarted { mode roomSid }
+    ... on StreamStarted { mode }
     ... on ResyncRequired { reason }
     ... on RoomEvent { type roomSid roomName sequenceNumber source late }
     ... on ParticipantConnected { participant { sid identity } }
