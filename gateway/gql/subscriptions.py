@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
 
 import strawberry
 from strawberry import UNSET, Info
@@ -12,7 +11,7 @@ from gateway.core import caching, events, rooms
 from gateway.core.errors import InvalidArgument
 from gateway.gql.context import Context
 from gateway.gql.inputs import given
-from gateway.gql.types import BigInt, Room, view
+from gateway.gql.types import BigInt, Room, id_of, view
 
 
 @strawberry.interface(description="`prev` is the cursor of the event before it on this subscription.")
@@ -66,11 +65,39 @@ class RoomEnded(RoomEvent):
     room_duration: int | None = strawberry.field(description="Seconds.")
 
 
+@strawberry.type(description="Who an event is about.")
+class EventParticipant:
+    sid: strawberry.ID | None
+    identity: str | None
+    status: str | None
+    duration: int | None = strawberry.field(description="Seconds; when somebody disconnects.")
+
+
+@strawberry.type(description="What an event is about.")
+class EventTrack:
+    sid: strawberry.ID | None
+    kind: events.TrackKind | None
+    name: str | None
+
+
+@strawberry.type
+class EventRecording:
+    sid: strawberry.ID | None
+    source_sid: strawberry.ID | None = strawberry.field(description="The track that is recorded.")
+    uri: str | None
+    container: str | None
+    codec: str | None
+    offset_ms: BigInt | None = strawberry.field(description="Milliseconds since Twilio Video's epoch.")
+    media_uri: str | None
+    media_external_location: str | None
+    duration: int | None = strawberry.field(description="Seconds.")
+    size: BigInt | None = strawberry.field(description="Bytes.")
+    failed_operation: str | None
+
+
 @strawberry.interface
 class ParticipantEvent(RoomEvent):
-    participant_sid: strawberry.ID | None
-    participant_identity: str | None
-    participant_status: str | None
+    participant: EventParticipant
 
 
 @strawberry.type
@@ -80,14 +107,12 @@ class ParticipantConnected(ParticipantEvent):
 
 @strawberry.type
 class ParticipantDisconnected(ParticipantEvent):
-    participant_duration: int | None = strawberry.field(description="Seconds.")
+    pass
 
 
 @strawberry.interface
 class TrackEvent(ParticipantEvent):
-    track_sid: strawberry.ID | None
-    track_kind: events.TrackKind | None
-    track_name: str | None
+    track: EventTrack
 
 
 @strawberry.type
@@ -112,16 +137,9 @@ class TrackDisabled(TrackEvent):
 
 @strawberry.interface
 class RecordingEvent(RoomEvent):
-    recording_sid: strawberry.ID | None
-    source_sid: strawberry.ID | None
-    recording_uri: str | None
-    participant_sid: strawberry.ID | None
-    participant_identity: str | None
-    track_kind: events.TrackKind | None
-    track_name: str | None
-    container: str | None
-    codec: str | None
-    offset_ms: BigInt | None = strawberry.field(description="Milliseconds since Twilio Video's epoch.")
+    participant: EventParticipant
+    track: EventTrack
+    recording: EventRecording
 
 
 @strawberry.type
@@ -131,15 +149,12 @@ class RecordingStarted(RecordingEvent):
 
 @strawberry.type
 class RecordingCompleted(RecordingEvent):
-    media_uri: str | None
-    media_external_location: str | None
-    recording_duration: int | None = strawberry.field(description="Seconds.")
-    recording_size: BigInt | None = strawberry.field(description="Bytes.")
+    pass
 
 
 @strawberry.type
 class RecordingFailed(RecordingEvent):
-    failed_operation: str | None
+    pass
 
 
 @strawberry.type(description="Our own mutation, with the room as Twilio answered it.")
@@ -180,11 +195,42 @@ def message_of(message: events.StreamMessage) -> StreamMessage:
 
 def _event_of(delivered: events.Delivered) -> RoomEvent:
     event = delivered.event
-    others: dict[str, Any] = {"cursor": delivered.cursor, "prev": delivered.prev}
-    if event.type is events.RoomEventType.ROOM_CHANGED and event.room is not None:
-        told = caching.Provenance(event.at, is_stale=False, source=caching.FollowedBy.CALLBACKS)
-        others["room"] = Room.of(caching.SeenRoom(event.room, told, delivered.cursor))
-    return view(EVENT_TYPES[event.type], event, **others)
+    shown = EVENT_TYPES[event.type]
+    parts: dict[str, object] = {"cursor": delivered.cursor, "prev": delivered.prev}
+    if issubclass(shown, ParticipantEvent | RecordingEvent):
+        parts["participant"] = EventParticipant(
+            sid=id_of(event.participant_sid),
+            identity=event.participant_identity,
+            status=event.participant_status,
+            duration=event.participant_duration,
+        )
+    if issubclass(shown, TrackEvent | RecordingEvent):
+        parts["track"] = EventTrack(sid=id_of(event.track_sid), kind=event.track_kind, name=event.track_name)
+    if issubclass(shown, RecordingEvent):
+        parts["recording"] = _recording_of(event)
+    if issubclass(shown, RoomChanged):
+        parts["room"] = _room_of(delivered)
+    return view(shown, event, **parts)
+
+
+def _recording_of(event: events.RoomEvent) -> EventRecording:
+    return view(
+        EventRecording,
+        event,
+        sid=event.recording_sid,
+        uri=event.recording_uri,
+        duration=event.recording_duration,
+        size=event.recording_size,
+    )
+
+
+def _room_of(delivered: events.Delivered) -> Room | None:
+    """As Twilio answered the mutation, at its place in the log."""
+    event = delivered.event
+    if event.room is None:
+        return None
+    told = caching.Provenance(event.at, is_stale=False, source=caching.FollowedBy.CALLBACKS)
+    return Room.of(caching.SeenRoom(event.room, told, delivered.cursor))
 
 
 async def room_events(

@@ -7,6 +7,7 @@ Does no I/O.
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from typing import Any, NewType, TypeVar
 
 import strawberry
@@ -58,8 +59,16 @@ _T = TypeVar("_T")
 
 def view(cls: type[_T], value: object, **others: object) -> _T:
     """An instance of `cls` whose fields are those of `value`, but for the `others`."""
-    names = [field.name for field in fields(cls) if field.name not in others]  # type: ignore[arg-type]
-    return cls(**{name: getattr(value, name) for name in names}, **others)
+    return cls(**{name: getattr(value, name) for name in _names(cls) if name not in others}, **others)
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
+
+
+def id_of(sid: str | None) -> strawberry.ID | None:
+    return None if sid is None else strawberry.ID(sid)
 
 
 @strawberry.interface
@@ -141,12 +150,15 @@ class RoomEdge:
 @strawberry.type(description="A page may be shorter than asked for and still have a next one.")
 class RoomConnection:
     edges: list[RoomEdge]
+    nodes: list[Room]
     page_info: PageInfo
 
     @classmethod
     def of(cls, page: paging.RoomPage, after: str | None) -> "RoomConnection":
+        nodes = [Room.of(seen) for _, seen in page.rooms]
         return cls(
-            edges=[RoomEdge(cursor=cursor, node=Room.of(seen)) for cursor, seen in page.rooms],
+            edges=[RoomEdge(cursor=cursor, node=node) for (cursor, _), node in zip(page.rooms, nodes, strict=True)],
+            nodes=nodes,
             page_info=PageInfo(
                 has_next_page=page.has_next_page,
                 has_previous_page=after is not None,

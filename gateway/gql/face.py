@@ -58,10 +58,10 @@ class GraphQLFace:
         self._streams: set[EventStream | Socket] = set()
         self._is_closing = False
 
-    def routes(self, app: web.Application, path: str = "/graphql") -> None:
+    def mount(self, app: web.Application, path: str = "/graphql") -> None:
         app.router.add_route(hdrs.METH_ANY, path, self.handle)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Ends every stream so that its client comes again: sockets with 1001, event streams without `complete`."""
         self._is_closing = True
         async with asyncio.TaskGroup() as tasks:
