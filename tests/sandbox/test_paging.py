@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -20,7 +21,7 @@ class List:
     def __init__(self, *ordinals: int) -> None:
         self.ordinals = list(ordinals)
 
-    def page(self, url: str | None) -> tuple[list[int], dict[str, str]]:
+    def page(self, url: str | None) -> tuple[list[int], dict[str, Any]]:
         assert url is not None
         want = paging.wanted(forms.parse(urlsplit(url).query), SECRET)
         items = [Item(ordinal) for ordinal in sorted(self.ordinals, reverse=True)]
