@@ -194,6 +194,37 @@ def test_a_list_sends_its_filter() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-2))),
+        datetime(9999, 12, 31, 23, 59, 59, 1, tzinfo=UTC),
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2))),
+    ],
+)
+def test_a_date_beyond_all_years_is_refused(moment: datetime) -> None:
+    with pytest.raises(InvalidArgument, match="years 1 to 9999"):
+        wire.list_rooms(RoomFilter(created_after=moment), 50)
+
+
+def test_an_early_year_has_four_digits() -> None:
+    query = wire.list_rooms(RoomFilter(created_after=datetime(1, 1, 1, tzinfo=UTC)), 50).query
+
+    assert ("DateCreatedAfter", "0001-01-01T00:00:00Z") in parse_qsl(query)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        NewRoom(recording_rules=(RecordingRule(type=RuleType.INCLUDE, track="\ud800"),)),
+        NewRoom(transcriptions_configuration=TranscriptionsConfiguration(hints=("\ud800",))),
+    ],
+)
+def test_half_a_character_is_refused(new: NewRoom) -> None:
+    with pytest.raises(InvalidArgument, match="surrogate"):
+        wire.create_room(new, CALLBACK)
+
+
 def test_a_next_page_is_asked_for_byte_by_byte() -> None:
     query = "Status=in-progress&PageSize=50&Page=1&PageToken=PARM%2f1+x~"
 
