@@ -1,12 +1,27 @@
-"""The input types. What is left out and what is null mean the same: Twilio's default. Does no I/O."""
+"""What resolvers are given: their context, and the input types. Does no I/O.
 
-from dataclasses import fields
+What a caller leaves out and what it gives as null mean the same: Twilio's default.
+"""
+
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import strawberry
 from strawberry import UNSET
 
 from gateway.core import recordings, rooms, transcriptions
+from gateway.service.access import Caller
+from gateway.service.accounts import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    caller: Caller
+    account: Account
+    trace_id: str
+    last_event_id: str | None = None
+    """Where an event stream broke off, as its client's header says; it beats the argument `after`."""
+
 
 strawberry.enum(recordings.RuleType, name="RecordingRuleType")
 strawberry.enum(recordings.RecordedKind)

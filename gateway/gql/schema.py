@@ -10,8 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 from gateway.core.errors import InvalidArgument
 from gateway.core.paging import PAGE_LIMIT, checked_first
 from gateway.core.rooms import RoomFilter, RoomRef, RoomSid, RoomStatus, is_room_sid
-from gateway.gql.context import Context
-from gateway.gql.inputs import CreateRoomInput, given, new_room
+from gateway.gql.inputs import Context, CreateRoomInput, given, new_room
 from gateway.gql.subscriptions import MESSAGE_TYPES, Subscription
 from gateway.gql.types import SCALARS, Node, Room, RoomConnection
 

@@ -9,8 +9,7 @@ from strawberry import UNSET, Info
 
 from gateway.core import caching, events, rooms
 from gateway.core.errors import InvalidArgument
-from gateway.gql.context import Context
-from gateway.gql.inputs import given
+from gateway.gql.inputs import Context, given
 from gateway.gql.types import BigInt, Room, id_of, view
 
 

@@ -7,7 +7,6 @@ Does no I/O.
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
-from functools import cache
 from typing import Any, NewType, TypeVar
 
 import strawberry
@@ -59,12 +58,8 @@ _T = TypeVar("_T")
 
 def view(cls: type[_T], value: object, **others: object) -> _T:
     """An instance of `cls` whose fields are those of `value`, but for the `others`."""
-    return cls(**{name: getattr(value, name) for name in _names(cls) if name not in others}, **others)
-
-
-@cache
-def _names(cls: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
+    names = (field.name for field in fields(cls))  # type: ignore[arg-type]  # every view is a dataclass
+    return cls(**{name: getattr(value, name) for name in names if name not in others}, **others)
 
 
 def id_of(sid: str | None) -> strawberry.ID | None:
