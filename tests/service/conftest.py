@@ -196,7 +196,7 @@ async def gated(behind: str, session: aiohttp.ClientSession) -> AsyncIterator[Ga
 
 @pytest.fixture(scope="session")
 async def running_sandbox() -> AsyncIterator[tuple[Sandbox, aiohttp.ClientSession]]:
-    async with Sandbox() as sandbox, open_session() as session:
+    async with Sandbox() as sandbox, aiohttp.ClientSession(auto_decompress=False) as session:
         yield sandbox, session
 
 
