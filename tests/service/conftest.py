@@ -73,7 +73,7 @@ async def soon(answer: Any) -> Any:
 async def until(holds: Callable[[], bool]) -> None:
     """Returns once it holds: for what other tasks of this process bring about and nobody announces."""
     async with asyncio.timeout(LIMIT_S):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - it is looked at from outside, so that what is tested needs no event for it
             await asyncio.sleep(0.001)
 
 
