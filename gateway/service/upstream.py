@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 
-from gateway.core.errors import QuotaExceeded
+from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.keys import RateKind
@@ -18,6 +18,8 @@ from gateway.twilio.client import TwilioVideo
 T = TypeVar("T")
 Call = Callable[[TwilioVideo, float], Awaitable[T]]
 
+# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
+NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
 PAUSE_MS = 1_000
 # A caller's own deadline ends a call earlier: it is cancelled then.
