@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from pydantic import SecretStr, ValidationError
+from pydantic import HttpUrl, SecretStr, ValidationError
 from rich.console import Console
 
 from gateway import telemetry
@@ -60,11 +60,15 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
         settings = Settings(
             twilio_account_sid=sandbox.account_sid,
             twilio_auth_token=SecretStr(sandbox.auth_token),
-            twilio_video_base_url=sandbox.url,
-            gateway_public_url=public_url,
+            # Whatever the environment has for the real Twilio is not for the simulated one.
+            twilio_api_key_sid=None,
+            twilio_api_key_secret=None,
+            twilio_video_base_url=HttpUrl(sandbox.url),
+            gateway_public_url=HttpUrl(public_url),
             gateway_redis_url=redis_url,
-            gateway_api_keys=json.dumps([_row("dev", api_key)]),
+            gateway_api_keys=(_row("dev", api_key),),
         )
+
         def on_ready(addresses: Addresses) -> None:
             if people:
                 sandbox.people(callback_url(public_url, CALLBACKS_PATH))
@@ -89,7 +93,7 @@ def serve(
     """The gateway in front of the real Twilio, set up by the environment."""
     telemetry.configure(is_json=not sys.stderr.isatty())
     try:
-        settings = Settings()
+        settings = Settings.model_validate({})
     except ValidationError as exc:
         _refuse("\n".join(f"{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in exc.errors()))
     if not settings.gateway_api_keys:
@@ -132,13 +136,12 @@ def schema() -> None:
 def apikey(name: Annotated[str, typer.Argument(help="What to call the key in logs.")] = "default") -> None:
     """Makes an API key, and the row for GATEWAY_API_KEYS that lets it in. The key is shown once and kept nowhere."""
     key = KEY_PREFIX + secrets.token_urlsafe(24)
-    typer.echo(json.dumps({"api_key": key, "row": _row(name, key)}, indent=2))
+    typer.echo(json.dumps({"api_key": key, "row": _row(name, key).model_dump(exclude_none=True)}, indent=2))
 
 
-def _row(name: str, key: str) -> dict[str, Any]:
+def _row(name: str, key: str) -> ApiKeySettings:
     digest = hashlib.sha256(key.encode()).hexdigest()
-    scopes = ("rooms:read", "rooms:write", "events:subscribe")
-    return ApiKeySettings(id=name, sha256=digest, scopes=scopes).model_dump(exclude_none=True)
+    return ApiKeySettings(id=name, sha256=digest, scopes=("rooms:read", "rooms:write", "events:subscribe"))
 
 
 def _announce(ready_file: Path | None, addresses: Addresses, **more: Any) -> None:

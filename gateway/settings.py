@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, Json, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Sid = Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
@@ -22,7 +22,7 @@ class ApiKeySettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """What `serve` needs. Every field is an environment variable of the same name in capitals."""
+    """What `serve` needs. Every field is an environment variable of the same name in capitals; lists are JSON."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     gateway_secret: SecretStr | None = None
     """Seals cursors. Without it they are sealed with the auth token, and end with it."""
     gateway_previous_secret: SecretStr | None = None
-    gateway_api_keys: Json[tuple[ApiKeySettings, ...]] = ()
-    gateway_allowed_origins: Json[tuple[str, ...]] = ()
+    gateway_api_keys: tuple[ApiKeySettings, ...] = ()
+    gateway_allowed_origins: tuple[str, ...] = ()
 
     gateway_read_quota: Annotated[int, Field(ge=2)] = 80
     """Requests per second that Twilio grants. https://www.twilio.com/docs/video/programmable-video-limits"""

@@ -19,8 +19,6 @@ from twilio.request_validator import RequestValidator
 START_LIMIT_S = 20
 ANSWER_LIMIT_S = 10
 
-ROOM_FIELDS = "sid uniqueName status"
-
 
 @dataclass(frozen=True)
 class Reply:
@@ -63,7 +61,7 @@ class Gateway:
 
     async def create_room(self, name: str | None = None, **fields: Any) -> dict[str, Any]:
         variables = {"input": {"uniqueName": name or new_name(), **fields}}
-        document = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { %s } }" % ROOM_FIELDS
+        document = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid uniqueName status } }"
         room: dict[str, Any] = (await self.ask(document, **variables))["createRoom"]
         return room
 
@@ -141,12 +139,23 @@ class Gateway:
 
     async def make_room_at_twilio(self, **fields: str) -> dict[str, Any]:
         """A room that some other backend made: it does not report to the gateway."""
+        return await self._post_to_twilio("/v1/Rooms", fields)
+
+    async def end_room_at_twilio(self, sid: str) -> dict[str, Any]:
+        """Ends a room as another backend would; the gateway hears of it by Twilio's callback only."""
+        return await self._post_to_twilio(f"/v1/Rooms/{sid}", {"Status": "completed"})
+
+    async def _post_to_twilio(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
         twilio = self.ready["twilio"]
-        login = aiohttp.BasicAuth(twilio["account_sid"], twilio["auth_token"])
-        async with self.http.post(f"{twilio['base_url']}/v1/Rooms", data=fields, auth=login) as reply:
-            assert reply.status == 201, await reply.text()
-            room: dict[str, Any] = await reply.json()
-            return room
+        login = {"Authorization": aiohttp.encode_basic_auth(twilio["account_sid"], twilio["auth_token"])}
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            while True:
+                async with self.http.post(twilio["base_url"] + path, data=form, headers=login) as reply:
+                    if reply.status != 429:
+                        assert reply.status < 300, await reply.text()
+                        room: dict[str, Any] = await reply.json()
+                        return room
+                await asyncio.sleep(0.05)  # Twilio refuses by the second; the other backend tries again
 
     def event_fields(self, event: str, room_sid: str, **more: str) -> dict[str, str]:
         """A callback's form as Twilio would send it."""
@@ -165,7 +174,9 @@ class Gateway:
 
     async def callback(self, fields: Mapping[str, str], *, auth_token: str | None = None) -> int:
         """Posts a signed callback; its answer's status. Signed by Twilio's own library."""
-        signature = RequestValidator(auth_token or self.auth_token).compute_signature(self.ready["callbacks"], dict(fields))
+        signature = RequestValidator(auth_token or self.auth_token).compute_signature(
+            self.ready["callbacks"], dict(fields)
+        )
         headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
         async with self.http.post(self.ready["callbacks"], data=urlencode(fields), headers=headers) as reply:
             return reply.status

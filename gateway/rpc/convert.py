@@ -153,14 +153,14 @@ def _recording_to_pb(event: RoomEvent) -> events_pb2.EventRecording | None:
     return part if part.ListFields() else None
 
 
-def new_room_of(new: room_pb2.NewRoom) -> NewRoom:
+def new_room_of(request: pb.CreateRoomRequest) -> NewRoom:
     """Raises InvalidArgument for what is out of bounds."""
-    transcriptions = new.transcriptions_configuration if new.HasField("transcriptions_configuration") else None
+    transcriptions = request.transcriptions_configuration if request.HasField("transcriptions_configuration") else None
     return NewRoom(
-        **_scalars(new),
-        type=enums.ROOM_TYPE.of(new.type, "type"),
-        recording_rules=tuple(_rule_of(rule) for rule in new.recording_rules) or None,
-        video_codecs=enums.VIDEO_CODEC.of_each(new.video_codecs, "video_codecs") or None,
+        **_scalars(request),
+        type=enums.ROOM_TYPE.of(request.type, "type"),
+        recording_rules=tuple(_rule_of(rule) for rule in request.recording_rules) or None,
+        video_codecs=enums.VIDEO_CODEC.of_each(request.video_codecs, "video_codecs") or None,
         transcriptions_configuration=None if transcriptions is None else _transcriptions_of(transcriptions),
     )
 

@@ -30,7 +30,7 @@ PUBLIC: Final = (
 
 _READS: Final = ("Get", "BatchGet", "List")  # the standard methods, https://google.aip.dev/130
 
-_log = structlog.stdlib.get_logger()
+log = structlog.get_logger()
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Any  # an RpcMethodHandler; the stubs know those of the blocking server only
@@ -153,7 +153,7 @@ async def _errors_told(context: Context, method: str) -> AsyncIterator[None]:
     except Exception as bug:
         # Neither the error's text nor its traceback goes into the log: they may quote what the caller sent.
         frame = traceback.extract_tb(bug.__traceback__)[-1]
-        _log.error("bug", method=method, error=type(bug).__name__, file=frame.filename, line=frame.lineno)
+        log.error("bug", method=method, error=type(bug).__name__, file=frame.filename, line=frame.lineno)
         await refuse(context, Internal("the gateway has failed; this is a bug: report when and in which call"))
 
 

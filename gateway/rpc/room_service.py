@@ -59,7 +59,7 @@ class RoomService(RoomServiceServicer):
 
     async def CreateRoom(self, request: pb.CreateRoomRequest, context: Context) -> pb.CreateRoomResponse:
         caller = current_caller()
-        seen = await self._accounts[caller.account_sid].rooms.create(caller, new_room_of(request.room))
+        seen = await self._accounts[caller.account_sid].rooms.create(caller, new_room_of(request))
         return pb.CreateRoomResponse(room=seen_room_to_pb(seen))
 
     async def CompleteRoom(self, request: pb.CompleteRoomRequest, context: Context) -> pb.CompleteRoomResponse:

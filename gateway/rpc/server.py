@@ -28,7 +28,7 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # Clients may ping every 10 s, which is what gRPC lets them set at the least; the third one too early ends it.
+    # grpc-go, for one, pings every 10 s at the most. The third ping that comes sooner ends the connection.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
     # Connections are made anew now and then, so that clients find replicas that came later.
@@ -38,7 +38,8 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
 
 
 class RpcServer:
-    """gRPC on `address`, such as 127.0.0.1:50051; port 0 picks a free one. Raises RuntimeError if it cannot be had.
+    """gRPC on `address`, such as 127.0.0.1:9090; port 0 picks a free one, which is then in `port`. Raises RuntimeError if
+    it cannot be had.
 
     `has_reflection` lets anybody read the protos. `is_port_shared` lets several processes listen on one port.
     """

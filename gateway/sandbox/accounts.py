@@ -11,7 +11,7 @@ from gateway.sandbox.errors import TwilioError
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`api_keys` maps SK… to its secret. Accounts opened since October 2024 lack `has_legacy_types`: group rooms only."""
+    """`api_keys` maps SK… to its secret. Without `has_legacy_types` it has group rooms only, as new accounts do."""
 
     sid: str
     auth_token: str = field(repr=False)

@@ -32,8 +32,8 @@ class Match(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CallbackFault(Struct, frozen=True, forbid_unknown_fields=True):
-    """`drop` and `duplicate` are probabilities. Each callback waits `delay_ms` and up to `reorder_ms` more, so that they
-    overtake each other."""
+    """`drop` and `duplicate` are probabilities. Each callback waits `delay_ms`, and up to `reorder_ms` more: so some
+    overtake others."""
 
     drop: Share = 0.0
     duplicate: Share = 0.0

@@ -122,7 +122,8 @@ class Sandbox:
         self._sender = Sender(self._tasks, self.dial, self._tokens.__getitem__, self._spacing_s)
         self._stack.push_async_callback(self._sender.close)
         http = web.Server(self._handle, access_log=None)
-        self._stack.push_async_callback(http.shutdown, 0.1)
+        # aiohttp waits as long for connections that are idle, and there is nothing here worth waiting for.
+        self._stack.push_async_callback(http.shutdown, 0.01)
         server = await asyncio.get_running_loop().create_server(http, *self._address)
         self._stack.callback(server.close)
         self._address = self._address[0], server.sockets[0].getsockname()[1]
@@ -166,7 +167,7 @@ class Sandbox:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
-        segments = tuple(unquote(segment) for segment in path.split("/")[1:])
+        segments = tuple(unquote(segment) for segment in path.removeprefix("/").split("/"))
         if segments[0] == CONTROL:
             return await self._handle_control(request, segments[1:], query)
         return await self._handle_rest(request, path, segments, query)

@@ -92,9 +92,7 @@ class RoomLists:
 
     def _cursor(self, position: _Position, fetched: _Fetched, offset: int) -> str:
         at_end = offset >= len(fetched.rooms) and fetched.next_query is not None
-        following = (
-            _moved(position, fetched.next_query, 0) if at_end else _moved(position, position.query, offset)
-        )
+        following = _moved(position, fetched.next_query, 0) if at_end else _moved(position, position.query, offset)
         return self._sealer.page_token(msgspec.json.encode(following))
 
     async def _fetched(self, wanted: RoomFilter, position: _Position) -> tuple[_Fetched, bool]:

@@ -193,11 +193,15 @@ class Rooms:
         as_of = self._tail.as_of()
         fetched_at = time.time()
         try:
-            room = await self._upstream.read(lambda twilio, limit_s: twilio.fetch_room(sid, deadline_s=limit_s), is_urgent=is_urgent)
+            room = await self._upstream.read(
+                lambda twilio, limit_s: twilio.fetch_room(sid, deadline_s=limit_s), is_urgent=is_urgent
+            )
         except NotFound:
             if was_told:
                 # Twilio itself told us of the room a moment ago. https://github.com/twilio/twilio-node/issues/593
-                raise UpstreamUnavailable("Twilio does not show this room yet; ask again", retry_after_ms=1000) from None
+                raise UpstreamUnavailable(
+                    "Twilio does not show this room yet; ask again", retry_after_ms=1000
+                ) from None
             await self._cache.put_missing(sid)
             return None
         return _Found(await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, self._memory.is_settled(sid))))
@@ -250,7 +254,9 @@ class Rooms:
         """The refusal with the SID of the room that has the name, if it can be found."""
         found = await self._by_name(new.unique_name) if new.unique_name else None
         which = f" ({found.value.room.sid})" if found is not None else ""
-        return AlreadyExists(f"a room in progress{which} has this uniqueName; use it, or choose another", twilio=exc.twilio)
+        return AlreadyExists(
+            f"a room in progress{which} has this uniqueName; use it, or choose another", twilio=exc.twilio
+        )
 
     async def _complete(self, sid: RoomSid) -> SeenRoom:
         room = await self._upstream.write(lambda twilio, limit_s: twilio.complete_room(sid, deadline_s=limit_s))

@@ -76,4 +76,6 @@ def _note(task: "asyncio.Task[T]") -> None:
     with suppress(asyncio.CancelledError):
         failure = task.exception()
         if failure is not None and not isinstance(failure, GatewayError):
-            task.get_loop().call_exception_handler({"message": "a shared call failed", "exception": failure, "task": task})
+            task.get_loop().call_exception_handler(
+                {"message": "a shared call failed", "exception": failure, "task": task}
+            )

@@ -205,9 +205,12 @@ class Tail:
             self._floor = Place(head.place.epoch, head.base, NO_TAG)
         else:
             self._floor = entries.pop(0).place
+        self._memory.prove()
         self._ring, self._ring_bytes = [], 0
         # As if they had been heard when they were logged; Redis' clock and ours need to agree only here.
-        self._apply(entries, [time.monotonic() - max(0.0, time.time() - logged.logged_at.timestamp()) for logged in entries])
+        self._apply(
+            entries, [time.monotonic() - max(0.0, time.time() - logged.logged_at.timestamp()) for logged in entries]
+        )
 
     def _apply(self, entries: list[Logged], heard_at: list[float] | None = None) -> None:
         moments = heard_at or [time.monotonic()] * len(entries)

@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.core.errors import QuotaExceeded
 from gateway.core.ratelimit import Rate
+from gateway.core.rooms import AccountSid
 from gateway.store.keys import RateKind
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
@@ -37,6 +39,7 @@ class Upstream:
     def __init__(self, twilio: TwilioVideo, limiter: Limiter, budget: Budget) -> None:
         self._twilio = twilio
         self._limiter = limiter
+        self._account_sid = AccountSid(twilio.account_sid)
         self._rates: dict[RateKind, Rate] = {"read": budget.read, "write": budget.write}
         self._patience_us = round(budget.patience_s * 1_000_000)
 
@@ -49,7 +52,20 @@ class Upstream:
         return await self._call("write", call, WRITE_S, self._patience_us)
 
     async def _call(self, kind: RateKind, call: Call[T], limit_s: float, patience_us: int) -> T:
-        verdict = await self._limiter.take(self._twilio.account_sid, kind, self._rates[kind], patience_us)
+        give_up_at = time.monotonic() + patience_us / 1_000_000
+        while True:
+            await self._turn(kind, max(0, round((give_up_at - time.monotonic()) * 1_000_000)))
+            try:
+                return await call(self._twilio, limit_s)
+            except QuotaExceeded as refused:
+                # Somebody else spends from the same account. All replicas hold back, not only this one; and as Twilio
+                # never processes what it refuses so, the call is safe to repeat while there is patience left.
+                await self._limiter.pause(self._account_sid, kind, refused.retry_after_ms or PAUSE_MS)
+                if time.monotonic() >= give_up_at:
+                    raise
+
+    async def _turn(self, kind: RateKind, patience_us: int) -> None:
+        verdict = await self._limiter.take(self._account_sid, kind, self._rates[kind], patience_us)
         if not verdict.is_allowed:
             raise QuotaExceeded(
                 f"Twilio's {kind} quota for this account is used up; ask again after retryAfterMs",
@@ -57,9 +73,3 @@ class Upstream:
             )
         if verdict.wait_us:
             await asyncio.sleep(verdict.wait_us / 1_000_000)
-        try:
-            return await call(self._twilio, limit_s)
-        except QuotaExceeded as refused:
-            # Somebody else spends from the same account. All replicas hold back, not only this one.
-            await self._limiter.pause(self._twilio.account_sid, kind, refused.retry_after_ms or PAUSE_MS)
-            raise

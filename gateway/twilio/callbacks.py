@@ -135,9 +135,9 @@ def parse(fields: Fields, now: datetime) -> Callback | Ignored:
     if word not in FIELDS:
         return Ignored()
     kind = RoomEventType(word)
-    _check_one_reading(fields, given)
     event_fields = {name: value for name, value in given.items() if name in FIELDS[kind]}
     event = _event(kind, event_fields, now)
+    _check_one_reading(fields, given)
     return Callback(event, judge(event.at, now), _dedupe(event_fields))
 
 
@@ -171,7 +171,8 @@ def _check_one_reading(fields: Fields, given: Mapping[str, str]) -> None:
     """
     text = flattened(fields)
     for name, form in _IDENTIFYING.items():
-        if len(re.findall(name + form.pattern, text)) != (name in given):
+        is_given = form.fullmatch(given.get(name, "")) is not None
+        if len(re.findall(name + form.pattern, text)) != is_given:
             raise InvalidArgument(
                 f"the callback can be read in two ways, as a value in it looks like {name}; rename that"
             )
@@ -186,7 +187,7 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
         return int(value) if _WHOLE_NUMBER.fullmatch(value) else None
 
     def sid(name: str, *, required: bool) -> str | None:
-        return _required(given, name) if required or name in given else None
+        return _required(given, name) if required or given.get(name) else None
 
     at = _moment(_required(given, "Timestamp"))
     status, room_type, track_kind = word("RoomStatus"), word("RoomType"), word("TrackKind") or word("Type")

@@ -165,10 +165,13 @@ def _whole_second(moment: datetime | None) -> str | None:
     """In UTC, rounded up. Rooms carry whole seconds: to be at or after 10.5 s is to be at or after 11 s; so with before."""
     if moment is None:
         return None
-    moment = moment.astimezone(UTC)
-    if moment.microsecond:
-        moment = moment.replace(microsecond=0) + timedelta(seconds=1)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        moment = moment.astimezone(UTC)
+        if moment.microsecond:
+            moment = moment.replace(microsecond=0) + timedelta(seconds=1)
+    except OverflowError:
+        raise InvalidArgument("a date lies outside the years 1 to 9999; give one within") from None
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _word(value: str | int) -> str:
@@ -210,7 +213,10 @@ def _without_none(parts: Mapping[str, object]) -> dict[str, object]:
 
 
 def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        raise InvalidArgument("a text holds half a character (a lone surrogate); send whole Unicode text") from None
 
 
 # The document lets sids be null in every reply; a room without them is of no use to anybody, so here they are required.

@@ -1,8 +1,7 @@
 """What a caller gets wrong is answered with the documented code and a sentence that says what to do, on every face."""
 
-import pytest
-
 import grpc
+import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -122,7 +121,7 @@ async def test_a_subscription_to_a_name_nobody_has_is_not_found(gateway: Gateway
 async def test_a_body_over_the_limit_is_refused(gateway: Gateway) -> None:
     reply = await gateway.post("{ __typename }" + " " * 70_000)
     assert reply.status == 413
-    assert "64" in str(reply.body)
+    assert "send less" in str(reply.body)
     fields = gateway.event_fields("room-ended", new_sid(), Padding="x" * 70_000)
     assert await gateway.callback(fields) == 413
 
@@ -132,15 +131,19 @@ async def test_a_document_that_means_nothing_is_bad_user_input(gateway: Gateway,
     assert (await gateway.refusal(document))["code"] == "BAD_USER_INPUT"
 
 
-@pytest.mark.parametrize("credential", [{}, {"Authorization": "Bearer rgk_wrong"}, {"Authorization": "Basic eDp5"}, {"X-API-Key": ""}])
+@pytest.mark.parametrize(
+    "credential", [{}, {"Authorization": "Bearer rgk_wrong"}, {"Authorization": "Basic eDp5"}, {"X-API-Key": ""}]
+)
 async def test_without_a_known_key_nobody_gets_in(gateway: Gateway, credential: dict[str, str]) -> None:
-    async with gateway.http.post(gateway.ready["graphql"], json={"query": "{ __typename }"}, headers=credential) as reply:
+    async with gateway.http.post(
+        gateway.ready["graphql"], json={"query": "{ __typename }"}, headers=credential
+    ) as reply:
         body = await reply.json(content_type=None)
     assert reply.status == 401
     assert body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     async with gateway.channel() as channel:
+        metadata = tuple((name.lower(), value) for name, value in credential.items())
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            metadata = tuple((name.lower(), value) for name, value in credential.items())
             await stubs.RoomServiceStub(channel).GetRoom(pb.GetRoomRequest(room="x"), metadata=metadata)
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
@@ -157,13 +160,15 @@ async def test_without_a_known_key_nobody_gets_in(gateway: Gateway, credential: 
         (pb.CreateRoomRequest(max_participants=51), "INVALID_ARGUMENT"),
         (pb.CreateRoomRequest(max_participants=0), "INVALID_ARGUMENT"),
         (pb.CreateRoomRequest(type=99), "INVALID_ARGUMENT"),
-        (pb.ListRoomsRequest(page_size=101), "INVALID_ARGUMENT"),
+        (pb.ListRoomsRequest(page_size=-1), "INVALID_ARGUMENT"),
         (pb.ListRoomsRequest(page_token="nonsense"), "INVALID_ARGUMENT"),
         (pb.BatchGetRoomsRequest(rooms=["x"] * 101), "INVALID_ARGUMENT"),
     ],
     ids=lambda value: str(value)[:60].replace("\n", " "),
 )  # fmt: skip
-async def test_grpc_refuses_with_the_documented_code_and_its_reason(gateway: Gateway, request_: object, code: str) -> None:
+async def test_grpc_refuses_with_the_documented_code_and_its_reason(
+    gateway: Gateway, request_: object, code: str
+) -> None:
     method = type(request_).__name__.removesuffix("Request")
     async with gateway.channel() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:

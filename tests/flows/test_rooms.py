@@ -2,7 +2,9 @@
 
 from tests.running import Gateway, new_name, new_sid
 
-ROOM = "query($ref: ID!) { room(ref: $ref) { id sid uniqueName status type endTime freshness { isStale source } asOf } }"
+ROOM = (
+    "query($ref: ID!) { room(ref: $ref) { id sid uniqueName status type endTime freshness { isStale source } asOf } }"
+)
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status endTime duration } }"
 
 

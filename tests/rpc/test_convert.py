@@ -224,13 +224,13 @@ def test_the_start_of_a_stream_says_how_and_of_which_room() -> None:
 
 
 def test_every_parameter_of_a_new_room_has_its_place_on_the_wire() -> None:
-    assert pb_names(room_pb2.NewRoom) == names(NewRoom)
+    assert pb_names(pb.CreateRoomRequest) == names(NewRoom)
     assert pb_names(recording_pb2.RecordingRule) == names(RecordingRule)
     assert pb_names(transcription_pb2.TranscriptionsConfiguration) == names(TranscriptionsConfiguration)
 
 
 def test_every_parameter_of_a_new_room_is_read() -> None:
-    request = room_pb2.NewRoom(
+    request = pb.CreateRoomRequest(
         unique_name="daily",
         type=room_pb2.ROOM_TYPE_GROUP,
         max_participants=12,
@@ -295,23 +295,26 @@ def test_every_parameter_of_a_new_room_is_read() -> None:
 
 
 def test_what_a_request_leaves_out_is_left_to_twilio() -> None:
-    assert convert.new_room_of(room_pb2.NewRoom()) == NewRoom()
+    assert convert.new_room_of(pb.CreateRoomRequest()) == NewRoom()
 
 
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        (room_pb2.NewRoom(max_participants=0), "maxParticipants is 0; give"),
-        (room_pb2.NewRoom(max_participants=51), "maxParticipants is 51; give"),
-        (room_pb2.NewRoom(unique_name=""), "uniqueName is empty; give"),
-        (room_pb2.NewRoom(type=17), "type holds the number 17.*give one of GROUP"),
-        (room_pb2.NewRoom(type=room_pb2.ROOM_TYPE_UNKNOWN), "type is not one of"),
-        (room_pb2.NewRoom(video_codecs=[9]), "video_codecs holds the number 9.*VP8, H264"),
-        (room_pb2.NewRoom(recording_rules=[recording_pb2.RecordingRule(all=True)]), "has no type; give INCLUDE"),
-        (room_pb2.NewRoom(recording_rules=[recording_pb2.RecordingRule(type=1, kind=7)]), "kind of a recording rule"),
+        (pb.CreateRoomRequest(max_participants=0), "maxParticipants is 0; give"),
+        (pb.CreateRoomRequest(max_participants=51), "maxParticipants is 51; give"),
+        (pb.CreateRoomRequest(unique_name=""), "uniqueName is empty; give"),
+        (pb.CreateRoomRequest(type=17), "type holds the number 17.*give one of GROUP"),
+        (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), "type is not one of"),
+        (pb.CreateRoomRequest(video_codecs=[9]), "video_codecs holds the number 9.*VP8, H264"),
+        (pb.CreateRoomRequest(recording_rules=[recording_pb2.RecordingRule(all=True)]), "has no type; give INCLUDE"),
+        (
+            pb.CreateRoomRequest(recording_rules=[recording_pb2.RecordingRule(type=1, kind=7)]),
+            "kind of a recording rule",
+        ),
     ],
 )
-def test_a_new_room_out_of_bounds_is_refused_with_a_sentence(request_: room_pb2.NewRoom, sentence: str) -> None:
+def test_a_new_room_out_of_bounds_is_refused_with_a_sentence(request_: pb.CreateRoomRequest, sentence: str) -> None:
     with pytest.raises(InvalidArgument, match=sentence):
         convert.new_room_of(request_)
 

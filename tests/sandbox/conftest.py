@@ -34,17 +34,17 @@ class Api:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, account: Account) -> None:
         self._session = session
-        self._login = {"Authorization": aiohttp.encode_basic_auth(account.sid, account.auth_token)}
+        self.login = {"Authorization": aiohttp.encode_basic_auth(account.sid, account.auth_token)}
         self.url = url
 
     async def get(self, path: str, **headers: str) -> Reply:
-        return await self._send("GET", path, headers=self._login | headers)
+        return await self._send("GET", path, headers=self.login | headers)
 
     async def post(self, path: str, **form: Any) -> Reply:
-        return await self._send("POST", path, data=form, headers=self._login)
+        return await self._send("POST", path, data=form, headers=self.login)
 
     async def raw(self, method: str, path: str, **more: Any) -> Reply:
-        headers = self._login | more.pop("headers", {})
+        headers = self.login | more.pop("headers", {})
         return await self._send(method, path, headers=headers, **more)
 
     async def control(self, method: str, path: str, body: Any = None) -> Reply:
@@ -127,4 +127,4 @@ async def receiver() -> AsyncIterator[Receiver]:
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     yield receiver
     server.close()
-    await http.shutdown(0.1)
+    await http.shutdown(0.01)

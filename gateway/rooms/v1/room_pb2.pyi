@@ -1,7 +1,5 @@
 import datetime
 
-from gateway.rooms.v1 import recording_pb2 as _recording_pb2
-from gateway.rooms.v1 import transcription_pb2 as _transcription_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -137,37 +135,3 @@ class Freshness(_message.Message):
     is_stale: bool
     source: FollowedBy
     def __init__(self, fetched_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_stale: _Optional[bool] = ..., source: _Optional[_Union[FollowedBy, str]] = ...) -> None: ...
-
-class NewRoom(_message.Message):
-    __slots__ = ("unique_name", "type", "max_participants", "max_participant_duration", "empty_room_timeout", "unused_room_timeout", "record_participants_on_connect", "recording_rules", "video_codecs", "media_region", "audio_only", "transcribe_participants_on_connect", "transcriptions_configuration", "large_room", "enable_turn")
-    UNIQUE_NAME_FIELD_NUMBER: _ClassVar[int]
-    TYPE_FIELD_NUMBER: _ClassVar[int]
-    MAX_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
-    MAX_PARTICIPANT_DURATION_FIELD_NUMBER: _ClassVar[int]
-    EMPTY_ROOM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    UNUSED_ROOM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    RECORD_PARTICIPANTS_ON_CONNECT_FIELD_NUMBER: _ClassVar[int]
-    RECORDING_RULES_FIELD_NUMBER: _ClassVar[int]
-    VIDEO_CODECS_FIELD_NUMBER: _ClassVar[int]
-    MEDIA_REGION_FIELD_NUMBER: _ClassVar[int]
-    AUDIO_ONLY_FIELD_NUMBER: _ClassVar[int]
-    TRANSCRIBE_PARTICIPANTS_ON_CONNECT_FIELD_NUMBER: _ClassVar[int]
-    TRANSCRIPTIONS_CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
-    LARGE_ROOM_FIELD_NUMBER: _ClassVar[int]
-    ENABLE_TURN_FIELD_NUMBER: _ClassVar[int]
-    unique_name: str
-    type: RoomType
-    max_participants: int
-    max_participant_duration: int
-    empty_room_timeout: int
-    unused_room_timeout: int
-    record_participants_on_connect: bool
-    recording_rules: _containers.RepeatedCompositeFieldContainer[_recording_pb2.RecordingRule]
-    video_codecs: _containers.RepeatedScalarFieldContainer[VideoCodec]
-    media_region: str
-    audio_only: bool
-    transcribe_participants_on_connect: bool
-    transcriptions_configuration: _transcription_pb2.TranscriptionsConfiguration
-    large_room: bool
-    enable_turn: bool
-    def __init__(self, unique_name: _Optional[str] = ..., type: _Optional[_Union[RoomType, str]] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[int] = ..., empty_room_timeout: _Optional[int] = ..., unused_room_timeout: _Optional[int] = ..., record_participants_on_connect: _Optional[bool] = ..., recording_rules: _Optional[_Iterable[_Union[_recording_pb2.RecordingRule, _Mapping]]] = ..., video_codecs: _Optional[_Iterable[_Union[VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., transcribe_participants_on_connect: _Optional[bool] = ..., transcriptions_configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ..., large_room: _Optional[bool] = ..., enable_turn: _Optional[bool] = ...) -> None: ...
