@@ -43,7 +43,8 @@ async def _latency(gateway: Gateway) -> None:
         )
         await take(by_websocket, 1)
         await take(by_sse, 1)
-        await by_grpc.read()
+        grpc_messages = aiter(by_grpc)
+        await anext(grpc_messages)
 
         async def listen(name: str, numbers: AsyncIterator[int]) -> None:
             async for number in numbers:
@@ -54,7 +55,7 @@ async def _latency(gateway: Gateway) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(listen("WebSocket", (message["sequenceNumber"] async for message in by_websocket)))
             tasks.create_task(listen("SSE", (message["sequenceNumber"] async for _, message in by_sse)))
-            tasks.create_task(listen("gRPC", (message.event.sequence_number async for message in by_grpc)))
+            tasks.create_task(listen("gRPC", (message.event.sequence_number async for message in grpc_messages)))
             for number in range(CALLBACKS):
                 fields = gateway.event_fields(
                     "participant-connected",
