@@ -24,6 +24,8 @@ PROTOCOL = "graphql-transport-ws"
 INIT_S = 5.0
 HEARTBEAT_S = 20.0
 OPERATIONS = 50
+# A client that does not read for so long is told to come again; until then its socket buffers hold what it missed.
+SLOW_S = 10.0
 # How long we wait for the other side's half of the closing handshake.
 _FAREWELL_S = 1.0
 # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes two.
@@ -32,6 +34,7 @@ _REASON_BYTES = 123
 
 class Close(IntEnum):
     GOING_AWAY = 1001
+    TRY_AGAIN_LATER = 1013
     BAD_REQUEST = 4400
     UNAUTHORIZED = 4401
     FORBIDDEN = 4403
@@ -189,10 +192,16 @@ class Socket:
             await self._send({"type": "complete", "id": id_})
 
     async def _send(self, message: dict[str, Any]) -> None:
-        await self._ws.send_frame(msgspec.json.encode(message), WSMsgType.TEXT)
+        try:
+            async with asyncio.timeout(SLOW_S):
+                await self._ws.send_frame(msgspec.json.encode(message), WSMsgType.TEXT)
+        except TimeoutError:
+            reason = "messages were not read; connect again and resume after your last cursor"
+            await self._close(Close.TRY_AGAIN_LATER, reason, drain=False)
+            raise ConnectionResetError from None
 
-    async def _close(self, code: Close, reason: str) -> None:
-        await self._ws.close(code=code, message=reason.encode()[:_REASON_BYTES])
+    async def _close(self, code: Close, reason: str, *, drain: bool = True) -> None:
+        await self._ws.close(code=code, message=reason.encode()[:_REASON_BYTES], drain=drain)
 
 
 def _message_of(frame: WSMessage) -> dict[str, Any]:
