@@ -1,6 +1,7 @@
 """Operations, apart from any transport."""
 
 import asyncio
+import gc
 from contextlib import aclosing
 
 import pytest
@@ -50,6 +51,23 @@ async def test_a_stream_closes_its_source_when_it_is_closed() -> None:
     assert account.feed.open == 0
     assert [answer.cursor for answer in (first, second)] == ["c0", "c1"]
     assert second.body == {"data": {"roomEvents": {"prev": "c0"}}}
+
+
+async def test_a_stream_keeps_nothing_of_the_events_it_has_told() -> None:
+    account = Account(ACCOUNT)
+    operation = ENGINE.operation(Request("subscription { roomEvents { prev } }"), context(account))
+    async with aclosing(operation.answers()) as answers:
+        await anext(answers)
+
+        async def tell(count: int) -> int:
+            for number in range(count):
+                account.feed.put(delivered(number))
+                await anext(answers)
+            gc.collect()
+            return len(gc.get_objects())
+
+        before = await tell(10)
+        assert await tell(500) - before < 100
 
 
 async def test_a_stream_that_is_cancelled_closes_its_source() -> None:
