@@ -72,7 +72,9 @@ class Sealer:
 
     def page_position(self, token: str) -> bytes:
         return _open(
-            self._page_keys, token, "after is not a page cursor of this gateway; use the one that came with a page, or leave it out"
+            self._page_keys,
+            token,
+            "after is not a page cursor of this gateway; use the one that came with a page, or leave it out",
         )
 
 
