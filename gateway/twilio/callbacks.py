@@ -36,6 +36,7 @@ _IDENTIFYING: Final = {
     "TrackSid": re.compile(r"MT[0-9a-fA-F]{32}"),
     "RecordingSid": re.compile(r"RT[0-9a-fA-F]{32}"),
 }
+_IN_TEXT: Final = {name: re.compile(name + form.pattern) for name, form in _IDENTIFYING.items()}
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 _ROOM: Final = frozenset(
@@ -172,7 +173,7 @@ def _check_one_reading(fields: Fields, given: Mapping[str, str]) -> None:
     text = flattened(fields)
     for name, form in _IDENTIFYING.items():
         is_given = form.fullmatch(given.get(name, "")) is not None
-        if len(re.findall(name + form.pattern, text)) != is_given:
+        if len(_IN_TEXT[name].findall(text)) != is_given:
             raise InvalidArgument(
                 f"the callback can be read in two ways, as a value in it looks like {name}; rename that"
             )

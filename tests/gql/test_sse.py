@@ -69,7 +69,8 @@ async def test_a_get_streams_too(served: Served) -> None:
     assert served.account.feed.asked[-1].after == "c3"
 
 
-async def test_a_client_that_leaves_ends_its_stream(served: Served) -> None:
+async def test_a_client_that_leaves_ends_its_stream(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "LOOK_S", 0.01)
     async with stream(served):
         await served.account.feed.until_open(1)
     await served.account.feed.until_open(0)
