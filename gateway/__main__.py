@@ -129,7 +129,7 @@ async def _sandbox(port: int, ready_file: Path | None) -> None:
 @cli.command()
 def schema() -> None:
     """Prints the GraphQL schema."""
-    typer.echo(print_schema())
+    typer.echo(print_schema(), nl=False)
 
 
 @cli.command()

@@ -110,6 +110,7 @@ class Sandbox:
 
     @property
     def api_key_sid(self) -> str:
+        """Of the first account, which must have a key."""
         return next(iter(self.accounts[0].api_keys))
 
     @property
@@ -117,16 +118,20 @@ class Sandbox:
         return self.accounts[0].api_keys[self.api_key_sid]
 
     async def __aenter__(self) -> Self:
-        self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-        self._stack.callback(self.clock.clear)
-        self._sender = Sender(self._tasks, self.dial, self._tokens.__getitem__, self._spacing_s)
-        self._stack.push_async_callback(self._sender.close)
         http = web.Server(self._handle, access_log=None)
-        # aiohttp waits as long for connections that are idle, and there is nothing here worth waiting for.
-        self._stack.push_async_callback(http.shutdown, 0.01)
-        server = await asyncio.get_running_loop().create_server(http, *self._address)
-        self._stack.callback(server.close)
+        # Bound before anything runs, so that a taken port is a plain OSError.
+        server = await asyncio.get_running_loop().create_server(http, *self._address, start_serving=False)
         self._address = self._address[0], server.sockets[0].getsockname()[1]
+        async with AsyncExitStack() as stack:
+            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(self.clock.clear)
+            self._sender = Sender(self._tasks, self.dial, self._tokens.__getitem__, self._spacing_s)
+            stack.push_async_callback(self._sender.close)
+            # aiohttp waits as long for connections that are idle, and there is nothing here worth waiting for.
+            stack.push_async_callback(http.shutdown, 0.01)
+            stack.callback(server.close)
+            await server.start_serving()
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -167,7 +172,7 @@ class Sandbox:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
-        segments = tuple(unquote(segment) for segment in path.removeprefix("/").split("/"))
+        segments = tuple(unquote(_printable(segment)) for segment in path.removeprefix("/").split("/"))
         if segments[0] == CONTROL:
             return await self._handle_control(request, segments[1:], query)
         return await self._handle_rest(request, path, segments, query)

@@ -168,6 +168,8 @@ STRANGE = [
     b"OPTIONS * HTTP/1.1",
     b"GET /_sandbox/rooms/%FF/participants HTTP/1.1",
     b"GET /_sandbox/calls?since=nan HTTP/1.1",
+    b"GET /_sandbox/\xff HTTP/1.1",
+    b"DELETE /_sandbox/rooms/\xff/participants/\xfe HTTP/1.1",
     b"FROB /v1/Rooms HTTP/1.1",
     b"GET nonsense",
 ]
@@ -216,3 +218,8 @@ async def outcome(api: Api) -> str:
     except aiohttp.ClientError:
         return "cut off"
     return "answered"
+
+
+async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(sandbox: Sandbox) -> None:
+    with pytest.raises(OSError, match="address already in use"):
+        await Sandbox(port=int(sandbox.url.rpartition(":")[2])).__aenter__()
