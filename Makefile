@@ -25,7 +25,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/buf lint
+	$(BIN)/buf lint protos
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
@@ -36,7 +36,7 @@ format: $(STAMP)
 
 # Generated code is committed, so that neither users nor CI need a protobuf compiler to run the gateway.
 proto: $(STAMP)
-	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --mypy_out=. --grpc_python_out=. --mypy_grpc_out=. $$(cd protos && find gateway -name '*.proto')
+	$(BIN)/python protos/generate.py .
 
 schema: $(STAMP)
 	$(BIN)/rooms-gateway schema > schema/schema.graphql

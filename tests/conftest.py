@@ -6,6 +6,7 @@ import pytest
 
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
+from tests.running import Gateway, running
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,10 @@ async def connections(shared_connections: tuple[str, Connections]) -> Connection
 async def redis_url(shared_connections: tuple[str, Connections], connections: Connections) -> str:
     """The address of an empty server."""
     return shared_connections[0]
+
+
+@pytest.fixture(scope="session")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """`rooms-gateway dev` in a process of its own, one for the whole session; tests keep apart by the names they invent."""
+    async with running(tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway

@@ -110,7 +110,7 @@ class Ended:
 
 def merge_end(room: Room, ended: Ended | None) -> Room:
     """The room as it must be shown once its end is known: never in progress again."""
-    if ended is None or room.status is not RoomStatus.IN_PROGRESS:
+    if ended is None or room.status in (RoomStatus.COMPLETED, RoomStatus.FAILED):
         return room
     return replace(room, status=ended.status, end_time=ended.end_time, duration=ended.duration)
 

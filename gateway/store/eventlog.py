@@ -64,6 +64,8 @@ class Logged:
     place: Place
     event: RoomEvent
     logged_at: datetime
+    size: int
+    """Bytes of the event as it lies in the log."""
 
 
 class EventLog:
@@ -228,7 +230,7 @@ def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Itera
         try:
             entry = fields[b"j"]
             place = Place(fields[b"e"].decode(), _number(entry_id), tag_of(entry))
-            yield Logged(place, _event_decoder.decode(entry), _moment(fields[b"t"]))
+            yield Logged(place, _event_decoder.decode(entry), _moment(fields[b"t"]), len(entry))
         except (KeyError, TypeError, ValueError, msgspec.MsgspecError):
             continue
 

@@ -1,0 +1,200 @@
+"""The command line."""
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import signal
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import HttpUrl, SecretStr, ValidationError
+from rich.console import Console
+
+from gateway import telemetry
+from gateway.app import Addresses, Listen, Mode, bind, run
+from gateway.core.errors import GatewayError
+from gateway.gql.schema import print_schema
+from gateway.sandbox.server import Sandbox
+from gateway.service.access import KEY_PREFIX
+from gateway.settings import ApiKeySettings, Settings
+from gateway.store.embedded import EmbeddedServer
+from gateway.twilio.callbacks import callback_url
+from gateway.web.callbacks import PATH as CALLBACKS_PATH
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console(stderr=True, highlight=False)
+
+LOOPBACK = "127.0.0.1"
+HttpPort = Annotated[int, typer.Option(help="GraphQL, callbacks and health; 0 picks a free port.")]
+GrpcPort = Annotated[int, typer.Option(help="gRPC; 0 picks a free port.")]
+SandboxPort = Annotated[int, typer.Option(help="The simulated Twilio; 0 picks a free port.")]
+ReadyFile = Annotated[Path | None, typer.Option(help="Where to write the addresses, as JSON, once every port answers.")]
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+
+
+@cli.command()
+def dev(
+    http_port: HttpPort = 8080,
+    grpc_port: GrpcPort = 9090,
+    sandbox_port: SandboxPort = 8081,
+    people: Annotated[bool, typer.Option(help="Let invented people come and go.")] = True,
+    ready_file: ReadyFile = None,
+) -> None:
+    """Everything on this machine: the gateway, a simulated Twilio with people in it, and an embedded server. Loopback only."""
+    telemetry.configure(is_json=False)
+    asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
+
+
+async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, ready_file: Path | None) -> None:
+    api_key = KEY_PREFIX + secrets.token_urlsafe(24)
+    http = bind(LOOPBACK, http_port)
+    public_url = f"http://{LOOPBACK}:{http.getsockname()[1]}"
+    async with AsyncExitStack() as stack, Sandbox(host=LOOPBACK, port=sandbox_port) as sandbox:
+        redis_url = os.environ.get("GATEWAY_REDIS_URL") or (await stack.enter_async_context(EmbeddedServer())).url
+        settings = Settings(
+            twilio_account_sid=sandbox.account_sid,
+            twilio_auth_token=SecretStr(sandbox.auth_token),
+            # Whatever the environment has for the real Twilio is not for the simulated one.
+            twilio_api_key_sid=None,
+            twilio_api_key_secret=None,
+            twilio_video_base_url=HttpUrl(sandbox.url),
+            gateway_public_url=HttpUrl(public_url),
+            gateway_redis_url=redis_url,
+            gateway_api_keys=(_row("dev", api_key),),
+        )
+
+        def on_ready(addresses: Addresses) -> None:
+            if people:
+                sandbox.people(callback_url(public_url, CALLBACKS_PATH))
+            twilio = {
+                "base_url": sandbox.url,
+                "account_sid": sandbox.account_sid,
+                "auth_token": sandbox.auth_token,
+            }
+            _announce(ready_file, addresses, sandbox=sandbox.url, api_key=api_key, twilio=twilio)
+            _greet(addresses, sandbox.url, api_key)
+
+        await run(settings, Listen(http, LOOPBACK, grpc_port), Mode(True, True), on_ready, _stop_signal())
+
+
+@cli.command()
+def serve(
+    host: Host = "0.0.0.0",  # noqa: S104  (a server in a container; what it serves needs a credential)
+    http_port: HttpPort = 8080,
+    grpc_port: GrpcPort = 9090,
+    ready_file: ReadyFile = None,
+) -> None:
+    """The gateway in front of the real Twilio, set up by the environment."""
+    telemetry.configure(is_json=not sys.stderr.isatty())
+    try:
+        settings = Settings.model_validate({})
+    except ValidationError as exc:
+        _refuse("\n".join(f"{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in exc.errors()))
+    if not settings.gateway_api_keys:
+        _refuse("GATEWAY_API_KEYS: nobody could call; make a key with `rooms-gateway apikey` and set its row")
+    try:
+        listen = Listen(bind(host, http_port), host, grpc_port)
+        asyncio.run(_serve(settings, listen, ready_file))
+    except GatewayError as exc:
+        _refuse(exc.message)
+    except OSError as exc:
+        _refuse(f"cannot listen on {host}: {exc.strerror}")
+
+
+async def _serve(settings: Settings, listen: Listen, ready_file: Path | None) -> None:
+    await run(settings, listen, Mode(), lambda addresses: _announce(ready_file, addresses), _stop_signal())
+
+
+@cli.command()
+def sandbox(sandbox_port: SandboxPort = 8081, ready_file: ReadyFile = None) -> None:
+    """The simulated Twilio alone. Point a Twilio client's base URL at it."""
+    asyncio.run(_sandbox(sandbox_port, ready_file))
+
+
+async def _sandbox(port: int, ready_file: Path | None) -> None:
+    async with Sandbox(host=LOOPBACK, port=port) as running:
+        facts = {"base_url": running.url, "account_sid": running.account_sid, "auth_token": running.auth_token}
+        _write(ready_file, {"sandbox": running.url, "twilio": facts, "pid": os.getpid()})
+        console.print(f"Twilio Video, simulated: {running.url}")
+        console.print(f"Account {running.account_sid}  auth token {running.auth_token}", soft_wrap=True)
+        await _stop_signal().wait()
+
+
+@cli.command()
+def schema() -> None:
+    """Prints the GraphQL schema."""
+    typer.echo(print_schema(), nl=False)
+
+
+@cli.command()
+def apikey(name: Annotated[str, typer.Argument(help="What to call the key in logs.")] = "default") -> None:
+    """Makes an API key, and the row for GATEWAY_API_KEYS that lets it in. The key is shown once and kept nowhere."""
+    key = KEY_PREFIX + secrets.token_urlsafe(24)
+    typer.echo(json.dumps({"api_key": key, "row": _row(name, key).model_dump(exclude_none=True)}, indent=2))
+
+
+def _row(name: str, key: str) -> ApiKeySettings:
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return ApiKeySettings(id=name, sha256=digest, scopes=("rooms:read", "rooms:write", "events:subscribe"))
+
+
+def _announce(ready_file: Path | None, addresses: Addresses, **more: Any) -> None:
+    _write(ready_file, {**asdict(addresses), **more, "pid": os.getpid()})
+
+
+def _write(ready_file: Path | None, facts: dict[str, Any]) -> None:
+    if ready_file is not None:
+        # In one step, so that nobody reads half of it; for the owner only, as it may hold a key.
+        draft = ready_file.with_name(ready_file.name + ".draft")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(facts, indent=2))
+        draft.replace(ready_file)
+
+
+def _greet(addresses: Addresses, sandbox_url: str, api_key: str) -> None:
+    console.print(f"""
+[bold]Rooms Gateway[/bold] is ready, with a simulated Twilio behind it.
+
+  GraphQL    {addresses.graphql}
+  gRPC       {addresses.grpc}
+  Sandbox    {sandbox_url}
+  API key    {api_key}
+
+Three things to paste:
+
+  curl -s {addresses.graphql} -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
+    -d '{{"query": "{{ rooms {{ nodes {{ sid uniqueName status }} }} }}"}}'
+
+  curl -sN {addresses.sse} -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
+    -H 'Accept: text/event-stream' -d '{{"query": "subscription {{ roomEvents {{ __typename cursor }} }}"}}'
+
+  .venv/bin/buf curl --protocol grpc --http2-prior-knowledge -H 'Authorization: Bearer {api_key}' \\
+    -d '{{}}' http://{addresses.grpc}/gateway.rooms.v1.RoomService/ListRooms
+""", soft_wrap=True)  # fmt: skip
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _refuse(reason: str) -> NoReturn:
+    """Says why nothing was started, and exits with 2, as for any wrong usage."""
+    console.print(f"[red]Not started.[/red] {reason}", soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Builds the gateway, runs it, and stops it in order: streams first, then gRPC, then HTTP."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+
+from gateway.core.cursors import Sealer
+from gateway.core.ratelimit import Rate
+from gateway.core.rooms import AccountSid
+from gateway.gql.face import GraphQLFace
+from gateway.rpc.server import RpcServer
+from gateway.service.access import Access, ApiKey, Caller, Scope
+from gateway.service.accounts import Account
+from gateway.service.feed import Feed
+from gateway.service.ingest import Ingest
+from gateway.service.memory import Memory
+from gateway.service.roomlists import RoomLists
+from gateway.service.rooms import Rooms
+from gateway.service.tail import Tail
+from gateway.service.upstream import Budget, Upstream
+from gateway.settings import Settings
+from gateway.store.cache import RoomCache
+from gateway.store.connection import Connections
+from gateway.store.embedded import EmbeddedServer
+from gateway.store.eventlog import EventLog
+from gateway.store.limiter import Limiter
+from gateway.twilio import callbacks
+from gateway.twilio.client import TwilioVideo, open_session
+from gateway.web.callbacks import PATH as CALLBACKS_PATH
+from gateway.web.routes import build
+
+# Open streams have been ended before; what still runs after this long is cut off.
+HTTP_SHUTDOWN_S = 1.0
+LOG_LIMIT_S = 10.0
+# A crowd that connects in one moment, as after a restart; the kernel may allow less.
+BACKLOG = 4096
+# Requests reach Twilio a little closer together than they leave here, so a part of the quota is left unspent.
+QUOTA_SHARE = 0.9
+BURST_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen. `http` is bound before anything is built: in `dev`, the callback address holds its port."""
+
+    http: socket.socket
+    grpc_host: str
+    grpc_port: int
+
+    @property
+    def grpc_address(self) -> str:
+        return _authority(self.grpc_host, self.grpc_port)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What the ready file says."""
+
+    graphql: str
+    ws: str
+    sse: str
+    grpc: str
+    callbacks: str
+    console: str
+    redis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What `dev` allows and `serve` does not."""
+
+    introspection: bool = False
+    allow_loopback_origins: bool = False
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 picks a free one."""
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+async def run(
+    settings: Settings, listen: Listen, mode: Mode, on_ready: Callable[[Addresses], None], stop: asyncio.Event
+) -> None:
+    """Runs the gateway until `stop` is set. `on_ready` is called once every port answers."""
+    async with AsyncExitStack() as stack:
+        redis_url = settings.gateway_redis_url
+        if redis_url is None:
+            server = await stack.enter_async_context(EmbeddedServer(settings.gateway_data_dir))
+            redis_url = server.url
+        connections = Connections(redis_url)
+        stack.push_async_callback(connections.aclose)
+        if not settings.gateway_allow_eviction:
+            await connections.check_policy()
+        session = await stack.enter_async_context(open_session())
+        account = build_account(settings, connections, session)
+        stack.push_async_callback(account.rooms.aclose)
+        async with asyncio.TaskGroup() as tasks:
+            tail = tasks.create_task(account.tail.run())
+            async with asyncio.timeout(LOG_LIMIT_S):
+                await account.tail.ready()
+            await _listen(settings, listen, mode, {account.sid: account}, redis_url, on_ready, stop)
+            tail.cancel()
+
+
+def build_account(settings: Settings, connections: Connections, session: aiohttp.ClientSession) -> Account:
+    sid = AccountSid(settings.twilio_account_sid)
+    public_url = str(settings.gateway_public_url).rstrip("/")
+    sealer = Sealer(settings.cursor_secrets, sid)
+    events = EventLog(connections, sid)
+    cache = RoomCache(connections, sid)
+    memory = Memory()
+    tail = Tail(events, memory, sealer)
+    twilio = TwilioVideo(session, str(settings.twilio_video_base_url), sid, *settings.rest_credentials)
+    upstream = Upstream(twilio, Limiter(connections), _budget(settings))
+    lists = RoomLists(upstream, cache, memory, tail, sealer)
+    callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
+    rooms = Rooms(upstream, cache, events, memory, tail, lists, sealer, callback_url)
+    ingest = Ingest(events, public_url + CALLBACKS_PATH, settings.auth_tokens)
+    return Account(sid, rooms, Feed(events, tail, sealer, rooms), ingest, tail)
+
+
+def _budget(settings: Settings) -> Budget:
+    def rate(quota: int) -> Rate:
+        burst = max(1, round(quota * BURST_SHARE))
+        return Rate(per_s=max(1.0, quota * QUOTA_SHARE - burst), burst=burst)
+
+    return Budget(rate(settings.gateway_read_quota), rate(settings.gateway_write_quota), settings.gateway_quota_wait_s)
+
+
+def _access(settings: Settings) -> Access:
+    account_sid = AccountSid(settings.twilio_account_sid)
+    return Access(
+        [
+            ApiKey(
+                row.sha256,
+                Caller(
+                    account_sid,
+                    row.id,
+                    frozenset(Scope(scope) for scope in row.scopes),
+                    None if row.rooms is None else frozenset(row.rooms),
+                ),
+            )
+            for row in settings.gateway_api_keys
+        ]
+    )
+
+
+async def _listen(
+    settings: Settings,
+    listen: Listen,
+    mode: Mode,
+    accounts: Mapping[AccountSid, Account],
+    redis_url: str,
+    on_ready: Callable[[Addresses], None],
+    stop: asyncio.Event,
+) -> None:
+    """Opens the ports, waits for `stop`, and closes them again."""
+    access = _access(settings)
+    face = GraphQLFace(
+        access,
+        accounts,
+        introspection=mode.introspection,
+        allowed_origins=settings.gateway_allowed_origins,
+        allow_loopback_origins=mode.allow_loopback_origins,
+        deadline_s=settings.gateway_deadline_s,
+    )
+    rpc = RpcServer(access, accounts, listen.grpc_address, has_reflection=mode.introspection)
+    runner = web.AppRunner(build(face, accounts), access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S)
+    await runner.setup()
+    assert runner.server is not None
+    # From the protocol factory and not by a site, so that a faster protocol can stand in front of it.
+    server = await asyncio.get_running_loop().create_server(runner.server, sock=listen.http, backlog=BACKLOG)
+    await rpc.start()
+    try:
+        on_ready(_addresses(listen, rpc.port, redis_url))
+        await stop.wait()
+    finally:
+        server.close()
+        for account in accounts.values():
+            account.tail.close()
+        await face.aclose()
+        await rpc.stop()
+        await runner.cleanup()
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _addresses(listen: Listen, grpc_port: int, redis_url: str) -> Addresses:
+    authority = _authority(*listen.http.getsockname()[:2])
+    graphql = f"http://{authority}/graphql"
+    return Addresses(
+        graphql=graphql,
+        ws=f"ws://{authority}/graphql",
+        sse=graphql,
+        grpc=_authority(listen.grpc_host, grpc_port),
+        callbacks=f"http://{authority}{CALLBACKS_PATH}",
+        console=f"http://{authority}/",
+        redis=redis_url,
+    )

@@ -1,0 +1,161 @@
+"""Runs operations: one answer for a query or a mutation, a stream of them for a subscription.
+
+graphql-core is driven directly. Its source events pass by here, so each answer gets its cursor from the feed, whatever
+fields were selected; and an error gets its code in one place, inside a running subscription as well.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, cast
+
+import msgspec
+from graphql import ExecutionResult, GraphQLSchema, OperationType
+from graphql.execution import (
+    Executor,
+    create_source_event_stream,
+    execute_root_selection_set,
+    execute_subscription_event,
+)
+
+from gateway.core.errors import Code, DeadlineExceeded
+from gateway.gql.documents import Documents
+from gateway.gql.errors import STATUS, Refused, fault_of, shown
+from gateway.gql.inputs import Context
+from gateway.gql.subscriptions import StreamMessage
+
+_MAX_COERCION_ERRORS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One GraphQL response. `refused_for` is set when it holds errors only; `cursor` when it is a stream's message."""
+
+    body: dict[str, Any]
+    refused_for: Code | None = None
+    cursor: str | None = None
+
+    @property
+    def status(self) -> int:
+        return 200 if self.refused_for is None else STATUS[self.refused_for]
+
+    def encoded(self) -> bytes:
+        return msgspec.json.encode(self.body)
+
+
+def refusal(refused: Refused, trace_id: str) -> Answer:
+    """The answer to a request that was not executed."""
+    errors = [shown(error, trace_id) for error in refused.errors]
+    return Answer({"errors": errors}, refused_for=fault_of(refused.errors[0]).code)
+
+
+class _Executor(Executor[Context]):
+    """graphql-core remembers the subfields of every event's root fields for as long as the subscription runs: 4 kB an event.
+
+    Here each event forgets its own.
+    """
+
+    def build_per_event_executor(self, payload: StreamMessage) -> Executor[Context]:
+        executor = super().build_per_event_executor(payload)
+        executor._relevant_sub_fields = {}
+        return executor
+
+
+class Operation:
+    """A request that fits the schema, with its variables read, not yet run."""
+
+    def __init__(self, executor: Executor[Context], deadline_s: float) -> None:
+        self._executor = executor
+        self._trace_id = executor.context_value.trace_id
+        self._deadline_s = deadline_s
+
+    @property
+    def kind(self) -> OperationType:
+        return self._executor.operation.operation
+
+    async def answer(self) -> Answer:
+        """Of a query or a mutation, within the deadline."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return self._seen(await self._executed())
+        except TimeoutError:
+            return refusal(self._too_late(), self._trace_id)
+
+    async def answers(self) -> AsyncGenerator[Answer, None]:
+        """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
+
+        What fails ends with an answer that is `refused_for` its reason. Room events that end without one have a gateway
+        that is going away.
+        """
+        if self.kind is not OperationType.SUBSCRIPTION:
+            yield await self.answer()
+            return
+        try:
+            async with aclosing(await self._events()) as events:
+                # The first message comes at once, or something is wrong; later ones come when they come.
+                async with asyncio.timeout(self._deadline_s):
+                    event = await anext(events, None)
+                while event is not None:
+                    yield await self._told(event)
+                    event = await anext(events, None)
+        except TimeoutError:
+            yield refusal(self._too_late(), self._trace_id)
+        except Exception as error:
+            yield refusal(Refused.of(error), self._trace_id)
+
+    async def _events(self) -> AsyncGenerator[StreamMessage, None]:
+        source = create_source_event_stream(self._executor)
+        if isawaitable(source):
+            source = await source
+        if isinstance(source, ExecutionResult):
+            raise Refused(source.errors or ())
+        return cast("AsyncGenerator[StreamMessage, None]", source)  # What room_events gives.
+
+    async def _executed(self) -> ExecutionResult:
+        result = execute_root_selection_set(self._executor)
+        return await result if isawaitable(result) else result
+
+    async def _told(self, event: StreamMessage) -> Answer:
+        result = execute_subscription_event(self._executor.build_per_event_executor(event))
+        return self._seen(await result if isawaitable(result) else result, event.cursor)
+
+    def _seen(self, result: ExecutionResult, cursor: str | None = None) -> Answer:
+        body: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            body["errors"] = [shown(error, self._trace_id) for error in result.errors]
+        return Answer(body, cursor=cursor)
+
+    def _too_late(self) -> Refused:
+        return Refused.of(DeadlineExceeded(f"no answer within {self._deadline_s:g} s; ask again, or ask for less"))
+
+
+class Engine:
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool, deadline_s: float) -> None:
+        self._schema = schema
+        self._documents = Documents(schema, introspection=introspection)
+        self._hide_suggestions = not introspection
+        self._deadline_s = deadline_s
+
+    def operation(self, request: Request, context: Context) -> Operation:
+        """Raises Refused for a document, an operation name or variables that are off."""
+        executor = _Executor.build(
+            self._schema,
+            self._documents.document(request.query),
+            context_value=context,
+            raw_variable_values=request.variables,
+            operation_name=request.operation_name,
+            max_coercion_errors=_MAX_COERCION_ERRORS,
+            hide_suggestions=self._hide_suggestions,
+        )
+        if isinstance(executor, list):
+            raise Refused(executor)
+        return Operation(executor, self._deadline_s)

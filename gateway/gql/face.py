@@ -1,0 +1,204 @@
+"""The HTTP of the GraphQL face: POST, GET for queries, event streams on both, WebSocket, and CORS."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from aiohttp import hdrs, web
+from graphql import OperationType
+
+from gateway.core.errors import (
+    GatewayError,
+    Internal,
+    InvalidArgument,
+    PermissionDenied,
+    Unauthenticated,
+    UpstreamUnavailable,
+)
+from gateway.core.rooms import AccountSid
+from gateway.gql.errors import STATUS, Refused
+from gateway.gql.execution import Answer, Engine, Operation, Request, refusal
+from gateway.gql.inputs import Context
+from gateway.gql.limits import BODY_BYTES
+from gateway.gql.origins import PREFLIGHT, Origins
+from gateway.gql.requests import Form, form_of, is_json, request_of_json, request_of_query, trace_id_of
+from gateway.gql.schema import EXECUTABLE
+from gateway.gql.sse import EventStream
+from gateway.gql.websocket import Socket
+from gateway.service.access import Access
+from gateway.service.accounts import Account
+
+DEADLINE_S = 10.0
+_METHODS = "GET, POST, OPTIONS"
+
+
+class _Rejected(Exception):
+    """HTTP's own refusal, before GraphQL is asked."""
+
+    def __init__(self, status: int, fault: GatewayError, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(fault.message)
+        self.status = status
+        self.fault = fault
+        self.headers = headers or {}
+
+
+class GraphQLFace:
+    """Everything on /graphql.
+
+    Credentials travel in headers that no foreign page can set without a preflight, and `connection_init` is a message
+    that only a page of an allowed origin can send: that is the protection against forged cross-site requests.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        accounts: Mapping[AccountSid, Account],
+        *,
+        introspection: bool = False,
+        allowed_origins: Collection[str] = (),
+        allow_loopback_origins: bool = False,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._access = access
+        self._accounts = accounts
+        self._engine = Engine(EXECUTABLE, introspection=introspection, deadline_s=deadline_s)
+        self._origins = Origins(allowed_origins, allow_loopback=allow_loopback_origins)
+        self._streams: set[EventStream | Socket] = set()
+        self._is_closing = False
+
+    def mount(self, app: web.Application, path: str = "/graphql") -> None:
+        app.router.add_route(hdrs.METH_ANY, path, self.handle)
+
+    async def aclose(self) -> None:
+        """Ends every stream so that its client comes again: sockets with 1001, event streams without `complete`."""
+        self._is_closing = True
+        async with asyncio.TaskGroup() as tasks:
+            for stream in self._streams:
+                tasks.create_task(stream.stop())
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get(hdrs.ORIGIN)
+        cors = self._origins.headers(origin)
+        trace_id = trace_id_of(request.headers.get("traceparent"))
+        form = form_of(request.headers.get(hdrs.ACCEPT)) if not _is_upgrade(request) else Form.JSON
+        try:
+            if not self._origins.allow(origin, request.headers.get(hdrs.HOST)):
+                cors = {"Vary": "Origin"}
+                raise _Rejected(403, PermissionDenied("this origin is not allowed; ask the operator to list it"))
+            if request.method == hdrs.METH_OPTIONS:
+                return web.Response(status=204, headers={**cors, **PREFLIGHT})
+            if self._is_closing:
+                raise _Rejected(503, UpstreamUnavailable("the gateway is stopping; ask again", retry_after_ms=1_000))
+            if _is_upgrade(request):
+                return await self._socket(request)
+            return await self._answer(request, form, trace_id, cors)
+        except _Rejected as rejected:
+            answer = refusal(Refused.of(rejected.fault), trace_id)
+            return _written(answer, form, rejected.status, {**cors, **rejected.headers})
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        socket = Socket(request, self._engine, self._context)
+        self._streams.add(socket)
+        try:
+            return await socket.serve()
+        finally:
+            self._streams.discard(socket)
+
+    async def _answer(
+        self, request: web.Request, form: Form | None, trace_id: str, cors: Mapping[str, str]
+    ) -> web.StreamResponse:
+        context = self._caller_of(request, trace_id)
+        if form is None:
+            raise _Rejected(406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them"))
+        asked = await _asked(request)
+        try:
+            operation = self._engine.operation(asked, context)
+        except Refused as refused:
+            answer = refusal(refused, trace_id)
+            if form is Form.EVENTS:
+                return await self._stream(request, answer, cors)
+            return _written(answer, form, _status(answer, form), cors)
+        _check_method(request, operation)
+        if form is Form.EVENTS:
+            return await self._stream(request, operation, cors)
+        if operation.kind is OperationType.SUBSCRIPTION:
+            raise _Rejected(
+                400, InvalidArgument("a subscription is a stream; ask with Accept: text/event-stream or by WebSocket")
+            )
+        answer = await operation.answer()
+        return _written(answer, form, _status(answer, form), cors)
+
+    async def _stream(
+        self, request: web.Request, operation: Operation | Answer, cors: Mapping[str, str]
+    ) -> web.StreamResponse:
+        stream = EventStream(request, cors)
+        self._streams.add(stream)
+        try:
+            return await stream.send(operation)
+        finally:
+            self._streams.discard(stream)
+
+    def _caller_of(self, request: web.Request, trace_id: str) -> Context:
+        sent = request.headers
+        try:
+            return self._context(
+                sent.get(hdrs.AUTHORIZATION), sent.get("X-API-Key"), trace_id, sent.get("Last-Event-ID")
+            )
+        except GatewayError as fault:
+            challenge = {"WWW-Authenticate": "Bearer"} if isinstance(fault, Unauthenticated) else None
+            raise _Rejected(STATUS[fault.code], fault, challenge) from None
+
+    def _context(
+        self, authorization: str | None, api_key: str | None, trace_id: str, last_event_id: str | None = None
+    ) -> Context:
+        caller = self._access.caller(authorization=authorization, api_key=api_key)
+        account = self._accounts.get(caller.account_sid)
+        if account is None:
+            raise Internal("this API key's account is not served here; tell the operator")
+        return Context(caller, account, trace_id, last_event_id or None)
+
+
+def _is_upgrade(request: web.Request) -> bool:
+    return request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+
+
+def _check_method(request: web.Request, operation: Operation) -> None:
+    if request.method == hdrs.METH_GET and operation.kind is OperationType.MUTATION:
+        raise _Rejected(405, InvalidArgument("a mutation by GET is refused; send it by POST"), {hdrs.ALLOW: "POST"})
+
+
+async def _asked(request: web.Request) -> Request:
+    try:
+        if request.method == hdrs.METH_GET:
+            return request_of_query(request.query)
+        if request.method != hdrs.METH_POST:
+            raise _Rejected(405, InvalidArgument("this method is not served; use POST or GET"), {hdrs.ALLOW: _METHODS})
+        if not is_json(request.headers.get(hdrs.CONTENT_TYPE, "")):
+            raise _Rejected(
+                415, InvalidArgument("the body is not said to be JSON; send Content-Type: application/json")
+            )
+        return request_of_json(await _body(request))
+    except InvalidArgument as fault:
+        raise _Rejected(400, fault) from None
+
+
+async def _body(request: web.Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            raise _Rejected(413, InvalidArgument(f"the body is larger than {BODY_BYTES} bytes; send less"))
+    return bytes(body)
+
+
+def _status(answer: Answer, form: Form) -> int:
+    """In application/json a well-formed request has status 200, whatever became of it."""
+    return answer.status if form is Form.RESPONSE else 200
+
+
+def _written(answer: Answer, form: Form | None, status: int, headers: Mapping[str, str]) -> web.Response:
+    media_type = Form.RESPONSE if form is Form.RESPONSE else Form.JSON
+    return web.Response(
+        body=answer.encoded(),
+        status=status,
+        headers={**headers, hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"},
+    )

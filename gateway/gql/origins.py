@@ -1,0 +1,40 @@
+"""Which web pages may speak to the gateway from a browser. Does no I/O."""
+
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "authorization, x-api-key, content-type, apollo-require-preflight, last-event-id, "
+    "traceparent",
+    "Access-Control-Max-Age": "7200",
+}
+
+
+class Origins:
+    """An exact list. A page of the gateway itself may always; with `allow_loopback`, so may any page of this machine."""
+
+    def __init__(self, allowed: Collection[str], *, allow_loopback: bool) -> None:
+        self._allowed = frozenset(origin.rstrip("/") for origin in allowed)
+        self._allow_loopback = allow_loopback
+
+    def allow(self, origin: str | None, host: str | None) -> bool:
+        """`origin` and `host` are the request's headers. Without an origin it is no browser that asks."""
+        if origin is None or origin in self._allowed:
+            return True
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https"):
+            return False
+        if host is not None and parts.netloc == host:
+            return True
+        return self._allow_loopback and _LOOPBACK.fullmatch(parts.hostname or "") is not None
+
+    @staticmethod
+    def headers(origin: str | None) -> dict[str, str]:
+        """For an answer to an allowed origin."""
+        if origin is None:
+            return {"Vary": "Origin"}
+        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}

@@ -1,0 +1,117 @@
+"""GraphQL over HTTP as text: what a request asks for and in which form it wants the answer. Does no I/O.
+
+https://graphql.github.io/graphql-over-http/draft/
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Never
+
+import msgspec
+
+from gateway.core.errors import InvalidArgument
+from gateway.gql.execution import Request
+from gateway.gql.limits import VARIABLES_BYTES
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+_PARAMETERS = "query, variables, operationName and extensions"
+
+
+class Form(StrEnum):
+    """How an answer is written."""
+
+    RESPONSE = "application/graphql-response+json"
+    JSON = "application/json"
+    EVENTS = "text/event-stream"
+
+
+def form_of(accept: str | None) -> Form | None:
+    """The form that the Accept header likes best; None when it names no form of ours."""
+    if not accept:
+        return Form.JSON
+    best, best_quality = None, 0.0
+    for part in accept.split(","):
+        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        form = _FORMS.get(media_type)
+        quality = _quality(parameters)
+        if form is not None and quality > best_quality:
+            best, best_quality = form, quality
+    return best
+
+
+_FORMS: dict[str, Form] = {form.value: form for form in Form} | {"*/*": Form.JSON, "application/*": Form.JSON}
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter.removeprefix("q="))
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def is_json(content_type: str) -> bool:
+    """`application/json`, in UTF-8 if it says so."""
+    media_type, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
+    charsets = [parameter for parameter in parameters if parameter.startswith("charset=")]
+    return media_type == "application/json" and all(
+        charset.removeprefix("charset=").strip('"') in ("utf-8", "utf8") for charset in charsets
+    )
+
+
+def request_of_json(body: bytes) -> Request:
+    """Raises InvalidArgument."""
+    given = _json(body, "the body")
+    if isinstance(given, list):
+        raise InvalidArgument("the body is a list; send one operation a request")
+    if not isinstance(given, dict):
+        raise InvalidArgument(f"the body is not a JSON object; send one with {_PARAMETERS}")
+    return request_of(given)
+
+
+def request_of_query(parameters: Mapping[str, str]) -> Request:
+    """Of a URL's parameters, where variables and extensions are JSON. Raises InvalidArgument."""
+    given: dict[str, Any] = dict(parameters)
+    for name in ("variables", "extensions"):
+        if given.get(name):
+            given[name] = _json(given[name].encode(), name)
+        else:
+            given.pop(name, None)
+    return request_of(given)
+
+
+def request_of(given: Mapping[str, Any]) -> Request:
+    """Raises InvalidArgument for a parameter of the wrong type."""
+    query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
+    if not isinstance(query, str) or not query.strip():
+        raise InvalidArgument("query is missing; give a GraphQL document as a string")
+    if not isinstance(name, str | None):
+        raise InvalidArgument("operationName is not a string; give the name of an operation, or leave it out")
+    if not isinstance(variables, dict | None):
+        raise InvalidArgument("variables is not an object; give one with the variables' names, or leave it out")
+    if not isinstance(given.get("extensions"), dict | None):
+        raise InvalidArgument("extensions is not an object; leave it out")
+    if variables and len(msgspec.json.encode(variables)) > VARIABLES_BYTES:
+        raise InvalidArgument(f"variables is larger than {VARIABLES_BYTES} bytes; send less")
+    return Request(query, variables, name)
+
+
+def _json(text: bytes, what: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        _refuse_json(what)
+
+
+def _refuse_json(what: str) -> Never:
+    raise InvalidArgument(f"{what} is not JSON in UTF-8; correct it") from None
+
+
+def trace_id_of(traceparent: str | None) -> str:
+    """The caller's trace, or a new one. https://www.w3.org/TR/trace-context/"""
+    known = _TRACEPARENT.fullmatch(traceparent or "")
+    return known[1] if known else secrets.token_hex(16)

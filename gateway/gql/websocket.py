@@ -1,0 +1,215 @@
+"""GraphQL over WebSocket, the protocol graphql-transport-ws.
+
+https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+from aiohttp import WSMessage, WSMsgType, web
+from graphql import OperationType
+
+from gateway.core.errors import PermissionDenied, Throttled, Unauthenticated
+from gateway.gql.errors import Refused
+from gateway.gql.execution import Answer, Engine, refusal
+from gateway.gql.inputs import Context
+from gateway.gql.limits import BODY_BYTES
+from gateway.gql.requests import request_of, trace_id_of
+
+PROTOCOL = "graphql-transport-ws"
+INIT_S = 5.0
+HEARTBEAT_S = 20.0
+OPERATIONS = 50
+# A client that does not read for so long is told to come again; until then its socket buffers hold what it missed.
+SLOW_S = 10.0
+# How long we wait for the other side's half of the closing handshake.
+_FAREWELL_S = 1.0
+# RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes two.
+_REASON_BYTES = 123
+
+
+class Close(IntEnum):
+    GOING_AWAY = 1001
+    TRY_AGAIN_LATER = 1013
+    BAD_REQUEST = 4400
+    UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
+    SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+    INIT_TIMEOUT = 4408
+    SUBSCRIBER_EXISTS = 4409
+    TOO_MANY_INITS = 4429
+
+
+class _Farewell(Exception):
+    """The socket is to be closed."""
+
+    def __init__(self, code: Close, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+Identify = Callable[[str | None, str | None, str], Context]
+"""The context of a caller from `authorization`, `apiKey` and a trace id. Raises Unauthenticated or PermissionDenied."""
+
+
+class Socket:
+    """One connection: many operations, each a task of its own."""
+
+    def __init__(self, request: web.Request, engine: Engine, identify: Identify) -> None:
+        self._request = request
+        self._engine = engine
+        self._identify = identify
+        self._ws = web.WebSocketResponse(
+            protocols=(PROTOCOL,),
+            heartbeat=HEARTBEAT_S,
+            max_msg_size=BODY_BYTES,
+            timeout=_FAREWELL_S,
+            compress=False,
+        )
+        self._credentials: tuple[str | None, str | None] | None = None
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def stop(self) -> None:
+        """Tells the client to come again."""
+        await self._close(
+            Close.GOING_AWAY, "the gateway is going away; connect again and resume after your last cursor"
+        )
+
+    async def serve(self) -> web.StreamResponse:
+        await self._ws.prepare(self._request)
+        if self._ws.ws_protocol != PROTOCOL:
+            await self._close(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol not acceptable; use {PROTOCOL}")
+            return self._ws
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                await self._receive(tasks)
+            except _Farewell as farewell:
+                await self._close(farewell.code, farewell.reason)
+            finally:
+                for running in self._running.values():
+                    running.cancel()
+        return self._ws
+
+    async def _receive(self, tasks: asyncio.TaskGroup) -> None:
+        try:
+            async with asyncio.timeout(INIT_S) as patience:
+                async for frame in self._ws:
+                    await self._handle(_message_of(frame), tasks)
+                    if self._credentials is not None:
+                        patience.reschedule(None)
+        except TimeoutError:
+            raise _Farewell(Close.INIT_TIMEOUT, "Connection initialisation timeout") from None
+
+    async def _handle(self, message: dict[str, Any], tasks: asyncio.TaskGroup) -> None:
+        match message:
+            case {"type": "connection_init"}:
+                await self._init(message.get("payload"))
+            case {"type": "ping"}:
+                await self._send({"type": "pong"})
+            case {"type": "pong"}:
+                pass
+            case {"type": "subscribe", "id": str(id_), "payload": dict(payload)} if id_:
+                await self._subscribe(id_, payload, tasks)
+            case {"type": "complete", "id": str(id_)}:
+                running = self._running.pop(id_, None)
+                if running is not None:
+                    running.cancel()
+            case _:
+                raise _Farewell(Close.BAD_REQUEST, "the message is none of graphql-transport-ws, or lacks a field")
+
+    async def _init(self, payload: object) -> None:
+        if self._credentials is not None:
+            raise _Farewell(Close.TOO_MANY_INITS, "Too many initialisation requests")
+        if not isinstance(payload, dict | None):
+            raise _Farewell(Close.BAD_REQUEST, "the payload of connection_init is not an object")
+        credentials = self._credentials_of(payload or {})
+        try:
+            self._identify(*credentials, trace_id_of(None))
+        except Unauthenticated as fault:
+            raise _Farewell(Close.UNAUTHORIZED, fault.message) from None
+        except PermissionDenied as fault:
+            raise _Farewell(Close.FORBIDDEN, fault.message) from None
+        self._credentials = credentials
+        await self._send({"type": "connection_ack"})
+
+    def _credentials_of(self, payload: dict[str, Any]) -> tuple[str | None, str | None]:
+        """Browsers cannot set headers on an upgrade, so `connection_init` may carry the same words; it beats them."""
+        authorization, api_key = payload.get("authorization"), payload.get("apiKey")
+        if not isinstance(authorization, str | None) or not isinstance(api_key, str | None):
+            raise _Farewell(Close.BAD_REQUEST, "authorization and apiKey in connection_init are not strings")
+        if authorization is None and api_key is None:
+            headers = self._request.headers
+            return headers.get("Authorization"), headers.get("X-API-Key")
+        return authorization, api_key
+
+    async def _subscribe(self, id_: str, payload: dict[str, Any], tasks: asyncio.TaskGroup) -> None:
+        if self._credentials is None:
+            raise _Farewell(Close.UNAUTHORIZED, "Unauthorized; send connection_init and wait for connection_ack")
+        if id_ in self._running:
+            raise _Farewell(Close.SUBSCRIBER_EXISTS, f"Subscriber for {id_[:80]} already exists")
+        if len(self._running) >= OPERATIONS:
+            full = Throttled(f"{OPERATIONS} operations run on this socket; complete one, or open another socket")
+            await self._send(
+                {"type": "error", "id": id_, "payload": refusal(Refused.of(full), trace_id_of(None)).body["errors"]}
+            )
+            return
+        self._running[id_] = tasks.create_task(self._run(id_, payload, self._credentials))
+
+    async def _run(self, id_: str, payload: dict[str, Any], credentials: tuple[str | None, str | None]) -> None:
+        # When the client left, whoever reads from the socket sees it too, and cancels the other operations.
+        with suppress(ConnectionError):
+            await self._last(id_, await self._answers(id_, payload, credentials))
+
+    async def _answers(
+        self, id_: str, payload: dict[str, Any], credentials: tuple[str | None, str | None]
+    ) -> Answer | OperationType:
+        """Sends what the operation gives, but for the error that ends it. Otherwise tells which kind has ended."""
+        trace_id = trace_id_of(None)
+        try:
+            operation = self._engine.operation(request_of(payload), self._identify(*credentials, trace_id))
+        except Exception as error:
+            return refusal(Refused.of(error), trace_id)
+        async with aclosing(operation.answers()) as answers:
+            async for answer in answers:
+                if answer.refused_for is not None:
+                    return answer
+                await self._send({"type": "next", "id": id_, "payload": msgspec.Raw(answer.encoded())})
+        return operation.kind
+
+    async def _last(self, id_: str, ended: Answer | OperationType) -> None:
+        """The last message of an operation. Its id is free before it is sent, so that the client may use it again."""
+        del self._running[id_]
+        if isinstance(ended, Answer):
+            await self._send({"type": "error", "id": id_, "payload": ended.body["errors"]})
+        elif ended is OperationType.SUBSCRIPTION:
+            await self.stop()
+        else:
+            await self._send({"type": "complete", "id": id_})
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(SLOW_S):
+                await self._ws.send_frame(msgspec.json.encode(message), WSMsgType.TEXT)
+        except TimeoutError:
+            reason = "messages were not read; connect again and resume after your last cursor"
+            await self._close(Close.TRY_AGAIN_LATER, reason, drain=False)
+            raise ConnectionResetError from None
+
+    async def _close(self, code: Close, reason: str, *, drain: bool = True) -> None:
+        await self._ws.close(code=code, message=reason.encode()[:_REASON_BYTES], drain=drain)
+
+
+def _message_of(frame: WSMessage) -> dict[str, Any]:
+    if frame.type is WSMsgType.TEXT:
+        try:
+            message = msgspec.json.decode(frame.data)
+        except (msgspec.DecodeError, RecursionError):
+            message = None
+        if isinstance(message, dict):
+            return message
+    raise _Farewell(Close.BAD_REQUEST, "the frame is not a JSON object as text")

@@ -1,0 +1,1 @@
+"""The gRPC package gateway.rooms, generated from protos/ by `make proto`."""

@@ -1,0 +1,1 @@
+"""Generated from protos/gateway/rooms/v1 by `make proto`."""

@@ -1,0 +1,29 @@
+"""Who calls: the credential that came as metadata, and the caller while a call is answered."""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Final
+
+from gateway.core.errors import Unauthenticated
+from gateway.service.access import Access, Caller
+
+_CALLER: Final[ContextVar[Caller]] = ContextVar("caller")
+
+
+def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+    """Makes `current_caller` true for the rest of this task. Raises Unauthenticated.
+
+    A credential that comes twice is refused: whoever stands between may have checked the other one.
+    """
+    found: dict[str, str] = {}
+    for key, value in metadata:
+        if key in ("authorization", "x-api-key") and isinstance(value, str):
+            if key in found:
+                raise Unauthenticated(f"{key} comes twice; send it once")
+            found[key] = value
+    _CALLER.set(access.caller(authorization=found.get("authorization"), api_key=found.get("x-api-key")))
+
+
+def current_caller() -> Caller:
+    """The caller whose call is being answered."""
+    return _CALLER.get()

@@ -1,0 +1,65 @@
+"""Core errors in gRPC's words: a status code and, beside it, a google.rpc.Status whose details a program can read.
+
+https://google.aip.dev/193
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, Never
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # has stubs, but no py.typed
+from grpc_status import rpc_status
+
+from gateway.core.errors import Code, GatewayError
+
+DOMAIN: Final = "rooms-gateway"
+
+STATUS: Final = {
+    Code.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
+    Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Code.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Code.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    Code.FAILED_PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
+    Code.OUTCOME_UNKNOWN: grpc.StatusCode.UNKNOWN,
+    Code.THROTTLED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Code.QUOTA_EXCEEDED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Code.CURSOR_EXPIRED: grpc.StatusCode.OUT_OF_RANGE,
+    Code.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Code.UPSTREAM_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Code.UPSTREAM_REJECTED: grpc.StatusCode.FAILED_PRECONDITION,
+    Code.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+
+def status_of(error: GatewayError) -> status_pb2.Status:
+    number, _ = STATUS[error.code].value
+    return status_pb2.Status(code=number, message=error.message, details=[_packed(part) for part in _details(error)])
+
+
+def _details(error: GatewayError) -> Iterator[Message]:
+    metadata = {}
+    if error.twilio is not None and error.twilio.code is not None:
+        metadata["twilioCode"] = str(error.twilio.code)
+    yield error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=metadata)
+    if error.retry_after_ms is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(error.retry_after_ms)
+        yield retry
+    if error.code is Code.QUOTA_EXCEEDED:
+        violation = error_details_pb2.QuotaFailure.Violation(subject="twilio", description=error.message)
+        yield error_details_pb2.QuotaFailure(violations=[violation])
+
+
+def _packed(detail: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    return packed
+
+
+async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: GatewayError) -> Never:
+    """Ends the call with this error."""
+    status = rpc_status.to_status(status_of(error))
+    await context.abort(status.code, status.details, status.trailing_metadata)

@@ -1,0 +1,98 @@
+"""The gRPC server: its limits, its services, its start and its stop."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+
+from gateway.core.rooms import AccountSid
+from gateway.rooms.v1 import room_service_pb2
+from gateway.rooms.v1.room_service_pb2_grpc import add_RoomServiceServicer_to_server
+from gateway.rpc.interceptor import Interceptor, Limits
+from gateway.rpc.room_service import RoomService
+from gateway.service.access import Access
+from gateway.service.accounts import Account
+
+REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
+
+# https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
+OPTIONS: Final[tuple[tuple[str, int], ...]] = (
+    ("grpc.max_receive_message_length", 64 * 1024),
+    # Between the two, gRPC refuses at random; equal, they are one plain limit.
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.absolute_max_metadata_size", 8 * 1024),
+    ("grpc.max_concurrent_streams", 100),
+    # A half-open client is gone after 30 s.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # grpc-go, for one, pings every 10 s at the most. The third ping that comes sooner ends the connection.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 2),
+    # Connections are made anew now and then, so that clients find replicas that came later.
+    ("grpc.max_connection_age_ms", 30 * 60 * 1000),
+    ("grpc.max_connection_age_grace_ms", 30 * 1000),
+)
+
+
+class RpcServer:
+    """gRPC on `address`, such as 127.0.0.1:9090; port 0 picks a free one, which is then in `port`. Raises RuntimeError if
+    it cannot be had.
+
+    `has_reflection` lets anybody read the protos. `is_port_shared` lets several processes listen on one port.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        accounts: Mapping[AccountSid, Account],
+        address: str,
+        *,
+        limits: Limits = Limits(),
+        has_reflection: bool = True,
+        is_port_shared: bool = False,
+    ) -> None:
+        options = (*OPTIONS, ("grpc.so_reuseport", int(is_port_shared)))
+        self._server = grpc.aio.server(interceptors=[Interceptor(access, limits)], options=options)
+        self._health = health.aio.HealthServicer()
+        self._services = tuple(service.full_name for service in room_service_pb2.DESCRIPTOR.services_by_name.values())
+        add_RoomServiceServicer_to_server(RoomService(accounts), self._server)  # type: ignore[no-untyped-call]  # generated
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if has_reflection:
+            _add_reflection(self._server, (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME))
+        self.port = self._server.add_insecure_port(address)
+
+    async def start(self) -> None:
+        await self.set_serving(True)
+        await self._server.start()
+
+    async def set_serving(self, is_serving: bool) -> None:
+        """What health checks say, of the server and of each service."""
+        word = health_pb2.HealthCheckResponse.SERVING if is_serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", *self._services):
+            await self._health.set(service, word)
+
+    async def stop(self, grace_s: float = 1.0) -> None:
+        """Takes no new calls; those that are open may end within the grace and are then cancelled.
+
+        End the feeds first: their streams then tell the clients to come back.
+        """
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+
+def _add_reflection(server: grpc.aio.Server, services: tuple[str, ...]) -> None:
+    """v1alpha, and v1, whose messages are the same on the wire. The package brings no descriptors of v1, so v1 answers
+    but is not listed: tools ask for the descriptors of what is listed."""
+    servicer = reflection.aio.ReflectionServicer(services)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
+    method = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(REFLECTION_V1, {"ServerReflectionInfo": method}),)
+    )

@@ -1,0 +1,201 @@
+"""The control API below `/_sandbox`: JSON, without credentials. Does no I/O.
+
+What cannot be done is answered with `{"error": sentence}`: 400 for a bad body, 404 for what is not there.
+"""
+
+from typing import Annotated, Any, Protocol, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway.sandbox import validate
+from gateway.sandbox.clock import Clock
+from gateway.sandbox.engine import Engine
+from gateway.sandbox.errors import TwilioError
+from gateway.sandbox.faults import Fault, FaultDial
+from gateway.sandbox.forms import Form
+from gateway.sandbox.model import FailedOperation, Participant, Room, Track, TrackKind, TrackSettings
+from gateway.sandbox.rest import Answer
+
+T = TypeVar("T")
+
+
+class NewTrack(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: TrackKind
+    name: str | None = None
+    enabled: bool = True
+
+    def settings(self) -> TrackSettings:
+        if self.name is not None:
+            validate.check_name(self.name, empty=53301, long=53302, bad=53303)
+        return TrackSettings(self.kind, self.name, self.enabled)
+
+
+class Join(Struct, frozen=True, forbid_unknown_fields=True):
+    """A track is a kind, or an object when it has a name or is muted."""
+
+    identity: str
+    tracks: list[TrackKind | NewTrack] = []
+
+
+class Switch(Struct, frozen=True, forbid_unknown_fields=True):
+    enabled: bool
+
+
+class FailRecording(Struct, frozen=True, forbid_unknown_fields=True):
+    """`track` is a name or a SID of a track that somebody publishes."""
+
+    identity: str
+    track: str
+    operation: FailedOperation = FailedOperation.START
+
+
+class NewFault(Fault, frozen=True, forbid_unknown_fields=True):
+    """`seed` starts the dice anew."""
+
+    seed: int | None = None
+
+
+class Push(Struct, frozen=True, forbid_unknown_fields=True):
+    advance_s: Annotated[float, Meta(ge=0, le=366 * 24 * 3600)]
+
+
+class Desk(Protocol):
+    """What the control API asks of the server besides the rooms."""
+
+    def calls(self, since: float) -> list[dict[str, Any]]: ...
+    def peak(self) -> dict[str, int]: ...
+    def callbacks(self) -> list[Any]: ...
+    def reset(self) -> None: ...
+
+
+class ControlError(Exception):
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Control:
+    def __init__(self, engine: Engine, clock: Clock, dial: FaultDial, desk: Desk) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._dial = dial
+        self._desk = desk
+
+    def answer(self, method: str, segments: tuple[str, ...], query: Form, body: bytes) -> Answer:
+        """`segments` is the path below `/_sandbox`, decoded."""
+        try:
+            return self._answer(method, segments, query, body)
+        except TwilioError as exc:
+            return Answer(400, {"error": str(exc), "code": exc.code})
+        except ControlError as exc:
+            return Answer(exc.status, {"error": str(exc)})
+
+    def _answer(self, method: str, segments: tuple[str, ...], query: Form, body: bytes) -> Answer:
+        match (method, *segments):
+            case ("POST", "faults"):
+                return self._add_fault(body)
+            case ("GET", "faults"):
+                return Answer(200, [msgspec.to_builtins(fault) for fault in self._dial])
+            case ("DELETE", "faults"):
+                self._dial.clear()
+                return Answer(200, {})
+            case ("POST", "clock"):
+                self._clock.advance(_read(body, Push).advance_s)
+                return Answer(200, {})
+            case ("GET", "calls"):
+                return Answer(200, self._desk.calls(_since(query)))
+            case ("GET", "peak"):
+                return Answer(200, self._desk.peak())
+            case ("GET", "callbacks"):
+                return Answer(200, self._desk.callbacks())
+            case ("POST", "reset"):
+                self._desk.reset()
+                return Answer(200, {})
+            case (_, "rooms", ref, *rest):
+                return self._in_room(method, ref, tuple(rest), body)
+        raise ControlError(404, f"there is no {method} /_sandbox/{'/'.join(segments)}")
+
+    def _in_room(self, method: str, ref: str, rest: tuple[str, ...], body: bytes) -> Answer:
+        room = self._engine.find(ref)
+        if room is None:
+            raise ControlError(404, f"there is no room {ref}")
+        match (method, *rest):
+            case ("POST", "participants"):
+                return self._join(room, body)
+            case ("DELETE", "participants", who):
+                return _show(self._engine.leave(room, _participant(room, who)))
+            case ("POST", "participants", who, "tracks"):
+                track = _read(body, NewTrack).settings()
+                return _show(self._engine.publish(room, _participant(room, who), track))
+            case ("POST", "participants", who, "tracks", name):
+                participant = _participant(room, who)
+                is_enabled = _read(body, Switch).enabled
+                return _show(self._engine.switch(room, participant, _track(participant, name), is_enabled))
+            case ("DELETE", "participants", who, "tracks", name):
+                participant = _participant(room, who)
+                return _show(self._engine.unpublish(room, participant, _track(participant, name)))
+            case ("POST", "recordings", "failed"):
+                return self._fail_recording(room, body)
+        raise ControlError(404, f"there is no {method} /_sandbox/rooms/{ref}/{'/'.join(rest)}")
+
+    def _join(self, room: Room, body: bytes) -> Answer:
+        wanted = _read(body, Join)
+        validate.check_identity(wanted.identity)
+        tracks = [TrackSettings(track) if isinstance(track, TrackKind) else track.settings() for track in wanted.tracks]
+        return _show(self._engine.join(room, wanted.identity, tuple(tracks)))
+
+    def _fail_recording(self, room: Room, body: bytes) -> Answer:
+        wanted = _read(body, FailRecording)
+        participant = _participant(room, wanted.identity)
+        self._engine.fail_recording(room, participant, _track(participant, wanted.track), wanted.operation)
+        return Answer(200, {})
+
+    def _add_fault(self, body: bytes) -> Answer:
+        fault = _read(body, NewFault)
+        if fault.seed is not None:
+            self._dial.seed(fault.seed)
+        self._dial.add(fault)
+        return Answer(200, {})
+
+
+def _read(body: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body or b"{}", type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise ControlError(400, str(exc)) from exc
+
+
+def _since(query: Form) -> float:
+    text = query.first("since") or "0"
+    try:
+        return float(text)
+    except ValueError as exc:
+        raise ControlError(400, "since is a time in seconds since 1970, as in a call's `at`") from exc
+
+
+def _participant(room: Room, who: str) -> Participant:
+    participant = room.participant(who)
+    if participant is None:
+        raise ControlError(404, f"there is no participant {who} in {room.name}")
+    return participant
+
+
+def _track(participant: Participant, name: str) -> Track:
+    """By SID or name, or by kind when it is the only one of it."""
+    for track in participant.tracks:
+        if name in (track.sid, track.name):
+            return track
+    of_kind = [track for track in participant.tracks if track.kind == name]
+    if len(of_kind) == 1:
+        return of_kind[0]
+    raise ControlError(404, f"{participant.identity} has no track {name}, or more than one of that kind")
+
+
+def _show(participant: Participant) -> Answer:
+    tracks = [
+        {"sid": each.sid, "kind": each.kind, "name": each.name, "enabled": each.is_enabled}
+        for each in participant.tracks
+    ]
+    shown = {"sid": participant.sid, "identity": participant.identity, "status": participant.status, "tracks": tracks}
+    return Answer(200, shown)

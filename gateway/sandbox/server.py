@@ -1,0 +1,305 @@
+"""The sandbox as an HTTP server: takes requests apart, applies faults and quotas, and owns all that runs."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Self
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from gateway.sandbox import forms
+from gateway.sandbox.accounts import Account, Doorkeeper
+from gateway.sandbox.clock import Clock
+from gateway.sandbox.control import Control
+from gateway.sandbox.engine import Capacity, Engine
+from gateway.sandbox.errors import TwilioError, not_found
+from gateway.sandbox.faults import FaultDial, Strike
+from gateway.sandbox.forms import Form
+from gateway.sandbox.model import new_sid
+from gateway.sandbox.people import People
+from gateway.sandbox.quota import AccountQuota, Peaks, Quotas
+from gateway.sandbox.rest import Answer, Call, Rest
+from gateway.sandbox.sender import Sender
+
+# How many calls `GET /_sandbox/calls` remembers: a minute and a half of 1,000 a second.
+MAX_CALLS = 100_000
+
+CONTROL = "_sandbox"
+READS = ("GET", "HEAD")
+JSON = {"Content-Type": "application/json"}
+HUNG_UP = 0
+
+
+@dataclass(slots=True)
+class LoggedCall:
+    """`status` is None while the call is under way, and 0 when it got no answer."""
+
+    at: float
+    method: str
+    path: str
+    query: str
+    status: int | None = None
+
+
+class Sandbox:
+    """Twilio Video on a port of its own, from `async with` to its end.
+
+    Each account has its own rooms and quotas. `seed` makes faults and people repeatable; SIDs never repeat.
+    `callback_spacing_s` is the pause between a callback's tries. At most `keep_ended` ended rooms an account are
+    remembered.
+    """
+
+    def __init__(
+        self,
+        accounts: Sequence[Account] = (),
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        callback_spacing_s: float = 0.1,
+        quotas: Quotas = Quotas(),
+        capacity: Capacity = Capacity(),
+        keep_ended: int = 5_000,
+        seed: int | None = None,
+    ) -> None:
+        self.accounts = tuple(accounts) or (Account.invented(),)
+        self.clock = Clock()
+        self.dial = FaultDial(seed)
+        self.engine = Engine(
+            [account.sid for account in self.accounts],
+            self.clock,
+            capacity,
+            keep_ended,
+            lambda event: self._sender.send(event),
+        )
+        self._tokens = {account.sid: account.auth_token for account in self.accounts}
+        self._doorkeeper = Doorkeeper(self.accounts)
+        self._rest = Rest(self.engine)
+        self._control = Control(self.engine, self.clock, self.dial, self)
+        self._address = host, port
+        self._quota_settings = quotas
+        self._spacing_s = callback_spacing_s
+        self._seed = seed
+        self._stack = AsyncExitStack()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._quotas = {account.sid: AccountQuota(self._quota_settings) for account in self.accounts}
+        self._peaks = Peaks()
+        self._calls: deque[LoggedCall] = deque(maxlen=MAX_CALLS)
+
+    @property
+    def url(self) -> str:
+        """The base URL, with the real port; known once the sandbox has started."""
+        host, port = self._address
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def account_sid(self) -> str:
+        return self.accounts[0].sid
+
+    @property
+    def auth_token(self) -> str:
+        return self.accounts[0].auth_token
+
+    @property
+    def api_key_sid(self) -> str:
+        """Of the first account, which must have a key."""
+        return next(iter(self.accounts[0].api_keys))
+
+    @property
+    def api_key_secret(self) -> str:
+        return self.accounts[0].api_keys[self.api_key_sid]
+
+    async def __aenter__(self) -> Self:
+        http = web.Server(self._handle, access_log=None)
+        # Bound before anything runs, so that a taken port is a plain OSError.
+        server = await asyncio.get_running_loop().create_server(http, *self._address, start_serving=False)
+        self._address = self._address[0], server.sockets[0].getsockname()[1]
+        async with AsyncExitStack() as stack:
+            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(self.clock.clear)
+            self._sender = Sender(self._tasks, self.dial, self._tokens.__getitem__, self._spacing_s)
+            stack.push_async_callback(self._sender.close)
+            # aiohttp waits as long for connections that are idle, and there is nothing here worth waiting for.
+            stack.push_async_callback(http.shutdown, 0.01)
+            stack.callback(server.close)
+            await server.start_serving()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    def people(self, callback_url: str, pace_s: float = 1.0) -> People:
+        """A handful of rooms, made at once, in which people come, publish, mute and leave until the sandbox stops."""
+        people = People(self.engine, self.account_sid, callback_url, self._seed)
+        people.open()
+        self._stack.callback(self._tasks.create_task(people.live(pace_s)).cancel)
+        return people
+
+    async def settled(self) -> None:
+        """Returns when no callback is under way any more."""
+        await self._sender.settled()
+
+    def calls(self, since: float) -> list[dict[str, Any]]:
+        """Calls that began at `since` or later."""
+        return [
+            {"at": call.at, "method": call.method, "path": call.path, "query": call.query, "status": call.status}
+            for call in self._calls
+            if call.at >= since
+        ]
+
+    def peak(self) -> dict[str, int]:
+        return self._peaks.json()
+
+    def callbacks(self) -> list[Any]:
+        return list(self._sender.log)
+
+    def reset(self) -> None:
+        """Rooms, faults, counts, logs and callbacks under way are gone; the seed starts anew."""
+        self.engine.reset()
+        self.dial.clear()
+        self.dial.seed(self._seed)
+        self._sender.reset()
+        self._begin()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        segments = tuple(unquote(_printable(segment)) for segment in path.removeprefix("/").split("/"))
+        if segments[0] == CONTROL:
+            return await self._handle_control(request, segments[1:], query)
+        return await self._handle_rest(request, path, segments, query)
+
+    async def _handle_control(self, request: web.BaseRequest, segments: tuple[str, ...], query: str) -> web.Response:
+        try:
+            body = await _body(request)
+        except TwilioError as exc:
+            return _respond(Answer(exc.status, {"error": str(exc)}))
+        return _respond(self._control.answer(request.method, segments, forms.parse(query), body))
+
+    async def _handle_rest(
+        self, request: web.BaseRequest, path: str, segments: tuple[str, ...], query: str
+    ) -> web.StreamResponse:
+        began_s = time.monotonic()
+        is_read = request.method in READS
+        peaks = self._peaks
+        peaks.begin(is_read, began_s)
+        logged = LoggedCall(time.time(), request.method, _printable(path), _printable(query))
+        self._calls.append(logged)
+        try:
+            account = self._doorkeeper.admit(request.headers.get("Authorization", ""))
+            response = await self._serve(request, account, segments, query, self.dial.strike(request.method, path))
+        except TwilioError as exc:
+            response = _respond(Answer(exc.status, exc.body()))
+            if exc.status == HTTPStatus.UNAUTHORIZED:
+                response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+        finally:
+            peaks.end()
+        is_cut = request.transport is None or request.transport.is_closing()
+        logged.status = HUNG_UP if is_cut else response.status
+        response.headers["Twilio-Request-Id"] = new_sid("RQ")
+        response.headers["Twilio-Request-Duration"] = f"{time.monotonic() - began_s:.3f}"
+        return response
+
+    async def _serve(
+        self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, strike: Strike
+    ) -> web.Response:
+        quota = self._quotas[account.sid]
+        quota.in_flight += 1
+        try:
+            in_flight = str(quota.in_flight)
+            if strike.latency_s:
+                await asyncio.sleep(strike.latency_s)
+            response = await self._strike(request, account, segments, query, strike)
+            response.headers["Twilio-Concurrent-Requests"] = in_flight
+            return response
+        finally:
+            quota.in_flight -= 1
+
+    async def _strike(
+        self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, strike: Strike
+    ) -> web.Response:
+        """What the fault dial lets through, before and after processing."""
+        if strike.hang_up == "before":
+            return _hang_up(request)
+        response = _fault(strike)
+        if response and not strike.is_processed:
+            return response
+        answer = await self._process(request, account, segments, query, strike.lag_s)
+        if strike.hang_up == "after":
+            return _hang_up(request)
+        return response or _respond(answer, is_malformed=strike.is_malformed)
+
+    async def _process(
+        self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, lag_s: float
+    ) -> Answer:
+        try:
+            if not self._quotas[account.sid].take(request.method in READS, time.monotonic()):
+                raise TwilioError(20429)
+            if segments[0] != "v1":
+                raise not_found(*segments)
+            form = Form() if request.method in READS else await _form(request)
+            base = f"{request.scheme}://{request.host}"
+            call = Call(account, request.method, segments[1:], forms.parse(query), form, base, lag_s)
+            return self._rest.answer(call)
+        except TwilioError as exc:
+            return Answer(exc.status, exc.body())
+
+
+async def _form(request: web.BaseRequest) -> Form:
+    body = await _body(request)
+    if body and request.content_type != "application/x-www-form-urlencoded":
+        raise TwilioError(20001, "The body must be application/x-www-form-urlencoded")
+    return forms.parse(body.decode("utf-8", "surrogateescape"))
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as exc:
+        raise TwilioError(20001, "The body is larger than 1 MB") from exc
+    except (web.RequestPayloadError, HttpProcessingError) as exc:
+        raise TwilioError(20001, "The body cannot be read") from exc
+
+
+def _respond(answer: Answer, *, is_malformed: bool = False) -> web.Response:
+    body = msgspec.json.encode(answer.body)
+    # Half of a JSON object is never JSON.
+    body = body[: len(body) // 2] if is_malformed else body
+    return web.Response(body=body, status=answer.status, headers=JSON)
+
+
+def _fault(strike: Strike) -> web.Response | None:
+    if strike.status is None:
+        return None
+    known = {401: 20003, 404: 20404, 405: 20004, 429: 20429}
+    if strike.status in known:
+        body = TwilioError(known[strike.status]).body()
+    else:
+        # Answers of Twilio's edge have neither code nor more_info. https://www.twilio.com/docs/usage/twilios-response
+        body = {"message": "An error occurred", "status": strike.status}
+    response = _respond(Answer(strike.status, body))
+    if strike.retry_after_s is not None:
+        response.headers["Retry-After"] = f"{strike.retry_after_s:g}"
+    return response
+
+
+def _hang_up(request: web.BaseRequest) -> web.Response:
+    """Nothing of the response is sent: its connection is gone."""
+    if request.transport:
+        request.transport.abort()
+    response = web.Response()
+    response.force_close()
+    return response
+
+
+def _printable(text: str) -> str:
+    """Paths come with bytes that are no UTF-8 as surrogates, which JSON cannot carry."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,0 +1,54 @@
+"""Taking Twilio's status callbacks in: verified, read, logged, and only then answered."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import structlog
+
+from gateway.core.errors import PermissionDenied
+from gateway.store.eventlog import EventLog
+from gateway.twilio import callbacks
+from gateway.twilio.signature import is_valid
+
+log = structlog.get_logger()
+
+
+class Outcome(StrEnum):
+    LOGGED = "logged"
+    REPEATED = "repeated"
+    IGNORED = "ignored"
+    EXPIRED = "expired"
+    """So old that nobody can tell whether it was logged before."""
+
+
+class Ingest:
+    """`url`: our callback address exactly as Twilio was given it, without the fragment. `auth_tokens`: the primary one and,
+    during a rotation, the secondary."""
+
+    def __init__(self, events: EventLog, url: str, auth_tokens: Sequence[str]) -> None:
+        self._events = events
+        self._url = url
+        self._auth_tokens = tuple(auth_tokens)
+
+    async def take(
+        self, fields: Sequence[tuple[str, str]], *, query: str, is_form: bool, signature: str | None
+    ) -> Outcome:
+        """Logs the event that a callback tells, once. When this returns, the event is in the log or never needs to be.
+
+        `query` is the URL's query as it came, `fields` what the form (or, without a form, the query) says. Raises
+        PermissionDenied for a signature that does not hold, InvalidArgument for a callback that cannot be read,
+        UpstreamUnavailable when the log cannot be written.
+        """
+        url = f"{self._url}?{query}" if query else self._url
+        if not is_valid(self._auth_tokens, url, fields if is_form else (), signature):
+            log.warning("callback.forged")
+            raise PermissionDenied("the signature does not hold; check the auth token and GATEWAY_PUBLIC_URL")
+        callback = callbacks.parse(fields, datetime.now(UTC))
+        if isinstance(callback, callbacks.Ignored):
+            return Outcome.IGNORED
+        if callback.age is callbacks.Age.EXPIRED:
+            log.warning("callback.expired", room_sid=callback.event.room_sid)
+            return Outcome.EXPIRED
+        appended = await self._events.append(callback.event, callback.dedupe)
+        return Outcome.LOGGED if appended.is_new else Outcome.REPEATED

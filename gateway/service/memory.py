@@ -1,0 +1,112 @@
+"""What this process remembers of an account's rooms. Fed and fenced by the log's tail. Does no I/O."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from gateway.core.caching import SETTLING_S, Fence, fence_of
+from gateway.core.events import RoomEvent, RoomEventType, end_of
+from gateway.core.rooms import RoomSid
+from gateway.store.cache import CachedRoom
+
+ROOMS_LIMIT = 10_000
+"""As many as an account may have in progress. https://www.twilio.com/docs/video/programmable-video-limits"""
+MARKS_LIMIT = 50_000
+# Older than this without an answer from the log, memory may have missed an end.
+PROOF_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The newest event that touched something, and when this process heard of it (its own monotonic clock, seconds)."""
+
+    n: int
+    heard_at: float
+
+
+NEVER = Mark(0, float("-inf"))
+
+
+class Marks:
+    """The newest event by key, for the keys touched last; for all others, the newest of those that were forgotten."""
+
+    def __init__(self) -> None:
+        self._marks: OrderedDict[str, Mark] = OrderedDict()
+        self._floor = NEVER
+
+    def touch(self, key: str, mark: Mark) -> None:
+        if mark.n >= self._marks.get(key, NEVER).n:
+            self._marks[key] = mark
+        self._marks.move_to_end(key)
+        if len(self._marks) > MARKS_LIMIT:
+            _, forgotten = self._marks.popitem(last=False)
+            self._floor = max(self._floor, forgotten, key=lambda mark: mark.n)
+
+    def of(self, key: str) -> Mark:
+        return self._marks.get(key, self._floor)
+
+
+class Memory:
+    """Rooms by SID. A value is refused when an event newer than its fetch has been heard, in whichever order they come."""
+
+    def __init__(self) -> None:
+        self._rooms: OrderedDict[RoomSid, CachedRoom] = OrderedDict()
+        self._touched = Marks()
+        self._names = Marks()
+        self._proved_at = float("-inf")
+        self.list_version = 0
+        """The newest event after which a list may show a room that it did not show before."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the log has been heard lately: only then may memory answer for it."""
+        return time.monotonic() - self._proved_at <= PROOF_S
+
+    def prove(self) -> None:
+        """The log has just been read to its end."""
+        self._proved_at = time.monotonic()
+
+    def get(self, sid: RoomSid) -> CachedRoom | None:
+        return self._rooms.get(sid)
+
+    def put(self, value: CachedRoom) -> None:
+        sid = value.room.sid
+        known = self._rooms.get(sid)
+        if value.seen_n < self._touched.of(sid).n or (known is not None and known.seen_n > value.seen_n):
+            return
+        self._rooms[sid] = value
+        self._rooms.move_to_end(sid)
+        if len(self._rooms) > ROOMS_LIMIT:
+            self._rooms.popitem(last=False)
+
+    def touched(self, sid: RoomSid) -> int:
+        """The newest event known that changes the room; part of a shared read's key."""
+        return self._touched.of(sid).n
+
+    def name_touched(self, name: str) -> int:
+        return self._names.of(name).n
+
+    def is_settled(self, sid: RoomSid) -> bool:
+        """Whether the room's last change is long enough ago for Twilio's REST to show it."""
+        return time.monotonic() - self._touched.of(sid).heard_at > SETTLING_S
+
+    def apply(self, event: RoomEvent, n: int) -> None:
+        """Takes the log's entry n in. Harmless when it comes twice, or after a newer one."""
+        if fence_of(event.type) is not Fence.ROOM or (event.late and end_of(event) is None):
+            return
+        mark = Mark(n, time.monotonic())
+        self._touched.touch(event.room_sid, mark)
+        if event.room_name is not None:
+            self._names.touch(event.room_name, mark)
+        if event.type is not RoomEventType.ROOM_ENDED:
+            self.list_version = max(self.list_version, n)
+        known = self._rooms.get(event.room_sid)
+        if known is not None and known.seen_n < n:
+            del self._rooms[event.room_sid]
+
+    def clear(self) -> None:
+        """Forgets the rooms: the log they were fenced by is gone."""
+        self._rooms.clear()
+        self._touched = Marks()
+        self._names = Marks()
+        self._proved_at = float("-inf")

@@ -1,0 +1,292 @@
+"""Reading, making and ending rooms.
+
+A read goes through memory, Redis, and Twilio under its quota, in that order; whatever comes out is merged with the room's
+tombstone, so that a room whose end was told is never shown in progress again.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+
+from gateway.core.caching import FollowedBy, Freshness, Provenance, SeenRoom, freshness, lifetime_of
+from gateway.core.cursors import Sealer
+from gateway.core.errors import (
+    AlreadyExists,
+    DeadlineExceeded,
+    GatewayError,
+    NotFound,
+    PermissionDenied,
+    QuotaExceeded,
+    UpstreamUnavailable,
+)
+from gateway.core.events import EventSource, RoomEvent, RoomEventType
+from gateway.core.paging import RoomPage
+from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
+from gateway.service.access import Caller, Scope
+from gateway.service.memory import Memory
+from gateway.service.roomlists import RoomLists
+from gateway.service.singleflight import SingleFlight
+from gateway.service.tail import Tail
+from gateway.service.upstream import Upstream
+from gateway.store.cache import MISSING, CachedRoom, RoomCache
+from gateway.store.eventlog import EventLog
+
+log = structlog.get_logger()
+
+# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
+NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    value: CachedRoom
+    is_stale: bool = False
+
+
+class Rooms:
+    def __init__(
+        self,
+        upstream: Upstream,
+        cache: RoomCache,
+        events: EventLog,
+        memory: Memory,
+        tail: Tail,
+        lists: RoomLists,
+        sealer: Sealer,
+        status_callback: str,
+    ) -> None:
+        self._upstream = upstream
+        self._cache = cache
+        self._events = events
+        self._memory = memory
+        self._tail = tail
+        self._lists = lists
+        self._sealer = sealer
+        self._status_callback = status_callback
+        self._reads = SingleFlight[_Found | None]()
+        self._writes = SingleFlight[SeenRoom]()
+
+    async def room(self, caller: Caller, ref: RoomRef) -> SeenRoom | None:
+        """The room, or None when there is none (for a name: none in progress), or none that the caller may see."""
+        caller.require(Scope.ROOMS_READ)
+        found = await self._find(ref)
+        if found is None or not caller.may_see(found.value.room):
+            return None
+        return self._seen(found.value, is_stale=found.is_stale)
+
+    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[SeenRoom | None]:
+        """The rooms in the order asked; None for the missing ones. Fails as a whole when one read fails."""
+        caller.require(Scope.ROOMS_READ)
+        async with asyncio.TaskGroup() as group:
+            reads = [group.create_task(self._guarded(caller, ref)) for ref in refs]
+        outcomes = [read.result() for read in reads]
+        for outcome in outcomes:
+            if isinstance(outcome, GatewayError):
+                raise outcome
+        return [outcome for outcome in outcomes if not isinstance(outcome, GatewayError)]
+
+    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> RoomPage:
+        """A page of rooms, newest first as Twilio gives them. Rooms that ended since are left out of a list of those in
+        progress, so a page may be shorter than asked. Raises InvalidArgument for a foreign page cursor."""
+        caller.require(Scope.ROOMS_READ)
+        page = await self._lists.page(wanted, first, after)
+        shown = [
+            (cursor, self._seen(value, is_stale=page.is_stale))
+            for cursor, value in page.items
+            if caller.may_see(value.room)
+        ]
+        return RoomPage(tuple(shown), page.end_cursor, page.has_next_page)
+
+    async def create(self, caller: Caller, new: NewRoom) -> SeenRoom:
+        """Makes a room that reports to this gateway. Once begun it is finished and recorded, even if the caller leaves.
+
+        Raises AlreadyExists (with the SID) when a room in progress has the name, OutcomeUnknown when the answer was lost.
+        """
+        caller.require(Scope.ROOMS_WRITE)
+        if not caller.may_name(None, new.unique_name):
+            raise PermissionDenied("this API key is for some rooms only; create one of those by its name")
+        return await self._writes.finish(lambda: self._create(new))
+
+    async def complete(self, caller: Caller, ref: RoomRef) -> SeenRoom:
+        """Ends a room for everybody in it. Raises NotFound, and FailedPrecondition when it is not in progress."""
+        caller.require(Scope.ROOMS_WRITE)
+        sid = ref.sid
+        if sid is None or not caller.may_name(sid, None):
+            found = await self._find(ref)
+            if found is None or not caller.may_see(found.value.room):
+                raise NotFound("no such room is in progress; check the SID or the name")
+            sid = found.value.room.sid
+        target = sid
+        return await self._writes.finish(lambda: self._complete(target))
+
+    async def aclose(self) -> None:
+        await self._reads.aclose()
+        await self._lists.aclose()
+        await self._writes.aclose()
+
+    async def _guarded(self, caller: Caller, ref: RoomRef) -> SeenRoom | GatewayError | None:
+        try:
+            return await self.room(caller, ref)
+        except GatewayError as exc:
+            return exc
+
+    def _seen(self, value: CachedRoom, *, is_stale: bool) -> SeenRoom:
+        ours = self._status_callback.partition("#")[0]
+        follows = (value.room.status_callback or "").partition("#")[0] == ours
+        return SeenRoom(
+            value.room,
+            Provenance(
+                datetime.fromtimestamp(value.fetched_at, UTC),
+                is_stale,
+                FollowedBy.CALLBACKS if follows else FollowedBy.POLLED,
+            ),
+            None if value.as_of is None else self._sealer.cursor(value.as_of),
+        )
+
+    async def _find(self, ref: RoomRef) -> _Found | None:
+        if ref.sid is not None:
+            return await self._by_sid(ref.sid)
+        assert ref.name is not None
+        return await self._by_name(ref.name)
+
+    async def _by_sid(self, sid: RoomSid) -> _Found | None:
+        if self._memory.is_current and (held := self._memory.get(sid)) is not None:
+            match _freshness(held):
+                case Freshness.FRESH:
+                    return _Found(held)
+                case Freshness.STALE:
+                    self._reads.begin((sid, self._memory.touched(sid)), lambda: self._read(sid, is_urgent=False))
+                    return _Found(held)
+                case Freshness.ON_ERROR | Freshness.GONE:
+                    pass
+        try:
+            return await self._reads.share((sid, self._memory.touched(sid)), lambda: self._read(sid, is_urgent=True))
+        except NO_ANSWER:
+            held = self._memory.get(sid)
+            if held is None or _freshness(held) is Freshness.GONE:
+                raise
+            return _Found(held, is_stale=True)
+
+    async def _read(self, sid: RoomSid, *, is_urgent: bool) -> _Found | None:
+        cached = await self._cache.get(sid)
+        held = cached.value
+        if held is not None and not cached.is_outdated and _freshness(held) is Freshness.FRESH:
+            self._memory.put(held)
+            return _Found(held)
+        if cached.is_missing:
+            return None
+        try:
+            return await self._fetch(sid, cached.head_n, was_told=cached.version_n > 0, is_urgent=is_urgent)
+        except NO_ANSWER:
+            if held is None or _freshness(held) is Freshness.GONE:
+                raise
+            return _Found(held, is_stale=True)
+
+    async def _fetch(self, sid: RoomSid, seen_n: int, *, was_told: bool, is_urgent: bool) -> _Found | None:
+        """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if
+        the room has changed since."""
+        as_of = self._tail.as_of()
+        fetched_at = time.time()
+        try:
+            room = await self._upstream.read(
+                lambda twilio, limit_s: twilio.fetch_room(sid, deadline_s=limit_s), is_urgent=is_urgent
+            )
+        except NotFound:
+            if was_told:
+                # Twilio itself told us of the room a moment ago. https://github.com/twilio/twilio-node/issues/593
+                raise UpstreamUnavailable(
+                    "Twilio does not show this room yet; ask again", retry_after_ms=1000
+                ) from None
+            await self._cache.put_missing(sid)
+            return None
+        return _Found(await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, self._memory.is_settled(sid))))
+
+    async def _keep(self, value: CachedRoom) -> CachedRoom:
+        """Puts a fetched room into the caches that still want it. The value as it may be shown: with its end, if told."""
+        kept = await self._cache.put(value.room.sid, value)
+        value = replace(value, room=merge_end(value.room, kept.ended))
+        self._memory.put(value)
+        return value
+
+    async def _by_name(self, name: str) -> _Found | None:
+        match await self._cache.resolve(name):
+            case None:
+                pass
+            case sid if sid is not MISSING:
+                found = await self._by_sid(sid)
+                if found is not None and found.value.room.status is RoomStatus.IN_PROGRESS:
+                    return found
+            case _:
+                return None
+        return await self._reads.share((name, self._memory.name_touched(name)), lambda: self._fetch_by_name(name))
+
+    async def _fetch_by_name(self, name: str) -> _Found | None:
+        seen_n = self._tail.place.n
+        as_of = self._tail.as_of()
+        fetched_at = time.time()
+        room = await self._upstream.read(lambda twilio, limit_s: twilio.find_room(name, deadline_s=limit_s))
+        if room is None:
+            await self._cache.put_name(name, None)
+            return None
+        is_settled = self._memory.is_settled(room.sid)
+        value = await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, is_settled))
+        if value.room.status is not RoomStatus.IN_PROGRESS:
+            # Twilio's list lags the end it told us of: the name belongs to nobody, or to a room the list does not show yet.
+            return None
+        await self._cache.put_name(name, room.sid)
+        return _Found(value)
+
+    async def _create(self, new: NewRoom) -> SeenRoom:
+        try:
+            room = await self._upstream.write(
+                lambda twilio, limit_s: twilio.create_room(new, self._status_callback, deadline_s=limit_s)
+            )
+        except AlreadyExists as exc:
+            raise await self._name_taken(new, exc) from exc
+        return await self._record(room)
+
+    async def _name_taken(self, new: NewRoom, exc: AlreadyExists) -> AlreadyExists:
+        """The refusal with the SID of the room that has the name, if it can be found."""
+        found = await self._by_name(new.unique_name) if new.unique_name else None
+        which = f" ({found.value.room.sid})" if found is not None else ""
+        return AlreadyExists(
+            f"a room in progress{which} has this uniqueName; use it, or choose another", twilio=exc.twilio
+        )
+
+    async def _complete(self, sid: RoomSid) -> SeenRoom:
+        room = await self._upstream.write(lambda twilio, limit_s: twilio.complete_room(sid, deadline_s=limit_s))
+        return await self._record(room)
+
+    async def _record(self, room: Room) -> SeenRoom:
+        """Logs our own change with Twilio's answer before the caller hears of it, so that he reads what he wrote."""
+        event = RoomEvent(
+            type=RoomEventType.ROOM_CHANGED,
+            account_sid=room.account_sid,
+            room_sid=room.sid,
+            at=datetime.now(UTC),
+            source=EventSource.MUTATION,
+            room_name=room.unique_name,
+            room_status=room.status,
+            room_type=room.type,
+            room=room,
+        )
+        value = CachedRoom(room, time.time(), 0, self._tail.as_of(), settled=True)
+        try:
+            appended = await self._events.append(event, uuid.uuid4().hex, room=value)
+        except UpstreamUnavailable as exc:
+            # Twilio has done it; an error now would tell the caller otherwise.
+            log.error("mutation.unrecorded", room_sid=room.sid, reason=exc.message)
+            return self._seen(value, is_stale=False)
+        value = replace(value, seen_n=appended.place.n)
+        self._memory.apply(event, appended.place.n)
+        self._memory.put(value)
+        return self._seen(value, is_stale=False)
+
+
+def _freshness(value: CachedRoom) -> Freshness:
+    return freshness(lifetime_of(value.room, value.settled), time.time() - value.fetched_at)

@@ -1,0 +1,81 @@
+"""Sharing one call among all who ask for the same thing at the same time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gateway.core.errors import GatewayError
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Flight(Generic[T]):
+    task: asyncio.Task[T]
+    passengers: int = 0
+
+
+class SingleFlight(Generic[T]):
+    """Lets callers who ask for the same key at the same time share one call.
+
+    The call goes on while anybody waits for it and is cancelled when the last caller has left. Put into the key whatever
+    makes an answer too old to share: a caller woken by an event must not join a read that began before it.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[Hashable, _Flight[T]] = {}
+
+    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
+        flight = self._board(key, call)
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.passengers -= 1
+            if flight.passengers == 0 and not flight.task.done():
+                flight.task.cancel()
+                self._flights.pop(key, None)
+
+    def begin(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> None:
+        """Starts the call, unless it is under way, for nobody in particular: it runs to its end, and its failure is
+        nobody's (the next caller who waits for an answer meets the cause himself)."""
+        if key not in self._flights:
+            self._board(key, call)
+
+    async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Runs the call to its end even when the caller leaves: for what must not be left half done."""
+        key = object()
+        return await asyncio.shield(self._board(key, call).task)
+
+    async def aclose(self) -> None:
+        """Cancels what is under way and waits until it is gone."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _board(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> _Flight[T]:
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = _Flight(asyncio.get_running_loop().create_task(self._fly(key, call)))
+            self._flights[key] = flight
+            flight.task.add_done_callback(_note)
+        flight.passengers += 1
+        return flight
+
+    async def _fly(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await call()
+        finally:
+            self._flights.pop(key, None)
+
+
+def _note(task: "asyncio.Task[T]") -> None:
+    """Looks at the outcome, so that asyncio does not report a failure nobody waited for. A bug is reported all the same."""
+    with suppress(asyncio.CancelledError):
+        failure = task.exception()
+        if failure is not None and not isinstance(failure, GatewayError):
+            task.get_loop().call_exception_handler(
+                {"message": "a shared call failed", "exception": failure, "task": task}
+            )

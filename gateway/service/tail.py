@@ -1,0 +1,243 @@
+"""One reader of an account's log in each process: it keeps memory true, keeps the newest entries, and rings the bells."""
+
+import asyncio
+import time
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from gateway.core.cursors import NO_TAG, Place, Sealer
+from gateway.core.errors import UpstreamUnavailable
+from gateway.core.events import ResyncReason
+from gateway.core.rooms import RoomSid
+from gateway.service.memory import Memory
+from gateway.store.eventlog import EventLog, Logged
+
+log = structlog.get_logger()
+
+RING_ENTRIES = 10_000
+RING_BYTES = 16_000_000
+_SLACK = 256
+BLOCK_MS = 100
+CHECK_S = 1.0
+RETRY_S = 0.25
+# The most we believe that Twilio's REST lags its callbacks: an answer fetched now shows everything up to so long ago.
+REST_LAG_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A log entry with its sealed cursor: made once, shown to every subscriber. `heard_at`: this process' monotonic clock."""
+
+    logged: Logged
+    cursor: str
+    heard_at: float
+
+
+class Bell:
+    """Rung when something that concerns its holder was logged."""
+
+    __slots__ = ("_event", "room_sid")
+
+    def __init__(self, room_sid: RoomSid | None) -> None:
+        self.room_sid = room_sid
+        self._event = asyncio.Event()
+
+    def clear(self) -> None:
+        self._event.clear()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    async def wait(self, limit_s: float) -> bool:
+        """True when it rang, False when the limit passed first."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._event.wait()
+        except TimeoutError:
+            # It may have rung after the limit passed and before this task went on.
+            return self._event.is_set()
+        return True
+
+
+class Tail:
+    """Follows the log. `run` never ends by itself and survives Redis' outages.
+
+    The ring holds the newest entries, contiguous: all after `floor` up to `place`. `life` counts how often the log was found
+    to be another one (a new epoch, a rollback); who holds a place from an earlier life must be told `lost_by`.
+    """
+
+    def __init__(self, events: EventLog, memory: Memory, sealer: Sealer) -> None:
+        self._events = events
+        self._memory = memory
+        self._sealer = sealer
+        self._ring: list[Entry] = []
+        self._ring_bytes = 0
+        self._room_bells: dict[RoomSid, set[Bell]] = {}
+        self._account_bells: set[Bell] = set()
+        self._floor: Place | None = None
+        self._ready = asyncio.Event()
+        self.floor_at: datetime | None = None
+        self.life = 0
+        self.lost_by = ResyncReason.EPOCH
+        self.is_closed = False
+
+    @property
+    def is_healthy(self) -> bool:
+        return self._memory.is_current
+
+    @property
+    def place(self) -> Place:
+        """The newest place this process has heard of. Raises UpstreamUnavailable before the log was first read."""
+        if self._ring:
+            return self._ring[-1].logged.place
+        if self._floor is None:
+            raise UpstreamUnavailable("the event log has not been read yet; try again shortly", retry_after_ms=1000)
+        return self._floor
+
+    @property
+    def floor(self) -> Place:
+        if self._floor is None:
+            raise UpstreamUnavailable("the event log has not been read yet; try again shortly", retry_after_ms=1000)
+        return self._floor
+
+    async def ready(self) -> None:
+        """Waits until the log was first read."""
+        await self._ready.wait()
+
+    def after(self, n: int) -> list[Entry]:
+        """The entries after n, for an n at or above the ring's floor."""
+        return self._ring[max(0, n - self.floor.n) :]
+
+    def holds(self, place: Place) -> bool:
+        """Whether the ring shows that the place is one of this log's: then no question to Redis is needed."""
+        if place == self.floor:
+            return True
+        index = place.n - self.floor.n - 1
+        return 0 <= index < len(self._ring) and self._ring[index].logged.place == place
+
+    def as_of(self) -> Place | None:
+        """The place from which watching misses nothing that a fetch begun now does not show."""
+        if self._floor is None:
+            return None
+        index = bisect_right(self._ring, time.monotonic() - REST_LAG_S, key=lambda entry: entry.heard_at)
+        return self._ring[index - 1].logged.place if index else self._floor
+
+    @contextmanager
+    def bell(self, room_sid: RoomSid | None) -> Iterator[Bell]:
+        """A bell for one room, or for the whole account."""
+        bell = Bell(room_sid)
+        bells = self._account_bells if room_sid is None else self._room_bells.setdefault(room_sid, set())
+        bells.add(bell)
+        try:
+            yield bell
+        finally:
+            bells.discard(bell)
+            if room_sid is not None and not bells:
+                self._room_bells.pop(room_sid, None)
+
+    def close(self) -> None:
+        """Lets every holder of a bell see that this is the end."""
+        self.is_closed = True
+        self._ring_all()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except UpstreamUnavailable as exc:
+                log.warning("tail.lost", reason=exc.message)
+                await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        await self._take_up()
+        checked_at = time.monotonic()
+        while True:
+            entries = await self._events.tail(self.place.n, BLOCK_MS)
+            if entries and entries[0].place.epoch != self.place.epoch:
+                await self._begin_anew(ResyncReason.EPOCH)
+                continue
+            self._apply(entries)
+            # An empty answer proves that memory is current just as well as entries do.
+            self._memory.prove()
+            if time.monotonic() - checked_at > CHECK_S:
+                checked_at = time.monotonic()
+                await self._check()
+
+    async def _take_up(self) -> None:
+        """Opens the log, and goes on from where this process was, if that place still holds."""
+        await self._events.open()
+        if self._floor is None:
+            await self._load()
+            self._ready.set()
+        else:
+            await self._check()
+
+    async def _check(self) -> None:
+        """Looks whether this process' own place still holds, as for a client's cursor."""
+        found = await self._events.check(self.place)
+        if isinstance(found, ResyncReason):
+            await self._begin_anew(found)
+        else:
+            self.floor_at = found.complete_since
+
+    async def _begin_anew(self, reason: ResyncReason) -> None:
+        log.warning("tail.resync", reason=reason)
+        self._memory.clear()
+        await self._load()
+        self.life += 1
+        self.lost_by = reason
+        self._ring_all()
+
+    async def _load(self) -> None:
+        """Fills the ring with the newest entries. The ring's floor is the place before its first one."""
+        head = await self._events.open()
+        entries = await self._events.read_last(RING_ENTRIES)
+        entries = [entry for entry in entries if entry.place.epoch == head.place.epoch]
+        self.floor_at = head.complete_since
+        if not entries:
+            self._floor = head.place
+        elif entries[0].place.n == head.base + 1:
+            self._floor = Place(head.place.epoch, head.base, NO_TAG)
+        else:
+            self._floor = entries.pop(0).place
+        self._memory.prove()
+        self._ring, self._ring_bytes = [], 0
+        # As if they had been heard when they were logged; Redis' clock and ours need to agree only here.
+        self._apply(
+            entries, [time.monotonic() - max(0.0, time.time() - logged.logged_at.timestamp()) for logged in entries]
+        )
+
+    def _apply(self, entries: list[Logged], heard_at: list[float] | None = None) -> None:
+        moments = heard_at or [time.monotonic()] * len(entries)
+        for logged, moment in zip(entries, moments, strict=True):
+            # Memory first: whoever is woken below must not be told of the room as it was.
+            self._memory.apply(logged.event, logged.place.n)
+            self._ring.append(Entry(logged, self._sealer.cursor(logged.place), moment))
+            self._ring_bytes += logged.size
+        self._trim()
+        for sid in {logged.event.room_sid for logged in entries}:
+            for bell in self._room_bells.get(sid, ()):
+                bell.ring()
+        if entries:
+            for bell in self._account_bells:
+                bell.ring()
+
+    def _trim(self) -> None:
+        # In slices: cutting the front off a list costs as much as the list is long.
+        while len(self._ring) > RING_ENTRIES + _SLACK or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
+            dropped = self._ring[: min(_SLACK, len(self._ring) - 1)]
+            self._floor = dropped[-1].logged.place
+            self._ring_bytes -= sum(entry.logged.size for entry in dropped)
+            del self._ring[: len(dropped)]
+
+    def _ring_all(self) -> None:
+        for bell in self._account_bells:
+            bell.ring()
+        for bells in self._room_bells.values():
+            for bell in bells:
+                bell.ring()

@@ -1,0 +1,75 @@
+"""Twilio under its quota: every call waits here for its turn, which all replicas share."""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gateway.core.errors import QuotaExceeded
+from gateway.core.ratelimit import Rate
+from gateway.core.rooms import AccountSid
+from gateway.store.keys import RateKind
+from gateway.store.limiter import Limiter
+from gateway.twilio.client import TwilioVideo
+
+T = TypeVar("T")
+Call = Callable[[TwilioVideo, float], Awaitable[T]]
+
+# How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
+PAUSE_MS = 1_000
+# A caller's own deadline ends a call earlier: it is cancelled then.
+READ_S = 5.0
+WRITE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one account may spend. `patience_s`: how long a call waits for its turn before it is refused."""
+
+    read: Rate
+    write: Rate
+    patience_s: float
+
+
+class Upstream:
+    """Calls are given the client and how long they may take: `upstream.read(lambda twilio, limit_s: …)`."""
+
+    def __init__(self, twilio: TwilioVideo, limiter: Limiter, budget: Budget) -> None:
+        self._twilio = twilio
+        self._limiter = limiter
+        self._account_sid = AccountSid(twilio.account_sid)
+        self._rates: dict[RateKind, Rate] = {"read": budget.read, "write": budget.write}
+        self._patience_us = round(budget.patience_s * 1_000_000)
+
+    async def read(self, call: Call[T], *, is_urgent: bool = True) -> T:
+        """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late. What is not urgent (a refresh
+        behind a stale answer) takes a turn only when one is free at once."""
+        return await self._call("read", call, READ_S, self._patience_us if is_urgent else 0)
+
+    async def write(self, call: Call[T]) -> T:
+        return await self._call("write", call, WRITE_S, self._patience_us)
+
+    async def _call(self, kind: RateKind, call: Call[T], limit_s: float, patience_us: int) -> T:
+        give_up_at = time.monotonic() + patience_us / 1_000_000
+        while True:
+            await self._turn(kind, max(0, round((give_up_at - time.monotonic()) * 1_000_000)))
+            try:
+                return await call(self._twilio, limit_s)
+            except QuotaExceeded as refused:
+                # Somebody else spends from the same account. All replicas hold back, not only this one; and as Twilio
+                # never processes what it refuses so, the call is safe to repeat while there is patience left.
+                await self._limiter.pause(self._account_sid, kind, refused.retry_after_ms or PAUSE_MS)
+                if time.monotonic() >= give_up_at:
+                    raise
+
+    async def _turn(self, kind: RateKind, patience_us: int) -> None:
+        verdict = await self._limiter.take(self._account_sid, kind, self._rates[kind], patience_us)
+        if not verdict.is_allowed:
+            raise QuotaExceeded(
+                f"Twilio's {kind} quota for this account is used up; ask again after the time given",
+                retry_after_ms=math.ceil(verdict.wait_us / 1000),
+            )
+        if verdict.wait_us:
+            await asyncio.sleep(verdict.wait_us / 1_000_000)

@@ -1,0 +1,175 @@
+"""Sends requests to Twilio and receives its answers; what they mean is said in `wire`."""
+
+import asyncio
+import zlib
+from types import SimpleNamespace
+from typing import Final
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from gateway.core.errors import DeadlineExceeded, GatewayError, OutcomeUnknown, UpstreamUnavailable
+from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomSid, RoomStatus
+from gateway.twilio import wire
+
+USER_AGENT: Final = "rooms-gateway/0.1.0"
+CONNECT_TIMEOUT_S: Final = 1.0
+# "100 at a time" circulates for Twilio's unpublished limit of concurrent requests; the limiter keeps us well below.
+CONNECTIONS: Final = 100
+# A page of 1,000 rooms takes about 1.2 MB.
+BODY_LIMIT: Final = 4 * 1024 * 1024
+
+_GZIP: Final = 31  # zlib's way to say: a gzip header, 32 kB window
+
+
+class _Sent:
+    """Whether a request can have reached Twilio. True until the session's trace says otherwise: the safe assumption."""
+
+    def __init__(self) -> None:
+        self.is_sent = True
+
+
+def open_session(
+    *, connections: int = CONNECTIONS, connect_timeout_s: float = CONNECT_TIMEOUT_S
+) -> aiohttp.ClientSession:
+    """The session that `TwilioVideo` needs; its opener closes it. One serves any number of accounts: it holds no credential.
+
+    Only connecting has a limit of its own; the rest is under each call's deadline. Bodies are not unpacked in the session,
+    which would not stop at our limit.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
+        headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trace_configs=[_sent_trace()],
+    )
+
+
+class TwilioVideo:
+    """Rooms of one account at Twilio's REST API. Each call is one request and follows no redirect. Nothing is repeated, but for a
+    read on a kept connection that turns out to be closed: aiohttp then opens another one.
+
+    Calls raise what `wire` reads from the answer; DeadlineExceeded when a read has none within `deadline_s`, or a write was
+    not sent by then; UpstreamUnavailable when Twilio cannot be reached or its answer is of no use; OutcomeUnknown when a
+    write may have been sent and its answer was lost. A cancelled call closes its connection.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, base_url: str, account_sid: str, username: str, password: str
+    ) -> None:
+        """`username` and `password` are an API key's SID and secret, or the account's SID and auth token."""
+        self.account_sid = account_sid
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
+
+    async def fetch_room(self, sid: RoomSid, *, deadline_s: float) -> Room:
+        return wire.read_room(await self._send(wire.fetch_room(sid), deadline_s))
+
+    async def find_room(self, name: str, *, deadline_s: float) -> Room | None:
+        """The room in progress under this very name."""
+        page = wire.read_rooms(await self._send(wire.find_room_by_name(name), deadline_s))
+        found = (room for room in page.rooms if room.unique_name == name and room.status is RoomStatus.IN_PROGRESS)
+        return next(found, None)
+
+    async def list_rooms(
+        self, rooms: RoomFilter, page_size: int, page_query: str | None = None, *, deadline_s: float
+    ) -> wire.RoomsPage:
+        return wire.read_rooms(await self._send(wire.list_rooms(rooms, page_size, page_query), deadline_s))
+
+    async def create_room(self, new: NewRoom, status_callback: str, *, deadline_s: float) -> Room:
+        """Raises OutcomeUnknown for a 5xx and an unreadable success as well: the room may be there."""
+        return wire.read_created(await self._send(wire.create_room(new, status_callback), deadline_s))
+
+    async def complete_room(self, sid: RoomSid, *, deadline_s: float) -> Room:
+        """May be repeated whatever it raised; FailedPrecondition then says that the room had ended."""
+        return wire.read_room(await self._send(wire.complete_room(sid), deadline_s))
+
+    async def _send(self, request: wire.Request, deadline_s: float) -> wire.Answer:
+        if deadline_s <= 0:
+            raise DeadlineExceeded("the deadline passed before Twilio was asked; allow more time")
+        sent = _Sent()
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._exchange(request, sent)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise UpstreamUnavailable("Twilio cannot be reached; try again a little later") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _lost(request, sent, error) from error
+
+    async def _exchange(self, request: wire.Request, sent: _Sent) -> wire.Answer:
+        is_write = request.method == "POST"
+        # Encoded already: yarl would decode what need not be encoded, and a page's token must go back byte for byte.
+        url = URL(f"{self._base_url}{request.path}{'?' if request.query else ''}{request.query}", encoded=True)
+        async with self._session.request(
+            request.method,
+            url,
+            data=urlencode(request.form).encode() if is_write else None,
+            headers=self._headers | ({"Content-Type": "application/x-www-form-urlencoded"} if is_write else {}),
+            allow_redirects=False,
+            trace_request_ctx=sent,
+        ) as reply:
+            try:
+                body = await _body(reply)
+            except aiohttp.ClientPayloadError:
+                if reply.ok:
+                    raise
+                # The status of a failure says enough: what cannot be read beside it must not hide it.
+                body = b""
+            return wire.Answer(reply.status, reply.headers, body)
+
+
+def _lost(request: wire.Request, sent: _Sent, error: Exception) -> GatewayError:
+    if request.method == "POST" and sent.is_sent:
+        return OutcomeUnknown(
+            "the request was sent to Twilio and its answer lost; look at the room before trying again"
+        )
+    if isinstance(error, TimeoutError):
+        return DeadlineExceeded("Twilio did not answer within the deadline; try again or allow more time")
+    return UpstreamUnavailable("Twilio cannot be reached; try again a little later")
+
+
+async def _body(reply: aiohttp.ClientResponse) -> bytes:
+    """The whole body, unpacked. Raises ClientPayloadError beyond the limit: of the packed bytes and of the unpacked."""
+    packed = bytearray()
+    async for chunk in reply.content.iter_any():
+        packed += chunk
+        if len(packed) > BODY_LIMIT:
+            raise aiohttp.ClientPayloadError("the body is over the limit")
+    match reply.headers.get("Content-Encoding", "identity").lower():
+        case "identity":
+            return bytes(packed)
+        case "gzip":
+            return _unpacked(bytes(packed))
+        case _:
+            raise aiohttp.ClientPayloadError("the body's encoding was not asked for")
+
+
+def _unpacked(packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        # One byte more than allowed: a bomb of any size is recognised before it goes off.
+        body = unpacker.decompress(packed, BODY_LIMIT + 1)
+    except zlib.error as error:
+        raise aiohttp.ClientPayloadError("the body is not gzip") from error
+    if len(body) > BODY_LIMIT or not unpacker.eof:
+        raise aiohttp.ClientPayloadError("the body is over the limit, or cut off")
+    return body
+
+
+def _sent_trace() -> aiohttp.TraceConfig:
+    async def started(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
+        context.trace_request_ctx.is_sent = False
+
+    async def sent(
+        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
+    ) -> None:
+        context.trace_request_ctx.is_sent = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(started)
+    trace.on_request_headers_sent.append(sent)
+    return trace

@@ -1,0 +1,53 @@
+"""Where Twilio's status callbacks arrive: unpack the form, hand it to its account, answer at once."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from gateway.core.errors import GatewayError, InvalidArgument, PermissionDenied
+from gateway.core.rooms import AccountSid
+from gateway.service.accounts import Account
+from gateway.web import errors
+
+PATH = "/callbacks/twilio"
+# Twilio sends some twenty fields; each costs memory before the signature is known to be good.
+FIELDS_LIMIT = 100
+
+
+class Callbacks:
+    def __init__(self, accounts: Mapping[AccountSid, Account]) -> None:
+        self._accounts = accounts
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """204 once the event is in the log (or was there, or is none of ours); 403 for a signature that does not hold;
+        400 for a signed callback that cannot be read; 503 when the log cannot be written, so that Twilio tries again."""
+        try:
+            # A GET carries its fields in the query, which is then part of what was signed; a POST in its form.
+            query = request.raw_path.partition("?")[2]
+            fields = _parse(query if request.method == "GET" else await _form(request))
+            account = self._accounts.get(AccountSid(dict(fields).get("AccountSid", "")))
+            if account is None:
+                raise PermissionDenied("the signature does not hold; check the auth token and GATEWAY_PUBLIC_URL")
+            await account.ingest.take(
+                fields,
+                query=query,
+                is_form=request.method != "GET",
+                signature=request.headers.get("X-Twilio-Signature"),
+            )
+        except GatewayError as exc:
+            return errors.response(exc)
+        return web.Response(status=204)
+
+
+async def _form(request: web.Request) -> str:
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise InvalidArgument("the body is not a form; send application/x-www-form-urlencoded, as Twilio does")
+    return (await request.read()).decode("utf-8", "replace")
+
+
+def _parse(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_LIMIT)
+    except ValueError:
+        raise InvalidArgument(f"the form has more than {FIELDS_LIMIT} fields") from None

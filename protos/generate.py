@@ -1,0 +1,27 @@
+"""Writes the Python code of these protos below the folder given: `make proto` below the root, a test to compare with that."""
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from grpc_tools import protoc
+
+PROTOS = Path(__file__).parent
+WELL_KNOWN = files("grpc_tools") / "_proto"  # google/protobuf/timestamp.proto and its like
+
+
+def generate(out: Path) -> None:
+    paths = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    services = [path for path in paths if path.endswith("_service.proto")]
+    _run(f"--python_out={out}", f"--pyi_out={out}", *paths)
+    _run(f"--grpc_python_out={out}", *services)
+
+
+def _run(*arguments: str) -> None:
+    status = protoc.main(["protoc", f"-I{PROTOS}", f"-I{WELL_KNOWN}", *arguments])
+    if status:
+        sys.exit(status)
+
+
+if __name__ == "__main__":
+    generate(Path(sys.argv[1]))

@@ -1,0 +1,68 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.core.events import EventSource, RoomEvent, RoomEventType, TrackKind, end_of
+from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
+SID = RoomSid("RM00112233445566778899aabbccddeeff")
+ROOM = Room(
+    sid=SID,
+    account_sid=ACCOUNT,
+    status=RoomStatus.COMPLETED,
+    type=RoomType.GROUP,
+    max_participants=50,
+    max_participant_duration=14400,
+    empty_room_timeout=5,
+    unused_room_timeout=5,
+    end_time=AT - timedelta(seconds=1),
+    duration=60,
+)
+ENDED = RoomEvent(type=RoomEventType.ROOM_ENDED, account_sid=ACCOUNT, room_sid=SID, at=AT, room_duration=61)
+CHANGED = RoomEvent(type=RoomEventType.ROOM_CHANGED, account_sid=ACCOUNT, room_sid=SID, at=AT, room=ROOM)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (RoomStatus.COMPLETED, RoomStatus.COMPLETED),
+        (RoomStatus.FAILED, RoomStatus.FAILED),
+        (RoomStatus.IN_PROGRESS, RoomStatus.COMPLETED),
+        (RoomStatus.UNKNOWN, RoomStatus.COMPLETED),
+        (None, RoomStatus.COMPLETED),
+    ],
+)
+def test_a_room_ended_ends_its_room_whatever_status_it_says(said: RoomStatus | None, shown: RoomStatus) -> None:
+    assert end_of(replace(ENDED, room_status=said)) == Ended(shown, AT, 61)
+
+
+def test_a_late_room_ended_ends_its_room_too() -> None:
+    assert end_of(replace(ENDED, late=True)) == Ended(RoomStatus.COMPLETED, AT, 61)
+
+
+def test_our_own_completion_ends_the_room_as_twilio_answered_it() -> None:
+    assert end_of(CHANGED) == Ended(RoomStatus.COMPLETED, AT - timedelta(seconds=1), 60)
+
+
+def test_an_answer_without_an_end_time_ends_the_room_at_the_events_time() -> None:
+    assert end_of(replace(CHANGED, room=replace(ROOM, end_time=None))) == Ended(RoomStatus.COMPLETED, AT, 60)
+
+
+def test_a_created_room_has_not_ended() -> None:
+    assert end_of(replace(CHANGED, room=replace(ROOM, status=RoomStatus.IN_PROGRESS))) is None
+
+
+@pytest.mark.parametrize("word", set(RoomEventType) - {RoomEventType.ROOM_ENDED, RoomEventType.ROOM_CHANGED})
+def test_no_other_event_ends_a_room(word: RoomEventType) -> None:
+    assert end_of(replace(ENDED, type=word, room_status=RoomStatus.COMPLETED)) is None
+
+
+def test_an_event_comes_from_twilio_and_in_time_unless_it_says_otherwise() -> None:
+    assert (ENDED.source, ENDED.late) == (EventSource.CALLBACK, False)
+
+
+def test_a_kind_of_track_added_later_is_unknown() -> None:
+    assert TrackKind("hologram") is TrackKind.UNKNOWN

@@ -1,0 +1,15 @@
+import pytest
+
+from gateway.core.errors import InvalidArgument
+from gateway.core.paging import PAGE_LIMIT, checked_first
+
+
+@pytest.mark.parametrize("first", [1, 50, PAGE_LIMIT])
+def test_a_page_has_1_to_100_rooms(first: int) -> None:
+    assert checked_first(first) == first
+
+
+@pytest.mark.parametrize("first", [0, -1, 101, 10**30])
+def test_any_other_size_is_refused_with_advice(first: int) -> None:
+    with pytest.raises(InvalidArgument, match="give a whole number from 1 to 100"):
+        checked_first(first)

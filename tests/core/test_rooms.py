@@ -1,0 +1,194 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.errors import InvalidArgument
+from gateway.core.recordings import RecordingRule, RuleType
+from gateway.core.rooms import (
+    MAX_PARTICIPANTS,
+    AccountSid,
+    Ended,
+    NewRoom,
+    Room,
+    RoomFilter,
+    RoomRef,
+    RoomSid,
+    RoomStatus,
+    RoomType,
+    VideoCodec,
+    checked_name,
+    is_room_sid,
+    merge_end,
+)
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SID = RoomSid("RM00112233445566778899aabbccddeeff")
+ROOM = Room(
+    sid=SID,
+    account_sid=AccountSid("AC0123456789abcdef0123456789abcdef"),
+    status=RoomStatus.IN_PROGRESS,
+    type=RoomType.GROUP,
+    max_participants=50,
+    max_participant_duration=14400,
+    empty_room_timeout=5,
+    unused_room_timeout=5,
+)
+ENDED = Ended(RoomStatus.COMPLETED, AT, 60)
+
+
+@pytest.mark.parametrize("enum", [RoomStatus, RoomType, VideoCodec])
+@pytest.mark.parametrize("word", ["", "brand-new", "IN-PROGRESS", None])
+def test_a_word_added_later_is_unknown(enum: type[RoomStatus | RoomType | VideoCodec], word: object) -> None:
+    assert enum(word).name == "UNKNOWN"
+
+
+@pytest.mark.parametrize("text", [SID, SID.upper(), "RM" + "aA0" * 10 + "ff"])
+def test_rm_and_32_hex_digits_are_a_sid(text: str) -> None:
+    assert is_room_sid("RM" + text[2:])
+
+
+@pytest.mark.parametrize("text", ["", "RM", SID[:-1], SID + "0", SID.lower(), f"{SID}\n", f" {SID}", "RM" + "g" * 32])
+def test_nothing_else_is_a_sid(text: str) -> None:
+    assert not is_room_sid(text)
+
+
+def test_a_ref_of_a_sids_form_is_a_sid() -> None:
+    assert RoomRef.of(SID) == RoomRef(SID, None)
+
+
+@pytest.mark.parametrize("name", ["Daily", "a/b", "..", ".", "Zoë 🎉", " ", "x" * 128, SID[:-1], "%2F", "a?b#c"])
+def test_any_printable_text_of_up_to_128_characters_is_a_name(name: str) -> None:
+    assert RoomRef.of(name) == RoomRef(None, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("", "empty"),
+        ("x" * 129, "129 characters"),
+        ("a\nb", "control character"),
+        ("\x00", "control character"),
+        ("\x7f", "control character"),
+        ("\x85", "control character"),
+        ("\u2028", "control character"),
+        ("\ud800", "control character"),
+    ],
+)
+def test_what_can_be_no_name_is_refused_with_advice(name: str, complaint: str) -> None:
+    for check in (RoomRef.of, lambda text: checked_name(text, "room"), lambda text: NewRoom(unique_name=text)):
+        with pytest.raises(InvalidArgument, match=complaint):
+            check(name)
+
+
+@given(st.text())
+def test_a_ref_is_a_sid_or_a_name_or_refused(text: str) -> None:
+    try:
+        ref = RoomRef.of(text)
+    except InvalidArgument:
+        return
+    assert (ref.sid is None) is not (ref.name is None)
+
+
+def test_a_room_with_a_tombstone_is_shown_as_ended() -> None:
+    room = merge_end(ROOM, ENDED)
+
+    assert room == replace(ROOM, status=RoomStatus.COMPLETED, end_time=AT, duration=60)
+
+
+def test_a_room_in_a_state_unknown_to_us_is_shown_as_ended_too() -> None:
+    room = merge_end(replace(ROOM, status=RoomStatus.UNKNOWN), ENDED)
+
+    assert room.status is RoomStatus.COMPLETED
+
+
+@pytest.mark.parametrize("status", [RoomStatus.COMPLETED, RoomStatus.FAILED])
+def test_what_twilio_says_of_an_ended_room_stands(status: RoomStatus) -> None:
+    room = replace(ROOM, status=status, duration=59)
+
+    assert merge_end(room, ENDED) is room
+
+
+def test_a_room_without_a_tombstone_stays_as_it_is() -> None:
+    assert merge_end(ROOM, None) is ROOM
+
+
+def test_a_new_room_may_leave_everything_to_twilio() -> None:
+    assert NewRoom() == NewRoom(unique_name=None)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        ("max_participants", 1, 50),
+        ("max_participant_duration", 600, 86400),
+        ("empty_room_timeout", 1, 60),
+        ("unused_room_timeout", 1, 60),
+    ],
+    ids=lambda bounds: bounds[0],
+)
+def test_a_number_within_its_bounds_is_taken_and_one_beyond_refused(bounds: tuple[str, int, int]) -> None:
+    name, low, high = bounds
+    for value in (low, high):
+        assert getattr(new_room(**{name: value}), name) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(InvalidArgument, match=f"is {value}; give a whole number from {low} to {high}"):
+            new_room(**{name: value})
+
+
+def new_room(**parameters: Any) -> NewRoom:
+    return NewRoom(**parameters)
+
+
+@pytest.mark.parametrize("room_type", MAX_PARTICIPANTS)
+def test_each_type_has_its_own_most_participants(room_type: RoomType) -> None:
+    most = MAX_PARTICIPANTS[room_type]
+
+    assert NewRoom(type=room_type, max_participants=most).max_participants == most
+    with pytest.raises(InvalidArgument, match=f"for a {room_type} room"):
+        NewRoom(type=room_type, max_participants=most + 1)
+
+
+def test_every_type_that_can_be_asked_for_has_its_most_participants() -> None:
+    assert set(MAX_PARTICIPANTS) == set(RoomType) - {RoomType.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"unique_name": SID}, "form of a SID"),
+        ({"type": RoomType.UNKNOWN}, "type is not one of"),
+        ({"video_codecs": (VideoCodec.VP8, VideoCodec.UNKNOWN)}, "videoCodecs"),
+        ({"recording_rules": ()}, "recordingRules has 0 rules"),
+        ({"recording_rules": (RecordingRule(type=RuleType.INCLUDE, all=True),) * 21}, "recordingRules has 21 rules"),
+        ({"media_region": ""}, "mediaRegion"),
+        ({"media_region": "us1\n"}, "mediaRegion"),
+        ({"media_region": "US1"}, "mediaRegion"),
+        ({"media_region": "../x"}, "mediaRegion"),
+    ],
+)
+def test_a_new_room_that_twilio_cannot_make_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        new_room(**parameters)
+
+
+def test_a_list_shows_rooms_in_progress_unless_asked_otherwise() -> None:
+    assert RoomFilter().status is RoomStatus.IN_PROGRESS
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"status": RoomStatus.UNKNOWN}, "status"),
+        ({"unique_name": ""}, "uniqueName is empty"),
+        ({"unique_name": "a\nb"}, "uniqueName"),
+        ({"created_after": AT.replace(tzinfo=None)}, "createdAfter has no time zone"),
+        ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        RoomFilter(**parameters)

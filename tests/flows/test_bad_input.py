@@ -1,0 +1,180 @@
+"""What a caller gets wrong is answered with the documented code and a sentence that says what to do, on every face."""
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from tests.running import Gateway, new_name, new_sid
+
+READ = "query($ref: ID!) { room(ref: $ref) { sid } }"
+CREATE = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid } }"
+COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
+LIST = "query($first: Int!, $after: String) { rooms(first: $first, after: $after) { nodes { sid } } }"
+
+
+@pytest.mark.parametrize("ref", ["", "a" * 129, "with\nnewline", "nul\x00", "tab\t", "bell\x07", "\u2028"])
+async def test_what_cannot_be_a_room_is_bad_user_input(gateway: Gateway, ref: str) -> None:
+    refused = await gateway.refusal(READ, ref=ref)
+    assert refused["code"] == "BAD_USER_INPUT"
+    assert refused["retryable"] is False
+    assert any(word in refused["message"] for word in ("give", "remove")), refused["message"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "../Rooms", "%2e%2e", "a b", "ü?&=#", "日本", "a" * 128, "'\"\\"])
+async def test_any_printable_name_is_made_found_and_ended(gateway: Gateway, name: str) -> None:
+    assert (await gateway.ask(READ, ref=name))["room"] is None
+    created = (await gateway.ask(CREATE, input={"uniqueName": name}))["createRoom"]
+    assert (await gateway.ask(READ, ref=name))["room"] == created
+    assert (await gateway.ask(COMPLETE, ref=name))["completeRoom"] == created
+    assert (await gateway.ask(READ, ref=name))["room"] is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"maxParticipants": 0},
+        {"maxParticipants": 51},
+        {"maxParticipants": "many"},
+        {"maxParticipants": 3, "type": "GO"},
+        {"type": "CASTLE"},
+        {"type": "UNKNOWN"},
+        {"videoCodecs": ["AV1"]},
+        {"emptyRoomTimeout": 0},
+        {"unusedRoomTimeout": 61},
+        {"maxParticipantDuration": 599},
+        {"uniqueName": ""},
+        {"uniqueName": "a" * 129},
+        {"uniqueName": "line\nbreak"},
+        {"recordingRules": []},
+        {"recordingRules": [{"type": "INCLUDE"}]},
+        {"recordingRules": [{"type": "INCLUDE", "all": True, "kind": "AUDIO"}]},
+        {"mediaRegion": "the moon"},
+        {"statusCallback": "https://elsewhere.example"},
+    ],
+    ids=str,
+)
+async def test_a_bad_parameter_makes_no_room(gateway: Gateway, fields: dict[str, object]) -> None:
+    before = len(await gateway.sandbox("GET", "/calls"))
+    assert (await gateway.refusal(CREATE, input=fields))["code"] == "BAD_USER_INPUT"
+    calls = (await gateway.sandbox("GET", "/calls"))[before:]
+    assert not [call for call in calls if call["method"] == "POST"]
+
+
+@pytest.mark.parametrize("variables", [{"first": 0}, {"first": 101}, {"first": 5, "after": "nonsense"}], ids=str)
+async def test_a_bad_page_is_bad_user_input(gateway: Gateway, variables: dict[str, object]) -> None:
+    assert (await gateway.refusal(LIST, **variables))["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_page_cursor_belongs_to_its_filters(gateway: Gateway) -> None:
+    await gateway.create_room()
+    page = await gateway.ask("{ rooms(first: 1) { edges { cursor } } }")
+    refused = await gateway.refusal(
+        "query($after: String) { rooms(status: COMPLETED, after: $after) { nodes { sid } } }",
+        after=page["rooms"]["edges"][0]["cursor"],
+    )
+    assert refused["code"] == "BAD_USER_INPUT"
+
+
+async def test_an_unknown_room_is_null_to_read_and_not_found_to_change(gateway: Gateway) -> None:
+    assert (await gateway.ask(READ, ref=new_sid()))["room"] is None
+    assert (await gateway.refusal(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("after", ["", "nonsense", "A" * 54, "A" * 4000, "ü"])
+async def test_a_malformed_cursor_is_refused_on_every_transport(gateway: Gateway, after: str) -> None:
+    watch = "subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) { cursor } }"
+    room = new_sid()
+    async with gateway.websocket() as socket:
+        variables = {"room": room, "after": after}
+        await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": watch, "variables": variables}})
+        answer = await socket.receive_json(timeout=10)
+    problem = answer["payload"][0] if answer["type"] == "error" else answer["payload"]["errors"][0]
+    assert problem["extensions"]["code"] == "BAD_USER_INPUT"
+
+    headers = {**gateway.auth, "Accept": "text/event-stream"}
+    body = {"query": watch, "variables": {"room": room, "after": after}}
+    async with gateway.http.post(gateway.ready["sse"], json=body, headers=headers) as reply:
+        assert "BAD_USER_INPUT" in await reply.text()
+
+    async with gateway.channel() as channel:
+        stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
+            pb.WatchRoomEventsRequest(room=room, after=after or "!"), metadata=gateway.metadata
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stream.read()
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_subscription_to_a_name_nobody_has_is_not_found(gateway: Gateway) -> None:
+    watch = "subscription($room: ID) { roomEvents(room: $room) { cursor } }"
+    async with gateway.websocket() as socket:
+        payload = {"query": watch, "variables": {"room": new_name()}}
+        await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
+        answer = await socket.receive_json(timeout=10)
+    problem = answer["payload"][0] if answer["type"] == "error" else answer["payload"]["errors"][0]
+    assert problem["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_a_body_over_the_limit_is_refused(gateway: Gateway) -> None:
+    reply = await gateway.post("{ __typename }" + " " * 70_000)
+    assert reply.status == 413
+    assert "send less" in str(reply.body)
+    fields = gateway.event_fields("room-ended", new_sid(), Padding="x" * 70_000)
+    assert await gateway.callback(fields) == 413
+
+
+@pytest.mark.parametrize("document", ["{", "{ nothing }", "query($a: Int!) { room(ref: $a) { sid } }", "", "fragment"])
+async def test_a_document_that_means_nothing_is_bad_user_input(gateway: Gateway, document: str) -> None:
+    assert (await gateway.refusal(document))["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    "credential", [{}, {"Authorization": "Bearer rgk_wrong"}, {"Authorization": "Basic eDp5"}, {"X-API-Key": ""}]
+)
+async def test_without_a_known_key_nobody_gets_in(gateway: Gateway, credential: dict[str, str]) -> None:
+    async with gateway.http.post(
+        gateway.ready["graphql"], json={"query": "{ __typename }"}, headers=credential
+    ) as reply:
+        body = await reply.json(content_type=None)
+    assert reply.status == 401
+    assert body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    async with gateway.channel() as channel:
+        metadata = tuple((name.lower(), value) for name, value in credential.items())
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stubs.RoomServiceStub(channel).GetRoom(pb.GetRoomRequest(room="x"), metadata=metadata)
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (pb.GetRoomRequest(room=""), "INVALID_ARGUMENT"),
+        (pb.GetRoomRequest(room="a" * 129), "INVALID_ARGUMENT"),
+        (pb.GetRoomRequest(room="nul\x00"), "INVALID_ARGUMENT"),
+        (pb.GetRoomRequest(room="no/such/../room"), "NOT_FOUND"),
+        (pb.GetRoomRequest(room="RM" + "0" * 32), "NOT_FOUND"),
+        (pb.CompleteRoomRequest(room="nobody-here"), "NOT_FOUND"),
+        (pb.CreateRoomRequest(max_participants=51), "INVALID_ARGUMENT"),
+        (pb.CreateRoomRequest(max_participants=0), "INVALID_ARGUMENT"),
+        (pb.CreateRoomRequest(type=99), "INVALID_ARGUMENT"),
+        (pb.ListRoomsRequest(page_size=-1), "INVALID_ARGUMENT"),
+        (pb.ListRoomsRequest(page_token="nonsense"), "INVALID_ARGUMENT"),
+        (pb.BatchGetRoomsRequest(rooms=["x"] * 101), "INVALID_ARGUMENT"),
+    ],
+    ids=lambda value: str(value)[:60].replace("\n", " "),
+)  # fmt: skip
+async def test_grpc_refuses_with_the_documented_code_and_its_reason(
+    gateway: Gateway, request_: object, code: str
+) -> None:
+    method = type(request_).__name__.removesuffix("Request")
+    async with gateway.channel() as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await getattr(stubs.RoomServiceStub(channel), method)(request_, metadata=gateway.metadata)
+    assert refused.value.code().name == code
+    status = rpc_status.from_call(refused.value)
+    info = error_details_pb2.ErrorInfo()
+    assert any(detail.Unpack(info) for detail in status.details)
+    assert (info.reason, info.domain) == (code, "rooms-gateway")

@@ -1,0 +1,99 @@
+"""More is asked than Twilio allows: the sandbox counts every call it gets, refused ones included, and is the judge."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.running import Gateway, new_sid, running
+
+READ = "query($ref: ID!) { room(ref: $ref) { sid status } }"
+READS_A_SECOND = 80
+
+
+async def test_cold_reads_beyond_the_quota_are_told_when_to_come_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway:
+        replies = await asyncio.gather(*(gateway.post(READ, {"ref": new_sid()}) for _ in range(400)))
+        outcomes = Counter(_outcome(reply.body, None) for reply in replies)
+        peak = await gateway.sandbox("GET", "/peak")
+    assert set(outcomes) == {"right", "QUOTA_EXCEEDED"}
+    assert peak["read"] <= READS_A_SECOND
+    refused = [reply.body["errors"][0]["extensions"] for reply in replies if "errors" in reply.body]
+    assert all(extensions["retryable"] and extensions["retryAfterMs"] > 0 for extensions in refused)
+
+
+@pytest.mark.long
+async def test_1000_reads_a_second_for_a_minute_over_1000_rooms(tmp_path: Path) -> None:
+    """`serve` and the sandbox in processes of their own, so that only the gateway is between the callers and the count."""
+    seconds, asked_a_second, rooms = 60, 1_000, 1_000
+    async with _in_front_of_a_sandbox(tmp_path) as (gateway, sandbox):
+        sids = [room["sid"] for room in await _make_rooms(sandbox, rooms)]
+        outcomes: Counter[str] = Counter()
+        waits: list[float] = []
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as callers:
+            for number in range(seconds * asked_a_second):
+                # Open loop: the next caller does not wait for the one before.
+                ahead = begun + number / asked_a_second - time.monotonic()
+                if ahead > 0:
+                    await asyncio.sleep(ahead)
+                callers.create_task(_read(gateway, sids[(number * 7919) % rooms], outcomes, waits))
+        peak = await sandbox.sandbox("GET", "/peak")
+    waits.sort()
+    print(f"\nasked {sum(outcomes.values())} in {seconds} s over {rooms} rooms: {dict(outcomes)}")
+    print(f"at the sandbox: at most {peak['read']} reads in any second")
+    print(f"answers: p50 {waits[len(waits) // 2] * 1000:.0f} ms, p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms")
+    assert set(outcomes) <= {"right", "QUOTA_EXCEEDED"}
+    assert outcomes["right"] > outcomes["QUOTA_EXCEEDED"]
+    assert peak["read"] <= READS_A_SECOND
+
+
+async def _read(gateway: Gateway, sid: str, outcomes: Counter[str], waits: list[float]) -> None:
+    begun = time.monotonic()
+    reply = await gateway.post(READ, {"ref": sid})
+    waits.append(time.monotonic() - begun)
+    outcomes[_outcome(reply.body, {"sid": sid, "status": "IN_PROGRESS"})] += 1
+
+
+def _outcome(body: dict[str, object], expected: object) -> str:
+    if "errors" in body:
+        return str(body["errors"][0]["extensions"]["code"])
+    return "right" if body["data"]["room"] == expected else "wrong"
+
+
+async def _make_rooms(sandbox: Gateway, count: int) -> Sequence[dict[str, str]]:
+    """At Twilio's own pace of 20 a second."""
+    made = []
+    for begin in range(0, count, 20):
+        made += await asyncio.gather(*(sandbox.make_room_at_twilio() for _ in range(begin, min(begin + 20, count))))
+    return made
+
+
+@asynccontextmanager
+async def _in_front_of_a_sandbox(folder: Path) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    async with running(folder, ("sandbox", "--sandbox-port", "0")) as sandbox:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", "apikey", stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        key = json.loads(out)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "TWILIO_ACCOUNT_SID": sandbox.account_sid,
+            "TWILIO_AUTH_TOKEN": sandbox.auth_token,
+            "TWILIO_VIDEO_BASE_URL": sandbox.ready["twilio"]["base_url"],
+            "GATEWAY_PUBLIC_URL": "https://rooms.example",
+            "GATEWAY_API_KEYS": json.dumps([key["row"]]),
+            "GATEWAY_DATA_DIR": str(folder / "data"),
+        }
+        arguments = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
+        async with running(folder, arguments, environment) as gateway:
+            gateway.auth = {"Authorization": f"Bearer {key['api_key']}"}
+            yield gateway, sandbox

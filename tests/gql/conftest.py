@@ -1,0 +1,212 @@
+"""The face on a real HTTP server, over an account kept in memory: what it is told to do, it does at once."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from gateway.core.caching import FollowedBy, Provenance, SeenRoom
+from gateway.core.errors import GatewayError, NotFound
+from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMessage, StreamMode, StreamStarted
+from gateway.core.paging import RoomPage
+from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
+from gateway.gql.face import GraphQLFace
+from gateway.service.access import Access, ApiKey, Caller, Scope
+
+ACCOUNT = AccountSid("AC" + "a" * 32)
+KEY = "rgk_test"
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LIMIT_S = 5
+
+
+def sid(number: int) -> RoomSid:
+    return RoomSid(f"RM{number:032x}")
+
+
+def room(number: int = 1, name: str | None = "standup", **changes: Any) -> Room:
+    values: dict[str, Any] = {
+        "sid": sid(number),
+        "account_sid": ACCOUNT,
+        "status": RoomStatus.IN_PROGRESS,
+        "type": RoomType.GROUP,
+        "unique_name": name,
+        "max_participants": 50,
+        "max_participant_duration": 14_400,
+        "empty_room_timeout": 5,
+        "unused_room_timeout": 5,
+        "date_created": AT,
+    }
+    return Room(**{**values, **changes})
+
+
+def event(type_: RoomEventType = RoomEventType.PARTICIPANT_CONNECTED, **values: Any) -> RoomEvent:
+    return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=sid(1), at=AT, **values)
+
+
+def delivered(n: int, what: RoomEvent | None = None) -> Delivered:
+    return Delivered(f"c{n}", f"c{n - 1}", what or event())
+
+
+@dataclass
+class Rooms:
+    """`failure` is raised by whatever is asked next; `hold` makes every answer wait for ever."""
+
+    known: list[Room] = field(default_factory=lambda: [room()])
+    failure: Exception | None = None
+    hold: bool = False
+    created: list[NewRoom] = field(default_factory=list)
+
+    async def _ready(self) -> None:
+        if self.hold:
+            await asyncio.Event().wait()
+        if self.failure is not None:
+            raise self.failure
+
+    async def room(self, caller: Caller, ref: RoomRef) -> SeenRoom | None:
+        await self._ready()
+        return next((_seen(room) for room in self.known if room.sid == ref.sid or room.unique_name == ref.name), None)
+
+    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[SeenRoom | None]:
+        return [await self.room(caller, ref) for ref in refs]
+
+    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> RoomPage:
+        await self._ready()
+        found = [room for room in self.known if room.status is wanted.status][:first]
+        return RoomPage(tuple((f"p{n}", _seen(room)) for n, room in enumerate(found)), None, has_next_page=False)
+
+    async def create(self, caller: Caller, new: NewRoom) -> SeenRoom:
+        await self._ready()
+        self.created.append(new)
+        return _seen(room(9, new.unique_name))
+
+    async def complete(self, caller: Caller, ref: RoomRef) -> SeenRoom:
+        found = await self.room(caller, ref)
+        if found is None:
+            raise NotFound("no such room is in progress; check the SID or the name")
+        return found
+
+
+def _seen(room: Room) -> SeenRoom:
+    return SeenRoom(room, Provenance(AT, is_stale=False, source=FollowedBy.CALLBACKS), "c0")
+
+
+@dataclass
+class Asked:
+    ref: RoomRef | None
+    types: frozenset[RoomEventType] | None
+    after: str | None
+
+
+class Feed:
+    """Gives every subscriber what `put` is told, None being the end; errors are raised."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.open = 0
+        self.changed = asyncio.Condition()
+        self.refusal: GatewayError | None = None
+        self._queues: list[asyncio.Queue[StreamMessage | Exception | None]] = []
+
+    def put(self, message: StreamMessage | Exception | None) -> None:
+        for queue in self._queues:
+            queue.put_nowait(message)
+
+    async def room_events(
+        self, caller: Caller, ref: RoomRef | None, types: frozenset[RoomEventType] | None, after: str | None
+    ) -> AsyncGenerator[StreamMessage, None]:
+        self.asked.append(Asked(ref, types, after))
+        if self.refusal is not None:
+            raise self.refusal
+        queue: asyncio.Queue[StreamMessage | Exception | None] = asyncio.Queue()
+        self._queues.append(queue)
+        await self._count(+1)
+        try:
+            yield StreamStarted("c0", StreamMode.LIVE, sid(1), AT)
+            while (message := await queue.get()) is not None:
+                if isinstance(message, Exception):
+                    raise message
+                yield message
+        finally:
+            self._queues.remove(queue)
+            await self._count(-1)
+
+    async def _count(self, change: int) -> None:
+        async with self.changed:
+            self.open += change
+            self.changed.notify_all()
+
+    async def until_open(self, count: int) -> None:
+        async with asyncio.timeout(LIMIT_S), self.changed:
+            await self.changed.wait_for(lambda: self.open == count)
+
+
+@dataclass
+class Account:
+    sid: AccountSid
+    rooms: Rooms = field(default_factory=Rooms)
+    feed: Feed = field(default_factory=Feed)
+
+
+@dataclass
+class Served:
+    """A running face, its account, and a client."""
+
+    face: GraphQLFace
+    account: Account
+    url: str
+    http: aiohttp.ClientSession
+    auth = {"Authorization": f"Bearer {KEY}"}  # noqa: RUF012 - never changed
+
+    async def post(self, query: str, accept: str | None = None, **variables: Any) -> tuple[int, Any]:
+        headers = self.auth | ({} if accept is None else {"Accept": accept})
+        body = {"query": query, "variables": variables}
+        async with self.http.post(self.url, json=body, headers=headers) as reply:
+            return reply.status, await reply.json(content_type=None)
+
+    async def error(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The one error of an answer."""
+        _, body = await self.post(query, **variables)
+        [error] = body["errors"]
+        return dict(error)
+
+    @asynccontextmanager
+    async def socket(self, payload: Any = None) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Acknowledged, with the key in `connection_init`."""
+        async with self.http.ws_connect(self.url, protocols=("graphql-transport-ws",)) as socket:
+            await socket.send_json({"type": "connection_init", "payload": payload or {"apiKey": KEY}})
+            assert await socket.receive_json(timeout=LIMIT_S) == {"type": "connection_ack"}
+            yield socket
+
+
+@asynccontextmanager
+async def serving(**settings: Any) -> AsyncIterator[Served]:
+    account = Account(ACCOUNT)
+    caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
+    access = Access([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), caller)])
+    face = GraphQLFace(access, {ACCOUNT: account}, **settings)  # type: ignore[dict-item]
+    app = web.Application()
+    face.mount(app)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Served(face, account, f"http://127.0.0.1:{port}/graphql", http)
+    finally:
+        await face.aclose()
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async with serving() as served:
+        yield served

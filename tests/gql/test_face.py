@@ -1,0 +1,164 @@
+"""POST and GET, as any HTTP client sees them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.gql.conftest import KEY, Served, room, serving
+
+RESPONSE = "application/graphql-response+json"
+ROOM = "query($ref: ID!) { room(ref: $ref) { id uniqueName dateCreated } }"
+
+
+async def test_a_query_is_answered(served: Served) -> None:
+    status, body = await served.post(ROOM, ref="standup")
+    assert status == 200
+    assert body == {
+        "data": {"room": {"id": room().sid, "uniqueName": "standup", "dateCreated": "2026-11-20T12:00:00Z"}}
+    }
+
+
+async def test_a_query_may_come_by_get(served: Served) -> None:
+    parameters = {"query": ROOM, "variables": json.dumps({"ref": "standup"})}
+    async with served.http.get(served.url, params=parameters, headers=served.auth) as reply:
+        assert reply.status == 200
+        assert (await reply.json())["data"]["room"]["uniqueName"] == "standup"
+
+
+async def test_a_mutation_by_get_is_refused(served: Served) -> None:
+    async with served.http.get(
+        served.url, params={"query": "mutation { createRoom { sid } }"}, headers=served.auth
+    ) as reply:
+        assert (reply.status, reply.headers["Allow"]) == (405, "POST")
+        assert (await reply.json())["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert served.account.rooms.created == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer rgk_wrong"}, {"X-API-Key": ""}], ids=str)
+async def test_a_request_without_a_known_key_is_unauthenticated(served: Served, headers: dict[str, str]) -> None:
+    async with served.http.post(served.url, json={"query": "{ __typename }"}, headers=headers) as reply:
+        assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert (await reply.json())["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_the_key_may_stand_in_its_own_header(served: Served) -> None:
+    async with served.http.post(served.url, json={"query": "{ __typename }"}, headers={"X-API-Key": KEY}) as reply:
+        assert reply.status == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"data": "{}", "headers": {"Content-Type": "text/plain"}}, 415),
+        ({"data": "query={__typename}", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 415),
+        ({"data": "{}", "headers": {"Content-Type": "application/json; charset=latin-1"}}, 415),
+        ({"data": "{"}, 400),
+        ({"data": "[" * 5_000}, 400),
+        ({"data": b'{"query": "\xff"}'}, 400),
+        ({"json": [{"query": "{ __typename }"}]}, 400),
+        ({"json": {"query": "{ __typename }", "variables": {"x": "y" * 16_384}}}, 400),
+        ({"json": {"query": "#" * 65_536}}, 413),
+        ({"json": {"query": "{ __typename }"}, "headers": {"Accept": "image/png"}}, 406),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+async def test_what_is_no_request_is_refused_with_its_status(served: Served, sent: dict[str, Any], status: int) -> None:
+    headers = {"Content-Type": "application/json", **sent.pop("headers", {}), **served.auth}
+    async with served.http.post(served.url, headers=headers, **sent) as reply:
+        assert reply.status == status
+        [error] = (await reply.json())["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert ";" in error["message"], "it says what to do"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_other_methods_are_refused(served: Served, method: str) -> None:
+    async with served.http.request(method, served.url, headers=served.auth) as reply:
+        assert (reply.status, reply.headers["Allow"]) == (405, "GET, POST, OPTIONS")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["{", "{ nonsense }", "query($n: Int!) { rooms(first: $n) { nodes { id } } }", "query A { a } query B { b }"],
+)
+async def test_a_request_error_has_no_data_and_status_400_only_in_the_new_media_type(
+    served: Served, query: str
+) -> None:
+    new_status, new = await served.post(query, RESPONSE)
+    old_status, old = await served.post(query, "application/json")
+    assert (new_status, old_status) == (400, 200)
+    assert "data" not in new
+    assert "data" not in old
+
+
+async def test_an_operation_that_takes_too_long_is_ended() -> None:
+    async with serving(deadline_s=0.01) as served:
+        served.account.rooms.hold = True
+        status, body = await served.post(ROOM, RESPONSE, ref="standup")
+    assert status == 504
+    assert body["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
+    assert body["errors"][0]["extensions"]["retryable"] is True
+
+
+async def test_introspection_is_for_development_only(served: Served) -> None:
+    _, body = await served.post("{ __schema { queryType { name } } }")
+    assert "introspection" in body["errors"][0]["message"]
+    async with serving(introspection=True) as open_:
+        _, body = await open_.post("{ __schema { queryType { name } } }")
+        assert body["data"]["__schema"]["queryType"]["name"] == "Query"
+
+
+async def test_names_are_suggested_in_development_only(served: Served) -> None:
+    assert "Did you mean" not in (await served.error("{ romm(ref: 1) { id } }"))["message"]
+    async with serving(introspection=True) as open_:
+        assert "Did you mean" in (await open_.error("{ romm(ref: 1) { id } }"))["message"]
+
+
+async def test_a_subscription_by_plain_post_is_told_where_to_go(served: Served) -> None:
+    status, body = await served.post("subscription { roomEvents { cursor } }", RESPONSE)
+    assert status == 400
+    assert "text/event-stream" in body["errors"][0]["message"]
+
+
+async def test_pages_of_other_origins_are_refused() -> None:
+    async with serving(allowed_origins=["https://app.example"]) as served:
+        for origin, status, allowed in (
+            ("https://app.example", 204, "https://app.example"),
+            ("https://evil.example", 403, None),
+            ("http://localhost:3000", 403, None),
+        ):
+            async with served.http.options(served.url, headers={"Origin": origin}) as reply:
+                assert (reply.status, reply.headers.get("Access-Control-Allow-Origin")) == (status, allowed)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_a_page_of_an_allowed_origin_may_read_answers_of_every_form(accept: str) -> None:
+    async with serving(allow_loopback_origins=True) as served:
+        sent = {**served.auth, "Origin": "http://localhost:3000", "Accept": accept}
+        for query in ("{ __typename }", "{"):
+            async with served.http.post(served.url, json={"query": query}, headers=sent) as reply:
+                assert reply.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+                assert reply.headers["Vary"] == "Origin"
+        async with served.http.post(
+            served.url, json={"query": "{ __typename }"}, headers={"Origin": sent["Origin"]}
+        ) as reply:
+            assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (401, sent["Origin"])
+        preflight = {"Origin": sent["Origin"], "Access-Control-Request-Method": "POST"}
+        async with served.http.options(served.url, headers=preflight) as reply:
+            allowed = reply.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {"authorization", "x-api-key", "content-type", "last-event-id"} <= set(allowed)
+
+
+async def test_a_stopping_face_takes_no_more_requests(served: Served) -> None:
+    await served.face.aclose()
+    status, body = await served.post("{ __typename }")
+    assert status == 503
+    assert body["errors"][0]["extensions"]["retryable"] is True
+
+
+async def test_the_trace_of_the_caller_is_told_in_the_error(served: Served) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {**served.auth, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    async with served.http.post(served.url, json={"query": "{"}, headers=headers) as reply:
+        assert (await reply.json())["errors"][0]["extensions"]["traceId"] == trace

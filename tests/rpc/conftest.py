@@ -1,0 +1,20 @@
+import hashlib
+from typing import Final
+
+import pytest
+
+from gateway.core.rooms import AccountSid
+from gateway.service.access import Access, ApiKey, Caller, Scope
+
+API_KEY: Final = "rgk_of_the_rpc_tests"
+METADATA: Final = (("authorization", f"Bearer {API_KEY}"),)
+
+
+@pytest.fixture(scope="session")
+def caller() -> Caller:
+    return Caller(AccountSid("AC" + "0" * 32), "tests", frozenset({Scope.ROOMS_READ}))
+
+
+@pytest.fixture(scope="session")
+def access(caller: Caller) -> Access:
+    return Access([ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)])

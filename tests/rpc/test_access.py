@@ -1,0 +1,28 @@
+import pytest
+
+from gateway.core.errors import Unauthenticated
+from gateway.rpc.access import authenticate, current_caller
+from gateway.service.access import Access, Caller
+
+from .conftest import API_KEY
+
+
+@pytest.mark.parametrize("metadata", [("authorization", f"Bearer {API_KEY}"), ("x-api-key", API_KEY)])
+def test_either_credential_names_the_caller(access: Access, caller: Caller, metadata: tuple[str, str]) -> None:
+    authenticate(access, [("user-agent", "grpc-python"), metadata])
+
+    assert current_caller() == caller
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        ([], "no credential; send"),
+        ([("authorization", "Bearer rgk_other")], "not known here; check it"),
+        ([("authorization", "Basic dXNlcg==")], "not a Bearer credential; send"),
+        ([("x-api-key", API_KEY), ("x-api-key", API_KEY)], "x-api-key comes twice; send it once"),
+    ],
+)
+def test_any_other_is_refused(access: Access, metadata: list[tuple[str, str | bytes]], sentence: str) -> None:
+    with pytest.raises(Unauthenticated, match=sentence):
+        authenticate(access, metadata)

@@ -1,0 +1,62 @@
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from gateway.core import errors as core
+from gateway.rpc.errors import STATUS, status_of
+
+# The table of the contract, by hand: a slip in the code's table must not slip through here.
+CONTRACT = {
+    core.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    core.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    core.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    core.NotFound: grpc.StatusCode.NOT_FOUND,
+    core.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    core.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    core.OutcomeUnknown: grpc.StatusCode.UNKNOWN,
+    core.Throttled: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    core.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    core.CursorExpired: grpc.StatusCode.OUT_OF_RANGE,
+    core.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    core.UpstreamUnavailable: grpc.StatusCode.UNAVAILABLE,
+    core.UpstreamRejected: grpc.StatusCode.FAILED_PRECONDITION,
+    core.Internal: grpc.StatusCode.INTERNAL,
+}
+
+
+@pytest.mark.parametrize("code", core.Code)
+def test_every_error_has_a_grpc_status(code: core.Code) -> None:
+    assert code in STATUS
+
+
+@pytest.mark.parametrize("kind", core.GatewayError.__subclasses__())
+def test_every_error_says_its_code_and_its_reason(kind: type[core.GatewayError]) -> None:
+    status = status_of(kind("say what to do"))
+
+    assert (status.code, status.message) == (CONTRACT[kind].value[0], "say what to do")
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.domain, dict(info.metadata)) == (kind.code.value, "rooms-gateway", {})
+
+
+def test_twilios_code_is_in_the_metadata() -> None:
+    info = error_details_pb2.ErrorInfo()
+    status_of(core.AlreadyExists("the name is in use", twilio=core.TwilioFault(53113, 400))).details[0].Unpack(info)
+
+    assert dict(info.metadata) == {"twilioCode": "53113"}
+
+
+def test_an_error_that_passes_says_when_to_come_back() -> None:
+    _, detail = status_of(core.Throttled("wait", retry_after_ms=1500)).details
+
+    retry = error_details_pb2.RetryInfo()
+    assert detail.Unpack(retry)
+    assert retry.retry_delay.ToMilliseconds() == 1500
+
+
+def test_twilios_quota_is_told_as_a_quota() -> None:
+    _, detail = status_of(core.QuotaExceeded("80 reads a second are used up; come back later")).details
+
+    failure = error_details_pb2.QuotaFailure()
+    assert detail.Unpack(failure)
+    assert [violation.subject for violation in failure.violations] == ["twilio"]

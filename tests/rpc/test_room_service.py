@@ -1,0 +1,331 @@
+"""RoomService from outside: a real channel to the gateway as a user runs it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2
+from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceStub
+from tests.running import Gateway, new_name, new_sid, running
+
+LIMIT_S = 10
+BUF = Path(sys.executable).with_name("buf")
+
+
+class Client:
+    """`client.GetRoom(...)` calls with the dev key and a limit."""
+
+    def __init__(self, channel: grpc.aio.Channel, metadata: Any) -> None:
+        self._stub = RoomServiceStub(channel)
+        self._metadata = metadata
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def call(timeout: float = LIMIT_S, **fields: Any) -> Any:
+            request = getattr(pb, f"{method}Request")(**fields)
+            return getattr(self._stub, method)(request, metadata=self._metadata, timeout=timeout)
+
+        return call
+
+
+@pytest.fixture(scope="module")
+async def client(gateway: Gateway) -> AsyncIterator[Client]:
+    async with gateway.channel() as channel:
+        yield Client(channel, gateway.metadata)
+
+
+async def refusal(call: Any) -> tuple[str, error_details_pb2.ErrorInfo, str]:
+    """Status, ErrorInfo and message of a call that fails."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await (call.read() if hasattr(call, "read") else call)
+    info = error_details_pb2.ErrorInfo()
+    status = rpc_status.from_call(refused.value)
+    assert status is not None, refused.value
+    assert status.details[0].Unpack(info)
+    assert info.domain == "rooms-gateway"
+    return refused.value.code().name, info, status.message
+
+
+async def until(stream: Any, wanted: Callable[[pb.WatchRoomEventsResponse], bool]) -> pb.WatchRoomEventsResponse:
+    async with asyncio.timeout(LIMIT_S):
+        while not wanted(message := await stream.read()):
+            pass
+    return message
+
+
+def is_event(name: str) -> Callable[[pb.WatchRoomEventsResponse], bool]:
+    number = events_pb2.RoomEventType.Value(f"ROOM_EVENT_TYPE_{name}")
+    return lambda message: message.WhichOneof("message") == "event" and message.event.type == number
+
+
+async def outcomes(gateway: Gateway, path: str, wanted: Callable[[list[Any]], bool]) -> list[Any]:
+    """How the sandbox answered the calls to this path, once that is as wanted. 0 stands for a caller who hung up."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            calls = await gateway.sandbox("GET", "/calls")
+            answers = [call["status"] for call in calls if call["path"] == path]
+            if wanted(answers):
+                return answers
+            await asyncio.sleep(0.01)  # the sandbox's log is the only sign there is
+
+
+async def test_a_room_is_created_read_listed_and_ended(client: Client) -> None:
+    name = new_name()
+    created = (await client.CreateRoom(unique_name=name, max_participants=7)).room
+    assert (created.unique_name, created.max_participants) == (name, 7)
+    assert created.status == room_pb2.ROOM_STATUS_IN_PROGRESS
+
+    by_sid = (await client.GetRoom(room=created.sid)).room
+    by_name = (await client.GetRoom(room=name)).room
+    assert by_sid.sid == by_name.sid == created.sid
+    assert by_sid.freshness.source == room_pb2.FOLLOWED_BY_CALLBACKS
+    assert [room.sid for room in (await client.ListRooms(unique_name=name)).rooms] == [created.sid]
+
+    ended = (await client.CompleteRoom(room=name)).room
+    assert (ended.sid, ended.status) == (created.sid, room_pb2.ROOM_STATUS_COMPLETED)
+    assert ended.HasField("end_time")
+    assert (await client.GetRoom(room=created.sid)).room.status == room_pb2.ROOM_STATUS_COMPLETED
+    assert (await refusal(client.GetRoom(room=name)))[0] == "NOT_FOUND"
+
+
+async def test_every_parameter_reaches_twilio(client: Client) -> None:
+    rule = recording_pb2.RecordingRule(type=recording_pb2.RECORDING_RULE_TYPE_INCLUDE, all=True)
+    room = (
+        await client.CreateRoom(
+            unique_name=new_name(),
+            type=room_pb2.ROOM_TYPE_GROUP,
+            max_participants=12,
+            max_participant_duration=600,
+            empty_room_timeout=1,
+            unused_room_timeout=60,
+            record_participants_on_connect=True,
+            recording_rules=[rule],
+            video_codecs=[room_pb2.VIDEO_CODEC_H264],
+            media_region="ie1",
+            audio_only=True,
+        )
+    ).room
+
+    assert (room.type, room.max_participants, room.max_participant_duration) == (room_pb2.ROOM_TYPE_GROUP, 12, 600)
+    assert (room.empty_room_timeout, room.unused_room_timeout) == (1, 60)
+    assert (room.record_participants_on_connect, room.audio_only) == (True, True)
+    assert (list(room.video_codecs), room.media_region) == ([room_pb2.VIDEO_CODEC_H264], "ie1")
+
+
+async def test_a_batch_keeps_its_order_and_reports_the_missing_apart(client: Client) -> None:
+    first, second = [(await client.CreateRoom(unique_name=new_name())).room for _ in range(2)]
+    missing_sid, missing_name = new_sid(), new_name()
+
+    answer = await client.BatchGetRooms(
+        rooms=[second.sid, missing_sid, first.unique_name, missing_name, second.unique_name]
+    )
+
+    assert [room.sid for room in answer.rooms] == [second.sid, first.sid, second.sid]
+    assert list(answer.missing) == [missing_sid, missing_name]
+
+
+async def test_an_empty_batch_is_answered_empty(client: Client) -> None:
+    assert await client.BatchGetRooms() == pb.BatchGetRoomsResponse()
+
+
+async def test_pages_follow_each_other_without_a_hole(client: Client) -> None:
+    created = {(await client.CreateRoom(unique_name=new_name())).room.sid for _ in range(5)}
+
+    listed: list[str] = []
+    page = await client.ListRooms(page_size=2)
+    while page.next_page_token:
+        listed += [room.sid for room in page.rooms]
+        page = await client.ListRooms(page_size=2, page_token=page.next_page_token)
+    listed += [room.sid for room in page.rooms]
+
+    assert created <= set(listed)
+    assert len(listed) == len(set(listed))
+
+
+async def test_a_page_size_above_the_limit_counts_as_the_limit(client: Client) -> None:
+    assert len((await client.ListRooms(page_size=1000)).rooms) <= 100
+
+
+async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
+    name = new_name()
+    sid = (await client.CreateRoom(unique_name=name)).room.sid
+
+    status, info, message = await refusal(client.CreateRoom(unique_name=name))
+
+    assert (status, info.reason, info.metadata["twilioCode"]) == ("ALREADY_EXISTS", "ALREADY_EXISTS", "53113")
+    assert sid in message
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "code"),
+    [
+        ("GetRoom", {"room": "RM" + "0" * 32}, "NOT_FOUND"),
+        ("GetRoom", {"room": "nobody/is/../here"}, "NOT_FOUND"),
+        ("GetRoom", {"room": ".."}, "NOT_FOUND"),
+        ("GetRoom", {"room": ""}, "INVALID_ARGUMENT"),
+        ("GetRoom", {"room": "a\x00b"}, "INVALID_ARGUMENT"),
+        ("GetRoom", {"room": "line\nbreak"}, "INVALID_ARGUMENT"),
+        ("GetRoom", {"room": "x" * 129}, "INVALID_ARGUMENT"),
+        ("BatchGetRooms", {"rooms": ["RM" + "0" * 32] * 101}, "INVALID_ARGUMENT"),
+        ("BatchGetRooms", {"rooms": ["fine", ""]}, "INVALID_ARGUMENT"),
+        ("ListRooms", {"page_size": -1}, "INVALID_ARGUMENT"),
+        ("ListRooms", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
+        ("ListRooms", {"status": 99}, "INVALID_ARGUMENT"),
+        ("ListRooms", {"status": room_pb2.ROOM_STATUS_UNKNOWN}, "INVALID_ARGUMENT"),
+        ("CreateRoom", {"max_participants": 0}, "INVALID_ARGUMENT"),
+        ("CreateRoom", {"max_participants": 51}, "INVALID_ARGUMENT"),
+        ("CreateRoom", {"type": 99}, "INVALID_ARGUMENT"),
+        ("CreateRoom", {"unique_name": "RM" + "0" * 32}, "INVALID_ARGUMENT"),
+        ("CompleteRoom", {"room": "RM" + "0" * 32}, "NOT_FOUND"),
+        ("CompleteRoom", {"room": "nobody-is-here"}, "NOT_FOUND"),
+        ("WatchRoomEvents", {"room": "nobody-is-here"}, "NOT_FOUND"),
+        ("WatchRoomEvents", {"room": "tab\t"}, "INVALID_ARGUMENT"),
+        ("WatchRoomEvents", {"after": "nonsense"}, "INVALID_ARGUMENT"),
+        ("WatchRoomEvents", {"types": [0]}, "INVALID_ARGUMENT"),
+        ("WatchRoomEvents", {"types": [99]}, "INVALID_ARGUMENT"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
+)
+async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
+    client: Client, method: str, fields: dict[str, Any], code: str
+) -> None:
+    status, info, message = await refusal(getattr(client, method)(**fields))
+
+    assert (status, info.reason) == (code, code)
+    assert any(word in message for word in ("give", "remove", "use", "check", "choose")), message
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a b", "%2e%2e", "ü?&=#", "x" * 128])
+async def test_any_printable_name_will_do(client: Client, name: str) -> None:
+    sid = (await client.CreateRoom(unique_name=name)).room.sid
+
+    assert (await client.GetRoom(room=name)).room.sid == sid
+    assert (await client.CompleteRoom(room=name)).room.sid == sid
+
+
+async def test_the_clients_deadline_ends_the_call_to_twilio_too(gateway: Gateway, client: Client) -> None:
+    path = f"/v1/Rooms/{(sid := new_sid())}"
+    async with gateway.fault(match={"path": path}, latency_ms=500):
+        call = client.GetRoom(room=sid, timeout=0.3)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await outcomes(gateway, path, lambda answers: answers not in ([], [None])) == [0]
+
+
+async def test_a_client_that_leaves_ends_the_call_to_twilio_too(gateway: Gateway, client: Client) -> None:
+    path = f"/v1/Rooms/{(sid := new_sid())}"
+    async with gateway.fault(match={"path": path}, latency_ms=500):
+        call = client.GetRoom(room=sid)
+        await outcomes(gateway, path, lambda answers: answers == [None])
+        call.cancel()
+        assert await outcomes(gateway, path, lambda answers: answers not in ([], [None])) == [0]
+
+
+async def test_twilios_failure_is_unavailable(gateway: Gateway, client: Client) -> None:
+    sid = new_sid()
+    async with gateway.fault(match={"path": f"/v1/Rooms/{sid}"}, status=503):
+        status, info, _ = await refusal(client.GetRoom(room=sid))
+
+    assert (status, info.reason) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
+
+
+async def test_a_stream_tells_a_rooms_life_as_a_chain(gateway: Gateway, client: Client) -> None:
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    stream = client.WatchRoomEvents(room=room.unique_name)
+    started = await stream.read()
+    assert started.WhichOneof("message") == "started"
+    assert (started.started.mode, started.started.room_sid) == (events_pb2.STREAM_MODE_LIVE, room.sid)
+    assert started.started.HasField("floor_at")
+
+    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]})
+    seen = [started]
+    while len(seen) < 3 or seen[-1].event.type != events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED:
+        seen.append(await until(stream, lambda message: message.WhichOneof("message") == "event"))
+    connected, added = seen[-2].event, seen[-1].event
+    assert connected.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED
+    assert (connected.participant.identity, connected.source) == ("ann", events_pb2.EVENT_SOURCE_CALLBACK)
+    assert (added.track.kind, added.participant.identity) == (events_pb2.TRACK_KIND_AUDIO, "ann")
+    assert [message.prev for message in seen[1:]] == [message.cursor for message in seen[:-1]]
+
+    await client.CompleteRoom(room=room.sid)
+    ended = await until(stream, is_event("ROOM_ENDED"))
+    assert ended.event.room_status == room_pb2.ROOM_STATUS_COMPLETED
+    stream.cancel()
+
+
+async def test_a_stream_resumes_after_any_of_its_cursors(client: Client) -> None:
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    stream = client.WatchRoomEvents(room=room.sid)
+    started = await stream.read()
+    await client.CompleteRoom(room=room.sid)
+    ended = await until(stream, is_event("ROOM_ENDED"))
+    stream.cancel()
+
+    resumed = client.WatchRoomEvents(room=room.sid, after=started.cursor)
+    first = await resumed.read()
+    assert (first.started.mode, first.cursor) == (events_pb2.STREAM_MODE_RESUMED, started.cursor)
+    assert await until(resumed, is_event("ROOM_ENDED")) == ended
+    resumed.cancel()
+
+
+async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(client: Client) -> None:
+    created = (await client.CreateRoom(unique_name=new_name())).room
+    shown = (await client.GetRoom(room=created.sid)).room
+    await client.CompleteRoom(room=created.sid)
+
+    stream = client.WatchRoomEvents(room=created.sid, after=shown.as_of)
+
+    assert (await until(stream, is_event("ROOM_ENDED"))).event.room_sid == created.sid
+    stream.cancel()
+
+
+async def test_a_stream_of_the_account_can_be_of_some_types_only(client: Client) -> None:
+    stream = client.WatchRoomEvents(types=[events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED])
+    started = await stream.read()
+    assert not started.started.HasField("room_sid")
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    await client.CompleteRoom(room=room.sid)
+
+    first = await until(stream, lambda message: message.event.room_sid == room.sid)
+
+    assert first.event.type == events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED
+    stream.cancel()
+
+
+async def test_buf_curl_needs_nothing_but_the_address(gateway: Gateway, client: Client) -> None:
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    [(_, credential)] = gateway.metadata
+    process = await asyncio.create_subprocess_exec(
+        *(BUF, "curl", "--http2-prior-knowledge", "--protocol", "grpc", "-H", f"authorization: {credential}"),
+        *("-d", json.dumps({"room": room.sid}), f"http://{gateway.ready['grpc']}/gateway.rooms.v1.RoomService/GetRoom"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), LIMIT_S)
+
+    answer = json.loads(output)["room"]
+    assert (answer["sid"], answer["uniqueName"], answer["status"]) == (
+        room.sid,
+        room.unique_name,
+        "ROOM_STATUS_IN_PROGRESS",
+    )
+
+
+async def test_a_gateway_that_stops_tells_its_streams_to_come_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, gateway.channel() as channel:
+        stream = Client(channel, gateway.metadata).WatchRoomEvents()
+        assert (await stream.read()).cursor
+
+        gateway.process.terminate()
+
+        status, _, message = await refusal(stream)
+        assert status == "UNAVAILABLE"
+        assert "watch again after the last cursor" in message

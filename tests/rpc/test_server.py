@@ -1,0 +1,189 @@
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_status import rpc_status
+
+from gateway.rooms.v1 import room_service_pb2
+from gateway.rpc.server import RpcServer
+from gateway.service.access import Access
+
+from .conftest import METADATA
+
+WAIT_S = 10
+BUF = Path(sys.executable).with_name("buf")
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+METHODS = [
+    f"/{service.full_name}/{method.name}"
+    for service in room_service_pb2.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+]
+
+
+@asynccontextmanager
+async def serving(access: Access, **options: Any) -> AsyncIterator[RpcServer]:
+    server = RpcServer(access, {}, "127.0.0.1:0", **options)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop(0)
+
+
+@asynccontextmanager
+async def connected(server: RpcServer) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        yield channel
+
+
+@pytest.fixture(scope="module")
+async def server(access: Access) -> AsyncIterator[RpcServer]:
+    async with serving(access) as server:
+        yield server
+
+
+@pytest.fixture
+async def channel(server: RpcServer) -> AsyncIterator[grpc.aio.Channel]:
+    async with connected(server) as channel:
+        yield channel
+
+
+async def buf_curl(server: RpcServer, *arguments: str) -> tuple[int, str]:
+    """Exit status, and what it printed."""
+    url = f"http://127.0.0.1:{server.port}"
+    process = await asyncio.create_subprocess_exec(
+        *(BUF, "curl", "--http2-prior-knowledge", "--protocol", "grpc", *arguments, url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def status_of(call: Any) -> grpc.StatusCode:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    return refused.value.code()
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_no_method_answers_a_stranger(channel: grpc.aio.Channel, method: str) -> None:
+    call = channel.unary_stream(method)(b"", timeout=WAIT_S)
+
+    assert await status_of(call.read()) is grpc.StatusCode.UNAUTHENTICATED
+    info = error_details_pb2.ErrorInfo()
+    assert (await rpc_status.aio.from_call(call)).details[0].Unpack(info)
+    assert info.reason == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("service", ["", "gateway.rooms.v1.RoomService"])
+async def test_health_answers_without_credentials(channel: grpc.aio.Channel, service: str) -> None:
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
+
+    assert answer.status == SERVING
+
+
+async def test_who_watches_the_health_is_told_of_a_change(access: Access) -> None:
+    async with serving(access) as server, connected(server) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
+        assert (await watch.read()).status == SERVING
+
+        await server.set_serving(False)
+
+        assert (await watch.read()).status == NOT_SERVING
+
+
+async def test_a_stop_tells_health_and_waits_no_longer_than_its_grace(access: Access) -> None:
+    async with serving(access) as server, connected(server) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
+        await watch.read()
+
+        await asyncio.wait_for(server.stop(0.01), WAIT_S)
+
+        assert (await watch.read()).status == NOT_SERVING
+        assert await status_of(watch.read()) in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_lists_what_it_can_describe(channel: grpc.aio.Channel, version: str) -> None:
+    conversation = channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )(timeout=WAIT_S)
+    await conversation.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+    listed = [service.name for service in (await conversation.read()).list_services_response.service]
+    assert listed == [
+        "gateway.rooms.v1.RoomService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    ]
+
+    for name in listed:
+        await conversation.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name))
+        assert (await conversation.read()).file_descriptor_response.file_descriptor_proto
+    await conversation.done_writing()
+
+
+@pytest.mark.parametrize("protocol", ["grpc-v1", "grpc-v1alpha"])
+async def test_buf_curl_finds_every_method_by_reflection(server: RpcServer, protocol: str) -> None:
+    status, output = await buf_curl(server, "--reflect-protocol", protocol, "--list-methods")
+
+    assert status == 0, output
+    assert {method.removeprefix("/") for method in METHODS} <= set(output.split())
+
+
+async def test_reflection_can_be_left_out(access: Access) -> None:
+    async with serving(access, has_reflection=False) as server, connected(server) as channel:
+        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(timeout=WAIT_S)
+
+        assert await status_of(call.read()) is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_message_may_have_64_kilobytes(channel: grpc.aio.Channel) -> None:
+    get = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
+
+    assert await status_of(get(bytes(65536), metadata=METADATA)) is grpc.StatusCode.INVALID_ARGUMENT
+    assert await status_of(get(bytes(65537), metadata=METADATA)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_metadata_may_have_8_kilobytes(channel: grpc.aio.Channel) -> None:
+    get = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
+
+    assert await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 7000)))) is grpc.StatusCode.INVALID_ARGUMENT
+    assert await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 8192)))) is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_connection_carries_100_streams(channel: grpc.aio.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    watches = [health.Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S) for _ in range(100)]
+    for watch in watches:
+        assert (await watch.read()).status == SERVING
+
+    one_more = health.Check(health_pb2.HealthCheckRequest(), timeout=0.02)
+    assert await status_of(one_more) is grpc.StatusCode.DEADLINE_EXCEEDED
+
+    watches[0].cancel()
+    assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=WAIT_S)).status == SERVING
+
+
+async def test_a_port_in_use_is_refused(access: Access, server: RpcServer) -> None:
+    with pytest.raises(RuntimeError, match="bind"):
+        RpcServer(access, {}, f"127.0.0.1:{server.port}")
+
+
+async def test_a_port_can_be_shared_by_processes(access: Access) -> None:
+    async with serving(access, is_port_shared=True) as server:
+        another = RpcServer(access, {}, f"127.0.0.1:{server.port}", is_port_shared=True)
+
+        assert another.port == server.port

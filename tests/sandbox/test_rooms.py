@@ -1,0 +1,216 @@
+from collections.abc import Callable
+
+import pytest
+
+from gateway.sandbox import rooms
+from gateway.sandbox.errors import TwilioError
+from gateway.sandbox.model import (
+    FailedOperation,
+    ParticipantStatus,
+    RecordingRule,
+    Room,
+    RoomSettings,
+    RoomStatus,
+    RoomType,
+    TrackKind,
+    TrackSettings,
+)
+from gateway.sandbox.rooms import Turn
+from tests.sandbox.conftest import moment
+
+AUDIO, VIDEO, DATA = (TrackSettings(kind, kind.value) for kind in TrackKind)
+
+
+def new_room(**settings: object) -> Room:
+    return rooms.create("AC1", 1, RoomSettings(**settings), moment()).room  # type: ignore[arg-type]
+
+
+def names(turn: Turn) -> list[str]:
+    return [event.name.value for event in turn.events]
+
+
+def code_of(act: Callable[[], object]) -> int:
+    with pytest.raises(TwilioError) as caught:
+        act()
+    return caught.value.code
+
+
+def test_a_new_room_is_in_progress_and_its_first_event_has_number_0() -> None:
+    turn = rooms.create("AC1", 1, RoomSettings(), moment())
+
+    assert turn.room.status is RoomStatus.IN_PROGRESS
+    assert [(event.name, event.sequence) for event in turn.events] == [("room-created", 0)]
+
+
+def test_who_joins_is_connected_before_the_tracks_are_added() -> None:
+    turn = rooms.join(new_room(), "Ada", (AUDIO, VIDEO), moment(1))
+
+    assert names(turn) == ["participant-connected", "track-added", "track-added"]
+    assert [event.sequence for event in turn.events] == [1, 2, 3]
+
+
+def test_a_second_join_with_the_same_identity_disconnects_the_first() -> None:
+    first = rooms.join(new_room(), "Ada", (), moment(1)).room
+    second = rooms.join(first, "Ada", (), moment(2))
+
+    assert names(second) == ["participant-disconnected", "participant-connected"]
+    assert [each.status for each in second.room.participants] == [
+        ParticipantStatus.DISCONNECTED,
+        ParticipantStatus.CONNECTED,
+    ]
+
+
+def test_completing_a_room_disconnects_everybody_and_then_ends_it() -> None:
+    room = rooms.join(rooms.join(new_room(), "Ada", (AUDIO,), moment(1)).room, "Ivo", (), moment(2)).room
+    turn = rooms.complete(room, moment(60))
+
+    assert names(turn) == ["participant-disconnected", "participant-disconnected", "room-ended"]
+    assert [event.room.status for event in turn.events] == ["in-progress", "in-progress", "completed"]
+    assert (turn.room.duration_s, list(turn.room.connected())) == (60, [])
+
+
+def test_an_ended_room_refuses_every_change() -> None:
+    joined = rooms.join(new_room(), "Ada", (AUDIO,), moment(1)).room
+    ada, track = joined.participants[0], joined.participants[0].tracks[0]
+    ended = rooms.complete(joined, moment(2)).room
+
+    assert code_of(lambda: rooms.complete(ended, moment(3))) == 53112
+    assert code_of(lambda: rooms.join(ended, "Ivo", (), moment(3))) == 53118
+    assert code_of(lambda: rooms.publish(ended, ada, VIDEO, moment(3))) == 53118
+    assert code_of(lambda: rooms.unpublish(ended, ada, track, moment(3))) == 53118
+    assert code_of(lambda: rooms.switch(ended, ada, track, False, moment(3))) == 53118
+
+
+def test_leaving_twice_gives_one_event() -> None:
+    room = rooms.join(new_room(), "Ada", (), moment(1)).room
+    left = rooms.leave(room, room.participants[0], moment(11))
+    again = rooms.leave(left.room, left.room.participants[0], moment(12))
+
+    assert (names(left), left.room.participants[0].duration_s) == (["participant-disconnected"], 10)
+    assert (names(again), again.room) == ([], left.room)
+
+
+def test_a_full_room_refuses_the_next_one() -> None:
+    room = rooms.join(new_room(max_participants=1), "Ada", (), moment()).room
+
+    assert code_of(lambda: rooms.join(room, "Ivo", (), moment())) == 53105
+
+
+def test_a_full_room_lets_somebody_come_back_in_their_own_place() -> None:
+    room = rooms.join(new_room(max_participants=1), "Ada", (), moment()).room
+
+    assert names(rooms.join(room, "Ada", (), moment())) == ["participant-disconnected", "participant-connected"]
+
+
+def test_tracks_are_added_muted_unmuted_and_removed() -> None:
+    room = rooms.join(new_room(), "Ada", (), moment()).room
+    seen = []
+    turn = rooms.publish(room, room.participants[0], AUDIO, moment(1))
+    seen += names(turn)
+    for is_enabled in (False, False, True):
+        ada = turn.room.participants[0]
+        turn = rooms.switch(turn.room, ada, ada.tracks[0], is_enabled, moment(2))
+        seen += names(turn)
+    ada = turn.room.participants[0]
+    turn = rooms.unpublish(turn.room, ada, ada.tracks[0], moment(3))
+
+    assert [*seen, *names(turn)] == ["track-added", "track-disabled", "track-enabled", "track-removed"]
+    assert turn.room.participants[0].tracks == ()
+
+
+def test_tracks_that_do_not_fit_are_refused() -> None:
+    audio_only = rooms.join(new_room(is_audio_only=True), "Ada", (AUDIO,), moment()).room
+    crowded = new_room()
+    for visitor in range(17):
+        many = tuple(TrackSettings(TrackKind.DATA) for _ in range(10))
+        crowded = rooms.join(crowded, f"visitor {visitor}", many, moment()).room
+
+    assert code_of(lambda: rooms.publish(audio_only, audio_only.participants[0], VIDEO, moment())) == 53125
+    assert code_of(lambda: rooms.publish(audio_only, audio_only.participants[0], AUDIO, moment())) == 53304
+    assert code_of(lambda: rooms.publish(crowded, crowded.participants[0], AUDIO, moment())) == 53305
+
+
+def test_recordings_start_with_the_tracks_and_complete_after_the_room_has_ended() -> None:
+    joined = rooms.join(new_room(is_recorded_on_connect=True), "Ada", (AUDIO, DATA), moment())
+    ended = rooms.complete(joined.room, moment(30))
+
+    assert names(joined) == ["participant-connected", "track-added", "recording-started", "track-added"]
+    assert names(ended) == ["participant-disconnected", "room-ended", "recording-completed"]
+    assert joined.events[2].recording == ended.events[2].recording
+    assert [event.sequence for event in joined.events] == [1, 2, None, 3]
+
+
+def test_a_recording_completes_when_its_track_is_removed() -> None:
+    room = rooms.join(new_room(is_recorded_on_connect=True), "Ada", (VIDEO,), moment()).room
+    ada = room.participants[0]
+
+    assert names(rooms.unpublish(room, ada, ada.tracks[0], moment(5))) == ["track-removed", "recording-completed"]
+    assert names(rooms.leave(room, ada, moment(5))) == ["participant-disconnected", "recording-completed"]
+
+
+def test_a_recording_that_failed_does_not_complete() -> None:
+    room = rooms.join(new_room(is_recorded_on_connect=True), "Ada", (VIDEO,), moment()).room
+    ada = room.participants[0]
+    failed = rooms.fail_recording(room, ada, ada.tracks[0], FailedOperation.UPLOAD, moment(1))
+
+    assert names(failed) == ["recording-failed"]
+    assert names(rooms.leave(failed.room, failed.room.participants[0], moment(2))) == ["participant-disconnected"]
+
+
+INCLUDE_ALL = RecordingRule(True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (RoomSettings(), False),
+        (RoomSettings(is_recorded_on_connect=True), True),
+        (RoomSettings(recording_rules=(INCLUDE_ALL,)), True),
+        (RoomSettings(recording_rules=(RecordingRule(True, TrackKind.AUDIO),)), False),
+        (RoomSettings(recording_rules=(RecordingRule(True, publisher="Ada", track="cam"),)), True),
+        (RoomSettings(recording_rules=(RecordingRule(True, publisher="Ivo"),)), False),
+        (RoomSettings(recording_rules=(INCLUDE_ALL, RecordingRule(False, TrackKind.VIDEO))), False),
+        (RoomSettings(type=RoomType.GO, recording_rules=(INCLUDE_ALL,)), False),
+    ],
+)
+def test_a_video_track_is_recorded_by_the_rules(settings: RoomSettings, expected: bool) -> None:
+    assert rooms.is_recorded(settings, "Ada", TrackKind.VIDEO, "cam") is expected
+
+
+def test_an_unused_room_ends_after_its_own_timeout_and_an_empty_one_after_its_own() -> None:
+    unused = new_room(unused_room_timeout_min=2, empty_room_timeout_min=3)
+    joined = rooms.join(unused, "Ada", (), moment(10)).room
+    empty = rooms.leave(joined, joined.participants[0], moment(100)).room
+
+    assert rooms.next_deadline_s(unused) == moment(120).clock_s
+    assert rooms.next_deadline_s(empty) == moment(100 + 180).clock_s
+    assert names(rooms.expire(unused, moment(119))) == []
+    assert names(rooms.expire(unused, moment(120))) == ["room-ended"]
+    assert names(rooms.expire(empty, moment(280))) == ["room-ended"]
+
+
+def test_who_stays_too_long_is_disconnected_alone() -> None:
+    room = rooms.join(new_room(max_participant_duration_s=600), "Ada", (), moment()).room
+    room = rooms.join(room, "Ivo", (), moment(300)).room
+    turn = rooms.expire(room, moment(600))
+
+    assert rooms.next_deadline_s(room) == moment(600).clock_s
+    assert [event.participant.identity for event in turn.events if event.participant] == ["Ada"]
+    assert rooms.next_deadline_s(turn.room) == moment(900).clock_s
+
+
+def test_no_room_lives_longer_than_a_day() -> None:
+    room = rooms.join(new_room(max_participant_duration_s=86_400), "Ada", (), moment(3600)).room
+
+    assert rooms.next_deadline_s(room) == moment(86_400).clock_s
+    assert names(rooms.expire(room, moment(86_400))) == ["participant-disconnected", "room-ended"]
+    assert rooms.next_deadline_s(rooms.complete(room, moment(5)).room) is None
+
+
+def test_without_a_status_a_live_room_shows_the_connected_and_an_ended_one_the_others() -> None:
+    live = rooms.join(new_room(), "Ada", (), moment()).room
+    ended = rooms.complete(live, moment(1)).room
+
+    assert rooms.has_status(live.participants[0], None, live)
+    assert rooms.has_status(ended.participants[0], None, ended)
+    assert not rooms.has_status(live.participants[0], ParticipantStatus.DISCONNECTED, live)

@@ -1,0 +1,225 @@
+"""The server around the rooms: credentials, quotas, faults, and what it remembers of its callers."""
+
+import asyncio
+import io
+import json
+import time
+
+import aiohttp
+import pytest
+
+from gateway.sandbox import Account, Quotas, Sandbox
+from tests.sandbox.conftest import LIMIT_S, Api, Receiver
+
+
+async def test_the_81st_read_in_a_second_is_429_and_writes_have_a_budget_of_their_own(
+    sandbox: Sandbox, api: Api, other_api: Api
+) -> None:
+    replies = await asyncio.gather(*(api.get("/v1/Rooms") for _ in range(100)))
+    refused = [reply for reply in replies if reply.status != 200]
+
+    assert len(refused) == 20
+    assert {(reply.status, reply.body["code"]) for reply in refused} == {(429, 20429)}
+    assert (await api.post("/v1/Rooms")).status == 201
+    assert (await other_api.get("/v1/Rooms")).status == 200
+    peak = (await api.control("GET", "/peak")).body
+    assert (peak["read"], peak["write"]) == (101, 1)
+
+
+async def test_the_21st_write_in_a_second_is_429_and_not_processed(api: Api) -> None:
+    statuses = [reply.status for reply in await asyncio.gather(*(api.post("/v1/Rooms") for _ in range(25)))]
+
+    assert sorted(statuses) == [201] * 20 + [429] * 5
+    assert len((await api.get("/v1/Rooms")).body["rooms"]) == 20
+
+
+async def test_a_limit_of_concurrent_calls_is_kept_when_it_is_set(session: aiohttp.ClientSession) -> None:
+    async with Sandbox(quotas=Quotas(concurrent=3)) as strict:
+        api = Api(session, strict.url, strict.accounts[0])
+        await api.control("POST", "/faults", {"latency_ms": 50})
+        replies = await asyncio.gather(*(api.get("/v1/Rooms") for _ in range(6)))
+
+    assert 429 in {reply.status for reply in replies}
+    assert strict.peak()["concurrent"] == 6
+
+
+async def test_twilios_headers_are_there(api: Api) -> None:
+    headers = (await api.get("/v1/Rooms")).headers
+
+    assert headers["Twilio-Request-Id"].startswith("RQ")
+    assert headers["Twilio-Concurrent-Requests"] == "1"
+    assert float(headers["Twilio-Request-Duration"]) >= 0
+
+
+async def test_without_credentials_it_is_401(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+    stranger = Api(session, sandbox.url, Account("AC" + "0" * 32, "guess"))
+    reply = await stranger.get("/v1/Rooms")
+
+    assert (reply.status, reply.body["code"]) == (401, 20003)
+    assert "Basic" in reply.headers["WWW-Authenticate"]
+
+
+async def test_an_api_key_does_as_well_as_the_auth_token(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+    api = Api(session, sandbox.url, Account(sandbox.api_key_sid, sandbox.api_key_secret))
+
+    assert (await api.post("/v1/Rooms")).body["account_sid"] == sandbox.account_sid
+
+
+async def test_calls_are_remembered_with_their_status_and_without_the_control_api(api: Api) -> None:
+    await api.get("/v1/Rooms?PageSize=5")
+    since = time.time()
+    await api.post("/v1/Rooms", MaxParticipants="0")
+    everything = (await api.control("GET", "/calls")).body
+    latest = (await api.control("GET", f"/calls?since={since}")).body
+
+    assert [(call["method"], call["path"], call["query"], call["status"]) for call in everything] == [
+        ("GET", "/v1/Rooms", "PageSize=5", 200),
+        ("POST", "/v1/Rooms", "", 400),
+    ]
+    assert latest == everything[1:]
+
+
+async def test_a_status_fault_is_answered_instead_of_processing(api: Api) -> None:
+    await api.control("POST", "/faults", {"match": {"method": "POST"}, "status": 429, "retry_after_s": 2})
+    reply = await api.post("/v1/Rooms")
+    await api.control("DELETE", "/faults")
+
+    assert (reply.status, reply.body["code"], reply.headers["Retry-After"]) == (429, 20429, "2")
+    assert (await api.get("/v1/Rooms")).body["rooms"] == []
+
+
+async def test_a_status_fault_can_come_after_processing(api: Api) -> None:
+    await api.control("POST", "/faults", {"match": {"method": "POST"}, "status": 502, "is_processed": True})
+    reply = await api.post("/v1/Rooms")
+
+    assert (reply.status, reply.body) == (502, {"message": "An error occurred", "status": 502})
+    assert len((await api.get("/v1/Rooms")).body["rooms"]) == 1
+
+
+@pytest.mark.parametrize(("when", "rooms"), [("before", 0), ("after", 1)])
+async def test_a_hang_up_comes_before_or_after_processing(api: Api, when: str, rooms: int) -> None:
+    await api.control("POST", "/faults", {"match": {"method": "POST"}, "hang_up": when})
+
+    with pytest.raises(aiohttp.ClientError):
+        await api.post("/v1/Rooms")
+
+    assert len((await api.get("/v1/Rooms")).body["rooms"]) == rooms
+    assert [call["status"] for call in (await api.control("GET", "/calls")).body] == [0, 200]
+
+
+async def test_malformed_json_is_half_of_the_answer(api: Api) -> None:
+    await api.control("POST", "/faults", {"malformed": True})
+
+    with pytest.raises(json.JSONDecodeError):
+        await api.get("/v1/Rooms")
+
+
+async def test_latency_holds_an_answer_back_until_then(api: Api) -> None:
+    await api.control("POST", "/faults", {"match": {"path": "/v1/Rooms$"}, "latency_ms": 30})
+
+    held = await api.get("/v1/Rooms")
+    quick = await api.get("/v1/Rooms/RM0")
+
+    assert float(held.headers["Twilio-Request-Duration"]) >= 0.03 > float(quick.headers["Twilio-Request-Duration"])
+
+
+async def test_lagging_reads_show_the_past_while_writes_see_the_truth(api: Api) -> None:
+    await api.control("POST", "/faults", {"rest_lag_ms": 2000})
+    sid = (await api.post("/v1/Rooms", UniqueName="standup")).body["sid"]
+    await api.control("POST", f"/rooms/{sid}/participants", {"identity": "Ada"})
+    assert (await api.get(f"/v1/Rooms/{sid}")).status == 404
+    assert (await api.get("/v1/Rooms/standup")).status == 404
+    assert (await api.get("/v1/Rooms")).body["rooms"] == []
+
+    await api.control("POST", "/clock", {"advance_s": 3})
+    done = await api.post(f"/v1/Rooms/{sid}", Status="completed")
+    assert done.body["status"] == "completed"
+    assert (await api.get(f"/v1/Rooms/{sid}")).body["status"] == "in-progress"
+    assert (await api.get("/v1/Rooms/standup")).body["sid"] == sid
+    assert [room["sid"] for room in (await api.get("/v1/Rooms")).body["rooms"]] == [sid]
+    assert [each["identity"] for each in (await api.get(f"/v1/Rooms/{sid}/Participants")).body["participants"]] == [
+        "Ada"
+    ]
+
+    await api.control("POST", "/clock", {"advance_s": 2})
+    assert (await api.get(f"/v1/Rooms/{sid}")).body["status"] == "completed"
+    assert (await api.get("/v1/Rooms/standup")).status == 404
+
+
+async def test_what_is_no_form_is_400(api: Api) -> None:
+    for body, headers in [
+        (b'{"UniqueName": "x"}', {"Content-Type": "application/json"}),
+        (io.BytesIO(b"x" * 2_000_000), {"Content-Type": "application/x-www-form-urlencoded"}),
+        (b"not gzip", {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}),
+    ]:
+        reply = await api.raw("POST", "/v1/Rooms", data=body, headers=headers)
+        assert reply.status == 400
+
+
+STRANGE = [
+    b"GET /v1/Rooms/%FF%FE HTTP/1.1",
+    b"GET /v1/Rooms/\xff\xfe HTTP/1.1",
+    b"GET /v1/Rooms?UniqueName=%FF HTTP/1.1",
+    b"GET /v1/Rooms?PageToken=%FF&Page=1 HTTP/1.1",
+    b"GET /v1/Rooms/%00/Participants/%00 HTTP/1.1",
+    b"GET /v1/Rooms/../../etc HTTP/1.1",
+    b"GET //v1//Rooms HTTP/1.1",
+    b"GET http://elsewhere/v1/Rooms HTTP/1.1",
+    b"OPTIONS * HTTP/1.1",
+    b"GET /_sandbox/rooms/%FF/participants HTTP/1.1",
+    b"GET /_sandbox/calls?since=nan HTTP/1.1",
+    b"GET /_sandbox/\xff HTTP/1.1",
+    b"DELETE /_sandbox/rooms/\xff/participants/\xfe HTTP/1.1",
+    b"FROB /v1/Rooms HTTP/1.1",
+    b"GET nonsense",
+]
+
+
+@pytest.mark.parametrize("line", STRANGE)
+async def test_strange_requests_never_become_a_500(sandbox: Sandbox, api: Api, line: bytes) -> None:
+    login = api.login["Authorization"].encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(sandbox.url.rpartition(":")[2]))
+    writer.write(line + b"\r\nHost: x\r\nConnection: close\r\nAuthorization: " + login + b"\r\n\r\n")
+    async with asyncio.timeout(LIMIT_S):
+        status = (await reader.read()).split()[1]
+    writer.close()
+    await writer.wait_closed()
+
+    assert status in (b"200", b"400", b"404", b"405")
+    assert (await api.control("GET", "/calls")).status == 200
+
+
+async def test_people_move_and_their_callbacks_arrive(receiver: Receiver) -> None:
+    async with Sandbox(seed=1) as brief:
+        brief.people(f"{receiver.url}/cb#rc=5&rp=all&ct=1000&rt=2500", pace_s=0.001)
+        opening = len(brief.callbacks())
+        heard = await receiver.hear(opening + 5)
+
+    assert {each.target for each in heard} == {"/cb"}
+
+
+async def test_a_sandbox_that_stops_cuts_off_its_callers_and_frees_its_port(session: aiohttp.ClientSession) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        async with Sandbox() as first:
+            api = Api(session, first.url, first.accounts[0])
+            await api.control("POST", "/faults", {"latency_ms": 600_000})
+            waiting = tasks.create_task(outcome(api))
+            while not (await api.control("GET", "/calls")).body:
+                continue
+        async with asyncio.timeout(LIMIT_S):
+            assert await waiting == "cut off"
+    async with Sandbox(port=int(first.url.rpartition(":")[2])) as second:
+        assert second.url == first.url
+
+
+async def outcome(api: Api) -> str:
+    try:
+        await api.get("/v1/Rooms")
+    except aiohttp.ClientError:
+        return "cut off"
+    return "answered"
+
+
+async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(sandbox: Sandbox) -> None:
+    with pytest.raises(OSError, match="address already in use"):
+        await Sandbox(port=int(sandbox.url.rpartition(":")[2])).__aenter__()

@@ -1,0 +1,372 @@
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.errors import InvalidArgument
+from gateway.core.events import EventSource, RoomEventType, TrackKind
+from gateway.core.rooms import RoomStatus, RoomType
+from gateway.twilio.callbacks import FIELDS, Age, Callback, Ignored, account_of, callback_url, judge, parse
+from gateway.twilio.signature import flattened
+
+NOW = datetime(2026, 1, 2, 3, 4, 10, tzinfo=UTC)
+AT = datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC)
+ACCOUNT = "AC0123456789abcdef0123456789abcdef"
+ROOM = "RM00112233445566778899aabbccddeeff"
+OTHER_ROOM = "RMffffffffffffffffffffffffffffffff"
+PARTICIPANT = "PAffeeddccbbaa99887766554433221100"
+TRACK = "MTffeeddccbbaa99887766554433221100"
+RECORDING = "RTffeeddccbbaa99887766554433221100"
+
+COMMON = {
+    "AccountSid": ACCOUNT,
+    "RoomName": "DailyStandup",
+    "RoomSid": ROOM,
+    "RoomStatus": "in-progress",
+    "RoomType": "group",
+    "StatusCallbackEvent": "room-created",
+    "Timestamp": "2026-01-02T03:04:05.006Z",
+    "SequenceNumber": "3",
+}
+PERSON = {"ParticipantSid": PARTICIPANT, "ParticipantIdentity": "Zoë & co", "ParticipantStatus": "connected"}
+RECORDED = {
+    "RecordingSid": RECORDING,
+    "SourceSid": TRACK,
+    "RecordingUri": f"/v1/Recordings/{RECORDING}",
+    "TrackName": "mic",
+    "Type": "audio",
+    "Container": "mka",
+    "Codec": "OPUS",
+    "OffsetFromTwilioVideoEpoch": "12345",
+}
+DONE = {
+    "MediaUri": f"/v1/Recordings/{RECORDING}/Media",
+    "Duration": "61",
+    "Size": "5000000000",
+    "MediaExternalLocation": "https://bucket.example.com/x",
+}
+
+
+def form(event: str = "room-created", **fields: str) -> list[tuple[str, str]]:
+    return list((COMMON | {"StatusCallbackEvent": event} | fields).items())
+
+
+def without(fields: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
+    return [field for field in fields if field[0] != name]
+
+
+def full(event: RoomEventType) -> list[tuple[str, str]]:
+    everything = COMMON | PERSON | RECORDED | DONE | {"TrackSid": TRACK, "TrackKind": "video", "RoomDuration": "300"}
+    everything |= {"ParticipantDuration": "61", "FailedOperation": "RecordingUpload", "StatusCallbackEvent": event}
+    return [(name, value) for name, value in everything.items() if name in FIELDS[event]]
+
+
+def parsed(fields: list[tuple[str, str]], now: datetime = NOW) -> Callback:
+    callback = parse(fields, now)
+    assert isinstance(callback, Callback)
+    return callback
+
+
+def test_every_event_of_twilio_can_be_read() -> None:
+    assert set(FIELDS) == set(RoomEventType) - {RoomEventType.ROOM_CHANGED}
+
+
+@pytest.mark.parametrize("event", FIELDS)
+def test_an_event_with_all_its_fields_says_who_what_and_when(event: RoomEventType) -> None:
+    callback = parsed(full(event))
+
+    assert (callback.event.type, callback.event.account_sid, callback.event.room_sid) == (event, ACCOUNT, ROOM)
+    assert (callback.event.at, callback.event.source, callback.event.late) == (AT, EventSource.CALLBACK, False)
+    assert callback.age is Age.ON_TIME
+
+
+def test_a_rooms_end_tells_its_duration_and_status() -> None:
+    event = parsed(form("room-ended", RoomStatus="completed", RoomDuration="300")).event
+
+    assert (event.room_status, event.room_duration) == (RoomStatus.COMPLETED, 300)
+    assert (event.room_name, event.room_type, event.sequence_number) == ("DailyStandup", RoomType.GROUP, 3)
+
+
+def test_a_participant_who_leaves_is_told_whole() -> None:
+    event = parsed(form("participant-disconnected", **PERSON, ParticipantDuration="61")).event
+
+    assert (event.participant_sid, event.participant_identity) == (PARTICIPANT, "Zoë & co")
+    assert (event.participant_status, event.participant_duration) == ("connected", 61)
+
+
+@pytest.mark.parametrize("word", ["track-added", "track-removed", "track-enabled", "track-disabled"])
+def test_a_track_is_told_whole(word: str) -> None:
+    event = parsed(form(word, **PERSON, TrackSid=TRACK, TrackKind="video", TrackName="cam")).event
+
+    assert (event.track_sid, event.track_kind, event.track_name) == (TRACK, TrackKind.VIDEO, "cam")
+
+
+def test_a_recording_is_told_whole() -> None:
+    event = parsed(full(RoomEventType.RECORDING_COMPLETED)).event
+
+    assert (event.recording_sid, event.source_sid, event.recording_uri) == (RECORDING, TRACK, RECORDED["RecordingUri"])
+    assert (event.container, event.codec, event.offset_ms) == ("mka", "OPUS", 12345)
+    assert (event.track_kind, event.track_name) == (TrackKind.AUDIO, "mic")
+    assert (event.media_uri, event.media_external_location) == (DONE["MediaUri"], DONE["MediaExternalLocation"])
+    assert (event.recording_duration, event.recording_size) == (61, 5_000_000_000)
+
+
+def test_a_failed_recording_tells_what_failed() -> None:
+    assert parsed(full(RoomEventType.RECORDING_FAILED)).event.failed_operation == "RecordingUpload"
+
+
+@pytest.mark.parametrize("blank", [[], [("ParticipantSid", "")]])
+def test_a_recording_needs_no_participant(blank: list[tuple[str, str]]) -> None:
+    fields = without(full(RoomEventType.RECORDING_STARTED), "ParticipantSid")
+
+    assert parsed([*fields, *blank]).event.participant_sid is None
+
+
+def test_an_event_takes_no_field_of_another_event() -> None:
+    event = parsed(form("room-created", **PERSON, TrackSid=TRACK, RoomDuration="5")).event
+
+    assert (event.participant_sid, event.participant_identity, event.track_sid, event.room_duration) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    "word", ["composition-started", "composition-available", "room-changed", "room-paused", "", "Room v2", "unknown"]
+)
+def test_another_event_is_ignored(word: str) -> None:
+    assert parse(form(word), NOW) == Ignored()
+
+
+def test_an_ignored_event_needs_no_room() -> None:
+    assert parse([("AccountSid", ACCOUNT), ("StatusCallbackEvent", "composition-hook-failed")], NOW) == Ignored()
+
+
+def test_an_unknown_field_is_passed_over_however_often_it_comes() -> None:
+    assert parsed([*form(), ("Future", "x"), ("Future", "x"), ("Future", "y")]) == parsed(form())
+
+
+def test_unknown_words_and_odd_numbers_do_not_lose_the_event() -> None:
+    event = parsed(form(RoomStatus="paused", RoomType="huge", SequenceNumber="-1")).event
+
+    assert (event.room_status, event.room_type, event.sequence_number) == (RoomStatus.UNKNOWN, RoomType.UNKNOWN, None)
+
+
+@pytest.mark.parametrize("number", ["", "1e3", "٣", "1.5", "9" * 5000, "0x10"])
+def test_a_number_is_a_plain_whole_one(number: str) -> None:
+    assert parsed(form(SequenceNumber=number)).event.sequence_number is None
+
+
+def test_an_empty_word_is_none() -> None:
+    assert parsed(form(RoomName="")).event.room_name is None
+
+
+@pytest.mark.parametrize("name", ["AccountSid", "RoomSid", "StatusCallbackEvent", "Timestamp"])
+def test_a_field_that_identifies_cannot_be_missing(name: str) -> None:
+    with pytest.raises(InvalidArgument, match=name):
+        parse(without(form(), name), NOW)
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        ("participant-connected", "ParticipantSid"),
+        ("participant-disconnected", "ParticipantSid"),
+        ("track-added", "ParticipantSid"),
+        ("track-added", "TrackSid"),
+        ("recording-started", "RecordingSid"),
+    ],
+)
+def test_an_event_needs_the_sid_it_is_about(event: str, name: str) -> None:
+    with pytest.raises(InvalidArgument, match=name):
+        parse(without(full(RoomEventType(event)), name), NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AccountSid", "AC123"),
+        ("AccountSid", f"{ACCOUNT}\n"),
+        ("AccountSid", f"{ACCOUNT}0"),
+        ("AccountSid", ROOM),
+        ("RoomSid", ""),
+        ("RoomSid", "DailyStandup"),
+        ("RoomSid", f" {ROOM}"),
+        ("Timestamp", ""),
+        ("Timestamp", "yesterday"),
+        ("Timestamp", "1767323045"),
+        ("Timestamp", "2026-01-02T03:04:05"),
+        ("Timestamp", "2026-01-02T03:04:05+02:00"),
+        ("Timestamp", "2026-02-30T03:04:05Z"),
+        ("Timestamp", "0000-01-01T00:00:00Z"),
+        ("Timestamp", "2026-01-02T03:04:05Z\n"),
+    ],
+)
+def test_an_identifying_field_of_another_form_is_refused(name: str, value: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"the callback's {name}"):
+        parse(form(**{name: value}), NOW)
+
+
+@pytest.mark.parametrize("name", ["RoomSid", "RoomName", "Timestamp", "StatusCallbackEvent"])
+def test_a_field_of_ours_comes_once(name: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"{name} more than once"):
+        parse([*form(), (name, COMMON[name])], NOW)
+
+
+def test_the_account_is_read_before_anything_is_believed() -> None:
+    assert account_of(form()) == ACCOUNT
+    with pytest.raises(InvalidArgument):
+        account_of([("AccountSid", "x")])
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05.123456789Z"]
+)
+def test_a_timestamp_may_have_any_fraction_of_a_second(timestamp: str) -> None:
+    assert parsed(form(Timestamp=timestamp)).event.at.replace(microsecond=0) == AT.replace(microsecond=0)
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (timedelta(0), Age.ON_TIME),
+        (timedelta(minutes=15), Age.ON_TIME),
+        (timedelta(minutes=15, microseconds=1), Age.LATE),
+        (timedelta(minutes=60), Age.LATE),
+        (timedelta(minutes=60, microseconds=1), Age.EXPIRED),
+        (timedelta(days=3000), Age.EXPIRED),
+        (timedelta(minutes=-10), Age.LATE),
+        (timedelta(minutes=-10, microseconds=-1), Age.EXPIRED),
+        (timedelta(minutes=-2), Age.ON_TIME),
+        (timedelta(minutes=-2, microseconds=-1), Age.LATE),
+        (timedelta(days=-3000), Age.EXPIRED),
+    ],
+)
+def test_an_event_is_late_after_15_minutes_and_expired_after_60(age: timedelta, expected: Age) -> None:
+    assert judge(AT, AT + age) is expected
+
+
+@pytest.mark.parametrize("event", ["room-created", "room-ended"])
+def test_a_late_event_says_so(event: str) -> None:
+    callback = parsed(form(event), AT + timedelta(minutes=20))
+
+    assert (callback.age, callback.event.late) == (Age.LATE, True)
+
+
+def test_one_signed_form_has_one_dedupe_in_any_order_and_with_anything_beside_it() -> None:
+    fields = full(RoomEventType.TRACK_ADDED)
+    shuffled = random.Random(7).sample(fields, len(fields))
+
+    assert parsed([*shuffled, ("Future", "x")]).dedupe == parsed(fields).dedupe
+
+
+def test_a_repetition_that_comes_later_has_the_same_dedupe() -> None:
+    assert parsed(form(), AT + timedelta(minutes=50)).dedupe == parsed(form()).dedupe
+
+
+def test_another_event_has_another_dedupe() -> None:
+    events = [full(event) for event in FIELDS]
+    other = "0" * 32
+    track, recording = full(RoomEventType.TRACK_ADDED), full(RoomEventType.RECORDING_STARTED)
+    for fields, name, value in (
+        (track, "AccountSid", f"AC{other}"),
+        (track, "RoomSid", f"RM{other}"),
+        (track, "Timestamp", "2026-01-02T03:04:05.007Z"),
+        (track, "ParticipantSid", f"PA{other}"),
+        (track, "TrackSid", f"MT{other}"),
+        (recording, "RecordingSid", f"RT{other}"),
+    ):
+        events.append([*without(fields, name), (name, value)])
+
+    assert len({parsed(fields).dedupe for fields in events}) == len(events)
+
+
+def test_a_hostile_name_cannot_be_cut_out_to_end_another_room() -> None:
+    name = f"xRoomSid{OTHER_ROOM}RoomSp"
+    honest = form("room-ended", RoomName=name)
+    forged = without(without(honest, "RoomName"), "RoomSid")
+    forged += [("RoomName", "x"), ("RoomSid", OTHER_ROOM), ("RoomSpRoomSid", ROOM)]
+
+    assert flattened(forged) == flattened(honest)
+    for fields in (honest, forged):
+        with pytest.raises(InvalidArgument, match="two ways"):
+            parse(fields, NOW)
+
+
+def test_a_hostile_identity_cannot_be_cut_out_to_make_an_event_of_its_own() -> None:
+    identity = f"xRoomSid{OTHER_ROOM}StatusCallbackEventroom-endedTimestamp2026-01-02T03:04:05ZU"
+    honest = form("participant-connected", ParticipantSid=PARTICIPANT, ParticipantIdentity=identity)
+    text = flattened(honest)
+    cut = text.index(identity) + len(identity)
+    forged = [("AccountSid", ACCOUNT), ("ParticipantIdentity", "x"), ("RoomSid", OTHER_ROOM)]
+    forged += [("StatusCallbackEvent", "room-ended"), ("Timestamp", "2026-01-02T03:04:05Z"), ("U", text[cut:])]
+
+    assert flattened(forged) == text
+    with pytest.raises(InvalidArgument, match="two ways"):
+        parse(forged, NOW)
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_however_a_signed_text_is_cut_no_second_event_comes_out(data: st.DataObject) -> None:
+    pieces = st.sampled_from(
+        ["x", "RoomSid", OTHER_ROOM, "RoomName", "Timestamp", "2030-01-01T00:00:00Z", "Type", "Sp"]
+    )
+    name = "".join(data.draw(st.lists(pieces, max_size=4)))
+    identity = "".join(data.draw(st.lists(pieces, max_size=4)))
+    honest = form("participant-connected", **PERSON | {"ParticipantIdentity": identity}, RoomName=name)
+    text = flattened(honest)
+    # Where a cut can matter: at the names that we read.
+    starts = sorted({at for field in (*COMMON, *PERSON) for at in range(len(text)) if text.startswith(field, at)})
+    chosen = [0, *data.draw(st.lists(st.sampled_from(starts[1:]), unique=True).map(sorted)), len(text)]
+    forged = [named(text[start:end]) for start, end in pairwise(chosen)]
+
+    assert "".join(name + value for name, value in forged) == text
+    outcomes = {parse_or_none(fields) for fields in (honest, forged)} - {None}
+    assert len(outcomes) <= 1
+
+
+def named(field: str) -> tuple[str, str]:
+    for name in sorted((*COMMON, *PERSON), key=len, reverse=True):
+        if field.startswith(name):
+            return name, field[len(name) :]
+    return field, ""
+
+
+def parse_or_none(fields: list[tuple[str, str]]) -> str | None:
+    try:
+        callback = parse(fields, NOW)
+    except InvalidArgument:
+        return None
+    return callback.dedupe if isinstance(callback, Callback) else None
+
+
+@given(st.lists(st.tuples(st.sampled_from([*COMMON, *PERSON, "Other"]), st.text(max_size=40)), max_size=12))
+@settings(max_examples=100)
+def test_a_hostile_form_raises_nothing_else(fields: list[tuple[str, str]]) -> None:
+    parse_or_none(fields)
+
+
+def test_the_signed_vectors_for_video_can_be_read() -> None:
+    path = Path(__file__).parents[1] / "samples" / "signature_vectors.json"
+    forms = [
+        [(name, value) for name, value in vector["method_params"]]
+        for vector in json.loads(path.read_text())["vectors"]
+        if "StatusCallbackEvent" in dict(vector["method_params"])
+    ]
+
+    assert len(forms) > 10
+    assert all(isinstance(parse(fields, NOW), Callback) for fields in forms)
+
+
+@pytest.mark.parametrize("public_url", ["https://gw.example.com", "https://gw.example.com/"])
+def test_the_callback_url_asks_for_six_tries_within_15_seconds(public_url: str) -> None:
+    assert callback_url(public_url, "/callbacks/twilio") == (
+        "https://gw.example.com/callbacks/twilio#rc=5&rp=all&ct=1000&rt=2500"
+    )
+
+
+def test_the_public_urls_path_comes_first() -> None:
+    assert callback_url("https://example.com/gw/", "/cb").startswith("https://example.com/gw/cb#")
