@@ -1,4 +1,4 @@
--- What the scripts of the log share: where the log stands, and whether that can be believed. Nothing here writes but `begin`.
+-- What the scripts of the log share: where the log stands, and whether that can be believed. Only `begin` and `make_way` write.
 --
 -- The head is the hash `log:meta`: epoch, base (the number before the epoch's first), at (when it began, ms), n (the last number
 -- given out), last and tag (that entry's dedupe hash and tag; none while n is base). Numbers are microseconds of the server's clock at the epoch's beginning and count up from there, so they
@@ -32,7 +32,7 @@ local function kind_of(key)
   return redis.call('TYPE', key).ok
 end
 
--- What to keep of a key that must be of one kind: a person may have put anything there.
+-- A person may have put anything under a key: what is of another kind goes.
 local function make_way(key, kind)
   local found = kind_of(key)
   if found ~= kind and found ~= 'none' then
