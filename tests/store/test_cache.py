@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from gateway.core.caching import ENDED_ROOM, LIVE_ROOM
@@ -89,6 +91,33 @@ async def test_a_fetch_that_began_before_the_rooms_end_cannot_put_it_back(cache:
     assert put.ended == Ended(RoomStatus.COMPLETED, END, 1800)
     assert put.version_n == end.n
     assert (await cache.get(ROOM)).value is None
+
+
+async def test_a_put_that_races_the_rooms_end_never_leaves_it_current(cache: RoomCache, log: EventLog) -> None:
+    for number in range(40):
+        race = sid(number)
+        seen_n = (await cache.get(race)).head_n
+        live = CachedRoom(room(room_sid=race), 1_800_000_000, seen_n, None, True)
+
+        await asyncio.gather(cache.put(race, live), log.append(ended(race), f"ended {number}"), cache.put(race, live))
+
+        cached = await cache.get(race)
+        assert cached.value is None or cached.is_outdated
+        assert cached.ended is not None
+
+
+async def test_a_name_that_races_the_rooms_end_never_points_at_it(cache: RoomCache, log: EventLog) -> None:
+    for number in range(40):
+        await asyncio.gather(cache.put_name("standup", sid(number)), log.append(ended(sid(number)), f"ended {number}"))
+
+        assert await cache.resolve("standup") is None
+
+
+async def test_a_404_that_races_the_rooms_first_event_is_forgotten(cache: RoomCache, log: EventLog) -> None:
+    for number in range(40):
+        await asyncio.gather(cache.put_missing(sid(number)), log.append(joined(0, sid(number)), f"joined {number}"))
+
+        assert not (await cache.get(sid(number))).is_missing
 
 
 async def test_a_fetch_that_began_after_the_end_and_still_shows_a_live_room_is_not_kept(

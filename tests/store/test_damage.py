@@ -1,6 +1,7 @@
 """Whatever a person does to the keys: no callback is refused or logged twice, and no cursor hides that something is lost."""
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,7 +21,7 @@ KEYS: Final = Keys(ACCOUNT)
 OTHER_ROOM: Final = sid(2)
 REPEATED: Final = "callback 4"
 SEEN: Final = KEYS.seen(dedupe_hash(REPEATED))
-FUTURE: Final = 1_900_000_000_000_000
+FUTURE: Final = int((time.time() + 3600) * 1_000_000)
 HOLDS: Final = None
 EPOCH, TRIMMED, ROLLED_BACK = ResyncReason.EPOCH, ResyncReason.TRIMMED, ResyncReason.ROLLED_BACK
 

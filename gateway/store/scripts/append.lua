@@ -44,6 +44,7 @@ end
 
 local head = ask_head(log, meta, to.new_epoch, room_last)
 local is_ended = kind_of(tombstone) == 'hash' and redis.call('HEXISTS', tombstone, 'status') == 1
+local is_thought_missing = kind_of(cache) == 'string' and redis.call('GETRANGE', cache, 0, 8) == '0 0 null'
 local is_named = name and kind_of(name) == 'string' and redis.call('GET', name) == to.sid
 
 -- Write. Nothing below can fail: every key is of its kind or made so, and n is above the last id of both streams.
@@ -80,6 +81,9 @@ elseif is_named and is_ended then
   redis.call('DEL', name)
 end
 
+if is_thought_missing then
+  redis.call('DEL', cache)
+end
 if room_value ~= '' and (to.is_value_ended or not is_ended) then
   redis.call('SET', cache, n .. (to.is_value_ended and ' 1 ' or ' 0 ') .. room_value, 'PX', to.value_ms)
 end

@@ -1,8 +1,9 @@
--- What the scripts of the log share: where the log stands, and whether that can be believed. Nothing here writes but `begin`.
+-- What the scripts share: where the log stands, and whether that can be believed. Only `begin` and `make_way` write.
 --
--- The head is the hash `log:meta`: epoch, base (the number before the epoch's first), at (when it began, ms), n (the last number
--- given out), last and tag (that entry's dedupe hash and tag; none while n is base). Numbers are microseconds of the server's clock at the epoch's beginning and count up from there, so they
--- stay below 2^53 and Lua counts them exactly; they are printed by `digits`, never by `..`, which says 1.7636e+15.
+-- The head is the hash `log:meta`: epoch, base (the number before the epoch's first), at (when it began, ms), n (the last
+-- number given out), last and tag (that entry's dedupe hash and tag; none while n is base). Numbers are microseconds of the
+-- server's clock at the epoch's beginning and count up from there, so they stay below 2^53 and Lua counts them exactly; they
+-- are printed by `digits`, never by `..`, which says 1.7636e+15.
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -32,7 +33,7 @@ local function kind_of(key)
   return redis.call('TYPE', key).ok
 end
 
--- What to keep of a key that must be of one kind: a person may have put anything there.
+-- A person may have put anything under a key: what is of another kind goes.
 local function make_way(key, kind)
   local found = kind_of(key)
   if found ~= kind and found ~= 'none' then
