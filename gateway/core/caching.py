@@ -69,7 +69,7 @@ def lifetime_of(room: Room, settled: bool) -> Lifetime:
     """`settled` is False when the room was fetched within SETTLING_S of the last event that it depends on."""
     if not settled:
         return SETTLING
-    return LIVE_ROOM if room.status is RoomStatus.IN_PROGRESS else ENDED_ROOM
+    return ENDED_ROOM if room.status in (RoomStatus.COMPLETED, RoomStatus.FAILED) else LIVE_ROOM
 
 
 def freshness(lifetime: Lifetime, age_s: float) -> Freshness:
