@@ -186,11 +186,12 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(**settings: Any) -> AsyncIterator[Served]:
-    account = Account(ACCOUNT)
+async def serving(account_sid: AccountSid = ACCOUNT, **settings: Any) -> AsyncIterator[Served]:
+    """The key is one of ACCOUNT's, which is served unless another one is given."""
+    account = Account(account_sid)
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
     access = Access([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), caller)])
-    face = GraphQLFace(access, {ACCOUNT: account}, **settings)  # type: ignore[dict-item]
+    face = GraphQLFace(access, {account_sid: account}, **settings)  # type: ignore[dict-item]
     app = web.Application()
     face.mount(app)
     runner = web.AppRunner(app, shutdown_timeout=0)
