@@ -1,6 +1,21 @@
 """The control API below `/_sandbox`: JSON, without credentials. Does no I/O.
 
-What cannot be done is answered with `{"error": sentence}`: 400 for a bad body, 404 for what is not there.
+    POST   rooms/{room}/participants                  {"identity", "tracks": ["audio", {"kind", "name", "enabled"}, …]}
+    DELETE rooms/{room}/participants/{who}
+    POST   rooms/{room}/participants/{who}/tracks     {"kind", "name", "enabled"}
+    POST   rooms/{room}/participants/{who}/tracks/{track}  {"enabled"}
+    DELETE rooms/{room}/participants/{who}/tracks/{track}
+    POST   rooms/{room}/recordings/failed             {"identity", "track", "operation"}
+    POST   faults   a fault, and "seed" · GET · DELETE    clears all
+    POST   clock    {"advance_s"}
+    GET    calls?since=   the last 100,000, in order; `at` and `since` are seconds since 1970
+    GET    peak           {"read", "write", "concurrent"}
+    GET    callbacks      the last 10,000, each with its attempts
+    POST   reset
+
+{room} is a SID or the name of a room in progress, of any account; {who} a SID or an identity; {track} a SID, a name, or
+a kind that the participant has one track of. What cannot be done is answered with `{"error": sentence}`: 400 for a bad
+body, 404 for what is not there.
 """
 
 from typing import Annotated, Any, Protocol, TypeVar

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import unquote
 
@@ -197,9 +196,8 @@ class Sandbox:
             account = self._doorkeeper.admit(request.headers.get("Authorization", ""))
             response = await self._serve(request, account, segments, query, self.dial.strike(request.method, path))
         except TwilioError as exc:
-            response = _respond(Answer(exc.status, exc.body()))
-            if exc.status == HTTPStatus.UNAUTHORIZED:
-                response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+            response = _refuse(exc)
+            response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
         finally:
             peaks.end()
         is_cut = request.transport is None or request.transport.is_closing()
@@ -215,9 +213,11 @@ class Sandbox:
         quota.in_flight += 1
         try:
             in_flight = str(quota.in_flight)
-            if strike.latency_s:
-                await asyncio.sleep(strike.latency_s)
-            response = await self._strike(request, account, segments, query, strike)
+            # Counted when it arrives, like the peaks, and before any latency.
+            if quota.take(request.method in READS, time.monotonic()):
+                response = await self._strike(request, account, segments, query, strike)
+            else:
+                response = _refuse(TwilioError(20429))
             response.headers["Twilio-Concurrent-Requests"] = in_flight
             return response
         finally:
@@ -227,6 +227,8 @@ class Sandbox:
         self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, strike: Strike
     ) -> web.Response:
         """What the fault dial lets through, before and after processing."""
+        if strike.latency_s:
+            await asyncio.sleep(strike.latency_s)
         if strike.hang_up == "before":
             return _hang_up(request)
         response = _fault(strike)
@@ -241,14 +243,11 @@ class Sandbox:
         self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, lag_s: float
     ) -> Answer:
         try:
-            if not self._quotas[account.sid].take(request.method in READS, time.monotonic()):
-                raise TwilioError(20429)
             if segments[0] != "v1":
                 raise not_found(*segments)
             form = Form() if request.method in READS else await _form(request)
             base = f"{request.scheme}://{request.host}"
-            call = Call(account, request.method, segments[1:], forms.parse(query), form, base, lag_s)
-            return self._rest.answer(call)
+            return self._rest.answer(Call(account, request.method, segments[1:], forms.parse(query), form, base, lag_s))
         except TwilioError as exc:
             return Answer(exc.status, exc.body())
 
@@ -274,6 +273,10 @@ def _respond(answer: Answer, *, is_malformed: bool = False) -> web.Response:
     # Half of a JSON object is never JSON.
     body = body[: len(body) // 2] if is_malformed else body
     return web.Response(body=body, status=answer.status, headers=JSON)
+
+
+def _refuse(error: TwilioError) -> web.Response:
+    return _respond(Answer(error.status, error.body()))
 
 
 def _fault(strike: Strike) -> web.Response | None:
