@@ -18,7 +18,8 @@ a kind that the participant has one track of. What cannot be done is answered wi
 body, 404 for what is not there.
 """
 
-from typing import Annotated, Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -29,8 +30,10 @@ from gateway.sandbox.engine import Engine
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.faults import Fault, FaultDial
 from gateway.sandbox.forms import Form
+from gateway.sandbox.journal import Journal
 from gateway.sandbox.model import FailedOperation, Participant, Room, Track, TrackKind, TrackSettings
 from gateway.sandbox.rest import Answer
+from gateway.sandbox.sender import Sending
 
 T = TypeVar("T")
 
@@ -75,15 +78,6 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     advance_s: Annotated[float, Meta(ge=0, le=366 * 24 * 3600)]
 
 
-class Desk(Protocol):
-    """What the control API asks of the server besides the rooms."""
-
-    def calls(self, since: float) -> list[dict[str, Any]]: ...
-    def peak(self) -> dict[str, int]: ...
-    def callbacks(self) -> list[Any]: ...
-    def reset(self) -> None: ...
-
-
 class ControlError(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -91,11 +85,23 @@ class ControlError(Exception):
 
 
 class Control:
-    def __init__(self, engine: Engine, clock: Clock, dial: FaultDial, desk: Desk) -> None:
+    """`callbacks` tells what was sent, `reset` takes everything back to empty."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        dial: FaultDial,
+        journal: Journal,
+        callbacks: Callable[[], list[Sending]],
+        reset: Callable[[], None],
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._dial = dial
-        self._desk = desk
+        self._journal = journal
+        self._callbacks = callbacks
+        self._reset = reset
 
     def answer(self, method: str, segments: tuple[str, ...], query: Form, body: bytes) -> Answer:
         """`segments` is the path below `/_sandbox`, decoded."""
@@ -119,13 +125,13 @@ class Control:
                 self._clock.advance(_read(body, Push).advance_s)
                 return Answer(200, {})
             case ("GET", "calls"):
-                return Answer(200, self._desk.calls(_since(query)))
+                return Answer(200, self._journal.calls(_since(query)))
             case ("GET", "peak"):
-                return Answer(200, self._desk.peak())
+                return Answer(200, self._journal.peak())
             case ("GET", "callbacks"):
-                return Answer(200, self._desk.callbacks())
+                return Answer(200, self._callbacks())
             case ("POST", "reset"):
-                self._desk.reset()
+                self._reset()
                 return Answer(200, {})
             case (_, "rooms", ref, *rest):
                 return self._in_room(method, ref, tuple(rest), body)

@@ -2,11 +2,9 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 from urllib.parse import unquote
 
 import msgspec
@@ -21,30 +19,17 @@ from gateway.sandbox.engine import Capacity, Engine
 from gateway.sandbox.errors import TwilioError, not_found
 from gateway.sandbox.faults import FaultDial, Strike
 from gateway.sandbox.forms import Form
+from gateway.sandbox.journal import Journal
 from gateway.sandbox.model import new_sid
 from gateway.sandbox.people import People
-from gateway.sandbox.quota import AccountQuota, Peaks, Quotas
+from gateway.sandbox.quota import AccountQuota, Quotas
 from gateway.sandbox.rest import Answer, Call, Rest
-from gateway.sandbox.sender import Sender
-
-# How many calls `GET /_sandbox/calls` remembers: a minute and a half of 1,000 a second.
-MAX_CALLS = 100_000
+from gateway.sandbox.sender import Sender, Sending
 
 CONTROL = "_sandbox"
 READS = ("GET", "HEAD")
 JSON = {"Content-Type": "application/json"}
 HUNG_UP = 0
-
-
-@dataclass(slots=True)
-class LoggedCall:
-    """`status` is None while the call is under way, and 0 when it got no answer."""
-
-    at: float
-    method: str
-    path: str
-    query: str
-    status: int | None = None
 
 
 class Sandbox:
@@ -70,6 +55,7 @@ class Sandbox:
         self.accounts = tuple(accounts) or (Account.invented(),)
         self.clock = Clock()
         self.dial = FaultDial(seed)
+        self.journal = Journal()
         self.engine = Engine(
             [account.sid for account in self.accounts],
             self.clock,
@@ -80,18 +66,12 @@ class Sandbox:
         self._tokens = {account.sid: account.auth_token for account in self.accounts}
         self._doorkeeper = Doorkeeper(self.accounts)
         self._rest = Rest(self.engine)
-        self._control = Control(self.engine, self.clock, self.dial, self)
+        self._control = Control(self.engine, self.clock, self.dial, self.journal, self.callbacks, self.reset)
         self._address = host, port
         self._quota_settings = quotas
         self._spacing_s = callback_spacing_s
         self._seed = seed
-        self._stack = AsyncExitStack()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._quotas = {account.sid: AccountQuota(self._quota_settings) for account in self.accounts}
-        self._peaks = Peaks()
-        self._calls: deque[LoggedCall] = deque(maxlen=MAX_CALLS)
+        self._quotas = self._full_quotas()
 
     @property
     def url(self) -> str:
@@ -147,18 +127,8 @@ class Sandbox:
         """Returns when no callback is under way any more."""
         await self._sender.settled()
 
-    def calls(self, since: float) -> list[dict[str, Any]]:
-        """Calls that began at `since` or later."""
-        return [
-            {"at": call.at, "method": call.method, "path": call.path, "query": call.query, "status": call.status}
-            for call in self._calls
-            if call.at >= since
-        ]
-
-    def peak(self) -> dict[str, int]:
-        return self._peaks.json()
-
-    def callbacks(self) -> list[Any]:
+    def callbacks(self) -> list[Sending]:
+        """What was sent, in the order of the events."""
         return list(self._sender.log)
 
     def reset(self) -> None:
@@ -167,7 +137,11 @@ class Sandbox:
         self.dial.clear()
         self.dial.seed(self._seed)
         self._sender.reset()
-        self._begin()
+        self.journal.clear()
+        self._quotas = self._full_quotas()
+
+    def _full_quotas(self) -> dict[str, AccountQuota]:
+        return {account.sid: AccountQuota(self._quota_settings) for account in self.accounts}
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -187,11 +161,7 @@ class Sandbox:
         self, request: web.BaseRequest, path: str, segments: tuple[str, ...], query: str
     ) -> web.StreamResponse:
         began_s = time.monotonic()
-        is_read = request.method in READS
-        peaks = self._peaks
-        peaks.begin(is_read, began_s)
-        logged = LoggedCall(time.time(), request.method, _printable(path), _printable(query))
-        self._calls.append(logged)
+        logged = self.journal.begin(request.method, _printable(path), _printable(query), request.method in READS)
         try:
             account = self._doorkeeper.admit(request.headers.get("Authorization", ""))
             response = await self._serve(request, account, segments, query, self.dial.strike(request.method, path))
@@ -199,7 +169,7 @@ class Sandbox:
             response = _refuse(exc)
             response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
         finally:
-            peaks.end()
+            self.journal.end()
         is_cut = request.transport is None or request.transport.is_closing()
         logged.status = HUNG_UP if is_cut else response.status
         response.headers["Twilio-Request-Id"] = new_sid("RQ")

@@ -44,7 +44,7 @@ async def test_a_limit_of_concurrent_calls_is_kept_when_it_is_set(session: aioht
         refused = await api.get("/v1/Rooms")
 
     assert (refused.status, refused.headers["Twilio-Concurrent-Requests"]) == (429, "4")
-    assert strict.peak()["concurrent"] == 4
+    assert strict.journal.peak()["concurrent"] == 4
 
 
 async def test_twilios_headers_are_there(api: Api) -> None:
