@@ -49,7 +49,7 @@ class Sandbox:
         callback_spacing_s: float = 0.1,
         quotas: Quotas = Quotas(),
         capacity: Capacity = Capacity(),
-        keep_ended: int = 5_000,
+        keep_ended: int = 2_000,
         seed: int | None = None,
     ) -> None:
         self.accounts = tuple(accounts) or (Account.invented(),)
