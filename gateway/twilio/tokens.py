@@ -100,7 +100,8 @@ class _Case:
 
 def _read(token: str) -> tuple[Mapping[str, object], Mapping[str, object]] | None:
     """Header and claims, unverified."""
-    if not token.isascii():
+    # PyJWT would let padding pass, of which a JWT has none. https://www.rfc-editor.org/rfc/rfc7515#section-2
+    if not token.isascii() or "=" in token:
         return None
     try:
         parts = _jws.decode_complete(token, options={"verify_signature": False})
