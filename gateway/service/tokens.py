@@ -87,7 +87,7 @@ class Tokens:
     async def _look_up(self, caller: Caller, ref: RoomRef) -> Room | None:
         # Who may let others into a room needs no rooms:read for it: nothing of the room is shown. The grants hold on.
         seen = await self._rooms.room(replace(caller, scopes=caller.scopes | {Scope.ROOMS_READ}), ref)
-        return None if seen is None else seen.room
+        return None if seen is None else seen.value
 
 
 def _check_grants(caller: Caller, ref: RoomRef | None) -> None:

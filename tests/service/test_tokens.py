@@ -61,7 +61,7 @@ def tokens(rooms: Rooms) -> Tokens:
 
 
 async def created(rooms: Rooms, name: str | None = None, stay_s: int | None = None) -> Room:
-    return (await rooms.create(OWNER, NewRoom(unique_name=name, max_participant_duration=stay_s))).room
+    return (await rooms.create(OWNER, NewRoom(unique_name=name, max_participant_duration=stay_s))).value
 
 
 def asked(room: str | None = None, ttl_s: int | None = None) -> NewToken:
