@@ -25,7 +25,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/buf lint
+	$(BIN)/buf lint protos
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

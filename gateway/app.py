@@ -38,6 +38,8 @@ from gateway.web.routes import build
 # Open streams have been ended before; what still runs after this long is cut off.
 HTTP_SHUTDOWN_S = 1.0
 LOG_LIMIT_S = 10.0
+# A crowd that connects in one moment, as after a restart; the kernel may allow less.
+BACKLOG = 4096
 # Requests reach Twilio a little closer together than they leave here, so a part of the quota is left unspent.
 QUOTA_SHARE = 0.9
 BURST_SHARE = 0.1
@@ -79,7 +81,7 @@ class Mode:
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 picks a free one."""
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 async def run(
@@ -188,11 +190,15 @@ async def _listen(
         raise FailedPrecondition(
             f"cannot listen on {listen.grpc_address} for gRPC; free the port or choose another"
         ) from None
-    runner = web.AppRunner(build(face, accounts), access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S)
+    runner = web.AppRunner(
+        build(face, accounts), access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S, handler_cancellation=True
+    )
     await runner.setup()
     assert runner.server is not None
     # From the protocol factory and not by a site, so that a faster protocol can stand in front of it.
-    server = await asyncio.get_running_loop().create_server(runner.server, sock=listen.http, start_serving=False)
+    server = await asyncio.get_running_loop().create_server(
+        runner.server, sock=listen.http, backlog=BACKLOG, start_serving=False
+    )
     try:
         await server.start_serving()
         await rpc.start()

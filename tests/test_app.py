@@ -136,4 +136,4 @@ async def test_i13_the_budget_leaves_room_in_every_second(quota: int, most: int)
 async def test_an_account_is_built_whole(site: Site) -> None:
     account = await site.replica()
     created = await account.rooms.create(ANYBODY, NewRoom())
-    assert created.room.status_callback == "http://127.0.0.1:1/callbacks/twilio#rc=5&rp=all&ct=1000&rt=2500"
+    assert created.value.status_callback == "http://127.0.0.1:1/callbacks/twilio#rc=5&rp=all&ct=1000&rt=2500"

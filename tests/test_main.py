@@ -55,7 +55,7 @@ def test_keys_differ() -> None:
 
 
 def test_the_schema_goes_to_standard_output_alone() -> None:
-    assert say("schema") == (0, print_schema() + "\n", "")
+    assert say("schema") == (0, print_schema(), "")
 
 
 def test_without_a_command_the_commands_are_listed() -> None:

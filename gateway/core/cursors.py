@@ -16,7 +16,8 @@ from gateway.core.errors import InvalidArgument
 EPOCH_BYTES: Final = 8
 TAG_BYTES: Final = 8
 _MAC_BYTES: Final = 16
-_TOKEN_LIMIT: Final = 1024
+# A page position holds the query of one of Twilio's pages, which may hold a name of 128 characters, percent-encoded.
+_TOKEN_LIMIT: Final = 8192
 NO_TAG: Final = bytes(TAG_BYTES)
 """The tag of an epoch's beginning, where no entry stands."""
 
@@ -72,7 +73,9 @@ class Sealer:
 
     def page_position(self, token: str) -> bytes:
         return _open(
-            self._page_keys, token, "after is not a page cursor of this gateway; use endCursor or leave it out"
+            self._page_keys,
+            token,
+            "after is not a page cursor of this gateway; use the one that came with a page, or leave it out",
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.core.participants import TrackKind as TrackKind
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType
 
 
@@ -33,17 +34,6 @@ class EventSource(StrEnum):
     """The gateway did it."""
     RECONCILED = "reconciled"
     """Found by comparing the log with Twilio's REST."""
-
-
-class TrackKind(StrEnum):
-    AUDIO = "audio"
-    VIDEO = "video"
-    DATA = "data"
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "TrackKind":
-        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """Pages. Does no I/O."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from gateway.core.caching import SeenRoom
 from gateway.core.errors import InvalidArgument
+
+T = TypeVar("T")
 
 PAGE_LIMIT = 100
 
@@ -16,9 +18,9 @@ def checked_first(first: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomPage:
-    """Rooms with the cursor after each. A page may be shorter than asked and still have a next one."""
+class Page(Generic[T]):
+    """Items with the cursor after each. A page may be shorter than asked and still have a next one."""
 
-    rooms: tuple[tuple[str, SeenRoom], ...]
+    items: tuple[tuple[str, T], ...]
     end_cursor: str | None
     has_next_page: bool

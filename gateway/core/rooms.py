@@ -6,54 +6,38 @@ Field names are Twilio's (https://www.twilio.com/docs/video/api/rooms-resource);
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import NewType
 
+from gateway.core.checks import NAME_LIMIT as NAME_LIMIT
+from gateway.core.checks import check_range, check_text, check_zones
 from gateway.core.errors import InvalidArgument
 from gateway.core.recordings import RecordingRule, check_rules
+from gateway.core.sids import AccountSid as AccountSid
+from gateway.core.sids import RoomSid as RoomSid
+from gateway.core.sids import is_sid
 from gateway.core.transcriptions import TranscriptionsConfiguration
-
-AccountSid = NewType("AccountSid", str)
-RoomSid = NewType("RoomSid", str)
-
-_ROOM_SID = re.compile(r"RM[0-9a-fA-F]{32}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-NAME_LIMIT = 128  # characters; https://www.twilio.com/docs/video/programmable-video-limits
+from gateway.core.words import OpenEnum, UnknownWord
 
 
-class RoomStatus(StrEnum):
+class RoomStatus(OpenEnum):
     IN_PROGRESS = "in-progress"
     COMPLETED = "completed"
     FAILED = "failed"
     UNKNOWN = "unknown"
     """A word that Twilio added after this release."""
 
-    @classmethod
-    def _missing_(cls, value: object) -> "RoomStatus":
-        return cls.UNKNOWN
 
-
-class RoomType(StrEnum):
+class RoomType(OpenEnum):
     GROUP = "group"
     GROUP_SMALL = "group-small"
     PEER_TO_PEER = "peer-to-peer"
     GO = "go"
     UNKNOWN = "unknown"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "RoomType":
-        return cls.UNKNOWN
 
-
-class VideoCodec(StrEnum):
+class VideoCodec(OpenEnum):
     VP8 = "VP8"
     H264 = "H264"
     UNKNOWN = "unknown"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "VideoCodec":
-        return cls.UNKNOWN
 
 
 # Group is Twilio's present maximum; the others are those of the legacy types.
@@ -97,6 +81,7 @@ class Room:
     large_room: bool | None = None
     url: str | None = None
     links: RoomLinks | None = None
+    unknown_words: tuple[UnknownWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,28 +116,13 @@ class RoomRef:
 
 
 def is_room_sid(text: str) -> bool:
-    return _ROOM_SID.fullmatch(text) is not None
+    return is_sid(RoomSid, text)
 
 
 def checked_name(text: str, argument: str) -> str:
-    """The name unchanged, or InvalidArgument with a sentence that says what to do.
-
-    Any printable character may stand in a name, `/` and `..` included: names travel as form and query values only.
-    """
-    if not text:
-        raise InvalidArgument(f"{argument} is empty; give a SID (RM and 32 hex digits) or a room's name")
-    if len(text) > NAME_LIMIT:
-        raise InvalidArgument(
-            f"{argument} has {len(text)} characters; a name may have up to {NAME_LIMIT}: give a shorter one"
-        )
-    if _CONTROL.search(text):
-        raise InvalidArgument(f"{argument} holds a control character; remove it")
+    """The name unchanged, or InvalidArgument with a sentence that says what to do."""
+    check_text(text, argument, give="a SID (RM and 32 hex digits) or a room's name")
     return text
-
-
-def _check_range(value: int | None, low: int, high: int, argument: str, unit: str = "") -> None:
-    if value is not None and not low <= value <= high:
-        raise InvalidArgument(f"{argument} is {value}; give a whole number from {low} to {high}{unit}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,10 +161,10 @@ class NewRoom:
         if self.type is RoomType.UNKNOWN:
             raise InvalidArgument("type is not one of group, group-small, peer-to-peer, go; choose one of them")
         most = MAX_PARTICIPANTS[self.type or RoomType.GROUP]
-        _check_range(self.max_participants, 1, most, "maxParticipants", f" for a {self.type or RoomType.GROUP} room")
-        _check_range(self.max_participant_duration, 600, 86400, "maxParticipantDuration", " seconds")
-        _check_range(self.empty_room_timeout, 1, 60, "emptyRoomTimeout", " minutes")
-        _check_range(self.unused_room_timeout, 1, 60, "unusedRoomTimeout", " minutes")
+        check_range(self.max_participants, 1, most, "maxParticipants", f" for a {self.type or RoomType.GROUP} room")
+        check_range(self.max_participant_duration, 600, 86400, "maxParticipantDuration", " seconds")
+        check_range(self.empty_room_timeout, 1, 60, "emptyRoomTimeout", " minutes")
+        check_range(self.unused_room_timeout, 1, 60, "unusedRoomTimeout", " minutes")
         if self.video_codecs is not None and VideoCodec.UNKNOWN in self.video_codecs:
             raise InvalidArgument("videoCodecs holds an unknown word; give VP8, H264 or both")
         if self.recording_rules is not None:
@@ -217,6 +187,4 @@ class RoomFilter:
             raise InvalidArgument("status cannot be filtered by UNKNOWN; give IN_PROGRESS, COMPLETED or FAILED")
         if self.unique_name is not None:
             checked_name(self.unique_name, "uniqueName")
-        for name, moment in (("createdAfter", self.created_after), ("createdBefore", self.created_before)):
-            if moment is not None and moment.tzinfo is None:
-                raise InvalidArgument(f"{name} has no time zone; end it with Z or an offset such as +02:00")
+        check_zones(createdAfter=self.created_after, createdBefore=self.created_before)

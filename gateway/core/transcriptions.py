@@ -1,11 +1,32 @@
-"""How a room is transcribed. Does no I/O. https://www.twilio.com/docs/video/api/transcriptions"""
+"""Transcriptions of rooms. Does no I/O. https://www.twilio.com/docs/video/api/transcriptions"""
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
 
 from gateway.core.errors import InvalidArgument
+from gateway.core.sids import AccountSid, RoomSid
+from gateway.core.words import OpenEnum, UnknownWord
 
 HINTS_LIMIT = 500
 HINT_LENGTH = 100
+
+Ttid = NewType("Ttid", str)
+"""Opaque: Twilio's pages show two forms of it."""
+
+_TTID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def is_ttid(text: str) -> bool:
+    return _TTID.fullmatch(text) is not None
+
+
+def checked_ttid(text: str) -> Ttid:
+    """Raises InvalidArgument for what no transcription can be named."""
+    if not is_ttid(text):
+        raise InvalidArgument("ttid is not the id of a transcription; give it as Twilio gave it")
+    return Ttid(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +46,45 @@ class TranscriptionsConfiguration:
             raise InvalidArgument(f"hints has {len(self.hints)} phrases; give up to {HINTS_LIMIT}")
         if self.hints is not None and any(len(hint) > HINT_LENGTH for hint in self.hints):
             raise InvalidArgument(f"a hint is longer than {HINT_LENGTH} characters; shorten it")
+
+
+class TranscriptionStatus(OpenEnum):
+    STARTED = "started"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    """For good: it cannot be started again."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcription:
+    """A room's transcription: it has one at most. The text goes to the participants and is not here."""
+
+    ttid: Ttid
+    account_sid: AccountSid
+    room_sid: RoomSid
+    status: TranscriptionStatus
+    source_sid: str | None = None
+    date_created: datetime | None = None
+    date_updated: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    duration: int | None = None
+    """Seconds."""
+    configuration: TranscriptionsConfiguration | None = None
+    url: str | None = None
+    unknown_words: tuple[UnknownWord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionUpdate:
+    """What is to change: the status to STARTED or STOPPED, the configuration, or both."""
+
+    status: TranscriptionStatus | None = None
+    configuration: TranscriptionsConfiguration | None = None
+
+    def __post_init__(self) -> None:
+        if self.status in (TranscriptionStatus.FAILED, TranscriptionStatus.UNKNOWN):
+            raise InvalidArgument(f"status cannot be set to {self.status.name}; give STARTED or STOPPED")
+        if self.status is None and self.configuration is None:
+            raise InvalidArgument("nothing is to change; give status, configuration or both")

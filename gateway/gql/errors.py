@@ -46,6 +46,9 @@ STATUS = {
     Code.INTERNAL: 500,
 }
 
+# The caller's own words are quoted in messages: not all 64 kB of them.
+_LONGEST = 300
+
 # graphql-core says what it met; these say what to do about it.
 _ADVICE = (
     (re.compile(r"^Syntax Error"), "correct the document at the place in locations"),
@@ -53,7 +56,10 @@ _ADVICE = (
     (re.compile(r"\bBoolean cannot represent"), "give true or false"),
     (re.compile(r"\b(String|ID) cannot represent"), "give a string"),
     (re.compile(r"\benum\b|\bEnum\b"), "give one of the enum's words, as the schema lists them"),
-    (re.compile(r"^Cannot query field|^Unknown (argument|type|directive)|is not defined by type"), "see the schema"),
+    (
+        re.compile(r"^Cannot query field|^Unknown (argument|type|directive)|is not defined by type|unknown field"),
+        "see the schema",
+    ),
     (re.compile(r"introspection has been disabled"), "read schema/schema.graphql instead"),
     (re.compile(r"must be provided|was not provided|must not be null|non-nullable|non-null type"), "give a value"),
 )
@@ -74,6 +80,7 @@ def fault_of(error: GraphQLError) -> GatewayError:
 
 
 def _advised(message: str) -> str:
+    message = message if len(message) <= _LONGEST else message[:_LONGEST] + "…"
     for pattern, advice in _ADVICE:
         if pattern.search(message):
             return f"{message.rstrip('.')}; {advice}"

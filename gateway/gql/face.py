@@ -6,7 +6,14 @@ from collections.abc import Collection, Mapping
 from aiohttp import hdrs, web
 from graphql import OperationType
 
-from gateway.core.errors import GatewayError, Internal, InvalidArgument, PermissionDenied, UpstreamUnavailable
+from gateway.core.errors import (
+    GatewayError,
+    Internal,
+    InvalidArgument,
+    PermissionDenied,
+    Unauthenticated,
+    UpstreamUnavailable,
+)
 from gateway.core.rooms import AccountSid
 from gateway.gql.errors import STATUS, Refused
 from gateway.gql.execution import Answer, Engine, Operation, Request, refusal
@@ -131,13 +138,14 @@ class GraphQLFace:
             self._streams.discard(stream)
 
     def _caller_of(self, request: web.Request, trace_id: str) -> Context:
-        headers = request.headers
+        sent = request.headers
         try:
             return self._context(
-                headers.get(hdrs.AUTHORIZATION), headers.get("X-API-Key"), trace_id, headers.get("Last-Event-ID")
+                sent.get(hdrs.AUTHORIZATION), sent.get("X-API-Key"), trace_id, sent.get("Last-Event-ID")
             )
         except GatewayError as fault:
-            raise _Rejected(STATUS[fault.code], fault, {hdrs.WWW_AUTHENTICATE: "Bearer"}) from None
+            challenge = {"WWW-Authenticate": "Bearer"} if isinstance(fault, Unauthenticated) else None
+            raise _Rejected(STATUS[fault.code], fault, challenge) from None
 
     def _context(
         self, authorization: str | None, api_key: str | None, trace_id: str, last_event_id: str | None = None

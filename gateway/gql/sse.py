@@ -15,6 +15,8 @@ from gateway.gql.execution import Answer, Operation
 HEARTBEAT_S = 10.0
 # A client that is gone is seen by its transport: aiohttp tells the handler only when the whole server is set to cancel.
 LOOK_S = 1.0
+# A client that does not read for so long is cut off; it comes again and says where it was.
+SLOW_S = 10.0
 RETRY_MS = 1_000
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _COMPLETE = b"event: complete\ndata: \n\n"
@@ -56,16 +58,25 @@ class EventStream:
 
     async def _answers(self, operation: Operation | Answer) -> None:
         if isinstance(operation, Answer):
-            await self._response.write(event_of(operation) + _COMPLETE)
+            await self._write(event_of(operation) + _COMPLETE)
             return
         is_whole = operation.kind is not OperationType.SUBSCRIPTION
         async with aclosing(operation.answers()) as answers:
             async for answer in answers:
-                self._is_idle = False
-                await self._response.write(event_of(answer))
+                await self._write(event_of(answer))
                 is_whole = is_whole or answer.refused_for is not None
         if is_whole:
-            await self._response.write(_COMPLETE)
+            await self._write(_COMPLETE)
+
+    async def _write(self, block: bytes) -> None:
+        self._is_idle = False
+        try:
+            async with asyncio.timeout(SLOW_S):
+                await self._response.write(block)
+        except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
+            raise ConnectionResetError from None
 
     async def _watch(self) -> None:
         """Comments keep proxies from cutting a quiet connection, and us from serving a dead one."""

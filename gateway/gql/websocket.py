@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 from graphql import OperationType
 
-from gateway.core.errors import PermissionDenied, Throttled, Unauthenticated
+from gateway.core.errors import GatewayError, Throttled, Unauthenticated
 from gateway.gql.errors import Refused
 from gateway.gql.execution import Answer, Engine, refusal
 from gateway.gql.inputs import Context
@@ -24,6 +24,8 @@ PROTOCOL = "graphql-transport-ws"
 INIT_S = 5.0
 HEARTBEAT_S = 20.0
 OPERATIONS = 50
+# A client that does not read for so long is told to come again; until then its socket buffers hold what it missed.
+SLOW_S = 10.0
 # How long we wait for the other side's half of the closing handshake.
 _FAREWELL_S = 1.0
 # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes two.
@@ -32,6 +34,7 @@ _REASON_BYTES = 123
 
 class Close(IntEnum):
     GOING_AWAY = 1001
+    TRY_AGAIN_LATER = 1013
     BAD_REQUEST = 4400
     UNAUTHORIZED = 4401
     FORBIDDEN = 4403
@@ -87,6 +90,8 @@ class Socket:
                 await self._receive(tasks)
             except _Farewell as farewell:
                 await self._close(farewell.code, farewell.reason)
+            except ConnectionError:
+                pass  # The client left while it was answered.
             finally:
                 for running in self._running.values():
                     running.cancel()
@@ -129,7 +134,7 @@ class Socket:
             self._identify(*credentials, trace_id_of(None))
         except Unauthenticated as fault:
             raise _Farewell(Close.UNAUTHORIZED, fault.message) from None
-        except PermissionDenied as fault:
+        except GatewayError as fault:
             raise _Farewell(Close.FORBIDDEN, fault.message) from None
         self._credentials = credentials
         await self._send({"type": "connection_ack"})
@@ -158,7 +163,7 @@ class Socket:
         self._running[id_] = tasks.create_task(self._run(id_, payload, self._credentials))
 
     async def _run(self, id_: str, payload: dict[str, Any], credentials: tuple[str | None, str | None]) -> None:
-        # When the client left, whoever reads from the socket sees it too, and cancels the other operations.
+        # When the client left, whoever reads from the socket sees it too and cancels the other operations.
         with suppress(ConnectionError):
             await self._last(id_, await self._answers(id_, payload, credentials))
 
@@ -189,10 +194,16 @@ class Socket:
             await self._send({"type": "complete", "id": id_})
 
     async def _send(self, message: dict[str, Any]) -> None:
-        await self._ws.send_frame(msgspec.json.encode(message), WSMsgType.TEXT)
+        try:
+            async with asyncio.timeout(SLOW_S):
+                await self._ws.send_frame(msgspec.json.encode(message), WSMsgType.TEXT)
+        except TimeoutError:
+            reason = "messages were not read; connect again and resume after your last cursor"
+            await self._close(Close.TRY_AGAIN_LATER, reason, drain=False)
+            raise ConnectionResetError from None
 
-    async def _close(self, code: Close, reason: str) -> None:
-        await self._ws.close(code=code, message=reason.encode()[:_REASON_BYTES])
+    async def _close(self, code: Close, reason: str, *, drain: bool = True) -> None:
+        await self._ws.close(code=code, message=reason.encode()[:_REASON_BYTES], drain=drain)
 
 
 def _message_of(frame: WSMessage) -> dict[str, Any]:

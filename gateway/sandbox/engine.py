@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.sandbox import rooms
 from gateway.sandbox.clock import Clock
@@ -102,7 +103,7 @@ class Engine:
         if due_s is None:
             self._clock.drop(room.sid)
         else:
-            self._clock.alarm(room.sid, due_s, lambda: self._expire(room.account_sid, room.sid))
+            self._clock.alarm(room.sid, due_s, partial(self._expire, room.account_sid, room.sid))
         for event in turn.events:
             self._emit(event)
         return turn

@@ -157,8 +157,8 @@ class Sender:
         except TimeoutError:
             # Also what aiohttp raises when the time to read is over.
             failure = Failure.READ
-        except aiohttp.ClientError:
-            # The connection broke, or what came back was not HTTP.
+        except (aiohttp.ClientError, OSError, ValueError):
+            # The connection broke, what came back was not HTTP, or the host's name cannot be one.
             failure = Failure.CONNECT
         return Attempt(callbacks.timestamp(began), status, failure, round((time.monotonic() - began_s) * 1000, 1))
 

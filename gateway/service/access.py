@@ -67,7 +67,7 @@ class Access:
                 )
         if not presented:
             raise Unauthenticated("no credential; send `Authorization: Bearer <API key>` or `X-API-Key: <API key>`")
-        digest = hashlib.sha256(presented.strip().encode()).hexdigest()
+        digest = hashlib.sha256(presented.strip().encode("utf-8", "surrogatepass")).hexdigest()
         # Every key is compared, so that the time taken does not tell which ones came close.
         found = [key.caller for key in self._keys if hmac.compare_digest(key.sha256, digest)]
         if not found:

@@ -74,7 +74,7 @@ class Upstream:
         verdict = await self._limiter.take(self._account_sid, kind, self._rates[kind], patience_us)
         if not verdict.is_allowed:
             raise QuotaExceeded(
-                f"Twilio's {kind} quota for this account is used up; ask again after retryAfterMs",
+                f"Twilio's {kind} quota for this account is used up; ask again after the time given",
                 retry_after_ms=math.ceil(verdict.wait_us / 1000),
             )
         if verdict.wait_us:

@@ -56,8 +56,8 @@ class Connections:
             async with asyncio.timeout(within_s):
                 return await answer
         except ResponseError as exc:
-            # The first word is the error's code (OOM, READONLY, WRONGTYPE …); what follows may name keys.
-            raise UpstreamUnavailable(f"Redis refused a command ({str(exc).split(' ', 1)[0]})") from exc
+            # Out of memory, read-only, a key of the wrong type. Its words may name keys: they are for the log only.
+            raise UpstreamUnavailable("Redis refused a command") from exc
         except (RedisError, OSError, TimeoutError) as exc:
             raise UpstreamUnavailable("Redis gave no answer") from exc
 

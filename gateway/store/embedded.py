@@ -96,8 +96,7 @@ class EmbeddedServer:
     async def stop(self) -> None:
         """Returns when the server is gone."""
         process = self._process
-        if process is None:
-            return
+        assert process is not None
         assert process.stdin is not None
         process.stdin.close()
         try:
@@ -108,7 +107,6 @@ class EmbeddedServer:
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
         shutil.rmtree(self._directory, ignore_errors=True)
-        self._process = None
 
     async def wait(self) -> int:
         """Returns the server's exit code when it has stopped, by itself or by `stop`."""

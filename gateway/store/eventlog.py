@@ -27,9 +27,11 @@ KEPT_S: Final = 24 * 3600
 _ROOM_KEPT_S: Final = KEPT_S + 3600
 # Twilio gives up on a callback after 15 s; ours of older than 60 min are not logged at all.
 _SEEN_S: Final = 70 * 60
-# How far back a repeated callback is looked for when its record is gone: in its room's stream, or without one in the account's.
+# How far back a repeated callback is looked for when its record is gone: in its room's stream (30 µs), and while that is
+# younger than a minute, four times as long as Twilio tries, in the account's log (65 µs).
 _LOOK_BACK: Final = 32
-_LOOK_BACK_IN_LOG: Final = 128
+_LOOK_BACK_IN_LOG: Final = 64
+_YOUNG_S: Final = 60
 TAIL_COUNT: Final = 1_000
 # Entries of ours are `n-0`: from here on the next one is n + 1, whatever somebody put between by hand.
 _LAST_SEQUENCE: Final = 2**64 - 1
@@ -93,9 +95,12 @@ class EventLog:
             return ResyncReason.EPOCH
         if place.n > head.place.n:
             return ResyncReason.ROLLED_BACK
-        if at_place is not None and tag_of(at_place) != place.tag:
-            return ResyncReason.DIVERGED
-        return head if is_followed else ResyncReason.TRIMMED
+        if place.n == head.place.n:
+            return head if place.tag == head.place.tag else ResyncReason.DIVERGED
+        # An entry that is gone loses nothing by itself, but without it nobody can tell whether the log was rolled back.
+        if not is_followed or (at_place is None and place.n > head.base):
+            return ResyncReason.TRIMMED
+        return head if at_place is None or tag_of(at_place) == place.tag else ResyncReason.DIVERGED
 
     async def append(self, event: RoomEvent, dedupe: str, *, room: CachedRoom | None = None) -> Appended:
         """Logs the event unless `dedupe` was logged before, and in the same step makes old, ends and names what it says.
@@ -165,10 +170,10 @@ class EventLog:
 
     async def _open(self, leave: str = "", at: Place | None = None) -> tuple[Head, bytes | None, bool]:
         args = [secrets.token_hex(EPOCH_BYTES), leave, "" if at is None else at.n]
-        epoch, n, base, at_head, at_place, is_followed, since_ms = await self._connections.run(
+        epoch, n, base, tag, at_place, is_followed, since_ms = await self._connections.run(
             _OPEN, [self._keys.log, self._keys.meta], args
         )
-        place = Place(epoch.decode(), int(n), NO_TAG if at_head is None else tag_of(at_head))
+        place = Place(epoch.decode(), int(n), NO_TAG if tag is None else bytes.fromhex(tag.decode()))
         return Head(place, int(base), _moment(since_ms)), at_place, bool(is_followed)
 
     def _instructions(self, event: RoomEvent, entry: bytes, digest: str, room: CachedRoom | None) -> dict[str, object]:
@@ -190,6 +195,7 @@ class EventLog:
             "seen_s": _SEEN_S,
             "look_back": _LOOK_BACK,
             "look_back_in_log": _LOOK_BACK_IN_LOG,
+            "young_ms": _YOUNG_S * 1000,
         }
         if ended is not None:
             orders["ended"] = end_fields(ended)

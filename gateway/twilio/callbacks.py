@@ -24,6 +24,8 @@ CONNECTION_OVERRIDES: Final = "#rc=5&rp=all&ct=1000&rt=2500"
 LATE: Final = timedelta(minutes=15)
 AHEAD: Final = timedelta(minutes=2)
 EXPIRED: Final = timedelta(minutes=60)
+# The record of having seen a callback lives 70 minutes: it must outlive the callback, however far ahead its Timestamp is.
+TOO_FAR_AHEAD: Final = timedelta(minutes=10)
 
 # The fields that say what happened to whom. A signed text shows each of these names with a value of its form just as
 # often as the form has the field: see `_check_one_reading`.
@@ -36,6 +38,7 @@ _IDENTIFYING: Final = {
     "TrackSid": re.compile(r"MT[0-9a-fA-F]{32}"),
     "RecordingSid": re.compile(r"RT[0-9a-fA-F]{32}"),
 }
+_IN_TEXT: Final = {name: re.compile(name + form.pattern) for name, form in _IDENTIFYING.items()}
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 _ROOM: Final = frozenset(
@@ -114,7 +117,7 @@ def account_of(fields: Fields) -> AccountSid:
 
 def judge(at: datetime, now: datetime) -> Age:
     """How far `now` is from an event's Timestamp: a signature holds for ever, so its age must be looked at."""
-    if now - at > EXPIRED:
+    if now - at > EXPIRED or at - now > TOO_FAR_AHEAD:
         return Age.EXPIRED
     if now - at > LATE or at - now > AHEAD:
         return Age.LATE
@@ -172,7 +175,7 @@ def _check_one_reading(fields: Fields, given: Mapping[str, str]) -> None:
     text = flattened(fields)
     for name, form in _IDENTIFYING.items():
         is_given = form.fullmatch(given.get(name, "")) is not None
-        if len(re.findall(name + form.pattern, text)) != is_given:
+        if len(_IN_TEXT[name].findall(text)) != is_given:
             raise InvalidArgument(
                 f"the callback can be read in two ways, as a value in it looks like {name}; rename that"
             )

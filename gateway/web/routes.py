@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
 from gateway.service.accounts import Account
-from gateway.web import callbacks
+from gateway.web import callbacks, console
 from gateway.web.health import Health
 
 # No request of any face is larger: GraphQL documents, callbacks.
@@ -23,4 +23,5 @@ def build(face: GraphQLFace, accounts: Mapping[AccountSid, Account]) -> web.Appl
     app.router.add_post(callbacks.PATH, receive)
     app.router.add_get(callbacks.PATH, receive, allow_head=False)
     face.mount(app)
+    console.mount(app)
     return app

@@ -1,11 +1,24 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.recordings import RecordedKind, RecordingRule, RuleType, check_rules
+from gateway.core.recordings import (
+    Codec,
+    ContainerFormat,
+    MediaLink,
+    NewRecordingRules,
+    RecordedKind,
+    RecordingFilter,
+    RecordingRule,
+    RecordingStatus,
+    RoomRecordingFilter,
+    RuleType,
+)
+from gateway.core.rules import TrackKind
 
-ALL = RecordingRule(type=RuleType.INCLUDE, all=True)
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +49,68 @@ def test_a_rule_that_twilio_refuses_is_refused_with_advice(filters: dict[str, An
         RecordingRule(type=RuleType.INCLUDE, **filters)
 
 
-@pytest.mark.parametrize("count", [1, 20])
-def test_there_may_be_1_to_20_rules(count: int) -> None:
-    check_rules((ALL,) * count)
+def test_a_room_sets_1_to_20_rules() -> None:
+    rules = tuple(RecordingRule(type=RuleType.INCLUDE, track=f"t{n}") for n in range(21))
+
+    assert NewRecordingRules(rules[:20]).rules == rules[:20]
+    for wrong in ((), rules):
+        with pytest.raises(InvalidArgument, match=f"rules has {len(wrong)} rules; give 1 to 20"):
+            NewRecordingRules(wrong)
 
 
-@pytest.mark.parametrize("count", [0, 21])
-def test_no_rule_and_too_many_are_refused(count: int) -> None:
-    with pytest.raises(InvalidArgument, match=f"has {count} rules; give 1 to 20"):
-        check_rules((ALL,) * count)
+@pytest.mark.parametrize(("word", "codec"), [("opus", Codec.OPUS), ("OPUS", Codec.OPUS), ("vp8", Codec.VP8)])
+def test_a_codec_is_known_in_any_case(word: str, codec: Codec) -> None:
+    assert Codec(word) is codec
+
+
+@pytest.mark.parametrize(
+    "enum", [RecordingStatus, ContainerFormat, Codec], ids=["RecordingStatus", "ContainerFormat", "Codec"]
+)
+def test_a_word_added_later_is_unknown(enum: type[RecordingStatus | ContainerFormat | Codec]) -> None:
+    assert enum("av1").name == "UNKNOWN"
+
+
+def test_a_filter_may_be_empty_or_full() -> None:
+    assert RecordingFilter() == RecordingFilter(grouping_sids=())
+    assert RecordingFilter(
+        status=RecordingStatus.DELETED,
+        source_sid="MT" + "0" * 32,
+        grouping_sids=("RM" + "0" * 32, "PA" + "f" * 32),
+        created_after=AT,
+        created_before=AT,
+        media_type=TrackKind.DATA,
+    ).grouping_sids
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"status": RecordingStatus.UNKNOWN}, "status cannot be UNKNOWN; give PROCESSING"),
+        ({"source_sid": "RT" + "0" * 32}, "sourceSid is not the SID of a track; give MT and 32 hex digits"),
+        ({"source_sid": "cam"}, "sourceSid"),
+        ({"created_after": AT.replace(tzinfo=None)}, "createdAfter has no time zone"),
+        ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+    for make in (RoomRecordingFilter, RecordingFilter):
+        with pytest.raises(InvalidArgument, match=complaint):
+            make(**parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"grouping_sids": ("MT" + "0" * 32,)}, "groupingSids .* give RM or PA"),
+        ({"grouping_sids": ("RM" + "0" * 32, "x")}, "groupingSids"),
+        ({"grouping_sids": ("RM" + "0" * 32,) * 21}, "groupingSids has 21 SIDs; give up to 20"),
+        ({"media_type": TrackKind.UNKNOWN}, "mediaType cannot be UNKNOWN; give AUDIO"),
+    ],
+)
+def test_the_accounts_list_refuses_more(parameters: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        RecordingFilter(**parameters)
+
+
+def test_a_media_link_is_printed_nowhere_by_accident() -> None:
+    assert "secret" not in repr(MediaLink("https://media.example.com/?secret"))

@@ -1,7 +1,13 @@
 import pytest
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.transcriptions import TranscriptionsConfiguration
+from gateway.core.transcriptions import (
+    TranscriptionsConfiguration,
+    TranscriptionStatus,
+    TranscriptionUpdate,
+    checked_ttid,
+    is_ttid,
+)
 
 
 def test_everything_may_be_left_to_the_engine() -> None:
@@ -20,3 +26,39 @@ def test_500_hints_of_100_characters_are_taken() -> None:
 def test_more_or_longer_hints_are_refused_with_advice(hints: tuple[str, ...], complaint: str) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         TranscriptionsConfiguration(hints=hints)
+
+
+@pytest.mark.parametrize("ttid", ["video_extension_2c70be23-4788-423d-9351-df6705efa035", "x", "A" * 128])
+def test_a_ttid_is_opaque(ttid: str) -> None:
+    assert checked_ttid(ttid) == ttid
+
+
+@pytest.mark.parametrize("ttid", ["", "..", "a/b", "a.b", "a b", "a%2fb", "x\n", "é", "x" * 129])
+def test_a_ttid_that_no_path_carries_is_refused(ttid: str) -> None:
+    assert not is_ttid(ttid)
+    with pytest.raises(InvalidArgument, match="ttid"):
+        checked_ttid(ttid)
+
+
+def test_a_status_added_later_is_unknown() -> None:
+    assert TranscriptionStatus("created") is TranscriptionStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("status", [TranscriptionStatus.STARTED, TranscriptionStatus.STOPPED])
+def test_a_transcription_is_started_and_stopped(status: TranscriptionStatus) -> None:
+    assert TranscriptionUpdate(status=status).configuration is None
+
+
+@pytest.mark.parametrize(
+    ("status", "complaint"),
+    [
+        (None, "nothing is to change"),
+        (TranscriptionStatus.FAILED, "status cannot be set to FAILED; give STARTED or STOPPED"),
+        (TranscriptionStatus.UNKNOWN, "status cannot be set to UNKNOWN"),
+    ],
+)
+def test_an_update_that_means_nothing_is_refused_with_advice(
+    status: TranscriptionStatus | None, complaint: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        TranscriptionUpdate(status=status)

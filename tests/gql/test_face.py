@@ -132,6 +132,24 @@ async def test_pages_of_other_origins_are_refused() -> None:
                 assert (reply.status, reply.headers.get("Access-Control-Allow-Origin")) == (status, allowed)
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_a_page_of_an_allowed_origin_may_read_answers_of_every_form(accept: str) -> None:
+    async with serving(allow_loopback_origins=True) as served:
+        sent = {**served.auth, "Origin": "http://localhost:3000", "Accept": accept}
+        for query in ("{ __typename }", "{"):
+            async with served.http.post(served.url, json={"query": query}, headers=sent) as reply:
+                assert reply.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+                assert reply.headers["Vary"] == "Origin"
+        async with served.http.post(
+            served.url, json={"query": "{ __typename }"}, headers={"Origin": sent["Origin"]}
+        ) as reply:
+            assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (401, sent["Origin"])
+        preflight = {"Origin": sent["Origin"], "Access-Control-Request-Method": "POST"}
+        async with served.http.options(served.url, headers=preflight) as reply:
+            allowed = reply.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {"authorization", "x-api-key", "content-type", "last-event-id"} <= set(allowed)
+
+
 async def test_a_stopping_face_takes_no_more_requests(served: Served) -> None:
     await served.face.aclose()
     status, body = await served.post("{ __typename }")

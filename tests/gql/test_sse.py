@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.gql import sse
-from tests.gql.conftest import LIMIT_S, Served, delivered
+from tests.gql.conftest import LIMIT_S, Served, delivered, event
 
 WATCH = "subscription($after: String) { roomEvents(after: $after) { __typename } }"
 Events = AsyncIterator[dict[str, str]]
@@ -69,7 +69,8 @@ async def test_a_get_streams_too(served: Served) -> None:
     assert served.account.feed.asked[-1].after == "c3"
 
 
-async def test_a_client_that_leaves_ends_its_stream(served: Served) -> None:
+async def test_a_client_that_leaves_ends_its_stream(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "LOOK_S", 0.01)
     async with stream(served):
         await served.account.feed.until_open(1)
     await served.account.feed.until_open(0)
@@ -133,3 +134,13 @@ async def test_a_quiet_stream_is_kept_alive_by_comments(served: Served, monkeypa
 
 def test_comments_come_often_enough() -> None:
     assert sse.HEARTBEAT_S + 2 * sse.LOOK_S <= 15
+
+
+async def test_who_does_not_read_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "SLOW_S", 0.05)
+    long = event(room_name="x" * 100_000)
+    async with stream(served, "subscription { roomEvents { ... on RoomEvent { roomName } } }"):
+        await served.account.feed.until_open(1)
+        for number in range(100):  # more than the kernel's buffers hold
+            served.account.feed.put(delivered(number, long))
+        await served.account.feed.until_open(0)

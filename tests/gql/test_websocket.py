@@ -7,8 +7,9 @@ import aiohttp
 import pytest
 
 from gateway.core.errors import UpstreamUnavailable
+from gateway.core.rooms import AccountSid
 from gateway.gql import websocket
-from tests.gql.conftest import KEY, LIMIT_S, Served, delivered, serving
+from tests.gql.conftest import KEY, LIMIT_S, Served, delivered, event, serving
 
 WATCH = "subscription($after: String) { roomEvents(after: $after) { __typename cursor prev } }"
 
@@ -196,3 +197,30 @@ async def test_a_page_of_another_origin_gets_no_socket() -> None:
         assert refused.value.status == 403
         async with served.http.ws_connect(served.url, headers={"Origin": "http://localhost:5173"}):
             pass
+
+
+async def test_who_does_not_read_is_closed_and_its_stream_with_it(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "SLOW_S", 0.05)
+    long = event(room_name="x" * 100_000)
+    async with served.socket() as socket, served.socket() as other:
+        query = "subscription { roomEvents { cursor ... on RoomEvent { roomName } } }"
+        await socket.send_json(subscribe(query))
+        await served.account.feed.until_open(1)
+        for number in range(100):  # more than the kernel's buffers hold
+            served.account.feed.put(delivered(number, long))
+        await served.account.feed.until_open(0)
+        await other.send_json({"type": "ping"})
+        assert await other.receive_json(timeout=LIMIT_S) == {"type": "pong"}
+
+
+async def test_a_key_of_an_account_that_is_not_served_is_forbidden() -> None:
+    async with (
+        serving(AccountSid("AC" + "b" * 32)) as served,
+        served.http.ws_connect(served.url, protocols=("graphql-transport-ws",)) as socket,
+    ):
+        await socket.send_json({"type": "connection_init", "payload": {"apiKey": KEY}})
+        assert (await closed(socket))[0] == 4403
+        status, body = await served.post("{ __typename }")
+        assert (status, body["errors"][0]["extensions"]["code"]) == (500, "INTERNAL_SERVER_ERROR")

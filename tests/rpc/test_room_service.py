@@ -213,21 +213,21 @@ async def test_any_printable_name_will_do(client: Client, name: str) -> None:
 
 async def test_the_clients_deadline_ends_the_call_to_twilio_too(gateway: Gateway, client: Client) -> None:
     path = f"/v1/Rooms/{(sid := new_sid())}"
-    async with gateway.fault(match={"path": path}, latency_ms=400):
-        call = client.GetRoom(room=sid, timeout=0.2)
+    async with gateway.fault(match={"path": path}, latency_ms=500):
+        call = client.GetRoom(room=sid, timeout=0.3)
         with pytest.raises(grpc.aio.AioRpcError):
             await call
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert await outcomes(gateway, path, lambda answers: None not in answers) == [0]
+        assert await outcomes(gateway, path, lambda answers: answers not in ([], [None])) == [0]
 
 
 async def test_a_client_that_leaves_ends_the_call_to_twilio_too(gateway: Gateway, client: Client) -> None:
     path = f"/v1/Rooms/{(sid := new_sid())}"
-    async with gateway.fault(match={"path": path}, latency_ms=400):
+    async with gateway.fault(match={"path": path}, latency_ms=500):
         call = client.GetRoom(room=sid)
         await outcomes(gateway, path, lambda answers: answers == [None])
         call.cancel()
-        assert await outcomes(gateway, path, lambda answers: None not in answers) == [0]
+        assert await outcomes(gateway, path, lambda answers: answers not in ([], [None])) == [0]
 
 
 async def test_twilios_failure_is_unavailable(gateway: Gateway, client: Client) -> None:

@@ -141,6 +141,13 @@ async def test_without_a_connection_there_is_one_retry_by_default(sandbox: Sandb
     assert (sending.state, [attempt.failure for attempt in sending.attempts]) == ("failed", ["ct", "ct"])
 
 
+async def test_a_host_that_cannot_be_one_is_a_failure_like_any_other(sandbox: Sandbox, api: Api) -> None:
+    await create(api, f"http://{'a' * 64}.example/")
+
+    [sending] = await settled(sandbox)
+    assert [attempt.failure for attempt in sending.attempts] == ["ct", "ct"]
+
+
 async def test_a_password_is_sent_only_after_a_401(sandbox: Sandbox, api: Api, receiver: Receiver) -> None:
     receiver.answers = [401]
     await create(api, receiver.url.replace("//", "//ada:secret@"))

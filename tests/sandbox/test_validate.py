@@ -1,6 +1,9 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from gateway.sandbox import validate
 from gateway.sandbox.errors import TwilioError
@@ -163,3 +166,27 @@ def test_a_bad_identity_gets_its_code(identity: str, code: int) -> None:
 def test_a_double_byte_character_counts_twice() -> None:
     validate.check_identity("日" * 64)
     validate.check_identity("Zoë O'Neill + friends & co")
+
+
+PARAMETERS = [
+    "UniqueName", "Type", "StatusCallback", "StatusCallbackMethod", "MaxParticipants", "MaxParticipantDuration",
+    "EmptyRoomTimeout", "UnusedRoomTimeout", "RecordParticipantsOnConnect", "RecordingRules", "VideoCodecs",
+    "MediaRegion", "AudioOnly", "TranscribeParticipantsOnConnect", "TranscriptionsConfiguration", "LargeRoom",
+    "EnableTurn", "Other",
+]  # fmt: skip
+ANY_TEXT = (
+    st.text() | st.integers().map(str) | st.sampled_from(["true", "go", "[]", "{}", "\udc80", "http://[", "http://a:b"])
+)
+
+
+@given(st.dictionaries(st.sampled_from(PARAMETERS), st.lists(ANY_TEXT, min_size=1, max_size=2), max_size=4))
+@hypothesis_settings(max_examples=50, deadline=None)
+def test_any_form_gives_a_room_or_one_of_twilios_codes(values: dict[str, list[str]]) -> None:
+    def status() -> int:
+        try:
+            validate.room_settings(Form(values))
+        except TwilioError as exc:
+            return exc.status
+        return 201
+
+    assert status() in (201, 400)

@@ -25,9 +25,9 @@ def check(value: Any, declared: dict[str, Any], where: str) -> None:
     if value is None:
         assert schema.get("nullable"), f"{where} must not be null"
         return
-    kinds: dict[str, type] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+    kinds: dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
     kind = schema.get("type", "object")
-    assert type(value) is kinds[kind], f"{where} must be {kind}"
+    assert kinds[kind] is type(value), f"{where} must be {kind}"
     assert value in schema.get("enum", [value]), f"{where} is no word of the enum"
     if "pattern" in schema:
         assert re.search(schema["pattern"], value), f"{where} does not match {schema['pattern']}"

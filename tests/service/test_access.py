@@ -61,6 +61,8 @@ def test_authorization_counts_before_the_keys_own_header() -> None:
         ("Bearer rgk_reader rgk_reader", None, "not known"),
         (None, hashlib.sha256(b"rgk_reader").hexdigest(), "not known"),
         (None, "é", "not known"),
+        (None, "\udcff", "not known"),
+        ("Bearer \ud800", None, "not known"),
     ],
 )
 def test_any_other_credential_is_refused_with_advice(

@@ -237,9 +237,11 @@ def test_a_timestamp_may_have_any_fraction_of_a_second(timestamp: str) -> None:
         (timedelta(minutes=60), Age.LATE),
         (timedelta(minutes=60, microseconds=1), Age.EXPIRED),
         (timedelta(days=3000), Age.EXPIRED),
+        (timedelta(minutes=-10), Age.LATE),
+        (timedelta(minutes=-10, microseconds=-1), Age.EXPIRED),
         (timedelta(minutes=-2), Age.ON_TIME),
         (timedelta(minutes=-2, microseconds=-1), Age.LATE),
-        (timedelta(days=-3000), Age.LATE),
+        (timedelta(days=-3000), Age.EXPIRED),
     ],
 )
 def test_an_event_is_late_after_15_minutes_and_expired_after_60(age: timedelta, expected: Age) -> None:

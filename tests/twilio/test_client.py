@@ -4,7 +4,7 @@ import json
 import socket
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -430,9 +430,9 @@ async def test_an_answer_that_breaks_off_or_is_none_is_lost(
         (b"{", {}),
         (b'{"sid": 1}', {}),
         (b"[]", {}),
-        (b"x" * 10_000_000, {}),
+        (ROOM_JSON.ljust(10_000_000), {}),
         (gzip.compress(ROOM_JSON)[:-9], {"Content_Encoding": "gzip"}),
-        (gzip.compress(bytes(BODY_LIMIT + 1)), {"Content_Encoding": "gzip"}),
+        (gzip.compress(ROOM_JSON.ljust(BODY_LIMIT + 1), 1), {"Content_Encoding": "gzip"}),
         (ROOM_JSON, {"Content_Encoding": "gzip"}),
         (ROOM_JSON, {"Content_Encoding": "br"}),
     ],
@@ -449,9 +449,29 @@ async def test_a_body_of_no_use(
         assert isinstance(await failure(call, client(session, url)), expected)
 
 
-async def test_a_packed_answer_is_read(session: aiohttp.ClientSession) -> None:
-    async with served(answering(gzip.compress(ROOM_JSON), Content_Encoding="gzip")) as url:
-        assert (await fetch(client(session, url), LONG_S)).sid == SID
+@pytest.mark.parametrize("size", [0, BODY_LIMIT])
+async def test_an_answer_within_the_limit_is_read_packed_or_not(session: aiohttp.ClientSession, size: int) -> None:
+    body = ROOM_JSON.ljust(size)
+    for handler in (answering(body), answering(gzip.compress(body, 1), Content_Encoding="gzip")):
+        async with served(handler) as url:
+            assert (await fetch(client(session, url), LONG_S)).sid == SID
+
+
+async def test_an_endless_answer_is_not_read_to_its_end(session: aiohttp.ClientSession) -> None:
+    left = asyncio.Event()
+
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b" " * 65536)
+                await writer.drain()
+        left.set()
+
+    async with accepting(connection) as url, asyncio.timeout(LONG_S):
+        assert isinstance(await failure(fetch, client(session, url)), UpstreamUnavailable)
+        await left.wait()
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content_Encoding": "gzip"}])

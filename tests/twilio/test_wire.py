@@ -216,8 +216,8 @@ def test_an_early_year_has_four_digits() -> None:
 @pytest.mark.parametrize(
     "new",
     [
-        NewRoom(recording_rules=(RecordingRule(type=RuleType.INCLUDE, track="\ud800"),)),
         NewRoom(transcriptions_configuration=TranscriptionsConfiguration(hints=("\ud800",))),
+        NewRoom(transcriptions_configuration=TranscriptionsConfiguration(language_code="\ud800")),
     ],
 )
 def test_half_a_character_is_refused(new: NewRoom) -> None:

@@ -14,7 +14,8 @@ if kind_of(seen) == 'string' then
   end
 end
 
--- The record may have been deleted: then the last entries tell, of the room if its stream is there, else of the account.
+-- The record may have been deleted: then the last entries of the room tell. Its stream may have been deleted too; one that
+-- began only just now proves nothing, so the account's log is asked as well.
 local room_last = last_of(room_log)
 local function logged_before(stream, count)
   for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', count)) do
@@ -24,18 +25,26 @@ local function logged_before(stream, count)
     end
   end
 end
-local before
+local is_young = true
 if room_last and room_last > 0 then
-  before = logged_before(room_log, to.look_back)
-elseif kind_of(log) == 'stream' then
-  before = logged_before(log, to.look_back_in_log)
+  local before = logged_before(room_log, to.look_back)
+  if before then
+    return before
+  end
+  local first = redis.call('XRANGE', room_log, '-', '+', 'COUNT', 1)[1]
+  local began_at = first and moment_of(first[2][4])
+  is_young = not began_at or began_at > now_ms - to.young_ms
 end
-if before then
-  return before
+if is_young and kind_of(log) == 'stream' then
+  local before = logged_before(log, to.look_back_in_log)
+  if before then
+    return before
+  end
 end
 
 local head = ask_head(log, meta, to.new_epoch, room_last)
 local is_ended = kind_of(tombstone) == 'hash' and redis.call('HEXISTS', tombstone, 'status') == 1
+local is_thought_missing = kind_of(cache) == 'string' and redis.call('GETRANGE', cache, 0, 8) == '0 0 null'
 local is_named = name and kind_of(name) == 'string' and redis.call('GET', name) == to.sid
 
 -- Write. Nothing below can fail: every key is of its kind or made so, and n is above the last id of both streams.
@@ -49,7 +58,7 @@ end
 local n = digits(head.n + 1)
 local entry = { 'e', head.epoch, 't', digits(now_ms), 'd', to.dedupe, 'j', event }
 redis.call('XADD', log, 'MAXLEN', '~', to.log_length, n .. '-0', unpack(entry))
-redis.call('HSET', meta, 'n', n)
+redis.call('HSET', meta, 'n', n, 'last', to.dedupe, 'tag', to.tag)
 redis.call('XADD', room_log, 'MAXLEN', '~', to.room_length, n .. '-0', unpack(entry))
 redis.call('EXPIRE', room_log, to.room_s)
 redis.call('SET', seen, head.epoch .. ' ' .. n .. ' ' .. to.tag, 'EX', to.seen_s)
@@ -72,6 +81,9 @@ elseif is_named and is_ended then
   redis.call('DEL', name)
 end
 
+if is_thought_missing then
+  redis.call('DEL', cache)
+end
 if room_value ~= '' and (to.is_value_ended or not is_ended) then
   redis.call('SET', cache, n .. (to.is_value_ended and ' 1 ' or ' 0 ') .. room_value, 'PX', to.value_ms)
 end

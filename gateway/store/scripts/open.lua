@@ -1,7 +1,7 @@
 -- Where the log stands, and what it says about a place in it. Begins a new epoch when log and meta disagree.
 -- KEYS: log, log:meta
 -- ARGV: name for a new epoch · epoch to leave behind or '' · number of the place or ''
--- Answers: epoch, n, base · event at n · event at the place · whether the entries after the place are all there ·
+-- Answers: epoch, n, base · tag at n · event at the place · whether the entries after the place are all there ·
 --          when the history that is kept begins, ms
 local log, meta = KEYS[1], KEYS[2]
 local new_epoch, leave, place = ARGV[1], ARGV[2], number_of(ARGV[3])
@@ -29,8 +29,8 @@ local complete_since = now_ms
 local first = redis.call('XRANGE', log, digits(head.base + 1) .. '-0', '+', 'COUNT', 1)[1]
 if head.n == head.base or first and number_of_entry(first) == head.base + 1 then
   complete_since = head.at
-elseif first and number_of(first[2][4]) then
-  complete_since = number_of(first[2][4])
+elseif first and moment_of(first[2][4]) then
+  complete_since = moment_of(first[2][4])
 end
 
 local at_place, is_followed = false, 0
@@ -42,5 +42,5 @@ if place then
   end
 end
 return {
-  head.epoch, digits(head.n), digits(head.base), event_at(head.n), at_place, is_followed, digits(complete_since),
+  head.epoch, digits(head.n), digits(head.base), head.tag or false, at_place, is_followed, digits(math.min(complete_since, now_ms)),
 }

@@ -12,7 +12,7 @@ local low, high = tonumber(string.match(first[1], '^%d+')), last + 1
 while low < high do
   local middle = math.floor((low + high) / 2)
   local entry = redis.call('XRANGE', log, digits(middle) .. '-0', '+', 'COUNT', 1)[1]
-  local at = entry and number_of(entry[2][4])
+  local at = entry and moment_of(entry[2][4])
   if at and at < cutoff then
     low = tonumber(string.match(entry[1], '^%d+')) + 1
   else

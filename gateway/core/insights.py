@@ -1,0 +1,150 @@
+"""Insights: what Twilio sums up of rooms and participants, some minutes after their end. Never a source of live state.
+Does no I/O. https://www.twilio.com/docs/video/troubleshooting/video-log-analyzer-api
+
+Words that Video has too are the same here, though Insights writes them with underscores.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from gateway.core.checks import check_known, check_text, check_zones
+from gateway.core.errors import InvalidArgument
+from gateway.core.recordings import INT64, Codec
+from gateway.core.rooms import RoomStatus, RoomType
+from gateway.core.sids import AccountSid, ParticipantSid, RoomSid
+from gateway.core.words import OpenEnum, UnknownWord
+
+INSIGHTS_CODECS = frozenset({Codec.VP8, Codec.VP9, Codec.H264, Codec.OPUS})
+
+
+class CreatedMethod(OpenEnum):
+    SDK = "sdk"
+    AD_HOC = "ad_hoc"
+    API = "api"
+    UNKNOWN = "unknown"
+
+
+class RoomEndReason(OpenEnum):
+    ROOM_ENDED_VIA_API = "room_ended_via_api"
+    TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
+
+
+class ProcessingState(OpenEnum):
+    """Whether more is to come."""
+
+    NOT_STARTED = "not_started"
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    TIMEOUT = "timeout"
+    UNKNOWN = "unknown"
+
+
+class EdgeLocation(OpenEnum):
+    ASHBURN = "ashburn"
+    DUBLIN = "dublin"
+    FRANKFURT = "frankfurt"
+    SINGAPORE = "singapore"
+    SYDNEY = "sydney"
+    SAO_PAULO = "sao_paulo"
+    ROAMING = "roaming"
+    UMATILLA = "umatilla"
+    TOKYO = "tokyo"
+    UNKNOWN = "unknown"
+
+
+class StayStatus(OpenEnum):
+    """A participant's, in Insights' words."""
+
+    IN_PROGRESS = "in_progress"
+    CONNECTED = "connected"
+    COMPLETED = "completed"
+    DISCONNECTED = "disconnected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class InsightsLinks:
+    participants: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsightsRoom:
+    """`media_region` is a word of an open list: the documents disagree on it."""
+
+    room_sid: RoomSid
+    account_sid: AccountSid
+    room_name: str | None = None
+    room_type: RoomType | None = None
+    room_status: RoomStatus | None = None
+    create_time: datetime | None = None
+    end_time: datetime | None = None
+    created_method: CreatedMethod | None = None
+    end_reason: RoomEndReason | None = None
+    status_callback: str | None = None
+    status_callback_method: str | None = None
+    max_participants: int | None = None
+    unique_participants: int | None = None
+    unique_participant_identities: int | None = None
+    concurrent_participants: int | None = None
+    max_concurrent_participants: int | None = None
+    codecs: tuple[Codec, ...] = ()
+    media_region: str | None = None
+    edge_location: EdgeLocation | None = None
+    duration_sec: Annotated[int, INT64] | None = None
+    total_participant_duration_sec: Annotated[int, INT64] | None = None
+    total_recording_duration_sec: Annotated[int, INT64] | None = None
+    processing_state: ProcessingState | None = None
+    recording_enabled: bool | None = None
+    url: str | None = None
+    links: InsightsLinks | None = None
+    unknown_words: tuple[UnknownWord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsightsParticipant:
+    """`properties` and `publisher_info` are JSON objects that Twilio does not describe. `end_reason` is a word of a list
+    that it does not publish."""
+
+    participant_sid: ParticipantSid
+    room_sid: RoomSid
+    account_sid: AccountSid
+    participant_identity: str | None = None
+    status: StayStatus | None = None
+    join_time: datetime | None = None
+    leave_time: datetime | None = None
+    duration_sec: Annotated[int, INT64] | None = None
+    end_reason: str | None = None
+    error_code: int | None = None
+    error_code_url: str | None = None
+    codecs: tuple[Codec, ...] = ()
+    media_region: str | None = None
+    edge_location: EdgeLocation | None = None
+    properties: Mapping[str, object] | None = None
+    publisher_info: Mapping[str, object] | None = None
+    url: str | None = None
+    unknown_words: tuple[UnknownWord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsightsRoomFilter:
+    """Which rooms a list shows. Without dates Twilio shows those completed in the last 24 hours; it keeps them for 7 days."""
+
+    room_types: tuple[RoomType, ...] = ()
+    codecs: tuple[Codec, ...] = ()
+    room_name: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for room_type in self.room_types:
+            check_known(room_type, "roomType", "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
+        if not INSIGHTS_CODECS.issuperset(self.codecs):
+            raise InvalidArgument("codecs holds one that Insights does not know; give VP8, VP9, H264 or OPUS")
+        if len(set(self.room_types)) < len(self.room_types) or len(set(self.codecs)) < len(self.codecs):
+            raise InvalidArgument("roomType or codecs holds a word twice; leave one out")
+        if self.room_name is not None:
+            check_text(self.room_name, "roomName", give="a room's name, or leave it out")
+        check_zones(createdAfter=self.created_after, createdBefore=self.created_before)

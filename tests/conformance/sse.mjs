@@ -1,0 +1,23 @@
+// https://www.npmjs.com/package/graphql-sse. Arguments: the URL. Environment: API_KEY. Prints what it saw as JSON.
+import { createClient } from "graphql-sse";
+import { lifecycle } from "./lifecycle.mjs";
+
+const client = createClient({
+  url: process.argv[2],
+  headers: { "x-api-key": process.env.API_KEY },
+  retryAttempts: 0,
+});
+
+async function* subscribe(query, variables) {
+  for await (const { data, errors } of client.iterate({ query, variables })) {
+    if (errors) throw new Error(JSON.stringify(errors));
+    yield data;
+  }
+}
+
+async function execute(query, variables) {
+  for await (const data of subscribe(query, variables)) return data;
+}
+
+console.log(JSON.stringify(await lifecycle({ execute, subscribe })));
+client.dispose();

@@ -1,0 +1,13 @@
+"""GraphQL over HTTP, judged by npm's graphql-http."""
+
+import pytest
+
+from tests.conformance.conftest import Node
+
+pytestmark = pytest.mark.node
+
+
+async def test_every_audit_of_graphql_over_http_is_ok(node: Node) -> None:
+    results = await node("audits.mjs", "graphql")
+    assert len(results) == 61
+    assert [result for result in results if result["status"] != "ok"] == []

@@ -1,0 +1,65 @@
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import InvalidArgument
+from gateway.core.insights import (
+    INSIGHTS_CODECS,
+    CreatedMethod,
+    EdgeLocation,
+    InsightsRoomFilter,
+    ProcessingState,
+    RoomEndReason,
+    StayStatus,
+)
+from gateway.core.recordings import Codec
+from gateway.core.rooms import RoomType
+from gateway.core.words import OpenEnum
+
+SCHEMAS = json.loads((Path(__file__).parents[1] / "samples" / "insights_v1.video.json").read_text())["components"][
+    "schemas"
+]
+
+
+@pytest.mark.parametrize(
+    ("enum", "schema"),
+    [
+        (CreatedMethod, "video_room_summary_enum_created_method"),
+        (RoomEndReason, "video_room_summary_enum_end_reason"),
+        (ProcessingState, "video_room_summary_enum_processing_state"),
+        (EdgeLocation, "video_room_summary_enum_edge_location"),
+        (StayStatus, "video_participant_summary_enum_room_status"),
+    ],
+    ids=lambda each: each.__name__ if isinstance(each, type) else "",
+)
+def test_every_word_of_the_document_is_known_and_later_ones_are_not(enum: type[OpenEnum], schema: str) -> None:
+    assert {word.value for word in enum} == {*SCHEMAS[schema]["enum"], "unknown"}
+    assert enum("brand-new").name == "UNKNOWN"
+
+
+def test_the_types_and_codecs_that_can_be_asked_for_are_the_documents() -> None:
+    assert {Codec(word) for word in SCHEMAS["video_room_summary_enum_codec"]["enum"]} == INSIGHTS_CODECS
+    assert {RoomType(word) for word in SCHEMAS["video_room_summary_enum_room_type"]["enum"]} == set(RoomType) - {
+        RoomType.UNKNOWN
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"room_types": (RoomType.GO, RoomType.UNKNOWN)}, "roomType cannot be UNKNOWN; give GROUP"),
+        ({"room_types": (RoomType.GO, RoomType.GO)}, "a word twice"),
+        ({"codecs": (Codec.PCMU,)}, "codecs holds one that Insights does not know"),
+        ({"codecs": (Codec.UNKNOWN,)}, "codecs holds one"),
+        ({"codecs": (Codec.VP8, Codec.VP8)}, "a word twice"),
+        ({"room_name": ""}, "roomName is empty"),
+        ({"created_after": datetime(2026, 1, 1)}, "createdAfter has no time zone"),  # noqa: DTZ001
+        ({"created_before": datetime(2026, 1, 1)}, "createdBefore has no time zone"),  # noqa: DTZ001
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        InsightsRoomFilter(**parameters)

@@ -1,0 +1,74 @@
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import InvalidArgument
+from gateway.core.participants import SubscribeRule
+from gateway.core.recordings import RecordedKind, RecordingRule
+from gateway.core.rules import NewRule, RuleEffect, RuleType, TrackKind, TrackPriority, check_rules
+
+MAKERS: list[Any] = [RecordingRule, SubscribeRule]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(
+    ("filters", "complaint"),
+    [
+        ({}, "rule has no filter; give all, kind, publisher or track"),
+        ({"all": False}, "all: false"),
+        ({"all": False, "track": "cam"}, "all: false"),
+        ({"all": True, "track": "cam"}, "all stands alone"),
+        ({"all": True, "publisher": "Zoë"}, "all stands alone"),
+        ({"all": True, "kind": TrackKind.AUDIO}, "all stands alone"),
+        ({"kind": TrackKind.UNKNOWN}, "kind of a .* cannot be UNKNOWN"),
+        ({"publisher": ""}, "publisher of a .* is empty"),
+        ({"publisher": "x" * 129}, "129 characters"),
+        ({"track": "a\nb"}, "track of a .* holds a control character"),
+    ],
+)
+def test_a_rule_that_twilio_refuses_is_refused_with_advice(make: Any, filters: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        make(type=RuleType.INCLUDE, **filters)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("count", [0, 21])
+def test_no_rule_and_too_many_are_refused(make: Any, count: int) -> None:
+    rules = tuple(make(type=RuleType.INCLUDE, track=f"t{n}") for n in range(count))
+
+    with pytest.raises(InvalidArgument, match=f"rules has {count} rules; give 1 to 20"):
+        check_rules(rules, "rules")
+
+
+def rules(*wanted: tuple[RuleType, dict[str, Any]]) -> list[NewRule]:
+    return [RecordingRule(type=word, **filters) for word, filters in wanted]
+
+
+IN, OUT = RuleType.INCLUDE, RuleType.EXCLUDE
+
+
+@pytest.mark.parametrize(
+    ("wanted", "complaint"),
+    [
+        ([(IN, {"all": True}), (IN, {"all": True})], "the same rule twice"),
+        ([(IN, {"track": "cam"}), (OUT, {"kind": RecordedKind.AUDIO}), (IN, {"track": "cam"})], "the same rule twice"),
+        ([(IN, {"all": True}), (OUT, {"all": True})], "both includes and excludes the same tracks"),
+        ([(OUT, {"publisher": "Zoë"}), (IN, {"publisher": "Zoë"})], "both includes and excludes"),
+    ],
+)
+def test_rules_that_contradict_or_repeat_each_other_are_refused(wanted: Any, complaint: str) -> None:
+    with pytest.raises(InvalidArgument, match=complaint):
+        check_rules(rules(*wanted))
+
+
+def test_an_exception_to_a_rule_is_no_contradiction() -> None:
+    check_rules(rules((IN, {"all": True}), (OUT, {"kind": RecordedKind.VIDEO}), (IN, {"track": "cam"})))
+
+
+@pytest.mark.parametrize("enum", [RuleEffect, TrackKind, TrackPriority])
+def test_a_word_added_later_is_unknown(enum: type[RuleEffect | TrackKind | TrackPriority]) -> None:
+    assert enum("hologram").name == "UNKNOWN"
+
+
+def test_twilio_may_tell_every_type_of_rule_that_may_be_asked_for() -> None:
+    assert {word.value for word in RuleEffect} == {word.value for word in RuleType} | {"unknown"}

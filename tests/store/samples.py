@@ -1,0 +1,77 @@
+"""Events and rooms for the tests of the store."""
+
+from datetime import UTC, datetime
+
+from gateway.core.events import EventSource, RoomEvent, RoomEventType
+from gateway.core.rooms import AccountSid, Room, RoomLinks, RoomSid, RoomStatus, RoomType, VideoCodec
+
+ACCOUNT = AccountSid("AC" + "0" * 32)
+AT = datetime(2026, 11, 20, 9, 18, 4, 195000, tzinfo=UTC)
+END = datetime(2026, 11, 20, 9, 48, 4, tzinfo=UTC)
+
+
+def sid(number: int) -> RoomSid:
+    return RoomSid(f"RM{number:032x}")
+
+
+ROOM = sid(1)
+
+
+def joined(number: int = 0, room_sid: RoomSid = ROOM) -> RoomEvent:
+    return RoomEvent(
+        type=RoomEventType.PARTICIPANT_CONNECTED,
+        account_sid=ACCOUNT,
+        room_sid=room_sid,
+        at=AT,
+        room_name="standup",
+        sequence_number=number,
+        participant_identity="alice",
+    )
+
+
+def created(room_sid: RoomSid = ROOM, *, late: bool = False) -> RoomEvent:
+    return RoomEvent(
+        type=RoomEventType.ROOM_CREATED, account_sid=ACCOUNT, room_sid=room_sid, at=AT, room_name="standup", late=late
+    )
+
+
+def ended(room_sid: RoomSid = ROOM, *, duration: int = 1800) -> RoomEvent:
+    return RoomEvent(
+        type=RoomEventType.ROOM_ENDED,
+        account_sid=ACCOUNT,
+        room_sid=room_sid,
+        at=END,
+        room_name="standup",
+        room_status=RoomStatus.COMPLETED,
+        room_duration=duration,
+    )
+
+
+def room(status: RoomStatus = RoomStatus.IN_PROGRESS, room_sid: RoomSid = ROOM) -> Room:
+    return Room(
+        sid=room_sid,
+        account_sid=ACCOUNT,
+        status=status,
+        type=RoomType.GROUP,
+        unique_name="standup",
+        date_created=AT,
+        end_time=None if status is RoomStatus.IN_PROGRESS else END,
+        max_participants=50,
+        max_participant_duration=14400,
+        empty_room_timeout=5,
+        unused_room_timeout=5,
+        video_codecs=(VideoCodec.VP8, VideoCodec.H264),
+        links=RoomLinks(participants="https://video.twilio.com/v1/Rooms/RM/Participants"),
+    )
+
+
+def changed(status: RoomStatus = RoomStatus.IN_PROGRESS, room_sid: RoomSid = ROOM) -> RoomEvent:
+    return RoomEvent(
+        type=RoomEventType.ROOM_CHANGED,
+        account_sid=ACCOUNT,
+        room_sid=room_sid,
+        at=AT,
+        source=EventSource.MUTATION,
+        room_name="standup",
+        room=room(status, room_sid),
+    )

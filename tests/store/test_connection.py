@@ -1,0 +1,98 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.core.errors import FailedPrecondition, InvalidArgument, UpstreamUnavailable
+from gateway.store.connection import Connections, Script
+
+TRIM = Script("head.lua", "trim.lua")
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[str]:
+    """Accepts connections and never says a word."""
+    gone = asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gone.wait()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        gone.set()
+        server.close()
+        await server.wait_closed()
+
+
+async def test_an_unknown_scheme_is_refused_with_a_sentence() -> None:
+    with pytest.raises(InvalidArgument, match="redis://, rediss:// or unix://"):
+        Connections("http://127.0.0.1")
+
+
+async def test_a_script_is_given_again_to_a_server_that_forgot_it(connections: Connections) -> None:
+    await connections.run(TRIM, ["log"], [1])
+    await connections.commands.script_flush()
+
+    assert await connections.run(TRIM, ["log"], [1]) == 0
+
+
+async def test_a_redis_that_is_away_is_unavailable_by_its_code() -> None:
+    connections = Connections("redis://127.0.0.1:1")
+
+    with pytest.raises(UpstreamUnavailable, match="Redis gave no answer"):
+        await connections.ask(connections.commands.ping())
+
+
+async def test_a_redis_that_hangs_is_given_up_in_time() -> None:
+    async with silent_server() as url:
+        connections = Connections(url)
+        with pytest.raises(UpstreamUnavailable):
+            # The limit here is the fact: it is what a callback can wait for.
+            async with asyncio.timeout(1.2):
+                await connections.run(TRIM, ["log"], [1])
+        await connections.aclose()
+
+
+async def test_more_callers_than_connections_wait_for_their_turn(connections: Connections) -> None:
+    answers = await asyncio.gather(*(connections.ask(connections.commands.incr("n")) for _ in range(300)))
+
+    assert sorted(answers) == list(range(1, 301))
+
+
+async def test_a_connection_lost_while_it_lay_idle_costs_no_error(redis_url: str, connections: Connections) -> None:
+    others = Connections(redis_url)
+    await others.ask(others.commands.client_setname("idle"))
+    for client in await connections.commands.client_list():
+        if client["name"] == "idle":
+            await connections.commands.client_kill_filter(_id=client["id"])
+
+    assert await others.ask(others.commands.ping())
+    await others.aclose()
+
+
+async def test_a_refusal_shows_no_key(connections: Connections) -> None:
+    await connections.commands.set("secret-key", "text")
+
+    with pytest.raises(UpstreamUnavailable, match=r"^Redis refused a command$"):
+        await connections.ask(connections.commands.xrange("secret-key"))
+
+
+async def test_an_abandoned_command_gives_its_answer_to_nobody_else(connections: Connections) -> None:
+    with pytest.raises(UpstreamUnavailable):
+        await connections.ask(connections.commands.blpop(["empty"], timeout=1), within_s=0.01)
+
+    assert await connections.ask(connections.commands.echo("mine")) == b"mine"
+
+
+async def test_a_server_that_evicts_keys_is_refused(connections: Connections) -> None:
+    await connections.check_policy()
+    await connections.commands.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(FailedPrecondition, match="set it to noeviction"):
+            await connections.check_policy()
+    finally:
+        await connections.commands.config_set("maxmemory-policy", "noeviction")

@@ -1,0 +1,393 @@
+"""Whatever a person does to the keys: no callback is refused or logged twice, and no cursor hides that something is lost."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.core.cursors import Place
+from gateway.core.events import ResyncReason
+from gateway.core.rooms import RoomSid
+from gateway.store.connection import Connections
+from gateway.store.eventlog import EventLog, Head
+from gateway.store.keys import Keys, dedupe_hash
+from tests.store.samples import ACCOUNT, ROOM, created, ended, joined, sid
+
+KEYS: Final = Keys(ACCOUNT)
+OTHER_ROOM: Final = sid(2)
+REPEATED: Final = "callback 4"
+SEEN: Final = KEYS.seen(dedupe_hash(REPEATED))
+FUTURE: Final = int((time.time() + 3600) * 1_000_000)
+HOLDS: Final = None
+EPOCH, TRIMMED, ROLLED_BACK = ResyncReason.EPOCH, ResyncReason.TRIMMED, ResyncReason.ROLLED_BACK
+
+Dumps = dict[bytes, bytes]
+
+
+@dataclass
+class Scene:
+    """Five callbacks and a room's end, with what was dumped after the first two ("yesterday")."""
+
+    redis: Redis
+    yesterday: Dumps
+    places: list[Place]
+
+    async def restore(self, *keys: str) -> None:
+        for key in keys:
+            await self.redis.restore(key, 0, self.yesterday[key.encode()], replace=True)
+
+    async def restore_all(self) -> None:
+        await self.redis.flushall()
+        await self.restore(*(key.decode() for key in self.yesterday))
+
+
+async def dump_all(redis: Redis) -> Dumps:
+    return {key: await redis.dump(key) async for key in redis.scan_iter()}
+
+
+@pytest.fixture
+async def log(connections: Connections) -> EventLog:
+    return EventLog(connections, ACCOUNT)
+
+
+@pytest.fixture
+async def scene(log: EventLog, connections: Connections) -> Scene:
+    beginning = (await log.open()).place
+    places = [beginning]
+    yesterday: Dumps = {}
+    for number, event in enumerate(
+        [created(), joined(1), joined(2, OTHER_ROOM), joined(3), joined(4), ended(OTHER_ROOM)]
+    ):
+        if number == 2:
+            yesterday = await dump_all(connections.commands)
+        places.append((await log.append(event, f"callback {number}")).place)
+    return Scene(connections.commands, yesterday, places)
+
+
+Damage = Callable[[Scene], Awaitable[object]]
+
+
+def deleted(*keys: str) -> Damage:
+    return lambda scene: scene.redis.delete(*keys)
+
+
+def of_a_wrong_kind(key: str) -> Damage:
+    async def damage(scene: Scene) -> None:
+        await scene.redis.delete(key)
+        await (scene.redis.lpush(key, "junk") if key == SEEN else scene.redis.set(key, "junk"))
+
+    return damage
+
+
+def added_by_hand(key: str, entry_id: str) -> Damage:
+    return lambda scene: scene.redis.xadd(key, {"x": "y"}, id=entry_id)
+
+
+def meta_with(**fields: str) -> Damage:
+    return lambda scene: scene.redis.hset(KEYS.meta, mapping=fields)
+
+
+def meta_moved(by: int) -> Damage:
+    return lambda scene: scene.redis.hincrby(KEYS.meta, "n", by)
+
+
+async def removed(scene: Scene, index: int) -> None:
+    await scene.redis.xdel(KEYS.log, f"{scene.places[index].n}-0")
+
+
+# What was done · what the place after the second callback says then · what the last place says.
+DAMAGES: Final[dict[str, tuple[Damage, ResyncReason | None, ResyncReason | None]]] = {
+    "nothing": (deleted("none"), HOLDS, HOLDS),
+    "log deleted": (deleted(KEYS.log), EPOCH, EPOCH),
+    "meta deleted": (deleted(KEYS.meta), EPOCH, EPOCH),
+    "log and meta deleted, the rooms' streams survive": (deleted(KEYS.log, KEYS.meta), EPOCH, EPOCH),
+    "a room's stream deleted": (deleted(KEYS.room_log(ROOM)), HOLDS, HOLDS),
+    "versions deleted": (deleted(KEYS.versions(ROOM)), HOLDS, HOLDS),
+    "end deleted": (deleted(KEYS.end(OTHER_ROOM)), HOLDS, HOLDS),
+    "seen deleted": (deleted(SEEN), HOLDS, HOLDS),
+    "seen and the room's stream deleted": (deleted(SEEN, KEYS.room_log(ROOM)), HOLDS, HOLDS),
+    "seen, meta and the room's stream deleted": (deleted(SEEN, KEYS.meta, KEYS.room_log(ROOM)), EPOCH, EPOCH),
+    "seen, log and meta deleted": (deleted(SEEN, KEYS.log, KEYS.meta), EPOCH, EPOCH),
+    "name deleted": (deleted(KEYS.name("standup")), HOLDS, HOLDS),
+    "all deleted": (lambda scene: scene.redis.flushall(), EPOCH, EPOCH),
+    "scripts forgotten": (lambda scene: scene.redis.script_flush(), HOLDS, HOLDS),
+    "meta of yesterday": (lambda scene: scene.restore(KEYS.meta), EPOCH, EPOCH),
+    "log of yesterday": (lambda scene: scene.restore(KEYS.log), EPOCH, EPOCH),
+    "log and meta of yesterday": (lambda scene: scene.restore(KEYS.log, KEYS.meta), HOLDS, ROLLED_BACK),
+    "everything of yesterday": (Scene.restore_all, HOLDS, ROLLED_BACK),
+    "a room's stream of yesterday": (lambda scene: scene.restore(KEYS.room_log(ROOM)), HOLDS, HOLDS),
+    "log a string": (of_a_wrong_kind(KEYS.log), EPOCH, EPOCH),
+    "meta a string": (of_a_wrong_kind(KEYS.meta), EPOCH, EPOCH),
+    "a room's stream a string": (of_a_wrong_kind(KEYS.room_log(ROOM)), HOLDS, HOLDS),
+    "versions a string": (of_a_wrong_kind(KEYS.versions(ROOM)), HOLDS, HOLDS),
+    "end a string": (of_a_wrong_kind(KEYS.end(ROOM)), HOLDS, HOLDS),
+    "seen a list": (of_a_wrong_kind(SEEN), HOLDS, HOLDS),
+    "seen junk": (lambda scene: scene.redis.set(SEEN, "junk"), HOLDS, HOLDS),
+    "name a list": (lambda scene: scene.redis.lpush(KEYS.name("other"), "junk"), HOLDS, HOLDS),
+    "meta with another epoch": (meta_with(epoch="0" * 16), EPOCH, EPOCH),
+    "meta with junk for an epoch": (meta_with(epoch="junk"), EPOCH, EPOCH),
+    "meta with junk for n": (meta_with(n="junk"), EPOCH, EPOCH),
+    "meta with an endless n": (meta_with(n="9" * 30), EPOCH, EPOCH),
+    "meta with a broken n": (meta_with(n="1.5e300"), EPOCH, EPOCH),
+    "meta with a base beyond n": (meta_with(base=str(FUTURE)), EPOCH, EPOCH),
+    "meta without n": (lambda scene: scene.redis.hdel(KEYS.meta, "n"), EPOCH, EPOCH),
+    "meta behind the log": (meta_moved(-1), EPOCH, EPOCH),
+    "meta ahead of the log": (meta_moved(1), EPOCH, EPOCH),
+    "log trimmed": (lambda scene: scene.redis.xtrim(KEYS.log, maxlen=1, approximate=False), TRIMMED, HOLDS),
+    "log emptied": (lambda scene: scene.redis.xtrim(KEYS.log, maxlen=0, approximate=False), TRIMMED, HOLDS),
+    "an entry deleted": (lambda scene: removed(scene, 4), TRIMMED, HOLDS),
+    "an entry put before its time, as by a clock that went back": (
+        added_by_hand(KEYS.log, f"{FUTURE}-0"),
+        EPOCH,
+        EPOCH,
+    ),
+    "an entry with the last id there is": (added_by_hand(KEYS.log, f"{2**64 - 1}-{2**64 - 1}"), EPOCH, EPOCH),
+    "an entry put behind the last": (added_by_hand(KEYS.log, "*"), HOLDS, HOLDS),
+    "a room's entry put behind the last": (added_by_hand(KEYS.room_log(ROOM), "*"), HOLDS, HOLDS),
+    "a consumer group": (lambda scene: scene.redis.xgroup_create(KEYS.log, "group"), HOLDS, HOLDS),
+    "an id set ahead": (lambda scene: scene.redis.execute_command("XSETID", KEYS.log, f"{FUTURE}-0"), EPOCH, EPOCH),
+}
+# A room's stream is looked at when something is logged there, so places hold until then.
+LATER_NOTICED: Final[dict[str, Damage]] = {
+    "a room's entry put before its time": added_by_hand(KEYS.room_log(ROOM), f"{FUTURE}-0"),
+    "log and meta of yesterday": lambda scene: scene.restore(KEYS.log, KEYS.meta),
+}
+
+
+def reason_of(answer: Head | ResyncReason) -> ResyncReason | None:
+    return None if isinstance(answer, Head) else answer
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+async def test_a_cursor_from_before_the_damage_says_what_it_is_worth(log: EventLog, scene: Scene, name: str) -> None:
+    damage, early, last = DAMAGES[name]
+
+    await damage(scene)
+
+    assert reason_of(await log.check(scene.places[2])) is early
+    assert reason_of(await log.check(scene.places[-1])) is last
+
+
+@pytest.mark.parametrize("repeated_first", [True, False], ids=["repeated first", "new first"])
+@pytest.mark.parametrize(
+    "name", [*DAMAGES, "a room's entry put before its time", "a room's entry with the last id there is"]
+)
+async def test_after_any_damage_callbacks_are_taken_and_none_is_logged_twice(
+    log: EventLog, scene: Scene, name: str, repeated_first: bool
+) -> None:
+    by_hand = {
+        "a room's entry put before its time": added_by_hand(KEYS.room_log(ROOM), f"{FUTURE}-0"),
+        "a room's entry with the last id there is": added_by_hand(KEYS.room_log(ROOM), f"{2**64 - 1}-{2**64 - 1}"),
+    }
+    damage = DAMAGES[name][0] if name in DAMAGES else by_hand[name]
+    await damage(scene)
+
+    new_event, new = joined(5), []
+    if repeated_first:
+        await log.append(joined(4), REPEATED)
+    new.append(await log.append(new_event, "callback new"))
+    if not repeated_first:
+        await log.append(joined(4), REPEATED)
+    new.append(await log.append(joined(6, OTHER_ROOM), "callback new too"))
+    again = await log.append(new_event, "callback new")
+
+    assert [appended.is_new for appended in (*new, again)] == [True, True, False]
+    assert again.place == new[0].place
+    logged = await log.read(0, 100)
+    numbers = [entry.event.sequence_number for entry in logged if entry.event.sequence_number is not None]
+    assert len(numbers) == len(set(numbers))
+    assert numbers[-1] == 6
+    assert [entry.place.n for entry in logged] == sorted({entry.place.n for entry in logged})
+    assert {appended.place for appended in new} <= {entry.place for entry in logged}
+    # Nothing is wrong any more: the second one follows in the first one's epoch.
+    assert new[0].place.epoch == new[1].place.epoch
+    if name != "everything of yesterday":
+        assert new[0].place.n > scene.places[-1].n
+    assert isinstance(await log.check(new[0].place), Head)
+
+
+@pytest.mark.parametrize("name", LATER_NOTICED)
+async def test_a_room_whose_stream_is_ahead_begins_a_new_epoch_when_it_is_written(
+    log: EventLog, scene: Scene, name: str
+) -> None:
+    await LATER_NOTICED[name](scene)
+
+    await log.append(joined(5), "callback new")
+
+    for place in scene.places:
+        assert await log.check(place) is EPOCH
+
+
+async def test_after_a_rollback_numbers_given_out_again_are_told_apart(log: EventLog, scene: Scene) -> None:
+    await scene.restore_all()
+    for number in range(10, 16):
+        await log.append(joined(number), f"other {number}")
+
+    for place in scene.places[3:]:
+        assert await log.check(place) is ResyncReason.DIVERGED
+    for place in scene.places[:3]:
+        assert isinstance(await log.check(place), Head)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_run_of_damages_loses_or_doubles_a_callback_unannounced(
+    log: EventLog, connections: Connections, seed: int
+) -> None:
+    await Run(log, connections.commands, random.Random(seed)).go(steps=120)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 104))
+async def test_no_long_run_of_damages_loses_or_doubles_a_callback_unannounced(
+    log: EventLog, connections: Connections, seed: int
+) -> None:
+    await Run(log, connections.commands, random.Random(seed)).go(steps=3_000)
+
+
+@dataclass
+class Known:
+    """What the model knows of the log: each callback's number with its place, in the order of the log, and which
+    callbacks lost their record, or lost it in their room's stream. Who lost both may be logged again."""
+
+    history: list[tuple[int, Place]] = field(default_factory=list)
+    no_record: set[int] = field(default_factory=set)
+    no_room: set[int] = field(default_factory=set)
+
+    def copy(self) -> "Known":
+        return Known(list(self.history), set(self.no_record), set(self.no_room))
+
+
+@dataclass
+class Run:
+    """A random run of callbacks, repetitions and damages, checked after each step against what is known."""
+
+    log: EventLog
+    redis: Redis
+    random: random.Random
+    known: Known = field(default_factory=Known)
+    snapshots: list[tuple[Dumps, Known]] = field(default_factory=list)
+    void: list[Place] = field(default_factory=list)
+    count: int = 0
+
+    async def go(self, steps: int) -> None:
+        damages = [
+            self.lose_keys, self.lose_keys, self.lose_everything, self.break_meta, self.restore_one, self.restore_all,
+            self.add_by_hand, self.trim, self.delete_entry, self.forget_scripts,
+        ]  # fmt: skip
+        for _ in range(steps):
+            choice = self.random.random()
+            if choice < 0.55:
+                await self.append_new()
+            elif choice < 0.75:
+                await self.repeat()
+            elif choice < 0.8:
+                self.snapshots = [*self.snapshots[-2:], (await dump_all(self.redis), self.known.copy())]
+            else:
+                await self.random.choice(damages)()
+            # As the tail does at every heartbeat: a log that does not fit together is begun anew before the next damage.
+            await self.log.open()
+            await self.check()
+
+    @staticmethod
+    def room_of(number: int) -> RoomSid:
+        return sid(number % 4)
+
+    async def append_new(self) -> None:
+        self.count += 1
+        appended = await self.log.append(joined(self.count, self.room_of(self.count)), f"callback {self.count}")
+        assert appended.is_new
+        self.known.history.append((self.count, appended.place))
+
+    async def repeat(self) -> None:
+        recent = self.known.history[-12:]
+        if not recent:
+            return
+        number, _ = self.random.choice(recent)
+        appended = await self.log.append(joined(number, self.room_of(number)), f"callback {number}")
+        if appended.is_new:
+            assert number in self.known.no_record
+            assert number in self.known.no_room
+            self.known.no_record.discard(number)
+            self.known.no_room.discard(number)
+            self.known.history.append((number, appended.place))
+        else:
+            assert appended.place in {place for logged, place in self.known.history if logged == number}
+
+    async def check(self) -> None:
+        """A place that holds has everything after it, and nothing else; one that was rolled back never holds again."""
+        history = self.known.history
+        for index in {0, len(history) - 1, *(self.random.randrange(len(history)) for _ in range(3))} if history else ():
+            place = history[index][1]
+            if isinstance(await self.log.check(place), Head):
+                after = [entry.event.sequence_number for entry in await self.log.read(place.n, 10_000)]
+                assert after == [number for number, _ in history[index + 1 :]]
+        for place in self.void[-3:]:
+            if place not in {place for _, place in history}:
+                assert not isinstance(await self.log.check(place), Head)
+
+    def forget(self, key: str) -> None:
+        for number, _ in self.known.history:
+            if key == KEYS.seen(dedupe_hash(f"callback {number}")):
+                self.known.no_record.add(number)
+            if key == KEYS.room_log(self.room_of(number)):
+                self.known.no_room.add(number)
+
+    async def lose_keys(self) -> None:
+        keys = [key.decode() async for key in self.redis.scan_iter()]
+        for key in self.random.sample(sorted(keys), min(len(keys), self.random.randint(1, 3))):
+            await self.redis.delete(key)
+            if self.random.random() < 0.5:
+                await self.redis.setbit(key, 9, 1)
+            self.forget(key)
+
+    async def lose_everything(self) -> None:
+        await self.redis.flushall()
+        for number, _ in self.known.history:
+            self.known.no_record.add(number)
+            self.known.no_room.add(number)
+
+    async def break_meta(self) -> None:
+        name = self.random.choice(["epoch", "n", "base", "at"])
+        await self.redis.hset(
+            KEYS.meta, name, self.random.choice(["", "junk", "-1", "0", "1e17", "7" * 25, str(FUTURE)])
+        )
+
+    async def restore_one(self) -> None:
+        """A log or its meta of an earlier time. Streams of rooms are left out: theirs is another model."""
+        if self.snapshots:
+            dumps, _ = self.random.choice(self.snapshots)
+            key = self.random.choice([KEYS.log, KEYS.meta]).encode()
+            if key in dumps:
+                await self.redis.restore(key, 0, dumps[key], replace=True)
+
+    async def restore_all(self) -> None:
+        """What a failover to a lagging replica does: answered callbacks are gone, and so are their numbers."""
+        if self.snapshots:
+            dumps, known = self.random.choice(self.snapshots)
+            await self.redis.flushall()
+            for key, dump in dumps.items():
+                await self.redis.restore(key, 0, dump, replace=True)
+            self.void += [place for _, place in self.known.history if place not in {kept for _, kept in known.history}]
+            self.known = known.copy()
+
+    async def add_by_hand(self) -> None:
+        key = self.random.choice([KEYS.log, *(KEYS.room_log(sid(number)) for number in range(4))])
+        if (await self.redis.type(key)) == b"stream":
+            last = (await self.redis.xinfo_stream(key))["last-generated-id"].split(b"-")[0].decode()
+            ahead = self.random.choice([f"{last}-*", f"{int(last) + 3}-0"])
+            await self.redis.xadd(key, {"x": "y"}, id=ahead)
+
+    async def trim(self) -> None:
+        if (await self.redis.type(KEYS.log)) == b"stream":
+            await self.redis.xtrim(KEYS.log, maxlen=self.random.randint(0, 20), approximate=False)
+
+    async def delete_entry(self) -> None:
+        if self.known.history and (await self.redis.type(KEYS.log)) == b"stream":
+            await self.redis.xdel(KEYS.log, f"{self.random.choice(self.known.history)[1].n}-0")
+
+    async def forget_scripts(self) -> None:
+        await self.redis.script_flush()

@@ -1,0 +1,70 @@
+"""The house rules that a machine can check."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.core.errors import Code, GatewayError
+from gateway.gql import errors as gql_errors
+from gateway.gql.schema import print_schema
+from gateway.rpc import errors as rpc_errors
+from gateway.web import errors as web_errors
+
+ROOT = Path(__file__).parent.parent
+GENERATED = ROOT / "gateway/rooms/v1"
+
+
+def modules() -> list[Path]:
+    found = (path.relative_to(ROOT / "gateway") for path in (ROOT / "gateway").rglob("*.py"))
+    return sorted(path for path in found if not (ROOT / "gateway" / path).is_relative_to(GENERATED))
+
+
+@pytest.mark.parametrize("module", [path for path in modules() if path.name != "__init__.py"], ids=str)
+def test_every_module_has_its_test_module(module: Path) -> None:
+    name = "test_main.py" if module.name == "__main__.py" else f"test_{module.name}"
+    assert (ROOT / "tests" / module.parent / name).is_file()
+
+
+def test_imports_point_down() -> None:
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(
+    "table",
+    [gql_errors.WORDS, gql_errors.STATUS, rpc_errors.STATUS, web_errors.STATUS],
+    ids=["gql", "gql http", "rpc", "web"],
+)
+def test_every_code_stands_in_every_table(table: Mapping[Code, object]) -> None:
+    assert set(table) == set(Code)
+
+
+def test_every_code_has_one_error() -> None:
+    assert sorted(error.code for error in GatewayError.__subclasses__()) == sorted(Code)
+
+
+def test_the_printed_schema_is_current() -> None:
+    assert (ROOT / "schema/schema.graphql").read_text() == print_schema(), "run `make schema`"
+
+
+def test_the_generated_protobuf_code_is_current(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "protos/generate.py", tmp_path], check=True)
+    fresh = {path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*.py*") if path.is_file()}
+    committed = {path: (ROOT / path).read_text() for path in fresh}
+    assert fresh, "the compiler made nothing"
+    assert committed == fresh, "run `make proto`"
+    assert {path.name for path in GENERATED.glob("*_pb2*.py*")} == {path.name for path in fresh}
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_no_module_is_longer_than_a_reader_can_hold(module: Path) -> None:
+    assert len((ROOT / "gateway" / module).read_text().splitlines()) <= 400
