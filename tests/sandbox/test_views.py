@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.sandbox import rooms
-from gateway.sandbox.model import Room, RoomSettings
+from gateway.sandbox.model import Departure, Room, RoomSettings
 from gateway.sandbox.views import participant_json, room_json
 from tests.sandbox.conftest import Api, moment
 
@@ -112,7 +112,7 @@ def test_the_callback_is_echoed_with_its_fragment() -> None:
 
 def test_a_participant_who_left_has_an_end_and_a_duration() -> None:
     here = room()
-    left = rooms.leave(here, here.participants[0], moment(31)).room
+    left = rooms.leave(here, here.participants[0], Departure.LEFT, moment(31)).room
 
     shown = [participant_json(each.participants[0], each, BASE) for each in (here, left)]
 
