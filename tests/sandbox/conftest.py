@@ -53,7 +53,8 @@ class Api:
     async def _send(self, method: str, path: str, **more: Any) -> Reply:
         url = path if path.startswith("http") else self.url + path
         async with self._session.request(method, url, **more) as answer:
-            return Reply(answer.status, await answer.json(), answer.headers)
+            body = await answer.json() if answer.content_type == "application/json" else None
+            return Reply(answer.status, body, answer.headers)
 
 
 @dataclass(frozen=True, slots=True)
