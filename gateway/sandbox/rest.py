@@ -52,7 +52,8 @@ class Rest:
             if refs is None:
                 continue
             if call.method not in operations:
-                raise TwilioError(20004)
+                # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
+                return Answer(405, TwilioError(20004).body(), {"Allow": ", ".join(operations)})
             return operations[call.method](self._engine, call, *refs)
         raise call.missing()
 
