@@ -29,6 +29,15 @@ class Reply:
     headers: Any
 
 
+def refused(reply: Reply) -> tuple[int, int]:
+    return reply.status, reply.body["code"]
+
+
+def sids(reply: Reply) -> list[str]:
+    assert reply.status == 200
+    return [each["sid"] for each in reply.body[reply.body["meta"]["key"]]]
+
+
 class Api:
     """Calls the sandbox as one of its accounts; `control` calls its control API."""
 
