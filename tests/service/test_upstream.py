@@ -139,3 +139,17 @@ async def test_a_silent_twilio_is_given_up_in_the_time_a_read_may_take(
     with pytest.raises(DeadlineExceeded):
         await fetch(upstream(site), sid(1))
     assert time.monotonic() - begun >= 0.03
+
+
+async def test_a_crowd_that_is_refused_asks_redis_once(site: Site) -> None:
+    room = site.make_at_twilio()
+    slow = upstream(site, read=Rate(per_s=0.1, burst=1))
+    await fetch(slow, room)
+    with pytest.raises(QuotaExceeded):
+        await fetch(slow, room)
+    before = (await site.connections.commands.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    for _ in range(20):
+        with pytest.raises(QuotaExceeded) as refused:
+            await fetch(slow, room)
+        assert 0 < (refused.value.retry_after_ms or 0) <= 10_000
+    assert (await site.connections.commands.info("commandstats"))["cmdstat_evalsha"]["calls"] == before
