@@ -16,7 +16,7 @@ from gateway.core.errors import FailedPrecondition, InvalidArgument, UpstreamUna
 
 WRITE_S: Final = 1.0
 """Twilio gives a callback 2.5 s to be answered: a dead Redis must leave time for a 503."""
-READ_S: Final = 0.5
+READ_S: Final = 1.0
 Command = tuple[str | bytes | int, ...]
 """A Redis command with its arguments."""
 
