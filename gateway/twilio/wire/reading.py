@@ -1,0 +1,119 @@
+"""Twilio's JSON read into core's dataclasses: one way for all of them. Does no I/O.
+
+What a field must be follows from its type in core. Fields that Twilio added are passed over, and null is the same as
+missing. Words that it added are read as UNKNOWN and kept in `unknown_words`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from gateway.core.errors import InvalidArgument, UpstreamUnavailable
+from gateway.core.recordings import INT64
+from gateway.core.sids import PREFIXES
+from gateway.core.transcriptions import Ttid
+from gateway.core.words import WORD_LIMIT, OpenEnum
+from gateway.twilio.faults import read_fault
+from gateway.twilio.wire.exchange import Answer
+
+T = TypeVar("T")
+Said = Mapping[str, Any]
+"""A JSON object as Twilio sent it."""
+
+# The documents let nearly every field be null, SIDs too; what has no default in core is of no use to anybody without it.
+# https://github.com/twilio/twilio-oai, spec/json/twilio_video_v1.json
+_BOUNDS: Final[Mapping[object, object]] = {
+    datetime: Annotated[datetime, msgspec.Meta(tz=True)],
+    int: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)],
+    Annotated[int, INT64]: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)],
+    Ttid: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")],
+    **{
+        kind: Annotated[str, msgspec.Meta(pattern=rf"\A{prefix}[0-9a-fA-F]{{32}}\Z")]
+        for kind, (prefix, _) in PREFIXES.items()
+    },
+}
+
+
+class _Field(NamedTuple):
+    name: str
+    type: Any
+    is_list: bool
+
+
+class _Word(NamedTuple):
+    field: str
+    word: str
+
+
+def read_value(answer: Answer, kind: type[T], adapt: Callable[[Said], Said]) -> T:
+    """Raises the GatewayError that the answer stands for, and UpstreamUnavailable when it cannot be read."""
+    return read_said(answer, lambda said: to_core(said, kind, adapt))
+
+
+def read_said(answer: Answer, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the answer's JSON."""
+    if not 200 <= answer.status < 300:
+        raise read_fault(answer.status, answer.headers, answer.body)
+    try:
+        return read(msgspec.json.decode(answer.body))
+    # Beside its own errors the decoder raises ValueError for bad UTF-8 and RecursionError for a tower of brackets. What
+    # core refuses was not sent by the caller.
+    except (msgspec.MsgspecError, ValueError, RecursionError, InvalidArgument) as error:
+        raise UpstreamUnavailable("Twilio's answer cannot be read; try again a little later") from error
+
+
+def to_core(said: object, kind: type[T], adapt: Callable[[Said], Said]) -> T:
+    words: list[_Word] = []
+    values = _prepared(adapt(said) if isinstance(said, dict) else said, kind, "", words)
+    if isinstance(values, dict) and words:
+        values["unknown_words"] = [{"field": word.field, "word": word.word[:WORD_LIMIT]} for word in words]
+    return msgspec.convert(values, kind)
+
+
+def _prepared(said: object, kind: Any, place: str, words: list[_Word]) -> object:
+    """The known fields that are not null, each within the bounds of its type. Notes the words that nobody knows."""
+    if not isinstance(said, dict):
+        return said
+    values: dict[str, object] = {}
+    for name, field_type, is_list in _fields_of(kind):
+        value = said.get(name)
+        if is_list and isinstance(value, list):
+            values[name] = [_leaf(each, field_type, f"{place}{name}[{n}]", words) for n, each in enumerate(value)]
+        elif value is not None:
+            values[name] = _leaf(value, field_type, f"{place}{name}", words)
+    return values
+
+
+def _leaf(value: object, field_type: Any, place: str, words: list[_Word]) -> object:
+    if field_type in _BOUNDS:
+        return msgspec.convert(value, _BOUNDS[field_type])
+    if is_dataclass(field_type):
+        return _prepared(value, field_type, f"{place}.", words)
+    if isinstance(field_type, type) and issubclass(field_type, OpenEnum) and isinstance(value, str):
+        word = field_type(value)
+        if word.name == "UNKNOWN":
+            words.append(_Word(place, value))
+        return word.value
+    return value
+
+
+@cache
+def _fields_of(kind: type[Any]) -> tuple[_Field, ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(
+        _Field(field.name, *_plain(hints[field.name])) for field in fields(kind) if field.name != "unknown_words"
+    )
+
+
+def _plain(hint: Any) -> tuple[Any, bool]:
+    """The type without `| None`, and whether it is that of a list's items."""
+    if get_origin(hint) in (Union, UnionType):
+        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0], True
+    return hint, False
