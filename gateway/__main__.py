@@ -55,7 +55,7 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
     api_key = KEY_PREFIX + secrets.token_urlsafe(24)
     http = bind(LOOPBACK, http_port)
     public_url = f"http://{LOOPBACK}:{http.getsockname()[1]}"
-    async with AsyncExitStack() as stack, Sandbox(host=LOOPBACK, port=sandbox_port) as sandbox:
+    async with AsyncExitStack() as stack, Sandbox(host=LOOPBACK, port=sandbox_port, keep_ended=200) as sandbox:
         redis_url = os.environ.get("GATEWAY_REDIS_URL") or (await stack.enter_async_context(EmbeddedServer())).url
         settings = Settings(
             twilio_account_sid=sandbox.account_sid,

@@ -170,7 +170,9 @@ async def _listen(
         deadline_s=settings.gateway_deadline_s,
     )
     rpc = RpcServer(access, accounts, listen.grpc_address, has_reflection=mode.introspection)
-    runner = web.AppRunner(build(face, accounts), access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S)
+    runner = web.AppRunner(
+        build(face, accounts), access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S, handler_cancellation=True
+    )
     await runner.setup()
     assert runner.server is not None
     # From the protocol factory and not by a site, so that a faster protocol can stand in front of it.

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
+from typing import Generic, TypeVar
 
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import Room, RoomStatus
+
+T = TypeVar("T")
 
 
 class Fence(StrEnum):
@@ -101,9 +104,10 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenRoom:
-    """A room as the service gives it out. Watching from the cursor `as_of` misses nothing that the answer does not show."""
+class Seen(Generic[T]):
+    """What the service gives out, and how good it is. Watching from the cursor `as_of` misses nothing that it does not
+    show."""
 
-    room: Room
+    value: T
     freshness: Provenance
     as_of: str | None

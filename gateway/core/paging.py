@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from gateway.core.caching import SeenRoom
 from gateway.core.errors import InvalidArgument
 
 T = TypeVar("T")
@@ -25,11 +24,3 @@ class Page(Generic[T]):
     items: tuple[tuple[str, T], ...]
     end_cursor: str | None
     has_next_page: bool
-
-
-class RoomPage(Page[SeenRoom]):
-    __slots__ = ()
-
-    @property
-    def rooms(self) -> tuple[tuple[str, SeenRoom], ...]:
-        return self.items

@@ -96,4 +96,4 @@ EXECUTABLE: graphql.GraphQLSchema = schema._schema
 
 def print_schema() -> str:
     # graphql-core prints an empty object with two spaces in it.
-    return graphql.print_schema(EXECUTABLE).replace("{  }", "{}")
+    return graphql.print_schema(EXECUTABLE).replace("{  }", "{}") + "\n"

@@ -229,7 +229,7 @@ def _room_of(delivered: events.Delivered) -> Room | None:
     if event.room is None:
         return None
     told = caching.Provenance(event.at, is_stale=False, source=caching.FollowedBy.CALLBACKS)
-    return Room.of(caching.SeenRoom(event.room, told, delivered.cursor))
+    return Room.of(caching.Seen(event.room, told, delivered.cursor))
 
 
 async def room_events(

@@ -79,6 +79,12 @@ class RoomLinks:
     transcriptions: str | None
 
 
+@strawberry.type(description="A word of Twilio's that this release does not know: its field says UNKNOWN.")
+class UnknownWord:
+    field: str
+    word: str
+
+
 @strawberry.type(description="When and how an answer was come by.")
 class Freshness:
     fetched_at: datetime
@@ -112,17 +118,19 @@ class Room(Node):
     large_room: bool | None
     url: str | None
     links: RoomLinks | None
+    unknown_words: list[UnknownWord]
     freshness: Freshness
     as_of: str | None = strawberry.field(description="Watching from this cursor misses nothing that is not shown here.")
 
     @classmethod
-    def of(cls, seen: caching.SeenRoom) -> "Room":
-        room = seen.room
+    def of(cls, seen: caching.Seen[rooms.Room]) -> "Room":
+        room = seen.value
         return view(
             cls,
             room,
             id=room.sid,
             links=None if room.links is None else view(RoomLinks, room.links),
+            unknown_words=[view(UnknownWord, word) for word in room.unknown_words],
             freshness=view(Freshness, seen.freshness),
             as_of=seen.as_of,
         )
@@ -149,15 +157,15 @@ class RoomConnection:
     page_info: PageInfo
 
     @classmethod
-    def of(cls, page: paging.RoomPage, after: str | None) -> "RoomConnection":
-        nodes = [Room.of(seen) for _, seen in page.rooms]
+    def of(cls, page: paging.Page[caching.Seen[rooms.Room]], after: str | None) -> "RoomConnection":
+        nodes = [Room.of(seen) for _, seen in page.items]
         return cls(
-            edges=[RoomEdge(cursor=cursor, node=node) for (cursor, _), node in zip(page.rooms, nodes, strict=True)],
+            edges=[RoomEdge(cursor=cursor, node=node) for (cursor, _), node in zip(page.items, nodes, strict=True)],
             nodes=nodes,
             page_info=PageInfo(
                 has_next_page=page.has_next_page,
                 has_previous_page=after is not None,
-                start_cursor=page.rooms[0][0] if page.rooms else None,
+                start_cursor=page.items[0][0] if page.items else None,
                 end_cursor=page.end_cursor,
             ),
         )

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 from graphql import OperationType
 
-from gateway.core.errors import PermissionDenied, Throttled, Unauthenticated
+from gateway.core.errors import GatewayError, Throttled, Unauthenticated
 from gateway.gql.errors import Refused
 from gateway.gql.execution import Answer, Engine, refusal
 from gateway.gql.inputs import Context
@@ -90,6 +90,8 @@ class Socket:
                 await self._receive(tasks)
             except _Farewell as farewell:
                 await self._close(farewell.code, farewell.reason)
+            except ConnectionError:
+                pass  # The client left while it was answered.
             finally:
                 for running in self._running.values():
                     running.cancel()
@@ -132,7 +134,7 @@ class Socket:
             self._identify(*credentials, trace_id_of(None))
         except Unauthenticated as fault:
             raise _Farewell(Close.UNAUTHORIZED, fault.message) from None
-        except PermissionDenied as fault:
+        except GatewayError as fault:
             raise _Farewell(Close.FORBIDDEN, fault.message) from None
         self._credentials = credentials
         await self._send({"type": "connection_ack"})
@@ -161,7 +163,7 @@ class Socket:
         self._running[id_] = tasks.create_task(self._run(id_, payload, self._credentials))
 
     async def _run(self, id_: str, payload: dict[str, Any], credentials: tuple[str | None, str | None]) -> None:
-        # When the client left, whoever reads from the socket sees it too, and cancels the other operations.
+        # When the client left, whoever reads from the socket sees it too and cancels the other operations.
         with suppress(ConnectionError):
             await self._last(id_, await self._answers(id_, payload, credentials))
 

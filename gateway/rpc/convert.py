@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.core.caching import SeenRoom
+from gateway.core.caching import Seen
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import (
     Bookmark,
@@ -55,6 +55,7 @@ def room_to_pb(room: Room) -> room_pb2.Room:
         large_room=room.large_room,
         url=room.url,
         links=_links_to_pb(room.links),
+        unknown_words=[room_pb2.UnknownWord(field=each.field, word=each.word) for each in room.unknown_words],
     )
 
 
@@ -69,8 +70,8 @@ def _links_to_pb(links: RoomLinks | None) -> room_pb2.RoomLinks | None:
     )
 
 
-def seen_room_to_pb(seen: SeenRoom) -> room_pb2.Room:
-    message = room_to_pb(seen.room)
+def seen_room_to_pb(seen: Seen[Room]) -> room_pb2.Room:
+    message = room_to_pb(seen.value)
     freshness = room_pb2.Freshness(
         fetched_at=seen.freshness.fetched_at,
         is_stale=seen.freshness.is_stale,

@@ -53,7 +53,7 @@ class RoomService(RoomServiceServicer):
         rooms = self._accounts[caller.account_sid].rooms
         page = await rooms.rooms(caller, room_filter_of(request), first, request.page_token or None)
         return pb.ListRoomsResponse(
-            rooms=[seen_room_to_pb(seen) for _, seen in page.rooms],
+            rooms=[seen_room_to_pb(seen) for _, seen in page.items],
             next_page_token=page.end_cursor if page.has_next_page else None,
         )
 

@@ -1,9 +1,25 @@
 """The control API below `/_sandbox`: JSON, without credentials. Does no I/O.
 
-What cannot be done is answered with `{"error": sentence}`: 400 for a bad body, 404 for what is not there.
+    POST   rooms/{room}/participants                  {"identity", "tracks": ["audio", {"kind", "name", "enabled"}, …]}
+    DELETE rooms/{room}/participants/{who}
+    POST   rooms/{room}/participants/{who}/tracks     {"kind", "name", "enabled"}
+    POST   rooms/{room}/participants/{who}/tracks/{track}  {"enabled"}
+    DELETE rooms/{room}/participants/{who}/tracks/{track}
+    POST   rooms/{room}/recordings/failed             {"identity", "track", "operation"}
+    POST   faults   a fault, and "seed" · GET · DELETE    clears all
+    POST   clock    {"advance_s"}
+    GET    calls?since=   the last 100,000, in order; `at` and `since` are seconds since 1970
+    GET    peak           {"read", "write", "concurrent"}
+    GET    callbacks      the last 10,000, each with its attempts
+    POST   reset
+
+{room} is a SID or the name of a room in progress, of any account; {who} a SID or an identity; {track} a SID, a name, or
+a kind that the participant has one track of. What cannot be done is answered with `{"error": sentence}`: 400 for a bad
+body, 404 for what is not there.
 """
 
-from typing import Annotated, Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,8 +30,10 @@ from gateway.sandbox.engine import Engine
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.faults import Fault, FaultDial
 from gateway.sandbox.forms import Form
+from gateway.sandbox.journal import Journal
 from gateway.sandbox.model import FailedOperation, Participant, Room, Track, TrackKind, TrackSettings
 from gateway.sandbox.rest import Answer
+from gateway.sandbox.sender import Sending
 
 T = TypeVar("T")
 
@@ -60,15 +78,6 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     advance_s: Annotated[float, Meta(ge=0, le=366 * 24 * 3600)]
 
 
-class Desk(Protocol):
-    """What the control API asks of the server besides the rooms."""
-
-    def calls(self, since: float) -> list[dict[str, Any]]: ...
-    def peak(self) -> dict[str, int]: ...
-    def callbacks(self) -> list[Any]: ...
-    def reset(self) -> None: ...
-
-
 class ControlError(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -76,11 +85,23 @@ class ControlError(Exception):
 
 
 class Control:
-    def __init__(self, engine: Engine, clock: Clock, dial: FaultDial, desk: Desk) -> None:
+    """`callbacks` tells what was sent, `reset` takes everything back to empty."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        dial: FaultDial,
+        journal: Journal,
+        callbacks: Callable[[], list[Sending]],
+        reset: Callable[[], None],
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._dial = dial
-        self._desk = desk
+        self._journal = journal
+        self._callbacks = callbacks
+        self._reset = reset
 
     def answer(self, method: str, segments: tuple[str, ...], query: Form, body: bytes) -> Answer:
         """`segments` is the path below `/_sandbox`, decoded."""
@@ -104,13 +125,13 @@ class Control:
                 self._clock.advance(_read(body, Push).advance_s)
                 return Answer(200, {})
             case ("GET", "calls"):
-                return Answer(200, self._desk.calls(_since(query)))
+                return Answer(200, self._journal.calls(_since(query)))
             case ("GET", "peak"):
-                return Answer(200, self._desk.peak())
+                return Answer(200, self._journal.peak())
             case ("GET", "callbacks"):
-                return Answer(200, self._desk.callbacks())
+                return Answer(200, self._callbacks())
             case ("POST", "reset"):
-                self._desk.reset()
+                self._reset()
                 return Answer(200, {})
             case (_, "rooms", ref, *rest):
                 return self._in_room(method, ref, tuple(rest), body)

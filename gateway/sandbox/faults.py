@@ -14,8 +14,8 @@ Millis = Annotated[float, Meta(ge=0, le=600_000)]
 
 
 class Match(Struct, frozen=True, forbid_unknown_fields=True):
-    """`method` is a word such as GET. `path` is a regular expression that must match from the path's start, so a plain
-    prefix does too: `/v1/Rooms` means all paths below, `/v1/Rooms$` the list alone. Left out, they match all."""
+    """`method` is a word such as GET. `path` is a regular expression for the beginning of the path as it was sent: so a
+    prefix will do, `/v1/Rooms` means all below it too, `/v1/Rooms$` the list alone. Left out, each matches all."""
 
     method: str | None = None
     path: str | None = None
@@ -42,10 +42,12 @@ class CallbackFault(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fault(Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of the dial. `match` and `rate` are about REST calls; `callbacks` is about all callbacks.
+    """One entry of the dial. `match` and `rate` are about REST calls with valid credentials; `callbacks` is about all
+    callbacks.
 
     `status` is answered instead of processing the call, or with `is_processed` after it, as when a proxy gives up too
-    early. `hang_up` closes the connection without an answer, before or after processing.
+    early. `hang_up` closes the connection without an answer, before or after processing. With `rest_lag_ms` reads show
+    the state of so long ago on the pushable clock; a room just made is 404.
     """
 
     match: Match = Match()

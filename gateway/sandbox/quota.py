@@ -81,5 +81,9 @@ class Peaks:
     def end(self) -> None:
         self._in_flight -= 1
 
+    def clear(self) -> None:
+        self._reads, self._writes = Peak(), Peak()
+        self._concurrent = self._in_flight
+
     def json(self) -> dict[str, int]:
         return {"read": self._reads.most, "write": self._writes.most, "concurrent": self._concurrent}

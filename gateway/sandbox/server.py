@@ -2,12 +2,9 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any, Self
+from typing import Self
 from urllib.parse import unquote
 
 import msgspec
@@ -22,30 +19,17 @@ from gateway.sandbox.engine import Capacity, Engine
 from gateway.sandbox.errors import TwilioError, not_found
 from gateway.sandbox.faults import FaultDial, Strike
 from gateway.sandbox.forms import Form
+from gateway.sandbox.journal import Journal
 from gateway.sandbox.model import new_sid
 from gateway.sandbox.people import People
-from gateway.sandbox.quota import AccountQuota, Peaks, Quotas
+from gateway.sandbox.quota import AccountQuota, Quotas
 from gateway.sandbox.rest import Answer, Call, Rest
-from gateway.sandbox.sender import Sender
-
-# How many calls `GET /_sandbox/calls` remembers: a minute and a half of 1,000 a second.
-MAX_CALLS = 100_000
+from gateway.sandbox.sender import Sender, Sending
 
 CONTROL = "_sandbox"
 READS = ("GET", "HEAD")
 JSON = {"Content-Type": "application/json"}
 HUNG_UP = 0
-
-
-@dataclass(slots=True)
-class LoggedCall:
-    """`status` is None while the call is under way, and 0 when it got no answer."""
-
-    at: float
-    method: str
-    path: str
-    query: str
-    status: int | None = None
 
 
 class Sandbox:
@@ -65,12 +49,13 @@ class Sandbox:
         callback_spacing_s: float = 0.1,
         quotas: Quotas = Quotas(),
         capacity: Capacity = Capacity(),
-        keep_ended: int = 5_000,
+        keep_ended: int = 2_000,
         seed: int | None = None,
     ) -> None:
         self.accounts = tuple(accounts) or (Account.invented(),)
         self.clock = Clock()
         self.dial = FaultDial(seed)
+        self.journal = Journal()
         self.engine = Engine(
             [account.sid for account in self.accounts],
             self.clock,
@@ -81,18 +66,12 @@ class Sandbox:
         self._tokens = {account.sid: account.auth_token for account in self.accounts}
         self._doorkeeper = Doorkeeper(self.accounts)
         self._rest = Rest(self.engine)
-        self._control = Control(self.engine, self.clock, self.dial, self)
+        self._control = Control(self.engine, self.clock, self.dial, self.journal, self.callbacks, self.reset)
         self._address = host, port
         self._quota_settings = quotas
         self._spacing_s = callback_spacing_s
         self._seed = seed
-        self._stack = AsyncExitStack()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._quotas = {account.sid: AccountQuota(self._quota_settings) for account in self.accounts}
-        self._peaks = Peaks()
-        self._calls: deque[LoggedCall] = deque(maxlen=MAX_CALLS)
+        self._quotas = self._full_quotas()
 
     @property
     def url(self) -> str:
@@ -148,18 +127,8 @@ class Sandbox:
         """Returns when no callback is under way any more."""
         await self._sender.settled()
 
-    def calls(self, since: float) -> list[dict[str, Any]]:
-        """Calls that began at `since` or later."""
-        return [
-            {"at": call.at, "method": call.method, "path": call.path, "query": call.query, "status": call.status}
-            for call in self._calls
-            if call.at >= since
-        ]
-
-    def peak(self) -> dict[str, int]:
-        return self._peaks.json()
-
-    def callbacks(self) -> list[Any]:
+    def callbacks(self) -> list[Sending]:
+        """What was sent, in the order of the events."""
         return list(self._sender.log)
 
     def reset(self) -> None:
@@ -168,7 +137,11 @@ class Sandbox:
         self.dial.clear()
         self.dial.seed(self._seed)
         self._sender.reset()
-        self._begin()
+        self.journal.clear()
+        self._quotas = self._full_quotas()
+
+    def _full_quotas(self) -> dict[str, AccountQuota]:
+        return {account.sid: AccountQuota(self._quota_settings) for account in self.accounts}
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -188,20 +161,15 @@ class Sandbox:
         self, request: web.BaseRequest, path: str, segments: tuple[str, ...], query: str
     ) -> web.StreamResponse:
         began_s = time.monotonic()
-        is_read = request.method in READS
-        peaks = self._peaks
-        peaks.begin(is_read, began_s)
-        logged = LoggedCall(time.time(), request.method, _printable(path), _printable(query))
-        self._calls.append(logged)
+        logged = self.journal.begin(request.method, _printable(path), _printable(query), request.method in READS)
         try:
             account = self._doorkeeper.admit(request.headers.get("Authorization", ""))
             response = await self._serve(request, account, segments, query, self.dial.strike(request.method, path))
         except TwilioError as exc:
-            response = _respond(Answer(exc.status, exc.body()))
-            if exc.status == HTTPStatus.UNAUTHORIZED:
-                response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+            response = _refuse(exc)
+            response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
         finally:
-            peaks.end()
+            self.journal.end()
         is_cut = request.transport is None or request.transport.is_closing()
         logged.status = HUNG_UP if is_cut else response.status
         response.headers["Twilio-Request-Id"] = new_sid("RQ")
@@ -215,9 +183,11 @@ class Sandbox:
         quota.in_flight += 1
         try:
             in_flight = str(quota.in_flight)
-            if strike.latency_s:
-                await asyncio.sleep(strike.latency_s)
-            response = await self._strike(request, account, segments, query, strike)
+            # Counted when it arrives, like the peaks, and before any latency.
+            if quota.take(request.method in READS, time.monotonic()):
+                response = await self._strike(request, account, segments, query, strike)
+            else:
+                response = _refuse(TwilioError(20429))
             response.headers["Twilio-Concurrent-Requests"] = in_flight
             return response
         finally:
@@ -227,6 +197,8 @@ class Sandbox:
         self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, strike: Strike
     ) -> web.Response:
         """What the fault dial lets through, before and after processing."""
+        if strike.latency_s:
+            await asyncio.sleep(strike.latency_s)
         if strike.hang_up == "before":
             return _hang_up(request)
         response = _fault(strike)
@@ -241,14 +213,11 @@ class Sandbox:
         self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, lag_s: float
     ) -> Answer:
         try:
-            if not self._quotas[account.sid].take(request.method in READS, time.monotonic()):
-                raise TwilioError(20429)
             if segments[0] != "v1":
                 raise not_found(*segments)
             form = Form() if request.method in READS else await _form(request)
             base = f"{request.scheme}://{request.host}"
-            call = Call(account, request.method, segments[1:], forms.parse(query), form, base, lag_s)
-            return self._rest.answer(call)
+            return self._rest.answer(Call(account, request.method, segments[1:], forms.parse(query), form, base, lag_s))
         except TwilioError as exc:
             return Answer(exc.status, exc.body())
 
@@ -274,6 +243,10 @@ def _respond(answer: Answer, *, is_malformed: bool = False) -> web.Response:
     # Half of a JSON object is never JSON.
     body = body[: len(body) // 2] if is_malformed else body
     return web.Response(body=body, status=answer.status, headers=JSON)
+
+
+def _refuse(error: TwilioError) -> web.Response:
+    return _respond(Answer(error.status, error.body()))
 
 
 def _fault(strike: Strike) -> web.Response | None:

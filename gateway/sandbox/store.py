@@ -22,6 +22,7 @@ class RoomStore:
         self._ended: dict[str, Room] = {}
         self._names: dict[str, str] = {}
         self._past: dict[str, deque[tuple[float, Room]]] = {}
+        self._changes: deque[tuple[float, str]] = deque()
         self._made = 0
 
     def next_ordinal(self) -> int:
@@ -77,8 +78,11 @@ class RoomStore:
         return next((old for at_s, old in reversed(self._past[room.sid]) if at_s <= as_of_s), None)
 
     def _remember(self, room: Room, clock_s: float) -> None:
-        past = self._past.setdefault(room.sid, deque())
-        past.append((clock_s, room))
-        # The last state from before the horizon is what the room was at the horizon.
-        while len(past) > 1 and past[1][0] <= clock_s - MAX_LAG_S:
-            past.popleft()
+        self._past.setdefault(room.sid, deque()).append((clock_s, room))
+        self._changes.append((clock_s, room.sid))
+        horizon_s = clock_s - MAX_LAG_S
+        while self._changes[0][0] <= horizon_s:
+            past = self._past.get(self._changes.popleft()[1])
+            # The last state from before the horizon is what the room was at the horizon.
+            while past and len(past) > 1 and past[1][0] <= horizon_s:
+                past.popleft()

@@ -71,7 +71,7 @@ class Feed:
         found = await self._rooms.room(caller, ref)
         if found is None:
             raise NotFound("no such room is in progress; give its SID, or create it first")
-        return found.room.sid
+        return found.value.sid
 
     async def _start(self, wanted: Place | None) -> _Start:
         if wanted is None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from gateway.core.caching import FollowedBy, Freshness, Provenance, SeenRoom, freshness, lifetime_of
+from gateway.core.caching import FollowedBy, Freshness, Provenance, Seen, freshness, lifetime_of
 from gateway.core.cursors import Sealer
 from gateway.core.errors import (
     AlreadyExists,
@@ -25,7 +25,7 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 from gateway.core.events import EventSource, RoomEvent, RoomEventType
-from gateway.core.paging import RoomPage
+from gateway.core.paging import Page
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.access import Caller, Scope
 from gateway.service.memory import Memory
@@ -69,9 +69,9 @@ class Rooms:
         self._sealer = sealer
         self._status_callback = status_callback
         self._reads = SingleFlight[_Found | None]()
-        self._writes = SingleFlight[SeenRoom]()
+        self._writes = SingleFlight[Seen[Room]]()
 
-    async def room(self, caller: Caller, ref: RoomRef) -> SeenRoom | None:
+    async def room(self, caller: Caller, ref: RoomRef) -> Seen[Room] | None:
         """The room, or None when there is none (for a name: none in progress), or none that the caller may see."""
         caller.require(Scope.ROOMS_READ)
         found = await self._find(ref)
@@ -79,7 +79,7 @@ class Rooms:
             return None
         return self._seen(found.value, is_stale=found.is_stale)
 
-    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[SeenRoom | None]:
+    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[Seen[Room] | None]:
         """The rooms in the order asked; None for the missing ones. Fails as a whole when one read fails."""
         caller.require(Scope.ROOMS_READ)
         async with asyncio.TaskGroup() as group:
@@ -90,7 +90,7 @@ class Rooms:
                 raise outcome
         return [outcome for outcome in outcomes if not isinstance(outcome, GatewayError)]
 
-    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> RoomPage:
+    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Page[Seen[Room]]:
         """A page of rooms, newest first as Twilio gives them. Rooms that ended since are left out of a list of those in
         progress, so a page may be shorter than asked. Raises InvalidArgument for a foreign page cursor."""
         caller.require(Scope.ROOMS_READ)
@@ -100,9 +100,9 @@ class Rooms:
             for cursor, value in page.items
             if caller.may_see(value.room)
         ]
-        return RoomPage(tuple(shown), page.end_cursor, page.has_next_page)
+        return Page(tuple(shown), page.end_cursor, page.has_next_page)
 
-    async def create(self, caller: Caller, new: NewRoom) -> SeenRoom:
+    async def create(self, caller: Caller, new: NewRoom) -> Seen[Room]:
         """Makes a room that reports to this gateway. Once begun it is finished and recorded, even if the caller leaves.
 
         Raises AlreadyExists (with the SID) when a room in progress has the name, OutcomeUnknown when the answer was lost.
@@ -112,7 +112,7 @@ class Rooms:
             raise PermissionDenied("this API key is for some rooms only; create one of those by its name")
         return await self._writes.finish(lambda: self._create(new))
 
-    async def complete(self, caller: Caller, ref: RoomRef) -> SeenRoom:
+    async def complete(self, caller: Caller, ref: RoomRef) -> Seen[Room]:
         """Ends a room for everybody in it. Raises NotFound, and FailedPrecondition when it is not in progress."""
         caller.require(Scope.ROOMS_WRITE)
         sid = ref.sid
@@ -129,16 +129,16 @@ class Rooms:
         await self._lists.aclose()
         await self._writes.aclose()
 
-    async def _guarded(self, caller: Caller, ref: RoomRef) -> SeenRoom | GatewayError | None:
+    async def _guarded(self, caller: Caller, ref: RoomRef) -> Seen[Room] | GatewayError | None:
         try:
             return await self.room(caller, ref)
         except GatewayError as exc:
             return exc
 
-    def _seen(self, value: CachedRoom, *, is_stale: bool) -> SeenRoom:
+    def _seen(self, value: CachedRoom, *, is_stale: bool) -> Seen[Room]:
         ours = self._status_callback.partition("#")[0]
         follows = (value.room.status_callback or "").partition("#")[0] == ours
-        return SeenRoom(
+        return Seen(
             value.room,
             Provenance(
                 datetime.fromtimestamp(value.fetched_at, UTC),
@@ -241,7 +241,7 @@ class Rooms:
         await self._cache.put_name(name, room.sid)
         return _Found(value)
 
-    async def _create(self, new: NewRoom) -> SeenRoom:
+    async def _create(self, new: NewRoom) -> Seen[Room]:
         try:
             room = await self._upstream.write(
                 lambda twilio, limit_s: twilio.create_room(new, self._status_callback, deadline_s=limit_s)
@@ -258,11 +258,11 @@ class Rooms:
             f"a room in progress{which} has this uniqueName; use it, or choose another", twilio=exc.twilio
         )
 
-    async def _complete(self, sid: RoomSid) -> SeenRoom:
+    async def _complete(self, sid: RoomSid) -> Seen[Room]:
         room = await self._upstream.write(lambda twilio, limit_s: twilio.complete_room(sid, deadline_s=limit_s))
         return await self._record(room)
 
-    async def _record(self, room: Room) -> SeenRoom:
+    async def _record(self, room: Room) -> Seen[Room]:
         """Logs our own change with Twilio's answer before the caller hears of it, so that he reads what he wrote."""
         event = RoomEvent(
             type=RoomEventType.ROOM_CHANGED,

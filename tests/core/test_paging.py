@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.paging import PAGE_LIMIT, Page, RoomPage, checked_first
+from gateway.core.paging import PAGE_LIMIT, checked_first
 
 
 @pytest.mark.parametrize("first", [1, 50, PAGE_LIMIT])
@@ -13,10 +13,3 @@ def test_a_page_has_1_to_100_rooms(first: int) -> None:
 def test_any_other_size_is_refused_with_advice(first: int) -> None:
     with pytest.raises(InvalidArgument, match="give a whole number from 1 to 100"):
         checked_first(first)
-
-
-def test_a_page_of_rooms_is_a_page() -> None:
-    page: RoomPage = RoomPage((), None, has_next_page=False)
-
-    assert (page.items, page.rooms) == ((), ())
-    assert isinstance(page, Page)

@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.core.caching import FollowedBy, Provenance, SeenRoom
+from gateway.core.caching import FollowedBy, Provenance, Seen
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMessage, StreamMode, StreamStarted
-from gateway.core.paging import RoomPage
+from gateway.core.paging import Page
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.gql.face import GraphQLFace
 from gateway.service.access import Access, ApiKey, Caller, Scope
@@ -69,32 +69,32 @@ class Rooms:
         if self.failure is not None:
             raise self.failure
 
-    async def room(self, caller: Caller, ref: RoomRef) -> SeenRoom | None:
+    async def room(self, caller: Caller, ref: RoomRef) -> Seen[Room] | None:
         await self._ready()
         return next((_seen(room) for room in self.known if room.sid == ref.sid or room.unique_name == ref.name), None)
 
-    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[SeenRoom | None]:
+    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[Seen[Room] | None]:
         return [await self.room(caller, ref) for ref in refs]
 
-    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> RoomPage:
+    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Page[Seen[Room]]:
         await self._ready()
         found = [room for room in self.known if room.status is wanted.status][:first]
-        return RoomPage(tuple((f"p{n}", _seen(room)) for n, room in enumerate(found)), None, has_next_page=False)
+        return Page(tuple((f"p{n}", _seen(room)) for n, room in enumerate(found)), None, has_next_page=False)
 
-    async def create(self, caller: Caller, new: NewRoom) -> SeenRoom:
+    async def create(self, caller: Caller, new: NewRoom) -> Seen[Room]:
         await self._ready()
         self.created.append(new)
         return _seen(room(9, new.unique_name))
 
-    async def complete(self, caller: Caller, ref: RoomRef) -> SeenRoom:
+    async def complete(self, caller: Caller, ref: RoomRef) -> Seen[Room]:
         found = await self.room(caller, ref)
         if found is None:
             raise NotFound("no such room is in progress; check the SID or the name")
         return found
 
 
-def _seen(room: Room) -> SeenRoom:
-    return SeenRoom(room, Provenance(AT, is_stale=False, source=FollowedBy.CALLBACKS), "c0")
+def _seen(room: Room) -> Seen[Room]:
+    return Seen(room, Provenance(AT, is_stale=False, source=FollowedBy.CALLBACKS), "c0")
 
 
 @dataclass
@@ -186,11 +186,12 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(**settings: Any) -> AsyncIterator[Served]:
-    account = Account(ACCOUNT)
+async def serving(account_sid: AccountSid = ACCOUNT, **settings: Any) -> AsyncIterator[Served]:
+    """The key is one of ACCOUNT's, which is served unless another one is given."""
+    account = Account(account_sid)
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
     access = Access([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), caller)])
-    face = GraphQLFace(access, {ACCOUNT: account}, **settings)  # type: ignore[dict-item]
+    face = GraphQLFace(access, {account_sid: account}, **settings)  # type: ignore[dict-item]
     app = web.Application()
     face.mount(app)
     runner = web.AppRunner(app, shutdown_timeout=0)

@@ -14,7 +14,7 @@ SCHEMA = Path(__file__).parents[2] / "schema"
 
 
 def test_the_printed_schema_is_current() -> None:
-    assert (SCHEMA / "schema.graphql").read_text() == print_schema() + "\n", "run `make schema`"
+    assert (SCHEMA / "schema.graphql").read_text() == print_schema(), "run `make schema`"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from gateway.core.errors import UpstreamUnavailable
+from gateway.core.rooms import AccountSid
 from gateway.gql import websocket
 from tests.gql.conftest import KEY, LIMIT_S, Served, delivered, event, serving
 
@@ -212,3 +213,14 @@ async def test_who_does_not_read_is_closed_and_its_stream_with_it(
         await served.account.feed.until_open(0)
         await other.send_json({"type": "ping"})
         assert await other.receive_json(timeout=LIMIT_S) == {"type": "pong"}
+
+
+async def test_a_key_of_an_account_that_is_not_served_is_forbidden() -> None:
+    async with (
+        serving(AccountSid("AC" + "b" * 32)) as served,
+        served.http.ws_connect(served.url, protocols=("graphql-transport-ws",)) as socket,
+    ):
+        await socket.send_json({"type": "connection_init", "payload": {"apiKey": KEY}})
+        assert (await closed(socket))[0] == 4403
+        status, body = await served.post("{ __typename }")
+        assert (status, body["errors"][0]["extensions"]["code"]) == (500, "INTERNAL_SERVER_ERROR")

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.core.caching import FollowedBy, Provenance, SeenRoom
+from gateway.core.caching import FollowedBy, Provenance, Seen
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import (
     Bookmark,
@@ -35,6 +35,7 @@ from gateway.core.rooms import (
     VideoCodec,
 )
 from gateway.core.transcriptions import TranscriptionsConfiguration
+from gateway.core.words import UnknownWord
 from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2, transcription_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc import convert
@@ -66,6 +67,7 @@ ROOM = Room(
     large_room=True,
     url="https://video.twilio.com/v1/Rooms/RM1",
     links=LINKS,
+    unknown_words=(UnknownWord("media_region", "moon1"),),
 )
 BARE = Room(
     sid=ROOM.sid,
@@ -170,7 +172,7 @@ def test_false_is_told_apart_from_left_out() -> None:
 
 
 def test_an_answer_says_how_fresh_it_is_and_where_to_watch_from() -> None:
-    message = convert.seen_room_to_pb(SeenRoom(BARE, Provenance(AT, True, FollowedBy.POLLED), "cursor"))
+    message = convert.seen_room_to_pb(Seen(BARE, Provenance(AT, True, FollowedBy.POLLED), "cursor"))
 
     assert moment(message.freshness.fetched_at) == AT
     assert (message.freshness.is_stale, message.freshness.source) == (True, room_pb2.FOLLOWED_BY_POLLED)

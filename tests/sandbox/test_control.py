@@ -1,8 +1,10 @@
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import Api, Receiver
+from gateway.sandbox import Sandbox
+from tests.sandbox.conftest import LIMIT_S, Api, Receiver
 
 
 async def room_of(api: Api, **params: Any) -> str:
@@ -78,14 +80,15 @@ async def test_faults_are_listed_and_cleared(api: Api) -> None:
     assert (await api.get("/v1/Rooms")).status == 200
 
 
-async def test_callbacks_are_told_with_their_attempts_and_answers(api: Api, receiver: Receiver) -> None:
+async def test_callbacks_are_told_with_their_attempts_and_answers(
+    sandbox: Sandbox, api: Api, receiver: Receiver
+) -> None:
     receiver.answers = [500]
     room = await room_of(api, StatusCallback=f"{receiver.url}#rc=1&rp=5xx")
-    await receiver.hear(2)
+    async with asyncio.timeout(LIMIT_S):
+        await sandbox.settled()
 
-    while (told := (await api.control("GET", "/callbacks")).body)[0]["state"] == "waiting":
-        continue
-
+    told = (await api.control("GET", "/callbacks")).body
     assert (told[0]["room_sid"], told[0]["event"], told[0]["state"]) == (room, "room-created", "delivered")
     assert [(attempt["status"], attempt["failure"]) for attempt in told[0]["attempts"]] == [(500, "5xx"), (204, None)]
     assert told[0]["params"]["RoomSid"] == room

@@ -68,6 +68,16 @@ def test_the_past_is_forgotten_but_the_state_at_its_beginning_is_known() -> None
     assert store.by_sid(room.sid, moment(199 - MAX_LAG_S - 1).clock_s) is None
 
 
+def test_the_past_of_an_ended_room_is_forgotten_as_others_change() -> None:
+    store = RoomStore(10)
+    room = made(store, at=0)
+    done = ended(store, room, at=1)
+    made(store, at=1 + MAX_LAG_S)
+
+    assert store.by_sid(room.sid, moment(0.5).clock_s) is None
+    assert store.by_sid(room.sid, moment(1).clock_s) == done
+
+
 def test_of_ended_rooms_only_the_last_are_kept() -> None:
     store = RoomStore(2)
     done = [ended(store, made(store)) for _ in range(4)]

@@ -58,8 +58,16 @@ FOLLOWED_BY_UNSPECIFIED: FollowedBy
 FOLLOWED_BY_CALLBACKS: FollowedBy
 FOLLOWED_BY_POLLED: FollowedBy
 
+class UnknownWord(_message.Message):
+    __slots__ = ("field", "word")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    WORD_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    word: str
+    def __init__(self, field: _Optional[str] = ..., word: _Optional[str] = ...) -> None: ...
+
 class Room(_message.Message):
-    __slots__ = ("sid", "account_sid", "status", "type", "unique_name", "date_created", "date_updated", "end_time", "duration", "status_callback", "status_callback_method", "max_participants", "max_participant_duration", "max_concurrent_published_tracks", "empty_room_timeout", "unused_room_timeout", "record_participants_on_connect", "video_codecs", "media_region", "audio_only", "enable_turn", "large_room", "url", "links", "freshness", "as_of")
+    __slots__ = ("sid", "account_sid", "status", "type", "unique_name", "date_created", "date_updated", "end_time", "duration", "status_callback", "status_callback_method", "max_participants", "max_participant_duration", "max_concurrent_published_tracks", "empty_room_timeout", "unused_room_timeout", "record_participants_on_connect", "video_codecs", "media_region", "audio_only", "enable_turn", "large_room", "url", "links", "freshness", "as_of", "unknown_words")
     SID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +94,7 @@ class Room(_message.Message):
     LINKS_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
     sid: str
     account_sid: str
     status: RoomStatus
@@ -112,7 +121,8 @@ class Room(_message.Message):
     links: RoomLinks
     freshness: Freshness
     as_of: str
-    def __init__(self, sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., status: _Optional[_Union[RoomStatus, str]] = ..., type: _Optional[_Union[RoomType, str]] = ..., unique_name: _Optional[str] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[int] = ..., status_callback: _Optional[str] = ..., status_callback_method: _Optional[str] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[int] = ..., max_concurrent_published_tracks: _Optional[int] = ..., empty_room_timeout: _Optional[int] = ..., unused_room_timeout: _Optional[int] = ..., record_participants_on_connect: _Optional[bool] = ..., video_codecs: _Optional[_Iterable[_Union[VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., enable_turn: _Optional[bool] = ..., large_room: _Optional[bool] = ..., url: _Optional[str] = ..., links: _Optional[_Union[RoomLinks, _Mapping]] = ..., freshness: _Optional[_Union[Freshness, _Mapping]] = ..., as_of: _Optional[str] = ...) -> None: ...
+    unknown_words: _containers.RepeatedCompositeFieldContainer[UnknownWord]
+    def __init__(self, sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., status: _Optional[_Union[RoomStatus, str]] = ..., type: _Optional[_Union[RoomType, str]] = ..., unique_name: _Optional[str] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[int] = ..., status_callback: _Optional[str] = ..., status_callback_method: _Optional[str] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[int] = ..., max_concurrent_published_tracks: _Optional[int] = ..., empty_room_timeout: _Optional[int] = ..., unused_room_timeout: _Optional[int] = ..., record_participants_on_connect: _Optional[bool] = ..., video_codecs: _Optional[_Iterable[_Union[VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., enable_turn: _Optional[bool] = ..., large_room: _Optional[bool] = ..., url: _Optional[str] = ..., links: _Optional[_Union[RoomLinks, _Mapping]] = ..., freshness: _Optional[_Union[Freshness, _Mapping]] = ..., as_of: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[UnknownWord, _Mapping]]] = ...) -> None: ...
 
 class RoomLinks(_message.Message):
     __slots__ = ("participants", "recordings", "recording_rules", "transcriptions")

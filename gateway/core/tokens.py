@@ -1,0 +1,164 @@
+"""Access tokens, with which a client joins a room: what may be asked of one, and what may be wrong with one. Does no I/O.
+
+https://www.twilio.com/docs/video/tutorials/user-identity-access-tokens
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from gateway.core.errors import InvalidArgument
+from gateway.core.rooms import Room, RoomRef
+
+IDENTITY_LIMIT: Final = 128  # https://www.twilio.com/docs/api/errors/53200
+TTL_LIMIT_S: Final = 86_400  # https://www.twilio.com/docs/api/errors/20157
+TTL_DEFAULT_S: Final = 14_400  # MaxParticipantDuration of a room that was made without one
+TOKEN_LIMIT: Final = 8192
+"""Characters. The longest name and identity make a token of about 3,000."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def identity_length(identity: str) -> int:
+    """As Twilio counts it: a double-byte character as two.
+
+    Twilio does not say which characters these are. Everything outside ASCII counts twice here: the reading under which no
+    identity is let pass that fails only when its owner tries to join.
+    """
+    return sum(1 if character.isascii() else 2 for character in identity)
+
+
+def identity_flaw(identity: str) -> str | None:
+    """What Twilio would refuse about the identity, with what to do, or None. Does not repeat the identity."""
+    if not identity:
+        return "identity is empty; give a name that no other participant of the room has"
+    if (length := identity_length(identity)) > IDENTITY_LIMIT:
+        return (
+            f"identity counts {length} characters, those outside ASCII twice; "
+            f"give one that counts up to {IDENTITY_LIMIT}"
+        )
+    if _CONTROL.search(identity):
+        return "identity holds a control character; remove it"
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NewToken:
+    """What a token is asked for. Raises InvalidArgument when one part is out of bounds.
+
+    Without a room it opens every room of the account. Without a ttl it lives as long as a participant may stay in its
+    room: a client needs a valid token not only to join, but also to come back after its network was away.
+    """
+
+    identity: str
+    room: RoomRef | None = None
+    ttl_s: int | None = None
+
+    def __post_init__(self) -> None:
+        if flaw := identity_flaw(self.identity):
+            raise InvalidArgument(flaw)
+        if self.ttl_s is not None and not 1 <= self.ttl_s <= TTL_LIMIT_S:
+            raise InvalidArgument(f"ttl is {self.ttl_s} seconds; give 1 to {TTL_LIMIT_S}, which is a day")
+
+    def lifetime_s(self, room: Room | None) -> int:
+        """How long the token is to live, given its room, if that is known to be in progress.
+
+        Raises InvalidArgument when it would outlive the longest stay: Twilio ends a stay after the room's
+        MaxParticipantDuration, and with a token that still lives the participant would come back for another.
+        """
+        if room is None:
+            return self.ttl_s or TTL_DEFAULT_S
+        most = min(room.max_participant_duration, TTL_LIMIT_S)
+        if self.ttl_s is None:
+            return most
+        if self.ttl_s > most:
+            raise InvalidArgument(
+                f"ttl is {self.ttl_s} seconds, but the room's maxParticipantDuration is {most}; "
+                f"give at most {most}, or leave ttl out"
+            )
+        return self.ttl_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class AccessToken:
+    """A minted token. `room` is the name or SID in its grant; None opens every room of the account."""
+
+    jwt: str
+    identity: str
+    room: str | None
+    expires_at: datetime
+
+
+class Problem(StrEnum):
+    """What is wrong with a token, in the order in which it is looked for."""
+
+    NOT_A_JWT = "NOT_A_JWT"
+    WRONG_HEADER = "WRONG_HEADER"
+    OTHER_ACCOUNT = "OTHER_ACCOUNT"
+    OTHER_REGION = "OTHER_REGION"
+    OTHER_API_KEY = "OTHER_API_KEY"
+    BAD_SIGNATURE = "BAD_SIGNATURE"
+    BAD_EXPIRY = "BAD_EXPIRY"
+    EXPIRED = "EXPIRED"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    NO_IDENTITY = "NO_IDENTITY"
+    BAD_IDENTITY = "BAD_IDENTITY"
+    NO_VIDEO_GRANT = "NO_VIDEO_GRANT"
+    OTHER_ROOM = "OTHER_ROOM"
+
+
+# The code with which Twilio refuses such a token. https://www.twilio.com/docs/api/errors
+TWILIO_CODE: Final[Mapping[Problem, int]] = {
+    Problem.NOT_A_JWT: 20101,
+    Problem.WRONG_HEADER: 20102,
+    Problem.OTHER_ACCOUNT: 20103,
+    # An API key lives in one region only, so elsewhere its issuer is not known.
+    Problem.OTHER_REGION: 20103,
+    Problem.OTHER_API_KEY: 20103,
+    Problem.BAD_SIGNATURE: 20107,
+    Problem.BAD_EXPIRY: 20104,
+    Problem.EXPIRED: 20104,
+    Problem.NOT_YET_VALID: 20105,
+    Problem.NO_IDENTITY: 20106,
+    Problem.BAD_IDENTITY: 53200,
+    Problem.NO_VIDEO_GRANT: 20106,
+    Problem.OTHER_ROOM: 20106,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TokenFacts:
+    """What can be read in a token, each None when it is absent or unreadable. Only its own word, unless it is signed.
+
+    `is_signed` is None when nobody here can tell: another API key made it. The identity is personal: it goes to whoever
+    presented the token and nowhere else.
+    """
+
+    api_key_sid: str | None = None
+    account_sid: str | None = None
+    region: str | None = None
+    identity: str | None = None
+    room: str | None = None
+    begins_at: datetime | None = None
+    expires_at: datetime | None = None
+    is_signed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Explanation:
+    """Whether a token opens the door now, and a sentence that says why not and what to do."""
+
+    problem: Problem | None
+    sentence: str
+    facts: TokenFacts
+
+    @property
+    def is_valid(self) -> bool:
+        return self.problem is None
+
+    @property
+    def twilio_code(self) -> int | None:
+        return None if self.problem is None else TWILIO_CODE[self.problem]

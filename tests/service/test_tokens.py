@@ -1,0 +1,203 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import jwt
+import pytest
+from pydantic import HttpUrl, SecretStr
+
+from gateway.app import build_account
+from gateway.core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef
+from gateway.core.tokens import TOKEN_LIMIT, TTL_DEFAULT_S, TTL_LIMIT_S, NewToken, Problem
+from gateway.sandbox.faults import CallbackFault, Fault
+from gateway.sandbox.server import Sandbox
+from gateway.service.access import Caller, Scope
+from gateway.service.rooms import Rooms
+from gateway.service.tokens import Tokens
+from gateway.settings import Settings
+from gateway.store.connection import Connections
+from gateway.twilio.client import open_session
+from gateway.twilio.tokens import SigningKey
+
+LIMIT_S = 5
+NOW = 1_800_000_000.25
+ACCOUNT = AccountSid(Sandbox().account_sid)
+KEY = SigningKey(account_sid=ACCOUNT, sid="SK0123456789abcdef0123456789abcdef", secret="s3cret" + "x" * 26)
+OWNER = Caller(ACCOUNT, "owner", frozenset({Scope.ADMIN}))
+MINTER = Caller(ACCOUNT, "minter", frozenset({Scope.TOKENS_MINT}))
+NOWHERE = "RM" + "0" * 32
+
+
+@pytest.fixture(scope="module")
+async def twilio() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as sandbox:
+        # Nobody is there to hear them.
+        sandbox.dial.add(Fault(callbacks=CallbackFault(drop=1.0)))
+        yield sandbox
+
+
+@pytest.fixture
+async def rooms(twilio: Sandbox, connections: Connections) -> AsyncIterator[Rooms]:
+    settings = Settings(
+        twilio_account_sid=twilio.account_sid,
+        twilio_auth_token=SecretStr(twilio.auth_token),
+        twilio_video_base_url=HttpUrl(twilio.url),
+        gateway_public_url=HttpUrl("https://rooms.example"),
+    )
+    async with open_session() as session, asyncio.TaskGroup() as tasks:
+        account = build_account(settings, connections, session)
+        tail = tasks.create_task(account.tail.run())
+        async with asyncio.timeout(LIMIT_S):
+            await account.tail.ready()
+        yield account.rooms
+        await account.rooms.aclose()
+        tail.cancel()
+
+
+@pytest.fixture
+def tokens(rooms: Rooms) -> Tokens:
+    return Tokens(KEY, rooms, lambda: NOW)
+
+
+async def created(rooms: Rooms, name: str | None = None, stay_s: int | None = None) -> Room:
+    return (await rooms.create(OWNER, NewRoom(unique_name=name, max_participant_duration=stay_s))).value
+
+
+def asked(room: str | None = None, ttl_s: int | None = None) -> NewToken:
+    return NewToken(identity="ada", room=None if room is None else RoomRef.of(room), ttl_s=ttl_s)
+
+
+def claims_of(token: str) -> dict[str, object]:
+    """As Twilio would read it, whose clock is not ours."""
+    return jwt.decode(token, KEY.secret, algorithms=["HS256"], options={"verify_exp": False, "verify_nbf": False})
+
+
+async def test_a_token_names_the_room_as_the_caller_did(rooms: Rooms, tokens: Tokens) -> None:
+    room = await created(rooms, "Daily")
+
+    for name in ("Daily", room.sid):
+        token = await tokens.mint(MINTER, asked(name, ttl_s=60))
+
+        assert claims_of(token.jwt)["grants"] == {"video": {"room": name}, "identity": "ada"}
+        assert (token.identity, token.room, token.expires_at.timestamp()) == ("ada", name, 1_800_000_060)
+        assert claims_of(token.jwt)["exp"] == 1_800_000_060
+
+
+async def test_without_a_room_a_token_opens_every_room(tokens: Tokens) -> None:
+    token = await tokens.mint(MINTER, asked())
+
+    assert claims_of(token.jwt)["grants"] == {"video": {}, "identity": "ada"}
+    assert token.room is None
+    assert token.expires_at.timestamp() == 1_800_000_000 + TTL_DEFAULT_S
+
+
+async def test_a_name_whose_room_is_yet_to_begin_may_be_minted_for(tokens: Tokens) -> None:
+    token = await tokens.mint(MINTER, asked("Tomorrow", ttl_s=TTL_LIMIT_S))
+
+    assert token.room == "Tomorrow"
+
+
+async def test_the_rooms_longest_stay_bounds_the_ttl(rooms: Rooms, tokens: Tokens) -> None:
+    room = await created(rooms, "Short", stay_s=600)
+
+    for name in ("Short", room.sid):
+        assert (await tokens.mint(MINTER, asked(name))).expires_at.timestamp() == 1_800_000_600
+        assert (await tokens.mint(MINTER, asked(name, ttl_s=600))).expires_at.timestamp() == 1_800_000_600
+        with pytest.raises(InvalidArgument, match="maxParticipantDuration is 600; give at most 600"):
+            await tokens.mint(MINTER, asked(name, ttl_s=601))
+
+
+async def test_a_room_by_sid_must_be_in_progress(rooms: Rooms, tokens: Tokens) -> None:
+    ended = await created(rooms, "Over")
+    await rooms.complete(OWNER, RoomRef.of(ended.sid))
+
+    with pytest.raises(FailedPrecondition, match="has ended"):
+        await tokens.mint(MINTER, asked(ended.sid))
+    with pytest.raises(NotFound, match="no such room"):
+        await tokens.mint(MINTER, asked(NOWHERE))
+    assert (await tokens.mint(MINTER, asked("Over"))).room == "Over"
+
+
+async def test_minting_and_explaining_need_the_scope(tokens: Tokens) -> None:
+    reader = Caller(ACCOUNT, "reader", frozenset({Scope.ROOMS_READ, Scope.ROOMS_WRITE}))
+
+    with pytest.raises(PermissionDenied, match="tokens:mint"):
+        await tokens.mint(reader, asked())
+    with pytest.raises(PermissionDenied, match="tokens:mint"):
+        await tokens.explain(reader, "")
+
+
+async def test_a_caller_for_some_rooms_mints_for_these_only(rooms: Rooms, tokens: Tokens) -> None:
+    mine, other = await created(rooms, "Mine"), await created(rooms, "Other")
+    by_name = replace(MINTER, grants=frozenset({"Mine", "Later"}))
+
+    for name in ("Mine", mine.sid, "Later"):
+        assert (await tokens.mint(by_name, asked(name))).room == name
+    with pytest.raises(PermissionDenied, match="not for rooms of this name"):
+        await tokens.mint(by_name, asked("Other"))
+    with pytest.raises(PermissionDenied, match="for some rooms only"):
+        await tokens.mint(by_name, asked())
+    # As for a room that does not exist: that it does is not told.
+    with pytest.raises(NotFound, match="no such room"):
+        await tokens.mint(by_name, asked(other.sid))
+
+
+async def test_a_grant_by_sid_does_not_reach_the_next_room_of_that_name(rooms: Rooms, tokens: Tokens) -> None:
+    room = await created(rooms, "Weekly")
+    by_sid = replace(MINTER, grants=frozenset({room.sid}))
+
+    assert (await tokens.mint(by_sid, asked(room.sid))).room == room.sid
+    with pytest.raises(PermissionDenied, match="as it is granted"):
+        await tokens.mint(by_sid, asked("Weekly"))
+
+
+async def test_without_an_api_key_both_say_what_to_set(rooms: Rooms) -> None:
+    tokens = Tokens(None, rooms)
+
+    with pytest.raises(FailedPrecondition, match="TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET"):
+        await tokens.mint(MINTER, asked())
+    with pytest.raises(FailedPrecondition, match="TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET"):
+        await tokens.explain(MINTER, "")
+
+
+async def test_a_minted_token_is_explained_as_valid_until_it_ends(rooms: Rooms, tokens: Tokens) -> None:
+    token = await tokens.mint(MINTER, asked(ttl_s=60))
+
+    explained = await tokens.explain(MINTER, token.jwt)
+    later = await Tokens(KEY, rooms, lambda: NOW + 300).explain(MINTER, token.jwt)
+
+    assert (explained.is_valid, explained.facts.identity) == (True, "ada")
+    assert (later.problem, later.sentence[:21]) == (Problem.EXPIRED, "expired 4 minutes ago")
+
+
+async def test_a_room_is_the_same_by_name_and_by_sid(rooms: Rooms, tokens: Tokens) -> None:
+    room = await created(rooms, "Same")
+    other = await created(rooms, "Another")
+    unnamed = await created(rooms)
+
+    for name, also in (("Same", room.sid), (room.sid, "Same")):
+        token = (await tokens.mint(MINTER, asked(name))).jwt
+
+        assert (await tokens.explain(MINTER, token, RoomRef.of(name))).is_valid
+        assert (await tokens.explain(MINTER, token, RoomRef.of(also))).is_valid
+        for wrong in (other.sid, "Another", unnamed.sid, "Nowhere", NOWHERE):
+            explained = await tokens.explain(MINTER, token, RoomRef.of(wrong))
+            assert explained.problem is Problem.OTHER_ROOM
+
+
+async def test_a_token_longer_than_any_is_refused_unread(tokens: Tokens) -> None:
+    assert (await tokens.explain(MINTER, "s" * TOKEN_LIMIT)).problem is Problem.NOT_A_JWT
+    with pytest.raises(InvalidArgument, match="8193 characters"):
+        await tokens.explain(MINTER, "s" * (TOKEN_LIMIT + 1))
+
+
+async def test_nothing_of_a_token_is_logged(rooms: Rooms, tokens: Tokens, capfd: pytest.CaptureFixture[str]) -> None:
+    token = await tokens.mint(MINTER, NewToken(identity="s3cret identity", ttl_s=60))
+    await tokens.explain(MINTER, token.jwt)
+    with pytest.raises(InvalidArgument):
+        await tokens.mint(MINTER, NewToken(identity="s3cret identity" * 20))
+
+    printed = "".join(capfd.readouterr())
+    assert "s3cret" not in printed
+    assert token.jwt not in printed
