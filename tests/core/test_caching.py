@@ -10,7 +10,7 @@ from gateway.core.caching import (
     Fence,
     Freshness,
     Lifetime,
-    fence_of,
+    fences_of,
     freshness,
     lifetime_of,
 )
