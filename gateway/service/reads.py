@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -88,7 +88,7 @@ class Reads:
 
     async def one(self, ask: Ask[T]) -> Seen[T]:
         """The answer. Raises what Twilio's answer stands for, NotFound among it."""
-        return self._seen(await self._answer(ask))
+        return self._seen(ask, await self._answer(ask))
 
     async def one_or_none(self, ask: Ask[T]) -> Seen[T] | None:
         try:
@@ -116,7 +116,7 @@ class Reads:
             (self._pages.cursor(position, listed, offset + 1), listed.items[offset]) for offset in range(cut.begin, cut.end)
         )
         page = Page(items, items[-1][0] if items else None, cut.has_next_page)
-        seen = self._seen(answer)
+        seen = self._seen(ask, answer)
         return Seen(page, seen.freshness, seen.as_of)
 
     async def warm(self, asks: Sequence[Ask[T]]) -> None:
@@ -201,23 +201,26 @@ class Reads:
         if len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
 
-    def _seen(self, answer: _Answer[T]) -> Seen[T]:
+    def _seen(self, ask: Ask[T], answer: _Answer[T]) -> Seen[T]:
         kept = answer.kept
         moment = datetime.fromtimestamp(kept.fetched_at, UTC)
-        # Whether the room reports to us is said of the room; what hangs below it is asked for, and dropped when it does.
-        provenance = Provenance(moment, answer.is_stale, FollowedBy.POLLED)
+        reports = ask.room_sid is not None and self._memory.has_heard_of(ask.room_sid)
+        provenance = Provenance(moment, answer.is_stale, FollowedBy.CALLBACKS if reports else FollowedBy.POLLED)
         return Seen(kept.value, provenance, None if kept.as_of is None else self._sealer.cursor(kept.as_of))
 
 
-def outcome_of(result: T | BaseException) -> T | GatewayError:
-    """Of `asyncio.gather` with exceptions: a failure that callers may see stays a value, any other is a bug."""
-    if isinstance(result, GatewayError) or not isinstance(result, BaseException):
-        return result
-    raise result
+async def each(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | GatewayError]:
+    """The outcome of each call, all made at the same time; a failure that callers may see is an outcome too."""
 
+    async def guarded(call: Coroutine[Any, Any, T]) -> T | GatewayError:
+        try:
+            return await call
+        except GatewayError as exc:
+            return exc
 
-async def each(reads: Sequence["asyncio.Future[T]"]) -> list[T | GatewayError]:
-    return [outcome_of(result) for result in await asyncio.gather(*reads, return_exceptions=True)]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(guarded(call)) for call in calls]
+    return [task.result() for task in tasks]
 
 
 def _key(slot: Slot[Any]) -> str:

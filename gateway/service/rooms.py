@@ -40,6 +40,8 @@ log = structlog.get_logger()
 
 # What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
 NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
+# How long a stop waits for mutations: less than a stop may take in all (10 s), more than Twilio takes.
+WRITES_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,10 @@ class Rooms:
         return await self._writes.finish(lambda: self._complete(target))
 
     async def aclose(self) -> None:
+        """Cancels the reads. A mutation may be at Twilio already: it is given time to be finished and recorded."""
         await self._reads.aclose()
         await self._lists.aclose()
-        await self._writes.aclose()
+        await self._writes.aclose(grace_s=WRITES_S)
 
     async def _guarded(self, caller: Caller, ref: RoomRef) -> Seen[Room] | GatewayError | None:
         try:

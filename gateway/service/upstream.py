@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 from gateway.core.errors import QuotaExceeded
@@ -58,6 +59,9 @@ class Upstream:
             try:
                 return await call(self._twilio, limit_s)
             except QuotaExceeded as refused:
+                if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    # Not the rate: the account has as many rooms as it may, which waiting does not mend.
+                    raise
                 # Somebody else spends from the same account. All replicas hold back, not only this one; and as Twilio
                 # never processes what it refuses so, the call is safe to repeat while there is patience left.
                 await self._limiter.pause(self._account_sid, kind, refused.retry_after_ms or PAUSE_MS)
