@@ -233,3 +233,8 @@ def _lifetime(kind: Kind[T], kept: Kept[T]) -> Lifetime:
 
 def _freshness(kind: Kind[T], kept: Kept[T]) -> Freshness:
     return freshness(_lifetime(kind, kept), time.time() - kept.fetched_at)
+
+
+def some(seen: Seen[T | None]) -> Seen[T] | None:
+    """None for the answer that there is none."""
+    return None if seen.value is None else Seen(seen.value, seen.freshness, seen.as_of)

@@ -30,7 +30,8 @@ _SEEN_S: Final = 70 * 60
 # How far back a repeated callback is looked for when its record is gone: in its room's stream (30 µs), and while that is
 # younger than a minute, four times as long as Twilio tries, in the account's log (65 µs).
 _LOOK_BACK: Final = 32
-_LOOK_BACK_IN_LOG: Final = 128
+_LOOK_BACK_IN_LOG: Final = 64
+_YOUNG_S: Final = 60
 TAIL_COUNT: Final = 1_000
 # Entries of ours are `n-0`: from here on the next one is n + 1, whatever somebody put between by hand.
 _LAST_SEQUENCE: Final = 2**64 - 1
