@@ -115,7 +115,8 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     cache = RoomCache(connections, sid)
     memory = Memory()
     tail = Tail(events, memory, sealer)
-    twilio = TwilioVideo(session, str(settings.twilio_video_base_url), sid, *settings.rest_credentials)
+    video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
+    twilio = TwilioVideo(session, video_url, insights_url, sid, *settings.rest_credentials)
     upstream = Upstream(twilio, Limiter(connections), _budget(settings))
     lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)

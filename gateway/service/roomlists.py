@@ -21,6 +21,7 @@ from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
 from gateway.service.upstream import Upstream
 from gateway.store.cache import CachedRoom, RoomCache
+from gateway.twilio.wire.rooms import list_rooms
 
 PAGES_LIMIT = 1_000
 
@@ -119,11 +120,8 @@ class RoomLists:
         seen_n = self._tail.place.n
         as_of = self._tail.as_of()
         fetched_at = time.time()
-        page = await self._upstream.read(
-            lambda twilio, limit_s: twilio.list_rooms(wanted, position.size, position.query, deadline_s=limit_s),
-            is_urgent=is_urgent,
-        )
-        rooms = tuple(CachedRoom(room, fetched_at, seen_n, as_of, settled=False) for room in page.rooms)
+        page = await self._upstream.send(list_rooms(wanted, position.size, position.query), is_urgent=is_urgent)
+        rooms = tuple(CachedRoom(room, fetched_at, seen_n, as_of, settled=False) for room in page.items)
         fetched = _Fetched(rooms, page.next_query, fetched_at, version)
         key = (wanted, position.size, position.query)
         self._pages[key] = fetched

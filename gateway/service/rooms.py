@@ -35,6 +35,7 @@ from gateway.service.tail import Tail
 from gateway.service.upstream import Upstream
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
 from gateway.store.eventlog import EventLog
+from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, find_room
 
 log = structlog.get_logger()
 
@@ -196,9 +197,7 @@ class Rooms:
         as_of = self._tail.as_of()
         fetched_at = time.time()
         try:
-            room = await self._upstream.read(
-                lambda twilio, limit_s: twilio.fetch_room(sid, deadline_s=limit_s), is_urgent=is_urgent
-            )
+            room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
         except NotFound:
             if was_told:
                 # Twilio itself told us of the room a moment ago. https://github.com/twilio/twilio-node/issues/593
@@ -232,7 +231,7 @@ class Rooms:
         seen_n = self._tail.place.n
         as_of = self._tail.as_of()
         fetched_at = time.time()
-        room = await self._upstream.read(lambda twilio, limit_s: twilio.find_room(name, deadline_s=limit_s))
+        room = await self._upstream.send(find_room(name))
         if room is None:
             await self._cache.put_name(name, None)
             return None
@@ -246,9 +245,7 @@ class Rooms:
 
     async def _create(self, new: NewRoom) -> Seen[Room]:
         try:
-            room = await self._upstream.write(
-                lambda twilio, limit_s: twilio.create_room(new, self._status_callback, deadline_s=limit_s)
-            )
+            room = await self._upstream.send(create_room(new, self._status_callback))
         except AlreadyExists as exc:
             raise await self._name_taken(new, exc) from exc
         return await self._record(room)
@@ -262,7 +259,7 @@ class Rooms:
         )
 
     async def _complete(self, sid: RoomSid) -> Seen[Room]:
-        room = await self._upstream.write(lambda twilio, limit_s: twilio.complete_room(sid, deadline_s=limit_s))
+        room = await self._upstream.send(complete_room(sid))
         return await self._record(room)
 
     async def _record(self, room: Room) -> Seen[Room]:

@@ -14,7 +14,7 @@ from gateway.core.participants import (
 )
 from gateway.core.sids import ParticipantSid, RoomSid, TrackSid, checked_sid
 from gateway.twilio.wire.exchange import Request
-from gateway.twilio.wire.resource import Listed, Resource, room_path
+from gateway.twilio.wire.resource import PAGE_SIZE_LIMIT, Listed, Resource, room_path
 
 _PARTICIPANTS: Final = Resource(Participant, "participants")
 _PUBLISHED: Final = Resource(PublishedTrack, "published_tracks")
@@ -33,6 +33,7 @@ def find_participant(room: RoomSid, identity: str) -> Request[Participant | None
     return _PARTICIPANTS.find(
         room_path(room, "Participants"),
         (("Identity", identity),),
+        20,
         lambda participant: participant.identity == identity and participant.status in _PRESENT,
     )
 
@@ -63,9 +64,10 @@ def fetch_published_track(room: RoomSid, participant: ParticipantSid, sid: Track
 
 
 def find_published_track(room: RoomSid, participant: ParticipantSid, name: str) -> Request[PublishedTrack | None]:
-    """The track that the participant publishes under this very name."""
+    """The track that the participant publishes under this very name. The list has no filter for it, and nobody publishes
+    more than a page of tracks."""
     path = _participant(room, participant, "PublishedTracks")
-    return _PUBLISHED.find(path, (), lambda track: track.name == name)
+    return _PUBLISHED.find(path, (), PAGE_SIZE_LIMIT, lambda track: track.name == name)
 
 
 def list_published_tracks(

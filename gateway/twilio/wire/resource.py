@@ -74,10 +74,10 @@ class Resource(Generic[T]):
             raise InvalidArgument(f"the page size is {page_size}; give a whole number from 1 to {self.page_size_limit}")
         return Request("GET", path, lambda answer: self._read_page(answer, path), query=query, product=self.product)
 
-    def find(self, path: str, parameters: Parameters, choose: Callable[[T], bool]) -> Request[T | None]:
-        """The first one listed that is chosen. What has a name is looked up so: a name may hold `/`, which no path to
+    def find(self, path: str, parameters: Parameters, page_size: int, choose: Callable[[T], bool]) -> Request[T | None]:
+        """The first one of a page that is chosen. What has a name is looked up so: a name may hold `/`, which no path to
         Twilio carries (twilio-python#503)."""
-        page = self.list(path, parameters, page_size=min(50, self.page_size_limit))
+        page = self.list(path, parameters, page_size)
         return Request(
             "GET",
             path,

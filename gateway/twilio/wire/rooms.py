@@ -22,10 +22,11 @@ def fetch_room(sid: RoomSid) -> Request[Room]:
 
 
 def find_room(name: str) -> Request[Room | None]:
-    """The room in progress under this very name."""
+    """The room in progress under this very name. There is one at most: a second row would show a list that lags."""
     return _ROOMS.find(
         ROOMS_PATH,
         (("Status", RoomStatus.IN_PROGRESS), ("UniqueName", name)),
+        2,
         lambda room: room.unique_name == name and room.status is RoomStatus.IN_PROGRESS,
     )
 
