@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.core.participants import TrackKind as TrackKind
 from gateway.core.participants import Participant
+from gateway.core.participants import TrackKind as TrackKind
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType
 
 

@@ -5,14 +5,13 @@ pages, and how far into it. It is sealed, so that nobody steers Twilio's paging 
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
 from gateway.core.cursors import Sealer
 from gateway.core.errors import InvalidArgument
-from gateway.core.paging import checked_first
+from gateway.core.paging import Page, checked_first
 from gateway.twilio.wire.resource import Listed
 
 T = TypeVar("T")
@@ -25,15 +24,6 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     size: int
     query: str | None
     skip: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A part of one of Twilio's pages: the items from `begin` to `end`, and whether anything follows."""
-
-    begin: int
-    end: int
-    has_next_page: bool
 
 
 class Pages:
@@ -51,12 +41,16 @@ class Pages:
             raise InvalidArgument("after belongs to another list or other filters; use it where it came from")
         return position
 
-    def cut(self, position: Position, listed: Listed[T], first: int) -> Cut:
+    def page(self, position: Position, listed: Listed[T], first: int) -> Page[T]:
+        """The part of Twilio's page that was asked for. Its `end_cursor` is where it was read to."""
         end = min(position.skip + first, len(listed.items))
-        return Cut(position.skip, end, end < len(listed.items) or listed.next_query is not None)
+        items = tuple(
+            (self._cursor(position, listed, offset + 1), listed.items[offset]) for offset in range(position.skip, end)
+        )
+        return Page(items, items[-1][0] if items else None, end < len(listed.items) or listed.next_query is not None)
 
-    def cursor(self, position: Position, listed: Listed[T], offset: int) -> str:
-        """The cursor after so many items of this page: at its end, the next page's beginning."""
+    def _cursor(self, position: Position, listed: Listed[T], offset: int) -> str:
+        """The cursor after so many items of Twilio's page: at its end, the next page's beginning."""
         is_at_end = offset >= len(listed.items) and listed.next_query is not None
         query, skip = (listed.next_query, 0) if is_at_end else (position.query, offset)
         following = Position(position.list_digest, position.size, query, skip)

@@ -54,7 +54,7 @@ class Participants:
     async def page(
         self, caller: Caller, room: RoomRef, wanted: ParticipantFilter, first: int, after: str | None
     ) -> Seen[Page[Participant]]:
-        return await self._page(await self._readable(caller, room), wanted, first, after)
+        return await self._page(await self._rooms.locate(caller, room, Scope.ROOMS_READ), wanted, first, after)
 
     async def pages(
         self, caller: Caller, rooms: Sequence[RoomSid], wanted: ParticipantFilter, first: int
@@ -66,13 +66,11 @@ class Participants:
 
     async def participant(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> Seen[Participant] | None:
         """By SID in any state, by identity only while connected."""
-        return await self._find(await self._readable(caller, room), who)
+        return await self._find(await self._rooms.locate(caller, room, Scope.ROOMS_READ), who)
 
     async def disconnect(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> Participant:
         sid, participant = await self._writable(caller, room, who)
-        return await self._changes.make(
-            participants.disconnect_participant(sid, participant), sid, Changed.PARTICIPANT
-        )
+        return await self._changes.make(participants.disconnect_participant(sid, participant), sid, Changed.PARTICIPANT)
 
     async def anonymize(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> Participant:
         """Replaces the identity by the SID, for good."""
@@ -147,17 +145,12 @@ class Participants:
             lambda size, query: participants.list_participants(sid, wanted, size, query),
         )
 
-    async def _readable(self, caller: Caller, room: RoomRef) -> RoomSid:
-        caller.require(Scope.ROOMS_READ)
-        return await self._rooms.locate(caller, room)
-
     async def _located(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> tuple[RoomSid, ParticipantSid]:
-        sid = await self._readable(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return sid, await self._sid(sid, who)
 
     async def _writable(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> tuple[RoomSid, ParticipantSid]:
-        caller.require(Scope.ROOMS_WRITE)
-        sid = await self._rooms.locate(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         return sid, await self._sid(sid, who)
 
     async def _sid(self, sid: RoomSid, who: ParticipantRef) -> ParticipantSid:
@@ -165,7 +158,9 @@ class Participants:
             return who.sid
         found = await self._find(sid, who)
         if found is None:
-            raise NotFound("nobody with this identity is connected to the room; give the participant's SID, or check it")
+            raise NotFound(
+                "nobody with this identity is connected to the room; give the participant's SID, or check it"
+            )
         return found.value.sid
 
     async def _find(self, sid: RoomSid, who: ParticipantRef) -> Seen[Participant] | None:

@@ -50,7 +50,7 @@ class Kind(Generic[T]):
     def __init__(self, type_: Any, fence: Fence, lifetime: Callable[[T], Lifetime]) -> None:
         self.fence = fence
         self.lifetime = lifetime
-        self.decoder: msgspec.json.Decoder[Kept[T]] = msgspec.json.Decoder(Kept[type_])  # type: ignore[valid-type]
+        self.decoder: msgspec.json.Decoder[Kept[T]] = msgspec.json.Decoder(Kept[type_])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,8 @@ class Reads:
         position = self._pages.position((room_sid, which), first, after)
         ask = Ask(kind, room_sid, request(position.size, position.query))
         answer = await self._answer(ask)
-        listed = answer.kept.value
-        cut = self._pages.cut(position, listed, first)
-        items = tuple(
-            (self._pages.cursor(position, listed, offset + 1), listed.items[offset]) for offset in range(cut.begin, cut.end)
-        )
-        page = Page(items, items[-1][0] if items else None, cut.has_next_page)
         seen = self._seen(ask, answer)
-        return Seen(page, seen.freshness, seen.as_of)
+        return Seen(self._pages.page(position, seen.value, first), seen.freshness, seen.as_of)
 
     async def warm(self, asks: Sequence[Ask[T]]) -> None:
         """Brings what Redis has of these answers into memory, in one round trip, for the reads that follow."""

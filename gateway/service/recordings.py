@@ -47,7 +47,7 @@ class Recordings:
     async def of_room(
         self, caller: Caller, room: RoomRef, wanted: RoomRecordingFilter, first: int, after: str | None
     ) -> Seen[Page[Recording]]:
-        sid = await self._readable(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.page(
             _RECORDINGS,
             sid,
@@ -58,13 +58,12 @@ class Recordings:
         )
 
     async def in_room(self, caller: Caller, room: RoomRef, recording: RecordingSid) -> Seen[Recording] | None:
-        sid = await self._readable(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.one_or_none(Ask(_RECORDING, sid, recordings.fetch_room_recording(sid, recording)))
 
     async def delete_in_room(self, caller: Caller, room: RoomRef, recording: RecordingSid) -> None:
         """Deletes the media; what is known of it stays, with the status deleted."""
-        caller.require(Scope.ROOMS_WRITE)
-        sid = await self._rooms.locate(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         await self._changes.make(recordings.delete_room_recording(sid, recording), sid, Changed.RECORDING)
         await self._reads.forget(_alone(recording))
 
@@ -110,17 +109,12 @@ class Recordings:
             return None
 
     async def rules(self, caller: Caller, room: RoomRef) -> Seen[RecordingRules]:
-        sid = await self._readable(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.one(Ask(_RULES, sid, rules.fetch_recording_rules(sid)))
 
     async def update_rules(self, caller: Caller, room: RoomRef, new: NewRecordingRules) -> RecordingRules:
-        caller.require(Scope.ROOMS_WRITE)
-        sid = await self._rooms.locate(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         return await self._changes.make(rules.update_recording_rules(sid, new), sid, Changed.RECORDING_RULES)
-
-    async def _readable(self, caller: Caller, room: RoomRef) -> RoomSid:
-        caller.require(Scope.ROOMS_READ)
-        return await self._rooms.locate(caller, room)
 
     async def _alone(self, caller: Caller, sid: RecordingSid) -> Seen[Recording] | None:
         found = await self._reads.one_or_none(_alone(sid))

@@ -5,7 +5,7 @@ from typing import Final
 from gateway.core.caching import MEDIA, Fence, Lifetime, Seen
 from gateway.core.events import Changed
 from gateway.core.paging import Page
-from gateway.core.rooms import RoomRef, RoomSid
+from gateway.core.rooms import RoomRef
 from gateway.core.transcriptions import Transcription, TranscriptionsConfiguration, TranscriptionUpdate, Ttid
 from gateway.service.access import Caller, Scope
 from gateway.service.changes import Changes
@@ -32,7 +32,7 @@ class Transcriptions:
         self._changes = changes
 
     async def page(self, caller: Caller, room: RoomRef, first: int, after: str | None) -> Seen[Page[Transcription]]:
-        sid = await self._readable(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.page(
             _TRANSCRIPTIONS,
             sid,
@@ -43,26 +43,18 @@ class Transcriptions:
         )
 
     async def transcription(self, caller: Caller, room: RoomRef, ttid: Ttid) -> Seen[Transcription] | None:
-        sid = await self._readable(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.one_or_none(Ask(_TRANSCRIPTION, sid, transcriptions.fetch_transcription(sid, ttid)))
 
     async def create(
         self, caller: Caller, room: RoomRef, configuration: TranscriptionsConfiguration | None
     ) -> Transcription:
         """Starts transcribing. Raises OutcomeUnknown when the answer was lost: read before trying again."""
-        sid = await self._writable(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.create_transcription(sid, configuration)
         return await self._changes.make(request, sid, Changed.TRANSCRIPTION)
 
     async def update(self, caller: Caller, room: RoomRef, ttid: Ttid, update: TranscriptionUpdate) -> Transcription:
-        sid = await self._writable(caller, room)
+        sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.update_transcription(sid, ttid, update)
         return await self._changes.make(request, sid, Changed.TRANSCRIPTION)
-
-    async def _readable(self, caller: Caller, room: RoomRef) -> RoomSid:
-        caller.require(Scope.ROOMS_READ)
-        return await self._rooms.locate(caller, room)
-
-    async def _writable(self, caller: Caller, room: RoomRef) -> RoomSid:
-        caller.require(Scope.ROOMS_WRITE)
-        return await self._rooms.locate(caller, room)

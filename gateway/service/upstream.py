@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 
-from gateway.core.errors import QuotaExceeded
+from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.keys import RateKind
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 # How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
 PAUSE_MS = 1_000
+# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
+NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # A caller's own deadline ends a call earlier: it is cancelled then.
 READ_S = 5.0
 WRITE_S = 10.0

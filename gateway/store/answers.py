@@ -70,13 +70,21 @@ class Answers:
         *found, head = await self._connections.ask(pipeline.execute(raise_on_error=False))
         head_n = _number(head)
         pairs = zip(found[::2], found[1::2], strict=True)
-        return [_found(slot, kept, _number(version), head_n) for slot, (kept, version) in zip(slots, pairs, strict=True)]
+        return [
+            _found(slot, kept, _number(version), head_n) for slot, (kept, version) in zip(slots, pairs, strict=True)
+        ]
 
     async def put(self, slot: Slot[T], kept: Kept[T], lifetime_s: float) -> None:
         """Keeps the answer unless an event or a later fetch is known that it may not show."""
         sid = slot.room_sid or RoomSid("")
         keys = [self._keys.answer(slot.room_sid, slot.digest), self._keys.versions(sid), self._keys.end(sid)]
-        args = [msgspec.json.encode(kept), kept.seen_n, 1, round(lifetime_s * 1000), slot.fence]
+        args: list[str | bytes | int] = [
+            msgspec.json.encode(kept),
+            kept.seen_n,
+            1,
+            round(lifetime_s * 1000),
+            slot.fence,
+        ]
         await self._connections.run(PUT, keys, args)
 
     async def drop(self, slot: Slot[T]) -> None:
