@@ -145,19 +145,19 @@ class Reads:
     async def _answer(self, ask: Ask[T]) -> _Answer[T]:
         slot = ask.slot
         version = self._memory.touched(slot.room_sid, slot.fence) if slot.room_sid else 0
-        flight = (_key(slot), version)
         held = self._held(slot)
         if held is not None and self._memory.is_current:
             match _freshness(ask.kind, held):
                 case Freshness.FRESH:
                     return _Answer(held)
                 case Freshness.STALE:
-                    self._flights.begin(flight, lambda: self._read(ask, is_urgent=False))
+                    self._flights.begin((_key(slot), version, False), lambda: self._read(ask, is_urgent=False))
                     return _Answer(held)
                 case Freshness.ON_ERROR | Freshness.GONE:
                     pass
         try:
-            return await self._flights.share(flight, lambda: self._read(ask, is_urgent=True))
+            # Not the refresh behind a stale answer, which gives up where a caller would wait for his turn.
+            return await self._flights.share((_key(slot), version, True), lambda: self._read(ask, is_urgent=True))
         except NO_ANSWER:
             last = self._kept.get(_key(slot))
             if last is None or _freshness(ask.kind, last) is Freshness.GONE:

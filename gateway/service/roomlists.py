@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.caching import LIST, Freshness, freshness
 from gateway.core.cursors import Sealer
+from gateway.core.errors import UpstreamUnavailable
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomFilter, RoomStatus, merge_end
 from gateway.service.memory import Memory
@@ -17,7 +18,8 @@ from gateway.store.cache import CachedRoom, RoomCache
 from gateway.twilio.wire.resource import Listed
 from gateway.twilio.wire.rooms import list_rooms
 
-PAGES_LIMIT = 1_000
+# Of up to 100 rooms each: 20,000 rooms take some 40 MB.
+PAGES_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,11 @@ class RoomLists:
         position = self._cursors.position(wanted, first, after)
         fetched, is_stale = await self._fetched(wanted, position)
         page = self._cursors.page(position, fetched.listed, first)
-        ends = await self._cache.ends([value.room.sid for _, value in page.items])
+        try:
+            ends = await self._cache.ends([value.room.sid for _, value in page.items])
+        except UpstreamUnavailable:
+            # Nobody can tell now which of them have ended meanwhile.
+            ends, is_stale = {}, True
         merged = (
             (cursor, replace(value, room=merge_end(value.room, ends.get(value.room.sid))))
             for cursor, value in page.items
@@ -66,14 +72,16 @@ class RoomLists:
         held = self._pages.get(key)
         age = Freshness.GONE if held is None else freshness(LIST, time.time() - held.fetched_at)
         is_known = held is not None and self._memory.is_current and held.version >= self._memory.list_version
-        flight = (*key, self._memory.list_version)
+        version = self._memory.list_version
         if held is not None and is_known and age is Freshness.FRESH:
             return held, False
         if held is not None and is_known and age is Freshness.STALE:
-            self._flights.begin(flight, lambda: self._fetch(wanted, position, is_urgent=False))
+            self._flights.begin((*key, version, False), lambda: self._fetch(wanted, position, is_urgent=False))
             return held, False
         try:
-            return await self._flights.share(flight, lambda: self._fetch(wanted, position, is_urgent=True)), False
+            return await self._flights.share(
+                (*key, version, True), lambda: self._fetch(wanted, position, is_urgent=True)
+            ), False
         except NO_ANSWER:
             if held is None or age is Freshness.GONE:
                 raise

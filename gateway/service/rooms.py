@@ -4,7 +4,6 @@ A read goes through memory, Redis, and Twilio under its quota, in that order; wh
 tombstone, so that a room whose end was told is never shown in progress again.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,10 +22,11 @@ from gateway.core.errors import (
 )
 from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
 from gateway.core.paging import Page
-from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
+from gateway.core.rooms import Ended, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.access import Caller, Scope
 from gateway.service.changes import Changes
 from gateway.service.memory import Memory
+from gateway.service.reads import each
 from gateway.service.roomlists import RoomLists
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
@@ -76,9 +76,7 @@ class Rooms:
     async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[Seen[Room] | None]:
         """The rooms in the order asked; None for the missing ones. Fails as a whole when one read fails."""
         caller.require(Scope.ROOMS_READ)
-        async with asyncio.TaskGroup() as group:
-            reads = [group.create_task(self._guarded(caller, ref)) for ref in refs]
-        outcomes = [read.result() for read in reads]
+        outcomes = await each(self.room(caller, ref) for ref in refs)
         for outcome in outcomes:
             if isinstance(outcome, GatewayError):
                 raise outcome
@@ -131,12 +129,6 @@ class Rooms:
         await self._reads.aclose()
         await self._lists.aclose()
 
-    async def _guarded(self, caller: Caller, ref: RoomRef) -> Seen[Room] | GatewayError | None:
-        try:
-            return await self.room(caller, ref)
-        except GatewayError as exc:
-            return exc
-
     def _seen(self, value: CachedRoom, *, is_stale: bool) -> Seen[Room]:
         ours = self._status_callback.partition("#")[0]
         follows = (value.room.status_callback or "").partition("#")[0] == ours
@@ -162,12 +154,14 @@ class Rooms:
                 case Freshness.FRESH:
                     return _Found(held)
                 case Freshness.STALE:
-                    self._reads.begin((sid, self._memory.touched(sid)), lambda: self._read(sid, is_urgent=False))
+                    self._reads.begin((sid, self._memory.touched(sid), False), lambda: self._read(sid, is_urgent=False))
                     return _Found(held)
                 case Freshness.ON_ERROR | Freshness.GONE:
                     pass
         try:
-            return await self._reads.share((sid, self._memory.touched(sid)), lambda: self._read(sid, is_urgent=True))
+            # Not the refresh behind a stale answer, which gives up where a caller would wait for his turn.
+            key = (sid, self._memory.touched(sid), True)
+            return await self._reads.share(key, lambda: self._read(sid, is_urgent=True))
         except NO_ANSWER:
             held = self._memory.get(sid)
             if held is None or _freshness(held) is Freshness.GONE:
@@ -176,11 +170,11 @@ class Rooms:
 
     async def _read(self, sid: RoomSid, *, is_urgent: bool) -> _Found | None:
         cached = await self._cache.get(sid)
-        held = cached.value
+        held = cached.value and _ended(cached.value, cached.ended)
         if held is not None and not cached.is_outdated and _freshness(held) is Freshness.FRESH:
             self._memory.put(held)
             return _Found(held)
-        if cached.is_missing:
+        if cached.is_missing and not cached.version_n:
             return None
         try:
             return await self._fetch(sid, cached.head_n, was_told=cached.version_n > 0, is_urgent=is_urgent)
@@ -209,11 +203,20 @@ class Rooms:
     async def _keep(self, value: CachedRoom) -> CachedRoom:
         """Puts a fetched room into the caches that still want it. The value as it may be shown: with its end, if told."""
         kept = await self._cache.put(value.room.sid, value)
-        value = replace(value, room=merge_end(value.room, kept.ended))
+        value = _ended(value, kept.ended)
         self._memory.put(value)
         return value
 
     async def _by_name(self, name: str) -> _Found | None:
+        try:
+            return await self._resolve(name)
+        except NO_ANSWER:
+            held = self._memory.named(name)
+            if held is None or _freshness(held) is Freshness.GONE:
+                raise
+            return _Found(held, is_stale=True)
+
+    async def _resolve(self, name: str) -> _Found | None:
         match await self._cache.resolve(name):
             case None:
                 pass
@@ -250,7 +253,11 @@ class Rooms:
 
     async def _name_taken(self, new: NewRoom, exc: AlreadyExists) -> AlreadyExists:
         """The refusal with the SID of the room that has the name, if it can be found."""
-        found = await self._by_name(new.unique_name) if new.unique_name else None
+        try:
+            found = await self._by_name(new.unique_name) if new.unique_name else None
+        except GatewayError:
+            # That the name is taken is known for sure, and says more than why nobody can tell by whom.
+            found = None
         which = f" ({found.value.room.sid})" if found is not None else ""
         return AlreadyExists(
             f"a room in progress{which} has this uniqueName; use it, or choose another", twilio=exc.twilio
@@ -276,10 +283,14 @@ class Rooms:
         )
         value = CachedRoom(room, time.time(), 0, self._tail.as_of(), settled=True)
         appended = await self._changes.record(event, value)
-        if appended is not None:
-            value = replace(value, seen_n=appended.place.n)
-            self._memory.put(value)
+        self._memory.put(
+            replace(value, seen_n=self._memory.touched(room.sid) if appended is None else appended.place.n)
+        )
         return self._seen(value, is_stale=False)
+
+
+def _ended(value: CachedRoom, ended: Ended | None) -> CachedRoom:
+    return replace(value, room=merge_end(value.room, ended))
 
 
 def _freshness(value: CachedRoom) -> Freshness:

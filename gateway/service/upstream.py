@@ -17,6 +17,8 @@ from gateway.twilio.wire.exchange import Request
 
 T = TypeVar("T")
 
+# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
+NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
 PAUSE_MS = 1_000
 # What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,6 +17,7 @@ from gateway.core.cursors import Sealer
 from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.sandbox.faults import CallbackFault, Fault
+from gateway.sandbox.model import RoomSettings
 from gateway.sandbox.server import Sandbox
 from gateway.service.access import Caller, Scope
 from gateway.service.accounts import Account
@@ -26,8 +27,6 @@ from gateway.settings import Settings
 from gateway.store.connection import Connections
 from gateway.store.eventlog import Appended, EventLog
 from gateway.twilio.client import open_session
-
-T = TypeVar("T")
 
 LIMIT_S = 5
 ACCOUNT = AccountSid(Sandbox().account_sid)
@@ -137,7 +136,7 @@ class Site:
             "twilio_account_sid": self.sandbox.account_sid,
             "twilio_auth_token": SecretStr(self.sandbox.auth_token),
             "twilio_video_base_url": HttpUrl(self.gate.url),
-            "gateway_public_url": HttpUrl("https://rooms.example"),
+            "gateway_public_url": HttpUrl("http://127.0.0.1:1"),
         }
         return Settings(**values | changes)
 
@@ -159,12 +158,14 @@ class Site:
         return told
 
     async def heard(self, n: int) -> None:
-        await until(lambda: all(account.tail.place.n >= n for account in self.accounts))
+        for account in self.accounts:
+            await self.heard_by(account, n)
+
+    async def heard_by(self, account: Account, n: int) -> None:
+        await until(lambda: account.tail.place.n >= n)
 
     def make_at_twilio(self, name: str | None = None) -> RoomSid:
         """A room that some other backend made."""
-        from gateway.sandbox.model import RoomSettings
-
         return RoomSid(self.sandbox.engine.create_room(ACCOUNT, RoomSettings(unique_name=name)).sid)
 
     def end_at_twilio(self, room_sid: RoomSid) -> None:
@@ -175,8 +176,10 @@ class Site:
     async def create(self, account: Account, name: str | None = None) -> Room:
         return (await account.rooms.create(ANYBODY, NewRoom(unique_name=name))).room
 
-    def lag(self, ms: float) -> None:
-        self.sandbox.dial.add(Fault(rest_lag_ms=ms))
+    def calm(self) -> None:
+        """Takes all faults back but one: callbacks are lost, for what the log hears is told by the tests themselves."""
+        self.sandbox.dial.clear()
+        self.sandbox.dial.add(Fault(callbacks=CallbackFault(drop=1.0)))
 
 
 @asynccontextmanager
@@ -204,10 +207,9 @@ async def running_sandbox() -> AsyncIterator[tuple[Sandbox, aiohttp.ClientSessio
 async def site(running_sandbox: tuple[Sandbox, aiohttp.ClientSession], connections: Connections) -> AsyncIterator[Site]:
     sandbox, session = running_sandbox
     sandbox.reset()
-    # What the log hears is told by the tests themselves.
-    sandbox.dial.add(Fault(callbacks=CallbackFault(drop=1.0)))
     async with gated(sandbox.url, session) as gate, open_session() as calls, asyncio.TaskGroup() as tasks:
         site = Site(sandbox, gate, connections, calls, tasks)
+        site.calm()
         try:
             yield site
         finally:

@@ -83,7 +83,7 @@ async def test_a_429_is_waited_out_within_patience(site: Site, monkeypatch: pyte
     async with asyncio.TaskGroup() as group:
         fetching = group.create_task(fetch(upstream(site, patience_s=5), room))
         await until(lambda: len(site.gate.calls) == 1)
-        site.sandbox.dial.clear()
+        site.calm()
     assert fetching.result() == room
 
 
@@ -93,7 +93,7 @@ async def test_a_429_holds_every_replica_back(site: Site) -> None:
     site.sandbox.dial.add(Fault(status=429, retry_after_s=7))
     with pytest.raises(QuotaExceeded):
         await fetch(here, room)
-    site.sandbox.dial.clear()
+    site.calm()
     with pytest.raises(QuotaExceeded) as refused:
         await fetch(there, room)
     assert 6_000 <= (refused.value.retry_after_ms or 0) <= 7_000
