@@ -5,7 +5,7 @@ missing. Words that it added are read as UNKNOWN and kept in `unknown_words`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -17,7 +17,7 @@ from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.recordings import INT64
 from gateway.core.sids import PREFIXES
 from gateway.core.transcriptions import Ttid
-from gateway.core.words import WORD_LIMIT, OpenEnum
+from gateway.core.words import WORD_LIMIT, OpenEnum, UnknownWord
 from gateway.twilio.faults import read_fault
 from gateway.twilio.wire.exchange import Answer
 
@@ -54,11 +54,6 @@ class _Field(NamedTuple):
     words: type[OpenEnum] | None = None
 
 
-class _Word(NamedTuple):
-    field: str
-    word: str
-
-
 def read_value(answer: Answer, kind: type[T], adapt: Callable[[Said], Said]) -> T:
     """Raises the GatewayError that the answer stands for, and UpstreamUnavailable when it cannot be read."""
     return read_said(answer, lambda said: to_core(said, kind, adapt))
@@ -77,16 +72,14 @@ def read_said(answer: Answer, read: Callable[[Any], T]) -> T:
 
 
 def to_core(said: object, kind: type[T], adapt: Callable[[Said], Said]) -> T:
-    words: list[_Word] = []
+    words: list[UnknownWord] = []
     values = _prepared(adapt(said) if isinstance(said, dict) else said, kind, "", words)
     if isinstance(values, dict) and words:
-        values["unknown_words"] = [
-            {"field": word.field, "word": word.word[:WORD_LIMIT]} for word in words[:WORDS_LIMIT]
-        ]
+        values["unknown_words"] = [asdict(word) for word in words[:WORDS_LIMIT]]
     return msgspec.convert(values, kind)
 
 
-def _prepared(said: object, kind: Any, place: str, words: list[_Word]) -> object:
+def _prepared(said: object, kind: Any, place: str, words: list[UnknownWord]) -> object:
     """The known fields that are not null, each within the bounds of its type. Notes the words that nobody knows."""
     if not isinstance(said, dict):
         return said
@@ -103,7 +96,7 @@ def _prepared(said: object, kind: Any, place: str, words: list[_Word]) -> object
     return values
 
 
-def _leaf(value: object, field: _Field, place: str, words: list[_Word]) -> object:
+def _leaf(value: object, field: _Field, place: str, words: list[UnknownWord]) -> object:
     if field.bounds is not None:
         return msgspec.convert(value, field.bounds)
     if field.part is not None:
@@ -111,7 +104,7 @@ def _leaf(value: object, field: _Field, place: str, words: list[_Word]) -> objec
     if field.words is not None and isinstance(value, str):
         word = field.words(value)
         if word.name == "UNKNOWN":
-            words.append(_Word(place, value))
+            words.append(UnknownWord(place, value[:WORD_LIMIT]))
         return word.value
     return value
 
