@@ -51,7 +51,8 @@ def open_session(
 
 class TwilioVideo:
     """One account at Twilio's REST API. Each call is one request and follows no redirect. Nothing is repeated, but for a
-    read on a kept connection that turns out to be closed: aiohttp then opens another one.
+    read or a delete on a kept connection that turns out to be closed: aiohttp then opens another one. So NotFound may also
+    be the answer to a delete that was done.
 
     Calls raise what the request reads in the answer; DeadlineExceeded when a read has none within `deadline_s`, or a write was
     not sent by then; UpstreamUnavailable when Twilio cannot be reached or its answer is of no use; OutcomeUnknown when a

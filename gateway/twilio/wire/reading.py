@@ -5,7 +5,7 @@ missing. Words that it added are read as UNKNOWN and kept in `unknown_words`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -17,11 +17,15 @@ from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.recordings import INT64
 from gateway.core.sids import PREFIXES
 from gateway.core.transcriptions import Ttid
-from gateway.core.words import WORD_LIMIT, OpenEnum
+from gateway.core.words import WORD_LIMIT, OpenEnum, UnknownWord
 from gateway.twilio.faults import read_fault
 from gateway.twilio.wire.exchange import Answer
 
 T = TypeVar("T")
+
+# One resource has at most a dozen words; a list of a million new ones is not worth keeping.
+WORDS_LIMIT: Final = 32
+
 Said = Mapping[str, Any]
 """A JSON object as Twilio sent it."""
 
@@ -40,14 +44,14 @@ _BOUNDS: Final[Mapping[object, object]] = {
 
 
 class _Field(NamedTuple):
+    """A field's type without `| None`; if `is_list`, that of its items. At most one of bounds, part and words is set:
+    what a plain value must be, the dataclass it is made of, the words that are known."""
+
     name: str
-    type: Any
     is_list: bool
-
-
-class _Word(NamedTuple):
-    field: str
-    word: str
+    bounds: Any = None
+    part: Any = None
+    words: type[OpenEnum] | None = None
 
 
 def read_value(answer: Answer, kind: type[T], adapt: Callable[[Said], Said]) -> T:
@@ -68,36 +72,39 @@ def read_said(answer: Answer, read: Callable[[Any], T]) -> T:
 
 
 def to_core(said: object, kind: type[T], adapt: Callable[[Said], Said]) -> T:
-    words: list[_Word] = []
+    words: list[UnknownWord] = []
     values = _prepared(adapt(said) if isinstance(said, dict) else said, kind, "", words)
     if isinstance(values, dict) and words:
-        values["unknown_words"] = [{"field": word.field, "word": word.word[:WORD_LIMIT]} for word in words]
+        values["unknown_words"] = [asdict(word) for word in words[:WORDS_LIMIT]]
     return msgspec.convert(values, kind)
 
 
-def _prepared(said: object, kind: Any, place: str, words: list[_Word]) -> object:
+def _prepared(said: object, kind: Any, place: str, words: list[UnknownWord]) -> object:
     """The known fields that are not null, each within the bounds of its type. Notes the words that nobody knows."""
     if not isinstance(said, dict):
         return said
     values: dict[str, object] = {}
-    for name, field_type, is_list in _fields_of(kind):
-        value = said.get(name)
-        if is_list and isinstance(value, list):
-            values[name] = [_leaf(each, field_type, f"{place}{name}[{n}]", words) for n, each in enumerate(value)]
-        elif value is not None:
-            values[name] = _leaf(value, field_type, f"{place}{name}", words)
+    for field in _fields_of(kind):
+        value = said.get(field.name)
+        if value is None:
+            continue
+        if field.is_list and isinstance(value, list):
+            value = [_leaf(each, field, f"{place}{field.name}[{n}]", words) for n, each in enumerate(value)]
+        else:
+            value = _leaf(value, field, place + field.name, words)
+        values[field.name] = value
     return values
 
 
-def _leaf(value: object, field_type: Any, place: str, words: list[_Word]) -> object:
-    if field_type in _BOUNDS:
-        return msgspec.convert(value, _BOUNDS[field_type])
-    if is_dataclass(field_type):
-        return _prepared(value, field_type, f"{place}.", words)
-    if isinstance(field_type, type) and issubclass(field_type, OpenEnum) and isinstance(value, str):
-        word = field_type(value)
+def _leaf(value: object, field: _Field, place: str, words: list[UnknownWord]) -> object:
+    if field.bounds is not None:
+        return msgspec.convert(value, field.bounds)
+    if field.part is not None:
+        return _prepared(value, field.part, f"{place}.", words)
+    if field.words is not None and isinstance(value, str):
+        word = field.words(value)
         if word.name == "UNKNOWN":
-            words.append(_Word(place, value))
+            words.append(UnknownWord(place, value[:WORD_LIMIT]))
         return word.value
     return value
 
@@ -105,15 +112,18 @@ def _leaf(value: object, field_type: Any, place: str, words: list[_Word]) -> obj
 @cache
 def _fields_of(kind: type[Any]) -> tuple[_Field, ...]:
     hints = get_type_hints(kind, include_extras=True)
-    return tuple(
-        _Field(field.name, *_plain(hints[field.name])) for field in fields(kind) if field.name != "unknown_words"
-    )
+    return tuple(_field(field.name, hints[field.name]) for field in fields(kind) if field.name != "unknown_words")
 
 
-def _plain(hint: Any) -> tuple[Any, bool]:
-    """The type without `| None`, and whether it is that of a list's items."""
+def _field(name: str, hint: Any) -> _Field:
     if get_origin(hint) in (Union, UnionType):
         (hint,) = (part for part in get_args(hint) if part is not NoneType)
-    if get_origin(hint) is tuple:
-        return get_args(hint)[0], True
-    return hint, False
+    is_list = get_origin(hint) is tuple
+    if is_list:
+        hint = get_args(hint)[0]
+    if hint in _BOUNDS:
+        return _Field(name, is_list, bounds=_BOUNDS[hint])
+    if is_dataclass(hint):
+        return _Field(name, is_list, part=hint)
+    is_words = isinstance(hint, type) and issubclass(hint, OpenEnum)
+    return _Field(name, is_list, words=hint if is_words else None)

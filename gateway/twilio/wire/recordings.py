@@ -36,7 +36,6 @@ def fetch_room_recording(room: RoomSid, sid: RecordingSid) -> Request[Recording]
 def list_room_recordings(
     room: RoomSid, wanted: RoomRecordingFilter, page_size: int, page_query: str | None = None
 ) -> Request[Listed[Recording]]:
-    """Of an account's filter only the part that a room's list has is sent."""
     return _OF_ROOM.list(room_path(room, "Recordings"), _filter(wanted), page_size, page_query)
 
 
@@ -73,7 +72,7 @@ def fetch_room_media_link(room: RoomSid, sid: RecordingSid) -> Request[MediaLink
     return Request("GET", f"{_room_recording(room, sid)}/Media", _read_media_link)
 
 
-def _filter(wanted: RoomRecordingFilter) -> Parameters:
+def _filter(wanted: RoomRecordingFilter | RecordingFilter) -> Parameters:
     return (
         ("Status", wanted.status),
         ("SourceSid", wanted.source_sid),

@@ -10,7 +10,7 @@ from gateway.core.recordings import INT64
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import RoomSid
 from gateway.core.words import UnknownWord
-from gateway.twilio.wire.reading import read_said, read_value, to_core
+from gateway.twilio.wire.reading import WORDS_LIMIT, read_said, read_value, to_core
 from tests.twilio.wire.documents import answer
 
 
@@ -85,3 +85,11 @@ def test_what_core_refuses_in_an_answer_is_not_the_callers_fault() -> None:
 
     with pytest.raises(UpstreamUnavailable, match="cannot be read"):
         read_said(answer({}), refuse)
+
+
+def test_a_flood_of_new_words_is_not_kept() -> None:
+    said = {"sid": SID, "words": ["x" * 200] * 1000}
+    found = to_core(said, Whole, lambda said: said)
+
+    assert len(found.words) == 1000
+    assert found.unknown_words == tuple(UnknownWord(f"words[{n}]", "x" * 128) for n in range(WORDS_LIMIT))
