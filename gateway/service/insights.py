@@ -1,14 +1,16 @@
 """Insights: Twilio's summaries of rooms and participants, some minutes after their end."""
 
+from functools import partial
 from typing import Final
 
 from gateway.core.caching import SUMMARY, SUMMARY_IN_PROGRESS, Fence, Lifetime, Seen
+from gateway.core.errors import NotFound
 from gateway.core.insights import InsightsParticipant, InsightsRoom, InsightsRoomFilter, ProcessingState
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
 from gateway.service.access import Caller, Scope
-from gateway.service.reads import Ask, Kind, Reads
+from gateway.service.reads import Ask, Kind, Listing, Reads
 from gateway.twilio.wire import insights
 from gateway.twilio.wire.resource import Listed
 
@@ -19,20 +21,16 @@ def _of_room(room: InsightsRoom) -> Lifetime:
     return SUMMARY if room.processing_state in _DONE else SUMMARY_IN_PROGRESS
 
 
-def _more_may_come(_: object) -> Lifetime:
-    """A list grows, and a participant's summary does not say whether Twilio still works on it."""
-    return SUMMARY_IN_PROGRESS
-
-
+# A list grows, and a participant's summary does not say whether Twilio still works on it.
 _ROOM: Final = Kind[InsightsRoom](InsightsRoom, Fence.MEDIA, _of_room)
-_ROOMS: Final = Kind[Listed[InsightsRoom]](Listed[InsightsRoom], Fence.MEDIA, _more_may_come)
-_PARTICIPANT: Final = Kind[InsightsParticipant](InsightsParticipant, Fence.MEDIA, _more_may_come)
-_PARTICIPANTS: Final = Kind[Listed[InsightsParticipant]](Listed[InsightsParticipant], Fence.MEDIA, _more_may_come)
+_ROOMS: Final = Kind[Listed[InsightsRoom]](Listed[InsightsRoom], Fence.MEDIA, SUMMARY_IN_PROGRESS)
+_PARTICIPANT: Final = Kind[InsightsParticipant](InsightsParticipant, Fence.MEDIA, SUMMARY_IN_PROGRESS)
+_PARTICIPANTS: Final = Kind[Listed[InsightsParticipant]](Listed[InsightsParticipant], Fence.MEDIA, SUMMARY_IN_PROGRESS)
 
 
 class Insights:
-    """No events tell of summaries, so nothing here is fenced: `room_sid` is None for every question. What a key for some
-    rooms may see follows from the SID or the name that the summary itself tells."""
+    """No event tells of a summary, so none makes one old: each question is about None. What a key for some rooms may see
+    follows from the SID or the name that the summary itself tells."""
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
@@ -43,9 +41,8 @@ class Insights:
         """Without dates only rooms that ended within 24 hours, as with Twilio. A page is shorter than asked when some of its
         rooms are not the caller's."""
         caller.require(Scope.ROOMS_READ)
-        seen = await self._reads.page(
-            _ROOMS, None, wanted, first, after, lambda size, query: insights.list_insights_rooms(wanted, size, query)
-        )
+        listing = Listing(_ROOMS, None, wanted, partial(insights.list_insights_rooms, wanted))
+        seen = await self._reads.page(listing, first, after)
         page = seen.value
         shown = tuple((cursor, room) for cursor, room in page.items if _is_for(caller, room))
         return Seen(Page(shown, page.end_cursor, page.has_next_page), seen.freshness, seen.as_of)
@@ -58,28 +55,24 @@ class Insights:
     async def participants(
         self, caller: Caller, sid: RoomSid, first: int, after: str | None
     ) -> Seen[Page[InsightsParticipant]]:
-        """Empty for a room that Insights does not have, or that is not the caller's."""
-        caller.require(Scope.ROOMS_READ)
-        seen = await self._reads.page(
-            _PARTICIPANTS,
-            None,
-            ("participants", sid),
-            first,
-            after,
-            lambda size, query: insights.list_insights_participants(sid, size, query),
-        )
-        if caller.grants is not None and await self.room(caller, sid) is None:
-            return Seen(Page((), None, False), seen.freshness, None)
-        return seen
+        """Raises NotFound for a room that Insights does not have (yet), or that is not the caller's."""
+        if not await self._may_see(caller, sid):
+            raise NotFound("Insights has no such room, or not yet; check the SID, or ask some minutes after its end")
+        listing = Listing(_PARTICIPANTS, None, None, partial(insights.list_insights_participants, sid))
+        return await self._reads.page(listing, first, after)
 
     async def participant(
         self, caller: Caller, sid: RoomSid, participant: ParticipantSid
     ) -> Seen[InsightsParticipant] | None:
-        caller.require(Scope.ROOMS_READ)
-        if caller.grants is not None and await self.room(caller, sid) is None:
+        if not await self._may_see(caller, sid):
             return None
         request = insights.fetch_insights_participant(sid, participant)
         return await self._reads.one_or_none(Ask(_PARTICIPANT, None, request))
+
+    async def _may_see(self, caller: Caller, sid: RoomSid) -> bool:
+        """Before anything of the room is asked: how an answer is refused, and how late, must not tell whether there is one."""
+        caller.require(Scope.ROOMS_READ)
+        return caller.grants is None or await self.room(caller, sid) is not None
 
 
 def _is_for(caller: Caller, room: InsightsRoom) -> bool:

@@ -1,30 +1,27 @@
 """Transcriptions of a room: Twilio allows one at a time."""
 
+from functools import partial
 from typing import Final
 
-from gateway.core.caching import MEDIA, Fence, Lifetime, Seen
+from gateway.core.caching import MEDIA, Fence, Seen
 from gateway.core.events import Changed
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomRef
 from gateway.core.transcriptions import Transcription, TranscriptionsConfiguration, TranscriptionUpdate, Ttid
 from gateway.service.access import Caller, Scope
 from gateway.service.changes import Changes
-from gateway.service.reads import Ask, Kind, Reads
+from gateway.service.reads import Ask, Kind, Listing, Reads
 from gateway.service.rooms import Rooms
 from gateway.twilio.wire import transcriptions
 from gateway.twilio.wire.resource import Listed
 
-
-def _media(_: object) -> Lifetime:
-    return MEDIA
-
-
-_TRANSCRIPTION: Final = Kind[Transcription](Transcription, Fence.MEDIA, _media)
-_TRANSCRIPTIONS: Final = Kind[Listed[Transcription]](Listed[Transcription], Fence.MEDIA, _media)
+_TRANSCRIPTION: Final = Kind[Transcription](Transcription, Fence.MEDIA, MEDIA)
+_TRANSCRIPTIONS: Final = Kind[Listed[Transcription]](Listed[Transcription], Fence.MEDIA, MEDIA)
 
 
 class Transcriptions:
-    """Every method raises NotFound for a room that is not there or not the caller's."""
+    """Every method raises NotFound for a room that is not the caller's, and for a name that no room in progress has; what
+    Twilio does not find under a SID or a ttid is None where the type says so, else NotFound."""
 
     def __init__(self, rooms: Rooms, reads: Reads, changes: Changes) -> None:
         self._rooms = rooms
@@ -33,14 +30,8 @@ class Transcriptions:
 
     async def page(self, caller: Caller, room: RoomRef, first: int, after: str | None) -> Seen[Page[Transcription]]:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        return await self._reads.page(
-            _TRANSCRIPTIONS,
-            sid,
-            "transcriptions",
-            first,
-            after,
-            lambda size, query: transcriptions.list_transcriptions(sid, size, query),
-        )
+        listing = Listing(_TRANSCRIPTIONS, sid, None, partial(transcriptions.list_transcriptions, sid))
+        return await self._reads.page(listing, first, after)
 
     async def transcription(self, caller: Caller, room: RoomRef, ttid: Ttid) -> Seen[Transcription] | None:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)

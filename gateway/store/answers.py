@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from gateway.core.caching import Fence
 from gateway.core.cursors import Place
-from gateway.core.rooms import AccountSid, RoomSid
+from gateway.core.rooms import AccountSid
 from gateway.store.cache import PUT
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
@@ -35,9 +35,10 @@ class Kept(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Slot(Generic[T]):
-    """Where an answer is kept: `digest` tells it from the others about the same room (None: about the account, unfenced)."""
+    """Where an answer is kept: `digest` tells it from the others about the same. Only what is about a room is fenced here:
+    what else an event makes old, the reader must know."""
 
-    room_sid: RoomSid | None
+    about: str
     digest: str
     fence: Fence
     decoder: "msgspec.json.Decoder[Kept[T]]"
@@ -64,8 +65,8 @@ class Answers:
         pipeline = self._connections.commands.pipeline(transaction=False)
         for slot in slots:
             # In this order no append in between can make an old value look current.
-            pipeline.get(self._keys.answer(slot.room_sid, slot.digest))
-            pipeline.hget(self._keys.versions(slot.room_sid or RoomSid("")), slot.fence)
+            pipeline.get(self._keys.answer(slot.about, slot.digest))
+            pipeline.hget(self._keys.versions(slot.about), slot.fence)
         pipeline.hget(self._keys.meta, "n")
         *found, head = await self._connections.ask(pipeline.execute(raise_on_error=False))
         head_n = _number(head)
@@ -76,8 +77,7 @@ class Answers:
 
     async def put(self, slot: Slot[T], kept: Kept[T], lifetime_s: float) -> None:
         """Keeps the answer unless an event or a later fetch is known that it may not show."""
-        sid = slot.room_sid or RoomSid("")
-        keys = [self._keys.answer(slot.room_sid, slot.digest), self._keys.versions(sid), self._keys.end(sid)]
+        keys = [self._keys.answer(slot.about, slot.digest), self._keys.versions(slot.about), self._keys.end(slot.about)]
         args: list[str | bytes | int] = [
             msgspec.json.encode(kept),
             kept.seen_n,
@@ -86,9 +86,6 @@ class Answers:
             slot.fence,
         ]
         await self._connections.run(PUT, keys, args)
-
-    async def drop(self, slot: Slot[T]) -> None:
-        await self._connections.ask(self._connections.commands.delete(self._keys.answer(slot.room_sid, slot.digest)))
 
 
 def _found(slot: Slot[T], kept: Any, version_n: int, head_n: int) -> Found[T]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from gateway.core.caching import NAME_S, fences_of
 from gateway.core.cursors import EPOCH_BYTES, NO_TAG, Place, tag_of
@@ -150,6 +151,19 @@ class EventLog:
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
         found: Any = await self._connections.ask(self._connections.commands.xrevrange(key, count=count))
         return list(_parse_entries(reversed(found)))
+
+    async def reaches_back(self, room_sid: RoomSid, after_n: int) -> bool:
+        """Whether the room's stream still has all that was logged of the room after `after_n`. It is shorter than the
+        account's log, and older where little happens."""
+        pipeline = self._connections.commands.pipeline(transaction=False)
+        pipeline.xrange(self._keys.room_log(room_sid), count=1)
+        pipeline.xinfo_stream(self._keys.room_log(room_sid))
+        oldest, info = await self._connections.ask(pipeline.execute(raise_on_error=False))
+        if isinstance(info, ResponseError):
+            # There is no such stream: nothing was logged, or not for a day.
+            return True
+        is_before = bool(oldest) and _number(oldest[0][0]) <= after_n
+        return is_before or bool(info["entries-added"] == info["length"])
 
     async def tail(self, after_n: int, block_ms: int) -> list[Logged]:
         """Up to TAIL_COUNT entries after `after_n` as soon as there are any; empty after `block_ms` without one, which proves
