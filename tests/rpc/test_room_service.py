@@ -12,7 +12,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2
+from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2, rule_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceStub
 from tests.running import Gateway, new_name, new_sid, running
@@ -97,7 +97,7 @@ async def test_a_room_is_created_read_listed_and_ended(client: Client) -> None:
 
 
 async def test_every_parameter_reaches_twilio(client: Client) -> None:
-    rule = recording_pb2.RecordingRule(type=recording_pb2.RECORDING_RULE_TYPE_INCLUDE, all=True)
+    rule = recording_pb2.RecordingRule(type=rule_pb2.RULE_TYPE_INCLUDE, all=True)
     room = (
         await client.CreateRoom(
             unique_name=new_name(),
@@ -253,7 +253,7 @@ async def test_a_stream_tells_a_rooms_life_as_a_chain(gateway: Gateway, client: 
     connected, added = seen[-2].event, seen[-1].event
     assert connected.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED
     assert (connected.participant.identity, connected.source) == ("ann", events_pb2.EVENT_SOURCE_CALLBACK)
-    assert (added.track.kind, added.participant.identity) == (events_pb2.TRACK_KIND_AUDIO, "ann")
+    assert (added.track.kind, added.participant.identity) == (rule_pb2.TRACK_KIND_AUDIO, "ann")
     assert [message.prev for message in seen[1:]] == [message.cursor for message in seen[:-1]]
 
     await client.CompleteRoom(room=room.sid)
