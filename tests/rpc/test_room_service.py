@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -154,6 +155,26 @@ async def test_a_page_size_above_the_limit_counts_as_the_limit(client: Client) -
     assert len((await client.ListRooms(page_size=1000)).rooms) <= 100
 
 
+async def test_a_read_mask_picks_fields_of_every_room(client: Client) -> None:
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    mask = FieldMask(paths=["sid", "freshness.source"])
+    kept = room_pb2.Room(sid=room.sid, freshness=room_pb2.Freshness(source=room_pb2.FOLLOWED_BY_CALLBACKS))
+
+    assert (await client.GetRoom(room=room.sid, read_mask=mask)).room == kept
+    assert list((await client.BatchGetRooms(rooms=[room.sid, new_sid()], read_mask=mask)).rooms) == [kept]
+    assert list((await client.ListRooms(unique_name=room.unique_name, read_mask=mask)).rooms) == [kept]
+
+
+async def test_a_read_mask_is_refused_before_twilio_is_asked(gateway: Gateway, client: Client) -> None:
+    sid = new_sid()
+
+    status, info, message = await refusal(client.GetRoom(room=sid, read_mask=FieldMask(paths=["sid", "name"])))
+
+    assert (status, info.reason) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
+    assert message.startswith("read_mask.paths[1] names no field of Room; give paths that begin with sid, ")
+    assert sid not in {call["path"].rpartition("/")[2] for call in await gateway.sandbox("GET", "/calls")}
+
+
 async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
     name = new_name()
     sid = (await client.CreateRoom(unique_name=name)).room.sid
@@ -176,6 +197,8 @@ async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
         ("GetRoom", {"room": "x" * 129}, "INVALID_ARGUMENT"),
         ("BatchGetRooms", {"rooms": ["RM" + "0" * 32] * 101}, "INVALID_ARGUMENT"),
         ("BatchGetRooms", {"rooms": ["fine", ""]}, "INVALID_ARGUMENT"),
+        ("BatchGetRooms", {"read_mask": FieldMask(paths=["rooms"])}, "INVALID_ARGUMENT"),
+        ("ListRooms", {"read_mask": FieldMask(paths=["sid"] * 101)}, "INVALID_ARGUMENT"),
         ("ListRooms", {"page_size": -1}, "INVALID_ARGUMENT"),
         ("ListRooms", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
         ("ListRooms", {"status": 99}, "INVALID_ARGUMENT"),
