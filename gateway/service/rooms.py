@@ -4,9 +4,7 @@ A read goes through memory, Redis, and Twilio under its quota, in that order; wh
 tombstone, so that a room whose end was told is never shown in progress again.
 """
 
-import asyncio
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,29 +15,26 @@ from gateway.core.caching import FollowedBy, Freshness, Provenance, Seen, freshn
 from gateway.core.cursors import Sealer
 from gateway.core.errors import (
     AlreadyExists,
-    DeadlineExceeded,
     GatewayError,
     NotFound,
     PermissionDenied,
-    QuotaExceeded,
     UpstreamUnavailable,
 )
-from gateway.core.events import EventSource, RoomEvent, RoomEventType
+from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
 from gateway.core.paging import Page
-from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
+from gateway.core.rooms import Ended, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.access import Caller, Scope
+from gateway.service.changes import Changes
 from gateway.service.memory import Memory
+from gateway.service.reads import each
 from gateway.service.roomlists import RoomLists
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
-from gateway.service.upstream import Upstream
+from gateway.service.upstream import NO_ANSWER, Upstream
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
-from gateway.store.eventlog import EventLog
+from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, find_room
 
 log = structlog.get_logger()
-
-# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
-NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class Rooms:
         self,
         upstream: Upstream,
         cache: RoomCache,
-        events: EventLog,
+        changes: Changes,
         memory: Memory,
         tail: Tail,
         lists: RoomLists,
@@ -62,14 +57,13 @@ class Rooms:
     ) -> None:
         self._upstream = upstream
         self._cache = cache
-        self._events = events
+        self._changes = changes
         self._memory = memory
         self._tail = tail
         self._lists = lists
         self._sealer = sealer
         self._status_callback = status_callback
         self._reads = SingleFlight[_Found | None]()
-        self._writes = SingleFlight[Seen[Room]]()
 
     async def room(self, caller: Caller, ref: RoomRef) -> Seen[Room] | None:
         """The room, or None when there is none (for a name: none in progress), or none that the caller may see."""
@@ -82,9 +76,7 @@ class Rooms:
     async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[Seen[Room] | None]:
         """The rooms in the order asked; None for the missing ones. Fails as a whole when one read fails."""
         caller.require(Scope.ROOMS_READ)
-        async with asyncio.TaskGroup() as group:
-            reads = [group.create_task(self._guarded(caller, ref)) for ref in refs]
-        outcomes = [read.result() for read in reads]
+        outcomes = await each(self.room(caller, ref) for ref in refs)
         for outcome in outcomes:
             if isinstance(outcome, GatewayError):
                 raise outcome
@@ -94,11 +86,9 @@ class Rooms:
         """A page of rooms, newest first as Twilio gives them. Rooms that ended since are left out of a list of those in
         progress, so a page may be shorter than asked. Raises InvalidArgument for a foreign page cursor."""
         caller.require(Scope.ROOMS_READ)
-        page = await self._lists.page(wanted, first, after)
+        page, is_stale = await self._lists.page(wanted, first, after)
         shown = [
-            (cursor, self._seen(value, is_stale=page.is_stale))
-            for cursor, value in page.items
-            if caller.may_see(value.room)
+            (cursor, self._seen(value, is_stale=is_stale)) for cursor, value in page.items if caller.may_see(value.room)
         ]
         return Page(tuple(shown), page.end_cursor, page.has_next_page)
 
@@ -110,30 +100,34 @@ class Rooms:
         caller.require(Scope.ROOMS_WRITE)
         if not caller.may_name(None, new.unique_name):
             raise PermissionDenied("this API key is for some rooms only; create one of those by its name")
-        return await self._writes.finish(lambda: self._create(new))
+        return await self._changes.finish(lambda: self._create(new))
 
     async def complete(self, caller: Caller, ref: RoomRef) -> Seen[Room]:
         """Ends a room for everybody in it. Raises NotFound, and FailedPrecondition when it is not in progress."""
-        caller.require(Scope.ROOMS_WRITE)
-        sid = ref.sid
-        if sid is None or not caller.may_name(sid, None):
-            found = await self._find(ref)
-            if found is None or not caller.may_see(found.value.room):
-                raise NotFound("no such room is in progress; check the SID or the name")
-            sid = found.value.room.sid
-        target = sid
-        return await self._writes.finish(lambda: self._complete(target))
+        sid = await self.locate(caller, ref, Scope.ROOMS_WRITE)
+        return await self._changes.finish(lambda: self._complete(sid))
+
+    async def locate(self, caller: Caller, ref: RoomRef, scope: Scope) -> RoomSid:
+        """The SID of a room that the caller may touch; not read when the caller gave it. Raises NotFound, PermissionDenied
+        without the scope."""
+        caller.require(scope)
+        if ref.sid is not None and caller.may_name(ref.sid, None):
+            return ref.sid
+        found = await self._find(ref)
+        if found is None or not caller.may_see(found.value.room):
+            raise NotFound("no such room is in progress; check the SID or the name")
+        return found.value.room.sid
+
+    async def is_for(self, caller: Caller, sid: RoomSid) -> bool:
+        """Whether the caller's grants reach the room, by its SID or by its name."""
+        if caller.may_name(sid, None):
+            return True
+        found = await self._by_sid(sid)
+        return found is not None and caller.may_see(found.value.room)
 
     async def aclose(self) -> None:
         await self._reads.aclose()
         await self._lists.aclose()
-        await self._writes.aclose()
-
-    async def _guarded(self, caller: Caller, ref: RoomRef) -> Seen[Room] | GatewayError | None:
-        try:
-            return await self.room(caller, ref)
-        except GatewayError as exc:
-            return exc
 
     def _seen(self, value: CachedRoom, *, is_stale: bool) -> Seen[Room]:
         ours = self._status_callback.partition("#")[0]
@@ -160,12 +154,14 @@ class Rooms:
                 case Freshness.FRESH:
                     return _Found(held)
                 case Freshness.STALE:
-                    self._reads.begin((sid, self._memory.touched(sid)), lambda: self._read(sid, is_urgent=False))
+                    self._reads.begin((sid, self._memory.touched(sid), False), lambda: self._read(sid, is_urgent=False))
                     return _Found(held)
                 case Freshness.ON_ERROR | Freshness.GONE:
                     pass
         try:
-            return await self._reads.share((sid, self._memory.touched(sid)), lambda: self._read(sid, is_urgent=True))
+            # Not the refresh behind a stale answer, which gives up where a caller would wait for his turn.
+            key = (sid, self._memory.touched(sid), True)
+            return await self._reads.share(key, lambda: self._read(sid, is_urgent=True))
         except NO_ANSWER:
             held = self._memory.get(sid)
             if held is None or _freshness(held) is Freshness.GONE:
@@ -174,11 +170,11 @@ class Rooms:
 
     async def _read(self, sid: RoomSid, *, is_urgent: bool) -> _Found | None:
         cached = await self._cache.get(sid)
-        held = cached.value
+        held = cached.value and _ended(cached.value, cached.ended)
         if held is not None and not cached.is_outdated and _freshness(held) is Freshness.FRESH:
             self._memory.put(held)
             return _Found(held)
-        if cached.is_missing:
+        if cached.is_missing and not cached.version_n:
             return None
         try:
             return await self._fetch(sid, cached.head_n, was_told=cached.version_n > 0, is_urgent=is_urgent)
@@ -193,9 +189,7 @@ class Rooms:
         as_of = self._tail.as_of()
         fetched_at = time.time()
         try:
-            room = await self._upstream.read(
-                lambda twilio, limit_s: twilio.fetch_room(sid, deadline_s=limit_s), is_urgent=is_urgent
-            )
+            room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
         except NotFound:
             if was_told:
                 # Twilio itself told us of the room a moment ago. https://github.com/twilio/twilio-node/issues/593
@@ -209,11 +203,20 @@ class Rooms:
     async def _keep(self, value: CachedRoom) -> CachedRoom:
         """Puts a fetched room into the caches that still want it. The value as it may be shown: with its end, if told."""
         kept = await self._cache.put(value.room.sid, value)
-        value = replace(value, room=merge_end(value.room, kept.ended))
+        value = _ended(value, kept.ended)
         self._memory.put(value)
         return value
 
     async def _by_name(self, name: str) -> _Found | None:
+        try:
+            return await self._resolve(name)
+        except NO_ANSWER:
+            held = self._memory.named(name)
+            if held is None or _freshness(held) is Freshness.GONE:
+                raise
+            return _Found(held, is_stale=True)
+
+    async def _resolve(self, name: str) -> _Found | None:
         match await self._cache.resolve(name):
             case None:
                 pass
@@ -229,7 +232,7 @@ class Rooms:
         seen_n = self._tail.place.n
         as_of = self._tail.as_of()
         fetched_at = time.time()
-        room = await self._upstream.read(lambda twilio, limit_s: twilio.find_room(name, deadline_s=limit_s))
+        room = await self._upstream.send(find_room(name))
         if room is None:
             await self._cache.put_name(name, None)
             return None
@@ -243,23 +246,25 @@ class Rooms:
 
     async def _create(self, new: NewRoom) -> Seen[Room]:
         try:
-            room = await self._upstream.write(
-                lambda twilio, limit_s: twilio.create_room(new, self._status_callback, deadline_s=limit_s)
-            )
+            room = await self._upstream.send(create_room(new, self._status_callback))
         except AlreadyExists as exc:
             raise await self._name_taken(new, exc) from exc
         return await self._record(room)
 
     async def _name_taken(self, new: NewRoom, exc: AlreadyExists) -> AlreadyExists:
         """The refusal with the SID of the room that has the name, if it can be found."""
-        found = await self._by_name(new.unique_name) if new.unique_name else None
+        try:
+            found = await self._by_name(new.unique_name) if new.unique_name else None
+        except GatewayError:
+            # That the name is taken is known for sure, and says more than why nobody can tell by whom.
+            found = None
         which = f" ({found.value.room.sid})" if found is not None else ""
         return AlreadyExists(
             f"a room in progress{which} has this uniqueName; use it, or choose another", twilio=exc.twilio
         )
 
     async def _complete(self, sid: RoomSid) -> Seen[Room]:
-        room = await self._upstream.write(lambda twilio, limit_s: twilio.complete_room(sid, deadline_s=limit_s))
+        room = await self._upstream.send(complete_room(sid))
         return await self._record(room)
 
     async def _record(self, room: Room) -> Seen[Room]:
@@ -273,19 +278,19 @@ class Rooms:
             room_name=room.unique_name,
             room_status=room.status,
             room_type=room.type,
+            changed=Changed.ROOM,
             room=room,
         )
         value = CachedRoom(room, time.time(), 0, self._tail.as_of(), settled=True)
-        try:
-            appended = await self._events.append(event, uuid.uuid4().hex, room=value)
-        except UpstreamUnavailable as exc:
-            # Twilio has done it; an error now would tell the caller otherwise.
-            log.error("mutation.unrecorded", room_sid=room.sid, reason=exc.message)
-            return self._seen(value, is_stale=False)
-        value = replace(value, seen_n=appended.place.n)
-        self._memory.apply(event, appended.place.n)
-        self._memory.put(value)
+        appended = await self._changes.record(event, value)
+        self._memory.put(
+            replace(value, seen_n=self._memory.touched(room.sid) if appended is None else appended.place.n)
+        )
         return self._seen(value, is_stale=False)
+
+
+def _ended(value: CachedRoom, ended: Ended | None) -> CachedRoom:
+    return replace(value, room=merge_end(value.room, ended))
 
 
 def _freshness(value: CachedRoom) -> Freshness:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.core.caching import NAME_S, fence_of
+from gateway.core.caching import NAME_S, fences_of
 from gateway.core.cursors import EPOCH_BYTES, NO_TAG, Place, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, RoomSid
@@ -32,7 +32,7 @@ _SEEN_S: Final = 70 * 60
 _LOOK_BACK: Final = 32
 _LOOK_BACK_IN_LOG: Final = 64
 _YOUNG_S: Final = 60
-_TAIL_COUNT: Final = 1_000
+TAIL_COUNT: Final = 1_000
 # Entries of ours are `n-0`: from here on the next one is n + 1, whatever somebody put between by hand.
 _LAST_SEQUENCE: Final = 2**64 - 1
 
@@ -59,7 +59,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One entry. What it makes old (`fence_of(event.type)`, now at `place.n`) and ends (`end_of(event)`) follows from it."""
+    """One entry. What it makes old (`fences_of(event)`, now at `place.n`) and ends (`end_of(event)`) follows from it."""
 
     place: Place
     event: RoomEvent
@@ -152,11 +152,12 @@ class EventLog:
         return list(_parse_entries(reversed(found)))
 
     async def tail(self, after_n: int, block_ms: int) -> list[Logged]:
-        """Entries after `after_n` as soon as there are any; empty after `block_ms` without one, which proves that there were
-        none. An entry of another epoch, or one that is not the next number, says that the log was meddled with: ask `check`."""
+        """Up to TAIL_COUNT entries after `after_n` as soon as there are any; empty after `block_ms` without one, which proves
+        that there were none. An entry of another epoch, or one that is not the next number, says that the log was meddled
+        with: ask `check`."""
         found: Any = await self._connections.ask(
             self._connections.blocking.xread(
-                {self._keys.log: f"{after_n}-{_LAST_SEQUENCE}"}, count=_TAIL_COUNT, block=block_ms
+                {self._keys.log: f"{after_n}-{_LAST_SEQUENCE}"}, count=TAIL_COUNT, block=block_ms
             ),
             READ_S + block_ms / 1000,
         )
@@ -183,7 +184,7 @@ class EventLog:
             "sid": event.room_sid,
             "dedupe": digest,
             "tag": tag_of(entry).hex(),
-            "fence": fence_of(event.type),
+            "fences": fences_of(event),
             # Twilio's list lags its own answers: for this long, the name is known from the event instead.
             "is_name_taken": is_mutation or (event.type is RoomEventType.ROOM_CREATED and not event.late),
             "name_ms": round(NAME_S * 1000),
