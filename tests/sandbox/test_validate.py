@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.sandbox import validate
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form
-from gateway.sandbox.model import RecordingRule, RoomSettings, RoomType, TrackKind
+from gateway.sandbox.model import RoomSettings, RoomType, Rule, TrackKind
 
 
 def settings(**params: str | list[str]) -> RoomSettings:
@@ -55,11 +55,13 @@ def test_every_parameter_is_taken() -> None:
         empty_room_timeout_min=60,
         unused_room_timeout_min=1,
         is_recorded_on_connect=True,
-        recording_rules=(RecordingRule(True, TrackKind.AUDIO),),
+        recording_rules=(Rule(True, TrackKind.AUDIO),),
         video_codecs=("H264", "VP8"),
         media_region="de1",
         is_audio_only=True,
         is_large=True,
+        is_transcribed_on_connect=True,
+        transcription={"languageCode": "en-US"},
     )
 
 
