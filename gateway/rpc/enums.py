@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from gateway.core.caching import FollowedBy
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import EventSource, ResyncReason, RoomEventType, StreamMode
+from gateway.core.events import Changed, EventSource, ResyncReason, RoomEventType, StreamMode
 from gateway.core.insights import CreatedMethod, EdgeLocation, ProcessingState, RoomEndReason, StayStatus
 from gateway.core.participants import ParticipantStatus
 from gateway.core.recordings import Codec, ContainerFormat, RecordedKind, RecordingStatus
@@ -93,6 +93,7 @@ PROBLEM: Final = EnumTable(Problem, token_pb2.TokenProblem)
 
 ROOM_EVENT_TYPE: Final = EnumTable(RoomEventType, events_pb2.RoomEventType)
 EVENT_SOURCE: Final = EnumTable(EventSource, events_pb2.EventSource)
+CHANGED: Final = EnumTable(Changed, events_pb2.Changed)
 STREAM_MODE: Final = EnumTable(StreamMode, events_pb2.StreamMode)
 RESYNC_REASON: Final = EnumTable(ResyncReason, events_pb2.ResyncReason)
 

@@ -10,7 +10,7 @@ from gateway.core.events import (
     StreamMessage,
     StreamStarted,
 )
-from gateway.rooms.v1 import events_pb2, room_pb2
+from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
@@ -50,6 +50,10 @@ def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:
         track=_track_to_pb(event),
         recording=_recording_to_pb(event),
         room=None if event.room is None else to_pb(event.room, room_pb2.Room),
+        changed=enums.CHANGED.to_pb(event.changed),
+        changed_participant=None
+        if event.participant is None
+        else to_pb(event.participant, participant_pb2.Participant),
     )
 
 

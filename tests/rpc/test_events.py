@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from gateway.core.events import (
     Bookmark,
+    Changed,
     Delivered,
     EventSource,
     Gap,
@@ -18,9 +19,11 @@ from gateway.core.events import (
     StreamMode,
     StreamStarted,
 )
+from gateway.core.participants import Participant, ParticipantStatus
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
 from gateway.core.rules import TrackKind
-from gateway.rooms.v1 import events_pb2, room_pb2, rule_pb2
+from gateway.core.sids import ParticipantSid
+from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2, rule_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc.convert import to_pb
 from gateway.rpc.events import event_to_pb, event_types_of, stream_message_to_pb
@@ -35,6 +38,12 @@ ROOM = Room(
     max_participant_duration=14400,
     empty_room_timeout=5,
     unused_room_timeout=5,
+)
+PARTICIPANT = Participant(
+    sid=ParticipantSid("PA" + "3" * 32),
+    room_sid=ROOM.sid,
+    account_sid=ROOM.account_sid,
+    status=ParticipantStatus.DISCONNECTED,
 )
 EVENT = RoomEvent(
     type=RoomEventType.ROOM_ENDED,
@@ -66,7 +75,9 @@ EVENT = RoomEvent(
     recording_duration=58,
     recording_size=5_000_000_000,
     failed_operation="upload",
+    changed=Changed.PARTICIPANT,
     room=ROOM,
+    participant=PARTICIPANT,
 )
 
 
@@ -97,6 +108,8 @@ def test_every_field_of_an_event_is_written() -> None:
     assert message.participant.identity == "ann"
     assert message.track.kind == rule_pb2.TRACK_KIND_VIDEO
     assert message.room == to_pb(ROOM, room_pb2.Room)
+    assert message.changed == events_pb2.CHANGED_PARTICIPANT
+    assert message.changed_participant == to_pb(PARTICIPANT, participant_pb2.Participant)
 
 
 def test_an_event_has_only_the_parts_that_its_callback_had() -> None:
