@@ -1,7 +1,6 @@
 """The 30 operations of Video v1 and Insights on rooms, and the media of recordings: one table. Does no I/O."""
 
 from collections.abc import Callable
-from typing import Any
 
 from gateway.sandbox.calls import Answer, Call
 from gateway.sandbox.engine import Engine
@@ -58,7 +57,7 @@ class Rest:
         raise call.missing()
 
 
-def _match(path: list[str], segments: tuple[str, ...]) -> list[Any] | None:
+def _match(path: list[str], segments: tuple[str, ...]) -> list[str] | None:
     """What stands for the `{}` of the path, or None when it is another path."""
     if len(path) != len(segments):
         return None

@@ -1,13 +1,12 @@
 """Every answer against Twilio's OpenAPI files: the 26 operations on rooms and recordings, and the 4 of Insights."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.sandbox.conftest import Api
-from tests.sandbox.documents import OPERATIONS, Operation
+from tests.sandbox.documents import OPERATIONS, Operation, check
 from tests.sandbox.stage import Stage, set_up
 
 # The bodies of the operations that need one, or more of one than nothing.
@@ -25,30 +24,6 @@ FORMS: dict[str, dict[str, str]] = {
 def test_there_are_30_operations() -> None:
     assert len(OPERATIONS) == 30
     assert set(FORMS) <= set(OPERATIONS)
-
-
-def check(operation: Operation, value: Any, declared: dict[str, Any], where: str) -> None:
-    """As much of JSON Schema as Twilio's documents use; beyond it, no property may be missing or added."""
-    schema = operation.resolve(declared)
-    if value is None:
-        assert schema.get("nullable"), f"{where} must not be null"
-        return
-    kinds: dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
-    kind = schema.get("type", "object")
-    assert kinds[kind] is type(value), f"{where} must be {kind}"
-    assert value in schema.get("enum", [value]), f"{where} is no word of the enum"
-    if "pattern" in schema:
-        assert re.search(schema["pattern"], value), f"{where} does not match {schema['pattern']}"
-    if schema.get("format") == "date-time":
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value), f"{where} is no date-time of whole seconds"
-    if "properties" in schema:
-        # A rule has only the filters that it uses: for one that is missing the schema does not allow null.
-        is_rule = schema.get("format", "").endswith("-rule")
-        assert set(value) == set(schema["properties"]) or (is_rule and set(value) < set(schema["properties"])), where
-        for name in value:
-            check(operation, value[name], schema["properties"][name], f"{where}.{name}")
-    for n, item in enumerate(value if kind == "array" else ()):
-        check(operation, item, schema["items"], f"{where}[{n}]")
 
 
 def links(value: Any) -> Iterator[frozenset[str]]:

@@ -8,8 +8,10 @@ from gateway.sandbox.model import (
     Departure,
     ParticipantStatus,
     Room,
+    RoomEnd,
     RoomSettings,
     RoomStatus,
+    Rule,
     TrackKind,
     TrackSettings,
 )
@@ -127,6 +129,53 @@ def test_tracks_that_do_not_fit_are_refused() -> None:
     assert code_of(lambda: rooms.publish(audio_only, audio_only.participants[0], VIDEO, moment())) == 53125
     assert code_of(lambda: rooms.publish(audio_only, audio_only.participants[0], AUDIO, moment())) == 53304
     assert code_of(lambda: rooms.publish(crowded, crowded.participants[0], AUDIO, moment())) == 53305
+
+
+def test_who_is_lost_comes_back_or_leaves() -> None:
+    room = rooms.join(new_room(), "Ada", (), moment()).room
+    lost = rooms.lose(room, room.participants[0], True, moment(1))
+    back = rooms.lose(lost.room, lost.room.participants[0], False, moment(2)).room
+    left = rooms.leave(lost.room, lost.room.participants[0], LEFT, moment(3)).room
+
+    assert (names(lost), lost.room.participants[0].status) == ([], ParticipantStatus.RECONNECTING)
+    assert back.participants[0].status is ParticipantStatus.CONNECTED
+    assert left.participants[0].status is ParticipantStatus.DISCONNECTED
+    assert rooms.lose(left, left.participants[0], True, moment(4)).room == left
+    assert (
+        code_of(lambda: rooms.lose(rooms.complete(room, moment()).room, room.participants[0], True, moment())) == 53118
+    )
+
+
+def test_an_anonymous_participant_is_called_by_their_sid() -> None:
+    ended = rooms.complete(rooms.join(new_room(), "Ada", (), moment()).room, moment(1)).room
+    turn = rooms.anonymize(ended, ended.participants[0], moment(2))
+
+    assert turn.room.participants[0].identity == ended.participants[0].sid
+    assert (names(turn), turn.room.participants[0].updated_at) == ([], moment(2).wall)
+
+
+def test_subscriptions_follow_the_rules_of_who_receives() -> None:
+    room = rooms.join(rooms.join(new_room(), "Ada", (AUDIO, VIDEO), moment()).room, "Ivo", (DATA,), moment()).room
+    ada, ivo = room.participants
+    deaf = rooms.set_subscribe_rules(room, ivo, (Rule(True), Rule(False, TrackKind.AUDIO)), moment(5)).room
+
+    assert [each.track.name for each in rooms.subscriptions(room, ivo)] == ["video", "audio"]
+    assert [each.track.name for each in rooms.subscriptions(deaf, deaf.participants[1])] == ["video"]
+    assert [each.publisher for each in rooms.subscriptions(deaf, ada)] == [deaf.participants[1]]
+    again = rooms.set_subscribe_rules(deaf, deaf.participants[1], (Rule(True),), moment(6)).room
+    rules = again.participants[1].subscribe_rules
+    assert (rules.created_at, rules.updated_at) == (moment(5).wall, moment(6).wall)
+
+
+def test_a_participant_keeps_the_codecs_that_they_published_with() -> None:
+    room = rooms.join(new_room(video_codecs=("H264",)), "Ada", (AUDIO, VIDEO, DATA), moment()).room
+    ended = rooms.complete(room, moment(1)).room
+
+    assert ended.participants[0].codecs == ("OPUS", "H264")
+    assert (ended.end_reason, rooms.expire(new_room(), moment(300)).room.end_reason) == (
+        RoomEnd.VIA_API,
+        RoomEnd.TIMEOUT,
+    )
 
 
 def test_an_unused_room_ends_after_its_own_timeout_and_an_empty_one_after_its_own() -> None:

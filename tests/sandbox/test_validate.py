@@ -170,6 +170,51 @@ def test_a_double_byte_character_counts_twice() -> None:
     validate.check_identity("Zoë O'Neill + friends & co")
 
 
+def configured(value: object) -> dict[str, str] | None:
+    return validate.transcription(Form({"C": [json.dumps(value)]}), "C")
+
+
+def test_a_configuration_comes_back_as_texts() -> None:
+    assert validate.transcription(Form(), "C") is None
+    assert configured({"partialResults": True, "profanityFilter": "false", "languageCode": "en-US", "n": 2.5}) == {
+        "partialResults": "true",
+        "profanityFilter": "false",
+        "languageCode": "en-US",
+        "n": "2.5",
+    }
+    assert configured({"hints": ["a", " b "]}) == configured({"hints": "a, b"}) == {"hints": "a,b"}
+
+
+def test_there_are_500_hints_of_100_characters() -> None:
+    assert configured({"hints": ["x" * 100] * 500})
+    for hints in (["x"] * 501, ["x" * 101], "x," * 500 + "x", 5, [5], {}):
+        with pytest.raises(TwilioError) as caught:
+            configured({"hints": hints})
+        assert caught.value.code == 20001
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        "text",
+        None,
+        {"partialResults": "maybe"},
+        {"profanityFilter": 1},
+        {"transcriptionEngine": "abacus"},
+        {"languageCode": None},
+        {"languageCode": []},
+        {"languageCode": "\ud800"},
+        {"\ud800": "x"},
+    ],
+    ids=repr,
+)
+def test_a_bad_configuration_is_20001(value: object) -> None:
+    with pytest.raises(TwilioError) as caught:
+        configured(value)
+    assert caught.value.code == 20001
+
+
 PARAMETERS = [
     "UniqueName", "Type", "StatusCallback", "StatusCallbackMethod", "MaxParticipants", "MaxParticipantDuration",
     "EmptyRoomTimeout", "UnusedRoomTimeout", "RecordParticipantsOnConnect", "RecordingRules", "VideoCodecs",

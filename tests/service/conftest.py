@@ -174,7 +174,7 @@ class Site:
         self.sandbox.engine.complete(room)
 
     async def create(self, account: Account, name: str | None = None) -> Room:
-        return (await account.rooms.create(ANYBODY, NewRoom(unique_name=name))).room
+        return (await account.rooms.create(ANYBODY, NewRoom(unique_name=name))).value
 
     def calm(self) -> None:
         """Takes all faults back but one: callbacks are lost, for what the log hears is told by the tests themselves."""

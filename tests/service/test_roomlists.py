@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.core.caching import Seen
 from gateway.core.cursors import Sealer
 from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.events import RoomEventType
-from gateway.core.paging import RoomPage
-from gateway.core.rooms import RoomFilter, RoomSid, RoomStatus
+from gateway.core.paging import Page
+from gateway.core.rooms import Room, RoomFilter, RoomSid, RoomStatus
 from gateway.sandbox.faults import Fault
 from gateway.service import roomlists
 from gateway.service.accounts import Account
@@ -21,12 +22,12 @@ IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
 
 async def list_(
     account: Account, first: int = 50, after: str | None = None, wanted: RoomFilter = IN_PROGRESS
-) -> RoomPage:
+) -> Page[Seen[Room]]:
     return await account.rooms.rooms(ANYBODY, wanted, first, after)
 
 
-def sids(page: RoomPage) -> list[RoomSid]:
-    return [seen.room.sid for _, seen in page.rooms]
+def sids(page: Page[Seen[Room]]) -> list[RoomSid]:
+    return [seen.value.sid for _, seen in page.items]
 
 
 def made(site: Site, count: int) -> list[RoomSid]:
@@ -53,9 +54,9 @@ async def test_paging_shows_every_room_once(site: Site, first: int) -> None:
 async def test_a_list_goes_on_behind_any_of_its_rooms_with_another_length(site: Site) -> None:
     account, rooms = await site.replica(), made(site, 5)
     page = await list_(account, 3)
-    for number, (cursor, _) in enumerate(page.rooms[:2], 1):
+    for number, (cursor, _) in enumerate(page.items[:2], 1):
         assert sids(await list_(account, 1, cursor)) == rooms[number : number + 1]
-    assert sids(await list_(account, 50, page.rooms[2][0])) == rooms[3:]
+    assert sids(await list_(account, 50, page.items[2][0])) == rooms[3:]
 
 
 async def test_an_ended_room_leaves_a_list_in_progress_and_the_page_can_be_gone_on_from(site: Site) -> None:
@@ -70,7 +71,7 @@ async def test_a_list_of_ended_rooms_shows_them_ended(site: Site) -> None:
     account, [room] = await site.replica(), made(site, 1)
     site.end_at_twilio(room)
     page = await list_(account, wanted=COMPLETED)
-    assert [(seen.room.sid, seen.room.status) for _, seen in page.rooms] == [(room, RoomStatus.COMPLETED)]
+    assert [(seen.value.sid, seen.value.status) for _, seen in page.items] == [(room, RoomStatus.COMPLETED)]
 
 
 async def test_callers_share_a_page_for_a_moment(site: Site) -> None:
@@ -137,7 +138,7 @@ async def test_a_page_is_served_and_flagged_when_nobody_answers(
         site.sandbox.dial.add(Fault(status=503))
         account.rooms._lists._cache = RoomCache(dead, ACCOUNT)
     page = await list_(account)
-    assert (sids(page), [seen.freshness.is_stale for _, seen in page.rooms]) == (rooms, [True])
+    assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == (rooms, [True])
     await dead.aclose()
 
 

@@ -16,7 +16,7 @@ from gateway.core.errors import (
 from gateway.core.events import EventSource, RoomEventType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
 from gateway.sandbox.faults import Fault, Match
-from gateway.service import rooms as rooms_module
+from gateway.service import changes as changes_module
 from gateway.service.access import Scope
 from gateway.service.accounts import Account
 from gateway.store.cache import RoomCache
@@ -31,7 +31,7 @@ SILENT = Fault(status=503)
 
 async def status(account: Account, room: str) -> RoomStatus | None:
     seen = await account.rooms.room(ANYBODY, ref(room))
-    return None if seen is None else seen.room.status
+    return None if seen is None else seen.value.status
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -100,7 +100,7 @@ async def test_i9_an_ended_room_is_ended_however_it_is_asked_for_while_rest_lags
             assert await status(account, "daily") is None
         elif by == "list":
             page = await account.rooms.rooms(ANYBODY, RoomFilter(), 50, None)
-            assert page.rooms == ()
+            assert page.items == ()
         else:
             assert await status(account, room.sid) is COMPLETED
 
@@ -115,7 +115,7 @@ async def test_a_name_that_was_taken_again_leads_to_the_new_room(site: Site) -> 
     for account in (here, there):
         seen = await account.rooms.room(ANYBODY, ref("daily"))
         assert seen is not None
-        assert seen.room.sid == new.sid
+        assert seen.value.sid == new.sid
         assert await status(account, old.sid) is COMPLETED
 
 
@@ -203,7 +203,7 @@ async def test_an_outdated_room_shown_for_want_of_an_answer_shows_its_end(site: 
     site.sandbox.dial.add(SILENT)
     seen = await account.rooms.room(ANYBODY, ref(room.sid))
     assert seen is not None
-    assert (seen.room.status, seen.freshness.is_stale) == (COMPLETED, True)
+    assert (seen.value.status, seen.freshness.is_stale) == (COMPLETED, True)
 
 
 async def test_the_last_caller_to_leave_takes_the_read_from_the_wire_and_the_first_does_not(site: Site) -> None:
@@ -268,7 +268,7 @@ async def test_a_mutation_that_could_not_be_recorded_is_still_told_and_read_here
         raise UpstreamUnavailable("Redis gave no answer")
 
     monkeypatch.setattr(EventLog, "append", refuse)
-    assert (await account.rooms.complete(ANYBODY, ref(room.sid))).room.status is COMPLETED
+    assert (await account.rooms.complete(ANYBODY, ref(room.sid))).value.status is COMPLETED
     assert await status(account, room.sid) is COMPLETED
 
 
@@ -301,7 +301,7 @@ async def test_a_batch_keeps_its_order_and_fails_with_its_reads(site: Site) -> N
     account = await site.replica()
     one, two = site.make_at_twilio(), site.make_at_twilio("two")
     seen = await account.rooms.batch(ANYBODY, [ref("two"), ref(sid(1)), ref(one)])
-    assert [each and each.room.sid for each in seen] == [two, None, one]
+    assert [each and each.value.sid for each in seen] == [two, None, one]
     site.sandbox.dial.add(SILENT)
     with pytest.raises(UpstreamUnavailable):
         await account.rooms.batch(ANYBODY, [ref(one), ref(sid(2))])
@@ -314,7 +314,7 @@ async def test_i12_who_has_no_grant_cannot_tell_a_room_from_none(site: Site) -> 
     for mine in ("theirs", theirs.sid):
         seen = await account.rooms.room(caller, ref(mine))
         assert seen is not None
-        assert seen.room.sid == theirs.sid
+        assert seen.value.sid == theirs.sid
     refusals = set()
     for room in ("other", other.sid, "nobody", sid(1)):
         assert await account.rooms.room(caller, ref(room)) is None
@@ -323,7 +323,7 @@ async def test_i12_who_has_no_grant_cannot_tell_a_room_from_none(site: Site) -> 
         refusals.add(refused.value.message)
     assert len(refusals) == 1
     page = await account.rooms.rooms(caller, RoomFilter(), 50, None)
-    assert [seen.room.sid for _, seen in page.rooms] == [theirs.sid]
+    assert [seen.value.sid for _, seen in page.items] == [theirs.sid]
     for name in ("other", None):
         with pytest.raises(PermissionDenied):
             await account.rooms.create(caller, NewRoom(unique_name=name))
@@ -370,7 +370,7 @@ async def test_without_redis_warm_rooms_are_served_flagged(site: Site) -> None:
 
 
 async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms_module, "WRITES_S", 0.01)
+    monkeypatch.setattr(changes_module, "GRACE_S", 0.01)
     account, tasks = await site.replica(), asyncio.all_tasks()
     site.gate.close()
     callers = [
@@ -382,7 +382,7 @@ async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatc
         )
     ]
     await until(lambda: site.gate.waiting == 3)
-    await account.rooms.aclose()
+    await account.aclose()
     await asyncio.wait(callers)
     await until(lambda: site.gate.waiting == 0)
     ours = [task for task in asyncio.all_tasks() - tasks if "gateway/service" in str(task)]

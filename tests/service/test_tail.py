@@ -150,9 +150,13 @@ async def test_a_log_that_was_rolled_back_begins_a_new_epoch(
     monkeypatch.setattr(tail_module, "CHECK_S", 0.0)
     async with following(connections) as followed:
         [kept, lost] = await followed.tell(event(), event())
-        await connections.commands.delete(KEYS.log)
-        await connections.commands.hset(KEYS.meta, "n", kept.place.n)
-        await connections.commands.xadd(KEYS.log, {"e": kept.place.epoch}, id=f"{kept.place.n}-0")
+        # As it was before the last entry, at once, as a server does that starts from an older file.
+        pipeline = connections.commands.pipeline(transaction=True)
+        entry = await _copy_of_last(connections)
+        pipeline.delete(KEYS.log)
+        pipeline.xadd(KEYS.log, entry, id=f"{kept.place.n}-0")
+        pipeline.hset(KEYS.meta, "n", kept.place.n)
+        await pipeline.execute()
         await until(lambda: followed.tail.life == 1)
         assert followed.tail.lost_by is ResyncReason.ROLLED_BACK
         assert followed.tail.place.epoch != kept.place.epoch

@@ -9,13 +9,13 @@ local value, seen, is_over, lifetime_ms, fence = ARGV[1], tonumber(ARGV[2]), ARG
 local version = kind_of(versions) == 'hash' and number_of(redis.call('HGET', versions, fence)) or 0
 local ended = kind_of(tombstone) == 'hash' and redis.call('HMGET', tombstone, 'status', 'end_time', 'duration') or {}
 
--- Of two fetches the one that began later wins, and a room that is over stays over: no event tells the end of a room that
--- has no callback of ours, so two fetches may have seen the same n.
+-- A room that is over stays over, for no event tells the end of a room that has no callback of ours; else the fetch that
+-- began later wins.
 local function is_older_than_kept()
   local kept = kind_of(cache) == 'string' and redis.call('GETRANGE', cache, 0, 24) or ''
   local kept_seen, kept_over = string.match(kept, '^(%d+) ([01]) ')
   kept_seen = number_of(kept_seen)
-  return kept_seen and (kept_seen > seen or (kept_seen == seen and kept_over > is_over))
+  return kept_seen and (kept_over > is_over or (kept_over == is_over and kept_seen > seen))
 end
 
 local is_kept = 0

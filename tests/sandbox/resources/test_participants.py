@@ -1,7 +1,7 @@
 """Participants over HTTP."""
 
 from tests.sandbox.conftest import Api, refused, sids
-from tests.sandbox.stage import create, join
+from tests.sandbox.stage import create, join, set_up
 
 
 async def enter(api: Api, room: str, identity: str) -> str:
@@ -43,3 +43,42 @@ async def test_a_participant_can_only_be_disconnected(api: Api) -> None:
     for _ in range(2):
         done = await api.post(path, Status="disconnected")
         assert (done.status, done.body["status"]) == (202, "disconnected")
+
+
+async def test_who_is_reconnecting_is_listed_as_such_and_found_by_identity(api: Api) -> None:
+    room = await create(api)
+    ada = await enter(api, room, "Ada")
+    path = f"/v1/Rooms/{room}/Participants"
+    await api.control("POST", f"/rooms/{room}/participants/Ada", {"reconnecting": True})
+
+    assert sids(await api.get(path)) == []
+    assert sids(await api.get(f"{path}?Status=reconnecting")) == [ada]
+    assert (await api.get(f"{path}/Ada")).body["status"] == "reconnecting"
+    assert (await api.post(f"{path}/Ada/Anonymize")).body["status"] == "connected"
+    await api.control("POST", f"/rooms/{room}/participants/{ada}", {"reconnecting": False})
+    assert sids(await api.get(path)) == [ada]
+
+
+async def test_anonymizing_puts_the_sid_in_the_identitys_place(api: Api) -> None:
+    room = await create(api)
+    ada = await enter(api, room, "Ada")
+    await api.post(f"/v1/Rooms/{room}", Status="completed")
+    path = f"/v1/Rooms/{room}/Participants/{ada}"
+
+    for _ in range(2):
+        done = await api.post(f"{path}/Anonymize")
+        assert (done.status, done.body["identity"], done.body["status"]) == (200, ada, "disconnected")
+    assert done.body["url"].endswith(f"{path}/Anonymize")
+    assert (await api.get(path)).body["identity"] == ada
+    assert (await api.get(f"/v1/Video/Rooms/{room}/Participants/{ada}")).body["participant_identity"] == ada
+    assert refused(await api.post(f"/v1/Rooms/{room}/Participants/Ada/Anonymize")) == (404, 20404)
+
+
+async def test_somebody_elses_participant_is_not_found(api: Api, other_api: Api) -> None:
+    stage, elsewhere = await set_up(api), await create(api)
+
+    for path in ("", "/PublishedTracks", "/SubscribedTracks", "/SubscribeRules"):
+        target = f"Participants/{stage.participant}{path}"
+        assert refused(await api.get(f"/v1/Rooms/{elsewhere}/{target}")) == (404, 20404)
+        assert refused(await other_api.get(f"/v1/Rooms/{stage.room}/{target}")) == (404, 20404)
+    assert refused(await api.post(f"/v1/Rooms/{elsewhere}/Participants/{stage.participant}/Anonymize")) == (404, 20404)
