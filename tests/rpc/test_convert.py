@@ -41,15 +41,7 @@ from gateway.core.recordings import (
     RoomRecordingFilter,
     RuleType,
 )
-from gateway.core.rooms import (
-    NewRoom,
-    Room,
-    RoomFilter,
-    RoomLinks,
-    RoomStatus,
-    RoomType,
-    VideoCodec,
-)
+from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomLinks, RoomStatus, RoomType, VideoCodec
 from gateway.core.rules import Rule, TrackKind, TrackPriority
 from gateway.core.tokens import AccessToken, Explanation, NewToken, Problem, TokenFacts
 from gateway.core.transcriptions import (

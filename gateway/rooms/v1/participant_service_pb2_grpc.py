@@ -113,7 +113,7 @@ class ParticipantServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AnonymizeParticipant(self, request, context):
-        """Replaces a participant's identity by the SID, for good.
+        """Replaces the identity of a participant who has left by the SID, for good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -101,7 +101,7 @@ class RecordingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRoomRecording(self, request, context):
-        """Deletes the media of a room's recording.
+        """Deletes the media of a room's recording; what is known of it stays, with the status DELETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +122,7 @@ class RecordingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRecording(self, request, context):
-        """Deletes a recording's media.
+        """Deletes a recording's media; what is known of it stays, with the status DELETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
