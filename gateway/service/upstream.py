@@ -53,7 +53,8 @@ class Upstream:
         behind a stale answer) takes a turn only when one is free at once."""
         kind: RateKind = "write" if request.is_write else "read"
         limit_s = WRITE_S if request.is_write else READ_S
-        give_up_at = time.monotonic() + (self._patience_us / 1_000_000 if is_urgent else 0)
+        patience_us = self._patience_us if is_urgent else 0
+        give_up_at = time.monotonic() + patience_us / 1_000_000
         while True:
             await self._turn(kind, patience_us)
             try:
