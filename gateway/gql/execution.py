@@ -21,10 +21,10 @@ from graphql.execution import (
 )
 
 from gateway.core.errors import Code, DeadlineExceeded
+from gateway.gql.context import Context
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
-from gateway.gql.inputs import Context
-from gateway.gql.subscriptions import StreamMessage
+from gateway.gql.events import StreamMessage
 
 _MAX_COERCION_ERRORS = 10
 
