@@ -99,12 +99,12 @@ class Participant(Node, Resource):
     url: str | None
     links: ParticipantLinks | None
 
-    @strawberry.field(description="Null when the caller may not see it.")
+    @fetched("Null when the caller may not see it.")
     async def room(self, info: Info[Context, None]) -> Annotated["Room", strawberry.lazy("gateway.gql.rooms")] | None:
         seen = await info.context.loaders.room(RoomSid(self.room_sid))
-        return None if seen is None else resource(seen)  # type: ignore[no-any-return]
+        return None if seen is None else resource(seen)
 
-    @strawberry.field(description="What the participant sends now.")
+    @fetched("What the participant sends now.")
     async def published_tracks(
         self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
     ) -> Connection[PublishedTrack]:
@@ -113,14 +113,14 @@ class Participant(Node, Resource):
         seen = await participants.published_tracks(info.context.caller, *self._named, size, place)
         return seen_connection(PublishedTrack, seen, place)
 
-    @strawberry.field(description="By SID or name.")
+    @fetched("By SID or name.")
     async def published_track(self, info: Info[Context, None], ref: strawberry.ID) -> PublishedTrack | None:
         participants = info.context.account.participants
         return PublishedTrack.found(
             await participants.published_track(info.context.caller, *self._named, track_ref(ref))
         )
 
-    @strawberry.field(description="What the participant receives now.")
+    @fetched("What the participant receives now.")
     async def subscribed_tracks(
         self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
     ) -> Connection[SubscribedTrack]:

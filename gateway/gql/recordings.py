@@ -14,7 +14,7 @@ from gateway.gql.context import Context
 from gateway.gql.inputs import RecordingRuleInput, asked, given, paged
 from gateway.gql.participants import Rule
 from gateway.gql.scalars import BigInt
-from gateway.gql.types import Connection, Node, Resource, seen_connection, shows, view
+from gateway.gql.types import Connection, Node, Resource, fetched, seen_connection, shows, view
 
 
 @shows(core.RecordingRules)
@@ -75,7 +75,7 @@ class Recording(Node, Resource):
     url: str | None
     links: RecordingLinks | None
 
-    @strawberry.field(description="Where the media can be loaded, asked of Twilio now; null when it has none.")
+    @fetched("Where the media can be loaded, asked of Twilio now; null when it has none.")
     async def media(self, info: Info[Context, None]) -> MediaLink | None:
         link = await info.context.account.recordings.media(info.context.caller, RecordingSid(self.sid))
         return None if link is None else view(MediaLink, link)

@@ -147,12 +147,12 @@ class Room(Node, Resource):
             )
         )
 
-    @strawberry.field(description="What Twilio sums up of the room, some minutes after its end; null before.")
+    @fetched("What Twilio sums up of the room, some minutes after its end; null before.")
     async def insights(self, info: Info[Context, None]) -> InsightsRoom | None:
         return InsightsRoom.found(await info.context.account.insights.room(info.context.caller, RoomSid(self.sid)))
 
-    @strawberry.field(
-        description="What happened, from the log, oldest first. `after` takes the cursors of roomEvents too, and roomEvents "
+    @fetched(
+        "What happened, from the log, oldest first. `after` takes the cursors of roomEvents too, and roomEvents "
         "goes on from `pageInfo.endCursor`."
     )
     async def events(

@@ -37,7 +37,8 @@ def shows(core: type) -> Callable[[type[T]], type[T]]:
 
 def view(cls: type[T], value: object, **others: object) -> T:
     """An instance of `cls` whose fields are those of `value`, but for the `others`."""
-    return cls(**{name: _shown(getattr(value, name)) for name in _names(cls) if name not in others}, **others)
+    names = _names(cls)  # type: ignore[arg-type]  # a class is hashable
+    return cls(**{name: _shown(getattr(value, name)) for name in names if name not in others}, **others)
 
 
 def resource(seen: Seen[Any]) -> Any:
