@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from gateway.core.cursors import Sealer
+from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
@@ -88,6 +89,7 @@ async def run(
 ) -> None:
     """Runs the gateway until `stop` is set. `on_ready` is called once every port answers."""
     async with AsyncExitStack() as stack:
+        stack.callback(listen.http.close)
         redis_url = settings.gateway_redis_url
         if redis_url is None:
             server = await stack.enter_async_context(EmbeddedServer(settings.gateway_data_dir))
@@ -99,12 +101,25 @@ async def run(
         session = await stack.enter_async_context(open_session())
         account = build_account(settings, connections, session)
         stack.push_async_callback(account.rooms.aclose)
-        async with asyncio.TaskGroup() as tasks:
-            tail = tasks.create_task(account.tail.run())
-            async with asyncio.timeout(LOG_LIMIT_S):
-                await account.tail.ready()
-            await _listen(settings, listen, mode, {account.sid: account}, redis_url, on_ready, stop)
-            tail.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tail = tasks.create_task(account.tail.run())
+                await _log_read(account.tail)
+                await _listen(settings, listen, mode, {account.sid: account}, redis_url, on_ready, stop)
+                tail.cancel()
+        except BaseExceptionGroup as failures:
+            # One failure ends all; in a group, the command line would not know it for what it is.
+            raise failures.exceptions[0] from failures
+
+
+async def _log_read(tail: Tail) -> None:
+    try:
+        async with asyncio.timeout(LOG_LIMIT_S):
+            await tail.ready()
+    except TimeoutError:
+        raise UpstreamUnavailable(
+            f"the event log could not be read within {LOG_LIMIT_S:.0f} s; look at the Redis at GATEWAY_REDIS_URL"
+        ) from None
 
 
 def build_account(settings: Settings, connections: Connections, session: aiohttp.ClientSession) -> Account:
@@ -169,16 +184,24 @@ async def _listen(
         allow_loopback_origins=mode.allow_loopback_origins,
         deadline_s=settings.gateway_deadline_s,
     )
-    rpc = RpcServer(access, accounts, listen.grpc_address, has_reflection=mode.introspection)
+    try:
+        rpc = RpcServer(access, accounts, listen.grpc_address, has_reflection=mode.introspection)
+    except RuntimeError:
+        raise FailedPrecondition(
+            f"cannot listen on {listen.grpc_address} for gRPC; free the port or choose another"
+        ) from None
     runner = web.AppRunner(
         build(face, accounts), access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S, handler_cancellation=True
     )
     await runner.setup()
     assert runner.server is not None
     # From the protocol factory and not by a site, so that a faster protocol can stand in front of it.
-    server = await asyncio.get_running_loop().create_server(runner.server, sock=listen.http, backlog=BACKLOG)
-    await rpc.start()
+    server = await asyncio.get_running_loop().create_server(
+        runner.server, sock=listen.http, backlog=BACKLOG, start_serving=False
+    )
     try:
+        await server.start_serving()
+        await rpc.start()
         on_ready(_addresses(listen, rpc.port, redis_url))
         await stop.wait()
     finally:

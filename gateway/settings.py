@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Sid = Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
@@ -57,6 +57,13 @@ class Settings(BaseSettings):
         if (self.twilio_api_key_sid is None) != (self.twilio_api_key_secret is None):
             raise ValueError("give both TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET, or neither")
         return self
+
+    @field_validator("gateway_public_url")
+    @classmethod
+    def _is_bare(cls, url: HttpUrl) -> HttpUrl:
+        if url.query is not None or url.fragment is not None:
+            raise ValueError("give the URL without query and fragment: the path of the callbacks is put behind it")
+        return url
 
     @property
     def rest_credentials(self) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from gateway.core.events import (
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.service.access import Caller, Scope
 from gateway.service.rooms import Rooms
-from gateway.service.tail import Bell, Entry, Tail
+from gateway.service.tail import Bell, Entry, Tail, is_unbroken
 from gateway.store.eventlog import EventLog
 
 BOOKMARK_S = 15.0
@@ -52,12 +52,14 @@ class Feed:
         wanted = None if after is None else self._sealer.place(after)
         room_sid = await self._target(caller, ref)
         with self._tail.bell(room_sid) as bell:
+            # Known before the start is looked for: should the log turn out to be another one meanwhile, `_follow` tells.
+            life = self._tail.life
             start = await self._start(wanted)
             cursor = self._sealer.cursor(start.place)
             yield StreamStarted(cursor, start.mode, room_sid, self._tail.floor_at)
             if start.reason is not None:
                 yield ResyncRequired(cursor, start.reason)
-            async for message in self._follow(bell, start.place, types):
+            async for message in self._follow(bell, start.place, life, types):
                 yield message
 
     async def _target(self, caller: Caller, ref: RoomRef | None) -> RoomSid | None:
@@ -82,39 +84,52 @@ class Feed:
         return _Start(wanted, StreamMode.RESUMED)
 
     async def _follow(
-        self, bell: Bell, place: Place, types: frozenset[RoomEventType] | None
+        self, bell: Bell, place: Place, life: int, types: frozenset[RoomEventType] | None
     ) -> AsyncGenerator[StreamMessage, None]:
-        n, prev, life = place.n, self._sealer.cursor(place), self._tail.life
-        bookmark_at = time.monotonic() + BOOKMARK_S
+        """`place`: up to here, everything has been told or does not match. `prev`: what was told last."""
+        prev, bookmark_at = self._sealer.cursor(place), time.monotonic() + BOOKMARK_S
         while not self._tail.is_closed:
             # Cleared before reading: a bell that rings meanwhile is heard below.
             bell.clear()
-            if life != self._tail.life:
-                life, n, prev = self._tail.life, self._tail.place.n, self._sealer.cursor(self._tail.place)
-                yield ResyncRequired(prev, self._tail.lost_by)
-            entries, read_n = await self._after(n)
-            if life != self._tail.life:
+            read = await self._after(place) if life == self._tail.life else None
+            if read is None or life != self._tail.life:
+                reason = ResyncReason.TRIMMED if life == self._tail.life else self._tail.lost_by
+                life, place = self._tail.life, self._tail.place
+                prev = self._sealer.cursor(place)
+                yield ResyncRequired(prev, reason)
                 continue
-            n = read_n
+            entries, place = read
             for entry in entries:
                 if _matches(entry, bell.room_sid, types):
                     yield Delivered(entry.cursor, prev, entry.logged.event)
                     prev, bookmark_at = entry.cursor, time.monotonic() + BOOKMARK_S
-            if n < self._tail.place.n or life != self._tail.life:
-                continue
-            if not await bell.wait(bookmark_at - time.monotonic()):
-                n, bookmark_at = self._tail.place.n, time.monotonic() + BOOKMARK_S
-                yield Bookmark(self._sealer.cursor(self._tail.place))
+            ahead_s = bookmark_at - time.monotonic()
+            if ahead_s > 0:
+                if place.n < self._tail.place.n or life != self._tail.life or await bell.wait(ahead_s):
+                    continue
+                # It did not ring: nothing on the way to the newest place concerns its holder.
+                place = max(place, self._tail.place, key=_number)
+            # Also when the bell never rests, for whoever gets no event must be able to resume from near by.
+            yield Bookmark(self._sealer.cursor(place))
+            bookmark_at = time.monotonic() + BOOKMARK_S
 
-    async def _after(self, n: int) -> tuple[list[Entry], int]:
-        """The next entries after n, and the number up to which nothing is left unread."""
-        if n >= self._tail.floor.n:
-            return self._tail.after(n), max(n, self._tail.place.n)
+    async def _after(self, place: Place) -> tuple[list[Entry], Place] | None:
+        """The next entries after the place, and up to where nothing is left unread; None when some are gone."""
+        if place.n >= self._tail.floor.n:
+            return self._tail.after(place.n), max(place, self._tail.place, key=_number)
+        page = await self._events.read(place.n, PAGE)
+        # Up to where the ring begins: the log may be ahead of this process, whose memory must hear of an event first.
+        page = [logged for logged in page if logged.place.n <= self._tail.floor.n]
+        if not page or not is_unbroken(place, page):
+            return None
         now = time.monotonic()
-        page = [Entry(old, self._sealer.cursor(old.place), now) for old in await self._events.read(n, PAGE)]
-        return page, page[-1].logged.place.n if page else self._tail.floor.n
+        return [Entry(logged, self._sealer.cursor(logged.place), now) for logged in page], page[-1].place
 
 
 def _matches(entry: Entry, room_sid: RoomSid | None, types: frozenset[RoomEventType] | None) -> bool:
     event = entry.logged.event
     return (room_sid is None or event.room_sid == room_sid) and (types is None or event.type in types)
+
+
+def _number(place: Place) -> int:
+    return place.n

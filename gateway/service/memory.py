@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from gateway.core.caching import SETTLING_S, Fence, fence_of
 from gateway.core.events import RoomEvent, RoomEventType, end_of
-from gateway.core.rooms import RoomSid
-from gateway.store.cache import CachedRoom
+from gateway.core.rooms import RoomSid, RoomStatus
+from gateway.store.cache import CachedRoom, is_over
 
 ROOMS_LIMIT = 10_000
 """As many as an account may have in progress. https://www.twilio.com/docs/video/programmable-video-limits"""
@@ -30,9 +30,9 @@ NEVER = Mark(0, float("-inf"))
 class Marks:
     """The newest event by key, for the keys touched last; for all others, the newest of those that were forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, floor: Mark = NEVER) -> None:
         self._marks: OrderedDict[str, Mark] = OrderedDict()
-        self._floor = NEVER
+        self._floor = floor
 
     def touch(self, key: str, mark: Mark) -> None:
         if mark.n >= self._marks.get(key, NEVER).n:
@@ -51,6 +51,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._rooms: OrderedDict[RoomSid, CachedRoom] = OrderedDict()
+        self._sids: dict[str, RoomSid] = {}
         self._touched = Marks()
         self._names = Marks()
         self._proved_at = float("-inf")
@@ -69,15 +70,24 @@ class Memory:
     def get(self, sid: RoomSid) -> CachedRoom | None:
         return self._rooms.get(sid)
 
+    def named(self, name: str) -> CachedRoom | None:
+        """The room that was last seen in progress under the name. It may have ended unheard, and the name be taken again."""
+        value = self._rooms.get(self._sids[name]) if name in self._sids else None
+        return value if value is not None and value.room.status is RoomStatus.IN_PROGRESS else None
+
     def put(self, value: CachedRoom) -> None:
-        sid = value.room.sid
-        known = self._rooms.get(sid)
-        if value.seen_n < self._touched.of(sid).n or (known is not None and known.seen_n > value.seen_n):
+        room = value.room
+        known = self._rooms.get(room.sid)
+        if value.seen_n < self._touched.of(room.sid).n or (known is not None and _age(known) > _age(value)):
             return
-        self._rooms[sid] = value
-        self._rooms.move_to_end(sid)
+        self._rooms[room.sid] = value
+        self._rooms.move_to_end(room.sid)
+        if room.unique_name is not None and room.status is RoomStatus.IN_PROGRESS:
+            holder = self.named(room.unique_name)
+            if holder is None or _age(holder) <= _age(value):
+                self._sids[room.unique_name] = room.sid
         if len(self._rooms) > ROOMS_LIMIT:
-            self._rooms.popitem(last=False)
+            self._drop(next(iter(self._rooms)))
 
     def touched(self, sid: RoomSid) -> int:
         """The newest event known that changes the room; part of a shared read's key."""
@@ -102,11 +112,24 @@ class Memory:
             self.list_version = max(self.list_version, n)
         known = self._rooms.get(event.room_sid)
         if known is not None and known.seen_n < n:
-            del self._rooms[event.room_sid]
+            self._drop(event.room_sid)
 
-    def clear(self) -> None:
-        """Forgets the rooms: the log they were fenced by is gone."""
+    def begin_anew(self, n: int) -> None:
+        """Forgets the rooms, as the log they were fenced by is gone. The new one begins at n: what was fetched before is
+        refused, for it may miss an event that nobody knows any more."""
         self._rooms.clear()
-        self._touched = Marks()
-        self._names = Marks()
+        self._sids.clear()
+        self._touched = Marks(Mark(n, time.monotonic()))
+        self._names = Marks(Mark(n, time.monotonic()))
         self._proved_at = float("-inf")
+        self.list_version = n
+
+    def _drop(self, sid: RoomSid) -> None:
+        name = self._rooms.pop(sid).room.unique_name
+        if name is not None and self._sids.get(name) == sid:
+            del self._sids[name]
+
+
+def _age(value: CachedRoom) -> tuple[bool, int, float]:
+    """What is shown of a room never goes back: it stays over once it is, and of two fetches the later one counts."""
+    return is_over(value.room), value.seen_n, value.fetched_at

@@ -13,16 +13,17 @@ import msgspec
 
 from gateway.core.caching import LIST, Freshness, freshness
 from gateway.core.cursors import Sealer
-from gateway.core.errors import InvalidArgument, QuotaExceeded, UpstreamUnavailable
+from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.paging import checked_first
 from gateway.core.rooms import RoomFilter, RoomStatus, merge_end
 from gateway.service.memory import Memory
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
-from gateway.service.upstream import Upstream
+from gateway.service.upstream import NO_ANSWER, Upstream
 from gateway.store.cache import CachedRoom, RoomCache
 
-PAGES_LIMIT = 1_000
+# Of up to 100 rooms each: 20,000 rooms take some 40 MB.
+PAGES_LIMIT = 200
 
 
 class _Position(msgspec.Struct, frozen=True, array_like=True):
@@ -65,7 +66,11 @@ class RoomLists:
     async def page(self, wanted: RoomFilter, first: int, after: str | None) -> ListPage:
         position = self._position(wanted, checked_first(first), after)
         fetched, is_stale = await self._fetched(wanted, position)
-        ends = await self._cache.ends([value.room.sid for value in fetched.rooms])
+        try:
+            ends = await self._cache.ends([value.room.sid for value in fetched.rooms])
+        except UpstreamUnavailable:
+            # Nobody can tell now which of them have ended meanwhile.
+            ends, is_stale = {}, True
         items: list[tuple[str, CachedRoom]] = []
         taken = fetched.rooms[position.skip : position.skip + first]
         for offset, value in enumerate(taken, position.skip + 1):
@@ -101,15 +106,17 @@ class RoomLists:
         held = self._pages.get(key)
         age = Freshness.GONE if held is None else freshness(LIST, time.time() - held.fetched_at)
         is_known = held is not None and self._memory.is_current and held.version >= self._memory.list_version
-        flight = (*key, self._memory.list_version)
+        version = self._memory.list_version
         if held is not None and is_known and age is Freshness.FRESH:
             return held, False
         if held is not None and is_known and age is Freshness.STALE:
-            self._flights.begin(flight, lambda: self._fetch(wanted, position, is_urgent=False))
+            self._flights.begin((*key, version, False), lambda: self._fetch(wanted, position, is_urgent=False))
             return held, False
         try:
-            return await self._flights.share(flight, lambda: self._fetch(wanted, position, is_urgent=True)), False
-        except (UpstreamUnavailable, QuotaExceeded):
+            return await self._flights.share(
+                (*key, version, True), lambda: self._fetch(wanted, position, is_urgent=True)
+            ), False
+        except NO_ANSWER:
             if held is None or age is Freshness.GONE:
                 raise
             return held, True

@@ -17,29 +17,27 @@ from gateway.core.caching import FollowedBy, Freshness, Provenance, Seen, freshn
 from gateway.core.cursors import Sealer
 from gateway.core.errors import (
     AlreadyExists,
-    DeadlineExceeded,
     GatewayError,
     NotFound,
     PermissionDenied,
-    QuotaExceeded,
     UpstreamUnavailable,
 )
 from gateway.core.events import EventSource, RoomEvent, RoomEventType
 from gateway.core.paging import Page
-from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
+from gateway.core.rooms import Ended, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.access import Caller, Scope
 from gateway.service.memory import Memory
 from gateway.service.roomlists import RoomLists
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
-from gateway.service.upstream import Upstream
+from gateway.service.upstream import NO_ANSWER, Upstream
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
 from gateway.store.eventlog import EventLog
 
 log = structlog.get_logger()
 
-# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
-NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
+# How long a stop waits for mutations: less than a stop may take in all (10 s), more than Twilio takes.
+WRITES_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +123,10 @@ class Rooms:
         return await self._writes.finish(lambda: self._complete(target))
 
     async def aclose(self) -> None:
+        """Cancels the reads. A mutation may be at Twilio already: it is given time to be finished and recorded."""
         await self._reads.aclose()
         await self._lists.aclose()
-        await self._writes.aclose()
+        await self._writes.aclose(grace_s=WRITES_S)
 
     async def _guarded(self, caller: Caller, ref: RoomRef) -> Seen[Room] | GatewayError | None:
         try:
@@ -160,12 +159,14 @@ class Rooms:
                 case Freshness.FRESH:
                     return _Found(held)
                 case Freshness.STALE:
-                    self._reads.begin((sid, self._memory.touched(sid)), lambda: self._read(sid, is_urgent=False))
+                    self._reads.begin((sid, self._memory.touched(sid), False), lambda: self._read(sid, is_urgent=False))
                     return _Found(held)
                 case Freshness.ON_ERROR | Freshness.GONE:
                     pass
         try:
-            return await self._reads.share((sid, self._memory.touched(sid)), lambda: self._read(sid, is_urgent=True))
+            # Not the refresh behind a stale answer, which gives up where a caller would wait for his turn.
+            key = (sid, self._memory.touched(sid), True)
+            return await self._reads.share(key, lambda: self._read(sid, is_urgent=True))
         except NO_ANSWER:
             held = self._memory.get(sid)
             if held is None or _freshness(held) is Freshness.GONE:
@@ -174,11 +175,11 @@ class Rooms:
 
     async def _read(self, sid: RoomSid, *, is_urgent: bool) -> _Found | None:
         cached = await self._cache.get(sid)
-        held = cached.value
+        held = cached.value and _ended(cached.value, cached.ended)
         if held is not None and not cached.is_outdated and _freshness(held) is Freshness.FRESH:
             self._memory.put(held)
             return _Found(held)
-        if cached.is_missing:
+        if cached.is_missing and not cached.version_n:
             return None
         try:
             return await self._fetch(sid, cached.head_n, was_told=cached.version_n > 0, is_urgent=is_urgent)
@@ -209,11 +210,20 @@ class Rooms:
     async def _keep(self, value: CachedRoom) -> CachedRoom:
         """Puts a fetched room into the caches that still want it. The value as it may be shown: with its end, if told."""
         kept = await self._cache.put(value.room.sid, value)
-        value = replace(value, room=merge_end(value.room, kept.ended))
+        value = _ended(value, kept.ended)
         self._memory.put(value)
         return value
 
     async def _by_name(self, name: str) -> _Found | None:
+        try:
+            return await self._resolve(name)
+        except NO_ANSWER:
+            held = self._memory.named(name)
+            if held is None or _freshness(held) is Freshness.GONE:
+                raise
+            return _Found(held, is_stale=True)
+
+    async def _resolve(self, name: str) -> _Found | None:
         match await self._cache.resolve(name):
             case None:
                 pass
@@ -252,7 +262,11 @@ class Rooms:
 
     async def _name_taken(self, new: NewRoom, exc: AlreadyExists) -> AlreadyExists:
         """The refusal with the SID of the room that has the name, if it can be found."""
-        found = await self._by_name(new.unique_name) if new.unique_name else None
+        try:
+            found = await self._by_name(new.unique_name) if new.unique_name else None
+        except GatewayError:
+            # That the name is taken is known for sure, and says more than why nobody can tell by whom.
+            found = None
         which = f" ({found.value.room.sid})" if found is not None else ""
         return AlreadyExists(
             f"a room in progress{which} has this uniqueName; use it, or choose another", twilio=exc.twilio
@@ -281,11 +295,16 @@ class Rooms:
         except UpstreamUnavailable as exc:
             # Twilio has done it; an error now would tell the caller otherwise.
             log.error("mutation.unrecorded", room_sid=room.sid, reason=exc.message)
+            self._memory.put(replace(value, seen_n=self._memory.touched(room.sid)))
             return self._seen(value, is_stale=False)
         value = replace(value, seen_n=appended.place.n)
         self._memory.apply(event, appended.place.n)
         self._memory.put(value)
         return self._seen(value, is_stale=False)
+
+
+def _ended(value: CachedRoom, ended: Ended | None) -> CachedRoom:
+    return replace(value, room=merge_end(value.room, ended))
 
 
 def _freshness(value: CachedRoom) -> Freshness:

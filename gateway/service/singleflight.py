@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.core.errors import GatewayError
@@ -35,7 +36,7 @@ class SingleFlight(Generic[T]):
             flight.passengers -= 1
             if flight.passengers == 0 and not flight.task.done():
                 flight.task.cancel()
-                self._flights.pop(key, None)
+                self._land(key, flight)
 
     def begin(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> None:
         """Starts the call, unless it is under way, for nobody in particular: it runs to its end, and its failure is
@@ -48,27 +49,37 @@ class SingleFlight(Generic[T]):
         key = object()
         return await asyncio.shield(self._board(key, call).task)
 
-    async def aclose(self) -> None:
-        """Cancels what is under way and waits until it is gone."""
+    async def aclose(self, grace_s: float = 0.0) -> None:
+        """Lets what is under way end within the grace, cancels the rest, and waits until it is gone."""
         tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=grace_s)
+        for task in late:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*late, return_exceptions=True)
 
     def _board(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> _Flight[T]:
         flight = self._flights.get(key)
         if flight is None:
-            flight = _Flight(asyncio.get_running_loop().create_task(self._fly(key, call)))
+            flight = _Flight(asyncio.get_running_loop().create_task(_fly(call)))
             self._flights[key] = flight
-            flight.task.add_done_callback(_note)
+            flight.task.add_done_callback(partial(self._landed, key, flight))
         flight.passengers += 1
         return flight
 
-    async def _fly(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await call()
-        finally:
-            self._flights.pop(key, None)
+    def _landed(self, key: Hashable, flight: _Flight[T], task: "asyncio.Task[T]") -> None:
+        self._land(key, flight)
+        _note(task)
+
+    def _land(self, key: Hashable, flight: _Flight[T]) -> None:
+        """A flight that was cancelled takes a while to end: another one may have the key by then."""
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+
+async def _fly(call: Callable[[], Awaitable[T]]) -> T:
+    return await call()
 
 
 def _note(task: "asyncio.Task[T]") -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason
 from gateway.core.rooms import RoomSid
 from gateway.service.memory import Memory
-from gateway.store.eventlog import EventLog, Logged
+from gateway.store.eventlog import TAIL_COUNT, EventLog, Head, Logged
 
 log = structlog.get_logger()
 
@@ -23,8 +23,11 @@ RING_ENTRIES = 10_000
 RING_BYTES = 16_000_000
 _SLACK = 256
 BLOCK_MS = 100
-CHECK_S = 1.0
+CHECK_S = 0.5
 RETRY_S = 0.25
+TRIM_S = 60.0
+# A reader that has heard nothing for so long is lost: an answer, be it an empty one, comes every BLOCK_MS.
+LOST_S = 3.0
 # The most we believe that Twilio's REST lags its callbacks: an answer fetched now shows everything up to so long ago.
 REST_LAG_S = 5.0
 
@@ -81,6 +84,9 @@ class Tail:
         self._account_bells: set[Bell] = set()
         self._floor: Place | None = None
         self._ready = asyncio.Event()
+        self._heard_at = float("-inf")
+        self._trimmed_at = float("-inf")
+        self.is_redis_away = False
         self.floor_at: datetime | None = None
         self.life = 0
         self.lost_by = ResyncReason.EPOCH
@@ -88,7 +94,8 @@ class Tail:
 
     @property
     def is_healthy(self) -> bool:
-        return self._memory.is_current
+        """Whether the log has been heard in the last seconds. If not, `is_redis_away` says whether it is everybody's trouble."""
+        return time.monotonic() - self._heard_at <= LOST_S
 
     @property
     def place(self) -> Place:
@@ -154,50 +161,59 @@ class Tail:
                 await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
+        self.is_redis_away = True
         await self._take_up()
+        self.is_redis_away = False
         checked_at = time.monotonic()
         while True:
             entries = await self._events.tail(self.place.n, BLOCK_MS)
-            if entries and entries[0].place.epoch != self.place.epoch:
-                await self._begin_anew(ResyncReason.EPOCH)
+            _leave_if_cancelled()
+            if not is_unbroken(self.place, entries):
+                await self._check(has_gap=True)
                 continue
             self._apply(entries)
-            # An empty answer proves that memory is current just as well as entries do.
-            self._memory.prove()
-            if time.monotonic() - checked_at > CHECK_S:
-                checked_at = time.monotonic()
+            self._heard_at = time.monotonic()
+            # An empty answer proves that memory is current; a full one does not, for more may lie behind it.
+            if len(entries) < TAIL_COUNT:
+                self._memory.prove()
+            if self._heard_at - checked_at > CHECK_S:
+                checked_at = self._heard_at
                 await self._check()
+                await self._trim_log()
 
     async def _take_up(self) -> None:
         """Opens the log, and goes on from where this process was, if that place still holds."""
-        await self._events.open()
         if self._floor is None:
-            await self._load()
+            await self._load(await self._events.open())
             self._ready.set()
         else:
             await self._check()
 
-    async def _check(self) -> None:
-        """Looks whether this process' own place still holds, as for a client's cursor."""
+    async def _check(self, *, has_gap: bool = False) -> None:
+        """Looks whether this process' own place still holds, as for a client's cursor. With a gap behind it, it does not."""
         found = await self._events.check(self.place)
         if isinstance(found, ResyncReason):
             await self._begin_anew(found)
+        elif has_gap:
+            await self._begin_anew(ResyncReason.TRIMMED)
         else:
             self.floor_at = found.complete_since
 
     async def _begin_anew(self, reason: ResyncReason) -> None:
         log.warning("tail.resync", reason=reason)
-        self._memory.clear()
-        await self._load()
+        if reason in (ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED):
+            # Numbers would be given out a second time, and what was fetched at the first would pass for new.
+            head = await self._events.begin_anew(self.place.epoch)
+        else:
+            head = await self._events.open()
+        await self._load(head)
         self.life += 1
         self.lost_by = reason
         self._ring_all()
 
-    async def _load(self) -> None:
+    async def _load(self, head: Head) -> None:
         """Fills the ring with the newest entries. The ring's floor is the place before its first one."""
-        head = await self._events.open()
-        entries = await self._events.read_last(RING_ENTRIES)
-        entries = [entry for entry in entries if entry.place.epoch == head.place.epoch]
+        entries = _unbroken_end(await self._events.read_last(RING_ENTRIES), head)
         self.floor_at = head.complete_since
         if not entries:
             self._floor = head.place
@@ -205,12 +221,20 @@ class Tail:
             self._floor = Place(head.place.epoch, head.base, NO_TAG)
         else:
             self._floor = entries.pop(0).place
-        self._memory.prove()
+        if self._ready.is_set():
+            self._memory.begin_anew(head.place.n)
         self._ring, self._ring_bytes = [], 0
         # As if they had been heard when they were logged; Redis' clock and ours need to agree only here.
         self._apply(
             entries, [time.monotonic() - max(0.0, time.time() - logged.logged_at.timestamp()) for logged in entries]
         )
+        self._heard_at = time.monotonic()
+        self._memory.prove()
+
+    async def _trim_log(self) -> None:
+        if time.monotonic() - self._trimmed_at > TRIM_S:
+            self._trimmed_at = time.monotonic()
+            await self._events.trim()
 
     def _apply(self, entries: list[Logged], heard_at: list[float] | None = None) -> None:
         moments = heard_at or [time.monotonic()] * len(entries)
@@ -241,3 +265,27 @@ class Tail:
         for bells in self._room_bells.values():
             for bell in bells:
                 bell.ring()
+
+
+def _leave_if_cancelled() -> None:
+    """redis-py sends under `asyncio.wait_for`, which in Python 3.11 may lose a cancellation: python/cpython#86296."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def is_unbroken(place: Place, entries: Sequence[Logged]) -> bool:
+    """Whether these entries are what follows the place, each the next number of the same epoch."""
+    return all(
+        logged.place.n == n and logged.place.epoch == place.epoch for n, logged in enumerate(entries, place.n + 1)
+    )
+
+
+def _unbroken_end(entries: list[Logged], head: Head) -> list[Logged]:
+    """As many of the last entries as are all there; none when the last of all is not."""
+    if not entries or entries[-1].place.epoch != head.place.epoch or entries[-1].place.n < head.place.n:
+        return []
+    first = len(entries) - 1
+    while first and is_unbroken(entries[first - 1].place, entries[first : first + 1]):
+        first -= 1
+    return entries[first:]

@@ -5,9 +5,10 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
-from gateway.core.errors import QuotaExceeded
+from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.keys import RateKind
@@ -17,6 +18,8 @@ from gateway.twilio.client import TwilioVideo
 T = TypeVar("T")
 Call = Callable[[TwilioVideo, float], Awaitable[T]]
 
+# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
+NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
 PAUSE_MS = 1_000
 # A caller's own deadline ends a call earlier: it is cancelled then.
@@ -58,6 +61,9 @@ class Upstream:
             try:
                 return await call(self._twilio, limit_s)
             except QuotaExceeded as refused:
+                if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    # Not the rate: the account has as many rooms as it may, which waiting does not mend.
+                    raise
                 # Somebody else spends from the same account. All replicas hold back, not only this one; and as Twilio
                 # never processes what it refuses so, the call is safe to repeat while there is patience left.
                 await self._limiter.pause(self._account_sid, kind, refused.retry_after_ms or PAUSE_MS)

@@ -32,7 +32,7 @@ _SEEN_S: Final = 70 * 60
 _LOOK_BACK: Final = 32
 _LOOK_BACK_IN_LOG: Final = 64
 _YOUNG_S: Final = 60
-_TAIL_COUNT: Final = 1_000
+TAIL_COUNT: Final = 1_000
 # Entries of ours are `n-0`: from here on the next one is n + 1, whatever somebody put between by hand.
 _LAST_SEQUENCE: Final = 2**64 - 1
 
@@ -152,11 +152,12 @@ class EventLog:
         return list(_parse_entries(reversed(found)))
 
     async def tail(self, after_n: int, block_ms: int) -> list[Logged]:
-        """Entries after `after_n` as soon as there are any; empty after `block_ms` without one, which proves that there were
-        none. An entry of another epoch, or one that is not the next number, says that the log was meddled with: ask `check`."""
+        """Up to TAIL_COUNT entries after `after_n` as soon as there are any; empty after `block_ms` without one, which proves
+        that there were none. An entry of another epoch, or one that is not the next number, says that the log was meddled
+        with: ask `check`."""
         found: Any = await self._connections.ask(
             self._connections.blocking.xread(
-                {self._keys.log: f"{after_n}-{_LAST_SEQUENCE}"}, count=_TAIL_COUNT, block=block_ms
+                {self._keys.log: f"{after_n}-{_LAST_SEQUENCE}"}, count=TAIL_COUNT, block=block_ms
             ),
             READ_S + block_ms / 1000,
         )

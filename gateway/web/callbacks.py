@@ -19,7 +19,7 @@ class Callbacks:
     def __init__(self, accounts: Mapping[AccountSid, Account]) -> None:
         self._accounts = accounts
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         """204 once the event is in the log (or was there, or is none of ours); 403 for a signature that does not hold;
         400 for a signed callback that cannot be read; 503 when the log cannot be written, so that Twilio tries again."""
         try:

@@ -17,7 +17,11 @@ class Health:
         return web.json_response({"status": "ok"})
 
     async def readyz(self, _: web.Request) -> web.Response:
-        """200 while this process hears every account's log, else 503: send clients elsewhere."""
-        if all(account.tail.is_healthy for account in self._accounts.values()):
+        """503 when this process alone has lost an account's log: send clients elsewhere. Without Redis every replica has lost
+        it, and elsewhere is no better: then 200, and `degraded` says what is missing."""
+        lost = [account.tail for account in self._accounts.values() if not account.tail.is_healthy]
+        if not lost:
             return web.json_response({"status": "ok"})
+        if all(tail.is_redis_away for tail in lost):
+            return web.json_response({"status": "ok", "degraded": ["log"]})
         return web.json_response({"status": "unready", "lost": ["log"]}, status=503)

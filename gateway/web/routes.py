@@ -19,7 +19,7 @@ def build(face: GraphQLFace, accounts: Mapping[AccountSid, Account]) -> web.Appl
     health = Health(accounts)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
-    receive = callbacks.Callbacks(accounts)
+    receive = callbacks.Callbacks(accounts).receive
     app.router.add_post(callbacks.PATH, receive)
     app.router.add_get(callbacks.PATH, receive, allow_head=False)
     face.mount(app)

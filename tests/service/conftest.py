@@ -1,0 +1,250 @@
+"""Accounts as the application builds them, over a real Redis and the sandbox behind a gate that a test can close."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pydantic import HttpUrl, SecretStr
+
+from gateway.app import build_account
+from gateway.core.cursors import Sealer
+from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
+from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef, RoomSid, RoomStatus, RoomType
+from gateway.sandbox.faults import CallbackFault, Fault
+from gateway.sandbox.model import RoomSettings
+from gateway.sandbox.server import Sandbox
+from gateway.service.access import Caller, Scope
+from gateway.service.accounts import Account
+from gateway.service.memory import Memory
+from gateway.service.tail import Tail
+from gateway.settings import Settings
+from gateway.store.connection import Connections
+from gateway.store.eventlog import Appended, EventLog
+from gateway.twilio.client import open_session
+
+LIMIT_S = 5
+ACCOUNT = AccountSid(Sandbox().account_sid)
+SECRET = "a secret"
+ANYBODY = Caller(ACCOUNT, "anybody", frozenset({Scope.ADMIN}))
+
+
+def sid(number: int) -> RoomSid:
+    return RoomSid(f"RM{number:032x}")
+
+
+def ref(text: str) -> RoomRef:
+    return RoomRef.of(text)
+
+
+def some_room(number: int = 1, status: RoomStatus = RoomStatus.IN_PROGRESS, **changes: Any) -> Room:
+    values: dict[str, Any] = {
+        "sid": sid(number),
+        "account_sid": ACCOUNT,
+        "status": status,
+        "type": RoomType.GROUP,
+        "unique_name": f"room {number}",
+        "max_participants": 50,
+        "max_participant_duration": 14_400,
+        "empty_room_timeout": 5,
+        "unused_room_timeout": 5,
+    }
+    return Room(**values | changes)
+
+
+def event(
+    type_: RoomEventType = RoomEventType.PARTICIPANT_CONNECTED, room_sid: RoomSid | None = None, **values: Any
+) -> RoomEvent:
+    return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=room_sid or sid(1), **{"at": datetime.now(UTC)} | values)
+
+
+async def soon(answer: Any) -> Any:
+    """The answer, within a limit."""
+    async with asyncio.timeout(LIMIT_S):
+        return await answer
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Returns once it holds: for what other tasks of this process bring about and nobody announces."""
+    async with asyncio.timeout(LIMIT_S):
+        while not holds():  # noqa: ASYNC110 - it is looked at from outside, so that what is tested needs no event for it
+            await asyncio.sleep(0.001)
+
+
+async def take(messages: AsyncGenerator[StreamMessage, None], count: int) -> list[StreamMessage]:
+    async with asyncio.timeout(LIMIT_S):
+        return [await anext(messages) for _ in range(count)]
+
+
+class Gate:
+    """Stands before the sandbox and passes calls on. While it is closed they wait, and are counted as they come and go."""
+
+    def __init__(self, behind: str, session: aiohttp.ClientSession) -> None:
+        self._behind = behind
+        self._session = session
+        self._open = asyncio.Event()
+        self._open.set()
+        self.calls: list[str] = []
+        self.waiting = 0
+        self.left = 0
+        self.url = ""
+
+    def close(self) -> None:
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        self.calls.append(f"{request.method} {request.path}")
+        self.waiting += 1
+        try:
+            await self._open.wait()
+        except asyncio.CancelledError:
+            self.left += 1
+            raise
+        finally:
+            self.waiting -= 1
+        headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
+        body = await request.read()
+        async with self._session.request(
+            request.method, self._behind + request.raw_path, data=body or None, headers=headers
+        ) as reply:
+            kept = {name: reply.headers[name] for name in ("Content-Type", "Retry-After") if name in reply.headers}
+            return web.Response(status=reply.status, body=await reply.read(), headers=kept)
+
+
+@dataclass
+class Site:
+    """One sandbox and one Redis, and as many replicas of the gateway over them as a test asks for."""
+
+    sandbox: Sandbox
+    gate: Gate
+    connections: Connections
+    session: aiohttp.ClientSession
+    tasks: asyncio.TaskGroup
+    accounts: list[Account] = field(default_factory=list)
+    tails: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    def settings(self, **changes: Any) -> Settings:
+        values: dict[str, Any] = {
+            "twilio_account_sid": self.sandbox.account_sid,
+            "twilio_auth_token": SecretStr(self.sandbox.auth_token),
+            "twilio_video_base_url": HttpUrl(self.gate.url),
+            "gateway_public_url": HttpUrl("http://127.0.0.1:1"),
+        }
+        return Settings(**values | changes)
+
+    async def replica(self, connections: Connections | None = None, **changes: Any) -> Account:
+        account = build_account(self.settings(**changes), connections or self.connections, self.session)
+        self.accounts.append(account)
+        self.tails.append(self.tasks.create_task(account.tail.run()))
+        await soon(account.tail.ready())
+        return account
+
+    @property
+    def log(self) -> EventLog:
+        return EventLog(self.connections, ACCOUNT)
+
+    async def tell(self, *events: RoomEvent) -> list[Appended]:
+        """Logs events as callbacks would, and waits until every replica has heard of them."""
+        told = [await self.log.append(each, f"{each.type} {each.room_sid} {each.at}") for each in events]
+        await self.heard(told[-1].place.n)
+        return told
+
+    async def heard(self, n: int) -> None:
+        for account in self.accounts:
+            await self.heard_by(account, n)
+
+    async def heard_by(self, account: Account, n: int) -> None:
+        await until(lambda: account.tail.place.n >= n)
+
+    def make_at_twilio(self, name: str | None = None) -> RoomSid:
+        """A room that some other backend made."""
+        return RoomSid(self.sandbox.engine.create_room(ACCOUNT, RoomSettings(unique_name=name)).sid)
+
+    def end_at_twilio(self, room_sid: RoomSid) -> None:
+        room = self.sandbox.engine.find(room_sid)
+        assert room is not None
+        self.sandbox.engine.complete(room)
+
+    async def create(self, account: Account, name: str | None = None) -> Room:
+        return (await account.rooms.create(ANYBODY, NewRoom(unique_name=name))).value
+
+    def calm(self) -> None:
+        """Takes all faults back but one: callbacks are lost, for what the log hears is told by the tests themselves."""
+        self.sandbox.dial.clear()
+        self.sandbox.dial.add(Fault(callbacks=CallbackFault(drop=1.0)))
+
+
+@asynccontextmanager
+async def gated(behind: str, session: aiohttp.ClientSession) -> AsyncIterator[Gate]:
+    gate = Gate(behind, session)
+    # Callers that leave are noticed at once.
+    runner = web.ServerRunner(web.Server(gate.handle, handler_cancellation=True, access_log=None), shutdown_timeout=0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        gate.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield gate
+    finally:
+        gate.open()
+        await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+async def running_sandbox() -> AsyncIterator[tuple[Sandbox, aiohttp.ClientSession]]:
+    async with Sandbox() as sandbox, aiohttp.ClientSession(auto_decompress=False) as session:
+        yield sandbox, session
+
+
+@pytest.fixture
+async def site(running_sandbox: tuple[Sandbox, aiohttp.ClientSession], connections: Connections) -> AsyncIterator[Site]:
+    sandbox, session = running_sandbox
+    sandbox.reset()
+    async with gated(sandbox.url, session) as gate, open_session() as calls, asyncio.TaskGroup() as tasks:
+        site = Site(sandbox, gate, connections, calls, tasks)
+        site.calm()
+        try:
+            yield site
+        finally:
+            gate.open()
+            for account in site.accounts:
+                account.tail.close()
+                await account.rooms.aclose()
+            for tail in site.tails:
+                tail.cancel()
+
+
+@dataclass
+class Followed:
+    """A tail by itself, with what it feeds."""
+
+    tail: Tail
+    memory: Memory
+    events: EventLog
+    sealer: Sealer
+    task: "asyncio.Task[None]"
+
+    async def tell(self, *events: RoomEvent) -> list[Appended]:
+        told = [await self.events.append(each, f"{each.type} {each.room_sid} {each.at}") for each in events]
+        await until(lambda: self.tail.place.n >= told[-1].place.n)
+        return told
+
+
+@asynccontextmanager
+async def following(connections: Connections) -> AsyncIterator[Followed]:
+    events, memory, sealer = EventLog(connections, ACCOUNT), Memory(), Sealer((SECRET,), ACCOUNT)
+    tail = Tail(events, memory, sealer)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(tail.run())
+        try:
+            await soon(tail.ready())
+            yield Followed(tail, memory, events, sealer, task)
+        finally:
+            task.cancel()

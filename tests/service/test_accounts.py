@@ -1,0 +1,25 @@
+from gateway.core.cursors import Sealer
+from gateway.core.rooms import AccountSid
+from gateway.store.connection import Connections
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid
+
+
+async def test_an_account_holds_what_belongs_to_it(site: Site) -> None:
+    account = await site.replica()
+    assert account.sid == ACCOUNT
+    assert await account.rooms.room(ANYBODY, ref(sid(1))) is None
+
+
+async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(site: Site, connections: Connections) -> None:
+    other = AccountSid("AC" + "0" * 32)
+    here, there = await site.replica(), await site.replica(twilio_account_sid=other)
+    before = there.tail.place
+    site.accounts.remove(there)
+    await site.tell(event())
+    assert there.tail.place == before
+    assert {key.split(b"}")[0] for key in await connections.commands.keys(f"*{ACCOUNT}*")} == {
+        f"rg:{{{ACCOUNT}".encode()
+    }
+    token = (site.sandbox.auth_token,)
+    assert Sealer(token, ACCOUNT).cursor(here.tail.place) != Sealer(token, other).cursor(here.tail.place)
+    site.accounts.append(there)

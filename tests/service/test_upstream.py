@@ -1,0 +1,141 @@
+import asyncio
+import time
+
+import pytest
+
+from gateway.core.errors import DeadlineExceeded, NotFound, QuotaExceeded
+from gateway.core.ratelimit import Rate
+from gateway.core.rooms import NewRoom, RoomSid
+from gateway.sandbox.engine import Capacity
+from gateway.sandbox.faults import Fault
+from gateway.sandbox.server import Sandbox
+from gateway.service.upstream import Budget, Upstream
+from gateway.store.limiter import Limiter
+from gateway.twilio.client import TwilioVideo
+from tests.service.conftest import ACCOUNT, Site, sid, until
+
+PLENTY = Rate(per_s=1_000, burst=1_000)
+
+
+def upstream(
+    site: Site, *, read: Rate = PLENTY, write: Rate = PLENTY, patience_s: float = 0.0, url: str | None = None
+) -> Upstream:
+    twilio = TwilioVideo(site.session, url or site.gate.url, ACCOUNT, ACCOUNT, site.sandbox.auth_token)
+    return Upstream(twilio, Limiter(site.connections), Budget(read, write, patience_s))
+
+
+async def fetch(upstream: Upstream, room_sid: RoomSid, *, is_urgent: bool = True) -> str:
+    room = await upstream.read(
+        lambda twilio, limit_s: twilio.fetch_room(room_sid, deadline_s=limit_s), is_urgent=is_urgent
+    )
+    return room.sid
+
+
+async def create(upstream: Upstream, name: str | None = None) -> str:
+    room = await upstream.write(
+        lambda twilio, limit_s: twilio.create_room(
+            NewRoom(unique_name=name), "https://rooms.example/", deadline_s=limit_s
+        )
+    )
+    return room.sid
+
+
+async def test_a_call_is_given_the_client_and_its_limit(site: Site) -> None:
+    room = site.make_at_twilio()
+    assert await fetch(upstream(site), room) == room
+
+
+async def test_what_is_over_the_rate_is_refused_and_never_sent(site: Site) -> None:
+    room = site.make_at_twilio()
+    slow = upstream(site, read=Rate(per_s=0.1, burst=1))
+    await fetch(slow, room)
+    with pytest.raises(QuotaExceeded) as refused:
+        await fetch(slow, room)
+    assert 9_000 <= (refused.value.retry_after_ms or 0) <= 10_000
+    assert len(site.gate.calls) == 1
+
+
+async def test_a_call_waits_for_its_turn_within_its_patience(site: Site) -> None:
+    room = site.make_at_twilio()
+    patient = upstream(site, read=Rate(per_s=50, burst=1), patience_s=5)
+    assert await asyncio.gather(*(fetch(patient, room) for _ in range(4))) == [room] * 4
+    assert len(site.gate.calls) == 4
+
+
+async def test_what_is_not_urgent_takes_a_turn_only_when_one_is_free(site: Site) -> None:
+    room = site.make_at_twilio()
+    patient = upstream(site, read=Rate(per_s=10, burst=1), patience_s=60)
+    await fetch(patient, room, is_urgent=False)
+    with pytest.raises(QuotaExceeded):
+        await fetch(patient, room, is_urgent=False)
+
+
+async def test_reads_and_writes_have_budgets_of_their_own(site: Site) -> None:
+    spent = upstream(site, read=Rate(per_s=0.1, burst=1))
+    await fetch(spent, site.make_at_twilio())
+    assert await create(spent)
+
+
+async def test_a_429_is_waited_out_within_patience(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.service.upstream.PAUSE_MS", 30)
+    room = site.make_at_twilio()
+    site.sandbox.dial.add(Fault(status=429))
+    async with asyncio.TaskGroup() as group:
+        fetching = group.create_task(fetch(upstream(site, patience_s=5), room))
+        await until(lambda: len(site.gate.calls) == 1)
+        site.calm()
+    assert fetching.result() == room
+
+
+async def test_a_429_holds_every_replica_back(site: Site) -> None:
+    room = site.make_at_twilio()
+    here, there = upstream(site), upstream(site)
+    site.sandbox.dial.add(Fault(status=429, retry_after_s=7))
+    with pytest.raises(QuotaExceeded):
+        await fetch(here, room)
+    site.calm()
+    with pytest.raises(QuotaExceeded) as refused:
+        await fetch(there, room)
+    assert 6_000 <= (refused.value.retry_after_ms or 0) <= 7_000
+    assert len(site.gate.calls) == 1
+    assert await create(there), "writes have a quota of their own"
+
+
+async def test_an_account_full_of_rooms_is_told_at_once_and_holds_nobody_back(site: Site) -> None:
+    """53119 is no 429: waiting does not mend it, and other writes are free to go on."""
+    async with Sandbox([site.sandbox.accounts[0]], capacity=Capacity(rooms=1)) as full:
+        patient = upstream(site, patience_s=5, url=full.url)
+        made = await create(patient)
+        with pytest.raises(QuotaExceeded) as refused:
+            await create(patient)
+        assert refused.value.twilio is not None
+        assert refused.value.twilio.code == 53119
+        assert full.journal.peak()["write"] == 2
+        ended = await patient.write(lambda twilio, limit_s: twilio.complete_room(RoomSid(made), deadline_s=limit_s))
+    assert ended.sid == made
+
+
+async def test_other_failures_are_not_tried_again(site: Site) -> None:
+    with pytest.raises(NotFound):
+        await fetch(upstream(site, patience_s=60), sid(1))
+    assert len(site.gate.calls) == 1
+
+
+async def test_a_caller_who_leaves_takes_his_call_from_the_wire(site: Site) -> None:
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        fetching = group.create_task(fetch(upstream(site), sid(1)))
+        await until(lambda: site.gate.waiting == 1)
+        fetching.cancel()
+        await until(lambda: site.gate.left == 1)
+
+
+async def test_a_silent_twilio_is_given_up_in_the_time_a_read_may_take(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.service.upstream.READ_S", 0.03)
+    site.gate.close()
+    begun = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        await fetch(upstream(site), sid(1))
+    assert time.monotonic() - begun >= 0.03

@@ -1,0 +1,113 @@
+import asyncio
+from datetime import UTC, datetime
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+from yarl import URL
+
+from gateway.service.ingest import Ingest
+from gateway.store.connection import Connections
+from gateway.store.eventlog import EventLog
+from gateway.web.callbacks import FIELDS_LIMIT, PATH
+from tests.service.conftest import ACCOUNT, sid
+from tests.web.conftest import Served
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def fields(**more: str) -> dict[str, str]:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "AccountSid": ACCOUNT,
+        "RoomSid": sid(1),
+        "StatusCallbackEvent": "room-created",
+        "Timestamp": at,
+    } | more
+
+
+async def post(served: Served, body: str, signature: str | None, **headers: str) -> int:
+    sent = FORM | headers | ({} if signature is None else {"X-Twilio-Signature": signature})
+    async with served.http.post(served.base + PATH, data=body, headers=sent) as reply:
+        return reply.status
+
+
+async def logged(served: Served) -> int:
+    return len(await served.site.log.read(0, 100))
+
+
+async def test_a_signed_form_is_answered_204_once_it_is_logged(served: Served) -> None:
+    form = fields(RoomName="", ParticipantIdentity="Ada & Björn = +%")
+    for _ in range(2):
+        assert await post(served, urlencode(form), served.signature(form)) == 204
+    assert await logged(served) == 1
+
+
+async def test_a_callback_by_get_carries_its_fields_in_the_query(served: Served) -> None:
+    query = urlencode(fields(), quote_via=quote)
+    headers = {"X-Twilio-Signature": served.signature({}, query)}
+    async with served.http.get(URL(f"{served.base}{PATH}?{query}", encoded=True), headers=headers) as reply:
+        assert reply.status == 204
+    assert await logged(served) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("", 403),
+        ("AccountSid=AC1", 403),
+        ("nonsense", 403),
+        ("%ff%fe=%00", 403),
+        ("a=1&" * (FIELDS_LIMIT + 1), 400),
+        ("a" * 70_000, 413),
+    ],
+    ids=["empty", "foreign", "nonsense", "no text", "many fields", "too large"],
+)
+async def test_what_nobody_signed_is_refused(served: Served, body: str, status: int) -> None:
+    for signature in (None, "", "nonsense"):
+        assert await post(served, body, signature) == status
+    assert await logged(served) == 0
+
+
+async def test_an_unsigned_callback_of_ours_is_refused_like_one_of_a_foreign_account(served: Served) -> None:
+    answers = []
+    for account in (ACCOUNT, "AC" + "0" * 32):
+        body = urlencode(fields(AccountSid=account))
+        async with served.http.post(served.base + PATH, data=body, headers=FORM) as reply:
+            answers.append((reply.status, await reply.text()))
+    assert answers[0] == answers[1]
+
+
+async def test_a_signed_callback_that_cannot_be_read_is_400(served: Served) -> None:
+    form = fields(RoomSid="RM1")
+    assert await post(served, urlencode(form), served.signature(form)) == 400
+
+
+async def test_what_is_no_form_is_400(served: Served) -> None:
+    assert await post(served, "{}", "x", **{"Content-Type": "application/json"}) == 400
+
+
+async def test_other_methods_are_not_allowed(served: Served) -> None:
+    for method in ("PUT", "DELETE", "HEAD"):
+        async with served.http.request(method, served.base + PATH) as reply:
+            assert reply.status == 405
+
+
+@pytest.mark.parametrize("query", [b"AccountSid=\xff", b"AccountSid=" + ACCOUNT.encode() + b"&x=\xff\xfe", b"%"])
+async def test_bytes_that_are_no_text_are_refused_like_any_other(served: Served, query: bytes) -> None:
+    """No client library sends such a request line."""
+    address = urlsplit(served.base)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(b"GET " + PATH.encode() + b"?" + query + b" HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\n\r\n")
+    status = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert status.split(b" ")[1] in (b"400", b"403")
+
+
+async def test_without_redis_it_is_503_so_that_twilio_tries_again(served: Served) -> None:
+    dead = Connections("redis://127.0.0.1:1")
+    ingest = Ingest(EventLog(dead, ACCOUNT), f"http://127.0.0.1:1{PATH}", (served.site.sandbox.auth_token,))
+    object.__setattr__(served.account, "ingest", ingest)
+    form = fields()
+    assert await post(served, urlencode(form), served.signature(form)) == 503
+    await dead.aclose()
