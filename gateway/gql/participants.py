@@ -99,7 +99,7 @@ class Participant(Node, Resource):
     url: str | None
     links: ParticipantLinks | None
 
-    @fetched("Null when the caller may not see it.")
+    @fetched("Null when the caller may not see it.", is_shared=True)
     async def room(self, info: Info[Context, None]) -> Annotated["Room", strawberry.lazy("gateway.gql.rooms")] | None:
         seen = await info.context.loaders.room(RoomSid(self.room_sid))
         return None if seen is None else resource(seen)

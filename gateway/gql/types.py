@@ -58,9 +58,9 @@ def _names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls) if field.init)
 
 
-def fetched(description: str) -> Callable[[F], F]:
-    """Makes a field of a method that fetches what it shows."""
-    return cast("Callable[[F], F]", strawberry.field(description=description))
+def fetched(description: str, *, is_shared: bool = False) -> Callable[[F], F]:
+    """Makes a field of a method that fetches what it shows. What is shared is fetched once for many objects that ask."""
+    return cast("Callable[[F], F]", strawberry.field(description=description, metadata={"is_shared": is_shared}))
 
 
 def id_of(sid: str | None) -> strawberry.ID | None:

@@ -4,7 +4,7 @@ from gateway.core.errors import UpstreamUnavailable
 from gateway.core.participants import ParticipantFilter, ParticipantStatus
 from tests.gql.conftest import Served, room, sid
 
-PEOPLE = "participants { nodes { identity roomSid room { uniqueName } } }"
+PEOPLE = "participants(first: 20) { nodes { identity roomSid room { uniqueName } } }"
 
 
 async def test_the_participants_of_a_page_of_rooms_are_asked_for_at_once(served: Served) -> None:
@@ -12,7 +12,7 @@ async def test_the_participants_of_a_page_of_rooms_are_asked_for_at_once(served:
     told = (await served.data("{ rooms { nodes { sid " + PEOPLE + " } } }"))["rooms"]["nodes"]
     assert [node["participants"]["nodes"][0]["roomSid"] for node in told] == [sid(number) for number in range(50)]
     assert served.account.participants.batches == [[sid(number) for number in range(50)]]
-    assert served.account.participants.asked == [("pages", ParticipantFilter(), 50)]
+    assert served.account.participants.asked == [("pages", ParticipantFilter(), 20)]
 
 
 async def test_their_rooms_are_asked_for_at_once_and_each_once(served: Served) -> None:
@@ -31,7 +31,7 @@ async def test_their_rooms_are_asked_for_at_once_and_each_once(served: Served) -
 async def test_each_choice_of_participants_is_a_batch_of_its_own(served: Served) -> None:
     served.account.rooms.known = [room(1, "one"), room(2, "two")]
     await served.data(
-        """{ rooms { nodes { a: participants { nodes { sid } } again: participants { nodes { sid } }
+        """{ rooms(first: 9) { nodes { a: participants { nodes { sid } } again: participants { nodes { sid } }
         b: participants(status: DISCONNECTED, first: 5) { nodes { sid } } } } }"""
     )
     assert served.account.participants.batches == [[sid(1), sid(2)]] * 2
