@@ -27,8 +27,8 @@ class Loaders:
     def __init__(self, caller: Caller, account: Account) -> None:
         self._caller = caller
         self._account = account
-        self._rooms = DataLoader[RoomSid, Seen[Room] | None](self._load_rooms, cache=False)
-        self._participants = DataLoader[tuple[RoomSid, _Wanted], ParticipantPage](self._load_participants, cache=False)
+        self._rooms = DataLoader(self._load_rooms, cache=False)
+        self._participants = DataLoader(self._load_participants, cache=False)
 
     async def room(self, sid: RoomSid) -> Seen[Room] | None:
         return await self._rooms.load(sid)

@@ -38,7 +38,12 @@ def shows(core: type) -> Callable[[type[T]], type[T]]:
 def view(cls: type[T], value: object, **others: object) -> T:
     """An instance of `cls` whose fields are those of `value`, but for the `others`."""
     names = _names(cls)  # type: ignore[arg-type]  # a class is hashable
-    return cls(**{name: _shown(getattr(value, name)) for name in names if name not in others}, **others)
+    for name in names:
+        if name not in others:
+            part = getattr(value, name)
+            # Nearly every part is a leaf.
+            others[name] = _shown(part) if type(part) is tuple or type(part) in _VIEWS else part
+    return cls(**others)
 
 
 def resource(seen: Seen[Any]) -> Any:
