@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
-from gateway.sandbox.model import Event, EventName, Participant, TrackKind
+from gateway.sandbox.model import Event, EventName, Participant, ParticipantStatus
 
 Params = list[tuple[str, str]]
 
@@ -138,40 +138,38 @@ def timestamp(moment: datetime) -> str:
 
 
 def _participant(participant: Participant) -> Params:
+    """Callbacks know connected and disconnected: who is reconnecting is still there."""
+    status = ParticipantStatus.CONNECTED if participant.left_at is None else ParticipantStatus.DISCONNECTED
     return [
         ("ParticipantSid", participant.sid),
-        ("ParticipantStatus", participant.status),
+        ("ParticipantStatus", status),
         ("ParticipantIdentity", participant.identity),
     ]
 
 
 def _recording(event: Event) -> Params:
     """Twilio's table for recording-* has neither SequenceNumber nor RoomStatus."""
-    recording, track, participant = event.recording, event.track, event.participant
-    if recording is None or track is None or participant is None:
-        raise ValueError(f"{event.name} needs a recording, its track and its participant")
+    recording, participant = event.recording, event.participant
+    if recording is None or participant is None:
+        raise ValueError(f"{event.name} needs a recording and its participant")
     uri = f"/v1/Recordings/{recording.sid}"
-    is_audio = track.kind is TrackKind.AUDIO
     fields: Params = [
         ("RecordingSid", recording.sid),
-        ("SourceSid", track.sid),
+        ("SourceSid", recording.track_sid),
         ("RecordingUri", uri),
         ("ParticipantSid", participant.sid),
         ("ParticipantIdentity", participant.identity),
-        ("TrackName", track.name),
-        ("Type", track.kind),
-        ("Container", "mka" if is_audio else "mkv"),
-        ("Codec", "OPUS" if is_audio else event.room.settings.video_codecs[0]),
-        # Milliseconds since a moment that Twilio does not name and that all recordings of a room share.
-        ("OffsetFromTwilioVideoEpoch", str(int(recording.started_at.timestamp() * 1000))),
+        ("TrackName", recording.track_name),
+        ("Type", recording.kind),
+        ("Container", recording.container),
+        ("Codec", recording.codec),
+        ("OffsetFromTwilioVideoEpoch", str(recording.offset_ms)),
     ]
     if event.name is EventName.RECORDING_COMPLETED:
-        duration_s = max(0, int((event.at - recording.started_at).total_seconds()))
-        size = duration_s * (6_000 if is_audio else 90_000)
         fields += [
             ("MediaUri", f"{uri}/Media"),
-            ("Duration", str(duration_s)),
-            ("Size", str(size)),
+            ("Duration", str(recording.duration_s)),
+            ("Size", str(recording.size)),
             ("MediaExternalLocation", ""),
         ]
     if event.failed_operation:

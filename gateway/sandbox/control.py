@@ -5,7 +5,12 @@
     POST   rooms/{room}/participants/{who}/tracks     {"kind", "name", "enabled"}
     POST   rooms/{room}/participants/{who}/tracks/{track}  {"enabled"}
     DELETE rooms/{room}/participants/{who}/tracks/{track}
+    POST   rooms/{room}/participants/{who}            {"reconnecting"}
     POST   rooms/{room}/recordings/failed             {"identity", "track", "operation"}
+    POST   rooms/{room}/recordings/{sid}/failed       {"operation"}        also after the track is gone
+    POST   rooms/{room}/transcription/failed          {}
+    POST   capacity {"rooms", "participants", "transcriptions"}    what an account may have at once; reset restores it
+    GET    media/{sid}.{container}                    what a recording's Media redirect to
     POST   faults   a fault, and "seed" · GET · DELETE    clears all
     POST   clock    {"advance_s"}
     GET    calls?since=   the last 100,000, in order; `at` and `since` are seconds since 1970
@@ -19,23 +24,26 @@ body, 404 for what is not there.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from gateway.sandbox import validate
+from gateway.sandbox.calls import Answer
 from gateway.sandbox.clock import Clock
 from gateway.sandbox.engine import Engine
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.faults import Fault, FaultDial
 from gateway.sandbox.forms import Form
 from gateway.sandbox.journal import Journal
-from gateway.sandbox.model import FailedOperation, Participant, Room, Track, TrackKind, TrackSettings
-from gateway.sandbox.rest import Answer
+from gateway.sandbox.model import FailedOperation, Participant, Recording, Room, Track, TrackKind, TrackSettings
 from gateway.sandbox.sender import Sending
 
 T = TypeVar("T")
+Count = Annotated[int, Meta(ge=0)]
 
 
 class NewTrack(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +74,22 @@ class FailRecording(Struct, frozen=True, forbid_unknown_fields=True):
     identity: str
     track: str
     operation: FailedOperation = FailedOperation.START
+
+
+class FailProcessing(Struct, frozen=True, forbid_unknown_fields=True):
+    operation: FailedOperation = FailedOperation.UPLOAD
+
+
+class Reconnect(Struct, frozen=True, forbid_unknown_fields=True):
+    reconnecting: bool
+
+
+class NewCapacity(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    rooms: Count | None = None
+    participants: Count | None = None
+    transcriptions: Count | None = None
 
 
 class NewFault(Fault, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +148,10 @@ class Control:
             case ("POST", "clock"):
                 self._clock.advance(_read(body, Push).advance_s)
                 return Answer(200, {})
+            case ("POST", "capacity"):
+                return self._set_capacity(body)
+            case ("GET", "media", file):
+                return self._media(file)
             case ("GET", "calls"):
                 return Answer(200, self._journal.calls(_since(query)))
             case ("GET", "peak"):
@@ -156,8 +184,18 @@ class Control:
             case ("DELETE", "participants", who, "tracks", name):
                 participant = _participant(room, who)
                 return _show(self._engine.unpublish(room, participant, _track(participant, name)))
+            case ("POST", "participants", who):
+                is_lost = _read(body, Reconnect).reconnecting
+                return _show(self._engine.lose(room, _participant(room, who), is_lost))
             case ("POST", "recordings", "failed"):
                 return self._fail_recording(room, body)
+            case ("POST", "recordings", sid, "failed"):
+                operation = _read(body, FailProcessing).operation
+                self._engine.fail_processing(room, _recording(room, sid), operation)
+                return Answer(200, {})
+            case ("POST", "transcription", "failed"):
+                self._engine.fail_transcription(room)
+                return Answer(200, {})
         raise ControlError(404, f"there is no {method} /_sandbox/rooms/{ref}/{'/'.join(rest)}")
 
     def _join(self, room: Room, body: bytes) -> Answer:
@@ -171,6 +209,19 @@ class Control:
         participant = _participant(room, wanted.identity)
         self._engine.fail_recording(room, participant, _track(participant, wanted.track), wanted.operation)
         return Answer(200, {})
+
+    def _set_capacity(self, body: bytes) -> Answer:
+        wanted = {name: count for name, count in asdict(_read(body, NewCapacity)).items() if count is not None}
+        self._engine.capacity = replace(self._engine.capacity, **wanted)
+        return Answer(200, msgspec.to_builtins(self._engine.capacity))
+
+    def _media(self, file: str) -> Answer:
+        """As many bytes as the recording has; they are silence."""
+        recording = self._engine.recording(file.partition(".")[0])
+        if recording is None or not recording.has_media or not file.endswith(f".{recording.container}"):
+            raise ControlError(404, f"there is no media {file}")
+        kind = "audio" if recording.container == "mka" else "video"
+        return Answer(200, bytes(recording.size), {"Content-Type": f"{kind}/x-matroska"})
 
     def _add_fault(self, body: bytes) -> Answer:
         fault = _read(body, NewFault)
@@ -200,6 +251,13 @@ def _participant(room: Room, who: str) -> Participant:
     if participant is None:
         raise ControlError(404, f"there is no participant {who} in {room.name}")
     return participant
+
+
+def _recording(room: Room, sid: str) -> Recording:
+    recording = room.recording(sid)
+    if recording is None:
+        raise ControlError(404, f"there is no recording {sid} in {room.name}")
+    return recording
 
 
 def _track(participant: Participant, name: str) -> Track:

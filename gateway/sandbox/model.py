@@ -1,10 +1,13 @@
-"""Rooms, participants, tracks and recordings as values, and the events that tell what happened to them. Does no I/O."""
+"""A room and all that hangs below it as values, and the events that tell what happened to them. Does no I/O."""
 
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import count
+
+_ordinals = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,42 @@ class TrackKind(StrEnum):
     DATA = "data"
 
 
+class RecordingStatus(StrEnum):
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    DELETED = "deleted"
+    FAILED = "failed"
+
+
+class TranscriptionStatus(StrEnum):
+    STARTED = "started"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class RoomEnd(StrEnum):
+    """Why a room ended, in the words of Insights."""
+
+    VIA_API = "room_ended_via_api"
+    TIMEOUT = "timeout"
+
+
+class Departure(StrEnum):
+    """Why somebody left, for Insights. Twilio's list is open; of these only the first stands in its documents."""
+
+    VIA_API = "disconnected_via_api"
+    ROOM_ENDED = "room_ended"
+    LEFT = "participant_left"
+    DUPLICATE_IDENTITY = "duplicate_identity"
+    SESSION_TOO_LONG = "max_participant_duration_exceeded"
+
+
+class Priority(StrEnum):
+    LOW = "low"
+    STANDARD = "standard"
+    HIGH = "high"
+
+
 class FailedOperation(StrEnum):
     START = "RecordingStart"
     COMPLETE = "RecordingComplete"
@@ -63,13 +102,28 @@ class EventName(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingRule:
-    """Matches a track when everything it names agrees with it; one that names nothing matches all."""
+class Rule:
+    """A rule of recording or of subscribing: matches a track when everything it names agrees with it; one that names
+    nothing matches all."""
 
     is_include: bool
     kind: TrackKind | None = None
     publisher: str | None = None
     track: str | None = None
+    priority: Priority | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`created_at` is None while they are the ones that nobody has set."""
+
+    rules: tuple[Rule, ...]
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+RECORD_ALL = SUBSCRIBE_TO_ALL = (Rule(is_include=True),)
+RECORD_NOTHING = (Rule(is_include=False),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +139,13 @@ class RoomSettings:
     empty_room_timeout_min: int = 5
     unused_room_timeout_min: int = 5
     is_recorded_on_connect: bool = False
-    recording_rules: tuple[RecordingRule, ...] = ()
+    recording_rules: tuple[Rule, ...] = ()
     video_codecs: tuple[str, ...] = ("VP8", "H264")
     media_region: str = "us1"
     is_audio_only: bool = False
     is_large: bool = False
+    is_transcribed_on_connect: bool = False
+    transcription: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +156,82 @@ class TrackSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    sid: str
-    started_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Track:
+    """`recording_sid` is of the recording that runs, if one does."""
+
     sid: str
+    ordinal: int
     kind: TrackKind
     name: str
     is_enabled: bool
-    recording: Recording | None
+    created_at: datetime
+    updated_at: datetime
+    recording_sid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What was recorded of one track. It outlives the track, and its media: those of a deleted one are gone."""
+
+    sid: str
+    ordinal: int
+    participant_sid: str
+    track_sid: str
+    track_name: str
+    kind: TrackKind
+    codec: str
+    started_at: datetime
+    stopped: Moment | None = None
+    status: RecordingStatus = RecordingStatus.PROCESSING
+
+    @property
+    def container(self) -> str:
+        return "mka" if self.kind is TrackKind.AUDIO else "mkv"
+
+    @property
+    def has_media(self) -> bool:
+        return self.status is RecordingStatus.COMPLETED
+
+    @property
+    def duration_s(self) -> int:
+        """To the nearest second, and never less than one; 0 while it is not known."""
+        if self.stopped is None or self.status in (RecordingStatus.PROCESSING, RecordingStatus.FAILED):
+            return 0
+        return max(1, round((self.stopped.wall - self.started_at).total_seconds()))
+
+    @property
+    def size(self) -> int:
+        """In bytes, as 48 kbit/s of sound and 720 kbit/s of picture make them."""
+        return self.duration_s * (6_000 if self.kind is TrackKind.AUDIO else 90_000)
+
+    @property
+    def offset_ms(self) -> int:
+        """Since a moment that Twilio does not name and that all recordings of a room share: here 1970."""
+        return int(self.started_at.timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """`started_at` and `ended_at` are of the last time it ran."""
+
+    ttid: str
+    ordinal: int
+    source_sid: str
+    status: TranscriptionStatus
+    configuration: Mapping[str, str]
+    created_at: datetime
+    started_at: datetime
+    updated_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def duration_s(self) -> int | None:
+        return None if self.ended_at is None else seconds_between(self.started_at, self.ended_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """`ordinal` counts the participants of a room and orders its lists."""
+    """`ordinal` counts the participants of a room and orders its lists. `codecs` are those ever published with."""
 
     sid: str
     ordinal: int
@@ -124,15 +239,33 @@ class Participant:
     joined: Moment
     updated_at: datetime
     left_at: datetime | None = None
+    is_reconnecting: bool = False
+    departure: Departure | None = None
     tracks: tuple[Track, ...] = ()
+    codecs: tuple[str, ...] = ()
+    subscribe_rules: Rules = Rules(SUBSCRIBE_TO_ALL)
 
     @property
     def status(self) -> ParticipantStatus:
-        return ParticipantStatus.DISCONNECTED if self.left_at else ParticipantStatus.CONNECTED
+        if self.left_at:
+            return ParticipantStatus.DISCONNECTED
+        return ParticipantStatus.RECONNECTING if self.is_reconnecting else ParticipantStatus.CONNECTED
 
     @property
     def duration_s(self) -> int | None:
         return None if self.left_at is None else seconds_between(self.joined.wall, self.left_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A track that somebody receives, with who publishes it."""
+
+    publisher: Participant
+    track: Track
+
+    @property
+    def ordinal(self) -> int:
+        return self.track.ordinal
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +279,13 @@ class Room:
     created: Moment
     updated_at: datetime
     idle_since_s: float | None
+    recording_rules: Rules
     status: RoomStatus = RoomStatus.IN_PROGRESS
-    ended_at: datetime | None = None
+    ended: Moment | None = None
+    end_reason: RoomEnd | None = None
     participants: tuple[Participant, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    transcription: Transcription | None = None
     next_sequence: int = 0
 
     @property
@@ -161,9 +298,10 @@ class Room:
 
     @property
     def duration_s(self) -> int | None:
-        return None if self.ended_at is None else seconds_between(self.created.wall, self.ended_at)
+        return None if self.ended is None else seconds_between(self.created.wall, self.ended.wall)
 
     def connected(self) -> Iterator[Participant]:
+        """Those who have not left; who is reconnecting has not."""
         return (participant for participant in self.participants if participant.left_at is None)
 
     def participant(self, ref: str) -> Participant | None:
@@ -172,6 +310,9 @@ class Room:
             if participant.sid == ref or (participant.identity == ref and participant.left_at is None):
                 return participant
         return None
+
+    def recording(self, sid: str) -> Recording | None:
+        return next((recording for recording in self.recordings if recording.sid == sid), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +327,11 @@ class Event:
     track: Track | None = None
     recording: Recording | None = None
     failed_operation: FailedOperation | None = None
+
+
+def new_ordinal() -> int:
+    """Grows with everything that is made, so that lists across rooms have an order."""
+    return next(_ordinals)
 
 
 def new_sid(prefix: str) -> str:

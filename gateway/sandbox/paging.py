@@ -48,14 +48,14 @@ class Wanted:
     place: Place | None
 
 
-def wanted(query: Form, key: bytes) -> Wanted:
-    """Raises 70002 for a Page without a token, 21481 for a token that `key` did not make."""
+def wanted(query: Form, key: bytes, most: int = MAX_SIZE) -> Wanted:
+    """A page of `most` items at most. Raises 70002 for a Page without a token, 21481 for a token that `key` did not make."""
     size = query.number("PageSize", 1, 999_999_999, 20001) or DEFAULT_SIZE
     number = query.number("Page", 0, 999_999_999, 20001) or 0
     token = query.first("PageToken")
     if not token and number > 0:
         raise TwilioError(70002)
-    return Wanted(min(size, MAX_SIZE), number, _read(token, key) if token else None)
+    return Wanted(min(size, most), number, _read(token, key) if token else None)
 
 
 def page(items: Iterable[T], want: Wanted) -> tuple[list[T], Place | None, Place | None]:

@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.sandbox import forms
 from gateway.sandbox.accounts import Account, Doorkeeper
+from gateway.sandbox.calls import Answer, Call
 from gateway.sandbox.clock import Clock
 from gateway.sandbox.control import Control
 from gateway.sandbox.engine import Capacity, Engine
@@ -23,7 +24,7 @@ from gateway.sandbox.journal import Journal
 from gateway.sandbox.model import new_sid
 from gateway.sandbox.people import People
 from gateway.sandbox.quota import AccountQuota, Quotas
-from gateway.sandbox.rest import Answer, Call, Rest
+from gateway.sandbox.rest import Rest
 from gateway.sandbox.sender import Sender, Sending
 
 CONTROL = "_sandbox"
@@ -239,10 +240,13 @@ async def _body(request: web.BaseRequest) -> bytes:
 
 
 def _respond(answer: Answer, *, is_malformed: bool = False) -> web.Response:
+    """Bytes go out as they are: nothing, or the media of a recording."""
+    if isinstance(answer.body, bytes):
+        return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
     body = msgspec.json.encode(answer.body)
     # Half of a JSON object is never JSON.
     body = body[: len(body) // 2] if is_malformed else body
-    return web.Response(body=body, status=answer.status, headers=JSON)
+    return web.Response(body=body, status=answer.status, headers={**JSON, **answer.headers})
 
 
 def _refuse(error: TwilioError) -> web.Response:

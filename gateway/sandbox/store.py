@@ -73,6 +73,10 @@ class RoomStore:
             rooms = [room for room in past if room and room.is_in_progress == in_progress]
         yield from sorted(rooms, key=lambda room: -room.ordinal)
 
+    def everything(self, as_of_s: float | None = None) -> Iterator[Room]:
+        yield from self.newest_first(True, as_of_s)
+        yield from self.newest_first(False, as_of_s)
+
     def _as_of(self, room: Room, as_of_s: float) -> Room | None:
         """The state that the room had then; None before it was made."""
         return next((old for at_s, old in reversed(self._past[room.sid]) if at_s <= as_of_s), None)

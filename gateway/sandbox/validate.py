@@ -1,6 +1,6 @@
 """The parameters of requests, with Twilio's limits and error codes. Does no I/O.
 
-https://www.twilio.com/docs/video/api/rooms-resource and https://www.twilio.com/docs/video/api/recording-rules
+https://www.twilio.com/docs/video/api/rooms-resource and https://www.twilio.com/docs/video/api/transcriptions
 """
 
 import json
@@ -8,17 +8,21 @@ import unicodedata
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.sandbox import rules
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form, is_unicode
-from gateway.sandbox.model import RecordingRule, RoomSettings, RoomType, TrackKind
+from gateway.sandbox.model import RoomSettings, RoomType, Rule
+from gateway.sandbox.recordings import WITHOUT_MEDIA_SERVER
 
 MAX_PARTICIPANTS = {RoomType.GROUP: 50, RoomType.GROUP_SMALL: 4, RoomType.PEER_TO_PEER: 10, RoomType.GO: 2}
 LEGACY_TYPES = {RoomType.GROUP_SMALL, RoomType.PEER_TO_PEER, RoomType.GO}
-WITHOUT_MEDIA_SERVER = {RoomType.PEER_TO_PEER, RoomType.GO}
 MEDIA_REGIONS = {"gll", "au1", "br1", "de1", "ie1", "in1", "jp1", "sg1", "us1", "us2"}
 VIDEO_CODECS = {"VP8", "H264"}
 MAX_NAME = 128
-MAX_RULES = 20
+MAX_HINTS = 500
+MAX_HINT = 100
+FLAGS = {"partialResults", "profanityFilter", "enableAutomaticPunctuation"}
+ENGINES = {"google", "deepgram"}
 MAX_URL = 1023
 
 
@@ -33,8 +37,6 @@ def room_settings(form: Form, has_legacy_types: bool = True) -> RoomSettings:
     room_type = _room_type(form, has_legacy_types)
     most = MAX_PARTICIPANTS[room_type]
     form.flag("EnableTurn", True)
-    form.flag("TranscribeParticipantsOnConnect", False)
-    _json_object(form, "TranscriptionsConfiguration")
     return RoomSettings(
         unique_name=name,
         type=room_type,
@@ -50,6 +52,8 @@ def room_settings(form: Form, has_legacy_types: bool = True) -> RoomSettings:
         media_region=_media_region(form),
         is_audio_only=_is_audio_only(form, room_type),
         is_large=form.flag("LargeRoom", False),
+        is_transcribed_on_connect=form.flag("TranscribeParticipantsOnConnect", False),
+        transcription=transcription(form, "TranscriptionsConfiguration") or {},
     )
 
 
@@ -143,44 +147,54 @@ def _media_region(form: Form) -> str:
     return "us1" if region == "gll" else region
 
 
-def _json_object(form: Form, name: str) -> None:
+def transcription(form: Form, name: str) -> dict[str, str] | None:
+    """A TranscriptionsConfiguration, its values as the texts that answers show. Properties that Twilio does not name
+    are kept: it may have more."""
     text = form.first(name)
-    if text is not None and not isinstance(_json(text, 20001, name), dict):
+    if text is None:
+        return None
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise TwilioError(20001, f"{name} is not JSON") from exc
+    if not isinstance(given, dict):
         raise TwilioError(20001, f"{name} must be a JSON object")
+    return {_text(key, name): _configured(key, value, name) for key, value in given.items()}
 
 
-def _recording_rules(form: Form, room_type: RoomType) -> tuple[RecordingRule, ...]:
+def _configured(key: str, value: Any, name: str) -> str:
+    if key == "hints":
+        value = _hints(value, name)
+    if not isinstance(value, str | bool | int | float):
+        raise TwilioError(20001, f"{key} in {name} must be a text, a number, true or false")
+    text = _text(str(value).lower() if isinstance(value, bool) else str(value), name)
+    if key in FLAGS and text not in ("true", "false"):
+        raise TwilioError(20001, f"{key} in {name} must be true or false")
+    if key == "transcriptionEngine" and text not in ENGINES:
+        raise TwilioError(20001, f"{key} in {name} must be one of {', '.join(sorted(ENGINES))}")
+    return text
+
+
+def _hints(value: Any, name: str) -> str:
+    """An array, or one text with commas."""
+    hints = value.split(",") if isinstance(value, str) else value
+    if not isinstance(hints, list) or not all(isinstance(hint, str) for hint in hints):
+        raise TwilioError(20001, f"hints in {name} must be texts")
+    if len(hints) > MAX_HINTS or any(len(hint.strip()) > MAX_HINT for hint in hints):
+        raise TwilioError(20001, f"{name} takes {MAX_HINTS} hints of {MAX_HINT} characters")
+    return ",".join(hint.strip() for hint in hints)
+
+
+def _text(text: str, name: str) -> str:
+    if not is_unicode(text):
+        raise TwilioError(20001, f"{name} is not valid UTF-8")
+    return text
+
+
+def _recording_rules(form: Form, room_type: RoomType) -> tuple[Rule, ...]:
     text = form.first("RecordingRules")
     if not text:
         return ()
     if room_type in WITHOUT_MEDIA_SERVER:
         raise TwilioError(53114, f"RecordingRules is not supported by {room_type} Rooms")
-    rules = _json(text, 53120, "RecordingRules")
-    if not isinstance(rules, list) or not 1 <= len(rules) <= MAX_RULES:
-        raise TwilioError(53120, f"RecordingRules must be a JSON array of 1 to {MAX_RULES} rules")
-    return tuple(_recording_rule(rule) for rule in rules)
-
-
-def _recording_rule(rule: Any) -> RecordingRule:
-    """`all` stands alone and only as true; otherwise any of kind, publisher and track."""
-    if not isinstance(rule, dict) or rule.get("type") not in ("include", "exclude"):
-        raise TwilioError(53120, "A recording rule is an object with type include or exclude")
-    is_include = rule["type"] == "include"
-    filters = {name: value for name, value in rule.items() if name != "type"}
-    if filters == {"all": True}:
-        return RecordingRule(is_include)
-    if not filters or not {"kind", "publisher", "track"}.issuperset(filters):
-        raise TwilioError(53120, "A recording rule has all: true, or any of kind, publisher and track")
-    if not all(isinstance(value, str) and value for value in filters.values()):
-        raise TwilioError(53120, "The filters of a recording rule are texts")
-    if filters.get("kind") not in (None, "audio", "video"):
-        raise TwilioError(53120, "The kind in a recording rule is audio or video")
-    kind = TrackKind(filters["kind"]) if "kind" in filters else None
-    return RecordingRule(is_include, kind, filters.get("publisher"), filters.get("track"))
-
-
-def _json(text: str, code: int, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise TwilioError(code, f"{name} is not JSON") from exc
+    return rules.parse(text, rules.RECORDING)

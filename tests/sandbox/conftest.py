@@ -29,6 +29,15 @@ class Reply:
     headers: Any
 
 
+def refused(reply: Reply) -> tuple[int, int]:
+    return reply.status, reply.body["code"]
+
+
+def sids(reply: Reply) -> list[str]:
+    assert reply.status == 200
+    return [each["sid"] for each in reply.body[reply.body["meta"]["key"]]]
+
+
 class Api:
     """Calls the sandbox as one of its accounts; `control` calls its control API."""
 
@@ -53,7 +62,8 @@ class Api:
     async def _send(self, method: str, path: str, **more: Any) -> Reply:
         url = path if path.startswith("http") else self.url + path
         async with self._session.request(method, url, **more) as answer:
-            return Reply(answer.status, await answer.json(), answer.headers)
+            body = await answer.json() if answer.content_type == "application/json" else None
+            return Reply(answer.status, body, answer.headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from gateway.sandbox import callbacks, rooms
+from gateway.sandbox import callbacks, recordings, rooms
 from gateway.sandbox.callbacks import Failure, RetryPolicy
 from gateway.sandbox.model import Event, EventName, FailedOperation, RoomSettings, TrackKind, TrackSettings
+from gateway.sandbox.turn import Turn
 from tests.sandbox.conftest import moment
 
 VECTORS = json.loads((Path(__file__).parent.parent / "samples" / "signature_vectors.json").read_text())["vectors"]
@@ -109,7 +110,7 @@ def events() -> dict[EventName, Event]:
     turn = rooms.create("AC1", 1, RoomSettings("standup", is_recorded_on_connect=True), moment())
     told = [*turn.events]
 
-    def after(turn: rooms.Turn) -> rooms.Turn:
+    def after(turn: Turn) -> Turn:
         told.extend(turn.events)
         return turn
 
@@ -121,8 +122,9 @@ def events() -> dict[EventName, Event]:
     turn = after(rooms.unpublish(turn.room, ada, ada.tracks[0], moment(11)))
     turn = after(rooms.publish(turn.room, turn.room.participants[0], TrackSettings(TrackKind.AUDIO), moment(12)))
     ada = turn.room.participants[0]
-    turn = after(rooms.fail_recording(turn.room, ada, ada.tracks[0], FailedOperation.START, moment(13)))
-    after(rooms.complete(turn.room, moment(62)))
+    turn = after(recordings.fail_track(turn.room, ada, ada.tracks[0], FailedOperation.START, moment(13)))
+    turn = after(rooms.complete(turn.room, moment(62)))
+    after(rooms.expire(turn.room, moment(62 + recordings.PROCESSING_S)))
     return {event.name: event for event in told}
 
 
@@ -187,3 +189,11 @@ def test_a_body_reads_back_as_it_was_meant() -> None:
     request = callbacks.request("POST", "http://gw/", params, "token")
 
     assert parse_qsl(request.body, keep_blank_values=True) == params
+
+
+def test_who_is_reconnecting_is_connected_for_callbacks() -> None:
+    room = rooms.join(rooms.create("AC1", 1, RoomSettings(), moment()).room, "Ada", (), moment()).room
+    lost = rooms.lose(room, room.participants[0], True, moment(1)).room
+    turn = rooms.publish(lost, lost.participants[0], TrackSettings(TrackKind.DATA), moment(2))
+
+    assert dict(callbacks.params(turn.events[0]))["ParticipantStatus"] == "connected"

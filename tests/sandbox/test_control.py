@@ -60,6 +60,38 @@ async def test_a_recording_can_fail(api: Api, receiver: Receiver) -> None:
     assert told["recording-failed"]["RecordingSid"] == told["recording-started"]["RecordingSid"]
 
 
+async def test_what_is_processed_can_fail_when_its_track_is_gone(api: Api, receiver: Receiver) -> None:
+    room = await room_of(api, StatusCallback=receiver.url, RecordParticipantsOnConnect="true")
+    await api.control("POST", f"/rooms/{room}/participants", {"identity": "Ada", "tracks": ["audio"]})
+    [recording] = (await api.get(f"/v1/Rooms/{room}/Recordings")).body["recordings"]
+    await api.post(f"/v1/Rooms/{room}", Status="completed")
+
+    assert (await api.control("POST", f"/rooms/{room}/recordings/{recording['sid']}/failed", {})).status == 200
+
+    told = {each.params["StatusCallbackEvent"]: each.params for each in await receiver.hear(7)}
+    assert told["recording-failed"]["FailedOperation"] == "RecordingUpload"
+    assert (await api.get(f"/v1/Recordings/{recording['sid']}")).body["status"] == "failed"
+
+
+async def test_a_connection_breaks_and_comes_back(api: Api) -> None:
+    room = await room_of(api)
+    await api.control("POST", f"/rooms/{room}/participants", {"identity": "Ada"})
+    path = f"/rooms/{room}/participants/Ada"
+
+    seen = [(await api.control("POST", path, {"reconnecting": lost})).body["status"] for lost in (True, True, False)]
+
+    assert seen == ["reconnecting", "reconnecting", "connected"]
+
+
+async def test_a_capacity_holds_until_the_reset(api: Api) -> None:
+    changed = await api.control("POST", "/capacity", {"rooms": 0})
+
+    assert changed.body == {"rooms": 0, "participants": 10_000, "transcriptions": 10_000}
+    assert (await api.post("/v1/Rooms")).body["code"] == 53119
+    await api.control("POST", "/reset")
+    assert (await api.post("/v1/Rooms")).status == 201
+
+
 async def test_a_push_of_the_clock_ends_an_unused_room(api: Api, receiver: Receiver) -> None:
     room = await room_of(api, StatusCallback=receiver.url, UnusedRoomTimeout="1")
 
@@ -104,6 +136,10 @@ async def test_callbacks_are_told_with_their_attempts_and_answers(
         ("POST", "/clock", {"advance_s": -1}),
         ("POST", "/clock", {"advance_s": "long"}),
         ("POST", "/clock", {}),
+        ("POST", "/capacity", {"rooms": -1}),
+        ("POST", "/capacity", {"colours": 1}),
+        ("POST", "/rooms/standup/participants/Ivo", {}),
+        ("POST", "/rooms/standup/participants/Ivo", {"reconnecting": 1}),
         ("GET", "/calls?since=yesterday", None),
         ("POST", "/rooms/standup/participants", {}),
         ("POST", "/rooms/standup/participants", {"identity": ""}),
@@ -140,6 +176,9 @@ async def test_a_body_that_is_no_json_is_400(api: Api) -> None:
         ("DELETE", "/rooms/standup/participants/nobody"),
         ("DELETE", "/rooms/standup/participants/Ivo/tracks/video"),
         ("GET", "/rooms/standup"),
+        ("POST", "/rooms/standup/recordings/RT1/failed"),
+        ("POST", "/rooms/nowhere/transcription/failed"),
+        ("GET", "/media/RT1.mka"),
     ],
 )
 async def test_what_is_not_there_is_404_with_a_sentence(api: Api, method: str, path: str) -> None:

@@ -3,7 +3,8 @@ import pytest
 from gateway.sandbox.clock import Clock
 from gateway.sandbox.engine import Capacity, Engine
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.model import Event, RoomSettings, RoomStatus
+from gateway.sandbox.model import Event, RoomSettings, RoomStatus, TrackKind, TrackSettings
+from gateway.sandbox.recordings import PROCESSING_S
 
 
 class World:
@@ -81,10 +82,56 @@ async def test_an_account_has_no_more_rooms_and_participants_than_its_capacity()
     assert (second_room.value.code, second_participant.value.code) == (53119, 53206)
 
 
+async def test_a_recording_completes_on_the_clock_also_after_its_room() -> None:
+    world = World()
+    room = world.engine.create_room("AC1", RoomSettings(is_recorded_on_connect=True))
+    world.engine.join(room, "Ada", (TrackSettings(TrackKind.AUDIO),))
+    world.engine.complete(world.engine.find(room.sid) or room)
+
+    world.clock.advance(PROCESSING_S - 0.5)
+    assert world.names()[-1] == "room-ended"
+    world.clock.advance(0.5)
+    assert world.names()[-1] == "recording-completed"
+    [recording] = (world.engine.find(room.sid) or room).recordings
+    assert world.engine.recording(recording.sid) == recording
+    assert world.engine.recording("RT1") is None
+
+
+async def test_a_recording_that_completes_keeps_the_timeouts_of_its_room() -> None:
+    world = World()
+    room = world.engine.create_room("AC1", RoomSettings(is_recorded_on_connect=True, empty_room_timeout_min=1))
+    ada = world.engine.join(room, "Ada", (TrackSettings(TrackKind.AUDIO),))
+    world.engine.leave(world.engine.find(room.sid) or room, ada)
+
+    world.clock.advance(59)
+    assert world.names()[-2:] == ["participant-disconnected", "recording-completed"]
+    world.clock.advance(1)
+    assert world.names()[-1] == "room-ended"
+
+
+async def test_running_transcriptions_are_counted_and_those_that_end_are_not() -> None:
+    world = World(Capacity(transcriptions=1))
+    first, second = (world.engine.create_room("AC1", RoomSettings()) for _ in range(2))
+    elsewhere = world.engine.create_room("AC2", RoomSettings())
+    world.engine.create_transcription(first, {})
+    world.engine.create_transcription(elsewhere, {})
+
+    with pytest.raises(TwilioError) as caught:
+        world.engine.create_transcription(second, {})
+    world.engine.complete(world.engine.find(first.sid) or first)
+    world.engine.create_transcription(second, {})
+    world.engine.fail_transcription(world.engine.find(second.sid) or second)
+    world.engine.create_transcription(world.engine.create_room("AC1", RoomSettings()), {})
+    world.clock.clear()
+
+    assert caught.value.code == 53676
+
+
 async def test_a_reset_leaves_nothing_behind() -> None:
     world = World(Capacity(rooms=1))
     room = world.engine.create_room("AC1", RoomSettings("standup"))
 
+    world.engine.capacity = Capacity(rooms=0)
     world.engine.reset()
     world.clock.advance(3600)
 

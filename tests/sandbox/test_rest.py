@@ -1,183 +1,37 @@
-"""Rooms and participants over HTTP: what Twilio answers, and with which code it refuses."""
+"""The table of routes, and what is sent to them: whatever it is, it is answered, and bad input changes nothing."""
 
-from datetime import UTC, datetime, timedelta
+import json
+import re
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from tests.sandbox.conftest import Api, Reply
+from gateway.sandbox import Sandbox
+from gateway.sandbox.calls import Answer, Call
+from gateway.sandbox.errors import TwilioError
+from gateway.sandbox.forms import Form
+from gateway.sandbox.rest import ROUTES, Rest
+from tests.sandbox.conftest import Api, refused
+from tests.sandbox.documents import OPERATIONS, Operation, check
+from tests.sandbox.stage import set_up
 
-
-async def create(api: Api, **params: Any) -> str:
-    reply = await api.post("/v1/Rooms", **params)
-    assert reply.status == 201
-    return str(reply.body["sid"])
-
-
-async def join(api: Api, room: str, identity: str) -> str:
-    reply = await api.control("POST", f"/rooms/{room}/participants", {"identity": identity})
-    assert reply.status == 200
-    return str(reply.body["sid"])
-
-
-def refused(reply: Reply) -> tuple[int, int]:
-    return reply.status, reply.body["code"]
+RULES = ("UpdateRoomParticipantSubscribeRule", "UpdateRoomRecordingRule")
+ALL = {"type": "include", "all": True}
 
 
-def sids(reply: Reply) -> list[str]:
-    assert reply.status == 200
-    return [each["sid"] for each in reply.body[reply.body["meta"]["key"]]]
+def test_the_routes_are_the_documented_operations_and_the_media() -> None:
+    documented = {
+        (re.sub(r"\{\w+\}", "{}", operation.path.removeprefix("/v1/")), operation.method.upper())
+        for operation in OPERATIONS.values()
+    }
+    built = {(path, method) for path, operations in ROUTES.items() for method in operations}
 
-
-async def test_a_room_is_fetched_by_sid_always_and_by_name_while_in_progress(api: Api) -> None:
-    sid = await create(api, UniqueName="Daily Standup")
-    by_name = await api.get("/v1/Rooms/Daily%20Standup")
-    done = await api.post(f"/v1/Rooms/{sid}", Status="completed")
-
-    assert by_name.body["sid"] == sid
-    assert (done.status, done.body["status"]) == (202, "completed")
-    assert (await api.get(f"/v1/Rooms/{sid}")).body == done.body
-    assert refused(await api.get("/v1/Rooms/Daily%20Standup")) == (404, 20404)
-
-
-async def test_a_name_in_use_is_53113_and_free_again_after_the_end(api: Api) -> None:
-    first = await create(api, UniqueName="standup")
-
-    assert refused(await api.post("/v1/Rooms", UniqueName="standup")) == (400, 53113)
-    await api.post("/v1/Rooms/standup", Status="completed")
-    assert await create(api, UniqueName="standup") != first
-
-
-@pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "a+b", "a:b", "a&b", "..", "."])
-async def test_a_name_with_reserved_characters_is_not_reachable_by_path(api: Api, name: str) -> None:
-    sid = await create(api, UniqueName=name)
-    quoted = "".join(f"%{byte:02X}" for byte in name.encode())
-
-    assert (await api.get(f"/v1/Rooms/{quoted}")).status == 404
-    assert sids(await api.get(f"/v1/Rooms?UniqueName={quoted}")) == [sid]
-
-
-@pytest.mark.parametrize(
-    ("form", "code"),
-    [({}, 20001), ({"Status": "failed"}, 53112), ({"Status": "in-progress"}, 53112), ({"Status": ""}, 53112)],
-)
-async def test_a_room_can_only_be_completed(api: Api, form: dict[str, str], code: int) -> None:
-    sid = await create(api)
-
-    assert refused(await api.post(f"/v1/Rooms/{sid}", **form)) == (400, code)
-
-
-async def test_an_ended_room_cannot_be_completed_again(api: Api) -> None:
-    sid = await create(api)
-    await api.post(f"/v1/Rooms/{sid}", Status="completed")
-
-    assert refused(await api.post(f"/v1/Rooms/{sid}", Status="completed")) == (400, 53112)
-
-
-async def test_bad_parameters_get_their_code_over_http(api: Api) -> None:
-    assert refused(await api.post("/v1/Rooms", MaxParticipants="51")) == (400, 53107)
-    assert refused(await api.raw("POST", "/v1/Rooms", data=b"UniqueName=%FF", headers=FORM)) == (400, 53102)
-
-
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-async def test_a_list_shows_rooms_in_progress_unless_asked_otherwise(api: Api) -> None:
-    ended, live = await create(api), await create(api)
-    await api.post(f"/v1/Rooms/{ended}", Status="completed")
-
-    assert sids(await api.get("/v1/Rooms")) == [live]
-    assert sids(await api.get("/v1/Rooms?Status=completed")) == [ended]
-    assert sids(await api.get("/v1/Rooms?Status=failed")) == []
-    assert refused(await api.get("/v1/Rooms?Status=ended")) == (400, 20001)
-
-
-async def test_dates_filter_on_or_after_the_one_and_before_the_other(api: Api) -> None:
-    sid = await create(api)
-    today = datetime.now(UTC)
-    made = (await api.get(f"/v1/Rooms/{sid}")).body["date_created"]
-    tomorrow = f"{today + timedelta(days=1):%Y-%m-%d}"
-    yesterday = f"{today - timedelta(days=1):%Y-%m-%d}"
-
-    for query, is_shown in [
-        (f"DateCreatedAfter={made}", True),
-        (f"DateCreatedBefore={made}", False),
-        (f"DateCreatedAfter={yesterday}&DateCreatedBefore={tomorrow}", True),
-        (f"DateCreatedAfter={tomorrow}", False),
-        (f"DateCreatedBefore={yesterday}", False),
-    ]:
-        assert sids(await api.get(f"/v1/Rooms?{query}")) == [sid] * is_shown, query
-    assert refused(await api.get("/v1/Rooms?DateCreatedAfter=yesterday")) == (400, 20001)
-
-
-async def test_pages_are_absolute_urls_that_repeat_the_filters(api: Api) -> None:
-    made = [await create(api) for _ in range(3)]
-    await create(api, UniqueName="a name")
-
-    first = await api.get("/v1/Rooms?PageSize=2&DateCreatedAfter=2020-01-01")
-    second = await api.get(first.body["meta"]["next_page_url"])
-
-    assert sids(first)[1:] + sids(second) == made[::-1]
-    assert second.body["meta"]["url"] == first.body["meta"]["next_page_url"]
-    assert "DateCreatedAfter=2020-01-01" in second.body["meta"]["url"]
-    assert second.body["meta"]["next_page_url"] is None
-    assert sids(await api.get(second.body["meta"]["previous_page_url"])) == sids(first)
-
-
-async def test_bad_paging_gets_its_code(api: Api) -> None:
-    await create(api)
-    await create(api)
-    token = (await api.get("/v1/Rooms?PageSize=1")).body["meta"]["next_page_url"].partition("PageToken=")[2]
-    room = await create(api)
-
-    assert refused(await api.get("/v1/Rooms?Page=1")) == (400, 70002)
-    assert refused(await api.get("/v1/Rooms?Page=1&PageToken=made-up")) == (400, 21481)
-    assert refused(await api.get(f"/v1/Rooms/{room}/Participants?Page=1&PageToken={token}")) == (400, 21481)
-
-
-async def test_each_account_has_its_own_rooms(api: Api, other_api: Api) -> None:
-    sid = await create(api, UniqueName="standup")
-    theirs = await create(other_api, UniqueName="standup")
-
-    assert refused(await other_api.get(f"/v1/Rooms/{sid}")) == (404, 20404)
-    assert sids(await other_api.get("/v1/Rooms")) == [theirs]
-
-
-async def test_participants_are_the_connected_ones_of_a_live_room_and_the_others_of_an_ended_one(api: Api) -> None:
-    room = await create(api, UniqueName="standup")
-    ada, ivo = await join(api, room, "Ada"), await join(api, room, "Ivo")
-    await api.control("DELETE", f"/rooms/{room}/participants/Ada")
-
-    assert sids(await api.get("/v1/Rooms/standup/Participants")) == [ivo]
-    assert sids(await api.get(f"/v1/Rooms/{room}/Participants?Status=disconnected")) == [ada]
-    assert sids(await api.get(f"/v1/Rooms/{room}/Participants?Identity=Ivo")) == [ivo]
-    assert sids(await api.get(f"/v1/Rooms/{room}/Participants?DateCreatedAfter=2100-01-01")) == []
-    assert refused(await api.get(f"/v1/Rooms/{room}/Participants?Status=gone")) == (400, 20001)
-    await api.post(f"/v1/Rooms/{room}", Status="completed")
-    assert sids(await api.get(f"/v1/Rooms/{room}/Participants")) == [ivo, ada]
-
-
-async def test_an_identity_finds_only_who_is_connected(api: Api) -> None:
-    room = await create(api)
-    ada = await join(api, room, "Ada")
-    again = await join(api, room, "Ada")
-
-    assert (await api.get(f"/v1/Rooms/{room}/Participants/Ada")).body["sid"] == again
-    assert (await api.get(f"/v1/Rooms/{room}/Participants/{ada}")).body["status"] == "disconnected"
-    await api.post(f"/v1/Rooms/{room}/Participants/Ada", Status="disconnected")
-    assert refused(await api.get(f"/v1/Rooms/{room}/Participants/Ada")) == (404, 20404)
-
-
-async def test_a_participant_can_only_be_disconnected(api: Api) -> None:
-    room = await create(api)
-    ada = await join(api, room, "Ada")
-    path = f"/v1/Rooms/{room}/Participants/{ada}"
-
-    assert refused(await api.post(path)) == (400, 20001)
-    assert refused(await api.post(path, Status="connected")) == (400, 53209)
-    for _ in range(2):
-        done = await api.post(path, Status="disconnected")
-        assert (done.status, done.body["status"]) == (202, "disconnected")
+    assert {path for path, _ in built - documented} == {"Recordings/{}/Media", "Rooms/{}/Recordings/{}/Media"}
+    assert documented <= built
 
 
 @pytest.mark.parametrize(
@@ -187,11 +41,17 @@ async def test_a_participant_can_only_be_disconnected(api: Api) -> None:
         ("GET", "/v1/Rooms/RM0/Participants", (404, 20404)),
         ("GET", "/v1/Rooms/", (404, 20404)),
         ("GET", "/v1/Nothing", (404, 20404)),
+        ("GET", "/v1/Video", (404, 20404)),
+        ("GET", "/v1/Compositions", (404, 20404)),
         ("GET", "/v2/Rooms", (404, 20404)),
         ("GET", "/", (404, 20404)),
         ("DELETE", "/v1/Rooms/RM0", (405, 20004)),
         ("PUT", "/v1/Rooms", (405, 20004)),
         ("POST", "/v1/Rooms/RM0/Participants", (405, 20004)),
+        ("POST", "/v1/Recordings", (405, 20004)),
+        ("DELETE", "/v1/Recordings", (405, 20004)),
+        ("GET", "/v1/Rooms/RM0/Participants/PA0/Anonymize", (405, 20004)),
+        ("POST", "/v1/Video/Rooms", (405, 20004)),
     ],
 )
 async def test_what_is_not_there_is_refused_in_twilios_shape(
@@ -202,3 +62,116 @@ async def test_what_is_not_there_is_refused_in_twilios_shape(
     assert refused(reply) == expected
     assert reply.body["status"] == reply.status
     assert reply.body["more_info"] == f"https://www.twilio.com/docs/errors/{expected[1]}"
+
+
+async def test_a_405_says_what_would_do(api: Api) -> None:
+    assert (await api.raw("PUT", "/v1/Rooms")).headers["Allow"] == "GET, POST"
+
+
+# Room, participant and track are the last ones in their paths, so that one wrong letter in the last SID is enough.
+FETCHES = [operation for operation in OPERATIONS.values() if operation.method == "get" and operation.path.endswith("}")]
+
+
+@pytest.mark.parametrize("operation", FETCHES, ids=lambda operation: operation.id)
+@pytest.mark.parametrize("wrong", ["ZZ" + "0" * 32, "nobody", "%00", "%FF"])
+async def test_a_sid_of_another_kind_is_not_found(api: Api, operation: Operation, wrong: str) -> None:
+    target = (await set_up(api)).target(operation.path)
+
+    assert (await api.get(target)).status == 200
+    assert refused(await api.get(f"{target.rpartition('/')[0]}/{wrong}")) == (404, 20404)
+
+
+BAD_FORMS: list[tuple[str, dict[str, Any], int]] = [
+    ("UpdateRoom", {}, 20001),
+    ("UpdateRoom", {"Status": "failed"}, 53112),
+    ("UpdateRoomParticipant", {}, 20001),
+    ("UpdateRoomParticipant", {"Status": "reconnecting"}, 53209),
+    ("UpdateRoomParticipantSubscribeRule", {}, 20001),
+    ("UpdateRoomParticipantSubscribeRule", {"rules": json.dumps([ALL])}, 20001),
+    ("UpdateRoomParticipantSubscribeRule", {"Rules": "[]"}, 53215),
+    ("UpdateRoomParticipantSubscribeRule", {"Rules": json.dumps([ALL] * 21)}, 53215),
+    ("UpdateRoomParticipantSubscribeRule", {"Rules": json.dumps([ALL, {**ALL, "kind": "audio"}])}, 53215),
+    ("UpdateRoomParticipantSubscribeRule", {"Rules": json.dumps([ALL]).replace('"', "%22")}, 53215),
+    ("UpdateRoomRecordingRule", {}, 20001),
+    ("UpdateRoomRecordingRule", {"Rules": "[]"}, 53120),
+    ("UpdateRoomRecordingRule", {"Rules": json.dumps([ALL] * 21)}, 53120),
+    ("UpdateRoomRecordingRule", {"Rules": json.dumps([ALL, {"type": "include", "kind": "data"}])}, 53120),
+    ("UpdateRoomTranscriptions", {"Status": "failed"}, 20001),
+    ("UpdateRoomTranscriptions", {"Status": "paused"}, 20001),
+    ("UpdateRoomTranscriptions", {"Status": "stopped", "Configuration": "{"}, 20001),
+    ("UpdateRoomTranscriptions", {"Configuration": "[]"}, 20001),
+    ("UpdateRoomTranscriptions", {"Configuration": json.dumps({"hints": ["x"] * 501})}, 20001),
+    ("CreateRoomTranscriptions", {"Configuration": "text"}, 20001),
+    ("CreateRoomTranscriptions", {"Configuration": '{"partialResults": "maybe"}'}, 20001),
+]
+
+
+@pytest.mark.parametrize(("name", "form", "code"), BAD_FORMS)
+async def test_bad_input_gets_its_code_and_changes_nothing(
+    sandbox: Sandbox, api: Api, name: str, form: dict[str, Any], code: int
+) -> None:
+    stage, operation = await set_up(api), OPERATIONS[name]
+    before = [sandbox.engine.find(sid) for sid in (stage.room, stage.bare)]
+
+    reply = await api.post(stage.target(operation.path, is_new=name == "CreateRoomTranscriptions"), **form)
+
+    assert refused(reply) == (400, code)
+    assert [sandbox.engine.find(sid) for sid in (stage.room, stage.bare)] == before
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("count", [1, 19, 20])
+async def test_1_to_20_rules_replace_the_old_ones(api: Api, name: str, count: int) -> None:
+    stage, operation = await set_up(api), OPERATIONS[name]
+    target = stage.target(operation.path)
+
+    assert (await api.post(target, Rules=json.dumps([ALL] * count))).status == 200
+    assert (await api.get(target)).body["rules"] == [ALL] * count
+
+
+NAMES = [
+    "Status", "Rules", "Configuration", "PageSize", "Page", "PageToken", "SourceSid", "GroupingSid", "MediaType",
+    "DateCreatedAfter", "DateCreatedBefore", "Identity", "RoomType", "Codec", "RoomName", "CreatedAfter",
+    "CreatedBefore", "Other",
+]  # fmt: skip
+RULE = st.dictionaries(
+    st.sampled_from(["type", "all", "kind", "publisher", "track", "priority", "x"]),
+    st.sampled_from(["include", "exclude", True, False, "audio", "data", "Ada", "low", None, 5, [], "\ud800"]),
+)
+JSON = st.lists(RULE, max_size=3).map(json.dumps) | st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+).map(json.dumps)
+WORDS = st.sampled_from(
+    ["completed", "disconnected", "started", "stopped", "failed", "deleted", "audio", "group", "opus", "2026-01-02", "0",
+     "1", "-1", "1001", "RM" + "0" * 32, "2026-01-02T03:04:05+14:00", "9999-12-31T23:59:59-12:00", "[]", "{}", "\udcff"]
+)  # fmt: skip
+FORMS = st.dictionaries(st.sampled_from(NAMES), st.lists(JSON | WORDS | st.text(), min_size=1, max_size=2), max_size=4)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+async def test_any_form_and_query_gets_a_documented_answer_or_one_of_twilios_codes(
+    sandbox: Sandbox, api: Api, operation: Operation
+) -> None:
+    stage = await set_up(api)
+    rest, account = Rest(sandbox.engine), sandbox.accounts[0]
+    target = stage.target(operation.path, is_new=operation.id == "CreateRoomTranscriptions")
+    segments = tuple(target.removeprefix("/v1/").split("/"))
+
+    @given(FORMS, FORMS)
+    @hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    def send(query: dict[str, list[str]], form: dict[str, list[str]]) -> None:
+        method = operation.method.upper()
+        answer = answered(rest, Call(account, method, segments, Form(query), Form(form), "http://gw"))
+        assert answer.status in (operation.status, 400), answer.body
+        if answer.status == operation.status and operation.schema:
+            check(operation, msgspec.json.decode(msgspec.json.encode(answer.body)), operation.schema, operation.path)
+
+    send()
+
+
+def answered(rest: Rest, call: Call) -> Answer:
+    try:
+        return rest.answer(call)
+    except TwilioError as exc:
+        return Answer(exc.status, exc.body())

@@ -5,19 +5,20 @@ import pytest
 from gateway.sandbox import rooms
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.model import (
-    FailedOperation,
+    Departure,
     ParticipantStatus,
-    RecordingRule,
     Room,
+    RoomEnd,
     RoomSettings,
     RoomStatus,
-    RoomType,
+    Rule,
     TrackKind,
     TrackSettings,
 )
-from gateway.sandbox.rooms import Turn
+from gateway.sandbox.turn import Turn
 from tests.sandbox.conftest import moment
 
+LEFT = Departure.LEFT
 AUDIO, VIDEO, DATA = (TrackSettings(kind, kind.value) for kind in TrackKind)
 
 
@@ -83,8 +84,8 @@ def test_an_ended_room_refuses_every_change() -> None:
 
 def test_leaving_twice_gives_one_event() -> None:
     room = rooms.join(new_room(), "Ada", (), moment(1)).room
-    left = rooms.leave(room, room.participants[0], moment(11))
-    again = rooms.leave(left.room, left.room.participants[0], moment(12))
+    left = rooms.leave(room, room.participants[0], LEFT, moment(11))
+    again = rooms.leave(left.room, left.room.participants[0], LEFT, moment(12))
 
     assert (names(left), left.room.participants[0].duration_s) == (["participant-disconnected"], 10)
     assert (names(again), again.room) == ([], left.room)
@@ -130,57 +131,57 @@ def test_tracks_that_do_not_fit_are_refused() -> None:
     assert code_of(lambda: rooms.publish(crowded, crowded.participants[0], AUDIO, moment())) == 53305
 
 
-def test_recordings_start_with_the_tracks_and_complete_after_the_room_has_ended() -> None:
-    joined = rooms.join(new_room(is_recorded_on_connect=True), "Ada", (AUDIO, DATA), moment())
-    ended = rooms.complete(joined.room, moment(30))
+def test_who_is_lost_comes_back_or_leaves() -> None:
+    room = rooms.join(new_room(), "Ada", (), moment()).room
+    lost = rooms.lose(room, room.participants[0], True, moment(1))
+    back = rooms.lose(lost.room, lost.room.participants[0], False, moment(2)).room
+    left = rooms.leave(lost.room, lost.room.participants[0], LEFT, moment(3)).room
 
-    assert names(joined) == ["participant-connected", "track-added", "recording-started", "track-added"]
-    assert names(ended) == ["participant-disconnected", "room-ended", "recording-completed"]
-    assert joined.events[2].recording == ended.events[2].recording
-    assert [event.sequence for event in joined.events] == [1, 2, None, 3]
-
-
-def test_a_recording_completes_when_its_track_is_removed() -> None:
-    room = rooms.join(new_room(is_recorded_on_connect=True), "Ada", (VIDEO,), moment()).room
-    ada = room.participants[0]
-
-    assert names(rooms.unpublish(room, ada, ada.tracks[0], moment(5))) == ["track-removed", "recording-completed"]
-    assert names(rooms.leave(room, ada, moment(5))) == ["participant-disconnected", "recording-completed"]
+    assert (names(lost), lost.room.participants[0].status) == ([], ParticipantStatus.RECONNECTING)
+    assert back.participants[0].status is ParticipantStatus.CONNECTED
+    assert left.participants[0].status is ParticipantStatus.DISCONNECTED
+    assert rooms.lose(left, left.participants[0], True, moment(4)).room == left
+    assert (
+        code_of(lambda: rooms.lose(rooms.complete(room, moment()).room, room.participants[0], True, moment())) == 53118
+    )
 
 
-def test_a_recording_that_failed_does_not_complete() -> None:
-    room = rooms.join(new_room(is_recorded_on_connect=True), "Ada", (VIDEO,), moment()).room
-    ada = room.participants[0]
-    failed = rooms.fail_recording(room, ada, ada.tracks[0], FailedOperation.UPLOAD, moment(1))
+def test_an_anonymous_participant_is_called_by_their_sid() -> None:
+    ended = rooms.complete(rooms.join(new_room(), "Ada", (), moment()).room, moment(1)).room
+    turn = rooms.anonymize(ended, ended.participants[0], moment(2))
 
-    assert names(failed) == ["recording-failed"]
-    assert names(rooms.leave(failed.room, failed.room.participants[0], moment(2))) == ["participant-disconnected"]
-
-
-INCLUDE_ALL = RecordingRule(True)
+    assert turn.room.participants[0].identity == ended.participants[0].sid
+    assert (names(turn), turn.room.participants[0].updated_at) == ([], moment(2).wall)
 
 
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        (RoomSettings(), False),
-        (RoomSettings(is_recorded_on_connect=True), True),
-        (RoomSettings(recording_rules=(INCLUDE_ALL,)), True),
-        (RoomSettings(recording_rules=(RecordingRule(True, TrackKind.AUDIO),)), False),
-        (RoomSettings(recording_rules=(RecordingRule(True, publisher="Ada", track="cam"),)), True),
-        (RoomSettings(recording_rules=(RecordingRule(True, publisher="Ivo"),)), False),
-        (RoomSettings(recording_rules=(INCLUDE_ALL, RecordingRule(False, TrackKind.VIDEO))), False),
-        (RoomSettings(type=RoomType.GO, recording_rules=(INCLUDE_ALL,)), False),
-    ],
-)
-def test_a_video_track_is_recorded_by_the_rules(settings: RoomSettings, expected: bool) -> None:
-    assert rooms.is_recorded(settings, "Ada", TrackKind.VIDEO, "cam") is expected
+def test_subscriptions_follow_the_rules_of_who_receives() -> None:
+    room = rooms.join(rooms.join(new_room(), "Ada", (AUDIO, VIDEO), moment()).room, "Ivo", (DATA,), moment()).room
+    ada, ivo = room.participants
+    deaf = rooms.set_subscribe_rules(room, ivo, (Rule(True), Rule(False, TrackKind.AUDIO)), moment(5)).room
+
+    assert [each.track.name for each in rooms.subscriptions(room, ivo)] == ["video", "audio"]
+    assert [each.track.name for each in rooms.subscriptions(deaf, deaf.participants[1])] == ["video"]
+    assert [each.publisher for each in rooms.subscriptions(deaf, ada)] == [deaf.participants[1]]
+    again = rooms.set_subscribe_rules(deaf, deaf.participants[1], (Rule(True),), moment(6)).room
+    rules = again.participants[1].subscribe_rules
+    assert (rules.created_at, rules.updated_at) == (moment(5).wall, moment(6).wall)
+
+
+def test_a_participant_keeps_the_codecs_that_they_published_with() -> None:
+    room = rooms.join(new_room(video_codecs=("H264",)), "Ada", (AUDIO, VIDEO, DATA), moment()).room
+    ended = rooms.complete(room, moment(1)).room
+
+    assert ended.participants[0].codecs == ("OPUS", "H264")
+    assert (ended.end_reason, rooms.expire(new_room(), moment(300)).room.end_reason) == (
+        RoomEnd.VIA_API,
+        RoomEnd.TIMEOUT,
+    )
 
 
 def test_an_unused_room_ends_after_its_own_timeout_and_an_empty_one_after_its_own() -> None:
     unused = new_room(unused_room_timeout_min=2, empty_room_timeout_min=3)
     joined = rooms.join(unused, "Ada", (), moment(10)).room
-    empty = rooms.leave(joined, joined.participants[0], moment(100)).room
+    empty = rooms.leave(joined, joined.participants[0], LEFT, moment(100)).room
 
     assert rooms.next_deadline_s(unused) == moment(120).clock_s
     assert rooms.next_deadline_s(empty) == moment(100 + 180).clock_s

@@ -32,6 +32,7 @@ def test_a_name_may_be_taken_again() -> None:
 
     assert store.by_name("standup") == second
     assert (list(store.newest_first(True)), list(store.newest_first(False))) == ([second], [first])
+    assert list(store.everything()) == [second, first]
 
 
 def test_lists_are_newest_first_whatever_ended_first() -> None:

@@ -1,8 +1,10 @@
 """The unmodified `twilio` helper library drives the sandbox, sync and async."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from twilio.base.exceptions import TwilioException, TwilioRestException
@@ -11,6 +13,9 @@ from twilio.rest import Client
 
 from gateway.sandbox import Sandbox
 from gateway.sandbox.model import TrackKind, TrackSettings
+from tests.sandbox.conftest import Api
+from tests.sandbox.documents import OPERATIONS
+from tests.sandbox.stage import Stage, set_up
 
 # The library's async client still logs in by a way that aiohttp 3.14 deprecates.
 pytestmark = [
@@ -25,7 +30,7 @@ NAMES = ["Ada", "Ivo", "Uma"]
 async def async_client(sandbox: Sandbox) -> AsyncIterator[Client]:
     http = AsyncTwilioHttpClient()
     client = Client(sandbox.api_key_sid, sandbox.api_key_secret, sandbox.account_sid, http_client=http)
-    client.video.base_url = sandbox.url
+    client.video.base_url = client.insights.base_url = sandbox.url
     yield client
     await http.session.close()
 
@@ -180,3 +185,229 @@ async def test_the_async_client_drives_participants(sandbox: Sandbox, async_clie
     with pytest.raises(TwilioRestException) as caught:
         await participants("Ada").fetch_async()
     assert (caught.value.status, caught.value.code) == (404, 20404)
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """One operation in the library's words: a resource, its method, what it is given, and what it must answer."""
+
+    resource: Callable[[Client, Stage], Any]
+    verb: str
+    given: dict[str, Any]
+    judge: Callable[[Any, Stage], bool]
+
+
+def participant(client: Client, stage: Stage) -> Any:
+    return client.video.v1.rooms(stage.room).participants(stage.participant)
+
+
+def room(client: Client, stage: Stage) -> Any:
+    return client.video.v1.rooms(stage.room)
+
+
+def ended(client: Client, stage: Stage) -> Any:
+    return client.insights.v1.rooms(stage.ended)
+
+
+LATER = datetime.now(UTC) + timedelta(days=1)
+EARLIER = datetime.now(UTC) - timedelta(days=1)
+AROUND = {"date_created_after": EARLIER, "date_created_before": LATER}
+
+DRIVEN = {
+    "CreateRoom": Driven(
+        lambda client, _: client.video.v1.rooms, "create", {"type": "group"}, lambda got, _: got.status == "in-progress"
+    ),
+    "ListRoom": Driven(
+        lambda client, _: client.video.v1.rooms,
+        "list",
+        {"status": "completed", **AROUND},
+        lambda got, stage: [each.sid for each in got] == [stage.ended],
+    ),
+    "FetchRoom": Driven(room, "fetch", {}, lambda got, stage: got.unique_name == "stage"),
+    "UpdateRoom": Driven(room, "update", {"status": "completed"}, lambda got, _: got.status == "completed"),
+    "ListRoomParticipant": Driven(
+        lambda client, stage: room(client, stage).participants,
+        "list",
+        {"status": "connected", "identity": "Ada", **AROUND},
+        lambda got, stage: [each.sid for each in got] == [stage.participant],
+    ),
+    "FetchRoomParticipant": Driven(participant, "fetch", {}, lambda got, _: got.identity == "Ada"),
+    "UpdateRoomParticipant": Driven(
+        participant, "update", {"status": "disconnected"}, lambda got, _: got.status == "disconnected"
+    ),
+    "UpdateRoomParticipantAnonymize": Driven(
+        lambda client, stage: participant(client, stage).anonymize(),
+        "update",
+        {},
+        lambda got, stage: got.identity == stage.participant,
+    ),
+    "ListRoomParticipantPublishedTrack": Driven(
+        lambda client, stage: participant(client, stage).published_tracks,
+        "list",
+        {"page_size": 1},
+        lambda got, _: [each.kind for each in got] == ["data", "video", "audio"],
+    ),
+    "FetchRoomParticipantPublishedTrack": Driven(
+        lambda client, stage: participant(client, stage).published_tracks("cam"),
+        "fetch",
+        {},
+        lambda got, stage: (got.sid, got.enabled) == (stage.published, True),
+    ),
+    "ListRoomParticipantSubscribedTrack": Driven(
+        lambda client, stage: participant(client, stage).subscribed_tracks,
+        "list",
+        {"page_size": 2},
+        lambda got, stage: len(got) == 3 and all(each.participant_sid == stage.participant for each in got),
+    ),
+    "FetchRoomParticipantSubscribedTrack": Driven(
+        lambda client, stage: participant(client, stage).subscribed_tracks(stage.subscribed),
+        "fetch",
+        {},
+        lambda got, stage: got.name == "cam" and got.publisher_sid != stage.participant,
+    ),
+    "FetchRoomParticipantSubscribeRule": Driven(
+        lambda client, stage: participant(client, stage).subscribe_rules,
+        "fetch",
+        {},
+        lambda got, _: got.rules == [{"type": "include", "all": True}],
+    ),
+    "UpdateRoomParticipantSubscribeRule": Driven(
+        lambda client, stage: participant(client, stage).subscribe_rules,
+        "update",
+        {"rules": [{"type": "include", "kind": "data", "priority": "high"}]},
+        lambda got, _: got.rules == [{"type": "include", "kind": "data", "priority": "high"}],
+    ),
+    "FetchRoomRecordingRule": Driven(
+        lambda client, stage: room(client, stage).recording_rules,
+        "fetch",
+        {},
+        lambda got, _: got.rules == [{"type": "include", "all": True}],
+    ),
+    "UpdateRoomRecordingRule": Driven(
+        lambda client, stage: room(client, stage).recording_rules,
+        "update",
+        {"rules": [{"type": "exclude", "publisher": "Ada", "track": "cam"}]},
+        lambda got, _: got.rules == [{"type": "exclude", "publisher": "Ada", "track": "cam"}],
+    ),
+    "ListRoomRecording": Driven(
+        lambda client, stage: room(client, stage).recordings,
+        "list",
+        {"status": "completed", **AROUND},
+        lambda got, stage: [each.sid for each in got] == [stage.recording],
+    ),
+    "FetchRoomRecording": Driven(
+        lambda client, stage: room(client, stage).recordings(stage.recording),
+        "fetch",
+        {},
+        lambda got, stage: (got.room_sid, got.status, got.codec) == (stage.room, "completed", "OPUS"),
+    ),
+    "DeleteRoomRecording": Driven(
+        lambda client, stage: room(client, stage).recordings(stage.recording), "delete", {}, lambda got, _: got is True
+    ),
+    "ListRecording": Driven(
+        lambda client, _: client.video.v1.recordings,
+        "list",
+        {"media_type": "video", "status": "processing", "page_size": 1, **AROUND},
+        lambda got, stage: [each.grouping_sids["room_sid"] for each in got] == [stage.room] * 2,
+    ),
+    "FetchRecording": Driven(
+        lambda client, stage: client.video.v1.recordings(stage.recording),
+        "fetch",
+        {},
+        lambda got, _: (got.type, got.container_format, got.duration, got.size) == ("audio", "mka", 1, 6000),
+    ),
+    "DeleteRecording": Driven(
+        lambda client, stage: client.video.v1.recordings(stage.recording), "delete", {}, lambda got, _: got is True
+    ),
+    "ListRoomTranscriptions": Driven(
+        lambda client, stage: room(client, stage).transcriptions,
+        "list",
+        {},
+        lambda got, stage: [each.ttid for each in got] == [stage.ttid],
+    ),
+    "CreateRoomTranscriptions": Driven(
+        lambda client, stage: client.video.v1.rooms(stage.bare).transcriptions,
+        "create",
+        {"configuration": {"languageCode": "de-DE", "partialResults": True}},
+        lambda got, _: got.configuration == {"languageCode": "de-DE", "partialResults": "true"},
+    ),
+    "FetchRoomTranscriptions": Driven(
+        lambda client, stage: room(client, stage).transcriptions(stage.ttid),
+        "fetch",
+        {},
+        lambda got, _: (got.status, got.date_updated, got.end_time) == ("started", None, None),
+    ),
+    "UpdateRoomTranscriptions": Driven(
+        lambda client, stage: room(client, stage).transcriptions(stage.ttid),
+        "update",
+        {"status": "stopped"},
+        lambda got, _: got.status == "stopped" and got.end_time is not None,
+    ),
+    "ListVideoRoomSummary": Driven(
+        lambda client, _: client.insights.v1.rooms,
+        "list",
+        {
+            "room_type": ["group", "peer_to_peer"],
+            "codec": ["opus"],
+            "created_after": EARLIER,
+            "created_before": LATER,
+        },
+        lambda got, stage: [each.room_sid for each in got] == [stage.ended],
+    ),
+    "FetchVideoRoomSummary": Driven(
+        ended, "fetch", {}, lambda got, _: (got.end_reason, got.edge_location) == ("room_ended_via_api", "frankfurt")
+    ),
+    "ListVideoParticipantSummary": Driven(
+        lambda client, stage: ended(client, stage).participants,
+        "list",
+        {},
+        lambda got, _: [each.participant_identity for each in got] == ["Uma"],
+    ),
+    "FetchVideoParticipantSummary": Driven(
+        lambda client, stage: ended(client, stage).participants(stage.ended_participant),
+        "fetch",
+        {},
+        lambda got, _: (got.codecs, got.error_code) == (["opus", "VP8"], 0),
+    ),
+}
+
+
+def test_every_documented_operation_is_driven() -> None:
+    assert set(DRIVEN) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("driven", DRIVEN.values(), ids=DRIVEN)
+async def test_the_sync_client_drives_every_operation(sandbox: Sandbox, api: Api, driven: Driven) -> None:
+    stage = await set_up(api)
+    client = Client(sandbox.account_sid, sandbox.auth_token)
+    client.video.base_url = client.insights.base_url = sandbox.url
+
+    got = await asyncio.to_thread(getattr(driven.resource(client, stage), driven.verb), **driven.given)
+
+    assert driven.judge(got, stage), vars(got) if hasattr(got, "__dict__") else got
+
+
+@pytest.mark.parametrize("driven", DRIVEN.values(), ids=DRIVEN)
+async def test_the_async_client_drives_every_operation(api: Api, async_client: Client, driven: Driven) -> None:
+    stage = await set_up(api)
+
+    got = await getattr(driven.resource(async_client, stage), f"{driven.verb}_async")(**driven.given)
+
+    assert driven.judge(got, stage), vars(got) if hasattr(got, "__dict__") else got
+
+
+async def test_the_client_finds_the_recordings_of_a_room_and_of_a_participant(sandbox: Sandbox, api: Api) -> None:
+    stage = await set_up(api)
+    client = Client(sandbox.account_sid, sandbox.auth_token)
+    client.video.base_url = sandbox.url
+    recordings = client.video.v1.recordings
+
+    def sids(*groups: str) -> set[str]:
+        return {each.sid for each in recordings.list(grouping_sid=list(groups))}
+
+    of_room = await asyncio.to_thread(sids, stage.room)
+    of_participant = await asyncio.to_thread(sids, stage.participant)
+
+    assert stage.running in of_participant < of_room
+    assert await asyncio.to_thread(sids, stage.room, stage.participant) == of_participant
+    assert await asyncio.to_thread(sids, stage.room, stage.ended) > of_room

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.sandbox import validate
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form
-from gateway.sandbox.model import RecordingRule, RoomSettings, RoomType, TrackKind
+from gateway.sandbox.model import RoomSettings, RoomType, Rule, TrackKind
 
 
 def settings(**params: str | list[str]) -> RoomSettings:
@@ -55,11 +55,13 @@ def test_every_parameter_is_taken() -> None:
         empty_room_timeout_min=60,
         unused_room_timeout_min=1,
         is_recorded_on_connect=True,
-        recording_rules=(RecordingRule(True, TrackKind.AUDIO),),
+        recording_rules=(Rule(True, TrackKind.AUDIO),),
         video_codecs=("H264", "VP8"),
         media_region="de1",
         is_audio_only=True,
         is_large=True,
+        is_transcribed_on_connect=True,
+        transcription={"languageCode": "en-US"},
     )
 
 
@@ -166,6 +168,51 @@ def test_a_bad_identity_gets_its_code(identity: str, code: int) -> None:
 def test_a_double_byte_character_counts_twice() -> None:
     validate.check_identity("日" * 64)
     validate.check_identity("Zoë O'Neill + friends & co")
+
+
+def configured(value: object) -> dict[str, str] | None:
+    return validate.transcription(Form({"C": [json.dumps(value)]}), "C")
+
+
+def test_a_configuration_comes_back_as_texts() -> None:
+    assert validate.transcription(Form(), "C") is None
+    assert configured({"partialResults": True, "profanityFilter": "false", "languageCode": "en-US", "n": 2.5}) == {
+        "partialResults": "true",
+        "profanityFilter": "false",
+        "languageCode": "en-US",
+        "n": "2.5",
+    }
+    assert configured({"hints": ["a", " b "]}) == configured({"hints": "a, b"}) == {"hints": "a,b"}
+
+
+def test_there_are_500_hints_of_100_characters() -> None:
+    assert configured({"hints": ["x" * 100] * 500})
+    for hints in (["x"] * 501, ["x" * 101], "x," * 500 + "x", 5, [5], {}):
+        with pytest.raises(TwilioError) as caught:
+            configured({"hints": hints})
+        assert caught.value.code == 20001
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        "text",
+        None,
+        {"partialResults": "maybe"},
+        {"profanityFilter": 1},
+        {"transcriptionEngine": "abacus"},
+        {"languageCode": None},
+        {"languageCode": []},
+        {"languageCode": "\ud800"},
+        {"\ud800": "x"},
+    ],
+    ids=repr,
+)
+def test_a_bad_configuration_is_20001(value: object) -> None:
+    with pytest.raises(TwilioError) as caught:
+        configured(value)
+    assert caught.value.code == 20001
 
 
 PARAMETERS = [
