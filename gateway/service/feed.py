@@ -5,17 +5,19 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from gateway.core.cursors import Place, Sealer
-from gateway.core.errors import NotFound, PermissionDenied
+from gateway.core.errors import CursorExpired, NotFound, PermissionDenied
 from gateway.core.events import (
     Bookmark,
     Delivered,
     ResyncReason,
     ResyncRequired,
+    RoomEvent,
     RoomEventType,
     StreamMessage,
     StreamMode,
     StreamStarted,
 )
+from gateway.core.paging import Page, checked_first
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.service.access import Caller, Scope
 from gateway.service.rooms import Rooms
@@ -61,6 +63,37 @@ class Feed:
                 yield ResyncRequired(cursor, start.reason)
             async for message in self._follow(bell, start.place, life, types):
                 yield message
+
+    async def timeline(
+        self, caller: Caller, ref: RoomRef, types: frozenset[RoomEventType] | None, first: int, after: str | None
+    ) -> Page[RoomEvent]:
+        """A page of what the log has of a room, the oldest first. Its cursors are those of streams: `after` takes either's.
+
+        Raises CursorExpired when what follows `after` cannot be told any more; begin without it then.
+        """
+        checked_first(first)
+        wanted = None if after is None else self._sealer.place(after)
+        sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
+        if (
+            wanted is not None
+            and not self._tail.holds(wanted)
+            and isinstance(await self._events.check(wanted), ResyncReason)
+        ):
+            raise CursorExpired("the log does not go back to this cursor any more; begin again without it")
+        n, found = (0 if wanted is None else wanted.n), list[tuple[str, RoomEvent]]()
+        while len(found) <= first:
+            page = await self._events.read(n, PAGE, sid)
+            found += [
+                (self._sealer.cursor(logged.place), logged.event)
+                for logged in page
+                # Of this epoch only: no cursor of an earlier one could be gone on from.
+                if logged.place.epoch == self._tail.place.epoch and (types is None or logged.event.type in types)
+            ]
+            if len(page) < PAGE:
+                break
+            n = page[-1].place.n
+        items = tuple(found[:first])
+        return Page(items, items[-1][0] if items else None, len(found) > first)
 
     async def _target(self, caller: Caller, ref: RoomRef | None) -> RoomSid | None:
         """The SID that the stream belongs to, even when the room's name is taken again later."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.core.caching import NAME_S, fence_of
+from gateway.core.caching import NAME_S, fences_of
 from gateway.core.cursors import EPOCH_BYTES, NO_TAG, Place, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, RoomSid
@@ -59,7 +59,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One entry. What it makes old (`fence_of(event.type)`, now at `place.n`) and ends (`end_of(event)`) follows from it."""
+    """One entry. What it makes old (`fences_of(event)`, now at `place.n`) and ends (`end_of(event)`) follows from it."""
 
     place: Place
     event: RoomEvent
@@ -184,7 +184,7 @@ class EventLog:
             "sid": event.room_sid,
             "dedupe": digest,
             "tag": tag_of(entry).hex(),
-            "fence": fence_of(event.type),
+            "fences": fences_of(event),
             # Twilio's list lags its own answers: for this long, the name is known from the event instead.
             "is_name_taken": is_mutation or (event.type is RoomEventType.ROOM_CREATED and not event.late),
             "name_ms": round(NAME_S * 1000),

@@ -36,6 +36,9 @@ class Keys:
     def seen(self, dedupe_hash: str) -> str:
         return f"rg:{{{self.account_sid}}}:seen:{dedupe_hash}"
 
+    def answer(self, sid: RoomSid | None, digest: str) -> str:
+        return f"rg:{{{self.account_sid}}}:cache:answer:{sid or '-'}:{digest}"
+
     def room(self, sid: RoomSid) -> str:
         return f"rg:{{{self.account_sid}}}:cache:room:{sid}"
 
