@@ -60,9 +60,8 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
         settings = Settings(
             twilio_account_sid=sandbox.account_sid,
             twilio_auth_token=SecretStr(sandbox.auth_token),
-            # Whatever the environment has for the real Twilio is not for the simulated one.
-            twilio_api_key_sid=None,
-            twilio_api_key_secret=None,
+            twilio_api_key_sid=sandbox.api_key_sid,
+            twilio_api_key_secret=SecretStr(sandbox.api_key_secret),
             twilio_video_base_url=HttpUrl(sandbox.url),
             gateway_public_url=HttpUrl(public_url),
             gateway_redis_url=redis_url,
@@ -141,7 +140,9 @@ def apikey(name: Annotated[str, typer.Argument(help="What to call the key in log
 
 def _row(name: str, key: str) -> ApiKeySettings:
     digest = hashlib.sha256(key.encode()).hexdigest()
-    return ApiKeySettings(id=name, sha256=digest, scopes=("rooms:read", "rooms:write", "events:subscribe"))
+    return ApiKeySettings(
+        id=name, sha256=digest, scopes=("rooms:read", "rooms:write", "events:subscribe", "tokens:mint")
+    )
 
 
 def _announce(ready_file: Path | None, addresses: Addresses, **more: Any) -> None:

@@ -17,14 +17,22 @@ from gateway.gql.face import GraphQLFace
 from gateway.rpc.server import RpcServer
 from gateway.service.access import Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
+from gateway.service.changes import Changes
 from gateway.service.feed import Feed
 from gateway.service.ingest import Ingest
+from gateway.service.insights import Insights
 from gateway.service.memory import Memory
+from gateway.service.participants import Participants
+from gateway.service.reads import Reads
+from gateway.service.recordings import Recordings
 from gateway.service.roomlists import RoomLists
 from gateway.service.rooms import Rooms
 from gateway.service.tail import Tail
+from gateway.service.tokens import Tokens
+from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream import Budget, Upstream
 from gateway.settings import Settings
+from gateway.store.answers import Answers
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
@@ -32,6 +40,7 @@ from gateway.store.eventlog import EventLog
 from gateway.store.limiter import Limiter
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
+from gateway.twilio.tokens import SigningKey
 from gateway.web.callbacks import PATH as CALLBACKS_PATH
 from gateway.web.routes import build
 
@@ -101,7 +110,7 @@ async def run(
             await connections.check_policy()
         session = await stack.enter_async_context(open_session())
         account = build_account(settings, connections, session)
-        stack.push_async_callback(account.rooms.aclose)
+        stack.push_async_callback(account.aclose)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tail = tasks.create_task(account.tail.run())
@@ -131,13 +140,35 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     cache = RoomCache(connections, sid)
     memory = Memory()
     tail = Tail(events, memory, sealer)
-    twilio = TwilioVideo(session, str(settings.twilio_video_base_url), sid, *settings.rest_credentials)
+    video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
+    twilio = TwilioVideo(session, video_url, insights_url, sid, *settings.rest_credentials)
     upstream = Upstream(twilio, Limiter(connections), _budget(settings))
     lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
-    rooms = Rooms(upstream, cache, events, memory, tail, lists, sealer, callback_url)
-    ingest = Ingest(events, public_url + CALLBACKS_PATH, settings.auth_tokens)
-    return Account(sid, rooms, Feed(events, tail, sealer, rooms), ingest, tail)
+    changes = Changes(upstream, events, memory, sid)
+    reads = Reads(upstream, Answers(connections, sid), memory, tail, sealer)
+    rooms = Rooms(upstream, cache, changes, memory, tail, lists, sealer, callback_url)
+    return Account(
+        sid=sid,
+        rooms=rooms,
+        participants=Participants(rooms, reads, changes),
+        recordings=Recordings(rooms, reads, changes, upstream),
+        transcriptions=Transcriptions(rooms, reads, changes),
+        insights=Insights(reads),
+        tokens=Tokens(_signing_key(settings), rooms),
+        feed=Feed(events, tail, sealer, rooms),
+        ingest=Ingest(events, public_url + CALLBACKS_PATH, settings.auth_tokens),
+        tail=tail,
+        reads=reads,
+        changes=changes,
+    )
+
+
+def _signing_key(settings: Settings) -> SigningKey | None:
+    sid, secret = settings.twilio_api_key_sid, settings.twilio_api_key_secret
+    if sid is None or secret is None:
+        return None
+    return SigningKey(account_sid=AccountSid(settings.twilio_account_sid), sid=sid, secret=secret.get_secret_value())
 
 
 def _budget(settings: Settings) -> Budget:

@@ -21,6 +21,10 @@ class ApiKeySettings(BaseModel):
     rooms: tuple[str, ...] | None = None
 
 
+VIDEO_URL = HttpUrl("https://video.twilio.com")
+INSIGHTS_URL = HttpUrl("https://insights.twilio.com")
+
+
 class Settings(BaseSettings):
     """What `serve` needs. Every field is an environment variable of the same name in capitals; lists are JSON."""
 
@@ -32,7 +36,9 @@ class Settings(BaseSettings):
     twilio_secondary_auth_token: SecretStr | None = None
     twilio_api_key_sid: str | None = None
     twilio_api_key_secret: SecretStr | None = None
-    twilio_video_base_url: HttpUrl = HttpUrl("https://video.twilio.com")
+    twilio_video_base_url: HttpUrl = VIDEO_URL
+    twilio_insights_base_url: HttpUrl | None = None
+    """Without it Insights is asked at Twilio if Video is, else at the other Twilio that stands in for it."""
 
     gateway_public_url: HttpUrl
     """Where Twilio reaches this gateway: scheme, host and port as Twilio calls them. Callbacks are verified against it."""
@@ -70,6 +76,12 @@ class Settings(BaseSettings):
         if self.twilio_api_key_sid is not None and self.twilio_api_key_secret is not None:
             return self.twilio_api_key_sid, self.twilio_api_key_secret.get_secret_value()
         return self.twilio_account_sid, self.twilio_auth_token.get_secret_value()
+
+    @property
+    def insights_base_url(self) -> str:
+        # The credentials of a test double have no business at Twilio.
+        other = INSIGHTS_URL if self.twilio_video_base_url == VIDEO_URL else self.twilio_video_base_url
+        return str(self.twilio_insights_base_url or other)
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:

@@ -95,3 +95,22 @@ def test_p20_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError):
         read(monkeypatch).gateway_read_quota = 100
+
+
+@pytest.mark.parametrize(
+    ("urls", "expected"),
+    [
+        ({}, "https://insights.twilio.com/"),
+        ({"TWILIO_VIDEO_BASE_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1/"),
+        (
+            {"TWILIO_VIDEO_BASE_URL": "http://127.0.0.1:1", "TWILIO_INSIGHTS_BASE_URL": "http://127.0.0.1:2"},
+            "http://127.0.0.1:2/",
+        ),
+        ({"TWILIO_INSIGHTS_BASE_URL": "http://127.0.0.1:2"}, "http://127.0.0.1:2/"),
+    ],
+    ids=str,
+)
+def test_insights_is_asked_where_video_is_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, urls: dict[str, str], expected: str
+) -> None:
+    assert read(monkeypatch, **urls).insights_base_url == expected

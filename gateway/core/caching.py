@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from gateway.core.events import RoomEventType
+from gateway.core.events import Changed, RoomEvent, RoomEventType
 from gateway.core.rooms import Room, RoomStatus
 
 T = TypeVar("T")
@@ -19,10 +19,15 @@ class Fence(StrEnum):
     MEDIA = "media"
 
 
-def fence_of(event_type: RoomEventType) -> Fence:
-    match event_type:
-        case RoomEventType.ROOM_CREATED | RoomEventType.ROOM_ENDED | RoomEventType.ROOM_CHANGED:
-            return Fence.ROOM
+def fences_of(event: RoomEvent) -> tuple[Fence, ...]:
+    """What an event makes old. A room's end also ends the stay of everybody in it, and what is recorded of them."""
+    if event.changed is not None:
+        return _CHANGED[event.changed]
+    match event.type:
+        case RoomEventType.ROOM_CREATED | RoomEventType.ROOM_CHANGED:
+            return (Fence.ROOM,)
+        case RoomEventType.ROOM_ENDED:
+            return tuple(Fence)
         case (
             RoomEventType.PARTICIPANT_CONNECTED
             | RoomEventType.PARTICIPANT_DISCONNECTED
@@ -31,9 +36,19 @@ def fence_of(event_type: RoomEventType) -> Fence:
             | RoomEventType.TRACK_ENABLED
             | RoomEventType.TRACK_DISABLED
         ):
-            return Fence.PEOPLE
+            return (Fence.PEOPLE,)
         case RoomEventType.RECORDING_STARTED | RoomEventType.RECORDING_COMPLETED | RoomEventType.RECORDING_FAILED:
-            return Fence.MEDIA
+            return (Fence.MEDIA,)
+
+
+_CHANGED: Final = {
+    Changed.ROOM: tuple(Fence),
+    Changed.PARTICIPANT: (Fence.PEOPLE,),
+    Changed.SUBSCRIBE_RULES: (Fence.PEOPLE,),
+    Changed.RECORDING_RULES: (Fence.MEDIA,),
+    Changed.RECORDING: (Fence.MEDIA,),
+    Changed.TRANSCRIPTION: (Fence.MEDIA,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,13 @@ LIVE_ROOM = Lifetime(fresh_s=5, stale_s=35, error_s=900)
 # A room's only change is its end. https://www.twilio.com/docs/video/api/rooms-resource
 ENDED_ROOM = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
 LIST = Lifetime(fresh_s=1, stale_s=6, error_s=900)
+PEOPLE = Lifetime(fresh_s=5, stale_s=20, error_s=900)
+"""Participants, their tracks and rules, while the room lives: events drop them at once."""
+MEDIA = Lifetime(fresh_s=30, stale_s=90, error_s=600)
+"""Recordings, their rules, transcriptions: they change for minutes after a room's end."""
+SUMMARY_IN_PROGRESS = Lifetime(fresh_s=60, stale_s=60, error_s=86_400)
+SUMMARY = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
+"""Insights, while Twilio still works on a summary and when it is complete."""
 MISSING_SID_S = 1.0
 MISSING_NAME_S = 0.5
 NAME_S = 2.0

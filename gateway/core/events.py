@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.core.participants import Participant
 from gateway.core.participants import TrackKind as TrackKind
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType
 
@@ -34,6 +35,17 @@ class EventSource(StrEnum):
     """The gateway did it."""
     RECONCILED = "reconciled"
     """Found by comparing the log with Twilio's REST."""
+
+
+class Changed(StrEnum):
+    """What a mutation of ours changed."""
+
+    ROOM = "room"
+    PARTICIPANT = "participant"
+    SUBSCRIBE_RULES = "subscribe-rules"
+    RECORDING_RULES = "recording-rules"
+    RECORDING = "recording"
+    TRANSCRIPTION = "transcription"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +93,10 @@ class RoomEvent:
     """Bytes."""
     failed_operation: str | None = None
 
+    changed: Changed | None = None
+    """Of room-changed: what our mutation changed. One of these goes with it, as Twilio answered, if it answered one."""
     room: Room | None = None
-    """Of room-changed: the room as Twilio answered the mutation."""
+    participant: Participant | None = None
 
 
 def end_of(event: RoomEvent) -> Ended | None:

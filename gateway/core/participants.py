@@ -69,7 +69,7 @@ class ParticipantRef:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantFilter:
     """Which participants a list shows. Without a status Twilio shows those connected while the room is in progress, and
-    all who were there once it is completed. `created_after` includes its moment, `created_before` does not."""
+    all who were there once it is over. `created_after` includes its moment, `created_before` does not."""
 
     status: ParticipantStatus | None = None
     identity: str | None = None

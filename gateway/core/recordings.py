@@ -143,8 +143,8 @@ class MediaLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoomRecordingFilter:
-    """Which of a room's recordings a list shows. `created_after` includes its moment, `created_before` does not."""
+class _Filter:
+    """`created_after` includes its moment, `created_before` does not."""
 
     status: RecordingStatus | None = None
     source_sid: str | None = None
@@ -159,8 +159,14 @@ class RoomRecordingFilter:
         check_zones(createdAfter=self.created_after, createdBefore=self.created_before)
 
 
+class RoomRecordingFilter(_Filter):
+    """Which of a room's recordings a list shows."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingFilter(RoomRecordingFilter):
+class RecordingFilter(_Filter):
     """Which of the account's recordings a list shows."""
 
     grouping_sids: tuple[str, ...] = ()
@@ -168,7 +174,7 @@ class RecordingFilter(RoomRecordingFilter):
     media_type: TrackKind | None = None
 
     def __post_init__(self) -> None:
-        RoomRecordingFilter.__post_init__(self)
+        _Filter.__post_init__(self)
         if not all(is_sid(RoomSid, sid) or is_sid(ParticipantSid, sid) for sid in self.grouping_sids):
             raise InvalidArgument(
                 "groupingSids holds what is not the SID of a room or a participant; give RM or PA and 32 hex digits"

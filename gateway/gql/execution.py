@@ -20,11 +20,12 @@ from graphql.execution import (
     execute_subscription_event,
 )
 
-from gateway.core.errors import Code, DeadlineExceeded
+from gateway.core.errors import Code, DeadlineExceeded, InvalidArgument
+from gateway.gql.context import Context
+from gateway.gql.cost import check_cost
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
-from gateway.gql.inputs import Context
-from gateway.gql.subscriptions import StreamMessage
+from gateway.gql.events import StreamMessage
 
 _MAX_COERCION_ERRORS = 10
 
@@ -146,7 +147,7 @@ class Engine:
         self._deadline_s = deadline_s
 
     def operation(self, request: Request, context: Context) -> Operation:
-        """Raises Refused for a document, an operation name or variables that are off."""
+        """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
         executor = _Executor.build(
             self._schema,
             self._documents.document(request.query),
@@ -158,4 +159,10 @@ class Engine:
         )
         if isinstance(executor, list):
             raise Refused(executor)
+        try:
+            check_cost(
+                self._schema, executor.operation, executor.fragment_definitions, executor.variable_values.coerced
+            )
+        except InvalidArgument as fault:
+            raise Refused.of(fault) from None
         return Operation(executor, self._deadline_s)

@@ -15,9 +15,9 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 from gateway.core.rooms import AccountSid
+from gateway.gql.context import Context
 from gateway.gql.errors import STATUS, Refused
 from gateway.gql.execution import Answer, Engine, Operation, Request, refusal
-from gateway.gql.inputs import Context
 from gateway.gql.limits import BODY_BYTES
 from gateway.gql.origins import PREFLIGHT, Origins
 from gateway.gql.requests import Form, form_of, is_json, request_of_json, request_of_query, trace_id_of

@@ -1,39 +1,43 @@
-"""What resolvers are given: their context, and the input types. Does no I/O.
+"""What resolvers are asked: arguments and input types, as core values. Does no I/O.
 
 What a caller leaves out and what it gives as null mean the same: Twilio's default.
 """
 
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import strawberry
 from strawberry import UNSET
 
-from gateway.core import recordings, rooms, transcriptions
-from gateway.service.access import Caller
-from gateway.service.accounts import Account
+from gateway.core import participants, recordings, rooms, rules, transcriptions
+from gateway.core.paging import checked_first
+from gateway.gql import enums as enums
 
+TURN_IS_ON = "Twilio always considers it true."
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    caller: Caller
-    account: Account
-    trace_id: str
-    last_event_id: str | None = None
-    """Where an event stream broke off, as its client's header says; it beats the argument `after`."""
-
-
-strawberry.enum(recordings.RuleType, name="RecordingRuleType")
-strawberry.enum(recordings.RecordedKind)
+_T = TypeVar("_T")
 
 
 @strawberry.input(description="Includes or excludes either all tracks, or those that match every filter given.")
 class RecordingRuleInput:
-    type: recordings.RuleType
+    type: rules.RuleType
     all: bool | None = UNSET
     kind: recordings.RecordedKind | None = UNSET
     publisher: str | None = UNSET
     track: str | None = UNSET
+
+
+@strawberry.input(
+    description="Subscribes to or leaves out either all tracks, or those that match every filter given. "
+    "`priority` filters nothing: it goes with the filters."
+)
+class SubscribeRuleInput:
+    type: rules.RuleType
+    all: bool | None = UNSET
+    kind: rules.TrackKind | None = UNSET
+    publisher: str | None = UNSET
+    track: str | None = UNSET
+    priority: rules.TrackPriority | None = UNSET
 
 
 @strawberry.input
@@ -63,34 +67,37 @@ class CreateRoomInput:
     transcribe_participants_on_connect: bool | None = UNSET
     transcriptions_configuration: TranscriptionsConfigurationInput | None = UNSET
     large_room: bool | None = UNSET
-    enable_turn: bool | None = UNSET
+    enable_turn: bool | None = strawberry.field(default=UNSET, deprecation_reason=TURN_IS_ON)
 
 
-def new_room(given: CreateRoomInput) -> rooms.NewRoom:
-    """Raises InvalidArgument when a value is out of bounds."""
-    return _core(rooms.NewRoom, given)
-
-
-_CORE = {
+_CORE: dict[type, Any] = {
+    CreateRoomInput: rooms.NewRoom,
     RecordingRuleInput: recordings.RecordingRule,
+    SubscribeRuleInput: participants.SubscribeRule,
     TranscriptionsConfigurationInput: transcriptions.TranscriptionsConfiguration,
 }
 
-_T = TypeVar("_T")
+
+def core(given: object) -> Any:
+    """The core value of an input. Raises InvalidArgument when it is out of bounds."""
+    if isinstance(given, list):
+        return tuple(core(item) for item in given)
+    cls = _CORE.get(type(given))
+    if cls is None:
+        return given
+    return asked(cls, **{field.name: getattr(given, field.name) for field in fields(given)})  # type: ignore[arg-type]
 
 
-def _core(cls: type[_T], given: object) -> _T:
-    values = {field.name: getattr(given, field.name) for field in fields(given)}  # type: ignore[arg-type]
-    return cls(**{name: _value(value) for name, value in values.items() if value is not UNSET})
-
-
-def _value(value: object) -> object:
-    if isinstance(value, list):
-        return tuple(_value(item) for item in value)
-    target = _CORE.get(type(value))
-    return value if target is None else _core(target, value)
+def asked(cls: type[_T], **values: object) -> _T:
+    """A core value made of what was given. Raises InvalidArgument when it is out of bounds."""
+    return cls(**{name: core(value) for name, value in values.items() if value is not UNSET and value is not None})
 
 
 def given(value: _T | None) -> _T | None:
     """None for an argument that was left out."""
     return None if value is UNSET else value
+
+
+def paged(first: int, after: str | None) -> tuple[int, str | None]:
+    """Raises InvalidArgument outside 1 … 100."""
+    return checked_first(first), given(after)

@@ -1,88 +1,80 @@
-"""The schema: queries and mutations, three lines each. Unpack, ask the service, convert."""
-
-from datetime import datetime
+"""The schema: which queries, mutations and subscriptions there are."""
 
 import graphql
 import strawberry
-from strawberry import UNSET, Info
 from strawberry.schema.config import StrawberryConfig
 
-from gateway.core.errors import InvalidArgument
-from gateway.core.paging import PAGE_LIMIT, checked_first
-from gateway.core.rooms import RoomFilter, RoomRef, RoomSid, RoomStatus, is_room_sid
-from gateway.gql.inputs import Context, CreateRoomInput, given, new_room
-from gateway.gql.subscriptions import MESSAGE_TYPES, Subscription
-from gateway.gql.types import SCALARS, Node, Room, RoomConnection
+from gateway.gql import insights, nodes, participants, recordings, rooms, tokens, transcriptions
+from gateway.gql.events import MESSAGE_TYPES
+from gateway.gql.scalars import SCALARS
+from gateway.gql.subscriptions import Subscription
 
-
-async def room(info: Info[Context, None], ref: strawberry.ID) -> Room | None:
-    context = info.context
-    seen = await context.account.rooms.room(context.caller, RoomRef.of(ref))
-    return None if seen is None else Room.of(seen)
-
-
-async def rooms(
-    info: Info[Context, None],
-    status: RoomStatus = RoomStatus.IN_PROGRESS,
-    unique_name: str | None = UNSET,
-    created_after: datetime | None = UNSET,
-    created_before: datetime | None = UNSET,
-    first: int = 50,
-    after: str | None = UNSET,
-) -> RoomConnection:
-    context = info.context
-    wanted = RoomFilter(
-        status=status,
-        unique_name=given(unique_name),
-        created_after=given(created_after),
-        created_before=given(created_before),
-    )
-    page = await context.account.rooms.rooms(context.caller, wanted, checked_first(first), given(after))
-    return RoomConnection.of(page, given(after))
-
-
-async def nodes(info: Info[Context, None], ids: list[strawberry.ID]) -> list[Node | None]:
-    """An id is a SID: a room's name is none, though it works as a ref."""
-    if len(ids) > PAGE_LIMIT:
-        raise InvalidArgument(f"ids has {len(ids)} ids; give up to {PAGE_LIMIT}")
-    context = info.context
-    sids = [RoomSid(sid) for sid in dict.fromkeys(ids) if is_room_sid(sid)]
-    seen = await context.account.rooms.batch(context.caller, [RoomRef(sid, None) for sid in sids])
-    found = {str(sid): Room.of(room) for sid, room in zip(sids, seen, strict=True) if room is not None}
-    return [found.get(id_) for id_ in ids]
-
-
-async def node(info: Info[Context, None], id: strawberry.ID) -> Node | None:  # noqa: A002 - the argument's name
-    (found,) = await nodes(info, [id])
-    return found
-
-
-async def create_room(info: Info[Context, None], input: CreateRoomInput = CreateRoomInput()) -> Room:  # noqa: A002
-    context = info.context
-    return Room.of(await context.account.rooms.create(context.caller, new_room(input)))
-
-
-async def complete_room(info: Info[Context, None], ref: strawberry.ID) -> Room:
-    context = info.context
-    return Room.of(await context.account.rooms.complete(context.caller, RoomRef.of(ref)))
+_DATES = "`createdAfter` includes its moment, `createdBefore` does not."
 
 
 @strawberry.type
 class Query:
-    room = strawberry.field(room, description="By SID, or by the name of a room in progress; null when there is none.")
-    rooms = strawberry.field(
-        rooms, description="`first` is 1 to 100. `createdAfter` includes its moment, `createdBefore` does not."
+    room = strawberry.field(
+        rooms.room, description="By SID, or by the name of a room in progress; null when there is none."
     )
-    node = strawberry.field(node, description="The object with this id; null when there is none.")
+    rooms = strawberry.field(rooms.rooms, description=f"`first` is 1 to 100. {_DATES}")
+    participant = strawberry.field(
+        participants.participant,
+        description="By SID or id, or by the identity of one who is connected; null when there is none.",
+    )
+    recording = strawberry.field(recordings.recording)
+    recordings = strawberry.field(
+        recordings.recordings,
+        description=f"The account's. `groupingSids` are SIDs of rooms or participants, up to 20. {_DATES}",
+    )
+    insights_room = strawberry.field(
+        insights.insights_room, description="What Twilio sums up of a room, some minutes after its end; null before."
+    )
+    insights_rooms = strawberry.field(
+        insights.insights_rooms,
+        description="Without dates those completed in the last 24 hours; Twilio keeps them for 7 days.",
+    )
+    node = strawberry.field(nodes.node, description="The object with this id; null when there is none.")
     nodes = strawberry.field(
-        nodes, description="Up to 100 objects in the order of their ids, null where there is none."
+        nodes.nodes, description="Up to 100 objects in the order of their ids, null where there is none."
     )
 
 
 @strawberry.type
 class Mutation:
-    create_room = strawberry.mutation(create_room)
-    complete_room = strawberry.mutation(complete_room, description="Ends the room and disconnects everybody in it.")
+    create_room = strawberry.mutation(rooms.create_room)
+    complete_room = strawberry.mutation(
+        rooms.complete_room, description="Ends the room and disconnects everybody in it."
+    )
+    disconnect_participant = strawberry.mutation(participants.disconnect_participant)
+    anonymize_participant = strawberry.mutation(
+        participants.anonymize_participant, description="For good: the identity becomes the SID."
+    )
+    update_subscribe_rules = strawberry.mutation(
+        participants.update_subscribe_rules, description="1 to 20 rules that take the place of all before."
+    )
+    update_recording_rules = strawberry.mutation(
+        recordings.update_recording_rules, description="1 to 20 rules that take the place of all before."
+    )
+    delete_recording = strawberry.mutation(
+        recordings.delete_recording,
+        description="Deletes the media; what is known of it stays, as DELETED. With `room`, only if it is that room's. "
+        "Answers the recording's id.",
+    )
+    start_transcription = strawberry.mutation(transcriptions.start_transcription)
+    update_transcription = strawberry.mutation(
+        transcriptions.update_transcription, description="Starts or stops it, or changes its configuration, or both."
+    )
+    mint_access_token = strawberry.mutation(
+        tokens.mint_access_token,
+        description="A token to join with. Without a room it opens every room of the account; without a `ttl` it lives as "
+        "long as the room's maxParticipantDuration, which a `ttl` may not pass.",
+    )
+    explain_token = strawberry.mutation(
+        tokens.explain_token,
+        description="Whether a token opens the door now – of the room, if one is given – and if not, why. Changes nothing: it "
+        "is a mutation so that no token stands in a URL or a cache.",
+    )
 
 
 schema = strawberry.Schema(

@@ -1,235 +1,15 @@
-"""roomEvents: the messages of the feed as GraphQL types, one type for each event."""
+"""roomEvents: the messages of the feed."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
 
 import strawberry
 from strawberry import UNSET, Info
 
-from gateway.core import caching, events, rooms
-from gateway.core.errors import InvalidArgument
-from gateway.gql.inputs import Context, given
-from gateway.gql.types import BigInt, Room, id_of, view
-
-
-@strawberry.interface(description="`prev` is the cursor of the event before it on this subscription.")
-class StreamMessage:
-    cursor: str
-    prev: str | None
-
-
-@strawberry.type(description="First message of every stream: from `cursor` on, nothing is missed.")
-class StreamStarted(StreamMessage):
-    mode: events.StreamMode
-    room_sid: strawberry.ID | None
-    floor_at: datetime | None = strawberry.field(description="Since when the log's history is complete.")
-
-
-@strawberry.type(description="Nothing that matches lies at or before `cursor` undelivered. Stands outside the chain.")
-class Bookmark(StreamMessage):
-    pass
-
-
-@strawberry.type(description="Something between `prev` and `cursor` is known to be lost.")
-class Gap(StreamMessage):
-    pass
-
-
-@strawberry.type(description="What lies before `cursor` cannot be told any more: read the state anew, then go on.")
-class ResyncRequired(StreamMessage):
-    reason: events.ResyncReason
-
-
-@strawberry.interface(description="`roomStatus` and `roomType` are what the callback said.")
-class RoomEvent(StreamMessage):
-    type: events.RoomEventType
-    room_sid: strawberry.ID
-    room_name: str | None
-    at: datetime
-    sequence_number: int | None
-    source: events.EventSource
-    late: bool
-    room_status: rooms.RoomStatus | None
-    room_type: rooms.RoomType | None
-
-
-@strawberry.type
-class RoomCreated(RoomEvent):
-    pass
-
-
-@strawberry.type
-class RoomEnded(RoomEvent):
-    room_duration: int | None = strawberry.field(description="Seconds.")
-
-
-@strawberry.type(description="Who an event is about.")
-class EventParticipant:
-    sid: strawberry.ID | None
-    identity: str | None
-    status: str | None
-    duration: int | None = strawberry.field(description="Seconds; when somebody disconnects.")
-
-
-@strawberry.type(description="What an event is about.")
-class EventTrack:
-    sid: strawberry.ID | None
-    kind: events.TrackKind | None
-    name: str | None
-
-
-@strawberry.type
-class EventRecording:
-    sid: strawberry.ID | None
-    source_sid: strawberry.ID | None = strawberry.field(description="The track that is recorded.")
-    uri: str | None
-    container: str | None
-    codec: str | None
-    offset_ms: BigInt | None = strawberry.field(description="Milliseconds since Twilio Video's epoch.")
-    media_uri: str | None
-    media_external_location: str | None
-    duration: int | None = strawberry.field(description="Seconds.")
-    size: BigInt | None = strawberry.field(description="Bytes.")
-    failed_operation: str | None
-
-
-@strawberry.interface
-class ParticipantEvent(RoomEvent):
-    participant: EventParticipant
-
-
-@strawberry.type
-class ParticipantConnected(ParticipantEvent):
-    pass
-
-
-@strawberry.type
-class ParticipantDisconnected(ParticipantEvent):
-    pass
-
-
-@strawberry.interface
-class TrackEvent(ParticipantEvent):
-    track: EventTrack
-
-
-@strawberry.type
-class TrackAdded(TrackEvent):
-    pass
-
-
-@strawberry.type
-class TrackRemoved(TrackEvent):
-    pass
-
-
-@strawberry.type
-class TrackEnabled(TrackEvent):
-    pass
-
-
-@strawberry.type
-class TrackDisabled(TrackEvent):
-    pass
-
-
-@strawberry.interface
-class RecordingEvent(RoomEvent):
-    participant: EventParticipant
-    track: EventTrack
-    recording: EventRecording
-
-
-@strawberry.type
-class RecordingStarted(RecordingEvent):
-    pass
-
-
-@strawberry.type
-class RecordingCompleted(RecordingEvent):
-    pass
-
-
-@strawberry.type
-class RecordingFailed(RecordingEvent):
-    pass
-
-
-@strawberry.type(description="Our own mutation, with the room as Twilio answered it.")
-class RoomChanged(RoomEvent):
-    room: Room | None
-
-
-EVENT_TYPES: dict[events.RoomEventType, type[RoomEvent]] = {
-    events.RoomEventType.ROOM_CREATED: RoomCreated,
-    events.RoomEventType.ROOM_ENDED: RoomEnded,
-    events.RoomEventType.PARTICIPANT_CONNECTED: ParticipantConnected,
-    events.RoomEventType.PARTICIPANT_DISCONNECTED: ParticipantDisconnected,
-    events.RoomEventType.TRACK_ADDED: TrackAdded,
-    events.RoomEventType.TRACK_REMOVED: TrackRemoved,
-    events.RoomEventType.TRACK_ENABLED: TrackEnabled,
-    events.RoomEventType.TRACK_DISABLED: TrackDisabled,
-    events.RoomEventType.RECORDING_STARTED: RecordingStarted,
-    events.RoomEventType.RECORDING_COMPLETED: RecordingCompleted,
-    events.RoomEventType.RECORDING_FAILED: RecordingFailed,
-    events.RoomEventType.ROOM_CHANGED: RoomChanged,
-}
-MESSAGE_TYPES = (StreamStarted, Bookmark, Gap, ResyncRequired, *EVENT_TYPES.values())
-
-
-def message_of(message: events.StreamMessage) -> StreamMessage:
-    match message:
-        case events.Delivered():
-            return _event_of(message)
-        case events.StreamStarted():
-            return view(StreamStarted, message, prev=None)
-        case events.Bookmark():
-            return Bookmark(cursor=message.cursor, prev=None)
-        case events.Gap():
-            return Gap(cursor=message.cursor, prev=message.prev)
-        case events.ResyncRequired():
-            return ResyncRequired(cursor=message.cursor, prev=None, reason=message.reason)
-
-
-def _event_of(delivered: events.Delivered) -> RoomEvent:
-    event = delivered.event
-    shown = EVENT_TYPES[event.type]
-    parts: dict[str, object] = {"cursor": delivered.cursor, "prev": delivered.prev}
-    if issubclass(shown, ParticipantEvent | RecordingEvent):
-        parts["participant"] = EventParticipant(
-            sid=id_of(event.participant_sid),
-            identity=event.participant_identity,
-            status=event.participant_status,
-            duration=event.participant_duration,
-        )
-    if issubclass(shown, TrackEvent | RecordingEvent):
-        parts["track"] = EventTrack(sid=id_of(event.track_sid), kind=event.track_kind, name=event.track_name)
-    if issubclass(shown, RecordingEvent):
-        parts["recording"] = _recording_of(event)
-    if issubclass(shown, RoomChanged):
-        parts["room"] = _room_of(delivered)
-    return view(shown, event, **parts)
-
-
-def _recording_of(event: events.RoomEvent) -> EventRecording:
-    return view(
-        EventRecording,
-        event,
-        sid=event.recording_sid,
-        uri=event.recording_uri,
-        duration=event.recording_duration,
-        size=event.recording_size,
-    )
-
-
-def _room_of(delivered: events.Delivered) -> Room | None:
-    """As Twilio answered the mutation, at its place in the log."""
-    event = delivered.event
-    if event.room is None:
-        return None
-    told = caching.Provenance(event.at, is_stale=False, source=caching.FollowedBy.CALLBACKS)
-    return Room.of(caching.Seen(event.room, told, delivered.cursor))
+from gateway.core import events, rooms
+from gateway.gql.context import Context
+from gateway.gql.events import StreamMessage, chosen_types, message_of
+from gateway.gql.inputs import given
 
 
 async def room_events(
@@ -238,13 +18,11 @@ async def room_events(
     types: list[events.RoomEventType] | None = UNSET,
     after: str | None = UNSET,
 ) -> AsyncGenerator[StreamMessage, None]:
-    context, named, chosen = info.context, given(room), given(types)
-    if chosen is not None and not chosen:
-        raise InvalidArgument("types is empty; name at least one event type, or leave it out for all")
+    context, named, chosen = info.context, given(room), chosen_types(types)
     messages = context.account.feed.room_events(
         context.caller,
         None if named is None else rooms.RoomRef.of(named),
-        None if chosen is None else frozenset(chosen),
+        chosen,
         context.last_event_id or given(after),
     )
     async with aclosing(messages):

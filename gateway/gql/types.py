@@ -1,90 +1,95 @@
-"""The output types: thin views over core values.
+"""What all output types are made of: thin views over core values.
 
 Leaf fields are plain attributes with the names of core's, without resolver code, so that an operation can be compiled.
-Does no I/O.
+Only what fetches something is a resolver. Does no I/O.
 """
 
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, NewType, TypeVar
+from functools import cache
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import strawberry
-from graphql import GraphQLError
 
-from gateway.core import caching, events, paging, rooms
+from gateway.core import caching, words
+from gateway.core.caching import Seen
+from gateway.core.paging import Page
 
-for _enum in (
-    rooms.RoomStatus,
-    rooms.RoomType,
-    rooms.VideoCodec,
-    events.RoomEventType,
-    events.EventSource,
-    events.TrackKind,
-    events.StreamMode,
-    events.ResyncReason,
-):
-    strawberry.enum(_enum)
-strawberry.enum(caching.FollowedBy, name="FreshnessSource", description="How a room's answers are kept true.")
+S = TypeVar("S")
+T = TypeVar("T")
+R = TypeVar("R", bound="Resource")
 
-BigInt = NewType("BigInt", int)
+F = TypeVar("F", bound=Callable[..., Any])
+
+_VIEWS: dict[type, Any] = {}
 
 
-def _moment(text: object) -> datetime:
-    if isinstance(text, str):
-        with suppress(ValueError):
-            return datetime.fromisoformat(text)
-    raise GraphQLError("DateTime cannot be read; give a moment such as 2026-11-20T12:00:00Z")
+def shows(core: type) -> Callable[[type[T]], type[T]]:
+    """Marks the view that a core value has wherever it stands in another one."""
+
+    def mark(cls: type[T]) -> type[T]:
+        _VIEWS[core] = cls
+        return cls
+
+    return mark
 
 
-SCALARS: dict[object, Any] = {
-    datetime: strawberry.scalar(
-        name="DateTime",
-        description="A moment by ISO 8601, with its offset, such as 2026-11-20T12:00:00Z.",
-        serialize=lambda moment: moment.isoformat().replace("+00:00", "Z"),
-        parse_value=_moment,
-    ),
-    BigInt: strawberry.scalar(
-        name="BigInt",
-        description="A whole number that may pass 32 bits, written as a JSON number.",
-        serialize=int,
-        parse_value=int,
-    ),
-}
-
-
-_T = TypeVar("_T")
-
-
-def view(cls: type[_T], value: object, **others: object) -> _T:
+def view(cls: type[T], value: object, **others: object) -> T:
     """An instance of `cls` whose fields are those of `value`, but for the `others`."""
-    names = (field.name for field in fields(cls))  # type: ignore[arg-type]  # every view is a dataclass
-    return cls(**{name: getattr(value, name) for name in names if name not in others}, **others)
+    names = _names(cls)  # type: ignore[arg-type]  # a class is hashable
+    for name in names:
+        if name not in others:
+            part = getattr(value, name)
+            # Nearly every part is a leaf.
+            others[name] = _shown(part) if type(part) is tuple or type(part) in _VIEWS else part
+    return cls(**others)
+
+
+def resource(seen: Seen[Any]) -> Any:
+    """The view of a value whose type cannot be named here, for want of a circle of imports."""
+    return _VIEWS[type(seen.value)].of(seen)
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_shown(item) for item in value]
+    cls = _VIEWS.get(type(value))
+    return value if cls is None else view(cls, value)
+
+
+@cache
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls) if field.init)
+
+
+def fetched(description: str, *, is_shared: bool = False) -> Callable[[F], F]:
+    """Makes a field of a method that fetches what it shows. What is shared is fetched once for many objects that ask."""
+    return cast("Callable[[F], F]", strawberry.field(description=description, metadata={"is_shared": is_shared}))
 
 
 def id_of(sid: str | None) -> strawberry.ID | None:
     return None if sid is None else strawberry.ID(sid)
 
 
-@strawberry.interface
+@strawberry.interface(
+    description="`id` is a SID; of what lies below a room, the SIDs that lead to it, as in `RM…:PA…`."
+)
 class Node:
+    path: ClassVar[tuple[str, ...]]
+    """The fields that the id is made of."""
+
     id: strawberry.ID
 
 
-@strawberry.type(description="Where Twilio's REST has what belongs to a room.")
-class RoomLinks:
-    participants: str | None
-    recordings: str | None
-    recording_rules: str | None
-    transcriptions: str | None
-
-
+@shows(words.UnknownWord)
 @strawberry.type(description="A word of Twilio's that this release does not know: its field says UNKNOWN.")
 class UnknownWord:
     field: str
     word: str
 
 
+@shows(caching.Provenance)
 @strawberry.type(description="When and how an answer was come by.")
 class Freshness:
     fetched_at: datetime
@@ -92,48 +97,35 @@ class Freshness:
     source: caching.FollowedBy
 
 
-@strawberry.type(description="A room. Durations are in seconds, the two timeouts in minutes, as Twilio counts them.")
-class Room(Node):
-    sid: strawberry.ID
-    account_sid: strawberry.ID
-    status: rooms.RoomStatus
-    type: rooms.RoomType
-    unique_name: str | None
-    date_created: datetime | None
-    date_updated: datetime | None
-    end_time: datetime | None
-    duration: int | None
-    status_callback: str | None
-    status_callback_method: str | None
-    max_participants: int
-    max_participant_duration: int
-    max_concurrent_published_tracks: int | None
-    empty_room_timeout: int
-    unused_room_timeout: int
-    record_participants_on_connect: bool | None
-    video_codecs: list[rooms.VideoCodec]
-    media_region: str | None
-    audio_only: bool | None
-    enable_turn: bool | None
-    large_room: bool | None
-    url: str | None
-    links: RoomLinks | None
+@strawberry.type
+class Resource:
+    """The base of what Twilio has and the gateway shows, with how good the answer is."""
+
     unknown_words: list[UnknownWord]
-    freshness: Freshness
+    freshness: Freshness | None = strawberry.field(
+        description="On a page, the page's. Null in the answer of a mutation, which is Twilio's own to it."
+    )
     as_of: str | None = strawberry.field(description="Watching from this cursor misses nothing that is not shown here.")
 
     @classmethod
-    def of(cls, seen: caching.Seen[rooms.Room]) -> "Room":
-        room = seen.value
-        return view(
-            cls,
-            room,
-            id=room.sid,
-            links=None if room.links is None else view(RoomLinks, room.links),
-            unknown_words=[view(UnknownWord, word) for word in room.unknown_words],
-            freshness=view(Freshness, seen.freshness),
-            as_of=seen.as_of,
-        )
+    def of(cls, seen: Seen[Any]) -> Self:
+        return cls._of(seen.value, view(Freshness, seen.freshness), seen.as_of)
+
+    @classmethod
+    def found(cls, seen: Seen[Any] | None) -> Self | None:
+        return None if seen is None else cls.of(seen)
+
+    @classmethod
+    def answered(cls, value: object) -> Self:
+        """What Twilio answered to a mutation."""
+        return cls._of(value, None, None)
+
+    @classmethod
+    def _of(cls, value: object, freshness: Freshness | None, as_of: str | None) -> Self:
+        own: dict[str, object] = {"freshness": freshness, "as_of": as_of}
+        if issubclass(cls, Node):
+            own["id"] = ":".join(getattr(value, part) for part in cls.path)
+        return view(cls, value, **own)
 
 
 @strawberry.type
@@ -145,27 +137,38 @@ class PageInfo:
 
 
 @strawberry.type
-class RoomEdge:
+class Edge(Generic[T]):
     cursor: str
-    node: Room
+    node: T
 
 
 @strawberry.type(description="A page may be shorter than asked for and still have a next one.")
-class RoomConnection:
-    edges: list[RoomEdge]
-    nodes: list[Room]
+class Connection(Generic[T]):
+    edges: list[Edge[T]]
+    nodes: list[T]
     page_info: PageInfo
+    freshness: Freshness | None = strawberry.field(description="Null where each node has its own.")
+    as_of: str | None
 
-    @classmethod
-    def of(cls, page: paging.Page[caching.Seen[rooms.Room]], after: str | None) -> "RoomConnection":
-        nodes = [Room.of(seen) for _, seen in page.items]
-        return cls(
-            edges=[RoomEdge(cursor=cursor, node=node) for (cursor, _), node in zip(page.items, nodes, strict=True)],
-            nodes=nodes,
-            page_info=PageInfo(
-                has_next_page=page.has_next_page,
-                has_previous_page=after is not None,
-                start_cursor=page.items[0][0] if page.items else None,
-                end_cursor=page.end_cursor,
-            ),
-        )
+
+def connection(
+    page: Page[S], show: Callable[[S], T], after: str | None, seen: Seen[Page[S]] | None = None
+) -> Connection[T]:
+    edges = [Edge(cursor=cursor, node=show(value)) for cursor, value in page.items]
+    return Connection(
+        edges=edges,
+        nodes=[edge.node for edge in edges],
+        page_info=PageInfo(
+            has_next_page=page.has_next_page,
+            has_previous_page=after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=page.end_cursor,
+        ),
+        freshness=None if seen is None else view(Freshness, seen.freshness),
+        as_of=None if seen is None else seen.as_of,
+    )
+
+
+def seen_connection(cls: type[R], seen: Seen[Page[Any]], after: str | None) -> Connection[R]:
+    """A page that was fetched as a whole: each node is as good as the page."""
+    return connection(seen.value, lambda value: cls.of(Seen(value, seen.freshness, seen.as_of)), after, seen)

@@ -14,9 +14,9 @@ from aiohttp import WSMessage, WSMsgType, web
 from graphql import OperationType
 
 from gateway.core.errors import GatewayError, Throttled, Unauthenticated
+from gateway.gql.context import Context
 from gateway.gql.errors import Refused
 from gateway.gql.execution import Answer, Engine, refusal
-from gateway.gql.inputs import Context
 from gateway.gql.limits import BODY_BYTES
 from gateway.gql.requests import request_of, trace_id_of
 

@@ -1,11 +1,13 @@
 """Who calls: the credential that came as metadata, and the caller while a call is answered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Final
 
 from gateway.core.errors import Unauthenticated
+from gateway.core.rooms import AccountSid
 from gateway.service.access import Access, Caller
+from gateway.service.accounts import Account
 
 _CALLER: Final[ContextVar[Caller]] = ContextVar("caller")
 
@@ -27,3 +29,9 @@ def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) ->
 def current_caller() -> Caller:
     """The caller whose call is being answered."""
     return _CALLER.get()
+
+
+def calling(accounts: Mapping[AccountSid, Account]) -> tuple[Caller, Account]:
+    """Who calls, and the use cases of their account."""
+    caller = current_caller()
+    return caller, accounts[caller.account_sid]

@@ -1,213 +1,123 @@
-"""Core values to protobuf messages (`…_to_pb`) and requests to core values (`…_of`). Does no I/O.
+"""Core values to protobuf messages and requests to core values, by name. Does no I/O.
 
-Fields have the same names on both sides, so scalars of a request are taken over by name.
+A field is called the same on both sides, so messages need no code of their own: `to_pb` follows the message's
+descriptor, `of` follows core's dataclass. Tests hold that no name is missing on either side.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final, TypeVar
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.core.caching import Seen
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import (
-    Bookmark,
-    Delivered,
-    Gap,
-    ResyncRequired,
-    RoomEvent,
-    RoomEventType,
-    StreamMessage,
-    StreamStarted,
-)
+from gateway.core.participants import SubscribeRule
 from gateway.core.recordings import RecordingRule
-from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomLinks, RoomStatus
 from gateway.core.transcriptions import TranscriptionsConfiguration
-from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2, transcription_pb2
-from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1 import participant_pb2, recording_pb2, transcription_pb2
 from gateway.rpc import enums
 
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
-def room_to_pb(room: Room) -> room_pb2.Room:
-    return room_pb2.Room(
-        sid=room.sid,
-        account_sid=room.account_sid,
-        status=enums.ROOM_STATUS.to_pb(room.status),
-        type=enums.ROOM_TYPE.to_pb(room.type),
-        unique_name=room.unique_name,
-        date_created=room.date_created,
-        date_updated=room.date_updated,
-        end_time=room.end_time,
-        duration=room.duration,
-        status_callback=room.status_callback,
-        status_callback_method=room.status_callback_method,
-        max_participants=room.max_participants,
-        max_participant_duration=room.max_participant_duration,
-        max_concurrent_published_tracks=room.max_concurrent_published_tracks,
-        empty_room_timeout=room.empty_room_timeout,
-        unused_room_timeout=room.unused_room_timeout,
-        record_participants_on_connect=room.record_participants_on_connect,
-        video_codecs=[enums.VIDEO_CODEC.rows[codec] for codec in room.video_codecs],
-        media_region=room.media_region,
-        audio_only=room.audio_only,
-        enable_turn=room.enable_turn,
-        large_room=room.large_room,
-        url=room.url,
-        links=_links_to_pb(room.links),
-        unknown_words=[room_pb2.UnknownWord(field=each.field, word=each.word) for each in room.unknown_words],
-    )
+_BESIDE: Final = frozenset({"freshness", "as_of"})
+"""What a Seen tells beside its value."""
+
+_TAKEN_AS_THEY_ARE: Final = frozenset({"google.protobuf.Timestamp", "google.protobuf.Struct"})
+"""Protobuf makes them of a datetime and of a mapping."""
+
+# The messages that requests hold.
+_CORE_TYPES: Final[Mapping[str, type[Any]]] = {
+    recording_pb2.RecordingRule.DESCRIPTOR.full_name: RecordingRule,
+    participant_pb2.SubscribeRule.DESCRIPTOR.full_name: SubscribeRule,
+    transcription_pb2.TranscriptionsConfiguration.DESCRIPTOR.full_name: TranscriptionsConfiguration,
+}
 
 
-def _links_to_pb(links: RoomLinks | None) -> room_pb2.RoomLinks | None:
-    if links is None:
-        return None
-    return room_pb2.RoomLinks(
-        participants=links.participants,
-        recordings=links.recordings,
-        recording_rules=links.recording_rules,
-        transcriptions=links.transcriptions,
-    )
+def to_pb(value: object, kind: type[M]) -> M:
+    """The message of this kind that shows the value; None is left out. A Seen shows its value, and in a message that has
+    the fields for it how good it is."""
+    seen, shown = (value, value.value) if isinstance(value, Seen) else (None, value)
+    parts: dict[str, Any] = {}
+    for name, write in _writers(kind.DESCRIPTOR):
+        part = getattr(seen, name, None) if name in _BESIDE else getattr(shown, name)
+        if part is not None:
+            parts[name] = write(part)
+    return kind(**parts)
 
 
-def seen_room_to_pb(seen: Seen[Room]) -> room_pb2.Room:
-    message = room_to_pb(seen.value)
-    freshness = room_pb2.Freshness(
-        fetched_at=seen.freshness.fetched_at,
-        is_stale=seen.freshness.is_stale,
-        source=enums.FOLLOWED_BY.to_pb(seen.freshness.source),
-    )
-    message.MergeFrom(room_pb2.Room(freshness=freshness, as_of=seen.as_of))
-    return message
+@cache
+def _writers(descriptor: Descriptor) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    return tuple((field.name, _writer(field)) for field in descriptor.fields)
 
 
-def stream_message_to_pb(message: StreamMessage) -> pb.WatchRoomEventsResponse:
-    match message:
-        case StreamStarted():
-            started = events_pb2.StreamStarted(
-                mode=enums.STREAM_MODE.to_pb(message.mode), room_sid=message.room_sid, floor_at=message.floor_at
-            )
-            return pb.WatchRoomEventsResponse(cursor=message.cursor, started=started)
-        case Delivered():
-            event = event_to_pb(message.event)
-            return pb.WatchRoomEventsResponse(cursor=message.cursor, prev=message.prev, event=event)
-        case Bookmark():
-            return pb.WatchRoomEventsResponse(cursor=message.cursor, bookmark=events_pb2.Bookmark())
-        case Gap():
-            return pb.WatchRoomEventsResponse(cursor=message.cursor, prev=message.prev, gap=events_pb2.Gap())
-        case ResyncRequired():
-            resync = events_pb2.ResyncRequired(reason=enums.RESYNC_REASON.to_pb(message.reason))
-            return pb.WatchRoomEventsResponse(cursor=message.cursor, resync_required=resync)
+def _writer(field: FieldDescriptor) -> Callable[[Any], Any]:
+    write = _writer_of_one(field)
+    if field.is_repeated:
+        return lambda values: [write(value) for value in values]
+    return write
 
 
-def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:
-    return events_pb2.RoomEvent(
-        type=enums.ROOM_EVENT_TYPE.to_pb(event.type),
-        account_sid=event.account_sid,
-        room_sid=event.room_sid,
-        room_name=event.room_name,
-        at=event.at,
-        sequence_number=event.sequence_number,
-        source=enums.EVENT_SOURCE.to_pb(event.source),
-        late=event.late,
-        room_status=enums.ROOM_STATUS.to_pb(event.room_status),
-        room_type=enums.ROOM_TYPE.to_pb(event.room_type),
-        room_duration=event.room_duration,
-        participant=_participant_to_pb(event),
-        track=_track_to_pb(event),
-        recording=_recording_to_pb(event),
-        room=None if event.room is None else room_to_pb(event.room),
-    )
+def _writer_of_one(field: FieldDescriptor) -> Callable[[Any], Any]:
+    if field.enum_type is not None:
+        return enums.TABLES[field.enum_type.full_name].to_pb
+    if field.message_type is None or field.message_type.full_name in _TAKEN_AS_THEY_ARE:
+        return lambda value: value
+    kind = GetMessageClass(field.message_type)
+    return lambda value: to_pb(value, kind)
 
 
-def _participant_to_pb(event: RoomEvent) -> events_pb2.EventParticipant | None:
-    part = events_pb2.EventParticipant(
-        sid=event.participant_sid,
-        identity=event.participant_identity,
-        status=event.participant_status,
-        duration=event.participant_duration,
-    )
-    return part if part.ListFields() else None
+def of(message: Message, core_type: type[T], path: str = "") -> T:
+    """The core value that a request, or the part of it at `path`, asks for. Fields that core does not have are passed
+    over; what is left out is left to core's defaults.
+
+    Raises InvalidArgument for numbers and moments that mean nothing, and whatever core's own checks raise.
+    """
+    given: dict[str, Any] = {}
+    descriptor: Any = message.DESCRIPTOR
+    set_fields = {field.name: value for field, value in message.ListFields()}
+    for part in fields(core_type):  # type: ignore[arg-type]  # of a dataclass; typing has no name for them
+        field = descriptor.fields_by_name[part.name]
+        is_required = part.default is MISSING and part.default_factory is MISSING
+        if part.name in set_fields:
+            given[part.name] = _read(field, set_fields[part.name], path + part.name)
+        elif is_required:
+            given[part.name] = _left_out(message, field, path + part.name)
+    return core_type(**given)
 
 
-def _track_to_pb(event: RoomEvent) -> events_pb2.EventTrack | None:
-    part = events_pb2.EventTrack(
-        sid=event.track_sid, kind=enums.TRACK_KIND.to_pb(event.track_kind), name=event.track_name
-    )
-    return part if part.ListFields() else None
+def _left_out(message: Message, field: FieldDescriptor, path: str) -> Any:
+    if field.enum_type is not None and not field.is_repeated:
+        raise InvalidArgument(f"{path} is left out; give one of {enums.TABLES[field.enum_type.full_name].choice}")
+    return () if field.is_repeated else getattr(message, field.name)
 
 
-def _recording_to_pb(event: RoomEvent) -> events_pb2.EventRecording | None:
-    part = events_pb2.EventRecording(
-        sid=event.recording_sid,
-        source_sid=event.source_sid,
-        uri=event.recording_uri,
-        container=event.container,
-        codec=event.codec,
-        offset_ms=event.offset_ms,
-        media_uri=event.media_uri,
-        media_external_location=event.media_external_location,
-        duration=event.recording_duration,
-        size=event.recording_size,
-        failed_operation=event.failed_operation,
-    )
-    return part if part.ListFields() else None
+def _read(field: FieldDescriptor, value: Any, path: str) -> Any:
+    if not field.is_repeated:
+        return _read_one(field, value, path)
+    if field.enum_type is not None:
+        return enums.TABLES[field.enum_type.full_name].of_each(value, path)
+    return tuple(_read_one(field, each, f"{path}[{place}]") for place, each in enumerate(value))
 
 
-def new_room_of(request: pb.CreateRoomRequest) -> NewRoom:
-    """Raises InvalidArgument for what is out of bounds."""
-    transcriptions = request.transcriptions_configuration if request.HasField("transcriptions_configuration") else None
-    return NewRoom(
-        **_scalars(request),
-        type=enums.ROOM_TYPE.of(request.type, "type"),
-        recording_rules=tuple(_rule_of(rule) for rule in request.recording_rules) or None,
-        video_codecs=enums.VIDEO_CODEC.of_each(request.video_codecs, "video_codecs") or None,
-        transcriptions_configuration=None if transcriptions is None else _transcriptions_of(transcriptions),
-    )
+def _read_one(field: FieldDescriptor, value: Any, path: str) -> Any:
+    if field.enum_type is not None:
+        return enums.TABLES[field.enum_type.full_name].of(value, path)
+    if isinstance(value, Timestamp):
+        return _moment_of(value, path)
+    if field.message_type is not None:
+        return of(value, _CORE_TYPES[field.message_type.full_name], f"{path}.")
+    return value
 
 
-def _rule_of(rule: recording_pb2.RecordingRule) -> RecordingRule:
-    rule_type = enums.RULE_TYPE.of(rule.type, "type of a recording rule")
-    if rule_type is None:
-        raise InvalidArgument("a recording rule has no type; give INCLUDE or EXCLUDE")
-    kind = enums.RECORDED_KIND.of(rule.kind, "kind of a recording rule")
-    return RecordingRule(**_scalars(rule), type=rule_type, kind=kind)
-
-
-def _transcriptions_of(configuration: transcription_pb2.TranscriptionsConfiguration) -> TranscriptionsConfiguration:
-    return TranscriptionsConfiguration(**_scalars(configuration), hints=tuple(configuration.hints) or None)
-
-
-def room_filter_of(request: pb.ListRoomsRequest) -> RoomFilter:
-    """Raises InvalidArgument for a status that cannot be asked for and for moments that do not exist."""
-    return RoomFilter(
-        status=enums.ROOM_STATUS.of(request.status, "status") or RoomStatus.IN_PROGRESS,
-        unique_name=request.unique_name if request.HasField("unique_name") else None,
-        created_after=_moment_of(request, "created_after"),
-        created_before=_moment_of(request, "created_before"),
-    )
-
-
-def event_types_of(request: pb.WatchRoomEventsRequest) -> frozenset[RoomEventType] | None:
-    """None, which stands for every type, when none is named."""
-    return frozenset(enums.ROOM_EVENT_TYPE.of_each(request.types, "types")) or None
-
-
-def _moment_of(request: Message, field: str) -> datetime | None:
-    if not request.HasField(field):
-        return None
+def _moment_of(stamp: Timestamp, path: str) -> datetime:
     try:
-        moment: datetime = getattr(request, field).ToDatetime(tzinfo=UTC)
+        return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise InvalidArgument(f"{field} is no moment; give seconds since 1970 and nanos from 0 to 999999999") from None
-    return moment
-
-
-def _scalars(message: Message) -> dict[str, Any]:
-    """The single values that are set, under the names that core has for them too."""
-    elsewhere = (FieldDescriptor.TYPE_ENUM, FieldDescriptor.TYPE_MESSAGE)
-    return {
-        field.name: value
-        for field, value in message.ListFields()
-        if field.type not in elsewhere and not field.is_repeated
-    }
+        raise InvalidArgument(f"{path} is no moment; give seconds since 1970 and nanos from 0 to 999999999") from None

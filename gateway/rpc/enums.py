@@ -2,25 +2,43 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from gateway.core.caching import FollowedBy
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import EventSource, ResyncReason, RoomEventType, StreamMode, TrackKind
-from gateway.core.recordings import RecordedKind, RuleType
+from gateway.core.events import Changed, EventSource, ResyncReason, RoomEventType, StreamMode
+from gateway.core.insights import CreatedMethod, EdgeLocation, ProcessingState, RoomEndReason, StayStatus
+from gateway.core.participants import ParticipantStatus
+from gateway.core.recordings import Codec, ContainerFormat, RecordedKind, RecordingStatus
 from gateway.core.rooms import RoomStatus, RoomType, VideoCodec
-from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2
+from gateway.core.rules import RuleEffect, RuleType, TrackKind, TrackPriority
+from gateway.core.tokens import Problem
+from gateway.core.transcriptions import TranscriptionStatus
+from gateway.rooms.v1 import (
+    events_pb2,
+    insights_pb2,
+    participant_pb2,
+    recording_pb2,
+    room_pb2,
+    rule_pb2,
+    token_pb2,
+    transcription_pb2,
+)
 
 Word = TypeVar("Word", bound=StrEnum)
 Number = TypeVar("Number", bound=int)
 
 
 class EnumTable(Generic[Word, Number]):
-    """One row a word. UNSPECIFIED, the zero of every enum on the wire, is None in core."""
+    """One row a word, which has the same name on both sides. UNSPECIFIED, the zero of every enum on the wire, is None in
+    core. Raises ValueError for a word of core that the wire does not have."""
 
-    def __init__(self, rows: Mapping[Word, Number]) -> None:
-        self.rows: Final = rows
-        self._words: Final[Mapping[int, Word]] = {int(number): word for word, number in rows.items()}
+    def __init__(self, words: type[Word], wire: type[Number]) -> None:
+        enum: Any = wire  # a wrapper around the enum, which the generated stubs show as a class
+        self.full_name: Final[str] = enum.DESCRIPTOR.full_name
+        prefix = enum.Name(0).removesuffix("UNSPECIFIED")
+        self.rows: Final[Mapping[Word, Number]] = {word: enum.Value(prefix + word.name) for word in words}
+        self._words: Final[Mapping[int, Word]] = {int(number): word for word, number in self.rows.items()}
 
     def to_pb(self, word: Word | None) -> Number | None:
         return None if word is None else self.rows[word]
@@ -33,99 +51,53 @@ class EnumTable(Generic[Word, Number]):
         """Raises InvalidArgument for a number that is no word, UNSPECIFIED included: in a list it says nothing."""
         return tuple(self._word(number, field) for number in numbers)
 
+    @property
+    def choice(self) -> str:
+        return ", ".join(word.name for word in self.rows if word.name != "UNKNOWN")
+
     def _word(self, number: int, field: str) -> Word:
         word = self._words.get(number)
         if word is None:
-            choice = ", ".join(word.name for word in self.rows if word.name != "UNKNOWN")
-            raise InvalidArgument(f"{field} holds the number {number}, which has no meaning here; give one of {choice}")
+            raise InvalidArgument(
+                f"{field} holds the number {number}, which has no meaning here; give one of {self.choice}"
+            )
         return word
 
 
-ROOM_STATUS: Final = EnumTable(
-    {
-        RoomStatus.IN_PROGRESS: room_pb2.ROOM_STATUS_IN_PROGRESS,
-        RoomStatus.COMPLETED: room_pb2.ROOM_STATUS_COMPLETED,
-        RoomStatus.FAILED: room_pb2.ROOM_STATUS_FAILED,
-        RoomStatus.UNKNOWN: room_pb2.ROOM_STATUS_UNKNOWN,
-    }
-)
-ROOM_TYPE: Final = EnumTable(
-    {
-        RoomType.GROUP: room_pb2.ROOM_TYPE_GROUP,
-        RoomType.GROUP_SMALL: room_pb2.ROOM_TYPE_GROUP_SMALL,
-        RoomType.PEER_TO_PEER: room_pb2.ROOM_TYPE_PEER_TO_PEER,
-        RoomType.GO: room_pb2.ROOM_TYPE_GO,
-        RoomType.UNKNOWN: room_pb2.ROOM_TYPE_UNKNOWN,
-    }
-)
-VIDEO_CODEC: Final = EnumTable(
-    {
-        VideoCodec.VP8: room_pb2.VIDEO_CODEC_VP8,
-        VideoCodec.H264: room_pb2.VIDEO_CODEC_H264,
-        VideoCodec.UNKNOWN: room_pb2.VIDEO_CODEC_UNKNOWN,
-    }
-)
-FOLLOWED_BY: Final = EnumTable(
-    {
-        FollowedBy.CALLBACKS: room_pb2.FOLLOWED_BY_CALLBACKS,
-        FollowedBy.POLLED: room_pb2.FOLLOWED_BY_POLLED,
-    }
-)
-RULE_TYPE: Final = EnumTable(
-    {
-        RuleType.INCLUDE: recording_pb2.RECORDING_RULE_TYPE_INCLUDE,
-        RuleType.EXCLUDE: recording_pb2.RECORDING_RULE_TYPE_EXCLUDE,
-    }
-)
-RECORDED_KIND: Final = EnumTable(
-    {
-        RecordedKind.AUDIO: recording_pb2.RECORDED_KIND_AUDIO,
-        RecordedKind.VIDEO: recording_pb2.RECORDED_KIND_VIDEO,
-    }
-)
-ROOM_EVENT_TYPE: Final = EnumTable(
-    {
-        RoomEventType.ROOM_CREATED: events_pb2.ROOM_EVENT_TYPE_ROOM_CREATED,
-        RoomEventType.ROOM_ENDED: events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED,
-        RoomEventType.PARTICIPANT_CONNECTED: events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED,
-        RoomEventType.PARTICIPANT_DISCONNECTED: events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED,
-        RoomEventType.TRACK_ADDED: events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED,
-        RoomEventType.TRACK_REMOVED: events_pb2.ROOM_EVENT_TYPE_TRACK_REMOVED,
-        RoomEventType.TRACK_ENABLED: events_pb2.ROOM_EVENT_TYPE_TRACK_ENABLED,
-        RoomEventType.TRACK_DISABLED: events_pb2.ROOM_EVENT_TYPE_TRACK_DISABLED,
-        RoomEventType.RECORDING_STARTED: events_pb2.ROOM_EVENT_TYPE_RECORDING_STARTED,
-        RoomEventType.RECORDING_COMPLETED: events_pb2.ROOM_EVENT_TYPE_RECORDING_COMPLETED,
-        RoomEventType.RECORDING_FAILED: events_pb2.ROOM_EVENT_TYPE_RECORDING_FAILED,
-        RoomEventType.ROOM_CHANGED: events_pb2.ROOM_EVENT_TYPE_ROOM_CHANGED,
-    }
-)
-EVENT_SOURCE: Final = EnumTable(
-    {
-        EventSource.CALLBACK: events_pb2.EVENT_SOURCE_CALLBACK,
-        EventSource.MUTATION: events_pb2.EVENT_SOURCE_MUTATION,
-        EventSource.RECONCILED: events_pb2.EVENT_SOURCE_RECONCILED,
-    }
-)
-TRACK_KIND: Final = EnumTable(
-    {
-        TrackKind.AUDIO: events_pb2.TRACK_KIND_AUDIO,
-        TrackKind.VIDEO: events_pb2.TRACK_KIND_VIDEO,
-        TrackKind.DATA: events_pb2.TRACK_KIND_DATA,
-        TrackKind.UNKNOWN: events_pb2.TRACK_KIND_UNKNOWN,
-    }
-)
-STREAM_MODE: Final = EnumTable(
-    {
-        StreamMode.LIVE: events_pb2.STREAM_MODE_LIVE,
-        StreamMode.RESUMED: events_pb2.STREAM_MODE_RESUMED,
-        StreamMode.RESYNC: events_pb2.STREAM_MODE_RESYNC,
-    }
-)
-RESYNC_REASON: Final = EnumTable(
-    {
-        ResyncReason.EPOCH: events_pb2.RESYNC_REASON_EPOCH,
-        ResyncReason.ROLLED_BACK: events_pb2.RESYNC_REASON_ROLLED_BACK,
-        ResyncReason.TRIMMED: events_pb2.RESYNC_REASON_TRIMMED,
-        ResyncReason.DIVERGED: events_pb2.RESYNC_REASON_DIVERGED,
-    }
-)
+ROOM_STATUS: Final = EnumTable(RoomStatus, room_pb2.RoomStatus)
+ROOM_TYPE: Final = EnumTable(RoomType, room_pb2.RoomType)
+VIDEO_CODEC: Final = EnumTable(VideoCodec, room_pb2.VideoCodec)
+FOLLOWED_BY: Final = EnumTable(FollowedBy, room_pb2.FollowedBy)
+
+RULE_TYPE: Final = EnumTable(RuleType, rule_pb2.RuleType)
+RULE_EFFECT: Final = EnumTable(RuleEffect, rule_pb2.RuleEffect)
+TRACK_KIND: Final = EnumTable(TrackKind, rule_pb2.TrackKind)
+TRACK_PRIORITY: Final = EnumTable(TrackPriority, rule_pb2.TrackPriority)
+
+PARTICIPANT_STATUS: Final = EnumTable(ParticipantStatus, participant_pb2.ParticipantStatus)
+
+RECORDED_KIND: Final = EnumTable(RecordedKind, recording_pb2.RecordedKind)
+RECORDING_STATUS: Final = EnumTable(RecordingStatus, recording_pb2.RecordingStatus)
+CONTAINER_FORMAT: Final = EnumTable(ContainerFormat, recording_pb2.ContainerFormat)
+CODEC: Final = EnumTable(Codec, recording_pb2.Codec)
+
+TRANSCRIPTION_STATUS: Final = EnumTable(TranscriptionStatus, transcription_pb2.TranscriptionStatus)
+
+CREATED_METHOD: Final = EnumTable(CreatedMethod, insights_pb2.CreatedMethod)
+ROOM_END_REASON: Final = EnumTable(RoomEndReason, insights_pb2.RoomEndReason)
+PROCESSING_STATE: Final = EnumTable(ProcessingState, insights_pb2.ProcessingState)
+EDGE_LOCATION: Final = EnumTable(EdgeLocation, insights_pb2.EdgeLocation)
+STAY_STATUS: Final = EnumTable(StayStatus, insights_pb2.StayStatus)
+
+PROBLEM: Final = EnumTable(Problem, token_pb2.TokenProblem)
+
+ROOM_EVENT_TYPE: Final = EnumTable(RoomEventType, events_pb2.RoomEventType)
+EVENT_SOURCE: Final = EnumTable(EventSource, events_pb2.EventSource)
+CHANGED: Final = EnumTable(Changed, events_pb2.Changed)
+STREAM_MODE: Final = EnumTable(StreamMode, events_pb2.StreamMode)
+RESYNC_REASON: Final = EnumTable(ResyncReason, events_pb2.ResyncReason)
+
+TABLES: Final[Mapping[str, EnumTable[Any, Any]]] = {
+    table.full_name: table for table in tuple(vars().values()) if isinstance(table, EnumTable)
+}
+"""By the name of the enum on the wire."""

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument, Throttled
 from gateway.rpc.access import authenticate
 from gateway.rpc.errors import refuse
+from gateway.rpc.masks import mask_of, prune
 from gateway.service.access import Access
 
 # For load balancers and tools, which carry no credential; they tell nothing about any account.
@@ -28,7 +29,8 @@ PUBLIC: Final = (
     "/grpc.reflection.v1alpha.ServerReflection/",
 )
 
-_READS: Final = ("Get", "BatchGet", "List")  # the standard methods, https://google.aip.dev/130
+# The standard methods (https://google.aip.dev/130), and one of ours.
+_READS: Final = ("Get", "BatchGet", "List", "Explain")
 
 log = structlog.get_logger()
 
@@ -99,7 +101,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def _guarded(self, handler: Handler, method: str) -> Handler:
         async def answer(raw: bytes, context: Context) -> Any:
             async with self._let_in(context, method, self._calls), self._in_time(context, method):
-                return await handler.unary_unary(_read(handler, raw), context)
+                request = _read(handler, raw)
+                mask = mask_of(method, request)
+                response = await handler.unary_unary(request, context)
+                prune(response, mask)
+                return response
 
         async def stream(raw: bytes, context: Context) -> None:
             async with self._let_in(context, method, self._streams):

@@ -1,19 +1,41 @@
 """The gRPC server: its limits, its services, its start and its stop."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from gateway.core.rooms import AccountSid
-from gateway.rooms.v1 import room_service_pb2
-from gateway.rooms.v1.room_service_pb2_grpc import add_RoomServiceServicer_to_server
+from gateway.rooms.v1 import (
+    insights_service_pb2_grpc,
+    participant_service_pb2_grpc,
+    recording_service_pb2_grpc,
+    room_service_pb2_grpc,
+    token_service_pb2_grpc,
+    transcription_service_pb2_grpc,
+)
+from gateway.rpc.insights_service import InsightsService
 from gateway.rpc.interceptor import Interceptor, Limits
+from gateway.rpc.participant_service import ParticipantService
+from gateway.rpc.recording_service import RecordingService
 from gateway.rpc.room_service import RoomService
+from gateway.rpc.token_service import TokenService
+from gateway.rpc.transcription_service import TranscriptionService
 from gateway.service.access import Access
 from gateway.service.accounts import Account
+
+SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], ...]] = (
+    (RoomService, room_service_pb2_grpc.add_RoomServiceServicer_to_server),
+    (ParticipantService, participant_service_pb2_grpc.add_ParticipantServiceServicer_to_server),
+    (RecordingService, recording_service_pb2_grpc.add_RecordingServiceServicer_to_server),
+    (TranscriptionService, transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server),
+    (InsightsService, insights_service_pb2_grpc.add_InsightsServiceServicer_to_server),
+    (TokenService, token_service_pb2_grpc.add_TokenServiceServicer_to_server),
+)
+"""Each with what registers it."""
+SERVICE_NAMES: Final = tuple(f"gateway.rooms.v1.{service.__name__}" for service, _ in SERVICES)
 
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 
@@ -57,11 +79,11 @@ class RpcServer:
         options = (*OPTIONS, ("grpc.so_reuseport", int(is_port_shared)))
         self._server = grpc.aio.server(interceptors=[Interceptor(access, limits)], options=options)
         self._health = health.aio.HealthServicer()
-        self._services = tuple(service.full_name for service in room_service_pb2.DESCRIPTOR.services_by_name.values())
-        add_RoomServiceServicer_to_server(RoomService(accounts), self._server)  # type: ignore[no-untyped-call]  # generated
+        for service, register in SERVICES:
+            register(service(accounts), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if has_reflection:
-            _add_reflection(self._server, (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME))
+            _add_reflection(self._server, (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME))
         self.port = self._server.add_insecure_port(address)
 
     async def start(self) -> None:
@@ -71,7 +93,7 @@ class RpcServer:
     async def set_serving(self, is_serving: bool) -> None:
         """What health checks say, of the server and of each service."""
         word = health_pb2.HealthCheckResponse.SERVING if is_serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in ("", *self._services):
+        for service in ("", *SERVICE_NAMES):
             await self._health.set(service, word)
 
     async def stop(self, grace_s: float = 1.0) -> None:

@@ -3,16 +3,36 @@
 from dataclasses import dataclass
 
 from gateway.core.rooms import AccountSid
+from gateway.service.changes import Changes
 from gateway.service.feed import Feed
 from gateway.service.ingest import Ingest
+from gateway.service.insights import Insights
+from gateway.service.participants import Participants
+from gateway.service.reads import Reads
+from gateway.service.recordings import Recordings
 from gateway.service.rooms import Rooms
 from gateway.service.tail import Tail
+from gateway.service.tokens import Tokens
+from gateway.service.transcriptions import Transcriptions
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     sid: AccountSid
     rooms: Rooms
+    participants: Participants
+    recordings: Recordings
+    transcriptions: Transcriptions
+    insights: Insights
+    tokens: Tokens
     feed: Feed
     ingest: Ingest
     tail: Tail
+    reads: Reads
+    changes: Changes
+
+    async def aclose(self) -> None:
+        """Cancels the reads, and waits a little for the changes that may be at Twilio already."""
+        await self.rooms.aclose()
+        await self.reads.aclose()
+        await self.changes.aclose()

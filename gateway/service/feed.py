@@ -4,26 +4,32 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from gateway.core.cursors import Place, Sealer
-from gateway.core.errors import NotFound, PermissionDenied
+from gateway.core.cursors import NO_TAG, Place, Sealer
+from gateway.core.errors import CursorExpired, NotFound, PermissionDenied
 from gateway.core.events import (
     Bookmark,
     Delivered,
     ResyncReason,
     ResyncRequired,
+    RoomEvent,
     RoomEventType,
     StreamMessage,
     StreamMode,
     StreamStarted,
 )
+from gateway.core.paging import Page, checked_first
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.service.access import Caller, Scope
 from gateway.service.rooms import Rooms
 from gateway.service.tail import Bell, Entry, Tail, is_unbroken
-from gateway.store.eventlog import EventLog
+from gateway.store.eventlog import EventLog, Logged
 
 BOOKMARK_S = 15.0
 PAGE = 500
+# How many pages a timeline looks through for events of the types asked for before it answers with what it has.
+SCANNED_PAGES = 4
+# A timeline waits so long for this process to hear of what the log has already: as long as memory may lag (PROOF_S).
+HEARD_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,65 @@ class Feed:
                 yield ResyncRequired(cursor, start.reason)
             async for message in self._follow(bell, start.place, life, types):
                 yield message
+
+    async def timeline(
+        self, caller: Caller, ref: RoomRef, types: frozenset[RoomEventType] | None, first: int, after: str | None
+    ) -> Page[RoomEvent]:
+        """A page of what the log has of a room, the oldest first. Its cursors are those of streams: `after` takes either's.
+
+        A page may be shorter than asked, or empty, and still have a next one: each looks through so many events only. At the
+        end, `end_cursor` is where later ones are found. Raises CursorExpired when what follows `after` cannot be told any
+        more; begin without it then.
+        """
+        checked_first(first)
+        wanted = None if after is None else self._sealer.place(after)
+        sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
+        start = place = wanted or await self._beginning()
+        found, is_end = list[Logged](), False
+        count = first + 1 if types is None else PAGE
+        with self._tail.bell(sid) as bell:
+            for _ in range(SCANNED_PAGES):
+                page = await self._page_heard(bell, place, count)
+                found += [logged for logged in page if types is None or logged.event.type in types]
+                place = page[-1].place if page else place
+                is_end = len(page) < count
+                if is_end or len(found) > first:
+                    break
+        # Looked at last, so that nothing can have been trimmed between this and the reading.
+        if wanted is not None and not await self._can_follow(sid, wanted):
+            raise CursorExpired("the log cannot tell what follows this cursor any more; begin again without it")
+        items = tuple((self._sealer.cursor(logged.place), logged.event) for logged in found[:first])
+        if len(found) > first:
+            return Page(items, items[-1][0], has_next_page=True)
+        return Page(items, after if place == start else self._sealer.cursor(place), not is_end)
+
+    async def _beginning(self) -> Place:
+        head = await self._events.open()
+        return Place(head.place.epoch, head.base, NO_TAG)
+
+    async def _page_heard(self, bell: Bell, place: Place, count: int) -> list[Logged]:
+        """The room's next entries, of the place's epoch: no cursor of another could be gone on from. And only what memory
+        has heard of, for a read after this must not answer from before."""
+        assert bell.room_sid is not None
+        page = await self._events.read(place.n, count, bell.room_sid)
+        page = [logged for logged in page if logged.place.epoch == place.epoch]
+        give_up_at = time.monotonic() + HEARD_S
+        while page and page[-1].place.n > self._tail.place.n and time.monotonic() < give_up_at:
+            bell.clear()
+            await bell.wait(give_up_at - time.monotonic())
+        return [logged for logged in page if logged.place.n <= self._tail.place.n]
+
+    async def _can_follow(self, sid: RoomSid, wanted: Place) -> bool:
+        """Whether the room's stream has all that the room was told of after the place."""
+        if not self._tail.holds(wanted):
+            found = await self._events.check(wanted)
+            if found is ResyncReason.TRIMMED:
+                # The account's log may be shorter than the room's: an entry that is still there proves the place as well.
+                at_place = await self._events.read(wanted.n - 1, 1, sid)
+                return bool(at_place) and at_place[0].place == wanted
+            if isinstance(found, ResyncReason):
+                return False
+        return await self._events.reaches_back(sid, wanted.n)
 
     async def _target(self, caller: Caller, ref: RoomRef | None) -> RoomSid | None:
         """The SID that the stream belongs to, even when the room's name is taken again later."""

@@ -4,14 +4,16 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from gateway.core.caching import SETTLING_S, Fence, fence_of
-from gateway.core.events import RoomEvent, RoomEventType, end_of
+from gateway.core.caching import SETTLING_S, Fence, fences_of
+from gateway.core.events import Changed, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import RoomSid, RoomStatus
 from gateway.store.cache import CachedRoom, is_over
 
 ROOMS_LIMIT = 10_000
 """As many as an account may have in progress. https://www.twilio.com/docs/video/programmable-video-limits"""
 MARKS_LIMIT = 50_000
+ACCOUNT = ""
+"""The account itself, where a room's SID stands otherwise."""
 # Older than this without an answer from the log, memory may have missed an end.
 PROOF_S = 0.25
 
@@ -45,6 +47,9 @@ class Marks:
     def of(self, key: str) -> Mark:
         return self._marks.get(key, self._floor)
 
+    def has(self, key: str) -> bool:
+        return key in self._marks
+
 
 class Memory:
     """Rooms by SID. A value is refused when an event newer than its fetch has been heard, in whichever order they come."""
@@ -52,9 +57,10 @@ class Memory:
     def __init__(self) -> None:
         self._rooms: OrderedDict[RoomSid, CachedRoom] = OrderedDict()
         self._sids: dict[str, RoomSid] = {}
-        self._touched = Marks()
+        self._touched = {fence: Marks() for fence in Fence}
         self._names = Marks()
         self._proved_at = float("-inf")
+        self._heard_n = 0
         self.list_version = 0
         """The newest event after which a list may show a room that it did not show before."""
 
@@ -78,7 +84,7 @@ class Memory:
     def put(self, value: CachedRoom) -> None:
         room = value.room
         known = self._rooms.get(room.sid)
-        if value.seen_n < self._touched.of(room.sid).n or (known is not None and _age(known) > _age(value)):
+        if value.seen_n < self.touched(room.sid) or (known is not None and _age(known) > _age(value)):
             return
         self._rooms[room.sid] = value
         self._rooms.move_to_end(room.sid)
@@ -89,23 +95,38 @@ class Memory:
         if len(self._rooms) > ROOMS_LIMIT:
             self._drop(next(iter(self._rooms)))
 
-    def touched(self, sid: RoomSid) -> int:
-        """The newest event known that changes the room; part of a shared read's key."""
-        return self._touched.of(sid).n
+    def touched(self, about: str, fence: Fence = Fence.ROOM) -> int:
+        """The newest event known that changes the room, or what hangs below it; part of a shared read's key. `about` is
+        the room's SID, a recording's, or ACCOUNT."""
+        return self._touched[fence].of(about).n
+
+    def has_heard_of(self, about: str) -> bool:
+        """Whether some event of the room is known: it reports to us, or we made it."""
+        return any(marks.has(about) for marks in self._touched.values())
 
     def name_touched(self, name: str) -> int:
         return self._names.of(name).n
 
-    def is_settled(self, sid: RoomSid) -> bool:
-        """Whether the room's last change is long enough ago for Twilio's REST to show it."""
-        return time.monotonic() - self._touched.of(sid).heard_at > SETTLING_S
+    def is_settled(self, about: str, fence: Fence = Fence.ROOM) -> bool:
+        """Whether the last change is long enough ago for Twilio's REST to show it."""
+        return time.monotonic() - self._touched[fence].of(about).heard_at > SETTLING_S
 
     def apply(self, event: RoomEvent, n: int) -> None:
         """Takes the log's entry n in. Harmless when it comes twice, or after a newer one."""
-        if fence_of(event.type) is not Fence.ROOM or (event.late and end_of(event) is None):
+        self._heard_n = max(self._heard_n, n)
+        if event.late and end_of(event) is None:
             return
-        mark = Mark(n, time.monotonic())
-        self._touched.touch(event.room_sid, mark)
+        mark, fences = Mark(n, time.monotonic()), fences_of(event)
+        for fence in fences:
+            self._touched[fence].touch(event.room_sid, mark)
+        if event.recording_sid is not None:
+            self._touched[Fence.MEDIA].touch(event.recording_sid, mark)
+        if event.changed is Changed.RECORDING:
+            # Only what we did ourselves: were the account's lists made old by every callback of a recording, a busy account
+            # would read them from Twilio each time.
+            self._touched[Fence.MEDIA].touch(ACCOUNT, mark)
+        if Fence.ROOM not in fences:
+            return
         if event.room_name is not None:
             self._names.touch(event.room_name, mark)
         if event.type is not RoomEventType.ROOM_ENDED:
@@ -114,14 +135,20 @@ class Memory:
         if known is not None and known.seen_n < n:
             self._drop(event.room_sid)
 
+    def apply_unlogged(self, event: RoomEvent) -> None:
+        """Takes in what the log could not be told. What it changes is believed again when it was fetched after the next
+        event that the log does get."""
+        self.apply(event, self._heard_n + 1)
+
     def begin_anew(self, n: int) -> None:
         """Forgets the rooms, as the log they were fenced by is gone. The new one begins at n: what was fetched before is
         refused, for it may miss an event that nobody knows any more."""
         self._rooms.clear()
         self._sids.clear()
-        self._touched = Marks(Mark(n, time.monotonic()))
+        self._touched = {fence: Marks(Mark(n, time.monotonic())) for fence in Fence}
         self._names = Marks(Mark(n, time.monotonic()))
         self._proved_at = float("-inf")
+        self._heard_n = n
         self.list_version = n
 
     def _drop(self, sid: RoomSid) -> None:

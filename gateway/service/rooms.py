@@ -4,9 +4,7 @@ A read goes through memory, Redis, and Twilio under its quota, in that order; wh
 tombstone, so that a room whose end was told is never shown in progress again.
 """
 
-import asyncio
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,22 +20,21 @@ from gateway.core.errors import (
     PermissionDenied,
     UpstreamUnavailable,
 )
-from gateway.core.events import EventSource, RoomEvent, RoomEventType
+from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
 from gateway.core.paging import Page
 from gateway.core.rooms import Ended, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.access import Caller, Scope
+from gateway.service.changes import Changes
 from gateway.service.memory import Memory
+from gateway.service.reads import each
 from gateway.service.roomlists import RoomLists
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
 from gateway.service.upstream import NO_ANSWER, Upstream
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
-from gateway.store.eventlog import EventLog
+from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, find_room
 
 log = structlog.get_logger()
-
-# How long a stop waits for mutations: less than a stop may take in all (10 s), more than Twilio takes.
-WRITES_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class Rooms:
         self,
         upstream: Upstream,
         cache: RoomCache,
-        events: EventLog,
+        changes: Changes,
         memory: Memory,
         tail: Tail,
         lists: RoomLists,
@@ -60,14 +57,13 @@ class Rooms:
     ) -> None:
         self._upstream = upstream
         self._cache = cache
-        self._events = events
+        self._changes = changes
         self._memory = memory
         self._tail = tail
         self._lists = lists
         self._sealer = sealer
         self._status_callback = status_callback
         self._reads = SingleFlight[_Found | None]()
-        self._writes = SingleFlight[Seen[Room]]()
 
     async def room(self, caller: Caller, ref: RoomRef) -> Seen[Room] | None:
         """The room, or None when there is none (for a name: none in progress), or none that the caller may see."""
@@ -80,9 +76,7 @@ class Rooms:
     async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[Seen[Room] | None]:
         """The rooms in the order asked; None for the missing ones. Fails as a whole when one read fails."""
         caller.require(Scope.ROOMS_READ)
-        async with asyncio.TaskGroup() as group:
-            reads = [group.create_task(self._guarded(caller, ref)) for ref in refs]
-        outcomes = [read.result() for read in reads]
+        outcomes = await each(self.room(caller, ref) for ref in refs)
         for outcome in outcomes:
             if isinstance(outcome, GatewayError):
                 raise outcome
@@ -92,11 +86,9 @@ class Rooms:
         """A page of rooms, newest first as Twilio gives them. Rooms that ended since are left out of a list of those in
         progress, so a page may be shorter than asked. Raises InvalidArgument for a foreign page cursor."""
         caller.require(Scope.ROOMS_READ)
-        page = await self._lists.page(wanted, first, after)
+        page, is_stale = await self._lists.page(wanted, first, after)
         shown = [
-            (cursor, self._seen(value, is_stale=page.is_stale))
-            for cursor, value in page.items
-            if caller.may_see(value.room)
+            (cursor, self._seen(value, is_stale=is_stale)) for cursor, value in page.items if caller.may_see(value.room)
         ]
         return Page(tuple(shown), page.end_cursor, page.has_next_page)
 
@@ -108,31 +100,34 @@ class Rooms:
         caller.require(Scope.ROOMS_WRITE)
         if not caller.may_name(None, new.unique_name):
             raise PermissionDenied("this API key is for some rooms only; create one of those by its name")
-        return await self._writes.finish(lambda: self._create(new))
+        return await self._changes.finish(lambda: self._create(new))
 
     async def complete(self, caller: Caller, ref: RoomRef) -> Seen[Room]:
         """Ends a room for everybody in it. Raises NotFound, and FailedPrecondition when it is not in progress."""
-        caller.require(Scope.ROOMS_WRITE)
-        sid = ref.sid
-        if sid is None or not caller.may_name(sid, None):
-            found = await self._find(ref)
-            if found is None or not caller.may_see(found.value.room):
-                raise NotFound("no such room is in progress; check the SID or the name")
-            sid = found.value.room.sid
-        target = sid
-        return await self._writes.finish(lambda: self._complete(target))
+        sid = await self.locate(caller, ref, Scope.ROOMS_WRITE)
+        return await self._changes.finish(lambda: self._complete(sid))
+
+    async def locate(self, caller: Caller, ref: RoomRef, scope: Scope) -> RoomSid:
+        """The SID of a room that the caller may touch; not read when the caller gave it. Raises NotFound, PermissionDenied
+        without the scope."""
+        caller.require(scope)
+        if ref.sid is not None and caller.may_name(ref.sid, None):
+            return ref.sid
+        found = await self._find(ref)
+        if found is None or not caller.may_see(found.value.room):
+            raise NotFound("no such room is in progress; check the SID or the name")
+        return found.value.room.sid
+
+    async def is_for(self, caller: Caller, sid: RoomSid) -> bool:
+        """Whether the caller's grants reach the room, by its SID or by its name."""
+        if caller.may_name(sid, None):
+            return True
+        found = await self._by_sid(sid)
+        return found is not None and caller.may_see(found.value.room)
 
     async def aclose(self) -> None:
-        """Cancels the reads. A mutation may be at Twilio already: it is given time to be finished and recorded."""
         await self._reads.aclose()
         await self._lists.aclose()
-        await self._writes.aclose(grace_s=WRITES_S)
-
-    async def _guarded(self, caller: Caller, ref: RoomRef) -> Seen[Room] | GatewayError | None:
-        try:
-            return await self.room(caller, ref)
-        except GatewayError as exc:
-            return exc
 
     def _seen(self, value: CachedRoom, *, is_stale: bool) -> Seen[Room]:
         ours = self._status_callback.partition("#")[0]
@@ -194,9 +189,7 @@ class Rooms:
         as_of = self._tail.as_of()
         fetched_at = time.time()
         try:
-            room = await self._upstream.read(
-                lambda twilio, limit_s: twilio.fetch_room(sid, deadline_s=limit_s), is_urgent=is_urgent
-            )
+            room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
         except NotFound:
             if was_told:
                 # Twilio itself told us of the room a moment ago. https://github.com/twilio/twilio-node/issues/593
@@ -239,7 +232,7 @@ class Rooms:
         seen_n = self._tail.place.n
         as_of = self._tail.as_of()
         fetched_at = time.time()
-        room = await self._upstream.read(lambda twilio, limit_s: twilio.find_room(name, deadline_s=limit_s))
+        room = await self._upstream.send(find_room(name))
         if room is None:
             await self._cache.put_name(name, None)
             return None
@@ -253,9 +246,7 @@ class Rooms:
 
     async def _create(self, new: NewRoom) -> Seen[Room]:
         try:
-            room = await self._upstream.write(
-                lambda twilio, limit_s: twilio.create_room(new, self._status_callback, deadline_s=limit_s)
-            )
+            room = await self._upstream.send(create_room(new, self._status_callback))
         except AlreadyExists as exc:
             raise await self._name_taken(new, exc) from exc
         return await self._record(room)
@@ -273,7 +264,7 @@ class Rooms:
         )
 
     async def _complete(self, sid: RoomSid) -> Seen[Room]:
-        room = await self._upstream.write(lambda twilio, limit_s: twilio.complete_room(sid, deadline_s=limit_s))
+        room = await self._upstream.send(complete_room(sid))
         return await self._record(room)
 
     async def _record(self, room: Room) -> Seen[Room]:
@@ -287,19 +278,14 @@ class Rooms:
             room_name=room.unique_name,
             room_status=room.status,
             room_type=room.type,
+            changed=Changed.ROOM,
             room=room,
         )
         value = CachedRoom(room, time.time(), 0, self._tail.as_of(), settled=True)
-        try:
-            appended = await self._events.append(event, uuid.uuid4().hex, room=value)
-        except UpstreamUnavailable as exc:
-            # Twilio has done it; an error now would tell the caller otherwise.
-            log.error("mutation.unrecorded", room_sid=room.sid, reason=exc.message)
-            self._memory.put(replace(value, seen_n=self._memory.touched(room.sid)))
-            return self._seen(value, is_stale=False)
-        value = replace(value, seen_n=appended.place.n)
-        self._memory.apply(event, appended.place.n)
-        self._memory.put(value)
+        appended = await self._changes.record(event, value)
+        self._memory.put(
+            replace(value, seen_n=self._memory.touched(room.sid) if appended is None else appended.place.n)
+        )
         return self._seen(value, is_stale=False)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -14,14 +13,16 @@ from gateway.core.rooms import AccountSid
 from gateway.store.keys import RateKind
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
+from gateway.twilio.wire.exchange import Request
 
 T = TypeVar("T")
-Call = Callable[[TwilioVideo, float], Awaitable[T]]
 
 # What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
 NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
 PAUSE_MS = 1_000
+# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
+NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # A caller's own deadline ends a call earlier: it is cancelled then.
 READ_S = 5.0
 WRITE_S = 10.0
@@ -37,7 +38,7 @@ class Budget:
 
 
 class Upstream:
-    """Calls are given the client and how long they may take: `upstream.read(lambda twilio, limit_s: …)`."""
+    """A read spends from one budget, a write from another."""
 
     def __init__(self, twilio: TwilioVideo, limiter: Limiter, budget: Budget) -> None:
         self._twilio = twilio
@@ -48,20 +49,17 @@ class Upstream:
         self._full_until: dict[RateKind, float] = {}
         self._gates = {kind: _Gate(rate) for kind, rate in self._rates.items()}
 
-    async def read(self, call: Call[T], *, is_urgent: bool = True) -> T:
+    async def send(self, request: Request[T], *, is_urgent: bool = True) -> T:
         """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late. What is not urgent (a refresh
         behind a stale answer) takes a turn only when one is free at once."""
-        return await self._call("read", call, READ_S, self._patience_us if is_urgent else 0)
-
-    async def write(self, call: Call[T]) -> T:
-        return await self._call("write", call, WRITE_S, self._patience_us)
-
-    async def _call(self, kind: RateKind, call: Call[T], limit_s: float, patience_us: int) -> T:
+        kind: RateKind = "write" if request.is_write else "read"
+        limit_s = WRITE_S if request.is_write else READ_S
+        patience_us = self._patience_us if is_urgent else 0
         give_up_at = time.monotonic() + patience_us / 1_000_000
         while True:
             await self._turn(kind, patience_us)
             try:
-                return await call(self._twilio, limit_s)
+                return await self._twilio.send(request, deadline_s=limit_s)
             except QuotaExceeded as refused:
                 if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:
                     # Not the rate: the account has as many rooms as it may, which waiting does not mend.

@@ -19,7 +19,7 @@ from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
 
 _END: Final = ("status", "end_time", "duration")
-_PUT: Final = Script("head.lua", "put.lua")
+PUT: Final = Script("head.lua", "put.lua")
 _PUT_MISSING: Final = Script("put_missing.lua")
 _PUT_NAME: Final = Script("put_name.lua")
 
@@ -114,8 +114,9 @@ class RoomCache:
     async def put(self, sid: RoomSid, cached: CachedRoom) -> Put:
         """Keeps the room unless an event, an end or a later fetch is known that it may not show."""
         keys = [self._keys.room(sid), self._keys.versions(sid), self._keys.end(sid)]
-        args: list[bytes | int] = [encode_room(cached), cached.seen_n, int(is_over(cached.room)), lifetime_ms(cached)]
-        is_kept, version, *end = await self._connections.run(_PUT, keys, args)
+        over, lifetime = int(is_over(cached.room)), lifetime_ms(cached)
+        args: list[bytes | int | str] = [encode_room(cached), cached.seen_n, over, lifetime, Fence.ROOM]
+        is_kept, version, *end = await self._connections.run(PUT, keys, args)
         return Put(bool(is_kept), parse_end(end), _parse_number(version))
 
     async def put_missing(self, sid: RoomSid) -> bool:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from redis.exceptions import ResponseError
 
-from gateway.core.caching import NAME_S, fence_of
+from gateway.core.caching import NAME_S, fences_of
 from gateway.core.cursors import EPOCH_BYTES, NO_TAG, Place, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, RoomSid
@@ -59,7 +60,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One entry. What it makes old (`fence_of(event.type)`, now at `place.n`) and ends (`end_of(event)`) follows from it."""
+    """One entry. What it makes old (`fences_of(event)`, now at `place.n`) and ends (`end_of(event)`) follows from it."""
 
     place: Place
     event: RoomEvent
@@ -151,6 +152,19 @@ class EventLog:
         found: Any = await self._connections.ask(self._connections.commands.xrevrange(key, count=count))
         return list(_parse_entries(reversed(found)))
 
+    async def reaches_back(self, room_sid: RoomSid, after_n: int) -> bool:
+        """Whether the room's stream still has all that was logged of the room after `after_n`. It is shorter than the
+        account's log, and older where little happens."""
+        pipeline = self._connections.commands.pipeline(transaction=False)
+        pipeline.xrange(self._keys.room_log(room_sid), count=1)
+        pipeline.xinfo_stream(self._keys.room_log(room_sid))
+        oldest, info = await self._connections.ask(pipeline.execute(raise_on_error=False))
+        if isinstance(info, ResponseError):
+            # There is no such stream: nothing was logged, or not for a day.
+            return True
+        is_before = bool(oldest) and _number(oldest[0][0]) <= after_n
+        return is_before or bool(info["entries-added"] == info["length"])
+
     async def tail(self, after_n: int, block_ms: int) -> list[Logged]:
         """Up to TAIL_COUNT entries after `after_n` as soon as there are any; empty after `block_ms` without one, which proves
         that there were none. An entry of another epoch, or one that is not the next number, says that the log was meddled
@@ -184,7 +198,7 @@ class EventLog:
             "sid": event.room_sid,
             "dedupe": digest,
             "tag": tag_of(entry).hex(),
-            "fence": fence_of(event.type),
+            "fences": fences_of(event),
             # Twilio's list lags its own answers: for this long, the name is known from the event instead.
             "is_name_taken": is_mutation or (event.type is RoomEventType.ROOM_CREATED and not event.late),
             "name_ms": round(NAME_S * 1000),

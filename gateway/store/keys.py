@@ -27,14 +27,17 @@ class Keys:
     def room_log(self, sid: RoomSid) -> str:
         return f"rg:{{{self.account_sid}}}:room:{sid}:log"
 
-    def versions(self, sid: RoomSid) -> str:
+    def versions(self, sid: str) -> str:
         return f"rg:{{{self.account_sid}}}:room:{sid}:v"
 
-    def end(self, sid: RoomSid) -> str:
+    def end(self, sid: str) -> str:
         return f"rg:{{{self.account_sid}}}:room:{sid}:end"
 
     def seen(self, dedupe_hash: str) -> str:
         return f"rg:{{{self.account_sid}}}:seen:{dedupe_hash}"
+
+    def answer(self, about: str, digest: str) -> str:
+        return f"rg:{{{self.account_sid}}}:cache:answer:{about}:{digest}"
 
     def room(self, sid: RoomSid) -> str:
         return f"rg:{{{self.account_sid}}}:cache:room:{sid}"

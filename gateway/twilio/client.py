@@ -3,15 +3,16 @@
 import asyncio
 import zlib
 from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
 
 from gateway.core.errors import DeadlineExceeded, GatewayError, OutcomeUnknown, UpstreamUnavailable
-from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomSid, RoomStatus
-from gateway.twilio import wire
+from gateway.twilio.wire.exchange import Answer, Product, Request
+
+T = TypeVar("T")
 
 USER_AGENT: Final = "rooms-gateway/0.1.0"
 CONNECT_TIMEOUT_S: Final = 1.0
@@ -49,46 +50,38 @@ def open_session(
 
 
 class TwilioVideo:
-    """Rooms of one account at Twilio's REST API. Each call is one request and follows no redirect. Nothing is repeated, but for a
-    read on a kept connection that turns out to be closed: aiohttp then opens another one.
+    """One account at Twilio's REST API. Each call is one request and follows no redirect. Nothing is repeated, but for a
+    read or a delete on a kept connection that turns out to be closed: aiohttp then opens another one. So NotFound may also
+    be the answer to a delete that was done.
 
-    Calls raise what `wire` reads from the answer; DeadlineExceeded when a read has none within `deadline_s`, or a write was
+    Calls raise what the request reads in the answer; DeadlineExceeded when a read has none within `deadline_s`, or a write was
     not sent by then; UpstreamUnavailable when Twilio cannot be reached or its answer is of no use; OutcomeUnknown when a
     write may have been sent and its answer was lost. A cancelled call closes its connection.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, base_url: str, account_sid: str, username: str, password: str
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        insights_base_url: str,
+        account_sid: str,
+        username: str,
+        password: str,
     ) -> None:
         """`username` and `password` are an API key's SID and secret, or the account's SID and auth token."""
         self.account_sid = account_sid
         self._session = session
-        self._base_url = base_url.rstrip("/")
+        self._base_urls: dict[Product, str] = {
+            "video": base_url.rstrip("/"),
+            "insights": insights_base_url.rstrip("/"),
+        }
         self._headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
 
-    async def fetch_room(self, sid: RoomSid, *, deadline_s: float) -> Room:
-        return wire.read_room(await self._send(wire.fetch_room(sid), deadline_s))
+    async def send(self, request: Request[T], *, deadline_s: float) -> T:
+        """What the request reads in Twilio's answer."""
+        return request.read(await self._send(request, deadline_s))
 
-    async def find_room(self, name: str, *, deadline_s: float) -> Room | None:
-        """The room in progress under this very name."""
-        page = wire.read_rooms(await self._send(wire.find_room_by_name(name), deadline_s))
-        found = (room for room in page.rooms if room.unique_name == name and room.status is RoomStatus.IN_PROGRESS)
-        return next(found, None)
-
-    async def list_rooms(
-        self, rooms: RoomFilter, page_size: int, page_query: str | None = None, *, deadline_s: float
-    ) -> wire.RoomsPage:
-        return wire.read_rooms(await self._send(wire.list_rooms(rooms, page_size, page_query), deadline_s))
-
-    async def create_room(self, new: NewRoom, status_callback: str, *, deadline_s: float) -> Room:
-        """Raises OutcomeUnknown for a 5xx and an unreadable success as well: the room may be there."""
-        return wire.read_created(await self._send(wire.create_room(new, status_callback), deadline_s))
-
-    async def complete_room(self, sid: RoomSid, *, deadline_s: float) -> Room:
-        """May be repeated whatever it raised; FailedPrecondition then says that the room had ended."""
-        return wire.read_room(await self._send(wire.complete_room(sid), deadline_s))
-
-    async def _send(self, request: wire.Request, deadline_s: float) -> wire.Answer:
+    async def _send(self, request: Request[Any], deadline_s: float) -> Answer:
         if deadline_s <= 0:
             raise DeadlineExceeded("the deadline passed before Twilio was asked; allow more time")
         sent = _Sent()
@@ -100,15 +93,18 @@ class TwilioVideo:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _lost(request, sent, error) from error
 
-    async def _exchange(self, request: wire.Request, sent: _Sent) -> wire.Answer:
-        is_write = request.method == "POST"
+    async def _exchange(self, request: Request[Any], sent: _Sent) -> Answer:
+        has_form = request.method == "POST"
         # Encoded already: yarl would decode what need not be encoded, and a page's token must go back byte for byte.
-        url = URL(f"{self._base_url}{request.path}{'?' if request.query else ''}{request.query}", encoded=True)
+        url = URL(
+            f"{self._base_urls[request.product]}{request.path}{'?' if request.query else ''}{request.query}",
+            encoded=True,
+        )
         async with self._session.request(
             request.method,
             url,
-            data=urlencode(request.form).encode() if is_write else None,
-            headers=self._headers | ({"Content-Type": "application/x-www-form-urlencoded"} if is_write else {}),
+            data=urlencode(request.form).encode() if has_form else None,
+            headers=self._headers | ({"Content-Type": "application/x-www-form-urlencoded"} if has_form else {}),
             allow_redirects=False,
             trace_request_ctx=sent,
         ) as reply:
@@ -119,13 +115,13 @@ class TwilioVideo:
                     raise
                 # The status of a failure says enough: what cannot be read beside it must not hide it.
                 body = b""
-            return wire.Answer(reply.status, reply.headers, body)
+            return Answer(reply.status, reply.headers, body)
 
 
-def _lost(request: wire.Request, sent: _Sent, error: Exception) -> GatewayError:
-    if request.method == "POST" and sent.is_sent:
+def _lost(request: Request[Any], sent: _Sent, error: Exception) -> GatewayError:
+    if request.is_write and sent.is_sent:
         return OutcomeUnknown(
-            "the request was sent to Twilio and its answer lost; look at the room before trying again"
+            "the request was sent to Twilio and its answer lost; look whether it was done before trying again"
         )
     if isinstance(error, TimeoutError):
         return DeadlineExceeded("Twilio did not answer within the deadline; try again or allow more time")

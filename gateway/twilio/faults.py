@@ -38,12 +38,13 @@ class Meaning(NamedTuple):
     message: str
 
 
-_NOT_FOUND = Meaning(NotFound, "there is no such room at Twilio; check the SID, or whether the name's room has ended")
+_NOT_FOUND = Meaning(NotFound, "Twilio knows nothing under this SID or name; check it, or whether it has ended")
 _BUSY = Meaning(QuotaExceeded, "Twilio's limit of requests is reached; try again a little later")
 _REFUSED = Meaning(UpstreamRejected, "Twilio refused the request; look its code up in Twilio's error dictionary")
 _NO_ENTRY = Meaning(UpstreamRejected, "Twilio refused the gateway's credentials; the operator must check them")
 _DOWN = Meaning(UpstreamUnavailable, "Twilio failed to answer the request; try again a little later")
 _MOVED = Meaning(UpstreamUnavailable, "Twilio's address answers with a redirect; the operator must check the base URL")
+_BAD_IDENTITY = Meaning(InvalidArgument, "Twilio refuses the identity; give another, of up to 128 characters")
 
 BY_CODE: Final[Mapping[int, Meaning]] = {
     20003: _NO_ENTRY,
@@ -72,14 +73,24 @@ BY_CODE: Final[Mapping[int, Meaning]] = {
     53117: Meaning(InvalidArgument, "rooms of this type have no subscribe rules; use a group room"),
     53118: Meaning(FailedPrecondition, "the room is completed; create a new one"),
     53119: Meaning(QuotaExceeded, "the account has as many rooms in progress as it may; complete some and try again"),
-    53120: Meaning(InvalidArgument, "Twilio refuses recordingRules; check each rule's filters"),
+    53120: Meaning(InvalidArgument, "Twilio refuses the recording rules; check each rule's filters"),
     53122: Meaning(InvalidArgument, "rooms of this type cannot record; use a group room"),
     53123: Meaning(InvalidArgument, "maxParticipantDuration is out of range; give 600 to 86400 seconds"),
     53124: Meaning(InvalidArgument, "only group rooms can be audioOnly; leave audioOnly out or choose group"),
     53125: Meaning(InvalidArgument, "the room is audio-only; leave video out"),
     53126: Meaning(InvalidArgument, "this room type is closed to new accounts; choose group"),
     53127: Meaning(InvalidArgument, "audioOnly is closed to new accounts; leave it out"),
+    53200: _BAD_IDENTITY,
+    53201: _BAD_IDENTITY,
+    53202: _BAD_IDENTITY,
+    53204: Meaning(NotFound, "there is no such participant; check the SID, or whether it is of another room"),
     53206: Meaning(QuotaExceeded, "the account has as many participants as it may; try again when some have left"),
+    # No other status than disconnected is ever sent, so it is the participant that does not fit it.
+    53209: Meaning(FailedPrecondition, "the participant is not connected any more; nothing is left to do"),
+    53215: Meaning(InvalidArgument, "Twilio refuses the subscribe rules; check each rule's filters"),
+    53676: Meaning(
+        QuotaExceeded, "the account has as many transcriptions as it may; stop some and try again a little later"
+    ),
     70002: Meaning(CursorExpired, "Twilio knows this page no more; begin the list again without `after`"),
 }
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,11 +11,11 @@ from gateway.core.caching import (
     Fence,
     Freshness,
     Lifetime,
-    fence_of,
+    fences_of,
     freshness,
     lifetime_of,
 )
-from gateway.core.events import RoomEventType
+from gateway.core.events import Changed, RoomEvent, RoomEventType
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
 
 ROOM = Room(
@@ -29,11 +30,32 @@ ROOM = Room(
 )
 
 
-@pytest.mark.parametrize("event_type", RoomEventType)
-def test_every_event_changes_what_its_first_word_says(event_type: RoomEventType) -> None:
+def event(event_type: RoomEventType, changed: Changed | None = None) -> RoomEvent:
+    return RoomEvent(
+        type=event_type,
+        account_sid=ROOM.account_sid,
+        room_sid=ROOM.sid,
+        at=datetime(2026, 1, 2, tzinfo=UTC),
+        changed=changed,
+    )
+
+
+@pytest.mark.parametrize("event_type", set(RoomEventType) - {RoomEventType.ROOM_ENDED})
+def test_every_event_makes_old_what_its_first_word_says(event_type: RoomEventType) -> None:
     fences = {"room": Fence.ROOM, "participant": Fence.PEOPLE, "track": Fence.PEOPLE, "recording": Fence.MEDIA}
 
-    assert fence_of(event_type) is fences[event_type.split("-")[0]]
+    assert fences_of(event(event_type)) == (fences[event_type.split("-")[0]],)
+
+
+def test_a_rooms_end_makes_everything_of_it_old() -> None:
+    assert set(fences_of(event(RoomEventType.ROOM_ENDED))) == set(Fence)
+
+
+@pytest.mark.parametrize("changed", Changed)
+def test_a_mutation_of_ours_makes_old_what_it_changed(changed: Changed) -> None:
+    fences = fences_of(event(RoomEventType.ROOM_CHANGED, changed))
+    assert (Fence.ROOM in fences) == (changed is Changed.ROOM)
+    assert fences
 
 
 @pytest.mark.parametrize(

@@ -5,29 +5,23 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.core.caching import FollowedBy, Provenance, Seen
+from gateway.core.caching import Seen
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMessage, StreamMode, StreamStarted
 from gateway.core.paging import Page
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.gql.face import GraphQLFace
 from gateway.service.access import Access, ApiKey, Caller, Scope
+from tests.gql.service import ACCOUNT, AT, Insights, Participants, Recordings, Tokens, Transcriptions, seen, sid
 
-ACCOUNT = AccountSid("AC" + "a" * 32)
 KEY = "rgk_test"
-AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LIMIT_S = 5
-
-
-def sid(number: int) -> RoomSid:
-    return RoomSid(f"RM{number:032x}")
 
 
 def room(number: int = 1, name: str | None = "standup", **changes: Any) -> Room:
@@ -62,6 +56,7 @@ class Rooms:
     failure: Exception | None = None
     hold: bool = False
     created: list[NewRoom] = field(default_factory=list)
+    batches: list[list[RoomSid | None]] = field(default_factory=list)
 
     async def _ready(self) -> None:
         if self.hold:
@@ -71,30 +66,27 @@ class Rooms:
 
     async def room(self, caller: Caller, ref: RoomRef) -> Seen[Room] | None:
         await self._ready()
-        return next((_seen(room) for room in self.known if room.sid == ref.sid or room.unique_name == ref.name), None)
+        return next((seen(room) for room in self.known if room.sid == ref.sid or room.unique_name == ref.name), None)
 
     async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[Seen[Room] | None]:
+        self.batches.append([ref.sid for ref in refs])
         return [await self.room(caller, ref) for ref in refs]
 
     async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Page[Seen[Room]]:
         await self._ready()
         found = [room for room in self.known if room.status is wanted.status][:first]
-        return Page(tuple((f"p{n}", _seen(room)) for n, room in enumerate(found)), None, has_next_page=False)
+        return Page(tuple((f"p{n}", seen(room)) for n, room in enumerate(found)), None, has_next_page=False)
 
     async def create(self, caller: Caller, new: NewRoom) -> Seen[Room]:
         await self._ready()
         self.created.append(new)
-        return _seen(room(9, new.unique_name))
+        return seen(room(9, new.unique_name))
 
     async def complete(self, caller: Caller, ref: RoomRef) -> Seen[Room]:
         found = await self.room(caller, ref)
         if found is None:
             raise NotFound("no such room is in progress; check the SID or the name")
         return found
-
-
-def _seen(room: Room) -> Seen[Room]:
-    return Seen(room, Provenance(AT, is_stale=False, source=FollowedBy.CALLBACKS), "c0")
 
 
 @dataclass
@@ -109,6 +101,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self.log: list[RoomEvent] = []
         self.open = 0
         self.changed = asyncio.Condition()
         self.refusal: GatewayError | None = None
@@ -137,6 +130,15 @@ class Feed:
             self._queues.remove(queue)
             await self._count(-1)
 
+    async def timeline(
+        self, caller: Caller, room: RoomRef, types: frozenset[RoomEventType] | None, first: int, after: str | None
+    ) -> Page[RoomEvent]:
+        self.asked.append(Asked(room, types, after))
+        if self.refusal is not None:
+            raise self.refusal
+        items = [(f"c{n}", event) for n, event in enumerate(self.log, 1) if types is None or event.type in types]
+        return Page(tuple(items[:first]), items[-1][0] if items else None, has_next_page=len(items) > first)
+
     async def _count(self, change: int) -> None:
         async with self.changed:
             self.open += change
@@ -152,6 +154,11 @@ class Account:
     sid: AccountSid
     rooms: Rooms = field(default_factory=Rooms)
     feed: Feed = field(default_factory=Feed)
+    participants: Participants = field(default_factory=Participants)
+    recordings: Recordings = field(default_factory=Recordings)
+    transcriptions: Transcriptions = field(default_factory=Transcriptions)
+    insights: Insights = field(default_factory=Insights)
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 @dataclass
@@ -169,6 +176,12 @@ class Served:
         body = {"query": query, "variables": variables}
         async with self.http.post(self.url, json=body, headers=headers) as reply:
             return reply.status, await reply.json(content_type=None)
+
+    async def data(self, query: str, **variables: Any) -> Any:
+        """Of an answer without errors."""
+        _, body = await self.post(query, **variables)
+        assert "errors" not in body, body
+        return body["data"]
 
     async def error(self, query: str, **variables: Any) -> dict[str, Any]:
         """The one error of an answer."""

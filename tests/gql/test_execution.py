@@ -8,9 +8,9 @@ import pytest
 from graphql import OperationType
 
 from gateway.core.errors import Code
+from gateway.gql.context import Context
 from gateway.gql.errors import Refused
 from gateway.gql.execution import Engine, Request
-from gateway.gql.inputs import Context
 from gateway.gql.schema import EXECUTABLE
 from gateway.service.access import Caller, Scope
 from tests.gql.conftest import ACCOUNT, Account, delivered

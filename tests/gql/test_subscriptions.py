@@ -1,74 +1,7 @@
-"""Messages of the feed as GraphQL types."""
+"""Subscriptions ask the feed for what they were asked."""
 
-import pytest
-
-from gateway.core import events
-from gateway.core.events import Bookmark, Gap, ResyncReason, ResyncRequired, RoomEventType
-from gateway.gql import subscriptions
-from gateway.gql.schema import EXECUTABLE
-from gateway.gql.subscriptions import EVENT_TYPES, EventParticipant, EventTrack, RecordingCompleted, message_of
-from tests.gql.conftest import Served, delivered, event, room
-
-
-@pytest.mark.parametrize("type_", RoomEventType)
-def test_every_event_has_a_type_of_its_name(type_: RoomEventType) -> None:
-    message = message_of(delivered(1, event(type_)))
-    assert type(message) is EVENT_TYPES[type_]
-    assert type(message).__name__ == type_.value.title().replace("-", "")
-    assert (message.cursor, message.prev) == ("c1", "c0")
-    [interface] = [EXECUTABLE.type_map["RoomEvent"]]
-    assert EXECUTABLE.is_sub_type(interface, EXECUTABLE.type_map[type(message).__name__])  # type: ignore[arg-type]
-
-
-def test_the_other_messages_stand_outside_the_chain_unless_something_is_lost() -> None:
-    assert message_of(Bookmark("c1")) == subscriptions.Bookmark(cursor="c1", prev=None)
-    assert message_of(Gap("c3", "c1")) == subscriptions.Gap(cursor="c3", prev="c1")
-    lost = message_of(ResyncRequired("c9", ResyncReason.EPOCH))
-    assert lost == subscriptions.ResyncRequired(cursor="c9", prev=None, reason=ResyncReason.EPOCH)
-
-
-def test_a_recording_tells_whose_and_of_what() -> None:
-    recorded = message_of(
-        delivered(
-            1,
-            event(
-                RoomEventType.RECORDING_COMPLETED,
-                participant_identity="ada",
-                track_kind=events.TrackKind.AUDIO,
-                recording_sid="RT1",
-                recording_size=5_000_000_000,
-                offset_ms=2**40,
-            ),
-        )
-    )
-    assert isinstance(recorded, RecordingCompleted)
-    assert recorded.participant == EventParticipant(sid=None, identity="ada", status=None, duration=None)
-    assert recorded.track == EventTrack(sid=None, kind=events.TrackKind.AUDIO, name=None)
-    assert (recorded.recording.sid, recorded.recording.size, recorded.recording.offset_ms) == (
-        "RT1",
-        5_000_000_000,
-        2**40,
-    )
-
-
-async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> None:
-    async with served.socket() as socket:
-        query = """subscription { roomEvents { cursor ... on RoomChanged { type source room { uniqueName asOf } }
-            ... on RecordingEvent { recording { size offsetMs } } } }"""
-        await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
-        await socket.receive_json(timeout=5)
-        changed = event(RoomEventType.ROOM_CHANGED, source=events.EventSource.MUTATION, room=room())
-        served.account.feed.put(delivered(1, changed))
-        assert (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"] == {
-            "cursor": "c1",
-            "type": "ROOM_CHANGED",
-            "source": "MUTATION",
-            "room": {"uniqueName": "standup", "asOf": "c1"},
-        }
-        large = event(RoomEventType.RECORDING_COMPLETED, recording_size=5_000_000_000, offset_ms=2**40)
-        served.account.feed.put(delivered(2, large))
-        told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
-        assert told["recording"] == {"size": 5_000_000_000, "offsetMs": 2**40}
+from gateway.core.events import RoomEventType
+from tests.gql.conftest import Served
 
 
 async def test_the_arguments_reach_the_feed(served: Served) -> None:

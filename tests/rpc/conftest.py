@@ -1,10 +1,13 @@
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
 
 from gateway.core.rooms import AccountSid
 from gateway.service.access import Access, ApiKey, Caller, Scope
+from tests.rpc.client import Clients, clients_on
+from tests.running import Gateway
 
 API_KEY: Final = "rgk_of_the_rpc_tests"
 METADATA: Final = (("authorization", f"Bearer {API_KEY}"),)
@@ -18,3 +21,9 @@ def caller() -> Caller:
 @pytest.fixture(scope="session")
 def access(caller: Caller) -> Access:
     return Access([ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)])
+
+
+@pytest.fixture(scope="session")
+async def clients(gateway: Gateway) -> AsyncIterator[Clients]:
+    async with gateway.channel() as channel:
+        yield clients_on(channel, gateway.metadata)

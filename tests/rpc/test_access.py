@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 
 from gateway.core.errors import Unauthenticated
-from gateway.rpc.access import authenticate, current_caller
+from gateway.rpc.access import authenticate, calling, current_caller
 from gateway.service.access import Access, Caller
 
 from .conftest import API_KEY
@@ -12,6 +14,13 @@ def test_either_credential_names_the_caller(access: Access, caller: Caller, meta
     authenticate(access, [("user-agent", "grpc-python"), metadata])
 
     assert current_caller() == caller
+
+
+def test_a_caller_meets_the_use_cases_of_the_own_account_only(access: Access, caller: Caller) -> None:
+    accounts: Any = {"AC" + "9" * 32: "another's", caller.account_sid: "its own"}
+    authenticate(access, [("x-api-key", API_KEY)])
+
+    assert calling(accounts) == (caller, "its own")
 
 
 @pytest.mark.parametrize(

@@ -1,116 +1,152 @@
-from dataclasses import fields
+"""Conversions, for every pair of a core type and its message at once: fields by their names, values by filled-in examples."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.core.caching import FollowedBy, Provenance, Seen
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import (
-    Bookmark,
-    Delivered,
-    EventSource,
-    Gap,
-    ResyncReason,
-    ResyncRequired,
-    RoomEvent,
-    RoomEventType,
-    StreamMessage,
-    StreamMode,
-    StreamStarted,
-    TrackKind,
+from gateway.core.insights import InsightsLinks, InsightsParticipant, InsightsRoom, InsightsRoomFilter
+from gateway.core.participants import (
+    NewSubscribeRules,
+    Participant,
+    ParticipantFilter,
+    ParticipantLinks,
+    PublishedTrack,
+    SubscribedTrack,
+    SubscribeRule,
+    SubscribeRules,
 )
-from gateway.core.recordings import RecordedKind, RecordingRule, RuleType
-from gateway.core.rooms import (
-    AccountSid,
-    NewRoom,
-    Room,
-    RoomFilter,
-    RoomLinks,
-    RoomSid,
-    RoomStatus,
-    RoomType,
-    VideoCodec,
+from gateway.core.recordings import (
+    INT64,
+    GroupingSids,
+    MediaLink,
+    NewRecordingRules,
+    RecordedKind,
+    Recording,
+    RecordingFilter,
+    RecordingLinks,
+    RecordingRule,
+    RecordingRules,
+    RecordingStatus,
+    RoomRecordingFilter,
+    RuleType,
 )
-from gateway.core.transcriptions import TranscriptionsConfiguration
+from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomLinks, RoomStatus, RoomType, VideoCodec
+from gateway.core.rules import Rule, TrackKind, TrackPriority
+from gateway.core.tokens import AccessToken, Explanation, NewToken, Problem, TokenFacts
+from gateway.core.transcriptions import (
+    Transcription,
+    TranscriptionsConfiguration,
+    TranscriptionStatus,
+    TranscriptionUpdate,
+)
 from gateway.core.words import UnknownWord
-from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2, transcription_pb2
+from gateway.rooms.v1 import (
+    insights_pb2,
+    insights_service_pb2,
+    participant_pb2,
+    participant_service_pb2,
+    recording_pb2,
+    recording_service_pb2,
+    room_pb2,
+    rule_pb2,
+    token_pb2,
+    token_service_pb2,
+    transcription_pb2,
+    transcription_service_pb2,
+)
 from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rpc import convert
+from gateway.rpc.convert import of, to_pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
-LINKS = RoomLinks(participants="p", recordings="r", recording_rules="rr", transcriptions="t")
-ROOM = Room(
-    sid=RoomSid("RM" + "1" * 32),
-    account_sid=AccountSid("AC" + "2" * 32),
-    status=RoomStatus.COMPLETED,
-    type=RoomType.PEER_TO_PEER,
-    unique_name="a/b",
-    date_created=AT,
-    date_updated=AT + timedelta(seconds=1),
-    end_time=AT + timedelta(seconds=2),
-    duration=2,
-    status_callback="https://example.org/callbacks",
-    status_callback_method="POST",
-    max_participants=10,
-    max_participant_duration=14400,
-    max_concurrent_published_tracks=170,
-    empty_room_timeout=5,
-    unused_room_timeout=6,
-    record_participants_on_connect=True,
-    video_codecs=(VideoCodec.VP8, VideoCodec.H264),
-    media_region="ie1",
-    audio_only=True,
-    enable_turn=True,
-    large_room=True,
-    url="https://video.twilio.com/v1/Rooms/RM1",
-    links=LINKS,
-    unknown_words=(UnknownWord("media_region", "moon1"),),
-)
-BARE = Room(
-    sid=ROOM.sid,
-    account_sid=ROOM.account_sid,
-    status=RoomStatus.IN_PROGRESS,
-    type=RoomType.GROUP,
-    max_participants=50,
-    max_participant_duration=14400,
-    empty_room_timeout=5,
-    unused_room_timeout=5,
-)
-EVENT = RoomEvent(
-    type=RoomEventType.ROOM_ENDED,
-    account_sid=ROOM.account_sid,
-    room_sid=ROOM.sid,
-    at=AT,
-    source=EventSource.RECONCILED,
-    late=True,
-    room_name="daily",
-    sequence_number=7,
-    room_status=RoomStatus.COMPLETED,
-    room_type=RoomType.GROUP,
-    room_duration=60,
-    participant_sid="PA1",
-    participant_identity="ann",
-    participant_status="disconnected",
-    participant_duration=59,
-    track_sid="MT1",
-    track_kind=TrackKind.VIDEO,
-    track_name="camera",
-    recording_sid="RT1",
-    source_sid="MT1",
-    recording_uri="/v1/Recordings/RT1",
-    container="mka",
-    codec="opus",
-    offset_ms=5_000_000_000,
-    media_uri="/v1/Recordings/RT1/Media",
-    media_external_location="https://example.org/RT1",
-    recording_duration=58,
-    recording_size=5_000_000_000,
-    failed_operation="upload",
-    room=ROOM,
-)
+
+# What is shown: a core type, its message, and what the message has beside core's fields.
+SHOWN: list[tuple[type[Any], type[Message], set[str]]] = [
+    (Room, room_pb2.Room, {"freshness", "as_of"}),
+    (RoomLinks, room_pb2.RoomLinks, set()),
+    (UnknownWord, room_pb2.UnknownWord, set()),
+    (Provenance, room_pb2.Freshness, set()),
+    (Participant, participant_pb2.Participant, set()),
+    (ParticipantLinks, participant_pb2.ParticipantLinks, set()),
+    (PublishedTrack, participant_pb2.PublishedTrack, set()),
+    (SubscribedTrack, participant_pb2.SubscribedTrack, set()),
+    (SubscribeRules, participant_pb2.SubscribeRules, set()),
+    (Rule, rule_pb2.Rule, set()),
+    (Recording, recording_pb2.Recording, set()),
+    (GroupingSids, recording_pb2.GroupingSids, set()),
+    (RecordingLinks, recording_pb2.RecordingLinks, set()),
+    (MediaLink, recording_pb2.MediaLink, set()),
+    (RecordingRules, recording_pb2.RecordingRules, set()),
+    (Transcription, transcription_pb2.Transcription, set()),
+    (TranscriptionsConfiguration, transcription_pb2.TranscriptionsConfiguration, set()),
+    (InsightsRoom, insights_pb2.InsightsRoom, set()),
+    (InsightsLinks, insights_pb2.InsightsLinks, set()),
+    (InsightsParticipant, insights_pb2.InsightsParticipant, set()),
+    (AccessToken, token_pb2.AccessToken, set()),
+    (Explanation, token_pb2.Explanation, {"is_valid", "twilio_code"}),
+    (TokenFacts, token_pb2.TokenFacts, set()),
+]
+
+ROOM_ARGUMENT = {"room"}
+PARTICIPANT_ARGUMENTS = {"room", "participant"}
+LIST_ARGUMENTS = {"page_size", "page_token", "read_mask"}
+
+# What is asked: a core type, the message it is read from, and what the message has beside core's fields.
+ASKED: list[tuple[type[Any], type[Message], set[str]]] = [
+    (NewRoom, pb.CreateRoomRequest, set()),
+    (RoomFilter, pb.ListRoomsRequest, LIST_ARGUMENTS),
+    (RecordingRule, recording_pb2.RecordingRule, set()),
+    (SubscribeRule, participant_pb2.SubscribeRule, set()),
+    (TranscriptionsConfiguration, transcription_pb2.TranscriptionsConfiguration, set()),
+    (ParticipantFilter, participant_service_pb2.ListParticipantsRequest, ROOM_ARGUMENT | LIST_ARGUMENTS),
+    (NewSubscribeRules, participant_service_pb2.UpdateSubscribeRulesRequest, PARTICIPANT_ARGUMENTS),
+    (RoomRecordingFilter, recording_service_pb2.ListRoomRecordingsRequest, ROOM_ARGUMENT | LIST_ARGUMENTS),
+    (RecordingFilter, recording_service_pb2.ListRecordingsRequest, LIST_ARGUMENTS),
+    (NewRecordingRules, recording_service_pb2.UpdateRecordingRulesRequest, ROOM_ARGUMENT),
+    (TranscriptionUpdate, transcription_service_pb2.UpdateTranscriptionRequest, {"room", "ttid"}),
+    (InsightsRoomFilter, insights_service_pb2.ListInsightsRoomsRequest, LIST_ARGUMENTS),
+    (NewToken, token_service_pb2.MintAccessTokenRequest, set()),
+]
+
+
+def name_of(value: object) -> str | None:
+    return value.__name__ if isinstance(value, type) else None
+
+
+def example(hint: Any) -> Any:
+    """A value of this type that is not empty, and whose parts are not either."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, NewType):
+        return example(hint.__supertype__)
+    if origin is Annotated:
+        return 5_000_000_000 if INT64 in arguments else example(arguments[0])
+    if origin in (Union, UnionType):
+        return example(next(argument for argument in arguments if argument is not NoneType))
+    if origin is tuple:
+        return (example(arguments[0]), example(arguments[0]))
+    if origin is Mapping:
+        return {"a": [1.5, "b", None, {"c": True}]}
+    if is_dataclass(hint) and isinstance(hint, type):
+        return filled(hint)
+    if issubclass(hint, Enum):
+        return list(hint)[-1]
+    plain: dict[type, object] = {str: "word", bool: True, int: 7, datetime: AT}
+    return plain[hint]
+
+
+def filled(core_type: type[Any]) -> Any:
+    hints = get_type_hints(core_type, include_extras=True)
+    return core_type(**{field.name: example(hints[field.name]) for field in fields(core_type)})
 
 
 def is_set(message: Message) -> set[str]:
@@ -129,144 +165,128 @@ def moment(stamp: Timestamp) -> datetime:
     return stamp.ToDatetime(tzinfo=UTC)
 
 
-def test_every_field_of_a_room_has_its_place_on_the_wire() -> None:
-    assert pb_names(room_pb2.Room) == names(Room) | {"freshness", "as_of"}
-    assert pb_names(room_pb2.RoomLinks) == names(RoomLinks)
+def plain(value: Any) -> Any:
+    """A core value as protobuf's JSON tells its message, but for enums, which are told by their last word."""
+    match value:
+        case Enum():
+            return value.name
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z").replace(".250000", ".250")
+        case tuple():
+            return [plain(each) for each in value]
+        case bool():
+            return value
+        case int() if value > 2**31:
+            return str(value)
+        case _ if is_dataclass(value):
+            return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        case _:
+            return value
 
 
-def test_every_field_of_a_room_is_written() -> None:
-    message = convert.room_to_pb(ROOM)
-
-    assert is_set(message) == names(Room)
-    assert is_set(message.links) == names(RoomLinks)
-    plain = [field.name for field in fields(Room) if type(getattr(ROOM, field.name)) in (str, int, bool)]
-    assert [getattr(message, name) for name in plain] == [getattr(ROOM, name) for name in plain]
-    assert message.status == room_pb2.ROOM_STATUS_COMPLETED
-    assert message.type == room_pb2.ROOM_TYPE_PEER_TO_PEER
-    assert list(message.video_codecs) == [room_pb2.VIDEO_CODEC_VP8, room_pb2.VIDEO_CODEC_H264]
-    assert [moment(message.date_created), moment(message.date_updated), moment(message.end_time)] == [
-        ROOM.date_created,
-        ROOM.date_updated,
-        ROOM.end_time,
-    ]
+def without_prefixes(told: Any, wanted: Any) -> Any:
+    """What protobuf's JSON told, its enums' words without their prefix where a bare word is wanted."""
+    if isinstance(told, dict) and isinstance(wanted, dict):
+        return {key: without_prefixes(value, wanted.get(key)) for key, value in told.items()}
+    if isinstance(told, list) and isinstance(wanted, list) and len(told) == len(wanted):
+        return [without_prefixes(each, other) for each, other in zip(told, wanted, strict=True)]
+    if isinstance(told, str) and isinstance(wanted, str) and told.endswith(f"_{wanted}"):
+        return wanted
+    return told
 
 
-def test_what_a_room_does_not_have_is_left_out() -> None:
-    assert is_set(convert.room_to_pb(BARE)) == {
-        "sid",
-        "account_sid",
-        "status",
-        "type",
-        "max_participants",
-        "max_participant_duration",
-        "empty_room_timeout",
-        "unused_room_timeout",
-    }
+@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN + ASKED, ids=name_of)
+def test_every_field_of_core_has_its_place_on_the_wire_and_the_other_way_round(
+    core_type: type[Any], message_type: type[Message], beside: set[str]
+) -> None:
+    assert pb_names(message_type) == names(core_type) | beside
+
+
+@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
+def test_every_field_is_written(core_type: type[Any], message_type: type[Message], beside: set[str]) -> None:
+    value = filled(core_type)
+
+    message = to_pb(value, message_type)
+
+    assert names(core_type) <= is_set(message)
+    told, wanted = MessageToDict(message, preserving_proto_field_name=True), plain(value)
+    assert without_prefixes({name: told[name] for name in names(core_type)}, wanted) == wanted
+
+
+@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
+def test_what_a_value_does_not_have_is_left_out(
+    core_type: type[Any], message_type: type[Message], beside: set[str]
+) -> None:
+    hints = get_type_hints(core_type, include_extras=True)
+    required = {part.name for part in fields(core_type) if part.default is MISSING}
+    bare = core_type(**{name: example(hints[name]) for name in required})
+
+    assert is_set(to_pb(bare, message_type)) - beside == required
+
+
+@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
+def test_a_number_has_64_bits_where_core_says_that_it_may_need_them(
+    core_type: type[Any], message_type: type[Message], beside: set[str]
+) -> None:
+    hints = get_type_hints(core_type, include_extras=True)
+    long = {name for name in names(core_type) if INT64 in str(hints[name])}
+    descriptors: Any = message_type.DESCRIPTOR.fields
+
+    assert {field.name for field in descriptors if field.type == FieldDescriptor.TYPE_INT64} == long
+
+
+@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
+def test_what_may_be_none_in_core_may_be_left_out_on_the_wire(
+    core_type: type[Any], message_type: type[Message], beside: set[str]
+) -> None:
+    hints = get_type_hints(core_type)
+    for field in message_type.DESCRIPTOR.fields:
+        told_apart = field.is_repeated or field.enum_type is not None or field.has_presence
+        assert told_apart or field.name in beside or NoneType not in get_args(hints[field.name]), field.name
 
 
 def test_false_is_told_apart_from_left_out() -> None:
-    message = convert.room_to_pb(Room(**{name: getattr(BARE, name) for name in names(Room)} | {"audio_only": False}))
+    message = to_pb(Rule(type=filled(Rule).type, all=False), rule_pb2.Rule)
 
-    assert message.HasField("audio_only")
-    assert not message.HasField("large_room")
+    assert message.HasField("all")
+    assert not message.HasField("publisher")
 
 
 def test_an_answer_says_how_fresh_it_is_and_where_to_watch_from() -> None:
-    message = convert.seen_room_to_pb(Seen(BARE, Provenance(AT, True, FollowedBy.POLLED), "cursor"))
+    message = to_pb(Seen(filled(Room), Provenance(AT, True, FollowedBy.POLLED), "cursor"), room_pb2.Room)
 
+    assert message.sid == "word"
     assert moment(message.freshness.fetched_at) == AT
     assert (message.freshness.is_stale, message.freshness.source) == (True, room_pb2.FOLLOWED_BY_POLLED)
     assert message.as_of == "cursor"
 
 
-def test_every_field_of_an_event_is_written() -> None:
-    message = convert.event_to_pb(EVENT)
+def test_an_explanation_tells_the_code_with_which_twilio_would_refuse() -> None:
+    facts = TokenFacts(api_key_sid="SK1", expires_at=AT, is_signed=True)
 
-    assert is_set(message) == pb_names(events_pb2.RoomEvent)
-    assert is_set(message.participant) == pb_names(events_pb2.EventParticipant)
-    assert is_set(message.track) == pb_names(events_pb2.EventTrack)
-    assert is_set(message.recording) == pb_names(events_pb2.EventRecording)
-    parts = ("participant", "track", "recording")
-    written = len(pb_names(events_pb2.RoomEvent)) - len(parts) + sum(len(is_set(getattr(message, p))) for p in parts)
-    assert written == len(names(RoomEvent))
-    assert moment(message.at) == AT
-    assert message.recording.size == EVENT.recording_size
-    assert message.participant.identity == "ann"
-    assert message.track.kind == events_pb2.TRACK_KIND_VIDEO
-    assert message.room == convert.room_to_pb(ROOM)
+    good = to_pb(Explanation(problem=None, sentence="good", facts=facts), token_pb2.Explanation)
+    bad = to_pb(Explanation(problem=Problem.EXPIRED, sentence="expired", facts=facts), token_pb2.Explanation)
 
-
-def test_an_event_has_only_the_parts_that_its_callback_had() -> None:
-    event = RoomEvent(type=RoomEventType.ROOM_CREATED, account_sid=ROOM.account_sid, room_sid=ROOM.sid, at=AT)
-
-    assert is_set(convert.event_to_pb(event)) == {"type", "account_sid", "room_sid", "at", "source"}
-
-
-@pytest.mark.parametrize(
-    ("message", "kind", "prev"),
-    [
-        (StreamStarted("c", StreamMode.RESUMED, ROOM.sid, AT), "started", None),
-        (Delivered("c", "b", EVENT), "event", "b"),
-        (Bookmark("c"), "bookmark", None),
-        (Gap("c", "b"), "gap", "b"),
-        (ResyncRequired("c", ResyncReason.TRIMMED), "resync_required", None),
-    ],
-)
-def test_a_stream_message_is_one_of_five(message: StreamMessage, kind: str, prev: str | None) -> None:
-    written = convert.stream_message_to_pb(message)
-
-    assert (written.cursor, written.WhichOneof("message")) == ("c", kind)
-    assert (written.prev if written.HasField("prev") else None) == prev
-
-
-def test_the_start_of_a_stream_says_how_and_of_which_room() -> None:
-    started = convert.stream_message_to_pb(StreamStarted("c", StreamMode.RESYNC, ROOM.sid, AT)).started
-
-    assert (started.mode, started.room_sid, moment(started.floor_at)) == (events_pb2.STREAM_MODE_RESYNC, ROOM.sid, AT)
-
-
-def test_every_parameter_of_a_new_room_has_its_place_on_the_wire() -> None:
-    assert pb_names(pb.CreateRoomRequest) == names(NewRoom)
-    assert pb_names(recording_pb2.RecordingRule) == names(RecordingRule)
-    assert pb_names(transcription_pb2.TranscriptionsConfiguration) == names(TranscriptionsConfiguration)
+    assert (good.is_valid, good.problem, good.HasField("twilio_code")) == (True, 0, False)
+    assert (bad.is_valid, bad.problem, bad.twilio_code) == (False, token_pb2.TOKEN_PROBLEM_EXPIRED, 20104)
+    assert moment(bad.facts.expires_at) == AT
 
 
 def test_every_parameter_of_a_new_room_is_read() -> None:
-    request = pb.CreateRoomRequest(
-        unique_name="daily",
-        type=room_pb2.ROOM_TYPE_GROUP,
-        max_participants=12,
-        max_participant_duration=600,
-        empty_room_timeout=1,
-        unused_room_timeout=60,
-        record_participants_on_connect=False,
-        recording_rules=[
-            recording_pb2.RecordingRule(type=recording_pb2.RECORDING_RULE_TYPE_INCLUDE, all=True),
-            recording_pb2.RecordingRule(
-                type=recording_pb2.RECORDING_RULE_TYPE_EXCLUDE,
-                kind=recording_pb2.RECORDED_KIND_AUDIO,
-                publisher="ann",
-                track="camera",
-            ),
-        ],
-        video_codecs=[room_pb2.VIDEO_CODEC_H264],
-        media_region="us1",
-        audio_only=True,
-        transcribe_participants_on_connect=True,
-        transcriptions_configuration=transcription_pb2.TranscriptionsConfiguration(
-            transcription_engine="google",
-            speech_model="telephony",
-            language_code="en-US",
-            partial_results=True,
-            profanity_filter=False,
-            hints=["Twilio"],
-            enable_automatic_punctuation=True,
-        ),
-        large_room=False,
-        enable_turn=True,
+    rules = (
+        RecordingRule(type=RuleType.INCLUDE, all=True),
+        RecordingRule(type=RuleType.EXCLUDE, kind=RecordedKind.AUDIO, publisher="ann", track="camera"),
     )
-
-    assert convert.new_room_of(request) == NewRoom(
+    configuration = TranscriptionsConfiguration(
+        transcription_engine="google",
+        speech_model="telephony",
+        language_code="en-US",
+        partial_results=True,
+        profanity_filter=False,
+        hints=("Twilio",),
+        enable_automatic_punctuation=True,
+    )
+    asked = NewRoom(
         unique_name="daily",
         type=RoomType.GROUP,
         max_participants=12,
@@ -274,77 +294,104 @@ def test_every_parameter_of_a_new_room_is_read() -> None:
         empty_room_timeout=1,
         unused_room_timeout=60,
         record_participants_on_connect=False,
-        recording_rules=(
-            RecordingRule(type=RuleType.INCLUDE, all=True),
-            RecordingRule(type=RuleType.EXCLUDE, kind=RecordedKind.AUDIO, publisher="ann", track="camera"),
-        ),
+        recording_rules=rules,
         video_codecs=(VideoCodec.H264,),
         media_region="us1",
         audio_only=True,
         transcribe_participants_on_connect=True,
-        transcriptions_configuration=TranscriptionsConfiguration(
-            transcription_engine="google",
-            speech_model="telephony",
-            language_code="en-US",
-            partial_results=True,
-            profanity_filter=False,
-            hints=("Twilio",),
-            enable_automatic_punctuation=True,
-        ),
+        transcriptions_configuration=configuration,
         large_room=False,
         enable_turn=True,
     )
 
-
-def test_what_a_request_leaves_out_is_left_to_twilio() -> None:
-    assert convert.new_room_of(pb.CreateRoomRequest()) == NewRoom()
+    assert of(to_pb(asked, pb.CreateRoomRequest), NewRoom) == asked
 
 
-@pytest.mark.parametrize(
-    ("request_", "sentence"),
-    [
-        (pb.CreateRoomRequest(max_participants=0), "maxParticipants is 0; give"),
-        (pb.CreateRoomRequest(max_participants=51), "maxParticipants is 51; give"),
-        (pb.CreateRoomRequest(unique_name=""), "uniqueName is empty; give"),
-        (pb.CreateRoomRequest(type=17), "type holds the number 17.*give one of GROUP"),
-        (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), "type is not one of"),
-        (pb.CreateRoomRequest(video_codecs=[9]), "video_codecs holds the number 9.*VP8, H264"),
-        (pb.CreateRoomRequest(recording_rules=[recording_pb2.RecordingRule(all=True)]), "has no type; give INCLUDE"),
-        (
-            pb.CreateRoomRequest(recording_rules=[recording_pb2.RecordingRule(type=1, kind=7)]),
-            "kind of a recording rule",
-        ),
-    ],
-)
-def test_a_new_room_out_of_bounds_is_refused_with_a_sentence(request_: pb.CreateRoomRequest, sentence: str) -> None:
-    with pytest.raises(InvalidArgument, match=sentence):
-        convert.new_room_of(request_)
+def test_what_a_request_leaves_out_is_left_to_core() -> None:
+    assert of(pb.CreateRoomRequest(), NewRoom) == NewRoom()
+    assert of(pb.ListRoomsRequest(page_size=5), RoomFilter) == RoomFilter(status=RoomStatus.IN_PROGRESS)
 
 
-def test_a_list_shows_rooms_in_progress_unless_told_otherwise() -> None:
-    assert convert.room_filter_of(pb.ListRoomsRequest()) == RoomFilter(status=RoomStatus.IN_PROGRESS)
+def test_rules_are_read() -> None:
+    rules = (
+        SubscribeRule(type=RuleType.INCLUDE, kind=TrackKind.DATA, publisher="ann", priority=TrackPriority.LOW),
+        SubscribeRule(type=RuleType.EXCLUDE, all=True),
+    )
+    request = participant_service_pb2.UpdateSubscribeRulesRequest(
+        room="daily", participant="ann", rules=[to_pb(rule, participant_pb2.SubscribeRule) for rule in rules]
+    )
+
+    assert of(request, NewSubscribeRules) == NewSubscribeRules(rules)
 
 
-def test_a_list_is_filtered_by_name_and_moments() -> None:
-    request = pb.ListRoomsRequest(
-        status=room_pb2.ROOM_STATUS_COMPLETED,
-        unique_name="daily",
+def test_filters_are_read() -> None:
+    sid = "PA" + "1" * 32
+    request = recording_service_pb2.ListRecordingsRequest(
+        status=recording_pb2.RECORDING_STATUS_COMPLETED,
+        source_sid="MT" + "1" * 32,
+        grouping_sids=[sid],
+        media_type=rule_pb2.TRACK_KIND_VIDEO,
         created_after=AT.astimezone(timezone(timedelta(hours=2))),
         created_before=AT + timedelta(hours=1),
     )
 
-    assert convert.room_filter_of(request) == RoomFilter(
-        status=RoomStatus.COMPLETED, unique_name="daily", created_after=AT, created_before=AT + timedelta(hours=1)
+    assert of(request, RecordingFilter) == RecordingFilter(
+        status=RecordingStatus.COMPLETED,
+        source_sid="MT" + "1" * 32,
+        grouping_sids=(sid,),
+        media_type=TrackKind.VIDEO,
+        created_after=AT,
+        created_before=AT + timedelta(hours=1),
     )
+
+
+def test_an_update_may_hold_a_configuration_without_a_word() -> None:
+    request = transcription_service_pb2.UpdateTranscriptionRequest(
+        status=transcription_pb2.TRANSCRIPTION_STATUS_STOPPED,
+        configuration=transcription_pb2.TranscriptionsConfiguration(),
+    )
+
+    assert of(request, TranscriptionUpdate) == TranscriptionUpdate(
+        status=TranscriptionStatus.STOPPED, configuration=TranscriptionsConfiguration()
+    )
+
+
+RECORDING_RULE = recording_pb2.RecordingRule
+SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
+
+
+@pytest.mark.parametrize(
+    ("request_", "core_type", "sentence"),
+    [
+        (pb.CreateRoomRequest(max_participants=0), NewRoom, "maxParticipants is 0; give"),
+        (pb.CreateRoomRequest(max_participants=51), NewRoom, "maxParticipants is 51; give"),
+        (pb.CreateRoomRequest(unique_name=""), NewRoom, "uniqueName is empty; give"),
+        (pb.CreateRoomRequest(type=17), NewRoom, "type holds the number 17.*give one of GROUP"),
+        (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), NewRoom, "type is not one of"),
+        (pb.CreateRoomRequest(video_codecs=[9]), NewRoom, "video_codecs holds the number 9.*VP8, H264"),
+        (
+            pb.CreateRoomRequest(recording_rules=[RECORDING_RULE(all=True)]),
+            NewRoom,
+            r"recording_rules\[0\].type is left out; give one of INCLUDE, EXCLUDE",
+        ),
+        (
+            pb.CreateRoomRequest(recording_rules=[RECORDING_RULE(type=1, all=True), RECORDING_RULE(type=1, kind=7)]),
+            NewRoom,
+            r"recording_rules\[1\].kind holds the number 7",
+        ),
+        (SUBSCRIBE_RULES(), NewSubscribeRules, "rules has 0 rules; give 1 to 20"),
+        (token_service_pb2.MintAccessTokenRequest(), NewToken, "identity is empty; give"),
+        (transcription_service_pb2.UpdateTranscriptionRequest(), TranscriptionUpdate, "nothing is to change; give"),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused_with_a_sentence(
+    request_: Message, core_type: type[Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=sentence):
+        of(request_, core_type)
 
 
 @pytest.mark.parametrize("stamp", [Timestamp(seconds=1 << 62), Timestamp(seconds=-(1 << 62)), Timestamp(nanos=-1)])
 def test_a_moment_that_does_not_exist_is_refused(stamp: Timestamp) -> None:
     with pytest.raises(InvalidArgument, match="created_after is no moment; give"):
-        convert.room_filter_of(pb.ListRoomsRequest(created_after=stamp))
-
-
-def test_no_event_types_stand_for_all() -> None:
-    assert convert.event_types_of(pb.WatchRoomEventsRequest()) is None
-    ended = events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED
-    assert convert.event_types_of(pb.WatchRoomEventsRequest(types=[ended, ended])) == {RoomEventType.ROOM_ENDED}
+        of(pb.ListRoomsRequest(created_after=stamp), RoomFilter)

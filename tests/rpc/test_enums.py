@@ -2,16 +2,31 @@ import pytest
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.rooms import RoomStatus, VideoCodec
-from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2
+from gateway.rooms.v1 import (
+    events_pb2,
+    insights_pb2,
+    participant_pb2,
+    recording_pb2,
+    room_pb2,
+    rule_pb2,
+    token_pb2,
+    transcription_pb2,
+)
 from gateway.rpc import enums
 
 TABLES = {name: table for name, table in vars(enums).items() if isinstance(table, enums.EnumTable)}
-PB_ENUMS = {
-    name: enum
-    for module in (room_pb2, recording_pb2, events_pb2)
-    for name, enum in module.DESCRIPTOR.enum_types_by_name.items()
-}
-PB_NAME = {"RULE_TYPE": "RecordingRuleType"}
+MODULES = (
+    events_pb2,
+    insights_pb2,
+    participant_pb2,
+    recording_pb2,
+    room_pb2,
+    rule_pb2,
+    token_pb2,
+    transcription_pb2,
+)
+PB_ENUMS = {name: enum for module in MODULES for name, enum in module.DESCRIPTOR.enum_types_by_name.items()}
+PB_NAME = {"PROBLEM": "TokenProblem"}
 """Where the wire needs a longer word than core."""
 
 

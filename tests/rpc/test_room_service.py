@@ -3,55 +3,25 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.protobuf.field_mask_pb2 import FieldMask
 
-from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2
+from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2, rule_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceStub
+from tests.rpc.client import LIMIT_S, Client, Clients, check_refusal, clients_on, refusal
 from tests.running import Gateway, new_name, new_sid, running
 
-LIMIT_S = 10
 BUF = Path(sys.executable).with_name("buf")
 
 
-class Client:
-    """`client.GetRoom(...)` calls with the dev key and a limit."""
-
-    def __init__(self, channel: grpc.aio.Channel, metadata: Any) -> None:
-        self._stub = RoomServiceStub(channel)
-        self._metadata = metadata
-
-    def __getattr__(self, method: str) -> Callable[..., Any]:
-        def call(timeout: float = LIMIT_S, **fields: Any) -> Any:
-            request = getattr(pb, f"{method}Request")(**fields)
-            return getattr(self._stub, method)(request, metadata=self._metadata, timeout=timeout)
-
-        return call
-
-
-@pytest.fixture(scope="module")
-async def client(gateway: Gateway) -> AsyncIterator[Client]:
-    async with gateway.channel() as channel:
-        yield Client(channel, gateway.metadata)
-
-
-async def refusal(call: Any) -> tuple[str, error_details_pb2.ErrorInfo, str]:
-    """Status, ErrorInfo and message of a call that fails."""
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await (call.read() if hasattr(call, "read") else call)
-    info = error_details_pb2.ErrorInfo()
-    status = rpc_status.from_call(refused.value)
-    assert status is not None, refused.value
-    assert status.details[0].Unpack(info)
-    assert info.domain == "rooms-gateway"
-    return refused.value.code().name, info, status.message
+@pytest.fixture
+def client(clients: Clients) -> Client:
+    return clients.rooms
 
 
 async def until(stream: Any, wanted: Callable[[pb.WatchRoomEventsResponse], bool]) -> pb.WatchRoomEventsResponse:
@@ -97,7 +67,7 @@ async def test_a_room_is_created_read_listed_and_ended(client: Client) -> None:
 
 
 async def test_every_parameter_reaches_twilio(client: Client) -> None:
-    rule = recording_pb2.RecordingRule(type=recording_pb2.RECORDING_RULE_TYPE_INCLUDE, all=True)
+    rule = recording_pb2.RecordingRule(type=rule_pb2.RULE_TYPE_INCLUDE, all=True)
     room = (
         await client.CreateRoom(
             unique_name=new_name(),
@@ -154,6 +124,26 @@ async def test_a_page_size_above_the_limit_counts_as_the_limit(client: Client) -
     assert len((await client.ListRooms(page_size=1000)).rooms) <= 100
 
 
+async def test_a_read_mask_picks_fields_of_every_room(client: Client) -> None:
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    mask = FieldMask(paths=["sid", "freshness.source"])
+    kept = room_pb2.Room(sid=room.sid, freshness=room_pb2.Freshness(source=room_pb2.FOLLOWED_BY_CALLBACKS))
+
+    assert (await client.GetRoom(room=room.sid, read_mask=mask)).room == kept
+    assert list((await client.BatchGetRooms(rooms=[room.sid, new_sid()], read_mask=mask)).rooms) == [kept]
+    assert list((await client.ListRooms(unique_name=room.unique_name, read_mask=mask)).rooms) == [kept]
+
+
+async def test_a_read_mask_is_refused_before_twilio_is_asked(gateway: Gateway, client: Client) -> None:
+    sid = new_sid()
+
+    status, info, message = await refusal(client.GetRoom(room=sid, read_mask=FieldMask(paths=["sid", "name"])))
+
+    assert (status, info.reason) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
+    assert message.startswith("read_mask.paths[1] names no field of Room; give paths that begin with sid, ")
+    assert sid not in {call["path"].rpartition("/")[2] for call in await gateway.sandbox("GET", "/calls")}
+
+
 async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
     name = new_name()
     sid = (await client.CreateRoom(unique_name=name)).room.sid
@@ -176,6 +166,8 @@ async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
         ("GetRoom", {"room": "x" * 129}, "INVALID_ARGUMENT"),
         ("BatchGetRooms", {"rooms": ["RM" + "0" * 32] * 101}, "INVALID_ARGUMENT"),
         ("BatchGetRooms", {"rooms": ["fine", ""]}, "INVALID_ARGUMENT"),
+        ("BatchGetRooms", {"read_mask": FieldMask(paths=["rooms"])}, "INVALID_ARGUMENT"),
+        ("ListRooms", {"read_mask": FieldMask(paths=["sid"] * 101)}, "INVALID_ARGUMENT"),
         ("ListRooms", {"page_size": -1}, "INVALID_ARGUMENT"),
         ("ListRooms", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
         ("ListRooms", {"status": 99}, "INVALID_ARGUMENT"),
@@ -186,6 +178,10 @@ async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
         ("CreateRoom", {"unique_name": "RM" + "0" * 32}, "INVALID_ARGUMENT"),
         ("CompleteRoom", {"room": "RM" + "0" * 32}, "NOT_FOUND"),
         ("CompleteRoom", {"room": "nobody-is-here"}, "NOT_FOUND"),
+        ("ListRoomEvents", {"room": "nobody-is-here"}, "NOT_FOUND"),
+        ("ListRoomEvents", {"room": "RM" + "0" * 32, "page_token": "nonsense"}, "INVALID_ARGUMENT"),
+        ("ListRoomEvents", {"room": "RM" + "0" * 32, "page_size": -1}, "INVALID_ARGUMENT"),
+        ("ListRoomEvents", {"room": "RM" + "0" * 32, "types": [0]}, "INVALID_ARGUMENT"),
         ("WatchRoomEvents", {"room": "nobody-is-here"}, "NOT_FOUND"),
         ("WatchRoomEvents", {"room": "tab\t"}, "INVALID_ARGUMENT"),
         ("WatchRoomEvents", {"after": "nonsense"}, "INVALID_ARGUMENT"),
@@ -197,10 +193,7 @@ async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
 async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
     client: Client, method: str, fields: dict[str, Any], code: str
 ) -> None:
-    status, info, message = await refusal(getattr(client, method)(**fields))
-
-    assert (status, info.reason) == (code, code)
-    assert any(word in message for word in ("give", "remove", "use", "check", "choose")), message
+    await check_refusal(getattr(client, method)(**fields), code)
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a b", "%2e%2e", "ü?&=#", "x" * 128])
@@ -253,7 +246,7 @@ async def test_a_stream_tells_a_rooms_life_as_a_chain(gateway: Gateway, client: 
     connected, added = seen[-2].event, seen[-1].event
     assert connected.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED
     assert (connected.participant.identity, connected.source) == ("ann", events_pb2.EVENT_SOURCE_CALLBACK)
-    assert (added.track.kind, added.participant.identity) == (events_pb2.TRACK_KIND_AUDIO, "ann")
+    assert (added.track.kind, added.participant.identity) == (rule_pb2.TRACK_KIND_AUDIO, "ann")
     assert [message.prev for message in seen[1:]] == [message.cursor for message in seen[:-1]]
 
     await client.CompleteRoom(room=room.sid)
@@ -275,6 +268,38 @@ async def test_a_stream_resumes_after_any_of_its_cursors(client: Client) -> None
     assert (first.started.mode, first.cursor) == (events_pb2.STREAM_MODE_RESUMED, started.cursor)
     assert await until(resumed, is_event("ROOM_ENDED")) == ended
     resumed.cancel()
+
+
+async def test_a_rooms_past_is_listed_in_pages_from_any_cursor(gateway: Gateway, client: Client) -> None:
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    stream = client.WatchRoomEvents(room=room.sid)
+    started = await stream.read()
+    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]})
+    await until(stream, is_event("TRACK_ADDED"))
+    await client.CompleteRoom(room=room.sid)
+    last = await until(stream, is_event("ROOM_ENDED"))
+    stream.cancel()
+
+    whole = await client.ListRoomEvents(room=room.sid, page_size=100)
+    told = [each.event.type for each in whole.events]
+    assert told[0] == events_pb2.ROOM_EVENT_TYPE_ROOM_CHANGED
+    assert {events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED, events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED} <= set(told)
+    assert whole.next_page_token == ""
+
+    paged, token = [], ""
+    while not paged or token:
+        page = await client.ListRoomEvents(room=room.sid, page_size=2, page_token=token)
+        assert len(page.events) <= 2
+        paged += page.events
+        token = page.next_page_token
+    assert paged == list(whole.events)
+
+    ends = [events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED]
+    mask = FieldMask(paths=["cursor", "event.room_status"])
+    [ended] = (await client.ListRoomEvents(room=room.sid, types=ends, page_token=started.cursor, read_mask=mask)).events
+    assert ended.cursor == last.cursor
+    assert ended.event == events_pb2.RoomEvent(room_status=room_pb2.ROOM_STATUS_COMPLETED)
+    assert (await client.ListRoomEvents(room=room.sid, types=ends, page_token=last.cursor)).next_page_token == ""
 
 
 async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(client: Client) -> None:
@@ -321,7 +346,7 @@ async def test_buf_curl_needs_nothing_but_the_address(gateway: Gateway, client: 
 
 async def test_a_gateway_that_stops_tells_its_streams_to_come_back(tmp_path: Path) -> None:
     async with running(tmp_path) as gateway, gateway.channel() as channel:
-        stream = Client(channel, gateway.metadata).WatchRoomEvents()
+        stream = clients_on(channel, gateway.metadata).rooms.WatchRoomEvents()
         assert (await stream.read()).cursor
 
         gateway.process.terminate()

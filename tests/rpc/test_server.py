@@ -7,26 +7,30 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pool import Default
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
-from gateway.rooms.v1 import room_service_pb2
-from gateway.rpc.server import RpcServer
+from gateway.rpc.server import SERVICE_NAMES, RpcServer
 from gateway.service.access import Access
 
 from .conftest import METADATA
 
+ROOT = Path(__file__).parents[2]
 WAIT_S = 10
 BUF = Path(sys.executable).with_name("buf")
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-METHODS = [
-    f"/{service.full_name}/{method.name}"
-    for service in room_service_pb2.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-]
+METHODS = [f"/{name}/{method.name}" for name in SERVICE_NAMES for method in Default().FindServiceByName(name).methods]
+
+
+def test_every_service_of_the_protos_is_served() -> None:
+    services = (ROOT / "protos/gateway/rooms/v1").glob("*_service.proto")
+    words = [path.stem.split("_") for path in services]
+
+    assert {"gateway.rooms.v1." + "".join(map(str.title, each)) for each in words} == set(SERVICE_NAMES)
 
 
 @asynccontextmanager
@@ -86,7 +90,7 @@ async def test_no_method_answers_a_stranger(channel: grpc.aio.Channel, method: s
     assert info.reason == "UNAUTHENTICATED"
 
 
-@pytest.mark.parametrize("service", ["", "gateway.rooms.v1.RoomService"])
+@pytest.mark.parametrize("service", ["", *SERVICE_NAMES])
 async def test_health_answers_without_credentials(channel: grpc.aio.Channel, service: str) -> None:
     answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
 
@@ -123,11 +127,7 @@ async def test_reflection_lists_what_it_can_describe(channel: grpc.aio.Channel, 
     )(timeout=WAIT_S)
     await conversation.write(reflection_pb2.ServerReflectionRequest(list_services=""))
     listed = [service.name for service in (await conversation.read()).list_services_response.service]
-    assert listed == [
-        "gateway.rooms.v1.RoomService",
-        "grpc.health.v1.Health",
-        "grpc.reflection.v1alpha.ServerReflection",
-    ]
+    assert listed == sorted([*SERVICE_NAMES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"])
 
     for name in listed:
         await conversation.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name))

@@ -216,7 +216,7 @@ async def site(running_sandbox: tuple[Sandbox, aiohttp.ClientSession], connectio
             gate.open()
             for account in site.accounts:
                 account.tail.close()
-                await account.rooms.aclose()
+                await account.aclose()
             for tail in site.tails:
                 tail.cancel()
 

@@ -16,7 +16,7 @@ from gateway.core.errors import (
 from gateway.core.events import EventSource, RoomEventType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
 from gateway.sandbox.faults import Fault, Match
-from gateway.service import rooms as rooms_module
+from gateway.service import changes as changes_module
 from gateway.service.access import Scope
 from gateway.service.accounts import Account
 from gateway.store.cache import RoomCache
@@ -370,7 +370,7 @@ async def test_without_redis_warm_rooms_are_served_flagged(site: Site) -> None:
 
 
 async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms_module, "WRITES_S", 0.01)
+    monkeypatch.setattr(changes_module, "GRACE_S", 0.01)
     account, tasks = await site.replica(), asyncio.all_tasks()
     site.gate.close()
     callers = [
@@ -382,7 +382,7 @@ async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatc
         )
     ]
     await until(lambda: site.gate.waiting == 3)
-    await account.rooms.aclose()
+    await account.aclose()
     await asyncio.wait(callers)
     await until(lambda: site.gate.waiting == 0)
     ours = [task for task in asyncio.all_tasks() - tasks if "gateway/service" in str(task)]

@@ -12,6 +12,7 @@ from gateway.sandbox.server import Sandbox
 from gateway.service.upstream import Budget, Upstream, _Gate
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
+from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room
 from tests.service.conftest import ACCOUNT, Site, sid, until
 
 PLENTY = Rate(per_s=1_000, burst=1_000)
@@ -20,24 +21,17 @@ PLENTY = Rate(per_s=1_000, burst=1_000)
 def upstream(
     site: Site, *, read: Rate = PLENTY, write: Rate = PLENTY, patience_s: float = 0.0, url: str | None = None
 ) -> Upstream:
-    twilio = TwilioVideo(site.session, url or site.gate.url, ACCOUNT, ACCOUNT, site.sandbox.auth_token)
+    token = site.sandbox.auth_token
+    twilio = TwilioVideo(site.session, url or site.gate.url, "http://insights.invalid", ACCOUNT, ACCOUNT, token)
     return Upstream(twilio, Limiter(site.connections), Budget(read, write, patience_s))
 
 
 async def fetch(upstream: Upstream, room_sid: RoomSid, *, is_urgent: bool = True) -> str:
-    room = await upstream.read(
-        lambda twilio, limit_s: twilio.fetch_room(room_sid, deadline_s=limit_s), is_urgent=is_urgent
-    )
-    return room.sid
+    return (await upstream.send(fetch_room(room_sid), is_urgent=is_urgent)).sid
 
 
 async def create(upstream: Upstream, name: str | None = None) -> str:
-    room = await upstream.write(
-        lambda twilio, limit_s: twilio.create_room(
-            NewRoom(unique_name=name), "https://rooms.example/", deadline_s=limit_s
-        )
-    )
-    return room.sid
+    return (await upstream.send(create_room(NewRoom(unique_name=name), "https://rooms.example/"))).sid
 
 
 async def test_a_call_is_given_the_client_and_its_limit(site: Site) -> None:
@@ -111,7 +105,7 @@ async def test_an_account_full_of_rooms_is_told_at_once_and_holds_nobody_back(si
         assert refused.value.twilio is not None
         assert refused.value.twilio.code == 53119
         assert full.journal.peak()["write"] == 2
-        ended = await patient.write(lambda twilio, limit_s: twilio.complete_room(RoomSid(made), deadline_s=limit_s))
+        ended = await patient.send(complete_room(RoomSid(made)))
     assert ended.sid == made
 
 

@@ -21,8 +21,13 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomSid, RoomStatus
+from gateway.core.sids import RecordingSid
 from gateway.twilio.client import BODY_LIMIT, USER_AGENT, TwilioVideo, open_session
+from gateway.twilio.wire.insights import fetch_insights_room
+from gateway.twilio.wire.recordings import delete_recording, fetch_media_link
+from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, list_rooms
 
+RECORDING = RecordingSid("RT00112233445566778899aabbccddeeff")
 SID = RoomSid("RM00112233445566778899aabbccddeeff")
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 CALLBACK = "https://gw.example.com/callbacks/twilio#rc=5"
@@ -49,27 +54,31 @@ Call = Callable[[TwilioVideo, float], Awaitable[object]]
 
 
 async def fetch(twilio: TwilioVideo, deadline_s: float) -> Room:
-    return await twilio.fetch_room(SID, deadline_s=deadline_s)
+    return await twilio.send(fetch_room(SID), deadline_s=deadline_s)
 
 
 async def create(twilio: TwilioVideo, deadline_s: float) -> Room:
-    return await twilio.create_room(NewRoom(unique_name="a/b"), CALLBACK, deadline_s=deadline_s)
+    return await twilio.send(create_room(NewRoom(unique_name="a/b"), CALLBACK), deadline_s=deadline_s)
 
 
 async def complete(twilio: TwilioVideo, deadline_s: float) -> Room:
-    return await twilio.complete_room(SID, deadline_s=deadline_s)
+    return await twilio.send(complete_room(SID), deadline_s=deadline_s)
 
 
 async def list_(twilio: TwilioVideo, deadline_s: float) -> object:
-    return await twilio.list_rooms(RoomFilter(), 50, deadline_s=deadline_s)
+    return await twilio.send(list_rooms(RoomFilter(), 50), deadline_s=deadline_s)
 
 
-async def find(twilio: TwilioVideo, deadline_s: float) -> Room | None:
-    return await twilio.find_room("a/b", deadline_s=deadline_s)
+async def delete(twilio: TwilioVideo, deadline_s: float) -> None:
+    await twilio.send(delete_recording(RECORDING), deadline_s=deadline_s)
 
 
-WRITES = [create, complete]
-READS = [fetch, list_, find]
+async def summary(twilio: TwilioVideo, deadline_s: float) -> object:
+    return await twilio.send(fetch_insights_room(SID), deadline_s=deadline_s)
+
+
+WRITES = [create, complete, delete]
+READS = [fetch, list_, summary]
 
 
 @pytest.fixture
@@ -79,7 +88,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def client(session: aiohttp.ClientSession, base_url: str) -> TwilioVideo:
-    return TwilioVideo(session, base_url, ACCOUNT, "SK1", "s:é")
+    return TwilioVideo(session, base_url, base_url, ACCOUNT, "SK1", "s:é")
 
 
 @asynccontextmanager
@@ -204,23 +213,47 @@ async def test_a_room_is_completed(session: aiohttp.ClientSession, status: int) 
     assert forms == ["Status=completed"]
 
 
-@pytest.mark.parametrize(
-    ("rooms", "is_found"),
-    [
-        ([ROOM], True),
-        ([ROOM | {"unique_name": "A/B"}, ROOM], True),
-        ([], False),
-        ([ROOM | {"unique_name": "A/B"}], False),
-        ([ROOM | {"status": "completed"}], False),
-    ],
-)
-async def test_a_name_finds_the_room_in_progress_that_has_just_it(
-    session: aiohttp.ClientSession, rooms: list[dict[str, Any]], is_found: bool
-) -> None:
-    async with served(answering(page(rooms))) as url:
-        found = await find(client(session, url), LONG_S)
+@pytest.mark.parametrize("status", [200, 204])
+async def test_a_recording_is_deleted_without_a_body(session: aiohttp.ClientSession, status: int) -> None:
+    seen: list[tuple[str, str, bytes, str | None]] = []
 
-    assert (found is not None) is is_found
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.method, request.raw_path, await request.read(), request.headers.get("Content-Type")))
+        return web.Response(status=status)
+
+    async with served(handler) as url:
+        await delete(client(session, url), LONG_S)
+
+    assert seen == [("DELETE", f"/v1/Recordings/{RECORDING}", b"", None)]
+
+
+async def test_insights_is_asked_at_an_address_of_its_own(session: aiohttp.ClientSession) -> None:
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.raw_path)
+        return web.Response(body=json.dumps({"room_sid": SID, "account_sid": ACCOUNT}).encode())
+
+    async with served(handler) as url:
+        twilio = TwilioVideo(session, refusing_url(), url, ACCOUNT, "SK1", "s:é")
+        await summary(twilio, LONG_S)
+
+    assert asked == [f"/v1/Video/Rooms/{SID}"]
+
+
+async def test_a_link_to_media_is_read_and_not_followed(session: aiohttp.ClientSession) -> None:
+    elsewhere: list[str] = []
+
+    async def other(request: web.Request) -> web.Response:
+        elsewhere.append(request.raw_path)
+        return web.Response()
+
+    async with served(other) as target:
+        link = target.replace("http:", "https:") + "/media?secret"
+        async with served(answering(b"", 302, Location=link)) as url:
+            found = await client(session, url).send(fetch_media_link(RECORDING), deadline_s=LONG_S)
+
+    assert (found.url, elsewhere) == (link, [])
 
 
 @pytest.mark.parametrize("host", ["", "https://video.twilio.com", "https://evil.example.com:1"])
@@ -234,8 +267,8 @@ async def test_a_next_page_is_asked_of_our_own_host_byte_by_byte(session: aiohtt
 
     async with served(handler) as url:
         twilio = client(session, url)
-        first = await twilio.list_rooms(RoomFilter(), 50, deadline_s=LONG_S)
-        second = await twilio.list_rooms(RoomFilter(), 50, first.next_query, deadline_s=LONG_S)
+        first = await twilio.send(list_rooms(RoomFilter(), 50), deadline_s=LONG_S)
+        second = await twilio.send(list_rooms(RoomFilter(), 50, first.next_query), deadline_s=LONG_S)
 
     assert asked == ["/v1/Rooms?Status=in-progress&PageSize=50", f"/v1/Rooms?{query}"]
     assert second.next_query is None
@@ -255,7 +288,7 @@ async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession, call: 
     assert elsewhere == []
 
 
-@pytest.mark.parametrize("call", [*READS, complete])
+@pytest.mark.parametrize("call", [*READS, complete, delete])
 @pytest.mark.parametrize("status", [500, 503])
 async def test_a_failure_of_twilio_may_be_tried_again(session: aiohttp.ClientSession, call: Call, status: int) -> None:
     async with served(answering(b'{"message":"An error occurred"}', status)) as url:
@@ -514,6 +547,6 @@ async def test_connections_are_kept_and_used_again(session: aiohttp.ClientSessio
 async def test_no_message_tells_a_name_or_a_secret(session: aiohttp.ClientSession) -> None:
     said = json.dumps({"code": 53113, "message": "Room a/b exists", "status": 400}).encode()
     async with served(answering(said, 400)) as url:
-        messages = [str(await failure(call, client(session, url))) for call in (create, find)]
+        messages = [str(await failure(call, client(session, url))) for call in (create, fetch)]
 
     assert all("a/b" not in message and "s:é" not in message for message in messages)

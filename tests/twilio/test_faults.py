@@ -9,6 +9,8 @@ from gateway.twilio.faults import BY_CODE, read_fault
 
 # The parameter and state codes of rooms in Twilio's error dictionary, and those of all its APIs that rooms answer with.
 ROOM_CODES = [*range(53100, 53104), *range(53105, 53121), *range(53122, 53128)]
+# Those of participants, rules and transcriptions. The rest of their ranges is said to client SDKs alone.
+BELOW_A_ROOM = [53200, 53201, 53202, 53204, 53206, 53209, 53215, 53676]
 
 DATE = "Fri, 20 Nov 2026 10:00:00 GMT"
 
@@ -23,7 +25,15 @@ def fault(status: int, said: object = None, **headers: str) -> GatewayError:
         (53119, Code.QUOTA_EXCEEDED),
         (53206, Code.QUOTA_EXCEEDED),
         (20429, Code.QUOTA_EXCEEDED),
+        (53676, Code.QUOTA_EXCEEDED),
         (53112, Code.FAILED_PRECONDITION),
+        (53209, Code.FAILED_PRECONDITION),
+        (53204, Code.NOT_FOUND),
+        (53117, Code.INVALID_ARGUMENT),
+        (53120, Code.INVALID_ARGUMENT),
+        (53122, Code.INVALID_ARGUMENT),
+        (53200, Code.INVALID_ARGUMENT),
+        (53215, Code.INVALID_ARGUMENT),
         (53118, Code.FAILED_PRECONDITION),
         (53113, Code.ALREADY_EXISTS),
         (53101, Code.INVALID_ARGUMENT),
@@ -109,7 +119,7 @@ def test_every_meaning_is_a_sentence_that_says_what_to_do(code: int) -> None:
 
 
 def test_every_code_of_rooms_has_a_meaning() -> None:
-    assert [code for code in ROOM_CODES if code not in BY_CODE] == []
+    assert [code for code in [*ROOM_CODES, *BELOW_A_ROOM] if code not in BY_CODE] == []
 
 
 def test_twilios_own_words_are_not_passed_on() -> None:

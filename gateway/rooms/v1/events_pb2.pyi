@@ -1,6 +1,8 @@
 import datetime
 
+from gateway.rooms.v1 import participant_pb2 as _participant_pb2
 from gateway.rooms.v1 import room_pb2 as _room_pb2
+from gateway.rooms.v1 import rule_pb2 as _rule_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -33,13 +35,15 @@ class EventSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_SOURCE_MUTATION: _ClassVar[EventSource]
     EVENT_SOURCE_RECONCILED: _ClassVar[EventSource]
 
-class TrackKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class Changed(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    TRACK_KIND_UNSPECIFIED: _ClassVar[TrackKind]
-    TRACK_KIND_AUDIO: _ClassVar[TrackKind]
-    TRACK_KIND_VIDEO: _ClassVar[TrackKind]
-    TRACK_KIND_DATA: _ClassVar[TrackKind]
-    TRACK_KIND_UNKNOWN: _ClassVar[TrackKind]
+    CHANGED_UNSPECIFIED: _ClassVar[Changed]
+    CHANGED_ROOM: _ClassVar[Changed]
+    CHANGED_PARTICIPANT: _ClassVar[Changed]
+    CHANGED_SUBSCRIBE_RULES: _ClassVar[Changed]
+    CHANGED_RECORDING_RULES: _ClassVar[Changed]
+    CHANGED_RECORDING: _ClassVar[Changed]
+    CHANGED_TRANSCRIPTION: _ClassVar[Changed]
 
 class StreamMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -72,11 +76,13 @@ EVENT_SOURCE_UNSPECIFIED: EventSource
 EVENT_SOURCE_CALLBACK: EventSource
 EVENT_SOURCE_MUTATION: EventSource
 EVENT_SOURCE_RECONCILED: EventSource
-TRACK_KIND_UNSPECIFIED: TrackKind
-TRACK_KIND_AUDIO: TrackKind
-TRACK_KIND_VIDEO: TrackKind
-TRACK_KIND_DATA: TrackKind
-TRACK_KIND_UNKNOWN: TrackKind
+CHANGED_UNSPECIFIED: Changed
+CHANGED_ROOM: Changed
+CHANGED_PARTICIPANT: Changed
+CHANGED_SUBSCRIBE_RULES: Changed
+CHANGED_RECORDING_RULES: Changed
+CHANGED_RECORDING: Changed
+CHANGED_TRANSCRIPTION: Changed
 STREAM_MODE_UNSPECIFIED: StreamMode
 STREAM_MODE_LIVE: StreamMode
 STREAM_MODE_RESUMED: StreamMode
@@ -88,7 +94,7 @@ RESYNC_REASON_TRIMMED: ResyncReason
 RESYNC_REASON_DIVERGED: ResyncReason
 
 class RoomEvent(_message.Message):
-    __slots__ = ("type", "account_sid", "room_sid", "room_name", "at", "sequence_number", "source", "late", "room_status", "room_type", "room_duration", "participant", "track", "recording", "room")
+    __slots__ = ("type", "account_sid", "room_sid", "room_name", "at", "sequence_number", "source", "late", "room_status", "room_type", "room_duration", "participant", "track", "recording", "room", "changed", "changed_participant")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
     ROOM_SID_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +110,8 @@ class RoomEvent(_message.Message):
     TRACK_FIELD_NUMBER: _ClassVar[int]
     RECORDING_FIELD_NUMBER: _ClassVar[int]
     ROOM_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
     type: RoomEventType
     account_sid: str
     room_sid: str
@@ -119,7 +127,17 @@ class RoomEvent(_message.Message):
     track: EventTrack
     recording: EventRecording
     room: _room_pb2.Room
-    def __init__(self, type: _Optional[_Union[RoomEventType, str]] = ..., account_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., room_name: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sequence_number: _Optional[int] = ..., source: _Optional[_Union[EventSource, str]] = ..., late: _Optional[bool] = ..., room_status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., room_type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., room_duration: _Optional[int] = ..., participant: _Optional[_Union[EventParticipant, _Mapping]] = ..., track: _Optional[_Union[EventTrack, _Mapping]] = ..., recording: _Optional[_Union[EventRecording, _Mapping]] = ..., room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ...) -> None: ...
+    changed: Changed
+    changed_participant: _participant_pb2.Participant
+    def __init__(self, type: _Optional[_Union[RoomEventType, str]] = ..., account_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., room_name: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sequence_number: _Optional[int] = ..., source: _Optional[_Union[EventSource, str]] = ..., late: _Optional[bool] = ..., room_status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., room_type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., room_duration: _Optional[int] = ..., participant: _Optional[_Union[EventParticipant, _Mapping]] = ..., track: _Optional[_Union[EventTrack, _Mapping]] = ..., recording: _Optional[_Union[EventRecording, _Mapping]] = ..., room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ..., changed: _Optional[_Union[Changed, str]] = ..., changed_participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ...) -> None: ...
+
+class LoggedEvent(_message.Message):
+    __slots__ = ("cursor", "event")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    event: RoomEvent
+    def __init__(self, cursor: _Optional[str] = ..., event: _Optional[_Union[RoomEvent, _Mapping]] = ...) -> None: ...
 
 class EventParticipant(_message.Message):
     __slots__ = ("sid", "identity", "status", "duration")
@@ -139,9 +157,9 @@ class EventTrack(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     sid: str
-    kind: TrackKind
+    kind: _rule_pb2.TrackKind
     name: str
-    def __init__(self, sid: _Optional[str] = ..., kind: _Optional[_Union[TrackKind, str]] = ..., name: _Optional[str] = ...) -> None: ...
+    def __init__(self, sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class EventRecording(_message.Message):
     __slots__ = ("sid", "source_sid", "uri", "container", "codec", "offset_ms", "media_uri", "media_external_location", "duration", "size", "failed_operation")

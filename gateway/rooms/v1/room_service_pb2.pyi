@@ -4,6 +4,7 @@ from gateway.rooms.v1 import events_pb2 as _events_pb2
 from gateway.rooms.v1 import recording_pb2 as _recording_pb2
 from gateway.rooms.v1 import room_pb2 as _room_pb2
 from gateway.rooms.v1 import transcription_pb2 as _transcription_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -14,10 +15,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetRoomRequest(_message.Message):
-    __slots__ = ("room",)
+    __slots__ = ("room", "read_mask")
     ROOM_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
     room: str
-    def __init__(self, room: _Optional[str] = ...) -> None: ...
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, room: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class GetRoomResponse(_message.Message):
     __slots__ = ("room",)
@@ -26,10 +29,12 @@ class GetRoomResponse(_message.Message):
     def __init__(self, room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ...) -> None: ...
 
 class BatchGetRoomsRequest(_message.Message):
-    __slots__ = ("rooms",)
+    __slots__ = ("rooms", "read_mask")
     ROOMS_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
     rooms: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, rooms: _Optional[_Iterable[str]] = ...) -> None: ...
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, rooms: _Optional[_Iterable[str]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class BatchGetRoomsResponse(_message.Message):
     __slots__ = ("rooms", "missing")
@@ -40,20 +45,22 @@ class BatchGetRoomsResponse(_message.Message):
     def __init__(self, rooms: _Optional[_Iterable[_Union[_room_pb2.Room, _Mapping]]] = ..., missing: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListRoomsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "status", "unique_name", "created_after", "created_before")
+    __slots__ = ("page_size", "page_token", "status", "unique_name", "created_after", "created_before", "read_mask")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     UNIQUE_NAME_FIELD_NUMBER: _ClassVar[int]
     CREATED_AFTER_FIELD_NUMBER: _ClassVar[int]
     CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     status: _room_pb2.RoomStatus
     unique_name: str
     created_after: _timestamp_pb2.Timestamp
     created_before: _timestamp_pb2.Timestamp
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., unique_name: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., unique_name: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class ListRoomsResponse(_message.Message):
     __slots__ = ("rooms", "next_page_token")
@@ -114,6 +121,28 @@ class CompleteRoomResponse(_message.Message):
     ROOM_FIELD_NUMBER: _ClassVar[int]
     room: _room_pb2.Room
     def __init__(self, room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ...) -> None: ...
+
+class ListRoomEventsRequest(_message.Message):
+    __slots__ = ("room", "page_size", "page_token", "types", "read_mask")
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    room: str
+    page_size: int
+    page_token: str
+    types: _containers.RepeatedScalarFieldContainer[_events_pb2.RoomEventType]
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, room: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., types: _Optional[_Iterable[_Union[_events_pb2.RoomEventType, str]]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class ListRoomEventsResponse(_message.Message):
+    __slots__ = ("events", "next_page_token")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[_events_pb2.LoggedEvent]
+    next_page_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[_events_pb2.LoggedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchRoomEventsRequest(_message.Message):
     __slots__ = ("room", "types", "after")

@@ -31,6 +31,8 @@ class RoomServiceStub:
     Every call needs an API key, as metadata `authorization: Bearer <API key>` or `x-api-key: <API key>`. Every error
     carries google.rpc.ErrorInfo of the domain `rooms-gateway`, whose reason says what is the matter, and, where waiting
     helps, google.rpc.RetryInfo. A call without a deadline gets 5 s to read and 10 s to write.
+
+    A read_mask picks fields of the answer's first field, of each of its values where it is a list; `*` stands for all.
     """
 
     def __init__(self, channel):
@@ -64,6 +66,11 @@ class RoomServiceStub:
                 request_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.CompleteRoomRequest.SerializeToString,
                 response_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.CompleteRoomResponse.FromString,
                 _registered_method=True)
+        self.ListRoomEvents = channel.unary_unary(
+                '/gateway.rooms.v1.RoomService/ListRoomEvents',
+                request_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.SerializeToString,
+                response_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.FromString,
+                _registered_method=True)
         self.WatchRoomEvents = channel.unary_stream(
                 '/gateway.rooms.v1.RoomService/WatchRoomEvents',
                 request_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomEventsRequest.SerializeToString,
@@ -77,6 +84,8 @@ class RoomServiceServicer:
     Every call needs an API key, as metadata `authorization: Bearer <API key>` or `x-api-key: <API key>`. Every error
     carries google.rpc.ErrorInfo of the domain `rooms-gateway`, whose reason says what is the matter, and, where waiting
     helps, google.rpc.RetryInfo. A call without a deadline gets 5 s to read and 10 s to write.
+
+    A read_mask picks fields of the answer's first field, of each of its values where it is a list; `*` stands for all.
     """
 
     def GetRoom(self, request, context):
@@ -109,6 +118,14 @@ class RoomServiceServicer:
 
     def CompleteRoom(self, request, context):
         """Ends a room and puts everybody out of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRoomEvents(self, request, context):
+        """What happened to one room, as far back as the log holds it, in the log's order. OUT_OF_RANGE when the log holds a
+        page's place no longer: begin anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -150,6 +167,11 @@ def add_RoomServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.CompleteRoomRequest.FromString,
                     response_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.CompleteRoomResponse.SerializeToString,
             ),
+            'ListRoomEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoomEvents,
+                    request_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.FromString,
+                    response_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.SerializeToString,
+            ),
             'WatchRoomEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRoomEvents,
                     request_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomEventsRequest.FromString,
@@ -169,6 +191,8 @@ class RoomService:
     Every call needs an API key, as metadata `authorization: Bearer <API key>` or `x-api-key: <API key>`. Every error
     carries google.rpc.ErrorInfo of the domain `rooms-gateway`, whose reason says what is the matter, and, where waiting
     helps, google.rpc.RetryInfo. A call without a deadline gets 5 s to read and 10 s to write.
+
+    A read_mask picks fields of the answer's first field, of each of its values where it is a list; `*` stands for all.
     """
 
     @staticmethod
@@ -296,6 +320,33 @@ class RoomService:
             '/gateway.rooms.v1.RoomService/CompleteRoom',
             gateway_dot_rooms_dot_v1_dot_room__service__pb2.CompleteRoomRequest.SerializeToString,
             gateway_dot_rooms_dot_v1_dot_room__service__pb2.CompleteRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRoomEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.rooms.v1.RoomService/ListRoomEvents',
+            gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.SerializeToString,
+            gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,15 +22,21 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.rooms.v1 import room_pb2 as gateway_dot_rooms_dot_v1_dot_room__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gateway/rooms/v1/transcription.proto\x12\x10gateway.rooms.v1\"\xf4\x02\n\x1bTranscriptionsConfiguration\x12!\n\x14transcription_engine\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0cspeech_model\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rlanguage_code\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x1c\n\x0fpartial_results\x18\x04 \x01(\x08H\x03\x88\x01\x01\x12\x1d\n\x10profanity_filter\x18\x05 \x01(\x08H\x04\x88\x01\x01\x12\r\n\x05hints\x18\x06 \x03(\t\x12)\n\x1c\x65nable_automatic_punctuation\x18\x07 \x01(\x08H\x05\x88\x01\x01\x42\x17\n\x15_transcription_engineB\x0f\n\r_speech_modelB\x10\n\x0e_language_codeB\x12\n\x10_partial_resultsB\x13\n\x11_profanity_filterB\x1f\n\x1d_enable_automatic_punctuationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gateway/rooms/v1/transcription.proto\x12\x10gateway.rooms.v1\x1a\x1bgateway/rooms/v1/room.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x02\n\x1bTranscriptionsConfiguration\x12!\n\x14transcription_engine\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0cspeech_model\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rlanguage_code\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x1c\n\x0fpartial_results\x18\x04 \x01(\x08H\x03\x88\x01\x01\x12\x1d\n\x10profanity_filter\x18\x05 \x01(\x08H\x04\x88\x01\x01\x12\r\n\x05hints\x18\x06 \x03(\t\x12)\n\x1c\x65nable_automatic_punctuation\x18\x07 \x01(\x08H\x05\x88\x01\x01\x42\x17\n\x15_transcription_engineB\x0f\n\r_speech_modelB\x10\n\x0e_language_codeB\x12\n\x10_partial_resultsB\x13\n\x11_profanity_filterB\x1f\n\x1d_enable_automatic_punctuation\"\x9f\x04\n\rTranscription\x12\x0c\n\x04ttid\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\t\x12\x10\n\x08room_sid\x18\x03 \x01(\t\x12\x35\n\x06status\x18\x04 \x01(\x0e\x32%.gateway.rooms.v1.TranscriptionStatus\x12\x17\n\nsource_sid\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0c\x64\x61te_created\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x61te_updated\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08\x64uration\x18\n \x01(\x05H\x01\x88\x01\x01\x12\x44\n\rconfiguration\x18\x0b \x01(\x0b\x32-.gateway.rooms.v1.TranscriptionsConfiguration\x12\x10\n\x03url\x18\x0c \x01(\tH\x02\x88\x01\x01\x12\x34\n\runknown_words\x18\r \x03(\x0b\x32\x1d.gateway.rooms.v1.UnknownWordB\r\n\x0b_source_sidB\x0b\n\t_durationB\x06\n\x04_url*\xc2\x01\n\x13TranscriptionStatus\x12$\n TRANSCRIPTION_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1cTRANSCRIPTION_STATUS_STARTED\x10\x01\x12 \n\x1cTRANSCRIPTION_STATUS_STOPPED\x10\x02\x12\x1f\n\x1bTRANSCRIPTION_STATUS_FAILED\x10\x03\x12 \n\x1cTRANSCRIPTION_STATUS_UNKNOWN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rooms.v1.transcription_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRANSCRIPTIONSCONFIGURATION']._serialized_start=59
-  _globals['_TRANSCRIPTIONSCONFIGURATION']._serialized_end=431
+  _globals['_TRANSCRIPTIONSTATUS']._serialized_start=1042
+  _globals['_TRANSCRIPTIONSTATUS']._serialized_end=1236
+  _globals['_TRANSCRIPTIONSCONFIGURATION']._serialized_start=121
+  _globals['_TRANSCRIPTIONSCONFIGURATION']._serialized_end=493
+  _globals['_TRANSCRIPTION']._serialized_start=496
+  _globals['_TRANSCRIPTION']._serialized_end=1039
 # @@protoc_insertion_point(module_scope)

@@ -64,7 +64,9 @@ redis.call('EXPIRE', room_log, to.room_s)
 redis.call('SET', seen, head.epoch .. ' ' .. n .. ' ' .. to.tag, 'EX', to.seen_s)
 
 make_way(versions, 'hash')
-redis.call('HSET', versions, to.fence, n)
+for _, fence in ipairs(to.fences) do
+  redis.call('HSET', versions, fence, n)
+end
 redis.call('EXPIRE', versions, to.room_s)
 
 -- The first end is final: a callback that comes after our own completeRoom does not change it.

@@ -1,20 +1,21 @@
--- Keep a fetched room, unless something is known that the fetch may not have seen.
--- KEYS: cached room, room's versions, room's end
--- ARGV: value · seen: the log's n before the fetch began · whether the room is over (1, 0) · lifetime, ms
+-- Keep what was fetched of a room, unless something is known that the fetch may not have seen.
+-- KEYS: cached value, room's versions, room's end
+-- ARGV: value · seen: the log's n before the fetch began · whether it is no room, or one that is over (1, 0) · lifetime, ms ·
+-- the fence it depends on
 -- Answers: whether it was kept, the version, then status, end_time and duration of the room's end
 local cache, versions, tombstone = KEYS[1], KEYS[2], KEYS[3]
-local value, seen, is_over, lifetime_ms = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local value, seen, is_over, lifetime_ms, fence = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 
-local version = kind_of(versions) == 'hash' and number_of(redis.call('HGET', versions, 'room')) or 0
+local version = kind_of(versions) == 'hash' and number_of(redis.call('HGET', versions, fence)) or 0
 local ended = kind_of(tombstone) == 'hash' and redis.call('HMGET', tombstone, 'status', 'end_time', 'duration') or {}
 
--- Of two fetches the one that began later wins, and a room that is over stays over: no event tells the end of a room that
--- has no callback of ours, so two fetches may have seen the same n.
+-- A room that is over stays over, for no event tells the end of a room that has no callback of ours; else the fetch that
+-- began later wins.
 local function is_older_than_kept()
   local kept = kind_of(cache) == 'string' and redis.call('GETRANGE', cache, 0, 24) or ''
   local kept_seen, kept_over = string.match(kept, '^(%d+) ([01]) ')
   kept_seen = number_of(kept_seen)
-  return kept_seen and (kept_seen > seen or (kept_seen == seen and kept_over > is_over))
+  return kept_seen and (kept_over > is_over or (kept_over == is_over and kept_seen > seen))
 end
 
 local is_kept = 0

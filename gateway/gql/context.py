@@ -1,0 +1,22 @@
+"""What resolvers are given. Does no I/O."""
+
+from dataclasses import dataclass, field
+
+from gateway.gql.loaders import Loaders
+from gateway.service.access import Caller
+from gateway.service.accounts import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One operation's, so that what its fields fetch at the same time can travel together."""
+
+    caller: Caller
+    account: Account
+    trace_id: str
+    last_event_id: str | None = None
+    """Where an event stream broke off, as its client's header says; it beats the argument `after`."""
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loaders", Loaders(self.caller, self.account))

@@ -1,0 +1,58 @@
+"""Reads that the fields of one operation share: what is asked for in the same moment is asked of the service at once.
+
+Nothing is remembered between two batches. Caching is the service's, and an operation may live for days as a subscription
+or read after its own mutation.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from strawberry.dataloader import DataLoader
+
+from gateway.core.caching import Seen
+from gateway.core.errors import GatewayError
+from gateway.core.paging import Page
+from gateway.core.participants import Participant, ParticipantFilter
+from gateway.core.rooms import Room, RoomRef, RoomSid
+from gateway.service.access import Caller
+from gateway.service.accounts import Account
+
+ParticipantPage = Seen[Page[Participant]]
+_Wanted = tuple[ParticipantFilter, int]
+
+
+class Loaders:
+    """One operation's. What fails raises GatewayError in each field that asked for it."""
+
+    def __init__(self, caller: Caller, account: Account) -> None:
+        self._caller = caller
+        self._account = account
+        self._rooms = DataLoader(self._load_rooms, cache=False)
+        self._participants = DataLoader(self._load_participants, cache=False)
+
+    async def room(self, sid: RoomSid) -> Seen[Room] | None:
+        return await self._rooms.load(sid)
+
+    async def participants(self, sid: RoomSid, wanted: ParticipantFilter, first: int) -> ParticipantPage:
+        """The first page of a room's participants."""
+        return await self._participants.load((sid, (wanted, first)))
+
+    async def _load_rooms(self, sids: list[RoomSid]) -> list[Seen[Room] | None]:
+        each = list(dict.fromkeys(sids))
+        rooms = await self._account.rooms.batch(self._caller, [RoomRef(sid, None) for sid in each])
+        found = dict(zip(each, rooms, strict=True))
+        return [found[sid] for sid in sids]
+
+    async def _load_participants(self, keys: list[tuple[RoomSid, _Wanted]]) -> Sequence[ParticipantPage | GatewayError]:
+        rooms_of: dict[_Wanted, list[RoomSid]] = {}
+        for sid, wanted in dict.fromkeys(keys):
+            rooms_of.setdefault(wanted, []).append(sid)
+        batches = await asyncio.gather(*(self._pages(wanted, sids) for wanted, sids in rooms_of.items()))
+        found = {key: page for batch in batches for key, page in batch.items()}
+        return [found[key] for key in keys]
+
+    async def _pages(
+        self, wanted: _Wanted, sids: list[RoomSid]
+    ) -> dict[tuple[RoomSid, _Wanted], ParticipantPage | GatewayError]:
+        pages = await self._account.participants.pages(self._caller, sids, *wanted)
+        return {(sid, wanted): page for sid, page in zip(sids, pages, strict=True)}

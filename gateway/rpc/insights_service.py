@@ -1,0 +1,61 @@
+"""InsightsService of gateway.rooms.v1: unpack, ask the service, convert."""
+# ruff: noqa: N802 - methods have the names of the protos.
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import grpc
+
+from gateway.core.insights import InsightsRoomFilter
+from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, checked_sid
+from gateway.rooms.v1 import insights_service_pb2 as pb
+from gateway.rooms.v1.insights_service_pb2_grpc import InsightsServiceServicer
+from gateway.rpc.access import calling
+from gateway.rpc.answers import found, listed, paging_of, shown
+from gateway.rpc.convert import of
+from gateway.service.accounts import Account
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# A summary is there some minutes after the end, for 7 days.
+ROOM: Final = "there is no such summary; give the SID of a room that ended some minutes to 7 days ago"
+PARTICIPANT: Final = (
+    "there is no such summary; give the SIDs of a room that ended some minutes to 7 days ago and of one who was in it"
+)
+
+
+class InsightsService(InsightsServiceServicer):
+    def __init__(self, accounts: Mapping[AccountSid, Account]) -> None:
+        self._accounts = accounts
+
+    async def ListInsightsRooms(
+        self, request: pb.ListInsightsRoomsRequest, context: Context
+    ) -> pb.ListInsightsRoomsResponse:
+        caller, account = calling(self._accounts)
+        page = await account.insights.rooms(caller, of(request, InsightsRoomFilter), *paging_of(request))
+        return listed(pb.ListInsightsRoomsResponse, page)
+
+    async def GetInsightsRoom(self, request: pb.GetInsightsRoomRequest, context: Context) -> pb.GetInsightsRoomResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.insights.room(caller, checked_sid(RoomSid, request.room, "room"))
+        return shown(pb.GetInsightsRoomResponse, found(seen, ROOM))
+
+    async def ListInsightsParticipants(
+        self, request: pb.ListInsightsParticipantsRequest, context: Context
+    ) -> pb.ListInsightsParticipantsResponse:
+        caller, account = calling(self._accounts)
+        page = await account.insights.participants(
+            caller, checked_sid(RoomSid, request.room, "room"), *paging_of(request)
+        )
+        return listed(pb.ListInsightsParticipantsResponse, page)
+
+    async def GetInsightsParticipant(
+        self, request: pb.GetInsightsParticipantRequest, context: Context
+    ) -> pb.GetInsightsParticipantResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.insights.participant(
+            caller,
+            checked_sid(RoomSid, request.room, "room"),
+            checked_sid(ParticipantSid, request.participant, "participant"),
+        )
+        return shown(pb.GetInsightsParticipantResponse, found(seen, PARTICIPANT))

@@ -1,0 +1,119 @@
+"""ParticipantService of gateway.rooms.v1: unpack, ask the service, convert."""
+# ruff: noqa: N802 - methods have the names of the protos.
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import grpc
+
+from gateway.core.participants import NewSubscribeRules, ParticipantFilter, ParticipantRef, TrackRef, checked_track_sid
+from gateway.core.rooms import AccountSid, RoomRef
+from gateway.rooms.v1 import participant_service_pb2 as pb
+from gateway.rooms.v1.participant_service_pb2_grpc import ParticipantServiceServicer
+from gateway.rpc.access import calling
+from gateway.rpc.answers import found, listed, paging_of, shown
+from gateway.rpc.convert import of
+from gateway.service.accounts import Account
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+PARTICIPANT: Final = (
+    "there is no such participant; give the SID of one who is or was in the room, or the identity of one in it now"
+)
+PUBLISHED_TRACK: Final = (
+    "there is no such published track; give the SID or the name of a track that the participant publishes now"
+)
+SUBSCRIBED_TRACK: Final = "there is no such subscribed track; give the SID of a track that the participant receives now"
+
+
+class ParticipantService(ParticipantServiceServicer):
+    def __init__(self, accounts: Mapping[AccountSid, Account]) -> None:
+        self._accounts = accounts
+
+    async def ListParticipants(
+        self, request: pb.ListParticipantsRequest, context: Context
+    ) -> pb.ListParticipantsResponse:
+        caller, account = calling(self._accounts)
+        page = await account.participants.page(
+            caller, RoomRef.of(request.room), of(request, ParticipantFilter), *paging_of(request)
+        )
+        return listed(pb.ListParticipantsResponse, page)
+
+    async def GetParticipant(self, request: pb.GetParticipantRequest, context: Context) -> pb.GetParticipantResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.participants.participant(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
+        )
+        return shown(pb.GetParticipantResponse, found(seen, PARTICIPANT))
+
+    async def DisconnectParticipant(
+        self, request: pb.DisconnectParticipantRequest, context: Context
+    ) -> pb.DisconnectParticipantResponse:
+        caller, account = calling(self._accounts)
+        participant = await account.participants.disconnect(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
+        )
+        return shown(pb.DisconnectParticipantResponse, participant)
+
+    async def AnonymizeParticipant(
+        self, request: pb.AnonymizeParticipantRequest, context: Context
+    ) -> pb.AnonymizeParticipantResponse:
+        caller, account = calling(self._accounts)
+        participant = await account.participants.anonymize(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
+        )
+        return shown(pb.AnonymizeParticipantResponse, participant)
+
+    async def ListPublishedTracks(
+        self, request: pb.ListPublishedTracksRequest, context: Context
+    ) -> pb.ListPublishedTracksResponse:
+        caller, account = calling(self._accounts)
+        page = await account.participants.published_tracks(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), *paging_of(request)
+        )
+        return listed(pb.ListPublishedTracksResponse, page)
+
+    async def GetPublishedTrack(
+        self, request: pb.GetPublishedTrackRequest, context: Context
+    ) -> pb.GetPublishedTrackResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.participants.published_track(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), TrackRef.of(request.track)
+        )
+        return shown(pb.GetPublishedTrackResponse, found(seen, PUBLISHED_TRACK))
+
+    async def ListSubscribedTracks(
+        self, request: pb.ListSubscribedTracksRequest, context: Context
+    ) -> pb.ListSubscribedTracksResponse:
+        caller, account = calling(self._accounts)
+        page = await account.participants.subscribed_tracks(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), *paging_of(request)
+        )
+        return listed(pb.ListSubscribedTracksResponse, page)
+
+    async def GetSubscribedTrack(
+        self, request: pb.GetSubscribedTrackRequest, context: Context
+    ) -> pb.GetSubscribedTrackResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.participants.subscribed_track(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), checked_track_sid(request.track)
+        )
+        return shown(pb.GetSubscribedTrackResponse, found(seen, SUBSCRIBED_TRACK))
+
+    async def GetSubscribeRules(
+        self, request: pb.GetSubscribeRulesRequest, context: Context
+    ) -> pb.GetSubscribeRulesResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.participants.subscribe_rules(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
+        )
+        return shown(pb.GetSubscribeRulesResponse, seen)
+
+    async def UpdateSubscribeRules(
+        self, request: pb.UpdateSubscribeRulesRequest, context: Context
+    ) -> pb.UpdateSubscribeRulesResponse:
+        caller, account = calling(self._accounts)
+        rules = await account.participants.update_subscribe_rules(
+            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), of(request, NewSubscribeRules)
+        )
+        return shown(pb.UpdateSubscribeRulesResponse, rules)

@@ -1,0 +1,92 @@
+"""RecordingService of gateway.rooms.v1: unpack, ask the service, convert."""
+# ruff: noqa: N802 - methods have the names of the protos.
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import grpc
+
+from gateway.core.recordings import NewRecordingRules, RecordingFilter, RoomRecordingFilter
+from gateway.core.rooms import RoomRef
+from gateway.core.sids import AccountSid, RecordingSid, checked_sid
+from gateway.rooms.v1 import recording_service_pb2 as pb
+from gateway.rooms.v1.recording_service_pb2_grpc import RecordingServiceServicer
+from gateway.rpc.access import calling
+from gateway.rpc.answers import found, listed, paging_of, shown
+from gateway.rpc.convert import of
+from gateway.service.accounts import Account
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+RECORDING: Final = "there is no such recording; give the SID of one that Twilio has, of the room if you name one"
+MEDIA: Final = (
+    "there is no such media; give the SID of a recording that is completed and whose media has not been deleted"
+)
+
+
+class RecordingService(RecordingServiceServicer):
+    def __init__(self, accounts: Mapping[AccountSid, Account]) -> None:
+        self._accounts = accounts
+
+    async def ListRoomRecordings(
+        self, request: pb.ListRoomRecordingsRequest, context: Context
+    ) -> pb.ListRoomRecordingsResponse:
+        caller, account = calling(self._accounts)
+        page = await account.recordings.of_room(
+            caller, RoomRef.of(request.room), of(request, RoomRecordingFilter), *paging_of(request)
+        )
+        return listed(pb.ListRoomRecordingsResponse, page)
+
+    async def GetRoomRecording(
+        self, request: pb.GetRoomRecordingRequest, context: Context
+    ) -> pb.GetRoomRecordingResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.recordings.in_room(
+            caller, RoomRef.of(request.room), checked_sid(RecordingSid, request.recording, "recording")
+        )
+        return shown(pb.GetRoomRecordingResponse, found(seen, RECORDING))
+
+    async def DeleteRoomRecording(
+        self, request: pb.DeleteRoomRecordingRequest, context: Context
+    ) -> pb.DeleteRoomRecordingResponse:
+        caller, account = calling(self._accounts)
+        await account.recordings.delete_in_room(
+            caller, RoomRef.of(request.room), checked_sid(RecordingSid, request.recording, "recording")
+        )
+        return pb.DeleteRoomRecordingResponse()
+
+    async def ListRecordings(self, request: pb.ListRecordingsRequest, context: Context) -> pb.ListRecordingsResponse:
+        caller, account = calling(self._accounts)
+        page = await account.recordings.page(caller, of(request, RecordingFilter), *paging_of(request))
+        return listed(pb.ListRecordingsResponse, page)
+
+    async def GetRecording(self, request: pb.GetRecordingRequest, context: Context) -> pb.GetRecordingResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.recordings.recording(caller, checked_sid(RecordingSid, request.recording, "recording"))
+        return shown(pb.GetRecordingResponse, found(seen, RECORDING))
+
+    async def DeleteRecording(self, request: pb.DeleteRecordingRequest, context: Context) -> pb.DeleteRecordingResponse:
+        caller, account = calling(self._accounts)
+        await account.recordings.delete(caller, checked_sid(RecordingSid, request.recording, "recording"))
+        return pb.DeleteRecordingResponse()
+
+    async def GetRecordingMedia(
+        self, request: pb.GetRecordingMediaRequest, context: Context
+    ) -> pb.GetRecordingMediaResponse:
+        caller, account = calling(self._accounts)
+        media = await account.recordings.media(caller, checked_sid(RecordingSid, request.recording, "recording"))
+        return shown(pb.GetRecordingMediaResponse, found(media, MEDIA))
+
+    async def GetRecordingRules(
+        self, request: pb.GetRecordingRulesRequest, context: Context
+    ) -> pb.GetRecordingRulesResponse:
+        caller, account = calling(self._accounts)
+        seen = await account.recordings.rules(caller, RoomRef.of(request.room))
+        return shown(pb.GetRecordingRulesResponse, seen)
+
+    async def UpdateRecordingRules(
+        self, request: pb.UpdateRecordingRulesRequest, context: Context
+    ) -> pb.UpdateRecordingRulesResponse:
+        caller, account = calling(self._accounts)
+        rules = await account.recordings.update_rules(caller, RoomRef.of(request.room), of(request, NewRecordingRules))
+        return shown(pb.UpdateRecordingRulesResponse, rules)

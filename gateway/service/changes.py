@@ -1,0 +1,90 @@
+"""Changing things at Twilio: under the write quota, to the end whoever leaves, and logged before the caller hears of it."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import structlog
+
+from gateway.core.errors import DeadlineExceeded, OutcomeUnknown, UpstreamUnavailable
+from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
+from gateway.core.participants import Participant
+from gateway.core.rooms import AccountSid, RoomSid
+from gateway.core.sids import RecordingSid
+from gateway.service.memory import Memory
+from gateway.service.singleflight import SingleFlight
+from gateway.service.upstream import Upstream
+from gateway.store.cache import CachedRoom
+from gateway.store.eventlog import Appended, EventLog
+from gateway.twilio.wire.exchange import Request
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+# How long a stop waits for mutations: less than a stop may take in all (10 s), more than Twilio takes.
+GRACE_S = 5.0
+# After these nobody can tell whether Twilio has done it.
+DOUBTFUL = (UpstreamUnavailable, DeadlineExceeded, OutcomeUnknown)
+
+
+class Changes:
+    def __init__(self, upstream: Upstream, events: EventLog, memory: Memory, account_sid: AccountSid) -> None:
+        self._upstream = upstream
+        self._events = events
+        self._memory = memory
+        self._account_sid = account_sid
+        self._flights = SingleFlight[Any]()
+
+    async def make(
+        self, request: Request[T], room_sid: RoomSid, changed: Changed, recording_sid: RecordingSid | None = None
+    ) -> T:
+        """Twilio's answer. Once begun the change is finished and recorded, even if the caller leaves; a read after this
+        shows it, also a read after an error that leaves open whether it was done."""
+
+        def event(answer: T | None) -> RoomEvent:
+            return RoomEvent(
+                type=RoomEventType.ROOM_CHANGED,
+                account_sid=self._account_sid,
+                room_sid=room_sid,
+                at=datetime.now(UTC),
+                source=EventSource.MUTATION,
+                changed=changed,
+                recording_sid=recording_sid,
+                participant=answer if isinstance(answer, Participant) else None,
+            )
+
+        async def to_the_end() -> T:
+            try:
+                answer = await self._upstream.send(request)
+            except DOUBTFUL:
+                # Who looks whether it was done must not be shown what was known before.
+                await self.record(event(None))
+                raise
+            await self.record(event(answer))
+            return answer
+
+        return await self.finish(to_the_end)
+
+    async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Runs the call to its end even when the caller leaves."""
+        answer: T = await self._flights.finish(call)
+        return answer
+
+    async def record(self, event: RoomEvent, room: CachedRoom | None = None) -> Appended | None:
+        """Logs our own change with Twilio's answer, and lets this process see it at once.
+
+        None when the log cannot be written: Twilio has done it, and an error would tell the caller otherwise.
+        """
+        try:
+            appended = await self._events.append(event, uuid.uuid4().hex, room=room)
+        except UpstreamUnavailable as exc:
+            log.error("mutation.unrecorded", room_sid=event.room_sid, reason=exc.message)
+            self._memory.apply_unlogged(event)
+            return None
+        self._memory.apply(event, appended.place.n)
+        return appended
+
+    async def aclose(self) -> None:
+        """A mutation may be at Twilio already: it is given time to be finished and recorded."""
+        await self._flights.aclose(grace_s=GRACE_S)

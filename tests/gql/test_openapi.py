@@ -1,0 +1,158 @@
+"""Every operation of Twilio's documents has its place in the graph: what it answers can be selected, what it takes sent."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLField, GraphQLInputObjectType, get_named_type
+from strawberry.utils.str_converters import to_camel_case
+
+from gateway.gql.schema import EXECUTABLE
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+ROOTS = ("/v1/Rooms", "/v1/Recordings", "/v1/Video")
+VERBS = ("get", "post", "delete")
+
+FIELDS = {
+    "ListRoom": "Query.rooms",
+    "FetchRoom": "Query.room",
+    "CreateRoom": "Mutation.createRoom",
+    "UpdateRoom": "Mutation.completeRoom",
+    "ListRoomParticipant": "Room.participants",
+    "FetchRoomParticipant": "Room.participant",
+    "UpdateRoomParticipant": "Mutation.disconnectParticipant",
+    "UpdateRoomParticipantAnonymize": "Mutation.anonymizeParticipant",
+    "ListRoomParticipantPublishedTrack": "Participant.publishedTracks",
+    "FetchRoomParticipantPublishedTrack": "Participant.publishedTrack",
+    "ListRoomParticipantSubscribedTrack": "Participant.subscribedTracks",
+    "FetchRoomParticipantSubscribedTrack": "Participant.subscribedTrack",
+    "FetchRoomParticipantSubscribeRule": "Participant.subscribeRules",
+    "UpdateRoomParticipantSubscribeRule": "Mutation.updateSubscribeRules",
+    "ListRoomRecording": "Room.recordings",
+    "FetchRoomRecording": "Room.recording",
+    "DeleteRoomRecording": "Mutation.deleteRecording",
+    "FetchRoomRecordingRule": "Room.recordingRules",
+    "UpdateRoomRecordingRule": "Mutation.updateRecordingRules",
+    "ListRoomTranscriptions": "Room.transcriptions",
+    "FetchRoomTranscriptions": "Room.transcription",
+    "CreateRoomTranscriptions": "Mutation.startTranscription",
+    "UpdateRoomTranscriptions": "Mutation.updateTranscription",
+    "ListRecording": "Query.recordings",
+    "FetchRecording": "Query.recording",
+    "DeleteRecording": "Mutation.deleteRecording",
+    "ListVideoRoomSummary": "Query.insightsRooms",
+    "FetchVideoRoomSummary": "Query.insightsRoom",
+    "ListVideoParticipantSummary": "InsightsRoom.participants",
+    "FetchVideoParticipantSummary": "InsightsRoom.participant",
+}
+# The gateway's own, and paging.
+NOT_SENT = {"StatusCallback", "StatusCallbackMethod", "PageSize", "Page", "PageToken"}
+# The only value with an effect is what the mutation is named after.
+IMPLIED = {("UpdateRoom", "Status"), ("UpdateRoomParticipant", "Status")}
+RENAMED = {
+    "DateCreatedAfter": "createdAfter",
+    "DateCreatedBefore": "createdBefore",
+    "GroupingSid": "groupingSids",
+    ("ListVideoRoomSummary", "RoomType"): "roomTypes",
+    ("ListVideoRoomSummary", "Codec"): "codecs",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    id: str
+    sends: tuple[str, ...]
+    names: int
+    """How many parameters of its path there are."""
+    answers: tuple[str, ...]
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    documents = [json.loads((SAMPLES / f"{name}.json").read_text()) for name in ("video_v1", "insights_v1.video")]
+    return tuple(
+        _operation(document, item[verb])
+        for document in documents
+        for path, item in document["paths"].items()
+        for verb in VERBS
+        if path.startswith(ROOTS) and verb in item
+    )
+
+
+def _operation(document: dict[str, Any], told: dict[str, Any]) -> Operation:
+    parameters = told.get("parameters", [])
+    bodies = told.get("requestBody", {}).get("content", {}).values()
+    sends = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
+    sends += [name for body in bodies for name in body["schema"].get("properties", ())]
+    answers = {
+        name
+        for reply in told["responses"].values()
+        for content in reply.get("content", {}).values()
+        for name in _answered(document, content["schema"])
+    }
+    in_path = [parameter for parameter in parameters if parameter["in"] == "path"]
+    return Operation(told["operationId"], tuple(sends), len(in_path), tuple(sorted(answers)))
+
+
+def _answered(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """The properties of what is answered, or of each item of a page."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    properties = schema["properties"]
+    if "meta" not in properties:
+        return set(properties)
+    [items] = [part for name, part in properties.items() if name != "meta"]
+    return _answered(document, items["items"])
+
+
+def _field(operation: Operation) -> GraphQLField:
+    type_, _, name = FIELDS[operation.id].partition(".")
+    field: GraphQLField = EXECUTABLE.type_map[type_].fields[name]  # type: ignore[attr-defined]
+    return field
+
+
+def _item(field: GraphQLField) -> Any:
+    type_: Any = get_named_type(field.type)
+    return get_named_type(type_.fields["nodes"].type) if type_.name.endswith("Connection") else type_
+
+
+def test_there_are_thirty_operations_and_each_has_a_field() -> None:
+    assert len(FIELDS) == 30
+    assert {operation.id for operation in operations()} == FIELDS.keys()
+
+
+@pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
+def test_every_property_of_an_answer_can_be_selected(operation: Operation) -> None:
+    if operation.answers:
+        shown = set(_item(_field(operation)).fields)
+        assert {to_camel_case(name) for name in operation.answers} - shown == set()
+
+
+@pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
+def test_every_parameter_can_be_sent(operation: Operation) -> None:
+    taken = set(_field(operation).args)
+    if "input" in taken:
+        input_ = get_named_type(_field(operation).args["input"].type)
+        assert isinstance(input_, GraphQLInputObjectType)
+        taken |= set(input_.fields)
+    wanted = {
+        RENAMED.get((operation.id, name)) or RENAMED.get(name) or name[0].lower() + name[1:]
+        for name in operation.sends
+        if name not in NOT_SENT and (operation.id, name) not in IMPLIED
+    }
+    assert wanted - taken == set()
+    if "PageSize" in operation.sends:
+        assert {"first", "after"} <= taken
+
+
+@pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
+def test_every_resource_can_be_named(operation: Operation) -> None:
+    """By arguments, or by the object that the field is of."""
+    above = {"Query": 0, "Mutation": 0, "Room": 1, "InsightsRoom": 1, "Participant": 2}[
+        FIELDS[operation.id].partition(".")[0]
+    ]
+    ids = [name for name, argument in _field(operation).args.items() if get_named_type(argument.type).name == "ID"]
+    assert operation.names <= above + len(ids)

@@ -1,0 +1,152 @@
+"""Participants, tracks and subscribe rules."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.core.errors import NotFound
+from gateway.core.participants import (
+    NewSubscribeRules,
+    ParticipantFilter,
+    ParticipantRef,
+    ParticipantStatus,
+    SubscribeRule,
+    TrackKind,
+    TrackRef,
+)
+from gateway.core.rooms import RoomRef
+from gateway.core.rules import RuleType, TrackPriority
+from tests.gql.conftest import Served, sid
+from tests.gql.service import ADA, AT, SCREEN, VOICE
+
+HERE = RoomRef(sid(1), None)
+WHO = ParticipantRef(ADA, None)
+
+
+@pytest.mark.parametrize("ref", ["ada", ADA, f"{sid(1)}:{ADA}"])
+async def test_a_participant_is_found_by_sid_identity_or_id(served: Served, ref: str) -> None:
+    query = """query($ref: ID!) { participant(room: "standup", participant: $ref) { id sid identity status }
+        room(ref: "standup") { participant(ref: $ref) { id } } }"""
+    told = await served.data(query, ref=ref)
+    here = f"{sid(1)}:{ADA}"
+    assert told["participant"] | {"id": here} == {"id": here, "sid": ADA, "identity": "ada", "status": "CONNECTED"}
+    assert told["room"]["participant"]["id"] == here
+    who = ParticipantRef(None, "ada") if ref == "ada" else WHO
+    assert served.account.participants.asked == [
+        ("participant", RoomRef(None, "standup"), who),
+        ("participant", HERE, who),
+    ]
+
+
+async def test_a_participant_is_null_when_there_is_none(served: Served) -> None:
+    told = await served.data(
+        '{ participant(room: "standup", participant: "bob") { sid } room(ref: "standup") { participant(ref: "bob") { sid } } }'
+    )
+    assert told == {"participant": None, "room": {"participant": None}}
+
+
+async def test_a_participant_of_a_room_that_is_not_there_is_null_but_cannot_be_changed(served: Served) -> None:
+    served.account.participants.failure = NotFound("no such room; check the SID or the name")
+    assert await served.data('{ participant(room: "nowhere", participant: "ada") { sid } }') == {"participant": None}
+    error = await served.error('mutation { disconnectParticipant(room: "nowhere", participant: "ada") { sid } }')
+    assert error["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_participants_are_chosen_by_every_filter(served: Served) -> None:
+    query = """query($a: DateTime, $b: DateTime) { room(ref: "standup") { participants(status: DISCONNECTED, identity: "ada",
+        createdAfter: $a, createdBefore: $b, first: 7) { nodes { id } } } }"""
+    await served.data(query, a="2026-11-20T12:00:00Z", b="2026-11-20T13:00:00Z")
+    wanted = ParticipantFilter(
+        status=ParticipantStatus.DISCONNECTED,
+        identity="ada",
+        created_after=AT,
+        created_before=AT + timedelta(hours=1),
+    )
+    assert served.account.participants.asked == [("pages", wanted, 7)]
+
+
+async def test_what_hangs_below_a_participant_is_asked_by_its_sids(served: Served) -> None:
+    told = await served.data(
+        """query($screen: ID!) { participant(room: "standup", participant: "ada") {
+        publishedTracks(first: 3, after: "x") { nodes { id sid kind name } asOf }
+        publishedTrack(ref: "voice") { sid }
+        subscribedTracks { nodes { sid kind publisherSid } }
+        subscribedTrack(sid: $screen) { name }
+        subscribeRules { rules { type all kind publisher track priority } dateUpdated freshness { isStale } }
+        room { uniqueName } } }""",
+        screen=SCREEN,
+    )
+    assert told["participant"] == {
+        "publishedTracks": {
+            "nodes": [{"id": f"{sid(1)}:{ADA}:{VOICE}", "sid": VOICE, "kind": "AUDIO", "name": "voice"}],
+            "asOf": "c0",
+        },
+        "publishedTrack": {"sid": VOICE},
+        "subscribedTracks": {"nodes": [{"sid": SCREEN, "kind": "VIDEO", "publisherSid": None}]},
+        "subscribedTrack": {"name": "screen"},
+        "subscribeRules": {
+            "rules": [
+                {"type": "INCLUDE", "all": None, "kind": "VIDEO", "publisher": None, "track": None, "priority": "LOW"}
+            ],
+            "dateUpdated": None,
+            "freshness": {"isStale": False},
+        },
+        "room": {"uniqueName": "standup"},
+    }
+
+
+async def test_a_subscribed_track_is_named_by_sid_only(served: Served) -> None:
+    query = '{ participant(room: "standup", participant: "ada") { subscribedTrack(sid: "screen") { sid } } }'
+    assert "MT and 32 hex digits" in (await served.error(query))["message"]
+    assert [asked[0] for asked in served.account.participants.asked] == ["participant"]
+
+
+async def test_a_participant_is_disconnected_and_anonymized(served: Served) -> None:
+    fields = "{ identity status duration freshness { isStale } }"
+    told = await served.data(
+        'mutation { disconnectParticipant(room: "standup", participant: "ada") ' + fields + " "
+        'anonymizeParticipant(room: "standup", participant: "ada") ' + fields + " }"
+    )
+    assert told == {
+        "disconnectParticipant": {"identity": "ada", "status": "DISCONNECTED", "duration": 60, "freshness": None},
+        "anonymizeParticipant": {"identity": ADA, "status": "CONNECTED", "duration": None, "freshness": None},
+    }
+
+
+async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(served: Served) -> None:
+    query = """mutation($rules: [SubscribeRuleInput!]!) { updateSubscribeRules(room: "standup", participant: "ada",
+        rules: $rules) { rules { type } freshness { isStale } } }"""
+    rule = {"type": "INCLUDE", "kind": "VIDEO", "publisher": "bob", "track": "screen", "priority": "LOW"}
+    told = await served.data(query, rules=[rule, {"type": "EXCLUDE", "all": True}])
+    assert told["updateSubscribeRules"] == {"rules": [{"type": "INCLUDE"}], "freshness": None}
+    sent = NewSubscribeRules(
+        (
+            SubscribeRule(
+                type=RuleType.INCLUDE,
+                kind=TrackKind.VIDEO,
+                publisher="bob",
+                track="screen",
+                priority=TrackPriority.LOW,
+            ),
+            SubscribeRule(type=RuleType.EXCLUDE, all=True),
+        )
+    )
+    assert [asked[-1] for asked in served.account.participants.asked] == [sent]
+    for rules in ([], [{"type": "INCLUDE"}], [rule] * 2, [{"type": "INCLUDE", "all": True, "kind": "AUDIO"}]):
+        assert (await served.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
+    assert len(served.account.participants.asked) == 1
+
+
+async def test_a_published_track_is_named_by_sid_name_or_id(served: Served) -> None:
+    query = (
+        'query($ref: ID!) { participant(room: "standup", participant: "ada") { publishedTrack(ref: $ref) { sid } } }'
+    )
+    for ref in ("voice", VOICE, f"{sid(1)}:{ADA}:{VOICE}"):
+        assert (await served.data(query, ref=ref))["participant"]["publishedTrack"] == {"sid": VOICE}
+    assert (await served.data(query, ref="other"))["participant"]["publishedTrack"] is None
+    assert [asked[-1] for asked in served.account.participants.asked if asked[0] == "published_track"] == [
+        TrackRef(None, "voice"),
+        TrackRef(VOICE, None),
+        TrackRef(VOICE, None),
+        TrackRef(None, "other"),
+    ]

@@ -1,0 +1,35 @@
+"""Rooms, and the fields below them."""
+
+from gateway.core.errors import AlreadyExists
+from gateway.core.rooms import NewRoom
+from tests.gql.conftest import Served, room
+
+
+async def test_a_room_is_null_when_there_is_none(served: Served) -> None:
+    _, body = await served.post('{ room(ref: "nobody") { sid } }')
+    assert body == {"data": {"room": None}}
+
+
+async def test_a_connection_has_edges_nodes_and_a_page_info(served: Served) -> None:
+    _, body = await served.post(
+        "{ rooms { edges { cursor node { sid } } nodes { sid } "
+        "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"
+    )
+    assert body["data"]["rooms"] == {
+        "edges": [{"cursor": "p0", "node": {"sid": room().sid}}],
+        "nodes": [{"sid": room().sid}],
+        "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": "p0", "endCursor": None},
+    }
+
+
+async def test_a_room_is_made_with_what_the_caller_gave_and_no_more(served: Served) -> None:
+    await served.post("mutation { createRoom { sid } }")
+    await served.post('mutation { createRoom(input: {uniqueName: "standup", type: null}) { sid } }')
+    assert served.account.rooms.created == [NewRoom(), NewRoom(unique_name="standup")]
+
+
+async def test_a_failing_mutation_is_null_with_its_code(served: Served) -> None:
+    served.account.rooms.failure = AlreadyExists("the name is taken; choose another one")
+    status, body = await served.post("mutation { createRoom { sid } }", "application/graphql-response+json")
+    assert (status, body["data"]) == (200, None)
+    assert body["errors"][0]["extensions"]["code"] == "CONFLICT"

@@ -1,0 +1,139 @@
+"""InsightsService from outside: a real channel to the gateway as a user runs it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.rooms.v1 import insights_pb2, participant_pb2, recording_pb2, room_pb2
+from tests.rpc.client import Client, Clients, check_refusal, refusal, until
+from tests.running import Gateway, new_name, new_sid
+
+FAR_AHEAD = Timestamp(seconds=4_000_000_000)
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A room that has ended; ann sent audio there, bob listened."""
+
+    room: room_pb2.Room
+    ann: participant_pb2.Participant
+
+
+@pytest.fixture
+def client(clients: Clients) -> Client:
+    return clients.insights
+
+
+@pytest.fixture(scope="module")
+async def meeting(gateway: Gateway, clients: Clients) -> Meeting:
+    room = (await clients.rooms.CreateRoom(unique_name=new_name())).room
+    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]})
+    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "bob"})
+    found = await until(
+        lambda: clients.participants.ListParticipants(room=room.sid), lambda page: len(page.participants) == 2
+    )
+    await clients.rooms.CompleteRoom(room=room.sid)
+    [ann] = [each for each in found.participants if each.identity == "ann"]
+    return Meeting(room, ann)
+
+
+async def test_a_room_is_summed_up(client: Client, meeting: Meeting) -> None:
+    answer = await client.GetInsightsRoom(room=meeting.room.sid)
+
+    room = answer.room
+    assert (room.room_sid, room.room_name) == (meeting.room.sid, meeting.room.unique_name)
+    assert (room.room_type, room.room_status) == (room_pb2.ROOM_TYPE_GROUP, room_pb2.ROOM_STATUS_COMPLETED)
+    assert room.end_reason == insights_pb2.ROOM_END_REASON_ROOM_ENDED_VIA_API
+    assert room.created_method == insights_pb2.CREATED_METHOD_API
+    assert (room.unique_participants, room.concurrent_participants) == (2, 2)
+    assert (list(room.codecs), room.HasField("duration_sec")) == ([recording_pb2.CODEC_OPUS], True)
+    assert room.processing_state == insights_pb2.PROCESSING_STATE_IN_PROGRESS
+    assert room.links.participants.endswith("/Participants")
+    assert answer.freshness.HasField("fetched_at")
+
+
+@pytest.mark.parametrize(
+    ("filters", "is_found"),
+    [
+        ({}, True),
+        ({"room_types": [room_pb2.ROOM_TYPE_GROUP, room_pb2.ROOM_TYPE_GO]}, True),
+        ({"room_types": [room_pb2.ROOM_TYPE_PEER_TO_PEER]}, False),
+        ({"codecs": [recording_pb2.CODEC_OPUS]}, True),
+        ({"codecs": [recording_pb2.CODEC_VP9]}, False),
+        ({"created_before": FAR_AHEAD}, True),
+        ({"created_after": FAR_AHEAD}, False),
+    ],
+)
+async def test_summaries_are_filtered(
+    client: Client, meeting: Meeting, filters: dict[str, Any], is_found: bool
+) -> None:
+    page = await client.ListInsightsRooms(room_name=meeting.room.unique_name, **filters)
+
+    assert [each.room_sid for each in page.rooms] == ([meeting.room.sid] if is_found else [])
+    assert page.next_page_token == ""
+
+
+async def test_participants_are_summed_up(client: Client, meeting: Meeting) -> None:
+    page = await client.ListInsightsParticipants(room=meeting.room.sid)
+    people = {each.participant_identity: each for each in page.participants}
+    found = await client.GetInsightsParticipant(room=meeting.room.sid, participant=meeting.ann.sid)
+
+    assert people.keys() == {"ann", "bob"}
+    ann = people["ann"]
+    assert (ann.participant_sid, ann.room_sid) == (meeting.ann.sid, meeting.room.sid)
+    assert list(ann.codecs) == [recording_pb2.CODEC_OPUS]
+    assert ann.HasField("join_time")
+    assert ann.HasField("leave_time")
+    assert (ann.HasField("properties"), ann.HasField("publisher_info")) == (True, True)
+    assert found.participant == ann
+
+
+async def test_pages_follow_each_other_without_a_hole(client: Client, meeting: Meeting) -> None:
+    first = await client.ListInsightsParticipants(room=meeting.room.sid, page_size=1)
+    second = await client.ListInsightsParticipants(room=meeting.room.sid, page_size=1, page_token=first.next_page_token)
+
+    people = [each.participant_identity for page in (first, second) for each in page.participants]
+    assert sorted(people) == ["ann", "bob"]
+    assert second.next_page_token == ""
+
+
+async def test_a_read_mask_picks_fields(client: Client, meeting: Meeting) -> None:
+    mask = FieldMask(paths=["participant_sid", "publisher_info"])
+    answer = await client.GetInsightsParticipant(room=meeting.room.sid, participant=meeting.ann.sid, read_mask=mask)
+
+    assert {field.name for field, _ in answer.participant.ListFields()} == {"participant_sid", "publisher_info"}
+
+
+async def test_a_room_in_progress_has_no_summary(clients: Clients) -> None:
+    room = (await clients.rooms.CreateRoom(unique_name=new_name())).room
+
+    assert (await refusal(clients.insights.GetInsightsRoom(room=room.sid)))[0] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "code"),
+    [
+        ("ListInsightsRooms", {"page_size": -1}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"room_types": [0]}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"room_types": [1, 1]}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"codecs": [recording_pb2.CODEC_PCMU]}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"codecs": [recording_pb2.CODEC_UNKNOWN]}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"room_name": ""}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"created_after": Timestamp(seconds=1 << 62)}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"read_mask": FieldMask(paths=["sid"])}, "INVALID_ARGUMENT"),
+        ("GetInsightsRoom", {"room": "a name"}, "INVALID_ARGUMENT"),
+        ("GetInsightsRoom", {"room": new_sid()}, "NOT_FOUND"),
+        ("ListInsightsParticipants", {"room": ""}, "INVALID_ARGUMENT"),
+        ("GetInsightsParticipant", {"room": new_sid(), "participant": "ann"}, "INVALID_ARGUMENT"),
+        ("GetInsightsParticipant", {"room": new_sid(), "participant": new_sid("PA")}, "NOT_FOUND"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
+)
+async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
+    client: Client, method: str, fields: dict[str, Any], code: str
+) -> None:
+    await check_refusal(getattr(client, method)(**fields), code)

@@ -1,0 +1,119 @@
+"""TranscriptionService from outside: a real channel to the gateway as a user runs it."""
+
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from gateway.rooms.v1 import events_pb2, room_pb2, transcription_pb2
+from tests.rpc.client import Client, Clients, check_refusal, refusal
+from tests.running import new_name
+
+STARTED, STOPPED, FAILED = (
+    transcription_pb2.TRANSCRIPTION_STATUS_STARTED,
+    transcription_pb2.TRANSCRIPTION_STATUS_STOPPED,
+    transcription_pb2.TRANSCRIPTION_STATUS_FAILED,
+)
+CONFIGURATION = transcription_pb2.TranscriptionsConfiguration(
+    transcription_engine="google",
+    speech_model="telephony",
+    language_code="en-GB",
+    partial_results=True,
+    profanity_filter=False,
+    hints=["Twilio", "rooms"],
+    enable_automatic_punctuation=False,
+)
+
+
+@pytest.fixture
+def client(clients: Clients) -> Client:
+    return clients.transcriptions
+
+
+@pytest.fixture
+async def room(clients: Clients) -> room_pb2.Room:
+    room: room_pb2.Room = (await clients.rooms.CreateRoom(unique_name=new_name())).room
+    return room
+
+
+async def test_a_transcription_is_started_read_and_listed(client: Client, room: room_pb2.Room) -> None:
+    made = (await client.CreateTranscription(room=room.unique_name, configuration=CONFIGURATION)).transcription
+
+    assert (made.room_sid, made.account_sid, made.status) == (room.sid, room.account_sid, STARTED)
+    assert made.configuration == CONFIGURATION
+    found = await client.GetTranscription(room=room.sid, ttid=made.ttid)
+    assert found.transcription == made
+    assert found.HasField("freshness")
+    page = await client.ListTranscriptions(room=room.sid, read_mask=FieldMask(paths=["ttid"]))
+    assert list(page.transcriptions) == [transcription_pb2.Transcription(ttid=made.ttid)]
+    assert page.next_page_token == ""
+
+
+async def test_a_room_has_none_at_first(client: Client, room: room_pb2.Room) -> None:
+    assert list((await client.ListTranscriptions(room=room.sid)).transcriptions) == []
+
+
+async def test_a_transcription_is_stopped_and_started_again(clients: Clients, room: room_pb2.Room) -> None:
+    client = clients.transcriptions
+    ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
+
+    for status in (STOPPED, STARTED):
+        told = (await client.UpdateTranscription(room=room.sid, ttid=ttid, status=status)).transcription
+        assert told.status == status
+        assert (await client.GetTranscription(room=room.sid, ttid=ttid)).transcription.status == status
+    changed = [each.event.changed for each in (await clients.rooms.ListRoomEvents(room=room.sid)).events]
+    assert changed.count(events_pb2.CHANGED_TRANSCRIPTION) == 3
+
+
+async def test_how_it_is_done_can_be_changed(client: Client, room: room_pb2.Room) -> None:
+    ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
+    configuration = transcription_pb2.TranscriptionsConfiguration(language_code="de-DE", partial_results=False)
+
+    told = (await client.UpdateTranscription(room=room.sid, ttid=ttid, configuration=configuration)).transcription
+
+    assert (told.status, told.configuration.language_code) == (STARTED, "de-DE")
+    assert told.configuration.partial_results is False
+
+
+async def test_a_transcription_of_another_room_is_not_found(clients: Clients, room: room_pb2.Room) -> None:
+    client = clients.transcriptions
+    ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
+    other = (await clients.rooms.CreateRoom(unique_name=new_name())).room
+
+    assert (await refusal(client.GetTranscription(room=other.sid, ttid=ttid)))[0] == "NOT_FOUND"
+    assert (await refusal(client.UpdateTranscription(room=other.sid, ttid=ttid, status=STOPPED)))[0] == "NOT_FOUND"
+    assert (await client.GetTranscription(room=room.sid, ttid=ttid)).transcription.status == STARTED
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "code"),
+    [
+        ("ListTranscriptions", {"room": "nobody-is-here"}, "NOT_FOUND"),
+        ("ListTranscriptions", {"page_size": -1}, "INVALID_ARGUMENT"),
+        ("ListTranscriptions", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
+        ("ListTranscriptions", {"read_mask": FieldMask(paths=["text"])}, "INVALID_ARGUMENT"),
+        ("GetTranscription", {"ttid": ""}, "INVALID_ARGUMENT"),
+        ("GetTranscription", {"ttid": "../Participants"}, "INVALID_ARGUMENT"),
+        ("GetTranscription", {"ttid": "video_extension_nobody"}, "NOT_FOUND"),
+        ("CreateTranscription", {"room": "nobody-is-here"}, "NOT_FOUND"),
+        (
+            "CreateTranscription",
+            {"configuration": transcription_pb2.TranscriptionsConfiguration(hints=["x"] * 501)},
+            "INVALID_ARGUMENT",
+        ),
+        (
+            "CreateTranscription",
+            {"configuration": transcription_pb2.TranscriptionsConfiguration(hints=["x" * 101])},
+            "INVALID_ARGUMENT",
+        ),
+        ("UpdateTranscription", {"ttid": "video_1"}, "INVALID_ARGUMENT"),
+        ("UpdateTranscription", {"ttid": "video_1", "status": FAILED}, "INVALID_ARGUMENT"),
+        ("UpdateTranscription", {"ttid": "video_1", "status": 99}, "INVALID_ARGUMENT"),
+        ("UpdateTranscription", {"ttid": "video_1", "status": STOPPED}, "NOT_FOUND"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
+)
+async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
+    client: Client, room: room_pb2.Room, method: str, fields: dict[str, Any], code: str
+) -> None:
+    await check_refusal(getattr(client, method)(**{"room": room.sid, **fields}), code)

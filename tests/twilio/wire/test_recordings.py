@@ -1,0 +1,98 @@
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from gateway.core.errors import NotFound, UpstreamUnavailable
+from gateway.core.recordings import RecordingFilter
+from gateway.core.sids import RecordingSid, RoomSid
+from gateway.twilio.wire.exchange import Answer
+from gateway.twilio.wire.recordings import (
+    fetch_media_link,
+    fetch_recording,
+    fetch_room_media_link,
+    list_recordings,
+)
+from tests.twilio.wire.documents import OPERATIONS, answer
+
+ROOM, SID = RoomSid("RM" + "0" * 32), RecordingSid("RT" + "0" * 32)
+RECORDING = OPERATIONS["FetchRecording"].resource()
+URL = "https://storage.example.com:8443/a%20b?X-Amz-Signature=abc&t=1"
+
+
+@pytest.mark.parametrize(
+    ("said", "room"),
+    [
+        ({"grouping_sids": {"room_sid": ROOM}}, ROOM),
+        ({"grouping_sids": {"room_sid": "RM" + "1" * 32}, "room_sid": ROOM}, ROOM),
+        ({"grouping_sids": {}}, None),
+        ({"grouping_sids": None}, None),
+    ],
+)
+def test_a_recordings_room_is_that_of_its_group(said: dict[str, Any], room: RoomSid | None) -> None:
+    assert fetch_recording(SID).read(answer(RECORDING | said)).room_sid == room
+
+
+def test_every_grouping_sid_is_sent() -> None:
+    wanted = RecordingFilter(grouping_sids=(ROOM, "PA" + "0" * 32))
+
+    assert parse_qsl(list_recordings(wanted, 50).query) == [
+        ("GroupingSid", ROOM),
+        ("GroupingSid", "PA" + "0" * 32),
+        ("PageSize", "50"),
+    ]
+
+
+def test_media_is_asked_for_below_the_recording() -> None:
+    assert fetch_media_link(SID).path == f"/v1/Recordings/{SID}/Media"
+    assert fetch_room_media_link(ROOM, SID).path == f"/v1/Rooms/{ROOM}/Recordings/{SID}/Media"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        answer({"redirect_to": URL}),
+        Answer(302, {"Location": URL}, b""),
+        Answer(307, {"location": URL}, b"<html>"),
+    ],
+    ids=["json", "302", "307"],
+)
+def test_the_link_is_read_from_json_and_from_a_redirect(given: Answer) -> None:
+    assert fetch_media_link(SID).read(given).url == URL
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://storage.example.com/a",
+        "//storage.example.com/a",
+        "/a",
+        "https:///a",
+        "https://",
+        "https://user:pw@storage.example.com/a",
+        "https://storage.example.com/a b",
+        "https://storage.example.com/a\r\nb",
+        "https://[storage/a",
+        "javascript:alert(1)",
+        "https://é.example.com/",
+        "https://storage.example.com/" + "x" * 8192,
+        "",
+    ],
+)
+def test_a_link_that_is_no_safe_address_is_refused_and_not_quoted(url: str) -> None:
+    for given in (answer({"redirect_to": url}), Answer(302, {"Location": url}, b"")):
+        with pytest.raises(UpstreamUnavailable) as caught:
+            fetch_media_link(SID).read(given)
+        assert "storage" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("given", [answer({}), answer([]), answer({"redirect_to": 5}), Answer(302, {}, b"")])
+def test_an_answer_without_a_link_is_of_no_use(given: Answer) -> None:
+    with pytest.raises(UpstreamUnavailable):
+        fetch_media_link(SID).read(given)
+
+
+def test_media_that_is_gone_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        fetch_media_link(SID).read(answer({"code": 20404}, 404))
