@@ -36,7 +36,7 @@ from gateway.service.pages import Pages
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
 from gateway.service.upstream import NO_ANSWER, Upstream
-from gateway.store.answers import Answers, Kept, Slot, encode_answer
+from gateway.store.answers import Answers, Found, Kept, Slot, encode_answer
 from gateway.twilio.wire.exchange import Request
 from gateway.twilio.wire.resource import Listed
 
@@ -149,7 +149,7 @@ class Reads:
             return
         # Without Redis, each read finds for itself what may still be shown.
         with suppress(UpstreamUnavailable):
-            for ask, found in zip(cold, await self._answers.get([ask.slot for ask in cold]), strict=True):
+            for ask, found in zip(cold, await self._get(cold), strict=True):
                 if found.kept is not None and not found.is_outdated:
                     self._remember(ask, found.kept, found.size)
 
@@ -189,7 +189,7 @@ class Reads:
             return _Answer(last, is_stale=True)
 
     async def _read(self, ask: Ask[T], *, is_urgent: bool) -> _Answer[T]:
-        [found] = await self._answers.get([ask.slot])
+        [found] = await self._get([ask])
         held = found.kept
         is_old = held is None or found.is_outdated or self._is_old(ask, held)
         if held is not None and not is_old and _freshness(ask, held) is Freshness.FRESH:
@@ -202,8 +202,13 @@ class Reads:
                 raise
             return _Answer(held, is_stale=True)
 
+    async def _get(self, asks: Sequence[Ask[T]]) -> list[Found[T | None]]:
+        found = await self._answers.get([ask.slot for ask in asks])
+        self._memory.meet(found[-1].head_n)
+        return found
+
     async def _read_anew(self, ask: Ask[T]) -> _Answer[T]:
-        [found] = await self._answers.get([ask.slot])
+        [found] = await self._get([ask])
         return await self._fetch(ask, found.head_n, is_urgent=True)
 
     async def _fetch(self, ask: Ask[T], seen_n: int, *, is_urgent: bool) -> _Answer[T]:

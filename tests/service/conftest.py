@@ -264,6 +264,29 @@ async def site(running_sandbox: tuple[Sandbox, aiohttp.ClientSession], connectio
 
 
 @dataclass
+class Confined:
+    """Connections to the same Redis, whose rights a test can take away."""
+
+    connections: Connections
+    admin: Connections
+
+    async def keep(self, *patterns: str) -> None:
+        """From now on these keys only."""
+        await self.admin.commands.execute_command("ACL", "SETUSER", "confined", "resetkeys", *patterns)
+
+
+@pytest.fixture
+async def confined(redis_url: str, connections: Connections) -> AsyncIterator[Confined]:
+    """To be named before `site` by a test: a replica must have ended before its connections are closed."""
+    acl = connections.commands.execute_command
+    await acl("ACL", "SETUSER", "confined", "reset", "on", ">secret", "+@all", "&*", "~*")
+    limited = Connections(redis_url.replace("://", "://confined:secret@", 1))
+    yield Confined(limited, connections)
+    await limited.aclose()
+    await acl("ACL", "DELUSER", "confined")
+
+
+@dataclass
 class Followed:
     """A tail by itself, with what it feeds."""
 

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from gateway.twilio.wire import participants
 from gateway.twilio.wire.resource import Listed
-from tests.service.conftest import ACCOUNT, Site, event, eventually, later, sid, until
+from tests.service.conftest import ACCOUNT, Confined, Site, event, eventually, later, sid, until
 
 KIND = Kind[Participant](Participant, Fence.PEOPLE, PEOPLE)
 LIST = Kind[Listed[Participant]](Listed[Participant], Fence.PEOPLE, PEOPLE)
@@ -180,29 +180,10 @@ async def test_an_answer_that_an_event_made_old_is_shown_for_want_of_another_fla
         assert not await fresh(account, ask)
 
 
-@pytest.fixture
-async def broken(site: Site, redis_url: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Takes the keys of answers away from one replica's connections."""
-    await site.connections.commands.execute_command("ACL", "SETUSER", "half", "on", ">half", "+@all", "&*", "~*")
-    connections = Connections(redis_url.replace("redis://", "redis://half:half@"))
-    await site.replica(connections)
-
-    async def lock() -> None:
-        rules = ["resetkeys", "~*:log*", "~*:rate:*", "~*:v", "~*:end", "~*:seen:*", "%R~*:cache:*"]
-        await site.connections.commands.execute_command("ACL", "SETUSER", "half", *rules)
-
-    yield lock
-    await connections.aclose()
-    await site.connections.commands.execute_command("ACL", "DELUSER", "half")
-
-
-async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(
-    site: Site, broken: Callable[[], Awaitable[None]]
-) -> None:
-    [account] = site.accounts
-    room = site.make_at_twilio()
+async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(confined: Confined, site: Site) -> None:
+    account, room = await site.replica(confined.connections), site.make_at_twilio()
     ask = by_sid(room, site.join(room, "ada").sid)
-    await broken()
+    await confined.keep("~*:log*", "~*:rate:*", "~*:v", "~*:end", "~*:seen:*", "%R~*:cache:*")
     assert await fresh(account, ask)
     assert await fresh(account, ask)
     assert len(site.gate.calls) == 1
