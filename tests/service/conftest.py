@@ -134,9 +134,14 @@ class Gate:
         headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
         body = await request.read()
         async with self._session.request(
-            request.method, self._behind + request.raw_path, data=body or None, headers=headers
+            request.method,
+            self._behind + request.raw_path,
+            data=body or None,
+            headers=headers,
+            allow_redirects=False,
         ) as reply:
-            kept = {name: reply.headers[name] for name in ("Content-Type", "Retry-After") if name in reply.headers}
+            names = ("Content-Type", "Location", "Retry-After")
+            kept = {name: reply.headers[name] for name in names if name in reply.headers}
             return web.Response(status=reply.status, body=await reply.read(), headers=kept)
 
 
