@@ -231,10 +231,11 @@ class Reads:
         return _Answer(kept)
 
     def _remember(self, ask: Ask[T], kept: Kept[T | None], size: int) -> None:
+        """Also what an event has made old since: it may still stand in for Twilio's silence."""
         key = _key(ask.slot)
         known = self._shelf.get(key)
         is_later_known = known is not None and (known.seen_n, known.fetched_at) > (kept.seen_n, kept.fetched_at)
-        if not is_later_known and not self._is_old(ask, kept):
+        if not is_later_known:
             self._shelf.put(key, kept, size)
 
     def _seen(self, ask: Ask[T], answer: _Answer[T]) -> Seen[T] | None:

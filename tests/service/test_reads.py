@@ -122,6 +122,17 @@ async def test_memory_hears_of_an_event_that_redis_has_forgotten(site: Site, con
     assert await identities(account, room) == ["ada"]
 
 
+async def test_redis_knows_of_an_event_that_this_replica_has_not_heard_of(site: Site) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio()
+    assert await identities(here, room) == []
+    site.tails[1].cancel()
+    await asyncio.wait(site.tails[1:])
+    site.join(room, "ada")
+    await site.log.append(event(CONNECTED, room), "unheard")
+    assert await identities(there, room) == ["ada"]
+
+
 async def test_a_stale_answer_is_served_and_fetched_anew_behind_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     assert await identities(account, room) == []
