@@ -36,6 +36,7 @@ for _each in (
     insights.EdgeLocation,
     events.RoomEventType,
     events.EventSource,
+    events.Changed,
     events.StreamMode,
     events.ResyncReason,
 ):

@@ -9,6 +9,7 @@ from gateway.core import caching, events, rooms
 from gateway.core.errors import InvalidArgument
 from gateway.core.paging import Page
 from gateway.gql.inputs import given
+from gateway.gql.participants import Participant
 from gateway.gql.scalars import BigInt
 from gateway.gql.types import Connection, connection, id_of, resource, view
 
@@ -159,9 +160,11 @@ class RecordingFailed(RecordingEvent):
     pass
 
 
-@strawberry.type(description="Our own mutation, with the room as Twilio answered it.")
+@strawberry.type(description="A mutation of ours. The room, or the participant, is what Twilio answered to it.")
 class RoomChanged(RoomEvent):
+    changed: events.Changed | None
     room: Annotated["Room", strawberry.lazy("gateway.gql.rooms")] | None
+    participant: Participant | None
 
 
 EVENT_TYPES: dict[events.RoomEventType, type[RoomEvent]] = {
@@ -211,6 +214,7 @@ def event_of(cursor: str, prev: str | None, event: events.RoomEvent) -> RoomEven
         parts["recording"] = _recording_of(event)
     if issubclass(shown, RoomChanged):
         parts["room"] = _at_its_place(event.room, event, cursor)
+        parts["participant"] = _at_its_place(event.participant, event, cursor)
     return view(shown, event, **parts)
 
 

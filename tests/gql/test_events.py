@@ -4,11 +4,12 @@ import pytest
 
 from gateway.core import events
 from gateway.core.errors import CursorExpired
-from gateway.core.events import Bookmark, Gap, ResyncReason, ResyncRequired, RoomEventType
+from gateway.core.events import Bookmark, Changed, Gap, ResyncReason, ResyncRequired, RoomEventType
 from gateway.gql import events as shown
 from gateway.gql.events import EVENT_TYPES, EventParticipant, EventTrack, RecordingCompleted, message_of
 from gateway.gql.schema import EXECUTABLE
 from tests.gql.conftest import Served, delivered, event, room
+from tests.gql.service import participant
 
 
 @pytest.mark.parametrize("type_", RoomEventType)
@@ -54,20 +55,28 @@ def test_a_recording_tells_whose_and_of_what() -> None:
 
 async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> None:
     async with served.socket() as socket:
-        query = """subscription { roomEvents { cursor ... on RoomChanged { type source room { uniqueName asOf } }
+        query = """subscription { roomEvents { cursor ... on RoomChanged { type source changed room { uniqueName asOf } now: participant { identity } }
             ... on RecordingEvent { recording { size offsetMs } } } }"""
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
         await socket.receive_json(timeout=5)
-        changed = event(RoomEventType.ROOM_CHANGED, source=events.EventSource.MUTATION, room=room())
+        changed = event(
+            RoomEventType.ROOM_CHANGED, source=events.EventSource.MUTATION, room=room(), changed=Changed.ROOM
+        )
         served.account.feed.put(delivered(1, changed))
         assert (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"] == {
             "cursor": "c1",
             "type": "ROOM_CHANGED",
             "source": "MUTATION",
+            "changed": "ROOM",
             "room": {"uniqueName": "standup", "asOf": "c1"},
+            "now": None,
         }
+        kicked = event(RoomEventType.ROOM_CHANGED, participant=participant(), changed=Changed.PARTICIPANT)
+        served.account.feed.put(delivered(2, kicked))
+        told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
+        assert (told["changed"], told["room"], told["now"]) == ("PARTICIPANT", None, {"identity": "ada"})
         large = event(RoomEventType.RECORDING_COMPLETED, recording_size=5_000_000_000, offset_ms=2**40)
-        served.account.feed.put(delivered(2, large))
+        served.account.feed.put(delivered(3, large))
         told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
         assert told["recording"] == {"size": 5_000_000_000, "offsetMs": 2**40}
 
