@@ -55,7 +55,8 @@ def test_a_recording_tells_whose_and_of_what() -> None:
 
 async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> None:
     async with served.socket() as socket:
-        query = """subscription { roomEvents { cursor ... on RoomChanged { type source changed room { uniqueName asOf } now: participant { identity } }
+        query = """subscription { roomEvents { cursor ... on RoomChanged { type source changed
+            room { uniqueName asOf } now: participant { identity } }
             ... on RecordingEvent { recording { size offsetMs } } } }"""
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
         await socket.receive_json(timeout=5)
