@@ -5,7 +5,7 @@ import asyncio
 import strawberry
 from strawberry import Info
 
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import InvalidArgument, NotFound
 from gateway.core.paging import PAGE_LIMIT
 from gateway.core.participants import ParticipantRef, TrackRef
 from gateway.core.rooms import RoomRef
@@ -25,13 +25,20 @@ async def nodes(info: Info[Context, None], ids: list[strawberry.ID]) -> list[Nod
         raise InvalidArgument(f"ids has {len(ids)} ids; give up to {PAGE_LIMIT}")
     each = list(dict.fromkeys(ids))
     # An error takes its node's place, and GraphQL tells it there: the others are shown.
-    found = await asyncio.gather(*(_node(info.context, id_) for id_ in each), return_exceptions=True)
+    found = await asyncio.gather(*(_found(info.context, id_) for id_ in each), return_exceptions=True)
     node_of = dict(zip(each, found, strict=True))
     return [node_of[id_] for id_ in ids]  # type: ignore[misc]
 
 
 async def node(info: Info[Context, None], id: strawberry.ID) -> Node | None:  # noqa: A002 - the argument's name
-    return await _node(info.context, id)
+    return await _found(info.context, id)
+
+
+async def _found(context: Context, id_: str) -> Node | None:
+    try:
+        return await _node(context, id_)
+    except NotFound:  # Of what the id leads through: the room, or the participant.
+        return None
 
 
 async def _node(context: Context, id_: str) -> Node | None:

@@ -8,6 +8,7 @@ from strawberry import UNSET, Info
 
 from gateway.core import participants as core
 from gateway.core import rules
+from gateway.core.errors import NotFound
 from gateway.core.participants import NewSubscribeRules, ParticipantRef, checked_track_sid
 from gateway.core.rooms import RoomRef
 from gateway.core.sids import ParticipantSid, RoomSid
@@ -148,7 +149,10 @@ class Participant(Node, Resource):
 
 async def participant(info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID) -> Participant | None:
     named = RoomRef.of(room), participant_ref(participant)
-    return Participant.found(await info.context.account.participants.participant(info.context.caller, *named))
+    try:
+        return Participant.found(await info.context.account.participants.participant(info.context.caller, *named))
+    except NotFound:  # The room is not there: nobody is in it.
+        return None
 
 
 async def disconnect_participant(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.running import Gateway, new_name
+from tests.running import Gateway, new_name, new_sid
 
 PEOPLE = """query($ref: ID!) { room(ref: $ref) { participants(first: 10) { nodes { id sid identity status room { sid }
     publishedTracks { nodes { id kind name enabled } } subscribedTracks { nodes { sid kind publisherSid } }
@@ -92,6 +92,12 @@ async def test_somebody_is_sent_out_and_made_nameless(gateway: Gateway) -> None:
     assert await gateway.ask(
         "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { sid } }", **ref
     ) == {"participant": None}
+    nowhere = await gateway.ask(
+        'query($r: ID!, $id: ID!) { participant(room: $r, participant: "ada") { sid } node(id: $id) { id } }',
+        r=new_name(),
+        id=f"{new_sid()}:{out['sid']}",
+    )
+    assert nowhere == {"participant": None, "node": None}
 
 
 async def test_the_timeline_tells_what_happened_and_what_we_did(gateway: Gateway) -> None:
@@ -157,7 +163,7 @@ async def test_rules_are_replaced_and_refused_before_twilio_hears_of_them(gatewa
 async def test_recordings_and_insights_are_there_after_the_end(gateway: Gateway) -> None:
     room = await meeting(gateway, "ada", recordParticipantsOnConnect=True)
     await gateway.ask("mutation($r: ID!) { completeRoom(ref: $r) { status } }", r=room["sid"])
-    await gateway.sandbox("POST", "/clock", {"advance_s": 1800})
+    await gateway.sandbox("POST", "/clock", {"advance_s": 600})
     document = """query($r: ID!) { room(ref: $r) { status
         recordings { nodes { id sid status type codec containerFormat groupingSids { roomSid } } }
         insights { roomSid roomStatus roomName processingState

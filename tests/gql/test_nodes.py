@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.errors import UpstreamUnavailable
+from gateway.core.errors import NotFound, UpstreamUnavailable
 from tests.gql.conftest import Served, room, sid
 from tests.gql.service import ADA, SCREEN, TAKE, TTID, VOICE
 
@@ -38,6 +38,12 @@ async def test_every_node_is_found_by_its_id(served: Served, id_: str, typename:
 )
 async def test_a_node_is_null_when_there_is_none(served: Served, id_: str) -> None:
     assert await served.data("query($id: ID!) { node(id: $id) { id } }", id=id_) == {"node": None}
+
+
+async def test_a_node_is_null_when_what_leads_to_it_is_not_there(served: Served) -> None:
+    served.account.participants.failure = NotFound("no such room; check the SID or the name")
+    told = await served.data(NODES, ids=[f"{sid(7)}:{ADA}", f"{sid(7)}:{ADA}:{VOICE}", sid(1)])
+    assert told["nodes"] == [None, None, {"__typename": "Room", "id": sid(1)}]
 
 
 async def test_nodes_keep_their_order_and_rooms_travel_together(served: Served) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.core.errors import NotFound
 from gateway.core.participants import (
     NewSubscribeRules,
     ParticipantFilter,
@@ -42,6 +43,13 @@ async def test_a_participant_is_null_when_there_is_none(served: Served) -> None:
         '{ participant(room: "standup", participant: "bob") { sid } room(ref: "standup") { participant(ref: "bob") { sid } } }'
     )
     assert told == {"participant": None, "room": {"participant": None}}
+
+
+async def test_a_participant_of_a_room_that_is_not_there_is_null_but_cannot_be_changed(served: Served) -> None:
+    served.account.participants.failure = NotFound("no such room; check the SID or the name")
+    assert await served.data('{ participant(room: "nowhere", participant: "ada") { sid } }') == {"participant": None}
+    error = await served.error('mutation { disconnectParticipant(room: "nowhere", participant: "ada") { sid } }')
+    assert error["extensions"]["code"] == "NOT_FOUND"
 
 
 async def test_participants_are_chosen_by_every_filter(served: Served) -> None:
