@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
-from gateway.core.ratelimit import Rate
+from gateway.core.ratelimit import Rate, judge
 from gateway.core.rooms import AccountSid
 from gateway.store.keys import RateKind
 from gateway.store.limiter import Limiter
@@ -45,6 +45,8 @@ class Upstream:
         self._account_sid = AccountSid(twilio.account_sid)
         self._rates: dict[RateKind, Rate] = {"read": budget.read, "write": budget.write}
         self._patience_us = round(budget.patience_s * 1_000_000)
+        self._full_until: dict[RateKind, float] = {}
+        self._gates = {kind: _Gate(rate) for kind, rate in self._rates.items()}
 
     async def read(self, call: Call[T], *, is_urgent: bool = True) -> T:
         """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late. What is not urgent (a refresh
@@ -57,7 +59,7 @@ class Upstream:
     async def _call(self, kind: RateKind, call: Call[T], limit_s: float, patience_us: int) -> T:
         give_up_at = time.monotonic() + patience_us / 1_000_000
         while True:
-            await self._turn(kind, max(0, round((give_up_at - time.monotonic()) * 1_000_000)))
+            await self._turn(kind, patience_us)
             try:
                 return await call(self._twilio, limit_s)
             except QuotaExceeded as refused:
@@ -67,15 +69,50 @@ class Upstream:
                 # Somebody else spends from the same account. All replicas hold back, not only this one; and as Twilio
                 # never processes what it refuses so, the call is safe to repeat while there is patience left.
                 await self._limiter.pause(self._account_sid, kind, refused.retry_after_ms or PAUSE_MS)
-                if time.monotonic() >= give_up_at:
+                patience_us = round((give_up_at - time.monotonic()) * 1_000_000)
+                if patience_us <= 0:
                     raise
 
     async def _turn(self, kind: RateKind, patience_us: int) -> None:
+        # Until the moment that the last refusal named, nobody with that much patience or less can be let in. Not asking
+        # again keeps a crowd that is refused from holding up, at Redis, those who are not.
+        full_s = self._full_until.get(kind, 0.0) - time.monotonic()
+        if full_s > 0:
+            raise _used_up(kind, full_s)
         verdict = await self._limiter.take(self._account_sid, kind, self._rates[kind], patience_us)
         if not verdict.is_allowed:
-            raise QuotaExceeded(
-                f"Twilio's {kind} quota for this account is used up; ask again after the time given",
-                retry_after_ms=math.ceil(verdict.wait_us / 1000),
-            )
+            if patience_us == self._patience_us:
+                self._full_until[kind] = time.monotonic() + verdict.wait_us / 1_000_000
+            raise _used_up(kind, verdict.wait_us / 1_000_000)
         if verdict.wait_us:
             await asyncio.sleep(verdict.wait_us / 1_000_000)
+        await self._gates[kind].pass_through()
+
+
+_HOUR_US = 3_600_000_000
+
+
+class _Gate:
+    """Keeps those whose turns have come apart when they go.
+
+    Turns are given out evenly, but a process that was held up wakes all whose turns came meanwhile at once. A little
+    faster than the turns come, so that whoever was held up catches up.
+    """
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = Rate(rate.per_s * 1.08, rate.burst)
+        self._whole_at_us = 0
+
+    async def pass_through(self) -> None:
+        now_us = time.monotonic_ns() // 1000
+        verdict = judge(self._rate, self._whole_at_us, now_us, patience_us=_HOUR_US)
+        self._whole_at_us = verdict.whole_at_us
+        if verdict.wait_us:
+            await asyncio.sleep(verdict.wait_us / 1_000_000)
+
+
+def _used_up(kind: RateKind, wait_s: float) -> QuotaExceeded:
+    return QuotaExceeded(
+        f"Twilio's {kind} quota for this account is used up; ask again after the time given",
+        retry_after_ms=math.ceil(wait_s * 1000),
+    )

@@ -18,6 +18,7 @@ from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus
 from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
 
+_END: Final = ("status", "end_time", "duration")
 _PUT: Final = Script("head.lua", "put.lua")
 _PUT_MISSING: Final = Script("put_missing.lua")
 _PUT_NAME: Final = Script("put_name.lua")
@@ -97,13 +98,13 @@ class RoomCache:
         self._keys = Keys(account_sid)
 
     async def get(self, sid: RoomSid) -> Cached:
-        pipeline = self._connections.commands.pipeline(transaction=False)
         # In this order no append in between can make an old value look current.
-        pipeline.get(self._keys.room(sid))
-        pipeline.hget(self._keys.versions(sid), Fence.ROOM)
-        pipeline.hmget(self._keys.end(sid), ["status", "end_time", "duration"])
-        pipeline.hmget(self._keys.meta, ["epoch", "n"])
-        kept, version, end, head = await self._connections.ask(pipeline.execute(raise_on_error=False))
+        kept, version, end, head = await self._connections.read(
+            ("GET", self._keys.room(sid)),
+            ("HGET", self._keys.versions(sid), Fence.ROOM),
+            ("HMGET", self._keys.end(sid), *_END),
+            ("HMGET", self._keys.meta, "epoch", "n"),
+        )
         value, is_missing = _parse_value(kept)
         epoch, n = (None, None) if isinstance(head, ResponseError) else head
         return Cached(
@@ -124,9 +125,7 @@ class RoomCache:
 
     async def resolve(self, name: str) -> RoomSid | Missing | None:
         """The room in progress under this name, MISSING when there was none a moment ago, None when nothing is known."""
-        pipeline = self._connections.commands.pipeline(transaction=False)
-        pipeline.get(self._keys.name(name))
-        (kept,) = await self._connections.ask(pipeline.execute(raise_on_error=False))
+        (kept,) = await self._connections.read(("GET", self._keys.name(name)))
         if kept is None or isinstance(kept, ResponseError):
             return None
         return RoomSid(kept.decode()) if kept else MISSING
@@ -142,10 +141,7 @@ class RoomCache:
         """The known ends among these rooms."""
         if not sids:
             return {}
-        pipeline = self._connections.commands.pipeline(transaction=False)
-        for sid in sids:
-            pipeline.hmget(self._keys.end(sid), ["status", "end_time", "duration"])
-        found = await self._connections.ask(pipeline.execute(raise_on_error=False))
+        found = await self._connections.read(*(("HMGET", self._keys.end(sid), *_END) for sid in sids))
         ends = ((sid, parse_end(end)) for sid, end in zip(sids, found, strict=True))
         return {sid: end for sid, end in ends if end is not None}
 

@@ -9,7 +9,7 @@ from gateway.core.rooms import NewRoom, RoomSid
 from gateway.sandbox.engine import Capacity
 from gateway.sandbox.faults import Fault
 from gateway.sandbox.server import Sandbox
-from gateway.service.upstream import Budget, Upstream
+from gateway.service.upstream import Budget, Upstream, _Gate
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
 from tests.service.conftest import ACCOUNT, Site, sid, until
@@ -139,3 +139,25 @@ async def test_a_silent_twilio_is_given_up_in_the_time_a_read_may_take(
     with pytest.raises(DeadlineExceeded):
         await fetch(upstream(site), sid(1))
     assert time.monotonic() - begun >= 0.03
+
+
+async def test_a_crowd_that_is_refused_asks_redis_once(site: Site) -> None:
+    room = site.make_at_twilio()
+    slow = upstream(site, read=Rate(per_s=0.1, burst=1))
+    await fetch(slow, room)
+    with pytest.raises(QuotaExceeded):
+        await fetch(slow, room)
+    before = (await site.connections.commands.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    for _ in range(20):
+        with pytest.raises(QuotaExceeded) as refused:
+            await fetch(slow, room)
+        assert 0 < (refused.value.retry_after_ms or 0) <= 10_000
+    assert (await site.connections.commands.info("commandstats"))["cmdstat_evalsha"]["calls"] == before
+
+
+async def test_turns_that_come_due_at_once_still_go_one_after_the_other(site: Site) -> None:
+    """As after a stall: whoever slept through his turn must not go together with those who did so too."""
+    gate = _Gate(Rate(per_s=100, burst=1))
+    begun = time.monotonic()
+    await asyncio.gather(*(gate.pass_through() for _ in range(5)))
+    assert time.monotonic() - begun >= 4 / 108

@@ -3,9 +3,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from redis.exceptions import ResponseError
 
 from gateway.core.errors import FailedPrecondition, InvalidArgument, UpstreamUnavailable
-from gateway.store.connection import Connections, Script
+from gateway.store.connection import CARRIERS, Connections, Script
 
 TRIM = Script("head.lua", "trim.lua")
 
@@ -96,3 +97,38 @@ async def test_a_server_that_evicts_keys_is_refused(connections: Connections) ->
             await connections.check_policy()
     finally:
         await connections.commands.config_set("maxmemory-policy", "noeviction")
+
+
+async def test_reads_of_one_moment_share_their_round_trips(redis_url: str) -> None:
+    connections = Connections(redis_url)
+    await asyncio.gather(*(connections.commands.set(f"k{n}", n) for n in range(3)))
+    answers = await asyncio.gather(*(connections.read(("GET", f"k{n % 3}"), ("GET", "none")) for n in range(500)))
+    used = [client for client in await connections.commands.client_list() if client["cmd"] == "get"]
+    await connections.aclose()
+    assert answers == [[str(n % 3).encode(), None] for n in range(500)]
+    assert 1 <= len(used) <= CARRIERS
+
+
+async def test_a_read_that_fails_leaves_the_others_of_its_load_alone(connections: Connections) -> None:
+    await connections.commands.set("text", "x")
+    wrong, right = await asyncio.gather(
+        connections.read(("HGET", "text", "field")), connections.read(("GET", "text"), ("GET", "none"))
+    )
+    assert isinstance(wrong[0], ResponseError)
+    assert right == [b"x", None]
+
+
+async def test_a_reader_who_leaves_takes_nobody_along(connections: Connections) -> None:
+    await connections.commands.set("k", "v")
+    leaving = asyncio.get_running_loop().create_task(connections.read(("GET", "k")))
+    staying = asyncio.get_running_loop().create_task(connections.read(("GET", "k")))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying == [b"v"]
+
+
+async def test_without_redis_every_reader_of_a_load_is_told() -> None:
+    connections = Connections("redis://127.0.0.1:1")
+    outcomes = await asyncio.gather(*(connections.read(("GET", "k")) for _ in range(5)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
+    await connections.aclose()
