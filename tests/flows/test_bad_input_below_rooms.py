@@ -145,25 +145,6 @@ async def test_what_it_cannot_be_is_refused(gateway: Gateway, clients: Clients, 
     await check_refused(gateway, clients, scene, asked, BAD)
 
 
-@pytest.mark.parametrize(
-    "identity", ["a/b", "..", ".", "../Rooms", "%2e%2e", "a b", "ü?&=#", "日本", "'\"\\", "a" * 128]
-)
-async def test_any_printable_identity_is_found_and_sent_out(
-    gateway: Gateway, clients: Clients, scene: Scene, identity: str
-) -> None:
-    ref = {"room": scene.room, "who": identity}
-    read = "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { sid identity } }"
-    out = "mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) { sid status } }"
-    body = {"identity": identity, "tracks": []}
-    sid = (await gateway.sandbox("POST", f"/rooms/{scene.room}/participants", body))["sid"]
-    found = await clients.participants.GetParticipant(room=scene.room, participant=identity)
-    assert (found.participant.sid, found.participant.identity) == (sid, identity)
-    assert (await gateway.ask(read, **ref))["participant"] == {"sid": sid, "identity": identity}
-    gone = (await gateway.ask(out, **ref))["disconnectParticipant"]
-    assert gone == {"sid": sid, "status": "DISCONNECTED"}
-    assert (await gateway.ask(read, **ref))["participant"] is None
-
-
 # What is not there, or is somebody else's
 
 READ_NOTHING = {

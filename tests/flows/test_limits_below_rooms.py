@@ -201,6 +201,25 @@ async def test_at_its_limit_a_value_is_taken(gateway: Gateway, clients: Clients,
     await check_accepted(gateway, clients, scene, asked)
 
 
+@pytest.mark.parametrize(
+    "identity", ["a/b", "..", ".", "../Rooms", "%2e%2e", "a b", "ü?&=#", "日本", "'\"\\", "a" * 128]
+)
+async def test_any_printable_identity_is_found_and_sent_out(
+    gateway: Gateway, clients: Clients, scene: Scene, identity: str
+) -> None:
+    ref = {"room": scene.room, "who": identity}
+    read = "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { sid identity } }"
+    out = "mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) { sid status } }"
+    body = {"identity": identity, "tracks": []}
+    sid = (await gateway.sandbox("POST", f"/rooms/{scene.room}/participants", body))["sid"]
+    found = await clients.participants.GetParticipant(room=scene.room, participant=identity)
+    assert (found.participant.sid, found.participant.identity) == (sid, identity)
+    assert (await gateway.ask(read, **ref))["participant"] == {"sid": sid, "identity": identity}
+    gone = (await gateway.ask(out, **ref))["disconnectParticipant"]
+    assert gone == {"sid": sid, "status": "DISCONNECTED"}
+    assert (await gateway.ask(read, **ref))["participant"] is None
+
+
 # Pages
 
 PAGES = {
@@ -241,7 +260,7 @@ PAGES = {
 def page(document: str, first: int, page_size: int) -> Question:
     ask = PAGES[document]
     return Question(
-        document.replace("SIZE", str(first)), lambda clients, scene: ask(clients, scene, page_size)  # type: ignore[no-any-return]
+        document.replace("SIZE", str(first)), lambda clients, scene: ask(clients, scene, page_size)
     )  # fmt: skip
 
 
