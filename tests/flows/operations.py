@@ -1,7 +1,6 @@
 """Each of Twilio's operations on rooms, as the three callers ask for it on a scene."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from twilio.rest import Client
@@ -10,39 +9,8 @@ from gateway.rooms.v1.participant_pb2 import SubscribeRule
 from gateway.rooms.v1.recording_pb2 import RecordingRule
 from gateway.rooms.v1.rule_pb2 import RuleType, TrackKind, TrackPriority
 from gateway.rooms.v1.transcription_pb2 import TranscriptionsConfiguration, TranscriptionStatus
-from gateway.twilio.callbacks import CONNECTION_OVERRIDES
 from tests.flows.contract import Asked
-from tests.running import Gateway
-from tests.sandbox.conftest import Api
-from tests.sandbox.stage import Stage, create, join, listed, set_up
-
-
-@dataclass(frozen=True, slots=True)
-class Scene(Stage):
-    """A stage, and what there is on it to spend: a room to end, a guest to send out, a second recording to delete."""
-
-    name: str
-    spare: str
-    guest: str
-    taken: str
-    new: str
-    callbacks: str
-
-
-async def set_the_scene(api: Api, gateway: Gateway, name: str) -> Scene:
-    callbacks = gateway.ready["callbacks"] + CONNECTION_OVERRIDES
-    stage = await set_up(api, name, StatusCallback=callbacks)
-    guest = await join(api, stage.room, "Guest")
-    taken = (await listed(api, f"/v1/Rooms/{stage.ended}/Recordings"))[0]["sid"]
-    return Scene(
-        **asdict(stage),
-        name=name,
-        spare=await create(api, StatusCallback=callbacks),
-        guest=guest["sid"],
-        taken=taken,
-        new=f"{name}-new",
-        callbacks=callbacks,
-    )
+from tests.flows.scene import Scene
 
 
 def room(client: Client, scene: Scene) -> Any:

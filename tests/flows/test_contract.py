@@ -2,7 +2,7 @@
 
 import ast
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,35 +12,15 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 import gateway.service
-from gateway.sandbox import Account
 from gateway.twilio.wire.operations import OPERATIONS as REQUESTS
 from tests.flows import contract
-from tests.flows.operations import ASKED, Scene, set_the_scene
-from tests.rpc.client import Clients, clients_on
-from tests.running import Gateway, new_name
-from tests.sandbox.conftest import Api, Reply
+from tests.flows.operations import ASKED
+from tests.flows.scene import PAUSE_S, Scene, set_the_scene
+from tests.rpc.client import Clients
+from tests.running import Gateway
 from tests.sandbox.documents import OPERATIONS
 
 CALLERS = ("graphql", "grpc", "helper")
-PAUSE_S = 0.05
-"""Twilio counts its quota by the second."""
-
-
-class PatientApi(Api):
-    """Tries again what is over the quota, which the whole session shares."""
-
-    async def _send(self, method: str, path: str, **more: Any) -> Reply:
-        while True:
-            reply = await super()._send(method, path, **more)
-            if reply.status != 429:
-                return reply
-            await asyncio.sleep(PAUSE_S)
-
-
-@pytest.fixture(scope="module")
-async def clients(gateway: Gateway) -> AsyncIterator[Clients]:
-    async with gateway.channel() as channel:
-        yield clients_on(channel, gateway.metadata)
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +33,7 @@ def helper(gateway: Gateway) -> Client:
 @pytest.fixture(scope="module")
 async def scenes(gateway: Gateway) -> Mapping[str, Scene]:
     """Equal ones: a scene for each caller to change, and one that stays as it is."""
-    account = Account(gateway.account_sid, gateway.auth_token)
-    api = PatientApi(gateway.http, gateway.ready["twilio"]["base_url"], account)
-    return {caller: await set_the_scene(api, gateway, new_name()) for caller in (*CALLERS, "all")}
+    return {caller: await set_the_scene(gateway) for caller in (*CALLERS, "all")}
 
 
 async def helped(call: Callable[[], Any]) -> Any:
