@@ -198,7 +198,7 @@ def _status(answer: Answer, form: Form) -> int:
 def _written(answer: Answer, form: Form | None, status: int, headers: Mapping[str, str]) -> web.Response:
     media_type = Form.RESPONSE if form is Form.RESPONSE else Form.JSON
     return web.Response(
-        body=answer.encoded(),
+        body=answer.encoded,
         status=status,
         headers={**headers, hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"},
     )

@@ -157,7 +157,7 @@ class Socket:
         if len(self._running) >= OPERATIONS:
             full = Throttled(f"{OPERATIONS} operations run on this socket; complete one, or open another socket")
             await self._send(
-                {"type": "error", "id": id_, "payload": refusal(Refused.of(full), trace_id_of(None)).body["errors"]}
+                {"type": "error", "id": id_, "payload": refusal(Refused.of(full), trace_id_of(None)).errors}
             )
             return
         self._running[id_] = tasks.create_task(self._run(id_, payload, self._credentials))
@@ -180,14 +180,14 @@ class Socket:
             async for answer in answers:
                 if answer.refused_for is not None:
                     return answer
-                await self._send({"type": "next", "id": id_, "payload": msgspec.Raw(answer.encoded())})
+                await self._send({"type": "next", "id": id_, "payload": msgspec.Raw(answer.encoded)})
         return operation.kind
 
     async def _last(self, id_: str, ended: Answer | OperationType) -> None:
         """The last message of an operation. Its id is free before it is sent, so that the client may use it again."""
         del self._running[id_]
         if isinstance(ended, Answer):
-            await self._send({"type": "error", "id": id_, "payload": ended.body["errors"]})
+            await self._send({"type": "error", "id": id_, "payload": ended.errors})
         elif ended is OperationType.SUBSCRIPTION:
             await self.stop()
         else:
