@@ -14,6 +14,9 @@ from gateway import app
 from gateway.app import Addresses, Listen, Mode, bind, run
 from gateway.core.errors import FailedPrecondition, GatewayError, UpstreamUnavailable
 from gateway.core.rooms import NewRoom
+from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.service import feed
 from gateway.service.tail import Tail
 from gateway.settings import ApiKeySettings, Settings
 from gateway.store.connection import Connections
@@ -69,6 +72,30 @@ async def test_every_port_answers_once_it_is_ready(redis_url: str) -> None:
             assert reply.status == 400
         healthy = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         assert healthy.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_i16_each_face_says_in_its_own_words_that_there_are_too_many_streams(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "STREAMS", 0)
+    async with (
+        running(settings(redis_url)) as addresses,
+        aiohttp.ClientSession() as http,
+        grpc.aio.insecure_channel(addresses.grpc) as channel,
+    ):
+        headers = {"X-API-Key": KEY, "Accept": "text/event-stream"}
+        watch = {"query": "subscription { roomEvents { cursor } }"}
+        async with http.post(addresses.sse, json=watch, headers=headers) as reply:
+            told = await reply.text()
+        assert "RATE_LIMITED" in told
+        assert "this gateway has its 0 event streams open; come back shortly" in told
+        stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
+            pb.WatchRoomEventsRequest(), metadata=(("x-api-key", KEY),)
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(aiter(stream))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "event streams open" in (refused.value.details() or "")
 
 
 async def test_it_stops_without_a_task_left(redis_url: str) -> None:

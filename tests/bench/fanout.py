@@ -95,13 +95,14 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running(Path(folder)) as gateway, asyncio.timeout(LIMIT_S):
             room, crowd = new_sid(), Crowd()
-            address = urlsplit(gateway.ready["ws"])
+            address, memory_kb = urlsplit(gateway.ready["ws"]), _memory_kb(gateway)
             for _ in range(SUBSCRIBERS):
                 await asyncio.get_running_loop().create_connection(
                     lambda: Subscriber(crowd, _hello(gateway, room)), address.hostname, address.port
                 )
             await crowd.all_started.wait()
-            print(f"{SUBSCRIBERS:,} WebSocket subscribers of one room, {EVENTS} events")
+            each_kb = (_memory_kb(gateway) - memory_kb) / SUBSCRIBERS
+            print(f"{SUBSCRIBERS:,} WebSocket subscribers of one room, {each_kb:.0f} kB each, {EVENTS} events")
             await _measure("one after the other", gateway, room, crowd, together=1)
             await _measure("eight at a time", gateway, room, crowd, together=8)
 
@@ -149,6 +150,10 @@ def _frame(message: object) -> bytes:
 def _cpu_s(gateway: Gateway) -> float:
     fields = Path(f"/proc/{gateway.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory_kb(gateway: Gateway) -> int:
+    return int(Path(f"/proc/{gateway.process.pid}/status").read_text().partition("VmRSS:")[2].split()[0])
 
 
 def _ms(seconds: list[float], share: float) -> str:
