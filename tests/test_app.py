@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import HttpUrl, SecretStr
 
 from gateway import app
-from gateway.app import Addresses, Listen, Mode, bind, run
+from gateway.app import Addresses, Listen, Mode, bind, bind_shared, run
 from gateway.core.errors import FailedPrecondition, GatewayError, UpstreamUnavailable
 from gateway.core.rooms import NewRoom
 from gateway.rooms.v1 import room_service_pb2 as pb
@@ -137,6 +138,18 @@ async def test_a_grpc_port_that_is_taken_is_named(redis_url: str) -> None:
     with bind(LOOPBACK, 0) as taken:
         port = taken.getsockname()[1]
         assert str(port) in (await failure(settings(redis_url), grpc_port=port)).message
+
+
+@pytest.mark.parametrize("host", [LOOPBACK, "::1"])
+async def test_a_shared_port_has_several_owners_and_is_lost_to_others_once_one_listens(host: str) -> None:
+    with bind_shared(host, 0) as first:
+        port = first.getsockname()[1]
+        with bind_shared(host, port) as second:
+            second.listen()
+            with pytest.raises(OSError, match="in use"):
+                bind(host, port)
+            with socket.create_connection((host, port)):
+                second.accept()[0].close()
 
 
 async def test_a_bug_in_the_tail_stops_everything(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

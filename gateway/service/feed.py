@@ -25,7 +25,8 @@ from gateway.service.rooms import Rooms
 from gateway.service.tail import Bell, Entry, Tail, is_unbroken
 from gateway.store.eventlog import EventLog, Logged
 
-# A stream with its WebSocket costs 32 kB (`tests.bench.fanout`): so many, 320 MB. Half of them for one caller, behind whose key may be a whole frontend.
+# A stream with its WebSocket costs 32 kB (`tests.bench.fanout`): so many, 320 MB. Half of them for one caller, behind whose
+# key may be a whole frontend.
 STREAMS = 10_000
 STREAMS_PER_CALLER = 5_000
 BOOKMARK_S = 15.0
