@@ -6,19 +6,23 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
-from contextlib import AsyncExitStack
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import structlog
 import typer
 from pydantic import HttpUrl, SecretStr, ValidationError
 from rich.console import Console
 
 from gateway import telemetry
-from gateway.app import Addresses, Listen, Mode, bind, run
-from gateway.core.errors import GatewayError
+from gateway.app import Addresses, Listen, Mode, bind, bind_shared, run
+from gateway.core.errors import FailedPrecondition, GatewayError
 from gateway.gql.schema import print_schema
 from gateway.sandbox.server import Sandbox
 from gateway.service.access import KEY_PREFIX
@@ -29,6 +33,7 @@ from gateway.web.callbacks import PATH as CALLBACKS_PATH
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True, highlight=False)
+log = structlog.get_logger()
 
 LOOPBACK = "127.0.0.1"
 HttpPort = Annotated[int, typer.Option(help="GraphQL, callbacks and health; 0 picks a free port.")]
@@ -87,7 +92,9 @@ def serve(
     host: Host = "0.0.0.0",  # noqa: S104  (a server in a container; what it serves needs a credential)
     http_port: HttpPort = 8080,
     grpc_port: GrpcPort = 9090,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the ports; one for each core.")] = 1,
     ready_file: ReadyFile = None,
+    is_worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
 ) -> None:
     """The gateway in front of the real Twilio, set up by the environment."""
     telemetry.configure(is_json=not sys.stderr.isatty())
@@ -98,8 +105,12 @@ def serve(
     if not settings.gateway_api_keys:
         _refuse("GATEWAY_API_KEYS: nobody could call; make a key with `rooms-gateway apikey` and set its row")
     try:
-        listen = Listen(bind(host, http_port), host, grpc_port)
-        asyncio.run(_serve(settings, listen, ready_file))
+        if is_worker:
+            asyncio.run(_work(settings, Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)))
+        elif workers > 1:
+            asyncio.run(_oversee(settings, workers, host, http_port, grpc_port, ready_file))
+        else:
+            asyncio.run(_serve(settings, Listen(bind(host, http_port), host, grpc_port), ready_file))
     except GatewayError as exc:
         _refuse(exc.message)
     except OSError as exc:
@@ -108,6 +119,118 @@ def serve(
 
 async def _serve(settings: Settings, listen: Listen, ready_file: Path | None) -> None:
     await run(settings, listen, Mode(), lambda addresses: _announce(ready_file, addresses), _stop_signal())
+
+
+async def _work(settings: Settings, listen: Listen) -> None:
+    """Serves until the parent lets go of our standard input: it does so to stop us, and when it dies."""
+    stop, loop = _stop_signal(), asyncio.get_running_loop()
+
+    def let_go() -> None:
+        loop.remove_reader(sys.stdin)
+        stop.set()
+
+    loop.add_reader(sys.stdin, let_go)
+    await run(settings, listen, Mode(), lambda addresses: print(json.dumps(asdict(addresses)), flush=True), stop)
+
+
+async def _oversee(
+    settings: Settings, count: int, host: str, http_port: int, grpc_port: int, ready_file: Path | None
+) -> None:
+    async with AsyncExitStack() as stack:
+        ports = [stack.enter_context(_reserved(host, port)).getsockname()[1] for port in (http_port, grpc_port)]
+        redis_url = settings.gateway_redis_url
+        if redis_url is None:
+            redis_url = (await stack.enter_async_context(EmbeddedServer(settings.gateway_data_dir))).url
+        addresses = ("--host", host, "--http-port", str(ports[0]), "--grpc-port", str(ports[1]))
+        workers = Workers(
+            (sys.executable, "-m", "gateway", "serve", "--worker", *addresses),
+            {**os.environ, "GATEWAY_REDIS_URL": redis_url},
+        )
+        await workers.run(count, lambda told: _announce(ready_file, Addresses(**told)), _stop_signal())
+
+
+def _reserved(host: str, port: int) -> socket.socket:
+    """A port that workers can share, kept while none of them listens. Raises OSError when it is somebody else's."""
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise FailedPrecondition("this platform has no SO_REUSEPORT; run one worker a port behind a load balancer")
+    # A second gateway of the same user would be let in, and answer half of the first one's calls.
+    bind(host, port).close()
+    return bind_shared(host, port)
+
+
+class Workers:
+    """Processes of one command, each a replica of its own on the same ports; one that dies is started again.
+
+    A worker says one line of JSON on its standard output once it answers, and stops when its standard input closes: so none
+    outlives its parent, however that ends. They are new processes and no forks, for gRPC's threads do not survive a fork.
+    """
+
+    STOP_S = 10.0
+    # A worker that dies at once is started ever more seldom; one that has served for a while comes back soon.
+    FIRST_PAUSE_S = 0.1
+    LONGEST_PAUSE_S = 5.0
+    STEADY_S = 30.0
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._command = command
+        self._environment = environment
+
+    async def run(self, count: int, on_ready: Callable[[dict[str, Any]], None], stop: asyncio.Event) -> None:
+        """Until `stop`. `on_ready` is given what a worker said, once all answer. Raises FailedPrecondition when one does not
+        start; later deaths are survived."""
+        said = [asyncio.get_running_loop().create_future() for _ in range(count)]
+
+        async def announce() -> None:
+            on_ready((await asyncio.gather(*said))[0])
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(announce()), *(tasks.create_task(self._keep(first)) for first in said)]
+                await stop.wait()
+                for task in running:
+                    task.cancel()
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
+
+    async def _keep(self, said: asyncio.Future[dict[str, Any]]) -> None:
+        pause_s = self.FIRST_PAUSE_S
+        while True:
+            begun_at = time.monotonic()
+            async with self._worker() as process:
+                assert process.stdout is not None
+                line = await process.stdout.readline()
+                if line and not said.done():
+                    said.set_result(json.loads(line))
+                code = await process.wait()
+            if not said.done():
+                raise FailedPrecondition("a worker did not start; what it said stands above")
+            if time.monotonic() - begun_at > self.STEADY_S:
+                pause_s = self.FIRST_PAUSE_S
+            log.warning("worker.gone", pid=process.pid, code=code, again_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, self.LONGEST_PAUSE_S)
+
+    @asynccontextmanager
+    async def _worker(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # Ctrl-C reaches the whole group in front: the parent tells the workers itself.
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+            try:
+                async with asyncio.timeout(self.STOP_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
 
 
 @cli.command()

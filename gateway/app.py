@@ -57,11 +57,15 @@ BURST_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where to listen. `http` is bound before anything is built: in `dev`, the callback address holds its port."""
+    """Where to listen. `http` is bound before anything is built: in `dev`, the callback address holds its port.
+
+    `is_shared`: other processes listen on the same ports, and the kernel deals the connections out.
+    """
 
     http: socket.socket
     grpc_host: str
     grpc_port: int
+    is_shared: bool = False
 
     @property
     def grpc_address(self) -> str:
@@ -91,7 +95,29 @@ class Mode:
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 picks a free one."""
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    return socket.create_server((host, port), family=_family(host))
+
+
+def bind_shared(host: str, port: int) -> socket.socket:
+    """A socket on a port that other processes of this user may have as well; port 0 picks a free one.
+
+    It does not listen yet: from then on the kernel deals connections to it.
+    """
+    shared = socket.socket(_family(host), socket.SOCK_STREAM)
+    try:
+        if shared.family == socket.AF_INET6:
+            shared.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # as `bind` has it
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind((host, port))
+    except BaseException:
+        shared.close()
+        raise
+    return shared
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 async def run(
@@ -217,7 +243,13 @@ async def _listen(
         deadline_s=settings.gateway_deadline_s,
     )
     try:
-        rpc = RpcServer(access, accounts, listen.grpc_address, has_reflection=mode.introspection)
+        rpc = RpcServer(
+            access,
+            accounts,
+            listen.grpc_address,
+            has_reflection=mode.introspection,
+            is_port_shared=listen.is_shared,
+        )
     except RuntimeError:
         raise FailedPrecondition(
             f"cannot listen on {listen.grpc_address} for gRPC; free the port or choose another"

@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,9 +12,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import HttpUrl, SecretStr
 
 from gateway import app
-from gateway.app import Addresses, Listen, Mode, bind, run
+from gateway.app import Addresses, Listen, Mode, bind, bind_shared, run
 from gateway.core.errors import FailedPrecondition, GatewayError, UpstreamUnavailable
 from gateway.core.rooms import NewRoom
+from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.service import feed
 from gateway.service.tail import Tail
 from gateway.settings import ApiKeySettings, Settings
 from gateway.store.connection import Connections
@@ -71,6 +75,30 @@ async def test_every_port_answers_once_it_is_ready(redis_url: str) -> None:
         assert healthy.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_i16_each_face_says_in_its_own_words_that_there_are_too_many_streams(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "STREAMS", 0)
+    async with (
+        running(settings(redis_url)) as addresses,
+        aiohttp.ClientSession() as http,
+        grpc.aio.insecure_channel(addresses.grpc) as channel,
+    ):
+        headers = {"X-API-Key": KEY, "Accept": "text/event-stream"}
+        watch = {"query": "subscription { roomEvents { cursor } }"}
+        async with http.post(addresses.sse, json=watch, headers=headers) as reply:
+            told = await reply.text()
+        assert "RATE_LIMITED" in told
+        assert "this gateway has its 0 event streams open; come back shortly" in told
+        stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
+            pb.WatchRoomEventsRequest(), metadata=(("x-api-key", KEY),)
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(aiter(stream))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "event streams open" in (refused.value.details() or "")
+
+
 async def test_it_stops_without_a_task_left(redis_url: str) -> None:
     tasks = asyncio.all_tasks()
     async with running(settings(redis_url)):
@@ -110,6 +138,18 @@ async def test_a_grpc_port_that_is_taken_is_named(redis_url: str) -> None:
     with bind(LOOPBACK, 0) as taken:
         port = taken.getsockname()[1]
         assert str(port) in (await failure(settings(redis_url), grpc_port=port)).message
+
+
+@pytest.mark.parametrize("host", [LOOPBACK, "::1"])
+async def test_a_shared_port_has_several_owners_and_is_lost_to_others_once_one_listens(host: str) -> None:
+    with bind_shared(host, 0) as first:
+        port = first.getsockname()[1]
+        with bind_shared(host, port) as second:
+            second.listen()
+            with pytest.raises(OSError, match="in use"):
+                bind(host, port)
+            with socket.create_connection((host, port)):
+                second.accept()[0].close()
 
 
 async def test_a_bug_in_the_tail_stops_everything(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,8 @@ from gateway.gql.context import Context
 from gateway.gql.cost import check_cost
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
-from gateway.gql.events import StreamMessage
+from gateway.gql.events import RoomEvent, StreamMessage
+from gateway.gql.sharing import SharedAnswers, selection_key
 
 _MAX_COERCION_ERRORS = 10
 
@@ -39,24 +40,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One GraphQL response. `refused_for` is set when it holds errors only; `cursor` when it is a stream's message."""
+    """One GraphQL response, as JSON. When it holds errors only, `refused_for` is set and `errors` are those; `cursor` is set
+    when it is a stream's message."""
 
-    body: dict[str, Any]
-    refused_for: Code | None = None
+    encoded: bytes
     cursor: str | None = None
+    refused_for: Code | None = None
+    errors: tuple[dict[str, Any], ...] = ()
 
     @property
     def status(self) -> int:
         return 200 if self.refused_for is None else STATUS[self.refused_for]
 
-    def encoded(self) -> bytes:
-        return msgspec.json.encode(self.body)
-
 
 def refusal(refused: Refused, trace_id: str) -> Answer:
     """The answer to a request that was not executed."""
-    errors = [shown(error, trace_id) for error in refused.errors]
-    return Answer({"errors": errors}, refused_for=fault_of(refused.errors[0]).code)
+    errors = tuple(shown(error, trace_id) for error in refused.errors)
+    encoded = msgspec.json.encode({"errors": errors})
+    return Answer(encoded, refused_for=fault_of(refused.errors[0]).code, errors=errors)
 
 
 class _Executor(Executor[Context]):
@@ -74,8 +75,10 @@ class _Executor(Executor[Context]):
 class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
-    def __init__(self, executor: Executor[Context], deadline_s: float) -> None:
+    def __init__(self, request: Request, executor: Executor[Context], deadline_s: float, shared: SharedAnswers) -> None:
+        self._request = request
         self._executor = executor
+        self._shared = shared
         self._trace_id = executor.context_value.trace_id
         self._deadline_s = deadline_s
 
@@ -101,12 +104,13 @@ class Operation:
             yield await self.answer()
             return
         try:
+            selection = self._selection()
             async with aclosing(await self._events()) as events:
                 # The first message comes at once, or something is wrong; later ones come when they come.
                 async with asyncio.timeout(self._deadline_s):
                     event = await anext(events, None)
                 while event is not None:
-                    yield await self._told(event)
+                    yield await self._told(event, selection)
                     event = await anext(events, None)
         except TimeoutError:
             yield refusal(self._too_late(), self._trace_id)
@@ -121,19 +125,35 @@ class Operation:
             raise Refused(source.errors or ())
         return cast("AsyncGenerator[StreamMessage, None]", source)  # What room_events gives.
 
+    def _selection(self) -> bytes:
+        executor, request = self._executor, self._request
+        return selection_key(request.query, request.variables, executor.operation, executor.fragment_definitions)
+
     async def _executed(self) -> ExecutionResult:
         result = execute_root_selection_set(self._executor)
         return await result if isawaitable(result) else result
 
-    async def _told(self, event: StreamMessage) -> Answer:
+    async def _told(self, event: StreamMessage, selection: bytes) -> Answer:
+        key = selection, event.cursor, event.prev
+        # Other messages are few, and of several kinds at one place.
+        is_event = isinstance(event, RoomEvent)
+        shared = self._shared.get(key) if is_event else None
+        if shared is not None:
+            return Answer(shared, event.cursor)
         result = execute_subscription_event(self._executor.build_per_event_executor(event))
-        return self._seen(await result if isawaitable(result) else result, event.cursor)
+        if isawaitable(result):
+            # Something below the event was fetched, for this caller and now.
+            return self._seen(await result, event.cursor)
+        answer = self._seen(result, event.cursor)
+        if is_event and not result.errors:
+            self._shared.put(key, answer.encoded)
+        return answer
 
     def _seen(self, result: ExecutionResult, cursor: str | None = None) -> Answer:
         body: dict[str, Any] = {"data": result.data}
         if result.errors:
             body["errors"] = [shown(error, self._trace_id) for error in result.errors]
-        return Answer(body, cursor=cursor)
+        return Answer(msgspec.json.encode(body), cursor)
 
     def _too_late(self) -> Refused:
         return Refused.of(DeadlineExceeded(f"no answer within {self._deadline_s:g} s; ask again, or ask for less"))
@@ -145,6 +165,7 @@ class Engine:
         self._documents = Documents(schema, introspection=introspection)
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
+        self._shared = SharedAnswers()
 
     def operation(self, request: Request, context: Context) -> Operation:
         """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
@@ -165,4 +186,4 @@ class Engine:
             )
         except InvalidArgument as fault:
             raise Refused.of(fault) from None
-        return Operation(executor, self._deadline_s)
+        return Operation(request, executor, self._deadline_s, self._shared)

@@ -11,6 +11,7 @@ from gateway.core.errors import (
     Internal,
     InvalidArgument,
     PermissionDenied,
+    Throttled,
     Unauthenticated,
     UpstreamUnavailable,
 )
@@ -26,8 +27,12 @@ from gateway.gql.sse import EventStream
 from gateway.gql.websocket import Socket
 from gateway.service.access import Access
 from gateway.service.accounts import Account
+from gateway.service.admission import Admission
 
 DEADLINE_S = 10.0
+# WebSockets; whose they are is known a moment after they were opened, so until then the first limit alone holds.
+SOCKETS = 10_000
+SOCKETS_PER_CALLER = 5_000
 _METHODS = "GET, POST, OPTIONS"
 
 
@@ -62,6 +67,7 @@ class GraphQLFace:
         self._accounts = accounts
         self._engine = Engine(EXECUTABLE, introspection=introspection, deadline_s=deadline_s)
         self._origins = Origins(allowed_origins, allow_loopback=allow_loopback_origins)
+        self._sockets = Admission("WebSockets", SOCKETS, SOCKETS_PER_CALLER)
         self._streams: set[EventStream | Socket] = set()
         self._is_closing = False
 
@@ -96,7 +102,12 @@ class GraphQLFace:
             return _written(answer, form, rejected.status, {**cors, **rejected.headers})
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        socket = Socket(request, self._engine, self._context)
+        if len(self._streams) >= SOCKETS:
+            full = Throttled(
+                f"this gateway has its {SOCKETS:,} connections open; come back shortly", retry_after_ms=1_000
+            )
+            raise _Rejected(STATUS[full.code], full)
+        socket = Socket(request, self._engine, self._context, self._sockets)
         self._streams.add(socket)
         try:
             return await socket.serve()
@@ -198,7 +209,7 @@ def _status(answer: Answer, form: Form) -> int:
 def _written(answer: Answer, form: Form | None, status: int, headers: Mapping[str, str]) -> web.Response:
     media_type = Form.RESPONSE if form is Form.RESPONSE else Form.JSON
     return web.Response(
-        body=answer.encoded(),
+        body=answer.encoded,
         status=status,
         headers={**headers, hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"},
     )

@@ -25,7 +25,7 @@ _COMPLETE = b"event: complete\ndata: \n\n"
 def event_of(answer: Answer) -> bytes:
     """A resume starts at `id`, so it comes from the feed: the client need not have selected the cursor."""
     place = f"id: {answer.cursor}\n".encode() if answer.cursor is not None else b""
-    return place + b"event: next\ndata: " + answer.encoded() + b"\n\n"
+    return place + b"event: next\ndata: " + answer.encoded + b"\n\n"
 
 
 class EventStream:

@@ -5,7 +5,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from enum import IntEnum
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.gql.errors import Refused
 from gateway.gql.execution import Answer, Engine, refusal
 from gateway.gql.limits import BODY_BYTES
 from gateway.gql.requests import request_of, trace_id_of
+from gateway.service.admission import Admission
 
 PROTOCOL = "graphql-transport-ws"
 INIT_S = 5.0
@@ -60,10 +61,12 @@ Identify = Callable[[str | None, str | None, str], Context]
 class Socket:
     """One connection: many operations, each a task of its own."""
 
-    def __init__(self, request: web.Request, engine: Engine, identify: Identify) -> None:
+    def __init__(self, request: web.Request, engine: Engine, identify: Identify, admission: Admission) -> None:
         self._request = request
         self._engine = engine
         self._identify = identify
+        self._admission = admission
+        self._inside = ExitStack()
         self._ws = web.WebSocketResponse(
             protocols=(PROTOCOL,),
             heartbeat=HEARTBEAT_S,
@@ -85,6 +88,11 @@ class Socket:
         if self._ws.ws_protocol != PROTOCOL:
             await self._close(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol not acceptable; use {PROTOCOL}")
             return self._ws
+        with self._inside:
+            await self._converse()
+        return self._ws
+
+    async def _converse(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             try:
                 await self._receive(tasks)
@@ -95,7 +103,6 @@ class Socket:
             finally:
                 for running in self._running.values():
                     running.cancel()
-        return self._ws
 
     async def _receive(self, tasks: asyncio.TaskGroup) -> None:
         try:
@@ -131,9 +138,13 @@ class Socket:
             raise _Farewell(Close.BAD_REQUEST, "the payload of connection_init is not an object")
         credentials = self._credentials_of(payload or {})
         try:
-            self._identify(*credentials, trace_id_of(None))
+            caller = self._identify(*credentials, trace_id_of(None)).caller
+            self._inside.enter_context(self._admission.enter(caller))
         except Unauthenticated as fault:
             raise _Farewell(Close.UNAUTHORIZED, fault.message) from None
+        except Throttled as fault:
+            # Not 4429, which is another protocol error: clients come again after 1013, and give up at 4429.
+            raise _Farewell(Close.TRY_AGAIN_LATER, fault.message) from None
         except GatewayError as fault:
             raise _Farewell(Close.FORBIDDEN, fault.message) from None
         self._credentials = credentials
@@ -157,7 +168,7 @@ class Socket:
         if len(self._running) >= OPERATIONS:
             full = Throttled(f"{OPERATIONS} operations run on this socket; complete one, or open another socket")
             await self._send(
-                {"type": "error", "id": id_, "payload": refusal(Refused.of(full), trace_id_of(None)).body["errors"]}
+                {"type": "error", "id": id_, "payload": refusal(Refused.of(full), trace_id_of(None)).errors}
             )
             return
         self._running[id_] = tasks.create_task(self._run(id_, payload, self._credentials))
@@ -180,14 +191,14 @@ class Socket:
             async for answer in answers:
                 if answer.refused_for is not None:
                     return answer
-                await self._send({"type": "next", "id": id_, "payload": msgspec.Raw(answer.encoded())})
+                await self._send({"type": "next", "id": id_, "payload": msgspec.Raw(answer.encoded)})
         return operation.kind
 
     async def _last(self, id_: str, ended: Answer | OperationType) -> None:
         """The last message of an operation. Its id is free before it is sent, so that the client may use it again."""
         del self._running[id_]
         if isinstance(ended, Answer):
-            await self._send({"type": "error", "id": id_, "payload": ended.body["errors"]})
+            await self._send({"type": "error", "id": id_, "payload": ended.errors})
         elif ended is OperationType.SUBSCRIPTION:
             await self.stop()
         else:

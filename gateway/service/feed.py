@@ -20,10 +20,15 @@ from gateway.core.events import (
 from gateway.core.paging import Page, checked_first
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.service.access import Caller, Scope
+from gateway.service.admission import Admission
 from gateway.service.rooms import Rooms
 from gateway.service.tail import Bell, Entry, Tail, is_unbroken
 from gateway.store.eventlog import EventLog, Logged
 
+# A stream with its WebSocket costs 32 kB (`tests.bench.fanout`): so many, 320 MB. Half of them for one caller, behind whose
+# key may be a whole frontend.
+STREAMS = 10_000
+STREAMS_PER_CALLER = 5_000
 BOOKMARK_S = 15.0
 PAGE = 500
 # How many pages a timeline looks through for events of the types asked for before it answers with what it has.
@@ -40,11 +45,16 @@ class _Start:
 
 
 class Feed:
-    def __init__(self, events: EventLog, tail: Tail, sealer: Sealer, rooms: Rooms) -> None:
+    """`streams` bounds how many are followed at once; several feeds of a process may share it."""
+
+    def __init__(
+        self, events: EventLog, tail: Tail, sealer: Sealer, rooms: Rooms, streams: Admission | None = None
+    ) -> None:
         self._events = events
         self._tail = tail
         self._sealer = sealer
         self._rooms = rooms
+        self._streams = streams or Admission("event streams", STREAMS, STREAMS_PER_CALLER)
 
     async def room_events(
         self, caller: Caller, ref: RoomRef | None, types: frozenset[RoomEventType] | None, after: str | None
@@ -52,12 +62,13 @@ class Feed:
         """The events of one room, or of the account, from the cursor `after` on, or from now on without one.
 
         Raises on the first step: InvalidArgument (a cursor that is not of this account), NotFound (no room in progress has
-        that name), PermissionDenied. Ends only when the gateway stops: resume from the last cursor then.
+        that name), PermissionDenied, Throttled (too many streams are open). Ends only when the gateway stops: resume from the
+        last cursor then.
         """
         caller.require(Scope.EVENTS_SUBSCRIBE)
         wanted = None if after is None else self._sealer.place(after)
         room_sid = await self._target(caller, ref)
-        with self._tail.bell(room_sid) as bell:
+        with self._streams.enter(caller), self._tail.bell(room_sid) as bell:
             # Known before the start is looked for: should the log turn out to be another one meanwhile, `_follow` tells.
             life = self._tail.life
             start = await self._start(wanted)

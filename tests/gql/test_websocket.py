@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.rooms import AccountSid
-from gateway.gql import websocket
+from gateway.gql import face, websocket
 from tests.gql.conftest import KEY, LIMIT_S, Served, delivered, event, serving
 
 WATCH = "subscription($after: String) { roomEvents(after: $after) { __typename cursor prev } }"
@@ -188,6 +188,30 @@ async def test_a_feed_that_ends_closes_the_socket_as_going_away(served: Served) 
         await socket.receive_json(timeout=LIMIT_S)
         served.account.feed.put(None)
         assert (await closed(socket))[0] == 1001
+
+
+async def test_i16_a_caller_with_too_many_sockets_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(face, "SOCKETS_PER_CALLER", 1)
+    async with serving() as served:
+        async with (
+            served.socket() as first,
+            served.http.ws_connect(served.url, protocols=("graphql-transport-ws",)) as second,
+        ):
+            await second.send_json({"type": "connection_init", "payload": {"apiKey": KEY}})
+            code, reason = await closed(second)
+            assert code == 1013
+            assert "this API key has its 1 WebSockets open" in reason
+            await first.close()
+        async with served.socket():
+            pass
+
+
+async def test_i16_sockets_are_counted_before_it_is_known_whose_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(face, "SOCKETS", 1)
+    async with serving() as served, served.http.ws_connect(served.url, protocols=("graphql-transport-ws",)):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await served.http.ws_connect(served.url)
+        assert refused.value.status == 429
 
 
 async def test_a_page_of_another_origin_gets_no_socket() -> None:

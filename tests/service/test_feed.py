@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.cursors import Place, Sealer
-from gateway.core.errors import CursorExpired, InvalidArgument, NotFound, PermissionDenied
+from gateway.core.errors import CursorExpired, InvalidArgument, NotFound, PermissionDenied, Throttled
 from gateway.core.events import (
     Bookmark,
     Delivered,
@@ -272,6 +272,18 @@ async def test_stopping_ends_every_stream(site: Site) -> None:
         await asyncio.sleep(0)
         account.tail.close()
         assert await waiting == []
+
+
+async def test_i16_a_caller_with_too_many_streams_is_sent_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "STREAMS_PER_CALLER", 1)
+    account = await site.replica()
+    async with watch(account) as messages:
+        await take(messages, 1)
+        async with watch(account) as refused:
+            with pytest.raises(Throttled, match="this API key has its 1 event streams open"):
+                await take(refused, 1)
+    async with watch(account) as messages:
+        await take(messages, 1)
 
 
 async def test_who_may_not_watch_learns_nothing(site: Site) -> None:
