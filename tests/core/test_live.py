@@ -57,18 +57,8 @@ def event(
 
 
 def person(who: int, status: ParticipantStatus = ParticipantStatus.CONNECTED, **more: Any) -> Participant:
-    return Participant(
-        **{
-            "sid": pa(who),
-            "room_sid": ROOM.sid,
-            "account_sid": ACCOUNT,
-            "status": status,
-            "identity": f"person {who}",
-            "start_time": AT,
-            "date_created": AT,
-        }
-        | more
-    )
+    values: dict[str, Any] = {"sid": pa(who), "room_sid": ROOM.sid, "account_sid": ACCOUNT, "status": status}
+    return Participant(**values | {"identity": f"person {who}", "start_time": AT, "date_created": AT} | more)
 
 
 def sends(who: int, track: int, **more: Any) -> PublishedTrack:
