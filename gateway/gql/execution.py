@@ -25,7 +25,7 @@ from gateway.gql.context import Context
 from gateway.gql.cost import check_cost
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
-from gateway.gql.events import StreamMessage
+from gateway.gql.live import Told, cursor_of
 
 _MAX_COERCION_ERRORS = 10
 
@@ -65,7 +65,7 @@ class _Executor(Executor[Context]):
     Here each event forgets its own.
     """
 
-    def build_per_event_executor(self, payload: StreamMessage) -> Executor[Context]:
+    def build_per_event_executor(self, payload: Told) -> Executor[Context]:
         executor = super().build_per_event_executor(payload)
         executor._relevant_sub_fields = {}
         return executor
@@ -94,7 +94,7 @@ class Operation:
     async def answers(self) -> AsyncGenerator[Answer, None]:
         """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
 
-        What fails ends with an answer that is `refused_for` its reason. Room events that end without one have a gateway
+        What fails ends with an answer that is `refused_for` its reason. A subscription that ends without one has a gateway
         that is going away.
         """
         if self.kind is not OperationType.SUBSCRIPTION:
@@ -113,21 +113,21 @@ class Operation:
         except Exception as error:
             yield refusal(Refused.of(error), self._trace_id)
 
-    async def _events(self) -> AsyncGenerator[StreamMessage, None]:
+    async def _events(self) -> AsyncGenerator[Told, None]:
         source = create_source_event_stream(self._executor)
         if isawaitable(source):
             source = await source
         if isinstance(source, ExecutionResult):
             raise Refused(source.errors or ())
-        return cast("AsyncGenerator[StreamMessage, None]", source)  # What room_events gives.
+        return cast("AsyncGenerator[Told, None]", source)  # What the subscriptions' resolvers give.
 
     async def _executed(self) -> ExecutionResult:
         result = execute_root_selection_set(self._executor)
         return await result if isawaitable(result) else result
 
-    async def _told(self, event: StreamMessage) -> Answer:
+    async def _told(self, event: Told) -> Answer:
         result = execute_subscription_event(self._executor.build_per_event_executor(event))
-        return self._seen(await result if isawaitable(result) else result, event.cursor)
+        return self._seen(await result if isawaitable(result) else result, cursor_of(event))
 
     def _seen(self, result: ExecutionResult, cursor: str | None = None) -> Answer:
         body: dict[str, Any] = {"data": result.data}
