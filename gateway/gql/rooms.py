@@ -110,8 +110,12 @@ class Room(Node, Resource):
     @fetched("By SID or id, or by the identity of one who is connected.")
     async def participant(self, info: Info[Context, None], ref: strawberry.ID) -> Participant | None:
         who = participant_ref(ref)
-        if self.live is not None and (stay := self.live.value.stay(who)) is not None:
-            return Participant.of_stay(Seen(stay, self.live.freshness, self.live.as_of))
+        if self.live is not None:
+            stay = self.live.value.stay(who)
+            if stay is not None:
+                return Participant.of_stay(Seen(stay, self.live.freshness, self.live.as_of))
+            if who.sid is None:
+                return None  # An identity names somebody who is there.
         return Participant.found(
             await info.context.account.participants.participant(info.context.caller, self._ref, who)
         )
