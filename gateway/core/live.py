@@ -8,6 +8,7 @@ of two words about a track the one with the later Timestamp counts, and of sever
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from gateway.core.errors import InvalidArgument
@@ -131,8 +132,8 @@ class Folded:
         who = _concerned(event)
         if who is None:
             return folded
-        known = folded.known.get(who, _Known(who)).after(event)
-        return replace(folded, known={**folded.known, who: known})
+        known = folded.known.get(who) or _Known.unseen(who, self.room)
+        return replace(folded, known={**folded.known, who: known.after(event)})
 
     def ending_as(self, earlier: "Folded") -> "Folded":
         """Of a newer snapshot: a room that was over before is over still, whatever the snapshot says."""
@@ -157,7 +158,9 @@ class Folded:
     @property
     def live(self) -> LiveRoom:
         room = merge_end(self.room, self.ended)
-        stays = [known.stay(room) for known in self.known.values() if known.was_here]
+        stays = [known.stay for known in self.known.values() if known.was_here]
+        if room.status in _ENDED:
+            stays = [_over(stay, room.end_time) for stay in stays]
         return LiveRoom(room, tuple(sorted(stays, key=_place)))
 
 
@@ -239,13 +242,12 @@ class _KnownTrack:
         return replace(track, enabled=self.enabled is None or not self.enabled.is_off)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Known:
     """What is known of one stay."""
 
-    sid: ParticipantSid
-    told: Participant | None = None
-    """As the snapshot has it."""
+    told: Participant
+    """As the snapshot has it, or only who it is."""
     identity: str | None = None
     since: datetime | None = None
     left: _Left | None = None
@@ -257,7 +259,6 @@ class _Known:
     @classmethod
     def of(cls, who: Participant, tracks: Sequence[PublishedTrack]) -> "_Known":
         return cls(
-            who.sid,
             who,
             who.identity,
             who.start_time or who.date_created,
@@ -265,6 +266,11 @@ class _Known:
             was_here=True,
             tracks={track.sid: _KnownTrack.of(track) for track in tracks},
         )
+
+    @classmethod
+    def unseen(cls, sid: ParticipantSid, room: Room) -> "_Known":
+        status = ParticipantStatus.CONNECTED
+        return cls(Participant(sid=sid, room_sid=room.sid, account_sid=room.account_sid, status=status))
 
     def after(self, event: RoomEvent) -> "_Known":
         answered, left = event.participant, self.left
@@ -276,7 +282,7 @@ class _Known:
         return replace(
             self,
             # Anonymized once is anonymized for good.
-            identity=self.sid if self.sid in (self.identity, told_of) else _least(self.identity, told_of),
+            identity=self.told.sid if self.told.sid in (self.identity, told_of) else _least(self.identity, told_of),
             since=_least(self.since, event.at if answered is None else answered.start_time),
             left=left,
             was_here=self.was_here or event.type is not RoomEventType.TRACK_REMOVED,
@@ -289,23 +295,20 @@ class _Known:
         sid = TrackSid(event.track_sid)
         return {**self.tracks, sid: self.tracks.get(sid, _KnownTrack(sid)).after(event)}
 
-    def stay(self, room: Room) -> Stay:
-        left = self.left
-        if left is None and room.status in _ENDED:
-            left = _Left(room.end_time)
-        who = self.told or Participant(
-            sid=self.sid,
-            room_sid=room.sid,
-            account_sid=room.account_sid,
-            status=ParticipantStatus.CONNECTED,
-            date_created=self.since,
-            start_time=self.since,
-        )
+    @cached_property
+    def stay(self) -> Stay:
+        """While the room is in progress. Kept, for most events are about somebody else."""
         # Callbacks do not tell of reconnecting: who does so is still there.
-        status = ParticipantStatus.CONNECTED if left is None else ParticipantStatus.DISCONNECTED
-        who = replace(who, identity=self.identity, status=status)
-        if left is not None:
-            return Stay(replace(who, end_time=left.at, duration=left.duration), self.since)
+        status = ParticipantStatus.CONNECTED if self.left is None else ParticipantStatus.DISCONNECTED
+        who = replace(
+            self.told,
+            identity=self.identity,
+            status=status,
+            date_created=self.told.date_created or self.since,
+            start_time=self.told.start_time or self.since,
+        )
+        if self.left is not None:
+            return Stay(replace(who, end_time=self.left.at, duration=self.left.duration), self.since)
         here = sorted((known for known in self.tracks.values() if known.is_here), key=lambda known: known.sid)
         return Stay(who, self.since, tuple(known.track(who) for known in here))
 
@@ -333,6 +336,13 @@ def _concerned(event: RoomEvent) -> ParticipantSid | None:
 
 def _left(who: Participant, at: datetime | None) -> _Left | None:
     return _Left(at, who.duration) if who.status is ParticipantStatus.DISCONNECTED else None
+
+
+def _over(stay: Stay, at: datetime | None) -> Stay:
+    """A stay in a room that has ended."""
+    if not stay.is_here:
+        return stay
+    return Stay(replace(stay.participant, status=ParticipantStatus.DISCONNECTED, end_time=at), stay.since)
 
 
 def _least(one: T | None, other: T | None, key: Any = None) -> T | None:
