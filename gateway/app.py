@@ -21,6 +21,7 @@ from gateway.service.changes import Changes
 from gateway.service.feed import Feed
 from gateway.service.ingest import Ingest
 from gateway.service.insights import Insights
+from gateway.service.live import Live
 from gateway.service.memory import Memory
 from gateway.service.participants import Participants
 from gateway.service.reads import Reads
@@ -174,15 +175,17 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     changes = Changes(upstream, events, memory, sid)
     reads = Reads(upstream, Answers(connections, sid), memory, tail, sealer)
     rooms = Rooms(upstream, cache, changes, memory, tail, lists, sealer, callback_url)
+    participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms)
     return Account(
         sid=sid,
         rooms=rooms,
-        participants=Participants(rooms, reads, changes),
+        participants=participants,
         recordings=Recordings(rooms, reads, changes, upstream),
         transcriptions=Transcriptions(rooms, reads, changes),
         insights=Insights(reads),
         tokens=Tokens(_signing_key(settings), rooms),
-        feed=Feed(events, tail, sealer, rooms),
+        feed=feed,
+        live=Live(rooms, participants, feed, tail, sealer),
         ingest=Ingest(events, public_url + CALLBACKS_PATH, settings.auth_tokens),
         tail=tail,
         reads=reads,

@@ -65,7 +65,7 @@ class Gateway:
         room: dict[str, Any] = (await self.ask(document, **variables))["createRoom"]
         return room
 
-    # Subscriptions: each yields the payloads of `roomEvents` as dicts.
+    # Subscriptions: each yields the payloads of its one field as dicts.
 
     @asynccontextmanager
     async def websocket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -87,7 +87,7 @@ class Gateway:
                 async for frame in socket:
                     message = json.loads(frame.data)
                     if message["type"] == "next":
-                        yield message["payload"]["data"]["roomEvents"]
+                        yield _only(message["payload"]["data"])
                     else:
                         assert message["type"] in ("ping", "pong"), message
 
@@ -95,13 +95,13 @@ class Gateway:
 
     @asynccontextmanager
     async def watch_sse(
-        self, document: str, headers: Mapping[str, str] | None = None, **variables: Any
+        self, document: str, headers: Mapping[str, str] | None = None, query: str = "", **variables: Any
     ) -> AsyncIterator[AsyncIterator[tuple[str, dict[str, Any]]]]:
         """Yields (the event's id, payload)."""
         sent = {**self.auth, "Accept": "text/event-stream", **(headers or {})}
         body = {"query": document, "variables": variables}
         limit = aiohttp.ClientTimeout(total=None)
-        async with self.http.post(self.ready["graphql"], json=body, headers=sent, timeout=limit) as reply:
+        async with self.http.post(self.ready["graphql"] + query, json=body, headers=sent, timeout=limit) as reply:
             assert reply.status == 200, await reply.text()
 
             async def messages() -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -113,7 +113,7 @@ class Gateway:
                         fields[name] = value.removeprefix(" ")
                     elif fields:
                         if fields.get("event") == "next":
-                            yield fields.get("id", ""), json.loads(fields["data"])["data"]["roomEvents"]
+                            yield fields.get("id", ""), _only(json.loads(fields["data"])["data"])
                         fields = {}
 
             yield messages()
@@ -180,6 +180,11 @@ class Gateway:
         headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
         async with self.http.post(self.ready["callbacks"], data=urlencode(fields), headers=headers) as reply:
             return reply.status
+
+
+def _only(data: Mapping[str, Any]) -> dict[str, Any]:
+    [payload] = data.values()
+    return dict(payload)
 
 
 def new_name() -> str:

@@ -15,7 +15,7 @@ class Context:
     account: Account
     trace_id: str
     last_event_id: str | None = None
-    """Where an event stream broke off, as its client's header says; it beats the argument `after`."""
+    """Where an event stream broke off, as its client says beside the document; it beats the argument `after`."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -25,7 +25,8 @@ from gateway.gql.context import Context
 from gateway.gql.cost import check_cost
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
-from gateway.gql.events import RoomEvent, StreamMessage
+from gateway.gql.events import RoomEvent
+from gateway.gql.live import Told, cursor_of
 from gateway.gql.sharing import SharedAnswers, selection_key
 
 _MAX_COERCION_ERRORS = 10
@@ -66,7 +67,7 @@ class _Executor(Executor[Context]):
     Here each event forgets its own.
     """
 
-    def build_per_event_executor(self, payload: StreamMessage) -> Executor[Context]:
+    def build_per_event_executor(self, payload: Told) -> Executor[Context]:
         executor = super().build_per_event_executor(payload)
         executor._relevant_sub_fields = {}
         return executor
@@ -97,7 +98,7 @@ class Operation:
     async def answers(self) -> AsyncGenerator[Answer, None]:
         """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
 
-        What fails ends with an answer that is `refused_for` its reason. Room events that end without one have a gateway
+        What fails ends with an answer that is `refused_for` its reason. A subscription that ends without one has a gateway
         that is going away.
         """
         if self.kind is not OperationType.SUBSCRIPTION:
@@ -117,13 +118,13 @@ class Operation:
         except Exception as error:
             yield refusal(Refused.of(error), self._trace_id)
 
-    async def _events(self) -> AsyncGenerator[StreamMessage, None]:
+    async def _events(self) -> AsyncGenerator[Told, None]:
         source = create_source_event_stream(self._executor)
         if isawaitable(source):
             source = await source
         if isinstance(source, ExecutionResult):
             raise Refused(source.errors or ())
-        return cast("AsyncGenerator[StreamMessage, None]", source)  # What room_events gives.
+        return cast("AsyncGenerator[Told, None]", source)  # What the subscriptions' resolvers give.
 
     def _selection(self) -> bytes:
         executor, request = self._executor, self._request
@@ -133,19 +134,19 @@ class Operation:
         result = execute_root_selection_set(self._executor)
         return await result if isawaitable(result) else result
 
-    async def _told(self, event: StreamMessage, selection: bytes) -> Answer:
-        key = selection, event.cursor, event.prev
+    async def _told(self, told: Told, selection: bytes) -> Answer:
+        cursor = cursor_of(told)
         # Other messages are few, and of several kinds at one place.
-        is_event = isinstance(event, RoomEvent)
-        shared = self._shared.get(key) if is_event else None
+        key = (selection, told.cursor, told.prev) if isinstance(told, RoomEvent) else None
+        shared = None if key is None else self._shared.get(key)
         if shared is not None:
-            return Answer(shared, event.cursor)
-        result = execute_subscription_event(self._executor.build_per_event_executor(event))
+            return Answer(shared, cursor)
+        result = execute_subscription_event(self._executor.build_per_event_executor(told))
         if isawaitable(result):
             # Something below the event was fetched, for this caller and now.
-            return self._seen(await result, event.cursor)
-        answer = self._seen(result, event.cursor)
-        if is_event and not result.errors:
+            return self._seen(await result, cursor)
+        answer = self._seen(result, cursor)
+        if key is not None and not result.errors:
             self._shared.put(key, answer.encoded)
         return answer
 

@@ -151,9 +151,7 @@ class GraphQLFace:
     def _caller_of(self, request: web.Request, trace_id: str) -> Context:
         sent = request.headers
         try:
-            return self._context(
-                sent.get(hdrs.AUTHORIZATION), sent.get("X-API-Key"), trace_id, sent.get("Last-Event-ID")
-            )
+            return self._context(sent.get(hdrs.AUTHORIZATION), sent.get("X-API-Key"), trace_id, _last_event_id(request))
         except GatewayError as fault:
             challenge = {"WWW-Authenticate": "Bearer"} if isinstance(fault, Unauthenticated) else None
             raise _Rejected(STATUS[fault.code], fault, challenge) from None
@@ -166,6 +164,12 @@ class GraphQLFace:
         if account is None:
             raise Internal("this API key's account is not served here; tell the operator")
         return Context(caller, account, trace_id, last_event_id or None)
+
+
+def _last_event_id(request: web.Request) -> str | None:
+    """Where an event stream broke off. The header is the browser's own and newer than the address, by which a page that was
+    loaded anew can say it: it cannot set the header."""
+    return request.headers.get("Last-Event-ID") or request.query.get("lastEventId")
 
 
 def _is_upgrade(request: web.Request) -> bool:

@@ -1,14 +1,17 @@
 """Participants, their tracks and their subscribe rules."""
 
+from dataclasses import field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 from strawberry import UNSET, Info
 
 from gateway.core import participants as core
 from gateway.core import rules
+from gateway.core.caching import Seen
 from gateway.core.errors import NotFound
+from gateway.core.live import Stay
 from gateway.core.participants import NewSubscribeRules, ParticipantRef, checked_track_sid
 from gateway.core.rooms import RoomRef
 from gateway.core.sids import ParticipantSid, RoomSid
@@ -99,6 +102,14 @@ class Participant(Node, Resource):
     duration: int | None
     url: str | None
     links: ParticipantLinks | None
+    live: strawberry.Private[Seen[Stay] | None] = field(default=None, init=False)
+    """In a live view: what it has of the stay, which then is not fetched."""
+
+    @classmethod
+    def of_stay(cls, seen: Seen[Stay]) -> Self:
+        shown = cls.of(Seen(seen.value.participant, seen.freshness, seen.as_of))
+        shown.live = seen
+        return shown
 
     @fetched("Null when the caller may not see it.", is_shared=True)
     async def room(self, info: Info[Context, None]) -> Annotated["Room", strawberry.lazy("gateway.gql.rooms")] | None:
@@ -110,6 +121,9 @@ class Participant(Node, Resource):
         self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
     ) -> Connection[PublishedTrack]:
         size, place = paged(first, after)
+        if self.live is not None:
+            tracks = self.live.value.page(size, place)
+            return seen_connection(PublishedTrack, Seen(tracks, self.live.freshness, self.live.as_of), place)
         participants = info.context.account.participants
         seen = await participants.published_tracks(info.context.caller, *self._named, size, place)
         return seen_connection(PublishedTrack, seen, place)

@@ -1,12 +1,16 @@
 """Rooms, and what hangs below one."""
 
+from dataclasses import field
 from datetime import datetime
+from typing import Self
 
 import strawberry
 from strawberry import UNSET, Info
 
 from gateway.core import rooms as core
+from gateway.core.caching import Seen
 from gateway.core.events import RoomEventType
+from gateway.core.live import LiveRoom, Stay
 from gateway.core.participants import ParticipantFilter, ParticipantStatus
 from gateway.core.recordings import RecordingStatus, RoomRecordingFilter
 from gateway.core.rooms import RoomFilter, RoomRef
@@ -62,10 +66,19 @@ class Room(Node, Resource):
     url: str | None
     links: RoomLinks | None
     freshness: Freshness
+    live: strawberry.Private[Seen[LiveRoom] | None] = field(default=None, init=False)
+    """In a live view: what it has of the room and its people, who then are not fetched."""
+
+    @classmethod
+    def of_live(cls, seen: Seen[LiveRoom]) -> Self:
+        shown = cls.of(Seen(seen.value.room, seen.freshness, seen.as_of))
+        shown.live = seen
+        return shown
 
     @fetched(
         "Without a status, those connected while the room is in progress, and all who were there once it is "
-        "completed. `createdAfter` includes its moment, `createdBefore` does not."
+        "completed. `createdAfter` includes its moment, `createdBefore` does not. In roomLive the latter are "
+        "those whom it has seen."
     )
     async def participants(
         self,
@@ -85,6 +98,8 @@ class Room(Node, Resource):
             created_before=created_before,
         )
         size, place = paged(first, after)
+        if self.live is not None and self.live.value.knows(wanted):
+            return _stays(self.live, wanted, size, place)
         context = info.context
         if place is None:
             seen = await context.loaders.participants(RoomSid(self.sid), wanted, size)
@@ -95,6 +110,12 @@ class Room(Node, Resource):
     @fetched("By SID or id, or by the identity of one who is connected.")
     async def participant(self, info: Info[Context, None], ref: strawberry.ID) -> Participant | None:
         who = participant_ref(ref)
+        if self.live is not None:
+            stay = self.live.value.stay(who)
+            if stay is not None:
+                return Participant.of_stay(Seen(stay, self.live.freshness, self.live.as_of))
+            if who.sid is None:
+                return None  # An identity names somebody who is there.
         return Participant.found(
             await info.context.account.participants.participant(info.context.caller, self._ref, who)
         )
@@ -170,6 +191,14 @@ class Room(Node, Resource):
     @property
     def _ref(self) -> RoomRef:
         return RoomRef(RoomSid(self.sid), None)
+
+
+def _stays(live: Seen[LiveRoom], wanted: ParticipantFilter, first: int, after: str | None) -> Connection[Participant]:
+    def shown(stay: Stay) -> Participant:
+        return Participant.of_stay(Seen(stay, live.freshness, live.as_of))
+
+    page = live.value.page(wanted, first, after)
+    return connection(page, shown, after, Seen(page, live.freshness, live.as_of))
 
 
 async def room(info: Info[Context, None], ref: strawberry.ID) -> Room | None:

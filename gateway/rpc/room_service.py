@@ -7,10 +7,13 @@ from typing import Any, Final
 
 import grpc
 
+from gateway.core.caching import Seen
 from gateway.core.errors import InvalidArgument, UpstreamUnavailable
+from gateway.core.live import presence
 from gateway.core.rooms import AccountSid, NewRoom, RoomFilter, RoomRef
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.events_pb2 import LoggedEvent
+from gateway.rooms.v1.participant_pb2 import PresentParticipant
 from gateway.rooms.v1.room_pb2 import Room
 from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceServicer
 from gateway.rpc.access import calling
@@ -65,6 +68,19 @@ class RoomService(RoomServiceServicer):
             events=[LoggedEvent(cursor=cursor, event=event_to_pb(event)) for cursor, event in page.items],
             next_page_token=page.end_cursor if page.has_next_page else None,
         )
+
+    async def WatchRoom(
+        self, request: pb.WatchRoomRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchRoomResponse, None]:
+        caller, account = calling(self._accounts)
+        async with aclosing(account.live.watch(caller, RoomRef.of(request.room))) as views:
+            async for seen in views:
+                yield pb.WatchRoomResponse(
+                    cursor=seen.as_of,
+                    room=to_pb(Seen(seen.value.room, seen.freshness, seen.as_of), Room),
+                    participants=[to_pb(stay, PresentParticipant) for stay in presence(seen.value)],
+                )
+        raise UpstreamUnavailable("this server is stopping; watch again")
 
     async def WatchRoomEvents(
         self, request: pb.WatchRoomEventsRequest, context: Context

@@ -7,6 +7,7 @@ from gateway.service.changes import Changes
 from gateway.service.feed import Feed
 from gateway.service.ingest import Ingest
 from gateway.service.insights import Insights
+from gateway.service.live import Live
 from gateway.service.participants import Participants
 from gateway.service.reads import Reads
 from gateway.service.recordings import Recordings
@@ -26,6 +27,7 @@ class Account:
     insights: Insights
     tokens: Tokens
     feed: Feed
+    live: Live
     ingest: Ingest
     tail: Tail
     reads: Reads

@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.core.caching import Seen
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMessage, StreamMode, StreamStarted
+from gateway.core.live import LiveRoom
 from gateway.core.paging import Page
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.gql.face import GraphQLFace
@@ -149,11 +150,36 @@ class Feed:
             await self.changed.wait_for(lambda: self.open == count)
 
 
+class Live:
+    """Gives every watcher what `put` is told, None being the end; begins with `first`."""
+
+    def __init__(self) -> None:
+        self.asked: list[RoomRef] = []
+        self.first = seen(LiveRoom(room(), ()))
+        self.refusal: GatewayError | None = None
+        self._queues: list[asyncio.Queue[Seen[LiveRoom] | None]] = []
+
+    def put(self, view: Seen[LiveRoom] | None) -> None:
+        for queue in self._queues:
+            queue.put_nowait(view)
+
+    async def watch(self, caller: Caller, ref: RoomRef) -> AsyncGenerator[Seen[LiveRoom], None]:
+        self.asked.append(ref)
+        if self.refusal is not None:
+            raise self.refusal
+        queue: asyncio.Queue[Seen[LiveRoom] | None] = asyncio.Queue()
+        self._queues.append(queue)
+        yield self.first
+        while (view := await queue.get()) is not None:
+            yield view
+
+
 @dataclass
 class Account:
     sid: AccountSid
     rooms: Rooms = field(default_factory=Rooms)
     feed: Feed = field(default_factory=Feed)
+    live: Live = field(default_factory=Live)
     participants: Participants = field(default_factory=Participants)
     recordings: Recordings = field(default_factory=Recordings)
     transcriptions: Transcriptions = field(default_factory=Transcriptions)

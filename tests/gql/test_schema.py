@@ -25,6 +25,8 @@ def test_the_printed_schema_is_current() -> None:
         "completeRoom(ref: ID!): Room!\n",
         "disconnectParticipant(room: ID!, participant: ID!): Participant!\n",
         "roomEvents(room: ID, types: [RoomEventType!], after: String): StreamMessage!\n",
+        "roomLive(ref: ID!): Room!\n",
+        "presence(room: ID!): Presence!\n",
     ],
 )
 def test_the_signatures_are_those_of_the_design(signature: str) -> None:

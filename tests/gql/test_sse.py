@@ -59,6 +59,17 @@ async def test_last_event_id_beats_after(served: Served) -> None:
     assert served.account.feed.asked[-1].after == "c7"
 
 
+@pytest.mark.parametrize(("header", "told"), [({}, "c5"), ({"Last-Event-ID": "c7"}, "c7")])
+async def test_the_address_may_say_where_a_stream_broke_off_and_the_header_beats_it(
+    served: Served, header: dict[str, str], told: str
+) -> None:
+    headers = {**served.auth, "Accept": "text/event-stream", **header}
+    parameters = {"query": WATCH, "variables": '{"after": "c3"}', "lastEventId": "c5"}
+    async with served.http.get(served.url, params=parameters, headers=headers):
+        await served.account.feed.until_open(1)
+    assert served.account.feed.asked[-1].after == told
+
+
 async def test_a_get_streams_too(served: Served) -> None:
     headers = {**served.auth, "Accept": "text/event-stream"}
     parameters = {"query": WATCH, "variables": '{"after": "c3"}'}

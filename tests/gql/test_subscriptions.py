@@ -1,7 +1,9 @@
-"""Subscriptions ask the feed for what they were asked."""
+"""Subscriptions ask the service for what they were asked."""
+
+import pytest
 
 from gateway.core.events import RoomEventType
-from tests.gql.conftest import Served
+from tests.gql.conftest import LIMIT_S, Served, sid
 
 
 async def test_the_arguments_reach_the_feed(served: Served) -> None:
@@ -21,3 +23,14 @@ async def test_no_types_at_all_is_refused(served: Served) -> None:
         [error] = (await socket.receive_json(timeout=5))["payload"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert served.account.feed.asked == []
+
+
+@pytest.mark.parametrize("field", ["roomLive(ref: $room)", "presence(room: $room)"])
+async def test_a_live_view_is_asked_for_by_sid_or_name(served: Served, field: str) -> None:
+    query = f"subscription($room: ID!) {{ {field} {{ __typename }} }}"
+    async with served.socket() as socket:
+        for number, named in enumerate(("standup", sid(1))):
+            payload = {"query": query, "variables": {"room": named}}
+            await socket.send_json({"id": str(number), "type": "subscribe", "payload": payload})
+            assert (await socket.receive_json(timeout=LIMIT_S))["type"] == "next"
+    assert [(ref.name, ref.sid) for ref in served.account.live.asked] == [("standup", None), (None, sid(1))]

@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.core.caching import FollowedBy, Provenance, Seen
 from gateway.core.errors import InvalidArgument
 from gateway.core.insights import InsightsLinks, InsightsParticipant, InsightsRoom, InsightsRoomFilter
+from gateway.core.live import Stay
 from gateway.core.participants import (
     NewSubscribeRules,
     Participant,
@@ -79,6 +80,7 @@ SHOWN: list[tuple[type[Any], type[Message], set[str]]] = [
     (Participant, participant_pb2.Participant, set()),
     (ParticipantLinks, participant_pb2.ParticipantLinks, set()),
     (PublishedTrack, participant_pb2.PublishedTrack, set()),
+    (Stay, participant_pb2.PresentParticipant, set()),
     (SubscribedTrack, participant_pb2.SubscribedTrack, set()),
     (SubscribeRules, participant_pb2.SubscribeRules, set()),
     (Rule, rule_pb2.Rule, set()),

@@ -158,6 +158,7 @@ def test_what_is_no_operation_of_twilios_is_ours() -> None:
     assert methods - {name for name, _ in METHODS.values()} == {
         "RoomService.BatchGetRooms",
         "RoomService.ListRoomEvents",
+        "RoomService.WatchRoom",
         "RoomService.WatchRoomEvents",
         # Linked from a recording, though no path of the documents.
         "RecordingService.GetRecordingMedia",

@@ -326,6 +326,45 @@ async def test_a_stream_of_the_account_can_be_of_some_types_only(client: Client)
     stream.cancel()
 
 
+async def test_a_room_is_watched_with_its_people_and_their_tracks(gateway: Gateway, client: Client) -> None:
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    stream = client.WatchRoom(room=room.unique_name)
+    first = await stream.read()
+    assert (first.room.sid, first.room.status, list(first.participants)) == (
+        room.sid,
+        room_pb2.ROOM_STATUS_IN_PROGRESS,
+        [],
+    )
+    assert (first.room.as_of, first.room.freshness.source) == (first.cursor, room_pb2.FOLLOWED_BY_CALLBACKS)
+
+    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]})
+    async with asyncio.timeout(LIMIT_S):
+        while not (view := await stream.read()).participants or not view.participants[0].tracks:
+            pass
+    [ann] = view.participants
+    assert (ann.participant.identity, ann.participant.room_sid) == ("ann", room.sid)
+    assert ann.HasField("since")
+    assert [(track.kind, track.enabled, track.participant_sid) for track in ann.tracks] == [
+        (rule_pb2.TRACK_KIND_AUDIO, True, ann.participant.sid)
+    ]
+
+    await client.CompleteRoom(room=room.sid)
+    async with asyncio.timeout(LIMIT_S):
+        while (view := await stream.read()).room.status != room_pb2.ROOM_STATUS_COMPLETED:
+            pass
+    assert list(view.participants) == []
+    stream.cancel()
+    events = client.WatchRoomEvents(room=room.sid, after=view.cursor)
+    assert (await events.read()).started.mode == events_pb2.STREAM_MODE_RESUMED
+    events.cancel()
+
+
+async def test_a_room_that_is_not_there_cannot_be_watched(client: Client) -> None:
+    for missing in (new_name(), new_sid()):
+        await check_refusal(client.WatchRoom(room=missing), "NOT_FOUND")
+    await check_refusal(client.WatchRoom(room=""), "INVALID_ARGUMENT")
+
+
 async def test_buf_curl_needs_nothing_but_the_address(gateway: Gateway, client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     [(_, credential)] = gateway.metadata
@@ -346,11 +385,15 @@ async def test_buf_curl_needs_nothing_but_the_address(gateway: Gateway, client: 
 
 async def test_a_gateway_that_stops_tells_its_streams_to_come_back(tmp_path: Path) -> None:
     async with running(tmp_path) as gateway, gateway.channel() as channel:
-        stream = clients_on(channel, gateway.metadata).rooms.WatchRoomEvents()
+        client = clients_on(channel, gateway.metadata).rooms
+        room = (await client.CreateRoom()).room
+        stream, view = client.WatchRoomEvents(), client.WatchRoom(room=room.sid)
         assert (await stream.read()).cursor
+        assert (await view.read()).cursor
 
         gateway.process.terminate()
 
-        status, _, message = await refusal(stream)
-        assert status == "UNAVAILABLE"
-        assert "watch again after the last cursor" in message
+        for open_stream, advice in ((stream, "watch again after the last cursor"), (view, "watch again")):
+            status, _, message = await refusal(open_stream)
+            assert status == "UNAVAILABLE"
+            assert advice in message

@@ -91,6 +91,16 @@ class PublishedTrack(_message.Message):
     unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
     def __init__(self, sid: _Optional[str] = ..., participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., name: _Optional[str] = ..., enabled: _Optional[bool] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
 
+class PresentParticipant(_message.Message):
+    __slots__ = ("participant", "since", "tracks")
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    TRACKS_FIELD_NUMBER: _ClassVar[int]
+    participant: Participant
+    since: _timestamp_pb2.Timestamp
+    tracks: _containers.RepeatedCompositeFieldContainer[PublishedTrack]
+    def __init__(self, participant: _Optional[_Union[Participant, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tracks: _Optional[_Iterable[_Union[PublishedTrack, _Mapping]]] = ...) -> None: ...
+
 class SubscribedTrack(_message.Message):
     __slots__ = ("sid", "participant_sid", "room_sid", "kind", "publisher_sid", "name", "enabled", "date_created", "date_updated", "url", "unknown_words")
     SID_FIELD_NUMBER: _ClassVar[int]

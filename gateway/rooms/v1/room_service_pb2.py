@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.rooms.v1 import events_pb2 as gateway_dot_rooms_dot_v1_dot_events__pb2
+from gateway.rooms.v1 import participant_pb2 as gateway_dot_rooms_dot_v1_dot_participant__pb2
 from gateway.rooms.v1 import recording_pb2 as gateway_dot_rooms_dot_v1_dot_recording__pb2
 from gateway.rooms.v1 import room_pb2 as gateway_dot_rooms_dot_v1_dot_room__pb2
 from gateway.rooms.v1 import transcription_pb2 as gateway_dot_rooms_dot_v1_dot_transcription__pb2
@@ -30,41 +31,45 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#gateway/rooms/v1/room_service.proto\x12\x10gateway.rooms.v1\x1a\x1dgateway/rooms/v1/events.proto\x1a gateway/rooms/v1/recording.proto\x1a\x1bgateway/rooms/v1/room.proto\x1a$gateway/rooms/v1/transcription.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x0eGetRoomRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12-\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"7\n\x0fGetRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.gateway.rooms.v1.Room\"T\n\x14\x42\x61tchGetRoomsRequest\x12\r\n\x05rooms\x18\x01 \x03(\t\x12-\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"O\n\x15\x42\x61tchGetRoomsResponse\x12%\n\x05rooms\x18\x01 \x03(\x0b\x32\x16.gateway.rooms.v1.Room\x12\x0f\n\x07missing\x18\x02 \x03(\t\"\xa7\x02\n\x10ListRoomsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12,\n\x06status\x18\x03 \x01(\x0e\x32\x1c.gateway.rooms.v1.RoomStatus\x12\x18\n\x0bunique_name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x0e\n\x0c_unique_name\"S\n\x11ListRoomsResponse\x12%\n\x05rooms\x18\x01 \x03(\x0b\x32\x16.gateway.rooms.v1.Room\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe2\x06\n\x11\x43reateRoomRequest\x12\x18\n\x0bunique_name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12(\n\x04type\x18\x02 \x01(\x0e\x32\x1a.gateway.rooms.v1.RoomType\x12\x1d\n\x10max_participants\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12%\n\x18max_participant_duration\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x1f\n\x12\x65mpty_room_timeout\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12 \n\x13unused_room_timeout\x18\x06 \x01(\x05H\x04\x88\x01\x01\x12+\n\x1erecord_participants_on_connect\x18\x07 \x01(\x08H\x05\x88\x01\x01\x12\x38\n\x0frecording_rules\x18\x08 \x03(\x0b\x32\x1f.gateway.rooms.v1.RecordingRule\x12\x32\n\x0cvideo_codecs\x18\t \x03(\x0e\x32\x1c.gateway.rooms.v1.VideoCodec\x12\x19\n\x0cmedia_region\x18\n \x01(\tH\x06\x88\x01\x01\x12\x17\n\naudio_only\x18\x0b \x01(\x08H\x07\x88\x01\x01\x12/\n\"transcribe_participants_on_connect\x18\x0c \x01(\x08H\x08\x88\x01\x01\x12S\n\x1ctranscriptions_configuration\x18\r \x01(\x0b\x32-.gateway.rooms.v1.TranscriptionsConfiguration\x12\x17\n\nlarge_room\x18\x0e \x01(\x08H\t\x88\x01\x01\x12\x18\n\x0b\x65nable_turn\x18\x0f \x01(\x08H\n\x88\x01\x01\x42\x0e\n\x0c_unique_nameB\x13\n\x11_max_participantsB\x1b\n\x19_max_participant_durationB\x15\n\x13_empty_room_timeoutB\x16\n\x14_unused_room_timeoutB!\n\x1f_record_participants_on_connectB\x0f\n\r_media_regionB\r\n\x0b_audio_onlyB%\n#_transcribe_participants_on_connectB\r\n\x0b_large_roomB\x0e\n\x0c_enable_turn\":\n\x12\x43reateRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.gateway.rooms.v1.Room\"#\n\x13\x43ompleteRoomRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\"<\n\x14\x43ompleteRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.gateway.rooms.v1.Room\"\xab\x01\n\x15ListRoomEventsRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x05types\x18\x04 \x03(\x0e\x32\x1f.gateway.rooms.v1.RoomEventType\x12-\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"`\n\x16ListRoomEventsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.gateway.rooms.v1.LoggedEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"e\n\x16WatchRoomEventsRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12.\n\x05types\x18\x02 \x03(\x0e\x32\x1f.gateway.rooms.v1.RoomEventType\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\xc5\x02\n\x17WatchRoomEventsResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x11\n\x04prev\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x32\n\x07started\x18\x03 \x01(\x0b\x32\x1f.gateway.rooms.v1.StreamStartedH\x00\x12,\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x1b.gateway.rooms.v1.RoomEventH\x00\x12.\n\x08\x62ookmark\x18\x05 \x01(\x0b\x32\x1a.gateway.rooms.v1.BookmarkH\x00\x12$\n\x03gap\x18\x06 \x01(\x0b\x32\x15.gateway.rooms.v1.GapH\x00\x12;\n\x0fresync_required\x18\x07 \x01(\x0b\x32 .gateway.rooms.v1.ResyncRequiredH\x00\x42\t\n\x07messageB\x07\n\x05_prev2\x9c\x05\n\x0bRoomService\x12N\n\x07GetRoom\x12 .gateway.rooms.v1.GetRoomRequest\x1a!.gateway.rooms.v1.GetRoomResponse\x12`\n\rBatchGetRooms\x12&.gateway.rooms.v1.BatchGetRoomsRequest\x1a\'.gateway.rooms.v1.BatchGetRoomsResponse\x12T\n\tListRooms\x12\".gateway.rooms.v1.ListRoomsRequest\x1a#.gateway.rooms.v1.ListRoomsResponse\x12W\n\nCreateRoom\x12#.gateway.rooms.v1.CreateRoomRequest\x1a$.gateway.rooms.v1.CreateRoomResponse\x12]\n\x0c\x43ompleteRoom\x12%.gateway.rooms.v1.CompleteRoomRequest\x1a&.gateway.rooms.v1.CompleteRoomResponse\x12\x63\n\x0eListRoomEvents\x12\'.gateway.rooms.v1.ListRoomEventsRequest\x1a(.gateway.rooms.v1.ListRoomEventsResponse\x12h\n\x0fWatchRoomEvents\x12(.gateway.rooms.v1.WatchRoomEventsRequest\x1a).gateway.rooms.v1.WatchRoomEventsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#gateway/rooms/v1/room_service.proto\x12\x10gateway.rooms.v1\x1a\x1dgateway/rooms/v1/events.proto\x1a\"gateway/rooms/v1/participant.proto\x1a gateway/rooms/v1/recording.proto\x1a\x1bgateway/rooms/v1/room.proto\x1a$gateway/rooms/v1/transcription.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x0eGetRoomRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12-\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"7\n\x0fGetRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.gateway.rooms.v1.Room\"T\n\x14\x42\x61tchGetRoomsRequest\x12\r\n\x05rooms\x18\x01 \x03(\t\x12-\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"O\n\x15\x42\x61tchGetRoomsResponse\x12%\n\x05rooms\x18\x01 \x03(\x0b\x32\x16.gateway.rooms.v1.Room\x12\x0f\n\x07missing\x18\x02 \x03(\t\"\xa7\x02\n\x10ListRoomsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12,\n\x06status\x18\x03 \x01(\x0e\x32\x1c.gateway.rooms.v1.RoomStatus\x12\x18\n\x0bunique_name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x0e\n\x0c_unique_name\"S\n\x11ListRoomsResponse\x12%\n\x05rooms\x18\x01 \x03(\x0b\x32\x16.gateway.rooms.v1.Room\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe2\x06\n\x11\x43reateRoomRequest\x12\x18\n\x0bunique_name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12(\n\x04type\x18\x02 \x01(\x0e\x32\x1a.gateway.rooms.v1.RoomType\x12\x1d\n\x10max_participants\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12%\n\x18max_participant_duration\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x1f\n\x12\x65mpty_room_timeout\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12 \n\x13unused_room_timeout\x18\x06 \x01(\x05H\x04\x88\x01\x01\x12+\n\x1erecord_participants_on_connect\x18\x07 \x01(\x08H\x05\x88\x01\x01\x12\x38\n\x0frecording_rules\x18\x08 \x03(\x0b\x32\x1f.gateway.rooms.v1.RecordingRule\x12\x32\n\x0cvideo_codecs\x18\t \x03(\x0e\x32\x1c.gateway.rooms.v1.VideoCodec\x12\x19\n\x0cmedia_region\x18\n \x01(\tH\x06\x88\x01\x01\x12\x17\n\naudio_only\x18\x0b \x01(\x08H\x07\x88\x01\x01\x12/\n\"transcribe_participants_on_connect\x18\x0c \x01(\x08H\x08\x88\x01\x01\x12S\n\x1ctranscriptions_configuration\x18\r \x01(\x0b\x32-.gateway.rooms.v1.TranscriptionsConfiguration\x12\x17\n\nlarge_room\x18\x0e \x01(\x08H\t\x88\x01\x01\x12\x18\n\x0b\x65nable_turn\x18\x0f \x01(\x08H\n\x88\x01\x01\x42\x0e\n\x0c_unique_nameB\x13\n\x11_max_participantsB\x1b\n\x19_max_participant_durationB\x15\n\x13_empty_room_timeoutB\x16\n\x14_unused_room_timeoutB!\n\x1f_record_participants_on_connectB\x0f\n\r_media_regionB\r\n\x0b_audio_onlyB%\n#_transcribe_participants_on_connectB\r\n\x0b_large_roomB\x0e\n\x0c_enable_turn\":\n\x12\x43reateRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.gateway.rooms.v1.Room\"#\n\x13\x43ompleteRoomRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\"<\n\x14\x43ompleteRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.gateway.rooms.v1.Room\"\xab\x01\n\x15ListRoomEventsRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x05types\x18\x04 \x03(\x0e\x32\x1f.gateway.rooms.v1.RoomEventType\x12-\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"`\n\x16ListRoomEventsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.gateway.rooms.v1.LoggedEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x10WatchRoomRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\"\x85\x01\n\x11WatchRoomResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12$\n\x04room\x18\x02 \x01(\x0b\x32\x16.gateway.rooms.v1.Room\x12:\n\x0cparticipants\x18\x03 \x03(\x0b\x32$.gateway.rooms.v1.PresentParticipant\"e\n\x16WatchRoomEventsRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12.\n\x05types\x18\x02 \x03(\x0e\x32\x1f.gateway.rooms.v1.RoomEventType\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\xc5\x02\n\x17WatchRoomEventsResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x11\n\x04prev\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x32\n\x07started\x18\x03 \x01(\x0b\x32\x1f.gateway.rooms.v1.StreamStartedH\x00\x12,\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x1b.gateway.rooms.v1.RoomEventH\x00\x12.\n\x08\x62ookmark\x18\x05 \x01(\x0b\x32\x1a.gateway.rooms.v1.BookmarkH\x00\x12$\n\x03gap\x18\x06 \x01(\x0b\x32\x15.gateway.rooms.v1.GapH\x00\x12;\n\x0fresync_required\x18\x07 \x01(\x0b\x32 .gateway.rooms.v1.ResyncRequiredH\x00\x42\t\n\x07messageB\x07\n\x05_prev2\xf4\x05\n\x0bRoomService\x12N\n\x07GetRoom\x12 .gateway.rooms.v1.GetRoomRequest\x1a!.gateway.rooms.v1.GetRoomResponse\x12`\n\rBatchGetRooms\x12&.gateway.rooms.v1.BatchGetRoomsRequest\x1a\'.gateway.rooms.v1.BatchGetRoomsResponse\x12T\n\tListRooms\x12\".gateway.rooms.v1.ListRoomsRequest\x1a#.gateway.rooms.v1.ListRoomsResponse\x12W\n\nCreateRoom\x12#.gateway.rooms.v1.CreateRoomRequest\x1a$.gateway.rooms.v1.CreateRoomResponse\x12]\n\x0c\x43ompleteRoom\x12%.gateway.rooms.v1.CompleteRoomRequest\x1a&.gateway.rooms.v1.CompleteRoomResponse\x12\x63\n\x0eListRoomEvents\x12\'.gateway.rooms.v1.ListRoomEventsRequest\x1a(.gateway.rooms.v1.ListRoomEventsResponse\x12V\n\tWatchRoom\x12\".gateway.rooms.v1.WatchRoomRequest\x1a#.gateway.rooms.v1.WatchRoomResponse0\x01\x12h\n\x0fWatchRoomEvents\x12(.gateway.rooms.v1.WatchRoomEventsRequest\x1a).gateway.rooms.v1.WatchRoomEventsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rooms.v1.room_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETROOMREQUEST']._serialized_start=256
-  _globals['_GETROOMREQUEST']._serialized_end=333
-  _globals['_GETROOMRESPONSE']._serialized_start=335
-  _globals['_GETROOMRESPONSE']._serialized_end=390
-  _globals['_BATCHGETROOMSREQUEST']._serialized_start=392
-  _globals['_BATCHGETROOMSREQUEST']._serialized_end=476
-  _globals['_BATCHGETROOMSRESPONSE']._serialized_start=478
-  _globals['_BATCHGETROOMSRESPONSE']._serialized_end=557
-  _globals['_LISTROOMSREQUEST']._serialized_start=560
-  _globals['_LISTROOMSREQUEST']._serialized_end=855
-  _globals['_LISTROOMSRESPONSE']._serialized_start=857
-  _globals['_LISTROOMSRESPONSE']._serialized_end=940
-  _globals['_CREATEROOMREQUEST']._serialized_start=943
-  _globals['_CREATEROOMREQUEST']._serialized_end=1809
-  _globals['_CREATEROOMRESPONSE']._serialized_start=1811
-  _globals['_CREATEROOMRESPONSE']._serialized_end=1869
-  _globals['_COMPLETEROOMREQUEST']._serialized_start=1871
-  _globals['_COMPLETEROOMREQUEST']._serialized_end=1906
-  _globals['_COMPLETEROOMRESPONSE']._serialized_start=1908
-  _globals['_COMPLETEROOMRESPONSE']._serialized_end=1968
-  _globals['_LISTROOMEVENTSREQUEST']._serialized_start=1971
-  _globals['_LISTROOMEVENTSREQUEST']._serialized_end=2142
-  _globals['_LISTROOMEVENTSRESPONSE']._serialized_start=2144
-  _globals['_LISTROOMEVENTSRESPONSE']._serialized_end=2240
-  _globals['_WATCHROOMEVENTSREQUEST']._serialized_start=2242
-  _globals['_WATCHROOMEVENTSREQUEST']._serialized_end=2343
-  _globals['_WATCHROOMEVENTSRESPONSE']._serialized_start=2346
-  _globals['_WATCHROOMEVENTSRESPONSE']._serialized_end=2671
-  _globals['_ROOMSERVICE']._serialized_start=2674
-  _globals['_ROOMSERVICE']._serialized_end=3342
+  _globals['_GETROOMREQUEST']._serialized_start=292
+  _globals['_GETROOMREQUEST']._serialized_end=369
+  _globals['_GETROOMRESPONSE']._serialized_start=371
+  _globals['_GETROOMRESPONSE']._serialized_end=426
+  _globals['_BATCHGETROOMSREQUEST']._serialized_start=428
+  _globals['_BATCHGETROOMSREQUEST']._serialized_end=512
+  _globals['_BATCHGETROOMSRESPONSE']._serialized_start=514
+  _globals['_BATCHGETROOMSRESPONSE']._serialized_end=593
+  _globals['_LISTROOMSREQUEST']._serialized_start=596
+  _globals['_LISTROOMSREQUEST']._serialized_end=891
+  _globals['_LISTROOMSRESPONSE']._serialized_start=893
+  _globals['_LISTROOMSRESPONSE']._serialized_end=976
+  _globals['_CREATEROOMREQUEST']._serialized_start=979
+  _globals['_CREATEROOMREQUEST']._serialized_end=1845
+  _globals['_CREATEROOMRESPONSE']._serialized_start=1847
+  _globals['_CREATEROOMRESPONSE']._serialized_end=1905
+  _globals['_COMPLETEROOMREQUEST']._serialized_start=1907
+  _globals['_COMPLETEROOMREQUEST']._serialized_end=1942
+  _globals['_COMPLETEROOMRESPONSE']._serialized_start=1944
+  _globals['_COMPLETEROOMRESPONSE']._serialized_end=2004
+  _globals['_LISTROOMEVENTSREQUEST']._serialized_start=2007
+  _globals['_LISTROOMEVENTSREQUEST']._serialized_end=2178
+  _globals['_LISTROOMEVENTSRESPONSE']._serialized_start=2180
+  _globals['_LISTROOMEVENTSRESPONSE']._serialized_end=2276
+  _globals['_WATCHROOMREQUEST']._serialized_start=2278
+  _globals['_WATCHROOMREQUEST']._serialized_end=2310
+  _globals['_WATCHROOMRESPONSE']._serialized_start=2313
+  _globals['_WATCHROOMRESPONSE']._serialized_end=2446
+  _globals['_WATCHROOMEVENTSREQUEST']._serialized_start=2448
+  _globals['_WATCHROOMEVENTSREQUEST']._serialized_end=2549
+  _globals['_WATCHROOMEVENTSRESPONSE']._serialized_start=2552
+  _globals['_WATCHROOMEVENTSRESPONSE']._serialized_end=2877
+  _globals['_ROOMSERVICE']._serialized_start=2880
+  _globals['_ROOMSERVICE']._serialized_end=3636
 # @@protoc_insertion_point(module_scope)

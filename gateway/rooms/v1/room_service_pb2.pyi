@@ -1,6 +1,7 @@
 import datetime
 
 from gateway.rooms.v1 import events_pb2 as _events_pb2
+from gateway.rooms.v1 import participant_pb2 as _participant_pb2
 from gateway.rooms.v1 import recording_pb2 as _recording_pb2
 from gateway.rooms.v1 import room_pb2 as _room_pb2
 from gateway.rooms.v1 import transcription_pb2 as _transcription_pb2
@@ -143,6 +144,22 @@ class ListRoomEventsResponse(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[_events_pb2.LoggedEvent]
     next_page_token: str
     def __init__(self, events: _Optional[_Iterable[_Union[_events_pb2.LoggedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WatchRoomRequest(_message.Message):
+    __slots__ = ("room",)
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    room: str
+    def __init__(self, room: _Optional[str] = ...) -> None: ...
+
+class WatchRoomResponse(_message.Message):
+    __slots__ = ("cursor", "room", "participants")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    room: _room_pb2.Room
+    participants: _containers.RepeatedCompositeFieldContainer[_participant_pb2.PresentParticipant]
+    def __init__(self, cursor: _Optional[str] = ..., room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ..., participants: _Optional[_Iterable[_Union[_participant_pb2.PresentParticipant, _Mapping]]] = ...) -> None: ...
 
 class WatchRoomEventsRequest(_message.Message):
     __slots__ = ("room", "types", "after")

@@ -71,6 +71,11 @@ class RoomServiceStub:
                 request_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.SerializeToString,
                 response_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.FromString,
                 _registered_method=True)
+        self.WatchRoom = channel.unary_stream(
+                '/gateway.rooms.v1.RoomService/WatchRoom',
+                request_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomRequest.SerializeToString,
+                response_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomResponse.FromString,
+                _registered_method=True)
         self.WatchRoomEvents = channel.unary_stream(
                 '/gateway.rooms.v1.RoomService/WatchRoomEvents',
                 request_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomEventsRequest.SerializeToString,
@@ -131,6 +136,15 @@ class RoomServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchRoom(self, request, context):
+        """One room with those who are in it and the tracks they send, now and after each change; a change costs Twilio no call.
+        Goes on after the room's end, and ends only by an error or by the caller: when it breaks off, watch again. The first
+        message says what is so then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchRoomEvents(self, request, context):
         """What happens to one room or, with a key that may see them all, to every room of the account. Ends only by an error
         or by the caller: when it breaks off, watch again after the last cursor received, and nothing is missed.
@@ -171,6 +185,11 @@ def add_RoomServiceServicer_to_server(servicer, server):
                     servicer.ListRoomEvents,
                     request_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.FromString,
                     response_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.SerializeToString,
+            ),
+            'WatchRoom': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRoom,
+                    request_deserializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomRequest.FromString,
+                    response_serializer=gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomResponse.SerializeToString,
             ),
             'WatchRoomEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRoomEvents,
@@ -347,6 +366,33 @@ class RoomService:
             '/gateway.rooms.v1.RoomService/ListRoomEvents',
             gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.SerializeToString,
             gateway_dot_rooms_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gateway.rooms.v1.RoomService/WatchRoom',
+            gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomRequest.SerializeToString,
+            gateway_dot_rooms_dot_v1_dot_room__service__pb2.WatchRoomResponse.FromString,
             options,
             channel_credentials,
             insecure,
