@@ -24,6 +24,7 @@ from gateway.service.insights import Insights
 from gateway.service.memory import Memory
 from gateway.service.participants import Participants
 from gateway.service.reads import Reads
+from gateway.service.reconcile import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.roomlists import RoomLists
 from gateway.service.rooms import Rooms
@@ -37,7 +38,9 @@ from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
+from gateway.store.leases import Leases
 from gateway.store.limiter import Limiter
+from gateway.store.suspects import Suspects
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.tokens import SigningKey
@@ -52,6 +55,7 @@ BACKLOG = 4096
 # Requests reach Twilio a little closer together than they leave here, so a part of the quota is left unspent.
 QUOTA_SHARE = 0.9
 BURST_SHARE = 0.1
+RECONCILE_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +116,13 @@ async def run(
         stack.push_async_callback(account.aclose)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tail = tasks.create_task(account.tail.run())
+                background = [tasks.create_task(account.tail.run())]
                 await _log_read(account.tail)
+                if settings.gateway_reconcile:
+                    background.append(tasks.create_task(account.reconciler.run()))
                 await _listen(settings, listen, mode, {account.sid: account}, redis_url, on_ready, stop)
-                tail.cancel()
+                for task in background:
+                    task.cancel()
         except BaseExceptionGroup as failures:
             # One failure ends all; in a group, the command line would not know it for what it is.
             raise failures.exceptions[0] from failures
@@ -145,8 +152,9 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
+    suspects = Suspects(connections, sid)
     reads = Reads(upstream, Answers(connections, sid), memory, tail, sealer)
-    rooms = Rooms(upstream, cache, changes, memory, tail, lists, sealer, callback_url)
+    rooms = Rooms(upstream, cache, changes, events, memory, tail, lists, sealer, callback_url)
     return Account(
         sid=sid,
         rooms=rooms,
@@ -156,10 +164,11 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
         insights=Insights(reads),
         tokens=Tokens(_signing_key(settings), rooms),
         feed=Feed(events, tail, sealer, rooms),
-        ingest=Ingest(events, public_url + CALLBACKS_PATH, settings.auth_tokens),
+        ingest=Ingest(events, suspects, public_url + CALLBACKS_PATH, settings.auth_tokens),
         tail=tail,
         reads=reads,
         changes=changes,
+        reconciler=Reconciler(upstream, events, tail, Leases(connections, sid), suspects, sid),
     )
 
 
@@ -175,7 +184,12 @@ def _budget(settings: Settings) -> Budget:
         burst = max(1, round(quota * BURST_SHARE))
         return Rate(per_s=max(1.0, quota * QUOTA_SHARE - burst), burst=burst)
 
-    return Budget(rate(settings.gateway_read_quota), rate(settings.gateway_write_quota), settings.gateway_quota_wait_s)
+    # One at a time, so that no second holds more than the share.
+    share = settings.gateway_read_quota * RECONCILE_SHARE
+    reconcile = Rate(per_s=max(share / 2, share - 1), burst=1)
+    return Budget(
+        rate(settings.gateway_read_quota), rate(settings.gateway_write_quota), reconcile, settings.gateway_quota_wait_s
+    )
 
 
 def _access(settings: Settings) -> Access:

@@ -9,6 +9,7 @@ from gateway.core.errors import InvalidArgument, PermissionDenied, UpstreamUnava
 from gateway.service.ingest import Ingest, Outcome
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
+from gateway.store.suspects import Suspects
 from tests.service.conftest import ACCOUNT, sid
 
 URL = "https://rooms.example/callbacks/twilio"
@@ -42,8 +43,8 @@ def log(connections: Connections) -> EventLog:
 
 
 @pytest.fixture
-def ingest(log: EventLog) -> Ingest:
-    return Ingest(log, URL, (TOKEN, SECONDARY))
+def ingest(log: EventLog, connections: Connections) -> Ingest:
+    return Ingest(log, Suspects(connections, ACCOUNT), URL, (TOKEN, SECONDARY))
 
 
 async def words(log: EventLog) -> list[str]:
@@ -109,7 +110,7 @@ async def test_a_signed_callback_that_cannot_be_read_is_refused(ingest: Ingest) 
 async def test_p3_without_redis_a_callback_is_refused_in_time_for_another_try() -> None:
     """Twilio waits 2.5 s for an answer; the limit is the promise itself."""
     connections = Connections("redis://127.0.0.1:1")
-    ingest = Ingest(EventLog(connections, ACCOUNT), URL, (TOKEN,))
+    ingest = Ingest(EventLog(connections, ACCOUNT), Suspects(connections, ACCOUNT), URL, (TOKEN,))
     begun = time.monotonic()
     with pytest.raises(UpstreamUnavailable):
         await take(ingest, form())

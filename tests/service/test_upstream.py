@@ -19,11 +19,17 @@ PLENTY = Rate(per_s=1_000, burst=1_000)
 
 
 def upstream(
-    site: Site, *, read: Rate = PLENTY, write: Rate = PLENTY, patience_s: float = 0.0, url: str | None = None
+    site: Site,
+    *,
+    read: Rate = PLENTY,
+    write: Rate = PLENTY,
+    reconcile: Rate = PLENTY,
+    patience_s: float = 0.0,
+    url: str | None = None,
 ) -> Upstream:
     token = site.sandbox.auth_token
     twilio = TwilioVideo(site.session, url or site.gate.url, "http://insights.invalid", ACCOUNT, ACCOUNT, token)
-    return Upstream(twilio, Limiter(site.connections), Budget(read, write, patience_s))
+    return Upstream(twilio, Limiter(site.connections), Budget(read, write, reconcile, patience_s))
 
 
 async def fetch(upstream: Upstream, room_sid: RoomSid, *, is_urgent: bool = True) -> str:
