@@ -200,17 +200,17 @@ class Rooms:
         except NotFound:
             if not was_told and await self._cache.put_missing(sid):
                 return None
-            return await self._as_told(sid, fetched_at, as_of)
+            return await self._as_told(sid, fetched_at, as_of, was_told=was_told)
         return _Found(await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, self._memory.is_settled(sid))))
 
-    async def _as_told(self, sid: RoomSid, asked_at: float, as_of: Place | None) -> _Found | None:
-        """In place of a 404: the room as its events tell it, flagged; None when there are none. Twilio itself may have told
+    async def _as_told(self, sid: RoomSid, asked_at: float, as_of: Place | None, *, was_told: bool) -> _Found | None:
+        """In place of a 404: the room as its events tell it, flagged; None when nothing was told. Twilio itself may have told
         us of it a moment ago: https://github.com/twilio/twilio-node/issues/593
 
         Raises UpstreamUnavailable when they tell too little.
         """
         events = [logged.event for logged in await self._events.read(0, TOLD, sid)]
-        if not events:
+        if not events and not was_told:
             return None
         room = room_told(events, self._status_callback)
         if room is None:
