@@ -91,9 +91,12 @@ async def test_what_is_not_about_a_room_is_acknowledged_and_not_logged(ingest: I
     assert await words(log) == []
 
 
-async def test_a_callback_too_old_to_be_known_is_acknowledged_and_not_logged(ingest: Ingest, log: EventLog) -> None:
+async def test_a_callback_too_old_to_be_known_is_not_logged_but_its_room_is_looked_at(
+    ingest: Ingest, log: EventLog, connections: Connections
+) -> None:
     assert await take(ingest, form(age=timedelta(minutes=61))) is Outcome.EXPIRED
     assert await words(log) == []
+    assert await Suspects(connections, ACCOUNT).take(10) == [sid(1)]
 
 
 async def test_a_late_callback_is_logged_as_late(ingest: Ingest, log: EventLog) -> None:
