@@ -184,9 +184,7 @@ def _budget(settings: Settings) -> Budget:
         burst = max(1, round(quota * BURST_SHARE))
         return Rate(per_s=max(1.0, quota * QUOTA_SHARE - burst), burst=burst)
 
-    # One at a time, so that no second holds more than the share.
-    share = settings.gateway_read_quota * RECONCILE_SHARE
-    reconcile = Rate(per_s=max(share / 2, share - 1), burst=1)
+    reconcile = Rate(per_s=settings.gateway_read_quota * RECONCILE_SHARE, burst=1)
     return Budget(
         rate(settings.gateway_read_quota), rate(settings.gateway_write_quota), reconcile, settings.gateway_quota_wait_s
     )

@@ -132,9 +132,8 @@ def compare(view: RoomView, shown: Shown) -> Difference:
     found = [*_of_room(view, shown), *_of_people(view, shown), *_of_tracks(view, shown)]
     # A callback that comes is here before then; and what our clock and Twilio's do not agree on is not young for ever.
     ripe = [event for event in found if abs(shown.at - event.at) >= REST_LAG]
-    missing = tuple(_missing(view, shown))
-    is_early = len(ripe) < len(found) or any(sid not in missing for sid in _absent(view, shown))
-    return Difference(tuple(sorted(ripe, key=lambda event: event.at)), missing, is_early)
+    told_in_order = tuple(sorted(ripe, key=lambda event: event.at))
+    return Difference(told_in_order, tuple(_missing(view, shown)), len(ripe) < len(found))
 
 
 def fact_of(event: RoomEvent) -> str:

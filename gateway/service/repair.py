@@ -7,9 +7,9 @@ allows.
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ import structlog
 
 from gateway.core.agenda import Agenda, Rank
 from gateway.core.errors import GatewayError, NotFound, UpstreamUnavailable
-from gateway.core.events import RoomEvent
+from gateway.core.events import RoomEvent, RoomEventType
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantStatus
 from gateway.core.reconcile import REST_LAG, Difference, RoomView, Shown, compare, fact_of, told
 from gateway.core.rooms import AccountSid, RoomFilter, RoomSid
@@ -45,8 +45,8 @@ ROUND_S = 12.0
 TRACKS_S = 30.0
 # Callbacks overtake each other: a hole counts when it is still there so much later.
 HOLE_S = 2.0
-# When what was too young to be judged is looked at again. REST's dates have whole seconds.
-AGAIN_S = REST_LAG.total_seconds() + 1.0
+# When what was too young to be judged is judged again.
+AGAIN_S = REST_LAG.total_seconds()
 # How long nothing is asked after an answer that failed.
 RETRY_S = 1.0
 IDLE_S = 1.0
@@ -106,6 +106,7 @@ class Term:
         self._suspected: set[RoomSid] = set()
         self._holes: dict[RoomSid, frozenset[int]] = {}
         self._missed: dict[str, datetime] = {}
+        self._early: deque[tuple[float, RoomSid, Shown]] = deque()
         self._slots = asyncio.Semaphore(SLOTS)
         self._hold_until = float("-inf")
         self._suspects_at = float("-inf")
@@ -119,6 +120,7 @@ class Term:
                 while self._is_on():
                     bell.clear()
                     await self._hear()
+                    await self._judge_again()
                     look = self._agenda.take(time.monotonic())
                     if look is None:
                         await bell.wait(min(IDLE_S, max(0.0, self._agenda.next_at() - time.monotonic())))
@@ -182,10 +184,12 @@ class Term:
         if view.is_end_told and not view.here:
             self._forget(view.sid)
             return
+        if view.sid not in self._views:
+            self._add(Look(What.PEOPLE, view.sid), ROUND_S, Rank.ROUND)
         self._views[view.sid] = view
         if view.is_end_told and not was_told:
             # Those who were in it have left: in a moment, what the log was not told of that.
-            self._add(Look(What.GONE, view.sid), AGAIN_S, Rank.ROUND)
+            self._add(Look(What.GONE, view.sid), AGAIN_S + 1, Rank.ROUND)
 
     def _forget(self, sid: RoomSid) -> None:
         self._views.pop(sid, None)
@@ -281,7 +285,7 @@ class Term:
                 # It was told of, but Twilio knows nothing of it: there is nothing to compare with.
                 self._forget(look.room)
             return
-        await self._repair(look.room, Shown(at=asked.at, as_of_n=asked.as_of_n, room=room), look)
+        await self._repair(look.room, Shown(at=asked.at, as_of_n=asked.as_of_n, room=room))
 
     def _look_at_hole(self, sid: RoomSid) -> None:
         view = self._views.get(sid)
@@ -305,13 +309,12 @@ class Term:
                 self._suspected.add(look.room)
             raise
         shown = Shown(at=asked.at, as_of_n=asked.as_of_n, people=listed.items, has_all_here=True)
-        found = await self._repair(look.room, shown, look)
+        found = await self._repair(look.room, shown)
         if found.missing or is_suspected:
             self._add(Look(What.GONE, look.room), 0, Rank.URGENT)
-        for person in _here(listed.items):
-            is_new = any(event.participant_sid == person for event in found.events)
-            track_look = Look(What.TRACKS, look.room, person)
-            if is_new or is_suspected:
+        for person in listed.items:
+            track_look = Look(What.TRACKS, look.room, person.sid)
+            if is_suspected:
                 self._add(track_look, 0, Rank.ROUND)
             else:
                 self._add(track_look, TRACKS_S, Rank.SPARE)
@@ -324,10 +327,13 @@ class Term:
             page = await self._ask(list_participants(look.room, left, PAGE_SIZE_LIMIT, query))
             people += page.items
             query, has_more = page.next_query, page.next_query is not None
-        found = await self._repair(look.room, Shown(at=asked.at, as_of_n=asked.as_of_n, people=tuple(people)), look)
+        found = await self._repair(look.room, Shown(at=asked.at, as_of_n=asked.as_of_n, people=tuple(people)))
         view = self._views.get(look.room)
-        if view is not None and view.is_end_told and not found.is_early:
-            self._forget(look.room)
+        if view is not None and view.is_end_told:
+            if found.is_early:
+                self._add(look, AGAIN_S, Rank.ROUND)
+            else:
+                self._forget(look.room)
 
     async def _look_at_tracks(self, look: Look) -> None:
         view = self._views.get(look.room)
@@ -339,15 +345,15 @@ class Term:
         listed = await self._ask(list_published_tracks(look.room, sid, PAGE_SIZE_LIMIT))
         missed = {track: at for track in person.tracks if (at := self._missed.pop(track, None)) is not None}
         shown = Shown(at=asked.at, as_of_n=asked.as_of_n, tracks={look.participant: listed.items}, missed=missed)
-        found = await self._repair(look.room, shown, look)
+        found = await self._repair(look.room, shown)
         if found.missing:
             self._add(look, AGAIN_S, Rank.ROUND)
         settled = {track.sid for track in listed.items} | {event.track_sid for event in found.events}
         waiting = {track: at for track, at in missed.items() if track not in settled}
         self._missed |= dict.fromkeys(found.missing, asked.at) | waiting
 
-    async def _repair(self, sid: RoomSid, shown: Shown, look: Look | None = None) -> Difference:
-        """Tells the log what it misses of what was shown; what could not be judged yet is looked at again by and by."""
+    async def _repair(self, sid: RoomSid, shown: Shown) -> Difference:
+        """Tells the log what it misses of what was shown; of what is too young for that, the same answer is judged later."""
         view = self._views.get(sid)
         if view is None:
             return Difference((), (), False)
@@ -359,9 +365,17 @@ class Term:
             log.info("reconcile.repaired", type=event.type.value, room_sid=sid)
             # Heard again from the tail, which changes nothing; but what is looked at next must know it.
             self._tell(event, appended.place.n)
-        if found.is_early and look is not None:
-            self._add(look, AGAIN_S, Rank.URGENT)
+            if event.type is RoomEventType.PARTICIPANT_CONNECTED and event.participant_sid is not None:
+                self._add(Look(What.TRACKS, sid, event.participant_sid), 0, Rank.ROUND)
+        if found.is_early:
+            self._early.append((time.monotonic() + AGAIN_S, sid, shown))
         return found
+
+    async def _judge_again(self) -> None:
+        """By now a callback would have told what was too young then. Who is missing is another question, to be asked anew."""
+        while self._early and self._early[0][0] <= time.monotonic():
+            _, sid, shown = self._early.popleft()
+            await self._repair(sid, replace(shown, at=datetime.now(UTC), has_all_here=False))
 
     def _asked(self) -> Shown:
         """What a question that is put now can say: everything up to so long ago as REST may lag."""
@@ -373,7 +387,3 @@ class Term:
             raise UpstreamUnavailable("another replica leads by now")
         answer: Any = await self._upstream.compare(request)
         return answer  # type: ignore[no-any-return]
-
-
-def _here(people: tuple[Participant, ...]) -> list[str]:
-    return [person.sid for person in people if person.status is not ParticipantStatus.DISCONNECTED]

@@ -143,7 +143,7 @@ def test_what_happened_a_moment_ago_is_left_to_its_own_callback() -> None:
 def test_what_rest_may_not_show_yet_is_not_taken_for_gone() -> None:
     log = view(CREATED, JOINED, ADDED)
     found = compare(log, shown(as_of_n=1, has_all_here=True, tracks={ADA: ()}, missed={}))
-    assert (found.events, found.missing, found.is_early) == ((), (), True)
+    assert (found.events, found.missing) == ((), ())
     found = compare(log, shown(as_of_n=3, has_all_here=True, tracks={ADA: ()}))
     assert (found.events, found.missing) == ((), (ADA, MIC))
 
