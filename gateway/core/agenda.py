@@ -46,6 +46,9 @@ class Agenda(Generic[T]):
                 return task
         return None
 
+    def drop(self, task: T) -> None:
+        self._due.pop(task, None)
+
     def next_at(self) -> float:
         """When the next task falls due; infinity when there is none."""
         firsts = [first for rank in Rank if (first := self._first(rank)) is not None]
@@ -57,6 +60,6 @@ class Agenda(Generic[T]):
             at, _, task = heap[0]
             if self._due.get(task, {}).get(rank) == at:
                 return at, task
-            # It was taken, or has come to stand earlier.
+            # It was taken or dropped, or has come to stand earlier.
             heapq.heappop(heap)
         return None

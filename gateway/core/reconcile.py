@@ -20,7 +20,7 @@ REST_LAG: Final = timedelta(seconds=5)
 # A jump beyond this is no row of lost callbacks; the room is looked at all the same.
 HOLE_LIMIT: Final = 64
 
-_OVER: Final = (RoomStatus.COMPLETED, RoomStatus.FAILED)
+OVER: Final = (RoomStatus.COMPLETED, RoomStatus.FAILED)
 _SWITCHES: Final = {RoomEventType.TRACK_ENABLED: True, RoomEventType.TRACK_DISABLED: False}
 
 
@@ -227,12 +227,13 @@ def _event(view: RoomView, type_: RoomEventType, at: datetime, **parts: Any) -> 
 
 def _of_room(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
     room = shown.room
-    if room is None:
+    if room is None or (not view.n and room.status in OVER):
+        # Of a room that came and went without the log, nobody has to be told: an old callback that is sent again may name it.
         return
     said = {"room_name": room.unique_name, "room_type": room.type}
     if not view.is_created and room.date_created is not None:
         yield _event(view, RoomEventType.ROOM_CREATED, room.date_created, **said, room_status=RoomStatus.IN_PROGRESS)
-    if room.status in _OVER and not view.is_end_told:
+    if room.status in OVER and not view.is_end_told:
         at = room.end_time or shown.at
         yield _event(view, RoomEventType.ROOM_ENDED, at, **said, room_status=room.status, room_duration=room.duration)
 

@@ -100,6 +100,7 @@ class Term:
         self._may_lead = may_lead
         self._life = tail.life
         self._n = 0
+        self._has_read = False
         self._views: dict[RoomSid, RoomView] = {}
         self._ended: OrderedDict[RoomSid, None] = OrderedDict()
         self._agenda = Agenda[Look]()
@@ -140,6 +141,7 @@ class Term:
                 self._tell(logged.event, logged.place.n)
             self._n = entries[-1].place.n if entries else self._tail.floor.n
         self._take_in([entry.logged for entry in self._tail.after(self._n)])
+        self._has_read = True
         for sid, view in self._views.items():
             if view.missing:
                 self._suspect(sid)
@@ -182,19 +184,24 @@ class Term:
     def _keep(self, view: RoomView, *, was_told: bool) -> None:
         """Keeps the view while there is something left to find out about the room."""
         if view.is_end_told and not view.here:
-            self._forget(view.sid)
+            self._end(view.sid)
             return
         if view.sid not in self._views:
             self._add(Look(What.PEOPLE, view.sid), ROUND_S, Rank.ROUND)
         self._views[view.sid] = view
         if view.is_end_told and not was_told:
-            # Those who were in it have left: in a moment, what the log was not told of that.
-            self._add(Look(What.GONE, view.sid), AGAIN_S + 1, Rank.ROUND)
+            # Those who were in it have left: in a moment, what the log was not told of that. A day's log may have many such.
+            self._add(Look(What.GONE, view.sid), AGAIN_S + 1, Rank.ROUND if self._has_read else Rank.SPARE)
 
     def _forget(self, sid: RoomSid) -> None:
+        """There is nothing to look at any more; should something be told of it again, it is looked at again."""
         self._views.pop(sid, None)
         self._holes.pop(sid, None)
         self._suspected.discard(sid)
+        self._agenda.drop(Look(What.PEOPLE, sid))
+
+    def _end(self, sid: RoomSid) -> None:
+        self._forget(sid)
         self._ended[sid] = None
         if len(self._ended) > ENDED_LIMIT:
             self._ended.popitem(last=False)
@@ -214,8 +221,11 @@ class Term:
         try:
             await self._look_at(look)
         except NotFound:
-            # Of the list or of a room that REST does not show yet; the next round asks again.
+            # REST does not show it yet: the next round asks again. Of what is over there is none.
             log.info("reconcile.not_found", what=look.what.value, room_sid=look.room)
+            view = self._views.get(look.room)
+            if view is not None and view.is_end_told:
+                self._end(look.room)
         except NO_ANSWER as exc:
             self._hold_until = time.monotonic() + RETRY_S
             self._add(look, RETRY_S, Rank.ROUND)
@@ -256,11 +266,13 @@ class Term:
                     continue
                 if room.sid not in self._views:
                     await self._take_up(room.sid)
-                await self._repair(room.sid, Shown(at=asked.at, as_of_n=asked.as_of_n, room=room))
+                await self._repair(room.sid, replace(asked, room=room))
             query, pages = page.next_query, pages + 1
-        for sid, view in self._views.items():
-            if sid not in listed and not view.is_end_told and view.first_n <= begun.as_of_n:
-                self._add(Look(What.ROOM, sid), 0, Rank.URGENT)
+        for view in [view for sid, view in self._views.items() if sid not in listed and not view.is_end_told]:
+            if not view.n:
+                self._forget(view.sid)
+            elif view.first_n <= begun.as_of_n:
+                self._add(Look(What.ROOM, view.sid), 0, Rank.URGENT)
         self._add(ALL_ROOMS, LIST_S * pages, Rank.URGENT)
 
     async def _take_up(self, sid: RoomSid) -> None:
@@ -285,7 +297,7 @@ class Term:
                 # It was told of, but Twilio knows nothing of it: there is nothing to compare with.
                 self._forget(look.room)
             return
-        await self._repair(look.room, Shown(at=asked.at, as_of_n=asked.as_of_n, room=room))
+        await self._repair(look.room, replace(asked, room=room))
 
     def _look_at_hole(self, sid: RoomSid) -> None:
         view = self._views.get(sid)
@@ -308,7 +320,7 @@ class Term:
             if is_suspected:
                 self._suspected.add(look.room)
             raise
-        shown = Shown(at=asked.at, as_of_n=asked.as_of_n, people=listed.items, has_all_here=True)
+        shown = replace(asked, people=listed.items, has_all_here=True)
         found = await self._repair(look.room, shown)
         if found.missing or is_suspected:
             self._add(Look(What.GONE, look.room), 0, Rank.URGENT)
@@ -327,13 +339,13 @@ class Term:
             page = await self._ask(list_participants(look.room, left, PAGE_SIZE_LIMIT, query))
             people += page.items
             query, has_more = page.next_query, page.next_query is not None
-        found = await self._repair(look.room, Shown(at=asked.at, as_of_n=asked.as_of_n, people=tuple(people)))
+        found = await self._repair(look.room, replace(asked, people=tuple(people)))
         view = self._views.get(look.room)
         if view is not None and view.is_end_told:
             if found.is_early:
                 self._add(look, AGAIN_S, Rank.ROUND)
             else:
-                self._forget(look.room)
+                self._end(look.room)
 
     async def _look_at_tracks(self, look: Look) -> None:
         view = self._views.get(look.room)
@@ -344,7 +356,7 @@ class Term:
         sid = ParticipantSid(look.participant)
         listed = await self._ask(list_published_tracks(look.room, sid, PAGE_SIZE_LIMIT))
         missed = {track: at for track in person.tracks if (at := self._missed.pop(track, None)) is not None}
-        shown = Shown(at=asked.at, as_of_n=asked.as_of_n, tracks={look.participant: listed.items}, missed=missed)
+        shown = replace(asked, tracks={look.participant: listed.items}, missed=missed)
         found = await self._repair(look.room, shown)
         if found.missing:
             self._add(look, AGAIN_S, Rank.ROUND)

@@ -38,6 +38,14 @@ def test_a_task_that_was_taken_is_gone_from_every_rank_and_may_come_again() -> N
     assert (agenda.take(14), agenda.take(15)) == (None, "task")
 
 
+def test_what_was_dropped_does_not_come() -> None:
+    agenda = Agenda[str]()
+    agenda.add("task", 1, Rank.ROUND)
+    agenda.drop("task")
+    agenda.drop("never added")
+    assert (agenda.take(1), agenda.next_at()) == (None, float("inf"))
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20), st.sampled_from(Rank))))
 def test_each_task_comes_once_when_it_is_first_due(asked: list[tuple[int, int, Rank]]) -> None:
     agenda, taken = Agenda[int](), dict[int, int]()

@@ -177,6 +177,23 @@ async def test_a_room_that_another_replica_suspects_is_looked_at(site: Site, mon
         await until(lambda: found(account) == ["room-created"])
 
 
+async def test_a_room_that_came_and_went_without_the_log_is_not_told_and_soon_forgotten(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repair, "IDLE_S", 0.05)
+    account = await replica(site)
+    room = site.make_at_twilio()
+    site.end_at_twilio(room)
+    async with reconciling(account):
+        await Suspects(site.connections, ACCOUNT).add(room)
+        await until(lambda: f"GET /v1/Rooms/{room}" in site.gate.calls)
+        await rounds(site, 1)
+        asked = [call for call in site.gate.calls if room in call]
+        await rounds(site)
+    assert found(account) == []
+    assert [call for call in site.gate.calls if room in call] == asked
+
+
 async def test_a_room_that_twilio_does_not_know_is_asked_about_once(site: Site) -> None:
     account = await replica(site)
     async with reconciling(account):
