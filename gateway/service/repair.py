@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -178,7 +178,7 @@ class Term:
         view = self._views.get(sid)
         if view is None and (event.recording_sid is not None or sid in self._ended):
             return
-        before = view or self._blank(sid)
+        before = view or RoomView(sid, self._account_sid)
         self._keep(told(before, event, n), was_told=before.is_end_told)
 
     def _keep(self, view: RoomView, *, was_told: bool) -> None:
@@ -205,9 +205,6 @@ class Term:
         self._ended[sid] = None
         if len(self._ended) > ENDED_LIMIT:
             self._ended.popitem(last=False)
-
-    def _blank(self, sid: RoomSid) -> RoomView:
-        return RoomView(sid, self._account_sid)
 
     def _add(self, look: Look, in_s: float, rank: Rank) -> None:
         self._agenda.add(look, time.monotonic() + in_s, rank)
@@ -277,7 +274,7 @@ class Term:
 
     async def _take_up(self, sid: RoomSid) -> None:
         """A room that was never heard of, or whose events were dropped from the account's log: its own may know more."""
-        view = self._blank(sid)
+        view = RoomView(sid, self._account_sid)
         while entries := await self._events.read(view.n, SCAN_COUNT, sid):
             for logged in entries:
                 view = told(view, logged.event, logged.place.n)
@@ -397,5 +394,4 @@ class Term:
     async def _ask(self, request: Request[T]) -> T:
         if not self._is_on():
             raise UpstreamUnavailable("another replica leads by now")
-        answer: Any = await self._upstream.compare(request)
-        return answer  # type: ignore[no-any-return]
+        return await self._upstream.compare(request)
