@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
-from gateway.core.ratelimit import Rate
+from gateway.core.ratelimit import Rate, judge
 from gateway.core.rooms import AccountSid
 from gateway.store.keys import RateKind
 from gateway.store.limiter import Limiter
@@ -54,6 +54,7 @@ class Upstream:
         }
         self._patience_us = round(budget.patience_s * 1_000_000)
         self._full_until: dict[RateKind, float] = {}
+        self._gates = {kind: _Gate(rate) for kind, rate in self._rates.items()}
 
     async def send(self, request: Request[T], *, is_urgent: bool = True) -> T:
         """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late. What is not urgent (a refresh
@@ -80,12 +81,7 @@ class Upstream:
     async def compare(self, request: Request[T]) -> T:
         """As `send`, for the reconciler: in its own part of the read budget, for which it waits, and out of the shared one
         only what is free at once."""
-        verdict = await self._limiter.take(
-            self._account_sid, "reconcile", self._rates["reconcile"], round(COMPARE_PATIENCE_S * 1_000_000)
-        )
-        if not verdict.is_allowed:
-            raise _used_up("read", verdict.wait_us / 1_000_000)
-        await asyncio.sleep(verdict.wait_us / 1_000_000)
+        await self._turn("reconcile", round(COMPARE_PATIENCE_S * 1_000_000))
         return await self.send(request, is_urgent=False)
 
     async def _turn(self, kind: RateKind, patience_us: int) -> None:
@@ -99,6 +95,29 @@ class Upstream:
             if patience_us == self._patience_us:
                 self._full_until[kind] = time.monotonic() + verdict.wait_us / 1_000_000
             raise _used_up(kind, verdict.wait_us / 1_000_000)
+        if verdict.wait_us:
+            await asyncio.sleep(verdict.wait_us / 1_000_000)
+        await self._gates[kind].pass_through()
+
+
+_HOUR_US = 3_600_000_000
+
+
+class _Gate:
+    """Keeps those whose turns have come apart when they go.
+
+    Turns are given out evenly, but a process that was held up wakes all whose turns came meanwhile at once. A little
+    faster than the turns come, so that whoever was held up catches up.
+    """
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = Rate(rate.per_s * 1.08, rate.burst)
+        self._whole_at_us = 0
+
+    async def pass_through(self) -> None:
+        now_us = time.monotonic_ns() // 1000
+        verdict = judge(self._rate, self._whole_at_us, now_us, patience_us=_HOUR_US)
+        self._whole_at_us = verdict.whole_at_us
         if verdict.wait_us:
             await asyncio.sleep(verdict.wait_us / 1_000_000)
 
