@@ -25,6 +25,7 @@ from gateway.service.live import Live
 from gateway.service.memory import Memory
 from gateway.service.participants import Participants
 from gateway.service.reads import Reads
+from gateway.service.reconcile import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.roomlists import RoomLists
 from gateway.service.rooms import Rooms
@@ -38,7 +39,9 @@ from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
+from gateway.store.leases import Leases
 from gateway.store.limiter import Limiter
+from gateway.store.suspects import Suspects
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.tokens import SigningKey
@@ -54,6 +57,8 @@ BACKLOG = 4096
 # second, 68 are spent, with a burst of 4.
 QUOTA_SHARE = 0.9
 BURST_SHARE = 0.05
+# How much of the reads that Twilio grants may go into comparing the log with it.
+RECONCILE_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +145,13 @@ async def run(
         stack.push_async_callback(account.aclose)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tail = tasks.create_task(account.tail.run())
+                background = [tasks.create_task(account.tail.run())]
                 await _log_read(account.tail)
+                if settings.gateway_reconcile:
+                    background.append(tasks.create_task(account.reconciler.run()))
                 await _listen(settings, listen, mode, {account.sid: account}, redis_url, on_ready, stop)
-                tail.cancel()
+                for task in background:
+                    task.cancel()
         except BaseExceptionGroup as failures:
             # One failure ends all; in a group, the command line would not know it for what it is.
             raise failures.exceptions[0] from failures
@@ -173,8 +181,9 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
+    suspects = Suspects(connections, sid)
     reads = Reads(upstream, Answers(connections, sid), memory, tail, sealer)
-    rooms = Rooms(upstream, cache, changes, memory, tail, lists, sealer, callback_url)
+    rooms = Rooms(upstream, cache, changes, events, memory, tail, lists, sealer, callback_url)
     participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms)
     return Account(
         sid=sid,
@@ -186,10 +195,11 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
         tokens=Tokens(_signing_key(settings), rooms),
         feed=feed,
         live=Live(rooms, participants, feed, tail, sealer),
-        ingest=Ingest(events, public_url + CALLBACKS_PATH, settings.auth_tokens),
+        ingest=Ingest(events, suspects, public_url + CALLBACKS_PATH, settings.auth_tokens),
         tail=tail,
         reads=reads,
         changes=changes,
+        reconciler=Reconciler(upstream, events, tail, Leases(connections, sid), suspects, sid),
     )
 
 
@@ -205,7 +215,10 @@ def _budget(settings: Settings) -> Budget:
         burst = max(1, round(quota * BURST_SHARE))
         return Rate(per_s=max(1.0, quota * QUOTA_SHARE - burst), burst=burst)
 
-    return Budget(rate(settings.gateway_read_quota), rate(settings.gateway_write_quota), settings.gateway_quota_wait_s)
+    reconcile = Rate(per_s=settings.gateway_read_quota * RECONCILE_SHARE, burst=1)
+    return Budget(
+        rate(settings.gateway_read_quota), rate(settings.gateway_write_quota), reconcile, settings.gateway_quota_wait_s
+    )
 
 
 def _access(settings: Settings) -> Access:

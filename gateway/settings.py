@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """Requests per second that Twilio grants. https://www.twilio.com/docs/video/programmable-video-limits"""
     gateway_write_quota: Annotated[int, Field(ge=2)] = 20
     gateway_quota_wait_s: Annotated[float, Field(ge=0, le=30)] = 2.0
+    gateway_reconcile: bool = True
+    """Compare the log with Twilio's REST, in a fifth of the read quota, and log what callbacks did not tell."""
     gateway_deadline_s: Annotated[float, Field(gt=0, le=60)] = 10.0
 
     @model_validator(mode="after")

@@ -18,9 +18,11 @@ from gateway.core.rooms import NewRoom
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.service import feed
+from gateway.service.reconcile import LEASE
 from gateway.service.tail import Tail
 from gateway.settings import ApiKeySettings, Settings
 from gateway.store.connection import Connections
+from gateway.store.keys import Keys
 from tests.service.conftest import ANYBODY, Site, running_sandbox, site, soon, until
 
 __all__ = ["running_sandbox", "site"]  # fixtures of the service's tests
@@ -171,6 +173,20 @@ async def test_i13_the_budget_leaves_room_in_every_second(quota: int, most: int)
     budget = app._budget(settings("redis://x", gateway_read_quota=quota, gateway_write_quota=quota))
     for rate in (budget.read, budget.write):
         assert rate.burst + 1_000_000 / rate.interval_us <= most
+
+
+async def test_the_reconciler_leads_while_the_gateway_runs_and_gives_its_lease_back(
+    redis_url: str, connections: Connections
+) -> None:
+    lease = Keys(ANYBODY.account_sid).lease(LEASE)
+    async with running(settings(redis_url)):
+        async with asyncio.timeout(5):
+            while not await connections.commands.exists(lease):
+                pass
+    assert not await connections.commands.exists(lease)
+    async with running(settings(redis_url, gateway_reconcile=False)):
+        pass
+    assert not await connections.commands.exists(lease)
 
 
 async def test_an_account_is_built_whole(site: Site) -> None:

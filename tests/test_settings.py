@@ -26,6 +26,11 @@ def test_three_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.auth_tokens == settings.cursor_secrets == ("token",)
     assert str(settings.twilio_video_base_url) == "https://video.twilio.com/"
     assert settings.gateway_redis_url is None
+    assert settings.gateway_reconcile
+
+
+def test_the_reconciler_can_be_left_to_other_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not read(monkeypatch, GATEWAY_RECONCILE="0").gateway_reconcile
 
 
 def test_an_api_key_is_the_login_and_the_token_still_proves_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from gateway.service.insights import Insights
 from gateway.service.live import Live
 from gateway.service.participants import Participants
 from gateway.service.reads import Reads
+from gateway.service.reconcile import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.rooms import Rooms
 from gateway.service.tail import Tail
@@ -32,6 +33,7 @@ class Account:
     tail: Tail
     reads: Reads
     changes: Changes
+    reconciler: Reconciler
 
     async def aclose(self) -> None:
         """Cancels the reads, and waits a little for the changes that may be at Twilio already."""

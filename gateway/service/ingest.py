@@ -8,6 +8,7 @@ import structlog
 
 from gateway.core.errors import PermissionDenied
 from gateway.store.eventlog import EventLog
+from gateway.store.suspects import Suspects
 from gateway.twilio import callbacks
 from gateway.twilio.signature import is_valid
 
@@ -19,15 +20,16 @@ class Outcome(StrEnum):
     REPEATED = "repeated"
     IGNORED = "ignored"
     EXPIRED = "expired"
-    """So old that nobody can tell whether it was logged before."""
+    """So old that nobody can tell whether it was logged before: its room is to be looked at instead."""
 
 
 class Ingest:
     """`url`: our callback address exactly as Twilio was given it, without the fragment. `auth_tokens`: the primary one and,
     during a rotation, the secondary."""
 
-    def __init__(self, events: EventLog, url: str, auth_tokens: Sequence[str]) -> None:
+    def __init__(self, events: EventLog, suspects: Suspects, url: str, auth_tokens: Sequence[str]) -> None:
         self._events = events
+        self._suspects = suspects
         self._url = url
         self._auth_tokens = tuple(auth_tokens)
 
@@ -49,6 +51,7 @@ class Ingest:
             return Outcome.IGNORED
         if callback.age is callbacks.Age.EXPIRED:
             log.warning("callback.expired", room_sid=callback.event.room_sid)
+            await self._suspects.add(callback.event.room_sid)
             return Outcome.EXPIRED
         appended = await self._events.append(callback.event, callback.dedupe)
         return Outcome.LOGGED if appended.is_new else Outcome.REPEATED

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from gateway.core.caching import SETTLING_S, Fence, fences_of
-from gateway.core.events import Changed, RoomEvent, RoomEventType, end_of
+from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import RoomSid, RoomStatus
 from gateway.store.cache import CachedRoom, is_over
 
@@ -59,6 +59,7 @@ class Memory:
         self._sids: dict[str, RoomSid] = {}
         self._touched = {fence: Marks() for fence in Fence}
         self._names = Marks()
+        self._reporting = Marks()
         self._proved_at = float("-inf")
         self._newest_n = 0
         self.list_version = 0
@@ -102,8 +103,8 @@ class Memory:
         return self._touched[fence].of(about).n
 
     def has_heard_of(self, about: str) -> bool:
-        """Whether some event of the room is known: it reports to us, or we made it."""
-        return any(marks.has(about) for marks in self._touched.values())
+        """Whether the room reports to us, or we made it: an event is known that we did not find out by asking."""
+        return self._reporting.has(about)
 
     def name_touched(self, name: str) -> int:
         return self._names.of(name).n
@@ -118,6 +119,10 @@ class Memory:
         if event.late and end_of(event) is None:
             return
         mark, fences = Mark(n, time.monotonic()), fences_of(event)
+        if event.source is not EventSource.RECONCILED:
+            self._reporting.touch(event.room_sid, mark)
+            if event.recording_sid is not None:
+                self._reporting.touch(event.recording_sid, mark)
         for fence in fences:
             self._touched[fence].touch(event.room_sid, mark)
         if event.recording_sid is not None:
@@ -152,6 +157,7 @@ class Memory:
         self._sids.clear()
         self._touched = {fence: Marks(Mark(n, time.monotonic())) for fence in Fence}
         self._names = Marks(Mark(n, time.monotonic()))
+        self._reporting = Marks()
         self._proved_at = float("-inf")
         self._newest_n = n
         self.list_version = n

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from gateway.core.caching import FollowedBy, Freshness, Provenance, Seen, freshness, lifetime_of
-from gateway.core.cursors import Sealer
+from gateway.core.cursors import Place, Sealer
 from gateway.core.errors import (
     AlreadyExists,
     GatewayError,
@@ -22,6 +22,7 @@ from gateway.core.errors import (
 )
 from gateway.core.events import Changed
 from gateway.core.paging import Page
+from gateway.core.reconcile import room_told
 from gateway.core.rooms import Ended, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.access import Caller, Scope
 from gateway.service.changes import Changes
@@ -32,9 +33,13 @@ from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
 from gateway.service.upstream import NO_ANSWER, Upstream
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
+from gateway.store.eventlog import EventLog
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, find_room
 
 log = structlog.get_logger()
+
+# So many of a room's first events say what it is; its end, if it is not among them, is known from the tombstone.
+TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Rooms:
         upstream: Upstream,
         cache: RoomCache,
         changes: Changes,
+        events: EventLog,
         memory: Memory,
         tail: Tail,
         lists: RoomLists,
@@ -58,6 +64,7 @@ class Rooms:
         self._upstream = upstream
         self._cache = cache
         self._changes = changes
+        self._events = events
         self._memory = memory
         self._tail = tail
         self._lists = lists
@@ -191,14 +198,27 @@ class Rooms:
         try:
             room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
         except NotFound:
-            if was_told:
-                # Twilio itself told us of the room a moment ago. https://github.com/twilio/twilio-node/issues/593
-                raise UpstreamUnavailable(
-                    "Twilio does not show this room yet; ask again", retry_after_ms=1000
-                ) from None
-            await self._cache.put_missing(sid)
-            return None
+            if not was_told and await self._cache.put_missing(sid):
+                return None
+            return await self._as_told(sid, fetched_at, as_of, was_told=was_told)
         return _Found(await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, self._memory.is_settled(sid))))
+
+    async def _as_told(self, sid: RoomSid, asked_at: float, as_of: Place | None, *, was_told: bool) -> _Found | None:
+        """In place of a 404: the room as its events tell it, flagged; None when nothing was told. Twilio itself may have told
+        us of it a moment ago: https://github.com/twilio/twilio-node/issues/593
+
+        Raises UpstreamUnavailable when they tell too little.
+        """
+        events = [logged.event for logged in await self._events.read(0, TOLD, sid)]
+        if not events and not was_told:
+            return None
+        room = room_told(events, self._status_callback)
+        if room is None:
+            raise UpstreamUnavailable("Twilio does not show this room yet; ask again", retry_after_ms=1000)
+        ends = await self._cache.ends([sid])
+        # Kept in no cache: Twilio, which knows all of it, is asked again next time.
+        told = CachedRoom(merge_end(room, ends.get(sid)), asked_at, 0, as_of, settled=False)
+        return _Found(told, is_stale=True)
 
     async def _keep(self, value: CachedRoom) -> CachedRoom:
         """Puts a fetched room into the caches that still want it. The value as it may be shown: with its end, if told."""

@@ -167,7 +167,7 @@ class Tail:
         checked_at = time.monotonic()
         while True:
             entries = await self._events.tail(self.place.n, BLOCK_MS)
-            _leave_if_cancelled()
+            leave_if_cancelled()
             if not is_unbroken(self.place, entries):
                 await self._check(has_gap=True)
                 continue
@@ -267,7 +267,7 @@ class Tail:
                 bell.ring()
 
 
-def _leave_if_cancelled() -> None:
+def leave_if_cancelled() -> None:
     """redis-py sends under `asyncio.wait_for`, which in Python 3.11 may lose a cancellation: python/cpython#86296."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():

@@ -26,14 +26,17 @@ NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # A caller's own deadline ends a call earlier: it is cancelled then.
 READ_S = 5.0
 WRITE_S = 10.0
+COMPARE_PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one account may spend. `patience_s`: how long a call waits for its turn before it is refused."""
+    """What one account may spend. `reconcile` is the part of `read` that comparing the log with Twilio may take of it.
+    `patience_s`: how long a call waits for its turn before it is refused."""
 
     read: Rate
     write: Rate
+    reconcile: Rate
     patience_s: float
 
 
@@ -44,7 +47,11 @@ class Upstream:
         self._twilio = twilio
         self._limiter = limiter
         self._account_sid = AccountSid(twilio.account_sid)
-        self._rates: dict[RateKind, Rate] = {"read": budget.read, "write": budget.write}
+        self._rates: dict[RateKind, Rate] = {
+            "read": budget.read,
+            "write": budget.write,
+            "reconcile": budget.reconcile,
+        }
         self._patience_us = round(budget.patience_s * 1_000_000)
         self._full_until: dict[RateKind, float] = {}
         self._gates = {kind: _Gate(rate) for kind, rate in self._rates.items()}
@@ -70,6 +77,12 @@ class Upstream:
                 patience_us = round((give_up_at - time.monotonic()) * 1_000_000)
                 if patience_us <= 0:
                     raise
+
+    async def compare(self, request: Request[T]) -> T:
+        """As `send`, for the reconciler: in its own part of the read budget, for which it waits, and out of the shared one
+        only what is free at once."""
+        await self._turn("reconcile", round(COMPARE_PATIENCE_S * 1_000_000))
+        return await self.send(request, is_urgent=False)
 
     async def _turn(self, kind: RateKind, patience_us: int) -> None:
         # Until the moment that the last refusal named, nobody with that much patience or less can be let in. Not asking

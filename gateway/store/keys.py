@@ -9,7 +9,7 @@ from typing import Literal
 
 from gateway.core.rooms import AccountSid, RoomSid
 
-RateKind = Literal["read", "write"]
+RateKind = Literal["read", "write", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,13 @@ class Keys:
 
     def rate(self, kind: RateKind) -> str:
         return f"rg:{{{self.account_sid}}}:rate:{kind}"
+
+    def lease(self, name: str) -> str:
+        return f"rg:{{{self.account_sid}}}:lease:{name}"
+
+    @property
+    def suspects(self) -> str:
+        return f"rg:{{{self.account_sid}}}:suspects"
 
     def pause(self, kind: RateKind) -> str:
         return f"rg:{{{self.account_sid}}}:rate:{kind}:pause"

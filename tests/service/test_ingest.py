@@ -9,6 +9,7 @@ from gateway.core.errors import InvalidArgument, PermissionDenied, UpstreamUnava
 from gateway.service.ingest import Ingest, Outcome
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
+from gateway.store.suspects import Suspects
 from tests.service.conftest import ACCOUNT, sid
 
 URL = "https://rooms.example/callbacks/twilio"
@@ -42,8 +43,8 @@ def log(connections: Connections) -> EventLog:
 
 
 @pytest.fixture
-def ingest(log: EventLog) -> Ingest:
-    return Ingest(log, URL, (TOKEN, SECONDARY))
+def ingest(log: EventLog, connections: Connections) -> Ingest:
+    return Ingest(log, Suspects(connections, ACCOUNT), URL, (TOKEN, SECONDARY))
 
 
 async def words(log: EventLog) -> list[str]:
@@ -90,9 +91,12 @@ async def test_what_is_not_about_a_room_is_acknowledged_and_not_logged(ingest: I
     assert await words(log) == []
 
 
-async def test_a_callback_too_old_to_be_known_is_acknowledged_and_not_logged(ingest: Ingest, log: EventLog) -> None:
+async def test_a_callback_too_old_to_be_known_is_not_logged_but_its_room_is_looked_at(
+    ingest: Ingest, log: EventLog, connections: Connections
+) -> None:
     assert await take(ingest, form(age=timedelta(minutes=61))) is Outcome.EXPIRED
     assert await words(log) == []
+    assert await Suspects(connections, ACCOUNT).take(10) == [sid(1)]
 
 
 async def test_a_late_callback_is_logged_as_late(ingest: Ingest, log: EventLog) -> None:
@@ -109,7 +113,7 @@ async def test_a_signed_callback_that_cannot_be_read_is_refused(ingest: Ingest) 
 async def test_p3_without_redis_a_callback_is_refused_in_time_for_another_try() -> None:
     """Twilio waits 2.5 s for an answer; the limit is the promise itself."""
     connections = Connections("redis://127.0.0.1:1")
-    ingest = Ingest(EventLog(connections, ACCOUNT), URL, (TOKEN,))
+    ingest = Ingest(EventLog(connections, ACCOUNT), Suspects(connections, ACCOUNT), URL, (TOKEN,))
     begun = time.monotonic()
     with pytest.raises(UpstreamUnavailable):
         await take(ingest, form())

@@ -34,6 +34,14 @@ def test_what_was_fetched_before_an_event_is_refused_in_whichever_order_they_com
     assert rooms.get(sid(1)) is None
 
 
+def test_a_room_reports_when_something_was_heard_of_it_that_nobody_asked_for() -> None:
+    rooms = Memory()
+    rooms.apply(event(source=EventSource.RECONCILED), 5)
+    assert not rooms.has_heard_of(sid(1))
+    rooms.apply(event(), 6)
+    assert rooms.has_heard_of(sid(1))
+
+
 def test_what_was_fetched_after_an_event_outlives_it() -> None:
     rooms = Memory()
     rooms.put(value(5))

@@ -14,7 +14,7 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 from gateway.core.events import EventSource, RoomEventType
-from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
+from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus, RoomType
 from gateway.sandbox.faults import Fault, Match
 from gateway.service import changes as changes_module
 from gateway.service.access import Scope
@@ -149,6 +149,31 @@ async def test_a_404_of_a_room_just_seen_in_a_callback_is_neither_believed_nor_c
         assert refused.value.retry_after_ms == 1000
     site.calm()
     assert await status(account, room) is IN_PROGRESS
+
+
+async def test_a_room_just_seen_in_a_callback_is_shown_as_told_while_twilio_says_404(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
+    await site.tell(event(CREATED, room, room_name="daily", room_type=RoomType.GROUP))
+    seen = await account.rooms.room(ANYBODY, ref(room))
+    assert seen is not None
+    assert (seen.value.unique_name, seen.value.status, seen.value.type) == ("daily", IN_PROGRESS, RoomType.GROUP)
+    assert (seen.freshness.is_stale, seen.freshness.source) == (True, FollowedBy.CALLBACKS)
+    await site.tell(event(ENDED, room))
+    assert await status(account, room) is COMPLETED
+    site.calm()
+    site.end_at_twilio(room)
+    seen = await account.rooms.room(ANYBODY, ref(room))
+    assert seen is not None
+    assert not seen.freshness.is_stale, "what was told stood in for Twilio's answer only while there was none"
+
+
+async def test_a_room_of_which_only_its_people_were_told_is_not_said_to_be_missing(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
+    await site.tell(event(room_sid=room))
+    with pytest.raises(UpstreamUnavailable):
+        await status(account, room)
 
 
 @pytest.mark.parametrize("fault", [403, 401])

@@ -19,11 +19,17 @@ PLENTY = Rate(per_s=1_000, burst=1_000)
 
 
 def upstream(
-    site: Site, *, read: Rate = PLENTY, write: Rate = PLENTY, patience_s: float = 0.0, url: str | None = None
+    site: Site,
+    *,
+    read: Rate = PLENTY,
+    write: Rate = PLENTY,
+    reconcile: Rate = PLENTY,
+    patience_s: float = 0.0,
+    url: str | None = None,
 ) -> Upstream:
     token = site.sandbox.auth_token
     twilio = TwilioVideo(site.session, url or site.gate.url, "http://insights.invalid", ACCOUNT, ACCOUNT, token)
-    return Upstream(twilio, Limiter(site.connections), Budget(read, write, patience_s))
+    return Upstream(twilio, Limiter(site.connections), Budget(read, write, reconcile, patience_s))
 
 
 async def fetch(upstream: Upstream, room_sid: RoomSid, *, is_urgent: bool = True) -> str:
@@ -147,6 +153,34 @@ async def test_a_crowd_that_is_refused_asks_redis_once(site: Site) -> None:
             await fetch(slow, room)
         assert 0 < (refused.value.retry_after_ms or 0) <= 10_000
     assert (await site.connections.commands.info("commandstats"))["cmdstat_evalsha"]["calls"] == before
+
+
+async def test_a_comparison_waits_for_a_turn_in_its_own_share(site: Site) -> None:
+    room = site.make_at_twilio()
+    slow = upstream(site, reconcile=Rate(per_s=20, burst=1))
+    begun = time.monotonic()
+    for _ in range(3):
+        assert (await slow.compare(fetch_room(room))).sid == room
+    assert time.monotonic() - begun >= 0.09
+    assert await fetch(slow, room), "the callers' budget has nothing to do with it"
+
+
+async def test_a_comparison_takes_of_the_shared_budget_only_what_is_free_at_once(site: Site) -> None:
+    room = site.make_at_twilio()
+    spent = upstream(site, read=Rate(per_s=1, burst=1), patience_s=60)
+    await fetch(spent, room)
+    with pytest.raises(QuotaExceeded):
+        await spent.compare(fetch_room(room))
+    assert len(site.gate.calls) == 1
+
+
+async def test_a_comparison_is_refused_when_its_turn_would_come_too_late(site: Site) -> None:
+    room = site.make_at_twilio()
+    slow = upstream(site, reconcile=Rate(per_s=0.1, burst=1))
+    await slow.compare(fetch_room(room))
+    with pytest.raises(QuotaExceeded):
+        await slow.compare(fetch_room(room))
+    assert len(site.gate.calls) == 1
 
 
 async def test_turns_that_come_due_at_once_still_go_one_after_the_other(site: Site) -> None:

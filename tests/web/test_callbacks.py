@@ -8,6 +8,7 @@ from yarl import URL
 from gateway.service.ingest import Ingest
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
+from gateway.store.suspects import Suspects
 from gateway.web.callbacks import FIELDS_LIMIT, PATH
 from tests.service.conftest import ACCOUNT, sid
 from tests.web.conftest import Served
@@ -106,7 +107,9 @@ async def test_bytes_that_are_no_text_are_refused_like_any_other(served: Served,
 
 async def test_without_redis_it_is_503_so_that_twilio_tries_again(served: Served) -> None:
     dead = Connections("redis://127.0.0.1:1")
-    ingest = Ingest(EventLog(dead, ACCOUNT), f"http://127.0.0.1:1{PATH}", (served.site.sandbox.auth_token,))
+    ingest = Ingest(
+        EventLog(dead, ACCOUNT), Suspects(dead, ACCOUNT), f"http://127.0.0.1:1{PATH}", (served.site.sandbox.auth_token,)
+    )
     object.__setattr__(served.account, "ingest", ingest)
     form = fields()
     assert await post(served, urlencode(form), served.signature(form)) == 503
