@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tests.faults.history import (
     Bookmark,
@@ -195,7 +196,7 @@ class Model:
     def _read(self) -> None:
         room, began = self._rng.choice(ROOMS), self._tick()
         status = "completed" if room in self._over else "in-progress"
-        how = self._rng.choice(("sid", "name", "list"))
+        how: Literal["sid", "name", "list"] = self._rng.choice(("sid", "name", "list"))
         shown = status if how == "sid" or status == "in-progress" else None
         self.history.append(
             Read("reader", self._rng.choice(REPLICAS), room, how, began, self._tick(), shown,
