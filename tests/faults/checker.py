@@ -71,7 +71,7 @@ def check(history: History) -> list[Broken]:
 
 
 def _durable(history: History, streams: Sequence[Stream], log: Log) -> Iterator[Broken]:
-    logged = {message.key for message in log.final if isinstance(message, Event)}
+    logged = log.keys(streams)
     was_announced = any(isinstance(record, Resync) for record in history)
     excused_until = log.first_seen(streams) if was_announced else float("-inf")
     for record in history:
@@ -179,9 +179,9 @@ class _Walk:
         assert self.last is not None
         if self.bookmark is not None and not _is_after(spot, self.bookmark[0]):
             yield Broken(Invariant.BOOKMARK, "at or before a bookmark", (self.bookmark[1], event))
-        elif self.told is not None and self.told.life != spot.life:
+        elif self.told is not None and self.log.is_other_life(self.told, spot):
             yield Broken(self._of_holes, "another life of the log, and nothing was said", (self.last, event))
-        elif self.told is not None and spot.index <= self.told.index:
+        elif self.told is not None and not _is_after(spot, self.told):
             yield Broken(Invariant.ORDERED, "an event from before the one before", (self.last, event))
         elif self.told is not None:
             for missing in self._missing(self.told, spot):
@@ -195,7 +195,7 @@ class _Walk:
         return Invariant.RESUMABLE if is_resumed else Invariant.COMPLETE
 
     def _missing(self, after: Spot, before: Spot) -> Iterator[Event]:
-        for event in self.log.entries(after.life, after.index, before.index):
+        for event in self.log.between(after, before):
             if self.stream.wants(event) and event.cursor not in self.ever:
                 yield event
 
@@ -203,7 +203,7 @@ class _Walk:
         spot = self.log.spot(bookmark.cursor)
         if spot is None:
             return
-        if self.told is not None and self.told.life == spot.life:
+        if self.told is not None and not self.log.is_other_life(self.told, spot):
             for missing in self._missing(self.told, Spot(spot.life, spot.index + 1)):
                 yield Broken(Invariant.BOOKMARK, "nothing may lie before it undelivered", (bookmark, missing))
                 break
@@ -213,7 +213,7 @@ class _Walk:
             )
         self.bookmark = spot, bookmark
         # Not before: a bookmark that goes back promises less, and breaks nothing.
-        if self.told is None or self.told.life != spot.life or spot.index > self.told.index:
+        if self.told is None or _is_after(spot, self.told):
             self.told = spot
 
     def _chained(self, message: Event | Gap) -> Iterator[Broken]:
@@ -223,7 +223,7 @@ class _Walk:
 
 
 def _is_after(spot: Spot, other: Spot) -> bool:
-    return spot.life != other.life or spot.index > other.index
+    return (spot.life, spot.index) > (other.life, other.index)
 
 
 def _ended_is_ended(history: History, streams: Sequence[Stream]) -> Iterator[Broken]:

@@ -95,6 +95,8 @@ class Watcher:
     name: str
     transport: Transport
     rng: random.Random
+    home: int
+    """Which replica it goes to first; later on to any other one."""
     room: str | None = None
     types: tuple[str, ...] | None = None
     is_reference: bool = False
@@ -103,8 +105,9 @@ class Watcher:
     """Since where everything that matches has been seen."""
     seen: set[str] = field(default_factory=set)
     """Keys."""
-    count: int = 0
-    last: Message | None = None
+    words: list[Resync] = field(default_factory=list)
+    started_at: float = float("-inf")
+    is_followed: bool = False
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     replica: Replica | None = None
 
@@ -115,10 +118,13 @@ class Watcher:
 
     async def watch_once(self) -> None:
         """Until the replica is gone. Writes nothing but the attempt when it never answers."""
-        others = [replica for replica in self.cluster.up() if replica is not self.replica] or self.cluster.up()
-        if not others:
+        up = self.cluster.up()
+        if not up:
             return
-        self.replica = self.rng.choice(others)
+        if self.replica is None:
+            self.replica = up[self.home % len(up)]
+        else:
+            self.replica = self.rng.choice([replica for replica in up if replica is not self.replica] or up)
         assert self.replica.gateway is not None
         stream = self.diary.new_stream()
         opened = Opened(
@@ -150,12 +156,15 @@ class Watcher:
 
     def _take(self, message: Message) -> None:
         self.diary.write(message)
-        self.cursor, self.last = message.cursor, message
-        if isinstance(message, Event):
-            self.seen.add(message.key)
-            self.count += 1
-        elif isinstance(message, Resync) or (isinstance(message, Started) and self.begin is None):
-            self.begin = message.cursor
+        self.cursor = message.cursor
+        match message:
+            case Event():
+                self.seen.add(message.key)
+            case Started():
+                self.started_at, self.begin = message.at, self.begin or message.cursor
+            case Resync():
+                self.begin = message.cursor
+                self.words.append(message)
         self.heard.set()
 
     async def _by_ws(self, gateway: Gateway, stream: int) -> Any:

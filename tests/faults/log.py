@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tests.faults.history import Bookmark, Event, History, Message, Opened, Resync, Started
 
+TRIMMED = "trimmed"
 BEGINNING = -1
 """The index of a life's first cursor, where no entry stands."""
 
@@ -47,11 +48,17 @@ class Log:
 
     def __init__(self, streams: Sequence[Stream]) -> None:
         lives: list[tuple[str, list[Event]]] = []
+        trims: set[str] = set()
         for stream in streams:
             if stream.opened.is_reference:
+                trims |= {
+                    each.cursor for each in stream.messages if isinstance(each, Resync) and each.reason == TRIMMED
+                }
                 for begin, run in _runs(stream):
                     _join(lives, begin, run)
         self.lives = [run for _, run in lives]
+        # Not another life: only what the reference could be told has a hole before it.
+        self._goes_on = [begin in trims for begin, _ in lives]
         self.final = _final(streams)
         self._spots: dict[str, Spot] = {}
         for life, (begin, run) in enumerate(lives):
@@ -62,11 +69,24 @@ class Log:
     def spot(self, cursor: str) -> Spot | None:
         return self._spots.get(cursor)
 
-    def entries(self, life: int, after: int, before: int) -> Iterator[Event]:
-        """What stands strictly between the two."""
-        run = self.lives[life]
-        for index in range(after + 1, before):
-            yield run[index]
+    def is_other_life(self, one: Spot, two: Spot) -> bool:
+        return one.life > two.life or not all(self._goes_on[one.life + 1 : two.life + 1])
+
+    def between(self, after: Spot, before: Spot) -> Iterator[Event]:
+        """What is known to stand strictly between the two."""
+        for life in range(after.life, before.life + 1):
+            run = self.lives[life]
+            first = after.index + 1 if life == after.life else 0
+            yield from run[first : before.index if life == before.life else len(run)]
+
+    def keys(self, streams: Sequence[Stream]) -> set[str]:
+        """What the final reference shows, and what stands where it begins."""
+        found = {message.key for message in self.final if isinstance(message, Event)}
+        if self.final:
+            begin = self.final[0].cursor
+            shown = (message for stream in streams for message in stream.messages if message.cursor == begin)
+            found |= {message.key for message in shown if isinstance(message, Event)}
+        return found
 
     def first_seen(self, streams: Sequence[Stream]) -> float:
         """When anybody first heard of the last life's part that the final reference shows. What was acked before may have

@@ -175,6 +175,8 @@ class Replica:
     proxy: Proxy
     lives: int = 0
     gateway: Gateway | None = None
+    is_out: bool = False
+    """Nobody is sent here, as a balancer does that has noticed."""
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
@@ -193,6 +195,19 @@ class Replica:
         gateway.auth, gateway.metadata = self.auth, (("authorization", self.auth["Authorization"]),)
         self.lives += 1
         self.gateway = gateway
+
+    def stop(self) -> None:
+        """As SIGSTOP, with time for the balancer to notice."""
+        self.is_out = True
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.is_out = False
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.gateway is not None
+        self.gateway.process.send_signal(number)
 
     async def kill(self) -> None:
         """As `kill -9`. Nobody is told: who still knows its address finds nobody there."""
@@ -218,7 +233,7 @@ class Cluster:
         return Keys(AccountSid(self.sandbox.account_sid)).log
 
     def up(self) -> list[Replica]:
-        return [replica for replica in self.replicas if replica.gateway is not None]
+        return [replica for replica in self.replicas if replica.gateway is not None and not replica.is_out]
 
     # Each fault is over when it returns.
 
@@ -241,11 +256,11 @@ class Cluster:
         self._note(f"{replica.name} is there")
 
     async def stop_replica(self, replica: Replica, for_s: float) -> None:
-        assert replica.gateway is not None
         self._note(f"{replica.name} stopped for {for_s:.2f} s")
-        replica.gateway.process.send_signal(signal.SIGSTOP)
+        replica.stop()
+        replica.is_out = False
         await asyncio.sleep(for_s)
-        replica.gateway.process.send_signal(signal.SIGCONT)
+        replica.go_on()
 
     async def reset(self, replica: Replica) -> None:
         self._note(f"{replica.name} and valkey: reset")
