@@ -41,6 +41,7 @@ from tests.running import Gateway, new_sid
 START_S = 3.0
 """Who hears nothing for so long after asking goes elsewhere."""
 PAUSE_S = 0.05
+HELD_UP_S = 0.3
 TWILIO_ANSWER_S = 2.5
 TWILIO_GIVES_UP_S = 15.0
 
@@ -282,8 +283,11 @@ class Twilio:
         return key_of(event, room, at, participant), fields
 
     async def deliver(self, event: str, room: str) -> str | None:
-        """Its key, if it was taken before Twilio gave up. One in ten is sent once more, by the way of another replica."""
+        """Its key, if it was taken before Twilio gave up. One in ten is held up on its way, and later ones overtake it; one in
+        ten is sent once more, perhaps by way of another replica."""
         key, fields = self.fields(event, room)
+        if self.rng.random() < 0.1:
+            await asyncio.sleep(self.rng.uniform(0, HELD_UP_S))
         give_up_at = time.monotonic() + TWILIO_GIVES_UP_S
         while not await self._send(key, fields):
             if time.monotonic() > give_up_at:

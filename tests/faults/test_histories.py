@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.checker import check
 from tests.faults.clients import Diary, Reader, Twilio, Watcher
-from tests.faults.history import Callback, Event, Opened, Resync, Transport, save
+from tests.faults.history import Callback, Event, Opened, Read, Resync, Transport, save
 from tests.faults.nemesis import Cluster, cluster
 from tests.running import new_sid
 
@@ -133,17 +133,27 @@ def acked(diary: Diary) -> set[str]:
 
 
 async def test_no_promise_is_broken_by_a_few_faults(tmp_path: Path) -> None:
-    """A fault of each kind, while callbacks come, rooms are read and completed, and watchers follow on each transport."""
-    async with scene(tmp_path, SMOKE_SEED) as set_:
-        rng = set_.rng
-        reader = Reader(set_.diary, set_.cluster, "reader", rng)
-        rooms = [room for _ in range(4) if (room := await reader.create())]
+    await a_bad_day(tmp_path, SMOKE_SEED, rounds=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("_", range(3))
+async def test_no_promise_is_broken_by_many_faults(tmp_path: Path, _: int) -> None:
+    await a_bad_day(tmp_path, random.SystemRandom().randrange(2**32), rounds=6)
+
+
+async def a_bad_day(folder: Path, seed: int, rounds: int) -> None:
+    """In each round a fault of each kind, while callbacks come, rooms are read and end, and watchers follow on each transport."""
+    async with scene(folder, seed) as set_:
+        rng, over = set_.rng, asyncio.Event()
+        readers = [Reader(set_.diary, set_.cluster, f"reader-{number}", rng) for number in range(2)]
+        rooms = [room for _ in range(1 + 3 * rounds) if (room := await readers[0].create())]
+        to_end = rooms[1:]
         watchers = [set_.watch("reference", "ws", is_reference=True)]
         for transport in TRANSPORTS:
             watchers.append(set_.watch(f"{transport}-all", transport))
             watchers.append(set_.watch(f"{transport}-room", transport, rooms[0][0]))
             watchers.append(set_.watch(f"{transport}-ends", transport, types=(ENDED,)))
-        over = asyncio.Event()
 
         async def send() -> None:
             while not over.is_set():
@@ -154,26 +164,29 @@ async def test_no_promise_is_broken_by_a_few_faults(tmp_path: Path) -> None:
                 await reader.read(*rng.choice(rooms))
                 await asyncio.sleep(0.02)  # the pace of a person who reloads a page
 
+        async def fail() -> None:
+            for fault in (fault for _ in range(rounds) for fault in set_.cluster.faults(rng)):
+                await fault()
+                if to_end and rng.random() < 0.4:
+                    # Twilio's REST goes on to say in progress: only the log knows.
+                    await set_.twilio.deliver(ENDED, to_end.pop()[0])
+                elif to_end and rng.random() < 0.4:
+                    await readers[0].complete(to_end.pop()[0])
+            over.set()
+
         with set_.follow(*watchers):
             await set_.started()
             async with asyncio.TaskGroup() as traffic:
+                traffic.create_task(fail())
                 for _ in range(4):
                     traffic.create_task(send())
-                for number in range(2):
-                    traffic.create_task(read(Reader(set_.diary, set_.cluster, f"reader-{number}", rng)))
-                for number, fault in enumerate(set_.cluster.faults(rng)):
-                    await fault()
-                    if number == 2:
-                        # Twilio's REST goes on to say in progress: only the log knows.
-                        await set_.twilio.deliver(ENDED, rooms[1][0])
-                    elif number == 4:
-                        await reader.complete(rooms[2][0])
-                over.set()
+                for reader in readers:
+                    traffic.create_task(read(reader))
             await set_.finish()
-    print(
-        f"{len(acked(set_.diary))} callbacks acked, {len(set_.diary.records)} records; ack {quantiles(set_.twilio.latencies)}"
-    )
-    assert_unbroken(set_.diary, tmp_path)
+    records = set_.diary.records
+    reads = sum(isinstance(record, Read) for record in records)
+    print(f"{len(acked(set_.diary))} callbacks acked, {reads} reads; ack {quantiles(set_.twilio.latencies)}")
+    assert_unbroken(set_.diary, folder)
 
 
 @pytest.mark.long
@@ -225,14 +238,18 @@ async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(tmp_path
 
 
 @pytest.mark.long
-async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(tmp_path: Path) -> None:
-    clients = 300
+@pytest.mark.parametrize(("clients", "per_home", "limit_s"), [(300, 3, 1.0), (1_000, 1, 10.0)], ids=["100", "1000"])
+async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
+    tmp_path: Path, clients: int, per_home: int, limit_s: float
+) -> None:
+    """A third of the clients, or all of them, are on the replica that dies."""
     async with scene(tmp_path, random.SystemRandom().randrange(2**32)) as set_:
         rooms = [new_sid() for _ in range(10)]
         watchers = [set_.watch("reference", "ws", is_reference=True)]
-        watchers += [
-            set_.watch(f"client-{number}", TRANSPORTS[number % 3], rooms[number % 10]) for number in range(clients)
-        ]
+        for number in range(clients):
+            client = set_.watch(f"client-{number}", TRANSPORTS[number // 3 % 3], rooms[number % 10])
+            client.home = number % per_home
+            watchers.append(client)
         over = asyncio.Event()
 
         async def send() -> None:
