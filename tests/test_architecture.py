@@ -11,7 +11,6 @@ from gateway.core.errors import Code, GatewayError
 from gateway.gql import errors as gql_errors
 from gateway.gql.schema import print_schema
 from gateway.rpc import errors as rpc_errors
-from gateway.web import errors as web_errors
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "gateway/rooms/v1"
@@ -41,8 +40,8 @@ def test_imports_point_down() -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [gql_errors.WORDS, gql_errors.STATUS, rpc_errors.STATUS, web_errors.STATUS],
-    ids=["gql", "gql http", "rpc", "web"],
+    [gql_errors.WORDS, gql_errors.STATUS, rpc_errors.STATUS],
+    ids=["gql", "http", "rpc"],
 )
 def test_every_code_stands_in_every_table(table: Mapping[Code, object]) -> None:
     assert set(table) == set(Code)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
+from gateway.core.checks import check_text
 from gateway.core.errors import InvalidArgument
 from gateway.core.sids import AccountSid, RoomSid
 from gateway.core.words import OpenEnum, UnknownWord
@@ -42,6 +43,13 @@ class TranscriptionsConfiguration:
     enable_automatic_punctuation: bool | None = None
 
     def __post_init__(self) -> None:
+        for text, argument in (
+            (self.transcription_engine, "transcriptionEngine"),
+            (self.speech_model, "speechModel"),
+            (self.language_code, "languageCode"),
+        ):
+            if text is not None:
+                check_text(text, argument, give="one that Twilio names, or leave it out")
         if self.hints is not None and len(self.hints) > HINTS_LIMIT:
             raise InvalidArgument(f"hints has {len(self.hints)} phrases; give up to {HINTS_LIMIT}")
         if self.hints is not None and any(len(hint) > HINT_LENGTH for hint in self.hints):

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -42,29 +43,35 @@ class Changes:
         """Twilio's answer. Once begun the change is finished and recorded, even if the caller leaves; a read after this
         shows it, also a read after an error that leaves open whether it was done."""
 
-        def event(answer: T | None) -> RoomEvent:
-            return RoomEvent(
-                type=RoomEventType.ROOM_CHANGED,
-                account_sid=self._account_sid,
-                room_sid=room_sid,
-                at=datetime.now(UTC),
-                source=EventSource.MUTATION,
-                changed=changed,
-                recording_sid=recording_sid,
-                participant=answer if isinstance(answer, Participant) else None,
-            )
+        event = self.event(room_sid, changed, recording_sid=recording_sid)
 
         async def to_the_end() -> T:
-            try:
-                answer = await self._upstream.send(request)
-            except DOUBTFUL:
-                # Who looks whether it was done must not be shown what was known before.
-                await self.record(event(None))
-                raise
-            await self.record(event(answer))
+            answer = await self.send(request, event)
+            await self.record(replace(event, participant=answer if isinstance(answer, Participant) else None))
             return answer
 
         return await self.finish(to_the_end)
+
+    def event(self, room_sid: RoomSid, changed: Changed, **parts: Any) -> RoomEvent:
+        """What is logged of a change of ours."""
+        return RoomEvent(
+            type=RoomEventType.ROOM_CHANGED,
+            account_sid=self._account_sid,
+            room_sid=room_sid,
+            at=datetime.now(UTC),
+            source=EventSource.MUTATION,
+            changed=changed,
+            **parts,
+        )
+
+    async def send(self, request: Request[T], in_doubt: RoomEvent) -> T:
+        """Twilio's answer. Logs `in_doubt` when it stays open whether it was done: who looks must not be shown what was known
+        before."""
+        try:
+            return await self._upstream.send(request)
+        except DOUBTFUL:
+            await self.record(in_doubt)
+            raise
 
     async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
         """Runs the call to its end even when the caller leaves."""

@@ -60,7 +60,7 @@ class Memory:
         self._touched = {fence: Marks() for fence in Fence}
         self._names = Marks()
         self._proved_at = float("-inf")
-        self._heard_n = 0
+        self._newest_n = 0
         self.list_version = 0
         """The newest event after which a list may show a room that it did not show before."""
 
@@ -84,6 +84,7 @@ class Memory:
     def put(self, value: CachedRoom) -> None:
         room = value.room
         known = self._rooms.get(room.sid)
+        self.meet(value.seen_n)
         if value.seen_n < self.touched(room.sid) or (known is not None and _age(known) > _age(value)):
             return
         self._rooms[room.sid] = value
@@ -113,7 +114,7 @@ class Memory:
 
     def apply(self, event: RoomEvent, n: int) -> None:
         """Takes the log's entry n in. Harmless when it comes twice, or after a newer one."""
-        self._heard_n = max(self._heard_n, n)
+        self.meet(n)
         if event.late and end_of(event) is None:
             return
         mark, fences = Mark(n, time.monotonic()), fences_of(event)
@@ -135,10 +136,14 @@ class Memory:
         if known is not None and known.seen_n < n:
             self._drop(event.room_sid)
 
+    def meet(self, n: int) -> None:
+        """The log was seen to be at n: what is fetched from now on may say so, though no event up to there was heard yet."""
+        self._newest_n = max(self._newest_n, n)
+
     def apply_unlogged(self, event: RoomEvent) -> None:
         """Takes in what the log could not be told. What it changes is believed again when it was fetched after the next
         event that the log does get."""
-        self.apply(event, self._heard_n + 1)
+        self.apply(event, self._newest_n + 1)
 
     def begin_anew(self, n: int) -> None:
         """Forgets the rooms, as the log they were fenced by is gone. The new one begins at n: what was fetched before is
@@ -148,7 +153,7 @@ class Memory:
         self._touched = {fence: Marks(Mark(n, time.monotonic())) for fence in Fence}
         self._names = Marks(Mark(n, time.monotonic()))
         self._proved_at = float("-inf")
-        self._heard_n = n
+        self._newest_n = n
         self.list_version = n
 
     def _drop(self, sid: RoomSid) -> None:

@@ -36,14 +36,14 @@ from gateway.service.pages import Pages
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
 from gateway.service.upstream import NO_ANSWER, Upstream
-from gateway.store.answers import Answers, Kept, Slot
+from gateway.store.answers import Answers, Found, Kept, Slot, encode_answer
 from gateway.twilio.wire.exchange import Request
 from gateway.twilio.wire.resource import Listed
 
 T = TypeVar("T")
 
-# Participants, recordings and so on in this process' memory: about 2 kB each, so some 40 MB.
-ITEMS_LIMIT = 20_000
+# Of answers in this process' memory, as JSON: decoded they take 1.4 times as much. 28,000 participants.
+BYTES_LIMIT = 32_000_000
 
 _MISSING_SID: Final = Lifetime(MISSING_SID_S, MISSING_SID_S, MISSING_SID_S)
 _MISSING_NAME: Final = Lifetime(MISSING_NAME_S, MISSING_NAME_S, MISSING_NAME_S)
@@ -149,9 +149,9 @@ class Reads:
             return
         # Without Redis, each read finds for itself what may still be shown.
         with suppress(UpstreamUnavailable):
-            for ask, found in zip(cold, await self._answers.get([ask.slot for ask in cold]), strict=True):
+            for ask, found in zip(cold, await self._get(cold), strict=True):
                 if found.kept is not None and not found.is_outdated:
-                    self._remember(ask, found.kept)
+                    self._remember(ask, found.kept, found.size)
 
     async def aclose(self) -> None:
         await self._flights.aclose()
@@ -189,11 +189,11 @@ class Reads:
             return _Answer(last, is_stale=True)
 
     async def _read(self, ask: Ask[T], *, is_urgent: bool) -> _Answer[T]:
-        [found] = await self._answers.get([ask.slot])
+        [found] = await self._get([ask])
         held = found.kept
         is_old = held is None or found.is_outdated or self._is_old(ask, held)
         if held is not None and not is_old and _freshness(ask, held) is Freshness.FRESH:
-            self._remember(ask, held)
+            self._remember(ask, held, found.size)
             return _Answer(held)
         try:
             return await self._fetch(ask, found.head_n, is_urgent=is_urgent)
@@ -202,8 +202,13 @@ class Reads:
                 raise
             return _Answer(held, is_stale=True)
 
+    async def _get(self, asks: Sequence[Ask[T]]) -> list[Found[T | None]]:
+        found = await self._answers.get([ask.slot for ask in asks])
+        self._memory.meet(found[-1].head_n)
+        return found
+
     async def _read_anew(self, ask: Ask[T]) -> _Answer[T]:
-        [found] = await self._answers.get([ask.slot])
+        [found] = await self._get([ask])
         return await self._fetch(ask, found.head_n, is_urgent=True)
 
     async def _fetch(self, ask: Ask[T], seen_n: int, *, is_urgent: bool) -> _Answer[T]:
@@ -219,17 +224,19 @@ class Reads:
         kept = Kept(value, fetched_at, seen_n, as_of, is_settled)
         if value is not None or is_settled:
             # Else Twilio itself may have told us of it a moment ago. https://github.com/twilio/twilio-node/issues/593
-            self._remember(ask, kept)
+            encoded = encode_answer(kept)
+            self._remember(ask, kept, len(encoded))
             with suppress(UpstreamUnavailable):
-                await self._answers.put(ask.slot, kept, _shared_s(ask, kept))
+                await self._answers.put(ask.slot, encoded, seen_n, _shared_s(ask, kept))
         return _Answer(kept)
 
-    def _remember(self, ask: Ask[T], kept: Kept[T | None]) -> None:
+    def _remember(self, ask: Ask[T], kept: Kept[T | None], size: int) -> None:
+        """Also what an event has made old since: it may still stand in for Twilio's silence."""
         key = _key(ask.slot)
         known = self._shelf.get(key)
         is_later_known = known is not None and (known.seen_n, known.fetched_at) > (kept.seen_n, kept.fetched_at)
-        if not is_later_known and not self._is_old(ask, kept):
-            self._shelf.put(key, kept)
+        if not is_later_known:
+            self._shelf.put(key, kept, size)
 
     def _seen(self, ask: Ask[T], answer: _Answer[T]) -> Seen[T] | None:
         kept = answer.kept
@@ -242,25 +249,25 @@ class Reads:
 
 
 class _Shelf:
-    """The answers that were asked for last, with up to ITEMS_LIMIT items in them."""
+    """The answers that were asked for last, up to BYTES_LIMIT."""
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[str, Kept[Any]] = OrderedDict()
-        self._items = 0
+        self._answers: OrderedDict[str, tuple[Kept[Any], int]] = OrderedDict()
+        self._bytes = 0
 
     def get(self, key: str) -> Kept[Any] | None:
-        kept = self._answers.get(key)
-        if kept is not None:
-            self._answers.move_to_end(key)
-        return kept
+        if key not in self._answers:
+            return None
+        self._answers.move_to_end(key)
+        return self._answers[key][0]
 
-    def put(self, key: str, kept: Kept[Any]) -> None:
-        before = self._answers.pop(key, None)
-        self._items += _items(kept) - (0 if before is None else _items(before))
-        self._answers[key] = kept
-        while self._items > ITEMS_LIMIT:
-            _, dropped = self._answers.popitem(last=False)
-            self._items -= _items(dropped)
+    def put(self, key: str, kept: Kept[Any], size: int) -> None:
+        _, size_before = self._answers.pop(key, (None, 0))
+        self._answers[key] = kept, size
+        self._bytes += size - size_before
+        while self._bytes > BYTES_LIMIT:
+            _, (_, dropped) = self._answers.popitem(last=False)
+            self._bytes -= dropped
 
 
 async def each(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | GatewayError]:
@@ -279,11 +286,6 @@ async def each(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | GatewayError
 
 def _key(slot: Slot[Any]) -> str:
     return f"{slot.about}:{slot.digest}"
-
-
-def _items(kept: Kept[Any]) -> int:
-    """An empty page takes room too."""
-    return 1 + len(kept.value.items) if isinstance(kept.value, Listed) else 1
 
 
 def _lifetime(ask: Ask[T], kept: Kept[T | None]) -> Lifetime:

@@ -20,7 +20,7 @@ from gateway.core.errors import (
     PermissionDenied,
     UpstreamUnavailable,
 )
-from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
+from gateway.core.events import Changed
 from gateway.core.paging import Page
 from gateway.core.rooms import Ended, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.access import Caller, Scope
@@ -264,21 +264,17 @@ class Rooms:
         )
 
     async def _complete(self, sid: RoomSid) -> Seen[Room]:
-        room = await self._upstream.send(complete_room(sid))
+        room = await self._changes.send(complete_room(sid), self._changes.event(sid, Changed.ROOM))
         return await self._record(room)
 
     async def _record(self, room: Room) -> Seen[Room]:
         """Logs our own change with Twilio's answer before the caller hears of it, so that he reads what he wrote."""
-        event = RoomEvent(
-            type=RoomEventType.ROOM_CHANGED,
-            account_sid=room.account_sid,
-            room_sid=room.sid,
-            at=datetime.now(UTC),
-            source=EventSource.MUTATION,
+        event = self._changes.event(
+            room.sid,
+            Changed.ROOM,
             room_name=room.unique_name,
             room_status=room.status,
             room_type=room.type,
-            changed=Changed.ROOM,
             room=room,
         )
         value = CachedRoom(room, time.time(), 0, self._tail.as_of(), settled=True)

@@ -47,11 +47,16 @@ class Slot(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
     """`is_outdated`: an event has made the value old since it was fetched. `head_n` is the `seen_n` of a fetch that begins
-    now."""
+    now. `size` is the value's, in bytes as it is kept."""
 
     kept: Kept[T] | None
     is_outdated: bool
     head_n: int
+    size: int = 0
+
+
+def encode_answer(kept: Kept[Any]) -> bytes:
+    return msgspec.json.encode(kept)
 
 
 class Answers:
@@ -75,16 +80,10 @@ class Answers:
             _found(slot, kept, _number(version), head_n) for slot, (kept, version) in zip(slots, pairs, strict=True)
         ]
 
-    async def put(self, slot: Slot[T], kept: Kept[T], lifetime_s: float) -> None:
-        """Keeps the answer unless an event or a later fetch is known that it may not show."""
+    async def put(self, slot: Slot[T], value: bytes, seen_n: int, lifetime_s: float) -> None:
+        """Keeps an encoded answer unless an event or a later fetch is known that it may not show."""
         keys = [self._keys.answer(slot.about, slot.digest), self._keys.versions(slot.about), self._keys.end(slot.about)]
-        args: list[str | bytes | int] = [
-            msgspec.json.encode(kept),
-            kept.seen_n,
-            1,
-            round(lifetime_s * 1000),
-            slot.fence,
-        ]
+        args: list[str | bytes | int] = [value, seen_n, 1, round(lifetime_s * 1000), slot.fence]
         await self._connections.run(PUT, keys, args)
 
 
@@ -97,7 +96,7 @@ def _found(slot: Slot[T], kept: Any, version_n: int, head_n: int) -> Found[T]:
         value = replace(slot.decoder.decode(rest[2:]), seen_n=int(seen))
     except (msgspec.MsgspecError, ValueError):
         return Found(None, False, head_n)
-    return Found(value, value.seen_n < version_n, head_n)
+    return Found(value, value.seen_n < version_n, head_n, len(kept))
 
 
 def _number(kept: Any) -> int:

@@ -16,7 +16,7 @@ from gateway.core.errors import FailedPrecondition, InvalidArgument, UpstreamUna
 
 WRITE_S: Final = 1.0
 """Twilio gives a callback 2.5 s to be answered: a dead Redis must leave time for a 503."""
-READ_S: Final = 0.5
+READ_S: Final = 1.0
 Command = tuple[str | bytes | int, ...]
 """A Redis command with its arguments."""
 
@@ -77,18 +77,24 @@ class Connections:
         Asked together with whatever else is asked in the same moment: a crowd costs few round trips, and the larger it
         grows the less each of its members costs. Raises UpstreamUnavailable.
         """
-        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        return list(await self.ask(self._carried(commands)))
+
+    def _carried(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Any]] = loop.create_future()
         self._waiting.append((commands, answer))
         if len(self._carriers) < CARRIERS:
-            carrier = asyncio.get_running_loop().create_task(self._carry())
+            carrier = loop.create_task(self._carry())
             self._carriers.add(carrier)
             carrier.add_done_callback(self._carriers.discard)
-        return list(await self.ask(answer))
+        return answer
 
     async def _carry(self) -> None:
         """Takes all that wait to the server, and comes back for those who came meanwhile."""
         while self._waiting:
-            load, self._waiting = self._waiting[:LOAD], self._waiting[LOAD:]
+            # Who has given up waiting is not to be served behind his back.
+            waiting = [each for each in self._waiting if not each[1].done()]
+            load, self._waiting = waiting[:LOAD], waiting[LOAD:]
             pipeline = self.commands.pipeline(transaction=False)
             for commands, _ in load:
                 for command in commands:
@@ -109,7 +115,8 @@ class Connections:
     async def run(
         self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int], within_s: float = WRITE_S
     ) -> Any:
-        """The script's answer. Atomic; a server that forgot the script is given it again. Raises UpstreamUnavailable."""
+        """The script's answer. Atomic; a server that forgot the script is given it again. Shares its round trip as `read` does.
+        Raises UpstreamUnavailable."""
         return await self.ask(self._run(script, keys, args), within_s)
 
     async def check_policy(self) -> None:
@@ -123,10 +130,12 @@ class Connections:
             )
 
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
-        try:
-            return await self.commands.evalsha(script.sha, len(keys), *keys, *args)
-        except NoScriptError:
+        [answer] = await self._carried([("EVALSHA", script.sha, len(keys), *keys, *args)])
+        if isinstance(answer, NoScriptError):
             return await self.commands.eval(script.text, len(keys), *keys, *args)
+        if isinstance(answer, RedisError):
+            raise answer
+        return answer
 
 
 def _client(url: str, *, connections: int, answer_s: float, retries: int) -> Redis:

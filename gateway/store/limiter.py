@@ -9,7 +9,7 @@ from gateway.store.keys import Keys, RateKind
 
 _TAKE: Final = Script("head.lua", "take.lua")
 
-TAKE_S: Final = 0.25
+TAKE_S: Final = 1.0
 
 
 class Limiter:

@@ -28,6 +28,13 @@ def test_more_or_longer_hints_are_refused_with_advice(hints: tuple[str, ...], co
         TranscriptionsConfiguration(hints=hints)
 
 
+@pytest.mark.parametrize("part", ["transcription_engine", "speech_model", "language_code"])
+@pytest.mark.parametrize("text", ["", "en\n", "x" * 129])
+def test_what_is_no_word_is_refused_with_advice(part: str, text: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"leave it out|remove it|give a shorter one"):
+        TranscriptionsConfiguration(**{part: text})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("ttid", ["video_extension_2c70be23-4788-423d-9351-df6705efa035", "x", "A" * 128])
 def test_a_ttid_is_opaque(ttid: str) -> None:
     assert checked_ttid(ttid) == ttid

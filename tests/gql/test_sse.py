@@ -141,6 +141,6 @@ async def test_who_does_not_read_is_cut_off(served: Served, monkeypatch: pytest.
     long = event(room_name="x" * 100_000)
     async with stream(served, "subscription { roomEvents { ... on RoomEvent { roomName } } }"):
         await served.account.feed.until_open(1)
-        for number in range(100):  # more than the kernel's buffers hold
+        for number in range(400):  # 40 MB: more than the kernel's buffers hold
             served.account.feed.put(delivered(number, long))
         await served.account.feed.until_open(0)

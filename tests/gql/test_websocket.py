@@ -208,7 +208,7 @@ async def test_who_does_not_read_is_closed_and_its_stream_with_it(
         query = "subscription { roomEvents { cursor ... on RoomEvent { roomName } } }"
         await socket.send_json(subscribe(query))
         await served.account.feed.until_open(1)
-        for number in range(100):  # more than the kernel's buffers hold
+        for number in range(400):  # 40 MB: more than the kernel's buffers hold
             served.account.feed.put(delivered(number, long))
         await served.account.feed.until_open(0)
         await other.send_json({"type": "ping"})

@@ -51,11 +51,12 @@ async def join(api: Api, room: str, identity: str, tracks: list[Any] | None = No
     return reply.body
 
 
-async def set_up(api: Api) -> Stage:
-    ended = await create(api, RecordParticipantsOnConnect="true", MediaRegion="de1")
+async def set_up(api: Api, name: str = "stage", **params: Any) -> Stage:
+    """`params` are those of its rooms."""
+    ended = await create(api, RecordParticipantsOnConnect="true", MediaRegion="de1", **params)
     past = await join(api, ended, "Uma", TRACKS)
     await api.post(f"/v1/Rooms/{ended}", Status="completed")
-    room = await create(api, UniqueName="stage", RecordParticipantsOnConnect="true")
+    room = await create(api, UniqueName=name, RecordParticipantsOnConnect="true", **params)
     gone = await join(api, room, "Bela", ["audio"])
     await api.control("DELETE", f"/rooms/{room}/participants/Bela")
     await api.control("POST", "/clock", {"advance_s": PROCESSING_S})

@@ -1,7 +1,8 @@
 """Accounts as the application builds them, over a real Redis and the sandbox behind a gate that a test can close."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,8 +17,10 @@ from gateway.app import build_account
 from gateway.core.cursors import Sealer
 from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef, RoomSid, RoomStatus, RoomType
+from gateway.core.sids import RecordingSid
 from gateway.sandbox.faults import CallbackFault, Fault
-from gateway.sandbox.model import RoomSettings
+from gateway.sandbox.model import RECORD_ALL, Participant, RoomSettings, TrackKind, TrackSettings
+from gateway.sandbox.model import Room as SandboxRoom
 from gateway.sandbox.server import Sandbox
 from gateway.service.access import Caller, Scope
 from gateway.service.accounts import Account
@@ -32,6 +35,17 @@ LIMIT_S = 5
 ACCOUNT = AccountSid(Sandbox().account_sid)
 SECRET = "a secret"
 ANYBODY = Caller(ACCOUNT, "anybody", frozenset({Scope.ADMIN}))
+
+
+def restricted(*grants: str) -> Caller:
+    """Somebody who may do all, but with these rooms only."""
+    return Caller(ACCOUNT, "restricted", frozenset({Scope.ADMIN}), frozenset(grants))
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Cached values look so much older."""
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + seconds)
 
 
 def sid(number: int) -> RoomSid:
@@ -76,6 +90,13 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
+async def eventually(asked: Callable[[], Awaitable[bool]]) -> None:
+    """Returns once the answer is yes."""
+    async with asyncio.timeout(LIMIT_S):
+        while not await asked():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.001)
+
+
 async def take(messages: AsyncGenerator[StreamMessage, None], count: int) -> list[StreamMessage]:
     async with asyncio.timeout(LIMIT_S):
         return [await anext(messages) for _ in range(count)]
@@ -113,9 +134,14 @@ class Gate:
         headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
         body = await request.read()
         async with self._session.request(
-            request.method, self._behind + request.raw_path, data=body or None, headers=headers
+            request.method,
+            self._behind + request.raw_path,
+            data=body or None,
+            headers=headers,
+            allow_redirects=False,
         ) as reply:
-            kept = {name: reply.headers[name] for name in ("Content-Type", "Retry-After") if name in reply.headers}
+            names = ("Content-Type", "Location", "Retry-After")
+            kept = {name: reply.headers[name] for name in names if name in reply.headers}
             return web.Response(status=reply.status, body=await reply.read(), headers=kept)
 
 
@@ -169,12 +195,33 @@ class Site:
         return RoomSid(self.sandbox.engine.create_room(ACCOUNT, RoomSettings(unique_name=name)).sid)
 
     def end_at_twilio(self, room_sid: RoomSid) -> None:
-        room = self.sandbox.engine.find(room_sid)
-        assert room is not None
-        self.sandbox.engine.complete(room)
+        self.sandbox.engine.complete(self._at_twilio(room_sid))
 
     async def create(self, account: Account, name: str | None = None) -> Room:
         return (await account.rooms.create(ANYBODY, NewRoom(unique_name=name))).value
+
+    def join(self, room_sid: RoomSid, identity: str, *tracks: str) -> Participant:
+        """Somebody joins at Twilio with these tracks, each named after its kind."""
+        settings = tuple(TrackSettings(TrackKind(kind), kind) for kind in tracks)
+        return self.sandbox.engine.join(self._at_twilio(room_sid), identity, settings)
+
+    def leave(self, room_sid: RoomSid, identity: str) -> None:
+        room = self._at_twilio(room_sid)
+        who = room.participant(identity)
+        assert who is not None
+        self.sandbox.engine.leave(room, who)
+
+    def record(self, room_sid: RoomSid) -> None:
+        """The room records all tracks from now on."""
+        self.sandbox.engine.set_recording_rules(self._at_twilio(room_sid), RECORD_ALL)
+
+    def recordings(self, room_sid: RoomSid) -> list[RecordingSid]:
+        return [RecordingSid(each.sid) for each in self._at_twilio(room_sid).recordings]
+
+    def _at_twilio(self, room_sid: RoomSid) -> SandboxRoom:
+        room = self.sandbox.engine.find(room_sid)
+        assert room is not None
+        return room
 
     def calm(self) -> None:
         """Takes all faults back but one: callbacks are lost, for what the log hears is told by the tests themselves."""
@@ -219,6 +266,29 @@ async def site(running_sandbox: tuple[Sandbox, aiohttp.ClientSession], connectio
                 await account.aclose()
             for tail in site.tails:
                 tail.cancel()
+
+
+@dataclass
+class Confined:
+    """Connections to the same Redis, whose rights a test can take away."""
+
+    connections: Connections
+    admin: Connections
+
+    async def keep(self, *patterns: str) -> None:
+        """From now on these keys only."""
+        await self.admin.commands.execute_command("ACL", "SETUSER", "confined", "resetkeys", *patterns)
+
+
+@pytest.fixture
+async def confined(redis_url: str, connections: Connections) -> AsyncIterator[Confined]:
+    """To be named before `site` by a test: a replica must have ended before its connections are closed."""
+    acl = connections.commands.execute_command
+    await acl("ACL", "SETUSER", "confined", "reset", "on", ">secret", "+@all", "&*", "~*")
+    limited = Connections(redis_url.replace("://", "://confined:secret@", 1))
+    yield Confined(limited, connections)
+    await limited.aclose()
+    await acl("ACL", "DELUSER", "confined")
 
 
 @dataclass

@@ -1,7 +1,10 @@
+import asyncio
+
 from gateway.core.cursors import Sealer
+from gateway.core.participants import ParticipantRef, ParticipantStatus
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, until
 
 
 async def test_an_account_holds_what_belongs_to_it(site: Site) -> None:
@@ -23,3 +26,23 @@ async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(site: 
     token = (site.sandbox.auth_token,)
     assert Sealer(token, ACCOUNT).cursor(here.tail.place) != Sealer(token, other).cursor(here.tail.place)
     site.accounts.append(there)
+
+
+async def test_a_stop_cancels_reads_and_lets_changes_end(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    ada = site.join(room, "ada")
+    site.gate.close()
+    reads = [
+        site.tasks.create_task(account.participants.subscribe_rules(ANYBODY, ref(room), ParticipantRef.of(ada.sid))),
+        site.tasks.create_task(account.rooms.room(ANYBODY, ref(room))),
+    ]
+    change = site.tasks.create_task(account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(ada.sid)))
+    await until(lambda: site.gate.waiting == 3)
+    stop = site.tasks.create_task(account.aclose())
+    await until(lambda: site.gate.left == 2)
+    assert not change.done()
+    site.gate.open()
+    await stop
+    assert (await change).status is ParticipantStatus.DISCONNECTED
+    await asyncio.wait(reads)
+    assert all(read.cancelled() for read in reads)

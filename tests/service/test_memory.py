@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.events import EventSource, RoomEventType
+from gateway.core.caching import Fence
+from gateway.core.events import Changed, EventSource, RoomEventType
 from gateway.core.rooms import RoomStatus
 from gateway.service import memory
-from gateway.service.memory import Mark, Marks, Memory
+from gateway.service.memory import ACCOUNT, Mark, Marks, Memory
 from gateway.store.cache import CachedRoom
 from tests.service.conftest import event, sid, some_room
 
@@ -195,3 +196,25 @@ def test_names_are_forgotten_with_their_rooms(monkeypatch: pytest.MonkeyPatch) -
     assert rooms.named("room 2") == value(1, number=2)
     rooms.begin_anew(5)
     assert rooms.named("room 2") is None
+
+
+def test_a_recordings_events_touch_it_and_our_deletions_touch_the_account() -> None:
+    rooms = Memory()
+    rooms.apply(event(RoomEventType.RECORDING_COMPLETED, recording_sid="RT1"), 5)
+    assert [rooms.touched(about, Fence.MEDIA) for about in (sid(1), "RT1", ACCOUNT)] == [5, 5, 0]
+    own = event(RoomEventType.ROOM_CHANGED, source=EventSource.MUTATION, changed=Changed.RECORDING, recording_sid="RT1")
+    rooms.apply(own, 6)
+    assert [rooms.touched(about, Fence.MEDIA) for about in (sid(1), "RT1", ACCOUNT)] == [6, 6, 6]
+    assert [rooms.touched(about) for about in (sid(1), "RT1", ACCOUNT)] == [0, 0, 0]
+
+
+def test_a_change_that_could_not_be_logged_refuses_what_was_fetched_until_the_next_event() -> None:
+    rooms = Memory()
+    rooms.put(value(7))
+    rooms.meet(8)
+    rooms.apply_unlogged(event(ENDED))
+    rooms.put(value(8))
+    assert rooms.get(sid(1)) is None
+    rooms.apply(event(room_sid=sid(2)), 9)
+    rooms.put(value(9))
+    assert rooms.get(sid(1)) == value(9)

@@ -387,3 +387,17 @@ async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatc
     await until(lambda: site.gate.waiting == 0)
     ours = [task for task in asyncio.all_tasks() - tasks if "gateway/service" in str(task)]
     assert ours == []
+
+
+async def test_an_end_whose_answer_was_lost_is_looked_up_not_remembered(site: Site) -> None:
+    """The caller is told to look before trying again: what he then sees must not be what was known before."""
+    account = await site.replica()
+    room = (await account.rooms.create(ANYBODY, NewRoom())).value
+    assert await account.rooms.room(ANYBODY, ref(room.sid)) is not None
+    site.sandbox.dial.add(Fault(match=Match("POST", f"/v1/Rooms/{room.sid}"), status=503, is_processed=True))
+    with pytest.raises(UpstreamUnavailable):
+        await account.rooms.complete(ANYBODY, ref(room.sid))
+    site.calm()
+    seen = await account.rooms.room(ANYBODY, ref(room.sid))
+    assert seen is not None
+    assert seen.value.status is RoomStatus.COMPLETED

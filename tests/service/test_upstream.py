@@ -9,7 +9,7 @@ from gateway.core.rooms import NewRoom, RoomSid
 from gateway.sandbox.engine import Capacity
 from gateway.sandbox.faults import Fault
 from gateway.sandbox.server import Sandbox
-from gateway.service.upstream import Budget, Upstream
+from gateway.service.upstream import Budget, Upstream, _Gate
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room
@@ -147,3 +147,11 @@ async def test_a_crowd_that_is_refused_asks_redis_once(site: Site) -> None:
             await fetch(slow, room)
         assert 0 < (refused.value.retry_after_ms or 0) <= 10_000
     assert (await site.connections.commands.info("commandstats"))["cmdstat_evalsha"]["calls"] == before
+
+
+async def test_turns_that_come_due_at_once_still_go_one_after_the_other(site: Site) -> None:
+    """As after a stall: whoever slept through his turn must not go together with those who did so too."""
+    gate = _Gate(Rate(per_s=100, burst=1))
+    begun = time.monotonic()
+    await asyncio.gather(*(gate.pass_through() for _ in range(5)))
+    assert time.monotonic() - begun >= 4 / 108

@@ -355,3 +355,15 @@ async def test_a_redis_without_memory_refuses_an_event_whole_and_takes_it_later(
 async def test_an_event_of_another_account_is_a_bug(connections: Connections) -> None:
     with pytest.raises(ValueError, match="another account"):
         await EventLog(connections, AccountSid("AC" + "f" * 32)).append(joined(), "callback")
+
+
+async def test_a_rooms_stream_says_how_far_it_reaches_back(log: EventLog, connections: Connections) -> None:
+    head = await log.open()
+    assert await log.reaches_back(ROOM, head.place.n)
+    logged = await places(log, 4)
+    assert await log.reaches_back(ROOM, head.place.n)
+
+    await connections.commands.xtrim(KEYS.room_log(ROOM), maxlen=2, approximate=False)
+
+    assert [await log.reaches_back(ROOM, place.n) for place in logged] == [False, False, True, True]
+    assert not await log.reaches_back(ROOM, head.place.n)

@@ -142,7 +142,6 @@ def test_an_early_year_has_four_digits() -> None:
     "new",
     [
         NewRoom(transcriptions_configuration=TranscriptionsConfiguration(hints=("\ud800",))),
-        NewRoom(transcriptions_configuration=TranscriptionsConfiguration(language_code="\ud800")),
     ],
 )
 def test_half_a_character_is_refused(new: NewRoom) -> None:

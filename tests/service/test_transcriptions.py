@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.errors import GatewayError, NotFound, PermissionDenied
+from gateway.core.events import Changed
+from gateway.core.transcriptions import (
+    TranscriptionsConfiguration,
+    TranscriptionStatus,
+    TranscriptionUpdate,
+    Ttid,
+)
+from gateway.service.access import Scope
+from gateway.service.accounts import Account
+from tests.service.conftest import ANYBODY, Site, ref, restricted, sid
+
+STARTED, STOPPED = TranscriptionStatus.STARTED, TranscriptionStatus.STOPPED
+STOP = TranscriptionUpdate(status=STOPPED)
+NOTHING = Ttid("video_extension_0")
+
+
+async def statuses(account: Account, room: str) -> list[TranscriptionStatus]:
+    page = (await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value
+    return [each.status for _, each in page.items]
+
+
+async def test_i11_a_transcription_that_was_started_or_stopped_is_shown_so_everywhere(site: Site) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio("daily")
+    for account in (here, there):
+        assert await statuses(account, room) == []
+    spanish = TranscriptionsConfiguration(language_code="es-ES")
+    started = await here.transcriptions.create(ANYBODY, ref("daily"), spanish)
+    assert (started.room_sid, started.status) == (room, STARTED)
+    assert started.configuration is not None
+    assert started.configuration.language_code == "es-ES"
+    for account in (here, there):
+        assert await statuses(account, room) == [STARTED]
+        seen = await account.transcriptions.transcription(ANYBODY, ref(room), started.ttid)
+        assert seen is not None
+        assert seen.value == started
+        await site.heard((await site.log.open()).place.n)
+    stopped = await there.transcriptions.update(ANYBODY, ref(room), started.ttid, STOP)
+    for account in (there, here):
+        assert await statuses(account, room) == [STOPPED]
+        seen = await account.transcriptions.transcription(ANYBODY, ref(room), started.ttid)
+        assert seen is not None
+        assert seen.value == stopped
+        await site.heard((await site.log.open()).place.n)
+    assert {logged.event.changed for logged in await site.log.read_last(10)} == {Changed.TRANSCRIPTION}
+
+
+async def test_a_second_transcription_is_refused_and_changes_nothing(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    await account.transcriptions.create(ANYBODY, ref(room), None)
+    with pytest.raises(GatewayError):
+        await account.transcriptions.create(ANYBODY, ref(room), None)
+    assert await statuses(account, room) == [STARTED]
+    assert len(await site.log.read_last(10)) == 1
+
+
+async def test_another_rooms_transcription_is_none(site: Site) -> None:
+    account, room, other = await site.replica(), site.make_at_twilio(), site.make_at_twilio()
+    started = await account.transcriptions.create(ANYBODY, ref(room), None)
+    for target, ttid in ((other, started.ttid), (room, NOTHING), (sid(99), started.ttid)):
+        assert await account.transcriptions.transcription(ANYBODY, ref(target), ttid) is None
+        with pytest.raises(NotFound):
+            await account.transcriptions.update(ANYBODY, ref(target), ttid, STOP)
+    with pytest.raises(NotFound):
+        await account.transcriptions.page(ANYBODY, ref(sid(99)), 10, None)
+    assert await statuses(account, room) == [STARTED]
+
+
+async def test_i12_a_key_for_some_rooms_sees_and_changes_no_other(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio("daily")
+    started = await account.transcriptions.create(ANYBODY, ref(room), None)
+    assert await statuses(account, room) == [STARTED]
+    caller, service = restricted("weekly"), account.transcriptions
+    for target in (room, "daily", sid(99)):
+        for call in (
+            service.page(caller, ref(target), 10, None),
+            service.transcription(caller, ref(target), started.ttid),
+            service.create(caller, ref(target), None),
+            service.update(caller, ref(target), started.ttid, STOP),
+        ):
+            with pytest.raises(NotFound):
+                await call
+    assert await statuses(account, room) == [STARTED]
+    assert len((await service.page(restricted("daily"), ref("daily"), 10, None)).value.items) == 1
+
+
+async def test_reading_and_changing_take_their_scopes(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
+    writer = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE}))
+    service = account.transcriptions
+    for call in (
+        service.page(writer, ref(room), 10, None),
+        service.transcription(writer, ref(room), NOTHING),
+        service.create(reader, ref(room), None),
+        service.update(reader, ref(room), NOTHING, STOP),
+    ):
+        with pytest.raises(PermissionDenied):
+            await call
+    assert site.gate.calls == []
