@@ -63,7 +63,7 @@ def check(history: History) -> list[Broken]:
     found = [*_durable(history, streams, log), *_unique(log), *_agreed(streams)]
     for stream in streams:
         found += _Walk(stream, log).broken()
-    found += [*_ended_is_ended(history, streams), *_monotone(history, log), *_own_writes(history)]
+    found += [*_ended_is_ended(history, streams), *_monotone(history), *_own_writes(history)]
     shortest: dict[Invariant, Broken] = {}
     for broken in sorted(found, key=lambda each: (len(each.witness), moment(each.witness[-1]))):
         shortest.setdefault(broken.invariant, broken)
@@ -247,7 +247,7 @@ def _known_at(read: Read, replica: str, at: float) -> float:
     return float("inf") if read.is_stale else at + OTHERS_S
 
 
-def _monotone(history: History, log: Log) -> Iterator[Broken]:
+def _monotone(history: History) -> Iterator[Broken]:
     """Per client, replica and room. Of one client only, whose reads follow one another."""
     newest: dict[tuple[str, str, str], Read] = {}
     for read in sorted((record for record in history if isinstance(record, Read)), key=lambda read: read.started_at):
@@ -258,16 +258,15 @@ def _monotone(history: History, log: Log) -> Iterator[Broken]:
         if before is not None and before.ended_at <= read.started_at:
             if before.status != IN_PROGRESS and read.status == IN_PROGRESS:
                 yield Broken(Invariant.MONOTONE, "the status went back", (before, read))
-            elif _goes_back(before, read, log):
+            elif _goes_back(before, read):
                 yield Broken(Invariant.MONOTONE, "the version went back", (before, read))
         newest[key] = read
 
 
-def _goes_back(before: Read, read: Read, log: Log) -> bool:
-    if before.as_of is None or read.as_of is None or before.how != read.how:
+def _goes_back(before: Read, read: Read) -> bool:
+    if before.fetched_at is None or read.fetched_at is None or before.how != read.how:
         return False
-    old, new = log.spot(before.as_of), log.spot(read.as_of)
-    return old is not None and new is not None and old.life == new.life and new.index < old.index
+    return read.fetched_at < before.fetched_at
 
 
 def _own_writes(history: History) -> Iterator[Broken]:

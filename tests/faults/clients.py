@@ -39,7 +39,7 @@ from tests.faults.nemesis import Cluster, Replica
 from tests.running import Gateway, new_sid
 
 START_S = 3.0
-"""Who hears nothing for so long after asking goes elsewhere."""
+"""Who hears nothing for so long after asking goes elsewhere, or gives up a read."""
 PAUSE_S = 0.05
 HELD_UP_S = 0.3
 TWILIO_ANSWER_S = 2.5
@@ -56,13 +56,13 @@ WATCH = """subscription($room: ID, $types: [RoomEventType!], $after: String) {
     ... on RoomEvent { type roomSid at }
     ... on ParticipantEvent { participant { sid } }
   } }"""
-READ = "query($ref: ID!) { room(ref: $ref) { sid status asOf freshness { isStale } } }"
-LIST = "query($name: String) { rooms(uniqueName: $name) { nodes { sid status asOf freshness { isStale } } } }"
+READ = "query($ref: ID!) { room(ref: $ref) { sid status freshness { isStale fetchedAt } } }"
+LIST = "query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness { isStale fetchedAt } } } }"
 CREATE = "mutation($name: String) { createRoom(input: {uniqueName: $name}) { sid status } }"
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
 
 
-NO_ROOM: dict[str, Any] = {"status": None, "asOf": None, "freshness": {"isStale": False}}
+NO_ROOM: dict[str, Any] = {"status": None, "freshness": {"isStale": False, "fetchedAt": None}}
 
 
 @dataclass
@@ -109,6 +109,7 @@ class Watcher:
     words: list[Resync] = field(default_factory=list)
     started_at: float = float("-inf")
     is_followed: bool = False
+    patience_s: float = START_S
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     replica: Replica | None = None
 
@@ -136,7 +137,7 @@ class Watcher:
         ways = {"ws": self._by_ws, "sse": self._by_sse, "grpc": self._by_grpc}
         messages = ways[self.transport](self.replica.gateway, stream)
         try:
-            async with asyncio.timeout(START_S):
+            async with asyncio.timeout(self.patience_s):
                 self._take(await anext(messages))
             async for message in messages:
                 self._take(message)
@@ -344,12 +345,10 @@ class Reader:
         replica, begun, data = told
         rooms = data["rooms"]["nodes"] if how == "list" else [data["room"]]
         room = next((room for room in rooms if room is not None and room["sid"] == sid), None) or NO_ROOM
-        self.diary.write(
-            Read(
-                self.name, replica, sid, how, begun, time.monotonic(), _word(room["status"]), room["asOf"],
-                room["freshness"]["isStale"],
-            )
-        )  # fmt: skip
+        told_at, is_stale = room["freshness"]["fetchedAt"], room["freshness"]["isStale"]
+        fetched_at = None if told_at is None else datetime.fromisoformat(told_at).timestamp()
+        status, now = _word(room["status"]), time.monotonic()
+        self.diary.write(Read(self.name, replica, sid, how, begun, now, status, fetched_at, is_stale))
 
     async def create(self) -> tuple[str, str] | None:
         """SID and name, if it was made."""

@@ -96,7 +96,8 @@ class Read(_Record, frozen=True):
     started_at: float
     ended_at: float
     status: str | None
-    as_of: str | None = None
+    fetched_at: float | None = None
+    """When Twilio said so, by the gateway's clock; what is shown is as old as that."""
     is_stale: bool = False
 
 

@@ -199,8 +199,7 @@ class Model:
         how: Literal["sid", "name", "list"] = self._rng.choice(("sid", "name", "list"))
         shown = status if how == "sid" or status == "in-progress" else None
         self.history.append(
-            Read("reader", self._rng.choice(REPLICAS), room, how, began, self._tick(), shown,
-                 self._cursor_at(len(self._log)))
+            Read("reader", self._rng.choice(REPLICAS), room, how, began, self._tick(), shown, began)
         )  # fmt: skip
 
     def _write(self) -> None:

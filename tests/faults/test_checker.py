@@ -178,10 +178,9 @@ def a_status_that_goes_back(story: Story, rng: random.Random) -> None:
 
 
 def a_version_that_goes_back(story: Story, rng: random.Random) -> None:
-    one, two = a_run(story, rng, 2)
     story += [
-        read("a", "in-progress", LATER, as_of=two.cursor),
-        read("a", "in-progress", LATER + 1, as_of=one.cursor),
+        read("a", "in-progress", LATER, fetched_at=LATER),
+        read("a", "in-progress", LATER + 1, fetched_at=LATER - 1),
     ]
 
 

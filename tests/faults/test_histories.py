@@ -248,7 +248,7 @@ async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
         watchers = [set_.watch("reference", "ws", is_reference=True)]
         for number in range(clients):
             client = set_.watch(f"client-{number}", TRANSPORTS[number // 3 % 3], rooms[number % 10])
-            client.home = number % per_home
+            client.home, client.patience_s = number % per_home, 10.0
             watchers.append(client)
         over = asyncio.Event()
 
