@@ -2,11 +2,12 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.core.caching import SETTLING_S, Fence, fences_of
 from gateway.core.events import Changed, RoomEvent, RoomEventType, end_of
-from gateway.core.rooms import RoomSid, RoomStatus
+from gateway.core.rooms import Ended, RoomSid, RoomStatus
 from gateway.store.cache import CachedRoom, is_over
 
 ROOMS_LIMIT = 10_000
@@ -59,6 +60,8 @@ class Memory:
         self._sids: dict[str, RoomSid] = {}
         self._touched = {fence: Marks() for fence in Fence}
         self._names = Marks()
+        # Kept when the log is lost: what has ended stays ended.
+        self._ends: OrderedDict[RoomSid, Ended] = OrderedDict()
         self._proved_at = float("-inf")
         self._newest_n = 0
         self.list_version = 0
@@ -101,6 +104,10 @@ class Memory:
         the room's SID, a recording's, or ACCOUNT."""
         return self._touched[fence].of(about).n
 
+    def ends(self, sids: Iterable[RoomSid]) -> dict[RoomSid, Ended]:
+        """The ends among these rooms that this process has heard of lately: all there is when Redis cannot be asked."""
+        return {sid: self._ends[sid] for sid in sids if sid in self._ends}
+
     def has_heard_of(self, about: str) -> bool:
         """Whether some event of the room is known: it reports to us, or we made it."""
         return any(marks.has(about) for marks in self._touched.values())
@@ -115,7 +122,13 @@ class Memory:
     def apply(self, event: RoomEvent, n: int) -> None:
         """Takes the log's entry n in. Harmless when it comes twice, or after a newer one."""
         self.meet(n)
-        if event.late and end_of(event) is None:
+        ended = end_of(event)
+        if ended is not None:
+            # The first end is final, here as in the log.
+            self._ends.setdefault(event.room_sid, ended)
+            if len(self._ends) > MARKS_LIMIT:
+                self._ends.popitem(last=False)
+        elif event.late:
             return
         mark, fences = Mark(n, time.monotonic()), fences_of(event)
         for fence in fences:
