@@ -2,11 +2,12 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.core.caching import SETTLING_S, Fence, fences_of
 from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType, end_of
-from gateway.core.rooms import RoomSid, RoomStatus
+from gateway.core.rooms import Ended, RoomSid, RoomStatus
 from gateway.store.cache import CachedRoom, is_over
 
 ROOMS_LIMIT = 10_000
@@ -60,6 +61,8 @@ class Memory:
         self._touched = {fence: Marks() for fence in Fence}
         self._names = Marks()
         self._reporting = Marks()
+        # Kept when the log is lost: what has ended stays ended.
+        self._ends: OrderedDict[RoomSid, Ended] = OrderedDict()
         self._proved_at = float("-inf")
         self._newest_n = 0
         self.list_version = 0
@@ -102,6 +105,10 @@ class Memory:
         the room's SID, a recording's, or ACCOUNT."""
         return self._touched[fence].of(about).n
 
+    def ends(self, sids: Iterable[RoomSid]) -> dict[RoomSid, Ended]:
+        """The ends among these rooms that this process has heard of lately: all there is when Redis cannot be asked."""
+        return {sid: self._ends[sid] for sid in sids if sid in self._ends}
+
     def has_heard_of(self, about: str) -> bool:
         """Whether the room reports to us, or we made it: an event is known that we did not find out by asking."""
         return self._reporting.has(about)
@@ -116,7 +123,13 @@ class Memory:
     def apply(self, event: RoomEvent, n: int) -> None:
         """Takes the log's entry n in. Harmless when it comes twice, or after a newer one."""
         self.meet(n)
-        if event.late and end_of(event) is None:
+        ended = end_of(event)
+        if ended is not None:
+            # The first end is final, here as in the log.
+            self._ends.setdefault(event.room_sid, ended)
+            if len(self._ends) > MARKS_LIMIT:
+                self._ends.popitem(last=False)
+        elif event.late:
             return
         mark, fences = Mark(n, time.monotonic()), fences_of(event)
         if event.source is not EventSource.RECONCILED:

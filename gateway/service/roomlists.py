@@ -47,11 +47,13 @@ class RoomLists:
         position = self._cursors.position(wanted, first, after)
         fetched, is_stale = await self._fetched(wanted, position)
         page = self._cursors.page(position, fetched.listed, first)
+        sids = [value.room.sid for _, value in page.items]
+        # What this process has shown as ended stays so, also while nobody can tell which others have ended meanwhile.
+        ends = self._memory.ends(sids)
         try:
-            ends = await self._cache.ends([value.room.sid for _, value in page.items])
+            ends |= await self._cache.ends(sids)
         except UpstreamUnavailable:
-            # Nobody can tell now which of them have ended meanwhile.
-            ends, is_stale = {}, True
+            is_stale = True
         merged = (
             (cursor, replace(value, room=merge_end(value.room, ends.get(value.room.sid))))
             for cursor, value in page.items

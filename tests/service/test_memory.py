@@ -5,7 +5,7 @@ import pytest
 
 from gateway.core.caching import Fence
 from gateway.core.events import Changed, EventSource, RoomEventType
-from gateway.core.rooms import RoomStatus
+from gateway.core.rooms import Ended, RoomStatus
 from gateway.service import memory
 from gateway.service.memory import ACCOUNT, Mark, Marks, Memory
 from gateway.store.cache import CachedRoom
@@ -226,3 +226,17 @@ def test_a_change_that_could_not_be_logged_refuses_what_was_fetched_until_the_ne
     rooms.apply(event(room_sid=sid(2)), 9)
     rooms.put(value(9))
     assert rooms.get(sid(1)) == value(9)
+
+
+def test_an_end_is_known_for_good_and_the_first_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MARKS_LIMIT", 2)
+    rooms = Memory()
+    first = event(ENDED, room_duration=1)
+    rooms.apply(first, 5)
+    rooms.apply(event(ENDED, room_duration=2, late=True), 6)
+    rooms.begin_anew(9)
+    ended = rooms.ends([sid(1), sid(2)])
+    assert ended == {sid(1): Ended(RoomStatus.COMPLETED, first.at, 1)}
+    for n in (2, 3):
+        rooms.apply(event(ENDED, room_sid=sid(n)), 10 + n)
+    assert list(rooms.ends([sid(1), sid(2), sid(3)])) == [sid(2), sid(3)], "only so many are kept, the last ones"

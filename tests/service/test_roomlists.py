@@ -142,6 +142,16 @@ async def test_a_page_is_served_and_flagged_when_nobody_answers(
     await dead.aclose()
 
 
+async def test_a_room_whose_end_was_heard_is_left_out_also_without_redis(site: Site) -> None:
+    account, (ended, other) = await site.replica(), made(site, 2)
+    await site.tell(event(RoomEventType.ROOM_ENDED, room_sid=ended))
+    dead = Connections("redis://127.0.0.1:1")
+    account.rooms._lists._cache = RoomCache(dead, ACCOUNT)
+    page = await list_(account)
+    assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == ([other], [True])
+    await dead.aclose()
+
+
 async def test_a_page_nobody_has_is_an_error_when_twilio_is_silent(site: Site) -> None:
     account = await site.replica()
     site.sandbox.dial.add(Fault(status=503))

@@ -1,0 +1,214 @@
+"""A gateway that keeps its promises, in a few lines: in its histories the checker has to find nothing. Does no I/O."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tests.faults.history import (
+    Bookmark,
+    Callback,
+    Event,
+    Gap,
+    Message,
+    Opened,
+    Read,
+    Record,
+    Resync,
+    Started,
+    Transport,
+    Write,
+)
+
+REPLICAS = ("a", "b", "c")
+TRANSPORTS: tuple[Transport, ...] = ("ws", "sse", "grpc")
+ROOMS = tuple(f"RM{number}" for number in range(6))
+JOINED, ENDED, CHANGED = "participant-connected", "room-ended", "room-changed"
+
+
+@dataclass(frozen=True)
+class Entry:
+    cursor: str
+    key: str
+    type: str
+    room: str
+
+
+@dataclass
+class Client:
+    """`place`: how many entries of the life it has looked at. `life`: which life it believes in."""
+
+    name: str
+    room: str | None
+    types: tuple[str, ...] | None
+    is_reference: bool = False
+    stream: int = 0
+    replica: str = "a"
+    life: int = 0
+    place: int = 0
+    chain: str = ""
+    cursor: str | None = None
+
+    def wants(self, entry: Entry) -> bool:
+        return (self.room is None or entry.room == self.room) and (self.types is None or entry.type in self.types)
+
+
+@dataclass
+class Model:
+    seed: int
+    history: list[Record] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(self.seed)
+        self._now = 0.0
+        self._lives: list[list[Entry]] = [[]]
+        self._streams = 0
+        self._events = 0
+        self._over: set[str] = set()
+        self._clients = [
+            Client("reference", None, None, is_reference=True),
+            Client("all", None, None),
+            Client("again", None, None),
+            Client("room", ROOMS[0], None),
+            Client("ends", None, (ENDED,)),
+        ]
+
+    def run(self, steps: int = 250) -> list[Record]:
+        for client in self._clients:
+            self._open(client)
+        moves = (
+            [self._callback] * 8 + [self._deliver] * 10 + [self._bookmark] * 2 + [self._reconnect] * 2
+            + [self._read] * 6 + [self._write] + ([self._gap] if self.seed % 3 == 0 else [])
+        )  # fmt: skip
+        wiped_at = self._rng.randrange(steps) if self.seed % 2 else None
+        for step in range(steps):
+            self._rng.choice(moves)()
+            if step == wiped_at:
+                self._wipe()
+        for client in self._clients:
+            self._read_on(client, len(self._log))
+        last = Client("final", None, None, is_reference=True, life=len(self._lives) - 1, cursor=self._begin())
+        self._open(last)
+        self._read_on(last, len(self._log))
+        return self.history
+
+    @property
+    def _log(self) -> list[Entry]:
+        return self._lives[-1]
+
+    def _begin(self, life: int = -1) -> str:
+        return f"{len(self._lives) - 1 if life < 0 else life}:begin"
+
+    def _tick(self) -> float:
+        self._now += self._rng.uniform(0.001, 0.1)
+        return self._now
+
+    def _place_of(self, cursor: str) -> tuple[int, int]:
+        life, _, index = cursor.partition(":")
+        return int(life), 0 if index == "begin" else int(index) + 1
+
+    def _cursor_at(self, place: int) -> str:
+        return self._log[place - 1].cursor if place else self._begin()
+
+    def _append(self, key: str, type_: str, room: str) -> None:
+        if all(entry.key != key for entry in self._log):
+            self._log.append(Entry(f"{len(self._lives) - 1}:{len(self._log)}", key, type_, room))
+
+    def _callback(self) -> None:
+        """Delivered once, twice, refused, or logged without an answer and then delivered again."""
+        room = self._rng.choice(ROOMS)
+        type_ = ENDED if self._rng.random() < 0.05 else JOINED
+        self._events += 1
+        key = f"{type_} {room} {self._events}"
+        for status in self._rng.choice([(204,), (204, 204), (503, 204), (None, 204), (503,)]):
+            sent_at = self._tick()
+            if status != 503:
+                self._append(key, type_, room)
+                if type_ == ENDED:
+                    self._over.add(room)
+            self.history.append(Callback(key, self._rng.choice(REPLICAS), status, sent_at, self._tick()))
+
+    def _open(self, client: Client) -> None:
+        self._streams += 1
+        client.stream, client.replica = self._streams, self._rng.choice(REPLICAS)
+        transport = self._rng.choice(TRANSPORTS)
+        self.history.append(
+            Opened(
+                client.stream, client.name, client.replica, transport, self._tick(), client.room, client.types,
+                client.cursor, client.is_reference,
+            )
+        )  # fmt: skip
+        if client.cursor is None:
+            client.life, client.place = len(self._lives) - 1, len(self._log)
+            client.cursor = self._cursor_at(client.place)
+            self._tell(client, Started(client.stream, self._tick(), client.cursor, "live"))
+        elif self._place_of(client.cursor)[0] == len(self._lives) - 1:
+            client.life, client.place = self._place_of(client.cursor)
+            self._tell(client, Started(client.stream, self._tick(), client.cursor, "resumed"))
+        else:
+            head = self._cursor_at(len(self._log))
+            self._tell(client, Started(client.stream, self._tick(), head, "resync"))
+            self._resync(client)
+
+    def _tell(self, client: Client, message: Message) -> None:
+        self.history.append(message)
+        client.cursor = message.cursor
+        if not isinstance(message, Bookmark):
+            client.chain = message.cursor
+
+    def _resync(self, client: Client) -> None:
+        client.life, client.place = len(self._lives) - 1, len(self._log)
+        self._tell(client, Resync(client.stream, self._tick(), self._cursor_at(client.place), "epoch"))
+
+    def _read_on(self, client: Client, count: int) -> None:
+        if client.life != len(self._lives) - 1:
+            self._resync(client)
+        for entry in self._log[client.place : client.place + count]:
+            client.place += 1
+            if client.wants(entry):
+                event = Event(
+                    client.stream, self._tick(), entry.cursor, client.chain, entry.key, entry.type, entry.room
+                )
+                self._tell(client, event)
+
+    def _deliver(self) -> None:
+        self._read_on(self._rng.choice(self._clients), self._rng.randint(1, 6))
+
+    def _bookmark(self) -> None:
+        client = self._rng.choice(self._clients)
+        if client.life == len(self._lives) - 1:
+            self._tell(client, Bookmark(client.stream, self._tick(), self._cursor_at(client.place)))
+
+    def _reconnect(self) -> None:
+        self._open(self._rng.choice(self._clients[1:]))
+
+    def _gap(self) -> None:
+        client = self._rng.choice(self._clients[1:])
+        if client.life == len(self._lives) - 1:
+            client.place = min(client.place + 2, len(self._log))
+            self._tell(client, Gap(client.stream, self._tick(), self._cursor_at(client.place), client.chain))
+
+    def _wipe(self) -> None:
+        self._lives.append([])
+        # Whoever is there hears of it before the next callback is acked; who is not hears of it when he comes back.
+        for client in self._clients[:2]:
+            self._resync(client)
+
+    def _read(self) -> None:
+        room, began = self._rng.choice(ROOMS), self._tick()
+        status = "completed" if room in self._over else "in-progress"
+        how: Literal["sid", "name", "list"] = self._rng.choice(("sid", "name", "list"))
+        shown = status if how == "sid" or status == "in-progress" else None
+        self.history.append(
+            Read("reader", self._rng.choice(REPLICAS), room, how, began, self._tick(), shown, began)
+        )  # fmt: skip
+
+    def _write(self) -> None:
+        room, began = self._rng.choice(ROOMS), self._tick()
+        if room not in self._over:
+            self._over.add(room)
+            self._append(f"{CHANGED} {room}", CHANGED, room)
+            self.history.append(Write("reader", self._rng.choice(REPLICAS), room, began, self._tick(), "completed"))
+
+
+def clean(seed: int) -> list[Record]:
+    return Model(seed).run()
