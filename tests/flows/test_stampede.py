@@ -15,4 +15,5 @@ async def test_500_cold_queries_for_one_room_are_one_call_upstream(gateway: Gate
         answers = await asyncio.gather(*(gateway.ask(READ, ref=made["sid"]) for _ in range(500)))
     assert answers == [{"room": {"sid": made["sid"], "status": "IN_PROGRESS"}}] * 500
     calls = (await gateway.sandbox("GET", "/calls"))[before:]
-    assert [call["path"] for call in calls] == [f"/v1/Rooms/{made['sid']}"]
+    # The reconciler reads lists meanwhile; nobody else asks for this room.
+    assert [call["path"] for call in calls].count(f"/v1/Rooms/{made['sid']}") == 1
