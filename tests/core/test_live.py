@@ -137,6 +137,19 @@ def test_any_order_of_the_same_events_with_any_repeats_gives_the_same_room(
     assert snapshot.after(*shuffled) == snapshot.after(*events)
 
 
+about_one_track = st.builds(
+    event, st.sampled_from([CONNECTED, ADDED, REMOVED, ENABLED, DISABLED]), st.integers(0, 3), st.just(1), st.just(1)
+)
+
+
+@settings(deadline=None)
+@given(snapshots, st.lists(about_one_track, max_size=6), st.data())
+def test_any_order_of_what_is_said_of_one_track_gives_the_same_track(
+    snapshot: Folded, events: list[RoomEvent], data: st.DataObject
+) -> None:
+    assert snapshot.after(*data.draw(st.permutations(events))) == snapshot.after(*events)
+
+
 @settings(deadline=None)
 @given(snapshots, st.lists(told, max_size=14), st.integers(0, 14))
 def test_an_event_that_comes_last_though_it_happened_earlier_changes_nothing_of_the_result(

@@ -28,8 +28,8 @@ ONLY_TWILIO_KNOWS = {
 }
 # Chance does not find rules that fit, nor filters that all do.
 HARD_TO_HIT = {
-    "Query.recordings",
     "Query.insightsRooms",
+    "Query.recordings",
     "Mutation.updateSubscribeRules",
     "Mutation.updateRecordingRules",
 }
