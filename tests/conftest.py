@@ -9,7 +9,6 @@ from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from tests.running import Gateway, running
 
-
 # How long an example takes depends on what else the machine does; what it shows does not.
 settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
