@@ -180,6 +180,8 @@ def _numbered(view: RoomView, number: int | None) -> RoomView:
         return view
     if view.lowest is None or view.highest is None:
         return replace(view, lowest=number, highest=number)
+    if number == view.highest + 1:
+        return replace(view, highest=number)
     hole = {*range(view.highest + 1, number)[-HOLE_LIMIT:], *range(number + 1, view.lowest)[-HOLE_LIMIT:]}
     missing = (view.missing | hole) - {number}
     return replace(

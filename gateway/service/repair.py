@@ -52,7 +52,8 @@ RETRY_S = 1.0
 IDLE_S = 1.0
 # Calls under way at once: enough to spend 16 a second of a Twilio that takes half a second to answer.
 SLOTS = 8
-SCAN_COUNT = 1_000
+# Entries read at once: some 10 ms in which nothing else goes on.
+SCAN_COUNT = 200
 SUSPECTS_COUNT = 100
 ENDED_LIMIT = 50_000
 """How many rooms that have ended are remembered, so that REST's lag or a late event does not begin them anew."""

@@ -106,6 +106,7 @@ COMPLETED_BY_US = event(Types.ROOM_CHANGED, source=EventSource.MUTATION, changed
         ([JOINED, ADDED], {"tracks": {ADA: (mic(enabled=False),)}}, ["track-disabled"]),
         ([JOINED, ADDED, DISABLED], {"tracks": {ADA: (mic(),)}}, ["track-enabled"]),
         ([JOINED, ADDED, REMOVED], {"tracks": {ADA: (mic(),)}}, []),
+        ([JOINED, REMOVED], {"tracks": {ADA: (mic(),)}}, []),
         ([JOINED, ADDED, LEFT], {"tracks": {ADA: ()}, "missed": {MIC: NOON}}, []),
         ([JOINED, ADDED], {"tracks": {ADA: ()}, "missed": {MIC: NOON}}, ["track-removed"]),
     ],
@@ -147,6 +148,12 @@ def test_what_rest_may_not_show_yet_is_not_taken_for_gone() -> None:
     assert (found.events, found.missing) == ((), ())
     found = compare(log, shown(as_of_n=3, has_all_here=True, tracks={ADA: ()}))
     assert (found.events, found.missing) == ((), (ADA, MIC))
+
+
+def test_a_switch_that_rest_may_not_show_yet_is_not_taken_back() -> None:
+    log, answer = view(CREATED, JOINED, ADDED, DISABLED), {"tracks": {ADA: (mic(enabled=True),)}}
+    assert compare(log, shown(as_of_n=3, **answer)).events == ()
+    assert len(compare(log, shown(as_of_n=4, **answer)).events) == 1
 
 
 def test_a_switch_is_later_than_what_it_replaces_though_rest_counts_whole_seconds() -> None:

@@ -65,6 +65,17 @@ async def test_who_was_in_a_room_when_it_ended_has_left_it(site: Site) -> None:
     assert sorted(found(account)[2:]) == ["participant-disconnected", "room-ended"]
 
 
+async def test_rooms_that_twilio_ends_for_their_age_are_told(site: Site) -> None:
+    account = await replica(site)
+    rooms = {site.make_at_twilio() for _ in range(3)}
+    async with reconciling(account):
+        await until(lambda: len(found(account)) == 3)
+        site.sandbox.clock.advance(5 * 60)
+        await until(lambda: len(found(account)) == 6)
+    assert {each.room_sid for each in logged(account)[3:]} == rooms
+    assert found(account)[3:] == ["room-ended"] * 3
+
+
 async def test_who_only_lost_the_connection_has_not_left(site: Site) -> None:
     account, engine = await replica(site), site.sandbox.engine
     room = site.make_at_twilio()
@@ -201,6 +212,17 @@ async def test_a_room_that_twilio_does_not_know_is_asked_about_once(site: Site) 
         await until(lambda: f"GET /v1/Rooms/{sid(7)}" in site.gate.calls)
         await rounds(site)
     assert site.gate.calls.count(f"GET /v1/Rooms/{sid(7)}") == 1
+
+
+async def test_a_list_of_several_pages_is_read_to_its_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair, "LIST_PAGE", 2)
+    account = await replica(site)
+    rooms = {site.make_at_twilio() for _ in range(5)}
+    async with reconciling(account):
+        await until(lambda: len(found(account)) == 5)
+        await rounds(site, 6)
+    assert {each.room_sid for each in logged(account)} == rooms
+    assert found(account) == ["room-created"] * 5, "no page is taken for the whole list"
 
 
 async def test_a_polled_room_stays_polled_however_much_is_found_in_it(site: Site) -> None:
