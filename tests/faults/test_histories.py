@@ -238,7 +238,9 @@ async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(tmp_path
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("clients", "per_home", "limit_s"), [(300, 3, 1.0), (1_000, 1, 10.0)], ids=["100", "1000"])
+@pytest.mark.parametrize(
+    ("clients", "per_home", "limit_s"), [(300, 3, 1.0), (1_000, 1, 10.0)], ids=["a third of 300", "all of 1000"]
+)
 async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
     tmp_path: Path, clients: int, per_home: int, limit_s: float
 ) -> None:
