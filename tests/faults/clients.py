@@ -204,10 +204,13 @@ class Watcher:
                     name = ""
 
     async def _by_grpc(self, gateway: Gateway, stream: int) -> Any:
-        async with gateway.channel() as channel:
+        # A connection of its own, as each client has: channels of one process share one, and with it its limit of streams.
+        options = (("grpc.use_local_subchannel_pool", 1),)
+        async with grpc.aio.insecure_channel(gateway.ready["grpc"], options) as channel:
             types = [enums.ROOM_EVENT_TYPE.rows[RoomEventType(word)] for word in self.types or ()]
             request = pb.WatchRoomEventsRequest(room=self.room or "", types=types, after=self.cursor or "")
-            call = stubs.RoomServiceStub(channel).WatchRoomEvents(request, metadata=gateway.metadata)
+            stub: Any = stubs.RoomServiceStub  # the generated code has no types
+            call = stub(channel).WatchRoomEvents(request, metadata=gateway.metadata)
             try:
                 async for message in call:
                     yield parse_pb(message, stream)

@@ -80,7 +80,7 @@ class Valkey:
         await self.start()
 
     async def aclose(self) -> None:
-        self.go_on()
+        # One that is stopped dies of SIGKILL too.
         await self.kill()
         await self.client.aclose()
 
