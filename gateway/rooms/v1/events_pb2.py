@@ -25,42 +25,47 @@ _sym_db = _symbol_database.Default()
 from gateway.rooms.v1 import participant_pb2 as gateway_dot_rooms_dot_v1_dot_participant__pb2
 from gateway.rooms.v1 import room_pb2 as gateway_dot_rooms_dot_v1_dot_room__pb2
 from gateway.rooms.v1 import rule_pb2 as gateway_dot_rooms_dot_v1_dot_rule__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway/rooms/v1/events.proto\x12\x10gateway.rooms.v1\x1a\"gateway/rooms/v1/participant.proto\x1a\x1bgateway/rooms/v1/room.proto\x1a\x1bgateway/rooms/v1/rule.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x05\n\tRoomEvent\x12-\n\x04type\x18\x01 \x01(\x0e\x32\x1f.gateway.rooms.v1.RoomEventType\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\t\x12\x10\n\x08room_sid\x18\x03 \x01(\t\x12\x16\n\troom_name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0fsequence_number\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12-\n\x06source\x18\x07 \x01(\x0e\x32\x1d.gateway.rooms.v1.EventSource\x12\x0c\n\x04late\x18\x08 \x01(\x08\x12\x31\n\x0broom_status\x18\t \x01(\x0e\x32\x1c.gateway.rooms.v1.RoomStatus\x12-\n\troom_type\x18\n \x01(\x0e\x32\x1a.gateway.rooms.v1.RoomType\x12\x1a\n\rroom_duration\x18\x0b \x01(\x05H\x02\x88\x01\x01\x12\x37\n\x0bparticipant\x18\x0c \x01(\x0b\x32\".gateway.rooms.v1.EventParticipant\x12+\n\x05track\x18\r \x01(\x0b\x32\x1c.gateway.rooms.v1.EventTrack\x12\x33\n\trecording\x18\x0e \x01(\x0b\x32 .gateway.rooms.v1.EventRecording\x12$\n\x04room\x18\x0f \x01(\x0b\x32\x16.gateway.rooms.v1.Room\x12*\n\x07\x63hanged\x18\x10 \x01(\x0e\x32\x19.gateway.rooms.v1.Changed\x12:\n\x13\x63hanged_participant\x18\x11 \x01(\x0b\x32\x1d.gateway.rooms.v1.ParticipantB\x0c\n\n_room_nameB\x12\n\x10_sequence_numberB\x10\n\x0e_room_duration\"I\n\x0bLoggedEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12*\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.gateway.rooms.v1.RoomEvent\"\x94\x01\n\x10\x45ventParticipant\x12\x10\n\x03sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08identity\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06status\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08\x64uration\x18\x04 \x01(\x05H\x03\x88\x01\x01\x42\x06\n\x04_sidB\x0b\n\t_identityB\t\n\x07_statusB\x0b\n\t_duration\"m\n\nEventTrack\x12\x10\n\x03sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.gateway.rooms.v1.TrackKind\x12\x11\n\x04name\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x06\n\x04_sidB\x07\n\x05_name\"\xb2\x03\n\x0e\x45ventRecording\x12\x10\n\x03sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nsource_sid\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x03uri\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x16\n\tcontainer\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x12\n\x05\x63odec\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x16\n\toffset_ms\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x16\n\tmedia_uri\x18\x07 \x01(\tH\x06\x88\x01\x01\x12$\n\x17media_external_location\x18\x08 \x01(\tH\x07\x88\x01\x01\x12\x15\n\x08\x64uration\x18\t \x01(\x05H\x08\x88\x01\x01\x12\x11\n\x04size\x18\n \x01(\x03H\t\x88\x01\x01\x12\x1d\n\x10\x66\x61iled_operation\x18\x0b \x01(\tH\n\x88\x01\x01\x42\x06\n\x04_sidB\r\n\x0b_source_sidB\x06\n\x04_uriB\x0c\n\n_containerB\x08\n\x06_codecB\x0c\n\n_offset_msB\x0c\n\n_media_uriB\x1a\n\x18_media_external_locationB\x0b\n\t_durationB\x07\n\x05_sizeB\x13\n\x11_failed_operation\"\x8d\x01\n\rStreamStarted\x12*\n\x04mode\x18\x01 \x01(\x0e\x32\x1c.gateway.rooms.v1.StreamMode\x12\x15\n\x08room_sid\x18\x02 \x01(\tH\x00\x88\x01\x01\x12,\n\x08\x66loor_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_room_sid\"\n\n\x08\x42ookmark\"\x05\n\x03Gap\"@\n\x0eResyncRequired\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.gateway.rooms.v1.ResyncReason*\xee\x03\n\rRoomEventType\x12\x1f\n\x1bROOM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cROOM_EVENT_TYPE_ROOM_CREATED\x10\x01\x12\x1e\n\x1aROOM_EVENT_TYPE_ROOM_ENDED\x10\x02\x12)\n%ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED\x10\x03\x12,\n(ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED\x10\x04\x12\x1f\n\x1bROOM_EVENT_TYPE_TRACK_ADDED\x10\x05\x12!\n\x1dROOM_EVENT_TYPE_TRACK_REMOVED\x10\x06\x12!\n\x1dROOM_EVENT_TYPE_TRACK_ENABLED\x10\x07\x12\"\n\x1eROOM_EVENT_TYPE_TRACK_DISABLED\x10\x08\x12%\n!ROOM_EVENT_TYPE_RECORDING_STARTED\x10\t\x12\'\n#ROOM_EVENT_TYPE_RECORDING_COMPLETED\x10\n\x12$\n ROOM_EVENT_TYPE_RECORDING_FAILED\x10\x0b\x12 \n\x1cROOM_EVENT_TYPE_ROOM_CHANGED\x10\x0c*~\n\x0b\x45ventSource\x12\x1c\n\x18\x45VENT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_SOURCE_CALLBACK\x10\x01\x12\x19\n\x15\x45VENT_SOURCE_MUTATION\x10\x02\x12\x1b\n\x17\x45VENT_SOURCE_RECONCILED\x10\x03*\xb9\x01\n\x07\x43hanged\x12\x17\n\x13\x43HANGED_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43HANGED_ROOM\x10\x01\x12\x17\n\x13\x43HANGED_PARTICIPANT\x10\x02\x12\x1b\n\x17\x43HANGED_SUBSCRIBE_RULES\x10\x03\x12\x1b\n\x17\x43HANGED_RECORDING_RULES\x10\x04\x12\x15\n\x11\x43HANGED_RECORDING\x10\x05\x12\x19\n\x15\x43HANGED_TRANSCRIPTION\x10\x06*p\n\nStreamMode\x12\x1b\n\x17STREAM_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10STREAM_MODE_LIVE\x10\x01\x12\x17\n\x13STREAM_MODE_RESUMED\x10\x02\x12\x16\n\x12STREAM_MODE_RESYNC\x10\x03*\x9c\x01\n\x0cResyncReason\x12\x1d\n\x19RESYNC_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13RESYNC_REASON_EPOCH\x10\x01\x12\x1d\n\x19RESYNC_REASON_ROLLED_BACK\x10\x02\x12\x19\n\x15RESYNC_REASON_TRIMMED\x10\x03\x12\x1a\n\x16RESYNC_REASON_DIVERGED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway/rooms/v1/events.proto\x12\x10gateway.rooms.v1\x1a\"gateway/rooms/v1/participant.proto\x1a\x1bgateway/rooms/v1/room.proto\x1a\x1bgateway/rooms/v1/rule.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x05\n\tRoomEvent\x12-\n\x04type\x18\x01 \x01(\x0e\x32\x1f.gateway.rooms.v1.RoomEventType\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\t\x12\x10\n\x08room_sid\x18\x03 \x01(\t\x12\x16\n\troom_name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0fsequence_number\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12-\n\x06source\x18\x07 \x01(\x0e\x32\x1d.gateway.rooms.v1.EventSource\x12\x0c\n\x04late\x18\x08 \x01(\x08\x12\x31\n\x0broom_status\x18\t \x01(\x0e\x32\x1c.gateway.rooms.v1.RoomStatus\x12-\n\troom_type\x18\n \x01(\x0e\x32\x1a.gateway.rooms.v1.RoomType\x12\x1a\n\rroom_duration\x18\x0b \x01(\x05H\x02\x88\x01\x01\x12\x37\n\x0bparticipant\x18\x0c \x01(\x0b\x32\".gateway.rooms.v1.EventParticipant\x12+\n\x05track\x18\r \x01(\x0b\x32\x1c.gateway.rooms.v1.EventTrack\x12\x33\n\trecording\x18\x0e \x01(\x0b\x32 .gateway.rooms.v1.EventRecording\x12$\n\x04room\x18\x0f \x01(\x0b\x32\x16.gateway.rooms.v1.Room\x12*\n\x07\x63hanged\x18\x10 \x01(\x0e\x32\x19.gateway.rooms.v1.Changed\x12:\n\x13\x63hanged_participant\x18\x11 \x01(\x0b\x32\x1d.gateway.rooms.v1.ParticipantB\x0c\n\n_room_nameB\x12\n\x10_sequence_numberB\x10\n\x0e_room_duration\"U\n\x0bLoggedEvent\x12\x14\n\x06\x63ursor\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.gateway.rooms.v1.RoomEventB\x04\xe2\x41\x01\x03\"\x94\x01\n\x10\x45ventParticipant\x12\x10\n\x03sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08identity\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06status\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08\x64uration\x18\x04 \x01(\x05H\x03\x88\x01\x01\x42\x06\n\x04_sidB\x0b\n\t_identityB\t\n\x07_statusB\x0b\n\t_duration\"m\n\nEventTrack\x12\x10\n\x03sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.gateway.rooms.v1.TrackKind\x12\x11\n\x04name\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x06\n\x04_sidB\x07\n\x05_name\"\xb2\x03\n\x0e\x45ventRecording\x12\x10\n\x03sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nsource_sid\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x03uri\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x16\n\tcontainer\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x12\n\x05\x63odec\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x16\n\toffset_ms\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x16\n\tmedia_uri\x18\x07 \x01(\tH\x06\x88\x01\x01\x12$\n\x17media_external_location\x18\x08 \x01(\tH\x07\x88\x01\x01\x12\x15\n\x08\x64uration\x18\t \x01(\x05H\x08\x88\x01\x01\x12\x11\n\x04size\x18\n \x01(\x03H\t\x88\x01\x01\x12\x1d\n\x10\x66\x61iled_operation\x18\x0b \x01(\tH\n\x88\x01\x01\x42\x06\n\x04_sidB\r\n\x0b_source_sidB\x06\n\x04_uriB\x0c\n\n_containerB\x08\n\x06_codecB\x0c\n\n_offset_msB\x0c\n\n_media_uriB\x1a\n\x18_media_external_locationB\x0b\n\t_durationB\x07\n\x05_sizeB\x13\n\x11_failed_operation\"\x8d\x01\n\rStreamStarted\x12*\n\x04mode\x18\x01 \x01(\x0e\x32\x1c.gateway.rooms.v1.StreamMode\x12\x15\n\x08room_sid\x18\x02 \x01(\tH\x00\x88\x01\x01\x12,\n\x08\x66loor_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_room_sid\"\n\n\x08\x42ookmark\"\x05\n\x03Gap\"@\n\x0eResyncRequired\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.gateway.rooms.v1.ResyncReason*\xee\x03\n\rRoomEventType\x12\x1f\n\x1bROOM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cROOM_EVENT_TYPE_ROOM_CREATED\x10\x01\x12\x1e\n\x1aROOM_EVENT_TYPE_ROOM_ENDED\x10\x02\x12)\n%ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED\x10\x03\x12,\n(ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED\x10\x04\x12\x1f\n\x1bROOM_EVENT_TYPE_TRACK_ADDED\x10\x05\x12!\n\x1dROOM_EVENT_TYPE_TRACK_REMOVED\x10\x06\x12!\n\x1dROOM_EVENT_TYPE_TRACK_ENABLED\x10\x07\x12\"\n\x1eROOM_EVENT_TYPE_TRACK_DISABLED\x10\x08\x12%\n!ROOM_EVENT_TYPE_RECORDING_STARTED\x10\t\x12\'\n#ROOM_EVENT_TYPE_RECORDING_COMPLETED\x10\n\x12$\n ROOM_EVENT_TYPE_RECORDING_FAILED\x10\x0b\x12 \n\x1cROOM_EVENT_TYPE_ROOM_CHANGED\x10\x0c*~\n\x0b\x45ventSource\x12\x1c\n\x18\x45VENT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_SOURCE_CALLBACK\x10\x01\x12\x19\n\x15\x45VENT_SOURCE_MUTATION\x10\x02\x12\x1b\n\x17\x45VENT_SOURCE_RECONCILED\x10\x03*\xb9\x01\n\x07\x43hanged\x12\x17\n\x13\x43HANGED_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43HANGED_ROOM\x10\x01\x12\x17\n\x13\x43HANGED_PARTICIPANT\x10\x02\x12\x1b\n\x17\x43HANGED_SUBSCRIBE_RULES\x10\x03\x12\x1b\n\x17\x43HANGED_RECORDING_RULES\x10\x04\x12\x15\n\x11\x43HANGED_RECORDING\x10\x05\x12\x19\n\x15\x43HANGED_TRANSCRIPTION\x10\x06*p\n\nStreamMode\x12\x1b\n\x17STREAM_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10STREAM_MODE_LIVE\x10\x01\x12\x17\n\x13STREAM_MODE_RESUMED\x10\x02\x12\x16\n\x12STREAM_MODE_RESYNC\x10\x03*\x9c\x01\n\x0cResyncReason\x12\x1d\n\x19RESYNC_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13RESYNC_REASON_EPOCH\x10\x01\x12\x1d\n\x19RESYNC_REASON_ROLLED_BACK\x10\x02\x12\x19\n\x15RESYNC_REASON_TRIMMED\x10\x03\x12\x1a\n\x16RESYNC_REASON_DIVERGED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rooms.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROOMEVENTTYPE']._serialized_start=1912
-  _globals['_ROOMEVENTTYPE']._serialized_end=2406
-  _globals['_EVENTSOURCE']._serialized_start=2408
-  _globals['_EVENTSOURCE']._serialized_end=2534
-  _globals['_CHANGED']._serialized_start=2537
-  _globals['_CHANGED']._serialized_end=2722
-  _globals['_STREAMMODE']._serialized_start=2724
-  _globals['_STREAMMODE']._serialized_end=2836
-  _globals['_RESYNCREASON']._serialized_start=2839
-  _globals['_RESYNCREASON']._serialized_end=2995
-  _globals['_ROOMEVENT']._serialized_start=179
-  _globals['_ROOMEVENT']._serialized_end=906
-  _globals['_LOGGEDEVENT']._serialized_start=908
-  _globals['_LOGGEDEVENT']._serialized_end=981
-  _globals['_EVENTPARTICIPANT']._serialized_start=984
-  _globals['_EVENTPARTICIPANT']._serialized_end=1132
-  _globals['_EVENTTRACK']._serialized_start=1134
-  _globals['_EVENTTRACK']._serialized_end=1243
-  _globals['_EVENTRECORDING']._serialized_start=1246
-  _globals['_EVENTRECORDING']._serialized_end=1680
-  _globals['_STREAMSTARTED']._serialized_start=1683
-  _globals['_STREAMSTARTED']._serialized_end=1824
-  _globals['_BOOKMARK']._serialized_start=1826
-  _globals['_BOOKMARK']._serialized_end=1836
-  _globals['_GAP']._serialized_start=1838
-  _globals['_GAP']._serialized_end=1843
-  _globals['_RESYNCREQUIRED']._serialized_start=1845
-  _globals['_RESYNCREQUIRED']._serialized_end=1909
+  _globals['_LOGGEDEVENT'].fields_by_name['cursor']._loaded_options = None
+  _globals['_LOGGEDEVENT'].fields_by_name['cursor']._serialized_options = b'\342A\001\003'
+  _globals['_LOGGEDEVENT'].fields_by_name['event']._loaded_options = None
+  _globals['_LOGGEDEVENT'].fields_by_name['event']._serialized_options = b'\342A\001\003'
+  _globals['_ROOMEVENTTYPE']._serialized_start=1957
+  _globals['_ROOMEVENTTYPE']._serialized_end=2451
+  _globals['_EVENTSOURCE']._serialized_start=2453
+  _globals['_EVENTSOURCE']._serialized_end=2579
+  _globals['_CHANGED']._serialized_start=2582
+  _globals['_CHANGED']._serialized_end=2767
+  _globals['_STREAMMODE']._serialized_start=2769
+  _globals['_STREAMMODE']._serialized_end=2881
+  _globals['_RESYNCREASON']._serialized_start=2884
+  _globals['_RESYNCREASON']._serialized_end=3040
+  _globals['_ROOMEVENT']._serialized_start=212
+  _globals['_ROOMEVENT']._serialized_end=939
+  _globals['_LOGGEDEVENT']._serialized_start=941
+  _globals['_LOGGEDEVENT']._serialized_end=1026
+  _globals['_EVENTPARTICIPANT']._serialized_start=1029
+  _globals['_EVENTPARTICIPANT']._serialized_end=1177
+  _globals['_EVENTTRACK']._serialized_start=1179
+  _globals['_EVENTTRACK']._serialized_end=1288
+  _globals['_EVENTRECORDING']._serialized_start=1291
+  _globals['_EVENTRECORDING']._serialized_end=1725
+  _globals['_STREAMSTARTED']._serialized_start=1728
+  _globals['_STREAMSTARTED']._serialized_end=1869
+  _globals['_BOOKMARK']._serialized_start=1871
+  _globals['_BOOKMARK']._serialized_end=1881
+  _globals['_GAP']._serialized_start=1883
+  _globals['_GAP']._serialized_end=1888
+  _globals['_RESYNCREQUIRED']._serialized_start=1890
+  _globals['_RESYNCREQUIRED']._serialized_end=1954
 # @@protoc_insertion_point(module_scope)

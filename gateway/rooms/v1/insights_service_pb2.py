@@ -25,33 +25,68 @@ _sym_db = _symbol_database.Default()
 from gateway.rooms.v1 import insights_pb2 as gateway_dot_rooms_dot_v1_dot_insights__pb2
 from gateway.rooms.v1 import recording_pb2 as gateway_dot_rooms_dot_v1_dot_recording__pb2
 from gateway.rooms.v1 import room_pb2 as gateway_dot_rooms_dot_v1_dot_room__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/rooms/v1/insights_service.proto\x12\x10gateway.rooms.v1\x1a\x1fgateway/rooms/v1/insights.proto\x1a gateway/rooms/v1/recording.proto\x1a\x1bgateway/rooms/v1/room.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x02\n\x18ListInsightsRoomsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12.\n\nroom_types\x18\x03 \x03(\x0e\x32\x1a.gateway.rooms.v1.RoomType\x12\'\n\x06\x63odecs\x18\x04 \x03(\x0e\x32\x17.gateway.rooms.v1.Codec\x12\x16\n\troom_name\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x31\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x0c\n\n_room_name\"\xb1\x01\n\x19ListInsightsRoomsResponse\x12-\n\x05rooms\x18\x01 \x03(\x0b\x32\x1e.gateway.rooms.v1.InsightsRoom\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"U\n\x16GetInsightsRoomRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12-\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x95\x01\n\x17GetInsightsRoomResponse\x12,\n\x04room\x18\x01 \x01(\x0b\x32\x1e.gateway.rooms.v1.InsightsRoom\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x85\x01\n\x1fListInsightsParticipantsRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12-\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\xc6\x01\n ListInsightsParticipantsResponse\x12;\n\x0cparticipants\x18\x01 \x03(\x0b\x32%.gateway.rooms.v1.InsightsParticipant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"q\n\x1dGetInsightsParticipantRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\x13\n\x0bparticipant\x18\x02 \x01(\t\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\xaa\x01\n\x1eGetInsightsParticipantResponse\x12:\n\x0bparticipant\x18\x01 \x01(\x0b\x32%.gateway.rooms.v1.InsightsParticipant\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of2\xe8\x03\n\x0fInsightsService\x12l\n\x11ListInsightsRooms\x12*.gateway.rooms.v1.ListInsightsRoomsRequest\x1a+.gateway.rooms.v1.ListInsightsRoomsResponse\x12\x66\n\x0fGetInsightsRoom\x12(.gateway.rooms.v1.GetInsightsRoomRequest\x1a).gateway.rooms.v1.GetInsightsRoomResponse\x12\x81\x01\n\x18ListInsightsParticipants\x12\x31.gateway.rooms.v1.ListInsightsParticipantsRequest\x1a\x32.gateway.rooms.v1.ListInsightsParticipantsResponse\x12{\n\x16GetInsightsParticipant\x12/.gateway.rooms.v1.GetInsightsParticipantRequest\x1a\x30.gateway.rooms.v1.GetInsightsParticipantResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/rooms/v1/insights_service.proto\x12\x10gateway.rooms.v1\x1a\x1fgateway/rooms/v1/insights.proto\x1a gateway/rooms/v1/recording.proto\x1a\x1bgateway/rooms/v1/room.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x03\n\x18ListInsightsRoomsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nroom_types\x18\x03 \x03(\x0e\x32\x1a.gateway.rooms.v1.RoomTypeB\x04\xe2\x41\x01\x01\x12-\n\x06\x63odecs\x18\x04 \x03(\x0e\x32\x17.gateway.rooms.v1.CodecB\x04\xe2\x41\x01\x01\x12\x1c\n\troom_name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x37\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x42\x0c\n\n_room_name\"\xb1\x01\n\x19ListInsightsRoomsResponse\x12-\n\x05rooms\x18\x01 \x03(\x0b\x32\x1e.gateway.rooms.v1.InsightsRoom\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"a\n\x16GetInsightsRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\x95\x01\n\x17GetInsightsRoomResponse\x12,\n\x04room\x18\x01 \x01(\x0b\x32\x1e.gateway.rooms.v1.InsightsRoom\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x9d\x01\n\x1fListInsightsParticipantsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xc6\x01\n ListInsightsParticipantsResponse\x12;\n\x0cparticipants\x18\x01 \x03(\x0b\x32%.gateway.rooms.v1.InsightsParticipant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x83\x01\n\x1dGetInsightsParticipantRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0bparticipant\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xaa\x01\n\x1eGetInsightsParticipantResponse\x12:\n\x0bparticipant\x18\x01 \x01(\x0b\x32%.gateway.rooms.v1.InsightsParticipant\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of2\xe8\x03\n\x0fInsightsService\x12l\n\x11ListInsightsRooms\x12*.gateway.rooms.v1.ListInsightsRoomsRequest\x1a+.gateway.rooms.v1.ListInsightsRoomsResponse\x12\x66\n\x0fGetInsightsRoom\x12(.gateway.rooms.v1.GetInsightsRoomRequest\x1a).gateway.rooms.v1.GetInsightsRoomResponse\x12\x81\x01\n\x18ListInsightsParticipants\x12\x31.gateway.rooms.v1.ListInsightsParticipantsRequest\x1a\x32.gateway.rooms.v1.ListInsightsParticipantsResponse\x12{\n\x16GetInsightsParticipant\x12/.gateway.rooms.v1.GetInsightsParticipantRequest\x1a\x30.gateway.rooms.v1.GetInsightsParticipantResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rooms.v1.insights_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTINSIGHTSROOMSREQUEST']._serialized_start=225
-  _globals['_LISTINSIGHTSROOMSREQUEST']._serialized_end=567
-  _globals['_LISTINSIGHTSROOMSRESPONSE']._serialized_start=570
-  _globals['_LISTINSIGHTSROOMSRESPONSE']._serialized_end=747
-  _globals['_GETINSIGHTSROOMREQUEST']._serialized_start=749
-  _globals['_GETINSIGHTSROOMREQUEST']._serialized_end=834
-  _globals['_GETINSIGHTSROOMRESPONSE']._serialized_start=837
-  _globals['_GETINSIGHTSROOMRESPONSE']._serialized_end=986
-  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST']._serialized_start=989
-  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST']._serialized_end=1122
-  _globals['_LISTINSIGHTSPARTICIPANTSRESPONSE']._serialized_start=1125
-  _globals['_LISTINSIGHTSPARTICIPANTSRESPONSE']._serialized_end=1323
-  _globals['_GETINSIGHTSPARTICIPANTREQUEST']._serialized_start=1325
-  _globals['_GETINSIGHTSPARTICIPANTREQUEST']._serialized_end=1438
-  _globals['_GETINSIGHTSPARTICIPANTRESPONSE']._serialized_start=1441
-  _globals['_GETINSIGHTSPARTICIPANTRESPONSE']._serialized_end=1611
-  _globals['_INSIGHTSSERVICE']._serialized_start=1614
-  _globals['_INSIGHTSSERVICE']._serialized_end=2102
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['room_types']._loaded_options = None
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['room_types']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['codecs']._loaded_options = None
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['codecs']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['room_name']._loaded_options = None
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['room_name']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['created_after']._loaded_options = None
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['created_after']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['created_before']._loaded_options = None
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['created_before']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['read_mask']._loaded_options = None
+  _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['read_mask']._serialized_options = b'\342A\001\001'
+  _globals['_GETINSIGHTSROOMREQUEST'].fields_by_name['room']._loaded_options = None
+  _globals['_GETINSIGHTSROOMREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
+  _globals['_GETINSIGHTSROOMREQUEST'].fields_by_name['read_mask']._loaded_options = None
+  _globals['_GETINSIGHTSROOMREQUEST'].fields_by_name['read_mask']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST'].fields_by_name['room']._loaded_options = None
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST'].fields_by_name['read_mask']._loaded_options = None
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST'].fields_by_name['read_mask']._serialized_options = b'\342A\001\001'
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['room']._loaded_options = None
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['participant']._loaded_options = None
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['participant']._serialized_options = b'\342A\001\002'
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['read_mask']._loaded_options = None
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['read_mask']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINSIGHTSROOMSREQUEST']._serialized_start=258
+  _globals['_LISTINSIGHTSROOMSREQUEST']._serialized_end=648
+  _globals['_LISTINSIGHTSROOMSRESPONSE']._serialized_start=651
+  _globals['_LISTINSIGHTSROOMSRESPONSE']._serialized_end=828
+  _globals['_GETINSIGHTSROOMREQUEST']._serialized_start=830
+  _globals['_GETINSIGHTSROOMREQUEST']._serialized_end=927
+  _globals['_GETINSIGHTSROOMRESPONSE']._serialized_start=930
+  _globals['_GETINSIGHTSROOMRESPONSE']._serialized_end=1079
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST']._serialized_start=1082
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST']._serialized_end=1239
+  _globals['_LISTINSIGHTSPARTICIPANTSRESPONSE']._serialized_start=1242
+  _globals['_LISTINSIGHTSPARTICIPANTSRESPONSE']._serialized_end=1440
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST']._serialized_start=1443
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST']._serialized_end=1574
+  _globals['_GETINSIGHTSPARTICIPANTRESPONSE']._serialized_start=1577
+  _globals['_GETINSIGHTSPARTICIPANTRESPONSE']._serialized_end=1747
+  _globals['_INSIGHTSSERVICE']._serialized_start=1750
+  _globals['_INSIGHTSSERVICE']._serialized_end=2238
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ import datetime
 
 from gateway.rooms.v1 import participant_pb2 as _participant_pb2
 from gateway.rooms.v1 import room_pb2 as _room_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers

@@ -22,30 +22,85 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgateway/rooms/v1/room.proto\x12\x10gateway.rooms.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x0bUnknownWord\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04word\x18\x02 \x01(\t\"\x8d\t\n\x04Room\x12\x0b\n\x03sid\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\t\x12,\n\x06status\x18\x03 \x01(\x0e\x32\x1c.gateway.rooms.v1.RoomStatus\x12(\n\x04type\x18\x04 \x01(\x0e\x32\x1a.gateway.rooms.v1.RoomType\x12\x18\n\x0bunique_name\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0c\x64\x61te_created\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x61te_updated\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08\x64uration\x18\t \x01(\x05H\x01\x88\x01\x01\x12\x1c\n\x0fstatus_callback\x18\n \x01(\tH\x02\x88\x01\x01\x12#\n\x16status_callback_method\x18\x0b \x01(\tH\x03\x88\x01\x01\x12\x18\n\x10max_participants\x18\x0c \x01(\x05\x12 \n\x18max_participant_duration\x18\r \x01(\x05\x12,\n\x1fmax_concurrent_published_tracks\x18\x0e \x01(\x05H\x04\x88\x01\x01\x12\x1a\n\x12\x65mpty_room_timeout\x18\x0f \x01(\x05\x12\x1b\n\x13unused_room_timeout\x18\x10 \x01(\x05\x12+\n\x1erecord_participants_on_connect\x18\x11 \x01(\x08H\x05\x88\x01\x01\x12\x32\n\x0cvideo_codecs\x18\x12 \x03(\x0e\x32\x1c.gateway.rooms.v1.VideoCodec\x12\x19\n\x0cmedia_region\x18\x13 \x01(\tH\x06\x88\x01\x01\x12\x17\n\naudio_only\x18\x14 \x01(\x08H\x07\x88\x01\x01\x12\x18\n\x0b\x65nable_turn\x18\x15 \x01(\x08H\x08\x88\x01\x01\x12\x17\n\nlarge_room\x18\x16 \x01(\x08H\t\x88\x01\x01\x12\x10\n\x03url\x18\x17 \x01(\tH\n\x88\x01\x01\x12*\n\x05links\x18\x18 \x01(\x0b\x32\x1b.gateway.rooms.v1.RoomLinks\x12.\n\tfreshness\x18\x19 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x1a \x01(\tH\x0b\x88\x01\x01\x12\x34\n\runknown_words\x18\x1b \x03(\x0b\x32\x1d.gateway.rooms.v1.UnknownWordB\x0e\n\x0c_unique_nameB\x0b\n\t_durationB\x12\n\x10_status_callbackB\x19\n\x17_status_callback_methodB\"\n _max_concurrent_published_tracksB!\n\x1f_record_participants_on_connectB\x0f\n\r_media_regionB\r\n\x0b_audio_onlyB\x0e\n\x0c_enable_turnB\r\n\x0b_large_roomB\x06\n\x04_urlB\x08\n\x06_as_of\"\xc1\x01\n\tRoomLinks\x12\x19\n\x0cparticipants\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nrecordings\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1c\n\x0frecording_rules\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x1b\n\x0etranscriptions\x18\x04 \x01(\tH\x03\x88\x01\x01\x42\x0f\n\r_participantsB\r\n\x0b_recordingsB\x12\n\x10_recording_rulesB\x11\n\x0f_transcriptions\"{\n\tFreshness\x12.\n\nfetched_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08is_stale\x18\x02 \x01(\x08\x12,\n\x06source\x18\x03 \x01(\x0e\x32\x1c.gateway.rooms.v1.FollowedBy*\x92\x01\n\nRoomStatus\x12\x1b\n\x17ROOM_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17ROOM_STATUS_IN_PROGRESS\x10\x01\x12\x19\n\x15ROOM_STATUS_COMPLETED\x10\x02\x12\x16\n\x12ROOM_STATUS_FAILED\x10\x03\x12\x17\n\x13ROOM_STATUS_UNKNOWN\x10\x04*\x9a\x01\n\x08RoomType\x12\x19\n\x15ROOM_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fROOM_TYPE_GROUP\x10\x01\x12\x19\n\x15ROOM_TYPE_GROUP_SMALL\x10\x02\x12\x1a\n\x16ROOM_TYPE_PEER_TO_PEER\x10\x03\x12\x10\n\x0cROOM_TYPE_GO\x10\x04\x12\x15\n\x11ROOM_TYPE_UNKNOWN\x10\x05*m\n\nVideoCodec\x12\x1b\n\x17VIDEO_CODEC_UNSPECIFIED\x10\x00\x12\x13\n\x0fVIDEO_CODEC_VP8\x10\x01\x12\x14\n\x10VIDEO_CODEC_H264\x10\x02\x12\x17\n\x13VIDEO_CODEC_UNKNOWN\x10\x03*\\\n\nFollowedBy\x12\x1b\n\x17\x46OLLOWED_BY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46OLLOWED_BY_CALLBACKS\x10\x01\x12\x16\n\x12\x46OLLOWED_BY_POLLED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgateway/rooms/v1/room.proto\x12\x10gateway.rooms.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x0bUnknownWord\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04word\x18\x02 \x01(\t\"\xaf\n\n\x04Room\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\x1c.gateway.rooms.v1.RoomStatusB\x04\xe2\x41\x01\x03\x12.\n\x04type\x18\x04 \x01(\x0e\x32\x1a.gateway.rooms.v1.RoomTypeB\x04\xe2\x41\x01\x03\x12\x1e\n\x0bunique_name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x36\n\x0c\x64\x61te_created\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x64\x61te_updated\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\x08\x64uration\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\"\n\x0fstatus_callback\x18\n \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12)\n\x16status_callback_method\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12\x1e\n\x10max_participants\x18\x0c \x01(\x05\x42\x04\xe2\x41\x01\x03\x12&\n\x18max_participant_duration\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x32\n\x1fmax_concurrent_published_tracks\x18\x0e \x01(\x05\x42\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12 \n\x12\x65mpty_room_timeout\x18\x0f \x01(\x05\x42\x04\xe2\x41\x01\x03\x12!\n\x13unused_room_timeout\x18\x10 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x31\n\x1erecord_participants_on_connect\x18\x11 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x05\x88\x01\x01\x12\x38\n\x0cvideo_codecs\x18\x12 \x03(\x0e\x32\x1c.gateway.rooms.v1.VideoCodecB\x04\xe2\x41\x01\x03\x12\x1f\n\x0cmedia_region\x18\x13 \x01(\tB\x04\xe2\x41\x01\x03H\x06\x88\x01\x01\x12\x1d\n\naudio_only\x18\x14 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x07\x88\x01\x01\x12\x1e\n\x0b\x65nable_turn\x18\x15 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x08\x88\x01\x01\x12\x1d\n\nlarge_room\x18\x16 \x01(\x08\x42\x04\xe2\x41\x01\x03H\t\x88\x01\x01\x12\x16\n\x03url\x18\x17 \x01(\tB\x04\xe2\x41\x01\x03H\n\x88\x01\x01\x12\x30\n\x05links\x18\x18 \x01(\x0b\x32\x1b.gateway.rooms.v1.RoomLinksB\x04\xe2\x41\x01\x03\x12\x34\n\tfreshness\x18\x19 \x01(\x0b\x32\x1b.gateway.rooms.v1.FreshnessB\x04\xe2\x41\x01\x03\x12\x18\n\x05\x61s_of\x18\x1a \x01(\tB\x04\xe2\x41\x01\x03H\x0b\x88\x01\x01\x12:\n\runknown_words\x18\x1b \x03(\x0b\x32\x1d.gateway.rooms.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x0e\n\x0c_unique_nameB\x0b\n\t_durationB\x12\n\x10_status_callbackB\x19\n\x17_status_callback_methodB\"\n _max_concurrent_published_tracksB!\n\x1f_record_participants_on_connectB\x0f\n\r_media_regionB\r\n\x0b_audio_onlyB\x0e\n\x0c_enable_turnB\r\n\x0b_large_roomB\x06\n\x04_urlB\x08\n\x06_as_of\"\xc1\x01\n\tRoomLinks\x12\x19\n\x0cparticipants\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nrecordings\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1c\n\x0frecording_rules\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x1b\n\x0etranscriptions\x18\x04 \x01(\tH\x03\x88\x01\x01\x42\x0f\n\r_participantsB\r\n\x0b_recordingsB\x12\n\x10_recording_rulesB\x11\n\x0f_transcriptions\"{\n\tFreshness\x12.\n\nfetched_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08is_stale\x18\x02 \x01(\x08\x12,\n\x06source\x18\x03 \x01(\x0e\x32\x1c.gateway.rooms.v1.FollowedBy*\x92\x01\n\nRoomStatus\x12\x1b\n\x17ROOM_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17ROOM_STATUS_IN_PROGRESS\x10\x01\x12\x19\n\x15ROOM_STATUS_COMPLETED\x10\x02\x12\x16\n\x12ROOM_STATUS_FAILED\x10\x03\x12\x17\n\x13ROOM_STATUS_UNKNOWN\x10\x04*\x9a\x01\n\x08RoomType\x12\x19\n\x15ROOM_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fROOM_TYPE_GROUP\x10\x01\x12\x19\n\x15ROOM_TYPE_GROUP_SMALL\x10\x02\x12\x1a\n\x16ROOM_TYPE_PEER_TO_PEER\x10\x03\x12\x10\n\x0cROOM_TYPE_GO\x10\x04\x12\x15\n\x11ROOM_TYPE_UNKNOWN\x10\x05*m\n\nVideoCodec\x12\x1b\n\x17VIDEO_CODEC_UNSPECIFIED\x10\x00\x12\x13\n\x0fVIDEO_CODEC_VP8\x10\x01\x12\x14\n\x10VIDEO_CODEC_H264\x10\x02\x12\x17\n\x13VIDEO_CODEC_UNKNOWN\x10\x03*\\\n\nFollowedBy\x12\x1b\n\x17\x46OLLOWED_BY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46OLLOWED_BY_CALLBACKS\x10\x01\x12\x16\n\x12\x46OLLOWED_BY_POLLED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rooms.v1.room_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROOMSTATUS']._serialized_start=1616
-  _globals['_ROOMSTATUS']._serialized_end=1762
-  _globals['_ROOMTYPE']._serialized_start=1765
-  _globals['_ROOMTYPE']._serialized_end=1919
-  _globals['_VIDEOCODEC']._serialized_start=1921
-  _globals['_VIDEOCODEC']._serialized_end=2030
-  _globals['_FOLLOWEDBY']._serialized_start=2032
-  _globals['_FOLLOWEDBY']._serialized_end=2124
-  _globals['_UNKNOWNWORD']._serialized_start=82
-  _globals['_UNKNOWNWORD']._serialized_end=124
-  _globals['_ROOM']._serialized_start=127
-  _globals['_ROOM']._serialized_end=1292
-  _globals['_ROOMLINKS']._serialized_start=1295
-  _globals['_ROOMLINKS']._serialized_end=1488
-  _globals['_FRESHNESS']._serialized_start=1490
-  _globals['_FRESHNESS']._serialized_end=1613
+  _globals['_ROOM'].fields_by_name['sid']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['sid']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['account_sid']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['account_sid']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['status']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['status']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['type']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['type']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['unique_name']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['unique_name']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['date_created']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['date_created']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['date_updated']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['date_updated']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['end_time']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['duration']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['status_callback']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['status_callback']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['status_callback_method']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['status_callback_method']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['max_participants']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['max_participants']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['max_participant_duration']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['max_participant_duration']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['max_concurrent_published_tracks']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['max_concurrent_published_tracks']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['empty_room_timeout']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['empty_room_timeout']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['unused_room_timeout']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['unused_room_timeout']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['record_participants_on_connect']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['record_participants_on_connect']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['video_codecs']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['video_codecs']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['media_region']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['media_region']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['audio_only']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['audio_only']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['enable_turn']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['enable_turn']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['large_room']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['large_room']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['url']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['links']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['links']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['freshness']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['freshness']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['as_of']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['as_of']._serialized_options = b'\342A\001\003'
+  _globals['_ROOM'].fields_by_name['unknown_words']._loaded_options = None
+  _globals['_ROOM'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
+  _globals['_ROOMSTATUS']._serialized_start=1811
+  _globals['_ROOMSTATUS']._serialized_end=1957
+  _globals['_ROOMTYPE']._serialized_start=1960
+  _globals['_ROOMTYPE']._serialized_end=2114
+  _globals['_VIDEOCODEC']._serialized_start=2116
+  _globals['_VIDEOCODEC']._serialized_end=2225
+  _globals['_FOLLOWEDBY']._serialized_start=2227
+  _globals['_FOLLOWEDBY']._serialized_end=2319
+  _globals['_UNKNOWNWORD']._serialized_start=115
+  _globals['_UNKNOWNWORD']._serialized_end=157
+  _globals['_ROOM']._serialized_start=160
+  _globals['_ROOM']._serialized_end=1487
+  _globals['_ROOMLINKS']._serialized_start=1490
+  _globals['_ROOMLINKS']._serialized_end=1683
+  _globals['_FRESHNESS']._serialized_start=1685
+  _globals['_FRESHNESS']._serialized_end=1808
 # @@protoc_insertion_point(module_scope)

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/rooms/v1/token.proto\x12\x10gateway.rooms.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x01\n\x0b\x41\x63\x63\x65ssToken\x12\x10\n\x03jwt\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x15\n\x08identity\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x11\n\x04room\x18\x03 \x01(\tH\x00\x88\x01\x01\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05_room\"\xb9\x01\n\x0b\x45xplanation\x12\x10\n\x08is_valid\x18\x01 \x01(\x08\x12/\n\x07problem\x18\x02 \x01(\x0e\x32\x1e.gateway.rooms.v1.TokenProblem\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x18\n\x0btwilio_code\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12+\n\x05\x66\x61\x63ts\x18\x05 \x01(\x0b\x32\x1c.gateway.rooms.v1.TokenFactsB\x0e\n\x0c_twilio_code\"\xca\x02\n\nTokenFacts\x12\x18\n\x0b\x61pi_key_sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06region\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x1a\n\x08identity\x18\x04 \x01(\tB\x03\x80\x01\x01H\x03\x88\x01\x01\x12\x11\n\x04room\x18\x05 \x01(\tH\x04\x88\x01\x01\x12-\n\tbegins_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\tis_signed\x18\x08 \x01(\x08H\x05\x88\x01\x01\x42\x0e\n\x0c_api_key_sidB\x0e\n\x0c_account_sidB\t\n\x07_regionB\x0b\n\t_identityB\x07\n\x05_roomB\x0c\n\n_is_signed*\xc6\x03\n\x0cTokenProblem\x12\x1d\n\x19TOKEN_PROBLEM_UNSPECIFIED\x10\x00\x12\x1b\n\x17TOKEN_PROBLEM_NOT_A_JWT\x10\x01\x12\x1e\n\x1aTOKEN_PROBLEM_WRONG_HEADER\x10\x02\x12\x1f\n\x1bTOKEN_PROBLEM_OTHER_ACCOUNT\x10\x03\x12\x1e\n\x1aTOKEN_PROBLEM_OTHER_REGION\x10\x04\x12\x1f\n\x1bTOKEN_PROBLEM_OTHER_API_KEY\x10\x05\x12\x1f\n\x1bTOKEN_PROBLEM_BAD_SIGNATURE\x10\x06\x12\x1c\n\x18TOKEN_PROBLEM_BAD_EXPIRY\x10\x07\x12\x19\n\x15TOKEN_PROBLEM_EXPIRED\x10\x08\x12\x1f\n\x1bTOKEN_PROBLEM_NOT_YET_VALID\x10\t\x12\x1d\n\x19TOKEN_PROBLEM_NO_IDENTITY\x10\n\x12\x1e\n\x1aTOKEN_PROBLEM_BAD_IDENTITY\x10\x0b\x12 \n\x1cTOKEN_PROBLEM_NO_VIDEO_GRANT\x10\x0c\x12\x1c\n\x18TOKEN_PROBLEM_OTHER_ROOM\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/rooms/v1/token.proto\x12\x10gateway.rooms.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x01\n\x0b\x41\x63\x63\x65ssToken\x12\x14\n\x03jwt\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x19\n\x08identity\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x17\n\x04room\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x34\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x42\x07\n\x05_room\"\xd7\x01\n\x0b\x45xplanation\x12\x16\n\x08is_valid\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x07problem\x18\x02 \x01(\x0e\x32\x1e.gateway.rooms.v1.TokenProblemB\x04\xe2\x41\x01\x03\x12\x16\n\x08sentence\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x0btwilio_code\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x31\n\x05\x66\x61\x63ts\x18\x05 \x01(\x0b\x32\x1c.gateway.rooms.v1.TokenFactsB\x04\xe2\x41\x01\x03\x42\x0e\n\x0c_twilio_code\"\xca\x02\n\nTokenFacts\x12\x18\n\x0b\x61pi_key_sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06region\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x1a\n\x08identity\x18\x04 \x01(\tB\x03\x80\x01\x01H\x03\x88\x01\x01\x12\x11\n\x04room\x18\x05 \x01(\tH\x04\x88\x01\x01\x12-\n\tbegins_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\tis_signed\x18\x08 \x01(\x08H\x05\x88\x01\x01\x42\x0e\n\x0c_api_key_sidB\x0e\n\x0c_account_sidB\t\n\x07_regionB\x0b\n\t_identityB\x07\n\x05_roomB\x0c\n\n_is_signed*\xc6\x03\n\x0cTokenProblem\x12\x1d\n\x19TOKEN_PROBLEM_UNSPECIFIED\x10\x00\x12\x1b\n\x17TOKEN_PROBLEM_NOT_A_JWT\x10\x01\x12\x1e\n\x1aTOKEN_PROBLEM_WRONG_HEADER\x10\x02\x12\x1f\n\x1bTOKEN_PROBLEM_OTHER_ACCOUNT\x10\x03\x12\x1e\n\x1aTOKEN_PROBLEM_OTHER_REGION\x10\x04\x12\x1f\n\x1bTOKEN_PROBLEM_OTHER_API_KEY\x10\x05\x12\x1f\n\x1bTOKEN_PROBLEM_BAD_SIGNATURE\x10\x06\x12\x1c\n\x18TOKEN_PROBLEM_BAD_EXPIRY\x10\x07\x12\x19\n\x15TOKEN_PROBLEM_EXPIRED\x10\x08\x12\x1f\n\x1bTOKEN_PROBLEM_NOT_YET_VALID\x10\t\x12\x1d\n\x19TOKEN_PROBLEM_NO_IDENTITY\x10\n\x12\x1e\n\x1aTOKEN_PROBLEM_BAD_IDENTITY\x10\x0b\x12 \n\x1cTOKEN_PROBLEM_NO_VIDEO_GRANT\x10\x0c\x12\x1c\n\x18TOKEN_PROBLEM_OTHER_ROOM\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,17 +34,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rooms.v1.token_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCESSTOKEN'].fields_by_name['jwt']._loaded_options = None
-  _globals['_ACCESSTOKEN'].fields_by_name['jwt']._serialized_options = b'\200\001\001'
+  _globals['_ACCESSTOKEN'].fields_by_name['jwt']._serialized_options = b'\200\001\001\342A\001\003'
   _globals['_ACCESSTOKEN'].fields_by_name['identity']._loaded_options = None
-  _globals['_ACCESSTOKEN'].fields_by_name['identity']._serialized_options = b'\200\001\001'
+  _globals['_ACCESSTOKEN'].fields_by_name['identity']._serialized_options = b'\200\001\001\342A\001\003'
+  _globals['_ACCESSTOKEN'].fields_by_name['room']._loaded_options = None
+  _globals['_ACCESSTOKEN'].fields_by_name['room']._serialized_options = b'\342A\001\003'
+  _globals['_ACCESSTOKEN'].fields_by_name['expires_at']._loaded_options = None
+  _globals['_ACCESSTOKEN'].fields_by_name['expires_at']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLANATION'].fields_by_name['is_valid']._loaded_options = None
+  _globals['_EXPLANATION'].fields_by_name['is_valid']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLANATION'].fields_by_name['problem']._loaded_options = None
+  _globals['_EXPLANATION'].fields_by_name['problem']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLANATION'].fields_by_name['sentence']._loaded_options = None
+  _globals['_EXPLANATION'].fields_by_name['sentence']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLANATION'].fields_by_name['twilio_code']._loaded_options = None
+  _globals['_EXPLANATION'].fields_by_name['twilio_code']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLANATION'].fields_by_name['facts']._loaded_options = None
+  _globals['_EXPLANATION'].fields_by_name['facts']._serialized_options = b'\342A\001\003'
   _globals['_TOKENFACTS'].fields_by_name['identity']._loaded_options = None
   _globals['_TOKENFACTS'].fields_by_name['identity']._serialized_options = b'\200\001\001'
-  _globals['_TOKENPROBLEM']._serialized_start=738
-  _globals['_TOKENPROBLEM']._serialized_end=1192
-  _globals['_ACCESSTOKEN']._serialized_start=84
-  _globals['_ACCESSTOKEN']._serialized_end=214
-  _globals['_EXPLANATION']._serialized_start=217
-  _globals['_EXPLANATION']._serialized_end=402
-  _globals['_TOKENFACTS']._serialized_start=405
-  _globals['_TOKENFACTS']._serialized_end=735
+  _globals['_TOKENPROBLEM']._serialized_start=821
+  _globals['_TOKENPROBLEM']._serialized_end=1275
+  _globals['_ACCESSTOKEN']._serialized_start=117
+  _globals['_ACCESSTOKEN']._serialized_end=267
+  _globals['_EXPLANATION']._serialized_start=270
+  _globals['_EXPLANATION']._serialized_end=485
+  _globals['_TOKENFACTS']._serialized_start=488
+  _globals['_TOKENFACTS']._serialized_end=818
 # @@protoc_insertion_point(module_scope)

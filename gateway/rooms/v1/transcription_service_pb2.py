@@ -24,32 +24,59 @@ _sym_db = _symbol_database.Default()
 
 from gateway.rooms.v1 import room_pb2 as gateway_dot_rooms_dot_v1_dot_room__pb2
 from gateway.rooms.v1 import transcription_pb2 as gateway_dot_rooms_dot_v1_dot_transcription__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/rooms/v1/transcription_service.proto\x12\x10gateway.rooms.v1\x1a\x1bgateway/rooms/v1/room.proto\x1a$gateway/rooms/v1/transcription.proto\x1a google/protobuf/field_mask.proto\"\x7f\n\x19ListTranscriptionsRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12-\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\xbc\x01\n\x1aListTranscriptionsResponse\x12\x37\n\x0etranscriptions\x18\x01 \x03(\x0b\x32\x1f.gateway.rooms.v1.Transcription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"d\n\x17GetTranscriptionRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\x0c\n\x04ttid\x18\x02 \x01(\t\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\xa0\x01\n\x18GetTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.gateway.rooms.v1.Transcription\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"p\n\x1a\x43reateTranscriptionRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\x44\n\rconfiguration\x18\x02 \x01(\x0b\x32-.gateway.rooms.v1.TranscriptionsConfiguration\"U\n\x1b\x43reateTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.gateway.rooms.v1.Transcription\"\xb5\x01\n\x1aUpdateTranscriptionRequest\x12\x0c\n\x04room\x18\x01 \x01(\t\x12\x0c\n\x04ttid\x18\x02 \x01(\t\x12\x35\n\x06status\x18\x03 \x01(\x0e\x32%.gateway.rooms.v1.TranscriptionStatus\x12\x44\n\rconfiguration\x18\x04 \x01(\x0b\x32-.gateway.rooms.v1.TranscriptionsConfiguration\"U\n\x1bUpdateTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.gateway.rooms.v1.Transcription2\xda\x03\n\x14TranscriptionService\x12o\n\x12ListTranscriptions\x12+.gateway.rooms.v1.ListTranscriptionsRequest\x1a,.gateway.rooms.v1.ListTranscriptionsResponse\x12i\n\x10GetTranscription\x12).gateway.rooms.v1.GetTranscriptionRequest\x1a*.gateway.rooms.v1.GetTranscriptionResponse\x12r\n\x13\x43reateTranscription\x12,.gateway.rooms.v1.CreateTranscriptionRequest\x1a-.gateway.rooms.v1.CreateTranscriptionResponse\x12r\n\x13UpdateTranscription\x12,.gateway.rooms.v1.UpdateTranscriptionRequest\x1a-.gateway.rooms.v1.UpdateTranscriptionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/rooms/v1/transcription_service.proto\x12\x10gateway.rooms.v1\x1a\x1bgateway/rooms/v1/room.proto\x1a$gateway/rooms/v1/transcription.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\"\x97\x01\n\x19ListTranscriptionsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xbc\x01\n\x1aListTranscriptionsResponse\x12\x37\n\x0etranscriptions\x18\x01 \x03(\x0b\x32\x1f.gateway.rooms.v1.Transcription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"v\n\x17GetTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04ttid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xa0\x01\n\x18GetTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.gateway.rooms.v1.Transcription\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.gateway.rooms.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"|\n\x1a\x43reateTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12J\n\rconfiguration\x18\x02 \x01(\x0b\x32-.gateway.rooms.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x01\"U\n\x1b\x43reateTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.gateway.rooms.v1.Transcription\"\xcd\x01\n\x1aUpdateTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04ttid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12;\n\x06status\x18\x03 \x01(\x0e\x32%.gateway.rooms.v1.TranscriptionStatusB\x04\xe2\x41\x01\x01\x12J\n\rconfiguration\x18\x04 \x01(\x0b\x32-.gateway.rooms.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x01\"U\n\x1bUpdateTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.gateway.rooms.v1.Transcription2\xda\x03\n\x14TranscriptionService\x12o\n\x12ListTranscriptions\x12+.gateway.rooms.v1.ListTranscriptionsRequest\x1a,.gateway.rooms.v1.ListTranscriptionsResponse\x12i\n\x10GetTranscription\x12).gateway.rooms.v1.GetTranscriptionRequest\x1a*.gateway.rooms.v1.GetTranscriptionResponse\x12r\n\x13\x43reateTranscription\x12,.gateway.rooms.v1.CreateTranscriptionRequest\x1a-.gateway.rooms.v1.CreateTranscriptionResponse\x12r\n\x13UpdateTranscription\x12,.gateway.rooms.v1.UpdateTranscriptionRequest\x1a-.gateway.rooms.v1.UpdateTranscriptionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rooms.v1.transcription_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTTRANSCRIPTIONSREQUEST']._serialized_start=167
-  _globals['_LISTTRANSCRIPTIONSREQUEST']._serialized_end=294
-  _globals['_LISTTRANSCRIPTIONSRESPONSE']._serialized_start=297
-  _globals['_LISTTRANSCRIPTIONSRESPONSE']._serialized_end=485
-  _globals['_GETTRANSCRIPTIONREQUEST']._serialized_start=487
-  _globals['_GETTRANSCRIPTIONREQUEST']._serialized_end=587
-  _globals['_GETTRANSCRIPTIONRESPONSE']._serialized_start=590
-  _globals['_GETTRANSCRIPTIONRESPONSE']._serialized_end=750
-  _globals['_CREATETRANSCRIPTIONREQUEST']._serialized_start=752
-  _globals['_CREATETRANSCRIPTIONREQUEST']._serialized_end=864
-  _globals['_CREATETRANSCRIPTIONRESPONSE']._serialized_start=866
-  _globals['_CREATETRANSCRIPTIONRESPONSE']._serialized_end=951
-  _globals['_UPDATETRANSCRIPTIONREQUEST']._serialized_start=954
-  _globals['_UPDATETRANSCRIPTIONREQUEST']._serialized_end=1135
-  _globals['_UPDATETRANSCRIPTIONRESPONSE']._serialized_start=1137
-  _globals['_UPDATETRANSCRIPTIONRESPONSE']._serialized_end=1222
-  _globals['_TRANSCRIPTIONSERVICE']._serialized_start=1225
-  _globals['_TRANSCRIPTIONSERVICE']._serialized_end=1699
+  _globals['_LISTTRANSCRIPTIONSREQUEST'].fields_by_name['room']._loaded_options = None
+  _globals['_LISTTRANSCRIPTIONSREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
+  _globals['_LISTTRANSCRIPTIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTTRANSCRIPTIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTRANSCRIPTIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTTRANSCRIPTIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTRANSCRIPTIONSREQUEST'].fields_by_name['read_mask']._loaded_options = None
+  _globals['_LISTTRANSCRIPTIONSREQUEST'].fields_by_name['read_mask']._serialized_options = b'\342A\001\001'
+  _globals['_GETTRANSCRIPTIONREQUEST'].fields_by_name['room']._loaded_options = None
+  _globals['_GETTRANSCRIPTIONREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
+  _globals['_GETTRANSCRIPTIONREQUEST'].fields_by_name['ttid']._loaded_options = None
+  _globals['_GETTRANSCRIPTIONREQUEST'].fields_by_name['ttid']._serialized_options = b'\342A\001\002'
+  _globals['_GETTRANSCRIPTIONREQUEST'].fields_by_name['read_mask']._loaded_options = None
+  _globals['_GETTRANSCRIPTIONREQUEST'].fields_by_name['read_mask']._serialized_options = b'\342A\001\001'
+  _globals['_CREATETRANSCRIPTIONREQUEST'].fields_by_name['room']._loaded_options = None
+  _globals['_CREATETRANSCRIPTIONREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
+  _globals['_CREATETRANSCRIPTIONREQUEST'].fields_by_name['configuration']._loaded_options = None
+  _globals['_CREATETRANSCRIPTIONREQUEST'].fields_by_name['configuration']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['room']._loaded_options = None
+  _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['ttid']._loaded_options = None
+  _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['ttid']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['status']._loaded_options = None
+  _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['status']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['configuration']._loaded_options = None
+  _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['configuration']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTRANSCRIPTIONSREQUEST']._serialized_start=201
+  _globals['_LISTTRANSCRIPTIONSREQUEST']._serialized_end=352
+  _globals['_LISTTRANSCRIPTIONSRESPONSE']._serialized_start=355
+  _globals['_LISTTRANSCRIPTIONSRESPONSE']._serialized_end=543
+  _globals['_GETTRANSCRIPTIONREQUEST']._serialized_start=545
+  _globals['_GETTRANSCRIPTIONREQUEST']._serialized_end=663
+  _globals['_GETTRANSCRIPTIONRESPONSE']._serialized_start=666
+  _globals['_GETTRANSCRIPTIONRESPONSE']._serialized_end=826
+  _globals['_CREATETRANSCRIPTIONREQUEST']._serialized_start=828
+  _globals['_CREATETRANSCRIPTIONREQUEST']._serialized_end=952
+  _globals['_CREATETRANSCRIPTIONRESPONSE']._serialized_start=954
+  _globals['_CREATETRANSCRIPTIONRESPONSE']._serialized_end=1039
+  _globals['_UPDATETRANSCRIPTIONREQUEST']._serialized_start=1042
+  _globals['_UPDATETRANSCRIPTIONREQUEST']._serialized_end=1247
+  _globals['_UPDATETRANSCRIPTIONRESPONSE']._serialized_start=1249
+  _globals['_UPDATETRANSCRIPTIONRESPONSE']._serialized_end=1334
+  _globals['_TRANSCRIPTIONSERVICE']._serialized_start=1337
+  _globals['_TRANSCRIPTIONSERVICE']._serialized_end=1811
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from gateway.rooms.v1 import room_pb2 as _room_pb2
 from gateway.rooms.v1 import transcription_pb2 as _transcription_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
