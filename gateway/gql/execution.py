@@ -4,7 +4,7 @@ graphql-core is driven directly. Its source events pass by here, so each answer 
 fields were selected; and an error gets its code in one place, inside a running subscription as well.
 """
 
-import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from gateway.gql.errors import STATUS, Refused, fault_of, shown
 from gateway.gql.events import RoomEvent
 from gateway.gql.live import Told, cursor_of
 from gateway.gql.sharing import SharedAnswers, selection_key
+from gateway.service.deadlines import within
 
 _MAX_COERCION_ERRORS = 10
 
@@ -76,24 +77,24 @@ class _Executor(Executor[Context]):
 class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
-    def __init__(self, request: Request, executor: Executor[Context], deadline_s: float, shared: SharedAnswers) -> None:
+    def __init__(self, request: Request, executor: Executor[Context], limit_s: float, shared: SharedAnswers) -> None:
         self._request = request
         self._executor = executor
         self._shared = shared
         self._trace_id = executor.context_value.trace_id
-        self._deadline_s = deadline_s
+        self._limit_s = limit_s
 
     @property
     def kind(self) -> OperationType:
         return self._executor.operation.operation
 
     async def answer(self) -> Answer:
-        """Of a query or a mutation, within the deadline."""
+        """Of a query or a mutation, within its limit."""
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with within(self._limit_s):
                 return self._seen(await self._executed())
-        except TimeoutError:
-            return refusal(self._too_late(), self._trace_id)
+        except DeadlineExceeded as late:
+            return refusal(Refused.of(late), self._trace_id)
 
     async def answers(self) -> AsyncGenerator[Answer, None]:
         """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
@@ -108,13 +109,11 @@ class Operation:
             selection = self._selection()
             async with aclosing(await self._events()) as events:
                 # The first message comes at once, or something is wrong; later ones come when they come.
-                async with asyncio.timeout(self._deadline_s):
+                async with within(self._limit_s):
                     event = await anext(events, None)
                 while event is not None:
                     yield await self._told(event, selection)
                     event = await anext(events, None)
-        except TimeoutError:
-            yield refusal(self._too_late(), self._trace_id)
         except Exception as error:
             yield refusal(Refused.of(error), self._trace_id)
 
@@ -156,9 +155,6 @@ class Operation:
             body["errors"] = [shown(error, self._trace_id) for error in result.errors]
         return Answer(msgspec.json.encode(body), cursor)
 
-    def _too_late(self) -> Refused:
-        return Refused.of(DeadlineExceeded(f"no answer within {self._deadline_s:g} s; ask again, or ask for less"))
-
 
 class Engine:
     def __init__(self, schema: GraphQLSchema, *, introspection: bool, deadline_s: float) -> None:
@@ -168,8 +164,10 @@ class Engine:
         self._deadline_s = deadline_s
         self._shared = SharedAnswers()
 
-    def operation(self, request: Request, context: Context) -> Operation:
-        """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
+    def operation(self, request: Request, context: Context, timeout_s: float = math.inf) -> Operation:
+        """`timeout_s`: how long the caller waits, if it is less than the engine's own limit.
+
+        Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
         executor = _Executor.build(
             self._schema,
             self._documents.document(request.query),
@@ -187,4 +185,4 @@ class Engine:
             )
         except InvalidArgument as fault:
             raise Refused.of(fault) from None
-        return Operation(request, executor, self._deadline_s, self._shared)
+        return Operation(request, executor, min(self._deadline_s, timeout_s), self._shared)

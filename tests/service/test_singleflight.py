@@ -1,9 +1,11 @@
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from gateway.core.errors import NotFound
+from gateway.service import deadlines
 from gateway.service.singleflight import SingleFlight
 from tests.service.conftest import until
 
@@ -170,3 +172,68 @@ async def _to_its_end(flights: SingleFlight[int], call: Callable[[], Awaitable[i
     await ended.wait()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
+
+
+async def test_a_flight_has_the_deadline_of_the_passenger_who_waits_longest() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    seen: list[float] = []
+
+    async def look() -> int:
+        seen.append(deadlines.current()())
+        number = await call()
+        seen.append(deadlines.current()())
+        return number
+
+    async def passenger(until: float) -> int:
+        deadlines.put(lambda: until)
+        return await flights.share("a", look)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(passenger(5.0))
+        await until(lambda: call.begun == 1)
+        late = group.create_task(passenger(9.0))
+        leaving = group.create_task(passenger(99.0))
+        await asyncio.sleep(0)
+        await _leave(leaving)
+        call.go.set()
+    assert (seen, late.result()) == ([5.0, 9.0], 1)
+
+
+async def test_a_flight_inside_another_waits_as_long_as_the_outer_one() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    inner: list[float] = []
+
+    async def look() -> int:
+        number = await call()
+        inner.append(deadlines.current()())
+        return number
+
+    async def passenger(until: float) -> int:
+        deadlines.put(lambda: until)
+        return await flights.share("outer", lambda: flights.share("inner", look))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(passenger(5.0))
+        await until(lambda: call.begun == 1)
+        group.create_task(passenger(7.0))
+        await asyncio.sleep(0)
+        call.go.set()
+    assert inner == [7.0]
+
+
+async def test_what_is_finished_without_its_caller_has_no_time_left_to_begin_anything() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    left: list[float] = []
+
+    async def to_the_end() -> int:
+        number = await call()
+        left.append(deadlines.left_s())
+        return number
+
+    async with asyncio.TaskGroup() as group:
+        caller = group.create_task(flights.finish(to_the_end))
+        await until(lambda: call.begun == 1)
+        await _leave(caller)
+        call.go.set()
+        await until(lambda: len(left) == 1)
+    assert left == [-math.inf]
