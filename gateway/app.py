@@ -14,6 +14,7 @@ from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
+from gateway.rpc.interceptor import Limits
 from gateway.rpc.server import RpcServer
 from gateway.service.access import Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
@@ -200,6 +201,7 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
         reads=reads,
         changes=changes,
         reconciler=Reconciler(upstream, events, tail, Leases(connections, sid), suspects, sid),
+        upstream=upstream,
     )
 
 
@@ -263,6 +265,7 @@ async def _listen(
             access,
             accounts,
             listen.grpc_address,
+            limits=Limits(deadline_s=settings.gateway_deadline_s),
             has_reflection=mode.introspection,
             is_port_shared=listen.is_shared,
         )

@@ -16,6 +16,7 @@ from gateway.service.rooms import Rooms
 from gateway.service.tail import Tail
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
+from gateway.service.upstream import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,11 @@ class Account:
     reads: Reads
     changes: Changes
     reconciler: Reconciler
+    upstream: Upstream
 
     async def aclose(self) -> None:
         """Cancels the reads, and waits a little for the changes that may be at Twilio already."""
         await self.rooms.aclose()
         await self.reads.aclose()
         await self.changes.aclose()
+        await self.upstream.aclose()

@@ -10,6 +10,8 @@ from typing import TypeVar
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.ratelimit import Rate, judge
 from gateway.core.rooms import AccountSid
+from gateway.service import deadlines
+from gateway.service.attempts import Attempts
 from gateway.store.keys import RateKind
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
@@ -21,11 +23,6 @@ T = TypeVar("T")
 NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
 PAUSE_MS = 1_000
-# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
-NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
-# A caller's own deadline ends a call earlier: it is cancelled then.
-READ_S = 5.0
-WRITE_S = 10.0
 COMPARE_PATIENCE_S = 2.0
 
 
@@ -44,7 +41,6 @@ class Upstream:
     """A read spends from one budget, a write from another."""
 
     def __init__(self, twilio: TwilioVideo, limiter: Limiter, budget: Budget) -> None:
-        self._twilio = twilio
         self._limiter = limiter
         self._account_sid = AccountSid(twilio.account_sid)
         self._rates: dict[RateKind, Rate] = {
@@ -55,18 +51,22 @@ class Upstream:
         self._patience_us = round(budget.patience_s * 1_000_000)
         self._full_until: dict[RateKind, float] = {}
         self._gates = {kind: _Gate(rate) for kind, rate in self._rates.items()}
+        self._attempts = Attempts(twilio, lambda: self._turn("read", 0))
 
     async def send(self, request: Request[T], *, is_urgent: bool = True) -> T:
-        """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late. What is not urgent (a refresh
-        behind a stale answer) takes a turn only when one is free at once."""
+        """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late, for the patience that calls are given or
+        for the caller's deadline; and what `Attempts.make` raises. What is not urgent (a refresh behind a stale answer) takes
+        a turn only when one is free at once."""
         kind: RateKind = "write" if request.is_write else "read"
-        limit_s = WRITE_S if request.is_write else READ_S
         patience_us = self._patience_us if is_urgent else 0
         give_up_at = time.monotonic() + patience_us / 1_000_000
+
+        async def turn() -> None:
+            await self._turn(kind, _within_deadline(patience_us))
+
         while True:
-            await self._turn(kind, patience_us)
             try:
-                return await self._twilio.send(request, deadline_s=limit_s)
+                return await self._attempts.make(request, turn, is_urgent=is_urgent)
             except QuotaExceeded as refused:
                 if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:
                     # Not the rate: the account has as many rooms as it may, which waiting does not mend.
@@ -77,6 +77,9 @@ class Upstream:
                 patience_us = round((give_up_at - time.monotonic()) * 1_000_000)
                 if patience_us <= 0:
                     raise
+
+    async def aclose(self) -> None:
+        await self._attempts.aclose()
 
     async def compare(self, request: Request[T]) -> T:
         """As `send`, for the reconciler: in its own part of the read budget, for which it waits, and out of the shared one
@@ -100,7 +103,12 @@ class Upstream:
         await self._gates[kind].pass_through()
 
 
-_HOUR_US = 3_600_000_000
+def _within_deadline(patience_us: int) -> int:
+    return min(patience_us, max(0, round(min(deadlines.left_s(), _HOUR_S) * 1_000_000)))
+
+
+_HOUR_S = 3_600
+_HOUR_US = _HOUR_S * 1_000_000
 
 
 class _Gate:
