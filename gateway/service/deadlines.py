@@ -20,7 +20,7 @@ Deadline = Callable[[], float]
 
 # Kept back of the time a caller grants, for what comes after Twilio's silence: a stale answer, or an error that says more than
 # that time is up.
-ANSWER_S: Final = 0.05
+ANSWER_S: Final = 0.1
 
 
 def never() -> float:
