@@ -42,29 +42,29 @@ class Breaker:
     def __init__(self, trials: int) -> None:
         self.state = State.CLOSED
         self._trials = trials
-        self._life = 0
         self._failures = 0
-        self._under_way = 0
+        self._tickets: set[object] = set()
         self._rest_s = FIRST_REST_S
         self._probe_at_s = float("-inf")
 
     @property
     def is_shut(self) -> bool:
-        return self.state is State.OPEN or (self.state is State.HALF_OPEN and self._under_way >= self._trials)
+        return self.state is State.OPEN or (self.state is State.HALF_OPEN and len(self._tickets) >= self._trials)
 
-    def admit(self) -> int | None:
+    def admit(self) -> object | None:
         """A ticket for one call, to be given back with its outcome; None when it is shut."""
         if self.is_shut:
             return None
-        self._under_way += 1
-        return self._life
+        ticket = object()
+        self._tickets.add(ticket)
+        return ticket
 
-    def tell(self, ticket: int, outcome: Outcome, now_s: float, *, enough: int = FAILURES) -> None:
-        """What began before the last change of state says nothing about Twilio as it is now, and is passed over. `enough`: how
-        many failures in a row open it."""
-        if ticket != self._life:
+    def tell(self, ticket: object, outcome: Outcome, now_s: float, *, enough: int = FAILURES) -> None:
+        """The first outcome of a call counts. One that began before the last change of state says nothing about Twilio as it is
+        now, and is passed over. `enough`: how many failures in a row open it."""
+        if ticket not in self._tickets:
             return
-        self._under_way -= 1
+        self._tickets.remove(ticket)
         match outcome:
             case Outcome.WELL:
                 self._rest_s = FIRST_REST_S
@@ -99,5 +99,5 @@ class Breaker:
 
     def _become(self, state: State) -> None:
         self.state = state
-        self._life += 1
-        self._failures = self._under_way = 0
+        self._failures = 0
+        self._tickets.clear()

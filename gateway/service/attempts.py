@@ -2,8 +2,8 @@
 
 While Twilio is ill or slow, callers lose what they can do without first:
 
-1. What is held is shown stale. The reads that stand before this do so whenever a call is refused or fails, and the refusals
-   here come at once: of a lane whose breaker is open, and of one that has no room left.
+1. What is held is shown stale. The reads that stand before this do so when a call is refused, fails, or takes longer than
+   a second; and the refusals here come at once: of a lane whose breaker is open, and of one that has no room left.
 2. Lists and refreshes are refused when half of a lane's berths are taken: calls pile up there when Twilio slows down.
 3. Cold reads are refused when all are taken, or the breaker is open.
 4. Changes have a lane of their own, so they do not wait behind reads; they too are refused at once when its breaker is open.
@@ -45,7 +45,8 @@ READ_S = 5.0
 # Less than the 10 s that a caller has: what became of a create without an answer is looked up in the rest.
 WRITE_S = 8.0
 PROBE_S = 3.0
-# Twilio answers in tenths of a second. A caller who left, or whose deadline came, before this long tells nothing about it.
+# Twilio answers reads in tenths of a second: one that has not by now counts as a failure, although it is still waited for. A
+# caller who leaves sooner, or whose deadline comes, tells nothing.
 SILENCE_S = 2.0
 # How many calls may be at Twilio at once, of each kind: a hundred together, which is as many connections as there are.
 READS = 70
@@ -114,22 +115,25 @@ class Attempts:
     async def _try(self, lane: _Lane, request: Request[T]) -> T:
         ticket = lane.breaker.admit()
         assert ticket is not None, "nothing has happened since it was looked at"
-        begun, outcome = time.monotonic(), Outcome.WELL
+        outcome = Outcome.WELL
         lane.under_way += 1
         left_s = deadlines.left_s()
+        silence = asyncio.get_running_loop().call_later(SILENCE_S, self._tell, lane, ticket, Outcome.ILL)
         try:
             if request.is_write:
-                # Once sent it is waited for, whoever has left: it must be recorded.
+                # A change takes what it takes; and once sent it is waited for, whoever has left: it must be recorded.
+                silence.cancel()
                 return await self._twilio.send(request, deadline_s=WRITE_S, send_within_s=left_s)
             return await self._twilio.send(request, deadline_s=min(READ_S, left_s))
         except BaseException as failure:
-            outcome = _outcome(failure, time.monotonic() - begun)
+            outcome = _outcome(failure)
             raise
         finally:
+            silence.cancel()
             lane.under_way -= 1
             self._tell(lane, ticket, outcome)
 
-    def _tell(self, lane: _Lane, ticket: int, outcome: Outcome) -> None:
+    def _tell(self, lane: _Lane, ticket: object, outcome: Outcome) -> None:
         # Where no read is answered, one change that fails is enough: each costs somebody the time it hangs.
         is_suspect = lane is self._writes and self._reads["video"].breaker.state is State.OPEN
         before = lane.breaker.state
@@ -154,8 +158,10 @@ class Attempts:
             return Outcome.NOTHING
         try:
             await self._twilio.send(lane.probe, deadline_s=PROBE_S)
+        except DeadlineExceeded:
+            return Outcome.ILL
         except GatewayError as failure:
-            return _outcome(failure, PROBE_S)
+            return _outcome(failure)
         return Outcome.WELL
 
 
@@ -188,12 +194,10 @@ def _is_ill(failure: GatewayError) -> bool:
     return failure.twilio is None or failure.twilio.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _outcome(failure: BaseException, took_s: float) -> Outcome:
+def _outcome(failure: BaseException) -> Outcome:
     """A refusal is an answer, and so is one that cannot be read."""
     match failure:
-        case asyncio.CancelledError() | DeadlineExceeded():
-            return Outcome.ILL if took_s >= SILENCE_S else Outcome.NOTHING
-        case QuotaExceeded():
+        case DeadlineExceeded() | QuotaExceeded():
             return Outcome.NOTHING
         case UpstreamUnavailable() | OutcomeUnknown():
             return Outcome.ILL if _is_ill(failure) else Outcome.WELL

@@ -81,9 +81,8 @@ class RoomLists:
             self._flights.begin((*key, version, False), lambda: self._fetch(wanted, position, is_urgent=False))
             return held, False
         try:
-            return await self._flights.share(
-                (*key, version, True), lambda: self._fetch(wanted, position, is_urgent=True)
-            ), False
+            call = (*key, version, True), lambda: self._fetch(wanted, position, is_urgent=True)
+            return await self._flights.share(*call, has_fallback=age is not Freshness.GONE), False
         except NO_ANSWER:
             if held is None or age is Freshness.GONE:
                 raise

@@ -168,7 +168,9 @@ class Rooms:
         try:
             # Not the refresh behind a stale answer, which gives up where a caller would wait for his turn.
             key = (sid, self._memory.touched(sid), True)
-            return await self._reads.share(key, lambda: self._read(sid, is_urgent=True))
+            held = self._memory.get(sid)
+            is_held = held is not None and _freshness(held) is not Freshness.GONE
+            return await self._reads.share(key, lambda: self._read(sid, is_urgent=True), has_fallback=is_held)
         except NO_ANSWER:
             held = self._memory.get(sid)
             if held is None or _freshness(held) is Freshness.GONE:

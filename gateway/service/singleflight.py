@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-from gateway.core.errors import GatewayError
+from gateway.core.errors import DeadlineExceeded, GatewayError
 from gateway.service import deadlines
 from gateway.service.deadlines import Deadline
 
 T = TypeVar("T")
+
+# Longer than Twilio takes when it is well.
+FALLBACK_S = 1.0
 
 
 @dataclass(slots=True)
@@ -37,11 +40,19 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[T]] = {}
 
-    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
+    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]], *, has_fallback: bool = False) -> T:
+        """A caller who has something to fall back on waits FALLBACK_S and no longer. Raises DeadlineExceeded then, and the call
+        goes on for those who come after him."""
         deadline = deadlines.current()
         flight = self._board(key, call, deadline)
         try:
-            return await asyncio.shield(flight.task)
+            async with asyncio.timeout(FALLBACK_S if has_fallback else None) as limit:
+                return await asyncio.shield(flight.task)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            flight.passengers.append(deadlines.never)
+            raise DeadlineExceeded("the answer takes longer than it should; ask again") from None
         finally:
             flight.passengers.remove(deadline)
             if not flight.passengers and not flight.task.done():

@@ -76,6 +76,15 @@ def test_a_relapse_rests_longer_and_an_answer_makes_rests_short_again() -> None:
     assert told(well, *[ILL] * FAILURES, now_s=9).rest_s(9) == FIRST_REST_S
 
 
+def test_the_first_outcome_of_a_call_counts() -> None:
+    breaker = told(Breaker(trials=2), *[ILL] * (FAILURES - 1))
+    ticket = breaker.admit()
+    assert ticket is not None
+    for outcome in (WELL, ILL, ILL):
+        breaker.tell(ticket, outcome, 0)
+    assert breaker.state is State.CLOSED
+
+
 def test_what_began_before_the_last_change_is_passed_over() -> None:
     breaker = Breaker(trials=2)
     late = [breaker.admit() for _ in range(3)]

@@ -15,16 +15,17 @@ from gateway.core.errors import (
     QuotaExceeded,
     UpstreamUnavailable,
 )
+from gateway.core.participants import ParticipantFilter
 from gateway.core.rooms import NewRoom, RoomFilter, RoomSid
 from gateway.sandbox.faults import Fault, Match
 from gateway.service import attempts as attempts_module
-from gateway.service import deadlines
+from gateway.service import deadlines, singleflight
 from gateway.service.attempts import Attempts
 from gateway.service.deadlines import within
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.insights import fetch_insights_room
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, list_rooms
-from tests.service.conftest import ACCOUNT, Site, sid, until
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, later, ref, sid, until
 
 
 class Caller:
@@ -295,24 +296,38 @@ async def test_insights_is_another_host_and_its_trouble_its_own(site: Site, call
     assert await caller.read() == caller.room
 
 
-async def test_a_caller_who_leaves_soon_tells_nothing_and_one_who_waited_long_does(
+async def test_a_caller_who_leaves_soon_tells_nothing_and_a_read_that_waits_long_is_a_failure(
     site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def leave(times: int) -> None:
-        for _ in range(times):
-            async with asyncio.TaskGroup() as group:
-                reading = group.create_task(caller.read())
-                await until(lambda: site.gate.waiting == 1)
-                reading.cancel()
-                await until(lambda: site.gate.waiting == 0)
-
     site.gate.close()
-    await leave(2 * FAILURES)
+    for _ in range(2 * FAILURES):
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(caller.read())
+            await until(lambda: site.gate.waiting == 1)
+            reading.cancel()
+            await until(lambda: site.gate.waiting == 0)
     assert not caller.attempts._reads["video"].breaker.is_shut
-    monkeypatch.setattr(attempts_module, "SILENCE_S", 0.0)
+    monkeypatch.setattr(attempts_module, "SILENCE_S", 0.01)
     monkeypatch.setattr(attempts_module, "PROBE_S", 0.02)
-    await leave(FAILURES)
-    assert (await failure(caller.read())).is_unsent
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(caller.read()) for _ in range(FAILURES)]
+        await until(lambda: caller.attempts._reads["video"].breaker.is_shut)
+        assert (await failure(caller.read())).is_unsent
+        site.gate.open()
+    assert {each.result() for each in waiting} == {caller.room}, "they are still waited for"
+
+
+async def test_a_change_that_takes_long_is_no_failure(
+    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts_module, "SILENCE_S", 0.0)
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2 * FAILURES):
+            group.create_task(caller.create())
+        await until(lambda: site.gate.waiting == 2 * FAILURES)
+        site.gate.open()
+    assert await caller.create()
 
 
 async def test_when_calls_pile_up_lists_and_refreshes_go_first_then_reads_and_changes_not_at_all(
@@ -339,3 +354,40 @@ async def test_when_calls_pile_up_lists_and_refreshes_go_first_then_reads_and_ch
 
 async def test_a_room_that_is_not_there_is_an_answer(caller: Caller) -> None:
     assert isinstance(await failure(caller.read(sid(404))), NotFound)
+
+
+async def test_p17_where_every_read_fails_a_tenth_is_tried_again_also_without_a_breaker(
+    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts_module, "FAILURES", 10**9)
+    site.sandbox.dial.add(Fault(status=503))
+    for _ in range(50):
+        await failure(caller.read())
+    assert caller.turns == 55
+
+
+async def test_who_holds_an_answer_is_shown_it_while_twilio_takes_its_time(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And when the answer comes, it is there for the next."""
+    account, room = await site.replica(), site.make_at_twilio()
+    site.join(room, "ada")
+
+    async def flags() -> list[bool]:
+        seen = await account.rooms.room(ANYBODY, ref(room))
+        people = await account.participants.page(ANYBODY, ref(room), ParticipantFilter(), 5, None)
+        [listed] = (await account.rooms.rooms(ANYBODY, RoomFilter(), 5, None)).items
+        assert seen is not None
+        return [each.freshness.is_stale for each in (seen, people, listed[1])]
+
+    assert await flags() == [False] * 3
+    monkeypatch.setattr(singleflight, "FALLBACK_S", 0.01)
+    later(monkeypatch, 60)
+    site.gate.close()
+    assert await flags() == [True] * 3
+    assert site.gate.waiting == 3
+    site.gate.open()
+    await until(lambda: site.gate.waiting == 0)
+    monkeypatch.setattr(singleflight, "FALLBACK_S", 5)
+    assert await flags() == [False] * 3
+    assert len(site.gate.calls) == 6

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway.core.errors import NotFound
-from gateway.service import deadlines
+from gateway.core.errors import DeadlineExceeded, NotFound
+from gateway.service import deadlines, singleflight
 from gateway.service.singleflight import SingleFlight
 from tests.service.conftest import until
 
@@ -237,3 +237,26 @@ async def test_what_is_finished_without_its_caller_has_no_time_left_to_begin_any
         call.go.set()
         await until(lambda: len(left) == 1)
     assert left == [-math.inf]
+
+
+async def test_who_has_something_to_fall_back_on_waits_a_while_and_the_call_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(singleflight, "FALLBACK_S", 0.01)
+    flights, call = SingleFlight[int](), Calls()
+    with pytest.raises(DeadlineExceeded):
+        await flights.share("a", call, has_fallback=True)
+    assert call.cancelled == 0
+    async with asyncio.TaskGroup() as group:
+        late = group.create_task(flights.share("a", call))
+        await asyncio.sleep(0)
+        call.go.set()
+    assert (late.result(), call.begun) == (1, 1)
+
+
+async def test_a_time_out_of_the_call_itself_is_its_failure() -> None:
+    async def fail() -> int:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await SingleFlight[int]().share("a", fail, has_fallback=True)
