@@ -4,11 +4,12 @@ The outage takes a minute; `OUTAGE_S=600` makes it the ten that are promised.
 """
 
 import asyncio
+import json
 import os
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,12 +18,13 @@ from typing import Any
 
 import pytest
 
-from tests.faults.nemesis import CHUNK, Proxy, _api_key
+from tests.faults.nemesis import CHUNK, Proxy, _api_key, free_port
 from tests.faults.test_histories import new_seed, quantiles
-from tests.flows.test_quota import _make_rooms
 from tests.running import Gateway, new_sid, running
 
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "60"))
+# Until what was read at the start was read again, long enough after the last event to be kept for as long as it may.
+WARM_UP_S = 12.0
 ROOMS = 60
 READS_PER_S, CHANGES_PER_S = 40, 2
 # As old as an answer gets that is not flagged: fresh for 5 s and served for 30 s more while it is refreshed.
@@ -30,6 +32,7 @@ UNFLAGGED_S = 35.0
 NORMAL_S = 35.0
 
 READ = "query($ref: ID!) { room(ref: $ref) { sid freshness { isStale fetchedAt } } }"
+EVENTS = "subscription { roomEvents { ... on ParticipantConnected { participant { sid } } } }"
 CREATE = "mutation { createRoom(input: {}) { sid } }"
 
 
@@ -84,6 +87,23 @@ class Watch:
     reads: list[Outcome] = field(default_factory=list)
     cold: list[Outcome] = field(default_factory=list)
     changes: list[Outcome] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+    """Participants, by the callbacks that were taken and by the subscription."""
+
+    async def tell(self, sandbox: Gateway, room: str) -> None:
+        participant = new_sid("PA")
+        who = {"ParticipantSid": participant, "ParticipantIdentity": "ada", "ParticipantStatus": "connected"}
+        fields = sandbox.event_fields("participant-connected", room, **who)
+        if await self.gateway.callback(fields, auth_token=sandbox.auth_token) == 204:
+            self.told.append(participant)
+
+    async def listen(self, has_begun: asyncio.Event) -> None:
+        async with self.gateway.watch_sse(EVENTS) as messages:
+            async for _, message in messages:
+                has_begun.set()
+                if "participant" in message:
+                    self.heard.append(message["participant"]["sid"])
 
     async def read(self, sid: str) -> None:
         self.reads.append(await self._ask(READ, {"ref": sid}))
@@ -118,28 +138,39 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path, rooms: int) -> AsyncIterator[Scene]:
+async def scene(folder: Path, rooms: int, **settings: str) -> AsyncIterator[Scene]:
     async with running(folder, ("sandbox", "--sandbox-port", "0")) as sandbox:
         wire = Wire(int(sandbox.ready["twilio"]["base_url"].rpartition(":")[2]))
         await wire.start()
-        key = await _api_key()
+        key, port = await _api_key(), free_port()
         environment = {
             "PATH": os.environ["PATH"],
             "TWILIO_ACCOUNT_SID": sandbox.account_sid,
             "TWILIO_AUTH_TOKEN": sandbox.auth_token,
             "TWILIO_VIDEO_BASE_URL": f"http://127.0.0.1:{wire.port}",
-            "GATEWAY_PUBLIC_URL": "https://rooms.example",
-            "GATEWAY_API_KEYS": f'[{{"id": "web", "sha256": "{key["row"]["sha256"]}", "scopes": ["rooms:read", "rooms:write"]}}]',
+            "GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "GATEWAY_API_KEYS": json.dumps([key["row"]]),
             "GATEWAY_DATA_DIR": str(folder / "data"),
+            **settings,
         }
-        arguments = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
+        arguments = ("serve", "--host", "127.0.0.1", "--http-port", str(port), "--grpc-port", "0")
         async with running(folder, arguments, environment) as gateway:
             gateway.auth = {"Authorization": f"Bearer {key['api_key']}"}
-            sids = [room["sid"] for room in await _make_rooms(sandbox, rooms)]
+            sids = await _make_rooms(sandbox, rooms, gateway.ready["callbacks"])
             try:
                 yield Scene(sandbox, gateway, wire, sids)
             finally:
                 await wire.aclose()
+
+
+async def _make_rooms(sandbox: Gateway, count: int, callbacks: str) -> list[str]:
+    """That report to the gateway, at Twilio's own pace of 20 a second."""
+    made: list[str] = []
+    for begin in range(0, count, 20):
+        number = min(20, count - begin)
+        rooms = await asyncio.gather(*(sandbox.make_room_at_twilio(StatusCallback=callbacks) for _ in range(number)))
+        made += [room["sid"] for room in rooms]
+    return made
 
 
 async def at_a_pace(per_s: float, until: asyncio.Event, call: Callable[[], Awaitable[None]]) -> None:
@@ -173,10 +204,19 @@ async def test_p12_warm_reads_go_on_and_changes_are_refused_at_once_while_twilio
             traffic.create_task(at_a_pace(READS_PER_S, over, lambda: watch.read(rng.choice(set_.rooms))))
             traffic.create_task(at_a_pace(CHANGES_PER_S, over, watch.change))
             traffic.create_task(at_a_pace(1, over, watch.read_cold))
-            await asyncio.sleep(3)
+            await asyncio.sleep(WARM_UP_S)
             down_at = time.monotonic()
             await fall()
+            listening = traffic.create_task(watch.listen(has_begun := asyncio.Event()))
+            await has_begun.wait()
+            traffic.create_task(at_a_pace(2, over, lambda: watch.tell(set_.sandbox, rng.choice(set_.rooms))))
             await asyncio.sleep(OUTAGE_S)
+            told = list(watch.told)
+            async with asyncio.timeout(5):
+                while not set(told) <= set(watch.heard):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # the last one is on its way
+            listening.cancel()
+            print(f"\n{len(told)} callbacks during the outage, all of them heard by a subscription that began in it")
             await rise()
             up_at = time.monotonic()
             await asyncio.sleep(NORMAL_S + 10)
@@ -185,68 +225,71 @@ async def test_p12_warm_reads_go_on_and_changes_are_refused_at_once_while_twilio
 
 
 def tell(seed: int, kind: str, watch: Watch, down_at: float, up_at: float) -> None:
-    """Prints the figures, and holds them against the promise."""
+    """Prints the figures, and holds them against the promise. Where the machine is busy with other things, what the same calls
+    took just before stands beside them, and twice that is allowed."""
+    before = [each.took_s for each in watch.reads if down_at - WARM_UP_S / 2 <= each.begun < down_at]
     reads = [each for each in watch.reads if down_at <= each.begun < up_at]
     answered = [each for each in reads if each.code is None]
-    share = len(answered) / len(reads)
-    p99_s = sorted(each.took_s for each in reads)[len(reads) * 99 // 100]
     old = [each for each in answered if each.age_s > UNFLAGGED_S + 1 and not each.is_stale]
     print(f"\n{kind} for {up_at - down_at:.0f} s, seed {seed}: {len(reads)} reads of {ROOMS} warm rooms")
+    print(f"  answered {100 * len(answered) / len(reads):.2f} %, {quantiles([each.took_s for each in reads])}")
+    print(f"  ({quantiles(before)} before the outage)")
+    flagged, oldest_s = sum(each.is_stale for each in answered), max(each.age_s for each in answered)
     print(
-        f"  answered {100 * share:.2f} %, {quantiles([each.took_s for each in reads])}, not flagged though old {len(old)}"
-    )
-    print(
-        f"  flagged {sum(each.is_stale for each in answered)}, the oldest {max(each.age_s for each in answered):.0f} s"
+        f"  flagged {flagged}, the oldest {oldest_s:.0f} s; older than {UNFLAGGED_S:.0f} s and not flagged {len(old)}"
     )
 
     changes = [each for each in watch.changes if down_at <= each.begun < up_at]
     opened_at = min(each.begun + each.took_s for each in changes if each.is_timed)
     refused = [each for each in changes if each.begun > opened_at]
-    slowest_s = max(each.took_s for each in refused)
-    codes = dict(Counter(each.code for each in changes))
-    print(f"  changes: {codes}; the breaker opened after {opened_at - down_at:.1f} s,")
     print(
-        f"  then {len(refused)} refused, {quantiles([each.took_s for each in refused])}, the slowest {slowest_s * 1000:.0f} ms"
+        f"  changes: {dict(Counter(each.code for each in changes))}; refused at once after {opened_at - down_at:.1f} s,"
     )
+    print(f"  from then on {len(refused)}, {quantiles([each.took_s for each in refused])}")
 
-    worst = {
-        "change": _last(each for each in watch.changes if each.code is not None),
-        "cold read": _last(each for each in watch.cold if each.code is not None),
-        "flagged read": _last(each for each in watch.reads if each.is_stale),
+    last = {
+        "refused change": max((each.begun for each in watch.changes if each.code is not None), default=up_at),
+        "refused cold read": max((each.begun for each in watch.cold if each.code is not None), default=up_at),
+        "flagged read": max((each.begun for each in watch.reads if each.is_stale), default=up_at),
     }
-    after = {what: max(0.0, (last or up_at) - up_at) for what, last in worst.items()}
-    print("  after the return: " + ", ".join(f"last {what} {s:.1f} s" for what, s in after.items()))
-    assert share >= 0.99
-    assert p99_s <= 0.05
+    print("  after the return: " + ", ".join(f"last {what} {max(0.0, at - up_at):.1f} s" for what, at in last.items()))
+    assert len(answered) >= 0.99 * len(reads)
+    assert _p99(each.took_s for each in reads) <= max(0.05, 2 * _p99(before))
     assert old == []
     assert {each.code for each in refused} == {"UPSTREAM_UNAVAILABLE"}
-    assert slowest_s <= 0.2
-    assert max(after.values()) <= NORMAL_S
+    assert _p99(each.took_s for each in refused) <= max(0.2, 2 * _p99(before))
+    assert max(last.values()) - up_at <= NORMAL_S
 
 
-def _last(outcomes: Any) -> float | None:
-    return max((each.begun for each in outcomes), default=None)
+def _p99(seconds: Iterable[float]) -> float:
+    ordered = sorted(seconds)
+    return ordered[len(ordered) * 99 // 100]
 
 
 @pytest.mark.long
 async def test_p17_a_twilio_that_always_fails_is_hardly_asked_again(tmp_path: Path) -> None:
-    asked, seed = 2_000, new_seed()
+    """After a while in which all was well and retries were saved up."""
+    seed, well_s, failing_s, per_s = new_seed(), 6.0, 20.0, 50
     async with scene(tmp_path, 0) as set_:
-        begun = time.time()
-        async with set_.sandbox.fault(match={"path": "/v1/Rooms"}, status=503):
-            watch, over = Watch(set_.gateway), asyncio.Event()
-            async with asyncio.TaskGroup() as callers:
-                callers.create_task(at_a_pace(100, over, watch.read_cold))
-                await asyncio.sleep(asked / 100)
+        watch, over = Watch(set_.gateway), asyncio.Event()
+        async with asyncio.TaskGroup() as callers:
+            begun = time.time()
+            callers.create_task(at_a_pace(per_s, over, watch.read_cold))
+            await asyncio.sleep(well_s)
+            asked_before, failing_since = len(watch.cold), time.time()
+            async with set_.sandbox.fault(match={"path": "/v1/Rooms"}, status=503):
+                await asyncio.sleep(failing_s)
+                calls = await set_.sandbox.sandbox("GET", f"/calls?since={begun}")
                 over.set()
-            calls = await set_.sandbox.sandbox("GET", f"/calls?since={begun}")
+                asked = len(watch.cold)
     reads = Counter(call["path"] for call in calls if "/v1/Rooms/" in call["path"])
-    retries = sum(reads.values()) - len(reads)
-    codes = dict(Counter(each.code for each in watch.cold))
-    print(f"\nseed {seed}: {len(watch.cold)} cold reads: {codes}, {quantiles([each.took_s for each in watch.cold])}")
+    first_tries, retries = len(reads), sum(reads.values()) - len(reads)
+    during = sum(call["at"] >= failing_since for call in calls)
     print(
-        f"  at Twilio {len(calls)} calls: {len(reads)} first tries, {retries} retries, {len(calls) - sum(reads.values())} others"
+        f"\nseed {seed}: {asked_before} cold reads while all was well, {asked - asked_before} while every call failed"
     )
-    assert retries * 10 <= len(reads)
-    assert len(calls) <= 1.1 * len(watch.cold)
-    assert set(codes) == {"UPSTREAM_UNAVAILABLE"}
+    print(
+        f"  at Twilio {first_tries} first tries and {retries} retries in all; {during} calls of any kind while failing"
+    )
+    assert retries * 10 <= first_tries
+    assert during <= 1.1 * (asked - asked_before)
