@@ -15,7 +15,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import count
@@ -38,8 +39,9 @@ from gateway.twilio.wire.rooms import list_rooms
 log = structlog.get_logger()
 T = TypeVar("T")
 
-Turn = Callable[[], Awaitable[None]]
-"""Waits for a turn in the quota. Raises QuotaExceeded, and UpstreamUnavailable when nobody can say whose turn it is."""
+Turn = Callable[[], AbstractAsyncContextManager[None]]
+"""A turn in the quota, which is waited for, and the place of a call under way. Raises QuotaExceeded, and UpstreamUnavailable when
+nobody can say whose turn it is."""
 
 READ_S = 5.0
 # Less than the 10 s that a caller has: what became of a create without an answer is looked up in the rest.
@@ -94,18 +96,18 @@ class Attempts:
         berths = lane.berths if is_urgent and not request.is_list else lane.berths // 2
         for retry in count():
             _look(lane, berths)
-            await turn()
-            # While it waited, others may have found out what there is to know.
-            _look(lane, berths)
-            if retry == 0:
-                self._budget.earn()
-            try:
-                return await self._try(lane, request)
-            except UpstreamUnavailable as failure:
-                wait_s = backoff_s(retry, random.random())  # noqa: S311 - nobody gains by guessing it
-                is_worthwhile = is_urgent and retry < RETRIES and _invites(request, failure)
-                if not is_worthwhile or wait_s >= deadlines.left_s() or not self._budget.spend():
-                    raise
+            async with turn():
+                # While it waited, others may have found out what there is to know.
+                _look(lane, berths)
+                if retry == 0:
+                    self._budget.earn()
+                try:
+                    return await self._try(lane, request)
+                except UpstreamUnavailable as failure:
+                    wait_s = backoff_s(retry, random.random())  # noqa: S311 - nobody gains by guessing it
+                    is_worthwhile = is_urgent and retry < RETRIES and _invites(request, failure)
+                    if not is_worthwhile or wait_s >= deadlines.left_s() or not self._budget.spend():
+                        raise
             await asyncio.sleep(wait_s)
         raise AssertionError("count() has no end")
 
@@ -153,9 +155,12 @@ class Attempts:
 
     async def _probe(self, lane: _Lane) -> Outcome:
         try:
-            await self._turn()
+            async with self._turn():
+                return await self._asked(lane)
         except (QuotaExceeded, UpstreamUnavailable):
             return Outcome.NOTHING
+
+    async def _asked(self, lane: _Lane) -> Outcome:
         try:
             await self._twilio.send(lane.probe, deadline_s=PROBE_S)
         except DeadlineExceeded:

@@ -3,6 +3,8 @@
 import asyncio
 import math
 import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -61,8 +63,8 @@ class Upstream:
         patience_us = self._patience_us if is_urgent else 0
         give_up_at = time.monotonic() + patience_us / 1_000_000
 
-        async def turn() -> None:
-            await self._turn(kind, _within_deadline(patience_us))
+        def turn() -> AbstractAsyncContextManager[None]:
+            return self._turn(kind, _within_deadline(patience_us))
 
         while True:
             try:
@@ -84,10 +86,11 @@ class Upstream:
     async def compare(self, request: Request[T]) -> T:
         """As `send`, for the reconciler: in its own part of the read budget, for which it waits, and out of the shared one
         only what is free at once."""
-        await self._turn("reconcile", round(COMPARE_PATIENCE_S * 1_000_000))
-        return await self.send(request, is_urgent=False)
+        async with self._turn("reconcile", round(COMPARE_PATIENCE_S * 1_000_000)):
+            return await self.send(request, is_urgent=False)
 
-    async def _turn(self, kind: RateKind, patience_us: int) -> None:
+    @asynccontextmanager
+    async def _turn(self, kind: RateKind, patience_us: int) -> AsyncIterator[None]:
         # Until the moment that the last refusal named, nobody with that much patience or less can be let in. Not asking
         # again keeps a crowd that is refused from holding up, at Redis, those who are not.
         full_s = self._full_until.get(kind, 0.0) - time.monotonic()
@@ -101,6 +104,7 @@ class Upstream:
         if verdict.wait_us:
             await asyncio.sleep(verdict.wait_us / 1_000_000)
         await self._gates[kind].pass_through()
+        yield
 
 
 def _within_deadline(patience_us: int) -> int:

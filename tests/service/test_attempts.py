@@ -1,7 +1,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
@@ -37,11 +37,15 @@ class Caller:
         self.attempts = Attempts(TwilioVideo(site.session, at, at, ACCOUNT, ACCOUNT, token), self._probe_turn)
         self.room = site.make_at_twilio()
 
-    async def turn(self) -> None:
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
         self.turns += 1
+        yield
 
-    async def _probe_turn(self) -> None:
+    @asynccontextmanager
+    async def _probe_turn(self) -> AsyncIterator[None]:
         self.probes += 1
+        yield
 
     async def read(self, room: RoomSid | None = None, *, is_urgent: bool = True) -> str:
         return (await self.attempts.make(fetch_room(room or self.room), self.turn, is_urgent=is_urgent)).sid
@@ -166,8 +170,10 @@ async def test_i15_no_try_begins_after_the_deadline(site: Site, caller: Caller) 
 async def test_i15_nor_when_it_passes_while_a_call_waits_for_its_turn(site: Site, caller: Caller) -> None:
     ends_at = [time.monotonic() + 60]
 
-    async def long_turn() -> None:
+    @asynccontextmanager
+    async def long_turn() -> AsyncIterator[None]:
         ends_at[0] = time.monotonic()
+        yield
 
     before = len(site.gate.calls)
     with waiting_until(lambda: ends_at[0]):
@@ -232,10 +238,12 @@ async def test_the_gateway_finds_out_by_itself_that_twilio_is_back(site: Site, c
 async def test_a_probe_waits_when_the_quota_has_no_turn_for_it(site: Site, caller: Caller) -> None:
     asked = 0
 
-    async def no_turn() -> None:
+    @asynccontextmanager
+    async def no_turn() -> AsyncIterator[None]:
         nonlocal asked
         asked += 1
         raise QuotaExceeded("used up")
+        yield
 
     caller.attempts._turn = no_turn
     site.sandbox.dial.add(Fault(status=503))
@@ -391,3 +399,17 @@ async def test_who_holds_an_answer_is_shown_it_while_twilio_takes_its_time(
     monkeypatch.setattr(singleflight, "FALLBACK_S", 5)
     assert await flags() == [False] * 3
     assert len(site.gate.calls) == 6
+
+
+async def test_when_nobody_can_say_whose_turn_it_is_that_is_no_try(caller: Caller) -> None:
+    await caller.save(2)
+
+    @asynccontextmanager
+    async def no_answer() -> AsyncIterator[None]:
+        caller.turns += 1
+        raise UpstreamUnavailable("Redis gave no answer")
+        yield
+
+    for _ in range(2 * FAILURES):
+        await failure(caller.attempts.make(fetch_room(caller.room), no_answer))
+    assert (caller.turns, await caller.read()) == (2 * FAILURES, caller.room)

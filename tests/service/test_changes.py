@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from pydantic import HttpUrl
@@ -104,9 +106,11 @@ async def test_i15_a_change_that_waits_for_its_turn_is_not_sent_when_its_caller_
     who = site.join(room, "ada")
     turns: list[asyncio.Event] = []
 
-    async def long_turn(*_: object) -> None:
+    @asynccontextmanager
+    async def long_turn(*_: object) -> AsyncIterator[None]:
         turns.append(asyncio.Event())
         await turns[-1].wait()
+        yield
 
     account.upstream._turn = long_turn  # type: ignore[method-assign]
     leaving = site.tasks.create_task(account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid)))
