@@ -41,12 +41,12 @@ class SingleFlight(Generic[T]):
         self._flights: dict[Hashable, _Flight[T]] = {}
 
     async def share(self, key: Hashable, call: Callable[[], Awaitable[T]], *, has_fallback: bool = False) -> T:
-        """A caller who has something to fall back on waits FALLBACK_S and no longer. Raises DeadlineExceeded then, and the call
-        goes on for those who come after him."""
+        """A caller who has something to fall back on waits FALLBACK_S at the most, and leaves time to show it. Raises
+        DeadlineExceeded then, and the call goes on for those who come after him."""
         deadline = deadlines.current()
         flight = self._board(key, call, deadline)
         try:
-            async with asyncio.timeout(FALLBACK_S if has_fallback else None) as limit:
+            async with asyncio.timeout(min(FALLBACK_S, deadlines.left_s()) if has_fallback else None) as limit:
                 return await asyncio.shield(flight.task)
         except TimeoutError:
             if not limit.expired():

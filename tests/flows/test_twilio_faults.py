@@ -43,9 +43,9 @@ FAULTS: dict[str, dict[str, Any]] = {
     "redirect elsewhere": {"answer": "redirect"},
     "foreign next_page_url": {"answer": "foreign_next_page"},
     "timeout": {"latency_ms": 2_500},
+    "one byte a second": {"answer": "drip"},
     "429": {"status": 429},
     "429, Retry-After": {"status": 429, "retry_after_s": 1.5},
-    "one byte a second": {"answer": "drip"},
 }
 
 OK, STALE = "ok", "ok, stale"

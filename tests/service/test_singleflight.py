@@ -254,6 +254,14 @@ async def test_who_has_something_to_fall_back_on_waits_a_while_and_the_call_goes
     assert (late.result(), call.begun) == (1, 1)
 
 
+async def test_and_he_leaves_time_to_show_it() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    async with deadlines.within(deadlines.ANSWER_S + 0.02):
+        with pytest.raises(DeadlineExceeded):
+            await flights.share("a", call, has_fallback=True)
+    await flights.aclose()
+
+
 async def test_a_time_out_of_the_call_itself_is_its_failure() -> None:
     async def fail() -> int:
         raise TimeoutError
