@@ -85,12 +85,15 @@ class Memory:
         value = self._rooms.get(self._sids[name]) if name in self._sids else None
         return value if value is not None and value.room.status is RoomStatus.IN_PROGRESS else None
 
-    def put(self, value: CachedRoom) -> None:
+    def put(self, value: CachedRoom) -> CachedRoom:
+        """What may be shown of the room now: the value, or what is known to be newer. What was shown never goes back."""
         room = value.room
         known = self._rooms.get(room.sid)
         self.meet(value.seen_n)
-        if value.seen_n < self.touched(room.sid) or (known is not None and _age(known) > _age(value)):
-            return
+        if known is not None and _age(known) > _age(value):
+            return known
+        if value.seen_n < self.touched(room.sid):
+            return value
         self._rooms[room.sid] = value
         self._rooms.move_to_end(room.sid)
         if room.unique_name is not None and room.status is RoomStatus.IN_PROGRESS:
@@ -99,6 +102,7 @@ class Memory:
                 self._sids[room.unique_name] = room.sid
         if len(self._rooms) > ROOMS_LIMIT:
             self._drop(next(iter(self._rooms)))
+        return value
 
     def touched(self, about: str, fence: Fence = Fence.ROOM) -> int:
         """The newest event known that changes the room, or what hangs below it; part of a shared read's key. `about` is

@@ -193,14 +193,13 @@ class Reads:
         held = found.kept
         is_old = held is None or found.is_outdated or self._is_old(ask, held)
         if held is not None and not is_old and _freshness(ask, held) is Freshness.FRESH:
-            self._remember(ask, held, found.size)
-            return _Answer(held)
+            return _Answer(self._remember(ask, held, found.size))
         try:
             return await self._fetch(ask, found.head_n, is_urgent=is_urgent)
         except NO_ANSWER:
             if held is None or _freshness(ask, held) is Freshness.GONE:
                 raise
-            return _Answer(held, is_stale=True)
+            return _Answer(self._remember(ask, held, found.size), is_stale=True)
 
     async def _get(self, asks: Sequence[Ask[T]]) -> list[Found[T | None]]:
         found = await self._answers.get([ask.slot for ask in asks])
@@ -225,18 +224,21 @@ class Reads:
         if value is not None or is_settled:
             # Else Twilio itself may have told us of it a moment ago. https://github.com/twilio/twilio-node/issues/593
             encoded = encode_answer(kept)
-            self._remember(ask, kept, len(encoded))
+            shown = self._remember(ask, kept, len(encoded))
             with suppress(UpstreamUnavailable):
                 await self._answers.put(ask.slot, encoded, seen_n, _shared_s(ask, kept))
+            return _Answer(shown)
         return _Answer(kept)
 
-    def _remember(self, ask: Ask[T], kept: Kept[T | None], size: int) -> None:
-        """Also what an event has made old since: it may still stand in for Twilio's silence."""
+    def _remember(self, ask: Ask[T], kept: Kept[T | None], size: int) -> Kept[T | None]:
+        """What may be shown now: the answer, or a later one that is known, for what was shown never goes back. Also what an
+        event has made old since is kept: it may still stand in for Twilio's silence."""
         key = _key(ask.slot)
-        known = self._shelf.get(key)
-        is_later_known = known is not None and (known.seen_n, known.fetched_at) > (kept.seen_n, kept.fetched_at)
-        if not is_later_known:
-            self._shelf.put(key, kept, size)
+        known: Kept[T | None] | None = self._shelf.get(key)
+        if known is not None and (known.seen_n, known.fetched_at) > (kept.seen_n, kept.fetched_at):
+            return known
+        self._shelf.put(key, kept, size)
+        return kept
 
     def _seen(self, ask: Ask[T], answer: _Answer[T]) -> Seen[T] | None:
         kept = answer.kept

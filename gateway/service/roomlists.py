@@ -22,6 +22,10 @@ from gateway.twilio.wire.rooms import list_rooms
 PAGES_LIMIT = 200
 
 
+# What is asked for, how many rooms a page, and where it begins, in Twilio's words.
+_Key = tuple[RoomFilter, int, str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Fetched:
     """One of Twilio's pages. `version`: what the log had told of lists before the fetch began."""
@@ -38,7 +42,7 @@ class RoomLists:
         self._memory = memory
         self._tail = tail
         self._cursors = Pages(sealer)
-        self._pages: OrderedDict[tuple[RoomFilter, int, str | None], _Fetched] = OrderedDict()
+        self._pages: OrderedDict[_Key, _Fetched] = OrderedDict()
         self._flights = SingleFlight[_Fetched]()
 
     async def page(self, wanted: RoomFilter, first: int, after: str | None) -> tuple[Page[CachedRoom], bool]:
@@ -96,8 +100,15 @@ class RoomLists:
         fetched_at = time.time()
         page = await self._upstream.send(list_rooms(wanted, position.size, position.query), is_urgent=is_urgent)
         rooms = tuple(CachedRoom(room, fetched_at, seen_n, as_of, settled=False) for room in page.items)
-        fetched = _Fetched(Listed(rooms, page.next_query), fetched_at, version)
-        key = (wanted, position.size, position.query)
+        return self._keep(
+            (wanted, position.size, position.query), _Fetched(Listed(rooms, page.next_query), fetched_at, version)
+        )
+
+    def _keep(self, key: _Key, fetched: _Fetched) -> _Fetched:
+        """What may be shown now: the page, or one whose fetch began later and ended earlier."""
+        held = self._pages.get(key)
+        if held is not None and (held.version, held.fetched_at) > (fetched.version, fetched.fetched_at):
+            return held
         self._pages[key] = fetched
         self._pages.move_to_end(key)
         if len(self._pages) > PAGES_LIMIT:

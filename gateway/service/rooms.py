@@ -179,16 +179,19 @@ class Rooms:
         cached = await self._cache.get(sid)
         held = cached.value and _ended(cached.value, cached.ended)
         if held is not None and not cached.is_outdated and _freshness(held) is Freshness.FRESH:
-            self._memory.put(held)
-            return _Found(held)
+            return _Found(self._memory.put(held))
         if cached.is_missing and not cached.version_n:
             return None
         try:
-            return await self._fetch(sid, cached.head_n, was_told=cached.version_n > 0, is_urgent=is_urgent)
+            found = await self._fetch(sid, cached.head_n, was_told=cached.version_n > 0, is_urgent=is_urgent)
         except NO_ANSWER:
             if held is None or _freshness(held) is Freshness.GONE:
                 raise
-            return _Found(held, is_stale=True)
+            return _Found(self._memory.put(held), is_stale=True)
+        if found is not None and found.is_stale and held is not None and _freshness(held) is not Freshness.GONE:
+            # In place of a 404: what Twilio showed before says more than what events tell.
+            return _Found(self._memory.put(held), is_stale=True)
+        return found
 
     async def _fetch(self, sid: RoomSid, seen_n: int, *, was_told: bool, is_urgent: bool) -> _Found | None:
         """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if
@@ -221,11 +224,9 @@ class Rooms:
         return _Found(told, is_stale=True)
 
     async def _keep(self, value: CachedRoom) -> CachedRoom:
-        """Puts a fetched room into the caches that still want it. The value as it may be shown: with its end, if told."""
+        """Puts a fetched room into the caches that still want it. The room as it may be shown: with its end, if told."""
         kept = await self._cache.put(value.room.sid, value)
-        value = _ended(value, kept.ended)
-        self._memory.put(value)
-        return value
+        return self._memory.put(_ended(value, kept.ended))
 
     async def _by_name(self, name: str) -> _Found | None:
         try:

@@ -76,6 +76,18 @@ def test_i10_a_room_that_is_over_stays_over(seen_n: int) -> None:
     assert rooms.get(sid(1)) == value(5, RoomStatus.COMPLETED)
 
 
+def test_i10_what_is_shown_is_the_newer_of_what_came_and_what_is_known() -> None:
+    rooms = Memory()
+    assert rooms.put(value(5, at=2.0)) == value(5, at=2.0)
+    assert rooms.put(value(4, at=3.0)) == value(5, at=2.0)
+    assert rooms.put(value(5, at=1.0)) == value(5, at=2.0)
+    assert rooms.put(value(5, RoomStatus.COMPLETED, at=1.0)) == value(5, RoomStatus.COMPLETED, at=1.0)
+    # Refused for an event, and nothing better is known: those who asked before it may see it.
+    rooms.apply(event(ENDED), 6)
+    assert rooms.put(value(5)) == value(5)
+    assert rooms.get(sid(1)) is None
+
+
 def test_events_of_people_do_not_touch_the_room() -> None:
     rooms = Memory()
     rooms.put(value(1))

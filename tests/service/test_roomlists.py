@@ -1,5 +1,6 @@
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -119,6 +120,16 @@ async def test_a_stale_page_comes_at_once_and_is_refreshed_behind(site: Site, mo
     site.gate.open()
     await until(lambda: not account.rooms._lists._flights._flights)
     assert sids(await list_(account)) == [newer, *rooms]
+
+
+async def test_i10_a_page_whose_fetch_began_earlier_takes_no_later_ones_place(site: Site) -> None:
+    account = await site.replica()
+    made(site, 1)
+    lists = account.rooms._lists
+    await list_(account)
+    [(key, newer)] = lists._pages.items()
+    assert lists._keep(key, replace(newer, fetched_at=newer.fetched_at - 1)) is newer
+    assert lists._pages[key] is newer
 
 
 @pytest.mark.parametrize("silence", ["failing", "hanging", "without redis"])

@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from pydantic import HttpUrl
 
 from gateway.core.caching import FollowedBy
 from gateway.core.errors import (
@@ -105,6 +106,22 @@ async def test_i9_an_ended_room_is_ended_however_it_is_asked_for_while_rest_lags
             assert await status(account, room.sid) is COMPLETED
 
 
+async def test_i10_an_answer_that_was_under_way_shows_nothing_older_than_one_given_meanwhile(site: Site) -> None:
+    here, there = await site.replica(), await site.replica(twilio_video_base_url=HttpUrl(site.sandbox.url))
+    room = site.make_at_twilio("daily")
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(here.rooms.room(ANYBODY, ref("daily")))
+        await until(lambda: site.gate.waiting == 1)
+        await site.tell(event(room_sid=sid(7)))
+        await there.rooms.room(ANYBODY, ref(room))
+        shown = await here.rooms.room(ANYBODY, ref(room))
+        after = group.create_task(here.rooms.room(ANYBODY, ref("daily")))
+        site.gate.open()
+    assert shown is not None
+    assert after.result() == shown
+
+
 async def test_a_name_that_was_taken_again_leads_to_the_new_room(site: Site) -> None:
     here, there = await site.replica(), await site.replica()
     old = await site.create(here, "daily")
@@ -166,6 +183,38 @@ async def test_a_room_just_seen_in_a_callback_is_shown_as_told_while_twilio_says
     seen = await account.rooms.room(ANYBODY, ref(room))
     assert seen is not None
     assert not seen.freshness.is_stale, "what was told stood in for Twilio's answer only while there was none"
+
+
+async def test_a_room_that_twilio_showed_before_is_shown_so_while_it_says_404(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await site.replica()
+    room = await site.create(account, "daily")
+    before = await account.rooms.room(ANYBODY, ref(room.sid))
+    later(monkeypatch, 60)
+    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
+    seen = await account.rooms.room(ANYBODY, ref(room.sid))
+    assert before is not None
+    assert seen is not None
+    assert seen == replace(before, freshness=replace(before.freshness, is_stale=True))
+
+
+async def test_i10_twilios_silence_brings_back_nothing_older_than_this_replica_showed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    await account.rooms.room(ANYBODY, ref(room))
+    # Another replica's fetch, which Redis did not keep this one's over.
+    key = f"rg:{{{ACCOUNT}}}:cache:room:{room}"
+    older = await site.connections.commands.get(key)
+    later(monkeypatch, 60)
+    before = await account.rooms.room(ANYBODY, ref(room))
+    await site.connections.commands.set(key, older)
+    site.sandbox.dial.add(SILENT)
+    later(monkeypatch, 60)
+    seen = await account.rooms.room(ANYBODY, ref(room))
+    assert before is not None
+    assert seen == replace(before, freshness=replace(before.freshness, is_stale=True))
 
 
 async def test_a_room_of_which_only_its_people_were_told_is_not_said_to_be_missing(site: Site) -> None:
