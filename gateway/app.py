@@ -28,7 +28,9 @@ from gateway.service.reads import Reads
 from gateway.service.reconcile import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.roomlists import RoomLists
+from gateway.service.roomreads import RoomReads
 from gateway.service.rooms import Rooms
+from gateway.service.roomwrites import RoomWrites
 from gateway.service.tail import Tail
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
@@ -39,6 +41,7 @@ from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
+from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
 from gateway.store.limiter import Limiter
 from gateway.store.suspects import Suspects
@@ -183,7 +186,10 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     changes = Changes(upstream, events, memory, sid)
     suspects = Suspects(connections, sid)
     reads = Reads(upstream, Answers(connections, sid), memory, tail, sealer)
-    rooms = Rooms(upstream, cache, changes, events, memory, tail, lists, sealer, callback_url)
+    room_reads = RoomReads(upstream, cache, events, memory, tail, callback_url)
+    records = IdempotencyRecords(connections, sid)
+    room_writes = RoomWrites(upstream, changes, room_reads, records, events, memory, tail, callback_url)
+    rooms = Rooms(room_reads, room_writes, lists, sealer, callback_url)
     participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms)
     return Account(
         sid=sid,

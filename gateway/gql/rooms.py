@@ -18,7 +18,7 @@ from gateway.core.sids import RoomSid
 from gateway.gql.context import Context
 from gateway.gql.events import RoomEvent, chosen_types, timeline
 from gateway.gql.ids import participant_ref, transcription_ref
-from gateway.gql.inputs import TURN_IS_ON, CreateRoomInput, asked, paged
+from gateway.gql.inputs import TURN_IS_ON, CreateRoomInput, asked, given, paged
 from gateway.gql.inputs import core as core_of
 from gateway.gql.insights import InsightsRoom
 from gateway.gql.participants import Participant
@@ -226,8 +226,13 @@ async def rooms(
     return connection(page, Room.of, place)
 
 
-async def create_room(info: Info[Context, None], input: CreateRoomInput = CreateRoomInput()) -> Room:  # noqa: A002
-    return Room.of(await info.context.account.rooms.create(info.context.caller, core_of(input)))
+async def create_room(
+    info: Info[Context, None],
+    input: CreateRoomInput = CreateRoomInput(),  # noqa: A002
+    idempotency_key: str | None = UNSET,
+) -> Room:
+    rooms = info.context.account.rooms
+    return Room.of(await rooms.create(info.context.caller, core_of(input), given(idempotency_key)))
 
 
 async def complete_room(info: Info[Context, None], ref: strawberry.ID) -> Room:

@@ -78,7 +78,7 @@ class Rooms:
         found = [room for room in self.known if room.status is wanted.status][:first]
         return Page(tuple((f"p{n}", seen(room)) for n, room in enumerate(found)), None, has_next_page=False)
 
-    async def create(self, caller: Caller, new: NewRoom) -> Seen[Room]:
+    async def create(self, caller: Caller, new: NewRoom, idempotency_key: str | None = None) -> Seen[Room]:
         await self._ready()
         self.created.append(new)
         return seen(room(9, new.unique_name))
