@@ -19,6 +19,7 @@ from gateway.service.access import Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
 from gateway.service.changes import Changes
 from gateway.service.feed import Feed
+from gateway.service.fetches import Fetches
 from gateway.service.ingest import Ingest
 from gateway.service.insights import Insights
 from gateway.service.live import Live
@@ -181,15 +182,15 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
     twilio = TwilioVideo(session, video_url, insights_url, sid, *settings.rest_credentials)
     upstream = Upstream(twilio, Limiter(connections), _budget(settings))
-    lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
-    suspects = Suspects(connections, sid)
-    reads = Reads(upstream, Answers(connections, sid), memory, tail, sealer)
-    room_reads = RoomReads(upstream, cache, events, memory, tail, callback_url)
+    suspects, leases = Suspects(connections, sid), Leases(connections, sid)
+    fetches = Fetches(leases)
+    reads = Reads(upstream, Answers(connections, sid), memory, tail, fetches, sealer)
+    room_reads = RoomReads(upstream, cache, events, memory, tail, fetches, callback_url)
     records = IdempotencyRecords(connections, sid)
     room_writes = RoomWrites(upstream, changes, room_reads, records, events, memory, tail, callback_url)
-    rooms = Rooms(room_reads, room_writes, lists, sealer, callback_url)
+    rooms = Rooms(room_reads, room_writes, RoomLists(reads, cache, memory), sealer, callback_url)
     participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms)
     return Account(
         sid=sid,
@@ -205,7 +206,7 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
         tail=tail,
         reads=reads,
         changes=changes,
-        reconciler=Reconciler(upstream, events, tail, Leases(connections, sid), suspects, sid),
+        reconciler=Reconciler(upstream, events, tail, leases, suspects, sid),
     )
 
 

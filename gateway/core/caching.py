@@ -1,6 +1,6 @@
 """How long answers live, and which answers an event makes old. Does no I/O; time is an argument, in seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Final, Generic, TypeVar
@@ -73,6 +73,8 @@ MEDIA = Lifetime(fresh_s=30, stale_s=90, error_s=600)
 SUMMARY_IN_PROGRESS = Lifetime(fresh_s=60, stale_s=60, error_s=86_400)
 SUMMARY = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
 """Insights, while Twilio still works on a summary and when it is complete."""
+# After a room's end Twilio may still set its duration and end_time right: what was fetched sooner is fetched once more.
+ENDING_S = 30.0
 MISSING_SID_S = 1.0
 MISSING_NAME_S = 0.5
 NAME_S = 2.0
@@ -90,11 +92,16 @@ class Freshness(Enum):
     GONE = "gone"
 
 
-def lifetime_of(room: Room, settled: bool) -> Lifetime:
-    """`settled` is False when the room was fetched within SETTLING_S of the last event that it depends on."""
+def lifetime_of(room: Room, fetched_at: float, *, settled: bool) -> Lifetime:
+    """`settled` is False when the room was fetched within SETTLING_S of the last event that it depends on. `fetched_at`:
+    seconds since 1970."""
     if not settled:
         return SETTLING
-    return ENDED_ROOM if room.status in (RoomStatus.COMPLETED, RoomStatus.FAILED) else LIVE_ROOM
+    if room.status not in (RoomStatus.COMPLETED, RoomStatus.FAILED):
+        return LIVE_ROOM
+    if room.end_time is None or fetched_at >= (done_at := room.end_time.timestamp() + ENDING_S):
+        return ENDED_ROOM
+    return replace(ENDED_ROOM, fresh_s=done_at - fetched_at)
 
 
 def freshness(lifetime: Lifetime, age_s: float) -> Freshness:

@@ -222,8 +222,8 @@ async def rooms(
         created_before=created_before,
     )
     size, place = paged(first, after)
-    page = await info.context.account.rooms.rooms(info.context.caller, wanted, size, place)
-    return connection(page, Room.of, place)
+    seen = await info.context.account.rooms.rooms(info.context.caller, wanted, size, place)
+    return connection(seen.value, Room.of, place, seen)
 
 
 async def create_room(

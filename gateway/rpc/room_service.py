@@ -49,8 +49,8 @@ class RoomService(RoomServiceServicer):
 
     async def ListRooms(self, request: pb.ListRoomsRequest, context: Context) -> pb.ListRoomsResponse:
         caller, account = calling(self._accounts)
-        page = await account.rooms.rooms(caller, of(request, RoomFilter), *paging_of(request))
-        return listed(pb.ListRoomsResponse, page)
+        seen = await account.rooms.rooms(caller, of(request, RoomFilter), *paging_of(request))
+        return listed(pb.ListRoomsResponse, seen)
 
     async def CreateRoom(self, request: pb.CreateRoomRequest, context: Context) -> pb.CreateRoomResponse:
         caller, account = calling(self._accounts)

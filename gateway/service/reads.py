@@ -31,6 +31,7 @@ from gateway.core.caching import (
 from gateway.core.cursors import Sealer
 from gateway.core.errors import GatewayError, NotFound, UpstreamUnavailable
 from gateway.core.paging import Page
+from gateway.service.fetches import NOT_YET, Fetches, NotYet
 from gateway.service.memory import Memory
 from gateway.service.pages import Pages
 from gateway.service.singleflight import SingleFlight
@@ -110,11 +111,14 @@ class _Answer(Generic[T]):
 
 
 class Reads:
-    def __init__(self, upstream: Upstream, answers: Answers, memory: Memory, tail: Tail, sealer: Sealer) -> None:
+    def __init__(
+        self, upstream: Upstream, answers: Answers, memory: Memory, tail: Tail, fetches: Fetches, sealer: Sealer
+    ) -> None:
         self._upstream = upstream
         self._answers = answers
         self._memory = memory
         self._tail = tail
+        self._fetches = fetches
         self._sealer = sealer
         self._pages = Pages(sealer)
         self._shelf = _Shelf()
@@ -189,17 +193,48 @@ class Reads:
             return _Answer(last, is_stale=True)
 
     async def _read(self, ask: Ask[T], *, is_urgent: bool) -> _Answer[T]:
-        [found] = await self._get([ask])
+        try:
+            [found] = await self._get([ask])
+        except UpstreamUnavailable:
+            return await self._unshared(ask, is_urgent=is_urgent)
+        if (answer := self._kept(ask, found)) is not NOT_YET:
+            return answer
+
+        async def look() -> _Answer[T] | NotYet:
+            nonlocal found
+            [found] = await self._get([ask])
+            return self._kept(ask, found)
+
+        # Who was woken by an event waits for no fetch that began before it.
+        key = f"{_key(ask.slot)}:{self._touched(ask)}"
+        return await self._fetches.once(
+            key, look, lambda: self._fetched(ask, found, is_urgent=is_urgent), is_urgent=is_urgent
+        )
+
+    def _kept(self, ask: Ask[T], found: Found[T | None]) -> _Answer[T] | NotYet:
+        """What Redis has, if it may be shown as it is."""
         held = found.kept
-        is_old = held is None or found.is_outdated or self._is_old(ask, held)
-        if held is not None and not is_old and _freshness(ask, held) is Freshness.FRESH:
-            return _Answer(self._remember(ask, held, found.size))
+        if held is None or found.is_outdated or self._is_old(ask, held) or _freshness(ask, held) is not Freshness.FRESH:
+            return NOT_YET
+        return _Answer(self._remember(ask, held, found.size))
+
+    async def _fetched(self, ask: Ask[T], found: Found[T | None], *, is_urgent: bool) -> _Answer[T]:
+        """Twilio's answer; when it gives none, what Redis has, flagged."""
+        held = found.kept
         try:
             return await self._fetch(ask, found.head_n, is_urgent=is_urgent)
         except NO_ANSWER:
             if held is None or _freshness(ask, held) is Freshness.GONE:
                 raise
             return _Answer(self._remember(ask, held, found.size), is_stale=True)
+
+    async def _unshared(self, ask: Ask[T], *, is_urgent: bool) -> _Answer[T]:
+        """Without Redis: what this process remembers, or else Twilio's answer; flagged, for another replica may have heard of
+        an event that was not heard here. Kept by nobody."""
+        last: Kept[T | None] | None = self._shelf.get(_key(ask.slot))
+        if last is not None and _freshness(ask, last) is not Freshness.GONE:
+            return _Answer(last, is_stale=True)
+        return _Answer(await self._asked(ask, self._tail.place.n, is_urgent=is_urgent), is_stale=True)
 
     async def _get(self, asks: Sequence[Ask[T]]) -> list[Found[T | None]]:
         found = await self._answers.get([ask.slot for ask in asks])
@@ -213,6 +248,17 @@ class Reads:
     async def _fetch(self, ask: Ask[T], seen_n: int, *, is_urgent: bool) -> _Answer[T]:
         """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if
         an event has made it old since."""
+        kept = await self._asked(ask, seen_n, is_urgent=is_urgent)
+        if kept.value is None and not kept.settled:
+            # Twilio itself may have told us of it a moment ago. https://github.com/twilio/twilio-node/issues/593
+            return _Answer(kept)
+        encoded = encode_answer(kept)
+        shown = self._remember(ask, kept, len(encoded))
+        with suppress(UpstreamUnavailable):
+            await self._answers.put(ask.slot, encoded, seen_n, _shared_s(ask, kept))
+        return _Answer(shown)
+
+    async def _asked(self, ask: Ask[T], seen_n: int, *, is_urgent: bool) -> Kept[T | None]:
         as_of, fetched_at = self._tail.as_of(), time.time()
         request: Request[Any] = ask.request
         try:
@@ -220,15 +266,7 @@ class Reads:
         except NotFound:
             value = None
         is_settled = ask.about is None or self._memory.is_settled(ask.about, ask.kind.fence)
-        kept = Kept(value, fetched_at, seen_n, as_of, is_settled)
-        if value is not None or is_settled:
-            # Else Twilio itself may have told us of it a moment ago. https://github.com/twilio/twilio-node/issues/593
-            encoded = encode_answer(kept)
-            shown = self._remember(ask, kept, len(encoded))
-            with suppress(UpstreamUnavailable):
-                await self._answers.put(ask.slot, encoded, seen_n, _shared_s(ask, kept))
-            return _Answer(shown)
-        return _Answer(kept)
+        return Kept(value, fetched_at, seen_n, as_of, is_settled)
 
     def _remember(self, ask: Ask[T], kept: Kept[T | None], size: int) -> Kept[T | None]:
         """What may be shown now: the answer, or a later one that is known, for what was shown never goes back. Also what an
@@ -293,7 +331,9 @@ def _key(slot: Slot[Any]) -> str:
 def _lifetime(ask: Ask[T], kept: Kept[T | None]) -> Lifetime:
     if kept.value is None:
         return _MISSING_SID if ask.name is None else _MISSING_NAME
-    return ask.kind.lifetime(kept.value) if kept.settled else SETTLING
+    lifetime = ask.kind.lifetime(kept.value)
+    # What is fresh for no longer anyway may go on being shown while it is fetched anew.
+    return lifetime if kept.settled or lifetime.fresh_s <= SETTLING.fresh_s else SETTLING
 
 
 def _shared_s(ask: Ask[T], kept: Kept[T | None]) -> float:

@@ -2,6 +2,7 @@
 tombstone, so that a room whose end was told is never shown in progress again.
 """
 
+import hashlib
 import time
 from dataclasses import dataclass, replace
 
@@ -10,11 +11,12 @@ from gateway.core.cursors import Place
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.core.reconcile import room_told
 from gateway.core.rooms import Ended, RoomRef, RoomSid, RoomStatus, merge_end
+from gateway.service.fetches import NOT_YET, Fetches, NotYet
 from gateway.service.memory import Memory
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
 from gateway.service.upstream import NO_ANSWER, Upstream
-from gateway.store.cache import MISSING, CachedRoom, RoomCache
+from gateway.store.cache import MISSING, Cached, CachedRoom, RoomCache
 from gateway.store.eventlog import EventLog
 from gateway.twilio.wire.rooms import fetch_room, find_room
 
@@ -34,13 +36,21 @@ class RoomReads:
     """None stands for "there is none"; for a name: none in progress."""
 
     def __init__(
-        self, upstream: Upstream, cache: RoomCache, events: EventLog, memory: Memory, tail: Tail, status_callback: str
+        self,
+        upstream: Upstream,
+        cache: RoomCache,
+        events: EventLog,
+        memory: Memory,
+        tail: Tail,
+        fetches: Fetches,
+        status_callback: str,
     ) -> None:
         self._upstream = upstream
         self._cache = cache
         self._events = events
         self._memory = memory
         self._tail = tail
+        self._fetches = fetches
         self._status_callback = status_callback
         self._flights = SingleFlight[Found | None]()
 
@@ -76,22 +86,63 @@ class RoomReads:
             return Found(held, is_stale=True)
 
     async def _read(self, sid: RoomSid, *, is_urgent: bool) -> Found | None:
-        cached = await self._cache.get(sid)
-        held = cached.value and _ended(cached.value, cached.ended)
-        if held is not None and not cached.is_outdated and _freshness(held) is Freshness.FRESH:
-            return Found(self._memory.put(held))
+        try:
+            cached = await self._cache.get(sid)
+        except UpstreamUnavailable:
+            return await self._unshared(sid, is_urgent=is_urgent)
+        if (found := self._kept(cached)) is not NOT_YET:
+            return found
+
+        async def look() -> Found | NotYet | None:
+            nonlocal cached
+            cached = await self._cache.get(sid)
+            return self._kept(cached)
+
+        # Who was woken by an event waits for no fetch that began before it.
+        key = f"room:{sid}:{cached.version_n}"
+        return await self._fetches.once(key, look, lambda: self._fetched(sid, cached, is_urgent), is_urgent=is_urgent)
+
+    def _kept(self, cached: Cached) -> Found | NotYet | None:
+        """What Redis has, if it may be shown as it is."""
         if cached.is_missing and not cached.version_n:
             return None
+        held = cached.value and _ended(cached.value, cached.ended)
+        if held is None or cached.is_outdated or _freshness(held) is not Freshness.FRESH:
+            return NOT_YET
+        return Found(self._memory.put(held))
+
+    async def _fetched(self, sid: RoomSid, cached: Cached, is_urgent: bool) -> Found | None:
+        """Twilio's answer; when it gives none, or 404 for a room that was told of, what Redis has, flagged."""
+        held = cached.value and _ended(cached.value, cached.ended)
+        is_usable = held is not None and _freshness(held) is not Freshness.GONE
         try:
             found = await self._fetch(sid, cached.head_n, was_told=cached.version_n > 0, is_urgent=is_urgent)
         except NO_ANSWER:
-            if held is None or _freshness(held) is Freshness.GONE:
+            if held is None or not is_usable:
                 raise
             return Found(self._memory.put(held), is_stale=True)
-        if found is not None and found.is_stale and held is not None and _freshness(held) is not Freshness.GONE:
+        if found is not None and found.is_stale and held is not None and is_usable:
             # In place of a 404: what Twilio showed before says more than what events tell.
             return Found(self._memory.put(held), is_stale=True)
         return found
+
+    async def _unshared(self, sid: RoomSid, *, is_urgent: bool) -> Found | None:
+        """Without Redis: what this process remembers, or else Twilio's answer; flagged, for another replica may have told an
+        end that was not heard here. Kept by nobody."""
+        held = self._memory.get(sid)
+        if held is not None and _freshness(held) is not Freshness.GONE:
+            return Found(held, is_stale=True)
+        seen_n, as_of, fetched_at = self._tail.place.n, self._tail.as_of(), time.time()
+        try:
+            room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
+        except NotFound:
+            if self._memory.touched(sid):
+                raise UpstreamUnavailable(
+                    "Twilio does not show this room yet; ask again", retry_after_ms=1000
+                ) from None
+            return None
+        value = CachedRoom(room, fetched_at, seen_n, as_of, settled=False)
+        return Found(_ended(value, self._memory.ends([sid]).get(sid)), is_stale=True)
 
     async def _fetch(self, sid: RoomSid, seen_n: int, *, was_told: bool, is_urgent: bool) -> Found | None:
         """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if
@@ -138,16 +189,33 @@ class RoomReads:
             return Found(held, is_stale=True)
 
     async def _resolve(self, name: str) -> Found | None:
+        found = await self._pointed_at(name)
+        if found is not NOT_YET:
+            return found
+        touched = self._memory.name_touched(name)
+        digest = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
+
+        async def fetch() -> Found | None:
+            return await self._fetches.once(
+                f"name:{digest}:{touched}",
+                lambda: self._pointed_at(name),
+                lambda: self._fetch_by_name(name),
+                is_urgent=True,
+            )
+
+        return await self._flights.share((name, touched), fetch)
+
+    async def _pointed_at(self, name: str) -> Found | NotYet | None:
+        """What Redis knows of the name."""
         match await self._cache.resolve(name):
             case None:
-                pass
+                return NOT_YET
             case sid if sid is not MISSING:
                 found = await self.by_sid(sid)
-                if found is not None and found.value.room.status is RoomStatus.IN_PROGRESS:
-                    return found
+                is_there = found is not None and found.value.room.status is RoomStatus.IN_PROGRESS
+                return found if is_there else NOT_YET
             case _:
                 return None
-        return await self._flights.share((name, self._memory.name_touched(name)), lambda: self._fetch_by_name(name))
 
     async def listed(self, name: str) -> CachedRoom | None:
         """The room that Twilio lists in progress under the name now, whatever is known of it; with its end, if that was
@@ -177,4 +245,4 @@ def _ended(value: CachedRoom, ended: Ended | None) -> CachedRoom:
 
 
 def _freshness(value: CachedRoom) -> Freshness:
-    return freshness(lifetime_of(value.room, value.settled), time.time() - value.fetched_at)
+    return freshness(lifetime_of(value.room, value.fetched_at, settled=value.settled), time.time() - value.fetched_at)

@@ -1,6 +1,7 @@
 """Rooms: who may read, make and end which, and how good an answer is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from gateway.core.caching import FollowedBy, Provenance, Seen
@@ -42,15 +43,18 @@ class Rooms:
                 raise outcome
         return [outcome for outcome in outcomes if not isinstance(outcome, GatewayError)]
 
-    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Page[Seen[Room]]:
+    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Seen[Page[Seen[Room]]]:
         """A page of rooms, newest first as Twilio gives them. Rooms that ended since are left out of a list of those in
         progress, so a page may be shorter than asked. Raises InvalidArgument for a foreign page cursor."""
         caller.require(Scope.ROOMS_READ)
-        page, is_stale = await self._lists.page(wanted, first, after)
+        seen = await self._lists.page(wanted, first, after)
+        page = seen.value
         shown = [
-            (cursor, self._seen(Found(value, is_stale))) for cursor, value in page.items if caller.may_see(value.room)
+            (cursor, Seen(room, replace(seen.freshness, source=self._followed_by(room)), seen.as_of))
+            for cursor, room in page.items
+            if caller.may_see(room)
         ]
-        return Page(tuple(shown), page.end_cursor, page.has_next_page)
+        return Seen(Page(tuple(shown), page.end_cursor, page.has_next_page), seen.freshness, seen.as_of)
 
     async def create(self, caller: Caller, new: NewRoom, idempotency_key: str | None = None) -> Seen[Room]:
         """Makes a room that reports to this gateway. Once begun it is finished and recorded, even if the caller leaves.
@@ -89,20 +93,19 @@ class Rooms:
 
     async def aclose(self) -> None:
         await self._reads.aclose()
-        await self._lists.aclose()
 
     def _seen(self, found: Found) -> Seen[Room]:
         value = found.value
-        follows = _address(value.room.status_callback) == _address(self._status_callback)
+        fetched_at = datetime.fromtimestamp(value.fetched_at, UTC)
         return Seen(
             value.room,
-            Provenance(
-                datetime.fromtimestamp(value.fetched_at, UTC),
-                found.is_stale,
-                FollowedBy.CALLBACKS if follows else FollowedBy.POLLED,
-            ),
+            Provenance(fetched_at, found.is_stale, self._followed_by(value.room)),
             None if value.as_of is None else self._sealer.cursor(value.as_of),
         )
+
+    def _followed_by(self, room: Room) -> FollowedBy:
+        is_told = _address(room.status_callback) == _address(self._status_callback)
+        return FollowedBy.CALLBACKS if is_told else FollowedBy.POLLED
 
 
 def _address(status_callback: str | None) -> str:

@@ -12,8 +12,10 @@ from gateway.core.errors import (
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import RoomFilter, RoomStatus, RoomType
 from gateway.sandbox.faults import Fault, Match
+from gateway.service import fetches
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
+from gateway.store.leases import Leases
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, later, ref, sid, status, until
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
@@ -80,7 +82,7 @@ async def test_i9_an_ended_room_is_ended_however_it_is_asked_for_while_rest_lags
         if by == "name":
             assert await status(account, "daily") is None
         elif by == "list":
-            page = await account.rooms.rooms(ANYBODY, RoomFilter(), 50, None)
+            page = (await account.rooms.rooms(ANYBODY, RoomFilter(), 50, None)).value
             assert page.items == ()
         else:
             assert await status(account, room.sid) is COMPLETED
@@ -285,4 +287,93 @@ async def test_without_redis_warm_rooms_are_served_flagged(site: Site) -> None:
         seen = await account.rooms.room(ANYBODY, ref(named))
         assert seen is not None
         assert seen.freshness.is_stale
+    await dead.aclose()
+
+
+async def test_an_ended_room_is_read_once_more_half_a_minute_after_its_end_and_then_no_more(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    site.end_at_twilio(room)
+    assert await status(account, room) is COMPLETED
+    later(monkeypatch, 31)
+    for _ in range(2):
+        assert await status(account, room) is COMPLETED
+        await until(lambda: not account.rooms._reads._flights._flights)
+        assert len(site.gate.calls) == 2
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+async def test_i18_three_replicas_that_miss_at_once_ask_twilio_once(site: Site, by_name: bool) -> None:
+    accounts = [await site.replica() for _ in range(3)]
+    room = site.make_at_twilio("daily")
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(status(account, "daily" if by_name else room)) for account in accounts * 5]
+        await until(lambda: site.gate.waiting == 1)
+        site.gate.open()
+    assert [task.result() for task in asked] == [IN_PROGRESS] * 15
+    assert len(site.gate.calls) == 1
+
+
+async def test_i18_a_name_nobody_has_is_asked_for_once_too(site: Site) -> None:
+    accounts = [await site.replica() for _ in range(3)]
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(status(account, "nobody")) for account in accounts]
+        await until(lambda: site.gate.waiting == 1)
+        site.gate.open()
+    assert [task.result() for task in asked] == [None] * 3
+    assert len(site.gate.calls) == 1
+
+
+async def test_p11_when_the_one_who_asks_dies_another_one_does(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetches, "LEASE_MS", 50)
+    accounts = [await site.replica() for _ in range(3)]
+    room = site.make_at_twilio()
+    # The holder: a lease that nobody renews or gives back.
+    await Leases(site.connections, ACCOUNT).take(f"fetch:room:{room}:0", "the dead", 50)
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(status(account, room)) for account in accounts]
+    assert [task.result() for task in asked] == [IN_PROGRESS] * 3
+    assert len(site.gate.calls) == 1
+
+
+async def test_a_read_that_an_event_woke_waits_for_no_other_replicas_fetch_from_before_it(site: Site) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio()
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(status(here, room))
+        await until(lambda: site.gate.waiting == 1)
+        await site.tell(event(CREATED, room))
+        after = group.create_task(status(there, room))
+        await until(lambda: site.gate.waiting == 2)
+        site.gate.open()
+    assert after.result() is IN_PROGRESS
+
+
+async def test_a_refresh_that_another_replica_is_at_is_left_to_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = [await site.replica() for _ in range(3)]
+    room = site.make_at_twilio()
+    for account in accounts:
+        await status(account, room)
+    later(monkeypatch, 10)
+    site.gate.close()
+    for account in accounts:
+        assert await status(account, room) is IN_PROGRESS
+    await until(lambda: sum(len(account.rooms._reads._flights._flights) for account in accounts) == 1)
+    site.gate.open()
+    await until(lambda: not any(account.rooms._reads._flights._flights for account in accounts))
+    assert len(site.gate.calls) == 2
+
+
+async def test_without_redis_a_room_nobody_remembers_is_asked_for_and_flagged(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    dead = Connections("redis://127.0.0.1:1")
+    account.rooms._reads._cache = RoomCache(dead, ACCOUNT)
+    seen = await account.rooms.room(ANYBODY, ref(room))
+    assert seen is not None
+    assert seen.freshness.is_stale
+    assert await account.rooms.room(ANYBODY, ref(sid(7))) is None
     await dead.aclose()

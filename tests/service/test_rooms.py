@@ -57,7 +57,7 @@ async def test_i12_who_has_no_grant_cannot_tell_a_room_from_none(site: Site) -> 
             await account.rooms.complete(caller, ref(room))
         refusals.add(refused.value.message)
     assert len(refusals) == 1
-    page = await account.rooms.rooms(caller, RoomFilter(), 50, None)
+    page = (await account.rooms.rooms(caller, RoomFilter(), 50, None)).value
     assert [seen.value.sid for _, seen in page.items] == [theirs.sid]
     for name in ("other", None):
         with pytest.raises(PermissionDenied):
