@@ -14,6 +14,7 @@ from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
+from gateway.gql.trusted import TrustedDocuments
 from gateway.rpc.server import RpcServer
 from gateway.service.access import Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
@@ -264,6 +265,7 @@ async def _listen(
         allowed_origins=settings.gateway_allowed_origins,
         allow_loopback_origins=mode.allow_loopback_origins,
         deadline_s=settings.gateway_deadline_s,
+        trusted=TrustedDocuments.of(settings.gateway_documents),
     )
     try:
         rpc = RpcServer(

@@ -32,6 +32,7 @@ from gateway.core.cursors import Sealer
 from gateway.core.errors import GatewayError, NotFound, UpstreamUnavailable
 from gateway.core.paging import Page
 from gateway.service.fetches import NOT_YET, Fetches, NotYet
+from gateway.service.horizon import fresh_for
 from gateway.service.memory import Memory
 from gateway.service.pages import Pages
 from gateway.service.singleflight import SingleFlight
@@ -280,6 +281,7 @@ class Reads:
 
     def _seen(self, ask: Ask[T], answer: _Answer[T]) -> Seen[T] | None:
         kept = answer.kept
+        fresh_for(0 if answer.is_stale else _lifetime(ask, kept).fresh_s - (time.time() - kept.fetched_at))
         if kept.value is None:
             return None
         moment = datetime.fromtimestamp(kept.fetched_at, UTC)

@@ -6,7 +6,7 @@ import hashlib
 import time
 from dataclasses import dataclass, replace
 
-from gateway.core.caching import Freshness, freshness, lifetime_of
+from gateway.core.caching import Freshness, Lifetime, freshness, lifetime_of
 from gateway.core.cursors import Place
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.core.reconcile import room_told
@@ -30,6 +30,11 @@ class Found:
 
     value: CachedRoom
     is_stale: bool = False
+
+    @property
+    def fresh_s(self) -> float:
+        """For how long it will be fresh; below 0 once it is stale."""
+        return float("-inf") if self.is_stale else _lifetime(self.value).fresh_s - _age_s(self.value)
 
 
 class RoomReads:
@@ -244,5 +249,13 @@ def _ended(value: CachedRoom, ended: Ended | None) -> CachedRoom:
     return replace(value, room=merge_end(value.room, ended))
 
 
+def _lifetime(value: CachedRoom) -> Lifetime:
+    return lifetime_of(value.room, value.fetched_at, settled=value.settled)
+
+
+def _age_s(value: CachedRoom) -> float:
+    return time.time() - value.fetched_at
+
+
 def _freshness(value: CachedRoom) -> Freshness:
-    return freshness(lifetime_of(value.room, value.fetched_at, settled=value.settled), time.time() - value.fetched_at)
+    return freshness(_lifetime(value), _age_s(value))

@@ -10,6 +10,7 @@ from gateway.core.errors import GatewayError, NotFound, PermissionDenied
 from gateway.core.paging import Page
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid
 from gateway.service.access import Caller, Scope
+from gateway.service.horizon import fresh_for
 from gateway.service.reads import each
 from gateway.service.roomlists import RoomLists
 from gateway.service.roomreads import Found, RoomReads
@@ -31,6 +32,7 @@ class Rooms:
         caller.require(Scope.ROOMS_READ)
         found = await self._reads.find(ref)
         if found is None or not caller.may_see(found.value.room):
+            fresh_for(0)
             return None
         return self._seen(found)
 
@@ -82,6 +84,7 @@ class Rooms:
         found = await self._reads.find(ref)
         if found is None or not caller.may_see(found.value.room):
             raise NotFound("no such room is in progress; check the SID or the name")
+        fresh_for(found.fresh_s)
         return found.value.room.sid
 
     async def is_for(self, caller: Caller, sid: RoomSid) -> bool:
@@ -96,6 +99,7 @@ class Rooms:
 
     def _seen(self, found: Found) -> Seen[Room]:
         value = found.value
+        fresh_for(found.fresh_s)
         fetched_at = datetime.fromtimestamp(value.fetched_at, UTC)
         return Seen(
             value.room,
