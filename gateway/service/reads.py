@@ -32,6 +32,7 @@ from gateway.core.cursors import Sealer
 from gateway.core.errors import GatewayError, NotFound, UpstreamUnavailable
 from gateway.core.paging import Page
 from gateway.service.fetches import NOT_YET, Fetches, NotYet
+from gateway.service.heat import Heat
 from gateway.service.horizon import fresh_for
 from gateway.service.memory import Memory
 from gateway.service.pages import Pages
@@ -123,6 +124,7 @@ class Reads:
         self._sealer = sealer
         self._pages = Pages(sealer)
         self._shelf = _Shelf()
+        self._heat = Heat()
         self._flights = SingleFlight[_Answer[Any]]()
 
     async def one(self, ask: Ask[T]) -> Seen[T]:
@@ -178,9 +180,11 @@ class Reads:
         if held is not None and self._memory.is_current and not self._is_old(ask, held):
             match _freshness(ask, held):
                 case Freshness.FRESH:
+                    if self._heat.is_due(key, held.fetched_at, _lifetime(ask, held), _age_s(held)):
+                        self._refresh(ask, held.fetched_at)
                     return _Answer(held)
                 case Freshness.STALE:
-                    self._flights.begin((key, version, "refresh"), lambda: self._read(ask, is_urgent=False))
+                    self._refresh(ask, held.fetched_at)
                     return _Answer(held)
                 case Freshness.ON_ERROR | Freshness.GONE:
                     pass
@@ -193,18 +197,23 @@ class Reads:
                 raise
             return _Answer(last, is_stale=True)
 
-    async def _read(self, ask: Ask[T], *, is_urgent: bool) -> _Answer[T]:
+    def _refresh(self, ask: Ask[T], after: float) -> None:
+        """Behind the caller's back, unless somebody has fetched it after that moment."""
+        key = (_key(ask.slot), self._touched(ask), "refresh")
+        self._flights.begin(key, lambda: self._read(ask, is_urgent=False, after=after))
+
+    async def _read(self, ask: Ask[T], *, is_urgent: bool, after: float = 0.0) -> _Answer[T]:
         try:
             [found] = await self._get([ask])
         except UpstreamUnavailable:
             return await self._unshared(ask, is_urgent=is_urgent)
-        if (answer := self._kept(ask, found)) is not NOT_YET:
+        if (answer := self._kept(ask, found, after)) is not NOT_YET:
             return answer
 
         async def look() -> _Answer[T] | NotYet:
             nonlocal found
             [found] = await self._get([ask])
-            return self._kept(ask, found)
+            return self._kept(ask, found, after)
 
         # Who was woken by an event waits for no fetch that began before it.
         key = f"{_key(ask.slot)}:{self._touched(ask)}"
@@ -212,10 +221,11 @@ class Reads:
             key, look, lambda: self._fetched(ask, found, is_urgent=is_urgent), is_urgent=is_urgent
         )
 
-    def _kept(self, ask: Ask[T], found: Found[T | None]) -> _Answer[T] | NotYet:
+    def _kept(self, ask: Ask[T], found: Found[T | None], after: float) -> _Answer[T] | NotYet:
         """What Redis has, if it may be shown as it is."""
         held = found.kept
-        if held is None or found.is_outdated or self._is_old(ask, held) or _freshness(ask, held) is not Freshness.FRESH:
+        is_old = held is None or found.is_outdated or self._is_old(ask, held) or held.fetched_at <= after
+        if held is None or is_old or _freshness(ask, held) is not Freshness.FRESH:
             return NOT_YET
         return _Answer(self._remember(ask, held, found.size))
 
@@ -281,7 +291,7 @@ class Reads:
 
     def _seen(self, ask: Ask[T], answer: _Answer[T]) -> Seen[T] | None:
         kept = answer.kept
-        fresh_for(0 if answer.is_stale else _lifetime(ask, kept).fresh_s - (time.time() - kept.fetched_at))
+        fresh_for(0 if answer.is_stale else _lifetime(ask, kept).fresh_s - _age_s(kept))
         if kept.value is None:
             return None
         moment = datetime.fromtimestamp(kept.fetched_at, UTC)
@@ -346,4 +356,8 @@ def _shared_s(ask: Ask[T], kept: Kept[T | None]) -> float:
 
 
 def _freshness(ask: Ask[T], kept: Kept[T | None]) -> Freshness:
-    return freshness(_lifetime(ask, kept), time.time() - kept.fetched_at)
+    return freshness(_lifetime(ask, kept), _age_s(kept))
+
+
+def _age_s(kept: Kept[Any]) -> float:
+    return time.time() - kept.fetched_at

@@ -12,6 +12,7 @@ from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.core.reconcile import room_told
 from gateway.core.rooms import Ended, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.fetches import NOT_YET, Fetches, NotYet
+from gateway.service.heat import Heat
 from gateway.service.memory import Memory
 from gateway.service.singleflight import SingleFlight
 from gateway.service.tail import Tail
@@ -57,6 +58,7 @@ class RoomReads:
         self._tail = tail
         self._fetches = fetches
         self._status_callback = status_callback
+        self._heat = Heat()
         self._flights = SingleFlight[Found | None]()
 
     async def aclose(self) -> None:
@@ -72,11 +74,11 @@ class RoomReads:
         if self._memory.is_current and (held := self._memory.get(sid)) is not None:
             match _freshness(held):
                 case Freshness.FRESH:
+                    if self._heat.is_due(sid, held.fetched_at, _lifetime(held), _age_s(held)):
+                        self._refresh(sid, held.fetched_at)
                     return Found(held)
                 case Freshness.STALE:
-                    self._flights.begin(
-                        (sid, self._memory.touched(sid), False), lambda: self._read(sid, is_urgent=False)
-                    )
+                    self._refresh(sid, held.fetched_at)
                     return Found(held)
                 case Freshness.ON_ERROR | Freshness.GONE:
                     pass
@@ -90,29 +92,35 @@ class RoomReads:
                 raise
             return Found(held, is_stale=True)
 
-    async def _read(self, sid: RoomSid, *, is_urgent: bool) -> Found | None:
+    def _refresh(self, sid: RoomSid, after: float) -> None:
+        """Behind the caller's back, unless somebody has fetched it after that moment."""
+        self._flights.begin(
+            (sid, self._memory.touched(sid), False), lambda: self._read(sid, is_urgent=False, after=after)
+        )
+
+    async def _read(self, sid: RoomSid, *, is_urgent: bool, after: float = 0.0) -> Found | None:
         try:
             cached = await self._cache.get(sid)
         except UpstreamUnavailable:
             return await self._unshared(sid, is_urgent=is_urgent)
-        if (found := self._kept(cached)) is not NOT_YET:
+        if (found := self._kept(cached, after)) is not NOT_YET:
             return found
 
         async def look() -> Found | NotYet | None:
             nonlocal cached
             cached = await self._cache.get(sid)
-            return self._kept(cached)
+            return self._kept(cached, after)
 
         # Who was woken by an event waits for no fetch that began before it.
         key = f"room:{sid}:{cached.version_n}"
         return await self._fetches.once(key, look, lambda: self._fetched(sid, cached, is_urgent), is_urgent=is_urgent)
 
-    def _kept(self, cached: Cached) -> Found | NotYet | None:
+    def _kept(self, cached: Cached, after: float) -> Found | NotYet | None:
         """What Redis has, if it may be shown as it is."""
         if cached.is_missing and not cached.version_n:
             return None
         held = cached.value and _ended(cached.value, cached.ended)
-        if held is None or cached.is_outdated or _freshness(held) is not Freshness.FRESH:
+        if held is None or cached.is_outdated or held.fetched_at <= after or _freshness(held) is not Freshness.FRESH:
             return NOT_YET
         return Found(self._memory.put(held))
 

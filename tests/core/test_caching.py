@@ -13,6 +13,7 @@ from gateway.core.caching import (
     Lifetime,
     fences_of,
     freshness,
+    is_due_early,
     lifetime_of,
 )
 from gateway.core.events import Changed, RoomEvent, RoomEventType
@@ -107,3 +108,18 @@ def test_an_ended_room_is_fetched_once_more_half_a_minute_after_its_end(after_s:
     ended = replace(ROOM, status=RoomStatus.COMPLETED, end_time=AT)
     lifetime = lifetime_of(ended, AT.timestamp() + after_s, settled=True)
     assert (lifetime.fresh_s, lifetime.stale_s) == (fresh_s, 86_400)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "dice", "is_due"),
+    [
+        (4.99, 1.0, False),
+        (5.0, 1.0, True),
+        (4.81, 0.37, True),
+        (4.79, 0.37, False),
+        (4.0, 0.01, False),
+        (0.0, 0.0, False),
+    ],
+)
+def test_an_answer_is_fetched_early_the_likelier_the_nearer_its_end(age_s: float, dice: float, is_due: bool) -> None:
+    assert is_due_early(LIVE_ROOM, age_s, dice) is is_due

@@ -12,7 +12,7 @@ from gateway.core.errors import (
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import RoomFilter, RoomStatus, RoomType
 from gateway.sandbox.faults import Fault, Match
-from gateway.service import fetches
+from gateway.service import fetches, heat
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.leases import Leases
@@ -377,3 +377,19 @@ async def test_without_redis_a_room_nobody_remembers_is_asked_for_and_flagged(si
     assert seen.freshness.is_stale
     assert await account.rooms.room(ANYBODY, ref(sid(7))) is None
     await dead.aclose()
+
+
+@pytest.mark.parametrize("asked", [heat.HOT, heat.HOT + 1])
+async def test_only_what_a_crowd_asks_for_is_fetched_before_it_is_stale(
+    site: Site, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    await status(account, room)
+    monkeypatch.setattr(heat, "is_due_early", lambda *_: True)
+    for _ in range(asked):
+        assert await status(account, room) is IN_PROGRESS
+    await until(lambda: not account.rooms._reads._flights._flights)
+    assert len(site.gate.calls) == (2 if asked > heat.HOT else 1)
+    # Counted anew from that fetch on.
+    await status(account, room)
+    assert len(site.gate.calls) == (2 if asked > heat.HOT else 1)
