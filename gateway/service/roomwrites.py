@@ -118,7 +118,8 @@ class RoomWrites:
         try:
             found = await self._try(attempt)
         except GatewayError as failure:
-            is_doubtful = attempt.is_doubtful or isinstance(failure, OutcomeUnknown)
+            is_lost = isinstance(failure, OutcomeUnknown) or isinstance(failure.__cause__, OutcomeUnknown)
+            is_doubtful = attempt.is_doubtful or is_lost
             await _write_down(self._records.give_back(once, owner, is_doubtful=is_doubtful))
             raise
         await _write_down(self._records.settle(once, owner, found.value.room.sid))
@@ -165,7 +166,12 @@ class RoomWrites:
             value = await self._reads.listed(attempt.new.unique_name)
             is_ours = value is not None and await self._is_ours(attempt, value.room)
         except GatewayError:
-            raise lost from None
+            value = None
+        if value is None and attempt.is_marked:
+            raise OutcomeUnknown(
+                "the request was sent to Twilio and its answer lost; ask again with the same idempotencyKey",
+                twilio=lost.twilio,
+            ) from lost
         if value is None:
             raise lost
         if not is_ours:
