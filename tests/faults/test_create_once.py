@@ -24,8 +24,9 @@ AT_ONCE = 12
 
 
 @pytest.mark.long
-async def test_p16_a_thousand_creates_with_lost_answers_make_no_room_twice(tmp_path: Path) -> None:
-    count, unnamed, seed = 1_000, 50, new_seed()
+@pytest.mark.parametrize(("count", "kills"), [(1_000, 0), (300, 6)], ids=["answers lost", "replicas killed as well"])
+async def test_p16_creates_with_lost_answers_make_no_room_twice(tmp_path: Path, count: int, kills: int) -> None:
+    unnamed, seed = count // 20, new_seed()
     rng = random.Random(seed)
     print(f"\nseed {seed}")
     async with cluster(tmp_path, seed, lambda fault: None) as made:
@@ -41,9 +42,13 @@ async def test_p16_a_thousand_creates_with_lost_answers_make_no_room_twice(tmp_p
             for name, key in keys:
                 told[key] = await _until_told(made, rng, codes, name, key)
 
-        async with asyncio.TaskGroup() as callers:
+        async with asyncio.TaskGroup() as tasks:
             for _ in range(AT_ONCE):
-                callers.create_task(create())
+                tasks.create_task(create())
+            for _ in range(kills):
+                # Some of those that hold a key die between sending and writing down what came of it.
+                await asyncio.sleep(rng.uniform(0.5, 2))
+                await made.kill_replica(rng.choice(made.up()))
         took_s = time.monotonic() - begun
         await made.sandbox.sandbox("DELETE", "/faults")
         rooms = await _at_twilio(made)
