@@ -22,6 +22,7 @@ from gateway.service.upstream import Upstream
 @dataclass(frozen=True, slots=True)
 class Account:
     sid: AccountSid
+    upstream: Upstream
     rooms: Rooms
     participants: Participants
     recordings: Recordings
@@ -35,7 +36,6 @@ class Account:
     reads: Reads
     changes: Changes
     reconciler: Reconciler
-    upstream: Upstream
 
     async def aclose(self) -> None:
         """Cancels the reads, and waits a little for the changes that may be at Twilio already."""

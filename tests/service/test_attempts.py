@@ -384,7 +384,7 @@ async def test_who_holds_an_answer_is_shown_it_while_twilio_takes_its_time(
     async def flags() -> list[bool]:
         seen = await account.rooms.room(ANYBODY, ref(room))
         people = await account.participants.page(ANYBODY, ref(room), ParticipantFilter(), 5, None)
-        [listed] = (await account.rooms.rooms(ANYBODY, RoomFilter(), 5, None)).items
+        [listed] = (await account.rooms.rooms(ANYBODY, RoomFilter(), 5, None)).value.items
         assert seen is not None
         return [each.freshness.is_stale for each in (seen, people, listed[1])]
 
@@ -393,7 +393,7 @@ async def test_who_holds_an_answer_is_shown_it_while_twilio_takes_its_time(
     later(monkeypatch, 60)
     site.gate.close()
     assert await flags() == [True] * 3
-    assert site.gate.waiting == 3
+    await until(lambda: site.gate.waiting == 3)
     site.gate.open()
     await until(lambda: site.gate.waiting == 0)
     monkeypatch.setattr(singleflight, "FALLBACK_S", 5)
