@@ -19,7 +19,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
-from itertools import count
 from typing import Any, TypeVar
 
 import structlog
@@ -94,22 +93,23 @@ class Attempts:
         """
         lane = self._writes if request.is_write else self._reads[request.product]
         berths = lane.berths if is_urgent and not request.is_list else lane.berths // 2
-        for retry in count():
+        retries = 0
+        while True:
             _look(lane, berths)
             async with turn():
                 # While it waited, others may have found out what there is to know.
                 _look(lane, berths)
-                if retry == 0:
+                if not retries:
                     self._budget.earn()
                 try:
                     return await self._try(lane, request)
                 except UpstreamUnavailable as failure:
-                    wait_s = backoff_s(retry, random.random())  # noqa: S311 - nobody gains by guessing it
-                    is_worthwhile = is_urgent and retry < RETRIES and _invites(request, failure)
+                    wait_s = backoff_s(retries, random.random())  # noqa: S311 - nobody gains by guessing it
+                    is_worthwhile = is_urgent and retries < RETRIES and _invites(request, failure)
                     if not is_worthwhile or wait_s >= deadlines.left_s() or not self._budget.spend():
                         raise
+            retries += 1
             await asyncio.sleep(wait_s)
-        raise AssertionError("count() has no end")
 
     async def aclose(self) -> None:
         await self._watches.aclose()
