@@ -187,7 +187,7 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
     suspects, leases = Suspects(connections, sid), Leases(connections, sid)
-    fetches = Fetches(leases)
+    fetches = Fetches(leases, upstream.is_silent)
     reads = Reads(upstream, Answers(connections, sid), memory, tail, fetches, sealer)
     room_reads = RoomReads(upstream, cache, events, memory, tail, fetches, callback_url)
     records = IdempotencyRecords(connections, sid)

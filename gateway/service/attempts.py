@@ -111,6 +111,10 @@ class Attempts:
             retries += 1
             await asyncio.sleep(wait_s)
 
+    def is_silent(self) -> bool:
+        """Whether reads of rooms are refused at present, because Twilio answers none."""
+        return self._reads["video"].breaker.is_shut
+
     async def aclose(self) -> None:
         await self._watches.aclose()
 

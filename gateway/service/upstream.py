@@ -80,6 +80,10 @@ class Upstream:
                 if patience_us <= 0:
                     raise
 
+    def is_silent(self) -> bool:
+        """Whether reads of rooms are refused at present, because Twilio answers none."""
+        return self._attempts.is_silent()
+
     async def aclose(self) -> None:
         await self._attempts.aclose()
 

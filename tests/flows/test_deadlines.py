@@ -52,7 +52,7 @@ async def test_a_change_that_is_at_twilio_when_time_is_up_is_told_to_be_open_and
         assert (error["extensions"]["code"], error["extensions"]["retryable"]) == ("OUTCOME_UNKNOWN", False)
         assert 0 not in await calls(gateway, sid, lambda made: bool(made) and None not in made)
     async with asyncio.timeout(ANSWER_LIMIT_S):
-        while (await gateway.ask(READ, ref=sid))["room"]["status"] != "COMPLETED":
+        while (await gateway.ask(READ, ref=sid))["room"]["status"] != "COMPLETED":  # noqa: ASYNC110
             await asyncio.sleep(0.01)  # it is recorded behind the caller's back
 
 
