@@ -49,6 +49,7 @@ PROBE_S = 3.0
 # Twilio answers reads in tenths of a second: one that has not by now counts as a failure, although it is still waited for. A
 # caller who leaves sooner, or whose deadline comes, tells nothing.
 SILENCE_S = 2.0
+HELD_UP_S = 0.5
 # How many calls may be at Twilio at once, of each kind: a hundred together, which is as many connections as there are.
 READS = 70
 WRITES = 20
@@ -124,7 +125,9 @@ class Attempts:
         outcome = Outcome.WELL
         lane.under_way += 1
         left_s = deadlines.left_s()
-        silence = asyncio.get_running_loop().call_later(SILENCE_S, self._tell, lane, ticket, Outcome.ILL)
+        loop = asyncio.get_running_loop()
+        silent_at = loop.time() + SILENCE_S
+        silence = loop.call_at(silent_at, self._fall_silent, lane, ticket, silent_at)
         try:
             if request.is_write:
                 # A change takes what it takes; and once sent it is waited for, whoever has left: it must be recorded.
@@ -138,6 +141,11 @@ class Attempts:
             silence.cancel()
             lane.under_way -= 1
             self._tell(lane, ticket, outcome)
+
+    def _fall_silent(self, lane: _Lane, ticket: object, at: float) -> None:
+        # When this comes too late itself, it is our own process that was held up: the answer may be waiting to be read.
+        if asyncio.get_running_loop().time() - at < HELD_UP_S:
+            self._tell(lane, ticket, Outcome.ILL)
 
     def _tell(self, lane: _Lane, ticket: object, outcome: Outcome) -> None:
         # Where no read is answered, one change that fails is enough: each costs somebody the time it hangs.

@@ -325,6 +325,15 @@ async def test_a_caller_who_leaves_soon_tells_nothing_and_a_read_that_waits_long
     assert {each.result() for each in waiting} == {caller.room}, "they are still waited for"
 
 
+async def test_a_process_that_was_held_up_does_not_take_that_for_twilios_silence(caller: Caller) -> None:
+    lane, now = caller.attempts._reads["video"], asyncio.get_running_loop().time
+    for due_ago_s, is_shut in ((1.0, False), (0.0, True)):
+        for ticket in [lane.breaker.admit() for _ in range(FAILURES)]:
+            assert ticket is not None
+            caller.attempts._fall_silent(lane, ticket, now() - due_ago_s)
+        assert lane.breaker.is_shut is is_shut
+
+
 async def test_a_change_that_takes_long_is_no_failure(
     site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
