@@ -70,7 +70,7 @@ class _Lane:
 
 
 class Attempts:
-    """One account's. `turn` is for the probes, and takes a turn only when one is free at once."""
+    """One account's. `turn` is for the probes."""
 
     def __init__(self, twilio: TwilioVideo, turn: Turn) -> None:
         self._twilio = twilio

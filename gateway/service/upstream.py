@@ -53,7 +53,7 @@ class Upstream:
         self._patience_us = round(budget.patience_s * 1_000_000)
         self._full_until: dict[RateKind, float] = {}
         self._gates = {kind: _Gate(rate) for kind, rate in self._rates.items()}
-        self._attempts = Attempts(twilio, lambda: self._turn("read", 0))
+        self._attempts = Attempts(twilio, lambda: self._turn("read", self._patience_us))
 
     async def send(self, request: Request[T], *, is_urgent: bool = True) -> T:
         """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late, for the patience that calls are given or
