@@ -18,10 +18,7 @@ class Suspects:
         self._key = Keys(account_sid).suspects
 
     async def add(self, sid: RoomSid) -> None:
-        pipeline = self._connections.commands.pipeline(transaction=False)
-        pipeline.sadd(self._key, sid)
-        pipeline.expire(self._key, KEPT_S)
-        await self._connections.ask(pipeline.execute())
+        await self._connections.read(("SADD", self._key, sid), ("EXPIRE", self._key, KEPT_S))
 
     async def take(self, count: int) -> list[RoomSid]:
         """Up to `count` of them, which are then no longer there."""

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.exceptions import ResponseError
 
-from gateway.core.errors import FailedPrecondition, InvalidArgument, UpstreamUnavailable
+from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.store.connection import CARRIERS, Connections, Script
 
 TRIM = Script("head.lua", "trim.lua")
@@ -27,11 +27,6 @@ async def silent_server() -> AsyncIterator[str]:
         gone.set()
         server.close()
         await server.wait_closed()
-
-
-async def test_an_unknown_scheme_is_refused_with_a_sentence() -> None:
-    with pytest.raises(InvalidArgument, match="redis://, rediss:// or unix://"):
-        Connections("http://127.0.0.1")
 
 
 async def test_a_script_is_given_again_to_a_server_that_forgot_it(connections: Connections) -> None:
