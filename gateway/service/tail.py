@@ -25,7 +25,7 @@ RING_BYTES = 16_000_000
 _SLACK = 256
 BLOCK_MS = 100
 CHECK_S = 0.5
-RETRY_S = 0.25
+RETRY_S = 0.1
 TRIM_S = 60.0
 # The most we believe that Twilio's REST lags its callbacks: an answer fetched now shows everything up to so long ago.
 REST_LAG_S = 5.0
@@ -84,6 +84,7 @@ class Tail:
         self._floor: Place | None = None
         self._ready = asyncio.Event()
         self._heard_at = float("-inf")
+        self._is_lost = False
         self._trimmed_at = float("-inf")
         self.heartbeat = Heartbeat(events)
         self.floor_at: datetime | None = None
@@ -168,12 +169,17 @@ class Tail:
                 try:
                     await self._follow()
                 except UpstreamUnavailable as exc:
-                    log.warning("tail.lost", reason=exc.message)
+                    if not self._is_lost:
+                        log.warning("tail.lost", reason=exc.message)
+                    self._is_lost = True
                     await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
         await self.heartbeat.begin()
         await self._take_up()
+        if self._is_lost:
+            log.info("tail.found")
+        self._is_lost = False
         checked_at = time.monotonic()
         while True:
             heard = await self._events.tail(self.place.n, BLOCK_MS, self.heartbeat.after)

@@ -16,7 +16,7 @@ from gateway.store.routes import ClusterRoute, Command, Limits, Route, open_rout
 
 WRITE_S: Final = 1.0
 """Twilio gives a callback 2.5 s to be answered: a dead Redis must leave time for a 503."""
-READ_S: Final = 1.0
+READ_S: Final = 0.5
 
 # While one is on its way, the next load gathers.
 CARRIERS: Final = 2
@@ -38,7 +38,7 @@ class Script:
 class _Lane:
     """What waits to be taken to the server, and who is on the way there."""
 
-    waiting: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]] = field(default_factory=list)
+    waiting: list[tuple[Sequence[Command], float, asyncio.Future[list[Any]]]] = field(default_factory=list)
     carriers: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -100,14 +100,14 @@ class Connections:
         Asked together with whatever else is asked in the same moment: a crowd costs few round trips, and the larger it
         grows the less each of its members costs. Raises UpstreamUnavailable.
         """
-        return list(await self.ask(self._carried(commands)))
+        return list(await self.ask(self._carried(commands, READ_S)))
 
-    def _carried(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
+    def _carried(self, commands: Sequence[Command], within_s: float) -> asyncio.Future[list[Any]]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Any]] = loop.create_future()
         tag = _hash_tag(commands[0]) if isinstance(self._route, ClusterRoute) else ""
         lane = self._lanes.setdefault(tag, _Lane())
-        lane.waiting.append((commands, answer))
+        lane.waiting.append((commands, within_s, answer))
         if len(lane.carriers) < CARRIERS:
             carrier = loop.create_task(self._carry(lane))
             lane.carriers.add(carrier)
@@ -118,18 +118,19 @@ class Connections:
         """Takes all that wait to the server, and comes back for those who came meanwhile."""
         while lane.waiting:
             # Who has given up waiting is not to be served behind his back.
-            waiting = [each for each in lane.waiting if not each[1].done()]
+            waiting = [each for each in lane.waiting if not each[2].done()]
             load, lane.waiting = waiting[:LOAD], waiting[LOAD:]
             try:
-                async with asyncio.timeout(WRITE_S):
-                    found = iter(await self._route.send([command for commands, _ in load for command in commands]))
+                # No longer than anybody waits for it: others wait for the carrier.
+                async with asyncio.timeout(max((within_s for _, within_s, _ in load), default=0)):
+                    found = iter(await self._route.send([command for commands, _, _ in load for command in commands]))
             except (RedisError, OSError, TimeoutError) as exc:
-                for _, answer in load:
+                for _, _, answer in load:
                     if not answer.done():
                         answer.set_exception(exc)
                 await _renew(self._route)
                 continue
-            for commands, answer in load:
+            for commands, _, answer in load:
                 mine = [next(found) for _ in commands]
                 if not answer.done():
                     answer.set_result(mine)
@@ -139,7 +140,7 @@ class Connections:
     ) -> Any:
         """The script's answer. Atomic; a server that forgot the script is given it again. Shares its round trip as `read` does.
         Raises UpstreamUnavailable."""
-        return await self.ask(self._run(script, keys, args), within_s)
+        return await self.ask(self._run(script, keys, args, within_s), within_s)
 
     async def check_policy(self) -> None:
         """Raises FailedPrecondition when a server that is a master, or may become one, may throw keys away by itself: the log
@@ -153,11 +154,13 @@ class Connections:
                     "or GATEWAY_ALLOW_EVICTION=1 to take the risk"
                 )
 
-    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
-        [answer] = await self._carried([("EVALSHA", script.sha, len(keys), *keys, *args)])
+    async def _run(
+        self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int], within_s: float
+    ) -> Any:
+        [answer] = await self._carried([("EVALSHA", script.sha, len(keys), *keys, *args)], within_s)
         if isinstance(answer, NoScriptError):
             # A server that was restarted, or one that took over from another.
-            [answer] = await self._carried([("EVAL", script.text, len(keys), *keys, *args)])
+            [answer] = await self._carried([("EVAL", script.text, len(keys), *keys, *args)], within_s)
         if isinstance(answer, RedisError):
             raise answer
         return answer

@@ -233,7 +233,7 @@ class EventLog:
     async def _open(self, leave: str = "", at: Place | None = None) -> tuple[Head, bytes | None, bool]:
         args = [secrets.token_hex(EPOCH_BYTES), leave, "" if at is None else at.n]
         epoch, n, base, tag, at_place, is_followed, since_ms = await self._connections.run(
-            _OPEN, [self._keys.log, self._keys.meta], args
+            _OPEN, [self._keys.log, self._keys.meta], args, READ_S
         )
         place = Place(epoch.decode(), int(n), NO_TAG if tag is None else bytes.fromhex(tag.decode()))
         return Head(place, int(base), _moment(since_ms)), at_place, bool(is_followed)

@@ -136,16 +136,21 @@ class Proxy:
         self._pairs.add(pair)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, writer_behind))
-                tasks.create_task(self._pump(reader_behind, writer))
+                tasks.create_task(self._pump(reader, writer_behind, pair))
+                tasks.create_task(self._pump(reader_behind, writer, pair))
         finally:
             self._pairs.discard(pair)
             self._silent.difference_update(pair)
             for each in pair:
                 each.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
+    ) -> None:
+        try:
             while chunk := await reader.read(CHUNK):
                 if writer in self._silent:
                     continue
@@ -155,6 +160,11 @@ class Proxy:
                 await writer.drain()
             if writer not in self._silent and writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            # One side was reset, so the other one is: a proxy that kept it open would be a half-open line.
+            if writer not in self._silent:
+                for each in pair:
+                    _reset(each)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,126 @@
+"""The gateway behind Sentinels and on a cluster: the same job as on one server, and on through a failover."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.rooms import AccountSid
+from gateway.store.keys import Keys
+from tests.flows.test_command_line import run
+from tests.running import Gateway, first, new_sid, running, take
+from tests.topologies import SentinelGroup, ValkeyCluster, eventually, sentinel_group, valkey_cluster
+
+WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+    __typename cursor prev
+    ... on StreamStarted { mode }
+    ... on ResyncRequired { reason }
+    ... on ParticipantConnected { participant { sid } }
+} }"""
+JOINED = "ParticipantConnected"
+
+
+@asynccontextmanager
+async def on_redis(folder: Path, url: str) -> AsyncIterator[Gateway]:
+    async with running(folder, environment={"PATH": os.environ["PATH"], "GATEWAY_REDIS_URL": url}) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+async def group(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SentinelGroup]:
+    async with sentinel_group(tmp_path_factory.mktemp("sentinel")) as group:
+        yield group
+
+
+@pytest.fixture(scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ValkeyCluster]:
+    async with valkey_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+async def tell(gateway: Gateway, room: str) -> str:
+    """Somebody joins: the participant's SID. As Twilio does, the callback is sent again until it is taken."""
+    person = new_sid("PA")
+    fields = gateway.event_fields("participant-connected", room, ParticipantSid=person)
+
+    async def is_taken() -> bool:
+        return await gateway.callback(fields) == 204
+
+    await eventually(is_taken)
+    return person
+
+
+async def ready(gateway: Gateway) -> bool:
+    async with gateway.http.get(gateway.ready["graphql"].replace("/graphql", "/readyz")) as reply:
+        return bool(reply.status == 200 and await reply.json() == {"status": "ok"})
+
+
+async def does_its_job(gateway: Gateway) -> None:
+    """A room is made, read, listed and ended; a callback reaches a subscriber; a cursor resumes."""
+    room = await gateway.create_room()
+    answer = await gateway.ask(
+        "query($ref: ID!) { room(ref: $ref) { sid status } rooms { nodes { sid } } }", ref=room["sid"]
+    )
+    assert answer["room"]["sid"] == room["sid"]
+    async with gateway.watch_ws(WATCH, room=room["sid"]) as messages:
+        await take(messages, 1)
+        people = [await tell(gateway, room["sid"]) for _ in range(3)]
+        seen = [await first(messages, is_joined) for _ in people]
+    assert [each["participant"]["sid"] for each in seen] == people
+    async with gateway.watch_ws(WATCH, room=room["sid"], after=seen[0]["cursor"]) as resumed:
+        [again, *rest] = await take(resumed, 3)
+    assert again["mode"] == "RESUMED"
+    assert [each["participant"]["sid"] for each in rest] == people[1:]
+    ended = await gateway.ask("mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", ref=room["sid"])
+    assert ended["completeRoom"]["status"] == "COMPLETED"
+    assert await ready(gateway)
+
+
+def is_joined(message: dict[str, Any]) -> bool:
+    return bool(message["__typename"] == JOINED)
+
+
+async def test_a_gateway_behind_sentinels_goes_on_when_its_master_dies(group: SentinelGroup, tmp_path: Path) -> None:
+    """What had reached the replica goes on without a gap, on the stream that was open."""
+    async with on_redis(tmp_path, group.url) as gateway:
+        await does_its_job(gateway)
+        room = new_sid()
+        async with gateway.watch_ws(WATCH, room=room) as messages:
+            await take(messages, 1)
+            before = await tell(gateway, room)
+            [seen] = await take(messages, 1)
+            await group.caught_up()
+            await group.master.kill()
+            after = await tell(gateway, room)
+            [then] = await take(messages, 1)
+        assert [each["participant"]["sid"] for each in (seen, then)] == [before, after]
+        assert then["prev"] == seen["cursor"]
+        await eventually(lambda: ready(gateway))
+        await does_its_job(gateway)
+
+
+async def test_a_gateway_on_a_cluster_follows_its_keys(cluster: ValkeyCluster, tmp_path: Path) -> None:
+    async with on_redis(tmp_path, cluster.url) as gateway:
+        await does_its_job(gateway)
+        log_key = Keys(AccountSid(gateway.account_sid)).log
+        owner, room = await cluster.owner(log_key), new_sid()
+        async with gateway.watch_ws(WATCH, room=room) as messages:
+            await take(messages, 1)
+            before = await tell(gateway, room)
+            [seen] = await take(messages, 1)
+            await cluster.move_slot(log_key, next(node for node in cluster.nodes if node is not owner))
+            after = await tell(gateway, room)
+            [then] = await take(messages, 1)
+        assert await cluster.owner(log_key) is not owner
+        assert [each["participant"]["sid"] for each in (seen, then)] == [before, after]
+        assert then["prev"] == seen["cursor"]
+        await does_its_job(gateway)
+
+
+async def test_an_address_that_cannot_be_used_is_refused_with_a_sentence() -> None:
+    ports = ("--http-port", "0", "--grpc-port", "0", "--sandbox-port", "0")
+    code, _, err = await run("dev", *ports, GATEWAY_REDIS_URL="redis+sentinel://127.0.0.1:1")
+    assert (code, "names no service" in err, "Traceback" in err) == (2, True, False), err
