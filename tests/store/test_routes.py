@@ -13,7 +13,10 @@ LIMITS = Limits(connections=4, answer_s=1.0, retries=0)
         ("rediss://user:pass@redis.example:6380/2?ssl_cert_reqs=none", ServerRoute),
         ("unix:///run/valkey", ServerRoute),
         ("redis+sentinel://one:26379,two/rooms", SentinelRoute),
-        ("rediss+sentinel://user:p%40ss@one,[::1]:26380/rooms/3?sentinel_password=other&ssl_cert_reqs=none", SentinelRoute),
+        (
+            "rediss+sentinel://user:p%40ss@one,[::1]:26380/rooms/3?sentinel_password=other&ssl_cert_reqs=none",
+            SentinelRoute,
+        ),
         ("redis+cluster://one:7000,two:7001", ClusterRoute),
         ("rediss+cluster://:pass@one/0?ssl_check_hostname=false", ClusterRoute),
     ],
