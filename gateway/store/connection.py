@@ -81,7 +81,11 @@ class Connections:
 
     async def wait(self, key: str, *command: str | bytes | int, within_s: float) -> Any:
         """The answer to a command that waits at the server for something under this key. Raises UpstreamUnavailable."""
-        return await self.ask(self._blocking.wait(key, command), within_s)
+        try:
+            return await self.ask(self._blocking.wait(key, command), within_s)
+        except UpstreamUnavailable:
+            await _renew(self._blocking)
+            raise
 
     async def ask(self, answer: Awaitable[Any], within_s: float = READ_S) -> Any:
         """The answer to a command or pipeline of one of the two clients. Raises UpstreamUnavailable."""
