@@ -105,6 +105,10 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self.delay_s = 0.0
         self.port = 0
+        self.is_deaf = False
+        """New connections are half-open from the beginning."""
+        self.muted = b""
+        """A connection over which this is said is half-open from then on."""
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
@@ -134,6 +138,8 @@ class Proxy:
             return
         pair = (writer, writer_behind)
         self._pairs.add(pair)
+        if self.is_deaf:
+            self._silent.update(pair)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._pump(reader, writer_behind, pair))
@@ -152,6 +158,8 @@ class Proxy:
     ) -> None:
         try:
             while chunk := await reader.read(CHUNK):
+                if self.muted and self.muted in chunk:
+                    self._silent.update(pair)
                 if writer in self._silent:
                     continue
                 if self.delay_s:
