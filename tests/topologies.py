@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 
-from gateway.store.embedded import _binary, _free_port
+from gateway.store.connection import Connections
+from gateway.store.embedded import EmbeddedServer, _binary, _free_port
 
 LIMIT_S = 20
 SERVICE = "rooms"
@@ -241,3 +242,41 @@ async def _myself(node: Server) -> str:
     found = (await node.client.execute_command("CLUSTER", "NODES")).decode()
     [line] = re.findall(r".*myself.*", found)
     return str(line)
+
+
+class Crossing:
+    """Leads every new connection to the server of the moment; those that are open stay where they are."""
+
+    def __init__(self, to: Connections) -> None:
+        self.lead_to(to)
+
+    def lead_to(self, to: Connections) -> None:
+        self._path = to.commands.connection_pool.connection_kwargs["path"]
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reader_behind, writer_behind = await asyncio.open_unix_connection(self._path)
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while chunk := await source.read(65_536):
+                sink.write(chunk)
+            sink.close()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pump(reader, writer_behind))
+            tasks.create_task(pump(reader_behind, writer))
+
+
+@asynccontextmanager
+async def master_and_heir() -> AsyncIterator[tuple[Connections, Connections, Crossing, str]]:
+    """Two servers that know nothing of each other, a crossing that leads to the first one, and its address."""
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(EmbeddedServer()) for _ in range(2)]
+        old, heir = (Connections(server.url) for server in servers)
+        for each in (old, heir):
+            stack.push_async_callback(each.aclose)
+        crossing = Crossing(old)
+        server = await asyncio.start_server(crossing.take, "127.0.0.1", 0)
+        stack.push_async_callback(server.wait_closed)
+        stack.callback(server.close)
+        crossing_port = server.sockets[0].getsockname()[1]
+        yield old, heir, crossing, f"redis://127.0.0.1:{crossing_port}"

@@ -1,18 +1,21 @@
 """The gateway behind Sentinels and on a cluster: the same job as on one server, and on through a failover."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.core.rooms import AccountSid
+from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from tests.flows.test_command_line import run
 from tests.running import Gateway, first, new_sid, running, take
-from tests.topologies import SentinelGroup, ValkeyCluster, eventually, sentinel_group, valkey_cluster
+from tests.topologies import SentinelGroup, Server, ValkeyCluster, eventually, sentinel_group, valkey_cluster
 
 WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
     __typename cursor prev
@@ -83,6 +86,23 @@ def is_joined(message: dict[str, Any]) -> bool:
     return bool(message["__typename"] == JOINED)
 
 
+async def test_a_server_that_may_become_the_master_must_keep_everything_too(
+    group: SentinelGroup, cluster: ValkeyCluster
+) -> None:
+    await refuses_eviction(group.url, group.replica)
+    await refuses_eviction(cluster.url, cluster.nodes[1])
+
+
+async def refuses_eviction(url: str, server: Server) -> None:
+    connections = Connections(url)
+    await connections.check_policy()
+    await server.client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(FailedPrecondition, match="set it to noeviction"):
+        await connections.check_policy()
+    await server.client.config_set("maxmemory-policy", "noeviction")
+    await connections.aclose()
+
+
 async def test_a_gateway_behind_sentinels_goes_on_when_its_master_dies(group: SentinelGroup, tmp_path: Path) -> None:
     """What had reached the replica goes on without a gap, on the stream that was open."""
     async with on_redis(tmp_path, group.url) as gateway:
@@ -100,6 +120,29 @@ async def test_a_gateway_behind_sentinels_goes_on_when_its_master_dies(group: Se
         assert then["prev"] == seen["cursor"]
         await eventually(lambda: ready(gateway))
         await does_its_job(gateway)
+
+
+async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyCluster) -> None:
+    connections = Connections(cluster.url)
+    keys = [f"{{{number}}}" for number in range(30)]
+    await asyncio.gather(*(connections.read(("SET", key, "v")) for key in keys))
+    owners = {key: await cluster.owner(key) for key in keys}
+    hung = owners[keys[0]]
+    hung.stop()
+    try:
+        answers = await asyncio.gather(*(connections.read(("GET", key)) for key in keys), return_exceptions=True)
+    finally:
+        hung.go_on()
+    for key, answer in zip(keys, answers, strict=True):
+        assert isinstance(answer, UpstreamUnavailable) if owners[key] is hung else answer == [b"v"]
+    await eventually(lambda: _is_answered(connections, keys[0]))
+    await connections.aclose()
+
+
+async def _is_answered(connections: Connections, key: str) -> bool:
+    with suppress(UpstreamUnavailable):
+        return await connections.read(("GET", key)) == [b"v"]
+    return False
 
 
 async def test_a_gateway_on_a_cluster_follows_its_keys(cluster: ValkeyCluster, tmp_path: Path) -> None:

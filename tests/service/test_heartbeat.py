@@ -1,7 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +9,10 @@ from gateway.service import heartbeat as heartbeat_module
 from gateway.service import tail as tail_module
 from gateway.service.heartbeat import Heartbeat
 from gateway.store.connection import Connections
-from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import HEARTBEATS, Beat, EventLog
 from gateway.store.keys import Keys
-from tests.service.conftest import ACCOUNT, Followed, event, following, soon, until
+from tests.service.conftest import ACCOUNT, Followed, event, eventually, following, soon, until
+from tests.topologies import SERVICE, master_and_heir, sentinel_group
 
 KEY = Keys(ACCOUNT).heartbeat
 
@@ -116,40 +115,6 @@ async def test_without_redis_it_goes_on_and_says_so() -> None:
     await connections.aclose()
 
 
-class Crossing:
-    """Leads every new connection to the server of the moment; those that are open stay where they are."""
-
-    def __init__(self, to: str) -> None:
-        self.to = to
-
-    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        reader_behind, writer_behind = await asyncio.open_unix_connection(self.to.removeprefix("unix://"))
-
-        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            while chunk := await source.read(65_536):
-                sink.write(chunk)
-            sink.close()
-
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pump(reader, writer_behind))
-            tasks.create_task(pump(reader_behind, writer))
-
-
-@asynccontextmanager
-async def master_and_heir() -> AsyncIterator[tuple[Connections, Connections, Crossing, str]]:
-    async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(EmbeddedServer()) for _ in range(2)]
-        old, heir = (Connections(server.url) for server in servers)
-        for each in (old, heir):
-            stack.push_async_callback(each.aclose)
-        crossing = Crossing(servers[0].url)
-        server = await asyncio.start_server(crossing.take, "127.0.0.1", 0)
-        stack.push_async_callback(server.wait_closed)
-        stack.callback(server.close)
-        crossing_port = server.sockets[0].getsockname()[1]
-        yield old, heir, crossing, f"redis://127.0.0.1:{crossing_port}"
-
-
 @pytest.mark.usefixtures("brisk")
 async def test_a_reader_that_hangs_on_a_master_of_yesterday_finds_the_one_of_today() -> None:
     """It is answered all the time; only what the others write never comes."""
@@ -161,7 +126,7 @@ async def test_a_reader_that_hangs_on_a_master_of_yesterday_finds_the_one_of_tod
                 [told] = await followed.tell(event())
                 for key in await old.commands.keys():
                     await heir.commands.restore(key, 0, await old.commands.dump(key))
-                crossing.to = heir._route.client.connection_pool.connection_kwargs["path"]
+                crossing.lead_to(heir)
                 # The connections for commands are made anew; the reader's is not.
                 for client in await old.commands.client_list():
                     if client["cmd"] != "xread":
@@ -171,5 +136,31 @@ async def test_a_reader_that_hangs_on_a_master_of_yesterday_finds_the_one_of_tod
                 await until(lambda: followed.tail.place == after.place)
                 await hears_itself(followed)
                 assert followed.tail.life == 0
+        finally:
+            await connections.aclose()
+
+
+@pytest.mark.usefixtures("brisk")
+async def test_a_master_that_the_sentinels_have_given_up_is_left_though_it_answers(tmp_path: Path) -> None:
+    """They do not reach it, and we do: whatever it is told will be lost."""
+    async with sentinel_group(tmp_path) as group:
+        connections = Connections(group.url)
+        try:
+            async with following(connections) as followed:
+                [told] = await followed.tell(event())
+                await group.caught_up()
+                [sentinel] = group.sentinels
+                await group.replica.client.replicaof("NO", "ONE")
+                await sentinel.client.sentinel_remove(SERVICE)
+                await sentinel.client.sentinel_monitor(SERVICE, "127.0.0.1", group.replica.port, 1)
+
+                async def has_moved() -> bool:
+                    return bool(await group.replica.client.xlen(KEY) > 20)
+
+                await eventually(has_moved)
+                after = await followed.events.append(event(), "after")
+                assert after.place.n == told.place.n + 1
+                assert await group.replica.client.xlen(Keys(ACCOUNT).log) == 2
+                await until(lambda: followed.tail.place == after.place)
         finally:
             await connections.aclose()
