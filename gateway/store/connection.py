@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ CARRIERS: Final = 2
 LOAD: Final = 256
 RENEW_S: Final = 0.5
 POLICY_S: Final = 5.0
+LOOK_ROUND_S: Final = 0.5
 
 
 class Script:
@@ -46,17 +48,19 @@ class Connections:
     """Every connection of this process to one Redis. Opened on first use; close with `aclose`.
 
     `commands` never blocks on the server: up to 64 connections, and who comes later waits for one. Reads that wait on the
-    server have others, so that they hold up no command. Go through `read`, `run`, `wait` and `ask`: they keep the time
-    limits and turn every failure into UpstreamUnavailable. Raises InvalidArgument for an address that cannot be used.
+    server have others, so that they hold up no command. Go through `read`, `run`, `fetch` and `wait`: they keep the time limits,
+    find a new master, and turn every failure into UpstreamUnavailable. Raises InvalidArgument for an address that cannot be used.
     """
 
     def __init__(self, url: str) -> None:
         # Half a second more than `ask` waits: a limit here closes the connection, one there only gives up on it first.
         self._route = open_route(url, Limits(connections=64, answer_s=WRITE_S + 0.5, retries=1))
-        # The tail reconnects by itself and must hear of a lost connection: no retry.
-        self._blocking = open_route(url, Limits(connections=8, answer_s=2.0, retries=0))
+        # A tail holds one for good, and every account has a tail. It reconnects by itself and must hear of a lost connection:
+        # no retry.
+        self._blocking = open_route(url, Limits(connections=1_024, answer_s=2.0, retries=0))
         # On a cluster, one for each hash tag: a load goes to one server, and one that is away holds up its own keys only.
         self._lanes: dict[str, _Lane] = {}
+        self._looked_round_at = float("-inf")
 
     @property
     def commands(self) -> Redis | RedisCluster:
@@ -75,14 +79,23 @@ class Connections:
         await self.ask(self._blocking.renew())
 
     async def look_round(self) -> None:
-        """Leaves a server that Sentinels do not call the master any more, though it answers. Raises UpstreamUnavailable."""
+        """Leaves a server that Sentinels do not call the master any more, though it answers. Asks them now and then, however
+        often it is called. Raises UpstreamUnavailable."""
+        if time.monotonic() - self._looked_round_at < LOOK_ROUND_S:
+            return
+        self._looked_round_at = time.monotonic()
         await self.ask(self._route.look_round())
         await self.ask(self._blocking.look_round())
 
-    async def wait(self, key: str, *command: str | bytes | int, within_s: float) -> Any:
+    async def fetch(self, key: str, *command: str | int) -> Any:
+        """The answer to a command about this key that may be long: it holds up none of those that share a round trip. Raises
+        UpstreamUnavailable."""
+        return await self.ask(self._route.execute(key, command))
+
+    async def wait(self, key: str, *command: str | int, within_s: float) -> Any:
         """The answer to a command that waits at the server for something under this key. Raises UpstreamUnavailable."""
         try:
-            return await self.ask(self._blocking.wait(key, command), within_s)
+            return await self.ask(self._blocking.execute(key, command), within_s)
         except UpstreamUnavailable:
             await _renew(self._blocking)
             raise

@@ -170,9 +170,7 @@ class EventLog:
         """
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
         while True:
-            found: Any = await self._connections.ask(
-                self._connections.commands.xrange(key, f"{after_n + 1}-0", count=count)
-            )
+            found = await self._connections.fetch(key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", count)
             logged = list(_parse_entries(found))
             if logged or not found:
                 return logged
@@ -181,7 +179,7 @@ class EventLog:
     async def read_last(self, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
         """Up to `count` of the last entries, the oldest first."""
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
-        found: Any = await self._connections.ask(self._connections.commands.xrevrange(key, count=count))
+        found = await self._connections.fetch(key, "XREVRANGE", key, "+", "-", "COUNT", count)
         return list(_parse_entries(reversed(found)))
 
     async def reaches_back(self, room_sid: RoomSid, after_n: int) -> bool:

@@ -1,8 +1,8 @@
 """The ways to a Redis: one server, a master that Sentinels name, a cluster. redis-py finds the servers; here, what it leaves
 open is closed: who is asked again when a server turns out not to be the master any more, and what a bad address says."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -13,7 +13,7 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import ClusterDownError, ReadOnlyError, RedisError, TryAgainError
+from redis.exceptions import ClusterDownError, ReadOnlyError, RedisClusterException, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -75,8 +75,8 @@ class ServerRoute:
             answers = await self._send(commands)
         return answers
 
-    async def wait(self, key: str, command: Command) -> Any:
-        """The answer to a command about this key, which may wait at the server."""
+    async def execute(self, key: str, command: Command) -> Any:
+        """The answer to one command about this key. Raises RedisError, OSError."""
         return await _execute(self.client, command)
 
     async def renew(self) -> None:
@@ -142,23 +142,26 @@ class ClusterRoute:
             await self.renew()
             return await self._send(commands)
 
-    async def wait(self, key: str, command: Command) -> Any:
-        await self.client.initialize()
-        # Named, for else redis-py asks a server each time which of the command's words are keys.
-        node = self.client.get_node_from_key(key)
-        return await _execute(self.client, command, target_nodes=node)
+    async def execute(self, key: str, command: Command) -> Any:
+        with _as_redis_errors():
+            await self.client.initialize()
+            # Named, for else redis-py asks a server each time which of the command's words are keys.
+            node = self.client.get_node_from_key(key)
+            return await _execute(self.client, command, target_nodes=node)
 
     async def renew(self) -> None:
         """Asks the cluster who has which slots. Connections in use stay open for whoever uses them."""
-        await self.client.initialize()
-        await self.client.nodes_manager.initialize()
+        with _as_redis_errors():
+            await self.client.initialize()
+            await self.client.nodes_manager.initialize()
 
     async def look_round(self) -> None:
         """A master that is cut off from the others refuses its clients by itself."""
 
     async def memory(self) -> list[dict[str, Any]]:
         """INFO memory of every node that answers, for a replica may become a master any moment."""
-        await self.client.initialize()
+        with _as_redis_errors():
+            await self.client.initialize()
         found, failure = [], None
         for node in self.client.get_nodes():
             try:
@@ -176,7 +179,8 @@ class ClusterRoute:
         pipeline = self.client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
-        answers = list(await pipeline.execute(raise_on_error=False))
+        with _as_redis_errors():
+            answers = list(await pipeline.execute(raise_on_error=False))
         for answer in answers:
             if isinstance(answer, _NOT_HERE):
                 raise answer
@@ -184,6 +188,16 @@ class ClusterRoute:
 
 
 Route = ServerRoute | ClusterRoute
+
+
+@contextmanager
+def _as_redis_errors() -> Iterator[None]:
+    """A cluster that cannot be reached is none of redis-py's RedisErrors; and while one task looks for its nodes anew, another
+    may find the lists of them empty."""
+    try:
+        yield
+    except (RedisClusterException, LookupError, AttributeError) as exc:
+        raise RedisConnectionError("the cluster cannot be reached") from exc
 
 
 async def _execute(client: Any, command: Command, **options: Any) -> Any:
@@ -202,7 +216,7 @@ def open_route(url: str, limits: Limits) -> Route:
                 return _sentinel(url, limits)
             case "redis+cluster" | "rediss+cluster":
                 return _cluster(url, limits)
-    except (RedisError, TypeError, ValueError) as exc:
+    except (RedisError, RedisClusterException, TypeError, ValueError) as exc:
         # An option that redis-py does not know is a TypeError of its connection.
         raise InvalidArgument(f"GATEWAY_REDIS_URL cannot be read; give {_FORMS}") from exc
     raise InvalidArgument(f"GATEWAY_REDIS_URL has an unknown scheme; give {_FORMS}")

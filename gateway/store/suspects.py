@@ -1,6 +1,6 @@
 """Rooms that any replica has a reason to have looked at, for the one that looks."""
 
-from typing import Any, Final
+from typing import Final
 
 from gateway.core.rooms import AccountSid, RoomSid
 from gateway.store.connection import Connections
@@ -22,5 +22,5 @@ class Suspects:
 
     async def take(self, count: int) -> list[RoomSid]:
         """Up to `count` of them, which are then no longer there."""
-        found: Any = await self._connections.ask(self._connections.commands.spop(self._key, count))
+        found = await self._connections.fetch(self._key, "SPOP", self._key, count)
         return [RoomSid(sid.decode()) for sid in found or ()]

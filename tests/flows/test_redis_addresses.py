@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.core.rooms import AccountSid
-from gateway.store.connection import Connections
+from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
 from tests.flows.test_command_line import run
 from tests.running import Gateway, first, new_sid, running, take
@@ -24,6 +24,7 @@ WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, aft
     ... on ParticipantConnected { participant { sid } }
 } }"""
 JOINED = "ParticipantConnected"
+TRIM = Script("head.lua", "trim.lua")
 
 
 @asynccontextmanager
@@ -137,6 +138,28 @@ async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyClu
         assert isinstance(answer, UpstreamUnavailable) if owners[key] is hung else answer == [b"v"]
     await eventually(lambda: _is_answered(connections, keys[0]))
     await connections.aclose()
+
+
+async def test_a_cluster_that_is_away_as_a_whole_is_unavailable_and_comes_back(cluster: ValkeyCluster) -> None:
+    connections, nobody = Connections(cluster.url), Connections("redis+cluster://127.0.0.1:1,127.0.0.1:2")
+    await connections.read(("SET", "k", "v"))
+    with pytest.raises(UpstreamUnavailable):
+        await nobody.check_policy()
+    for node in cluster.nodes:
+        node.stop()
+    try:
+        for each in (connections, nobody):
+            outcomes = await asyncio.gather(
+                each.read(("GET", "k")), each.fetch("k", "GET", "k"), each.run(TRIM, ["k"], [1]), each.renew(),
+                each.wait("k", "XREAD", "STREAMS", "k", "0", within_s=0.5), return_exceptions=True,
+            )  # fmt: skip
+            assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
+    finally:
+        for node in cluster.nodes:
+            node.go_on()
+    await eventually(lambda: _is_answered(connections, "k"))
+    for each in (connections, nobody):
+        await each.aclose()
 
 
 async def _is_answered(connections: Connections, key: str) -> bool:

@@ -151,11 +151,12 @@ async def test_a_master_that_the_sentinels_have_given_up_is_left_though_it_answe
                 await group.caught_up()
                 [sentinel] = group.sentinels
                 await group.replica.client.replicaof("NO", "ONE")
+                beats = await group.replica.client.xlen(KEY)
                 await sentinel.client.sentinel_remove(SERVICE)
                 await sentinel.client.sentinel_monitor(SERVICE, "127.0.0.1", group.replica.port, 1)
 
                 async def has_moved() -> bool:
-                    return bool(await group.replica.client.xlen(KEY) > 20)
+                    return bool(await group.replica.client.xlen(KEY) > beats)
 
                 await eventually(has_moved)
                 after = await followed.events.append(event(), "after")
