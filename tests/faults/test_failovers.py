@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.store.keys import Keys
 from tests.faults.nemesis import _api_key
 from tests.running import Gateway, new_sid, running, take
-from tests.topologies import Server, eventually, sentinel_group, valkey_cluster
+from tests.topologies import SERVICE, Server, eventually, sentinel_group, valkey_cluster
 
 PUBLIC_URL = "https://rooms.example"
 SERVE = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
@@ -41,6 +41,7 @@ class Store:
     owner: Server
     heir: Server
     took_over: Callable[[], Awaitable[Any]]
+    sentinels: Sequence[Server] = ()
 
     async def level(self) -> None:
         """Waits until the heir has all that the owner has."""
@@ -66,7 +67,7 @@ class Store:
 @asynccontextmanager
 async def behind_sentinels(folder: Path, log_key: str) -> AsyncIterator[Store]:
     async with sentinel_group(folder, sentinels=3) as group:
-        yield Store(group.url, group.master, group.replica, group.promoted)
+        yield Store(group.url, group.master, group.replica, group.promoted, group.sentinels)
 
 
 @asynccontextmanager
@@ -98,9 +99,9 @@ class Site:
         gateway.account_sid, gateway.auth_token = self.sandbox.account_sid, self.sandbox.auth_token
         return gateway
 
-    async def tell(self, gateway: Gateway, room: str) -> str:
+    async def tell(self, gateway: Gateway, room: str, person: str | None = None) -> str:
         """Somebody joins: the participant's SID, once the callback is acknowledged. It is repeated as Twilio repeats it."""
-        person = new_sid("PA")
+        person = person or new_sid("PA")
         fields = gateway.event_fields("participant-connected", room, ParticipantSid=person)
         sign = RequestValidator(self.sandbox.auth_token).compute_signature
         headers = {
@@ -141,8 +142,14 @@ def joined(message: dict[str, Any]) -> str:
 
 
 def follows(before: dict[str, Any], after: list[dict[str, Any]]) -> bool:
-    """Whether each message stands behind the one before it."""
-    return all(then["prev"] == now["cursor"] for now, then in zip([before, *after], after, strict=False))
+    """Whether each event stands behind the message before it."""
+    pairs = zip([before, *after], after, strict=False)
+    return all(is_word(then) or then["prev"] == now["cursor"] for now, then in pairs)
+
+
+def is_word(message: dict[str, Any]) -> bool:
+    """That something was lost."""
+    return bool(message["__typename"] == "ResyncRequired")
 
 
 async def resumed(gateway: Gateway, room: str, after: str, count: int) -> list[dict[str, Any]]:
@@ -270,3 +277,77 @@ async def test_p6_a_gateway_that_was_not_there_tells_a_client_the_truth(tmp_path
         assert started["mode"] == "RESUMED"
         assert [joined(message) for message in rest] == people
         assert follows(kept, rest)
+
+
+async def ordered_in_the_cluster(store: Store) -> None:
+    await store.heir.client.execute_command("CLUSTER", "FAILOVER")
+
+
+async def ordered_of_a_sentinel(store: Store) -> None:
+    await store.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", SERVICE, "COORDINATED")
+
+
+async def forced_on_a_sentinel(store: Store) -> None:
+    """The old master goes on acknowledging until it is told that it is none."""
+    await store.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", SERVICE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("kind", "order", "may_lose"),
+    [
+        (in_a_cluster, ordered_in_the_cluster, False),
+        (behind_sentinels, ordered_of_a_sentinel, False),
+        (behind_sentinels, forced_on_a_sentinel, True),
+    ],
+)
+async def test_a_failover_under_load_loses_nothing_unannounced(
+    tmp_path: Path, kind: Kind, order: Callable[[Store], Awaitable[None]], may_lose: bool
+) -> None:
+    """What was acknowledged comes once and in one order on two replicas, or they say that something was lost."""
+    async with site(tmp_path, kind) as set_:
+        one, other = [await set_.gateway() for _ in range(2)]
+        room, acked, is_over = new_sid(), set[str](), asyncio.Event()
+
+        async def send(gateway: Gateway) -> None:
+            while not is_over.is_set():
+                acked.add(await set_.tell(gateway, room))
+
+        async def follow(gateway: Gateway) -> list[dict[str, Any]]:
+            seen = list[dict[str, Any]]()
+            async with gateway.watch_ws(WATCH, room=room) as messages:
+                await take(messages, 1)
+                watching.release()
+                async for message in messages:
+                    if message["__typename"] == "Bookmark":
+                        continue
+                    seen.append(message)
+                    if not is_word(message) and joined(message) == last:
+                        return seen
+            raise AssertionError("the stream ended first")
+
+        last, watching = new_sid("PA"), asyncio.Semaphore(0)
+        async with asyncio.TaskGroup() as tasks:
+            following = [tasks.create_task(follow(gateway)) for gateway in (one, other)]
+            for _ in following:
+                await watching.acquire()
+            async with asyncio.TaskGroup() as traffic:
+                for gateway in (one, other) * 4:
+                    traffic.create_task(send(gateway))
+                await asyncio.sleep(0.5)  # some traffic before it
+                await order(set_.store)
+                await set_.store.took_over()
+                await asyncio.sleep(1.0)  # and after it
+                is_over.set()
+            await set_.tell(one, room, last)
+        streams = [task.result() for task in following]
+    for seen in streams:
+        words = [message for message in seen if is_word(message)]
+        people = [joined(message) for message in seen if not is_word(message)]
+        print(
+            f"{order.__name__}: {len(acked)} acknowledged, {len(acked - set(people))} of them not seen, {len(words)} words"
+        )
+        assert len(people) == len(set(people))
+        assert follows(seen[0], seen[1:])
+        assert words or acked <= set(people)
+        assert may_lose or not words
