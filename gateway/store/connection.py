@@ -13,7 +13,8 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
-from gateway.store.routes import ClusterRoute, Command, Limits, Route, open_route
+from gateway.store.addresses import open_route
+from gateway.store.routes import ClusterRoute, Command, Limits, Route
 
 WRITE_S: Final = 1.0
 """Twilio gives a callback 2.5 s to be answered: a dead Redis must leave time for a 503."""
