@@ -163,16 +163,23 @@ class Tail:
         self._ring_all()
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.heartbeat.run())
-            while True:
-                try:
-                    await self._follow()
-                except UpstreamUnavailable as exc:
-                    if not self._is_lost:
-                        log.warning("tail.lost", reason=exc.message)
-                    self._is_lost = True
-                    await asyncio.sleep(RETRY_S)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.heartbeat.run())
+                await self._keep_following()
+        except BaseExceptionGroup as failures:
+            # Its owner would not know a failure in a group for what it is.
+            raise failures.exceptions[0] from failures
+
+    async def _keep_following(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except UpstreamUnavailable as exc:
+                if not self._is_lost:
+                    log.warning("tail.lost", reason=exc.message)
+                self._is_lost = True
+                await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
         await self.heartbeat.begin()
