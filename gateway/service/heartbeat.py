@@ -73,15 +73,19 @@ class Heartbeat:
             # Who does not know who is the master is no help; perhaps the server itself answers.
             await self._events.look_round()
         self._number += 1
-        self._sent[self._number] = time.monotonic()
+        number, sent_at = self._number, time.monotonic()
+        self._sent[number] = sent_at
         try:
-            ms, sequence = await self._events.beat(self._name, self._number)
+            ms, sequence = await self._events.beat(self._name, number)
         except UpstreamUnavailable:
             self.is_redis_away = True
             raise
         self.is_redis_away = False
+        if self._came_back_at == float("-inf"):
+            # Nobody is lost who has only just begun.
+            self._came_back_at = sent_at
         # What was said lately tells who is there. And a stream that is behind what is known of it is another one.
-        is_read_past = self._number in self._sent and self.after is not None and (ms, sequence) <= self.after
+        is_read_past = number in self._sent and self.after is not None and (ms, sequence) <= self.after
         if self.after is None or is_read_past:
             self.after = (ms - round(LOST_S * 1000), 0)
 
