@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
+from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
+from gateway.store.limiter import Limiter
 from tests.flows.test_command_line import run
-from tests.running import Gateway, first, new_sid, running, take
+from tests.running import ANSWER_LIMIT_S, Gateway, first, new_sid, running, take
 from tests.topologies import SentinelGroup, Server, ValkeyCluster, eventually, sentinel_group, valkey_cluster
 
 WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
@@ -137,6 +139,15 @@ async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyClu
     for key, answer in zip(keys, answers, strict=True):
         assert isinstance(answer, UpstreamUnavailable) if owners[key] is hung else answer == [b"v"]
     await eventually(lambda: _is_answered(connections, keys[0]))
+    await connections.aclose()
+
+
+async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyCluster) -> None:
+    connections, account, rate = Connections(cluster.url), AccountSid("AC" + "0" * 32), Rate(per_s=10, burst=1)
+    limiter = Limiter(connections, within_s=ANSWER_LIMIT_S)
+    assert (await limiter.take(account, "read", rate)).is_allowed
+    await limiter.pause(account, "write", 60_000)
+    assert not (await limiter.take(account, "write", rate)).is_allowed
     await connections.aclose()
 
 
