@@ -17,7 +17,6 @@ from gateway.core.errors import FailedPrecondition, GatewayError, UpstreamUnavai
 from gateway.core.rooms import NewRoom
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
-from gateway.service import feed
 from gateway.service.reconcile import LEASE
 from gateway.service.tail import Tail
 from gateway.settings import ApiKeySettings, Settings
@@ -80,7 +79,7 @@ async def test_every_port_answers_once_it_is_ready(redis_url: str) -> None:
 async def test_i16_each_face_says_in_its_own_words_that_there_are_too_many_streams(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "STREAMS", 0)
+    monkeypatch.setattr(app, "STREAMS", 0)
     async with (
         running(settings(redis_url)) as addresses,
         aiohttp.ClientSession() as http,
@@ -170,7 +169,8 @@ async def test_a_bug_in_the_tail_stops_everything(redis_url: str, monkeypatch: p
 
 @pytest.mark.parametrize(("quota", "most"), [(80, 80), (20, 20), (2, 2)])
 async def test_i13_the_budget_leaves_room_in_every_second(quota: int, most: int) -> None:
-    budget = app._budget(settings("redis://x", gateway_read_quota=quota, gateway_write_quota=quota))
+    [account] = settings("redis://x", gateway_read_quota=quota, gateway_write_quota=quota).accounts
+    budget = app._budget(account, 0.0)
     for rate in (budget.read, budget.write):
         assert rate.burst + 1_000_000 / rate.interval_us <= most
 

@@ -23,6 +23,8 @@ Command = tuple[str | bytes | int, ...]
 # While one is on its way, the next load gathers.
 CARRIERS: Final = 2
 LOAD: Final = 256
+READERS: Final = 8
+"""Connections for reads that wait on the server: each log that a process follows takes one."""
 _CONNECT_S: Final = 0.4
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
@@ -44,13 +46,13 @@ class Connections:
     turn every failure into UpstreamUnavailable.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, readers: int = READERS) -> None:
         if not url.startswith(_SCHEMES):
             raise InvalidArgument("GATEWAY_REDIS_URL has an unknown scheme; give redis://, rediss:// or unix://")
         # Half a second more than `ask` waits: a limit here closes the connection, one there only gives up on it first.
         self.commands: Redis = _client(url, connections=64, answer_s=WRITE_S + 0.5, retries=1)
         # The tail reconnects by itself and must hear of a lost connection: no retry.
-        self.blocking: Redis = _client(url, connections=8, answer_s=2.0, retries=0)
+        self.blocking: Redis = _client(url, connections=readers, answer_s=2.0, retries=0)
         self._waiting: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]] = []
         self._carriers: set[asyncio.Task[None]] = set()
 
