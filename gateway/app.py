@@ -16,9 +16,10 @@ from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
 from gateway.rpc.server import RpcServer
-from gateway.service.access import Access, ApiKey, Caller, Scope
+from gateway.service.access import POINTS, Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
+from gateway.service.callers import Callers
 from gateway.service.changes import Changes
 from gateway.service.feed import STREAMS, STREAMS_PER_CALLER, Feed
 from gateway.service.ingest import Ingest
@@ -43,6 +44,7 @@ from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
 from gateway.store.leases import Leases
 from gateway.store.limiter import Limiter
+from gateway.store.purses import Purses
 from gateway.store.suspects import Suspects
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
@@ -146,7 +148,7 @@ async def run(
         if not settings.gateway_allow_eviction:
             await connections.check_policy()
         session = await stack.enter_async_context(open_session())
-        accounts = _build_accounts(settings, connections, session)
+        accounts, callers = _build_accounts(settings, connections, session), Callers(Purses(connections))
         stack.push_async_callback(_close, accounts.values())
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -154,8 +156,9 @@ async def run(
                     tasks.create_task(_follow(account, has_reconciler=settings.gateway_reconcile))
                     for account in accounts.values()
                 ]
+                background.append(tasks.create_task(callers.run()))
                 await _logs_read(accounts.values())
-                await _listen(settings, listen, mode, accounts, redis_url, on_ready, stop)
+                await _listen(settings, listen, mode, accounts, callers, redis_url, on_ready, stop)
                 for task in background:
                     task.cancel()
         except BaseExceptionGroup as failures:
@@ -283,7 +286,7 @@ def _access(settings: Settings) -> Access:
 def _api_key(account_sid: AccountSid, key: ApiKeySettings) -> ApiKey:
     scopes = frozenset(Scope(scope) for scope in key.scopes)
     grants = None if key.rooms is None else frozenset(key.rooms)
-    return ApiKey(key.sha256, Caller(account_sid, key.id, scopes, grants))
+    return ApiKey(key.sha256, Caller(account_sid, key.id, scopes, grants, key.limit or POINTS))
 
 
 async def _listen(
@@ -291,6 +294,7 @@ async def _listen(
     listen: Listen,
     mode: Mode,
     accounts: Mapping[AccountSid, Account],
+    callers: Callers,
     redis_url: str,
     on_ready: Callable[[Addresses], None],
     stop: asyncio.Event,
@@ -300,6 +304,7 @@ async def _listen(
     face = GraphQLFace(
         access,
         accounts,
+        callers,
         introspection=mode.introspection,
         allowed_origins=settings.gateway_allowed_origins,
         allow_loopback_origins=mode.allow_loopback_origins,
@@ -310,6 +315,7 @@ async def _listen(
             access,
             accounts,
             listen.grpc_address,
+            callers,
             has_reflection=mode.introspection,
             is_port_shared=listen.is_shared,
         )

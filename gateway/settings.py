@@ -29,16 +29,14 @@ Quota = Annotated[int, Field(ge=2)]
 READ_QUOTA: Final = 80
 WRITE_QUOTA: Final = 20
 """Requests per second that Twilio grants an account. https://www.twilio.com/docs/video/programmable-video-limits"""
-LIMIT: Final = 600_000
-"""Points a minute that a key may spend. They are a quarter of a core, as an object is shown in some 25 µs, and five times the
-reads that Twilio grants, at 25 points each."""
 ACCOUNTS: Final = 100
 """An account in memory may take 60 MB: its ring of events and its answers."""
 
 
 class ApiKeySettings(BaseModel):
     """One row of GATEWAY_API_KEYS. `rooms` (SIDs or names) narrows the key to these; without it the key is for all. `limit`:
-    points a minute. Rows of an account with the same id, as while a key is exchanged, share what they may spend."""
+    points a minute, if it is to have others than usual. Rows of an account with the same id, as while a key is exchanged,
+    share what they may spend."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -46,7 +44,7 @@ class ApiKeySettings(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     scopes: tuple[ScopeWord, ...] = ("rooms:read", "events:subscribe")
     rooms: tuple[str, ...] | None = None
-    limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = LIMIT
+    limit: Annotated[int, Field(ge=100, le=1_000_000_000)] | None = None
 
 
 class AccountSettings(BaseModel):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import HttpUrl, ValidationError
 
-from gateway.settings import ACCOUNTS, LIMIT, Settings
+from gateway.settings import ACCOUNTS, Settings
 
 MINIMUM = {
     "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
@@ -62,7 +62,7 @@ def test_api_keys_are_rows_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
         {"id": "b", "sha256": "1" * 64, "scopes": ["rooms:write"], "rooms": ["daily"], "limit": 1_000},
     ]
     first, second = read(monkeypatch, GATEWAY_API_KEYS=json.dumps(rows)).gateway_api_keys
-    assert (first.scopes, first.rooms, first.limit) == (("rooms:read", "events:subscribe"), None, LIMIT)
+    assert (first.scopes, first.rooms, first.limit) == (("rooms:read", "events:subscribe"), None, None)
     assert (second.scopes, second.rooms, second.limit) == (("rooms:write",), ("daily",), 1_000)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from gateway.gql.loaders import Loaders
 from gateway.service.access import Caller
 from gateway.service.accounts import Account
+from gateway.service.callers import Bill
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Context:
     caller: Caller
     account: Account
     trace_id: str
+    bill: Bill
     last_event_id: str | None = None
     """Where an event stream broke off, as its client says beside the document; it beats the argument `after`."""
     loaders: Loaders = field(init=False)

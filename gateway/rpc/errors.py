@@ -62,4 +62,6 @@ def _packed(detail: Message) -> AnyMessage:
 async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: GatewayError) -> Never:
     """Ends the call with this error."""
     status = rpc_status.to_status(status_of(error))
-    await context.abort(status.code, status.details, status.trailing_metadata)
+    # Those that stand already would be lost.
+    trailers = (*(context.trailing_metadata() or ()), *status.trailing_metadata)
+    await context.abort(status.code, status.details, trailers)
