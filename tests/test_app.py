@@ -1,8 +1,10 @@
 import asyncio
 import hashlib
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -133,6 +135,37 @@ async def test_a_server_that_throws_keys_away_is_refused(redis_url: str, connect
             pass
     finally:
         await connections.commands.config_set("maxmemory-policy", "noeviction")
+
+
+async def test_a_log_that_cannot_be_read_holds_up_no_other_account(
+    redis_url: str, connections: Connections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app, "LOG_LIMIT_S", 0.3)
+    digests = {name: hashlib.sha256(f"rgk_{name}".encode()).hexdigest() for name in "ab"}
+    rows = [
+        {"sid": f"AC{name * 32}", "auth_token": name, "api_keys": [{"id": "web", "sha256": digest}]}
+        for name, digest in digests.items()
+    ]
+    file = tmp_path / "accounts.json"
+    file.write_text(json.dumps({"accounts": rows}))
+    acl = connections.commands.execute_command
+    await acl("ACL", "SETUSER", "of-a", "reset", "on", ">secret", "+@all", f"~rg:{{{rows[0]['sid']}}}:*")
+    limited = redis_url.replace("://", "://of-a:secret@", 1)
+    several = Settings(
+        gateway_accounts_file=file, gateway_public_url=HttpUrl("http://127.0.0.1:1"), gateway_redis_url=limited
+    )
+    watch = {"query": "subscription { roomEvents { __typename } }"}
+    try:
+        async with running(several) as addresses, aiohttp.ClientSession() as http:
+            for name, told in (("a", "StreamStarted"), ("b", "UPSTREAM_UNAVAILABLE")):
+                headers = {"X-API-Key": f"rgk_{name}", "Accept": "text/event-stream"}
+                async with http.post(addresses.sse, json=watch, headers=headers) as reply:
+                    lines = [(await soon(reply.content.readline())).decode() for _ in range(5)]
+                assert told in "".join(lines)
+            async with http.get(addresses.console + "readyz") as reply:
+                assert (reply.status, await reply.json()) == (200, {"status": "ok", "degraded": ["log"]})
+    finally:
+        await acl("ACL", "DELUSER", "of-a")
 
 
 async def test_a_grpc_port_that_is_taken_is_named(redis_url: str) -> None:

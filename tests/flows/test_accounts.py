@@ -87,8 +87,9 @@ def key_of(row: dict[str, Any]) -> str:
 
 
 def described(row: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The account as GATEWAY_ACCOUNTS_FILE has it, with one key that may do all."""
-    return {**row, "api_keys": [_row("web", key_of(row)).model_dump(exclude_none=True)], **more}
+    """The account as GATEWAY_ACCOUNTS_FILE has it, with a key that may do all and one that has 100 points a minute."""
+    web, small = _row("web", key_of(row)), _row("small", f"{key_of(row)}-small").model_copy(update={"limit": 100})
+    return {**row, "api_keys": [key.model_dump(exclude_none=True) for key in (web, small)], **more}
 
 
 @asynccontextmanager
@@ -261,6 +262,17 @@ async def test_i12_the_quota_of_one_account_is_not_spent_by_the_other(
     calls = [call for call in await sandbox.sandbox("GET", "/calls") if call["method"] == "GET"]
     assert {call["status"] for call in calls} <= {200, 404}, "Twilio itself refused none"
     assert {call["account_sid"] for call in calls} == {ada.account_sid, bob.account_sid}
+
+
+async def test_i12_a_key_of_one_account_spends_nothing_of_its_namesake_in_the_other(
+    tenants: tuple[Tenant, Tenant],
+) -> None:
+    statuses = []
+    for tenant in tenants:
+        headers = {"Authorization": tenant.auth["Authorization"] + "-small"}
+        statuses.append([(await tenant.post("{ __typename }", **headers)).status for _ in range(12)])
+        assert statuses[-1][0] == 200
+    assert statuses[0][-1] == 429
 
 
 async def test_i12_no_key_at_redis_is_outside_of_its_account(tenants: tuple[Tenant, Tenant]) -> None:
