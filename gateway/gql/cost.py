@@ -31,6 +31,8 @@ from gateway.service.callers import FETCH
 
 # 200 fetches, with nothing else, are the most that an operation can ask for.
 LIMIT = 5_000
+# What a document costs that is refused: it was read in vain, the worst of them in 9 ms and most in 2.
+REFUSED = 100
 PAGE = 50
 """The size of a page whose `first` is left out."""
 

@@ -22,7 +22,7 @@ from graphql.execution import (
 
 from gateway.core.errors import Code, DeadlineExceeded, GatewayError, InvalidArgument
 from gateway.gql.context import Context
-from gateway.gql.cost import checked_cost, objects_of
+from gateway.gql.cost import REFUSED, checked_cost, objects_of
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
 from gateway.gql.events import RoomEvent
@@ -202,7 +202,7 @@ class Engine:
         try:
             operation = self.operation(request, context)
         except Refused:
-            await self._hold(context, CALL)
+            await self._hold(context, REFUSED)
             raise
         await self._hold(context, CALL + operation.cost)
         return operation

@@ -22,9 +22,9 @@ async def test_an_answer_says_what_it_cost_and_what_is_left(served: Served) -> N
     headers = served.auth | {"Accept": RESPONSE}
     async with served.http.post(served.url, json={"query": ROOM, "variables": {"ref": "a"}}, headers=headers) as reply:
         cost = (await reply.json(content_type=None))["extensions"]["cost"]
-        assert (cost["requested"], cost["actual"], cost["limit"]) == (35, 10, 600_000)
+        assert (cost["requested"], cost["actual"], cost["limit"]) == (35, 10, 1_500_000)
         assert reply.headers["RateLimit"] == f'"default";r={cost["remaining"]};t=1'
-        assert reply.headers["RateLimit-Policy"] == '"default";q=600000;w=60'
+        assert reply.headers["RateLimit-Policy"] == '"default";q=1500000;w=60'
 
 
 async def test_a_query_may_come_by_get(served: Served) -> None:

@@ -43,4 +43,4 @@ async def test_trailers_are_in_lower_case_and_tell_what_graphql_tells(caller: Ca
     bill.settle(5)
     told = dict(trailers(bill))
     assert set(told) == {"ratelimit-policy", "ratelimit", "cost"}
-    assert told["cost"] == "requested=100, actual=15, limit=600000, remaining=599985, reset-after-ms=2"
+    assert told["cost"] == "requested=100, actual=15, limit=1500000, remaining=1499985, reset-after-ms=1"
