@@ -147,8 +147,12 @@ async def run(
         stack.push_async_callback(connections.aclose)
         if not settings.gateway_allow_eviction:
             await connections.check_policy()
-        session = await stack.enter_async_context(open_session())
-        accounts, callers = _build_accounts(settings, connections, session), Callers(Purses(connections))
+        callers, streams = Callers(Purses(connections)), Admission("event streams", STREAMS, STREAMS_PER_CALLER)
+        accounts: dict[AccountSid, Account] = {}
+        for row in settings.accounts:
+            # Of its own, so that calls which hang for one account take no connection of another's.
+            session = await stack.enter_async_context(open_session())
+            accounts[AccountSid(row.sid)] = build_account(settings, row, connections, session, streams)
         stack.push_async_callback(_close, accounts.values())
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -209,14 +213,6 @@ def _first(failures: BaseExceptionGroup) -> BaseException:
     return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
 
 
-def _build_accounts(
-    settings: Settings, connections: Connections, session: aiohttp.ClientSession
-) -> dict[AccountSid, Account]:
-    streams = Admission("event streams", STREAMS, STREAMS_PER_CALLER)
-    built = (build_account(settings, row, connections, session, streams) for row in settings.accounts)
-    return {account.sid: account for account in built}
-
-
 def build_account(
     settings: Settings,
     row: AccountSettings,
@@ -224,8 +220,8 @@ def build_account(
     session: aiohttp.ClientSession,
     streams: Admission | None = None,
 ) -> Account:
-    """One account's use cases. All that holds anything of it is made here for it alone; what accounts share (connections, the
-    room for streams) knows none of their secrets or answers."""
+    """One account's use cases. All that holds anything of it is made here for it alone; what accounts share (connections to
+    Redis, the room for streams) knows none of their secrets or answers."""
     sid = AccountSid(row.sid)
     public_url = str(settings.gateway_public_url).rstrip("/")
     sealer = Sealer(row.cursor_secrets, sid)

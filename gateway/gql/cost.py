@@ -39,7 +39,7 @@ PAGE = 50
 _PAGED = {"first", "ids"}
 
 
-def checked_cost(
+def check_cost(
     schema: GraphQLSchema,
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],

@@ -22,7 +22,7 @@ from graphql.execution import (
 
 from gateway.core.errors import Code, DeadlineExceeded, GatewayError, InvalidArgument
 from gateway.gql.context import Context
-from gateway.gql.cost import REFUSED, checked_cost, objects_of
+from gateway.gql.cost import REFUSED, check_cost, objects_of
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
 from gateway.gql.events import RoomEvent
@@ -227,7 +227,7 @@ class Engine:
         if isinstance(executor, list):
             raise Refused(executor)
         try:
-            cost = checked_cost(
+            cost = check_cost(
                 self._schema, executor.operation, executor.fragment_definitions, executor.variable_values.coerced
             )
         except InvalidArgument as fault:

@@ -8,7 +8,7 @@ from graphql.type import GraphQLObjectType
 
 from gateway.core.errors import InvalidArgument
 from gateway.gql import cost
-from gateway.gql.cost import LIMIT, checked_cost, objects_of
+from gateway.gql.cost import LIMIT, check_cost, objects_of
 from gateway.gql.schema import EXECUTABLE
 from gateway.service.callers import FETCH
 from tests.gql.conftest import Served
@@ -18,7 +18,7 @@ def check(text: str, **variables: Any) -> None:
     document: DocumentNode = parse(text)
     [operation] = [part for part in document.definitions if isinstance(part, OperationDefinitionNode)]
     fragments = {part.name.value: part for part in document.definitions if isinstance(part, FragmentDefinitionNode)}
-    checked_cost(EXECUTABLE, operation, fragments, variables)
+    check_cost(EXECUTABLE, operation, fragments, variables)
 
 
 @pytest.mark.parametrize(
