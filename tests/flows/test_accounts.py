@@ -31,7 +31,7 @@ ROOM = """query($ref: ID!) { room(ref: $ref) { sid accountSid uniqueName asOf ev
 ROOMS = """query($name: String, $after: String) { rooms(uniqueName: $name, first: 1, after: $after) {
     nodes { sid uniqueName } pageInfo { endCursor hasNextPage } } }"""
 ACCOUNTS_OWN = "{ rooms { nodes { sid } } recordings { nodes { sid } } insightsRooms { nodes { roomSid } } }"
-NAME = "standup"
+NAME, NAME_OF_ENDED = "standup", "retro"
 
 
 class Tenant(Gateway):
@@ -50,6 +50,7 @@ class Tenant(Gateway):
         self.room = ""
         self.participant = ""
         self.recording = ""
+        self.ended = ""
 
     async def post(self, *asked: Any, **headers: Any) -> Any:
         reply = await super().post(*asked, **headers)
@@ -66,7 +67,9 @@ class Tenant(Gateway):
         self.own |= {self.room, self.participant, joined["tracks"][0]["sid"]}
         found = await until(self.ask, "query($r: ID!) { room(ref: $r) { recordings { nodes { sid } } } }", r=self.room)
         self.recording = found["room"]["recordings"]["nodes"][0]["sid"]
-        self.own.add(self.recording)
+        self.ended = (await self.create_room(NAME_OF_ENDED))["sid"]
+        await self.ask("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=self.ended)
+        self.own |= {self.recording, self.ended}
 
 
 async def until(ask: Any, document: str, **variables: Any) -> Any:
@@ -151,21 +154,25 @@ async def test_i12_the_same_name_is_another_room_to_each(tenants: tuple[Tenant, 
         everything = await tenant.ask(ACCOUNTS_OWN)
         assert [room["sid"] for room in everything["rooms"]["nodes"]] == [tenant.room]
         assert [recording["sid"] for recording in everything["recordings"]["nodes"]] == [tenant.recording]
+        assert [room["roomSid"] for room in everything["insightsRooms"]["nodes"]] == [tenant.ended]
+        assert (await tenant.clients.insights.GetInsightsRoom(room=tenant.ended)).room.room_name == NAME_OF_ENDED
 
 
 async def test_i12_what_belongs_to_the_other_is_not_there(tenants: tuple[Tenant, Tenant]) -> None:
     for tenant, other in zip(tenants, reversed(tenants), strict=True):
         ids = [other.room, f"{other.room}:{other.participant}", other.recording]
-        document = """query($ids: [ID!]!, $room: ID!, $id: ID!) { nodes(ids: $ids) { id } node(id: $id) { id }
-            room(ref: $room) { sid } recording(sid: $id) { sid } insightsRoom(sid: $room) { roomSid } }"""
+        document = """query($ids: [ID!]!, $room: ID!, $id: ID!, $ended: ID!) { nodes(ids: $ids) { id } node(id: $id) { id }
+            room(ref: $room) { sid } recording(sid: $id) { sid } insightsRoom(sid: $ended) { roomSid } }"""
         # Not kept with what was told: who asks for a SID may read it again in an error.
-        reply = await Gateway.post(tenant, document, {"ids": ids, "room": other.room, "id": other.recording})
+        variables = {"ids": ids, "room": other.room, "id": other.recording, "ended": other.ended}
+        reply = await Gateway.post(tenant, document, variables)
         assert reply.body["data"] == {
             "nodes": [None] * 3, "node": None, "room": None, "recording": None, "insightsRoom": None,
         }, reply.body  # fmt: skip
         for call in (
             tenant.clients.rooms.GetRoom(room=other.room),
             tenant.clients.rooms.CompleteRoom(room=other.room),
+            tenant.clients.insights.GetInsightsRoom(room=other.ended),
             tenant.clients.participants.GetParticipant(room=other.room, participant=other.participant),
             tenant.clients.recordings.GetRecording(recording=other.recording),
             tenant.clients.recordings.DeleteRecording(recording=other.recording),
