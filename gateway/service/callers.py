@@ -7,13 +7,16 @@ what it did not take is given back.
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.core.errors import InvalidArgument, Throttled, UpstreamUnavailable
 from gateway.core.purse import WINDOW_US, Balance, Spent, duration_us, spend
 from gateway.core.rooms import AccountSid
 from gateway.service.access import Caller
+from gateway.service.singleflight import SingleFlight
 from gateway.store.purses import Purses
 
 # Taking a call in, reading it and writing the answer takes as long as showing some ten objects.
@@ -30,6 +33,13 @@ SETTLE_S: Final = 0.1
 _Who = tuple[AccountSid, str]
 
 
+@dataclass(slots=True, eq=False)
+class _Load:
+    """What is asked for one caller at the same time."""
+
+    costs_us: list[int] = field(default_factory=list)
+
+
 class Callers:
     """Holds every caller to his limit, over all replicas. While Redis is away each process does so by itself, from where it
     last knew the caller to be, and tells Redis afterwards: nobody is let through freely, nobody is locked out.
@@ -43,6 +53,9 @@ class Callers:
         # By this process' own clock. One for each API key that has called, of which there are as many as are configured.
         self._full_at_us: dict[_Who, int] = {}
         self._owed_us: dict[_Who, int] = {}
+        self._lanes: dict[_Who, asyncio.Lock] = {}
+        self._gathering: dict[_Who, _Load] = {}
+        self._flights = SingleFlight[list[Spent]]()
         self._has_debts = asyncio.Event()
 
     def bill(self, caller: Caller) -> "Bill":
@@ -58,16 +71,39 @@ class Callers:
                 self._has_debts.set()
 
     async def spend(self, who: _Who, cost_us: int) -> Spent:
+        lane = self._lanes.setdefault(who, asyncio.Lock())
+        if not lane.locked():
+            async with lane:
+                return (await self._ask(who, [cost_us]))[0]
+        load = self._gathering.setdefault(who, _Load())
+        load.costs_us.append(cost_us)
+        place = len(load.costs_us) - 1
+        return (await self._flights.share(load, lambda: self._carry(who, load, lane)))[place]
+
+    async def _carry(self, who: _Who, load: "_Load", lane: asyncio.Lock) -> list[Spent]:
+        """While one question about a caller is on its way, the next one gathers: a crowd behind one key is one question."""
+        try:
+            async with lane:
+                self._close(who, load)
+                return await self._ask(who, load.costs_us)
+        finally:
+            self._close(who, load)  # All may have left before it began.
+
+    def _close(self, who: _Who, load: "_Load") -> None:
+        if self._gathering.get(who) is load:
+            del self._gathering[who]
+
+    async def _ask(self, who: _Who, costs_us: Sequence[int]) -> list[Spent]:
         if self._purses is None or time.monotonic() < self._away_until:
-            return self._spend_here(who, cost_us)
+            return [self._spend_here(who, cost_us) for cost_us in costs_us]
         owed_us = self._owed_us.pop(who, 0)
         try:
-            spent = await self._purses.spend(*who, cost_us, owed_us, within_s=ASK_S)
+            spent = await self._purses.spend(*who, costs_us, owed_us, within_s=ASK_S)
         except UpstreamUnavailable:
             self._away_until = time.monotonic() + AWAY_S
             self._owe(who, owed_us)
-            return self._spend_here(who, cost_us)
-        self._full_at_us[who] = _now_us() + spent.used_us
+            return [self._spend_here(who, cost_us) for cost_us in costs_us]
+        self._full_at_us[who] = _now_us() + spent[-1].used_us
         return spent
 
     def _spend_here(self, who: _Who, cost_us: int) -> Spent:

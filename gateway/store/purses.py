@@ -1,5 +1,6 @@
 """What callers have left to spend, for all replicas. The arithmetic is that of `core/purse`."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.purse import WINDOW_US, Spent
@@ -17,10 +18,10 @@ class Purses:
         self._connections = connections
 
     async def spend(
-        self, account_sid: AccountSid, key_id: str, cost_us: int, owed_us: int, *, within_s: float
-    ) -> Spent:
-        """See `core.purse.spend`; by the clock of the Redis server. One round trip, which a crowd shares. Raises
-        UpstreamUnavailable; it may be spent then or not."""
+        self, account_sid: AccountSid, key_id: str, costs_us: Sequence[int], owed_us: int, *, within_s: float
+    ) -> list[Spent]:
+        """Of each cost, in this order, whether it is allowed; see `core.purse.spend`. By the clock of the Redis server. One
+        round trip. Raises UpstreamUnavailable; it may be spent then or not."""
         key = Keys(account_sid).purse(key_id)
-        is_allowed, used_us = await self._connections.run(_SPEND, [key], [cost_us, owed_us, WINDOW_US], within_s)
-        return Spent(bool(is_allowed), int(used_us))
+        answers = await self._connections.run(_SPEND, [key], [WINDOW_US, owed_us, "", *costs_us], within_s)
+        return [Spent(bool(allowed), int(used)) for allowed, used in zip(answers[::2], answers[1::2], strict=True)]

@@ -132,6 +132,37 @@ async def test_after_an_outage_nobody_asks_for_a_while() -> None:
         assert callers._away_until == away_until
 
 
+async def test_a_crowd_behind_one_key_is_few_questions(connections: Connections) -> None:
+    callers = Callers(Purses(connections))
+    await held(callers, 1)
+    before = await asked(connections)
+    bills = await asyncio.gather(*(held(callers, 10) for _ in range(50)))
+    assert await asked(connections) - before <= 2
+    assert min(left(bill) for bill in bills) <= LIMIT - 500
+    refused = await asyncio.gather(*(held(callers, 10) for _ in range(60)), return_exceptions=True)
+    assert sum(isinstance(each, Throttled) for each in refused) >= 10
+
+
+async def asked(connections: Connections) -> int:
+    stats = await connections.commands.info("commandstats")
+    return int(stats["cmdstat_evalsha"]["calls"])
+
+
+async def test_who_leaves_a_crowd_takes_nothing_along_from_the_others(connections: Connections) -> None:
+    callers = Callers(Purses(connections))
+    async with asyncio.TaskGroup() as tasks:
+        first, leaver, stayer = (tasks.create_task(held(callers, 10)) for _ in range(3))
+        await asyncio.sleep(0)
+        leaver.cancel()
+    assert left(stayer.result()) <= LIMIT - 20
+    assert first.result().actual == 10
+    async with asyncio.TaskGroup() as tasks:
+        first, leaver = (tasks.create_task(held(callers, 10)) for _ in range(2))
+        await asyncio.sleep(0)
+        leaver.cancel()
+    await held(callers, 10)
+
+
 async def test_other_keys_and_accounts_are_not_touched(connections: Connections) -> None:
     callers = Callers(Purses(connections))
     await held(callers, LIMIT)

@@ -18,7 +18,7 @@ calls = st.lists(
 
 
 async def spend_at(connections: Connections, now_us: int, cost_us: int, owed_us: int = 0) -> Spent:
-    is_allowed, used_us = await connections.run(_SPEND, [KEY], [cost_us, owed_us, WINDOW_US, now_us])
+    is_allowed, used_us = await connections.run(_SPEND, [KEY], [WINDOW_US, owed_us, now_us, cost_us])
     return Spent(bool(is_allowed), int(used_us))
 
 
@@ -36,18 +36,27 @@ async def test_the_script_does_what_core_says(connections: Connections, asked: l
 
 async def test_a_purse_is_kept_until_it_is_full_again(connections: Connections) -> None:
     purses = Purses(connections)
-    await purses.spend(ACCOUNT, "web", 10_000_000, 0, within_s=5)
+    await purses.spend(ACCOUNT, "web", [10_000_000], 0, within_s=5)
     assert 9_000 < await connections.commands.pttl(KEY) <= 10_001
-    assert await purses.spend(ACCOUNT, "web", 0, -11_000_000, within_s=5) == Spent(True, 0)
+    assert await purses.spend(ACCOUNT, "web", [0], -11_000_000, within_s=5) == [Spent(True, 0)]
     assert not await connections.commands.exists(KEY)
 
 
 async def test_i12_keys_of_the_same_name_have_a_purse_in_each_account(connections: Connections) -> None:
-    purses = Purses(connections)
-    assert (await purses.spend(ACCOUNT, "web", WINDOW_US, 0, within_s=5)).is_allowed
-    assert not (await purses.spend(ACCOUNT, "web", WINDOW_US, 0, within_s=5)).is_allowed
-    for account, key_id in ((AccountSid("AC" + "9" * 32), "web"), (ACCOUNT, "other")):
-        assert (await purses.spend(account, key_id, WINDOW_US, 0, within_s=5)).is_allowed
+    async def spend_all(account_sid: AccountSid, key_id: str) -> bool:
+        [spent] = await Purses(connections).spend(account_sid, key_id, [WINDOW_US], 0, within_s=5)
+        return spent.is_allowed
+
+    assert [await spend_all(ACCOUNT, "web") for _ in range(2)] == [True, False]
+    assert await spend_all(AccountSid("AC" + "9" * 32), "web")
+    assert await spend_all(ACCOUNT, "other")
+
+
+async def test_of_several_costs_each_has_its_own_answer(connections: Connections) -> None:
+    third = WINDOW_US // 3
+    spent = await Purses(connections).spend(ACCOUNT, "web", [third, 3 * third, third, 1, third], third, within_s=5)
+    assert [each.is_allowed for each in spent] == [True, False, True, False, False]
+    assert 0 < await connections.commands.pttl(KEY) <= 60_000
 
 
 async def test_a_purse_that_somebody_broke_counts_as_full(connections: Connections) -> None:
