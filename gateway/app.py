@@ -15,6 +15,7 @@ from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
+from gateway.gql.trusted import TrustedDocuments
 from gateway.rpc.server import RpcServer
 from gateway.service.access import POINTS, Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
@@ -22,6 +23,7 @@ from gateway.service.admission import Admission
 from gateway.service.callers import Callers
 from gateway.service.changes import Changes
 from gateway.service.feed import STREAMS, STREAMS_PER_CALLER, Feed
+from gateway.service.fetches import Fetches
 from gateway.service.ingest import Ingest
 from gateway.service.insights import Insights
 from gateway.service.live import Live
@@ -31,7 +33,9 @@ from gateway.service.reads import Reads
 from gateway.service.reconcile import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.roomlists import RoomLists
+from gateway.service.roomreads import RoomReads
 from gateway.service.rooms import Rooms
+from gateway.service.roomwrites import RoomWrites
 from gateway.service.tail import Tail
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
@@ -42,6 +46,7 @@ from gateway.store.cache import RoomCache
 from gateway.store.connection import READERS, Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
+from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
 from gateway.store.limiter import Limiter
 from gateway.store.purses import Purses
@@ -232,12 +237,15 @@ def build_account(
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
     twilio = TwilioVideo(session, video_url, insights_url, sid, *row.rest_credentials)
     upstream = Upstream(twilio, Limiter(connections), _budget(row, settings.gateway_quota_wait_s))
-    lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
-    suspects = Suspects(connections, sid)
-    reads = Reads(upstream, Answers(connections, sid), memory, tail, sealer)
-    rooms = Rooms(upstream, cache, changes, events, memory, tail, lists, sealer, callback_url)
+    suspects, leases = Suspects(connections, sid), Leases(connections, sid)
+    fetches = Fetches(leases)
+    reads = Reads(upstream, Answers(connections, sid), memory, tail, fetches, sealer)
+    room_reads = RoomReads(upstream, cache, events, memory, tail, fetches, callback_url)
+    records = IdempotencyRecords(connections, sid)
+    room_writes = RoomWrites(upstream, changes, room_reads, records, events, memory, tail, callback_url)
+    rooms = Rooms(room_reads, room_writes, RoomLists(reads, cache, memory), sealer, callback_url)
     participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms, streams)
     return Account(
         sid=sid,
@@ -253,7 +261,7 @@ def build_account(
         tail=tail,
         reads=reads,
         changes=changes,
-        reconciler=Reconciler(upstream, events, tail, Leases(connections, sid), suspects, sid),
+        reconciler=Reconciler(upstream, events, tail, leases, suspects, sid),
     )
 
 
@@ -305,6 +313,7 @@ async def _listen(
         allowed_origins=settings.gateway_allowed_origins,
         allow_loopback_origins=mode.allow_loopback_origins,
         deadline_s=settings.gateway_deadline_s,
+        trusted=TrustedDocuments.of(settings.gateway_documents),
     )
     try:
         rpc = RpcServer(

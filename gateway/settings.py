@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     gateway_previous_secret: SecretStr | None = None
     gateway_api_keys: tuple[ApiKeySettings, ...] = ()
     gateway_allowed_origins: tuple[str, ...] = ()
+    gateway_documents: Path | None = None
+    """A folder of trusted GraphQL documents, `*.graphql`, known by the SHA-256 of their text."""
 
     gateway_read_quota: Quota = READ_QUOTA
     gateway_write_quota: Quota = WRITE_QUOTA

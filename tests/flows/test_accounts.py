@@ -270,6 +270,14 @@ async def test_i12_the_quota_of_one_account_is_not_spent_by_the_other(
     assert {call["account_sid"] for call in calls} == {ada.account_sid, bob.account_sid}
 
 
+async def test_i12_an_idempotency_key_is_known_in_its_own_account_only(tenants: tuple[Tenant, Tenant]) -> None:
+    document = "mutation($n: String!, $k: String) { createRoom(input: { uniqueName: $n }, idempotencyKey: $k) { sid } }"
+    key, made = new_name(), list[str]()
+    for tenant, name in zip(tenants, ("one", "another"), strict=True):
+        made += {(await tenant.ask(document, n=name, k=key))["createRoom"]["sid"] for _ in range(2)}
+    assert len(set(made)) == len(made) == 2
+
+
 async def test_i12_a_key_of_one_account_spends_nothing_of_its_namesake_in_the_other(
     tenants: tuple[Tenant, Tenant],
 ) -> None:

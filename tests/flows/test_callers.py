@@ -104,7 +104,9 @@ async def test_what_a_call_costs_is_held_and_what_it_did_not_take_given_back(ser
     shown = len(page.body["data"]["rooms"]["nodes"])
     assert cost_of(page)["requested"] == CALL + FETCH + 3
     assert cost_of(page)["actual"] == CALL + FETCH + shown
-    for reply in (cold, warm, page):
+    made = await large.post("mutation { createRoom { sid } }")
+    assert (cost_of(made)["requested"], cost_of(made)["actual"]) == (CALL + FETCH, CALL + FETCH)
+    for reply in (cold, warm, page, made):
         cost = cost_of(reply)
         assert cost["limit"] == USUAL
         assert cost["remaining"] <= USUAL - cost["actual"]
