@@ -141,7 +141,7 @@ async def test_a_caller_that_has_spent_all_is_told_when_to_come_back(served: Ser
     assert (await small.post(ROOM, {"ref": new_sid()})).status == 429
     await served.told()
     # The same limit on the other replica and on every face.
-    assert (await elsewhere.post(ROOM, {"ref": new_sid()}, **RESPONSE)).status == 429
+    await check_refused(elsewhere)
     async with small.websocket() as socket:
         payload = {"query": ROOM, "variables": {"ref": new_sid()}}
         await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
@@ -159,6 +159,15 @@ async def test_a_caller_that_has_spent_all_is_told_when_to_come_back(served: Ser
     assert (await served.small()[0].post(ROOM, {"ref": new_sid()})).status == 200
     async with small.http.post(small.ready["callbacks"], data={"AccountSid": new_sid("AC")}) as reply:
         assert reply.status == 403
+
+
+async def check_refused(caller: Gateway) -> None:
+    """Long before it has spent as much itself. Not at once: on a busy machine a replica may take Redis for away, for a second."""
+    for _ in range(LIMIT // CALL // 2):
+        if (await caller.post("{ __typename }", **RESPONSE)).status == 429:
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError("it may spend what was spent on another replica")
 
 
 def check_throttled(error: grpc.aio.AioRpcError) -> None:
@@ -257,5 +266,4 @@ async def test_a_redis_that_hangs_opens_no_limit_and_closes_none_and_is_told_aft
     assert LIMIT // CALL - 1 <= len(good) <= (LIMIT + back) // CALL
     assert refused.status == 429
     await served.told()
-    replies = [await elsewhere.post("{ __typename }", **RESPONSE) for _ in range(LIMIT // CALL // 3)]
-    assert replies[-1].status == 429
+    await check_refused(elsewhere)
