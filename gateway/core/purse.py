@@ -32,6 +32,12 @@ def spend(full_at_us: int, now_us: int, cost_us: int, owed_us: int = 0) -> Spent
     return Spent(True, used_us + cost_us)
 
 
+def owed(owed_us: int, since_us: int) -> int:
+    """What is left to tell of what was spent elsewhere, so long afterwards: points come back there as they would have here.
+    What is to be given back (below 0) is that until it is."""
+    return owed_us if owed_us < 0 else max(0, owed_us - since_us)
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     """What a caller with so many points a minute has left: `used_us` as `spend` says it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.core.errors import InvalidArgument, Throttled, UpstreamUnavailable
-from gateway.core.purse import WINDOW_US, Balance, Spent, duration_us, spend
+from gateway.core.purse import WINDOW_US, Balance, Spent, duration_us, owed, spend
 from gateway.core.rooms import AccountSid
 from gateway.service.access import Caller
 from gateway.service.singleflight import SingleFlight
@@ -52,7 +52,8 @@ class Callers:
         self._away_until = float("-inf") if purses else float("inf")
         # By this process' own clock. One for each API key that has called, of which there are as many as are configured.
         self._full_at_us: dict[_Who, int] = {}
-        self._owed_us: dict[_Who, int] = {}
+        # What Redis is to be told, and when it was noted.
+        self._owed: dict[_Who, tuple[int, int]] = {}
         self._lanes: dict[_Who, asyncio.Lock] = {}
         self._gathering: dict[_Who, _Load] = {}
         self._flights = SingleFlight[list[Spent]]()
@@ -66,8 +67,8 @@ class Callers:
             await self._has_debts.wait()
             await asyncio.sleep(SETTLE_S)
             self._has_debts.clear()
-            await asyncio.gather(*(self.spend(who, 0) for who in self._owed_us))
-            if self._owed_us:  # Redis is away.
+            await asyncio.gather(*(self.spend(who, 0) for who in self._owed))
+            if self._owed:  # Redis is away.
                 self._has_debts.set()
 
     async def spend(self, who: _Who, cost_us: int) -> Spent:
@@ -96,7 +97,8 @@ class Callers:
     async def _ask(self, who: _Who, costs_us: Sequence[int]) -> list[Spent]:
         if self._purses is None or time.monotonic() < self._away_until:
             return [self._spend_here(who, cost_us) for cost_us in costs_us]
-        owed_us = self._owed_us.pop(who, 0)
+        owed_us = self._owed_us(who)
+        self._owed.pop(who, None)
         try:
             spent = await self._purses.spend(*who, costs_us, owed_us, within_s=ASK_S)
         except UpstreamUnavailable:
@@ -121,9 +123,12 @@ class Callers:
 
     def _owe(self, who: _Who, us: int) -> None:
         if us:
-            # More than a purse holds is not worth remembering.
-            self._owed_us[who] = min(max(-WINDOW_US, self._owed_us.get(who, 0) + us), WINDOW_US)
+            self._owed[who] = self._owed_us(who) + us, _now_us()
             self._has_debts.set()
+
+    def _owed_us(self, who: _Who) -> int:
+        us, noted_at_us = self._owed.get(who, (0, 0))
+        return owed(us, _now_us() - noted_at_us)
 
 
 class Bill:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.purse import WINDOW_US, Balance, Spent, duration_us, spend
+from gateway.core.purse import WINDOW_US, Balance, Spent, duration_us, owed, spend
 
 NOON_US = 1_800_000_000_000_000
 SECOND_US = 1_000_000
@@ -21,6 +21,11 @@ def test_what_is_owed_counts_first_and_leaves_a_purse_that_is_empty_or_full_at_m
     assert spend(NOON_US + 5 * SECOND_US, NOON_US, SECOND_US, owed_us=-2 * SECOND_US) == Spent(True, 4 * SECOND_US)
     assert spend(0, NOON_US, 0, owed_us=2 * WINDOW_US) == Spent(True, WINDOW_US)
     assert spend(0, NOON_US, 0, owed_us=-WINDOW_US) == Spent(True, 0)
+
+
+def test_what_was_spent_elsewhere_comes_back_meanwhile_and_what_is_given_back_stays_so() -> None:
+    assert [owed(5, since_us) for since_us in (0, 3, 9)] == [5, 2, 0]
+    assert owed(-5, 9) == -5
 
 
 def test_a_clock_that_went_back_leaves_it_empty_and_no_worse() -> None:

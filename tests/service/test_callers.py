@@ -124,6 +124,20 @@ async def test_redis_is_told_when_it_is_back_and_not_asked_by_everybody_meanwhil
         await held(elsewhere, 200)
 
 
+async def test_a_long_outage_leaves_a_caller_no_debt_that_time_has_paid(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers = Callers(Purses(connections))
+    callers._away_until = float("inf")
+    real = module._now_us
+    for minute in range(5):
+        monkeypatch.setattr(module, "_now_us", lambda later=minute: real() + later * 60_000_000)
+        await held(callers, 900)
+    monkeypatch.setattr(module, "_now_us", lambda: real() + 4 * 60_000_000 + 30_000_000)
+    callers._away_until = float("-inf")
+    assert 500 < left(await held(callers, 10)) < 700
+
+
 async def test_after_an_outage_nobody_asks_for_a_while() -> None:
     async with without_redis() as callers:
         await held(callers, 1)
