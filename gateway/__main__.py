@@ -53,7 +53,10 @@ def dev(
 ) -> None:
     """Everything on this machine: the gateway, a simulated Twilio with people in it, and an embedded server. Loopback only."""
     telemetry.configure(is_json=False)
-    asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
+    try:
+        asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
+    except GatewayError as exc:
+        _refuse(exc.message)
 
 
 async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, ready_file: Path | None) -> None:

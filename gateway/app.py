@@ -43,7 +43,7 @@ from gateway.service.upstream import Budget, Upstream
 from gateway.settings import AccountSettings, ApiKeySettings, Settings
 from gateway.store.answers import Answers
 from gateway.store.cache import RoomCache
-from gateway.store.connection import READERS, Connections
+from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
 from gateway.store.idempotency import IdempotencyRecords
@@ -147,8 +147,7 @@ async def run(
         if redis_url is None:
             server = await stack.enter_async_context(EmbeddedServer(settings.gateway_data_dir))
             redis_url = server.url
-        # Each account's log is read over a connection of its own.
-        connections = Connections(redis_url, readers=max(READERS, len(settings.accounts) + 1))
+        connections = Connections(redis_url)
         stack.push_async_callback(connections.aclose)
         if not settings.gateway_allow_eviction:
             await connections.check_policy()

@@ -14,6 +14,7 @@ from gateway.core.cursors import NO_TAG, Place, Sealer
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason
 from gateway.core.rooms import RoomSid
+from gateway.service.heartbeat import LOST_S, Heartbeat
 from gateway.service.memory import Memory
 from gateway.store.eventlog import TAIL_COUNT, EventLog, Head, Logged
 
@@ -24,10 +25,8 @@ RING_BYTES = 16_000_000
 _SLACK = 256
 BLOCK_MS = 100
 CHECK_S = 0.5
-RETRY_S = 0.25
+RETRY_S = 0.1
 TRIM_S = 60.0
-# A reader that has heard nothing for so long is lost: an answer, be it an empty one, comes every BLOCK_MS.
-LOST_S = 3.0
 # The most we believe that Twilio's REST lags its callbacks: an answer fetched now shows everything up to so long ago.
 REST_LAG_S = 5.0
 
@@ -85,8 +84,9 @@ class Tail:
         self._floor: Place | None = None
         self._ready = asyncio.Event()
         self._heard_at = float("-inf")
+        self._is_lost = False
         self._trimmed_at = float("-inf")
-        self.is_redis_away = False
+        self.heartbeat = Heartbeat(events)
         self.floor_at: datetime | None = None
         self.life = 0
         self.lost_by = ResyncReason.EPOCH
@@ -94,8 +94,18 @@ class Tail:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the log has been heard in the last seconds. If not, `is_redis_away` says whether it is everybody's trouble."""
-        return time.monotonic() - self._heard_at <= LOST_S
+        """Whether the log has been heard in the last seconds, where this process says itself that it is there. If not,
+        `is_redis_away` says whether it is everybody's trouble."""
+        return time.monotonic() - self._heard_at <= LOST_S and self.heartbeat.is_heard
+
+    @property
+    def is_redis_away(self) -> bool:
+        return self.heartbeat.is_redis_away
+
+    @property
+    def replicas(self) -> int:
+        """How many processes follow this log, as heard in the last seconds; this one counts in any case."""
+        return self.heartbeat.replicas
 
     @property
     def place(self) -> Place:
@@ -153,28 +163,45 @@ class Tail:
         self._ring_all()
 
     async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.heartbeat.run())
+                await self._keep_following()
+        except BaseExceptionGroup as failures:
+            # Its owner would not know a failure in a group for what it is.
+            raise failures.exceptions[0] from failures
+
+    async def _keep_following(self) -> None:
         while True:
             try:
                 await self._follow()
             except UpstreamUnavailable as exc:
-                log.warning("tail.lost", reason=exc.message)
+                if not self._is_lost:
+                    log.warning("tail.lost", reason=exc.message)
+                self._is_lost = True
                 await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
-        self.is_redis_away = True
+        await self.heartbeat.begin()
         await self._take_up()
-        self.is_redis_away = False
+        if self._is_lost:
+            log.info("tail.found")
+        self._is_lost = False
         checked_at = time.monotonic()
         while True:
-            entries = await self._events.tail(self.place.n, BLOCK_MS)
+            heard = await self._events.tail(self.place.n, BLOCK_MS, self.heartbeat.after)
             leave_if_cancelled()
-            if not is_unbroken(self.place, entries):
+            self.heartbeat.hear(heard.beats)
+            if self.heartbeat.is_in_doubt():
+                await self._events.renew()
+                raise UpstreamUnavailable("what this process says does not come back from Redis")
+            if not is_unbroken(self.place, heard.entries):
                 await self._check(has_gap=True)
                 continue
-            self._apply(entries)
+            self._apply(heard.entries)
             self._heard_at = time.monotonic()
             # An empty answer proves that memory is current; a full one does not, for more may lie behind it.
-            if len(entries) < TAIL_COUNT:
+            if len(heard.entries) < TAIL_COUNT and self.heartbeat.is_heard:
                 self._memory.prove()
             if self._heard_at - checked_at > CHECK_S:
                 checked_at = self._heard_at
@@ -191,19 +218,24 @@ class Tail:
 
     async def _check(self, *, has_gap: bool = False) -> None:
         """Looks whether this process' own place still holds, as for a client's cursor. With a gap behind it, it does not."""
-        found = await self._events.check(self.place)
+        known = self.place
+        appended = self._events.appended
+        if appended is not None and appended.epoch == known.epoch and appended.n > known.n and not has_gap:
+            # What was acknowledged here and not yet heard must be there too. What lies between follows by its tags.
+            known = appended
+        found = await self._events.check(known)
         if isinstance(found, ResyncReason):
-            await self._begin_anew(found)
+            await self._begin_anew(found, known.epoch)
         elif has_gap:
-            await self._begin_anew(ResyncReason.TRIMMED)
+            await self._begin_anew(ResyncReason.TRIMMED, known.epoch)
         else:
             self.floor_at = found.complete_since
 
-    async def _begin_anew(self, reason: ResyncReason) -> None:
+    async def _begin_anew(self, reason: ResyncReason, epoch: str) -> None:
         log.warning("tail.resync", reason=reason)
         if reason in (ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED):
             # Numbers would be given out a second time, and what was fetched at the first would pass for new.
-            head = await self._events.begin_anew(self.place.epoch)
+            head = await self._events.begin_anew(epoch)
         else:
             head = await self._events.open()
         await self._load(head)
@@ -275,10 +307,14 @@ def leave_if_cancelled() -> None:
 
 
 def is_unbroken(place: Place, entries: Sequence[Logged]) -> bool:
-    """Whether these entries are what follows the place, each the next number of the same epoch."""
-    return all(
-        logged.place.n == n and logged.place.epoch == place.epoch for n, logged in enumerate(entries, place.n + 1)
-    )
+    """Whether these entries are what follows the place: each the next number of the same epoch, and logged behind the very
+    entry before it. After a failover the same numbers may have been given out again."""
+    for logged in entries:
+        follows = logged.place.n == place.n + 1 and logged.place.epoch == place.epoch
+        if not follows or logged.prev_tag not in (None, place.tag):
+            return False
+        place = logged.place
+    return True
 
 
 def _unbroken_end(entries: list[Logged], head: Head) -> list[Logged]:

@@ -21,6 +21,7 @@ from gateway.store.keys import Keys, dedupe_hash
 _OPEN: Final = Script("head.lua", "open.lua")
 _APPEND: Final = Script("head.lua", "append.lua")
 _TRIM: Final = Script("head.lua", "trim.lua")
+_BEAT: Final = Script("head.lua", "beat.lua")
 
 LOG_LENGTH: Final = 1_000_000
 ROOM_LOG_LENGTH: Final = 10_000
@@ -34,6 +35,9 @@ _LOOK_BACK: Final = 32
 _LOOK_BACK_IN_LOG: Final = 64
 _YOUNG_S: Final = 60
 TAIL_COUNT: Final = 1_000
+# Each replica beats once a second and must hear itself within three: so many beats of 300 replicas, in 50 kB. Were it as short
+# as three beats of the replicas that there happen to be, one that is slow for a moment would not find its own.
+HEARTBEATS: Final = 1_000
 # Entries of ours are `n-0`: from here on the next one is n + 1, whatever somebody put between by hand.
 _LAST_SEQUENCE: Final = 2**64 - 1
 
@@ -67,6 +71,29 @@ class Logged:
     logged_at: datetime
     size: int
     """Bytes of the event as it lies in the log."""
+    prev_tag: bytes | None = None
+    """Of the entry before it when it was logged; None in what an older release logged."""
+
+
+BeatId = tuple[int, int]
+"""A heartbeat's place in its stream: Redis's milliseconds, and which one in this millisecond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A replica's sign of life, its how many-eth."""
+
+    id: BeatId
+    replica: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one look at the log showed."""
+
+    entries: list[Logged]
+    beats: list[Beat]
 
 
 class EventLog:
@@ -77,6 +104,8 @@ class EventLog:
         self.account_sid = account_sid
         self._keys = Keys(account_sid)
         self._length = length
+        self.appended: Place | None = None
+        """The newest place that this process was told it logged something at."""
 
     async def open(self) -> Head:
         """The log's head; a new epoch is begun when there is none, or when what is kept of it does not fit together."""
@@ -129,7 +158,10 @@ class EventLog:
         args.append(encode_room(room) if room else b"")
         is_new, epoch, n, tag, found = await self._connections.run(_APPEND, keys, args)
         tag_bytes = bytes.fromhex(tag.decode()) if found is None else tag_of(found)
-        return Appended(bool(is_new), Place(epoch.decode(), int(n), tag_bytes))
+        place = Place(epoch.decode(), int(n), tag_bytes)
+        if self.appended is None or place.n > self.appended.n:
+            self.appended = place
+        return Appended(bool(is_new), place)
 
     async def read(self, after_n: int, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
         """Up to `count` entries after `after_n`, of one room or of all; empty only when there are none.
@@ -138,9 +170,7 @@ class EventLog:
         """
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
         while True:
-            found: Any = await self._connections.ask(
-                self._connections.commands.xrange(key, f"{after_n + 1}-0", count=count)
-            )
+            found = await self._connections.fetch(key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", count)
             logged = list(_parse_entries(found))
             if logged or not found:
                 return logged
@@ -149,33 +179,49 @@ class EventLog:
     async def read_last(self, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
         """Up to `count` of the last entries, the oldest first."""
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
-        found: Any = await self._connections.ask(self._connections.commands.xrevrange(key, count=count))
+        found = await self._connections.fetch(key, "XREVRANGE", key, "+", "-", "COUNT", count)
         return list(_parse_entries(reversed(found)))
 
     async def reaches_back(self, room_sid: RoomSid, after_n: int) -> bool:
         """Whether the room's stream still has all that was logged of the room after `after_n`. It is shorter than the
         account's log, and older where little happens."""
-        pipeline = self._connections.commands.pipeline(transaction=False)
-        pipeline.xrange(self._keys.room_log(room_sid), count=1)
-        pipeline.xinfo_stream(self._keys.room_log(room_sid))
-        oldest, info = await self._connections.ask(pipeline.execute(raise_on_error=False))
+        room_log = self._keys.room_log(room_sid)
+        oldest, info = await self._connections.read(
+            ("XRANGE", room_log, "-", "+", "COUNT", 1), ("XINFO STREAM", room_log)
+        )
         if isinstance(info, ResponseError):
             # There is no such stream: nothing was logged, or not for a day.
             return True
         is_before = bool(oldest) and _number(oldest[0][0]) <= after_n
         return is_before or bool(info["entries-added"] == info["length"])
 
-    async def tail(self, after_n: int, block_ms: int) -> list[Logged]:
-        """Up to TAIL_COUNT entries after `after_n` as soon as there are any; empty after `block_ms` without one, which proves
-        that there were none. An entry of another epoch, or one that is not the next number, says that the log was meddled
-        with: ask `check`."""
-        found: Any = await self._connections.ask(
-            self._connections.blocking.xread(
-                {self._keys.log: f"{after_n}-{_LAST_SEQUENCE}"}, count=TAIL_COUNT, block=block_ms
-            ),
-            READ_S + block_ms / 1000,
-        )
-        return [logged for _, entries in found or () for logged in _parse_entries(entries)]
+    async def tail(self, after_n: int, block_ms: int, beats_after: BeatId | None = None) -> Heard:
+        """Up to TAIL_COUNT entries after `after_n`, and the beats after `beats_after`, as soon as there are any; nothing after
+        `block_ms` without one, which proves that there were none. An entry of another epoch, or one that does not follow the one
+        before it, says that the log was meddled with: ask `check`."""
+        streams: list[tuple[str, str]] = [(self._keys.log, f"{after_n}-{_LAST_SEQUENCE}")]
+        if beats_after is not None:
+            streams.append((self._keys.heartbeat, f"{beats_after[0]}-{beats_after[1]}"))
+        keys, ids = zip(*streams, strict=True)
+        words = ("XREAD", "COUNT", TAIL_COUNT, "BLOCK", block_ms, "STREAMS", *keys, *ids)
+        found = await self._connections.wait(self._keys.log, *words, within_s=READ_S + block_ms / 1000)
+        of = dict(found or ())
+        entries = list(_parse_entries(of.get(self._keys.log.encode(), ())))
+        return Heard(entries, list(_parse_beats(of.get(self._keys.heartbeat.encode(), ()))))
+
+    async def beat(self, replica: str, number: int) -> BeatId:
+        """Says to all replicas that this one is there, over the connections that callbacks are logged by; and where in the
+        stream it said so."""
+        args: list[str | int] = [replica, number, HEARTBEATS]
+        return _beat_id(await self._connections.run(_BEAT, [self._keys.heartbeat], args, READ_S))
+
+    async def look_round(self) -> None:
+        """Leaves a Redis that others do not take for the master any more. Raises UpstreamUnavailable."""
+        await self._connections.look_round()
+
+    async def renew(self) -> None:
+        """Looks for the Redis anew. Raises UpstreamUnavailable."""
+        await self._connections.renew()
 
     async def trim(self, age_s: float = KEPT_S) -> int:
         """Drops entries older than `age_s`, some 10,000 a call, and says how many; to be called now and then."""
@@ -185,7 +231,7 @@ class EventLog:
     async def _open(self, leave: str = "", at: Place | None = None) -> tuple[Head, bytes | None, bool]:
         args = [secrets.token_hex(EPOCH_BYTES), leave, "" if at is None else at.n]
         epoch, n, base, tag, at_place, is_followed, since_ms = await self._connections.run(
-            _OPEN, [self._keys.log, self._keys.meta], args
+            _OPEN, [self._keys.log, self._keys.meta], args, READ_S
         )
         place = Place(epoch.decode(), int(n), NO_TAG if tag is None else bytes.fromhex(tag.decode()))
         return Head(place, int(base), _moment(since_ms)), at_place, bool(is_followed)
@@ -245,9 +291,31 @@ def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Itera
         try:
             entry = fields[b"j"]
             place = Place(fields[b"e"].decode(), _number(entry_id), tag_of(entry))
-            yield Logged(place, _event_decoder.decode(entry), _moment(fields[b"t"]), len(entry))
+            yield Logged(place, _event_decoder.decode(entry), _moment(fields[b"t"]), len(entry), _tag(fields.get(b"p")))
         except (KeyError, TypeError, ValueError, msgspec.MsgspecError):
             continue
+
+
+def _tag(text: bytes | None) -> bytes | None:
+    if text is None:
+        return None
+    return bytes.fromhex(text.decode()) if text else NO_TAG
+
+
+def _parse_beats(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterable[Beat]:
+    """What somebody added by hand counts as nobody's."""
+    for entry_id, fields in entries:
+        number = fields.get(b"n", b"")
+        yield Beat(
+            _beat_id(entry_id),
+            fields.get(b"r", b"").decode(errors="replace"),
+            int(number) if number.isdigit() else 0,
+        )
+
+
+def _beat_id(entry_id: bytes) -> BeatId:
+    ms, _, sequence = entry_id.partition(b"-")
+    return int(ms), int(sequence)
 
 
 def _number(entry_id: bytes) -> int:

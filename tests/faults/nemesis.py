@@ -105,6 +105,10 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self.delay_s = 0.0
         self.port = 0
+        self.is_deaf = False
+        """New connections are half-open from the beginning."""
+        self.muted = b""
+        """A connection over which this is said is half-open from then on."""
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
@@ -134,19 +138,28 @@ class Proxy:
             return
         pair = (writer, writer_behind)
         self._pairs.add(pair)
+        if self.is_deaf:
+            self._silent.update(pair)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, writer_behind))
-                tasks.create_task(self._pump(reader_behind, writer))
+                tasks.create_task(self._pump(reader, writer_behind, pair))
+                tasks.create_task(self._pump(reader_behind, writer, pair))
         finally:
             self._pairs.discard(pair)
             self._silent.difference_update(pair)
             for each in pair:
                 each.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
+    ) -> None:
+        try:
             while chunk := await reader.read(CHUNK):
+                if self.muted and self.muted in chunk:
+                    self._silent.update(pair)
                 if writer in self._silent:
                     continue
                 if self.delay_s:
@@ -155,6 +168,11 @@ class Proxy:
                 await writer.drain()
             if writer not in self._silent and writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            # One side was reset, so the other one is: a proxy that kept it open would be a half-open line.
+            if writer not in self._silent:
+                for each in pair:
+                    _reset(each)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
