@@ -14,6 +14,7 @@ from gateway.core.caching import NAME_S, fences_of
 from gateway.core.cursors import EPOCH_BYTES, NO_TAG, Place, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, RoomSid
+from gateway.core.sids import is_sid
 from gateway.store.cache import CachedRoom, encode_room, is_over, lifetime_ms
 from gateway.store.connection import READ_S, Connections, Script
 from gateway.store.keys import Keys, dedupe_hash
@@ -38,6 +39,15 @@ TAIL_COUNT: Final = 1_000
 _LAST_SEQUENCE: Final = 2**64 - 1
 
 _event_decoder: Final = msgspec.json.Decoder(RoomEvent)
+
+
+class _Stub(msgspec.Struct):
+    """As much of an event as every release writes."""
+
+    room_sid: str
+
+
+_stub_decoder: Final = msgspec.json.Decoder(_Stub)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,19 @@ class Logged:
     logged_at: datetime
     size: int
     """Bytes of the event as it lies in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry that is there, and that this release cannot read: one that a newer release wrote, or a damaged one.
+
+    `room_sid`: whose event it is, where that much can be read.
+    """
+
+    place: Place
+    room_sid: RoomSid | None
+    logged_at: datetime
+    size: int
 
 
 class EventLog:
@@ -132,7 +155,7 @@ class EventLog:
         return Appended(bool(is_new), Place(epoch.decode(), int(n), tag_bytes))
 
     async def read(self, after_n: int, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
-        """Up to `count` entries after `after_n`, of one room or of all; empty only when there are none.
+        """Up to `count` entries after `after_n` that can be read, of one room or of all; empty only when there are none.
 
         Entries of an earlier epoch may be among them, and those that were trimmed are not: ask `check` about the place first.
         """
@@ -141,15 +164,27 @@ class EventLog:
             found: Any = await self._connections.ask(
                 self._connections.commands.xrange(key, f"{after_n + 1}-0", count=count)
             )
-            logged = list(_parse_entries(found))
+            logged = [entry for entry in _parse_entries(found) if isinstance(entry, Logged)]
             if logged or not found:
                 return logged
             after_n = _number(found[-1][0])
 
+    async def entries(self, after_n: int, count: int) -> list[Logged | Unreadable]:
+        """As `read`, of all rooms, and with the entries that cannot be read."""
+        found: Any = await self._connections.ask(
+            self._connections.commands.xrange(self._keys.log, f"{after_n + 1}-0", count=count)
+        )
+        return list(_parse_entries(found))
+
     async def read_last(self, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
-        """Up to `count` of the last entries, the oldest first."""
+        """Those among up to `count` of the last entries that can be read, the oldest first."""
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
         found: Any = await self._connections.ask(self._connections.commands.xrevrange(key, count=count))
+        return [entry for entry in _parse_entries(reversed(found)) if isinstance(entry, Logged)]
+
+    async def last_entries(self, count: int) -> list[Logged | Unreadable]:
+        """As `read_last`, of all rooms, and with the entries that cannot be read."""
+        found: Any = await self._connections.ask(self._connections.commands.xrevrange(self._keys.log, count=count))
         return list(_parse_entries(reversed(found)))
 
     async def reaches_back(self, room_sid: RoomSid, after_n: int) -> bool:
@@ -165,7 +200,7 @@ class EventLog:
         is_before = bool(oldest) and _number(oldest[0][0]) <= after_n
         return is_before or bool(info["entries-added"] == info["length"])
 
-    async def tail(self, after_n: int, block_ms: int) -> list[Logged]:
+    async def tail(self, after_n: int, block_ms: int) -> list[Logged | Unreadable]:
         """Up to TAIL_COUNT entries after `after_n` as soon as there are any; empty after `block_ms` without one, which proves
         that there were none. An entry of another epoch, or one that is not the next number, says that the log was meddled
         with: ask `check`."""
@@ -239,15 +274,27 @@ def _without_none(value: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterable[Logged]:
-    """What somebody added by hand is passed over."""
+def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterable[Logged | Unreadable]:
+    """What somebody added by hand, and is not as the append script writes it, is passed over."""
     for entry_id, fields in entries:
         try:
             entry = fields[b"j"]
             place = Place(fields[b"e"].decode(), _number(entry_id), tag_of(entry))
-            yield Logged(place, _event_decoder.decode(entry), _moment(fields[b"t"]), len(entry))
-        except (KeyError, TypeError, ValueError, msgspec.MsgspecError):
+            logged_at = _moment(fields[b"t"])
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
+        try:
+            yield Logged(place, _event_decoder.decode(entry), logged_at, len(entry))
+        except (ValueError, msgspec.MsgspecError):
+            yield Unreadable(place, _room_of(entry), logged_at, len(entry))
+
+
+def _room_of(entry: bytes) -> RoomSid | None:
+    try:
+        sid = _stub_decoder.decode(entry).room_sid
+    except (ValueError, msgspec.MsgspecError):
+        return None
+    return RoomSid(sid) if is_sid(RoomSid, sid) else None
 
 
 def _number(entry_id: bytes) -> int:
