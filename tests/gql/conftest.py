@@ -19,6 +19,7 @@ from gateway.core.paging import Page
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.gql.face import GraphQLFace
 from gateway.service.access import Access, ApiKey, Caller, Scope
+from gateway.service.feed import Sink
 from tests.gql.service import ACCOUNT, AT, Insights, Participants, Recordings, Tokens, Transcriptions, seen, sid
 
 KEY = "rgk_test"
@@ -113,7 +114,13 @@ class Feed:
             queue.put_nowait(message)
 
     async def room_events(
-        self, caller: Caller, ref: RoomRef | None, types: frozenset[RoomEventType] | None, after: str | None
+        self,
+        caller: Caller,
+        ref: RoomRef | None,
+        types: frozenset[RoomEventType] | None,
+        after: str | None,
+        *,
+        sink: Sink | None = None,
     ) -> AsyncGenerator[StreamMessage, None]:
         self.asked.append(Asked(ref, types, after))
         if self.refusal is not None:

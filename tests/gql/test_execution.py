@@ -92,7 +92,7 @@ async def test_a_stream_that_is_cancelled_closes_its_source() -> None:
 async def test_a_stream_that_does_not_start_in_time_says_so() -> None:
     account = Account(ACCOUNT)
 
-    async def never(*_: object) -> object:
+    async def never(*_: object, **__: object) -> object:
         await asyncio.Event().wait()
         yield
 
