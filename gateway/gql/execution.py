@@ -29,7 +29,8 @@ from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
 from gateway.gql.events import RoomEvent, message_of
 from gateway.gql.live import Told, cursor_of
-from gateway.gql.sharing import SharedAnswers, selection_key
+from gateway.gql.sharing import selection_key
+from gateway.service.sharing import Shared
 
 _MAX_COERCION_ERRORS = 10
 
@@ -55,6 +56,9 @@ class Answer:
     def status(self) -> int:
         return 200 if self.refused_for is None else STATUS[self.refused_for]
 
+
+_Key = tuple[bytes, str, str | None]
+"""A selection, a cursor and its `prev`: all that an event's answer depends on."""
 
 Shortcut = Callable[[Sequence[tuple[bytes, str]]], bool]
 """Writes answers, each encoded and with its cursor, to their client at once: all of them or, when it says False, none. Does
@@ -84,7 +88,7 @@ class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
     def __init__(
-        self, request: Request, executor: Executor[Context], deadline_s: float, shared: SharedAnswers, *, fetches: bool
+        self, request: Request, executor: Executor[Context], deadline_s: float, shared: Shared[_Key], *, fetches: bool
     ) -> None:
         self._request = request
         self._executor = executor
@@ -196,7 +200,7 @@ class Engine:
         self._documents = Documents(schema, introspection=introspection)
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
-        self._shared = SharedAnswers()
+        self._shared = Shared[_Key]()
 
     def operation(self, request: Request, context: Context) -> Operation:
         """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
