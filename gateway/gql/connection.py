@@ -11,7 +11,7 @@ SEND_BYTES = 128 * 1024
 # Longer than this without an acknowledgement, or with a window that stays closed, and the kernel ends the connection. The
 # heartbeats see to it that there is something to acknowledge.
 SILENCE_MS = 20_000
-# As much as goes out in one piece: a transport's buffer is full at 64 kB, and calls for waiting.
+# As much as goes out in one piece, and as we keep ourselves before a stream waits.
 PIECE_BYTES = 32 * 1024
 
 
@@ -21,11 +21,13 @@ class Connection:
 
     def limit(self) -> None:
         """For a stream, which may stay for days."""
-        handle = None if self._transport is None else self._transport.get_extra_info("socket")
-        if handle is None:
+        if self._transport is None:
             return
+        self._transport.set_write_buffer_limits(PIECE_BYTES)
+        handle = self._transport.get_extra_info("socket")
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; elsewhere, the system's own limit on silence holds
+        # Of Linux; elsewhere the system's own limit on silence holds. A Unix socket has its peer on this machine.
+        if hasattr(socket, "TCP_USER_TIMEOUT") and handle.family != socket.AF_UNIX:
             handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
 
     @property

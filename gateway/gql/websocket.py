@@ -84,6 +84,7 @@ class Socket:
             max_msg_size=BODY_BYTES,
             timeout=_FAREWELL_S,
             compress=False,
+            writer_limit=0,  # Waits whenever the transport is full, and not only every 256 kB.
         )
         self._credentials: tuple[str | None, str | None] | None = None
         self._caller: Caller | None = None
@@ -259,9 +260,14 @@ class Socket:
                 await self._ws.send_frame(encoded, WSMsgType.TEXT)
         except TimeoutError:
             reason = "messages were not read; connect again and resume after your last cursor"
-            await self._close(Close.TRY_AGAIN_LATER, reason, drain=False)
-            # What lies before the farewell was not read either, and would hold the connection for as long.
-            self._connection.abort()
+            # Closing ends the operations, but for the one that closes.
+            this = asyncio.current_task()
+            self._running = {id_: running for id_, running in self._running.items() if running is not this}
+            try:
+                await self._close(Close.TRY_AGAIN_LATER, reason, drain=False)
+            finally:
+                # What lies before the farewell was not read either, and would hold the connection for as long.
+                self._connection.abort()
             raise ConnectionResetError from None
 
     async def _close(self, code: Close, reason: str, *, drain: bool = True) -> None:

@@ -67,7 +67,8 @@ class Subscriber(asyncio.Protocol):
 
 
 class Crowd:
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.sent_at: list[float] = []
         self.seconds: list[float] = []
         self._started = 0
@@ -76,7 +77,7 @@ class Crowd:
         self.all_heard = asyncio.Event()
 
     def expect(self, events: int) -> None:
-        self._left = events * SUBSCRIBERS
+        self._left = events * self.size
         self.all_heard.clear()
 
     def heard(self, number: int) -> None:
@@ -87,18 +88,18 @@ class Crowd:
                 self.all_heard.set()
         elif number == 0:
             self._started += 1
-            if self._started == SUBSCRIBERS:
+            if self._started == self.size:
                 self.all_started.set()
 
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running(Path(folder)) as gateway, asyncio.timeout(LIMIT_S):
-            room, crowd = new_sid(), Crowd()
+            room, crowd = new_sid(), Crowd(SUBSCRIBERS)
             address, memory_kb = urlsplit(gateway.ready["ws"]), _memory_kb(gateway)
             for _ in range(SUBSCRIBERS):
                 await asyncio.get_running_loop().create_connection(
-                    lambda: Subscriber(crowd, _hello(gateway, room)), address.hostname, address.port
+                    lambda: Subscriber(crowd, hello(gateway, room=room)), address.hostname, address.port
                 )
             await crowd.all_started.wait()
             each_kb = (_memory_kb(gateway) - memory_kb) / SUBSCRIBERS
@@ -128,7 +129,7 @@ async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, together
     )
 
 
-def _hello(gateway: Gateway, room: str) -> bytes:
+def hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
     """The upgrade, `connection_init` and `subscribe`, in one write."""
     address = urlsplit(gateway.ready["ws"])
     head = (
@@ -136,7 +137,7 @@ def _hello(gateway: Gateway, room: str) -> bytes:
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
         f"Sec-WebSocket-Protocol: graphql-transport-ws\r\nAuthorization: {gateway.auth['Authorization']}\r\n\r\n"
     )
-    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": WATCH, "variables": {"room": room}}}
+    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}}
     return head.encode() + _frame({"type": "connection_init"}) + _frame(subscribe)
 
 

@@ -107,11 +107,17 @@ class Feed:
         self.open = 0
         self.changed = asyncio.Condition()
         self.refusal: GatewayError | None = None
+        self.sinks: list[Sink | None] = []
         self._queues: list[asyncio.Queue[StreamMessage | Exception | None]] = []
 
     def put(self, message: StreamMessage | Exception | None) -> None:
         for queue in self._queues:
             queue.put_nowait(message)
+
+    def put_at_once(self, *messages: Delivered) -> bool:
+        """Past the one stream, if it takes them so."""
+        [sink] = self.sinks
+        return sink is not None and sink(messages)
 
     async def room_events(
         self,
@@ -127,6 +133,7 @@ class Feed:
             raise self.refusal
         queue: asyncio.Queue[StreamMessage | Exception | None] = asyncio.Queue()
         self._queues.append(queue)
+        self.sinks.append(sink)
         await self._count(+1)
         try:
             yield StreamStarted("c0", StreamMode.LIVE, sid(1), AT)
@@ -136,6 +143,7 @@ class Feed:
                 yield message
         finally:
             self._queues.remove(queue)
+            self.sinks.remove(sink)
             await self._count(-1)
 
     async def timeline(
