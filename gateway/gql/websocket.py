@@ -260,14 +260,9 @@ class Socket:
                 await self._ws.send_frame(encoded, WSMsgType.TEXT)
         except TimeoutError:
             reason = "messages were not read; connect again and resume after your last cursor"
-            # Closing ends the operations, but for the one that closes.
-            this = asyncio.current_task()
-            self._running = {id_: running for id_, running in self._running.items() if running is not this}
-            try:
-                await self._close(Close.TRY_AGAIN_LATER, reason, drain=False)
-            finally:
-                # What lies before the farewell was not read either, and would hold the connection for as long.
-                self._connection.abort()
+            # What lies before the farewell was not read either, and would hold the connection for as long.
+            asyncio.get_running_loop().call_later(_FAREWELL_S, self._connection.abort)
+            await self._close(Close.TRY_AGAIN_LATER, reason, drain=False)
             raise ConnectionResetError from None
 
     async def _close(self, code: Close, reason: str, *, drain: bool = True) -> None:

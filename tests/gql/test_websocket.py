@@ -313,8 +313,8 @@ async def test_who_is_slow_and_reads_again_in_time_is_told_to_come_again(
         [here] = served.face._streams
         assert isinstance(here, websocket.Socket)
         async with asyncio.timeout(LIMIT_S):
-            while not here._ws.closed:
-                await asyncio.sleep(0.001)  # it says so to nobody but the client
+            while not here._ws.closed:  # noqa: ASYNC110 - it says so to nobody but the client
+                await asyncio.sleep(0.001)
         transport.resume_reading()  # type: ignore[union-attr]
         cursors = []
         while (frame := await socket.receive(timeout=LIMIT_S)).type is aiohttp.WSMsgType.TEXT:
