@@ -1,4 +1,5 @@
-"""One room, 1,000 WebSocket subscribers: `python -m tests.bench.fanout`. How many messages a second one process hands out.
+"""One room, 1,000 subscribers over WebSocket, 1,000 over SSE, 100 over gRPC: `python -m tests.bench.fanout`. How many messages
+a second one process hands out.
 
 Gateway, sandbox and this client share the machine; compare figures of one machine only. The client counts frames and reads
 nothing else of them, so that it is not the client that is measured.
@@ -6,19 +7,26 @@ nothing else of them, so that it is not the client that is measured.
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from tests.running import Gateway, new_sid, running
 
 SUBSCRIBERS = 1_000
 EVENTS = 200
 LIMIT_S = 300.0
+EVENT = b"event: next\n"
+STREAMS = 100
 PONG = b"\x8a\x80" + bytes(4)
 WATCH = """subscription($room: ID) { roomEvents(room: $room) {
     __typename cursor prev
@@ -66,6 +74,20 @@ class Subscriber(asyncio.Protocol):
         self._buffer = data[at:]
 
 
+class EventSubscriber(Subscriber):
+    """Counts the events of an event stream."""
+
+    def data_received(self, data: bytes) -> None:
+        data = self._buffer + data
+        count = data.count(EVENT)
+        for _ in range(count):
+            self._frames += 1
+            self._crowd.heard(self._frames - 1)  # after StreamStarted
+        # What is left may hold the beginning of the next one.
+        self._buffer = data[data.rfind(EVENT) + len(EVENT) :] if count else data
+        self._buffer = self._buffer[-len(EVENT) :]
+
+
 class Crowd:
     def __init__(self, size: int) -> None:
         self.size = size
@@ -95,17 +117,56 @@ class Crowd:
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running(Path(folder)) as gateway, asyncio.timeout(LIMIT_S):
-            room, crowd = new_sid(), Crowd(SUBSCRIBERS)
-            address, memory_kb = urlsplit(gateway.ready["ws"]), _memory_kb(gateway)
-            for _ in range(SUBSCRIBERS):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: Subscriber(crowd, hello(gateway, room=room)), address.hostname, address.port
-                )
-            await crowd.all_started.wait()
-            each_kb = (_memory_kb(gateway) - memory_kb) / SUBSCRIBERS
-            print(f"{SUBSCRIBERS:,} WebSocket subscribers of one room, {each_kb:.0f} kB each, {EVENTS} events")
-            await _measure("one after the other", gateway, room, crowd, together=1)
-            await _measure("eight at a time", gateway, room, crowd, together=8)
+            async with _over_http(gateway, Subscriber, hello) as (room, crowd):
+                await _measure_both("WebSocket", gateway, room, crowd)
+            async with _over_http(gateway, EventSubscriber, event_hello) as (room, crowd):
+                await _measure_both("SSE", gateway, room, crowd)
+            async with _over_grpc(gateway) as (room, crowd):
+                await _measure_both("gRPC", gateway, room, crowd)
+
+
+@asynccontextmanager
+async def _over_http(
+    gateway: Gateway, kind: type[Subscriber], request: Callable[..., bytes]
+) -> AsyncIterator[tuple[str, Crowd]]:
+    room, crowd, transports = new_sid(), Crowd(SUBSCRIBERS), list[asyncio.BaseTransport]()
+    address, memory_kb = urlsplit(gateway.ready["graphql"]), _memory_kb(gateway)
+    for _ in range(SUBSCRIBERS):
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: kind(crowd, request(gateway, room=room)), address.hostname, address.port
+        )
+        transports.append(transport)
+    await crowd.all_started.wait()
+    print(f"{(_memory_kb(gateway) - memory_kb) / SUBSCRIBERS:.0f} kB each:")
+    yield room, crowd
+    for transport in transports:
+        transport.close()
+
+
+@asynccontextmanager
+async def _over_grpc(gateway: Gateway) -> AsyncIterator[tuple[str, Crowd]]:
+    room, crowd = new_sid(), Crowd(STREAMS)
+    async with gateway.channel() as channel, asyncio.TaskGroup() as tasks:
+
+        async def listen() -> None:
+            watching = stubs.RoomServiceStub(channel).WatchRoomEvents(
+                pb.WatchRoomEventsRequest(room=room), metadata=gateway.metadata
+            )
+            for number in itertools.count():
+                await watching.read()
+                crowd.heard(number)
+
+        listening = [tasks.create_task(listen()) for _ in range(STREAMS)]
+        await crowd.all_started.wait()
+        yield room, crowd
+        for task in listening:
+            task.cancel()
+
+
+async def _measure_both(name: str, gateway: Gateway, room: str, crowd: Crowd) -> None:
+    print(f"{crowd.size:,} {name} subscribers of one room, {EVENTS} events")
+    await _measure("one after the other", gateway, room, crowd, together=1)
+    await _measure("eight at a time", gateway, room, crowd, together=8)
 
 
 async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, together: int) -> None:
@@ -139,6 +200,17 @@ def hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
     )
     subscribe = {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}}
     return head.encode() + _frame({"type": "connection_init"}) + _frame(subscribe)
+
+
+def event_hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
+    """The request of an event stream."""
+    address, body = urlsplit(gateway.ready["sse"]), json.dumps({"query": query, "variables": variables}).encode()
+    head = (
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAccept: text/event-stream\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"Authorization: {gateway.auth['Authorization']}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def _frame(message: object) -> bytes:

@@ -2,7 +2,6 @@
 notices."""
 
 import asyncio
-import json
 import re
 import socket
 import statistics
@@ -19,7 +18,7 @@ import pytest
 
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
-from tests.bench.fanout import Crowd, Subscriber, hello
+from tests.bench.fanout import Crowd, Subscriber, event_hello, hello
 from tests.running import ANSWER_LIMIT_S, Gateway, new_sid, running, take
 
 OTHERS = 999
@@ -52,7 +51,7 @@ class Slow(Protocol):
 class OverTcp:
     """A plain socket, so that nothing reads behind our back."""
 
-    def __init__(self, request: Callable[[Gateway], bytes]) -> None:
+    def __init__(self, request: Callable[[Gateway, str], bytes]) -> None:
         self._request = request
         self.cursors: list[str] = []
 
@@ -60,7 +59,7 @@ class OverTcp:
         address = urlsplit(gateway.ready["graphql"])
         self._port = address.port
         self._socket = socket.create_connection((address.hostname, address.port))
-        self._socket.sendall(self._request(gateway))
+        self._socket.sendall(self._request(gateway, WATCH))
         self._read = b""
         self._socket.settimeout(ANSWER_LIMIT_S)
         while b"StreamStarted" not in self._read:
@@ -112,24 +111,9 @@ class OverGrpc:
         return "end"
 
 
-def by_websocket(gateway: Gateway) -> bytes:
-    return hello(gateway, WATCH)
-
-
-def by_sse(gateway: Gateway) -> bytes:
-    body = json.dumps({"query": WATCH}).encode()
-    address = urlsplit(gateway.ready["sse"])
-    head = (
-        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAccept: text/event-stream\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        f"Authorization: {gateway.auth['Authorization']}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
 SLOW: dict[str, Callable[[], Slow]] = {
-    "ws": lambda: OverTcp(by_websocket),
-    "sse": lambda: OverTcp(by_sse),
+    "ws": lambda: OverTcp(hello),
+    "sse": lambda: OverTcp(event_hello),
     "grpc": OverGrpc,
 }
 
