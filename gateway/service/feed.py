@@ -262,7 +262,11 @@ class Feed:
             elif message is not None:
                 return False
         if told:
-            if not sink(told):
+            try:
+                if not sink(told):
+                    return False
+            except Exception:
+                # It must not stop the one who rings for all: the stream meets it again in its own task, and ends of it.
                 return False
             stand.tell(told[-1])
         stand.place = max(stand.place, tail.place, key=_number)
