@@ -243,7 +243,7 @@ def _refuse(reason: str) -> NoReturn:
 
 def main() -> None:
     # What has been imported stays for good. Looking through it again and again, a full collection holds everything up for
-    # some 80 ms.
+    # some 90 ms.
     gc.freeze()
     cli()
 
