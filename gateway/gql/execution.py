@@ -5,9 +5,10 @@ fields were selected; and an error gets its code in one place, inside a running 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -21,15 +22,17 @@ from graphql.execution import (
 )
 
 from gateway.core.errors import Code, DeadlineExceeded, GatewayError, InvalidArgument
+from gateway.core.events import Delivered
 from gateway.gql.context import Context
 from gateway.gql.cost import REFUSED, check_cost, objects_of
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
-from gateway.gql.events import RoomEvent
+from gateway.gql.events import RoomEvent, message_of
 from gateway.gql.live import Told, cursor_of
-from gateway.gql.sharing import SharedAnswers, selection_key
+from gateway.gql.sharing import selection_key
 from gateway.gql.trusted import TrustedDocuments
-from gateway.service.callers import CALL, Bill
+from gateway.service.callers import CALL, FETCH, Bill
+from gateway.service.sharing import Shared
 
 _MAX_COERCION_ERRORS = 10
 
@@ -58,6 +61,14 @@ class Answer:
     @property
     def status(self) -> int:
         return 200 if self.refused_for is None else STATUS[self.refused_for]
+
+
+_Key = tuple[bytes, str, str | None]
+"""A selection, a cursor and its `prev`: all that an event's answer depends on."""
+
+Shortcut = Callable[[Sequence[tuple[bytes, str]]], bool]
+"""Writes answers, each encoded and with its cursor, to their client at once: all of them or, when it says False, none. Does
+not wait."""
 
 
 def refusal(refused: Refused, trace_id: str, bill: Bill | None = None) -> Answer:
@@ -99,12 +110,14 @@ class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
     def __init__(
-        self, request: Request, executor: Executor[Context], deadline_s: float, shared: SharedAnswers, cost: int
+        self, request: Request, executor: Executor[Context], deadline_s: float, shared: Shared[_Key], cost: int
     ) -> None:
         self.cost = cost
         self._request = request
         self._executor = executor
         self._shared = shared
+        # A subscription is itself a field that fetches; does anything below it?
+        self._fetches = cost > FETCH
         self._trace_id = executor.context_value.trace_id
         self._bill = executor.context_value.bill
         self._deadline_s = deadline_s
@@ -127,8 +140,10 @@ class Operation:
             self._bill.settle(objects)
         return self._seen(result, cost=shown_cost(self._bill))
 
-    async def answers(self) -> AsyncGenerator[Answer, None]:
+    async def answers(self, shortcut: Shortcut | None = None) -> AsyncGenerator[Answer, None]:
         """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
+
+        While the next message is waited for, events for which nothing is fetched take the `shortcut`, as long as it is open.
 
         What fails ends with an answer that is `refused_for` its reason. A subscription that ends without one has a gateway
         that is going away.
@@ -138,6 +153,9 @@ class Operation:
             return
         try:
             selection = self._selection()
+            if shortcut is not None and not self._fetches:
+                sink = partial(self._sent_at_once, selection, shortcut)
+                self._executor.context_value = replace(self._executor.context_value, sink=sink)
             async with aclosing(await self._events()) as events:
                 # The first message comes at once, or something is wrong; later ones come when they come.
                 async with asyncio.timeout(self._deadline_s):
@@ -165,6 +183,21 @@ class Operation:
     async def _executed(self) -> ExecutionResult:
         result = execute_root_selection_set(self._executor)
         return await result if isawaitable(result) else result
+
+    def _sent_at_once(self, selection: bytes, shortcut: Shortcut, messages: Sequence[Delivered]) -> bool:
+        return shortcut([(self._encoded_at_once(selection, message), message.cursor) for message in messages])
+
+    def _encoded_at_once(self, selection: bytes, message: Delivered) -> bytes:
+        key = selection, message.cursor, message.prev
+        shared = self._shared.get(key)
+        if shared is None:
+            told = message_of(message)
+            result = execute_subscription_event(self._executor.build_per_event_executor(told))
+            assert isinstance(result, ExecutionResult), "nothing is fetched, so nothing is awaited"
+            shared = self._seen(result).encoded
+            if not result.errors:
+                self._shared.put(key, shared)
+        return shared
 
     async def _told(self, told: Told, selection: bytes) -> Answer:
         cursor = cursor_of(told)
@@ -211,7 +244,7 @@ class Engine:
         self._trusted = trusted
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
-        self._shared = SharedAnswers()
+        self._shared = Shared[_Key]()
 
     async def admitted(self, request: Request, context: Context) -> Operation:
         """As `operation`, paid for. Raises Refused also when its caller has spent what he may; to be refused costs as well."""

@@ -28,11 +28,12 @@ from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
 from gateway.gql.trusted import TrustedDocuments
 from gateway.gql.websocket import Socket
-from gateway.service.access import Access
+from gateway.service.access import Access, Caller
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
 from gateway.service.callers import Callers, limit_headers
 from gateway.service.horizon import Horizon, watching
+from gateway.service.standing import while_it_holds
 
 DEADLINE_S = 10.0
 # WebSockets; whose they are is known a moment after they were opened, so until then the first limit alone holds.
@@ -116,7 +117,7 @@ class GraphQLFace:
                 f"this gateway has its {SOCKETS:,} connections open; come back shortly", retry_after_ms=1_000
             )
             raise _Rejected(STATUS[full.code], full)
-        socket = Socket(request, self._engine, self._context, self._sockets)
+        socket = Socket(request, self._engine, self._access, self._context, self._sockets)
         self._streams.add(socket)
         try:
             return await socket.serve()
@@ -136,12 +137,12 @@ class GraphQLFace:
             answer = refusal(refused, trace_id, context.bill)
             headers = {**cors, **limit_headers(context.bill)}
             if form is Form.EVENTS and answer.refused_for is not Code.THROTTLED:
-                return await self._stream(request, answer, headers)
+                return await self._stream(request, answer, context.caller, headers)
             return _written(answer, form, _status(answer, form), headers)
         headers = {**cors, **limit_headers(context.bill)}
         _check_method(request, operation)
         if form is Form.EVENTS:
-            return await self._stream(request, operation, headers)
+            return await self._stream(request, operation, context.caller, headers)
         if operation.kind is OperationType.SUBSCRIPTION:
             raise _Rejected(
                 400, InvalidArgument("a subscription is a stream; ask with Accept: text/event-stream or by WebSocket")
@@ -154,12 +155,12 @@ class GraphQLFace:
         return _written(answer, form, _status(answer, form), headers)
 
     async def _stream(
-        self, request: web.Request, operation: Operation | Answer, cors: Mapping[str, str]
+        self, request: web.Request, operation: Operation | Answer, caller: Caller, cors: Mapping[str, str]
     ) -> web.StreamResponse:
         stream = EventStream(request, cors)
         self._streams.add(stream)
         try:
-            return await stream.send(operation)
+            return await stream.send(operation, while_it_holds(self._access, caller))
         finally:
             self._streams.discard(stream)
 
