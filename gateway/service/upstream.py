@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -14,6 +14,7 @@ from gateway.core.ratelimit import Rate, judge
 from gateway.core.rooms import AccountSid
 from gateway.service import deadlines
 from gateway.service.attempts import Attempts
+from gateway.service.callers import note_call
 from gateway.store.keys import RateKind
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
@@ -63,8 +64,11 @@ class Upstream:
         patience_us = self._patience_us if is_urgent else 0
         give_up_at = time.monotonic() + patience_us / 1_000_000
 
-        def turn() -> AbstractAsyncContextManager[None]:
-            return self._turn(kind, _within_deadline(patience_us))
+        @asynccontextmanager
+        async def turn() -> AsyncIterator[None]:
+            async with self._turn(kind, _within_deadline(patience_us)):
+                note_call()
+                yield
 
         while True:
             try:

@@ -14,6 +14,7 @@ from gateway.core.caching import NAME_S, fences_of
 from gateway.core.cursors import EPOCH_BYTES, NO_TAG, Place, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, RoomSid
+from gateway.core.sids import is_sid
 from gateway.store.cache import CachedRoom, encode_room, is_over, lifetime_ms
 from gateway.store.connection import READ_S, Connections, Script
 from gateway.store.keys import Keys, dedupe_hash
@@ -42,6 +43,15 @@ HEARTBEATS: Final = 1_000
 _LAST_SEQUENCE: Final = 2**64 - 1
 
 _event_decoder: Final = msgspec.json.Decoder(RoomEvent)
+
+
+class _Stub(msgspec.Struct):
+    """As much of an event as every release writes."""
+
+    room_sid: str
+
+
+_stub_decoder: Final = msgspec.json.Decoder(_Stub)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,20 @@ class Logged:
     """Of the entry before it when it was logged; None in what an older release logged."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry that is there, and that this release cannot read: one that a newer release wrote, or a damaged one.
+
+    `room_sid`: whose event it is, where that much can be read.
+    """
+
+    place: Place
+    room_sid: RoomSid | None
+    logged_at: datetime
+    size: int
+    prev_tag: bytes | None = None
+
+
 BeatId = tuple[int, int]
 """A heartbeat's place in its stream: Redis's milliseconds, and which one in this millisecond."""
 
@@ -92,7 +116,7 @@ class Beat:
 class Heard:
     """What one look at the log showed."""
 
-    entries: list[Logged]
+    entries: list[Logged | Unreadable]
     beats: list[Beat]
 
 
@@ -101,7 +125,7 @@ class EventLog:
 
     def __init__(self, connections: Connections, account_sid: AccountSid, *, length: int = LOG_LENGTH) -> None:
         self._connections = connections
-        self._account_sid = account_sid
+        self.account_sid = account_sid
         self._keys = Keys(account_sid)
         self._length = length
         self.appended: Place | None = None
@@ -138,7 +162,7 @@ class EventLog:
         `room` is Twilio's answer to a mutation of ours: it is put into the cache as seen at the event's own n.
         When this raises, the event may be in the log or not; appending it again is right.
         """
-        if event.account_sid != self._account_sid:
+        if event.account_sid != self.account_sid:
             raise ValueError("an event of another account")
         entry, digest = encode_event(event), dedupe_hash(dedupe)
         sid = event.room_sid
@@ -164,21 +188,33 @@ class EventLog:
         return Appended(bool(is_new), place)
 
     async def read(self, after_n: int, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
-        """Up to `count` entries after `after_n`, of one room or of all; empty only when there are none.
+        """Up to `count` entries after `after_n` that can be read, of one room or of all; empty only when there are none.
 
         Entries of an earlier epoch may be among them, and those that were trimmed are not: ask `check` about the place first.
         """
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
         while True:
             found = await self._connections.fetch(key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", count)
-            logged = list(_parse_entries(found))
+            logged = [entry for entry in _parse_entries(found) if isinstance(entry, Logged)]
             if logged or not found:
                 return logged
             after_n = _number(found[-1][0])
 
+    async def entries(self, after_n: int, count: int) -> list[Logged | Unreadable]:
+        """As `read`, of all rooms, and with the entries that cannot be read."""
+        key = self._keys.log
+        found = await self._connections.fetch(key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", count)
+        return list(_parse_entries(found))
+
     async def read_last(self, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
-        """Up to `count` of the last entries, the oldest first."""
+        """Those among up to `count` of the last entries that can be read, the oldest first."""
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
+        found = await self._connections.fetch(key, "XREVRANGE", key, "+", "-", "COUNT", count)
+        return [entry for entry in _parse_entries(reversed(found)) if isinstance(entry, Logged)]
+
+    async def last_entries(self, count: int) -> list[Logged | Unreadable]:
+        """As `read_last`, of all rooms, and with the entries that cannot be read."""
+        key = self._keys.log
         found = await self._connections.fetch(key, "XREVRANGE", key, "+", "-", "COUNT", count)
         return list(_parse_entries(reversed(found)))
 
@@ -285,15 +321,27 @@ def _without_none(value: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterable[Logged]:
-    """What somebody added by hand is passed over."""
+def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterable[Logged | Unreadable]:
+    """What somebody added by hand, and is not as the append script writes it, is passed over."""
     for entry_id, fields in entries:
         try:
             entry = fields[b"j"]
             place = Place(fields[b"e"].decode(), _number(entry_id), tag_of(entry))
-            yield Logged(place, _event_decoder.decode(entry), _moment(fields[b"t"]), len(entry), _tag(fields.get(b"p")))
-        except (KeyError, TypeError, ValueError, msgspec.MsgspecError):
+            logged_at, prev_tag = _moment(fields[b"t"]), _tag(fields.get(b"p"))
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
+        try:
+            yield Logged(place, _event_decoder.decode(entry), logged_at, len(entry), prev_tag)
+        except (ValueError, msgspec.MsgspecError):
+            yield Unreadable(place, _room_of(entry), logged_at, len(entry), prev_tag)
+
+
+def _room_of(entry: bytes) -> RoomSid | None:
+    try:
+        sid = _stub_decoder.decode(entry).room_sid
+    except (ValueError, msgspec.MsgspecError):
+        return None
+    return RoomSid(sid) if is_sid(RoomSid, sid) else None
 
 
 def _tag(text: bytes | None) -> bytes | None:

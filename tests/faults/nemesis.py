@@ -2,6 +2,7 @@
 gateways that are killed and stopped, and a TCP proxy of ours between the two."""
 
 import asyncio
+import ctypes
 import json
 import os
 import random
@@ -29,6 +30,9 @@ from tests.running import ANSWER_LIMIT_S, Gateway, running
 CHUNK = 65_536
 # SO_LINGER with no time: closing sends RST at once, as a machine does that knows nothing of the connection any more.
 RESET = struct.pack("ii", 1, 0)
+# A socket filter of one instruction, which keeps nothing of any packet: BPF_RET | BPF_K, 0. See socket(7) and bpf(2).
+KEEP_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
+SO_ATTACH_FILTER = 26
 
 
 class Valkey:
@@ -125,6 +129,13 @@ class Proxy:
         for pair in self._pairs:
             self._silent.update(pair)
 
+    def vanish(self) -> None:
+        """As when a cable is pulled: what comes from behind is lost before anybody has acknowledged it, and nothing is said
+        any more. (In silence alone, the kernel would go on acknowledging.)"""
+        self.go_silent()
+        for _, behind in self._pairs:
+            _deafen(behind)
+
     async def aclose(self) -> None:
         assert self._server is not None
         self._server.close()
@@ -173,6 +184,12 @@ class Proxy:
             if writer not in self._silent:
                 for each in pair:
                     _reset(each)
+
+
+def _deafen(writer: asyncio.StreamWriter) -> None:
+    handle: socket.socket = writer.get_extra_info("socket")
+    program = ctypes.create_string_buffer(KEEP_NOTHING, len(KEEP_NOTHING))
+    handle.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
