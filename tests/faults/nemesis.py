@@ -187,6 +187,8 @@ class Replica:
     environment: dict[str, str]
     auth: dict[str, str]
     proxy: Proxy
+    options: tuple[str, ...] = ()
+    """Of `serve`."""
     lives: int = 0
     gateway: Gateway | None = None
     is_out: bool = False
@@ -204,7 +206,7 @@ class Replica:
 
     async def start(self) -> None:
         environment = self.environment | {"GATEWAY_REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}"}
-        arguments = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
+        arguments = ("serve", "--host", LOOPBACK, "--http-port", "0", "--grpc-port", "0", *self.options)
         gateway = await self.stack.enter_async_context(running(self.folder, arguments, environment))
         gateway.auth, gateway.metadata = self.auth, (("authorization", self.auth["Authorization"]),)
         self.lives += 1
@@ -222,6 +224,15 @@ class Replica:
     def _signal(self, number: signal.Signals) -> None:
         assert self.gateway is not None
         self.gateway.process.send_signal(number)
+
+    async def drain(self) -> int:
+        """As a deployment does it, by SIGTERM: clients come until it is gone. Its exit code."""
+        assert self.gateway is not None
+        process = self.gateway.process
+        process.terminate()
+        code = await process.wait()
+        self.gateway = None
+        return code
 
     async def kill(self) -> None:
         """As `kill -9`. Nobody is told: who still knows its address finds nobody there."""
@@ -322,8 +333,14 @@ class Cluster:
 
 @asynccontextmanager
 async def cluster(
-    folder: Path, seed: int, note: Callable[[Fault], Any], replicas: int = 3, valkey: Valkey | None = None
+    folder: Path,
+    seed: int,
+    note: Callable[[Fault], Any],
+    replicas: int = 3,
+    valkey: Valkey | None = None,
+    options: tuple[str, ...] = (),
 ) -> AsyncIterator[Cluster]:
+    """`options`: of each replica's `serve`."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(running(folder, ("sandbox", "--sandbox-port", "0")))
         valkey = valkey or Valkey(folder / "valkey")
@@ -344,7 +361,7 @@ async def cluster(
             proxy = Proxy(valkey.port)
             await proxy.start()
             stack.push_async_callback(proxy.aclose)
-            made.append(Replica("abcdefgh"[number], folder, environment, auth, proxy))
+            made.append(Replica("abcdefgh"[number], folder, environment, auth, proxy, options))
             stack.push_async_callback(made[-1].aclose)
         async with asyncio.TaskGroup() as tasks:
             for replica in made:

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from tests.faults.checker import check
 from tests.faults.clients import Diary, Twilio, Watcher
 from tests.faults.history import Callback, Event, Opened, Resync, Transport, save
-from tests.faults.nemesis import Cluster, Valkey, cluster
+from tests.faults.nemesis import Cluster, cluster
 from tests.running import new_sid
 
 TRANSPORTS: tuple[Transport, ...] = ("ws", "sse", "grpc")
@@ -103,11 +104,12 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path, seed: int, replicas: int = 3, valkey: Valkey | None = None) -> AsyncIterator[Scene]:
+async def scene(folder: Path, seed: int, replicas: int = 3, **more: Any) -> AsyncIterator[Scene]:
+    """`more`: as `cluster` takes it."""
     diary, rng = Diary(), random.Random(seed)
     print(f"\nseed {seed}")
     async with (
-        cluster(folder, seed, diary.note, replicas, valkey) as made,
+        cluster(folder, seed, diary.note, replicas, **more) as made,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
         asyncio.TaskGroup() as tasks,
     ):

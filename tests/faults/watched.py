@@ -17,9 +17,10 @@ from types import FrameType
 from gateway.__main__ import main
 from gateway.service import memory, reads, repair, roomlists, tail
 
-ROOMS = 200
-MARKS = 500
-RING = 1_000
+ROOMS = 100
+MARKS = 200
+RING = 500
+BYTES = 200_000
 
 
 def make_small() -> None:
@@ -27,7 +28,7 @@ def make_small() -> None:
     memory.MARKS_LIMIT = MARKS
     repair.ENDED_LIMIT = MARKS
     roomlists.PAGES_LIMIT = 20
-    reads.BYTES_LIMIT = 1_000_000
+    reads.BYTES_LIMIT = BYTES
     tail.RING_ENTRIES = RING
 
 
