@@ -128,9 +128,12 @@ def assert_unbroken(diary: Diary, folder: Path) -> None:
         raise AssertionError("\n".join((*map(str, broken), f"the history: {folder / 'history.jsonl'}")))
 
 
+def quantile(seconds: Sequence[float], share: float) -> float:
+    return sorted(seconds)[int(len(seconds) * share)]
+
+
 def quantiles(seconds: Sequence[float]) -> str:
-    ordered = sorted(seconds)
-    return f"p50 {ordered[len(ordered) // 2] * 1000:.0f} ms, p99 {ordered[len(ordered) * 99 // 100] * 1000:.0f} ms"
+    return f"p50 {quantile(seconds, 0.5) * 1000:.0f} ms, p99 {quantile(seconds, 0.99) * 1000:.0f} ms"
 
 
 def acked(diary: Diary) -> set[str]:
