@@ -92,6 +92,23 @@ class Watched:
         return Sample(time.monotonic() - since, rss, files, pooled, told["tasks"], told["objects"], log)
 
 
+def open_files(pid: int) -> Counter[str]:
+    """What a process has open: for connections, at which port of its own, to which port, in which state."""
+    rows = [
+        line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    sockets = {f"socket:[{row[9]}]": row for row in rows}
+    found = Counter[str]()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            link = str(file.readlink())
+            row = sockets.get(link)
+            ours, theirs = (int(row[place].rpartition(":")[2], 16) for place in (1, 2)) if row else (0, 0)
+            name = f"{min(ours, 32_767) and ours}→{theirs} {row[3]}" if row else link.partition(":")[0]
+            found[name] += 1
+    return found
+
+
 @dataclass
 class Churn:
     """Everybody who uses the gateway. `done` counts what they did, `failed` what did not go as it should."""
@@ -288,9 +305,13 @@ async def _soak(watched: Watched, for_s: float, rng: random.Random) -> tuple[Sam
 
 async def _left(watched: Watched, baseline: Sample) -> Sample:
     """Once all clients have left: as soon as it is back to the baseline, or when the limit has passed."""
+    # A room that nobody could end in time would be looked at for ever.
+    await watched.gateway.sandbox("POST", "/reset")
     give_up_at = time.monotonic() + LEAVE_S
     while True:
         sample = await watched.look()
+        if not _is_back(baseline, sample) and time.monotonic() > give_up_at:
+            print(f"still open: {open_files(watched.gateway.process.pid)}; {watched.gateway.ready}")
         if _is_back(baseline, sample) or time.monotonic() > give_up_at:
             return sample
         await asyncio.sleep(1)
