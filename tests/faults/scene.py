@@ -128,6 +128,10 @@ def assert_unbroken(diary: Diary, folder: Path) -> None:
         raise AssertionError("\n".join((*map(str, broken), f"the history: {folder / 'history.jsonl'}")))
 
 
+def broken_by(diary: Diary) -> str:
+    return ", ".join(each.invariant for each in check(diary.records)) or "nothing"
+
+
 def quantile(seconds: Sequence[float], share: float) -> float:
     return sorted(seconds)[int(len(seconds) * share)]
 
