@@ -1,7 +1,6 @@
 """Builds the gateway, runs it, and stops it in order: streams first, then gRPC, then HTTP."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -283,10 +282,6 @@ async def _listen(
     try:
         await server.start_serving()
         await rpc.start()
-        # What was made so far, the schema above all, lives as long as the process. Full collections pass it by from now on:
-        # they hold everybody up.
-        gc.collect()
-        gc.freeze()
         on_ready(_addresses(listen, rpc.port, redis_url))
         await stop.wait()
     finally:

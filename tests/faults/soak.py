@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,8 +27,10 @@ from typing import Any
 import aiohttp
 import grpc
 
+from gateway.core.rooms import AccountSid
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.store.keys import Keys
 from tests.faults.clients import CREATE, LIST, READ, WATCH
 from tests.faults.nemesis import LOOPBACK, Valkey, free_port, new_api_key
 from tests.faults.slope import Slope, lowest, theil_sen
@@ -37,6 +39,8 @@ from tests.running import ANSWER_LIMIT_S, Gateway, running
 MB = 1024 * 1024
 SLOPE_LIMIT_MB_H = 1.0
 SLACK = 2
+REDIS = "Redis"
+LEAST_MINUTES = 2
 SAMPLE_S = 5.0
 WINDOW_S = 30.0
 # Idle connections are closed by the gateway and by its own clients within this.
@@ -57,26 +61,30 @@ COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
 
 @dataclass(frozen=True)
 class Sample:
-    """`at_s`: since the churn began. `pooled`: connections to Redis, which are kept for the next crowd and bounded; they are
-    not among `files`."""
+    """`at_s`: since the churn began."""
 
     at_s: float
     rss: int
-    files: int
-    pooled: int
+    open: Counter[str]
     tasks: int
     objects: int
     log: int
 
+    @property
+    def files(self) -> int:
+        """But for the connections to Redis, which are kept for the next crowd, and bounded."""
+        return self.open.total() - self.open[REDIS]
+
 
 @dataclass
 class Watched:
-    """The gateway, looked at from outside."""
+    """The gateway, looked at from outside. `ports`: whose they are."""
 
     gateway: Gateway
     told: Path
     valkey: Valkey
     log_key: str
+    ports: Mapping[int, str]
 
     async def look(self, since: float = 0.0) -> Sample:
         self.told.unlink(missing_ok=True)
@@ -85,27 +93,35 @@ class Watched:
             while not self.told.exists():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # the file is the only sign there is
         told = json.loads(self.told.read_text())
-        folder = Path(f"/proc/{self.gateway.process.pid}")
-        rss = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        pooled = len(await self.valkey.client.client_list()) - 1
-        files, log = len(list((folder / "fd").iterdir())) - pooled, int(await self.valkey.client.xlen(self.log_key))
-        return Sample(time.monotonic() - since, rss, files, pooled, told["tasks"], told["objects"], log)
+        log = int(await self.valkey.client.xlen(self.log_key))
+        return Sample(
+            time.monotonic() - since,
+            memory_of(self.gateway.process.pid),
+            self._open(),
+            told["tasks"],
+            told["objects"],
+            log,
+        )
+
+    def _open(self) -> Counter[str]:
+        tables = (Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6"))
+        rows = (line.split() for lines in tables for line in lines)
+        whose = {f"socket:[{row[9]}]": self._whose(row[1]) or self._whose(row[2]) for row in rows}
+        return Counter(whose.get(file) or "other" for file in files_of(self.gateway.process.pid))
+
+    def _whose(self, address: str) -> str | None:
+        return self.ports.get(int(address.rpartition(":")[2], 16))
 
 
-def open_files(pid: int) -> Counter[str]:
-    """What a process has open: for connections, at which port of its own, to which port, in which state."""
-    rows = [
-        line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-    ]
-    sockets = {f"socket:[{row[9]}]": row for row in rows}
-    found = Counter[str]()
+def memory_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def files_of(pid: int) -> list[str]:
+    found = []
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile
-            link = str(file.readlink())
-            row = sockets.get(link)
-            ours, theirs = (int(row[place].rpartition(":")[2], 16) for place in (1, 2)) if row else (0, 0)
-            name = f"{min(ours, 32_767) and ours}→{theirs} {row[3]}" if row else link.partition(":")[0]
-            found[name] += 1
+            found.append(str(file.readlink()))
     return found
 
 
@@ -250,13 +266,18 @@ LOCAL = ("grpc.use_local_subchannel_pool", 1)
 async def main() -> int:
     minutes = float(os.environ.get("SOAK_MINUTES") or 30)
     seed = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(2**32))
+    if minutes < LEAST_MINUTES:
+        print(
+            f"SOAK_MINUTES is {minutes:g}; give {LEAST_MINUTES} or more, or there is no slope to tell", file=sys.stderr
+        )
+        return 2
     print(f"{minutes:g} minutes of churn, the first quarter to warm up; seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as stack:
             watched = await _start(stack, Path(folder))
             baseline, samples, churn = await _soak(watched, minutes * 60, random.Random(seed))
             after = await _left(watched, baseline)
-    return _judge(minutes, baseline, samples, after, churn)
+    return _judge(minutes, seed, baseline, samples, after, churn)
 
 
 async def _start(stack: AsyncExitStack, folder: Path) -> Watched:
@@ -281,16 +302,22 @@ async def _start(stack: AsyncExitStack, folder: Path) -> Watched:
     gateway.metadata = (("authorization", gateway.auth["Authorization"]),)
     gateway.ready["sandbox"] = sandbox.ready["sandbox"]
     gateway.account_sid, gateway.auth_token = sandbox.account_sid, sandbox.auth_token
-    return Watched(gateway, told, valkey, f"rg:{{{sandbox.account_sid}}}:log")
+    addresses = {
+        "Twilio": sandbox.ready["sandbox"],
+        "callers, HTTP": f":{port}",
+        "callers, gRPC": gateway.ready["grpc"],
+    }
+    ports = {int(address.rpartition(":")[2]): name for name, address in addresses.items()} | {valkey.port: REDIS}
+    return Watched(gateway, told, valkey, Keys(AccountSid(sandbox.account_sid)).log, ports)
 
 
 async def _soak(watched: Watched, for_s: float, rng: random.Random) -> tuple[Sample, list[Sample], Churn]:
     baseline = replace(await watched.look(), at_s=0.0)
     print(HEADER, _row(baseline), sep="\n", flush=True)
     churn, over, samples = Churn(watched.gateway, rng), asyncio.Event(), list[Sample]()
-    since = time.monotonic()
+    outside, since = watched.gateway.http, time.monotonic()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http, asyncio.TaskGroup() as tasks:
-        churn.gateway.http = http
+        watched.gateway.http = http
         tasks.create_task(churn.go_on(tasks, over))
         every_s, shown_at = for_s / 30, 0.0
         while (now := time.monotonic() - since) < for_s:
@@ -300,6 +327,7 @@ async def _soak(watched: Watched, for_s: float, rng: random.Random) -> tuple[Sam
                 print(_row(samples[-1]), flush=True)
             await asyncio.sleep(SAMPLE_S)
         over.set()
+    watched.gateway.http = outside
     return baseline, samples, churn
 
 
@@ -310,8 +338,6 @@ async def _left(watched: Watched, baseline: Sample) -> Sample:
     give_up_at = time.monotonic() + LEAVE_S
     while True:
         sample = await watched.look()
-        if not _is_back(baseline, sample) and time.monotonic() > give_up_at:
-            print(f"still open: {open_files(watched.gateway.process.pid)}; {watched.gateway.ready}")
         if _is_back(baseline, sample) or time.monotonic() > give_up_at:
             return sample
         await asyncio.sleep(1)
@@ -321,7 +347,7 @@ def _is_back(baseline: Sample, after: Sample) -> bool:
     return abs(after.files - baseline.files) <= SLACK and abs(after.tasks - baseline.tasks) <= SLACK
 
 
-def _judge(minutes: float, baseline: Sample, samples: Sequence[Sample], after: Sample, churn: Churn) -> int:
+def _judge(minutes: float, seed: int, baseline: Sample, samples: Sequence[Sample], after: Sample, churn: Churn) -> int:
     warm = [sample for sample in samples if sample.at_s > minutes * 60 / 4]
     slope = theil_sen([(at / 3600, rss / MB) for at, rss in lowest([(each.at_s, each.rss) for each in warm], WINDOW_S)])
     objects = theil_sen([(each.at_s / 3600, each.objects) for each in warm])
@@ -329,8 +355,11 @@ def _judge(minutes: float, baseline: Sample, samples: Sequence[Sample], after: S
     print(f"\ndone: {done}; {after.log:,} events\nnot done: {dict(churn.failed) or 'nothing'}")
     print(f"memory: {_interval(slope, '.2f')} MB/h over {(warm[-1].at_s - warm[0].at_s) / 60:.0f} min after warm-up")
     print(f"Python objects: {_interval(objects, ',.0f')} an hour")
+    print(f"open before: {dict(baseline.open)}, after all had left: {dict(after.open)}")
     print(f"files {baseline.files} → {after.files}, tasks {baseline.tasks} → {after.tasks} when all had left")
     print(f"\n{_table(samples)}\n")
+    figures = f"{_interval(slope, '.2f')} MB/h; files {baseline.files} → {after.files}, tasks {baseline.tasks} → {after.tasks}"
+    print(f"| P22: {minutes:g} minutes of churn, {done} | {figures} | {seed} |")
     is_flat, is_back = slope.value <= SLOPE_LIMIT_MB_H, _is_back(baseline, after)
     print(f"P22 {'holds' if is_flat and is_back else 'is missed'}")
     return 0 if is_flat and is_back else 1
@@ -340,12 +369,12 @@ def _interval(slope: Slope, form: str) -> str:
     return f"{slope.value:{form}} (95 %: {slope.low:{form}} to {slope.high:{form}})"
 
 
-HEADER = "   min   RSS MB  files  pooled  tasks    objects       log"
+HEADER = "   min   RSS MB  files  Redis  tasks    objects       log"
 
 
 def _row(sample: Sample) -> str:
     return (
-        f"{sample.at_s / 60:6.1f} {sample.rss / MB:8.1f} {sample.files:6} {sample.pooled:7} {sample.tasks:6} "
+        f"{sample.at_s / 60:6.1f} {sample.rss / MB:8.1f} {sample.files:6} {sample.open[REDIS]:6} {sample.tasks:6} "
         f"{sample.objects:10,} {sample.log:9,}"
     )
 
