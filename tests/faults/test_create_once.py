@@ -59,7 +59,8 @@ async def test_p16_creates_with_lost_answers_make_no_room_twice(
     marks = Counter(room["status_callback"] for room in rooms)
     figure(
         f"P16: {count:,} creates ({unnamed} without a name), 3 of 10 answers lost, {kills} replicas killed, {took_s:.0f} s",
-        f"{sum(number > 1 for number in marks.values())} rooms twice, {len(rooms):,} rooms; {codes['OUTCOME_UNKNOWN']} times unknown",
+        f"{sum(number > 1 for number in marks.values())} keys made two of {len(rooms):,} rooms; "
+        f"{codes['OUTCOME_UNKNOWN']} times unknown",
         seed,
     )
     print(f"refused on the way: {dict(codes)}")

@@ -22,7 +22,7 @@ TWILIO_TAKES_MS = 500
 @pytest.mark.long
 @pytest.mark.parametrize("is_killed", [False, True], ids=["all live", "the one who asks is killed"])
 async def test_p11_500_cold_misses_over_3_replicas(tmp_path: Path, figure: Figure, is_killed: bool) -> None:
-    seed, trials = new_seed(), 5
+    seed, trials, most = new_seed(), 5, 0
     rng = random.Random(seed)
     print(f"\nseed {seed}")
     async with cluster(tmp_path, seed, lambda fault: None) as made:
@@ -44,17 +44,19 @@ async def test_p11_500_cold_misses_over_3_replicas(tmp_path: Path, figure: Figur
                     await first.kill()
             took_s = time.monotonic() - begun
             calls = await _calls(made, path)
-            figure(
-                f"P11: {CROWD} cold misses of one room over 3 replicas{', one of which is killed' * is_killed}",
-                f"{calls} calls upstream; {dict(outcomes)} in {took_s:.1f} s",
-                seed,
-            )
+            print(f"{dict(outcomes)} in {took_s:.1f} s: {calls} calls upstream")
+            most = max(most, calls)
             assert calls <= 1 + is_killed
             assert set(outcomes) <= ({"right", "gone"} if is_killed else {"right"})
             if is_killed:
                 assert outcomes["right"] >= CROWD // 2
                 await first.start()
             await made.sandbox.sandbox("DELETE", "/faults")
+    figure(
+        f"P11: {trials} times {CROWD} cold misses of one room over 3 replicas{', one of which is killed' * is_killed}",
+        f"at most {most} calls upstream",
+        seed,
+    )
 
 
 async def _read(replica: Replica, sid: str, outcomes: Counter[str]) -> None:
