@@ -2,7 +2,7 @@
 
 Rooms are made and end, people come and go (the sandbox tells by callbacks), clients subscribe and leave on every transport,
 politely and not, rooms are read, changed and listed, and a part of everything is an error. The gateway is `serve` with small
-memories (`tests/faults/watched.py` says why), so that all of them are full when the warm-up, the first quarter, is over.
+memories (`tests/faults/watched.py` says why), so that all of them are full when the warm-up, the first third, is over.
 
 What is judged: the slope of its memory (RSS) after the warm-up, by Theil and Sen over the lowest value of each half minute;
 it fails above 1 MB/h, and says how far the interval of 95 % reaches. Then all clients leave: open files and asyncio tasks must be
@@ -271,7 +271,7 @@ async def main() -> int:
             f"SOAK_MINUTES is {minutes:g}; give {LEAST_MINUTES} or more, or there is no slope to tell", file=sys.stderr
         )
         return 2
-    print(f"{minutes:g} minutes of churn, the first quarter to warm up; seed {seed}", flush=True)
+    print(f"{minutes:g} minutes of churn, the first third to warm up; seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as stack:
             watched = await _start(stack, Path(folder))
@@ -348,7 +348,7 @@ def _is_back(baseline: Sample, after: Sample) -> bool:
 
 
 def _judge(minutes: float, seed: int, baseline: Sample, samples: Sequence[Sample], after: Sample, churn: Churn) -> int:
-    warm = [sample for sample in samples if sample.at_s > minutes * 60 / 4]
+    warm = [sample for sample in samples if sample.at_s > minutes * 60 / 3]
     slope = theil_sen([(at / 3600, rss / MB) for at, rss in lowest([(each.at_s, each.rss) for each in warm], WINDOW_S)])
     objects = theil_sen([(each.at_s / 3600, each.objects) for each in warm])
     done = ", ".join(f"{count:,} {what}" for what, count in sorted(churn.done.items()))
