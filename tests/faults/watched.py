@@ -1,7 +1,7 @@
 """`python -m tests.faults.watched serve …`: the gateway's command line, in a process that a soak can look into.
 
 At each SIGUSR1 it writes to the file named by SOAK_TOLD what /proc cannot tell: how many asyncio tasks there are, and how many
-Python objects after a full collection. Nothing else differs from the gateway, but that its memories are small: they are bounded
+Python objects. Nothing else differs from the gateway, but that its memories are small: they are bounded
 by design, and at their real size (10,000 rooms, 50,000 marks) they would grow for days before anybody could tell a leak from
 them. So a leak shows in minutes.
 """
@@ -33,7 +33,6 @@ def make_small() -> None:
 
 
 def tell(_: int, __: FrameType | None) -> None:
-    gc.collect()
     told = {"tasks": len(asyncio.all_tasks()), "objects": len(gc.get_objects())}
     path = Path(os.environ["SOAK_TOLD"])
     draft = path.with_suffix(".draft")
