@@ -1,7 +1,6 @@
 """The command line."""
 
 import asyncio
-import gc
 import hashlib
 import json
 import os
@@ -74,7 +73,6 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
         )
 
         def on_ready(addresses: Addresses) -> None:
-            _settle()
             if people:
                 sandbox.people(callback_url(public_url, CALLBACKS_PATH))
             twilio = {
@@ -119,11 +117,7 @@ def serve(
 
 
 async def _serve(settings: Settings, listen: Listen, ready_file: Path | None) -> None:
-    def on_ready(addresses: Addresses) -> None:
-        _settle()
-        _announce(ready_file, addresses)
-
-    await run(settings, listen, Mode(), on_ready, _stop_signal())
+    await run(settings, listen, Mode(), lambda addresses: _announce(ready_file, addresses), _stop_signal())
 
 
 async def _work(settings: Settings, listen: Listen) -> None:
@@ -134,12 +128,8 @@ async def _work(settings: Settings, listen: Listen) -> None:
         loop.remove_reader(sys.stdin)
         stop.set()
 
-    def on_ready(addresses: Addresses) -> None:
-        _settle()
-        print(json.dumps(asdict(addresses)), flush=True)
-
     loop.add_reader(sys.stdin, let_go)
-    await run(settings, listen, Mode(), on_ready, stop)
+    await run(settings, listen, Mode(), lambda addresses: print(json.dumps(asdict(addresses)), flush=True), stop)
 
 
 async def _oversee(
@@ -200,15 +190,6 @@ def _row(name: str, key: str) -> ApiKeySettings:
     return ApiKeySettings(
         id=name, sha256=digest, scopes=("rooms:read", "rooms:write", "events:subscribe", "tokens:mint")
     )
-
-
-def _settle() -> None:
-    """Keeps full collections, for which everybody waits, short and rare. What was made so far, the schema above all, lives as
-    long as the process. And with the usual threshold of 700, what is under way is taken for old: at 200 callbacks a second with
-    1,000 subscribers there were four full collections in half a minute, of 183 ms of CPU each; so there is none."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
 
 
 def _announce(ready_file: Path | None, addresses: Addresses, **more: Any) -> None:
