@@ -1,6 +1,7 @@
 """The command line."""
 
 import asyncio
+import gc
 import hashlib
 import json
 import os
@@ -52,7 +53,10 @@ def dev(
 ) -> None:
     """Everything on this machine: the gateway, a simulated Twilio with people in it, and an embedded server. Loopback only."""
     telemetry.configure(is_json=False)
-    asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
+    try:
+        asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
+    except GatewayError as exc:
+        _refuse(exc.message)
 
 
 async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, ready_file: Path | None) -> None:
@@ -241,6 +245,9 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def main() -> None:
+    # What has been imported stays for good. Looking through it again and again, a full collection holds everything up for
+    # some 90 ms.
+    gc.freeze()
     cli()
 
 

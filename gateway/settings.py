@@ -43,7 +43,8 @@ class Settings(BaseSettings):
     gateway_public_url: HttpUrl
     """Where Twilio reaches this gateway: scheme, host and port as Twilio calls them. Callbacks are verified against it."""
     gateway_redis_url: str | None = None
-    """Without it an embedded, durable server runs in `gateway_data_dir`."""
+    """One server, the Sentinels that know the master, or nodes of a cluster; `store/addresses` reads it. Without it an embedded,
+    durable server runs in `gateway_data_dir`."""
     gateway_data_dir: Path = Path("rooms-gateway-data")
     gateway_allow_eviction: bool = False
     gateway_secret: SecretStr | None = None

@@ -43,8 +43,8 @@ def check_cost(
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
     variables: Mapping[str, Any],
-) -> None:
-    """Raises InvalidArgument. Of a subscription, each event counts for itself."""
+) -> int:
+    """What it costs. Raises InvalidArgument. Of a subscription, each event counts for itself."""
     root = schema.get_root_type(operation.operation)
     assert root is not None
     cost = _Count(schema, fragments, variables).of(operation.selection_set, root.name, 1)
@@ -53,6 +53,7 @@ def check_cost(
             f"the operation costs up to {cost}: 1 for each object on a page, {FETCH} for each field that fetches; "
             f"up to {LIMIT} are allowed: ask for smaller pages with first"
         )
+    return cost
 
 
 @dataclass(frozen=True, slots=True)

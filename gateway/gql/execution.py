@@ -5,9 +5,10 @@ fields were selected; and an error gets its code in one place, inside a running 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -21,14 +22,16 @@ from graphql.execution import (
 )
 
 from gateway.core.errors import Code, DeadlineExceeded, InvalidArgument
+from gateway.core.events import Delivered
 from gateway.gql.context import Context
-from gateway.gql.cost import check_cost
+from gateway.gql.cost import FETCH, check_cost
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
-from gateway.gql.events import RoomEvent
+from gateway.gql.events import RoomEvent, message_of
 from gateway.gql.live import Told, cursor_of
-from gateway.gql.sharing import SharedAnswers, selection_key
+from gateway.gql.sharing import selection_key
 from gateway.gql.trusted import TrustedDocuments
+from gateway.service.sharing import Shared
 
 _MAX_COERCION_ERRORS = 10
 
@@ -59,6 +62,14 @@ class Answer:
         return 200 if self.refused_for is None else STATUS[self.refused_for]
 
 
+_Key = tuple[bytes, str, str | None]
+"""A selection, a cursor and its `prev`: all that an event's answer depends on."""
+
+Shortcut = Callable[[Sequence[tuple[bytes, str]]], bool]
+"""Writes answers, each encoded and with its cursor, to their client at once: all of them or, when it says False, none. Does
+not wait."""
+
+
 def refusal(refused: Refused, trace_id: str) -> Answer:
     """The answer to a request that was not executed."""
     errors = tuple(shown(error, trace_id) for error in refused.errors)
@@ -81,10 +92,13 @@ class _Executor(Executor[Context]):
 class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
-    def __init__(self, request: Request, executor: Executor[Context], deadline_s: float, shared: SharedAnswers) -> None:
+    def __init__(
+        self, request: Request, executor: Executor[Context], deadline_s: float, shared: Shared[_Key], *, fetches: bool
+    ) -> None:
         self._request = request
         self._executor = executor
         self._shared = shared
+        self._fetches = fetches
         self._trace_id = executor.context_value.trace_id
         self._deadline_s = deadline_s
 
@@ -100,8 +114,10 @@ class Operation:
         except TimeoutError:
             return refusal(self._too_late(), self._trace_id)
 
-    async def answers(self) -> AsyncGenerator[Answer, None]:
+    async def answers(self, shortcut: Shortcut | None = None) -> AsyncGenerator[Answer, None]:
         """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
+
+        While the next message is waited for, events for which nothing is fetched take the `shortcut`, as long as it is open.
 
         What fails ends with an answer that is `refused_for` its reason. A subscription that ends without one has a gateway
         that is going away.
@@ -111,6 +127,9 @@ class Operation:
             return
         try:
             selection = self._selection()
+            if shortcut is not None and not self._fetches:
+                sink = partial(self._sent_at_once, selection, shortcut)
+                self._executor.context_value = replace(self._executor.context_value, sink=sink)
             async with aclosing(await self._events()) as events:
                 # The first message comes at once, or something is wrong; later ones come when they come.
                 async with asyncio.timeout(self._deadline_s):
@@ -138,6 +157,21 @@ class Operation:
     async def _executed(self) -> ExecutionResult:
         result = execute_root_selection_set(self._executor)
         return await result if isawaitable(result) else result
+
+    def _sent_at_once(self, selection: bytes, shortcut: Shortcut, messages: Sequence[Delivered]) -> bool:
+        return shortcut([(self._encoded_at_once(selection, message), message.cursor) for message in messages])
+
+    def _encoded_at_once(self, selection: bytes, message: Delivered) -> bytes:
+        key = selection, message.cursor, message.prev
+        shared = self._shared.get(key)
+        if shared is None:
+            told = message_of(message)
+            result = execute_subscription_event(self._executor.build_per_event_executor(told))
+            assert isinstance(result, ExecutionResult), "nothing is fetched, so nothing is awaited"
+            shared = self._seen(result).encoded
+            if not result.errors:
+                self._shared.put(key, shared)
+        return shared
 
     async def _told(self, told: Told, selection: bytes) -> Answer:
         cursor = cursor_of(told)
@@ -182,7 +216,7 @@ class Engine:
         self._trusted = trusted
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
-        self._shared = SharedAnswers()
+        self._shared = Shared[_Key]()
 
     def operation(self, request: Request, context: Context) -> Operation:
         """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
@@ -203,9 +237,10 @@ class Engine:
         if isinstance(executor, list):
             raise Refused(executor)
         try:
-            check_cost(
+            cost = check_cost(
                 self._schema, executor.operation, executor.fragment_definitions, executor.variable_values.coerced
             )
         except InvalidArgument as fault:
             raise Refused.of(fault) from None
-        return Operation(request, executor, self._deadline_s, self._shared)
+        # A subscription is itself a field that fetches; does anything below it?
+        return Operation(request, executor, self._deadline_s, self._shared, fetches=cost > FETCH)

@@ -27,10 +27,11 @@ from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
 from gateway.gql.trusted import TrustedDocuments
 from gateway.gql.websocket import Socket
-from gateway.service.access import Access
+from gateway.service.access import Access, Caller
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
 from gateway.service.horizon import Horizon, watching
+from gateway.service.standing import while_it_holds
 
 DEADLINE_S = 10.0
 # WebSockets; whose they are is known a moment after they were opened, so until then the first limit alone holds.
@@ -111,7 +112,7 @@ class GraphQLFace:
                 f"this gateway has its {SOCKETS:,} connections open; come back shortly", retry_after_ms=1_000
             )
             raise _Rejected(STATUS[full.code], full)
-        socket = Socket(request, self._engine, self._context, self._sockets)
+        socket = Socket(request, self._engine, self._access, self._context, self._sockets)
         self._streams.add(socket)
         try:
             return await socket.serve()
@@ -130,11 +131,11 @@ class GraphQLFace:
         except Refused as refused:
             answer = refusal(refused, trace_id)
             if form is Form.EVENTS:
-                return await self._stream(request, answer, cors)
+                return await self._stream(request, answer, context.caller, cors)
             return _written(answer, form, _status(answer, form), cors)
         _check_method(request, operation)
         if form is Form.EVENTS:
-            return await self._stream(request, operation, cors)
+            return await self._stream(request, operation, context.caller, cors)
         if operation.kind is OperationType.SUBSCRIPTION:
             raise _Rejected(
                 400, InvalidArgument("a subscription is a stream; ask with Accept: text/event-stream or by WebSocket")
@@ -146,12 +147,12 @@ class GraphQLFace:
         return _written(answer, form, _status(answer, form), cors)
 
     async def _stream(
-        self, request: web.Request, operation: Operation | Answer, cors: Mapping[str, str]
+        self, request: web.Request, operation: Operation | Answer, caller: Caller, cors: Mapping[str, str]
     ) -> web.StreamResponse:
         stream = EventStream(request, cors)
         self._streams.add(stream)
         try:
-            return await stream.send(operation)
+            return await stream.send(operation, while_it_holds(self._access, caller))
         finally:
             self._streams.discard(stream)
 

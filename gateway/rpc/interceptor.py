@@ -7,20 +7,22 @@ that strangers take nobody's place · the deadline · the request, which is read
 import asyncio
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
-from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument, Throttled
-from gateway.rpc.access import authenticate
+from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument, Throttled, Unread
+from gateway.rpc.access import authenticate, current_caller
 from gateway.rpc.errors import refuse
+from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
 from gateway.service.access import Access
+from gateway.service.standing import while_it_holds
 
 # For load balancers and tools, which carry no credential; they tell nothing about any account.
 PUBLIC: Final = (
@@ -31,6 +33,8 @@ PUBLIC: Final = (
 
 # The standard methods (https://google.aip.dev/130), and one of ours.
 _READS: Final = ("Get", "BatchGet", "List", "Explain")
+# A client that does not take a stream's messages for so long is sent away with a cursor.
+SLOW_S = 10.0
 
 log = structlog.get_logger()
 
@@ -108,7 +112,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 return response
 
         async def stream(raw: bytes, context: Context) -> None:
-            async with self._let_in(context, method, self._streams):
+            async with self._let_in(context, method, self._streams), self._while_it_holds(method):
                 await _write_all(handler.unary_stream(_read(handler, raw), context), context)
 
         async def converse(requests: AsyncIterable[Any], context: Context) -> None:
@@ -119,10 +123,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(answer, None, serializer)
         if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(stream, None, serializer)
+            return grpc.unary_stream_rpc_method_handler(stream, None, _serialized)
         if handler.stream_stream is not None:
             return grpc.stream_stream_rpc_method_handler(converse, handler.request_deserializer, serializer)
         raise TypeError(f"{method} answers a stream of requests once: there is no such method here")
+
+    def _while_it_holds(self, method: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if method.startswith(PUBLIC) else while_it_holds(self._access, current_caller())
 
     @asynccontextmanager
     async def _let_in(self, context: Context, method: str, admission: Admission) -> AsyncIterator[None]:
@@ -181,4 +188,15 @@ async def _write_all(answers: Any, context: Context) -> None:
     # Closed at once when the client leaves in the midst of a write; the garbage collector would take its time.
     async with aclosing(answers) as messages:
         async for message in messages:
-            await context.write(message)
+            try:
+                async with asyncio.timeout(SLOW_S):
+                    await context.write(message)
+            except TimeoutError:
+                # The message is on its way nevertheless, before the status.
+                raise Unread(
+                    "messages were not read; watch again after the last cursor", getattr(message, "cursor", None)
+                ) from None
+
+
+def _serialized(message: Message | Encoded) -> bytes:
+    return message.encoded if isinstance(message, Encoded) else message.SerializeToString()

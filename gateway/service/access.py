@@ -73,3 +73,8 @@ class Access:
         if not found:
             raise Unauthenticated("the API key is not known here; check it, or ask the operator for one")
         return found[0]
+
+    def still_holds(self, caller: Caller) -> bool:
+        """Whether the credential that made this caller known would do so now, with the same rights: what lasts longer than a
+        request asks again now and then."""
+        return any(key.caller == caller for key in self._keys)

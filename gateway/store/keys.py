@@ -24,6 +24,10 @@ class Keys:
     def meta(self) -> str:
         return f"rg:{{{self.account_sid}}}:log:meta"
 
+    @property
+    def heartbeat(self) -> str:
+        return f"rg:{{{self.account_sid}}}:hb"
+
     def room_log(self, sid: RoomSid) -> str:
         return f"rg:{{{self.account_sid}}}:room:{sid}:log"
 

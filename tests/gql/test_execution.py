@@ -92,7 +92,7 @@ async def test_a_stream_that_is_cancelled_closes_its_source() -> None:
 async def test_a_stream_that_does_not_start_in_time_says_so() -> None:
     account = Account(ACCOUNT)
 
-    async def never(*_: object) -> object:
+    async def never(*_: object, **__: object) -> object:
         await asyncio.Event().wait()
         yield
 
@@ -167,3 +167,18 @@ async def test_i12_what_is_fetched_below_an_event_is_fetched_for_each_caller() -
     first, second = await told(account, changed, *watching(account, {}, {}, query=query))
     assert first.encoded is not second.encoded
     assert first.encoded == second.encoded
+
+
+async def test_what_takes_the_shortcut_is_encoded_once_for_all() -> None:
+    account, written = Account(ACCOUNT), list[tuple[bytes, str]]()
+    engine = Engine(EXECUTABLE, introspection=False, deadline_s=5)
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            operation = engine.operation(Request(WATCH), context(account))
+            answers = operation.answers(lambda pieces: not written.extend(pieces))
+            await anext(await stack.enter_async_context(aclosing(answers)))
+        assert all(sink is not None and sink([delivered(1)]) for sink in account.feed.sinks)
+    (first, place), (second, _) = written
+    assert json.loads(first) == {"data": {"roomEvents": {"cursor": "c1", "prev": "c0"}}}
+    assert first is second
+    assert place == "c1"
