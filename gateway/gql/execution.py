@@ -21,16 +21,17 @@ from graphql.execution import (
     execute_subscription_event,
 )
 
-from gateway.core.errors import Code, DeadlineExceeded, InvalidArgument
+from gateway.core.errors import Code, DeadlineExceeded, GatewayError, InvalidArgument
 from gateway.core.events import Delivered
 from gateway.gql.context import Context
-from gateway.gql.cost import FETCH, check_cost
+from gateway.gql.cost import REFUSED, check_cost, objects_of
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
 from gateway.gql.events import RoomEvent, message_of
 from gateway.gql.live import Told, cursor_of
 from gateway.gql.sharing import selection_key
 from gateway.gql.trusted import TrustedDocuments
+from gateway.service.callers import CALL, FETCH, Bill
 from gateway.service.sharing import Shared
 
 _MAX_COERCION_ERRORS = 10
@@ -70,11 +71,27 @@ Shortcut = Callable[[Sequence[tuple[bytes, str]]], bool]
 not wait."""
 
 
-def refusal(refused: Refused, trace_id: str) -> Answer:
-    """The answer to a request that was not executed."""
+def refusal(refused: Refused, trace_id: str, bill: Bill | None = None) -> Answer:
+    """The answer to a request that was not executed, with what it cost if that is known."""
     errors = tuple(shown(error, trace_id) for error in refused.errors)
-    encoded = msgspec.json.encode({"errors": errors})
+    cost = None if bill is None else shown_cost(bill)
+    encoded = msgspec.json.encode(
+        {"errors": errors} if cost is None else {"errors": errors, "extensions": {"cost": cost}}
+    )
     return Answer(encoded, refused_for=fault_of(refused.errors[0]).code, errors=errors)
+
+
+def shown_cost(bill: Bill) -> dict[str, Any] | None:
+    """As `extensions.cost` has it; None before anything was held."""
+    if bill.balance is None:
+        return None
+    return {
+        "requested": bill.requested,
+        "actual": bill.actual,
+        "limit": bill.balance.limit,
+        "remaining": bill.balance.remaining,
+        "resetAfterMs": bill.balance.reset_after_ms,
+    }
 
 
 class _Executor(Executor[Context]):
@@ -93,13 +110,16 @@ class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
     def __init__(
-        self, request: Request, executor: Executor[Context], deadline_s: float, shared: Shared[_Key], *, fetches: bool
+        self, request: Request, executor: Executor[Context], deadline_s: float, shared: Shared[_Key], cost: int
     ) -> None:
+        self.cost = cost
         self._request = request
         self._executor = executor
         self._shared = shared
-        self._fetches = fetches
+        # A subscription is itself a field that fetches; does anything below it?
+        self._fetches = cost > FETCH
         self._trace_id = executor.context_value.trace_id
+        self._bill = executor.context_value.bill
         self._deadline_s = deadline_s
 
     @property
@@ -107,12 +127,18 @@ class Operation:
         return self._executor.operation.operation
 
     async def answer(self) -> Answer:
-        """Of a query or a mutation, within the deadline."""
+        """Of a query or a mutation, within the deadline. With what it cost."""
+        objects = 0
         try:
             async with asyncio.timeout(self._deadline_s):
-                return self._seen(await self._executed())
+                result = await self._executed()
+            objects = objects_of(result.data)
         except TimeoutError:
-            return refusal(self._too_late(), self._trace_id)
+            return refusal(self._too_late(), self._trace_id, self._bill)
+        finally:
+            # Also when the caller has left: what it did not take is his.
+            self._bill.settle(objects)
+        return self._seen(result, cost=shown_cost(self._bill))
 
     async def answers(self, shortcut: Shortcut | None = None) -> AsyncGenerator[Answer, None]:
         """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
@@ -189,11 +215,13 @@ class Operation:
             self._shared.put(key, answer.encoded)
         return answer
 
-    def _seen(self, result: ExecutionResult, cursor: str | None = None) -> Answer:
+    def _seen(self, result: ExecutionResult, cursor: str | None = None, cost: dict[str, Any] | None = None) -> Answer:
         data = msgspec.json.encode(result.data)
         body: dict[str, Any] = {"data": msgspec.Raw(data)}
         if result.errors:
             body["errors"] = [shown(error, self._trace_id) for error in result.errors]
+        if cost is not None:
+            body["extensions"] = {"cost": cost}
         return Answer(msgspec.json.encode(body), cursor, data=None if result.errors else data)
 
     def _too_late(self) -> Refused:
@@ -217,6 +245,22 @@ class Engine:
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
         self._shared = Shared[_Key]()
+
+    async def admitted(self, request: Request, context: Context) -> Operation:
+        """As `operation`, paid for. Raises Refused also when its caller has spent what he may; to be refused costs as well."""
+        try:
+            operation = self.operation(request, context)
+        except Refused:
+            await self._hold(context, REFUSED)
+            raise
+        await self._hold(context, CALL + operation.cost)
+        return operation
+
+    async def _hold(self, context: Context, points: int) -> None:
+        try:
+            await context.bill.hold(points)
+        except GatewayError as fault:
+            raise Refused.of(fault) from None
 
     def operation(self, request: Request, context: Context) -> Operation:
         """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
@@ -242,5 +286,4 @@ class Engine:
             )
         except InvalidArgument as fault:
             raise Refused.of(fault) from None
-        # A subscription is itself a field that fetches; does anything below it?
-        return Operation(request, executor, self._deadline_s, self._shared, fetches=cost > FETCH)
+        return Operation(request, executor, self._deadline_s, self._shared, cost)

@@ -219,7 +219,7 @@ class Socket:
         """Sends what the operation gives, but for the error that ends it. Otherwise tells which kind has ended."""
         trace_id = trace_id_of(None)
         try:
-            operation = self._engine.operation(request_of(payload), self._identify(*credentials, trace_id))
+            operation = await self._engine.admitted(request_of(payload), self._identify(*credentials, trace_id))
         except Exception as error:
             return refusal(Refused.of(error), trace_id)
         async with aclosing(operation.answers(self._shortcut(id_))) as answers:

@@ -67,9 +67,11 @@ def _packed(detail: Message) -> AnyMessage:
 async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: GatewayError) -> Never:
     """Ends the call with this error."""
     status = rpc_status.to_status(status_of(error))
+    # Those that stand already would be lost.
+    trailers = (*(context.trailing_metadata() or ()), *status.trailing_metadata)
     try:
         async with asyncio.timeout(FAREWELL_S):
-            await context.abort(status.code, status.details, status.trailing_metadata)
+            await context.abort(status.code, status.details, trailers)
     except TimeoutError:
         # It stands behind messages that the client does not read, and comes when it reads them, or never: the transport
         # keeps it, and the call is over here.

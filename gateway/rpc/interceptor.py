@@ -1,7 +1,8 @@
 """What every call goes through, whatever its method, so that no method can forget it.
 
 In this order: the error table, outermost, for all that may go wrong below · the caller · admission, after the caller so
-that strangers take nobody's place · the deadline · the request, which is read last.
+that strangers take nobody's place · the deadline · the request, which is read late, for it tells what the call costs · the
+caller's limit.
 """
 
 import asyncio
@@ -18,10 +19,12 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument, Throttled, Unread
 from gateway.rpc.access import authenticate, current_caller
+from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.rpc.errors import refuse
 from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
 from gateway.service.access import Access
+from gateway.service.callers import Callers
 from gateway.service.standing import while_it_holds
 
 # For load balancers and tools, which carry no credential; they tell nothing about any account.
@@ -84,9 +87,16 @@ class Admission:
         self._inside -= 1
 
 
+@dataclass(slots=True)
+class _Paid:
+    objects: int = 0
+    """As many as were shown."""
+
+
 class Interceptor(grpc.aio.ServerInterceptor):
-    def __init__(self, access: Access, limits: Limits) -> None:
+    def __init__(self, access: Access, limits: Limits, callers: Callers | None = None) -> None:
         self._access = access
+        self._callers = callers or Callers()
         self._limits = limits
         self._calls = Admission(limits.calls, "calls")
         self._streams = Admission(limits.streams, "streams")
@@ -107,13 +117,17 @@ class Interceptor(grpc.aio.ServerInterceptor):
             async with self._let_in(context, method, self._calls), self._in_time(context, method):
                 request = _read(handler, raw)
                 mask = mask_of(method, request)
-                response = await handler.unary_unary(request, context)
+                async with self._paid(context, method, request) as paid:
+                    response = await handler.unary_unary(request, context)
+                    paid.objects = objects_of(response)
                 prune(response, mask)
                 return response
 
         async def stream(raw: bytes, context: Context) -> None:
             async with self._let_in(context, method, self._streams), self._while_it_holds(method):
-                await _write_all(handler.unary_stream(_read(handler, raw), context), context)
+                request = _read(handler, raw)
+                async with self._paid(context, method, request, is_settled=False):
+                    await _write_all(handler.unary_stream(request, context), context)
 
         async def converse(requests: AsyncIterable[Any], context: Context) -> None:
             async with self._let_in(context, method, self._streams):
@@ -139,6 +153,26 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 authenticate(self._access, context.invocation_metadata() or ())
             with self._public if is_public else admission:
                 yield
+
+    @asynccontextmanager
+    async def _paid(
+        self, context: Context, method: str, request: Message, *, is_settled: bool = True
+    ) -> AsyncIterator[_Paid]:
+        """A stream costs what it costs to begin it; its messages cost nothing."""
+        paid = _Paid()
+        if method.startswith(PUBLIC):
+            yield paid
+            return
+        bill = self._callers.bill(current_caller())
+        try:
+            await bill.hold(cost_of(request))
+            try:
+                yield paid
+            finally:
+                if is_settled:
+                    bill.settle(paid.objects)
+        finally:
+            context.set_trailing_metadata(trailers(bill))
 
     @asynccontextmanager
     async def _in_time(self, context: Context, method: str) -> AsyncIterator[None]:

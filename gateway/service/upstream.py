@@ -10,6 +10,7 @@ from typing import TypeVar
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.ratelimit import Rate, judge
 from gateway.core.rooms import AccountSid
+from gateway.service.callers import note_call
 from gateway.store.keys import RateKind
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
@@ -66,6 +67,7 @@ class Upstream:
         while True:
             await self._turn(kind, patience_us)
             try:
+                note_call()
                 return await self._twilio.send(request, deadline_s=limit_s)
             except QuotaExceeded as refused:
                 if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:

@@ -125,7 +125,7 @@ class EventLog:
 
     def __init__(self, connections: Connections, account_sid: AccountSid, *, length: int = LOG_LENGTH) -> None:
         self._connections = connections
-        self._account_sid = account_sid
+        self.account_sid = account_sid
         self._keys = Keys(account_sid)
         self._length = length
         self.appended: Place | None = None
@@ -162,7 +162,7 @@ class EventLog:
         `room` is Twilio's answer to a mutation of ours: it is put into the cache as seen at the event's own n.
         When this raises, the event may be in the log or not; appending it again is right.
         """
-        if event.account_sid != self._account_sid:
+        if event.account_sid != self.account_sid:
             raise ValueError("an event of another account")
         entry, digest = encode_event(event), dedupe_hash(dedupe)
         sid = event.room_sid

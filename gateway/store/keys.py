@@ -52,6 +52,9 @@ class Keys:
     def rate(self, kind: RateKind) -> str:
         return f"rg:{{{self.account_sid}}}:rate:{kind}"
 
+    def purse(self, key_id: str) -> str:
+        return f"rg:{{{self.account_sid}}}:purse:{key_id}"
+
     def lease(self, name: str) -> str:
         return f"rg:{{{self.account_sid}}}:lease:{name}"
 

@@ -297,7 +297,7 @@ async def _start(stack: AsyncExitStack, folder: Path) -> Watched:
         "SOAK_TOLD": str(told),
     }
     arguments = ("serve", "--host", LOOPBACK, "--http-port", str(port), "--grpc-port", "0")
-    gateway = await stack.enter_async_context(running(folder, arguments, environment, "tests.faults.watched"))
+    gateway = await stack.enter_async_context(running(folder, arguments, environment, module="tests.faults.watched"))
     gateway.auth = {"Authorization": f"Bearer {key['api_key']}"}
     gateway.metadata = (("authorization", gateway.auth["Authorization"]),)
     gateway.ready["sandbox"] = sandbox.ready["sandbox"]

@@ -16,13 +16,15 @@ from gateway.gql.errors import Refused
 from gateway.gql.execution import Answer, Engine, Operation, Request
 from gateway.gql.schema import EXECUTABLE
 from gateway.service.access import Caller, Scope
+from gateway.service.callers import Callers
 from tests.gql.conftest import ACCOUNT, Account, delivered, event, room
 
 ENGINE = Engine(EXECUTABLE, introspection=False, deadline_s=5)
 
 
 def context(account: Account) -> Context:
-    return Context(Caller(ACCOUNT, "test", frozenset({Scope.ADMIN})), account, "trace")  # type: ignore[arg-type]
+    caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
+    return Context(caller, account, "trace", Callers().bill(caller))  # type: ignore[arg-type]
 
 
 async def test_an_operation_is_known_before_it_runs() -> None:

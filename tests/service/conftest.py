@@ -184,7 +184,8 @@ class Site:
         return Settings(**values | changes)
 
     async def replica(self, connections: Connections | None = None, **changes: Any) -> Account:
-        account = build_account(self.settings(**changes), connections or self.connections, self.session)
+        settings = self.settings(**changes)
+        account = build_account(settings, settings.accounts[0], connections or self.connections, self.session)
         self.accounts.append(account)
         self.tails.append(self.tasks.create_task(account.tail.run()))
         await soon(account.tail.ready())
