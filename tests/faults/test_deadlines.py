@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.faults.test_histories import new_seed, quantiles
+from tests.faults.scene import new_seed, quantiles
 from tests.faults.test_twilio_down import Scene, scene
 from tests.rpc.client import Client, clients_on
 from tests.running import new_sid

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.nemesis import CHUNK, Proxy, _api_key, free_port
-from tests.faults.test_histories import new_seed, quantiles
+from tests.faults.nemesis import CHUNK, Proxy, free_port, new_api_key
+from tests.faults.scene import new_seed, quantiles
 from tests.running import Gateway, new_sid, running
 
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "60"))
@@ -142,7 +142,7 @@ async def scene(folder: Path, rooms: int, **settings: str) -> AsyncIterator[Scen
     async with running(folder, ("sandbox", "--sandbox-port", "0")) as sandbox:
         wire = Wire(int(sandbox.ready["twilio"]["base_url"].rpartition(":")[2]))
         await wire.start()
-        key, port = await _api_key(), free_port()
+        key, port = await new_api_key(), free_port()
         environment = {
             "PATH": os.environ["PATH"],
             "TWILIO_ACCOUNT_SID": sandbox.account_sid,

@@ -20,7 +20,7 @@ from grpc_status import rpc_status
 from gateway.sandbox import Quotas, Sandbox
 from gateway.sandbox.faults import Fault
 from gateway.sandbox.model import RoomSettings
-from tests.faults.nemesis import _api_key, free_port
+from tests.faults.nemesis import free_port, new_api_key
 from tests.flows.test_quota import READ
 from tests.rpc.client import Client, clients_on
 from tests.running import Gateway, first, new_name, running
@@ -190,7 +190,7 @@ def cases(scene: Scene, warm: list[str]) -> dict[tuple[str, str], Case]:
 @asynccontextmanager
 async def set_up(folder: Path) -> AsyncIterator[Scene]:
     async with Sandbox(quotas=Quotas(PLENTY, PLENTY)) as sandbox:
-        key, port = await _api_key(), free_port()
+        key, port = await new_api_key(), free_port()
         environment = {
             "PATH": os.environ["PATH"],
             "TWILIO_ACCOUNT_SID": sandbox.account_sid,
