@@ -16,6 +16,7 @@ from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
 from gateway.gql.trusted import TrustedDocuments
+from gateway.rpc.interceptor import Limits
 from gateway.rpc.server import RpcServer
 from gateway.service.access import POINTS, Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
@@ -239,7 +240,7 @@ def build_account(
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
     suspects, leases = Suspects(connections, sid), Leases(connections, sid)
-    fetches = Fetches(leases)
+    fetches = Fetches(leases, upstream.is_silent)
     reads = Reads(upstream, Answers(connections, sid), memory, tail, fetches, sealer)
     room_reads = RoomReads(upstream, cache, events, memory, tail, fetches, callback_url)
     records = IdempotencyRecords(connections, sid)
@@ -248,6 +249,7 @@ def build_account(
     participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms, streams)
     return Account(
         sid=sid,
+        upstream=upstream,
         rooms=rooms,
         participants=participants,
         recordings=Recordings(rooms, reads, changes, upstream),
@@ -320,6 +322,7 @@ async def _listen(
             accounts,
             listen.grpc_address,
             callers,
+            limits=Limits(deadline_s=settings.gateway_deadline_s),
             has_reflection=mode.introspection,
             is_port_shared=listen.is_shared,
         )

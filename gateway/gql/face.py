@@ -23,7 +23,16 @@ from gateway.gql.errors import STATUS, Refused
 from gateway.gql.execution import Answer, Engine, Operation, Request, refusal
 from gateway.gql.limits import BODY_BYTES
 from gateway.gql.origins import PREFLIGHT, Origins
-from gateway.gql.requests import Form, form_of, is_json, request_of_json, request_of_query, trace_id_of
+from gateway.gql.requests import (
+    TIMEOUT,
+    Form,
+    form_of,
+    is_json,
+    request_of_json,
+    request_of_query,
+    timeout_of,
+    trace_id_of,
+)
 from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
 from gateway.gql.trusted import TrustedDocuments
@@ -130,9 +139,10 @@ class GraphQLFace:
         context = self._caller_of(request, trace_id)
         if form is None:
             raise _Rejected(406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them"))
+        timeout_s = _timeout_s(request)
         asked = await _asked(request)
         try:
-            operation = await self._engine.admitted(asked, context)
+            operation = await self._engine.admitted(asked, context, timeout_s)
         except Refused as refused:
             answer = refusal(refused, trace_id, context.bill)
             headers = {**cors, **limit_headers(context.bill)}
@@ -180,6 +190,13 @@ class GraphQLFace:
         if account is None:
             raise Internal("this API key's account is not served here; tell the operator")
         return Context(caller, account, trace_id, self._callers.bill(caller), last_event_id or None)
+
+
+def _timeout_s(request: web.Request) -> float:
+    try:
+        return timeout_of(request.headers.get(TIMEOUT))
+    except InvalidArgument as fault:
+        raise _Rejected(400, fault) from None
 
 
 def _last_event_id(request: web.Request) -> str | None:

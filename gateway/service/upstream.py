@@ -3,6 +3,8 @@
 import asyncio
 import math
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -10,6 +12,8 @@ from typing import TypeVar
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.ratelimit import Rate, judge
 from gateway.core.rooms import AccountSid
+from gateway.service import deadlines
+from gateway.service.attempts import Attempts
 from gateway.service.callers import note_call
 from gateway.store.keys import RateKind
 from gateway.store.limiter import Limiter
@@ -22,11 +26,6 @@ T = TypeVar("T")
 NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
 PAUSE_MS = 1_000
-# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
-NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
-# A caller's own deadline ends a call earlier: it is cancelled then.
-READ_S = 5.0
-WRITE_S = 10.0
 COMPARE_PATIENCE_S = 2.0
 
 
@@ -45,7 +44,6 @@ class Upstream:
     """A read spends from one budget, a write from another."""
 
     def __init__(self, twilio: TwilioVideo, limiter: Limiter, budget: Budget) -> None:
-        self._twilio = twilio
         self._limiter = limiter
         self._account_sid = AccountSid(twilio.account_sid)
         self._rates: dict[RateKind, Rate] = {
@@ -56,19 +54,25 @@ class Upstream:
         self._patience_us = round(budget.patience_s * 1_000_000)
         self._full_until: dict[RateKind, float] = {}
         self._gates = {kind: _Gate(rate) for kind, rate in self._rates.items()}
+        self._attempts = Attempts(twilio, lambda: self._turn("read", self._patience_us))
 
     async def send(self, request: Request[T], *, is_urgent: bool = True) -> T:
-        """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late. What is not urgent (a refresh
-        behind a stale answer) takes a turn only when one is free at once."""
+        """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late, for the patience that calls are given or
+        for the caller's deadline; and what `Attempts.make` raises. What is not urgent (a refresh behind a stale answer) takes
+        a turn only when one is free at once."""
         kind: RateKind = "write" if request.is_write else "read"
-        limit_s = WRITE_S if request.is_write else READ_S
         patience_us = self._patience_us if is_urgent else 0
         give_up_at = time.monotonic() + patience_us / 1_000_000
-        while True:
-            await self._turn(kind, patience_us)
-            try:
+
+        @asynccontextmanager
+        async def turn() -> AsyncIterator[None]:
+            async with self._turn(kind, _within_deadline(patience_us)):
                 note_call()
-                return await self._twilio.send(request, deadline_s=limit_s)
+                yield
+
+        while True:
+            try:
+                return await self._attempts.make(request, turn, is_urgent=is_urgent)
             except QuotaExceeded as refused:
                 if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:
                     # Not the rate: the account has as many rooms as it may, which waiting does not mend.
@@ -80,13 +84,21 @@ class Upstream:
                 if patience_us <= 0:
                     raise
 
+    def is_silent(self) -> bool:
+        """Whether reads of rooms are refused at present, because Twilio answers none."""
+        return self._attempts.is_silent()
+
+    async def aclose(self) -> None:
+        await self._attempts.aclose()
+
     async def compare(self, request: Request[T]) -> T:
         """As `send`, for the reconciler: in its own part of the read budget, for which it waits, and out of the shared one
         only what is free at once."""
-        await self._turn("reconcile", round(COMPARE_PATIENCE_S * 1_000_000))
-        return await self.send(request, is_urgent=False)
+        async with self._turn("reconcile", round(COMPARE_PATIENCE_S * 1_000_000)):
+            return await self.send(request, is_urgent=False)
 
-    async def _turn(self, kind: RateKind, patience_us: int) -> None:
+    @asynccontextmanager
+    async def _turn(self, kind: RateKind, patience_us: int) -> AsyncIterator[None]:
         # Until the moment that the last refusal named, nobody with that much patience or less can be let in. Not asking
         # again keeps a crowd that is refused from holding up, at Redis, those who are not.
         full_s = self._full_until.get(kind, 0.0) - time.monotonic()
@@ -100,9 +112,15 @@ class Upstream:
         if verdict.wait_us:
             await asyncio.sleep(verdict.wait_us / 1_000_000)
         await self._gates[kind].pass_through()
+        yield
 
 
-_HOUR_US = 3_600_000_000
+def _within_deadline(patience_us: int) -> int:
+    return min(patience_us, max(0, round(min(deadlines.left_s(), _HOUR_S) * 1_000_000)))
+
+
+_HOUR_S = 3_600
+_HOUR_US = _HOUR_S * 1_000_000
 
 
 class _Gate:

@@ -133,7 +133,7 @@ async def test_a_caller_who_leaves_takes_his_call_from_the_wire(site: Site) -> N
 async def test_a_silent_twilio_is_given_up_in_the_time_a_read_may_take(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.service.upstream.READ_S", 0.03)
+    monkeypatch.setattr("gateway.service.attempts.READ_S", 0.03)
     site.gate.close()
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):

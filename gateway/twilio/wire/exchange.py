@@ -30,7 +30,8 @@ class Request(Generic[T]):
     """One request, and how its answer is read: `read` raises the GatewayError that the answer stands for, and
     UpstreamUnavailable when it cannot be read.
 
-    `query` is encoded already: what Twilio gave us for a next page goes back byte for byte. `form` is not.
+    `query` is encoded already: what Twilio gave us for a next page goes back byte for byte. `form` is not. `is_list` when the
+    answer is a page of many.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -39,6 +40,7 @@ class Request(Generic[T]):
     query: str = ""
     form: Form = ()
     product: Product = "video"
+    is_list: bool = False
 
     @property
     def is_write(self) -> bool:

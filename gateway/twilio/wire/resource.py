@@ -72,7 +72,9 @@ class Resource(Generic[T]):
             query = encoded([*parameters, ("PageSize", page_size)])
         else:
             raise InvalidArgument(f"the page size is {page_size}; give a whole number from 1 to {self.page_size_limit}")
-        return Request("GET", path, lambda answer: self._read_page(answer, path), query=query, product=self.product)
+        return Request(
+            "GET", path, lambda answer: self._read_page(answer, path), query=query, product=self.product, is_list=True
+        )
 
     def find(self, path: str, parameters: Parameters, page_size: int, choose: Callable[[T], bool]) -> Request[T | None]:
         """The first one of a page that is chosen. What has a name is looked up so: a name may hold `/`, which no path to
