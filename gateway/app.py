@@ -11,7 +11,7 @@ from aiohttp import web
 
 from gateway.core.cursors import Sealer
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
-from gateway.core.ratelimit import Rate
+from gateway.core.ratelimit import Quota, Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
 from gateway.rpc.server import RpcServer
@@ -40,7 +40,7 @@ from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
 from gateway.store.leases import Leases
-from gateway.store.limiter import Limiter
+from gateway.store.limiter import Concurrency, Limiter
 from gateway.store.suspects import Suspects
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
@@ -53,10 +53,12 @@ HTTP_SHUTDOWN_S = 1.0
 LOG_LIMIT_S = 10.0
 # A crowd that connects in one moment, as after a restart; the kernel may allow less.
 BACKLOG = 4096
-# Requests reach Twilio a little closer together than they leave here, so a part of the quota is left unspent: of 80 a
-# second, 68 are spent, with a burst of 4.
-QUOTA_SHARE = 0.9
+# Burst and a second's rate together. Requests reach Twilio a little closer together than they leave here, so a part of the
+# quota is left unspent: of 80 a second, 72 are spent, with a burst of 4.
+QUOTA_SHARE = 0.95
 BURST_SHARE = 0.05
+# What refusals cannot lower the number of requests under way below.
+CONCURRENCY_FLOOR = 4
 # A fifth of the reads that Twilio grants may go into comparing the log with it; 0.19 leaves, here too, a part unspent.
 RECONCILE_SHARE = 0.19
 
@@ -177,7 +179,11 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     tail = Tail(events, memory, sealer)
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
     twilio = TwilioVideo(session, video_url, insights_url, sid, *settings.rest_credentials)
-    upstream = Upstream(twilio, Limiter(connections), _budget(settings))
+    budget = _budget(settings)
+    # As many as are configured; the log's heartbeats will tell how many there are.
+    upstream = Upstream(
+        twilio, Limiter(connections, sid, budget.concurrency), budget, lambda: settings.gateway_replicas
+    )
     lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
@@ -187,6 +193,7 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms)
     return Account(
         sid=sid,
+        upstream=upstream,
         rooms=rooms,
         participants=participants,
         recordings=Recordings(rooms, reads, changes, upstream),
@@ -211,13 +218,16 @@ def _signing_key(settings: Settings) -> SigningKey | None:
 
 
 def _budget(settings: Settings) -> Budget:
-    def rate(quota: int) -> Rate:
-        burst = max(1, round(quota * BURST_SHARE))
-        return Rate(per_s=max(1.0, quota * QUOTA_SHARE - burst), burst=burst)
+    def quota(per_s: int) -> Quota:
+        burst = max(1, round(per_s * BURST_SHARE))
+        return Quota(per_s, Rate(max(per_s / 2, per_s * QUOTA_SHARE - burst), burst))
 
-    reconcile = Rate(per_s=settings.gateway_read_quota * RECONCILE_SHARE, burst=1)
     return Budget(
-        rate(settings.gateway_read_quota), rate(settings.gateway_write_quota), reconcile, settings.gateway_quota_wait_s
+        read=quota(settings.gateway_read_quota),
+        write=quota(settings.gateway_write_quota),
+        reconcile=Rate(settings.gateway_read_quota * RECONCILE_SHARE, burst=1),
+        concurrency=Concurrency(settings.gateway_concurrency, CONCURRENCY_FLOOR),
+        patience_s=settings.gateway_quota_wait_s,
     )
 
 

@@ -25,7 +25,7 @@ from gateway.gql.requests import Form, form_of, is_json, request_of_json, reques
 from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
 from gateway.gql.websocket import Socket
-from gateway.service.access import Access
+from gateway.service.access import Access, asks
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
 
@@ -163,6 +163,7 @@ class GraphQLFace:
         account = self._accounts.get(caller.account_sid)
         if account is None:
             raise Internal("this API key's account is not served here; tell the operator")
+        asks(caller)
         return Context(caller, account, trace_id, last_event_id or None)
 
 

@@ -132,7 +132,8 @@ class Connections:
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
         [answer] = await self._carried([("EVALSHA", script.sha, len(keys), *keys, *args)])
         if isinstance(answer, NoScriptError):
-            return await self.commands.eval(script.text, len(keys), *keys, *args)
+            # By a carrier as well: who gives up waiting must not break a connection in the midst of an answer.
+            [answer] = await self._carried([("EVAL", script.text, len(keys), *keys, *args)])
         if isinstance(answer, RedisError):
             raise answer
         return answer

@@ -209,6 +209,7 @@ async def test_without_redis_memory_answers_flagged(site: Site, redis_url: str) 
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
     site.tails.clear()
+    await account.upstream.aclose()
     await connections.aclose()
     account.reads._answers._connections = Connections("redis://127.0.0.1:1")
     # Until memory is no proof any more, it answers as if nothing were wrong.

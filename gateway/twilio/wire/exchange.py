@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from gateway.core.errors import InvalidArgument
+from gateway.core.fairness import Rank
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ class Request(Generic[T]):
     query: str = ""
     form: Form = ()
     product: Product = "video"
+    rank: Rank = Rank.READ
 
     @property
     def is_write(self) -> bool:
