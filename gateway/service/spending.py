@@ -6,7 +6,6 @@ nothing was spent is short: a Redis that was slow for a moment costs that moment
 """
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -57,6 +56,10 @@ ALLOWED: Final = {
 }
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Source(StrEnum):
     """SHARED: out of the budget of all replicas. WAITING: nothing is spent for a moment. ALONE: out of this replica's part."""
 
@@ -99,7 +102,7 @@ class Spending:
         self._has_spent_alone = False
         self._quiet_until = float("-inf")
         self._whole_at_us: dict[Kind, int] = dict.fromkeys(quotas, 0)
-        self._paused_until: dict[Kind, float] = dict.fromkeys(quotas, float("-inf"))
+        self._paused_until: dict[Kind, float] = dict.fromkeys(quotas, 0.0)
         self._ceiling = Ceiling(concurrency.at_most, concurrency.at_least, concurrency.at_most, 0)
         self.on_change: list[Callable[[], None]] = []
         """Called when turns may come sooner than was told."""
@@ -108,7 +111,7 @@ class Spending:
     def source(self) -> Source:
         if self._is_shared:
             return Source.SHARED
-        return Source.WAITING if time.monotonic() < self._quiet_until else Source.ALONE
+        return Source.WAITING if _now() < self._quiet_until else Source.ALONE
 
     async def take(self, kind: Kind, rank: Rank, wanted: int) -> Turns:
         leases = [f"{self._name}:{next(self._numbers)}" for _ in range(wanted)]
@@ -128,7 +131,7 @@ class Spending:
                 self._lose([*leases, *given_back])
             else:
                 return self._held_of(leases, taken)
-        quiet_s = self._quiet_until - time.monotonic()
+        quiet_s = self._quiet_until - _now()
         if quiet_s > 0:
             return Turns((), quiet_s)
         return self._held_of(leases, self._take_alone(kind, rank, wanted))
@@ -145,7 +148,7 @@ class Spending:
 
     async def refused(self, kind: Kind, pause_ms: int) -> None:
         """Twilio said 429. All replicas hold back, not only this one."""
-        now = time.monotonic()
+        now = _now()
         self._paused_until[kind] = max(self._paused_until[kind], now + pause_ms / 1000)
         self._ceiling = self._ceiling.lowered(len(self._held), round(now * 1_000_000))
         if self._is_shared:
@@ -182,7 +185,7 @@ class Spending:
         return Turns(held, taken.wait_us / 1_000_000, taken.is_full)
 
     def _take_alone(self, kind: Kind, rank: Rank, wanted: int) -> Taken:
-        now = time.monotonic()
+        now = _now()
         now_us = round(now * 1_000_000)
         replicas = self._replicas()
         rate, allowed = self._quotas[kind].alone(replicas), ALLOWED[rank]
@@ -193,7 +196,8 @@ class Spending:
             return Taken(0, max(paused_us, FULL_US), 0, len(self._held), may_be, is_full=True)
         if paused_us:
             return Taken(0, paused_us, 0, len(self._held), may_be)
-        verdict = judge(rate, self._whole_at_us[kind], now_us, allowed.patience_us, min(wanted, max(0, free)))
+        # Taken when it comes, never ahead: nobody else takes from it.
+        verdict = judge(rate, self._whole_at_us[kind], now_us, wanted=min(wanted, max(0, free)))
         self._whole_at_us[kind] = verdict.whole_at_us
         self._has_spent_alone |= verdict.granted > 0
         owed_us = max(0, verdict.whole_at_us - now_us)
@@ -218,14 +222,14 @@ class Spending:
             log.warning("quota.alone")
             self._is_shared = False
             self._has_spent_alone = False
-            self._quiet_until = time.monotonic() + QUIET_S
+            self._quiet_until = _now() + QUIET_S
             self._flights.begin(object(), lambda: self._find_again(doubtful))
 
     async def _find_again(self, doubtful: list[str]) -> None:
         await self._answered(doubtful)
         while self._has_spent_alone:
             self._has_spent_alone = False
-            self._quiet_until = time.monotonic() + QUIET_S
+            self._quiet_until = _now() + QUIET_S
             await asyncio.sleep(QUIET_S)
             await self._answered([])
         self._is_shared = True

@@ -89,7 +89,7 @@ class Limiter:
         """Twilio said 429: nobody passes for so long, and fewer at once from then on. A longer pause that is on stays."""
         keys = [self._keys.pause(kind), self._keys.under_way, self._keys.ceiling]
         most, least = self._concurrency.at_most, self._concurrency.at_least
-        await self._connections.run(REFUSED, keys, ["", max(0, pause_ms), most, least, DOWN_PERCENT])
+        await self._connections.run(REFUSED, keys, ["", max(0, pause_ms), most, least, DOWN_PERCENT], TAKE_S)
 
     async def _take(
         self,

@@ -16,7 +16,7 @@ if left_ms <= 0 then
   local lifetime_ms = (at_most - may_be) * 1000 + 1000
   redis.call('SET', ceiling, digits(may_be) .. ' ' .. digits(now), 'PX', digits(lifetime_ms))
 end
-if pause_ms > left_ms then
+if pause_ms > math.max(0, left_ms) then
   redis.call('SET', pause, '', 'PX', pause_ms)
 end
 return may_be
