@@ -49,7 +49,8 @@ class Limiter:
     """Judges by the clock of the Redis server, so that replicas need not agree on the time.
 
     When that clock steps back, what was promised moves back with it: nobody waits longer and nobody passes early. When it
-    steps forward, as much of the burst as it skipped is there at once: at most one burst above the rate for each step.
+    steps forward, as much of the burst as it skipped is there at once: at most one burst above the rate for each step, beside
+    the turns that were taken ahead.
     Every method is one round trip and raises UpstreamUnavailable when Redis gives no answer in time; what was asked may then
     have been done or not.
     """
