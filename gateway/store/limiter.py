@@ -1,9 +1,11 @@
 """Twilio's quota as a budget that all replicas share. The arithmetic is that of `core/ratelimit`."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from gateway.core.errors import UpstreamUnavailable
 from gateway.core.ratelimit import DOWN_PERCENT, Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections, Script
@@ -14,6 +16,10 @@ REFUSED: Final = Script("head.lua", "ceiling.lua", "refused.lua")
 
 # A request waits no longer for Redis to say whether it may go; an answer that comes later is not used.
 TAKE_S: Final = 0.05
+# Time in which this process was busy itself tells nothing of Redis: it is looked at so often, and what is late by so much
+# does not count.
+_LOOK_S: Final = 0.01
+_LATE_S: Final = 0.002
 # Of a replica that died; longer than any request to Twilio may take.
 LEASE_MS: Final = 15_000
 
@@ -84,13 +90,13 @@ class Limiter:
 
     async def give_back(self, leases: Sequence[str]) -> None:
         command = ("ZREM", self._keys.under_way, *leases) if leases else ("EXISTS", self._keys.under_way)
-        await self._connections.ask(self._connections.read(command), TAKE_S)
+        await _soon(self._connections.read(command))
 
     async def refused(self, kind: RateKind, pause_ms: int) -> None:
         """Twilio said 429: nobody passes for so long, and fewer at once from then on. A longer pause that is on stays."""
         keys = [self._keys.pause(kind), self._keys.under_way, self._keys.ceiling]
         most, least = self._concurrency.at_most, self._concurrency.at_least
-        await self._connections.run(REFUSED, keys, ["", max(0, pause_ms), most, least, DOWN_PERCENT], TAKE_S)
+        await _soon(self._connections.run(REFUSED, keys, ["", max(0, pause_ms), most, least, DOWN_PERCENT]))
 
     async def _take(
         self,
@@ -105,6 +111,28 @@ class Limiter:
         keys = [self._keys.rate(kind), self._keys.pause(kind), self._keys.under_way, self._keys.ceiling]
         limits = [at_most, self._concurrency.at_least, percent, LEASE_MS]
         asked: list[str | bytes | int] = ["", rate.interval_us, rate.burst, patience_us, *limits, len(leases)]
-        answer = await self._connections.run(TAKE, keys, [*asked, *leases, *given_back], TAKE_S)
+        answer = await _soon(self._connections.run(TAKE, keys, [*asked, *leases, *given_back]))
         granted, whole_at_us, wait_us, now_us, under_way, may_be, is_full = map(int, answer)
         return Taken(granted, wait_us, max(0, whole_at_us - now_us), under_way, may_be, bool(is_full))
+
+
+async def _soon(answer: Awaitable[Any]) -> Any:
+    """The answer, if it takes no longer than TAKE_S while this process is ready to hear it. Raises UpstreamUnavailable."""
+    loop = asyncio.get_running_loop()
+    looks: list[asyncio.TimerHandle] = []
+    try:
+        async with asyncio.timeout(TAKE_S) as limit:
+
+            def look(due_at: float) -> None:
+                if loop.time() - due_at > _LATE_S:
+                    limit.reschedule(loop.time() + TAKE_S)
+                next_at = loop.time() + _LOOK_S
+                looks[:] = [loop.call_at(next_at, look, next_at)]
+
+            look(loop.time())
+            try:
+                return await answer
+            finally:
+                looks[0].cancel()
+    except TimeoutError:
+        raise UpstreamUnavailable("Redis gave no answer in time") from None
