@@ -53,10 +53,6 @@ HTTP_SHUTDOWN_S = 1.0
 LOG_LIMIT_S = 10.0
 # A crowd that connects in one moment, as after a restart; the kernel may allow less.
 BACKLOG = 4096
-# Burst and a second's rate together. Requests reach Twilio a little closer together than they leave here, so a part of the
-# quota is left unspent: of 80 a second, 72 are spent, with a burst of 4.
-QUOTA_SHARE = 0.95
-BURST_SHARE = 0.05
 # What refusals cannot lower the number of requests under way below.
 CONCURRENCY_FLOOR = 4
 # A fifth of the reads that Twilio grants may go into comparing the log with it; 0.19 leaves, here too, a part unspent.
@@ -218,13 +214,9 @@ def _signing_key(settings: Settings) -> SigningKey | None:
 
 
 def _budget(settings: Settings) -> Budget:
-    def quota(per_s: int) -> Quota:
-        burst = max(1, round(per_s * BURST_SHARE))
-        return Quota(per_s, Rate(max(per_s / 2, per_s * QUOTA_SHARE - burst), burst))
-
     return Budget(
-        read=quota(settings.gateway_read_quota),
-        write=quota(settings.gateway_write_quota),
+        read=Quota.of(settings.gateway_read_quota),
+        write=Quota.of(settings.gateway_write_quota),
         reconcile=Rate(settings.gateway_read_quota * RECONCILE_SHARE, burst=1),
         concurrency=Concurrency(settings.gateway_concurrency, CONCURRENCY_FLOOR),
         patience_s=settings.gateway_quota_wait_s,

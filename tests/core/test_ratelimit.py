@@ -96,6 +96,14 @@ def test_who_leaves_turns_to_others_still_has_one(rate: Rate, turns: int) -> Non
     assert rate.less(turns) == Rate(rate.per_s, max(1, rate.burst - turns))
 
 
+@given(st.integers(2, 10_000))
+def test_a_quota_is_spent_nearly_whole_and_never_exceeded(per_s: int) -> None:
+    together = Quota.of(per_s).together
+
+    assert together.burst + together.per_s <= per_s
+    assert together.per_s >= 0.85 * per_s - 1
+
+
 @given(st.integers(2, 1_000), st.integers(1, 30))
 def test_replicas_that_spend_alone_stay_within_the_quota_together(per_s: int, replicas: int) -> None:
     alone = Quota(per_s, RATE).alone(replicas)

@@ -21,8 +21,8 @@ from gateway.store.limiter import TAKE_S, Concurrency, Taken
 
 T = TypeVar("T")
 
-READS = Quota(80, Rate(72, 4))
-WRITES = Quota(20, Rate(18, 1))
+READS = Quota.of(80)
+WRITES = Quota.of(20)
 CONCURRENCY = Concurrency(100, 4)
 ROUND_TRIP_S = 0.0005
 

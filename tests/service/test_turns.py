@@ -57,7 +57,7 @@ def test_p14_who_asks_ten_times_as_much_waits_for_himself() -> None:
 
     fair, greedy, world = simulate(story)
     assert min(fair) >= 0.95 * 120
-    assert greedy >= 0.8 * (72 * 20 - sum(fair))
+    assert greedy >= 0.8 * (READS.together.per_s * 20 - sum(fair))
     assert most_in(world.times()) <= READ_WINDOW
 
 
@@ -82,7 +82,7 @@ def test_p13_under_five_times_the_load_the_whole_rate_is_spent() -> None:
         return world
 
     world = simulate(story)
-    assert len(world.sent) >= 0.97 * 72 * 20
+    assert len(world.sent) >= 0.97 * READS.together.per_s * 20
     assert most_in(world.times()) <= READ_WINDOW
     # Redis is asked for turns, not for refusals: about one take and one give-back a turn.
     assert world.redis.asked <= 2.5 * len(world.sent)
