@@ -171,7 +171,7 @@ async def test_a_bug_in_the_tail_stops_everything(redis_url: str, monkeypatch: p
 @pytest.mark.parametrize(("quota", "most"), [(80, 80), (20, 20), (2, 2)])
 async def test_i13_the_budget_leaves_room_in_every_second(quota: int, most: int) -> None:
     budget = app._budget(settings("redis://x", gateway_read_quota=quota, gateway_write_quota=quota))
-    for rate in (budget.read, budget.write):
+    for rate in (budget.read.together, budget.write.together):
         assert rate.burst + 1_000_000 / rate.interval_us <= most
 
 

@@ -22,6 +22,10 @@ class Rate:
     def interval_us(self) -> int:
         return round(1_000_000 / self.per_s)
 
+    def free(self, owed_us: int) -> int:
+        """How many may pass at once, so long before the full burst is there again."""
+        return max(0, (self.burst * self.interval_us - owed_us) // self.interval_us)
+
     def less(self, turns: int) -> "Rate":
         """The same rate for those who are to leave so many turns of the burst to others."""
         return Rate(self.per_s, max(1, self.burst - turns))
@@ -44,7 +48,7 @@ def judge(rate: Rate, whole_at_us: int, now_us: int, patience_us: int = 0, wante
     refused request costs nothing: hammering does not push the caller further away.
     """
     owed_us = max(whole_at_us, now_us) - now_us
-    free = max(0, (rate.burst * rate.interval_us - owed_us) // rate.interval_us)
+    free = rate.free(owed_us)
     granted, wait_us = min(wanted, free), 0
     if wanted and not free:
         wait_us = owed_us + rate.interval_us - rate.burst * rate.interval_us

@@ -4,7 +4,7 @@ import graphql
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from gateway.gql import insights, nodes, participants, recordings, rooms, tokens, transcriptions
+from gateway.gql import insights, nodes, participants, quota, recordings, rooms, tokens, transcriptions
 from gateway.gql.events import MESSAGE_TYPES
 from gateway.gql.scalars import SCALARS
 from gateway.gql.subscriptions import Subscription
@@ -33,6 +33,9 @@ class Query:
     insights_rooms = strawberry.field(
         insights.insights_rooms,
         description="Without dates those completed in the last 24 hours; Twilio keeps them for 7 days.",
+    )
+    quota = strawberry.field(
+        quota.quota, description="What Twilio still lets this account ask, by class of request. Takes nothing."
     )
     node = strawberry.field(nodes.node, description="The object with this id; null when there is none.")
     nodes = strawberry.field(

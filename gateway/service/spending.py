@@ -9,8 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final, Literal
 
@@ -18,6 +17,7 @@ import structlog
 
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.fairness import Rank
+from gateway.core.quota import QuotaSource
 from gateway.core.ratelimit import Ceiling, Quota, Rate, judge
 from gateway.service.singleflight import SingleFlight
 from gateway.store.limiter import Concurrency, Limiter, Taken
@@ -32,6 +32,10 @@ GATHER_S = 0.005
 FULL_US = 20_000
 
 Kind = Literal["read", "write"]
+
+
+def kind_of(rank: Rank) -> Kind:
+    return "write" if rank <= Rank.CHANGE else "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,6 @@ ALLOWED: Final = {
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-class Source(StrEnum):
-    """SHARED: out of the budget of all replicas. WAITING: nothing is spent for a moment. ALONE: out of this replica's part."""
-
-    SHARED = "shared"
-    WAITING = "waiting"
-    ALONE = "alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +104,10 @@ class Spending:
         """Called when turns may come sooner than was told."""
 
     @property
-    def source(self) -> Source:
+    def source(self) -> QuotaSource:
         if self._is_shared:
-            return Source.SHARED
-        return Source.WAITING if _now() < self._quiet_until else Source.ALONE
+            return QuotaSource.SHARED
+        return QuotaSource.WAITING if _now() < self._quiet_until else QuotaSource.ALONE
 
     async def take(self, kind: Kind, rank: Rank, wanted: int) -> Turns:
         leases = [f"{self._name}:{next(self._numbers)}" for _ in range(wanted)]
@@ -157,21 +153,26 @@ class Spending:
             except UpstreamUnavailable:
                 self._lose([])
 
-    async def look(self, kind: Kind, rank: Rank) -> Taken:
-        """What is left for a rank, without taking any of it."""
-        allowed, quota = ALLOWED[rank], self._quotas[kind]
+    async def look(self, kind: Kind) -> Taken:
+        """What is left, without taking any of it; `wait_us`: how long nobody may pass."""
         if self._is_shared:
             try:
-                return await self._limiter.take(kind, quota.together.less(allowed.leaves), [], percent=allowed.percent)
+                return await self._limiter.take(kind, self._quotas[kind].together, [])
             except UpstreamUnavailable:
                 self._lose([])
-        return self._take_alone(kind, rank, 0)
+        quiet_us = max(0, round((self._quiet_until - _now()) * 1_000_000))
+        taken = self._take_alone(kind, Rank.END, 0)
+        return replace(taken, wait_us=max(taken.wait_us, quiet_us))
 
     def rate(self, kind: Kind, rank: Rank) -> Rate:
         """What a rank's turns come from now."""
         quota = self._quotas[kind]
         rate = quota.together if self._is_shared else quota.alone(self._replicas())
         return rate.less(ALLOWED[rank].leaves)
+
+    @property
+    def replicas(self) -> int:
+        return self._replicas()
 
     async def aclose(self) -> None:
         """After the last request has ended: the places of this replica are free at once."""
@@ -229,7 +230,8 @@ class Spending:
         await self._answered(doubtful)
         while self._has_spent_alone:
             self._has_spent_alone = False
-            self._quiet_until = _now() + QUIET_S
+            # A little longer than it takes: whoever may spend alone again before Redis has answered would have to wait anew.
+            self._quiet_until = _now() + QUIET_S + PROBE_S
             await asyncio.sleep(QUIET_S)
             await self._answered([])
         self._is_shared = True

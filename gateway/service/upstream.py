@@ -1,19 +1,22 @@
 """Twilio under its quota: every call waits here for its turn, which all replicas share."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TypeVar
 
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.fairness import Rank
+from gateway.core.quota import ClassQuota, QuotaLeft, RequestClass
 from gateway.core.ratelimit import Quota, Rate
-from gateway.service.access import asking
+from gateway.service.access import Caller, Scope, asking
 from gateway.service.singleflight import SingleFlight
-from gateway.service.spending import Kind, Spending
+from gateway.service.spending import ALLOWED, Kind, Spending, kind_of
 from gateway.service.turns import TurnQueue
-from gateway.store.limiter import Concurrency, Limiter
+from gateway.store.limiter import Concurrency, Limiter, Taken
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.exchange import Request
 
@@ -80,6 +83,31 @@ class Upstream:
     def waiting(self, rank: Rank) -> int:
         """How many wait for a turn here."""
         return sum(turns.waiting(rank) for turns in self._turns.values())
+
+    async def quota(self, caller: Caller) -> QuotaLeft:
+        """What is left, by class. Takes nothing."""
+        caller.require(Scope.ROOMS_READ)
+        reads, writes = await asyncio.gather(self._spending.look("read"), self._spending.look("write"))
+        classes = tuple(self._left(rank, writes if kind_of(rank) == "write" else reads) for rank in Rank)
+        spending = self._spending
+        return QuotaLeft(spending.source, spending.replicas, reads.under_way, reads.may_be, classes)
+
+    def _left(self, rank: Rank, taken: Taken) -> ClassQuota:
+        kind = kind_of(rank)
+        rate, turns = self._spending.rate(kind, rank), self._turns[kind]
+        places = taken.may_be * ALLOWED[rank].percent // 100 - taken.under_way
+        remaining = 0 if taken.wait_us else max(0, min(places, rate.free(taken.owed_us)))
+        due_us = taken.wait_us + max(0, taken.owed_us - (rate.burst - 1) * rate.interval_us)
+        wait_ms = max(math.ceil(due_us / 1000), math.ceil(turns.wait_s(rank) * 1000), 1)
+        return ClassQuota(
+            RequestClass[rank.name],
+            round(rate.per_s, 2),
+            rate.burst,
+            remaining,
+            turns.waiting(rank),
+            None if remaining else wait_ms,
+            datetime.now(UTC) + timedelta(microseconds=taken.wait_us + taken.owed_us),
+        )
 
     async def aclose(self) -> None:
         """After the last request has ended: its place is given back, so that other replicas need not wait for its end."""
