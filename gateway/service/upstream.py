@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.fairness import Rank
-from gateway.core.quota import ClassQuota, QuotaLeft, RequestClass
+from gateway.core.quota import ClassQuota, QuotaLeft, QuotaSource, RequestClass
 from gateway.core.ratelimit import Quota, Rate
 from gateway.service.access import Caller, Scope, asking
 from gateway.service.singleflight import SingleFlight
@@ -79,6 +79,11 @@ class Upstream:
             )
         await asyncio.sleep(wait_s)
         return await self._send(request, Rank.BACKGROUND, COMPARE_PATIENCE_S)
+
+    @property
+    def source(self) -> QuotaSource:
+        """Where turns come from now."""
+        return self._spending.source
 
     def waiting(self, rank: Rank) -> int:
         """How many wait for a turn here."""

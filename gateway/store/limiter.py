@@ -89,8 +89,9 @@ class Limiter:
         return await self._take(kind, rate, 0, 0, [""], patience_us, [])
 
     async def give_back(self, leases: Sequence[str]) -> None:
+        """Nobody waits for it: it may take as long as any command, and so tells when Redis answers again."""
         command = ("ZREM", self._keys.under_way, *leases) if leases else ("EXISTS", self._keys.under_way)
-        await _soon(self._connections.read(command))
+        await self._connections.read(command)
 
     async def refused(self, kind: RateKind, pause_ms: int) -> None:
         """Twilio said 429: nobody passes for so long, and fewer at once from then on. A longer pause that is on stays."""

@@ -17,6 +17,7 @@ from gateway.core.ratelimit import Quota, Rate, judge
 from gateway.service.singleflight import SingleFlight
 from gateway.service.spending import Kind, Spending
 from gateway.service.turns import TurnQueue
+from gateway.store.connection import READ_S
 from gateway.store.limiter import TAKE_S, Concurrency, Taken
 
 T = TypeVar("T")
@@ -86,12 +87,12 @@ class Redis:
         self.whole_at_us.clear()
         self.under_way.clear()
 
-    async def answer(self) -> None:
+    async def answer(self, within_s: float = TAKE_S) -> None:
         """Raises when it comes too late; what was asked is done all the same."""
         self.asked += 1
         late_s = max(ROUND_TRIP_S, self.hangs_until - now())
-        await asyncio.sleep(min(late_s, TAKE_S))
-        if self.is_away or late_s > TAKE_S:
+        await asyncio.sleep(min(late_s, within_s))
+        if self.is_away or late_s > within_s:
             raise UpstreamUnavailable("Redis gave no answer")
 
     async def take(
@@ -125,7 +126,7 @@ class Redis:
         )
 
     async def give_back(self, leases: Sequence[str]) -> None:
-        await self.answer()
+        await self.answer(READ_S)
         for lease in leases:
             self.under_way.pop(lease, None)
 

@@ -67,7 +67,7 @@ def test_p15_a_redis_that_hangs_costs_two_requests_50_ms_and_is_found_again_at_o
     assert sources[:2] == [QuotaSource.WAITING] * 2
     assert sources[-1] is QuotaSource.SHARED
     assert asked <= 40
-    assert gap_s <= 0.3 + FOUND_S, "not a second: nothing was spent elsewhere meanwhile"
+    assert gap_s <= 0.35, "not a second: nothing was spent elsewhere meanwhile"
 
 
 def test_a_refusal_by_twilio_holds_everybody_back_with_and_without_redis() -> None:
