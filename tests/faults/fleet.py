@@ -67,7 +67,8 @@ class Outcome:
 
 def _words(reply: Reply) -> tuple[str, ...]:
     codes = {error["path"][0]: error["extensions"]["code"] for error in reply.body.get("errors", ())}
-    return tuple(codes.get(name, "OK") for name in reply.body["data"])
+    # One that must not be null takes the others with it, whatever they were.
+    return tuple(codes.get(name, "OK") for name in reply.body["data"] or codes)
 
 
 @asynccontextmanager
