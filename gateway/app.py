@@ -14,11 +14,13 @@ from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.core.ratelimit import Quota, Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
+from gateway.gql.trusted import TrustedDocuments
 from gateway.rpc.server import RpcServer
 from gateway.service.access import Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
 from gateway.service.changes import Changes
 from gateway.service.feed import Feed
+from gateway.service.fetches import Fetches
 from gateway.service.ingest import Ingest
 from gateway.service.insights import Insights
 from gateway.service.live import Live
@@ -28,7 +30,9 @@ from gateway.service.reads import Reads
 from gateway.service.reconcile import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.roomlists import RoomLists
+from gateway.service.roomreads import RoomReads
 from gateway.service.rooms import Rooms
+from gateway.service.roomwrites import RoomWrites
 from gateway.service.tail import Tail
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
@@ -39,6 +43,7 @@ from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
+from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
 from gateway.store.limiter import Concurrency, Limiter
 from gateway.store.suspects import Suspects
@@ -180,12 +185,15 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     upstream = Upstream(
         twilio, Limiter(connections, sid, budget.concurrency), budget, lambda: settings.gateway_replicas
     )
-    lists = RoomLists(upstream, cache, memory, tail, sealer)
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
-    suspects = Suspects(connections, sid)
-    reads = Reads(upstream, Answers(connections, sid), memory, tail, sealer)
-    rooms = Rooms(upstream, cache, changes, events, memory, tail, lists, sealer, callback_url)
+    suspects, leases = Suspects(connections, sid), Leases(connections, sid)
+    fetches = Fetches(leases)
+    reads = Reads(upstream, Answers(connections, sid), memory, tail, fetches, sealer)
+    room_reads = RoomReads(upstream, cache, events, memory, tail, fetches, callback_url)
+    records = IdempotencyRecords(connections, sid)
+    room_writes = RoomWrites(upstream, changes, room_reads, records, events, memory, tail, callback_url)
+    rooms = Rooms(room_reads, room_writes, RoomLists(reads, cache, memory), sealer, callback_url)
     participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms)
     return Account(
         sid=sid,
@@ -202,7 +210,7 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
         tail=tail,
         reads=reads,
         changes=changes,
-        reconciler=Reconciler(upstream, events, tail, Leases(connections, sid), suspects, sid),
+        reconciler=Reconciler(upstream, events, tail, leases, suspects, sid),
     )
 
 
@@ -259,6 +267,7 @@ async def _listen(
         allowed_origins=settings.gateway_allowed_origins,
         allow_loopback_origins=mode.allow_loopback_origins,
         deadline_s=settings.gateway_deadline_s,
+        trusted=TrustedDocuments.of(settings.gateway_documents),
     )
     try:
         rpc = RpcServer(

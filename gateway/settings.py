@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     gateway_previous_secret: SecretStr | None = None
     gateway_api_keys: tuple[ApiKeySettings, ...] = ()
     gateway_allowed_origins: tuple[str, ...] = ()
+    gateway_documents: Path | None = None
+    """A folder of trusted GraphQL documents, `*.graphql`, known by the SHA-256 of their text."""
 
     gateway_read_quota: Annotated[int, Field(ge=2)] = 80
     """Requests per second that Twilio grants. https://www.twilio.com/docs/video/programmable-video-limits"""

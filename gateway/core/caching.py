@@ -1,6 +1,7 @@
 """How long answers live, and which answers an event makes old. Does no I/O; time is an argument, in seconds."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Final, Generic, TypeVar
@@ -73,6 +74,8 @@ MEDIA = Lifetime(fresh_s=30, stale_s=90, error_s=600)
 SUMMARY_IN_PROGRESS = Lifetime(fresh_s=60, stale_s=60, error_s=86_400)
 SUMMARY = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
 """Insights, while Twilio still works on a summary and when it is complete."""
+# After a room's end Twilio may still set its duration and end_time right: what was fetched sooner is fetched once more.
+ENDING_S = 30.0
 MISSING_SID_S = 1.0
 MISSING_NAME_S = 0.5
 NAME_S = 2.0
@@ -90,11 +93,16 @@ class Freshness(Enum):
     GONE = "gone"
 
 
-def lifetime_of(room: Room, settled: bool) -> Lifetime:
-    """`settled` is False when the room was fetched within SETTLING_S of the last event that it depends on."""
+def lifetime_of(room: Room, fetched_at: float, *, settled: bool) -> Lifetime:
+    """`settled` is False when the room was fetched within SETTLING_S of the last event that it depends on. `fetched_at`:
+    seconds since 1970."""
     if not settled:
         return SETTLING
-    return ENDED_ROOM if room.status in (RoomStatus.COMPLETED, RoomStatus.FAILED) else LIVE_ROOM
+    if room.status not in (RoomStatus.COMPLETED, RoomStatus.FAILED):
+        return LIVE_ROOM
+    if room.end_time is None or fetched_at >= (done_at := room.end_time.timestamp() + ENDING_S):
+        return ENDED_ROOM
+    return replace(ENDED_ROOM, fresh_s=done_at - fetched_at)
 
 
 def freshness(lifetime: Lifetime, age_s: float) -> Freshness:
@@ -105,6 +113,19 @@ def freshness(lifetime: Lifetime, age_s: float) -> Freshness:
     if age_s < lifetime.error_s:
         return Freshness.ON_ERROR
     return Freshness.GONE
+
+
+# What a call to Twilio takes with its turn, on a slow day.
+FETCH_S = 0.2
+
+
+def is_due_early(lifetime: Lifetime, age_s: float, dice: float) -> bool:
+    """Whether one of many who ask should fetch a fresh answer anew, so that it never becomes stale under a crowd. `dice`: any
+    number from 0 to 1. The likelihood is 1 at the end, and falls to a third with each FETCH_S before it.
+
+    Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015.
+    """
+    return age_s - FETCH_S * math.log(max(dice, 1e-9)) >= lifetime.fresh_s
 
 
 class FollowedBy(StrEnum):

@@ -7,7 +7,7 @@ fields were selected; and an error gets its code in one place, inside a running 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -28,26 +28,31 @@ from gateway.gql.errors import STATUS, Refused, fault_of, shown
 from gateway.gql.events import RoomEvent
 from gateway.gql.live import Told, cursor_of
 from gateway.gql.sharing import SharedAnswers, selection_key
+from gateway.gql.trusted import TrustedDocuments
 
 _MAX_COERCION_ERRORS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    """`document_id` names a trusted document in place of `query`, which is then empty."""
+
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One GraphQL response, as JSON. When it holds errors only, `refused_for` is set and `errors` are those; `cursor` is set
-    when it is a stream's message."""
+    when it is a stream's message. `data` is the part of that name, of an answer without errors."""
 
     encoded: bytes
     cursor: str | None = None
     refused_for: Code | None = None
     errors: tuple[dict[str, Any], ...] = ()
+    data: bytes | None = None
 
     @property
     def status(self) -> int:
@@ -151,25 +156,41 @@ class Operation:
         return answer
 
     def _seen(self, result: ExecutionResult, cursor: str | None = None) -> Answer:
-        body: dict[str, Any] = {"data": result.data}
+        data = msgspec.json.encode(result.data)
+        body: dict[str, Any] = {"data": msgspec.Raw(data)}
         if result.errors:
             body["errors"] = [shown(error, self._trace_id) for error in result.errors]
-        return Answer(msgspec.json.encode(body), cursor)
+        return Answer(msgspec.json.encode(body), cursor, data=None if result.errors else data)
 
     def _too_late(self) -> Refused:
         return Refused.of(DeadlineExceeded(f"no answer within {self._deadline_s:g} s; ask again, or ask for less"))
 
 
 class Engine:
-    def __init__(self, schema: GraphQLSchema, *, introspection: bool, deadline_s: float) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        *,
+        introspection: bool,
+        deadline_s: float,
+        trusted: TrustedDocuments = TrustedDocuments(),
+    ) -> None:
+        """Raises FailedPrecondition for trusted documents that do not fit the schema."""
         self._schema = schema
         self._documents = Documents(schema, introspection=introspection)
+        trusted.check(self._documents)
+        self._trusted = trusted
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
         self._shared = SharedAnswers()
 
     def operation(self, request: Request, context: Context) -> Operation:
         """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
+        if request.document_id is not None:
+            try:
+                request = replace(request, query=self._trusted.text(request.document_id))
+            except InvalidArgument as fault:
+                raise Refused.of(fault) from None
         executor = _Executor.build(
             self._schema,
             self._documents.document(request.query),

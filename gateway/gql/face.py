@@ -1,6 +1,7 @@
 """The HTTP of the GraphQL face: POST, GET for queries, event streams on both, WebSocket, and CORS."""
 
 import asyncio
+import hashlib
 from collections.abc import Collection, Mapping
 
 from aiohttp import hdrs, web
@@ -24,10 +25,12 @@ from gateway.gql.origins import PREFLIGHT, Origins
 from gateway.gql.requests import Form, form_of, is_json, request_of_json, request_of_query, trace_id_of
 from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
+from gateway.gql.trusted import TrustedDocuments
 from gateway.gql.websocket import Socket
 from gateway.service.access import Access, asks
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
+from gateway.service.horizon import Horizon, watching
 
 DEADLINE_S = 10.0
 # WebSockets; whose they are is known a moment after they were opened, so until then the first limit alone holds.
@@ -62,10 +65,11 @@ class GraphQLFace:
         allowed_origins: Collection[str] = (),
         allow_loopback_origins: bool = False,
         deadline_s: float = DEADLINE_S,
+        trusted: TrustedDocuments = TrustedDocuments(),
     ) -> None:
         self._access = access
         self._accounts = accounts
-        self._engine = Engine(EXECUTABLE, introspection=introspection, deadline_s=deadline_s)
+        self._engine = Engine(EXECUTABLE, introspection=introspection, deadline_s=deadline_s, trusted=trusted)
         self._origins = Origins(allowed_origins, allow_loopback=allow_loopback_origins)
         self._sockets = Admission("WebSockets", SOCKETS, SOCKETS_PER_CALLER)
         self._streams: set[EventStream | Socket] = set()
@@ -135,7 +139,10 @@ class GraphQLFace:
             raise _Rejected(
                 400, InvalidArgument("a subscription is a stream; ask with Accept: text/event-stream or by WebSocket")
             )
-        answer = await operation.answer()
+        with watching() as horizon:
+            answer = await operation.answer()
+        if request.method == hdrs.METH_GET and asked.document_id is not None and answer.data is not None:
+            return _kept(request, answer, form, horizon, cors)
         return _written(answer, form, _status(answer, form), cors)
 
     async def _stream(
@@ -211,10 +218,33 @@ def _status(answer: Answer, form: Form) -> int:
     return answer.status if form is Form.RESPONSE else 200
 
 
+def _kept(request: web.Request, answer: Answer, form: Form, horizon: Horizon, cors: Mapping[str, str]) -> web.Response:
+    """The answer to a GET of a trusted document, which the caller's own cache may keep while all of it is fresh, and ask
+    about afterwards. https://www.rfc-editor.org/rfc/rfc9111"""
+    assert answer.data is not None
+    # Weak: of what stands beside the data (what the answer cost, for one) it says nothing.
+    etag = f'W/"{hashlib.blake2b(answer.data, digest_size=16).hexdigest()}"'
+    max_age = int(horizon.fresh_s or 0)
+    headers = {
+        **cors,
+        hdrs.ETAG: etag,
+        hdrs.CACHE_CONTROL: f"private, max-age={max_age}" if max_age else "private, no-cache",
+        hdrs.VARY: ", ".join(filter(None, (cors.get(hdrs.VARY), "Authorization, X-API-Key, Accept"))),
+    }
+    known = (each.strip() for each in request.headers.get(hdrs.IF_NONE_MATCH, "").split(","))
+    if any(each in (etag, etag.removeprefix("W/"), "*") for each in known):
+        return web.Response(status=304, headers=headers)
+    return _written(answer, form, 200, headers)
+
+
 def _written(answer: Answer, form: Form | None, status: int, headers: Mapping[str, str]) -> web.Response:
     media_type = Form.RESPONSE if form is Form.RESPONSE else Form.JSON
     return web.Response(
         body=answer.encoded,
         status=status,
-        headers={**headers, hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"},
+        headers={
+            hdrs.CACHE_CONTROL: "no-store",
+            **headers,
+            hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8",
+        },
     )

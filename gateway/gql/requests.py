@@ -14,9 +14,10 @@ import msgspec
 from gateway.core.errors import InvalidArgument
 from gateway.gql.execution import Request
 from gateway.gql.limits import VARIABLES_BYTES
+from gateway.gql.trusted import PREFIX
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
-_PARAMETERS = "query, variables, operationName and extensions"
+_PARAMETERS = "query or documentId, variables, operationName and extensions"
 
 
 class Form(StrEnum):
@@ -87,17 +88,33 @@ def request_of_query(parameters: Mapping[str, str]) -> Request:
 def request_of(given: Mapping[str, Any]) -> Request:
     """Raises InvalidArgument for a parameter of the wrong type."""
     query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
-    if not isinstance(query, str) or not query.strip():
+    if not isinstance(given.get("extensions"), dict | None):
+        raise InvalidArgument("extensions is not an object; leave it out")
+    document_id = _document_id(given)
+    if document_id is not None:
+        query = ""
+    elif not isinstance(query, str) or not query.strip():
         raise InvalidArgument("query is missing; give a GraphQL document as a string")
     if not isinstance(name, str | None):
         raise InvalidArgument("operationName is not a string; give the name of an operation, or leave it out")
     if not isinstance(variables, dict | None):
         raise InvalidArgument("variables is not an object; give one with the variables' names, or leave it out")
-    if not isinstance(given.get("extensions"), dict | None):
-        raise InvalidArgument("extensions is not an object; leave it out")
     if variables and len(msgspec.json.encode(variables)) > VARIABLES_BYTES:
         raise InvalidArgument(f"variables is larger than {VARIABLES_BYTES} bytes; send less")
-    return Request(query, variables, name)
+    return Request(query, variables, name, document_id)
+
+
+def _document_id(given: Mapping[str, Any]) -> str | None:
+    """Of a trusted document that is named instead of sent: as the draft of GraphQL over HTTP has it, or in the way of
+    Apollo's clients, who send the document along when they must."""
+    document_id, query = given.get("documentId"), given.get("query")
+    if document_id is not None:
+        if not isinstance(document_id, str) or query is not None:
+            raise InvalidArgument("documentId is a string in place of query; give one of the two")
+        return document_id
+    persisted = (given.get("extensions") or {}).get("persistedQuery") if query is None else None
+    digest = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+    return f"{PREFIX}{digest.lower()}" if isinstance(digest, str) else None
 
 
 def _json(text: bytes, what: str) -> Any:

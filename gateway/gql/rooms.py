@@ -18,7 +18,7 @@ from gateway.core.sids import RoomSid
 from gateway.gql.context import Context
 from gateway.gql.events import RoomEvent, chosen_types, timeline
 from gateway.gql.ids import participant_ref, transcription_ref
-from gateway.gql.inputs import TURN_IS_ON, CreateRoomInput, asked, paged
+from gateway.gql.inputs import TURN_IS_ON, CreateRoomInput, asked, given, paged
 from gateway.gql.inputs import core as core_of
 from gateway.gql.insights import InsightsRoom
 from gateway.gql.participants import Participant
@@ -222,12 +222,17 @@ async def rooms(
         created_before=created_before,
     )
     size, place = paged(first, after)
-    page = await info.context.account.rooms.rooms(info.context.caller, wanted, size, place)
-    return connection(page, Room.of, place)
+    seen = await info.context.account.rooms.rooms(info.context.caller, wanted, size, place)
+    return connection(seen.value, Room.of, place, seen)
 
 
-async def create_room(info: Info[Context, None], input: CreateRoomInput = CreateRoomInput()) -> Room:  # noqa: A002
-    return Room.of(await info.context.account.rooms.create(info.context.caller, core_of(input)))
+async def create_room(
+    info: Info[Context, None],
+    input: CreateRoomInput = CreateRoomInput(),  # noqa: A002
+    idempotency_key: str | None = UNSET,
+) -> Room:
+    rooms = info.context.account.rooms
+    return Room.of(await rooms.create(info.context.caller, core_of(input), given(idempotency_key)))
 
 
 async def complete_room(info: Info[Context, None], ref: strawberry.ID) -> Room:

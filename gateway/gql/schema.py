@@ -45,7 +45,11 @@ class Query:
 
 @strawberry.type
 class Mutation:
-    create_room = strawberry.mutation(rooms.create_room)
+    create_room = strawberry.mutation(
+        rooms.create_room,
+        description="With an `idempotencyKey`, up to 128 characters, who asks again gets the same room, for a day, on any "
+        "replica; the same key for another room is a CONFLICT.",
+    )
     complete_room = strawberry.mutation(
         rooms.complete_room, description="Ends the room and disconnects everybody in it."
     )

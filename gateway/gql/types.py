@@ -147,7 +147,7 @@ class Connection(Generic[T]):
     edges: list[Edge[T]]
     nodes: list[T]
     page_info: PageInfo
-    freshness: Freshness | None = strawberry.field(description="Null where each node has its own.")
+    freshness: Freshness | None = strawberry.field(description="Null for what is read from the log.")
     as_of: str | None
 
 

@@ -49,12 +49,13 @@ class RoomService(RoomServiceServicer):
 
     async def ListRooms(self, request: pb.ListRoomsRequest, context: Context) -> pb.ListRoomsResponse:
         caller, account = calling(self._accounts)
-        page = await account.rooms.rooms(caller, of(request, RoomFilter), *paging_of(request))
-        return listed(pb.ListRoomsResponse, page)
+        seen = await account.rooms.rooms(caller, of(request, RoomFilter), *paging_of(request))
+        return listed(pb.ListRoomsResponse, seen)
 
     async def CreateRoom(self, request: pb.CreateRoomRequest, context: Context) -> pb.CreateRoomResponse:
         caller, account = calling(self._accounts)
-        return shown(pb.CreateRoomResponse, await account.rooms.create(caller, of(request, NewRoom)))
+        seen = await account.rooms.create(caller, of(request, NewRoom), request.request_id or None)
+        return shown(pb.CreateRoomResponse, seen)
 
     async def CompleteRoom(self, request: pb.CompleteRoomRequest, context: Context) -> pb.CompleteRoomResponse:
         caller, account = calling(self._accounts)

@@ -21,6 +21,7 @@ from gateway.core.paging import Page, checked_first
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.service.access import Caller, Scope
 from gateway.service.admission import Admission
+from gateway.service.horizon import fresh_for
 from gateway.service.rooms import Rooms
 from gateway.service.tail import Bell, Entry, Tail, is_unbroken
 from gateway.store.eventlog import EventLog, Logged
@@ -89,6 +90,8 @@ class Feed:
         more; begin without it then.
         """
         checked_first(first)
+        # The next event may come at any moment.
+        fresh_for(0)
         wanted = None if after is None else self._sealer.place(after)
         sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
         start = place = wanted or await self._beginning()

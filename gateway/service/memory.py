@@ -65,8 +65,6 @@ class Memory:
         self._ends: OrderedDict[RoomSid, Ended] = OrderedDict()
         self._proved_at = float("-inf")
         self._newest_n = 0
-        self.list_version = 0
-        """The newest event after which a list may show a room that it did not show before."""
 
     @property
     def is_current(self) -> bool:
@@ -85,12 +83,15 @@ class Memory:
         value = self._rooms.get(self._sids[name]) if name in self._sids else None
         return value if value is not None and value.room.status is RoomStatus.IN_PROGRESS else None
 
-    def put(self, value: CachedRoom) -> None:
+    def put(self, value: CachedRoom) -> CachedRoom:
+        """What may be shown of the room now: the value, or what is known to be newer. What was shown never goes back."""
         room = value.room
         known = self._rooms.get(room.sid)
         self.meet(value.seen_n)
-        if value.seen_n < self.touched(room.sid) or (known is not None and _age(known) > _age(value)):
-            return
+        if known is not None and _age(known) > _age(value):
+            return known
+        if value.seen_n < self.touched(room.sid):
+            return value
         self._rooms[room.sid] = value
         self._rooms.move_to_end(room.sid)
         if room.unique_name is not None and room.status is RoomStatus.IN_PROGRESS:
@@ -99,10 +100,11 @@ class Memory:
                 self._sids[room.unique_name] = room.sid
         if len(self._rooms) > ROOMS_LIMIT:
             self._drop(next(iter(self._rooms)))
+        return value
 
     def touched(self, about: str, fence: Fence = Fence.ROOM) -> int:
         """The newest event known that changes the room, or what hangs below it; part of a shared read's key. `about` is
-        the room's SID, a recording's, or ACCOUNT."""
+        the room's SID, a recording's, or ACCOUNT: then it is one after which a list may show what it did not show before."""
         return self._touched[fence].of(about).n
 
     def ends(self, sids: Iterable[RoomSid]) -> dict[RoomSid, Ended]:
@@ -149,7 +151,7 @@ class Memory:
         if event.room_name is not None:
             self._names.touch(event.room_name, mark)
         if event.type is not RoomEventType.ROOM_ENDED:
-            self.list_version = max(self.list_version, n)
+            self._touched[Fence.ROOM].touch(ACCOUNT, mark)
         known = self._rooms.get(event.room_sid)
         if known is not None and known.seen_n < n:
             self._drop(event.room_sid)
@@ -173,7 +175,6 @@ class Memory:
         self._reporting = Marks()
         self._proved_at = float("-inf")
         self._newest_n = n
-        self.list_version = n
 
     def _drop(self, sid: RoomSid) -> None:
         name = self._rooms.pop(sid).room.unique_name

@@ -31,6 +31,9 @@ from gateway.core.caching import (
 from gateway.core.cursors import Sealer
 from gateway.core.errors import GatewayError, NotFound, UpstreamUnavailable
 from gateway.core.paging import Page
+from gateway.service.fetches import NOT_YET, Fetches, NotYet
+from gateway.service.heat import Heat
+from gateway.service.horizon import fresh_for
 from gateway.service.memory import Memory
 from gateway.service.pages import Pages
 from gateway.service.singleflight import SingleFlight
@@ -110,14 +113,18 @@ class _Answer(Generic[T]):
 
 
 class Reads:
-    def __init__(self, upstream: Upstream, answers: Answers, memory: Memory, tail: Tail, sealer: Sealer) -> None:
+    def __init__(
+        self, upstream: Upstream, answers: Answers, memory: Memory, tail: Tail, fetches: Fetches, sealer: Sealer
+    ) -> None:
         self._upstream = upstream
         self._answers = answers
         self._memory = memory
         self._tail = tail
+        self._fetches = fetches
         self._sealer = sealer
         self._pages = Pages(sealer)
         self._shelf = _Shelf()
+        self._heat = Heat()
         self._flights = SingleFlight[_Answer[Any]]()
 
     async def one(self, ask: Ask[T]) -> Seen[T]:
@@ -173,9 +180,11 @@ class Reads:
         if held is not None and self._memory.is_current and not self._is_old(ask, held):
             match _freshness(ask, held):
                 case Freshness.FRESH:
+                    if self._heat.is_due(key, held.fetched_at, _lifetime(ask, held), _age_s(held)):
+                        self._refresh(ask, held.fetched_at)
                     return _Answer(held)
                 case Freshness.STALE:
-                    self._flights.begin((key, version, "refresh"), lambda: self._read(ask, is_urgent=False))
+                    self._refresh(ask, held.fetched_at)
                     return _Answer(held)
                 case Freshness.ON_ERROR | Freshness.GONE:
                     pass
@@ -188,19 +197,55 @@ class Reads:
                 raise
             return _Answer(last, is_stale=True)
 
-    async def _read(self, ask: Ask[T], *, is_urgent: bool) -> _Answer[T]:
-        [found] = await self._get([ask])
+    def _refresh(self, ask: Ask[T], after: float) -> None:
+        """Behind the caller's back, unless somebody has fetched it after that moment."""
+        key = (_key(ask.slot), self._touched(ask), "refresh")
+        self._flights.begin(key, lambda: self._read(ask, is_urgent=False, after=after))
+
+    async def _read(self, ask: Ask[T], *, is_urgent: bool, after: float = 0.0) -> _Answer[T]:
+        try:
+            [found] = await self._get([ask])
+        except UpstreamUnavailable:
+            return await self._unshared(ask, is_urgent=is_urgent)
+        if (answer := self._kept(ask, found, after)) is not NOT_YET:
+            return answer
+
+        async def look() -> _Answer[T] | NotYet:
+            nonlocal found
+            [found] = await self._get([ask])
+            return self._kept(ask, found, after)
+
+        # Who was woken by an event waits for no fetch that began before it.
+        key = f"{_key(ask.slot)}:{self._touched(ask)}"
+        return await self._fetches.once(
+            key, look, lambda: self._fetched(ask, found, is_urgent=is_urgent), is_urgent=is_urgent
+        )
+
+    def _kept(self, ask: Ask[T], found: Found[T | None], after: float) -> _Answer[T] | NotYet:
+        """What Redis has, if it may be shown as it is."""
         held = found.kept
-        is_old = held is None or found.is_outdated or self._is_old(ask, held)
-        if held is not None and not is_old and _freshness(ask, held) is Freshness.FRESH:
-            self._remember(ask, held, found.size)
-            return _Answer(held)
+        is_old = held is None or found.is_outdated or self._is_old(ask, held) or held.fetched_at <= after
+        if held is None or is_old or _freshness(ask, held) is not Freshness.FRESH:
+            return NOT_YET
+        return _Answer(self._remember(ask, held, found.size))
+
+    async def _fetched(self, ask: Ask[T], found: Found[T | None], *, is_urgent: bool) -> _Answer[T]:
+        """Twilio's answer; when it gives none, what Redis has, flagged."""
+        held = found.kept
         try:
             return await self._fetch(ask, found.head_n, is_urgent=is_urgent)
         except NO_ANSWER:
             if held is None or _freshness(ask, held) is Freshness.GONE:
                 raise
-            return _Answer(held, is_stale=True)
+            return _Answer(self._remember(ask, held, found.size), is_stale=True)
+
+    async def _unshared(self, ask: Ask[T], *, is_urgent: bool) -> _Answer[T]:
+        """Without Redis: what this process remembers, or else Twilio's answer; flagged, for another replica may have heard of
+        an event that was not heard here. Kept by nobody."""
+        last: Kept[T | None] | None = self._shelf.get(_key(ask.slot))
+        if last is not None and _freshness(ask, last) is not Freshness.GONE:
+            return _Answer(last, is_stale=True)
+        return _Answer(await self._asked(ask, self._tail.place.n, is_urgent=is_urgent), is_stale=True)
 
     async def _get(self, asks: Sequence[Ask[T]]) -> list[Found[T | None]]:
         found = await self._answers.get([ask.slot for ask in asks])
@@ -214,6 +259,17 @@ class Reads:
     async def _fetch(self, ask: Ask[T], seen_n: int, *, is_urgent: bool) -> _Answer[T]:
         """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if
         an event has made it old since."""
+        kept = await self._asked(ask, seen_n, is_urgent=is_urgent)
+        if kept.value is None and not kept.settled:
+            # Twilio itself may have told us of it a moment ago. https://github.com/twilio/twilio-node/issues/593
+            return _Answer(kept)
+        encoded = encode_answer(kept)
+        shown = self._remember(ask, kept, len(encoded))
+        with suppress(UpstreamUnavailable):
+            await self._answers.put(ask.slot, encoded, seen_n, _shared_s(ask, kept))
+        return _Answer(shown)
+
+    async def _asked(self, ask: Ask[T], seen_n: int, *, is_urgent: bool) -> Kept[T | None]:
         as_of, fetched_at = self._tail.as_of(), time.time()
         request: Request[Any] = ask.request
         try:
@@ -221,25 +277,21 @@ class Reads:
         except NotFound:
             value = None
         is_settled = ask.about is None or self._memory.is_settled(ask.about, ask.kind.fence)
-        kept = Kept(value, fetched_at, seen_n, as_of, is_settled)
-        if value is not None or is_settled:
-            # Else Twilio itself may have told us of it a moment ago. https://github.com/twilio/twilio-node/issues/593
-            encoded = encode_answer(kept)
-            self._remember(ask, kept, len(encoded))
-            with suppress(UpstreamUnavailable):
-                await self._answers.put(ask.slot, encoded, seen_n, _shared_s(ask, kept))
-        return _Answer(kept)
+        return Kept(value, fetched_at, seen_n, as_of, is_settled)
 
-    def _remember(self, ask: Ask[T], kept: Kept[T | None], size: int) -> None:
-        """Also what an event has made old since: it may still stand in for Twilio's silence."""
+    def _remember(self, ask: Ask[T], kept: Kept[T | None], size: int) -> Kept[T | None]:
+        """What may be shown now: the answer, or a later one that is known, for what was shown never goes back. Also what an
+        event has made old since is kept: it may still stand in for Twilio's silence."""
         key = _key(ask.slot)
-        known = self._shelf.get(key)
-        is_later_known = known is not None and (known.seen_n, known.fetched_at) > (kept.seen_n, kept.fetched_at)
-        if not is_later_known:
-            self._shelf.put(key, kept, size)
+        known: Kept[T | None] | None = self._shelf.get(key)
+        if known is not None and (known.seen_n, known.fetched_at) > (kept.seen_n, kept.fetched_at):
+            return known
+        self._shelf.put(key, kept, size)
+        return kept
 
     def _seen(self, ask: Ask[T], answer: _Answer[T]) -> Seen[T] | None:
         kept = answer.kept
+        fresh_for(0 if answer.is_stale else _lifetime(ask, kept).fresh_s - _age_s(kept))
         if kept.value is None:
             return None
         moment = datetime.fromtimestamp(kept.fetched_at, UTC)
@@ -291,7 +343,9 @@ def _key(slot: Slot[Any]) -> str:
 def _lifetime(ask: Ask[T], kept: Kept[T | None]) -> Lifetime:
     if kept.value is None:
         return _MISSING_SID if ask.name is None else _MISSING_NAME
-    return ask.kind.lifetime(kept.value) if kept.settled else SETTLING
+    lifetime = ask.kind.lifetime(kept.value)
+    # What is fresh for no longer anyway may go on being shown while it is fetched anew.
+    return lifetime if kept.settled or lifetime.fresh_s <= SETTLING.fresh_s else SETTLING
 
 
 def _shared_s(ask: Ask[T], kept: Kept[T | None]) -> float:
@@ -302,4 +356,8 @@ def _shared_s(ask: Ask[T], kept: Kept[T | None]) -> float:
 
 
 def _freshness(ask: Ask[T], kept: Kept[T | None]) -> Freshness:
-    return freshness(_lifetime(ask, kept), time.time() - kept.fetched_at)
+    return freshness(_lifetime(ask, kept), _age_s(kept))
+
+
+def _age_s(kept: Kept[Any]) -> float:
+    return time.time() - kept.fetched_at

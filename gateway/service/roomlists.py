@@ -1,105 +1,46 @@
-"""Lists of rooms: Twilio's pages, shared for a moment, without the rooms that have ended since."""
+"""Lists of rooms: Twilio's pages, read as all else below an account is, without the rooms that have ended since."""
 
-import time
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Final
 
-from gateway.core.caching import LIST, Freshness, freshness
-from gateway.core.cursors import Sealer
+from gateway.core.caching import LIST, Fence, Seen
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.paging import Page
-from gateway.core.rooms import RoomFilter, RoomStatus, merge_end
-from gateway.service.memory import Memory
-from gateway.service.pages import Pages, Position
-from gateway.service.singleflight import SingleFlight
-from gateway.service.tail import Tail
-from gateway.service.upstream import NO_ANSWER, Upstream
-from gateway.store.cache import CachedRoom, RoomCache
+from gateway.core.rooms import Room, RoomFilter, RoomStatus, merge_end
+from gateway.service.memory import ACCOUNT, Memory
+from gateway.service.reads import Kind, Listing, Reads
+from gateway.store.cache import RoomCache
 from gateway.twilio.wire.resource import Listed
 from gateway.twilio.wire.rooms import list_rooms
 
-# Of up to 100 rooms each: 20,000 rooms take some 40 MB.
-PAGES_LIMIT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """One of Twilio's pages. `version`: what the log had told of lists before the fetch began."""
-
-    listed: Listed[CachedRoom]
-    fetched_at: float
-    version: int
+_ROOMS: Final = Kind[Listed[Room]](Listed[Room], Fence.ROOM, LIST)
 
 
 class RoomLists:
-    def __init__(self, upstream: Upstream, cache: RoomCache, memory: Memory, tail: Tail, sealer: Sealer) -> None:
-        self._upstream = upstream
+    def __init__(self, reads: Reads, cache: RoomCache, memory: Memory) -> None:
+        self._reads = reads
         self._cache = cache
         self._memory = memory
-        self._tail = tail
-        self._cursors = Pages(sealer)
-        self._pages: OrderedDict[tuple[RoomFilter, int, str | None], _Fetched] = OrderedDict()
-        self._flights = SingleFlight[_Fetched]()
 
-    async def page(self, wanted: RoomFilter, first: int, after: str | None) -> tuple[Page[CachedRoom], bool]:
-        """The page, and whether it is stale for want of an answer. Its end is told also when it came out empty, so that the
-        caller can go on behind rooms that have just ended."""
-        position = self._cursors.position(wanted, first, after)
-        fetched, is_stale = await self._fetched(wanted, position)
-        page = self._cursors.page(position, fetched.listed, first)
-        sids = [value.room.sid for _, value in page.items]
+    async def page(self, wanted: RoomFilter, first: int, after: str | None) -> Seen[Page[Room]]:
+        """The page. Its end is told also when it came out empty, so that the caller can go on behind rooms that have just
+        ended."""
+        seen = await self._reads.page(_listing(wanted), first, after)
+        sids = [room.sid for _, room in seen.value.items]
         # What this process has shown as ended stays so, also while nobody can tell which others have ended meanwhile.
-        ends = self._memory.ends(sids)
+        ends, is_stale = self._memory.ends(sids), seen.freshness.is_stale
         try:
             ends |= await self._cache.ends(sids)
         except UpstreamUnavailable:
             is_stale = True
-        merged = (
-            (cursor, replace(value, room=merge_end(value.room, ends.get(value.room.sid))))
-            for cursor, value in page.items
-        )
+        merged = ((cursor, merge_end(room, ends.get(room.sid))) for cursor, room in seen.value.items)
         shown = tuple(
-            (cursor, value)
-            for cursor, value in merged
-            if wanted.status is not RoomStatus.IN_PROGRESS or value.room.status is RoomStatus.IN_PROGRESS
+            (cursor, room)
+            for cursor, room in merged
+            if wanted.status is not RoomStatus.IN_PROGRESS or room.status is RoomStatus.IN_PROGRESS
         )
-        return replace(page, items=shown), is_stale
+        return Seen(replace(seen.value, items=shown), replace(seen.freshness, is_stale=is_stale), seen.as_of)
 
-    async def aclose(self) -> None:
-        await self._flights.aclose()
 
-    async def _fetched(self, wanted: RoomFilter, position: Position) -> tuple[_Fetched, bool]:
-        """Twilio's page, from memory if it is new enough; and whether it is stale for want of an answer."""
-        key = (wanted, position.size, position.query)
-        held = self._pages.get(key)
-        age = Freshness.GONE if held is None else freshness(LIST, time.time() - held.fetched_at)
-        is_known = held is not None and self._memory.is_current and held.version >= self._memory.list_version
-        version = self._memory.list_version
-        if held is not None and is_known and age is Freshness.FRESH:
-            return held, False
-        if held is not None and is_known and age is Freshness.STALE:
-            self._flights.begin((*key, version, False), lambda: self._fetch(wanted, position, is_urgent=False))
-            return held, False
-        try:
-            return await self._flights.share(
-                (*key, version, True), lambda: self._fetch(wanted, position, is_urgent=True)
-            ), False
-        except NO_ANSWER:
-            if held is None or age is Freshness.GONE:
-                raise
-            return held, True
-
-    async def _fetch(self, wanted: RoomFilter, position: Position, *, is_urgent: bool) -> _Fetched:
-        version = self._memory.list_version
-        seen_n = self._tail.place.n
-        as_of = self._tail.as_of()
-        fetched_at = time.time()
-        page = await self._upstream.send(list_rooms(wanted, position.size, position.query), is_urgent=is_urgent)
-        rooms = tuple(CachedRoom(room, fetched_at, seen_n, as_of, settled=False) for room in page.items)
-        fetched = _Fetched(Listed(rooms, page.next_query), fetched_at, version)
-        key = (wanted, position.size, position.query)
-        self._pages[key] = fetched
-        self._pages.move_to_end(key)
-        if len(self._pages) > PAGES_LIMIT:
-            self._pages.popitem(last=False)
-        return fetched
+def _listing(wanted: RoomFilter) -> Listing[Room]:
+    return Listing(_ROOMS, ACCOUNT, wanted, lambda size, query: list_rooms(wanted, size, query))

@@ -87,7 +87,7 @@ def is_over(room: Room) -> bool:
 
 
 def lifetime_ms(cached: CachedRoom) -> int:
-    return round(lifetime_of(cached.room, cached.settled).error_s * 1000)
+    return round(lifetime_of(cached.room, cached.fetched_at, settled=cached.settled).error_s * 1000)
 
 
 class RoomCache:

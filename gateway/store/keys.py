@@ -51,6 +51,9 @@ class Keys:
     def lease(self, name: str) -> str:
         return f"rg:{{{self.account_sid}}}:lease:{name}"
 
+    def once(self, digest: str) -> str:
+        return f"rg:{{{self.account_sid}}}:idem:{digest}"
+
     @property
     def suspects(self) -> str:
         return f"rg:{{{self.account_sid}}}:suspects"

@@ -13,11 +13,13 @@ from gateway.core.caching import (
     Lifetime,
     fences_of,
     freshness,
+    is_due_early,
     lifetime_of,
 )
 from gateway.core.events import Changed, RoomEvent, RoomEventType
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
 
+AT = datetime(2026, 11, 20, 9, 18, 4, tzinfo=UTC)
 ROOM = Room(
     sid=RoomSid("RM" + "0" * 32),
     account_sid=AccountSid("AC" + "0" * 32),
@@ -93,9 +95,31 @@ def test_each_time_of_a_lifetime_includes_the_one_before(lifetime: Lifetime) -> 
     ],
 )
 def test_a_settled_room_lives_as_its_status_says(status: RoomStatus, lifetime: Lifetime) -> None:
-    assert lifetime_of(replace(ROOM, status=status), settled=True) is lifetime
+    assert lifetime_of(replace(ROOM, status=status), 0.0, settled=True) is lifetime
 
 
 @pytest.mark.parametrize("status", RoomStatus)
 def test_a_room_fetched_right_after_an_event_is_fetched_again_soon(status: RoomStatus) -> None:
-    assert lifetime_of(replace(ROOM, status=status), settled=False) is SETTLING
+    assert lifetime_of(replace(ROOM, status=status), 0.0, settled=False) is SETTLING
+
+
+@pytest.mark.parametrize(("after_s", "fresh_s"), [(-2, 32), (0, 30), (29, 1), (30, 86_400), (600, 86_400)])
+def test_an_ended_room_is_fetched_once_more_half_a_minute_after_its_end(after_s: float, fresh_s: float) -> None:
+    ended = replace(ROOM, status=RoomStatus.COMPLETED, end_time=AT)
+    lifetime = lifetime_of(ended, AT.timestamp() + after_s, settled=True)
+    assert (lifetime.fresh_s, lifetime.stale_s) == (fresh_s, 86_400)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "dice", "is_due"),
+    [
+        (4.99, 1.0, False),
+        (5.0, 1.0, True),
+        (4.81, 0.37, True),
+        (4.79, 0.37, False),
+        (4.0, 0.01, False),
+        (0.0, 0.0, False),
+    ],
+)
+def test_an_answer_is_fetched_early_the_likelier_the_nearer_its_end(age_s: float, dice: float, is_due: bool) -> None:
+    assert is_due_early(LIVE_ROOM, age_s, dice) is is_due

@@ -73,12 +73,12 @@ class Rooms:
         self.batches.append([ref.sid for ref in refs])
         return [await self.room(caller, ref) for ref in refs]
 
-    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Page[Seen[Room]]:
+    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Seen[Page[Seen[Room]]]:
         await self._ready()
         found = [room for room in self.known if room.status is wanted.status][:first]
-        return Page(tuple((f"p{n}", seen(room)) for n, room in enumerate(found)), None, has_next_page=False)
+        return seen(Page(tuple((f"p{n}", seen(room)) for n, room in enumerate(found)), None, has_next_page=False))
 
-    async def create(self, caller: Caller, new: NewRoom) -> Seen[Room]:
+    async def create(self, caller: Caller, new: NewRoom, idempotency_key: str | None = None) -> Seen[Room]:
         await self._ready()
         self.created.append(new)
         return seen(room(9, new.unique_name))

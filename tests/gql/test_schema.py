@@ -21,7 +21,7 @@ def test_the_printed_schema_is_current() -> None:
         "rooms(status: RoomStatus! = IN_PROGRESS, uniqueName: String, createdAfter: DateTime, createdBefore: DateTime, first: Int! = 50, after: String): RoomConnection!\n",  # noqa: E501
         "node(id: ID!): Node\n",
         "nodes(ids: [ID!]!): [Node]!\n",
-        "createRoom(input: CreateRoomInput! = {}): Room!\n",
+        "createRoom(input: CreateRoomInput! = {}, idempotencyKey: String): Room!\n",
         "completeRoom(ref: ID!): Room!\n",
         "disconnectParticipant(room: ID!, participant: ID!): Participant!\n",
         "roomEvents(room: ID, types: [RoomEventType!], after: String): StreamMessage!\n",

@@ -52,7 +52,7 @@ async def test_a_connection_has_edges_nodes_and_a_page_info(served: Served) -> N
         "edges": [{"cursor": "p0", "node": {"sid": room().sid}}],
         "nodes": [{"sid": room().sid}],
         "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": "p0", "endCursor": None},
-        "freshness": None,
+        "freshness": {"isStale": False},
     }
 
 

@@ -1,7 +1,7 @@
 """Conversions, for every pair of a core type and its message at once: fields by their names, values by filled-in examples."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 from types import NoneType, UnionType
@@ -105,7 +105,7 @@ LIST_ARGUMENTS = {"page_size", "page_token", "read_mask"}
 
 # What is asked: a core type, the message it is read from, and what the message has beside core's fields.
 ASKED: list[tuple[type[Any], type[Message], set[str]]] = [
-    (NewRoom, pb.CreateRoomRequest, set()),
+    (NewRoom, pb.CreateRoomRequest, {"request_id"}),
     (RoomFilter, pb.ListRoomsRequest, LIST_ARGUMENTS),
     (RecordingRule, recording_pb2.RecordingRule, set()),
     (SubscribeRule, participant_pb2.SubscribeRule, set()),
@@ -119,6 +119,13 @@ ASKED: list[tuple[type[Any], type[Message], set[str]]] = [
     (InsightsRoomFilter, insights_service_pb2.ListInsightsRoomsRequest, LIST_ARGUMENTS),
     (NewToken, token_service_pb2.MintAccessTokenRequest, set()),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentifiedRoom(NewRoom):
+    """What a request has beside the room: which request it is."""
+
+    request_id: str = "once"
 
 
 def name_of(value: object) -> str | None:
@@ -306,7 +313,8 @@ def test_every_parameter_of_a_new_room_is_read() -> None:
         enable_turn=True,
     )
 
-    assert of(to_pb(asked, pb.CreateRoomRequest), NewRoom) == asked
+    identified = IdentifiedRoom(**{field.name: getattr(asked, field.name) for field in fields(asked)})
+    assert of(to_pb(identified, pb.CreateRoomRequest), NewRoom) == asked
 
 
 def test_what_a_request_leaves_out_is_left_to_core() -> None:

@@ -56,6 +56,11 @@ def ref(text: str) -> RoomRef:
     return RoomRef.of(text)
 
 
+async def status(account: Account, room: str) -> RoomStatus | None:
+    seen = await account.rooms.room(ANYBODY, ref(room))
+    return None if seen is None else seen.value.status
+
+
 def some_room(number: int = 1, status: RoomStatus = RoomStatus.IN_PROGRESS, **changes: Any) -> Room:
     values: dict[str, Any] = {
         "sid": sid(number),
@@ -190,9 +195,18 @@ class Site:
     async def heard_by(self, account: Account, n: int) -> None:
         await until(lambda: account.tail.place.n >= n)
 
-    def make_at_twilio(self, name: str | None = None) -> RoomSid:
+    def make_at_twilio(self, name: str | None = None, status_callback: str | None = None) -> RoomSid:
         """A room that some other backend made."""
-        return RoomSid(self.sandbox.engine.create_room(ACCOUNT, RoomSettings(unique_name=name)).sid)
+        settings = RoomSettings(unique_name=name, status_callback=status_callback)
+        return RoomSid(self.sandbox.engine.create_room(ACCOUNT, settings).sid)
+
+    def rooms_at_twilio(self) -> list[SandboxRoom]:
+        """All of them, those that have ended too."""
+        return list(self.sandbox.engine.store(ACCOUNT).everything())
+
+    def posts(self) -> int:
+        """How often Twilio was asked to make a room."""
+        return self.gate.calls.count("POST /v1/Rooms")
 
     def end_at_twilio(self, room_sid: RoomSid) -> None:
         self.sandbox.engine.complete(self._at_twilio(room_sid))

@@ -201,16 +201,13 @@ async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(confined
     assert await site.connections.commands.exists(Keys(ACCOUNT).answer(room, ask.slot.digest)) == 0
 
 
-async def test_without_redis_memory_answers_flagged(site: Site, redis_url: str) -> None:
-    connections = Connections(redis_url)
-    account, room = await site.replica(connections), site.make_at_twilio()
-    ask = by_sid(room, site.join(room, "ada").sid)
+async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_asked_for(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    ask, cold = (by_sid(room, site.join(room, who).sid) for who in ("ada", "bob"))
     assert await fresh(account, ask)
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
     site.tails.clear()
-    await account.upstream.aclose()
-    await connections.aclose()
     account.reads._answers._connections = Connections("redis://127.0.0.1:1")
     # Until memory is no proof any more, it answers as if nothing were wrong.
 
@@ -218,9 +215,10 @@ async def test_without_redis_memory_answers_flagged(site: Site, redis_url: str) 
         return not await fresh(account, ask)
 
     await eventually(is_flagged)
+    assert len(site.gate.calls) == 1
     await account.reads.warm([listing(room)], 50)
-    with pytest.raises(UpstreamUnavailable):
-        await account.reads.one(by_sid(room, NOBODY))
+    assert not await fresh(account, cold)
+    assert len(site.gate.calls) == 2
     await account.reads._answers._connections.aclose()
 
 

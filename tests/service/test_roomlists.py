@@ -1,5 +1,4 @@
 import asyncio
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -11,11 +10,10 @@ from gateway.core.events import RoomEventType
 from gateway.core.paging import Page
 from gateway.core.rooms import Room, RoomFilter, RoomSid, RoomStatus
 from gateway.sandbox.faults import Fault
-from gateway.service import roomlists
 from gateway.service.accounts import Account
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, until
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, later, until
 
 IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
 
@@ -23,7 +21,7 @@ IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
 async def list_(
     account: Account, first: int = 50, after: str | None = None, wanted: RoomFilter = IN_PROGRESS
 ) -> Page[Seen[Room]]:
-    return await account.rooms.rooms(ANYBODY, wanted, first, after)
+    return (await account.rooms.rooms(ANYBODY, wanted, first, after)).value
 
 
 def sids(page: Page[Seen[Room]]) -> list[RoomSid]:
@@ -33,11 +31,6 @@ def sids(page: Page[Seen[Room]]) -> list[RoomSid]:
 def made(site: Site, count: int) -> list[RoomSid]:
     """Newest first, as a list shows them."""
     return [site.make_at_twilio() for _ in range(count)][::-1]
-
-
-def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    real = time.time
-    monkeypatch.setattr(time, "time", lambda: real() + seconds)
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 5, 7])
@@ -117,7 +110,7 @@ async def test_a_stale_page_comes_at_once_and_is_refreshed_behind(site: Site, mo
     assert sids(await list_(account)) == rooms
     await until(lambda: site.gate.waiting == 1)
     site.gate.open()
-    await until(lambda: not account.rooms._lists._flights._flights)
+    await until(lambda: not account.reads._flights._flights)
     assert sids(await list_(account)) == [newer, *rooms]
 
 
@@ -185,11 +178,3 @@ async def test_a_foreign_cursor_is_refused(site: Site) -> None:
     for foreign in (event_cursor, "nonsense", ""):
         with pytest.raises(InvalidArgument):
             await list_(account, 1, foreign)
-
-
-async def test_only_so_many_pages_are_kept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roomlists, "PAGES_LIMIT", 2)
-    account = await site.replica()
-    for first in (1, 2, 3):
-        await list_(account, first)
-    assert len(account.rooms._lists._pages) == 2

@@ -1,314 +1,24 @@
 import asyncio
-import time
 from dataclasses import replace
 
 import pytest
 
 from gateway.core.caching import FollowedBy
 from gateway.core.errors import (
-    AlreadyExists,
-    FailedPrecondition,
     NotFound,
     PermissionDenied,
-    UpstreamRejected,
     UpstreamUnavailable,
 )
-from gateway.core.events import EventSource, RoomEventType
-from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus, RoomType
-from gateway.sandbox.faults import Fault, Match
+from gateway.core.events import RoomEventType
+from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
+from gateway.sandbox.faults import Fault
 from gateway.service import changes as changes_module
 from gateway.service.access import Scope
-from gateway.service.accounts import Account
-from gateway.store.cache import RoomCache
-from gateway.store.connection import Connections
-from gateway.store.eventlog import EventLog
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, until
+from tests.service.conftest import ANYBODY, Site, ref, sid, status, until
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
 COMPLETED, IN_PROGRESS = RoomStatus.COMPLETED, RoomStatus.IN_PROGRESS
 SILENT = Fault(status=503)
-
-
-async def status(account: Account, room: str) -> RoomStatus | None:
-    seen = await account.rooms.room(ANYBODY, ref(room))
-    return None if seen is None else seen.value.status
-
-
-def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Cached values look so much older."""
-    real = time.time
-    monkeypatch.setattr(time, "time", lambda: real() + seconds)
-
-
-async def test_a_second_read_asks_nobody(site: Site) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    for _ in range(3):
-        assert await status(account, room) is IN_PROGRESS
-    assert len(site.gate.calls) == 1
-
-
-async def test_another_replica_finds_it_in_redis(site: Site) -> None:
-    here, there = await site.replica(), await site.replica()
-    room = site.make_at_twilio()
-    assert [await status(account, room) for account in (here, there)] == [IN_PROGRESS] * 2
-    assert len(site.gate.calls) == 1
-
-
-async def test_a_read_joins_no_flight_that_began_before_the_event_that_woke_it(site: Site) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    site.gate.close()
-    async with asyncio.TaskGroup() as group:
-        before = group.create_task(status(account, room))
-        await until(lambda: site.gate.waiting == 1)
-        await site.tell(event(CREATED, room))
-        after = group.create_task(status(account, room))
-        await until(lambda: site.gate.waiting == 2)
-        site.gate.open()
-    assert before.result() is after.result() is IN_PROGRESS
-
-
-async def test_a_fetch_that_began_before_the_end_shows_the_end_and_is_kept_by_nobody(site: Site) -> None:
-    here, there = await site.replica(), await site.replica()
-    room = site.make_at_twilio()
-    site.gate.close()
-    async with asyncio.TaskGroup() as group:
-        fetching = group.create_task(status(here, room))
-        await until(lambda: site.gate.waiting == 1)
-        # Logged, while Twilio's REST goes on to say in progress.
-        await site.tell(event(ENDED, room))
-        site.gate.open()
-    assert fetching.result() is COMPLETED
-    for account in (here, there):
-        assert await status(account, room) is COMPLETED
-        assert await status(account, room) is COMPLETED
-
-
-@pytest.mark.parametrize("by", ["sid", "name", "list", "own complete"])
-async def test_i9_an_ended_room_is_ended_however_it_is_asked_for_while_rest_lags(site: Site, by: str) -> None:
-    here, there = await site.replica(), await site.replica()
-    room = await site.create(here, "daily")
-    for account in (here, there):
-        assert await status(account, "daily") is IN_PROGRESS
-    if by == "own complete":
-        await there.rooms.complete(ANYBODY, ref("daily"))
-        await site.heard((await site.log.open()).place.n)
-    else:
-        # The sandbox still has it in progress: so late is its REST.
-        await site.tell(event(ENDED, room.sid, room_name="daily"))
-    for account in (here, there):
-        if by == "name":
-            assert await status(account, "daily") is None
-        elif by == "list":
-            page = await account.rooms.rooms(ANYBODY, RoomFilter(), 50, None)
-            assert page.items == ()
-        else:
-            assert await status(account, room.sid) is COMPLETED
-
-
-async def test_a_name_that_was_taken_again_leads_to_the_new_room(site: Site) -> None:
-    here, there = await site.replica(), await site.replica()
-    old = await site.create(here, "daily")
-    assert await status(there, "daily") is IN_PROGRESS
-    await here.rooms.complete(ANYBODY, ref(old.sid))
-    new = await site.create(here, "daily")
-    await site.heard((await site.log.open()).place.n)
-    for account in (here, there):
-        seen = await account.rooms.room(ANYBODY, ref("daily"))
-        assert seen is not None
-        assert seen.value.sid == new.sid
-        assert await status(account, old.sid) is COMPLETED
-
-
-async def test_a_name_nobody_has_is_asked_for_once_in_a_moment(site: Site) -> None:
-    account = await site.replica()
-    assert [await status(account, "nobody"), await status(account, "nobody")] == [None, None]
-    assert len(site.gate.calls) == 1
-
-
-async def test_a_sid_nobody_has_is_asked_for_once_in_a_moment(site: Site) -> None:
-    account = await site.replica()
-    assert [await status(account, sid(1)), await status(account, sid(1))] == [None, None]
-    assert len(site.gate.calls) == 1
-
-
-async def test_a_404_is_forgotten_when_a_callback_tells_of_the_room(site: Site) -> None:
-    account = await site.replica()
-    assert await status(account, sid(1)) is None
-    await site.tell(event(CREATED, sid(1)))
-    with pytest.raises(UpstreamUnavailable):
-        await status(account, sid(1))
-
-
-async def test_a_404_of_a_room_just_seen_in_a_callback_is_neither_believed_nor_cached(site: Site) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
-    await site.tell(event(CREATED, room))
-    for _ in range(2):
-        with pytest.raises(UpstreamUnavailable) as refused:
-            await status(account, room)
-        assert refused.value.retry_after_ms == 1000
-    site.calm()
-    assert await status(account, room) is IN_PROGRESS
-
-
-async def test_a_room_just_seen_in_a_callback_is_shown_as_told_while_twilio_says_404(site: Site) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
-    await site.tell(event(CREATED, room, room_name="daily", room_type=RoomType.GROUP))
-    seen = await account.rooms.room(ANYBODY, ref(room))
-    assert seen is not None
-    assert (seen.value.unique_name, seen.value.status, seen.value.type) == ("daily", IN_PROGRESS, RoomType.GROUP)
-    assert (seen.freshness.is_stale, seen.freshness.source) == (True, FollowedBy.CALLBACKS)
-    await site.tell(event(ENDED, room))
-    assert await status(account, room) is COMPLETED
-    site.calm()
-    site.end_at_twilio(room)
-    seen = await account.rooms.room(ANYBODY, ref(room))
-    assert seen is not None
-    assert not seen.freshness.is_stale, "what was told stood in for Twilio's answer only while there was none"
-
-
-async def test_a_room_of_which_only_its_people_were_told_is_not_said_to_be_missing(site: Site) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
-    await site.tell(event(room_sid=room))
-    with pytest.raises(UpstreamUnavailable):
-        await status(account, room)
-
-
-@pytest.mark.parametrize("fault", [403, 401])
-async def test_a_refusal_by_twilio_is_not_cached(site: Site, fault: int) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=fault))
-    with pytest.raises(UpstreamRejected):
-        await status(account, room)
-    site.calm()
-    assert await status(account, room) is IN_PROGRESS
-
-
-@pytest.mark.parametrize("by_name", [False, True])
-async def test_stale_is_served_and_flagged_when_twilio_is_silent(
-    site: Site, monkeypatch: pytest.MonkeyPatch, by_name: bool
-) -> None:
-    account = await site.replica()
-    room = await site.create(account, "daily")
-    await site.connections.commands.delete(f"rg:{{{ACCOUNT}}}:name:daily")
-    site.sandbox.dial.add(SILENT)
-    later(monkeypatch, 600)
-    seen = await account.rooms.room(ANYBODY, ref("daily" if by_name else room.sid))
-    assert seen is not None
-    assert seen.freshness.is_stale
-    later(monkeypatch, 600)
-    with pytest.raises(UpstreamUnavailable):
-        await account.rooms.room(ANYBODY, ref("daily" if by_name else room.sid))
-
-
-async def test_a_stale_answer_comes_at_once_and_is_refreshed_behind(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    account = await site.replica()
-    room = await site.create(account)
-    before = await account.rooms.room(ANYBODY, ref(room.sid))
-    later(monkeypatch, 10)
-    site.gate.close()
-    assert await account.rooms.room(ANYBODY, ref(room.sid)) == before
-    await until(lambda: site.gate.waiting == 1)
-    site.gate.open()
-    await until(lambda: not account.rooms._reads._flights)
-    after = await account.rooms.room(ANYBODY, ref(room.sid))
-    assert before is not None
-    assert after is not None
-    assert after.freshness.fetched_at > before.freshness.fetched_at
-
-
-async def test_an_outdated_room_shown_for_want_of_an_answer_shows_its_end(site: Site) -> None:
-    account = await site.replica()
-    room = await site.create(account)
-    await site.tell(event(ENDED, room.sid))
-    site.sandbox.dial.add(SILENT)
-    seen = await account.rooms.room(ANYBODY, ref(room.sid))
-    assert seen is not None
-    assert (seen.value.status, seen.freshness.is_stale) == (COMPLETED, True)
-
-
-async def test_the_last_caller_to_leave_takes_the_read_from_the_wire_and_the_first_does_not(site: Site) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    site.gate.close()
-    async with asyncio.TaskGroup() as group:
-        first, last = group.create_task(status(account, room)), group.create_task(status(account, room))
-        await until(lambda: site.gate.waiting == 1)
-        for caller, left in ((first, 0), (last, 1)):
-            caller.cancel()
-            await asyncio.wait([caller])
-            await until(lambda left=left: site.gate.left == left)
-    assert len(site.gate.calls) == 1
-
-
-@pytest.mark.parametrize("leaves_by", ["caller", "stop"])
-async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(site: Site, leaves_by: str) -> None:
-    account = await site.replica()
-    site.gate.close()
-    async with asyncio.TaskGroup() as group:
-        creating = group.create_task(account.rooms.create(ANYBODY, NewRoom(unique_name="daily")))
-        await until(lambda: site.gate.waiting == 1)
-        creating.cancel()
-        await asyncio.wait([creating])
-        if leaves_by == "stop":
-            stopping = group.create_task(account.rooms.aclose())
-            await asyncio.sleep(0)
-            site.gate.open()
-            await stopping
-    site.gate.open()
-    await until(lambda: account.tail.after(account.tail.floor.n) != [])
-    [entry] = account.tail.after(account.tail.floor.n)
-    changed = entry.logged.event
-    assert (changed.type, changed.source, changed.room_name) == (
-        RoomEventType.ROOM_CHANGED,
-        EventSource.MUTATION,
-        "daily",
-    )
-
-
-async def test_i11_what_was_written_is_read_without_asking_twilio(site: Site) -> None:
-    here, there = await site.replica(), await site.replica()
-    room = await site.create(here, "daily")
-    await site.heard((await site.log.open()).place.n)
-    calls = len(site.gate.calls)
-    for account in (here, there):
-        assert await status(account, room.sid) is await status(account, "daily") is IN_PROGRESS
-    await here.rooms.complete(ANYBODY, ref(room.sid))
-    await site.heard((await site.log.open()).place.n)
-    for account in (here, there):
-        assert await status(account, room.sid) is COMPLETED
-    assert len(site.gate.calls) == calls + 1
-
-
-async def test_a_mutation_that_could_not_be_recorded_is_still_told_and_read_here(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    account = await site.replica()
-    room = await site.create(account)
-
-    async def refuse(*_: object, **__: object) -> None:
-        raise UpstreamUnavailable("Redis gave no answer")
-
-    monkeypatch.setattr(EventLog, "append", refuse)
-    assert (await account.rooms.complete(ANYBODY, ref(room.sid))).value.status is COMPLETED
-    assert await status(account, room.sid) is COMPLETED
-
-
-async def test_a_taken_name_is_told_even_when_its_holder_cannot_be_found(site: Site) -> None:
-    account = await site.replica()
-    holder = site.make_at_twilio("daily")
-    with pytest.raises(AlreadyExists) as refused:
-        await site.create(account, "daily")
-    assert holder in refused.value.message
-    await site.connections.commands.flushall()
-    other = site.make_at_twilio("weekly")
-    site.sandbox.dial.add(Fault(status=503, match=Match(method="GET")))
-    with pytest.raises(AlreadyExists) as refused:
-        await site.create(account, "weekly")
-    assert other not in refused.value.message
 
 
 async def test_a_room_that_does_not_report_here_says_so(site: Site) -> None:
@@ -347,7 +57,7 @@ async def test_i12_who_has_no_grant_cannot_tell_a_room_from_none(site: Site) -> 
             await account.rooms.complete(caller, ref(room))
         refusals.add(refused.value.message)
     assert len(refusals) == 1
-    page = await account.rooms.rooms(caller, RoomFilter(), 50, None)
+    page = (await account.rooms.rooms(caller, RoomFilter(), 50, None)).value
     assert [seen.value.sid for _, seen in page.items] == [theirs.sid]
     for name in ("other", None):
         with pytest.raises(PermissionDenied):
@@ -371,29 +81,6 @@ async def test_every_use_needs_its_scope(site: Site) -> None:
     assert site.gate.calls == []
 
 
-async def test_ending_a_room_twice_is_refused_by_its_state(site: Site) -> None:
-    account = await site.replica()
-    room = await site.create(account)
-    await account.rooms.complete(ANYBODY, ref(room.sid))
-    with pytest.raises(FailedPrecondition):
-        await account.rooms.complete(ANYBODY, ref(room.sid))
-
-
-async def test_without_redis_warm_rooms_are_served_flagged(site: Site) -> None:
-    dead = Connections("redis://127.0.0.1:1")
-    account = await site.replica()
-    room = await site.create(account, "daily")
-    site.tails[0].cancel()
-    await asyncio.wait(site.tails)
-    account.rooms._cache = RoomCache(dead, ACCOUNT)
-    await until(lambda: not account.rooms._memory.is_current)
-    for named in (room.sid, "daily"):
-        seen = await account.rooms.room(ANYBODY, ref(named))
-        assert seen is not None
-        assert seen.freshness.is_stale
-    await dead.aclose()
-
-
 async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes_module, "GRACE_S", 0.01)
     account, tasks = await site.replica(), asyncio.all_tasks()
@@ -412,17 +99,3 @@ async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatc
     await until(lambda: site.gate.waiting == 0)
     ours = [task for task in asyncio.all_tasks() - tasks if "gateway/service" in str(task)]
     assert ours == []
-
-
-async def test_an_end_whose_answer_was_lost_is_looked_up_not_remembered(site: Site) -> None:
-    """The caller is told to look before trying again: what he then sees must not be what was known before."""
-    account = await site.replica()
-    room = (await account.rooms.create(ANYBODY, NewRoom())).value
-    assert await account.rooms.room(ANYBODY, ref(room.sid)) is not None
-    site.sandbox.dial.add(Fault(match=Match("POST", f"/v1/Rooms/{room.sid}"), status=503, is_processed=True))
-    with pytest.raises(UpstreamUnavailable):
-        await account.rooms.complete(ANYBODY, ref(room.sid))
-    site.calm()
-    seen = await account.rooms.room(ANYBODY, ref(room.sid))
-    assert seen is not None
-    assert seen.value.status is RoomStatus.COMPLETED

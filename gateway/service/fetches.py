@@ -1,0 +1,74 @@
+"""One call to Twilio for all replicas that miss the same answer at the same time: a lease in Redis says who makes it."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from enum import Enum
+from typing import Final, Literal, TypeVar
+
+from gateway.core.errors import UpstreamUnavailable
+from gateway.store.leases import Leases
+
+T = TypeVar("T")
+
+# So long the others wait for a holder who has died: less than the shortest of our callers' default deadlines (5 s). A holder
+# who takes longer is joined by one more.
+LEASE_MS = 3_000
+# How often one who waits looks: a call to Twilio takes some 60 ms or more.
+FIRST_LOOK_S, LAST_LOOK_S = 0.005, 0.1
+
+
+class _NotYet(Enum):
+    NOT_YET = "not yet"
+
+
+NOT_YET: Final = _NotYet.NOT_YET
+NotYet = Literal[_NotYet.NOT_YET]
+"""Nobody has fetched it."""
+
+
+class Fetches:
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self._name = secrets.token_hex(8)
+        self._numbers = itertools.count()
+
+    async def once(
+        self,
+        key: str,
+        look: Callable[[], Awaitable[T | NotYet]],
+        fetch: Callable[[], Awaitable[T]],
+        *,
+        is_urgent: bool,
+    ) -> T:
+        """What `fetch` gives, or what `look` finds because another replica has fetched it. `fetch` leaves its answer where
+        `look` finds it, and is called right after a look in vain.
+
+        Put into the key whatever makes an answer too old to wait for. What is not urgent waits for nobody: it raises
+        UpstreamUnavailable while another one fetches. Without Redis everybody fetches for himself.
+        """
+        name, owner, pause_s = f"fetch:{key}", f"{self._name} {next(self._numbers)}", FIRST_LOOK_S
+        while True:
+            try:
+                is_ours = (await self._leases.take(name, owner, LEASE_MS)).is_ours
+            except UpstreamUnavailable:
+                return await fetch()
+            if is_ours:
+                break
+            found = await look()
+            if found is not NOT_YET:
+                return found
+            if not is_urgent:
+                raise UpstreamUnavailable("another replica is fetching it already")
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LAST_LOOK_S)
+        try:
+            # Whoever had the lease before may have put it there since we looked.
+            found = await look()
+            return await fetch() if found is NOT_YET else found
+        finally:
+            # Also when it failed or nobody waits for it any more: the others need not wait for the lease's end.
+            with suppress(UpstreamUnavailable):
+                await self._leases.release(name, owner)

@@ -1,0 +1,30 @@
+"""A trusted document by GET, as a browser asks for it: its answer is kept while it is fresh, and asked about afterwards."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from tests.running import Gateway
+
+ROOM = Path(__file__).parents[2] / "schema/operations/room.graphql"
+
+
+async def test_a_room_by_get_is_kept_until_it_changes(gateway: Gateway) -> None:
+    room = await gateway.make_room_at_twilio()
+    asked = {
+        "documentId": "sha256:" + hashlib.sha256(ROOM.read_bytes()).hexdigest(),
+        "variables": json.dumps({"ref": room["sid"]}),
+    }
+
+    async def get(**headers: str) -> tuple[int, str, str, bytes]:
+        sent = gateway.auth | headers
+        async with gateway.http.get(gateway.ready["graphql"], params=asked, headers=sent) as reply:
+            return reply.status, reply.headers["Cache-Control"], reply.headers["ETag"], await reply.read()
+
+    status, control, etag, body = await get()
+    assert (status, json.loads(body)["data"]["room"]["status"]) == (200, "IN_PROGRESS")
+    assert control in {f"private, max-age={seconds}" for seconds in (3, 4)}
+    assert (await get(**{"If-None-Match": etag}))[0::3] == (304, b"")
+    await gateway.ask("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=room["sid"])
+    status, _, _, body = await get(**{"If-None-Match": etag})
+    assert (status, json.loads(body)["data"]["room"]["status"]) == (200, "COMPLETED")

@@ -1,0 +1,110 @@
+import asyncio
+
+import pytest
+
+from gateway.core.errors import NotFound, UpstreamUnavailable
+from gateway.service import fetches as fetches_module
+from gateway.service.fetches import NOT_YET, Fetches, NotYet
+from gateway.store.connection import Connections
+from gateway.store.keys import Keys
+from gateway.store.leases import Leases
+from tests.service.conftest import ACCOUNT, until
+
+
+class Answer:
+    """One answer that several replicas want: fetched behind a gate, and then there for all."""
+
+    def __init__(self) -> None:
+        self.fetches = 0
+        self.looks = 0
+        self.gate = asyncio.Event()
+        self.fault: Exception | None = None
+        self.kept: int | None = None
+
+    async def look(self) -> int | NotYet:
+        self.looks += 1
+        return NOT_YET if self.kept is None else self.kept
+
+    async def fetch(self) -> int:
+        self.fetches += 1
+        number = self.fetches
+        await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+        self.kept = number
+        return number
+
+
+def replica(connections: Connections) -> Fetches:
+    return Fetches(Leases(connections, ACCOUNT))
+
+
+async def once(replica: Fetches, answer: Answer, *, is_urgent: bool = True) -> int:
+    async with asyncio.timeout(5):
+        return await replica.once("answer", answer.look, answer.fetch, is_urgent=is_urgent)
+
+
+async def test_i18_one_fetches_and_the_others_find_it(connections: Connections) -> None:
+    answer = Answer()
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(once(replica(connections), answer)) for _ in range(5)]
+        await until(lambda: answer.looks >= 10)
+        answer.gate.set()
+    assert [task.result() for task in asked] == [1] * 5
+    assert answer.fetches == 1
+
+
+async def test_a_fetch_that_fails_is_tried_by_the_next_one(connections: Connections) -> None:
+    answer = Answer()
+    answer.fault = NotFound("no")
+    answer.gate.set()
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(asyncio.wait([group.create_task(failing(connections, answer))])) for _ in range(3)]
+    assert len(asked) == answer.fetches == 3
+    assert await connections.commands.exists(Keys(ACCOUNT).lease("fetch:answer")) == 0
+
+
+async def failing(connections: Connections, answer: Answer) -> None:
+    with pytest.raises(NotFound):
+        await once(replica(connections), answer)
+
+
+async def test_p11_one_who_dies_is_waited_for_until_his_lease_ends(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetches_module, "LEASE_MS", 30)
+    answer = Answer()
+    answer.gate.set()
+    await Leases(connections, ACCOUNT).take("fetch:answer", "the dead", 30)
+    found = await asyncio.gather(*(once(replica(connections), answer) for _ in range(3)))
+    assert (found, answer.fetches) == ([1] * 3, 1)
+
+
+async def test_one_whose_callers_have_left_gives_it_back(connections: Connections) -> None:
+    answer = Answer()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(once(replica(connections), answer))
+        await until(lambda: answer.fetches == 1)
+        first.cancel()
+        second = group.create_task(once(replica(connections), answer))
+        await until(lambda: answer.fetches == 2)
+        answer.gate.set()
+    assert second.result() == 2
+
+
+async def test_what_is_not_urgent_waits_for_nobody(connections: Connections) -> None:
+    answer = Answer()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(once(replica(connections), answer))
+        await until(lambda: answer.fetches == 1)
+        with pytest.raises(UpstreamUnavailable):
+            await once(replica(connections), answer, is_urgent=False)
+        answer.gate.set()
+    assert await once(replica(connections), answer, is_urgent=False) == 1
+
+
+async def test_without_redis_everybody_fetches_for_himself() -> None:
+    dead, answer = Connections("redis://127.0.0.1:1"), Answer()
+    answer.gate.set()
+    assert await asyncio.gather(*(once(replica(dead), answer) for _ in range(2))) == [1, 2]
+    await dead.aclose()
