@@ -71,12 +71,11 @@ async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path) -> None
 
 
 async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(tmp_path: Path) -> None:
-    """Lists: what is read of one room needs Redis to be shown."""
     async with fleet(tmp_path, 3, ["ada"], GATEWAY_RECONCILE="0") as there:
         begun = time.time()
         async with asyncio.TaskGroup() as group:
             pace = at_a_pace(
-                5 * READS / AT_ONCE, 2 * SECONDS, lambda number: there.ask(number, "ada", LISTS, **lists(number))
+                5 * READS / AT_ONCE, 2 * SECONDS, lambda number: there.ask(number, "ada", ROOMS, **rooms())
             )
             group.create_task(pace)
             await asyncio.sleep(SECONDS / 4)
@@ -89,7 +88,7 @@ async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(tmp_path:
         peak = await there.peak()
         calls = await there.calls(begun)
     quiet = [sum(1 for call in calls if at + 0.3 <= call["at"] < at + 0.9) for at in (away_at, back_at)]
-    print(f"\nP13: asked {5 * READS} lists/s of 3 replicas, without Redis for {SECONDS} s: {told(there.outcomes)}")
+    print(f"\nP13: asked {5 * READS}/s of 3 replicas, without Redis for {SECONDS} s: {told(there.outcomes)}")
     print(f"at the sandbox: {good:.1f} reads/s taken meanwhile ({good / READS:.0%} of the quota)")
     print(f"at most {peak['read']} in any second")
     print(f"calls in 0.6 s of the second after it went: {quiet[0]}; after it came back: {quiet[1]}")
