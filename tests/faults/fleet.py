@@ -66,9 +66,9 @@ class Outcome:
 
 
 def _words(reply: Reply) -> tuple[str, ...]:
-    codes = {error["path"][0]: error["extensions"]["code"] for error in reply.body.get("errors", ())}
-    # One that must not be null takes the others with it, whatever they were.
-    return tuple(codes.get(name, "OK") for name in reply.body["data"] or codes)
+    codes = {error.get("path", [""])[0]: error["extensions"]["code"] for error in reply.body.get("errors", ())}
+    # One that must not be null takes the others with it, whatever they were; and so does what went wrong as a whole.
+    return tuple(codes.get(name, "OK") for name in reply.body.get("data") or codes)
 
 
 @asynccontextmanager

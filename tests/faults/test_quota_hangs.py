@@ -16,6 +16,7 @@ from gateway.core.rooms import AccountSid
 from gateway.core.sids import RoomSid
 from gateway.sandbox.model import RoomSettings
 from gateway.sandbox.server import Sandbox
+from gateway.service.access import Caller, Scope
 from gateway.service.upstream import Budget, Upstream
 from gateway.store.connection import Connections
 from gateway.store.limiter import Concurrency, Limiter, Taken
@@ -26,6 +27,7 @@ from tests.faults.nemesis import Valkey
 
 pytestmark = pytest.mark.long
 
+ANYBODY = Caller(AccountSid("AC" + "0" * 32), "anybody", frozenset({Scope.ADMIN}))
 CONCURRENCY = Concurrency(100, 4)
 READS_PER_S, HUNG_S = 40, 5.0
 
@@ -63,12 +65,6 @@ async def upstream(folder: Path) -> AsyncIterator[tuple[Upstream, Timed, Valkey,
             await valkey.aclose()
 
 
-async def answered(valkey: Valkey) -> float:
-    begun = time.monotonic()
-    await valkey.client.ping()
-    return time.monotonic() - begun
-
-
 async def busy_s(seconds: float) -> float:
     """For how long, at the most, this process did not come to what was due."""
     longest, until = 0.0, time.monotonic() + seconds
@@ -90,9 +86,9 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_pat
             except QuotaExceeded:
                 outcomes.append((time.monotonic(), "QUOTA_EXCEEDED"))
 
-        await at_a_pace(READS_PER_S, 5, fetch)
+        for _ in range(500):
+            await spends.quota(ANYBODY)
         well = sorted(limiter.took_s)
-        plain = sorted([await answered(valkey) for _ in range(200)])
         async with asyncio.TaskGroup() as group:
             group.create_task(at_a_pace(READS_PER_S, HUNG_S + 3, fetch))
             busy = group.create_task(busy_s(HUNG_S))
@@ -108,9 +104,9 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_pat
             back = spends.source
         peak = sandbox.journal.peak()["read"]
     meanwhile = sum(stopped_at + 1.2 <= at < stopped_at + HUNG_S and word == "OK" for at, word in outcomes)
-    p50, ping = well[len(well) // 2] * 1000, plain[len(plain) // 2] * 1000
+    p50, p99 = well[len(well) // 2] * 1000, well[len(well) * 99 // 100] * 1000
     slow = [took_s for took_s in hung if took_s > 0.02]
-    print(f"\nP15: a turn is asked for in p50 {p50:.2f} ms, where a PING takes {ping:.2f} ms ({len(well)} asked)")
+    print(f"\nP15: the limiter answers in p50 {p50:.2f} ms, p99 {p99:.2f} ms ({len(well)} asked, two at a time)")
     print(f"Redis stopped for {HUNG_S:g} s: {len(slow)} waited for it, {max(slow, default=0) * 1000:.0f} ms at most")
     print(f"the process itself was busy for up to {busy.result() * 1000:.0f} ms; {meanwhile} reads went on alone")
     print(f"at the sandbox: at most {peak} in any second")
@@ -120,4 +116,4 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_pat
     assert (source, back) == (QuotaSource.ALONE, QuotaSource.SHARED)
     assert meanwhile >= 0.9 * READS_PER_S * (HUNG_S - 1.2)
     assert peak <= 80
-    assert p50 <= max(0.5, 2 * ping)
+    assert p50 <= 0.5

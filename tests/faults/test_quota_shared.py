@@ -122,7 +122,7 @@ async def test_p14_changes_are_as_fast_while_lists_saturate(tmp_path: Path) -> N
 
         async def changes() -> list[float]:
             there.outcomes.clear()
-            await at_a_pace(6, SECONDS, lambda number: there.ask(number, "bob", "mutation { createRoom { sid } }"))
+            await at_a_pace(4, SECONDS, lambda number: there.ask(number, "bob", "mutation { createRoom { sid } }"))
             assert {word for outcome in there.outcomes if outcome.caller == "bob" for word in outcome.words} == {"OK"}
             return sorted(outcome.took_s for outcome in there.outcomes if outcome.caller == "bob")
 
