@@ -1,6 +1,7 @@
 """The command line."""
 
 import asyncio
+import gc
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from gateway import telemetry
 from gateway.app import Addresses, Listen, Mode, bind, bind_shared, run
 from gateway.core.errors import FailedPrecondition, GatewayError
 from gateway.gql.schema import print_schema
+from gateway.sandbox.accounts import Account as SandboxAccount
 from gateway.sandbox.server import Sandbox
 from gateway.service.access import KEY_PREFIX
 from gateway.settings import ApiKeySettings, Settings
@@ -52,7 +54,10 @@ def dev(
 ) -> None:
     """Everything on this machine: the gateway, a simulated Twilio with people in it, and an embedded server. Loopback only."""
     telemetry.configure(is_json=False)
-    asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
+    try:
+        asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
+    except GatewayError as exc:
+        _refuse(exc.message)
 
 
 async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, ready_file: Path | None) -> None:
@@ -62,6 +67,7 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
     async with AsyncExitStack() as stack, Sandbox(host=LOOPBACK, port=sandbox_port, keep_ended=200) as sandbox:
         redis_url = os.environ.get("GATEWAY_REDIS_URL") or (await stack.enter_async_context(EmbeddedServer())).url
         settings = Settings(
+            gateway_accounts_file=None,
             twilio_account_sid=sandbox.account_sid,
             twilio_auth_token=SecretStr(sandbox.auth_token),
             twilio_api_key_sid=sandbox.api_key_sid,
@@ -100,9 +106,12 @@ def serve(
     try:
         settings = Settings.model_validate({})
     except ValidationError as exc:
-        _refuse("\n".join(f"{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in exc.errors()))
-    if not settings.gateway_api_keys:
-        _refuse("GATEWAY_API_KEYS: nobody could call; make a key with `rooms-gateway apikey` and set its row")
+        _refuse("\n".join(_fault(error["loc"], error["msg"]) for error in exc.errors()))
+    if not any(account.api_keys for account in settings.accounts):
+        _refuse(
+            "GATEWAY_API_KEYS: nobody could call; make a key with `rooms-gateway apikey` and set its row, or put it under "
+            "api_keys in GATEWAY_ACCOUNTS_FILE"
+        )
     try:
         if is_worker:
             asyncio.run(_work(settings, Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)))
@@ -158,18 +167,33 @@ def _reserved(host: str, port: int) -> socket.socket:
 
 
 @cli.command()
-def sandbox(sandbox_port: SandboxPort = 8081, ready_file: ReadyFile = None) -> None:
+def sandbox(
+    sandbox_port: SandboxPort = 8081,
+    accounts: Annotated[
+        int, typer.Option(min=1, max=100, help="How many accounts it has, each with rooms and a quota of its own.")
+    ] = 1,
+    ready_file: ReadyFile = None,
+) -> None:
     """The simulated Twilio alone. Point a Twilio client's base URL at it."""
-    asyncio.run(_sandbox(sandbox_port, ready_file))
+    asyncio.run(_sandbox(sandbox_port, accounts, ready_file))
 
 
-async def _sandbox(port: int, ready_file: Path | None) -> None:
-    async with Sandbox(host=LOOPBACK, port=port) as running:
-        facts = {"base_url": running.url, "account_sid": running.account_sid, "auth_token": running.auth_token}
-        _write(ready_file, {"sandbox": running.url, "twilio": facts, "pid": os.getpid()})
+async def _sandbox(port: int, count: int, ready_file: Path | None) -> None:
+    invented = [SandboxAccount.invented(number) for number in range(count)]
+    async with Sandbox(invented, host=LOOPBACK, port=port) as running:
+        each = [_account_facts(account) for account in invented]
+        twilio = {"base_url": running.url, "account_sid": running.account_sid, "auth_token": running.auth_token}
+        _write(ready_file, {"sandbox": running.url, "twilio": twilio, "accounts": each, "pid": os.getpid()})
         console.print(f"Twilio Video, simulated: {running.url}")
-        console.print(f"Account {running.account_sid}  auth token {running.auth_token}", soft_wrap=True)
+        for account in invented:
+            console.print(f"Account {account.sid}  auth token {account.auth_token}", soft_wrap=True)
         await _stop_signal().wait()
+
+
+def _account_facts(account: SandboxAccount) -> dict[str, str]:
+    """As a row of GATEWAY_ACCOUNTS_FILE has them."""
+    [(key_sid, secret)] = account.api_keys.items()
+    return {"sid": account.sid, "auth_token": account.auth_token, "api_key_sid": key_sid, "api_key_secret": secret}
 
 
 @cli.command()
@@ -234,6 +258,12 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
+def _fault(place: tuple[int | str, ...], message: str) -> str:
+    """What is wrong with a variable; without a place, with how several go together."""
+    said = message.removeprefix("Value error, ")
+    return f"{'_'.join(map(str, place)).upper()}: {said}" if place else said
+
+
 def _refuse(reason: str) -> NoReturn:
     """Says why nothing was started, and exits with 2, as for any wrong usage."""
     console.print(f"[red]Not started.[/red] {reason}", soft_wrap=True)
@@ -241,6 +271,9 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def main() -> None:
+    # What has been imported stays for good. Looking through it again and again, a full collection holds everything up for
+    # some 90 ms.
+    gc.freeze()
     cli()
 
 

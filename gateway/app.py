@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import aiohttp
+import structlog
 from aiohttp import web
 
 from gateway.core.cursors import Sealer
@@ -16,10 +17,12 @@ from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
 from gateway.gql.trusted import TrustedDocuments
 from gateway.rpc.server import RpcServer
-from gateway.service.access import Access, ApiKey, Caller, Scope
+from gateway.service.access import POINTS, Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
+from gateway.service.admission import Admission
+from gateway.service.callers import Callers
 from gateway.service.changes import Changes
-from gateway.service.feed import Feed
+from gateway.service.feed import STREAMS, STREAMS_PER_CALLER, Feed
 from gateway.service.fetches import Fetches
 from gateway.service.ingest import Ingest
 from gateway.service.insights import Insights
@@ -37,7 +40,7 @@ from gateway.service.tail import Tail
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream import Budget, Upstream
-from gateway.settings import Settings
+from gateway.settings import AccountSettings, ApiKeySettings, Settings
 from gateway.store.answers import Answers
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
@@ -46,12 +49,15 @@ from gateway.store.eventlog import EventLog
 from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
 from gateway.store.limiter import Concurrency, Limiter
+from gateway.store.purses import Purses
 from gateway.store.suspects import Suspects
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.tokens import SigningKey
 from gateway.web.callbacks import PATH as CALLBACKS_PATH
 from gateway.web.routes import build
+
+log = structlog.get_logger()
 
 # Open streams have been ended before; what still runs after this long is cut off.
 HTTP_SHUTDOWN_S = 1.0
@@ -143,47 +149,96 @@ async def run(
         stack.push_async_callback(connections.aclose)
         if not settings.gateway_allow_eviction:
             await connections.check_policy()
-        session = await stack.enter_async_context(open_session())
-        account = build_account(settings, connections, session)
-        stack.push_async_callback(account.aclose)
+        callers, streams = Callers(Purses(connections)), Admission("event streams", STREAMS, STREAMS_PER_CALLER)
+        accounts: dict[AccountSid, Account] = {}
+        for row in settings.accounts:
+            # Of its own, so that calls which hang for one account take no connection of another's.
+            session = await stack.enter_async_context(open_session())
+            accounts[AccountSid(row.sid)] = build_account(settings, row, connections, session, streams)
+        stack.push_async_callback(_close, accounts.values())
         try:
             async with asyncio.TaskGroup() as tasks:
-                background = [tasks.create_task(account.tail.run())]
-                await _log_read(account.tail)
-                if settings.gateway_reconcile:
-                    background.append(tasks.create_task(account.reconciler.run()))
-                await _listen(settings, listen, mode, {account.sid: account}, redis_url, on_ready, stop)
+                background = [
+                    tasks.create_task(_follow(account, has_reconciler=settings.gateway_reconcile))
+                    for account in accounts.values()
+                ]
+                background.append(tasks.create_task(callers.run()))
+                await _logs_read(accounts.values())
+                await _listen(settings, listen, mode, accounts, callers, redis_url, on_ready, stop)
                 for task in background:
                     task.cancel()
         except BaseExceptionGroup as failures:
             # One failure ends all; in a group, the command line would not know it for what it is.
-            raise failures.exceptions[0] from failures
+            raise _first(failures) from failures
 
 
-async def _log_read(tail: Tail) -> None:
+async def _follow(account: Account, *, has_reconciler: bool) -> None:
+    """What one account has running behind its callers' backs. It survives every outage, so that an account in trouble is no
+    trouble for the others."""
+    with structlog.contextvars.bound_contextvars(account_sid=account.sid):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(account.tail.run())
+            if has_reconciler:
+                tasks.create_task(account.reconciler.run())
+
+
+async def _logs_read(accounts: Collection[Account]) -> None:
+    """Until every log was read once. One that cannot be read holds the others up no longer than LOG_LIMIT_S; raises
+    UpstreamUnavailable when it is so with all of them."""
+    is_read = await asyncio.gather(*(_log_read(account.tail) for account in accounts))
+    if not any(is_read):
+        raise UpstreamUnavailable(
+            f"the event log could not be read within {LOG_LIMIT_S:.0f} s; look at the Redis at GATEWAY_REDIS_URL"
+        )
+    for account, has_log in zip(accounts, is_read, strict=True):
+        if not has_log:
+            log.error("account.log_away", account_sid=account.sid)
+
+
+async def _log_read(tail: Tail) -> bool:
     try:
         async with asyncio.timeout(LOG_LIMIT_S):
             await tail.ready()
     except TimeoutError:
-        raise UpstreamUnavailable(
-            f"the event log could not be read within {LOG_LIMIT_S:.0f} s; look at the Redis at GATEWAY_REDIS_URL"
-        ) from None
+        return False
+    return True
 
 
-def build_account(settings: Settings, connections: Connections, session: aiohttp.ClientSession) -> Account:
-    sid = AccountSid(settings.twilio_account_sid)
+async def _close(accounts: Collection[Account]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for account in accounts:
+            tasks.create_task(account.aclose())
+
+
+def _first(failures: BaseExceptionGroup) -> BaseException:
+    failure = failures.exceptions[0]
+    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+
+
+def build_account(
+    settings: Settings,
+    row: AccountSettings,
+    connections: Connections,
+    session: aiohttp.ClientSession,
+    streams: Admission | None = None,
+) -> Account:
+    """One account's use cases. All that holds anything of it is made here for it alone; what accounts share (connections to
+    Redis, the room for streams) knows none of their secrets or answers."""
+    sid = AccountSid(row.sid)
     public_url = str(settings.gateway_public_url).rstrip("/")
-    sealer = Sealer(settings.cursor_secrets, sid)
+    sealer = Sealer(row.cursor_secrets, sid)
     events = EventLog(connections, sid)
     cache = RoomCache(connections, sid)
     memory = Memory()
     tail = Tail(events, memory, sealer)
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
-    twilio = TwilioVideo(session, video_url, insights_url, sid, *settings.rest_credentials)
-    budget = _budget(settings)
-    # As many as are configured; the log's heartbeats will tell how many there are.
+    twilio = TwilioVideo(session, video_url, insights_url, sid, *row.rest_credentials)
+    budget = _budget(row, settings)
     upstream = Upstream(
-        twilio, Limiter(connections, sid, budget.concurrency), budget, lambda: settings.gateway_replicas
+        twilio,
+        Limiter(connections, sid, budget.concurrency),
+        budget,
+        lambda: max(settings.gateway_replicas, tail.replicas),
     )
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
@@ -194,7 +249,7 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     records = IdempotencyRecords(connections, sid)
     room_writes = RoomWrites(upstream, changes, room_reads, records, events, memory, tail, callback_url)
     rooms = Rooms(room_reads, room_writes, RoomLists(reads, cache, memory), sealer, callback_url)
-    participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms)
+    participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms, streams)
     return Account(
         sid=sid,
         upstream=upstream,
@@ -203,10 +258,10 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
         recordings=Recordings(rooms, reads, changes, upstream),
         transcriptions=Transcriptions(rooms, reads, changes),
         insights=Insights(reads),
-        tokens=Tokens(_signing_key(settings), rooms),
+        tokens=Tokens(_signing_key(row), rooms),
         feed=feed,
         live=Live(rooms, participants, feed, tail, sealer),
-        ingest=Ingest(events, suspects, public_url + CALLBACKS_PATH, settings.auth_tokens),
+        ingest=Ingest(events, suspects, public_url + CALLBACKS_PATH, row.auth_tokens),
         tail=tail,
         reads=reads,
         changes=changes,
@@ -214,39 +269,33 @@ def build_account(settings: Settings, connections: Connections, session: aiohttp
     )
 
 
-def _signing_key(settings: Settings) -> SigningKey | None:
-    sid, secret = settings.twilio_api_key_sid, settings.twilio_api_key_secret
-    if sid is None or secret is None:
+def _signing_key(row: AccountSettings) -> SigningKey | None:
+    if row.api_key_sid is None or row.api_key_secret is None:
         return None
-    return SigningKey(account_sid=AccountSid(settings.twilio_account_sid), sid=sid, secret=secret.get_secret_value())
+    return SigningKey(
+        account_sid=AccountSid(row.sid), sid=row.api_key_sid, secret=row.api_key_secret.get_secret_value()
+    )
 
 
-def _budget(settings: Settings) -> Budget:
+def _budget(row: AccountSettings, settings: Settings) -> Budget:
     return Budget(
-        read=Quota.of(settings.gateway_read_quota),
-        write=Quota.of(settings.gateway_write_quota),
-        reconcile=Rate(settings.gateway_read_quota * RECONCILE_SHARE, burst=1),
+        read=Quota.of(row.read_quota),
+        write=Quota.of(row.write_quota),
+        reconcile=Rate(row.read_quota * RECONCILE_SHARE, burst=1),
         concurrency=Concurrency(settings.gateway_concurrency, CONCURRENCY_FLOOR),
         patience_s=settings.gateway_quota_wait_s,
     )
 
 
 def _access(settings: Settings) -> Access:
-    account_sid = AccountSid(settings.twilio_account_sid)
-    return Access(
-        [
-            ApiKey(
-                row.sha256,
-                Caller(
-                    account_sid,
-                    row.id,
-                    frozenset(Scope(scope) for scope in row.scopes),
-                    None if row.rooms is None else frozenset(row.rooms),
-                ),
-            )
-            for row in settings.gateway_api_keys
-        ]
-    )
+    """A key belongs to the account in whose row it stands, and so names it."""
+    return Access([_api_key(AccountSid(row.sid), key) for row in settings.accounts for key in row.api_keys])
+
+
+def _api_key(account_sid: AccountSid, key: ApiKeySettings) -> ApiKey:
+    scopes = frozenset(Scope(scope) for scope in key.scopes)
+    grants = None if key.rooms is None else frozenset(key.rooms)
+    return ApiKey(key.sha256, Caller(account_sid, key.id, scopes, grants, key.limit or POINTS))
 
 
 async def _listen(
@@ -254,6 +303,7 @@ async def _listen(
     listen: Listen,
     mode: Mode,
     accounts: Mapping[AccountSid, Account],
+    callers: Callers,
     redis_url: str,
     on_ready: Callable[[Addresses], None],
     stop: asyncio.Event,
@@ -263,6 +313,7 @@ async def _listen(
     face = GraphQLFace(
         access,
         accounts,
+        callers,
         introspection=mode.introspection,
         allowed_origins=settings.gateway_allowed_origins,
         allow_loopback_origins=mode.allow_loopback_origins,
@@ -274,6 +325,7 @@ async def _listen(
             access,
             accounts,
             listen.grpc_address,
+            callers,
             has_reflection=mode.introspection,
             is_port_shared=listen.is_shared,
         )

@@ -1,24 +1,92 @@
-"""The environment, read once. Only `app` and the command line look in here."""
+"""The environment, and the file of accounts that it may name, read once. Only `app` and the command line look in here."""
 
+import json
+import tomllib
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Sid = Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
 ScopeWord = Literal["rooms:read", "rooms:write", "events:subscribe", "tokens:mint", "admin"]
 
 
-class ApiKeySettings(BaseModel):
-    """One row of GATEWAY_API_KEYS. `rooms` (SIDs or names) narrows the key to these; without it the key is for all."""
+Quota = Annotated[int, Field(ge=2)]
 
-    model_config = ConfigDict(extra="forbid")
+READ_QUOTA: Final = 80
+WRITE_QUOTA: Final = 20
+"""Requests per second that Twilio grants an account. https://www.twilio.com/docs/video/programmable-video-limits"""
+ACCOUNTS: Final = 100
+"""An account in memory may take 60 MB: its ring of events and its answers."""
+
+
+class ApiKeySettings(BaseModel):
+    """One row of GATEWAY_API_KEYS. `rooms` (SIDs or names) narrows the key to these; without it the key is for all. `limit`:
+    points a minute, if it is to have others than usual. Rows of an account with the same id, as while a key is exchanged,
+    share what they may spend."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     scopes: tuple[ScopeWord, ...] = ("rooms:read", "events:subscribe")
     rooms: tuple[str, ...] | None = None
+    limit: Annotated[int, Field(ge=100, le=1_000_000_000)] | None = None
+
+
+class AccountSettings(BaseModel):
+    """One account of Twilio's: the environment's, or a row of GATEWAY_ACCOUNTS_FILE, where the fields have these names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    sid: Sid
+    auth_token: SecretStr
+    """Proves callbacks; also the REST password unless an API key is given."""
+    secondary_auth_token: SecretStr | None = None
+    api_key_sid: str | None = None
+    api_key_secret: SecretStr | None = None
+    secret: SecretStr | None = None
+    """Seals cursors. Without it they are sealed with the auth token, and end with it."""
+    previous_secret: SecretStr | None = None
+    read_quota: Quota = READ_QUOTA
+    write_quota: Quota = WRITE_QUOTA
+    api_keys: tuple[ApiKeySettings, ...] = ()
+    """Who may call for this account."""
+
+    @model_validator(mode="after")
+    def _api_key_is_whole(self) -> Self:
+        if (self.api_key_sid is None) != (self.api_key_secret is None):
+            raise ValueError("give both api_key_sid and api_key_secret, or neither")
+        return self
+
+    @property
+    def rest_credentials(self) -> tuple[str, str]:
+        if self.api_key_sid is not None and self.api_key_secret is not None:
+            return self.api_key_sid, self.api_key_secret.get_secret_value()
+        return self.sid, self.auth_token.get_secret_value()
+
+    @property
+    def auth_tokens(self) -> tuple[str, ...]:
+        tokens = (self.auth_token, self.secondary_auth_token)
+        return tuple(token.get_secret_value() for token in tokens if token is not None)
+
+    @property
+    def cursor_secrets(self) -> tuple[str, ...]:
+        secrets = (self.secret or self.auth_token, self.previous_secret)
+        return tuple(secret.get_secret_value() for secret in secrets if secret is not None)
 
 
 VIDEO_URL = HttpUrl("https://video.twilio.com")
@@ -28,11 +96,12 @@ INSIGHTS_URL = HttpUrl("https://insights.twilio.com")
 class Settings(BaseSettings):
     """What `serve` needs. Every field is an environment variable of the same name in capitals; lists are JSON."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    twilio_account_sid: Sid
-    twilio_auth_token: SecretStr
-    """Proves callbacks; also the REST password unless an API key is given."""
+    gateway_accounts_file: Path | None = None
+    """Several accounts, instead of the one of the environment: TOML if its name ends so, else JSON."""
+    twilio_account_sid: Annotated[Sid | None, Field(validate_default=True)] = None
+    twilio_auth_token: Annotated[SecretStr | None, Field(validate_default=True)] = None
     twilio_secondary_auth_token: SecretStr | None = None
     twilio_api_key_sid: str | None = None
     twilio_api_key_secret: SecretStr | None = None
@@ -43,22 +112,23 @@ class Settings(BaseSettings):
     gateway_public_url: HttpUrl
     """Where Twilio reaches this gateway: scheme, host and port as Twilio calls them. Callbacks are verified against it."""
     gateway_redis_url: str | None = None
-    """Without it an embedded, durable server runs in `gateway_data_dir`."""
+    """One server, the Sentinels that know the master, or nodes of a cluster; `store/addresses` reads it. Without it an embedded,
+    durable server runs in `gateway_data_dir`."""
     gateway_data_dir: Path = Path("rooms-gateway-data")
     gateway_allow_eviction: bool = False
     gateway_secret: SecretStr | None = None
-    """Seals cursors. Without it they are sealed with the auth token, and end with it."""
+    """Seals the cursors of every account that has no secret of its own."""
     gateway_previous_secret: SecretStr | None = None
     gateway_api_keys: tuple[ApiKeySettings, ...] = ()
     gateway_allowed_origins: tuple[str, ...] = ()
     gateway_documents: Path | None = None
     """A folder of trusted GraphQL documents, `*.graphql`, known by the SHA-256 of their text."""
 
-    gateway_read_quota: Annotated[int, Field(ge=2)] = 80
-    """Requests per second that Twilio grants. https://www.twilio.com/docs/video/programmable-video-limits"""
-    gateway_write_quota: Annotated[int, Field(ge=2)] = 20
+    gateway_read_quota: Quota = READ_QUOTA
+    gateway_write_quota: Quota = WRITE_QUOTA
     gateway_concurrency: Annotated[int, Field(ge=4)] = 100
-    """The most requests under way at Twilio at once, over all replicas. Twilio publishes no number; refusals lower it."""
+    """The most requests under way at Twilio at once, for each account and over all replicas. Twilio publishes no number;
+    refusals lower it."""
     gateway_replicas: Annotated[int, Field(ge=1)] = 1
     """At least so many replicas share the quota: while Redis is away each spends its part of it."""
     gateway_quota_wait_s: Annotated[float, Field(ge=0, le=30)] = 2.0
@@ -66,11 +136,55 @@ class Settings(BaseSettings):
     """Compare the log with Twilio's REST, in a fifth of the read quota, and log what callbacks did not tell."""
     gateway_deadline_s: Annotated[float, Field(gt=0, le=60)] = 10.0
 
+    _accounts: tuple[AccountSettings, ...] = PrivateAttr()
+
+    @field_validator("twilio_account_sid", "twilio_auth_token")
+    @classmethod
+    def _is_given(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("gateway_accounts_file") is None:
+            raise ValueError("set it, or GATEWAY_ACCOUNTS_FILE for several accounts")
+        return value
+
     @model_validator(mode="after")
-    def _api_key_is_whole(self) -> Self:
+    def _read_accounts(self) -> Self:
+        if self.gateway_accounts_file is None:
+            self._accounts = (self._own_account(),)
+            return self
+        both = sorted(name.upper() for name in _OWN & self.model_fields_set if getattr(self, name))
+        if both:
+            raise ValueError(
+                f"GATEWAY_ACCOUNTS_FILE is set, and so is {', '.join(both)}; describe all accounts in the file, or one "
+                "in the environment"
+            )
+        self._accounts = tuple(self._sealed(row) for row in read_accounts(self.gateway_accounts_file))
+        return self
+
+    def _own_account(self) -> AccountSettings:
         if (self.twilio_api_key_sid is None) != (self.twilio_api_key_secret is None):
             raise ValueError("give both TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET, or neither")
-        return self
+        assert self.twilio_account_sid is not None
+        assert self.twilio_auth_token is not None
+        return AccountSettings(
+            sid=self.twilio_account_sid,
+            auth_token=self.twilio_auth_token,
+            secondary_auth_token=self.twilio_secondary_auth_token,
+            api_key_sid=self.twilio_api_key_sid,
+            api_key_secret=self.twilio_api_key_secret,
+            secret=self.gateway_secret,
+            previous_secret=self.gateway_previous_secret,
+            read_quota=self.gateway_read_quota,
+            write_quota=self.gateway_write_quota,
+            api_keys=self.gateway_api_keys,
+        )
+
+    def _sealed(self, row: AccountSettings) -> AccountSettings:
+        if row.secret is not None:
+            return row
+        secrets = {
+            "secret": self.gateway_secret,
+            "previous_secret": row.previous_secret or self.gateway_previous_secret,
+        }
+        return row.model_copy(update=secrets)
 
     @field_validator("gateway_public_url")
     @classmethod
@@ -80,10 +194,8 @@ class Settings(BaseSettings):
         return url
 
     @property
-    def rest_credentials(self) -> tuple[str, str]:
-        if self.twilio_api_key_sid is not None and self.twilio_api_key_secret is not None:
-            return self.twilio_api_key_sid, self.twilio_api_key_secret.get_secret_value()
-        return self.twilio_account_sid, self.twilio_auth_token.get_secret_value()
+    def accounts(self) -> tuple[AccountSettings, ...]:
+        return self._accounts
 
     @property
     def insights_base_url(self) -> str:
@@ -91,12 +203,57 @@ class Settings(BaseSettings):
         other = INSIGHTS_URL if self.twilio_video_base_url == VIDEO_URL else self.twilio_video_base_url
         return str(self.twilio_insights_base_url or other)
 
-    @property
-    def auth_tokens(self) -> tuple[str, ...]:
-        tokens = (self.twilio_auth_token, self.twilio_secondary_auth_token)
-        return tuple(token.get_secret_value() for token in tokens if token is not None)
 
-    @property
-    def cursor_secrets(self) -> tuple[str, ...]:
-        secrets = (self.gateway_secret or self.twilio_auth_token, self.gateway_previous_secret)
-        return tuple(secret.get_secret_value() for secret in secrets if secret is not None)
+# What describes the one account of the environment.
+_OWN: Final = frozenset(
+    {
+        "twilio_account_sid",
+        "twilio_auth_token",
+        "twilio_secondary_auth_token",
+        "twilio_api_key_sid",
+        "twilio_api_key_secret",
+        "gateway_api_keys",
+        "gateway_read_quota",
+        "gateway_write_quota",
+    }
+)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    accounts: Annotated[tuple[AccountSettings, ...], Field(min_length=1, max_length=ACCOUNTS)]
+
+
+def read_accounts(path: Path) -> tuple[AccountSettings, ...]:
+    """The accounts in the file. Raises ValueError, which quotes nothing of the file: it holds secrets."""
+    try:
+        rows = _File.model_validate(_parse(path)).accounts
+    except ValidationError as exc:
+        faults = (f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors())
+        raise ValueError(f"{path}: {'; '.join(faults)}") from None
+    _check_once(path, "account", [row.sid for row in rows])
+    _check_once(path, "API key", [key.sha256 for row in rows for key in row.api_keys])
+    return rows
+
+
+def _parse(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except OSError as exc:
+        raise ValueError(f"{path} cannot be read: {exc.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise ValueError(f"{path} is not TOML: {exc}") from None
+    except json.JSONDecodeError as exc:
+        raise ValueError(f"{path} is not JSON: line {exc.lineno}, column {exc.colno}") from None
+
+
+def _check_once(path: Path, what: str, each: list[str]) -> None:
+    twice = [one for one, count in Counter(each).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{path} names {what} {twice[0]} more than once; a key, like a callback, belongs to one account"
+        )

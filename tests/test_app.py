@@ -1,8 +1,10 @@
 import asyncio
 import hashlib
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,7 +19,6 @@ from gateway.core.errors import FailedPrecondition, GatewayError, UpstreamUnavai
 from gateway.core.rooms import NewRoom
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
-from gateway.service import feed
 from gateway.service.reconcile import LEASE
 from gateway.service.tail import Tail
 from gateway.settings import ApiKeySettings, Settings
@@ -80,7 +81,7 @@ async def test_every_port_answers_once_it_is_ready(redis_url: str) -> None:
 async def test_i16_each_face_says_in_its_own_words_that_there_are_too_many_streams(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "STREAMS", 0)
+    monkeypatch.setattr(app, "STREAMS", 0)
     async with (
         running(settings(redis_url)) as addresses,
         aiohttp.ClientSession() as http,
@@ -136,6 +137,37 @@ async def test_a_server_that_throws_keys_away_is_refused(redis_url: str, connect
         await connections.commands.config_set("maxmemory-policy", "noeviction")
 
 
+async def test_a_log_that_cannot_be_read_holds_up_no_other_account(
+    redis_url: str, connections: Connections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app, "LOG_LIMIT_S", 0.3)
+    digests = {name: hashlib.sha256(f"rgk_{name}".encode()).hexdigest() for name in "ab"}
+    rows = [
+        {"sid": f"AC{name * 32}", "auth_token": name, "api_keys": [{"id": "web", "sha256": digest}]}
+        for name, digest in digests.items()
+    ]
+    file = tmp_path / "accounts.json"
+    file.write_text(json.dumps({"accounts": rows}))
+    acl = connections.commands.execute_command
+    await acl("ACL", "SETUSER", "of-a", "reset", "on", ">secret", "+@all", f"~rg:{{{rows[0]['sid']}}}:*")
+    limited = redis_url.replace("://", "://of-a:secret@", 1)
+    several = Settings(
+        gateway_accounts_file=file, gateway_public_url=HttpUrl("http://127.0.0.1:1"), gateway_redis_url=limited
+    )
+    watch = {"query": "subscription { roomEvents { __typename } }"}
+    try:
+        async with running(several) as addresses, aiohttp.ClientSession() as http:
+            for name, told in (("a", "StreamStarted"), ("b", "UPSTREAM_UNAVAILABLE")):
+                headers = {"X-API-Key": f"rgk_{name}", "Accept": "text/event-stream"}
+                async with http.post(addresses.sse, json=watch, headers=headers) as reply:
+                    lines = [(await soon(reply.content.readline())).decode() for _ in range(5)]
+                assert told in "".join(lines)
+            async with http.get(addresses.console + "readyz") as reply:
+                assert (reply.status, await reply.json()) == (200, {"status": "ok", "degraded": ["log"]})
+    finally:
+        await acl("ACL", "DELUSER", "of-a")
+
+
 async def test_a_grpc_port_that_is_taken_is_named(redis_url: str) -> None:
     with bind(LOOPBACK, 0) as taken:
         port = taken.getsockname()[1]
@@ -170,7 +202,8 @@ async def test_a_bug_in_the_tail_stops_everything(redis_url: str, monkeypatch: p
 
 @pytest.mark.parametrize(("quota", "most"), [(80, 80), (20, 20), (2, 2)])
 async def test_i13_the_budget_leaves_room_in_every_second(quota: int, most: int) -> None:
-    budget = app._budget(settings("redis://x", gateway_read_quota=quota, gateway_write_quota=quota))
+    both = settings("redis://x", gateway_read_quota=quota, gateway_write_quota=quota)
+    budget = app._budget(both.accounts[0], both)
     for rate in (budget.read.together, budget.write.together):
         assert rate.burst + 1_000_000 / rate.interval_us <= most
 

@@ -9,6 +9,7 @@
       FailedPrecondition   right words at the wrong time
       OutcomeUnknown       a write was sent and its answer lost
       Throttled            the caller's own limit
+        Unread             a stream whose messages were not read
       QuotaExceeded        Twilio's limit, shared by all callers
       CursorExpired        a page's place in the log is gone
       DeadlineExceeded
@@ -95,6 +96,14 @@ class OutcomeUnknown(GatewayError):
 class Throttled(GatewayError):
     code = Code.THROTTLED
     is_retryable = True
+
+
+class Unread(Throttled):
+    """`cursor`: that of the last message that was sent, if it has one. Resume after it."""
+
+    def __init__(self, message: str, cursor: str | None) -> None:
+        super().__init__(message)
+        self.cursor = cursor
 
 
 class QuotaExceeded(GatewayError):

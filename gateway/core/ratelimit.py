@@ -39,6 +39,10 @@ class Verdict:
     whole_at_us: int
     wait_us: int
 
+    @property
+    def is_allowed(self) -> bool:
+        return self.granted > 0
+
 
 def judge(rate: Rate, whole_at_us: int, now_us: int, patience_us: int = 0, wanted: int = 1) -> Verdict:
     """May `wanted` more requests pass?

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from gateway.gql.loaders import Loaders
 from gateway.service.access import Caller
 from gateway.service.accounts import Account
+from gateway.service.callers import Bill
+from gateway.service.feed import Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +16,11 @@ class Context:
     caller: Caller
     account: Account
     trace_id: str
+    bill: Bill
     last_event_id: str | None = None
     """Where an event stream broke off, as its client says beside the document; it beats the argument `after`."""
+    sink: Sink | None = None
+    """Takes a subscription's events past it; see `Feed.room_events`."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

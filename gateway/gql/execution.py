@@ -5,9 +5,10 @@ fields were selected; and an error gets its code in one place, inside a running 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -20,15 +21,18 @@ from graphql.execution import (
     execute_subscription_event,
 )
 
-from gateway.core.errors import Code, DeadlineExceeded, InvalidArgument
+from gateway.core.errors import Code, DeadlineExceeded, GatewayError, InvalidArgument
+from gateway.core.events import Delivered
 from gateway.gql.context import Context
-from gateway.gql.cost import check_cost
+from gateway.gql.cost import REFUSED, check_cost, objects_of
 from gateway.gql.documents import Documents
 from gateway.gql.errors import STATUS, Refused, fault_of, shown
-from gateway.gql.events import RoomEvent
+from gateway.gql.events import RoomEvent, message_of
 from gateway.gql.live import Told, cursor_of
-from gateway.gql.sharing import SharedAnswers, selection_key
+from gateway.gql.sharing import selection_key
 from gateway.gql.trusted import TrustedDocuments
+from gateway.service.callers import CALL, FETCH, Bill
+from gateway.service.sharing import Shared
 
 _MAX_COERCION_ERRORS = 10
 
@@ -59,11 +63,35 @@ class Answer:
         return 200 if self.refused_for is None else STATUS[self.refused_for]
 
 
-def refusal(refused: Refused, trace_id: str) -> Answer:
-    """The answer to a request that was not executed."""
+_Key = tuple[bytes, str, str | None]
+"""A selection, a cursor and its `prev`: all that an event's answer depends on."""
+
+Shortcut = Callable[[Sequence[tuple[bytes, str]]], bool]
+"""Writes answers, each encoded and with its cursor, to their client at once: all of them or, when it says False, none. Does
+not wait."""
+
+
+def refusal(refused: Refused, trace_id: str, bill: Bill | None = None) -> Answer:
+    """The answer to a request that was not executed, with what it cost if that is known."""
     errors = tuple(shown(error, trace_id) for error in refused.errors)
-    encoded = msgspec.json.encode({"errors": errors})
+    cost = None if bill is None else shown_cost(bill)
+    encoded = msgspec.json.encode(
+        {"errors": errors} if cost is None else {"errors": errors, "extensions": {"cost": cost}}
+    )
     return Answer(encoded, refused_for=fault_of(refused.errors[0]).code, errors=errors)
+
+
+def shown_cost(bill: Bill) -> dict[str, Any] | None:
+    """As `extensions.cost` has it; None before anything was held."""
+    if bill.balance is None:
+        return None
+    return {
+        "requested": bill.requested,
+        "actual": bill.actual,
+        "limit": bill.balance.limit,
+        "remaining": bill.balance.remaining,
+        "resetAfterMs": bill.balance.reset_after_ms,
+    }
 
 
 class _Executor(Executor[Context]):
@@ -81,11 +109,17 @@ class _Executor(Executor[Context]):
 class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
-    def __init__(self, request: Request, executor: Executor[Context], deadline_s: float, shared: SharedAnswers) -> None:
+    def __init__(
+        self, request: Request, executor: Executor[Context], deadline_s: float, shared: Shared[_Key], cost: int
+    ) -> None:
+        self.cost = cost
         self._request = request
         self._executor = executor
         self._shared = shared
+        # A subscription is itself a field that fetches; does anything below it?
+        self._fetches = cost > FETCH
         self._trace_id = executor.context_value.trace_id
+        self._bill = executor.context_value.bill
         self._deadline_s = deadline_s
 
     @property
@@ -93,15 +127,23 @@ class Operation:
         return self._executor.operation.operation
 
     async def answer(self) -> Answer:
-        """Of a query or a mutation, within the deadline."""
+        """Of a query or a mutation, within the deadline. With what it cost."""
+        objects = 0
         try:
             async with asyncio.timeout(self._deadline_s):
-                return self._seen(await self._executed())
+                result = await self._executed()
+            objects = objects_of(result.data)
         except TimeoutError:
-            return refusal(self._too_late(), self._trace_id)
+            return refusal(self._too_late(), self._trace_id, self._bill)
+        finally:
+            # Also when the caller has left: what it did not take is his.
+            self._bill.settle(objects)
+        return self._seen(result, cost=shown_cost(self._bill))
 
-    async def answers(self) -> AsyncGenerator[Answer, None]:
+    async def answers(self, shortcut: Shortcut | None = None) -> AsyncGenerator[Answer, None]:
         """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
+
+        While the next message is waited for, events for which nothing is fetched take the `shortcut`, as long as it is open.
 
         What fails ends with an answer that is `refused_for` its reason. A subscription that ends without one has a gateway
         that is going away.
@@ -111,6 +153,9 @@ class Operation:
             return
         try:
             selection = self._selection()
+            if shortcut is not None and not self._fetches:
+                sink = partial(self._sent_at_once, selection, shortcut)
+                self._executor.context_value = replace(self._executor.context_value, sink=sink)
             async with aclosing(await self._events()) as events:
                 # The first message comes at once, or something is wrong; later ones come when they come.
                 async with asyncio.timeout(self._deadline_s):
@@ -139,6 +184,21 @@ class Operation:
         result = execute_root_selection_set(self._executor)
         return await result if isawaitable(result) else result
 
+    def _sent_at_once(self, selection: bytes, shortcut: Shortcut, messages: Sequence[Delivered]) -> bool:
+        return shortcut([(self._encoded_at_once(selection, message), message.cursor) for message in messages])
+
+    def _encoded_at_once(self, selection: bytes, message: Delivered) -> bytes:
+        key = selection, message.cursor, message.prev
+        shared = self._shared.get(key)
+        if shared is None:
+            told = message_of(message)
+            result = execute_subscription_event(self._executor.build_per_event_executor(told))
+            assert isinstance(result, ExecutionResult), "nothing is fetched, so nothing is awaited"
+            shared = self._seen(result).encoded
+            if not result.errors:
+                self._shared.put(key, shared)
+        return shared
+
     async def _told(self, told: Told, selection: bytes) -> Answer:
         cursor = cursor_of(told)
         # Other messages are few, and of several kinds at one place.
@@ -155,11 +215,13 @@ class Operation:
             self._shared.put(key, answer.encoded)
         return answer
 
-    def _seen(self, result: ExecutionResult, cursor: str | None = None) -> Answer:
+    def _seen(self, result: ExecutionResult, cursor: str | None = None, cost: dict[str, Any] | None = None) -> Answer:
         data = msgspec.json.encode(result.data)
         body: dict[str, Any] = {"data": msgspec.Raw(data)}
         if result.errors:
             body["errors"] = [shown(error, self._trace_id) for error in result.errors]
+        if cost is not None:
+            body["extensions"] = {"cost": cost}
         return Answer(msgspec.json.encode(body), cursor, data=None if result.errors else data)
 
     def _too_late(self) -> Refused:
@@ -182,7 +244,23 @@ class Engine:
         self._trusted = trusted
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
-        self._shared = SharedAnswers()
+        self._shared = Shared[_Key]()
+
+    async def admitted(self, request: Request, context: Context) -> Operation:
+        """As `operation`, paid for. Raises Refused also when its caller has spent what he may; to be refused costs as well."""
+        try:
+            operation = self.operation(request, context)
+        except Refused:
+            await self._hold(context, REFUSED)
+            raise
+        await self._hold(context, CALL + operation.cost)
+        return operation
+
+    async def _hold(self, context: Context, points: int) -> None:
+        try:
+            await context.bill.hold(points)
+        except GatewayError as fault:
+            raise Refused.of(fault) from None
 
     def operation(self, request: Request, context: Context) -> Operation:
         """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
@@ -203,9 +281,9 @@ class Engine:
         if isinstance(executor, list):
             raise Refused(executor)
         try:
-            check_cost(
+            cost = check_cost(
                 self._schema, executor.operation, executor.fragment_definitions, executor.variable_values.coerced
             )
         except InvalidArgument as fault:
             raise Refused.of(fault) from None
-        return Operation(request, executor, self._deadline_s, self._shared)
+        return Operation(request, executor, self._deadline_s, self._shared, cost)

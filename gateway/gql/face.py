@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from graphql import OperationType
 
 from gateway.core.errors import (
+    Code,
     GatewayError,
     Internal,
     InvalidArgument,
@@ -27,10 +28,12 @@ from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
 from gateway.gql.trusted import TrustedDocuments
 from gateway.gql.websocket import Socket
-from gateway.service.access import Access, asks
+from gateway.service.access import Access, Caller, asks
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
+from gateway.service.callers import Callers, limit_headers
 from gateway.service.horizon import Horizon, watching
+from gateway.service.standing import while_it_holds
 
 DEADLINE_S = 10.0
 # WebSockets; whose they are is known a moment after they were opened, so until then the first limit alone holds.
@@ -53,13 +56,15 @@ class GraphQLFace:
     """Everything on /graphql.
 
     Credentials travel in headers that no foreign page can set without a preflight, and `connection_init` is a message
-    that only a page of an allowed origin can send: that is the protection against forged cross-site requests.
+    that only a page of an allowed origin can send: that is the protection against forged cross-site requests. Without
+    `callers` their limits hold in this process alone.
     """
 
     def __init__(
         self,
         access: Access,
         accounts: Mapping[AccountSid, Account],
+        callers: Callers | None = None,
         *,
         introspection: bool = False,
         allowed_origins: Collection[str] = (),
@@ -69,6 +74,7 @@ class GraphQLFace:
     ) -> None:
         self._access = access
         self._accounts = accounts
+        self._callers = callers or Callers()
         self._engine = Engine(EXECUTABLE, introspection=introspection, deadline_s=deadline_s, trusted=trusted)
         self._origins = Origins(allowed_origins, allow_loopback=allow_loopback_origins)
         self._sockets = Admission("WebSockets", SOCKETS, SOCKETS_PER_CALLER)
@@ -111,7 +117,7 @@ class GraphQLFace:
                 f"this gateway has its {SOCKETS:,} connections open; come back shortly", retry_after_ms=1_000
             )
             raise _Rejected(STATUS[full.code], full)
-        socket = Socket(request, self._engine, self._context, self._sockets)
+        socket = Socket(request, self._engine, self._access, self._context, self._sockets)
         self._streams.add(socket)
         try:
             return await socket.serve()
@@ -126,32 +132,35 @@ class GraphQLFace:
             raise _Rejected(406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them"))
         asked = await _asked(request)
         try:
-            operation = self._engine.operation(asked, context)
+            operation = await self._engine.admitted(asked, context)
         except Refused as refused:
-            answer = refusal(refused, trace_id)
-            if form is Form.EVENTS:
-                return await self._stream(request, answer, cors)
-            return _written(answer, form, _status(answer, form), cors)
+            answer = refusal(refused, trace_id, context.bill)
+            headers = {**cors, **limit_headers(context.bill)}
+            if form is Form.EVENTS and answer.refused_for is not Code.THROTTLED:
+                return await self._stream(request, answer, context.caller, headers)
+            return _written(answer, form, _status(answer, form), headers)
+        headers = {**cors, **limit_headers(context.bill)}
         _check_method(request, operation)
         if form is Form.EVENTS:
-            return await self._stream(request, operation, cors)
+            return await self._stream(request, operation, context.caller, headers)
         if operation.kind is OperationType.SUBSCRIPTION:
             raise _Rejected(
                 400, InvalidArgument("a subscription is a stream; ask with Accept: text/event-stream or by WebSocket")
             )
         with watching() as horizon:
             answer = await operation.answer()
+        headers = {**cors, **limit_headers(context.bill)}
         if request.method == hdrs.METH_GET and asked.document_id is not None and answer.data is not None:
-            return _kept(request, answer, form, horizon, cors)
-        return _written(answer, form, _status(answer, form), cors)
+            return _kept(request, answer, form, horizon, headers)
+        return _written(answer, form, _status(answer, form), headers)
 
     async def _stream(
-        self, request: web.Request, operation: Operation | Answer, cors: Mapping[str, str]
+        self, request: web.Request, operation: Operation | Answer, caller: Caller, cors: Mapping[str, str]
     ) -> web.StreamResponse:
         stream = EventStream(request, cors)
         self._streams.add(stream)
         try:
-            return await stream.send(operation)
+            return await stream.send(operation, while_it_holds(self._access, caller))
         finally:
             self._streams.discard(stream)
 
@@ -171,7 +180,7 @@ class GraphQLFace:
         if account is None:
             raise Internal("this API key's account is not served here; tell the operator")
         asks(caller)
-        return Context(caller, account, trace_id, last_event_id or None)
+        return Context(caller, account, trace_id, self._callers.bill(caller), last_event_id or None)
 
 
 def _last_event_id(request: web.Request) -> str | None:
@@ -214,8 +223,9 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _status(answer: Answer, form: Form) -> int:
-    """In application/json a well-formed request has status 200, whatever became of it."""
-    return answer.status if form is Form.RESPONSE else 200
+    """In application/json a well-formed request has status 200, whatever became of it; but what was not let in is known as
+    such to what stands between, too."""
+    return answer.status if form is Form.RESPONSE or answer.refused_for is Code.THROTTLED else 200
 
 
 def _kept(request: web.Request, answer: Answer, form: Form, horizon: Horizon, cors: Mapping[str, str]) -> web.Response:

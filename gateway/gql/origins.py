@@ -12,6 +12,8 @@ PREFLIGHT = {
     "traceparent",
     "Access-Control-Max-Age": "7200",
 }
+# A page may read these of an answer.
+_EXPOSED = "ratelimit, ratelimit-policy, retry-after"
 
 
 class Origins:
@@ -37,4 +39,4 @@ class Origins:
         """For an answer to an allowed origin."""
         if origin is None:
             return {"Vary": "Origin"}
-        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+        return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}

@@ -4,12 +4,14 @@ https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 """
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from graphql import OperationType
 
+from gateway.core.errors import PermissionDenied
+from gateway.gql.connection import PIECE_BYTES, Connection
 from gateway.gql.execution import Answer, Operation
 
 HEARTBEAT_S = 10.0
@@ -22,10 +24,10 @@ HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": 
 _COMPLETE = b"event: complete\ndata: \n\n"
 
 
-def event_of(answer: Answer) -> bytes:
+def event_of(encoded: bytes, cursor: str | None = None) -> bytes:
     """A resume starts at `id`, so it comes from the feed: the client need not have selected the cursor."""
-    place = f"id: {answer.cursor}\n".encode() if answer.cursor is not None else b""
-    return place + b"event: next\ndata: " + answer.encoded + b"\n\n"
+    place = f"id: {cursor}\n".encode() if cursor is not None else b""
+    return b"%bevent: next\ndata: %b\n\n" % (place, encoded)
 
 
 class EventStream:
@@ -33,6 +35,7 @@ class EventStream:
 
     def __init__(self, request: web.Request, headers: Mapping[str, str]) -> None:
         self._request = request
+        self._connection = Connection(request)
         self._response = web.StreamResponse(headers={**HEADERS, **headers})
         self._is_idle = False
         self._sending: asyncio.Task[None] | None = None
@@ -42,15 +45,20 @@ class EventStream:
         if self._sending is not None:
             self._sending.cancel()
 
-    async def send(self, operation: Operation | Answer) -> web.StreamResponse:
-        """An answer instead of an operation is one that was refused."""
+    async def send(
+        self, operation: Operation | Answer, standing: AbstractAsyncContextManager[None]
+    ) -> web.StreamResponse:
+        """An answer instead of an operation is one that was refused. The stream ends when `standing` raises PermissionDenied:
+        whoever comes again hears why."""
         try:
+            self._connection.limit()
             await self._response.prepare(self._request)
             await self._response.write(f"retry: {RETRY_MS}\n\n".encode())
-            async with asyncio.TaskGroup() as tasks:
-                self._sending = tasks.create_task(self._answers(operation))
-                watching = tasks.create_task(self._watch())
-                self._sending.add_done_callback(lambda _: watching.cancel())
+            with suppress(PermissionDenied):
+                async with standing, asyncio.TaskGroup() as tasks:
+                    self._sending = tasks.create_task(self._answers(operation))
+                    watching = tasks.create_task(self._watch())
+                    self._sending.add_done_callback(lambda _: watching.cancel())
             await self._response.write_eof()
         except* ConnectionError:
             pass  # The client left.
@@ -58,24 +66,35 @@ class EventStream:
 
     async def _answers(self, operation: Operation | Answer) -> None:
         if isinstance(operation, Answer):
-            await self._write(event_of(operation) + _COMPLETE)
+            await self._write(event_of(operation.encoded) + _COMPLETE)
             return
         is_whole = operation.kind is not OperationType.SUBSCRIPTION
-        async with aclosing(operation.answers()) as answers:
+        async with aclosing(operation.answers(self._write_at_once)) as answers:
             async for answer in answers:
-                await self._write(event_of(answer))
+                await self._write(event_of(answer.encoded, answer.cursor))
                 is_whole = is_whole or answer.refused_for is not None
         if is_whole:
             await self._write(_COMPLETE)
 
+    def _write_at_once(self, answers: Sequence[tuple[bytes, str]]) -> bool:
+        if not self._connection.is_clear:
+            return False
+        self._is_idle = False
+        block = b"".join(event_of(*answer) for answer in answers)
+        # As the response would write it: HTTP before 1.1 knows no chunks.
+        is_chunked = self._request.version >= HttpVersion11
+        return self._connection.write_at_once(b"%x\r\n%b\r\n" % (len(block), block) if is_chunked else block)
+
     async def _write(self, block: bytes) -> None:
         self._is_idle = False
+        if self._connection.is_clear and len(block) <= PIECE_BYTES:
+            await self._response.write(block)  # There is room: it does not wait.
+            return
         try:
             async with asyncio.timeout(SLOW_S):
                 await self._response.write(block)
         except TimeoutError:
-            if self._request.transport is not None:
-                self._request.transport.abort()
+            self._connection.abort()
             raise ConnectionResetError from None
 
     async def _watch(self) -> None:
@@ -83,8 +102,7 @@ class EventStream:
         quiet_s = 0.0
         while True:
             await asyncio.sleep(LOOK_S)
-            transport = self._request.transport
-            if transport is None or transport.is_closing():
+            if self._connection.is_gone:
                 raise ConnectionResetError
             quiet_s = quiet_s + LOOK_S if self._is_idle else 0.0
             self._is_idle = True

@@ -26,6 +26,7 @@ async def room_events(
         None if named is None else rooms.RoomRef.of(named),
         chosen,
         context.last_event_id or given(after),
+        sink=context.sink,
     )
     async with aclosing(messages):
         async for message in messages:

@@ -4,7 +4,8 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, aclosing, suppress
 from enum import IntEnum
 from typing import Any
@@ -13,18 +14,24 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 from graphql import OperationType
 
-from gateway.core.errors import GatewayError, Throttled, Unauthenticated
+from gateway.core.errors import GatewayError, PermissionDenied, Throttled, Unauthenticated
+from gateway.core.ratelimit import Rate, judge
+from gateway.gql.connection import PIECE_BYTES, Connection
 from gateway.gql.context import Context
 from gateway.gql.errors import Refused
-from gateway.gql.execution import Answer, Engine, refusal
+from gateway.gql.execution import Answer, Engine, Shortcut, refusal
 from gateway.gql.limits import BODY_BYTES
 from gateway.gql.requests import request_of, trace_id_of
+from gateway.service.access import Access, Caller
 from gateway.service.admission import Admission
+from gateway.service.standing import while_it_holds
 
 PROTOCOL = "graphql-transport-ws"
 INIT_S = 5.0
 HEARTBEAT_S = 20.0
 OPERATIONS = 50
+# Messages of one client. It may begin with all its operations at once.
+PACE = Rate(per_s=20, burst=OPERATIONS + 20)
 # A client that does not read for so long is told to come again; until then its socket buffers hold what it missed.
 SLOW_S = 10.0
 # How long we wait for the other side's half of the closing handshake.
@@ -42,7 +49,7 @@ class Close(IntEnum):
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     INIT_TIMEOUT = 4408
     SUBSCRIBER_EXISTS = 4409
-    TOO_MANY_INITS = 4429
+    TOO_MANY_REQUESTS = 4429
 
 
 class _Farewell(Exception):
@@ -61,9 +68,13 @@ Identify = Callable[[str | None, str | None, str], Context]
 class Socket:
     """One connection: many operations, each a task of its own."""
 
-    def __init__(self, request: web.Request, engine: Engine, identify: Identify, admission: Admission) -> None:
+    def __init__(
+        self, request: web.Request, engine: Engine, access: Access, identify: Identify, admission: Admission
+    ) -> None:
         self._request = request
+        self._connection = Connection(request)
         self._engine = engine
+        self._access = access
         self._identify = identify
         self._admission = admission
         self._inside = ExitStack()
@@ -73,8 +84,11 @@ class Socket:
             max_msg_size=BODY_BYTES,
             timeout=_FAREWELL_S,
             compress=False,
+            writer_limit=0,  # Waits whenever the transport is full, and not only every 256 kB.
         )
         self._credentials: tuple[str | None, str | None] | None = None
+        self._caller: Caller | None = None
+        self._pace_us = 0
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def stop(self) -> None:
@@ -85,6 +99,7 @@ class Socket:
 
     async def serve(self) -> web.StreamResponse:
         await self._ws.prepare(self._request)
+        self._connection.limit()
         if self._ws.ws_protocol != PROTOCOL:
             await self._close(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol not acceptable; use {PROTOCOL}")
             return self._ws
@@ -105,14 +120,34 @@ class Socket:
                     running.cancel()
 
     async def _receive(self, tasks: asyncio.TaskGroup) -> None:
+        caller = await self._introduced(tasks)
+        if caller is None:
+            return
         try:
-            async with asyncio.timeout(INIT_S) as patience:
+            async with while_it_holds(self._access, caller):
                 async for frame in self._ws:
-                    await self._handle(_message_of(frame), tasks)
-                    if self._credentials is not None:
-                        patience.reschedule(None)
+                    await self._handle(self._message_of(frame), tasks)
+        except PermissionDenied as fault:
+            raise _Farewell(Close.FORBIDDEN, fault.message) from None
+
+    async def _introduced(self, tasks: asyncio.TaskGroup) -> Caller | None:
+        """Who is there, once they have said so; None when they have left."""
+        try:
+            async with asyncio.timeout(INIT_S):
+                async for frame in self._ws:
+                    await self._handle(self._message_of(frame), tasks)
+                    if self._caller is not None:
+                        break
         except TimeoutError:
             raise _Farewell(Close.INIT_TIMEOUT, "Connection initialisation timeout") from None
+        return self._caller
+
+    def _message_of(self, frame: WSMessage) -> dict[str, Any]:
+        verdict = judge(PACE, self._pace_us, time.monotonic_ns() // 1000)
+        if not verdict.is_allowed:
+            raise _Farewell(Close.TOO_MANY_REQUESTS, f"Too many requests; send up to {PACE.per_s:g} messages a second")
+        self._pace_us = verdict.whole_at_us
+        return _message_of(frame)
 
     async def _handle(self, message: dict[str, Any], tasks: asyncio.TaskGroup) -> None:
         match message:
@@ -133,7 +168,7 @@ class Socket:
 
     async def _init(self, payload: object) -> None:
         if self._credentials is not None:
-            raise _Farewell(Close.TOO_MANY_INITS, "Too many initialisation requests")
+            raise _Farewell(Close.TOO_MANY_REQUESTS, "Too many initialisation requests")
         if not isinstance(payload, dict | None):
             raise _Farewell(Close.BAD_REQUEST, "the payload of connection_init is not an object")
         credentials = self._credentials_of(payload or {})
@@ -147,7 +182,7 @@ class Socket:
             raise _Farewell(Close.TRY_AGAIN_LATER, fault.message) from None
         except GatewayError as fault:
             raise _Farewell(Close.FORBIDDEN, fault.message) from None
-        self._credentials = credentials
+        self._credentials, self._caller = credentials, caller
         await self._send({"type": "connection_ack"})
 
     def _credentials_of(self, payload: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -184,15 +219,26 @@ class Socket:
         """Sends what the operation gives, but for the error that ends it. Otherwise tells which kind has ended."""
         trace_id = trace_id_of(None)
         try:
-            operation = self._engine.operation(request_of(payload), self._identify(*credentials, trace_id))
+            operation = await self._engine.admitted(request_of(payload), self._identify(*credentials, trace_id))
         except Exception as error:
             return refusal(Refused.of(error), trace_id)
-        async with aclosing(operation.answers()) as answers:
+        async with aclosing(operation.answers(self._shortcut(id_))) as answers:
             async for answer in answers:
                 if answer.refused_for is not None:
                     return answer
-                await self._send({"type": "next", "id": id_, "payload": msgspec.Raw(answer.encoded)})
+                await self._send({"id": id_, "type": "next", "payload": msgspec.Raw(answer.encoded)})
         return operation.kind
+
+    def _shortcut(self, id_: str) -> Shortcut:
+        """Writes the operation's messages when nothing waits before them, as the bytes that `_send` would make of them."""
+        head = b'{"id":%b,"type":"next","payload":' % msgspec.json.encode(id_)
+
+        def write(answers: Sequence[tuple[bytes, str]]) -> bool:
+            if self._ws.closed or not self._connection.is_clear:
+                return False
+            return self._connection.write_at_once(b"".join(_frame_of(b"%b%b}" % (head, each)) for each, _ in answers))
+
+        return write
 
     async def _last(self, id_: str, ended: Answer | OperationType) -> None:
         """The last message of an operation. Its id is free before it is sent, so that the client may use it again."""
@@ -205,16 +251,32 @@ class Socket:
             await self._send({"type": "complete", "id": id_})
 
     async def _send(self, message: dict[str, Any]) -> None:
+        encoded = msgspec.json.encode(message)
+        if self._connection.is_clear and len(encoded) <= PIECE_BYTES:
+            await self._ws.send_frame(encoded, WSMsgType.TEXT)  # There is room: it does not wait.
+            return
         try:
             async with asyncio.timeout(SLOW_S):
-                await self._ws.send_frame(msgspec.json.encode(message), WSMsgType.TEXT)
+                await self._ws.send_frame(encoded, WSMsgType.TEXT)
         except TimeoutError:
             reason = "messages were not read; connect again and resume after your last cursor"
+            # What lies before the farewell was not read either, and would hold the connection for as long.
+            asyncio.get_running_loop().call_later(_FAREWELL_S, self._connection.abort)
             await self._close(Close.TRY_AGAIN_LATER, reason, drain=False)
             raise ConnectionResetError from None
 
     async def _close(self, code: Close, reason: str, *, drain: bool = True) -> None:
         await self._ws.close(code=code, message=reason.encode()[:_REASON_BYTES], drain=drain)
+
+
+def _frame_of(payload: bytes) -> bytes:
+    """A text frame as servers send it: whole and not masked. RFC 6455, 5.2."""
+    length = len(payload)
+    if length < 126:
+        return b"\x81%c%b" % (length, payload)
+    if length < 65_536:
+        return b"\x81\x7e%b%b" % (length.to_bytes(2), payload)
+    return b"\x81\x7f%b%b" % (length.to_bytes(8), payload)
 
 
 def _message_of(frame: WSMessage) -> dict[str, Any]:

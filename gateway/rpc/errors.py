@@ -3,6 +3,7 @@
 https://google.aip.dev/193
 """
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, Final, Never
 
@@ -12,9 +13,11 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # has stubs, but no py.typed
 from grpc_status import rpc_status
 
-from gateway.core.errors import Code, GatewayError
+from gateway.core.errors import Code, GatewayError, Unread
 
 DOMAIN: Final = "rooms-gateway"
+# How long a call waits for its status to go out.
+FAREWELL_S = 1.0
 
 STATUS: Final = {
     Code.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
@@ -43,6 +46,8 @@ def _details(error: GatewayError) -> Iterator[Message]:
     metadata = {}
     if error.twilio is not None and error.twilio.code is not None:
         metadata["twilioCode"] = str(error.twilio.code)
+    if isinstance(error, Unread) and error.cursor is not None:
+        metadata["cursor"] = error.cursor
     yield error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=metadata)
     if error.retry_after_ms is not None:
         retry = error_details_pb2.RetryInfo()
@@ -62,4 +67,12 @@ def _packed(detail: Message) -> AnyMessage:
 async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: GatewayError) -> Never:
     """Ends the call with this error."""
     status = rpc_status.to_status(status_of(error))
-    await context.abort(status.code, status.details, status.trailing_metadata)
+    # Those that stand already would be lost.
+    trailers = (*(context.trailing_metadata() or ()), *status.trailing_metadata)
+    try:
+        async with asyncio.timeout(FAREWELL_S):
+            await context.abort(status.code, status.details, trailers)
+    except TimeoutError:
+        # It stands behind messages that the client does not read, and comes when it reads them, or never: the transport
+        # keeps it, and the call is over here.
+        raise asyncio.CancelledError from None

@@ -1,5 +1,7 @@
 """Events and stream messages as protobuf messages. Does no I/O."""
 
+from dataclasses import dataclass
+
 from gateway.core.events import (
     Bookmark,
     Delivered,
@@ -14,6 +16,31 @@ from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
+from gateway.service.sharing import Shared
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A stream's message as it goes over the wire."""
+
+    cursor: str
+    encoded: bytes
+
+
+class Encoder:
+    """Encodes each event once for all who get it at the same place of their streams."""
+
+    def __init__(self) -> None:
+        self._shared = Shared[tuple[str, str]]()
+
+    def encoded(self, message: StreamMessage) -> Encoded:
+        key = (message.cursor, message.prev) if isinstance(message, Delivered) else None
+        shared = None if key is None else self._shared.get(key)
+        if shared is None:
+            shared = stream_message_to_pb(message).SerializeToString()
+            if key is not None:
+                self._shared.put(key, shared)
+        return Encoded(message.cursor, shared)
 
 
 def stream_message_to_pb(message: StreamMessage) -> pb.WatchRoomEventsResponse:

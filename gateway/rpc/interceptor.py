@@ -1,26 +1,31 @@
 """What every call goes through, whatever its method, so that no method can forget it.
 
 In this order: the error table, outermost, for all that may go wrong below · the caller · admission, after the caller so
-that strangers take nobody's place · the deadline · the request, which is read last.
+that strangers take nobody's place · the deadline · the request, which is read late, for it tells what the call costs · the
+caller's limit.
 """
 
 import asyncio
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
-from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument, Throttled
-from gateway.rpc.access import authenticate
+from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument, Throttled, Unread
+from gateway.rpc.access import authenticate, current_caller
+from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.rpc.errors import refuse
+from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
 from gateway.service.access import Access
+from gateway.service.callers import Callers
+from gateway.service.standing import while_it_holds
 
 # For load balancers and tools, which carry no credential; they tell nothing about any account.
 PUBLIC: Final = (
@@ -31,6 +36,8 @@ PUBLIC: Final = (
 
 # The standard methods (https://google.aip.dev/130), and one of ours.
 _READS: Final = ("Get", "BatchGet", "List", "Explain")
+# A client that does not take a stream's messages for so long is sent away with a cursor.
+SLOW_S = 10.0
 
 log = structlog.get_logger()
 
@@ -80,9 +87,16 @@ class Admission:
         self._inside -= 1
 
 
+@dataclass(slots=True)
+class _Paid:
+    objects: int = 0
+    """As many as were shown."""
+
+
 class Interceptor(grpc.aio.ServerInterceptor):
-    def __init__(self, access: Access, limits: Limits) -> None:
+    def __init__(self, access: Access, limits: Limits, callers: Callers | None = None) -> None:
         self._access = access
+        self._callers = callers or Callers()
         self._limits = limits
         self._calls = Admission(limits.calls, "calls")
         self._streams = Admission(limits.streams, "streams")
@@ -103,13 +117,17 @@ class Interceptor(grpc.aio.ServerInterceptor):
             async with self._let_in(context, method, self._calls), self._in_time(context, method):
                 request = _read(handler, raw)
                 mask = mask_of(method, request)
-                response = await handler.unary_unary(request, context)
+                async with self._paid(context, method, request) as paid:
+                    response = await handler.unary_unary(request, context)
+                    paid.objects = objects_of(response)
                 prune(response, mask)
                 return response
 
         async def stream(raw: bytes, context: Context) -> None:
-            async with self._let_in(context, method, self._streams):
-                await _write_all(handler.unary_stream(_read(handler, raw), context), context)
+            async with self._let_in(context, method, self._streams), self._while_it_holds(method):
+                request = _read(handler, raw)
+                async with self._paid(context, method, request, is_settled=False):
+                    await _write_all(handler.unary_stream(request, context), context)
 
         async def converse(requests: AsyncIterable[Any], context: Context) -> None:
             async with self._let_in(context, method, self._streams):
@@ -119,10 +137,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(answer, None, serializer)
         if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(stream, None, serializer)
+            return grpc.unary_stream_rpc_method_handler(stream, None, _serialized)
         if handler.stream_stream is not None:
             return grpc.stream_stream_rpc_method_handler(converse, handler.request_deserializer, serializer)
         raise TypeError(f"{method} answers a stream of requests once: there is no such method here")
+
+    def _while_it_holds(self, method: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if method.startswith(PUBLIC) else while_it_holds(self._access, current_caller())
 
     @asynccontextmanager
     async def _let_in(self, context: Context, method: str, admission: Admission) -> AsyncIterator[None]:
@@ -132,6 +153,26 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 authenticate(self._access, context.invocation_metadata() or ())
             with self._public if is_public else admission:
                 yield
+
+    @asynccontextmanager
+    async def _paid(
+        self, context: Context, method: str, request: Message, *, is_settled: bool = True
+    ) -> AsyncIterator[_Paid]:
+        """A stream costs what it costs to begin it; its messages cost nothing."""
+        paid = _Paid()
+        if method.startswith(PUBLIC):
+            yield paid
+            return
+        bill = self._callers.bill(current_caller())
+        try:
+            await bill.hold(cost_of(request))
+            try:
+                yield paid
+            finally:
+                if is_settled:
+                    bill.settle(paid.objects)
+        finally:
+            context.set_trailing_metadata(trailers(bill))
 
     @asynccontextmanager
     async def _in_time(self, context: Context, method: str) -> AsyncIterator[None]:
@@ -181,4 +222,15 @@ async def _write_all(answers: Any, context: Context) -> None:
     # Closed at once when the client leaves in the midst of a write; the garbage collector would take its time.
     async with aclosing(answers) as messages:
         async for message in messages:
-            await context.write(message)
+            try:
+                async with asyncio.timeout(SLOW_S):
+                    await context.write(message)
+            except TimeoutError:
+                # The message is on its way nevertheless, before the status.
+                raise Unread(
+                    "messages were not read; watch again after the last cursor", getattr(message, "cursor", None)
+                ) from None
+
+
+def _serialized(message: Message | Encoded) -> bytes:
+    return message.encoded if isinstance(message, Encoded) else message.SerializeToString()

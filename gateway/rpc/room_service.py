@@ -19,7 +19,7 @@ from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceServicer
 from gateway.rpc.access import calling
 from gateway.rpc.answers import found, listed, paging_of, shown
 from gateway.rpc.convert import of, to_pb
-from gateway.rpc.events import event_to_pb, event_types_of, stream_message_to_pb
+from gateway.rpc.events import Encoded, Encoder, event_to_pb, event_types_of
 from gateway.service.accounts import Account
 
 BATCH_LIMIT: Final = 100
@@ -31,6 +31,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class RoomService(RoomServiceServicer):
     def __init__(self, accounts: Mapping[AccountSid, Account]) -> None:
         self._accounts = accounts
+        self._encoder = Encoder()
 
     async def GetRoom(self, request: pb.GetRoomRequest, context: Context) -> pb.GetRoomResponse:
         caller, account = calling(self._accounts)
@@ -85,11 +86,11 @@ class RoomService(RoomServiceServicer):
 
     async def WatchRoomEvents(
         self, request: pb.WatchRoomEventsRequest, context: Context
-    ) -> AsyncGenerator[pb.WatchRoomEventsResponse, None]:
+    ) -> AsyncGenerator[Encoded, None]:
         caller, account = calling(self._accounts)
         ref = RoomRef.of(request.room) if request.room else None
         events = account.feed.room_events(caller, ref, event_types_of(request), request.after or None)
         async with aclosing(events) as messages:
             async for message in messages:
-                yield stream_message_to_pb(message)
+                yield self._encoder.encoded(message)
         raise UpstreamUnavailable("this server is stopping; watch again after the last cursor received")

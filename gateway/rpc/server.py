@@ -27,6 +27,7 @@ from gateway.rpc.token_service import TokenService
 from gateway.rpc.transcription_service import TranscriptionService
 from gateway.service.access import Access
 from gateway.service.accounts import Account
+from gateway.service.callers import Callers
 
 SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], ...]] = (
     (RoomService, room_service_pb2_grpc.add_RoomServiceServicer_to_server),
@@ -74,13 +75,14 @@ class RpcServer:
         access: Access,
         accounts: Mapping[AccountSid, Account],
         address: str,
+        callers: Callers | None = None,
         *,
         limits: Limits = Limits(),
         has_reflection: bool = True,
         is_port_shared: bool = False,
     ) -> None:
         options = (*OPTIONS, ("grpc.so_reuseport", int(is_port_shared)))
-        self._server = grpc.aio.server(interceptors=[Interceptor(access, limits)], options=options)
+        self._server = grpc.aio.server(interceptors=[Interceptor(access, limits, callers)], options=options)
         self._health = health.aio.HealthServicer()
         for service, register in SERVICES:
             register(service(accounts), self._server)

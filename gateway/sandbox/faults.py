@@ -19,6 +19,7 @@ class Match(Struct, frozen=True, forbid_unknown_fields=True):
 
     method: str | None = None
     path: str | None = None
+    account_sid: str | None = None
 
     def __post_init__(self) -> None:
         if self.path is not None:
@@ -27,8 +28,12 @@ class Match(Struct, frozen=True, forbid_unknown_fields=True):
             except re.error as exc:
                 raise ValueError(f"path is not a regular expression: {exc}") from exc
 
-    def fits(self, method: str, path: str) -> bool:
-        return self.method in (None, method) and (self.path is None or re.match(self.path, path) is not None)
+    def fits(self, method: str, path: str, account_sid: str | None = None) -> bool:
+        return (
+            self.method in (None, method)
+            and self.account_sid in (None, account_sid)
+            and (self.path is None or re.match(self.path, path) is not None)
+        )
 
 
 class CallbackFault(Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,10 +121,10 @@ class FaultDial:
     def __iter__(self) -> Iterator[Fault]:
         return iter(self._faults)
 
-    def strike(self, method: str, path: str) -> Strike:
+    def strike(self, method: str, path: str, account_sid: str | None = None) -> Strike:
         strike = NO_STRIKE
         for fault in self._faults:
-            if fault.match.fits(method, path) and self._falls(fault.rate):
+            if fault.match.fits(method, path, account_sid) and self._falls(fault.rate):
                 strike = strike.with_(fault)
         return strike
 

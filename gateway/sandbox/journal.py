@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.sandbox.quota import Peaks
@@ -13,13 +13,15 @@ MAX_CALLS = 100_000
 
 @dataclass(slots=True)
 class LoggedCall:
-    """`at` is in seconds since 1970. `status` is None while the call is under way, and 0 when it got no answer."""
+    """`at` is in seconds since 1970. `status` is None while the call is under way, and 0 when it got no answer. `account_sid` is
+    None for a call without valid credentials."""
 
     at: float
     method: str
     path: str
     query: str
     status: int | None = None
+    account_sid: str | None = None
 
 
 class Journal:
@@ -39,11 +41,7 @@ class Journal:
 
     def calls(self, since: float = 0) -> list[dict[str, Any]]:
         """Calls that began at `since` or later, in the order of their beginning."""
-        return [
-            {"at": call.at, "method": call.method, "path": call.path, "query": call.query, "status": call.status}
-            for call in self._calls
-            if call.at >= since
-        ]
+        return [asdict(call) for call in self._calls if call.at >= since]
 
     def peak(self) -> dict[str, int]:
         return self._peaks.json()

@@ -165,7 +165,9 @@ class Sandbox:
         logged = self.journal.begin(request.method, _printable(path), _printable(query), request.method in READS)
         try:
             account = self._doorkeeper.admit(request.headers.get("Authorization", ""))
-            response = await self._serve(request, account, segments, query, self.dial.strike(request.method, path))
+            logged.account_sid = account.sid
+            strike = self.dial.strike(request.method, path, account.sid)
+            response = await self._serve(request, account, segments, query, strike)
         except TwilioError as exc:
             response = _refuse(exc)
             response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'

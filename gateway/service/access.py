@@ -15,6 +15,9 @@ from gateway.core.errors import PermissionDenied, Unauthenticated
 from gateway.core.rooms import AccountSid, Room, RoomSid
 
 KEY_PREFIX = "rgk_"
+# What one process can serve: 2,500 small calls a second, or 25,000 objects. So by default no key uses up more than that, and
+# whoever shares a gateway gives each key its part of it.
+POINTS = 1_500_000
 
 
 class Scope(StrEnum):
@@ -33,6 +36,8 @@ class Caller:
     key_id: str
     scopes: frozenset[Scope]
     grants: frozenset[str] | None = None
+    limit: int = POINTS
+    """What it may spend, in points a minute."""
 
     def require(self, scope: Scope) -> None:
         """Raises PermissionDenied without the scope; `admin` has them all."""
@@ -89,3 +94,8 @@ class Access:
         if not found:
             raise Unauthenticated("the API key is not known here; check it, or ask the operator for one")
         return found[0]
+
+    def still_holds(self, caller: Caller) -> bool:
+        """Whether the credential that made this caller known would do so now, with the same rights: what lasts longer than a
+        request asks again now and then."""
+        return any(key.caller == caller for key in self._keys)

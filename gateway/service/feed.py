@@ -1,14 +1,16 @@
 """Event streams. A subscriber is a cursor and nothing else: it reads what lies after it and waits for the bell."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.core.cursors import NO_TAG, Place, Sealer
 from gateway.core.errors import CursorExpired, NotFound, PermissionDenied
 from gateway.core.events import (
     Bookmark,
     Delivered,
+    Gap,
     ResyncReason,
     ResyncRequired,
     RoomEvent,
@@ -23,7 +25,7 @@ from gateway.service.access import Caller, Scope
 from gateway.service.admission import Admission
 from gateway.service.horizon import fresh_for
 from gateway.service.rooms import Rooms
-from gateway.service.tail import Bell, Entry, Tail, is_unbroken
+from gateway.service.tail import Bell, Entry, Tail, is_unbroken, room_of
 from gateway.store.eventlog import EventLog, Logged
 
 # A stream with its WebSocket costs 32 kB (`tests.bench.fanout`): so many, 320 MB. Half of them for one caller, behind whose
@@ -38,11 +40,52 @@ SCANNED_PAGES = 4
 HEARD_S = 0.25
 
 
+Sink = Callable[[Sequence[Delivered]], bool]
+"""Takes messages to their subscriber at once, all of them or none; none, when it says False. Does not wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Start:
     place: Place
     mode: StreamMode
     reason: ResyncReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a stream is of; None for all."""
+
+    room_sid: RoomSid | None
+    types: frozenset[RoomEventType] | None
+
+    def message(self, entry: Entry, prev: str) -> Delivered | Gap | None:
+        """What the stream says of an entry, if anything. One that cannot be read may be of any type."""
+        logged = entry.logged
+        if self.room_sid is not None and room_of(logged) not in (self.room_sid, None):
+            return None
+        if not isinstance(logged, Logged):
+            return Gap(entry.cursor, prev)
+        if self.types is not None and logged.event.type not in self.types:
+            return None
+        return Delivered(entry.cursor, prev, logged.event)
+
+
+@dataclass(slots=True)
+class _Stand:
+    """Where a stream stands. `place`: up to here, everything has been told or is not wanted; `prev`: what was told last, in
+    which life of the log and when (monotonic, seconds)."""
+
+    place: Place
+    prev: str
+    life: int
+    told_at: float
+
+    @property
+    def quiet_s(self) -> float:
+        return time.monotonic() - self.told_at
+
+    def tell(self, message: Delivered | Gap) -> None:
+        self.prev, self.told_at = message.cursor, time.monotonic()
 
 
 class Feed:
@@ -58,9 +101,18 @@ class Feed:
         self._streams = streams or Admission("event streams", STREAMS, STREAMS_PER_CALLER)
 
     async def room_events(
-        self, caller: Caller, ref: RoomRef | None, types: frozenset[RoomEventType] | None, after: str | None
+        self,
+        caller: Caller,
+        ref: RoomRef | None,
+        types: frozenset[RoomEventType] | None,
+        after: str | None,
+        *,
+        sink: Sink | None = None,
     ) -> AsyncGenerator[StreamMessage, None]:
         """The events of one room, or of the account, from the cursor `after` on, or from now on without one.
+
+        While the caller waits for the next message, events go to the `sink` as soon as they are heard, as long as it takes
+        them: what it took does not come by the stream as well, and the caller's task is not woken for it.
 
         Raises on the first step: InvalidArgument (a cursor that is not of this account), NotFound (no room in progress has
         that name), PermissionDenied, Throttled (too many streams are open). Ends only when the gateway stops: resume from the
@@ -77,7 +129,8 @@ class Feed:
             yield StreamStarted(cursor, start.mode, room_sid, self._tail.floor_at)
             if start.reason is not None:
                 yield ResyncRequired(cursor, start.reason)
-            async for message in self._follow(bell, start.place, life, types):
+            stand = _Stand(start.place, cursor, life, time.monotonic())
+            async for message in self._follow(bell, stand, _Wanted(room_sid, types), sink):
                 yield message
 
     async def timeline(
@@ -163,51 +216,73 @@ class Feed:
         return _Start(wanted, StreamMode.RESUMED)
 
     async def _follow(
-        self, bell: Bell, place: Place, life: int, types: frozenset[RoomEventType] | None
+        self, bell: Bell, stand: _Stand, wanted: _Wanted, sink: Sink | None
     ) -> AsyncGenerator[StreamMessage, None]:
-        """`place`: up to here, everything has been told or does not match. `prev`: what was told last."""
-        prev, bookmark_at = self._sealer.cursor(place), time.monotonic() + BOOKMARK_S
-        while not self._tail.is_closed:
+        tail = self._tail
+        if sink is not None:
+            bell.answer = partial(self._tell_at_once, stand, wanted, sink)
+        while not tail.is_closed:
             # Cleared before reading: a bell that rings meanwhile is heard below.
             bell.clear()
-            read = await self._after(place) if life == self._tail.life else None
-            if read is None or life != self._tail.life:
-                reason = ResyncReason.TRIMMED if life == self._tail.life else self._tail.lost_by
-                life, place = self._tail.life, self._tail.place
-                prev = self._sealer.cursor(place)
-                yield ResyncRequired(prev, reason)
+            read = await self._after(stand.place) if stand.life == tail.life else None
+            if read is None or stand.life != tail.life:
+                reason = ResyncReason.TRIMMED if stand.life == tail.life else tail.lost_by
+                stand.life, stand.place = tail.life, tail.place
+                stand.prev = self._sealer.cursor(stand.place)
+                yield ResyncRequired(stand.prev, reason)
                 continue
-            entries, place = read
+            entries, stand.place = read
             for entry in entries:
-                if _matches(entry, bell.room_sid, types):
-                    yield Delivered(entry.cursor, prev, entry.logged.event)
-                    prev, bookmark_at = entry.cursor, time.monotonic() + BOOKMARK_S
-            ahead_s = bookmark_at - time.monotonic()
-            if ahead_s > 0:
-                if place.n < self._tail.place.n or life != self._tail.life or await bell.wait(ahead_s):
+                message = wanted.message(entry, stand.prev)
+                if message is not None:
+                    yield message
+                    stand.tell(message)
+            if stand.quiet_s < BOOKMARK_S:
+                if stand.place.n < tail.place.n or stand.life != tail.life:
+                    continue
+                if await bell.wait(BOOKMARK_S - stand.quiet_s) or stand.quiet_s < BOOKMARK_S:
                     continue
                 # It did not ring: nothing on the way to the newest place concerns its holder.
-                place = max(place, self._tail.place, key=_number)
+                stand.place = max(stand.place, tail.place, key=_number)
             # Also when the bell never rests, for whoever gets no event must be able to resume from near by.
-            yield Bookmark(self._sealer.cursor(place))
-            bookmark_at = time.monotonic() + BOOKMARK_S
+            yield Bookmark(self._sealer.cursor(stand.place))
+            stand.told_at = time.monotonic()
+
+    def _tell_at_once(self, stand: _Stand, wanted: _Wanted, sink: Sink) -> bool:
+        """Hands to the sink what has just been heard. False when the stream's own task has to see to it."""
+        tail = self._tail
+        if tail.is_closed or stand.life != tail.life or stand.place.n < tail.floor.n:
+            return False
+        prev, told = stand.prev, list[Delivered]()
+        for entry in tail.after(stand.place.n):
+            message = wanted.message(entry, prev)
+            if isinstance(message, Delivered):
+                told.append(message)
+                prev = message.cursor
+            elif message is not None:
+                return False
+        if told:
+            try:
+                if not sink(told):
+                    return False
+            except Exception:
+                # It must not stop the one who rings for all: the stream meets it again in its own task, and ends of it.
+                return False
+            stand.tell(told[-1])
+        stand.place = max(stand.place, tail.place, key=_number)
+        return True
 
     async def _after(self, place: Place) -> tuple[list[Entry], Place] | None:
         """The next entries after the place, and up to where nothing is left unread; None when some are gone."""
         if place.n >= self._tail.floor.n:
             return self._tail.after(place.n), max(place, self._tail.place, key=_number)
-        page = await self._events.read(place.n, PAGE)
+        page = await self._events.entries(place.n, PAGE)
         # Up to where the ring begins: the log may be ahead of this process, whose memory must hear of an event first.
         page = [logged for logged in page if logged.place.n <= self._tail.floor.n]
         if not page or not is_unbroken(place, page):
             return None
         now = time.monotonic()
         return [Entry(logged, self._sealer.cursor(logged.place), now) for logged in page], page[-1].place
-
-
-def _matches(entry: Entry, room_sid: RoomSid | None, types: frozenset[RoomEventType] | None) -> bool:
-    event = entry.logged.event
-    return (room_sid is None or event.room_sid == room_sid) and (types is None or event.type in types)
 
 
 def _number(place: Place) -> int:

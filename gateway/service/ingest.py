@@ -1,5 +1,6 @@
 """Taking Twilio's status callbacks in: verified, read, logged, and only then answered."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +14,10 @@ from gateway.twilio import callbacks
 from gateway.twilio.signature import is_valid
 
 log = structlog.get_logger()
+
+FORGED = "the signature does not hold; check the auth token and GATEWAY_PUBLIC_URL"
+# Anybody can send what is forged: one line in so many seconds says it, and tells how many there were.
+FORGED_S = 10.0
 
 
 class Outcome(StrEnum):
@@ -31,7 +36,15 @@ class Ingest:
         self._events = events
         self._suspects = suspects
         self._url = url
-        self._auth_tokens = tuple(auth_tokens)
+        # Always two, so that the time a refusal takes does not tell whether there is a secondary one.
+        self._auth_tokens = (*auth_tokens, *auth_tokens)[:2]
+        self._forged = 0
+        self._told_at = float("-inf")
+
+    def is_signed(self, fields: Sequence[tuple[str, str]], *, query: str, is_form: bool, signature: str | None) -> bool:
+        """Whether this account's token signed it."""
+        url = f"{self._url}?{query}" if query else self._url
+        return is_valid(self._auth_tokens, url, fields if is_form else (), signature)
 
     async def take(
         self, fields: Sequence[tuple[str, str]], *, query: str, is_form: bool, signature: str | None
@@ -42,10 +55,9 @@ class Ingest:
         PermissionDenied for a signature that does not hold, InvalidArgument for a callback that cannot be read,
         UpstreamUnavailable when the log cannot be written.
         """
-        url = f"{self._url}?{query}" if query else self._url
-        if not is_valid(self._auth_tokens, url, fields if is_form else (), signature):
-            log.warning("callback.forged")
-            raise PermissionDenied("the signature does not hold; check the auth token and GATEWAY_PUBLIC_URL")
+        if not self.is_signed(fields, query=query, is_form=is_form, signature=signature):
+            self._note_forged()
+            raise PermissionDenied(FORGED)
         callback = callbacks.parse(fields, datetime.now(UTC))
         if isinstance(callback, callbacks.Ignored):
             return Outcome.IGNORED
@@ -55,3 +67,10 @@ class Ingest:
             return Outcome.EXPIRED
         appended = await self._events.append(callback.event, callback.dedupe)
         return Outcome.LOGGED if appended.is_new else Outcome.REPEATED
+
+    def _note_forged(self) -> None:
+        self._forged += 1
+        now = time.monotonic()
+        if now - self._told_at > FORGED_S:
+            log.warning("callback.forged", account_sid=self._events.account_sid, count=self._forged)
+            self._forged, self._told_at = 0, now

@@ -5,10 +5,12 @@ the log: no event costs a call.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -37,6 +39,9 @@ PAGES = 10
 AT_ONCE = 10
 # How long a view that cannot be read anew waits before it tries again. It shows what it showed meanwhile.
 RETRY_S = 1.0
+# Of each room that is watched: for watchers who are so many events apart, and whose snapshots differ in so many ways.
+FOLDS = 32
+VARIANTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,26 @@ class _View:
         return replace(self, folded=self.folded.after(*events).bounded(), cursor=cursor)
 
 
+class _Folds:
+    """What the last events of a room made of what was known before: folded by the first watcher who hears of one, and taken
+    over by the others who knew the same. Lives as long as somebody watches the room."""
+
+    def __init__(self) -> None:
+        self._folds: OrderedDict[str, list[tuple[Folded, Folded]]] = OrderedDict()
+
+    def after(self, before: Folded, message: Delivered) -> Folded:
+        known = self._folds.setdefault(message.cursor, [])
+        for start, end in known:
+            if start is before or start == before:
+                return end
+        after = before.after(message.event).bounded()
+        if len(known) < VARIANTS:
+            known.append((before, after))
+        if len(self._folds) > FOLDS:
+            self._folds.popitem(last=False)
+        return after
+
+
 class Live:
     def __init__(self, rooms: Rooms, participants: Participants, feed: Feed, tail: Tail, sealer: Sealer) -> None:
         self._rooms = rooms
@@ -58,6 +83,7 @@ class Live:
         self._feed = feed
         self._tail = tail
         self._sealer = sealer
+        self._watched: WeakValueDictionary[RoomSid, _Folds] = WeakValueDictionary()
 
     async def watch(self, caller: Caller, ref: RoomRef) -> AsyncGenerator[Seen[LiveRoom], None]:
         """The room with its people, now and after each change. `as_of` is the cursor of the last event folded in.
@@ -68,6 +94,7 @@ class Live:
         """
         caller.require(Scope.EVENTS_SUBSCRIBE)
         sid = await self._rooms.locate(caller, ref, Scope.ROOMS_READ)
+        folds = self._watched.setdefault(sid, _Folds())
         async with aclosing(self._feed.room_events(caller, RoomRef(sid, None), None, None)) as messages:
             started = await anext(messages)
             view = await self._read(caller, sid, started.cursor)
@@ -76,7 +103,7 @@ class Live:
             async for message in messages:
                 match message:
                     case Delivered():
-                        view = view.after([message.event], message.cursor)
+                        view = replace(view, folded=folds.after(view.folded, message), cursor=message.cursor)
                     case ResyncRequired() | Gap():
                         view = await self._read_anew(caller, sid, message.cursor, view)
                     case StreamStarted() | Bookmark():

@@ -165,13 +165,19 @@ class Memory:
         event that the log does get."""
         self.apply(event, self._newest_n + 1)
 
-    def begin_anew(self, n: int) -> None:
-        """Forgets the rooms, as the log they were fenced by is gone. The new one begins at n: what was fetched before is
-        refused, for it may miss an event that nobody knows any more."""
+    def doubt(self, n: int) -> None:
+        """Forgets the rooms, for the log's entry n cannot be read and may have changed any of them. What was fetched before
+        it is refused."""
         self._rooms.clear()
         self._sids.clear()
         self._touched = {fence: Marks(Mark(n, time.monotonic())) for fence in Fence}
         self._names = Marks(Mark(n, time.monotonic()))
+        self.meet(n)
+
+    def begin_anew(self, n: int) -> None:
+        """Forgets the rooms, as the log they were fenced by is gone. The new one begins at n: what was fetched before is
+        refused, for it may miss an event that nobody knows any more."""
+        self.doubt(n)
         self._reporting = Marks()
         self._proved_at = float("-inf")
         self._newest_n = n

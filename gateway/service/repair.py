@@ -141,7 +141,7 @@ class Term:
             for logged in entries:
                 self._tell(logged.event, logged.place.n)
             self._n = entries[-1].place.n if entries else self._tail.floor.n
-        self._take_in([entry.logged for entry in self._tail.after(self._n)])
+        self._take_in(self._tail.read_after(self._n))
         self._has_read = True
         for sid, view in self._views.items():
             if view.missing:
@@ -152,7 +152,7 @@ class Term:
     async def _hear(self) -> None:
         """Takes in what was logged, and what other replicas suspect."""
         if self._n >= self._tail.floor.n:
-            heard = [entry.logged for entry in self._tail.after(self._n)]
+            heard = self._tail.read_after(self._n)
         else:
             heard = await self._events.read(self._n, SCAN_COUNT)
         self._take_in(heard)

@@ -88,6 +88,7 @@ class Spending:
         self._quotas = quotas
         self._concurrency = concurrency
         self._replicas = replicas
+        self._last_replicas = 1
         self._flights = flights
         self._name = uuid.uuid4().hex[:12]
         self._numbers = count()
@@ -126,6 +127,7 @@ class Spending:
             except UpstreamUnavailable:
                 self._lose([*leases, *given_back])
             else:
+                self._last_replicas = self._replicas()
                 return self._held_of(leases, taken)
         quiet_s = self._quiet_until - _now()
         if quiet_s > 0:
@@ -167,12 +169,13 @@ class Spending:
     def rate(self, kind: Kind, rank: Rank) -> Rate:
         """What a rank's turns come from now."""
         quota = self._quotas[kind]
-        rate = quota.together if self._is_shared else quota.alone(self._replicas())
+        rate = quota.together if self._is_shared else quota.alone(self.replicas)
         return rate.less(ALLOWED[rank].leaves)
 
     @property
     def replicas(self) -> int:
-        return self._replicas()
+        """The last count heard: while Redis is away nobody is heard any more."""
+        return max(self._replicas(), 1 if self._is_shared else self._last_replicas)
 
     async def aclose(self) -> None:
         """After the last request has ended: the places of this replica are free at once."""
@@ -188,9 +191,8 @@ class Spending:
     def _take_alone(self, kind: Kind, rank: Rank, wanted: int) -> Taken:
         now = _now()
         now_us = round(now * 1_000_000)
-        replicas = self._replicas()
-        rate, allowed = self._quotas[kind].alone(replicas), ALLOWED[rank]
-        may_be = max(1, self._ceiling.now(now_us) // replicas)
+        rate, allowed = self._quotas[kind].alone(self.replicas), ALLOWED[rank]
+        may_be = max(1, self._ceiling.now(now_us) // self.replicas)
         free = max(1, may_be * allowed.percent // 100) - len(self._held)
         paused_us = max(0, round((self._paused_until[kind] - now) * 1_000_000))
         if wanted and free <= 0:
@@ -221,6 +223,7 @@ class Spending:
         there again, or end by themselves."""
         if self._is_shared:
             log.warning("quota.alone")
+            self._last_replicas = max(self._last_replicas, self._replicas())
             self._is_shared = False
             self._has_spent_alone = False
             self._quiet_until = _now() + QUIET_S

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +14,9 @@ from gateway.core.cursors import NO_TAG, Place, Sealer
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason
 from gateway.core.rooms import RoomSid
+from gateway.service.heartbeat import LOST_S, Heartbeat
 from gateway.service.memory import Memory
-from gateway.store.eventlog import TAIL_COUNT, EventLog, Head, Logged
+from gateway.store.eventlog import TAIL_COUNT, EventLog, Head, Logged, Unreadable
 
 log = structlog.get_logger()
 
@@ -24,10 +25,8 @@ RING_BYTES = 16_000_000
 _SLACK = 256
 BLOCK_MS = 100
 CHECK_S = 0.5
-RETRY_S = 0.25
+RETRY_S = 0.1
 TRIM_S = 60.0
-# A reader that has heard nothing for so long is lost: an answer, be it an empty one, comes every BLOCK_MS.
-LOST_S = 3.0
 # The most we believe that Twilio's REST lags its callbacks: an answer fetched now shows everything up to so long ago.
 REST_LAG_S = 5.0
 
@@ -36,35 +35,52 @@ REST_LAG_S = 5.0
 class Entry:
     """A log entry with its sealed cursor: made once, shown to every subscriber. `heard_at`: this process' monotonic clock."""
 
-    logged: Logged
+    logged: Logged | Unreadable
     cursor: str
     heard_at: float
 
 
 class Bell:
-    """Rung when something that concerns its holder was logged."""
+    """Rung when something that concerns its holder was logged. It has one holder, whose task waits for it.
 
-    __slots__ = ("_event", "room_sid")
+    `answer`, if there is one, is called by a bell that rings while it is waited for. When it has done by itself what there
+    was to do, it says so, and the task is left asleep: waking it costs more than most of what it does then.
+    """
+
+    __slots__ = ("_has_rung", "_waiting", "answer", "room_sid")
 
     def __init__(self, room_sid: RoomSid | None) -> None:
         self.room_sid = room_sid
-        self._event = asyncio.Event()
+        self.answer: Callable[[], bool] | None = None
+        self._has_rung = False
+        self._waiting: asyncio.Future[None] | None = None
 
     def clear(self) -> None:
-        self._event.clear()
+        self._has_rung = False
 
     def ring(self) -> None:
-        self._event.set()
+        is_waited_for = self._waiting is not None and not self._waiting.done()
+        if is_waited_for and self.answer is not None and self.answer():
+            return
+        self._has_rung = True
+        self._wake()
 
     async def wait(self, limit_s: float) -> bool:
         """True when it rang, False when the limit passed first."""
-        try:
-            async with asyncio.timeout(limit_s):
-                await self._event.wait()
-        except TimeoutError:
-            # It may have rung after the limit passed and before this task went on.
-            return self._event.is_set()
-        return True
+        if not self._has_rung:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(limit_s, self._wake)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        return self._has_rung
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 class Tail:
@@ -85,8 +101,9 @@ class Tail:
         self._floor: Place | None = None
         self._ready = asyncio.Event()
         self._heard_at = float("-inf")
+        self._is_lost = False
         self._trimmed_at = float("-inf")
-        self.is_redis_away = False
+        self.heartbeat = Heartbeat(events)
         self.floor_at: datetime | None = None
         self.life = 0
         self.lost_by = ResyncReason.EPOCH
@@ -94,8 +111,18 @@ class Tail:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the log has been heard in the last seconds. If not, `is_redis_away` says whether it is everybody's trouble."""
-        return time.monotonic() - self._heard_at <= LOST_S
+        """Whether the log has been heard in the last seconds, where this process says itself that it is there. If not,
+        `is_redis_away` says whether it is everybody's trouble."""
+        return time.monotonic() - self._heard_at <= LOST_S and self.heartbeat.is_heard
+
+    @property
+    def is_redis_away(self) -> bool:
+        return self.heartbeat.is_redis_away
+
+    @property
+    def replicas(self) -> int:
+        """How many processes follow this log, as heard in the last seconds; this one counts in any case."""
+        return self.heartbeat.replicas
 
     @property
     def place(self) -> Place:
@@ -119,6 +146,10 @@ class Tail:
     def after(self, n: int) -> list[Entry]:
         """The entries after n, for an n at or above the ring's floor."""
         return self._ring[max(0, n - self.floor.n) :]
+
+    def read_after(self, n: int) -> list[Logged]:
+        """As `after`, of the entries that can be read."""
+        return [entry.logged for entry in self.after(n) if isinstance(entry.logged, Logged)]
 
     def holds(self, place: Place) -> bool:
         """Whether the ring shows that the place is one of this log's: then no question to Redis is needed."""
@@ -153,28 +184,45 @@ class Tail:
         self._ring_all()
 
     async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.heartbeat.run())
+                await self._keep_following()
+        except BaseExceptionGroup as failures:
+            # Its owner would not know a failure in a group for what it is.
+            raise failures.exceptions[0] from failures
+
+    async def _keep_following(self) -> None:
         while True:
             try:
                 await self._follow()
             except UpstreamUnavailable as exc:
-                log.warning("tail.lost", reason=exc.message)
+                if not self._is_lost:
+                    log.warning("tail.lost", reason=exc.message)
+                self._is_lost = True
                 await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
-        self.is_redis_away = True
+        await self.heartbeat.begin()
         await self._take_up()
-        self.is_redis_away = False
+        if self._is_lost:
+            log.info("tail.found")
+        self._is_lost = False
         checked_at = time.monotonic()
         while True:
-            entries = await self._events.tail(self.place.n, BLOCK_MS)
+            heard = await self._events.tail(self.place.n, BLOCK_MS, self.heartbeat.after)
             leave_if_cancelled()
-            if not is_unbroken(self.place, entries):
+            self.heartbeat.hear(heard.beats)
+            if self.heartbeat.is_in_doubt():
+                await self._events.renew()
+                raise UpstreamUnavailable("what this process says does not come back from Redis")
+            if not is_unbroken(self.place, heard.entries):
                 await self._check(has_gap=True)
                 continue
-            self._apply(entries)
+            self._apply(heard.entries)
             self._heard_at = time.monotonic()
             # An empty answer proves that memory is current; a full one does not, for more may lie behind it.
-            if len(entries) < TAIL_COUNT:
+            if len(heard.entries) < TAIL_COUNT and self.heartbeat.is_heard:
                 self._memory.prove()
             if self._heard_at - checked_at > CHECK_S:
                 checked_at = self._heard_at
@@ -191,19 +239,24 @@ class Tail:
 
     async def _check(self, *, has_gap: bool = False) -> None:
         """Looks whether this process' own place still holds, as for a client's cursor. With a gap behind it, it does not."""
-        found = await self._events.check(self.place)
+        known = self.place
+        appended = self._events.appended
+        if appended is not None and appended.epoch == known.epoch and appended.n > known.n and not has_gap:
+            # What was acknowledged here and not yet heard must be there too. What lies between follows by its tags.
+            known = appended
+        found = await self._events.check(known)
         if isinstance(found, ResyncReason):
-            await self._begin_anew(found)
+            await self._begin_anew(found, known.epoch)
         elif has_gap:
-            await self._begin_anew(ResyncReason.TRIMMED)
+            await self._begin_anew(ResyncReason.TRIMMED, known.epoch)
         else:
             self.floor_at = found.complete_since
 
-    async def _begin_anew(self, reason: ResyncReason) -> None:
+    async def _begin_anew(self, reason: ResyncReason, epoch: str) -> None:
         log.warning("tail.resync", reason=reason)
         if reason in (ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED):
             # Numbers would be given out a second time, and what was fetched at the first would pass for new.
-            head = await self._events.begin_anew(self.place.epoch)
+            head = await self._events.begin_anew(epoch)
         else:
             head = await self._events.open()
         await self._load(head)
@@ -213,7 +266,7 @@ class Tail:
 
     async def _load(self, head: Head) -> None:
         """Fills the ring with the newest entries. The ring's floor is the place before its first one."""
-        entries = _unbroken_end(await self._events.read_last(RING_ENTRIES), head)
+        entries = _unbroken_end(await self._events.last_entries(RING_ENTRIES), head)
         self.floor_at = head.complete_since
         if not entries:
             self._floor = head.place
@@ -225,7 +278,7 @@ class Tail:
             self._memory.begin_anew(head.place.n)
         self._ring, self._ring_bytes = [], 0
         # As if they had been heard when they were logged; Redis' clock and ours need to agree only here.
-        self._apply(
+        self._take_in(
             entries, [time.monotonic() - max(0.0, time.time() - logged.logged_at.timestamp()) for logged in entries]
         )
         self._heard_at = time.monotonic()
@@ -236,20 +289,30 @@ class Tail:
             self._trimmed_at = time.monotonic()
             await self._events.trim()
 
-    def _apply(self, entries: list[Logged], heard_at: list[float] | None = None) -> None:
-        moments = heard_at or [time.monotonic()] * len(entries)
-        for logged, moment in zip(entries, moments, strict=True):
-            # Memory first: whoever is woken below must not be told of the room as it was.
-            self._memory.apply(logged.event, logged.place.n)
-            self._ring.append(Entry(logged, self._sealer.cursor(logged.place), moment))
-            self._ring_bytes += logged.size
-        self._trim()
-        for sid in {logged.event.room_sid for logged in entries}:
-            for bell in self._room_bells.get(sid, ()):
+    def _apply(self, entries: list[Logged | Unreadable]) -> None:
+        # Memory first: whoever hears a bell must not be told of the room as it was.
+        self._take_in(entries, [time.monotonic()] * len(entries))
+        sids = {room_of(logged) for logged in entries}
+        if None in sids:
+            self._ring_all()
+            return
+        for sid in sids:
+            for bell in self._room_bells.get(sid, ()):  # type: ignore[arg-type]  # None is not among them
                 bell.ring()
         if entries:
             for bell in self._account_bells:
                 bell.ring()
+
+    def _take_in(self, entries: list[Logged | Unreadable], heard_at: list[float]) -> None:
+        for logged, moment in zip(entries, heard_at, strict=True):
+            if isinstance(logged, Logged):
+                self._memory.apply(logged.event, logged.place.n)
+            else:
+                log.warning("tail.unreadable", n=logged.place.n, room_sid=logged.room_sid)
+                self._memory.doubt(logged.place.n)
+            self._ring.append(Entry(logged, self._sealer.cursor(logged.place), moment))
+            self._ring_bytes += logged.size
+        self._trim()
 
     def _trim(self) -> None:
         # In slices: cutting the front off a list costs as much as the list is long.
@@ -274,14 +337,23 @@ def leave_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
-def is_unbroken(place: Place, entries: Sequence[Logged]) -> bool:
-    """Whether these entries are what follows the place, each the next number of the same epoch."""
-    return all(
-        logged.place.n == n and logged.place.epoch == place.epoch for n, logged in enumerate(entries, place.n + 1)
-    )
+def room_of(logged: Logged | Unreadable) -> RoomSid | None:
+    """The room that an entry is about; None for one that does not let it be known, and may be about any."""
+    return logged.event.room_sid if isinstance(logged, Logged) else logged.room_sid
 
 
-def _unbroken_end(entries: list[Logged], head: Head) -> list[Logged]:
+def is_unbroken(place: Place, entries: Sequence[Logged | Unreadable]) -> bool:
+    """Whether these entries are what follows the place: each the next number of the same epoch, and logged behind the very
+    entry before it. After a failover the same numbers may have been given out again."""
+    for logged in entries:
+        follows = logged.place.n == place.n + 1 and logged.place.epoch == place.epoch
+        if not follows or logged.prev_tag not in (None, place.tag):
+            return False
+        place = logged.place
+    return True
+
+
+def _unbroken_end(entries: list[Logged | Unreadable], head: Head) -> list[Logged | Unreadable]:
     """As many of the last entries as are all there; none when the last of all is not."""
     if not entries or entries[-1].place.epoch != head.place.epoch or entries[-1].place.n < head.place.n:
         return []

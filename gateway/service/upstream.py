@@ -13,6 +13,7 @@ from gateway.core.fairness import Rank
 from gateway.core.quota import ClassQuota, QuotaLeft, QuotaSource, RequestClass
 from gateway.core.ratelimit import Quota, Rate
 from gateway.service.access import Caller, Scope, asking
+from gateway.service.callers import note_call
 from gateway.service.singleflight import SingleFlight
 from gateway.service.spending import ALLOWED, Kind, Spending, kind_of
 from gateway.service.turns import TurnQueue
@@ -129,6 +130,7 @@ class Upstream:
         while True:
             try:
                 async with self._turns[kind].turn(rank, who, give_up_at):
+                    note_call()
                     return await self._twilio.send(request, deadline_s=limit_s)
             except QuotaExceeded as refused:
                 if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:

@@ -16,6 +16,7 @@ from gateway.core.rooms import AccountSid
 from gateway.store.cache import PUT
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
+from gateway.store.routes import Command
 
 T = TypeVar("T")
 
@@ -67,13 +68,12 @@ class Answers:
         self._keys = Keys(account_sid)
 
     async def get(self, slots: Sequence[Slot[T]]) -> list[Found[T]]:
-        pipeline = self._connections.commands.pipeline(transaction=False)
+        commands: list[Command] = []
         for slot in slots:
             # In this order no append in between can make an old value look current.
-            pipeline.get(self._keys.answer(slot.about, slot.digest))
-            pipeline.hget(self._keys.versions(slot.about), slot.fence)
-        pipeline.hget(self._keys.meta, "n")
-        *found, head = await self._connections.ask(pipeline.execute(raise_on_error=False))
+            commands.append(("GET", self._keys.answer(slot.about, slot.digest)))
+            commands.append(("HGET", self._keys.versions(slot.about), slot.fence))
+        *found, head = await self._connections.read(*commands, ("HGET", self._keys.meta, "n"))
         head_n = _number(head)
         pairs = zip(found[::2], found[1::2], strict=True)
         return [

@@ -24,6 +24,10 @@ class Keys:
     def meta(self) -> str:
         return f"rg:{{{self.account_sid}}}:log:meta"
 
+    @property
+    def heartbeat(self) -> str:
+        return f"rg:{{{self.account_sid}}}:hb"
+
     def room_log(self, sid: RoomSid) -> str:
         return f"rg:{{{self.account_sid}}}:room:{sid}:log"
 
@@ -47,6 +51,9 @@ class Keys:
 
     def rate(self, kind: RateKind) -> str:
         return f"rg:{{{self.account_sid}}}:rate:{kind}"
+
+    def purse(self, key_id: str) -> str:
+        return f"rg:{{{self.account_sid}}}:purse:{key_id}"
 
     def lease(self, name: str) -> str:
         return f"rg:{{{self.account_sid}}}:lease:{name}"

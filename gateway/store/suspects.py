@@ -1,6 +1,6 @@
 """Rooms that any replica has a reason to have looked at, for the one that looks."""
 
-from typing import Any, Final
+from typing import Final
 
 from gateway.core.rooms import AccountSid, RoomSid
 from gateway.store.connection import Connections
@@ -18,12 +18,9 @@ class Suspects:
         self._key = Keys(account_sid).suspects
 
     async def add(self, sid: RoomSid) -> None:
-        pipeline = self._connections.commands.pipeline(transaction=False)
-        pipeline.sadd(self._key, sid)
-        pipeline.expire(self._key, KEPT_S)
-        await self._connections.ask(pipeline.execute())
+        await self._connections.read(("SADD", self._key, sid), ("EXPIRE", self._key, KEPT_S))
 
     async def take(self, count: int) -> list[RoomSid]:
         """Up to `count` of them, which are then no longer there."""
-        found: Any = await self._connections.ask(self._connections.commands.spop(self._key, count))
+        found = await self._connections.fetch(self._key, "SPOP", self._key, count)
         return [RoomSid(sid.decode()) for sid in found or ()]

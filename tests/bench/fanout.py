@@ -1,4 +1,5 @@
-"""One room, 1,000 WebSocket subscribers: `python -m tests.bench.fanout`. How many messages a second one process hands out.
+"""One room, 1,000 subscribers over WebSocket, 1,000 over SSE, 100 over gRPC: `python -m tests.bench.fanout`. How many messages
+a second one process hands out.
 
 Gateway, sandbox and this client share the machine; compare figures of one machine only. The client counts frames and reads
 nothing else of them, so that it is not the client that is measured.
@@ -6,19 +7,26 @@ nothing else of them, so that it is not the client that is measured.
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from tests.running import Gateway, new_sid, running
 
 SUBSCRIBERS = 1_000
 EVENTS = 200
 LIMIT_S = 300.0
+EVENT = b"event: next\n"
+STREAMS = 100
 PONG = b"\x8a\x80" + bytes(4)
 WATCH = """subscription($room: ID) { roomEvents(room: $room) {
     __typename cursor prev
@@ -66,8 +74,23 @@ class Subscriber(asyncio.Protocol):
         self._buffer = data[at:]
 
 
+class EventSubscriber(Subscriber):
+    """Counts the events of an event stream."""
+
+    def data_received(self, data: bytes) -> None:
+        data = self._buffer + data
+        count = data.count(EVENT)
+        for _ in range(count):
+            self._frames += 1
+            self._crowd.heard(self._frames - 1)  # after StreamStarted
+        # What is left may hold the beginning of the next one.
+        self._buffer = data[data.rfind(EVENT) + len(EVENT) :] if count else data
+        self._buffer = self._buffer[-len(EVENT) :]
+
+
 class Crowd:
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.sent_at: list[float] = []
         self.seconds: list[float] = []
         self._started = 0
@@ -76,7 +99,7 @@ class Crowd:
         self.all_heard = asyncio.Event()
 
     def expect(self, events: int) -> None:
-        self._left = events * SUBSCRIBERS
+        self._left = events * self.size
         self.all_heard.clear()
 
     def heard(self, number: int) -> None:
@@ -87,24 +110,63 @@ class Crowd:
                 self.all_heard.set()
         elif number == 0:
             self._started += 1
-            if self._started == SUBSCRIBERS:
+            if self._started == self.size:
                 self.all_started.set()
 
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running(Path(folder)) as gateway, asyncio.timeout(LIMIT_S):
-            room, crowd = new_sid(), Crowd()
-            address, memory_kb = urlsplit(gateway.ready["ws"]), _memory_kb(gateway)
-            for _ in range(SUBSCRIBERS):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: Subscriber(crowd, _hello(gateway, room)), address.hostname, address.port
-                )
-            await crowd.all_started.wait()
-            each_kb = (_memory_kb(gateway) - memory_kb) / SUBSCRIBERS
-            print(f"{SUBSCRIBERS:,} WebSocket subscribers of one room, {each_kb:.0f} kB each, {EVENTS} events")
-            await _measure("one after the other", gateway, room, crowd, together=1)
-            await _measure("eight at a time", gateway, room, crowd, together=8)
+            async with _over_http(gateway, Subscriber, hello) as (room, crowd):
+                await _measure_both("WebSocket", gateway, room, crowd)
+            async with _over_http(gateway, EventSubscriber, event_hello) as (room, crowd):
+                await _measure_both("SSE", gateway, room, crowd)
+            async with _over_grpc(gateway) as (room, crowd):
+                await _measure_both("gRPC", gateway, room, crowd)
+
+
+@asynccontextmanager
+async def _over_http(
+    gateway: Gateway, kind: type[Subscriber], request: Callable[..., bytes]
+) -> AsyncIterator[tuple[str, Crowd]]:
+    room, crowd, transports = new_sid(), Crowd(SUBSCRIBERS), list[asyncio.BaseTransport]()
+    address, memory_kb = urlsplit(gateway.ready["graphql"]), _memory_kb(gateway)
+    for _ in range(SUBSCRIBERS):
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: kind(crowd, request(gateway, room=room)), address.hostname, address.port
+        )
+        transports.append(transport)
+    await crowd.all_started.wait()
+    print(f"{(_memory_kb(gateway) - memory_kb) / SUBSCRIBERS:.0f} kB each:")
+    yield room, crowd
+    for transport in transports:
+        transport.close()
+
+
+@asynccontextmanager
+async def _over_grpc(gateway: Gateway) -> AsyncIterator[tuple[str, Crowd]]:
+    room, crowd = new_sid(), Crowd(STREAMS)
+    async with gateway.channel() as channel, asyncio.TaskGroup() as tasks:
+
+        async def listen() -> None:
+            watching = stubs.RoomServiceStub(channel).WatchRoomEvents(
+                pb.WatchRoomEventsRequest(room=room), metadata=gateway.metadata
+            )
+            for number in itertools.count():
+                await watching.read()
+                crowd.heard(number)
+
+        listening = [tasks.create_task(listen()) for _ in range(STREAMS)]
+        await crowd.all_started.wait()
+        yield room, crowd
+        for task in listening:
+            task.cancel()
+
+
+async def _measure_both(name: str, gateway: Gateway, room: str, crowd: Crowd) -> None:
+    print(f"{crowd.size:,} {name} subscribers of one room, {EVENTS} events")
+    await _measure("one after the other", gateway, room, crowd, together=1)
+    await _measure("eight at a time", gateway, room, crowd, together=8)
 
 
 async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, together: int) -> None:
@@ -128,7 +190,7 @@ async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, together
     )
 
 
-def _hello(gateway: Gateway, room: str) -> bytes:
+def hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
     """The upgrade, `connection_init` and `subscribe`, in one write."""
     address = urlsplit(gateway.ready["ws"])
     head = (
@@ -136,8 +198,19 @@ def _hello(gateway: Gateway, room: str) -> bytes:
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
         f"Sec-WebSocket-Protocol: graphql-transport-ws\r\nAuthorization: {gateway.auth['Authorization']}\r\n\r\n"
     )
-    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": WATCH, "variables": {"room": room}}}
+    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}}
     return head.encode() + _frame({"type": "connection_init"}) + _frame(subscribe)
+
+
+def event_hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
+    """The request of an event stream."""
+    address, body = urlsplit(gateway.ready["sse"]), json.dumps({"query": query, "variables": variables}).encode()
+    head = (
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAccept: text/event-stream\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"Authorization: {gateway.auth['Authorization']}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def _frame(message: object) -> bytes:

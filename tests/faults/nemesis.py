@@ -2,6 +2,7 @@
 gateways that are killed and stopped, and a TCP proxy of ours between the two."""
 
 import asyncio
+import ctypes
 import json
 import os
 import random
@@ -29,6 +30,9 @@ from tests.running import ANSWER_LIMIT_S, Gateway, running
 CHUNK = 65_536
 # SO_LINGER with no time: closing sends RST at once, as a machine does that knows nothing of the connection any more.
 RESET = struct.pack("ii", 1, 0)
+# A socket filter of one instruction, which keeps nothing of any packet: BPF_RET | BPF_K, 0. See socket(7) and bpf(2).
+KEEP_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
+SO_ATTACH_FILTER = 26
 
 
 class Valkey:
@@ -105,6 +109,10 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self.delay_s = 0.0
         self.port = 0
+        self.is_deaf = False
+        """New connections are half-open from the beginning."""
+        self.muted = b""
+        """A connection over which this is said is half-open from then on."""
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
@@ -121,6 +129,13 @@ class Proxy:
         for pair in self._pairs:
             self._silent.update(pair)
 
+    def vanish(self) -> None:
+        """As when a cable is pulled: what comes from behind is lost before anybody has acknowledged it, and nothing is said
+        any more. (In silence alone, the kernel would go on acknowledging.)"""
+        self.go_silent()
+        for _, behind in self._pairs:
+            _deafen(behind)
+
     async def aclose(self) -> None:
         assert self._server is not None
         self._server.close()
@@ -134,19 +149,28 @@ class Proxy:
             return
         pair = (writer, writer_behind)
         self._pairs.add(pair)
+        if self.is_deaf:
+            self._silent.update(pair)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, writer_behind))
-                tasks.create_task(self._pump(reader_behind, writer))
+                tasks.create_task(self._pump(reader, writer_behind, pair))
+                tasks.create_task(self._pump(reader_behind, writer, pair))
         finally:
             self._pairs.discard(pair)
             self._silent.difference_update(pair)
             for each in pair:
                 each.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
+    ) -> None:
+        try:
             while chunk := await reader.read(CHUNK):
+                if self.muted and self.muted in chunk:
+                    self._silent.update(pair)
                 if writer in self._silent:
                     continue
                 if self.delay_s:
@@ -155,6 +179,17 @@ class Proxy:
                 await writer.drain()
             if writer not in self._silent and writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            # One side was reset, so the other one is: a proxy that kept it open would be a half-open line.
+            if writer not in self._silent:
+                for each in pair:
+                    _reset(each)
+
+
+def _deafen(writer: asyncio.StreamWriter) -> None:
+    handle: socket.socket = writer.get_extra_info("socket")
+    program = ctypes.create_string_buffer(KEEP_NOTHING, len(KEEP_NOTHING))
+    handle.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -337,9 +337,11 @@ async def wiped(set_: Scene, watchers: Sequence[Watcher], room: str) -> list[flo
 
 
 async def rolled_back(set_: Scene, watchers: Sequence[Watcher], room: str) -> list[float]:
-    """Who meets it first begins a new epoch, which the others then meet."""
+    """Who meets it first begins a new epoch, which the others then meet. Told may be before `roll_back` has seen the server
+    answer, so it is counted from the death of the old one."""
+    since = time.monotonic()
     await set_.cluster.valkey.roll_back()
-    return await announced(watchers, time.monotonic(), {"rolled_back", "epoch"})
+    return await announced(watchers, since, {"rolled_back", "epoch"})
 
 
 async def rewritten(set_: Scene, watchers: Sequence[Watcher], room: str) -> list[float]:

@@ -19,6 +19,7 @@ from gateway.core.paging import Page
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.gql.face import GraphQLFace
 from gateway.service.access import Access, ApiKey, Caller, Scope
+from gateway.service.feed import Sink
 from tests.gql.service import ACCOUNT, AT, Insights, Participants, Recordings, Tokens, Transcriptions, seen, sid
 
 KEY = "rgk_test"
@@ -106,20 +107,33 @@ class Feed:
         self.open = 0
         self.changed = asyncio.Condition()
         self.refusal: GatewayError | None = None
+        self.sinks: list[Sink | None] = []
         self._queues: list[asyncio.Queue[StreamMessage | Exception | None]] = []
 
     def put(self, message: StreamMessage | Exception | None) -> None:
         for queue in self._queues:
             queue.put_nowait(message)
 
+    def put_at_once(self, *messages: Delivered) -> bool:
+        """Past the one stream, if it takes them so."""
+        [sink] = self.sinks
+        return sink is not None and sink(messages)
+
     async def room_events(
-        self, caller: Caller, ref: RoomRef | None, types: frozenset[RoomEventType] | None, after: str | None
+        self,
+        caller: Caller,
+        ref: RoomRef | None,
+        types: frozenset[RoomEventType] | None,
+        after: str | None,
+        *,
+        sink: Sink | None = None,
     ) -> AsyncGenerator[StreamMessage, None]:
         self.asked.append(Asked(ref, types, after))
         if self.refusal is not None:
             raise self.refusal
         queue: asyncio.Queue[StreamMessage | Exception | None] = asyncio.Queue()
         self._queues.append(queue)
+        self.sinks.append(sink)
         await self._count(+1)
         try:
             yield StreamStarted("c0", StreamMode.LIVE, sid(1), AT)
@@ -129,6 +143,7 @@ class Feed:
                 yield message
         finally:
             self._queues.remove(queue)
+            self.sinks.remove(sink)
             await self._count(-1)
 
     async def timeline(

@@ -2,11 +2,12 @@
 
 from gateway.gql.context import Context
 from gateway.service.access import Caller, Scope
+from gateway.service.callers import Callers
 from tests.gql.conftest import ACCOUNT, Account
 
 
 def test_each_operation_has_loaders_of_its_own() -> None:
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
     account = Account(ACCOUNT)
-    one, other = (Context(caller, account, "trace") for _ in range(2))  # type: ignore[arg-type]
+    one, other = (Context(caller, account, "trace", Callers().bill(caller)) for _ in range(2))  # type: ignore[arg-type]
     assert one.loaders is not other.loaders

@@ -8,8 +8,9 @@ from graphql.type import GraphQLObjectType
 
 from gateway.core.errors import InvalidArgument
 from gateway.gql import cost
-from gateway.gql.cost import FETCH, LIMIT, check_cost
+from gateway.gql.cost import LIMIT, check_cost, objects_of
 from gateway.gql.schema import EXECUTABLE
+from gateway.service.callers import FETCH
 from tests.gql.conftest import Served
 
 
@@ -32,8 +33,8 @@ def check(text: str, **variables: Any) -> None:
         ("query($n: Int) { rooms(first: $n) { nodes { sid } } }", {"n": None}, FETCH + 1),
         ("{ rooms(first: -5) { nodes { sid } } }", {}, FETCH + 1),
         ("{ rooms(first: 1000000) { nodes { sid } } }", {}, FETCH + 100),
-        ('{ nodes(ids: ["a", "b"]) { ... on Room { insights { url } } } }', {}, FETCH + 2 + 2 * FETCH),
-        ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 9}, FETCH + 9),
+        ('{ nodes(ids: ["a", "b"]) { ... on Room { insights { url } } } }', {}, 2 * FETCH + 2 + 2 * FETCH),
+        ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 9}, 9 * FETCH + 9),
         ('{ nodes(ids: "a") { id } }', {}, FETCH + 1),
         ("{ rooms(first: 2) { ...R } } fragment R on RoomConnection { nodes { insights { url } } }", {}, 3 * FETCH + 2),
         ("{ rooms(first: 2) { nodes { ... { insights { url } } } } }", {}, 3 * FETCH + 2),
@@ -73,3 +74,9 @@ def test_every_page_is_known_as_one() -> None:
             for name, field in type_.fields.items():
                 if str(field.type).endswith("Connection!"):
                     assert field.args["first"].default_value == cost.PAGE, f"{type_.name}.{name}"
+
+
+def test_objects_are_counted_on_pages_and_in_lists() -> None:
+    page = {"nodes": [{"sid": "a", "tracks": {"nodes": [{"sid": "b"}, None]}}, {"sid": "c", "codecs": ["VP8"]}]}
+    assert objects_of({"rooms": page, "room": {"sid": "d"}}) == 3
+    assert objects_of(None) == objects_of({}) == 0

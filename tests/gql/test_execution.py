@@ -16,13 +16,15 @@ from gateway.gql.errors import Refused
 from gateway.gql.execution import Answer, Engine, Operation, Request
 from gateway.gql.schema import EXECUTABLE
 from gateway.service.access import Caller, Scope
+from gateway.service.callers import Callers
 from tests.gql.conftest import ACCOUNT, Account, delivered, event, room
 
 ENGINE = Engine(EXECUTABLE, introspection=False, deadline_s=5)
 
 
 def context(account: Account) -> Context:
-    return Context(Caller(ACCOUNT, "test", frozenset({Scope.ADMIN})), account, "trace")  # type: ignore[arg-type]
+    caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
+    return Context(caller, account, "trace", Callers().bill(caller))  # type: ignore[arg-type]
 
 
 async def test_an_operation_is_known_before_it_runs() -> None:
@@ -92,7 +94,7 @@ async def test_a_stream_that_is_cancelled_closes_its_source() -> None:
 async def test_a_stream_that_does_not_start_in_time_says_so() -> None:
     account = Account(ACCOUNT)
 
-    async def never(*_: object) -> object:
+    async def never(*_: object, **__: object) -> object:
         await asyncio.Event().wait()
         yield
 
@@ -167,3 +169,18 @@ async def test_i12_what_is_fetched_below_an_event_is_fetched_for_each_caller() -
     first, second = await told(account, changed, *watching(account, {}, {}, query=query))
     assert first.encoded is not second.encoded
     assert first.encoded == second.encoded
+
+
+async def test_what_takes_the_shortcut_is_encoded_once_for_all() -> None:
+    account, written = Account(ACCOUNT), list[tuple[bytes, str]]()
+    engine = Engine(EXECUTABLE, introspection=False, deadline_s=5)
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            operation = engine.operation(Request(WATCH), context(account))
+            answers = operation.answers(lambda pieces: not written.extend(pieces))
+            await anext(await stack.enter_async_context(aclosing(answers)))
+        assert all(sink is not None and sink([delivered(1)]) for sink in account.feed.sinks)
+    (first, place), (second, _) = written
+    assert json.loads(first) == {"data": {"roomEvents": {"cursor": "c1", "prev": "c0"}}}
+    assert first is second
+    assert place == "c1"

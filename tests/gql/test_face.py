@@ -14,9 +14,17 @@ ROOM = "query($ref: ID!) { room(ref: $ref) { id uniqueName dateCreated } }"
 async def test_a_query_is_answered(served: Served) -> None:
     status, body = await served.post(ROOM, ref="standup")
     assert status == 200
-    assert body == {
-        "data": {"room": {"id": room().sid, "uniqueName": "standup", "dateCreated": "2026-11-20T12:00:00Z"}}
-    }
+    assert body["data"] == {"room": {"id": room().sid, "uniqueName": "standup", "dateCreated": "2026-11-20T12:00:00Z"}}
+    assert "errors" not in body
+
+
+async def test_an_answer_says_what_it_cost_and_what_is_left(served: Served) -> None:
+    headers = served.auth | {"Accept": RESPONSE}
+    async with served.http.post(served.url, json={"query": ROOM, "variables": {"ref": "a"}}, headers=headers) as reply:
+        cost = (await reply.json(content_type=None))["extensions"]["cost"]
+        assert (cost["requested"], cost["actual"], cost["limit"]) == (35, 10, 1_500_000)
+        assert reply.headers["RateLimit"] == f'"default";r={cost["remaining"]};t=1'
+        assert reply.headers["RateLimit-Policy"] == '"default";q=1500000;w=60'
 
 
 async def test_a_query_may_come_by_get(served: Served) -> None:

@@ -33,5 +33,9 @@ def test_the_list_is_exact_and_loopback_is_for_development(
 
 
 def test_an_answer_names_the_origin_it_is_for() -> None:
-    assert Origins.headers(LISTED) == {"Access-Control-Allow-Origin": LISTED, "Vary": "Origin"}
+    assert Origins.headers(LISTED) == {
+        "Access-Control-Allow-Origin": LISTED,
+        "Access-Control-Expose-Headers": "ratelimit, ratelimit-policy, retry-after",
+        "Vary": "Origin",
+    }
     assert Origins.headers(None) == {"Vary": "Origin"}

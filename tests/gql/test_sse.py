@@ -5,12 +5,14 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.gql import sse
+from gateway.service import standing
 from tests.gql.conftest import LIMIT_S, Served, delivered, event
 
 WATCH = "subscription($after: String) { roomEvents(after: $after) { __typename } }"
@@ -91,7 +93,7 @@ async def test_a_query_is_one_event_and_complete(served: Served) -> None:
     async with stream(served, "{ __typename }") as messages:
         received = [message async for message in messages]
     assert [message.get("event") for message in received] == [None, "next", "complete"]
-    assert json.loads(received[1]["data"]) == {"data": {"__typename": "Query"}}
+    assert json.loads(received[1]["data"])["data"] == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize("query", ["{", "{ nonsense }"])
@@ -155,3 +157,41 @@ async def test_who_does_not_read_is_cut_off(served: Served, monkeypatch: pytest.
         for number in range(400):  # 40 MB: more than the kernel's buffers hold
             served.account.feed.put(delivered(number, long))
         await served.account.feed.until_open(0)
+
+
+async def test_an_event_that_goes_past_its_task_is_the_same_event(served: Served) -> None:
+    async with stream(served) as messages:
+        for _ in range(2):
+            await following(messages)
+        served.account.feed.put(delivered(1))
+        by_task = await following(messages)
+        assert served.account.feed.put_at_once(delivered(1), delivered(2))
+        assert await following(messages) == by_task
+        assert (await following(messages))["id"] == "c2"
+
+
+async def test_a_client_of_http_before_1_1_gets_the_events_without_chunks(served: Served) -> None:
+    address = urlsplit(served.url)
+    body = json.dumps({"query": WATCH})
+    head = "".join(f"{name}: {value}\r\n" for name, value in served.auth.items())
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(
+        f"POST {address.path} HTTP/1.0\r\n{head}Accept: text/event-stream\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    await reader.readuntil(b'StreamStarted"}}}\n\n')
+    assert served.account.feed.put_at_once(delivered(1))
+    async with asyncio.timeout(LIMIT_S):
+        told = await reader.readuntil(b"\n\n")
+    assert told.startswith(b"id: c1\nevent: next\ndata: {")
+    writer.close()
+
+
+async def test_a_credential_that_is_taken_back_ends_the_stream(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "CHECK_S", 0.01)
+    async with stream(served) as messages:
+        await served.account.feed.until_open(1)
+        monkeypatch.setattr(served.face._access, "_keys", ())
+        received = [message async for message in messages]
+    assert "complete" not in [message.get("event") for message in received]
+    assert (await served.post("{ __typename }"))[0] == 401

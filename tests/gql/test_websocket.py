@@ -1,6 +1,7 @@
 """graphql-transport-ws: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md"""
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
@@ -9,6 +10,7 @@ import pytest
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.rooms import AccountSid
 from gateway.gql import face, websocket
+from gateway.service import standing
 from tests.gql.conftest import KEY, LIMIT_S, Served, delivered, event, serving
 
 WATCH = "subscription($after: String) { roomEvents(after: $after) { __typename cursor prev } }"
@@ -55,11 +57,10 @@ async def test_a_lost_connection_ends_its_streams(served: Served) -> None:
 async def test_queries_and_mutations_are_answered_once_and_complete(served: Served) -> None:
     async with served.socket() as socket:
         await socket.send_json(subscribe('{ room(ref: "standup") { uniqueName } }', "q"))
-        assert await socket.receive_json(timeout=LIMIT_S) == {
-            "id": "q",
-            "type": "next",
-            "payload": {"data": {"room": {"uniqueName": "standup"}}},
-        }
+        answer = await socket.receive_json(timeout=LIMIT_S)
+        assert (answer["id"], answer["type"]) == ("q", "next")
+        assert answer["payload"]["data"] == {"room": {"uniqueName": "standup"}}
+        assert answer["payload"]["extensions"]["cost"]["requested"] == 35
         assert await socket.receive_json(timeout=LIMIT_S) == {"id": "q", "type": "complete"}
         await socket.send_json(subscribe("mutation { createRoom { sid } }", "q"))
         assert (await socket.receive_json(timeout=LIMIT_S))["type"] == "next"
@@ -248,3 +249,95 @@ async def test_a_key_of_an_account_that_is_not_served_is_forbidden() -> None:
         assert (await closed(socket))[0] == 4403
         status, body = await served.post("{ __typename }")
         assert (status, body["errors"][0]["extensions"]["code"]) == (500, "INTERNAL_SERVER_ERROR")
+
+
+@pytest.mark.parametrize("length", [1, 90, 300, 70_000])
+async def test_an_event_that_goes_past_its_task_is_the_same_message(served: Served, length: int) -> None:
+    """Frames say their length in three ways."""
+    query = "subscription { roomEvents { cursor prev ... on RoomEvent { roomName } } }"
+    what = event(room_name="é" * length)
+    async with served.socket() as socket:
+        await socket.send_json(subscribe(query, 'é"1'))
+        await socket.receive_json(timeout=LIMIT_S)
+        served.account.feed.put(delivered(1, what))
+        by_task = await socket.receive(timeout=LIMIT_S)
+        went = served.account.feed.put_at_once(delivered(1, what))
+        assert went == (length < 10_000)
+        if went:
+            past_it = await socket.receive(timeout=LIMIT_S)
+            assert (past_it.type, past_it.data) == (by_task.type, by_task.data)
+
+
+async def test_events_heard_together_go_together_and_in_order(served: Served) -> None:
+    async with served.socket() as socket:
+        await socket.send_json(subscribe())
+        await socket.receive_json(timeout=LIMIT_S)
+        assert served.account.feed.put_at_once(*(delivered(number) for number in range(1, 6)))
+        served.account.feed.put(delivered(6))
+        told = [(await socket.receive_json(timeout=LIMIT_S))["payload"]["data"]["roomEvents"] for _ in range(6)]
+    assert [(each["prev"], each["cursor"]) for each in told] == [(f"c{n - 1}", f"c{n}") for n in range(1, 7)]
+
+
+async def test_a_selection_that_fetches_keeps_to_its_task(served: Served) -> None:
+    query = "subscription { roomEvents { cursor ... on RoomChanged { room { participants { nodes { sid } } } } } }"
+    async with served.socket() as socket:
+        await socket.send_json(subscribe(query))
+        await socket.receive_json(timeout=LIMIT_S)
+        assert served.account.feed.sinks == [None]
+
+
+async def test_a_closed_socket_takes_nothing_past_its_task(served: Served) -> None:
+    async with served.socket() as socket:
+        await socket.send_json(subscribe())
+        await socket.receive_json(timeout=LIMIT_S)
+        sink = served.account.feed.sinks[0]
+        assert sink is not None
+        await socket.close()
+        await served.account.feed.until_open(0)
+        assert not sink([delivered(1)])
+
+
+async def test_who_is_slow_and_reads_again_in_time_is_told_to_come_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "SLOW_S", 0.05)
+    long = event(room_name="x" * 20_000)
+    async with served.socket() as socket:
+        transport = socket._response.connection.transport  # type: ignore[union-attr]
+        transport.pause_reading()  # type: ignore[union-attr]
+        await socket.send_json(subscribe("subscription { roomEvents { cursor ... on RoomEvent { roomName } } }"))
+        await served.account.feed.until_open(1)
+        for number in range(400):
+            served.account.feed.put(delivered(number, long))
+        [here] = served.face._streams
+        assert isinstance(here, websocket.Socket)
+        async with asyncio.timeout(LIMIT_S):
+            while not here._ws.closed:  # noqa: ASYNC110 - it says so to nobody but the client
+                await asyncio.sleep(0.001)
+        transport.resume_reading()  # type: ignore[union-attr]
+        cursors = []
+        while (frame := await socket.receive(timeout=LIMIT_S)).type is aiohttp.WSMsgType.TEXT:
+            cursors.append(json.loads(frame.data)["payload"]["data"]["roomEvents"]["cursor"])
+        assert (frame.type, frame.data) == (aiohttp.WSMsgType.CLOSE, 1013)
+    # Without a hole, up to the last one that was sent.
+    assert cursors == ["c0", *(f"c{number}" for number in range(len(cursors) - 1))]
+
+
+async def test_a_flood_of_messages_closes_the_socket(served: Served) -> None:
+    async with served.socket() as socket:
+        for _ in range(websocket.PACE.burst + 10):
+            await socket.send_json({"type": "pong"})
+        code, reason = await closed(socket)
+    assert (code, "20 messages a second" in reason) == (4429, True)
+
+
+async def test_a_credential_that_is_taken_back_closes_the_socket(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "CHECK_S", 0.01)
+    async with served.socket() as socket:
+        await socket.send_json(subscribe())
+        await socket.receive_json(timeout=LIMIT_S)
+        monkeypatch.setattr(served.face._access, "_keys", ())
+        assert (await closed(socket))[0] == 4403
+    await served.account.feed.until_open(0)

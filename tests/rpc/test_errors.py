@@ -60,3 +60,12 @@ def test_twilios_quota_is_told_as_a_quota() -> None:
     failure = error_details_pb2.QuotaFailure()
     assert detail.Unpack(failure)
     assert [violation.subject for violation in failure.violations] == ["twilio"]
+
+
+def test_a_stream_that_was_not_read_ends_with_its_last_cursor() -> None:
+    status = status_of(core.Unread("watch again", "c7"))
+
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (status.code, info.reason, dict(info.metadata)) == (8, "THROTTLED", {"cursor": "c7"})
+    assert len(status.details) == 1

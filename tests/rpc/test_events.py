@@ -26,7 +26,7 @@ from gateway.core.sids import ParticipantSid
 from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2, rule_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc.convert import to_pb
-from gateway.rpc.events import event_to_pb, event_types_of, stream_message_to_pb
+from gateway.rpc.events import Encoder, event_to_pb, event_types_of, stream_message_to_pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
 ROOM = Room(
@@ -149,3 +149,19 @@ def test_no_event_types_stand_for_all() -> None:
     assert event_types_of(pb.WatchRoomEventsRequest()) is None
     ended = events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED
     assert event_types_of(pb.ListRoomEventsRequest(types=[ended, ended])) == {RoomEventType.ROOM_ENDED}
+
+
+def test_an_event_is_encoded_once_for_all_who_get_it_at_the_same_place() -> None:
+    encoder, message = Encoder(), Delivered("c", "b", EVENT)
+    first = encoder.encoded(message)
+    assert (first.cursor, pb.WatchRoomEventsResponse.FromString(first.encoded)) == ("c", stream_message_to_pb(message))
+    assert encoder.encoded(Delivered("c", "b", EVENT)).encoded is first.encoded
+    elsewhere = encoder.encoded(Delivered("c", "a", EVENT))
+    assert pb.WatchRoomEventsResponse.FromString(elsewhere.encoded).prev == "a"
+
+
+def test_what_is_no_event_is_encoded_for_each() -> None:
+    """At one place of the log there may be several."""
+    encoder = Encoder()
+    kinds = [encoder.encoded(message).encoded for message in (Bookmark("c"), Gap("c", "b"))]
+    assert [pb.WatchRoomEventsResponse.FromString(each).WhichOneof("message") for each in kinds] == ["bookmark", "gap"]

@@ -1,6 +1,8 @@
 """The interceptor before methods of our own on a real server: some answer, some fail, some never end."""
 
 import asyncio
+import hashlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,11 +15,15 @@ from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from gateway.core.errors import NotFound
+from gateway.rooms.v1.events_pb2 import LoggedEvent, RoomEvent
+from gateway.rpc import errors as errors_module
+from gateway.rpc import interceptor as interceptor_module
 from gateway.rpc.access import current_caller
 from gateway.rpc.interceptor import Interceptor, Limits
-from gateway.service.access import Access, Caller
+from gateway.service import standing
+from gateway.service.access import Access, ApiKey, Caller
 
-from .conftest import METADATA
+from .conftest import API_KEY, METADATA
 
 WAIT_S = 5
 
@@ -59,6 +65,13 @@ class Methods:
         finally:
             self.left.set()
 
+    async def watch_cursors(self, request: StringValue, context: Any) -> AsyncIterator[LoggedEvent]:
+        try:
+            for number in itertools.count():
+                yield LoggedEvent(cursor=str(number), event=RoomEvent(room_name="x" * 10_000))
+        finally:
+            self.left.set()
+
     async def watch_nothing(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
         yield StringValue(value="first")
         raise NotFound("there is nothing more; look elsewhere")
@@ -80,7 +93,12 @@ def handlers(methods: Methods) -> grpc.GenericRpcHandler:
         "GetTimeoutBug": methods.get_timeout_bug,
         "GetForEver": methods.get_for_ever,
     }
-    streams = {"Watch": methods.watch, "Flood": methods.flood, "WatchNothing": methods.watch_nothing}
+    streams = {
+        "Watch": methods.watch,
+        "WatchCursors": methods.watch_cursors,
+        "Flood": methods.flood,
+        "WatchNothing": methods.watch_nothing,
+    }
     return grpc.method_handlers_generic_handler(
         "tests.Service",
         {name: grpc.unary_unary_rpc_method_handler(method, **codec) for name, method in unary.items()}
@@ -99,13 +117,14 @@ class Client:
         return self._start(self._channel.unary_stream, method, raw, options)
 
     def _start(self, kind: Any, method: str, raw: bytes | None, options: dict[str, Any]) -> Any:
-        start = kind(f"/tests.Service/{method}", response_deserializer=StringValue.FromString)
+        answer = LoggedEvent if method == "WatchCursors" else StringValue
+        start = kind(f"/tests.Service/{method}", response_deserializer=answer.FromString)
         request = StringValue(value="word").SerializeToString() if raw is None else raw
         return start(request, **{"metadata": METADATA, "timeout": WAIT_S, **options})
 
 
 @asynccontextmanager
-async def serving(access: Access, methods: Methods, limits: Limits) -> AsyncIterator[Client]:
+async def serving(access: Access, methods: Methods, limits: Limits = Limits()) -> AsyncIterator[Client]:
     server = grpc.aio.server(handlers=[handlers(methods)], interceptors=[Interceptor(access, limits)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -284,6 +303,46 @@ async def test_a_full_server_says_when_to_come_back(access: Access, methods: Met
         assert (await rpc_status.aio.from_call(refused)).details[1].Unpack(retry)
         assert retry.retry_delay.ToMilliseconds() == 1000
         call.cancel()
+
+
+async def test_p8_a_stream_that_is_not_read_ends_and_says_where(
+    access: Access, methods: Methods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interceptor_module, "SLOW_S", 0.05)
+    monkeypatch.setattr(errors_module, "FAREWELL_S", 0.05)
+    async with serving(access, methods) as client:
+        call = client.stream("WatchCursors")
+        await call.read()
+        # Before anything is read: the transport is full.
+        await within(methods.left)
+
+        cursors = list[str]()
+
+        async def read_on() -> None:
+            while isinstance(message := await call.read(), LoggedEvent):
+                cursors.append(message.cursor)
+
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await read_on()
+        assert ended.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        info = error_details_pb2.ErrorInfo()
+        assert (await rpc_status.aio.from_call(call)).details[0].Unpack(info)
+        assert info.metadata["cursor"] == cursors[-1]
+
+
+async def test_a_credential_that_is_taken_back_ends_the_stream(
+    methods: Methods, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "CHECK_S", 0.01)
+    access = Access([ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)])
+    async with serving(access, methods) as client:
+        call = client.stream("Watch")
+        await call.read()
+        monkeypatch.setattr(access, "_keys", ())
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await call.read()
+        assert ended.value.code() is grpc.StatusCode.PERMISSION_DENIED
+        await within(methods.left)
 
 
 async def test_an_unknown_method_is_unimplemented(client: Client) -> None:

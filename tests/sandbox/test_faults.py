@@ -26,10 +26,12 @@ def test_without_faults_nothing_happens() -> None:
         (Match(path="/v1/Rooms$"), False),
         (Match(path="/v1/Rooms/[^/]+$"), True),
         (Match(path="Rooms"), False),
+        (Match(account_sid="AC1"), True),
+        (Match(account_sid="AC2"), False),
     ],
 )
-def test_a_fault_fits_by_method_and_path(match: Match, fits: bool) -> None:
-    assert match.fits("GET", "/v1/Rooms/RM1") is fits
+def test_a_fault_fits_by_method_path_and_account(match: Match, fits: bool) -> None:
+    assert match.fits("GET", "/v1/Rooms/RM1", "AC1") is fits
 
 
 def test_delays_add_up_and_of_two_statuses_the_first_wins() -> None:

@@ -26,6 +26,17 @@ async def test_the_81st_read_in_a_second_is_429_and_writes_have_a_budget_of_thei
     assert (peak["read"], peak["write"]) == (101, 1)
 
 
+async def test_a_fault_and_a_call_belong_to_the_account_that_calls(
+    sandbox: Sandbox, api: Api, other_api: Api, session: aiohttp.ClientSession
+) -> None:
+    first, second = (account.sid for account in sandbox.accounts)
+    await api.control("POST", "/faults", {"match": {"account_sid": second}, "status": 503})
+    stranger = Api(session, sandbox.url, Account("AC" + "0" * 32, "0" * 32))
+    assert [(await each.get("/v1/Rooms")).status for each in (api, other_api, stranger)] == [200, 503, 401]
+    calls = (await api.control("GET", "/calls")).body
+    assert [call["account_sid"] for call in calls] == [first, second, None]
+
+
 async def test_the_21st_write_in_a_second_is_429_and_not_processed(api: Api) -> None:
     statuses = [reply.status for reply in await asyncio.gather(*(api.post("/v1/Rooms") for _ in range(25)))]
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import HttpUrl, SecretStr
 
 from gateway.app import build_account
-from gateway.core.cursors import Sealer
+from gateway.core.cursors import Place, Sealer, tag_of
 from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.core.sids import RecordingSid
@@ -29,12 +29,24 @@ from gateway.service.tail import Tail
 from gateway.settings import Settings
 from gateway.store.connection import Connections
 from gateway.store.eventlog import Appended, EventLog
+from gateway.store.keys import Keys
 from gateway.twilio.client import open_session
 
 LIMIT_S = 5
 ACCOUNT = AccountSid(Sandbox().account_sid)
 SECRET = "a secret"
 ANYBODY = Caller(ACCOUNT, "anybody", frozenset({Scope.ADMIN}))
+
+
+async def tell_unreadable(connections: Connections, last: Place, event: str) -> Place:
+    """Logs, behind the last place, an event as a newer release may write it."""
+    fields = {"e": last.epoch, "t": str(round(time.time() * 1000)), "d": "0" * 16, "j": event}
+    pipeline = connections.commands.pipeline(transaction=True)
+    pipeline.xadd(Keys(ACCOUNT).log, fields, id=f"{last.n + 1}-0")
+    tag = tag_of(event.encode())
+    pipeline.hset(Keys(ACCOUNT).meta, mapping={"n": last.n + 1, "last": "0" * 16, "tag": tag.hex()})
+    await pipeline.execute()
+    return Place(last.epoch, last.n + 1, tag)
 
 
 def restricted(*grants: str) -> Caller:
@@ -172,7 +184,8 @@ class Site:
         return Settings(**values | changes)
 
     async def replica(self, connections: Connections | None = None, **changes: Any) -> Account:
-        account = build_account(self.settings(**changes), connections or self.connections, self.session)
+        settings = self.settings(**changes)
+        account = build_account(settings, settings.accounts[0], connections or self.connections, self.session)
         self.accounts.append(account)
         self.tails.append(self.tasks.create_task(account.tail.run()))
         await soon(account.tail.ready())

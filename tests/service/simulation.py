@@ -136,11 +136,11 @@ class Redis:
 
 
 class Replica:
-    def __init__(self, redis: Redis, replicas: int) -> None:
+    def __init__(self, redis: Redis, replicas: Callable[[], int]) -> None:
         self.flights = SingleFlight[None]()
         quotas: dict[Kind, Quota] = {"read": READS, "write": WRITES}
         limiter: Any = redis
-        self.spending = Spending(limiter, quotas, CONCURRENCY, lambda: replicas, self.flights)
+        self.spending = Spending(limiter, quotas, CONCURRENCY, replicas, self.flights)
         self.turns = {kind: TurnQueue(kind, self.spending, self.flights) for kind in quotas}
 
 
@@ -157,7 +157,11 @@ class World:
     longest_overstay_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.gateways = [Replica(self.redis, self.replicas) for _ in range(self.replicas)]
+        self.gateways = [Replica(self.redis, self.heard) for _ in range(self.replicas)]
+
+    def heard(self) -> int:
+        """Each hears of the others by way of Redis."""
+        return 1 if self.redis.is_away else self.replicas
 
     async def ask(self, replica: int, rank: Rank, caller: str = "ada", patience_s: float = 2.0) -> bool:
         """Whether Twilio was asked."""

@@ -123,3 +123,9 @@ def test_any_other_room_may_not(grants: frozenset[str]) -> None:
     assert not caller.may_see(replace(ROOM, unique_name=None))
     assert not caller.may_name(SID, "Daily")
     assert not caller.may_name(None, None)
+
+
+def test_a_caller_holds_while_its_key_has_the_same_rights() -> None:
+    assert ACCESS.still_holds(READER)
+    assert not ACCESS.still_holds(replace(READER, grants=frozenset({SID})))
+    assert not Access([]).still_holds(READER)

@@ -6,49 +6,27 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.cursors import Place, Sealer
-from gateway.core.errors import CursorExpired, InvalidArgument, NotFound, PermissionDenied, Throttled
+from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied, Throttled
 from gateway.core.events import (
     Bookmark,
     Delivered,
+    Gap,
     ResyncReason,
     ResyncRequired,
-    RoomEvent,
     RoomEventType,
     StreamMessage,
     StreamMode,
     StreamStarted,
 )
-from gateway.core.paging import Page
 from gateway.service import feed as feed_module
 from gateway.service import tail as tail_module
 from gateway.service.access import Scope
-from gateway.service.accounts import Account
 from gateway.store.keys import Keys
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, restricted, sid, take, until
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, take, tell_unreadable
+from tests.service.watching import cursor_of, events, tiny_ring, watch
 
 KEYS = Keys(ACCOUNT)
 CONNECTED, ENDED = RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.ROOM_ENDED
-
-
-def watch(
-    account: Account,
-    room: str | None = None,
-    after: str | None = None,
-    types: frozenset[RoomEventType] | None = None,
-) -> "aclosing[AsyncGenerator[StreamMessage, None]]":
-    return aclosing(account.feed.room_events(ANYBODY, None if room is None else ref(room), types, after))
-
-
-async def events(messages: AsyncGenerator[StreamMessage, None], count: int) -> list[Delivered]:
-    taken = await take(messages, count)
-    assert all(isinstance(message, Delivered) for message in taken), taken
-    return [message for message in taken if isinstance(message, Delivered)]
-
-
-def tiny_ring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail_module, "RING_ENTRIES", 3)
-    monkeypatch.setattr(tail_module, "_SLACK", 1)
-    monkeypatch.setattr(feed_module, "PAGE", 2)
 
 
 async def test_a_stream_begins_where_the_log_is_and_each_event_names_the_one_before(site: Site) -> None:
@@ -98,7 +76,7 @@ async def test_i9_a_page_ends_where_this_process_has_heard(site: Site, monkeypat
     await asyncio.wait(site.tails[-1:])
     await site.log.append(event(ENDED), "unheard")
     assert later.tail.floor == told[-1].place
-    async with watch(later, after=Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(beginning)) as messages:
+    async with watch(later, after=cursor_of(site, beginning)) as messages:
         await take(messages, 1)
         await events(messages, 2)
         waiting = asyncio.get_running_loop().create_task(anext(messages))
@@ -169,7 +147,7 @@ async def test_i6_a_cursor_that_does_not_hold_is_answered_with_the_head_and_the_
             place = replace(place, n=place.n - 1, tag=bytes(8))
             await site.connections.commands.xdel(KEYS.log, f"{told[0].place.n}-0")
             account = await site.replica()
-    cursor = Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(place)
+    cursor = cursor_of(site, place)
     async with watch(account, sid(1), after=cursor) as messages:
         [started, lost] = await take(messages, 2)
         assert isinstance(started, StreamStarted)
@@ -198,7 +176,7 @@ async def test_a_cursor_ahead_of_this_replica_is_waited_for_not_repeated(site: S
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
     told = [await site.log.append(event(), f"{number}") for number in range(2)]
-    cursor = Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(told[0].place)
+    cursor = cursor_of(site, told[0].place)
     async with watch(account, after=cursor) as messages:
         [started] = await take(messages, 1)
         assert isinstance(started, StreamStarted)
@@ -217,7 +195,7 @@ async def test_i7_a_quiet_stream_gets_bookmarks_that_resume(site: Site, monkeypa
         bookmark: StreamMessage = started
         while not (isinstance(bookmark, Bookmark) and bookmark.cursor != started.cursor):
             [bookmark] = await take(messages, 1)
-    assert bookmark.cursor == Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(told.place)
+    assert bookmark.cursor == cursor_of(site, told.place)
 
 
 async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(
@@ -308,184 +286,55 @@ async def test_who_may_not_watch_learns_nothing(site: Site) -> None:
     assert await refusal(ANYBODY, room.sid, foreign) is InvalidArgument
 
 
-Told = list[tuple[str, RoomEvent]]
-
-
-async def timeline(
-    account: Account, first: int = 100, after: str | None = None, types: frozenset[RoomEventType] | None = None
-) -> Page[RoomEvent]:
-    return await account.feed.timeline(ANYBODY, ref(sid(1)), types, first, after)
-
-
-async def rest_of_timeline(
-    account: Account, first: int, after: str | None = None, types: frozenset[RoomEventType] | None = None
-) -> tuple[Told, int]:
-    """All that follows, and how many pages it took."""
-    told, pages, has_next = Told(), 0, True
-    while has_next:
-        page = await timeline(account, first, after, types)
-        told, pages, after, has_next = [*told, *page.items], pages + 1, page.end_cursor, page.has_next_page
-    return told, pages
-
-
-async def test_a_timeline_has_a_rooms_events_from_the_oldest_on(site: Site) -> None:
-    account = await site.replica()
-    assert await timeline(account) == Page((), None, has_next_page=False)
-    told = await site.tell(*(event(room_sid=sid(1 + number % 2)) for number in range(6)))
-    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
-    page = await timeline(account)
-    assert [cursor for cursor, _ in page.items] == [sealer.cursor(each.place) for each in told[::2]]
-    assert {each.room_sid for _, each in page.items} == {sid(1)}
-    assert (page.end_cursor, page.has_next_page) == (page.items[-1][0], False)
-
-
-@pytest.mark.parametrize("first", [1, 2, 3, 100])
-async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(site: Site, first: int) -> None:
-    account = await site.replica()
-    told = await site.tell(*(event() for _ in range(4)))
-    read, after, has_next = Told(), None, True
-    while has_next:
-        page = await timeline(account, first, after)
-        read, after, has_next = [*read, *page.items], page.end_cursor, page.has_next_page
-        if len(told) < 7:
-            told += (await site.tell(event(), event(room_sid=sid(2))))[:1]
-    # And whoever comes back later goes on where he stopped.
-    assert after is not None
-    rest, _ = await rest_of_timeline(account, first, after)
-    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
-    assert [cursor for cursor, _ in [*read, *rest]] == [sealer.cursor(each.place) for each in told]
-    assert await timeline(account, first, rest[-1][0] if rest else after) == Page(
-        (), rest[-1][0] if rest else after, has_next_page=False
-    )
-
-
-async def test_a_timeline_looks_through_so_many_events_a_page_for_those_asked_for(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed_module, "PAGE", 2)
-    monkeypatch.setattr(feed_module, "SCANNED_PAGES", 2)
-    account = await site.replica()
-    await site.tell(*(event() for _ in range(9)), event(ENDED), event())
-    page = await timeline(account, types=frozenset({ENDED}))
-    assert (page.items, page.has_next_page) == ((), True)
-    read, pages = await rest_of_timeline(account, 100, types=frozenset({ENDED}))
-    assert ([each.type for _, each in read], pages) == ([ENDED], 3)
-    nothing, pages = await rest_of_timeline(account, 100, types=frozenset({RoomEventType.TRACK_ADDED}))
-    assert (nothing, pages) == ([], 3)
-    everybody, pages = await rest_of_timeline(account, 2, types=frozenset({CONNECTED}))
-    assert (len(everybody), pages) == (10, 5)
-
-
-async def test_a_timeline_and_a_stream_take_each_others_cursors(site: Site) -> None:
-    account = await site.replica()
-    async with watch(account, sid(1)) as messages:
-        [started] = await take(messages, 1)
-        await site.tell(event(), event(room_sid=sid(2)), event())
-        streamed = await events(messages, 2)
-    page = await timeline(account, after=started.cursor)
-    assert page.items == tuple((each.cursor, each.event) for each in streamed)
-    assert (await timeline(account, after=streamed[0].cursor)).items == page.items[1:]
-    async with watch(account, sid(1), after=page.items[0][0]) as messages:
-        await take(messages, 1)
-        assert (await events(messages, 1))[0].cursor == streamed[1].cursor
-
-
-async def test_i11_our_own_change_is_in_the_timeline_at_once(site: Site) -> None:
-    account = await site.replica()
-    room = await site.create(account)
-    page = await account.feed.timeline(ANYBODY, ref(room.sid), None, 10, None)
-    assert [each.type for _, each in page.items] == [RoomEventType.ROOM_CHANGED]
-
-
-async def test_i9_a_timeline_ends_where_this_process_has_heard(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_module, "HEARD_S", 0.01)
-    account = await site.replica()
-    await site.tell(event())
-    site.tails[0].cancel()
-    await asyncio.wait(site.tails)
-    await site.log.append(event(ENDED), "unheard")
-    page = await timeline(account)
-    assert [each.type for _, each in page.items] == [CONNECTED]
-    site.tails.append(site.tasks.create_task(account.tail.run()))
-    await site.heard((await site.log.open()).place.n)
-    assert [each.type for _, each in (await timeline(account, after=page.end_cursor)).items] == [ENDED]
-
-
-@pytest.mark.parametrize("reason", [ResyncReason.EPOCH, ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED])
-async def test_i6_a_timeline_says_when_a_cursor_does_not_hold(site: Site, reason: ResyncReason) -> None:
-    account = await site.replica()
-    place = (await site.tell(event(), event()))[0].place
-    place = {
-        ResyncReason.EPOCH: Place("0" * 16, place.n, place.tag),
-        ResyncReason.ROLLED_BACK: replace(place, n=place.n + 1_000),
-        ResyncReason.DIVERGED: replace(place, tag=b"otherone"),
-    }[reason]
-    with pytest.raises(CursorExpired):
-        await timeline(account, after=Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(place))
-
-
-async def test_a_rooms_stream_that_was_trimmed_past_a_cursor_is_announced(site: Site) -> None:
-    """The account's log is whole: it alone would not tell."""
-    account = await site.replica()
-    beginning = Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.place)
-    await site.tell(*(event() for _ in range(5)))
-    assert len((await timeline(account, after=beginning)).items) == 5
-    cursors = [cursor for cursor, _ in (await timeline(account)).items]
-    await site.connections.commands.xtrim(KEYS.room_log(sid(1)), maxlen=2, approximate=False)
-    for lost in (beginning, cursors[0], cursors[1]):
-        with pytest.raises(CursorExpired):
-            await timeline(account, after=lost)
-    assert [cursor for cursor, _ in (await timeline(account, after=cursors[3])).items] == cursors[4:]
-    assert [cursor for cursor, _ in (await timeline(account)).items] == cursors[3:]
-
-
-async def test_a_timeline_goes_on_where_the_accounts_log_is_trimmed_already(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A room in which little happens keeps events that are too old for the account's log."""
-    tiny_ring(monkeypatch)
-    account = await site.replica()
-    told = await site.tell(*(event() for _ in range(4)), *(event(room_sid=sid(2)) for _ in range(6)))
-    await site.connections.commands.xtrim(KEYS.log, maxlen=1, approximate=False)
-    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
-    read, pages = await rest_of_timeline(account, 1)
-    assert ([cursor for cursor, _ in read], pages) == ([sealer.cursor(each.place) for each in told[:4]], 4)
-    # A place between the room's events cannot be believed any more.
-    with pytest.raises(CursorExpired):
-        await timeline(account, after=sealer.cursor(told[4].place))
-
-
-async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
-    account = await site.replica()
-    await site.tell(event(), event())
-    old = (await timeline(account, 1)).end_cursor
-    await site.connections.commands.delete(KEYS.log, KEYS.meta)
-    life = account.tail.life
-    [told] = await site.tell(event())
-    await until(lambda: account.tail.life > life)
-    page = await timeline(account)
-    assert [cursor for cursor, _ in page.items] == [Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(told.place)]
-    with pytest.raises(CursorExpired):
-        await timeline(account, after=old)
-
-
-async def test_i12_who_may_not_watch_a_room_sees_no_timeline_of_it(site: Site) -> None:
-    account = await site.replica()
-    room = await site.create(account, "daily")
-    theirs = restricted("weekly")
-    for target in (room.sid, "daily", sid(99), "monthly"):
-        with pytest.raises(NotFound):
-            await account.feed.timeline(theirs, ref(target), None, 10, None)
-    for caller in (restricted("daily"), restricted(room.sid)):
-        assert len((await account.feed.timeline(caller, ref(room.sid), None, 10, None)).items) == 1
-    reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
-    with pytest.raises(PermissionDenied):
-        await account.feed.timeline(reader, ref(room.sid), None, 10, None)
-    foreign = Sealer((site.sandbox.auth_token,), "AC" + "0" * 32).cursor(account.tail.place)
-    for first, after in ((0, None), (101, None), (10, foreign), (10, "rubbish")):
-        with pytest.raises(InvalidArgument):
-            await timeline(account, first, after)
-
-
 async def _rest(messages: AsyncGenerator[StreamMessage, None]) -> list[StreamMessage]:
     return [message async for message in messages]
+
+
+@pytest.mark.parametrize("room", [None, sid(1)])
+async def test_an_entry_that_cannot_be_read_is_a_gap_in_the_chain(site: Site, room: str | None) -> None:
+    """A newer release wrote it, or it is damaged: the log itself goes on."""
+    account = await site.replica()
+    async with watch(account, room) as messages:
+        [started] = await take(messages, 1)
+        [told] = await site.tell(event())
+        place = await tell_unreadable(site.connections, told.place, "{")
+        await site.tell(event())
+        [before] = await events(messages, 1)
+        [gap] = await take(messages, 1)
+        assert gap == Gap(cursor_of(site, place), before.cursor)
+        [after] = await events(messages, 1)
+        assert after.prev == gap.cursor
+    for since, missed in ((started.cursor, [before, gap, after]), (gap.cursor, [after])):
+        async with watch(account, room, after=since) as messages:
+            assert [*await take(messages, 1 + len(missed))][1:] == missed
+
+
+async def test_a_gap_is_told_to_those_whom_it_may_concern(site: Site) -> None:
+    account = await site.replica()
+    async with (
+        watch(account, sid(1), types=frozenset({ENDED})) as mine,
+        watch(account, sid(2)) as other,
+        watch(account) as whole,
+    ):
+        for messages in (mine, other, whole):
+            await take(messages, 1)
+        [told] = await site.tell(event())
+        place = await tell_unreadable(site.connections, told.place, f'{{"room_sid": "{sid(1)}", "type": "new"}}')
+        await site.tell(event(ENDED), event(room_sid=sid(2)))
+        assert [type(each) for each in await take(mine, 2)] == [Gap, Delivered]
+        assert [type(each) for each in await take(whole, 4)] == [Delivered, Gap, Delivered, Delivered]
+        assert [type(each) for each in await take(other, 1)] == [Delivered]
+    assert place.n == told.place.n + 1
+
+
+async def test_who_pages_meets_a_gap_where_it_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_ring(monkeypatch)
+    account = await site.replica()
+    async with watch(account) as messages:
+        [started] = await take(messages, 1)
+    [told] = await site.tell(event())
+    await tell_unreadable(site.connections, told.place, "{")
+    await site.tell(*(event() for _ in range(6)))
+    async with watch(account, after=started.cursor) as messages:
+        kinds = [type(each) for each in await take(messages, 9)]
+    assert kinds == [StreamStarted, Delivered, Gap, *[Delivered] * 6]

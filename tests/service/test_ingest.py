@@ -3,9 +3,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 from twilio.request_validator import RequestValidator
 
 from gateway.core.errors import InvalidArgument, PermissionDenied, UpstreamUnavailable
+from gateway.service import ingest as module
 from gateway.service.ingest import Ingest, Outcome
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
@@ -128,3 +130,17 @@ async def test_p3_a_redis_that_hangs_is_no_better_excuse(connections: Connection
         await take(ingest, form())
     assert time.monotonic() - begun <= 1.2
     await connections.commands.execute_command("CLIENT", "UNPAUSE")
+
+
+async def test_i16_a_flood_of_forgeries_is_one_line_with_their_number(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with capture_logs() as logged:
+        for forged_s in (-1.0, 10.0, 10.0, -1.0):
+            monkeypatch.setattr(module, "FORGED_S", forged_s)
+            with pytest.raises(PermissionDenied):
+                await take(ingest, form(), token="3" * 32)
+    assert [(line["event"], line["account_sid"], line["count"]) for line in logged] == [
+        ("callback.forged", ACCOUNT, 1),
+        ("callback.forged", ACCOUNT, 3),
+    ]

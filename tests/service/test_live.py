@@ -10,7 +10,7 @@ from gateway.core.caching import Seen
 from gateway.core.cursors import Sealer
 from gateway.core.errors import NotFound, PermissionDenied
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMode, StreamStarted
-from gateway.core.live import LiveRoom, presence
+from gateway.core.live import Folded, LiveRoom, presence
 from gateway.core.participants import ParticipantStatus
 from gateway.core.rooms import RoomSid, RoomStatus
 from gateway.core.rules import TrackKind
@@ -239,3 +239,26 @@ async def test_i12_a_view_is_refused_without_both_scopes_and_for_a_room_that_is_
     by_name = replace(WATCHER, grants=frozenset({"daily"}))
     async with watch(account, room, by_name) as views:
         assert (await soon(anext(views))).value.room.sid == room
+
+
+async def test_an_event_is_folded_once_for_all_who_watch_the_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = list[RoomEvent]()
+    real = Folded.after
+    monkeypatch.setattr(Folded, "after", lambda self, *events: folded.extend(events) or real(self, *events))
+    account = await site.replica()
+    room = site.make_at_twilio()
+    async with watch(account, room) as first, watch(account, room) as second, watch(account, room) as third:
+        for views in (first, second, third):
+            assert here(await soon(anext(views))) == {}
+        people = [joins(site, room, name) for name in ("ada", "bob")]
+        await site.tell(*(of(CONNECTED, who, room) for who in people))
+        for views in (first, second, third):
+            assert here(await soon(anext(views))) == {"ada": []}
+            assert here(await soon(anext(views))) == {"ada": [], "bob": []}
+        assert len(folded) == 2
+        # Who comes later knows less of those who have left, and keeps to what it knows.
+        await site.tell(of(DISCONNECTED, people[0], room))
+        site.leave(room, "ada")
+        shown = {len((await soon(anext(views))).value.stays) for views in (first, second, third)}
+        assert shown == {2}
+    assert not account.live._watched

@@ -90,6 +90,7 @@ def test_a_refusal_by_twilio_holds_everybody_back_with_and_without_redis() -> No
 def test_alone_a_replica_has_its_part_of_the_places_under_way() -> None:
     async def story() -> tuple[int, int]:
         world = World(replicas=4, latency_s=3)
+        assert await world.ask(0, Rank.CHANGE)
         world.redis.is_away = True
         spending = world.gateways[0].spending
         async with asyncio.TaskGroup() as group:

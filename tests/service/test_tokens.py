@@ -46,7 +46,7 @@ async def rooms(twilio: Sandbox, connections: Connections) -> AsyncIterator[Room
         gateway_public_url=HttpUrl("https://rooms.example"),
     )
     async with open_session() as session, asyncio.TaskGroup() as tasks:
-        account = build_account(settings, connections, session)
+        account = build_account(settings, settings.accounts[0], connections, session)
         tail = tasks.create_task(account.tail.run())
         async with asyncio.timeout(LIMIT_S):
             await account.tail.ready()

@@ -3,12 +3,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
-from gateway.core.errors import FailedPrecondition, InvalidArgument, UpstreamUnavailable
-from gateway.store.connection import CARRIERS, Connections, Script
+from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
+from gateway.store.connection import CARRIERS, READ_S, WRITE_S, Connections, Script
+from tests.topologies import master_and_heir
 
 TRIM = Script("head.lua", "trim.lua")
+BEAT = Script("head.lua", "beat.lua")
 
 
 @asynccontextmanager
@@ -27,11 +29,6 @@ async def silent_server() -> AsyncIterator[str]:
         gone.set()
         server.close()
         await server.wait_closed()
-
-
-async def test_an_unknown_scheme_is_refused_with_a_sentence() -> None:
-    with pytest.raises(InvalidArgument, match="redis://, rediss:// or unix://"):
-        Connections("http://127.0.0.1")
 
 
 async def test_a_script_is_given_again_to_a_server_that_forgot_it(connections: Connections) -> None:
@@ -132,3 +129,41 @@ async def test_without_redis_every_reader_of_a_load_is_told() -> None:
     outcomes = await asyncio.gather(*(connections.read(("GET", "k")) for _ in range(5)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
     await connections.aclose()
+
+
+async def test_a_master_that_was_demoted_is_left_by_the_first_write_that_it_refuses() -> None:
+    """Its connections stay open, and it goes on answering reads."""
+    async with master_and_heir() as (old, heir, crossing, url):
+        connections = Connections(url)
+        await connections.read(("SET", "k", "old"))
+        await heir.commands.set("k", "new")
+        crossing.lead_to(heir)
+        await old.commands.replicaof("127.0.0.1", 1)
+        assert await connections.read(("GET", "k")) == [b"old"]
+
+        assert await connections.read(("SET", "other", "1"), ("GET", "k")) == [True, b"new"]
+        assert await connections.run(TRIM, ["log"], [1]) == 0
+        await connections.aclose()
+
+
+async def test_a_master_that_stays_demoted_is_unavailable(connections: Connections) -> None:
+    async with master_and_heir() as (old, _, _, url):
+        await old.commands.replicaof("127.0.0.1", 1)
+        demoted = Connections(url)
+        [answer] = await demoted.read(("SET", "k", "v"))
+        assert isinstance(answer, ReadOnlyError)
+        with pytest.raises(UpstreamUnavailable):
+            await demoted.run(BEAT, ["k"], ["a", 1, 10])
+        await demoted.aclose()
+
+
+async def test_nobody_waits_for_what_nobody_waits_for(redis_url: str) -> None:
+    """Reads that got no answer in their time do not hold up who comes after them for as long as a callback may wait."""
+    async with silent_server() as url:
+        connections = Connections(url)
+        reads = [connections.read(("GET", "k")) for _ in range(CARRIERS)]
+        assert len(await asyncio.gather(*reads, return_exceptions=True)) == CARRIERS
+        lane = connections._lanes[""]
+        async with asyncio.timeout(WRITE_S - READ_S):
+            await asyncio.gather(*lane.carriers)
+        await connections.aclose()

@@ -134,7 +134,7 @@ async def test_entries_put_in_by_hand_are_passed_over(log: EventLog, connections
     assert third.n == second.n + 1
     assert [entry.place for entry in await log.read(first.n - 1, 1)] == [first]
     assert [entry.place for entry in await log.read(second.n, 1)] == [third]
-    assert [entry.place for entry in await log.tail(second.n, 1000)] == [third]
+    assert [entry.place for entry in (await log.tail(second.n, 1000)).entries] == [third]
 
 
 async def test_the_tail_hears_of_an_entry_while_it_waits(log: EventLog) -> None:
@@ -144,13 +144,13 @@ async def test_the_tail_hears_of_an_entry_while_it_waits(log: EventLog) -> None:
         tail = tasks.create_task(log.tail(head.place.n, 5_000))
         appended = tasks.create_task(log.append(joined(), "callback"))
 
-    assert [entry.place for entry in tail.result()] == [appended.result().place]
+    assert [entry.place for entry in tail.result().entries] == [appended.result().place]
 
 
 async def test_an_empty_tail_says_that_there_was_nothing(log: EventLog) -> None:
     (place,) = await places(log, 1)
 
-    assert await log.tail(place.n, 1) == []
+    assert (await log.tail(place.n, 1)).entries == []
 
 
 async def test_every_place_that_was_given_out_holds_while_the_log_does(log: EventLog) -> None:

@@ -1,5 +1,7 @@
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -9,6 +11,7 @@ from gateway.service.ingest import Ingest
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
 from gateway.store.suspects import Suspects
+from gateway.twilio import signature as signatures
 from gateway.web.callbacks import FIELDS_LIMIT, PATH
 from tests.service.conftest import ACCOUNT, sid
 from tests.web.conftest import Served
@@ -114,3 +117,27 @@ async def test_without_redis_it_is_503_so_that_twilio_tries_again(served: Served
     form = fields()
     assert await post(served, urlencode(form), served.signature(form)) == 503
     await dead.aclose()
+
+
+async def test_i12_a_stranger_costs_as_much_work_and_is_told_the_same(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who may not know it could find out which accounts are served, by the answer or by the time it takes."""
+    signed = Counter[str]()
+    real = signatures.sign
+
+    def counted(*given: Any) -> str:
+        signed[account] += 1
+        return real(*given)
+
+    monkeypatch.setattr(signatures, "sign", counted)
+    answers = []
+    for account in (ACCOUNT, "AC" + "9" * 32):
+        body = urlencode(fields(AccountSid=account))
+        headers = FORM | {"X-Twilio-Signature": "A" * 27 + "="}
+        async with served.http.post(served.base + PATH, data=body, headers=headers) as reply:
+            answers.append((reply.status, await reply.read()))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 403
+    assert len(signed) == 2
+    assert len(set(signed.values())) == 1

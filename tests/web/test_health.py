@@ -1,6 +1,15 @@
-import pytest
+import asyncio
+import json
+from dataclasses import replace
 
-from gateway.service import tail as tail_module
+from gateway.core.cursors import Sealer
+from gateway.core.rooms import AccountSid
+from gateway.service.memory import Memory
+from gateway.service.tail import Tail
+from gateway.store.connection import Connections
+from gateway.store.eventlog import EventLog
+from gateway.web.health import Health
+from tests.service.conftest import ACCOUNT, SECRET, until
 from tests.web.conftest import Served
 
 
@@ -9,23 +18,31 @@ async def answer(served: Served, path: str) -> tuple[int, object]:
         return reply.status, await reply.json()
 
 
+async def readiness(served: Served, tail: Tail) -> tuple[int, object]:
+    """Of a process that has this tail."""
+    reply = await Health({AccountSid(ACCOUNT): replace(served.account, tail=tail)}).readyz()
+    assert isinstance(reply.body, bytes)
+    return reply.status, json.loads(reply.body)
+
+
 async def test_it_is_well_and_ready_while_the_log_is_heard(served: Served) -> None:
     for path in ("/healthz", "/readyz"):
         assert await answer(served, path) == (200, {"status": "ok"})
 
 
-async def test_i17_a_process_that_alone_has_lost_the_log_is_not_ready(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tail_module, "LOST_S", -1.0)
-    assert await answer(served, "/readyz") == (503, {"status": "unready", "lost": ["log"]})
+async def test_i17_a_process_that_alone_has_lost_the_log_is_not_ready(served: Served, connections: Connections) -> None:
+    never_ran = Tail(EventLog(connections, ACCOUNT), Memory(), Sealer((SECRET,), ACCOUNT))
+    assert await readiness(served, never_ran) == (503, {"status": "unready", "lost": ["log"]})
     assert await answer(served, "/healthz") == (200, {"status": "ok"})
 
 
-async def test_i17_without_redis_it_stays_ready_and_says_what_is_missing(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_i17_without_redis_it_stays_ready_and_says_what_is_missing(served: Served) -> None:
     """Every replica would fail at once, and nobody be left to answer from memory."""
-    monkeypatch.setattr(tail_module, "LOST_S", -1.0)
-    served.account.tail.is_redis_away = True
-    assert await answer(served, "/readyz") == (200, {"status": "ok", "degraded": ["log"]})
+    connections = Connections("redis://127.0.0.1:1")
+    tail = Tail(EventLog(connections, ACCOUNT), Memory(), Sealer((SECRET,), ACCOUNT))
+    running = asyncio.get_running_loop().create_task(tail.run())
+    await until(lambda: tail.is_redis_away)
+    assert await readiness(served, tail) == (200, {"status": "ok", "degraded": ["log"]})
+    running.cancel()
+    await asyncio.wait([running])
+    await connections.aclose()

@@ -56,7 +56,8 @@ if room_last == nil then
   redis.call('DEL', room_log)
 end
 local n = digits(head.n + 1)
-local entry = { 'e', head.epoch, 't', digits(now_ms), 'd', to.dedupe, 'j', event }
+-- With the tag of the entry before it: whoever reads on after a failover sees whether it is the log that he knew.
+local entry = { 'e', head.epoch, 't', digits(now_ms), 'd', to.dedupe, 'j', event, 'p', head.tag or '' }
 redis.call('XADD', log, 'MAXLEN', '~', to.log_length, n .. '-0', unpack(entry))
 redis.call('HSET', meta, 'n', n, 'last', to.dedupe, 'tag', to.tag)
 redis.call('XADD', room_log, 'MAXLEN', '~', to.room_length, n .. '-0', unpack(entry))

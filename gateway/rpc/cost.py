@@ -1,0 +1,46 @@
+"""What calls cost, and how their clients are told. Does no I/O."""
+
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.core.paging import PAGE_LIMIT
+from gateway.rpc.answers import DEFAULT_PAGE_SIZE
+from gateway.service.callers import CALL, FETCH, Bill, limit_headers
+
+
+def cost_of(request: Message) -> int:
+    """Up to how many points: as many as the same question in GraphQL."""
+    asked: Any = request
+    fields = request.DESCRIPTOR.fields_by_name
+    if "page_size" in fields:
+        return CALL + FETCH + min(max(1, asked.page_size or DEFAULT_PAGE_SIZE), PAGE_LIMIT)
+    if "rooms" in fields:
+        return CALL + (FETCH + 1) * len(asked.rooms)
+    return CALL + FETCH
+
+
+def objects_of(response: Message) -> int:
+    """How many objects a response lists; one that was asked for alone does not count."""
+    return sum(
+        len(value)
+        for field, value in response.ListFields()
+        if field.is_repeated and field.type == FieldDescriptor.TYPE_MESSAGE
+    )
+
+
+def trailers(bill: Bill) -> tuple[tuple[str, str], ...]:
+    """The limit as HTTP's headers tell it, and what the call cost as GraphQL's `extensions.cost` does (a dictionary as of RFC
+    9651); nothing before anything was held."""
+    if bill.balance is None:
+        return ()
+    cost = {
+        "requested": bill.requested,
+        "actual": bill.actual,
+        "limit": bill.balance.limit,
+        "remaining": bill.balance.remaining,
+        "reset-after-ms": bill.balance.reset_after_ms,
+    }
+    told = {**limit_headers(bill), "Cost": ", ".join(f"{name}={value}" for name, value in cost.items())}
+    return tuple((name.lower(), value) for name, value in told.items())

@@ -1,0 +1,69 @@
+"""A newer release writes what this one cannot read: every stream says that something is missing, where, and goes on."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from gateway.core.cursors import tag_of
+from gateway.core.rooms import AccountSid
+from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceStub
+from gateway.store.keys import Keys
+from tests.running import Gateway, new_sid, take
+
+WATCH = "subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) { __typename cursor prev } }"
+JOINED = "participant-connected"
+
+
+async def log_unreadable(gateway: Gateway, room: str) -> None:
+    """An event of a type that no release has yet, as the append script would log it."""
+    keys, event = Keys(AccountSid(gateway.account_sid)), f'{{"type": "hand-raised", "room_sid": "{room}"}}'
+    add = """
+        local n = redis.call('HGET', KEYS[2], 'n') + 1
+        local epoch = redis.call('HGET', KEYS[2], 'epoch')
+        redis.call('XADD', KEYS[1], string.format('%.0f-0', n), 'e', epoch, 't', ARGV[1], 'd', ARGV[3], 'j', ARGV[2])
+        redis.call('HSET', KEYS[2], 'n', string.format('%.0f', n), 'last', ARGV[3], 'tag', ARGV[4])
+        return 1"""
+    async with Redis.from_url(gateway.ready["redis"]) as redis:
+        arguments = (round(time.time() * 1000), event, "0" * 16, tag_of(event.encode()).hex())
+        await redis.eval(add, 2, keys.log, keys.meta, *arguments)  # type: ignore[misc]  # the stubs know the blocking client
+
+
+@asynccontextmanager
+async def watch_grpc(gateway: Gateway, room: str, after: str = "") -> AsyncIterator[AsyncIterator[Any]]:
+    async with gateway.channel() as channel:
+        request = pb.WatchRoomEventsRequest(room=room, after=after)
+        call = RoomServiceStub(channel).WatchRoomEvents(request, metadata=gateway.metadata)
+        yield aiter(call)
+        call.cancel()
+
+
+async def test_i5_a_gap_is_a_link_of_the_chain_on_every_transport(gateway: Gateway) -> None:
+    room = new_sid()
+    async with (
+        gateway.watch_ws(WATCH, room=room) as by_ws,
+        gateway.watch_sse(WATCH, room=room) as by_sse,
+        watch_grpc(gateway, room) as by_grpc,
+    ):
+        started = [await take(by_ws, 1), await take(by_sse, 1), await take(by_grpc, 1)]
+        await gateway.callback(gateway.event_fields(JOINED, room, ParticipantSid=new_sid("PA")))
+        await log_unreadable(gateway, room)
+        await gateway.callback(gateway.event_fields(JOINED, room, ParticipantSid=new_sid("PA")))
+        told = await take(by_ws, 3)
+        assert [each["__typename"] for each in told] == ["ParticipantConnected", "Gap", "ParticipantConnected"]
+        assert [each["prev"] for each in told] == [started[0][0]["cursor"], *(each["cursor"] for each in told[:2])]
+        streamed = await take(by_sse, 3)
+        assert streamed == [(each["cursor"], each) for each in told]
+        called = await take(by_grpc, 3)
+        assert [each.WhichOneof("message") for each in called] == ["event", "gap", "event"]
+        assert [(each.cursor, each.prev) for each in called] == [(each["cursor"], each["prev"]) for each in told]
+    gap, last = told[1]["cursor"], told[2]
+    async with (
+        gateway.watch_sse(WATCH, {"Last-Event-ID": gap}, room=room) as by_sse,
+        watch_grpc(gateway, room, gap) as by_grpc,
+    ):
+        assert (await take(by_sse, 2))[1] == (last["cursor"], last)
+        assert (await take(by_grpc, 2))[1].cursor == last["cursor"]

@@ -1,0 +1,203 @@
+"""The gateway behind Sentinels and on a cluster: the same job as on one server, and on through a failover."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
+from gateway.core.ratelimit import Rate
+from gateway.core.rooms import AccountSid
+from gateway.store.connection import Connections, Script
+from gateway.store.keys import Keys
+from gateway.store.limiter import Limiter
+from tests.flows.test_command_line import run
+from tests.running import ANSWER_LIMIT_S, Gateway, first, new_sid, running, take
+from tests.topologies import SentinelGroup, Server, ValkeyCluster, eventually, sentinel_group, valkey_cluster
+
+WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+    __typename cursor prev
+    ... on StreamStarted { mode }
+    ... on ResyncRequired { reason }
+    ... on ParticipantConnected { participant { sid } }
+} }"""
+JOINED = "ParticipantConnected"
+TRIM = Script("head.lua", "trim.lua")
+
+
+@asynccontextmanager
+async def on_redis(folder: Path, url: str) -> AsyncIterator[Gateway]:
+    async with running(folder, environment={"PATH": os.environ["PATH"], "GATEWAY_REDIS_URL": url}) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+async def group(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SentinelGroup]:
+    async with sentinel_group(tmp_path_factory.mktemp("sentinel")) as group:
+        yield group
+
+
+@pytest.fixture(scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ValkeyCluster]:
+    async with valkey_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+async def tell(gateway: Gateway, room: str) -> str:
+    """Somebody joins: the participant's SID. As Twilio does, the callback is sent again until it is taken."""
+    person = new_sid("PA")
+    fields = gateway.event_fields("participant-connected", room, ParticipantSid=person)
+
+    async def is_taken() -> bool:
+        return await gateway.callback(fields) == 204
+
+    await eventually(is_taken)
+    return person
+
+
+async def ready(gateway: Gateway) -> bool:
+    async with gateway.http.get(gateway.ready["graphql"].replace("/graphql", "/readyz")) as reply:
+        return bool(reply.status == 200 and await reply.json() == {"status": "ok"})
+
+
+async def does_its_job(gateway: Gateway) -> None:
+    """A room is made, read, listed and ended; a callback reaches a subscriber; a cursor resumes."""
+    room = await gateway.create_room()
+    answer = await gateway.ask(
+        "query($ref: ID!) { room(ref: $ref) { sid status } rooms { nodes { sid } } }", ref=room["sid"]
+    )
+    assert answer["room"]["sid"] == room["sid"]
+    async with gateway.watch_ws(WATCH, room=room["sid"]) as messages:
+        await take(messages, 1)
+        people = [await tell(gateway, room["sid"]) for _ in range(3)]
+        seen = [await first(messages, is_joined) for _ in people]
+    assert [each["participant"]["sid"] for each in seen] == people
+    async with gateway.watch_ws(WATCH, room=room["sid"], after=seen[0]["cursor"]) as resumed:
+        [again, *rest] = await take(resumed, 3)
+    assert again["mode"] == "RESUMED"
+    assert [each["participant"]["sid"] for each in rest] == people[1:]
+    ended = await gateway.ask("mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", ref=room["sid"])
+    assert ended["completeRoom"]["status"] == "COMPLETED"
+    assert await ready(gateway)
+
+
+def is_joined(message: dict[str, Any]) -> bool:
+    return bool(message["__typename"] == JOINED)
+
+
+async def test_a_server_that_may_become_the_master_must_keep_everything_too(
+    group: SentinelGroup, cluster: ValkeyCluster
+) -> None:
+    await refuses_eviction(group.url, group.replica)
+    await refuses_eviction(cluster.url, cluster.nodes[1])
+
+
+async def refuses_eviction(url: str, server: Server) -> None:
+    connections = Connections(url)
+    await connections.check_policy()
+    await server.client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(FailedPrecondition, match="set it to noeviction"):
+        await connections.check_policy()
+    await server.client.config_set("maxmemory-policy", "noeviction")
+    await connections.aclose()
+
+
+async def test_a_gateway_behind_sentinels_goes_on_when_its_master_dies(group: SentinelGroup, tmp_path: Path) -> None:
+    """What had reached the replica goes on without a gap, on the stream that was open."""
+    async with on_redis(tmp_path, group.url) as gateway:
+        await does_its_job(gateway)
+        room = new_sid()
+        async with gateway.watch_ws(WATCH, room=room) as messages:
+            await take(messages, 1)
+            before = await tell(gateway, room)
+            [seen] = await take(messages, 1)
+            await group.caught_up()
+            await group.master.kill()
+            after = await tell(gateway, room)
+            [then] = await take(messages, 1)
+        assert [each["participant"]["sid"] for each in (seen, then)] == [before, after]
+        assert then["prev"] == seen["cursor"]
+        await eventually(lambda: ready(gateway))
+        await does_its_job(gateway)
+
+
+async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyCluster) -> None:
+    connections = Connections(cluster.url)
+    keys = [f"{{{number}}}" for number in range(30)]
+    await asyncio.gather(*(connections.read(("SET", key, "v")) for key in keys))
+    owners = {key: await cluster.owner(key) for key in keys}
+    hung = owners[keys[0]]
+    hung.stop()
+    try:
+        answers = await asyncio.gather(*(connections.read(("GET", key)) for key in keys), return_exceptions=True)
+    finally:
+        hung.go_on()
+    for key, answer in zip(keys, answers, strict=True):
+        assert isinstance(answer, UpstreamUnavailable) if owners[key] is hung else answer == [b"v"]
+    await eventually(lambda: _is_answered(connections, keys[0]))
+    await connections.aclose()
+
+
+async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyCluster) -> None:
+    connections, account, rate = Connections(cluster.url), AccountSid("AC" + "0" * 32), Rate(per_s=10, burst=1)
+    limiter = Limiter(connections, within_s=ANSWER_LIMIT_S)
+    assert (await limiter.take(account, "read", rate)).is_allowed
+    await limiter.pause(account, "write", 60_000)
+    assert not (await limiter.take(account, "write", rate)).is_allowed
+    await connections.aclose()
+
+
+async def test_a_cluster_that_is_away_as_a_whole_is_unavailable_and_comes_back(cluster: ValkeyCluster) -> None:
+    connections, nobody = Connections(cluster.url), Connections("redis+cluster://127.0.0.1:1,127.0.0.1:2")
+    await connections.read(("SET", "k", "v"))
+    with pytest.raises(UpstreamUnavailable):
+        await nobody.check_policy()
+    for node in cluster.nodes:
+        node.stop()
+    try:
+        for each in (connections, nobody):
+            outcomes = await asyncio.gather(
+                each.read(("GET", "k")), each.fetch("k", "GET", "k"), each.run(TRIM, ["k"], [1]), each.renew(),
+                each.wait("k", "XREAD", "STREAMS", "k", "0", within_s=0.5), return_exceptions=True,
+            )  # fmt: skip
+            assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
+    finally:
+        for node in cluster.nodes:
+            node.go_on()
+    await eventually(lambda: _is_answered(connections, "k"))
+    for each in (connections, nobody):
+        await each.aclose()
+
+
+async def _is_answered(connections: Connections, key: str) -> bool:
+    with suppress(UpstreamUnavailable):
+        return await connections.read(("GET", key)) == [b"v"]
+    return False
+
+
+async def test_a_gateway_on_a_cluster_follows_its_keys(cluster: ValkeyCluster, tmp_path: Path) -> None:
+    async with on_redis(tmp_path, cluster.url) as gateway:
+        await does_its_job(gateway)
+        log_key = Keys(AccountSid(gateway.account_sid)).log
+        owner, room = await cluster.owner(log_key), new_sid()
+        async with gateway.watch_ws(WATCH, room=room) as messages:
+            await take(messages, 1)
+            before = await tell(gateway, room)
+            [seen] = await take(messages, 1)
+            await cluster.move_slot(log_key, next(node for node in cluster.nodes if node is not owner))
+            after = await tell(gateway, room)
+            [then] = await take(messages, 1)
+        assert await cluster.owner(log_key) is not owner
+        assert [each["participant"]["sid"] for each in (seen, then)] == [before, after]
+        assert then["prev"] == seen["cursor"]
+        await does_its_job(gateway)
+
+
+async def test_an_address_that_cannot_be_used_is_refused_with_a_sentence() -> None:
+    ports = ("--http-port", "0", "--grpc-port", "0", "--sandbox-port", "0")
+    code, _, err = await run("dev", *ports, GATEWAY_REDIS_URL="redis+sentinel://127.0.0.1:1")
+    assert (code, "names no service" in err, "Traceback" in err) == (2, True, False), err

@@ -1,0 +1,46 @@
+import pytest
+from google.protobuf.message import Message
+
+from gateway.rooms.v1 import participant_service_pb2, recording_service_pb2
+from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rooms.v1.room_pb2 import Room
+from gateway.rpc.cost import cost_of, objects_of, trailers
+from gateway.service.access import Caller
+from gateway.service.callers import CALL, FETCH, Callers
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (pb.GetRoomRequest(room="a"), CALL + FETCH),
+        (pb.CreateRoomRequest(), CALL + FETCH),
+        (pb.ListRoomsRequest(), CALL + FETCH + 50),
+        (pb.ListRoomsRequest(page_size=7), CALL + FETCH + 7),
+        (pb.ListRoomsRequest(page_size=1_000), CALL + FETCH + 100),
+        (pb.ListRoomsRequest(page_size=-1), CALL + FETCH + 1),
+        (pb.BatchGetRoomsRequest(rooms=["a", "b"]), CALL + 2 * (FETCH + 1)),
+        (pb.BatchGetRoomsRequest(), CALL),
+        (pb.WatchRoomEventsRequest(), CALL + FETCH),
+        (recording_service_pb2.ListRecordingsRequest(page_size=3), CALL + FETCH + 3),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Message) else "",
+)
+def test_a_call_costs_as_much_as_the_same_question_in_graphql(request_: Message, expected: int) -> None:
+    assert cost_of(request_) == expected
+
+
+def test_objects_are_those_of_a_list() -> None:
+    assert objects_of(pb.ListRoomsResponse(rooms=[Room(), Room()], next_page_token="t")) == 2
+    assert objects_of(pb.BatchGetRoomsResponse(rooms=[Room()], missing=["b"])) == 1
+    assert objects_of(pb.GetRoomResponse(room=Room())) == 0
+    assert objects_of(participant_service_pb2.ListParticipantsResponse()) == 0
+
+
+async def test_trailers_are_in_lower_case_and_tell_what_graphql_tells(caller: Caller) -> None:
+    bill = Callers().bill(caller)
+    assert trailers(bill) == ()
+    await bill.hold(100)
+    bill.settle(5)
+    told = dict(trailers(bill))
+    assert set(told) == {"ratelimit-policy", "ratelimit", "cost"}
+    assert told["cost"] == "requested=100, actual=15, limit=1500000, remaining=1499985, reset-after-ms=1"

@@ -1,0 +1,49 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.core.errors import PermissionDenied
+from gateway.service import standing
+from gateway.service.access import Access, Caller
+from gateway.service.standing import while_it_holds
+from tests.service.conftest import ANYBODY, LIMIT_S
+
+
+class Revocable(Access):
+    """`answers`: whether the credential holds, one look after the other; after the last one it does not."""
+
+    def __init__(self, answers: Sequence[bool]) -> None:
+        super().__init__([])
+        self.answers = list(answers)
+
+    def still_holds(self, caller: Caller) -> bool:
+        return bool(self.answers) and self.answers.pop(0)
+
+
+def test_a_credential_is_looked_at_every_minute() -> None:
+    assert standing.CHECK_S == 60
+
+
+async def test_what_runs_is_ended_when_the_credential_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "CHECK_S", 0.001)
+    access = Revocable([True, True])
+    with pytest.raises(PermissionDenied, match="come again with another one"):
+        async with asyncio.timeout(LIMIT_S), while_it_holds(access, ANYBODY):
+            await asyncio.Event().wait()
+    assert access.answers == []
+
+
+async def test_what_ends_by_itself_is_not_looked_at_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "CHECK_S", 0.0)
+    access = Revocable([True])
+    async with while_it_holds(access, ANYBODY):
+        pass
+    await asyncio.sleep(0)
+    assert access.answers == [True]
+
+
+async def test_a_time_limit_of_what_runs_is_its_own() -> None:
+    with pytest.raises(TimeoutError):
+        async with while_it_holds(Revocable([]), ANYBODY):
+            raise TimeoutError

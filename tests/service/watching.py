@@ -1,0 +1,40 @@
+"""Subscribers of a replica's feed, as its faces are."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from gateway.core.cursors import Place, Sealer
+from gateway.core.events import Delivered, RoomEventType, StreamMessage
+from gateway.service import feed as feed_module
+from gateway.service import tail as tail_module
+from gateway.service.accounts import Account
+from gateway.service.feed import Sink
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, ref, take
+
+
+def watch(
+    account: Account,
+    room: str | None = None,
+    after: str | None = None,
+    types: frozenset[RoomEventType] | None = None,
+    sink: Sink | None = None,
+) -> "aclosing[AsyncGenerator[StreamMessage, None]]":
+    return aclosing(account.feed.room_events(ANYBODY, None if room is None else ref(room), types, after, sink=sink))
+
+
+def cursor_of(site: Site, place: Place) -> str:
+    return Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(place)
+
+
+async def events(messages: AsyncGenerator[StreamMessage, None], count: int) -> list[Delivered]:
+    taken = await take(messages, count)
+    assert all(isinstance(message, Delivered) for message in taken), taken
+    return [message for message in taken if isinstance(message, Delivered)]
+
+
+def tiny_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail_module, "RING_ENTRIES", 3)
+    monkeypatch.setattr(tail_module, "_SLACK", 1)
+    monkeypatch.setattr(feed_module, "PAGE", 2)
