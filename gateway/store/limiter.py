@@ -61,8 +61,11 @@ class Limiter:
     have been done or not.
     """
 
-    def __init__(self, connections: Connections, account_sid: AccountSid, concurrency: Concurrency) -> None:
+    def __init__(
+        self, connections: Connections, account_sid: AccountSid, concurrency: Concurrency, *, within_s: float = TAKE_S
+    ) -> None:
         self._connections = connections
+        self._within_s = within_s
         self._keys = Keys(account_sid)
         self._concurrency = concurrency
 
@@ -97,7 +100,7 @@ class Limiter:
         """Twilio said 429: nobody passes for so long, and fewer at once from then on. A longer pause that is on stays."""
         keys = [self._keys.pause(kind), self._keys.under_way, self._keys.ceiling]
         most, least = self._concurrency.at_most, self._concurrency.at_least
-        await _soon(self._connections.run(REFUSED, keys, ["", max(0, pause_ms), most, least, DOWN_PERCENT]))
+        await self._soon(self._connections.run(REFUSED, keys, ["", max(0, pause_ms), most, least, DOWN_PERCENT]))
 
     async def _take(
         self,
@@ -112,28 +115,28 @@ class Limiter:
         keys = [self._keys.rate(kind), self._keys.pause(kind), self._keys.under_way, self._keys.ceiling]
         limits = [at_most, self._concurrency.at_least, percent, LEASE_MS]
         asked: list[str | bytes | int] = ["", rate.interval_us, rate.burst, patience_us, *limits, len(leases)]
-        answer = await _soon(self._connections.run(TAKE, keys, [*asked, *leases, *given_back]))
+        answer = await self._soon(self._connections.run(TAKE, keys, [*asked, *leases, *given_back]))
         granted, whole_at_us, wait_us, now_us, under_way, may_be, is_full = map(int, answer)
         return Taken(granted, wait_us, max(0, whole_at_us - now_us), under_way, may_be, bool(is_full))
 
+    async def _soon(self, answer: Awaitable[Any]) -> Any:
+        """The answer, if it takes no longer than `within_s` while this process is ready to hear it. Raises
+        UpstreamUnavailable."""
+        loop = asyncio.get_running_loop()
+        looks: list[asyncio.TimerHandle] = []
+        try:
+            async with asyncio.timeout(self._within_s) as limit:
 
-async def _soon(answer: Awaitable[Any]) -> Any:
-    """The answer, if it takes no longer than TAKE_S while this process is ready to hear it. Raises UpstreamUnavailable."""
-    loop = asyncio.get_running_loop()
-    looks: list[asyncio.TimerHandle] = []
-    try:
-        async with asyncio.timeout(TAKE_S) as limit:
+                def look(due_at: float) -> None:
+                    if loop.time() - due_at > _LATE_S:
+                        limit.reschedule(loop.time() + self._within_s)
+                    next_at = loop.time() + _LOOK_S
+                    looks[:] = [loop.call_at(next_at, look, next_at)]
 
-            def look(due_at: float) -> None:
-                if loop.time() - due_at > _LATE_S:
-                    limit.reschedule(loop.time() + TAKE_S)
-                next_at = loop.time() + _LOOK_S
-                looks[:] = [loop.call_at(next_at, look, next_at)]
-
-            look(loop.time())
-            try:
-                return await answer
-            finally:
-                looks[0].cancel()
-    except TimeoutError:
-        raise UpstreamUnavailable("Redis gave no answer in time") from None
+                look(loop.time())
+                try:
+                    return await answer
+                finally:
+                    looks[0].cancel()
+        except TimeoutError:
+            raise UpstreamUnavailable("Redis gave no answer in time") from None

@@ -7,7 +7,8 @@ QUOTA = """{ quota { source replicas underWay concurrencyLimit classes {
 async def test_what_is_left_is_told_by_class(gateway: Gateway) -> None:
     quota = (await gateway.ask(QUOTA))["quota"]
 
-    assert (quota["source"], quota["replicas"], quota["concurrencyLimit"]) == ("SHARED", 1, 100)
+    assert (quota["source"], quota["replicas"]) == ("SHARED", 1)
+    assert 4 <= quota["concurrencyLimit"] <= 100, "what other tests had refused has lowered it"
     classes = {each["requestClass"]: each for each in quota["classes"]}
     assert list(classes) == ["END", "CHANGE", "READ", "LIST", "BACKGROUND"]
     assert 14 <= classes["CHANGE"]["perSecond"] == classes["END"]["perSecond"] < 20
