@@ -34,12 +34,12 @@ class Query:
         insights.insights_rooms,
         description="Without dates those completed in the last 24 hours; Twilio keeps them for 7 days.",
     )
-    quota = strawberry.field(
-        quota.quota, description="What Twilio still lets this account ask, by class of request. Takes nothing."
-    )
     node = strawberry.field(nodes.node, description="The object with this id; null when there is none.")
     nodes = strawberry.field(
         nodes.nodes, description="Up to 100 objects in the order of their ids, null where there is none."
+    )
+    quota = strawberry.field(
+        quota.quota, description="What Twilio still lets this account ask, by class of request. Takes nothing."
     )
 
 
