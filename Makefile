@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 NPM    := tests/conformance/node_modules/.installed
 
-.PHONY: dev test test-long check faults bench clean install proto schema lock format
+.PHONY: dev test test-long check faults soak bench clean install proto schema lock format
 
 dev: $(STAMP)
 	@exec $(BIN)/rooms-gateway dev
@@ -19,6 +19,10 @@ faults: $(STAMP)
 	$(BIN)/python -m pytest -m long -s tests
 
 test-long: faults
+
+# Half an hour of people who come and go (SOAK_MINUTES): memory, files and tasks must not grow.
+soak: $(STAMP)
+	$(BIN)/python -m tests.faults.soak
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

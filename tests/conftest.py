@@ -1,7 +1,7 @@
 """One real valkey-server for the whole session, emptied before each test that uses it."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,39 @@ from tests.running import Gateway, running
 # How long an example takes depends on what else the machine does; what it shows does not.
 settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
+
+FIGURE = "figure"
+
+
+Figure = Callable[[str, str, int | None], None]
+"""Tells what a long proof has found: what was tried, the figures, the seed."""
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Shown at once, and again with those of all others when everything is over. Tell it before it is judged."""
+
+    def tell(what: str, found: str, seed: int | None) -> None:
+        print(f"\n{what}: {found}")
+        record_property(FIGURE, f"| {what} | {found} | {'' if seed is None else seed} |")
+
+    return tell
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The rows of the README's table, also of proofs that failed."""
+    rows = [
+        (row, "" if report.passed else "  <- FAILED")
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, row in report.user_properties
+        if name == FIGURE
+    ]
+    if rows:
+        terminalreporter.section("figures")
+        for row, failed in sorted(rows):
+            terminalreporter.write_line(row + failed)
 
 
 @pytest.fixture(scope="session")

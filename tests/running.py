@@ -221,12 +221,13 @@ async def running(
     arguments: Sequence[str] = ("dev", "--no-people"),
     environment: Mapping[str, str] | None = None,
     log: int = asyncio.subprocess.DEVNULL,
+    module: str = "gateway",
 ) -> AsyncIterator[Gateway]:
     """Starts the command and waits for its ready file; stops it by SIGTERM at the end. `log`: an open file for what it says."""
     ready_file = folder / f"ready-{uuid.uuid4().hex[:8]}.json"
     ports = ("--http-port", "0", "--grpc-port", "0", "--sandbox-port", "0") if arguments[0] == "dev" else ()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", *arguments, *ports, "--ready-file", str(ready_file),
+        sys.executable, "-m", module, *arguments, *ports, "--ready-file", str(ready_file),
         env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=log,
     )  # fmt: skip
     try:

@@ -62,6 +62,10 @@ CREATE = "mutation($name: String) { createRoom(input: {uniqueName: $name}) { sid
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
 
 
+class Closed(EOFError):
+    """Of a WebSocket, with its code."""
+
+
 NO_ROOM: dict[str, Any] = {"status": None, "freshness": {"isStale": False, "fetchedAt": None}}
 
 
@@ -111,6 +115,8 @@ class Watcher:
     is_followed: bool = False
     patience_s: float = START_S
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+    farewells: list[tuple[float, str]] = field(default_factory=list)
+    """How its streams ended, and when: a close code, a gRPC status, the end of a response, or an error's name."""
     replica: Replica | None = None
 
     async def run(self) -> None:
@@ -141,8 +147,13 @@ class Watcher:
                 self._take(await anext(messages))
             async for message in messages:
                 self._take(message)
-        except (*GONE, StopAsyncIteration):
-            pass
+            self._hear_farewell("end")
+        except Closed as closed:
+            self._hear_farewell(str(*closed.args))
+        except grpc.aio.AioRpcError as error:
+            self._hear_farewell(error.code().name)
+        except (*GONE, StopAsyncIteration) as error:
+            self._hear_farewell(type(error).__name__)
         finally:
             await messages.aclose()
 
@@ -155,6 +166,10 @@ class Watcher:
             while not holds():
                 self.heard.clear()
                 await self.heard.wait()
+
+    def _hear_farewell(self, how: str) -> None:
+        self.farewells.append((time.monotonic(), how))
+        self.heard.set()
 
     def _take(self, message: Message) -> None:
         self.diary.write(message)
@@ -181,6 +196,7 @@ class Watcher:
                     yield parse_graphql(message["payload"]["data"]["roomEvents"], stream)
                 elif message["type"] in ("error", "complete"):
                     raise EOFError(message)
+            raise Closed(socket.close_code)
 
     async def _by_sse(self, gateway: Gateway, stream: int) -> Any:
         headers = {**gateway.auth, "Accept": "text/event-stream"}

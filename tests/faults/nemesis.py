@@ -25,8 +25,10 @@ from gateway.core.rooms import AccountSid
 from gateway.store.embedded import _binary
 from gateway.store.keys import Keys
 from tests.faults.history import Fault
+from tests.faults.power import Disk
 from tests.running import ANSWER_LIMIT_S, Gateway, running
 
+LOOPBACK = "127.0.0.1"
 CHUNK = 65_536
 # SO_LINGER with no time: closing sends RST at once, as a machine does that knows nothing of the connection any more.
 RESET = struct.pack("ii", 1, 0)
@@ -36,21 +38,25 @@ SO_ATTACH_FILTER = 26
 
 
 class Valkey:
-    """A server whose data outlives it. With `always`, every answered write is on the disk."""
+    """A server whose data outlives it. With `always`, every answered write is on the disk. With `disk`, power cuts are."""
 
-    def __init__(self, folder: Path, *, fsync: str = "always") -> None:
+    def __init__(self, folder: Path, *, fsync: str = "always", disk: Disk | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         self._fsync = fsync
+        self._disk = disk
         self._process: asyncio.subprocess.Process | None = None
         self.client = Redis(port=self.port, socket_timeout=ANSWER_LIMIT_S)
 
     async def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
+        if self._disk is not None:
+            self._disk.begin()
         self._process = await asyncio.create_subprocess_exec(
             str(_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
             "--appendonly", "yes", "--appendfsync", self._fsync, "--maxmemory-policy", "noeviction",
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            env=None if self._disk is None else {**os.environ, **self._disk.environment},
         )  # fmt: skip
         async with asyncio.timeout(ANSWER_LIMIT_S):
             while not await self._answers():  # noqa: ASYNC110
@@ -63,6 +69,14 @@ class Valkey:
             self._process.kill()
         await self._process.wait()
         await self.client.connection_pool.disconnect()
+
+    async def cut_power(self, rng: random.Random) -> int:
+        """Dies, and comes again with what was on the disk for sure, and perhaps some more. How many bytes were lost."""
+        assert self._disk is not None
+        await self.kill()
+        lost = self._disk.cut(rng)
+        await self.start()
+        return lost
 
     def stop(self) -> None:
         assert self._process is not None
@@ -208,6 +222,8 @@ class Replica:
     environment: dict[str, str]
     auth: dict[str, str]
     proxy: Proxy
+    options: tuple[str, ...] = ()
+    """Of `serve`."""
     lives: int = 0
     gateway: Gateway | None = None
     is_out: bool = False
@@ -225,7 +241,7 @@ class Replica:
 
     async def start(self) -> None:
         environment = self.environment | {"GATEWAY_REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}"}
-        arguments = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
+        arguments = ("serve", "--host", LOOPBACK, "--http-port", "0", "--grpc-port", "0", *self.options)
         gateway = await self.stack.enter_async_context(running(self.folder, arguments, environment))
         gateway.auth, gateway.metadata = self.auth, (("authorization", self.auth["Authorization"]),)
         self.lives += 1
@@ -243,6 +259,15 @@ class Replica:
     def _signal(self, number: signal.Signals) -> None:
         assert self.gateway is not None
         self.gateway.process.send_signal(number)
+
+    async def drain(self) -> int:
+        """As a deployment does it, by SIGTERM: clients come until it is gone. Its exit code."""
+        assert self.gateway is not None
+        process = self.gateway.process
+        process.terminate()
+        code = await process.wait()
+        self.gateway = None
+        return code
 
     async def kill(self) -> None:
         """As `kill -9`. Nobody is told: who still knows its address finds nobody there."""
@@ -277,6 +302,13 @@ class Cluster:
         await self.valkey.kill()
         await self.valkey.start()
         self._note("valkey is back")
+
+    async def cut_power(self, rng: random.Random) -> int:
+        """Of valkey's machine. How many bytes were lost."""
+        self._note("valkey's power is cut")
+        lost = await self.valkey.cut_power(rng)
+        self._note(f"valkey is back without {lost} bytes")
+        return lost
 
     async def stop_valkey(self, for_s: float) -> None:
         self._note(f"valkey stopped for {for_s:.2f} s")
@@ -335,13 +367,21 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(folder: Path, seed: int, note: Callable[[Fault], Any], replicas: int = 3) -> AsyncIterator[Cluster]:
+async def cluster(
+    folder: Path,
+    seed: int,
+    note: Callable[[Fault], Any],
+    replicas: int = 3,
+    valkey: Valkey | None = None,
+    options: tuple[str, ...] = (),
+) -> AsyncIterator[Cluster]:
+    """`options`: of each replica's `serve`."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(running(folder, ("sandbox", "--sandbox-port", "0")))
-        valkey = Valkey(folder / "valkey")
+        valkey = valkey or Valkey(folder / "valkey")
         stack.push_async_callback(valkey.aclose)
         await valkey.start()
-        key = await _api_key()
+        key = await new_api_key()
         environment = {
             "PATH": os.environ["PATH"],
             "TWILIO_ACCOUNT_SID": sandbox.account_sid,
@@ -356,7 +396,7 @@ async def cluster(folder: Path, seed: int, note: Callable[[Fault], Any], replica
             proxy = Proxy(valkey.port)
             await proxy.start()
             stack.push_async_callback(proxy.aclose)
-            made.append(Replica("abcdefgh"[number], folder, environment, auth, proxy))
+            made.append(Replica("abcdefgh"[number], folder, environment, auth, proxy, options))
             stack.push_async_callback(made[-1].aclose)
         async with asyncio.TaskGroup() as tasks:
             for replica in made:
@@ -364,7 +404,7 @@ async def cluster(folder: Path, seed: int, note: Callable[[Fault], Any], replica
         yield Cluster(seed, valkey, made, sandbox, "https://rooms.example/callbacks/twilio", note)
 
 
-async def _api_key() -> Any:
+async def new_api_key() -> Any:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "apikey", stdout=asyncio.subprocess.PIPE
     )

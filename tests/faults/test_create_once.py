@@ -11,9 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.conftest import Figure
 from tests.faults.clients import GONE
 from tests.faults.nemesis import Cluster, cluster
-from tests.faults.test_histories import new_seed
+from tests.faults.scene import new_seed
 
 CREATE = (
     "mutation($name: String, $key: String) { createRoom(input: {uniqueName: $name}, idempotencyKey: $key) { sid } }"
@@ -25,7 +26,9 @@ AT_ONCE = 12
 
 @pytest.mark.long
 @pytest.mark.parametrize(("count", "kills"), [(1_000, 0), (300, 6)], ids=["answers lost", "replicas killed as well"])
-async def test_p16_creates_with_lost_answers_make_no_room_twice(tmp_path: Path, count: int, kills: int) -> None:
+async def test_p16_creates_with_lost_answers_make_no_room_twice(
+    tmp_path: Path, figure: Figure, count: int, kills: int
+) -> None:
     unnamed, seed = count // 20, new_seed()
     rng = random.Random(seed)
     print(f"\nseed {seed}")
@@ -54,12 +57,13 @@ async def test_p16_creates_with_lost_answers_make_no_room_twice(tmp_path: Path, 
         rooms = await _at_twilio(made)
     names = Counter(room["unique_name"] for room in rooms if room["unique_name"])
     marks = Counter(room["status_callback"] for room in rooms)
-    print(
-        f"{count} keys ({unnamed} without a name) in {took_s:.0f} s: {len(rooms)} rooms; refused on the way: {dict(codes)}"
+    figure(
+        f"P16: {count:,} creates ({unnamed} without a name), 3 of 10 answers lost, {kills} replicas killed, {took_s:.0f} s",
+        f"{sum(number > 1 for number in marks.values())} keys made two of {len(rooms):,} rooms; "
+        f"{codes['OUTCOME_UNKNOWN']} times unknown",
+        seed,
     )
-    print(
-        f"{sum(number > 1 for number in marks.values())} keys made two rooms; {codes['OUTCOME_UNKNOWN']} times unknown"
-    )
+    print(f"refused on the way: {dict(codes)}")
     assert max(names.values()) == max(marks.values()) == 1
     by_name = {room["unique_name"]: room["sid"] for room in rooms}
     assert all(told[f"key-{n}"] == by_name[f"room-{n}"] for n in range(unnamed, count))

@@ -18,7 +18,7 @@ from gateway.core.rooms import AccountSid
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.store.keys import Keys
-from tests.faults.nemesis import _api_key
+from tests.faults.nemesis import new_api_key
 from tests.running import Gateway, new_sid, running, take
 from tests.topologies import SERVICE, Server, eventually, sentinel_group, valkey_cluster
 
@@ -123,7 +123,7 @@ async def site(folder: Path, kind: Kind) -> AsyncIterator[Site]:
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(running(folder, ("sandbox", "--sandbox-port", "0")))
         store = await stack.enter_async_context(kind(folder, Keys(AccountSid(sandbox.account_sid)).log))
-        key = await _api_key()
+        key = await new_api_key()
         environment = {
             "PATH": os.environ["PATH"],
             "TWILIO_ACCOUNT_SID": sandbox.account_sid,

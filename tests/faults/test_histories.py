@@ -1,154 +1,47 @@
 """Histories of real gateways under faults, read by the checker. A run that fails leaves its history behind and says where."""
 
 import asyncio
-import os
-import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from tests.faults.checker import check
-from tests.faults.clients import Diary, Reader, Twilio, Watcher
-from tests.faults.history import Callback, Event, Opened, Read, Resync, Transport, save
-from tests.faults.nemesis import Cluster, cluster
+from tests.conftest import Figure
+from tests.faults.clients import Reader, Watcher
+from tests.faults.history import Event, Read
+from tests.faults.scene import (
+    DRAIN_S,
+    ENDED,
+    JOINED,
+    TRANSPORTS,
+    Scene,
+    acked,
+    announced,
+    assert_unbroken,
+    broken_by,
+    fill,
+    new_seed,
+    quantile,
+    quantiles,
+    scene,
+)
 from tests.running import new_sid
 
 SMOKE_SEED = 20261120
-TRANSPORTS: tuple[Transport, ...] = ("ws", "sse", "grpc")
-DRAIN_S = 30.0
-JOINED, ENDED = "participant-connected", "room-ended"
 
 
-@dataclass
-class Scene:
-    cluster: Cluster
-    diary: Diary
-    rng: random.Random
-    twilio: Twilio
-    tasks: asyncio.TaskGroup
-    folder: Path
-    watchers: list[Watcher] = field(default_factory=list)
-    logged: list[Event] = field(default_factory=list)
-    """What the final resume showed."""
-
-    def watch(
-        self,
-        name: str,
-        transport: Transport,
-        room: str | None = None,
-        types: tuple[str, ...] | None = None,
-        is_reference: bool = False,
-    ) -> Watcher:
-        watcher = Watcher(
-            self.diary, self.cluster, name, transport, random.Random(self.rng.random()), len(self.watchers), room, types,
-            is_reference,
-        )  # fmt: skip
-        self.watchers.append(watcher)
-        return watcher
-
-    @contextmanager
-    def follow(self, *watchers: Watcher) -> Iterator[None]:
-        tasks = [self.tasks.create_task(watcher.run()) for watcher in watchers]
-        for watcher in watchers:
-            watcher.is_followed = True
-        try:
-            yield
-        finally:
-            for watcher, task in zip(watchers, tasks, strict=True):
-                watcher.is_followed = False
-                task.cancel()
-
-    async def started(self) -> None:
-        for watcher in self.watchers:
-            await watcher.until(lambda watcher=watcher: watcher.begin is not None, DRAIN_S)  # type: ignore[misc]
-
-    async def finish(self) -> None:
-        """One last callback; then a full resume from where the log is known to hold, and everybody up to its end."""
-        sentinel = await self.twilio.deliver(JOINED, new_sid())
-        assert sentinel is not None
-        final = self.watch("final", "sse", is_reference=True)
-        final.cursor = final.begin = self._since()
-        others = self.watchers[:-1]
-        with self.follow(final):
-            await self._all_seen(final, {sentinel})
-        mine = {each.stream for each in self.diary.records if isinstance(each, Opened) and each.client == "final"}
-        self.logged = [each for each in self.diary.records if isinstance(each, Event) and each.stream in mine]
-        for watcher in others:
-            if watcher.is_followed:
-                await self._all_seen(watcher, self._owed(watcher))
-
-    def _since(self) -> str | None:
-        """Since where the log must be whole: what was announced last, or else the beginning."""
-        words = [word for watcher in self.watchers for word in watcher.words]
-        reference = next(watcher for watcher in self.watchers if watcher.is_reference)
-        return max(words, key=lambda word: word.at).cursor if words else reference.begin
-
-    def _owed(self, watcher: Watcher) -> set[str]:
-        """What it must have seen: all that matches, since what was announced to it last."""
-        cursors = [event.cursor for event in self.logged]
-        first = cursors.index(watcher.begin) + 1 if watcher.begin in cursors else 0
-        return {event.key for event in self.logged[first:] if watcher.wants(event)}
-
-    async def _all_seen(self, watcher: Watcher, keys: set[str]) -> None:
-        try:
-            await watcher.until(lambda: keys <= watcher.seen, DRAIN_S)
-        except TimeoutError:
-            save(self.diary.records, self.folder / "history.jsonl")
-            missing = len(keys - watcher.seen)
-            raise AssertionError(
-                f"{watcher.name} misses {missing} and hears no more: {self.folder}/history.jsonl"
-            ) from None
-
-
-@asynccontextmanager
-async def scene(folder: Path, seed: int, replicas: int = 3) -> AsyncIterator[Scene]:
-    diary, rng = Diary(), random.Random(seed)
-    print(f"\nseed {seed}")
-    async with (
-        cluster(folder, seed, diary.note, replicas) as made,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
-        asyncio.TaskGroup() as tasks,
-    ):
-        yield Scene(made, diary, rng, Twilio(diary, made, rng, http), tasks, folder)
-
-
-def new_seed() -> int:
-    """Another one each time, but that of a run that is to be repeated: FAULTS_SEED. The machine's own pace stays chance."""
-    return int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(2**32))
-
-
-def assert_unbroken(diary: Diary, folder: Path) -> None:
-    broken = check(diary.records)
-    if broken:
-        save(diary.records, folder / "history.jsonl")
-        raise AssertionError("\n".join((*map(str, broken), f"the history: {folder / 'history.jsonl'}")))
-
-
-def quantiles(seconds: Sequence[float]) -> str:
-    ordered = sorted(seconds)
-    return f"p50 {ordered[len(ordered) // 2] * 1000:.0f} ms, p99 {ordered[len(ordered) * 99 // 100] * 1000:.0f} ms"
-
-
-def acked(diary: Diary) -> set[str]:
-    return {record.key for record in diary.records if isinstance(record, Callback) and record.is_acked}
-
-
-async def test_no_promise_is_broken_by_a_few_faults(tmp_path: Path) -> None:
-    await a_bad_day(tmp_path, SMOKE_SEED, rounds=1)
+async def test_no_promise_is_broken_by_a_few_faults(tmp_path: Path, figure: Figure) -> None:
+    await a_bad_day(tmp_path, figure, SMOKE_SEED, rounds=1)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("_", range(3))
-async def test_no_promise_is_broken_by_many_faults(tmp_path: Path, _: int) -> None:
-    await a_bad_day(tmp_path, new_seed(), rounds=6)
+async def test_no_promise_is_broken_by_many_faults(tmp_path: Path, figure: Figure, _: int) -> None:
+    await a_bad_day(tmp_path, figure, new_seed(), rounds=6)
 
 
-async def a_bad_day(folder: Path, seed: int, rounds: int) -> None:
+async def a_bad_day(folder: Path, figure: Figure, seed: int, rounds: int) -> None:
     """In each round a fault of each kind, while callbacks come, rooms are read and end, and watchers follow on each transport."""
     async with scene(folder, seed) as set_:
         rng, over = set_.rng, asyncio.Event()
@@ -191,15 +84,20 @@ async def a_bad_day(folder: Path, seed: int, rounds: int) -> None:
             await set_.finish()
     records = set_.diary.records
     reads = sum(isinstance(record, Read) for record in records)
-    print(f"{len(acked(set_.diary))} callbacks acked, {reads} reads; ack {quantiles(set_.twilio.latencies)}")
+    figure(
+        f"I-1 … I-11: {rounds} rounds with a fault of each kind, {len(acked(set_.diary)):,} callbacks acked, {reads} reads",
+        f"{broken_by(set_.diary)} broken; acks {quantiles(set_.twilio.latencies)}",
+        seed,
+    )
     assert_unbroken(set_.diary, folder)
 
 
 @pytest.mark.long
-async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(tmp_path: Path) -> None:
+async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(tmp_path: Path, figure: Figure) -> None:
     """Every 250 callbacks, in turn, valkey or one of the gateways is killed by SIGKILL and started again."""
     count, kills, rooms = 10_000, 40, [new_sid() for _ in range(50)]
-    async with scene(tmp_path, new_seed()) as set_:
+    seed = new_seed()
+    async with scene(tmp_path, seed) as set_:
         watchers = [set_.watch("reference", "ws", is_reference=True)]
         watchers += [set_.watch(f"{transport}-all", transport) for transport in TRANSPORTS]
         watchers += [
@@ -233,11 +131,12 @@ async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(tmp_path
             took_s = time.monotonic() - begun
             await set_.finish()
     taken = [event.key for event in set_.logged]
-    print(f"{len(acked(set_.diary))} acked of {count}, {len(refused)} given up, {kills} kills in {took_s:.0f} s")
-    print(
-        f"{len(taken)} in the log, {len(taken) - len(set(taken))} twice; {len(acked(set_.diary) - set(taken))} acked lost"
+    figure(
+        f"P1: {len(acked(set_.diary)):,} callbacks acked through {kills} kills of Redis and replicas in {took_s:.0f} s",
+        f"{len(acked(set_.diary) - set(taken))} acked lost, {len(taken) - len(set(taken))} doubled; {len(refused)} given up; "
+        f"acks {quantiles(set_.twilio.latencies)}",
+        seed,
     )
-    print(f"acks: {quantiles(set_.twilio.latencies)}")
     assert_unbroken(set_.diary, tmp_path)
     assert acked(set_.diary) <= set(taken)
     assert len(taken) == len(set(taken))
@@ -248,10 +147,11 @@ async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(tmp_path
     ("clients", "per_home", "limit_s"), [(300, 3, 1.0), (1_000, 1, 10.0)], ids=["a third of 300", "all of 1000"]
 )
 async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
-    tmp_path: Path, clients: int, per_home: int, limit_s: float
+    tmp_path: Path, figure: Figure, clients: int, per_home: int, limit_s: float
 ) -> None:
     """A third of the clients, or all of them, are on the replica that dies."""
-    async with scene(tmp_path, new_seed()) as set_:
+    seed = new_seed()
+    async with scene(tmp_path, seed) as set_:
         rooms = [new_sid() for _ in range(10)]
         watchers = [set_.watch("reference", "ws", is_reference=True)]
         for number in range(clients):
@@ -278,29 +178,13 @@ async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
                 over.set()
             await set_.finish()
     waits = [watcher.started_at - died_at for watcher in bereft]
-    print(
-        f"{len(bereft)} of {clients} clients lost their replica; resumed after {quantiles(waits)}, the last {max(waits):.2f} s"
+    figure(
+        f"P5: {len(bereft):,} of {len(watchers):,} clients lose their replica",
+        f"resumed {quantiles(waits)}, the last after {max(waits):.2f} s; {broken_by(set_.diary)} broken",
+        seed,
     )
     assert_unbroken(set_.diary, tmp_path)
-
-
-async def fill(set_: Scene, count: int, room: str) -> None:
-    for _ in range(count):
-        assert await set_.twilio.deliver(JOINED, room)
-
-
-async def announced(watchers: Sequence[Watcher], since: float, reasons: set[str]) -> list[float]:
-    """How long after the moment each of them was told."""
-    waits = []
-    for watcher in watchers:
-
-        def words(watcher: Watcher = watcher) -> list[Resync]:
-            return [word for word in watcher.words if word.at > since]
-
-        await watcher.until(words, DRAIN_S)
-        assert {word.reason for word in words()} <= reasons
-        waits.append(words()[0].at - since)
-    return waits
+    assert quantile(waits, 0.99) <= limit_s
 
 
 async def trimmed_while_away(set_: Scene, watchers: Sequence[Watcher], room: str) -> list[float]:
@@ -361,9 +245,10 @@ async def rewritten(set_: Scene, watchers: Sequence[Watcher], room: str) -> list
 @pytest.mark.long
 @pytest.mark.parametrize("damage", [trimmed_while_away, trimmed_under_a_tail, wiped, rolled_back, rewritten])
 async def test_p6_a_log_that_lost_something_is_announced(
-    tmp_path: Path, damage: Callable[[Scene, Sequence[Watcher], str], Awaitable[list[float]]]
+    tmp_path: Path, figure: Figure, damage: Callable[[Scene, Sequence[Watcher], str], Awaitable[list[float]]]
 ) -> None:
-    async with scene(tmp_path, new_seed(), replicas=2) as set_:
+    seed = new_seed()
+    async with scene(tmp_path, seed, replicas=2) as set_:
         room = new_sid()
         watchers = [set_.watch("reference", "ws", is_reference=True)]
         # Two of each, as it is left to the seed who is on which replica.
@@ -378,6 +263,10 @@ async def test_p6_a_log_that_lost_something_is_announced(
             waits = await damage(set_, watchers, room)
             await fill(set_, 5, room)
             await set_.finish()
-    print(f"{damage.__name__}: {len(waits)} told, {quantiles(waits)}, the last after {max(waits) * 1000:.0f} ms")
+    figure(
+        f"P6: the log {damage.__name__.replace('_', ' ')}",
+        f"{len(waits)} told, {quantiles(waits)}, the last after {max(waits) * 1000:.0f} ms",
+        seed,
+    )
     assert_unbroken(set_.diary, tmp_path)
     assert max(waits) <= 1.0

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.clients import Diary, Twilio
 from tests.faults.nemesis import Cluster, Proxy, Replica, cluster
-from tests.faults.test_histories import JOINED, new_seed
+from tests.faults.scene import JOINED, new_seed
 from tests.running import new_sid, take
 
 WATCH = "subscription { roomEvents { __typename cursor } }"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Figure
 from tests.running import ANSWER_LIMIT_S, Gateway, Reply, new_sid, running
 
 READ = "query($ref: ID!) { room(ref: $ref) { sid status } }"
@@ -52,7 +53,7 @@ async def test_the_end_of_a_room_overtakes_creates_that_wait_and_the_quota_says_
 
 
 @pytest.mark.long
-async def test_1000_reads_a_second_for_a_minute_over_1000_rooms(tmp_path: Path) -> None:
+async def test_1000_reads_a_second_for_a_minute_over_1000_rooms(tmp_path: Path, figure: Figure) -> None:
     """`serve` and the sandbox in processes of their own, so that only the gateway is between the callers and the count."""
     seconds, asked_a_second, rooms = 60, 1_000, 1_000
     async with _in_front_of_a_sandbox(tmp_path) as (gateway, sandbox):
@@ -69,9 +70,12 @@ async def test_1000_reads_a_second_for_a_minute_over_1000_rooms(tmp_path: Path) 
                 callers.create_task(_read(gateway, sids[(number * 7919) % rooms], outcomes, waits))
         peak = await sandbox.sandbox("GET", "/peak")
     waits.sort()
-    print(f"\nasked {sum(outcomes.values())} in {seconds} s over {rooms} rooms: {dict(outcomes)}")
-    print(f"at the sandbox: at most {peak['read']} reads in any second")
-    print(f"answers: p50 {waits[len(waits) // 2] * 1000:.0f} ms, p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms")
+    figure(
+        f"I-13: {outcomes.total():,} reads in {seconds} s over {rooms:,} rooms",
+        f"{dict(outcomes)}; at most {peak['read']} reads at Twilio in any second; answers p50 "
+        f"{waits[len(waits) // 2] * 1000:.0f} ms, p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms",
+        None,
+    )
     assert set(outcomes) <= {"right", "QUOTA_EXCEEDED"}
     assert outcomes["right"] > outcomes["QUOTA_EXCEEDED"]
     assert peak["read"] <= READS_A_SECOND

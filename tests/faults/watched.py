@@ -1,0 +1,46 @@
+"""`python -m tests.faults.watched serve …`: the gateway's command line, in a process that a soak can look into.
+
+At each SIGUSR1 it writes to the file named by SOAK_TOLD what /proc cannot tell: how many asyncio tasks there are, and how many
+Python objects. Nothing else differs from the gateway, but that its memories are small: they are bounded
+by design, and at their real size (10,000 rooms, 50,000 marks) they would grow for days before anybody could tell a leak from
+them. So a leak shows in minutes.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+
+from gateway.__main__ import main
+from gateway.service import memory, reads, repair, roomlists, tail
+
+ROOMS = 100
+MARKS = 200
+RING = 500
+BYTES = 200_000
+
+
+def make_small() -> None:
+    memory.ROOMS_LIMIT = ROOMS
+    memory.MARKS_LIMIT = MARKS
+    repair.ENDED_LIMIT = MARKS
+    roomlists.PAGES_LIMIT = 20
+    reads.BYTES_LIMIT = BYTES
+    tail.RING_ENTRIES = RING
+
+
+def tell(_: int, __: FrameType | None) -> None:
+    told = {"tasks": len(asyncio.all_tasks()), "objects": len(gc.get_objects())}
+    path = Path(os.environ["SOAK_TOLD"])
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(told))
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    make_small()
+    signal.signal(signal.SIGUSR1, tell)
+    main()
