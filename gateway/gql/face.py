@@ -37,7 +37,7 @@ from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
 from gateway.gql.trusted import TrustedDocuments
 from gateway.gql.websocket import Socket
-from gateway.service.access import Access, Caller
+from gateway.service.access import Access, Caller, asks
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
 from gateway.service.callers import Callers, limit_headers
@@ -189,6 +189,7 @@ class GraphQLFace:
         account = self._accounts.get(caller.account_sid)
         if account is None:
             raise Internal("this API key's account is not served here; tell the operator")
+        asks(caller)
         return Context(caller, account, trace_id, self._callers.bill(caller), last_event_id or None)
 
 

@@ -25,6 +25,7 @@ import structlog
 
 from gateway.core.breaker import FAILURES, FIRST_REST_S, Breaker, Outcome, State
 from gateway.core.errors import DeadlineExceeded, GatewayError, OutcomeUnknown, QuotaExceeded, UpstreamUnavailable
+from gateway.core.fairness import Rank
 from gateway.core.insights import InsightsRoomFilter
 from gateway.core.retries import RETRIES, RetryBudget, backoff_s
 from gateway.core.rooms import RoomFilter
@@ -93,7 +94,7 @@ class Attempts:
         What is not urgent is not tried again, and gives way to what is.
         """
         lane = self._writes if request.is_write else self._reads[request.product]
-        berths = lane.berths if is_urgent and not request.is_list else lane.berths // 2
+        berths = lane.berths if is_urgent and request.rank is not Rank.LIST else lane.berths // 2
         retries = 0
         while True:
             _look(lane, berths)
