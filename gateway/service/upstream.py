@@ -17,6 +17,7 @@ from gateway.service import deadlines
 from gateway.service.access import Caller, Scope, asking
 from gateway.service.attempts import Attempts
 from gateway.service.callers import note_call
+from gateway.service.horizon import fresh_for
 from gateway.service.singleflight import SingleFlight
 from gateway.service.spending import ALLOWED, Kind, Spending, kind_of
 from gateway.service.turns import ANSWER_S, TurnQueue
@@ -98,6 +99,7 @@ class Upstream:
     async def quota(self, caller: Caller) -> QuotaLeft:
         """What is left, by class. Takes nothing."""
         caller.require(Scope.ROOMS_READ)
+        fresh_for(0)
         reads, writes = await asyncio.gather(self._spending.look("read"), self._spending.look("write"))
         classes = tuple(self._left(rank, writes if kind_of(rank) == "write" else reads) for rank in Rank)
         spending = self._spending

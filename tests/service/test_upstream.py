@@ -11,11 +11,12 @@ from gateway.core.rooms import NewRoom, RoomSid
 from gateway.sandbox.engine import Capacity
 from gateway.sandbox.faults import Fault
 from gateway.sandbox.server import Sandbox
+from gateway.service.horizon import watching
 from gateway.service.upstream import Budget, Upstream
 from gateway.store.limiter import Concurrency, Limiter
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room
-from tests.service.conftest import ACCOUNT, Site, sid, until
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, sid, until
 
 PLENTY = Rate(per_s=1_000, burst=1_000)
 CONCURRENCY = Concurrency(at_most=100, at_least=4)
@@ -201,3 +202,9 @@ async def test_a_comparison_is_refused_when_its_turn_would_come_too_late(site: S
     with pytest.raises(QuotaExceeded):
         await slow.compare(fetch_room(room))
     assert len(site.gate.calls) == 1
+
+
+async def test_what_is_left_is_not_to_be_kept(site: Site) -> None:
+    with watching() as horizon:
+        await upstream(site).quota(ANYBODY)
+    assert horizon.fresh_s == 0
