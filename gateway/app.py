@@ -12,10 +12,11 @@ from aiohttp import web
 
 from gateway.core.cursors import Sealer
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
-from gateway.core.ratelimit import Rate
+from gateway.core.ratelimit import Quota, Rate
 from gateway.core.rooms import AccountSid
 from gateway.gql.face import GraphQLFace
 from gateway.gql.trusted import TrustedDocuments
+from gateway.rpc.interceptor import Limits
 from gateway.rpc.server import RpcServer
 from gateway.service.access import POINTS, Access, ApiKey, Caller, Scope
 from gateway.service.accounts import Account
@@ -48,7 +49,7 @@ from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog
 from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
-from gateway.store.limiter import Limiter
+from gateway.store.limiter import Concurrency, Limiter
 from gateway.store.purses import Purses
 from gateway.store.suspects import Suspects
 from gateway.twilio import callbacks
@@ -64,10 +65,8 @@ HTTP_SHUTDOWN_S = 1.0
 LOG_LIMIT_S = 10.0
 # A crowd that connects in one moment, as after a restart; the kernel may allow less.
 BACKLOG = 4096
-# Requests reach Twilio a little closer together than they leave here, so a part of the quota is left unspent: of 80 a
-# second, 68 are spent, with a burst of 4.
-QUOTA_SHARE = 0.9
-BURST_SHARE = 0.05
+# What refusals cannot lower the number of requests under way below.
+CONCURRENCY_FLOOR = 4
 # A fifth of the reads that Twilio grants may go into comparing the log with it; 0.19 leaves, here too, a part unspent.
 RECONCILE_SHARE = 0.19
 
@@ -235,11 +234,17 @@ def build_account(
     tail = Tail(events, memory, sealer)
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
     twilio = TwilioVideo(session, video_url, insights_url, sid, *row.rest_credentials)
-    upstream = Upstream(twilio, Limiter(connections), _budget(row, settings.gateway_quota_wait_s))
+    budget = _budget(row, settings)
+    upstream = Upstream(
+        twilio,
+        Limiter(connections, sid, budget.concurrency),
+        budget,
+        lambda: max(settings.gateway_replicas, tail.replicas),
+    )
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     changes = Changes(upstream, events, memory, sid)
     suspects, leases = Suspects(connections, sid), Leases(connections, sid)
-    fetches = Fetches(leases)
+    fetches = Fetches(leases, upstream.is_silent)
     reads = Reads(upstream, Answers(connections, sid), memory, tail, fetches, sealer)
     room_reads = RoomReads(upstream, cache, events, memory, tail, fetches, callback_url)
     records = IdempotencyRecords(connections, sid)
@@ -248,6 +253,7 @@ def build_account(
     participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms, streams)
     return Account(
         sid=sid,
+        upstream=upstream,
         rooms=rooms,
         participants=participants,
         recordings=Recordings(rooms, reads, changes, upstream),
@@ -272,13 +278,14 @@ def _signing_key(row: AccountSettings) -> SigningKey | None:
     )
 
 
-def _budget(row: AccountSettings, patience_s: float) -> Budget:
-    def rate(quota: int) -> Rate:
-        burst = max(1, round(quota * BURST_SHARE))
-        return Rate(per_s=max(1.0, quota * QUOTA_SHARE - burst), burst=burst)
-
-    reconcile = Rate(per_s=row.read_quota * RECONCILE_SHARE, burst=1)
-    return Budget(rate(row.read_quota), rate(row.write_quota), reconcile, patience_s)
+def _budget(row: AccountSettings, settings: Settings) -> Budget:
+    return Budget(
+        read=Quota.of(row.read_quota),
+        write=Quota.of(row.write_quota),
+        reconcile=Rate(row.read_quota * RECONCILE_SHARE, burst=1),
+        concurrency=Concurrency(settings.gateway_concurrency, CONCURRENCY_FLOOR),
+        patience_s=settings.gateway_quota_wait_s,
+    )
 
 
 def _access(settings: Settings) -> Access:
@@ -320,6 +327,7 @@ async def _listen(
             accounts,
             listen.grpc_address,
             callers,
+            limits=Limits(deadline_s=settings.gateway_deadline_s),
             has_reflection=mode.introspection,
             is_port_shared=listen.is_shared,
         )

@@ -126,6 +126,11 @@ class Settings(BaseSettings):
 
     gateway_read_quota: Quota = READ_QUOTA
     gateway_write_quota: Quota = WRITE_QUOTA
+    gateway_concurrency: Annotated[int, Field(ge=4)] = 100
+    """The most requests under way at Twilio at once, for each account and over all replicas. Twilio publishes no number;
+    refusals lower it."""
+    gateway_replicas: Annotated[int, Field(ge=1)] = 1
+    """At least so many replicas share the quota: while Redis is away each spends its part of it."""
     gateway_quota_wait_s: Annotated[float, Field(ge=0, le=30)] = 2.0
     gateway_reconcile: bool = True
     """Compare the log with Twilio's REST, in a fifth of the read quota, and log what callbacks did not tell."""

@@ -202,9 +202,9 @@ async def test_a_bug_in_the_tail_stops_everything(redis_url: str, monkeypatch: p
 
 @pytest.mark.parametrize(("quota", "most"), [(80, 80), (20, 20), (2, 2)])
 async def test_i13_the_budget_leaves_room_in_every_second(quota: int, most: int) -> None:
-    [account] = settings("redis://x", gateway_read_quota=quota, gateway_write_quota=quota).accounts
-    budget = app._budget(account, 0.0)
-    for rate in (budget.read, budget.write):
+    both = settings("redis://x", gateway_read_quota=quota, gateway_write_quota=quota)
+    budget = app._budget(both.accounts[0], both)
+    for rate in (budget.read.together, budget.write.together):
         assert rate.burst + 1_000_000 / rate.interval_us <= most
 
 

@@ -75,6 +75,8 @@ def test_api_keys_are_rows_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
         {"GATEWAY_PUBLIC_URL": "https://rooms.example/?query=1"},
         {"GATEWAY_READ_QUOTA": "1"},
         {"GATEWAY_QUOTA_WAIT_S": "-1"},
+        {"GATEWAY_REPLICAS": "0"},
+        {"GATEWAY_CONCURRENCY": "3"},
         {"GATEWAY_DEADLINE_S": "0"},
         {"GATEWAY_API_KEYS": '[{"id": "a", "sha256": "short"}]'},
         {"GATEWAY_API_KEYS": '[{"id": "a", "sha256": "' + "0" * 64 + '", "scopes": ["everything"]}]'},

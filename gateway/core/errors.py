@@ -53,16 +53,25 @@ class TwilioFault:
 
 
 class GatewayError(Exception):
-    """Any failure a caller may see. `is_retryable` says whether the same call may succeed later unchanged."""
+    """Any failure a caller may see. `is_retryable` says whether the same call may succeed later unchanged; `is_unsent`, that
+    Twilio cannot have seen the request: nothing was done."""
 
     code: ClassVar[Code]
     is_retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, retry_after_ms: int | None = None, twilio: TwilioFault | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_ms: int | None = None,
+        twilio: TwilioFault | None = None,
+        is_unsent: bool = False,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after_ms = retry_after_ms
         self.twilio = twilio
+        self.is_unsent = is_unsent
 
 
 class InvalidArgument(GatewayError):

@@ -5,7 +5,18 @@ from enum import EnumMeta
 
 import strawberry
 
-from gateway.core import caching, events, insights, participants, recordings, rooms, rules, tokens, transcriptions
+from gateway.core import (
+    caching,
+    events,
+    insights,
+    participants,
+    quota,
+    recordings,
+    rooms,
+    rules,
+    tokens,
+    transcriptions,
+)
 
 _LEGACY = "Twilio has deprecated this type and closed it to new accounts; use GROUP."
 
@@ -45,4 +56,14 @@ _enum(rooms.RoomType, deprecated=dict.fromkeys(("GROUP_SMALL", "PEER_TO_PEER", "
 _enum(rules.RuleEffect, description="What a rule in force does; RuleType is what may be asked for.")
 _enum(insights.StayStatus, description="A participant's status, in Insights' words.")
 _enum(tokens.Problem, name="TokenProblem", description="What is wrong with a token, in the order it is looked for.")
+_enum(
+    quota.RequestClass,
+    description="What a request to Twilio is for, the most urgent first. END ends a room or a stay, CHANGE is any other change, "
+    "READ reads one thing, and nobody waits for BACKGROUND.",
+)
+_enum(
+    quota.QuotaSource,
+    description="SHARED: out of the budget of all replicas. ALONE: out of this replica's part, for Redis gives no answer. "
+    "WAITING: nothing is spent for a moment, between the two.",
+)
 _enum(caching.FollowedBy, name="FreshnessSource", description="How a room's answers are kept true.")

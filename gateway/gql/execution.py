@@ -4,7 +4,7 @@ graphql-core is driven directly. Its source events pass by here, so each answer 
 fields were selected; and an error gets its code in one place, inside a running subscription as well.
 """
 
-import asyncio
+import math
 import weakref
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -33,6 +33,7 @@ from gateway.gql.live import Told, cursor_of
 from gateway.gql.sharing import selection_key
 from gateway.gql.trusted import TrustedDocuments
 from gateway.service.callers import CALL, FETCH, Bill
+from gateway.service.deadlines import within
 from gateway.service.sharing import Shared
 
 _MAX_COERCION_ERRORS = 10
@@ -119,7 +120,7 @@ class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
     def __init__(
-        self, request: Request, executor: Executor[Context], deadline_s: float, shared: Shared[_Key], cost: int
+        self, request: Request, executor: Executor[Context], limit_s: float, shared: Shared[_Key], cost: int
     ) -> None:
         self.cost = cost
         self._request = request
@@ -129,21 +130,21 @@ class Operation:
         self._fetches = cost > FETCH
         self._trace_id = executor.context_value.trace_id
         self._bill = executor.context_value.bill
-        self._deadline_s = deadline_s
+        self._limit_s = limit_s
 
     @property
     def kind(self) -> OperationType:
         return self._executor.operation.operation
 
     async def answer(self) -> Answer:
-        """Of a query or a mutation, within the deadline. With what it cost."""
+        """Of a query or a mutation, within its limit. With what it cost."""
         objects = 0
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with within(self._limit_s):
                 result = await self._executed()
             objects = objects_of(result.data)
-        except TimeoutError:
-            return refusal(self._too_late(), self._trace_id, self._bill)
+        except DeadlineExceeded as late:
+            return refusal(Refused.of(late), self._trace_id, self._bill)
         finally:
             # Also when the caller has left: what it did not take is his.
             self._bill.settle(objects)
@@ -167,13 +168,11 @@ class Operation:
                 self._executor.context_value = replace(self._executor.context_value, sink=sink)
             async with aclosing(await self._events()) as events:
                 # The first message comes at once, or something is wrong; later ones come when they come.
-                async with asyncio.timeout(self._deadline_s):
+                async with within(self._limit_s):
                     event = await anext(events, None)
                 while event is not None:
                     yield await self._told(event, selection)
                     event = await anext(events, None)
-        except TimeoutError:
-            yield refusal(self._too_late(), self._trace_id)
         except Exception as error:
             yield refusal(Refused.of(error), self._trace_id)
         finally:
@@ -236,9 +235,6 @@ class Operation:
             body["extensions"] = {"cost": cost}
         return Answer(msgspec.json.encode(body), cursor, data=None if result.errors else data)
 
-    def _too_late(self) -> Refused:
-        return Refused.of(DeadlineExceeded(f"no answer within {self._deadline_s:g} s; ask again, or ask for less"))
-
 
 class Engine:
     def __init__(
@@ -258,10 +254,10 @@ class Engine:
         self._deadline_s = deadline_s
         self._shared = Shared[_Key]()
 
-    async def admitted(self, request: Request, context: Context) -> Operation:
+    async def admitted(self, request: Request, context: Context, timeout_s: float = math.inf) -> Operation:
         """As `operation`, paid for. Raises Refused also when its caller has spent what he may; to be refused costs as well."""
         try:
-            operation = self.operation(request, context)
+            operation = self.operation(request, context, timeout_s)
         except Refused:
             await self._hold(context, REFUSED)
             raise
@@ -274,8 +270,10 @@ class Engine:
         except GatewayError as fault:
             raise Refused.of(fault) from None
 
-    def operation(self, request: Request, context: Context) -> Operation:
-        """Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
+    def operation(self, request: Request, context: Context, timeout_s: float = math.inf) -> Operation:
+        """`timeout_s`: how long the caller waits, if it is less than the engine's own limit.
+
+        Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
         if request.document_id is not None:
             try:
                 request = replace(request, query=self._trusted.text(request.document_id))
@@ -298,4 +296,4 @@ class Engine:
             )
         except InvalidArgument as fault:
             raise Refused.of(fault) from None
-        return Operation(request, executor, self._deadline_s, self._shared, cost)
+        return Operation(request, executor, min(self._deadline_s, timeout_s), self._shared, cost)

@@ -23,12 +23,21 @@ from gateway.gql.errors import STATUS, Refused
 from gateway.gql.execution import Answer, Engine, Operation, Request, refusal
 from gateway.gql.limits import BODY_BYTES
 from gateway.gql.origins import PREFLIGHT, Origins
-from gateway.gql.requests import Form, form_of, is_json, request_of_json, request_of_query, trace_id_of
+from gateway.gql.requests import (
+    TIMEOUT,
+    Form,
+    form_of,
+    is_json,
+    request_of_json,
+    request_of_query,
+    timeout_of,
+    trace_id_of,
+)
 from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
 from gateway.gql.trusted import TrustedDocuments
 from gateway.gql.websocket import Socket
-from gateway.service.access import Access, Caller
+from gateway.service.access import Access, Caller, asks
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
 from gateway.service.callers import Callers, limit_headers
@@ -134,9 +143,10 @@ class GraphQLFace:
         context = self._caller_of(request, trace_id)
         if form is None:
             raise _Rejected(406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them"))
+        timeout_s = _timeout_s(request)
         asked = await _asked(request)
         try:
-            operation = await self._engine.admitted(asked, context)
+            operation = await self._engine.admitted(asked, context, timeout_s)
         except Refused as refused:
             answer = refusal(refused, trace_id, context.bill)
             headers = {**cors, **limit_headers(context.bill)}
@@ -183,7 +193,15 @@ class GraphQLFace:
         account = self._accounts.get(caller.account_sid)
         if account is None:
             raise Internal("this API key's account is not served here; tell the operator")
+        asks(caller)
         return Context(caller, account, trace_id, self._callers.bill(caller), last_event_id or None)
+
+
+def _timeout_s(request: web.Request) -> float:
+    try:
+        return timeout_of(request.headers.get(TIMEOUT))
+    except InvalidArgument as fault:
+        raise _Rejected(400, fault) from None
 
 
 def _last_event_id(request: web.Request) -> str | None:

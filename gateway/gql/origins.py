@@ -9,7 +9,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Allow-Headers": "authorization, x-api-key, content-type, apollo-require-preflight, last-event-id, "
-    "traceparent",
+    "traceparent, x-request-timeout-ms",
     "Access-Control-Max-Age": "7200",
 }
 # A page may read these of an answer.

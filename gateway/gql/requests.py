@@ -3,6 +3,7 @@
 https://graphql.github.io/graphql-over-http/draft/
 """
 
+import math
 import re
 import secrets
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ from gateway.gql.limits import VARIABLES_BYTES
 from gateway.gql.trusted import PREFIX
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+# As `Connect-Timeout-Ms`, of which there is no standard for plain HTTP. https://connectrpc.com/docs/protocol
+TIMEOUT = "X-Request-Timeout-Ms"
+_MILLISECONDS = re.compile(r"[0-9]{1,10}")
 _PARAMETERS = "query or documentId, variables, operationName and extensions"
 
 
@@ -126,6 +130,15 @@ def _json(text: bytes, what: str) -> Any:
 
 def _refuse_json(what: str) -> Never:
     raise InvalidArgument(f"{what} is not JSON in UTF-8; correct it") from None
+
+
+def timeout_of(header: str | None) -> float:
+    """How many seconds the caller waits; infinity without the header. Raises InvalidArgument."""
+    if header is None:
+        return math.inf
+    if _MILLISECONDS.fullmatch(header) is None or not int(header):
+        raise InvalidArgument(f"{TIMEOUT} is not a whole number of milliseconds above 0; correct it or leave it out")
+    return int(header) / 1000
 
 
 def trace_id_of(traceparent: str | None) -> str:

@@ -4,7 +4,7 @@ import graphql
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from gateway.gql import insights, nodes, participants, recordings, rooms, tokens, transcriptions
+from gateway.gql import insights, nodes, participants, quota, recordings, rooms, tokens, transcriptions
 from gateway.gql.events import MESSAGE_TYPES
 from gateway.gql.scalars import SCALARS
 from gateway.gql.subscriptions import Subscription
@@ -37,6 +37,9 @@ class Query:
     node = strawberry.field(nodes.node, description="The object with this id; null when there is none.")
     nodes = strawberry.field(
         nodes.nodes, description="Up to 100 objects in the order of their ids, null where there is none."
+    )
+    quota = strawberry.field(
+        quota.quota, description="What Twilio still lets this account ask, by class of request. Takes nothing."
     )
 
 

@@ -1,15 +1,11 @@
 """Who calls: the credential that came as metadata, and the caller while a call is answered."""
 
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
-from typing import Final
 
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
-from gateway.service.access import Access, Caller
+from gateway.service.access import Access, Caller, asking, asks
 from gateway.service.accounts import Account
-
-_CALLER: Final[ContextVar[Caller]] = ContextVar("caller")
 
 
 def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) -> None:
@@ -23,12 +19,14 @@ def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) ->
             if key in found:
                 raise Unauthenticated(f"{key} comes twice; send it once")
             found[key] = value
-    _CALLER.set(access.caller(authorization=found.get("authorization"), api_key=found.get("x-api-key")))
+    asks(access.caller(authorization=found.get("authorization"), api_key=found.get("x-api-key")))
 
 
 def current_caller() -> Caller:
     """The caller whose call is being answered."""
-    return _CALLER.get()
+    caller = asking()
+    assert caller is not None, "a call is let in by its caller alone"
+    return caller
 
 
 def calling(accounts: Mapping[AccountSid, Account]) -> tuple[Caller, Account]:

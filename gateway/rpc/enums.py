@@ -9,6 +9,7 @@ from gateway.core.errors import InvalidArgument
 from gateway.core.events import Changed, EventSource, ResyncReason, RoomEventType, StreamMode
 from gateway.core.insights import CreatedMethod, EdgeLocation, ProcessingState, RoomEndReason, StayStatus
 from gateway.core.participants import ParticipantStatus
+from gateway.core.quota import QuotaSource, RequestClass
 from gateway.core.recordings import Codec, ContainerFormat, RecordedKind, RecordingStatus
 from gateway.core.rooms import RoomStatus, RoomType, VideoCodec
 from gateway.core.rules import RuleEffect, RuleType, TrackKind, TrackPriority
@@ -18,6 +19,7 @@ from gateway.rooms.v1 import (
     events_pb2,
     insights_pb2,
     participant_pb2,
+    quota_pb2,
     recording_pb2,
     room_pb2,
     rule_pb2,
@@ -90,6 +92,9 @@ EDGE_LOCATION: Final = EnumTable(EdgeLocation, insights_pb2.EdgeLocation)
 STAY_STATUS: Final = EnumTable(StayStatus, insights_pb2.StayStatus)
 
 PROBLEM: Final = EnumTable(Problem, token_pb2.TokenProblem)
+
+REQUEST_CLASS: Final = EnumTable(RequestClass, quota_pb2.RequestClass)
+QUOTA_SOURCE: Final = EnumTable(QuotaSource, quota_pb2.QuotaSource)
 
 ROOM_EVENT_TYPE: Final = EnumTable(RoomEventType, events_pb2.RoomEventType)
 EVENT_SOURCE: Final = EnumTable(EventSource, events_pb2.EventSource)

@@ -17,7 +17,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument, Throttled, Unread
+from gateway.core.errors import GatewayError, Internal, InvalidArgument, Throttled, Unread
 from gateway.rpc.access import authenticate, current_caller
 from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.rpc.errors import refuse
@@ -25,6 +25,7 @@ from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
 from gateway.service.access import Access
 from gateway.service.callers import Callers
+from gateway.service.deadlines import within
 from gateway.service.standing import while_it_holds
 
 # For load balancers and tools, which carry no credential; they tell nothing about any account.
@@ -47,7 +48,8 @@ Handler = Any  # an RpcMethodHandler; the stubs know those of the blocking serve
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many may be open at once on one server, and how long a call may take that has no shorter deadline.
+    """How many may be open at once on one server, and how long a call may take that has no shorter deadline; none may take
+    longer than `deadline_s`.
 
     Calls, streams and public calls are counted apart: neither ten thousand open streams nor a flood of anonymous
     questions may keep a caller from an answer.
@@ -58,11 +60,12 @@ class Limits:
     public: int = 256
     read_s: float = 5.0
     write_s: float = 10.0
+    deadline_s: float = 10.0
 
     def time_s(self, method: str, remaining_s: float | None) -> float:
         """How long this call may take; `remaining_s` is what its client grants."""
         is_read = method.rpartition("/")[2].startswith(_READS)
-        limit_s = self.read_s if is_read else self.write_s
+        limit_s = min(self.read_s if is_read else self.write_s, self.deadline_s)
         return limit_s if remaining_s is None else min(limit_s, remaining_s)
 
 
@@ -177,15 +180,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _in_time(self, context: Context, method: str) -> AsyncIterator[None]:
         remaining_s: float | None = context.time_remaining()  # None without a deadline, whatever the stubs say
-        try:
-            async with asyncio.timeout(self._limits.time_s(method, remaining_s)) as deadline:
-                yield
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise DeadlineExceeded(
-                "the answer took longer than the call's deadline; ask again, or give it more time"
-            ) from None
+        async with within(self._limits.time_s(method, remaining_s)):
+            yield
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from gateway.core.rooms import AccountSid
 from gateway.rooms.v1 import (
     insights_service_pb2_grpc,
     participant_service_pb2_grpc,
+    quota_service_pb2_grpc,
     recording_service_pb2_grpc,
     room_service_pb2_grpc,
     token_service_pb2_grpc,
@@ -19,6 +20,7 @@ from gateway.rooms.v1 import (
 from gateway.rpc.insights_service import InsightsService
 from gateway.rpc.interceptor import Interceptor, Limits
 from gateway.rpc.participant_service import ParticipantService
+from gateway.rpc.quota_service import QuotaService
 from gateway.rpc.recording_service import RecordingService
 from gateway.rpc.room_service import RoomService
 from gateway.rpc.token_service import TokenService
@@ -34,6 +36,7 @@ SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], 
     (TranscriptionService, transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server),
     (InsightsService, insights_service_pb2_grpc.add_InsightsServiceServicer_to_server),
     (TokenService, token_service_pb2_grpc.add_TokenServiceServicer_to_server),
+    (QuotaService, quota_service_pb2_grpc.add_QuotaServiceServicer_to_server),
 )
 """Each with what registers it."""
 SERVICE_NAMES: Final = tuple(f"gateway.rooms.v1.{service.__name__}" for service, _ in SERVICES)

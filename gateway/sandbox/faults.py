@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct
 
+from gateway.sandbox.spoiling import Spoiled
 from gateway.sandbox.store import MAX_LAG_S
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -51,8 +52,9 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     callbacks.
 
     `status` is answered instead of processing the call, or with `is_processed` after it, as when a proxy gives up too
-    early. `hang_up` closes the connection without an answer, before or after processing. With `rest_lag_ms` reads show
-    the state of so long ago on the pushable clock; a room just made is 404.
+    early. `hang_up` closes the connection without an answer, before or after processing. With `answer` the call is processed
+    and what is answered is spoiled, as `spoiling` says; `elsewhere` is the base URL that it leads to then. With `rest_lag_ms`
+    reads show the state of so long ago on the pushable clock; a room just made is 404.
     """
 
     match: Match = Match()
@@ -63,6 +65,8 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     retry_after_s: Annotated[float, Meta(ge=0)] | None = None
     hang_up: Literal["before", "after"] | None = None
     malformed: bool = False
+    answer: Spoiled | None = None
+    elsewhere: Annotated[str, Meta(pattern=r"^https?://[!-~]+$")] = "http://elsewhere.invalid"
     callbacks: CallbackFault = CallbackFault()
     rest_lag_ms: Annotated[float, Meta(ge=0, le=MAX_LAG_S * 1000)] = 0.0
 
@@ -76,11 +80,14 @@ class Strike(Struct, frozen=True):
     retry_after_s: float | None = None
     hang_up: Literal["before", "after"] | None = None
     is_malformed: bool = False
+    answer: Spoiled | None = None
+    elsewhere: str = ""
     lag_s: float = 0.0
 
     def with_(self, fault: Fault) -> Self:
         """Delays add up, of the rest the earlier fault wins."""
         is_first_status = self.status is None and fault.status is not None
+        is_first_answer = self.answer is None and fault.answer is not None
         return type(self)(
             latency_s=self.latency_s + fault.latency_ms / 1000,
             status=fault.status if is_first_status else self.status,
@@ -88,6 +95,8 @@ class Strike(Struct, frozen=True):
             retry_after_s=fault.retry_after_s if is_first_status else self.retry_after_s,
             hang_up=self.hang_up or fault.hang_up,
             is_malformed=self.is_malformed or fault.malformed,
+            answer=fault.answer if is_first_answer else self.answer,
+            elsewhere=fault.elsewhere if is_first_answer else self.elsewhere,
             lag_s=max(self.lag_s, fault.rest_lag_ms / 1000),
         )
 

@@ -26,6 +26,7 @@ from gateway.sandbox.people import People
 from gateway.sandbox.quota import AccountQuota, Quotas
 from gateway.sandbox.rest import Rest
 from gateway.sandbox.sender import Sender, Sending
+from gateway.sandbox.spoiling import Target, dripping, spoiled
 
 CONTROL = "_sandbox"
 READS = ("GET", "HEAD")
@@ -210,7 +211,13 @@ class Sandbox:
         answer = await self._process(request, account, segments, query, strike.lag_s)
         if strike.hang_up == "after":
             return _hang_up(request)
-        return response or _respond(answer, is_malformed=strike.is_malformed)
+        if response:
+            return response
+        if strike.answer is None:
+            return _respond(answer, is_malformed=strike.is_malformed)
+        target = Target(_base(request), *request.raw_path.partition("?")[::2])
+        answer = spoiled(answer, strike.answer, target, strike.elsewhere)
+        return _dripping(answer) if strike.answer == "drip" else _respond(answer)
 
     async def _process(
         self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, lag_s: float
@@ -219,10 +226,15 @@ class Sandbox:
             if segments[0] != "v1":
                 raise not_found(*segments)
             form = Form() if request.method in READS else await _form(request)
-            base = f"{request.scheme}://{request.host}"
-            return self._rest.answer(Call(account, request.method, segments[1:], forms.parse(query), form, base, lag_s))
+            call = Call(account, request.method, segments[1:], forms.parse(query), form, _base(request), lag_s)
+            return self._rest.answer(call)
         except TwilioError as exc:
             return Answer(exc.status, exc.body())
+
+
+def _base(request: web.BaseRequest) -> str:
+    """The scheme and host that the caller used."""
+    return f"{request.scheme}://{request.host}"
 
 
 async def _form(request: web.BaseRequest) -> Form:
@@ -249,6 +261,10 @@ def _respond(answer: Answer, *, is_malformed: bool = False) -> web.Response:
     # Half of a JSON object is never JSON.
     body = body[: len(body) // 2] if is_malformed else body
     return web.Response(body=body, status=answer.status, headers={**JSON, **answer.headers})
+
+
+def _dripping(answer: Answer) -> web.Response:
+    return web.Response(body=dripping(answer.body), status=answer.status, headers=answer.headers)
 
 
 def _refuse(error: TwilioError) -> web.Response:

@@ -16,11 +16,13 @@ from gateway.service.rooms import Rooms
 from gateway.service.tail import Tail
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
+from gateway.service.upstream import Upstream
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     sid: AccountSid
+    upstream: Upstream
     rooms: Rooms
     participants: Participants
     recordings: Recordings
@@ -40,3 +42,4 @@ class Account:
         await self.rooms.aclose()
         await self.reads.aclose()
         await self.changes.aclose()
+        await self.upstream.aclose()

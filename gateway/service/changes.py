@@ -1,5 +1,7 @@
 """Changing things at Twilio: under the write quota, to the end whoever leaves, and logged before the caller hears of it."""
 
+import asyncio
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -13,6 +15,7 @@ from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
 from gateway.core.participants import Participant
 from gateway.core.rooms import AccountSid, RoomSid
 from gateway.core.sids import RecordingSid
+from gateway.service import deadlines
 from gateway.service.memory import Memory
 from gateway.service.singleflight import SingleFlight
 from gateway.service.upstream import Upstream
@@ -69,14 +72,25 @@ class Changes:
         before."""
         try:
             return await self._upstream.send(request)
-        except DOUBTFUL:
-            await self.record(in_doubt)
+        except DOUBTFUL as exc:
+            if not exc.is_unsent:
+                await self.record(in_doubt)
             raise
 
     async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Runs the call to its end even when the caller leaves."""
-        answer: T = await self._flights.finish(call)
-        return answer
+        """Runs the call to its end even when the caller leaves; but what is not at Twilio by then is not sent any more. Raises
+        OutcomeUnknown when it is, and the caller's time is up."""
+        left_s = deadlines.left_s() + deadlines.ANSWER_S / 2
+        try:
+            async with asyncio.timeout(None if left_s == math.inf else left_s) as limit:
+                answer: T = await self._flights.finish(call)
+                return answer
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise OutcomeUnknown(
+                "Twilio has not answered in the time given; look whether it was done before trying again"
+            ) from None
 
     async def record(self, event: RoomEvent, room: CachedRoom | None = None) -> Appended | None:
         """Logs our own change with Twilio's answer, and lets this process see it at once.

@@ -30,8 +30,11 @@ NotYet = Literal[_NotYet.NOT_YET]
 
 
 class Fetches:
-    def __init__(self, leases: Leases) -> None:
+    """`is_silent`: whether Twilio is not asked at present."""
+
+    def __init__(self, leases: Leases, is_silent: Callable[[], bool]) -> None:
         self._leases = leases
+        self._is_silent = is_silent
         self._name = secrets.token_hex(8)
         self._numbers = itertools.count()
 
@@ -47,8 +50,11 @@ class Fetches:
         `look` finds it, and is called right after a look in vain.
 
         Put into the key whatever makes an answer too old to wait for. What is not urgent waits for nobody: it raises
-        UpstreamUnavailable while another one fetches. Without Redis everybody fetches for himself.
+        UpstreamUnavailable while another one fetches. Without Redis, and while Twilio is silent, everybody calls `fetch`.
         """
+        if self._is_silent():
+            # There is no call to be shared: each of them is refused, and what is held is shown at once.
+            return await fetch()
         name, owner, pause_s = f"fetch:{key}", f"{self._name} {next(self._numbers)}", FIRST_LOOK_S
         while True:
             try:

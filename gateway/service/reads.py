@@ -192,7 +192,10 @@ class Reads:
                     pass
         try:
             # Not the refresh behind a stale answer, which gives up where a caller would wait for his turn.
-            return await self._flights.share((key, version, "read"), lambda: self._read(ask, is_urgent=True))
+            is_held = held is not None and _freshness(ask, held) is not Freshness.GONE
+            return await self._flights.share(
+                (key, version, "read"), lambda: self._read(ask, is_urgent=True), has_fallback=is_held
+            )
         except NO_ANSWER:
             last: Kept[T | None] | None = self._shelf.get(key)
             if last is None or _freshness(ask, last) is Freshness.GONE:

@@ -85,7 +85,9 @@ class RoomReads:
         try:
             # Not the refresh behind a stale answer, which gives up where a caller would wait for his turn.
             key = (sid, self._memory.touched(sid), True)
-            return await self._flights.share(key, lambda: self._read(sid, is_urgent=True))
+            held = self._memory.get(sid)
+            is_held = held is not None and _freshness(held) is not Freshness.GONE
+            return await self._flights.share(key, lambda: self._read(sid, is_urgent=True), has_fallback=is_held)
         except NO_ANSWER:
             held = self._memory.get(sid)
             if held is None or _freshness(held) is Freshness.GONE:

@@ -1,40 +1,61 @@
 """Sharing one call among all who ask for the same thing at the same time."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-from gateway.core.errors import GatewayError
+from gateway.core.errors import DeadlineExceeded, GatewayError
+from gateway.service import deadlines
+from gateway.service.deadlines import Deadline
 
 T = TypeVar("T")
+
+# Longer than Twilio takes when it is well.
+FALLBACK_S = 1.0
 
 
 @dataclass(slots=True)
 class _Flight(Generic[T]):
-    task: asyncio.Task[T]
-    passengers: int = 0
+    task: asyncio.Task[T] = field(init=False)
+    passengers: list[Deadline] = field(default_factory=list)
+    """Until when each of them waits."""
+
+    def deadline(self) -> float:
+        """The last passenger's; that of a flight whose passengers have left is long past."""
+        return max((deadline() for deadline in self.passengers), default=-math.inf)
 
 
 class SingleFlight(Generic[T]):
     """Lets callers who ask for the same key at the same time share one call.
 
-    The call goes on while anybody waits for it and is cancelled when the last caller has left. Put into the key whatever
-    makes an answer too old to share: a caller woken by an event must not join a read that began before it.
+    The call goes on while anybody waits for it and is cancelled when the last caller has left; its deadline is that of the
+    caller who waits longest. Put into the key whatever makes an answer too old to share: a caller woken by an event must not
+    join a read that began before it.
     """
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[T]] = {}
 
-    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
-        flight = self._board(key, call)
+    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]], *, has_fallback: bool = False) -> T:
+        """A caller who has something to fall back on waits FALLBACK_S at the most, and leaves time to show it. Raises
+        DeadlineExceeded then, and the call goes on for those who come after him."""
+        deadline = deadlines.current()
+        flight = self._board(key, call, deadline)
         try:
-            return await asyncio.shield(flight.task)
+            async with asyncio.timeout(min(FALLBACK_S, deadlines.left_s()) if has_fallback else None) as limit:
+                return await asyncio.shield(flight.task)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            flight.passengers.append(deadlines.never)
+            raise DeadlineExceeded("the answer takes longer than it should; ask again") from None
         finally:
-            flight.passengers -= 1
-            if flight.passengers == 0 and not flight.task.done():
+            flight.passengers.remove(deadline)
+            if not flight.passengers and not flight.task.done():
                 flight.task.cancel()
                 self._land(key, flight)
 
@@ -42,12 +63,17 @@ class SingleFlight(Generic[T]):
         """Starts the call, unless it is under way, for nobody in particular: it runs to its end, and its failure is
         nobody's (the next caller who waits for an answer meets the cause himself)."""
         if key not in self._flights:
-            self._board(key, call)
+            self._board(key, call, deadlines.never)
 
     async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Runs the call to its end even when the caller leaves: for what must not be left half done."""
-        key = object()
-        return await asyncio.shield(self._board(key, call).task)
+        """Runs the call to its end even when the caller leaves: for what must not be left half done. Its deadline has passed
+        from then on, so it begins nothing new."""
+        deadline = deadlines.current()
+        flight = self._board(object(), call, deadline)
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.passengers.remove(deadline)
 
     async def aclose(self, grace_s: float = 0.0) -> None:
         """Lets what is under way end within the grace, cancels the rest, and waits until it is gone."""
@@ -59,13 +85,14 @@ class SingleFlight(Generic[T]):
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def _board(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> _Flight[T]:
+    def _board(self, key: Hashable, call: Callable[[], Awaitable[T]], deadline: Deadline) -> _Flight[T]:
         flight = self._flights.get(key)
         if flight is None:
-            flight = _Flight(asyncio.get_running_loop().create_task(_fly(call)))
+            flight = _Flight()
+            flight.task = asyncio.get_running_loop().create_task(_fly(call, flight.deadline))
             self._flights[key] = flight
             flight.task.add_done_callback(partial(self._landed, key, flight))
-        flight.passengers += 1
+        flight.passengers.append(deadline)
         return flight
 
     def _landed(self, key: Hashable, flight: _Flight[T], task: "asyncio.Task[T]") -> None:
@@ -78,7 +105,8 @@ class SingleFlight(Generic[T]):
             del self._flights[key]
 
 
-async def _fly(call: Callable[[], Awaitable[T]]) -> T:
+async def _fly(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
+    deadlines.put(deadline)
     return await call()
 
 

@@ -2,17 +2,26 @@
 
 import asyncio
 import math
-import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TypeVar
 
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
-from gateway.core.ratelimit import Rate, judge
-from gateway.core.rooms import AccountSid
+from gateway.core.fairness import Rank
+from gateway.core.quota import ClassQuota, QuotaLeft, QuotaSource, RequestClass
+from gateway.core.ratelimit import Quota, Rate
+from gateway.service import deadlines
+from gateway.service.access import Caller, Scope, asking
+from gateway.service.attempts import Attempts
 from gateway.service.callers import note_call
-from gateway.store.keys import RateKind
-from gateway.store.limiter import Limiter
+from gateway.service.horizon import fresh_for
+from gateway.service.singleflight import SingleFlight
+from gateway.service.spending import ALLOWED, Kind, Spending, kind_of
+from gateway.service.turns import ANSWER_S, TurnQueue
+from gateway.store.limiter import Concurrency, Limiter, Taken
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.exchange import Request
 
@@ -22,12 +31,8 @@ T = TypeVar("T")
 NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
 # How long everybody holds back after a 429 that does not say. https://www.twilio.com/docs/api/errors/20429
 PAUSE_MS = 1_000
-# What a cached answer may stand in for, flagged as stale: Twilio's silence, but never its no.
-NO_ANSWER = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
-# A caller's own deadline ends a call earlier: it is cancelled then.
-READ_S = 5.0
-WRITE_S = 10.0
 COMPARE_PATIENCE_S = 2.0
+GRACE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,97 +40,122 @@ class Budget:
     """What one account may spend. `reconcile` is the part of `read` that comparing the log with Twilio may take of it.
     `patience_s`: how long a call waits for its turn before it is refused."""
 
-    read: Rate
-    write: Rate
+    read: Quota
+    write: Quota
     reconcile: Rate
+    concurrency: Concurrency
     patience_s: float
 
 
 class Upstream:
-    """A read spends from one budget, a write from another."""
+    """A read spends from one budget, a write from another; both share the places of those under way.
 
-    def __init__(self, twilio: TwilioVideo, limiter: Limiter, budget: Budget) -> None:
-        self._twilio = twilio
+    `replicas` tells how many gateways spend from this account, this one included.
+    """
+
+    def __init__(self, twilio: TwilioVideo, limiter: Limiter, budget: Budget, replicas: Callable[[], int]) -> None:
         self._limiter = limiter
-        self._account_sid = AccountSid(twilio.account_sid)
-        self._rates: dict[RateKind, Rate] = {
-            "read": budget.read,
-            "write": budget.write,
-            "reconcile": budget.reconcile,
-        }
-        self._patience_us = round(budget.patience_s * 1_000_000)
-        self._full_until: dict[RateKind, float] = {}
-        self._gates = {kind: _Gate(rate) for kind, rate in self._rates.items()}
+        self._reconcile = budget.reconcile
+        self._patience_s = budget.patience_s
+        self._flights = SingleFlight[None]()
+        quotas: dict[Kind, Quota] = {"read": budget.read, "write": budget.write}
+        self._spending = Spending(limiter, quotas, budget.concurrency, replicas, self._flights)
+        self._turns = {kind: TurnQueue(kind, self._spending, self._flights) for kind in quotas}
+        self._attempts = Attempts(twilio, lambda: self._turn("read", Rank.READ, self._patience_s))
 
     async def send(self, request: Request[T], *, is_urgent: bool = True) -> T:
-        """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late. What is not urgent (a refresh
-        behind a stale answer) takes a turn only when one is free at once."""
-        kind: RateKind = "write" if request.is_write else "read"
-        limit_s = WRITE_S if request.is_write else READ_S
-        patience_us = self._patience_us if is_urgent else 0
-        give_up_at = time.monotonic() + patience_us / 1_000_000
-        while True:
-            await self._turn(kind, patience_us)
-            try:
+        """Raises QuotaExceeded with `retry_after_ms` when the turn would come too late, for the patience that calls are given or
+        for the caller's deadline; and what `Attempts.make` raises. What is not urgent (a refresh behind a stale answer) takes
+        a turn only when one is free at once."""
+        if is_urgent:
+            return await self._send(request, request.rank, self._patience_s)
+        return await self._send(request, Rank.BACKGROUND, 0.0)
+
+    async def compare(self, request: Request[T]) -> T:
+        """As `send`, for the reconciler: in its own part of the read budget and, in the shared one, after everybody else."""
+        patience_us = round(COMPARE_PATIENCE_S * 1_000_000)
+        taken = await self._limiter.take_uncounted("reconcile", self._reconcile, patience_us)
+        wait_s = taken.wait_us / 1_000_000
+        if not taken.granted:
+            raise QuotaExceeded(
+                "the reconciler's part of Twilio's quota is used up", retry_after_ms=round(wait_s * 1000)
+            )
+        await asyncio.sleep(wait_s)
+        return await self._send(request, Rank.BACKGROUND, COMPARE_PATIENCE_S)
+
+    @property
+    def source(self) -> QuotaSource:
+        """Where turns come from now."""
+        return self._spending.source
+
+    def is_silent(self) -> bool:
+        """Whether reads of rooms are refused at present, because Twilio answers none."""
+        return self._attempts.is_silent()
+
+    def waiting(self, rank: Rank) -> int:
+        """How many wait for a turn here."""
+        return sum(turns.waiting(rank) for turns in self._turns.values())
+
+    async def quota(self, caller: Caller) -> QuotaLeft:
+        """What is left, by class. Takes nothing."""
+        caller.require(Scope.ROOMS_READ)
+        fresh_for(0)
+        reads, writes = await asyncio.gather(self._spending.look("read"), self._spending.look("write"))
+        classes = tuple(self._left(rank, writes if kind_of(rank) == "write" else reads) for rank in Rank)
+        spending = self._spending
+        return QuotaLeft(spending.source, spending.replicas, reads.under_way, reads.may_be, classes)
+
+    def _left(self, rank: Rank, taken: Taken) -> ClassQuota:
+        kind = kind_of(rank)
+        rate, turns = self._spending.rate(kind, rank), self._turns[kind]
+        places = taken.may_be * ALLOWED[rank].percent // 100 - taken.under_way
+        remaining = 0 if taken.wait_us else max(0, min(places, rate.free(taken.owed_us)))
+        due_us = taken.wait_us + max(0, taken.owed_us - (rate.burst - 1) * rate.interval_us)
+        wait_ms = max(math.ceil(due_us / 1000), math.ceil(turns.wait_s(rank) * 1000), 1)
+        return ClassQuota(
+            RequestClass[rank.name],
+            round(rate.per_s, 2),
+            rate.burst,
+            remaining,
+            turns.waiting(rank),
+            None if remaining else wait_ms,
+            datetime.now(UTC) + timedelta(microseconds=taken.wait_us + taken.owed_us),
+        )
+
+    async def aclose(self) -> None:
+        """After the last request has ended: its place is given back, so that other replicas need not wait for its end."""
+        await self._attempts.aclose()
+        await self._flights.aclose(grace_s=GRACE_S)
+        await self._spending.aclose()
+
+    async def _send(self, request: Request[T], rank: Rank, patience_s: float) -> T:
+        kind: Kind = "write" if request.is_write else "read"
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + patience_s
+
+        @asynccontextmanager
+        async def turn() -> AsyncIterator[None]:
+            async with self._turn(kind, rank, give_up_at - loop.time()):
                 note_call()
-                return await self._twilio.send(request, deadline_s=limit_s)
+                yield
+
+        while True:
+            try:
+                return await self._attempts.make(request, turn, is_urgent=rank < Rank.BACKGROUND)
             except QuotaExceeded as refused:
                 if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:
-                    # Not the rate: the account has as many rooms as it may, which waiting does not mend.
+                    # Our own no; or not the rate: the account has as many rooms as it may, which waiting does not mend.
                     raise
                 # Somebody else spends from the same account. All replicas hold back, not only this one; and as Twilio
                 # never processes what it refuses so, the call is safe to repeat while there is patience left.
-                await self._limiter.pause(self._account_sid, kind, refused.retry_after_ms or PAUSE_MS)
-                patience_us = round((give_up_at - time.monotonic()) * 1_000_000)
-                if patience_us <= 0:
+                await self._spending.refused(kind, refused.retry_after_ms or PAUSE_MS)
+                if loop.time() >= give_up_at:
                     raise
 
-    async def compare(self, request: Request[T]) -> T:
-        """As `send`, for the reconciler: in its own part of the read budget, for which it waits, and out of the shared one
-        only what is free at once."""
-        await self._turn("reconcile", round(COMPARE_PATIENCE_S * 1_000_000))
-        return await self.send(request, is_urgent=False)
-
-    async def _turn(self, kind: RateKind, patience_us: int) -> None:
-        # Until the moment that the last refusal named, nobody with that much patience or less can be let in. Not asking
-        # again keeps a crowd that is refused from holding up, at Redis, those who are not.
-        full_s = self._full_until.get(kind, 0.0) - time.monotonic()
-        if full_s > 0:
-            raise _used_up(kind, full_s)
-        verdict = await self._limiter.take(self._account_sid, kind, self._rates[kind], patience_us)
-        if not verdict.is_allowed:
-            if patience_us == self._patience_us:
-                self._full_until[kind] = time.monotonic() + verdict.wait_us / 1_000_000
-            raise _used_up(kind, verdict.wait_us / 1_000_000)
-        if verdict.wait_us:
-            await asyncio.sleep(verdict.wait_us / 1_000_000)
-        await self._gates[kind].pass_through()
-
-
-_HOUR_US = 3_600_000_000
-
-
-class _Gate:
-    """Keeps those whose turns have come apart when they go.
-
-    Turns are given out evenly, but a process that was held up wakes all whose turns came meanwhile at once. A little
-    faster than the turns come, so that whoever was held up catches up.
-    """
-
-    def __init__(self, rate: Rate) -> None:
-        self._rate = Rate(rate.per_s * 1.08, rate.burst)
-        self._whole_at_us = 0
-
-    async def pass_through(self) -> None:
-        now_us = time.monotonic_ns() // 1000
-        verdict = judge(self._rate, self._whole_at_us, now_us, patience_us=_HOUR_US)
-        self._whole_at_us = verdict.whole_at_us
-        if verdict.wait_us:
-            await asyncio.sleep(verdict.wait_us / 1_000_000)
-
-
-def _used_up(kind: RateKind, wait_s: float) -> QuotaExceeded:
-    return QuotaExceeded(
-        f"Twilio's {kind} quota for this account is used up; ask again after the time given",
-        retry_after_ms=math.ceil(wait_s * 1000),
-    )
+    def _turn(self, kind: Kind, rank: Rank, patience_s: float) -> AbstractAsyncContextManager[None]:
+        """For whom and how long is as it is now: of those who share a call, some may have left meanwhile."""
+        caller = asking()
+        wait_s = min(max(0.0, patience_s), deadlines.left_s() - ANSWER_S)
+        return self._turns[kind].turn(
+            rank, "" if caller is None else caller.key_id, asyncio.get_running_loop().time() + wait_s
+        )

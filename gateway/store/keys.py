@@ -68,6 +68,14 @@ class Keys:
     def pause(self, kind: RateKind) -> str:
         return f"rg:{{{self.account_sid}}}:rate:{kind}:pause"
 
+    @property
+    def under_way(self) -> str:
+        return f"rg:{{{self.account_sid}}}:rate:under-way"
+
+    @property
+    def ceiling(self) -> str:
+        return f"rg:{{{self.account_sid}}}:rate:ceiling"
+
 
 def dedupe_hash(dedupe: str) -> str:
     """What stands for a callback in keys and entries; 16 bytes leave no room for two that meet by chance."""

@@ -1,6 +1,7 @@
 """Sends requests to Twilio and receives its answers; what they mean is said in `wire`."""
 
 import asyncio
+import math
 import zlib
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
@@ -9,7 +10,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from gateway.core.errors import DeadlineExceeded, GatewayError, OutcomeUnknown, UpstreamUnavailable
+from gateway.core.errors import DeadlineExceeded, GatewayError, OutcomeUnknown, TwilioFault, UpstreamUnavailable
 from gateway.twilio.wire.exchange import Answer, Product, Request
 
 T = TypeVar("T")
@@ -24,11 +25,29 @@ BODY_LIMIT: Final = 4 * 1024 * 1024
 _GZIP: Final = 31  # zlib's way to say: a gzip header, 32 kB window
 
 
-class _Sent:
-    """Whether a request can have reached Twilio. True until the session's trace says otherwise: the safe assumption."""
+class _Useless(Exception):
+    """Twilio answered, with a body that nobody can want."""
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class _Sent:
+    """Whether a request can have reached Twilio. True until the session's trace says otherwise: the safe assumption.
+
+    `limit` is when it is given up: first so that it is not sent too late, and once it is sent, at `ends_at`.
+    """
+
+    def __init__(self, limit: asyncio.Timeout, ends_at: float) -> None:
         self.is_sent = True
+        self._limit = limit
+        self._ends_at = ends_at
+
+    def note_sent(self) -> None:
+        self.is_sent = True
+        if not self._limit.expired():
+            self._limit.reschedule(self._ends_at)
 
 
 def open_session(
@@ -39,7 +58,7 @@ def open_session(
     Only connecting has a limit of its own; the rest is under each call's deadline. Bodies are not unpacked in the session,
     which would not stop at our limit.
     """
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
         headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"},
@@ -47,16 +66,19 @@ def open_session(
         auto_decompress=False,
         trace_configs=[_sent_trace()],
     )
+    # aiohttp would send a read again when its connection breaks, out of turn and without end to Twilio's bad days. It has no
+    # public switch for that; its own test client uses this one.
+    session._retry_connection = False
+    return session
 
 
 class TwilioVideo:
-    """One account at Twilio's REST API. Each call is one request and follows no redirect. Nothing is repeated, but for a
-    read or a delete on a kept connection that turns out to be closed: aiohttp then opens another one. So NotFound may also
-    be the answer to a delete that was done.
+    """One account at Twilio's REST API. Each call is one request: it follows no redirect, and nothing is repeated.
 
-    Calls raise what the request reads in the answer; DeadlineExceeded when a read has none within `deadline_s`, or a write was
-    not sent by then; UpstreamUnavailable when Twilio cannot be reached or its answer is of no use; OutcomeUnknown when a
-    write may have been sent and its answer was lost. A cancelled call closes its connection.
+    Calls raise what the request reads in the answer; DeadlineExceeded when a read has none within `deadline_s`, or a call was
+    not sent within `send_within_s`; UpstreamUnavailable when Twilio cannot be reached or its answer is of no use;
+    OutcomeUnknown when a write may have been sent and its answer was lost. Without `twilio` in it an error means that no
+    answer came; `is_unsent`, that none could. A cancelled call closes its connection.
     """
 
     def __init__(
@@ -77,19 +99,22 @@ class TwilioVideo:
         }
         self._headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
 
-    async def send(self, request: Request[T], *, deadline_s: float) -> T:
+    async def send(self, request: Request[T], *, deadline_s: float, send_within_s: float = math.inf) -> T:
         """What the request reads in Twilio's answer."""
-        return request.read(await self._send(request, deadline_s))
+        return request.read(await self._send(request, deadline_s, min(deadline_s, send_within_s)))
 
-    async def _send(self, request: Request[Any], deadline_s: float) -> Answer:
-        if deadline_s <= 0:
-            raise DeadlineExceeded("the deadline passed before Twilio was asked; allow more time")
-        sent = _Sent()
+    async def _send(self, request: Request[Any], deadline_s: float, send_within_s: float) -> Answer:
+        if send_within_s <= 0:
+            raise DeadlineExceeded("the deadline passed before Twilio was asked; allow more time", is_unsent=True)
+        limit = asyncio.timeout(send_within_s)
+        sent = _Sent(limit, asyncio.get_running_loop().time() + deadline_s)
         try:
-            async with asyncio.timeout(deadline_s):
+            async with limit:
                 return await self._exchange(request, sent)
+        except _Useless as error:
+            raise _useless(request, error) from error
         except aiohttp.ConnectionTimeoutError as error:
-            raise UpstreamUnavailable("Twilio cannot be reached; try again a little later") from error
+            raise UpstreamUnavailable("Twilio cannot be reached; try again a little later", is_unsent=True) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _lost(request, sent, error) from error
 
@@ -110,7 +135,7 @@ class TwilioVideo:
         ) as reply:
             try:
                 body = await _body(reply)
-            except aiohttp.ClientPayloadError:
+            except (aiohttp.ClientPayloadError, _Useless):
                 if reply.ok:
                     raise
                 # The status of a failure says enough: what cannot be read beside it must not hide it.
@@ -123,36 +148,49 @@ def _lost(request: Request[Any], sent: _Sent, error: Exception) -> GatewayError:
         return OutcomeUnknown(
             "the request was sent to Twilio and its answer lost; look whether it was done before trying again"
         )
+    is_unsent = not sent.is_sent
     if isinstance(error, TimeoutError):
-        return DeadlineExceeded("Twilio did not answer within the deadline; try again or allow more time")
-    return UpstreamUnavailable("Twilio cannot be reached; try again a little later")
+        return DeadlineExceeded(
+            "Twilio did not answer within the deadline; try again or allow more time", is_unsent=is_unsent
+        )
+    return UpstreamUnavailable("Twilio cannot be reached; try again a little later", is_unsent=is_unsent)
+
+
+def _useless(request: Request[Any], error: _Useless) -> GatewayError:
+    said = TwilioFault(None, error.status)
+    if request.is_write:
+        return OutcomeUnknown(
+            "Twilio took the request but gave no usable answer; look whether it was done before trying again",
+            twilio=said,
+        )
+    return UpstreamUnavailable("Twilio's answer cannot be read; try again a little later", twilio=said)
 
 
 async def _body(reply: aiohttp.ClientResponse) -> bytes:
-    """The whole body, unpacked. Raises ClientPayloadError beyond the limit: of the packed bytes and of the unpacked."""
+    """The whole body, unpacked. Raises _Useless beyond the limit, of the packed bytes and of the unpacked."""
     packed = bytearray()
     async for chunk in reply.content.iter_any():
         packed += chunk
         if len(packed) > BODY_LIMIT:
-            raise aiohttp.ClientPayloadError("the body is over the limit")
+            raise _Useless("the body is over the limit", reply.status)
     match reply.headers.get("Content-Encoding", "identity").lower():
         case "identity":
             return bytes(packed)
         case "gzip":
-            return _unpacked(bytes(packed))
+            return _unpacked(bytes(packed), reply.status)
         case _:
-            raise aiohttp.ClientPayloadError("the body's encoding was not asked for")
+            raise _Useless("the body's encoding was not asked for", reply.status)
 
 
-def _unpacked(packed: bytes) -> bytes:
+def _unpacked(packed: bytes, status: int) -> bytes:
     unpacker = zlib.decompressobj(_GZIP)
     try:
         # One byte more than allowed: a bomb of any size is recognised before it goes off.
         body = unpacker.decompress(packed, BODY_LIMIT + 1)
     except zlib.error as error:
-        raise aiohttp.ClientPayloadError("the body is not gzip") from error
+        raise _Useless("the body is not gzip", status) from error
     if len(body) > BODY_LIMIT or not unpacker.eof:
-        raise aiohttp.ClientPayloadError("the body is over the limit, or cut off")
+        raise _Useless("the body is over the limit, or cut off", status)
     return body
 
 
@@ -163,7 +201,7 @@ def _sent_trace() -> aiohttp.TraceConfig:
     async def sent(
         _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
     ) -> None:
-        context.trace_request_ctx.is_sent = True
+        context.trace_request_ctx.note_sent()
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(started)

@@ -6,14 +6,14 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Figure
-from tests.running import Gateway, new_sid, running
+from tests.running import ANSWER_LIMIT_S, Gateway, Reply, new_sid, running
 
 READ = "query($ref: ID!) { room(ref: $ref) { sid status } }"
 READS_A_SECOND = 80
@@ -28,6 +28,28 @@ async def test_cold_reads_beyond_the_quota_are_told_when_to_come_back(tmp_path: 
     assert peak["read"] <= READS_A_SECOND
     refused = [reply.body["errors"][0]["extensions"] for reply in replies if "errors" in reply.body]
     assert all(extensions["retryable"] and extensions["retryAfterMs"] > 0 for extensions in refused)
+
+
+async def test_the_end_of_a_room_overtakes_creates_that_wait_and_the_quota_says_who_does(gateway: Gateway) -> None:
+    room = await gateway.create_room()
+    creates = [gateway.post("mutation { createRoom { sid } }") for _ in range(30)]
+    order: list[str] = []
+
+    async def note(name: str, asked: Awaitable[Reply]) -> None:
+        await asked
+        order.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for create in creates:
+            group.create_task(note("create", create))
+        waiting = 0
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            while waiting < 10:
+                classes = (await gateway.ask("{ quota { classes { requestClass waiting } } }"))["quota"]["classes"]
+                waiting = next(each["waiting"] for each in classes if each["requestClass"] == "CHANGE")
+        end = gateway.post("mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", {"ref": room["sid"]})
+        group.create_task(note("end", end))
+    assert len(order) - order.index("end") > 5
 
 
 @pytest.mark.long

@@ -14,7 +14,7 @@ from gateway.core.ratelimit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
-from gateway.store.limiter import Limiter
+from gateway.store.limiter import Concurrency, Limiter
 from tests.flows.test_command_line import run
 from tests.running import ANSWER_LIMIT_S, Gateway, first, new_sid, running, take
 from tests.topologies import SentinelGroup, Server, ValkeyCluster, eventually, sentinel_group, valkey_cluster
@@ -144,10 +144,11 @@ async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyClu
 
 async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyCluster) -> None:
     connections, account, rate = Connections(cluster.url), AccountSid("AC" + "0" * 32), Rate(per_s=10, burst=1)
-    limiter = Limiter(connections, within_s=ANSWER_LIMIT_S)
-    assert (await limiter.take(account, "read", rate)).is_allowed
-    await limiter.pause(account, "write", 60_000)
-    assert not (await limiter.take(account, "write", rate)).is_allowed
+    limiter = Limiter(connections, account, Concurrency(100, 4), within_s=ANSWER_LIMIT_S)
+    assert (await limiter.take("read", rate, ["a lease"])).granted
+    await limiter.refused("write", 60_000)
+    assert not (await limiter.take("write", rate, ["another"])).granted
+    await limiter.give_back(["a lease"])
     await connections.aclose()
 
 

@@ -109,6 +109,24 @@ async def test_an_operation_that_takes_too_long_is_ended() -> None:
     assert body["errors"][0]["extensions"]["retryable"] is True
 
 
+async def test_the_caller_may_wait_less_long_and_not_longer() -> None:
+    async with serving(deadline_s=0.02) as served:
+        served.account.rooms.hold = True
+        for timeout_ms, shown in (("10", "0.01 s"), ("60000", "0.02 s")):
+            sent = {**served.auth, "X-Request-Timeout-Ms": timeout_ms}
+            body = {"query": ROOM, "variables": {"ref": "standup"}}
+            async with served.http.post(served.url, json=body, headers=sent) as reply:
+                [error] = (await reply.json())["errors"]
+            assert error["extensions"]["code"] == "GATEWAY_TIMEOUT"
+            assert shown in error["message"]
+
+
+async def test_a_timeout_that_is_none_is_refused(served: Served) -> None:
+    sent = {**served.auth, "X-Request-Timeout-Ms": "soon"}
+    async with served.http.post(served.url, json={"query": "{ __typename }"}, headers=sent) as reply:
+        assert (reply.status, (await reply.json())["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+
+
 async def test_introspection_is_for_development_only(served: Served) -> None:
     _, body = await served.post("{ __schema { queryType { name } } }")
     assert "introspection" in body["errors"][0]["message"]
@@ -155,7 +173,7 @@ async def test_a_page_of_an_allowed_origin_may_read_answers_of_every_form(accept
         preflight = {"Origin": sent["Origin"], "Access-Control-Request-Method": "POST"}
         async with served.http.options(served.url, headers=preflight) as reply:
             allowed = reply.headers["Access-Control-Allow-Headers"].split(", ")
-    assert {"authorization", "x-api-key", "content-type", "last-event-id"} <= set(allowed)
+    assert {"authorization", "x-api-key", "content-type", "last-event-id", "x-request-timeout-ms"} <= set(allowed)
 
 
 async def test_a_stopping_face_takes_no_more_requests(served: Served) -> None:

@@ -1,5 +1,6 @@
 """GraphQL over HTTP as text."""
 
+import math
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.gql.requests import (
     request_of,
     request_of_json,
     request_of_query,
+    timeout_of,
     trace_id_of,
 )
 
@@ -96,3 +98,13 @@ def test_variables_may_reach_their_limit() -> None:
 def test_a_request_without_a_trace_gets_one(traceparent: str | None) -> None:
     assert len(trace_id_of(traceparent)) == 32
     assert trace_id_of(traceparent) != trace_id_of(traceparent)
+
+
+def test_a_timeout_is_whole_milliseconds() -> None:
+    assert (timeout_of(None), timeout_of("1500"), timeout_of("9999999999")) == (math.inf, 1.5, 9_999_999.999)
+
+
+@pytest.mark.parametrize("header", ["", "0", "-1", "1.5", "1e3", "10s", "٣", "10000000000"])
+def test_another_timeout_is_refused(header: str) -> None:
+    with pytest.raises(InvalidArgument):
+        timeout_of(header)

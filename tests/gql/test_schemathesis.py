@@ -17,7 +17,7 @@ from gateway.gql.schema import EXECUTABLE
 from tests.flows.scene import set_the_scene
 from tests.running import Gateway
 
-EXAMPLES = 25
+EXAMPLES = 30
 # What a caller can bring about at a Twilio that is well.
 OF_CALLERS = {"BAD_USER_INPUT", "NOT_FOUND", "CONFLICT", "FAILED_PRECONDITION", "CURSOR_EXPIRED"}
 OF_THE_CROWD = {"QUOTA_EXCEEDED", "RATE_LIMITED"}

@@ -15,6 +15,8 @@ from gateway.rooms.v1 import (
     insights_service_pb2_grpc,
     participant_service_pb2,
     participant_service_pb2_grpc,
+    quota_service_pb2,
+    quota_service_pb2_grpc,
     recording_service_pb2,
     recording_service_pb2_grpc,
     room_service_pb2,
@@ -56,6 +58,7 @@ class Clients:
     transcriptions: Client
     insights: Client
     tokens: Client
+    quota: Client
 
 
 def clients_on(channel: grpc.aio.Channel, metadata: Any) -> Clients:
@@ -69,6 +72,7 @@ def clients_on(channel: grpc.aio.Channel, metadata: Any) -> Clients:
         client(transcription_service_pb2_grpc.TranscriptionServiceStub, transcription_service_pb2),
         client(insights_service_pb2_grpc.InsightsServiceStub, insights_service_pb2),
         client(token_service_pb2_grpc.TokenServiceStub, token_service_pb2),
+        client(quota_service_pb2_grpc.QuotaServiceStub, quota_service_pb2),
     )
 
 

@@ -237,6 +237,11 @@ def test_a_call_may_take_what_its_client_grants_but_not_for_ever(
     assert Limits().time_s(f"/gateway.rooms.v1.RoomService/{method}", remaining_s) == expected_s
 
 
+def test_no_call_takes_longer_than_the_gateway_allows() -> None:
+    limits = Limits(deadline_s=3)
+    assert {limits.time_s(f"/gateway.rooms.v1.RoomService/{method}", 60) for method in ("GetRoom", "CreateRoom")} == {3}
+
+
 async def test_work_is_given_up_at_the_limit_of_a_call_without_deadline(access: Access, methods: Methods) -> None:
     async with serving(access, methods, Limits(read_s=0.01)) as client:
         code, reason, message = await refusal(client.call("GetForEver", timeout=None))

@@ -164,6 +164,7 @@ def test_what_is_no_operation_of_twilios_is_ours() -> None:
         "RecordingService.GetRecordingMedia",
         "TokenService.MintAccessToken",
         "TokenService.ExplainToken",
+        "QuotaService.GetQuota",
     }
 
 

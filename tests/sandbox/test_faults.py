@@ -41,7 +41,14 @@ def test_delays_add_up_and_of_two_statuses_the_first_wins() -> None:
         Fault(status=429, malformed=True, rest_lag_ms=2000),
     ]
 
-    assert dial(*faults).strike("GET", "/") == Strike(0.2, 503, False, 2, None, True, 2.0)
+    assert dial(*faults).strike("GET", "/") == Strike(0.2, 503, False, 2, None, True, None, "", 2.0)
+
+
+def test_of_two_spoiled_answers_the_first_wins_with_where_it_leads() -> None:
+    strike = dial(Fault(answer="redirect", elsewhere="http://a"), Fault(answer="huge", elsewhere="http://b")).strike(
+        "", ""
+    )
+    assert (strike.answer, strike.elsewhere) == ("redirect", "http://a")
 
 
 def test_a_rate_is_kept_and_the_same_seed_gives_the_same_faults() -> None:
@@ -82,6 +89,8 @@ def test_a_cleared_dial_does_nothing() -> None:
         {"callbacks": {"drop": "often"}},
         {"match": {"path": "("}},
         {"match": {"host": "x"}},
+        {"answer": "42"},
+        {"elsewhere": "nowhere"},
         {"colour": "red"},
     ],
 )

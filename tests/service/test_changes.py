@@ -1,6 +1,9 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from pydantic import HttpUrl
 
 from gateway.core.errors import FailedPrecondition, NotFound, OutcomeUnknown, UpstreamUnavailable
 from gateway.core.events import Changed, EventSource, RoomEventType
@@ -16,6 +19,7 @@ from gateway.core.rules import RuleType
 from gateway.sandbox.faults import Fault, Match
 from gateway.service import changes as changes_module
 from gateway.service.accounts import Account
+from gateway.service.deadlines import within
 from gateway.store.connection import Connections
 from gateway.store.eventlog import Logged
 from gateway.store.keys import Keys
@@ -86,6 +90,50 @@ async def test_a_change_whose_outcome_is_unknown_hides_what_was_known_before(sit
     await site.heard_by(there, logged.place.n)
     for account in (here, there):
         assert len((await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value.items) == 1
+
+
+async def test_a_change_that_was_never_sent_is_no_change(site: Site) -> None:
+    """Twilio cannot be reached: what is known stays known, and nobody is told of anything."""
+    room = site.make_at_twilio()
+    account = await site.replica(twilio_video_base_url=HttpUrl("http://127.0.0.1:1"))
+    with pytest.raises(UpstreamUnavailable):
+        await account.rooms.complete(ANYBODY, ref(room))
+    assert await told(site) == []
+
+
+async def test_i15_a_change_that_waits_for_its_turn_is_not_sent_when_its_caller_has_left(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    who = site.join(room, "ada")
+    turns: list[asyncio.Event] = []
+
+    @asynccontextmanager
+    async def long_turn(*_: object) -> AsyncIterator[None]:
+        turns.append(asyncio.Event())
+        await turns[-1].wait()
+        yield
+
+    account.upstream._turn = long_turn  # type: ignore[method-assign]
+    leaving = site.tasks.create_task(account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid)))
+    await until(lambda: len(turns) == 1)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    turns[0].set()
+    await account.changes.aclose()
+    assert (site.gate.calls, await told(site)) == ([], [])
+
+
+async def test_i15_a_change_on_its_way_when_time_is_up_is_answered_and_recorded_later(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    who = site.join(room, "ada")
+    site.gate.close()
+    with pytest.raises(OutcomeUnknown):
+        async with within(0.2):
+            await account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+    assert (site.gate.waiting, await told(site)) == (1, [])
+    place = account.tail.place
+    site.gate.open()
+    await until(lambda: account.tail.place != place)
+    assert len(await told(site)) == 1
 
 
 async def test_a_caller_who_leaves_does_not_stop_a_change(site: Site) -> None:

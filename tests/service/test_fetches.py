@@ -35,8 +35,8 @@ class Answer:
         return number
 
 
-def replica(connections: Connections) -> Fetches:
-    return Fetches(Leases(connections, ACCOUNT))
+def replica(connections: Connections, *, is_silent: bool = False) -> Fetches:
+    return Fetches(Leases(connections, ACCOUNT), lambda: is_silent)
 
 
 async def once(replica: Fetches, answer: Answer, *, is_urgent: bool = True) -> int:
@@ -108,3 +108,15 @@ async def test_without_redis_everybody_fetches_for_himself() -> None:
     answer.gate.set()
     assert await asyncio.gather(*(once(replica(dead), answer) for _ in range(2))) == [1, 2]
     await dead.aclose()
+
+
+async def test_while_twilio_is_not_asked_nobody_waits_for_another(connections: Connections) -> None:
+    answer = Answer()
+    answer.fault = UpstreamUnavailable("Twilio does not answer")
+    answer.gate.set()
+    before = (await connections.commands.info("stats"))["total_commands_processed"]
+    for _ in range(3):
+        with pytest.raises(UpstreamUnavailable):
+            await once(replica(connections, is_silent=True), answer)
+    assert answer.fetches == 3
+    assert (await connections.commands.info("stats"))["total_commands_processed"] == before + 1

@@ -125,7 +125,7 @@ async def test_a_page_is_served_and_flagged_when_nobody_answers(
     if silence == "failing":
         site.sandbox.dial.add(Fault(status=503))
     elif silence == "hanging":
-        monkeypatch.setattr("gateway.service.upstream.READ_S", 0.02)
+        monkeypatch.setattr("gateway.service.attempts.READ_S", 0.02)
         site.gate.close()
     else:
         site.sandbox.dial.add(Fault(status=503))

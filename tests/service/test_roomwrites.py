@@ -132,7 +132,7 @@ NOT_MADE = {"reset before", "500 before"}
 def lose(site: Site, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     site.sandbox.dial.add(msgspec.structs.replace(LOST[how], match=Match(method="POST", path="/v1/Rooms$")))
     if how == "no answer in time":
-        monkeypatch.setattr("gateway.service.upstream.WRITE_S", 0.05)
+        monkeypatch.setattr("gateway.service.attempts.WRITE_S", 0.05)
 
 
 async def made(account: Account, key: str | None = ONCE, new: NewRoom = DAILY, caller: Caller = ANYBODY) -> Room:

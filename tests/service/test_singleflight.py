@@ -1,9 +1,11 @@
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway.core.errors import NotFound
+from gateway.core.errors import DeadlineExceeded, NotFound
+from gateway.service import deadlines, singleflight
 from gateway.service.singleflight import SingleFlight
 from tests.service.conftest import until
 
@@ -170,3 +172,99 @@ async def _to_its_end(flights: SingleFlight[int], call: Callable[[], Awaitable[i
     await ended.wait()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
+
+
+async def test_a_flight_has_the_deadline_of_the_passenger_who_waits_longest() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    seen: list[float] = []
+
+    async def look() -> int:
+        seen.append(deadlines.current()())
+        number = await call()
+        seen.append(deadlines.current()())
+        return number
+
+    async def passenger(until: float) -> int:
+        deadlines.put(lambda: until)
+        return await flights.share("a", look)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(passenger(5.0))
+        await until(lambda: call.begun == 1)
+        late = group.create_task(passenger(9.0))
+        leaving = group.create_task(passenger(99.0))
+        await asyncio.sleep(0)
+        await _leave(leaving)
+        call.go.set()
+    assert (seen, late.result()) == ([5.0, 9.0], 1)
+
+
+async def test_a_flight_inside_another_waits_as_long_as_the_outer_one() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    inner: list[float] = []
+
+    async def look() -> int:
+        number = await call()
+        inner.append(deadlines.current()())
+        return number
+
+    async def passenger(until: float) -> int:
+        deadlines.put(lambda: until)
+        return await flights.share("outer", lambda: flights.share("inner", look))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(passenger(5.0))
+        await until(lambda: call.begun == 1)
+        group.create_task(passenger(7.0))
+        await asyncio.sleep(0)
+        call.go.set()
+    assert inner == [7.0]
+
+
+async def test_what_is_finished_without_its_caller_has_no_time_left_to_begin_anything() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    left: list[float] = []
+
+    async def to_the_end() -> int:
+        number = await call()
+        left.append(deadlines.left_s())
+        return number
+
+    async with asyncio.TaskGroup() as group:
+        caller = group.create_task(flights.finish(to_the_end))
+        await until(lambda: call.begun == 1)
+        await _leave(caller)
+        call.go.set()
+        await until(lambda: len(left) == 1)
+    assert left == [-math.inf]
+
+
+async def test_who_has_something_to_fall_back_on_waits_a_while_and_the_call_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(singleflight, "FALLBACK_S", 0.01)
+    flights, call = SingleFlight[int](), Calls()
+    with pytest.raises(DeadlineExceeded):
+        await flights.share("a", call, has_fallback=True)
+    assert call.cancelled == 0
+    async with asyncio.TaskGroup() as group:
+        late = group.create_task(flights.share("a", call))
+        await asyncio.sleep(0)
+        call.go.set()
+    assert (late.result(), call.begun) == (1, 1)
+
+
+async def test_and_he_leaves_time_to_show_it() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    async with deadlines.within(deadlines.ANSWER_S + 0.02):
+        with pytest.raises(DeadlineExceeded):
+            await flights.share("a", call, has_fallback=True)
+    await flights.aclose()
+
+
+async def test_a_time_out_of_the_call_itself_is_its_failure() -> None:
+    async def fail() -> int:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await SingleFlight[int]().share("a", fail, has_fallback=True)

@@ -1,21 +1,35 @@
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.core.errors import DeadlineExceeded, NotFound, QuotaExceeded
-from gateway.core.ratelimit import Rate
+from gateway.core.fairness import Rank
+from gateway.core.ratelimit import Quota, Rate
 from gateway.core.rooms import NewRoom, RoomSid
 from gateway.sandbox.engine import Capacity
 from gateway.sandbox.faults import Fault
 from gateway.sandbox.server import Sandbox
-from gateway.service.upstream import Budget, Upstream, _Gate
-from gateway.store.limiter import Limiter
+from gateway.service.horizon import watching
+from gateway.service.upstream import Budget, Upstream
+from gateway.store.limiter import Concurrency, Limiter
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room
-from tests.service.conftest import ACCOUNT, Site, sid, until
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, sid, until
 
 PLENTY = Rate(per_s=1_000, burst=1_000)
+CONCURRENCY = Concurrency(at_most=100, at_least=4)
+
+
+OPEN: list[Upstream] = []
+
+
+@pytest.fixture(autouse=True)
+async def _closed() -> AsyncIterator[None]:
+    yield
+    while OPEN:
+        await OPEN.pop().aclose()
 
 
 def upstream(
@@ -29,7 +43,9 @@ def upstream(
 ) -> Upstream:
     token = site.sandbox.auth_token
     twilio = TwilioVideo(site.session, url or site.gate.url, "http://insights.invalid", ACCOUNT, ACCOUNT, token)
-    return Upstream(twilio, Limiter(site.connections), Budget(read, write, reconcile, patience_s))
+    budget = Budget(Quota(1_000, read), Quota(1_000, write), reconcile, CONCURRENCY, patience_s)
+    OPEN.append(Upstream(twilio, Limiter(site.connections, ACCOUNT, CONCURRENCY), budget, lambda: 1))
+    return OPEN[-1]
 
 
 async def fetch(upstream: Upstream, room_sid: RoomSid, *, is_urgent: bool = True) -> str:
@@ -133,7 +149,7 @@ async def test_a_caller_who_leaves_takes_his_call_from_the_wire(site: Site) -> N
 async def test_a_silent_twilio_is_given_up_in_the_time_a_read_may_take(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.service.upstream.READ_S", 0.03)
+    monkeypatch.setattr("gateway.service.attempts.READ_S", 0.03)
     site.gate.close()
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):
@@ -165,13 +181,18 @@ async def test_a_comparison_waits_for_a_turn_in_its_own_share(site: Site) -> Non
     assert await fetch(slow, room), "the callers' budget has nothing to do with it"
 
 
-async def test_a_comparison_takes_of_the_shared_budget_only_what_is_free_at_once(site: Site) -> None:
+async def test_a_comparison_goes_after_everybody_else(site: Site) -> None:
     room = site.make_at_twilio()
-    spent = upstream(site, read=Rate(per_s=1, burst=1), patience_s=60)
+    spent = upstream(site, read=Rate(per_s=10, burst=1), patience_s=5)
     await fetch(spent, room)
-    with pytest.raises(QuotaExceeded):
-        await spent.compare(fetch_room(room))
-    assert len(site.gate.calls) == 1
+    async with asyncio.TaskGroup() as group:
+        done: list[str] = []
+        comparing = group.create_task(spent.compare(fetch_room(room)))
+        comparing.add_done_callback(lambda _: done.append("compared"))
+        await until(lambda: spent.waiting(Rank.BACKGROUND) == 1)
+        for _ in range(3):
+            group.create_task(fetch(spent, room)).add_done_callback(lambda _: done.append("read"))
+    assert done == ["read", "read", "read", "compared"]
 
 
 async def test_a_comparison_is_refused_when_its_turn_would_come_too_late(site: Site) -> None:
@@ -183,9 +204,7 @@ async def test_a_comparison_is_refused_when_its_turn_would_come_too_late(site: S
     assert len(site.gate.calls) == 1
 
 
-async def test_turns_that_come_due_at_once_still_go_one_after_the_other(site: Site) -> None:
-    """As after a stall: whoever slept through his turn must not go together with those who did so too."""
-    gate = _Gate(Rate(per_s=100, burst=1))
-    begun = time.monotonic()
-    await asyncio.gather(*(gate.pass_through() for _ in range(5)))
-    assert time.monotonic() - begun >= 4 / 108
+async def test_what_is_left_is_not_to_be_kept(site: Site) -> None:
+    with watching() as horizon:
+        await upstream(site).quota(ANYBODY)
+    assert horizon.fresh_s == 0

@@ -10,7 +10,7 @@ from gateway.store.cache import MISSING, CachedRoom, RoomCache
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
 from gateway.store.keys import Keys
-from gateway.store.limiter import Limiter
+from gateway.store.limiter import Concurrency, Limiter
 from tests.store.samples import ACCOUNT, END, ROOM, changed, created, ended, joined, room, sid
 
 KEYS = Keys(ACCOUNT)
@@ -257,9 +257,9 @@ async def test_every_key_but_the_log_and_its_meta_expires(
     await cache.put_missing(sid(8))
     await cache.put_name("other", sid(7))
     await cache.put_name("none", None)
-    limiter = Limiter(connections)
-    await limiter.take(ACCOUNT, "read", Rate(80, 8))
-    await limiter.pause(ACCOUNT, "write", 1000)
+    limiter = Limiter(connections, ACCOUNT, Concurrency(100, 4))
+    await limiter.take("read", Rate(80, 8), ["a lease"])
+    await limiter.refused("write", 1000)
 
     lasting = {key async for key in connections.commands.scan_iter() if await connections.commands.pttl(key) < 0}
 

@@ -17,6 +17,8 @@ def test_all_keys_of_an_account_share_one_hash_tag_whatever_a_room_is_called() -
         keys.name("{x}"),
         keys.rate("read"),
         keys.pause("write"),
+        keys.under_way,
+        keys.ceiling,
         keys.lease("reconcile"),
         keys.suspects,
     ):
@@ -32,6 +34,8 @@ def test_no_two_things_share_a_key() -> None:
         keys.pause("read"),
         keys.pause("write"),
         keys.rate("reconcile"),
+        keys.under_way,
+        keys.ceiling,
         keys.lease("reconcile"),
         keys.suspects,
         keys.name(ROOM),

@@ -18,6 +18,7 @@ from gateway.core.errors import (
     NotFound,
     OutcomeUnknown,
     QuotaExceeded,
+    TwilioFault,
     UpstreamUnavailable,
 )
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomSid, RoomStatus
@@ -550,3 +551,68 @@ async def test_no_message_tells_a_name_or_a_secret(session: aiohttp.ClientSessio
         messages = [str(await failure(call, client(session, url))) for call in (create, fetch)]
 
     assert all("a/b" not in message and "s:é" not in message for message in messages)
+
+
+@pytest.mark.parametrize("call", [*READS, delete])
+async def test_a_call_whose_connection_breaks_is_sent_once(session: aiohttp.ClientSession, call: Call) -> None:
+    """Also on a kept connection, where aiohttp would send it again."""
+    answered = 0
+
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            answered += 1
+        writer.close()
+
+    async with accepting(connection) as url:
+        twilio = client(session, url)
+        assert isinstance(await failure(call, twilio), NotFound)
+        assert isinstance(await failure(call, twilio), UpstreamUnavailable | OutcomeUnknown)
+    assert answered == 1
+
+
+async def test_a_call_that_is_not_sent_in_time_is_not_sent_at_all() -> None:
+    with full_backlog() as url:
+        async with open_session() as session:
+            late = client(session, url).send(complete_room(SID), deadline_s=LONG_S, send_within_s=SHORT_S)
+            with pytest.raises(DeadlineExceeded) as caught:
+                await late
+    assert caught.value.is_unsent
+
+
+async def test_once_it_is_sent_it_is_waited_for(session: aiohttp.ClientSession) -> None:
+    async def slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(SENT_S)
+        return web.Response(body=ROOM_JSON)
+
+    async with served(slow) as url:
+        room = await client(session, url).send(complete_room(SID), deadline_s=LONG_S, send_within_s=SENT_S - 0.05)
+    assert room.sid == SID
+
+
+async def test_what_no_answer_can_have_come_to_says_so(session: aiohttp.ClientSession) -> None:
+    for call in (fetch, create):
+        assert (await failure(call, client(session, refusing_url()))).is_unsent
+    async with served(answering(b"{", 200)) as url:
+        error = await failure(fetch, client(session, url))
+    assert (error.is_unsent, error.twilio) == (False, TwilioFault(None, 200))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b" " * (BODY_LIMIT + 1), {}),
+        (gzip.compress(ROOM_JSON)[:-5], {"Content_Encoding": "gzip"}),
+        (ROOM_JSON, {"Content_Encoding": "br"}),
+    ],
+)
+async def test_an_answer_of_no_use_is_an_answer(
+    session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]
+) -> None:
+    async with served(answering(body, **headers)) as url:
+        read, written = [await failure(call, client(session, url)) for call in (fetch, complete)]
+    assert (type(read), read.twilio) == (UpstreamUnavailable, TwilioFault(None, 200))
+    assert (type(written), written.twilio) == (OutcomeUnknown, TwilioFault(None, 200))

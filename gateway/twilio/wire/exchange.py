@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from gateway.core.errors import InvalidArgument
+from gateway.core.fairness import Rank
 
 T = TypeVar("T")
 
@@ -30,7 +31,8 @@ class Request(Generic[T]):
     """One request, and how its answer is read: `read` raises the GatewayError that the answer stands for, and
     UpstreamUnavailable when it cannot be read.
 
-    `query` is encoded already: what Twilio gave us for a next page goes back byte for byte. `form` is not.
+    `query` is encoded already: what Twilio gave us for a next page goes back byte for byte. `form` is not. `rank`: who goes first
+    when Twilio's quota is short.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -39,6 +41,7 @@ class Request(Generic[T]):
     query: str = ""
     form: Form = ()
     product: Product = "video"
+    rank: Rank = Rank.READ
 
     @property
     def is_write(self) -> bool:

@@ -5,6 +5,7 @@ Each is addressed by SID alone: identities and names of tracks are looked up in 
 
 from typing import Final
 
+from gateway.core.fairness import Rank
 from gateway.core.participants import (
     Participant,
     ParticipantFilter,
@@ -51,7 +52,8 @@ def list_participants(
 
 
 def disconnect_participant(room: RoomSid, sid: ParticipantSid) -> Request[Participant]:
-    return _PARTICIPANTS.post(_participant(room, sid), (("Status", ParticipantStatus.DISCONNECTED),))
+    parameters = (("Status", ParticipantStatus.DISCONNECTED),)
+    return _PARTICIPANTS.post(_participant(room, sid), parameters, Rank.END)
 
 
 def anonymize_participant(room: RoomSid, sid: ParticipantSid) -> Request[Participant]:

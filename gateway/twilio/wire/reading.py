@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, get_args, 
 
 import msgspec
 
-from gateway.core.errors import InvalidArgument, UpstreamUnavailable
+from gateway.core.errors import InvalidArgument, TwilioFault, UpstreamUnavailable
 from gateway.core.recordings import INT64
 from gateway.core.sids import PREFIXES
 from gateway.core.transcriptions import Ttid
@@ -68,7 +68,9 @@ def read_said(answer: Answer, read: Callable[[Any], T]) -> T:
     # Beside its own errors the decoder raises ValueError for bad UTF-8 and RecursionError for a tower of brackets. What
     # core refuses was not sent by the caller.
     except (msgspec.MsgspecError, ValueError, RecursionError, InvalidArgument) as error:
-        raise UpstreamUnavailable("Twilio's answer cannot be read; try again a little later") from error
+        raise UpstreamUnavailable(
+            "Twilio's answer cannot be read; try again a little later", twilio=TwilioFault(None, answer.status)
+        ) from error
 
 
 def to_core(said: object, kind: type[T], adapt: Callable[[Said], Said]) -> T:

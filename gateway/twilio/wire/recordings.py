@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.core.errors import UpstreamUnavailable
+from gateway.core.errors import TwilioFault, UpstreamUnavailable
 from gateway.core.recordings import MediaLink, Recording, RecordingFilter, RoomRecordingFilter
 from gateway.core.sids import RecordingSid, RoomSid, checked_sid
 from gateway.twilio.wire.exchange import Answer, Parameters, Request
@@ -98,7 +98,10 @@ def _read_media_link(answer: Answer) -> MediaLink:
     url = read_said(answer, _redirect_to) if location is None else location
     if not _is_safe(url):
         # The address opens the media for whoever has it: it must not be quoted.
-        raise UpstreamUnavailable("Twilio's link to the media cannot be used; try again a little later")
+        raise UpstreamUnavailable(
+            "Twilio's link to the media cannot be used; try again a little later",
+            twilio=TwilioFault(None, answer.status),
+        )
     return MediaLink(url)
 
 

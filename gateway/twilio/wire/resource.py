@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.core.errors import CursorExpired, InvalidArgument, OutcomeUnknown, UpstreamUnavailable
+from gateway.core.fairness import Rank
 from gateway.core.sids import RoomSid, checked_sid
 from gateway.twilio.faults import BY_CODE, read_fault
 from gateway.twilio.wire.exchange import Answer, Parameters, Product, Request, encoded, form_of
@@ -48,14 +49,15 @@ class Resource(Generic[T]):
     def fetch(self, path: str) -> Request[T]:
         return Request("GET", path, self._read, product=self.product)
 
-    def post(self, path: str, parameters: Parameters = ()) -> Request[T]:
+    def post(self, path: str, parameters: Parameters = (), rank: Rank = Rank.CHANGE) -> Request[T]:
         """A change that may be repeated whatever became of it."""
-        return Request("POST", path, self._read, form=form_of(parameters), product=self.product)
+        return Request("POST", path, self._read, form=form_of(parameters), product=self.product, rank=rank)
 
     def create(self, path: str, parameters: Parameters) -> Request[T]:
         """A change that must not be repeated blindly: also a failure of Twilio's own and an unreadable success are read as
         OutcomeUnknown."""
-        return Request("POST", path, self._read_created, form=form_of(parameters), product=self.product)
+        form = form_of(parameters)
+        return Request("POST", path, self._read_created, form=form, product=self.product, rank=Rank.CHANGE)
 
     def list(
         self, path: str, parameters: Parameters, page_size: int, page_query: str | None = None
@@ -72,7 +74,14 @@ class Resource(Generic[T]):
             query = encoded([*parameters, ("PageSize", page_size)])
         else:
             raise InvalidArgument(f"the page size is {page_size}; give a whole number from 1 to {self.page_size_limit}")
-        return Request("GET", path, lambda answer: self._read_page(answer, path), query=query, product=self.product)
+        return Request(
+            "GET",
+            path,
+            lambda answer: self._read_page(answer, path),
+            query=query,
+            product=self.product,
+            rank=Rank.LIST,
+        )
 
     def find(self, path: str, parameters: Parameters, page_size: int, choose: Callable[[T], bool]) -> Request[T | None]:
         """The first one of a page that is chosen. What has a name is looked up so: a name may hold `/`, which no path to
@@ -115,7 +124,7 @@ class Resource(Generic[T]):
 
 
 def delete(path: str) -> Request[None]:
-    return Request("DELETE", path, _read_nothing)
+    return Request("DELETE", path, _read_nothing, rank=Rank.CHANGE)
 
 
 def room_path(sid: RoomSid, *below: str) -> str:

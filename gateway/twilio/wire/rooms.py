@@ -5,6 +5,7 @@ A room is addressed by SID alone: a name is looked up in the list.
 
 from typing import Final
 
+from gateway.core.fairness import Rank
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomStatus
 from gateway.core.sids import RoomSid
 from gateway.twilio.wire.exchange import Request
@@ -67,4 +68,4 @@ def create_room(new: NewRoom, status_callback: str) -> Request[Room]:
 
 def complete_room(sid: RoomSid) -> Request[Room]:
     """May be repeated whatever became of it; FailedPrecondition then says that the room had ended."""
-    return _ROOMS.post(room_path(sid), (("Status", RoomStatus.COMPLETED),))
+    return _ROOMS.post(room_path(sid), (("Status", RoomStatus.COMPLETED),), Rank.END)

@@ -21,6 +21,7 @@ from gateway.core.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
+from gateway.core.fairness import Rank
 from gateway.core.insights import InsightsRoomFilter
 from gateway.core.participants import NewSubscribeRules, ParticipantFilter, ParticipantStatus, SubscribeRule
 from gateway.core.recordings import (
@@ -449,3 +450,13 @@ def test_a_page_is_no_longer_than_twilio_lets_it_be(operation: Operation) -> Non
     for wrong in (0, -1, most + 1):
         with pytest.raises(InvalidArgument, match=f"page size is {wrong}; give a whole number from 1 to {most}"):
             build(*arguments, wrong)
+
+
+def test_what_ends_goes_before_what_changes_and_one_before_a_list() -> None:
+    ranks = {id_: build(*ARGUMENTS[id_]).rank for id_, build in operations.OPERATIONS.items()}
+
+    assert {id_ for id_, rank in ranks.items() if rank is Rank.END} == {"UpdateRoom", "UpdateRoomParticipant"}
+    assert {id_ for id_, rank in ranks.items() if rank is Rank.LIST} == {id_ for id_ in ranks if id_.startswith("List")}
+    assert {id_ for id_, rank in ranks.items() if rank is Rank.READ} == {
+        id_ for id_ in ranks if id_.startswith("Fetch")
+    }

@@ -1,0 +1,87 @@
+"""Who goes first when not all can go: by rank, and within a rank one of each caller in turn. Does no I/O."""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Rank(IntEnum):
+    """What a request to Twilio is for, the most urgent first."""
+
+    END = 0
+    """Ends a room, or somebody's stay: delay costs money, or lets somebody stay who must not."""
+    CHANGE = 1
+    READ = 2
+    """One thing, which somebody waits for."""
+    LIST = 3
+    BACKGROUND = 4
+    """Nobody waits for it: refreshes behind a stale answer, and comparing the log with Twilio."""
+
+
+class FairQueue(Generic[T]):
+    """Those who wait, up to `limit` of each rank: a flood of lists takes no room from anything else.
+
+    As every request costs one turn, taking one of each caller in turn is deficit round robin; whoever asks ten times as much
+    as others waits for himself.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._callers: dict[Rank, OrderedDict[str, deque[T]]] = {rank: OrderedDict() for rank in Rank}
+        self._sizes = dict.fromkeys(Rank, 0)
+
+    def __len__(self) -> int:
+        return sum(self._sizes.values())
+
+    def __iter__(self) -> Iterator[T]:
+        return (item for callers in self._callers.values() for waiting in callers.values() for item in waiting)
+
+    def size(self, rank: Rank) -> int:
+        return self._sizes[rank]
+
+    @property
+    def first_rank(self) -> Rank | None:
+        """Of who is served next."""
+        return next((rank for rank, size in self._sizes.items() if size), None)
+
+    def ahead(self, rank: Rank, caller: str) -> int:
+        """How many are served before one of this caller's who would come now, at the most, if nobody comes after him."""
+        callers = self._callers[rank]
+        own = len(callers.get(caller, ()))
+        others = sum(min(len(waiting), own + 1) for each, waiting in callers.items() if each != caller)
+        return own + others + sum(size for better, size in self._sizes.items() if better < rank)
+
+    def put(self, rank: Rank, caller: str, item: T) -> bool:
+        """Whether there was room."""
+        if self._sizes[rank] >= self._limit:
+            return False
+        self._callers[rank].setdefault(caller, deque()).append(item)
+        self._sizes[rank] += 1
+        return True
+
+    def pop(self) -> T | None:
+        """The next one; None when nobody waits."""
+        rank = self.first_rank
+        if rank is None:
+            return None
+        callers = self._callers[rank]
+        caller, waiting = next(iter(callers.items()))
+        item = waiting.popleft()
+        self._sizes[rank] -= 1
+        if waiting:
+            callers.move_to_end(caller)
+        else:
+            del callers[caller]
+        return item
+
+    def remove(self, rank: Rank, caller: str, item: T) -> None:
+        """Of one who does not wait any more; nothing happens to who has been served."""
+        waiting = self._callers[rank].get(caller, deque())
+        if item in waiting:
+            waiting.remove(item)
+            self._sizes[rank] -= 1
+            if not waiting:
+                del self._callers[rank][caller]

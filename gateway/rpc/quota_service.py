@@ -1,0 +1,25 @@
+"""QuotaService of gateway.rooms.v1: unpack, ask the service, convert."""
+# ruff: noqa: N802 - methods have the names of the protos.
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+
+from gateway.core.rooms import AccountSid
+from gateway.rooms.v1 import quota_service_pb2 as pb
+from gateway.rooms.v1.quota_service_pb2_grpc import QuotaServiceServicer
+from gateway.rpc.access import calling
+from gateway.rpc.answers import shown
+from gateway.service.accounts import Account
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class QuotaService(QuotaServiceServicer):
+    def __init__(self, accounts: Mapping[AccountSid, Account]) -> None:
+        self._accounts = accounts
+
+    async def GetQuota(self, request: pb.GetQuotaRequest, context: Context) -> pb.GetQuotaResponse:
+        caller, account = calling(self._accounts)
+        return shown(pb.GetQuotaResponse, await account.upstream.quota(caller))

@@ -1,0 +1,16 @@
+from tests.running import Gateway
+
+QUOTA = """{ quota { source replicas underWay concurrencyLimit classes {
+    requestClass perSecond burst remaining waiting retryAfterMs resetAt } } }"""
+
+
+async def test_what_is_left_is_told_by_class(gateway: Gateway) -> None:
+    quota = (await gateway.ask(QUOTA))["quota"]
+
+    assert (quota["source"], quota["replicas"]) == ("SHARED", 1)
+    assert 4 <= quota["concurrencyLimit"] <= 100, "what other tests had refused has lowered it"
+    classes = {each["requestClass"]: each for each in quota["classes"]}
+    assert list(classes) == ["END", "CHANGE", "READ", "LIST", "BACKGROUND"]
+    assert 14 <= classes["CHANGE"]["perSecond"] == classes["END"]["perSecond"] < 20
+    assert 68 <= classes["READ"]["perSecond"] == classes["LIST"]["perSecond"] < 80
+    assert all((each["retryAfterMs"] is None) == (each["remaining"] > 0) for each in classes.values())
