@@ -196,13 +196,11 @@ class Term:
 
     def _forget(self, sid: RoomSid) -> None:
         """There is nothing to look at any more; should something be told of it again, it is looked at again."""
-        view = self._views.pop(sid, None)
+        self._views.pop(sid, None)
         self._holes.pop(sid, None)
         self._missed.pop(sid, None)
         self._suspected.discard(sid)
         self._agenda.drop(Look(What.PEOPLE, sid))
-        for participant in () if view is None else view.people:
-            self._agenda.drop(Look(What.TRACKS, sid, participant))
 
     def _end(self, sid: RoomSid) -> None:
         self._forget(sid)
@@ -354,8 +352,7 @@ class Term:
         if person is None or person.is_gone:
             return
         asked = self._asked()
-        sid = ParticipantSid(look.participant)
-        listed = await self._ask(list_published_tracks(look.room, sid, PAGE_SIZE_LIMIT))
+        listed = await self._ask(list_published_tracks(look.room, ParticipantSid(look.participant), PAGE_SIZE_LIMIT))
         of_room = self._missed.get(look.room, {})
         missed = {track: at for track in person.tracks if (at := of_room.pop(track, None)) is not None}
         shown = replace(asked, tracks={look.participant: listed.items}, missed=missed)
@@ -364,9 +361,8 @@ class Term:
             self._add(look, AGAIN_S, Rank.ROUND)
         settled = {track.sid for track in listed.items} | {event.track_sid for event in found.events}
         waiting = {track: at for track, at in missed.items() if track not in settled}
-        still = dict.fromkeys(found.missing, asked.at) | waiting
-        if still and look.room in self._views:
-            self._missed.setdefault(look.room, {}).update(still)
+        if look.room in self._views:
+            self._missed.setdefault(look.room, {}).update(dict.fromkeys(found.missing, asked.at) | waiting)
 
     async def _repair(self, sid: RoomSid, shown: Shown) -> Difference:
         """Tells the log what it misses of what was shown; of what is too young for that, the same answer is judged later."""
