@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import sys
+from asyncio import selector_events
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +38,11 @@ console = Console(stderr=True, highlight=False)
 log = structlog.get_logger()
 
 LOOPBACK = "127.0.0.1"
+# What asyncio reads from a connection at once. It asks for that much memory before each read and then gives back all but what
+# came, which is mostly less than a kilobyte. With its own 256 KiB, memory that is in use lies scattered between holes too small
+# for the next read, and the process grows by some 1.4 kB a room though it holds on to nothing; and where the C library maps so
+# large a piece anew each time, a read costs 15 µs instead of 2.
+READ_BYTES = 16 * 1024
 HttpPort = Annotated[int, typer.Option(help="GraphQL, callbacks and health; 0 picks a free port.")]
 GrpcPort = Annotated[int, typer.Option(help="gRPC; 0 picks a free port.")]
 SandboxPort = Annotated[int, typer.Option(help="The simulated Twilio; 0 picks a free port.")]
@@ -270,10 +276,16 @@ def _refuse(reason: str) -> NoReturn:
     raise typer.Exit(2)
 
 
+def read_in_pieces() -> None:
+    """Has every connection of this process read READ_BYTES at once. asyncio has no other place to say so."""
+    selector_events._SelectorTransport.max_size = READ_BYTES  # type: ignore[attr-defined]
+
+
 def main() -> None:
     # What has been imported stays for good. Looking through it again and again, a full collection holds everything up for
     # some 90 ms.
     gc.freeze()
+    read_in_pieces()
     cli()
 
 

@@ -5,6 +5,7 @@ fields were selected; and an error gets its code in one place, inside a running 
 """
 
 import math
+import weakref
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from inspect import isawaitable
 from typing import Any, cast
 
 import msgspec
-from graphql import ExecutionResult, GraphQLSchema, OperationType
+from graphql import ExecutionResult, GraphQLResolveInfoHelpers, GraphQLSchema, OperationType
 from graphql.execution import (
     Executor,
     create_source_event_stream,
@@ -98,8 +99,16 @@ def shown_cost(bill: Bill) -> dict[str, Any] | None:
 class _Executor(Executor[Context]):
     """graphql-core remembers the subfields of every event's root fields for as long as the subscription runs: 4 kB an event.
 
-    Here each event forgets its own.
+    Here each event forgets its own. And an executor of graphql-core refers to itself, so that only the garbage collector
+    frees it, with its context and all that was read; here it goes when its operation does.
     """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        me = weakref.proxy(self)
+        self.async_helpers = GraphQLResolveInfoHelpers(
+            gather=partial(Executor.gather_async_work, me), track=partial(Executor.track_async_work, me)
+        )
 
     def build_per_event_executor(self, payload: Told) -> Executor[Context]:
         executor = super().build_per_event_executor(payload)
@@ -166,6 +175,9 @@ class Operation:
                     event = await anext(events, None)
         except Exception as error:
             yield refusal(Refused.of(error), self._trace_id)
+        finally:
+            # The sink is a method of this very operation.
+            self._executor.context_value = replace(self._executor.context_value, sink=None)
 
     async def _events(self) -> AsyncGenerator[Told, None]:
         source = create_source_event_stream(self._executor)

@@ -119,6 +119,10 @@ class GraphQLFace:
         except _Rejected as rejected:
             answer = refusal(Refused.of(rejected.fault), trace_id)
             return _written(answer, form, rejected.status, {**cors, **rejected.headers})
+        except asyncio.CancelledError as left:
+            # The client has left. A TaskGroup keeps the error that it raises, whose traceback keeps the TaskGroup, and with it
+            # everything below here until the garbage collector comes.
+            raise left.with_traceback(None) from None
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if len(self._streams) >= SOCKETS:

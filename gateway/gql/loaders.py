@@ -6,6 +6,7 @@ or read after its own mutation.
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from strawberry.dataloader import DataLoader
 
@@ -19,16 +20,17 @@ from gateway.service.accounts import Account
 
 ParticipantPage = Seen[Page[Participant]]
 _Wanted = tuple[ParticipantFilter, int]
+_Key = tuple[RoomSid, _Wanted]
 
 
 class Loaders:
     """One operation's. What fails raises GatewayError in each field that asked for it."""
 
     def __init__(self, caller: Caller, account: Account) -> None:
-        self._caller = caller
-        self._account = account
-        self._rooms = DataLoader(self._load_rooms, cache=False)
-        self._participants = DataLoader(self._load_participants, cache=False)
+        # Functions, and no methods of its own: those would make it a cycle, which only the garbage collector can free, with
+        # all that the operation holds.
+        self._rooms = DataLoader(partial(_load_rooms, caller, account), cache=False)
+        self._participants = DataLoader(partial(_load_participants, caller, account), cache=False)
 
     async def room(self, sid: RoomSid) -> Seen[Room] | None:
         return await self._rooms.load(sid)
@@ -37,22 +39,27 @@ class Loaders:
         """The first page of a room's participants."""
         return await self._participants.load((sid, (wanted, first)))
 
-    async def _load_rooms(self, sids: list[RoomSid]) -> list[Seen[Room] | None]:
-        each = list(dict.fromkeys(sids))
-        rooms = await self._account.rooms.batch(self._caller, [RoomRef(sid, None) for sid in each])
-        found = dict(zip(each, rooms, strict=True))
-        return [found[sid] for sid in sids]
 
-    async def _load_participants(self, keys: list[tuple[RoomSid, _Wanted]]) -> Sequence[ParticipantPage | GatewayError]:
-        rooms_of: dict[_Wanted, list[RoomSid]] = {}
-        for sid, wanted in dict.fromkeys(keys):
-            rooms_of.setdefault(wanted, []).append(sid)
-        batches = await asyncio.gather(*(self._pages(wanted, sids) for wanted, sids in rooms_of.items()))
-        found = {key: page for batch in batches for key, page in batch.items()}
-        return [found[key] for key in keys]
+async def _load_rooms(caller: Caller, account: Account, sids: list[RoomSid]) -> list[Seen[Room] | None]:
+    each = list(dict.fromkeys(sids))
+    rooms = await account.rooms.batch(caller, [RoomRef(sid, None) for sid in each])
+    found = dict(zip(each, rooms, strict=True))
+    return [found[sid] for sid in sids]
 
-    async def _pages(
-        self, wanted: _Wanted, sids: list[RoomSid]
-    ) -> dict[tuple[RoomSid, _Wanted], ParticipantPage | GatewayError]:
-        pages = await self._account.participants.pages(self._caller, sids, *wanted)
-        return {(sid, wanted): page for sid, page in zip(sids, pages, strict=True)}
+
+async def _load_participants(
+    caller: Caller, account: Account, keys: list[_Key]
+) -> Sequence[ParticipantPage | GatewayError]:
+    rooms_of: dict[_Wanted, list[RoomSid]] = {}
+    for sid, wanted in dict.fromkeys(keys):
+        rooms_of.setdefault(wanted, []).append(sid)
+    batches = await asyncio.gather(*(_pages(caller, account, wanted, sids) for wanted, sids in rooms_of.items()))
+    found = {key: page for batch in batches for key, page in batch.items()}
+    return [found[key] for key in keys]
+
+
+async def _pages(
+    caller: Caller, account: Account, wanted: _Wanted, sids: list[RoomSid]
+) -> dict[_Key, ParticipantPage | GatewayError]:
+    pages = await account.participants.pages(caller, sids, *wanted)
+    return {(sid, wanted): page for sid, page in zip(sids, pages, strict=True)}

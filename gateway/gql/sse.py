@@ -62,6 +62,8 @@ class EventStream:
             await self._response.write_eof()
         except* ConnectionError:
             pass  # The client left.
+        finally:
+            self._sending = None  # It holds what it ended with, and that holds the stream.
         return self._response
 
     async def _answers(self, operation: Operation | Answer) -> None:

@@ -116,8 +116,9 @@ class Socket:
             except ConnectionError:
                 pass  # The client left while it was answered.
             finally:
-                for running in self._running.values():
-                    running.cancel()
+                # They hold the socket, and their tasks hold what they ended with.
+                while self._running:
+                    self._running.popitem()[1].cancel()
 
     async def _receive(self, tasks: asyncio.TaskGroup) -> None:
         caller = await self._introduced(tasks)
@@ -242,7 +243,7 @@ class Socket:
 
     async def _last(self, id_: str, ended: Answer | OperationType) -> None:
         """The last message of an operation. Its id is free before it is sent, so that the client may use it again."""
-        del self._running[id_]
+        self._running.pop(id_, None)
         if isinstance(ended, Answer):
             await self._send({"type": "error", "id": id_, "payload": ended.errors})
         elif ended is OperationType.SUBSCRIPTION:

@@ -107,7 +107,7 @@ class Term:
         self._agenda = Agenda[Look]()
         self._suspected: set[RoomSid] = set()
         self._holes: dict[RoomSid, frozenset[int]] = {}
-        self._missed: dict[str, datetime] = {}
+        self._missed: dict[RoomSid, dict[str, datetime]] = {}
         self._early: deque[tuple[float, RoomSid, Shown]] = deque()
         self._slots = asyncio.Semaphore(SLOTS)
         self._hold_until = float("-inf")
@@ -198,6 +198,7 @@ class Term:
         """There is nothing to look at any more; should something be told of it again, it is looked at again."""
         self._views.pop(sid, None)
         self._holes.pop(sid, None)
+        self._missed.pop(sid, None)
         self._suspected.discard(sid)
         self._agenda.drop(Look(What.PEOPLE, sid))
 
@@ -351,16 +352,17 @@ class Term:
         if person is None or person.is_gone:
             return
         asked = self._asked()
-        sid = ParticipantSid(look.participant)
-        listed = await self._ask(list_published_tracks(look.room, sid, PAGE_SIZE_LIMIT))
-        missed = {track: at for track in person.tracks if (at := self._missed.pop(track, None)) is not None}
+        listed = await self._ask(list_published_tracks(look.room, ParticipantSid(look.participant), PAGE_SIZE_LIMIT))
+        of_room = self._missed.get(look.room, {})
+        missed = {track: at for track in person.tracks if (at := of_room.pop(track, None)) is not None}
         shown = replace(asked, tracks={look.participant: listed.items}, missed=missed)
         found = await self._repair(look.room, shown)
         if found.missing:
             self._add(look, AGAIN_S, Rank.ROUND)
         settled = {track.sid for track in listed.items} | {event.track_sid for event in found.events}
         waiting = {track: at for track, at in missed.items() if track not in settled}
-        self._missed |= dict.fromkeys(found.missing, asked.at) | waiting
+        if look.room in self._views:
+            self._missed.setdefault(look.room, {}).update(dict.fromkeys(found.missing, asked.at) | waiting)
 
     async def _repair(self, sid: RoomSid, shown: Shown) -> Difference:
         """Tells the log what it misses of what was shown; of what is too young for that, the same answer is judged later."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,10 +23,6 @@ class _Flight(Generic[T]):
     task: asyncio.Task[T] = field(init=False)
     passengers: list[Deadline] = field(default_factory=list)
     """Until when each of them waits."""
-
-    def deadline(self) -> float:
-        """The last passenger's; that of a flight whose passengers have left is long past."""
-        return max((deadline() for deadline in self.passengers), default=-math.inf)
 
 
 class SingleFlight(Generic[T]):
@@ -89,7 +85,9 @@ class SingleFlight(Generic[T]):
         flight = self._flights.get(key)
         if flight is None:
             flight = _Flight()
-            flight.task = asyncio.get_running_loop().create_task(_fly(call, flight.deadline))
+            # Of the passengers alone: the task's context would otherwise hold the flight, which holds the task.
+            deadline_of_all = partial(_latest, flight.passengers)
+            flight.task = asyncio.get_running_loop().create_task(_fly(call, deadline_of_all))
             self._flights[key] = flight
             flight.task.add_done_callback(partial(self._landed, key, flight))
         flight.passengers.append(deadline)
@@ -103,6 +101,11 @@ class SingleFlight(Generic[T]):
         """A flight that was cancelled takes a while to end: another one may have the key by then."""
         if self._flights.get(key) is flight:
             del self._flights[key]
+
+
+def _latest(passengers: Sequence[Deadline]) -> float:
+    """The last passenger's deadline; that of a flight whose passengers have left is long past."""
+    return max((deadline() for deadline in passengers), default=-math.inf)
 
 
 async def _fly(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:

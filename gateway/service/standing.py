@@ -1,7 +1,7 @@
 """A stream outlives the moment in which its caller was let in: the credential is looked at again while it lasts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway.core.errors import PermissionDenied
@@ -16,14 +16,15 @@ async def while_it_holds(access: Access, caller: Caller) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
 
-    def look() -> None:
+    # Given itself, for if it named itself, the stream's task and context would be left to the garbage collector.
+    def look(again: Callable[..., None]) -> None:
         nonlocal timer
         if access.still_holds(caller):
-            timer = loop.call_later(CHECK_S, look)
+            timer = loop.call_later(CHECK_S, again, again)
         else:
             patience.reschedule(loop.time())
 
-    timer = loop.call_later(CHECK_S, look)
+    timer = loop.call_later(CHECK_S, look, look)
     try:
         async with asyncio.timeout(None) as patience:
             yield

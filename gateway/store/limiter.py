@@ -1,7 +1,7 @@
 """Twilio's quota as a budget that all replicas share. The arithmetic is that of `core/ratelimit`."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -126,7 +126,8 @@ class Limiter:
         give_up_at = loop.time() + self._within_s
         next_look: asyncio.TimerHandle
 
-        def look(due_at: float) -> None:
+        # Given itself, for if it named itself, each call would leave a cycle to the garbage collector.
+        def look(due_at: float, again: Callable[..., None]) -> None:
             nonlocal give_up_at, next_look
             now = loop.time()
             if now - due_at > _LATE_S:
@@ -134,9 +135,9 @@ class Limiter:
             if now >= give_up_at:
                 limit.reschedule(now)
             else:
-                next_look = loop.call_at(now + _LOOK_S, look, now + _LOOK_S)
+                next_look = loop.call_at(now + _LOOK_S, again, now + _LOOK_S, again)
 
-        next_look = loop.call_at(loop.time() + _LOOK_S, look, loop.time() + _LOOK_S)
+        next_look = loop.call_at(loop.time() + _LOOK_S, look, loop.time() + _LOOK_S, look)
         try:
             async with asyncio.timeout(None) as limit:
                 return await answer

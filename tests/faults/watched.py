@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from gateway.__main__ import main
-from gateway.service import memory, reads, repair, roomlists, tail
+from gateway.service import heat, memory, reads, repair, roomlists, sharing, tail
 
 ROOMS = 100
 MARKS = 200
@@ -30,6 +30,8 @@ def make_small() -> None:
     roomlists.PAGES_LIMIT = 20
     reads.BYTES_LIMIT = BYTES
     tail.RING_ENTRIES = RING
+    heat.LIMIT = MARKS
+    sharing.Shared.__init__.__kwdefaults__["count"] = MARKS
 
 
 def tell(_: int, __: FrameType | None) -> None:

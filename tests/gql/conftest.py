@@ -248,7 +248,7 @@ async def serving(account_sid: AccountSid = ACCOUNT, **settings: Any) -> AsyncIt
     face = GraphQLFace(access, {account_sid: account}, **settings)  # type: ignore[dict-item]
     app = web.Application()
     face.mount(app)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

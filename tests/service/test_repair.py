@@ -4,6 +4,7 @@ from gateway.core.caching import FollowedBy
 from gateway.core.events import EventSource, RoomEventType
 from gateway.core.participants import ParticipantFilter
 from gateway.core.rooms import RoomRef, RoomSid, RoomStatus
+from gateway.core.sids import TrackSid
 from gateway.sandbox.model import Participant, TrackKind, TrackSettings
 from gateway.service import repair
 from gateway.store.cache import RoomCache
@@ -251,3 +252,27 @@ def person(site: Site, room: RoomSid) -> Participant:
     found = site.sandbox.engine.find(room)
     assert found is not None
     return next(iter(found.connected()))
+
+
+async def test_a_room_that_is_over_leaves_nothing_to_look_at_behind(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, engine, terms = await replica(site), site.sandbox.engine, list[repair.Term]()
+    begin = account.reconciler._term
+
+    def term() -> repair.Term:
+        terms.append(begin())
+        return terms[-1]
+
+    monkeypatch.setattr(account.reconciler, "_term", term)
+    room = site.make_at_twilio()
+    ada = engine.join(engine.find(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
+    async with reconciling(account):
+        await until(lambda: len(found(account)) == 3)
+        who = {"participant_sid": ada.sid, "participant_identity": "Ada"}
+        await site.tell(event(RoomEventType.TRACK_ADDED, room, **who, track_sid=TrackSid("MT" + "f" * 32)))
+        await until(lambda: room in terms[0]._missed)
+        site.end_at_twilio(room)
+        await until(lambda: room in terms[0]._ended)
+        assert room not in {*terms[0]._views, *terms[0]._missed, *terms[0]._holes, *terms[0]._suspected}
+        await until(lambda: all(look.room != room for look in terms[0]._agenda._due))

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import math
+import weakref
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -268,3 +270,18 @@ async def test_a_time_out_of_the_call_itself_is_its_failure() -> None:
 
     with pytest.raises(TimeoutError):
         await SingleFlight[int]().share("a", fail, has_fallback=True)
+
+
+async def test_nothing_is_left_of_a_flight_that_has_landed() -> None:
+    flights, tasks = SingleFlight[None](), weakref.WeakSet[object]()
+
+    async def call() -> None:
+        tasks.add(asyncio.current_task())
+
+    gc.collect()
+    gc.disable()
+    try:
+        await flights.share("key", call)
+        await until(lambda: not tasks)
+    finally:
+        gc.enable()

@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -47,3 +49,17 @@ async def test_a_time_limit_of_what_runs_is_its_own() -> None:
     with pytest.raises(TimeoutError):
         async with while_it_holds(Revocable([]), ANYBODY):
             raise TimeoutError
+
+
+async def test_nothing_is_left_of_a_stream_that_ended() -> None:
+    access = Revocable([True])
+    is_freed = weakref.finalize(access, lambda: None)
+    gc.collect()
+    gc.disable()
+    try:
+        async with while_it_holds(access, ANYBODY):
+            pass
+        del access
+        assert not is_freed.alive
+    finally:
+        gc.enable()

@@ -1,7 +1,9 @@
 import asyncio
+import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -312,3 +314,21 @@ def spin(seconds: float) -> None:
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         pass
+
+
+async def test_nothing_is_left_of_a_question_to_redis(connections: Connections) -> None:
+    limiter = Limiter(connections, ACCOUNT, CONCURRENCY)
+    await limiter.take("read", PLENTY, ["a"])
+
+    def looks() -> int:
+        functions = [each for each in gc.get_objects() if type(each) is FunctionType]
+        return sum(each.__qualname__ == "Limiter._soon.<locals>.look" for each in functions)
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = looks()
+        await limiter.take("read", PLENTY, ["a"])
+        assert looks() == before
+    finally:
+        gc.enable()
