@@ -216,7 +216,10 @@ class Watcher:
                 elif part == "data":
                     data = value
                 elif not part and name == "next":
-                    yield parse_graphql(json.loads(data)["data"]["roomEvents"], stream)
+                    payload = json.loads(data)
+                    if "data" not in payload:
+                        raise EOFError(payload)
+                    yield parse_graphql(payload["data"]["roomEvents"], stream)
                     name = ""
 
     async def _by_grpc(self, gateway: Gateway, stream: int) -> Any:
