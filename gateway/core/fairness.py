@@ -15,10 +15,10 @@ class Rank(IntEnum):
     """Ends a room, or somebody's stay: delay costs money, or lets somebody stay who must not."""
     CHANGE = 1
     READ = 2
-    """One thing, which somebody waits for."""
+    """One thing, which somebody waits for; and comparing the log with Twilio, which has a small budget of its own."""
     LIST = 3
     BACKGROUND = 4
-    """Nobody waits for it: refreshes behind a stale answer, and comparing the log with Twilio."""
+    """Nobody waits for it: refreshes behind a stale answer."""
 
 
 class FairQueue(Generic[T]):
