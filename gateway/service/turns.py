@@ -69,7 +69,7 @@ class TurnQueue:
         """Waits for a turn, and holds one of the places of those under way until the end of the context.
 
         Raises QuotaExceeded with `retry_after_ms`: at once, when the turn would come too late as far as is known, and else
-        when it has not come by then.
+        when it has not come by then, or when others need the room of a caller who has most of it.
         """
         lease = await self._wait(rank, caller, give_up_at)
         try:
@@ -83,8 +83,13 @@ class TurnQueue:
         loop = asyncio.get_running_loop()
         wait_s = self.wait_s(rank, caller)
         waiter = _Waiter(rank, caller, give_up_at + ANSWER_S, loop.create_future())
-        if loop.time() + wait_s > waiter.give_up_at or not self._queue.put(rank, caller, waiter):
+        if loop.time() + wait_s > waiter.give_up_at:
             raise self._used_up(wait_s)
+        turned_away = self._queue.put(rank, caller, waiter)
+        if turned_away is waiter:
+            raise self._used_up(wait_s)
+        if turned_away is not None and not turned_away.lease.done():
+            turned_away.lease.set_exception(self._used_up(self.wait_s(rank, turned_away.caller)))
         self._serve_soon(rank)
         try:
             async with asyncio.timeout_at(waiter.give_up_at):

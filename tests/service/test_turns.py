@@ -115,6 +115,22 @@ def test_a_queue_is_bounded_for_each_rank() -> None:
     assert simulate(story) == WAITING_LIMIT
 
 
+def test_p14_a_queue_that_one_caller_has_filled_has_room_for_others() -> None:
+    async def story() -> tuple[int, int]:
+        world = World(replicas=1)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WAITING_LIMIT + 100):
+                group.create_task(world.ask(0, Rank.READ, "greedy", patience_s=60))
+            await asyncio.sleep(0)
+            for _ in range(10):
+                group.create_task(world.ask(0, Rank.READ, "fair", patience_s=1))
+            await asyncio.sleep(0)
+            waiting = world.gateways[0].turns["read"].waiting(Rank.READ)
+        return world.count("fair"), waiting
+
+    assert simulate(story) == (10, WAITING_LIMIT)
+
+
 def test_who_leaves_is_not_served() -> None:
     async def story() -> tuple[int, int]:
         world = World(replicas=1)
