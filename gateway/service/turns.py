@@ -15,13 +15,12 @@ from gateway.core.errors import QuotaExceeded
 from gateway.core.fairness import FairQueue, Rank
 from gateway.service.singleflight import SingleFlight
 from gateway.service.spending import Kind, Spending
+from gateway.store.limiter import TAKE_S
 
 # Of each rank. Who is told to wait is served within his patience, so there are rarely more than that takes turns.
 WAITING_LIMIT = 500
 # Turns that are free at once are taken in one go.
 BATCH = 8
-# An answer of the limiter is waited for even by those who have no patience at all.
-ANSWER_S = 0.05
 # How much of a new interval between turns is believed.
 _LEARNT = 0.2
 # After so long without a turn the intervals before say nothing.
@@ -82,7 +81,8 @@ class TurnQueue:
     async def _wait(self, rank: Rank, caller: str, give_up_at: float) -> str:
         loop = asyncio.get_running_loop()
         wait_s = self.wait_s(rank, caller)
-        waiter = _Waiter(rank, caller, give_up_at + ANSWER_S, loop.create_future())
+        # An answer of the limiter is waited for even by those who have no patience at all.
+        waiter = _Waiter(rank, caller, give_up_at + TAKE_S, loop.create_future())
         if loop.time() + wait_s > waiter.give_up_at:
             raise self._used_up(wait_s)
         turned_away = self._queue.put(rank, caller, waiter)

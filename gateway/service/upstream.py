@@ -20,8 +20,8 @@ from gateway.service.callers import note_call
 from gateway.service.horizon import fresh_for
 from gateway.service.singleflight import SingleFlight
 from gateway.service.spending import ALLOWED, Kind, Spending, kind_of
-from gateway.service.turns import ANSWER_S, TurnQueue
-from gateway.store.limiter import Concurrency, Limiter, Taken
+from gateway.service.turns import TurnQueue
+from gateway.store.limiter import TAKE_S, Concurrency, Limiter, Taken
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.exchange import Request
 
@@ -156,7 +156,7 @@ class Upstream:
     def _turn(self, kind: Kind, rank: Rank, patience_s: float) -> AbstractAsyncContextManager[None]:
         """For whom and how long is as it is now: of those who share a call, some may have left meanwhile."""
         caller = asking()
-        wait_s = min(max(0.0, patience_s), deadlines.left_s() - ANSWER_S)
+        wait_s = min(max(0.0, patience_s), deadlines.left_s() - TAKE_S)
         return self._turns[kind].turn(
             rank, "" if caller is None else caller.key_id, asyncio.get_running_loop().time() + wait_s
         )

@@ -5,7 +5,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.fairness import Rank
-from gateway.service.turns import ANSWER_S, WAITING_LIMIT
+from gateway.service.turns import WAITING_LIMIT
+from gateway.store.limiter import TAKE_S
 from tests.service.simulation import READS, WRITES, World, keep_asking, most_in, now, simulate
 
 READ_WINDOW = READS.together.burst + READS.together.per_s
@@ -251,7 +252,7 @@ def check_what_twilio_sees(
     reads, writes = world.times(Rank.READ, Rank.LIST, Rank.BACKGROUND), world.times(Rank.END, Rank.CHANGE)
     assert most_in(reads) <= READS.per_s + steps * (READS.together.burst + replicas)
     assert most_in(writes) <= WRITES.per_s + steps * (WRITES.together.burst + replicas)
-    assert world.longest_overstay_s <= ANSWER_S + ROUNDING_S
+    assert world.longest_overstay_s <= TAKE_S + ROUNDING_S
     assert world.count("each") > 0
 
 
