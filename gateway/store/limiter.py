@@ -123,20 +123,24 @@ class Limiter:
         """The answer, if it takes no longer than `within_s` while this process is ready to hear it. Raises
         UpstreamUnavailable."""
         loop = asyncio.get_running_loop()
-        looks: list[asyncio.TimerHandle] = []
+        give_up_at = loop.time() + self._within_s
+        next_look: asyncio.TimerHandle
+
+        def look(due_at: float) -> None:
+            nonlocal give_up_at, next_look
+            now = loop.time()
+            if now - due_at > _LATE_S:
+                give_up_at = now + self._within_s
+            if now >= give_up_at:
+                limit.reschedule(now)
+            else:
+                next_look = loop.call_at(now + _LOOK_S, look, now + _LOOK_S)
+
+        next_look = loop.call_at(loop.time() + _LOOK_S, look, loop.time() + _LOOK_S)
         try:
-            async with asyncio.timeout(self._within_s) as limit:
-
-                def look(due_at: float) -> None:
-                    if loop.time() - due_at > _LATE_S:
-                        limit.reschedule(loop.time() + self._within_s)
-                    next_at = loop.time() + _LOOK_S
-                    looks[:] = [loop.call_at(next_at, look, next_at)]
-
-                look(loop.time())
-                try:
-                    return await answer
-                finally:
-                    looks[0].cancel()
+            async with asyncio.timeout(None) as limit:
+                return await answer
         except TimeoutError:
             raise UpstreamUnavailable("Redis gave no answer in time") from None
+        finally:
+            next_look.cancel()

@@ -1,6 +1,8 @@
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -289,3 +291,24 @@ async def test_every_key_ends_by_itself(connections: Connections) -> None:
 
     for key in (KEYS.rate("read"), KEYS.pause("read"), KEYS.under_way, KEYS.ceiling):
         assert 0 < await connections.commands.pttl(key) <= 120_000
+
+
+async def test_a_process_that_is_held_up_does_not_take_redis_for_away(connections: Connections) -> None:
+    here, loop = limiter(connections), asyncio.get_running_loop()
+    await here.take("read", RATE, [])
+    troubles: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    # Redis answers after 47 ms, in time; but the process is busy from just before until after the limit.
+    await connections.ask(connections.commands.execute_command("CLIENT", "PAUSE", 47, "ALL"))
+    loop.call_later(0.045, spin, 0.03)
+    try:
+        assert (await here.take("read", RATE, ["a"])).granted
+    finally:
+        loop.set_exception_handler(None)
+    assert troubles == []
+
+
+def spin(seconds: float) -> None:
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
