@@ -67,7 +67,7 @@ class Fetches:
                 raise
             if is_ours:
                 break
-            found = await look()
+            found = await _seen(look)
             if found is not NOT_YET:
                 return found
             if not is_urgent:
@@ -76,7 +76,7 @@ class Fetches:
             pause_s = min(2 * pause_s, LAST_LOOK_S)
         try:
             # Whoever had the lease before may have put it there since we looked.
-            found = await look()
+            found = await _seen(look)
             return await fetch() if found is NOT_YET else found
         finally:
             # Also when it failed or nobody waits for it any more: the others need not wait for the lease's end.
@@ -85,3 +85,11 @@ class Fetches:
     async def _give_back(self, name: str, owner: str) -> None:
         with suppress(UpstreamUnavailable):
             await self._leases.release(name, owner)
+
+
+async def _seen(look: Callable[[], Awaitable[T | NotYet]]) -> T | NotYet:
+    """A Redis that gives no answer this once shows nothing; all who share this flight must not fail for that."""
+    try:
+        return await look()
+    except UpstreamUnavailable:
+        return NOT_YET

@@ -10,7 +10,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.faults.scene import new_seed, quantiles
+from tests.conftest import Figure
+from tests.faults.scene import new_seed
 from tests.faults.test_twilio_down import Scene, scene
 from tests.rpc.client import Client, clients_on
 from tests.running import new_sid
@@ -40,7 +41,7 @@ class Log:
 
 
 @pytest.mark.long
-async def test_i15_calls_end_by_their_deadline_and_no_try_begins_after_it(tmp_path: Path) -> None:
+async def test_i15_calls_end_by_their_deadline_and_no_try_begins_after_it(tmp_path: Path, figure: Figure) -> None:
     seed, log = new_seed(), Log()
     rng = random.Random(seed)
     # The reconciler looks at rooms whose change is in doubt, in its own time.
@@ -58,10 +59,13 @@ async def test_i15_calls_end_by_their_deadline_and_no_try_begins_after_it(tmp_pa
             lagging.cancel()
         calls = await set_.sandbox.sandbox("GET", f"/calls?since={begun}")
     late = [call["at"] - log.until[room] for call in calls if (room := call["path"].rpartition("/")[2]) in log.until]
-    print(f"\nseed {seed}: {len(log.until)} calls: {dict(log.outcomes)}")
-    print(f"  over the deadline: {quantiles(log.over_s)}, at most {max(log.over_s) * 1000:.0f} ms", end="")
-    print(f" (GET /healthz, which waits for nobody, took up to {log.lag_s * 1000:.0f} ms)")
-    print(f"  {len(late)} tries at Twilio, the last one begun {max(late) * 1000:.0f} ms after its caller's deadline")
+    figure(
+        f"I-15: {len(log.until):,} calls with 0.05 to 2 s, while Twilio is slow, fails and hangs up",
+        f"ended at most {max(log.over_s) * 1000:.0f} ms after the deadline (GET /healthz, which waits for nobody, took up to "
+        f"{log.lag_s * 1000:.0f} ms); {len(late):,} tries at Twilio, the last one begun {max(late) * 1000:+.0f} ms from its "
+        f"caller's deadline; {dict(log.outcomes)}",
+        seed,
+    )
     assert max(log.over_s) <= SLACK_S + log.lag_s
     assert max(late) <= SLACK_S
 

@@ -20,6 +20,7 @@ from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.rpc.server import RpcServer
 from gateway.service.access import Access, ApiKey
 from gateway.service.accounts import Account
+from tests.conftest import Figure
 from tests.faults.nemesis import Proxy
 from tests.service.conftest import ANYBODY, Site, gated, running_sandbox, site, until  # noqa: F401 - fixtures
 
@@ -111,7 +112,11 @@ def tasks() -> int:
 
 @pytest.mark.long
 @pytest.mark.parametrize("transport", OPEN)
-async def test_p9_a_client_that_is_gone_without_a_word_is_forgotten(site: Site, transport: str) -> None:  # noqa: F811
+async def test_p9_a_client_that_is_gone_without_a_word_is_forgotten(
+    site: Site,  # noqa: F811
+    figure: Figure,
+    transport: str,
+) -> None:
     account = await site.replica()
     open_streams = account.feed._streams
     async with faces(account) as served, aiohttp.ClientSession() as http:
@@ -126,9 +131,9 @@ async def test_p9_a_client_that_is_gone_without_a_word_is_forgotten(site: Site, 
             while open_streams._count:  # noqa: ASYNC110 - looked at from outside
                 await asyncio.sleep(0.1)
         took_s = time.monotonic() - gone_at
+        figure(f"P9: a client behind a cut cable, by {transport}", f"gone after {took_s:.1f} s", None)
         # The client's own tasks are here as well. What it says at its end is lost like all the rest.
         await leave()
         await until(lambda: tasks() <= before)
-        print(f"\nP9 {transport}: a client behind a cut cable is gone after {took_s:.1f} s; its tasks too")
         assert took_s <= GONE_S
         await proxy.aclose()

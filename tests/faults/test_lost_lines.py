@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.conftest import Figure
 from tests.faults.clients import Diary, Twilio
 from tests.faults.nemesis import Cluster, Proxy, Replica, cluster
 from tests.faults.scene import JOINED, new_seed
@@ -24,8 +25,8 @@ LIMIT_S = 10.0
 
 
 @asynccontextmanager
-async def two_replicas(folder: Path) -> AsyncIterator[tuple[Cluster, Twilio, Replica, Replica]]:
-    seed, diary = new_seed(), Diary()
+async def two_replicas(folder: Path, seed: int) -> AsyncIterator[tuple[Cluster, Twilio, Replica, Replica]]:
+    diary = Diary()
     print(f"\nseed {seed}")
     async with cluster(folder, seed, diary.note, replicas=2) as made, aiohttp.ClientSession() as http:
         await readiness(made.replicas[0], WELL)
@@ -46,10 +47,10 @@ async def readiness(replica: Replica, wanted: tuple[int, Any]) -> float:
 
 
 @pytest.mark.long
-async def test_p9_a_half_open_redis_is_noticed(tmp_path: Path) -> None:
+async def test_p9_a_half_open_redis_is_noticed(tmp_path: Path, figure: Figure) -> None:
     """At any moment, a busy one or a quiet one: what another replica logs is heard again over new connections."""
-    heard, acked = list[float](), list[float]()
-    async with two_replicas(tmp_path) as (_, twilio, hit, other):
+    seed, heard, acked = new_seed(), list[float](), list[float]()
+    async with two_replicas(tmp_path, seed) as (_, twilio, hit, other):
         assert hit.gateway is not None
         async with hit.gateway.watch_ws(WATCH) as messages:
             await take(messages, 1)
@@ -70,8 +71,12 @@ async def test_p9_a_half_open_redis_is_noticed(tmp_path: Path) -> None:
                     acked.append(time.monotonic() - since)
                     await take(messages, 1)
                 other.is_out = False
+            figure(
+                "P9: the line to Redis is half-open",
+                f"others' events heard again after {spread(heard)}, own callbacks acked again after {spread(acked)}",
+                seed,
+            )
             assert await readiness(hit, WELL)
-    print(f"half-open: heard again after {spread(heard)}, callbacks acknowledged again after {spread(acked)}")
     assert max(heard) <= 3.0
 
 
@@ -85,10 +90,14 @@ async def test_p9_a_half_open_redis_is_noticed(tmp_path: Path) -> None:
     ids=["Redis is away", "the tail alone is lost"],
 )
 async def test_i17_health_is_honest_about_a_line_that_stays_half_open(
-    tmp_path: Path, fault: Callable[[Proxy], None], told: tuple[int, Any]
+    tmp_path: Path,
+    figure: Figure,
+    request: pytest.FixtureRequest,
+    fault: Callable[[Proxy], None],
+    told: tuple[int, Any],
 ) -> None:
-    lost, found = list[float](), list[float]()
-    async with two_replicas(tmp_path) as (_, _, hit, other):
+    seed, lost, found = new_seed(), list[float](), list[float]()
+    async with two_replicas(tmp_path, seed) as (_, _, hit, other):
         for _ in range(3):
             since = time.monotonic()
             fault(hit.proxy)
@@ -98,7 +107,11 @@ async def test_i17_health_is_honest_about_a_line_that_stays_half_open(
             hit.proxy.is_deaf, hit.proxy.muted = False, b""
             since = time.monotonic()
             found.append(await readiness(hit, WELL) - since)
-    print(f"{told[0]}: said after {spread(lost)}; well again after {spread(found)}")
+    figure(
+        f"I-17: the line to Redis stays half-open, {request.node.callspec.id}",
+        f"/readyz says {told[0]} {told[1]['status']} after {spread(lost)}, and well again after {spread(found)}",
+        seed,
+    )
     assert max(lost) <= 3.2  # three seconds, and what a look at it takes
     assert max(found) <= 2.0
 

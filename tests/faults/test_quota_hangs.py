@@ -22,6 +22,7 @@ from gateway.store.connection import Connections
 from gateway.store.limiter import Concurrency, Limiter, Taken
 from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.wire.rooms import fetch_room
+from tests.conftest import Figure
 from tests.faults.fleet import at_a_pace
 from tests.faults.nemesis import Valkey
 
@@ -74,7 +75,7 @@ async def busy_s(seconds: float) -> float:
     return longest
 
 
-async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_path: Path) -> None:
+async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_path: Path, figure: Figure) -> None:
     async with upstream(tmp_path) as (spends, limiter, valkey, sandbox):
         room = RoomSid(sandbox.engine.create_room(sandbox.account_sid, RoomSettings()).sid)
         outcomes: list[tuple[float, str]] = []
@@ -106,10 +107,17 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_pat
     meanwhile = sum(stopped_at + 1.2 <= at < stopped_at + HUNG_S and word == "OK" for at, word in outcomes)
     p50, p99 = well[len(well) // 2] * 1000, well[len(well) * 99 // 100] * 1000
     slow = [took_s for took_s in hung if took_s > 0.02]
-    print(f"\nP15: the limiter answers in p50 {p50:.2f} ms, p99 {p99:.2f} ms ({len(well)} asked, two at a time)")
-    print(f"Redis stopped for {HUNG_S:g} s: {len(slow)} waited for it, {max(slow, default=0) * 1000:.0f} ms at most")
-    print(f"the process itself was busy for up to {busy.result() * 1000:.0f} ms; {meanwhile} reads went on alone")
-    print(f"at the sandbox: at most {peak} in any second")
+    figure(
+        f"P15: the limiter is asked {len(well):,} times, two at a time",
+        f"answers p50 {p50:.2f} ms, p99 {p99:.2f} ms",
+        None,
+    )
+    figure(
+        f"P15: Redis hangs for {HUNG_S:g} s under {READS_PER_S} reads/s",
+        f"{len(slow)} requests waited for it, {max(slow, default=0) * 1000:.0f} ms at most (the process itself was busy for up "
+        f"to {busy.result() * 1000:.0f} ms); {meanwhile} reads went on alone, at most {peak} in any second",
+        None,
+    )
     assert 1 <= len(slow) <= 3
     # What this process was busy itself does not count, and may come in between once or twice.
     assert max(slow) <= 0.055 + 2 * busy.result()

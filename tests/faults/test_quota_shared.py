@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Figure
 from tests.faults.fleet import Fleet, Outcome, at_a_pace, fleet
 from tests.running import new_sid
 
@@ -52,16 +53,18 @@ def told(outcomes: list[Outcome]) -> str:
     return f"{dict(words)}, answers p50 {middle:.0f} ms, p99 {slow:.0f} ms"
 
 
-async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path) -> None:
+async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path, figure: Figure) -> None:
     async with fleet(tmp_path, 3, ["ada"], GATEWAY_RECONCILE="0") as there:
         begun = time.time()
         await at_a_pace(5 * READS / AT_ONCE, SECONDS, lambda number: there.ask(number, "ada", ROOMS, **rooms()))
         good = await goodput(there, begun, begun + SECONDS)
         peak = await there.peak()
         refused = [call for call in await there.calls(begun) if call["status"] == 429]
-    print(f"\nP13: asked {5 * READS}/s for {SECONDS} s of 3 replicas: {told(there.outcomes)}")
-    print(
-        f"at the sandbox: {good:.1f} reads/s taken ({good / READS:.0%} of the quota), at most {peak['read']} in any second"
+    figure(
+        f"P13: {5 * READS} reads/s asked of 3 replicas for {SECONDS} s",
+        f"at Twilio at most {peak['read']} in any second, {len(refused)} refused; {good:.1f} reads/s taken "
+        f"({good / READS:.0%} of the quota); {told(there.outcomes)}",
+        None,
     )
     words = Counter(word for outcome in there.outcomes for word in outcome.words)
     # A Redis that is short of time too may leave one question in a hundred without an answer.
@@ -71,7 +74,7 @@ async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path) -> None
     assert good >= 0.85 * READS
 
 
-async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(tmp_path: Path) -> None:
+async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(tmp_path: Path, figure: Figure) -> None:
     async with fleet(tmp_path, 3, ["ada"], GATEWAY_RECONCILE="0") as there:
         begun = time.time()
         async with asyncio.TaskGroup() as group:
@@ -89,15 +92,17 @@ async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(tmp_path:
         peak = await there.peak()
         calls = await there.calls(begun)
     quiet = [sum(1 for call in calls if at + 0.3 <= call["at"] < at + 0.9) for at in (away_at, back_at)]
-    print(f"\nP13: asked {5 * READS}/s of 3 replicas, without Redis for {SECONDS} s: {told(there.outcomes)}")
-    print(f"at the sandbox: {good:.1f} reads/s taken meanwhile ({good / READS:.0%} of the quota)")
-    print(f"at most {peak['read']} in any second")
-    print(f"calls in 0.6 s of the second after it went: {quiet[0]}; after it came back: {quiet[1]}")
+    figure(
+        f"P13: {5 * READS} reads/s asked of 3 replicas, without Redis for {SECONDS} s",
+        f"at Twilio at most {peak['read']} in any second; {good:.1f} reads/s taken meanwhile ({good / READS:.0%} of the "
+        f"quota); {quiet[0]} calls in 0.6 s after it went, {quiet[1]} after it came back; {told(there.outcomes)}",
+        None,
+    )
     assert peak["read"] <= READS
     assert good >= 0.6 * READS
 
 
-async def test_p14_nine_fair_callers_beside_one_who_asks_ten_times_as_much(tmp_path: Path) -> None:
+async def test_p14_nine_fair_callers_beside_one_who_asks_ten_times_as_much(tmp_path: Path, figure: Figure) -> None:
     fair = [f"fair{number}" for number in range(9)]
     asked_per_s = 5.0
     async with fleet(tmp_path, 3, [*fair, "greedy"], GATEWAY_RECONCILE="0") as there, asyncio.TaskGroup() as group:
@@ -113,19 +118,21 @@ async def test_p14_nine_fair_callers_beside_one_who_asks_ten_times_as_much(tmp_p
     for caller in (*fair, "greedy"):
         words = [word for outcome in there.outcomes if outcome.caller == caller for word in outcome.words]
         kept[caller] = words.count("OK") / len(words)
-    print(f"\nP14: of {asked_per_s:g}/s each, nine callers kept {min(kept[each] for each in fair):.1%} or more; "
-          f"of {10 * asked_per_s:g}/s, the tenth kept {kept['greedy']:.0%}")  # fmt: skip
+    figure(
+        f"P14: nine callers ask {asked_per_s:g} reads/s each, the tenth {10 * asked_per_s:g}",
+        f"the nine kept {min(kept[each] for each in fair):.1%} or more, the tenth {kept['greedy']:.0%}",
+        None,
+    )
     assert min(kept[each] for each in fair) >= 0.95
 
 
-async def test_p14_changes_are_as_fast_while_lists_saturate(tmp_path: Path) -> None:
+async def test_p14_changes_are_as_fast_while_lists_saturate(tmp_path: Path, figure: Figure) -> None:
     async with fleet(tmp_path, 3, ["ada", "bob"], GATEWAY_RECONCILE="0") as there:
 
-        async def changes() -> list[float]:
+        async def changes() -> list[Outcome]:
             there.outcomes.clear()
             await at_a_pace(10, SECONDS, lambda number: there.ask(number, "bob", "mutation { createRoom { sid } }"))
-            assert {word for outcome in there.outcomes if outcome.caller == "bob" for word in outcome.words} == {"OK"}
-            return sorted(outcome.took_s for outcome in there.outcomes if outcome.caller == "bob")
+            return [outcome for outcome in there.outcomes if outcome.caller == "bob"]
 
         unloaded = await changes()
         async with asyncio.TaskGroup() as group:
@@ -134,11 +141,14 @@ async def test_p14_changes_are_as_fast_while_lists_saturate(tmp_path: Path) -> N
             )
             loaded = await changes()
         peak = await there.peak()
-    p99 = [waits[len(waits) * 99 // 100] * 1000 for waits in (unloaded, loaded)]
-    p50 = [waits[len(waits) // 2] * 1000 for waits in (unloaded, loaded)]
-    print(f"\nP14: creating a room alone: p50 {p50[0]:.0f} ms, p99 {p99[0]:.0f} ms")
-    print(f"while {LISTS} lists/s are asked for: p50 {p50[1]:.0f} ms, p99 {p99[1]:.0f} ms")
-    print(f"at the sandbox: at most {peak['read']} reads and {peak['write']} writes in any second")
+    p99 = [sorted(each.took_s for each in outcomes)[len(outcomes) * 99 // 100] for outcomes in (unloaded, loaded)]
+    figure(
+        f"P14: rooms are created alone, and while {LISTS} lists/s are asked for",
+        f"{told(unloaded)} alone; {told(loaded)} meanwhile: ×{p99[1] / p99[0]:.2f}; at Twilio at most {peak['read']} reads "
+        f"and {peak['write']} writes in any second",
+        None,
+    )
+    assert {word for outcome in (*unloaded, *loaded) for word in outcome.words} == {"OK"}
     assert peak["read"] <= READS
     assert peak["write"] <= WRITES
     assert p99[1] <= 1.5 * p99[0]

@@ -181,11 +181,10 @@ async def test_p21_a_rolling_restart_fails_no_call_and_loses_no_event(tmp_path: 
     missing = acked(set_.diary) - {event.key for event in set_.logged}
     figure(
         f"P21: 3 replicas restarted in turn, twice, under {len(took):,} unary calls and {len(watchers)} streams",
-        f"{len(failed)} calls failed after one retry ({retried.total()} retried); {len(missing)} of "
+        f"{len(failed)} calls failed after one retry (retried: {dict(retried)}); {len(missing)} of "
         f"{len(acked(set_.diary)):,} events lost; calls {quantiles(took)}; each gone within {max(gone):.2f} s",
         seed,
     )
-    print(f"retried for {dict(retried)}, failed for {Counter(failed)}")
     assert_unbroken(set_.diary, tmp_path)
     assert failed == []
     assert not missing

@@ -142,3 +142,14 @@ async def test_while_twilio_is_not_asked_nobody_waits_for_another(connections: C
             await once(replica(connections, is_silent=True), answer)
     assert answer.fetches == 3
     assert (await connections.commands.info("stats"))["total_commands_processed"] == before + 1
+
+
+async def test_a_look_that_redis_does_not_answer_is_one_in_vain(connections: Connections) -> None:
+    answer = Answer()
+    answer.gate.set()
+
+    async def look() -> int | NotYet:
+        raise UpstreamUnavailable("Redis gave no answer")
+
+    answer.look = look  # type: ignore[method-assign]
+    assert await once(replica(connections), answer) == 1

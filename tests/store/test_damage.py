@@ -15,6 +15,7 @@ from gateway.core.rooms import RoomSid
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog, Head
 from gateway.store.keys import Keys, dedupe_hash
+from tests.conftest import Figure
 from tests.store.samples import ACCOUNT, ROOM, created, ended, joined, sid
 
 KEYS: Final = Keys(ACCOUNT)
@@ -243,9 +244,17 @@ async def test_no_run_of_damages_loses_or_doubles_a_callback_unannounced(
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(100, 104))
 async def test_no_long_run_of_damages_loses_or_doubles_a_callback_unannounced(
-    log: EventLog, connections: Connections, seed: int
+    log: EventLog, connections: Connections, figure: Figure, seed: int
 ) -> None:
-    await Run(log, connections.commands, random.Random(seed)).go(steps=3_000)
+    run, steps = Run(log, connections.commands, random.Random(seed)), 3_000
+    try:
+        await run.go(steps)
+    finally:
+        figure(
+            f"I-2, I-6: {steps:,} callbacks, repetitions and damages, each followed by a look at the log",
+            f"{run.count:,} callbacks taken, {len(run.void):,} places rolled back",
+            seed,
+        )
 
 
 @dataclass
