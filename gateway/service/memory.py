@@ -96,7 +96,7 @@ class Memory:
         self._rooms.move_to_end(room.sid)
         if room.unique_name is not None and room.status is RoomStatus.IN_PROGRESS:
             holder = self.named(room.unique_name)
-            if holder is None or _age(holder) <= _age(value):
+            if holder is None or (holder.seen_n, holder.fetched_at) <= (value.seen_n, value.fetched_at):
                 self._sids[room.unique_name] = room.sid
         if len(self._rooms) > ROOMS_LIMIT:
             self._drop(next(iter(self._rooms)))
@@ -188,6 +188,7 @@ class Memory:
             del self._sids[name]
 
 
-def _age(value: CachedRoom) -> tuple[bool, int, float]:
-    """What is shown of a room never goes back: it stays over once it is, and of two fetches the later one counts."""
-    return is_over(value.room), value.seen_n, value.fetched_at
+def _age(value: CachedRoom) -> tuple[bool, float, int]:
+    """What is shown of a room never goes back: it stays over once it is, and of two fetches the later one counts. Not the
+    one that knew of a newer event: of other rooms' events some replicas hear sooner."""
+    return is_over(value.room), value.fetched_at, value.seen_n

@@ -244,11 +244,12 @@ class Reads:
 
     async def _unshared(self, ask: Ask[T], *, is_urgent: bool) -> _Answer[T]:
         """Without Redis: what this process remembers, or else Twilio's answer; flagged, for another replica may have heard of
-        an event that was not heard here. Kept by nobody."""
+        an event that was not heard here. Remembered, so that nothing older is shown when Redis is back."""
         last: Kept[T | None] | None = self._shelf.get(_key(ask.slot))
         if last is not None and _freshness(ask, last) is not Freshness.GONE:
             return _Answer(last, is_stale=True)
-        return _Answer(await self._asked(ask, self._tail.place.n, is_urgent=is_urgent), is_stale=True)
+        asked = await self._asked(ask, self._tail.place.n, is_urgent=is_urgent)
+        return _Answer(self._remember(ask, asked, len(encode_answer(asked))), is_stale=True)
 
     async def _get(self, asks: Sequence[Ask[T]]) -> list[Found[T | None]]:
         found = await self._answers.get([ask.slot for ask in asks])
@@ -287,7 +288,7 @@ class Reads:
         event has made old since is kept: it may still stand in for Twilio's silence."""
         key = _key(ask.slot)
         known: Kept[T | None] | None = self._shelf.get(key)
-        if known is not None and (known.seen_n, known.fetched_at) > (kept.seen_n, kept.fetched_at):
+        if known is not None and known.fetched_at > kept.fetched_at:
             return known
         self._shelf.put(key, kept, size)
         return kept

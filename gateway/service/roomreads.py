@@ -143,7 +143,7 @@ class RoomReads:
 
     async def _unshared(self, sid: RoomSid, *, is_urgent: bool) -> Found | None:
         """Without Redis: what this process remembers, or else Twilio's answer; flagged, for another replica may have told an
-        end that was not heard here. Kept by nobody."""
+        end that was not heard here. Remembered, so that nothing older is shown when Redis is back."""
         held = self._memory.get(sid)
         if held is not None and _freshness(held) is not Freshness.GONE:
             return Found(held, is_stale=True)
@@ -157,7 +157,7 @@ class RoomReads:
                 ) from None
             return None
         value = CachedRoom(room, fetched_at, seen_n, as_of, settled=False)
-        return Found(_ended(value, self._memory.ends([sid]).get(sid)), is_stale=True)
+        return Found(self._memory.put(_ended(value, self._memory.ends([sid]).get(sid))), is_stale=True)
 
     async def _fetch(self, sid: RoomSid, seen_n: int, *, was_told: bool, is_urgent: bool) -> Found | None:
         """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if

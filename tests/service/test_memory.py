@@ -79,8 +79,10 @@ def test_i10_a_room_that_is_over_stays_over(seen_n: int) -> None:
 def test_i10_what_is_shown_is_the_newer_of_what_came_and_what_is_known() -> None:
     rooms = Memory()
     assert rooms.put(value(5, at=2.0)) == value(5, at=2.0)
-    assert rooms.put(value(4, at=3.0)) == value(5, at=2.0)
     assert rooms.put(value(5, at=1.0)) == value(5, at=2.0)
+    # By another replica, which had not heard yet of some other room's event.
+    assert rooms.put(value(4, at=3.0)) == value(4, at=3.0)
+    assert rooms.put(value(5, at=2.0)) == value(4, at=3.0)
     assert rooms.put(value(5, RoomStatus.COMPLETED, at=1.0)) == value(5, RoomStatus.COMPLETED, at=1.0)
     # Refused for an event, and nothing better is known: those who asked before it may see it.
     rooms.apply(event(ENDED), 6)

@@ -368,6 +368,21 @@ async def test_a_refresh_that_another_replica_is_at_is_left_to_it(site: Site, mo
     assert len(site.gate.calls) == 2
 
 
+async def test_i10_what_was_shown_without_redis_is_followed_by_nothing_older(site: Site) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio()
+    await there.rooms.room(ANYBODY, ref(room))
+    dead, alive = Connections("redis://127.0.0.1:1"), here.rooms._reads._cache
+    here.rooms._reads._cache = RoomCache(dead, ACCOUNT)
+    shown = await here.rooms.room(ANYBODY, ref(room))
+    here.rooms._reads._cache = alive
+    after = await here.rooms.room(ANYBODY, ref(room))
+    assert shown is not None
+    assert after is not None
+    assert after.freshness.fetched_at >= shown.freshness.fetched_at
+    await dead.aclose()
+
+
 async def test_without_redis_a_room_nobody_remembers_is_asked_for_and_flagged(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     dead = Connections("redis://127.0.0.1:1")
