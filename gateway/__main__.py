@@ -11,14 +11,15 @@ import signal
 import socket
 import sys
 from asyncio import selector_events
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import structlog
 import typer
-from pydantic import HttpUrl, SecretStr, ValidationError
+from pydantic import ValidationError
 from rich.console import Console
 
 from gateway import telemetry
@@ -63,29 +64,29 @@ def dev(
 ) -> None:
     """Everything on this machine: the gateway, a simulated Twilio with people in it, and an embedded server. Loopback only."""
     telemetry.configure(is_json=False)
-    try:
+    with _refusing(LOOPBACK):
         asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
-    except GatewayError as exc:
-        _refuse(exc.message)
 
 
 async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, ready_file: Path | None) -> None:
     api_key = KEY_PREFIX + secrets.token_urlsafe(24)
-    http = bind(LOOPBACK, http_port)
-    public_url = f"http://{LOOPBACK}:{http.getsockname()[1]}"
-    async with AsyncExitStack() as stack, Sandbox(host=LOOPBACK, port=sandbox_port, keep_ended=200) as sandbox:
+    async with AsyncExitStack() as stack:
+        http = stack.enter_context(bind(LOOPBACK, http_port))
+        public_url = f"http://{LOOPBACK}:{http.getsockname()[1]}"
+        sandbox = await stack.enter_async_context(Sandbox(host=LOOPBACK, port=sandbox_port, keep_ended=200))
         redis_url = os.environ.get("GATEWAY_REDIS_URL") or (await stack.enter_async_context(EmbeddedServer())).url
-        settings = Settings(
-            gateway_accounts_file=None,
-            twilio_account_sid=sandbox.account_sid,
-            twilio_auth_token=SecretStr(sandbox.auth_token),
-            twilio_api_key_sid=sandbox.api_key_sid,
-            twilio_api_key_secret=SecretStr(sandbox.api_key_secret),
-            twilio_video_base_url=HttpUrl(sandbox.url),
-            gateway_public_url=HttpUrl(public_url),
-            gateway_redis_url=redis_url,
-            gateway_api_keys=(_row("dev", api_key),),
-        )
+        own = {
+            "gateway_accounts_file": None,
+            "twilio_account_sid": sandbox.account_sid,
+            "twilio_auth_token": sandbox.auth_token,
+            "twilio_api_key_sid": sandbox.api_key_sid,
+            "twilio_api_key_secret": sandbox.api_key_secret,
+            "twilio_video_base_url": sandbox.url,
+            "gateway_public_url": public_url,
+            "gateway_redis_url": redis_url,
+            "gateway_api_keys": (_row("dev", api_key),),
+        }
+        settings = Settings.model_validate(own)
 
         def on_ready(addresses: Addresses) -> None:
             if people:
@@ -112,26 +113,19 @@ def serve(
 ) -> None:
     """The gateway in front of the real Twilio, set up by the environment."""
     telemetry.configure(is_json=not sys.stderr.isatty())
-    try:
+    with _refusing(host):
         settings = Settings.model_validate({})
-    except ValidationError as exc:
-        _refuse("\n".join(_fault(error["loc"], error["msg"]) for error in exc.errors()))
-    if not any(account.api_keys for account in settings.accounts):
-        _refuse(
-            "GATEWAY_API_KEYS: nobody could call; make a key with `rooms-gateway apikey` and set its row, or put it under "
-            "api_keys in GATEWAY_ACCOUNTS_FILE"
-        )
-    try:
+        if not any(account.api_keys for account in settings.accounts):
+            _refuse(
+                "GATEWAY_API_KEYS: nobody could call; make a key with `rooms-gateway apikey` and set its row, or put it under "
+                "api_keys in GATEWAY_ACCOUNTS_FILE"
+            )
         if is_worker:
             asyncio.run(_work(settings, Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)))
         elif workers > 1:
             asyncio.run(_oversee(settings, workers, host, http_port, grpc_port, ready_file))
         else:
             asyncio.run(_serve(settings, Listen(bind(host, http_port), host, grpc_port), ready_file))
-    except GatewayError as exc:
-        _refuse(exc.message)
-    except OSError as exc:
-        _refuse(f"cannot listen on {host}: {exc.strerror}")
 
 
 async def _serve(settings: Settings, listen: Listen, ready_file: Path | None) -> None:
@@ -184,7 +178,8 @@ def sandbox(
     ready_file: ReadyFile = None,
 ) -> None:
     """The simulated Twilio alone. Point a Twilio client's base URL at it."""
-    asyncio.run(_sandbox(sandbox_port, accounts, ready_file))
+    with _refusing(LOOPBACK):
+        asyncio.run(_sandbox(sandbox_port, accounts, ready_file))
 
 
 async def _sandbox(port: int, count: int, ready_file: Path | None) -> None:
@@ -271,6 +266,19 @@ def _fault(place: tuple[int | str, ...], message: str) -> str:
     """What is wrong with a variable; without a place, with how several go together."""
     said = message.removeprefix("Value error, ")
     return f"{'_'.join(map(str, place)).upper()}: {said}" if place else said
+
+
+@contextmanager
+def _refusing(host: str) -> Iterator[None]:
+    """What keeps a command that listens on `host` from starting, or from going on, is told in a sentence."""
+    try:
+        yield
+    except ValidationError as exc:
+        _refuse("\n".join(_fault(error["loc"], error["msg"]) for error in exc.errors()))
+    except GatewayError as exc:
+        _refuse(exc.message)
+    except OSError as exc:
+        _refuse(f"cannot listen on {host}: {exc.strerror}")
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -148,6 +148,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _read_accounts(self) -> Self:
         if self.gateway_accounts_file is None:
+            _check_once("GATEWAY_API_KEYS", "API key", [key.sha256 for key in self.gateway_api_keys])
             self._accounts = (self._own_account(),)
             return self
         both = sorted(name.upper() for name in _OWN & self.model_fields_set if getattr(self, name))
@@ -251,9 +252,9 @@ def _parse(path: Path) -> Any:
         raise ValueError(f"{path} is not JSON: line {exc.lineno}, column {exc.colno}") from None
 
 
-def _check_once(path: Path, what: str, each: list[str]) -> None:
+def _check_once(where: Path | str, what: str, each: list[str]) -> None:
     twice = [one for one, count in Counter(each).items() if count > 1]
     if twice:
         raise ValueError(
-            f"{path} names {what} {twice[0]} more than once; a key, like a callback, belongs to one account"
+            f"{where} names {what} {twice[0]} more than once; a key has one row, and like a callback belongs to one account"
         )

@@ -106,6 +106,24 @@ def test_serve_names_the_address_that_is_taken() -> None:
     assert "cannot listen on 127.0.0.1" in err
 
 
+@pytest.mark.parametrize(
+    "arguments", [("dev", "--http-port"), ("dev", "--sandbox-port"), ("sandbox", "--sandbox-port")]
+)
+def test_so_do_the_other_commands(arguments: tuple[str, ...]) -> None:
+    with bind("127.0.0.1", 0) as taken:
+        code, _, err = say(*arguments, str(taken.getsockname()[1]))
+    assert code == 2
+    assert "cannot listen on 127.0.0.1" in err
+
+
+@pytest.mark.parametrize("variable", ["GATEWAY_READ_QUOTA", "GATEWAY_ALLOWED_ORIGINS"])
+def test_dev_too_says_which_variable_is_off(variable: str) -> None:
+    code, _, err = say("dev", "--http-port", "0", "--sandbox-port", "0", **{variable: "lots"})
+    assert code == 2
+    assert variable.lower() in err.lower()
+    assert "Traceback" not in err
+
+
 def test_the_ready_file_is_its_owners_alone_and_never_half_there(tmp_path: Path) -> None:
     path = tmp_path / "ready.json"
     path.write_text("from yesterday")

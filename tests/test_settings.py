@@ -90,6 +90,14 @@ def test_what_cannot_be_meant_is_refused(monkeypatch: pytest.MonkeyPatch, value:
         read(monkeypatch, **value)
 
 
+def test_a_key_with_two_rows_is_refused_for_nobody_could_tell_which_one_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [{"id": "reader", "sha256": "0" * 64}, {"id": "writer", "sha256": "0" * 64, "scopes": ["rooms:write"]}]
+    with pytest.raises(ValidationError, match="GATEWAY_API_KEYS names API key 0000"):
+        read(monkeypatch, GATEWAY_API_KEYS=json.dumps(rows))
+
+
 def test_p20_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = {
         "TWILIO_AUTH_TOKEN": "canary-1",

@@ -15,10 +15,10 @@ class Rank(IntEnum):
     """Ends a room, or somebody's stay: delay costs money, or lets somebody stay who must not."""
     CHANGE = 1
     READ = 2
-    """One thing, which somebody waits for."""
+    """One thing, which somebody waits for; and comparing the log with Twilio, which has a small budget of its own."""
     LIST = 3
     BACKGROUND = 4
-    """Nobody waits for it: refreshes behind a stale answer, and comparing the log with Twilio."""
+    """Nobody waits for it: refreshes behind a stale answer."""
 
 
 class FairQueue(Generic[T]):
@@ -54,13 +54,19 @@ class FairQueue(Generic[T]):
         others = sum(min(len(waiting), own + 1) for each, waiting in callers.items() if each != caller)
         return own + others + sum(size for better, size in self._sizes.items() if better < rank)
 
-    def put(self, rank: Rank, caller: str, item: T) -> bool:
-        """Whether there was room."""
-        if self._sizes[rank] >= self._limit:
-            return False
-        self._callers[rank].setdefault(caller, deque()).append(item)
+    def put(self, rank: Rank, caller: str, item: T) -> T | None:
+        """Which item has no room any more, this one or another: the last one of the caller who has most. None while there is
+        room for all."""
+        callers = self._callers[rank]
+        callers.setdefault(caller, deque()).append(item)
         self._sizes[rank] += 1
-        return True
+        if self._sizes[rank] <= self._limit:
+            return None
+        # Of several who have as many, the one who has just come.
+        greedy = max(callers, key=lambda each: (len(callers[each]), each == caller))
+        turned_away = callers[greedy][-1]
+        self.remove(rank, greedy, turned_away)
+        return turned_away
 
     def pop(self) -> T | None:
         """The next one; None when nobody waits."""

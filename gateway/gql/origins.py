@@ -27,7 +27,10 @@ class Origins:
         """`origin` and `host` are the request's headers. Without an origin it is no browser that asks."""
         if origin is None or origin in self._allowed:
             return True
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         if parts.scheme not in ("http", "https"):
             return False
         if host is not None and parts.netloc == host:

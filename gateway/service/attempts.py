@@ -125,7 +125,6 @@ class Attempts:
         assert ticket is not None, "nothing has happened since it was looked at"
         outcome = Outcome.WELL
         lane.under_way += 1
-        left_s = deadlines.left_s()
         loop = asyncio.get_running_loop()
         silent_at = loop.time() + SILENCE_S
         silence = loop.call_at(silent_at, self._fall_silent, lane, ticket, silent_at)
@@ -133,8 +132,9 @@ class Attempts:
             if request.is_write:
                 # A change takes what it takes; and once sent it is waited for, whoever has left: it must be recorded.
                 silence.cancel()
-                return await self._twilio.send(request, deadline_s=WRITE_S, send_within_s=left_s)
-            return await self._twilio.send(request, deadline_s=min(READ_S, left_s))
+                return await self._twilio.send(request, deadline_s=WRITE_S, send_within_s=deadlines.left_s())
+            async with deadlines.while_awaited():
+                return await self._twilio.send(request, deadline_s=READ_S)
         except BaseException as failure:
             outcome = _outcome(failure)
             raise

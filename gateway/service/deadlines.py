@@ -60,3 +60,31 @@ async def within(limit_s: float) -> AsyncIterator[None]:
         ) from None
     finally:
         _current.reset(token)
+
+
+@asynccontextmanager
+async def while_awaited() -> AsyncIterator[None]:
+    """What is inside ends when `left_s` has run out; whoever joins those who wait meanwhile prolongs it. Raises
+    DeadlineExceeded."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def look() -> None:
+        nonlocal timer
+        wait_s = left_s()
+        if wait_s <= 0:
+            limit.reschedule(loop.time())
+        elif wait_s < math.inf:
+            timer = loop.call_later(wait_s, look)
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            look()
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded("no answer in the time that callers give; ask again, or give it more time") from None
+    finally:
+        if timer is not None:
+            timer.cancel()

@@ -61,6 +61,10 @@ class Fetches:
                 is_ours = (await self._leases.take(name, owner, LEASE_MS)).is_ours
             except UpstreamUnavailable:
                 return await fetch()
+            except asyncio.CancelledError:
+                # It may have been taken all the same.
+                await self._give_back(name, owner)
+                raise
             if is_ours:
                 break
             found = await _seen(look)
@@ -76,8 +80,11 @@ class Fetches:
             return await fetch() if found is NOT_YET else found
         finally:
             # Also when it failed or nobody waits for it any more: the others need not wait for the lease's end.
-            with suppress(UpstreamUnavailable):
-                await self._leases.release(name, owner)
+            await self._give_back(name, owner)
+
+    async def _give_back(self, name: str, owner: str) -> None:
+        with suppress(UpstreamUnavailable):
+            await self._leases.release(name, owner)
 
 
 async def _seen(look: Callable[[], Awaitable[T | NotYet]]) -> T | NotYet:

@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from gateway.core.errors import DeadlineExceeded, GatewayError
 from gateway.service import deadlines
@@ -16,13 +16,14 @@ T = TypeVar("T")
 
 # Longer than Twilio takes when it is well.
 FALLBACK_S = 1.0
+NOBODY: Final = object()
 
 
 @dataclass(slots=True)
 class _Flight(Generic[T]):
     task: asyncio.Task[T] = field(init=False)
-    passengers: list[Deadline] = field(default_factory=list)
-    """Until when each of them waits."""
+    passengers: dict[object, Deadline] = field(default_factory=dict)
+    """Until when each of them waits; under NOBODY, of a flight that goes on though they have all left."""
 
 
 class SingleFlight(Generic[T]):
@@ -39,18 +40,18 @@ class SingleFlight(Generic[T]):
     async def share(self, key: Hashable, call: Callable[[], Awaitable[T]], *, has_fallback: bool = False) -> T:
         """A caller who has something to fall back on waits FALLBACK_S at the most, and leaves time to show it. Raises
         DeadlineExceeded then, and the call goes on for those who come after him."""
-        deadline = deadlines.current()
-        flight = self._board(key, call, deadline)
+        passenger = object()
+        flight = self._board(key, call, passenger, deadlines.current())
         try:
             async with asyncio.timeout(min(FALLBACK_S, deadlines.left_s()) if has_fallback else None) as limit:
                 return await asyncio.shield(flight.task)
         except TimeoutError:
             if not limit.expired():
                 raise
-            flight.passengers.append(deadlines.never)
+            flight.passengers[NOBODY] = deadlines.never
             raise DeadlineExceeded("the answer takes longer than it should; ask again") from None
         finally:
-            flight.passengers.remove(deadline)
+            del flight.passengers[passenger]
             if not flight.passengers and not flight.task.done():
                 flight.task.cancel()
                 self._land(key, flight)
@@ -59,17 +60,17 @@ class SingleFlight(Generic[T]):
         """Starts the call, unless it is under way, for nobody in particular: it runs to its end, and its failure is
         nobody's (the next caller who waits for an answer meets the cause himself)."""
         if key not in self._flights:
-            self._board(key, call, deadlines.never)
+            self._board(key, call, NOBODY, deadlines.never)
 
     async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
         """Runs the call to its end even when the caller leaves: for what must not be left half done. Its deadline has passed
         from then on, so it begins nothing new."""
-        deadline = deadlines.current()
-        flight = self._board(object(), call, deadline)
+        passenger = object()
+        flight = self._board(object(), call, passenger, deadlines.current())
         try:
             return await asyncio.shield(flight.task)
         finally:
-            flight.passengers.remove(deadline)
+            del flight.passengers[passenger]
 
     async def aclose(self, grace_s: float = 0.0) -> None:
         """Lets what is under way end within the grace, cancels the rest, and waits until it is gone."""
@@ -81,7 +82,9 @@ class SingleFlight(Generic[T]):
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def _board(self, key: Hashable, call: Callable[[], Awaitable[T]], deadline: Deadline) -> _Flight[T]:
+    def _board(
+        self, key: Hashable, call: Callable[[], Awaitable[T]], passenger: object, deadline: Deadline
+    ) -> _Flight[T]:
         flight = self._flights.get(key)
         if flight is None:
             flight = _Flight()
@@ -90,7 +93,7 @@ class SingleFlight(Generic[T]):
             flight.task = asyncio.get_running_loop().create_task(_fly(call, deadline_of_all))
             self._flights[key] = flight
             flight.task.add_done_callback(partial(self._landed, key, flight))
-        flight.passengers.append(deadline)
+        flight.passengers[passenger] = deadline
         return flight
 
     def _landed(self, key: Hashable, flight: _Flight[T], task: "asyncio.Task[T]") -> None:
@@ -103,9 +106,9 @@ class SingleFlight(Generic[T]):
             del self._flights[key]
 
 
-def _latest(passengers: Sequence[Deadline]) -> float:
+def _latest(passengers: Mapping[object, Deadline]) -> float:
     """The last passenger's deadline; that of a flight whose passengers have left is long past."""
-    return max((deadline() for deadline in passengers), default=-math.inf)
+    return max((deadline() for deadline in passengers.values()), default=-math.inf)
 
 
 async def _fly(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:

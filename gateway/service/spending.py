@@ -221,13 +221,16 @@ class Spending:
     def _lose(self, doubtful: list[str]) -> None:
         """Redis gave no answer. `doubtful`: leases that it may hold though nobody uses them; they are given back when it is
         there again, or end by themselves."""
-        if self._is_shared:
-            log.warning("quota.alone")
-            self._last_replicas = max(self._last_replicas, self._replicas())
-            self._is_shared = False
-            self._has_spent_alone = False
-            self._quiet_until = _now() + QUIET_S
-            self._flights.begin(object(), lambda: self._find_again(doubtful))
+        if not self._is_shared:
+            # Of one who had asked before that was known.
+            self._given_back += doubtful
+            return
+        log.warning("quota.alone")
+        self._last_replicas = max(self._last_replicas, self._replicas())
+        self._is_shared = False
+        self._has_spent_alone = False
+        self._quiet_until = _now() + QUIET_S
+        self._flights.begin(object(), lambda: self._find_again(doubtful))
 
     async def _find_again(self, doubtful: list[str]) -> None:
         await self._answered(doubtful)

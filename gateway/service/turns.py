@@ -15,13 +15,12 @@ from gateway.core.errors import QuotaExceeded
 from gateway.core.fairness import FairQueue, Rank
 from gateway.service.singleflight import SingleFlight
 from gateway.service.spending import Kind, Spending
+from gateway.store.limiter import TAKE_S
 
 # Of each rank. Who is told to wait is served within his patience, so there are rarely more than that takes turns.
 WAITING_LIMIT = 500
 # Turns that are free at once are taken in one go.
 BATCH = 8
-# An answer of the limiter is waited for even by those who have no patience at all.
-ANSWER_S = 0.05
 # How much of a new interval between turns is believed.
 _LEARNT = 0.2
 # After so long without a turn the intervals before say nothing.
@@ -69,7 +68,7 @@ class TurnQueue:
         """Waits for a turn, and holds one of the places of those under way until the end of the context.
 
         Raises QuotaExceeded with `retry_after_ms`: at once, when the turn would come too late as far as is known, and else
-        when it has not come by then.
+        when it has not come by then, or when others need the room of a caller who has most of it.
         """
         lease = await self._wait(rank, caller, give_up_at)
         try:
@@ -82,9 +81,15 @@ class TurnQueue:
     async def _wait(self, rank: Rank, caller: str, give_up_at: float) -> str:
         loop = asyncio.get_running_loop()
         wait_s = self.wait_s(rank, caller)
-        waiter = _Waiter(rank, caller, give_up_at + ANSWER_S, loop.create_future())
-        if loop.time() + wait_s > waiter.give_up_at or not self._queue.put(rank, caller, waiter):
+        # An answer of the limiter is waited for even by those who have no patience at all.
+        waiter = _Waiter(rank, caller, give_up_at + TAKE_S, loop.create_future())
+        if loop.time() + wait_s > waiter.give_up_at:
             raise self._used_up(wait_s)
+        turned_away = self._queue.put(rank, caller, waiter)
+        if turned_away is waiter:
+            raise self._used_up(wait_s)
+        if turned_away is not None and not turned_away.lease.done():
+            turned_away.lease.set_exception(self._used_up(self.wait_s(rank, turned_away.caller)))
         self._serve_soon(rank)
         try:
             async with asyncio.timeout_at(waiter.give_up_at):

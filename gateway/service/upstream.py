@@ -20,8 +20,8 @@ from gateway.service.callers import note_call
 from gateway.service.horizon import fresh_for
 from gateway.service.singleflight import SingleFlight
 from gateway.service.spending import ALLOWED, Kind, Spending, kind_of
-from gateway.service.turns import ANSWER_S, TurnQueue
-from gateway.store.limiter import Concurrency, Limiter, Taken
+from gateway.service.turns import TurnQueue
+from gateway.store.limiter import TAKE_S, Concurrency, Limiter, Taken
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.exchange import Request
 
@@ -68,11 +68,12 @@ class Upstream:
         for the caller's deadline; and what `Attempts.make` raises. What is not urgent (a refresh behind a stale answer) takes
         a turn only when one is free at once."""
         if is_urgent:
-            return await self._send(request, request.rank, self._patience_s)
-        return await self._send(request, Rank.BACKGROUND, 0.0)
+            return await self._send(request, request.rank, self._patience_s, is_urgent=True)
+        return await self._send(request, Rank.BACKGROUND, 0.0, is_urgent=False)
 
     async def compare(self, request: Request[T]) -> T:
-        """As `send`, for the reconciler: in its own part of the read budget and, in the shared one, after everybody else."""
+        """As `send`, for the reconciler: in its own part of the read budget, which it is to have also while callers want all
+        there is. So in the shared one it waits like any caller who reads; but while Twilio is slow it gives way."""
         patience_us = round(COMPARE_PATIENCE_S * 1_000_000)
         taken = await self._limiter.take_uncounted("reconcile", self._reconcile, patience_us)
         wait_s = taken.wait_us / 1_000_000
@@ -81,7 +82,7 @@ class Upstream:
                 "the reconciler's part of Twilio's quota is used up", retry_after_ms=round(wait_s * 1000)
             )
         await asyncio.sleep(wait_s)
-        return await self._send(request, Rank.BACKGROUND, COMPARE_PATIENCE_S)
+        return await self._send(request, Rank.READ, COMPARE_PATIENCE_S, is_urgent=False)
 
     @property
     def source(self) -> QuotaSource:
@@ -128,7 +129,7 @@ class Upstream:
         await self._flights.aclose(grace_s=GRACE_S)
         await self._spending.aclose()
 
-    async def _send(self, request: Request[T], rank: Rank, patience_s: float) -> T:
+    async def _send(self, request: Request[T], rank: Rank, patience_s: float, *, is_urgent: bool) -> T:
         kind: Kind = "write" if request.is_write else "read"
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + patience_s
@@ -141,7 +142,7 @@ class Upstream:
 
         while True:
             try:
-                return await self._attempts.make(request, turn, is_urgent=rank < Rank.BACKGROUND)
+                return await self._attempts.make(request, turn, is_urgent=is_urgent)
             except QuotaExceeded as refused:
                 if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:
                     # Our own no; or not the rate: the account has as many rooms as it may, which waiting does not mend.
@@ -155,7 +156,7 @@ class Upstream:
     def _turn(self, kind: Kind, rank: Rank, patience_s: float) -> AbstractAsyncContextManager[None]:
         """For whom and how long is as it is now: of those who share a call, some may have left meanwhile."""
         caller = asking()
-        wait_s = min(max(0.0, patience_s), deadlines.left_s() - ANSWER_S)
+        wait_s = min(max(0.0, patience_s), deadlines.left_s() - TAKE_S)
         return self._turns[kind].turn(
             rank, "" if caller is None else caller.key_id, asyncio.get_running_loop().time() + wait_s
         )

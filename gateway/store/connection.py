@@ -37,12 +37,16 @@ class Script:
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
+_Waiting = tuple[Sequence[Command], float, asyncio.Future[list[Any]]]
+"""Commands, how long their answers are waited for, and these."""
+
+
 @dataclass(slots=True)
 class _Lane:
     """What waits to be taken to the server, and who is on the way there."""
 
-    waiting: list[tuple[Sequence[Command], float, asyncio.Future[list[Any]]]] = field(default_factory=list)
-    carriers: set[asyncio.Task[None]] = field(default_factory=set)
+    waiting: list[_Waiting] = field(default_factory=list)
+    carriers: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 class Connections:
@@ -127,31 +131,38 @@ class Connections:
         lane = self._lanes.setdefault(tag, _Lane())
         lane.waiting.append((commands, within_s, answer))
         if len(lane.carriers) < CARRIERS:
-            carrier = loop.create_task(self._carry(lane))
-            lane.carriers.add(carrier)
-            carrier.add_done_callback(lane.carriers.discard)
+            lane.carriers.add(loop.create_task(self._carry(lane)))
         return answer
 
     async def _carry(self, lane: _Lane) -> None:
         """Takes all that wait to the server, and comes back for those who came meanwhile."""
-        while lane.waiting:
-            # Who has given up waiting is not to be served behind his back.
-            waiting = [each for each in lane.waiting if not each[2].done()]
-            load, lane.waiting = waiting[:LOAD], waiting[LOAD:]
-            try:
-                # No longer than anybody waits for it: others wait for the carrier.
-                async with asyncio.timeout(max((within_s for _, within_s, _ in load), default=0)):
-                    found = iter(await self._route.send([command for commands, _, _ in load for command in commands]))
-            except (RedisError, OSError, TimeoutError) as exc:
-                for _, _, answer in load:
-                    if not answer.done():
-                        answer.set_exception(exc)
-                await _renew(self._route)
-                continue
-            for commands, _, answer in load:
-                mine = [next(found) for _ in commands]
+        try:
+            while lane.waiting:
+                # Who has given up waiting is not to be served behind his back.
+                waiting = [each for each in lane.waiting if not each[2].done()]
+                load, lane.waiting = waiting[:LOAD], waiting[LOAD:]
+                if load:
+                    await self._bring(load)
+        finally:
+            # In the same step as the last look: nobody who comes now may count on a carrier who has left.
+            lane.carriers -= {asyncio.current_task()}
+
+    async def _bring(self, load: Sequence[_Waiting]) -> None:
+        """Sends the load, and gives each its answers."""
+        try:
+            # No longer than anybody waits for it: others wait for the carrier.
+            async with asyncio.timeout(max(within_s for _, within_s, _ in load)):
+                found = iter(await self._route.send([command for commands, _, _ in load for command in commands]))
+        except (RedisError, OSError, TimeoutError) as exc:
+            for _, _, answer in load:
                 if not answer.done():
-                    answer.set_result(mine)
+                    answer.set_exception(exc)
+            await _renew(self._route)
+            return
+        for commands, _, answer in load:
+            mine = [next(found) for _ in commands]
+            if not answer.done():
+                answer.set_result(mine)
 
     async def run(
         self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int], within_s: float = WRITE_S

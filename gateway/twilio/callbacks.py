@@ -110,11 +110,6 @@ def callback_url(public_url: str, path: str) -> str:
     return f"{public_url.rstrip('/')}/{path.lstrip('/')}{CONNECTION_OVERRIDES}"
 
 
-def account_of(fields: Fields) -> AccountSid:
-    """The account whose tokens can have signed this form. Raises InvalidArgument; believe nothing else before the check."""
-    return AccountSid(_required(_known(fields), "AccountSid"))
-
-
 def judge(at: datetime, now: datetime) -> Age:
     """How far `now` is from an event's Timestamp: a signature holds for ever, so its age must be looked at."""
     if now - at > EXPIRED or at - now > TOO_FAR_AHEAD:

@@ -41,9 +41,19 @@ def test_each_rank_has_room_of_its_own() -> None:
     queue = filled(*[(Rank.LIST, "ada")] * 5, limit=3)
 
     assert queue.size(Rank.LIST) == 3
-    assert not queue.put(Rank.LIST, "bob", "too much")
-    assert queue.put(Rank.READ, "bob", "another rank")
+    assert queue.put(Rank.LIST, "ada", "too much") == "too much"
+    assert queue.put(Rank.READ, "bob", "another rank") is None
     assert (len(queue), len(list(queue))) == (4, 4)
+
+
+def test_when_there_is_no_room_the_last_one_of_whoever_has_most_makes_way() -> None:
+    queue = filled(*[(Rank.READ, "greedy")] * 3, (Rank.READ, "ada"), limit=4)
+
+    assert queue.put(Rank.READ, "bob", "READ bob 4") == "READ greedy 2"
+    assert queue.put(Rank.READ, "eve", "READ eve 5") == "READ greedy 1"
+    assert queue.put(Rank.READ, "ida", "READ ida 6") == "READ ida 6"
+    assert served(queue) == ["READ greedy 0", "READ ada 3", "READ bob 4", "READ eve 5"]
+    assert len(queue) == 0
 
 
 def test_who_leaves_holds_up_nobody() -> None:

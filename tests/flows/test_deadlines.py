@@ -59,3 +59,14 @@ async def test_a_change_that_is_at_twilio_when_time_is_up_is_told_to_be_open_and
 async def test_a_timeout_that_is_none_is_refused(gateway: Gateway) -> None:
     reply = await gateway.post("{ __typename }", **{"X-Request-Timeout-Ms": "1.5"})
     assert (reply.status, reply.body["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+
+
+async def test_i15_who_joins_the_read_of_a_caller_in_a_hurry_has_all_his_own_time(gateway: Gateway) -> None:
+    sid = new_sid()
+    async with gateway.fault(match={"path": f"/v1/Rooms/{sid}"}, latency_ms=700), asyncio.TaskGroup() as tasks:
+        hurried = tasks.create_task(gateway.post(READ, {"ref": sid}, **{"X-Request-Timeout-Ms": "400"}))
+        await calls(gateway, sid, lambda made: made == [None])
+        patient = tasks.create_task(gateway.post(READ, {"ref": sid}))
+    assert hurried.result().body["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
+    assert patient.result().body.get("errors") is None
+    assert await calls(gateway, sid, lambda made: None not in made) == [404]

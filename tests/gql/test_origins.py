@@ -23,6 +23,7 @@ LISTED = "https://app.example"
         ("null", "gateway.example", False, False),
         ("file://localhost", "127.0.0.1:8080", False, False),
         ("", None, False, False),
+        ("http://[", "127.0.0.1:8080", False, False),
     ],
 )
 def test_the_list_is_exact_and_loopback_is_for_development(

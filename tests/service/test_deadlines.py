@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.errors import DeadlineExceeded
 from gateway.service import deadlines
-from gateway.service.deadlines import ANSWER_S, within
+from gateway.service.deadlines import ANSWER_S, while_awaited, within
 
 
 async def test_without_a_deadline_nobody_is_in_a_hurry() -> None:
@@ -41,3 +41,20 @@ async def test_a_deadline_may_move() -> None:
     ends_at.append(time.monotonic() + 50)
     assert 40 < deadlines.left_s() < 50
     token.var.reset(token)
+
+
+async def test_what_is_awaited_ends_with_the_last_who_waits_and_not_with_the_first() -> None:
+    ends_at = [time.monotonic() + ANSWER_S + 0.01]
+    token = deadlines.put(lambda: max(ends_at))
+    asyncio.get_running_loop().call_later(0.005, lambda: ends_at.append(time.monotonic() + ANSWER_S + 0.04))
+    with pytest.raises(DeadlineExceeded):
+        async with while_awaited():
+            await asyncio.get_running_loop().create_future()
+    assert ends_at[0] < ends_at[1] <= time.monotonic() + ANSWER_S
+    token.var.reset(token)
+
+
+async def test_what_is_awaited_without_a_deadline_may_take_its_time_and_fail_as_it_does() -> None:
+    with pytest.raises(TimeoutError):
+        async with while_awaited():
+            raise TimeoutError

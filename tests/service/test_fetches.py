@@ -7,7 +7,7 @@ from gateway.service import fetches as fetches_module
 from gateway.service.fetches import NOT_YET, Fetches, NotYet
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
-from gateway.store.leases import Leases
+from gateway.store.leases import Lease, Leases
 from tests.service.conftest import ACCOUNT, until
 
 
@@ -90,6 +90,28 @@ async def test_one_whose_callers_have_left_gives_it_back(connections: Connection
         await until(lambda: answer.fetches == 2)
         answer.gate.set()
     assert second.result() == 2
+
+
+class Unanswered(Leases):
+    """Takes leases and does not come to say so."""
+
+    def __init__(self, connections: Connections) -> None:
+        super().__init__(connections, ACCOUNT)
+        self.has_taken = asyncio.Event()
+
+    async def take(self, name: str, owner: str, lifetime_ms: int) -> Lease:
+        await super().take(name, owner, lifetime_ms)
+        self.has_taken.set()
+        return await asyncio.get_running_loop().create_future()
+
+
+async def test_who_leaves_before_he_knows_that_the_lease_is_his_gives_it_back(connections: Connections) -> None:
+    leases = Unanswered(connections)
+    async with asyncio.TaskGroup() as group:
+        leaving = group.create_task(once(Fetches(leases, lambda: False), Answer()))
+        await leases.has_taken.wait()
+        leaving.cancel()
+    assert await connections.commands.exists(Keys(ACCOUNT).lease("fetch:answer")) == 0
 
 
 async def test_what_is_not_urgent_waits_for_nobody(connections: Connections) -> None:

@@ -70,6 +70,23 @@ def test_p15_a_redis_that_hangs_costs_two_requests_50_ms_and_is_found_again_at_o
     assert gap_s <= 0.35, "not a second: nothing was spent elsewhere meanwhile"
 
 
+def test_what_two_askers_may_hold_unheard_is_given_back_when_redis_answers_again() -> None:
+    async def story() -> tuple[int, int]:
+        world = World(replicas=1)
+        world.redis.hangs_until = now() + 0.3
+        async with asyncio.TaskGroup() as group:
+            group.create_task(world.ask(0, Rank.READ, patience_s=0.1))
+            group.create_task(world.ask(0, Rank.CHANGE, patience_s=0.1))
+        held_unheard = len(world.redis.under_way)
+        await asyncio.sleep(QUIET_S)
+        assert await world.ask(0, Rank.READ)
+        await asyncio.sleep(0.1)
+        await world.close()
+        return held_unheard, len(world.redis.under_way)
+
+    assert simulate(story) == (2, 0)
+
+
 def test_a_refusal_by_twilio_holds_everybody_back_with_and_without_redis() -> None:
     async def story(is_away: bool) -> float:
         world = World(replicas=1)

@@ -7,7 +7,7 @@ import pytest
 from gateway.core.errors import DeadlineExceeded, NotFound, QuotaExceeded
 from gateway.core.fairness import Rank
 from gateway.core.ratelimit import Quota, Rate
-from gateway.core.rooms import NewRoom, RoomSid
+from gateway.core.rooms import NewRoom, RoomFilter, RoomSid
 from gateway.sandbox.engine import Capacity
 from gateway.sandbox.faults import Fault
 from gateway.sandbox.server import Sandbox
@@ -15,7 +15,7 @@ from gateway.service.horizon import watching
 from gateway.service.upstream import Budget, Upstream
 from gateway.store.limiter import Concurrency, Limiter
 from gateway.twilio.client import TwilioVideo
-from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room
+from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, list_rooms
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, sid, until
 
 PLENTY = Rate(per_s=1_000, burst=1_000)
@@ -181,18 +181,17 @@ async def test_a_comparison_waits_for_a_turn_in_its_own_share(site: Site) -> Non
     assert await fetch(slow, room), "the callers' budget has nothing to do with it"
 
 
-async def test_a_comparison_goes_after_everybody_else(site: Site) -> None:
+async def test_p7_a_comparison_has_its_share_while_callers_want_all_there_is(site: Site) -> None:
     room = site.make_at_twilio()
-    spent = upstream(site, read=Rate(per_s=10, burst=1), patience_s=5)
-    await fetch(spent, room)
+    spent = upstream(site, read=Rate(per_s=20, burst=1), patience_s=5)
+    listing = list_rooms(RoomFilter(), 5)
     async with asyncio.TaskGroup() as group:
-        done: list[str] = []
-        comparing = group.create_task(spent.compare(fetch_room(room)))
-        comparing.add_done_callback(lambda _: done.append("compared"))
-        await until(lambda: spent.waiting(Rank.BACKGROUND) == 1)
-        for _ in range(3):
-            group.create_task(fetch(spent, room)).add_done_callback(lambda _: done.append("read"))
-    assert done == ["read", "read", "read", "compared"]
+        lists = [group.create_task(spent.send(listing)) for _ in range(20)]
+        await until(lambda: spent.waiting(Rank.LIST) >= 15)
+        assert (await spent.compare(fetch_room(room))).sid == room
+        assert sum(task.done() for task in lists) < 10
+        for task in lists:
+            task.cancel()
 
 
 async def test_a_comparison_is_refused_when_its_turn_would_come_too_late(site: Site) -> None:

@@ -1,12 +1,14 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.store.connection import CARRIERS, READ_S, WRITE_S, Connections, Script
+from gateway.store.routes import Command, ServerRoute
 from tests.topologies import master_and_heir
 
 TRIM = Script("head.lua", "trim.lua")
@@ -122,6 +124,46 @@ async def test_a_reader_who_leaves_takes_nobody_along(connections: Connections) 
     await asyncio.sleep(0)
     leaving.cancel()
     assert await staying == [b"v"]
+
+
+class Held(ServerRoute):
+    """Each load comes to the server when the test lets it."""
+
+    def __init__(self, route: ServerRoute) -> None:
+        super().__init__(route.client)
+        self.loads: list[asyncio.Future[None]] = []
+
+    async def send(self, commands: Sequence[Command]) -> list[Any]:
+        self.loads.append(asyncio.get_running_loop().create_future())
+        await self.loads[-1]
+        return [b"answered" for _ in commands]
+
+    async def until_sent(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.loads) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+
+async def test_who_asks_while_the_last_carriers_leave_is_not_left_waiting(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(connections._route, ServerRoute)
+    held = Held(connections._route)
+    monkeypatch.setattr(connections, "_route", held)
+
+    async def ask(times: int) -> list[Any]:
+        return [await connections.read(("GET", "x")) for _ in range(times)]
+
+    async with asyncio.TaskGroup() as group:
+        twice = group.create_task(ask(2))
+        await held.until_sent(1)
+        once = group.create_task(ask(1))
+        await held.until_sent(CARRIERS)
+        for load in held.loads:
+            load.set_result(None)  # both come back in one step
+        await held.until_sent(3)
+        held.loads[2].set_result(None)
+    assert (len(twice.result()), len(once.result())) == (2, 1)
 
 
 async def test_without_redis_every_reader_of_a_load_is_told() -> None:

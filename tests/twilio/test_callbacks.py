@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import EventSource, RoomEventType, TrackKind
 from gateway.core.rooms import RoomStatus, RoomType
-from gateway.twilio.callbacks import FIELDS, Age, Callback, Ignored, account_of, callback_url, judge, parse
+from gateway.twilio.callbacks import FIELDS, Age, Callback, Ignored, callback_url, judge, parse
 from gateway.twilio.signature import flattened
 
 NOW = datetime(2026, 1, 2, 3, 4, 10, tzinfo=UTC)
@@ -213,12 +213,6 @@ def test_an_identifying_field_of_another_form_is_refused(name: str, value: str) 
 def test_a_field_of_ours_comes_once(name: str) -> None:
     with pytest.raises(InvalidArgument, match=f"{name} more than once"):
         parse([*form(), (name, COMMON[name])], NOW)
-
-
-def test_the_account_is_read_before_anything_is_believed() -> None:
-    assert account_of(form()) == ACCOUNT
-    with pytest.raises(InvalidArgument):
-        account_of([("AccountSid", "x")])
 
 
 @pytest.mark.parametrize(

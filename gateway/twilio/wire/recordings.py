@@ -70,10 +70,6 @@ def fetch_media_link(sid: RecordingSid) -> Request[MediaLink]:
     return Request("GET", f"{_recording(sid)}/Media", _read_media_link)
 
 
-def fetch_room_media_link(room: RoomSid, sid: RecordingSid) -> Request[MediaLink]:
-    return Request("GET", f"{_room_recording(room, sid)}/Media", _read_media_link)
-
-
 def _filter(wanted: RoomRecordingFilter | RecordingFilter) -> Parameters:
     return (
         ("Status", wanted.status),

@@ -10,7 +10,6 @@ from gateway.twilio.wire.exchange import Answer
 from gateway.twilio.wire.recordings import (
     fetch_media_link,
     fetch_recording,
-    fetch_room_media_link,
     list_recordings,
 )
 from tests.twilio.wire.documents import OPERATIONS, answer
@@ -45,7 +44,6 @@ def test_every_grouping_sid_is_sent() -> None:
 
 def test_media_is_asked_for_below_the_recording() -> None:
     assert fetch_media_link(SID).path == f"/v1/Recordings/{SID}/Media"
-    assert fetch_room_media_link(ROOM, SID).path == f"/v1/Rooms/{ROOM}/Recordings/{SID}/Media"
 
 
 @pytest.mark.parametrize(
