@@ -144,9 +144,12 @@ class Held(ServerRoute):
                 await asyncio.sleep(0)
 
 
-async def test_who_asks_while_the_last_carriers_leave_is_not_left_waiting(connections: Connections) -> None:
+async def test_who_asks_while_the_last_carriers_leave_is_not_left_waiting(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert isinstance(connections._route, ServerRoute)
-    connections._route = held = Held(connections._route)
+    held = Held(connections._route)
+    monkeypatch.setattr(connections, "_route", held)
 
     async def ask(times: int) -> list[Any]:
         return [await connections.read(("GET", "x")) for _ in range(times)]
