@@ -60,6 +60,11 @@ ALLOWED: Final = {
 }
 
 
+# The longest that a turn which was told is still to come; and for how long Redis knows of the last one in any case.
+MOST_AHEAD_US: Final = max(allowed.patience_us for allowed in ALLOWED.values())
+KNOWN_S: Final = 60.0
+
+
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -100,6 +105,7 @@ class Spending:
         self._quiet_until = float("-inf")
         self._whole_at_us: dict[Kind, int] = dict.fromkeys(quotas, 0)
         self._paused_until: dict[Kind, float] = dict.fromkeys(quotas, 0.0)
+        self._told_at: dict[Kind, float] = dict.fromkeys(quotas, float("-inf"))
         self._ceiling = Ceiling(concurrency.at_most, concurrency.at_least, concurrency.at_most, 0)
         self.on_change: list[Callable[[], None]] = []
         """Called when turns may come sooner than was told."""
@@ -114,7 +120,7 @@ class Spending:
         leases = [f"{self._name}:{next(self._numbers)}" for _ in range(wanted)]
         if self._is_shared:
             given_back, self._given_back = self._given_back, []
-            allowed = ALLOWED[rank]
+            allowed, asked_at = ALLOWED[rank], _now()
             try:
                 taken = await self._limiter.take(
                     kind,
@@ -122,12 +128,14 @@ class Spending:
                     leases,
                     patience_us=allowed.patience_us,
                     percent=allowed.percent,
+                    owed_if_lost_us=MOST_AHEAD_US if asked_at - self._told_at[kind] < KNOWN_S else 0,
                     given_back=given_back,
                 )
             except UpstreamUnavailable:
                 self._lose([*leases, *given_back])
             else:
                 self._last_replicas = self._replicas()
+                self._told_at[kind] = asked_at
                 return self._held_of(leases, taken)
         quiet_s = self._quiet_until - _now()
         if quiet_s > 0:

@@ -77,19 +77,22 @@ class Limiter:
         *,
         patience_us: int = 0,
         percent: int = 100,
+        owed_if_lost_us: int = 0,
         given_back: Sequence[str] = (),
     ) -> Taken:
         """May so many more requests of this kind pass as leases are named? See `core.ratelimit.judge`; a pause counts as
-        waiting.
+        waiting. `owed_if_lost_us`: what may be owed when Redis knows nothing of it any more.
 
         Of those under way, only `percent` of what may be are for the asker. Each request granted holds its lease, the first
         ones of `leases`, until that is given back; without any named, nothing is taken.
         """
-        return await self._take(kind, rate, self._concurrency.at_most, percent, leases, patience_us, given_back)
+        return await self._take(
+            kind, rate, self._concurrency.at_most, percent, leases, patience_us, owed_if_lost_us, given_back
+        )
 
     async def take_uncounted(self, kind: RateKind, rate: Rate, patience_us: int) -> Taken:
         """A turn for something that is not by itself a request to Twilio."""
-        return await self._take(kind, rate, 0, 0, [""], patience_us, [])
+        return await self._take(kind, rate, 0, 0, [""], patience_us, 0, [])
 
     async def give_back(self, leases: Sequence[str]) -> None:
         """Nobody waits for it: it may take as long as any command, and so tells when Redis answers again."""
@@ -110,11 +113,20 @@ class Limiter:
         percent: int,
         leases: Sequence[str],
         patience_us: int,
+        owed_if_lost_us: int,
         given_back: Sequence[str],
     ) -> Taken:
         keys = [self._keys.rate(kind), self._keys.pause(kind), self._keys.under_way, self._keys.ceiling]
         limits = [at_most, self._concurrency.at_least, percent, LEASE_MS]
-        asked: list[str | bytes | int] = ["", rate.interval_us, rate.burst, patience_us, *limits, len(leases)]
+        asked: list[str | bytes | int] = [
+            "",
+            rate.interval_us,
+            rate.burst,
+            patience_us,
+            *limits,
+            len(leases),
+            owed_if_lost_us,
+        ]
         answer = await self._soon(self._connections.run(TAKE, keys, [*asked, *leases, *given_back]))
         granted, whole_at_us, wait_us, now_us, under_way, may_be, is_full = map(int, answer)
         return Taken(granted, wait_us, max(0, whole_at_us - now_us), under_way, may_be, bool(is_full))

@@ -103,6 +103,7 @@ class Redis:
         *,
         patience_us: int = 0,
         percent: int = 100,
+        owed_if_lost_us: int = 0,
         given_back: Sequence[str] = (),
     ) -> Taken:
         if self.is_away:
@@ -110,6 +111,7 @@ class Redis:
         for lease in given_back:
             self.under_way.pop(lease, None)
         now_us = round((now() + self.ahead_s) * 1_000_000)
+        self.whole_at_us.setdefault(kind, now_us + owed_if_lost_us)
         free = max(0, CONCURRENCY.at_most * percent // 100 - len(self.under_way))
         paused_us = max(0, round((self.paused_until_s[kind] - now()) * 1_000_000))
         if leases and (paused_us or not free):

@@ -43,9 +43,10 @@ async def take_at(
     leases: Sequence[str] = ("lease",),
     given_back: Sequence[str] = (),
     concurrency: Concurrency = Concurrency(1_000, 1),
+    owed_if_lost_us: int = 0,
 ) -> Told:
     """The script itself, at a time of our choosing."""
-    limits = [concurrency.at_most, concurrency.at_least, 100, LEASE_MS, len(leases)]
+    limits = [concurrency.at_most, concurrency.at_least, 100, LEASE_MS, len(leases), owed_if_lost_us]
     granted, whole_at_us, wait_us, now, under_way, may_be, is_full = await connections.run(
         TAKE,
         [KEYS.rate("read"), KEYS.pause("read"), KEYS.under_way, KEYS.ceiling],
@@ -178,6 +179,16 @@ async def test_a_clock_that_steps_ahead_frees_one_burst_at_most(connections: Con
     told = [await take_at(connections, RATE, later_us) for _ in range(10)]
 
     assert sum(each.granted for each in told) == RATE.burst
+
+
+async def test_a_redis_that_lost_what_it_knew_lets_nobody_pass_before_what_was_told_is_over(
+    connections: Connections,
+) -> None:
+    for expected in (RATE.interval_us, RATE.interval_us, RATE.interval_us):
+        # The second and the third ask a Redis that knows.
+        told = await take_at(connections, RATE, NOON_US, owed_if_lost_us=2 * RATE.interval_us)
+        assert (told.granted, told.wait_us) == (0, expected)
+    assert (await take_at(connections, RATE, NOON_US + RATE.interval_us, owed_if_lost_us=10**9)).granted
 
 
 async def test_a_pause_lets_nobody_pass_until_it_is_over(connections: Connections) -> None:

@@ -2,7 +2,7 @@
 -- KEYS: rate, pause, under way (leases by their end), ceiling
 -- ARGV: now, µs (given by tests; else '': the server's clock) · interval, µs · burst · patience, µs · the most under way, or 0:
 -- not limited and not counted · the least of the most · percent of it that is for the asker · a lease's life, ms · how many
--- leases are wanted · these leases · leases given back
+-- leases are wanted · what may be owed if nothing is known of it here, µs · these leases · leases given back
 -- Answers: how many are granted (the first leases), when the full burst is there again (µs), how long to wait (µs), now (µs),
 -- how many are under way, how many may be
 local rate, pause, under_way, ceiling = unpack(KEYS)
@@ -10,13 +10,15 @@ local now = ARGV[1] ~= '' and tonumber(ARGV[1]) or now_us
 local interval, burst, patience = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local at_most, at_least, percent = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local lease_us, wanted = tonumber(ARGV[8]) * 1000, tonumber(ARGV[9])
-local FIRST = 10
+local owed_if_lost = tonumber(ARGV[10])
+local FIRST = 11
 -- Everything is taken: whoever asks is not told when a request will end. It rings at the asker's own ones.
 local FULL_US = 20000
 
 local kept = kind_of(rate) == 'string' and redis.call('GET', rate) or ''
 local whole_at, seen_at = string.match(kept, '^(%d+) (%d+)$')
-whole_at, seen_at = number_of(whole_at) or 0, number_of(seen_at) or 0
+-- A server that lost what it knew: turns that were told before may still be to come at Twilio.
+whole_at, seen_at = number_of(whole_at) or (owed_if_lost > 0 and now + owed_if_lost) or 0, number_of(seen_at) or 0
 local pause_us = math.max(0, redis.call('PTTL', pause)) * 1000
 
 -- A server's clock that went back must not stop everybody until it has caught up: what was promised moves along with it.
