@@ -54,6 +54,14 @@ class Store:
 
         await eventually(is_level)
 
+    async def stepped_down(self) -> None:
+        """Waits until the owner knows that it is none: from then on nobody is told anything by it."""
+
+        async def is_replica() -> bool:
+            return bool((await self.owner.replication())["role"] == "slave")
+
+        await eventually(is_replica)
+
     async def cut_off(self) -> None:
         """From now on the heir hears nothing of what the owner is told."""
         await self.level()
@@ -379,6 +387,7 @@ async def test_a_failover_under_load_loses_nothing_unannounced(
                 await asyncio.sleep(0.5)  # some traffic before it
                 await order(set_.store)
                 await set_.store.took_over()
+                await set_.store.stepped_down()
                 await asyncio.sleep(1.0)  # and after it
                 is_over.set()
 
