@@ -29,6 +29,7 @@ from tests.faults.power import Disk
 from tests.running import ANSWER_LIMIT_S, Gateway, running
 
 LOOPBACK = "127.0.0.1"
+SYNC_LIMIT_S = 10.0
 CHUNK = 65_536
 # SO_LINGER with no time: closing sends RST at once, as a machine does that knows nothing of the connection any more.
 RESET = struct.pack("ii", 1, 0)
@@ -71,10 +72,17 @@ class Valkey:
         await self.client.connection_pool.disconnect()
 
     async def cut_power(self, rng: random.Random) -> int:
-        """Dies, and comes again with what was on the disk for sure, and perhaps some more. How many bytes were lost."""
-        assert self._disk is not None
+        """Dies, and comes again with what was on the disk for sure, and perhaps some more. How many bytes were lost.
+
+        Not before it has synced once: a server that is linked statically would never be seen to.
+        """
+        disk = self._disk
+        assert disk is not None
+        async with asyncio.timeout(SYNC_LIMIT_S):
+            while not disk.has_synced:
+                await asyncio.sleep(0.02)  # the file is the only sign there is
         await self.kill()
-        lost = self._disk.cut(rng)
+        lost = disk.cut(rng)
         await self.start()
         return lost
 

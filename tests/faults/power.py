@@ -32,10 +32,14 @@ class Disk:
         self._notes.write_bytes(b"")
         self._there = {path.stat().st_ino: path.stat().st_size for path in self._files()}
 
+    @property
+    def has_synced(self) -> bool:
+        """Whether the server has asked for a sync since it began; with everysec the first takes a while."""
+        return self._notes.stat().st_size > 0
+
     def cut(self, rng: random.Random) -> int:
         """Once the server is dead: the files as the next start finds them. How many bytes were lost."""
         synced, lines = dict(self._there), self._notes.read_text().splitlines()
-        assert lines, "not one sync was seen: is the server linked statically?"
         for line in lines:
             inode, size = map(int, line.split())
             synced[inode] = size
