@@ -79,7 +79,7 @@ class Valkey:
         disk = self._disk
         assert disk is not None
         async with asyncio.timeout(SYNC_LIMIT_S):
-            while not disk.has_synced:
+            while not disk.has_synced:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # the file is the only sign there is
         await self.kill()
         lost = disk.cut(rng)
