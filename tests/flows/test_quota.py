@@ -116,7 +116,7 @@ async def _in_front_of_a_sandbox(folder: Path) -> AsyncIterator[tuple[Gateway, G
             "TWILIO_AUTH_TOKEN": sandbox.auth_token,
             "TWILIO_VIDEO_BASE_URL": sandbox.ready["twilio"]["base_url"],
             "GATEWAY_PUBLIC_URL": "https://rooms.example",
-            "GATEWAY_API_KEYS": json.dumps([key["row"]]),
+            "GATEWAY_API_KEYS": json.dumps([key["row"] | {"limit": 10_000_000}]),
             "GATEWAY_DATA_DIR": str(folder / "data"),
         }
         arguments = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
