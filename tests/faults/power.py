@@ -40,6 +40,7 @@ class Disk:
     def cut(self, rng: random.Random) -> int:
         """Once the server is dead: the files as the next start finds them. How many bytes were lost."""
         synced, lines = dict(self._there), self._notes.read_text().splitlines()
+        assert lines, "not one sync was seen: is the server linked statically?"
         for line in lines:
             inode, size = map(int, line.split())
             synced[inode] = size

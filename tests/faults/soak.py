@@ -155,7 +155,7 @@ class Churn:
                 self.done[what] += 1
             except GONE as exc:
                 self.failed[f"{what}: {type(exc).__name__}"] += 1
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.5)  # as a client waits that was refused, before it comes again
             if once:
                 return
 
@@ -340,7 +340,7 @@ async def _left(watched: Watched, baseline: Sample) -> Sample:
         sample = await watched.look()
         if _is_back(baseline, sample) or time.monotonic() > give_up_at:
             return sample
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # each look costs the gateway something
 
 
 def _is_back(baseline: Sample, after: Sample) -> bool:

@@ -112,4 +112,4 @@ async def _watch_lag(set_: Scene, log: Log) -> None:
         begun = time.monotonic()
         async with set_.gateway.http.get(set_.gateway.ready["console"] + "healthz"):
             log.lag_s = max(log.lag_s, time.monotonic() - begun)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the pace at which it is asked: a load of its own would add to the lag

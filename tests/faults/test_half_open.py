@@ -129,7 +129,7 @@ async def test_p9_a_client_that_is_gone_without_a_word_is_forgotten(
         gone_at = time.monotonic()
         async with asyncio.timeout(GONE_S + 10):
             while open_streams._count:  # noqa: ASYNC110 - looked at from outside
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # the count rings no bell
         took_s = time.monotonic() - gone_at
         figure(f"P9: a client behind a cut cable, by {transport}", f"gone after {took_s:.1f} s", None)
         # The client's own tasks are here as well. What it says at its end is lost like all the rest.

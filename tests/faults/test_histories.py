@@ -163,7 +163,7 @@ async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
         async def send() -> None:
             while not over.is_set():
                 await set_.twilio.deliver(JOINED, set_.rng.choice(rooms))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # the pace of the callbacks
 
         with set_.follow(*watchers):
             await set_.started()
