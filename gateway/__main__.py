@@ -1,8 +1,6 @@
 """The command line."""
 
 import asyncio
-import ctypes
-import gc
 import hashlib
 import json
 import os
@@ -10,9 +8,8 @@ import secrets
 import signal
 import socket
 import sys
-from asyncio import selector_events
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -22,7 +19,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from gateway import telemetry
+from gateway import heap, telemetry
 from gateway.app import Addresses, Listen, Mode, bind, bind_shared, run
 from gateway.core.errors import FailedPrecondition, GatewayError
 from gateway.gql.schema import print_schema
@@ -40,13 +37,6 @@ console = Console(stderr=True, highlight=False)
 log = structlog.get_logger()
 
 LOOPBACK = "127.0.0.1"
-# What asyncio reads from a connection at once. It asks for that much memory before each read and then gives back all but what
-# came, which is mostly less than a kilobyte. With its own 256 KiB, memory that is in use lies scattered between holes too small
-# for the next read, and the process grows by some 1.4 kB a room though it holds on to nothing; and where the C library maps so
-# large a piece anew each time, a read costs 15 µs instead of 2.
-READ_BYTES = 16 * 1024
-# https://sourceware.org/git/?p=glibc.git;a=blob;f=malloc/malloc.h
-M_ARENA_MAX = -8
 HttpPort = Annotated[int, typer.Option(help="GraphQL, callbacks and health; 0 picks a free port.")]
 GrpcPort = Annotated[int, typer.Option(help="gRPC; 0 picks a free port.")]
 SandboxPort = Annotated[int, typer.Option(help="The simulated Twilio; 0 picks a free port.")]
@@ -99,7 +89,7 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
             _announce(ready_file, addresses, sandbox=sandbox.url, api_key=api_key, twilio=twilio)
             _greet(addresses, sandbox.url, api_key)
 
-        await run(settings, Listen(http, LOOPBACK, grpc_port), Mode(True, True), on_ready, _stop_signal())
+        await _run(settings, Listen(http, LOOPBACK, grpc_port), Mode(True, True), on_ready, _stop_signal())
 
 
 @cli.command()
@@ -129,7 +119,7 @@ def serve(
 
 
 async def _serve(settings: Settings, listen: Listen, ready_file: Path | None) -> None:
-    await run(settings, listen, Mode(), lambda addresses: _announce(ready_file, addresses), _stop_signal())
+    await _run(settings, listen, Mode(), lambda addresses: _announce(ready_file, addresses), _stop_signal())
 
 
 async def _work(settings: Settings, listen: Listen) -> None:
@@ -141,7 +131,7 @@ async def _work(settings: Settings, listen: Listen) -> None:
         stop.set()
 
     loop.add_reader(sys.stdin, let_go)
-    await run(settings, listen, Mode(), lambda addresses: print(json.dumps(asdict(addresses)), flush=True), stop)
+    await _run(settings, listen, Mode(), lambda addresses: print(json.dumps(asdict(addresses)), flush=True), stop)
 
 
 async def _oversee(
@@ -220,6 +210,16 @@ def _row(name: str, key: str) -> ApiKeySettings:
     )
 
 
+async def _run(
+    settings: Settings, listen: Listen, mode: Mode, on_ready: Callable[[Addresses], None], stop: asyncio.Event
+) -> None:
+    def settle(addresses: Addresses) -> None:
+        heap.keep_all()
+        on_ready(addresses)
+
+    await run(settings, listen, mode, settle, stop)
+
+
 def _announce(ready_file: Path | None, addresses: Addresses, **more: Any) -> None:
     _write(ready_file, {**asdict(addresses), **more, "pid": os.getpid()})
 
@@ -287,24 +287,10 @@ def _refuse(reason: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def read_in_pieces() -> None:
-    """Has every connection of this process read READ_BYTES at once. asyncio has no other place to say so."""
-    selector_events._SelectorTransport.max_size = READ_BYTES  # type: ignore[attr-defined]
-
-
-def share_one_heap() -> None:
-    """Has all threads allocate from one arena, where the C library is glibc. gRPC's threads would fill one each, with holes;
-    they seldom allocate at the same time, so they need not wait for each other."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-
-
 def main() -> None:
-    # What has been imported stays for good. Looking through it again and again, a full collection holds everything up for
-    # some 90 ms.
-    gc.freeze()
-    read_in_pieces()
-    share_one_heap()
+    heap.read_in_pieces()
+    heap.share_one_arena()
+    heap.collect_seldom()
     cli()
 
 

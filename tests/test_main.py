@@ -1,11 +1,8 @@
 """What `tests/flows/test_command_line.py` does not show: it runs whole commands, this one their parts."""
 
-import asyncio
 import hashlib
 import json
-import socket
 import stat
-from asyncio import selector_events
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from gateway.__main__ import READ_BYTES, _row, _write, cli, read_in_pieces
+from gateway.__main__ import _row, _write, cli
 from gateway.app import bind
 from gateway.gql.schema import print_schema
 from gateway.service.access import Access, ApiKey, Caller, Scope
@@ -27,18 +24,6 @@ SERVE = {
     "GATEWAY_API_KEYS": json.dumps([_row("test", "rgk_test").model_dump(exclude_none=True)]),
     "GATEWAY_REDIS_URL": "redis://127.0.0.1:1",
 }
-
-
-class Pieces(asyncio.Protocol):
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
-        self.has_ended = asyncio.Event()
-
-    def data_received(self, data: bytes) -> None:
-        self.sizes.append(len(data))
-
-    def eof_received(self) -> None:
-        self.has_ended.set()
 
 
 @pytest.fixture(autouse=True)
@@ -137,20 +122,3 @@ def test_a_row_holds_the_digest_and_not_the_key() -> None:
     row = _row("test", "rgk_test")
     assert row.sha256 == hashlib.sha256(b"rgk_test").hexdigest()
     assert "rgk_test" not in row.model_dump_json()
-
-
-async def test_connections_are_read_in_pieces_that_leave_no_holes_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selector_events._SelectorTransport, "max_size", 256 * 1024)  # type: ignore[attr-defined]
-    read_in_pieces()
-    ours, theirs = socket.socketpair()
-    with theirs:
-        loop, pieces = asyncio.get_running_loop(), Pieces()
-        transport, _ = await loop.connect_accepted_socket(lambda: pieces, ours)
-        theirs.setblocking(False)
-        await loop.sock_sendall(theirs, bytes(3 * READ_BYTES))
-        theirs.shutdown(socket.SHUT_WR)
-        async with asyncio.timeout(5):
-            await pieces.has_ended.wait()
-        transport.close()
-    assert sum(pieces.sizes) == 3 * READ_BYTES
-    assert max(pieces.sizes) <= READ_BYTES

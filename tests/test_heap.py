@@ -1,0 +1,58 @@
+import asyncio
+import gc
+import socket
+from asyncio import selector_events
+from collections.abc import Iterator
+
+import pytest
+
+from gateway import heap
+
+
+class Pieces(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.has_ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.sizes.append(len(data))
+
+    def eof_received(self) -> None:
+        self.has_ended.set()
+
+
+@pytest.fixture
+def _collector_as_before() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+async def test_connections_are_read_in_pieces_that_leave_no_holes_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selector_events._SelectorTransport, "max_size", 256 * 1024)  # type: ignore[attr-defined]
+    heap.read_in_pieces()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        loop, pieces = asyncio.get_running_loop(), Pieces()
+        transport, _ = await loop.connect_accepted_socket(lambda: pieces, ours)
+        theirs.setblocking(False)
+        await loop.sock_sendall(theirs, bytes(3 * heap.READ_BYTES))
+        theirs.shutdown(socket.SHUT_WR)
+        async with asyncio.timeout(5):
+            await pieces.has_ended.wait()
+        transport.close()
+    assert sum(pieces.sizes) == 3 * heap.READ_BYTES
+    assert max(pieces.sizes) <= heap.READ_BYTES
+
+
+@pytest.mark.usefixtures("_collector_as_before")
+def test_what_is_there_at_the_start_is_not_looked_through_again() -> None:
+    here = [object()]
+    heap.collect_seldom()
+    heap.keep_all()
+    assert not any(each is here for each in gc.get_objects())
+    assert gc.get_freeze_count() > 0
+    # What comes later is, in time.
+    later = [here]
+    assert any(each is later for each in gc.get_objects())
