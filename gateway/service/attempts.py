@@ -130,8 +130,7 @@ class Attempts:
         silence = loop.call_at(silent_at, self._fall_silent, lane, ticket, silent_at)
         try:
             if request.is_write:
-                # A change takes what it takes; and once sent it is waited for, whoever has left: it must be recorded.
-                silence.cancel()
+                # Once sent it is waited for, whoever has left: it must be recorded.
                 return await self._twilio.send(request, deadline_s=WRITE_S, send_within_s=deadlines.left_s())
             async with deadlines.while_awaited():
                 return await self._twilio.send(request, deadline_s=READ_S)
@@ -144,15 +143,21 @@ class Attempts:
             self._tell(lane, ticket, outcome)
 
     def _fall_silent(self, lane: _Lane, ticket: object, at: float) -> None:
+        # A change takes what it takes, unless reads are not answered either.
+        is_telling = lane is not self._writes or self._is_suspect()
         # When this comes too late itself, it is our own process that was held up: the answer may be waiting to be read.
-        if asyncio.get_running_loop().time() - at < HELD_UP_S:
+        if is_telling and asyncio.get_running_loop().time() - at < HELD_UP_S:
             self._tell(lane, ticket, Outcome.ILL)
+
+    def _is_suspect(self) -> bool:
+        """Whether reads say that changes will fail too."""
+        return self._reads["video"].breaker.state is State.OPEN
 
     def _tell(self, lane: _Lane, ticket: object, outcome: Outcome) -> None:
         # Where no read is answered, one change that fails is enough: each costs somebody the time it hangs.
-        is_suspect = lane is self._writes and self._reads["video"].breaker.state is State.OPEN
+        is_enough = lane is self._writes and self._is_suspect()
         before = lane.breaker.state
-        lane.breaker.tell(ticket, outcome, time.monotonic(), enough=1 if is_suspect else FAILURES)
+        lane.breaker.tell(ticket, outcome, time.monotonic(), enough=1 if is_enough else FAILURES)
         if lane.breaker.state is not before:
             log.warning("twilio.breaker", lane=lane.name, state=lane.breaker.state.value)
         if lane.breaker.state is State.OPEN:

@@ -1,8 +1,8 @@
 """Where turns come from: from the budget that all replicas share or, while Redis gives no answer, from a part of it that this
 replica spends alone.
 
-Nothing is spent for a second between the two, so that no second at Twilio sees both. Only the way back from a silence in which
-nothing was spent is short: a Redis that was slow for a moment costs that moment.
+Nothing is spent for a second between the two, so that no second at Twilio sees both. Only the way back from a silence so short
+that no replica can have begun to spend alone is short: a Redis that was slow for a moment costs that moment.
 """
 
 import asyncio
@@ -20,12 +20,15 @@ from gateway.core.fairness import Rank
 from gateway.core.quota import QuotaSource
 from gateway.core.ratelimit import Ceiling, Quota, Rate, judge
 from gateway.service.singleflight import SingleFlight
+from gateway.store.connection import READ_S
 from gateway.store.limiter import Concurrency, Limiter, Taken
 
 log = structlog.get_logger()
 
 QUIET_S = 1.0
 PROBE_S = 0.1
+# Whoever lost Redis has found it again by then, however late its last probe began and however long that hung.
+_FOUND_S = PROBE_S + READ_S
 # Requests that end together, and the next take, give their leases back in one round trip.
 GATHER_S = 0.005
 # Who is kept waiting by requests under way asks again: those of other replicas do not ring here.
@@ -101,7 +104,9 @@ class Spending:
         self._given_back: list[str] = []
         self._is_giving_back = False
         self._is_shared = True
-        self._has_spent_alone = False
+        # Redis has answered since then; and that is how far it is sure that no replica has lost it.
+        self._back_at = float("-inf")
+        self._sure_until = float("-inf")
         self._quiet_until = float("-inf")
         self._whole_at_us: dict[Kind, int] = dict.fromkeys(quotas, 0)
         self._paused_until: dict[Kind, float] = dict.fromkeys(quotas, 0.0)
@@ -136,6 +141,8 @@ class Spending:
             else:
                 self._last_replicas = self._replicas()
                 self._told_at[kind] = asked_at
+                if asked_at - self._back_at >= _FOUND_S:
+                    self._sure_until = asked_at
                 return self._held_of(leases, taken)
         quiet_s = self._quiet_until - _now()
         if quiet_s > 0:
@@ -210,7 +217,6 @@ class Spending:
         # Taken when it comes, never ahead: nobody else takes from it.
         verdict = judge(rate, self._whole_at_us[kind], now_us, wanted=min(wanted, max(0, free)))
         self._whole_at_us[kind] = verdict.whole_at_us
-        self._has_spent_alone |= verdict.granted > 0
         owed_us = max(0, verdict.whole_at_us - now_us)
         return Taken(verdict.granted, verdict.wait_us, owed_us, len(self._held) + verdict.granted, may_be)
 
@@ -236,23 +242,31 @@ class Spending:
         log.warning("quota.alone")
         self._last_replicas = max(self._last_replicas, self._replicas())
         self._is_shared = False
-        self._has_spent_alone = False
         self._quiet_until = _now() + QUIET_S
         self._flights.begin(object(), lambda: self._find_again(doubtful))
 
     async def _find_again(self, doubtful: list[str]) -> None:
         await self._answered(doubtful)
-        while self._has_spent_alone:
-            self._has_spent_alone = False
-            # A little longer than it takes: whoever may spend alone again before Redis has answered would have to wait anew.
-            self._quiet_until = _now() + QUIET_S + PROBE_S
-            await asyncio.sleep(QUIET_S)
-            await self._answered([])
+        self._back_at = _now()
+        # Others may have lost it as soon as that, and spend alone a second later if they have not found it by then.
+        if self._back_at - self._sure_until >= QUIET_S - _FOUND_S:
+            await self._rest()
         self._is_shared = True
         self._quiet_until = float("-inf")
         log.info("quota.shared")
         for ring in self.on_change:
             ring()
+
+    async def _rest(self) -> None:
+        """Returns when Redis has answered for a second, in which nothing was spent."""
+        while (now := _now()) - self._back_at < QUIET_S:
+            self._quiet_until = now + QUIET_S
+            await asyncio.sleep(PROBE_S)
+            try:
+                await self._limiter.give_back([])
+            except UpstreamUnavailable:
+                await self._answered([])
+                self._back_at = _now()
 
     async def _answered(self, leases: list[str]) -> None:
         """Returns when Redis answers."""

@@ -263,7 +263,8 @@ def judge(figure: Figure, seed: int, kind: str, watch: Watch, down_at: float, up
     refused = [each for each in changes if each.begun > opened_at]
     figure(
         f"{outage}, {len(changes)} changes",
-        f"refused at once after {opened_at - down_at:.1f} s, from then on {len(refused)}, "
+        f"{len(changes) - len(refused)} until they were refused at once, after {opened_at - down_at:.1f} s; "
+        f"from then on {len(refused)}, "
         f"{quantiles([each.took_s for each in refused])}; {dict(Counter(each.code or 'made' for each in changes))}",
         seed,
     )

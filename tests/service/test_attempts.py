@@ -347,6 +347,22 @@ async def test_a_change_that_takes_long_is_no_failure(
     assert await caller.create()
 
 
+async def test_a_change_that_takes_long_while_no_read_is_answered_is_one(
+    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts_module, "SILENCE_S", 0.01)
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(FAILURES):
+            group.create_task(caller.read())
+        await until(lambda: caller.attempts._reads["video"].breaker.is_shut)
+        waiting = group.create_task(caller.create())
+        await until(lambda: caller.attempts._writes.breaker.is_shut)
+        assert (await failure(caller.create())).is_unsent
+        site.gate.open()
+    assert waiting.result(), "it is still waited for"
+
+
 async def test_when_calls_pile_up_lists_and_refreshes_go_first_then_reads_and_changes_not_at_all(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.fairness import Rank
@@ -263,8 +263,22 @@ _FOUND = (Phase.explicit, Phase.reuse, Phase.generate)
 _WORLDS = {"replicas": st.integers(1, 4), "loads": loads(), "events": EVENTS, "latency_s": st.floats(0.001, 0.3)}
 
 
+# Three replicas that did not hear Redis between two outages spent alone, while the fourth, which did, went back to sharing.
+_HEARD_BY_ONE = {
+    "replicas": 4,
+    "loads": [(Rank.READ, "ada", 118), (Rank.CHANGE, "ada", 93), (Rank.LIST, "ada", 64)],
+    "events": [
+        (0.52490306836, "behind", 0.3768204109),
+        (0.43338900915, "away", 0.66027779339),
+        (0.05, "slow", 0.31124413305),
+    ],
+    "latency_s": 0.25052348604,
+}
+
+
 @settings(max_examples=5, phases=_FOUND)
 @given(**_WORLDS)
+@example(**_HEARD_BY_ONE)
 def test_i13_no_second_at_twilio_sees_more_than_the_quota_whatever_redis_does(
     replicas: int, loads: list[tuple[Rank, str, int]], events: list[tuple[float, str, float]], latency_s: float
 ) -> None:

@@ -15,7 +15,7 @@ from gateway.core.ratelimit import Ceiling, Rate, judge
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
-from gateway.store.limiter import LEASE_MS, REFUSED, TAKE, Concurrency, Limiter
+from gateway.store.limiter import LEASE_MS, REFUSED, TAKE, TAKE_S, Concurrency, Limiter
 from tests.store.samples import ACCOUNT
 
 KEYS = Keys(ACCOUNT)
@@ -311,9 +311,9 @@ async def test_a_process_that_is_held_up_does_not_take_redis_for_away(connection
     await here.take("read", RATE, [])
     troubles: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
-    # Redis answers after 47 ms, in time; but the process is busy from just before until after the limit.
-    await connections.ask(connections.commands.execute_command("CLIENT", "PAUSE", 47, "ALL"))
-    loop.call_later(0.045, spin, 0.03)
+    # Redis answers just in time; but the process is busy from just before until after the limit.
+    await connections.ask(connections.commands.execute_command("CLIENT", "PAUSE", round(TAKE_S * 1000) - 3, "ALL"))
+    loop.call_later(TAKE_S - 0.005, spin, 0.03)
     try:
         assert (await here.take("read", RATE, ["a"])).granted
     finally:
