@@ -67,6 +67,19 @@ async def test_one_who_dies_is_waited_for_and_then_leaves_doubt(
     assert await connections.commands.exists(RECORD) == 1
 
 
+async def test_a_claim_that_is_sent_again_because_its_answer_was_lost_is_granted_again(
+    records: IdempotencyRecords,
+) -> None:
+    claimed = await records.claim(ONCE, "a")
+    assert await records.claim(ONCE, "a") == claimed
+    await records.give_back(ONCE, "a", is_doubtful=True)
+    doubtful = await records.claim(ONCE, "b")
+    assert isinstance(doubtful, Claimed)
+    assert doubtful.is_doubtful
+    assert await records.claim(ONCE, "b") == doubtful
+    assert await records.claim(ONCE, "c") == Busy()
+
+
 async def test_the_first_room_counts_also_when_it_is_told_late(
     records: IdempotencyRecords, connections: Connections
 ) -> None:
