@@ -151,26 +151,38 @@ class RoomReads:
         try:
             room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
         except NotFound:
-            if self._memory.touched(sid):
-                raise UpstreamUnavailable(
-                    "Twilio does not show this room yet; ask again", retry_after_ms=1000
-                ) from None
+            self._check_unheard(sid)
             return None
-        value = CachedRoom(room, fetched_at, seen_n, as_of, settled=False)
+        return self._known_here(CachedRoom(room, fetched_at, seen_n, as_of, settled=False))
+
+    def _known_here(self, value: CachedRoom) -> Found:
+        sid = value.room.sid
         return Found(self._memory.put(_ended(value, self._memory.ends([sid]).get(sid))), is_stale=True)
+
+    def _check_unheard(self, sid: RoomSid) -> None:
+        """A room that Twilio does not show is not there, unless this process has heard of it. Raises UpstreamUnavailable."""
+        if self._memory.touched(sid):
+            raise UpstreamUnavailable("Twilio does not show this room yet; ask again", retry_after_ms=1000)
 
     async def _fetch(self, sid: RoomSid, seen_n: int, *, was_told: bool, is_urgent: bool) -> Found | None:
         """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if
-        the room has changed since."""
+        the room has changed since. A Redis that is gone by then costs nobody the answer."""
         as_of = self._tail.as_of()
         fetched_at = time.time()
         try:
             room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
         except NotFound:
-            if not was_told and await self._cache.put_missing(sid):
+            try:
+                is_missing = not was_told and await self._cache.put_missing(sid)
+            except UpstreamUnavailable:
+                self._check_unheard(sid)
                 return None
-            return await self._as_told(sid, fetched_at, as_of, was_told=was_told)
-        return Found(await self._keep(CachedRoom(room, fetched_at, seen_n, as_of, self._memory.is_settled(sid))))
+            return None if is_missing else await self._as_told(sid, fetched_at, as_of, was_told=was_told)
+        value = CachedRoom(room, fetched_at, seen_n, as_of, self._memory.is_settled(sid))
+        try:
+            return Found(await self._keep(value))
+        except UpstreamUnavailable:
+            return self._known_here(replace(value, settled=False))
 
     async def _as_told(self, sid: RoomSid, asked_at: float, as_of: Place | None, *, was_told: bool) -> Found | None:
         """In place of a 404: the room as its events tell it, flagged; None when nothing was told. Twilio itself may have told

@@ -69,8 +69,7 @@ async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path, figure:
         None,
     )
     words = Counter(word for outcome in there.outcomes for word in outcome.words)
-    # A Redis that is short of time too may leave one question in a hundred without an answer.
-    assert words["OK"] + words["QUOTA_EXCEEDED"] >= 0.99 * words.total()
+    assert set(words) == {"OK", "QUOTA_EXCEEDED"}
     assert peak["read"] <= READS
     assert refused == []
     assert good >= 0.85 * READS
@@ -100,6 +99,7 @@ async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(tmp_path:
         f"quota); {quiet[0]} calls in 0.6 s after it went, {quiet[1]} after it came back; {told(there.outcomes)}",
         None,
     )
+    assert {word for outcome in there.outcomes for word in outcome.words} == {"OK", "QUOTA_EXCEEDED"}
     assert peak["read"] <= READS
     assert good >= 0.6 * READS
 

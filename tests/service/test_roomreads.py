@@ -16,7 +16,7 @@ from gateway.service import fetches, heat
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.leases import Leases
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, later, ref, sid, status, until
+from tests.service.conftest import ACCOUNT, ANYBODY, Confined, Site, event, later, ref, sid, status, until
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
 COMPLETED, IN_PROGRESS = RoomStatus.COMPLETED, RoomStatus.IN_PROGRESS
@@ -48,6 +48,24 @@ async def test_a_read_joins_no_flight_that_began_before_the_event_that_woke_it(s
         await until(lambda: site.gate.waiting == 2)
         site.gate.open()
     assert before.result() is after.result() is IN_PROGRESS
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_an_answer_that_redis_does_not_take_any_more_is_shown_all_the_same(
+    confined: Confined, site: Site, is_there: bool
+) -> None:
+    """Redis went away while Twilio was asked: nobody can say what other replicas have heard meanwhile."""
+    account = await site.replica(confined.connections)
+    room = site.make_at_twilio() if is_there else sid(7)
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        fetching = group.create_task(account.rooms.room(ANYBODY, ref(room)))
+        await until(lambda: site.gate.waiting == 1)
+        await confined.keep("%R~*:log*")
+        site.gate.open()
+    seen = fetching.result()
+    assert (seen is not None) is is_there
+    assert seen is None or seen.freshness.is_stale
 
 
 async def test_a_fetch_that_began_before_the_end_shows_the_end_and_is_kept_by_nobody(site: Site) -> None:
