@@ -17,6 +17,8 @@ from tests.running import ANSWER_LIMIT_S, Gateway, Reply, new_sid, running
 
 READ = "query($ref: ID!) { room(ref: $ref) { sid status } }"
 READS_A_SECOND = 80
+# More callers at once than wait in the queues for Twilio: then the machine is too slow for so many reads a second.
+UNDER_WAY = 5_000
 
 
 async def test_cold_reads_beyond_the_quota_are_told_when_to_come_back(tmp_path: Path) -> None:
@@ -67,7 +69,10 @@ async def test_1000_reads_a_second_for_a_minute_over_1000_rooms(tmp_path: Path, 
                 ahead = begun + number / asked_a_second - time.monotonic()
                 if ahead > 0:
                     await asyncio.sleep(ahead)
-                callers.create_task(_read(gateway, sids[(number * 7919) % rooms], outcomes, waits))
+                if number - outcomes.total() < UNDER_WAY:
+                    callers.create_task(_read(gateway, sids[(number * 7919) % rooms], outcomes, waits))
+                else:
+                    outcomes["not asked"] += 1
         peak = await sandbox.sandbox("GET", "/peak")
     waits.sort()
     figure(
