@@ -98,7 +98,10 @@ class Socket:
         )
 
     async def serve(self) -> web.StreamResponse:
-        await self._ws.prepare(self._request)
+        try:
+            await self._ws.prepare(self._request)
+        except ConnectionError:
+            return self._ws  # The client left before it had an answer.
         self._connection.limit()
         if self._ws.ws_protocol != PROTOCOL:
             await self._close(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol not acceptable; use {PROTOCOL}")

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import struct
+from socket import SO_LINGER, SOL_SOCKET, create_connection
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -43,6 +46,26 @@ async def test_events_arrive_in_order_and_a_client_can_leave(served: Served) -> 
         await served.account.feed.until_open(0)
         await socket.send_json({"type": "ping"})
         assert await socket.receive_json(timeout=LIMIT_S) == {"type": "pong"}
+
+
+async def test_who_leaves_before_the_answer_leaves_no_trace_in_the_log(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anybody may do so, as often as he likes."""
+    url = urlsplit(served.url)
+    host, port = str(url.hostname), url.port
+    upgrade = (
+        f"GET /graphql HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    reset_when_closed = struct.pack("ii", 1, 0)
+    for _ in range(20):
+        with create_connection((host, port)) as leaving:
+            leaving.setsockopt(SOL_SOCKET, SO_LINGER, reset_when_closed)
+            leaving.sendall(upgrade.encode())
+        # Comes after it, and so is answered after it.
+        await served.data("{ __typename }")
+    assert caplog.records == []
 
 
 async def test_a_lost_connection_ends_its_streams(served: Served) -> None:
