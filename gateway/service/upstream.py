@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.fairness import Rank
-from gateway.core.quota import ClassQuota, QuotaLeft, QuotaSource, RequestClass
+from gateway.core.quota import ClassQuota, QuotaLeft, RequestClass
 from gateway.core.ratelimit import Quota, Rate
 from gateway.service import deadlines
 from gateway.service.access import Caller, Scope, asking
@@ -83,11 +83,6 @@ class Upstream:
             )
         await asyncio.sleep(wait_s)
         return await self._send(request, Rank.READ, COMPARE_PATIENCE_S, is_urgent=False)
-
-    @property
-    def source(self) -> QuotaSource:
-        """Where turns come from now."""
-        return self._spending.source
 
     def is_silent(self) -> bool:
         """Whether reads of rooms are refused at present, because Twilio answers none."""
