@@ -290,7 +290,7 @@ def _refuse(reason: str) -> NoReturn:
 def main() -> None:
     heap.read_in_pieces()
     heap.share_one_arena()
-    heap.collect_seldom()
+    heap.collect_little_by_little()
     cli()
 
 

@@ -12,11 +12,10 @@ from contextlib import suppress
 READ_BYTES = 16 * 1024
 # https://sourceware.org/git/?p=glibc.git;a=blob;f=malloc/malloc.h
 _M_ARENA_MAX = -8
-# A look at the youngest objects holds everything up for half a millisecond, at the next older ones for so many times that, and
-# at all of them for 40 ms and more, depending on what the caches hold. No request leaves cycles behind, so there is little to
-# find; what a closed connection may leave waits for a full look, which comes after at least 700 × 5 × 200 objects.
-# https://docs.python.org/3/library/gc.html#gc.set_threshold
-_COLLECTED_AFTER = (700, 5, 200)
+# Everything stands still while the collector looks: about a microsecond for each object that it looks at, so 40 ms and more for
+# all that the caches hold. No request leaves cycles behind, so there is little to find: it looks at few of the youngest at a
+# time, and at all of them only after 200 × 2 × 1,750 new ones. https://docs.python.org/3/library/gc.html#gc.set_threshold
+_COLLECTED_AFTER = (200, 2, 1_750)
 
 
 def read_in_pieces() -> None:
@@ -31,7 +30,7 @@ def share_one_arena() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
-def collect_seldom() -> None:
+def collect_little_by_little() -> None:
     """Keeps the pauses for garbage short."""
     gc.set_threshold(*_COLLECTED_AFTER)
 

@@ -49,7 +49,7 @@ async def test_connections_are_read_in_pieces_that_leave_no_holes_in_memory(monk
 @pytest.mark.usefixtures("_collector_as_before")
 def test_what_is_there_at_the_start_is_not_looked_through_again() -> None:
     here = [object()]
-    heap.collect_seldom()
+    heap.collect_little_by_little()
     heap.keep_all()
     assert not any(each is here for each in gc.get_objects())
     assert gc.get_freeze_count() > 0

@@ -16,7 +16,7 @@ def _no_long_collections(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     before = gc.get_threshold()
     heap.keep_all()
-    heap.collect_seldom()
+    heap.collect_little_by_little()
     yield
     gc.set_threshold(*before)
     gc.unfreeze()

@@ -182,15 +182,15 @@ async def test_p8_nobody_notices_one_who_does_not_read(tmp_path: Path, figure: F
             slow = SLOW[transport]()
             async with gateway.watch_sse("subscription { roomEvents { cursor } }") as reference:
                 [(begin, _)] = await take(reference, 1)
-                await slow.open(gateway)
-                stopped_at = time.monotonic()
-                with_one.append(await p99_of(load.crowd, WINDOW_S))
-                held_kb.append(memory_kb(gateway) - before_kb)
-                while slow.is_open() and time.monotonic() < stopped_at + CLOSED_S:  # noqa: ASYNC110 - looked at from outside
-                    await asyncio.sleep(0.05)
-                took_s.append(time.monotonic() - stopped_at)
-                is_closed = took_s[-1] < CLOSED_S or isinstance(slow, OverGrpc)
-                ends.append(await slow.read_on() if is_closed else "still open")
+            await slow.open(gateway)
+            stopped_at = time.monotonic()
+            with_one.append(await p99_of(load.crowd, WINDOW_S))
+            held_kb.append(memory_kb(gateway) - before_kb)
+            while slow.is_open() and time.monotonic() < stopped_at + CLOSED_S:  # noqa: ASYNC110 - looked at from outside
+                await asyncio.sleep(0.05)
+            took_s.append(time.monotonic() - stopped_at)
+            is_closed = took_s[-1] < CLOSED_S or isinstance(slow, OverGrpc)
+            ends.append(await slow.read_on() if is_closed else "still open")
             if ends[-1] not in ENDS[transport]:
                 break
             lost += await missed(gateway, begin, slow.cursors)
