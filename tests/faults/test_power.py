@@ -179,7 +179,7 @@ async def heard_by_all(set_: Scene, room: str) -> None:
     async with asyncio.timeout(DRAIN_S):
         while not all(keys & watcher.seen for watcher in set_.watchers):
             keys |= await fill(set_, 1, room)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # until the next try: nothing tells when a watcher is back
 
 
 async def length(set_: Scene) -> int:

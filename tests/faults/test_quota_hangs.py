@@ -70,7 +70,7 @@ async def busy_s(seconds: float) -> float:
     """For how long, at the most, this process did not come to what was due."""
     longest, until = 0.0, time.monotonic() + seconds
     while (begun := time.monotonic()) < until:
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.005)  # what is late of this is what is measured
         longest = max(longest, time.monotonic() - begun - 0.005)
     return longest
 
@@ -93,7 +93,7 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_pat
         async with asyncio.TaskGroup() as group:
             group.create_task(at_a_pace(READS_PER_S, HUNG_S + 3, fetch))
             busy = group.create_task(busy_s(HUNG_S))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # some reads while all is well
             limiter.took_s.clear()
             valkey.stop()
             stopped_at = time.monotonic()
@@ -101,7 +101,7 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_pat
             hung = list(limiter.took_s)
             source = (await spends.quota(ANYBODY)).source
             valkey.go_on()
-            await asyncio.sleep(2)
+            await asyncio.sleep(2)  # the second in which nothing is spent, and some reads after it
             back = (await spends.quota(ANYBODY)).source
         peak = sandbox.journal.peak()["read"]
     meanwhile = sum(stopped_at + 1.2 <= at < stopped_at + HUNG_S and word == "OK" for at, word in outcomes)

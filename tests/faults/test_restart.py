@@ -52,7 +52,7 @@ async def test_p21_sigterm_tells_everybody_to_come_back(
         async def send() -> None:
             while not over.is_set():
                 await set_.twilio.deliver(JOINED, set_.rng.choice(rooms))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # the pace of the callbacks
 
         with set_.follow(*watchers):
             await set_.started()
@@ -110,7 +110,7 @@ class Caller:
             if why is not None:
                 self.failed.append(why)
             self.took.append(time.monotonic() - begun)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # the pace of the callers
         for channel in channels.values():
             await channel.close()
 
