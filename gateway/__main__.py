@@ -25,7 +25,7 @@ from gateway.core.errors import FailedPrecondition, GatewayError
 from gateway.gql.schema import print_schema
 from gateway.sandbox.accounts import Account as SandboxAccount
 from gateway.sandbox.server import Sandbox
-from gateway.service.access import KEY_PREFIX
+from gateway.service.credentials import KEY_PREFIX
 from gateway.settings import ApiKeySettings, Settings
 from gateway.store.embedded import EmbeddedServer
 from gateway.twilio.callbacks import callback_url
@@ -75,6 +75,7 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
             "gateway_public_url": public_url,
             "gateway_redis_url": redis_url,
             "gateway_api_keys": (_row("dev", api_key),),
+            "gateway_jwt_issuers": (),
         }
         settings = Settings.model_validate(own)
 
@@ -105,10 +106,10 @@ def serve(
     telemetry.configure(is_json=not sys.stderr.isatty())
     with _refusing(host):
         settings = Settings.model_validate({})
-        if not any(account.api_keys for account in settings.accounts):
+        if not any(account.api_keys or account.jwt_issuers for account in settings.accounts):
             _refuse(
                 "GATEWAY_API_KEYS: nobody could call; make a key with `rooms-gateway apikey` and set its row, or put it under "
-                "api_keys in GATEWAY_ACCOUNTS_FILE"
+                "api_keys in GATEWAY_ACCOUNTS_FILE; or believe an issuer of tokens with GATEWAY_JWT_ISSUERS"
             )
         if is_worker:
             asyncio.run(_work(settings, Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)))

@@ -18,15 +18,19 @@ from gateway.gql.face import GraphQLFace
 from gateway.gql.trusted import TrustedDocuments
 from gateway.rpc.interceptor import Limits
 from gateway.rpc.server import RpcServer
-from gateway.service.access import POINTS, Access, ApiKey, Caller, Scope
+from gateway.service.access import POINTS, Caller, Scope
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
 from gateway.service.callers import Callers
 from gateway.service.changes import Changes
+from gateway.service.credentials import Access, ApiKey
 from gateway.service.feed import STREAMS, STREAMS_PER_CALLER, Feed
 from gateway.service.fetches import Fetches
 from gateway.service.ingest import Ingest
 from gateway.service.insights import Insights
+from gateway.service.jwks import Jwks
+from gateway.service.jwks import open_session as open_jwks_session
+from gateway.service.jwts import Issuer, Jwts
 from gateway.service.live import Live
 from gateway.service.memory import Memory
 from gateway.service.participants import Participants
@@ -41,7 +45,7 @@ from gateway.service.tail import Tail
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream import Budget, Upstream
-from gateway.settings import AccountSettings, ApiKeySettings, Settings
+from gateway.settings import AccountSettings, ApiKeySettings, JwtIssuerSettings, Settings
 from gateway.store.answers import Answers
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
@@ -156,6 +160,7 @@ async def run(
             # Of its own, so that calls which hang for one account take no connection of another's.
             session = await stack.enter_async_context(open_session())
             accounts[AccountSid(row.sid)] = build_account(settings, row, connections, session, streams)
+        issuers = _issuers(settings, await stack.enter_async_context(open_jwks_session()))
         stack.push_async_callback(_close, accounts.values())
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -164,8 +169,10 @@ async def run(
                     for account in accounts.values()
                 ]
                 background.append(tasks.create_task(callers.run()))
+                background += [tasks.create_task(issuer.keys.run()) for issuer in issuers]
                 await _logs_read(accounts.values())
-                await _listen(settings, listen, mode, accounts, callers, redis_url, on_ready, stop)
+                access = Access(_api_keys(settings), Jwts(issuers))
+                await _listen(settings, listen, mode, access, accounts, callers, redis_url, on_ready, stop)
                 for task in background:
                     task.cancel()
         except BaseExceptionGroup as failures:
@@ -288,9 +295,20 @@ def _budget(row: AccountSettings, settings: Settings) -> Budget:
     )
 
 
-def _access(settings: Settings) -> Access:
+def _api_keys(settings: Settings) -> list[ApiKey]:
     """A key belongs to the account in whose row it stands, and so names it."""
-    return Access([_api_key(AccountSid(row.sid), key) for row in settings.accounts for key in row.api_keys])
+    return [_api_key(AccountSid(row.sid), key) for row in settings.accounts for key in row.api_keys]
+
+
+def _issuers(settings: Settings, session: aiohttp.ClientSession) -> list[Issuer]:
+    """An issuer's tokens for an audience likewise."""
+    return [_issuer(AccountSid(row.sid), each, session) for row in settings.accounts for each in row.jwt_issuers]
+
+
+def _issuer(account_sid: AccountSid, row: JwtIssuerSettings, session: aiohttp.ClientSession) -> Issuer:
+    scopes = frozenset(Scope(scope) for scope in row.scopes)
+    keys = Jwks(session, str(row.jwks_url), row.algorithm)
+    return Issuer(row.issuer, row.audience, account_sid, row.algorithm, scopes, row.limit or POINTS, keys)
 
 
 def _api_key(account_sid: AccountSid, key: ApiKeySettings) -> ApiKey:
@@ -303,6 +321,7 @@ async def _listen(
     settings: Settings,
     listen: Listen,
     mode: Mode,
+    access: Access,
     accounts: Mapping[AccountSid, Account],
     callers: Callers,
     redis_url: str,
@@ -310,7 +329,6 @@ async def _listen(
     stop: asyncio.Event,
 ) -> None:
     """Opens the ports, waits for `stop`, and closes them again."""
-    access = _access(settings)
     face = GraphQLFace(
         access,
         accounts,

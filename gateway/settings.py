@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -25,6 +26,7 @@ ScopeWord = Literal["rooms:read", "rooms:write", "events:subscribe", "tokens:min
 
 
 Quota = Annotated[int, Field(ge=2)]
+Limit = Annotated[int, Field(ge=100, le=1_000_000_000)]
 
 READ_QUOTA: Final = 80
 WRITE_QUOTA: Final = 20
@@ -44,7 +46,34 @@ class ApiKeySettings(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     scopes: tuple[ScopeWord, ...] = ("rooms:read", "events:subscribe")
     rooms: tuple[str, ...] | None = None
-    limit: Annotated[int, Field(ge=100, le=1_000_000_000)] | None = None
+    limit: Limit | None = None
+
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
+
+
+class JwtIssuerSettings(BaseModel):
+    """One row of GATEWAY_JWT_ISSUERS: whose JSON Web Tokens are believed. `issuer` and `audience` are what their `iss` and `aud`
+    say. `scopes` are the most that a token may have; `limit`: points a minute of each subject."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    issuer: Annotated[str, Field(min_length=1, max_length=255)]
+    audience: Annotated[str, Field(min_length=1, max_length=255)]
+    jwks_url: HttpUrl
+    """Where it publishes its keys."""
+    algorithm: Algorithm = "RS256"
+    """The one with which it signs; a token does not choose."""
+    scopes: tuple[ScopeWord, ...] = ("rooms:read", "events:subscribe")
+    limit: Limit | None = None
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _is_safe(cls, url: HttpUrl) -> HttpUrl:
+        if url.scheme != "https" and url.host not in _LOOPBACK:
+            raise ValueError("give an https URL: who can change the keys on their way is believed as the issuer is")
+        return url
 
 
 class AccountSettings(BaseModel):
@@ -65,6 +94,8 @@ class AccountSettings(BaseModel):
     write_quota: Quota = WRITE_QUOTA
     api_keys: tuple[ApiKeySettings, ...] = ()
     """Who may call for this account."""
+    jwt_issuers: tuple[JwtIssuerSettings, ...] = ()
+    """Whose tokens let call for this account."""
 
     @model_validator(mode="after")
     def _api_key_is_whole(self) -> Self:
@@ -120,6 +151,7 @@ class Settings(BaseSettings):
     """Seals the cursors of every account that has no secret of its own."""
     gateway_previous_secret: SecretStr | None = None
     gateway_api_keys: tuple[ApiKeySettings, ...] = ()
+    gateway_jwt_issuers: tuple[JwtIssuerSettings, ...] = ()
     gateway_allowed_origins: tuple[str, ...] = ()
     gateway_documents: Path | None = None
     """A folder of trusted GraphQL documents, `*.graphql`, known by the SHA-256 of their text."""
@@ -148,8 +180,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _read_accounts(self) -> Self:
         if self.gateway_accounts_file is None:
-            _check_once("GATEWAY_API_KEYS", "API key", [key.sha256 for key in self.gateway_api_keys])
             self._accounts = (self._own_account(),)
+            _check_once("GATEWAY_API_KEYS", "API key", _digests(self._accounts))
+            _check_once("GATEWAY_JWT_ISSUERS", "issuer and audience", _issuers(self._accounts))
             return self
         both = sorted(name.upper() for name in _OWN & self.model_fields_set if getattr(self, name))
         if both:
@@ -176,6 +209,7 @@ class Settings(BaseSettings):
             read_quota=self.gateway_read_quota,
             write_quota=self.gateway_write_quota,
             api_keys=self.gateway_api_keys,
+            jwt_issuers=self.gateway_jwt_issuers,
         )
 
     def _sealed(self, row: AccountSettings) -> AccountSettings:
@@ -214,6 +248,7 @@ _OWN: Final = frozenset(
         "twilio_api_key_sid",
         "twilio_api_key_secret",
         "gateway_api_keys",
+        "gateway_jwt_issuers",
         "gateway_read_quota",
         "gateway_write_quota",
     }
@@ -234,8 +269,17 @@ def read_accounts(path: Path) -> tuple[AccountSettings, ...]:
         faults = (f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors())
         raise ValueError(f"{path}: {'; '.join(faults)}") from None
     _check_once(path, "account", [row.sid for row in rows])
-    _check_once(path, "API key", [key.sha256 for row in rows for key in row.api_keys])
+    _check_once(path, "API key", _digests(rows))
+    _check_once(path, "issuer and audience", _issuers(rows))
     return rows
+
+
+def _digests(rows: Sequence[AccountSettings]) -> list[str]:
+    return [key.sha256 for row in rows for key in row.api_keys]
+
+
+def _issuers(rows: Sequence[AccountSettings]) -> list[str]:
+    return [f"{each.issuer} for {each.audience}" for row in rows for each in row.jwt_issuers]
 
 
 def _parse(path: Path) -> Any:
@@ -256,5 +300,6 @@ def _check_once(where: Path | str, what: str, each: list[str]) -> None:
     twice = [one for one, count in Counter(each).items() if count > 1]
     if twice:
         raise ValueError(
-            f"{where} names {what} {twice[0]} more than once; a key has one row, and like a callback belongs to one account"
+            f"{where} names {what} {twice[0]} more than once; a credential has one row, and like a callback belongs to one "
+            "account"
         )

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from gateway.__main__ import _row, _write, cli
 from gateway.app import bind
 from gateway.gql.schema import print_schema
-from gateway.service.access import Access, ApiKey, Caller, Scope
+from gateway.service.access import Caller, Scope
+from gateway.service.credentials import Access, ApiKey
 from gateway.settings import Settings
 from tests.service.conftest import ACCOUNT
 
@@ -39,7 +40,7 @@ def say(*arguments: str, **environment: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_a_made_key_opens_with_its_row_and_is_in_no_row() -> None:
+async def test_a_made_key_opens_with_its_row_and_is_in_no_row() -> None:
     code, out, _ = say("apikey", "console")
     made = json.loads(out)
     assert code == 0
@@ -47,7 +48,7 @@ def test_a_made_key_opens_with_its_row_and_is_in_no_row() -> None:
     assert made["api_key"] not in json.dumps(made["row"])
     caller = Caller(ACCOUNT, made["row"]["id"], frozenset(map(Scope, made["row"]["scopes"])))
     access = Access([ApiKey(made["row"]["sha256"], caller)])
-    assert access.caller(authorization=None, api_key=made["api_key"]).key_id == "console"
+    assert (await access.caller(authorization=None, api_key=made["api_key"])).id == "console"
 
 
 def test_keys_differ() -> None:

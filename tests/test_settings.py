@@ -66,9 +66,30 @@ def test_api_keys_are_rows_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (second.scopes, second.rooms, second.limit) == (("rooms:write",), ("daily",), 1_000)
 
 
+ISSUER = {"issuer": "https://login.example/", "audience": "rooms", "jwks_url": "https://login.example/jwks.json"}
+
+
+def issuers(**more: Any) -> dict[str, str]:
+    return {"GATEWAY_JWT_ISSUERS": json.dumps([{**ISSUER, **more}])}
+
+
+def test_issuers_of_tokens_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    [usual] = read(monkeypatch, **issuers()).accounts[0].jwt_issuers
+    assert (usual.algorithm, usual.scopes, usual.limit) == ("RS256", ("rooms:read", "events:subscribe"), None)
+    near = issuers(algorithm="EdDSA", jwks_url="http://127.0.0.1:8000/jwks.json", scopes=["tokens:mint"], limit=100)
+    [own] = read(monkeypatch, **near).gateway_jwt_issuers
+    assert (own.algorithm, own.scopes, own.limit) == ("EdDSA", ("tokens:mint",), 100)
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        issuers(algorithm="HS256"),
+        issuers(algorithm="none"),
+        issuers(jwks_url="http://login.example/jwks.json"),
+        issuers(jwks_url="file:///etc/passwd"),
+        issuers(audience=""),
+        issuers(secret="shared"),
         {"TWILIO_ACCOUNT_SID": "AC1"},
         {"GATEWAY_PUBLIC_URL": "rooms.example"},
         {"GATEWAY_PUBLIC_URL": "https://rooms.example/#fragment"},
@@ -96,6 +117,11 @@ def test_a_key_with_two_rows_is_refused_for_nobody_could_tell_which_one_counts(
     rows = [{"id": "reader", "sha256": "0" * 64}, {"id": "writer", "sha256": "0" * 64, "scopes": ["rooms:write"]}]
     with pytest.raises(ValidationError, match="GATEWAY_API_KEYS names API key 0000"):
         read(monkeypatch, GATEWAY_API_KEYS=json.dumps(rows))
+
+
+def test_an_issuer_with_two_rows_for_an_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="GATEWAY_JWT_ISSUERS names issuer and audience"):
+        read(monkeypatch, GATEWAY_JWT_ISSUERS=json.dumps([ISSUER, {**ISSUER, "scopes": ["admin"]}]))
 
 
 def test_p20_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

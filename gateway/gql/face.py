@@ -37,10 +37,11 @@ from gateway.gql.schema import EXECUTABLE
 from gateway.gql.sse import EventStream
 from gateway.gql.trusted import TrustedDocuments
 from gateway.gql.websocket import Socket
-from gateway.service.access import Access, Caller, asks
+from gateway.service.access import Caller, asks
 from gateway.service.accounts import Account
 from gateway.service.admission import Admission
 from gateway.service.callers import Callers, limit_headers
+from gateway.service.credentials import Access
 from gateway.service.horizon import Horizon, watching
 from gateway.service.standing import while_it_holds
 
@@ -140,7 +141,7 @@ class GraphQLFace:
     async def _answer(
         self, request: web.Request, form: Form | None, trace_id: str, cors: Mapping[str, str]
     ) -> web.StreamResponse:
-        context = self._caller_of(request, trace_id)
+        context = await self._caller_of(request, trace_id)
         if form is None:
             raise _Rejected(406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them"))
         timeout_s = _timeout_s(request)
@@ -178,21 +179,23 @@ class GraphQLFace:
         finally:
             self._streams.discard(stream)
 
-    def _caller_of(self, request: web.Request, trace_id: str) -> Context:
+    async def _caller_of(self, request: web.Request, trace_id: str) -> Context:
         sent = request.headers
         try:
-            return self._context(sent.get(hdrs.AUTHORIZATION), sent.get("X-API-Key"), trace_id, _last_event_id(request))
+            return await self._context(
+                sent.get(hdrs.AUTHORIZATION), sent.get("X-API-Key"), trace_id, _last_event_id(request)
+            )
         except GatewayError as fault:
             challenge = {"WWW-Authenticate": "Bearer"} if isinstance(fault, Unauthenticated) else None
             raise _Rejected(STATUS[fault.code], fault, challenge) from None
 
-    def _context(
+    async def _context(
         self, authorization: str | None, api_key: str | None, trace_id: str, last_event_id: str | None = None
     ) -> Context:
-        caller = self._access.caller(authorization=authorization, api_key=api_key)
+        caller = await self._access.caller(authorization=authorization, api_key=api_key)
         account = self._accounts.get(caller.account_sid)
         if account is None:
-            raise Internal("this API key's account is not served here; tell the operator")
+            raise Internal("this caller's account is not served here; tell the operator")
         asks(caller)
         return Context(caller, account, trace_id, self._callers.bill(caller), last_event_id or None)
 

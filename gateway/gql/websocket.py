@@ -5,7 +5,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, aclosing, suppress
 from enum import IntEnum
 from typing import Any
@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 from graphql import OperationType
 
-from gateway.core.errors import GatewayError, PermissionDenied, Throttled, Unauthenticated
+from gateway.core.errors import GatewayError, PermissionDenied, Throttled, Unauthenticated, UpstreamUnavailable
 from gateway.core.ratelimit import Rate, judge
 from gateway.gql.connection import PIECE_BYTES, Connection
 from gateway.gql.context import Context
@@ -22,8 +22,9 @@ from gateway.gql.errors import Refused
 from gateway.gql.execution import Answer, Engine, Shortcut, refusal
 from gateway.gql.limits import BODY_BYTES
 from gateway.gql.requests import request_of, trace_id_of
-from gateway.service.access import Access, Caller
+from gateway.service.access import Caller
 from gateway.service.admission import Admission
+from gateway.service.credentials import Access
 from gateway.service.standing import while_it_holds
 
 PROTOCOL = "graphql-transport-ws"
@@ -61,8 +62,8 @@ class _Farewell(Exception):
         self.reason = reason
 
 
-Identify = Callable[[str | None, str | None, str], Context]
-"""The context of a caller from `authorization`, `apiKey` and a trace id. Raises Unauthenticated or PermissionDenied."""
+Identify = Callable[[str | None, str | None, str], Awaitable[Context]]
+"""The context of a caller from `authorization`, `apiKey` and a trace id. Raises Unauthenticated and UpstreamUnavailable."""
 
 
 class Socket:
@@ -177,11 +178,11 @@ class Socket:
             raise _Farewell(Close.BAD_REQUEST, "the payload of connection_init is not an object")
         credentials = self._credentials_of(payload or {})
         try:
-            caller = self._identify(*credentials, trace_id_of(None)).caller
+            caller = (await self._identify(*credentials, trace_id_of(None))).caller
             self._inside.enter_context(self._admission.enter(caller))
         except Unauthenticated as fault:
             raise _Farewell(Close.UNAUTHORIZED, fault.message) from None
-        except Throttled as fault:
+        except (Throttled, UpstreamUnavailable) as fault:
             # Not 4429, which is another protocol error: clients come again after 1013, and give up at 4429.
             raise _Farewell(Close.TRY_AGAIN_LATER, fault.message) from None
         except GatewayError as fault:
@@ -223,7 +224,7 @@ class Socket:
         """Sends what the operation gives, but for the error that ends it. Otherwise tells which kind has ended."""
         trace_id = trace_id_of(None)
         try:
-            operation = await self._engine.admitted(request_of(payload), self._identify(*credentials, trace_id))
+            operation = await self._engine.admitted(request_of(payload), await self._identify(*credentials, trace_id))
         except Exception as error:
             return refusal(Refused.of(error), trace_id)
         async with aclosing(operation.answers(self._shortcut(id_))) as answers:

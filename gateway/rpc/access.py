@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
-from gateway.service.access import Access, Caller, asking, asks
+from gateway.service.access import Caller, asking, asks
 from gateway.service.accounts import Account
+from gateway.service.credentials import Access
 
 
-def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) -> None:
-    """Makes `current_caller` true for the rest of this task. Raises Unauthenticated.
+async def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+    """Makes `current_caller` true for the rest of this task. Raises Unauthenticated, and UpstreamUnavailable.
 
     A credential that comes twice is refused: whoever stands between may have checked the other one.
     """
@@ -19,7 +20,7 @@ def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) ->
             if key in found:
                 raise Unauthenticated(f"{key} comes twice; send it once")
             found[key] = value
-    asks(access.caller(authorization=found.get("authorization"), api_key=found.get("x-api-key")))
+    asks(await access.caller(authorization=found.get("authorization"), api_key=found.get("x-api-key")))
 
 
 def current_caller() -> Caller:

@@ -23,8 +23,8 @@ from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.rpc.errors import refuse
 from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
-from gateway.service.access import Access
 from gateway.service.callers import Callers
+from gateway.service.credentials import Access
 from gateway.service.deadlines import within
 from gateway.service.standing import while_it_holds
 
@@ -153,7 +153,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         is_public = method.startswith(PUBLIC)
         async with _errors_told(context, method):
             if not is_public:
-                authenticate(self._access, context.invocation_metadata() or ())
+                await authenticate(self._access, context.invocation_metadata() or ())
             with self._public if is_public else admission:
                 yield
 

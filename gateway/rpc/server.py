@@ -25,9 +25,9 @@ from gateway.rpc.recording_service import RecordingService
 from gateway.rpc.room_service import RoomService
 from gateway.rpc.token_service import TokenService
 from gateway.rpc.transcription_service import TranscriptionService
-from gateway.service.access import Access
 from gateway.service.accounts import Account
 from gateway.service.callers import Callers
+from gateway.service.credentials import Access
 
 SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], ...]] = (
     (RoomService, room_service_pb2_grpc.add_RoomServiceServicer_to_server),

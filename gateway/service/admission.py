@@ -24,14 +24,14 @@ class Admission:
     @contextmanager
     def enter(self, caller: Caller) -> Iterator[None]:
         """Raises Throttled."""
-        who = caller.account_sid, caller.key_id
+        who = caller.account_sid, caller.id
         if self._count >= self._limit:
             raise Throttled(
                 f"this gateway has its {self._limit:,} {self._what} open; come back shortly", retry_after_ms=RETRY_MS
             )
         if self._inside[who] >= self._per_caller:
             raise Throttled(
-                f"this API key has its {self._per_caller:,} {self._what} open on this gateway; close one, or come back later",
+                f"this caller has its {self._per_caller:,} {self._what} open on this gateway; close one, or come back later",
                 retry_after_ms=RETRY_MS,
             )
         self._inside[who] += 1

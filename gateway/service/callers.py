@@ -10,7 +10,9 @@ import time
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from heapq import nlargest
 from typing import Final
+from weakref import WeakValueDictionary
 
 from gateway.core.errors import InvalidArgument, Throttled, UpstreamUnavailable
 from gateway.core.purse import WINDOW_US, Balance, Spent, duration_us, owed, spend
@@ -27,6 +29,9 @@ FETCH: Final = 25
 # What waits for an answer that does not come, waits so long; and so long nobody else asks.
 ASK_S: Final = 0.05
 AWAY_S: Final = 1.0
+# Subjects of tokens are without number; of so many this process knows at a time what they have spent. It matters while Redis is
+# away: who is forgotten has all his points again here.
+KNOWN: Final = 50_000
 # What is owed travels with the caller's next call, or by itself after so long.
 SETTLE_S: Final = 0.1
 
@@ -50,11 +55,11 @@ class Callers:
     def __init__(self, purses: Purses | None = None) -> None:
         self._purses = purses
         self._away_until = float("-inf") if purses else float("inf")
-        # By this process' own clock. One for each API key that has called, of which there are as many as are configured.
+        # When each has all his points again, by this process' own clock.
         self._full_at_us: dict[_Who, int] = {}
         # What Redis is to be told, and when it was noted.
         self._owed: dict[_Who, tuple[int, int]] = {}
-        self._lanes: dict[_Who, asyncio.Lock] = {}
+        self._lanes: WeakValueDictionary[_Who, asyncio.Lock] = WeakValueDictionary()
         self._gathering: dict[_Who, _Load] = {}
         self._flights = SingleFlight[list[Spent]]()
         self._has_debts = asyncio.Event()
@@ -65,10 +70,12 @@ class Callers:
     async def run(self) -> None:
         while True:
             await self._has_debts.wait()
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(max(SETTLE_S, self._away_until - time.monotonic()))
             self._has_debts.clear()
             await asyncio.gather(*(self.spend(who, 0) for who in self._owed))
-            if self._owed:  # Redis is away.
+            # Redis is away. What was owed for as long as it takes to have all points again is owed no more.
+            self._owed = {who: noted for who, noted in self._owed.items() if self._owed_us(who)}
+            if self._owed:
                 self._has_debts.set()
 
     async def spend(self, who: _Who, cost_us: int) -> Spent:
@@ -105,24 +112,33 @@ class Callers:
             self._away_until = time.monotonic() + AWAY_S
             self._owe(who, owed_us)
             return [self._spend_here(who, cost_us) for cost_us in costs_us]
-        self._full_at_us[who] = _now_us() + spent[-1].used_us
+        self._note(who, _now_us() + spent[-1].used_us)
         return spent
 
     def _spend_here(self, who: _Who, cost_us: int) -> Spent:
         now_us = _now_us()
         spent = spend(self._full_at_us.get(who, 0), now_us, cost_us)
-        self._full_at_us[who] = now_us + spent.used_us
+        self._note(who, now_us + spent.used_us)
         if spent.is_allowed and self._purses is not None:
             self._owe(who, cost_us)
         return spent
 
+    def _note(self, who: _Who, full_at_us: int) -> None:
+        """There is nothing to know of who has all his points; and if there are too many others, of who has most of them."""
+        self._full_at_us[who] = full_at_us
+        if len(self._full_at_us) > KNOWN:
+            now_us = _now_us()
+            spenders = ((at_us, who) for who, at_us in self._full_at_us.items() if at_us > now_us)
+            self._full_at_us = {who: at_us for at_us, who in nlargest(KNOWN // 2, spenders)}
+
     def give_back(self, who: _Who, us: int) -> None:
-        self._full_at_us[who] = self._full_at_us.get(who, 0) - us
+        if who in self._full_at_us:
+            self._full_at_us[who] -= us
         if self._purses is not None:
             self._owe(who, -us)
 
     def _owe(self, who: _Who, us: int) -> None:
-        if us:
+        if us and (who in self._owed or len(self._owed) < KNOWN):
             self._owed[who] = self._owed_us(who) + us, _now_us()
             self._has_debts.set()
 
@@ -141,7 +157,7 @@ class Bill:
     def __init__(self, callers: Callers, caller: Caller) -> None:
         self._callers = callers
         self._caller = caller
-        self._who = caller.account_sid, caller.key_id
+        self._who = caller.account_sid, caller.id
         self.calls = 0
         self.requested = 0
         self.actual = 0
@@ -155,7 +171,7 @@ class Bill:
         if points > limit:
             await self.hold(CALL)
             raise InvalidArgument(
-                f"this costs up to {points:,} points, and this API key may spend {limit:,} a minute; ask for smaller pages"
+                f"this costs up to {points:,} points, and this caller may spend {limit:,} a minute; ask for smaller pages"
             )
         cost_us = duration_us(points, limit)
         spent = await self._callers.spend(self._who, cost_us)
@@ -163,7 +179,7 @@ class Bill:
         if not spent.is_allowed:
             self.retry_after_ms = self.balance.retry_after_ms(cost_us)
             raise Throttled(
-                f"this API key has spent its {limit:,} points a minute; ask again after the time given",
+                f"this caller has spent its {limit:,} points a minute; ask again after the time given",
                 retry_after_ms=self.retry_after_ms,
             )
         self.actual = points

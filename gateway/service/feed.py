@@ -198,7 +198,7 @@ class Feed:
         """The SID that the stream belongs to, even when the room's name is taken again later."""
         if ref is None:
             if caller.grants is not None:
-                raise PermissionDenied("this API key is for some rooms only; name one of them in room")
+                raise PermissionDenied("this credential is for some rooms only; name one of them in room")
             return None
         if ref.sid is not None and caller.may_name(ref.sid, None):
             return ref.sid

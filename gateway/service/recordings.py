@@ -66,7 +66,7 @@ class Recordings:
     ) -> Seen[Page[Recording]]:
         caller.require(Scope.ROOMS_READ)
         if caller.grants is not None:
-            raise PermissionDenied("this API key is for some rooms only; ask for the recordings of one of them")
+            raise PermissionDenied("this credential is for some rooms only; ask for the recordings of one of them")
         listing = Listing(_RECORDINGS, ACCOUNT, wanted, partial(recordings.list_recordings, wanted))
         return await self._reads.page(listing, first, after)
 

@@ -67,7 +67,7 @@ class Rooms:
         """
         caller.require(Scope.ROOMS_WRITE)
         if not caller.may_name(None, new.unique_name):
-            raise PermissionDenied("this API key is for some rooms only; create one of those by its name")
+            raise PermissionDenied("this credential is for some rooms only; create one of those by its name")
         return self._seen(await self._writes.create(new, once_of(caller, idempotency_key, new)))
 
     async def complete(self, caller: Caller, ref: RoomRef) -> Seen[Room]:

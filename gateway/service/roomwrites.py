@@ -50,7 +50,7 @@ def once_of(caller: Caller, key: str | None, new: NewRoom) -> Once | None:
         return None
     check_text(key, "idempotencyKey", give="one made for this room alone, such as a UUID")
     said = {name: part for name, part in msgspec.to_builtins(new).items() if part is not None}
-    return Once(_digest([caller.key_id, key]), _digest(sorted(said.items())))
+    return Once(_digest([caller.id, key]), _digest(sorted(said.items())))
 
 
 class RoomWrites:

@@ -95,9 +95,9 @@ def _check_grants(caller: Caller, ref: RoomRef | None) -> None:
     if caller.grants is None:
         return
     if ref is None:
-        raise PermissionDenied("this API key is for some rooms only; name one of them")
+        raise PermissionDenied("this credential is for some rooms only; name one of them")
     # A name granted only by its room's SID is refused: the token would open whichever room has that name later.
     if ref.name is not None and not caller.may_name(None, ref.name):
         raise PermissionDenied(
-            "this API key is not for rooms of this name; give a room that it is for, as it is granted"
+            "this credential is not for rooms of this name; give a room that it is for, as it is granted"
         )

@@ -153,5 +153,5 @@ class Upstream:
         caller = asking()
         wait_s = min(max(0.0, patience_s), deadlines.left_s() - TAKE_S)
         return self._turns[kind].turn(
-            rank, "" if caller is None else caller.key_id, asyncio.get_running_loop().time() + wait_s
+            rank, "" if caller is None else caller.id, asyncio.get_running_loop().time() + wait_s
         )

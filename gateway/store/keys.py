@@ -52,8 +52,8 @@ class Keys:
     def rate(self, kind: RateKind) -> str:
         return f"rg:{{{self.account_sid}}}:rate:{kind}"
 
-    def purse(self, key_id: str) -> str:
-        return f"rg:{{{self.account_sid}}}:purse:{key_id}"
+    def purse(self, caller_id: str) -> str:
+        return f"rg:{{{self.account_sid}}}:purse:{caller_id}"
 
     def lease(self, name: str) -> str:
         return f"rg:{{{self.account_sid}}}:lease:{name}"

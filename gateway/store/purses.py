@@ -18,10 +18,10 @@ class Purses:
         self._connections = connections
 
     async def spend(
-        self, account_sid: AccountSid, key_id: str, costs_us: Sequence[int], owed_us: int, *, within_s: float
+        self, account_sid: AccountSid, caller_id: str, costs_us: Sequence[int], owed_us: int, *, within_s: float
     ) -> list[Spent]:
         """Of each cost, in this order, whether it is allowed; see `core.purse.spend`. By the clock of the Redis server. One
         round trip. Raises UpstreamUnavailable; it may be spent then or not."""
-        key = Keys(account_sid).purse(key_id)
+        key = Keys(account_sid).purse(caller_id)
         answers = await self._connections.run(_SPEND, [key], [WINDOW_US, owed_us, "", *costs_us], within_s)
         return [Spent(bool(allowed), int(used)) for allowed, used in zip(answers[::2], answers[1::2], strict=True)]

@@ -236,7 +236,7 @@ async def test_an_operation_beyond_the_whole_limit_is_refused_for_good(served: S
         "BAD_USER_INPUT",
         False,
     )
-    assert f"this API key may spend {LIMIT} a minute" in error["message"]
+    assert f"this caller may spend {LIMIT} a minute" in error["message"]
     async with small.channel() as channel:
         clients: Clients = clients_on(channel, small.metadata)
         with pytest.raises(grpc.aio.AioRpcError) as refused:

@@ -18,7 +18,8 @@ from gateway.core.live import LiveRoom
 from gateway.core.paging import Page
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.gql.face import GraphQLFace
-from gateway.service.access import Access, ApiKey, Caller, Scope
+from gateway.service.access import Caller, Scope
+from gateway.service.credentials import Access, ApiKey
 from gateway.service.feed import Sink
 from tests.gql.service import ACCOUNT, AT, Insights, Participants, Recordings, Tokens, Transcriptions, seen, sid
 

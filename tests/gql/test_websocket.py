@@ -224,7 +224,7 @@ async def test_i16_a_caller_with_too_many_sockets_is_told_to_come_again(monkeypa
             await second.send_json({"type": "connection_init", "payload": {"apiKey": KEY}})
             code, reason = await closed(second)
             assert code == 1013
-            assert "this API key has its 1 WebSockets open" in reason
+            assert "this caller has its 1 WebSockets open" in reason
             await first.close()
         async with served.socket():
             pass

@@ -4,21 +4,22 @@ import pytest
 
 from gateway.core.errors import Unauthenticated
 from gateway.rpc.access import authenticate, calling, current_caller
-from gateway.service.access import Access, Caller
+from gateway.service.access import Caller
+from gateway.service.credentials import Access
 
 from .conftest import API_KEY
 
 
 @pytest.mark.parametrize("metadata", [("authorization", f"Bearer {API_KEY}"), ("x-api-key", API_KEY)])
-def test_either_credential_names_the_caller(access: Access, caller: Caller, metadata: tuple[str, str]) -> None:
-    authenticate(access, [("user-agent", "grpc-python"), metadata])
+async def test_either_credential_names_the_caller(access: Access, caller: Caller, metadata: tuple[str, str]) -> None:
+    await authenticate(access, [("user-agent", "grpc-python"), metadata])
 
     assert current_caller() == caller
 
 
-def test_a_caller_meets_the_use_cases_of_the_own_account_only(access: Access, caller: Caller) -> None:
+async def test_a_caller_meets_the_use_cases_of_the_own_account_only(access: Access, caller: Caller) -> None:
     accounts: Any = {"AC" + "9" * 32: "another's", caller.account_sid: "its own"}
-    authenticate(access, [("x-api-key", API_KEY)])
+    await authenticate(access, [("x-api-key", API_KEY)])
 
     assert calling(accounts) == (caller, "its own")
 
@@ -32,6 +33,6 @@ def test_a_caller_meets_the_use_cases_of_the_own_account_only(access: Access, ca
         ([("x-api-key", API_KEY), ("x-api-key", API_KEY)], "x-api-key comes twice; send it once"),
     ],
 )
-def test_any_other_is_refused(access: Access, metadata: list[tuple[str, str | bytes]], sentence: str) -> None:
+async def test_any_other_is_refused(access: Access, metadata: list[tuple[str, str | bytes]], sentence: str) -> None:
     with pytest.raises(Unauthenticated, match=sentence):
-        authenticate(access, metadata)
+        await authenticate(access, metadata)

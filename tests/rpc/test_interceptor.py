@@ -21,7 +21,8 @@ from gateway.rpc import interceptor as interceptor_module
 from gateway.rpc.access import current_caller
 from gateway.rpc.interceptor import Interceptor, Limits
 from gateway.service import standing
-from gateway.service.access import Access, ApiKey, Caller
+from gateway.service.access import Caller
+from gateway.service.credentials import Access, ApiKey
 
 from .conftest import API_KEY, METADATA
 

@@ -7,8 +7,8 @@ from gateway.core.errors import Throttled
 from gateway.service.admission import Admission
 from tests.service.conftest import ANYBODY
 
-ADA = replace(ANYBODY, key_id="ada")
-BOB = replace(ANYBODY, key_id="bob")
+ADA = replace(ANYBODY, id="ada")
+BOB = replace(ANYBODY, id="bob")
 
 
 def test_i16_a_caller_may_take_its_part_and_no_more() -> None:
@@ -16,7 +16,7 @@ def test_i16_a_caller_may_take_its_part_and_no_more() -> None:
     with ExitStack() as inside:
         for _ in range(2):
             inside.enter_context(admission.enter(ADA))
-        with pytest.raises(Throttled, match="this API key has its 2 streams open") as refused, admission.enter(ADA):
+        with pytest.raises(Throttled, match="this caller has its 2 streams open") as refused, admission.enter(ADA):
             pass
         assert refused.value.retry_after_ms
         with admission.enter(BOB):
@@ -49,6 +49,6 @@ def test_i12_callers_of_two_accounts_are_two_though_their_keys_are_named_alike()
 def test_i16_nothing_is_remembered_of_who_has_left() -> None:
     admission = Admission("streams", limit=2, per_caller=1)
     for number in range(3):
-        with admission.enter(replace(ADA, key_id=str(number))):
+        with admission.enter(replace(ADA, id=str(number))):
             pass
     assert not admission._inside

@@ -7,10 +7,11 @@ import pytest
 
 from gateway.core.errors import InvalidArgument, Throttled
 from gateway.service import callers as module
+from gateway.service.access import Caller
 from gateway.service.callers import CALL, FETCH, Bill, Callers, limit_headers, note_call
 from gateway.store.connection import Connections
 from gateway.store.purses import Purses
-from tests.service.conftest import ANYBODY, soon
+from tests.service.conftest import ANYBODY, LIMIT_S, soon
 
 LIMIT = 1_000
 CALLER = replace(ANYBODY, limit=LIMIT)
@@ -100,7 +101,7 @@ async def test_a_call_that_asks_nothing_of_twilio_has_no_bill_to_be_on() -> None
 async def test_what_is_more_than_all_is_refused_for_good_and_not_for_free() -> None:
     callers = Callers()
     bill = callers.bill(CALLER)
-    with pytest.raises(InvalidArgument, match=r"costs up to 1,001 points, and this API key may spend 1,000 a minute"):
+    with pytest.raises(InvalidArgument, match=r"costs up to 1,001 points, and this caller may spend 1,000 a minute"):
         await bill.hold(LIMIT + 1)
     assert left(bill) <= LIMIT - CALL + 1
 
@@ -180,8 +181,45 @@ async def test_who_leaves_a_crowd_takes_nothing_along_from_the_others(connection
 async def test_other_keys_and_accounts_are_not_touched(connections: Connections) -> None:
     callers = Callers(Purses(connections))
     await held(callers, LIMIT)
-    for other in (replace(CALLER, key_id="other"), replace(CALLER, account_sid="AC" + "9" * 32)):
+    for other in (replace(CALLER, id="other"), replace(CALLER, account_sid="AC" + "9" * 32)):
         await held(callers, LIMIT, other)
+
+
+def subject(number: int) -> Caller:
+    return replace(CALLER, id=f"sub-{number}")
+
+
+async def test_of_subjects_without_number_those_are_remembered_who_have_spent_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "KNOWN", 20)
+    async with without_redis() as callers:
+        await held(callers, LIMIT)
+        for number in range(100):
+            await held(callers, 1, subject(number))
+            assert len(callers._full_at_us) <= 20
+            assert len(callers._owed) <= 20
+        with pytest.raises(Throttled):
+            await held(callers, LIMIT // 2)
+    assert len(callers._lanes) == 0
+
+
+async def test_while_redis_is_away_debts_are_not_counted_over_and_over_and_end_with_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "AWAY_S", 0.001)
+    monkeypatch.setattr(module, "SETTLE_S", 0.001)
+    async with without_redis() as callers, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(callers.run())
+        for number in range(5):
+            await held(callers, 100, subject(number))
+        assert len(callers._owed) == 5
+        real = module._now_us
+        monkeypatch.setattr(module, "_now_us", lambda: real() + 60_000_000)
+        async with asyncio.timeout(LIMIT_S):
+            while callers._owed:  # noqa: ASYNC110 - nothing rings when it was looked through
+                await asyncio.sleep(0.001)
+        running.cancel()
 
 
 async def test_headers_are_those_of_the_draft() -> None:

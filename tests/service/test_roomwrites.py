@@ -184,7 +184,7 @@ async def test_a_key_that_was_given_for_another_room_is_refused(site: Site) -> N
 async def test_i12_the_keys_of_two_callers_never_meet(site: Site) -> None:
     account = await site.replica()
     first = await made(account, new=NewRoom())
-    second = await made(account, new=NewRoom(), caller=replace(ANYBODY, key_id="somebody else"))
+    second = await made(account, new=NewRoom(), caller=replace(ANYBODY, id="somebody else"))
     assert first.sid != second.sid
 
 

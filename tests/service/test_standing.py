@@ -1,13 +1,16 @@
 import asyncio
 import gc
+import time
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from gateway.core.errors import PermissionDenied
 from gateway.service import standing
-from gateway.service.access import Access, Caller
+from gateway.service.access import Caller, Signed
+from gateway.service.credentials import Access
 from gateway.service.standing import while_it_holds
 from tests.service.conftest import ANYBODY, LIMIT_S
 
@@ -34,6 +37,15 @@ async def test_what_runs_is_ended_when_the_credential_is(monkeypatch: pytest.Mon
         async with asyncio.timeout(LIMIT_S), while_it_holds(access, ANYBODY):
             await asyncio.Event().wait()
     assert access.answers == []
+
+
+async def test_what_runs_is_ended_at_the_moment_at_which_its_token_is() -> None:
+    ends_at = time.time() + 0.05
+    token = replace(ANYBODY, signed=Signed("issuer", "audience", None, ends_at))
+    with pytest.raises(PermissionDenied, match="come again with another one"):
+        async with asyncio.timeout(LIMIT_S), while_it_holds(Revocable([]), token):
+            await asyncio.Event().wait()
+    assert time.time() >= ends_at
 
 
 async def test_what_ends_by_itself_is_not_looked_at_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

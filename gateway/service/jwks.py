@@ -1,0 +1,152 @@
+"""The public keys with which an issuer signs its tokens, read where it publishes them.
+
+https://www.rfc-editor.org/rfc/rfc7517#section-5
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+import aiohttp
+import jwt
+import msgspec
+import structlog
+from yarl import URL
+
+from gateway.core.errors import UpstreamUnavailable
+
+log = structlog.get_logger()
+
+BODY_LIMIT: Final = 64 * 1024
+KEYS_LIMIT: Final = 100
+TIMEOUT_S: Final = 3.0
+REFRESH_S: Final = 300.0
+"""A key that its issuer has taken back is believed no longer than this."""
+RETRY_S: Final = 5.0
+KEPT_S: Final = 3_600.0
+"""An issuer that is away for longer is believed no more."""
+# Of private and shared keys. https://www.rfc-editor.org/rfc/rfc7518#section-6
+_SECRET: Final = frozenset({"d", "k"})
+# Who sends tokens with invented key ids has the issuer asked no more often.
+AGAIN_S: Final = 10.0
+
+
+def open_session() -> aiohttp.ClientSession:
+    """For all issuers; its opener closes it."""
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+        headers={"Accept": "application/json"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+class _Unusable(Exception):
+    """What came is no set of keys. Its text names no byte of it."""
+
+
+class Jwks:
+    """One issuer's. `run` keeps them current; a key that is not known is looked for at once, though not again within
+    `again_s`."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, algorithm: str, *, again_s: float = AGAIN_S) -> None:
+        self._session = session
+        self._url = url
+        self._host = URL(url).host
+        self._algorithm = algorithm
+        self._again_s = again_s
+        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._read_at = self._asked_at = float("-inf")
+        self._is_well = True
+        self._asking = asyncio.Lock()
+
+    async def run(self) -> None:
+        while True:
+            async with self._asking:
+                await self._ask()
+            await asyncio.sleep(REFRESH_S if self._is_well else RETRY_S)
+
+    async def key(self, key_id: str | None) -> jwt.PyJWK | None:
+        """None: they do not publish it. Without an id, their only one. Raises UpstreamUnavailable while they are not to be
+        had."""
+        if not self.has(key_id):
+            await self._look_again()
+        if not self._are_current:
+            raise UpstreamUnavailable(
+                "the keys of the token's issuer cannot be read; ask again", retry_after_ms=round(RETRY_S * 1000)
+            )
+        return self._find(key_id)
+
+    def has(self, key_id: str | None) -> bool:
+        return self._are_current and self._find(key_id) is not None
+
+    @property
+    def _are_current(self) -> bool:
+        return asyncio.get_running_loop().time() < self._read_at + KEPT_S
+
+    def _find(self, key_id: str | None) -> jwt.PyJWK | None:
+        if key_id is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(key_id)
+
+    async def _look_again(self) -> None:
+        """Of all who want it at once, one asks; the others find it done."""
+        async with self._asking:
+            if asyncio.get_running_loop().time() >= self._asked_at + self._again_s:
+                await self._ask()
+
+    async def _ask(self) -> None:
+        """Keeps what it had when nothing usable comes."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._keys = _keys_of(await self._body(), self._algorithm)
+        except (aiohttp.ClientError, TimeoutError, OSError, _Unusable) as error:
+            if self._is_well:
+                log.warning("jwks.unavailable", host=self._host, error=type(error).__name__)
+            self._is_well = False
+        else:
+            self._read_at = loop.time()
+            if not self._is_well:
+                log.info("jwks.available", host=self._host, keys=len(self._keys))
+            self._is_well = True
+        finally:
+            self._asked_at = loop.time()
+
+    async def _body(self) -> bytes:
+        async with self._session.get(self._url, allow_redirects=False) as reply:
+            if reply.status != 200:
+                raise _Unusable
+            body = bytearray()
+            async for piece in reply.content.iter_any():
+                body += piece
+                if len(body) > BODY_LIMIT:
+                    raise _Unusable
+            return bytes(body)
+
+
+def _keys_of(body: bytes, algorithm: str) -> dict[str | None, jwt.PyJWK]:
+    """Those that the algorithm can use; an issuer may publish others beside them."""
+    try:
+        published = msgspec.json.decode(body)["keys"]
+    except (msgspec.DecodeError, ValueError, RecursionError, KeyError, TypeError):
+        raise _Unusable from None
+    if not isinstance(published, list) or len(published) > KEYS_LIMIT:
+        raise _Unusable
+    keys = {each.key_id: each for each in _usable(published, algorithm)}
+    if not keys:
+        raise _Unusable
+    return keys
+
+
+def _usable(published: list[Any], algorithm: str) -> Iterator[jwt.PyJWK]:
+    for each in published:
+        if not isinstance(each, dict) or each.get("use", "sig") != "sig" or each.get("alg", algorithm) != algorithm:
+            continue
+        if not isinstance(each.get("kid"), str | None) or _SECRET & each.keys():
+            continue
+        try:
+            key = jwt.PyJWK(each, algorithm)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            continue
+        # A sentence, when it is too short to be safe.
+        if key.Algorithm.check_key_length(key.key) is None:
+            yield key

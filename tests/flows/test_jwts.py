@@ -1,0 +1,192 @@
+"""Callers known by a JSON Web Token: `serve` with two accounts, whose issuer signs for either, and for a third that is away."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from redis.asyncio import Redis
+
+from gateway.service.jwts import LEEWAY_S
+from tests.flows.test_accounts import described, serving
+from tests.issuer import ALGORITHM, AUDIENCE, NAME, TokenIssuer, issuing
+from tests.rpc.client import clients_on, refusal
+from tests.running import ANSWER_LIMIT_S, Gateway, new_name, running, take
+
+OTHER_AUDIENCE = "rooms-of-the-other"
+LIMIT = 400
+ROOM = "query($ref: ID!) { room(ref: $ref) { sid accountSid } }"
+WATCH = "subscription($room: ID) { roomEvents(room: $room) { __typename cursor } }"
+EVERYTHING = "rooms:read rooms:write events:subscribe"
+
+
+@dataclass
+class Site:
+    served: Gateway
+    issuer: TokenIssuer
+    rows: list[dict[str, Any]]
+    log: Path
+
+    def bearer(self, token: str) -> Gateway:
+        """The gateway as the token's owner has it."""
+        return Gateway({**self.served.ready, "api_key": token}, self.served.process, self.served.http)
+
+    def caller(self, **claims: Any) -> Gateway:
+        return self.bearer(self.issuer.token(**{"scope": EVERYTHING, **claims}))
+
+
+@pytest.fixture(scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp("jwts")
+    arguments = ("sandbox", "--sandbox-port", "0", "--accounts", "2")
+    async with running(folder, arguments) as sandbox, issuing() as issuer:
+        believed = {"issuer": NAME, "jwks_url": issuer.url, "algorithm": ALGORITHM, "limit": LIMIT}
+        believed["scopes"] = ("rooms:read", "rooms:write", "events:subscribe")
+        away = {"issuer": "https://away.example.com/", "audience": AUDIENCE, "jwks_url": "http://127.0.0.1:1/"}
+        rows = sandbox.ready["accounts"]
+        accounts = [
+            described(rows[0], jwt_issuers=[{**believed, "audience": AUDIENCE}, away]),
+            described(rows[1], jwt_issuers=[{**believed, "audience": OTHER_AUDIENCE}]),
+        ]
+        async with serving(folder, sandbox.ready["sandbox"], accounts) as served:
+            yield Site(served, issuer, rows, folder / "log")
+
+
+async def test_a_tokens_audience_names_the_account_on_every_transport(site: Site) -> None:
+    name, rooms = new_name(), list[str]()
+    for row, audience in zip(site.rows, (AUDIENCE, OTHER_AUDIENCE), strict=True):
+        caller = site.caller(aud=audience, sub="grace")
+        rooms.append((await caller.create_room(name))["sid"])
+        assert (await caller.ask(ROOM, ref=name))["room"] == {"sid": rooms[-1], "accountSid": row["sid"]}
+        async with caller.channel() as channel:
+            found = await clients_on(channel, caller.metadata).rooms.GetRoom(room=name)
+            assert found.room.sid == rooms[-1]
+        async with caller.watch_ws(WATCH) as by_ws, caller.watch_sse(WATCH) as by_sse:
+            [started], [(_, also)] = await take(by_ws, 1), await take(by_sse, 1)
+            assert started["__typename"] == also["__typename"] == "StreamStarted"
+    assert len(set(rooms)) == 2
+
+
+async def test_a_token_may_do_what_its_scope_says_and_its_issuer_may_give(site: Site) -> None:
+    reader = site.caller(sub="reader", scope="openid rooms:read tokens:mint admin")
+    assert (await reader.ask("{ rooms { nodes { sid } } }"))["rooms"] is not None
+    for document in (
+        "mutation { createRoom { sid } }",
+        'mutation { mintAccessToken(identity: "eve", room: "hers") { jwt } }',
+    ):
+        refused = await reader.refusal(document)
+        assert refused["code"] == "FORBIDDEN"
+        assert "lacks the scope" in refused["message"]
+
+
+async def test_a_token_for_some_rooms_sees_no_others(site: Site) -> None:
+    owner = site.caller(sub="owner")
+    mine, other = [(await owner.create_room())["sid"] for _ in range(2)]
+    guest = site.caller(sub="guest", rooms=[mine])
+    assert (await guest.ask(ROOM, ref=mine))["room"]["sid"] == mine
+    assert (await guest.ask(ROOM, ref=other))["room"] is None
+    async with guest.channel() as channel:
+        rooms = clients_on(channel, guest.metadata).rooms
+        assert (await refusal(rooms.GetRoom(room=other)))[0] == "NOT_FOUND"
+    async with guest.watch_ws(WATCH, room=mine) as messages:
+        assert (await take(messages, 1))[0]["__typename"] == "StreamStarted"
+
+
+@pytest.mark.parametrize(
+    ("claims", "sentence"),
+    [
+        ({"exp": int(time.time()) - 60}, "has expired; get a new one"),
+        ({"exp": int(time.time()) + 100_000}, "more than a day"),
+        ({"aud": "others"}, "iss and aud are of no issuer"),
+        ({"aud": [AUDIENCE, OTHER_AUDIENCE]}, "aud names several accounts"),
+        ({"iss": "https://eve.example.com/"}, "iss and aud are of no issuer"),
+        ({"sub": None}, "lacks one of exp, iat and sub"),
+        ({"key_id": "unheard of"}, "a key that its issuer does not publish"),
+    ],
+)
+async def test_any_other_token_is_refused_on_every_face(site: Site, claims: dict[str, Any], sentence: str) -> None:
+    site.issuer.add("unheard of")
+    caller = site.caller(**claims)
+    reply = await caller.post("{ __typename }", Accept="application/graphql-response+json")
+    assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert sentence in reply.body["errors"][0]["message"]
+    assert reply.body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    async with caller.channel() as channel:
+        code, _, message = await refusal(clients_on(channel, caller.metadata).rooms.ListRooms())
+        assert code == "UNAUTHENTICATED"
+        assert sentence in message
+    assert await closed(caller) == 4401
+
+
+async def test_while_the_issuers_keys_are_not_to_be_had_the_caller_is_told_to_come_again(site: Site) -> None:
+    caller = site.caller(iss="https://away.example.com/")
+    reply = await caller.post("{ __typename }", Accept="application/graphql-response+json")
+    [error] = reply.body["errors"]
+    assert (reply.status, error["extensions"]["code"]) == (503, "UPSTREAM_UNAVAILABLE")
+    assert error["extensions"]["retryable"]
+    async with caller.channel() as channel:
+        code, *_ = await refusal(clients_on(channel, caller.metadata).rooms.ListRooms())
+        assert code == "UNAVAILABLE"
+    assert await closed(caller) == 1013
+
+
+async def closed(caller: Gateway) -> int | None:
+    """The code with which a WebSocket is closed that says who it is in `connection_init`, as browsers do."""
+    http, url = caller.http, caller.ready["ws"]
+    async with http.ws_connect(url, protocols=("graphql-transport-ws",)) as socket:
+        await socket.send_json({"type": "connection_init", "payload": {"authorization": caller.auth["Authorization"]}})
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        return socket.close_code
+
+
+async def test_each_subject_spends_its_own_points_whatever_its_tokens(site: Site) -> None:
+    dear = "{ rooms(first: 100) { nodes { sid } } }"
+
+    async def outcomes(caller: Gateway, count: int) -> list[str]:
+        replies = [await caller.post(dear) for _ in range(count)]
+        return [reply.body["errors"][0]["extensions"]["code"] if "errors" in reply.body else "" for reply in replies]
+
+    async with asyncio.timeout(ANSWER_LIMIT_S):
+        while "RATE_LIMITED" not in await outcomes(site.caller(sub="spender"), 5):
+            pass
+    another_token = site.caller(sub="spender", iat=int(time.time()) - 60)
+    assert (await another_token.refusal(dear))["code"] == "RATE_LIMITED"
+    assert await outcomes(site.caller(sub="saver"), 1) == [""]
+    assert await outcomes(site.caller(sub="spender", aud=OTHER_AUDIENCE), 1) == [""]
+
+
+async def test_a_stream_ends_with_its_token_on_every_transport(site: Site) -> None:
+    caller = site.caller(sub="leaver", exp=int(time.time() - LEEWAY_S) + 2)
+    async with caller.websocket() as socket, caller.watch_sse(WATCH) as by_sse, caller.channel() as channel:
+        await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
+        by_rpc = clients_on(channel, caller.metadata).rooms.WatchRoomEvents()
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            while (frame := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                assert json.loads(frame.data)["type"] == "next"
+            assert socket.close_code == 4403
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                async for _ in by_rpc:
+                    pass
+            assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+            assert [payload["__typename"] async for _, payload in by_sse] == ["StreamStarted"]
+
+
+async def test_no_log_and_no_key_at_redis_names_a_subject_or_holds_a_token(site: Site) -> None:
+    subject = "Ada Lovelace <ada@example.com>"
+    caller = site.caller(sub=subject)
+    await caller.create_room()
+    assert (await site.bearer(site.issuer.token(sub=subject, aud="others")).post("{ __typename }")).status == 401
+    log = site.log.read_text()
+    async with Redis.from_url(site.served.ready["redis"]) as redis:
+        keys = [key.decode() async for key in redis.scan_iter(count=1_000)]
+    assert any(":purse:sub-" in key for key in keys)
+    for word in ("lovelace", "ada@example", caller.auth["Authorization"].split(".")[1].lower()):
+        assert word not in log.lower()
+        assert not [key for key in keys if word in key.lower()]
