@@ -143,7 +143,7 @@ def test_memory_answers_only_while_the_log_is_heard(monkeypatch: pytest.MonkeyPa
     rooms = Memory()
     assert not rooms.is_current
     rooms.prove()
-    now += 0.24
+    now += memory.PROOF_S - 0.01
     assert rooms.is_current
     now += 0.02
     assert not rooms.is_current

@@ -12,7 +12,7 @@ from gateway.core.errors import (
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import RoomFilter, RoomStatus, RoomType
 from gateway.sandbox.faults import Fault, Match
-from gateway.service import fetches, heat
+from gateway.service import fetches, heat, memory
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.leases import Leases
@@ -293,7 +293,8 @@ async def test_the_last_caller_to_leave_takes_the_read_from_the_wire_and_the_fir
     assert len(site.gate.calls) == 1
 
 
-async def test_without_redis_warm_rooms_are_served_flagged(site: Site) -> None:
+async def test_without_redis_warm_rooms_are_served_flagged(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "PROOF_S", 0.25)
     dead = Connections("redis://127.0.0.1:1")
     account = await site.replica()
     room = await site.create(account, "daily")

@@ -6,6 +6,7 @@ from gateway.core.cursors import Place, Sealer
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason, RoomEventType
 from gateway.core.rooms import RoomSid
+from gateway.service import memory
 from gateway.service import tail as tail_module
 from gateway.service.memory import Memory
 from gateway.service.tail import Bell, Tail
@@ -325,6 +326,7 @@ async def test_it_recovers_by_itself_when_redis_comes_back(monkeypatch: pytest.M
     monkeypatch.setattr("gateway.store.eventlog.READ_S", 0.02)
     monkeypatch.setattr(tail_module, "RETRY_S", 0.02)
     monkeypatch.setattr(tail_module, "LOST_S", 0.2)
+    monkeypatch.setattr(memory, "PROOF_S", 0.25)
     async with EmbeddedServer() as server:
         connections, operator = Connections(server.url), Connections(server.url)
         try:

@@ -58,7 +58,8 @@ async def test_a_redis_that_hangs_is_given_up_in_time() -> None:
 
 
 async def test_more_callers_than_connections_wait_for_their_turn(connections: Connections) -> None:
-    answers = await asyncio.gather(*(connections.ask(connections.commands.incr("n")) for _ in range(300)))
+    asked = (connections.ask(connections.commands.incr("n"), within_s=10) for _ in range(300))
+    answers = await asyncio.gather(*asked)
 
     assert sorted(answers) == list(range(1, 301))
 
