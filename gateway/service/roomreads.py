@@ -129,17 +129,27 @@ class RoomReads:
     async def _fetched(self, sid: RoomSid, cached: Cached, is_urgent: bool) -> Found | None:
         """Twilio's answer; when it gives none, or 404 for a room that was told of, what Redis has, flagged."""
         held = cached.value and _ended(cached.value, cached.ended)
-        is_usable = held is not None and _freshness(held) is not Freshness.GONE
+        if held is not None and _freshness(held) is Freshness.GONE:
+            held = None
+        as_of, fetched_at = self._tail.as_of(), time.time()
         try:
-            found = await self._fetch(sid, cached.head_n, was_told=cached.version_n > 0, is_urgent=is_urgent)
+            room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
+        except NotFound:
+            if await self._is_missing(sid, was_told=cached.version_n > 0):
+                return None
+            # What Twilio showed before says more than what events tell.
+            return await self._as_told(sid, fetched_at, as_of) if held is None else self._flagged(held)
         except NO_ANSWER:
-            if held is None or not is_usable:
+            if held is None:
                 raise
-            return Found(self._memory.put(held), is_stale=True)
-        if found is not None and found.is_stale and held is not None and is_usable:
-            # In place of a 404: what Twilio showed before says more than what events tell.
-            return Found(self._memory.put(held), is_stale=True)
-        return found
+            return self._flagged(held)
+        # The log's last number, read before the fetch began: if the room has changed since, every cache refuses it.
+        value = CachedRoom(room, fetched_at, cached.head_n, as_of, self._memory.is_settled(sid))
+        try:
+            return Found(await self._keep(value))
+        except UpstreamUnavailable:
+            # Redis is gone by now: that costs nobody the answer.
+            return self._known_here(replace(value, settled=False))
 
     async def _unshared(self, sid: RoomSid, *, is_urgent: bool) -> Found | None:
         """Without Redis: what this process remembers, or else Twilio's answer; flagged, for another replica may have told an
@@ -151,55 +161,37 @@ class RoomReads:
         try:
             room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
         except NotFound:
-            self._check_unheard(sid)
+            if self._memory.touched(sid):  # Twilio does not show yet what this process has heard of.
+                raise _not_yet() from None
             return None
         return self._known_here(CachedRoom(room, fetched_at, seen_n, as_of, settled=False))
 
     def _known_here(self, value: CachedRoom) -> Found:
         sid = value.room.sid
-        return Found(self._memory.put(_ended(value, self._memory.ends([sid]).get(sid))), is_stale=True)
+        return self._flagged(_ended(value, self._memory.ends([sid]).get(sid)))
 
-    def _check_unheard(self, sid: RoomSid) -> None:
-        """A room that Twilio does not show is not there, unless this process has heard of it. Raises UpstreamUnavailable."""
-        if self._memory.touched(sid):
-            raise UpstreamUnavailable("Twilio does not show this room yet; ask again", retry_after_ms=1000)
-
-    async def _fetch(self, sid: RoomSid, seen_n: int, *, was_told: bool, is_urgent: bool) -> Found | None:
-        """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if
-        the room has changed since. A Redis that is gone by then costs nobody the answer."""
-        as_of = self._tail.as_of()
-        fetched_at = time.time()
+    async def _is_missing(self, sid: RoomSid, *, was_told: bool) -> bool:
+        """Whether a 404 is to be believed: Twilio itself may have told us of the room a moment ago.
+        https://github.com/twilio/twilio-node/issues/593"""
+        if was_told:
+            return False
         try:
-            room = await self._upstream.send(fetch_room(sid), is_urgent=is_urgent)
-        except NotFound:
-            try:
-                is_missing = not was_told and await self._cache.put_missing(sid)
-            except UpstreamUnavailable:
-                self._check_unheard(sid)
-                return None
-            return None if is_missing else await self._as_told(sid, fetched_at, as_of, was_told=was_told)
-        value = CachedRoom(room, fetched_at, seen_n, as_of, self._memory.is_settled(sid))
-        try:
-            return Found(await self._keep(value))
+            return await self._cache.put_missing(sid)
         except UpstreamUnavailable:
-            return self._known_here(replace(value, settled=False))
+            return not self._memory.touched(sid)
 
-    async def _as_told(self, sid: RoomSid, asked_at: float, as_of: Place | None, *, was_told: bool) -> Found | None:
-        """In place of a 404: the room as its events tell it, flagged; None when nothing was told. Twilio itself may have told
-        us of it a moment ago: https://github.com/twilio/twilio-node/issues/593
-
-        Raises UpstreamUnavailable when they tell too little.
-        """
-        events = [logged.event for logged in await self._events.read(0, TOLD, sid)]
-        if not events and not was_told:
-            return None
-        room = room_told(events, self._status_callback)
+    async def _as_told(self, sid: RoomSid, asked_at: float, as_of: Place | None) -> Found:
+        """In place of a 404: the room as its events tell it, flagged. Raises UpstreamUnavailable when they tell too little."""
+        room = room_told([logged.event for logged in await self._events.read(0, TOLD, sid)], self._status_callback)
         if room is None:
-            raise UpstreamUnavailable("Twilio does not show this room yet; ask again", retry_after_ms=1000)
+            raise _not_yet()
         ends = await self._cache.ends([sid])
         # Kept in no cache: Twilio, which knows all of it, is asked again next time.
         told = CachedRoom(merge_end(room, ends.get(sid)), asked_at, 0, as_of, settled=False)
         return Found(told, is_stale=True)
+
+    def _flagged(self, held: CachedRoom) -> Found:
+        return Found(self._memory.put(held), is_stale=True)
 
     async def _keep(self, value: CachedRoom) -> CachedRoom:
         """Puts a fetched room into the caches that still want it. The room as it may be shown: with its end, if told."""
@@ -265,6 +257,10 @@ class RoomReads:
             return None
         await self._cache.put_name(name, value.room.sid)
         return Found(value)
+
+
+def _not_yet() -> UpstreamUnavailable:
+    return UpstreamUnavailable("Twilio does not show this room yet; ask again", retry_after_ms=1000)
 
 
 def _ended(value: CachedRoom, ended: Ended | None) -> CachedRoom:

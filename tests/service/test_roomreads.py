@@ -68,6 +68,27 @@ async def test_an_answer_that_redis_does_not_take_any_more_is_shown_all_the_same
     assert seen is None or seen.freshness.is_stale
 
 
+async def test_twilios_answer_is_shown_and_not_redis_older_one_though_redis_goes_and_an_event_comes(
+    confined: Confined, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = await site.replica(), await site.replica(confined.connections)
+    room = site.make_at_twilio()
+    assert await status(there, room) is IN_PROGRESS
+    later(monkeypatch, 60)
+    site.end_at_twilio(room)
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        fetching = group.create_task(here.rooms.room(ANYBODY, ref(room)))
+        await until(lambda: site.gate.waiting == 1)
+        await site.tell(event(CREATED, room))
+        await confined.keep("%R~*:log*")
+        site.gate.open()
+    seen = fetching.result()
+    assert seen is not None
+    assert seen.value.status is COMPLETED
+    assert seen.freshness.is_stale
+
+
 async def test_a_fetch_that_began_before_the_end_shows_the_end_and_is_kept_by_nobody(site: Site) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
