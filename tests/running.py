@@ -16,8 +16,8 @@ import aiohttp
 import grpc
 from twilio.request_validator import RequestValidator
 
-START_LIMIT_S = 20
-ANSWER_LIMIT_S = 10
+START_LIMIT_S = 60
+ANSWER_LIMIT_S = 30
 
 
 @dataclass(frozen=True)

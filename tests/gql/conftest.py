@@ -24,7 +24,7 @@ from gateway.service.feed import Sink
 from tests.gql.service import ACCOUNT, AT, Insights, Participants, Recordings, Tokens, Transcriptions, seen, sid
 
 KEY = "rgk_test"
-LIMIT_S = 5
+LIMIT_S = 20
 
 
 def room(number: int = 1, name: str | None = "standup", **changes: Any) -> Room:

@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.gql.connection import PIECE_BYTES, SEND_BYTES, SILENCE_MS, Connection
 from gateway.gql.sse import HEARTBEAT_S, LOOK_S
 
-LIMIT_S = 5
+LIMIT_S = 20
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ from gateway.rooms.v1 import (
     transcription_service_pb2_grpc,
 )
 
-LIMIT_S = 10
+LIMIT_S = 30
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.sandbox import Account, Sandbox
 from gateway.sandbox.model import Moment
 
-LIMIT_S = 10
+LIMIT_S = 30
 
 
 def moment(seconds: float = 0.0) -> Moment:

@@ -33,7 +33,7 @@ from gateway.store.eventlog import Appended, EventLog
 from gateway.store.keys import Keys
 from gateway.twilio.client import open_session
 
-LIMIT_S = 5
+LIMIT_S = 20
 ACCOUNT = AccountSid(Sandbox().account_sid)
 SECRET = "a secret"
 ANYBODY = Caller(ACCOUNT, "anybody", frozenset({Scope.ADMIN}))

@@ -12,6 +12,7 @@ from gateway.core.participants import Participant, ParticipantFilter, Participan
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
 from gateway.sandbox.faults import Fault
+from gateway.service import memory
 from gateway.service import reads as reads_module
 from gateway.service.accounts import Account
 from gateway.service.reads import Ask, Kind, Listing, each
@@ -201,7 +202,10 @@ async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(confined
     assert await site.connections.commands.exists(Keys(ACCOUNT).answer(room, ask.slot.digest)) == 0
 
 
-async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_asked_for(site: Site) -> None:
+async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_asked_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "PROOF_S", 0.25)
     account, room = await site.replica(), site.make_at_twilio()
     ask, cold = (by_sid(room, site.join(room, who).sid) for who in ("ada", "bob"))
     assert await fresh(account, ask)

@@ -20,7 +20,7 @@ from gateway.store.connection import Connections
 from gateway.twilio.client import open_session
 from gateway.twilio.tokens import SigningKey
 
-LIMIT_S = 5
+LIMIT_S = 20
 NOW = 1_800_000_000.25
 ACCOUNT = AccountSid(Sandbox().account_sid)
 KEY = SigningKey(account_sid=ACCOUNT, sid="SK0123456789abcdef0123456789abcdef", secret="s3cret" + "x" * 26)
