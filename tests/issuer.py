@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 import jwt
@@ -41,10 +42,14 @@ class TokenIssuer:
     def token(
         self, key_id: str | None = "first", *, signed_by: Any = None, algorithm: str = ALGORITHM, **claims: Any
     ) -> str:
-        """Good for an hour, unless `claims` say else; None takes a claim out. Without `key_id` it names no key."""
+        """Good for an hour, unless `claims` say else; None takes a claim out, and a timedelta is a time from now. Without
+        `key_id` it names no key."""
         now = int(time.time())
         usual = {"iss": NAME, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 3_600, "scope": "rooms:read"}
-        said = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+        meant = {
+            name: now + each.total_seconds() if isinstance(each, timedelta) else each for name, each in claims.items()
+        }
+        said = {name: value for name, value in {**usual, **meant}.items() if value is not None}
         key = signed_by or self.keys[key_id or "first"]
         return jwt.encode(said, key, algorithm=algorithm, headers={} if key_id is None else {"kid": key_id})
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,8 @@ async def test_a_token_for_some_rooms_sees_no_others(site: Site) -> None:
 @pytest.mark.parametrize(
     ("claims", "sentence"),
     [
-        ({"exp": int(time.time()) - 60}, "has expired; get a new one"),
-        ({"exp": int(time.time()) + 100_000}, "more than a day"),
+        ({"exp": timedelta(minutes=-1)}, "has expired; get a new one"),
+        ({"exp": timedelta(days=2)}, "more than a day"),
         ({"aud": "others"}, "iss and aud are of no issuer"),
         ({"aud": [AUDIENCE, OTHER_AUDIENCE]}, "aud names several accounts"),
         ({"iss": "https://eve.example.com/"}, "iss and aud are of no issuer"),
@@ -156,14 +156,14 @@ async def test_each_subject_spends_its_own_points_whatever_its_tokens(site: Site
     async with asyncio.timeout(ANSWER_LIMIT_S):
         while "RATE_LIMITED" not in await outcomes(site.caller(sub="spender"), 5):
             pass
-    another_token = site.caller(sub="spender", iat=int(time.time()) - 60)
+    another_token = site.caller(sub="spender", iat=timedelta(minutes=-1))
     assert (await another_token.refusal(dear))["code"] == "RATE_LIMITED"
     assert await outcomes(site.caller(sub="saver"), 1) == [""]
     assert await outcomes(site.caller(sub="spender", aud=OTHER_AUDIENCE), 1) == [""]
 
 
 async def test_a_stream_ends_with_its_token_on_every_transport(site: Site) -> None:
-    caller = site.caller(sub="leaver", exp=int(time.time() - LEEWAY_S) + 2)
+    caller = site.caller(sub="leaver", exp=timedelta(seconds=2 - LEEWAY_S))
     async with caller.websocket() as socket, caller.watch_sse(WATCH) as by_sse, caller.channel() as channel:
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
         by_rpc = clients_on(channel, caller.metadata).rooms.WatchRoomEvents()

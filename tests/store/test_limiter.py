@@ -328,7 +328,7 @@ def spin(seconds: float) -> None:
 
 
 async def test_nothing_is_left_of_a_question_to_redis(connections: Connections) -> None:
-    limiter = Limiter(connections, ACCOUNT, CONCURRENCY)
+    limiter = Limiter(connections, ACCOUNT, CONCURRENCY, within_s=5.0)
     await limiter.take("read", PLENTY, ["a"])
 
     def looks() -> int:
