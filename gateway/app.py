@@ -161,6 +161,8 @@ async def run(
             session = await stack.enter_async_context(open_session())
             accounts[AccountSid(row.sid)] = build_account(settings, row, connections, session, streams)
         issuers = _issuers(settings, await stack.enter_async_context(open_jwks_session()))
+        for issuer in issuers:
+            stack.push_async_callback(issuer.keys.aclose)
         stack.push_async_callback(_close, accounts.values())
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -1,5 +1,6 @@
 """Somebody who signs JSON Web Tokens and publishes the keys over HTTP, as an identity provider does."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,9 @@ class TokenIssuer:
         self.more: list[dict[str, Any]] = []
         """Beside the keys."""
         self.redirects_to: str | None = None
+        self.gate = asyncio.Event()
+        """While it is not set nothing is answered."""
+        self.gate.set()
         self.asked = 0
         self.url = ""
 
@@ -55,6 +59,7 @@ class TokenIssuer:
 
     async def answer(self, _: web.Request) -> web.Response:
         self.asked += 1
+        await self.gate.wait()
         keys = [*map(self.public, self.published), *self.more]
         if self.redirects_to is not None:
             raise web.HTTPFound(self.redirects_to)

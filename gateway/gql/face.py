@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Collection, Mapping
 
 from aiohttp import hdrs, web
@@ -42,6 +43,7 @@ from gateway.service.accounts import Account
 from gateway.service.admission import Admission
 from gateway.service.callers import Callers, limit_headers
 from gateway.service.credentials import Access
+from gateway.service.deadlines import until
 from gateway.service.horizon import Horizon, watching
 from gateway.service.standing import while_it_holds
 
@@ -131,7 +133,7 @@ class GraphQLFace:
                 f"this gateway has its {SOCKETS:,} connections open; come back shortly", retry_after_ms=1_000
             )
             raise _Rejected(STATUS[full.code], full)
-        socket = Socket(request, self._engine, self._access, self._context, self._sockets)
+        socket = Socket(request, self._engine, self._access, self._context, self._sockets, _timeout_s(request))
         self._streams.add(socket)
         try:
             return await socket.serve()
@@ -141,13 +143,14 @@ class GraphQLFace:
     async def _answer(
         self, request: web.Request, form: Form | None, trace_id: str, cors: Mapping[str, str]
     ) -> web.StreamResponse:
-        context = await self._caller_of(request, trace_id)
+        ends_at = time.monotonic() + _timeout_s(request)
+        with until(ends_at):
+            context = await self._caller_of(request, trace_id)
         if form is None:
             raise _Rejected(406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them"))
-        timeout_s = _timeout_s(request)
         asked = await _asked(request)
         try:
-            operation = await self._engine.admitted(asked, context, timeout_s)
+            operation = await self._engine.admitted(asked, context, ends_at - time.monotonic())
         except Refused as refused:
             answer = refusal(refused, trace_id, context.bill)
             headers = {**cors, **limit_headers(context.bill)}

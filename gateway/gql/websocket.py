@@ -4,6 +4,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, aclosing, suppress
@@ -67,10 +68,16 @@ Identify = Callable[[str | None, str | None, str], Awaitable[Context]]
 
 
 class Socket:
-    """One connection: many operations, each a task of its own."""
+    """One connection: many operations, each a task of its own. `timeout_s`: how long the caller waits for one of them."""
 
     def __init__(
-        self, request: web.Request, engine: Engine, access: Access, identify: Identify, admission: Admission
+        self,
+        request: web.Request,
+        engine: Engine,
+        access: Access,
+        identify: Identify,
+        admission: Admission,
+        timeout_s: float = math.inf,
     ) -> None:
         self._request = request
         self._connection = Connection(request)
@@ -78,6 +85,7 @@ class Socket:
         self._access = access
         self._identify = identify
         self._admission = admission
+        self._timeout_s = timeout_s
         self._inside = ExitStack()
         self._ws = web.WebSocketResponse(
             protocols=(PROTOCOL,),
@@ -224,7 +232,8 @@ class Socket:
         """Sends what the operation gives, but for the error that ends it. Otherwise tells which kind has ended."""
         trace_id = trace_id_of(None)
         try:
-            operation = await self._engine.admitted(request_of(payload), await self._identify(*credentials, trace_id))
+            context = await self._identify(*credentials, trace_id)
+            operation = await self._engine.admitted(request_of(payload), context, self._timeout_s)
         except Exception as error:
             return refusal(Refused.of(error), trace_id)
         async with aclosing(operation.answers(self._shortcut(id_))) as answers:

@@ -8,8 +8,8 @@ has the deadline of whoever waits for it longest, at any moment: see `service/si
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar, Token
 from typing import Final
 
@@ -44,22 +44,29 @@ def put(deadline: Deadline) -> Token[Deadline]:
     return _current.set(deadline)
 
 
+@contextmanager
+def until(ends_at: float) -> Iterator[None]:
+    """What is inside knows when its caller leaves, and is not ended: it looks to that by itself."""
+    token = _current.set(lambda: ends_at)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 @asynccontextmanager
 async def within(limit_s: float) -> AsyncIterator[None]:
     """What is inside ends within the limit. Raises DeadlineExceeded."""
-    ends_at = time.monotonic() + limit_s
-    token = _current.set(lambda: ends_at)
     try:
-        async with asyncio.timeout(limit_s) as limit:
-            yield
+        with until(time.monotonic() + limit_s):
+            async with asyncio.timeout(limit_s) as limit:
+                yield
     except TimeoutError:
         if not limit.expired():
             raise
         raise DeadlineExceeded(
-            f"no answer within {limit_s:.3g} s; ask again, give it more time, or ask for less"
+            f"no answer within {limit_s:.2g} s; ask again, give it more time, or ask for less"
         ) from None
-    finally:
-        _current.reset(token)
 
 
 @asynccontextmanager

@@ -13,7 +13,8 @@ import msgspec
 import structlog
 from yarl import URL
 
-from gateway.core.errors import UpstreamUnavailable
+from gateway.core.errors import DeadlineExceeded, UpstreamUnavailable
+from gateway.service.singleflight import SingleFlight
 
 log = structlog.get_logger()
 
@@ -57,23 +58,22 @@ class Jwks:
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._read_at = self._asked_at = float("-inf")
         self._is_well = True
-        self._asking = asyncio.Lock()
+        self._flights = SingleFlight[None]()
 
     async def run(self) -> None:
         while True:
-            async with self._asking:
-                await self._ask()
+            await self._flights.share("", self._ask)
             await asyncio.sleep(REFRESH_S if self._is_well else RETRY_S)
 
+    async def aclose(self) -> None:
+        await self._flights.aclose()
+
     async def key(self, key_id: str | None) -> jwt.PyJWK | None:
-        """None: they do not publish it. Without an id, their only one. Raises UpstreamUnavailable while they are not to be
-        had."""
+        """None: they do not publish it. Without an id, their only one. Raises UpstreamUnavailable while nobody can tell."""
         if not self.has(key_id):
             await self._look_again()
-        if not self._are_current:
-            raise UpstreamUnavailable(
-                "the keys of the token's issuer cannot be read; ask again", retry_after_ms=round(RETRY_S * 1000)
-            )
+        if not self.has(key_id) and not (self._is_well and self._are_current):
+            raise _away()
         return self._find(key_id)
 
     def has(self, key_id: str | None) -> bool:
@@ -89,10 +89,13 @@ class Jwks:
         return self._keys.get(key_id)
 
     async def _look_again(self) -> None:
-        """Of all who want it at once, one asks; the others find it done."""
-        async with self._asking:
-            if asyncio.get_running_loop().time() >= self._asked_at + self._again_s:
-                await self._ask()
+        """A crowd asks once. Nobody waits long for it, and it goes on for those who come after him."""
+        if asyncio.get_running_loop().time() < self._asked_at + self._again_s:
+            return
+        try:
+            await self._flights.share("", self._ask, has_fallback=True)
+        except DeadlineExceeded:
+            raise _away() from None
 
     async def _ask(self) -> None:
         """Keeps what it had when nothing usable comes."""
@@ -121,6 +124,12 @@ class Jwks:
                 if len(body) > BODY_LIMIT:
                     raise _Unusable
             return bytes(body)
+
+
+def _away() -> UpstreamUnavailable:
+    return UpstreamUnavailable(
+        "the keys of the token's issuer cannot be read; ask again", retry_after_ms=round(RETRY_S * 1000)
+    )
 
 
 def _keys_of(body: bytes, algorithm: str) -> dict[str | None, jwt.PyJWK]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import aiohttp
+import pytest
 
 from tests.flows.test_quota import READ
 from tests.running import ANSWER_LIMIT_S, Gateway, new_sid
@@ -29,6 +30,27 @@ async def test_i15_a_read_ends_in_the_time_that_its_caller_gives_and_at_twilio_t
         [error] = reply.body["errors"]
         assert (error["extensions"]["code"], error["extensions"]["retryable"]) == ("GATEWAY_TIMEOUT", True)
         assert await calls(gateway, sid, lambda made: made not in ([], [None])) == [0]
+
+
+async def test_i15_the_time_given_when_a_websocket_is_opened_is_that_of_each_of_its_operations(
+    gateway: Gateway,
+) -> None:
+    headers = {**gateway.auth, "X-Request-Timeout-Ms": "400"}
+    protocols = ("graphql-transport-ws",)
+    async with (
+        gateway.fault(match={"method": "GET"}, latency_ms=700),
+        gateway.http.ws_connect(gateway.ready["ws"], protocols=protocols, headers=headers) as socket,
+    ):
+        await socket.send_json({"type": "connection_init"})
+        assert (await socket.receive_json(timeout=ANSWER_LIMIT_S))["type"] == "connection_ack"
+        for id_ in ("1", "2"):
+            sid = new_sid()
+            payload = {"query": READ, "variables": {"ref": sid}}
+            await socket.send_json({"id": id_, "type": "subscribe", "payload": payload})
+            message = await socket.receive_json(timeout=ANSWER_LIMIT_S)
+            assert message["payload"]["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
+            assert await calls(gateway, sid, lambda made: made not in ([], [None])) == [0]
+            assert (await socket.receive_json(timeout=ANSWER_LIMIT_S))["type"] == "complete"
 
 
 async def test_i15_a_caller_who_leaves_takes_his_read_along(gateway: Gateway) -> None:
@@ -59,6 +81,10 @@ async def test_a_change_that_is_at_twilio_when_time_is_up_is_told_to_be_open_and
 async def test_a_timeout_that_is_none_is_refused(gateway: Gateway) -> None:
     reply = await gateway.post("{ __typename }", **{"X-Request-Timeout-Ms": "1.5"})
     assert (reply.status, reply.body["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+    headers = {**gateway.auth, "X-Request-Timeout-Ms": "1.5"}
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await gateway.http.ws_connect(gateway.ready["ws"], protocols=("graphql-transport-ws",), headers=headers)
+    assert refused.value.status == 400
 
 
 async def test_i15_who_joins_the_read_of_a_caller_in_a_hurry_has_all_his_own_time(gateway: Gateway) -> None:

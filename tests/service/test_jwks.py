@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import jwt
@@ -11,6 +11,7 @@ import pytest
 
 from gateway.core.errors import UpstreamUnavailable
 from gateway.service import jwks as module
+from gateway.service.deadlines import ANSWER_S, until
 from gateway.service.jwks import BODY_LIMIT, KEYS_LIMIT, Jwks, open_session
 from tests.issuer import ALGORITHM, TokenIssuer, issuing, rsa_key
 from tests.service.conftest import LIMIT_S
@@ -65,12 +66,12 @@ async def test_it_reads_again_by_itself(
     keys = Jwks(session, issuer.url, ALGORITHM)
     async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(keys.run())
-        await until(lambda: keys.has("first"))
+        await eventually(lambda: keys.has("first"))
         issuer.add("second")
         issuer.published = ["second"]
-        await until(lambda: keys.has("second") and not keys.has("first"))
+        await eventually(lambda: keys.has("second") and not keys.has("first"))
         issuer.status, asked = 500, issuer.asked
-        await until(lambda: issuer.asked > asked + 2)
+        await eventually(lambda: issuer.asked > asked + 2)
         assert keys.has("second")
         running.cancel()
 
@@ -87,7 +88,7 @@ async def test_an_issuer_that_is_away_for_long_is_believed_no_more(
         await keys.key("first")
 
 
-async def until(is_so: Any) -> None:
+async def eventually(is_so: Callable[[], bool]) -> None:
     while not is_so():  # noqa: ASYNC110 - nothing rings when it was read
         await asyncio.sleep(0.001)
 
@@ -118,8 +119,45 @@ async def test_what_is_no_set_of_keys_is_as_if_nothing_had_come(
     issuer.status, issuer.body = 200, None
     assert await keys.key("first") is not None
     issuer.status, issuer.body = status, body
-    assert await keys.key("second") is None
+    with pytest.raises(UpstreamUnavailable):
+        await keys.key("second")
     assert keys.has("first")
+
+
+async def test_i15_nobody_waits_for_an_issuer_that_hangs_longer_than_he_has_and_those_after_him_gain_by_it(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
+) -> None:
+    keys = Jwks(session, issuer.url, ALGORITHM)
+    issuer.gate.clear()
+    with until(time.monotonic() + ANSWER_S + 0.02), pytest.raises(UpstreamUnavailable, match="ask again"):
+        await keys.key("first")
+    staying = asyncio.get_running_loop().create_task(keys.key("first"))
+    await eventually(lambda: issuer.asked == 1)
+    issuer.gate.set()
+    assert await staying is not None
+    assert issuer.asked == 1
+    await keys.aclose()
+
+
+async def test_what_is_asked_is_given_up_at_the_end(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
+    keys = Jwks(session, issuer.url, ALGORITHM)
+    issuer.gate.clear()
+    with until(time.monotonic()), pytest.raises(UpstreamUnavailable):
+        await keys.key("first")
+    await keys.aclose()
+    issuer.gate.set()
+    assert not keys.has("first")
+
+
+async def test_while_an_issuer_fails_nobody_can_tell_that_a_key_is_not_its_own(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
+) -> None:
+    keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
+    assert await keys.key("first") is not None
+    issuer.status = 500
+    with pytest.raises(UpstreamUnavailable):
+        await keys.key("second")
+    assert await keys.key("first") is not None
 
 
 async def test_nobody_there(session: aiohttp.ClientSession) -> None:
