@@ -45,7 +45,7 @@ from gateway.service.tail import Tail
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream import Budget, Upstream
-from gateway.settings import AccountSettings, ApiKeySettings, JwtIssuerSettings, Settings
+from gateway.settings import AccountSettings, ApiKeySettings, Settings
 from gateway.store.answers import Answers
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
@@ -161,8 +161,9 @@ async def run(
             session = await stack.enter_async_context(open_session())
             accounts[AccountSid(row.sid)] = build_account(settings, row, connections, session, streams)
         issuers = _issuers(settings, await stack.enter_async_context(open_jwks_session()))
-        for issuer in issuers:
-            stack.push_async_callback(issuer.keys.aclose)
+        published = {issuer.keys for issuer in issuers}
+        for keys in published:
+            stack.push_async_callback(keys.aclose)
         stack.push_async_callback(_close, accounts.values())
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -171,7 +172,7 @@ async def run(
                     for account in accounts.values()
                 ]
                 background.append(tasks.create_task(callers.run()))
-                background += [tasks.create_task(issuer.keys.run()) for issuer in issuers]
+                background += [tasks.create_task(keys.run()) for keys in published]
                 await _logs_read(accounts.values())
                 access = Access(_api_keys(settings), Jwts(issuers))
                 await _listen(settings, listen, mode, access, accounts, callers, redis_url, on_ready, stop)
@@ -303,14 +304,16 @@ def _api_keys(settings: Settings) -> list[ApiKey]:
 
 
 def _issuers(settings: Settings, session: aiohttp.ClientSession) -> list[Issuer]:
-    """An issuer's tokens for an audience likewise."""
-    return [_issuer(AccountSid(row.sid), each, session) for row in settings.accounts for each in row.jwt_issuers]
-
-
-def _issuer(account_sid: AccountSid, row: JwtIssuerSettings, session: aiohttp.ClientSession) -> Issuer:
-    scopes = frozenset(Scope(scope) for scope in row.scopes)
-    keys = Jwks(session, str(row.jwks_url), row.algorithm)
-    return Issuer(row.issuer, row.audience, account_sid, row.algorithm, scopes, row.limit or POINTS, keys)
+    """An issuer's tokens for an audience likewise. What several rows read in one place is read once."""
+    keys: dict[tuple[str, str], Jwks] = {}
+    found = []
+    for row in settings.accounts:
+        for each in row.jwt_issuers:
+            place = str(each.jwks_url), each.algorithm
+            read = keys.setdefault(place, Jwks(session, *place))
+            scopes, limit = frozenset(map(Scope, each.scopes)), each.limit or POINTS
+            found.append(Issuer(each.issuer, each.audience, AccountSid(row.sid), each.algorithm, scopes, limit, read))
+    return found
 
 
 def _api_key(account_sid: AccountSid, key: ApiKeySettings) -> ApiKey:

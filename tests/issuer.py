@@ -27,7 +27,7 @@ class TokenIssuer:
         self.status = 200
         self.body: bytes | None = None
         """What is answered instead."""
-        self.more: list[dict[str, Any]] = []
+        self.more: list[Any] = []
         """Beside the keys."""
         self.redirects_to: str | None = None
         self.gate = asyncio.Event()

@@ -27,7 +27,7 @@ class Signed:
 
     issuer: str
     audience: str
-    key_id: str | None
+    key_digest: bytes
     expires_at: float
 
 

@@ -7,10 +7,10 @@ what it did not take is given back.
 import asyncio
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from heapq import nlargest
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -29,9 +29,10 @@ FETCH: Final = 25
 # What waits for an answer that does not come, waits so long; and so long nobody else asks.
 ASK_S: Final = 0.05
 AWAY_S: Final = 1.0
-# Subjects of tokens are without number; of so many this process knows at a time what they have spent. It matters while Redis is
-# away: who is forgotten has all his points again here.
+# Subjects of tokens are without number; of so many, those who called last, this process knows what they have spent. It matters
+# while Redis is away: who is forgotten has all his points again here.
 KNOWN: Final = 50_000
+TOLD: Final = 50
 # What is owed travels with the caller's next call, or by itself after so long.
 SETTLE_S: Final = 0.1
 
@@ -56,7 +57,7 @@ class Callers:
         self._purses = purses
         self._away_until = float("-inf") if purses else float("inf")
         # When each has all his points again, by this process' own clock.
-        self._full_at_us: dict[_Who, int] = {}
+        self._full_at_us: OrderedDict[_Who, int] = OrderedDict()
         # What Redis is to be told, and when it was noted.
         self._owed: dict[_Who, tuple[int, int]] = {}
         self._lanes: WeakValueDictionary[_Who, asyncio.Lock] = WeakValueDictionary()
@@ -72,11 +73,19 @@ class Callers:
             await self._has_debts.wait()
             await asyncio.sleep(max(SETTLE_S, self._away_until - time.monotonic()))
             self._has_debts.clear()
-            await asyncio.gather(*(self.spend(who, 0) for who in self._owed))
-            # Redis is away. What was owed for as long as it takes to have all points again is owed no more.
-            self._owed = {who: noted for who, noted in self._owed.items() if self._owed_us(who)}
-            if self._owed:
+            # After an outage it may be many: so few at a time that none of them is late for waiting behind the others.
+            owing = list(self._owed)
+            for start in range(0, len(owing), TOLD):
+                if time.monotonic() >= self._away_until:
+                    await asyncio.gather(*map(self._tell, owing[start : start + TOLD]))
+            if self._owed:  # Redis is away.
                 self._has_debts.set()
+
+    async def _tell(self, who: _Who) -> None:
+        if self._owed_us(who):
+            await self.spend(who, 0)
+        else:  # Time has paid it.
+            self._owed.pop(who, None)
 
     async def spend(self, who: _Who, cost_us: int) -> Spent:
         lane = self._lanes.setdefault(who, asyncio.Lock())
@@ -124,12 +133,10 @@ class Callers:
         return spent
 
     def _note(self, who: _Who, full_at_us: int) -> None:
-        """There is nothing to know of who has all his points; and if there are too many others, of who has most of them."""
         self._full_at_us[who] = full_at_us
+        self._full_at_us.move_to_end(who)
         if len(self._full_at_us) > KNOWN:
-            now_us = _now_us()
-            spenders = ((at_us, who) for who, at_us in self._full_at_us.items() if at_us > now_us)
-            self._full_at_us = {who: at_us for at_us, who in nlargest(KNOWN // 2, spenders)}
+            self._full_at_us.popitem(last=False)
 
     def give_back(self, who: _Who, us: int) -> None:
         if who in self._full_at_us:

@@ -4,14 +4,17 @@ https://www.rfc-editor.org/rfc/rfc7517#section-5
 """
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import jwt
 import msgspec
 import structlog
-from yarl import URL
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.core.errors import DeadlineExceeded, UpstreamUnavailable
 from gateway.service.singleflight import SingleFlight
@@ -45,6 +48,14 @@ class _Unusable(Exception):
     """What came is no set of keys. Its text names no byte of it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Key:
+    """`digest`: of the key itself, for an id may be given to another one."""
+
+    jwk: jwt.PyJWK
+    digest: bytes
+
+
 class Jwks:
     """One issuer's. `run` keeps them current; a key that is not known is looked for at once, though not again within
     `again_s`."""
@@ -52,10 +63,10 @@ class Jwks:
     def __init__(self, session: aiohttp.ClientSession, url: str, algorithm: str, *, again_s: float = AGAIN_S) -> None:
         self._session = session
         self._url = url
-        self._host = URL(url).host
+        self._host = urlsplit(url).hostname
         self._algorithm = algorithm
         self._again_s = again_s
-        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._keys: dict[str | None, Key] = {}
         self._read_at = self._asked_at = float("-inf")
         self._is_well = True
         self._flights = SingleFlight[None]()
@@ -68,30 +79,36 @@ class Jwks:
     async def aclose(self) -> None:
         await self._flights.aclose()
 
-    async def key(self, key_id: str | None) -> jwt.PyJWK | None:
+    async def key(self, key_id: str | None) -> Key | None:
         """None: they do not publish it. Without an id, their only one. Raises UpstreamUnavailable while nobody can tell."""
-        if not self.has(key_id):
+        found = self._find(key_id)
+        if found is None:
             await self._look_again()
-        if not self.has(key_id) and not (self._is_well and self._are_current):
+            found = self._find(key_id)
+        if found is None and not (self._is_well and self._are_current):
             raise _away()
-        return self._find(key_id)
+        return found
 
-    def has(self, key_id: str | None) -> bool:
-        return self._are_current and self._find(key_id) is not None
+    def has(self, digest: bytes) -> bool:
+        """Whether they still publish this very key."""
+        return self._are_current and any(key.digest == digest for key in self._keys.values())
 
     @property
     def _are_current(self) -> bool:
         return asyncio.get_running_loop().time() < self._read_at + KEPT_S
 
-    def _find(self, key_id: str | None) -> jwt.PyJWK | None:
+    def _find(self, key_id: str | None) -> Key | None:
+        if not self._are_current:
+            return None
         if key_id is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id)
 
     async def _look_again(self) -> None:
-        """A crowd asks once. Nobody waits long for it, and it goes on for those who come after him."""
+        """A crowd asks once. Nobody waits long for it; and whoever leaves, it goes on for those who come after him."""
         if asyncio.get_running_loop().time() < self._asked_at + self._again_s:
             return
+        self._flights.begin("", self._ask)
         try:
             await self._flights.share("", self._ask, has_fallback=True)
         except DeadlineExceeded:
@@ -101,16 +118,16 @@ class Jwks:
         """Keeps what it had when nothing usable comes."""
         loop = asyncio.get_running_loop()
         try:
-            self._keys = _keys_of(await self._body(), self._algorithm)
-        except (aiohttp.ClientError, TimeoutError, OSError, _Unusable) as error:
+            keys = _keys_of(await self._body(), self._algorithm)
+        # ValueError: a host that is none, of which aiohttp complains only when it is asked.
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, _Unusable) as error:
             if self._is_well:
                 log.warning("jwks.unavailable", host=self._host, error=type(error).__name__)
             self._is_well = False
         else:
-            self._read_at = loop.time()
-            if not self._is_well:
-                log.info("jwks.available", host=self._host, keys=len(self._keys))
-            self._is_well = True
+            if not self._is_well or keys.keys() != self._keys.keys():
+                log.info("jwks.read", host=self._host, usable_keys=len(keys))
+            self._keys, self._read_at, self._is_well = keys, loop.time(), True
         finally:
             self._asked_at = loop.time()
 
@@ -132,30 +149,28 @@ def _away() -> UpstreamUnavailable:
     )
 
 
-def _keys_of(body: bytes, algorithm: str) -> dict[str | None, jwt.PyJWK]:
-    """Those that the algorithm can use; an issuer may publish others beside them."""
+def _keys_of(body: bytes, algorithm: str) -> dict[str | None, Key]:
+    """Those that the algorithm can use, which may be none: an issuer may publish others beside them, and take all back."""
     try:
         published = msgspec.json.decode(body)["keys"]
     except (msgspec.DecodeError, ValueError, RecursionError, KeyError, TypeError):
         raise _Unusable from None
     if not isinstance(published, list) or len(published) > KEYS_LIMIT:
         raise _Unusable
-    keys = {each.key_id: each for each in _usable(published, algorithm)}
-    if not keys:
-        raise _Unusable
-    return keys
+    return {each.jwk.key_id: each for each in _usable(published, algorithm)}
 
 
-def _usable(published: list[Any], algorithm: str) -> Iterator[jwt.PyJWK]:
+def _usable(published: list[Any], algorithm: str) -> Iterator[Key]:
     for each in published:
         if not isinstance(each, dict) or each.get("use", "sig") != "sig" or each.get("alg", algorithm) != algorithm:
             continue
         if not isinstance(each.get("kid"), str | None) or _SECRET & each.keys():
             continue
         try:
-            key = jwt.PyJWK(each, algorithm)
+            jwk = jwt.PyJWK(each, algorithm)
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
             continue
         # A sentence, when it is too short to be safe.
-        if key.Algorithm.check_key_length(key.key) is None:
-            yield key
+        if jwk.Algorithm.check_key_length(jwk.key) is None:
+            public = jwk.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            yield Key(jwk, hashlib.sha256(public).digest())

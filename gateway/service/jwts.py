@@ -82,7 +82,7 @@ class Jwts:
     def still_holds(self, signed: Signed) -> bool:
         """Until it expires, or its issuer does not publish the key any more."""
         issuer = self._issuers.get((signed.issuer, signed.audience))
-        return issuer is not None and time.time() < signed.expires_at and issuer.keys.has(signed.key_id)
+        return issuer is not None and time.time() < signed.expires_at and issuer.keys.has(signed.key_digest)
 
     async def _verified(self, token: str) -> Caller:
         issuer, key_id = self._read(token)
@@ -92,7 +92,7 @@ class Jwts:
         try:
             claims = jwt.decode(
                 token,
-                key,
+                key.jwk,
                 algorithms=[issuer.algorithm],
                 audience=issuer.audience,
                 issuer=issuer.name,
@@ -101,7 +101,7 @@ class Jwts:
             )
         except jwt.PyJWTError as error:
             _refuse(_sentence(error))
-        return _caller(issuer, key_id, claims)
+        return _caller(issuer, key.digest, claims)
 
     def _read(self, token: str) -> tuple[Issuer, str | None]:
         """Whose it says it is and by which key, not verified."""
@@ -127,7 +127,7 @@ class Jwts:
         return found[0], key_id
 
 
-def _caller(issuer: Issuer, key_id: str | None, claims: Mapping[str, Any]) -> Caller:
+def _caller(issuer: Issuer, key_digest: bytes, claims: Mapping[str, Any]) -> Caller:
     """Of verified claims. The digest keeps who it is out of Redis and of logs."""
     subject, expires_at = claims["sub"], int(claims["exp"])
     if expires_at - int(claims["iat"]) > LIFETIME_S:
@@ -141,7 +141,7 @@ def _caller(issuer: Issuer, key_id: str | None, claims: Mapping[str, Any]) -> Ca
         _scopes(claims.get("scope", "")) & issuer.scopes,
         _grants(claims.get("rooms")),
         issuer.limit,
-        Signed(issuer.name, issuer.audience, key_id, expires_at + LEEWAY_S),
+        Signed(issuer.name, issuer.audience, key_digest, expires_at + LEEWAY_S),
     )
 
 

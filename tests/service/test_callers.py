@@ -189,7 +189,7 @@ def subject(number: int) -> Caller:
     return replace(CALLER, id=f"sub-{number}")
 
 
-async def test_of_subjects_without_number_those_are_remembered_who_have_spent_most(
+async def test_of_subjects_without_number_those_are_remembered_who_called_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "KNOWN", 20)
@@ -197,11 +197,28 @@ async def test_of_subjects_without_number_those_are_remembered_who_have_spent_mo
         await held(callers, LIMIT)
         for number in range(100):
             await held(callers, 1, subject(number))
+            if number % 10 == 0:
+                with pytest.raises(Throttled):
+                    await held(callers, LIMIT // 2)
             assert len(callers._full_at_us) <= 20
             assert len(callers._owed) <= 20
-        with pytest.raises(Throttled):
-            await held(callers, LIMIT // 2)
     assert len(callers._lanes) == 0
+
+
+async def test_after_an_outage_redis_is_told_of_all_who_have_spent(connections: Connections) -> None:
+    callers, elsewhere = Callers(Purses(connections)), Callers(Purses(connections))
+    callers._away_until = float("inf")
+    for number in range(3 * module.TOLD):
+        await held(callers, 900, subject(number))
+    callers._away_until = float("-inf")
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(callers.run())
+        while callers._owed:  # noqa: ASYNC110 - nothing rings when all were told
+            await asyncio.sleep(0.001)
+        running.cancel()
+    for number in (0, module.TOLD, 3 * module.TOLD - 1):
+        with pytest.raises(Throttled):
+            await held(elsewhere, 500, subject(number))
 
 
 async def test_while_redis_is_away_debts_are_not_counted_over_and_over_and_end_with_time(

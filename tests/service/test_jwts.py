@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.algorithms import ECAlgorithm
 
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
@@ -192,6 +193,35 @@ async def test_nothing_that_is_sent_makes_it_fail_in_another_way(text: str) -> N
     with pytest.raises(Unauthenticated) as refused:
         await Jwts(()).caller(text)
     assert len(text) < 8 or text not in str(refused.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([NAME, AUDIENCE]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+CLAIMS = ("iss", "aud", "sub", "exp", "iat", "nbf", "jti", "scope", "rooms")
+
+
+@given(
+    st.dictionaries(st.sampled_from(CLAIMS), JSON, max_size=4),
+    st.dictionaries(st.sampled_from(("kid", "crit", "typ", "b64", "jku", "jwk")), JSON, max_size=2),
+    st.booleans(),
+)
+async def test_whatever_is_claimed_a_token_is_good_or_refused(
+    jwts: Jwts, issuer: TokenIssuer, claims: dict[str, Any], header: dict[str, Any], is_signed: bool
+) -> None:
+    now = time.time()
+    said = {"iss": NAME, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 60, **claims}
+    head = f"{encoded({'alg': ALGORITHM, 'kid': 'first', **header})}.{encoded(said)}"
+    key = ECAlgorithm(ECAlgorithm.SHA256)
+    signature = key.sign(head.encode(), issuer.keys["first"]) if is_signed else b"x" * 64
+    try:
+        caller = await jwts.caller(f"{head}.{encoded(signature)}")
+    except Unauthenticated:
+        return
+    assert is_signed
+    assert (said["iss"], caller.account_sid, caller.scopes <= ALL_BUT_ADMIN) == (NAME, ACCOUNT, True)
 
 
 async def test_every_algorithm_of_a_kind_is_served(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:

@@ -41,7 +41,7 @@ async def test_what_runs_is_ended_when_the_credential_is(monkeypatch: pytest.Mon
 
 async def test_what_runs_is_ended_at_the_moment_at_which_its_token_is() -> None:
     ends_at = time.time() + 0.05
-    token = replace(ANYBODY, signed=Signed("issuer", "audience", None, ends_at))
+    token = replace(ANYBODY, signed=Signed("issuer", "audience", b"", ends_at))
     with pytest.raises(PermissionDenied, match="come again with another one"):
         async with asyncio.timeout(LIMIT_S), while_it_holds(Revocable([]), token):
             await asyncio.Event().wait()
