@@ -75,7 +75,6 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
             "gateway_public_url": public_url,
             "gateway_redis_url": redis_url,
             "gateway_api_keys": (_row("dev", api_key),),
-            "gateway_jwt_issuers": (),
         }
         settings = Settings.model_validate(own)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,6 +72,15 @@ async def test_a_tokens_audience_names_the_account_on_every_transport(site: Site
             [started], [(_, also)] = await take(by_ws, 1), await take(by_sse, 1)
             assert started["__typename"] == also["__typename"] == "StreamStarted"
     assert len(set(rooms)) == 2
+
+
+async def test_who_writes_a_frontend_signs_in_to_dev_as_its_users_do(tmp_path: Path) -> None:
+    async with issuing() as issuer:
+        row = {"issuer": NAME, "audience": AUDIENCE, "jwks_url": issuer.url, "algorithm": ALGORITHM}
+        environment = {**os.environ, "GATEWAY_JWT_ISSUERS": json.dumps([row])}
+        async with running(tmp_path, environment=environment) as dev:
+            caller = Gateway({**dev.ready, "api_key": issuer.token()}, dev.process, dev.http)
+            assert (await caller.ask("{ rooms { nodes { sid } } }"))["rooms"]["nodes"] == []
 
 
 async def test_a_token_may_do_what_its_scope_says_and_its_issuer_may_give(site: Site) -> None:
