@@ -289,6 +289,7 @@ def _refuse(reason: str) -> NoReturn:
 
 def main() -> None:
     heap.read_in_pieces()
+    heap.let_go_of_closed_connections()
     heap.share_one_arena()
     heap.collect_little_by_little()
     cli()

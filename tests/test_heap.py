@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import socket
+import weakref
 from asyncio import selector_events
 from collections.abc import Iterator
 
@@ -44,6 +45,32 @@ async def test_connections_are_read_in_pieces_that_leave_no_holes_in_memory(monk
         transport.close()
     assert sum(pieces.sizes) == 3 * heap.READ_BYTES
     assert max(pieces.sizes) <= heap.READ_BYTES
+
+
+@pytest.mark.parametrize("who_closes", ["we", "they"])
+async def test_nothing_of_a_closed_connection_waits_for_the_collector(
+    monkeypatch: pytest.MonkeyPatch, who_closes: str
+) -> None:
+    kind = selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+    monkeypatch.setattr(kind, "_call_connection_lost", kind._call_connection_lost)
+    heap.let_go_of_closed_connections()
+    ours, theirs = socket.socketpair()
+    loop, pieces = asyncio.get_running_loop(), Pieces()
+    transport, _ = await loop.connect_accepted_socket(lambda: pieces, ours)
+    transport.write(b"x")
+    is_there = weakref.ref(transport)
+    gc.collect()
+    gc.disable()
+    try:
+        if who_closes == "we":
+            transport.close()
+        del transport
+        theirs.close()
+        async with asyncio.timeout(5):
+            while is_there() is not None:  # noqa: ASYNC110 - its end is what is waited for
+                await asyncio.sleep(0)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.usefixtures("_collector_as_before")

@@ -115,8 +115,12 @@ class Socket:
         if self._ws.ws_protocol != PROTOCOL:
             await self._close(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol not acceptable; use {PROTOCOL}")
             return self._ws
-        with self._inside:
-            await self._converse()
+        try:
+            with self._inside:
+                await self._converse()
+        finally:
+            # aiohttp leaves it there when the connection ends: a way from the socket back to itself.
+            self._request.protocol._data_received_cb = None
         return self._ws
 
     async def _converse(self) -> None:

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+from aiohttp import web
 from graphql.execution import Executor
 from strawberry.dataloader import DataLoader
 
@@ -15,7 +16,7 @@ from gateway.gql.sse import EventStream
 from gateway.gql.websocket import Socket
 from tests.gql.conftest import LIMIT_S, Served, delivered
 
-KINDS = (Context, DataLoader, Executor, Operation, EventStream, Socket)
+KINDS = (Context, DataLoader, Executor, Operation, EventStream, Socket, web.Request, web.WebSocketResponse)
 WATCH = "subscription { roomEvents { __typename cursor } }"
 LIVE = 'subscription { roomLive(ref: "standup") { sid } }'
 
