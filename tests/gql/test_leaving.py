@@ -16,7 +16,7 @@ from gateway.gql.sse import EventStream
 from gateway.gql.websocket import Socket
 from tests.gql.conftest import LIMIT_S, Served, delivered
 
-KINDS = (Context, DataLoader, Executor, Operation, EventStream, Socket, web.Request, web.WebSocketResponse)
+KINDS = (Context, DataLoader, Executor, Operation, EventStream, Socket, web.WebSocketResponse)
 WATCH = "subscription { roomEvents { __typename cursor } }"
 LIVE = 'subscription { roomLive(ref: "standup") { sid } }'
 
