@@ -18,8 +18,8 @@ _M_ARENA_MAX = -8
 # Everything stands still while the collector looks: about a microsecond for each object that it looks at, so 40 ms and more for
 # all that the caches hold. No valid request leaves cycles behind; a refused document leaves some 400 objects, and graphql-core
 # makes them in one go. So it looks at more than that of the youngest at a time, or they would be taken for old before they are
-# left, and at everything only after 2,000 × 2 × 175 new ones. https://docs.python.org/3/library/gc.html#gc.set_threshold
-_COLLECTED_AFTER = (2_000, 2, 175)
+# left, and at everything only after 2,000 × 2 × 60 new ones. https://docs.python.org/3/library/gc.html#gc.set_threshold
+_COLLECTED_AFTER = (2_000, 2, 60)
 
 
 def read_in_pieces() -> None:
