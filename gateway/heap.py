@@ -15,11 +15,11 @@ READ_BYTES = 16 * 1024
 _OWN_METHODS = frozenset({"_read_ready_cb", "_write_ready"})
 # https://sourceware.org/git/?p=glibc.git;a=blob;f=malloc/malloc.h
 _M_ARENA_MAX = -8
-# Everything stands still while the collector looks: about a microsecond for each object that it looks at, so 40 ms and more for
-# all that the caches hold, and 6 ms for 6,000 young ones, which a list of rooms soon makes: changes took ×1.8 as long beside
-# lists. No valid request leaves cycles behind, so there is little to find: it looks at few of the youngest at a time, and at all
-# of them only after 200 × 2 × 1,750 new ones. What a refused document leaves (some 400 objects, graphql-core's own) is taken for
-# old by then and waits for that. https://docs.python.org/3/library/gc.html#gc.set_threshold
+# Everything stands still while the collector looks: about a microsecond for each old object that it looks at, so 40 ms and more
+# for all that the caches hold. No valid request leaves cycles behind, so there is little to find: it looks at few of the youngest
+# at a time, and at all of them only after 200 × 2 × 1,750 new ones. What a refused document leaves (some 400 objects,
+# graphql-core's own) is taken for old by then and waits for that; steps of 2,000 would spare it, but P14 was missed in the
+# one run with them. https://docs.python.org/3/library/gc.html#gc.set_threshold
 _COLLECTED_AFTER = (200, 2, 1_750)
 
 

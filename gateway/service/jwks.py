@@ -25,7 +25,7 @@ BODY_LIMIT: Final = 64 * 1024
 KEYS_LIMIT: Final = 100
 TIMEOUT_S: Final = 3.0
 REFRESH_S: Final = 300.0
-"""A key that its issuer has taken back is believed no longer than this."""
+"""A key that its issuer has taken back is believed no longer than this, if the issuer can be asked."""
 RETRY_S: Final = 5.0
 KEPT_S: Final = 3_600.0
 """An issuer that is away for longer is believed no more."""
