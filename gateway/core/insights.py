@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from gateway.core.checks import check_known, check_text, check_zones
 from gateway.core.errors import InvalidArgument
+from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.recordings import INT64, Codec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid
-from gateway.core.words import OpenEnum, UnknownWord
+from gateway.core.validation import check_known, check_text, check_zones
 
 INSIGHTS_CODECS = frozenset({Codec.VP8, Codec.VP9, Codec.H264, Codec.OPUS})
 

@@ -6,12 +6,12 @@ https://www.twilio.com/docs/video/api/participants
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.core.checks import check_known, check_text, check_zones
 from gateway.core.errors import InvalidArgument
+from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.rules import Rule, RuleType, TrackPriority, check_rule, check_rules
 from gateway.core.rules import TrackKind as TrackKind
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, TrackSid, checked_sid, is_sid
-from gateway.core.words import OpenEnum, UnknownWord
+from gateway.core.validation import check_known, check_text, check_zones
 
 
 class ParticipantStatus(OpenEnum):

@@ -9,14 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from gateway.core.checks import check_known, check_zones
 from gateway.core.errors import InvalidArgument
+from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.rules import RULES_LIMIT as RULES_LIMIT
 from gateway.core.rules import Rule, TrackKind, check_rule
 from gateway.core.rules import RuleType as RuleType
 from gateway.core.rules import check_rules as check_rules
 from gateway.core.sids import AccountSid, ParticipantSid, RecordingSid, RoomSid, TrackSid, checked_sid, is_sid
-from gateway.core.words import OpenEnum, UnknownWord
+from gateway.core.validation import check_known, check_zones
 
 INT64 = "int64"
 """Marks a number that may need 64 bits; every other fits into 32."""

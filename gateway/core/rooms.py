@@ -7,15 +7,14 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.core.checks import NAME_LIMIT as NAME_LIMIT
-from gateway.core.checks import check_range, check_text, check_zones
 from gateway.core.errors import InvalidArgument
+from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.recordings import RecordingRule, check_rules
 from gateway.core.sids import AccountSid as AccountSid
 from gateway.core.sids import RoomSid as RoomSid
 from gateway.core.sids import is_sid
 from gateway.core.transcriptions import TranscriptionsConfiguration
-from gateway.core.words import OpenEnum, UnknownWord
+from gateway.core.validation import check_range, check_text, check_zones
 
 
 class RoomStatus(OpenEnum):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.core.checks import check_known, check_text
 from gateway.core.errors import InvalidArgument
-from gateway.core.words import OpenEnum
+from gateway.core.open_enum import OpenEnum
+from gateway.core.validation import check_known, check_text
 
 RULES_LIMIT = 20
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from gateway.core.checks import check_text
 from gateway.core.errors import InvalidArgument
+from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.sids import AccountSid, RoomSid
-from gateway.core.words import OpenEnum, UnknownWord
+from gateway.core.validation import check_text
 
 HINTS_LIMIT = 500
 HINT_LENGTH = 100

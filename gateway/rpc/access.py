@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
-from gateway.service.access import Caller, asking, asks
 from gateway.service.accounts import Account
-from gateway.service.credentials import Access
+from gateway.service.callers.authenticator import Access
+from gateway.service.callers.caller import Caller, asking, asks
 
 
 async def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) -> None:

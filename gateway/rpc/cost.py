@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from gateway.core.paging import PAGE_LIMIT
 from gateway.rpc.answers import DEFAULT_PAGE_SIZE
-from gateway.service.callers import CALL, FETCH, Bill, limit_headers
+from gateway.service.callers.points import CALL, FETCH, Bill, limit_headers
 
 
 def cost_of(request: Message) -> int:

@@ -8,8 +8,8 @@ from gateway.core.caching import FollowedBy
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import Changed, EventSource, ResyncReason, RoomEventType, StreamMode
 from gateway.core.insights import CreatedMethod, EdgeLocation, ProcessingState, RoomEndReason, StayStatus
+from gateway.core.limits.quota import QuotaSource, RequestClass
 from gateway.core.participants import ParticipantStatus
-from gateway.core.quota import QuotaSource, RequestClass
 from gateway.core.recordings import Codec, ContainerFormat, RecordedKind, RecordingStatus
 from gateway.core.rooms import RoomStatus, RoomType, VideoCodec
 from gateway.core.rules import RuleEffect, RuleType, TrackKind, TrackPriority

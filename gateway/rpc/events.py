@@ -16,7 +16,7 @@ from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
-from gateway.service.sharing import Shared
+from gateway.service.streams.encoded import Shared
 
 
 @dataclass(frozen=True, slots=True)

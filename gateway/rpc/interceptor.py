@@ -23,10 +23,10 @@ from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.rpc.errors import refuse
 from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
-from gateway.service.callers import Callers
-from gateway.service.credentials import Access
-from gateway.service.deadlines import within
-from gateway.service.standing import while_it_holds
+from gateway.service.callers.authenticator import Access
+from gateway.service.callers.points import Callers
+from gateway.service.callers.revalidation import while_it_holds
+from gateway.service.flights.deadlines import within
 
 # For load balancers and tools, which carry no credential; they tell nothing about any account.
 PUBLIC: Final = (

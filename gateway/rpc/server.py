@@ -17,17 +17,17 @@ from gateway.rooms.v1 import (
     token_service_pb2_grpc,
     transcription_service_pb2_grpc,
 )
-from gateway.rpc.insights_service import InsightsService
 from gateway.rpc.interceptor import Interceptor, Limits
-from gateway.rpc.participant_service import ParticipantService
-from gateway.rpc.quota_service import QuotaService
-from gateway.rpc.recording_service import RecordingService
-from gateway.rpc.room_service import RoomService
-from gateway.rpc.token_service import TokenService
-from gateway.rpc.transcription_service import TranscriptionService
+from gateway.rpc.services.insights import InsightsService
+from gateway.rpc.services.participants import ParticipantService
+from gateway.rpc.services.quota import QuotaService
+from gateway.rpc.services.recordings import RecordingService
+from gateway.rpc.services.rooms import RoomService
+from gateway.rpc.services.tokens import TokenService
+from gateway.rpc.services.transcriptions import TranscriptionService
 from gateway.service.accounts import Account
-from gateway.service.callers import Callers
-from gateway.service.credentials import Access
+from gateway.service.callers.authenticator import Access
+from gateway.service.callers.points import Callers
 
 SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], ...]] = (
     (RoomService, room_service_pb2_grpc.add_RoomServiceServicer_to_server),

@@ -13,20 +13,20 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.sandbox import forms
 from gateway.sandbox.accounts import Account, Doorkeeper
-from gateway.sandbox.calls import Answer, Call
-from gateway.sandbox.clock import Clock
-from gateway.sandbox.control import Control
-from gateway.sandbox.engine import Capacity, Engine
+from gateway.sandbox.callbacks.sender import Sender, Sending
+from gateway.sandbox.control.api import Control
+from gateway.sandbox.control.call_log import Journal
 from gateway.sandbox.errors import TwilioError, not_found
-from gateway.sandbox.faults import FaultDial, Strike
+from gateway.sandbox.faults.corrupt import Target, dripping, spoiled
+from gateway.sandbox.faults.dial import FaultDial, Strike
 from gateway.sandbox.forms import Form
-from gateway.sandbox.journal import Journal
-from gateway.sandbox.model import new_sid
-from gateway.sandbox.people import People
-from gateway.sandbox.quota import AccountQuota, Quotas
-from gateway.sandbox.rest import Rest
-from gateway.sandbox.sender import Sender, Sending
-from gateway.sandbox.spoiling import Target, dripping, spoiled
+from gateway.sandbox.rest.calls import Answer, Call
+from gateway.sandbox.rest.operations import Rest
+from gateway.sandbox.rest.quota import AccountQuota, Quotas
+from gateway.sandbox.world.clock import Clock
+from gateway.sandbox.world.engine import Capacity, Engine
+from gateway.sandbox.world.model import new_sid
+from gateway.sandbox.world.people import People
 
 CONTROL = "_sandbox"
 READS = ("GET", "HEAD")

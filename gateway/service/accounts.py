@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 
 from gateway.core.rooms import AccountSid
-from gateway.service.changes import Changes
-from gateway.service.feed import Feed
-from gateway.service.ingest import Ingest
+from gateway.service.cache.read_through import Reads
 from gateway.service.insights import Insights
-from gateway.service.live import Live
+from gateway.service.log.ingest import Ingest
+from gateway.service.log.tail import Tail
 from gateway.service.participants import Participants
-from gateway.service.reads import Reads
-from gateway.service.reconcile import Reconciler
+from gateway.service.reconcile.leader import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.rooms import Rooms
-from gateway.service.tail import Tail
+from gateway.service.streams.feed import Feed
+from gateway.service.streams.live_view import Live
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
-from gateway.service.upstream import Upstream
+from gateway.service.upstream.upstream import Upstream
+from gateway.service.writes.mutations import Changes
 
 
 @dataclass(frozen=True, slots=True)

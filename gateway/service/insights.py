@@ -9,8 +9,8 @@ from gateway.core.insights import InsightsParticipant, InsightsRoom, InsightsRoo
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
-from gateway.service.access import Caller, Scope
-from gateway.service.reads import Ask, Kind, Listing, Reads
+from gateway.service.cache.read_through import Ask, Kind, Listing, Reads
+from gateway.service.callers.caller import Caller, Scope
 from gateway.twilio.wire import insights
 from gateway.twilio.wire.resource import Listed
 

@@ -20,10 +20,10 @@ from gateway.core.participants import (
 )
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.sids import ParticipantSid, TrackSid
-from gateway.service.access import Caller, Scope
-from gateway.service.changes import Changes
-from gateway.service.reads import Ask, Kind, Listing, Reads, each
+from gateway.service.cache.read_through import Ask, Kind, Listing, Reads, each
+from gateway.service.callers.caller import Caller, Scope
 from gateway.service.rooms import Rooms
+from gateway.service.writes.mutations import Changes
 from gateway.twilio.wire import participants, rules
 from gateway.twilio.wire.resource import Listed
 

@@ -17,12 +17,12 @@ from gateway.core.recordings import (
 )
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.sids import RecordingSid
-from gateway.service.access import Caller, Scope
-from gateway.service.changes import Changes
-from gateway.service.memory import ACCOUNT
-from gateway.service.reads import Ask, Kind, Listing, Reads
+from gateway.service.cache.read_through import Ask, Kind, Listing, Reads
+from gateway.service.callers.caller import Caller, Scope
+from gateway.service.log.room_memory import ACCOUNT
 from gateway.service.rooms import Rooms
-from gateway.service.upstream import Upstream
+from gateway.service.upstream.upstream import Upstream
+from gateway.service.writes.mutations import Changes
 from gateway.twilio.wire import recordings, rules
 from gateway.twilio.wire.resource import Listed
 

@@ -9,12 +9,12 @@ from gateway.core.cursors import Sealer
 from gateway.core.errors import GatewayError, NotFound, PermissionDenied
 from gateway.core.paging import Page
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid
-from gateway.service.access import Caller, Scope
-from gateway.service.horizon import fresh_for
-from gateway.service.reads import each
-from gateway.service.roomlists import RoomLists
-from gateway.service.roomreads import Found, RoomReads
-from gateway.service.roomwrites import RoomWrites, once_of
+from gateway.service.cache.max_age import fresh_for
+from gateway.service.cache.read_through import each
+from gateway.service.cache.room_lists import RoomLists
+from gateway.service.cache.rooms import Found, RoomReads
+from gateway.service.callers.caller import Caller, Scope
+from gateway.service.writes.create_room import RoomWrites, once_of
 
 
 class Rooms:

@@ -8,10 +8,10 @@ from gateway.core.events import Changed
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomRef
 from gateway.core.transcriptions import Transcription, TranscriptionsConfiguration, TranscriptionUpdate, Ttid
-from gateway.service.access import Caller, Scope
-from gateway.service.changes import Changes
-from gateway.service.reads import Ask, Kind, Listing, Reads
+from gateway.service.cache.read_through import Ask, Kind, Listing, Reads
+from gateway.service.callers.caller import Caller, Scope
 from gateway.service.rooms import Rooms
+from gateway.service.writes.mutations import Changes
 from gateway.twilio.wire import transcriptions
 from gateway.twilio.wire.resource import Listed
 

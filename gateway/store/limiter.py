@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.errors import UpstreamUnavailable
-from gateway.core.ratelimit import DOWN_PERCENT, Rate
+from gateway.core.limits.rate_limit import DOWN_PERCENT, Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys, RateKind

@@ -8,7 +8,7 @@ from aiohttp import web
 from gateway.core.errors import GatewayError, InvalidArgument, PermissionDenied
 from gateway.core.rooms import AccountSid
 from gateway.service.accounts import Account
-from gateway.service.ingest import FORGED
+from gateway.service.log.ingest import FORGED
 from gateway.web import errors
 
 PATH = "/callbacks/twilio"

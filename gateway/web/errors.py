@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.core.errors import GatewayError
-from gateway.gql.errors import STATUS
+from gateway.gql.execution.errors import STATUS
 
 
 def response(error: GatewayError) -> web.Response:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway.core.rooms import AccountSid
-from gateway.gql.face import GraphQLFace
+from gateway.gql.transport.http import GraphQLFace
 from gateway.service.accounts import Account
 from gateway.web import callbacks, console
 from gateway.web.health import Health

@@ -5,12 +5,12 @@ import statistics
 import time
 
 from gateway.core.rooms import AccountSid
-from gateway.service import callers as module
-from gateway.service.access import Caller
-from gateway.service.callers import CALL, FETCH, Callers
+from gateway.service.callers import points as module
+from gateway.service.callers.caller import Caller
+from gateway.service.callers.points import CALL, FETCH, Callers
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
-from gateway.store.purses import Purses
+from gateway.store.points import Purses
 
 CALLS = 3_000
 CALLER = Caller(AccountSid("AC" + "0" * 32), "bench", frozenset(), limit=1_000_000_000)

@@ -15,9 +15,9 @@ from gateway.core.insights import (
     RoomEndReason,
     StayStatus,
 )
+from gateway.core.open_enum import OpenEnum
 from gateway.core.recordings import Codec
 from gateway.core.rooms import RoomType
-from gateway.core.words import OpenEnum
 
 SCHEMAS = json.loads((Path(__file__).parents[1] / "samples" / "insights_v1.video.json").read_text())["components"][
     "schemas"

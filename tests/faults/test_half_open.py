@@ -14,12 +14,12 @@ import pytest
 from aiohttp import web
 
 from gateway.core.rooms import AccountSid
-from gateway.gql.face import GraphQLFace
+from gateway.gql.transport.http import GraphQLFace
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.rpc.server import RpcServer
 from gateway.service.accounts import Account
-from gateway.service.credentials import Access, ApiKey
+from gateway.service.callers.authenticator import Access, ApiKey
 from tests.conftest import Figure
 from tests.faults.nemesis import Proxy
 from tests.service.conftest import ANYBODY, Site, gated, running_sandbox, site, until  # noqa: F401 - fixtures

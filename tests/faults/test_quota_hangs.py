@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import QuotaExceeded
-from gateway.core.quota import QuotaSource
-from gateway.core.ratelimit import Quota
+from gateway.core.limits.quota import QuotaSource
+from gateway.core.limits.rate_limit import Quota
 from gateway.core.rooms import AccountSid
 from gateway.core.sids import RoomSid
-from gateway.sandbox.model import RoomSettings
 from gateway.sandbox.server import Sandbox
-from gateway.service.access import Caller, Scope
-from gateway.service.upstream import Budget, Upstream
+from gateway.sandbox.world.model import RoomSettings
+from gateway.service.callers.caller import Caller, Scope
+from gateway.service.upstream.upstream import Budget, Upstream
 from gateway.store.connection import Connections
 from gateway.store.limiter import Concurrency, Limiter, Taken
 from gateway.twilio.client import TwilioVideo, open_session

@@ -14,8 +14,14 @@ import signal
 from pathlib import Path
 from types import FrameType
 
-from gateway.__main__ import main
-from gateway.service import heat, memory, reads, repair, roomlists, sharing, tail
+from gateway.cli.main import main
+from gateway.service.cache import early_refresh as heat
+from gateway.service.cache import read_through as reads
+from gateway.service.cache import room_lists as roomlists
+from gateway.service.log import room_memory as memory
+from gateway.service.log import tail
+from gateway.service.reconcile import term as repair
+from gateway.service.streams import encoded as sharing
 
 ROOMS = 100
 MARKS = 200

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from twilio.rest import Client
 
-from gateway.gql.schema import EXECUTABLE
+from gateway.gql.schema.schema import EXECUTABLE
 from tests.rpc.client import Clients
 from tests.sandbox.documents import Operation
 from tests.sandbox.stage import Stage

@@ -17,8 +17,8 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
-from gateway.__main__ import _row
-from gateway.app import bind
+from gateway.app.wiring import bind
+from gateway.cli.main import _row
 from tests.flows.test_command_line import run
 from tests.rpc.client import Clients, clients_on, refusal
 from tests.running import ANSWER_LIMIT_S, Gateway, first, new_name, new_sid, running, take

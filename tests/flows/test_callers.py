@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from redis.asyncio import Redis
 
-from gateway.__main__ import _row
+from gateway.cli.main import _row
 from gateway.store.embedded import EmbeddedServer
 from tests.rpc.client import Clients, clients_on
 from tests.running import ANSWER_LIMIT_S, Gateway, Reply, new_sid, running, take

@@ -96,7 +96,7 @@ def named_by_the_service() -> frozenset[str]:
     """What the functions of the service name."""
     return frozenset(
         part.attr if isinstance(part, ast.Attribute) else part.id
-        for file in Path(next(iter(gateway.service.__path__))).glob("*.py")
+        for file in Path(next(iter(gateway.service.__path__))).rglob("*.py")
         for function in ast.walk(ast.parse(file.read_text()))
         if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef)
         for part in ast.walk(function)

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
-from gateway.service.jwts import LEEWAY_S
+from gateway.service.callers.jwt_verifier import LEEWAY_S
 from tests.flows.test_accounts import described, serving
 from tests.issuer import ALGORITHM, AUDIENCE, NAME, TokenIssuer, issuing
 from tests.rpc.client import clients_on, refusal

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
-from gateway.core.ratelimit import Rate
+from gateway.core.limits.rate_limit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys

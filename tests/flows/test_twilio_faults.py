@@ -18,8 +18,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from gateway.sandbox import Quotas, Sandbox
-from gateway.sandbox.faults import Fault
-from gateway.sandbox.model import RoomSettings
+from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.world.model import RoomSettings
 from tests.faults.nemesis import free_port, new_api_key
 from tests.flows.test_quota import READ
 from tests.rpc.client import Client, clients_on

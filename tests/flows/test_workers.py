@@ -15,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from twilio.request_validator import RequestValidator
 
-from gateway.__main__ import _row
+from gateway.cli.main import _row
 from tests.flows.test_command_line import run
 from tests.running import ANSWER_LIMIT_S, Gateway, new_sid, running
 

@@ -14,13 +14,13 @@ from aiohttp import web
 from gateway.core.caching import Seen
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMessage, StreamMode, StreamStarted
-from gateway.core.live import LiveRoom
 from gateway.core.paging import Page
+from gateway.core.room_state.live import LiveRoom
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
-from gateway.gql.face import GraphQLFace
-from gateway.service.access import Caller, Scope
-from gateway.service.credentials import Access, ApiKey
-from gateway.service.feed import Sink
+from gateway.gql.transport.http import GraphQLFace
+from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.caller import Caller, Scope
+from gateway.service.streams.feed import Sink
 from tests.gql.service import ACCOUNT, AT, Insights, Participants, Recordings, Tokens, Transcriptions, seen, sid
 
 KEY = "rgk_test"

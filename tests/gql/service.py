@@ -40,7 +40,7 @@ from gateway.core.transcriptions import (
     TranscriptionUpdate,
     Ttid,
 )
-from gateway.service.access import Caller
+from gateway.service.callers.caller import Caller
 
 T = TypeVar("T")
 

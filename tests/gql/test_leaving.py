@@ -10,10 +10,10 @@ from aiohttp import web
 from graphql.execution import Executor
 from strawberry.dataloader import DataLoader
 
-from gateway.gql.context import Context
-from gateway.gql.execution import Operation
-from gateway.gql.sse import EventStream
-from gateway.gql.websocket import Socket
+from gateway.gql.execution.engine import Operation
+from gateway.gql.schema.context import Context
+from gateway.gql.transport.sse import EventStream
+from gateway.gql.transport.websocket import Socket
 from tests.gql.conftest import LIMIT_S, Served, delivered
 
 KINDS = (Context, DataLoader, Executor, Operation, EventStream, Socket, web.WebSocketResponse)

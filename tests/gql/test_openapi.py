@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLField, GraphQLInputObjectType, get_named_type
 from strawberry.utils.str_converters import to_camel_case
 
-from gateway.gql.schema import EXECUTABLE
+from gateway.gql.schema.schema import EXECUTABLE
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 ROOTS = ("/v1/Rooms", "/v1/Recordings", "/v1/Video")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.graphql import nodes
 
-from gateway.gql.schema import EXECUTABLE
+from gateway.gql.schema.schema import EXECUTABLE
 from tests.flows.scene import set_the_scene
 from tests.running import Gateway
 

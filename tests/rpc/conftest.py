@@ -5,8 +5,8 @@ from typing import Final
 import pytest
 
 from gateway.core.rooms import AccountSid
-from gateway.service.access import Caller, Scope
-from gateway.service.credentials import Access, ApiKey
+from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.caller import Caller, Scope
 from tests.rpc.client import Clients, clients_on
 from tests.running import Gateway
 

@@ -4,8 +4,8 @@ import pytest
 
 from gateway.core.errors import Unauthenticated
 from gateway.rpc.access import authenticate, calling, current_caller
-from gateway.service.access import Caller
-from gateway.service.credentials import Access
+from gateway.service.callers.authenticator import Access
+from gateway.service.callers.caller import Caller
 
 from .conftest import API_KEY
 

@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.core.caching import FollowedBy, Provenance, Seen
 from gateway.core.errors import InvalidArgument
 from gateway.core.insights import InsightsLinks, InsightsParticipant, InsightsRoom, InsightsRoomFilter
-from gateway.core.live import Stay
+from gateway.core.open_enum import UnknownWord
 from gateway.core.participants import (
     NewSubscribeRules,
     Participant,
@@ -42,6 +42,7 @@ from gateway.core.recordings import (
     RoomRecordingFilter,
     RuleType,
 )
+from gateway.core.room_state.live import Stay
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomLinks, RoomStatus, RoomType, VideoCodec
 from gateway.core.rules import Rule, TrackKind, TrackPriority
 from gateway.core.tokens import AccessToken, Explanation, NewToken, Problem, TokenFacts
@@ -51,7 +52,6 @@ from gateway.core.transcriptions import (
     TranscriptionStatus,
     TranscriptionUpdate,
 )
-from gateway.core.words import UnknownWord
 from gateway.rooms.v1 import (
     insights_pb2,
     insights_service_pb2,

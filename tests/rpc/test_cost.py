@@ -5,8 +5,8 @@ from gateway.rooms.v1 import participant_service_pb2, recording_service_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.room_pb2 import Room
 from gateway.rpc.cost import cost_of, objects_of, trailers
-from gateway.service.access import Caller
-from gateway.service.callers import CALL, FETCH, Callers
+from gateway.service.callers.caller import Caller
+from gateway.service.callers.points import CALL, FETCH, Callers
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from gateway.rpc import errors as errors_module
 from gateway.rpc import interceptor as interceptor_module
 from gateway.rpc.access import current_caller
 from gateway.rpc.interceptor import Interceptor, Limits
-from gateway.service import standing
-from gateway.service.access import Caller
-from gateway.service.credentials import Access, ApiKey
+from gateway.service.callers import revalidation as standing
+from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.caller import Caller
 
 from .conftest import API_KEY, METADATA
 

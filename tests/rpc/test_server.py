@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
 from gateway.rpc.server import SERVICE_NAMES, RpcServer
-from gateway.service.credentials import Access
+from gateway.service.callers.authenticator import Access
 
 from .conftest import METADATA
 

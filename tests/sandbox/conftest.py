@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from gateway.sandbox import Account, Sandbox
-from gateway.sandbox.model import Moment
+from gateway.sandbox.world.model import Moment
 
 LIMIT_S = 30
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.sandbox.recordings import PROCESSING_S
+from gateway.sandbox.world.recordings import PROCESSING_S
 from tests.sandbox.conftest import Api
 
 TRACKS: list[Any] = ["audio", {"kind": "video", "name": "cam"}, {"kind": "data", "name": "chat"}]

@@ -12,7 +12,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
 from gateway.sandbox import Sandbox
-from gateway.sandbox.model import TrackKind, TrackSettings
+from gateway.sandbox.world.model import TrackKind, TrackSettings
 from tests.sandbox.conftest import Api
 from tests.sandbox.documents import OPERATIONS
 from tests.sandbox.stage import Stage, set_up

@@ -13,21 +13,21 @@ import pytest
 from aiohttp import web
 from pydantic import HttpUrl, SecretStr
 
-from gateway.app import build_account
+from gateway.app.wiring import build_account
 from gateway.core.cursors import Place, Sealer, tag_of
 from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.core.sids import RecordingSid
-from gateway.sandbox.faults import CallbackFault, Fault
-from gateway.sandbox.model import RECORD_ALL, Participant, RoomSettings, TrackKind, TrackSettings
-from gateway.sandbox.model import Room as SandboxRoom
+from gateway.sandbox.faults.dial import CallbackFault, Fault
 from gateway.sandbox.server import Sandbox
-from gateway.service import memory
-from gateway.service.access import Caller, Scope
+from gateway.sandbox.world.model import RECORD_ALL, Participant, RoomSettings, TrackKind, TrackSettings
+from gateway.sandbox.world.model import Room as SandboxRoom
 from gateway.service.accounts import Account
-from gateway.service.memory import Memory
-from gateway.service.tail import Tail
-from gateway.settings import Settings
+from gateway.service.callers.caller import Caller, Scope
+from gateway.service.log import room_memory as memory
+from gateway.service.log.room_memory import Memory
+from gateway.service.log.tail import Tail
+from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
 from gateway.store.eventlog import Appended, EventLog
 from gateway.store.keys import Keys

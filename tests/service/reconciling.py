@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.core import reconcile as comparing
 from gateway.core.events import EventSource, RoomEvent
-from gateway.service import reconcile, repair
+from gateway.core.room_state import reconcile as comparing
 from gateway.service.accounts import Account
+from gateway.service.reconcile import leader as reconcile
+from gateway.service.reconcile import term as repair
 from tests.service.conftest import Site, soon, until
 
 
@@ -23,7 +24,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(repair, name, 0.05)
     for name in ("RENEW_S", "LOOK_S", "RETRY_S"):
         monkeypatch.setattr(reconcile, name, 0.05)
-    monkeypatch.setattr("gateway.service.tail.REST_LAG_S", 0.0)
+    monkeypatch.setattr("gateway.service.log.tail.REST_LAG_S", 0.0)
 
 
 PLENTY = 5_000

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gateway.core.errors import QuotaExceeded, UpstreamUnavailable
-from gateway.core.fairness import Rank
-from gateway.core.ratelimit import Quota, Rate, judge
-from gateway.service.singleflight import SingleFlight
-from gateway.service.spending import Kind, Spending
-from gateway.service.turns import TurnQueue
+from gateway.core.limits.fairness import Rank
+from gateway.core.limits.rate_limit import Quota, Rate, judge
+from gateway.service.flights.singleflight import SingleFlight
+from gateway.service.upstream.permit_queue import TurnQueue
+from gateway.service.upstream.quota_budget import Kind, Spending
 from gateway.store.connection import READ_S
 from gateway.store.limiter import TAKE_S, Concurrency, Taken
 

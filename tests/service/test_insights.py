@@ -8,8 +8,8 @@ from gateway.core.events import RoomEventType
 from gateway.core.insights import InsightsRoomFilter, ProcessingState
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
-from gateway.sandbox.insights import PROCESSING_S
-from gateway.service.access import Scope
+from gateway.sandbox.rest.insights import PROCESSING_S
+from gateway.service.callers.caller import Scope
 from tests.service.conftest import ANYBODY, Site, event, later, restricted, sid
 
 ALL = InsightsRoomFilter()

@@ -15,8 +15,8 @@ from gateway.core.participants import (
 from gateway.core.rooms import RoomSid
 from gateway.core.rules import RuleEffect, RuleType, TrackKind
 from gateway.core.sids import ParticipantSid, TrackSid
-from gateway.service.access import Caller, Scope
 from gateway.service.accounts import Account
+from gateway.service.callers.caller import Caller, Scope
 from tests.service.conftest import ANYBODY, Site, event, ref, restricted, sid
 
 ALL = ParticipantFilter()

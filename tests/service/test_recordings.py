@@ -15,10 +15,10 @@ from gateway.core.recordings import (
 from gateway.core.rooms import RoomSid
 from gateway.core.rules import RuleEffect, RuleType, TrackKind
 from gateway.core.sids import RecordingSid
-from gateway.sandbox.faults import Fault
-from gateway.sandbox.recordings import PROCESSING_S
-from gateway.service.access import Scope
+from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.world.recordings import PROCESSING_S
 from gateway.service.accounts import Account
+from gateway.service.callers.caller import Scope
 from tests.service.conftest import ANYBODY, Site, event, ref, restricted, sid
 
 ALL, ALL_OF_ACCOUNT = RoomRecordingFilter(), RecordingFilter()

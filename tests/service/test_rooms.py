@@ -11,9 +11,9 @@ from gateway.core.errors import (
 )
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
-from gateway.sandbox.faults import Fault
-from gateway.service import changes as changes_module
-from gateway.service.access import Scope
+from gateway.sandbox.faults.dial import Fault
+from gateway.service.callers.caller import Scope
+from gateway.service.writes import mutations as changes_module
 from tests.service.conftest import ANYBODY, Site, ref, sid, status, until
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED

@@ -6,16 +6,16 @@ import jwt
 import pytest
 from pydantic import HttpUrl, SecretStr
 
-from gateway.app import build_account
+from gateway.app.wiring import build_account
 from gateway.core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef
 from gateway.core.tokens import TOKEN_LIMIT, TTL_DEFAULT_S, TTL_LIMIT_S, NewToken, Problem
-from gateway.sandbox.faults import CallbackFault, Fault
+from gateway.sandbox.faults.dial import CallbackFault, Fault
 from gateway.sandbox.server import Sandbox
-from gateway.service.access import Caller, Scope
+from gateway.service.callers.caller import Caller, Scope
 from gateway.service.rooms import Rooms
 from gateway.service.tokens import Tokens
-from gateway.settings import Settings
+from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
 from gateway.twilio.client import open_session
 from gateway.twilio.tokens import SigningKey

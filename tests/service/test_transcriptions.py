@@ -10,8 +10,8 @@ from gateway.core.transcriptions import (
     TranscriptionUpdate,
     Ttid,
 )
-from gateway.service.access import Scope
 from gateway.service.accounts import Account
+from gateway.service.callers.caller import Scope
 from tests.service.conftest import ANYBODY, Site, ref, restricted, sid
 
 STARTED, STOPPED = TranscriptionStatus.STARTED, TranscriptionStatus.STOPPED

@@ -7,10 +7,10 @@ import pytest
 
 from gateway.core.cursors import Place, Sealer
 from gateway.core.events import Delivered, RoomEventType, StreamMessage
-from gateway.service import feed as feed_module
-from gateway.service import tail as tail_module
 from gateway.service.accounts import Account
-from gateway.service.feed import Sink
+from gateway.service.log import tail as tail_module
+from gateway.service.streams import feed as feed_module
+from gateway.service.streams.feed import Sink
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, ref, take
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.caching import ENDED_ROOM, LIVE_ROOM
 from gateway.core.cursors import Place
-from gateway.core.ratelimit import Rate
+from gateway.core.limits.rate_limit import Rate
 from gateway.core.rooms import Ended, RoomStatus
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
 from gateway.store.connection import Connections

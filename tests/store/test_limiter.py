@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import UpstreamUnavailable
-from gateway.core.ratelimit import Ceiling, Rate, judge
+from gateway.core.limits.rate_limit import Ceiling, Rate, judge
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from twilio.request_validator import RequestValidator
 
-from gateway.gql.face import GraphQLFace
+from gateway.gql.transport.http import GraphQLFace
 from gateway.service.accounts import Account
-from gateway.service.credentials import Access
+from gateway.service.callers.authenticator import Access
 from gateway.web.callbacks import PATH
 from gateway.web.routes import build
 from tests.service.conftest import ACCOUNT, Site, running_sandbox, site

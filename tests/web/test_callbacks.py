@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 from yarl import URL
 
-from gateway.service.ingest import Ingest
+from gateway.service.log.ingest import Ingest
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
-from gateway.store.suspects import Suspects
+from gateway.store.recheck_queue import Suspects
 from gateway.twilio import signature as signatures
 from gateway.web.callbacks import FIELDS_LIMIT, PATH
 from tests.service.conftest import ACCOUNT, sid

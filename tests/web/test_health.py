@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from gateway.core.cursors import Sealer
 from gateway.core.rooms import AccountSid
-from gateway.service.memory import Memory
-from gateway.service.tail import Tail
+from gateway.service.log.room_memory import Memory
+from gateway.service.log.tail import Tail
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
 from gateway.web.health import Health

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.fairness import Rank
+from gateway.core.limits.fairness import Rank
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ Each is addressed by SID alone: identities and names of tracks are looked up in 
 
 from typing import Final
 
-from gateway.core.fairness import Rank
+from gateway.core.limits.fairness import Rank
 from gateway.core.participants import (
     Participant,
     ParticipantFilter,

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, get_args, 
 import msgspec
 
 from gateway.core.errors import InvalidArgument, TwilioFault, UpstreamUnavailable
+from gateway.core.open_enum import WORD_LIMIT, OpenEnum, UnknownWord
 from gateway.core.recordings import INT64
 from gateway.core.sids import PREFIXES
 from gateway.core.transcriptions import Ttid
-from gateway.core.words import WORD_LIMIT, OpenEnum, UnknownWord
 from gateway.twilio.faults import read_fault
 from gateway.twilio.wire.exchange import Answer
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.core.errors import CursorExpired, InvalidArgument, OutcomeUnknown, UpstreamUnavailable
-from gateway.core.fairness import Rank
+from gateway.core.limits.fairness import Rank
 from gateway.core.sids import RoomSid, checked_sid
 from gateway.twilio.faults import BY_CODE, read_fault
 from gateway.twilio.wire.exchange import Answer, Parameters, Product, Request, encoded, form_of

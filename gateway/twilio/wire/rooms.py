@@ -5,7 +5,7 @@ A room is addressed by SID alone: a name is looked up in the list.
 
 from typing import Final
 
-from gateway.core.fairness import Rank
+from gateway.core.limits.fairness import Rank
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomStatus
 from gateway.core.sids import RoomSid
 from gateway.twilio.wire.exchange import Request

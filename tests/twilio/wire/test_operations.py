@@ -21,8 +21,9 @@ from gateway.core.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from gateway.core.fairness import Rank
 from gateway.core.insights import InsightsRoomFilter
+from gateway.core.limits.fairness import Rank
+from gateway.core.open_enum import UnknownWord
 from gateway.core.participants import NewSubscribeRules, ParticipantFilter, ParticipantStatus, SubscribeRule
 from gateway.core.recordings import (
     Codec,
@@ -41,7 +42,6 @@ from gateway.core.transcriptions import (
     TranscriptionUpdate,
     Ttid,
 )
-from gateway.core.words import UnknownWord
 from gateway.twilio.wire import operations
 from gateway.twilio.wire.exchange import Answer, Request
 from gateway.twilio.wire.resource import Listed

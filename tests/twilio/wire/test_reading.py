@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from gateway.core.errors import InvalidArgument, UpstreamUnavailable
+from gateway.core.open_enum import UnknownWord
 from gateway.core.recordings import INT64
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import RoomSid
-from gateway.core.words import UnknownWord
 from gateway.twilio.wire.reading import WORDS_LIMIT, read_said, read_value, to_core
 from tests.twilio.wire.documents import answer
 

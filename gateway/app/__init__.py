@@ -1,0 +1,1 @@
+"""Builds the gateway, runs it and stops it; several processes on one port."""

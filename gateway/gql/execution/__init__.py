@@ -1,0 +1,1 @@
+"""Checking and running GraphQL documents."""

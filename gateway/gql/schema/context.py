@@ -1,0 +1,27 @@
+"""What resolvers are given. Does no I/O."""
+
+from dataclasses import dataclass, field
+
+from gateway.gql.schema.loaders import Loaders
+from gateway.service.accounts import Account
+from gateway.service.callers.caller import Caller
+from gateway.service.callers.points import Bill
+from gateway.service.streams.feed import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One operation's, so that what its fields fetch at the same time can travel together."""
+
+    caller: Caller
+    account: Account
+    trace_id: str
+    bill: Bill
+    last_event_id: str | None = None
+    """Where an event stream broke off, as its client says beside the document; it beats the argument `after`."""
+    sink: Sink | None = None
+    """Takes a subscription's events past it; see `Feed.room_events`."""
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loaders", Loaders(self.caller, self.account))

@@ -1,0 +1,121 @@
+"""Insights: what Twilio sums up of rooms and participants, some minutes after their end."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry import UNSET, Info
+
+from gateway.core import insights as core
+from gateway.core.insights import InsightsRoomFilter
+from gateway.core.recordings import Codec
+from gateway.core.rooms import RoomStatus, RoomType
+from gateway.core.sids import ParticipantSid, RoomSid, checked_sid
+from gateway.gql.schema.context import Context
+from gateway.gql.schema.inputs import asked, paged
+from gateway.gql.schema.scalars import JSON, BigInt
+from gateway.gql.schema.types import Connection, Resource, fetched, seen_connection, shows
+
+
+@shows(core.InsightsParticipant)
+@strawberry.type(
+    description="A participant's stay, summed up. `endReason` is a word of a list that Twilio does not publish."
+)
+class InsightsParticipant(Resource):
+    participant_sid: strawberry.ID
+    room_sid: strawberry.ID
+    account_sid: strawberry.ID
+    participant_identity: str | None
+    status: core.StayStatus | None
+    join_time: datetime | None
+    leave_time: datetime | None
+    duration_sec: BigInt | None
+    end_reason: str | None
+    error_code: int | None
+    error_code_url: str | None
+    codecs: list[Codec]
+    media_region: str | None
+    edge_location: core.EdgeLocation | None
+    properties: JSON | None
+    publisher_info: JSON | None
+    url: str | None
+
+
+@shows(core.InsightsLinks)
+@strawberry.type(description="Where Twilio's REST has the participants.")
+class InsightsLinks:
+    participants: str | None
+
+
+@shows(core.InsightsRoom)
+@strawberry.type(
+    description="A room summed up, mostly within 10 minutes of its end. `processingState` says if more is to come."
+)
+class InsightsRoom(Resource):
+    room_sid: strawberry.ID
+    account_sid: strawberry.ID
+    room_name: str | None
+    room_type: RoomType | None
+    room_status: RoomStatus | None
+    create_time: datetime | None
+    end_time: datetime | None
+    created_method: core.CreatedMethod | None
+    end_reason: core.RoomEndReason | None
+    status_callback: str | None
+    status_callback_method: str | None
+    max_participants: int | None
+    unique_participants: int | None
+    unique_participant_identities: int | None
+    concurrent_participants: int | None
+    max_concurrent_participants: int | None
+    codecs: list[Codec]
+    media_region: str | None
+    edge_location: core.EdgeLocation | None
+    duration_sec: BigInt | None
+    total_participant_duration_sec: BigInt | None
+    total_recording_duration_sec: BigInt | None
+    processing_state: core.ProcessingState | None
+    recording_enabled: bool | None
+    url: str | None
+    links: InsightsLinks | None
+
+    @fetched("Who was there.")
+    async def participants(
+        self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
+    ) -> Connection[InsightsParticipant]:
+        size, place = paged(first, after)
+        insights = info.context.account.insights
+        seen = await insights.participants(info.context.caller, RoomSid(self.room_sid), size, place)
+        return seen_connection(InsightsParticipant, seen, place)
+
+    @fetched("One stay, by SID; null when there is none.")
+    async def participant(self, info: Info[Context, None], sid: strawberry.ID) -> InsightsParticipant | None:
+        of, who = RoomSid(self.room_sid), checked_sid(ParticipantSid, sid, "sid")
+        return InsightsParticipant.found(await info.context.account.insights.participant(info.context.caller, of, who))
+
+
+async def insights_room(info: Info[Context, None], sid: strawberry.ID) -> InsightsRoom | None:
+    room = checked_sid(RoomSid, sid, "sid")
+    return InsightsRoom.found(await info.context.account.insights.room(info.context.caller, room))
+
+
+async def insights_rooms(
+    info: Info[Context, None],
+    room_types: list[RoomType] | None = UNSET,
+    codecs: list[Codec] | None = UNSET,
+    room_name: str | None = UNSET,
+    created_after: datetime | None = UNSET,
+    created_before: datetime | None = UNSET,
+    first: int = 50,
+    after: str | None = UNSET,
+) -> Connection[InsightsRoom]:
+    wanted = asked(
+        InsightsRoomFilter,
+        room_types=room_types,
+        codecs=codecs,
+        room_name=room_name,
+        created_after=created_after,
+        created_before=created_before,
+    )
+    size, place = paged(first, after)
+    seen = await info.context.account.insights.rooms(info.context.caller, wanted, size, place)
+    return seen_connection(InsightsRoom, seen, place)

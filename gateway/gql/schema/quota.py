@@ -1,0 +1,42 @@
+"""The quota: what Twilio still lets this account ask."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry import Info
+
+from gateway.core.limits import quota as core
+from gateway.gql.schema.context import Context
+from gateway.gql.schema.types import shows, view
+
+
+@shows(core.ClassQuota)
+@strawberry.type(
+    description="`perSecond` requests a second over time and `burst` at once; END and CHANGE share one rate, the others share "
+    "another. `remaining` may go now; with none, one that comes now may go after `retryAfterMs`. `waiting` wait for their turn "
+    "in this replica. `resetAt`: when the whole burst is there again, if nobody asks."
+)
+class ClassQuota:
+    request_class: core.RequestClass
+    per_second: float
+    burst: int
+    remaining: int
+    waiting: int
+    retry_after_ms: int | None
+    reset_at: datetime
+
+
+@strawberry.type(
+    description="Of `concurrencyLimit` requests that may be under way at Twilio, `underWay` are: over all replicas, or of this "
+    "one while it spends alone. Twilio publishes no such limit: refusals lower it, time raises it."
+)
+class Quota:
+    source: core.QuotaSource
+    replicas: int
+    under_way: int
+    concurrency_limit: int
+    classes: list[ClassQuota]
+
+
+async def quota(info: Info[Context, None]) -> Quota:
+    return view(Quota, await info.context.account.upstream.quota(info.context.caller))

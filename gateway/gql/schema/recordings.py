@@ -1,0 +1,134 @@
+"""Recordings, of a room and of the account, and what a room records."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry import UNSET, Info
+
+from gateway.core import recordings as core
+from gateway.core.recordings import NewRecordingRules, RecordingFilter
+from gateway.core.rooms import RoomRef
+from gateway.core.rules import TrackKind
+from gateway.core.sids import RecordingSid, checked_sid
+from gateway.gql.schema.context import Context
+from gateway.gql.schema.inputs import RecordingRuleInput, asked, given, paged
+from gateway.gql.schema.participants import Rule
+from gateway.gql.schema.scalars import BigInt
+from gateway.gql.schema.types import Connection, Node, Resource, fetched, seen_connection, shows, view
+
+
+@shows(core.RecordingRules)
+@strawberry.type(description="What a room records. No dates until somebody has changed it.")
+class RecordingRules(Resource):
+    room_sid: strawberry.ID
+    rules: list[Rule]
+    date_created: datetime | None
+    date_updated: datetime | None
+
+
+@shows(core.GroupingSids)
+@strawberry.type(description="Whose track was recorded, and in which room.")
+class GroupingSids:
+    room_sid: strawberry.ID | None
+    participant_sid: strawberry.ID | None
+
+
+@shows(core.RecordingLinks)
+@strawberry.type(description="Where Twilio's REST has the media.")
+class RecordingLinks:
+    media: str | None
+
+
+@shows(core.MediaLink)
+@strawberry.type(description="Whoever has the address can load the media for a short time.")
+class MediaLink:
+    url: str
+
+    __repr__ = object.__repr__
+
+
+@shows(core.Recording)
+@strawberry.type(
+    description="One track's recording. `duration` is in seconds, `size` in bytes, `offset` in milliseconds since a moment "
+    "that all recordings of a room share. The account's list alone tells the status callback."
+)
+class Recording(Node, Resource):
+    path = ("sid",)
+
+    sid: strawberry.ID
+    account_sid: strawberry.ID
+    room_sid: strawberry.ID | None
+    status: core.RecordingStatus
+    type: TrackKind
+    source_sid: strawberry.ID | None
+    track_name: str | None
+    container_format: core.ContainerFormat | None
+    codec: core.Codec | None
+    size: BigInt | None
+    duration: int | None
+    offset: BigInt | None
+    date_created: datetime | None
+    grouping_sids: GroupingSids | None
+    media_external_location: str | None
+    status_callback: str | None
+    status_callback_method: str | None
+    url: str | None
+    links: RecordingLinks | None
+
+    @fetched("Where the media can be loaded, asked of Twilio now; null when it has none.")
+    async def media(self, info: Info[Context, None]) -> MediaLink | None:
+        link = await info.context.account.recordings.media(info.context.caller, RecordingSid(self.sid))
+        return None if link is None else view(MediaLink, link)
+
+
+def recording_sid(text: str) -> RecordingSid:
+    """Raises InvalidArgument."""
+    return checked_sid(RecordingSid, text, "recording")
+
+
+async def recording(info: Info[Context, None], sid: strawberry.ID) -> Recording | None:
+    return Recording.found(await info.context.account.recordings.recording(info.context.caller, recording_sid(sid)))
+
+
+async def recordings(
+    info: Info[Context, None],
+    status: core.RecordingStatus | None = UNSET,
+    source_sid: strawberry.ID | None = UNSET,
+    grouping_sids: list[strawberry.ID] | None = UNSET,
+    created_after: datetime | None = UNSET,
+    created_before: datetime | None = UNSET,
+    media_type: TrackKind | None = UNSET,
+    first: int = 50,
+    after: str | None = UNSET,
+) -> Connection[Recording]:
+    wanted = asked(
+        RecordingFilter,
+        status=status,
+        source_sid=source_sid,
+        grouping_sids=grouping_sids,
+        created_after=created_after,
+        created_before=created_before,
+        media_type=media_type,
+    )
+    size, place = paged(first, after)
+    seen = await info.context.account.recordings.page(info.context.caller, wanted, size, place)
+    return seen_connection(Recording, seen, place)
+
+
+async def delete_recording(
+    info: Info[Context, None], recording: strawberry.ID, room: strawberry.ID | None = UNSET
+) -> strawberry.ID:
+    sid, named = recording_sid(recording), given(room)
+    if named is None:
+        await info.context.account.recordings.delete(info.context.caller, sid)
+    else:
+        await info.context.account.recordings.delete_in_room(info.context.caller, RoomRef.of(named), sid)
+    return recording
+
+
+async def update_recording_rules(
+    info: Info[Context, None], room: strawberry.ID, rules: list[RecordingRuleInput]
+) -> RecordingRules:
+    named, wanted = RoomRef.of(room), asked(NewRecordingRules, rules=rules)
+    recordings = info.context.account.recordings
+    return RecordingRules.answered(await recordings.update_rules(info.context.caller, named, wanted))

@@ -1,0 +1,71 @@
+"""Transcriptions of rooms."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry import UNSET, Info
+
+from gateway.core import transcriptions as core
+from gateway.core.rooms import RoomRef
+from gateway.core.transcriptions import TranscriptionUpdate
+from gateway.gql.schema.context import Context
+from gateway.gql.schema.ids import transcription_ref
+from gateway.gql.schema.inputs import TranscriptionsConfigurationInput, asked, given
+from gateway.gql.schema.inputs import core as core_of
+from gateway.gql.schema.types import Node, Resource, shows
+
+
+@shows(core.TranscriptionsConfiguration)
+@strawberry.type(description="Null leaves the engine's default.")
+class TranscriptionsConfiguration:
+    transcription_engine: str | None
+    speech_model: str | None
+    language_code: str | None
+    partial_results: bool | None
+    profanity_filter: bool | None
+    hints: list[str] | None
+    enable_automatic_punctuation: bool | None
+
+
+@shows(core.Transcription)
+@strawberry.type(
+    description="A room's transcription: it has one at most. `duration` is in seconds. The text goes to the participants."
+)
+class Transcription(Node, Resource):
+    path = ("room_sid", "ttid")
+
+    ttid: strawberry.ID
+    account_sid: strawberry.ID
+    room_sid: strawberry.ID
+    status: core.TranscriptionStatus
+    source_sid: strawberry.ID | None
+    date_created: datetime | None
+    date_updated: datetime | None
+    start_time: datetime | None
+    end_time: datetime | None
+    duration: int | None
+    configuration: TranscriptionsConfiguration | None
+    url: str | None
+
+
+async def start_transcription(
+    info: Info[Context, None],
+    room: strawberry.ID,
+    configuration: TranscriptionsConfigurationInput | None = UNSET,
+) -> Transcription:
+    named, wanted = RoomRef.of(room), core_of(given(configuration))
+    return Transcription.answered(await info.context.account.transcriptions.create(info.context.caller, named, wanted))
+
+
+async def update_transcription(
+    info: Info[Context, None],
+    room: strawberry.ID,
+    transcription: strawberry.ID,
+    status: core.TranscriptionStatus | None = UNSET,
+    configuration: TranscriptionsConfigurationInput | None = UNSET,
+) -> Transcription:
+    named, update = RoomRef.of(room), asked(TranscriptionUpdate, status=status, configuration=configuration)
+    transcriptions = info.context.account.transcriptions
+    return Transcription.answered(
+        await transcriptions.update(info.context.caller, named, transcription_ref(transcription), update)
+    )

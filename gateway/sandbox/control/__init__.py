@@ -1,0 +1,1 @@
+"""The control API that tests drive the sandbox with."""

@@ -1,0 +1,67 @@
+"""The 30 operations of Video v1 and Insights on rooms, and the media of recordings: one table. Does no I/O."""
+
+from collections.abc import Callable
+
+from gateway.sandbox.errors import TwilioError
+from gateway.sandbox.rest.calls import Answer, Call
+from gateway.sandbox.rest.resources import insights, participants, recordings, rooms, rules, tracks, transcriptions
+from gateway.sandbox.world.engine import Engine
+
+# Given the engine, the call, and a text for each `{}` of the path.
+Operation = Callable[..., Answer]
+
+ROUTES: dict[str, dict[str, Operation]] = {
+    "Rooms": {"GET": rooms.read, "POST": rooms.create},
+    "Rooms/{}": {"GET": rooms.fetch, "POST": rooms.update},
+    "Rooms/{}/Participants": {"GET": participants.read},
+    "Rooms/{}/Participants/{}": {"GET": participants.fetch, "POST": participants.update},
+    "Rooms/{}/Participants/{}/Anonymize": {"POST": participants.anonymize},
+    "Rooms/{}/Participants/{}/PublishedTracks": {"GET": tracks.read_published},
+    "Rooms/{}/Participants/{}/PublishedTracks/{}": {"GET": tracks.fetch_published},
+    "Rooms/{}/Participants/{}/SubscribedTracks": {"GET": tracks.read_subscribed},
+    "Rooms/{}/Participants/{}/SubscribedTracks/{}": {"GET": tracks.fetch_subscribed},
+    "Rooms/{}/Participants/{}/SubscribeRules": {"GET": rules.fetch_subscribe, "POST": rules.update_subscribe},
+    "Rooms/{}/RecordingRules": {"GET": rules.fetch_recording, "POST": rules.update_recording},
+    "Rooms/{}/Recordings": {"GET": recordings.read_of_room},
+    "Rooms/{}/Recordings/{}": {"GET": recordings.fetch_of_room, "DELETE": recordings.delete_of_room},
+    "Rooms/{}/Recordings/{}/Media": {"GET": recordings.media_of_room},
+    "Rooms/{}/Transcriptions": {"GET": transcriptions.read, "POST": transcriptions.create},
+    "Rooms/{}/Transcriptions/{}": {"GET": transcriptions.fetch, "POST": transcriptions.update},
+    "Recordings": {"GET": recordings.read},
+    "Recordings/{}": {"GET": recordings.fetch, "DELETE": recordings.delete},
+    "Recordings/{}/Media": {"GET": recordings.media},
+    "Video/Rooms": {"GET": insights.read},
+    "Video/Rooms/{}": {"GET": insights.fetch},
+    "Video/Rooms/{}/Participants": {"GET": insights.read_participants},
+    "Video/Rooms/{}/Participants/{}": {"GET": insights.fetch_participant},
+}
+
+_ROUTES = [(path.split("/"), operations) for path, operations in ROUTES.items()]
+
+
+class Rest:
+    """Answers calls; raises `TwilioError` for what Twilio refuses."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def answer(self, call: Call) -> Answer:
+        for path, operations in _ROUTES:
+            refs = _match(path, call.segments)
+            if refs is None:
+                continue
+            if call.method not in operations:
+                # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
+                return Answer(405, TwilioError(20004).body(), {"Allow": ", ".join(operations)})
+            return operations[call.method](self._engine, call, *refs)
+        raise call.missing()
+
+
+def _match(path: list[str], segments: tuple[str, ...]) -> list[str] | None:
+    """What stands for the `{}` of the path, or None when it is another path."""
+    if len(path) != len(segments):
+        return None
+    pairs = list(zip(path, segments, strict=True))
+    if any(name not in ("{}", segment) for name, segment in pairs):
+        return None
+    return [segment for name, segment in pairs if name == "{}"]

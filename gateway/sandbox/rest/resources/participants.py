@@ -1,0 +1,55 @@
+"""…/Participants: https://www.twilio.com/docs/video/api/participants. Does no I/O."""
+
+from collections.abc import Iterator
+
+from gateway.sandbox.errors import TwilioError
+from gateway.sandbox.rest.calls import Answer, Call, dates, page, required, word
+from gateway.sandbox.rest.resources import rooms
+from gateway.sandbox.rest.views import anonymized_json, participant_json
+from gateway.sandbox.world.engine import Engine
+from gateway.sandbox.world.model import Departure, Participant, ParticipantStatus, Room
+from gateway.sandbox.world.rooms import has_status
+
+
+def find(engine: Engine, call: Call, ref: str, who: str) -> tuple[Room, Participant]:
+    """By SID in any state, by identity while connected."""
+    room = rooms.find(engine, call, ref)
+    participant = room.participant(who) if rooms.is_path_name(who) else None
+    if participant is None:
+        raise call.missing()
+    return room, participant
+
+
+def read(engine: Engine, call: Call, ref: str) -> Answer:
+    room = rooms.find(engine, call, ref)
+    status = word(call.query, "Status", ParticipantStatus)
+    identity = call.query.first("Identity")
+    is_wanted_date = dates(call.query)
+    found: Iterator[Participant] = (
+        each
+        for each in reversed(room.participants)
+        if has_status(each, status, room)
+        and (identity is None or each.identity == identity)
+        and is_wanted_date(each.joined.wall)
+    )
+    filters = ("Status", "Identity", "DateCreatedAfter", "DateCreatedBefore")
+    return page(call, "participants", found, lambda each: participant_json(each, room, call.base), filters)
+
+
+def fetch(engine: Engine, call: Call, ref: str, who: str) -> Answer:
+    room, participant = find(engine, call, ref, who)
+    return Answer(200, participant_json(participant, room, call.base))
+
+
+def update(engine: Engine, call: Call, ref: str, who: str) -> Answer:
+    room, participant = find(engine, call, ref, who)
+    if required(call.form, "Status") != ParticipantStatus.DISCONNECTED:
+        raise TwilioError(53209, "Participant Status is invalid: it can only be set to disconnected")
+    gone = engine.leave(room, participant, Departure.VIA_API)
+    return Answer(202, participant_json(gone, room, call.base))
+
+
+def anonymize(engine: Engine, call: Call, ref: str, who: str) -> Answer:
+    """In any state: no document limits it to those who have left."""
+    room, participant = find(engine, call, ref, who)
+    return Answer(200, anonymized_json(engine.anonymize(room, participant), room, call.base))

@@ -1,0 +1,188 @@
+"""Everything that has a place below /v1/Rooms and /v1/Recordings, as Twilio's JSON. Does no I/O."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.sandbox.world import rules
+from gateway.sandbox.world.model import (
+    Participant,
+    ParticipantStatus,
+    Recording,
+    Room,
+    Rules,
+    Subscription,
+    Track,
+    Transcription,
+)
+from gateway.sandbox.world.rooms import MAX_TRACKS
+
+
+def room_json(room: Room, base: str) -> dict[str, Any]:
+    """A room in progress has no end and no duration, whatever the examples in Twilio's documents show."""
+    settings = room.settings
+    url = f"{base}/v1/Rooms/{room.sid}"
+    return {
+        "sid": room.sid,
+        "status": room.status,
+        "date_created": time(room.created.wall),
+        "date_updated": time(room.updated_at),
+        "account_sid": room.account_sid,
+        "enable_turn": True,
+        "unique_name": room.name,
+        "status_callback": settings.status_callback,
+        "status_callback_method": settings.status_callback_method,
+        "end_time": time(room.ended.wall if room.ended else None),
+        "duration": room.duration_s,
+        "type": settings.type,
+        "max_participants": settings.max_participants,
+        "max_participant_duration": settings.max_participant_duration_s,
+        "max_concurrent_published_tracks": MAX_TRACKS[settings.type],
+        "record_participants_on_connect": settings.is_recorded_on_connect,
+        "video_codecs": settings.video_codecs,
+        "media_region": settings.media_region,
+        "audio_only": settings.is_audio_only,
+        "empty_room_timeout": settings.empty_room_timeout_min,
+        "unused_room_timeout": settings.unused_room_timeout_min,
+        "large_room": settings.is_large,
+        "url": url,
+        "links": {
+            "participants": f"{url}/Participants",
+            "recordings": f"{url}/Recordings",
+            "recording_rules": f"{url}/RecordingRules",
+            "transcriptions": f"{url}/Transcriptions",
+        },
+    }
+
+
+def participant_json(participant: Participant, room: Room, base: str) -> dict[str, Any]:
+    url = _url(participant, room, base)
+    return {
+        "sid": participant.sid,
+        "room_sid": room.sid,
+        "account_sid": room.account_sid,
+        "status": participant.status,
+        "identity": participant.identity,
+        "date_created": time(participant.joined.wall),
+        "date_updated": time(participant.updated_at),
+        "start_time": time(participant.joined.wall),
+        "end_time": time(participant.left_at),
+        "duration": participant.duration_s,
+        "url": url,
+        "links": {
+            "published_tracks": f"{url}/PublishedTracks",
+            "subscribed_tracks": f"{url}/SubscribedTracks",
+            "subscribe_rules": f"{url}/SubscribeRules",
+            "anonymize": f"{url}/Anonymize",
+        },
+    }
+
+
+def anonymized_json(participant: Participant, room: Room, base: str) -> dict[str, Any]:
+    """Without links, and with two statuses only: who is reconnecting counts as connected."""
+    shown = participant_json(participant, room, base)
+    del shown["links"]
+    gone = participant.status is ParticipantStatus.DISCONNECTED
+    status = ParticipantStatus.DISCONNECTED if gone else ParticipantStatus.CONNECTED
+    return {**shown, "status": status, "url": f"{shown['url']}/Anonymize"}
+
+
+def published_json(track: Track, participant: Participant, room: Room, base: str) -> dict[str, Any]:
+    return _track_json(track, participant, room, f"{_url(participant, room, base)}/PublishedTracks")
+
+
+def subscribed_json(subscription: Subscription, participant: Participant, room: Room, base: str) -> dict[str, Any]:
+    """`participant` is who receives the track."""
+    shown = _track_json(subscription.track, participant, room, f"{_url(participant, room, base)}/SubscribedTracks")
+    return {**shown, "publisher_sid": subscription.publisher.sid}
+
+
+def _track_json(track: Track, participant: Participant, room: Room, url: str) -> dict[str, Any]:
+    return {
+        "sid": track.sid,
+        "participant_sid": participant.sid,
+        "room_sid": room.sid,
+        "name": track.name,
+        "date_created": time(track.created_at),
+        "date_updated": time(track.updated_at),
+        "enabled": track.is_enabled,
+        "kind": track.kind,
+        "url": f"{url}/{track.sid}",
+    }
+
+
+def subscribe_rules_json(participant: Participant, room: Room) -> dict[str, Any]:
+    return {"participant_sid": participant.sid, **_rules_json(participant.subscribe_rules, room)}
+
+
+def recording_rules_json(room: Room) -> dict[str, Any]:
+    return _rules_json(room.recording_rules, room)
+
+
+def _rules_json(shown: Rules, room: Room) -> dict[str, Any]:
+    return {
+        "room_sid": room.sid,
+        "rules": [rules.to_json(rule) for rule in shown.rules],
+        "date_created": time(shown.created_at),
+        "date_updated": time(shown.updated_at),
+    }
+
+
+def recording_json(recording: Recording, room: Room, base: str) -> dict[str, Any]:
+    """As the account's lists show it."""
+    return {
+        **_recording_json(recording, room, f"{base}/v1/Recordings/{recording.sid}"),
+        "status_callback": room.settings.status_callback,
+        "status_callback_method": room.settings.status_callback_method,
+    }
+
+
+def room_recording_json(recording: Recording, room: Room, base: str) -> dict[str, Any]:
+    url = f"{base}/v1/Rooms/{room.sid}/Recordings/{recording.sid}"
+    return {**_recording_json(recording, room, url), "room_sid": room.sid}
+
+
+def _recording_json(recording: Recording, room: Room, url: str) -> dict[str, Any]:
+    return {
+        "account_sid": room.account_sid,
+        "status": recording.status,
+        "date_created": time(recording.started_at),
+        "sid": recording.sid,
+        "source_sid": recording.track_sid,
+        "size": recording.size,
+        "url": url,
+        "type": recording.kind,
+        "duration": recording.duration_s,
+        "container_format": recording.container,
+        "codec": recording.codec,
+        "grouping_sids": {"room_sid": room.sid, "participant_sid": recording.participant_sid},
+        "track_name": recording.track_name,
+        "offset": recording.offset_ms,
+        "media_external_location": None,
+        "links": {"media": f"{url}/Media"},
+    }
+
+
+def transcription_json(transcription: Transcription, room: Room, base: str) -> dict[str, Any]:
+    return {
+        "ttid": transcription.ttid,
+        "account_sid": room.account_sid,
+        "room_sid": room.sid,
+        "source_sid": transcription.source_sid,
+        "status": transcription.status,
+        "date_created": time(transcription.created_at),
+        "date_updated": time(transcription.updated_at),
+        "start_time": time(transcription.started_at),
+        "end_time": time(transcription.ended_at),
+        "duration": transcription.duration_s,
+        "url": f"{base}/v1/Rooms/{room.sid}/Transcriptions/{transcription.ttid}",
+        "configuration": transcription.configuration,
+    }
+
+
+def _url(participant: Participant, room: Room, base: str) -> str:
+    return f"{base}/v1/Rooms/{room.sid}/Participants/{participant.sid}"
+
+
+def time(moment: datetime | None) -> str | None:
+    """Whole seconds, as everywhere in Twilio's REST answers; only callbacks tell milliseconds."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

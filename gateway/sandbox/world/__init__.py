@@ -1,0 +1,1 @@
+"""The simulated rooms and what can happen to them."""

@@ -1,0 +1,1 @@
+"""Waiting: calls that several callers share, and deadlines."""

@@ -1,0 +1,1 @@
+"""Comparing the log with Twilio's REST and appending what is missing."""

@@ -1,0 +1,1 @@
+"""What subscribers receive: event streams and live views."""

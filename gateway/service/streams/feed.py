@@ -1,0 +1,289 @@
+"""Event streams. A subscriber is a cursor and nothing else: it reads what lies after it and waits for the bell."""
+
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.core.cursors import NO_TAG, Place, Sealer
+from gateway.core.errors import CursorExpired, NotFound, PermissionDenied
+from gateway.core.events import (
+    Bookmark,
+    Delivered,
+    Gap,
+    ResyncReason,
+    ResyncRequired,
+    RoomEvent,
+    RoomEventType,
+    StreamMessage,
+    StreamMode,
+    StreamStarted,
+)
+from gateway.core.paging import Page, checked_first
+from gateway.core.rooms import RoomRef, RoomSid
+from gateway.service.cache.max_age import fresh_for
+from gateway.service.callers.caller import Caller, Scope
+from gateway.service.callers.connection_limit import Admission
+from gateway.service.log.tail import Bell, Entry, Tail, is_unbroken, room_of
+from gateway.service.rooms import Rooms
+from gateway.store.eventlog import EventLog, Logged
+
+# A stream with its WebSocket costs 32 kB (`tests.bench.fanout`): so many, 320 MB. Half of them for one caller, behind whose
+# key may be a whole frontend.
+STREAMS = 10_000
+STREAMS_PER_CALLER = 5_000
+BOOKMARK_S = 15.0
+PAGE = 500
+# How many pages a timeline looks through for events of the types asked for before it answers with what it has.
+SCANNED_PAGES = 4
+# A timeline waits so long for this process to hear of what the log has already: as long as memory may lag (PROOF_S).
+HEARD_S = 0.25
+
+
+Sink = Callable[[Sequence[Delivered]], bool]
+"""Takes messages to their subscriber at once, all of them or none; none, when it says False. Does not wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    place: Place
+    mode: StreamMode
+    reason: ResyncReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a stream is of; None for all."""
+
+    room_sid: RoomSid | None
+    types: frozenset[RoomEventType] | None
+
+    def message(self, entry: Entry, prev: str) -> Delivered | Gap | None:
+        """What the stream says of an entry, if anything. One that cannot be read may be of any type."""
+        logged = entry.logged
+        if self.room_sid is not None and room_of(logged) not in (self.room_sid, None):
+            return None
+        if not isinstance(logged, Logged):
+            return Gap(entry.cursor, prev)
+        if self.types is not None and logged.event.type not in self.types:
+            return None
+        return Delivered(entry.cursor, prev, logged.event)
+
+
+@dataclass(slots=True)
+class _Stand:
+    """Where a stream stands. `place`: up to here, everything has been told or is not wanted; `prev`: what was told last, in
+    which life of the log and when (monotonic, seconds)."""
+
+    place: Place
+    prev: str
+    life: int
+    told_at: float
+
+    @property
+    def quiet_s(self) -> float:
+        return time.monotonic() - self.told_at
+
+    def tell(self, message: Delivered | Gap) -> None:
+        self.prev, self.told_at = message.cursor, time.monotonic()
+
+
+class Feed:
+    """`streams` bounds how many are followed at once; several feeds of a process may share it."""
+
+    def __init__(
+        self, events: EventLog, tail: Tail, sealer: Sealer, rooms: Rooms, streams: Admission | None = None
+    ) -> None:
+        self._events = events
+        self._tail = tail
+        self._sealer = sealer
+        self._rooms = rooms
+        self._streams = streams or Admission("event streams", STREAMS, STREAMS_PER_CALLER)
+
+    async def room_events(
+        self,
+        caller: Caller,
+        ref: RoomRef | None,
+        types: frozenset[RoomEventType] | None,
+        after: str | None,
+        *,
+        sink: Sink | None = None,
+    ) -> AsyncGenerator[StreamMessage, None]:
+        """The events of one room, or of the account, from the cursor `after` on, or from now on without one.
+
+        While the caller waits for the next message, events go to the `sink` as soon as they are heard, as long as it takes
+        them: what it took does not come by the stream as well, and the caller's task is not woken for it.
+
+        Raises on the first step: InvalidArgument (a cursor that is not of this account), NotFound (no room in progress has
+        that name), PermissionDenied, Throttled (too many streams are open). Ends only when the gateway stops: resume from the
+        last cursor then.
+        """
+        caller.require(Scope.EVENTS_SUBSCRIBE)
+        wanted = None if after is None else self._sealer.place(after)
+        room_sid = await self._target(caller, ref)
+        with self._streams.enter(caller), self._tail.bell(room_sid) as bell:
+            # Known before the start is looked for: should the log turn out to be another one meanwhile, `_follow` tells.
+            life = self._tail.life
+            start = await self._start(wanted)
+            cursor = self._sealer.cursor(start.place)
+            yield StreamStarted(cursor, start.mode, room_sid, self._tail.floor_at)
+            if start.reason is not None:
+                yield ResyncRequired(cursor, start.reason)
+            stand = _Stand(start.place, cursor, life, time.monotonic())
+            async for message in self._follow(bell, stand, _Wanted(room_sid, types), sink):
+                yield message
+
+    async def timeline(
+        self, caller: Caller, ref: RoomRef, types: frozenset[RoomEventType] | None, first: int, after: str | None
+    ) -> Page[RoomEvent]:
+        """A page of what the log has of a room, the oldest first. Its cursors are those of streams: `after` takes either's.
+
+        A page may be shorter than asked, or empty, and still have a next one: each looks through so many events only. At the
+        end, `end_cursor` is where later ones are found. Raises CursorExpired when what follows `after` cannot be told any
+        more; begin without it then.
+        """
+        checked_first(first)
+        # The next event may come at any moment.
+        fresh_for(0)
+        wanted = None if after is None else self._sealer.place(after)
+        sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
+        start = place = wanted or await self._beginning()
+        found, is_end = list[Logged](), False
+        count = first + 1 if types is None else PAGE
+        with self._tail.bell(sid) as bell:
+            for _ in range(SCANNED_PAGES):
+                page = await self._page_heard(bell, place, count)
+                found += [logged for logged in page if types is None or logged.event.type in types]
+                place = page[-1].place if page else place
+                is_end = len(page) < count
+                if is_end or len(found) > first:
+                    break
+        # Looked at last, so that nothing can have been trimmed between this and the reading.
+        if wanted is not None and not await self._can_follow(sid, wanted):
+            raise CursorExpired("the log cannot tell what follows this cursor any more; begin again without it")
+        items = tuple((self._sealer.cursor(logged.place), logged.event) for logged in found[:first])
+        if len(found) > first:
+            return Page(items, items[-1][0], has_next_page=True)
+        return Page(items, after if place == start else self._sealer.cursor(place), not is_end)
+
+    async def _beginning(self) -> Place:
+        head = await self._events.open()
+        return Place(head.place.epoch, head.base, NO_TAG)
+
+    async def _page_heard(self, bell: Bell, place: Place, count: int) -> list[Logged]:
+        """The room's next entries, of the place's epoch: no cursor of another could be gone on from. And only what memory
+        has heard of, for a read after this must not answer from before."""
+        assert bell.room_sid is not None
+        page = await self._events.read(place.n, count, bell.room_sid)
+        page = [logged for logged in page if logged.place.epoch == place.epoch]
+        give_up_at = time.monotonic() + HEARD_S
+        while page and page[-1].place.n > self._tail.place.n and time.monotonic() < give_up_at:
+            bell.clear()
+            await bell.wait(give_up_at - time.monotonic())
+        return [logged for logged in page if logged.place.n <= self._tail.place.n]
+
+    async def _can_follow(self, sid: RoomSid, wanted: Place) -> bool:
+        """Whether the room's stream has all that the room was told of after the place."""
+        if not self._tail.holds(wanted):
+            found = await self._events.check(wanted)
+            if found is ResyncReason.TRIMMED:
+                # The account's log may be shorter than the room's: an entry that is still there proves the place as well.
+                at_place = await self._events.read(wanted.n - 1, 1, sid)
+                return bool(at_place) and at_place[0].place == wanted
+            if isinstance(found, ResyncReason):
+                return False
+        return await self._events.reaches_back(sid, wanted.n)
+
+    async def _target(self, caller: Caller, ref: RoomRef | None) -> RoomSid | None:
+        """The SID that the stream belongs to, even when the room's name is taken again later."""
+        if ref is None:
+            if caller.grants is not None:
+                raise PermissionDenied("this credential is for some rooms only; name one of them in room")
+            return None
+        if ref.sid is not None and caller.may_name(ref.sid, None):
+            return ref.sid
+        found = await self._rooms.room(caller, ref)
+        if found is None:
+            raise NotFound("no such room is in progress; give its SID, or create it first")
+        return found.value.sid
+
+    async def _start(self, wanted: Place | None) -> _Start:
+        if wanted is None:
+            return _Start(self._tail.place, StreamMode.LIVE)
+        found = None if self._tail.holds(wanted) else await self._events.check(wanted)
+        if isinstance(found, ResyncReason):
+            return _Start(self._tail.place, StreamMode.RESYNC, found)
+        return _Start(wanted, StreamMode.RESUMED)
+
+    async def _follow(
+        self, bell: Bell, stand: _Stand, wanted: _Wanted, sink: Sink | None
+    ) -> AsyncGenerator[StreamMessage, None]:
+        tail = self._tail
+        if sink is not None:
+            bell.answer = partial(self._tell_at_once, stand, wanted, sink)
+        while not tail.is_closed:
+            # Cleared before reading: a bell that rings meanwhile is heard below.
+            bell.clear()
+            read = await self._after(stand.place) if stand.life == tail.life else None
+            if read is None or stand.life != tail.life:
+                reason = ResyncReason.TRIMMED if stand.life == tail.life else tail.lost_by
+                stand.life, stand.place = tail.life, tail.place
+                stand.prev = self._sealer.cursor(stand.place)
+                yield ResyncRequired(stand.prev, reason)
+                continue
+            entries, stand.place = read
+            for entry in entries:
+                message = wanted.message(entry, stand.prev)
+                if message is not None:
+                    yield message
+                    stand.tell(message)
+            if stand.quiet_s < BOOKMARK_S:
+                if stand.place.n < tail.place.n or stand.life != tail.life:
+                    continue
+                if await bell.wait(BOOKMARK_S - stand.quiet_s) or stand.quiet_s < BOOKMARK_S:
+                    continue
+                # It did not ring: nothing on the way to the newest place concerns its holder.
+                stand.place = max(stand.place, tail.place, key=_number)
+            # Also when the bell never rests, for whoever gets no event must be able to resume from near by.
+            yield Bookmark(self._sealer.cursor(stand.place))
+            stand.told_at = time.monotonic()
+
+    def _tell_at_once(self, stand: _Stand, wanted: _Wanted, sink: Sink) -> bool:
+        """Hands to the sink what has just been heard. False when the stream's own task has to see to it."""
+        tail = self._tail
+        if tail.is_closed or stand.life != tail.life or stand.place.n < tail.floor.n:
+            return False
+        prev, told = stand.prev, list[Delivered]()
+        for entry in tail.after(stand.place.n):
+            message = wanted.message(entry, prev)
+            if isinstance(message, Delivered):
+                told.append(message)
+                prev = message.cursor
+            elif message is not None:
+                return False
+        if told:
+            try:
+                if not sink(told):
+                    return False
+            except Exception:
+                # It must not stop the one who rings for all: the stream meets it again in its own task, and ends of it.
+                return False
+            stand.tell(told[-1])
+        stand.place = max(stand.place, tail.place, key=_number)
+        return True
+
+    async def _after(self, place: Place) -> tuple[list[Entry], Place] | None:
+        """The next entries after the place, and up to where nothing is left unread; None when some are gone."""
+        if place.n >= self._tail.floor.n:
+            return self._tail.after(place.n), max(place, self._tail.place, key=_number)
+        page = await self._events.entries(place.n, PAGE)
+        # Up to where the ring begins: the log may be ahead of this process, whose memory must hear of an event first.
+        page = [logged for logged in page if logged.place.n <= self._tail.floor.n]
+        if not page or not is_unbroken(place, page):
+            return None
+        now = time.monotonic()
+        return [Entry(logged, self._sealer.cursor(logged.place), now) for logged in page], page[-1].place
+
+
+def _number(place: Place) -> int:
+    return place.n

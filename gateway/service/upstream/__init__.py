@@ -1,0 +1,1 @@
+"""Calling Twilio within its quota."""

@@ -1,0 +1,1 @@
+"""Changes at Twilio, and creating a room once."""

@@ -1,0 +1,60 @@
+"""Ids, and the refs that they work as."""
+
+import pytest
+
+from gateway.core.errors import InvalidArgument
+from gateway.core.participants import ParticipantRef, TrackRef
+from gateway.gql.schema.ids import participant_ref, sids_of, track_ref, transcription_of, transcription_ref
+from tests.gql.service import ADA, TAKE, TTID, VOICE, sid
+
+ROOM = sid(1)
+
+
+@pytest.mark.parametrize("parts", [(ROOM,), (ROOM, ADA), (ROOM, ADA, VOICE)])
+def test_an_id_leads_from_the_room_down(parts: tuple[str, ...]) -> None:
+    assert sids_of(":".join(parts)) == parts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":",
+        "standup",
+        ADA,
+        TAKE,
+        f"{ADA}:{ROOM}",
+        f"{ROOM}:",
+        f"{ROOM}:{VOICE}",
+        f"{ROOM}:{ADA}:{VOICE}:",
+        f"{ROOM}::{ADA}",
+    ],
+)
+def test_anything_else_is_no_id(text: str) -> None:
+    assert sids_of(text) is None
+
+
+def test_a_transcriptions_id_holds_twilios_opaque_one() -> None:
+    assert transcription_of(f"{ROOM}:{TTID}") == (ROOM, TTID)
+    for text in (TTID, f"{ROOM}:", f"standup:{TTID}", f"{ROOM}:{ADA}", f"{ROOM}:{ADA}:{VOICE}", ROOM):
+        assert transcription_of(text) is None
+
+
+def test_an_id_works_wherever_a_ref_does() -> None:
+    assert participant_ref(f"{ROOM}:{ADA}") == participant_ref(ADA) == ParticipantRef(ADA, None)
+    assert track_ref(f"{ROOM}:{ADA}:{VOICE}") == track_ref(VOICE) == TrackRef(VOICE, None)
+    assert transcription_ref(f"{ROOM}:{TTID}") == transcription_ref(TTID) == TTID
+
+
+def test_a_name_that_only_resembles_an_id_is_a_name() -> None:
+    for name in (f"{ROOM}:ada", f"a:{ADA}", "a:b", f"{ROOM}:{ADA}:{VOICE}", ROOM):
+        assert participant_ref(name) == ParticipantRef(None, name)
+    for name in (f"{ROOM}:{ADA}", f"{ROOM}:{ADA}:voice"):
+        assert track_ref(name) == TrackRef(None, name)
+
+
+@pytest.mark.parametrize("read", [participant_ref, track_ref, transcription_ref])
+def test_what_can_name_nothing_is_refused(read: object) -> None:
+    assert callable(read)
+    with pytest.raises(InvalidArgument):
+        read("")

@@ -1,0 +1,79 @@
+"""From input types to core values."""
+
+from dataclasses import fields
+
+import pytest
+from strawberry import UNSET
+
+from gateway.core.errors import InvalidArgument
+from gateway.core.participants import NewSubscribeRules, SubscribeRule, TrackKind
+from gateway.core.recordings import RecordedKind, RecordingRule, RuleType
+from gateway.core.rooms import NewRoom, RoomFilter, RoomType, VideoCodec
+from gateway.core.rules import TrackPriority
+from gateway.core.transcriptions import TranscriptionsConfiguration
+from gateway.gql.schema.inputs import (
+    CreateRoomInput,
+    RecordingRuleInput,
+    SubscribeRuleInput,
+    TranscriptionsConfigurationInput,
+    asked,
+    core,
+    given,
+    paged,
+)
+
+
+@pytest.mark.parametrize(
+    ("input_", "value"),
+    [
+        (CreateRoomInput, NewRoom),
+        (RecordingRuleInput, RecordingRule),
+        (SubscribeRuleInput, SubscribeRule),
+        (TranscriptionsConfigurationInput, TranscriptionsConfiguration),
+    ],
+)
+def test_every_parameter_can_be_given(input_: type, value: type) -> None:
+    assert [field.name for field in fields(input_)] == [field.name for field in fields(value)]
+
+
+def test_what_is_given_becomes_a_core_value() -> None:
+    wanted = CreateRoomInput(
+        unique_name="standup",
+        type=RoomType.GROUP,
+        video_codecs=[VideoCodec.VP8],
+        recording_rules=[RecordingRuleInput(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO)],
+        transcriptions_configuration=TranscriptionsConfigurationInput(hints=["gateway"]),
+        max_participants=None,
+    )
+    assert core(wanted) == NewRoom(
+        unique_name="standup",
+        type=RoomType.GROUP,
+        video_codecs=(VideoCodec.VP8,),
+        recording_rules=(RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO),),
+        transcriptions_configuration=TranscriptionsConfiguration(hints=("gateway",)),
+    )
+
+
+def test_what_is_out_of_bounds_is_refused() -> None:
+    with pytest.raises(InvalidArgument):
+        core(CreateRoomInput(max_participants=51))
+
+
+def test_what_is_left_out_and_what_is_null_is_twilios_default() -> None:
+    assert asked(RoomFilter, unique_name=None, created_after=UNSET) == RoomFilter()
+    assert (given(UNSET), given(None), given("x")) == (None, None, "x")
+
+
+def test_a_list_of_inputs_becomes_a_tuple_of_core_values() -> None:
+    rule = SubscribeRuleInput(type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW)
+    assert asked(NewSubscribeRules, rules=[rule]) == NewSubscribeRules(
+        (SubscribeRule(type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW),)
+    )
+
+
+def test_a_page_is_asked_for_within_its_limits() -> None:
+    assert paged(1, UNSET) == (1, None)
+    assert paged(100, "p") == (100, "p")
+    for first in (0, 101):
+        with pytest.raises(InvalidArgument):
+            paged(first, None)

@@ -1,0 +1,92 @@
+"""Recordings and recording rules."""
+
+from datetime import timedelta
+
+from gateway.core.recordings import (
+    NewRecordingRules,
+    RecordedKind,
+    RecordingFilter,
+    RecordingRule,
+    RecordingStatus,
+    RoomRecordingFilter,
+)
+from gateway.core.rooms import RoomRef
+from gateway.core.rules import RuleType, TrackKind
+from gateway.gql.schema.recordings import MediaLink
+from tests.gql.conftest import Served, sid
+from tests.gql.service import ADA, AT, TAKE, VOICE
+
+HERE = RoomRef(sid(1), None)
+DATES = {"a": "2026-11-20T12:00:00Z", "b": "2026-11-20T13:00:00Z"}
+BETWEEN = {"created_after": AT, "created_before": AT + timedelta(hours=1)}
+
+
+async def test_a_recording_is_read_by_sid_in_the_account_and_in_its_room(served: Served) -> None:
+    query = """query($sid: ID!) { recording(sid: $sid) { id sid status type size media { url } }
+        room(ref: "standup") { recording(sid: $sid) { id } } }"""
+    told = await served.data(query, sid=TAKE)
+    assert told["recording"] == {
+        "id": TAKE,
+        "sid": TAKE,
+        "status": "COMPLETED",
+        "type": "AUDIO",
+        "size": 2**40,
+        "media": {"url": "https://media.example/take"},
+    }
+    assert told["room"]["recording"] == {"id": TAKE}
+    other = "RT" + "f" * 32
+    assert await served.data(query, sid=other) == {"recording": None, "room": {"recording": None}}
+    assert "RT and 32 hex digits" in (await served.error('{ recording(sid: "take") { sid } }'))["message"]
+
+
+async def test_the_accounts_recordings_are_chosen_by_every_filter(served: Served) -> None:
+    query = """query($a: DateTime, $b: DateTime, $track: ID, $of: [ID!]) { recordings(status: COMPLETED, sourceSid: $track,
+        groupingSids: $of, createdAfter: $a, createdBefore: $b, mediaType: VIDEO, first: 7, after: "x") { nodes { sid } } }"""
+    await served.data(query, track=VOICE, of=[sid(1), ADA], **DATES)
+    wanted = RecordingFilter(
+        status=RecordingStatus.COMPLETED,
+        source_sid=VOICE,
+        grouping_sids=(sid(1), ADA),
+        media_type=TrackKind.VIDEO,
+        **BETWEEN,
+    )
+    assert served.account.recordings.asked == [("page", wanted, 7, "x")]
+
+
+async def test_a_rooms_recordings_are_chosen_by_every_filter(served: Served) -> None:
+    query = """query($a: DateTime, $b: DateTime, $track: ID) { room(ref: "standup") { recordings(status: PROCESSING,
+        sourceSid: $track, createdAfter: $a, createdBefore: $b, first: 7, after: "x") { nodes { sid } } } }"""
+    await served.data(query, track=VOICE, **DATES)
+    wanted = RoomRecordingFilter(status=RecordingStatus.PROCESSING, source_sid=VOICE, **BETWEEN)
+    assert served.account.recordings.asked == [("of_room", HERE, wanted, 7, "x")]
+
+
+async def test_a_recording_is_deleted_in_the_account_or_only_in_its_room(served: Served) -> None:
+    query = "mutation($sid: ID!, $room: ID) { deleteRecording(recording: $sid, room: $room) }"
+    assert await served.data(query, sid=TAKE) == {"deleteRecording": TAKE}
+    assert await served.data(query, sid=TAKE, room="standup") == {"deleteRecording": TAKE}
+    assert served.account.recordings.asked == [
+        ("delete", TAKE),
+        ("delete_in_room", RoomRef(None, "standup"), TAKE),
+    ]
+
+
+async def test_recording_rules_are_read_and_replaced(served: Served) -> None:
+    told = await served.data('{ room(ref: "standup") { recordingRules { rules { type all priority } roomSid } } }')
+    assert told["room"]["recordingRules"] == {
+        "rules": [{"type": "EXCLUDE", "all": True, "priority": None}],
+        "roomSid": sid(1),
+    }
+    query = """mutation($rules: [RecordingRuleInput!]!) { updateRecordingRules(room: "standup", rules: $rules) {
+        rules { type } } }"""
+    await served.data(query, rules=[{"type": "INCLUDE", "kind": "AUDIO"}])
+    sent = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO),))
+    assert served.account.recordings.asked[-1] == ("update_rules", RoomRef(None, "standup"), sent)
+    many = [{"type": "INCLUDE", "track": f"t{n}"} for n in range(21)]
+    for rules in ([], many, [{"type": "INCLUDE", "kind": "DATA"}]):
+        assert (await served.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
+    await served.data(query, rules=many[:20])
+
+
+def test_the_address_of_media_is_not_in_its_repr() -> None:
+    assert "media.example" not in repr(MediaLink(url="https://media.example/take"))

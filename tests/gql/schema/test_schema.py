@@ -1,0 +1,38 @@
+"""The schema, its printed form, the documents that go with it."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.gql.execution.documents import Documents
+from gateway.gql.schema.schema import EXECUTABLE, print_schema
+
+SCHEMA = Path(__file__).parents[3] / "schema"
+
+
+def test_the_printed_schema_is_current() -> None:
+    assert (SCHEMA / "schema.graphql").read_text() == print_schema(), "run `make schema`"
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "room(ref: ID!): Room\n",
+        "rooms(status: RoomStatus! = IN_PROGRESS, uniqueName: String, createdAfter: DateTime, createdBefore: DateTime, first: Int! = 50, after: String): RoomConnection!\n",  # noqa: E501
+        "node(id: ID!): Node\n",
+        "nodes(ids: [ID!]!): [Node]!\n",
+        "createRoom(input: CreateRoomInput! = {}, idempotencyKey: String): Room!\n",
+        "completeRoom(ref: ID!): Room!\n",
+        "disconnectParticipant(room: ID!, participant: ID!): Participant!\n",
+        "roomEvents(room: ID, types: [RoomEventType!], after: String): StreamMessage!\n",
+        "roomLive(ref: ID!): Room!\n",
+        "presence(room: ID!): Presence!\n",
+    ],
+)
+def test_the_signatures_are_those_of_the_design(signature: str) -> None:
+    assert f"  {signature}" in print_schema()
+
+
+@pytest.mark.parametrize("path", sorted((SCHEMA / "operations").iterdir()), ids=lambda path: path.stem)
+def test_every_document_that_we_publish_fits_the_schema_and_its_limits(path: Path) -> None:
+    Documents(EXECUTABLE, introspection=False).document(path.read_text())

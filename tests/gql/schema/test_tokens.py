@@ -1,0 +1,58 @@
+"""Access tokens, minted and explained."""
+
+import pytest
+
+from gateway.core.rooms import RoomRef
+from gateway.gql.schema.tokens import AccessToken
+from tests.gql.conftest import Served
+from tests.gql.service import AT
+
+EXPLAIN = """($token: String!) { explainToken(token: $token, room: "standup") { isValid problem twilioCode sentence
+    facts { identity expiresAt isSigned room } } }"""
+
+
+async def test_a_token_is_minted_for_what_was_asked(served: Served) -> None:
+    query = (
+        'mutation { mintAccessToken(identity: "ada", room: "standup", ttl: "PT5M") { jwt identity room expiresAt } }'
+    )
+    assert (await served.data(query))["mintAccessToken"] == {
+        "jwt": "a.b.c",
+        "identity": "ada",
+        "room": "standup",
+        "expiresAt": "2026-11-20T12:00:00Z",
+    }
+    await served.data('mutation { mintAccessToken(identity: "ada", room: null, ttl: null) { jwt } }')
+    assert served.account.tokens.asked == [
+        ("mint", "ada", RoomRef(None, "standup"), 300),
+        ("mint", "ada", None, None),
+    ]
+
+
+@pytest.mark.parametrize("arguments", ['identity: ""', 'identity: "a", ttl: "PT0S"', 'identity: "a", ttl: "PT86401S"'])
+async def test_a_token_out_of_bounds_is_refused(served: Served, arguments: str) -> None:
+    error = await served.error("mutation { mintAccessToken(" + arguments + ") { jwt } }")
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert served.account.tokens.asked == []
+
+
+async def test_a_token_is_explained_in_a_sentence(served: Served) -> None:
+    told = await served.data("mutation" + EXPLAIN, token="x.y.z")
+    assert told["explainToken"] == {
+        "isValid": False,
+        "problem": "EXPIRED",
+        "twilioCode": 20104,
+        "sentence": "expired 4 minutes ago; mint a new one",
+        "facts": {"identity": "ada", "expiresAt": "2026-11-20T12:00:00Z", "isSigned": True, "room": None},
+    }
+    assert served.account.tokens.asked == [("explain", "x.y.z", RoomRef(None, "standup"))]
+
+
+async def test_no_token_stands_in_a_url(served: Served) -> None:
+    parameters = {"query": 'mutation { explainToken(token: "x.y.z") { isValid } }'}
+    async with served.http.get(served.url, params=parameters, headers=served.auth) as reply:
+        assert (reply.status, reply.headers["Allow"]) == (405, "POST")
+    assert served.account.tokens.asked == []
+
+
+def test_a_token_is_not_in_its_repr() -> None:
+    assert "a.b.c" not in repr(AccessToken(jwt="a.b.c", identity="ada", room=None, expires_at=AT))

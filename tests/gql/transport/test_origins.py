@@ -1,0 +1,42 @@
+"""Which pages may call."""
+
+import pytest
+
+from gateway.gql.transport.origins import Origins
+
+LISTED = "https://app.example"
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "serve", "dev"),
+    [
+        (None, "gateway.example", True, True),
+        (LISTED, "gateway.example", True, True),
+        ("https://gateway.example", "gateway.example", True, True),
+        ("http://localhost:5173", "127.0.0.1:8080", False, True),
+        ("http://127.0.0.1:1", "127.0.0.1:8080", False, True),
+        ("http://[::1]:1", "127.0.0.1:8080", False, True),
+        ("http://localhost.evil.example", "127.0.0.1:8080", False, False),
+        ("http://127.0.0.1.evil.example", "127.0.0.1:8080", False, False),
+        ("https://app.example.evil.example", "gateway.example", False, False),
+        ("http://app.example", "gateway.example", False, False),
+        ("null", "gateway.example", False, False),
+        ("file://localhost", "127.0.0.1:8080", False, False),
+        ("", None, False, False),
+        ("http://[", "127.0.0.1:8080", False, False),
+    ],
+)
+def test_the_list_is_exact_and_loopback_is_for_development(
+    origin: str | None, host: str | None, serve: bool, dev: bool
+) -> None:
+    assert Origins([LISTED + "/"], allow_loopback=False).allow(origin, host) is serve
+    assert Origins([LISTED], allow_loopback=True).allow(origin, host) is dev
+
+
+def test_an_answer_names_the_origin_it_is_for() -> None:
+    assert Origins.headers(LISTED) == {
+        "Access-Control-Allow-Origin": LISTED,
+        "Access-Control-Expose-Headers": "ratelimit, ratelimit-policy, retry-after",
+        "Vary": "Origin",
+    }
+    assert Origins.headers(None) == {"Vary": "Origin"}

@@ -1,0 +1,202 @@
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from gateway.sandbox.callbacks import requests as callbacks
+from gateway.sandbox.callbacks.requests import Failure, RetryPolicy
+from gateway.sandbox.world import recordings, rooms
+from gateway.sandbox.world.model import Event, EventName, FailedOperation, RoomSettings, TrackKind, TrackSettings
+from gateway.sandbox.world.room_change import Turn
+from tests.sandbox.conftest import moment
+
+VECTORS = json.loads((Path(__file__).parent.parent.parent / "samples" / "signature_vectors.json").read_text())[
+    "vectors"
+]
+
+
+def sign(vector: dict[str, Any], url: str) -> str:
+    form = [(name, value) for name, value in vector["method_params"]]
+    return callbacks.sign(url, form, vector["auth_token"])
+
+
+def test_there_are_26_vectors() -> None:
+    assert len(VECTORS) == 26
+
+
+@pytest.mark.parametrize("vector", [each for each in VECTORS if each["must_validate"]], ids=lambda each: each["name"])
+def test_a_signature_that_must_validate_is_reproduced(vector: dict[str, Any]) -> None:
+    assert sign(vector, vector["url_that_was_signed"]) == vector["x_twilio_signature"]
+
+
+@pytest.mark.parametrize(
+    "vector", [each for each in VECTORS if not each["must_validate"]], ids=lambda each: each["name"]
+)
+def test_a_signature_that_must_not_validate_is_not(vector: dict[str, Any]) -> None:
+    assert sign(vector, vector["url_as_seen_by_receiver"]) != vector["x_twilio_signature"]
+
+
+def test_of_the_address_user_and_fragment_are_neither_called_nor_signed() -> None:
+    target = callbacks.target("https://ada:p%40ss@gw.example.com:8443/cb/?tenant=t1#rc=2&rp=5xx,rt")
+
+    assert target.url == "https://gw.example.com:8443/cb/?tenant=t1"
+    assert (target.user, target.password) == ("ada", "p@ss")
+    assert target.policy == RetryPolicy(2, frozenset({Failure.SERVER_ERROR, Failure.READ}))
+
+
+def test_without_a_fragment_there_is_one_retry_and_only_without_a_connection() -> None:
+    assert callbacks.retry_policy("") == RetryPolicy(1, frozenset({Failure.CONNECT}), 5, 15, 15)
+
+
+def test_the_gateways_own_fragment_is_understood() -> None:
+    policy = callbacks.retry_policy("rc=5&rp=all&ct=1000&rt=2500&tt=9000")
+
+    assert policy == RetryPolicy(5, frozenset(Failure), 1.0, 2.5, 9.0)
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "section",
+        "rc=6",
+        "rc=-1",
+        "rc=many",
+        "rp=6xx",
+        "ct=99",
+        "ct=10001",
+        "rt=99",
+        "tt=15001",
+        "sni=n&e=dublin",
+        "rc=²",
+    ],
+)
+def test_what_is_unknown_or_out_of_range_changes_nothing(fragment: str) -> None:
+    assert callbacks.retry_policy(fragment) == RetryPolicy()
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        (200, None),
+        (204, None),
+        (302, None),
+        (403, Failure.CLIENT_ERROR),
+        (500, Failure.SERVER_ERROR),
+        (599, Failure.SERVER_ERROR),
+    ],
+)
+def test_a_status_is_a_failure_from_400_on(status: int, failure: Failure | None) -> None:
+    assert callbacks.failure_of(status) == failure
+
+
+def test_a_post_carries_a_form_with_spaces_as_percent_20() -> None:
+    request = callbacks.request("POST", "http://gw/cb", [("RoomName", "Zoë & co + 1")], "token")
+
+    assert (request.url, request.body) == ("http://gw/cb", "RoomName=Zo%C3%AB%20%26%20co%20%2B%201")
+    assert request.signature == callbacks.sign("http://gw/cb", [("RoomName", "Zoë & co + 1")], "token")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"), [("http://gw/cb", "http://gw/cb?A=1"), ("http://gw/cb?t=1", "http://gw/cb?t=1&A=1")]
+)
+def test_a_get_has_all_in_its_query_and_signs_nothing_else(url: str, expected: str) -> None:
+    request = callbacks.request("GET", url, [("A", "1")], "token")
+
+    assert (request.url, request.body) == (expected, "")
+    assert request.signature == callbacks.sign(expected, [], "token")
+
+
+def events() -> dict[EventName, Event]:
+    """Each of the eleven once."""
+    turn = rooms.create("AC1", 1, RoomSettings("standup", is_recorded_on_connect=True), moment())
+    told = [*turn.events]
+
+    def after(turn: Turn) -> Turn:
+        told.extend(turn.events)
+        return turn
+
+    turn = after(rooms.join(turn.room, "Ada", (TrackSettings(TrackKind.VIDEO, "cam"),), moment(1)))
+    for is_enabled in (False, True):
+        ada = turn.room.participants[0]
+        turn = after(rooms.switch(turn.room, ada, ada.tracks[0], is_enabled, moment(2)))
+    ada = turn.room.participants[0]
+    turn = after(rooms.unpublish(turn.room, ada, ada.tracks[0], moment(11)))
+    turn = after(rooms.publish(turn.room, turn.room.participants[0], TrackSettings(TrackKind.AUDIO), moment(12)))
+    ada = turn.room.participants[0]
+    turn = after(recordings.fail_track(turn.room, ada, ada.tracks[0], FailedOperation.START, moment(13)))
+    turn = after(rooms.complete(turn.room, moment(62)))
+    after(rooms.expire(turn.room, moment(62 + recordings.PROCESSING_S)))
+    return {event.name: event for event in told}
+
+
+ROOM = {"AccountSid", "RoomSid", "RoomName", "RoomType", "Timestamp", "StatusCallbackEvent"}
+STATE = {*ROOM, "RoomStatus", "SequenceNumber"}
+PARTICIPANT = {*STATE, "ParticipantSid", "ParticipantIdentity", "ParticipantStatus"}
+TRACK = {*PARTICIPANT, "TrackSid", "TrackKind"}
+RECORDING = {
+    *ROOM, "RecordingSid", "SourceSid", "RecordingUri", "ParticipantSid", "ParticipantIdentity", "TrackName", "Type",
+    "Container", "Codec", "OffsetFromTwilioVideoEpoch",
+}  # fmt: skip
+MEDIA = {"MediaUri", "Duration", "Size", "MediaExternalLocation"}
+EXPECTED = {
+    EventName.ROOM_CREATED: STATE,
+    EventName.ROOM_ENDED: {*STATE, "RoomDuration"},
+    EventName.PARTICIPANT_CONNECTED: PARTICIPANT,
+    EventName.PARTICIPANT_DISCONNECTED: {*PARTICIPANT, "ParticipantDuration"},
+    EventName.TRACK_ADDED: TRACK,
+    EventName.TRACK_REMOVED: TRACK,
+    EventName.TRACK_ENABLED: TRACK,
+    EventName.TRACK_DISABLED: TRACK,
+    EventName.RECORDING_STARTED: RECORDING,
+    EventName.RECORDING_COMPLETED: RECORDING | MEDIA,
+    EventName.RECORDING_FAILED: {*RECORDING, "FailedOperation"},
+}
+
+
+@pytest.mark.parametrize("name", EventName)
+def test_every_event_has_exactly_its_documented_parameters(name: EventName) -> None:
+    params = callbacks.params(events()[name])
+
+    assert len(params) == len(dict(params))
+    assert set(dict(params)) == EXPECTED[name]
+
+
+def test_values_are_those_of_the_event() -> None:
+    told = events()
+    ended = dict(callbacks.params(told[EventName.ROOM_ENDED]))
+    left = dict(callbacks.params(told[EventName.PARTICIPANT_DISCONNECTED]))
+    recorded = dict(callbacks.params(told[EventName.RECORDING_COMPLETED]))
+
+    assert (ended["RoomStatus"], ended["RoomDuration"], ended["Timestamp"]) == (
+        "completed",
+        "62",
+        "2026-01-02T03:05:07.006Z",
+    )
+    assert (left["ParticipantStatus"], left["ParticipantDuration"], left["RoomStatus"]) == (
+        "disconnected",
+        "61",
+        "in-progress",
+    )
+    assert (recorded["Type"], recorded["Container"], recorded["Codec"], recorded["Duration"]) == (
+        "video",
+        "mkv",
+        "VP8",
+        "10",
+    )
+
+
+def test_a_body_reads_back_as_it_was_meant() -> None:
+    params = callbacks.params(events()[EventName.RECORDING_COMPLETED])
+    request = callbacks.request("POST", "http://gw/", params, "token")
+
+    assert parse_qsl(request.body, keep_blank_values=True) == params
+
+
+def test_who_is_reconnecting_is_connected_for_callbacks() -> None:
+    room = rooms.join(rooms.create("AC1", 1, RoomSettings(), moment()).room, "Ada", (), moment()).room
+    lost = rooms.lose(room, room.participants[0], True, moment(1)).room
+    turn = rooms.publish(lost, lost.participants[0], TrackSettings(TrackKind.DATA), moment(2))
+
+    assert dict(callbacks.params(turn.events[0]))["ParticipantStatus"] == "connected"

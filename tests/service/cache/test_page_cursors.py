@@ -1,0 +1,114 @@
+from itertools import pairwise
+
+import pytest
+
+from gateway.core.cursors import Sealer
+from gateway.core.errors import CursorExpired, InvalidArgument
+from gateway.core.paging import Page
+from gateway.core.participants import ParticipantFilter
+from gateway.core.recordings import RoomRecordingFilter
+from gateway.service.cache.page_cursors import Pages
+from gateway.twilio.wire.resource import Listed
+
+SEALER = Sealer(("a secret",), "AC" + "0" * 32)
+PAGES = Pages(SEALER)
+# Three of Twilio's pages, by the query that stands for each.
+TWILIO: dict[str | None, Listed[int]] = {
+    None: Listed((1, 2, 3), "second"),
+    "second": Listed((4, 5, 6), "third"),
+    "third": Listed((7,), None),
+}
+
+
+def page(first: int, after: str | None) -> Page[int]:
+    position = PAGES.position("a list", first, after)
+    return PAGES.page(position, TWILIO[position.query], first)
+
+
+def read(first: int, after: str | None = None) -> list[int]:
+    """Everything from there on."""
+    found = page(first, after)
+    items = [item for _, item in found.items]
+    assert len(items) <= first
+    return items + (read(first, found.end_cursor) if found.has_next_page else [])
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 100])
+def test_nothing_is_missing_or_doubled_whatever_the_page_size(first: int) -> None:
+    assert read(first) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_every_item_has_a_cursor_that_goes_on_behind_it() -> None:
+    after: str | None = None
+    for item in range(1, 8):
+        [(after, found)] = page(1, after).items
+        assert (found, read(2, after)) == (item, list(range(item + 1, 8)))
+
+
+def test_the_page_size_may_change_on_the_way() -> None:
+    first = page(2, None)
+    assert [item for _, item in page(100, first.end_cursor).items] == [3]
+
+
+def test_a_list_that_is_empty_or_at_its_end_says_so() -> None:
+    position = PAGES.position("a list", 10, None)
+    nothing: Listed[int] = Listed((), None)
+    assert PAGES.page(position, nothing, 10) == Page((), None, has_next_page=False)
+    last = page(3, page(3, page(3, None).end_cursor).end_cursor)
+    assert not last.has_next_page
+
+
+def test_a_page_of_twilios_that_has_shrunk_meanwhile_is_gone_on_from() -> None:
+    """All items before the cursor may have left the list: what follows must still be reached."""
+    position = PAGES.position("a list", 2, page(2, None).end_cursor)
+    shrunk = PAGES.page(position, Listed((1,), "second"), 2)
+    assert (shrunk.items, shrunk.has_next_page) == ((), True)
+    assert read(2, shrunk.end_cursor) == [4, 5, 6, 7]
+
+
+LISTS: list[object] = [
+    "a list",
+    ("/v1/Rooms/RM1/Participants", ParticipantFilter()),
+    ("/v1/Rooms/RM1/Participants", ParticipantFilter(identity="ada")),
+    ("/v1/Rooms/RM2/Participants", ParticipantFilter()),
+    ("/v1/Rooms/RM1/Recordings", RoomRecordingFilter()),
+    ("/v1/Rooms/RM1/Transcriptions", None),
+]
+
+
+def test_a_cursor_is_refused_by_every_other_list_and_by_other_filters() -> None:
+    for which in LISTS:
+        position = PAGES.position(which, 2, None)
+        cursor = PAGES.page(position, Listed((1, 2, 3), None), 2).end_cursor
+        for other in LISTS:
+            if other == which:
+                PAGES.position(other, 2, cursor)
+                continue
+            with pytest.raises(InvalidArgument):
+                PAGES.position(other, 2, cursor)
+
+
+@pytest.mark.parametrize("first", [0, -1, 101])
+def test_a_page_has_1_to_100_items(first: int) -> None:
+    with pytest.raises(InvalidArgument):
+        PAGES.position("a list", first, None)
+
+
+def test_a_cursor_is_sealed() -> None:
+    cursor = page(2, None).end_cursor
+    assert cursor is not None
+    changed = [cursor[:-1] + ("A" if cursor[-1] != "A" else "B"), cursor[:-4], "", "rubbish"]
+    foreign = Pages(Sealer(("a secret",), "AC" + "1" * 32))
+    for token in [*changed, foreign.page(foreign.position("a list", 2, None), TWILIO[None], 2).end_cursor]:
+        with pytest.raises(InvalidArgument):
+            PAGES.position("a list", 2, token)
+
+
+def test_a_cursor_of_another_release_has_expired() -> None:
+    with pytest.raises(CursorExpired):
+        PAGES.position("a list", 2, SEALER.page_token(b'{"made": "otherwise"}'))
+
+
+def test_all_cursors_of_a_page_differ() -> None:
+    cursors = [cursor for cursor, _ in page(3, None).items]
+    assert all(left != right for left, right in pairwise(cursors))

@@ -1,0 +1,180 @@
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.core.caching import Seen
+from gateway.core.cursors import Sealer
+from gateway.core.errors import InvalidArgument, UpstreamUnavailable
+from gateway.core.events import RoomEventType
+from gateway.core.paging import Page
+from gateway.core.rooms import Room, RoomFilter, RoomSid, RoomStatus
+from gateway.sandbox.faults.dial import Fault
+from gateway.service.accounts import Account
+from gateway.store.cache import RoomCache
+from gateway.store.connection import Connections
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, later, until
+
+IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
+
+
+async def list_(
+    account: Account, first: int = 50, after: str | None = None, wanted: RoomFilter = IN_PROGRESS
+) -> Page[Seen[Room]]:
+    return (await account.rooms.rooms(ANYBODY, wanted, first, after)).value
+
+
+def sids(page: Page[Seen[Room]]) -> list[RoomSid]:
+    return [seen.value.sid for _, seen in page.items]
+
+
+def made(site: Site, count: int) -> list[RoomSid]:
+    """Newest first, as a list shows them."""
+    return [site.make_at_twilio() for _ in range(count)][::-1]
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 5, 7])
+async def test_paging_shows_every_room_once(site: Site, first: int) -> None:
+    account, rooms = await site.replica(), made(site, 5)
+    page = await list_(account, first)
+    seen = sids(page)
+    while page.has_next_page:
+        page = await list_(account, first, page.end_cursor)
+        seen += sids(page)
+    assert seen == rooms
+
+
+async def test_a_list_goes_on_behind_any_of_its_rooms_with_another_length(site: Site) -> None:
+    account, rooms = await site.replica(), made(site, 5)
+    page = await list_(account, 3)
+    for number, (cursor, _) in enumerate(page.items[:2], 1):
+        assert sids(await list_(account, 1, cursor)) == rooms[number : number + 1]
+    assert sids(await list_(account, 50, page.items[2][0])) == rooms[3:]
+
+
+async def test_an_ended_room_leaves_a_list_in_progress_and_the_page_can_be_gone_on_from(site: Site) -> None:
+    account, rooms = await site.replica(), made(site, 3)
+    await site.tell(event(RoomEventType.ROOM_ENDED, rooms[0]))
+    page = await list_(account, 1)
+    assert (sids(page), page.has_next_page) == ([], True)
+    assert sids(await list_(account, 2, page.end_cursor)) == rooms[1:2]
+
+
+async def test_a_list_of_ended_rooms_shows_them_ended(site: Site) -> None:
+    account, [room] = await site.replica(), made(site, 1)
+    site.end_at_twilio(room)
+    page = await list_(account, wanted=COMPLETED)
+    assert [(seen.value.sid, seen.value.status) for _, seen in page.items] == [(room, RoomStatus.COMPLETED)]
+
+
+async def test_callers_share_a_page_for_a_moment(site: Site) -> None:
+    account = await site.replica()
+    made(site, 1)
+    await asyncio.gather(*(list_(account) for _ in range(5)))
+    await list_(account)
+    assert len(site.gate.calls) == 1
+    await list_(account, wanted=COMPLETED)
+    assert len(site.gate.calls) == 2
+
+
+@pytest.mark.parametrize("type_", [RoomEventType.ROOM_CREATED, RoomEventType.ROOM_CHANGED])
+async def test_a_page_from_before_a_new_room_is_fetched_anew(site: Site, type_: RoomEventType) -> None:
+    account = await site.replica()
+    assert sids(await list_(account)) == []
+    room = site.make_at_twilio()
+    await site.tell(event(type_, room))
+    assert sids(await list_(account)) == [room]
+
+
+async def test_a_list_joins_no_flight_that_began_before_the_new_room(site: Site) -> None:
+    account = await site.replica()
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        before = group.create_task(list_(account))
+        await until(lambda: site.gate.waiting == 1)
+        room = site.make_at_twilio()
+        await site.tell(event(RoomEventType.ROOM_CREATED, room))
+        after = group.create_task(list_(account))
+        await until(lambda: site.gate.waiting == 2)
+        site.gate.open()
+        await before
+    assert sids(after.result()) == [room]
+
+
+async def test_a_stale_page_comes_at_once_and_is_refreshed_behind(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    account, rooms = await site.replica(), made(site, 1)
+    await list_(account)
+    later(monkeypatch, 2)
+    newer = site.make_at_twilio()
+    site.gate.close()
+    assert sids(await list_(account)) == rooms
+    await until(lambda: site.gate.waiting == 1)
+    site.gate.open()
+    await until(lambda: not account.reads._flights._flights)
+    assert sids(await list_(account)) == [newer, *rooms]
+
+
+@pytest.mark.parametrize("silence", ["failing", "hanging", "without redis"])
+async def test_a_page_is_served_and_flagged_when_nobody_answers(
+    site: Site, monkeypatch: pytest.MonkeyPatch, silence: str
+) -> None:
+    account, rooms = await site.replica(), made(site, 1)
+    await list_(account)
+    later(monkeypatch, 60)
+    dead = Connections("redis://127.0.0.1:1")
+    if silence == "failing":
+        site.sandbox.dial.add(Fault(status=503))
+    elif silence == "hanging":
+        monkeypatch.setattr("gateway.service.upstream.call_policy.READ_S", 0.02)
+        site.gate.close()
+    else:
+        site.sandbox.dial.add(Fault(status=503))
+        account.rooms._lists._cache = RoomCache(dead, ACCOUNT)
+    page = await list_(account)
+    assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == (rooms, [True])
+    await dead.aclose()
+
+
+async def test_a_room_whose_end_was_heard_is_left_out_also_without_redis(site: Site) -> None:
+    account, (ended, other) = await site.replica(), made(site, 2)
+    await site.tell(event(RoomEventType.ROOM_ENDED, room_sid=ended))
+    dead = Connections("redis://127.0.0.1:1")
+    account.rooms._lists._cache = RoomCache(dead, ACCOUNT)
+    page = await list_(account)
+    assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == ([other], [True])
+    await dead.aclose()
+
+
+async def test_a_page_nobody_has_is_an_error_when_twilio_is_silent(site: Site) -> None:
+    account = await site.replica()
+    site.sandbox.dial.add(Fault(status=503))
+    with pytest.raises(UpstreamUnavailable):
+        await list_(account)
+
+
+async def test_filters_are_twilios(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio("daily")
+    made(site, 1)
+    assert sids(await list_(account, wanted=RoomFilter(unique_name="daily"))) == [room]
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    assert sids(await list_(account, wanted=RoomFilter(created_before=past))) == []
+    assert len(sids(await list_(account, wanted=RoomFilter(created_after=past)))) == 2
+
+
+@pytest.mark.parametrize("first", [0, 101])
+async def test_a_page_has_1_to_100_rooms(site: Site, first: int) -> None:
+    with pytest.raises(InvalidArgument):
+        await list_(await site.replica(), first)
+
+
+async def test_a_foreign_cursor_is_refused(site: Site) -> None:
+    account = await site.replica()
+    made(site, 2)
+    cursor = (await list_(account, 1)).end_cursor
+    event_cursor = Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.place)
+    with pytest.raises(InvalidArgument):
+        await list_(account, 1, cursor, COMPLETED)
+    for foreign in (event_cursor, "nonsense", ""):
+        with pytest.raises(InvalidArgument):
+            await list_(account, 1, foreign)

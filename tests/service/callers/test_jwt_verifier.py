@@ -1,0 +1,283 @@
+"""Tokens, of an issuer over HTTP, and of those who would like to be it."""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from jwt.algorithms import ECAlgorithm
+
+from gateway.core.errors import Unauthenticated
+from gateway.core.rooms import AccountSid
+from gateway.service.callers import jwt_verifier as module
+from gateway.service.callers.caller import Scope
+from gateway.service.callers.jwks import Jwks, open_session
+from gateway.service.callers.jwt_verifier import (
+    LEEWAY_S,
+    LIFETIME_S,
+    ROOM_LIMIT,
+    ROOMS_LIMIT,
+    SUBJECT_LIMIT,
+    TOKEN_LIMIT,
+    Issuer,
+    Jwts,
+)
+from tests.issuer import ALGORITHM, AUDIENCE, NAME, TokenIssuer, issuing, rsa_key
+
+ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
+ALL_BUT_ADMIN = frozenset(Scope) - {Scope.ADMIN}
+
+
+def after(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+@pytest.fixture(scope="module")
+async def issuer() -> AsyncIterator[TokenIssuer]:
+    async with issuing() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with open_session() as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def jwts(issuer: TokenIssuer, session: aiohttp.ClientSession) -> Jwts:
+    return believing(issuer, session)
+
+
+def believing(issuer: TokenIssuer, session: aiohttp.ClientSession, algorithm: str = ALGORITHM) -> Jwts:
+    keys = Jwks(session, issuer.url, algorithm, again_s=0.0)
+    return Jwts([Issuer(NAME, AUDIENCE, ACCOUNT, algorithm, ALL_BUT_ADMIN, 1_000, keys)])
+
+
+def encoded(part: Any) -> str:
+    return base64.urlsafe_b64encode(part if isinstance(part, bytes) else json.dumps(part).encode()).decode().rstrip("=")
+
+
+async def test_a_token_says_who_calls(jwts: Jwts, issuer: TokenIssuer) -> None:
+    caller = await jwts.caller(issuer.token(scope="openid rooms:read tokens:mint admin", rooms=["daily", "RM1"]))
+    assert (caller.account_sid, caller.limit) == (ACCOUNT, 1_000)
+    assert caller.scopes == {Scope.ROOMS_READ, Scope.TOKENS_MINT}
+    assert caller.grants == {"daily", "RM1"}
+    assert caller.signed is not None
+    assert jwts.still_holds(caller.signed)
+
+
+async def test_without_scope_and_rooms_it_may_do_nothing_and_in_all_rooms(jwts: Jwts, issuer: TokenIssuer) -> None:
+    caller = await jwts.caller(issuer.token(scope=None))
+    assert (caller.scopes, caller.grants) == (frozenset(), None)
+    assert (await jwts.caller(issuer.token(rooms=[]))).grants == frozenset()
+
+
+async def test_a_subject_is_the_same_caller_with_each_of_its_tokens_and_is_not_named(
+    jwts: Jwts, issuer: TokenIssuer
+) -> None:
+    first, again, other = [
+        (await jwts.caller(issuer.token(sub=subject, iat=after(-number)))).id
+        for number, subject in enumerate(("ada", "ada", "ad"))
+    ]
+    assert first == again != other
+    assert re.fullmatch("sub-[0-9a-f]{32}", first)
+
+
+@pytest.mark.parametrize(
+    ("claims", "sentence"),
+    [
+        ({"exp": after(-LEEWAY_S - 5)}, "has expired"),
+        ({"exp": None}, "lacks one of exp, iat and sub"),
+        ({"iat": None}, "lacks one of exp, iat and sub"),
+        ({"sub": None}, "lacks one of exp, iat and sub"),
+        ({"nbf": after(LEEWAY_S + 100)}, "is not valid yet"),
+        ({"iat": after(LEEWAY_S + 100), "exp": after(1_000)}, "is not valid yet"),
+        ({"exp": after(LIFETIME_S + 10), "iat": after(0)}, "more than a day"),
+        ({"exp": after(10), "iat": after(9 - LIFETIME_S)}, "more than a day"),
+        ({"exp": float("inf")}, "cannot be verified"),
+        ({"iat": float("-inf")}, "cannot be verified"),
+        ({"nbf": float("nan")}, "cannot be verified"),
+        ({"exp": [1]}, "cannot be verified"),
+        ({"exp": "soon"}, "cannot be verified"),
+        ({"sub": ""}, f"not 1 to {SUBJECT_LIMIT}"),
+        ({"sub": "a" * (SUBJECT_LIMIT + 1)}, f"not 1 to {SUBJECT_LIMIT}"),
+        ({"sub": ["ada"]}, "cannot be verified"),
+        ({"iss": NAME + "x"}, "iss and aud are of no issuer"),
+        ({"iss": None}, "iss and aud are of no issuer"),
+        ({"aud": AUDIENCE + "x"}, "iss and aud are of no issuer"),
+        ({"aud": None}, "iss and aud are of no issuer"),
+        ({"aud": [["rooms"], {}, 5]}, "iss and aud are of no issuer"),
+        ({"scope": ["rooms:read"]}, "scope is not a text"),
+        ({"rooms": "daily"}, "is not a list of SIDs and names"),
+        ({"rooms": [5]}, "is not a list of SIDs and names"),
+        ({"rooms": ["r" * (ROOM_LIMIT + 1)]}, "is not a list of SIDs and names"),
+        ({"rooms": ["r"] * (ROOMS_LIMIT + 1)}, f"{ROOMS_LIMIT} may be named"),
+    ],
+)
+async def test_claims_that_do_not_hold_are_refused(
+    jwts: Jwts, issuer: TokenIssuer, claims: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(Unauthenticated, match=sentence):
+        await jwts.caller(issuer.token(**claims))
+
+
+@pytest.mark.parametrize("claims", [{"aud": ["others", AUDIENCE]}, {"exp": after(20 - LEEWAY_S)}, {"nbf": after(10)}])
+async def test_what_holds_though_it_looks_odd(jwts: Jwts, issuer: TokenIssuer, claims: dict[str, Any]) -> None:
+    assert await jwts.caller(issuer.token(**claims))
+
+
+async def test_a_token_does_not_choose_how_it_is_checked(jwts: Jwts, issuer: TokenIssuer) -> None:
+    """https://www.rfc-editor.org/rfc/rfc8725#section-2.1"""
+    _, claims, signature = issuer.token().split(".")
+    public = issuer.keys["first"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for algorithm in ("none", "None", "HS256", "RS256", "ES384", None):
+        head = f"{encoded({'alg': algorithm, 'kid': 'first'})}.{claims}"
+        mac = encoded(hmac.digest(public, head.encode(), hashlib.sha256))
+        for forged in (f"{head}.", f"{head}.{signature}", f"{head}.{mac}"):
+            with pytest.raises(Unauthenticated):
+                await jwts.caller(forged)
+
+
+async def test_a_signature_of_another_key_is_refused(jwts: Jwts, issuer: TokenIssuer) -> None:
+    issuer.add("unpublished")
+    with pytest.raises(Unauthenticated, match="signature is not its issuer's"):
+        await jwts.caller(issuer.token(signed_by=issuer.keys["unpublished"]))
+    with pytest.raises(Unauthenticated, match="a key that its issuer does not publish"):
+        await jwts.caller(issuer.token("unpublished"))
+    with pytest.raises(Unauthenticated):
+        await jwts.caller(issuer.token(signed_by=ec.generate_private_key(ec.SECP384R1()), algorithm="ES384"))
+
+
+@pytest.mark.parametrize(
+    "header", [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"kid": 5}, {"kid": ["first"]}, []]
+)
+async def test_a_header_that_asks_for_more_is_refused(jwts: Jwts, issuer: TokenIssuer, header: Any) -> None:
+    _, claims, signature = issuer.token().split(".")
+    head = {"alg": ALGORITHM, "kid": "first", **header} if isinstance(header, dict) else header
+    with pytest.raises(Unauthenticated):
+        await jwts.caller(f"{encoded(head)}.{claims}.{signature}")
+
+
+async def test_what_is_no_token_is_refused_with_advice(jwts: Jwts, issuer: TokenIssuer) -> None:
+    token = issuer.token()
+    for given_ in (
+        token + "=",
+        token[:-3],
+        token.replace(".", "", 1),
+        "a.b.c",
+        "..",
+        "é.é.é",
+        "\udcff",
+        "x" * TOKEN_LIMIT * 2,
+    ):
+        with pytest.raises(Unauthenticated):
+            await jwts.caller(given_)
+    for tower in (encoded(b"[" * 3_000), encoded(b"1" * 5_000)):
+        with pytest.raises(Unauthenticated):
+            await jwts.caller(f"{tower}.{tower}.{tower}")
+
+
+async def test_every_character_of_a_token_counts(jwts: Jwts, issuer: TokenIssuer) -> None:
+    token = issuer.token()
+    for place in range(0, len(token), 7):
+        other = "A" if token[place] != "A" else "B"
+        with pytest.raises(Unauthenticated):
+            await jwts.caller(token[:place] + other + token[place + 1 :])
+
+
+@given(st.text())
+async def test_nothing_that_is_sent_makes_it_fail_in_another_way(text: str) -> None:
+    with pytest.raises(Unauthenticated) as refused:
+        await Jwts(()).caller(text)
+    assert len(text) < 8 or text not in str(refused.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([NAME, AUDIENCE]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+CLAIMS = ("iss", "aud", "sub", "exp", "iat", "nbf", "jti", "scope", "rooms")
+
+
+@given(
+    st.dictionaries(st.sampled_from(CLAIMS), JSON, max_size=4),
+    st.dictionaries(st.sampled_from(("kid", "crit", "typ", "b64", "jku", "jwk")), JSON, max_size=2),
+    st.booleans(),
+)
+async def test_whatever_is_claimed_a_token_is_good_or_refused(
+    jwts: Jwts, issuer: TokenIssuer, claims: dict[str, Any], header: dict[str, Any], is_signed: bool
+) -> None:
+    now = time.time()
+    said = {"iss": NAME, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 60, **claims}
+    head = f"{encoded({'alg': ALGORITHM, 'kid': 'first', **header})}.{encoded(said)}"
+    key = ECAlgorithm(ECAlgorithm.SHA256)
+    signature = key.sign(head.encode(), issuer.keys["first"]) if is_signed else b"x" * 64
+    try:
+        caller = await jwts.caller(f"{head}.{encoded(signature)}")
+    except Unauthenticated:
+        return
+    assert is_signed
+    assert (said["iss"], caller.account_sid, caller.scopes <= ALL_BUT_ADMIN) == (NAME, ACCOUNT, True)
+
+
+async def test_every_algorithm_of_a_kind_is_served(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
+    key, published = rsa_key()
+    issuer.more = [published]
+    for algorithm in ("RS256", "PS512"):
+        jwts = believing(issuer, session, algorithm)
+        assert await jwts.caller(issuer.token("rsa-2048", signed_by=key, algorithm=algorithm))
+        with pytest.raises(Unauthenticated):
+            await jwts.caller(issuer.token("rsa-2048", signed_by=key, algorithm="RS384"))
+    issuer.more = []
+
+
+async def test_a_known_token_is_verified_anew_once_its_key_was_taken_back(session: aiohttp.ClientSession) -> None:
+    async with issuing() as issuer:
+        jwts, token = believing(issuer, session), issuer.token()
+        caller = await jwts.caller(token)
+        assert await jwts.caller(token) is caller
+        assert caller.signed is not None
+        issuer.add("second")
+        issuer.published = ["second"]
+        await jwts.caller(issuer.token("second"))
+        assert not jwts.still_holds(caller.signed)
+        with pytest.raises(Unauthenticated, match="does not publish"):
+            await jwts.caller(token)
+
+
+async def test_a_known_token_ends_when_it_says(
+    jwts: Jwts, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.token()
+    caller = await jwts.caller(token)
+    assert caller.signed is not None
+    later = time.time() + 3_600 + LEEWAY_S
+    monkeypatch.setattr(module.time, "time", lambda: later)
+    assert not jwts.still_holds(caller.signed)
+
+
+async def test_so_many_tokens_are_known_at_a_time(
+    issuer: TokenIssuer, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jwts = believing(issuer, session)
+    monkeypatch.setattr(module, "KNOWN_LIMIT", 2)
+    tokens = [issuer.token(sub=f"number {number}") for number in range(3)]
+    first = await jwts.caller(tokens[0])
+    second = await jwts.caller(tokens[1])
+    assert await jwts.caller(tokens[0]) is first
+    await jwts.caller(tokens[2])
+    assert await jwts.caller(tokens[0]) is first
+    assert await jwts.caller(tokens[1]) is not second

@@ -1,0 +1,60 @@
+import asyncio
+import math
+import time
+
+import pytest
+
+from gateway.core.errors import DeadlineExceeded
+from gateway.service.flights import deadlines
+from gateway.service.flights.deadlines import ANSWER_S, while_awaited, within
+
+
+async def test_without_a_deadline_nobody_is_in_a_hurry() -> None:
+    assert deadlines.left_s() == math.inf
+
+
+async def test_what_is_left_is_known_inside_also_to_the_tasks_begun_there() -> None:
+    async def left_s() -> float:
+        return deadlines.left_s()
+
+    async with within(60), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(left_s())
+    assert 50 < task.result() <= 60 - ANSWER_S
+    assert deadlines.left_s() == math.inf
+
+
+async def test_what_takes_longer_is_ended_with_the_error_of_the_tree() -> None:
+    with pytest.raises(DeadlineExceeded, match=r"within 0\.01 s"):
+        async with within(0.01):
+            await asyncio.get_running_loop().create_future()
+
+
+async def test_another_time_out_stays_what_it_is() -> None:
+    with pytest.raises(TimeoutError):
+        async with within(60):
+            raise TimeoutError
+
+
+async def test_a_deadline_may_move() -> None:
+    ends_at = [time.monotonic() + 5]
+    token = deadlines.put(lambda: max(ends_at))
+    ends_at.append(time.monotonic() + 50)
+    assert 40 < deadlines.left_s() < 50
+    token.var.reset(token)
+
+
+async def test_what_is_awaited_ends_with_the_last_who_waits_and_not_with_the_first() -> None:
+    ends_at = [time.monotonic() + ANSWER_S + 0.01]
+    token = deadlines.put(lambda: max(ends_at))
+    asyncio.get_running_loop().call_later(0.005, lambda: ends_at.append(time.monotonic() + ANSWER_S + 0.04))
+    with pytest.raises(DeadlineExceeded):
+        async with while_awaited():
+            await asyncio.get_running_loop().create_future()
+    assert ends_at[0] < ends_at[1] <= time.monotonic() + ANSWER_S
+    token.var.reset(token)
+
+
+async def test_what_is_awaited_without_a_deadline_may_take_its_time_and_fail_as_it_does() -> None:
+    with pytest.raises(TimeoutError):
+        async with while_awaited():
+            raise TimeoutError

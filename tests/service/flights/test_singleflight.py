@@ -1,0 +1,287 @@
+import asyncio
+import gc
+import math
+import weakref
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from gateway.core.errors import DeadlineExceeded, NotFound
+from gateway.service.flights import deadlines, singleflight
+from gateway.service.flights.singleflight import SingleFlight
+from tests.service.conftest import until
+
+
+class Calls:
+    """A call that waits at a barrier, and counts how it went."""
+
+    def __init__(self) -> None:
+        self.begun = self.ended = self.cancelled = 0
+        self.go = asyncio.Event()
+
+    async def __call__(self) -> int:
+        self.begun += 1
+        number = self.begun
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        self.ended += 1
+        return number
+
+
+async def test_callers_of_one_key_share_one_call() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    async with asyncio.TaskGroup() as group:
+        callers = [group.create_task(flights.share("a", call)) for _ in range(50)]
+        await until(lambda: call.begun == 1)
+        call.go.set()
+    assert [caller.result() for caller in callers] == [1] * 50
+    assert (call.begun, call.ended) == (1, 1)
+
+
+async def test_a_call_that_has_ended_is_not_joined() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    call.go.set()
+    assert [await flights.share("a", call), await flights.share("a", call)] == [1, 2]
+
+
+async def test_callers_of_other_keys_call_for_themselves() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    call.go.set()
+    assert await asyncio.gather(flights.share(("a", 1), call), flights.share(("a", 2), call)) == [1, 2]
+
+
+async def test_the_last_caller_to_leave_cancels_the_call_and_the_first_does_not() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    async with asyncio.TaskGroup() as group:
+        first, last = group.create_task(flights.share("a", call)), group.create_task(flights.share("a", call))
+        await until(lambda: call.begun == 1)
+        await _leave(first)
+        assert call.cancelled == 0
+        await _leave(last)
+        await until(lambda: call.cancelled == 1)
+
+
+async def test_who_comes_after_the_last_has_left_gets_a_call_that_others_join() -> None:
+    """The cancelled call is still on its way out then, and must take nobody else's flight with it."""
+    flights, call = SingleFlight[int](), Calls()
+    async with asyncio.TaskGroup() as group:
+        leaving = group.create_task(flights.share("a", call))
+        await until(lambda: call.begun == 1)
+        leaving.cancel()
+        late = group.create_task(flights.share("a", call))
+        await until(lambda: call.cancelled == 1 and call.begun == 2)
+        joining = group.create_task(flights.share("a", call))
+        await until(lambda: leaving.done())
+        call.go.set()
+    assert (late.result(), joining.result(), call.begun) == (2, 2, 2)
+
+
+async def test_all_callers_get_the_failure() -> None:
+    flights = SingleFlight[int]()
+
+    async def fail() -> int:
+        raise NotFound("no such room")
+
+    outcomes = await asyncio.gather(*(flights.share("a", fail) for _ in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [NotFound] * 3
+
+
+async def test_a_call_begun_for_nobody_runs_to_its_end() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    flights.begin("a", call)
+    flights.begin("a", call)
+    await until(lambda: call.begun == 1)
+    async with asyncio.TaskGroup() as group:
+        passenger = group.create_task(flights.share("a", call))
+        await asyncio.sleep(0)
+        await _leave(passenger)
+    call.go.set()
+    await until(lambda: call.ended == 1)
+    assert call.cancelled == 0
+
+
+async def test_what_must_be_finished_goes_on_without_its_caller() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    async with asyncio.TaskGroup() as group:
+        caller = group.create_task(flights.finish(call))
+        await until(lambda: call.begun == 1)
+        await _leave(caller)
+    call.go.set()
+    await until(lambda: call.ended == 1)
+
+
+async def test_closing_waits_for_what_must_be_finished() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    async with asyncio.TaskGroup() as group:
+        caller = group.create_task(flights.finish(call))
+        await until(lambda: call.begun == 1)
+        closing = group.create_task(flights.aclose(grace_s=60))
+        await asyncio.sleep(0)
+        call.go.set()
+    assert (caller.result(), closing.done(), call.cancelled) == (1, True, 0)
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+async def test_closing_without_grace_leaves_no_task(calls: int) -> None:
+    flights, call = SingleFlight[int](), Calls()
+    tasks = asyncio.all_tasks()
+    for number in range(calls):
+        flights.begin(number, call)
+    await until(lambda: call.begun == calls)
+    await flights.aclose()
+    assert call.cancelled == calls
+    assert asyncio.all_tasks() == tasks
+
+
+async def test_a_bug_in_a_call_that_nobody_waits_for_is_reported() -> None:
+    flights, reported = SingleFlight[int](), []
+    loop = asyncio.get_running_loop()
+
+    async def fail() -> int:
+        raise ZeroDivisionError
+
+    async def refuse() -> int:
+        raise NotFound("no such room")
+
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    try:
+        for call in (fail, refuse):
+            await _to_its_end(flights, call)
+    finally:
+        loop.set_exception_handler(before)
+    assert [type(failure) for failure in reported] == [ZeroDivisionError]
+
+
+async def _leave(caller: "asyncio.Task[int]") -> None:
+    caller.cancel()
+    await asyncio.wait([caller])
+
+
+async def _to_its_end(flights: SingleFlight[int], call: Callable[[], Awaitable[int]]) -> None:
+    ended = asyncio.Event()
+
+    async def wrapped() -> int:
+        try:
+            return await call()
+        finally:
+            ended.set()
+
+    flights.begin(call, wrapped)
+    await ended.wait()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def test_a_flight_has_the_deadline_of_the_passenger_who_waits_longest() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    seen: list[float] = []
+
+    async def look() -> int:
+        seen.append(deadlines.current()())
+        number = await call()
+        seen.append(deadlines.current()())
+        return number
+
+    async def passenger(until: float) -> int:
+        deadlines.put(lambda: until)
+        return await flights.share("a", look)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(passenger(5.0))
+        await until(lambda: call.begun == 1)
+        late = group.create_task(passenger(9.0))
+        leaving = group.create_task(passenger(99.0))
+        await asyncio.sleep(0)
+        await _leave(leaving)
+        call.go.set()
+    assert (seen, late.result()) == ([5.0, 9.0], 1)
+
+
+async def test_a_flight_inside_another_waits_as_long_as_the_outer_one() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    inner: list[float] = []
+
+    async def look() -> int:
+        number = await call()
+        inner.append(deadlines.current()())
+        return number
+
+    async def passenger(until: float) -> int:
+        deadlines.put(lambda: until)
+        return await flights.share("outer", lambda: flights.share("inner", look))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(passenger(5.0))
+        await until(lambda: call.begun == 1)
+        group.create_task(passenger(7.0))
+        await asyncio.sleep(0)
+        call.go.set()
+    assert inner == [7.0]
+
+
+async def test_what_is_finished_without_its_caller_has_no_time_left_to_begin_anything() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    left: list[float] = []
+
+    async def to_the_end() -> int:
+        number = await call()
+        left.append(deadlines.left_s())
+        return number
+
+    async with asyncio.TaskGroup() as group:
+        caller = group.create_task(flights.finish(to_the_end))
+        await until(lambda: call.begun == 1)
+        await _leave(caller)
+        call.go.set()
+        await until(lambda: len(left) == 1)
+    assert left == [-math.inf]
+
+
+async def test_who_has_something_to_fall_back_on_waits_a_while_and_the_call_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(singleflight, "FALLBACK_S", 0.01)
+    flights, call = SingleFlight[int](), Calls()
+    with pytest.raises(DeadlineExceeded):
+        await flights.share("a", call, has_fallback=True)
+    assert call.cancelled == 0
+    async with asyncio.TaskGroup() as group:
+        late = group.create_task(flights.share("a", call))
+        await asyncio.sleep(0)
+        call.go.set()
+    assert (late.result(), call.begun) == (1, 1)
+
+
+async def test_and_he_leaves_time_to_show_it() -> None:
+    flights, call = SingleFlight[int](), Calls()
+    async with deadlines.within(deadlines.ANSWER_S + 0.02):
+        with pytest.raises(DeadlineExceeded):
+            await flights.share("a", call, has_fallback=True)
+    await flights.aclose()
+
+
+async def test_a_time_out_of_the_call_itself_is_its_failure() -> None:
+    async def fail() -> int:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await SingleFlight[int]().share("a", fail, has_fallback=True)
+
+
+async def test_nothing_is_left_of_a_flight_that_has_landed() -> None:
+    flights, tasks = SingleFlight[None](), weakref.WeakSet[object]()
+
+    async def call() -> None:
+        tasks.add(asyncio.current_task())
+
+    gc.collect()
+    gc.disable()
+    try:
+        await flights.share("key", call)
+        await until(lambda: not tasks)
+    finally:
+        gc.enable()

@@ -1,0 +1,264 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.core.caching import Seen
+from gateway.core.cursors import Sealer
+from gateway.core.errors import NotFound, PermissionDenied
+from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMode, StreamStarted
+from gateway.core.participants import ParticipantStatus
+from gateway.core.room_state.live import Folded, LiveRoom, presence
+from gateway.core.rooms import RoomSid, RoomStatus
+from gateway.core.rules import TrackKind
+from gateway.sandbox.faults.dial import Fault, Match
+from gateway.sandbox.world import model
+from gateway.service.accounts import Account
+from gateway.service.callers.caller import Caller, Scope
+from gateway.service.streams import live_view as live_module
+from gateway.store.keys import Keys
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, soon, take, until
+
+Views = AsyncGenerator[Seen[LiveRoom], None]
+CONNECTED, DISCONNECTED = RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.PARTICIPANT_DISCONNECTED
+ADDED, ENDED = RoomEventType.TRACK_ADDED, RoomEventType.ROOM_ENDED
+WATCHER = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ, Scope.EVENTS_SUBSCRIBE}))
+MIC = (model.TrackSettings(model.TrackKind.AUDIO, "mic"),)
+
+
+def watch(account: Account, room: str, caller: Caller = WATCHER) -> "aclosing[Views]":
+    return aclosing(account.live.watch(caller, ref(room)))
+
+
+def here(seen: Seen[LiveRoom]) -> dict[str | None, list[tuple[str | None, bool | None]]]:
+    """Who is in the room, with the names of their tracks and whether they are on."""
+    return {
+        stay.participant.identity: [(track.name, track.enabled) for track in stay.tracks]
+        for stay in presence(seen.value)
+    }
+
+
+def at_twilio(site: Site, room: RoomSid) -> model.Room:
+    found = site.sandbox.engine.find(room)
+    assert found is not None
+    return found
+
+
+def joins(site: Site, room: RoomSid, identity: str, tracks: tuple[model.TrackSettings, ...] = ()) -> model.Participant:
+    return site.sandbox.engine.join(at_twilio(site, room), identity, tracks)
+
+
+def of(type_: RoomEventType, who: model.Participant, room: RoomSid, track: model.Track | None = None) -> RoomEvent:
+    return event(
+        type_,
+        room,
+        participant_sid=who.sid,
+        participant_identity=who.identity,
+        track_sid=track and track.sid,
+        track_kind=track and TrackKind(track.kind),
+    )
+
+
+async def test_a_view_begins_with_what_twilio_has_and_goes_on_with_what_the_log_tells(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio("daily")
+    ada = joins(site, room, "ada", MIC)
+    async with watch(account, "daily") as views:
+        first = await soon(anext(views))
+        assert (first.value.room.sid, here(first)) == (room, {"ada": [("mic", True)]})
+        asked = len(site.gate.calls)
+        bob = joins(site, room, "bob", MIC)
+        [came] = await site.tell(of(CONNECTED, bob, room))
+        second = await soon(anext(views))
+        assert here(second) == {"ada": [("mic", True)], "bob": []}
+        assert second.as_of == Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(came.place)
+        [track] = bob.tracks
+        await site.tell(of(ADDED, bob, room, track), of(RoomEventType.TRACK_DISABLED, ada, room, ada.tracks[0]))
+        assert here(await soon(anext(views)))["bob"] == [(None, True)]
+        assert here(await soon(anext(views)))["ada"] == [("mic", False)]
+        await site.tell(of(DISCONNECTED, ada, room))
+        assert here(await soon(anext(views))) == {"bob": [(None, True)]}
+        assert len(site.gate.calls) == asked, "no event costs a call"
+
+
+async def test_what_changes_nothing_to_be_seen_is_not_told(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio()
+    async with watch(account, room) as views:
+        await soon(anext(views))
+        who = joins(site, room, "ada")
+        came = of(CONNECTED, who, room)
+        await site.tell(came, event(RoomEventType.RECORDING_STARTED, room), event(room_sid=sid(7)))
+        assert here(await soon(anext(views))) == {"ada": []}
+        again = replace(came, sequence_number=7, at=datetime.now(UTC))
+        [_, left] = await site.tell(again, of(DISCONNECTED, who, room))
+        gone = await soon(anext(views))
+        assert here(gone) == {}
+        assert gone.as_of == Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(left.place)
+
+
+async def test_who_came_and_left_before_the_watching_is_never_shown(site: Site) -> None:
+    """The log is read from some seconds before the snapshot, in which they may come a second time."""
+    account = await site.replica()
+    room = site.make_at_twilio()
+    who = joins(site, room, "ada")
+    site.sandbox.engine.leave(at_twilio(site, room), who)
+    await site.tell(of(DISCONNECTED, who, room), of(CONNECTED, who, room))
+    async with watch(account, room) as views:
+        assert here(await soon(anext(views))) == {}
+
+
+async def test_who_came_while_twilio_lags_is_shown_from_the_log(site: Site) -> None:
+    account = await site.replica()
+    room = await site.create(account)
+    who = joins(site, room.sid, "ada")
+    await site.tell(of(CONNECTED, who, room.sid))
+    site.sandbox.dial.add(Fault(rest_lag_ms=2_000))
+    async with watch(account, room.sid) as views:
+        first = await soon(anext(views))
+        assert (first.value.room.status, here(first)) == (RoomStatus.IN_PROGRESS, {"ada": []})
+
+
+async def test_everybody_in_a_full_room_is_shown_with_tracks(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio()
+    for number in range(2 * live_module.AT_ONCE + 1):
+        joins(site, room, f"person {number}", MIC)
+    async with watch(account, room) as views:
+        shown = here(await soon(anext(views)))
+    assert shown == {f"person {number}": [("mic", True)] for number in range(2 * live_module.AT_ONCE + 1)}
+
+
+async def test_who_leaves_while_the_snapshot_is_taken_has_no_tracks(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio()
+    who = joins(site, room, "ada", MIC)
+    site.sandbox.dial.add(
+        Fault(match=Match(path=f"/v1/Rooms/{room}/Participants/{who.sid}/PublishedTracks"), status=404)
+    )
+    async with watch(account, room) as views:
+        assert here(await soon(anext(views))) == {"ada": []}
+
+
+async def test_a_room_that_ends_has_nobody_in_it_and_is_watched_on(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio("daily")
+    joins(site, room, "ada", MIC)
+    async with watch(account, "daily") as views:
+        await soon(anext(views))
+        site.end_at_twilio(room)
+        await site.tell(event(ENDED, room, room_status=RoomStatus.COMPLETED))
+        over = await soon(anext(views))
+        assert (over.value.room.status, here(over)) == (RoomStatus.COMPLETED, {})
+        assert [stay.participant.identity for stay in over.value.stays] == ["ada"]
+        # The name is another room's now; the view stays with its own.
+        again = site.make_at_twilio("daily")
+        await site.tell(of(CONNECTED, joins(site, again, "bob"), again))
+        account.tail.close()
+        assert [view async for view in views] == []
+
+
+async def test_a_room_that_was_over_before_shows_who_was_there(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio()
+    joins(site, room, "ada", MIC)
+    site.end_at_twilio(room)
+    async with watch(account, room) as views:
+        first = await soon(anext(views))
+    assert first.value.room.status is RoomStatus.COMPLETED
+    [stay] = first.value.stays
+    assert (stay.participant.identity, stay.participant.status) == ("ada", ParticipantStatus.DISCONNECTED)
+
+
+async def test_i4_a_log_that_was_lost_is_made_up_for_by_a_fresh_snapshot(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "RETRY_S", 0.01)
+    account = await site.replica()
+    room = site.make_at_twilio()
+    async with watch(account, room) as views:
+        await soon(anext(views))
+        joins(site, room, "ada", MIC)
+        # Nobody is told of it, and Twilio gives no answer at first.
+        site.sandbox.dial.add(Fault(status=503))
+        asked = len(site.gate.calls)
+        await site.connections.commands.flushall()
+        waiting = asyncio.get_running_loop().create_task(anext(views))
+        await until(lambda: len(site.gate.calls) > asked)
+        site.calm()
+        renewed = await soon(waiting)
+        assert here(renewed) == {"ada": [("mic", True)]}
+        await site.tell(of(CONNECTED, joins(site, room, "bob"), room))
+        assert here(await soon(anext(views))) == {"ada": [("mic", True)], "bob": []}
+
+
+async def test_a_snapshot_older_than_the_log_is_followed_from_what_is_left(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio()
+    assert await account.rooms.room(ANYBODY, ref(room)) is not None
+    [came, _] = await site.tell(of(CONNECTED, joins(site, room, "ada"), room), event(room_sid=sid(7)))
+    await site.connections.commands.xdel(Keys(ACCOUNT).log, f"{came.place.n}-0")
+    later = await site.replica()
+    async with watch(later, room) as views:
+        assert here(await soon(anext(views))) == {"ada": []}
+
+
+async def test_the_views_cursor_is_a_place_to_watch_events_from(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio()
+    async with watch(account, room) as views:
+        first = await soon(anext(views))
+        await site.tell(event(room_sid=room))
+    async with aclosing(account.feed.room_events(WATCHER, ref(room), None, first.as_of)) as messages:
+        [started, told] = await take(messages, 2)
+    assert isinstance(started, StreamStarted)
+    assert started.mode is StreamMode.RESUMED
+    assert isinstance(told, Delivered)
+
+
+async def test_i12_a_view_is_refused_without_both_scopes_and_for_a_room_that_is_not_theirs(site: Site) -> None:
+    account = await site.replica()
+    room = site.make_at_twilio("daily")
+
+    async def refusal(caller: Caller, named: str) -> type[Exception]:
+        async with watch(account, named, caller) as views:
+            with pytest.raises((PermissionDenied, NotFound)) as refused:
+                await soon(anext(views))
+            return type(refused.value)
+
+    for scope in WATCHER.scopes:
+        assert await refusal(replace(WATCHER, scopes=frozenset({scope})), room) is PermissionDenied
+    restricted = replace(WATCHER, grants=frozenset({"x"}))
+    for unseen in (room, "daily", "weekly", sid(99)):
+        assert await refusal(restricted, unseen) is NotFound
+    for missing in ("weekly", sid(99)):
+        assert await refusal(WATCHER, missing) is NotFound
+    by_name = replace(WATCHER, grants=frozenset({"daily"}))
+    async with watch(account, room, by_name) as views:
+        assert (await soon(anext(views))).value.room.sid == room
+
+
+async def test_an_event_is_folded_once_for_all_who_watch_the_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = list[RoomEvent]()
+    real = Folded.after
+    monkeypatch.setattr(Folded, "after", lambda self, *events: folded.extend(events) or real(self, *events))
+    account = await site.replica()
+    room = site.make_at_twilio()
+    async with watch(account, room) as first, watch(account, room) as second, watch(account, room) as third:
+        for views in (first, second, third):
+            assert here(await soon(anext(views))) == {}
+        people = [joins(site, room, name) for name in ("ada", "bob")]
+        await site.tell(*(of(CONNECTED, who, room) for who in people))
+        for views in (first, second, third):
+            assert here(await soon(anext(views))) == {"ada": []}
+            assert here(await soon(anext(views))) == {"ada": [], "bob": []}
+        assert len(folded) == 2
+        # Who comes later knows less of those who have left, and keeps to what it knows.
+        await site.tell(of(DISCONNECTED, people[0], room))
+        site.leave(room, "ada")
+        shown = {len((await soon(anext(views))).value.stays) for views in (first, second, third)}
+        assert shown == {2}
+    assert not account.live._watched

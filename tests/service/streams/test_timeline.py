@@ -1,0 +1,201 @@
+"""`Feed.timeline`: what the log has of a room, in pages."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.cursors import Place, Sealer
+from gateway.core.errors import CursorExpired, InvalidArgument, NotFound, PermissionDenied
+from gateway.core.events import (
+    ResyncReason,
+    RoomEvent,
+    RoomEventType,
+)
+from gateway.core.paging import Page
+from gateway.service.accounts import Account
+from gateway.service.callers.caller import Scope
+from gateway.service.streams import feed as feed_module
+from gateway.store.keys import Keys
+from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, restricted, sid, take, until
+from tests.service.watching import events, tiny_ring, watch
+
+KEYS = Keys(ACCOUNT)
+CONNECTED, ENDED = RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.ROOM_ENDED
+Told = list[tuple[str, RoomEvent]]
+
+
+async def timeline(
+    account: Account, first: int = 100, after: str | None = None, types: frozenset[RoomEventType] | None = None
+) -> Page[RoomEvent]:
+    return await account.feed.timeline(ANYBODY, ref(sid(1)), types, first, after)
+
+
+async def rest_of_timeline(
+    account: Account, first: int, after: str | None = None, types: frozenset[RoomEventType] | None = None
+) -> tuple[Told, int]:
+    """All that follows, and how many pages it took."""
+    told, pages, has_next = Told(), 0, True
+    while has_next:
+        page = await timeline(account, first, after, types)
+        told, pages, after, has_next = [*told, *page.items], pages + 1, page.end_cursor, page.has_next_page
+    return told, pages
+
+
+async def test_a_timeline_has_a_rooms_events_from_the_oldest_on(site: Site) -> None:
+    account = await site.replica()
+    assert await timeline(account) == Page((), None, has_next_page=False)
+    told = await site.tell(*(event(room_sid=sid(1 + number % 2)) for number in range(6)))
+    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
+    page = await timeline(account)
+    assert [cursor for cursor, _ in page.items] == [sealer.cursor(each.place) for each in told[::2]]
+    assert {each.room_sid for _, each in page.items} == {sid(1)}
+    assert (page.end_cursor, page.has_next_page) == (page.items[-1][0], False)
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 100])
+async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(site: Site, first: int) -> None:
+    account = await site.replica()
+    told = await site.tell(*(event() for _ in range(4)))
+    read, after, has_next = Told(), None, True
+    while has_next:
+        page = await timeline(account, first, after)
+        read, after, has_next = [*read, *page.items], page.end_cursor, page.has_next_page
+        if len(told) < 7:
+            told += (await site.tell(event(), event(room_sid=sid(2))))[:1]
+    # And whoever comes back later goes on where he stopped.
+    assert after is not None
+    rest, _ = await rest_of_timeline(account, first, after)
+    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
+    assert [cursor for cursor, _ in [*read, *rest]] == [sealer.cursor(each.place) for each in told]
+    assert await timeline(account, first, rest[-1][0] if rest else after) == Page(
+        (), rest[-1][0] if rest else after, has_next_page=False
+    )
+
+
+async def test_a_timeline_looks_through_so_many_events_a_page_for_those_asked_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "PAGE", 2)
+    monkeypatch.setattr(feed_module, "SCANNED_PAGES", 2)
+    account = await site.replica()
+    await site.tell(*(event() for _ in range(9)), event(ENDED), event())
+    page = await timeline(account, types=frozenset({ENDED}))
+    assert (page.items, page.has_next_page) == ((), True)
+    read, pages = await rest_of_timeline(account, 100, types=frozenset({ENDED}))
+    assert ([each.type for _, each in read], pages) == ([ENDED], 3)
+    nothing, pages = await rest_of_timeline(account, 100, types=frozenset({RoomEventType.TRACK_ADDED}))
+    assert (nothing, pages) == ([], 3)
+    everybody, pages = await rest_of_timeline(account, 2, types=frozenset({CONNECTED}))
+    assert (len(everybody), pages) == (10, 5)
+
+
+async def test_a_timeline_and_a_stream_take_each_others_cursors(site: Site) -> None:
+    account = await site.replica()
+    async with watch(account, sid(1)) as messages:
+        [started] = await take(messages, 1)
+        await site.tell(event(), event(room_sid=sid(2)), event())
+        streamed = await events(messages, 2)
+    page = await timeline(account, after=started.cursor)
+    assert page.items == tuple((each.cursor, each.event) for each in streamed)
+    assert (await timeline(account, after=streamed[0].cursor)).items == page.items[1:]
+    async with watch(account, sid(1), after=page.items[0][0]) as messages:
+        await take(messages, 1)
+        assert (await events(messages, 1))[0].cursor == streamed[1].cursor
+
+
+async def test_i11_our_own_change_is_in_the_timeline_at_once(site: Site) -> None:
+    account = await site.replica()
+    room = await site.create(account)
+    page = await account.feed.timeline(ANYBODY, ref(room.sid), None, 10, None)
+    assert [each.type for _, each in page.items] == [RoomEventType.ROOM_CHANGED]
+
+
+async def test_i9_a_timeline_ends_where_this_process_has_heard(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "HEARD_S", 0.01)
+    account = await site.replica()
+    await site.tell(event())
+    site.tails[0].cancel()
+    await asyncio.wait(site.tails)
+    await site.log.append(event(ENDED), "unheard")
+    page = await timeline(account)
+    assert [each.type for _, each in page.items] == [CONNECTED]
+    site.tails.append(site.tasks.create_task(account.tail.run()))
+    await site.heard((await site.log.open()).place.n)
+    assert [each.type for _, each in (await timeline(account, after=page.end_cursor)).items] == [ENDED]
+
+
+@pytest.mark.parametrize("reason", [ResyncReason.EPOCH, ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED])
+async def test_i6_a_timeline_says_when_a_cursor_does_not_hold(site: Site, reason: ResyncReason) -> None:
+    account = await site.replica()
+    place = (await site.tell(event(), event()))[0].place
+    place = {
+        ResyncReason.EPOCH: Place("0" * 16, place.n, place.tag),
+        ResyncReason.ROLLED_BACK: replace(place, n=place.n + 1_000),
+        ResyncReason.DIVERGED: replace(place, tag=b"otherone"),
+    }[reason]
+    with pytest.raises(CursorExpired):
+        await timeline(account, after=Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(place))
+
+
+async def test_a_rooms_stream_that_was_trimmed_past_a_cursor_is_announced(site: Site) -> None:
+    """The account's log is whole: it alone would not tell."""
+    account = await site.replica()
+    beginning = Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.place)
+    await site.tell(*(event() for _ in range(5)))
+    assert len((await timeline(account, after=beginning)).items) == 5
+    cursors = [cursor for cursor, _ in (await timeline(account)).items]
+    await site.connections.commands.xtrim(KEYS.room_log(sid(1)), maxlen=2, approximate=False)
+    for lost in (beginning, cursors[0], cursors[1]):
+        with pytest.raises(CursorExpired):
+            await timeline(account, after=lost)
+    assert [cursor for cursor, _ in (await timeline(account, after=cursors[3])).items] == cursors[4:]
+    assert [cursor for cursor, _ in (await timeline(account)).items] == cursors[3:]
+
+
+async def test_a_timeline_goes_on_where_the_accounts_log_is_trimmed_already(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A room in which little happens keeps events that are too old for the account's log."""
+    tiny_ring(monkeypatch)
+    account = await site.replica()
+    told = await site.tell(*(event() for _ in range(4)), *(event(room_sid=sid(2)) for _ in range(6)))
+    await site.connections.commands.xtrim(KEYS.log, maxlen=1, approximate=False)
+    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
+    read, pages = await rest_of_timeline(account, 1)
+    assert ([cursor for cursor, _ in read], pages) == ([sealer.cursor(each.place) for each in told[:4]], 4)
+    # A place between the room's events cannot be believed any more.
+    with pytest.raises(CursorExpired):
+        await timeline(account, after=sealer.cursor(told[4].place))
+
+
+async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
+    account = await site.replica()
+    await site.tell(event(), event())
+    old = (await timeline(account, 1)).end_cursor
+    await site.connections.commands.delete(KEYS.log, KEYS.meta)
+    life = account.tail.life
+    [told] = await site.tell(event())
+    await until(lambda: account.tail.life > life)
+    page = await timeline(account)
+    assert [cursor for cursor, _ in page.items] == [Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(told.place)]
+    with pytest.raises(CursorExpired):
+        await timeline(account, after=old)
+
+
+async def test_i12_who_may_not_watch_a_room_sees_no_timeline_of_it(site: Site) -> None:
+    account = await site.replica()
+    room = await site.create(account, "daily")
+    theirs = restricted("weekly")
+    for target in (room.sid, "daily", sid(99), "monthly"):
+        with pytest.raises(NotFound):
+            await account.feed.timeline(theirs, ref(target), None, 10, None)
+    for caller in (restricted("daily"), restricted(room.sid)):
+        assert len((await account.feed.timeline(caller, ref(room.sid), None, 10, None)).items) == 1
+    reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
+    with pytest.raises(PermissionDenied):
+        await account.feed.timeline(reader, ref(room.sid), None, 10, None)
+    foreign = Sealer((site.sandbox.auth_token,), "AC" + "0" * 32).cursor(account.tail.place)
+    for first, after in ((0, None), (101, None), (10, foreign), (10, "rubbish")):
+        with pytest.raises(InvalidArgument):
+            await timeline(account, first, after)
