@@ -19,7 +19,9 @@ def generate(out: Path) -> None:
 
 
 def _run(*arguments: str) -> None:
-    status = protoc.main(["protoc", f"-I{PROTOS}", f"-I{THIRD_PARTY}", f"-I{WELL_KNOWN}", *arguments])
+    status = protoc.main(
+        ["protoc", f"-I{PROTOS}", f"-I{THIRD_PARTY}", f"-I{WELL_KNOWN}", *arguments]
+    )
     if status:
         sys.exit(status)
 

@@ -74,6 +74,8 @@ async def redis_url(shared_connections: tuple[str, Connections], connections: Co
 @pytest.fixture(scope="session")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     """`rooms-gateway dev` in a process of its own, one for the whole session; tests keep apart by the names they invent."""
-    environment = os.environ | {"GATEWAY_DOCUMENTS": str(Path(__file__).parent.parent / "schema/operations")}
+    environment = os.environ | {
+        "GATEWAY_DOCUMENTS": str(Path(__file__).parent.parent / "schema/operations")
+    }
     async with running(tmp_path_factory.mktemp("gateway"), environment=environment) as gateway:
         yield gateway

@@ -41,21 +41,40 @@ class TokenIssuer:
         self.keys[key_id] = ec.generate_private_key(ec.SECP256R1())
 
     def public(self, key_id: str) -> dict[str, Any]:
-        return {**ECAlgorithm.to_jwk(self.keys[key_id].public_key(), as_dict=True), "kid": key_id, "use": "sig"}
+        return {
+            **ECAlgorithm.to_jwk(self.keys[key_id].public_key(), as_dict=True),
+            "kid": key_id,
+            "use": "sig",
+        }
 
     def token(
-        self, key_id: str | None = "first", *, signed_by: Any = None, algorithm: str = ALGORITHM, **claims: Any
+        self,
+        key_id: str | None = "first",
+        *,
+        signed_by: Any = None,
+        algorithm: str = ALGORITHM,
+        **claims: Any,
     ) -> str:
         """Good for an hour, unless `claims` say else; None takes a claim out, and a timedelta is a time from now. Without
         `key_id` it names no key."""
         now = int(time.time())
-        usual = {"iss": NAME, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 3_600, "scope": "rooms:read"}
+        usual = {
+            "iss": NAME,
+            "aud": AUDIENCE,
+            "sub": "ada",
+            "iat": now,
+            "exp": now + 3_600,
+            "scope": "rooms:read",
+        }
         meant = {
-            name: now + each.total_seconds() if isinstance(each, timedelta) else each for name, each in claims.items()
+            name: now + each.total_seconds() if isinstance(each, timedelta) else each
+            for name, each in claims.items()
         }
         said = {name: value for name, value in {**usual, **meant}.items() if value is not None}
         key = signed_by or self.keys[key_id or "first"]
-        return jwt.encode(said, key, algorithm=algorithm, headers={} if key_id is None else {"kid": key_id})
+        return jwt.encode(
+            said, key, algorithm=algorithm, headers={} if key_id is None else {"kid": key_id}
+        )
 
     async def answer(self, _: web.Request) -> web.Response:
         self.asked += 1

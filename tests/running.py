@@ -30,7 +30,12 @@ class Reply:
 class Gateway:
     """A running gateway and its sandbox, with the few moves a test makes again and again."""
 
-    def __init__(self, ready: dict[str, Any], process: asyncio.subprocess.Process, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        ready: dict[str, Any],
+        process: asyncio.subprocess.Process,
+        http: aiohttp.ClientSession,
+    ) -> None:
         self.ready = ready
         self.process = process
         self.http = http
@@ -42,9 +47,13 @@ class Gateway:
 
     # GraphQL
 
-    async def post(self, document: str, variables: Mapping[str, Any] | None = None, **headers: str) -> Reply:
+    async def post(
+        self, document: str, variables: Mapping[str, Any] | None = None, **headers: str
+    ) -> Reply:
         body = {"query": document, "variables": dict(variables or {})}
-        async with self.http.post(self.ready["graphql"], json=body, headers={**self.auth, **headers}) as reply:
+        async with self.http.post(
+            self.ready["graphql"], json=body, headers={**self.auth, **headers}
+        ) as reply:
             return Reply(reply.status, reply.headers, await reply.json(content_type=None))
 
     async def ask(self, document: str, **variables: Any) -> Any:
@@ -78,7 +87,9 @@ class Gateway:
             yield socket
 
     @asynccontextmanager
-    async def watch_ws(self, document: str, **variables: Any) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    async def watch_ws(
+        self, document: str, **variables: Any
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         async with self.websocket() as socket:
             payload = {"query": document, "variables": variables}
             await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
@@ -95,13 +106,19 @@ class Gateway:
 
     @asynccontextmanager
     async def watch_sse(
-        self, document: str, headers: Mapping[str, str] | None = None, query: str = "", **variables: Any
+        self,
+        document: str,
+        headers: Mapping[str, str] | None = None,
+        query: str = "",
+        **variables: Any,
     ) -> AsyncIterator[AsyncIterator[tuple[str, dict[str, Any]]]]:
         """Yields (the event's id, payload)."""
         sent = {**self.auth, "Accept": "text/event-stream", **(headers or {})}
         body = {"query": document, "variables": variables}
         limit = aiohttp.ClientTimeout(total=None)
-        async with self.http.post(self.ready["graphql"] + query, json=body, headers=sent, timeout=limit) as reply:
+        async with self.http.post(
+            self.ready["graphql"] + query, json=body, headers=sent, timeout=limit
+        ) as reply:
             assert reply.status == 200, await reply.text()
 
             async def messages() -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -147,15 +164,21 @@ class Gateway:
 
     async def _post_to_twilio(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
         twilio = self.ready["twilio"]
-        login = {"Authorization": aiohttp.encode_basic_auth(twilio["account_sid"], twilio["auth_token"])}
+        login = {
+            "Authorization": aiohttp.encode_basic_auth(twilio["account_sid"], twilio["auth_token"])
+        }
         async with asyncio.timeout(ANSWER_LIMIT_S):
             while True:
-                async with self.http.post(twilio["base_url"] + path, data=form, headers=login) as reply:
+                async with self.http.post(
+                    twilio["base_url"] + path, data=form, headers=login
+                ) as reply:
                     if reply.status != 429:
                         assert reply.status < 300, await reply.text()
                         room: dict[str, Any] = await reply.json()
                         return room
-                await asyncio.sleep(0.05)  # Twilio refuses by the second; the other backend tries again
+                await asyncio.sleep(
+                    0.05
+                )  # Twilio refuses by the second; the other backend tries again
 
     def event_fields(self, event: str, room_sid: str, **more: str) -> dict[str, str]:
         """A callback's form as Twilio would send it."""
@@ -177,8 +200,13 @@ class Gateway:
         signature = RequestValidator(auth_token or self.auth_token).compute_signature(
             self.ready["callbacks"], dict(fields)
         )
-        headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
-        async with self.http.post(self.ready["callbacks"], data=urlencode(fields), headers=headers) as reply:
+        headers = {
+            "X-Twilio-Signature": signature,
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        async with self.http.post(
+            self.ready["callbacks"], data=urlencode(fields), headers=headers
+        ) as reply:
             return reply.status
 
 
@@ -225,7 +253,11 @@ async def running(
 ) -> AsyncIterator[Gateway]:
     """Starts the command and waits for its ready file; stops it by SIGTERM at the end. `log`: an open file for what it says."""
     ready_file = folder / f"ready-{uuid.uuid4().hex[:8]}.json"
-    ports = ("--http-port", "0", "--grpc-port", "0", "--sandbox-port", "0") if arguments[0] == "dev" else ()
+    ports = (
+        ("--http-port", "0", "--grpc-port", "0", "--sandbox-port", "0")
+        if arguments[0] == "dev"
+        else ()
+    )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *arguments, *ports, "--ready-file", str(ready_file),
         env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=log,

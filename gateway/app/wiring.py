@@ -10,29 +10,29 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from gateway.core.cursors import Sealer
+from gateway.core.cursors import CursorCodec
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
-from gateway.core.limits.rate_limit import Quota, Rate
+from gateway.core.limits.rate_limit import Rate, TwilioQuota
 from gateway.core.rooms import AccountSid
 from gateway.gql.execution.trusted_documents import TrustedDocuments
-from gateway.gql.transport.http import GraphQLFace
+from gateway.gql.transport.http import GraphQLHttp
 from gateway.rpc.interceptor import Limits
 from gateway.rpc.server import RpcServer
 from gateway.service.accounts import Account
-from gateway.service.cache.fetch_lease import Fetches
-from gateway.service.cache.read_through import Reads
+from gateway.service.cache.fetch_lease import FetchLease
+from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import RoomReads
-from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.service.callers.caller import POINTS, Caller, Scope
-from gateway.service.callers.connection_limit import Admission
+from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.jwks import Jwks
 from gateway.service.callers.jwks import open_session as open_jwks_session
-from gateway.service.callers.jwt_verifier import Issuer, Jwts
-from gateway.service.callers.points import Callers
+from gateway.service.callers.jwt_verifier import Issuer, JwtVerifier
+from gateway.service.callers.points import CallerLimiter
 from gateway.service.insights import Insights
 from gateway.service.log.ingest import Ingest
-from gateway.service.log.room_memory import Memory
+from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.participants import Participants
 from gateway.service.reconcile.leader import Reconciler
@@ -42,11 +42,11 @@ from gateway.service.streams.feed import STREAMS, STREAMS_PER_CALLER, Feed
 from gateway.service.streams.live_view import Live
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
-from gateway.service.upstream.upstream import Budget, Upstream
+from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.service.writes.create_room import RoomWrites
-from gateway.service.writes.mutations import Changes
+from gateway.service.writes.mutations import Mutations
 from gateway.settings.environment import AccountSettings, ApiKeySettings, Settings
-from gateway.store.answers import Answers
+from gateway.store.answers import ResponseCache
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
@@ -54,8 +54,8 @@ from gateway.store.eventlog import EventLog
 from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
 from gateway.store.limiter import Concurrency, Limiter
-from gateway.store.points import Purses
-from gateway.store.recheck_queue import Suspects
+from gateway.store.points import PointsBuckets
+from gateway.store.recheck_queue import RecheckQueue
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.tokens import SigningKey
@@ -141,7 +141,11 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 async def run(
-    settings: Settings, listen: Listen, mode: Mode, on_ready: Callable[[Addresses], None], stop: asyncio.Event
+    settings: Settings,
+    listen: Listen,
+    mode: Mode,
+    on_ready: Callable[[Addresses], None],
+    stop: asyncio.Event,
 ) -> None:
     """Runs the gateway until `stop` is set. `on_ready` is called once every port answers."""
     async with AsyncExitStack() as stack:
@@ -154,12 +158,17 @@ async def run(
         stack.push_async_callback(connections.aclose)
         if not settings.gateway_allow_eviction:
             await connections.check_policy()
-        callers, streams = Callers(Purses(connections)), Admission("event streams", STREAMS, STREAMS_PER_CALLER)
+        callers, streams = (
+            CallerLimiter(PointsBuckets(connections)),
+            ConnectionLimit("event streams", STREAMS, STREAMS_PER_CALLER),
+        )
         accounts: dict[AccountSid, Account] = {}
         for row in settings.accounts:
             # Of its own, so that calls which hang for one account take no connection of another's.
             session = await stack.enter_async_context(open_session())
-            accounts[AccountSid(row.sid)] = build_account(settings, row, connections, session, streams)
+            accounts[AccountSid(row.sid)] = build_account(
+                settings, row, connections, session, streams
+            )
         issuers = _issuers(settings, await stack.enter_async_context(open_jwks_session()))
         published = {issuer.keys for issuer in issuers}
         for keys in published:
@@ -174,8 +183,18 @@ async def run(
                 background.append(tasks.create_task(callers.run()))
                 background += [tasks.create_task(keys.run()) for keys in published]
                 await _logs_read(accounts.values())
-                access = Access(_api_keys(settings), Jwts(issuers))
-                await _listen(settings, listen, mode, access, accounts, callers, redis_url, on_ready, stop)
+                authenticator = Authenticator(_api_keys(settings), JwtVerifier(issuers))
+                await _listen(
+                    settings,
+                    listen,
+                    mode,
+                    authenticator,
+                    accounts,
+                    callers,
+                    redis_url,
+                    on_ready,
+                    stop,
+                )
                 for task in background:
                     task.cancel()
         except BaseExceptionGroup as failures:
@@ -231,17 +250,17 @@ def build_account(
     row: AccountSettings,
     connections: Connections,
     session: aiohttp.ClientSession,
-    streams: Admission | None = None,
+    streams: ConnectionLimit | None = None,
 ) -> Account:
     """One account's use cases. All that holds anything of it is made here for it alone; what accounts share (connections to
     Redis, the room for streams) knows none of their secrets or answers."""
     sid = AccountSid(row.sid)
     public_url = str(settings.gateway_public_url).rstrip("/")
-    sealer = Sealer(row.cursor_secrets, sid)
+    cursor_codec = CursorCodec(row.cursor_secrets, sid)
     events = EventLog(connections, sid)
     cache = RoomCache(connections, sid)
-    memory = Memory()
-    tail = Tail(events, memory, sealer)
+    memory = RoomMemory()
+    tail = Tail(events, memory, cursor_codec)
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
     twilio = TwilioVideo(session, video_url, insights_url, sid, *row.rest_credentials)
     budget = _budget(row, settings)
@@ -252,31 +271,40 @@ def build_account(
         lambda: max(settings.gateway_replicas, tail.replicas),
     )
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
-    changes = Changes(upstream, events, memory, sid)
-    suspects, leases = Suspects(connections, sid), Leases(connections, sid)
-    fetches = Fetches(leases, upstream.is_silent)
-    reads = Reads(upstream, Answers(connections, sid), memory, tail, fetches, sealer)
-    room_reads = RoomReads(upstream, cache, events, memory, tail, fetches, callback_url)
+    mutations = Mutations(upstream, events, memory, sid)
+    recheck_queue, leases = RecheckQueue(connections, sid), Leases(connections, sid)
+    fetch_lease = FetchLease(leases, upstream.is_silent)
+    reads = ReadThrough(
+        upstream, ResponseCache(connections, sid), memory, tail, fetch_lease, cursor_codec
+    )
+    room_reads = RoomReads(upstream, cache, events, memory, tail, fetch_lease, callback_url)
     records = IdempotencyRecords(connections, sid)
-    room_writes = RoomWrites(upstream, changes, room_reads, records, events, memory, tail, callback_url)
-    rooms = Rooms(room_reads, room_writes, RoomLists(reads, cache, memory), sealer, callback_url)
-    participants, feed = Participants(rooms, reads, changes), Feed(events, tail, sealer, rooms, streams)
+    room_writes = RoomWrites(
+        upstream, mutations, room_reads, records, events, memory, tail, callback_url
+    )
+    rooms = Rooms(
+        room_reads, room_writes, RoomLists(reads, cache, memory), cursor_codec, callback_url
+    )
+    participants, feed = (
+        Participants(rooms, reads, mutations),
+        Feed(events, tail, cursor_codec, rooms, streams),
+    )
     return Account(
         sid=sid,
         upstream=upstream,
         rooms=rooms,
         participants=participants,
-        recordings=Recordings(rooms, reads, changes, upstream),
-        transcriptions=Transcriptions(rooms, reads, changes),
+        recordings=Recordings(rooms, reads, mutations, upstream),
+        transcriptions=Transcriptions(rooms, reads, mutations),
         insights=Insights(reads),
         tokens=Tokens(_signing_key(row), rooms),
         feed=feed,
-        live=Live(rooms, participants, feed, tail, sealer),
-        ingest=Ingest(events, suspects, public_url + CALLBACKS_PATH, row.auth_tokens),
+        live=Live(rooms, participants, feed, tail, cursor_codec),
+        ingest=Ingest(events, recheck_queue, public_url + CALLBACKS_PATH, row.auth_tokens),
         tail=tail,
         reads=reads,
-        changes=changes,
-        reconciler=Reconciler(upstream, events, tail, leases, suspects, sid),
+        mutations=mutations,
+        reconciler=Reconciler(upstream, events, tail, leases, recheck_queue, sid),
     )
 
 
@@ -284,14 +312,16 @@ def _signing_key(row: AccountSettings) -> SigningKey | None:
     if row.api_key_sid is None or row.api_key_secret is None:
         return None
     return SigningKey(
-        account_sid=AccountSid(row.sid), sid=row.api_key_sid, secret=row.api_key_secret.get_secret_value()
+        account_sid=AccountSid(row.sid),
+        sid=row.api_key_sid,
+        secret=row.api_key_secret.get_secret_value(),
     )
 
 
-def _budget(row: AccountSettings, settings: Settings) -> Budget:
-    return Budget(
-        read=Quota.of(row.read_quota),
-        write=Quota.of(row.write_quota),
+def _budget(row: AccountSettings, settings: Settings) -> AccountQuota:
+    return AccountQuota(
+        read=TwilioQuota.of(row.read_quota),
+        write=TwilioQuota.of(row.write_quota),
         reconcile=Rate(row.read_quota * RECONCILE_SHARE, burst=1),
         concurrency=Concurrency(settings.gateway_concurrency, CONCURRENCY_FLOOR),
         patience_s=settings.gateway_quota_wait_s,
@@ -312,7 +342,17 @@ def _issuers(settings: Settings, session: aiohttp.ClientSession) -> list[Issuer]
             place = str(each.jwks_url), each.algorithm
             read = keys.setdefault(place, Jwks(session, *place))
             scopes, limit = frozenset(map(Scope, each.scopes)), each.limit or POINTS
-            found.append(Issuer(each.issuer, each.audience, AccountSid(row.sid), each.algorithm, scopes, limit, read))
+            found.append(
+                Issuer(
+                    each.issuer,
+                    each.audience,
+                    AccountSid(row.sid),
+                    each.algorithm,
+                    scopes,
+                    limit,
+                    read,
+                )
+            )
     return found
 
 
@@ -326,16 +366,16 @@ async def _listen(
     settings: Settings,
     listen: Listen,
     mode: Mode,
-    access: Access,
+    authenticator: Authenticator,
     accounts: Mapping[AccountSid, Account],
-    callers: Callers,
+    callers: CallerLimiter,
     redis_url: str,
     on_ready: Callable[[Addresses], None],
     stop: asyncio.Event,
 ) -> None:
     """Opens the ports, waits for `stop`, and closes them again."""
-    face = GraphQLFace(
-        access,
+    face = GraphQLHttp(
+        authenticator,
         accounts,
         callers,
         introspection=mode.introspection,
@@ -346,7 +386,7 @@ async def _listen(
     )
     try:
         rpc = RpcServer(
-            access,
+            authenticator,
             accounts,
             listen.grpc_address,
             callers,
@@ -359,7 +399,10 @@ async def _listen(
             f"cannot listen on {listen.grpc_address} for gRPC; free the port or choose another"
         ) from None
     runner = web.AppRunner(
-        build(face, accounts), access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S, handler_cancellation=True
+        build(face, accounts),
+        access_log=None,
+        shutdown_timeout=HTTP_SHUTDOWN_S,
+        handler_cancellation=True,
     )
     await runner.setup()
     assert runner.server is not None

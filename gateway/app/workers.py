@@ -31,7 +31,9 @@ class Workers:
         self._command = command
         self._environment = environment
 
-    async def run(self, count: int, on_ready: Callable[[dict[str, Any]], None], stop: asyncio.Event) -> None:
+    async def run(
+        self, count: int, on_ready: Callable[[dict[str, Any]], None], stop: asyncio.Event
+    ) -> None:
         """Until `stop`. `on_ready` is given what a worker said, once all answer. Raises FailedPrecondition when one does not
         start; later deaths are survived."""
         said = [asyncio.get_running_loop().create_future() for _ in range(count)]
@@ -41,7 +43,10 @@ class Workers:
 
         try:
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(announce()), *(tasks.create_task(self._keep(first)) for first in said)]
+                running = [
+                    tasks.create_task(announce()),
+                    *(tasks.create_task(self._keep(first)) for first in said),
+                ]
                 await stop.wait()
                 for task in running:
                     task.cancel()

@@ -33,7 +33,9 @@ from gateway.telemetry import logs as telemetry
 from gateway.twilio.callbacks import callback_url
 from gateway.web.callbacks import PATH as CALLBACKS_PATH
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+cli = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
 console = Console(stderr=True, highlight=False)
 log = structlog.get_logger()
 
@@ -41,7 +43,10 @@ LOOPBACK = "127.0.0.1"
 HttpPort = Annotated[int, typer.Option(help="GraphQL, callbacks and health; 0 picks a free port.")]
 GrpcPort = Annotated[int, typer.Option(help="gRPC; 0 picks a free port.")]
 SandboxPort = Annotated[int, typer.Option(help="The simulated Twilio; 0 picks a free port.")]
-ReadyFile = Annotated[Path | None, typer.Option(help="Where to write the addresses, as JSON, once every port answers.")]
+ReadyFile = Annotated[
+    Path | None,
+    typer.Option(help="Where to write the addresses, as JSON, once every port answers."),
+]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 
 
@@ -59,13 +64,20 @@ def dev(
         asyncio.run(_dev(http_port, grpc_port, sandbox_port, people, ready_file))
 
 
-async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, ready_file: Path | None) -> None:
+async def _dev(
+    http_port: int, grpc_port: int, sandbox_port: int, people: bool, ready_file: Path | None
+) -> None:
     api_key = KEY_PREFIX + secrets.token_urlsafe(24)
     async with AsyncExitStack() as stack:
         http = stack.enter_context(bind(LOOPBACK, http_port))
         public_url = f"http://{LOOPBACK}:{http.getsockname()[1]}"
-        sandbox = await stack.enter_async_context(Sandbox(host=LOOPBACK, port=sandbox_port, keep_ended=200))
-        redis_url = os.environ.get("GATEWAY_REDIS_URL") or (await stack.enter_async_context(EmbeddedServer())).url
+        sandbox = await stack.enter_async_context(
+            Sandbox(host=LOOPBACK, port=sandbox_port, keep_ended=200)
+        )
+        redis_url = (
+            os.environ.get("GATEWAY_REDIS_URL")
+            or (await stack.enter_async_context(EmbeddedServer())).url
+        )
         own = {
             "gateway_accounts_file": None,
             "twilio_account_sid": sandbox.account_sid,
@@ -90,7 +102,9 @@ async def _dev(http_port: int, grpc_port: int, sandbox_port: int, people: bool, 
             _announce(ready_file, addresses, sandbox=sandbox.url, api_key=api_key, twilio=twilio)
             _greet(addresses, sandbox.url, api_key)
 
-        await _run(settings, Listen(http, LOOPBACK, grpc_port), Mode(True, True), on_ready, _stop_signal())
+        await _run(
+            settings, Listen(http, LOOPBACK, grpc_port), Mode(True, True), on_ready, _stop_signal()
+        )
 
 
 @cli.command()
@@ -98,7 +112,9 @@ def serve(
     host: Host = "0.0.0.0",  # noqa: S104  (a server in a container; what it serves needs a credential)
     http_port: HttpPort = 8080,
     grpc_port: GrpcPort = 9090,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the ports; one for each core.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the ports; one for each core.")
+    ] = 1,
     ready_file: ReadyFile = None,
     is_worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
 ) -> None:
@@ -112,15 +128,23 @@ def serve(
                 "api_keys in GATEWAY_ACCOUNTS_FILE; or believe an issuer of tokens with GATEWAY_JWT_ISSUERS"
             )
         if is_worker:
-            asyncio.run(_work(settings, Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)))
+            asyncio.run(
+                _work(
+                    settings, Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)
+                )
+            )
         elif workers > 1:
             asyncio.run(_oversee(settings, workers, host, http_port, grpc_port, ready_file))
         else:
-            asyncio.run(_serve(settings, Listen(bind(host, http_port), host, grpc_port), ready_file))
+            asyncio.run(
+                _serve(settings, Listen(bind(host, http_port), host, grpc_port), ready_file)
+            )
 
 
 async def _serve(settings: Settings, listen: Listen, ready_file: Path | None) -> None:
-    await _run(settings, listen, Mode(), lambda addresses: _announce(ready_file, addresses), _stop_signal())
+    await _run(
+        settings, listen, Mode(), lambda addresses: _announce(ready_file, addresses), _stop_signal()
+    )
 
 
 async def _work(settings: Settings, listen: Listen) -> None:
@@ -132,29 +156,49 @@ async def _work(settings: Settings, listen: Listen) -> None:
         stop.set()
 
     loop.add_reader(sys.stdin, let_go)
-    await _run(settings, listen, Mode(), lambda addresses: print(json.dumps(asdict(addresses)), flush=True), stop)
+    await _run(
+        settings,
+        listen,
+        Mode(),
+        lambda addresses: print(json.dumps(asdict(addresses)), flush=True),
+        stop,
+    )
 
 
 async def _oversee(
-    settings: Settings, count: int, host: str, http_port: int, grpc_port: int, ready_file: Path | None
+    settings: Settings,
+    count: int,
+    host: str,
+    http_port: int,
+    grpc_port: int,
+    ready_file: Path | None,
 ) -> None:
     async with AsyncExitStack() as stack:
-        ports = [stack.enter_context(_reserved(host, port)).getsockname()[1] for port in (http_port, grpc_port)]
+        ports = [
+            stack.enter_context(_reserved(host, port)).getsockname()[1]
+            for port in (http_port, grpc_port)
+        ]
         redis_url = settings.gateway_redis_url
         if redis_url is None:
-            redis_url = (await stack.enter_async_context(EmbeddedServer(settings.gateway_data_dir))).url
+            redis_url = (
+                await stack.enter_async_context(EmbeddedServer(settings.gateway_data_dir))
+            ).url
         addresses = ("--host", host, "--http-port", str(ports[0]), "--grpc-port", str(ports[1]))
         workers = Workers(
             (sys.executable, "-m", "gateway", "serve", "--worker", *addresses),
             {**os.environ, "GATEWAY_REDIS_URL": redis_url},
         )
-        await workers.run(count, lambda told: _announce(ready_file, Addresses(**told)), _stop_signal())
+        await workers.run(
+            count, lambda told: _announce(ready_file, Addresses(**told)), _stop_signal()
+        )
 
 
 def _reserved(host: str, port: int) -> socket.socket:
     """A port that workers can share, kept while none of them listens. Raises OSError when it is somebody else's."""
     if not hasattr(socket, "SO_REUSEPORT"):
-        raise FailedPrecondition("this platform has no SO_REUSEPORT; run one worker a port behind a load balancer")
+        raise FailedPrecondition(
+            "this platform has no SO_REUSEPORT; run one worker a port behind a load balancer"
+        )
     # A second gateway of the same user would be let in, and answer half of the first one's calls.
     bind(host, port).close()
     return bind_shared(host, port)
@@ -164,7 +208,10 @@ def _reserved(host: str, port: int) -> socket.socket:
 def sandbox(
     sandbox_port: SandboxPort = 8081,
     accounts: Annotated[
-        int, typer.Option(min=1, max=100, help="How many accounts it has, each with rooms and a quota of its own.")
+        int,
+        typer.Option(
+            min=1, max=100, help="How many accounts it has, each with rooms and a quota of its own."
+        ),
     ] = 1,
     ready_file: ReadyFile = None,
 ) -> None:
@@ -177,8 +224,15 @@ async def _sandbox(port: int, count: int, ready_file: Path | None) -> None:
     invented = [SandboxAccount.invented(number) for number in range(count)]
     async with Sandbox(invented, host=LOOPBACK, port=port) as running:
         each = [_account_facts(account) for account in invented]
-        twilio = {"base_url": running.url, "account_sid": running.account_sid, "auth_token": running.auth_token}
-        _write(ready_file, {"sandbox": running.url, "twilio": twilio, "accounts": each, "pid": os.getpid()})
+        twilio = {
+            "base_url": running.url,
+            "account_sid": running.account_sid,
+            "auth_token": running.auth_token,
+        }
+        _write(
+            ready_file,
+            {"sandbox": running.url, "twilio": twilio, "accounts": each, "pid": os.getpid()},
+        )
         console.print(f"Twilio Video, simulated: {running.url}")
         for account in invented:
             console.print(f"Account {account.sid}  auth token {account.auth_token}", soft_wrap=True)
@@ -188,7 +242,12 @@ async def _sandbox(port: int, count: int, ready_file: Path | None) -> None:
 def _account_facts(account: SandboxAccount) -> dict[str, str]:
     """As a row of GATEWAY_ACCOUNTS_FILE has them."""
     [(key_sid, secret)] = account.api_keys.items()
-    return {"sid": account.sid, "auth_token": account.auth_token, "api_key_sid": key_sid, "api_key_secret": secret}
+    return {
+        "sid": account.sid,
+        "auth_token": account.auth_token,
+        "api_key_sid": key_sid,
+        "api_key_secret": secret,
+    }
 
 
 @cli.command()
@@ -198,21 +257,31 @@ def schema() -> None:
 
 
 @cli.command()
-def apikey(name: Annotated[str, typer.Argument(help="What to call the key in logs.")] = "default") -> None:
+def apikey(
+    name: Annotated[str, typer.Argument(help="What to call the key in logs.")] = "default",
+) -> None:
     """Makes an API key, and the row for GATEWAY_API_KEYS that lets it in. The key is shown once and kept nowhere."""
     key = KEY_PREFIX + secrets.token_urlsafe(24)
-    typer.echo(json.dumps({"api_key": key, "row": _row(name, key).model_dump(exclude_none=True)}, indent=2))
+    typer.echo(
+        json.dumps({"api_key": key, "row": _row(name, key).model_dump(exclude_none=True)}, indent=2)
+    )
 
 
 def _row(name: str, key: str) -> ApiKeySettings:
     digest = hashlib.sha256(key.encode()).hexdigest()
     return ApiKeySettings(
-        id=name, sha256=digest, scopes=("rooms:read", "rooms:write", "events:subscribe", "tokens:mint")
+        id=name,
+        sha256=digest,
+        scopes=("rooms:read", "rooms:write", "events:subscribe", "tokens:mint"),
     )
 
 
 async def _run(
-    settings: Settings, listen: Listen, mode: Mode, on_ready: Callable[[Addresses], None], stop: asyncio.Event
+    settings: Settings,
+    listen: Listen,
+    mode: Mode,
+    on_ready: Callable[[Addresses], None],
+    stop: asyncio.Event,
 ) -> None:
     def settle(addresses: Addresses) -> None:
         heap.keep_all()

@@ -38,7 +38,11 @@ def fences_of(event: RoomEvent) -> tuple[Fence, ...]:
             | RoomEventType.TRACK_DISABLED
         ):
             return (Fence.PEOPLE,)
-        case RoomEventType.RECORDING_STARTED | RoomEventType.RECORDING_COMPLETED | RoomEventType.RECORDING_FAILED:
+        case (
+            RoomEventType.RECORDING_STARTED
+            | RoomEventType.RECORDING_COMPLETED
+            | RoomEventType.RECORDING_FAILED
+        ):
             return (Fence.MEDIA,)
 
 
@@ -86,7 +90,7 @@ SETTLING_S = 3.0
 SETTLING = Lifetime(fresh_s=1, stale_s=1, error_s=900)
 
 
-class Freshness(Enum):
+class CacheState(Enum):
     FRESH = "fresh"
     STALE = "stale"
     ON_ERROR = "on error"
@@ -105,21 +109,21 @@ def lifetime_of(room: Room, fetched_at: float, *, settled: bool) -> Lifetime:
     return replace(ENDED_ROOM, fresh_s=done_at - fetched_at)
 
 
-def freshness(lifetime: Lifetime, age_s: float) -> Freshness:
+def cache_state(lifetime: Lifetime, age_s: float) -> CacheState:
     if age_s < lifetime.fresh_s:
-        return Freshness.FRESH
+        return CacheState.FRESH
     if age_s < lifetime.stale_s:
-        return Freshness.STALE
+        return CacheState.STALE
     if age_s < lifetime.error_s:
-        return Freshness.ON_ERROR
-    return Freshness.GONE
+        return CacheState.ON_ERROR
+    return CacheState.GONE
 
 
 # What a call to Twilio takes with its turn, on a slow day.
 FETCH_S = 0.2
 
 
-def is_due_early(lifetime: Lifetime, age_s: float, dice: float) -> bool:
+def is_early_refresh_due(lifetime: Lifetime, age_s: float, dice: float) -> bool:
     """Whether one of many who ask should fetch a fresh answer anew, so that it never becomes stale under a crowd. `dice`: any
     number from 0 to 1. The likelihood is 1 at the end, and falls to a third with each FETCH_S before it.
 
@@ -128,7 +132,7 @@ def is_due_early(lifetime: Lifetime, age_s: float, dice: float) -> bool:
     return age_s - FETCH_S * math.log(max(dice, 1e-9)) >= lifetime.fresh_s
 
 
-class FollowedBy(StrEnum):
+class FreshnessSource(StrEnum):
     """How a room's answers are kept true."""
 
     CALLBACKS = "callbacks"
@@ -138,19 +142,19 @@ class FollowedBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Provenance:
+class Freshness:
     """When and how an answer was come by."""
 
     fetched_at: datetime
     is_stale: bool
-    source: FollowedBy
+    source: FreshnessSource
 
 
 @dataclass(frozen=True, slots=True)
-class Seen(Generic[T]):
+class ReadResult(Generic[T]):
     """What the service gives out, and how good it is. Watching from the cursor `as_of` misses nothing that it does not
     show."""
 
     value: T
-    freshness: Provenance
+    freshness: Freshness
     as_of: str | None

@@ -23,7 +23,7 @@ NO_TAG: Final = bytes(TAG_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LogPosition:
     """A place in an account's log.
 
     `n` counts events within an epoch. `epoch` names the life of the log: when Redis loses a log and a new one starts, the
@@ -47,7 +47,7 @@ def derive_key(secret: str, label: str) -> bytes:
     return hmac.digest(pseudorandom_key, label.encode() + b"\x01", hashlib.sha256)
 
 
-class Sealer:
+class CursorCodec:
     """Turns places and page positions of one account into tokens and back.
 
     `secrets` are the current one and, during a rotation, the one before: tokens are made with the first and accepted
@@ -58,15 +58,20 @@ class Sealer:
         self._cursor_keys = [derive_key(secret, f"cursor:{account_sid}") for secret in secrets]
         self._page_keys = [derive_key(secret, f"page:{account_sid}") for secret in secrets]
 
-    def cursor(self, place: Place) -> str:
-        return _seal(self._cursor_keys[0], bytes.fromhex(place.epoch) + place.n.to_bytes(8, "big") + place.tag)
+    def cursor(self, position: LogPosition) -> str:
+        return _seal(
+            self._cursor_keys[0],
+            bytes.fromhex(position.epoch) + position.n.to_bytes(8, "big") + position.tag,
+        )
 
-    def place(self, cursor: str) -> Place:
+    def position(self, cursor: str) -> LogPosition:
         body = _open(
-            self._cursor_keys, cursor, "after is not a cursor of this gateway; use one from a message or leave it out"
+            self._cursor_keys,
+            cursor,
+            "after is not a cursor of this gateway; use one from a message or leave it out",
         )
         epoch, n, tag = body[:EPOCH_BYTES], body[EPOCH_BYTES:-TAG_BYTES], body[-TAG_BYTES:]
-        return Place(epoch.hex(), int.from_bytes(n, "big"), tag)
+        return LogPosition(epoch.hex(), int.from_bytes(n, "big"), tag)
 
     def page_token(self, position: bytes) -> str:
         return _seal(self._page_keys[0], position)

@@ -142,8 +142,12 @@ class InsightsRoomFilter:
         for room_type in self.room_types:
             check_known(room_type, "roomType", "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
         if not INSIGHTS_CODECS.issuperset(self.codecs):
-            raise InvalidArgument("codecs holds one that Insights does not know; give VP8, VP9, H264 or OPUS")
-        if len(set(self.room_types)) < len(self.room_types) or len(set(self.codecs)) < len(self.codecs):
+            raise InvalidArgument(
+                "codecs holds one that Insights does not know; give VP8, VP9, H264 or OPUS"
+            )
+        if len(set(self.room_types)) < len(self.room_types) or len(set(self.codecs)) < len(
+            self.codecs
+        ):
             raise InvalidArgument("roomType or codecs holds a word twice; leave one out")
         if self.room_name is not None:
             check_text(self.room_name, "roomName", give="a room's name, or leave it out")

@@ -15,7 +15,15 @@ from gateway.core.rules import RULES_LIMIT as RULES_LIMIT
 from gateway.core.rules import Rule, TrackKind, check_rule
 from gateway.core.rules import RuleType as RuleType
 from gateway.core.rules import check_rules as check_rules
-from gateway.core.sids import AccountSid, ParticipantSid, RecordingSid, RoomSid, TrackSid, checked_sid, is_sid
+from gateway.core.sids import (
+    AccountSid,
+    ParticipantSid,
+    RecordingSid,
+    RoomSid,
+    TrackSid,
+    checked_sid,
+    is_sid,
+)
 from gateway.core.validation import check_known, check_zones
 
 INT64 = "int64"
@@ -175,10 +183,14 @@ class RecordingFilter(_Filter):
 
     def __post_init__(self) -> None:
         _Filter.__post_init__(self)
-        if not all(is_sid(RoomSid, sid) or is_sid(ParticipantSid, sid) for sid in self.grouping_sids):
+        if not all(
+            is_sid(RoomSid, sid) or is_sid(ParticipantSid, sid) for sid in self.grouping_sids
+        ):
             raise InvalidArgument(
                 "groupingSids holds what is not the SID of a room or a participant; give RM or PA and 32 hex digits"
             )
         if len(self.grouping_sids) > GROUPING_SIDS_LIMIT:
-            raise InvalidArgument(f"groupingSids has {len(self.grouping_sids)} SIDs; give up to {GROUPING_SIDS_LIMIT}")
+            raise InvalidArgument(
+                f"groupingSids has {len(self.grouping_sids)} SIDs; give up to {GROUPING_SIDS_LIMIT}"
+            )
         check_known(self.media_type, "mediaType", "AUDIO, VIDEO or DATA")

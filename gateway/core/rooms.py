@@ -41,7 +41,12 @@ class VideoCodec(OpenEnum):
 
 # Group is Twilio's present maximum; the others are those of the legacy types.
 # https://www.twilio.com/docs/video/legacy-room-types
-MAX_PARTICIPANTS = {RoomType.GROUP: 50, RoomType.GROUP_SMALL: 4, RoomType.PEER_TO_PEER: 10, RoomType.GO: 2}
+MAX_PARTICIPANTS = {
+    RoomType.GROUP: 50,
+    RoomType.GROUP_SMALL: 4,
+    RoomType.PEER_TO_PEER: 10,
+    RoomType.GO: 2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +163,17 @@ class NewRoom:
                     "uniqueName has the form of a SID and could never be looked up; choose another name"
                 )
         if self.type is RoomType.UNKNOWN:
-            raise InvalidArgument("type is not one of group, group-small, peer-to-peer, go; choose one of them")
+            raise InvalidArgument(
+                "type is not one of group, group-small, peer-to-peer, go; choose one of them"
+            )
         most = MAX_PARTICIPANTS[self.type or RoomType.GROUP]
-        check_range(self.max_participants, 1, most, "maxParticipants", f" for a {self.type or RoomType.GROUP} room")
+        check_range(
+            self.max_participants,
+            1,
+            most,
+            "maxParticipants",
+            f" for a {self.type or RoomType.GROUP} room",
+        )
         check_range(self.max_participant_duration, 600, 86400, "maxParticipantDuration", " seconds")
         check_range(self.empty_room_timeout, 1, 60, "emptyRoomTimeout", " minutes")
         check_range(self.unused_room_timeout, 1, 60, "unusedRoomTimeout", " minutes")
@@ -168,8 +181,12 @@ class NewRoom:
             raise InvalidArgument("videoCodecs holds an unknown word; give VP8, H264 or both")
         if self.recording_rules is not None:
             check_rules(self.recording_rules)
-        if self.media_region is not None and not re.fullmatch(r"[a-z0-9-]{1,32}", self.media_region):
-            raise InvalidArgument("mediaRegion is not a region's id; give one such as us1, ie1 or gll")
+        if self.media_region is not None and not re.fullmatch(
+            r"[a-z0-9-]{1,32}", self.media_region
+        ):
+            raise InvalidArgument(
+                "mediaRegion is not a region's id; give one such as us1, ie1 or gll"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +200,9 @@ class RoomFilter:
 
     def __post_init__(self) -> None:
         if self.status is RoomStatus.UNKNOWN:
-            raise InvalidArgument("status cannot be filtered by UNKNOWN; give IN_PROGRESS, COMPLETED or FAILED")
+            raise InvalidArgument(
+                "status cannot be filtered by UNKNOWN; give IN_PROGRESS, COMPLETED or FAILED"
+            )
         if self.unique_name is not None:
             checked_name(self.unique_name, "uniqueName")
         check_zones(createdAfter=self.created_after, createdBefore=self.created_before)

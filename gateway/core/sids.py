@@ -35,5 +35,7 @@ def checked_sid(kind: Callable[[str], S], text: str, argument: str) -> S:
     """The text as a SID of this kind, or InvalidArgument with a sentence that says what to give."""
     if not is_sid(kind, text):
         prefix, owner = PREFIXES[kind]
-        raise InvalidArgument(f"{argument} is not the SID of {owner}; give {prefix} and 32 hex digits")
+        raise InvalidArgument(
+            f"{argument} is not the SID of {owner}; give {prefix} and 32 hex digits"
+        )
     return kind(text)

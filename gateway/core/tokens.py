@@ -61,7 +61,9 @@ class NewToken:
         if flaw := identity_flaw(self.identity):
             raise InvalidArgument(flaw)
         if self.ttl_s is not None and not 1 <= self.ttl_s <= TTL_LIMIT_S:
-            raise InvalidArgument(f"ttl is {self.ttl_s} seconds; give 1 to {TTL_LIMIT_S}, which is a day")
+            raise InvalidArgument(
+                f"ttl is {self.ttl_s} seconds; give 1 to {TTL_LIMIT_S}, which is a day"
+            )
 
     def lifetime_s(self, room: Room | None) -> int:
         """How long the token is to live, given its room, if that is known to be in progress.

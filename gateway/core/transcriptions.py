@@ -93,6 +93,8 @@ class TranscriptionUpdate:
 
     def __post_init__(self) -> None:
         if self.status in (TranscriptionStatus.FAILED, TranscriptionStatus.UNKNOWN):
-            raise InvalidArgument(f"status cannot be set to {self.status.name}; give STARTED or STOPPED")
+            raise InvalidArgument(
+                f"status cannot be set to {self.status.name}; give STARTED or STOPPED"
+            )
         if self.status is None and self.configuration is None:
             raise InvalidArgument("nothing is to change; give status, configuration or both")

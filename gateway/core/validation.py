@@ -26,13 +26,17 @@ def check_text(text: str, argument: str, *, give: str) -> None:
 
 def check_range(value: int | None, low: int, high: int, argument: str, unit: str = "") -> None:
     if value is not None and not low <= value <= high:
-        raise InvalidArgument(f"{argument} is {value}; give a whole number from {low} to {high}{unit}")
+        raise InvalidArgument(
+            f"{argument} is {value}; give a whole number from {low} to {high}{unit}"
+        )
 
 
 def check_zones(**moments: datetime | None) -> None:
     for argument, moment in moments.items():
         if moment is not None and moment.tzinfo is None:
-            raise InvalidArgument(f"{argument} has no time zone; end it with Z or an offset such as +02:00")
+            raise InvalidArgument(
+                f"{argument} has no time zone; end it with Z or an offset such as +02:00"
+            )
 
 
 def check_known(word: object, argument: str, choice: str) -> None:

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
 from gateway.service.accounts import Account
-from gateway.service.callers.authenticator import Access
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.caller import Caller, asking, asks
 
 
-async def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+async def authenticate(
+    authenticator: Authenticator, metadata: Iterable[tuple[str, str | bytes]]
+) -> None:
     """Makes `current_caller` true for the rest of this task. Raises Unauthenticated, and UpstreamUnavailable.
 
     A credential that comes twice is refused: whoever stands between may have checked the other one.
@@ -20,7 +22,11 @@ async def authenticate(access: Access, metadata: Iterable[tuple[str, str | bytes
             if key in found:
                 raise Unauthenticated(f"{key} comes twice; send it once")
             found[key] = value
-    asks(await access.caller(authorization=found.get("authorization"), api_key=found.get("x-api-key")))
+    asks(
+        await authenticator.caller(
+            authorization=found.get("authorization"), api_key=found.get("x-api-key")
+        )
+    )
 
 
 def current_caller() -> Caller:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.errors import InvalidArgument, NotFound
 from gateway.core.paging import PAGE_LIMIT, Page
 from gateway.rooms.v1.room_pb2 import Freshness
@@ -23,7 +23,9 @@ DEFAULT_PAGE_SIZE: Final = 50
 def paging_of(request: Any) -> tuple[int, str | None]:
     """How many to show, and after which page. Raises InvalidArgument for a negative page_size."""
     if request.page_size < 0:
-        raise InvalidArgument(f"page_size is {request.page_size}; give 1 to {PAGE_LIMIT}, or leave it out")
+        raise InvalidArgument(
+            f"page_size is {request.page_size}; give 1 to {PAGE_LIMIT}, or leave it out"
+        )
     # Above the limit is not an error: https://google.aip.dev/158
     return min(request.page_size or DEFAULT_PAGE_SIZE, PAGE_LIMIT), request.page_token or None
 
@@ -41,9 +43,9 @@ def shown(kind: type[M], value: object) -> M:
     return kind(**{field.name: to_pb(value, _first_class(kind)), **_beside(kind, value)})
 
 
-def listed(kind: type[M], answer: Page[Any] | Seen[Page[Any]]) -> M:
+def listed(kind: type[M], answer: Page[Any] | ReadResult[Page[Any]]) -> M:
     """The response with the page's items in its first field."""
-    page = answer.value if isinstance(answer, Seen) else answer
+    page = answer.value if isinstance(answer, ReadResult) else answer
     field, item_class = kind.DESCRIPTOR.fields_by_number[1], _first_class(kind)
     items = [to_pb(item, item_class) for _, item in page.items]
     token = page.end_cursor if page.has_next_page else None
@@ -58,6 +60,6 @@ def _first_class(kind: type[Message]) -> type[Message]:
 
 def _beside(kind: type[Message], answer: object) -> dict[str, Any]:
     """Nothing of a response without the fields for it: each of its rooms tells its own."""
-    if not isinstance(answer, Seen) or "freshness" not in kind.DESCRIPTOR.fields_by_name:
+    if not isinstance(answer, ReadResult) or "freshness" not in kind.DESCRIPTOR.fields_by_name:
         return {}
     return {"freshness": to_pb(answer.freshness, Freshness), "as_of": answer.as_of}

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.errors import InvalidArgument
 from gateway.core.participants import SubscribeRule
 from gateway.core.recordings import RecordingRule
@@ -43,7 +43,7 @@ _CORE_TYPES: Final[Mapping[str, type[Any]]] = {
 def to_pb(value: object, kind: type[M]) -> M:
     """The message of this kind that shows the value; None is left out. A Seen shows its value, and in a message that has
     the fields for it how good it is."""
-    seen, shown = (value, value.value) if isinstance(value, Seen) else (None, value)
+    seen, shown = (value, value.value) if isinstance(value, ReadResult) else (None, value)
     parts: dict[str, Any] = {}
     for name, write in _writers(kind.DESCRIPTOR):
         part = getattr(seen, name, None) if name in _BESIDE else getattr(shown, name)
@@ -94,7 +94,9 @@ def of(message: Message, core_type: type[T], path: str = "") -> T:
 
 def _left_out(message: Message, field: FieldDescriptor, path: str) -> Any:
     if field.enum_type is not None and not field.is_repeated:
-        raise InvalidArgument(f"{path} is left out; give one of {enums.TABLES[field.enum_type.full_name].choice}")
+        raise InvalidArgument(
+            f"{path} is left out; give one of {enums.TABLES[field.enum_type.full_name].choice}"
+        )
     return () if field.is_repeated else getattr(message, field.name)
 
 
@@ -120,4 +122,6 @@ def _moment_of(stamp: Timestamp, path: str) -> datetime:
     try:
         return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise InvalidArgument(f"{path} is no moment; give seconds since 1970 and nanos from 0 to 999999999") from None
+        raise InvalidArgument(
+            f"{path} is no moment; give seconds since 1970 and nanos from 0 to 999999999"
+        ) from None

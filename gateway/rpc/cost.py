@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from gateway.core.paging import PAGE_LIMIT
 from gateway.rpc.answers import DEFAULT_PAGE_SIZE
-from gateway.service.callers.points import CALL, FETCH, Bill, limit_headers
+from gateway.service.callers.points import CALL, FETCH, Charge, limit_headers
 
 
 def cost_of(request: Message) -> int:
@@ -30,17 +30,20 @@ def objects_of(response: Message) -> int:
     )
 
 
-def trailers(bill: Bill) -> tuple[tuple[str, str], ...]:
+def trailers(charge: Charge) -> tuple[tuple[str, str], ...]:
     """The limit as HTTP's headers tell it, and what the call cost as GraphQL's `extensions.cost` does (a dictionary as of RFC
     9651); nothing before anything was held."""
-    if bill.balance is None:
+    if charge.balance is None:
         return ()
     cost = {
-        "requested": bill.requested,
-        "actual": bill.actual,
-        "limit": bill.balance.limit,
-        "remaining": bill.balance.remaining,
-        "reset-after-ms": bill.balance.reset_after_ms,
+        "requested": charge.requested,
+        "actual": charge.actual,
+        "limit": charge.balance.limit,
+        "remaining": charge.balance.remaining,
+        "reset-after-ms": charge.balance.reset_after_ms,
     }
-    told = {**limit_headers(bill), "Cost": ", ".join(f"{name}={value}" for name, value in cost.items())}
+    told = {
+        **limit_headers(charge),
+        "Cost": ", ".join(f"{name}={value}" for name, value in cost.items()),
+    }
     return tuple((name.lower(), value) for name, value in told.items())

@@ -4,10 +4,16 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
-from gateway.core.caching import FollowedBy
+from gateway.core.caching import FreshnessSource
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import Changed, EventSource, ResyncReason, RoomEventType, StreamMode
-from gateway.core.insights import CreatedMethod, EdgeLocation, ProcessingState, RoomEndReason, StayStatus
+from gateway.core.insights import (
+    CreatedMethod,
+    EdgeLocation,
+    ProcessingState,
+    RoomEndReason,
+    StayStatus,
+)
 from gateway.core.limits.quota import QuotaSource, RequestClass
 from gateway.core.participants import ParticipantStatus
 from gateway.core.recordings import Codec, ContainerFormat, RecordedKind, RecordingStatus
@@ -39,8 +45,12 @@ class EnumTable(Generic[Word, Number]):
         enum: Any = wire  # a wrapper around the enum, which the generated stubs show as a class
         self.full_name: Final[str] = enum.DESCRIPTOR.full_name
         prefix = enum.Name(0).removesuffix("UNSPECIFIED")
-        self.rows: Final[Mapping[Word, Number]] = {word: enum.Value(prefix + word.name) for word in words}
-        self._words: Final[Mapping[int, Word]] = {int(number): word for word, number in self.rows.items()}
+        self.rows: Final[Mapping[Word, Number]] = {
+            word: enum.Value(prefix + word.name) for word in words
+        }
+        self._words: Final[Mapping[int, Word]] = {
+            int(number): word for word, number in self.rows.items()
+        }
 
     def to_pb(self, word: Word | None) -> Number | None:
         return None if word is None else self.rows[word]
@@ -69,7 +79,7 @@ class EnumTable(Generic[Word, Number]):
 ROOM_STATUS: Final = EnumTable(RoomStatus, room_pb2.RoomStatus)
 ROOM_TYPE: Final = EnumTable(RoomType, room_pb2.RoomType)
 VIDEO_CODEC: Final = EnumTable(VideoCodec, room_pb2.VideoCodec)
-FOLLOWED_BY: Final = EnumTable(FollowedBy, room_pb2.FollowedBy)
+FOLLOWED_BY: Final = EnumTable(FreshnessSource, room_pb2.FollowedBy)
 
 RULE_TYPE: Final = EnumTable(RuleType, rule_pb2.RuleType)
 RULE_EFFECT: Final = EnumTable(RuleEffect, rule_pb2.RuleEffect)

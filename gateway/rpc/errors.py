@@ -39,7 +39,9 @@ STATUS: Final = {
 
 def status_of(error: GatewayError) -> status_pb2.Status:
     number, _ = STATUS[error.code].value
-    return status_pb2.Status(code=number, message=error.message, details=[_packed(part) for part in _details(error)])
+    return status_pb2.Status(
+        code=number, message=error.message, details=[_packed(part) for part in _details(error)]
+    )
 
 
 def _details(error: GatewayError) -> Iterator[Message]:
@@ -54,7 +56,9 @@ def _details(error: GatewayError) -> Iterator[Message]:
         retry.retry_delay.FromMilliseconds(error.retry_after_ms)
         yield retry
     if error.code is Code.QUOTA_EXCEEDED:
-        violation = error_details_pb2.QuotaFailure.Violation(subject="twilio", description=error.message)
+        violation = error_details_pb2.QuotaFailure.Violation(
+            subject="twilio", description=error.message
+        )
         yield error_details_pb2.QuotaFailure(violations=[violation])
 
 

@@ -16,7 +16,7 @@ from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
-from gateway.service.streams.encoded import Shared
+from gateway.service.streams.encoded import EncodedMessages
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Encoder:
     """Encodes each event once for all who get it at the same place of their streams."""
 
     def __init__(self) -> None:
-        self._shared = Shared[tuple[str, str]]()
+        self._shared = EncodedMessages[tuple[str, str]]()
 
     def encoded(self, message: StreamMessage) -> Encoded:
         key = (message.cursor, message.prev) if isinstance(message, Delivered) else None
@@ -54,7 +54,9 @@ def stream_message_to_pb(message: StreamMessage) -> pb.WatchRoomEventsResponse:
         case Bookmark():
             return pb.WatchRoomEventsResponse(cursor=message.cursor, bookmark=events_pb2.Bookmark())
         case Gap():
-            return pb.WatchRoomEventsResponse(cursor=message.cursor, prev=message.prev, gap=events_pb2.Gap())
+            return pb.WatchRoomEventsResponse(
+                cursor=message.cursor, prev=message.prev, gap=events_pb2.Gap()
+            )
         case ResyncRequired():
             resync = to_pb(message, events_pb2.ResyncRequired)
             return pb.WatchRoomEventsResponse(cursor=message.cursor, resync_required=resync)
@@ -118,6 +120,8 @@ def _recording_to_pb(event: RoomEvent) -> events_pb2.EventRecording | None:
     return part if part.ListFields() else None
 
 
-def event_types_of(request: pb.WatchRoomEventsRequest | pb.ListRoomEventsRequest) -> frozenset[RoomEventType] | None:
+def event_types_of(
+    request: pb.WatchRoomEventsRequest | pb.ListRoomEventsRequest,
+) -> frozenset[RoomEventType] | None:
     """None, which stands for every type, when none is named."""
     return frozenset(enums.ROOM_EVENT_TYPE.of_each(request.types, "types")) or None

@@ -23,9 +23,9 @@ from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.rpc.errors import refuse
 from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
-from gateway.service.callers.authenticator import Access
-from gateway.service.callers.points import Callers
-from gateway.service.callers.revalidation import while_it_holds
+from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.points import CallerLimiter
+from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import within
 
 # For load balancers and tools, which carry no credential; they tell nothing about any account.
@@ -80,12 +80,16 @@ class Admission:
     def __enter__(self) -> None:
         if self._inside >= self._limit:
             raise Throttled(
-                f"this server has its {self._limit} {self._what} open; come back in a second", retry_after_ms=1000
+                f"this server has its {self._limit} {self._what} open; come back in a second",
+                retry_after_ms=1000,
             )
         self._inside += 1
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._inside -= 1
 
@@ -97,9 +101,11 @@ class _Paid:
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
-    def __init__(self, access: Access, limits: Limits, callers: Callers | None = None) -> None:
-        self._access = access
-        self._callers = callers or Callers()
+    def __init__(
+        self, authenticator: Authenticator, limits: Limits, callers: CallerLimiter | None = None
+    ) -> None:
+        self._authenticator = authenticator
+        self._callers = callers or CallerLimiter()
         self._limits = limits
         self._calls = Admission(limits.calls, "calls")
         self._streams = Admission(limits.streams, "streams")
@@ -142,19 +148,27 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(stream, None, _serialized)
         if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(converse, handler.request_deserializer, serializer)
+            return grpc.stream_stream_rpc_method_handler(
+                converse, handler.request_deserializer, serializer
+            )
         raise TypeError(f"{method} answers a stream of requests once: there is no such method here")
 
     def _while_it_holds(self, method: str) -> AbstractAsyncContextManager[None]:
-        return nullcontext() if method.startswith(PUBLIC) else while_it_holds(self._access, current_caller())
+        return (
+            nullcontext()
+            if method.startswith(PUBLIC)
+            else revalidated(self._authenticator, current_caller())
+        )
 
     @asynccontextmanager
-    async def _let_in(self, context: Context, method: str, admission: Admission) -> AsyncIterator[None]:
+    async def _let_in(
+        self, context: Context, method: str, connection_limit: Admission
+    ) -> AsyncIterator[None]:
         is_public = method.startswith(PUBLIC)
         async with _errors_told(context, method):
             if not is_public:
-                await authenticate(self._access, context.invocation_metadata() or ())
-            with self._public if is_public else admission:
+                await authenticate(self._authenticator, context.invocation_metadata() or ())
+            with self._public if is_public else connection_limit:
                 yield
 
     @asynccontextmanager
@@ -166,20 +180,22 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if method.startswith(PUBLIC):
             yield paid
             return
-        bill = self._callers.bill(current_caller())
+        charge = self._callers.charge(current_caller())
         try:
-            await bill.hold(cost_of(request))
+            await charge.hold(cost_of(request))
             try:
                 yield paid
             finally:
                 if is_settled:
-                    bill.settle(paid.objects)
+                    charge.settle(paid.objects)
         finally:
-            context.set_trailing_metadata(trailers(bill))
+            context.set_trailing_metadata(trailers(charge))
 
     @asynccontextmanager
     async def _in_time(self, context: Context, method: str) -> AsyncIterator[None]:
-        remaining_s: float | None = context.time_remaining()  # None without a deadline, whatever the stubs say
+        remaining_s: float | None = (
+            context.time_remaining()
+        )  # None without a deadline, whatever the stubs say
         async with within(self._limits.time_s(method, remaining_s)):
             yield
 
@@ -196,8 +212,13 @@ async def _errors_told(context: Context, method: str) -> AsyncIterator[None]:
     except Exception as bug:
         # Neither the error's text nor its traceback goes into the log: they may quote what the caller sent.
         frame = traceback.extract_tb(bug.__traceback__)[-1]
-        log.error("bug", method=method, error=type(bug).__name__, file=frame.filename, line=frame.lineno)
-        await refuse(context, Internal("the gateway has failed; this is a bug: report when and in which call"))
+        log.error(
+            "bug", method=method, error=type(bug).__name__, file=frame.filename, line=frame.lineno
+        )
+        await refuse(
+            context,
+            Internal("the gateway has failed; this is a bug: report when and in which call"),
+        )
 
 
 def _read(handler: Handler, raw: bytes) -> Any:
@@ -224,7 +245,8 @@ async def _write_all(answers: Any, context: Context) -> None:
             except TimeoutError:
                 # The message is on its way nevertheless, before the status.
                 raise Unread(
-                    "messages were not read; watch again after the last cursor", getattr(message, "cursor", None)
+                    "messages were not read; watch again after the last cursor",
+                    getattr(message, "cursor", None),
                 ) from None
 
 

@@ -64,7 +64,11 @@ def _is_path(path: str, descriptor: Descriptor) -> bool:
         return False
     if "." not in path:
         return True
-    return field.message_type is not None and not field.is_repeated and _is_path(rest, field.message_type)
+    return (
+        field.message_type is not None
+        and not field.is_repeated
+        and _is_path(rest, field.message_type)
+    )
 
 
 def _add(tree: Tree, names: list[str]) -> None:

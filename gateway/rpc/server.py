@@ -26,14 +26,17 @@ from gateway.rpc.services.rooms import RoomService
 from gateway.rpc.services.tokens import TokenService
 from gateway.rpc.services.transcriptions import TranscriptionService
 from gateway.service.accounts import Account
-from gateway.service.callers.authenticator import Access
-from gateway.service.callers.points import Callers
+from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.points import CallerLimiter
 
 SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], ...]] = (
     (RoomService, room_service_pb2_grpc.add_RoomServiceServicer_to_server),
     (ParticipantService, participant_service_pb2_grpc.add_ParticipantServiceServicer_to_server),
     (RecordingService, recording_service_pb2_grpc.add_RecordingServiceServicer_to_server),
-    (TranscriptionService, transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server),
+    (
+        TranscriptionService,
+        transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server,
+    ),
     (InsightsService, insights_service_pb2_grpc.add_InsightsServiceServicer_to_server),
     (TokenService, token_service_pb2_grpc.add_TokenServiceServicer_to_server),
     (QuotaService, quota_service_pb2_grpc.add_QuotaServiceServicer_to_server),
@@ -72,23 +75,27 @@ class RpcServer:
 
     def __init__(
         self,
-        access: Access,
+        authenticator: Authenticator,
         accounts: Mapping[AccountSid, Account],
         address: str,
-        callers: Callers | None = None,
+        callers: CallerLimiter | None = None,
         *,
         limits: Limits = Limits(),
         has_reflection: bool = True,
         is_port_shared: bool = False,
     ) -> None:
         options = (*OPTIONS, ("grpc.so_reuseport", int(is_port_shared)))
-        self._server = grpc.aio.server(interceptors=[Interceptor(access, limits, callers)], options=options)
+        self._server = grpc.aio.server(
+            interceptors=[Interceptor(authenticator, limits, callers)], options=options
+        )
         self._health = health.aio.HealthServicer()
         for service, register in SERVICES:
             register(service(accounts), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if has_reflection:
-            _add_reflection(self._server, (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME))
+            _add_reflection(
+                self._server, (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            )
         self.port = self._server.add_insecure_port(address)
 
     async def start(self) -> None:
@@ -97,7 +104,11 @@ class RpcServer:
 
     async def set_serving(self, is_serving: bool) -> None:
         """What health checks say, of the server and of each service."""
-        word = health_pb2.HealthCheckResponse.SERVING if is_serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        word = (
+            health_pb2.HealthCheckResponse.SERVING
+            if is_serving
+            else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
         for service in ("", *SERVICE_NAMES):
             await self._health.set(service, word)
 

@@ -25,10 +25,12 @@ class Account:
         def digits(what: str) -> str:
             return hashlib.sha256(f"sandbox {what} {number}".encode()).hexdigest()[:32]
 
-        return cls(f"AC{digits('account')}", digits("token"), {f"SK{digits('key')}": digits("secret")})
+        return cls(
+            f"AC{digits('account')}", digits("token"), {f"SK{digits('key')}": digits("secret")}
+        )
 
 
-class Doorkeeper:
+class Authenticator:
     """Knows every valid `Authorization` header, so that admitting a call is one look-up."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:

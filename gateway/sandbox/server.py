@@ -12,19 +12,19 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.sandbox import forms
-from gateway.sandbox.accounts import Account, Doorkeeper
+from gateway.sandbox.accounts import Account, Authenticator
 from gateway.sandbox.callbacks.sender import Sender, Sending
 from gateway.sandbox.control.api import Control
-from gateway.sandbox.control.call_log import Journal
+from gateway.sandbox.control.call_log import CallLog
 from gateway.sandbox.errors import TwilioError, not_found
-from gateway.sandbox.faults.corrupt import Target, dripping, spoiled
-from gateway.sandbox.faults.dial import FaultDial, Strike
+from gateway.sandbox.faults.corrupt import Target, corrupted, dripping
+from gateway.sandbox.faults.dial import FaultDial, FaultPlan
 from gateway.sandbox.forms import Form
-from gateway.sandbox.rest.calls import Answer, Call
+from gateway.sandbox.rest.calls import RestRequest, RestResponse
 from gateway.sandbox.rest.operations import Rest
 from gateway.sandbox.rest.quota import AccountQuota, Quotas
 from gateway.sandbox.world.clock import Clock
-from gateway.sandbox.world.engine import Capacity, Engine
+from gateway.sandbox.world.engine import Capacity, World
 from gateway.sandbox.world.model import new_sid
 from gateway.sandbox.world.people import People
 
@@ -57,8 +57,8 @@ class Sandbox:
         self.accounts = tuple(accounts) or (Account.invented(),)
         self.clock = Clock()
         self.dial = FaultDial(seed)
-        self.journal = Journal()
-        self.engine = Engine(
+        self.call_log = CallLog()
+        self.world = World(
             [account.sid for account in self.accounts],
             self.clock,
             capacity,
@@ -66,9 +66,11 @@ class Sandbox:
             lambda event: self._sender.send(event),
         )
         self._tokens = {account.sid: account.auth_token for account in self.accounts}
-        self._doorkeeper = Doorkeeper(self.accounts)
-        self._rest = Rest(self.engine)
-        self._control = Control(self.engine, self.clock, self.dial, self.journal, self.callbacks, self.reset)
+        self._authenticator = Authenticator(self.accounts)
+        self._rest = Rest(self.world)
+        self._control = Control(
+            self.world, self.clock, self.dial, self.call_log, self.callbacks, self.reset
+        )
         self._address = host, port
         self._quota_settings = quotas
         self._spacing_s = callback_spacing_s
@@ -101,7 +103,9 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         http = web.Server(self._handle, access_log=None)
         # Bound before anything runs, so that a taken port is a plain OSError.
-        server = await asyncio.get_running_loop().create_server(http, *self._address, start_serving=False)
+        server = await asyncio.get_running_loop().create_server(
+            http, *self._address, start_serving=False
+        )
         self._address = self._address[0], server.sockets[0].getsockname()[1]
         async with AsyncExitStack() as stack:
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -120,7 +124,7 @@ class Sandbox:
 
     def people(self, callback_url: str, pace_s: float = 1.0) -> People:
         """A handful of rooms, made at once, in which people come, publish, mute and leave until the sandbox stops."""
-        people = People(self.engine, self.account_sid, callback_url, self._seed)
+        people = People(self.world, self.account_sid, callback_url, self._seed)
         people.open()
         self._stack.callback(self._tasks.create_task(people.live(pace_s)).cancel)
         return people
@@ -135,11 +139,11 @@ class Sandbox:
 
     def reset(self) -> None:
         """Rooms, faults, counts, logs and callbacks under way are gone; the seed starts anew."""
-        self.engine.reset()
+        self.world.reset()
         self.dial.clear()
         self.dial.seed(self._seed)
         self._sender.reset()
-        self.journal.clear()
+        self.call_log.clear()
         self._quotas = self._full_quotas()
 
     def _full_quotas(self) -> dict[str, AccountQuota]:
@@ -147,33 +151,39 @@ class Sandbox:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
-        segments = tuple(unquote(_printable(segment)) for segment in path.removeprefix("/").split("/"))
+        segments = tuple(
+            unquote(_printable(segment)) for segment in path.removeprefix("/").split("/")
+        )
         if segments[0] == CONTROL:
             return await self._handle_control(request, segments[1:], query)
         return await self._handle_rest(request, path, segments, query)
 
-    async def _handle_control(self, request: web.BaseRequest, segments: tuple[str, ...], query: str) -> web.Response:
+    async def _handle_control(
+        self, request: web.BaseRequest, segments: tuple[str, ...], query: str
+    ) -> web.Response:
         try:
             body = await _body(request)
         except TwilioError as exc:
-            return _respond(Answer(exc.status, {"error": str(exc)}))
+            return _respond(RestResponse(exc.status, {"error": str(exc)}))
         return _respond(self._control.answer(request.method, segments, forms.parse(query), body))
 
     async def _handle_rest(
         self, request: web.BaseRequest, path: str, segments: tuple[str, ...], query: str
     ) -> web.StreamResponse:
         began_s = time.monotonic()
-        logged = self.journal.begin(request.method, _printable(path), _printable(query), request.method in READS)
+        logged = self.call_log.begin(
+            request.method, _printable(path), _printable(query), request.method in READS
+        )
         try:
-            account = self._doorkeeper.admit(request.headers.get("Authorization", ""))
+            account = self._authenticator.admit(request.headers.get("Authorization", ""))
             logged.account_sid = account.sid
-            strike = self.dial.strike(request.method, path, account.sid)
-            response = await self._serve(request, account, segments, query, strike)
+            plan = self.dial.plan(request.method, path, account.sid)
+            response = await self._serve(request, account, segments, query, plan)
         except TwilioError as exc:
             response = _refuse(exc)
             response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
         finally:
-            self.journal.end()
+            self.call_log.end()
         is_cut = request.transport is None or request.transport.is_closing()
         logged.status = HUNG_UP if is_cut else response.status
         response.headers["Twilio-Request-Id"] = new_sid("RQ")
@@ -181,7 +191,12 @@ class Sandbox:
         return response
 
     async def _serve(
-        self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, strike: Strike
+        self,
+        request: web.BaseRequest,
+        account: Account,
+        segments: tuple[str, ...],
+        query: str,
+        plan: FaultPlan,
     ) -> web.Response:
         quota = self._quotas[account.sid]
         quota.in_flight += 1
@@ -189,7 +204,7 @@ class Sandbox:
             in_flight = str(quota.in_flight)
             # Counted when it arrives, like the peaks, and before any latency.
             if quota.take(request.method in READS, time.monotonic()):
-                response = await self._strike(request, account, segments, query, strike)
+                response = await self._apply_plan(request, account, segments, query, plan)
             else:
                 response = _refuse(TwilioError(20429))
             response.headers["Twilio-Concurrent-Requests"] = in_flight
@@ -197,39 +212,57 @@ class Sandbox:
         finally:
             quota.in_flight -= 1
 
-    async def _strike(
-        self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, strike: Strike
+    async def _apply_plan(
+        self,
+        request: web.BaseRequest,
+        account: Account,
+        segments: tuple[str, ...],
+        query: str,
+        plan: FaultPlan,
     ) -> web.Response:
         """What the fault dial lets through, before and after processing."""
-        if strike.latency_s:
-            await asyncio.sleep(strike.latency_s)
-        if strike.hang_up == "before":
+        if plan.latency_s:
+            await asyncio.sleep(plan.latency_s)
+        if plan.hang_up == "before":
             return _hang_up(request)
-        response = _fault(strike)
-        if response and not strike.is_processed:
+        response = _fault(plan)
+        if response and not plan.is_processed:
             return response
-        answer = await self._process(request, account, segments, query, strike.lag_s)
-        if strike.hang_up == "after":
+        answer = await self._process(request, account, segments, query, plan.lag_s)
+        if plan.hang_up == "after":
             return _hang_up(request)
         if response:
             return response
-        if strike.answer is None:
-            return _respond(answer, is_malformed=strike.is_malformed)
+        if plan.answer is None:
+            return _respond(answer, is_malformed=plan.is_malformed)
         target = Target(_base(request), *request.raw_path.partition("?")[::2])
-        answer = spoiled(answer, strike.answer, target, strike.elsewhere)
-        return _dripping(answer) if strike.answer == "drip" else _respond(answer)
+        answer = corrupted(answer, plan.answer, target, plan.elsewhere)
+        return _dripping(answer) if plan.answer == "drip" else _respond(answer)
 
     async def _process(
-        self, request: web.BaseRequest, account: Account, segments: tuple[str, ...], query: str, lag_s: float
-    ) -> Answer:
+        self,
+        request: web.BaseRequest,
+        account: Account,
+        segments: tuple[str, ...],
+        query: str,
+        lag_s: float,
+    ) -> RestResponse:
         try:
             if segments[0] != "v1":
                 raise not_found(*segments)
             form = Form() if request.method in READS else await _form(request)
-            call = Call(account, request.method, segments[1:], forms.parse(query), form, _base(request), lag_s)
+            call = RestRequest(
+                account,
+                request.method,
+                segments[1:],
+                forms.parse(query),
+                form,
+                _base(request),
+                lag_s,
+            )
             return self._rest.answer(call)
         except TwilioError as exc:
-            return Answer(exc.status, exc.body())
+            return RestResponse(exc.status, exc.body())
 
 
 def _base(request: web.BaseRequest) -> str:
@@ -253,7 +286,7 @@ async def _body(request: web.BaseRequest) -> bytes:
         raise TwilioError(20001, "The body cannot be read") from exc
 
 
-def _respond(answer: Answer, *, is_malformed: bool = False) -> web.Response:
+def _respond(answer: RestResponse, *, is_malformed: bool = False) -> web.Response:
     """Bytes go out as they are: nothing, or the media of a recording."""
     if isinstance(answer.body, bytes):
         return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
@@ -263,26 +296,25 @@ def _respond(answer: Answer, *, is_malformed: bool = False) -> web.Response:
     return web.Response(body=body, status=answer.status, headers={**JSON, **answer.headers})
 
 
-def _dripping(answer: Answer) -> web.Response:
+def _dripping(answer: RestResponse) -> web.Response:
     return web.Response(body=dripping(answer.body), status=answer.status, headers=answer.headers)
 
 
 def _refuse(error: TwilioError) -> web.Response:
-    return _respond(Answer(error.status, error.body()))
+    return _respond(RestResponse(error.status, error.body()))
 
 
-def _fault(strike: Strike) -> web.Response | None:
-    if strike.status is None:
+def _fault(plan: FaultPlan) -> web.Response | None:
+    if plan.status is None:
         return None
     known = {401: 20003, 404: 20404, 405: 20004, 429: 20429}
-    if strike.status in known:
-        body = TwilioError(known[strike.status]).body()
-    else:
-        # Answers of Twilio's edge have neither code nor more_info. https://www.twilio.com/docs/usage/twilios-response
-        body = {"message": "An error occurred", "status": strike.status}
-    response = _respond(Answer(strike.status, body))
-    if strike.retry_after_s is not None:
-        response.headers["Retry-After"] = f"{strike.retry_after_s:g}"
+    # Twilio's edge answers without `code` and `more_info`:
+    # https://www.twilio.com/docs/usage/twilios-response
+    edge = {"message": "An error occurred", "status": plan.status}
+    body = TwilioError(known[plan.status]).body() if plan.status in known else edge
+    response = _respond(RestResponse(plan.status, body))
+    if plan.retry_after_s is not None:
+        response.headers["Retry-After"] = f"{plan.retry_after_s:g}"
     return response
 
 

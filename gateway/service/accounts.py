@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.core.rooms import AccountSid
-from gateway.service.cache.read_through import Reads
+from gateway.service.cache.read_through import ReadThrough
 from gateway.service.insights import Insights
 from gateway.service.log.ingest import Ingest
 from gateway.service.log.tail import Tail
@@ -16,7 +16,7 @@ from gateway.service.streams.live_view import Live
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream.upstream import Upstream
-from gateway.service.writes.mutations import Changes
+from gateway.service.writes.mutations import Mutations
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class Account:
     live: Live
     ingest: Ingest
     tail: Tail
-    reads: Reads
-    changes: Changes
+    reads: ReadThrough
+    mutations: Mutations
     reconciler: Reconciler
 
     async def aclose(self) -> None:
         """Cancels the reads, and waits a little for the changes that may be at Twilio already."""
         await self.rooms.aclose()
         await self.reads.aclose()
-        await self.changes.aclose()
+        await self.mutations.aclose()
         await self.upstream.aclose()

@@ -4,39 +4,44 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from gateway.core.caching import FollowedBy, Provenance, Seen
-from gateway.core.cursors import Sealer
+from gateway.core.caching import Freshness, FreshnessSource, ReadResult
+from gateway.core.cursors import CursorCodec
 from gateway.core.errors import GatewayError, NotFound, PermissionDenied
 from gateway.core.paging import Page
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid
-from gateway.service.cache.max_age import fresh_for
+from gateway.service.cache.max_age import limit_max_age
 from gateway.service.cache.read_through import each
 from gateway.service.cache.room_lists import RoomLists
-from gateway.service.cache.rooms import Found, RoomReads
+from gateway.service.cache.rooms import FoundRoom, RoomReads
 from gateway.service.callers.caller import Caller, Scope
 from gateway.service.writes.create_room import RoomWrites, once_of
 
 
 class Rooms:
     def __init__(
-        self, reads: RoomReads, writes: RoomWrites, lists: RoomLists, sealer: Sealer, status_callback: str
+        self,
+        reads: RoomReads,
+        writes: RoomWrites,
+        lists: RoomLists,
+        cursor_codec: CursorCodec,
+        status_callback: str,
     ) -> None:
         self._reads = reads
         self._writes = writes
         self._lists = lists
-        self._sealer = sealer
+        self._cursor_codec = cursor_codec
         self._status_callback = status_callback
 
-    async def room(self, caller: Caller, ref: RoomRef) -> Seen[Room] | None:
+    async def room(self, caller: Caller, ref: RoomRef) -> ReadResult[Room] | None:
         """The room, or None when there is none (for a name: none in progress), or none that the caller may see."""
         caller.require(Scope.ROOMS_READ)
         found = await self._reads.find(ref)
         if found is None or not caller.may_see(found.value.room):
-            fresh_for(0)
+            limit_max_age(0)
             return None
         return self._seen(found)
 
-    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[Seen[Room] | None]:
+    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[ReadResult[Room] | None]:
         """The rooms in the order asked; None for the missing ones. Fails as a whole when one read fails."""
         caller.require(Scope.ROOMS_READ)
         outcomes = await each(self.room(caller, ref) for ref in refs)
@@ -45,20 +50,31 @@ class Rooms:
                 raise outcome
         return [outcome for outcome in outcomes if not isinstance(outcome, GatewayError)]
 
-    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Seen[Page[Seen[Room]]]:
+    async def rooms(
+        self, caller: Caller, wanted: RoomFilter, first: int, after: str | None
+    ) -> ReadResult[Page[ReadResult[Room]]]:
         """A page of rooms, newest first as Twilio gives them. Rooms that ended since are left out of a list of those in
         progress, so a page may be shorter than asked. Raises InvalidArgument for a foreign page cursor."""
         caller.require(Scope.ROOMS_READ)
         seen = await self._lists.page(wanted, first, after)
         page = seen.value
         shown = [
-            (cursor, Seen(room, replace(seen.freshness, source=self._followed_by(room)), seen.as_of))
+            (
+                cursor,
+                ReadResult(
+                    room, replace(seen.freshness, source=self._followed_by(room)), seen.as_of
+                ),
+            )
             for cursor, room in page.items
             if caller.may_see(room)
         ]
-        return Seen(Page(tuple(shown), page.end_cursor, page.has_next_page), seen.freshness, seen.as_of)
+        return ReadResult(
+            Page(tuple(shown), page.end_cursor, page.has_next_page), seen.freshness, seen.as_of
+        )
 
-    async def create(self, caller: Caller, new: NewRoom, idempotency_key: str | None = None) -> Seen[Room]:
+    async def create(
+        self, caller: Caller, new: NewRoom, idempotency_key: str | None = None
+    ) -> ReadResult[Room]:
         """Makes a room that reports to this gateway. Once begun it is finished and recorded, even if the caller leaves.
 
         With a key, the caller who comes again with the same one gets the same room, as it is by then, for a day. Raises
@@ -67,10 +83,12 @@ class Rooms:
         """
         caller.require(Scope.ROOMS_WRITE)
         if not caller.may_name(None, new.unique_name):
-            raise PermissionDenied("this credential is for some rooms only; create one of those by its name")
+            raise PermissionDenied(
+                "this credential is for some rooms only; create one of those by its name"
+            )
         return self._seen(await self._writes.create(new, once_of(caller, idempotency_key, new)))
 
-    async def complete(self, caller: Caller, ref: RoomRef) -> Seen[Room]:
+    async def complete(self, caller: Caller, ref: RoomRef) -> ReadResult[Room]:
         """Ends a room for everybody in it. Raises NotFound, and FailedPrecondition when it is not in progress."""
         sid = await self.locate(caller, ref, Scope.ROOMS_WRITE)
         return self._seen(await self._writes.complete(sid))
@@ -84,7 +102,7 @@ class Rooms:
         found = await self._reads.find(ref)
         if found is None or not caller.may_see(found.value.room):
             raise NotFound("no such room is in progress; check the SID or the name")
-        fresh_for(found.fresh_s)
+        limit_max_age(found.fresh_s)
         return found.value.room.sid
 
     async def is_for(self, caller: Caller, sid: RoomSid) -> bool:
@@ -97,19 +115,19 @@ class Rooms:
     async def aclose(self) -> None:
         await self._reads.aclose()
 
-    def _seen(self, found: Found) -> Seen[Room]:
+    def _seen(self, found: FoundRoom) -> ReadResult[Room]:
         value = found.value
-        fresh_for(found.fresh_s)
+        limit_max_age(found.fresh_s)
         fetched_at = datetime.fromtimestamp(value.fetched_at, UTC)
-        return Seen(
+        return ReadResult(
             value.room,
-            Provenance(fetched_at, found.is_stale, self._followed_by(value.room)),
-            None if value.as_of is None else self._sealer.cursor(value.as_of),
+            Freshness(fetched_at, found.is_stale, self._followed_by(value.room)),
+            None if value.as_of is None else self._cursor_codec.cursor(value.as_of),
         )
 
-    def _followed_by(self, room: Room) -> FollowedBy:
+    def _followed_by(self, room: Room) -> FreshnessSource:
         is_told = _address(room.status_callback) == _address(self._status_callback)
-        return FollowedBy.CALLBACKS if is_told else FollowedBy.POLLED
+        return FreshnessSource.CALLBACKS if is_told else FreshnessSource.POLLED
 
 
 def _address(status_callback: str | None) -> str:

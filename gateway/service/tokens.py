@@ -20,7 +20,9 @@ from gateway.twilio.tokens import SigningKey
 class Tokens:
     """`key` is None when the operator configured no API key: then both raise FailedPrecondition."""
 
-    def __init__(self, key: SigningKey | None, rooms: Rooms, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, key: SigningKey | None, rooms: Rooms, clock: Callable[[], float] = time.time
+    ) -> None:
         self._key = key
         self._rooms = rooms
         self._clock = clock
@@ -55,7 +57,9 @@ class Tokens:
         """
         key = self._signing_key(caller)
         if len(token) > TOKEN_LIMIT:
-            raise InvalidArgument(f"token has {len(token)} characters; no access token has more than {TOKEN_LIMIT}")
+            raise InvalidArgument(
+                f"token has {len(token)} characters; no access token has more than {TOKEN_LIMIT}"
+            )
         named = {room.sid or room.name or ""} if room is not None else set()
         explanation = tokens.explain(token, key, self._clock(), named)
         if explanation.problem is not Problem.OTHER_ROOM or room is None:
@@ -63,7 +67,9 @@ class Tokens:
         found = await self._look_up(caller, room)
         if found is None:
             return explanation
-        return tokens.explain(token, key, self._clock(), {found.sid, *named} | {found.unique_name or found.sid})
+        return tokens.explain(
+            token, key, self._clock(), {found.sid, *named} | {found.unique_name or found.sid}
+        )
 
     def _signing_key(self, caller: Caller) -> SigningKey:
         caller.require(Scope.TOKENS_MINT)
@@ -86,7 +92,9 @@ class Tokens:
 
     async def _look_up(self, caller: Caller, ref: RoomRef) -> Room | None:
         # Who may let others into a room needs no rooms:read for it: nothing of the room is shown. The grants hold on.
-        seen = await self._rooms.room(replace(caller, scopes=caller.scopes | {Scope.ROOMS_READ}), ref)
+        seen = await self._rooms.room(
+            replace(caller, scopes=caller.scopes | {Scope.ROOMS_READ}), ref
+        )
         return None if seen is None else seen.value
 
 

@@ -25,7 +25,7 @@ Sid = Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
 ScopeWord = Literal["rooms:read", "rooms:write", "events:subscribe", "tokens:mint", "admin"]
 
 
-Quota = Annotated[int, Field(ge=2)]
+QuotaPerSecond = Annotated[int, Field(ge=2)]
 Limit = Annotated[int, Field(ge=100, le=1_000_000_000)]
 
 READ_QUOTA: Final = 80
@@ -49,7 +49,9 @@ class ApiKeySettings(BaseModel):
     limit: Limit | None = None
 
 
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
 
 
@@ -72,7 +74,9 @@ class JwtIssuerSettings(BaseModel):
     @classmethod
     def _is_safe(cls, url: HttpUrl) -> HttpUrl:
         if url.scheme != "https" and url.host not in _LOOPBACK:
-            raise ValueError("give an https URL: who can change the keys on their way is believed as the issuer is")
+            raise ValueError(
+                "give an https URL: who can change the keys on their way is believed as the issuer is"
+            )
         return url
 
 
@@ -90,8 +94,8 @@ class AccountSettings(BaseModel):
     secret: SecretStr | None = None
     """Seals cursors. Without it they are sealed with the auth token, and end with it."""
     previous_secret: SecretStr | None = None
-    read_quota: Quota = READ_QUOTA
-    write_quota: Quota = WRITE_QUOTA
+    read_quota: QuotaPerSecond = READ_QUOTA
+    write_quota: QuotaPerSecond = WRITE_QUOTA
     api_keys: tuple[ApiKeySettings, ...] = ()
     """Who may call for this account."""
     jwt_issuers: tuple[JwtIssuerSettings, ...] = ()
@@ -156,8 +160,8 @@ class Settings(BaseSettings):
     gateway_documents: Path | None = None
     """A folder of trusted GraphQL documents, `*.graphql`, known by the SHA-256 of their text."""
 
-    gateway_read_quota: Quota = READ_QUOTA
-    gateway_write_quota: Quota = WRITE_QUOTA
+    gateway_read_quota: QuotaPerSecond = READ_QUOTA
+    gateway_write_quota: QuotaPerSecond = WRITE_QUOTA
     gateway_concurrency: Annotated[int, Field(ge=4)] = 100
     """The most requests under way at Twilio at once, for each account and over all replicas. Twilio publishes no number;
     refusals lower it."""
@@ -190,7 +194,9 @@ class Settings(BaseSettings):
                 f"GATEWAY_ACCOUNTS_FILE is set, and so is {', '.join(both)}; describe all accounts in the file, or one "
                 "in the environment"
             )
-        self._accounts = tuple(self._sealed(row) for row in read_accounts(self.gateway_accounts_file))
+        self._accounts = tuple(
+            self._sealed(row) for row in read_accounts(self.gateway_accounts_file)
+        )
         return self
 
     def _own_account(self) -> AccountSettings:
@@ -225,7 +231,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_bare(cls, url: HttpUrl) -> HttpUrl:
         if url.query is not None or url.fragment is not None:
-            raise ValueError("give the URL without query and fragment: the path of the callbacks is put behind it")
+            raise ValueError(
+                "give the URL without query and fragment: the path of the callbacks is put behind it"
+            )
         return url
 
     @property
@@ -235,7 +243,9 @@ class Settings(BaseSettings):
     @property
     def insights_base_url(self) -> str:
         # The credentials of a test double have no business at Twilio.
-        other = INSIGHTS_URL if self.twilio_video_base_url == VIDEO_URL else self.twilio_video_base_url
+        other = (
+            INSIGHTS_URL if self.twilio_video_base_url == VIDEO_URL else self.twilio_video_base_url
+        )
         return str(self.twilio_insights_base_url or other)
 
 

@@ -75,7 +75,11 @@ def _sentinel(url: str, limits: Limits) -> ServerRoute:
             "sentinels monitor it by"
         )
     options = address.options
-    own = {name.removeprefix("sentinel_"): options.pop(name) for name in tuple(options) if name.startswith("sentinel_")}
+    own = {
+        name.removeprefix("sentinel_"): options.pop(name)
+        for name in tuple(options)
+        if name.startswith("sentinel_")
+    }
     tls = {name: value for name, value in options.items() if name.startswith("ssl")}
     ask: dict[str, Any] = {
         "socket_connect_timeout": CONNECT_S,
@@ -95,9 +99,13 @@ def _sentinel(url: str, limits: Limits) -> ServerRoute:
 def _cluster(url: str, limits: Limits) -> ClusterRoute:
     address = _Address.of(url, _PORT)
     if address.path not in ("", "0"):
-        raise InvalidArgument("GATEWAY_REDIS_URL names a database, but a cluster has only 0; leave it out")
+        raise InvalidArgument(
+            "GATEWAY_REDIS_URL names a database, but a cluster has only 0; leave it out"
+        )
     nodes = [ClusterNode(host, port) for host, port in address.hosts]
-    return ClusterRoute(RedisCluster(startup_nodes=nodes, **{**limits.options(), **address.options}))
+    return ClusterRoute(
+        RedisCluster(startup_nodes=nodes, **{**limits.options(), **address.options})
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +130,7 @@ class _Address:
         if parts.scheme.startswith("rediss"):
             options["ssl"] = True
         return cls(
-            [(str(each.hostname), each.port or default_port) for each in found], unquote(parts.path).strip("/"), options
+            [(str(each.hostname), each.port or default_port) for each in found],
+            unquote(parts.path).strip("/"),
+            options,
         )

@@ -11,7 +11,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from gateway.core.caching import Fence
-from gateway.core.cursors import Place
+from gateway.core.cursors import LogPosition
 from gateway.core.rooms import AccountSid
 from gateway.store.cache import PUT
 from gateway.store.connection import Connections
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[T]):
+class CacheEntry(Generic[T]):
     """`seen_n` is the log's n before the fetch began; watching from `as_of` misses nothing that the value does not show.
     `settled` is False when it was fetched so soon after an event that it may still be what was before it."""
 
@@ -30,44 +30,44 @@ class Kept(Generic[T]):
     fetched_at: float
     """Seconds since 1970."""
     seen_n: int
-    as_of: Place | None
+    as_of: LogPosition | None
     settled: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Slot(Generic[T]):
+class CacheKey(Generic[T]):
     """Where an answer is kept: `digest` tells it from the others about the same. Only what is about a room is fenced here:
     what else an event makes old, the reader must know."""
 
     about: str
     digest: str
     fence: Fence
-    decoder: "msgspec.json.Decoder[Kept[T]]"
+    decoder: "msgspec.json.Decoder[CacheEntry[T]]"
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[T]):
+class CacheLookup(Generic[T]):
     """`is_outdated`: an event has made the value old since it was fetched. `head_n` is the `seen_n` of a fetch that begins
     now. `size` is the value's, in bytes as it is kept."""
 
-    kept: Kept[T] | None
+    kept: CacheEntry[T] | None
     is_outdated: bool
     head_n: int
     size: int = 0
 
 
-def encode_answer(kept: Kept[Any]) -> bytes:
+def encode_entry(kept: CacheEntry[Any]) -> bytes:
     return msgspec.json.encode(kept)
 
 
-class Answers:
+class ResponseCache:
     """One account's answers. Every method is one round trip and raises UpstreamUnavailable."""
 
     def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
         self._connections = connections
         self._keys = Keys(account_sid)
 
-    async def get(self, slots: Sequence[Slot[T]]) -> list[Found[T]]:
+    async def get(self, slots: Sequence[CacheKey[T]]) -> list[CacheLookup[T]]:
         commands: list[Command] = []
         for slot in slots:
             # In this order no append in between can make an old value look current.
@@ -77,26 +77,31 @@ class Answers:
         head_n = _number(head)
         pairs = zip(found[::2], found[1::2], strict=True)
         return [
-            _found(slot, kept, _number(version), head_n) for slot, (kept, version) in zip(slots, pairs, strict=True)
+            _found(slot, kept, _number(version), head_n)
+            for slot, (kept, version) in zip(slots, pairs, strict=True)
         ]
 
-    async def put(self, slot: Slot[T], value: bytes, seen_n: int, lifetime_s: float) -> None:
+    async def put(self, slot: CacheKey[T], value: bytes, seen_n: int, lifetime_s: float) -> None:
         """Keeps an encoded answer unless an event or a later fetch is known that it may not show."""
-        keys = [self._keys.answer(slot.about, slot.digest), self._keys.versions(slot.about), self._keys.end(slot.about)]
+        keys = [
+            self._keys.answer(slot.about, slot.digest),
+            self._keys.versions(slot.about),
+            self._keys.end(slot.about),
+        ]
         args: list[str | bytes | int] = [value, seen_n, 1, round(lifetime_s * 1000), slot.fence]
         await self._connections.run(PUT, keys, args)
 
 
-def _found(slot: Slot[T], kept: Any, version_n: int, head_n: int) -> Found[T]:
+def _found(slot: CacheKey[T], kept: Any, version_n: int, head_n: int) -> CacheLookup[T]:
     """What cannot be read, because somebody or a newer release wrote it, counts as not there."""
     if not isinstance(kept, bytes):
-        return Found(None, False, head_n)
+        return CacheLookup(None, False, head_n)
     seen, _, rest = kept.partition(b" ")
     try:
         value = replace(slot.decoder.decode(rest[2:]), seen_n=int(seen))
     except (msgspec.MsgspecError, ValueError):
-        return Found(None, False, head_n)
-    return Found(value, value.seen_n < version_n, head_n, len(kept))
+        return CacheLookup(None, False, head_n)
+    return CacheLookup(value, value.seen_n < version_n, head_n, len(kept))
 
 
 def _number(kept: Any) -> int:

@@ -13,7 +13,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from gateway.core.caching import MISSING_NAME_S, MISSING_SID_S, NAME_S, Fence, lifetime_of
-from gateway.core.cursors import Place
+from gateway.core.cursors import LogPosition
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus
 from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
@@ -42,7 +42,7 @@ class CachedRoom:
     fetched_at: float
     """Seconds since 1970."""
     seen_n: int
-    as_of: Place | None
+    as_of: LogPosition | None
     settled: bool
 
 
@@ -108,20 +108,36 @@ class RoomCache:
         value, is_missing = _parse_value(kept)
         epoch, n = (None, None) if isinstance(head, ResponseError) else head
         return Cached(
-            value, is_missing, _parse_number(version), parse_end(end), _parse_number(n), (epoch or b"").decode()
+            value,
+            is_missing,
+            _parse_number(version),
+            parse_end(end),
+            _parse_number(n),
+            (epoch or b"").decode(),
         )
 
     async def put(self, sid: RoomSid, cached: CachedRoom) -> Put:
         """Keeps the room unless an event, an end or a later fetch is known that it may not show."""
         keys = [self._keys.room(sid), self._keys.versions(sid), self._keys.end(sid)]
         over, lifetime = int(is_over(cached.room)), lifetime_ms(cached)
-        args: list[bytes | int | str] = [encode_room(cached), cached.seen_n, over, lifetime, Fence.ROOM]
+        args: list[bytes | int | str] = [
+            encode_room(cached),
+            cached.seen_n,
+            over,
+            lifetime,
+            Fence.ROOM,
+        ]
         is_kept, version, *end = await self._connections.run(PUT, keys, args)
         return Put(bool(is_kept), parse_end(end), _parse_number(version))
 
     async def put_missing(self, sid: RoomSid) -> bool:
         """Remembers a 404 for a second; not of a room that an event or an earlier answer told of. Says whether it did."""
-        keys = [self._keys.room(sid), self._keys.versions(sid), self._keys.end(sid), self._keys.room_log(sid)]
+        keys = [
+            self._keys.room(sid),
+            self._keys.versions(sid),
+            self._keys.end(sid),
+            self._keys.room_log(sid),
+        ]
         return bool(await self._connections.run(_PUT_MISSING, keys, [round(MISSING_SID_S * 1000)]))
 
     async def resolve(self, name: str) -> RoomSid | Missing | None:
@@ -136,13 +152,17 @@ class RoomCache:
         to a room whose end is known. Says whether it did."""
         keys = [self._keys.name(name)] + ([self._keys.end(sid)] if sid else [])
         lifetime_s = NAME_S if sid else MISSING_NAME_S
-        return bool(await self._connections.run(_PUT_NAME, keys, [sid or "", round(lifetime_s * 1000)]))
+        return bool(
+            await self._connections.run(_PUT_NAME, keys, [sid or "", round(lifetime_s * 1000)])
+        )
 
     async def ends(self, sids: Sequence[RoomSid]) -> dict[RoomSid, Ended]:
         """The known ends among these rooms."""
         if not sids:
             return {}
-        found = await self._connections.read(*(("HMGET", self._keys.end(sid), *_END) for sid in sids))
+        found = await self._connections.read(
+            *(("HMGET", self._keys.end(sid), *_END) for sid in sids)
+        )
         ends = ((sid, parse_end(end)) for sid, end in zip(sids, found, strict=True))
         return {sid: end for sid, end in ends if end is not None}
 

@@ -42,7 +42,7 @@ _Waiting = tuple[Sequence[Command], float, asyncio.Future[list[Any]]]
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Pipeline:
     """What waits to be taken to the server, and who is on the way there."""
 
     waiting: list[_Waiting] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Connections:
         # no retry.
         self._blocking = open_route(url, Limits(connections=1_024, answer_s=2.0, retries=0))
         # On a cluster, one for each hash tag: a load goes to one server, and one that is away holds up its own keys only.
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, _Pipeline] = {}
         self._looked_round_at = float("-inf")
 
     @property
@@ -128,13 +128,13 @@ class Connections:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Any]] = loop.create_future()
         tag = _hash_tag(commands[0]) if isinstance(self._route, ClusterRoute) else ""
-        lane = self._lanes.setdefault(tag, _Lane())
+        lane = self._lanes.setdefault(tag, _Pipeline())
         lane.waiting.append((commands, within_s, answer))
         if len(lane.carriers) < CARRIERS:
             lane.carriers.add(loop.create_task(self._carry(lane)))
         return answer
 
-    async def _carry(self, lane: _Lane) -> None:
+    async def _carry(self, lane: _Pipeline) -> None:
         """Takes all that wait to the server, and comes back for those who came meanwhile."""
         try:
             while lane.waiting:
@@ -152,7 +152,11 @@ class Connections:
         try:
             # No longer than anybody waits for it: others wait for the carrier.
             async with asyncio.timeout(max(within_s for _, within_s, _ in load)):
-                found = iter(await self._route.send([command for commands, _, _ in load for command in commands]))
+                found = iter(
+                    await self._route.send(
+                        [command for commands, _, _ in load for command in commands]
+                    )
+                )
         except (RedisError, OSError, TimeoutError) as exc:
             for _, _, answer in load:
                 if not answer.done():
@@ -165,7 +169,11 @@ class Connections:
                 answer.set_result(mine)
 
     async def run(
-        self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int], within_s: float = WRITE_S
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[str | bytes | int],
+        within_s: float = WRITE_S,
     ) -> Any:
         """The script's answer. Atomic; a server that forgot the script is given it again. Shares its round trip as `read` does.
         Raises UpstreamUnavailable."""
@@ -184,12 +192,18 @@ class Connections:
                 )
 
     async def _run(
-        self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int], within_s: float
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[str | bytes | int],
+        within_s: float,
     ) -> Any:
         [answer] = await self._carried([("EVALSHA", script.sha, len(keys), *keys, *args)], within_s)
         if isinstance(answer, NoScriptError):
             # A server that was restarted, or one that took over from another.
-            [answer] = await self._carried([("EVAL", script.text, len(keys), *keys, *args)], within_s)
+            [answer] = await self._carried(
+                [("EVAL", script.text, len(keys), *keys, *args)], within_s
+            )
         if isinstance(answer, RedisError):
             raise answer
         return answer

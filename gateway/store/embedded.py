@@ -89,7 +89,10 @@ class EmbeddedServer:
         return self
 
     async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.stop()
 
@@ -156,9 +159,13 @@ class EmbeddedServer:
         """Whether PING is answered: the port opens before the data is loaded."""
         try:
             if self.url.startswith("unix://"):
-                reader, writer = await asyncio.open_unix_connection(self.url.removeprefix("unix://"))
+                reader, writer = await asyncio.open_unix_connection(
+                    self.url.removeprefix("unix://")
+                )
             else:
-                reader, writer = await asyncio.open_connection("127.0.0.1", int(self.url.rsplit(":", 1)[1]))
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", int(self.url.rsplit(":", 1)[1])
+                )
         except OSError:
             return False
         try:

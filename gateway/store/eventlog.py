@@ -11,7 +11,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from gateway.core.caching import NAME_S, fences_of
-from gateway.core.cursors import EPOCH_BYTES, NO_TAG, Place, tag_of
+from gateway.core.cursors import EPOCH_BYTES, NO_TAG, LogPosition, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, RoomSid
 from gateway.core.sids import is_sid
@@ -59,24 +59,24 @@ class Head:
     """Where the log stands: the place of its last entry, or of its epoch's beginning (n = `base`) while it has none.
     `complete_since`: since when history is complete."""
 
-    place: Place
+    position: LogPosition
     base: int
     complete_since: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """`is_new` is False for a callback that was logged before; `place` is then that of the first time."""
+    """`is_new` is False for a callback that was logged before; `position` is then that of the first time."""
 
     is_new: bool
-    place: Place
+    position: LogPosition
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One entry. What it makes old (`fences_of(event)`, now at `place.n`) and ends (`end_of(event)`) follows from it."""
+    """One entry. What it makes old (`fences_of(event)`, now at `position.n`) and ends (`end_of(event)`) follows from it."""
 
-    place: Place
+    position: LogPosition
     event: RoomEvent
     logged_at: datetime
     size: int
@@ -92,7 +92,7 @@ class Unreadable:
     `room_sid`: whose event it is, where that much can be read.
     """
 
-    place: Place
+    position: LogPosition
     room_sid: RoomSid | None
     logged_at: datetime
     size: int
@@ -123,12 +123,14 @@ class Heard:
 class EventLog:
     """One account's log. Every method raises UpstreamUnavailable when Redis gives no answer."""
 
-    def __init__(self, connections: Connections, account_sid: AccountSid, *, length: int = LOG_LENGTH) -> None:
+    def __init__(
+        self, connections: Connections, account_sid: AccountSid, *, length: int = LOG_LENGTH
+    ) -> None:
         self._connections = connections
         self.account_sid = account_sid
         self._keys = Keys(account_sid)
         self._length = length
-        self.appended: Place | None = None
+        self.appended: LogPosition | None = None
         """The newest place that this process was told it logged something at."""
 
     async def open(self) -> Head:
@@ -142,21 +144,25 @@ class EventLog:
         """
         return (await self._open(leave=epoch))[0]
 
-    async def check(self, place: Place) -> Head | ResyncReason:
-        """The head when everything after `place` can still be told, else the reason why not."""
-        head, at_place, is_followed = await self._open(at=place)
-        if place.epoch != head.place.epoch or place.n < head.base:
+    async def check(self, position: LogPosition) -> Head | ResyncReason:
+        """The head when everything after `position` can still be told, else the reason why not."""
+        head, at_place, is_followed = await self._open(at=position)
+        if position.epoch != head.position.epoch or position.n < head.base:
             return ResyncReason.EPOCH
-        if place.n > head.place.n:
+        if position.n > head.position.n:
             return ResyncReason.ROLLED_BACK
-        if place.n == head.place.n:
-            return head if place.tag == head.place.tag else ResyncReason.DIVERGED
+        if position.n == head.position.n:
+            return head if position.tag == head.position.tag else ResyncReason.DIVERGED
         # An entry that is gone loses nothing by itself, but without it nobody can tell whether the log was rolled back.
-        if not is_followed or (at_place is None and place.n > head.base):
+        if not is_followed or (at_place is None and position.n > head.base):
             return ResyncReason.TRIMMED
-        return head if at_place is None or tag_of(at_place) == place.tag else ResyncReason.DIVERGED
+        return (
+            head if at_place is None or tag_of(at_place) == position.tag else ResyncReason.DIVERGED
+        )
 
-    async def append(self, event: RoomEvent, dedupe: str, *, room: CachedRoom | None = None) -> Appended:
+    async def append(
+        self, event: RoomEvent, dedupe: str, *, room: CachedRoom | None = None
+    ) -> Appended:
         """Logs the event unless `dedupe` was logged before, and in the same step makes old, ends and names what it says.
 
         `room` is Twilio's answer to a mutation of ours: it is put into the cache as seen at the event's own n.
@@ -182,10 +188,10 @@ class EventLog:
         args.append(encode_room(room) if room else b"")
         is_new, epoch, n, tag, found = await self._connections.run(_APPEND, keys, args)
         tag_bytes = bytes.fromhex(tag.decode()) if found is None else tag_of(found)
-        place = Place(epoch.decode(), int(n), tag_bytes)
-        if self.appended is None or place.n > self.appended.n:
-            self.appended = place
-        return Appended(bool(is_new), place)
+        position = LogPosition(epoch.decode(), int(n), tag_bytes)
+        if self.appended is None or position.n > self.appended.n:
+            self.appended = position
+        return Appended(bool(is_new), position)
 
     async def read(self, after_n: int, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
         """Up to `count` entries after `after_n` that can be read, of one room or of all; empty only when there are none.
@@ -194,7 +200,9 @@ class EventLog:
         """
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
         while True:
-            found = await self._connections.fetch(key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", count)
+            found = await self._connections.fetch(
+                key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", count
+            )
             logged = [entry for entry in _parse_entries(found) if isinstance(entry, Logged)]
             if logged or not found:
                 return logged
@@ -203,7 +211,9 @@ class EventLog:
     async def entries(self, after_n: int, count: int) -> list[Logged | Unreadable]:
         """As `read`, of all rooms, and with the entries that cannot be read."""
         key = self._keys.log
-        found = await self._connections.fetch(key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", count)
+        found = await self._connections.fetch(
+            key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", count
+        )
         return list(_parse_entries(found))
 
     async def read_last(self, count: int, room_sid: RoomSid | None = None) -> list[Logged]:
@@ -240,7 +250,9 @@ class EventLog:
             streams.append((self._keys.heartbeat, f"{beats_after[0]}-{beats_after[1]}"))
         keys, ids = zip(*streams, strict=True)
         words = ("XREAD", "COUNT", TAIL_COUNT, "BLOCK", block_ms, "STREAMS", *keys, *ids)
-        found = await self._connections.wait(self._keys.log, *words, within_s=READ_S + block_ms / 1000)
+        found = await self._connections.wait(
+            self._keys.log, *words, within_s=READ_S + block_ms / 1000
+        )
         of = dict(found or ())
         entries = list(_parse_entries(of.get(self._keys.log.encode(), ())))
         return Heard(entries, list(_parse_beats(of.get(self._keys.heartbeat.encode(), ()))))
@@ -264,15 +276,21 @@ class EventLog:
         dropped: int = await self._connections.run(_TRIM, [self._keys.log], [round(age_s * 1000)])
         return dropped
 
-    async def _open(self, leave: str = "", at: Place | None = None) -> tuple[Head, bytes | None, bool]:
+    async def _open(
+        self, leave: str = "", at: LogPosition | None = None
+    ) -> tuple[Head, bytes | None, bool]:
         args = [secrets.token_hex(EPOCH_BYTES), leave, "" if at is None else at.n]
         epoch, n, base, tag, at_place, is_followed, since_ms = await self._connections.run(
             _OPEN, [self._keys.log, self._keys.meta], args, READ_S
         )
-        place = Place(epoch.decode(), int(n), NO_TAG if tag is None else bytes.fromhex(tag.decode()))
-        return Head(place, int(base), _moment(since_ms)), at_place, bool(is_followed)
+        position = LogPosition(
+            epoch.decode(), int(n), NO_TAG if tag is None else bytes.fromhex(tag.decode())
+        )
+        return Head(position, int(base), _moment(since_ms)), at_place, bool(is_followed)
 
-    def _instructions(self, event: RoomEvent, entry: bytes, digest: str, room: CachedRoom | None) -> dict[str, object]:
+    def _instructions(
+        self, event: RoomEvent, entry: bytes, digest: str, room: CachedRoom | None
+    ) -> dict[str, object]:
         ended = end_of(event)
         is_mutation = event.source is EventSource.MUTATION and event.room is not None
         orders: dict[str, object] = {
@@ -282,7 +300,8 @@ class EventLog:
             "tag": tag_of(entry).hex(),
             "fences": fences_of(event),
             # Twilio's list lags its own answers: for this long, the name is known from the event instead.
-            "is_name_taken": is_mutation or (event.type is RoomEventType.ROOM_CREATED and not event.late),
+            "is_name_taken": is_mutation
+            or (event.type is RoomEventType.ROOM_CREATED and not event.late),
             "name_ms": round(NAME_S * 1000),
             "log_length": self._length,
             "room_length": ROOM_LOG_LENGTH,
@@ -317,23 +336,27 @@ def end_fields(ended: Ended) -> list[str]:
 
 def _without_none(value: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: _without_none(part) if isinstance(part, dict) else part for key, part in value.items() if part is not None
+        key: _without_none(part) if isinstance(part, dict) else part
+        for key, part in value.items()
+        if part is not None
     }
 
 
-def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterable[Logged | Unreadable]:
+def _parse_entries(
+    entries: Iterable[tuple[bytes, dict[bytes, bytes]]],
+) -> Iterable[Logged | Unreadable]:
     """What somebody added by hand, and is not as the append script writes it, is passed over."""
     for entry_id, fields in entries:
         try:
             entry = fields[b"j"]
-            place = Place(fields[b"e"].decode(), _number(entry_id), tag_of(entry))
+            position = LogPosition(fields[b"e"].decode(), _number(entry_id), tag_of(entry))
             logged_at, prev_tag = _moment(fields[b"t"]), _tag(fields.get(b"p"))
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
         try:
-            yield Logged(place, _event_decoder.decode(entry), logged_at, len(entry), prev_tag)
+            yield Logged(position, _event_decoder.decode(entry), logged_at, len(entry), prev_tag)
         except (ValueError, msgspec.MsgspecError):
-            yield Unreadable(place, _room_of(entry), logged_at, len(entry), prev_tag)
+            yield Unreadable(position, _room_of(entry), logged_at, len(entry), prev_tag)
 
 
 def _room_of(entry: bytes) -> RoomSid | None:

@@ -52,7 +52,7 @@ class Keys:
     def rate(self, kind: RateKind) -> str:
         return f"rg:{{{self.account_sid}}}:rate:{kind}"
 
-    def purse(self, caller_id: str) -> str:
+    def points_bucket(self, caller_id: str) -> str:
         return f"rg:{{{self.account_sid}}}:purse:{caller_id}"
 
     def lease(self, name: str) -> str:
@@ -62,7 +62,7 @@ class Keys:
         return f"rg:{{{self.account_sid}}}:idem:{digest}"
 
     @property
-    def suspects(self) -> str:
+    def recheck_queue(self) -> str:
         return f"rg:{{{self.account_sid}}}:suspects"
 
     def pause(self, kind: RateKind) -> str:

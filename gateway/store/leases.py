@@ -30,10 +30,14 @@ class Leases:
     async def take(self, name: str, owner: str, lifetime_ms: int) -> Lease:
         """Takes the lease if it is free, and renews it if it is the owner's already. One round trip. Raises
         UpstreamUnavailable; it may be taken or renewed then or not."""
-        is_ours, left_ms = await self._connections.run(_TAKE, [self._keys.lease(name)], [owner, lifetime_ms], READ_S)
+        is_ours, left_ms = await self._connections.run(
+            _TAKE, [self._keys.lease(name)], [owner, lifetime_ms], READ_S
+        )
         return Lease(bool(is_ours), int(left_ms))
 
     async def release(self, name: str, owner: str) -> bool:
         """Gives it back, so that the next one need not wait for its end. Says whether it was the owner's. Raises
         UpstreamUnavailable."""
-        return bool(await self._connections.run(_RELEASE, [self._keys.lease(name)], [owner], READ_S))
+        return bool(
+            await self._connections.run(_RELEASE, [self._keys.lease(name)], [owner], READ_S)
+        )

@@ -37,7 +37,7 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class QuotaGrant:
     """`granted`: how many may pass. `wait_us`: how long to wait before they go ahead, or, with none, before asking again.
 
     `owed_us`: how long until the full burst is there again. Of `may_be` requests that may be under way at once, `under_way`
@@ -63,7 +63,12 @@ class Limiter:
     """
 
     def __init__(
-        self, connections: Connections, account_sid: AccountSid, concurrency: Concurrency, *, within_s: float = TAKE_S
+        self,
+        connections: Connections,
+        account_sid: AccountSid,
+        concurrency: Concurrency,
+        *,
+        within_s: float = TAKE_S,
     ) -> None:
         self._connections = connections
         self._within_s = within_s
@@ -80,7 +85,7 @@ class Limiter:
         percent: int = 100,
         owed_if_lost_us: int = 0,
         given_back: Sequence[str] = (),
-    ) -> Taken:
+    ) -> QuotaGrant:
         """May so many more requests of this kind pass as leases are named? See `core.ratelimit.judge`; a pause counts as
         waiting. `owed_if_lost_us`: what may be owed when Redis knows nothing of it any more.
 
@@ -88,23 +93,34 @@ class Limiter:
         ones of `leases`, until that is given back; without any named, nothing is taken.
         """
         return await self._take(
-            kind, rate, self._concurrency.at_most, percent, leases, patience_us, owed_if_lost_us, given_back
+            kind,
+            rate,
+            self._concurrency.at_most,
+            percent,
+            leases,
+            patience_us,
+            owed_if_lost_us,
+            given_back,
         )
 
-    async def take_uncounted(self, kind: RateKind, rate: Rate, patience_us: int) -> Taken:
+    async def take_uncounted(self, kind: RateKind, rate: Rate, patience_us: int) -> QuotaGrant:
         """A turn for something that is not by itself a request to Twilio."""
         return await self._take(kind, rate, 0, 0, [""], patience_us, 0, [])
 
     async def give_back(self, leases: Sequence[str]) -> None:
         """Nobody waits for it: it may take as long as any command, and so tells when Redis answers again."""
-        command = ("ZREM", self._keys.under_way, *leases) if leases else ("EXISTS", self._keys.under_way)
+        command = (
+            ("ZREM", self._keys.under_way, *leases) if leases else ("EXISTS", self._keys.under_way)
+        )
         await self._connections.read(command)
 
     async def refused(self, kind: RateKind, pause_ms: int) -> None:
         """Twilio said 429: nobody passes for so long, and fewer at once from then on. A longer pause that is on stays."""
         keys = [self._keys.pause(kind), self._keys.under_way, self._keys.ceiling]
         most, least = self._concurrency.at_most, self._concurrency.at_least
-        await self._soon(self._connections.run(REFUSED, keys, ["", max(0, pause_ms), most, least, DOWN_PERCENT]))
+        await self._soon(
+            self._connections.run(REFUSED, keys, ["", max(0, pause_ms), most, least, DOWN_PERCENT])
+        )
 
     async def _take(
         self,
@@ -116,8 +132,13 @@ class Limiter:
         patience_us: int,
         owed_if_lost_us: int,
         given_back: Sequence[str],
-    ) -> Taken:
-        keys = [self._keys.rate(kind), self._keys.pause(kind), self._keys.under_way, self._keys.ceiling]
+    ) -> QuotaGrant:
+        keys = [
+            self._keys.rate(kind),
+            self._keys.pause(kind),
+            self._keys.under_way,
+            self._keys.ceiling,
+        ]
         limits = [at_most, self._concurrency.at_least, percent, LEASE_MS]
         asked: list[str | bytes | int] = [
             "",
@@ -129,8 +150,10 @@ class Limiter:
             owed_if_lost_us,
         ]
         answer = await self._soon(self._connections.run(TAKE, keys, [*asked, *leases, *given_back]))
-        granted, whole_at_us, wait_us, now_us, under_way, may_be, is_full = map(int, answer)
-        return Taken(granted, wait_us, max(0, whole_at_us - now_us), under_way, may_be, bool(is_full))
+        granted, full_at_us, wait_us, now_us, under_way, may_be, is_full = map(int, answer)
+        return QuotaGrant(
+            granted, wait_us, max(0, full_at_us - now_us), under_way, may_be, bool(is_full)
+        )
 
     async def _soon(self, answer: Awaitable[Any]) -> Any:
         """The answer, if it takes no longer than `within_s` while this process is ready to hear it. Raises

@@ -10,12 +10,12 @@ from gateway.store.keys import Keys
 KEPT_S: Final = 600
 
 
-class Suspects:
+class RecheckQueue:
     """A set in Redis. Both methods are one round trip and raise UpstreamUnavailable."""
 
     def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
         self._connections = connections
-        self._key = Keys(account_sid).suspects
+        self._key = Keys(account_sid).recheck_queue
 
     async def add(self, sid: RoomSid) -> None:
         await self._connections.read(("SADD", self._key, sid), ("EXPIRE", self._key, KEPT_S))

@@ -33,7 +33,9 @@ _IDENTIFYING: Final = {
     "AccountSid": re.compile(r"AC[0-9a-fA-F]{32}"),
     "RoomSid": re.compile(r"RM[0-9a-fA-F]{32}"),
     "StatusCallbackEvent": re.compile(r"[a-z]+(?:-[a-z]+)*"),
-    "Timestamp": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|\+00:00)"),
+    "Timestamp": re.compile(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|\+00:00)"
+    ),
     "ParticipantSid": re.compile(r"PA[0-9a-fA-F]{32}"),
     "TrackSid": re.compile(r"MT[0-9a-fA-F]{32}"),
     "RecordingSid": re.compile(r"RT[0-9a-fA-F]{32}"),
@@ -77,7 +79,8 @@ FIELDS: Final[Mapping[RoomEventType, frozenset[str]]] = {
     RoomEventType.TRACK_ENABLED: _TRACK,
     RoomEventType.TRACK_DISABLED: _TRACK,
     RoomEventType.RECORDING_STARTED: _RECORDING,
-    RoomEventType.RECORDING_COMPLETED: _RECORDING | {"MediaUri", "Duration", "Size", "MediaExternalLocation"},
+    RoomEventType.RECORDING_COMPLETED: _RECORDING
+    | {"MediaUri", "Duration", "Size", "MediaExternalLocation"},
     RoomEventType.RECORDING_FAILED: _RECORDING | {"FailedOperation"},
 }
 _KNOWN: Final = frozenset().union(*FIELDS.values())
@@ -129,7 +132,9 @@ def parse(fields: Fields, now: datetime) -> Callback | Ignored:
     given = _known(fields)
     word = given.get("StatusCallbackEvent")
     if word is None:
-        raise InvalidArgument("the callback has no StatusCallbackEvent; send Twilio's form unchanged")
+        raise InvalidArgument(
+            "the callback has no StatusCallbackEvent; send Twilio's form unchanged"
+        )
     if word not in FIELDS:
         return Ignored()
     kind = RoomEventType(word)
@@ -188,7 +193,11 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
         return _required(given, name) if required or given.get(name) else None
 
     at = _moment(_required(given, "Timestamp"))
-    status, room_type, track_kind = word("RoomStatus"), word("RoomType"), word("TrackKind") or word("Type")
+    status, room_type, track_kind = (
+        word("RoomStatus"),
+        word("RoomType"),
+        word("TrackKind") or word("Type"),
+    )
     is_recording = "RecordingSid" in FIELDS[kind]
     return RoomEvent(
         type=kind,
@@ -201,7 +210,9 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
         room_status=RoomStatus(status) if status else None,
         room_type=RoomType(room_type) if room_type else None,
         room_duration=number("RoomDuration"),
-        participant_sid=sid("ParticipantSid", required="ParticipantSid" in FIELDS[kind] and not is_recording),
+        participant_sid=sid(
+            "ParticipantSid", required="ParticipantSid" in FIELDS[kind] and not is_recording
+        ),
         participant_identity=word("ParticipantIdentity"),
         participant_status=word("ParticipantStatus"),
         participant_duration=number("ParticipantDuration"),
@@ -226,7 +237,9 @@ def _moment(timestamp: str) -> datetime:
     try:
         return datetime.fromisoformat(timestamp)
     except ValueError:
-        raise InvalidArgument("the callback's Timestamp is no date and time; send Twilio's form unchanged") from None
+        raise InvalidArgument(
+            "the callback's Timestamp is no date and time; send Twilio's form unchanged"
+        ) from None
 
 
 def _dedupe(given: Mapping[str, str]) -> str:

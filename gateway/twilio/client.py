@@ -10,8 +10,14 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from gateway.core.errors import DeadlineExceeded, GatewayError, OutcomeUnknown, TwilioFault, UpstreamUnavailable
-from gateway.twilio.wire.exchange import Answer, Product, Request
+from gateway.core.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    OutcomeUnknown,
+    TwilioFault,
+    UpstreamUnavailable,
+)
+from gateway.twilio.wire.exchange import Product, WireRequest, WireResponse
 
 T = TypeVar("T")
 
@@ -99,13 +105,19 @@ class TwilioVideo:
         }
         self._headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
 
-    async def send(self, request: Request[T], *, deadline_s: float, send_within_s: float = math.inf) -> T:
+    async def send(
+        self, request: WireRequest[T], *, deadline_s: float, send_within_s: float = math.inf
+    ) -> T:
         """What the request reads in Twilio's answer."""
         return request.read(await self._send(request, deadline_s, min(deadline_s, send_within_s)))
 
-    async def _send(self, request: Request[Any], deadline_s: float, send_within_s: float) -> Answer:
+    async def _send(
+        self, request: WireRequest[Any], deadline_s: float, send_within_s: float
+    ) -> WireResponse:
         if send_within_s <= 0:
-            raise DeadlineExceeded("the deadline passed before Twilio was asked; allow more time", is_unsent=True)
+            raise DeadlineExceeded(
+                "the deadline passed before Twilio was asked; allow more time", is_unsent=True
+            )
         limit = asyncio.timeout(send_within_s)
         sent = _Sent(limit, asyncio.get_running_loop().time() + deadline_s)
         try:
@@ -114,11 +126,13 @@ class TwilioVideo:
         except _Useless as error:
             raise _useless(request, error) from error
         except aiohttp.ConnectionTimeoutError as error:
-            raise UpstreamUnavailable("Twilio cannot be reached; try again a little later", is_unsent=True) from error
+            raise UpstreamUnavailable(
+                "Twilio cannot be reached; try again a little later", is_unsent=True
+            ) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _lost(request, sent, error) from error
 
-    async def _exchange(self, request: Request[Any], sent: _Sent) -> Answer:
+    async def _exchange(self, request: WireRequest[Any], sent: _Sent) -> WireResponse:
         has_form = request.method == "POST"
         # Encoded already: yarl would decode what need not be encoded, and a page's token must go back byte for byte.
         url = URL(
@@ -129,7 +143,8 @@ class TwilioVideo:
             request.method,
             url,
             data=urlencode(request.form).encode() if has_form else None,
-            headers=self._headers | ({"Content-Type": "application/x-www-form-urlencoded"} if has_form else {}),
+            headers=self._headers
+            | ({"Content-Type": "application/x-www-form-urlencoded"} if has_form else {}),
             allow_redirects=False,
             trace_request_ctx=sent,
         ) as reply:
@@ -140,10 +155,10 @@ class TwilioVideo:
                     raise
                 # The status of a failure says enough: what cannot be read beside it must not hide it.
                 body = b""
-            return Answer(reply.status, reply.headers, body)
+            return WireResponse(reply.status, reply.headers, body)
 
 
-def _lost(request: Request[Any], sent: _Sent, error: Exception) -> GatewayError:
+def _lost(request: WireRequest[Any], sent: _Sent, error: Exception) -> GatewayError:
     if request.is_write and sent.is_sent:
         return OutcomeUnknown(
             "the request was sent to Twilio and its answer lost; look whether it was done before trying again"
@@ -151,19 +166,24 @@ def _lost(request: Request[Any], sent: _Sent, error: Exception) -> GatewayError:
     is_unsent = not sent.is_sent
     if isinstance(error, TimeoutError):
         return DeadlineExceeded(
-            "Twilio did not answer within the deadline; try again or allow more time", is_unsent=is_unsent
+            "Twilio did not answer within the deadline; try again or allow more time",
+            is_unsent=is_unsent,
         )
-    return UpstreamUnavailable("Twilio cannot be reached; try again a little later", is_unsent=is_unsent)
+    return UpstreamUnavailable(
+        "Twilio cannot be reached; try again a little later", is_unsent=is_unsent
+    )
 
 
-def _useless(request: Request[Any], error: _Useless) -> GatewayError:
+def _useless(request: WireRequest[Any], error: _Useless) -> GatewayError:
     said = TwilioFault(None, error.status)
     if request.is_write:
         return OutcomeUnknown(
             "Twilio took the request but gave no usable answer; look whether it was done before trying again",
             twilio=said,
         )
-    return UpstreamUnavailable("Twilio's answer cannot be read; try again a little later", twilio=said)
+    return UpstreamUnavailable(
+        "Twilio's answer cannot be read; try again a little later", twilio=said
+    )
 
 
 async def _body(reply: aiohttp.ClientResponse) -> bytes:
@@ -195,11 +215,15 @@ def _unpacked(packed: bytes, status: int) -> bytes:
 
 
 def _sent_trace() -> aiohttp.TraceConfig:
-    async def started(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
+    async def started(
+        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams
+    ) -> None:
         context.trace_request_ctx.is_sent = False
 
     async def sent(
-        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
+        _: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        __: aiohttp.TraceRequestHeadersSentParams,
     ) -> None:
         context.trace_request_ctx.note_sent()
 

@@ -34,11 +34,18 @@ def sign(auth_token: str, url: str, fields: Fields) -> str:
     """What Twilio puts into X-Twilio-Signature for a call of exactly this URL."""
     text = (url + flattened(fields)).encode("utf-8", "surrogatepass")
     # SHA-1 is Twilio's choice; as an HMAC it is not known to be broken.
-    return b64encode(hmac.digest(auth_token.encode("utf-8", "surrogatepass"), text, hashlib.sha1)).decode()
+    return b64encode(
+        hmac.digest(auth_token.encode("utf-8", "surrogatepass"), text, hashlib.sha1)
+    ).decode()
 
 
 def is_valid(
-    auth_tokens: Iterable[str], url: str, fields: Fields, signature: str | None, *, body: bytes | None = None
+    auth_tokens: Iterable[str],
+    url: str,
+    fields: Fields,
+    signature: str | None,
+    *,
+    body: bytes | None = None,
 ) -> bool:
     """Whether one of the tokens (primary, secondary) signed a call of this URL with these fields. Raises on nothing.
 
@@ -72,9 +79,13 @@ def _signed_urls(url: str) -> list[str]:
 
 def _has_body_hash(url: str, body: bytes | None) -> bool:
     query = url.partition("#")[0].partition("?")[2]
-    wanted = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "bodySHA256"]
+    wanted = [
+        value for name, value in parse_qsl(query, keep_blank_values=True) if name == "bodySHA256"
+    ]
     if not wanted:
         return True
     # Signing the URL alone would let any body pass under a URL once seen.
     digest = hashlib.sha256(body or b"").hexdigest().encode()
-    return all(hmac.compare_digest(digest, value.encode("utf-8", "surrogatepass")) for value in wanted)
+    return all(
+        hmac.compare_digest(digest, value.encode("utf-8", "surrogatepass")) for value in wanted
+    )

@@ -52,11 +52,15 @@ def sign(key: SigningKey, *, identity: str, room: str | None, ttl_s: int, now: f
         "nbf": now_s,
         "sub": key.account_sid,
     }
-    headers = {"cty": CONTENT_TYPE} if key.region is None else {"cty": CONTENT_TYPE, "twr": key.region}
+    headers = (
+        {"cty": CONTENT_TYPE} if key.region is None else {"cty": CONTENT_TYPE, "twr": key.region}
+    )
     return jwt.encode(claims, key.secret, algorithm=ALGORITHM, headers=headers)
 
 
-def explain(token: str, key: SigningKey, now: float, room_names: Collection[str] = ()) -> Explanation:
+def explain(
+    token: str, key: SigningKey, now: float, room_names: Collection[str] = ()
+) -> Explanation:
     """The first thing that is wrong with the token now, if anything is. Raises on nothing.
 
     `room_names` are the name and the SID of the room that it is to open; empty for any room that it likes.
@@ -120,7 +124,9 @@ def _is_signed(token: str, key: SigningKey) -> bool:
     return True
 
 
-def _facts(header: Mapping[str, object], claims: Mapping[str, object], *, is_signed: bool | None) -> TokenFacts:
+def _facts(
+    header: Mapping[str, object], claims: Mapping[str, object], *, is_signed: bool | None
+) -> TokenFacts:
     grants = _table(claims.get("grants"))
     region = header.get("twr", DEFAULT_REGION)
     return TokenFacts(
@@ -136,11 +142,16 @@ def _facts(header: Mapping[str, object], claims: Mapping[str, object], *, is_sig
 
 
 def _has_right_header(case: _Case) -> _Flaw | None:
-    wrong = [f"{name} must be {value}" for name, value in _HEADER.items() if case.header.get(name) != value]
+    wrong = [
+        f"{name} must be {value}"
+        for name, value in _HEADER.items()
+        if case.header.get(name) != value
+    ]
     if not wrong:
         return None
     return _Flaw(
-        Problem.WRONG_HEADER, f"wrong header: {', '.join(wrong)}; let mintAccessToken or Twilio's library make it"
+        Problem.WRONG_HEADER,
+        f"wrong header: {', '.join(wrong)}; let mintAccessToken or Twilio's library make it",
     )
 
 
@@ -148,7 +159,10 @@ def _is_for_our_account(case: _Case) -> _Flaw | None:
     if case.facts.account_sid == case.key.account_sid:
         return None
     which = _shown(case.facts.account_sid, _ACCOUNT_SID)
-    return _Flaw(Problem.OTHER_ACCOUNT, f"made for another account{which}; make it for {case.key.account_sid}")
+    return _Flaw(
+        Problem.OTHER_ACCOUNT,
+        f"made for another account{which}; make it for {case.key.account_sid}",
+    )
 
 
 def _is_of_our_region(case: _Case) -> _Flaw | None:
@@ -156,7 +170,10 @@ def _is_of_our_region(case: _Case) -> _Flaw | None:
     if case.facts.region == ours:
         return None
     which = _shown(case.facts.region, _REGION)
-    return _Flaw(Problem.OTHER_REGION, f"made for another region{which}; make it with an API key of region {ours}")
+    return _Flaw(
+        Problem.OTHER_REGION,
+        f"made for another region{which}; make it with an API key of region {ours}",
+    )
 
 
 def _is_of_our_api_key(case: _Case) -> _Flaw | None:
@@ -184,7 +201,8 @@ def _ends_in_time(case: _Case) -> _Flaw | None:
     ends = case.facts.expires_at
     if ends is None:
         return _Flaw(
-            Problem.BAD_EXPIRY, "its exp is missing or is no time; give the seconds since 1970 at which it ends"
+            Problem.BAD_EXPIRY,
+            "its exp is missing or is no time; give the seconds since 1970 at which it ends",
         )
     if ends.timestamp() <= case.now:
         return _Flaw(
@@ -213,7 +231,10 @@ def _has_begun(case: _Case) -> _Flaw | None:
 
 def _has_identity(case: _Case) -> _Flaw | None:
     if not case.facts.identity:
-        return _Flaw(Problem.NO_IDENTITY, "its grants hold no identity; name the participant when the token is made")
+        return _Flaw(
+            Problem.NO_IDENTITY,
+            "its grants hold no identity; name the participant when the token is made",
+        )
     flaw = identity_flaw(case.facts.identity)
     return None if flaw is None else _Flaw(Problem.BAD_IDENTITY, flaw)
 
@@ -221,9 +242,14 @@ def _has_identity(case: _Case) -> _Flaw | None:
 def _has_video_grant(case: _Case) -> _Flaw | None:
     video = _table(case.claims.get("grants")).get("video")
     if not isinstance(video, dict):
-        return _Flaw(Problem.NO_VIDEO_GRANT, "no video grant; add a VideoGrant when the token is made")
+        return _Flaw(
+            Problem.NO_VIDEO_GRANT, "no video grant; add a VideoGrant when the token is made"
+        )
     if not isinstance(video.get("room", ""), str):
-        return _Flaw(Problem.NO_VIDEO_GRANT, "its video grant names a room that is no text; give a name or a SID")
+        return _Flaw(
+            Problem.NO_VIDEO_GRANT,
+            "its video grant names a room that is no text; give a name or a SID",
+        )
     return None
 
 
@@ -260,7 +286,11 @@ def _text(given: object) -> str | None:
 
 def _moment(given: object) -> datetime | None:
     """A NumericDate: seconds, with or without a fraction. https://www.rfc-editor.org/rfc/rfc7519#section-2"""
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= _LAST_SECOND:
+    if (
+        isinstance(given, bool)
+        or not isinstance(given, int | float)
+        or not 0 <= given <= _LAST_SECOND
+    ):
         return None
     return datetime.fromtimestamp(given, UTC)
 

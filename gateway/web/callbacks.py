@@ -33,7 +33,9 @@ class Callbacks:
             account = self._accounts.get(AccountSid(dict(fields).get("AccountSid", "")))
             if account is None:
                 # As much work as for an account of ours, so that the time taken does not tell which ones are.
-                self._any.ingest.is_signed(fields, query=query, is_form=is_form, signature=signature)
+                self._any.ingest.is_signed(
+                    fields, query=query, is_form=is_form, signature=signature
+                )
                 raise PermissionDenied(FORGED)
             await account.ingest.take(fields, query=query, is_form=is_form, signature=signature)
         except GatewayError as exc:
@@ -43,7 +45,9 @@ class Callbacks:
 
 async def _form(request: web.Request) -> str:
     if request.content_type != "application/x-www-form-urlencoded":
-        raise InvalidArgument("the body is not a form; send application/x-www-form-urlencoded, as Twilio does")
+        raise InvalidArgument(
+            "the body is not a form; send application/x-www-form-urlencoded, as Twilio does"
+        )
     return (await request.read()).decode("utf-8", "replace")
 
 

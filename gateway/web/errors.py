@@ -10,4 +10,6 @@ def response(error: GatewayError) -> web.Response:
     headers = {}
     if error.retry_after_ms is not None:
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
-    return web.json_response({"code": error.code, "message": error.message}, status=STATUS[error.code], headers=headers)
+    return web.json_response(
+        {"code": error.code, "message": error.message}, status=STATUS[error.code], headers=headers
+    )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway.core.rooms import AccountSid
-from gateway.gql.transport.http import GraphQLFace
+from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.accounts import Account
 from gateway.web import callbacks, console
 from gateway.web.health import Health
@@ -14,7 +14,7 @@ from gateway.web.health import Health
 BODY_LIMIT = 64 * 1024
 
 
-def build(face: GraphQLFace, accounts: Mapping[AccountSid, Account]) -> web.Application:
+def build(face: GraphQLHttp, accounts: Mapping[AccountSid, Account]) -> web.Application:
     app = web.Application(client_max_size=BODY_LIMIT)
     health = Health(accounts)
     app.router.add_get("/healthz", health.healthz)

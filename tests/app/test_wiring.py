@@ -32,16 +32,18 @@ KEY = "rgk_test"
 LOOPBACK = "127.0.0.1"
 
 
-def settings(redis_url: str, base_url: str = "http://127.0.0.1:1", **changes: Any) -> Settings:
+def settings(redis_url: str, base_url: str = "http://127.0.0.1:1", **mutations: Any) -> Settings:
     values: dict[str, Any] = {
         "twilio_account_sid": ANYBODY.account_sid,
         "twilio_auth_token": SecretStr("token"),
         "twilio_video_base_url": HttpUrl(base_url),
         "gateway_public_url": HttpUrl("http://127.0.0.1:1"),
         "gateway_redis_url": redis_url,
-        "gateway_api_keys": (ApiKeySettings(id="test", sha256=hashlib.sha256(KEY.encode()).hexdigest()),),
+        "gateway_api_keys": (
+            ApiKeySettings(id="test", sha256=hashlib.sha256(KEY.encode()).hexdigest()),
+        ),
     }
-    return Settings(**values | changes)
+    return Settings(**values | mutations)
 
 
 @asynccontextmanager
@@ -49,7 +51,9 @@ async def running(settings: Settings, host: str = LOOPBACK) -> AsyncIterator[Add
     ready: asyncio.Future[Addresses] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run(settings, Listen(bind(host, 0), host, 0), Mode(), ready.set_result, stop))
+        tasks.create_task(
+            run(settings, Listen(bind(host, 0), host, 0), Mode(), ready.set_result, stop)
+        )
         yield await soon(ready)
         stop.set()
 
@@ -70,7 +74,9 @@ async def test_every_port_answers_once_it_is_ready(redis_url: str) -> None:
     ):
         async with http.get(addresses.console + "readyz") as reply:
             assert reply.status == 200
-        async with http.post(addresses.graphql, json={"query": "{ __typename }"}, headers={"X-API-Key": KEY}) as reply:
+        async with http.post(
+            addresses.graphql, json={"query": "{ __typename }"}, headers={"X-API-Key": KEY}
+        ) as reply:
             assert (await reply.json(content_type=None))["data"] == {"__typename": "Query"}
         async with http.post(addresses.callbacks) as reply:
             assert reply.status == 400
@@ -106,7 +112,9 @@ async def test_it_stops_without_a_task_left(redis_url: str) -> None:
     tasks = asyncio.all_tasks()
     async with running(settings(redis_url)):
         pass
-    await until(lambda: not [task for task in asyncio.all_tasks() - tasks if "gateway" in str(task)])
+    await until(
+        lambda: not [task for task in asyncio.all_tasks() - tasks if "gateway" in str(task)]
+    )
 
 
 async def test_addresses_of_ipv6_are_written_with_brackets(redis_url: str) -> None:
@@ -119,13 +127,17 @@ async def test_p3_without_redis_it_does_not_start_and_says_so() -> None:
     assert isinstance(await failure(settings("redis://127.0.0.1:1")), UpstreamUnavailable)
 
 
-async def test_p3_a_log_that_cannot_be_read_is_given_up_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_p3_a_log_that_cannot_be_read_is_given_up_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(app, "LOG_LIMIT_S", 0.05)
     failed = await failure(settings("redis://127.0.0.1:1", gateway_allow_eviction=True))
     assert "GATEWAY_REDIS_URL" in failed.message
 
 
-async def test_a_server_that_throws_keys_away_is_refused(redis_url: str, connections: Connections) -> None:
+async def test_a_server_that_throws_keys_away_is_refused(
+    redis_url: str, connections: Connections
+) -> None:
     await connections.commands.config_set("maxmemory-policy", "allkeys-lru")
     try:
         failed = await failure(settings(redis_url))
@@ -149,10 +161,14 @@ async def test_a_log_that_cannot_be_read_holds_up_no_other_account(
     file = tmp_path / "accounts.json"
     file.write_text(json.dumps({"accounts": rows}))
     acl = connections.commands.execute_command
-    await acl("ACL", "SETUSER", "of-a", "reset", "on", ">secret", "+@all", f"~rg:{{{rows[0]['sid']}}}:*")
+    await acl(
+        "ACL", "SETUSER", "of-a", "reset", "on", ">secret", "+@all", f"~rg:{{{rows[0]['sid']}}}:*"
+    )
     limited = redis_url.replace("://", "://of-a:secret@", 1)
     several = Settings(
-        gateway_accounts_file=file, gateway_public_url=HttpUrl("http://127.0.0.1:1"), gateway_redis_url=limited
+        gateway_accounts_file=file,
+        gateway_public_url=HttpUrl("http://127.0.0.1:1"),
+        gateway_redis_url=limited,
     )
     watch = {"query": "subscription { roomEvents { __typename } }"}
     try:
@@ -163,7 +179,10 @@ async def test_a_log_that_cannot_be_read_holds_up_no_other_account(
                     lines = [(await soon(reply.content.readline())).decode() for _ in range(5)]
                 assert told in "".join(lines)
             async with http.get(addresses.console + "readyz") as reply:
-                assert (reply.status, await reply.json()) == (200, {"status": "ok", "degraded": ["log"]})
+                assert (reply.status, await reply.json()) == (
+                    200,
+                    {"status": "ok", "degraded": ["log"]},
+                )
     finally:
         await acl("ACL", "DELUSER", "of-a")
 
@@ -175,7 +194,9 @@ async def test_a_grpc_port_that_is_taken_is_named(redis_url: str) -> None:
 
 
 @pytest.mark.parametrize("host", [LOOPBACK, "::1"])
-async def test_a_shared_port_has_several_owners_and_is_lost_to_others_once_one_listens(host: str) -> None:
+async def test_a_shared_port_has_several_owners_and_is_lost_to_others_once_one_listens(
+    host: str,
+) -> None:
     with bind_shared(host, 0) as first:
         port = first.getsockname()[1]
         with bind_shared(host, port) as second:
@@ -186,7 +207,9 @@ async def test_a_shared_port_has_several_owners_and_is_lost_to_others_once_one_l
                 second.accept()[0].close()
 
 
-async def test_a_bug_in_the_tail_stops_everything(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_the_tail_stops_everything(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is no outage is not survived in silence."""
 
     async def fail(self: Tail) -> None:
@@ -196,7 +219,13 @@ async def test_a_bug_in_the_tail_stops_everything(redis_url: str, monkeypatch: p
     monkeypatch.setattr(Tail, "_follow", fail)
     with pytest.raises(ZeroDivisionError):
         await soon(
-            run(settings(redis_url), Listen(bind(LOOPBACK, 0), LOOPBACK, 0), Mode(), lambda _: None, asyncio.Event())
+            run(
+                settings(redis_url),
+                Listen(bind(LOOPBACK, 0), LOOPBACK, 0),
+                Mode(),
+                lambda _: None,
+                asyncio.Event(),
+            )
         )
 
 
@@ -225,4 +254,7 @@ async def test_the_reconciler_leads_while_the_gateway_runs_and_gives_its_lease_b
 async def test_an_account_is_built_whole(site: Site) -> None:
     account = await site.replica()
     created = await account.rooms.create(ANYBODY, NewRoom())
-    assert created.value.status_callback == "http://127.0.0.1:1/callbacks/twilio#rc=5&rp=all&ct=1000&rt=2500"
+    assert (
+        created.value.status_callback
+        == "http://127.0.0.1:1/callbacks/twilio#rc=5&rp=all&ct=1000&rt=2500"
+    )

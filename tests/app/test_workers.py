@@ -16,15 +16,21 @@ def workers_of(script: str, monkeypatch: pytest.MonkeyPatch) -> Workers:
     return Workers(("/bin/sh", "-c", script), {})
 
 
-async def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_does_not_stop_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stop = asyncio.Event()
-    stubborn = workers_of(f'echo $$ > {tmp_path}/pid; echo "{{}}"; exec tail -f /dev/null', monkeypatch)
+    stubborn = workers_of(
+        f'echo $$ > {tmp_path}/pid; echo "{{}}"; exec tail -f /dev/null', monkeypatch
+    )
     await soon(stubborn.run(1, lambda _: stop.set(), stop))
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-async def test_a_worker_that_dies_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_dies_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stop, starts = asyncio.Event(), tmp_path / "starts"
     short_lived = workers_of(f'echo >> {starts}; echo "{{}}"', monkeypatch)
     async with asyncio.TaskGroup() as tasks:
@@ -40,7 +46,10 @@ async def test_what_all_said_is_told_once_and_only_when_all_answer(
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     # The first to come waits for the gate.
-    waiting = workers_of(f'mkdir {tmp_path}/first && read -r x < {gate}; echo "{{\\"a\\": 1}}"; read -r x', monkeypatch)
+    waiting = workers_of(
+        f'mkdir {tmp_path}/first && read -r x < {gate}; echo "{{\\"a\\": 1}}"; read -r x',
+        monkeypatch,
+    )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(waiting.run(2, told.append, stop))
         await until(lambda: (tmp_path / "first").exists())

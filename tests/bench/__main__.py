@@ -53,9 +53,15 @@ async def _latency(gateway: Gateway) -> None:
                     return
 
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(listen("WebSocket", (message["sequenceNumber"] async for message in by_websocket)))
-            tasks.create_task(listen("SSE", (message["sequenceNumber"] async for _, message in by_sse)))
-            tasks.create_task(listen("gRPC", (message.event.sequence_number async for message in grpc_messages)))
+            tasks.create_task(
+                listen("WebSocket", (message["sequenceNumber"] async for message in by_websocket))
+            )
+            tasks.create_task(
+                listen("SSE", (message["sequenceNumber"] async for _, message in by_sse))
+            )
+            tasks.create_task(
+                listen("gRPC", (message.event.sequence_number async for message in grpc_messages))
+            )
             for number in range(CALLBACKS):
                 fields = gateway.event_fields(
                     "participant-connected",
@@ -66,7 +72,9 @@ async def _latency(gateway: Gateway) -> None:
                 )
                 sent[number] = time.perf_counter()
                 assert await gateway.callback(fields) == 204
-    print(f"callback → subscriber, {CALLBACKS} callbacks one after the other, from the post to the message:")
+    print(
+        f"callback → subscriber, {CALLBACKS} callbacks one after the other, from the post to the message:"
+    )
     for name, seconds in heard.items():
         print(f"  {name:10} p50 {_ms(seconds, 0.5)}  p99 {_ms(seconds, 0.99)}")
 
@@ -82,7 +90,9 @@ async def _reads(gateway: Gateway) -> None:
         async def by_grpc() -> None:
             await stub.GetRoom(pb.GetRoomRequest(room=room["sid"]), metadata=gateway.metadata)
 
-        print(f"cached reads of one room, {CALLERS} callers at a time, {READ_S:g} s each (the client is Python too):")
+        print(
+            f"cached reads of one room, {CALLERS} callers at a time, {READ_S:g} s each (the client is Python too):"
+        )
         for name, call in (("GraphQL", by_graphql), ("gRPC", by_grpc)):
             seconds: list[float] = []
             until = time.perf_counter() + READ_S
@@ -95,7 +105,9 @@ async def _reads(gateway: Gateway) -> None:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(CALLERS):
                     tasks.create_task(caller())
-            print(f"  {name:10} {len(seconds) / READ_S:,.0f}/s  p50 {_ms(seconds, 0.5)}  p99 {_ms(seconds, 0.99)}")
+            print(
+                f"  {name:10} {len(seconds) / READ_S:,.0f}/s  p50 {_ms(seconds, 0.5)}  p99 {_ms(seconds, 0.99)}"
+            )
 
 
 def _ms(seconds: list[float], share: float) -> str:

@@ -7,10 +7,10 @@ import time
 from gateway.core.rooms import AccountSid
 from gateway.service.callers import points as module
 from gateway.service.callers.caller import Caller
-from gateway.service.callers.points import CALL, FETCH, Callers
+from gateway.service.callers.points import CALL, FETCH, CallerLimiter
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
-from gateway.store.points import Purses
+from gateway.store.points import PointsBuckets
 
 CALLS = 3_000
 CALLER = Caller(AccountSid("AC" + "0" * 32), "bench", frozenset(), limit=1_000_000_000)
@@ -21,11 +21,13 @@ async def main() -> None:
     module.ASK_S = 5.0
     async with EmbeddedServer() as server:
         connections = Connections(server.url)
-        callers = Callers(Purses(connections))
+        callers = CallerLimiter(PointsBuckets(connections))
         for crowd in (1, 8, 64):
             began = time.perf_counter()
             waits = sorted(
-                each for some in await asyncio.gather(*(_calls(callers, crowd) for _ in range(crowd))) for each in some
+                each
+                for some in await asyncio.gather(*(_calls(callers, crowd) for _ in range(crowd)))
+                for each in some
             )
             each_ms = (time.perf_counter() - began) / len(waits) * 1000
             p50, p99 = statistics.median(waits), waits[len(waits) * 99 // 100]
@@ -35,14 +37,14 @@ async def main() -> None:
         await connections.aclose()
 
 
-async def _calls(callers: Callers, crowd: int) -> list[float]:
+async def _calls(callers: CallerLimiter, crowd: int) -> list[float]:
     """How long each waited, in ms. All come from memory, so that nearly all is given back."""
     waits = []
     for _ in range(CALLS // crowd):
         began = time.perf_counter()
-        bill = callers.bill(CALLER)
-        await bill.hold(CALL + FETCH)
-        bill.settle(objects=1)
+        charge = callers.charge(CALLER)
+        await charge.hold(CALL + FETCH)
+        charge.settle(objects=1)
         waits.append((time.perf_counter() - began) * 1000)
     return waits
 

@@ -177,7 +177,10 @@ async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, together
         async with asyncio.TaskGroup() as tasks:
             for _ in range(together):
                 fields = gateway.event_fields(
-                    "participant-connected", room, ParticipantSid=new_sid("PA"), ParticipantIdentity="guest"
+                    "participant-connected",
+                    room,
+                    ParticipantSid=new_sid("PA"),
+                    ParticipantIdentity="guest",
                 )
                 crowd.sent_at.append(time.perf_counter())
                 tasks.create_task(gateway.callback(fields))
@@ -198,13 +201,20 @@ def hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
         f"Sec-WebSocket-Protocol: graphql-transport-ws\r\nAuthorization: {gateway.auth['Authorization']}\r\n\r\n"
     )
-    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}}
+    subscribe = {
+        "id": "1",
+        "type": "subscribe",
+        "payload": {"query": query, "variables": variables},
+    }
     return head.encode() + _frame({"type": "connection_init"}) + _frame(subscribe)
 
 
 def event_hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
     """The request of an event stream."""
-    address, body = urlsplit(gateway.ready["sse"]), json.dumps({"query": query, "variables": variables}).encode()
+    address, body = (
+        urlsplit(gateway.ready["sse"]),
+        json.dumps({"query": query, "variables": variables}).encode(),
+    )
     head = (
         f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAccept: text/event-stream\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -216,7 +226,9 @@ def event_hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes
 def _frame(message: object) -> bytes:
     """A text frame as clients send it: masked, here with zeros."""
     payload = json.dumps(message).encode()
-    length = bytes((0x80 | len(payload),)) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)
+    length = (
+        bytes((0x80 | len(payload),)) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)
+    )
     return b"\x81" + length + bytes(4) + payload
 
 
@@ -226,7 +238,9 @@ def _cpu_s(gateway: Gateway) -> float:
 
 
 def _memory_kb(gateway: Gateway) -> int:
-    return int(Path(f"/proc/{gateway.process.pid}/status").read_text().partition("VmRSS:")[2].split()[0])
+    return int(
+        Path(f"/proc/{gateway.process.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
+    )
 
 
 def _ms(seconds: list[float], share: float) -> str:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from gateway.app.wiring import bind
 from gateway.cli.main import _row, _write, cli
 from gateway.gql.schema.schema import print_schema
-from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.service.callers.caller import Caller, Scope
 from gateway.settings.environment import Settings
 from tests.service.conftest import ACCOUNT
@@ -47,8 +47,8 @@ async def test_a_made_key_opens_with_its_row_and_is_in_no_row() -> None:
     assert made["api_key"].startswith("rgk_")
     assert made["api_key"] not in json.dumps(made["row"])
     caller = Caller(ACCOUNT, made["row"]["id"], frozenset(map(Scope, made["row"]["scopes"])))
-    access = Access([ApiKey(made["row"]["sha256"], caller)])
-    assert (await access.caller(authorization=None, api_key=made["api_key"])).id == "console"
+    authenticator = Authenticator([ApiKey(made["row"]["sha256"], caller)])
+    assert (await authenticator.caller(authorization=None, api_key=made["api_key"])).id == "console"
 
 
 def test_keys_differ() -> None:
@@ -77,7 +77,9 @@ def test_without_a_command_the_commands_are_listed() -> None:
     ids=["account", "public url", "half a key", "scheme", "no redis"],
 )
 def test_serve_refuses_with_2_and_a_sentence(changes: dict[str, str], word: str) -> None:
-    code, _, err = say("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0", **SERVE | changes)
+    code, _, err = say(
+        "serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0", **SERVE | changes
+    )
     assert code == 2
     assert word in err
     assert "Traceback" not in err

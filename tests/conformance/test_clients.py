@@ -8,16 +8,30 @@ pytestmark = pytest.mark.node
 
 
 @pytest.mark.parametrize(
-    ("script", "addresses"), [("ws.mjs", ["ws"]), ("sse.mjs", ["sse"]), ("apollo.mjs", ["graphql", "ws"])]
+    ("script", "addresses"),
+    [("ws.mjs", ["ws"]), ("sse.mjs", ["sse"]), ("apollo.mjs", ["graphql", "ws"])],
 )
-async def test_a_client_creates_reads_watches_ends_and_resumes(node: Node, script: str, addresses: list[str]) -> None:
+async def test_a_client_creates_reads_watches_ends_and_resumes(
+    node: Node, script: str, addresses: list[str]
+) -> None:
     seen = await node(script, *addresses)
     sid = seen["created"]["sid"]
-    assert (seen["read"]["sid"], seen["read"]["status"], seen["read"]["maxParticipants"]) == (sid, "IN_PROGRESS", 7)
+    assert (seen["read"]["sid"], seen["read"]["status"], seen["read"]["maxParticipants"]) == (
+        sid,
+        "IN_PROGRESS",
+        7,
+    )
 
     started, *events = seen["watched"]
-    assert (started["mode"], started["ofRoom"], started["cursor"]) == ("RESUMED", sid, seen["created"]["asOf"])
-    assert [event["prev"] for event in events] == [started["cursor"], *(event["cursor"] for event in events[:-1])]
+    assert (started["mode"], started["ofRoom"], started["cursor"]) == (
+        "RESUMED",
+        sid,
+        seen["created"]["asOf"],
+    )
+    assert [event["prev"] for event in events] == [
+        started["cursor"],
+        *(event["cursor"] for event in events[:-1]),
+    ]
     assert {event["roomSid"] for event in events} == {sid}
     assert events[-1]["room"]["status"] == "COMPLETED"
 

@@ -8,12 +8,12 @@ from gateway.core.caching import (
     LIST,
     LIVE_ROOM,
     SETTLING,
+    CacheState,
     Fence,
-    Freshness,
     Lifetime,
+    cache_state,
     fences_of,
-    freshness,
-    is_due_early,
+    is_early_refresh_due,
     lifetime_of,
 )
 from gateway.core.events import Changed, RoomEvent, RoomEventType
@@ -44,7 +44,12 @@ def event(event_type: RoomEventType, changed: Changed | None = None) -> RoomEven
 
 @pytest.mark.parametrize("event_type", set(RoomEventType) - {RoomEventType.ROOM_ENDED})
 def test_every_event_makes_old_what_its_first_word_says(event_type: RoomEventType) -> None:
-    fences = {"room": Fence.ROOM, "participant": Fence.PEOPLE, "track": Fence.PEOPLE, "recording": Fence.MEDIA}
+    fences = {
+        "room": Fence.ROOM,
+        "participant": Fence.PEOPLE,
+        "track": Fence.PEOPLE,
+        "recording": Fence.MEDIA,
+    }
 
     assert fences_of(event(event_type)) == (fences[event_type.split("-")[0]],)
 
@@ -63,22 +68,24 @@ def test_a_mutation_of_ours_makes_old_what_it_changed(changed: Changed) -> None:
 @pytest.mark.parametrize(
     ("age_s", "expected"),
     [
-        (0, Freshness.FRESH),
-        (4.999, Freshness.FRESH),
-        (5, Freshness.STALE),
-        (34.999, Freshness.STALE),
-        (35, Freshness.ON_ERROR),
-        (899.999, Freshness.ON_ERROR),
-        (900, Freshness.GONE),
+        (0, CacheState.FRESH),
+        (4.999, CacheState.FRESH),
+        (5, CacheState.STALE),
+        (34.999, CacheState.STALE),
+        (35, CacheState.ON_ERROR),
+        (899.999, CacheState.ON_ERROR),
+        (900, CacheState.GONE),
     ],
 )
-def test_a_live_room_is_fresh_then_stale_then_kept_for_errors(age_s: float, expected: Freshness) -> None:
-    assert freshness(LIVE_ROOM, age_s) is expected
+def test_a_live_room_is_fresh_then_stale_then_kept_for_errors(
+    age_s: float, expected: CacheState
+) -> None:
+    assert cache_state(LIVE_ROOM, age_s) is expected
 
 
 def test_an_answer_without_a_stale_time_goes_from_fresh_to_gone() -> None:
-    assert freshness(ENDED_ROOM, 86_399) is Freshness.FRESH
-    assert freshness(ENDED_ROOM, 86_400) is Freshness.GONE
+    assert cache_state(ENDED_ROOM, 86_399) is CacheState.FRESH
+    assert cache_state(ENDED_ROOM, 86_400) is CacheState.GONE
 
 
 @pytest.mark.parametrize("lifetime", [LIVE_ROOM, ENDED_ROOM, LIST, SETTLING])
@@ -103,15 +110,19 @@ def test_a_room_fetched_right_after_an_event_is_fetched_again_soon(status: RoomS
     assert lifetime_of(replace(ROOM, status=status), 0.0, settled=False) is SETTLING
 
 
-@pytest.mark.parametrize(("after_s", "fresh_s"), [(-2, 32), (0, 30), (29, 1), (30, 86_400), (600, 86_400)])
-def test_an_ended_room_is_fetched_once_more_half_a_minute_after_its_end(after_s: float, fresh_s: float) -> None:
+@pytest.mark.parametrize(
+    ("after_s", "fresh_s"), [(-2, 32), (0, 30), (29, 1), (30, 86_400), (600, 86_400)]
+)
+def test_an_ended_room_is_fetched_once_more_half_a_minute_after_its_end(
+    after_s: float, fresh_s: float
+) -> None:
     ended = replace(ROOM, status=RoomStatus.COMPLETED, end_time=AT)
     lifetime = lifetime_of(ended, AT.timestamp() + after_s, settled=True)
     assert (lifetime.fresh_s, lifetime.stale_s) == (fresh_s, 86_400)
 
 
 @pytest.mark.parametrize(
-    ("age_s", "dice", "is_due"),
+    ("age_s", "dice", "should_refresh"),
     [
         (4.99, 1.0, False),
         (5.0, 1.0, True),
@@ -121,5 +132,7 @@ def test_an_ended_room_is_fetched_once_more_half_a_minute_after_its_end(after_s:
         (0.0, 0.0, False),
     ],
 )
-def test_an_answer_is_fetched_early_the_likelier_the_nearer_its_end(age_s: float, dice: float, is_due: bool) -> None:
-    assert is_due_early(LIVE_ROOM, age_s, dice) is is_due
+def test_an_answer_is_fetched_early_the_likelier_the_nearer_its_end(
+    age_s: float, dice: float, should_refresh: bool
+) -> None:
+    assert is_early_refresh_due(LIVE_ROOM, age_s, dice) is should_refresh

@@ -6,33 +6,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.cursors import NO_TAG, Place, Sealer, derive_key, tag_of
+from gateway.core.cursors import NO_TAG, CursorCodec, LogPosition, derive_key, tag_of
 from gateway.core.errors import InvalidArgument
 
 ACCOUNT = "AC" + "0" * 32
-PLACE = Place("0123456789abcdef", 1_763_600_000_000_123, tag_of(b'{"type":"room-created"}'))
-SEALER = Sealer(("secret",), ACCOUNT)
+PLACE = LogPosition("0123456789abcdef", 1_763_600_000_000_123, tag_of(b'{"type":"room-created"}'))
+SEALER = CursorCodec(("secret",), ACCOUNT)
 
-places = st.builds(
-    Place,
+positions = st.builds(
+    LogPosition,
     st.binary(min_size=8, max_size=8).map(bytes.hex),
     st.integers(0, 2**64 - 1),
     st.binary(min_size=8, max_size=8),
 )
 
 
-@given(places)
-def test_a_cursor_says_its_place_and_a_place_has_one_cursor(place: Place) -> None:
-    cursor = SEALER.cursor(place)
+@given(positions)
+def test_a_cursor_says_its_place_and_a_place_has_one_cursor(position: LogPosition) -> None:
+    cursor = SEALER.cursor(position)
 
-    assert SEALER.place(cursor) == place
-    assert SEALER.cursor(place) == Sealer(("secret",), ACCOUNT).cursor(place) == cursor
+    assert SEALER.position(cursor) == position
+    assert SEALER.cursor(position) == CursorCodec(("secret",), ACCOUNT).cursor(position) == cursor
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,96}", cursor)
 
 
-@given(places, st.data())
-def test_a_cursor_changed_in_one_bit_is_refused(place: Place, data: st.DataObject) -> None:
-    cursor = SEALER.cursor(place)
+@given(positions, st.data())
+def test_a_cursor_changed_in_one_bit_is_refused(position: LogPosition, data: st.DataObject) -> None:
+    cursor = SEALER.cursor(position)
     at = data.draw(st.integers(0, len(cursor) - 1))
     other = data.draw(
         st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_").filter(
@@ -41,38 +41,38 @@ def test_a_cursor_changed_in_one_bit_is_refused(place: Place, data: st.DataObjec
     )
 
     with pytest.raises(InvalidArgument, match="not a cursor of this gateway"):
-        SEALER.place(cursor[:at] + other + cursor[at + 1 :])
+        SEALER.position(cursor[:at] + other + cursor[at + 1 :])
 
 
 @given(st.text(max_size=120))
 def test_any_other_text_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(InvalidArgument, match="leave it out"):
-        SEALER.place(text)
+        SEALER.position(text)
 
 
 @pytest.mark.parametrize("spelling", ["{}=", " {}", "{}\n", "{}A", "{}AAAA", "A" * 5000])
 def test_a_cursor_has_one_spelling_only(spelling: str) -> None:
     with pytest.raises(InvalidArgument):
-        SEALER.place(spelling.format(SEALER.cursor(PLACE)))
+        SEALER.position(spelling.format(SEALER.cursor(PLACE)))
 
 
 def test_a_cursor_of_another_account_or_secret_is_refused() -> None:
     cursor = SEALER.cursor(PLACE)
 
-    for other in (Sealer(("secret",), "AC" + "1" * 32), Sealer(("other",), ACCOUNT)):
+    for other in (CursorCodec(("secret",), "AC" + "1" * 32), CursorCodec(("other",), ACCOUNT)):
         with pytest.raises(InvalidArgument):
-            other.place(cursor)
+            other.position(cursor)
 
 
 def test_during_a_rotation_both_secrets_are_accepted_and_the_new_one_is_used() -> None:
-    rotating = Sealer(("new", "secret"), ACCOUNT)
+    rotating = CursorCodec(("new", "secret"), ACCOUNT)
 
-    assert rotating.place(SEALER.cursor(PLACE)) == PLACE
-    assert rotating.cursor(PLACE) == Sealer(("new",), ACCOUNT).cursor(PLACE)
+    assert rotating.position(SEALER.cursor(PLACE)) == PLACE
+    assert rotating.cursor(PLACE) == CursorCodec(("new",), ACCOUNT).cursor(PLACE)
 
 
 def test_neighbouring_places_show_nothing_of_how_near_they_are() -> None:
-    first, second = (SEALER.cursor(Place(PLACE.epoch, n, NO_TAG)) for n in (1, 2))
+    first, second = (SEALER.cursor(LogPosition(PLACE.epoch, n, NO_TAG)) for n in (1, 2))
 
     assert sum(left == right for left, right in zip(first, second, strict=True)) < len(first) / 3
 
@@ -82,7 +82,7 @@ def test_a_page_token_is_no_cursor_and_a_cursor_no_page_token() -> None:
 
     assert SEALER.page_position(token) == b"PB123"
     with pytest.raises(InvalidArgument):
-        SEALER.place(token)
+        SEALER.position(token)
     with pytest.raises(InvalidArgument, match="not a page cursor"):
         SEALER.page_position(SEALER.cursor(PLACE))
 

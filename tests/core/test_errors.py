@@ -17,14 +17,24 @@ def test_a_code_is_its_own_name(code: Code) -> None:
 def test_only_what_passes_by_itself_may_be_tried_again_unchanged() -> None:
     retryable = {kind.code for kind in KINDS if kind.is_retryable}
 
-    assert retryable == {Code.THROTTLED, Code.QUOTA_EXCEEDED, Code.DEADLINE_EXCEEDED, Code.UPSTREAM_UNAVAILABLE}
+    assert retryable == {
+        Code.THROTTLED,
+        Code.QUOTA_EXCEEDED,
+        Code.DEADLINE_EXCEEDED,
+        Code.UPSTREAM_UNAVAILABLE,
+    }
 
 
 def test_an_error_tells_its_sentence_and_what_twilio_said() -> None:
     fault = TwilioFault(20429, 429)
     error = QuotaExceeded("wait", retry_after_ms=1000, twilio=fault)
 
-    assert (str(error), error.message, error.retry_after_ms, error.twilio) == ("wait", "wait", 1000, fault)
+    assert (str(error), error.message, error.retry_after_ms, error.twilio) == (
+        "wait",
+        "wait",
+        1000,
+        fault,
+    )
 
 
 def test_an_error_need_not_know_more_than_its_sentence() -> None:

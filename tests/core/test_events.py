@@ -21,8 +21,12 @@ ROOM = Room(
     end_time=AT - timedelta(seconds=1),
     duration=60,
 )
-ENDED = RoomEvent(type=RoomEventType.ROOM_ENDED, account_sid=ACCOUNT, room_sid=SID, at=AT, room_duration=61)
-CHANGED = RoomEvent(type=RoomEventType.ROOM_CHANGED, account_sid=ACCOUNT, room_sid=SID, at=AT, room=ROOM)
+ENDED = RoomEvent(
+    type=RoomEventType.ROOM_ENDED, account_sid=ACCOUNT, room_sid=SID, at=AT, room_duration=61
+)
+CHANGED = RoomEvent(
+    type=RoomEventType.ROOM_CHANGED, account_sid=ACCOUNT, room_sid=SID, at=AT, room=ROOM
+)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,9 @@ CHANGED = RoomEvent(type=RoomEventType.ROOM_CHANGED, account_sid=ACCOUNT, room_s
         (None, RoomStatus.COMPLETED),
     ],
 )
-def test_a_room_ended_ends_its_room_whatever_status_it_says(said: RoomStatus | None, shown: RoomStatus) -> None:
+def test_a_room_ended_ends_its_room_whatever_status_it_says(
+    said: RoomStatus | None, shown: RoomStatus
+) -> None:
     assert end_of(replace(ENDED, room_status=said)) == Ended(shown, AT, 61)
 
 
@@ -48,14 +54,18 @@ def test_our_own_completion_ends_the_room_as_twilio_answered_it() -> None:
 
 
 def test_an_answer_without_an_end_time_ends_the_room_at_the_events_time() -> None:
-    assert end_of(replace(CHANGED, room=replace(ROOM, end_time=None))) == Ended(RoomStatus.COMPLETED, AT, 60)
+    assert end_of(replace(CHANGED, room=replace(ROOM, end_time=None))) == Ended(
+        RoomStatus.COMPLETED, AT, 60
+    )
 
 
 def test_a_created_room_has_not_ended() -> None:
     assert end_of(replace(CHANGED, room=replace(ROOM, status=RoomStatus.IN_PROGRESS))) is None
 
 
-@pytest.mark.parametrize("word", set(RoomEventType) - {RoomEventType.ROOM_ENDED, RoomEventType.ROOM_CHANGED})
+@pytest.mark.parametrize(
+    "word", set(RoomEventType) - {RoomEventType.ROOM_ENDED, RoomEventType.ROOM_CHANGED}
+)
 def test_no_other_event_ends_a_room(word: RoomEventType) -> None:
     assert end_of(replace(ENDED, type=word, room_status=RoomStatus.COMPLETED)) is None
 

@@ -19,9 +19,9 @@ from gateway.core.open_enum import OpenEnum
 from gateway.core.recordings import Codec
 from gateway.core.rooms import RoomType
 
-SCHEMAS = json.loads((Path(__file__).parents[1] / "samples" / "insights_v1.video.json").read_text())["components"][
-    "schemas"
-]
+SCHEMAS = json.loads(
+    (Path(__file__).parents[1] / "samples" / "insights_v1.video.json").read_text()
+)["components"]["schemas"]
 
 
 @pytest.mark.parametrize(
@@ -35,16 +35,20 @@ SCHEMAS = json.loads((Path(__file__).parents[1] / "samples" / "insights_v1.video
     ],
     ids=lambda each: each.__name__ if isinstance(each, type) else "",
 )
-def test_every_word_of_the_document_is_known_and_later_ones_are_not(enum: type[OpenEnum], schema: str) -> None:
+def test_every_word_of_the_document_is_known_and_later_ones_are_not(
+    enum: type[OpenEnum], schema: str
+) -> None:
     assert {word.value for word in enum} == {*SCHEMAS[schema]["enum"], "unknown"}
     assert enum("brand-new").name == "UNKNOWN"
 
 
 def test_the_types_and_codecs_that_can_be_asked_for_are_the_documents() -> None:
-    assert {Codec(word) for word in SCHEMAS["video_room_summary_enum_codec"]["enum"]} == INSIGHTS_CODECS
-    assert {RoomType(word) for word in SCHEMAS["video_room_summary_enum_room_type"]["enum"]} == set(RoomType) - {
-        RoomType.UNKNOWN
-    }
+    assert {
+        Codec(word) for word in SCHEMAS["video_room_summary_enum_codec"]["enum"]
+    } == INSIGHTS_CODECS
+    assert {RoomType(word) for word in SCHEMAS["video_room_summary_enum_room_type"]["enum"]} == set(
+        RoomType
+    ) - {RoomType.UNKNOWN}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +64,8 @@ def test_the_types_and_codecs_that_can_be_asked_for_are_the_documents() -> None:
         ({"created_before": datetime(2026, 1, 1)}, "createdBefore has no time zone"),  # noqa: DTZ001
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+def test_a_filter_that_means_nothing_is_refused_with_advice(
+    parameters: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         InsightsRoomFilter(**parameters)

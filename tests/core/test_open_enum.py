@@ -5,7 +5,11 @@ from gateway.core.rooms import RoomStatus, RoomType
 
 @pytest.mark.parametrize(
     ("word", "known"),
-    [("in_progress", RoomStatus.IN_PROGRESS), ("completed", RoomStatus.COMPLETED), ("unknown", RoomStatus.UNKNOWN)],
+    [
+        ("in_progress", RoomStatus.IN_PROGRESS),
+        ("completed", RoomStatus.COMPLETED),
+        ("unknown", RoomStatus.UNKNOWN),
+    ],
 )
 def test_insights_underscores_are_videos_hyphens(word: str, known: RoomStatus) -> None:
     assert RoomStatus(word) is known

@@ -27,13 +27,17 @@ def test_a_ref_of_a_sids_form_is_a_sid() -> None:
     assert TrackRef.of("MT" + DIGITS) == TrackRef("MT" + DIGITS, None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["Zoë", "a/b", "..", "x" * 128, "RM" + DIGITS, "PA" + DIGITS[1:], "%2F"])
+@pytest.mark.parametrize(
+    "text", ["Zoë", "a/b", "..", "x" * 128, "RM" + DIGITS, "PA" + DIGITS[1:], "%2F"]
+)
 def test_any_other_printable_text_is_an_identity_or_a_name(text: str) -> None:
     assert ParticipantRef.of(text) == ParticipantRef(None, text)
     assert TrackRef.of(text) == TrackRef(None, text)
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("", "empty"), ("x" * 129, "129"), ("a\r\nb", "control")])
+@pytest.mark.parametrize(
+    ("text", "complaint"), [("", "empty"), ("x" * 129, "129"), ("a\r\nb", "control")]
+)
 def test_what_can_be_neither_is_refused_with_advice(text: str, complaint: str) -> None:
     with pytest.raises(InvalidArgument, match=f"participant .*{complaint}"):
         ParticipantRef.of(text)
@@ -70,7 +74,9 @@ def test_a_status_added_later_is_unknown() -> None:
         ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+def test_a_filter_that_means_nothing_is_refused_with_advice(
+    parameters: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         ParticipantFilter(**parameters)
 
@@ -80,7 +86,10 @@ def test_a_filter_that_means_nothing_is_refused_with_advice(parameters: dict[str
     [
         ({"priority": TrackPriority.HIGH}, "no filter"),
         ({"all": True, "priority": TrackPriority.HIGH}, "all stands alone"),
-        ({"track": "cam", "priority": TrackPriority.UNKNOWN}, "priority of a subscribe rule cannot be UNKNOWN"),
+        (
+            {"track": "cam", "priority": TrackPriority.UNKNOWN},
+            "priority of a subscribe rule cannot be UNKNOWN",
+        ),
     ],
 )
 def test_a_priority_needs_a_filter_beside_it(filters: dict[str, Any], complaint: str) -> None:

@@ -44,7 +44,9 @@ def test_a_rule_matches_all_or_by_its_filters(filters: dict[str, Any]) -> None:
         ({"all": True, "kind": RecordedKind.AUDIO}, "all stands alone"),
     ],
 )
-def test_a_rule_that_twilio_refuses_is_refused_with_advice(filters: dict[str, Any], complaint: str) -> None:
+def test_a_rule_that_twilio_refuses_is_refused_with_advice(
+    filters: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         RecordingRule(type=RuleType.INCLUDE, **filters)
 
@@ -58,15 +60,21 @@ def test_a_room_sets_1_to_20_rules() -> None:
             NewRecordingRules(wrong)
 
 
-@pytest.mark.parametrize(("word", "codec"), [("opus", Codec.OPUS), ("OPUS", Codec.OPUS), ("vp8", Codec.VP8)])
+@pytest.mark.parametrize(
+    ("word", "codec"), [("opus", Codec.OPUS), ("OPUS", Codec.OPUS), ("vp8", Codec.VP8)]
+)
 def test_a_codec_is_known_in_any_case(word: str, codec: Codec) -> None:
     assert Codec(word) is codec
 
 
 @pytest.mark.parametrize(
-    "enum", [RecordingStatus, ContainerFormat, Codec], ids=["RecordingStatus", "ContainerFormat", "Codec"]
+    "enum",
+    [RecordingStatus, ContainerFormat, Codec],
+    ids=["RecordingStatus", "ContainerFormat", "Codec"],
 )
-def test_a_word_added_later_is_unknown(enum: type[RecordingStatus | ContainerFormat | Codec]) -> None:
+def test_a_word_added_later_is_unknown(
+    enum: type[RecordingStatus | ContainerFormat | Codec],
+) -> None:
     assert enum("av1").name == "UNKNOWN"
 
 
@@ -86,13 +94,18 @@ def test_a_filter_may_be_empty_or_full() -> None:
     ("parameters", "complaint"),
     [
         ({"status": RecordingStatus.UNKNOWN}, "status cannot be UNKNOWN; give PROCESSING"),
-        ({"source_sid": "RT" + "0" * 32}, "sourceSid is not the SID of a track; give MT and 32 hex digits"),
+        (
+            {"source_sid": "RT" + "0" * 32},
+            "sourceSid is not the SID of a track; give MT and 32 hex digits",
+        ),
         ({"source_sid": "cam"}, "sourceSid"),
         ({"created_after": AT.replace(tzinfo=None)}, "createdAfter has no time zone"),
         ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+def test_a_filter_that_means_nothing_is_refused_with_advice(
+    parameters: dict[str, Any], complaint: str
+) -> None:
     for make in (RoomRecordingFilter, RecordingFilter):
         with pytest.raises(InvalidArgument, match=complaint):
             make(**parameters)

@@ -42,7 +42,9 @@ ENDED = Ended(RoomStatus.COMPLETED, AT, 60)
 
 @pytest.mark.parametrize("enum", [RoomStatus, RoomType, VideoCodec])
 @pytest.mark.parametrize("word", ["", "brand-new", "IN-PROGRESS", None])
-def test_a_word_added_later_is_unknown(enum: type[RoomStatus | RoomType | VideoCodec], word: object) -> None:
+def test_a_word_added_later_is_unknown(
+    enum: type[RoomStatus | RoomType | VideoCodec], word: object
+) -> None:
     assert enum(word).name == "UNKNOWN"
 
 
@@ -51,7 +53,9 @@ def test_rm_and_32_hex_digits_are_a_sid(text: str) -> None:
     assert is_room_sid("RM" + text[2:])
 
 
-@pytest.mark.parametrize("text", ["", "RM", SID[:-1], SID + "0", SID.lower(), f"{SID}\n", f" {SID}", "RM" + "g" * 32])
+@pytest.mark.parametrize(
+    "text", ["", "RM", SID[:-1], SID + "0", SID.lower(), f"{SID}\n", f" {SID}", "RM" + "g" * 32]
+)
 def test_nothing_else_is_a_sid(text: str) -> None:
     assert not is_room_sid(text)
 
@@ -60,7 +64,9 @@ def test_a_ref_of_a_sids_form_is_a_sid() -> None:
     assert RoomRef.of(SID) == RoomRef(SID, None)
 
 
-@pytest.mark.parametrize("name", ["Daily", "a/b", "..", ".", "Zoë 🎉", " ", "x" * 128, SID[:-1], "%2F", "a?b#c"])
+@pytest.mark.parametrize(
+    "name", ["Daily", "a/b", "..", ".", "Zoë 🎉", " ", "x" * 128, SID[:-1], "%2F", "a?b#c"]
+)
 def test_any_printable_text_of_up_to_128_characters_is_a_name(name: str) -> None:
     assert RoomRef.of(name) == RoomRef(None, name)
 
@@ -79,7 +85,11 @@ def test_any_printable_text_of_up_to_128_characters_is_a_name(name: str) -> None
     ],
 )
 def test_what_can_be_no_name_is_refused_with_advice(name: str, complaint: str) -> None:
-    for check in (RoomRef.of, lambda text: checked_name(text, "room"), lambda text: NewRoom(unique_name=text)):
+    for check in (
+        RoomRef.of,
+        lambda text: checked_name(text, "room"),
+        lambda text: NewRoom(unique_name=text),
+    ):
         with pytest.raises(InvalidArgument, match=complaint):
             check(name)
 
@@ -130,12 +140,16 @@ def test_a_new_room_may_leave_everything_to_twilio() -> None:
     ],
     ids=lambda bounds: bounds[0],
 )
-def test_a_number_within_its_bounds_is_taken_and_one_beyond_refused(bounds: tuple[str, int, int]) -> None:
+def test_a_number_within_its_bounds_is_taken_and_one_beyond_refused(
+    bounds: tuple[str, int, int],
+) -> None:
     name, low, high = bounds
     for value in (low, high):
         assert getattr(new_room(**{name: value}), name) == value
     for value in (low - 1, high + 1):
-        with pytest.raises(InvalidArgument, match=f"is {value}; give a whole number from {low} to {high}"):
+        with pytest.raises(
+            InvalidArgument, match=f"is {value}; give a whole number from {low} to {high}"
+        ):
             new_room(**{name: value})
 
 
@@ -163,14 +177,19 @@ def test_every_type_that_can_be_asked_for_has_its_most_participants() -> None:
         ({"type": RoomType.UNKNOWN}, "type is not one of"),
         ({"video_codecs": (VideoCodec.VP8, VideoCodec.UNKNOWN)}, "videoCodecs"),
         ({"recording_rules": ()}, "recordingRules has 0 rules"),
-        ({"recording_rules": (RecordingRule(type=RuleType.INCLUDE, all=True),) * 21}, "recordingRules has 21 rules"),
+        (
+            {"recording_rules": (RecordingRule(type=RuleType.INCLUDE, all=True),) * 21},
+            "recordingRules has 21 rules",
+        ),
         ({"media_region": ""}, "mediaRegion"),
         ({"media_region": "us1\n"}, "mediaRegion"),
         ({"media_region": "US1"}, "mediaRegion"),
         ({"media_region": "../x"}, "mediaRegion"),
     ],
 )
-def test_a_new_room_that_twilio_cannot_make_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+def test_a_new_room_that_twilio_cannot_make_is_refused_with_advice(
+    parameters: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         new_room(**parameters)
 
@@ -189,6 +208,8 @@ def test_a_list_shows_rooms_in_progress_unless_asked_otherwise() -> None:
         ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_with_advice(parameters: dict[str, Any], complaint: str) -> None:
+def test_a_filter_that_means_nothing_is_refused_with_advice(
+    parameters: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         RoomFilter(**parameters)

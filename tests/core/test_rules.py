@@ -26,7 +26,9 @@ MAKERS: list[Any] = [RecordingRule, SubscribeRule]
         ({"track": "a\nb"}, "track of a .* holds a control character"),
     ],
 )
-def test_a_rule_that_twilio_refuses_is_refused_with_advice(make: Any, filters: dict[str, Any], complaint: str) -> None:
+def test_a_rule_that_twilio_refuses_is_refused_with_advice(
+    make: Any, filters: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         make(type=RuleType.INCLUDE, **filters)
 
@@ -51,18 +53,25 @@ IN, OUT = RuleType.INCLUDE, RuleType.EXCLUDE
     ("wanted", "complaint"),
     [
         ([(IN, {"all": True}), (IN, {"all": True})], "the same rule twice"),
-        ([(IN, {"track": "cam"}), (OUT, {"kind": RecordedKind.AUDIO}), (IN, {"track": "cam"})], "the same rule twice"),
+        (
+            [(IN, {"track": "cam"}), (OUT, {"kind": RecordedKind.AUDIO}), (IN, {"track": "cam"})],
+            "the same rule twice",
+        ),
         ([(IN, {"all": True}), (OUT, {"all": True})], "both includes and excludes the same tracks"),
         ([(OUT, {"publisher": "Zoë"}), (IN, {"publisher": "Zoë"})], "both includes and excludes"),
     ],
 )
-def test_rules_that_contradict_or_repeat_each_other_are_refused(wanted: Any, complaint: str) -> None:
+def test_rules_that_contradict_or_repeat_each_other_are_refused(
+    wanted: Any, complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         check_rules(rules(*wanted))
 
 
 def test_an_exception_to_a_rule_is_no_contradiction() -> None:
-    check_rules(rules((IN, {"all": True}), (OUT, {"kind": RecordedKind.VIDEO}), (IN, {"track": "cam"})))
+    check_rules(
+        rules((IN, {"all": True}), (OUT, {"kind": RecordedKind.VIDEO}), (IN, {"track": "cam"}))
+    )
 
 
 @pytest.mark.parametrize("enum", [RuleEffect, TrackKind, TrackPriority])

@@ -14,10 +14,15 @@ def test_each_kind_has_its_prefix_and_32_hex_digits(kind: Any) -> None:
         assert is_sid(kind, prefix + DIGITS) is (kind is other)
 
 
-@pytest.mark.parametrize("text", ["", "PA", "PA" + DIGITS[1:], "PA" + DIGITS + "0", "pa" + DIGITS, f"PA{DIGITS}\n"])
+@pytest.mark.parametrize(
+    "text", ["", "PA", "PA" + DIGITS[1:], "PA" + DIGITS + "0", "pa" + DIGITS, f"PA{DIGITS}\n"]
+)
 def test_another_form_is_refused_with_advice(text: str) -> None:
     assert not is_sid(ParticipantSid, text)
-    with pytest.raises(InvalidArgument, match="participant is not the SID of a participant; give PA and 32 hex digits"):
+    with pytest.raises(
+        InvalidArgument,
+        match="participant is not the SID of a participant; give PA and 32 hex digits",
+    ):
         checked_sid(ParticipantSid, text, "participant")
 
 

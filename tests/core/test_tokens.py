@@ -26,7 +26,9 @@ ROOM = Room(
 )
 
 
-@pytest.mark.parametrize("identity", ["a", "a" * 128, "é" * 64, "a" * 126 + "é", "Ada Lovelace", "/..?&", "😀"])
+@pytest.mark.parametrize(
+    "identity", ["a", "a" * 128, "é" * 64, "a" * 126 + "é", "Ada Lovelace", "/..?&", "😀"]
+)
 def test_an_identity_within_the_limits_has_no_flaw(identity: str) -> None:
     assert identity_flaw(identity) is None
 
@@ -44,7 +46,9 @@ def test_an_identity_within_the_limits_has_no_flaw(identity: str) -> None:
         ("\ud800", "control character"),
     ],
 )
-def test_an_identity_that_twilio_would_refuse_is_refused_with_advice(identity: str, flaw: str) -> None:
+def test_an_identity_that_twilio_would_refuse_is_refused_with_advice(
+    identity: str, flaw: str
+) -> None:
     with pytest.raises(InvalidArgument, match=flaw):
         NewToken(identity=identity)
 
@@ -81,7 +85,10 @@ def test_a_token_does_not_outlive_the_longest_stay_in_its_room() -> None:
 
 @pytest.mark.parametrize("problem", Problem)
 def test_every_problem_has_twilios_code(problem: Problem) -> None:
-    assert Explanation(problem=problem, sentence="", facts=TokenFacts()).twilio_code == TWILIO_CODE[problem]
+    assert (
+        Explanation(problem=problem, sentence="", facts=TokenFacts()).twilio_code
+        == TWILIO_CODE[problem]
+    )
 
 
 def test_only_a_token_without_a_problem_is_valid() -> None:

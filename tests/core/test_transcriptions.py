@@ -21,9 +21,12 @@ def test_500_hints_of_100_characters_are_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hints", "complaint"), [(("x",) * 501, "501 phrases; give up to 500"), (("ok", "x" * 101), "longer than 100")]
+    ("hints", "complaint"),
+    [(("x",) * 501, "501 phrases; give up to 500"), (("ok", "x" * 101), "longer than 100")],
 )
-def test_more_or_longer_hints_are_refused_with_advice(hints: tuple[str, ...], complaint: str) -> None:
+def test_more_or_longer_hints_are_refused_with_advice(
+    hints: tuple[str, ...], complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         TranscriptionsConfiguration(hints=hints)
 
@@ -35,7 +38,9 @@ def test_what_is_no_word_is_refused_with_advice(part: str, text: str) -> None:
         TranscriptionsConfiguration(**{part: text})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("ttid", ["video_extension_2c70be23-4788-423d-9351-df6705efa035", "x", "A" * 128])
+@pytest.mark.parametrize(
+    "ttid", ["video_extension_2c70be23-4788-423d-9351-df6705efa035", "x", "A" * 128]
+)
 def test_a_ttid_is_opaque(ttid: str) -> None:
     assert checked_ttid(ttid) == ttid
 

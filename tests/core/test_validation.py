@@ -31,7 +31,9 @@ def test_other_text_is_refused_with_advice(text: str, complaint: str) -> None:
 def test_a_number_is_checked_where_there_is_one() -> None:
     for value in (None, 1, 60):
         check_range(value, 1, 60, "timeout")
-    with pytest.raises(InvalidArgument, match="timeout is 61; give a whole number from 1 to 60 minutes"):
+    with pytest.raises(
+        InvalidArgument, match="timeout is 61; give a whole number from 1 to 60 minutes"
+    ):
         check_range(61, 1, 60, "timeout", " minutes")
 
 

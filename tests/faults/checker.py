@@ -75,23 +75,33 @@ def _durable(history: History, streams: Sequence[Stream], log: Log) -> Iterator[
     was_announced = any(isinstance(record, Resync) for record in history)
     excused_until = log.first_seen(streams) if was_announced else float("-inf")
     for record in history:
-        if not isinstance(record, Callback) or not record.is_acked or record.answered_at <= excused_until:
+        if (
+            not isinstance(record, Callback)
+            or not record.is_acked
+            or record.answered_at <= excused_until
+        ):
             continue
         if record.key not in logged:
             yield Broken(Invariant.DURABLE, "acked, but not in the log", (record,))
     for stream in streams:
         for message in stream.messages:
-            if isinstance(message, Event) and log.spot(message.cursor) is None and not was_announced:
+            if (
+                isinstance(message, Event)
+                and log.spot(message.cursor) is None
+                and not was_announced
+            ):
                 yield Broken(Invariant.DURABLE, "shown, but not in the log", (message,))
 
 
 def _unique(log: Log) -> Iterator[Broken]:
-    for life in log.lives:
+    for generation in log.lives:
         first: dict[str, Event] = {}
-        for event in life:
+        for event in generation:
             other = first.setdefault(event.key, event)
             if other.cursor != event.cursor:
-                yield Broken(Invariant.UNIQUE, "one callback, two entries in the log", (other, event))
+                yield Broken(
+                    Invariant.UNIQUE, "one callback, two entries in the log", (other, event)
+                )
 
 
 def _agreed(streams: Sequence[Stream]) -> Iterator[Broken]:
@@ -103,7 +113,9 @@ def _agreed(streams: Sequence[Stream]) -> Iterator[Broken]:
                 if (other.key, other.type, other.room) != (message.key, message.type, message.room):
                     yield Broken(Invariant.AGREED, "one cursor, two contents", (other, message))
                 if not stream.wants(message):
-                    yield Broken(Invariant.AGREED, "shown against the filter", (stream.opened, message))
+                    yield Broken(
+                        Invariant.AGREED, "shown against the filter", (stream.opened, message)
+                    )
 
 
 @dataclass
@@ -124,7 +136,9 @@ class _Walk:
 
     def __post_init__(self) -> None:
         # What comes too late is out of order, and not lost.
-        self.ever = {message.cursor for message in self.stream.messages if isinstance(message, Event)}
+        self.ever = {
+            message.cursor for message in self.stream.messages if isinstance(message, Event)
+        }
 
     def broken(self) -> Iterator[Broken]:
         for message in self.stream.messages:
@@ -145,7 +159,11 @@ class _Walk:
             self.last = message
 
     def _not_announced(self, message: Message) -> Iterator[Broken]:
-        if isinstance(self.last, Started) and self.last.mode == "resync" and not isinstance(message, Resync):
+        if (
+            isinstance(self.last, Started)
+            and self.last.mode == "resync"
+            and not isinstance(message, Resync)
+        ):
             yield Broken(Invariant.RESUMABLE, "a resync that says no reason", (self.last, message))
 
     def _go_on(self, message: Started | Gap | Resync) -> None:
@@ -180,12 +198,20 @@ class _Walk:
         if self.bookmark is not None and not _is_after(spot, self.bookmark[0]):
             yield Broken(Invariant.BOOKMARK, "at or before a bookmark", (self.bookmark[1], event))
         elif self.told is not None and self.log.is_other_life(self.told, spot):
-            yield Broken(self._of_holes, "another life of the log, and nothing was said", (self.last, event))
+            yield Broken(
+                self._of_holes, "another life of the log, and nothing was said", (self.last, event)
+            )
         elif self.told is not None and not _is_after(spot, self.told):
-            yield Broken(Invariant.ORDERED, "an event from before the one before", (self.last, event))
+            yield Broken(
+                Invariant.ORDERED, "an event from before the one before", (self.last, event)
+            )
         elif self.told is not None:
             for missing in self._missing(self.told, spot):
-                yield Broken(self._of_holes, "an event between these two was left out", (self.last, missing, event))
+                yield Broken(
+                    self._of_holes,
+                    "an event between these two was left out",
+                    (self.last, missing, event),
+                )
                 break
 
     @property
@@ -204,12 +230,16 @@ class _Walk:
         if spot is None:
             return
         if self.told is not None and not self.log.is_other_life(self.told, spot):
-            for missing in self._missing(self.told, Spot(spot.life, spot.index + 1)):
-                yield Broken(Invariant.BOOKMARK, "nothing may lie before it undelivered", (bookmark, missing))
+            for missing in self._missing(self.told, Spot(spot.generation, spot.index + 1)):
+                yield Broken(
+                    Invariant.BOOKMARK, "nothing may lie before it undelivered", (bookmark, missing)
+                )
                 break
         elif self.told is not None:
             yield Broken(
-                self._of_holes, "another life of the log, and nothing was said", (self.last or bookmark, bookmark)
+                self._of_holes,
+                "another life of the log, and nothing was said",
+                (self.last or bookmark, bookmark),
             )
         self.bookmark = spot, bookmark
         # Not before: a bookmark that goes back promises less, and breaks nothing.
@@ -223,7 +253,7 @@ class _Walk:
 
 
 def _is_after(spot: Spot, other: Spot) -> bool:
-    return (spot.life, spot.index) > (other.life, other.index)
+    return (spot.generation, spot.index) > (other.generation, other.index)
 
 
 def _ended_is_ended(history: History, streams: Sequence[Stream]) -> Iterator[Broken]:
@@ -236,7 +266,11 @@ def _ended_is_ended(history: History, streams: Sequence[Stream]) -> Iterator[Bro
         if isinstance(read, Read) and read.status == IN_PROGRESS:
             for replica, ended in ends.get(read.room, ()):
                 if read.started_at > _known_at(read, replica, ended.at):
-                    yield Broken(Invariant.ENDED_IS_ENDED, "in progress after its end was shown", (ended, read))
+                    yield Broken(
+                        Invariant.ENDED_IS_ENDED,
+                        "in progress after its end was shown",
+                        (ended, read),
+                    )
                     break
 
 
@@ -250,7 +284,9 @@ def _known_at(read: Read, replica: str, at: float) -> float:
 def _monotone(history: History) -> Iterator[Broken]:
     """Per client, replica and room. Of one client only, whose reads follow one another."""
     newest: dict[tuple[str, str, str], Read] = {}
-    for read in sorted((record for record in history if isinstance(record, Read)), key=lambda read: read.started_at):
+    for read in sorted(
+        (record for record in history if isinstance(record, Read)), key=lambda read: read.started_at
+    ):
         if read.status is None:
             continue
         key = (read.client, read.replica, read.room)
@@ -277,8 +313,12 @@ def _own_writes(history: History) -> Iterator[Broken]:
     for read in history:
         if isinstance(read, Read):
             for write in writes.get(read.room, ()):
-                if not _shows(read, write) and read.started_at > _known_at(read, write.replica, write.ended_at):
-                    yield Broken(Invariant.OWN_WRITES, "a read does not show what was written", (write, read))
+                if not _shows(read, write) and read.started_at > _known_at(
+                    read, write.replica, write.ended_at
+                ):
+                    yield Broken(
+                        Invariant.OWN_WRITES, "a read does not show what was written", (write, read)
+                    )
                     break
 
 

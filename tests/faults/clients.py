@@ -132,7 +132,9 @@ class Watcher:
         if self.replica is None:
             self.replica = up[self.home % len(up)]
         else:
-            self.replica = self.rng.choice([replica for replica in up if replica is not self.replica] or up)
+            self.replica = self.rng.choice(
+                [replica for replica in up if replica is not self.replica] or up
+            )
         assert self.replica.gateway is not None
         stream = self.diary.new_stream()
         opened = Opened(
@@ -189,7 +191,9 @@ class Watcher:
             gateway.ready["ws"], protocols=("graphql-transport-ws",), headers=gateway.auth
         ) as socket:
             await socket.send_json({"type": "connection_init"})
-            await socket.send_json({"id": "1", "type": "subscribe", "payload": self._payload(self.cursor)})
+            await socket.send_json(
+                {"id": "1", "type": "subscribe", "payload": self._payload(self.cursor)}
+            )
             async for frame in socket:
                 message = json.loads(frame.data)
                 if message["type"] == "next":
@@ -227,7 +231,9 @@ class Watcher:
         options = (("grpc.use_local_subchannel_pool", 1),)
         async with grpc.aio.insecure_channel(gateway.ready["grpc"], options) as channel:
             types = [enums.ROOM_EVENT_TYPE.rows[RoomEventType(word)] for word in self.types or ()]
-            request = pb.WatchRoomEventsRequest(room=self.room or "", types=types, after=self.cursor or "")
+            request = pb.WatchRoomEventsRequest(
+                room=self.room or "", types=types, after=self.cursor or ""
+            )
             stub: Any = stubs.RoomServiceStub  # the generated code has no types
             call = stub(channel).WatchRoomEvents(request, metadata=gateway.metadata)
             try:
@@ -240,7 +246,10 @@ class Watcher:
         variables: dict[str, Any] = {"room": self.room, "after": after}
         if self.types is not None:
             variables["types"] = [word.upper().replace("-", "_") for word in self.types]
-        return {"query": WATCH, "variables": {name: value for name, value in variables.items() if value is not None}}
+        return {
+            "query": WATCH,
+            "variables": {name: value for name, value in variables.items() if value is not None},
+        }
 
 
 def parse_graphql(said: Mapping[str, Any], stream: int) -> Message:
@@ -264,7 +273,9 @@ def parse_pb(said: pb.WatchRoomEventsResponse, stream: int) -> Message:
     now, cursor = time.monotonic(), said.cursor
     match said.WhichOneof("message"):
         case "started":
-            mode = events_pb2.StreamMode.Name(said.started.mode).removeprefix("STREAM_MODE_").lower()
+            mode = (
+                events_pb2.StreamMode.Name(said.started.mode).removeprefix("STREAM_MODE_").lower()
+            )
             return Started(stream, now, cursor, cast('Literal["live", "resumed", "resync"]', mode))
         case "bookmark":
             return Bookmark(stream, now, cursor)
@@ -294,7 +305,9 @@ class Twilio:
         """A new callback and its key."""
         at = datetime.now(UTC)
         at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-        fields = self.cluster.sandbox.event_fields(event, room, Timestamp=at.isoformat(timespec="milliseconds"))
+        fields = self.cluster.sandbox.event_fields(
+            event, room, Timestamp=at.isoformat(timespec="milliseconds")
+        )
         participant = None
         if event.startswith("participant"):
             participant = new_sid("PA")
@@ -330,12 +343,18 @@ class Twilio:
         signature = RequestValidator(self.cluster.sandbox.auth_token).compute_signature(
             self.cluster.callbacks, dict(fields)
         )
-        headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
+        headers = {
+            "X-Twilio-Signature": signature,
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
         limit = aiohttp.ClientTimeout(total=TWILIO_ANSWER_S)
         name, begun, status = replica.name, time.monotonic(), None
         with suppress(OSError, TimeoutError, aiohttp.ClientError):
             async with self.http.post(
-                replica.gateway.ready["callbacks"], data=urlencode(fields), headers=headers, timeout=limit
+                replica.gateway.ready["callbacks"],
+                data=urlencode(fields),
+                headers=headers,
+                timeout=limit,
             ) as reply:
                 status = reply.status
         callback = Callback(key, name, status, begun, time.monotonic())
@@ -366,11 +385,16 @@ class Reader:
             return
         replica, begun, data = told
         rooms = data["rooms"]["nodes"] if how == "list" else [data["room"]]
-        room = next((room for room in rooms if room is not None and room["sid"] == sid), None) or NO_ROOM
+        room = (
+            next((room for room in rooms if room is not None and room["sid"] == sid), None)
+            or NO_ROOM
+        )
         told_at, is_stale = room["freshness"]["fetchedAt"], room["freshness"]["isStale"]
         fetched_at = None if told_at is None else datetime.fromisoformat(told_at).timestamp()
         status, now = _word(room["status"]), time.monotonic()
-        self.diary.write(Read(self.name, replica, sid, how, begun, now, status, fetched_at, is_stale))
+        self.diary.write(
+            Read(self.name, replica, sid, how, begun, now, status, fetched_at, is_stale)
+        )
 
     async def create(self) -> tuple[str, str] | None:
         """SID and name, if it was made."""
@@ -387,10 +411,21 @@ class Reader:
             return None
         replica, begun, data = told
         room = data[mutation]
-        self.diary.write(Write(self.name, replica, room["sid"], begun, time.monotonic(), _word(room["status"]) or ""))
+        self.diary.write(
+            Write(
+                self.name,
+                replica,
+                room["sid"],
+                begun,
+                time.monotonic(),
+                _word(room["status"]) or "",
+            )
+        )
         return str(room["sid"])
 
-    async def _ask(self, document: str, variables: Mapping[str, Any]) -> tuple[str, float, Any] | None:
+    async def _ask(
+        self, document: str, variables: Mapping[str, Any]
+    ) -> tuple[str, float, Any] | None:
         """Of some replica: its name, when it was asked, and what it said. What fails is not written down."""
         up = self.cluster.up()
         if not up:

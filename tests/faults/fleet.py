@@ -66,15 +66,24 @@ class Outcome:
 
 
 def _words(reply: Reply) -> tuple[str, ...]:
-    codes = {error.get("path", [""])[0]: error["extensions"]["code"] for error in reply.body.get("errors", ())}
+    codes = {
+        error.get("path", [""])[0]: error["extensions"]["code"]
+        for error in reply.body.get("errors", ())
+    }
     # One that must not be null takes the others with it, whatever they were; and so does what went wrong as a whole.
     return tuple(codes.get(name, "OK") for name in reply.body.get("data") or codes)
 
 
 @asynccontextmanager
-async def fleet(folder: Path, replicas: int, callers: Sequence[str], **environment: str) -> AsyncIterator[Fleet]:
+async def fleet(
+    folder: Path, replicas: int, callers: Sequence[str], **environment: str
+) -> AsyncIterator[Fleet]:
     rows = [
-        {"id": caller, "sha256": hashlib.sha256(f"rgk_{caller}".encode()).hexdigest(), "scopes": SCOPES}
+        {
+            "id": caller,
+            "sha256": hashlib.sha256(f"rgk_{caller}".encode()).hexdigest(),
+            "scopes": SCOPES,
+        }
         for caller in callers
     ]
     async with AsyncExitStack() as stack:
@@ -82,7 +91,9 @@ async def fleet(folder: Path, replicas: int, callers: Sequence[str], **environme
         valkey = Valkey(folder / "valkey", fsync="no")
         await valkey.start()
         stack.push_async_callback(valkey.aclose)
-        sandbox = await stack.enter_async_context(running(folder, ("sandbox", "--sandbox-port", "0")))
+        sandbox = await stack.enter_async_context(
+            running(folder, ("sandbox", "--sandbox-port", "0"))
+        )
         settings = {
             "PATH": os.environ["PATH"],
             "TWILIO_ACCOUNT_SID": sandbox.account_sid,
@@ -94,7 +105,10 @@ async def fleet(folder: Path, replicas: int, callers: Sequence[str], **environme
             "GATEWAY_REPLICAS": str(replicas),
             **environment,
         }
-        gateways = [await stack.enter_async_context(running(folder, SERVE, settings)) for _ in range(replicas)]
+        gateways = [
+            await stack.enter_async_context(running(folder, SERVE, settings))
+            for _ in range(replicas)
+        ]
         yield Fleet(sandbox, gateways, valkey)
 
 

@@ -36,7 +36,7 @@ def streams_of(history: History) -> list[Stream]:
 class Spot:
     """Where a cursor stands: in which life of the log, and as its how many-eth entry."""
 
-    life: int
+    generation: int
     index: int
 
 
@@ -52,7 +52,9 @@ class Log:
         for stream in streams:
             if stream.opened.is_reference:
                 trims |= {
-                    each.cursor for each in stream.messages if isinstance(each, Resync) and each.reason == TRIMMED
+                    each.cursor
+                    for each in stream.messages
+                    if isinstance(each, Resync) and each.reason == TRIMMED
                 }
                 for begin, run in _runs(stream):
                     _join(lives, begin, run)
@@ -61,30 +63,37 @@ class Log:
         self._goes_on = [begin in trims for begin, _ in lives]
         self.final = _final(streams)
         self._spots: dict[str, Spot] = {}
-        for life, (begin, run) in enumerate(lives):
-            self._spots.setdefault(begin, Spot(life, BEGINNING))
+        for generation, (begin, run) in enumerate(lives):
+            self._spots.setdefault(begin, Spot(generation, BEGINNING))
             for index, event in enumerate(run):
-                self._spots.setdefault(event.cursor, Spot(life, index))
+                self._spots.setdefault(event.cursor, Spot(generation, index))
 
     def spot(self, cursor: str) -> Spot | None:
         return self._spots.get(cursor)
 
     def is_other_life(self, one: Spot, two: Spot) -> bool:
-        return one.life > two.life or not all(self._goes_on[one.life + 1 : two.life + 1])
+        return one.generation > two.generation or not all(
+            self._goes_on[one.generation + 1 : two.generation + 1]
+        )
 
     def between(self, after: Spot, before: Spot) -> Iterator[Event]:
         """What is known to stand strictly between the two."""
-        for life in range(after.life, before.life + 1):
-            run = self.lives[life]
-            first = after.index + 1 if life == after.life else 0
-            yield from run[first : before.index if life == before.life else len(run)]
+        for generation in range(after.generation, before.generation + 1):
+            run = self.lives[generation]
+            first = after.index + 1 if generation == after.generation else 0
+            yield from run[first : before.index if generation == before.generation else len(run)]
 
     def keys(self, streams: Sequence[Stream]) -> set[str]:
         """What the final reference shows, and what stands where it begins."""
         found = {message.key for message in self.final if isinstance(message, Event)}
         if self.final:
             begin = self.final[0].cursor
-            shown = (message for stream in streams for message in stream.messages if message.cursor == begin)
+            shown = (
+                message
+                for stream in streams
+                for message in stream.messages
+                if message.cursor == begin
+            )
             found |= {message.key for message in shown if isinstance(message, Event)}
         return found
 
@@ -94,7 +103,12 @@ class Log:
         if not self.final:
             return float("inf")
         known = {message.cursor for message in self.final}
-        return min(message.at for stream in streams for message in stream.messages if message.cursor in known)
+        return min(
+            message.at
+            for stream in streams
+            for message in stream.messages
+            if message.cursor in known
+        )
 
 
 def _runs(stream: Stream) -> Iterator[tuple[str, list[Event]]]:
@@ -111,16 +125,16 @@ def _runs(stream: Stream) -> Iterator[tuple[str, list[Event]]]:
 
 
 def _join(lives: list[tuple[str, list[Event]]], begin: str, run: list[Event]) -> None:
-    for life, (known_begin, known) in enumerate(lives):
+    for generation, (known_begin, known) in enumerate(lives):
         if known_begin == begin:
             if len(run) >= len(known):
-                lives[life] = (known_begin, run)
+                lives[generation] = (known_begin, run)
             return
-        places: Mapping[str, int] = {event.cursor: index for index, event in enumerate(known)}
-        if begin in places:
-            cut = places[begin] + 1
+        positions: Mapping[str, int] = {event.cursor: index for index, event in enumerate(known)}
+        if begin in positions:
+            cut = positions[begin] + 1
             if len(known) - cut <= len(run):
-                lives[life] = (known_begin, known[:cut] + run)
+                lives[generation] = (known_begin, known[:cut] + run)
             return
     lives.append((begin, run))
 
@@ -131,5 +145,7 @@ def _final(streams: Sequence[Stream]) -> Sequence[Message]:
     if not references:
         return ()
     messages = [message for message in references[-1].messages if not isinstance(message, Bookmark)]
-    last = max(index for index, message in enumerate(messages) if isinstance(message, Started | Resync))
+    last = max(
+        index for index, message in enumerate(messages) if isinstance(message, Started | Resync)
+    )
     return messages[last:]

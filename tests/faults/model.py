@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass
 class Client:
-    """`place`: how many entries of the life it has looked at. `life`: which life it believes in."""
+    """`position`: how many entries of the life it has looked at. `generation`: which life it believes in."""
 
     name: str
     room: str | None
@@ -43,13 +43,15 @@ class Client:
     is_reference: bool = False
     stream: int = 0
     replica: str = "a"
-    life: int = 0
-    place: int = 0
+    generation: int = 0
+    position: int = 0
     chain: str = ""
     cursor: str | None = None
 
     def wants(self, entry: Entry) -> bool:
-        return (self.room is None or entry.room == self.room) and (self.types is None or entry.type in self.types)
+        return (self.room is None or entry.room == self.room) and (
+            self.types is None or entry.type in self.types
+        )
 
 
 @dataclass
@@ -86,7 +88,14 @@ class Model:
                 self._wipe()
         for client in self._clients:
             self._read_on(client, len(self._log))
-        last = Client("final", None, None, is_reference=True, life=len(self._lives) - 1, cursor=self._begin())
+        last = Client(
+            "final",
+            None,
+            None,
+            is_reference=True,
+            generation=len(self._lives) - 1,
+            cursor=self._begin(),
+        )
         self._open(last)
         self._read_on(last, len(self._log))
         return self.history
@@ -95,19 +104,19 @@ class Model:
     def _log(self) -> list[Entry]:
         return self._lives[-1]
 
-    def _begin(self, life: int = -1) -> str:
-        return f"{len(self._lives) - 1 if life < 0 else life}:begin"
+    def _begin(self, generation: int = -1) -> str:
+        return f"{len(self._lives) - 1 if generation < 0 else generation}:begin"
 
     def _tick(self) -> float:
         self._now += self._rng.uniform(0.001, 0.1)
         return self._now
 
     def _place_of(self, cursor: str) -> tuple[int, int]:
-        life, _, index = cursor.partition(":")
-        return int(life), 0 if index == "begin" else int(index) + 1
+        generation, _, index = cursor.partition(":")
+        return int(generation), 0 if index == "begin" else int(index) + 1
 
-    def _cursor_at(self, place: int) -> str:
-        return self._log[place - 1].cursor if place else self._begin()
+    def _cursor_at(self, position: int) -> str:
+        return self._log[position - 1].cursor if position else self._begin()
 
     def _append(self, key: str, type_: str, room: str) -> None:
         if all(entry.key != key for entry in self._log):
@@ -125,7 +134,9 @@ class Model:
                 self._append(key, type_, room)
                 if type_ == ENDED:
                     self._over.add(room)
-            self.history.append(Callback(key, self._rng.choice(REPLICAS), status, sent_at, self._tick()))
+            self.history.append(
+                Callback(key, self._rng.choice(REPLICAS), status, sent_at, self._tick())
+            )
 
     def _open(self, client: Client) -> None:
         self._streams += 1
@@ -138,11 +149,11 @@ class Model:
             )
         )  # fmt: skip
         if client.cursor is None:
-            client.life, client.place = len(self._lives) - 1, len(self._log)
-            client.cursor = self._cursor_at(client.place)
+            client.generation, client.position = len(self._lives) - 1, len(self._log)
+            client.cursor = self._cursor_at(client.position)
             self._tell(client, Started(client.stream, self._tick(), client.cursor, "live"))
         elif self._place_of(client.cursor)[0] == len(self._lives) - 1:
-            client.life, client.place = self._place_of(client.cursor)
+            client.generation, client.position = self._place_of(client.cursor)
             self._tell(client, Started(client.stream, self._tick(), client.cursor, "resumed"))
         else:
             head = self._cursor_at(len(self._log))
@@ -156,17 +167,25 @@ class Model:
             client.chain = message.cursor
 
     def _resync(self, client: Client) -> None:
-        client.life, client.place = len(self._lives) - 1, len(self._log)
-        self._tell(client, Resync(client.stream, self._tick(), self._cursor_at(client.place), "epoch"))
+        client.generation, client.position = len(self._lives) - 1, len(self._log)
+        self._tell(
+            client, Resync(client.stream, self._tick(), self._cursor_at(client.position), "epoch")
+        )
 
     def _read_on(self, client: Client, count: int) -> None:
-        if client.life != len(self._lives) - 1:
+        if client.generation != len(self._lives) - 1:
             self._resync(client)
-        for entry in self._log[client.place : client.place + count]:
-            client.place += 1
+        for entry in self._log[client.position : client.position + count]:
+            client.position += 1
             if client.wants(entry):
                 event = Event(
-                    client.stream, self._tick(), entry.cursor, client.chain, entry.key, entry.type, entry.room
+                    client.stream,
+                    self._tick(),
+                    entry.cursor,
+                    client.chain,
+                    entry.key,
+                    entry.type,
+                    entry.room,
                 )
                 self._tell(client, event)
 
@@ -175,17 +194,22 @@ class Model:
 
     def _bookmark(self) -> None:
         client = self._rng.choice(self._clients)
-        if client.life == len(self._lives) - 1:
-            self._tell(client, Bookmark(client.stream, self._tick(), self._cursor_at(client.place)))
+        if client.generation == len(self._lives) - 1:
+            self._tell(
+                client, Bookmark(client.stream, self._tick(), self._cursor_at(client.position))
+            )
 
     def _reconnect(self) -> None:
         self._open(self._rng.choice(self._clients[1:]))
 
     def _gap(self) -> None:
         client = self._rng.choice(self._clients[1:])
-        if client.life == len(self._lives) - 1:
-            client.place = min(client.place + 2, len(self._log))
-            self._tell(client, Gap(client.stream, self._tick(), self._cursor_at(client.place), client.chain))
+        if client.generation == len(self._lives) - 1:
+            client.position = min(client.position + 2, len(self._log))
+            self._tell(
+                client,
+                Gap(client.stream, self._tick(), self._cursor_at(client.position), client.chain),
+            )
 
     def _wipe(self) -> None:
         self._lives.append([])
@@ -207,7 +231,9 @@ class Model:
         if room not in self._over:
             self._over.add(room)
             self._append(f"{CHANGED} {room}", CHANGED, room)
-            self.history.append(Write("reader", self._rng.choice(REPLICAS), room, began, self._tick(), "completed"))
+            self.history.append(
+                Write("reader", self._rng.choice(REPLICAS), room, began, self._tick(), "completed")
+            )
 
 
 def clean(seed: int) -> list[Record]:

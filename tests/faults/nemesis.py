@@ -61,7 +61,9 @@ class Valkey:
         )  # fmt: skip
         async with asyncio.timeout(ANSWER_LIMIT_S):
             while not await self._answers():  # noqa: ASYNC110
-                await asyncio.sleep(0.005)  # the port opens before the data is loaded, and nothing else tells
+                await asyncio.sleep(
+                    0.005
+                )  # the port opens before the data is loaded, and nothing else tells
 
     async def kill(self) -> None:
         """As `kill -9`: returns when it is gone."""
@@ -165,7 +167,9 @@ class Proxy:
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            reader_behind, writer_behind = await asyncio.open_connection("127.0.0.1", self._port_behind)
+            reader_behind, writer_behind = await asyncio.open_connection(
+                "127.0.0.1", self._port_behind
+            )
         except OSError:
             _reset(writer)
             return
@@ -211,7 +215,9 @@ class Proxy:
 def _deafen(writer: asyncio.StreamWriter) -> None:
     handle: socket.socket = writer.get_extra_info("socket")
     program = ctypes.create_string_buffer(KEEP_NOTHING, len(KEEP_NOTHING))
-    handle.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+    handle.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program))
+    )
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
@@ -248,8 +254,19 @@ class Replica:
         await self.stack.aclose()
 
     async def start(self) -> None:
-        environment = self.environment | {"GATEWAY_REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}"}
-        arguments = ("serve", "--host", LOOPBACK, "--http-port", "0", "--grpc-port", "0", *self.options)
+        environment = self.environment | {
+            "GATEWAY_REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}"
+        }
+        arguments = (
+            "serve",
+            "--host",
+            LOOPBACK,
+            "--http-port",
+            "0",
+            "--grpc-port",
+            "0",
+            *self.options,
+        )
         gateway = await self.stack.enter_async_context(running(self.folder, arguments, environment))
         gateway.auth, gateway.metadata = self.auth, (("authorization", self.auth["Authorization"]),)
         self.lives += 1
@@ -301,7 +318,11 @@ class Cluster:
         return Keys(AccountSid(self.sandbox.account_sid)).log
 
     def up(self) -> list[Replica]:
-        return [replica for replica in self.replicas if replica.gateway is not None and not replica.is_out]
+        return [
+            replica
+            for replica in self.replicas
+            if replica.gateway is not None and not replica.is_out
+        ]
 
     # Each fault is over when it returns.
 
@@ -385,7 +406,9 @@ async def cluster(
 ) -> AsyncIterator[Cluster]:
     """`options`: of each replica's `serve`."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(running(folder, ("sandbox", "--sandbox-port", "0")))
+        sandbox = await stack.enter_async_context(
+            running(folder, ("sandbox", "--sandbox-port", "0"))
+        )
         valkey = valkey or Valkey(folder / "valkey")
         stack.push_async_callback(valkey.aclose)
         await valkey.start()

@@ -54,13 +54,21 @@ class Disk:
         return lost
 
     def _files(self) -> list[Path]:
-        return [path for path in self._folder.rglob("*") if path.is_file() and not path.is_symlink()]
+        return [
+            path for path in self._folder.rglob("*") if path.is_file() and not path.is_symlink()
+        ]
 
 
 def compiled(folder: Path) -> Path:
     """The library that watches. Fails with a sentence where there is no C compiler."""
-    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
-    assert compiler, "a power cut is simulated by a small library in C: install a C compiler (Debian: apt install gcc)"
+    compiler = next(
+        (found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None
+    )
+    assert compiler, (
+        "a power cut is simulated by a small library in C: install a C compiler (Debian: apt install gcc)"
+    )
     library = folder / "power.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(SOURCE), "-ldl"], check=True)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(SOURCE), "-ldl"], check=True
+    )
     return library

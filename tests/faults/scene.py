@@ -74,8 +74,14 @@ class Scene:
         others = self.watchers[:-1]
         with self.follow(final):
             await self._all_seen(final, {sentinel})
-        mine = {each.stream for each in self.diary.records if isinstance(each, Opened) and each.client == "final"}
-        self.logged = [each for each in self.diary.records if isinstance(each, Event) and each.stream in mine]
+        mine = {
+            each.stream
+            for each in self.diary.records
+            if isinstance(each, Opened) and each.client == "final"
+        }
+        self.logged = [
+            each for each in self.diary.records if isinstance(each, Event) and each.stream in mine
+        ]
         for watcher in others:
             if watcher.is_followed:
                 await self._all_seen(watcher, self._owed(watcher))
@@ -125,7 +131,9 @@ def assert_unbroken(diary: Diary, folder: Path) -> None:
     broken = check(diary.records)
     if broken:
         save(diary.records, folder / "history.jsonl")
-        raise AssertionError("\n".join((*map(str, broken), f"the history: {folder / 'history.jsonl'}")))
+        raise AssertionError(
+            "\n".join((*map(str, broken), f"the history: {folder / 'history.jsonl'}"))
+        )
 
 
 def broken_by(diary: Diary) -> str:
@@ -137,11 +145,15 @@ def quantile(seconds: Sequence[float], share: float) -> float:
 
 
 def quantiles(seconds: Sequence[float]) -> str:
-    return f"p50 {quantile(seconds, 0.5) * 1000:.0f} ms, p99 {quantile(seconds, 0.99) * 1000:.0f} ms"
+    return (
+        f"p50 {quantile(seconds, 0.5) * 1000:.0f} ms, p99 {quantile(seconds, 0.99) * 1000:.0f} ms"
+    )
 
 
 def acked(diary: Diary) -> set[str]:
-    return {record.key for record in diary.records if isinstance(record, Callback) and record.is_acked}
+    return {
+        record.key for record in diary.records if isinstance(record, Callback) and record.is_acked
+    }
 
 
 async def fill(set_: Scene, count: int, room: str) -> set[str]:

@@ -31,7 +31,9 @@ def theil_sen(points: Sequence[tuple[float, float]]) -> Slope:
     The interval is Sen's, from the variance of Kendall's score (P. K. Sen, 1968, doi:10.1080/01621459.1968.10480934). It takes
     the points to err independently; give it at least ten.
     """
-    slopes = sorted((b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if a[0] != b[0])
+    slopes = sorted(
+        (b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if a[0] != b[0]
+    )
     count, pairs = len(points), len(slopes)
     spread = Z_95 * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
     low = max(0, math.floor((pairs - spread) / 2))

@@ -53,7 +53,9 @@ GONE = (OSError, TimeoutError, aiohttp.ClientError, grpc.aio.AioRpcError, EOFErr
 
 LIVE = """subscription($room: ID!) { roomLive(ref: $room) {
     sid participants { nodes { sid publishedTracks { nodes { kind } } } } } }"""
-PRESENCE = "subscription($room: ID!) { presence(room: $room) { cursor participants { identity since } } }"
+PRESENCE = (
+    "subscription($room: ID!) { presence(room: $room) { cursor participants { identity since } } }"
+)
 PEOPLE = """query($ref: ID!) { room(ref: $ref) { sid participants { nodes { sid identity publishedTracks { nodes { name } } } }
     recordings { nodes { sid } } events(first: 20) { nodes { cursor } } } }"""
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
@@ -104,7 +106,9 @@ class Watched:
         )
 
     def _open(self) -> Counter[str]:
-        tables = (Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6"))
+        tables = (
+            Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")
+        )
         rows = (line.split() for lines in tables for line in lines)
         whose = {f"socket:[{row[9]}]": self._whose(row[1]) or self._whose(row[2]) for row in rows}
         return Counter(whose.get(file) or "other" for file in files_of(self.gateway.process.pid))
@@ -155,7 +159,9 @@ class Churn:
                 self.done[what] += 1
             except GONE as exc:
                 self.failed[f"{what}: {type(exc).__name__}"] += 1
-                await asyncio.sleep(0.5)  # as a client waits that was refused, before it comes again
+                await asyncio.sleep(
+                    0.5
+                )  # as a client waits that was refused, before it comes again
             if once:
                 return
 
@@ -166,7 +172,9 @@ class Churn:
         try:
             for number in range(self.rng.randrange(1, 4)):
                 await self.gateway.sandbox(
-                    "POST", f"/rooms/{room['sid']}/participants", {"identity": f"guest-{number}", "tracks": ["audio"]}
+                    "POST",
+                    f"/rooms/{room['sid']}/participants",
+                    {"identity": f"guest-{number}", "tracks": ["audio"]},
                 )
             await asyncio.sleep(self.rng.uniform(0, 2 * ROOM_LIVES_S))
             if self.rng.random() < 0.5:
@@ -201,7 +209,9 @@ class Churn:
     async def _stay_sse(self, document: str, variables: dict[str, Any]) -> None:
         headers = {**self.gateway.auth, "Accept": "text/event-stream"}
         body = {"query": document, "variables": variables}
-        async with self.gateway.http.post(self.gateway.ready["graphql"], json=body, headers=headers) as reply:
+        async with self.gateway.http.post(
+            self.gateway.ready["graphql"], json=body, headers=headers
+        ) as reply:
             async for line in reply.content:
                 if line.startswith(b"data: {"):
                     _told(json.loads(line.removeprefix(b"data: ")))
@@ -210,9 +220,13 @@ class Churn:
         async with grpc.aio.insecure_channel(self.gateway.ready["grpc"], (LOCAL,)) as channel:
             stub: Any = stubs.RoomServiceStub(channel)
             if document is WATCH:
-                call = stub.WatchRoomEvents(pb.WatchRoomEventsRequest(**variables), metadata=self.gateway.metadata)
+                call = stub.WatchRoomEvents(
+                    pb.WatchRoomEventsRequest(**variables), metadata=self.gateway.metadata
+                )
             else:
-                call = stub.WatchRoom(pb.WatchRoomRequest(**variables), metadata=self.gateway.metadata)
+                call = stub.WatchRoom(
+                    pb.WatchRoomRequest(**variables), metadata=self.gateway.metadata
+                )
             async for _ in call:
                 pass
 
@@ -242,12 +256,19 @@ class Churn:
         with suppress(EOFError):
             await self._stay_sse(WATCH, {"after": "not-a-cursor"})
         await gateway.post("x" * 70_000)
-        assert await gateway.callback(gateway.event_fields("room-created", "RM1"), auth_token="not the token") == 403
+        assert (
+            await gateway.callback(
+                gateway.event_fields("room-created", "RM1"), auth_token="not the token"
+            )
+            == 403
+        )
         async with grpc.aio.insecure_channel(gateway.ready["grpc"], (LOCAL,)) as channel:
             stub: Any = stubs.RoomServiceStub(channel)
             with suppress(grpc.aio.AioRpcError):
                 await stub.GetRoom(pb.GetRoomRequest(room="RM1"))
-        async with gateway.http.ws_connect(gateway.ready["ws"], protocols=("graphql-transport-ws",)) as socket:
+        async with gateway.http.ws_connect(
+            gateway.ready["ws"], protocols=("graphql-transport-ws",)
+        ) as socket:
             await socket.send_str("no JSON")
             await socket.receive()
         await asyncio.sleep(self.rng.uniform(0, 1))
@@ -268,7 +289,8 @@ async def main() -> int:
     seed = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(2**32))
     if minutes < LEAST_MINUTES:
         print(
-            f"SOAK_MINUTES is {minutes:g}; give {LEAST_MINUTES} or more, or there is no slope to tell", file=sys.stderr
+            f"SOAK_MINUTES is {minutes:g}; give {LEAST_MINUTES} or more, or there is no slope to tell",
+            file=sys.stderr,
         )
         return 2
     print(f"{minutes:g} minutes of churn, the first third to warm up; seed {seed}", flush=True)
@@ -297,7 +319,9 @@ async def _start(stack: AsyncExitStack, folder: Path) -> Watched:
         "SOAK_TOLD": str(told),
     }
     arguments = ("serve", "--host", LOOPBACK, "--http-port", str(port), "--grpc-port", "0")
-    gateway = await stack.enter_async_context(running(folder, arguments, environment, module="tests.faults.watched"))
+    gateway = await stack.enter_async_context(
+        running(folder, arguments, environment, module="tests.faults.watched")
+    )
     gateway.auth = {"Authorization": f"Bearer {key['api_key']}"}
     gateway.metadata = (("authorization", gateway.auth["Authorization"]),)
     gateway.ready["sandbox"] = sandbox.ready["sandbox"]
@@ -307,16 +331,23 @@ async def _start(stack: AsyncExitStack, folder: Path) -> Watched:
         "callers, HTTP": f":{port}",
         "callers, gRPC": gateway.ready["grpc"],
     }
-    ports = {int(address.rpartition(":")[2]): name for name, address in addresses.items()} | {valkey.port: REDIS}
+    ports = {int(address.rpartition(":")[2]): name for name, address in addresses.items()} | {
+        valkey.port: REDIS
+    }
     return Watched(gateway, told, valkey, Keys(AccountSid(sandbox.account_sid)).log, ports)
 
 
-async def _soak(watched: Watched, for_s: float, rng: random.Random) -> tuple[Sample, list[Sample], Churn]:
+async def _soak(
+    watched: Watched, for_s: float, rng: random.Random
+) -> tuple[Sample, list[Sample], Churn]:
     baseline = replace(await watched.look(), at_s=0.0)
     print(HEADER, _row(baseline), sep="\n", flush=True)
     churn, over, samples = Churn(watched.gateway, rng), asyncio.Event(), list[Sample]()
     outside, since = watched.gateway.http, time.monotonic()
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http, asyncio.TaskGroup() as tasks:
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+        asyncio.TaskGroup() as tasks,
+    ):
         watched.gateway.http = http
         tasks.create_task(churn.go_on(tasks, over))
         every_s, shown_at = for_s / 30, 0.0
@@ -347,16 +378,32 @@ def _is_back(baseline: Sample, after: Sample) -> bool:
     return abs(after.files - baseline.files) <= SLACK and abs(after.tasks - baseline.tasks) <= SLACK
 
 
-def _judge(minutes: float, seed: int, baseline: Sample, samples: Sequence[Sample], after: Sample, churn: Churn) -> int:
+def _judge(
+    minutes: float,
+    seed: int,
+    baseline: Sample,
+    samples: Sequence[Sample],
+    after: Sample,
+    churn: Churn,
+) -> int:
     warm = [sample for sample in samples if sample.at_s > minutes * 60 / 3]
-    slope = theil_sen([(at / 3600, rss / MB) for at, rss in lowest([(each.at_s, each.rss) for each in warm], WINDOW_S)])
+    slope = theil_sen(
+        [
+            (at / 3600, rss / MB)
+            for at, rss in lowest([(each.at_s, each.rss) for each in warm], WINDOW_S)
+        ]
+    )
     objects = theil_sen([(each.at_s / 3600, each.objects) for each in warm])
     done = ", ".join(f"{count:,} {what}" for what, count in sorted(churn.done.items()))
     print(f"\ndone: {done}; {after.log:,} events\nnot done: {dict(churn.failed) or 'nothing'}")
-    print(f"memory: {_interval(slope, '.2f')} MB/h over {(warm[-1].at_s - warm[0].at_s) / 60:.0f} min after warm-up")
+    print(
+        f"memory: {_interval(slope, '.2f')} MB/h over {(warm[-1].at_s - warm[0].at_s) / 60:.0f} min after warm-up"
+    )
     print(f"Python objects: {_interval(objects, ',.0f')} an hour")
     print(f"open before: {dict(baseline.open)}, after all had left: {dict(after.open)}")
-    print(f"files {baseline.files} → {after.files}, tasks {baseline.tasks} → {after.tasks} when all had left")
+    print(
+        f"files {baseline.files} → {after.files}, tasks {baseline.tasks} → {after.tasks} when all had left"
+    )
     print(f"\n{_table(samples)}\n")
     figures = f"{_interval(slope, '.2f')} MB/h; files {baseline.files} → {after.files}, tasks {baseline.tasks} → {after.tasks}"
     print(f"| P22: {minutes:g} minutes of churn, {done} | {figures} | {seed} |")

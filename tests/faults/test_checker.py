@@ -34,7 +34,9 @@ WIPED_SEEDS = (1, 5, 7, 11, 13)
 
 
 def of_client(story: Story, name: str) -> set[int]:
-    return {record.stream for record in story if isinstance(record, Opened) and record.client == name}
+    return {
+        record.stream for record in story if isinstance(record, Opened) and record.client == name
+    }
 
 
 def runs(story: Story, name: str, length: int) -> list[list[Event]]:
@@ -95,15 +97,28 @@ def a_bookmark_too_far(story: Story, rng: random.Random) -> None:
 
 
 def a_bookmark_over_a_lost_event(story: Story, rng: random.Random) -> None:
-    one = [record for record in story if isinstance(record, Event) and record.stream in of_client(story, "again")][-1]
+    one = [
+        record
+        for record in story
+        if isinstance(record, Event) and record.stream in of_client(story, "again")
+    ][-1]
     story.append(Bookmark(one.stream, LATER, one.cursor))
     story.remove(one)
 
 
 def a_resume_with_a_hole(story: Story, rng: random.Random) -> None:
     for stream in sorted(of_client(story, "all") | of_client(story, "again")):
-        start, *rest = [record for record in story if isinstance(record, Started | Event) and record.stream == stream]
-        if isinstance(start, Started) and start.mode == "resumed" and len(rest) > 1 and isinstance(rest[0], Event):
+        start, *rest = [
+            record
+            for record in story
+            if isinstance(record, Started | Event) and record.stream == stream
+        ]
+        if (
+            isinstance(start, Started)
+            and start.mode == "resumed"
+            and len(rest) > 1
+            and isinstance(rest[0], Event)
+        ):
             leave_out(story, rest[0])
             return
     raise AssertionError("nobody resumed")
@@ -111,9 +126,17 @@ def a_resume_with_a_hole(story: Story, rng: random.Random) -> None:
 
 def a_resume_from_elsewhere(story: Story, rng: random.Random) -> None:
     """The hole is hidden from `prev` by a start that is not where the client was."""
-    opened = rng.choice([record for record in story if isinstance(record, Opened) and record.after is not None])
-    start = next(record for record in story if isinstance(record, Started) and record.stream == opened.stream)
-    put(story, opened, change(opened, after=next(r.cursor for r in story if isinstance(r, Started)) + "0"))
+    opened = rng.choice(
+        [record for record in story if isinstance(record, Opened) and record.after is not None]
+    )
+    start = next(
+        record for record in story if isinstance(record, Started) and record.stream == opened.stream
+    )
+    put(
+        story,
+        opened,
+        change(opened, after=next(r.cursor for r in story if isinstance(r, Started)) + "0"),
+    )
     assert start.mode == "resumed"
 
 
@@ -125,7 +148,9 @@ def an_acked_callback_that_is_lost_again(story: Story, rng: random.Random) -> No
     """Nobody is shown it."""
     acked = {record.key for record in story if isinstance(record, Callback) and record.is_acked}
     lost = rng.choice([event for [event] in runs(story, "final", 1) if event.key in acked])
-    for record in [each for each in story if isinstance(each, Event) and each.cursor == lost.cursor]:
+    for record in [
+        each for each in story if isinstance(each, Event) and each.cursor == lost.cursor
+    ]:
         leave_out(story, record)
 
 
@@ -141,17 +166,25 @@ def two_contents_of_one_cursor(story: Story, rng: random.Random) -> None:
 
 def an_event_against_the_filter(story: Story, rng: random.Random) -> None:
     stream = rng.choice(sorted(of_client(story, "all")))
-    opened = next(record for record in story if isinstance(record, Opened) and record.stream == stream)
+    opened = next(
+        record for record in story if isinstance(record, Opened) and record.stream == stream
+    )
     put(story, opened, change(opened, types=(ENDED,)))
 
 
-def read(replica: str, status: str | None, at: float, client: str = "somebody", **more: Any) -> Read:
+def read(
+    replica: str, status: str | None, at: float, client: str = "somebody", **more: Any
+) -> Read:
     return Read(client, replica, "RM99", more.pop("how", "sid"), at, at + 0.01, status, **more)
 
 
 def ended(story: Story, replica: str = "a", transport: Transport = "ws") -> Event:
     """The log goes on with the end of a room, and one subscription on the replica shows it."""
-    last = [record for record in story if isinstance(record, Event) and record.stream in of_client(story, "final")][-1]
+    last = [
+        record
+        for record in story
+        if isinstance(record, Event) and record.stream in of_client(story, "final")
+    ][-1]
     end = Event(last.stream, LATER, "end", last.cursor, "end RM99", ENDED, "RM99")
     shown = Event(9_999, LATER, "end", last.cursor, "end RM99", ENDED, "RM99")
     story += [
@@ -185,11 +218,17 @@ def a_version_that_goes_back(story: Story, rng: random.Random) -> None:
 
 
 def an_own_write_not_seen(story: Story, rng: random.Random) -> None:
-    story += [Write("somebody", "a", "RM99", LATER, LATER + 1, "in-progress"), read("a", None, LATER + 1.001)]
+    story += [
+        Write("somebody", "a", "RM99", LATER, LATER + 1, "in-progress"),
+        read("a", None, LATER + 1.001),
+    ]
 
 
 def an_own_end_not_seen_elsewhere(story: Story, rng: random.Random) -> None:
-    story += [Write("somebody", "a", "RM99", LATER, LATER + 1, "completed"), read("b", "in-progress", LATER + 1.3)]
+    story += [
+        Write("somebody", "a", "RM99", LATER, LATER + 1, "completed"),
+        read("b", "in-progress", LATER + 1.3),
+    ]
 
 
 BUGS: list[tuple[Callable[[Story, random.Random], None], set[Invariant]]] = [
@@ -247,15 +286,23 @@ def wiped(seed: int, mode: str) -> tuple[Story, Resync]:
             started = mine[index - 1]
             is_back = isinstance(started, Started) and started.mode == "resync"
             # Something must have been shown on either side of it, and the log of before be known to the checker.
-            is_known = is_back or (isinstance(started, Event) and log.spot(started.cursor) is not None)
-            if isinstance(record, Resync) and isinstance(mine[index + 1], Event) and is_back == (mode == "resync"):
+            is_known = is_back or (
+                isinstance(started, Event) and log.spot(started.cursor) is not None
+            )
+            if (
+                isinstance(record, Resync)
+                and isinstance(mine[index + 1], Event)
+                and is_back == (mode == "resync")
+            ):
                 if not is_known:
                     continue
                 return story, record
     return story, Resync(0, 0.0, "", "")
 
 
-@pytest.mark.parametrize(("mode", "named"), [("live", Invariant.COMPLETE), ("resync", Invariant.RESUMABLE)])
+@pytest.mark.parametrize(
+    ("mode", "named"), [("live", Invariant.COMPLETE), ("resync", Invariant.RESUMABLE)]
+)
 def test_a_log_that_was_lost_without_a_word_is_named(mode: str, named: Invariant) -> None:
     tried = 0
     for seed in range(1, 200, 2):
@@ -263,8 +310,14 @@ def test_a_log_that_was_lost_without_a_word_is_named(mode: str, named: Invariant
         if word.stream:
             tried += 1
             at = story.index(word)
-            event = next(each for each in story[at:] if isinstance(each, Event) and each.stream == word.stream)
-            before = [each for each in story[:at] if getattr(each, "stream", None) == word.stream][-1]
+            event = next(
+                each
+                for each in story[at:]
+                if isinstance(each, Event) and each.stream == word.stream
+            )
+            before = [each for each in story[:at] if getattr(each, "stream", None) == word.stream][
+                -1
+            ]
             put(story, event, change(event, prev=getattr(before, "cursor", None)))
             story.remove(word)
             assert [broken.invariant for broken in check(story)] == [named]
@@ -276,7 +329,9 @@ def test_what_was_announced_is_excused() -> None:
     for seed in WIPED_SEEDS:
         story = clean(seed)
         final = {
-            record.key for record in story if isinstance(record, Event) and record.stream in of_client(story, "final")
+            record.key
+            for record in story
+            if isinstance(record, Event) and record.stream in of_client(story, "final")
         }
         acked = {record.key for record in story if isinstance(record, Callback) and record.is_acked}
         assert acked - final
@@ -308,15 +363,24 @@ def test_the_witness_is_the_shortest_and_then_the_earliest() -> None:
     story = clean(4)
     one, two = a_run(story, random.Random(4), 2)
     put(story, two, change(two, prev="x"))
-    story += [read("a", "completed", LATER), read("a", "in-progress", LATER + 1), read("a", "in-progress", LATER + 2)]
+    story += [
+        read("a", "completed", LATER),
+        read("a", "in-progress", LATER + 1),
+        read("a", "in-progress", LATER + 2),
+    ]
     chained, monotone = check(story)
     assert chained.invariant is Invariant.CHAINED
     assert chained.witness == (one, change(two, prev="x"))
-    assert [record.started_at for record in monotone.witness if isinstance(record, Read)] == [LATER, LATER + 1]
+    assert [record.started_at for record in monotone.witness if isinstance(record, Read)] == [
+        LATER,
+        LATER + 1,
+    ]
 
 
 def test_a_broken_invariant_reads_as_a_sentence_and_its_witness() -> None:
     callback = Callback("key", "a", 204, 1.0, 2.0)
-    [first, second] = str(Broken(Invariant.DURABLE, "acked, but not in the log", (callback,))).splitlines()
+    [first, second] = str(
+        Broken(Invariant.DURABLE, "acked, but not in the log", (callback,))
+    ).splitlines()
     assert first == "I-1 durable: acked, but not in the log"
     assert "Callback(key='key'" in second

@@ -16,16 +16,16 @@ from tests.faults.clients import GONE
 from tests.faults.nemesis import Cluster, cluster
 from tests.faults.scene import new_seed
 
-CREATE = (
-    "mutation($name: String, $key: String) { createRoom(input: {uniqueName: $name}, idempotencyKey: $key) { sid } }"
-)
+CREATE = "mutation($name: String, $key: String) { createRoom(input: {uniqueName: $name}, idempotencyKey: $key) { sid } }"
 AGAIN = ("UPSTREAM_UNAVAILABLE", "OUTCOME_UNKNOWN", "QUOTA_EXCEEDED", "GATEWAY_TIMEOUT")
 PAUSE_S = 0.1
 AT_ONCE = 12
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("count", "kills"), [(1_000, 0), (300, 6)], ids=["answers lost", "replicas killed as well"])
+@pytest.mark.parametrize(
+    ("count", "kills"), [(1_000, 0), (300, 6)], ids=["answers lost", "replicas killed as well"]
+)
 async def test_p16_creates_with_lost_answers_make_no_room_twice(
     tmp_path: Path, figure: Figure, count: int, kills: int
 ) -> None:
@@ -34,8 +34,14 @@ async def test_p16_creates_with_lost_answers_make_no_room_twice(
     print(f"\nseed {seed}")
     async with cluster(tmp_path, seed, lambda fault: None) as made:
         # Three of ten answers are lost: after the room was made, before, or it was made and Twilio says it failed.
-        for fault in ({"hang_up": "after"}, {"hang_up": "before"}, {"status": 500, "is_processed": True}):
-            await made.sandbox.sandbox("POST", "/faults", {"match": {"method": "POST"}, "rate": 0.11, **fault})
+        for fault in (
+            {"hang_up": "after"},
+            {"hang_up": "before"},
+            {"status": 500, "is_processed": True},
+        ):
+            await made.sandbox.sandbox(
+                "POST", "/faults", {"match": {"method": "POST"}, "rate": 0.11, **fault}
+            )
         keys = iter([(f"room-{n}" if n >= unnamed else None, f"key-{n}") for n in range(count)])
         told: dict[str, str | None] = {}
         codes: Counter[str] = Counter()
@@ -69,7 +75,9 @@ async def test_p16_creates_with_lost_answers_make_no_room_twice(
     assert {f"room-{n}" for n in range(unnamed, count)} <= set(names)
 
 
-async def _until_told(made: Cluster, rng: random.Random, codes: Counter[str], name: str | None, key: str) -> str | None:
+async def _until_told(
+    made: Cluster, rng: random.Random, codes: Counter[str], name: str | None, key: str
+) -> str | None:
     """The SID that the key stands for; None for a room without a name about which nobody can know. Asked twice at once now
     and then, as by a client that has given up on the first."""
     while True:
@@ -98,7 +106,9 @@ async def _ask(gateway: Any, name: str | None, key: str) -> tuple[str | None, st
 async def _at_twilio(made: Cluster) -> list[dict[str, Any]]:
     """Every room that the sandbox has made."""
     twilio, rooms = made.sandbox.ready["twilio"], []
-    login = {"Authorization": aiohttp.encode_basic_auth(twilio["account_sid"], twilio["auth_token"])}
+    login = {
+        "Authorization": aiohttp.encode_basic_auth(twilio["account_sid"], twilio["auth_token"])
+    }
     for status in ("in-progress", "completed"):
         url: str | None = f"{twilio['base_url']}/v1/Rooms?PageSize=1000&Status={status}"
         while url:

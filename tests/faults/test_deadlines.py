@@ -41,14 +41,18 @@ class Log:
 
 
 @pytest.mark.long
-async def test_i15_calls_end_by_their_deadline_and_no_try_begins_after_it(tmp_path: Path, figure: Figure) -> None:
+async def test_i15_calls_end_by_their_deadline_and_no_try_begins_after_it(
+    tmp_path: Path, figure: Figure
+) -> None:
     seed, log = new_seed(), Log()
     rng = random.Random(seed)
     # The reconciler looks at rooms whose change is in doubt, in its own time.
     async with scene(tmp_path, 0, GATEWAY_RECONCILE="0") as set_, set_.gateway.channel() as channel:
         rooms = clients_on(channel, (("authorization", set_.gateway.auth["Authorization"]),)).rooms
         for trouble in TROUBLE:
-            await set_.sandbox.sandbox("POST", "/faults", {"match": {"path": "/v1/Rooms/"}, **trouble})
+            await set_.sandbox.sandbox(
+                "POST", "/faults", {"match": {"path": "/v1/Rooms/"}, **trouble}
+            )
         begun = time.time()
         async with asyncio.TaskGroup() as tasks:
             lagging = tasks.create_task(_watch_lag(set_, log))
@@ -58,7 +62,11 @@ async def test_i15_calls_end_by_their_deadline_and_no_try_begins_after_it(tmp_pa
                     await asyncio.sleep(1 / PER_S)  # the pace of the callers
             lagging.cancel()
         calls = await set_.sandbox.sandbox("GET", f"/calls?since={begun}")
-    late = [call["at"] - log.until[room] for call in calls if (room := call["path"].rpartition("/")[2]) in log.until]
+    late = [
+        call["at"] - log.until[room]
+        for call in calls
+        if (room := call["path"].rpartition("/")[2]) in log.until
+    ]
     figure(
         f"I-15: {len(log.until):,} calls with 0.05 to 2 s, while Twilio is slow, fails and hangs up",
         f"ended at most {max(log.over_s) * 1000:.0f} ms after the deadline (GET /healthz, which waits for nobody, took up to "
@@ -112,4 +120,6 @@ async def _watch_lag(set_: Scene, log: Log) -> None:
         begun = time.monotonic()
         async with set_.gateway.http.get(set_.gateway.ready["console"] + "healthz"):
             log.lag_s = max(log.lag_s, time.monotonic() - begun)
-        await asyncio.sleep(0.02)  # the pace at which it is asked: a load of its own would add to the lag
+        await asyncio.sleep(
+            0.02
+        )  # the pace at which it is asked: a load of its own would add to the lag

@@ -104,7 +104,9 @@ class Site:
     stack: AsyncExitStack
 
     async def gateway(self) -> Gateway:
-        gateway = await self.stack.enter_async_context(running(self.folder, SERVE, self.environment))
+        gateway = await self.stack.enter_async_context(
+            running(self.folder, SERVE, self.environment)
+        )
         gateway.auth, gateway.metadata = self.auth, (("authorization", self.auth["Authorization"]),)
         gateway.account_sid, gateway.auth_token = self.sandbox.account_sid, self.sandbox.auth_token
         return gateway
@@ -120,7 +122,9 @@ class Site:
         }
 
         async def is_taken() -> bool:
-            async with gateway.http.post(gateway.ready["callbacks"], data=urlencode(fields), headers=headers) as reply:
+            async with gateway.http.post(
+                gateway.ready["callbacks"], data=urlencode(fields), headers=headers
+            ) as reply:
                 assert reply.status in (204, 503)
                 return reply.status == 204
 
@@ -131,8 +135,12 @@ class Site:
 @asynccontextmanager
 async def site(folder: Path, kind: Kind) -> AsyncIterator[Site]:
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(running(folder, ("sandbox", "--sandbox-port", "0")))
-        store = await stack.enter_async_context(kind(folder, Keys(AccountSid(sandbox.account_sid)).log))
+        sandbox = await stack.enter_async_context(
+            running(folder, ("sandbox", "--sandbox-port", "0"))
+        )
+        store = await stack.enter_async_context(
+            kind(folder, Keys(AccountSid(sandbox.account_sid)).log)
+        )
         key = await new_api_key()
         environment = {
             "PATH": os.environ["PATH"],
@@ -143,7 +151,14 @@ async def site(folder: Path, kind: Kind) -> AsyncIterator[Site]:
             "GATEWAY_API_KEYS": json.dumps([key["row"]]),
             "GATEWAY_REDIS_URL": store.url,
         }
-        yield Site(folder, sandbox, store, environment, {"Authorization": f"Bearer {key['api_key']}"}, stack)
+        yield Site(
+            folder,
+            sandbox,
+            store,
+            environment,
+            {"Authorization": f"Bearer {key['api_key']}"},
+            stack,
+        )
 
 
 def joined(message: dict[str, Any]) -> str:
@@ -192,7 +207,9 @@ async def test_a_failover_that_loses_nothing_goes_on_without_a_gap(
             other.channel() as channel,
         ):
             request = pb.WatchRoomEventsRequest(room=room)
-            by_grpc = stubs.RoomServiceStub(channel).WatchRoomEvents(request, metadata=other.metadata)
+            by_grpc = stubs.RoomServiceStub(channel).WatchRoomEvents(
+                request, metadata=other.metadata
+            )
             await by_grpc.read()
             await take(by_websocket, 1)
             await take(by_sse, 1)
@@ -220,7 +237,9 @@ async def test_a_failover_that_loses_nothing_goes_on_without_a_gap(
             cursors = [(await by_grpc.read()).cursor for _ in people]
             assert cursors == [message["cursor"] for message in seen]
         created = await other.create_room()
-        assert (await one.ask("query($ref: ID!) { room(ref: $ref) { sid } }", ref=created["sid"]))["room"] is not None
+        assert (await one.ask("query($ref: ID!) { room(ref: $ref) { sid } }", ref=created["sid"]))[
+            "room"
+        ] is not None
         if fault == "hangs":
             # The old master comes back, still thinks that it is one, and is told otherwise.
             set_.store.owner.go_on()
@@ -261,7 +280,9 @@ async def test_p6_a_failover_that_loses_acknowledged_callbacks_is_announced(
                 word = message[1] if isinstance(message, tuple) else message
                 return reason_of(word), time.monotonic() - since
 
-            words = await asyncio.gather(*(told(stream) for stream in (by_websocket, by_sse, elsewhere)))
+            words = await asyncio.gather(
+                *(told(stream) for stream in (by_websocket, by_sse, elsewhere))
+            )
             figure(
                 f"P6: the master {named(kind)} dies with {len(lost)} acked callbacks",
                 "announced after the heir took over: "
@@ -271,7 +292,11 @@ async def test_p6_a_failover_that_loses_acknowledged_callbacks_is_announced(
             assert {reason for reason, _ in words} <= LOST
             # From there it goes on, on every replica alike.
             after = await set_.tell(other, room)
-            assert joined((await take(by_websocket, 1))[0]) == joined((await take(by_sse, 1))[0][1]) == after
+            assert (
+                joined((await take(by_websocket, 1))[0])
+                == joined((await take(by_sse, 1))[0][1])
+                == after
+            )
         for gateway in (one, other):
             for message in (seen[0], seen[-1]):
                 [started, word] = await resumed(gateway, room, message["cursor"], 2)
@@ -352,7 +377,11 @@ async def forced_on_a_sentinel(store: Store) -> None:
     ],
 )
 async def test_a_failover_under_load_loses_nothing_unannounced(
-    tmp_path: Path, figure: Figure, kind: Kind, order: Callable[[Store], Awaitable[None]], may_lose: bool
+    tmp_path: Path,
+    figure: Figure,
+    kind: Kind,
+    order: Callable[[Store], Awaitable[None]],
+    may_lose: bool,
 ) -> None:
     """What was acknowledged comes once and in one order on two replicas, or they say that something was lost."""
     async with site(tmp_path, kind) as set_:
@@ -400,7 +429,8 @@ async def test_a_failover_under_load_loses_nothing_unannounced(
         streams = [task.result() for task in following]
     figure(
         f"P6: a failover {named(order)}, under load, {len(acked):,} callbacks acked",
-        "missed by subscribers of two replicas: " + ", ".join(missed_in(seen, acked) for seen in streams),
+        "missed by subscribers of two replicas: "
+        + ", ".join(missed_in(seen, acked) for seen in streams),
         None,
     )
     for seen in streams:

@@ -14,12 +14,12 @@ import pytest
 from aiohttp import web
 
 from gateway.core.rooms import AccountSid
-from gateway.gql.transport.http import GraphQLFace
+from gateway.gql.transport.http import GraphQLHttp
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.rpc.server import RpcServer
 from gateway.service.accounts import Account
-from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.authenticator import ApiKey, Authenticator
 from tests.conftest import Figure
 from tests.faults.nemesis import Proxy
 from tests.service.conftest import ANYBODY, Site, gated, running_sandbox, site, until  # noqa: F401 - fixtures
@@ -42,9 +42,13 @@ class Faces:
 
 @asynccontextmanager
 async def faces(account: Account) -> AsyncIterator[Faces]:
-    access = Access([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), ANYBODY)])
+    authenticator = Authenticator([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), ANYBODY)])
     accounts: dict[AccountSid, Account] = {account.sid: account}
-    face, rpc, app = GraphQLFace(access, accounts), RpcServer(access, accounts, "127.0.0.1:0"), web.Application()
+    face, rpc, app = (
+        GraphQLHttp(authenticator, accounts),
+        RpcServer(authenticator, accounts, "127.0.0.1:0"),
+        web.Application(),
+    )
     face.mount(app)
     runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
@@ -61,7 +65,10 @@ async def faces(account: Account) -> AsyncIterator[Faces]:
 
 async def open_ws(port: int, http: aiohttp.ClientSession) -> Leave:
     socket = await http.ws_connect(
-        f"http://127.0.0.1:{port}/graphql", protocols=("graphql-transport-ws",), headers=HEADERS, timeout=NO_FAREWELL
+        f"http://127.0.0.1:{port}/graphql",
+        protocols=("graphql-transport-ws",),
+        headers=HEADERS,
+        timeout=NO_FAREWELL,
     )
     await socket.send_json({"type": "connection_init"})
     await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
@@ -88,7 +95,9 @@ async def open_sse(port: int, http: aiohttp.ClientSession) -> Leave:
 async def open_grpc(port: int, http: aiohttp.ClientSession) -> Leave:
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
     metadata = tuple((name.lower(), value) for name, value in HEADERS.items())
-    call = stubs.RoomServiceStub(channel).WatchRoomEvents(pb.WatchRoomEventsRequest(), metadata=metadata)
+    call = stubs.RoomServiceStub(channel).WatchRoomEvents(
+        pb.WatchRoomEventsRequest(), metadata=metadata
+    )
     assert (await call.read()).HasField("started")
 
     async def leave() -> None:
@@ -131,7 +140,9 @@ async def test_p9_a_client_that_is_gone_without_a_word_is_forgotten(
             while open_streams._count:  # noqa: ASYNC110 - looked at from outside
                 await asyncio.sleep(0.1)  # the count rings no bell
         took_s = time.monotonic() - gone_at
-        figure(f"P9: a client behind a cut cable, by {transport}", f"gone after {took_s:.1f} s", None)
+        figure(
+            f"P9: a client behind a cut cable, by {transport}", f"gone after {took_s:.1f} s", None
+        )
         # The client's own tasks are here as well. What it says at its end is lost like all the rest.
         await leave()
         await until(lambda: tasks() <= before)

@@ -93,7 +93,9 @@ async def a_bad_day(folder: Path, figure: Figure, seed: int, rounds: int) -> Non
 
 
 @pytest.mark.long
-async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(tmp_path: Path, figure: Figure) -> None:
+async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(
+    tmp_path: Path, figure: Figure
+) -> None:
     """Every 250 callbacks, in turn, valkey or one of the gateways is killed by SIGKILL and started again."""
     count, kills, rooms = 10_000, 40, [new_sid() for _ in range(50)]
     seed = new_seed()
@@ -144,7 +146,9 @@ async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(tmp_path
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("clients", "per_home", "limit_s"), [(300, 3, 1.0), (1_000, 1, 10.0)], ids=["a third of 300", "all of 1000"]
+    ("clients", "per_home", "limit_s"),
+    [(300, 3, 1.0), (1_000, 1, 10.0)],
+    ids=["a third of 300", "all of 1000"],
 )
 async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
     tmp_path: Path, figure: Figure, clients: int, per_home: int, limit_s: float
@@ -174,7 +178,9 @@ async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
                 died_at = time.monotonic()
                 await victim.kill()
                 for watcher in bereft:
-                    await watcher.until(lambda watcher=watcher: watcher.started_at > died_at, DRAIN_S)  # type: ignore[misc]
+                    await watcher.until(
+                        lambda watcher=watcher: watcher.started_at > died_at, DRAIN_S
+                    )  # type: ignore[misc]
                 over.set()
             await set_.finish()
     waits = [watcher.started_at - died_at for watcher in bereft]
@@ -190,7 +196,9 @@ async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
 async def trimmed_while_away(set_: Scene, watchers: Sequence[Watcher], room: str) -> list[float]:
     """Everything is dropped, and the replicas, which remember it, are replaced. Whoever was at the head loses nothing by it;
     told are those who come back from before."""
-    cursors = [each.cursor for each in set_.diary.records if isinstance(each, Event) and each.stream == 1]
+    cursors = [
+        each.cursor for each in set_.diary.records if isinstance(each, Event) and each.stream == 1
+    ]
     await set_.cluster.valkey.client.xtrim(set_.cluster.log_key, maxlen=0, approximate=False)
     for replica in set_.cluster.replicas:
         await set_.cluster.kill_replica(replica)
@@ -243,16 +251,24 @@ async def rewritten(set_: Scene, watchers: Sequence[Watcher], room: str) -> list
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("damage", [trimmed_while_away, trimmed_under_a_tail, wiped, rolled_back, rewritten])
+@pytest.mark.parametrize(
+    "damage", [trimmed_while_away, trimmed_under_a_tail, wiped, rolled_back, rewritten]
+)
 async def test_p6_a_log_that_lost_something_is_announced(
-    tmp_path: Path, figure: Figure, damage: Callable[[Scene, Sequence[Watcher], str], Awaitable[list[float]]]
+    tmp_path: Path,
+    figure: Figure,
+    damage: Callable[[Scene, Sequence[Watcher], str], Awaitable[list[float]]],
 ) -> None:
     seed = new_seed()
     async with scene(tmp_path, seed, replicas=2) as set_:
         room = new_sid()
         watchers = [set_.watch("reference", "ws", is_reference=True)]
         # Two of each, as it is left to the seed who is on which replica.
-        watchers += [set_.watch(f"{transport}-{number}", transport) for transport in TRANSPORTS for number in range(2)]
+        watchers += [
+            set_.watch(f"{transport}-{number}", transport)
+            for transport in TRANSPORTS
+            for number in range(2)
+        ]
         with set_.follow(*watchers):
             await set_.started()
             await fill(set_, 20, room)

@@ -25,13 +25,23 @@ LIMIT_S = 10.0
 
 
 @asynccontextmanager
-async def two_replicas(folder: Path, seed: int) -> AsyncIterator[tuple[Cluster, Twilio, Replica, Replica]]:
+async def two_replicas(
+    folder: Path, seed: int
+) -> AsyncIterator[tuple[Cluster, Twilio, Replica, Replica]]:
     diary = Diary()
     print(f"\nseed {seed}")
-    async with cluster(folder, seed, diary.note, replicas=2) as made, aiohttp.ClientSession() as http:
+    async with (
+        cluster(folder, seed, diary.note, replicas=2) as made,
+        aiohttp.ClientSession() as http,
+    ):
         await readiness(made.replicas[0], WELL)
         await readiness(made.replicas[1], WELL)
-        yield made, Twilio(diary, made, random.Random(seed), http), made.replicas[0], made.replicas[1]
+        yield (
+            made,
+            Twilio(diary, made, random.Random(seed), http),
+            made.replicas[0],
+            made.replicas[1],
+        )
 
 
 async def readiness(replica: Replica, wanted: tuple[int, Any]) -> float:

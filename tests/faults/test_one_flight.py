@@ -21,7 +21,9 @@ TWILIO_TAKES_MS = 500
 
 @pytest.mark.long
 @pytest.mark.parametrize("is_killed", [False, True], ids=["all live", "the one who asks is killed"])
-async def test_p11_500_cold_misses_over_3_replicas(tmp_path: Path, figure: Figure, is_killed: bool) -> None:
+async def test_p11_500_cold_misses_over_3_replicas(
+    tmp_path: Path, figure: Figure, is_killed: bool
+) -> None:
     seed, trials = new_seed(), 5
     answers, calls, took_s = list[Counter[str]](), list[int](), list[float]()
     rng = random.Random(seed)
@@ -30,7 +32,11 @@ async def test_p11_500_cold_misses_over_3_replicas(tmp_path: Path, figure: Figur
         for _ in range(trials):
             sid = await _made_elsewhere(made)
             path = f"/v1/Rooms/{sid}"
-            slow = {"match": {"method": "GET", "path": path}, "latency_ms": TWILIO_TAKES_MS, "rate": 1}
+            slow = {
+                "match": {"method": "GET", "path": path},
+                "latency_ms": TWILIO_TAKES_MS,
+                "rate": 1,
+            }
             await made.sandbox.sandbox("POST", "/faults", slow)
             outcomes: Counter[str] = Counter()
             begun = time.monotonic()
@@ -89,6 +95,10 @@ async def _asked(made: Cluster, path: str) -> None:
 
 async def _made_elsewhere(made: Cluster) -> str:
     twilio = made.sandbox.ready["twilio"]
-    login = {"Authorization": aiohttp.encode_basic_auth(twilio["account_sid"], twilio["auth_token"])}
-    async with made.sandbox.http.post(f"{twilio['base_url']}/v1/Rooms", data={}, headers=login) as reply:
+    login = {
+        "Authorization": aiohttp.encode_basic_auth(twilio["account_sid"], twilio["auth_token"])
+    }
+    async with made.sandbox.http.post(
+        f"{twilio['base_url']}/v1/Rooms", data={}, headers=login
+    ) as reply:
         return str((await reply.json())["sid"])

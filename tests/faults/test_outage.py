@@ -65,10 +65,18 @@ async def stopped(set_: Scene, away: Callable[[], Awaitable[None]]) -> float:
 async def test_p3_redis_is_away_for_a_minute(tmp_path: Path, figure: Figure, fault: Any) -> None:
     seed = new_seed()
     async with scene(tmp_path, seed, replicas=2) as set_:
-        reader, over, seen = Reader(set_.diary, set_.cluster, "reader", set_.rng), asyncio.Event(), Seen()
+        reader, over, seen = (
+            Reader(set_.diary, set_.cluster, "reader", set_.rng),
+            asyncio.Event(),
+            Seen(),
+        )
         rooms = [room for _ in range(6) if (room := await reader.create())]
         watchers = [set_.watch("reference", "ws", is_reference=True)]
-        watchers += [set_.watch(f"{transport}-{number}", transport) for transport in TRANSPORTS for number in range(2)]
+        watchers += [
+            set_.watch(f"{transport}-{number}", transport)
+            for transport in TRANSPORTS
+            for number in range(2)
+        ]
 
         async def send() -> None:
             while not over.is_set():
@@ -92,14 +100,22 @@ async def test_p3_redis_is_away_for_a_minute(tmp_path: Path, figure: Figure, fau
                 back_at = await fault(set_, away)
                 over.set()
             for watcher in watchers:
-                await watcher.until(lambda watcher=watcher: acked(set_.diary) <= watcher.seen, DRAIN_S)  # type: ignore[misc]
+                await watcher.until(
+                    lambda watcher=watcher: acked(set_.diary) <= watcher.seen, DRAIN_S
+                )  # type: ignore[misc]
             drained_s = time.monotonic() - back_at
-            reopened = [each for each in set_.diary.records if isinstance(each, Opened) and each.at > away_at]
+            reopened = [
+                each
+                for each in set_.diary.records
+                if isinstance(each, Opened) and each.at > away_at
+            ]
             await set_.finish()
     refused = [
         each
         for each in set_.diary.records
-        if isinstance(each, Callback) and away_at + 0.1 < each.sent_at and each.answered_at < back_at
+        if isinstance(each, Callback)
+        and away_at + 0.1 < each.sent_at
+        and each.answered_at < back_at
     ]
     answered = [each.answered_at - each.sent_at for each in refused]
     figure(
@@ -130,7 +146,11 @@ async def warm_up(set_: Scene, rooms: list[tuple[str, str]]) -> None:
 
 
 def questions(sid: str, name: str) -> list[tuple[str, str, dict[str, str]]]:
-    return [("sid", READ, {"ref": sid}), ("name", READ, {"ref": name}), ("list", LIST, {"name": name})]
+    return [
+        ("sid", READ, {"ref": sid}),
+        ("name", READ, {"ref": name}),
+        ("list", LIST, {"name": name}),
+    ]
 
 
 async def read_on(replica: Replica, rooms: list[tuple[str, str]], seen: Seen, until: float) -> None:

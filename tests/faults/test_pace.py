@@ -64,8 +64,13 @@ class Subscriber:
 
     async def _by_sse(self, gateway: Gateway) -> AsyncIterator[str | None]:
         body = {"query": WATCH, "variables": {"room": self.room}}
-        headers, limit = {**gateway.auth, "Accept": "text/event-stream"}, aiohttp.ClientTimeout(total=None)
-        async with gateway.http.post(gateway.ready["graphql"], json=body, headers=headers, timeout=limit) as reply:
+        headers, limit = (
+            {**gateway.auth, "Accept": "text/event-stream"},
+            aiohttp.ClientTimeout(total=None),
+        )
+        async with gateway.http.post(
+            gateway.ready["graphql"], json=body, headers=headers, timeout=limit
+        ) as reply:
             async for line in reply.content:
                 if line.startswith(b"data: "):
                     told = json.loads(line[6:])["data"]["roomEvents"]
@@ -90,7 +95,10 @@ async def test_p4_200_callbacks_a_second_are_seen_by_1000_subscribers_of_another
     """With `always` no ack is faster than the disk, which others may share: what it took is printed."""
     seed, sent, acks = new_seed(), dict[int, float](), dict[int, float]()
     valkey = Valkey(tmp_path / "valkey", fsync=fsync)
-    async with scene(tmp_path, seed, replicas=2, valkey=valkey) as set_, asyncio.TaskGroup() as listening:
+    async with (
+        scene(tmp_path, seed, replicas=2, valkey=valkey) as set_,
+        asyncio.TaskGroup() as listening,
+    ):
         rooms = [new_sid() for _ in range(ROOMS)]
         where = {number: set_.rng.choice(rooms) for number in range(PER_S * FOR_S)}
         taking, telling = (replica.gateway for replica in set_.cluster.replicas)
@@ -99,7 +107,9 @@ async def test_p4_200_callbacks_a_second_are_seen_by_1000_subscribers_of_another
         crowd = [Subscriber(TRANSPORTS[n % 3], rooms[n // 3 % ROOMS]) for n in range(SUBSCRIBERS)]
         tasks = []
         for start in range(0, SUBSCRIBERS, 50):
-            tasks += [listening.create_task(each.run(telling)) for each in crowd[start : start + 50]]
+            tasks += [
+                listening.create_task(each.run(telling)) for each in crowd[start : start + 50]
+            ]
             async with asyncio.timeout(DRAIN_S):
                 for each in crowd[start : start + 50]:
                     await each.started.wait()
@@ -118,13 +128,19 @@ async def test_p4_200_callbacks_a_second_are_seen_by_1000_subscribers_of_another
                 # By the clock and not by the answers: who is late is not spared the next one.
                 await asyncio.sleep(max(0.0, begun + number / PER_S - time.monotonic()))
                 traffic.create_task(send(number))
-        owed = {room: {number for number, where_ in where.items() if where_ == room} for room in rooms}
+        owed = {
+            room: {number for number, where_ in where.items() if where_ == room} for room in rooms
+        }
         async with asyncio.timeout(DRAIN_S):
             while not all(each.heard.keys() >= owed[each.room] for each in crowd):  # noqa: ASYNC110 - thousands of bells
                 await asyncio.sleep(0.1)
-        spent = {name: (cpu - before[name]) / (time.monotonic() - begun) for name, cpu in cpu_s(set_.cluster).items()}
+        spent = {
+            name: (cpu - before[name]) / (time.monotonic() - begun)
+            for name, cpu in cpu_s(set_.cluster).items()
+        }
         stalls = {
-            name.decode(): f"the longest {most} ms" for name, _, _, most, *_ in await valkey.client.latency_latest()
+            name.decode(): f"the longest {most} ms"
+            for name, _, _, most, *_ in await valkey.client.latency_latest()
         }
         for task in tasks:
             task.cancel()
@@ -158,17 +174,28 @@ def cpu_s(cluster: Cluster) -> dict[str, float]:
     taking, telling = (replica.gateway for replica in cluster.replicas)
     assert taking is not None
     assert telling is not None
-    processes = {"taking replica": taking.process.pid, "telling replica": telling.process.pid, "client": os.getpid()}
+    processes = {
+        "taking replica": taking.process.pid,
+        "telling replica": telling.process.pid,
+        "client": os.getpid(),
+    }
     ticks = {
-        name: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for name, pid in processes.items()
+        name: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        for name, pid in processes.items()
     }
     return {name: sum(map(int, each)) / os.sysconf("SC_CLK_TCK") for name, each in ticks.items()}
 
 
 def signed(cluster: Cluster, room: str, number: int) -> dict[str, Any]:
     fields = cluster.sandbox.event_fields(
-        JOINED, room, ParticipantSid=f"PA{number:032x}", ParticipantIdentity=str(number), SequenceNumber=str(number)
+        JOINED,
+        room,
+        ParticipantSid=f"PA{number:032x}",
+        ParticipantIdentity=str(number),
+        SequenceNumber=str(number),
     )
-    signature = RequestValidator(cluster.sandbox.auth_token).compute_signature(cluster.callbacks, fields)
+    signature = RequestValidator(cluster.sandbox.auth_token).compute_signature(
+        cluster.callbacks, fields
+    )
     headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
     return {"data": urlencode(fields), "headers": headers}

@@ -62,7 +62,9 @@ async def test_a_cut_keeps_what_was_synced_and_no_more(
         await valkey.cut_power(_Stingy())
         found = bool(await valkey.client.exists("answered"))
         figure(
-            f"P2: the simulated power cut itself, appendfsync {fsync}", f"{found:d} of 1 answered write is there", None
+            f"P2: the simulated power cut itself, appendfsync {fsync}",
+            f"{found:d} of 1 answered write is there",
+            None,
         )
         assert found is is_there
     finally:
@@ -74,7 +76,9 @@ class _Stingy(random.Random):
         return seq[0]
 
 
-async def test_p2_power_cuts_with_appendfsync_always_lose_nothing_acked(tmp_path: Path, figure: Figure) -> None:
+async def test_p2_power_cuts_with_appendfsync_always_lose_nothing_acked(
+    tmp_path: Path, figure: Figure
+) -> None:
     """Cuts at any moment, under 24 callbacks at a time; then everything that was acked must be in the log, once."""
     seed, lost = new_seed(), list[int]()
     async with scene(tmp_path, seed, valkey=valkey_on_a_disk(tmp_path, "always")) as set_:
@@ -112,14 +116,22 @@ async def test_p2_power_cuts_with_appendfsync_always_lose_nothing_acked(tmp_path
     assert len(taken) == len(set(taken))
 
 
-async def test_p2_what_power_cuts_lose_with_everysec_is_announced(tmp_path: Path, figure: Figure) -> None:
+async def test_p2_what_power_cuts_lose_with_everysec_is_announced(
+    tmp_path: Path, figure: Figure
+) -> None:
     """In every second round one replica sleeps over the cut, while others give the lost numbers out again."""
     seed, lost, waits = new_seed(), list[int](), list[float]()
-    async with scene(tmp_path, seed, replicas=2, valkey=valkey_on_a_disk(tmp_path, "everysec")) as set_:
+    async with scene(
+        tmp_path, seed, replicas=2, valkey=valkey_on_a_disk(tmp_path, "everysec")
+    ) as set_:
         room = new_sid()
         watchers = [set_.watch("reference", "ws", is_reference=True)]
         # Two of each, so that each replica has one.
-        watchers += [set_.watch(f"{transport}-{number}", transport) for transport in TRANSPORTS for number in range(2)]
+        watchers += [
+            set_.watch(f"{transport}-{number}", transport)
+            for transport in TRANSPORTS
+            for number in range(2)
+        ]
         with set_.follow(*watchers):
             await set_.started()
             for number in range(CUTS):
@@ -192,7 +204,13 @@ async def test_p2_the_embedded_server_loses_nothing_acked_when_all_dies_at_once(
     """`serve` with its own durable server, both gone with the power; the sandbox stands elsewhere."""
     seed = new_seed()
     print(f"\nseed {seed}")
-    rng, data, room, numbers, lost = random.Random(seed), tmp_path / "data", new_sid(), itertools.count(), 0
+    rng, data, room, numbers, lost = (
+        random.Random(seed),
+        tmp_path / "data",
+        new_sid(),
+        itertools.count(),
+        0,
+    )
     data.mkdir()
     disk = Disk(data, compiled(tmp_path))
     serve = partial(serving, gateway, tmp_path, {"GATEWAY_DATA_DIR": str(data), **disk.environment})
@@ -206,7 +224,10 @@ async def test_p2_the_embedded_server_loses_nothing_acked_when_all_dies_at_once(
             ours |= await callbacks_until_the_power_fails(served, room, numbers, rng)
     lost += disk.cut(rng)
     disk.begin()
-    async with serve() as served, served.watch_sse(WATCH, {"Last-Event-ID": beginning}, room=room) as messages:
+    async with (
+        serve() as served,
+        served.watch_sse(WATCH, {"Last-Event-ID": beginning}, room=room) as messages,
+    ):
         _, started = await anext(messages)
         await send(served, room, last := next(numbers))
         found = [started["mode"]]
@@ -268,8 +289,14 @@ async def callbacks_until_the_power_fails(
 
 
 async def send(served: Gateway, room: str, number: int) -> int:
-    fields = served.event_fields(JOINED, room, ParticipantSid=f"PA{number:032x}", SequenceNumber=str(number))
-    signature = RequestValidator(served.auth_token).compute_signature(f"{PUBLIC_URL}/callbacks/twilio", fields)
+    fields = served.event_fields(
+        JOINED, room, ParticipantSid=f"PA{number:032x}", SequenceNumber=str(number)
+    )
+    signature = RequestValidator(served.auth_token).compute_signature(
+        f"{PUBLIC_URL}/callbacks/twilio", fields
+    )
     headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
-    async with served.http.post(served.ready["callbacks"], data=urlencode(fields), headers=headers) as reply:
+    async with served.http.post(
+        served.ready["callbacks"], data=urlencode(fields), headers=headers
+    ) as reply:
         return reply.status

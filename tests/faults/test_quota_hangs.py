@@ -11,15 +11,15 @@ import pytest
 
 from gateway.core.errors import QuotaExceeded
 from gateway.core.limits.quota import QuotaSource
-from gateway.core.limits.rate_limit import Quota
+from gateway.core.limits.rate_limit import TwilioQuota
 from gateway.core.rooms import AccountSid
 from gateway.core.sids import RoomSid
 from gateway.sandbox.server import Sandbox
 from gateway.sandbox.world.model import RoomSettings
 from gateway.service.callers.caller import Caller, Scope
-from gateway.service.upstream.upstream import Budget, Upstream
+from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.store.connection import Connections
-from gateway.store.limiter import Concurrency, Limiter, Taken
+from gateway.store.limiter import Concurrency, Limiter, QuotaGrant
 from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.wire.rooms import fetch_room
 from tests.conftest import Figure
@@ -38,7 +38,7 @@ class Timed(Limiter):
 
     took_s: list[float]
 
-    async def take(self, *args: Any, **options: Any) -> Taken:
+    async def take(self, *args: Any, **options: Any) -> QuotaGrant:
         begun = time.monotonic()
         try:
             return await super().take(*args, **options)
@@ -53,11 +53,18 @@ async def upstream(folder: Path) -> AsyncIterator[tuple[Upstream, Timed, Valkey,
     connections = Connections(f"redis://127.0.0.1:{valkey.port}/0")
     async with Sandbox() as sandbox, open_session() as session:
         account = AccountSid(sandbox.account_sid)
-        twilio = TwilioVideo(session, sandbox.url, sandbox.url, account, account, sandbox.auth_token)
+        twilio = TwilioVideo(
+            session, sandbox.url, sandbox.url, account, account, sandbox.auth_token
+        )
         limiter = Timed(connections, account, CONCURRENCY)
         limiter.took_s = []
-        quota = Quota.of(80)
-        spends = Upstream(twilio, limiter, Budget(quota, Quota.of(20), quota.together, CONCURRENCY, 2.0), lambda: 1)
+        quota = TwilioQuota.of(80)
+        spends = Upstream(
+            twilio,
+            limiter,
+            AccountQuota(quota, TwilioQuota.of(20), quota.together, CONCURRENCY, 2.0),
+            lambda: 1,
+        )
         try:
             yield spends, limiter, valkey, sandbox
         finally:
@@ -75,9 +82,11 @@ async def busy_s(seconds: float) -> float:
     return longest
 
 
-async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_path: Path, figure: Figure) -> None:
+async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(
+    tmp_path: Path, figure: Figure
+) -> None:
     async with upstream(tmp_path) as (spends, limiter, valkey, sandbox):
-        room = RoomSid(sandbox.engine.create_room(sandbox.account_sid, RoomSettings()).sid)
+        room = RoomSid(sandbox.world.create_room(sandbox.account_sid, RoomSettings()).sid)
         outcomes: list[tuple[float, str]] = []
 
         async def fetch(_: int) -> None:
@@ -103,8 +112,10 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(tmp_pat
             valkey.go_on()
             await asyncio.sleep(2)  # the second in which nothing is spent, and some reads after it
             back = (await spends.quota(ANYBODY)).source
-        peak = sandbox.journal.peak()["read"]
-    meanwhile = sum(stopped_at + 1.2 <= at < stopped_at + HUNG_S and word == "OK" for at, word in outcomes)
+        peak = sandbox.call_log.peak()["read"]
+    meanwhile = sum(
+        stopped_at + 1.2 <= at < stopped_at + HUNG_S and word == "OK" for at, word in outcomes
+    )
     p50, p99 = well[len(well) // 2] * 1000, well[len(well) * 99 // 100] * 1000
     slow = [took_s for took_s in hung if took_s > 0.02]
     figure(

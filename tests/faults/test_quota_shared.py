@@ -44,7 +44,9 @@ def long_ago(number: int) -> str:
 async def goodput(there: Fleet, begun: float, ended: float) -> float:
     """Reads a second that Twilio took, in the midst of the time."""
     calls = await there.calls(begun + EDGE_S, ended - EDGE_S)
-    taken = [call for call in calls if call["method"] == "GET" and call["status"] not in (None, 0, 429)]
+    taken = [
+        call for call in calls if call["method"] == "GET" and call["status"] not in (None, 0, 429)
+    ]
     return len(taken) / (ended - begun - 2 * EDGE_S)
 
 
@@ -58,7 +60,9 @@ def told(outcomes: list[Outcome]) -> str:
 async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path, figure: Figure) -> None:
     async with fleet(tmp_path, 3, ["ada"], GATEWAY_RECONCILE="0") as there:
         begun = time.time()
-        await at_a_pace(5 * READS / AT_ONCE, SECONDS, lambda number: there.ask(number, "ada", ROOMS, **rooms()))
+        await at_a_pace(
+            5 * READS / AT_ONCE, SECONDS, lambda number: there.ask(number, "ada", ROOMS, **rooms())
+        )
         good = await goodput(there, begun, begun + SECONDS)
         peak = await there.peak()
         refused = [call for call in await there.calls(begun) if call["status"] == 429]
@@ -75,12 +79,16 @@ async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path, figure:
     assert good >= 0.85 * READS
 
 
-async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(tmp_path: Path, figure: Figure) -> None:
+async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(
+    tmp_path: Path, figure: Figure
+) -> None:
     async with fleet(tmp_path, 3, ["ada"], GATEWAY_RECONCILE="0") as there:
         begun = time.time()
         async with asyncio.TaskGroup() as group:
             pace = at_a_pace(
-                5 * READS / AT_ONCE, 2 * SECONDS, lambda number: there.ask(number, "ada", ROOMS, **rooms())
+                5 * READS / AT_ONCE,
+                2 * SECONDS,
+                lambda number: there.ask(number, "ada", ROOMS, **rooms()),
             )
             group.create_task(pace)
             await asyncio.sleep(SECONDS / 4)
@@ -92,22 +100,32 @@ async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(tmp_path:
         good = await goodput(there, away_at, back_at)
         peak = await there.peak()
         calls = await there.calls(begun)
-    quiet = [sum(1 for call in calls if at + 0.3 <= call["at"] < at + 0.9) for at in (away_at, back_at)]
+    quiet = [
+        sum(1 for call in calls if at + 0.3 <= call["at"] < at + 0.9) for at in (away_at, back_at)
+    ]
     figure(
         f"P13: {5 * READS} reads/s asked of 3 replicas, without Redis for {SECONDS} s",
         f"at Twilio at most {peak['read']} in any second; {good:.1f} reads/s taken meanwhile ({good / READS:.0%} of the "
         f"quota); {quiet[0]} calls in 0.6 s after it went, {quiet[1]} after it came back; {told(there.outcomes)}",
         None,
     )
-    assert {word for outcome in there.outcomes for word in outcome.words} == {"OK", "QUOTA_EXCEEDED"}
+    assert {word for outcome in there.outcomes for word in outcome.words} == {
+        "OK",
+        "QUOTA_EXCEEDED",
+    }
     assert peak["read"] <= READS
     assert good >= 0.6 * READS
 
 
-async def test_p14_nine_fair_callers_beside_one_who_asks_ten_times_as_much(tmp_path: Path, figure: Figure) -> None:
+async def test_p14_nine_fair_callers_beside_one_who_asks_ten_times_as_much(
+    tmp_path: Path, figure: Figure
+) -> None:
     fair = [f"fair{number}" for number in range(9)]
     asked_per_s = 5.0
-    async with fleet(tmp_path, 3, [*fair, "greedy"], GATEWAY_RECONCILE="0") as there, asyncio.TaskGroup() as group:
+    async with (
+        fleet(tmp_path, 3, [*fair, "greedy"], GATEWAY_RECONCILE="0") as there,
+        asyncio.TaskGroup() as group,
+    ):
         for first, (caller, per_s) in enumerate(
             [*((each, asked_per_s) for each in fair), ("greedy", 10 * asked_per_s)]
         ):
@@ -118,7 +136,9 @@ async def test_p14_nine_fair_callers_beside_one_who_asks_ten_times_as_much(tmp_p
             group.create_task(at_a_pace(per_s, SECONDS, ask))
     kept = {}
     for caller in (*fair, "greedy"):
-        words = [word for outcome in there.outcomes if outcome.caller == caller for word in outcome.words]
+        words = [
+            word for outcome in there.outcomes if outcome.caller == caller for word in outcome.words
+        ]
         kept[caller] = words.count("OK") / len(words)
     figure(
         f"P14: nine callers ask {asked_per_s:g} reads/s each, the tenth {10 * asked_per_s:g}",
@@ -143,15 +163,21 @@ async def test_p14_changes_are_as_fast_while_lists_saturate(tmp_path: Path, figu
                         at_a_pace(
                             LISTS,
                             TURN_S,
-                            lambda number, first=first: there.ask(number, "ada", LIST, at=long_ago(first + number)),
+                            lambda number, first=first: there.ask(
+                                number, "ada", LIST, at=long_ago(first + number)
+                            ),
                         )
                     )
                 group.create_task(
                     at_a_pace(
-                        CHANGES, TURN_S, lambda number: there.ask(number, "bob", "mutation { createRoom { sid } }")
+                        CHANGES,
+                        TURN_S,
+                        lambda number: there.ask(number, "bob", "mutation { createRoom { sid } }"),
                     )
                 )
-            outcomes[is_loaded] += [outcome for outcome in there.outcomes if outcome.caller == "bob"]
+            outcomes[is_loaded] += [
+                outcome for outcome in there.outcomes if outcome.caller == "bob"
+            ]
         peak = await there.peak()
     alone, loaded = outcomes[False], outcomes[True]
     p99 = [sorted(each.took_s for each in made)[len(made) * 99 // 100] for made in (alone, loaded)]

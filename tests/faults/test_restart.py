@@ -67,7 +67,9 @@ async def test_p21_sigterm_tells_everybody_to_come_back(
                 code = await leaving.drain()
                 gone_s = time.monotonic() - told_at
                 for watcher in theirs:
-                    await watcher.until(lambda watcher=watcher: watcher.started_at > told_at, DRAIN_S)  # type: ignore[misc]
+                    await watcher.until(
+                        lambda watcher=watcher: watcher.started_at > told_at, DRAIN_S
+                    )  # type: ignore[misc]
                 over.set()
             await set_.finish()
     farewells = Counter((watcher.transport, watcher.farewells[0][1]) for watcher in theirs)
@@ -124,7 +126,9 @@ class Caller:
             if by_grpc:
                 channel = channels.setdefault(replica.name, gateway.channel())
                 stub: Any = stubs.RoomServiceStub(channel)
-                await stub.GetRoom(pb.GetRoomRequest(room=sid), metadata=gateway.metadata, timeout=5)
+                await stub.GetRoom(
+                    pb.GetRoomRequest(room=sid), metadata=gateway.metadata, timeout=5
+                )
             else:
                 reply = await gateway.post(READ, {"ref": sid})
                 if "errors" in reply.body:
@@ -137,14 +141,18 @@ class Caller:
 
 
 @pytest.mark.long
-async def test_p21_a_rolling_restart_fails_no_call_and_loses_no_event(tmp_path: Path, figure: Figure) -> None:
+async def test_p21_a_rolling_restart_fails_no_call_and_loses_no_event(
+    tmp_path: Path, figure: Figure
+) -> None:
     """Twice round. Twilio is slow now and then, so that there is always something under way."""
     seed = new_seed()
     async with scene(tmp_path, seed) as set_:
         reader, over = Reader(set_.diary, set_.cluster, "reader", set_.rng), asyncio.Event()
         rooms = [room for _ in range(20) if (room := await reader.create())]
         watchers = [set_.watch("reference", "ws", is_reference=True)]
-        watchers += [set_.watch(f"client-{n}", TRANSPORTS[n // 3 % 3], rooms[n % 20][0]) for n in range(60)]
+        watchers += [
+            set_.watch(f"client-{n}", TRANSPORTS[n // 3 % 3], rooms[n % 20][0]) for n in range(60)
+        ]
         callers = [Caller(set_, rooms) for _ in range(6)]
 
         async def send() -> None:
@@ -161,7 +169,9 @@ async def test_p21_a_rolling_restart_fails_no_call_and_loses_no_event(tmp_path: 
                 gone.append(time.monotonic() - begun)
                 await replica.start()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(over.wait(), 1.0)  # as a deployment waits before it goes on to the next
+                    await asyncio.wait_for(
+                        over.wait(), 1.0
+                    )  # as a deployment waits before it goes on to the next
             over.set()
 
         slow = {"match": {"method": "GET"}, "rate": 0.3, "latency_ms": 300}

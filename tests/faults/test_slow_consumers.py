@@ -91,7 +91,9 @@ class OverGrpc:
 
     async def open(self, gateway: Gateway) -> None:
         # With a window that does not grow. By default, the client's own gRPC takes some 5 MB before it says stop.
-        self._channel = grpc.aio.insecure_channel(gateway.ready["grpc"], [("grpc.http2.bdp_probe", 0)])
+        self._channel = grpc.aio.insecure_channel(
+            gateway.ready["grpc"], [("grpc.http2.bdp_probe", 0)]
+        )
         stub = stubs.RoomServiceStub(self._channel)
         self._call = stub.WatchRoomEvents(pb.WatchRoomEventsRequest(), metadata=gateway.metadata)
         self.cursors.append((await self._call.read()).cursor)
@@ -120,7 +122,11 @@ SLOW: dict[str, Callable[[], Slow]] = {
 
 
 # A gateway that cuts a connection off cannot say why: what it says comes after all that was not read.
-ENDS = {"ws": ("end", "reset"), "sse": ("end", "reset"), "grpc": ("RESOURCE_EXHAUSTED with the last cursor",)}
+ENDS = {
+    "ws": ("end", "reset"),
+    "sse": ("end", "reset"),
+    "grpc": ("RESOURCE_EXHAUSTED with the last cursor",),
+}
 
 
 @dataclass
@@ -140,7 +146,10 @@ class Load:
 
     async def _tell(self, room: str, identity: str) -> None:
         fields = self.gateway.event_fields(
-            "participant-connected", room, ParticipantSid=new_sid("PA"), ParticipantIdentity=identity
+            "participant-connected",
+            room,
+            ParticipantSid=new_sid("PA"),
+            ParticipantIdentity=identity,
         )
         if room == self.room:
             self.crowd.sent_at.append(time.perf_counter())
@@ -171,7 +180,9 @@ async def crowded(gateway: Gateway, others: int) -> AsyncIterator[Load]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("transport", SLOW)
-async def test_p8_nobody_notices_one_who_does_not_read(tmp_path: Path, figure: Figure, transport: str) -> None:
+async def test_p8_nobody_notices_one_who_does_not_read(
+    tmp_path: Path, figure: Figure, transport: str
+) -> None:
     without, with_one, held_kb = list[float](), list[float](), list[int]()
     took_s, ends, lost = list[float](), list[str](), 0
     async with running(tmp_path) as gateway, crowded(gateway, OTHERS) as load:
@@ -213,7 +224,10 @@ async def test_p8_nobody_notices_one_who_does_not_read(tmp_path: Path, figure: F
 async def missed(gateway: Gateway, begin: str, cursors: list[str]) -> int:
     """How many events lie between what the consumer has, and what it gets when it resumes after the last of it."""
     watch, resume = "subscription($a: String) { roomEvents(after: $a) { cursor } }", cursors[-1]
-    async with gateway.watch_sse(watch, a=begin) as whole, gateway.watch_sse(watch, a=resume) as resumed:
+    async with (
+        gateway.watch_sse(watch, a=begin) as whole,
+        gateway.watch_sse(watch, a=resume) as resumed,
+    ):
         [(_, started), (_, following)] = await take(resumed, 2)
         assert started["cursor"] == resume
         logged = list[str]()
@@ -235,4 +249,6 @@ async def p99_of(crowd: Crowd, window_s: float) -> float:
 
 
 def memory_kb(gateway: Gateway) -> int:
-    return int(Path(f"/proc/{gateway.process.pid}/status").read_text().partition("VmRSS:")[2].split()[0])
+    return int(
+        Path(f"/proc/{gateway.process.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
+    )

@@ -94,7 +94,11 @@ class Watch:
 
     async def tell(self, sandbox: Gateway, room: str) -> None:
         participant = new_sid("PA")
-        who = {"ParticipantSid": participant, "ParticipantIdentity": "ada", "ParticipantStatus": "connected"}
+        who = {
+            "ParticipantSid": participant,
+            "ParticipantIdentity": "ada",
+            "ParticipantStatus": "connected",
+        }
         fields = sandbox.event_fields("participant-connected", room, **who)
         if await self.gateway.callback(fields, auth_token=sandbox.auth_token) == 204:
             self.told.append(participant)
@@ -169,12 +173,16 @@ async def _make_rooms(sandbox: Gateway, count: int, callbacks: str) -> list[str]
     made: list[str] = []
     for begin in range(0, count, 20):
         number = min(20, count - begin)
-        rooms = await asyncio.gather(*(sandbox.make_room_at_twilio(StatusCallback=callbacks) for _ in range(number)))
+        rooms = await asyncio.gather(
+            *(sandbox.make_room_at_twilio(StatusCallback=callbacks) for _ in range(number))
+        )
         made += [room["sid"] for room in rooms]
     return made
 
 
-async def at_a_pace(per_s: float, until: asyncio.Event, call: Callable[[], Awaitable[None]]) -> None:
+async def at_a_pace(
+    per_s: float, until: asyncio.Event, call: Callable[[], Awaitable[None]]
+) -> None:
     """Open loop: nobody waits for the answer of the one before."""
     begun, number = time.monotonic(), 0
     async with asyncio.TaskGroup() as callers:
@@ -198,11 +206,17 @@ async def test_p12_warm_reads_go_on_and_changes_are_refused_at_once_while_twilio
     async with scene(tmp_path, ROOMS) as set_:
         watch, over = Watch(set_.gateway), asyncio.Event()
         wire = set_.wire
-        fall, rise = (wire.refuse, wire.listen_again) if kind == "refused" else (wire.fall_silent, wire.speak_again)
+        fall, rise = (
+            (wire.refuse, wire.listen_again)
+            if kind == "refused"
+            else (wire.fall_silent, wire.speak_again)
+        )
         for room in set_.rooms:
             await watch.read(room)
         async with asyncio.TaskGroup() as traffic:
-            traffic.create_task(at_a_pace(READS_PER_S, over, lambda: watch.read(rng.choice(set_.rooms))))
+            traffic.create_task(
+                at_a_pace(READS_PER_S, over, lambda: watch.read(rng.choice(set_.rooms)))
+            )
             traffic.create_task(at_a_pace(CHANGES_PER_S, over, watch.change))
             traffic.create_task(at_a_pace(1, over, watch.read_cold))
             await asyncio.sleep(WARM_UP_S)
@@ -210,7 +224,9 @@ async def test_p12_warm_reads_go_on_and_changes_are_refused_at_once_while_twilio
             await fall()
             listening = traffic.create_task(watch.listen(has_begun := asyncio.Event()))
             await has_begun.wait()
-            traffic.create_task(at_a_pace(2, over, lambda: watch.tell(set_.sandbox, rng.choice(set_.rooms))))
+            traffic.create_task(
+                at_a_pace(2, over, lambda: watch.tell(set_.sandbox, rng.choice(set_.rooms)))
+            )
             await asyncio.sleep(OUTAGE_S)
             told = set(watch.told)
             with suppress(TimeoutError):
@@ -234,11 +250,16 @@ async def test_p12_warm_reads_go_on_and_changes_are_refused_at_once_while_twilio
 def judge(figure: Figure, seed: int, kind: str, watch: Watch, down_at: float, up_at: float) -> None:
     """Tells the figures, and holds them against the promise. Where the machine is busy with other things, what the same calls
     took just before stands beside them, and twice that is allowed."""
-    before = [each.took_s for each in watch.reads if down_at - WARM_UP_S / 2 <= each.begun < down_at]
+    before = [
+        each.took_s for each in watch.reads if down_at - WARM_UP_S / 2 <= each.begun < down_at
+    ]
     reads = [each for each in watch.reads if down_at <= each.begun < up_at]
     answered = [each for each in reads if each.code is None]
     old = [each for each in answered if each.age_s > UNFLAGGED_S + 1 and not each.is_stale]
-    flagged, oldest_s = sum(each.is_stale for each in answered), max((each.age_s for each in answered), default=0.0)
+    flagged, oldest_s = (
+        sum(each.is_stale for each in answered),
+        max((each.age_s for each in answered), default=0.0),
+    )
     outage = f"P12: Twilio down ({kind}) for {up_at - down_at:.0f} s"
     figure(
         f"{outage}, {len(reads):,} reads of {ROOMS} warm rooms",
@@ -248,8 +269,12 @@ def judge(figure: Figure, seed: int, kind: str, watch: Watch, down_at: float, up
     )
 
     last = {
-        "refused change": max((each.begun for each in watch.changes if each.code is not None), default=up_at),
-        "refused cold read": max((each.begun for each in watch.cold if each.code is not None), default=up_at),
+        "refused change": max(
+            (each.begun for each in watch.changes if each.code is not None), default=up_at
+        ),
+        "refused cold read": max(
+            (each.begun for each in watch.cold if each.code is not None), default=up_at
+        ),
         "flagged read": max((each.begun for each in watch.reads if each.is_stale), default=up_at),
     }
     figure(
@@ -282,7 +307,9 @@ def _p99(seconds: Iterable[float]) -> float:
 
 
 @pytest.mark.long
-async def test_p17_a_twilio_that_always_fails_is_hardly_asked_again(tmp_path: Path, figure: Figure) -> None:
+async def test_p17_a_twilio_that_always_fails_is_hardly_asked_again(
+    tmp_path: Path, figure: Figure
+) -> None:
     """After a while in which all was well and retries were saved up."""
     seed, well_s, failing_s, per_s = new_seed(), 6.0, 20.0, 50
     async with scene(tmp_path, 0) as set_:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from gateway.cli.main import main
-from gateway.service.cache import early_refresh as heat
+from gateway.service.cache import early_refresh as early_refresh
 from gateway.service.cache import read_through as reads
 from gateway.service.cache import room_lists as roomlists
 from gateway.service.log import room_memory as memory
@@ -36,8 +36,8 @@ def make_small() -> None:
     roomlists.PAGES_LIMIT = 20
     reads.BYTES_LIMIT = BYTES
     tail.RING_ENTRIES = RING
-    heat.LIMIT = MARKS
-    sharing.Shared.__init__.__kwdefaults__["count"] = MARKS
+    early_refresh.LIMIT = MARKS
+    sharing.EncodedMessages.__init__.__kwdefaults__["count"] = MARKS
 
 
 def tell(_: int, __: FrameType | None) -> None:

@@ -70,7 +70,11 @@ def _selection(type_: str, names: Mapping[str, Any] | None = None) -> str:
     wanted = {_camel(name) for name in names} if names is not None else kind.fields.keys()
     assert wanted <= kind.fields.keys(), f"{type_} does not show {wanted - kind.fields.keys()}"
     parts = ((name, get_named_type(kind.fields[name].type)) for name in sorted(wanted))
-    return "{ " + " ".join(name if is_leaf_type(of) else name + _selection(of.name) for name, of in parts) + " }"
+    return (
+        "{ "
+        + " ".join(name if is_leaf_type(of) else name + _selection(of.name) for name, of in parts)
+        + " }"
+    )
 
 
 # The answers, each as a list of what Twilio's documents describe: one for a resource, any number for a page
@@ -132,7 +136,9 @@ def _plain(value: Any) -> Any:
     """Without what is null, in the spelling of Twilio's answers."""
     match value:
         case dict():
-            return {_snake(name): _plain(part) for name, part in value.items() if part not in (None, [])}
+            return {
+                _snake(name): _plain(part) for name, part in value.items() if part not in (None, [])
+            }
         case list():
             return [_plain(part) for part in value]
         case _:
@@ -141,7 +147,10 @@ def _plain(value: Any) -> Any:
 
 def agreed_form(operation: Operation, answer: dict[str, Any]) -> dict[str, Any]:
     """Every documented property, in one spelling of words, moments and texts. Raises KeyError for one that is not told."""
-    return {name: _read(operation, answer[name], schema) for name, schema in properties(operation).items()}
+    return {
+        name: _read(operation, answer[name], schema)
+        for name, schema in properties(operation).items()
+    }
 
 
 def _read(operation: Operation, value: Any, schema: dict[str, Any]) -> Any:
@@ -155,7 +164,9 @@ def _read(operation: Operation, value: Any, schema: dict[str, Any]) -> Any:
     if schema.get("format") == "date-time" and isinstance(value, str):
         return datetime.fromisoformat(value)
     if schema.get("format", "").endswith("-rule"):
-        return {name: _word(part) if name in WORDS_OF_RULES else part for name, part in value.items()}
+        return {
+            name: _word(part) if name in WORDS_OF_RULES else part for name, part in value.items()
+        }
     if schema.get("type") == "object":
         return {name: _told_as_text(name, part) for name, part in value.items()}
     return value
@@ -166,7 +177,8 @@ def shape(value: Any) -> Any:
     match value:
         case dict():
             return {
-                name: "a while" if name in WHILES and part is not None else shape(part) for name, part in value.items()
+                name: "a while" if name in WHILES and part is not None else shape(part)
+                for name, part in value.items()
             }
         case list():
             return [shape(part) for part in value]
@@ -174,7 +186,9 @@ def shape(value: Any) -> Any:
             return "a moment"
         case str():
             return re.sub(
-                r"(?<=\b[A-Z]{2})[0-9a-f]{32}|(?<=video_extension_)[0-9a-f-]{36}|(?<=room-)[0-9a-f]{12}", "…", value
+                r"(?<=\b[A-Z]{2})[0-9a-f]{32}|(?<=video_extension_)[0-9a-f-]{36}|(?<=room-)[0-9a-f]{12}",
+                "…",
+                value,
             )
         case _:
             return value

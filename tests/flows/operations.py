@@ -81,8 +81,12 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
     ),
     "ListRoom": Asked(
         graphql='{ rooms(status: IN_PROGRESS, uniqueName: "$name") { nodes { ...Room } } }',
-        grpc=lambda clients, scene: clients.rooms.ListRooms(status="ROOM_STATUS_IN_PROGRESS", unique_name=scene.name),
-        helper=lambda client, scene: client.video.v1.rooms.list(status="in-progress", unique_name=scene.name),
+        grpc=lambda clients, scene: clients.rooms.ListRooms(
+            status="ROOM_STATUS_IN_PROGRESS", unique_name=scene.name
+        ),
+        helper=lambda client, scene: client.video.v1.rooms.list(
+            status="in-progress", unique_name=scene.name
+        ),
         empty=BEFORE_THE_END,
     ),
     "UpdateRoom": Asked(
@@ -104,14 +108,18 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
         grpc=lambda clients, scene: clients.participants.GetParticipant(
             room=scene.ended, participant=scene.ended_participant
         ),
-        helper=lambda client, scene: client.video.v1.rooms(scene.ended).participants(scene.ended_participant).fetch(),
+        helper=lambda client, scene: (
+            client.video.v1.rooms(scene.ended).participants(scene.ended_participant).fetch()
+        ),
     ),
     "UpdateRoomParticipant": Asked(
         graphql='mutation { disconnectParticipant(room: "$room", participant: "$guest") { ...Participant } }',
         grpc=lambda clients, scene: clients.participants.DisconnectParticipant(
             room=scene.room, participant=scene.guest
         ),
-        helper=lambda client, scene: room(client, scene).participants(scene.guest).update(status="disconnected"),
+        helper=lambda client, scene: (
+            room(client, scene).participants(scene.guest).update(status="disconnected")
+        ),
         is_write=True,
     ),
     "UpdateRoomParticipantAnonymize": Asked(
@@ -121,7 +129,10 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
             room=scene.ended, participant=scene.ended_participant
         ),
         helper=lambda client, scene: (
-            client.video.v1.rooms(scene.ended).participants(scene.ended_participant).anonymize().update()
+            client.video.v1.rooms(scene.ended)
+            .participants(scene.ended_participant)
+            .anonymize()
+            .update()
         ),
         is_write=True,
     ),
@@ -187,7 +198,13 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
         helper=lambda client, scene: ada(client, scene).subscribe_rules.update(
             rules=[
                 {"type": "exclude", "all": True},
-                {"type": "include", "kind": "data", "track": "chat", "publisher": "Ivo", "priority": "high"},
+                {
+                    "type": "include",
+                    "kind": "data",
+                    "track": "chat",
+                    "publisher": "Ivo",
+                    "priority": "high",
+                },
             ]
         ),
         is_write=True,
@@ -208,7 +225,10 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
             ],
         ),
         helper=lambda client, scene: room(client, scene).recording_rules.update(
-            rules=[{"type": "include", "kind": "audio"}, {"type": "exclude", "publisher": "Ada", "track": "cam"}]
+            rules=[
+                {"type": "include", "kind": "audio"},
+                {"type": "exclude", "publisher": "Ada", "track": "cam"},
+            ]
         ),
         is_write=True,
     ),
@@ -222,14 +242,20 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
     ),
     "FetchRoomRecording": Asked(
         graphql='{ room(ref: "$room") { recording(sid: "$recording") { ...Recording } } }',
-        grpc=lambda clients, scene: clients.recordings.GetRoomRecording(room=scene.room, recording=scene.recording),
+        grpc=lambda clients, scene: clients.recordings.GetRoomRecording(
+            room=scene.room, recording=scene.recording
+        ),
         helper=lambda client, scene: room(client, scene).recordings(scene.recording).fetch(),
         empty=ELSEWHERE,
     ),
     "DeleteRoomRecording": Asked(
         graphql='mutation { deleteRecording(room: "$ended", recording: "$taken") }',
-        grpc=lambda clients, scene: clients.recordings.DeleteRoomRecording(room=scene.ended, recording=scene.taken),
-        helper=lambda client, scene: client.video.v1.rooms(scene.ended).recordings(scene.taken).delete(),
+        grpc=lambda clients, scene: clients.recordings.DeleteRoomRecording(
+            room=scene.ended, recording=scene.taken
+        ),
+        helper=lambda client, scene: (
+            client.video.v1.rooms(scene.ended).recordings(scene.taken).delete()
+        ),
         is_write=True,
     ),
     "ListRecording": Asked(
@@ -237,7 +263,9 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
         grpc=lambda clients, scene: clients.recordings.ListRecordings(
             grouping_sids=[scene.room], media_type="TRACK_KIND_AUDIO"
         ),
-        helper=lambda client, scene: client.video.v1.recordings.list(grouping_sid=[scene.room], media_type="audio"),
+        helper=lambda client, scene: client.video.v1.recordings.list(
+            grouping_sid=[scene.room], media_type="audio"
+        ),
         empty=ELSEWHERE,
     ),
     "FetchRecording": Asked(
@@ -260,7 +288,9 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
     ),
     "FetchRoomTranscriptions": Asked(
         graphql='{ room(ref: "$room") { transcription(ttid: "$ttid") { ...Transcription } } }',
-        grpc=lambda clients, scene: clients.transcriptions.GetTranscription(room=scene.room, ttid=scene.ttid),
+        grpc=lambda clients, scene: clients.transcriptions.GetTranscription(
+            room=scene.room, ttid=scene.ttid
+        ),
         helper=lambda client, scene: room(client, scene).transcriptions(scene.ttid).fetch(),
         empty=BEFORE_A_CHANGE,
     ),
@@ -291,7 +321,9 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
             ),
         ),
         helper=lambda client, scene: (
-            room(client, scene).transcriptions(scene.ttid).update(status="stopped", configuration=CONFIGURATION)
+            room(client, scene)
+            .transcriptions(scene.ttid)
+            .update(status="stopped", configuration=CONFIGURATION)
         ),
         is_write=True,
     ),
@@ -300,7 +332,9 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
         grpc=lambda clients, scene: clients.insights.ListInsightsRooms(
             room_name=scene.ended, room_types=["ROOM_TYPE_GROUP"]
         ),
-        helper=lambda client, scene: client.insights.v1.rooms.list(room_name=scene.ended, room_type=["group"]),
+        helper=lambda client, scene: client.insights.v1.rooms.list(
+            room_name=scene.ended, room_type=["group"]
+        ),
     ),
     "FetchVideoRoomSummary": Asked(
         graphql='{ insightsRoom(sid: "$ended") { ...InsightsRoom } }',
@@ -319,7 +353,9 @@ ASKED: Final[Mapping[str, Asked[Scene]]] = {
         grpc=lambda clients, scene: clients.insights.GetInsightsParticipant(
             room=scene.ended, participant=scene.ended_participant
         ),
-        helper=lambda client, scene: summary(client, scene).participants(scene.ended_participant).fetch(),
+        helper=lambda client, scene: (
+            summary(client, scene).participants(scene.ended_participant).fetch()
+        ),
         empty=WITHOUT_ERROR,
     ),
 }

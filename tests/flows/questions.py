@@ -28,21 +28,28 @@ class Question:
     grpc: Callable[[Clients, Scene], Awaitable[Any]]
 
     def document(self, scene: Scene) -> str:
-        return Template(self.graphql).substitute(asdict(scene), nowhere=NOWHERE, nobody=NOBODY)
+        return Template(self.graphql).substitute(asdict(scene), nowhere=NOWHERE, nobody=DETACHED)
 
 
-NOWHERE, NOBODY = new_sid("RM"), new_sid("PA")
+NOWHERE, DETACHED = new_sid("RM"), new_sid("PA")
 
 
-async def check_refused(gateway: Gateway, clients: Clients, scene: Scene, asked: Question, code: str) -> None:
+async def check_refused(
+    gateway: Gateway, clients: Clients, scene: Scene, asked: Question, code: str
+) -> None:
     """Twilio is not asked to change anything by what the gateway can see to be wrong, and has agreed to nothing else."""
     before = time.time()
     by_graphql = await gateway.refusal(asked.document(scene))
     status, info, by_grpc = await refusal(asked.grpc(clients, scene))
     calls = await gateway.sandbox("GET", f"/calls?since={before}")
     writes = [call["status"] for call in calls if call["method"] != "GET"]
-    assert (by_graphql["code"], status, info.reason) == (IN_GRAPHQL[code], code, code), (by_graphql, by_grpc)
-    assert by_graphql.get("twilio", {}).get("code") == (int(info.metadata.get("twilioCode", 0)) or None)
+    assert (by_graphql["code"], status, info.reason) == (IN_GRAPHQL[code], code, code), (
+        by_graphql,
+        by_grpc,
+    )
+    assert by_graphql.get("twilio", {}).get("code") == (
+        int(info.metadata.get("twilioCode", 0)) or None
+    )
     for sentence in (by_graphql["message"], by_grpc):
         assert WHAT_TO_DO.search(sentence) or BY_THE_SCHEMA.search(sentence), sentence
     assert all(answered >= 400 for answered in writes)
@@ -64,9 +71,15 @@ WORDS = {"type": "RULE_TYPE_", "priority": "TRACK_PRIORITY_"}
 def in_graphql(rule: dict[str, Any]) -> str:
     """As GraphQL writes it."""
     parts = ((name, f'"{value}"' if name in NAMES else str(value)) for name, value in rule.items())
-    return "{" + ", ".join(f"{name}: {value.lower() if name == 'all' else value}" for name, value in parts) + "}"
+    return (
+        "{"
+        + ", ".join(f"{name}: {value.lower() if name == 'all' else value}" for name, value in parts)
+        + "}"
+    )
 
 
 def in_grpc(kind: type[Any], rule: dict[str, Any]) -> Any:
     words = {**WORDS, "kind": "RECORDED_KIND_" if kind is RecordingRule else "TRACK_KIND_"}
-    return kind(**{name: words[name] + value if name in words else value for name, value in rule.items()})
+    return kind(
+        **{name: words[name] + value if name in words else value for name, value in rule.items()}
+    )

@@ -30,14 +30,18 @@ ROOM = """query($ref: ID!) { room(ref: $ref) { sid accountSid uniqueName asOf ev
     participants { nodes { sid identity publishedTracks { nodes { sid name } } } } } }"""
 ROOMS = """query($name: String, $after: String) { rooms(uniqueName: $name, first: 1, after: $after) {
     nodes { sid uniqueName } pageInfo { endCursor hasNextPage } } }"""
-ACCOUNTS_OWN = "{ rooms { nodes { sid } } recordings { nodes { sid } } insightsRooms { nodes { roomSid } } }"
+ACCOUNTS_OWN = (
+    "{ rooms { nodes { sid } } recordings { nodes { sid } } insightsRooms { nodes { roomSid } } }"
+)
 NAME, NAME_OF_ENDED = "standup", "retro"
 
 
 class Tenant(Gateway):
     """The gateway as the callers of one account have it, with that account at Twilio behind."""
 
-    def __init__(self, served: Gateway, base_url: str, row: dict[str, Any], channel: grpc.aio.Channel) -> None:
+    def __init__(
+        self, served: Gateway, base_url: str, row: dict[str, Any], channel: grpc.aio.Channel
+    ) -> None:
         twilio = {"base_url": base_url, "account_sid": row["sid"], "auth_token": row["auth_token"]}
         ready = {**served.ready, "sandbox": base_url, "twilio": twilio, "api_key": key_of(row)}
         super().__init__(ready, served.process, served.http)
@@ -63,11 +67,17 @@ class Tenant(Gateway):
         """Makes the room of the common name and lets somebody in."""
         room = await self.create_room(NAME, recordParticipantsOnConnect=True)
         joined = await self.sandbox(
-            "POST", f"/rooms/{room['sid']}/participants", {"identity": guest(self.account_sid), "tracks": ["audio"]}
+            "POST",
+            f"/rooms/{room['sid']}/participants",
+            {"identity": guest(self.account_sid), "tracks": ["audio"]},
         )
         self.room, self.participant = room["sid"], joined["sid"]
         self.own |= {self.room, self.participant, joined["tracks"][0]["sid"]}
-        found = await until(self.ask, "query($r: ID!) { room(ref: $r) { recordings { nodes { sid } } } }", r=self.room)
+        found = await until(
+            self.ask,
+            "query($r: ID!) { room(ref: $r) { recordings { nodes { sid } } } }",
+            r=self.room,
+        )
         self.recording = found["room"]["recordings"]["nodes"][0]["sid"]
         self.ended = (await self.create_room(NAME_OF_ENDED))["sid"]
         await self.ask("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=self.ended)
@@ -93,12 +103,17 @@ def key_of(row: dict[str, Any]) -> str:
 
 def described(row: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The account as GATEWAY_ACCOUNTS_FILE has it, with a key that may do all and one that has 100 points a minute."""
-    web, small = _row("web", key_of(row)), _row("small", f"{key_of(row)}-small").model_copy(update={"limit": 100})
+    web, small = (
+        _row("web", key_of(row)),
+        _row("small", f"{key_of(row)}-small").model_copy(update={"limit": 100}),
+    )
     return {**row, "api_keys": [key.model_dump(exclude_none=True) for key in (web, small)], **more}
 
 
 @asynccontextmanager
-async def serving(folder: Path, base_url: str, rows: list[dict[str, Any]]) -> AsyncIterator[Gateway]:
+async def serving(
+    folder: Path, base_url: str, rows: list[dict[str, Any]]
+) -> AsyncIterator[Gateway]:
     """`serve` with these accounts; what it logs goes to `log` in the folder."""
     accounts = folder / "accounts.json"
     accounts.write_text(json.dumps({"accounts": rows}))
@@ -147,17 +162,25 @@ async def tenants(sandbox: Gateway, folder: Path) -> AsyncIterator[tuple[Tenant,
 
 async def test_i12_the_same_name_is_another_room_to_each(tenants: tuple[Tenant, Tenant]) -> None:
     for tenant in tenants:
-        [by_name, by_sid] = [(await tenant.ask(ROOM, ref=ref))["room"] for ref in (NAME, tenant.room)]
+        [by_name, by_sid] = [
+            (await tenant.ask(ROOM, ref=ref))["room"] for ref in (NAME, tenant.room)
+        ]
         assert by_name["sid"] == by_sid["sid"] == tenant.room
         assert by_name["accountSid"] == tenant.account_sid
-        assert [person["sid"] for person in by_name["participants"]["nodes"]] == [tenant.participant]
+        assert [person["sid"] for person in by_name["participants"]["nodes"]] == [
+            tenant.participant
+        ]
         found = await tenant.clients.rooms.GetRoom(room=NAME)
         assert found.room.sid == tenant.room
         everything = await tenant.ask(ACCOUNTS_OWN)
         assert [room["sid"] for room in everything["rooms"]["nodes"]] == [tenant.room]
-        assert [recording["sid"] for recording in everything["recordings"]["nodes"]] == [tenant.recording]
+        assert [recording["sid"] for recording in everything["recordings"]["nodes"]] == [
+            tenant.recording
+        ]
         assert [room["roomSid"] for room in everything["insightsRooms"]["nodes"]] == [tenant.ended]
-        assert (await tenant.clients.insights.GetInsightsRoom(room=tenant.ended)).room.room_name == NAME_OF_ENDED
+        assert (
+            await tenant.clients.insights.GetInsightsRoom(room=tenant.ended)
+        ).room.room_name == NAME_OF_ENDED
 
 
 async def test_i12_what_belongs_to_the_other_is_not_there(tenants: tuple[Tenant, Tenant]) -> None:
@@ -176,16 +199,23 @@ async def test_i12_what_belongs_to_the_other_is_not_there(tenants: tuple[Tenant,
             tenant.clients.rooms.GetRoom(room=other.room),
             tenant.clients.rooms.CompleteRoom(room=other.room),
             tenant.clients.insights.GetInsightsRoom(room=other.ended),
-            tenant.clients.participants.GetParticipant(room=other.room, participant=other.participant),
+            tenant.clients.participants.GetParticipant(
+                room=other.room, participant=other.participant
+            ),
             tenant.clients.recordings.GetRecording(recording=other.recording),
             tenant.clients.recordings.DeleteRecording(recording=other.recording),
         ):
             assert (await refusal(call))[0] == "NOT_FOUND"
         batch = await tenant.clients.rooms.BatchGetRooms(rooms=[tenant.room, other.room])
-        assert ([room.sid for room in batch.rooms], list(batch.missing)) == ([tenant.room], [other.room])
+        assert ([room.sid for room in batch.rooms], list(batch.missing)) == (
+            [tenant.room],
+            [other.room],
+        )
 
 
-async def test_i12_events_of_one_account_reach_its_own_callers_only(tenants: tuple[Tenant, Tenant]) -> None:
+async def test_i12_events_of_one_account_reach_its_own_callers_only(
+    tenants: tuple[Tenant, Tenant],
+) -> None:
     ada, bob = tenants
     async with ada.watch_ws(WATCH) as by_ada, bob.watch_sse(WATCH) as by_bob:
         await take(by_ada, 1)
@@ -195,10 +225,15 @@ async def test_i12_events_of_one_account_reach_its_own_callers_only(tenants: tup
         async with bob.watch_ws(WATCH, room=room) as pried:
             await take(pried, 1)
             for tenant in tenants:
-                fields = tenant.event_fields("participant-connected", room, ParticipantSid=told[tenant])
+                fields = tenant.event_fields(
+                    "participant-connected", room, ParticipantSid=told[tenant]
+                )
                 assert await tenant.callback(fields) == 204
             assert (await take(by_ada, 1))[0]["participant"]["sid"] == told[ada]
-            for [event] in [await take(pried, 1), [message for _, message in await take(by_bob, 1)]]:
+            for [event] in [
+                await take(pried, 1),
+                [message for _, message in await take(by_bob, 1)],
+            ]:
                 assert event["participant"]["sid"] == told[bob]
 
 
@@ -216,13 +251,20 @@ async def test_i12_cursors_of_the_other_account_are_refused(tenants: tuple[Tenan
                 await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
                 answer = await socket.receive_json(timeout=ANSWER_LIMIT_S)
                 assert answer["type"] == outcome
-                assert outcome == "next" or answer["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
-        assert (await refusal(bob.clients.rooms.WatchRoomEvents(after=cursor)))[0] == "INVALID_ARGUMENT"
+                assert (
+                    outcome == "next"
+                    or answer["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+                )
+        assert (await refusal(bob.clients.rooms.WatchRoomEvents(after=cursor)))[
+            0
+        ] == "INVALID_ARGUMENT"
         assert (await refusal(bob.clients.rooms.ListRoomEvents(room=bob.room, page_token=cursor)))[
             0
         ] == "INVALID_ARGUMENT"
     assert (await bob.refusal(ROOMS, after=page["endCursor"]))["code"] == "BAD_USER_INPUT"
-    assert (await refusal(bob.clients.rooms.ListRooms(page_token=page["endCursor"])))[0] == "INVALID_ARGUMENT"
+    assert (await refusal(bob.clients.rooms.ListRooms(page_token=page["endCursor"])))[
+        0
+    ] == "INVALID_ARGUMENT"
 
 
 async def test_a_callback_is_believed_with_the_token_of_the_account_it_names_only(
@@ -231,7 +273,10 @@ async def test_a_callback_is_believed_with_the_token_of_the_account_it_names_onl
     ada, bob = tenants
     fields = ada.event_fields("room-ended", ada.room, RoomName=NAME)
     stranger = {**fields, "AccountSid": new_sid("AC")}
-    assert [await ada.callback(fields, auth_token=bob.auth_token), await ada.callback(stranger)] == [403, 403]
+    assert [
+        await ada.callback(fields, auth_token=bob.auth_token),
+        await ada.callback(stranger),
+    ] == [403, 403]
     for tenant in tenants:
         found = await tenant.ask("query($r: ID!) { room(ref: $r) { status } }", r=tenant.room)
         assert found["room"]["status"] == "IN_PROGRESS"
@@ -261,9 +306,12 @@ async def test_i12_the_quota_of_one_account_is_not_spent_by_the_other(
     document = "query($ref: ID!) { room(ref: $ref) { sid } }"
 
     async def cold_reads(tenant: Tenant, count: int) -> Counter[str]:
-        replies = await asyncio.gather(*(tenant.post(document, {"ref": new_sid()}) for _ in range(count)))
+        replies = await asyncio.gather(
+            *(tenant.post(document, {"ref": new_sid()}) for _ in range(count))
+        )
         return Counter(
-            reply.body["errors"][0]["extensions"]["code"] if "errors" in reply.body else "right" for reply in replies
+            reply.body["errors"][0]["extensions"]["code"] if "errors" in reply.body else "right"
+            for reply in replies
         )
 
     by_ada, by_bob = await asyncio.gather(cold_reads(ada, 300), cold_reads(bob, 20))
@@ -273,7 +321,9 @@ async def test_i12_the_quota_of_one_account_is_not_spent_by_the_other(
     assert {call["account_sid"] for call in calls} == {ada.account_sid, bob.account_sid}
 
 
-async def test_i12_an_idempotency_key_is_known_in_its_own_account_only(tenants: tuple[Tenant, Tenant]) -> None:
+async def test_i12_an_idempotency_key_is_known_in_its_own_account_only(
+    tenants: tuple[Tenant, Tenant],
+) -> None:
     document = "mutation($n: String!, $k: String) { createRoom(input: { uniqueName: $n }, idempotencyKey: $k) { sid } }"
     key, made = new_name(), list[str]()
     for tenant, name in zip(tenants, ("one", "another"), strict=True):
@@ -287,23 +337,34 @@ async def test_i12_a_key_of_one_account_spends_nothing_of_its_namesake_in_the_ot
     statuses = []
     for tenant in tenants:
         headers = {"Authorization": tenant.auth["Authorization"] + "-small"}
-        statuses.append([(await tenant.post("{ __typename }", **headers)).status for _ in range(12)])
+        statuses.append(
+            [(await tenant.post("{ __typename }", **headers)).status for _ in range(12)]
+        )
         assert statuses[-1][0] == 200
     assert statuses[0][-1] == 429
 
 
-async def test_i12_no_key_at_redis_is_outside_of_its_account(tenants: tuple[Tenant, Tenant]) -> None:
+async def test_i12_no_key_at_redis_is_outside_of_its_account(
+    tenants: tuple[Tenant, Tenant],
+) -> None:
     ada, bob = tenants
     async with Redis.from_url(ada.ready["redis"]) as redis:
         names = [key.decode() async for key in redis.scan_iter(count=1000)]
         for tenant, other in ((ada, bob), (bob, ada)):
             mine = [name for name in names if name.startswith(f"rg:{{{tenant.account_sid}}}:")]
             assert mine
-            assert not [name for name in mine if any(word in name for word in other.own - tenant.pried)]
-    assert all(name.startswith((f"rg:{{{ada.account_sid}}}:", f"rg:{{{bob.account_sid}}}:")) for name in names)
+            assert not [
+                name for name in mine if any(word in name for word in other.own - tenant.pried)
+            ]
+    assert all(
+        name.startswith((f"rg:{{{ada.account_sid}}}:", f"rg:{{{bob.account_sid}}}:"))
+        for name in names
+    )
 
 
-async def test_an_account_in_trouble_is_no_trouble_for_the_other(sandbox: Gateway, tmp_path: Path) -> None:
+async def test_an_account_in_trouble_is_no_trouble_for_the_other(
+    sandbox: Gateway, tmp_path: Path
+) -> None:
     """Twilio says 401 to the one, and the log of the one is put away; the other reads, writes and watches."""
     base_url, rows = sandbox.ready["sandbox"], sandbox.ready["accounts"]
     wrong = described(rows[0], api_key_secret="0" * 32, auth_token="0" * 32)
@@ -313,7 +374,9 @@ async def test_an_account_in_trouble_is_no_trouble_for_the_other(sandbox: Gatewa
     ):
         ada, bob = (Tenant(served, base_url, row, channel) for row in rows)
         assert (await ada.refusal(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
-        async with sandbox.fault(match={"account_sid": bob.account_sid, "method": "GET"}, status=503):
+        async with sandbox.fault(
+            match={"account_sid": bob.account_sid, "method": "GET"}, status=503
+        ):
             assert (await bob.refusal(ROOM, ref=new_sid()))["code"] == "UPSTREAM_UNAVAILABLE"
             assert (await ada.refusal(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
         async with log_put_away(served, bob), bob.watch_ws(WATCH) as messages:
@@ -321,14 +384,24 @@ async def test_an_account_in_trouble_is_no_trouble_for_the_other(sandbox: Gatewa
             room = await bob.create_room(new_name())
             assert (await bob.ask(ROOM, ref=room["sid"]))["room"]["sid"] == room["sid"]
             assert (
-                await bob.callback(bob.event_fields("participant-connected", room["sid"], ParticipantSid=new_sid("PA")))
+                await bob.callback(
+                    bob.event_fields(
+                        "participant-connected", room["sid"], ParticipantSid=new_sid("PA")
+                    )
+                )
                 == 204
             )
             for type_ in ("RoomCreated", "ParticipantConnected"):
                 await first(
-                    messages, lambda told, type_=type_: (told["__typename"], told["roomSid"]) == (type_, room["sid"])
+                    messages,
+                    lambda told, type_=type_: (
+                        (told["__typename"], told["roomSid"]) == (type_, room["sid"])
+                    ),
                 )
-            assert await ada.callback(ada.event_fields("room-created", new_sid()), auth_token="0" * 32) == 503
+            assert (
+                await ada.callback(ada.event_fields("room-created", new_sid()), auth_token="0" * 32)
+                == 503
+            )
             async with served.http.get(served.ready["console"] + "readyz") as reply:
                 assert reply.status == 200
 
@@ -337,24 +410,34 @@ async def test_an_account_in_trouble_is_no_trouble_for_the_other(sandbox: Gatewa
 async def log_put_away(served: Gateway, other: Tenant) -> AsyncIterator[None]:
     """Redis lets the gateway have no key but those of the other account."""
     async with Redis.from_url(served.ready["redis"]) as redis:
-        await redis.execute_command("ACL", "SETUSER", "default", "resetkeys", f"~rg:{{{other.account_sid}}}:*")
+        await redis.execute_command(
+            "ACL", "SETUSER", "default", "resetkeys", f"~rg:{{{other.account_sid}}}:*"
+        )
         try:
             yield
         finally:
             await redis.execute_command("ACL", "SETUSER", "default", "~*")
 
 
-async def test_the_account_of_the_environment_and_a_file_of_accounts_are_not_mixed(tmp_path: Path) -> None:
+async def test_the_account_of_the_environment_and_a_file_of_accounts_are_not_mixed(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "accounts.toml"
     file.write_text(f"""
         [[accounts]]
         sid = "AC{"0" * 32}"
         auth_token = "canary"
     """)
-    environment = {"GATEWAY_ACCOUNTS_FILE": str(file), "GATEWAY_PUBLIC_URL": "https://rooms.example"}
+    environment = {
+        "GATEWAY_ACCOUNTS_FILE": str(file),
+        "GATEWAY_PUBLIC_URL": "https://rooms.example",
+    }
     code, _, err = await run("serve", TWILIO_AUTH_TOKEN="canary", **environment)
     assert code == 2
-    assert "GATEWAY_ACCOUNTS_FILE is set, and so is TWILIO_AUTH_TOKEN; describe all accounts in the file" in err
+    assert (
+        "GATEWAY_ACCOUNTS_FILE is set, and so is TWILIO_AUTH_TOKEN; describe all accounts in the file"
+        in err
+    )
     code, _, nobody = await run("serve", **environment)
     assert code == 2
     assert "api_keys" in nobody

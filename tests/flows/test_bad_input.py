@@ -12,10 +12,14 @@ from tests.running import Gateway, new_name, new_sid
 READ = "query($ref: ID!) { room(ref: $ref) { sid } }"
 CREATE = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid } }"
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
-LIST = "query($first: Int!, $after: String) { rooms(first: $first, after: $after) { nodes { sid } } }"
+LIST = (
+    "query($first: Int!, $after: String) { rooms(first: $first, after: $after) { nodes { sid } } }"
+)
 
 
-@pytest.mark.parametrize("ref", ["", "a" * 129, "with\nnewline", "nul\x00", "tab\t", "bell\x07", "\u2028"])
+@pytest.mark.parametrize(
+    "ref", ["", "a" * 129, "with\nnewline", "nul\x00", "tab\t", "bell\x07", "\u2028"]
+)
 async def test_what_cannot_be_a_room_is_bad_user_input(gateway: Gateway, ref: str) -> None:
     refused = await gateway.refusal(READ, ref=ref)
     assert refused["code"] == "BAD_USER_INPUT"
@@ -23,7 +27,9 @@ async def test_what_cannot_be_a_room_is_bad_user_input(gateway: Gateway, ref: st
     assert any(word in refused["message"] for word in ("give", "remove")), refused["message"]
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", ".", "../Rooms", "%2e%2e", "a b", "ü?&=#", "日本", "a" * 128, "'\"\\"])
+@pytest.mark.parametrize(
+    "name", ["a/b", "..", ".", "../Rooms", "%2e%2e", "a b", "ü?&=#", "日本", "a" * 128, "'\"\\"]
+)
 async def test_any_printable_name_is_made_found_and_ended(gateway: Gateway, name: str) -> None:
     assert (await gateway.ask(READ, ref=name))["room"] is None
     created = (await gateway.ask(CREATE, input={"uniqueName": name}))["createRoom"]
@@ -63,7 +69,9 @@ async def test_a_bad_parameter_makes_no_room(gateway: Gateway, fields: dict[str,
     assert not [call for call in calls if call["method"] == "POST"]
 
 
-@pytest.mark.parametrize("variables", [{"first": 0}, {"first": 101}, {"first": 5, "after": "nonsense"}], ids=str)
+@pytest.mark.parametrize(
+    "variables", [{"first": 0}, {"first": 101}, {"first": 5, "after": "nonsense"}], ids=str
+)
 async def test_a_bad_page_is_bad_user_input(gateway: Gateway, variables: dict[str, object]) -> None:
     assert (await gateway.refusal(LIST, **variables))["code"] == "BAD_USER_INPUT"
 
@@ -84,12 +92,16 @@ async def test_an_unknown_room_is_null_to_read_and_not_found_to_change(gateway: 
 
 
 @pytest.mark.parametrize("after", ["", "nonsense", "A" * 54, "A" * 4000, "ü"])
-async def test_a_malformed_cursor_is_refused_on_every_transport(gateway: Gateway, after: str) -> None:
+async def test_a_malformed_cursor_is_refused_on_every_transport(
+    gateway: Gateway, after: str
+) -> None:
     watch = "subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) { cursor } }"
     room = new_sid()
     async with gateway.websocket() as socket:
         variables = {"room": room, "after": after}
-        await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": watch, "variables": variables}})
+        await socket.send_json(
+            {"id": "1", "type": "subscribe", "payload": {"query": watch, "variables": variables}}
+        )
         answer = await socket.receive_json(timeout=10)
     problem = answer["payload"][0] if answer["type"] == "error" else answer["payload"]["errors"][0]
     assert problem["extensions"]["code"] == "BAD_USER_INPUT"
@@ -126,15 +138,22 @@ async def test_a_body_over_the_limit_is_refused(gateway: Gateway) -> None:
     assert await gateway.callback(fields) == 413
 
 
-@pytest.mark.parametrize("document", ["{", "{ nothing }", "query($a: Int!) { room(ref: $a) { sid } }", "", "fragment"])
-async def test_a_document_that_means_nothing_is_bad_user_input(gateway: Gateway, document: str) -> None:
+@pytest.mark.parametrize(
+    "document", ["{", "{ nothing }", "query($a: Int!) { room(ref: $a) { sid } }", "", "fragment"]
+)
+async def test_a_document_that_means_nothing_is_bad_user_input(
+    gateway: Gateway, document: str
+) -> None:
     assert (await gateway.refusal(document))["code"] == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize(
-    "credential", [{}, {"Authorization": "Bearer rgk_wrong"}, {"Authorization": "Basic eDp5"}, {"X-API-Key": ""}]
+    "credential",
+    [{}, {"Authorization": "Bearer rgk_wrong"}, {"Authorization": "Basic eDp5"}, {"X-API-Key": ""}],
 )
-async def test_without_a_known_key_nobody_gets_in(gateway: Gateway, credential: dict[str, str]) -> None:
+async def test_without_a_known_key_nobody_gets_in(
+    gateway: Gateway, credential: dict[str, str]
+) -> None:
     async with gateway.http.post(
         gateway.ready["graphql"], json={"query": "{ __typename }"}, headers=credential
     ) as reply:
@@ -144,7 +163,9 @@ async def test_without_a_known_key_nobody_gets_in(gateway: Gateway, credential: 
     async with gateway.channel() as channel:
         metadata = tuple((name.lower(), value) for name, value in credential.items())
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await stubs.RoomServiceStub(channel).GetRoom(pb.GetRoomRequest(room="x"), metadata=metadata)
+            await stubs.RoomServiceStub(channel).GetRoom(
+                pb.GetRoomRequest(room="x"), metadata=metadata
+            )
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -172,7 +193,9 @@ async def test_grpc_refuses_with_the_documented_code_and_its_reason(
     method = type(request_).__name__.removesuffix("Request")
     async with gateway.channel() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await getattr(stubs.RoomServiceStub(channel), method)(request_, metadata=gateway.metadata)
+            await getattr(stubs.RoomServiceStub(channel), method)(
+                request_, metadata=gateway.metadata
+            )
     assert refused.value.code().name == code
     status = rpc_status.from_call(refused.value)
     info = error_details_pb2.ErrorInfo()

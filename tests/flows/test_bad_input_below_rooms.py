@@ -11,8 +11,8 @@ from gateway.rooms.v1.recording_pb2 import RecordingRule
 from tests.flows.questions import (
     ALL,
     BAD,
+    DETACHED,
     LOST,
-    NOBODY,
     NOWHERE,
     TOO_LATE,
     WHAT_TO_DO,
@@ -141,7 +141,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("asked", WRONG.values(), ids=WRONG)
-async def test_what_it_cannot_be_is_refused(gateway: Gateway, clients: Clients, scene: Scene, asked: Question) -> None:
+async def test_what_it_cannot_be_is_refused(
+    gateway: Gateway, clients: Clients, scene: Scene, asked: Question
+) -> None:
     await check_refused(gateway, clients, scene, asked, BAD)
 
 
@@ -254,11 +256,15 @@ async def test_what_is_not_there_is_null_or_not_found(
 CHANGES: dict[str, tuple[str, Callable[[Clients, str, str], Any]]] = {
     "disconnect": (
         'mutation { disconnectParticipant(room: "ROOM", participant: "WHO") { sid } }',
-        lambda clients, room, who: clients.participants.DisconnectParticipant(room=room, participant=who),
+        lambda clients, room, who: clients.participants.DisconnectParticipant(
+            room=room, participant=who
+        ),
     ),
     "anonymize": (
         'mutation { anonymizeParticipant(room: "ROOM", participant: "WHO") { sid } }',
-        lambda clients, room, who: clients.participants.AnonymizeParticipant(room=room, participant=who),
+        lambda clients, room, who: clients.participants.AnonymizeParticipant(
+            room=room, participant=who
+        ),
     ),
     "set subscribe rules of": (
         """mutation { updateSubscribeRules(room: "ROOM", participant: "WHO", rules: [{ type: INCLUDE, all: true }]) {
@@ -275,20 +281,30 @@ CHANGES: dict[str, tuple[str, Callable[[Clients, str, str], Any]]] = {
     ("room", "who"),
     [
         ("room", "ended_participant"),
-        ("room", NOBODY),
+        ("room", DETACHED),
         ("room", "nobody"),
         ("spare", "Ada"),
         (NOWHERE, "participant"),
         (NOWHERE, "Ada"),
     ],
-    ids=["another's", "nobody", "no identity", "an identity elsewhere", "in no room", "an identity in no room"],
+    ids=[
+        "another's",
+        "nobody",
+        "no identity",
+        "an identity elsewhere",
+        "in no room",
+        "an identity in no room",
+    ],
 )
 async def test_who_is_not_in_the_room_cannot_be_changed(
     gateway: Gateway, clients: Clients, scene: Scene, change: str, room: str, who: str
 ) -> None:
     document, ask = CHANGES[change]
     where, whom = getattr(scene, room, room), getattr(scene, who, who)
-    asked = Question(document.replace("ROOM", where).replace("WHO", whom), lambda clients, _: ask(clients, where, whom))
+    asked = Question(
+        document.replace("ROOM", where).replace("WHO", whom),
+        lambda clients, _: ask(clients, where, whom),
+    )
     await check_refused(gateway, clients, scene, asked, LOST)
 
 
@@ -386,6 +402,8 @@ async def test_who_has_left_can_be_sent_out_again_and_nothing_happens(
     ref = {"room": scene.ended, "who": scene.ended_participant}
     before = await gateway.ask(read, **ref)
     assert (await gateway.ask(out, **ref))["disconnectParticipant"]["status"] == "DISCONNECTED"
-    again = await clients.participants.DisconnectParticipant(room=scene.ended, participant=scene.ended_participant)
+    again = await clients.participants.DisconnectParticipant(
+        room=scene.ended, participant=scene.ended_participant
+    )
     assert again.participant.status == PARTICIPANT_STATUS_DISCONNECTED
     assert await gateway.ask(read, **ref) == before

@@ -31,7 +31,9 @@ async def test_a_callback_reaches_a_subscriber_of_every_transport(gateway: Gatew
             (await take(over_sse, 1))[0][1],
         ]
         assert [message["mode"] for message in started] == ["LIVE", "LIVE"]
-        assert (await asyncio.wait_for(stream.read(), ANSWER_LIMIT_S)).WhichOneof("message") == "started"
+        assert (await asyncio.wait_for(stream.read(), ANSWER_LIMIT_S)).WhichOneof(
+            "message"
+        ) == "started"
 
         fields = gateway.event_fields(
             "participant-connected", room, ParticipantSid=new_sid("PA"), ParticipantIdentity="Ada"
@@ -64,7 +66,9 @@ async def test_one_cursor_resumes_on_every_transport(gateway: Gateway) -> None:
             return [message["cursor"] for _, message in await take(resumed, 3)]
 
     async def by_last_event_id(after: str) -> list[str]:
-        async with gateway.watch_sse(WATCH, {"Last-Event-ID": after}, room=room, after=events[2]["cursor"]) as resumed:
+        async with gateway.watch_sse(
+            WATCH, {"Last-Event-ID": after}, room=room, after=events[2]["cursor"]
+        ) as resumed:
             return [message["cursor"] for _, message in await take(resumed, 3)]
 
     async def by_grpc(after: str) -> list[str]:
@@ -77,8 +81,14 @@ async def test_one_cursor_resumes_on_every_transport(gateway: Gateway) -> None:
 
     after = events[0]["cursor"]
     for resume in (by_websocket, by_sse_argument, by_last_event_id, by_grpc):
-        assert await resume(after) == [after, events[1]["cursor"], events[2]["cursor"]], resume.__name__
-    assert [event["prev"] for event in events] == [started["cursor"], events[0]["cursor"], events[1]["cursor"]]
+        assert await resume(after) == [after, events[1]["cursor"], events[2]["cursor"]], (
+            resume.__name__
+        )
+    assert [event["prev"] for event in events] == [
+        started["cursor"],
+        events[0]["cursor"],
+        events[1]["cursor"],
+    ]
 
 
 async def test_a_forged_callback_is_refused_and_leaves_no_trace(gateway: Gateway) -> None:
@@ -122,7 +132,9 @@ async def test_a_late_room_ended_still_counts_and_says_so(gateway: Gateway) -> N
     room = await gateway.create_room()
     async with gateway.watch_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
-        ended = gateway.event_fields("room-ended", room["sid"], RoomName=room["uniqueName"], Timestamp=_minutes_ago(30))
+        ended = gateway.event_fields(
+            "room-ended", room["sid"], RoomName=room["uniqueName"], Timestamp=_minutes_ago(30)
+        )
         assert await gateway.callback(ended) == 204
         event = await first(messages, lambda message: message.get("type") == "ROOM_ENDED")
     assert event["late"] is True
@@ -143,8 +155,12 @@ async def test_the_sandbox_own_callbacks_arrive(gateway: Gateway) -> None:
     room = await gateway.create_room()
     async with gateway.watch_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
-        await gateway.sandbox("POST", f"/rooms/{room['sid']}/participants", {"identity": "Grace", "tracks": ["audio"]})
-        joined = await first(messages, lambda message: message["__typename"] == "ParticipantConnected")
+        await gateway.sandbox(
+            "POST", f"/rooms/{room['sid']}/participants", {"identity": "Grace", "tracks": ["audio"]}
+        )
+        joined = await first(
+            messages, lambda message: message["__typename"] == "ParticipantConnected"
+        )
         assert joined["participant"]["identity"] == "Grace"
         await first(messages, lambda message: message.get("type") == "TRACK_ADDED")
 
@@ -161,4 +177,8 @@ def _connected(gateway: Gateway, room: str, number: int) -> dict[str, str]:
 
 
 def _minutes_ago(minutes: int) -> str:
-    return (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        (datetime.now(UTC) - timedelta(minutes=minutes))
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )

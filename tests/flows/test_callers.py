@@ -51,19 +51,24 @@ class Served:
 
     async def told(self) -> None:
         """Returns once Redis knows that the last of these keys has spent nearly all."""
-        [purse] = [key async for key in self.redis.scan_iter(f"*:purse:small-{self.used}")]
+        [points_bucket] = [key async for key in self.redis.scan_iter(f"*:purse:small-{self.used}")]
         async with asyncio.timeout(ANSWER_LIMIT_S):
-            while await self.redis.pttl(purse) < 50_000:  # noqa: ASYNC110 - Redis rings no bell here
+            while await self.redis.pttl(points_bucket) < 50_000:  # noqa: ASYNC110 - Redis rings no bell here
                 await asyncio.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
-async def served(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+async def served(
+    gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Served]:
     folder = tmp_path_factory.mktemp("callers")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(EmbeddedServer())
         small = [_row(f"small-{number}", f"rgk_small-{number}") for number in range(KEYS)]
-        keys = [*(row.model_copy(update={"limit": LIMIT}) for row in small), _row("large", "rgk_large")]
+        keys = [
+            *(row.model_copy(update={"limit": LIMIT}) for row in small),
+            _row("large", "rgk_large"),
+        ]
         rows = [row.model_dump(exclude_none=True) for row in keys]
         environment = {
             "PATH": os.environ["PATH"],
@@ -75,7 +80,9 @@ async def served(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> 
             "GATEWAY_REDIS_URL": server.url,
             "GATEWAY_RECONCILE": "0",
         }
-        replicas = [stack.enter_async_context(running(folder, SERVE, environment)) for _ in range(2)]
+        replicas = [
+            stack.enter_async_context(running(folder, SERVE, environment)) for _ in range(2)
+        ]
         redis = await stack.enter_async_context(Redis.from_url(server.url))
         yield Served(list(await asyncio.gather(*replicas)), redis)
 
@@ -94,7 +101,9 @@ def told(headers: Any) -> tuple[int, int, int, int]:
     return int(policy[1]), int(policy[2]), int(state[1]), int(state[2])
 
 
-async def test_what_a_call_costs_is_held_and_what_it_did_not_take_given_back(served: Served, gateway: Gateway) -> None:
+async def test_what_a_call_costs_is_held_and_what_it_did_not_take_given_back(
+    served: Served, gateway: Gateway
+) -> None:
     room = (await gateway.create_room())["sid"]
     large = served.caller("large")
     cold, warm = [await large.post(ROOM, {"ref": room}) for _ in range(2)]
@@ -157,7 +166,9 @@ async def test_a_caller_that_has_spent_all_is_told_when_to_come_back(served: Ser
     check_throttled(throttled.value)
     # Another key is not touched, and neither is the callback.
     assert (await served.small()[0].post(ROOM, {"ref": new_sid()})).status == 200
-    async with small.http.post(small.ready["callbacks"], data={"AccountSid": new_sid("AC")}) as reply:
+    async with small.http.post(
+        small.ready["callbacks"], data={"AccountSid": new_sid("AC")}
+    ) as reply:
         assert reply.status == 403
 
 
@@ -175,14 +186,18 @@ def check_throttled(error: grpc.aio.AioRpcError) -> None:
     status = rpc_status.from_call(error)
     assert status is not None
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    assert [detail.Unpack(part) for detail, part in zip(status.details, (info, retry), strict=True)] == [True, True]
+    assert [
+        detail.Unpack(part) for detail, part in zip(status.details, (info, retry), strict=True)
+    ] == [True, True]
     assert (info.reason, retry.retry_delay.ToMilliseconds() > 0) == ("THROTTLED", True)
     trailers = dict(error.trailing_metadata() or ())
     assert trailers["ratelimit-policy"] == f'"default";q={LIMIT};w=60'
     assert trailers["retry-after"]
 
 
-async def test_grpc_costs_the_same_and_says_so_in_its_trailers(served: Served, gateway: Gateway) -> None:
+async def test_grpc_costs_the_same_and_says_so_in_its_trailers(
+    served: Served, gateway: Gateway
+) -> None:
     room = (await gateway.create_room())["sid"]
     large = served.caller("large")
     async with large.channel() as channel:
@@ -196,12 +211,18 @@ async def test_grpc_costs_the_same_and_says_so_in_its_trailers(served: Served, g
             await call
             trailers = dict(await call.trailing_metadata())
             cost = dict(part.split("=") for part in trailers["cost"].split(", "))
-            assert (int(cost["requested"]), int(cost["actual"]), int(cost["limit"])) == (requested, actual, USUAL)
+            assert (int(cost["requested"]), int(cost["actual"]), int(cost["limit"])) == (
+                requested,
+                actual,
+                USUAL,
+            )
             assert trailers["ratelimit"].startswith(f'"default";r={cost["remaining"]};t=')
             assert int(cost["reset-after-ms"]) > 0
 
 
-async def test_what_was_given_back_is_there_on_every_replica(served: Served, gateway: Gateway) -> None:
+async def test_what_was_given_back_is_there_on_every_replica(
+    served: Served, gateway: Gateway
+) -> None:
     room = (await gateway.create_room())["sid"]
     first, second = served.small()
     for _ in range(LIMIT // (CALL + FETCH) + 4):
@@ -229,7 +250,9 @@ async def test_to_begin_a_subscription_costs_and_its_events_do_not(served: Serve
 
 async def test_an_operation_beyond_the_whole_limit_is_refused_for_good(served: Served) -> None:
     small, _ = served.small()
-    reply = await small.post("{ rooms(first: 50) { nodes { recordings(first: 1) { nodes { sid } } } } }", **RESPONSE)
+    reply = await small.post(
+        "{ rooms(first: 50) { nodes { recordings(first: 1) { nodes { sid } } } } }", **RESPONSE
+    )
     error = reply.body["errors"][0]
     assert (reply.status, error["extensions"]["code"], error["extensions"]["retryable"]) == (
         400,
@@ -251,7 +274,9 @@ async def test_a_document_that_is_refused_costs_too(served: Served) -> None:
     assert cost_of(replies[0])["actual"] == REFUSED
 
 
-async def test_a_redis_that_hangs_opens_no_limit_and_closes_none_and_is_told_afterwards(served: Served) -> None:
+async def test_a_redis_that_hangs_opens_no_limit_and_closes_none_and_is_told_afterwards(
+    served: Served,
+) -> None:
     small, elsewhere = served.small()
     await small.post("{ __typename }")
     pid = (await served.redis.info("server"))["process_id"]

@@ -38,13 +38,20 @@ async def test_it_is_healthy_and_ready(gateway: Gateway) -> None:
 
 
 async def test_a_stop_ends_open_streams_and_takes_no_two_seconds(tmp_path: Path) -> None:
-    async with running(tmp_path) as gateway, gateway.websocket() as socket, gateway.watch_sse(WATCH) as by_sse:
+    async with (
+        running(tmp_path) as gateway,
+        gateway.websocket() as socket,
+        gateway.watch_sse(WATCH) as by_sse,
+    ):
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
         await socket.receive_json(timeout=ANSWER_LIMIT_S)
         await take(by_sse, 1)
         begun = time.monotonic()
         os.kill(gateway.process.pid, signal.SIGTERM)
-        async with asyncio.timeout(2), asyncio.TaskGroup() as tasks:  # the promise itself, not a guess at this machine
+        async with (
+            asyncio.timeout(2),
+            asyncio.TaskGroup() as tasks,
+        ):  # the promise itself, not a guess at this machine
             stopped = tasks.create_task(gateway.process.wait())
             while not socket.closed:
                 await socket.receive()
@@ -78,7 +85,9 @@ async def test_serve_refuses_to_start_when_nobody_could_call() -> None:
     assert "1" * 32 not in err
 
 
-async def test_a_made_key_opens_serve_in_front_of_the_sandbox(gateway: Gateway, tmp_path: Path) -> None:
+async def test_a_made_key_opens_serve_in_front_of_the_sandbox(
+    gateway: Gateway, tmp_path: Path
+) -> None:
     _, out, _ = await run("apikey", "tests")
     made = json.loads(out)
     environment = {
@@ -94,7 +103,10 @@ async def test_a_made_key_opens_serve_in_front_of_the_sandbox(gateway: Gateway, 
     room = await gateway.create_room()
     async with running(tmp_path, arguments, environment) as served:
         headers = {"X-API-Key": made["api_key"]}
-        body = {"query": "query($r: ID!) { room(ref: $r) { sid } }", "variables": {"r": room["sid"]}}
+        body = {
+            "query": "query($r: ID!) { room(ref: $r) { sid } }",
+            "variables": {"r": room["sid"]},
+        }
         async with served.http.post(served.ready["graphql"], json=body, headers=headers) as reply:
             assert (await reply.json(content_type=None))["data"]["room"] == {"sid": room["sid"]}
 

@@ -51,12 +51,16 @@ def test_every_documented_operation_is_asked_for() -> None:
     assert ASKED.keys() == OPERATIONS.keys()
 
 
-@pytest.mark.parametrize("id_", [id_ for id_, operation in OPERATIONS.items() if operation.schema is not None])
+@pytest.mark.parametrize(
+    "id_", [id_ for id_, operation in OPERATIONS.items() if operation.schema is not None]
+)
 async def test_three_callers_are_told_the_same(
     gateway: Gateway, clients: Clients, helper: Client, scenes: Mapping[str, Scene], id_: str
 ) -> None:
     asked, operation = ASKED[id_], OPERATIONS[id_]
-    by_graphql, by_grpc, by_helper = (scenes[caller if asked.is_write else "all"] for caller in CALLERS)
+    by_graphql, by_grpc, by_helper = (
+        scenes[caller if asked.is_write else "all"] for caller in CALLERS
+    )
 
     answers = [
         contract.of_graphql(await gateway.ask(contract.document(asked, by_graphql, operation))),
@@ -64,7 +68,9 @@ async def test_three_callers_are_told_the_same(
         contract.of_helper(await helped(lambda: asked.helper(helper, by_helper))),
     ]
 
-    graphql, grpc, twilio = ([contract.agreed_form(operation, one) for one in answer] for answer in answers)
+    graphql, grpc, twilio = (
+        [contract.agreed_form(operation, one) for one in answer] for answer in answers
+    )
     if asked.is_write:
         graphql, grpc, twilio = (contract.shape(answer) for answer in (graphql, grpc, twilio))
     assert graphql == twilio
@@ -73,19 +79,30 @@ async def test_three_callers_are_told_the_same(
     assert contract.properties(operation).keys() - told == asked.empty
 
 
-@pytest.mark.parametrize(("id_", "what"), [("DeleteRoomRecording", "taken"), ("DeleteRecording", "recording")])
+@pytest.mark.parametrize(
+    ("id_", "what"), [("DeleteRoomRecording", "taken"), ("DeleteRecording", "recording")]
+)
 async def test_three_callers_delete_the_same(
-    gateway: Gateway, clients: Clients, helper: Client, scenes: Mapping[str, Scene], id_: str, what: str
+    gateway: Gateway,
+    clients: Clients,
+    helper: Client,
+    scenes: Mapping[str, Scene],
+    id_: str,
+    what: str,
 ) -> None:
     asked = ASKED[id_]
     sids = [getattr(scenes[caller], what) for caller in CALLERS]
 
-    [id_of] = (await gateway.ask(contract.document(asked, scenes["graphql"], OPERATIONS[id_]))).values()
+    [id_of] = (
+        await gateway.ask(contract.document(asked, scenes["graphql"], OPERATIONS[id_]))
+    ).values()
     await asked.grpc(clients, scenes["grpc"])
     assert await helped(lambda: asked.helper(helper, scenes["helper"]))
 
     left = [contract.of_helper(await helped(helper.video.v1.recordings(sid).fetch)) for sid in sids]
-    graphql, grpc, twilio = ([contract.agreed_form(OPERATIONS["FetchRecording"], one) for one in each] for each in left)
+    graphql, grpc, twilio = (
+        [contract.agreed_form(OPERATIONS["FetchRecording"], one) for one in each] for each in left
+    )
     assert id_of == sids[0]
     assert twilio[0]["status"] == "DELETED"
     assert contract.shape(graphql) == contract.shape(grpc) == contract.shape(twilio)

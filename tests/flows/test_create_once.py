@@ -16,7 +16,9 @@ async def rooms_named(gateway: Gateway, name: str) -> list[str]:
     return [room["sid"] for room in (await gateway.ask(document, n=name))["rooms"]["nodes"]]
 
 
-async def test_one_key_makes_one_room_through_both_faces(gateway: Gateway, clients: Clients) -> None:
+async def test_one_key_makes_one_room_through_both_faces(
+    gateway: Gateway, clients: Clients
+) -> None:
     name, key = new_name(), new_name()
 
     async def by_graphql() -> Any:
@@ -30,7 +32,9 @@ async def test_one_key_makes_one_room_through_both_faces(gateway: Gateway, clien
     assert set(made) == {made[0]}
 
 
-async def test_a_key_given_for_another_room_is_a_conflict_on_both_faces(gateway: Gateway, clients: Clients) -> None:
+async def test_a_key_given_for_another_room_is_a_conflict_on_both_faces(
+    gateway: Gateway, clients: Clients
+) -> None:
     key = new_name()
     await gateway.ask(CREATE, input={"uniqueName": new_name()}, key=key)
     told = await gateway.refusal(CREATE, input={"uniqueName": new_name()}, key=key)
@@ -45,7 +49,9 @@ async def test_a_room_whose_answer_was_lost_is_found_and_reports_here(gateway: G
         made = (await gateway.ask(CREATE, input={"uniqueName": name}, key=new_name()))["createRoom"]
     assert await rooms_named(gateway, name) == [made["sid"]]
     # Its callbacks are signed for the address with the mark, and taken.
-    document = "query($r: ID!) { room(ref: $r) { freshness { source } events { nodes { type source } } } }"
+    document = (
+        "query($r: ID!) { room(ref: $r) { freshness { source } events { nodes { type source } } } }"
+    )
     async with asyncio.timeout(10):
         while True:
             room = (await gateway.ask(document, r=made["sid"]))["room"]
@@ -56,7 +62,9 @@ async def test_a_room_whose_answer_was_lost_is_found_and_reports_here(gateway: G
     assert room["freshness"]["source"] == "CALLBACKS"
 
 
-async def test_a_room_without_a_name_whose_answer_was_lost_is_never_asked_for_again(gateway: Gateway) -> None:
+async def test_a_room_without_a_name_whose_answer_was_lost_is_never_asked_for_again(
+    gateway: Gateway,
+) -> None:
     key, before = new_name(), len(await gateway.sandbox("GET", "/calls"))
     async with gateway.fault(match=IS_CREATE, hang_up="after", rate=1):
         assert (await gateway.refusal(CREATE, input={}, key=key))["code"] == "OUTCOME_UNKNOWN"

@@ -47,7 +47,9 @@ async def _race(gateway: Gateway, trials: int, seed: int, rounds: int = 3) -> Co
     outcomes: Counter[str] = Counter()
     lags = [0, 50, 200, 500, 1000, 2000]
     for lag in lags:
-        async with gateway.fault(match={"method": "GET", "path": "/v1/Rooms"}, rest_lag_ms=lag, rate=1):
+        async with gateway.fault(
+            match={"method": "GET", "path": "/v1/Rooms"}, rest_lag_ms=lag, rate=1
+        ):
             share = trials // len(lags) + (lag < lags[trials % len(lags)])
             # A few at a time: Twilio's quota, not this test, sets the pace.
             for batch in range(0, share, 4):
@@ -93,5 +95,7 @@ def _statuses(body: dict[str, object]) -> list[str]:
     [value] = body["data"].values()
     rooms = [value] if value is None or "nodes" not in value else value["nodes"]
     return [
-        "NONE" if room is None else room["status"] for room in rooms if room is None or not room["freshness"]["isStale"]
+        "NONE" if room is None else room["status"]
+        for room in rooms
+        if room is None or not room["freshness"]["isStale"]
     ]

@@ -20,7 +20,10 @@ JOINED = "participant-connected"
 
 async def log_unreadable(gateway: Gateway, room: str) -> None:
     """An event of a type that no release has yet, as the append script would log it."""
-    keys, event = Keys(AccountSid(gateway.account_sid)), f'{{"type": "hand-raised", "room_sid": "{room}"}}'
+    keys, event = (
+        Keys(AccountSid(gateway.account_sid)),
+        f'{{"type": "hand-raised", "room_sid": "{room}"}}',
+    )
     add = """
         local n = redis.call('HGET', KEYS[2], 'n') + 1
         local epoch = redis.call('HGET', KEYS[2], 'epoch')
@@ -33,7 +36,9 @@ async def log_unreadable(gateway: Gateway, room: str) -> None:
 
 
 @asynccontextmanager
-async def watch_grpc(gateway: Gateway, room: str, after: str = "") -> AsyncIterator[AsyncIterator[Any]]:
+async def watch_grpc(
+    gateway: Gateway, room: str, after: str = ""
+) -> AsyncIterator[AsyncIterator[Any]]:
     async with gateway.channel() as channel:
         request = pb.WatchRoomEventsRequest(room=room, after=after)
         call = RoomServiceStub(channel).WatchRoomEvents(request, metadata=gateway.metadata)
@@ -53,13 +58,22 @@ async def test_i5_a_gap_is_a_link_of_the_chain_on_every_transport(gateway: Gatew
         await log_unreadable(gateway, room)
         await gateway.callback(gateway.event_fields(JOINED, room, ParticipantSid=new_sid("PA")))
         told = await take(by_ws, 3)
-        assert [each["__typename"] for each in told] == ["ParticipantConnected", "Gap", "ParticipantConnected"]
-        assert [each["prev"] for each in told] == [started[0][0]["cursor"], *(each["cursor"] for each in told[:2])]
+        assert [each["__typename"] for each in told] == [
+            "ParticipantConnected",
+            "Gap",
+            "ParticipantConnected",
+        ]
+        assert [each["prev"] for each in told] == [
+            started[0][0]["cursor"],
+            *(each["cursor"] for each in told[:2]),
+        ]
         streamed = await take(by_sse, 3)
         assert streamed == [(each["cursor"], each) for each in told]
         called = await take(by_grpc, 3)
         assert [each.WhichOneof("message") for each in called] == ["event", "gap", "event"]
-        assert [(each.cursor, each.prev) for each in called] == [(each["cursor"], each["prev"]) for each in told]
+        assert [(each.cursor, each.prev) for each in called] == [
+            (each["cursor"], each["prev"]) for each in told
+        ]
     gap, last = told[1]["cursor"], told[2]
     async with (
         gateway.watch_sse(WATCH, {"Last-Event-ID": gap}, room=room) as by_sse,

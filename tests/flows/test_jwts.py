@@ -36,7 +36,9 @@ class Site:
 
     def bearer(self, token: str) -> Gateway:
         """The gateway as the token's owner has it."""
-        return Gateway({**self.served.ready, "api_key": token}, self.served.process, self.served.http)
+        return Gateway(
+            {**self.served.ready, "api_key": token}, self.served.process, self.served.http
+        )
 
     def caller(self, **claims: Any) -> Gateway:
         return self.bearer(self.issuer.token(**{"scope": EVERYTHING, **claims}))
@@ -49,7 +51,11 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     async with running(folder, arguments) as sandbox, issuing() as issuer:
         believed = {"issuer": NAME, "jwks_url": issuer.url, "algorithm": ALGORITHM, "limit": LIMIT}
         believed["scopes"] = ("rooms:read", "rooms:write", "events:subscribe")
-        away = {"issuer": "https://away.example.com/", "audience": AUDIENCE, "jwks_url": "http://127.0.0.1:1/"}
+        away = {
+            "issuer": "https://away.example.com/",
+            "audience": AUDIENCE,
+            "jwks_url": "http://127.0.0.1:1/",
+        }
         rows = sandbox.ready["accounts"]
         accounts = [
             described(rows[0], jwt_issuers=[{**believed, "audience": AUDIENCE}, away]),
@@ -64,7 +70,10 @@ async def test_a_tokens_audience_names_the_account_on_every_transport(site: Site
     for row, audience in zip(site.rows, (AUDIENCE, OTHER_AUDIENCE), strict=True):
         caller = site.caller(aud=audience, sub="grace")
         rooms.append((await caller.create_room(name))["sid"])
-        assert (await caller.ask(ROOM, ref=name))["room"] == {"sid": rooms[-1], "accountSid": row["sid"]}
+        assert (await caller.ask(ROOM, ref=name))["room"] == {
+            "sid": rooms[-1],
+            "accountSid": row["sid"],
+        }
         async with caller.channel() as channel:
             found = await clients_on(channel, caller.metadata).rooms.GetRoom(room=name)
             assert found.room.sid == rooms[-1]
@@ -120,7 +129,9 @@ async def test_a_token_for_some_rooms_sees_no_others(site: Site) -> None:
         ({"key_id": "unheard of"}, "a key that its issuer does not publish"),
     ],
 )
-async def test_any_other_token_is_refused_on_every_face(site: Site, claims: dict[str, Any], sentence: str) -> None:
+async def test_any_other_token_is_refused_on_every_face(
+    site: Site, claims: dict[str, Any], sentence: str
+) -> None:
     site.issuer.add("unheard of")
     caller = site.caller(**claims)
     reply = await caller.post("{ __typename }", Accept="application/graphql-response+json")
@@ -134,7 +145,9 @@ async def test_any_other_token_is_refused_on_every_face(site: Site, claims: dict
     assert await closed(caller) == 4401
 
 
-async def test_while_the_issuers_keys_are_not_to_be_had_the_caller_is_told_to_come_again(site: Site) -> None:
+async def test_while_the_issuers_keys_are_not_to_be_had_the_caller_is_told_to_come_again(
+    site: Site,
+) -> None:
     caller = site.caller(iss="https://away.example.com/")
     reply = await caller.post("{ __typename }", Accept="application/graphql-response+json")
     [error] = reply.body["errors"]
@@ -150,7 +163,9 @@ async def closed(caller: Gateway) -> int | None:
     """The code with which a WebSocket is closed that says who it is in `connection_init`, as browsers do."""
     http, url = caller.http, caller.ready["ws"]
     async with http.ws_connect(url, protocols=("graphql-transport-ws",)) as socket:
-        await socket.send_json({"type": "connection_init", "payload": {"authorization": caller.auth["Authorization"]}})
+        await socket.send_json(
+            {"type": "connection_init", "payload": {"authorization": caller.auth["Authorization"]}}
+        )
         async with asyncio.timeout(ANSWER_LIMIT_S):
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         return socket.close_code
@@ -161,7 +176,10 @@ async def test_each_subject_spends_its_own_points_whatever_its_tokens(site: Site
 
     async def outcomes(caller: Gateway, count: int) -> list[str]:
         replies = [await caller.post(dear) for _ in range(count)]
-        return [reply.body["errors"][0]["extensions"]["code"] if "errors" in reply.body else "" for reply in replies]
+        return [
+            reply.body["errors"][0]["extensions"]["code"] if "errors" in reply.body else ""
+            for reply in replies
+        ]
 
     async with asyncio.timeout(ANSWER_LIMIT_S):
         while "RATE_LIMITED" not in await outcomes(site.caller(sub="spender"), 5):
@@ -174,7 +192,11 @@ async def test_each_subject_spends_its_own_points_whatever_its_tokens(site: Site
 
 async def test_a_stream_ends_with_its_token_on_every_transport(site: Site) -> None:
     caller = site.caller(sub="leaver", exp=timedelta(seconds=4 - LEEWAY_S))
-    async with caller.websocket() as socket, caller.watch_sse(WATCH) as by_sse, caller.channel() as channel:
+    async with (
+        caller.websocket() as socket,
+        caller.watch_sse(WATCH) as by_sse,
+        caller.channel() as channel,
+    ):
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
         by_rpc = clients_on(channel, caller.metadata).rooms.WatchRoomEvents()
         async with asyncio.timeout(ANSWER_LIMIT_S):
@@ -192,7 +214,9 @@ async def test_no_log_and_no_key_at_redis_names_a_subject_or_holds_a_token(site:
     subject = "Ada Lovelace <ada@example.com>"
     caller, name = site.caller(sub=subject), new_name()
     await caller.create_room(name)
-    assert (await site.bearer(site.issuer.token(sub=subject, aud="others")).post("{ __typename }")).status == 401
+    assert (
+        await site.bearer(site.issuer.token(sub=subject, aud="others")).post("{ __typename }")
+    ).status == 401
     async with Redis.from_url(site.served.ready["redis"]) as redis:
         await redis.config_set("rdbcompression", "no")  # What is dumped is to be read.
         kept = [key async for key in redis.scan_iter(count=1_000)]

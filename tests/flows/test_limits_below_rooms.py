@@ -11,7 +11,16 @@ import pytest
 from gateway.rooms.v1.participant_pb2 import SubscribeRule
 from gateway.rooms.v1.recording_pb2 import RecordingRule
 from gateway.rooms.v1.transcription_pb2 import TranscriptionsConfiguration
-from tests.flows.questions import ALL, BAD, NOWHERE, Question, check_accepted, check_refused, in_graphql, in_grpc
+from tests.flows.questions import (
+    ALL,
+    BAD,
+    NOWHERE,
+    Question,
+    check_accepted,
+    check_refused,
+    in_graphql,
+    in_grpc,
+)
 from tests.flows.scene import Scene
 from tests.rpc.client import Clients
 from tests.running import Gateway, new_sid
@@ -26,7 +35,9 @@ def subscribe(*rules: dict[str, Any]) -> Question:
         + written
         + "]) { roomSid } }",
         lambda clients, scene: clients.participants.UpdateSubscribeRules(
-            room=scene.room, participant=scene.participant, rules=[in_grpc(SubscribeRule, rule) for rule in rules]
+            room=scene.room,
+            participant=scene.participant,
+            rules=[in_grpc(SubscribeRule, rule) for rule in rules],
         ),
     )
 
@@ -62,7 +73,10 @@ BAD_RULES: dict[str, list[dict[str, Any]]] = {
 GOOD_RULES: dict[str, list[dict[str, Any]]] = {
     "1": rules(1),
     "20": rules(20),
-    "names of 128": [{"type": "INCLUDE", "publisher": "a" * 128}, {"type": "EXCLUDE", "track": "a" * 128}],
+    "names of 128": [
+        {"type": "INCLUDE", "publisher": "a" * 128},
+        {"type": "EXCLUDE", "track": "a" * 128},
+    ],
     "all filters in one": [{"type": "EXCLUDE", "kind": "VIDEO", "publisher": "a/b", "track": ".."}],
 }
 
@@ -70,7 +84,11 @@ GOOD_RULES: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("build", [subscribe, record])
 @pytest.mark.parametrize("wrong", BAD_RULES.values(), ids=BAD_RULES)
 async def test_rules_that_mean_nothing_are_refused(
-    gateway: Gateway, clients: Clients, scene: Scene, build: Callable[..., Question], wrong: list[dict[str, Any]]
+    gateway: Gateway,
+    clients: Clients,
+    scene: Scene,
+    build: Callable[..., Question],
+    wrong: list[dict[str, Any]],
 ) -> None:
     await check_refused(gateway, clients, scene, build(*wrong), BAD)
 
@@ -90,7 +108,11 @@ async def test_subscribe_rules_that_mean_nothing_are_refused(
 @pytest.mark.parametrize("build", [subscribe, record])
 @pytest.mark.parametrize("right", GOOD_RULES.values(), ids=GOOD_RULES)
 async def test_rules_at_their_limits_are_set(
-    gateway: Gateway, clients: Clients, scene: Scene, build: Callable[..., Question], right: list[dict[str, Any]]
+    gateway: Gateway,
+    clients: Clients,
+    scene: Scene,
+    build: Callable[..., Question],
+    right: list[dict[str, Any]],
 ) -> None:
     await check_accepted(gateway, clients, scene, build(*right))
 
@@ -121,7 +143,10 @@ def mint(identity: str, ttl_s: int | None = None, room: str | None = None) -> Qu
 
 
 def create(**fields: Any) -> Question:
-    camel = {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in fields.items()}
+    camel = {
+        re.sub("_(.)", lambda found: found[1].upper(), name): value
+        for name, value in fields.items()
+    }
     written = ", ".join(f"{name}: {value}" for name, value in camel.items())
     given = {**fields, "type": f"ROOM_TYPE_{fields['type']}"} if "type" in fields else fields
     return Question(
@@ -141,7 +166,9 @@ def grouped(*sids: str) -> Question:
 def people(identity: str) -> Question:
     return Question(
         f'{{ room(ref: "$room") {{ participants(identity: "{identity}") {{ nodes {{ sid }} }} }} }}',
-        lambda clients, scene: clients.participants.ListParticipants(room=scene.room, identity=identity),
+        lambda clients, scene: clients.participants.ListParticipants(
+            room=scene.room, identity=identity
+        ),
     )
 
 
@@ -183,9 +210,19 @@ AT_THE_LIMIT = {
     "filter by an identity of 128": people("a" * 128),
     "no grouping SIDs": grouped(),
     "20 grouping SIDs": grouped(*(new_sid("PA") for _ in range(20))),
-    **{f"{most} in {type_}": create(type=type_, max_participants=most) for type_, most in MOST.items()},
-    "the least": create(max_participants=1, max_participant_duration=600, empty_room_timeout=1, unused_room_timeout=1),
-    "the most": create(max_participant_duration=86_400, empty_room_timeout=60, unused_room_timeout=60),
+    **{
+        f"{most} in {type_}": create(type=type_, max_participants=most)
+        for type_, most in MOST.items()
+    },
+    "the least": create(
+        max_participants=1,
+        max_participant_duration=600,
+        empty_room_timeout=1,
+        unused_room_timeout=1,
+    ),
+    "the most": create(
+        max_participant_duration=86_400, empty_room_timeout=60, unused_room_timeout=60
+    ),
 }
 
 
@@ -197,7 +234,9 @@ async def test_beyond_its_limit_a_value_is_refused(
 
 
 @pytest.mark.parametrize("asked", AT_THE_LIMIT.values(), ids=AT_THE_LIMIT)
-async def test_at_its_limit_a_value_is_taken(gateway: Gateway, clients: Clients, scene: Scene, asked: Question) -> None:
+async def test_at_its_limit_a_value_is_taken(
+    gateway: Gateway, clients: Clients, scene: Scene, asked: Question
+) -> None:
     await check_accepted(gateway, clients, scene, asked)
 
 
@@ -264,8 +303,12 @@ def page(document: str, first: int, page_size: int) -> Question:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("document", PAGES, ids=lambda document: re.findall(r"(\w+)\(", document)[-1])
-async def test_a_page_holds_1_to_100(gateway: Gateway, clients: Clients, scene: Scene, document: str) -> None:
+@pytest.mark.parametrize(
+    "document", PAGES, ids=lambda document: re.findall(r"(\w+)\(", document)[-1]
+)
+async def test_a_page_holds_1_to_100(
+    gateway: Gateway, clients: Clients, scene: Scene, document: str
+) -> None:
     """gRPC takes 0 as left out and cuts off at 100: https://google.aip.dev/158"""
     await check_accepted(gateway, clients, scene, page(document, 1, 0))
     await check_accepted(gateway, clients, scene, page(document, 100, 101))
@@ -273,11 +316,15 @@ async def test_a_page_holds_1_to_100(gateway: Gateway, clients: Clients, scene: 
         await check_refused(gateway, clients, scene, page(document, first, -1), BAD)
 
 
-@pytest.mark.parametrize("document", PAGES, ids=lambda document: re.findall(r"(\w+)\(", document)[-1])
+@pytest.mark.parametrize(
+    "document", PAGES, ids=lambda document: re.findall(r"(\w+)\(", document)[-1]
+)
 async def test_a_page_after_nonsense_is_refused(
     gateway: Gateway, clients: Clients, scene: Scene, document: str
 ) -> None:
-    refused = await gateway.refusal(Question(document.replace("SIZE", '5, after: "nonsense"'), clients).document(scene))  # type: ignore[arg-type]
+    refused = await gateway.refusal(
+        Question(document.replace("SIZE", '5, after: "nonsense"'), clients).document(scene)
+    )  # type: ignore[arg-type]
     assert refused["code"] == "BAD_USER_INPUT"
 
 

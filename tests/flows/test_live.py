@@ -37,7 +37,8 @@ def by_presence(told: tuple[str, Mapping[str, Any]]) -> People:
 def by_grpc(told: pb.WatchRoomResponse) -> People:
     return {
         who.participant.identity: {
-            rule_pb2.TrackKind.Name(track.kind).removeprefix("TRACK_KIND_"): track.enabled for track in who.tracks
+            rule_pb2.TrackKind.Name(track.kind).removeprefix("TRACK_KIND_"): track.enabled
+            for track in who.tracks
         }
         for who in told.participants
     }
@@ -48,9 +49,13 @@ def _on(tracks: list[dict[str, Any]]) -> dict[str, bool]:
 
 
 @asynccontextmanager
-async def watching_by_grpc(gateway: Gateway, room: str) -> AsyncIterator[AsyncIterator[pb.WatchRoomResponse]]:
+async def watching_by_grpc(
+    gateway: Gateway, room: str
+) -> AsyncIterator[AsyncIterator[pb.WatchRoomResponse]]:
     async with gateway.channel() as channel:
-        call = RoomServiceStub(channel).WatchRoom(pb.WatchRoomRequest(room=room), metadata=gateway.metadata)
+        call = RoomServiceStub(channel).WatchRoom(
+            pb.WatchRoomRequest(room=room), metadata=gateway.metadata
+        )
         yield aiter(call)
         call.cancel()
 
@@ -77,28 +82,43 @@ async def test_three_transports_show_one_room_as_it_changes(gateway: Gateway) ->
         await gateway.sandbox("POST", people, {"identity": "bob", "tracks": ["audio"]})
         await gateway.sandbox("POST", f"{people}/ada/tracks/audio", {"enabled": False})
         await gateway.sandbox("DELETE", f"{people}/ada/tracks/video")
-        live, (id_, presence), view = await all_show({"ada": {"AUDIO": False}, "bob": {"AUDIO": True}})
+        live, (id_, presence), view = await all_show(
+            {"ada": {"AUDIO": False}, "bob": {"AUDIO": True}}
+        )
         assert live["asOf"] == id_ == view.cursor
         assert all(who["since"] for who in presence["participants"])
         await gateway.sandbox("DELETE", f"{people}/ada")
         *_, view = await all_show({"bob": {"AUDIO": True}})
         assert await calls(gateway, room["sid"]) == asked, "no change costs a call"
 
-        async with gateway.watch_sse(PRESENCE, query=f"?lastEventId={id_}", room=room["sid"]) as resumed:
+        async with gateway.watch_sse(
+            PRESENCE, query=f"?lastEventId={id_}", room=room["sid"]
+        ) as resumed:
             [again] = await take(resumed, 1)
         assert by_presence(again) == {"bob": {"AUDIO": True}}
 
-        await gateway.ask("mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }", ref=room["sid"])
+        await gateway.ask(
+            "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }", ref=room["sid"]
+        )
         ended = await first(by_ws, lambda told: told["status"] == "COMPLETED")
-        assert [who["publishedTracks"]["nodes"] for who in ended["participants"]["nodes"]] == [[], []]
-        assert (await first(by_sse, lambda told: told[1]["roomStatus"] == "COMPLETED"))[1]["participants"] == []
-        over = await first(by_stream, lambda told: told.room.status == room_pb2.ROOM_STATUS_COMPLETED)
+        assert [who["publishedTracks"]["nodes"] for who in ended["participants"]["nodes"]] == [
+            [],
+            [],
+        ]
+        assert (await first(by_sse, lambda told: told[1]["roomStatus"] == "COMPLETED"))[1][
+            "participants"
+        ] == []
+        over = await first(
+            by_stream, lambda told: told.room.status == room_pb2.ROOM_STATUS_COMPLETED
+        )
         assert list(over.participants) == []
     async with gateway.watch_ws(EVENTS, room=room["sid"], after=view.cursor) as events:
         assert await first(events, lambda message: message["__typename"] == "RoomEnded")
 
 
-async def test_callbacks_that_overtake_each_other_and_come_twice_lead_to_the_room_as_it_is(gateway: Gateway) -> None:
+async def test_callbacks_that_overtake_each_other_and_come_twice_lead_to_the_room_as_it_is(
+    gateway: Gateway,
+) -> None:
     seed = int(os.environ.get("SEED", "1"))
     print(f"seed {seed}")
     room = await gateway.create_room()
@@ -159,10 +179,14 @@ class _Dice:
         else:
             kind = self._dice.choice(sorted(sent))
             sent[kind] = not sent[kind]
-            await self._gateway.sandbox("POST", f"{self._path}/{who}/tracks/{kind.lower()}", {"enabled": sent[kind]})
+            await self._gateway.sandbox(
+                "POST", f"{self._path}/{who}/tracks/{kind.lower()}", {"enabled": sent[kind]}
+            )
 
     async def joins(self, who: str) -> None:
-        await self._gateway.sandbox("POST", self._path, {"identity": who, "tracks": ["audio", "video"]})
+        await self._gateway.sandbox(
+            "POST", self._path, {"identity": who, "tracks": ["audio", "video"]}
+        )
         self.people[who] = {"AUDIO": True, "VIDEO": True}
 
     async def until_told(self) -> None:

@@ -23,7 +23,9 @@ UNDER_WAY = 5_000
 
 async def test_cold_reads_beyond_the_quota_are_told_when_to_come_back(tmp_path: Path) -> None:
     async with running(tmp_path) as gateway:
-        replies = await asyncio.gather(*(gateway.post(READ, {"ref": new_sid()}) for _ in range(400)))
+        replies = await asyncio.gather(
+            *(gateway.post(READ, {"ref": new_sid()}) for _ in range(400))
+        )
         outcomes = Counter(_outcome(reply.body, None) for reply in replies)
         peak = await gateway.sandbox("GET", "/peak")
     assert set(outcomes) == {"right", "QUOTA_EXCEEDED"}
@@ -32,7 +34,9 @@ async def test_cold_reads_beyond_the_quota_are_told_when_to_come_back(tmp_path: 
     assert all(extensions["retryable"] and extensions["retryAfterMs"] > 0 for extensions in refused)
 
 
-async def test_the_end_of_a_room_overtakes_creates_that_wait_and_the_quota_says_who_does(gateway: Gateway) -> None:
+async def test_the_end_of_a_room_overtakes_creates_that_wait_and_the_quota_says_who_does(
+    gateway: Gateway,
+) -> None:
     room = await gateway.create_room()
     creates = [gateway.post("mutation { createRoom { sid } }") for _ in range(30)]
     order: list[str] = []
@@ -47,15 +51,23 @@ async def test_the_end_of_a_room_overtakes_creates_that_wait_and_the_quota_says_
         waiting = 0
         async with asyncio.timeout(ANSWER_LIMIT_S):
             while waiting < 10:
-                classes = (await gateway.ask("{ quota { classes { requestClass waiting } } }"))["quota"]["classes"]
-                waiting = next(each["waiting"] for each in classes if each["requestClass"] == "CHANGE")
-        end = gateway.post("mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", {"ref": room["sid"]})
+                classes = (await gateway.ask("{ quota { classes { requestClass waiting } } }"))[
+                    "quota"
+                ]["classes"]
+                waiting = next(
+                    each["waiting"] for each in classes if each["requestClass"] == "CHANGE"
+                )
+        end = gateway.post(
+            "mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", {"ref": room["sid"]}
+        )
         group.create_task(note("end", end))
     assert len(order) - order.index("end") > 5
 
 
 @pytest.mark.long
-async def test_1000_reads_a_second_for_a_minute_over_1000_rooms(tmp_path: Path, figure: Figure) -> None:
+async def test_1000_reads_a_second_for_a_minute_over_1000_rooms(
+    tmp_path: Path, figure: Figure
+) -> None:
     """`serve` and the sandbox in processes of their own, so that only the gateway is between the callers and the count."""
     seconds, asked_a_second, rooms = 60, 1_000, 1_000
     async with _in_front_of_a_sandbox(tmp_path) as (gateway, sandbox):
@@ -70,7 +82,9 @@ async def test_1000_reads_a_second_for_a_minute_over_1000_rooms(tmp_path: Path, 
                 if ahead > 0:
                     await asyncio.sleep(ahead)
                 if number - outcomes.total() < UNDER_WAY:
-                    callers.create_task(_read(gateway, sids[(number * 7919) % rooms], outcomes, waits))
+                    callers.create_task(
+                        _read(gateway, sids[(number * 7919) % rooms], outcomes, waits)
+                    )
                 else:
                     outcomes["not asked"] += 1
         peak = await sandbox.sandbox("GET", "/peak")
@@ -103,7 +117,9 @@ async def _make_rooms(sandbox: Gateway, count: int) -> Sequence[dict[str, str]]:
     """At Twilio's own pace of 20 a second."""
     made = []
     for begin in range(0, count, 20):
-        made += await asyncio.gather(*(sandbox.make_room_at_twilio() for _ in range(begin, min(begin + 20, count))))
+        made += await asyncio.gather(
+            *(sandbox.make_room_at_twilio() for _ in range(begin, min(begin + 20, count)))
+        )
     return made
 
 

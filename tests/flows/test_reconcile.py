@@ -25,7 +25,9 @@ SHARE = 16
 FOUND_WITHIN_S = 15
 
 
-async def test_p7_events_whose_callbacks_are_lost_reach_the_subscriber_as_reconciled(gateway: Gateway) -> None:
+async def test_p7_events_whose_callbacks_are_lost_reach_the_subscriber_as_reconciled(
+    gateway: Gateway,
+) -> None:
     room = await gateway.create_room()
     await _join(gateway, room["sid"], "Grace")
     async with gateway.fault(**LOST), gateway.watch_ws(WATCH, room=room["sid"]) as messages:
@@ -33,9 +35,15 @@ async def test_p7_events_whose_callbacks_are_lost_reach_the_subscriber_as_reconc
         await _join(gateway, room["sid"], "Ada", "audio")
         await gateway.sandbox("DELETE", f"/rooms/{room['sid']}/participants/Grace")
         elsewhere = await gateway.make_room_at_twilio(UniqueName=new_name())
-        events = await _until_told(messages, {"PARTICIPANT_CONNECTED", "PARTICIPANT_DISCONNECTED", "TRACK_ADDED"})
+        events = await _until_told(
+            messages, {"PARTICIPANT_CONNECTED", "PARTICIPANT_DISCONNECTED", "TRACK_ADDED"}
+        )
         assert {event["source"] for event in events} == {"RECONCILED"}
-        who = {event["type"]: event["participant"]["identity"] for event in events if "participant" in event}
+        who = {
+            event["type"]: event["participant"]["identity"]
+            for event in events
+            if "participant" in event
+        }
         assert who == {"PARTICIPANT_CONNECTED": "Ada", "PARTICIPANT_DISCONNECTED": "Grace"}
         assert [event["prev"] for event in events[1:]] == [event["cursor"] for event in events[:-1]]
     async with gateway.watch_ws(WATCH, room=elsewhere["sid"]) as messages:
@@ -87,7 +95,9 @@ async def _until_told(messages: AsyncIterator[Any], words: set[str]) -> list[dic
 
 
 async def _join(gateway: Gateway, room: str, identity: str, *tracks: str) -> None:
-    await gateway.sandbox("POST", f"/rooms/{room}/participants", {"identity": identity, "tracks": list(tracks)})
+    await gateway.sandbox(
+        "POST", f"/rooms/{room}/participants", {"identity": identity, "tracks": list(tracks)}
+    )
 
 
 async def _busy_rooms(gateway: Gateway, count: int) -> list[str]:
@@ -132,7 +142,9 @@ async def _lose(
             if word == "PARTICIPANT_CONNECTED":
                 await _join(gateway, room, f"third {number}")
             elif word == "PARTICIPANT_DISCONNECTED":
-                await gateway.sandbox("DELETE", f"/rooms/{room}/participants/first%20{rooms.index(room)}")
+                await gateway.sandbox(
+                    "DELETE", f"/rooms/{room}/participants/first%20{rooms.index(room)}"
+                )
             else:
                 await gateway.end_room_at_twilio(room)
             await asyncio.sleep(1)  # the pace of the story, not a wait for anything

@@ -17,7 +17,14 @@ from gateway.store.keys import Keys
 from gateway.store.limiter import Concurrency, Limiter
 from tests.flows.test_command_line import run
 from tests.running import ANSWER_LIMIT_S, Gateway, first, new_sid, running, take
-from tests.topologies import SentinelGroup, Server, ValkeyCluster, eventually, sentinel_group, valkey_cluster
+from tests.topologies import (
+    SentinelGroup,
+    Server,
+    ValkeyCluster,
+    eventually,
+    sentinel_group,
+    valkey_cluster,
+)
 
 WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
     __typename cursor prev
@@ -31,7 +38,9 @@ TRIM = Script("head.lua", "trim.lua")
 
 @asynccontextmanager
 async def on_redis(folder: Path, url: str) -> AsyncIterator[Gateway]:
-    async with running(folder, environment={"PATH": os.environ["PATH"], "GATEWAY_REDIS_URL": url}) as gateway:
+    async with running(
+        folder, environment={"PATH": os.environ["PATH"], "GATEWAY_REDIS_URL": url}
+    ) as gateway:
         yield gateway
 
 
@@ -68,7 +77,8 @@ async def does_its_job(gateway: Gateway) -> None:
     """A room is made, read, listed and ended; a callback reaches a subscriber; a cursor resumes."""
     room = await gateway.create_room()
     answer = await gateway.ask(
-        "query($ref: ID!) { room(ref: $ref) { sid status } rooms { nodes { sid } } }", ref=room["sid"]
+        "query($ref: ID!) { room(ref: $ref) { sid status } rooms { nodes { sid } } }",
+        ref=room["sid"],
     )
     assert answer["room"]["sid"] == room["sid"]
     async with gateway.watch_ws(WATCH, room=room["sid"]) as messages:
@@ -80,7 +90,9 @@ async def does_its_job(gateway: Gateway) -> None:
         [again, *rest] = await take(resumed, 3)
     assert again["mode"] == "RESUMED"
     assert [each["participant"]["sid"] for each in rest] == people[1:]
-    ended = await gateway.ask("mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", ref=room["sid"])
+    ended = await gateway.ask(
+        "mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", ref=room["sid"]
+    )
     assert ended["completeRoom"]["status"] == "COMPLETED"
     assert await ready(gateway)
 
@@ -106,7 +118,9 @@ async def refuses_eviction(url: str, server: Server) -> None:
     await connections.aclose()
 
 
-async def test_a_gateway_behind_sentinels_goes_on_when_its_master_dies(group: SentinelGroup, tmp_path: Path) -> None:
+async def test_a_gateway_behind_sentinels_goes_on_when_its_master_dies(
+    group: SentinelGroup, tmp_path: Path
+) -> None:
     """What had reached the replica goes on without a gap, on the stream that was open."""
     async with on_redis(tmp_path, group.url) as gateway:
         await does_its_job(gateway)
@@ -133,7 +147,9 @@ async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyClu
     hung = owners[keys[0]]
     hung.stop()
     try:
-        answers = await asyncio.gather(*(connections.read(("GET", key)) for key in keys), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(connections.read(("GET", key)) for key in keys), return_exceptions=True
+        )
     finally:
         hung.go_on()
     for key, answer in zip(keys, answers, strict=True):
@@ -143,7 +159,11 @@ async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyClu
 
 
 async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyCluster) -> None:
-    connections, account, rate = Connections(cluster.url), AccountSid("AC" + "0" * 32), Rate(per_s=10, burst=1)
+    connections, account, rate = (
+        Connections(cluster.url),
+        AccountSid("AC" + "0" * 32),
+        Rate(per_s=10, burst=1),
+    )
     limiter = Limiter(connections, account, Concurrency(100, 4), within_s=ANSWER_LIMIT_S)
     assert (await limiter.take("read", rate, ["a lease"])).granted
     await limiter.refused("write", 60_000)
@@ -152,8 +172,13 @@ async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyClust
     await connections.aclose()
 
 
-async def test_a_cluster_that_is_away_as_a_whole_is_unavailable_and_comes_back(cluster: ValkeyCluster) -> None:
-    connections, nobody = Connections(cluster.url), Connections("redis+cluster://127.0.0.1:1,127.0.0.1:2")
+async def test_a_cluster_that_is_away_as_a_whole_is_unavailable_and_comes_back(
+    cluster: ValkeyCluster,
+) -> None:
+    connections, nobody = (
+        Connections(cluster.url),
+        Connections("redis+cluster://127.0.0.1:1,127.0.0.1:2"),
+    )
     await connections.read(("SET", "k", "v"))
     with pytest.raises(UpstreamUnavailable):
         await nobody.check_policy()
@@ -180,7 +205,9 @@ async def _is_answered(connections: Connections, key: str) -> bool:
     return False
 
 
-async def test_a_gateway_on_a_cluster_follows_its_keys(cluster: ValkeyCluster, tmp_path: Path) -> None:
+async def test_a_gateway_on_a_cluster_follows_its_keys(
+    cluster: ValkeyCluster, tmp_path: Path
+) -> None:
     async with on_redis(tmp_path, cluster.url) as gateway:
         await does_its_job(gateway)
         log_key = Keys(AccountSid(gateway.account_sid)).log
@@ -189,7 +216,9 @@ async def test_a_gateway_on_a_cluster_follows_its_keys(cluster: ValkeyCluster, t
             await take(messages, 1)
             before = await tell(gateway, room)
             [seen] = await take(messages, 1)
-            await cluster.move_slot(log_key, next(node for node in cluster.nodes if node is not owner))
+            await cluster.move_slot(
+                log_key, next(node for node in cluster.nodes if node is not owner)
+            )
             after = await tell(gateway, room)
             [then] = await take(messages, 1)
         assert await cluster.owner(log_key) is not owner

@@ -2,9 +2,7 @@
 
 from tests.running import Gateway, new_name, new_sid
 
-ROOM = (
-    "query($ref: ID!) { room(ref: $ref) { id sid uniqueName status type endTime freshness { isStale source } asOf } }"
-)
+ROOM = "query($ref: ID!) { room(ref: $ref) { id sid uniqueName status type endTime freshness { isStale source } asOf } }"
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status endTime duration } }"
 
 
@@ -19,7 +17,9 @@ async def test_a_room_is_created_read_listed_and_ended(gateway: Gateway) -> None
     assert by_sid["freshness"] == {"isStale": False, "source": "CALLBACKS"}
     assert by_name["sid"] == created["sid"]
 
-    listed = await gateway.ask("query($n: String) { rooms(uniqueName: $n) { nodes { sid } } }", n=name)
+    listed = await gateway.ask(
+        "query($n: String) { rooms(uniqueName: $n) { nodes { sid } } }", n=name
+    )
     assert listed["rooms"]["nodes"] == [{"sid": created["sid"]}]
 
     ended = (await gateway.ask(COMPLETE, ref=name))["completeRoom"]
@@ -27,12 +27,16 @@ async def test_a_room_is_created_read_listed_and_ended(gateway: Gateway) -> None
     assert ended["endTime"] is not None
 
     assert (await gateway.ask(ROOM, ref=created["sid"]))["room"]["status"] == "COMPLETED"
-    assert (await gateway.ask(ROOM, ref=name))["room"] is None, "a name stands for a room in progress only"
+    assert (await gateway.ask(ROOM, ref=name))["room"] is None, (
+        "a name stands for a room in progress only"
+    )
 
 
 async def test_a_room_reports_to_the_gateway(gateway: Gateway) -> None:
     created = await gateway.create_room()
-    seen = (await gateway.ask("query($r: ID!) { room(ref: $r) { statusCallback } }", r=created["sid"]))["room"]
+    seen = (
+        await gateway.ask("query($r: ID!) { room(ref: $r) { statusCallback } }", r=created["sid"])
+    )["room"]
     assert seen["statusCallback"] == gateway.ready["callbacks"] + "#rc=5&rp=all&ct=1000&rt=2500"
 
 
@@ -70,7 +74,8 @@ async def test_a_list_can_be_resumed_after_any_of_its_rooms(gateway: Gateway) ->
 async def test_nodes_keep_their_order_and_say_null_for_the_missing(gateway: Gateway) -> None:
     here, there = await gateway.create_room(), await gateway.create_room()
     nodes = await gateway.ask(
-        "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[there["sid"], new_sid(), here["sid"]]
+        "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+        ids=[there["sid"], new_sid(), here["sid"]],
     )
     assert nodes["nodes"] == [{"id": there["sid"]}, None, {"id": here["sid"]}]
 
@@ -78,7 +83,8 @@ async def test_nodes_keep_their_order_and_say_null_for_the_missing(gateway: Gate
 async def test_a_taken_name_is_a_conflict_that_tells_the_room(gateway: Gateway) -> None:
     created = await gateway.create_room()
     refused = await gateway.refusal(
-        "mutation($i: CreateRoomInput!) { createRoom(input: $i) { sid } }", i={"uniqueName": created["uniqueName"]}
+        "mutation($i: CreateRoomInput!) { createRoom(input: $i) { sid } }",
+        i={"uniqueName": created["uniqueName"]},
     )
     assert refused["code"] == "CONFLICT"
     assert refused["twilio"]["code"] == 53113

@@ -19,7 +19,12 @@ async def test_a_room_by_get_is_kept_until_it_changes(gateway: Gateway) -> None:
     async def get(**headers: str) -> tuple[int, str, str, bytes]:
         sent = gateway.auth | headers
         async with gateway.http.get(gateway.ready["graphql"], params=asked, headers=sent) as reply:
-            return reply.status, reply.headers["Cache-Control"], reply.headers["ETag"], await reply.read()
+            return (
+                reply.status,
+                reply.headers["Cache-Control"],
+                reply.headers["ETag"],
+                await reply.read(),
+            )
 
     status, control, etag, body = await get()
     assert (status, json.loads(body)["data"]["room"]["status"]) == (200, "IN_PROGRESS")

@@ -107,19 +107,23 @@ class Scene:
 
     def make(self) -> str:
         settings = RoomSettings(unique_name=new_name(), status_callback=self.callbacks)
-        return str(self.sandbox.engine.create_room(self.sandbox.account_sid, settings).sid)
+        return str(self.sandbox.world.create_room(self.sandbox.account_sid, settings).sid)
 
     async def warm(self, count: int) -> list[str]:
         """Rooms that were read so soon after an event that the answer is not fresh for long; after that it may stand in for
         Twilio's silence."""
-        async with self.gateway.watch_sse("subscription { roomEvents { ... on RoomEvent { roomSid } } }") as messages:
+        async with self.gateway.watch_sse(
+            "subscription { roomEvents { ... on RoomEvent { roomSid } } }"
+        ) as messages:
             await anext(messages)
             made = [self.make() for _ in range(count)]
             await first(messages, lambda message: message[1].get("roomSid") == made[-1])
         for room in made:
             await self.gateway.ask(READ, ref=room)
         read_at = time.monotonic()
-        await asyncio.sleep(read_at + 1.05 - time.monotonic())  # their age is all there is to wait for
+        await asyncio.sleep(
+            read_at + 1.05 - time.monotonic()
+        )  # their age is all there is to wait for
         return made
 
     async def be_well(self, *documents: str) -> None:
@@ -134,9 +138,15 @@ class Scene:
         body = (await self.gateway.post(document, variables)).body
         self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
         if "errors" not in body:
-            return STALE if '"isStale": true' in str(body).replace("'", '"').replace("True", "true") else OK
+            return (
+                STALE
+                if '"isStale": true' in str(body).replace("'", '"').replace("True", "true")
+                else OK
+            )
         told = body["errors"][0]["extensions"]
-        return answer(GRAPHQL.get(told["code"], told["code"]), told["retryable"], "retryAfterMs" in told)
+        return answer(
+            GRAPHQL.get(told["code"], told["code"]), told["retryable"], "retryAfterMs" in told
+        )
 
     async def grpc(self, call: Awaitable[Any]) -> str:
         begun = time.monotonic()
@@ -232,7 +242,9 @@ async def test_each_fault_of_twilio_is_answered_alike_on_each_face(tmp_path: Pat
                     scene.sandbox.dial.add(strike)
                     table[name][which] = await case()
                     scene.sandbox.dial.clear()
-                    await scene.be_well(COMPLETE if which[1] in ("completeRoom", "createRoom") else READ)
+                    await scene.be_well(
+                        COMPLETE if which[1] in ("completeRoom", "createRoom") else READ
+                    )
             if name != list(FAULTS)[-1]:
                 await scene.be_well(READ, COMPLETE)
         slowest_s = scene.slowest_s
@@ -240,9 +252,15 @@ async def test_each_fault_of_twilio_is_answered_alike_on_each_face(tmp_path: Pat
         scene.gateway.process.kill()
         await scene.gateway.process.wait()
     print("\n" + shown(table))
-    print(f"the slowest answer took {slowest_s:.2f} s of {DEADLINE_S} s; calls elsewhere: {len(place.heard)}")
+    print(
+        f"the slowest answer took {slowest_s:.2f} s of {DEADLINE_S} s; calls elsewhere: {len(place.heard)}"
+    )
     expected = {
-        name: {(face, kind): told for face in ("GraphQL", "gRPC") for kind, told in zip(KINDS, answers, strict=True)}
+        name: {
+            (face, kind): told
+            for face in ("GraphQL", "gRPC")
+            for kind, told in zip(KINDS, answers, strict=True)
+        }
         for name, answers in ANSWERS.items()
     }
     assert table == expected
@@ -253,6 +271,8 @@ def shown(table: dict[str, dict[tuple[str, str], str]]) -> str:
     """As Markdown; where the faces differ, both are told."""
     lines = [f"| Twilio | {' | '.join(KINDS)} |", f"|---{'|---' * len(KINDS)}|"]
     for name, answers in table.items():
-        told = (dict.fromkeys(answers[face, kind] for face in ("GraphQL", "gRPC")) for kind in KINDS)
+        told = (
+            dict.fromkeys(answers[face, kind] for face in ("GraphQL", "gRPC")) for kind in KINDS
+        )
         lines.append(f"| {name} | {' | '.join(' / '.join(each) for each in told)} |")
     return "\n".join(lines)

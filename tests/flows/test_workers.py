@@ -44,14 +44,18 @@ async def serving(gateway: Gateway, folder: Path) -> AsyncIterator[Gateway]:
         "TWILIO_VIDEO_BASE_URL": gateway.ready["twilio"]["base_url"],
         "GATEWAY_DATA_DIR": str(folder / "data"),
     }
-    async with running(folder, (*SERVE, "--http-port", "0", "--grpc-port", "0"), environment) as served:
+    async with running(
+        folder, (*SERVE, "--http-port", "0", "--grpc-port", "0"), environment
+    ) as served:
         served.auth = {"Authorization": f"Bearer {KEY}"}
         served.account_sid, served.auth_token = gateway.account_sid, gateway.auth_token
         yield served
 
 
 @pytest.fixture(scope="module")
-async def served(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+async def served(
+    gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Gateway]:
     async with serving(gateway, tmp_path_factory.mktemp("workers")) as served:
         yield served
 
@@ -87,7 +91,9 @@ def answering(pids: set[int], port: int) -> set[int]:
     tables = (Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6"))
     rows = (line.split() for lines in tables for line in lines)
     sockets = {
-        f"socket:[{row[9]}]" for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[3] == ESTABLISHED
+        f"socket:[{row[9]}]"
+        for row in rows
+        if int(row[1].rpartition(":")[2], 16) == port and row[3] == ESTABLISHED
     }
     return {pid for pid in pids if sockets & files_of(pid)}
 
@@ -110,24 +116,34 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def one_on_each(served: Gateway, stack: AsyncExitStack) -> list[aiohttp.ClientWebSocketResponse]:
+async def one_on_each(
+    served: Gateway, stack: AsyncExitStack
+) -> list[aiohttp.ClientWebSocketResponse]:
     """Sockets, at least one on each worker: the kernel deals them out by a hash of the address."""
     sockets = []
     async with asyncio.timeout(ANSWER_LIMIT_S):
-        while len(pids := workers(served)) < 2 or answering(pids, port_of(served, "graphql")) < pids:
+        while (
+            len(pids := workers(served)) < 2 or answering(pids, port_of(served, "graphql")) < pids
+        ):
             sockets.append(await stack.enter_async_context(served.websocket()))
     return sockets
 
 
 async def callback(served: Gateway, room: str) -> None:
     fields = served.event_fields("participant-connected", room, ParticipantSid=new_sid("PA"))
-    signature = RequestValidator(served.auth_token).compute_signature(f"{PUBLIC_URL}/callbacks/twilio", fields)
+    signature = RequestValidator(served.auth_token).compute_signature(
+        f"{PUBLIC_URL}/callbacks/twilio", fields
+    )
     headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
-    async with served.http.post(served.ready["callbacks"], data=urlencode(fields), headers=headers) as reply:
+    async with served.http.post(
+        served.ready["callbacks"], data=urlencode(fields), headers=headers
+    ) as reply:
         assert reply.status == 204
 
 
-async def test_a_subscriber_on_each_worker_sees_the_callback_that_one_of_them_took(served: Gateway) -> None:
+async def test_a_subscriber_on_each_worker_sees_the_callback_that_one_of_them_took(
+    served: Gateway,
+) -> None:
     room = new_sid()
     async with AsyncExitStack() as stack:
         sockets = await one_on_each(served, stack)
@@ -137,7 +153,10 @@ async def test_a_subscriber_on_each_worker_sees_the_callback_that_one_of_them_to
             started = await socket.receive_json(timeout=ANSWER_LIMIT_S)
             assert started["payload"]["data"]["roomEvents"]["__typename"] == "StreamStarted"
         await callback(served, room)
-        heard = [(await socket.receive_json(timeout=ANSWER_LIMIT_S))["payload"]["data"] for socket in sockets]
+        heard = [
+            (await socket.receive_json(timeout=ANSWER_LIMIT_S))["payload"]["data"]
+            for socket in sockets
+        ]
     assert {event["roomEvents"]["__typename"] for event in heard} == {"ParticipantConnected"}
     assert len({event["roomEvents"]["cursor"] for event in heard}) == 1
 
@@ -147,8 +166,12 @@ async def test_both_workers_answer_grpc_on_one_port(served: Gateway) -> None:
         while answering(workers(served), port_of(served, "grpc")) < workers(served):
             # Channels to one address share their connection unless they are told not to.
             options = (("grpc.use_local_subchannel_pool", 1),)
-            channel = await stack.enter_async_context(grpc.aio.insecure_channel(served.ready["grpc"], options))
-            healthy = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+            channel = await stack.enter_async_context(
+                grpc.aio.insecure_channel(served.ready["grpc"], options)
+            )
+            healthy = await health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest()
+            )
             assert healthy.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -173,9 +196,14 @@ async def test_a_room_is_made_on_one_worker_and_read_on_the_other(served: Gatewa
     room = await served.create_room()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
         for _ in range(10):
-            body = {"query": "query($ref: ID!) { room(ref: $ref) { sid } }", "variables": {"ref": room["sid"]}}
+            body = {
+                "query": "query($ref: ID!) { room(ref: $ref) { sid } }",
+                "variables": {"ref": room["sid"]},
+            }
             async with http.post(served.ready["graphql"], json=body, headers=served.auth) as reply:
-                assert (await reply.json(content_type=None))["data"] == {"room": {"sid": room["sid"]}}
+                assert (await reply.json(content_type=None))["data"] == {
+                    "room": {"sid": room["sid"]}
+                }
 
 
 async def test_a_second_gateway_on_the_port_is_refused(served: Gateway) -> None:
@@ -195,7 +223,9 @@ async def test_workers_that_cannot_start_say_why_and_end_the_parent(served: Gate
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_p21_whatever_ends_the_parent_ends_all(gateway: Gateway, tmp_path: Path, number: signal.Signals) -> None:
+async def test_p21_whatever_ends_the_parent_ends_all(
+    gateway: Gateway, tmp_path: Path, number: signal.Signals
+) -> None:
     async with serving(gateway, tmp_path) as served, AsyncExitStack() as stack:
         pids = workers(served)
         [server] = set(children(served)) - pids

@@ -11,17 +11,43 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMessage, StreamMode, StreamStarted
+from gateway.core.events import (
+    Delivered,
+    RoomEvent,
+    RoomEventType,
+    StreamMessage,
+    StreamMode,
+    StreamStarted,
+)
 from gateway.core.paging import Page
 from gateway.core.room_state.live import LiveRoom
-from gateway.core.rooms import AccountSid, NewRoom, Room, RoomFilter, RoomRef, RoomSid, RoomStatus, RoomType
-from gateway.gql.transport.http import GraphQLFace
-from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.core.rooms import (
+    AccountSid,
+    NewRoom,
+    Room,
+    RoomFilter,
+    RoomRef,
+    RoomSid,
+    RoomStatus,
+    RoomType,
+)
+from gateway.gql.transport.http import GraphQLHttp
+from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.service.callers.caller import Caller, Scope
 from gateway.service.streams.feed import Sink
-from tests.gql.service import ACCOUNT, AT, Insights, Participants, Recordings, Tokens, Transcriptions, seen, sid
+from tests.gql.service import (
+    ACCOUNT,
+    AT,
+    Insights,
+    Participants,
+    Recordings,
+    Tokens,
+    Transcriptions,
+    seen,
+    sid,
+)
 
 KEY = "rgk_test"
 LIMIT_S = 20
@@ -67,25 +93,42 @@ class Rooms:
         if self.failure is not None:
             raise self.failure
 
-    async def room(self, caller: Caller, ref: RoomRef) -> Seen[Room] | None:
+    async def room(self, caller: Caller, ref: RoomRef) -> ReadResult[Room] | None:
         await self._ready()
-        return next((seen(room) for room in self.known if room.sid == ref.sid or room.unique_name == ref.name), None)
+        return next(
+            (
+                seen(room)
+                for room in self.known
+                if room.sid == ref.sid or room.unique_name == ref.name
+            ),
+            None,
+        )
 
-    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[Seen[Room] | None]:
+    async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[ReadResult[Room] | None]:
         self.batches.append([ref.sid for ref in refs])
         return [await self.room(caller, ref) for ref in refs]
 
-    async def rooms(self, caller: Caller, wanted: RoomFilter, first: int, after: str | None) -> Seen[Page[Seen[Room]]]:
+    async def rooms(
+        self, caller: Caller, wanted: RoomFilter, first: int, after: str | None
+    ) -> ReadResult[Page[ReadResult[Room]]]:
         await self._ready()
         found = [room for room in self.known if room.status is wanted.status][:first]
-        return seen(Page(tuple((f"p{n}", seen(room)) for n, room in enumerate(found)), None, has_next_page=False))
+        return seen(
+            Page(
+                tuple((f"p{n}", seen(room)) for n, room in enumerate(found)),
+                None,
+                has_next_page=False,
+            )
+        )
 
-    async def create(self, caller: Caller, new: NewRoom, idempotency_key: str | None = None) -> Seen[Room]:
+    async def create(
+        self, caller: Caller, new: NewRoom, idempotency_key: str | None = None
+    ) -> ReadResult[Room]:
         await self._ready()
         self.created.append(new)
         return seen(room(9, new.unique_name))
 
-    async def complete(self, caller: Caller, ref: RoomRef) -> Seen[Room]:
+    async def complete(self, caller: Caller, ref: RoomRef) -> ReadResult[Room]:
         found = await self.room(caller, ref)
         if found is None:
             raise NotFound("no such room is in progress; check the SID or the name")
@@ -148,13 +191,24 @@ class Feed:
             await self._count(-1)
 
     async def timeline(
-        self, caller: Caller, room: RoomRef, types: frozenset[RoomEventType] | None, first: int, after: str | None
+        self,
+        caller: Caller,
+        room: RoomRef,
+        types: frozenset[RoomEventType] | None,
+        first: int,
+        after: str | None,
     ) -> Page[RoomEvent]:
         self.asked.append(Asked(room, types, after))
         if self.refusal is not None:
             raise self.refusal
-        items = [(f"c{n}", event) for n, event in enumerate(self.log, 1) if types is None or event.type in types]
-        return Page(tuple(items[:first]), items[-1][0] if items else None, has_next_page=len(items) > first)
+        items = [
+            (f"c{n}", event)
+            for n, event in enumerate(self.log, 1)
+            if types is None or event.type in types
+        ]
+        return Page(
+            tuple(items[:first]), items[-1][0] if items else None, has_next_page=len(items) > first
+        )
 
     async def _count(self, change: int) -> None:
         async with self.changed:
@@ -173,17 +227,19 @@ class Live:
         self.asked: list[RoomRef] = []
         self.first = seen(LiveRoom(room(), ()))
         self.refusal: GatewayError | None = None
-        self._queues: list[asyncio.Queue[Seen[LiveRoom] | None]] = []
+        self._queues: list[asyncio.Queue[ReadResult[LiveRoom] | None]] = []
 
-    def put(self, view: Seen[LiveRoom] | None) -> None:
+    def put(self, view: ReadResult[LiveRoom] | None) -> None:
         for queue in self._queues:
             queue.put_nowait(view)
 
-    async def watch(self, caller: Caller, ref: RoomRef) -> AsyncGenerator[Seen[LiveRoom], None]:
+    async def watch(
+        self, caller: Caller, ref: RoomRef
+    ) -> AsyncGenerator[ReadResult[LiveRoom], None]:
         self.asked.append(ref)
         if self.refusal is not None:
             raise self.refusal
-        queue: asyncio.Queue[Seen[LiveRoom] | None] = asyncio.Queue()
+        queue: asyncio.Queue[ReadResult[LiveRoom] | None] = asyncio.Queue()
         self._queues.append(queue)
         yield self.first
         while (view := await queue.get()) is not None:
@@ -207,13 +263,15 @@ class Account:
 class Served:
     """A running face, its account, and a client."""
 
-    face: GraphQLFace
+    face: GraphQLHttp
     account: Account
     url: str
     http: aiohttp.ClientSession
     auth = {"Authorization": f"Bearer {KEY}"}  # noqa: RUF012 - never changed
 
-    async def post(self, query: str, accept: str | None = None, **variables: Any) -> tuple[int, Any]:
+    async def post(
+        self, query: str, accept: str | None = None, **variables: Any
+    ) -> tuple[int, Any]:
         headers = self.auth | ({} if accept is None else {"Accept": accept})
         body = {"query": query, "variables": variables}
         async with self.http.post(self.url, json=body, headers=headers) as reply:
@@ -235,7 +293,9 @@ class Served:
     async def socket(self, payload: Any = None) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Acknowledged, with the key in `connection_init`."""
         async with self.http.ws_connect(self.url, protocols=("graphql-transport-ws",)) as socket:
-            await socket.send_json({"type": "connection_init", "payload": payload or {"apiKey": KEY}})
+            await socket.send_json(
+                {"type": "connection_init", "payload": payload or {"apiKey": KEY}}
+            )
             assert await socket.receive_json(timeout=LIMIT_S) == {"type": "connection_ack"}
             yield socket
 
@@ -245,8 +305,8 @@ async def serving(account_sid: AccountSid = ACCOUNT, **settings: Any) -> AsyncIt
     """The key is one of ACCOUNT's, which is served unless another one is given."""
     account = Account(account_sid)
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
-    access = Access([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), caller)])
-    face = GraphQLFace(access, {account_sid: account}, **settings)  # type: ignore[dict-item]
+    authenticator = Authenticator([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), caller)])
+    face = GraphQLHttp(authenticator, {account_sid: account}, **settings)  # type: ignore[dict-item]
     app = web.Application()
     face.mount(app)
     runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from gateway.core.caching import FollowedBy, Provenance, Seen
+from gateway.core.caching import Freshness, FreshnessSource, ReadResult
 from gateway.core.errors import GatewayError
 from gateway.core.insights import InsightsParticipant, InsightsRoom, InsightsRoomFilter
 from gateway.core.paging import Page
@@ -59,15 +59,17 @@ TAKE = RecordingSid("RT" + "a" * 32)
 TTID = Ttid("video_transcriptions_1")
 
 
-def seen(value: T) -> Seen[T]:
-    return Seen(value, Provenance(AT, is_stale=False, source=FollowedBy.CALLBACKS), "c0")
+def seen(value: T) -> ReadResult[T]:
+    return ReadResult(value, Freshness(AT, is_stale=False, source=FreshnessSource.CALLBACKS), "c0")
 
 
-def page(*items: T) -> Seen[Page[T]]:
-    return seen(Page(tuple((f"p{n}", item) for n, item in enumerate(items)), "end", has_next_page=True))
+def page(*items: T) -> ReadResult[Page[T]]:
+    return seen(
+        Page(tuple((f"p{n}", item) for n, item in enumerate(items)), "end", has_next_page=True)
+    )
 
 
-def participant(room: RoomSid | None = None, **changes: Any) -> Participant:
+def participant(room: RoomSid | None = None, **mutations: Any) -> Participant:
     values: dict[str, Any] = {
         "sid": ADA,
         "room_sid": room or sid(1),
@@ -75,18 +77,27 @@ def participant(room: RoomSid | None = None, **changes: Any) -> Participant:
         "status": ParticipantStatus.CONNECTED,
         "identity": "ada",
     }
-    return Participant(**{**values, **changes})
+    return Participant(**{**values, **mutations})
 
 
-PUBLISHED = PublishedTrack(sid=VOICE, participant_sid=ADA, room_sid=sid(1), kind=TrackKind.AUDIO, name="voice")
-SUBSCRIBED = SubscribedTrack(sid=SCREEN, participant_sid=ADA, room_sid=sid(1), kind=TrackKind.VIDEO, name="screen")
+PUBLISHED = PublishedTrack(
+    sid=VOICE, participant_sid=ADA, room_sid=sid(1), kind=TrackKind.AUDIO, name="voice"
+)
+SUBSCRIBED = SubscribedTrack(
+    sid=SCREEN, participant_sid=ADA, room_sid=sid(1), kind=TrackKind.VIDEO, name="screen"
+)
 SUBSCRIBE_RULES = SubscribeRules(
     participant_sid=ADA,
     room_sid=sid(1),
     rules=(Rule(type=RuleEffect.INCLUDE, kind=TrackKind.VIDEO, priority=TrackPriority.LOW),),
 )
 RECORDING = Recording(
-    sid=TAKE, account_sid=ACCOUNT, room_sid=sid(1), status=RecordingStatus.COMPLETED, type=TrackKind.AUDIO, size=2**40
+    sid=TAKE,
+    account_sid=ACCOUNT,
+    room_sid=sid(1),
+    status=RecordingStatus.COMPLETED,
+    type=TrackKind.AUDIO,
+    size=2**40,
 )
 RECORDING_RULES = RecordingRules(room_sid=sid(1), rules=(Rule(type=RuleEffect.EXCLUDE, all=True),))
 TRANSCRIPTION = Transcription(
@@ -98,7 +109,11 @@ TRANSCRIPTION = Transcription(
 )
 INSIGHTS = InsightsRoom(room_sid=sid(1), account_sid=ACCOUNT, duration_sec=2**40)
 STAY = InsightsParticipant(
-    participant_sid=ADA, room_sid=sid(1), account_sid=ACCOUNT, properties={"a": [1, None]}, publisher_info={}
+    participant_sid=ADA,
+    room_sid=sid(1),
+    account_sid=ACCOUNT,
+    properties={"a": [1, None]},
+    publisher_info={},
 )
 
 
@@ -121,19 +136,26 @@ class Participants(Service):
     failing: dict[RoomSid, GatewayError] = field(default_factory=dict)
 
     async def page(
-        self, caller: Caller, room: RoomRef, wanted: ParticipantFilter, first: int, after: str | None
-    ) -> Seen[Page[Participant]]:
+        self,
+        caller: Caller,
+        room: RoomRef,
+        wanted: ParticipantFilter,
+        first: int,
+        after: str | None,
+    ) -> ReadResult[Page[Participant]]:
         self._told("page", room, wanted, first, after)
         return page(participant(room.sid))
 
     async def pages(
         self, caller: Caller, rooms: Sequence[RoomSid], wanted: ParticipantFilter, first: int
-    ) -> list[Seen[Page[Participant]] | GatewayError]:
+    ) -> list[ReadResult[Page[Participant]] | GatewayError]:
         self._told("pages", wanted, first)
         self.batches.append(list(rooms))
         return [self.failing.get(room) or page(participant(room)) for room in rooms]
 
-    async def participant(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> Seen[Participant] | None:
+    async def participant(
+        self, caller: Caller, room: RoomRef, who: ParticipantRef
+    ) -> ReadResult[Participant] | None:
         self._told("participant", room, who)
         return seen(participant(room.sid)) if who.sid == ADA or who.identity == "ada" else None
 
@@ -147,29 +169,31 @@ class Participants(Service):
 
     async def published_tracks(
         self, caller: Caller, room: RoomRef, who: ParticipantRef, first: int, after: str | None
-    ) -> Seen[Page[PublishedTrack]]:
+    ) -> ReadResult[Page[PublishedTrack]]:
         self._told("published_tracks", room, who, first, after)
         return page(PUBLISHED)
 
     async def published_track(
         self, caller: Caller, room: RoomRef, who: ParticipantRef, track: TrackRef
-    ) -> Seen[PublishedTrack] | None:
+    ) -> ReadResult[PublishedTrack] | None:
         self._told("published_track", room, who, track)
         return seen(PUBLISHED) if track.sid == VOICE or track.name == "voice" else None
 
     async def subscribed_tracks(
         self, caller: Caller, room: RoomRef, who: ParticipantRef, first: int, after: str | None
-    ) -> Seen[Page[SubscribedTrack]]:
+    ) -> ReadResult[Page[SubscribedTrack]]:
         self._told("subscribed_tracks", room, who, first, after)
         return page(SUBSCRIBED)
 
     async def subscribed_track(
         self, caller: Caller, room: RoomRef, who: ParticipantRef, track: TrackSid
-    ) -> Seen[SubscribedTrack] | None:
+    ) -> ReadResult[SubscribedTrack] | None:
         self._told("subscribed_track", room, who, track)
         return seen(SUBSCRIBED) if track == SCREEN else None
 
-    async def subscribe_rules(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> Seen[SubscribeRules]:
+    async def subscribe_rules(
+        self, caller: Caller, room: RoomRef, who: ParticipantRef
+    ) -> ReadResult[SubscribeRules]:
         self._told("subscribe_rules", room, who)
         return seen(SUBSCRIBE_RULES)
 
@@ -183,12 +207,19 @@ class Participants(Service):
 @dataclass
 class Recordings(Service):
     async def of_room(
-        self, caller: Caller, room: RoomRef, wanted: RoomRecordingFilter, first: int, after: str | None
-    ) -> Seen[Page[Recording]]:
+        self,
+        caller: Caller,
+        room: RoomRef,
+        wanted: RoomRecordingFilter,
+        first: int,
+        after: str | None,
+    ) -> ReadResult[Page[Recording]]:
         self._told("of_room", room, wanted, first, after)
         return page(RECORDING)
 
-    async def in_room(self, caller: Caller, room: RoomRef, recording: RecordingSid) -> Seen[Recording] | None:
+    async def in_room(
+        self, caller: Caller, room: RoomRef, recording: RecordingSid
+    ) -> ReadResult[Recording] | None:
         self._told("in_room", room, recording)
         return seen(RECORDING) if recording == TAKE else None
 
@@ -197,11 +228,13 @@ class Recordings(Service):
 
     async def page(
         self, caller: Caller, wanted: RecordingFilter, first: int, after: str | None
-    ) -> Seen[Page[Recording]]:
+    ) -> ReadResult[Page[Recording]]:
         self._told("page", wanted, first, after)
         return page(RECORDING)
 
-    async def recording(self, caller: Caller, recording: RecordingSid) -> Seen[Recording] | None:
+    async def recording(
+        self, caller: Caller, recording: RecordingSid
+    ) -> ReadResult[Recording] | None:
         self._told("recording", recording)
         return seen(RECORDING) if recording == TAKE else None
 
@@ -212,22 +245,28 @@ class Recordings(Service):
         self._told("media", recording)
         return MediaLink("https://media.example/take")
 
-    async def rules(self, caller: Caller, room: RoomRef) -> Seen[RecordingRules]:
+    async def rules(self, caller: Caller, room: RoomRef) -> ReadResult[RecordingRules]:
         self._told("rules", room)
         return seen(RECORDING_RULES)
 
-    async def update_rules(self, caller: Caller, room: RoomRef, rules: NewRecordingRules) -> RecordingRules:
+    async def update_rules(
+        self, caller: Caller, room: RoomRef, rules: NewRecordingRules
+    ) -> RecordingRules:
         self._told("update_rules", room, rules)
         return RECORDING_RULES
 
 
 @dataclass
 class Transcriptions(Service):
-    async def page(self, caller: Caller, room: RoomRef, first: int, after: str | None) -> Seen[Page[Transcription]]:
+    async def page(
+        self, caller: Caller, room: RoomRef, first: int, after: str | None
+    ) -> ReadResult[Page[Transcription]]:
         self._told("page", room, first, after)
         return page(TRANSCRIPTION)
 
-    async def transcription(self, caller: Caller, room: RoomRef, ttid: Ttid) -> Seen[Transcription] | None:
+    async def transcription(
+        self, caller: Caller, room: RoomRef, ttid: Ttid
+    ) -> ReadResult[Transcription] | None:
         self._told("transcription", room, ttid)
         return seen(TRANSCRIPTION) if ttid == TTID else None
 
@@ -237,7 +276,9 @@ class Transcriptions(Service):
         self._told("create", room, configuration)
         return TRANSCRIPTION
 
-    async def update(self, caller: Caller, room: RoomRef, ttid: Ttid, update: TranscriptionUpdate) -> Transcription:
+    async def update(
+        self, caller: Caller, room: RoomRef, ttid: Ttid, update: TranscriptionUpdate
+    ) -> Transcription:
         self._told("update", room, ttid, update)
         return TRANSCRIPTION
 
@@ -246,21 +287,23 @@ class Transcriptions(Service):
 class Insights(Service):
     async def rooms(
         self, caller: Caller, wanted: InsightsRoomFilter, first: int, after: str | None
-    ) -> Seen[Page[InsightsRoom]]:
+    ) -> ReadResult[Page[InsightsRoom]]:
         self._told("rooms", wanted, first, after)
         return page(INSIGHTS)
 
-    async def room(self, caller: Caller, room: RoomSid) -> Seen[InsightsRoom] | None:
+    async def room(self, caller: Caller, room: RoomSid) -> ReadResult[InsightsRoom] | None:
         self._told("room", room)
         return seen(INSIGHTS) if room == sid(1) else None
 
     async def participants(
         self, caller: Caller, room: RoomSid, first: int, after: str | None
-    ) -> Seen[Page[InsightsParticipant]]:
+    ) -> ReadResult[Page[InsightsParticipant]]:
         self._told("participants", room, first, after)
         return page(STAY)
 
-    async def participant(self, caller: Caller, room: RoomSid, who: ParticipantSid) -> Seen[InsightsParticipant] | None:
+    async def participant(
+        self, caller: Caller, room: RoomSid, who: ParticipantSid
+    ) -> ReadResult[InsightsParticipant] | None:
         self._told("participant", room, who)
         return seen(STAY) if who == ADA else None
 
@@ -274,4 +317,6 @@ class Tokens(Service):
     async def explain(self, caller: Caller, token: str, room: RoomRef | None) -> Explanation:
         self._told("explain", token, room)
         facts = TokenFacts(identity="ada", expires_at=AT, is_signed=True)
-        return Explanation(problem=Problem.EXPIRED, sentence="expired 4 minutes ago; mint a new one", facts=facts)
+        return Explanation(
+            problem=Problem.EXPIRED, sentence="expired 4 minutes ago; mint a new one", facts=facts
+        )

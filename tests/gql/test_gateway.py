@@ -17,7 +17,11 @@ async def meeting(gateway: Gateway, *identities: str, **fields: Any) -> dict[str
     """A room in which these people send their voice."""
     room = await gateway.create_room(**fields)
     for identity in identities:
-        await gateway.sandbox("POST", f"/rooms/{room['sid']}/participants", {"identity": identity, "tracks": ["audio"]})
+        await gateway.sandbox(
+            "POST",
+            f"/rooms/{room['sid']}/participants",
+            {"identity": identity, "tracks": ["audio"]},
+        )
     return room
 
 
@@ -42,7 +46,9 @@ async def test_people_and_their_tracks_are_shown(gateway: Gateway) -> None:
     assert [node["id"] for node in nodes["nodes"]] == ids
 
 
-async def test_a_page_of_rooms_costs_a_list_and_a_read_for_each_room_that_is_not_known(gateway: Gateway) -> None:
+async def test_a_page_of_rooms_costs_a_list_and_a_read_for_each_room_that_is_not_known(
+    gateway: Gateway,
+) -> None:
     rooms = [await meeting(gateway, "ada") for _ in range(5)]
     document = """query($n: Int!) { rooms(first: $n) { nodes { sid participants(first: 10) {
         nodes { identity room { uniqueName } } } } } }"""
@@ -86,11 +92,13 @@ async def test_somebody_is_sent_out_and_made_nameless(gateway: Gateway) -> None:
     )
     assert anonymous["anonymizeParticipant"]["identity"] == out["sid"]
     gone = await gateway.refusal(
-        "mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) { sid } }", **ref
+        "mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) { sid } }",
+        **ref,
     )
     assert gone["code"] == "NOT_FOUND"
     assert await gateway.ask(
-        "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { sid } }", **ref
+        "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { sid } }",
+        **ref,
     ) == {"participant": None}
     nowhere = await gateway.ask(
         'query($r: ID!, $id: ID!) { participant(room: $r, participant: "ada") { sid } node(id: $id) { id } }',
@@ -105,9 +113,12 @@ async def test_the_timeline_tells_what_happened_and_what_we_did(gateway: Gateway
     document = "subscription($room: ID!) { roomEvents(room: $room) { cursor __typename } }"
     async with gateway.watch_ws(document, room=room["sid"]) as messages:
         await anext(messages)
-        await gateway.sandbox("POST", f"/rooms/{room['sid']}/participants", {"identity": "ada", "tracks": []})
+        await gateway.sandbox(
+            "POST", f"/rooms/{room['sid']}/participants", {"identity": "ada", "tracks": []}
+        )
         await gateway.ask(
-            'mutation($r: ID!) { disconnectParticipant(room: $r, participant: "ada") { sid } }', r=room["sid"]
+            'mutation($r: ID!) { disconnectParticipant(room: $r, participant: "ada") { sid } }',
+            r=room["sid"],
         )
         async for message in messages:
             if message["__typename"] == "ParticipantDisconnected":
@@ -125,7 +136,9 @@ async def test_the_timeline_tells_what_happened_and_what_we_did(gateway: Gateway
     assert {"PARTICIPANT_CONNECTED", "PARTICIPANT_DISCONNECTED", "ROOM_CHANGED"} <= set(types)
     assert [node["prev"] for node in nodes[1:]] == [node["cursor"] for node in nodes[:-1]]
     changed = [node for node in nodes if node.get("changed") == "PARTICIPANT"]
-    assert [node["participant"] for node in changed] == [{"identity": "ada", "status": "DISCONNECTED"}]
+    assert [node["participant"] for node in changed] == [
+        {"identity": "ada", "status": "DISCONNECTED"}
+    ]
 
     async with gateway.watch_ws(
         "subscription($room: ID!, $after: String) { roomEvents(room: $room, after: $after) { cursor prev } }",
@@ -145,7 +158,9 @@ async def test_rules_are_replaced_and_refused_before_twilio_hears_of_them(gatewa
     rules = [{"type": "INCLUDE", "kind": "VIDEO", "priority": "LOW"}]
     told = (await gateway.ask(subscribe, room=room["sid"], rules=rules))["updateSubscribeRules"]
     assert told["rules"] == rules
-    assert (await gateway.refusal(subscribe, room=room["sid"], rules=[]))["code"] == "BAD_USER_INPUT"
+    assert (await gateway.refusal(subscribe, room=room["sid"], rules=[]))[
+        "code"
+    ] == "BAD_USER_INPUT"
     read = await gateway.ask(
         'query($r: ID!) { participant(room: $r, participant: "ada") { subscribeRules { rules { kind } } } }',
         r=room["sid"],
@@ -156,7 +171,9 @@ async def test_rules_are_replaced_and_refused_before_twilio_hears_of_them(gatewa
         rules { type all kind } } }"""
     told = await gateway.ask(record, room=room["sid"], rules=[{"type": "INCLUDE", "all": True}])
     assert told["updateRecordingRules"]["rules"] == [{"type": "INCLUDE", "all": True, "kind": None}]
-    read = await gateway.ask("query($r: ID!) { room(ref: $r) { recordingRules { rules { all } } } }", r=room["sid"])
+    read = await gateway.ask(
+        "query($r: ID!) { room(ref: $r) { recordingRules { rules { all } } } }", r=room["sid"]
+    )
     assert read["room"]["recordingRules"]["rules"] == [{"all": True}]
 
 
@@ -170,20 +187,34 @@ async def test_recordings_and_insights_are_there_after_the_end(gateway: Gateway)
             participants { nodes { participantIdentity status codecs properties } } } } }"""
     told = (await gateway.ask(document, r=room["sid"]))["room"]
     [recording] = told["recordings"]["nodes"]
-    assert (recording["status"], recording["type"], recording["codec"]) == ("COMPLETED", "AUDIO", "OPUS")
+    assert (recording["status"], recording["type"], recording["codec"]) == (
+        "COMPLETED",
+        "AUDIO",
+        "OPUS",
+    )
     assert recording["groupingSids"] == {"roomSid": room["sid"]}
-    assert (told["insights"]["roomSid"], told["insights"]["roomName"]) == (room["sid"], room["uniqueName"])
-    assert [node["participantIdentity"] for node in told["insights"]["participants"]["nodes"]] == ["ada"]
+    assert (told["insights"]["roomSid"], told["insights"]["roomName"]) == (
+        room["sid"],
+        room["uniqueName"],
+    )
+    assert [node["participantIdentity"] for node in told["insights"]["participants"]["nodes"]] == [
+        "ada"
+    ]
 
     listed = await gateway.ask(
-        "query($of: [ID!]) { recordings(groupingSids: $of, mediaType: AUDIO) { nodes { sid } } }", of=[room["sid"]]
+        "query($of: [ID!]) { recordings(groupingSids: $of, mediaType: AUDIO) { nodes { sid } } }",
+        of=[room["sid"]],
     )
     assert listed["recordings"]["nodes"] == [{"sid": recording["sid"]}]
     gone = await gateway.ask(
-        "mutation($s: ID!, $r: ID!) { deleteRecording(recording: $s, room: $r) }", s=recording["sid"], r=room["sid"]
+        "mutation($s: ID!, $r: ID!) { deleteRecording(recording: $s, room: $r) }",
+        s=recording["sid"],
+        r=room["sid"],
     )
     assert gone == {"deleteRecording": recording["sid"]}
-    read = await gateway.ask("query($s: ID!) { recording(sid: $s) { status media { url } } }", s=recording["sid"])
+    read = await gateway.ask(
+        "query($s: ID!) { recording(sid: $s) { status media { url } } }", s=recording["sid"]
+    )
     assert read["recording"] in (None, {"status": "DELETED", "media": None})
 
 
@@ -202,19 +233,22 @@ async def test_a_transcription_is_started_and_stopped(gateway: Gateway) -> None:
     stopped = await gateway.ask(stop, r=room["sid"], t=started["id"])
     assert stopped["updateTranscription"] == {"status": "STOPPED"}
     read = await gateway.ask(
-        "query($r: ID!) { room(ref: $r) { transcriptions { nodes { ttid status } } } }", r=room["sid"]
+        "query($r: ID!) { room(ref: $r) { transcriptions { nodes { ttid status } } } }",
+        r=room["sid"],
     )
-    assert read["room"]["transcriptions"]["nodes"] == [{"ttid": started["ttid"], "status": "STOPPED"}]
+    assert read["room"]["transcriptions"]["nodes"] == [
+        {"ttid": started["ttid"], "status": "STOPPED"}
+    ]
 
 
 async def test_a_token_is_minted_and_explained(gateway: Gateway) -> None:
     room = await gateway.create_room(maxParticipantDuration=600)
-    mint = (
-        'mutation($r: ID, $t: Duration) { mintAccessToken(identity: "ada", room: $r, ttl: $t) { jwt room expiresAt } }'
-    )
+    mint = 'mutation($r: ID, $t: Duration) { mintAccessToken(identity: "ada", room: $r, ttl: $t) { jwt room expiresAt } }'
     token = (await gateway.ask(mint, r=room["uniqueName"], t="PT5M"))["mintAccessToken"]
     assert token["room"] == room["uniqueName"]
-    assert (await gateway.refusal(mint, r=room["uniqueName"], t="PT11M"))["code"] == "BAD_USER_INPUT"
+    assert (await gateway.refusal(mint, r=room["uniqueName"], t="PT11M"))[
+        "code"
+    ] == "BAD_USER_INPUT"
 
     explain = """mutation($t: String!, $r: ID) { explainToken(token: $t, room: $r) { isValid problem sentence
         facts { identity isSigned } } }"""

@@ -47,14 +47,18 @@ def _alive() -> list[object]:
     return [each for each in gc.get_objects() if issubclass(type(each), KINDS)]
 
 
-async def test_nothing_is_left_of_a_query_and_what_it_read_at_once(served: Served, until_freed: UntilFreed) -> None:
+async def test_nothing_is_left_of_a_query_and_what_it_read_at_once(
+    served: Served, until_freed: UntilFreed
+) -> None:
     await served.data(
         "{ rooms(first: 5) { nodes { sid participants(first: 5) { nodes { identity room { sid } } } } } }"
     )
     await until_freed()
 
 
-async def test_nothing_is_left_of_a_refused_document(served: Served, until_freed: UntilFreed) -> None:
+async def test_nothing_is_left_of_a_refused_document(
+    served: Served, until_freed: UntilFreed
+) -> None:
     await served.error("{ nonsense }")
     await until_freed()
 

@@ -72,7 +72,10 @@ class Operation:
 
 @cache
 def operations() -> tuple[Operation, ...]:
-    documents = [json.loads((SAMPLES / f"{name}.json").read_text()) for name in ("video_v1", "insights_v1.video")]
+    documents = [
+        json.loads((SAMPLES / f"{name}.json").read_text())
+        for name in ("video_v1", "insights_v1.video")
+    ]
     return tuple(
         _operation(document, item[verb])
         for document in documents
@@ -116,7 +119,9 @@ def _field(operation: Operation) -> GraphQLField:
 
 def _item(field: GraphQLField) -> Any:
     type_: Any = get_named_type(field.type)
-    return get_named_type(type_.fields["nodes"].type) if type_.name.endswith("Connection") else type_
+    return (
+        get_named_type(type_.fields["nodes"].type) if type_.name.endswith("Connection") else type_
+    )
 
 
 def test_there_are_thirty_operations_and_each_has_a_field() -> None:
@@ -154,5 +159,9 @@ def test_every_resource_can_be_named(operation: Operation) -> None:
     above = {"Query": 0, "Mutation": 0, "Room": 1, "InsightsRoom": 1, "Participant": 2}[
         FIELDS[operation.id].partition(".")[0]
     ]
-    ids = [name for name, argument in _field(operation).args.items() if get_named_type(argument.type).name == "ID"]
+    ids = [
+        name
+        for name, argument in _field(operation).args.items()
+        if get_named_type(argument.type).name == "ID"
+    ]
     assert operation.names <= above + len(ids)

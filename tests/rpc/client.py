@@ -92,9 +92,10 @@ async def check_refusal(call: Any, code: str) -> None:
     """The code on the wire and in the details, and a message that says what to do."""
     status, info, message = await refusal(call)
     assert (status, info.reason) == (code, code), message
-    assert any(word in message for word in ("give", "remove", "use", "check", "choose", "leave", "alone", "shorten")), (
-        message
-    )
+    assert any(
+        word in message
+        for word in ("give", "remove", "use", "check", "choose", "leave", "alone", "shorten")
+    ), message
 
 
 async def until(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], object]) -> T:

@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from gateway.core.rooms import AccountSid
-from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.service.callers.caller import Caller, Scope
 from tests.rpc.client import Clients, clients_on
 from tests.running import Gateway
@@ -20,8 +20,8 @@ def caller() -> Caller:
 
 
 @pytest.fixture(scope="session")
-def access(caller: Caller) -> Access:
-    return Access([ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)])
+def authenticator(caller: Caller) -> Authenticator:
+    return Authenticator([ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)])
 
 
 @pytest.fixture(scope="session")

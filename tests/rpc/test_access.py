@@ -4,22 +4,28 @@ import pytest
 
 from gateway.core.errors import Unauthenticated
 from gateway.rpc.access import authenticate, calling, current_caller
-from gateway.service.callers.authenticator import Access
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.caller import Caller
 
 from .conftest import API_KEY
 
 
-@pytest.mark.parametrize("metadata", [("authorization", f"Bearer {API_KEY}"), ("x-api-key", API_KEY)])
-async def test_either_credential_names_the_caller(access: Access, caller: Caller, metadata: tuple[str, str]) -> None:
-    await authenticate(access, [("user-agent", "grpc-python"), metadata])
+@pytest.mark.parametrize(
+    "metadata", [("authorization", f"Bearer {API_KEY}"), ("x-api-key", API_KEY)]
+)
+async def test_either_credential_names_the_caller(
+    authenticator: Authenticator, caller: Caller, metadata: tuple[str, str]
+) -> None:
+    await authenticate(authenticator, [("user-agent", "grpc-python"), metadata])
 
     assert current_caller() == caller
 
 
-async def test_a_caller_meets_the_use_cases_of_the_own_account_only(access: Access, caller: Caller) -> None:
+async def test_a_caller_meets_the_use_cases_of_the_own_account_only(
+    authenticator: Authenticator, caller: Caller
+) -> None:
     accounts: Any = {"AC" + "9" * 32: "another's", caller.account_sid: "its own"}
-    await authenticate(access, [("x-api-key", API_KEY)])
+    await authenticate(authenticator, [("x-api-key", API_KEY)])
 
     assert calling(accounts) == (caller, "its own")
 
@@ -33,6 +39,8 @@ async def test_a_caller_meets_the_use_cases_of_the_own_account_only(access: Acce
         ([("x-api-key", API_KEY), ("x-api-key", API_KEY)], "x-api-key comes twice; send it once"),
     ],
 )
-async def test_any_other_is_refused(access: Access, metadata: list[tuple[str, str | bytes]], sentence: str) -> None:
+async def test_any_other_is_refused(
+    authenticator: Authenticator, metadata: list[tuple[str, str | bytes]], sentence: str
+) -> None:
     with pytest.raises(Unauthenticated, match=sentence):
-        await authenticate(access, metadata)
+        await authenticate(authenticator, metadata)

@@ -13,9 +13,14 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.core.caching import FollowedBy, Provenance, Seen
+from gateway.core.caching import Freshness, FreshnessSource, ReadResult
 from gateway.core.errors import InvalidArgument
-from gateway.core.insights import InsightsLinks, InsightsParticipant, InsightsRoom, InsightsRoomFilter
+from gateway.core.insights import (
+    InsightsLinks,
+    InsightsParticipant,
+    InsightsRoom,
+    InsightsRoomFilter,
+)
 from gateway.core.open_enum import UnknownWord
 from gateway.core.participants import (
     NewSubscribeRules,
@@ -43,7 +48,15 @@ from gateway.core.recordings import (
     RuleType,
 )
 from gateway.core.room_state.live import Stay
-from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomLinks, RoomStatus, RoomType, VideoCodec
+from gateway.core.rooms import (
+    NewRoom,
+    Room,
+    RoomFilter,
+    RoomLinks,
+    RoomStatus,
+    RoomType,
+    VideoCodec,
+)
 from gateway.core.rules import Rule, TrackKind, TrackPriority
 from gateway.core.tokens import AccessToken, Explanation, NewToken, Problem, TokenFacts
 from gateway.core.transcriptions import (
@@ -76,7 +89,7 @@ SHOWN: list[tuple[type[Any], type[Message], set[str]]] = [
     (Room, room_pb2.Room, {"freshness", "as_of"}),
     (RoomLinks, room_pb2.RoomLinks, set()),
     (UnknownWord, room_pb2.UnknownWord, set()),
-    (Provenance, room_pb2.Freshness, set()),
+    (Freshness, room_pb2.Freshness, set()),
     (Participant, participant_pb2.Participant, set()),
     (ParticipantLinks, participant_pb2.ParticipantLinks, set()),
     (PublishedTrack, participant_pb2.PublishedTrack, set()),
@@ -110,9 +123,17 @@ ASKED: list[tuple[type[Any], type[Message], set[str]]] = [
     (RecordingRule, recording_pb2.RecordingRule, set()),
     (SubscribeRule, participant_pb2.SubscribeRule, set()),
     (TranscriptionsConfiguration, transcription_pb2.TranscriptionsConfiguration, set()),
-    (ParticipantFilter, participant_service_pb2.ListParticipantsRequest, ROOM_ARGUMENT | LIST_ARGUMENTS),
+    (
+        ParticipantFilter,
+        participant_service_pb2.ListParticipantsRequest,
+        ROOM_ARGUMENT | LIST_ARGUMENTS,
+    ),
     (NewSubscribeRules, participant_service_pb2.UpdateSubscribeRulesRequest, PARTICIPANT_ARGUMENTS),
-    (RoomRecordingFilter, recording_service_pb2.ListRoomRecordingsRequest, ROOM_ARGUMENT | LIST_ARGUMENTS),
+    (
+        RoomRecordingFilter,
+        recording_service_pb2.ListRoomRecordingsRequest,
+        ROOM_ARGUMENT | LIST_ARGUMENTS,
+    ),
     (RecordingFilter, recording_service_pb2.ListRecordingsRequest, LIST_ARGUMENTS),
     (NewRecordingRules, recording_service_pb2.UpdateRecordingRulesRequest, ROOM_ARGUMENT),
     (TranscriptionUpdate, transcription_service_pb2.UpdateTranscriptionRequest, {"room", "ttid"}),
@@ -212,7 +233,9 @@ def test_every_field_of_core_has_its_place_on_the_wire_and_the_other_way_round(
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
-def test_every_field_is_written(core_type: type[Any], message_type: type[Message], beside: set[str]) -> None:
+def test_every_field_is_written(
+    core_type: type[Any], message_type: type[Message], beside: set[str]
+) -> None:
     value = filled(core_type)
 
     message = to_pb(value, message_type)
@@ -251,7 +274,9 @@ def test_what_may_be_none_in_core_may_be_left_out_on_the_wire(
     hints = get_type_hints(core_type)
     for field in message_type.DESCRIPTOR.fields:
         told_apart = field.is_repeated or field.enum_type is not None or field.has_presence
-        assert told_apart or field.name in beside or NoneType not in get_args(hints[field.name]), field.name
+        assert told_apart or field.name in beside or NoneType not in get_args(hints[field.name]), (
+            field.name
+        )
 
 
 def test_false_is_told_apart_from_left_out() -> None:
@@ -262,11 +287,17 @@ def test_false_is_told_apart_from_left_out() -> None:
 
 
 def test_an_answer_says_how_fresh_it_is_and_where_to_watch_from() -> None:
-    message = to_pb(Seen(filled(Room), Provenance(AT, True, FollowedBy.POLLED), "cursor"), room_pb2.Room)
+    message = to_pb(
+        ReadResult(filled(Room), Freshness(AT, True, FreshnessSource.POLLED), "cursor"),
+        room_pb2.Room,
+    )
 
     assert message.sid == "word"
     assert moment(message.freshness.fetched_at) == AT
-    assert (message.freshness.is_stale, message.freshness.source) == (True, room_pb2.FOLLOWED_BY_POLLED)
+    assert (message.freshness.is_stale, message.freshness.source) == (
+        True,
+        room_pb2.FOLLOWED_BY_POLLED,
+    )
     assert message.as_of == "cursor"
 
 
@@ -274,17 +305,25 @@ def test_an_explanation_tells_the_code_with_which_twilio_would_refuse() -> None:
     facts = TokenFacts(api_key_sid="SK1", expires_at=AT, is_signed=True)
 
     good = to_pb(Explanation(problem=None, sentence="good", facts=facts), token_pb2.Explanation)
-    bad = to_pb(Explanation(problem=Problem.EXPIRED, sentence="expired", facts=facts), token_pb2.Explanation)
+    bad = to_pb(
+        Explanation(problem=Problem.EXPIRED, sentence="expired", facts=facts), token_pb2.Explanation
+    )
 
     assert (good.is_valid, good.problem, good.HasField("twilio_code")) == (True, 0, False)
-    assert (bad.is_valid, bad.problem, bad.twilio_code) == (False, token_pb2.TOKEN_PROBLEM_EXPIRED, 20104)
+    assert (bad.is_valid, bad.problem, bad.twilio_code) == (
+        False,
+        token_pb2.TOKEN_PROBLEM_EXPIRED,
+        20104,
+    )
     assert moment(bad.facts.expires_at) == AT
 
 
 def test_every_parameter_of_a_new_room_is_read() -> None:
     rules = (
         RecordingRule(type=RuleType.INCLUDE, all=True),
-        RecordingRule(type=RuleType.EXCLUDE, kind=RecordedKind.AUDIO, publisher="ann", track="camera"),
+        RecordingRule(
+            type=RuleType.EXCLUDE, kind=RecordedKind.AUDIO, publisher="ann", track="camera"
+        ),
     )
     configuration = TranscriptionsConfiguration(
         transcription_engine="google",
@@ -313,22 +352,30 @@ def test_every_parameter_of_a_new_room_is_read() -> None:
         enable_turn=True,
     )
 
-    identified = IdentifiedRoom(**{field.name: getattr(asked, field.name) for field in fields(asked)})
+    identified = IdentifiedRoom(
+        **{field.name: getattr(asked, field.name) for field in fields(asked)}
+    )
     assert of(to_pb(identified, pb.CreateRoomRequest), NewRoom) == asked
 
 
 def test_what_a_request_leaves_out_is_left_to_core() -> None:
     assert of(pb.CreateRoomRequest(), NewRoom) == NewRoom()
-    assert of(pb.ListRoomsRequest(page_size=5), RoomFilter) == RoomFilter(status=RoomStatus.IN_PROGRESS)
+    assert of(pb.ListRoomsRequest(page_size=5), RoomFilter) == RoomFilter(
+        status=RoomStatus.IN_PROGRESS
+    )
 
 
 def test_rules_are_read() -> None:
     rules = (
-        SubscribeRule(type=RuleType.INCLUDE, kind=TrackKind.DATA, publisher="ann", priority=TrackPriority.LOW),
+        SubscribeRule(
+            type=RuleType.INCLUDE, kind=TrackKind.DATA, publisher="ann", priority=TrackPriority.LOW
+        ),
         SubscribeRule(type=RuleType.EXCLUDE, all=True),
     )
     request = participant_service_pb2.UpdateSubscribeRulesRequest(
-        room="daily", participant="ann", rules=[to_pb(rule, participant_pb2.SubscribeRule) for rule in rules]
+        room="daily",
+        participant="ann",
+        rules=[to_pb(rule, participant_pb2.SubscribeRule) for rule in rules],
     )
 
     assert of(request, NewSubscribeRules) == NewSubscribeRules(rules)
@@ -378,20 +425,30 @@ SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
         (pb.CreateRoomRequest(unique_name=""), NewRoom, "uniqueName is empty; give"),
         (pb.CreateRoomRequest(type=17), NewRoom, "type holds the number 17.*give one of GROUP"),
         (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), NewRoom, "type is not one of"),
-        (pb.CreateRoomRequest(video_codecs=[9]), NewRoom, "video_codecs holds the number 9.*VP8, H264"),
+        (
+            pb.CreateRoomRequest(video_codecs=[9]),
+            NewRoom,
+            "video_codecs holds the number 9.*VP8, H264",
+        ),
         (
             pb.CreateRoomRequest(recording_rules=[RECORDING_RULE(all=True)]),
             NewRoom,
             r"recording_rules\[0\].type is left out; give one of INCLUDE, EXCLUDE",
         ),
         (
-            pb.CreateRoomRequest(recording_rules=[RECORDING_RULE(type=1, all=True), RECORDING_RULE(type=1, kind=7)]),
+            pb.CreateRoomRequest(
+                recording_rules=[RECORDING_RULE(type=1, all=True), RECORDING_RULE(type=1, kind=7)]
+            ),
             NewRoom,
             r"recording_rules\[1\].kind holds the number 7",
         ),
         (SUBSCRIBE_RULES(), NewSubscribeRules, "rules has 0 rules; give 1 to 20"),
         (token_service_pb2.MintAccessTokenRequest(), NewToken, "identity is empty; give"),
-        (transcription_service_pb2.UpdateTranscriptionRequest(), TranscriptionUpdate, "nothing is to change; give"),
+        (
+            transcription_service_pb2.UpdateTranscriptionRequest(),
+            TranscriptionUpdate,
+            "nothing is to change; give",
+        ),
     ],
 )
 def test_what_is_out_of_bounds_is_refused_with_a_sentence(
@@ -401,7 +458,9 @@ def test_what_is_out_of_bounds_is_refused_with_a_sentence(
         of(request_, core_type)
 
 
-@pytest.mark.parametrize("stamp", [Timestamp(seconds=1 << 62), Timestamp(seconds=-(1 << 62)), Timestamp(nanos=-1)])
+@pytest.mark.parametrize(
+    "stamp", [Timestamp(seconds=1 << 62), Timestamp(seconds=-(1 << 62)), Timestamp(nanos=-1)]
+)
 def test_a_moment_that_does_not_exist_is_refused(stamp: Timestamp) -> None:
     with pytest.raises(InvalidArgument, match="created_after is no moment; give"):
         of(pb.ListRoomsRequest(created_after=stamp), RoomFilter)

@@ -6,7 +6,7 @@ from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.room_pb2 import Room
 from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.service.callers.caller import Caller
-from gateway.service.callers.points import CALL, FETCH, Callers
+from gateway.service.callers.points import CALL, FETCH, CallerLimiter
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,9 @@ from gateway.service.callers.points import CALL, FETCH, Callers
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Message) else "",
 )
-def test_a_call_costs_as_much_as_the_same_question_in_graphql(request_: Message, expected: int) -> None:
+def test_a_call_costs_as_much_as_the_same_question_in_graphql(
+    request_: Message, expected: int
+) -> None:
     assert cost_of(request_) == expected
 
 
@@ -37,10 +39,13 @@ def test_objects_are_those_of_a_list() -> None:
 
 
 async def test_trailers_are_in_lower_case_and_tell_what_graphql_tells(caller: Caller) -> None:
-    bill = Callers().bill(caller)
-    assert trailers(bill) == ()
-    await bill.hold(100)
-    bill.settle(5)
-    told = dict(trailers(bill))
+    charge = CallerLimiter().charge(caller)
+    assert trailers(charge) == ()
+    await charge.hold(100)
+    charge.settle(5)
+    told = dict(trailers(charge))
     assert set(told) == {"ratelimit-policy", "ratelimit", "cost"}
-    assert told["cost"] == "requested=100, actual=15, limit=1500000, remaining=1499985, reset-after-ms=1"
+    assert (
+        told["cost"]
+        == "requested=100, actual=15, limit=1500000, remaining=1499985, reset-after-ms=1"
+    )

@@ -27,7 +27,9 @@ MODULES = (
     token_pb2,
     transcription_pb2,
 )
-PB_ENUMS = {name: enum for module in MODULES for name, enum in module.DESCRIPTOR.enum_types_by_name.items()}
+PB_ENUMS = {
+    name: enum for module in MODULES for name, enum in module.DESCRIPTOR.enum_types_by_name.items()
+}
 PB_NAME = {"PROBLEM": "TokenProblem"}
 """Where the wire needs a longer word than core."""
 
@@ -47,7 +49,9 @@ def test_every_word_of_core_and_every_number_but_zero_has_its_row(name: str) -> 
     words = type(next(iter(rows)))
 
     assert list(rows) == list(words)
-    assert sorted(rows.values()) == sorted(number for number in pb_enum(name).values() if number != 0)
+    assert sorted(rows.values()) == sorted(
+        number for number in pb_enum(name).values() if number != 0
+    )
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -66,7 +70,8 @@ def test_unspecified_is_none_both_ways() -> None:
 
 def test_an_unknown_number_is_refused_with_the_choice() -> None:
     with pytest.raises(
-        InvalidArgument, match=r"status holds the number 99.*give one of IN_PROGRESS, COMPLETED, FAILED$"
+        InvalidArgument,
+        match=r"status holds the number 99.*give one of IN_PROGRESS, COMPLETED, FAILED$",
     ):
         enums.ROOM_STATUS.of(99, "status")
 

@@ -41,7 +41,9 @@ def test_every_error_says_its_code_and_its_reason(kind: type[core.GatewayError])
 
 def test_twilios_code_is_in_the_metadata() -> None:
     info = error_details_pb2.ErrorInfo()
-    status_of(core.AlreadyExists("the name is in use", twilio=core.TwilioFault(53113, 400))).details[0].Unpack(info)
+    status_of(
+        core.AlreadyExists("the name is in use", twilio=core.TwilioFault(53113, 400))
+    ).details[0].Unpack(info)
 
     assert dict(info.metadata) == {"twilioCode": "53113"}
 
@@ -55,7 +57,9 @@ def test_an_error_that_passes_says_when_to_come_back() -> None:
 
 
 def test_twilios_quota_is_told_as_a_quota() -> None:
-    _, detail = status_of(core.QuotaExceeded("80 reads a second are used up; come back later")).details
+    _, detail = status_of(
+        core.QuotaExceeded("80 reads a second are used up; come back later")
+    ).details
 
     failure = error_details_pb2.QuotaFailure()
     assert detail.Unpack(failure)

@@ -101,7 +101,11 @@ def test_every_field_of_an_event_is_written() -> None:
     assert is_set(message.track) == pb_names(events_pb2.EventTrack)
     assert is_set(message.recording) == pb_names(events_pb2.EventRecording)
     parts = ("participant", "track", "recording")
-    written = len(pb_names(events_pb2.RoomEvent)) - len(parts) + sum(len(is_set(getattr(message, p))) for p in parts)
+    written = (
+        len(pb_names(events_pb2.RoomEvent))
+        - len(parts)
+        + sum(len(is_set(getattr(message, p))) for p in parts)
+    )
     assert written == len(names(RoomEvent))
     assert message.at.ToDatetime(tzinfo=UTC) == AT
     assert message.recording.size == EVENT.recording_size
@@ -113,7 +117,9 @@ def test_every_field_of_an_event_is_written() -> None:
 
 
 def test_an_event_has_only_the_parts_that_its_callback_had() -> None:
-    event = RoomEvent(type=RoomEventType.ROOM_CREATED, account_sid=ROOM.account_sid, room_sid=ROOM.sid, at=AT)
+    event = RoomEvent(
+        type=RoomEventType.ROOM_CREATED, account_sid=ROOM.account_sid, room_sid=ROOM.sid, at=AT
+    )
 
     assert is_set(event_to_pb(event)) == {"type", "account_sid", "room_sid", "at", "source"}
 
@@ -128,7 +134,9 @@ def test_an_event_has_only_the_parts_that_its_callback_had() -> None:
         (ResyncRequired("c", ResyncReason.TRIMMED), "resync_required", None),
     ],
 )
-def test_a_stream_message_is_one_of_five(message: StreamMessage, kind: str, prev: str | None) -> None:
+def test_a_stream_message_is_one_of_five(
+    message: StreamMessage, kind: str, prev: str | None
+) -> None:
     written = stream_message_to_pb(message)
 
     assert (written.cursor, written.WhichOneof("message")) == ("c", kind)
@@ -148,13 +156,18 @@ def test_the_start_of_a_stream_says_how_and_of_which_room() -> None:
 def test_no_event_types_stand_for_all() -> None:
     assert event_types_of(pb.WatchRoomEventsRequest()) is None
     ended = events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED
-    assert event_types_of(pb.ListRoomEventsRequest(types=[ended, ended])) == {RoomEventType.ROOM_ENDED}
+    assert event_types_of(pb.ListRoomEventsRequest(types=[ended, ended])) == {
+        RoomEventType.ROOM_ENDED
+    }
 
 
 def test_an_event_is_encoded_once_for_all_who_get_it_at_the_same_place() -> None:
     encoder, message = Encoder(), Delivered("c", "b", EVENT)
     first = encoder.encoded(message)
-    assert (first.cursor, pb.WatchRoomEventsResponse.FromString(first.encoded)) == ("c", stream_message_to_pb(message))
+    assert (first.cursor, pb.WatchRoomEventsResponse.FromString(first.encoded)) == (
+        "c",
+        stream_message_to_pb(message),
+    )
     assert encoder.encoded(Delivered("c", "b", EVENT)).encoded is first.encoded
     elsewhere = encoder.encoded(Delivered("c", "a", EVENT))
     assert pb.WatchRoomEventsResponse.FromString(elsewhere.encoded).prev == "a"
@@ -164,4 +177,6 @@ def test_what_is_no_event_is_encoded_for_each() -> None:
     """At one place of the log there may be several."""
     encoder = Encoder()
     kinds = [encoder.encoded(message).encoded for message in (Bookmark("c"), Gap("c", "b"))]
-    assert [pb.WatchRoomEventsResponse.FromString(each).WhichOneof("message") for each in kinds] == ["bookmark", "gap"]
+    assert [
+        pb.WatchRoomEventsResponse.FromString(each).WhichOneof("message") for each in kinds
+    ] == ["bookmark", "gap"]

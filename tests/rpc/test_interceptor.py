@@ -21,7 +21,7 @@ from gateway.rpc import interceptor as interceptor_module
 from gateway.rpc.access import current_caller
 from gateway.rpc.interceptor import Interceptor, Limits
 from gateway.service.callers import revalidation as standing
-from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.service.callers.caller import Caller
 
 from .conftest import API_KEY, METADATA
@@ -86,7 +86,10 @@ class Methods:
 
 
 def handlers(methods: Methods) -> grpc.GenericRpcHandler:
-    codec = {"request_deserializer": StringValue.FromString, "response_serializer": StringValue.SerializeToString}
+    codec = {
+        "request_deserializer": StringValue.FromString,
+        "response_serializer": StringValue.SerializeToString,
+    }
     unary: dict[str, Callable[..., Awaitable[StringValue]]] = {
         "GetLength": methods.get_length,
         "GetNothing": methods.get_nothing,
@@ -102,8 +105,14 @@ def handlers(methods: Methods) -> grpc.GenericRpcHandler:
     }
     return grpc.method_handlers_generic_handler(
         "tests.Service",
-        {name: grpc.unary_unary_rpc_method_handler(method, **codec) for name, method in unary.items()}
-        | {name: grpc.unary_stream_rpc_method_handler(method, **codec) for name, method in streams.items()},
+        {
+            name: grpc.unary_unary_rpc_method_handler(method, **codec)
+            for name, method in unary.items()
+        }
+        | {
+            name: grpc.unary_stream_rpc_method_handler(method, **codec)
+            for name, method in streams.items()
+        },
     )
 
 
@@ -125,8 +134,12 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(access: Access, methods: Methods, limits: Limits = Limits()) -> AsyncIterator[Client]:
-    server = grpc.aio.server(handlers=[handlers(methods)], interceptors=[Interceptor(access, limits)])
+async def serving(
+    authenticator: Authenticator, methods: Methods, limits: Limits = Limits()
+) -> AsyncIterator[Client]:
+    server = grpc.aio.server(
+        handlers=[handlers(methods)], interceptors=[Interceptor(authenticator, limits)]
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -142,8 +155,8 @@ def methods() -> Methods:
 
 
 @pytest.fixture
-async def client(access: Access, methods: Methods) -> AsyncIterator[Client]:
-    async with serving(access, methods, Limits(calls=2, streams=2)) as client:
+async def client(authenticator: Authenticator, methods: Methods) -> AsyncIterator[Client]:
+    async with serving(authenticator, methods, Limits(calls=2, streams=2)) as client:
         yield client
 
 
@@ -199,9 +212,13 @@ async def test_an_error_in_a_stream_comes_after_its_messages(client: Client) -> 
 
 
 @pytest.mark.parametrize("method", ["GetBug", "GetTimeoutBug"])
-async def test_a_bug_is_internal_and_neither_told_nor_logged_with_its_text(client: Client, method: str) -> None:
+async def test_a_bug_is_internal_and_neither_told_nor_logged_with_its_text(
+    client: Client, method: str
+) -> None:
     with capture_logs() as logs:
-        code, reason, message = await refusal(client.call(method, StringValue(value="canary").SerializeToString()))
+        code, reason, message = await refusal(
+            client.call(method, StringValue(value="canary").SerializeToString())
+        )
 
     assert (code, reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     [entry] = logs
@@ -210,7 +227,9 @@ async def test_a_bug_is_internal_and_neither_told_nor_logged_with_its_text(clien
     assert "canary" not in message + repr(logs)
 
 
-@pytest.mark.parametrize("raw", [b"\xff\xff\xff", b"\x0a\x02\xff\xfe"], ids=["no message", "no UTF-8"])
+@pytest.mark.parametrize(
+    "raw", [b"\xff\xff\xff", b"\x0a\x02\xff\xfe"], ids=["no message", "no UTF-8"]
+)
 async def test_what_is_no_message_is_the_callers_mistake(client: Client, raw: bytes) -> None:
     assert (await refusal(client.call("GetLength", raw)))[:2] == (
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -240,11 +259,16 @@ def test_a_call_may_take_what_its_client_grants_but_not_for_ever(
 
 def test_no_call_takes_longer_than_the_gateway_allows() -> None:
     limits = Limits(deadline_s=3)
-    assert {limits.time_s(f"/gateway.rooms.v1.RoomService/{method}", 60) for method in ("GetRoom", "CreateRoom")} == {3}
+    assert {
+        limits.time_s(f"/gateway.rooms.v1.RoomService/{method}", 60)
+        for method in ("GetRoom", "CreateRoom")
+    } == {3}
 
 
-async def test_work_is_given_up_at_the_limit_of_a_call_without_deadline(access: Access, methods: Methods) -> None:
-    async with serving(access, methods, Limits(read_s=0.01)) as client:
+async def test_work_is_given_up_at_the_limit_of_a_call_without_deadline(
+    authenticator: Authenticator, methods: Methods
+) -> None:
+    async with serving(authenticator, methods, Limits(read_s=0.01)) as client:
         code, reason, message = await refusal(client.call("GetForEver", timeout=None))
 
     assert (code, reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
@@ -262,7 +286,9 @@ async def test_work_is_given_up_at_the_clients_deadline(client: Client, methods:
 
 
 @pytest.mark.parametrize("method", ["Watch", "Flood"])
-async def test_a_stream_ends_when_its_client_leaves(client: Client, methods: Methods, method: str) -> None:
+async def test_a_stream_ends_when_its_client_leaves(
+    client: Client, methods: Methods, method: str
+) -> None:
     stream = client.stream(method)
     assert (await stream.read()).value == "word"
     await within(methods.begun)
@@ -298,8 +324,10 @@ async def test_open_streams_take_no_place_from_calls(client: Client, methods: Me
     assert (await again.read()).value == "word"
 
 
-async def test_a_full_server_says_when_to_come_back(access: Access, methods: Methods) -> None:
-    async with serving(access, methods, Limits(calls=1)) as client:
+async def test_a_full_server_says_when_to_come_back(
+    authenticator: Authenticator, methods: Methods
+) -> None:
+    async with serving(authenticator, methods, Limits(calls=1)) as client:
         call = client.call("GetForEver")
         await within(methods.begun)
         refused = client.call("GetLength")
@@ -312,11 +340,11 @@ async def test_a_full_server_says_when_to_come_back(access: Access, methods: Met
 
 
 async def test_p8_a_stream_that_is_not_read_ends_and_says_where(
-    access: Access, methods: Methods, monkeypatch: pytest.MonkeyPatch
+    authenticator: Authenticator, methods: Methods, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(interceptor_module, "SLOW_S", 0.05)
     monkeypatch.setattr(errors_module, "FAREWELL_S", 0.05)
-    async with serving(access, methods) as client:
+    async with serving(authenticator, methods) as client:
         call = client.stream("WatchCursors")
         await call.read()
         # Before anything is read: the transport is full.
@@ -340,11 +368,11 @@ async def test_a_credential_that_is_taken_back_ends_the_stream(
     methods: Methods, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standing, "CHECK_S", 0.01)
-    access = Access([ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)])
-    async with serving(access, methods) as client:
+    authenticator = Authenticator([ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)])
+    async with serving(authenticator, methods) as client:
         call = client.stream("Watch")
         await call.read()
-        monkeypatch.setattr(access, "_keys", ())
+        monkeypatch.setattr(authenticator, "_keys", ())
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await call.read()
         assert ended.value.code() is grpc.StatusCode.PERMISSION_DENIED

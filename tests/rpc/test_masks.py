@@ -35,7 +35,9 @@ def test_every_read_takes_a_mask_over_what_its_answer_holds_first(method: object
 
 def test_no_write_takes_a_mask() -> None:
     assert [
-        method for method in METHODS if method not in READS and "read_mask" in method.input_type.fields_by_name
+        method
+        for method in METHODS
+        if method not in READS and "read_mask" in method.input_type.fields_by_name
     ] == []
 
 
@@ -53,7 +55,9 @@ def test_requests_of_others_have_no_mask() -> None:
 def test_what_the_mask_does_not_hold_is_cleared() -> None:
     links = room_pb2.RoomLinks(participants="p", recordings="r")
     codecs = [room_pb2.VIDEO_CODEC_VP8]
-    room = room_pb2.Room(sid="RM1", unique_name="daily", duration=0, links=links, video_codecs=codecs)
+    room = room_pb2.Room(
+        sid="RM1", unique_name="daily", duration=0, links=links, video_codecs=codecs
+    )
 
     answer = pruned(pb.GetRoomResponse(room=room), tree("sid", "links.recordings", "video_codecs"))
 
@@ -71,7 +75,9 @@ def test_every_resource_of_a_list_is_pruned_and_the_token_kept() -> None:
 
 
 def test_a_part_that_is_not_there_stays_away() -> None:
-    answer = pruned(pb.GetRoomResponse(room=room_pb2.Room(sid="RM1")), tree("links.recordings", "freshness"))
+    answer = pruned(
+        pb.GetRoomResponse(room=room_pb2.Room(sid="RM1")), tree("links.recordings", "freshness")
+    )
 
     assert answer == pb.GetRoomResponse(room=room_pb2.Room())
     assert pruned(pb.GetRoomResponse(), tree("sid")) == pb.GetRoomResponse()
@@ -87,9 +93,13 @@ def test_the_wider_of_two_paths_wins(paths: tuple[str, ...]) -> None:
 
 
 def test_a_path_may_go_deep() -> None:
-    request = pb.ListRoomEventsRequest(read_mask=FieldMask(paths=["cursor", "event.room.links.recordings"]))
+    request = pb.ListRoomEventsRequest(
+        read_mask=FieldMask(paths=["cursor", "event.room.links.recordings"])
+    )
     room = room_pb2.Room(sid="RM1", links=room_pb2.RoomLinks(participants="p", recordings="r"))
-    event = events_pb2.LoggedEvent(cursor="c", event=events_pb2.RoomEvent(room_sid="RM1", room=room))
+    event = events_pb2.LoggedEvent(
+        cursor="c", event=events_pb2.RoomEvent(room_sid="RM1", room=room)
+    )
 
     mask = mask_of("/gateway.rooms.v1.RoomService/ListRoomEvents", request)
     answer = pruned(pb.ListRoomEventsResponse(events=[event]), mask)
@@ -101,7 +111,9 @@ def test_a_path_may_go_deep() -> None:
 
 def test_an_object_of_twilios_is_kept_whole() -> None:
     request = insights.GetInsightsParticipantRequest(read_mask=FieldMask(paths=["properties"]))
-    participant = insights_pb2.InsightsParticipant(participant_sid="PA1", properties={"a": [1, {"b": None}]})
+    participant = insights_pb2.InsightsParticipant(
+        participant_sid="PA1", properties={"a": [1, {"b": None}]}
+    )
 
     mask = mask_of("/gateway.rooms.v1.InsightsService/GetInsightsParticipant", request)
     answer = pruned(insights.GetInsightsParticipantResponse(participant=participant), mask)
@@ -128,7 +140,9 @@ def test_an_object_of_twilios_is_kept_whole() -> None:
     ],
 )
 def test_a_path_that_names_no_field_is_refused(path: str) -> None:
-    with pytest.raises(InvalidArgument, match=r"read_mask.paths\[1\] names no field of Room; give paths .* sid, "):
+    with pytest.raises(
+        InvalidArgument, match=r"read_mask.paths\[1\] names no field of Room; give paths .* sid, "
+    ):
         tree("sid", path)
 
 

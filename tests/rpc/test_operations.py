@@ -137,10 +137,16 @@ def misfit(operation: Operation, field: Any, schema: dict[str, Any]) -> str | No
         wanted = {prefix + word.upper().replace("-", "_") for word in schema["enum"]}
         return f"{field.full_name} has no {wanted - words}" if wanted - words else None
     if schema.get("type") == "string" and field.message_type is None:
-        return None if field.type == FieldDescriptor.TYPE_STRING else f"{field.full_name} is no string"
+        return (
+            None if field.type == FieldDescriptor.TYPE_STRING else f"{field.full_name} is no string"
+        )
     wanted_types = TYPES.get((schema.get("type"), schema.get("format")))
     actual = field.message_type.full_name if field.message_type is not None else field.type
-    return None if wanted_types is None or actual in wanted_types else f"{field.full_name} has another type"
+    return (
+        None
+        if wanted_types is None or actual in wanted_types
+        else f"{field.full_name} has another type"
+    )
 
 
 def test_the_documents_hold_thirty_operations_and_each_has_its_method() -> None:
@@ -172,7 +178,11 @@ def test_what_is_no_operation_of_twilios_is_ours() -> None:
 def test_every_parameter_can_be_sent(operation: Operation) -> None:
     fields = method_of(operation).input_type.fields_by_name
     sid = METHODS[operation.id][1]
-    sent = {name: schema for name, schema in operation.parameters() if (operation.id, name) not in NOT_SENT}
+    sent = {
+        name: schema
+        for name, schema in operation.parameters()
+        if (operation.id, name) not in NOT_SENT
+    }
     is_paged = sent.keys() >= PAGING
     wanted = {
         sid if name == "Sid" else SPELLED.get(name, snake(name)): schema
@@ -182,7 +192,11 @@ def test_every_parameter_can_be_sent(operation: Operation) -> None:
 
     assert wanted.keys() <= set(fields)
     assert ({"page_size", "page_token"} <= set(fields)) == is_paged
-    misfits = [misfit(operation, fields[name], schema) for name, schema in wanted.items() if name not in JSON_TEXTS]
+    misfits = [
+        misfit(operation, fields[name], schema)
+        for name, schema in wanted.items()
+        if name not in JSON_TEXTS
+    ]
     assert [each for each in misfits if each] == []
 
 

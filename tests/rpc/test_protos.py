@@ -7,9 +7,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("command", [["lint"], ["format", "--diff", "--exit-code"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "command", [["lint"], ["format", "--diff", "--exit-code"]], ids=lambda words: words[0]
+)
 def test_buf_finds_nothing_to_say(command: list[str]) -> None:
     buf = Path(sys.executable).with_name("buf")
-    done = subprocess.run([buf, *command, ROOT / "protos"], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [buf, *command, ROOT / "protos"], capture_output=True, text=True, timeout=30, check=False
+    )
 
     assert (done.returncode, done.stdout) == (0, "")

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
 from gateway.rpc.server import SERVICE_NAMES, RpcServer
-from gateway.service.callers.authenticator import Access
+from gateway.service.callers.authenticator import Authenticator
 
 from .conftest import METADATA
 
@@ -23,19 +23,25 @@ WAIT_S = 10
 BUF = Path(sys.executable).with_name("buf")
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-METHODS = [f"/{name}/{method.name}" for name in SERVICE_NAMES for method in Default().FindServiceByName(name).methods]
+METHODS = [
+    f"/{name}/{method.name}"
+    for name in SERVICE_NAMES
+    for method in Default().FindServiceByName(name).methods
+]
 
 
 def test_every_service_of_the_protos_is_served() -> None:
     services = (ROOT / "protos/gateway/rooms/v1").glob("*_service.proto")
     words = [path.stem.split("_") for path in services]
 
-    assert {"gateway.rooms.v1." + "".join(map(str.title, each)) for each in words} == set(SERVICE_NAMES)
+    assert {"gateway.rooms.v1." + "".join(map(str.title, each)) for each in words} == set(
+        SERVICE_NAMES
+    )
 
 
 @asynccontextmanager
-async def serving(access: Access, **options: Any) -> AsyncIterator[RpcServer]:
-    server = RpcServer(access, {}, "127.0.0.1:0", **options)
+async def serving(authenticator: Authenticator, **options: Any) -> AsyncIterator[RpcServer]:
+    server = RpcServer(authenticator, {}, "127.0.0.1:0", **options)
     await server.start()
     try:
         yield server
@@ -50,8 +56,8 @@ async def connected(server: RpcServer) -> AsyncIterator[grpc.aio.Channel]:
 
 
 @pytest.fixture(scope="module")
-async def server(access: Access) -> AsyncIterator[RpcServer]:
-    async with serving(access) as server:
+async def server(authenticator: Authenticator) -> AsyncIterator[RpcServer]:
+    async with serving(authenticator) as server:
         yield server
 
 
@@ -92,14 +98,18 @@ async def test_no_method_answers_a_stranger(channel: grpc.aio.Channel, method: s
 
 @pytest.mark.parametrize("service", ["", *SERVICE_NAMES])
 async def test_health_answers_without_credentials(channel: grpc.aio.Channel, service: str) -> None:
-    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
+    answer = await health_pb2_grpc.HealthStub(channel).Check(
+        health_pb2.HealthCheckRequest(service=service)
+    )
 
     assert answer.status == SERVING
 
 
-async def test_who_watches_the_health_is_told_of_a_change(access: Access) -> None:
-    async with serving(access) as server, connected(server) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
+async def test_who_watches_the_health_is_told_of_a_change(authenticator: Authenticator) -> None:
+    async with serving(authenticator) as server, connected(server) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(), timeout=WAIT_S
+        )
         assert (await watch.read()).status == SERVING
 
         await server.set_serving(False)
@@ -107,30 +117,45 @@ async def test_who_watches_the_health_is_told_of_a_change(access: Access) -> Non
         assert (await watch.read()).status == NOT_SERVING
 
 
-async def test_a_stop_tells_health_and_waits_no_longer_than_its_grace(access: Access) -> None:
-    async with serving(access) as server, connected(server) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
+async def test_a_stop_tells_health_and_waits_no_longer_than_its_grace(
+    authenticator: Authenticator,
+) -> None:
+    async with serving(authenticator) as server, connected(server) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(), timeout=WAIT_S
+        )
         await watch.read()
 
         await asyncio.wait_for(server.stop(0.01), WAIT_S)
 
         assert (await watch.read()).status == NOT_SERVING
-        assert await status_of(watch.read()) in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+        assert await status_of(watch.read()) in (
+            grpc.StatusCode.UNAVAILABLE,
+            grpc.StatusCode.CANCELLED,
+        )
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
-async def test_reflection_lists_what_it_can_describe(channel: grpc.aio.Channel, version: str) -> None:
+async def test_reflection_lists_what_it_can_describe(
+    channel: grpc.aio.Channel, version: str
+) -> None:
     conversation = channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
     )(timeout=WAIT_S)
     await conversation.write(reflection_pb2.ServerReflectionRequest(list_services=""))
-    listed = [service.name for service in (await conversation.read()).list_services_response.service]
-    assert listed == sorted([*SERVICE_NAMES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"])
+    listed = [
+        service.name for service in (await conversation.read()).list_services_response.service
+    ]
+    assert listed == sorted(
+        [*SERVICE_NAMES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]
+    )
 
     for name in listed:
-        await conversation.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name))
+        await conversation.write(
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=name)
+        )
         assert (await conversation.read()).file_descriptor_response.file_descriptor_proto
     await conversation.done_writing()
 
@@ -143,9 +168,11 @@ async def test_buf_curl_finds_every_method_by_reflection(server: RpcServer, prot
     assert {method.removeprefix("/") for method in METHODS} <= set(output.split())
 
 
-async def test_reflection_can_be_left_out(access: Access) -> None:
-    async with serving(access, has_reflection=False) as server, connected(server) as channel:
-        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(timeout=WAIT_S)
+async def test_reflection_can_be_left_out(authenticator: Authenticator) -> None:
+    async with serving(authenticator, has_reflection=False) as server, connected(server) as channel:
+        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(
+            timeout=WAIT_S
+        )
 
         assert await status_of(call.read()) is grpc.StatusCode.UNIMPLEMENTED
 
@@ -154,14 +181,22 @@ async def test_a_message_may_have_64_kilobytes(channel: grpc.aio.Channel) -> Non
     get = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
 
     assert await status_of(get(bytes(65536), metadata=METADATA)) is grpc.StatusCode.INVALID_ARGUMENT
-    assert await status_of(get(bytes(65537), metadata=METADATA)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (
+        await status_of(get(bytes(65537), metadata=METADATA)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    )
 
 
 async def test_metadata_may_have_8_kilobytes(channel: grpc.aio.Channel) -> None:
     get = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
 
-    assert await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 7000)))) is grpc.StatusCode.INVALID_ARGUMENT
-    assert await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 8192)))) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (
+        await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 7000))))
+        is grpc.StatusCode.INVALID_ARGUMENT
+    )
+    assert (
+        await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 8192))))
+        is grpc.StatusCode.RESOURCE_EXHAUSTED
+    )
 
 
 async def test_a_connection_carries_100_streams(channel: grpc.aio.Channel) -> None:
@@ -177,13 +212,13 @@ async def test_a_connection_carries_100_streams(channel: grpc.aio.Channel) -> No
     assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=WAIT_S)).status == SERVING
 
 
-async def test_a_port_in_use_is_refused(access: Access, server: RpcServer) -> None:
+async def test_a_port_in_use_is_refused(authenticator: Authenticator, server: RpcServer) -> None:
     with pytest.raises(RuntimeError, match="bind"):
-        RpcServer(access, {}, f"127.0.0.1:{server.port}")
+        RpcServer(authenticator, {}, f"127.0.0.1:{server.port}")
 
 
-async def test_a_port_can_be_shared_by_processes(access: Access) -> None:
-    async with serving(access, is_port_shared=True) as server:
-        another = RpcServer(access, {}, f"127.0.0.1:{server.port}", is_port_shared=True)
+async def test_a_port_can_be_shared_by_processes(authenticator: Authenticator) -> None:
+    async with serving(authenticator, is_port_shared=True) as server:
+        another = RpcServer(authenticator, {}, f"127.0.0.1:{server.port}", is_port_shared=True)
 
         assert another.port == server.port

@@ -19,7 +19,10 @@ LIMIT_S = 30
 
 def moment(seconds: float = 0.0) -> Moment:
     """So many seconds after a fixed beginning, on both clocks."""
-    return Moment(datetime(2026, 1, 2, 3, 4, 5, 6_000, tzinfo=UTC) + timedelta(seconds=seconds), 1_000.0 + seconds)
+    return Moment(
+        datetime(2026, 1, 2, 3, 4, 5, 6_000, tzinfo=UTC) + timedelta(seconds=seconds),
+        1_000.0 + seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,9 @@ class Receiver:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox([Account.invented(0), Account.invented(1)], callback_spacing_s=0.0, seed=7) as running:
+    async with Sandbox(
+        [Account.invented(0), Account.invented(1)], callback_spacing_s=0.0, seed=7
+    ) as running:
         yield running
 
 

@@ -31,8 +31,13 @@ def documented() -> Iterator[Operation]:
     for file in ("video_v1.json", "insights_v1.video.json"):
         document = json.loads((SAMPLES / file).read_text())
         for path, item in document["paths"].items():
-            if path.startswith(("/v1/Rooms", "/v1/Recordings", "/v1/Video")) and "RecordingSettings" not in path:
-                yield from (_operation(document, path, method) for method in METHODS if method in item)
+            if (
+                path.startswith(("/v1/Rooms", "/v1/Recordings", "/v1/Video"))
+                and "RecordingSettings" not in path
+            ):
+                yield from (
+                    _operation(document, path, method) for method in METHODS if method in item
+                )
 
 
 def _operation(document: dict[str, Any], path: str, method: str) -> Operation:
@@ -40,7 +45,15 @@ def _operation(document: dict[str, Any], path: str, method: str) -> Operation:
     [(status, answer)] = described["responses"].items()
     content = answer.get("content", {}).get("application/json", {})
     examples = tuple(each["value"] for each in content.get("examples", {}).values())
-    return Operation(described["operationId"], path, method, int(status), content.get("schema"), examples, document)
+    return Operation(
+        described["operationId"],
+        path,
+        method,
+        int(status),
+        content.get("schema"),
+        examples,
+        document,
+    )
 
 
 OPERATIONS = {operation.id: operation for operation in documented()}
@@ -52,18 +65,28 @@ def check(operation: Operation, value: Any, declared: dict[str, Any], where: str
     if value is None:
         assert schema.get("nullable"), f"{where} must not be null"
         return
-    kinds: dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+    kinds: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "boolean": bool,
+    }
     kind = schema.get("type", "object")
     assert kinds[kind] is type(value), f"{where} must be {kind}"
     assert value in schema.get("enum", [value]), f"{where} is no word of the enum"
     if "pattern" in schema:
         assert re.search(schema["pattern"], value), f"{where} does not match {schema['pattern']}"
     if schema.get("format") == "date-time":
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value), f"{where} is no date-time of whole seconds"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value), (
+            f"{where} is no date-time of whole seconds"
+        )
     if "properties" in schema:
         # A rule has only the filters that it uses: for one that is missing the schema does not allow null.
         is_rule = schema.get("format", "").endswith("-rule")
-        assert set(value) == set(schema["properties"]) or (is_rule and set(value) < set(schema["properties"])), where
+        assert set(value) == set(schema["properties"]) or (
+            is_rule and set(value) < set(schema["properties"])
+        ), where
         for name in value:
             check(operation, value[name], schema["properties"][name], f"{where}.{name}")
     for n, item in enumerate(value if kind == "array" else ()):

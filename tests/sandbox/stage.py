@@ -46,7 +46,9 @@ async def create(api: Api, **params: Any) -> str:
 
 
 async def join(api: Api, room: str, identity: str, tracks: list[Any] | None = None) -> Any:
-    reply = await api.control("POST", f"/rooms/{room}/participants", {"identity": identity, "tracks": tracks or []})
+    reply = await api.control(
+        "POST", f"/rooms/{room}/participants", {"identity": identity, "tracks": tracks or []}
+    )
     assert reply.status == 200, reply.body
     return reply.body
 
@@ -62,7 +64,10 @@ async def set_up(api: Api, name: str = "stage", **params: Any) -> Stage:
     await api.control("POST", "/clock", {"advance_s": PROCESSING_S})
     ada = await join(api, room, "Ada", TRACKS)
     ivo = await join(api, room, "Ivo", TRACKS)
-    made = {each["source_sid"]: each["sid"] for each in await listed(api, f"/v1/Rooms/{room}/Recordings")}
+    made = {
+        each["source_sid"]: each["sid"]
+        for each in await listed(api, f"/v1/Rooms/{room}/Recordings")
+    }
     transcription = await api.post(f"/v1/Rooms/{room}/Transcriptions")
     return Stage(
         room=room,

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from gateway.sandbox.accounts import Account, Doorkeeper
+from gateway.sandbox.accounts import Account, Authenticator
 from gateway.sandbox.errors import TwilioError
 
 ACCOUNT = Account("AC1", "token", {"SK1": "secret"})
@@ -26,16 +26,26 @@ def test_an_accounts_secrets_are_not_printed() -> None:
     assert "secret" not in repr(ACCOUNT)
 
 
-@pytest.mark.parametrize("header", [basic("AC1", "token"), basic("SK1", "secret"), basic("AC1", "token", "basic")])
+@pytest.mark.parametrize(
+    "header", [basic("AC1", "token"), basic("SK1", "secret"), basic("AC1", "token", "basic")]
+)
 def test_the_auth_token_and_api_keys_open_the_door(header: str) -> None:
-    assert Doorkeeper([ACCOUNT]).admit(header) is ACCOUNT
+    assert Authenticator([ACCOUNT]).admit(header) is ACCOUNT
 
 
 @pytest.mark.parametrize(
-    "header", ["", "Basic", basic("AC1", "secret"), basic("AC1", ""), basic("AC1", "token", "Bearer"), "Basic ~"]
+    "header",
+    [
+        "",
+        "Basic",
+        basic("AC1", "secret"),
+        basic("AC1", ""),
+        basic("AC1", "token", "Bearer"),
+        "Basic ~",
+    ],
 )
 def test_everything_else_is_20003(header: str) -> None:
     with pytest.raises(TwilioError) as caught:
-        Doorkeeper([ACCOUNT]).admit(header)
+        Authenticator([ACCOUNT]).admit(header)
 
     assert (caught.value.code, caught.value.status) == (20003, 401)

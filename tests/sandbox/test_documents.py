@@ -47,13 +47,17 @@ async def answer(api: Api, stage: Stage, operation: Operation) -> Any:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-async def test_every_answer_fits_twilios_document_and_its_examples(api: Api, operation: Operation) -> None:
+async def test_every_answer_fits_twilios_document_and_its_examples(
+    api: Api, operation: Operation
+) -> None:
     body = await answer(api, await set_up(api), operation)
 
     if operation.schema is None:
         assert body is None
         return
     check(operation, body, operation.schema, operation.path)
-    assert {*links(body)} <= {*links(list(operation.examples))} or not [*links(list(operation.examples))]
+    assert {*links(body)} <= {*links(list(operation.examples))} or not [
+        *links(list(operation.examples))
+    ]
     if "meta" in body:
         assert body[body["meta"]["key"]], "the list must have something in it to be checked"

@@ -22,4 +22,7 @@ def test_statuses_that_are_documented_are_kept() -> None:
 
 
 def test_a_404_names_what_was_asked_for() -> None:
-    assert str(not_found("Rooms", "DailyStandup")) == "The requested resource /Rooms/DailyStandup was not found"
+    assert (
+        str(not_found("Rooms", "DailyStandup"))
+        == "The requested resource /Rooms/DailyStandup was not found"
+    )

@@ -33,7 +33,11 @@ def test_a_number_out_of_its_range_gets_the_parameters_code(text: str) -> None:
 def test_flags_are_true_or_false() -> None:
     form = Form({"A": ["true"], "B": ["False"], "C": ["yes"]})
 
-    assert (form.flag("A", False), form.flag("B", True), form.flag("D", True)) == (True, False, True)
+    assert (form.flag("A", False), form.flag("B", True), form.flag("D", True)) == (
+        True,
+        False,
+        True,
+    )
     with pytest.raises(TwilioError):
         form.flag("C", False)
 

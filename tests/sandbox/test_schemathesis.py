@@ -20,12 +20,20 @@ from tests.sandbox.stage import Stage, set_up
 @pytest.fixture
 async def tireless() -> AsyncIterator[Sandbox]:
     """A sandbox whose quotas nobody reaches."""
-    async with Sandbox(quotas=Quotas(1_000_000, 1_000_000), callback_spacing_s=0.0, seed=7) as running:
+    async with Sandbox(
+        quotas=Quotas(1_000_000, 1_000_000), callback_spacing_s=0.0, seed=7
+    ) as running:
         yield running
 
 
 # JSON inside a form has no schema in the document, so that chance would hardly ever find what is valid.
-CONFIGURATIONS = ["{}", '{"languageCode": "en-US"}', '{"partialResults": true, "hints": ["Ada"]}', '{"a": []}', "{"]
+CONFIGURATIONS = [
+    "{}",
+    '{"languageCode": "en-US"}',
+    '{"partialResults": true, "hints": ["Ada"]}',
+    '{"a": []}',
+    "{",
+]
 RULES = [
     '[{"type": "include", "all": true}]',
     '[{"type": "exclude", "kind": "audio", "publisher": "Ada"}, {"type": "include", "track": "cam"}]',
@@ -46,7 +54,9 @@ def document(operation: Operation, stage: Stage) -> dict[str, Any]:
     for method in set(METHODS) - {operation.method}:
         item.pop(method, None)
     described = item[operation.method]
-    described["parameters"] = [each for each in described.get("parameters", []) if each["in"] != "path"]
+    described["parameters"] = [
+        each for each in described.get("parameters", []) if each["in"] != "path"
+    ]
     for content in described.get("requestBody", {}).get("content", {}).values():
         # The examples hold JSON that is percent-encoded already: sent as they are, they would be encoded twice.
         content.pop("examples", None)
@@ -60,7 +70,8 @@ def document(operation: Operation, stage: Stage) -> dict[str, Any]:
 
 def attack(sandbox: Sandbox, operation: Operation, stage: Stage) -> set[int]:
     [described] = [
-        found.ok() for found in schemathesis.openapi.from_dict(document(operation, stage)).get_all_operations()
+        found.ok()
+        for found in schemathesis.openapi.from_dict(document(operation, stage)).get_all_operations()
     ]
     statuses = set()
 
@@ -77,14 +88,18 @@ def attack(sandbox: Sandbox, operation: Operation, stage: Stage) -> set[int]:
         response = case.call(base_url=sandbox.url, auth=(sandbox.account_sid, sandbox.auth_token))
         statuses.add(response.status_code)
         assert response.status_code < 500, response.text
-        case.validate_response(response, checks=[content_type_conformance, response_schema_conformance])
+        case.validate_response(
+            response, checks=[content_type_conformance, response_schema_conformance]
+        )
 
     send()
     return statuses
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-async def test_no_request_gets_a_5xx_or_an_answer_outside_the_schema(tireless: Sandbox, operation: Operation) -> None:
+async def test_no_request_gets_a_5xx_or_an_answer_outside_the_schema(
+    tireless: Sandbox, operation: Operation
+) -> None:
     async with aiohttp.ClientSession() as session:
         stage = await set_up(Api(session, tireless.url, tireless.accounts[0]))
 

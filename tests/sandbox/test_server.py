@@ -32,19 +32,27 @@ async def test_a_fault_and_a_call_belong_to_the_account_that_calls(
     first, second = (account.sid for account in sandbox.accounts)
     await api.control("POST", "/faults", {"match": {"account_sid": second}, "status": 503})
     stranger = Api(session, sandbox.url, Account("AC" + "0" * 32, "0" * 32))
-    assert [(await each.get("/v1/Rooms")).status for each in (api, other_api, stranger)] == [200, 503, 401]
+    assert [(await each.get("/v1/Rooms")).status for each in (api, other_api, stranger)] == [
+        200,
+        503,
+        401,
+    ]
     calls = (await api.control("GET", "/calls")).body
     assert [call["account_sid"] for call in calls] == [first, second, None]
 
 
 async def test_the_21st_write_in_a_second_is_429_and_not_processed(api: Api) -> None:
-    statuses = [reply.status for reply in await asyncio.gather(*(api.post("/v1/Rooms") for _ in range(25)))]
+    statuses = [
+        reply.status for reply in await asyncio.gather(*(api.post("/v1/Rooms") for _ in range(25)))
+    ]
 
     assert sorted(statuses) == [201] * 20 + [429] * 5
     assert len((await api.get("/v1/Rooms")).body["rooms"]) == 20
 
 
-async def test_a_limit_of_concurrent_calls_is_kept_when_it_is_set(session: aiohttp.ClientSession) -> None:
+async def test_a_limit_of_concurrent_calls_is_kept_when_it_is_set(
+    session: aiohttp.ClientSession,
+) -> None:
     async with asyncio.TaskGroup() as tasks, Sandbox(quotas=Quotas(concurrent=3)) as strict:
         api = Api(session, strict.url, strict.accounts[0])
         await api.control("POST", "/faults", {"latency_ms": 600_000})
@@ -55,7 +63,7 @@ async def test_a_limit_of_concurrent_calls_is_kept_when_it_is_set(session: aioht
         refused = await api.get("/v1/Rooms")
 
     assert (refused.status, refused.headers["Twilio-Concurrent-Requests"]) == (429, "4")
-    assert strict.journal.peak()["concurrent"] == 4
+    assert strict.call_log.peak()["concurrent"] == 4
 
 
 async def test_twilios_headers_are_there(api: Api) -> None:
@@ -66,7 +74,9 @@ async def test_twilios_headers_are_there(api: Api) -> None:
     assert float(headers["Twilio-Request-Duration"]) >= 0
 
 
-async def test_without_credentials_it_is_401(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+async def test_without_credentials_it_is_401(
+    sandbox: Sandbox, session: aiohttp.ClientSession
+) -> None:
     stranger = Api(session, sandbox.url, Account("AC" + "0" * 32, "guess"))
     reply = await stranger.get("/v1/Rooms")
 
@@ -74,7 +84,9 @@ async def test_without_credentials_it_is_401(sandbox: Sandbox, session: aiohttp.
     assert "Basic" in reply.headers["WWW-Authenticate"]
 
 
-async def test_an_api_key_does_as_well_as_the_auth_token(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+async def test_an_api_key_does_as_well_as_the_auth_token(
+    sandbox: Sandbox, session: aiohttp.ClientSession
+) -> None:
     api = Api(session, sandbox.url, Account(sandbox.api_key_sid, sandbox.api_key_secret))
 
     assert (await api.post("/v1/Rooms")).body["account_sid"] == sandbox.account_sid
@@ -87,7 +99,9 @@ async def test_calls_are_remembered_with_their_status_and_without_the_control_ap
     everything = (await api.control("GET", "/calls")).body
     latest = (await api.control("GET", f"/calls?since={since}")).body
 
-    assert [(call["method"], call["path"], call["query"], call["status"]) for call in everything] == [
+    assert [
+        (call["method"], call["path"], call["query"], call["status"]) for call in everything
+    ] == [
         ("GET", "/v1/Rooms", "PageSize=5", 200),
         ("POST", "/v1/Rooms", "", 400),
     ]
@@ -95,7 +109,9 @@ async def test_calls_are_remembered_with_their_status_and_without_the_control_ap
 
 
 async def test_a_status_fault_is_answered_instead_of_processing(api: Api) -> None:
-    await api.control("POST", "/faults", {"match": {"method": "POST"}, "status": 429, "retry_after_s": 2})
+    await api.control(
+        "POST", "/faults", {"match": {"method": "POST"}, "status": 429, "retry_after_s": 2}
+    )
     reply = await api.post("/v1/Rooms")
     await api.control("DELETE", "/faults")
 
@@ -104,7 +120,9 @@ async def test_a_status_fault_is_answered_instead_of_processing(api: Api) -> Non
 
 
 async def test_a_status_fault_can_come_after_processing(api: Api) -> None:
-    await api.control("POST", "/faults", {"match": {"method": "POST"}, "status": 502, "is_processed": True})
+    await api.control(
+        "POST", "/faults", {"match": {"method": "POST"}, "status": 502, "is_processed": True}
+    )
     reply = await api.post("/v1/Rooms")
 
     assert (reply.status, reply.body) == (502, {"message": "An error occurred", "status": 502})
@@ -152,9 +170,10 @@ async def test_lagging_reads_show_the_past_while_writes_see_the_truth(api: Api) 
     assert (await api.get(f"/v1/Rooms/{sid}")).body["status"] == "in-progress"
     assert (await api.get("/v1/Rooms/standup")).body["sid"] == sid
     assert [room["sid"] for room in (await api.get("/v1/Rooms")).body["rooms"]] == [sid]
-    assert [each["identity"] for each in (await api.get(f"/v1/Rooms/{sid}/Participants")).body["participants"]] == [
-        "Ada"
-    ]
+    assert [
+        each["identity"]
+        for each in (await api.get(f"/v1/Rooms/{sid}/Participants")).body["participants"]
+    ] == ["Ada"]
 
     await api.control("POST", "/clock", {"advance_s": 2})
     assert (await api.get(f"/v1/Rooms/{sid}")).body["status"] == "completed"
@@ -165,7 +184,10 @@ async def test_what_is_no_form_is_400(api: Api) -> None:
     for body, headers in [
         (b'{"UniqueName": "x"}', {"Content-Type": "application/json"}),
         (io.BytesIO(b"x" * 2_000_000), {"Content-Type": "application/x-www-form-urlencoded"}),
-        (b"not gzip", {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}),
+        (
+            b"not gzip",
+            {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"},
+        ),
     ]:
         reply = await api.raw("POST", "/v1/Rooms", data=body, headers=headers)
         assert reply.status == 400
@@ -194,7 +216,9 @@ STRANGE = [
 async def test_strange_requests_never_become_a_500(sandbox: Sandbox, api: Api, line: bytes) -> None:
     login = api.login["Authorization"].encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", int(sandbox.url.rpartition(":")[2]))
-    writer.write(line + b"\r\nHost: x\r\nConnection: close\r\nAuthorization: " + login + b"\r\n\r\n")
+    writer.write(
+        line + b"\r\nHost: x\r\nConnection: close\r\nAuthorization: " + login + b"\r\n\r\n"
+    )
     async with asyncio.timeout(LIMIT_S):
         status = (await reader.read()).split()[1]
     writer.close()
@@ -213,7 +237,9 @@ async def test_people_move_and_their_callbacks_arrive(receiver: Receiver) -> Non
     assert {each.target for each in heard} == {"/cb"}
 
 
-async def test_a_sandbox_that_stops_cuts_off_its_callers_and_frees_its_port(session: aiohttp.ClientSession) -> None:
+async def test_a_sandbox_that_stops_cuts_off_its_callers_and_frees_its_port(
+    session: aiohttp.ClientSession,
+) -> None:
     async with asyncio.TaskGroup() as tasks:
         async with Sandbox() as first:
             api = Api(session, first.url, first.accounts[0])

@@ -29,7 +29,9 @@ NAMES = ["Ada", "Ivo", "Uma"]
 @pytest.fixture
 async def async_client(sandbox: Sandbox) -> AsyncIterator[Client]:
     http = AsyncTwilioHttpClient()
-    client = Client(sandbox.api_key_sid, sandbox.api_key_secret, sandbox.account_sid, http_client=http)
+    client = Client(
+        sandbox.api_key_sid, sandbox.api_key_secret, sandbox.account_sid, http_client=http
+    )
     client.video.base_url = client.insights.base_url = sandbox.url
     yield client
     await http.session.close()
@@ -37,9 +39,9 @@ async def async_client(sandbox: Sandbox) -> AsyncIterator[Client]:
 
 def fill(sandbox: Sandbox, room_sid: str) -> None:
     for name in NAMES:
-        room = sandbox.engine.find(room_sid)
+        room = sandbox.world.find(room_sid)
         assert room
-        sandbox.engine.join(room, name, (TrackSettings(TrackKind.AUDIO),))
+        sandbox.world.join(room, name, (TrackSettings(TrackKind.AUDIO),))
 
 
 def drive_rooms(client: Client) -> None:
@@ -69,9 +71,16 @@ def drive_rooms(client: Client) -> None:
         "group",
         12,
     )
-    assert (made.max_participant_duration, made.empty_room_timeout, made.unused_room_timeout) == (3600, 2, 3)
+    assert (made.max_participant_duration, made.empty_room_timeout, made.unused_room_timeout) == (
+        3600,
+        2,
+        3,
+    )
     assert (made.video_codecs, made.media_region, made.large_room) == (["H264"], "de1", True)
-    assert (made.status_callback, made.status_callback_method) == ("http://127.0.0.1:9/cb#rc=0", "GET")
+    assert (made.status_callback, made.status_callback_method) == (
+        "http://127.0.0.1:9/cb#rc=0",
+        "GET",
+    )
     assert (made.record_participants_on_connect, made.end_time, made.duration) == (True, None, None)
     assert isinstance(made.date_created, datetime)
     assert rooms(made.sid).fetch().sid == rooms("Daily Standup").fetch().sid == made.sid
@@ -91,7 +100,13 @@ def drive_lists(client: Client) -> None:
     assert [room.sid for room in rooms.list(status="completed")] == [done.sid]
     assert [room.sid for room in rooms.list(unique_name="room 3")] == [made[3]]
     assert (
-        len(rooms.list(date_created_after=now - timedelta(hours=1), date_created_before=now + timedelta(hours=1))) == 4
+        len(
+            rooms.list(
+                date_created_after=now - timedelta(hours=1),
+                date_created_before=now + timedelta(hours=1),
+            )
+        )
+        == 4
     )
     assert rooms.list(date_created_after=now + timedelta(hours=1)) == []
     first = rooms.page(page_size=3)
@@ -106,9 +121,18 @@ def drive_participants(client: Client, room_sid: str) -> None:
     participants = client.video.v1.rooms(room_sid).participants
     assert [each.identity for each in participants.list(page_size=1)] == NAMES[::-1]
     ada = participants("Ada").fetch()
-    assert (ada.status, ada.room_sid, ada.end_time, ada.duration) == ("connected", room_sid, None, None)
+    assert (ada.status, ada.room_sid, ada.end_time, ada.duration) == (
+        "connected",
+        room_sid,
+        None,
+        None,
+    )
     gone = participants("Ada").update(status="disconnected")
-    assert (gone.sid, gone.status, isinstance(gone.duration, int)) == (ada.sid, "disconnected", True)
+    assert (gone.sid, gone.status, isinstance(gone.duration, int)) == (
+        ada.sid,
+        "disconnected",
+        True,
+    )
     assert [each.sid for each in participants.list(status="disconnected")] == [ada.sid]
     assert [each.identity for each in participants.list(identity="Ivo")] == ["Ivo"]
     assert participants.list(date_created_after=datetime.now(UTC) + timedelta(hours=1)) == []
@@ -181,7 +205,9 @@ async def test_the_async_client_drives_participants(sandbox: Sandbox, async_clie
 
     assert (ada.status, gone.status) == ("connected", "disconnected")
     assert [each.identity for each in await participants.list_async(page_size=1)] == ["Uma", "Ivo"]
-    assert [each.identity for each in await participants.list_async(status="disconnected")] == ["Ada"]
+    assert [each.identity for each in await participants.list_async(status="disconnected")] == [
+        "Ada"
+    ]
     with pytest.raises(TwilioRestException) as caught:
         await participants("Ada").fetch_async()
     assert (caught.value.status, caught.value.code) == (404, 20404)
@@ -215,7 +241,10 @@ AROUND = {"date_created_after": EARLIER, "date_created_before": LATER}
 
 DRIVEN = {
     "CreateRoom": Driven(
-        lambda client, _: client.video.v1.rooms, "create", {"type": "group"}, lambda got, _: got.status == "in-progress"
+        lambda client, _: client.video.v1.rooms,
+        "create",
+        {"type": "group"},
+        lambda got, _: got.status == "in-progress",
     ),
     "ListRoom": Driven(
         lambda client, _: client.video.v1.rooms,
@@ -224,7 +253,9 @@ DRIVEN = {
         lambda got, stage: [each.sid for each in got] == [stage.ended],
     ),
     "FetchRoom": Driven(room, "fetch", {}, lambda got, stage: got.unique_name == "stage"),
-    "UpdateRoom": Driven(room, "update", {"status": "completed"}, lambda got, _: got.status == "completed"),
+    "UpdateRoom": Driven(
+        room, "update", {"status": "completed"}, lambda got, _: got.status == "completed"
+    ),
     "ListRoomParticipant": Driven(
         lambda client, stage: room(client, stage).participants,
         "list",
@@ -233,7 +264,10 @@ DRIVEN = {
     ),
     "FetchRoomParticipant": Driven(participant, "fetch", {}, lambda got, _: got.identity == "Ada"),
     "UpdateRoomParticipant": Driven(
-        participant, "update", {"status": "disconnected"}, lambda got, _: got.status == "disconnected"
+        participant,
+        "update",
+        {"status": "disconnected"},
+        lambda got, _: got.status == "disconnected",
     ),
     "UpdateRoomParticipantAnonymize": Driven(
         lambda client, stage: participant(client, stage).anonymize(),
@@ -257,7 +291,9 @@ DRIVEN = {
         lambda client, stage: participant(client, stage).subscribed_tracks,
         "list",
         {"page_size": 2},
-        lambda got, stage: len(got) == 3 and all(each.participant_sid == stage.participant for each in got),
+        lambda got, stage: (
+            len(got) == 3 and all(each.participant_sid == stage.participant for each in got)
+        ),
     ),
     "FetchRoomParticipantSubscribedTrack": Driven(
         lambda client, stage: participant(client, stage).subscribed_tracks(stage.subscribed),
@@ -299,10 +335,15 @@ DRIVEN = {
         lambda client, stage: room(client, stage).recordings(stage.recording),
         "fetch",
         {},
-        lambda got, stage: (got.room_sid, got.status, got.codec) == (stage.room, "completed", "OPUS"),
+        lambda got, stage: (
+            (got.room_sid, got.status, got.codec) == (stage.room, "completed", "OPUS")
+        ),
     ),
     "DeleteRoomRecording": Driven(
-        lambda client, stage: room(client, stage).recordings(stage.recording), "delete", {}, lambda got, _: got is True
+        lambda client, stage: room(client, stage).recordings(stage.recording),
+        "delete",
+        {},
+        lambda got, _: got is True,
     ),
     "ListRecording": Driven(
         lambda client, _: client.video.v1.recordings,
@@ -314,10 +355,15 @@ DRIVEN = {
         lambda client, stage: client.video.v1.recordings(stage.recording),
         "fetch",
         {},
-        lambda got, _: (got.type, got.container_format, got.duration, got.size) == ("audio", "mka", 1, 6000),
+        lambda got, _: (
+            (got.type, got.container_format, got.duration, got.size) == ("audio", "mka", 1, 6000)
+        ),
     ),
     "DeleteRecording": Driven(
-        lambda client, stage: client.video.v1.recordings(stage.recording), "delete", {}, lambda got, _: got is True
+        lambda client, stage: client.video.v1.recordings(stage.recording),
+        "delete",
+        {},
+        lambda got, _: got is True,
     ),
     "ListRoomTranscriptions": Driven(
         lambda client, stage: room(client, stage).transcriptions,
@@ -355,7 +401,10 @@ DRIVEN = {
         lambda got, stage: [each.room_sid for each in got] == [stage.ended],
     ),
     "FetchVideoRoomSummary": Driven(
-        ended, "fetch", {}, lambda got, _: (got.end_reason, got.edge_location) == ("room_ended_via_api", "frankfurt")
+        ended,
+        "fetch",
+        {},
+        lambda got, _: (got.end_reason, got.edge_location) == ("room_ended_via_api", "frankfurt"),
     ),
     "ListVideoParticipantSummary": Driven(
         lambda client, stage: ended(client, stage).participants,
@@ -377,26 +426,36 @@ def test_every_documented_operation_is_driven() -> None:
 
 
 @pytest.mark.parametrize("driven", DRIVEN.values(), ids=DRIVEN)
-async def test_the_sync_client_drives_every_operation(sandbox: Sandbox, api: Api, driven: Driven) -> None:
+async def test_the_sync_client_drives_every_operation(
+    sandbox: Sandbox, api: Api, driven: Driven
+) -> None:
     stage = await set_up(api)
     client = Client(sandbox.account_sid, sandbox.auth_token)
     client.video.base_url = client.insights.base_url = sandbox.url
 
-    got = await asyncio.to_thread(getattr(driven.resource(client, stage), driven.verb), **driven.given)
+    got = await asyncio.to_thread(
+        getattr(driven.resource(client, stage), driven.verb), **driven.given
+    )
 
     assert driven.judge(got, stage), vars(got) if hasattr(got, "__dict__") else got
 
 
 @pytest.mark.parametrize("driven", DRIVEN.values(), ids=DRIVEN)
-async def test_the_async_client_drives_every_operation(api: Api, async_client: Client, driven: Driven) -> None:
+async def test_the_async_client_drives_every_operation(
+    api: Api, async_client: Client, driven: Driven
+) -> None:
     stage = await set_up(api)
 
-    got = await getattr(driven.resource(async_client, stage), f"{driven.verb}_async")(**driven.given)
+    got = await getattr(driven.resource(async_client, stage), f"{driven.verb}_async")(
+        **driven.given
+    )
 
     assert driven.judge(got, stage), vars(got) if hasattr(got, "__dict__") else got
 
 
-async def test_the_client_finds_the_recordings_of_a_room_and_of_a_participant(sandbox: Sandbox, api: Api) -> None:
+async def test_the_client_finds_the_recordings_of_a_room_and_of_a_participant(
+    sandbox: Sandbox, api: Api
+) -> None:
     stage = await set_up(api)
     client = Client(sandbox.account_sid, sandbox.auth_token)
     client.video.base_url = sandbox.url

@@ -14,18 +14,24 @@ from aiohttp import web
 from pydantic import HttpUrl, SecretStr
 
 from gateway.app.wiring import build_account
-from gateway.core.cursors import Place, Sealer, tag_of
+from gateway.core.cursors import CursorCodec, LogPosition, tag_of
 from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.core.sids import RecordingSid
 from gateway.sandbox.faults.dial import CallbackFault, Fault
 from gateway.sandbox.server import Sandbox
-from gateway.sandbox.world.model import RECORD_ALL, Participant, RoomSettings, TrackKind, TrackSettings
+from gateway.sandbox.world.model import (
+    RECORD_ALL,
+    Participant,
+    RoomSettings,
+    TrackKind,
+    TrackSettings,
+)
 from gateway.sandbox.world.model import Room as SandboxRoom
 from gateway.service.accounts import Account
 from gateway.service.callers.caller import Caller, Scope
 from gateway.service.log import room_memory as memory
-from gateway.service.log.room_memory import Memory
+from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
@@ -45,7 +51,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "PROOF_S", LIMIT_S)
 
 
-async def tell_unreadable(connections: Connections, last: Place, event: str) -> Place:
+async def tell_unreadable(connections: Connections, last: LogPosition, event: str) -> LogPosition:
     """Logs, behind the last place, an event as a newer release may write it."""
     fields = {"e": last.epoch, "t": str(round(time.time() * 1000)), "d": "0" * 16, "j": event}
     pipeline = connections.commands.pipeline(transaction=True)
@@ -53,7 +59,7 @@ async def tell_unreadable(connections: Connections, last: Place, event: str) -> 
     tag = tag_of(event.encode())
     pipeline.hset(Keys(ACCOUNT).meta, mapping={"n": last.n + 1, "last": "0" * 16, "tag": tag.hex()})
     await pipeline.execute()
-    return Place(last.epoch, last.n + 1, tag)
+    return LogPosition(last.epoch, last.n + 1, tag)
 
 
 def restricted(*grants: str) -> Caller:
@@ -80,7 +86,9 @@ async def status(account: Account, room: str) -> RoomStatus | None:
     return None if seen is None else seen.value.status
 
 
-def some_room(number: int = 1, status: RoomStatus = RoomStatus.IN_PROGRESS, **changes: Any) -> Room:
+def some_room(
+    number: int = 1, status: RoomStatus = RoomStatus.IN_PROGRESS, **mutations: Any
+) -> Room:
     values: dict[str, Any] = {
         "sid": sid(number),
         "account_sid": ACCOUNT,
@@ -92,13 +100,20 @@ def some_room(number: int = 1, status: RoomStatus = RoomStatus.IN_PROGRESS, **ch
         "empty_room_timeout": 5,
         "unused_room_timeout": 5,
     }
-    return Room(**values | changes)
+    return Room(**values | mutations)
 
 
 def event(
-    type_: RoomEventType = RoomEventType.PARTICIPANT_CONNECTED, room_sid: RoomSid | None = None, **values: Any
+    type_: RoomEventType = RoomEventType.PARTICIPANT_CONNECTED,
+    room_sid: RoomSid | None = None,
+    **values: Any,
 ) -> RoomEvent:
-    return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=room_sid or sid(1), **{"at": datetime.now(UTC)} | values)
+    return RoomEvent(
+        type=type_,
+        account_sid=ACCOUNT,
+        room_sid=room_sid or sid(1),
+        **{"at": datetime.now(UTC)} | values,
+    )
 
 
 async def soon(answer: Any) -> Any:
@@ -155,7 +170,11 @@ class Gate:
             raise
         finally:
             self.waiting -= 1
-        headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
+        headers = {
+            name: request.headers[name]
+            for name in ("Authorization", "Content-Type")
+            if name in request.headers
+        }
         body = await request.read()
         async with self._session.request(
             request.method,
@@ -181,18 +200,20 @@ class Site:
     accounts: list[Account] = field(default_factory=list)
     tails: list["asyncio.Task[None]"] = field(default_factory=list)
 
-    def settings(self, **changes: Any) -> Settings:
+    def settings(self, **mutations: Any) -> Settings:
         values: dict[str, Any] = {
             "twilio_account_sid": self.sandbox.account_sid,
             "twilio_auth_token": SecretStr(self.sandbox.auth_token),
             "twilio_video_base_url": HttpUrl(self.gate.url),
             "gateway_public_url": HttpUrl("http://127.0.0.1:1"),
         }
-        return Settings(**values | changes)
+        return Settings(**values | mutations)
 
-    async def replica(self, connections: Connections | None = None, **changes: Any) -> Account:
-        settings = self.settings(**changes)
-        account = build_account(settings, settings.accounts[0], connections or self.connections, self.session)
+    async def replica(self, connections: Connections | None = None, **mutations: Any) -> Account:
+        settings = self.settings(**mutations)
+        account = build_account(
+            settings, settings.accounts[0], connections or self.connections, self.session
+        )
         self.accounts.append(account)
         self.tails.append(self.tasks.create_task(account.tail.run()))
         await soon(account.tail.ready())
@@ -204,8 +225,10 @@ class Site:
 
     async def tell(self, *events: RoomEvent) -> list[Appended]:
         """Logs events as callbacks would, and waits until every replica has heard of them."""
-        told = [await self.log.append(each, f"{each.type} {each.room_sid} {each.at}") for each in events]
-        await self.heard(told[-1].place.n)
+        told = [
+            await self.log.append(each, f"{each.type} {each.room_sid} {each.at}") for each in events
+        ]
+        await self.heard(told[-1].position.n)
         return told
 
     async def heard(self, n: int) -> None:
@@ -213,23 +236,25 @@ class Site:
             await self.heard_by(account, n)
 
     async def heard_by(self, account: Account, n: int) -> None:
-        await until(lambda: account.tail.place.n >= n)
+        await until(lambda: account.tail.position.n >= n)
 
-    def make_at_twilio(self, name: str | None = None, status_callback: str | None = None) -> RoomSid:
+    def make_at_twilio(
+        self, name: str | None = None, status_callback: str | None = None
+    ) -> RoomSid:
         """A room that some other backend made."""
         settings = RoomSettings(unique_name=name, status_callback=status_callback)
-        return RoomSid(self.sandbox.engine.create_room(ACCOUNT, settings).sid)
+        return RoomSid(self.sandbox.world.create_room(ACCOUNT, settings).sid)
 
     def rooms_at_twilio(self) -> list[SandboxRoom]:
         """All of them, those that have ended too."""
-        return list(self.sandbox.engine.store(ACCOUNT).everything())
+        return list(self.sandbox.world.store(ACCOUNT).everything())
 
     def posts(self) -> int:
         """How often Twilio was asked to make a room."""
         return self.gate.calls.count("POST /v1/Rooms")
 
     def end_at_twilio(self, room_sid: RoomSid) -> None:
-        self.sandbox.engine.complete(self._at_twilio(room_sid))
+        self.sandbox.world.complete(self._at_twilio(room_sid))
 
     async def create(self, account: Account, name: str | None = None) -> Room:
         return (await account.rooms.create(ANYBODY, NewRoom(unique_name=name))).value
@@ -237,23 +262,23 @@ class Site:
     def join(self, room_sid: RoomSid, identity: str, *tracks: str) -> Participant:
         """Somebody joins at Twilio with these tracks, each named after its kind."""
         settings = tuple(TrackSettings(TrackKind(kind), kind) for kind in tracks)
-        return self.sandbox.engine.join(self._at_twilio(room_sid), identity, settings)
+        return self.sandbox.world.join(self._at_twilio(room_sid), identity, settings)
 
     def leave(self, room_sid: RoomSid, identity: str) -> None:
         room = self._at_twilio(room_sid)
         who = room.participant(identity)
         assert who is not None
-        self.sandbox.engine.leave(room, who)
+        self.sandbox.world.leave(room, who)
 
     def record(self, room_sid: RoomSid) -> None:
         """The room records all tracks from now on."""
-        self.sandbox.engine.set_recording_rules(self._at_twilio(room_sid), RECORD_ALL)
+        self.sandbox.world.set_recording_rules(self._at_twilio(room_sid), RECORD_ALL)
 
     def recordings(self, room_sid: RoomSid) -> list[RecordingSid]:
         return [RecordingSid(each.sid) for each in self._at_twilio(room_sid).recordings]
 
     def _at_twilio(self, room_sid: RoomSid) -> SandboxRoom:
-        room = self.sandbox.engine.find(room_sid)
+        room = self.sandbox.world.find(room_sid)
         assert room is not None
         return room
 
@@ -267,7 +292,9 @@ class Site:
 async def gated(behind: str, session: aiohttp.ClientSession) -> AsyncIterator[Gate]:
     gate = Gate(behind, session)
     # Callers that leave are noticed at once.
-    runner = web.ServerRunner(web.Server(gate.handle, handler_cancellation=True, access_log=None), shutdown_timeout=0)
+    runner = web.ServerRunner(
+        web.Server(gate.handle, handler_cancellation=True, access_log=None), shutdown_timeout=0
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -285,10 +312,16 @@ async def running_sandbox() -> AsyncIterator[tuple[Sandbox, aiohttp.ClientSessio
 
 
 @pytest.fixture
-async def site(running_sandbox: tuple[Sandbox, aiohttp.ClientSession], connections: Connections) -> AsyncIterator[Site]:
+async def site(
+    running_sandbox: tuple[Sandbox, aiohttp.ClientSession], connections: Connections
+) -> AsyncIterator[Site]:
     sandbox, session = running_sandbox
     sandbox.reset()
-    async with gated(sandbox.url, session) as gate, open_session() as calls, asyncio.TaskGroup() as tasks:
+    async with (
+        gated(sandbox.url, session) as gate,
+        open_session() as calls,
+        asyncio.TaskGroup() as tasks,
+    ):
         site = Site(sandbox, gate, connections, calls, tasks)
         site.calm()
         try:
@@ -311,7 +344,9 @@ class Confined:
 
     async def keep(self, *patterns: str) -> None:
         """From now on these keys only."""
-        await self.admin.commands.execute_command("ACL", "SETUSER", "confined", "resetkeys", *patterns)
+        await self.admin.commands.execute_command(
+            "ACL", "SETUSER", "confined", "resetkeys", *patterns
+        )
 
 
 @pytest.fixture
@@ -330,25 +365,32 @@ class Followed:
     """A tail by itself, with what it feeds."""
 
     tail: Tail
-    memory: Memory
+    memory: RoomMemory
     events: EventLog
-    sealer: Sealer
+    cursor_codec: CursorCodec
     task: "asyncio.Task[None]"
 
     async def tell(self, *events: RoomEvent) -> list[Appended]:
-        told = [await self.events.append(each, f"{each.type} {each.room_sid} {each.at}") for each in events]
-        await until(lambda: self.tail.place.n >= told[-1].place.n)
+        told = [
+            await self.events.append(each, f"{each.type} {each.room_sid} {each.at}")
+            for each in events
+        ]
+        await until(lambda: self.tail.position.n >= told[-1].position.n)
         return told
 
 
 @asynccontextmanager
 async def following(connections: Connections) -> AsyncIterator[Followed]:
-    events, memory, sealer = EventLog(connections, ACCOUNT), Memory(), Sealer((SECRET,), ACCOUNT)
-    tail = Tail(events, memory, sealer)
+    events, memory, cursor_codec = (
+        EventLog(connections, ACCOUNT),
+        RoomMemory(),
+        CursorCodec((SECRET,), ACCOUNT),
+    )
+    tail = Tail(events, memory, cursor_codec)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(tail.run())
         try:
             await soon(tail.ready())
-            yield Followed(tail, memory, events, sealer, task)
+            yield Followed(tail, memory, events, cursor_codec, task)
         finally:
             task.cancel()

@@ -33,7 +33,9 @@ PLENTY = 5_000
 
 @asynccontextmanager
 async def reconciling(*accounts: Account) -> AsyncIterator[list["asyncio.Task[None]"]]:
-    tasks = [asyncio.get_running_loop().create_task(account.reconciler.run()) for account in accounts]
+    tasks = [
+        asyncio.get_running_loop().create_task(account.reconciler.run()) for account in accounts
+    ]
     try:
         yield tasks
     finally:
@@ -46,8 +48,8 @@ async def stop(*tasks: "asyncio.Task[None]") -> None:
     await soon(asyncio.gather(*tasks, return_exceptions=True))
 
 
-async def replica(site: Site, **changes: Any) -> Account:
-    return await site.replica(**{"gateway_read_quota": PLENTY} | changes)
+async def replica(site: Site, **mutations: Any) -> Account:
+    return await site.replica(**{"gateway_read_quota": PLENTY} | mutations)
 
 
 def logged(account: Account) -> list[RoomEvent]:

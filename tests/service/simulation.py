@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gateway.core.errors import QuotaExceeded, UpstreamUnavailable
-from gateway.core.limits.fairness import Rank
-from gateway.core.limits.rate_limit import Quota, Rate, judge
+from gateway.core.limits.fairness import Priority
+from gateway.core.limits.rate_limit import Rate, TwilioQuota, check_rate
 from gateway.service.flights.singleflight import SingleFlight
-from gateway.service.upstream.permit_queue import TurnQueue
-from gateway.service.upstream.quota_budget import Kind, Spending
+from gateway.service.upstream.permit_queue import PermitQueue
+from gateway.service.upstream.quota_budget import QuotaBudget, RequestKind
 from gateway.store.connection import READ_S
-from gateway.store.limiter import TAKE_S, Concurrency, Taken
+from gateway.store.limiter import TAKE_S, Concurrency, QuotaGrant
 
 T = TypeVar("T")
 
-READS = Quota.of(80)
-WRITES = Quota.of(20)
+READS = TwilioQuota.of(80)
+WRITES = TwilioQuota.of(20)
 CONCURRENCY = Concurrency(100, 4)
 ROUND_TRIP_S = 0.0005
 
@@ -52,7 +52,9 @@ def simulate(story: Callable[[], Awaitable[T]]) -> T:
     failures: list[Any] = []
 
     async def told() -> T:
-        asyncio.get_running_loop().set_exception_handler(lambda _, failure: failures.append(failure))
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, failure: failures.append(failure)
+        )
         return await story()
 
     with asyncio.Runner(loop_factory=_Loop) as runner:
@@ -73,18 +75,18 @@ class Redis:
         self.hangs_until = 0.0
         self.ahead_s = 1_000_000.0
         self.asked = 0
-        self.whole_at_us: Counter[Kind] = Counter()
-        self.paused_until_s: Counter[Kind] = Counter()
+        self.full_at_us: Counter[RequestKind] = Counter()
+        self.paused_until_s: Counter[RequestKind] = Counter()
         self.under_way: dict[str, None] = {}
 
     def step(self, seconds: float) -> None:
         self.ahead_s += seconds
         if seconds < 0:
-            for kind in self.whole_at_us:
-                self.whole_at_us[kind] += round(seconds * 1_000_000)
+            for kind in self.full_at_us:
+                self.full_at_us[kind] += round(seconds * 1_000_000)
 
     def wipe(self) -> None:
-        self.whole_at_us.clear()
+        self.full_at_us.clear()
         self.under_way.clear()
 
     async def answer(self, within_s: float = TAKE_S) -> None:
@@ -97,7 +99,7 @@ class Redis:
 
     async def take(
         self,
-        kind: Kind,
+        kind: RequestKind,
         rate: Rate,
         leases: Sequence[str],
         *,
@@ -105,26 +107,33 @@ class Redis:
         percent: int = 100,
         owed_if_lost_us: int = 0,
         given_back: Sequence[str] = (),
-    ) -> Taken:
+    ) -> QuotaGrant:
         if self.is_away:
             await self.answer()
         for lease in given_back:
             self.under_way.pop(lease, None)
         now_us = round((now() + self.ahead_s) * 1_000_000)
-        self.whole_at_us.setdefault(kind, now_us + owed_if_lost_us)
+        self.full_at_us.setdefault(kind, now_us + owed_if_lost_us)
         free = max(0, CONCURRENCY.at_most * percent // 100 - len(self.under_way))
         paused_us = max(0, round((self.paused_until_s[kind] - now()) * 1_000_000))
         if leases and (paused_us or not free):
             verdict_granted, wait_us = 0, paused_us or 20_000
         else:
-            verdict = judge(rate, self.whole_at_us[kind], now_us, patience_us, min(free, len(leases)))
-            self.whole_at_us[kind] = verdict.whole_at_us
+            verdict = check_rate(
+                rate, self.full_at_us[kind], now_us, patience_us, min(free, len(leases))
+            )
+            self.full_at_us[kind] = verdict.full_at_us
             verdict_granted, wait_us = verdict.granted, verdict.wait_us
         self.under_way |= dict.fromkeys(leases[:verdict_granted])
-        owed_us = max(0, self.whole_at_us[kind] - now_us)
+        owed_us = max(0, self.full_at_us[kind] - now_us)
         await self.answer()
-        return Taken(
-            verdict_granted, wait_us, owed_us, len(self.under_way), CONCURRENCY.at_most, bool(leases) and not free
+        return QuotaGrant(
+            verdict_granted,
+            wait_us,
+            owed_us,
+            len(self.under_way),
+            CONCURRENCY.at_most,
+            bool(leases) and not free,
         )
 
     async def give_back(self, leases: Sequence[str]) -> None:
@@ -132,7 +141,7 @@ class Redis:
         for lease in leases:
             self.under_way.pop(lease, None)
 
-    async def refused(self, kind: Kind, pause_ms: int) -> None:
+    async def refused(self, kind: RequestKind, pause_ms: int) -> None:
         self.paused_until_s[kind] = max(self.paused_until_s[kind], now() + pause_ms / 1000)
         await self.answer()
 
@@ -140,10 +149,10 @@ class Redis:
 class Replica:
     def __init__(self, redis: Redis, replicas: Callable[[], int]) -> None:
         self.flights = SingleFlight[None]()
-        quotas: dict[Kind, Quota] = {"read": READS, "write": WRITES}
+        quotas: dict[RequestKind, TwilioQuota] = {"read": READS, "write": WRITES}
         limiter: Any = redis
-        self.spending = Spending(limiter, quotas, CONCURRENCY, replicas, self.flights)
-        self.turns = {kind: TurnQueue(kind, self.spending, self.flights) for kind in quotas}
+        self.quota_budget = QuotaBudget(limiter, quotas, CONCURRENCY, replicas, self.flights)
+        self.permits = {kind: PermitQueue(kind, self.quota_budget, self.flights) for kind in quotas}
 
 
 @dataclass
@@ -154,8 +163,8 @@ class World:
     replicas: int = 3
     latency_s: float = 0.02
     redis: Redis = field(default_factory=Redis)
-    sent: list[tuple[float, Rank, str]] = field(default_factory=list)
-    refused: list[tuple[float, Rank, str, int]] = field(default_factory=list)
+    sent: list[tuple[float, Priority, str]] = field(default_factory=list)
+    refused: list[tuple[float, Priority, str, int]] = field(default_factory=list)
     longest_overstay_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -165,18 +174,24 @@ class World:
         """Each hears of the others by way of Redis."""
         return 1 if self.redis.is_away else self.replicas
 
-    async def ask(self, replica: int, rank: Rank, caller: str = "ada", patience_s: float = 2.0) -> bool:
+    async def ask(
+        self, replica: int, priority: Priority, caller: str = "ada", patience_s: float = 2.0
+    ) -> bool:
         """Whether Twilio was asked."""
         give_up_at = now() + patience_s
-        kind: Kind = "write" if rank <= Rank.CHANGE else "read"
+        kind: RequestKind = "write" if priority <= Priority.CHANGE else "read"
         try:
-            async with self.gateways[replica % self.replicas].turns[kind].turn(rank, caller, give_up_at):
-                self.sent.append((now(), rank, caller))
+            async with (
+                self.gateways[replica % self.replicas]
+                .permits[kind]
+                .permit(priority, caller, give_up_at)
+            ):
+                self.sent.append((now(), priority, caller))
                 self._note(give_up_at)
                 await asyncio.sleep(self.latency_s)
                 return True
         except QuotaExceeded as no:
-            self.refused.append((now(), rank, caller, no.retry_after_ms or 0))
+            self.refused.append((now(), priority, caller, no.retry_after_ms or 0))
             self._note(give_up_at)
             return False
 
@@ -187,8 +202,8 @@ class World:
         for gateway in self.gateways:
             await gateway.flights.aclose()
 
-    def times(self, *ranks: Rank) -> list[float]:
-        return [at for at, rank, _ in self.sent if not ranks or rank in ranks]
+    def times(self, *priorities: Priority) -> list[float]:
+        return [at for at, priority, _ in self.sent if not priorities or priority in priorities]
 
     def count(self, caller: str) -> int:
         return sum(who == caller for _, _, who in self.sent)
@@ -205,9 +220,11 @@ def most_in(times: Sequence[float], window_s: float = 1.0) -> int:
     return most
 
 
-async def keep_asking(world: World, replica: int, rank: Rank, caller: str, per_s: float, seconds: float) -> None:
+async def keep_asking(
+    world: World, replica: int, priority: Priority, caller: str, per_s: float, seconds: float
+) -> None:
     """An open loop: the next one does not wait for the one before."""
     async with asyncio.TaskGroup() as group:
         for _ in range(round(per_s * seconds)):
-            group.create_task(world.ask(replica, rank, caller))
+            group.create_task(world.ask(replica, priority, caller))
             await asyncio.sleep(1 / per_s)

@@ -1,6 +1,6 @@
 import asyncio
 
-from gateway.core.cursors import Sealer
+from gateway.core.cursors import CursorCodec
 from gateway.core.participants import ParticipantRef, ParticipantStatus
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections
@@ -13,18 +13,22 @@ async def test_an_account_holds_what_belongs_to_it(site: Site) -> None:
     assert await account.rooms.room(ANYBODY, ref(sid(1))) is None
 
 
-async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(site: Site, connections: Connections) -> None:
+async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(
+    site: Site, connections: Connections
+) -> None:
     other = AccountSid("AC" + "0" * 32)
     here, there = await site.replica(), await site.replica(twilio_account_sid=other)
-    before = there.tail.place
+    before = there.tail.position
     site.accounts.remove(there)
     await site.tell(event())
-    assert there.tail.place == before
+    assert there.tail.position == before
     assert {key.split(b"}")[0] for key in await connections.commands.keys(f"*{ACCOUNT}*")} == {
         f"rg:{{{ACCOUNT}".encode()
     }
     token = (site.sandbox.auth_token,)
-    assert Sealer(token, ACCOUNT).cursor(here.tail.place) != Sealer(token, other).cursor(here.tail.place)
+    assert CursorCodec(token, ACCOUNT).cursor(here.tail.position) != CursorCodec(
+        token, other
+    ).cursor(here.tail.position)
     site.accounts.append(there)
 
 
@@ -33,10 +37,14 @@ async def test_a_stop_cancels_reads_and_lets_changes_end(site: Site) -> None:
     ada = site.join(room, "ada")
     site.gate.close()
     reads = [
-        site.tasks.create_task(account.participants.subscribe_rules(ANYBODY, ref(room), ParticipantRef.of(ada.sid))),
+        site.tasks.create_task(
+            account.participants.subscribe_rules(ANYBODY, ref(room), ParticipantRef.of(ada.sid))
+        ),
         site.tasks.create_task(account.rooms.room(ANYBODY, ref(room))),
     ]
-    change = site.tasks.create_task(account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(ada.sid)))
+    change = site.tasks.create_task(
+        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(ada.sid))
+    )
     await until(lambda: site.gate.waiting == 3)
     stop = site.tasks.create_task(account.aclose())
     await until(lambda: site.gate.left == 2)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.caching import SUMMARY_IN_PROGRESS, FollowedBy
+from gateway.core.caching import SUMMARY_IN_PROGRESS, FreshnessSource
 from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import RoomEventType
 from gateway.core.insights import InsightsRoomFilter, ProcessingState
@@ -13,10 +13,12 @@ from gateway.service.callers.caller import Scope
 from tests.service.conftest import ANYBODY, Site, event, later, restricted, sid
 
 ALL = InsightsRoomFilter()
-NOBODY = ParticipantSid("PA" + "0" * 32)
+DETACHED = ParticipantSid("PA" + "0" * 32)
 
 
-def past(site: Site, name: str | None = None, *identities: str) -> tuple[RoomSid, list[ParticipantSid]]:
+def past(
+    site: Site, name: str | None = None, *identities: str
+) -> tuple[RoomSid, list[ParticipantSid]]:
     """A room that has ended, and who was in it."""
     room = site.make_at_twilio(name)
     people = [ParticipantSid(site.join(room, identity).sid) for identity in identities]
@@ -77,10 +79,12 @@ async def test_no_event_makes_a_summary_old(site: Site) -> None:
     account = await site.replica()
     room, _ = past(site)
     await account.insights.room(ANYBODY, room)
-    await site.tell(event(RoomEventType.ROOM_ENDED, room), event(RoomEventType.RECORDING_COMPLETED, room))
+    await site.tell(
+        event(RoomEventType.ROOM_ENDED, room), event(RoomEventType.RECORDING_COMPLETED, room)
+    )
     seen = await account.insights.room(ANYBODY, room)
     assert seen is not None
-    assert seen.freshness.source is FollowedBy.POLLED
+    assert seen.freshness.source is FreshnessSource.POLLED
     assert len(site.gate.calls) == 1
 
 
@@ -119,7 +123,7 @@ async def test_what_insights_does_not_have_is_not_found(site: Site) -> None:
     account = await site.replica()
     room, _ = past(site)
     assert await account.insights.room(ANYBODY, sid(99)) is None
-    assert await account.insights.participant(ANYBODY, room, NOBODY) is None
+    assert await account.insights.participant(ANYBODY, room, DETACHED) is None
     with pytest.raises(NotFound):
         await account.insights.participants(ANYBODY, sid(99), 10, None)
     with pytest.raises(InvalidArgument):
@@ -133,7 +137,7 @@ async def test_reading_takes_its_scope(site: Site) -> None:
         service.rooms(writer, ALL, 10, None),
         service.room(writer, sid(1)),
         service.participants(writer, sid(1), 10, None),
-        service.participant(writer, sid(1), NOBODY),
+        service.participant(writer, sid(1), DETACHED),
     ):
         with pytest.raises(PermissionDenied):
             await call

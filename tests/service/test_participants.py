@@ -34,7 +34,7 @@ async def identities(
 
 
 async def heard(site: Site) -> None:
-    await site.heard((await site.log.open()).place.n)
+    await site.heard((await site.log.open()).position.n)
 
 
 async def test_a_list_shows_who_is_there_or_whom_the_filter_names(site: Site) -> None:
@@ -47,7 +47,9 @@ async def test_a_list_shows_who_is_there_or_whom_the_filter_names(site: Site) ->
     assert await identities(account, room, ParticipantFilter(identity="ada")) == ["ada"]
 
 
-async def test_a_participant_is_found_by_sid_in_any_state_and_by_identity_while_connected(site: Site) -> None:
+async def test_a_participant_is_found_by_sid_in_any_state_and_by_identity_while_connected(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     ada, bela = site.join(room, "ada"), site.join(room, "bela")
     site.leave(room, "bela")
@@ -58,7 +60,9 @@ async def test_a_participant_is_found_by_sid_in_any_state_and_by_identity_while_
     assert await account.participants.participant(ANYBODY, ref(room), who("bela")) is None
 
 
-async def test_a_list_of_an_identity_and_the_one_of_that_identity_are_two_questions(site: Site) -> None:
+async def test_a_list_of_an_identity_and_the_one_of_that_identity_are_two_questions(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     ada = site.join(room, "ada")
     wanted = ParticipantFilter(identity="ada")
@@ -122,36 +126,59 @@ async def test_an_anonymized_participant_has_the_sid_for_an_identity(site: Site)
     site.leave(room, "ada")
     everybody = ParticipantFilter(status=DISCONNECTED)
     assert await identities(account, room, everybody) == ["ada"]
-    assert (await account.participants.anonymize(ANYBODY, ref(room), who(ada.sid))).identity == ada.sid
+    assert (
+        await account.participants.anonymize(ANYBODY, ref(room), who(ada.sid))
+    ).identity == ada.sid
     assert await identities(account, room, everybody) == [ada.sid]
 
 
 async def test_published_tracks_are_listed_and_found_by_sid_or_name(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     ada = site.join(room, "ada", "audio", "video", "data")
-    page = (await account.participants.published_tracks(ANYBODY, ref(room), who("ada"), 2, None)).value
-    rest = (await account.participants.published_tracks(ANYBODY, ref(room), who(ada.sid), 2, page.end_cursor)).value
-    assert {track.kind for _, track in page.items + rest.items} == {TrackKind.AUDIO, TrackKind.VIDEO, TrackKind.DATA}
+    page = (
+        await account.participants.published_tracks(ANYBODY, ref(room), who("ada"), 2, None)
+    ).value
+    rest = (
+        await account.participants.published_tracks(
+            ANYBODY, ref(room), who(ada.sid), 2, page.end_cursor
+        )
+    ).value
+    assert {track.kind for _, track in page.items + rest.items} == {
+        TrackKind.AUDIO,
+        TrackKind.VIDEO,
+        TrackKind.DATA,
+    }
     # The list that Twilio looks them up in is one and the same for every name.
     for track in ada.tracks:
         for name in (track.name, track.sid):
-            seen = await account.participants.published_track(ANYBODY, ref(room), who("ada"), TrackRef.of(name))
+            seen = await account.participants.published_track(
+                ANYBODY, ref(room), who("ada"), TrackRef.of(name)
+            )
             assert seen is not None
             assert (seen.value.sid, seen.value.name) == (track.sid, track.name)
-    assert await account.participants.published_track(ANYBODY, ref(room), who("ada"), TrackRef.of("screen")) is None
+    assert (
+        await account.participants.published_track(
+            ANYBODY, ref(room), who("ada"), TrackRef.of("screen")
+        )
+        is None
+    )
 
 
 async def test_subscribed_tracks_are_those_of_the_others(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     ada, bela = site.join(room, "ada", "audio"), site.join(room, "bela", "video")
-    page = (await account.participants.subscribed_tracks(ANYBODY, ref(room), who("ada"), 10, None)).value
+    page = (
+        await account.participants.subscribed_tracks(ANYBODY, ref(room), who("ada"), 10, None)
+    ).value
     [(_, track)] = page.items
     assert (track.participant_sid, track.publisher_sid, track.name) == (ada.sid, bela.sid, "video")
     seen = await account.participants.subscribed_track(ANYBODY, ref(room), who("ada"), track.sid)
     assert seen is not None
     assert seen.value == track
     nothing = TrackSid("MT" + "0" * 32)
-    assert await account.participants.subscribed_track(ANYBODY, ref(room), who("ada"), nothing) is None
+    assert (
+        await account.participants.subscribed_track(ANYBODY, ref(room), who("ada"), nothing) is None
+    )
 
 
 async def test_i11_new_subscribe_rules_are_read_by_everybody(site: Site) -> None:
@@ -160,9 +187,13 @@ async def test_i11_new_subscribe_rules_are_read_by_everybody(site: Site) -> None
     site.join(room, "ada")
     for account in (here, there):
         await account.participants.subscribe_rules(ANYBODY, ref(room), who("ada"))
-    answer = await here.participants.update_subscribe_rules(ANYBODY, ref(room), who("ada"), NO_AUDIO)
+    answer = await here.participants.update_subscribe_rules(
+        ANYBODY, ref(room), who("ada"), NO_AUDIO
+    )
     for account in (here, there):
-        rules = (await account.participants.subscribe_rules(ANYBODY, ref(room), who("ada"))).value.rules
+        rules = (
+            await account.participants.subscribe_rules(ANYBODY, ref(room), who("ada"))
+        ).value.rules
         assert rules == answer.rules
         assert [(rule.type, rule.kind) for rule in rules] == [(RuleEffect.EXCLUDE, TrackKind.AUDIO)]
         await heard(site)
@@ -181,7 +212,12 @@ async def test_a_callback_makes_tracks_old(site: Site) -> None:
 async def test_somebody_elses_participant_is_nobody(site: Site) -> None:
     account, room, other = await site.replica(), site.make_at_twilio(), site.make_at_twilio()
     ada = site.join(room, "ada", "audio")
-    service, elsewhere, her, track = account.participants, ref(other), who(ada.sid), TrackSid(ada.tracks[0].sid)
+    service, elsewhere, her, track = (
+        account.participants,
+        ref(other),
+        who(ada.sid),
+        TrackSid(ada.tracks[0].sid),
+    )
     # Known here already, under her own room.
     assert await service.participant(ANYBODY, ref(room), her) is not None
     assert await service.participant(ANYBODY, elsewhere, her) is None
@@ -228,7 +264,12 @@ async def test_i12_a_key_for_some_rooms_reaches_nobody_in_the_others(site: Site)
         return outcomes
 
     # One answer for a room that is not theirs and for one that is not there.
-    assert await refusals(room) == await refusals("daily") == await refusals(sid(99)) == await refusals("nothing")
+    assert (
+        await refusals(room)
+        == await refusals("daily")
+        == await refusals(sid(99))
+        == await refusals("nothing")
+    )
     [page] = await service.pages(caller, [room], ALL, 10)
     assert isinstance(page, NotFound)
     assert await identities(account, room) == ["ada"]

@@ -22,13 +22,19 @@ from gateway.service.callers.caller import Scope
 from tests.service.conftest import ANYBODY, Site, event, ref, restricted, sid
 
 ALL, ALL_OF_ACCOUNT = RoomRecordingFilter(), RecordingFilter()
-COMPLETED, DELETED, PROCESSING = RecordingStatus.COMPLETED, RecordingStatus.DELETED, RecordingStatus.PROCESSING
+COMPLETED, DELETED, PROCESSING = (
+    RecordingStatus.COMPLETED,
+    RecordingStatus.DELETED,
+    RecordingStatus.PROCESSING,
+)
 READER = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
 NOTHING = RecordingSid("RT" + "0" * 32)
 VIDEO_ONLY = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.VIDEO),))
 
 
-def recorded(site: Site, name: str | None = None, *tracks: str) -> tuple[RoomSid, list[RecordingSid]]:
+def recorded(
+    site: Site, name: str | None = None, *tracks: str
+) -> tuple[RoomSid, list[RecordingSid]]:
     """A room somebody was recorded in, the first track's recording first; all are completed."""
     room = site.make_at_twilio(name)
     site.record(room)
@@ -38,7 +44,9 @@ def recorded(site: Site, name: str | None = None, *tracks: str) -> tuple[RoomSid
     return room, site.recordings(room)
 
 
-async def statuses(account: Account, room: RoomSid, recording: RecordingSid) -> list[RecordingStatus]:
+async def statuses(
+    account: Account, room: RoomSid, recording: RecordingSid
+) -> list[RecordingStatus]:
     """However it is asked for: in the two lists, and by its SID with its room and without."""
     service = account.recordings
     pages = (
@@ -46,12 +54,17 @@ async def statuses(account: Account, room: RoomSid, recording: RecordingSid) -> 
         await service.page(ANYBODY, ALL_OF_ACCOUNT, 50, None),
     )
     listed = [each for page in pages for _, each in page.value.items if each.sid == recording]
-    single = (await service.in_room(ANYBODY, ref(room), recording), await service.recording(ANYBODY, recording))
-    return [each.status for each in listed] + [seen.value.status for seen in single if seen is not None]
+    single = (
+        await service.in_room(ANYBODY, ref(room), recording),
+        await service.recording(ANYBODY, recording),
+    )
+    return [each.status for each in listed] + [
+        seen.value.status for seen in single if seen is not None
+    ]
 
 
 async def heard(site: Site) -> None:
-    await site.heard((await site.log.open()).place.n)
+    await site.heard((await site.log.open()).position.n)
 
 
 async def test_recordings_are_listed_by_room_and_by_account(site: Site) -> None:
@@ -63,8 +76,14 @@ async def test_recordings_are_listed_by_room_and_by_account(site: Site) -> None:
     everything = (await account.recordings.page(ANYBODY, ALL_OF_ACCOUNT, 50, None)).value
     assert {each.sid for _, each in everything.items} == {*own, *others}
     assert {each.room_sid for _, each in everything.items if each.sid in own} == {room}
-    audio = (await account.recordings.page(ANYBODY, RecordingFilter(media_type=TrackKind.AUDIO), 50, None)).value
-    grouped = (await account.recordings.page(ANYBODY, RecordingFilter(grouping_sids=(room,)), 50, None)).value
+    audio = (
+        await account.recordings.page(
+            ANYBODY, RecordingFilter(media_type=TrackKind.AUDIO), 50, None
+        )
+    ).value
+    grouped = (
+        await account.recordings.page(ANYBODY, RecordingFilter(grouping_sids=(room,)), 50, None)
+    ).value
     assert {each.sid for _, each in audio.items} == {own[0], *others}
     assert {each.sid for _, each in grouped.items} == set(own)
     with pytest.raises(InvalidArgument):
@@ -80,7 +99,9 @@ async def test_a_recording_is_found_by_its_sid_with_its_room_or_without(site: Si
 
 
 @pytest.mark.parametrize("by", ["room", "account"])
-async def test_i11_a_deleted_recording_is_deleted_in_every_answer_on_every_replica(site: Site, by: str) -> None:
+async def test_i11_a_deleted_recording_is_deleted_in_every_answer_on_every_replica(
+    site: Site, by: str
+) -> None:
     here, there = await site.replica(), await site.replica()
     room, [recording] = recorded(site)
     for account in (here, there):
@@ -147,7 +168,9 @@ async def test_a_link_to_media_is_asked_for_each_time_and_kept_nowhere(site: Sit
         link = await account.recordings.media(ANYBODY, recording)
         assert link is not None
         assert link.url.endswith(f"/media/{recording}.mka")
-    assert [call for call in site.gate.calls if call.endswith("Media")] == [f"GET /v1/Recordings/{recording}/Media"] * 2
+    assert [call for call in site.gate.calls if call.endswith("Media")] == [
+        f"GET /v1/Recordings/{recording}/Media"
+    ] * 2
     for key in await site.connections.commands.keys("*:cache:answer:*"):
         assert b"/media/" not in await site.connections.commands.get(key)
     assert await account.recordings.media(ANYBODY, NOTHING) is None

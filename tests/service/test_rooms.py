@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.caching import FollowedBy
+from gateway.core.caching import FreshnessSource
 from gateway.core.errors import (
     NotFound,
     PermissionDenied,
@@ -29,7 +29,7 @@ async def test_a_room_that_does_not_report_here_says_so(site: Site) -> None:
         seen = await account.rooms.room(ANYBODY, ref(room))
         assert seen is not None
         sources.append(seen.freshness.source)
-    assert sources == [FollowedBy.CALLBACKS, FollowedBy.POLLED]
+    assert sources == [FreshnessSource.CALLBACKS, FreshnessSource.POLLED]
 
 
 async def test_a_batch_keeps_its_order_and_fails_with_its_reads(site: Site) -> None:

@@ -23,7 +23,9 @@ from gateway.twilio.tokens import SigningKey
 LIMIT_S = 20
 NOW = 1_800_000_000.25
 ACCOUNT = AccountSid(Sandbox().account_sid)
-KEY = SigningKey(account_sid=ACCOUNT, sid="SK0123456789abcdef0123456789abcdef", secret="s3cret" + "x" * 26)
+KEY = SigningKey(
+    account_sid=ACCOUNT, sid="SK0123456789abcdef0123456789abcdef", secret="s3cret" + "x" * 26
+)
 OWNER = Caller(ACCOUNT, "owner", frozenset({Scope.ADMIN}))
 MINTER = Caller(ACCOUNT, "minter", frozenset({Scope.TOKENS_MINT}))
 NOWHERE = "RM" + "0" * 32
@@ -61,7 +63,9 @@ def tokens(rooms: Rooms) -> Tokens:
 
 
 async def created(rooms: Rooms, name: str | None = None, stay_s: int | None = None) -> Room:
-    return (await rooms.create(OWNER, NewRoom(unique_name=name, max_participant_duration=stay_s))).value
+    return (
+        await rooms.create(OWNER, NewRoom(unique_name=name, max_participant_duration=stay_s))
+    ).value
 
 
 def asked(room: str | None = None, ttl_s: int | None = None) -> NewToken:
@@ -70,7 +74,9 @@ def asked(room: str | None = None, ttl_s: int | None = None) -> NewToken:
 
 def claims_of(token: str) -> dict[str, object]:
     """As Twilio would read it, whose clock is not ours."""
-    return jwt.decode(token, KEY.secret, algorithms=["HS256"], options={"verify_exp": False, "verify_nbf": False})
+    return jwt.decode(
+        token, KEY.secret, algorithms=["HS256"], options={"verify_exp": False, "verify_nbf": False}
+    )
 
 
 async def test_a_token_names_the_room_as_the_caller_did(rooms: Rooms, tokens: Tokens) -> None:
@@ -80,7 +86,11 @@ async def test_a_token_names_the_room_as_the_caller_did(rooms: Rooms, tokens: To
         token = await tokens.mint(MINTER, asked(name, ttl_s=60))
 
         assert claims_of(token.jwt)["grants"] == {"video": {"room": name}, "identity": "ada"}
-        assert (token.identity, token.room, token.expires_at.timestamp()) == ("ada", name, 1_800_000_060)
+        assert (token.identity, token.room, token.expires_at.timestamp()) == (
+            "ada",
+            name,
+            1_800_000_060,
+        )
         assert claims_of(token.jwt)["exp"] == 1_800_000_060
 
 
@@ -103,8 +113,12 @@ async def test_the_rooms_longest_stay_bounds_the_ttl(rooms: Rooms, tokens: Token
 
     for name in ("Short", room.sid):
         assert (await tokens.mint(MINTER, asked(name))).expires_at.timestamp() == 1_800_000_600
-        assert (await tokens.mint(MINTER, asked(name, ttl_s=600))).expires_at.timestamp() == 1_800_000_600
-        with pytest.raises(InvalidArgument, match="maxParticipantDuration is 600; give at most 600"):
+        assert (
+            await tokens.mint(MINTER, asked(name, ttl_s=600))
+        ).expires_at.timestamp() == 1_800_000_600
+        with pytest.raises(
+            InvalidArgument, match="maxParticipantDuration is 600; give at most 600"
+        ):
             await tokens.mint(MINTER, asked(name, ttl_s=601))
 
 
@@ -143,7 +157,9 @@ async def test_a_caller_for_some_rooms_mints_for_these_only(rooms: Rooms, tokens
         await tokens.mint(by_name, asked(other.sid))
 
 
-async def test_a_grant_by_sid_does_not_reach_the_next_room_of_that_name(rooms: Rooms, tokens: Tokens) -> None:
+async def test_a_grant_by_sid_does_not_reach_the_next_room_of_that_name(
+    rooms: Rooms, tokens: Tokens
+) -> None:
     room = await created(rooms, "Weekly")
     by_sid = replace(MINTER, grants=frozenset({room.sid}))
 
@@ -161,7 +177,9 @@ async def test_without_an_api_key_both_say_what_to_set(rooms: Rooms) -> None:
         await tokens.explain(MINTER, "")
 
 
-async def test_a_minted_token_is_explained_as_valid_until_it_ends(rooms: Rooms, tokens: Tokens) -> None:
+async def test_a_minted_token_is_explained_as_valid_until_it_ends(
+    rooms: Rooms, tokens: Tokens
+) -> None:
     token = await tokens.mint(MINTER, asked(ttl_s=60))
 
     explained = await tokens.explain(MINTER, token.jwt)
@@ -192,7 +210,9 @@ async def test_a_token_longer_than_any_is_refused_unread(tokens: Tokens) -> None
         await tokens.explain(MINTER, "s" * (TOKEN_LIMIT + 1))
 
 
-async def test_nothing_of_a_token_is_logged(rooms: Rooms, tokens: Tokens, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_nothing_of_a_token_is_logged(
+    rooms: Rooms, tokens: Tokens, capfd: pytest.CaptureFixture[str]
+) -> None:
     token = await tokens.mint(MINTER, NewToken(identity="s3cret identity", ttl_s=60))
     await tokens.explain(MINTER, token.jwt)
     with pytest.raises(InvalidArgument):

@@ -24,7 +24,9 @@ async def statuses(account: Account, room: str) -> list[TranscriptionStatus]:
     return [each.status for _, each in page.items]
 
 
-async def test_i11_a_transcription_that_was_started_or_stopped_is_shown_so_everywhere(site: Site) -> None:
+async def test_i11_a_transcription_that_was_started_or_stopped_is_shown_so_everywhere(
+    site: Site,
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio("daily")
     for account in (here, there):
@@ -39,15 +41,17 @@ async def test_i11_a_transcription_that_was_started_or_stopped_is_shown_so_every
         seen = await account.transcriptions.transcription(ANYBODY, ref(room), started.ttid)
         assert seen is not None
         assert seen.value == started
-        await site.heard((await site.log.open()).place.n)
+        await site.heard((await site.log.open()).position.n)
     stopped = await there.transcriptions.update(ANYBODY, ref(room), started.ttid, STOP)
     for account in (there, here):
         assert await statuses(account, room) == [STOPPED]
         seen = await account.transcriptions.transcription(ANYBODY, ref(room), started.ttid)
         assert seen is not None
         assert seen.value == stopped
-        await site.heard((await site.log.open()).place.n)
-    assert {logged.event.changed for logged in await site.log.read_last(10)} == {Changed.TRANSCRIPTION}
+        await site.heard((await site.log.open()).position.n)
+    assert {logged.event.changed for logged in await site.log.read_last(10)} == {
+        Changed.TRANSCRIPTION
+    }
 
 
 async def test_a_second_transcription_is_refused_and_changes_nothing(site: Site) -> None:

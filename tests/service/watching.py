@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from gateway.core.cursors import Place, Sealer
+from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.events import Delivered, RoomEventType, StreamMessage
 from gateway.service.accounts import Account
 from gateway.service.log import tail as tail_module
@@ -21,11 +21,15 @@ def watch(
     types: frozenset[RoomEventType] | None = None,
     sink: Sink | None = None,
 ) -> "aclosing[AsyncGenerator[StreamMessage, None]]":
-    return aclosing(account.feed.room_events(ANYBODY, None if room is None else ref(room), types, after, sink=sink))
+    return aclosing(
+        account.feed.room_events(
+            ANYBODY, None if room is None else ref(room), types, after, sink=sink
+        )
+    )
 
 
-def cursor_of(site: Site, place: Place) -> str:
-    return Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(place)
+def cursor_of(site: Site, position: LogPosition) -> str:
+    return CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(position)
 
 
 async def events(messages: AsyncGenerator[StreamMessage, None], count: int) -> list[Delivered]:

@@ -3,7 +3,15 @@
 from datetime import UTC, datetime
 
 from gateway.core.events import EventSource, RoomEvent, RoomEventType
-from gateway.core.rooms import AccountSid, Room, RoomLinks, RoomSid, RoomStatus, RoomType, VideoCodec
+from gateway.core.rooms import (
+    AccountSid,
+    Room,
+    RoomLinks,
+    RoomSid,
+    RoomStatus,
+    RoomType,
+    VideoCodec,
+)
 
 ACCOUNT = AccountSid("AC" + "0" * 32)
 AT = datetime(2026, 11, 20, 9, 18, 4, 195000, tzinfo=UTC)
@@ -31,7 +39,12 @@ def joined(number: int = 0, room_sid: RoomSid = ROOM) -> RoomEvent:
 
 def created(room_sid: RoomSid = ROOM, *, late: bool = False) -> RoomEvent:
     return RoomEvent(
-        type=RoomEventType.ROOM_CREATED, account_sid=ACCOUNT, room_sid=room_sid, at=AT, room_name="standup", late=late
+        type=RoomEventType.ROOM_CREATED,
+        account_sid=ACCOUNT,
+        room_sid=room_sid,
+        at=AT,
+        room_name="standup",
+        late=late,
     )
 
 

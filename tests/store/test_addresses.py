@@ -31,7 +31,10 @@ async def test_every_way_to_a_redis_has_its_address(url: str, kind: type[Route])
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("http://127.0.0.1", r"unknown scheme; give redis://host:port.*redis\+sentinel://.*redis\+cluster://"),
+        (
+            "http://127.0.0.1",
+            r"unknown scheme; give redis://host:port.*redis\+sentinel://.*redis\+cluster://",
+        ),
         ("127.0.0.1:6379", "unknown scheme"),
         ("redis+sentinel://one,two", "names no service; give redis\\+sentinel://"),
         ("redis+sentinel://one,,two/rooms", "cannot be read"),
@@ -59,7 +62,10 @@ def test_no_refusal_shows_a_password(scheme: str) -> None:
 
 
 async def test_what_stands_around_the_hosts_is_read_as_in_any_other_address() -> None:
-    route = open_route("rediss+sentinel://user:p%40ss@one/rooms/3?client_name=gateway&sentinel_password=own", LIMITS)
+    route = open_route(
+        "rediss+sentinel://user:p%40ss@one/rooms/3?client_name=gateway&sentinel_password=own",
+        LIMITS,
+    )
     assert isinstance(route, SentinelRoute)
     options = route.client.connection_pool.connection_kwargs
     assert {name: options[name] for name in ("username", "password", "db", "client_name")} == {

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from gateway.core.caching import ENDED_ROOM, LIVE_ROOM
-from gateway.core.cursors import Place
+from gateway.core.cursors import LogPosition
 from gateway.core.limits.rate_limit import Rate
 from gateway.core.rooms import Ended, RoomStatus
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
@@ -14,7 +14,7 @@ from gateway.store.limiter import Concurrency, Limiter
 from tests.store.samples import ACCOUNT, END, ROOM, changed, created, ended, joined, room, sid
 
 KEYS = Keys(ACCOUNT)
-AS_OF = Place("0123456789abcdef", 7, b"\x00\xff\x01\x02\x03\x04\x05\x06")
+AS_OF = LogPosition("0123456789abcdef", 7, b"\x00\xff\x01\x02\x03\x04\x05\x06")
 
 
 @pytest.fixture
@@ -31,12 +31,19 @@ def fetched(seen_n: int, status: RoomStatus = RoomStatus.IN_PROGRESS) -> CachedR
     return CachedRoom(room(status), 1_800_000_000.25, seen_n, AS_OF, True)
 
 
-async def test_nothing_is_known_of_a_room_at_first_but_where_the_log_is(cache: RoomCache, log: EventLog) -> None:
-    head = (await log.open()).place
+async def test_nothing_is_known_of_a_room_at_first_but_where_the_log_is(
+    cache: RoomCache, log: EventLog
+) -> None:
+    head = (await log.open()).position
 
     cached = await cache.get(ROOM)
 
-    assert (cached.value, cached.is_missing, cached.version_n, cached.ended) == (None, False, 0, None)
+    assert (cached.value, cached.is_missing, cached.version_n, cached.ended) == (
+        None,
+        False,
+        0,
+        None,
+    )
     assert (cached.head_n, cached.epoch) == (head.n, head.epoch)
 
 
@@ -56,15 +63,19 @@ async def test_a_room_is_kept_as_long_as_it_may_serve_for_errors(
 ) -> None:
     await cache.put(ROOM, fetched(5, status))
 
-    assert error_s * 1000 - 5_000 < await connections.commands.pttl(KEYS.room(ROOM)) <= error_s * 1000
+    assert (
+        error_s * 1000 - 5_000 < await connections.commands.pttl(KEYS.room(ROOM)) <= error_s * 1000
+    )
 
 
-async def test_an_event_makes_a_kept_room_outdated_and_keeps_it_for_errors(cache: RoomCache, log: EventLog) -> None:
-    seen_n = (await log.open()).place.n
+async def test_an_event_makes_a_kept_room_outdated_and_keeps_it_for_errors(
+    cache: RoomCache, log: EventLog
+) -> None:
+    seen_n = (await log.open()).position.n
     await cache.put(ROOM, fetched(seen_n))
     assert not (await cache.get(ROOM)).is_outdated
 
-    created_at = (await log.append(created(), "created")).place.n
+    created_at = (await log.append(created(), "created")).position.n
 
     cached = await cache.get(ROOM)
     assert cached.is_outdated
@@ -72,18 +83,22 @@ async def test_an_event_makes_a_kept_room_outdated_and_keeps_it_for_errors(cache
     assert cached.version_n == created_at
 
 
-async def test_who_joins_does_not_make_the_room_itself_outdated(cache: RoomCache, log: EventLog) -> None:
-    await cache.put(ROOM, fetched((await log.open()).place.n))
+async def test_who_joins_does_not_make_the_room_itself_outdated(
+    cache: RoomCache, log: EventLog
+) -> None:
+    await cache.put(ROOM, fetched((await log.open()).position.n))
 
     await log.append(joined(), "joined")
 
     assert not (await cache.get(ROOM)).is_outdated
 
 
-async def test_a_fetch_that_began_before_the_rooms_end_cannot_put_it_back(cache: RoomCache, log: EventLog) -> None:
+async def test_a_fetch_that_began_before_the_rooms_end_cannot_put_it_back(
+    cache: RoomCache, log: EventLog
+) -> None:
     await log.append(created(), "created")
     before_the_end = (await cache.get(ROOM)).head_n
-    end = (await log.append(ended(), "ended")).place
+    end = (await log.append(ended(), "ended")).position
 
     put = await cache.put(ROOM, fetched(before_the_end))
 
@@ -93,29 +108,42 @@ async def test_a_fetch_that_began_before_the_rooms_end_cannot_put_it_back(cache:
     assert (await cache.get(ROOM)).value is None
 
 
-async def test_a_put_that_races_the_rooms_end_never_leaves_it_current(cache: RoomCache, log: EventLog) -> None:
+async def test_a_put_that_races_the_rooms_end_never_leaves_it_current(
+    cache: RoomCache, log: EventLog
+) -> None:
     for number in range(40):
         race = sid(number)
         seen_n = (await cache.get(race)).head_n
         live = CachedRoom(room(room_sid=race), 1_800_000_000, seen_n, None, True)
 
-        await asyncio.gather(cache.put(race, live), log.append(ended(race), f"ended {number}"), cache.put(race, live))
+        await asyncio.gather(
+            cache.put(race, live), log.append(ended(race), f"ended {number}"), cache.put(race, live)
+        )
 
         cached = await cache.get(race)
         assert cached.value is None or cached.is_outdated
         assert cached.ended is not None
 
 
-async def test_a_name_that_races_the_rooms_end_never_points_at_it(cache: RoomCache, log: EventLog) -> None:
+async def test_a_name_that_races_the_rooms_end_never_points_at_it(
+    cache: RoomCache, log: EventLog
+) -> None:
     for number in range(40):
-        await asyncio.gather(cache.put_name("standup", sid(number)), log.append(ended(sid(number)), f"ended {number}"))
+        await asyncio.gather(
+            cache.put_name("standup", sid(number)),
+            log.append(ended(sid(number)), f"ended {number}"),
+        )
 
         assert await cache.resolve("standup") is None
 
 
-async def test_a_404_that_races_the_rooms_first_event_is_forgotten(cache: RoomCache, log: EventLog) -> None:
+async def test_a_404_that_races_the_rooms_first_event_is_forgotten(
+    cache: RoomCache, log: EventLog
+) -> None:
     for number in range(40):
-        await asyncio.gather(cache.put_missing(sid(number)), log.append(joined(0, sid(number)), f"joined {number}"))
+        await asyncio.gather(
+            cache.put_missing(sid(number)), log.append(joined(0, sid(number)), f"joined {number}")
+        )
 
         assert not (await cache.get(sid(number))).is_missing
 
@@ -133,7 +161,7 @@ async def test_a_fetch_that_began_after_the_end_and_still_shows_a_live_room_is_n
 async def test_the_end_alone_stops_a_live_room_when_the_fence_was_lost(
     cache: RoomCache, log: EventLog, connections: Connections
 ) -> None:
-    seen_n = (await log.open()).place.n
+    seen_n = (await log.open()).position.n
     await log.append(ended(), "ended")
     await connections.commands.delete(KEYS.versions(ROOM))
 
@@ -182,7 +210,9 @@ async def test_a_room_that_is_kept_is_not_missing(cache: RoomCache) -> None:
     assert not await cache.put_missing(ROOM)
 
 
-async def test_a_name_is_unknown_then_pointed_or_missing(cache: RoomCache, connections: Connections) -> None:
+async def test_a_name_is_unknown_then_pointed_or_missing(
+    cache: RoomCache, connections: Connections
+) -> None:
     assert await cache.resolve("standup") is None
 
     assert await cache.put_name("standup", None)
@@ -194,7 +224,9 @@ async def test_a_name_is_unknown_then_pointed_or_missing(cache: RoomCache, conne
     assert 0 < await connections.commands.pttl(KEYS.name("standup")) <= 2000
 
 
-async def test_a_pointer_that_an_event_set_is_not_replaced_by_a_fetch(cache: RoomCache, log: EventLog) -> None:
+async def test_a_pointer_that_an_event_set_is_not_replaced_by_a_fetch(
+    cache: RoomCache, log: EventLog
+) -> None:
     await log.append(created(sid(2)), "created")
 
     assert not await cache.put_name("standup", ROOM)
@@ -202,7 +234,9 @@ async def test_a_pointer_that_an_event_set_is_not_replaced_by_a_fetch(cache: Roo
     assert await cache.resolve("standup") == sid(2)
 
 
-async def test_a_name_never_points_at_a_room_whose_end_is_known(cache: RoomCache, log: EventLog) -> None:
+async def test_a_name_never_points_at_a_room_whose_end_is_known(
+    cache: RoomCache, log: EventLog
+) -> None:
     await log.append(ended(), "ended")
 
     assert not await cache.put_name("standup", ROOM)
@@ -213,7 +247,9 @@ async def test_ends_are_found_in_one_go(cache: RoomCache, log: EventLog) -> None
     await log.append(ended(sid(2)), "ended")
 
     assert await cache.ends([]) == {}
-    assert await cache.ends([sid(1), sid(2), sid(3)]) == {sid(2): Ended(RoomStatus.COMPLETED, END, 1800)}
+    assert await cache.ends([sid(1), sid(2), sid(3)]) == {
+        sid(2): Ended(RoomStatus.COMPLETED, END, 1800)
+    }
 
 
 @pytest.mark.parametrize("junk", ["", "junk", "x 0 {}", "5 0 {}", "99999999999999999999 1 null"])
@@ -227,20 +263,38 @@ async def test_a_value_that_somebody_broke_is_not_there_and_is_replaced(
     assert (await cache.get(ROOM)).value == fetched(5)
 
 
-async def test_keys_of_the_wrong_kind_read_as_not_there(cache: RoomCache, connections: Connections) -> None:
-    for key in (KEYS.room(ROOM), KEYS.versions(ROOM), KEYS.end(ROOM), KEYS.meta, KEYS.name("standup")):
+async def test_keys_of_the_wrong_kind_read_as_not_there(
+    cache: RoomCache, connections: Connections
+) -> None:
+    for key in (
+        KEYS.room(ROOM),
+        KEYS.versions(ROOM),
+        KEYS.end(ROOM),
+        KEYS.meta,
+        KEYS.name("standup"),
+    ):
         await connections.commands.lpush(key, "junk")
 
     cached = await cache.get(ROOM)
 
-    assert (cached.value, cached.version_n, cached.ended, cached.head_n, cached.epoch) == (None, 0, None, 0, "")
+    assert (cached.value, cached.version_n, cached.ended, cached.head_n, cached.epoch) == (
+        None,
+        0,
+        None,
+        0,
+        "",
+    )
     assert await cache.ends([ROOM]) == {}
     assert await cache.resolve("standup") is None
     assert (await cache.put(ROOM, fetched(5))).is_kept
 
 
-async def test_an_end_that_somebody_broke_is_still_an_end(cache: RoomCache, connections: Connections) -> None:
-    await connections.commands.hset(KEYS.end(ROOM), mapping={"status": "completed", "end_time": "junk"})
+async def test_an_end_that_somebody_broke_is_still_an_end(
+    cache: RoomCache, connections: Connections
+) -> None:
+    await connections.commands.hset(
+        KEYS.end(ROOM), mapping={"status": "completed", "end_time": "junk"}
+    )
 
     assert await cache.ends([ROOM]) == {ROOM: Ended(RoomStatus.COMPLETED, None)}
 
@@ -261,6 +315,10 @@ async def test_every_key_but_the_log_and_its_meta_expires(
     await limiter.take("read", Rate(80, 8), ["a lease"])
     await limiter.refused("write", 1000)
 
-    lasting = {key async for key in connections.commands.scan_iter() if await connections.commands.pttl(key) < 0}
+    lasting = {
+        key
+        async for key in connections.commands.scan_iter()
+        if await connections.commands.pttl(key) < 0
+    }
 
     assert lasting == {KEYS.log.encode(), KEYS.meta.encode()}

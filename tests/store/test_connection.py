@@ -64,7 +64,9 @@ async def test_more_callers_than_connections_wait_for_their_turn(connections: Co
     assert sorted(answers) == list(range(1, 301))
 
 
-async def test_a_connection_lost_while_it_lay_idle_costs_no_error(redis_url: str, connections: Connections) -> None:
+async def test_a_connection_lost_while_it_lay_idle_costs_no_error(
+    redis_url: str, connections: Connections
+) -> None:
     others = Connections(redis_url)
     await others.ask(others.commands.client_setname("idle"))
     for client in await connections.commands.client_list():
@@ -82,7 +84,9 @@ async def test_a_refusal_shows_no_key(connections: Connections) -> None:
         await connections.ask(connections.commands.xrange("secret-key"))
 
 
-async def test_an_abandoned_command_gives_its_answer_to_nobody_else(connections: Connections) -> None:
+async def test_an_abandoned_command_gives_its_answer_to_nobody_else(
+    connections: Connections,
+) -> None:
     with pytest.raises(UpstreamUnavailable):
         await connections.ask(connections.commands.blpop(["empty"], timeout=1), within_s=0.01)
 
@@ -102,17 +106,22 @@ async def test_a_server_that_evicts_keys_is_refused(connections: Connections) ->
 async def test_reads_of_one_moment_share_their_round_trips(redis_url: str) -> None:
     connections = Connections(redis_url)
     await asyncio.gather(*(connections.commands.set(f"k{n}", n) for n in range(3)))
-    answers = await asyncio.gather(*(connections.read(("GET", f"k{n % 3}"), ("GET", "none")) for n in range(300)))
+    answers = await asyncio.gather(
+        *(connections.read(("GET", f"k{n % 3}"), ("GET", "none")) for n in range(300))
+    )
     used = [client for client in await connections.commands.client_list() if client["cmd"] == "get"]
     await connections.aclose()
     assert answers == [[str(n % 3).encode(), None] for n in range(300)]
     assert 1 <= len(used) <= CARRIERS
 
 
-async def test_a_read_that_fails_leaves_the_others_of_its_load_alone(connections: Connections) -> None:
+async def test_a_read_that_fails_leaves_the_others_of_its_load_alone(
+    connections: Connections,
+) -> None:
     await connections.commands.set("text", "x")
     wrong, right = await asyncio.gather(
-        connections.read(("HGET", "text", "field")), connections.read(("GET", "text"), ("GET", "none"))
+        connections.read(("HGET", "text", "field")),
+        connections.read(("GET", "text"), ("GET", "none")),
     )
     assert isinstance(wrong[0], ResponseError)
     assert right == [b"x", None]
@@ -169,7 +178,9 @@ async def test_who_asks_while_the_last_carriers_leave_is_not_left_waiting(
 
 async def test_without_redis_every_reader_of_a_load_is_told() -> None:
     connections = Connections("redis://127.0.0.1:1")
-    outcomes = await asyncio.gather(*(connections.read(("GET", "k")) for _ in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(connections.read(("GET", "k")) for _ in range(5)), return_exceptions=True
+    )
     assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
     await connections.aclose()
 

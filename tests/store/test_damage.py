@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from redis.asyncio import Redis
 
-from gateway.core.cursors import Place
+from gateway.core.cursors import LogPosition
 from gateway.core.events import ResyncReason
 from gateway.core.rooms import RoomSid
 from gateway.store.connection import Connections
@@ -35,7 +35,7 @@ class Scene:
 
     redis: Redis
     yesterday: Dumps
-    places: list[Place]
+    positions: list[LogPosition]
 
     async def restore(self, *keys: str) -> None:
         for key in keys:
@@ -57,16 +57,16 @@ async def log(connections: Connections) -> EventLog:
 
 @pytest.fixture
 async def scene(log: EventLog, connections: Connections) -> Scene:
-    beginning = (await log.open()).place
-    places = [beginning]
+    beginning = (await log.open()).position
+    positions = [beginning]
     yesterday: Dumps = {}
     for number, event in enumerate(
         [created(), joined(1), joined(2, OTHER_ROOM), joined(3), joined(4), ended(OTHER_ROOM)]
     ):
         if number == 2:
             yesterday = await dump_all(connections.commands)
-        places.append((await log.append(event, f"callback {number}")).place)
-    return Scene(connections.commands, yesterday, places)
+        positions.append((await log.append(event, f"callback {number}")).position)
+    return Scene(connections.commands, yesterday, positions)
 
 
 Damage = Callable[[Scene], Awaitable[object]]
@@ -97,7 +97,7 @@ def meta_moved(by: int) -> Damage:
 
 
 async def removed(scene: Scene, index: int) -> None:
-    await scene.redis.xdel(KEYS.log, f"{scene.places[index].n}-0")
+    await scene.redis.xdel(KEYS.log, f"{scene.positions[index].n}-0")
 
 
 # What was done · what the place after the second callback says then · what the last place says.
@@ -105,22 +105,38 @@ DAMAGES: Final[dict[str, tuple[Damage, ResyncReason | None, ResyncReason | None]
     "nothing": (deleted("none"), HOLDS, HOLDS),
     "log deleted": (deleted(KEYS.log), EPOCH, EPOCH),
     "meta deleted": (deleted(KEYS.meta), EPOCH, EPOCH),
-    "log and meta deleted, the rooms' streams survive": (deleted(KEYS.log, KEYS.meta), EPOCH, EPOCH),
+    "log and meta deleted, the rooms' streams survive": (
+        deleted(KEYS.log, KEYS.meta),
+        EPOCH,
+        EPOCH,
+    ),
     "a room's stream deleted": (deleted(KEYS.room_log(ROOM)), HOLDS, HOLDS),
     "versions deleted": (deleted(KEYS.versions(ROOM)), HOLDS, HOLDS),
     "end deleted": (deleted(KEYS.end(OTHER_ROOM)), HOLDS, HOLDS),
     "seen deleted": (deleted(SEEN), HOLDS, HOLDS),
     "seen and the room's stream deleted": (deleted(SEEN, KEYS.room_log(ROOM)), HOLDS, HOLDS),
-    "seen, meta and the room's stream deleted": (deleted(SEEN, KEYS.meta, KEYS.room_log(ROOM)), EPOCH, EPOCH),
+    "seen, meta and the room's stream deleted": (
+        deleted(SEEN, KEYS.meta, KEYS.room_log(ROOM)),
+        EPOCH,
+        EPOCH,
+    ),
     "seen, log and meta deleted": (deleted(SEEN, KEYS.log, KEYS.meta), EPOCH, EPOCH),
     "name deleted": (deleted(KEYS.name("standup")), HOLDS, HOLDS),
     "all deleted": (lambda scene: scene.redis.flushall(), EPOCH, EPOCH),
     "scripts forgotten": (lambda scene: scene.redis.script_flush(), HOLDS, HOLDS),
     "meta of yesterday": (lambda scene: scene.restore(KEYS.meta), EPOCH, EPOCH),
     "log of yesterday": (lambda scene: scene.restore(KEYS.log), EPOCH, EPOCH),
-    "log and meta of yesterday": (lambda scene: scene.restore(KEYS.log, KEYS.meta), HOLDS, ROLLED_BACK),
+    "log and meta of yesterday": (
+        lambda scene: scene.restore(KEYS.log, KEYS.meta),
+        HOLDS,
+        ROLLED_BACK,
+    ),
     "everything of yesterday": (Scene.restore_all, HOLDS, ROLLED_BACK),
-    "a room's stream of yesterday": (lambda scene: scene.restore(KEYS.room_log(ROOM)), HOLDS, HOLDS),
+    "a room's stream of yesterday": (
+        lambda scene: scene.restore(KEYS.room_log(ROOM)),
+        HOLDS,
+        HOLDS,
+    ),
     "log a string": (of_a_wrong_kind(KEYS.log), EPOCH, EPOCH),
     "meta a string": (of_a_wrong_kind(KEYS.meta), EPOCH, EPOCH),
     "a room's stream a string": (of_a_wrong_kind(KEYS.room_log(ROOM)), HOLDS, HOLDS),
@@ -138,19 +154,35 @@ DAMAGES: Final[dict[str, tuple[Damage, ResyncReason | None, ResyncReason | None]
     "meta without n": (lambda scene: scene.redis.hdel(KEYS.meta, "n"), EPOCH, EPOCH),
     "meta behind the log": (meta_moved(-1), EPOCH, EPOCH),
     "meta ahead of the log": (meta_moved(1), EPOCH, EPOCH),
-    "log trimmed": (lambda scene: scene.redis.xtrim(KEYS.log, maxlen=1, approximate=False), TRIMMED, HOLDS),
-    "log emptied": (lambda scene: scene.redis.xtrim(KEYS.log, maxlen=0, approximate=False), TRIMMED, HOLDS),
+    "log trimmed": (
+        lambda scene: scene.redis.xtrim(KEYS.log, maxlen=1, approximate=False),
+        TRIMMED,
+        HOLDS,
+    ),
+    "log emptied": (
+        lambda scene: scene.redis.xtrim(KEYS.log, maxlen=0, approximate=False),
+        TRIMMED,
+        HOLDS,
+    ),
     "an entry deleted": (lambda scene: removed(scene, 4), TRIMMED, HOLDS),
     "an entry put before its time, as by a clock that went back": (
         added_by_hand(KEYS.log, f"{FUTURE}-0"),
         EPOCH,
         EPOCH,
     ),
-    "an entry with the last id there is": (added_by_hand(KEYS.log, f"{2**64 - 1}-{2**64 - 1}"), EPOCH, EPOCH),
+    "an entry with the last id there is": (
+        added_by_hand(KEYS.log, f"{2**64 - 1}-{2**64 - 1}"),
+        EPOCH,
+        EPOCH,
+    ),
     "an entry put behind the last": (added_by_hand(KEYS.log, "*"), HOLDS, HOLDS),
     "a room's entry put behind the last": (added_by_hand(KEYS.room_log(ROOM), "*"), HOLDS, HOLDS),
     "a consumer group": (lambda scene: scene.redis.xgroup_create(KEYS.log, "group"), HOLDS, HOLDS),
-    "an id set ahead": (lambda scene: scene.redis.execute_command("XSETID", KEYS.log, f"{FUTURE}-0"), EPOCH, EPOCH),
+    "an id set ahead": (
+        lambda scene: scene.redis.execute_command("XSETID", KEYS.log, f"{FUTURE}-0"),
+        EPOCH,
+        EPOCH,
+    ),
 }
 # A room's stream is looked at when something is logged there, so places hold until then.
 LATER_NOTICED: Final[dict[str, Damage]] = {
@@ -164,25 +196,30 @@ def reason_of(answer: Head | ResyncReason) -> ResyncReason | None:
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-async def test_a_cursor_from_before_the_damage_says_what_it_is_worth(log: EventLog, scene: Scene, name: str) -> None:
+async def test_a_cursor_from_before_the_damage_says_what_it_is_worth(
+    log: EventLog, scene: Scene, name: str
+) -> None:
     damage, early, last = DAMAGES[name]
 
     await damage(scene)
 
-    assert reason_of(await log.check(scene.places[2])) is early
-    assert reason_of(await log.check(scene.places[-1])) is last
+    assert reason_of(await log.check(scene.positions[2])) is early
+    assert reason_of(await log.check(scene.positions[-1])) is last
 
 
 @pytest.mark.parametrize("repeated_first", [True, False], ids=["repeated first", "new first"])
 @pytest.mark.parametrize(
-    "name", [*DAMAGES, "a room's entry put before its time", "a room's entry with the last id there is"]
+    "name",
+    [*DAMAGES, "a room's entry put before its time", "a room's entry with the last id there is"],
 )
 async def test_after_any_damage_callbacks_are_taken_and_none_is_logged_twice(
     log: EventLog, scene: Scene, name: str, repeated_first: bool
 ) -> None:
     by_hand = {
         "a room's entry put before its time": added_by_hand(KEYS.room_log(ROOM), f"{FUTURE}-0"),
-        "a room's entry with the last id there is": added_by_hand(KEYS.room_log(ROOM), f"{2**64 - 1}-{2**64 - 1}"),
+        "a room's entry with the last id there is": added_by_hand(
+            KEYS.room_log(ROOM), f"{2**64 - 1}-{2**64 - 1}"
+        ),
     }
     damage = DAMAGES[name][0] if name in DAMAGES else by_hand[name]
     await damage(scene)
@@ -197,18 +234,20 @@ async def test_after_any_damage_callbacks_are_taken_and_none_is_logged_twice(
     again = await log.append(new_event, "callback new")
 
     assert [appended.is_new for appended in (*new, again)] == [True, True, False]
-    assert again.place == new[0].place
+    assert again.position == new[0].position
     logged = await log.read(0, 100)
-    numbers = [entry.event.sequence_number for entry in logged if entry.event.sequence_number is not None]
+    numbers = [
+        entry.event.sequence_number for entry in logged if entry.event.sequence_number is not None
+    ]
     assert len(numbers) == len(set(numbers))
     assert numbers[-1] == 6
-    assert [entry.place.n for entry in logged] == sorted({entry.place.n for entry in logged})
-    assert {appended.place for appended in new} <= {entry.place for entry in logged}
+    assert [entry.position.n for entry in logged] == sorted({entry.position.n for entry in logged})
+    assert {appended.position for appended in new} <= {entry.position for entry in logged}
     # Nothing is wrong any more: the second one follows in the first one's epoch.
-    assert new[0].place.epoch == new[1].place.epoch
+    assert new[0].position.epoch == new[1].position.epoch
     if name != "everything of yesterday":
-        assert new[0].place.n > scene.places[-1].n
-    assert isinstance(await log.check(new[0].place), Head)
+        assert new[0].position.n > scene.positions[-1].n
+    assert isinstance(await log.check(new[0].position), Head)
 
 
 @pytest.mark.parametrize("name", LATER_NOTICED)
@@ -219,19 +258,21 @@ async def test_a_room_whose_stream_is_ahead_begins_a_new_epoch_when_it_is_writte
 
     await log.append(joined(5), "callback new")
 
-    for place in scene.places:
-        assert await log.check(place) is EPOCH
+    for position in scene.positions:
+        assert await log.check(position) is EPOCH
 
 
-async def test_after_a_rollback_numbers_given_out_again_are_told_apart(log: EventLog, scene: Scene) -> None:
+async def test_after_a_rollback_numbers_given_out_again_are_told_apart(
+    log: EventLog, scene: Scene
+) -> None:
     await scene.restore_all()
     for number in range(10, 16):
         await log.append(joined(number), f"other {number}")
 
-    for place in scene.places[3:]:
-        assert await log.check(place) is ResyncReason.DIVERGED
-    for place in scene.places[:3]:
-        assert isinstance(await log.check(place), Head)
+    for position in scene.positions[3:]:
+        assert await log.check(position) is ResyncReason.DIVERGED
+    for position in scene.positions[:3]:
+        assert isinstance(await log.check(position), Head)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -262,7 +303,7 @@ class Known:
     """What the model knows of the log: each callback's number with its place, in the order of the log, and which
     callbacks lost their record, or lost it in their room's stream. Who lost both may be logged again."""
 
-    history: list[tuple[int, Place]] = field(default_factory=list)
+    history: list[tuple[int, LogPosition]] = field(default_factory=list)
     no_record: set[int] = field(default_factory=set)
     no_room: set[int] = field(default_factory=set)
 
@@ -279,7 +320,7 @@ class Run:
     random: random.Random
     known: Known = field(default_factory=Known)
     snapshots: list[tuple[Dumps, Known]] = field(default_factory=list)
-    void: list[Place] = field(default_factory=list)
+    void: list[LogPosition] = field(default_factory=list)
     count: int = 0
 
     async def go(self, steps: int) -> None:
@@ -294,7 +335,10 @@ class Run:
             elif choice < 0.75:
                 await self.repeat()
             elif choice < 0.8:
-                self.snapshots = [*self.snapshots[-2:], (await dump_all(self.redis), self.known.copy())]
+                self.snapshots = [
+                    *self.snapshots[-2:],
+                    (await dump_all(self.redis), self.known.copy()),
+                ]
             else:
                 await self.random.choice(damages)()
             # As the tail does at every heartbeat: a log that does not fit together is begun anew before the next damage.
@@ -307,9 +351,11 @@ class Run:
 
     async def append_new(self) -> None:
         self.count += 1
-        appended = await self.log.append(joined(self.count, self.room_of(self.count)), f"callback {self.count}")
+        appended = await self.log.append(
+            joined(self.count, self.room_of(self.count)), f"callback {self.count}"
+        )
         assert appended.is_new
-        self.known.history.append((self.count, appended.place))
+        self.known.history.append((self.count, appended.position))
 
     async def repeat(self) -> None:
         recent = self.known.history[-12:]
@@ -322,21 +368,29 @@ class Run:
             assert number in self.known.no_room
             self.known.no_record.discard(number)
             self.known.no_room.discard(number)
-            self.known.history.append((number, appended.place))
+            self.known.history.append((number, appended.position))
         else:
-            assert appended.place in {place for logged, place in self.known.history if logged == number}
+            assert appended.position in {
+                position for logged, position in self.known.history if logged == number
+            }
 
     async def check(self) -> None:
         """A place that holds has everything after it, and nothing else; one that was rolled back never holds again."""
         history = self.known.history
-        for index in {0, len(history) - 1, *(self.random.randrange(len(history)) for _ in range(3))} if history else ():
-            place = history[index][1]
-            if isinstance(await self.log.check(place), Head):
-                after = [entry.event.sequence_number for entry in await self.log.read(place.n, 10_000)]
+        for index in (
+            {0, len(history) - 1, *(self.random.randrange(len(history)) for _ in range(3))}
+            if history
+            else ()
+        ):
+            position = history[index][1]
+            if isinstance(await self.log.check(position), Head):
+                after = [
+                    entry.event.sequence_number for entry in await self.log.read(position.n, 10_000)
+                ]
                 assert after == [number for number, _ in history[index + 1 :]]
-        for place in self.void[-3:]:
-            if place not in {place for _, place in history}:
-                assert not isinstance(await self.log.check(place), Head)
+        for position in self.void[-3:]:
+            if position not in {position for _, position in history}:
+                assert not isinstance(await self.log.check(position), Head)
 
     def forget(self, key: str) -> None:
         for number, _ in self.known.history:
@@ -362,7 +416,9 @@ class Run:
     async def break_meta(self) -> None:
         name = self.random.choice(["epoch", "n", "base", "at"])
         await self.redis.hset(
-            KEYS.meta, name, self.random.choice(["", "junk", "-1", "0", "1e17", "7" * 25, str(FUTURE)])
+            KEYS.meta,
+            name,
+            self.random.choice(["", "junk", "-1", "0", "1e17", "7" * 25, str(FUTURE)]),
         )
 
     async def restore_one(self) -> None:
@@ -380,7 +436,11 @@ class Run:
             await self.redis.flushall()
             for key, dump in dumps.items():
                 await self.redis.restore(key, 0, dump, replace=True)
-            self.void += [place for _, place in self.known.history if place not in {kept for _, kept in known.history}]
+            self.void += [
+                position
+                for _, position in self.known.history
+                if position not in {kept for _, kept in known.history}
+            ]
             self.known = known.copy()
 
     async def add_by_hand(self) -> None:

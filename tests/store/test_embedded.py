@@ -52,7 +52,9 @@ async def test_it_keeps_its_keys_and_leaves_nothing_behind() -> None:
     assert await server.wait() == 0
 
 
-async def test_a_data_directory_has_one_owner_and_dies_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_data_directory_has_one_owner_and_dies_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.store.embedded._LOCK_S", 0.05)
     holder = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLDER, str(tmp_path), stdout=asyncio.subprocess.PIPE
@@ -74,7 +76,9 @@ async def test_a_data_directory_has_one_owner_and_dies_with_it(tmp_path: Path, m
             await asyncio.open_unix_connection(url.removeprefix("unix://"))
 
 
-async def test_where_socket_paths_are_too_long_a_port_with_a_password_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_socket_paths_are_too_long_a_port_with_a_password_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("gateway.store.embedded._SOCKET_LIMIT", 10)
 
     async with EmbeddedServer() as server:
@@ -82,7 +86,9 @@ async def test_where_socket_paths_are_too_long_a_port_with_a_password_serves(mon
         assert await set_and_get(server.url, "kept") == b"kept"
 
 
-async def test_without_a_server_for_this_platform_a_sentence_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_server_for_this_platform_a_sentence_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
     with pytest.raises(FailedPrecondition, match="set GATEWAY_REDIS_URL"):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.core.cursors import NO_TAG, Place
+from gateway.core.cursors import NO_TAG, LogPosition
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason, RoomEvent, RoomEventType, TrackKind
 from gateway.core.rooms import AccountSid, Ended, RoomStatus, RoomType
@@ -22,14 +22,16 @@ def log(connections: Connections) -> EventLog:
     return EventLog(connections, ACCOUNT)
 
 
-async def places(log: EventLog, count: int) -> list[Place]:
-    return [(await log.append(joined(number), f"callback {number}")).place for number in range(count)]
+async def positions(log: EventLog, count: int) -> list[LogPosition]:
+    return [
+        (await log.append(joined(number), f"callback {number}")).position for number in range(count)
+    ]
 
 
 async def test_a_log_that_was_opened_has_an_epoch_and_no_entries(log: EventLog) -> None:
     head = await log.open()
 
-    assert (head.place.n, head.place.tag) == (head.base, NO_TAG)
+    assert (head.position.n, head.position.tag) == (head.base, NO_TAG)
     assert await log.open() == head
     assert await log.read(0, 10) == []
 
@@ -37,19 +39,19 @@ async def test_a_log_that_was_opened_has_an_epoch_and_no_entries(log: EventLog) 
 async def test_entries_are_numbered_without_holes_from_the_epochs_beginning(log: EventLog) -> None:
     head = await log.open()
 
-    logged = await places(log, 3)
+    logged = await positions(log, 3)
 
-    assert [place.n for place in logged] == [head.base + 1, head.base + 2, head.base + 3]
-    assert {place.epoch for place in logged} == {head.place.epoch}
-    assert (await log.open()).place == logged[-1]
+    assert [position.n for position in logged] == [head.base + 1, head.base + 2, head.base + 3]
+    assert {position.epoch for position in logged} == {head.position.epoch}
+    assert (await log.open()).position == logged[-1]
 
 
 async def test_the_first_entry_may_come_before_anybody_opened_the_log(log: EventLog) -> None:
-    (place,) = await places(log, 1)
+    (position,) = await positions(log, 1)
 
     head = await log.open()
 
-    assert (head.place, head.base) == (place, place.n - 1)
+    assert (head.position, head.base) == (position, position.n - 1)
 
 
 async def test_a_repeated_callback_is_logged_once(log: EventLog) -> None:
@@ -58,7 +60,7 @@ async def test_a_repeated_callback_is_logged_once(log: EventLog) -> None:
     again = await log.append(replace(joined(), late=True), "callback")
 
     assert (first.is_new, again.is_new) == (True, False)
-    assert again.place == first.place
+    assert again.position == first.position
     assert len(await log.read(0, 10)) == 1
 
 
@@ -68,20 +70,24 @@ async def test_one_callback_appended_through_two_connections_at_once_is_logged_o
     others = Connections(redis_url)
     other = EventLog(others, ACCOUNT)
 
-    answers = await asyncio.gather(*(one.append(joined(), "callback") for one in (log, other) for _ in range(20)))
+    answers = await asyncio.gather(
+        *(one.append(joined(), "callback") for one in (log, other) for _ in range(20))
+    )
 
     assert [answer.is_new for answer in answers].count(True) == 1
-    assert len({answer.place for answer in answers}) == 1
+    assert len({answer.position for answer in answers}) == 1
     assert len(await log.read(0, 10)) == 1
     await others.aclose()
 
 
 async def test_appends_at_once_leave_no_hole(log: EventLog) -> None:
-    answers = await asyncio.gather(*(log.append(joined(i, sid(i % 7)), f"callback {i}") for i in range(100)))
+    answers = await asyncio.gather(
+        *(log.append(joined(i, sid(i % 7)), f"callback {i}") for i in range(100))
+    )
 
-    numbers = sorted(answer.place.n for answer in answers)
+    numbers = sorted(answer.position.n for answer in answers)
     assert numbers == list(range(numbers[0], numbers[0] + 100))
-    assert [entry.place.n for entry in await log.read(0, 200)] == numbers
+    assert [entry.position.n for entry in await log.read(0, 200)] == numbers
 
 
 async def test_an_event_comes_back_as_it_was_with_the_time_it_was_logged(log: EventLog) -> None:
@@ -120,64 +126,72 @@ async def test_a_rooms_entries_are_those_of_the_log_at_the_same_places(log: Even
     whole, mine = await log.read(0, 10), await log.read(0, 10, sid(1))
 
     assert mine == whole[1::2]
-    assert await log.read(mine[0].place.n, 1, sid(1)) == [mine[1]]
+    assert await log.read(mine[0].position.n, 1, sid(1)) == [mine[1]]
     assert await log.read_last(2, sid(1)) == mine[1:]
     assert await log.read_last(2) == whole[4:]
 
 
-async def test_entries_put_in_by_hand_are_passed_over(log: EventLog, connections: Connections) -> None:
-    first, second = await places(log, 2)
+async def test_entries_put_in_by_hand_are_passed_over(
+    log: EventLog, connections: Connections
+) -> None:
+    first, second = await positions(log, 2)
     await connections.commands.xadd(KEYS.log, {"x": "y"}, id=f"{second.n}-1")
-    await connections.commands.xadd(KEYS.log, {"e": "x", "t": "y", "d": "z", "j": "{"}, id=f"{second.n}-2")
-    third = (await log.append(joined(3), "third")).place
+    await connections.commands.xadd(
+        KEYS.log, {"e": "x", "t": "y", "d": "z", "j": "{"}, id=f"{second.n}-2"
+    )
+    third = (await log.append(joined(3), "third")).position
 
     assert third.n == second.n + 1
-    assert [entry.place for entry in await log.read(first.n - 1, 1)] == [first]
-    assert [entry.place for entry in await log.read(second.n, 1)] == [third]
-    assert [entry.place for entry in (await log.tail(second.n, 1000)).entries] == [third]
+    assert [entry.position for entry in await log.read(first.n - 1, 1)] == [first]
+    assert [entry.position for entry in await log.read(second.n, 1)] == [third]
+    assert [entry.position for entry in (await log.tail(second.n, 1000)).entries] == [third]
 
 
 async def test_the_tail_hears_of_an_entry_while_it_waits(log: EventLog) -> None:
     head = await log.open()
 
     async with asyncio.TaskGroup() as tasks:
-        tail = tasks.create_task(log.tail(head.place.n, 5_000))
+        tail = tasks.create_task(log.tail(head.position.n, 5_000))
         appended = tasks.create_task(log.append(joined(), "callback"))
 
-    assert [entry.place for entry in tail.result().entries] == [appended.result().place]
+    assert [entry.position for entry in tail.result().entries] == [appended.result().position]
 
 
 async def test_an_empty_tail_says_that_there_was_nothing(log: EventLog) -> None:
-    (place,) = await places(log, 1)
+    (position,) = await positions(log, 1)
 
-    assert (await log.tail(place.n, 1)).entries == []
+    assert (await log.tail(position.n, 1)).entries == []
 
 
 async def test_every_place_that_was_given_out_holds_while_the_log_does(log: EventLog) -> None:
-    beginning = (await log.open()).place
-    given_out = await places(log, 3)
+    beginning = (await log.open()).position
+    given_out = await positions(log, 3)
 
-    for place in (beginning, *given_out):
-        head = await log.check(place)
+    for position in (beginning, *given_out):
+        head = await log.check(position)
         assert isinstance(head, Head)
-        assert head.place == given_out[-1]
+        assert head.position == given_out[-1]
 
 
-async def test_a_place_of_another_epoch_beyond_the_end_or_with_another_entry_is_told_apart(log: EventLog) -> None:
-    _, second, last = await places(log, 3)
+async def test_a_place_of_another_epoch_beyond_the_end_or_with_another_entry_is_told_apart(
+    log: EventLog,
+) -> None:
+    _, second, last = await positions(log, 3)
 
-    assert await log.check(Place("0" * 16, last.n, last.tag)) is ResyncReason.EPOCH
-    assert await log.check(Place(last.epoch, last.n + 1, last.tag)) is ResyncReason.ROLLED_BACK
-    assert await log.check(Place(last.epoch, last.n, second.tag)) is ResyncReason.DIVERGED
-    assert await log.check(Place(last.epoch, second.n, last.tag)) is ResyncReason.DIVERGED
-    assert await log.check(Place(last.epoch, second.n - 2 - 1, NO_TAG)) is ResyncReason.EPOCH
+    assert await log.check(LogPosition("0" * 16, last.n, last.tag)) is ResyncReason.EPOCH
+    assert (
+        await log.check(LogPosition(last.epoch, last.n + 1, last.tag)) is ResyncReason.ROLLED_BACK
+    )
+    assert await log.check(LogPosition(last.epoch, last.n, second.tag)) is ResyncReason.DIVERGED
+    assert await log.check(LogPosition(last.epoch, second.n, last.tag)) is ResyncReason.DIVERGED
+    assert await log.check(LogPosition(last.epoch, second.n - 2 - 1, NO_TAG)) is ResyncReason.EPOCH
 
 
 async def test_a_place_is_trimmed_when_its_entry_or_one_after_it_is_gone_unless_it_is_the_last(
     log: EventLog, connections: Connections
 ) -> None:
-    beginning = (await log.open()).place
-    first, second, third = await places(log, 3)
+    beginning = (await log.open()).position
+    first, second, third = await positions(log, 3)
     await connections.commands.xtrim(KEYS.log, minid=f"{third.n}-0", approximate=False)
 
     assert await log.check(beginning) is ResyncReason.TRIMMED
@@ -189,13 +203,13 @@ async def test_a_place_is_trimmed_when_its_entry_or_one_after_it_is_gone_unless_
     await connections.commands.xtrim(KEYS.log, maxlen=0, approximate=False)
     assert await log.check(second) is ResyncReason.TRIMMED
     assert isinstance(await log.check(third), Head)
-    assert (await log.append(joined(9), "next")).place.n == third.n + 1
+    assert (await log.append(joined(9), "next")).position.n == third.n + 1
 
 
 async def test_an_entry_deleted_by_hand_is_missed_by_every_place_before_it(
     log: EventLog, connections: Connections
 ) -> None:
-    first, second, third, fourth = await places(log, 4)
+    first, second, third, fourth = await positions(log, 4)
     await connections.commands.xdel(KEYS.log, f"{third.n}-0")
 
     assert await log.check(first) is ResyncReason.TRIMMED
@@ -205,26 +219,28 @@ async def test_an_entry_deleted_by_hand_is_missed_by_every_place_before_it(
 
 
 async def test_a_log_left_behind_begins_anew_once(log: EventLog) -> None:
-    (place,) = await places(log, 1)
+    (position,) = await positions(log, 1)
 
-    left, again = await asyncio.gather(log.begin_anew(place.epoch), log.begin_anew(place.epoch))
+    left, again = await asyncio.gather(
+        log.begin_anew(position.epoch), log.begin_anew(position.epoch)
+    )
 
-    assert left.place == again.place
-    assert left.place.epoch != place.epoch
-    assert left.base > place.n
-    assert await log.check(place) is ResyncReason.EPOCH
-    assert (await log.append(joined(7), "next")).place.n == left.base + 1
+    assert left.position == again.position
+    assert left.position.epoch != position.epoch
+    assert left.base > position.n
+    assert await log.check(position) is ResyncReason.EPOCH
+    assert (await log.append(joined(7), "next")).position.n == left.base + 1
 
 
 async def test_history_is_complete_since_the_epochs_beginning_until_something_was_trimmed(
     log: EventLog, connections: Connections
 ) -> None:
     began = (await log.open()).complete_since
-    await places(log, 3)
+    await positions(log, 3)
     assert (await log.open()).complete_since == began
     second = (await log.read(0, 10))[1]
 
-    await connections.commands.xtrim(KEYS.log, minid=f"{second.place.n}-0", approximate=False)
+    await connections.commands.xtrim(KEYS.log, minid=f"{second.position.n}-0", approximate=False)
 
     assert (await log.open()).complete_since == second.logged_at
 
@@ -232,19 +248,19 @@ async def test_history_is_complete_since_the_epochs_beginning_until_something_wa
 async def test_old_entries_go_and_young_ones_stay(log: EventLog, connections: Connections) -> None:
     await connections.commands.config_set("stream-node-max-entries", 1)
     try:
-        logged = await places(log, 4)
+        logged = await positions(log, 4)
         assert await log.trim(age_s=3600) == 0
         # Two of the entries as if they had been logged two days ago.
         old = {"e": logged[0].epoch, "t": 1_000, "d": "x", "j": "{}"}
         await connections.commands.delete(KEYS.log)
-        for number, place in enumerate(logged):
+        for number, position in enumerate(logged):
             entry = old if number < 2 else old | {"t": 4_000_000_000_000}
-            await connections.commands.xadd(KEYS.log, entry, id=f"{place.n}-0")
+            await connections.commands.xadd(KEYS.log, entry, id=f"{position.n}-0")
 
         assert await log.trim(age_s=3600) == 2
-        assert [int(entry[0].split(b"-")[0]) for entry in await connections.commands.xrange(KEYS.log)] == [
-            place.n for place in logged[2:]
-        ]
+        assert [
+            int(entry[0].split(b"-")[0]) for entry in await connections.commands.xrange(KEYS.log)
+        ] == [position.n for position in logged[2:]]
     finally:
         await connections.commands.config_set("stream-node-max-entries", 100)
 
@@ -252,7 +268,9 @@ async def test_old_entries_go_and_young_ones_stay(log: EventLog, connections: Co
 async def test_the_log_keeps_about_as_many_entries_as_it_is_told(connections: Connections) -> None:
     log = EventLog(connections, ACCOUNT, length=100)
     for begin in range(0, 450, 50):
-        await asyncio.gather(*(log.append(joined(i), f"callback {i}") for i in range(begin, begin + 50)))
+        await asyncio.gather(
+            *(log.append(joined(i), f"callback {i}") for i in range(begin, begin + 50))
+        )
 
     assert 100 <= await connections.commands.xlen(KEYS.log) < 300
 
@@ -260,8 +278,8 @@ async def test_the_log_keeps_about_as_many_entries_as_it_is_told(connections: Co
 async def test_an_event_raises_the_fence_of_what_it_changes_to_its_own_number(
     log: EventLog, connections: Connections
 ) -> None:
-    first = (await log.append(created(), "created")).place
-    second = (await log.append(joined(), "joined")).place
+    first = (await log.append(created(), "created")).position
+    second = (await log.append(joined(), "joined")).position
 
     assert await connections.commands.hgetall(KEYS.versions(ROOM)) == {
         b"room": str(first.n).encode(),
@@ -277,7 +295,9 @@ async def test_a_rooms_first_end_is_final(log: EventLog, connections: Connection
     assert await cache.ends([ROOM, sid(2)]) == {ROOM: Ended(RoomStatus.COMPLETED, END, 1800)}
 
 
-async def test_a_name_points_at_the_room_until_it_ends(log: EventLog, connections: Connections) -> None:
+async def test_a_name_points_at_the_room_until_it_ends(
+    log: EventLog, connections: Connections
+) -> None:
     cache = RoomCache(connections, ACCOUNT)
     await log.append(created(), "created")
     assert await cache.resolve("standup") == ROOM
@@ -301,7 +321,9 @@ async def test_a_creation_that_comes_late_or_after_the_end_names_nothing(
     assert await RoomCache(connections, ACCOUNT).resolve("standup") is None
 
 
-async def test_our_own_mutation_is_read_back_at_once(log: EventLog, connections: Connections) -> None:
+async def test_our_own_mutation_is_read_back_at_once(
+    log: EventLog, connections: Connections
+) -> None:
     cache = RoomCache(connections, ACCOUNT)
     await cache.put_name("standup", None)
     answer = CachedRoom(room(), 1_800_000_000.5, 0, None, False)
@@ -309,12 +331,14 @@ async def test_our_own_mutation_is_read_back_at_once(log: EventLog, connections:
     logged = await log.append(changed(), "created by us", room=answer)
 
     cached = await cache.get(ROOM)
-    assert cached.value == CachedRoom(room(), 1_800_000_000.5, logged.place.n, None, False)
+    assert cached.value == CachedRoom(room(), 1_800_000_000.5, logged.position.n, None, False)
     assert not cached.is_outdated
     assert await cache.resolve("standup") == ROOM
 
 
-async def test_completing_a_room_ends_it_and_frees_its_name(log: EventLog, connections: Connections) -> None:
+async def test_completing_a_room_ends_it_and_frees_its_name(
+    log: EventLog, connections: Connections
+) -> None:
     cache = RoomCache(connections, ACCOUNT)
     await log.append(created(), "created")
     over = CachedRoom(room(RoomStatus.COMPLETED), 1_800_000_000, 0, None, False)
@@ -328,10 +352,14 @@ async def test_completing_a_room_ends_it_and_frees_its_name(log: EventLog, conne
     assert await cache.resolve("standup") is None
 
 
-async def test_a_mutations_answer_from_before_the_end_is_not_kept(log: EventLog, connections: Connections) -> None:
+async def test_a_mutations_answer_from_before_the_end_is_not_kept(
+    log: EventLog, connections: Connections
+) -> None:
     await log.append(ended(), "ended")
 
-    await log.append(changed(), "changed by us", room=CachedRoom(room(), 1_800_000_000, 0, None, False))
+    await log.append(
+        changed(), "changed by us", room=CachedRoom(room(), 1_800_000_000, 0, None, False)
+    )
 
     assert (await RoomCache(connections, ACCOUNT).get(ROOM)).value is None
 
@@ -339,7 +367,7 @@ async def test_a_mutations_answer_from_before_the_end_is_not_kept(log: EventLog,
 async def test_a_redis_without_memory_refuses_an_event_whole_and_takes_it_later(
     log: EventLog, connections: Connections
 ) -> None:
-    await places(log, 1)
+    await positions(log, 1)
     before = await log.read(0, 10)
     await connections.commands.config_set("maxmemory", 1)
     try:
@@ -358,13 +386,20 @@ async def test_an_event_of_another_account_is_a_bug(connections: Connections) ->
         await EventLog(connections, AccountSid("AC" + "f" * 32)).append(joined(), "callback")
 
 
-async def test_a_rooms_stream_says_how_far_it_reaches_back(log: EventLog, connections: Connections) -> None:
+async def test_a_rooms_stream_says_how_far_it_reaches_back(
+    log: EventLog, connections: Connections
+) -> None:
     head = await log.open()
-    assert await log.reaches_back(ROOM, head.place.n)
-    logged = await places(log, 4)
-    assert await log.reaches_back(ROOM, head.place.n)
+    assert await log.reaches_back(ROOM, head.position.n)
+    logged = await positions(log, 4)
+    assert await log.reaches_back(ROOM, head.position.n)
 
     await connections.commands.xtrim(KEYS.room_log(ROOM), maxlen=2, approximate=False)
 
-    assert [await log.reaches_back(ROOM, place.n) for place in logged] == [False, False, True, True]
-    assert not await log.reaches_back(ROOM, head.place.n)
+    assert [await log.reaches_back(ROOM, position.n) for position in logged] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert not await log.reaches_back(ROOM, head.position.n)

@@ -37,13 +37,17 @@ async def test_a_key_that_stands_for_something_else_is_told_so(records: Idempote
     assert isinstance(await records.claim(Once("another", "body"), "b"), Claimed)
 
 
-async def test_what_was_surely_not_made_leaves_nothing(records: IdempotencyRecords, connections: Connections) -> None:
+async def test_what_was_surely_not_made_leaves_nothing(
+    records: IdempotencyRecords, connections: Connections
+) -> None:
     await records.claim(ONCE, "a")
     await records.give_back(ONCE, "a", is_doubtful=False)
     assert await connections.commands.exists(RECORD) == 0
 
 
-async def test_what_was_perhaps_made_stays_doubtful_since_the_first_try(records: IdempotencyRecords) -> None:
+async def test_what_was_perhaps_made_stays_doubtful_since_the_first_try(
+    records: IdempotencyRecords,
+) -> None:
     first = await records.claim(ONCE, "a")
     assert isinstance(first, Claimed)
     await records.give_back(ONCE, "a", is_doubtful=True)

@@ -20,14 +20,21 @@ def test_all_keys_of_an_account_share_one_hash_tag_whatever_a_room_is_called() -
         keys.under_way,
         keys.ceiling,
         keys.lease("reconcile"),
-        keys.suspects,
+        keys.recheck_queue,
     ):
         assert key.startswith(f"rg:{{{ACCOUNT}}}:")
 
 
 def test_no_two_things_share_a_key() -> None:
     keys, other = Keys(ACCOUNT), Keys(AccountSid("AC" + "1" * 32))
-    all_keys = [keys.log, keys.meta, keys.room_log(ROOM), keys.versions(ROOM), keys.end(ROOM), keys.room(ROOM)]
+    all_keys = [
+        keys.log,
+        keys.meta,
+        keys.room_log(ROOM),
+        keys.versions(ROOM),
+        keys.end(ROOM),
+        keys.room(ROOM),
+    ]
     all_keys += [
         keys.rate("read"),
         keys.rate("write"),
@@ -37,7 +44,7 @@ def test_no_two_things_share_a_key() -> None:
         keys.under_way,
         keys.ceiling,
         keys.lease("reconcile"),
-        keys.suspects,
+        keys.recheck_queue,
         keys.name(ROOM),
         other.log,
     ]

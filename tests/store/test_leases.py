@@ -14,7 +14,9 @@ async def test_of_many_who_want_it_one_has_it(connections: Connections) -> None:
     assert [lease.is_ours for lease in taken].count(True) == 1
 
 
-async def test_who_has_it_may_renew_it_and_others_are_told_for_how_long_it_is_held(connections: Connections) -> None:
+async def test_who_has_it_may_renew_it_and_others_are_told_for_how_long_it_is_held(
+    connections: Connections,
+) -> None:
     leases = Leases(connections, ACCOUNT)
     await leases.take("work", "a", 1_000)
     renewed = await leases.take("work", "a", LONG_MS)
@@ -48,7 +50,9 @@ async def test_leases_of_other_names_do_not_touch_each_other(connections: Connec
     assert (await leases.take("other", "b", LONG_MS)).is_ours
 
 
-async def test_what_somebody_put_in_its_place_is_not_held_for_ever(connections: Connections) -> None:
+async def test_what_somebody_put_in_its_place_is_not_held_for_ever(
+    connections: Connections,
+) -> None:
     key = Keys(ACCOUNT).lease("work")
     await connections.commands.sadd(key, "a set")
     assert not await Leases(connections, ACCOUNT).release("work", "a")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import UpstreamUnavailable
-from gateway.core.limits.rate_limit import Ceiling, Rate, judge
+from gateway.core.limits.rate_limit import Ceiling, Rate, check_rate
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
@@ -28,7 +28,7 @@ PLENTY = Rate(1_000, 1_000)
 @dataclass(frozen=True)
 class Told:
     granted: int
-    whole_at_us: int
+    full_at_us: int
     wait_us: int
     under_way: int
     may_be: int
@@ -46,23 +46,36 @@ async def take_at(
     owed_if_lost_us: int = 0,
 ) -> Told:
     """The script itself, at a time of our choosing."""
-    limits = [concurrency.at_most, concurrency.at_least, 100, LEASE_MS, len(leases), owed_if_lost_us]
-    granted, whole_at_us, wait_us, now, under_way, may_be, is_full = await connections.run(
+    limits = [
+        concurrency.at_most,
+        concurrency.at_least,
+        100,
+        LEASE_MS,
+        len(leases),
+        owed_if_lost_us,
+    ]
+    granted, full_at_us, wait_us, now, under_way, may_be, is_full = await connections.run(
         TAKE,
         [KEYS.rate("read"), KEYS.pause("read"), KEYS.under_way, KEYS.ceiling],
         [now_us, rate.interval_us, rate.burst, patience_us, *limits, *leases, *given_back],
     )
     assert int(now) == now_us
-    return Told(granted, int(whole_at_us), int(wait_us), under_way, may_be, bool(is_full))
+    return Told(granted, int(full_at_us), int(wait_us), under_way, may_be, bool(is_full))
 
 
-async def refuse_at(connections: Connections, now_us: int, concurrency: Concurrency = CONCURRENCY) -> int:
+async def refuse_at(
+    connections: Connections, now_us: int, concurrency: Concurrency = CONCURRENCY
+) -> int:
     keys = [KEYS.pause("read"), KEYS.under_way, KEYS.ceiling]
-    may_be = await connections.run(REFUSED, keys, [now_us, 0, concurrency.at_most, concurrency.at_least, 70])
+    may_be = await connections.run(
+        REFUSED, keys, [now_us, 0, concurrency.at_most, concurrency.at_least, 70]
+    )
     return int(may_be)
 
 
-def limiter(connections: Connections, concurrency: Concurrency = CONCURRENCY, account: AccountSid = ACCOUNT) -> Limiter:
+def limiter(
+    connections: Connections, concurrency: Concurrency = CONCURRENCY, account: AccountSid = ACCOUNT
+) -> Limiter:
     return Limiter(connections, account, concurrency)
 
 
@@ -70,40 +83,47 @@ def named(count: int) -> list[str]:
     return [f"lease {number}" for number in range(count)]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     rate=st.builds(Rate, st.floats(0.5, 5_000), st.integers(1, 100)),
     requests=st.lists(
-        st.tuples(st.integers(-3_000_000, 3_000_000), st.integers(0, 2_000_000), st.integers(0, 4)), max_size=12
+        st.tuples(st.integers(-3_000_000, 3_000_000), st.integers(0, 2_000_000), st.integers(0, 4)),
+        max_size=12,
     ),
 )
 async def test_i13_the_script_judges_as_the_arithmetic_says_also_when_its_clock_steps_back(
     connections: Connections, rate: Rate, requests: list[tuple[int, int, int]]
 ) -> None:
     await connections.commands.flushall()
-    whole_at_us, now_us, under_way = 0, NOON_US, list[tuple[int, str]]()
+    full_at_us, now_us, under_way = 0, NOON_US, list[tuple[int, str]]()
     for number, (passed_us, patience_us, wanted) in enumerate(requests):
         now_us += passed_us
         # What was promised moves along with a clock that goes back; leases of its future are forgotten.
-        whole_at_us = max(0, whole_at_us + min(0, passed_us))
+        full_at_us = max(0, full_at_us + min(0, passed_us))
         under_way = [each for each in under_way if now_us < each[0] <= now_us + LEASE_MS * 1000]
-        expected = judge(rate, whole_at_us, now_us, patience_us, wanted)
-        whole_at_us = expected.whole_at_us
+        expected = check_rate(rate, full_at_us, now_us, patience_us, wanted)
+        full_at_us = expected.full_at_us
         leases = [f"{number} {each}" for each in range(wanted)]
         under_way += [(now_us + LEASE_MS * 1000, lease) for lease in leases[: expected.granted]]
 
         told = await take_at(connections, rate, now_us, patience_us, leases)
         assert (told.granted, told.wait_us) == (expected.granted, expected.wait_us)
-        assert told.whole_at_us == whole_at_us
+        assert told.full_at_us == full_at_us
         assert told.under_way == len(under_way)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     concurrency=st.integers(1, 10).flatmap(
         lambda least: st.builds(Concurrency, st.integers(least, 100), st.just(least))
     ),
-    moves=st.lists(st.tuples(st.integers(0, 5_000_000), st.integers(0, 10), st.booleans()), max_size=10),
+    moves=st.lists(
+        st.tuples(st.integers(0, 5_000_000), st.integers(0, 10), st.booleans()), max_size=10
+    ),
 )
 async def test_the_script_lowers_and_raises_the_ceiling_as_the_arithmetic_says(
     connections: Connections, concurrency: Concurrency, moves: list[tuple[int, int, bool]]
@@ -118,7 +138,9 @@ async def test_the_script_lowers_and_raises_the_ceiling_as_the_arithmetic_says(
         leases = [f"{number} {each}" for each in range(wanted)]
         under_way += [(now_us + LEASE_MS * 1000, lease) for lease in leases[:free]]
 
-        told = await take_at(connections, Rate(100_000, 1_000), now_us, 0, leases, concurrency=concurrency)
+        told = await take_at(
+            connections, Rate(100_000, 1_000), now_us, 0, leases, concurrency=concurrency
+        )
         assert (told.granted, told.is_full) == (min(wanted, free), wanted > 0 and free == 0)
         assert (told.under_way, told.may_be) == (len(under_way), ceiling.now(now_us))
         if is_refused:
@@ -129,7 +151,9 @@ async def test_the_script_lowers_and_raises_the_ceiling_as_the_arithmetic_says(
 async def test_many_at_once_share_one_burst(connections: Connections) -> None:
     here = limiter(connections)
 
-    taken = await asyncio.gather(*(here.take("read", Rate(0.01, 8), [f"lease {number}"]) for number in range(50)))
+    taken = await asyncio.gather(
+        *(here.take("read", Rate(0.01, 8), [f"lease {number}"]) for number in range(50))
+    )
 
     assert sum(each.granted for each in taken) == 8
 
@@ -140,13 +164,17 @@ async def test_those_who_wait_are_given_turns_one_interval_apart(connections: Co
     assert waits == [0, 0, 100_000, 200_000, 300_000]
 
 
-async def test_reads_writes_and_accounts_do_not_take_from_each_other(connections: Connections) -> None:
+async def test_reads_writes_and_accounts_do_not_take_from_each_other(
+    connections: Connections,
+) -> None:
     here, once = limiter(connections), Rate(0.01, 1)
 
     assert (await here.take("read", once, ["a"])).granted
     assert not (await here.take("read", once, ["b"])).granted
     assert (await here.take("write", once, ["c"])).granted
-    assert (await limiter(connections, account=AccountSid("AC" + "1" * 32)).take("read", once, ["d"])).granted
+    assert (
+        await limiter(connections, account=AccountSid("AC" + "1" * 32)).take("read", once, ["d"])
+    ).granted
 
 
 async def test_who_looks_takes_nothing(connections: Connections) -> None:
@@ -159,15 +187,21 @@ async def test_who_looks_takes_nothing(connections: Connections) -> None:
         assert 0 < seen.owed_us <= 100_000
 
 
-async def test_a_clock_that_steps_back_neither_stops_nor_frees_anybody(connections: Connections) -> None:
+async def test_a_clock_that_steps_back_neither_stops_nor_frees_anybody(
+    connections: Connections,
+) -> None:
     for _ in range(3):
         before = await take_at(connections, RATE, NOON_US, 100_000)
 
     hour_us = 3_600_000_000
     after = await take_at(connections, RATE, NOON_US - hour_us)
 
-    assert (before.granted, before.whole_at_us, before.wait_us) == (1, NOON_US + 300_000, 100_000)
-    assert (after.granted, after.whole_at_us, after.wait_us) == (0, NOON_US + 300_000 - hour_us, 200_000)
+    assert (before.granted, before.full_at_us, before.wait_us) == (1, NOON_US + 300_000, 100_000)
+    assert (after.granted, after.full_at_us, after.wait_us) == (
+        0,
+        NOON_US + 300_000 - hour_us,
+        200_000,
+    )
     assert (await take_at(connections, RATE, NOON_US - hour_us + 200_000)).granted
 
 
@@ -188,7 +222,9 @@ async def test_a_redis_that_lost_what_it_knew_lets_nobody_pass_before_what_was_t
         # The second and the third ask a Redis that knows.
         told = await take_at(connections, RATE, NOON_US, owed_if_lost_us=2 * RATE.interval_us)
         assert (told.granted, told.wait_us) == (0, expected)
-    assert (await take_at(connections, RATE, NOON_US + RATE.interval_us, owed_if_lost_us=10**9)).granted
+    assert (
+        await take_at(connections, RATE, NOON_US + RATE.interval_us, owed_if_lost_us=10**9)
+    ).granted
 
 
 async def test_a_pause_lets_nobody_pass_until_it_is_over(connections: Connections) -> None:
@@ -205,7 +241,9 @@ async def test_a_pause_lets_nobody_pass_until_it_is_over(connections: Connection
     assert (await here.take("write", Rate(80, 8), ["c"])).granted
 
 
-async def test_those_who_wait_out_a_pause_do_not_come_back_all_at_once(connections: Connections) -> None:
+async def test_those_who_wait_out_a_pause_do_not_come_back_all_at_once(
+    connections: Connections,
+) -> None:
     await limiter(connections).refused("read", 60_000)
 
     waits = [(await take_at(connections, RATE, NOON_US, 90_000_000)).wait_us for _ in range(6)]
@@ -221,7 +259,9 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(connections: Connection
     assert await connections.commands.pttl(KEYS.pause("read")) > 50_000
 
 
-async def test_so_many_are_under_way_at_once_and_a_place_given_back_is_free(connections: Connections) -> None:
+async def test_so_many_are_under_way_at_once_and_a_place_given_back_is_free(
+    connections: Connections,
+) -> None:
     here, there = limiter(connections, Concurrency(5, 1)), limiter(connections, Concurrency(5, 1))
 
     first = await here.take("read", PLENTY, named(8))
@@ -244,7 +284,9 @@ async def test_some_take_only_a_part_of_the_places(connections: Connections) -> 
     assert (await here.take("write", PLENTY, ["end"], percent=100)).granted == 1
 
 
-async def test_the_places_of_a_replica_that_died_are_free_after_a_while(connections: Connections) -> None:
+async def test_the_places_of_a_replica_that_died_are_free_after_a_while(
+    connections: Connections,
+) -> None:
     few = Concurrency(2, 1)
     await take_at(connections, PLENTY, NOON_US, leases=named(2), concurrency=few)
 
@@ -291,7 +333,12 @@ async def test_a_redis_that_is_not_there_is_an_error(redis_url: str) -> None:
     nowhere = Connections("redis://127.0.0.1:1")
     here = limiter(nowhere)
 
-    for asked in (here.take("read", RATE, ["a"]), here.give_back(["a"]), here.give_back([]), here.refused("read", 1)):
+    for asked in (
+        here.take("read", RATE, ["a"]),
+        here.give_back(["a"]),
+        here.give_back([]),
+        here.refused("read", 1),
+    ):
         with pytest.raises(UpstreamUnavailable):
             await asked
     await nowhere.aclose()
@@ -306,13 +353,17 @@ async def test_every_key_ends_by_itself(connections: Connections) -> None:
         assert 0 < await connections.commands.pttl(key) <= 120_000
 
 
-async def test_a_process_that_is_held_up_does_not_take_redis_for_away(connections: Connections) -> None:
+async def test_a_process_that_is_held_up_does_not_take_redis_for_away(
+    connections: Connections,
+) -> None:
     here, loop = limiter(connections), asyncio.get_running_loop()
     await here.take("read", RATE, [])
     troubles: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
     # Redis answers well in time; but the process is busy from before it does until long after the limit.
-    await connections.ask(connections.commands.execute_command("CLIENT", "PAUSE", round(TAKE_S * 500), "ALL"))
+    await connections.ask(
+        connections.commands.execute_command("CLIENT", "PAUSE", round(TAKE_S * 500), "ALL")
+    )
     loop.call_later(TAKE_S / 10, spin, TAKE_S * 2)
     try:
         assert (await here.take("read", RATE, ["a"])).granted

@@ -27,7 +27,11 @@ def test_machines_get_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> N
     [line] = written(capsys)
     said = json.loads(line)
     assert said.pop("timestamp").endswith("Z")
-    assert said == {"event": "tail.lost", "level": "warning", "reason": "Redis gave no answer\nat all"}
+    assert said == {
+        "event": "tail.lost",
+        "level": "warning",
+        "reason": "Redis gave no answer\nat all",
+    }
 
 
 def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,11 @@ COMMON = {
     "Timestamp": "2026-01-02T03:04:05.006Z",
     "SequenceNumber": "3",
 }
-PERSON = {"ParticipantSid": PARTICIPANT, "ParticipantIdentity": "Zoë & co", "ParticipantStatus": "connected"}
+PERSON = {
+    "ParticipantSid": PARTICIPANT,
+    "ParticipantIdentity": "Zoë & co",
+    "ParticipantStatus": "connected",
+}
 RECORDED = {
     "RecordingSid": RECORDING,
     "SourceSid": TRACK,
@@ -61,8 +65,18 @@ def without(fields: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
 
 
 def full(event: RoomEventType) -> list[tuple[str, str]]:
-    everything = COMMON | PERSON | RECORDED | DONE | {"TrackSid": TRACK, "TrackKind": "video", "RoomDuration": "300"}
-    everything |= {"ParticipantDuration": "61", "FailedOperation": "RecordingUpload", "StatusCallbackEvent": event}
+    everything = (
+        COMMON
+        | PERSON
+        | RECORDED
+        | DONE
+        | {"TrackSid": TRACK, "TrackKind": "video", "RoomDuration": "300"}
+    )
+    everything |= {
+        "ParticipantDuration": "61",
+        "FailedOperation": "RecordingUpload",
+        "StatusCallbackEvent": event,
+    }
     return [(name, value) for name, value in everything.items() if name in FIELDS[event]]
 
 
@@ -80,8 +94,16 @@ def test_every_event_of_twilio_can_be_read() -> None:
 def test_an_event_with_all_its_fields_says_who_what_and_when(event: RoomEventType) -> None:
     callback = parsed(full(event))
 
-    assert (callback.event.type, callback.event.account_sid, callback.event.room_sid) == (event, ACCOUNT, ROOM)
-    assert (callback.event.at, callback.event.source, callback.event.late) == (AT, EventSource.CALLBACK, False)
+    assert (callback.event.type, callback.event.account_sid, callback.event.room_sid) == (
+        event,
+        ACCOUNT,
+        ROOM,
+    )
+    assert (callback.event.at, callback.event.source, callback.event.late) == (
+        AT,
+        EventSource.CALLBACK,
+        False,
+    )
     assert callback.age is Age.ON_TIME
 
 
@@ -89,7 +111,11 @@ def test_a_rooms_end_tells_its_duration_and_status() -> None:
     event = parsed(form("room-ended", RoomStatus="completed", RoomDuration="300")).event
 
     assert (event.room_status, event.room_duration) == (RoomStatus.COMPLETED, 300)
-    assert (event.room_name, event.room_type, event.sequence_number) == ("DailyStandup", RoomType.GROUP, 3)
+    assert (event.room_name, event.room_type, event.sequence_number) == (
+        "DailyStandup",
+        RoomType.GROUP,
+        3,
+    )
 
 
 def test_a_participant_who_leaves_is_told_whole() -> None:
@@ -99,7 +125,9 @@ def test_a_participant_who_leaves_is_told_whole() -> None:
     assert (event.participant_status, event.participant_duration) == ("connected", 61)
 
 
-@pytest.mark.parametrize("word", ["track-added", "track-removed", "track-enabled", "track-disabled"])
+@pytest.mark.parametrize(
+    "word", ["track-added", "track-removed", "track-enabled", "track-disabled"]
+)
 def test_a_track_is_told_whole(word: str) -> None:
     event = parsed(form(word, **PERSON, TrackSid=TRACK, TrackKind="video", TrackName="cam")).event
 
@@ -109,10 +137,17 @@ def test_a_track_is_told_whole(word: str) -> None:
 def test_a_recording_is_told_whole() -> None:
     event = parsed(full(RoomEventType.RECORDING_COMPLETED)).event
 
-    assert (event.recording_sid, event.source_sid, event.recording_uri) == (RECORDING, TRACK, RECORDED["RecordingUri"])
+    assert (event.recording_sid, event.source_sid, event.recording_uri) == (
+        RECORDING,
+        TRACK,
+        RECORDED["RecordingUri"],
+    )
     assert (event.container, event.codec, event.offset_ms) == ("mka", "OPUS", 12345)
     assert (event.track_kind, event.track_name) == (TrackKind.AUDIO, "mic")
-    assert (event.media_uri, event.media_external_location) == (DONE["MediaUri"], DONE["MediaExternalLocation"])
+    assert (event.media_uri, event.media_external_location) == (
+        DONE["MediaUri"],
+        DONE["MediaExternalLocation"],
+    )
     assert (event.recording_duration, event.recording_size) == (61, 5_000_000_000)
 
 
@@ -130,18 +165,35 @@ def test_a_recording_needs_no_participant(blank: list[tuple[str, str]]) -> None:
 def test_an_event_takes_no_field_of_another_event() -> None:
     event = parsed(form("room-created", **PERSON, TrackSid=TRACK, RoomDuration="5")).event
 
-    assert (event.participant_sid, event.participant_identity, event.track_sid, event.room_duration) == (None,) * 4
+    assert (
+        event.participant_sid,
+        event.participant_identity,
+        event.track_sid,
+        event.room_duration,
+    ) == (None,) * 4
 
 
 @pytest.mark.parametrize(
-    "word", ["composition-started", "composition-available", "room-changed", "room-paused", "", "Room v2", "unknown"]
+    "word",
+    [
+        "composition-started",
+        "composition-available",
+        "room-changed",
+        "room-paused",
+        "",
+        "Room v2",
+        "unknown",
+    ],
 )
 def test_another_event_is_ignored(word: str) -> None:
     assert parse(form(word), NOW) == Ignored()
 
 
 def test_an_ignored_event_needs_no_room() -> None:
-    assert parse([("AccountSid", ACCOUNT), ("StatusCallbackEvent", "composition-hook-failed")], NOW) == Ignored()
+    assert (
+        parse([("AccountSid", ACCOUNT), ("StatusCallbackEvent", "composition-hook-failed")], NOW)
+        == Ignored()
+    )
 
 
 def test_an_unknown_field_is_passed_over_however_often_it_comes() -> None:
@@ -151,7 +203,11 @@ def test_an_unknown_field_is_passed_over_however_often_it_comes() -> None:
 def test_unknown_words_and_odd_numbers_do_not_lose_the_event() -> None:
     event = parsed(form(RoomStatus="paused", RoomType="huge", SequenceNumber="-1")).event
 
-    assert (event.room_status, event.room_type, event.sequence_number) == (RoomStatus.UNKNOWN, RoomType.UNKNOWN, None)
+    assert (event.room_status, event.room_type, event.sequence_number) == (
+        RoomStatus.UNKNOWN,
+        RoomType.UNKNOWN,
+        None,
+    )
 
 
 @pytest.mark.parametrize("number", ["", "1e3", "٣", "1.5", "9" * 5000, "0x10"])
@@ -216,10 +272,13 @@ def test_a_field_of_ours_comes_once(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "timestamp", ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05.123456789Z"]
+    "timestamp",
+    ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05.123456789Z"],
 )
 def test_a_timestamp_may_have_any_fraction_of_a_second(timestamp: str) -> None:
-    assert parsed(form(Timestamp=timestamp)).event.at.replace(microsecond=0) == AT.replace(microsecond=0)
+    assert parsed(form(Timestamp=timestamp)).event.at.replace(microsecond=0) == AT.replace(
+        microsecond=0
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,7 +297,9 @@ def test_a_timestamp_may_have_any_fraction_of_a_second(timestamp: str) -> None:
         (timedelta(days=-3000), Age.EXPIRED),
     ],
 )
-def test_an_event_is_late_after_15_minutes_and_expired_after_60(age: timedelta, expected: Age) -> None:
+def test_an_event_is_late_after_15_minutes_and_expired_after_60(
+    age: timedelta, expected: Age
+) -> None:
     assert judge(AT, AT + age) is expected
 
 
@@ -295,7 +356,11 @@ def test_a_hostile_identity_cannot_be_cut_out_to_make_an_event_of_its_own() -> N
     text = flattened(honest)
     cut = text.index(identity) + len(identity)
     forged = [("AccountSid", ACCOUNT), ("ParticipantIdentity", "x"), ("RoomSid", OTHER_ROOM)]
-    forged += [("StatusCallbackEvent", "room-ended"), ("Timestamp", "2026-01-02T03:04:05Z"), ("U", text[cut:])]
+    forged += [
+        ("StatusCallbackEvent", "room-ended"),
+        ("Timestamp", "2026-01-02T03:04:05Z"),
+        ("U", text[cut:]),
+    ]
 
     assert flattened(forged) == text
     with pytest.raises(InvalidArgument, match="two ways"):
@@ -310,11 +375,24 @@ def test_however_a_signed_text_is_cut_no_second_event_comes_out(data: st.DataObj
     )
     name = "".join(data.draw(st.lists(pieces, max_size=4)))
     identity = "".join(data.draw(st.lists(pieces, max_size=4)))
-    honest = form("participant-connected", **PERSON | {"ParticipantIdentity": identity}, RoomName=name)
+    honest = form(
+        "participant-connected", **PERSON | {"ParticipantIdentity": identity}, RoomName=name
+    )
     text = flattened(honest)
     # Where a cut can matter: at the names that we read.
-    starts = sorted({at for field in (*COMMON, *PERSON) for at in range(len(text)) if text.startswith(field, at)})
-    chosen = [0, *data.draw(st.lists(st.sampled_from(starts[1:]), unique=True).map(sorted)), len(text)]
+    starts = sorted(
+        {
+            at
+            for field in (*COMMON, *PERSON)
+            for at in range(len(text))
+            if text.startswith(field, at)
+        }
+    )
+    chosen = [
+        0,
+        *data.draw(st.lists(st.sampled_from(starts[1:]), unique=True).map(sorted)),
+        len(text),
+    ]
     forged = [named(text[start:end]) for start, end in pairwise(chosen)]
 
     assert "".join(name + value for name, value in forged) == text
@@ -337,7 +415,11 @@ def parse_or_none(fields: list[tuple[str, str]]) -> str | None:
     return callback.dedupe if isinstance(callback, Callback) else None
 
 
-@given(st.lists(st.tuples(st.sampled_from([*COMMON, *PERSON, "Other"]), st.text(max_size=40)), max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*COMMON, *PERSON, "Other"]), st.text(max_size=40)), max_size=12
+    )
+)
 @settings(max_examples=100)
 def test_a_hostile_form_raises_nothing_else(fields: list[tuple[str, str]]) -> None:
     parse_or_none(fields)

@@ -59,7 +59,9 @@ async def fetch(twilio: TwilioVideo, deadline_s: float) -> Room:
 
 
 async def create(twilio: TwilioVideo, deadline_s: float) -> Room:
-    return await twilio.send(create_room(NewRoom(unique_name="a/b"), CALLBACK), deadline_s=deadline_s)
+    return await twilio.send(
+        create_room(NewRoom(unique_name="a/b"), CALLBACK), deadline_s=deadline_s
+    )
 
 
 async def complete(twilio: TwilioVideo, deadline_s: float) -> Room:
@@ -95,7 +97,9 @@ def client(session: aiohttp.ClientSession, base_url: str) -> TwilioVideo:
 @asynccontextmanager
 async def served(handler: Handler) -> AsyncIterator[str]:
     """An HTTP server on loopback; its handlers are cancelled when their client leaves."""
-    runner = web.ServerRunner(web.Server(handler, handler_cancellation=True, access_log=None), shutdown_timeout=1)
+    runner = web.ServerRunner(
+        web.Server(handler, handler_cancellation=True, access_log=None), shutdown_timeout=1
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -115,7 +119,9 @@ async def accepting(connection: Connection) -> AsyncIterator[str]:
 
 def answering(body: bytes, status: int = 200, **headers: str) -> Handler:
     async def handler(request: web.Request) -> web.Response:
-        return web.Response(status=status, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return web.Response(
+            status=status, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        )
 
     return handler
 
@@ -163,7 +169,9 @@ def refusing_url() -> str:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-async def test_a_room_is_fetched_with_credentials_and_our_name(session: aiohttp.ClientSession) -> None:
+async def test_a_room_is_fetched_with_credentials_and_our_name(
+    session: aiohttp.ClientSession,
+) -> None:
     seen: list[web.Request] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -198,7 +206,9 @@ async def test_a_create_posts_a_form_and_reads_the_room(session: aiohttp.ClientS
         room = await create(client(session, url), LONG_S)
 
     assert room.unique_name == "a/b"
-    assert forms == [[("UniqueName", "a/b"), ("StatusCallback", CALLBACK), ("StatusCallbackMethod", "POST")]]
+    assert forms == [
+        [("UniqueName", "a/b"), ("StatusCallback", CALLBACK), ("StatusCallbackMethod", "POST")]
+    ]
 
 
 @pytest.mark.parametrize("status", [200, 202])
@@ -215,11 +225,20 @@ async def test_a_room_is_completed(session: aiohttp.ClientSession, status: int) 
 
 
 @pytest.mark.parametrize("status", [200, 204])
-async def test_a_recording_is_deleted_without_a_body(session: aiohttp.ClientSession, status: int) -> None:
+async def test_a_recording_is_deleted_without_a_body(
+    session: aiohttp.ClientSession, status: int
+) -> None:
     seen: list[tuple[str, str, bytes, str | None]] = []
 
     async def handler(request: web.Request) -> web.Response:
-        seen.append((request.method, request.raw_path, await request.read(), request.headers.get("Content-Type")))
+        seen.append(
+            (
+                request.method,
+                request.raw_path,
+                await request.read(),
+                request.headers.get("Content-Type"),
+            )
+        )
         return web.Response(status=status)
 
     async with served(handler) as url:
@@ -258,18 +277,24 @@ async def test_a_link_to_media_is_read_and_not_followed(session: aiohttp.ClientS
 
 
 @pytest.mark.parametrize("host", ["", "https://video.twilio.com", "https://evil.example.com:1"])
-async def test_a_next_page_is_asked_of_our_own_host_byte_by_byte(session: aiohttp.ClientSession, host: str) -> None:
+async def test_a_next_page_is_asked_of_our_own_host_byte_by_byte(
+    session: aiohttp.ClientSession, host: str
+) -> None:
     asked: list[str] = []
     query = "Status=in-progress&UniqueName=a%2fb%20%41&Page=1&PageToken=PT+%7E~"
 
     async def handler(request: web.Request) -> web.Response:
         asked.append(request.raw_path)
-        return web.Response(body=page([ROOM], f"{host}/v1/Rooms?{query}" if len(asked) == 1 else None))
+        return web.Response(
+            body=page([ROOM], f"{host}/v1/Rooms?{query}" if len(asked) == 1 else None)
+        )
 
     async with served(handler) as url:
         twilio = client(session, url)
         first = await twilio.send(list_rooms(RoomFilter(), 50), deadline_s=LONG_S)
-        second = await twilio.send(list_rooms(RoomFilter(), 50, first.next_query), deadline_s=LONG_S)
+        second = await twilio.send(
+            list_rooms(RoomFilter(), 50, first.next_query), deadline_s=LONG_S
+        )
 
     assert asked == ["/v1/Rooms?Status=in-progress&PageSize=50", f"/v1/Rooms?{query}"]
     assert second.next_query is None
@@ -277,21 +302,28 @@ async def test_a_next_page_is_asked_of_our_own_host_byte_by_byte(session: aiohtt
 
 @pytest.mark.parametrize("call", [*READS, *WRITES])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession, call: Call, status: int) -> None:
+async def test_a_redirect_is_not_followed(
+    session: aiohttp.ClientSession, call: Call, status: int
+) -> None:
     elsewhere: list[str] = []
 
     async def other(request: web.Request) -> web.Response:
         elsewhere.append(request.raw_path)
         return web.Response(body=ROOM_JSON)
 
-    async with served(other) as target, served(answering(b"", status, Location=f"{target}/v1/Rooms/{SID}")) as url:
+    async with (
+        served(other) as target,
+        served(answering(b"", status, Location=f"{target}/v1/Rooms/{SID}")) as url,
+    ):
         assert isinstance(await failure(call, client(session, url)), UpstreamUnavailable)
     assert elsewhere == []
 
 
 @pytest.mark.parametrize("call", [*READS, complete, delete])
 @pytest.mark.parametrize("status", [500, 503])
-async def test_a_failure_of_twilio_may_be_tried_again(session: aiohttp.ClientSession, call: Call, status: int) -> None:
+async def test_a_failure_of_twilio_may_be_tried_again(
+    session: aiohttp.ClientSession, call: Call, status: int
+) -> None:
     async with served(answering(b'{"message":"An error occurred"}', status)) as url:
         error = await failure(call, client(session, url))
 
@@ -301,7 +333,9 @@ async def test_a_failure_of_twilio_may_be_tried_again(session: aiohttp.ClientSes
 
 
 @pytest.mark.parametrize("status", [500, 503])
-async def test_a_failed_create_may_have_made_the_room(session: aiohttp.ClientSession, status: int) -> None:
+async def test_a_failed_create_may_have_made_the_room(
+    session: aiohttp.ClientSession, status: int
+) -> None:
     async with served(answering(b"<html>", status)) as url:
         assert isinstance(await failure(create, client(session, url)), OutcomeUnknown)
 
@@ -324,7 +358,9 @@ async def test_an_unknown_room_is_not_found(session: aiohttp.ClientSession) -> N
 
 
 @pytest.mark.parametrize("call", READS)
-async def test_a_read_without_an_answer_ends_at_its_deadline(session: aiohttp.ClientSession, call: Call) -> None:
+async def test_a_read_without_an_answer_ends_at_its_deadline(
+    session: aiohttp.ClientSession, call: Call
+) -> None:
     entered, left = asyncio.Event(), asyncio.Event()
     async with served(hanging(entered, left)) as url:
         assert isinstance(await failure(call, client(session, url), SHORT_S), DeadlineExceeded)
@@ -333,13 +369,17 @@ async def test_a_read_without_an_answer_ends_at_its_deadline(session: aiohttp.Cl
 
 
 @pytest.mark.parametrize("call", WRITES)
-async def test_a_write_without_an_answer_has_an_unknown_outcome(session: aiohttp.ClientSession, call: Call) -> None:
+async def test_a_write_without_an_answer_has_an_unknown_outcome(
+    session: aiohttp.ClientSession, call: Call
+) -> None:
     entered, left = asyncio.Event(), asyncio.Event()
     async with served(hanging(entered, left)) as url:
         assert isinstance(await failure(call, client(session, url), SENT_S), OutcomeUnknown)
 
 
-@pytest.mark.parametrize(("call", "expected"), [(fetch, DeadlineExceeded), (create, OutcomeUnknown)])
+@pytest.mark.parametrize(
+    ("call", "expected"), [(fetch, DeadlineExceeded), (create, OutcomeUnknown)]
+)
 async def test_a_body_that_never_ends_ends_at_the_deadline(
     session: aiohttp.ClientSession, call: Call, expected: type[GatewayError]
 ) -> None:
@@ -365,9 +405,15 @@ async def test_after_the_deadline_twilio_is_not_asked(
 
 
 @pytest.mark.parametrize("call", [fetch, create])
-async def test_a_caller_who_leaves_takes_the_request_along(session: aiohttp.ClientSession, call: Call) -> None:
+async def test_a_caller_who_leaves_takes_the_request_along(
+    session: aiohttp.ClientSession, call: Call
+) -> None:
     entered, left = asyncio.Event(), asyncio.Event()
-    async with served(hanging(entered, left)) as url, asyncio.timeout(LONG_S), asyncio.TaskGroup() as tasks:
+    async with (
+        served(hanging(entered, left)) as url,
+        asyncio.timeout(LONG_S),
+        asyncio.TaskGroup() as tasks,
+    ):
         task = tasks.create_task(_as_coroutine(call(client(session, url), LONG_S)))
         await entered.wait()
         task.cancel()
@@ -380,7 +426,9 @@ async def _as_coroutine(awaitable: Awaitable[object]) -> object:
 
 
 @pytest.mark.parametrize("call", [*READS, *WRITES])
-async def test_what_cannot_connect_was_never_sent(session: aiohttp.ClientSession, call: Call) -> None:
+async def test_what_cannot_connect_was_never_sent(
+    session: aiohttp.ClientSession, call: Call
+) -> None:
     assert isinstance(await failure(call, client(session, refusing_url())), UpstreamUnavailable)
 
 
@@ -419,7 +467,9 @@ async def test_a_session_of_another_make_takes_every_lost_write_for_sent() -> No
         assert isinstance(await failure(create, client(session, refusing_url())), OutcomeUnknown)
 
 
-@pytest.mark.parametrize(("call", "expected"), [(fetch, UpstreamUnavailable), (create, OutcomeUnknown)])
+@pytest.mark.parametrize(
+    ("call", "expected"), [(fetch, UpstreamUnavailable), (create, OutcomeUnknown)]
+)
 @pytest.mark.parametrize("is_read_first", [False, True])
 async def test_a_connection_reset_without_an_answer(
     session: aiohttp.ClientSession, call: Call, expected: type[GatewayError], is_read_first: bool
@@ -433,7 +483,9 @@ async def test_a_connection_reset_without_an_answer(
         assert isinstance(await failure(call, client(session, url)), expected)
 
 
-@pytest.mark.parametrize(("call", "expected"), [(fetch, UpstreamUnavailable), (create, OutcomeUnknown)])
+@pytest.mark.parametrize(
+    ("call", "expected"), [(fetch, UpstreamUnavailable), (create, OutcomeUnknown)]
+)
 @pytest.mark.parametrize(
     "sent",
     [
@@ -457,7 +509,9 @@ async def test_an_answer_that_breaks_off_or_is_none_is_lost(
         assert isinstance(await failure(call, client(session, url)), expected)
 
 
-@pytest.mark.parametrize(("call", "expected"), [(fetch, UpstreamUnavailable), (create, OutcomeUnknown)])
+@pytest.mark.parametrize(
+    ("call", "expected"), [(fetch, UpstreamUnavailable), (create, OutcomeUnknown)]
+)
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
@@ -470,7 +524,16 @@ async def test_an_answer_that_breaks_off_or_is_none_is_lost(
         (ROOM_JSON, {"Content_Encoding": "gzip"}),
         (ROOM_JSON, {"Content_Encoding": "br"}),
     ],
-    ids=["malformed", "wrong types", "no object", "10 MB", "cut gzip", "gzip bomb", "no gzip", "not asked for"],
+    ids=[
+        "malformed",
+        "wrong types",
+        "no object",
+        "10 MB",
+        "cut gzip",
+        "gzip bomb",
+        "no gzip",
+        "not asked for",
+    ],
 )
 async def test_a_body_of_no_use(
     session: aiohttp.ClientSession,
@@ -484,7 +547,9 @@ async def test_a_body_of_no_use(
 
 
 @pytest.mark.parametrize("size", [0, BODY_LIMIT])
-async def test_an_answer_within_the_limit_is_read_packed_or_not(session: aiohttp.ClientSession, size: int) -> None:
+async def test_an_answer_within_the_limit_is_read_packed_or_not(
+    session: aiohttp.ClientSession, size: int
+) -> None:
     body = ROOM_JSON.ljust(size)
     for handler in (answering(body), answering(gzip.compress(body, 1), Content_Encoding="gzip")):
         async with served(handler) as url:
@@ -554,7 +619,9 @@ async def test_no_message_tells_a_name_or_a_secret(session: aiohttp.ClientSessio
 
 
 @pytest.mark.parametrize("call", [*READS, delete])
-async def test_a_call_whose_connection_breaks_is_sent_once(session: aiohttp.ClientSession, call: Call) -> None:
+async def test_a_call_whose_connection_breaks_is_sent_once(
+    session: aiohttp.ClientSession, call: Call
+) -> None:
     """Also on a kept connection, where aiohttp would send it again."""
     answered = 0
 
@@ -577,7 +644,9 @@ async def test_a_call_whose_connection_breaks_is_sent_once(session: aiohttp.Clie
 async def test_a_call_that_is_not_sent_in_time_is_not_sent_at_all() -> None:
     with full_backlog() as url:
         async with open_session() as session:
-            late = client(session, url).send(complete_room(SID), deadline_s=LONG_S, send_within_s=SHORT_S)
+            late = client(session, url).send(
+                complete_room(SID), deadline_s=LONG_S, send_within_s=SHORT_S
+            )
             with pytest.raises(DeadlineExceeded) as caught:
                 await late
     assert caught.value.is_unsent
@@ -589,7 +658,9 @@ async def test_once_it_is_sent_it_is_waited_for(session: aiohttp.ClientSession) 
         return web.Response(body=ROOM_JSON)
 
     async with served(slow) as url:
-        room = await client(session, url).send(complete_room(SID), deadline_s=LONG_S, send_within_s=SENT_S - 0.05)
+        room = await client(session, url).send(
+            complete_room(SID), deadline_s=LONG_S, send_within_s=SENT_S - 0.05
+        )
     assert room.sid == SID
 
 

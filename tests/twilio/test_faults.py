@@ -71,7 +71,9 @@ def test_twilios_code_decides_whatever_the_status(code: int, expected: Code) -> 
         (599, Code.UPSTREAM_UNAVAILABLE),
     ],
 )
-@pytest.mark.parametrize("body", [b"", b"<html>Bad</html>", b'{"message":"An error occurred"}', b'{"code":null}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Bad</html>", b'{"message":"An error occurred"}', b'{"code":null}']
+)
 def test_without_a_code_the_status_decides(status: int, expected: Code, body: bytes) -> None:
     error = read_fault(status, {}, body)
 
@@ -85,7 +87,9 @@ def test_a_code_may_be_a_string(code: object) -> None:
     assert fault(400, {"code": code}).code is Code.ALREADY_EXISTS
 
 
-@pytest.mark.parametrize("code", [True, False, 53113.0, -1, 0, 10**30, "x", "", "٥٣١١٣", [53113], {"a": 1}])
+@pytest.mark.parametrize(
+    "code", [True, False, 53113.0, -1, 0, 10**30, "x", "", "٥٣١١٣", [53113], {"a": 1}]
+)
 def test_an_odd_code_is_none(code: object) -> None:
     error = fault(400, {"code": code})
 
@@ -96,14 +100,26 @@ def test_an_odd_code_is_none(code: object) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"[" * 100_000, b"[" * 60_000, b'"\xff"', b"[]", b"null", b"1", b'{"code":53113' + b" " * 70_000 + b"}"],
+    [
+        b"[" * 100_000,
+        b"[" * 60_000,
+        b'"\xff"',
+        b"[]",
+        b"null",
+        b"1",
+        b'{"code":53113' + b" " * 70_000 + b"}",
+    ],
     ids=lambda body: str(body[:8]),
 )
 def test_an_odd_or_huge_body_is_passed_over(body: bytes) -> None:
     assert read_fault(404, {}, body).code is Code.NOT_FOUND
 
 
-@given(st.integers(100, 999), st.dictionaries(st.text(max_size=12), st.text(max_size=12)), st.binary(max_size=40))
+@given(
+    st.integers(100, 999),
+    st.dictionaries(st.text(max_size=12), st.text(max_size=12)),
+    st.binary(max_size=40),
+)
 @settings(max_examples=100)
 def test_no_answer_makes_reading_it_fail(status: int, headers: dict[str, str], body: bytes) -> None:
     assert isinstance(read_fault(status, headers, body), GatewayError)
@@ -123,7 +139,11 @@ def test_every_code_of_rooms_has_a_meaning() -> None:
 
 
 def test_twilios_own_words_are_not_passed_on() -> None:
-    said = {"code": 20404, "message": "The requested resource /Rooms/Secret Talk was not found", "more_info": "Secret"}
+    said = {
+        "code": 20404,
+        "message": "The requested resource /Rooms/Secret Talk was not found",
+        "more_info": "Secret",
+    }
     error = fault(404, said)
 
     assert "Secret" not in f"{error} {error.message} {error.twilio}"
@@ -138,7 +158,14 @@ def test_twilios_page_about_the_code_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["https://evil.example.com/docs/errors/1", "javascript:1", 5, None, "https://www.twilio.com/docs/\n"]
+    "page",
+    [
+        "https://evil.example.com/docs/errors/1",
+        "javascript:1",
+        5,
+        None,
+        "https://www.twilio.com/docs/\n",
+    ],
 )
 def test_any_other_page_is_not(page: object) -> None:
     error = fault(404, {"code": 20404, "more_info": page})
@@ -169,7 +196,9 @@ def test_any_other_page_is_not(page: object) -> None:
         ({"Retry-After": "Fri, 20 Nov 2026 10:00:03 -0000", "Date": DATE}, None),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date_and_bounded(headers: dict[str, str], expected: int | None) -> None:
+def test_retry_after_is_read_as_seconds_or_as_a_date_and_bounded(
+    headers: dict[str, str], expected: int | None
+) -> None:
     assert read_fault(429, headers, b"").retry_after_ms == expected
 
 

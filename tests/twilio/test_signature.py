@@ -10,7 +10,9 @@ from twilio.request_validator import RequestValidator
 
 from gateway.twilio.signature import flattened, is_valid, sign
 
-VECTORS = json.loads((Path(__file__).parents[1] / "samples" / "signature_vectors.json").read_text())["vectors"]
+VECTORS = json.loads(
+    (Path(__file__).parents[1] / "samples" / "signature_vectors.json").read_text()
+)["vectors"]
 URL = "https://gw.example.com/callbacks/twilio"
 FORM = [("RoomSid", "RM1"), ("StatusCallbackEvent", "room-ended")]
 
@@ -18,7 +20,9 @@ texts = st.text(max_size=12)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 hosts = st.sampled_from(["gw.example.com", "127.0.0.1", "localhost"])
 ports = st.sampled_from(["", ":443", ":80", ":8443"])
-paths = st.sampled_from(["", "/", "/callbacks/twilio", "/a%2Fb/", "/callbacks?tenant=t1&x=", "/?'=%27"])
+paths = st.sampled_from(
+    ["", "/", "/callbacks/twilio", "/a%2Fb/", "/callbacks?tenant=t1&x=", "/?'=%27"]
+)
 urls = st.builds("{}://{}{}{}".format, st.sampled_from(["http", "https"]), hosts, ports, paths)
 forms = st.lists(st.tuples(names, names), max_size=8)
 
@@ -45,12 +49,16 @@ def test_the_vector_holds(vector: dict[str, Any]) -> None:
 @given(urls, forms)
 @settings(max_examples=100)
 def test_twilios_own_library_signs_alike(url: str, form: list[tuple[str, str]]) -> None:
-    assert sign("token", url, form) == RequestValidator("token").compute_signature(url, MultiDict(form))
+    assert sign("token", url, form) == RequestValidator("token").compute_signature(
+        url, MultiDict(form)
+    )
 
 
 @given(urls, urls, forms, st.booleans())
 @settings(max_examples=200)
-def test_twilios_own_library_judges_alike(signed: str, called: str, form: list[tuple[str, str]], same: bool) -> None:
+def test_twilios_own_library_judges_alike(
+    signed: str, called: str, form: list[tuple[str, str]], same: bool
+) -> None:
     called = signed if same else called
     signature = sign("token", signed, form)
 
@@ -59,7 +67,12 @@ def test_twilios_own_library_judges_alike(signed: str, called: str, form: list[t
     )
 
 
-@given(st.text(), st.lists(st.tuples(texts, texts), max_size=4), st.none() | st.text(), st.none() | st.binary())
+@given(
+    st.text(),
+    st.lists(st.tuples(texts, texts), max_size=4),
+    st.none() | st.text(),
+    st.none() | st.binary(),
+)
 @settings(max_examples=200)
 def test_no_input_makes_it_raise(
     url: str, form: list[tuple[str, str]], signature: str | None, body: bytes | None
@@ -69,7 +82,15 @@ def test_no_input_makes_it_raise(
 
 @pytest.mark.parametrize(
     "url",
-    ["https://[", "https://[::1", "//", "https://h:port/", "https://h:99999999/", "\ud800", "https://@/?bodySHA256=é#"],
+    [
+        "https://[",
+        "https://[::1",
+        "//",
+        "https://h:port/",
+        "https://h:99999999/",
+        "\ud800",
+        "https://@/?bodySHA256=é#",
+    ],
 )
 def test_an_odd_url_is_compared_as_it_stands(url: str) -> None:
     assert not is_valid(["token"], url, FORM, "x")

@@ -18,7 +18,9 @@ from gateway.twilio.tokens import SigningKey, explain, sign
 
 ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
 OTHER_ACCOUNT = "ACffffffffffffffffffffffffffffffff"
-KEY = SigningKey(account_sid=ACCOUNT, sid="SK0123456789abcdef0123456789abcdef", secret="s3cret" + "x" * 26)
+KEY = SigningKey(
+    account_sid=ACCOUNT, sid="SK0123456789abcdef0123456789abcdef", secret="s3cret" + "x" * 26
+)
 OTHER_KEY = "SKffffffffffffffffffffffffffffffff"
 NOW = 1_800_000_000
 ROOM = "RM00112233445566778899aabbccddeeff"
@@ -35,7 +37,9 @@ CLAIMS = {
 ABSENT = object()
 
 identities = st.text(min_size=1, max_size=128).filter(lambda text: identity_flaw(text) is None)
-rooms = st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=128)
+rooms = st.none() | st.text(
+    st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=128
+)
 lifetimes = st.integers(1, 86_400)
 
 
@@ -68,12 +72,20 @@ def test_twilios_own_library_makes_the_same_token(
     identity: str, room: str | None, ttl_s: int, region: str | None
 ) -> None:
     theirs = AccessToken(
-        ACCOUNT, KEY.sid, KEY.secret, grants=[VideoGrant(room=room)], identity=identity, ttl=ttl_s, region=region
+        ACCOUNT,
+        KEY.sid,
+        KEY.secret,
+        grants=[VideoGrant(room=room)],
+        identity=identity,
+        ttl=ttl_s,
+        region=region,
     )
     while True:
         before = time.time()
         token = theirs.to_jwt()
-        if int(before) == int(time.time()):  # its clock cannot be set; a second may end while it works
+        if int(before) == int(
+            time.time()
+        ):  # its clock cannot be set; a second may end while it works
             break
 
     ours = sign(replace(KEY, region=region), identity=identity, room=room, ttl_s=ttl_s, now=before)
@@ -82,7 +94,9 @@ def test_twilios_own_library_makes_the_same_token(
 
 
 @given(identities, rooms, lifetimes)
-def test_a_token_that_was_made_is_valid_until_it_ends(identity: str, room: str | None, ttl_s: int) -> None:
+def test_a_token_that_was_made_is_valid_until_it_ends(
+    identity: str, room: str | None, ttl_s: int
+) -> None:
     token = sign(KEY, identity=identity, room=room, ttl_s=ttl_s, now=NOW)
 
     valid = judged(token, NOW + ttl_s - 0.5, *([room] if room else []))
@@ -234,7 +248,12 @@ def test_of_several_flaws_the_outermost_is_told(first: int) -> None:
 
 @pytest.mark.parametrize(
     ("token", "is_signed"),
-    [(made(), True), (made(secret="y" * 32), False), (made(iss=OTHER_KEY), None), (made(header={"alg": "none"}), None)],
+    [
+        (made(), True),
+        (made(secret="y" * 32), False),
+        (made(iss=OTHER_KEY), None),
+        (made(header={"alg": "none"}), None),
+    ],
 )
 def test_whether_it_is_signed_is_told_where_it_can_be(token: str, is_signed: bool | None) -> None:
     assert judged(token).facts.is_signed is is_signed
@@ -252,7 +271,9 @@ def test_a_token_without_a_signature_is_never_valid() -> None:
 def test_a_token_changed_in_any_place_is_not_valid(data: st.DataObject) -> None:
     token = made()
     place = data.draw(st.integers(0, len(token) - 1))
-    other = data.draw(st.sampled_from("ABCabc012-_.= \n").filter(lambda character: character != token[place]))
+    other = data.draw(
+        st.sampled_from("ABCabc012-_.= \n").filter(lambda character: character != token[place])
+    )
 
     assert not judged(token[:place] + other + token[place + 1 :]).is_valid
 
@@ -268,23 +289,33 @@ def test_a_part_of_another_token_does_not_fit(part: int) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
 @given(
-    st.dictionaries(st.sampled_from(["alg", "typ", "cty", "twr", "kid", "crit", "b64"]), json_values, max_size=4),
-    st.dictionaries(st.sampled_from(["iss", "sub", "exp", "nbf", "iat", "grants"]), json_values, max_size=4),
+    st.dictionaries(
+        st.sampled_from(["alg", "typ", "cty", "twr", "kid", "crit", "b64"]), json_values, max_size=4
+    ),
+    st.dictionaries(
+        st.sampled_from(["iss", "sub", "exp", "nbf", "iat", "grants"]), json_values, max_size=4
+    ),
     st.floats(0, 4e9),
 )
 @settings(max_examples=200)
-def test_no_token_makes_it_raise(header: dict[str, Any], claims: dict[str, Any], now: float) -> None:
+def test_no_token_makes_it_raise(
+    header: dict[str, Any], claims: dict[str, Any], now: float
+) -> None:
     explained = judged(made(header=header, **claims), now, "Daily")
     assert explained.sentence
 
 
-@pytest.mark.parametrize("part", [b"[" * 5_000, b"\xff", b"", b"[]", b"1", b'{"exp": 1', b'"\\ud800"', b"NaN"])
+@pytest.mark.parametrize(
+    "part", [b"[" * 5_000, b"\xff", b"", b"[]", b"1", b'{"exp": 1', b'"\\ud800"', b"NaN"]
+)
 def test_a_header_or_claims_that_are_no_json_object_make_no_token(part: bytes) -> None:
     good = encoded(json.dumps(HEADER).encode())
     for token in (b".".join([good, encoded(part), b"AA"]), b".".join([encoded(part), good, b"AA"])):

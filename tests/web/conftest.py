@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from twilio.request_validator import RequestValidator
 
-from gateway.gql.transport.http import GraphQLFace
+from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.accounts import Account
-from gateway.service.callers.authenticator import Access
+from gateway.service.callers.authenticator import Authenticator
 from gateway.web.callbacks import PATH
 from gateway.web.routes import build
 from tests.service.conftest import ACCOUNT, Site, running_sandbox, site
@@ -33,7 +33,7 @@ class Served:
 @pytest.fixture
 async def served(site: Site) -> AsyncIterator[Served]:
     account = await site.replica()
-    face = GraphQLFace(Access([]), {ACCOUNT: account})
+    face = GraphQLHttp(Authenticator([]), {ACCOUNT: account})
     runner = web.AppRunner(build(face, {ACCOUNT: account}), access_log=None, shutdown_timeout=0)
     await runner.setup()
     try:

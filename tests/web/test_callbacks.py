@@ -10,7 +10,7 @@ from yarl import URL
 from gateway.service.log.ingest import Ingest
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
-from gateway.store.recheck_queue import Suspects
+from gateway.store.recheck_queue import RecheckQueue
 from gateway.twilio import signature as signatures
 from gateway.web.callbacks import FIELDS_LIMIT, PATH
 from tests.service.conftest import ACCOUNT, sid
@@ -49,7 +49,9 @@ async def test_a_signed_form_is_answered_204_once_it_is_logged(served: Served) -
 async def test_a_callback_by_get_carries_its_fields_in_the_query(served: Served) -> None:
     query = urlencode(fields(), quote_via=quote)
     headers = {"X-Twilio-Signature": served.signature({}, query)}
-    async with served.http.get(URL(f"{served.base}{PATH}?{query}", encoded=True), headers=headers) as reply:
+    async with served.http.get(
+        URL(f"{served.base}{PATH}?{query}", encoded=True), headers=headers
+    ) as reply:
         assert reply.status == 204
     assert await logged(served) == 1
 
@@ -72,7 +74,9 @@ async def test_what_nobody_signed_is_refused(served: Served, body: str, status: 
     assert await logged(served) == 0
 
 
-async def test_an_unsigned_callback_of_ours_is_refused_like_one_of_a_foreign_account(served: Served) -> None:
+async def test_an_unsigned_callback_of_ours_is_refused_like_one_of_a_foreign_account(
+    served: Served,
+) -> None:
     answers = []
     for account in (ACCOUNT, "AC" + "0" * 32):
         body = urlencode(fields(AccountSid=account))
@@ -96,12 +100,22 @@ async def test_other_methods_are_not_allowed(served: Served) -> None:
             assert reply.status == 405
 
 
-@pytest.mark.parametrize("query", [b"AccountSid=\xff", b"AccountSid=" + ACCOUNT.encode() + b"&x=\xff\xfe", b"%"])
-async def test_bytes_that_are_no_text_are_refused_like_any_other(served: Served, query: bytes) -> None:
+@pytest.mark.parametrize(
+    "query", [b"AccountSid=\xff", b"AccountSid=" + ACCOUNT.encode() + b"&x=\xff\xfe", b"%"]
+)
+async def test_bytes_that_are_no_text_are_refused_like_any_other(
+    served: Served, query: bytes
+) -> None:
     """No client library sends such a request line."""
     address = urlsplit(served.base)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(b"GET " + PATH.encode() + b"?" + query + b" HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\n\r\n")
+    writer.write(
+        b"GET "
+        + PATH.encode()
+        + b"?"
+        + query
+        + b" HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\n\r\n"
+    )
     status = await reader.readline()
     writer.close()
     await writer.wait_closed()
@@ -111,7 +125,10 @@ async def test_bytes_that_are_no_text_are_refused_like_any_other(served: Served,
 async def test_without_redis_it_is_503_so_that_twilio_tries_again(served: Served) -> None:
     dead = Connections("redis://127.0.0.1:1")
     ingest = Ingest(
-        EventLog(dead, ACCOUNT), Suspects(dead, ACCOUNT), f"http://127.0.0.1:1{PATH}", (served.site.sandbox.auth_token,)
+        EventLog(dead, ACCOUNT),
+        RecheckQueue(dead, ACCOUNT),
+        f"http://127.0.0.1:1{PATH}",
+        (served.site.sandbox.auth_token,),
     )
     object.__setattr__(served.account, "ingest", ingest)
     form = fields()

@@ -2,9 +2,9 @@ import asyncio
 import json
 from dataclasses import replace
 
-from gateway.core.cursors import Sealer
+from gateway.core.cursors import CursorCodec
 from gateway.core.rooms import AccountSid
-from gateway.service.log.room_memory import Memory
+from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
@@ -30,8 +30,10 @@ async def test_it_is_well_and_ready_while_the_log_is_heard(served: Served) -> No
         assert await answer(served, path) == (200, {"status": "ok"})
 
 
-async def test_i17_a_process_that_alone_has_lost_the_log_is_not_ready(served: Served, connections: Connections) -> None:
-    never_ran = Tail(EventLog(connections, ACCOUNT), Memory(), Sealer((SECRET,), ACCOUNT))
+async def test_i17_a_process_that_alone_has_lost_the_log_is_not_ready(
+    served: Served, connections: Connections
+) -> None:
+    never_ran = Tail(EventLog(connections, ACCOUNT), RoomMemory(), CursorCodec((SECRET,), ACCOUNT))
     assert await readiness(served, never_ran) == (503, {"status": "unready", "lost": ["log"]})
     assert await answer(served, "/healthz") == (200, {"status": "ok"})
 
@@ -39,7 +41,7 @@ async def test_i17_a_process_that_alone_has_lost_the_log_is_not_ready(served: Se
 async def test_i17_without_redis_it_stays_ready_and_says_what_is_missing(served: Served) -> None:
     """Every replica would fail at once, and nobody be left to answer from memory."""
     connections = Connections("redis://127.0.0.1:1")
-    tail = Tail(EventLog(connections, ACCOUNT), Memory(), Sealer((SECRET,), ACCOUNT))
+    tail = Tail(EventLog(connections, ACCOUNT), RoomMemory(), CursorCodec((SECRET,), ACCOUNT))
     running = asyncio.get_running_loop().create_task(tail.run())
     await until(lambda: tail.is_redis_away)
     assert await readiness(served, tail) == (200, {"status": "ok", "degraded": ["log"]})

@@ -16,12 +16,16 @@ from tests.web.conftest import Served
         ("POST", "/healthz", 405),
     ],
 )
-async def test_each_path_has_its_answer(served: Served, method: str, path: str, status: int) -> None:
+async def test_each_path_has_its_answer(
+    served: Served, method: str, path: str, status: int
+) -> None:
     async with served.http.request(method, served.base + path) as reply:
         assert reply.status == status
 
 
 async def test_no_path_takes_a_large_body(served: Served) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    async with served.http.post(served.base + "/callbacks/twilio", data=b"x" * 70_000, headers=headers) as reply:
+    async with served.http.post(
+        served.base + "/callbacks/twilio", data=b"x" * 70_000, headers=headers
+    ) as reply:
         assert reply.status == 413

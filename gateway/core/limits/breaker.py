@@ -26,7 +26,7 @@ class State(Enum):
     HALF_OPEN = "half-open"
 
 
-class Outcome(Enum):
+class CallOutcome(Enum):
     """What one call told about Twilio."""
 
     WELL = "well"
@@ -49,7 +49,9 @@ class Breaker:
 
     @property
     def is_shut(self) -> bool:
-        return self.state is State.OPEN or (self.state is State.HALF_OPEN and len(self._tickets) >= self._trials)
+        return self.state is State.OPEN or (
+            self.state is State.HALF_OPEN and len(self._tickets) >= self._trials
+        )
 
     def admit(self) -> object | None:
         """A ticket for one call, to be given back with its outcome; None when it is shut."""
@@ -59,33 +61,35 @@ class Breaker:
         self._tickets.add(ticket)
         return ticket
 
-    def tell(self, ticket: object, outcome: Outcome, now_s: float, *, enough: int = FAILURES) -> None:
+    def tell(
+        self, ticket: object, outcome: CallOutcome, now_s: float, *, enough: int = FAILURES
+    ) -> None:
         """The first outcome of a call counts. One that began before the last change of state says nothing about Twilio as it is
         now, and is passed over. `enough`: how many failures in a row open it."""
         if ticket not in self._tickets:
             return
         self._tickets.remove(ticket)
         match outcome:
-            case Outcome.WELL:
+            case CallOutcome.WELL:
                 self._rest_s = FIRST_REST_S
                 self._failures = 0
                 if self.state is State.HALF_OPEN:
                     self._become(State.CLOSED)
-            case Outcome.ILL:
+            case CallOutcome.ILL:
                 self._failures += 1
                 if self.state is State.HALF_OPEN or self._failures >= enough:
                     self._open(now_s)
-            case Outcome.NOTHING:
+            case CallOutcome.NOTHING:
                 pass
 
-    def probed(self, outcome: Outcome, now_s: float) -> None:
+    def probed(self, outcome: CallOutcome, now_s: float) -> None:
         """Of an open breaker."""
         match outcome:
-            case Outcome.WELL:
+            case CallOutcome.WELL:
                 self._become(State.HALF_OPEN)
-            case Outcome.ILL:
+            case CallOutcome.ILL:
                 self._open(now_s)
-            case Outcome.NOTHING:
+            case CallOutcome.NOTHING:
                 self._probe_at_s = now_s + FIRST_REST_S
 
     def rest_s(self, now_s: float) -> float:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class Rank(IntEnum):
+class DuePriority(IntEnum):
     """Of two tasks that are due, the one of the lower rank comes first; within a rank the one that was due first."""
 
     URGENT = 0
@@ -18,30 +18,32 @@ class Rank(IntEnum):
     """Only when nothing else is due."""
 
 
-class Agenda(Generic[T]):
+class DueQueue(Generic[T]):
     """Each task stands in it once a rank, at the earliest time asked for; taken out, it is gone from all ranks."""
 
     def __init__(self) -> None:
-        self._due: dict[T, dict[Rank, float]] = {}
-        self._heaps: dict[Rank, list[tuple[float, int, T]]] = {rank: [] for rank in Rank}
+        self._due: dict[T, dict[DuePriority, float]] = {}
+        self._heaps: dict[DuePriority, list[tuple[float, int, T]]] = {
+            priority: [] for priority in DuePriority
+        }
         self._ordinals = count()
 
     def __len__(self) -> int:
         return len(self._due)
 
-    def add(self, task: T, at: float, rank: Rank) -> None:
+    def add(self, task: T, at: float, priority: DuePriority) -> None:
         due = self._due.setdefault(task, {})
-        if at < due.get(rank, float("inf")):
-            due[rank] = at
-            heapq.heappush(self._heaps[rank], (at, next(self._ordinals), task))
+        if at < due.get(priority, float("inf")):
+            due[priority] = at
+            heapq.heappush(self._heaps[priority], (at, next(self._ordinals), task))
 
     def take(self, now: float) -> T | None:
         """The task that comes first, if one is due."""
-        for rank in Rank:
-            first = self._first(rank)
+        for priority in DuePriority:
+            first = self._first(priority)
             if first is not None and first[0] <= now:
                 task = first[1]
-                heapq.heappop(self._heaps[rank])
+                heapq.heappop(self._heaps[priority])
                 del self._due[task]
                 return task
         return None
@@ -51,14 +53,14 @@ class Agenda(Generic[T]):
 
     def next_at(self) -> float:
         """When the next task falls due; infinity when there is none."""
-        firsts = [first for rank in Rank if (first := self._first(rank)) is not None]
+        firsts = [first for priority in DuePriority if (first := self._first(priority)) is not None]
         return min((at for at, _ in firsts), default=float("inf"))
 
-    def _first(self, rank: Rank) -> tuple[float, T] | None:
-        heap = self._heaps[rank]
+    def _first(self, priority: DuePriority) -> tuple[float, T] | None:
+        heap = self._heaps[priority]
         while heap:
             at, _, task = heap[0]
-            if self._due.get(task, {}).get(rank) == at:
+            if self._due.get(task, {}).get(priority) == at:
                 return at, task
             # It was taken or dropped, or has come to stand earlier.
             heapq.heappop(heap)

@@ -12,14 +12,14 @@ WINDOW_US: Final = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class SpendResult:
     """How it stands after somebody wanted to spend: `used_us` is how long it takes until all points are there again."""
 
     is_allowed: bool
     used_us: int
 
 
-def spend(full_at_us: int, now_us: int, cost_us: int, owed_us: int = 0) -> Spent:
+def spend(full_at_us: int, now_us: int, cost_us: int, owed_us: int = 0) -> SpendResult:
     """May so much be spent now?
 
     `full_at_us` is when all is there again, or 0 for a caller never seen. `owed_us` counts first and whatever comes of it:
@@ -28,11 +28,11 @@ def spend(full_at_us: int, now_us: int, cost_us: int, owed_us: int = 0) -> Spent
     """
     used_us = min(max(0, max(full_at_us, now_us) - now_us + owed_us), WINDOW_US)
     if used_us + cost_us > WINDOW_US:
-        return Spent(False, used_us)
-    return Spent(True, used_us + cost_us)
+        return SpendResult(False, used_us)
+    return SpendResult(True, used_us + cost_us)
 
 
-def owed(owed_us: int, since_us: int) -> int:
+def remaining_debt(owed_us: int, since_us: int) -> int:
     """What is left to tell of what was spent elsewhere, so long afterwards: points come back there as they would have here.
     What is to be given back (below 0) is that until it is."""
     return owed_us if owed_us < 0 else max(0, owed_us - since_us)

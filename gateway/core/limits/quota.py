@@ -39,7 +39,7 @@ class ClassQuota:
 
 
 @dataclass(frozen=True, slots=True)
-class QuotaLeft:
+class QuotaStatus:
     """Of `concurrency_limit` requests that may be under way at once, `under_way` are."""
 
     source: QuotaSource

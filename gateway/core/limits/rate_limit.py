@@ -32,11 +32,11 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RateDecision:
     """`granted`: how many may pass. `wait_us`: how long to wait before they go ahead, or, with none, before asking again."""
 
     granted: int
-    whole_at_us: int
+    full_at_us: int
     wait_us: int
 
     @property
@@ -44,24 +44,26 @@ class Verdict:
         return self.granted > 0
 
 
-def judge(rate: Rate, whole_at_us: int, now_us: int, patience_us: int = 0, wanted: int = 1) -> Verdict:
+def check_rate(
+    rate: Rate, full_at_us: int, now_us: int, patience_us: int = 0, wanted: int = 1
+) -> RateDecision:
     """May `wanted` more requests pass?
 
-    As many of them as are free at once; when none is, one that is ready to wait `patience_us` for its turn. `whole_at_us` is
+    As many of them as are free at once; when none is, one that is ready to wait `patience_us` for its turn. `full_at_us` is
     what the last verdict said: when the full burst is there again; 0 for a key never seen. Who is granted holds his turn; a
     refused request costs nothing: hammering does not push the caller further away.
     """
-    owed_us = max(whole_at_us, now_us) - now_us
+    owed_us = max(full_at_us, now_us) - now_us
     free = rate.free(owed_us)
     granted, wait_us = min(wanted, free), 0
     if wanted and not free:
         wait_us = owed_us + rate.interval_us - rate.burst * rate.interval_us
         if wait_us > patience_us:
-            return Verdict(0, whole_at_us, wait_us - patience_us)
+            return RateDecision(0, full_at_us, wait_us - patience_us)
         granted = 1
     if not granted:
-        return Verdict(0, whole_at_us, 0)
-    return Verdict(granted, now_us + owed_us + granted * rate.interval_us, wait_us)
+        return RateDecision(0, full_at_us, 0)
+    return RateDecision(granted, now_us + owed_us + granted * rate.interval_us, wait_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,14 @@ ALONE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class TwilioQuota:
     """What Twilio grants in a second, and how all replicas together spend it."""
 
     per_s: float
     together: Rate
 
     @classmethod
-    def of(cls, per_s: int) -> "Quota":
+    def of(cls, per_s: int) -> "TwilioQuota":
         """So that no second sees more than is granted: of 80, 71 are spent, with a burst of 2."""
         burst = max(1, round(per_s * BURST))
         return cls(per_s, Rate(max(per_s / 2, per_s * SHARE - burst), burst))

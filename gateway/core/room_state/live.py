@@ -14,7 +14,13 @@ from typing import Any, Final, TypeVar
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import RoomEvent, RoomEventType, end_of
 from gateway.core.paging import Page, checked_first
-from gateway.core.participants import Participant, ParticipantFilter, ParticipantRef, ParticipantStatus, PublishedTrack
+from gateway.core.participants import (
+    Participant,
+    ParticipantFilter,
+    ParticipantRef,
+    ParticipantStatus,
+    PublishedTrack,
+)
 from gateway.core.rooms import Ended, Room, RoomStatus, merge_end
 from gateway.core.rules import TrackKind
 from gateway.core.sids import ParticipantSid, TrackSid, is_sid
@@ -78,27 +84,39 @@ class LiveRoom:
         none of this list."""
         if after is not None and not is_sid(ParticipantSid, after.rpartition("~")[2]):
             raise InvalidArgument(_FOREIGN)
-        return _page([(_place(stay), stay) for stay in self.stays if self._fits(stay, wanted)], first, after)
+        return _page(
+            [(_place(stay), stay) for stay in self.stays if self._fits(stay, wanted)], first, after
+        )
 
     def stay(self, who: ParticipantRef) -> Stay | None:
         """By SID, or by the identity of one who is here."""
         if who.sid is not None:
             return next((stay for stay in self.stays if stay.participant.sid == who.sid), None)
-        return next((stay for stay in self.present if stay.participant.identity == who.identity), None)
+        return next(
+            (stay for stay in self.present if stay.participant.identity == who.identity), None
+        )
 
     def _fits(self, stay: Stay, wanted: ParticipantFilter) -> bool:
         who, created = stay.participant, stay.participant.date_created
-        fits_status = (self.is_over or stay.is_here) if wanted.status is None else who.status is wanted.status
+        fits_status = (
+            (self.is_over or stay.is_here) if wanted.status is None else who.status is wanted.status
+        )
         return (
             fits_status
             and (wanted.identity is None or who.identity == wanted.identity)
-            and (wanted.created_after is None or (created is not None and created >= wanted.created_after))
-            and (wanted.created_before is None or (created is not None and created < wanted.created_before))
+            and (
+                wanted.created_after is None
+                or (created is not None and created >= wanted.created_after)
+            )
+            and (
+                wanted.created_before is None
+                or (created is not None and created < wanted.created_before)
+            )
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class RoomState:
     """All that is known of a room, from the snapshot and from the events since.
 
     `after` gives the same for any order of the same events, with or without repeats.
@@ -106,20 +124,22 @@ class Folded:
 
     room: Room
     ended: Ended | None = None
-    known: Mapping[ParticipantSid, "_Known"] = field(default_factory=dict)
+    known: Mapping[ParticipantSid, "_StayState"] = field(default_factory=dict)
     heard_at: datetime = _NEVER
 
     @classmethod
-    def of(cls, room: Room, people: Iterable[tuple[Participant, Sequence[PublishedTrack]]]) -> "Folded":
-        return cls(room, None, {who.sid: _Known.of(who, tracks) for who, tracks in people})
+    def of(
+        cls, room: Room, people: Iterable[tuple[Participant, Sequence[PublishedTrack]]]
+    ) -> "RoomState":
+        return cls(room, None, {who.sid: _StayState.of(who, tracks) for who, tracks in people})
 
-    def after(self, *events: RoomEvent) -> "Folded":
+    def after(self, *events: RoomEvent) -> "RoomState":
         folded = self
         for event in events:
             folded = folded._after(event)
         return folded
 
-    def _after(self, event: RoomEvent) -> "Folded":
+    def _after(self, event: RoomEvent) -> "RoomState":
         if event.room_sid != self.room.sid:
             return self
         folded, end = self, end_of(event)
@@ -132,17 +152,20 @@ class Folded:
         who = _concerned(event)
         if who is None:
             return folded
-        known = folded.known.get(who) or _Known.unseen(who, self.room)
+        known = folded.known.get(who) or _StayState.unseen(who, self.room)
         return replace(folded, known={**folded.known, who: known.after(event)})
 
-    def ending_as(self, earlier: "Folded") -> "Folded":
+    def ending_as(self, earlier: "RoomState") -> "RoomState":
         """Of a newer snapshot: a room that was over before is over still, whatever the snapshot says."""
         room = earlier.live.room
         if room.status not in _ENDED:
             return self
-        return replace(self, ended=_least(self.ended, Ended(room.status, room.end_time, room.duration), _end_key))
+        return replace(
+            self,
+            ended=_least(self.ended, Ended(room.status, room.end_time, room.duration), _end_key),
+        )
 
-    def bounded(self) -> "Folded":
+    def bounded(self) -> "RoomState":
         """Without the oldest of those who are long gone, if they have become too many. Everything else stays as it is."""
         if len(self.known) <= GONE_LIMIT:
             return self
@@ -153,7 +176,9 @@ class Folded:
             if known.left is not None and known.left.at is not None and known.left.at < settled_at
         )
         dropped = {sid for _, sid in gone[: max(0, len(gone) - GONE_LIMIT)]}
-        return replace(self, known={sid: known for sid, known in self.known.items() if sid not in dropped})
+        return replace(
+            self, known={sid: known for sid, known in self.known.items() if sid not in dropped}
+        )
 
     @property
     def live(self) -> LiveRoom:
@@ -178,7 +203,7 @@ class _Left:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Word:
+class _LwwFlag:
     """Whether something is off, as said at a moment. The later word counts; of two of one moment, the one that says off."""
 
     at: datetime
@@ -186,44 +211,50 @@ class _Word:
 
 
 @dataclass(frozen=True, slots=True)
-class _KnownTrack:
+class _TrackState:
     sid: TrackSid
     told: PublishedTrack | None = None
     """As the snapshot has it."""
     kind: TrackKind | None = None
     name: str | None = None
     published_at: datetime | None = None
-    published: _Word | None = None
-    enabled: _Word | None = None
+    published: _LwwFlag | None = None
+    enabled: _LwwFlag | None = None
 
     @classmethod
-    def of(cls, track: PublishedTrack) -> "_KnownTrack":
+    def of(cls, track: PublishedTrack) -> "_TrackState":
         # What is said of it with a later Timestamp counts. Twilio's dates are cut off to seconds: never later than they say.
         updated_at = track.date_updated or track.date_created or _NEVER
         return cls(
             track.sid,
             track,
-            published=_Word(track.date_created or _NEVER, is_off=False),
-            enabled=_Word(updated_at, is_off=track.enabled is False),
+            published=_LwwFlag(track.date_created or _NEVER, is_off=False),
+            enabled=_LwwFlag(updated_at, is_off=track.enabled is False),
         )
 
-    def after(self, event: RoomEvent) -> "_KnownTrack":
+    def after(self, event: RoomEvent) -> "_TrackState":
         known = replace(
             self,
-            kind=_least(self.kind, None if event.track_kind is TrackKind.UNKNOWN else event.track_kind),
+            kind=_least(
+                self.kind, None if event.track_kind is TrackKind.UNKNOWN else event.track_kind
+            ),
             name=_least(self.name, event.track_name),
         )
         match event.type:
             case RoomEventType.TRACK_ADDED:
                 published_at = _least(self.published_at, event.at)
                 return replace(
-                    known, published_at=published_at, published=_later(self.published, _Word(event.at, is_off=False))
+                    known,
+                    published_at=published_at,
+                    published=_later(self.published, _LwwFlag(event.at, is_off=False)),
                 )
             case RoomEventType.TRACK_REMOVED:
-                return replace(known, published=_later(self.published, _Word(event.at, is_off=True)))
+                return replace(
+                    known, published=_later(self.published, _LwwFlag(event.at, is_off=True))
+                )
             case _:
                 is_off = event.type is RoomEventType.TRACK_DISABLED
-                return replace(known, enabled=_later(self.enabled, _Word(event.at, is_off)))
+                return replace(known, enabled=_later(self.enabled, _LwwFlag(event.at, is_off)))
 
     @property
     def is_here(self) -> bool:
@@ -243,7 +274,7 @@ class _KnownTrack:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _StayState:
     """What is known of one stay."""
 
     told: Participant
@@ -254,25 +285,27 @@ class _Known:
     was_here: bool = False
     """Whether anything proves it: that a track was removed does not, for it may be the last that is heard of somebody whose
     leave was heard before the snapshot."""
-    tracks: Mapping[TrackSid, _KnownTrack] = field(default_factory=dict)
+    tracks: Mapping[TrackSid, _TrackState] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, who: Participant, tracks: Sequence[PublishedTrack]) -> "_Known":
+    def of(cls, who: Participant, tracks: Sequence[PublishedTrack]) -> "_StayState":
         return cls(
             who,
             who.identity,
             who.start_time or who.date_created,
             _left(who, who.end_time),
             was_here=True,
-            tracks={track.sid: _KnownTrack.of(track) for track in tracks},
+            tracks={track.sid: _TrackState.of(track) for track in tracks},
         )
 
     @classmethod
-    def unseen(cls, sid: ParticipantSid, room: Room) -> "_Known":
+    def unseen(cls, sid: ParticipantSid, room: Room) -> "_StayState":
         status = ParticipantStatus.CONNECTED
-        return cls(Participant(sid=sid, room_sid=room.sid, account_sid=room.account_sid, status=status))
+        return cls(
+            Participant(sid=sid, room_sid=room.sid, account_sid=room.account_sid, status=status)
+        )
 
-    def after(self, event: RoomEvent) -> "_Known":
+    def after(self, event: RoomEvent) -> "_StayState":
         answered, left = event.participant, self.left
         if event.type is RoomEventType.PARTICIPANT_DISCONNECTED:
             left = _least(left, _Left(event.at, event.participant_duration), _left_key)
@@ -282,24 +315,28 @@ class _Known:
         return replace(
             self,
             # Anonymized once is anonymized for good.
-            identity=self.told.sid if self.told.sid in (self.identity, told_of) else _least(self.identity, told_of),
+            identity=self.told.sid
+            if self.told.sid in (self.identity, told_of)
+            else _least(self.identity, told_of),
             since=_least(self.since, event.at if answered is None else answered.start_time),
             left=left,
             was_here=self.was_here or event.type is not RoomEventType.TRACK_REMOVED,
             tracks=self._tracks_after(event),
         )
 
-    def _tracks_after(self, event: RoomEvent) -> Mapping[TrackSid, _KnownTrack]:
+    def _tracks_after(self, event: RoomEvent) -> Mapping[TrackSid, _TrackState]:
         if event.type not in _TRACK or event.track_sid is None:
             return self.tracks
         sid = TrackSid(event.track_sid)
-        return {**self.tracks, sid: self.tracks.get(sid, _KnownTrack(sid)).after(event)}
+        return {**self.tracks, sid: self.tracks.get(sid, _TrackState(sid)).after(event)}
 
     @cached_property
     def stay(self) -> Stay:
         """While the room is in progress. Kept, for most events are about somebody else."""
         # Callbacks do not tell of reconnecting: who does so is still there.
-        status = ParticipantStatus.CONNECTED if self.left is None else ParticipantStatus.DISCONNECTED
+        status = (
+            ParticipantStatus.CONNECTED if self.left is None else ParticipantStatus.DISCONNECTED
+        )
         who = replace(
             self.told,
             identity=self.identity,
@@ -308,12 +345,18 @@ class _Known:
             start_time=self.told.start_time or self.since,
         )
         if self.left is not None:
-            return Stay(replace(who, end_time=self.left.at, duration=self.left.duration), self.since)
-        here = sorted((known for known in self.tracks.values() if known.is_here), key=lambda known: known.sid)
+            return Stay(
+                replace(who, end_time=self.left.at, duration=self.left.duration), self.since
+            )
+        here = sorted(
+            (known for known in self.tracks.values() if known.is_here), key=lambda known: known.sid
+        )
         return Stay(who, self.since, tuple(known.track(who) for known in here))
 
 
-_PEOPLE: Final = frozenset({RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.PARTICIPANT_DISCONNECTED})
+_PEOPLE: Final = frozenset(
+    {RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.PARTICIPANT_DISCONNECTED}
+)
 _TRACK: Final = frozenset(
     {
         RoomEventType.TRACK_ADDED,
@@ -342,7 +385,9 @@ def _over(stay: Stay, at: datetime | None) -> Stay:
     """A stay in a room that has ended."""
     if not stay.is_here:
         return stay
-    return Stay(replace(stay.participant, status=ParticipantStatus.DISCONNECTED, end_time=at), stay.since)
+    return Stay(
+        replace(stay.participant, status=ParticipantStatus.DISCONNECTED, end_time=at), stay.since
+    )
 
 
 def _least(one: T | None, other: T | None, key: Any = None) -> T | None:
@@ -352,7 +397,7 @@ def _least(one: T | None, other: T | None, key: Any = None) -> T | None:
     return min(one, other, key=key)
 
 
-def _later(one: _Word | None, other: _Word) -> _Word:
+def _later(one: _LwwFlag | None, other: _LwwFlag) -> _LwwFlag:
     return other if one is None else max(one, other)
 
 

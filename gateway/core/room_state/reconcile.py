@@ -13,7 +13,16 @@ from typing import Any, Final
 
 from gateway.core.events import EventSource, RoomEvent, RoomEventType, end_of
 from gateway.core.participants import Participant, ParticipantStatus, PublishedTrack
-from gateway.core.rooms import MAX_PARTICIPANTS, AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType, merge_end
+from gateway.core.rooms import (
+    MAX_PARTICIPANTS,
+    AccountSid,
+    Ended,
+    Room,
+    RoomSid,
+    RoomStatus,
+    RoomType,
+    merge_end,
+)
 
 # The most we believe that REST lags a callback, or that a callback which comes at all lags REST.
 REST_LAG: Final = timedelta(seconds=5)
@@ -116,7 +125,11 @@ def told(view: RoomView, event: RoomEvent, n: int) -> RoomView:
         first_n=min(view.first_n or n, n),
     )
     if end_of(event) is not None:
-        return replace(view, is_over=True, is_end_told=view.is_end_told or event.type is RoomEventType.ROOM_ENDED)
+        return replace(
+            view,
+            is_over=True,
+            is_end_told=view.is_end_told or event.type is RoomEventType.ROOM_ENDED,
+        )
     if event.late:
         return view
     if event.type is RoomEventType.ROOM_CREATED:
@@ -167,7 +180,9 @@ def room_told(events: Iterable[RoomEvent], status_callback: str) -> Room | None:
                 status_callback=status_callback,
                 status_callback_method="POST",
                 # https://www.twilio.com/docs/video/api/rooms-resource
-                max_participants=MAX_PARTICIPANTS.get(event.room_type, MAX_PARTICIPANTS[RoomType.GROUP]),
+                max_participants=MAX_PARTICIPANTS.get(
+                    event.room_type, MAX_PARTICIPANTS[RoomType.GROUP]
+                ),
                 max_participant_duration=14_400,
                 empty_room_timeout=5,
                 unused_room_timeout=5,
@@ -182,7 +197,10 @@ def _numbered(view: RoomView, number: int | None) -> RoomView:
         return replace(view, lowest=number, highest=number)
     if number == view.highest + 1:
         return replace(view, highest=number)
-    hole = {*range(view.highest + 1, number)[-HOLE_LIMIT:], *range(number + 1, view.lowest)[-HOLE_LIMIT:]}
+    hole = {
+        *range(view.highest + 1, number)[-HOLE_LIMIT:],
+        *range(number + 1, view.lowest)[-HOLE_LIMIT:],
+    }
     missing = (view.missing | hole) - {number}
     return replace(
         view,
@@ -193,7 +211,9 @@ def _numbered(view: RoomView, number: int | None) -> RoomView:
 
 
 def _person_told(person: PersonView, event: RoomEvent, n: int) -> PersonView:
-    person = replace(person, identity=event.participant_identity or person.identity, n=max(person.n, n))
+    person = replace(
+        person, identity=event.participant_identity or person.identity, n=max(person.n, n)
+    )
     if event.type is RoomEventType.PARTICIPANT_CONNECTED:
         return replace(person, is_connected=True)
     if event.type is RoomEventType.PARTICIPANT_DISCONNECTED:
@@ -234,10 +254,23 @@ def _of_room(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
         return
     said = {"room_name": room.unique_name, "room_type": room.type}
     if not view.is_created and room.date_created is not None:
-        yield _event(view, RoomEventType.ROOM_CREATED, room.date_created, **said, room_status=RoomStatus.IN_PROGRESS)
+        yield _event(
+            view,
+            RoomEventType.ROOM_CREATED,
+            room.date_created,
+            **said,
+            room_status=RoomStatus.IN_PROGRESS,
+        )
     if room.status in OVER and not view.is_end_told:
         at = room.end_time or shown.at
-        yield _event(view, RoomEventType.ROOM_ENDED, at, **said, room_status=room.status, room_duration=room.duration)
+        yield _event(
+            view,
+            RoomEventType.ROOM_ENDED,
+            at,
+            **said,
+            room_status=room.status,
+            room_duration=room.duration,
+        )
 
 
 def _of_people(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
@@ -279,22 +312,32 @@ def _of_tracks(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
                 yield _event(view, RoomEventType.TRACK_ADDED, track.date_created, **who, **what)
             # Nobody tells how a track is when it is published: disabled is worth telling, enabled is what it is taken for.
             is_enabled = True if known.is_enabled is None else known.is_enabled
-            if track.enabled is not None and track.enabled is not is_enabled and known.n <= shown.as_of_n:
+            if (
+                track.enabled is not None
+                and track.enabled is not is_enabled
+                and known.n <= shown.as_of_n
+            ):
                 at = track.date_updated or track.date_created
                 # Dates in REST have whole seconds: it must not seem older than what it replaces.
                 at = at if known.switched is None else max(at, known.switched[0])
-                word = RoomEventType.TRACK_ENABLED if track.enabled else RoomEventType.TRACK_DISABLED
+                word = (
+                    RoomEventType.TRACK_ENABLED if track.enabled else RoomEventType.TRACK_DISABLED
+                )
                 yield _event(view, word, at, **who, **what)
         for gone in _absent_tracks(person, tracks):
             if gone in shown.missed and person.tracks[gone].n <= shown.as_of_n:
-                yield _event(view, RoomEventType.TRACK_REMOVED, shown.missed[gone], **who, track_sid=gone)
+                yield _event(
+                    view, RoomEventType.TRACK_REMOVED, shown.missed[gone], **who, track_sid=gone
+                )
 
 
 def _absent_tracks(person: PersonView, shown: tuple[PublishedTrack, ...]) -> list[str]:
     if person.is_gone:
         return []
     published = {track.sid for track in shown}
-    return [sid for sid, track in person.tracks.items() if not track.is_removed and sid not in published]
+    return [
+        sid for sid, track in person.tracks.items() if not track.is_removed and sid not in published
+    ]
 
 
 def _absent(view: RoomView, shown: Shown) -> Iterable[str]:
@@ -304,12 +347,16 @@ def _absent(view: RoomView, shown: Shown) -> Iterable[str]:
         yield from (sid for sid in view.here if sid not in listed)
     for sid, tracks in shown.tracks.items():
         yield from (
-            gone for gone in _absent_tracks(view.people.get(sid, PersonView()), tracks) if gone not in shown.missed
+            gone
+            for gone in _absent_tracks(view.people.get(sid, PersonView()), tracks)
+            if gone not in shown.missed
         )
 
 
 def _missing(view: RoomView, shown: Shown) -> Iterable[str]:
     """Those of the absent that REST, however much it lags, should have shown."""
     told_at = {sid: person.n for sid, person in view.people.items()}
-    told_at |= {sid: track.n for person in view.people.values() for sid, track in person.tracks.items()}
+    told_at |= {
+        sid: track.n for person in view.people.values() for sid, track in person.tracks.items()
+    }
     return (sid for sid in _absent(view, shown) if told_at[sid] <= shown.as_of_n)

@@ -94,7 +94,9 @@ class _Count:
                 return 0
 
     def _of_field(self, asked: FieldNode, type_: str, times: int) -> int:
-        field: GraphQLField | None = getattr(self.schema.type_map[type_], "fields", {}).get(asked.name.value)
+        field: GraphQLField | None = getattr(self.schema.type_map[type_], "fields", {}).get(
+            asked.name.value
+        )
         if field is None:  # Introspection, which its own limits bound.
             return 0
         cost = times * _weight(field)
@@ -109,7 +111,9 @@ class _Count:
         return cost
 
     def _size(self, asked: FieldNode) -> int:
-        given = [argument.value for argument in asked.arguments or () if argument.name.value in _PAGED]
+        given = [
+            argument.value for argument in asked.arguments or () if argument.name.value in _PAGED
+        ]
         return min(max(1, self._number(given[0]) if given else PAGE), PAGE_LIMIT)
 
     def _number(self, value: ValueNode) -> int:

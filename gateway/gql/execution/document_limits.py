@@ -39,7 +39,11 @@ _INTROSPECTION = ("__schema", "__type")
 
 def check_document(document: DocumentNode) -> None:
     """Raises InvalidArgument for the first limit that the document passes."""
-    fragments = {part.name.value: part for part in document.definitions if isinstance(part, FragmentDefinitionNode)}
+    fragments = {
+        part.name.value: part
+        for part in document.definitions
+        if isinstance(part, FragmentDefinitionNode)
+    }
     _check("fragments", len(fragments), FRAGMENTS)
     _check_counts(document)
     for part in document.definitions:
@@ -112,12 +116,20 @@ class _Walk:
         key = asked.name.value if asked.alias is None else asked.alias.value
         answered = place.below.setdefault(key, _Place())
         answered.count += 1
-        _check(f"fields {key!r} in one place", answered.count, SAME_RESPONSE_KEY, "ask for each once")
+        _check(
+            f"fields {key!r} in one place", answered.count, SAME_RESPONSE_KEY, "ask for each once"
+        )
         if depth > DEPTH:
-            raise InvalidArgument(f"the document is more than {DEPTH} fields deep; ask for less below one field")
+            raise InvalidArgument(
+                f"the document is more than {DEPTH} fields deep; ask for less below one field"
+            )
         # Introspection is deep by nature. Where it is on, a rule of validation bounds it, and this walk its size.
         if asked.selection_set is not None:
-            self.into(asked.selection_set, answered, -DEPTH if asked.name.value in _INTROSPECTION else depth + 1)
+            self.into(
+                asked.selection_set,
+                answered,
+                -DEPTH if asked.name.value in _INTROSPECTION else depth + 1,
+            )
 
     def _into_fragment(self, name: str, place: _Place, depth: int) -> None:
         if name in self._open:

@@ -32,9 +32,15 @@ class _Kept:
 class Documents:
     """Keeps the documents used last, up to `count` of them and about `bytes_` of memory. Only good ones are kept."""
 
-    def __init__(self, schema: GraphQLSchema, *, introspection: bool, count: int = COUNT, bytes_: int = BYTES) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, *, introspection: bool, count: int = COUNT, bytes_: int = BYTES
+    ) -> None:
         self._schema = schema
-        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        self._rules = (
+            specified_rules
+            if introspection
+            else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        )
         self._hide_suggestions = not introspection
         self._count = count
         self._bytes = bytes_
@@ -58,14 +64,20 @@ class Documents:
 
     def _checked(self, text: str) -> DocumentNode:
         try:
-            document = parse(text, max_lexical_tokens=TOKENS, max_comments=COMMENTS, max_source_length=BODY_BYTES)
+            document = parse(
+                text, max_lexical_tokens=TOKENS, max_comments=COMMENTS, max_source_length=BODY_BYTES
+            )
             check_document(document)
         except GraphQLError as error:
             raise Refused([error]) from None
         except InvalidArgument as fault:
             raise Refused.of(fault) from None
         errors = validate(
-            self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self._hide_suggestions
+            self._schema,
+            document,
+            self._rules,
+            max_errors=MAX_ERRORS,
+            hide_suggestions=self._hide_suggestions,
         )
         if errors:
             raise Refused(errors)

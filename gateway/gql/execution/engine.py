@@ -32,15 +32,15 @@ from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.events import RoomEvent, message_of
 from gateway.gql.schema.live import Told, cursor_of
-from gateway.service.callers.points import CALL, FETCH, Bill
+from gateway.service.callers.points import CALL, FETCH, Charge
 from gateway.service.flights.deadlines import within
-from gateway.service.streams.encoded import Shared
+from gateway.service.streams.encoded import EncodedMessages
 
 _MAX_COERCION_ERRORS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class GraphQLRequest:
     """`document_id` names a trusted document in place of `query`, which is then empty."""
 
     query: str
@@ -50,7 +50,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GraphQLResult:
     """One GraphQL response, as JSON. When it holds errors only, `refused_for` is set and `errors` are those; `cursor` is set
     when it is a stream's message. `data` is the part of that name, of an answer without errors."""
 
@@ -73,26 +73,26 @@ Shortcut = Callable[[Sequence[tuple[bytes, str]]], bool]
 not wait."""
 
 
-def refusal(refused: Refused, trace_id: str, bill: Bill | None = None) -> Answer:
+def refusal(refused: Refused, trace_id: str, charge: Charge | None = None) -> GraphQLResult:
     """The answer to a request that was not executed, with what it cost if that is known."""
     errors = tuple(shown(error, trace_id) for error in refused.errors)
-    cost = None if bill is None else shown_cost(bill)
+    cost = None if charge is None else shown_cost(charge)
     encoded = msgspec.json.encode(
         {"errors": errors} if cost is None else {"errors": errors, "extensions": {"cost": cost}}
     )
-    return Answer(encoded, refused_for=fault_of(refused.errors[0]).code, errors=errors)
+    return GraphQLResult(encoded, refused_for=fault_of(refused.errors[0]).code, errors=errors)
 
 
-def shown_cost(bill: Bill) -> dict[str, Any] | None:
+def shown_cost(charge: Charge) -> dict[str, Any] | None:
     """As `extensions.cost` has it; None before anything was held."""
-    if bill.balance is None:
+    if charge.balance is None:
         return None
     return {
-        "requested": bill.requested,
-        "actual": bill.actual,
-        "limit": bill.balance.limit,
-        "remaining": bill.balance.remaining,
-        "resetAfterMs": bill.balance.reset_after_ms,
+        "requested": charge.requested,
+        "actual": charge.actual,
+        "limit": charge.balance.limit,
+        "remaining": charge.balance.remaining,
+        "resetAfterMs": charge.balance.reset_after_ms,
     }
 
 
@@ -107,7 +107,8 @@ class _Executor(Executor[Context]):
         super().__init__(*arguments, **named)
         me = weakref.proxy(self)
         self.async_helpers = GraphQLResolveInfoHelpers(
-            gather=partial(Executor.gather_async_work, me), track=partial(Executor.track_async_work, me)
+            gather=partial(Executor.gather_async_work, me),
+            track=partial(Executor.track_async_work, me),
         )
 
     def build_per_event_executor(self, payload: Told) -> Executor[Context]:
@@ -120,23 +121,28 @@ class Operation:
     """A request that fits the schema, with its variables read, not yet run."""
 
     def __init__(
-        self, request: Request, executor: Executor[Context], limit_s: float, shared: Shared[_Key], cost: int
+        self,
+        request: GraphQLRequest,
+        executor: Executor[Context],
+        limit_s: float,
+        shared: EncodedMessages[_Key],
+        cost: int,
     ) -> None:
         self.cost = cost
         self._request = request
         self._executor = executor
         self._shared = shared
         # A subscription is itself a field that fetches; does anything below it?
-        self._fetches = cost > FETCH
+        self._fetch_lease = cost > FETCH
         self._trace_id = executor.context_value.trace_id
-        self._bill = executor.context_value.bill
+        self._charge = executor.context_value.charge
         self._limit_s = limit_s
 
     @property
     def kind(self) -> OperationType:
         return self._executor.operation.operation
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> GraphQLResult:
         """Of a query or a mutation, within its limit. With what it cost."""
         objects = 0
         try:
@@ -144,13 +150,15 @@ class Operation:
                 result = await self._executed()
             objects = objects_of(result.data)
         except DeadlineExceeded as late:
-            return refusal(Refused.of(late), self._trace_id, self._bill)
+            return refusal(Refused.of(late), self._trace_id, self._charge)
         finally:
             # Also when the caller has left: what it did not take is his.
-            self._bill.settle(objects)
-        return self._seen(result, cost=shown_cost(self._bill))
+            self._charge.settle(objects)
+        return self._seen(result, cost=shown_cost(self._charge))
 
-    async def answers(self, shortcut: Shortcut | None = None) -> AsyncGenerator[Answer, None]:
+    async def answers(
+        self, shortcut: Shortcut | None = None
+    ) -> AsyncGenerator[GraphQLResult, None]:
         """A subscription's messages, or the one answer of any other operation. Who leaves early closes it.
 
         While the next message is waited for, events for which nothing is fetched take the `shortcut`, as long as it is open.
@@ -163,7 +171,7 @@ class Operation:
             return
         try:
             selection = self._selection()
-            if shortcut is not None and not self._fetches:
+            if shortcut is not None and not self._fetch_lease:
                 sink = partial(self._sent_at_once, selection, shortcut)
                 self._executor.context_value = replace(self._executor.context_value, sink=sink)
             async with aclosing(await self._events()) as events:
@@ -189,14 +197,20 @@ class Operation:
 
     def _selection(self) -> bytes:
         executor, request = self._executor, self._request
-        return selection_key(request.query, request.variables, executor.operation, executor.fragment_definitions)
+        return selection_key(
+            request.query, request.variables, executor.operation, executor.fragment_definitions
+        )
 
     async def _executed(self) -> ExecutionResult:
         result = execute_root_selection_set(self._executor)
         return await result if isawaitable(result) else result
 
-    def _sent_at_once(self, selection: bytes, shortcut: Shortcut, messages: Sequence[Delivered]) -> bool:
-        return shortcut([(self._encoded_at_once(selection, message), message.cursor) for message in messages])
+    def _sent_at_once(
+        self, selection: bytes, shortcut: Shortcut, messages: Sequence[Delivered]
+    ) -> bool:
+        return shortcut(
+            [(self._encoded_at_once(selection, message), message.cursor) for message in messages]
+        )
 
     def _encoded_at_once(self, selection: bytes, message: Delivered) -> bytes:
         key = selection, message.cursor, message.prev
@@ -210,13 +224,13 @@ class Operation:
                 self._shared.put(key, shared)
         return shared
 
-    async def _told(self, told: Told, selection: bytes) -> Answer:
+    async def _told(self, told: Told, selection: bytes) -> GraphQLResult:
         cursor = cursor_of(told)
         # Other messages are few, and of several kinds at one place.
         key = (selection, told.cursor, told.prev) if isinstance(told, RoomEvent) else None
         shared = None if key is None else self._shared.get(key)
         if shared is not None:
-            return Answer(shared, cursor)
+            return GraphQLResult(shared, cursor)
         result = execute_subscription_event(self._executor.build_per_event_executor(told))
         if isawaitable(result):
             # Something below the event was fetched, for this caller and now.
@@ -226,17 +240,21 @@ class Operation:
             self._shared.put(key, answer.encoded)
         return answer
 
-    def _seen(self, result: ExecutionResult, cursor: str | None = None, cost: dict[str, Any] | None = None) -> Answer:
+    def _seen(
+        self, result: ExecutionResult, cursor: str | None = None, cost: dict[str, Any] | None = None
+    ) -> GraphQLResult:
         data = msgspec.json.encode(result.data)
         body: dict[str, Any] = {"data": msgspec.Raw(data)}
         if result.errors:
             body["errors"] = [shown(error, self._trace_id) for error in result.errors]
         if cost is not None:
             body["extensions"] = {"cost": cost}
-        return Answer(msgspec.json.encode(body), cursor, data=None if result.errors else data)
+        return GraphQLResult(
+            msgspec.json.encode(body), cursor, data=None if result.errors else data
+        )
 
 
-class Engine:
+class GraphQLEngine:
     def __init__(
         self,
         schema: GraphQLSchema,
@@ -252,9 +270,11 @@ class Engine:
         self._trusted = trusted
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
-        self._shared = Shared[_Key]()
+        self._shared = EncodedMessages[_Key]()
 
-    async def admitted(self, request: Request, context: Context, timeout_s: float = math.inf) -> Operation:
+    async def admitted(
+        self, request: GraphQLRequest, context: Context, timeout_s: float = math.inf
+    ) -> Operation:
         """As `operation`, paid for. Raises Refused also when its caller has spent what he may; to be refused costs as well."""
         try:
             operation = self.operation(request, context, timeout_s)
@@ -266,11 +286,13 @@ class Engine:
 
     async def _hold(self, context: Context, points: int) -> None:
         try:
-            await context.bill.hold(points)
+            await context.charge.hold(points)
         except GatewayError as fault:
             raise Refused.of(fault) from None
 
-    def operation(self, request: Request, context: Context, timeout_s: float = math.inf) -> Operation:
+    def operation(
+        self, request: GraphQLRequest, context: Context, timeout_s: float = math.inf
+    ) -> Operation:
         """`timeout_s`: how long the caller waits, if it is less than the engine's own limit.
 
         Raises Refused for a document, an operation name or variables that are off, and for what would cost too much."""
@@ -292,7 +314,10 @@ class Engine:
             raise Refused(executor)
         try:
             cost = check_cost(
-                self._schema, executor.operation, executor.fragment_definitions, executor.variable_values.coerced
+                self._schema,
+                executor.operation,
+                executor.fragment_definitions,
+                executor.variable_values.coerced,
             )
         except InvalidArgument as fault:
             raise Refused.of(fault) from None

@@ -57,11 +57,18 @@ _ADVICE = (
     (re.compile(r"\b(String|ID) cannot represent"), "give a string"),
     (re.compile(r"\benum\b|\bEnum\b"), "give one of the enum's words, as the schema lists them"),
     (
-        re.compile(r"^Cannot query field|^Unknown (argument|type|directive)|is not defined by type|unknown field"),
+        re.compile(
+            r"^Cannot query field|^Unknown (argument|type|directive)|is not defined by type|unknown field"
+        ),
         "see the schema",
     ),
     (re.compile(r"introspection has been disabled"), "read schema/schema.graphql instead"),
-    (re.compile(r"must be provided|was not provided|must not be null|non-nullable|non-null type"), "give a value"),
+    (
+        re.compile(
+            r"must be provided|was not provided|must not be null|non-nullable|non-null type"
+        ),
+        "give a value",
+    ),
 )
 
 
@@ -94,10 +101,14 @@ def shown(error: GraphQLError, trace_id: str) -> dict[str, Any]:
         cause = error.original_error or error
         frames = traceback.extract_tb(cause.__traceback__)
         at = [f"{frame.filename}:{frame.lineno}" for frame in frames[-5:]]
-        log.error("graphql: a bug", trace_id=trace_id, error=type(cause).__name__, path=error.path, at=at)
+        log.error(
+            "graphql: a bug", trace_id=trace_id, error=type(cause).__name__, path=error.path, at=at
+        )
     answer: dict[str, Any] = {"message": fault.message}
     if error.locations:
-        answer["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+        answer["locations"] = [
+            {"line": place.line, "column": place.column} for place in error.locations
+        ]
     if error.path is not None:
         answer["path"] = error.path
     answer["extensions"] = extensions(fault, trace_id)
@@ -128,4 +139,8 @@ class Refused(Exception):
     @classmethod
     def of(cls, error: Exception) -> "Refused":
         """A bug too: it is shown as an internal error."""
-        return error if isinstance(error, Refused) else cls([GraphQLError(str(error), original_error=error)])
+        return (
+            error
+            if isinstance(error, Refused)
+            else cls([GraphQLError(str(error), original_error=error)])
+        )

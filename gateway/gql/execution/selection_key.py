@@ -21,7 +21,9 @@ def selection_key(
     names = set(_variables_of_selection(operation, fragments))
     chosen = {name: value for name, value in (variables or {}).items() if name in names}
     name = operation.name.value if operation.name else None
-    return hashlib.sha256(msgspec.json.encode((query, name, chosen), order="deterministic")).digest()
+    return hashlib.sha256(
+        msgspec.json.encode((query, name, chosen), order="deterministic")
+    ).digest()
 
 
 def _variables_of_selection(

@@ -30,9 +30,13 @@ class TrustedDocuments:
             found = [path.read_bytes() for path in sorted(folder.glob("*.graphql"))]
             texts = {PREFIX + hashlib.sha256(text).hexdigest(): text.decode() for text in found}
         except (OSError, UnicodeDecodeError) as exc:
-            raise FailedPrecondition(f"GATEWAY_DOCUMENTS: {folder} cannot be read ({type(exc).__name__})") from None
+            raise FailedPrecondition(
+                f"GATEWAY_DOCUMENTS: {folder} cannot be read ({type(exc).__name__})"
+            ) from None
         if not texts:
-            raise FailedPrecondition(f"GATEWAY_DOCUMENTS: {folder} has no *.graphql; name a folder that has")
+            raise FailedPrecondition(
+                f"GATEWAY_DOCUMENTS: {folder} has no *.graphql; name a folder that has"
+            )
         return cls(texts)
 
     def check(self, documents: Documents) -> None:

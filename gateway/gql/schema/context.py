@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from gateway.gql.schema.loaders import Loaders
 from gateway.service.accounts import Account
 from gateway.service.callers.caller import Caller
-from gateway.service.callers.points import Bill
+from gateway.service.callers.points import Charge
 from gateway.service.streams.feed import Sink
 
 
@@ -16,7 +16,7 @@ class Context:
     caller: Caller
     account: Account
     trace_id: str
-    bill: Bill
+    charge: Charge
     last_event_id: str | None = None
     """Where an event stream broke off, as its client says beside the document; it beats the argument `after`."""
     sink: Sink | None = None

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from gateway.gql.schema.rooms import Room
 
 
-@strawberry.interface(description="`prev` is the cursor of the event before it on this subscription.")
+@strawberry.interface(
+    description="`prev` is the cursor of the event before it on this subscription."
+)
 class StreamMessage:
     cursor: str
     prev: str | None
@@ -27,10 +29,14 @@ class StreamMessage:
 class StreamStarted(StreamMessage):
     mode: events.StreamMode
     room_sid: strawberry.ID | None
-    floor_at: datetime | None = strawberry.field(description="Since when the log's history is complete.")
+    floor_at: datetime | None = strawberry.field(
+        description="Since when the log's history is complete."
+    )
 
 
-@strawberry.type(description="Nothing that matches lies at or before `cursor` undelivered. Stands outside the chain.")
+@strawberry.type(
+    description="Nothing that matches lies at or before `cursor` undelivered. Stands outside the chain."
+)
 class Bookmark(StreamMessage):
     pass
 
@@ -40,7 +46,9 @@ class Gap(StreamMessage):
     pass
 
 
-@strawberry.type(description="What lies before `cursor` cannot be told any more: read the state anew, then go on.")
+@strawberry.type(
+    description="What lies before `cursor` cannot be told any more: read the state anew, then go on."
+)
 class ResyncRequired(StreamMessage):
     reason: events.ResyncReason
 
@@ -90,7 +98,9 @@ class EventRecording:
     uri: str | None
     container: str | None
     codec: str | None
-    offset_ms: BigInt | None = strawberry.field(description="Milliseconds since Twilio Video's epoch.")
+    offset_ms: BigInt | None = strawberry.field(
+        description="Milliseconds since Twilio Video's epoch."
+    )
     media_uri: str | None
     media_external_location: str | None
     duration: int | None = strawberry.field(description="Seconds.")
@@ -160,7 +170,9 @@ class RecordingFailed(RecordingEvent):
     pass
 
 
-@strawberry.type(description="A mutation of ours. The room, or the participant, is what Twilio answered to it.")
+@strawberry.type(
+    description="A mutation of ours. The room, or the participant, is what Twilio answered to it."
+)
 class RoomChanged(RoomEvent):
     changed: events.Changed | None
     room: Annotated["Room", strawberry.lazy("gateway.gql.schema.rooms")] | None
@@ -209,7 +221,9 @@ def event_of(cursor: str, prev: str | None, event: events.RoomEvent) -> RoomEven
             duration=event.participant_duration,
         )
     if issubclass(shown, TrackEvent | RecordingEvent):
-        parts["track"] = EventTrack(sid=id_of(event.track_sid), kind=event.track_kind, name=event.track_name)
+        parts["track"] = EventTrack(
+            sid=id_of(event.track_sid), kind=event.track_kind, name=event.track_name
+        )
     if issubclass(shown, RecordingEvent):
         parts["recording"] = _recording_of(event)
     if issubclass(shown, RoomChanged):
@@ -222,16 +236,23 @@ def timeline(page: Page[events.RoomEvent], after: str | None) -> Connection[Room
     """Chained like a stream: `prev` of the first event is where the page begins."""
     befores = (after, *(cursor for cursor, _ in page.items))
     items = [
-        (cursor, event_of(cursor, prev, event)) for prev, (cursor, event) in zip(befores, page.items, strict=False)
+        (cursor, event_of(cursor, prev, event))
+        for prev, (cursor, event) in zip(befores, page.items, strict=False)
     ]
-    return connection(Page(tuple(items), page.end_cursor, page.has_next_page), lambda event: event, after)
+    return connection(
+        Page(tuple(items), page.end_cursor, page.has_next_page), lambda event: event, after
+    )
 
 
-def chosen_types(types: list[events.RoomEventType] | None) -> frozenset[events.RoomEventType] | None:
+def chosen_types(
+    types: list[events.RoomEventType] | None,
+) -> frozenset[events.RoomEventType] | None:
     """None for all of them. Raises InvalidArgument for a list without any."""
     chosen = given(types)
     if chosen is not None and not chosen:
-        raise InvalidArgument("types is empty; name at least one event type, or leave it out for all")
+        raise InvalidArgument(
+            "types is empty; name at least one event type, or leave it out for all"
+        )
     return None if chosen is None else frozenset(chosen)
 
 
@@ -250,5 +271,5 @@ def _at_its_place(value: object | None, event: events.RoomEvent, cursor: str) ->
     """As Twilio answered the mutation, at its place in the log."""
     if value is None:
         return None
-    told = caching.Provenance(event.at, is_stale=False, source=caching.FollowedBy.CALLBACKS)
-    return resource(caching.Seen(value, told, cursor))
+    told = caching.Freshness(event.at, is_stale=False, source=caching.FreshnessSource.CALLBACKS)
+    return resource(caching.ReadResult(value, told, cursor))

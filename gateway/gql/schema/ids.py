@@ -14,7 +14,9 @@ _SIDS = (RoomSid, ParticipantSid, TrackSid)
 def sids_of(text: str) -> tuple[str, ...] | None:
     """The parts of the id of a room, a participant or a published track; None for anything else."""
     parts = tuple(text.split(":"))
-    if len(parts) > len(_SIDS) or not all(is_sid(kind, part) for kind, part in zip(_SIDS, parts, strict=False)):
+    if len(parts) > len(_SIDS) or not all(
+        is_sid(kind, part) for kind, part in zip(_SIDS, parts, strict=False)
+    ):
         return None
     return parts
 

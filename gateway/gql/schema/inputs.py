@@ -18,7 +18,9 @@ TURN_IS_ON = "Twilio always considers it true."
 _T = TypeVar("_T")
 
 
-@strawberry.input(description="Includes or excludes either all tracks, or those that match every filter given.")
+@strawberry.input(
+    description="Includes or excludes either all tracks, or those that match every filter given."
+)
 class RecordingRuleInput:
     type: rules.RuleType
     all: bool | None = UNSET
@@ -51,7 +53,9 @@ class TranscriptionsConfigurationInput:
     enable_automatic_punctuation: bool | None = UNSET
 
 
-@strawberry.input(description="maxParticipantDuration is in seconds, the two timeouts are in minutes.")
+@strawberry.input(
+    description="maxParticipantDuration is in seconds, the two timeouts are in minutes."
+)
 class CreateRoomInput:
     unique_name: str | None = UNSET
     type: rooms.RoomType | None = UNSET
@@ -90,7 +94,13 @@ def core(given: object) -> Any:
 
 def asked(cls: type[_T], **values: object) -> _T:
     """A core value made of what was given. Raises InvalidArgument when it is out of bounds."""
-    return cls(**{name: core(value) for name, value in values.items() if value is not UNSET and value is not None})
+    return cls(
+        **{
+            name: core(value)
+            for name, value in values.items()
+            if value is not UNSET and value is not None
+        }
+    )
 
 
 def given(value: _T | None) -> _T | None:

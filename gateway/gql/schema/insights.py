@@ -13,7 +13,7 @@ from gateway.core.sids import ParticipantSid, RoomSid, checked_sid
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.inputs import asked, paged
 from gateway.gql.schema.scalars import JSON, BigInt
-from gateway.gql.schema.types import Connection, Resource, fetched, seen_connection, shows
+from gateway.gql.schema.types import Connection, Resource, fetched, result_connection, shows
 
 
 @shows(core.InsightsParticipant)
@@ -85,12 +85,16 @@ class InsightsRoom(Resource):
         size, place = paged(first, after)
         insights = info.context.account.insights
         seen = await insights.participants(info.context.caller, RoomSid(self.room_sid), size, place)
-        return seen_connection(InsightsParticipant, seen, place)
+        return result_connection(InsightsParticipant, seen, place)
 
     @fetched("One stay, by SID; null when there is none.")
-    async def participant(self, info: Info[Context, None], sid: strawberry.ID) -> InsightsParticipant | None:
+    async def participant(
+        self, info: Info[Context, None], sid: strawberry.ID
+    ) -> InsightsParticipant | None:
         of, who = RoomSid(self.room_sid), checked_sid(ParticipantSid, sid, "sid")
-        return InsightsParticipant.found(await info.context.account.insights.participant(info.context.caller, of, who))
+        return InsightsParticipant.found(
+            await info.context.account.insights.participant(info.context.caller, of, who)
+        )
 
 
 async def insights_room(info: Info[Context, None], sid: strawberry.ID) -> InsightsRoom | None:
@@ -118,4 +122,4 @@ async def insights_rooms(
     )
     size, place = paged(first, after)
     seen = await info.context.account.insights.rooms(info.context.caller, wanted, size, place)
-    return seen_connection(InsightsRoom, seen, place)
+    return result_connection(InsightsRoom, seen, place)

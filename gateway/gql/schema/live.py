@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from gateway.core import rooms, rules
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.room_state import live
 from gateway.gql.schema.events import StreamMessage
 from gateway.gql.schema.rooms import Room
@@ -16,7 +16,9 @@ from gateway.gql.schema.types import view
 class PresentTrack:
     sid: strawberry.ID
     kind: rules.TrackKind
-    name: str | None = strawberry.field(description="Null while only events have told of the track: they do not say.")
+    name: str | None = strawberry.field(
+        description="Null while only events have told of the track: they do not say."
+    )
     enabled: bool
 
 
@@ -30,20 +32,27 @@ class PresentParticipant:
     @classmethod
     def of(cls, stay: live.Stay) -> "PresentParticipant":
         return view(
-            cls, stay.participant, since=stay.since, tracks=[view(PresentTrack, track) for track in stay.tracks]
+            cls,
+            stay.participant,
+            since=stay.since,
+            tracks=[view(PresentTrack, track) for track in stay.tracks],
         )
 
 
-@strawberry.type(description="Who is in a room, since when and with which tracks: nobody once it is over.")
+@strawberry.type(
+    description="Who is in a room, since when and with which tracks: nobody once it is over."
+)
 class Presence:
     cursor: str = strawberry.field(description="roomEvents goes on from here.")
     room_sid: strawberry.ID
     room_name: str | None
     room_status: rooms.RoomStatus
-    participants: list[PresentParticipant] = strawberry.field(description="In the order in which they came.")
+    participants: list[PresentParticipant] = strawberry.field(
+        description="In the order in which they came."
+    )
 
     @classmethod
-    def of(cls, seen: Seen[live.LiveRoom]) -> "Presence":
+    def of(cls, seen: ReadResult[live.LiveRoom]) -> "Presence":
         assert seen.as_of is not None, "a live view has its place in the log"
         room = seen.value.room
         return cls(

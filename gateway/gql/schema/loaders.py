@@ -10,7 +10,7 @@ from functools import partial
 
 from strawberry.dataloader import DataLoader
 
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.errors import GatewayError
 from gateway.core.paging import Page
 from gateway.core.participants import Participant, ParticipantFilter
@@ -18,7 +18,7 @@ from gateway.core.rooms import Room, RoomRef, RoomSid
 from gateway.service.accounts import Account
 from gateway.service.callers.caller import Caller
 
-ParticipantPage = Seen[Page[Participant]]
+ParticipantPage = ReadResult[Page[Participant]]
 _Wanted = tuple[ParticipantFilter, int]
 _Key = tuple[RoomSid, _Wanted]
 
@@ -32,15 +32,19 @@ class Loaders:
         self._rooms = DataLoader(partial(_load_rooms, caller, account), cache=False)
         self._participants = DataLoader(partial(_load_participants, caller, account), cache=False)
 
-    async def room(self, sid: RoomSid) -> Seen[Room] | None:
+    async def room(self, sid: RoomSid) -> ReadResult[Room] | None:
         return await self._rooms.load(sid)
 
-    async def participants(self, sid: RoomSid, wanted: ParticipantFilter, first: int) -> ParticipantPage:
+    async def participants(
+        self, sid: RoomSid, wanted: ParticipantFilter, first: int
+    ) -> ParticipantPage:
         """The first page of a room's participants."""
         return await self._participants.load((sid, (wanted, first)))
 
 
-async def _load_rooms(caller: Caller, account: Account, sids: list[RoomSid]) -> list[Seen[Room] | None]:
+async def _load_rooms(
+    caller: Caller, account: Account, sids: list[RoomSid]
+) -> list[ReadResult[Room] | None]:
     each = list(dict.fromkeys(sids))
     rooms = await account.rooms.batch(caller, [RoomRef(sid, None) for sid in each])
     found = dict(zip(each, rooms, strict=True))
@@ -53,7 +57,9 @@ async def _load_participants(
     rooms_of: dict[_Wanted, list[RoomSid]] = {}
     for sid, wanted in dict.fromkeys(keys):
         rooms_of.setdefault(wanted, []).append(sid)
-    batches = await asyncio.gather(*(_pages(caller, account, wanted, sids) for wanted, sids in rooms_of.items()))
+    batches = await asyncio.gather(
+        *(_pages(caller, account, wanted, sids) for wanted, sids in rooms_of.items())
+    )
     found = {key: page for batch in batches for key, page in batch.items()}
     return [found[key] for key in keys]
 

@@ -25,7 +25,9 @@ async def nodes(info: Info[Context, None], ids: list[strawberry.ID]) -> list[Nod
         raise InvalidArgument(f"ids has {len(ids)} ids; give up to {PAGE_LIMIT}")
     each = list(dict.fromkeys(ids))
     # An error takes its node's place, and GraphQL tells it there: the others are shown.
-    found = await asyncio.gather(*(_found(info.context, id_) for id_ in each), return_exceptions=True)
+    found = await asyncio.gather(
+        *(_found(info.context, id_) for id_ in each), return_exceptions=True
+    )
     node_of = dict(zip(each, found, strict=True))
     return [node_of[id_] for id_ in ids]  # type: ignore[misc]
 
@@ -47,15 +49,21 @@ async def _node(context: Context, id_: str) -> Node | None:
         return Recording.found(await account.recordings.recording(caller, RecordingSid(id_)))
     if (named := transcription_of(id_)) is not None:
         room_sid, ttid = named
-        return Transcription.found(await account.transcriptions.transcription(caller, RoomRef(room_sid, None), ttid))
+        return Transcription.found(
+            await account.transcriptions.transcription(caller, RoomRef(room_sid, None), ttid)
+        )
     match sids_of(id_):
         case (room,):
             return Room.found(await context.loaders.room(RoomSid(room)))
         case (room, who):
-            return Participant.found(await account.participants.participant(caller, *_named(room, who)))
+            return Participant.found(
+                await account.participants.participant(caller, *_named(room, who))
+            )
         case (room, who, track):
             ref = TrackRef(TrackSid(track), None)
-            return PublishedTrack.found(await account.participants.published_track(caller, *_named(room, who), ref))
+            return PublishedTrack.found(
+                await account.participants.published_track(caller, *_named(room, who), ref)
+            )
         case _:
             return None
 

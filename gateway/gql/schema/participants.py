@@ -9,7 +9,7 @@ from strawberry import UNSET, Info
 
 from gateway.core import participants as core
 from gateway.core import rules
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.errors import NotFound
 from gateway.core.participants import NewSubscribeRules, ParticipantRef, checked_track_sid
 from gateway.core.room_state.live import Stay
@@ -18,7 +18,15 @@ from gateway.core.sids import ParticipantSid, RoomSid
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.ids import participant_ref, track_ref
 from gateway.gql.schema.inputs import SubscribeRuleInput, asked, paged
-from gateway.gql.schema.types import Connection, Node, Resource, fetched, resource, seen_connection, shows
+from gateway.gql.schema.types import (
+    Connection,
+    Node,
+    Resource,
+    fetched,
+    resource,
+    result_connection,
+    shows,
+)
 
 if TYPE_CHECKING:
     from gateway.gql.schema.rooms import Room
@@ -36,7 +44,9 @@ class Rule:
 
 
 @shows(core.SubscribeRules)
-@strawberry.type(description="What a participant subscribes to. No dates until somebody has changed it.")
+@strawberry.type(
+    description="What a participant subscribes to. No dates until somebody has changed it."
+)
 class SubscribeRules(Resource):
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
@@ -86,7 +96,9 @@ class ParticipantLinks:
 
 
 @shows(core.Participant)
-@strawberry.type(description="One stay of somebody in a room. The duration, in seconds, comes with the end.")
+@strawberry.type(
+    description="One stay of somebody in a room. The duration, in seconds, comes with the end."
+)
 class Participant(Node, Resource):
     path = ("room_sid", "sid")
 
@@ -102,12 +114,12 @@ class Participant(Node, Resource):
     duration: int | None
     url: str | None
     links: ParticipantLinks | None
-    live: strawberry.Private[Seen[Stay] | None] = field(default=None, init=False)
+    live: strawberry.Private[ReadResult[Stay] | None] = field(default=None, init=False)
     """In a live view: what it has of the stay, which then is not fetched."""
 
     @classmethod
-    def of_stay(cls, seen: Seen[Stay]) -> Self:
-        shown = cls.of(Seen(seen.value.participant, seen.freshness, seen.as_of))
+    def of_stay(cls, seen: ReadResult[Stay]) -> Self:
+        shown = cls.of(ReadResult(seen.value.participant, seen.freshness, seen.as_of))
         shown.live = seen
         return shown
 
@@ -125,13 +137,17 @@ class Participant(Node, Resource):
         size, place = paged(first, after)
         if self.live is not None:
             tracks = self.live.value.page(size, place)
-            return seen_connection(PublishedTrack, Seen(tracks, self.live.freshness, self.live.as_of), place)
+            return result_connection(
+                PublishedTrack, ReadResult(tracks, self.live.freshness, self.live.as_of), place
+            )
         participants = info.context.account.participants
         seen = await participants.published_tracks(info.context.caller, *self._named, size, place)
-        return seen_connection(PublishedTrack, seen, place)
+        return result_connection(PublishedTrack, seen, place)
 
     @fetched("By SID or name.")
-    async def published_track(self, info: Info[Context, None], ref: strawberry.ID) -> PublishedTrack | None:
+    async def published_track(
+        self, info: Info[Context, None], ref: strawberry.ID
+    ) -> PublishedTrack | None:
         participants = info.context.account.participants
         return PublishedTrack.found(
             await participants.published_track(info.context.caller, *self._named, track_ref(ref))
@@ -144,29 +160,39 @@ class Participant(Node, Resource):
         size, place = paged(first, after)
         participants = info.context.account.participants
         seen = await participants.subscribed_tracks(info.context.caller, *self._named, size, place)
-        return seen_connection(SubscribedTrack, seen, place)
+        return result_connection(SubscribedTrack, seen, place)
 
     @fetched("By SID: a track that is received has no name to ask for.")
-    async def subscribed_track(self, info: Info[Context, None], sid: strawberry.ID) -> SubscribedTrack | None:
+    async def subscribed_track(
+        self, info: Info[Context, None], sid: strawberry.ID
+    ) -> SubscribedTrack | None:
         participants = info.context.account.participants
         return SubscribedTrack.found(
-            await participants.subscribed_track(info.context.caller, *self._named, checked_track_sid(sid))
+            await participants.subscribed_track(
+                info.context.caller, *self._named, checked_track_sid(sid)
+            )
         )
 
     @fetched("What the participant is to receive.")
     async def subscribe_rules(self, info: Info[Context, None]) -> SubscribeRules:
         participants = info.context.account.participants
-        return SubscribeRules.of(await participants.subscribe_rules(info.context.caller, *self._named))
+        return SubscribeRules.of(
+            await participants.subscribe_rules(info.context.caller, *self._named)
+        )
 
     @property
     def _named(self) -> tuple[RoomRef, ParticipantRef]:
         return RoomRef(RoomSid(self.room_sid), None), ParticipantRef(ParticipantSid(self.sid), None)
 
 
-async def participant(info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID) -> Participant | None:
+async def participant(
+    info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
+) -> Participant | None:
     named = RoomRef.of(room), participant_ref(participant)
     try:
-        return Participant.found(await info.context.account.participants.participant(info.context.caller, *named))
+        return Participant.found(
+            await info.context.account.participants.participant(info.context.caller, *named)
+        )
     except NotFound:  # The room is not there: nobody is in it.
         return None
 
@@ -175,20 +201,29 @@ async def disconnect_participant(
     info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
 ) -> Participant:
     named = RoomRef.of(room), participant_ref(participant)
-    return Participant.answered(await info.context.account.participants.disconnect(info.context.caller, *named))
+    return Participant.answered(
+        await info.context.account.participants.disconnect(info.context.caller, *named)
+    )
 
 
 async def anonymize_participant(
     info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
 ) -> Participant:
     named = RoomRef.of(room), participant_ref(participant)
-    return Participant.answered(await info.context.account.participants.anonymize(info.context.caller, *named))
+    return Participant.answered(
+        await info.context.account.participants.anonymize(info.context.caller, *named)
+    )
 
 
 async def update_subscribe_rules(
-    info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID, rules: list[SubscribeRuleInput]
+    info: Info[Context, None],
+    room: strawberry.ID,
+    participant: strawberry.ID,
+    rules: list[SubscribeRuleInput],
 ) -> SubscribeRules:
     named = RoomRef.of(room), participant_ref(participant)
     wanted = asked(NewSubscribeRules, rules=rules)
     participants = info.context.account.participants
-    return SubscribeRules.answered(await participants.update_subscribe_rules(info.context.caller, *named, wanted))
+    return SubscribeRules.answered(
+        await participants.update_subscribe_rules(info.context.caller, *named, wanted)
+    )

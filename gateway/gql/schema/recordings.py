@@ -14,7 +14,15 @@ from gateway.gql.schema.context import Context
 from gateway.gql.schema.inputs import RecordingRuleInput, asked, given, paged
 from gateway.gql.schema.participants import Rule
 from gateway.gql.schema.scalars import BigInt
-from gateway.gql.schema.types import Connection, Node, Resource, fetched, seen_connection, shows, view
+from gateway.gql.schema.types import (
+    Connection,
+    Node,
+    Resource,
+    fetched,
+    result_connection,
+    shows,
+    view,
+)
 
 
 @shows(core.RecordingRules)
@@ -77,7 +85,9 @@ class Recording(Node, Resource):
 
     @fetched("Where the media can be loaded, asked of Twilio now; null when it has none.")
     async def media(self, info: Info[Context, None]) -> MediaLink | None:
-        link = await info.context.account.recordings.media(info.context.caller, RecordingSid(self.sid))
+        link = await info.context.account.recordings.media(
+            info.context.caller, RecordingSid(self.sid)
+        )
         return None if link is None else view(MediaLink, link)
 
 
@@ -87,7 +97,9 @@ def recording_sid(text: str) -> RecordingSid:
 
 
 async def recording(info: Info[Context, None], sid: strawberry.ID) -> Recording | None:
-    return Recording.found(await info.context.account.recordings.recording(info.context.caller, recording_sid(sid)))
+    return Recording.found(
+        await info.context.account.recordings.recording(info.context.caller, recording_sid(sid))
+    )
 
 
 async def recordings(
@@ -112,7 +124,7 @@ async def recordings(
     )
     size, place = paged(first, after)
     seen = await info.context.account.recordings.page(info.context.caller, wanted, size, place)
-    return seen_connection(Recording, seen, place)
+    return result_connection(Recording, seen, place)
 
 
 async def delete_recording(
@@ -122,7 +134,9 @@ async def delete_recording(
     if named is None:
         await info.context.account.recordings.delete(info.context.caller, sid)
     else:
-        await info.context.account.recordings.delete_in_room(info.context.caller, RoomRef.of(named), sid)
+        await info.context.account.recordings.delete_in_room(
+            info.context.caller, RoomRef.of(named), sid
+        )
     return recording
 
 
@@ -131,4 +145,6 @@ async def update_recording_rules(
 ) -> RecordingRules:
     named, wanted = RoomRef.of(room), asked(NewRecordingRules, rules=rules)
     recordings = info.context.account.recordings
-    return RecordingRules.answered(await recordings.update_rules(info.context.caller, named, wanted))
+    return RecordingRules.answered(
+        await recordings.update_rules(info.context.caller, named, wanted)
+    )

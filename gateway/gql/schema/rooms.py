@@ -8,7 +8,7 @@ import strawberry
 from strawberry import UNSET, Info
 
 from gateway.core import rooms as core
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.events import RoomEventType
 from gateway.core.participants import ParticipantFilter, ParticipantStatus
 from gateway.core.recordings import RecordingStatus, RoomRecordingFilter
@@ -24,7 +24,16 @@ from gateway.gql.schema.insights import InsightsRoom
 from gateway.gql.schema.participants import Participant
 from gateway.gql.schema.recordings import Recording, RecordingRules, recording_sid
 from gateway.gql.schema.transcriptions import Transcription
-from gateway.gql.schema.types import Connection, Freshness, Node, Resource, connection, fetched, seen_connection, shows
+from gateway.gql.schema.types import (
+    Connection,
+    Freshness,
+    Node,
+    Resource,
+    connection,
+    fetched,
+    result_connection,
+    shows,
+)
 
 
 @shows(core.RoomLinks)
@@ -37,7 +46,9 @@ class RoomLinks:
 
 
 @shows(core.Room)
-@strawberry.type(description="A room. Durations are in seconds, the two timeouts in minutes, as Twilio counts them.")
+@strawberry.type(
+    description="A room. Durations are in seconds, the two timeouts in minutes, as Twilio counts them."
+)
 class Room(Node, Resource):
     path = ("sid",)
 
@@ -66,12 +77,12 @@ class Room(Node, Resource):
     url: str | None
     links: RoomLinks | None
     freshness: Freshness
-    live: strawberry.Private[Seen[LiveRoom] | None] = field(default=None, init=False)
+    live: strawberry.Private[ReadResult[LiveRoom] | None] = field(default=None, init=False)
     """In a live view: what it has of the room and its people, who then are not fetched."""
 
     @classmethod
-    def of_live(cls, seen: Seen[LiveRoom]) -> Self:
-        shown = cls.of(Seen(seen.value.room, seen.freshness, seen.as_of))
+    def of_live(cls, seen: ReadResult[LiveRoom]) -> Self:
+        shown = cls.of(ReadResult(seen.value.room, seen.freshness, seen.as_of))
         shown.live = seen
         return shown
 
@@ -104,16 +115,20 @@ class Room(Node, Resource):
         if place is None:
             seen = await context.loaders.participants(RoomSid(self.sid), wanted, size)
         else:
-            seen = await context.account.participants.page(context.caller, self._ref, wanted, size, place)
-        return seen_connection(Participant, seen, place)
+            seen = await context.account.participants.page(
+                context.caller, self._ref, wanted, size, place
+            )
+        return result_connection(Participant, seen, place)
 
     @fetched("By SID or id, or by the identity of one who is connected.")
-    async def participant(self, info: Info[Context, None], ref: strawberry.ID) -> Participant | None:
+    async def participant(
+        self, info: Info[Context, None], ref: strawberry.ID
+    ) -> Participant | None:
         who = participant_ref(ref)
         if self.live is not None:
             stay = self.live.value.stay(who)
             if stay is not None:
-                return Participant.of_stay(Seen(stay, self.live.freshness, self.live.as_of))
+                return Participant.of_stay(ReadResult(stay, self.live.freshness, self.live.as_of))
             if who.sid is None:
                 return None  # An identity names somebody who is there.
         return Participant.found(
@@ -141,27 +156,35 @@ class Room(Node, Resource):
         size, place = paged(first, after)
         recordings = info.context.account.recordings
         seen = await recordings.of_room(info.context.caller, self._ref, wanted, size, place)
-        return seen_connection(Recording, seen, place)
+        return result_connection(Recording, seen, place)
 
     @fetched("One of the room's; null when it has none of this SID.")
     async def recording(self, info: Info[Context, None], sid: strawberry.ID) -> Recording | None:
         recordings = info.context.account.recordings
-        return Recording.found(await recordings.in_room(info.context.caller, self._ref, recording_sid(sid)))
+        return Recording.found(
+            await recordings.in_room(info.context.caller, self._ref, recording_sid(sid))
+        )
 
     @fetched("What the room records.")
     async def recording_rules(self, info: Info[Context, None]) -> RecordingRules:
-        return RecordingRules.of(await info.context.account.recordings.rules(info.context.caller, self._ref))
+        return RecordingRules.of(
+            await info.context.account.recordings.rules(info.context.caller, self._ref)
+        )
 
     @fetched("One at most.")
     async def transcriptions(
         self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
     ) -> Connection[Transcription]:
         size, place = paged(first, after)
-        seen = await info.context.account.transcriptions.page(info.context.caller, self._ref, size, place)
-        return seen_connection(Transcription, seen, place)
+        seen = await info.context.account.transcriptions.page(
+            info.context.caller, self._ref, size, place
+        )
+        return result_connection(Transcription, seen, place)
 
     @fetched("By `ttid` or id.")
-    async def transcription(self, info: Info[Context, None], ttid: strawberry.ID) -> Transcription | None:
+    async def transcription(
+        self, info: Info[Context, None], ttid: strawberry.ID
+    ) -> Transcription | None:
         return Transcription.found(
             await info.context.account.transcriptions.transcription(
                 info.context.caller, self._ref, transcription_ref(ttid)
@@ -170,7 +193,9 @@ class Room(Node, Resource):
 
     @fetched("What Twilio sums up of the room, some minutes after its end; null before.")
     async def insights(self, info: Info[Context, None]) -> InsightsRoom | None:
-        return InsightsRoom.found(await info.context.account.insights.room(info.context.caller, RoomSid(self.sid)))
+        return InsightsRoom.found(
+            await info.context.account.insights.room(info.context.caller, RoomSid(self.sid))
+        )
 
     @fetched(
         "What happened, from the log, oldest first. `after` takes the cursors of roomEvents too, and roomEvents "
@@ -185,7 +210,9 @@ class Room(Node, Resource):
     ) -> Connection[RoomEvent]:
         chosen = chosen_types(types)
         size, place = paged(first, after)
-        page = await info.context.account.feed.timeline(info.context.caller, self._ref, chosen, size, place)
+        page = await info.context.account.feed.timeline(
+            info.context.caller, self._ref, chosen, size, place
+        )
         return timeline(page, place)
 
     @property
@@ -193,12 +220,14 @@ class Room(Node, Resource):
         return RoomRef(RoomSid(self.sid), None)
 
 
-def _stays(live: Seen[LiveRoom], wanted: ParticipantFilter, first: int, after: str | None) -> Connection[Participant]:
+def _stays(
+    live: ReadResult[LiveRoom], wanted: ParticipantFilter, first: int, after: str | None
+) -> Connection[Participant]:
     def shown(stay: Stay) -> Participant:
-        return Participant.of_stay(Seen(stay, live.freshness, live.as_of))
+        return Participant.of_stay(ReadResult(stay, live.freshness, live.as_of))
 
     page = live.value.page(wanted, first, after)
-    return connection(page, shown, after, Seen(page, live.freshness, live.as_of))
+    return connection(page, shown, after, ReadResult(page, live.freshness, live.as_of))
 
 
 async def room(info: Info[Context, None], ref: strawberry.ID) -> Room | None:

@@ -13,7 +13,8 @@ JSON = NewType("JSON", object)
 
 # Years and months have no length of their own. The digits keep every duration within what a timedelta holds.
 _DURATION = re.compile(
-    r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?(?<![PT])", re.ASCII
+    r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?(?<![PT])",
+    re.ASCII,
 )
 _DAY_S = 86_400
 
@@ -29,7 +30,9 @@ def parse_duration(text: object) -> timedelta:
     """Raises GraphQLError for what is not whole seconds by ISO 8601."""
     parts = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if parts is None:
-        raise GraphQLError("Duration cannot be read; give whole seconds by ISO 8601, such as PT5M, PT90S or P1D")
+        raise GraphQLError(
+            "Duration cannot be read; give whole seconds by ISO 8601, such as PT5M, PT90S or P1D"
+        )
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 
@@ -39,7 +42,9 @@ def write_duration(duration: timedelta) -> str:
     hours, rest = divmod(rest, 3600)
     minutes, seconds = divmod(rest, 60)
     date = f"{days}D" if days else ""
-    time = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if count)
+    time = "".join(
+        f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if count
+    )
     return f"P{date}T{time}" if time else f"P{date or 'T0S'}"
 
 

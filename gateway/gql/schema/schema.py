@@ -4,7 +4,16 @@ import graphql
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from gateway.gql.schema import insights, nodes, participants, quota, recordings, rooms, tokens, transcriptions
+from gateway.gql.schema import (
+    insights,
+    nodes,
+    participants,
+    quota,
+    recordings,
+    rooms,
+    tokens,
+    transcriptions,
+)
 from gateway.gql.schema.events import MESSAGE_TYPES
 from gateway.gql.schema.scalars import SCALARS
 from gateway.gql.schema.subscriptions import Subscription
@@ -15,7 +24,8 @@ _DATES = "`createdAfter` includes its moment, `createdBefore` does not."
 @strawberry.type
 class Query:
     room = strawberry.field(
-        rooms.room, description="By SID, or by the name of a room in progress; null when there is none."
+        rooms.room,
+        description="By SID, or by the name of a room in progress; null when there is none.",
     )
     rooms = strawberry.field(rooms.rooms, description=f"`first` is 1 to 100. {_DATES}")
     participant = strawberry.field(
@@ -28,18 +38,23 @@ class Query:
         description=f"The account's. `groupingSids` are SIDs of rooms or participants, up to 20. {_DATES}",
     )
     insights_room = strawberry.field(
-        insights.insights_room, description="What Twilio sums up of a room, some minutes after its end; null before."
+        insights.insights_room,
+        description="What Twilio sums up of a room, some minutes after its end; null before.",
     )
     insights_rooms = strawberry.field(
         insights.insights_rooms,
         description="Without dates those completed in the last 24 hours; Twilio keeps them for 7 days.",
     )
-    node = strawberry.field(nodes.node, description="The object with this id; null when there is none.")
+    node = strawberry.field(
+        nodes.node, description="The object with this id; null when there is none."
+    )
     nodes = strawberry.field(
-        nodes.nodes, description="Up to 100 objects in the order of their ids, null where there is none."
+        nodes.nodes,
+        description="Up to 100 objects in the order of their ids, null where there is none.",
     )
     quota = strawberry.field(
-        quota.quota, description="What Twilio still lets this account ask, by class of request. Takes nothing."
+        quota.quota,
+        description="What Twilio still lets this account ask, by class of request. Takes nothing.",
     )
 
 
@@ -58,10 +73,12 @@ class Mutation:
         participants.anonymize_participant, description="For good: the identity becomes the SID."
     )
     update_subscribe_rules = strawberry.mutation(
-        participants.update_subscribe_rules, description="1 to 20 rules that take the place of all before."
+        participants.update_subscribe_rules,
+        description="1 to 20 rules that take the place of all before.",
     )
     update_recording_rules = strawberry.mutation(
-        recordings.update_recording_rules, description="1 to 20 rules that take the place of all before."
+        recordings.update_recording_rules,
+        description="1 to 20 rules that take the place of all before.",
     )
     delete_recording = strawberry.mutation(
         recordings.delete_recording,
@@ -70,7 +87,8 @@ class Mutation:
     )
     start_transcription = strawberry.mutation(transcriptions.start_transcription)
     update_transcription = strawberry.mutation(
-        transcriptions.update_transcription, description="Starts or stops it, or changes its configuration, or both."
+        transcriptions.update_transcription,
+        description="Starts or stops it, or changes its configuration, or both.",
     )
     mint_access_token = strawberry.mutation(
         tokens.mint_access_token,

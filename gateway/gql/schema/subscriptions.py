@@ -40,7 +40,9 @@ async def room_live(info: Info[Context, None], ref: strawberry.ID) -> AsyncGener
             yield Room.of_live(seen)
 
 
-async def presence(info: Info[Context, None], room: strawberry.ID) -> AsyncGenerator[Presence, None]:
+async def presence(
+    info: Info[Context, None], room: strawberry.ID
+) -> AsyncGenerator[Presence, None]:
     views = info.context.account.live.watch(info.context.caller, rooms.RoomRef.of(room))
     async with aclosing(views):
         async for seen in views:
@@ -59,5 +61,6 @@ class Subscription:
         "is so now, also when it is resumed. A name stands for the room that has it now.",
     )
     presence = strawberry.subscription(
-        presence, description="Who is in the room, now and after each change, told without joining it."
+        presence,
+        description="Who is in the room, now and after each change, told without joining it.",
     )

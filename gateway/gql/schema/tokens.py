@@ -17,7 +17,9 @@ from gateway.gql.schema.types import shows, view
 
 
 @shows(core.AccessToken)
-@strawberry.type(description="A key to a room, for one identity. Without a room it opens every room of the account.")
+@strawberry.type(
+    description="A key to a room, for one identity. Without a room it opens every room of the account."
+)
 class AccessToken:
     jwt: str
     identity: str
@@ -45,11 +47,15 @@ class TokenFacts:
     __repr__ = object.__repr__
 
 
-@strawberry.type(description="Whether a token opens the door now, and if not, a sentence that says why and what to do.")
+@strawberry.type(
+    description="Whether a token opens the door now, and if not, a sentence that says why and what to do."
+)
 class TokenExplanation:
     is_valid: bool
     problem: core.Problem | None
-    twilio_code: int | None = strawberry.field(description="With which Twilio refuses such a token.")
+    twilio_code: int | None = strawberry.field(
+        description="With which Twilio refuses such a token."
+    )
     sentence: str
     facts: TokenFacts
 
@@ -72,7 +78,11 @@ async def mint_access_token(
     return view(AccessToken, await info.context.account.tokens.mint(info.context.caller, new))
 
 
-async def explain_token(info: Info[Context, None], token: str, room: strawberry.ID | None = UNSET) -> TokenExplanation:
+async def explain_token(
+    info: Info[Context, None], token: str, room: strawberry.ID | None = UNSET
+) -> TokenExplanation:
     named = given(room)
     ref = None if named is None else RoomRef.of(named)
-    return view(TokenExplanation, await info.context.account.tokens.explain(info.context.caller, token, ref))
+    return view(
+        TokenExplanation, await info.context.account.tokens.explain(info.context.caller, token, ref)
+    )

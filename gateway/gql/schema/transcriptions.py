@@ -54,7 +54,9 @@ async def start_transcription(
     configuration: TranscriptionsConfigurationInput | None = UNSET,
 ) -> Transcription:
     named, wanted = RoomRef.of(room), core_of(given(configuration))
-    return Transcription.answered(await info.context.account.transcriptions.create(info.context.caller, named, wanted))
+    return Transcription.answered(
+        await info.context.account.transcriptions.create(info.context.caller, named, wanted)
+    )
 
 
 async def update_transcription(
@@ -64,8 +66,13 @@ async def update_transcription(
     status: core.TranscriptionStatus | None = UNSET,
     configuration: TranscriptionsConfigurationInput | None = UNSET,
 ) -> Transcription:
-    named, update = RoomRef.of(room), asked(TranscriptionUpdate, status=status, configuration=configuration)
+    named, update = (
+        RoomRef.of(room),
+        asked(TranscriptionUpdate, status=status, configuration=configuration),
+    )
     transcriptions = info.context.account.transcriptions
     return Transcription.answered(
-        await transcriptions.update(info.context.caller, named, transcription_ref(transcription), update)
+        await transcriptions.update(
+            info.context.caller, named, transcription_ref(transcription), update
+        )
     )

@@ -14,7 +14,7 @@ import strawberry
 
 from gateway.core import caching
 from gateway.core import open_enum as words
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.paging import Page
 
 S = TypeVar("S")
@@ -47,7 +47,7 @@ def view(cls: type[T], value: object, **others: object) -> T:
     return cls(**others)
 
 
-def resource(seen: Seen[Any]) -> Any:
+def resource(seen: ReadResult[Any]) -> Any:
     """The view of a value whose type cannot be named here, for want of a circle of imports."""
     return _VIEWS[type(seen.value)].of(seen)
 
@@ -66,7 +66,10 @@ def _names(cls: Any) -> tuple[str, ...]:
 
 def fetched(description: str, *, is_shared: bool = False) -> Callable[[F], F]:
     """Makes a field of a method that fetches what it shows. What is shared is fetched once for many objects that ask."""
-    return cast("Callable[[F], F]", strawberry.field(description=description, metadata={"is_shared": is_shared}))
+    return cast(
+        "Callable[[F], F]",
+        strawberry.field(description=description, metadata={"is_shared": is_shared}),
+    )
 
 
 def id_of(sid: str | None) -> strawberry.ID | None:
@@ -84,18 +87,20 @@ class Node:
 
 
 @shows(words.UnknownWord)
-@strawberry.type(description="A word of Twilio's that this release does not know: its field says UNKNOWN.")
+@strawberry.type(
+    description="A word of Twilio's that this release does not know: its field says UNKNOWN."
+)
 class UnknownWord:
     field: str
     word: str
 
 
-@shows(caching.Provenance)
+@shows(caching.Freshness)
 @strawberry.type(description="When and how an answer was come by.")
 class Freshness:
     fetched_at: datetime
     is_stale: bool
-    source: caching.FollowedBy
+    source: caching.FreshnessSource
 
 
 @strawberry.type
@@ -106,14 +111,16 @@ class Resource:
     freshness: Freshness | None = strawberry.field(
         description="On a page, the page's. Null in the answer of a mutation, which is Twilio's own to it."
     )
-    as_of: str | None = strawberry.field(description="Watching from this cursor misses nothing that is not shown here.")
+    as_of: str | None = strawberry.field(
+        description="Watching from this cursor misses nothing that is not shown here."
+    )
 
     @classmethod
-    def of(cls, seen: Seen[Any]) -> Self:
+    def of(cls, seen: ReadResult[Any]) -> Self:
         return cls._of(seen.value, view(Freshness, seen.freshness), seen.as_of)
 
     @classmethod
-    def found(cls, seen: Seen[Any] | None) -> Self | None:
+    def found(cls, seen: ReadResult[Any] | None) -> Self | None:
         return None if seen is None else cls.of(seen)
 
     @classmethod
@@ -148,12 +155,17 @@ class Connection(Generic[T]):
     edges: list[Edge[T]]
     nodes: list[T]
     page_info: PageInfo
-    freshness: Freshness | None = strawberry.field(description="Null for what is read from the log.")
+    freshness: Freshness | None = strawberry.field(
+        description="Null for what is read from the log."
+    )
     as_of: str | None
 
 
 def connection(
-    page: Page[S], show: Callable[[S], T], after: str | None, seen: Seen[Page[S]] | None = None
+    page: Page[S],
+    show: Callable[[S], T],
+    after: str | None,
+    seen: ReadResult[Page[S]] | None = None,
 ) -> Connection[T]:
     edges = [Edge(cursor=cursor, node=show(value)) for cursor, value in page.items]
     return Connection(
@@ -170,6 +182,10 @@ def connection(
     )
 
 
-def seen_connection(cls: type[R], seen: Seen[Page[Any]], after: str | None) -> Connection[R]:
+def result_connection(
+    cls: type[R], seen: ReadResult[Page[Any]], after: str | None
+) -> Connection[R]:
     """A page that was fetched as a whole: each node is as good as the page."""
-    return connection(seen.value, lambda value: cls.of(Seen(value, seen.freshness, seen.as_of)), after, seen)
+    return connection(
+        seen.value, lambda value: cls.of(ReadResult(value, seen.freshness, seen.as_of)), after, seen
+    )

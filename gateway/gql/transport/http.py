@@ -20,7 +20,13 @@ from gateway.core.errors import (
 )
 from gateway.core.rooms import AccountSid
 from gateway.gql.execution.document_limits import BODY_BYTES
-from gateway.gql.execution.engine import Answer, Engine, Operation, Request, refusal
+from gateway.gql.execution.engine import (
+    GraphQLEngine,
+    GraphQLRequest,
+    GraphQLResult,
+    Operation,
+    refusal,
+)
 from gateway.gql.execution.errors import STATUS, Refused
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
@@ -39,12 +45,12 @@ from gateway.gql.transport.requests import (
 from gateway.gql.transport.sse import EventStream
 from gateway.gql.transport.websocket import Socket
 from gateway.service.accounts import Account
-from gateway.service.cache.max_age import Horizon, watching
-from gateway.service.callers.authenticator import Access
+from gateway.service.cache.max_age import MaxAge, collect_max_age
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.caller import Caller, asks
-from gateway.service.callers.connection_limit import Admission
-from gateway.service.callers.points import Callers, limit_headers
-from gateway.service.callers.revalidation import while_it_holds
+from gateway.service.callers.connection_limit import ConnectionLimit
+from gateway.service.callers.points import CallerLimiter, limit_headers
+from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import until
 
 DEADLINE_S = 10.0
@@ -57,14 +63,16 @@ _METHODS = "GET, POST, OPTIONS"
 class _Rejected(Exception):
     """HTTP's own refusal, before GraphQL is asked."""
 
-    def __init__(self, status: int, fault: GatewayError, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, fault: GatewayError, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(fault.message)
         self.status = status
         self.fault = fault
         self.headers = headers or {}
 
 
-class GraphQLFace:
+class GraphQLHttp:
     """Everything on /graphql.
 
     Credentials travel in headers that no foreign page can set without a preflight, and `connection_init` is a message
@@ -74,9 +82,9 @@ class GraphQLFace:
 
     def __init__(
         self,
-        access: Access,
+        authenticator: Authenticator,
         accounts: Mapping[AccountSid, Account],
-        callers: Callers | None = None,
+        callers: CallerLimiter | None = None,
         *,
         introspection: bool = False,
         allowed_origins: Collection[str] = (),
@@ -84,12 +92,14 @@ class GraphQLFace:
         deadline_s: float = DEADLINE_S,
         trusted: TrustedDocuments = TrustedDocuments(),
     ) -> None:
-        self._access = access
+        self._authenticator = authenticator
         self._accounts = accounts
-        self._callers = callers or Callers()
-        self._engine = Engine(EXECUTABLE, introspection=introspection, deadline_s=deadline_s, trusted=trusted)
+        self._callers = callers or CallerLimiter()
+        self._engine = GraphQLEngine(
+            EXECUTABLE, introspection=introspection, deadline_s=deadline_s, trusted=trusted
+        )
         self._origins = Origins(allowed_origins, allow_loopback=allow_loopback_origins)
-        self._sockets = Admission("WebSockets", SOCKETS, SOCKETS_PER_CALLER)
+        self._sockets = ConnectionLimit("WebSockets", SOCKETS, SOCKETS_PER_CALLER)
         self._streams: set[EventStream | Socket] = set()
         self._is_closing = False
 
@@ -111,11 +121,16 @@ class GraphQLFace:
         try:
             if not self._origins.allow(origin, request.headers.get(hdrs.HOST)):
                 cors = {"Vary": "Origin"}
-                raise _Rejected(403, PermissionDenied("this origin is not allowed; ask the operator to list it"))
+                raise _Rejected(
+                    403, PermissionDenied("this origin is not allowed; ask the operator to list it")
+                )
             if request.method == hdrs.METH_OPTIONS:
                 return web.Response(status=204, headers={**cors, **PREFLIGHT})
             if self._is_closing:
-                raise _Rejected(503, UpstreamUnavailable("the gateway is stopping; ask again", retry_after_ms=1_000))
+                raise _Rejected(
+                    503,
+                    UpstreamUnavailable("the gateway is stopping; ask again", retry_after_ms=1_000),
+                )
             if _is_upgrade(request):
                 return await self._socket(request)
             return await self._answer(request, form, trace_id, cors)
@@ -130,10 +145,18 @@ class GraphQLFace:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if len(self._streams) >= SOCKETS:
             full = Throttled(
-                f"this gateway has its {SOCKETS:,} connections open; come back shortly", retry_after_ms=1_000
+                f"this gateway has its {SOCKETS:,} connections open; come back shortly",
+                retry_after_ms=1_000,
             )
             raise _Rejected(STATUS[full.code], full)
-        socket = Socket(request, self._engine, self._access, self._context, self._sockets, _timeout_s(request))
+        socket = Socket(
+            request,
+            self._engine,
+            self._authenticator,
+            self._context,
+            self._sockets,
+            _timeout_s(request),
+        )
         self._streams.add(socket)
         try:
             return await socket.serve()
@@ -147,38 +170,51 @@ class GraphQLFace:
         with until(ends_at):
             context = await self._caller_of(request, trace_id)
         if form is None:
-            raise _Rejected(406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them"))
+            raise _Rejected(
+                406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them")
+            )
         asked = await _asked(request)
         try:
             operation = await self._engine.admitted(asked, context, ends_at - time.monotonic())
         except Refused as refused:
-            answer = refusal(refused, trace_id, context.bill)
-            headers = {**cors, **limit_headers(context.bill)}
+            answer = refusal(refused, trace_id, context.charge)
+            headers = {**cors, **limit_headers(context.charge)}
             if form is Form.EVENTS and answer.refused_for is not Code.THROTTLED:
                 return await self._stream(request, answer, context.caller, headers)
             return _written(answer, form, _status(answer, form), headers)
-        headers = {**cors, **limit_headers(context.bill)}
+        headers = {**cors, **limit_headers(context.charge)}
         _check_method(request, operation)
         if form is Form.EVENTS:
             return await self._stream(request, operation, context.caller, headers)
         if operation.kind is OperationType.SUBSCRIPTION:
             raise _Rejected(
-                400, InvalidArgument("a subscription is a stream; ask with Accept: text/event-stream or by WebSocket")
+                400,
+                InvalidArgument(
+                    "a subscription is a stream; ask with Accept: text/event-stream or by WebSocket"
+                ),
             )
-        with watching() as horizon:
+        with collect_max_age() as max_age:
             answer = await operation.answer()
-        headers = {**cors, **limit_headers(context.bill)}
-        if request.method == hdrs.METH_GET and asked.document_id is not None and answer.data is not None:
-            return _kept(request, answer, form, horizon, headers)
+        headers = {**cors, **limit_headers(context.charge)}
+        if (
+            request.method == hdrs.METH_GET
+            and asked.document_id is not None
+            and answer.data is not None
+        ):
+            return _kept(request, answer, form, max_age, headers)
         return _written(answer, form, _status(answer, form), headers)
 
     async def _stream(
-        self, request: web.Request, operation: Operation | Answer, caller: Caller, cors: Mapping[str, str]
+        self,
+        request: web.Request,
+        operation: Operation | GraphQLResult,
+        caller: Caller,
+        cors: Mapping[str, str],
     ) -> web.StreamResponse:
         stream = EventStream(request, cors)
         self._streams.add(stream)
         try:
-            return await stream.send(operation, while_it_holds(self._access, caller))
+            return await stream.send(operation, revalidated(self._authenticator, caller))
         finally:
             self._streams.discard(stream)
 
@@ -186,21 +222,32 @@ class GraphQLFace:
         sent = request.headers
         try:
             return await self._context(
-                sent.get(hdrs.AUTHORIZATION), sent.get("X-API-Key"), trace_id, _last_event_id(request)
+                sent.get(hdrs.AUTHORIZATION),
+                sent.get("X-API-Key"),
+                trace_id,
+                _last_event_id(request),
             )
         except GatewayError as fault:
-            challenge = {"WWW-Authenticate": "Bearer"} if isinstance(fault, Unauthenticated) else None
+            challenge = (
+                {"WWW-Authenticate": "Bearer"} if isinstance(fault, Unauthenticated) else None
+            )
             raise _Rejected(STATUS[fault.code], fault, challenge) from None
 
     async def _context(
-        self, authorization: str | None, api_key: str | None, trace_id: str, last_event_id: str | None = None
+        self,
+        authorization: str | None,
+        api_key: str | None,
+        trace_id: str,
+        last_event_id: str | None = None,
     ) -> Context:
-        caller = await self._access.caller(authorization=authorization, api_key=api_key)
+        caller = await self._authenticator.caller(authorization=authorization, api_key=api_key)
         account = self._accounts.get(caller.account_sid)
         if account is None:
             raise Internal("this caller's account is not served here; tell the operator")
         asks(caller)
-        return Context(caller, account, trace_id, self._callers.bill(caller), last_event_id or None)
+        return Context(
+            caller, account, trace_id, self._callers.charge(caller), last_event_id or None
+        )
 
 
 def _timeout_s(request: web.Request) -> float:
@@ -222,18 +269,29 @@ def _is_upgrade(request: web.Request) -> bool:
 
 def _check_method(request: web.Request, operation: Operation) -> None:
     if request.method == hdrs.METH_GET and operation.kind is OperationType.MUTATION:
-        raise _Rejected(405, InvalidArgument("a mutation by GET is refused; send it by POST"), {hdrs.ALLOW: "POST"})
+        raise _Rejected(
+            405,
+            InvalidArgument("a mutation by GET is refused; send it by POST"),
+            {hdrs.ALLOW: "POST"},
+        )
 
 
-async def _asked(request: web.Request) -> Request:
+async def _asked(request: web.Request) -> GraphQLRequest:
     try:
         if request.method == hdrs.METH_GET:
             return request_of_query(request.query)
         if request.method != hdrs.METH_POST:
-            raise _Rejected(405, InvalidArgument("this method is not served; use POST or GET"), {hdrs.ALLOW: _METHODS})
+            raise _Rejected(
+                405,
+                InvalidArgument("this method is not served; use POST or GET"),
+                {hdrs.ALLOW: _METHODS},
+            )
         if not is_json(request.headers.get(hdrs.CONTENT_TYPE, "")):
             raise _Rejected(
-                415, InvalidArgument("the body is not said to be JSON; send Content-Type: application/json")
+                415,
+                InvalidArgument(
+                    "the body is not said to be JSON; send Content-Type: application/json"
+                ),
             )
         return request_of_json(await _body(request))
     except InvalidArgument as fault:
@@ -245,28 +303,38 @@ async def _body(request: web.Request) -> bytes:
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > BODY_BYTES:
-            raise _Rejected(413, InvalidArgument(f"the body is larger than {BODY_BYTES} bytes; send less"))
+            raise _Rejected(
+                413, InvalidArgument(f"the body is larger than {BODY_BYTES} bytes; send less")
+            )
     return bytes(body)
 
 
-def _status(answer: Answer, form: Form) -> int:
+def _status(answer: GraphQLResult, form: Form) -> int:
     """In application/json a well-formed request has status 200, whatever became of it; but what was not let in is known as
     such to what stands between, too."""
     return answer.status if form is Form.RESPONSE or answer.refused_for is Code.THROTTLED else 200
 
 
-def _kept(request: web.Request, answer: Answer, form: Form, horizon: Horizon, cors: Mapping[str, str]) -> web.Response:
+def _kept(
+    request: web.Request,
+    answer: GraphQLResult,
+    form: Form,
+    max_age: MaxAge,
+    cors: Mapping[str, str],
+) -> web.Response:
     """The answer to a GET of a trusted document, which the caller's own cache may keep while all of it is fresh, and ask
     about afterwards. https://www.rfc-editor.org/rfc/rfc9111"""
     assert answer.data is not None
     # Weak: of what stands beside the data (what the answer cost, for one) it says nothing.
     etag = f'W/"{hashlib.blake2b(answer.data, digest_size=16).hexdigest()}"'
-    max_age = int(horizon.fresh_s or 0)
+    seconds = int(max_age.fresh_s or 0)
     headers = {
         **cors,
         hdrs.ETAG: etag,
-        hdrs.CACHE_CONTROL: f"private, max-age={max_age}" if max_age else "private, no-cache",
-        hdrs.VARY: ", ".join(filter(None, (cors.get(hdrs.VARY), "Authorization, X-API-Key, Accept"))),
+        hdrs.CACHE_CONTROL: f"private, max-age={seconds}" if seconds else "private, no-cache",
+        hdrs.VARY: ", ".join(
+            filter(None, (cors.get(hdrs.VARY), "Authorization, X-API-Key, Accept"))
+        ),
     }
     known = (each.strip() for each in request.headers.get(hdrs.IF_NONE_MATCH, "").split(","))
     if any(each in (etag, etag.removeprefix("W/"), "*") for each in known):
@@ -274,7 +342,9 @@ def _kept(request: web.Request, answer: Answer, form: Form, horizon: Horizon, co
     return _written(answer, form, 200, headers)
 
 
-def _written(answer: Answer, form: Form | None, status: int, headers: Mapping[str, str]) -> web.Response:
+def _written(
+    answer: GraphQLResult, form: Form | None, status: int, headers: Mapping[str, str]
+) -> web.Response:
     media_type = Form.RESPONSE if form is Form.RESPONSE else Form.JSON
     return web.Response(
         body=answer.encoded,

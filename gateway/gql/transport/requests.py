@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.core.errors import InvalidArgument
 from gateway.gql.execution.document_limits import VARIABLES_BYTES
-from gateway.gql.execution.engine import Request
+from gateway.gql.execution.engine import GraphQLRequest
 from gateway.gql.execution.trusted_documents import PREFIX
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
@@ -46,7 +46,10 @@ def form_of(accept: str | None) -> Form | None:
     return best
 
 
-_FORMS: dict[str, Form] = {form.value: form for form in Form} | {"*/*": Form.JSON, "application/*": Form.JSON}
+_FORMS: dict[str, Form] = {form.value: form for form in Form} | {
+    "*/*": Form.JSON,
+    "application/*": Form.JSON,
+}
 
 
 def _quality(parameters: list[str]) -> float:
@@ -68,7 +71,7 @@ def is_json(content_type: str) -> bool:
     )
 
 
-def request_of_json(body: bytes) -> Request:
+def request_of_json(body: bytes) -> GraphQLRequest:
     """Raises InvalidArgument."""
     given = _json(body, "the body")
     if isinstance(given, list):
@@ -78,7 +81,7 @@ def request_of_json(body: bytes) -> Request:
     return request_of(given)
 
 
-def request_of_query(parameters: Mapping[str, str]) -> Request:
+def request_of_query(parameters: Mapping[str, str]) -> GraphQLRequest:
     """Of a URL's parameters, where variables and extensions are JSON. Raises InvalidArgument."""
     given: dict[str, Any] = dict(parameters)
     for name in ("variables", "extensions"):
@@ -89,7 +92,7 @@ def request_of_query(parameters: Mapping[str, str]) -> Request:
     return request_of(given)
 
 
-def request_of(given: Mapping[str, Any]) -> Request:
+def request_of(given: Mapping[str, Any]) -> GraphQLRequest:
     """Raises InvalidArgument for a parameter of the wrong type."""
     query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
     if not isinstance(given.get("extensions"), dict | None):
@@ -100,12 +103,16 @@ def request_of(given: Mapping[str, Any]) -> Request:
     elif not isinstance(query, str) or not query.strip():
         raise InvalidArgument("query is missing; give a GraphQL document as a string")
     if not isinstance(name, str | None):
-        raise InvalidArgument("operationName is not a string; give the name of an operation, or leave it out")
+        raise InvalidArgument(
+            "operationName is not a string; give the name of an operation, or leave it out"
+        )
     if not isinstance(variables, dict | None):
-        raise InvalidArgument("variables is not an object; give one with the variables' names, or leave it out")
+        raise InvalidArgument(
+            "variables is not an object; give one with the variables' names, or leave it out"
+        )
     if variables and len(msgspec.json.encode(variables)) > VARIABLES_BYTES:
         raise InvalidArgument(f"variables is larger than {VARIABLES_BYTES} bytes; send less")
-    return Request(query, variables, name, document_id)
+    return GraphQLRequest(query, variables, name, document_id)
 
 
 def _document_id(given: Mapping[str, Any]) -> str | None:
@@ -137,7 +144,9 @@ def timeout_of(header: str | None) -> float:
     if header is None:
         return math.inf
     if _MILLISECONDS.fullmatch(header) is None or not int(header):
-        raise InvalidArgument(f"{TIMEOUT} is not a whole number of milliseconds above 0; correct it or leave it out")
+        raise InvalidArgument(
+            f"{TIMEOUT} is not a whole number of milliseconds above 0; correct it or leave it out"
+        )
     return int(header) / 1000
 
 

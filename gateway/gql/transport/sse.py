@@ -11,8 +11,8 @@ from aiohttp import HttpVersion11, web
 from graphql import OperationType
 
 from gateway.core.errors import PermissionDenied
-from gateway.gql.execution.engine import Answer, Operation
-from gateway.gql.transport.tcp_connection import PIECE_BYTES, Connection
+from gateway.gql.execution.engine import GraphQLResult, Operation
+from gateway.gql.transport.tcp_connection import PIECE_BYTES, TcpConnection
 
 HEARTBEAT_S = 10.0
 # A client that is gone is seen by its transport: aiohttp tells the handler only when the whole server is set to cancel.
@@ -20,7 +20,11 @@ LOOK_S = 1.0
 # A client that does not read for so long is cut off; it comes again and says where it was.
 SLOW_S = 10.0
 RETRY_MS = 1_000
-HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
 _COMPLETE = b"event: complete\ndata: \n\n"
 
 
@@ -35,7 +39,7 @@ class EventStream:
 
     def __init__(self, request: web.Request, headers: Mapping[str, str]) -> None:
         self._request = request
-        self._connection = Connection(request)
+        self._connection = TcpConnection(request)
         self._response = web.StreamResponse(headers={**HEADERS, **headers})
         self._is_idle = False
         self._sending: asyncio.Task[None] | None = None
@@ -46,7 +50,7 @@ class EventStream:
             self._sending.cancel()
 
     async def send(
-        self, operation: Operation | Answer, standing: AbstractAsyncContextManager[None]
+        self, operation: Operation | GraphQLResult, standing: AbstractAsyncContextManager[None]
     ) -> web.StreamResponse:
         """An answer instead of an operation is one that was refused. The stream ends when `standing` raises PermissionDenied:
         whoever comes again hears why."""
@@ -66,8 +70,8 @@ class EventStream:
             self._sending = None  # It holds what it ended with, and that holds the stream.
         return self._response
 
-    async def _answers(self, operation: Operation | Answer) -> None:
-        if isinstance(operation, Answer):
+    async def _answers(self, operation: Operation | GraphQLResult) -> None:
+        if isinstance(operation, GraphQLResult):
             await self._write(event_of(operation.encoded) + _COMPLETE)
             return
         is_whole = operation.kind is not OperationType.SUBSCRIPTION
@@ -85,7 +89,9 @@ class EventStream:
         block = b"".join(event_of(*answer) for answer in answers)
         # As the response would write it: HTTP before 1.1 knows no chunks.
         is_chunked = self._request.version >= HttpVersion11
-        return self._connection.write_at_once(b"%x\r\n%b\r\n" % (len(block), block) if is_chunked else block)
+        return self._connection.write_at_once(
+            b"%x\r\n%b\r\n" % (len(block), block) if is_chunked else block
+        )
 
     async def _write(self, block: bytes) -> None:
         self._is_idle = False

@@ -15,7 +15,7 @@ SILENCE_MS = 20_000
 PIECE_BYTES = 32 * 1024
 
 
-class Connection:
+class TcpConnection:
     def __init__(self, request: web.Request) -> None:
         self._transport = request.transport
 
@@ -37,7 +37,11 @@ class Connection:
     @property
     def is_clear(self) -> bool:
         """Whether the kernel has taken all that was written."""
-        return self._transport is not None and not self.is_gone and self._transport.get_write_buffer_size() == 0
+        return (
+            self._transport is not None
+            and not self.is_gone
+            and self._transport.get_write_buffer_size() == 0
+        )
 
     def write_at_once(self, data: bytes) -> bool:
         """Writes the data past everybody who waits for the connection, if nobody has to and it is not much."""

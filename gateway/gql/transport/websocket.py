@@ -15,18 +15,24 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 from graphql import OperationType
 
-from gateway.core.errors import GatewayError, PermissionDenied, Throttled, Unauthenticated, UpstreamUnavailable
-from gateway.core.limits.rate_limit import Rate, judge
+from gateway.core.errors import (
+    GatewayError,
+    PermissionDenied,
+    Throttled,
+    Unauthenticated,
+    UpstreamUnavailable,
+)
+from gateway.core.limits.rate_limit import Rate, check_rate
 from gateway.gql.execution.document_limits import BODY_BYTES
-from gateway.gql.execution.engine import Answer, Engine, Shortcut, refusal
+from gateway.gql.execution.engine import GraphQLEngine, GraphQLResult, Shortcut, refusal
 from gateway.gql.execution.errors import Refused
 from gateway.gql.schema.context import Context
 from gateway.gql.transport.requests import request_of, trace_id_of
-from gateway.gql.transport.tcp_connection import PIECE_BYTES, Connection
-from gateway.service.callers.authenticator import Access
+from gateway.gql.transport.tcp_connection import PIECE_BYTES, TcpConnection
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.caller import Caller
-from gateway.service.callers.connection_limit import Admission
-from gateway.service.callers.revalidation import while_it_holds
+from gateway.service.callers.connection_limit import ConnectionLimit
+from gateway.service.callers.revalidation import revalidated
 
 PROTOCOL = "graphql-transport-ws"
 INIT_S = 5.0
@@ -73,18 +79,18 @@ class Socket:
     def __init__(
         self,
         request: web.Request,
-        engine: Engine,
-        access: Access,
+        engine: GraphQLEngine,
+        authenticator: Authenticator,
         identify: Identify,
-        admission: Admission,
+        connection_limit: ConnectionLimit,
         timeout_s: float = math.inf,
     ) -> None:
         self._request = request
-        self._connection = Connection(request)
+        self._connection = TcpConnection(request)
         self._engine = engine
-        self._access = access
+        self._authenticator = authenticator
         self._identify = identify
-        self._admission = admission
+        self._connection_limit = connection_limit
         self._timeout_s = timeout_s
         self._inside = ExitStack()
         self._ws = web.WebSocketResponse(
@@ -103,7 +109,8 @@ class Socket:
     async def stop(self) -> None:
         """Tells the client to come again."""
         await self._close(
-            Close.GOING_AWAY, "the gateway is going away; connect again and resume after your last cursor"
+            Close.GOING_AWAY,
+            "the gateway is going away; connect again and resume after your last cursor",
         )
 
     async def serve(self) -> web.StreamResponse:
@@ -113,7 +120,9 @@ class Socket:
             return self._ws  # The client left before it had an answer.
         self._connection.limit()
         if self._ws.ws_protocol != PROTOCOL:
-            await self._close(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol not acceptable; use {PROTOCOL}")
+            await self._close(
+                Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Subprotocol not acceptable; use {PROTOCOL}"
+            )
             return self._ws
         try:
             with self._inside:
@@ -141,7 +150,7 @@ class Socket:
         if caller is None:
             return
         try:
-            async with while_it_holds(self._access, caller):
+            async with revalidated(self._authenticator, caller):
                 async for frame in self._ws:
                     await self._handle(self._message_of(frame), tasks)
         except PermissionDenied as fault:
@@ -160,10 +169,13 @@ class Socket:
         return self._caller
 
     def _message_of(self, frame: WSMessage) -> dict[str, Any]:
-        verdict = judge(PACE, self._pace_us, time.monotonic_ns() // 1000)
+        verdict = check_rate(PACE, self._pace_us, time.monotonic_ns() // 1000)
         if not verdict.is_allowed:
-            raise _Farewell(Close.TOO_MANY_REQUESTS, f"Too many requests; send up to {PACE.per_s:g} messages a second")
-        self._pace_us = verdict.whole_at_us
+            raise _Farewell(
+                Close.TOO_MANY_REQUESTS,
+                f"Too many requests; send up to {PACE.per_s:g} messages a second",
+            )
+        self._pace_us = verdict.full_at_us
         return _message_of(frame)
 
     async def _handle(self, message: dict[str, Any], tasks: asyncio.TaskGroup) -> None:
@@ -181,7 +193,10 @@ class Socket:
                 if running is not None:
                     running.cancel()
             case _:
-                raise _Farewell(Close.BAD_REQUEST, "the message is none of graphql-transport-ws, or lacks a field")
+                raise _Farewell(
+                    Close.BAD_REQUEST,
+                    "the message is none of graphql-transport-ws, or lacks a field",
+                )
 
     async def _init(self, payload: object) -> None:
         if self._credentials is not None:
@@ -191,7 +206,7 @@ class Socket:
         credentials = self._credentials_of(payload or {})
         try:
             caller = (await self._identify(*credentials, trace_id_of(None))).caller
-            self._inside.enter_context(self._admission.enter(caller))
+            self._inside.enter_context(self._connection_limit.enter(caller))
         except Unauthenticated as fault:
             raise _Farewell(Close.UNAUTHORIZED, fault.message) from None
         except (Throttled, UpstreamUnavailable) as fault:
@@ -206,7 +221,9 @@ class Socket:
         """Browsers cannot set headers on an upgrade, so `connection_init` may carry the same words; it beats them."""
         authorization, api_key = payload.get("authorization"), payload.get("apiKey")
         if not isinstance(authorization, str | None) or not isinstance(api_key, str | None):
-            raise _Farewell(Close.BAD_REQUEST, "authorization and apiKey in connection_init are not strings")
+            raise _Farewell(
+                Close.BAD_REQUEST, "authorization and apiKey in connection_init are not strings"
+            )
         if authorization is None and api_key is None:
             headers = self._request.headers
             return headers.get("Authorization"), headers.get("X-API-Key")
@@ -214,25 +231,35 @@ class Socket:
 
     async def _subscribe(self, id_: str, payload: dict[str, Any], tasks: asyncio.TaskGroup) -> None:
         if self._credentials is None:
-            raise _Farewell(Close.UNAUTHORIZED, "Unauthorized; send connection_init and wait for connection_ack")
+            raise _Farewell(
+                Close.UNAUTHORIZED, "Unauthorized; send connection_init and wait for connection_ack"
+            )
         if id_ in self._running:
             raise _Farewell(Close.SUBSCRIBER_EXISTS, f"Subscriber for {id_[:80]} already exists")
         if len(self._running) >= OPERATIONS:
-            full = Throttled(f"{OPERATIONS} operations run on this socket; complete one, or open another socket")
+            full = Throttled(
+                f"{OPERATIONS} operations run on this socket; complete one, or open another socket"
+            )
             await self._send(
-                {"type": "error", "id": id_, "payload": refusal(Refused.of(full), trace_id_of(None)).errors}
+                {
+                    "type": "error",
+                    "id": id_,
+                    "payload": refusal(Refused.of(full), trace_id_of(None)).errors,
+                }
             )
             return
         self._running[id_] = tasks.create_task(self._run(id_, payload, self._credentials))
 
-    async def _run(self, id_: str, payload: dict[str, Any], credentials: tuple[str | None, str | None]) -> None:
+    async def _run(
+        self, id_: str, payload: dict[str, Any], credentials: tuple[str | None, str | None]
+    ) -> None:
         # When the client left, whoever reads from the socket sees it too and cancels the other operations.
         with suppress(ConnectionError):
             await self._last(id_, await self._answers(id_, payload, credentials))
 
     async def _answers(
         self, id_: str, payload: dict[str, Any], credentials: tuple[str | None, str | None]
-    ) -> Answer | OperationType:
+    ) -> GraphQLResult | OperationType:
         """Sends what the operation gives, but for the error that ends it. Otherwise tells which kind has ended."""
         trace_id = trace_id_of(None)
         try:
@@ -244,7 +271,9 @@ class Socket:
             async for answer in answers:
                 if answer.refused_for is not None:
                     return answer
-                await self._send({"id": id_, "type": "next", "payload": msgspec.Raw(answer.encoded)})
+                await self._send(
+                    {"id": id_, "type": "next", "payload": msgspec.Raw(answer.encoded)}
+                )
         return operation.kind
 
     def _shortcut(self, id_: str) -> Shortcut:
@@ -254,14 +283,16 @@ class Socket:
         def write(answers: Sequence[tuple[bytes, str]]) -> bool:
             if self._ws.closed or not self._connection.is_clear:
                 return False
-            return self._connection.write_at_once(b"".join(_frame_of(b"%b%b}" % (head, each)) for each, _ in answers))
+            return self._connection.write_at_once(
+                b"".join(_frame_of(b"%b%b}" % (head, each)) for each, _ in answers)
+            )
 
         return write
 
-    async def _last(self, id_: str, ended: Answer | OperationType) -> None:
+    async def _last(self, id_: str, ended: GraphQLResult | OperationType) -> None:
         """The last message of an operation. Its id is free before it is sent, so that the client may use it again."""
         self._running.pop(id_, None)
-        if isinstance(ended, Answer):
+        if isinstance(ended, GraphQLResult):
             await self._send({"type": "error", "id": id_, "payload": ended.errors})
         elif ended is OperationType.SUBSCRIPTION:
             await self.stop()

@@ -18,10 +18,10 @@ from gateway.service.accounts import Account
 Context = grpc.aio.ServicerContext[Any, Any]
 
 # A summary is there some minutes after the end, for 7 days.
-ROOM: Final = "there is no such summary; give the SID of a room that ended some minutes to 7 days ago"
-PARTICIPANT: Final = (
-    "there is no such summary; give the SIDs of a room that ended some minutes to 7 days ago and of one who was in it"
+ROOM: Final = (
+    "there is no such summary; give the SID of a room that ended some minutes to 7 days ago"
 )
+PARTICIPANT: Final = "there is no such summary; give the SIDs of a room that ended some minutes to 7 days ago and of one who was in it"
 
 
 class InsightsService(InsightsServiceServicer):
@@ -32,10 +32,14 @@ class InsightsService(InsightsServiceServicer):
         self, request: pb.ListInsightsRoomsRequest, context: Context
     ) -> pb.ListInsightsRoomsResponse:
         caller, account = calling(self._accounts)
-        page = await account.insights.rooms(caller, of(request, InsightsRoomFilter), *paging_of(request))
+        page = await account.insights.rooms(
+            caller, of(request, InsightsRoomFilter), *paging_of(request)
+        )
         return listed(pb.ListInsightsRoomsResponse, page)
 
-    async def GetInsightsRoom(self, request: pb.GetInsightsRoomRequest, context: Context) -> pb.GetInsightsRoomResponse:
+    async def GetInsightsRoom(
+        self, request: pb.GetInsightsRoomRequest, context: Context
+    ) -> pb.GetInsightsRoomResponse:
         caller, account = calling(self._accounts)
         seen = await account.insights.room(caller, checked_sid(RoomSid, request.room, "room"))
         return shown(pb.GetInsightsRoomResponse, found(seen, ROOM))

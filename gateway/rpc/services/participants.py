@@ -6,7 +6,13 @@ from typing import Any, Final
 
 import grpc
 
-from gateway.core.participants import NewSubscribeRules, ParticipantFilter, ParticipantRef, TrackRef, checked_track_sid
+from gateway.core.participants import (
+    NewSubscribeRules,
+    ParticipantFilter,
+    ParticipantRef,
+    TrackRef,
+    checked_track_sid,
+)
 from gateway.core.rooms import AccountSid, RoomRef
 from gateway.rooms.v1 import participant_service_pb2 as pb
 from gateway.rooms.v1.participant_service_pb2_grpc import ParticipantServiceServicer
@@ -17,13 +23,11 @@ from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-PARTICIPANT: Final = (
-    "there is no such participant; give the SID of one who is or was in the room, or the identity of one in it now"
+PARTICIPANT: Final = "there is no such participant; give the SID of one who is or was in the room, or the identity of one in it now"
+PUBLISHED_TRACK: Final = "there is no such published track; give the SID or the name of a track that the participant publishes now"
+SUBSCRIBED_TRACK: Final = (
+    "there is no such subscribed track; give the SID of a track that the participant receives now"
 )
-PUBLISHED_TRACK: Final = (
-    "there is no such published track; give the SID or the name of a track that the participant publishes now"
-)
-SUBSCRIBED_TRACK: Final = "there is no such subscribed track; give the SID of a track that the participant receives now"
 
 
 class ParticipantService(ParticipantServiceServicer):
@@ -39,7 +43,9 @@ class ParticipantService(ParticipantServiceServicer):
         )
         return listed(pb.ListParticipantsResponse, page)
 
-    async def GetParticipant(self, request: pb.GetParticipantRequest, context: Context) -> pb.GetParticipantResponse:
+    async def GetParticipant(
+        self, request: pb.GetParticipantRequest, context: Context
+    ) -> pb.GetParticipantResponse:
         caller, account = calling(self._accounts)
         seen = await account.participants.participant(
             caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
@@ -69,7 +75,10 @@ class ParticipantService(ParticipantServiceServicer):
     ) -> pb.ListPublishedTracksResponse:
         caller, account = calling(self._accounts)
         page = await account.participants.published_tracks(
-            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), *paging_of(request)
+            caller,
+            RoomRef.of(request.room),
+            ParticipantRef.of(request.participant),
+            *paging_of(request),
         )
         return listed(pb.ListPublishedTracksResponse, page)
 
@@ -78,7 +87,10 @@ class ParticipantService(ParticipantServiceServicer):
     ) -> pb.GetPublishedTrackResponse:
         caller, account = calling(self._accounts)
         seen = await account.participants.published_track(
-            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), TrackRef.of(request.track)
+            caller,
+            RoomRef.of(request.room),
+            ParticipantRef.of(request.participant),
+            TrackRef.of(request.track),
         )
         return shown(pb.GetPublishedTrackResponse, found(seen, PUBLISHED_TRACK))
 
@@ -87,7 +99,10 @@ class ParticipantService(ParticipantServiceServicer):
     ) -> pb.ListSubscribedTracksResponse:
         caller, account = calling(self._accounts)
         page = await account.participants.subscribed_tracks(
-            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), *paging_of(request)
+            caller,
+            RoomRef.of(request.room),
+            ParticipantRef.of(request.participant),
+            *paging_of(request),
         )
         return listed(pb.ListSubscribedTracksResponse, page)
 
@@ -96,7 +111,10 @@ class ParticipantService(ParticipantServiceServicer):
     ) -> pb.GetSubscribedTrackResponse:
         caller, account = calling(self._accounts)
         seen = await account.participants.subscribed_track(
-            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), checked_track_sid(request.track)
+            caller,
+            RoomRef.of(request.room),
+            ParticipantRef.of(request.participant),
+            checked_track_sid(request.track),
         )
         return shown(pb.GetSubscribedTrackResponse, found(seen, SUBSCRIBED_TRACK))
 
@@ -114,6 +132,9 @@ class ParticipantService(ParticipantServiceServicer):
     ) -> pb.UpdateSubscribeRulesResponse:
         caller, account = calling(self._accounts)
         rules = await account.participants.update_subscribe_rules(
-            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant), of(request, NewSubscribeRules)
+            caller,
+            RoomRef.of(request.room),
+            ParticipantRef.of(request.participant),
+            of(request, NewSubscribeRules),
         )
         return shown(pb.UpdateSubscribeRulesResponse, rules)

@@ -18,10 +18,10 @@ from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-RECORDING: Final = "there is no such recording; give the SID of one that Twilio has, of the room if you name one"
-MEDIA: Final = (
-    "there is no such media; give the SID of a recording that is completed and whose media has not been deleted"
+RECORDING: Final = (
+    "there is no such recording; give the SID of one that Twilio has, of the room if you name one"
 )
+MEDIA: Final = "there is no such media; give the SID of a recording that is completed and whose media has not been deleted"
 
 
 class RecordingService(RecordingServiceServicer):
@@ -42,7 +42,9 @@ class RecordingService(RecordingServiceServicer):
     ) -> pb.GetRoomRecordingResponse:
         caller, account = calling(self._accounts)
         seen = await account.recordings.in_room(
-            caller, RoomRef.of(request.room), checked_sid(RecordingSid, request.recording, "recording")
+            caller,
+            RoomRef.of(request.room),
+            checked_sid(RecordingSid, request.recording, "recording"),
         )
         return shown(pb.GetRoomRecordingResponse, found(seen, RECORDING))
 
@@ -51,30 +53,46 @@ class RecordingService(RecordingServiceServicer):
     ) -> pb.DeleteRoomRecordingResponse:
         caller, account = calling(self._accounts)
         await account.recordings.delete_in_room(
-            caller, RoomRef.of(request.room), checked_sid(RecordingSid, request.recording, "recording")
+            caller,
+            RoomRef.of(request.room),
+            checked_sid(RecordingSid, request.recording, "recording"),
         )
         return pb.DeleteRoomRecordingResponse()
 
-    async def ListRecordings(self, request: pb.ListRecordingsRequest, context: Context) -> pb.ListRecordingsResponse:
+    async def ListRecordings(
+        self, request: pb.ListRecordingsRequest, context: Context
+    ) -> pb.ListRecordingsResponse:
         caller, account = calling(self._accounts)
-        page = await account.recordings.page(caller, of(request, RecordingFilter), *paging_of(request))
+        page = await account.recordings.page(
+            caller, of(request, RecordingFilter), *paging_of(request)
+        )
         return listed(pb.ListRecordingsResponse, page)
 
-    async def GetRecording(self, request: pb.GetRecordingRequest, context: Context) -> pb.GetRecordingResponse:
+    async def GetRecording(
+        self, request: pb.GetRecordingRequest, context: Context
+    ) -> pb.GetRecordingResponse:
         caller, account = calling(self._accounts)
-        seen = await account.recordings.recording(caller, checked_sid(RecordingSid, request.recording, "recording"))
+        seen = await account.recordings.recording(
+            caller, checked_sid(RecordingSid, request.recording, "recording")
+        )
         return shown(pb.GetRecordingResponse, found(seen, RECORDING))
 
-    async def DeleteRecording(self, request: pb.DeleteRecordingRequest, context: Context) -> pb.DeleteRecordingResponse:
+    async def DeleteRecording(
+        self, request: pb.DeleteRecordingRequest, context: Context
+    ) -> pb.DeleteRecordingResponse:
         caller, account = calling(self._accounts)
-        await account.recordings.delete(caller, checked_sid(RecordingSid, request.recording, "recording"))
+        await account.recordings.delete(
+            caller, checked_sid(RecordingSid, request.recording, "recording")
+        )
         return pb.DeleteRecordingResponse()
 
     async def GetRecordingMedia(
         self, request: pb.GetRecordingMediaRequest, context: Context
     ) -> pb.GetRecordingMediaResponse:
         caller, account = calling(self._accounts)
-        media = await account.recordings.media(caller, checked_sid(RecordingSid, request.recording, "recording"))
+        media = await account.recordings.media(
+            caller, checked_sid(RecordingSid, request.recording, "recording")
+        )
         return shown(pb.GetRecordingMediaResponse, found(media, MEDIA))
 
     async def GetRecordingRules(
@@ -88,5 +106,7 @@ class RecordingService(RecordingServiceServicer):
         self, request: pb.UpdateRecordingRulesRequest, context: Context
     ) -> pb.UpdateRecordingRulesResponse:
         caller, account = calling(self._accounts)
-        rules = await account.recordings.update_rules(caller, RoomRef.of(request.room), of(request, NewRecordingRules))
+        rules = await account.recordings.update_rules(
+            caller, RoomRef.of(request.room), of(request, NewRecordingRules)
+        )
         return shown(pb.UpdateRecordingRulesResponse, rules)

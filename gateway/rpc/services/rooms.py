@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.room_state.live import presence
 from gateway.core.rooms import AccountSid, NewRoom, RoomFilter, RoomRef
@@ -38,36 +38,54 @@ class RoomService(RoomServiceServicer):
         seen = await account.rooms.room(caller, RoomRef.of(request.room))
         return shown(pb.GetRoomResponse, found(seen, ROOM))
 
-    async def BatchGetRooms(self, request: pb.BatchGetRoomsRequest, context: Context) -> pb.BatchGetRoomsResponse:
+    async def BatchGetRooms(
+        self, request: pb.BatchGetRoomsRequest, context: Context
+    ) -> pb.BatchGetRoomsResponse:
         caller, account = calling(self._accounts)
         if len(request.rooms) > BATCH_LIMIT:
-            raise InvalidArgument(f"rooms has {len(request.rooms)} entries; give up to {BATCH_LIMIT}")
+            raise InvalidArgument(
+                f"rooms has {len(request.rooms)} entries; give up to {BATCH_LIMIT}"
+            )
         answers = await account.rooms.batch(caller, [RoomRef.of(room) for room in request.rooms])
         return pb.BatchGetRoomsResponse(
             rooms=[to_pb(seen, Room) for seen in answers if seen is not None],
-            missing=[room for room, seen in zip(request.rooms, answers, strict=True) if seen is None],
+            missing=[
+                room for room, seen in zip(request.rooms, answers, strict=True) if seen is None
+            ],
         )
 
-    async def ListRooms(self, request: pb.ListRoomsRequest, context: Context) -> pb.ListRoomsResponse:
+    async def ListRooms(
+        self, request: pb.ListRoomsRequest, context: Context
+    ) -> pb.ListRoomsResponse:
         caller, account = calling(self._accounts)
         seen = await account.rooms.rooms(caller, of(request, RoomFilter), *paging_of(request))
         return listed(pb.ListRoomsResponse, seen)
 
-    async def CreateRoom(self, request: pb.CreateRoomRequest, context: Context) -> pb.CreateRoomResponse:
+    async def CreateRoom(
+        self, request: pb.CreateRoomRequest, context: Context
+    ) -> pb.CreateRoomResponse:
         caller, account = calling(self._accounts)
         seen = await account.rooms.create(caller, of(request, NewRoom), request.request_id or None)
         return shown(pb.CreateRoomResponse, seen)
 
-    async def CompleteRoom(self, request: pb.CompleteRoomRequest, context: Context) -> pb.CompleteRoomResponse:
+    async def CompleteRoom(
+        self, request: pb.CompleteRoomRequest, context: Context
+    ) -> pb.CompleteRoomResponse:
         caller, account = calling(self._accounts)
-        return shown(pb.CompleteRoomResponse, await account.rooms.complete(caller, RoomRef.of(request.room)))
+        return shown(
+            pb.CompleteRoomResponse, await account.rooms.complete(caller, RoomRef.of(request.room))
+        )
 
-    async def ListRoomEvents(self, request: pb.ListRoomEventsRequest, context: Context) -> pb.ListRoomEventsResponse:
+    async def ListRoomEvents(
+        self, request: pb.ListRoomEventsRequest, context: Context
+    ) -> pb.ListRoomEventsResponse:
         caller, account = calling(self._accounts)
         ref, types = RoomRef.of(request.room), event_types_of(request)
         page = await account.feed.timeline(caller, ref, types, *paging_of(request))
         return pb.ListRoomEventsResponse(
-            events=[LoggedEvent(cursor=cursor, event=event_to_pb(event)) for cursor, event in page.items],
+            events=[
+                LoggedEvent(cursor=cursor, event=event_to_pb(event)) for cursor, event in page.items
+            ],
             next_page_token=page.end_cursor if page.has_next_page else None,
         )
 
@@ -79,7 +97,7 @@ class RoomService(RoomServiceServicer):
             async for seen in views:
                 yield pb.WatchRoomResponse(
                     cursor=seen.as_of,
-                    room=to_pb(Seen(seen.value.room, seen.freshness, seen.as_of), Room),
+                    room=to_pb(ReadResult(seen.value.room, seen.freshness, seen.as_of), Room),
                     participants=[to_pb(stay, PresentParticipant) for stay in presence(seen.value)],
                 )
         raise UpstreamUnavailable("this server is stopping; watch again")
@@ -89,8 +107,12 @@ class RoomService(RoomServiceServicer):
     ) -> AsyncGenerator[Encoded, None]:
         caller, account = calling(self._accounts)
         ref = RoomRef.of(request.room) if request.room else None
-        events = account.feed.room_events(caller, ref, event_types_of(request), request.after or None)
+        events = account.feed.room_events(
+            caller, ref, event_types_of(request), request.after or None
+        )
         async with aclosing(events) as messages:
             async for message in messages:
                 yield self._encoder.encoded(message)
-        raise UpstreamUnavailable("this server is stopping; watch again after the last cursor received")
+        raise UpstreamUnavailable(
+            "this server is stopping; watch again after the last cursor received"
+        )

@@ -21,14 +21,20 @@ class TokenService(TokenServiceServicer):
     def __init__(self, accounts: Mapping[AccountSid, Account]) -> None:
         self._accounts = accounts
 
-    async def MintAccessToken(self, request: pb.MintAccessTokenRequest, context: Context) -> pb.MintAccessTokenResponse:
+    async def MintAccessToken(
+        self, request: pb.MintAccessTokenRequest, context: Context
+    ) -> pb.MintAccessTokenResponse:
         caller, account = calling(self._accounts)
         room = RoomRef.of(request.room) if request.room else None
         ttl_s = request.ttl_s if request.HasField("ttl_s") else None
-        token = await account.tokens.mint(caller, NewToken(identity=request.identity, room=room, ttl_s=ttl_s))
+        token = await account.tokens.mint(
+            caller, NewToken(identity=request.identity, room=room, ttl_s=ttl_s)
+        )
         return shown(pb.MintAccessTokenResponse, token)
 
-    async def ExplainToken(self, request: pb.ExplainTokenRequest, context: Context) -> pb.ExplainTokenResponse:
+    async def ExplainToken(
+        self, request: pb.ExplainTokenRequest, context: Context
+    ) -> pb.ExplainTokenResponse:
         caller, account = calling(self._accounts)
         room = RoomRef.of(request.room) if request.room else None
         explanation = await account.tokens.explain(caller, request.token, room)

@@ -49,7 +49,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CallbackRequest:
     """`url` already holds the parameters of a GET."""
 
     method: str
@@ -94,12 +94,12 @@ def failure_of(status: int) -> Failure | None:
     return Failure.CLIENT_ERROR if status >= 400 else None
 
 
-def request(method: str, url: str, params: Params, auth_token: str) -> Request:
+def request(method: str, url: str, params: Params, auth_token: str) -> CallbackRequest:
     encoded = urlencode(params, quote_via=quote)
     if method == "GET":
         url = f"{url}{'&' if urlsplit(url).query else '?'}{encoded}"
-        return Request(method, url, "", sign(url, (), auth_token))
-    return Request(method, url, encoded, sign(url, params, auth_token))
+        return CallbackRequest(method, url, "", sign(url, (), auth_token))
+    return CallbackRequest(method, url, encoded, sign(url, params, auth_token))
 
 
 def sign(url: str, form: Iterable[tuple[str, str]], auth_token: str) -> str:
@@ -111,7 +111,11 @@ def sign(url: str, form: Iterable[tuple[str, str]], auth_token: str) -> str:
 def params(event: Event) -> Params:
     """The parameters of an event, in the order in which a published sample had them."""
     room = event.room
-    fields: Params = [("RoomSid", room.sid), ("RoomName", room.name), ("RoomType", room.settings.type)]
+    fields: Params = [
+        ("RoomSid", room.sid),
+        ("RoomName", room.name),
+        ("RoomType", room.settings.type),
+    ]
     if event.recording:
         fields += _recording(event)
     else:
@@ -139,7 +143,11 @@ def timestamp(moment: datetime) -> str:
 
 def _participant(participant: Participant) -> Params:
     """Callbacks know connected and disconnected: who is reconnecting is still there."""
-    status = ParticipantStatus.CONNECTED if participant.left_at is None else ParticipantStatus.DISCONNECTED
+    status = (
+        ParticipantStatus.CONNECTED
+        if participant.left_at is None
+        else ParticipantStatus.DISCONNECTED
+    )
     return [
         ("ParticipantSid", participant.sid),
         ("ParticipantStatus", status),

@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.sandbox.callbacks import requests as callbacks
-from gateway.sandbox.callbacks.requests import Failure, Request, Target
+from gateway.sandbox.callbacks.requests import CallbackRequest, Failure, Target
 from gateway.sandbox.faults.dial import FaultDial
 from gateway.sandbox.world.model import Event, new_sid
 
@@ -66,7 +66,11 @@ class Sender:
     """
 
     def __init__(
-        self, tasks: asyncio.TaskGroup, dial: FaultDial, token_of: Callable[[str], str], spacing_s: float
+        self,
+        tasks: asyncio.TaskGroup,
+        dial: FaultDial,
+        token_of: Callable[[str], str],
+        spacing_s: float,
     ) -> None:
         self.log: deque[Sending] = deque(maxlen=MAX_LOG)
         self._tasks = tasks
@@ -95,7 +99,9 @@ class Sender:
             new_sid(""), request.signature,
         )  # fmt: skip
         self.log.append(sending)
-        delays_s = self._dial.strike_callback().delays_s if len(self._under_way) < MAX_WAITING else ()
+        delays_s = (
+            self._dial.strike_callback().delays_s if len(self._under_way) < MAX_WAITING else ()
+        )
         if not delays_s:
             sending.state = State.DROPPED
         for delay_s in delays_s:
@@ -122,7 +128,9 @@ class Sender:
         await self.settled()
         await self._session.close()
 
-    async def _deliver(self, sending: Sending, request: Request, target: Target, delay_s: float) -> None:
+    async def _deliver(
+        self, sending: Sending, request: CallbackRequest, target: Target, delay_s: float
+    ) -> None:
         if delay_s:
             await asyncio.sleep(delay_s)
         async with self._slots:
@@ -142,7 +150,9 @@ class Sender:
                     break
             sending.state = State.FAILED
 
-    async def _attempt(self, sending: Sending, request: Request, target: Target, left_s: float) -> Attempt:
+    async def _attempt(
+        self, sending: Sending, request: CallbackRequest, target: Target, left_s: float
+    ) -> Attempt:
         began = datetime.now(UTC)
         began_s = time.monotonic()
         status: int | None = None
@@ -150,7 +160,9 @@ class Sender:
             async with asyncio.timeout(left_s):
                 status = await self._call(sending, request, target, None)
                 if status == 401 and target.user is not None:
-                    status = await self._call(sending, request, target, (target.user, target.password))
+                    status = await self._call(
+                        sending, request, target, (target.user, target.password)
+                    )
             failure = callbacks.failure_of(status)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
             failure = Failure.CONNECT
@@ -160,9 +172,20 @@ class Sender:
         except (aiohttp.ClientError, OSError, ValueError):
             # The connection broke, what came back was not HTTP, or the host's name cannot be one.
             failure = Failure.CONNECT
-        return Attempt(callbacks.timestamp(began), status, failure, round((time.monotonic() - began_s) * 1000, 1))
+        return Attempt(
+            callbacks.timestamp(began),
+            status,
+            failure,
+            round((time.monotonic() - began_s) * 1000, 1),
+        )
 
-    async def _call(self, sending: Sending, request: Request, target: Target, login: tuple[str, str] | None) -> int:
+    async def _call(
+        self,
+        sending: Sending,
+        request: CallbackRequest,
+        target: Target,
+        login: tuple[str, str] | None,
+    ) -> int:
         headers: dict[str, Any] = {
             "X-Twilio-Signature": sending.signature,
             "I-Twilio-Idempotency-Token": sending.idempotency_token,
@@ -171,7 +194,9 @@ class Sender:
             headers["Authorization"] = aiohttp.encode_basic_auth(*login, encoding="utf-8")
         if request.method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=target.policy.connect_s, sock_read=target.policy.read_s)
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=target.policy.connect_s, sock_read=target.policy.read_s
+        )
         async with self._session.request(
             request.method,
             # Signed as it stands, so it must go out as it stands.

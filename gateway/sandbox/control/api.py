@@ -32,15 +32,23 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from gateway.sandbox.callbacks.sender import Sending
-from gateway.sandbox.control.call_log import Journal
+from gateway.sandbox.control.call_log import CallLog
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.faults.dial import Fault, FaultDial
 from gateway.sandbox.forms import Form
 from gateway.sandbox.rest import validate
-from gateway.sandbox.rest.calls import Answer
+from gateway.sandbox.rest.calls import RestResponse
 from gateway.sandbox.world.clock import Clock
-from gateway.sandbox.world.engine import Engine
-from gateway.sandbox.world.model import FailedOperation, Participant, Recording, Room, Track, TrackKind, TrackSettings
+from gateway.sandbox.world.engine import World
+from gateway.sandbox.world.model import (
+    FailedOperation,
+    Participant,
+    Recording,
+    Room,
+    Track,
+    TrackKind,
+    TrackSettings,
+)
 
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0)]
@@ -113,122 +121,141 @@ class Control:
 
     def __init__(
         self,
-        engine: Engine,
+        world: World,
         clock: Clock,
         dial: FaultDial,
-        journal: Journal,
+        call_log: CallLog,
         callbacks: Callable[[], list[Sending]],
         reset: Callable[[], None],
     ) -> None:
-        self._engine = engine
+        self._world = world
         self._clock = clock
         self._dial = dial
-        self._journal = journal
+        self._call_log = call_log
         self._callbacks = callbacks
         self._reset = reset
 
-    def answer(self, method: str, segments: tuple[str, ...], query: Form, body: bytes) -> Answer:
+    def answer(
+        self, method: str, segments: tuple[str, ...], query: Form, body: bytes
+    ) -> RestResponse:
         """`segments` is the path below `/_sandbox`, decoded."""
         try:
             return self._answer(method, segments, query, body)
         except TwilioError as exc:
-            return Answer(400, {"error": str(exc), "code": exc.code})
+            return RestResponse(400, {"error": str(exc), "code": exc.code})
         except ControlError as exc:
-            return Answer(exc.status, {"error": str(exc)})
+            return RestResponse(exc.status, {"error": str(exc)})
 
-    def _answer(self, method: str, segments: tuple[str, ...], query: Form, body: bytes) -> Answer:
+    def _answer(
+        self, method: str, segments: tuple[str, ...], query: Form, body: bytes
+    ) -> RestResponse:
         match (method, *segments):
             case ("POST", "faults"):
                 return self._add_fault(body)
             case ("GET", "faults"):
-                return Answer(200, [msgspec.to_builtins(fault) for fault in self._dial])
+                return RestResponse(200, [msgspec.to_builtins(fault) for fault in self._dial])
             case ("DELETE", "faults"):
                 self._dial.clear()
-                return Answer(200, {})
+                return RestResponse(200, {})
             case ("POST", "clock"):
                 self._clock.advance(_read(body, Push).advance_s)
-                return Answer(200, {})
+                return RestResponse(200, {})
             case ("POST", "capacity"):
                 return self._set_capacity(body)
             case ("GET", "media", file):
                 return self._media(file)
             case ("GET", "calls"):
-                return Answer(200, self._journal.calls(_since(query)))
+                return RestResponse(200, self._call_log.calls(_since(query)))
             case ("GET", "peak"):
-                return Answer(200, self._journal.peak())
+                return RestResponse(200, self._call_log.peak())
             case ("GET", "callbacks"):
-                return Answer(200, self._callbacks())
+                return RestResponse(200, self._callbacks())
             case ("POST", "reset"):
                 self._reset()
-                return Answer(200, {})
+                return RestResponse(200, {})
             case (_, "rooms", ref, *rest):
                 return self._in_room(method, ref, tuple(rest), body)
         raise ControlError(404, f"there is no {method} /_sandbox/{'/'.join(segments)}")
 
-    def _in_room(self, method: str, ref: str, rest: tuple[str, ...], body: bytes) -> Answer:
-        room = self._engine.find(ref)
+    def _in_room(self, method: str, ref: str, rest: tuple[str, ...], body: bytes) -> RestResponse:
+        room = self._world.find(ref)
         if room is None:
             raise ControlError(404, f"there is no room {ref}")
         match (method, *rest):
             case ("POST", "participants"):
                 return self._join(room, body)
             case ("DELETE", "participants", who):
-                return _show(self._engine.leave(room, _participant(room, who)))
+                return _show(self._world.leave(room, _participant(room, who)))
             case ("POST", "participants", who, "tracks"):
                 track = _read(body, NewTrack).settings()
-                return _show(self._engine.publish(room, _participant(room, who), track))
+                return _show(self._world.publish(room, _participant(room, who), track))
             case ("POST", "participants", who, "tracks", name):
                 participant = _participant(room, who)
                 is_enabled = _read(body, Switch).enabled
-                return _show(self._engine.switch(room, participant, _track(participant, name), is_enabled))
+                return _show(
+                    self._world.switch(room, participant, _track(participant, name), is_enabled)
+                )
             case ("DELETE", "participants", who, "tracks", name):
                 participant = _participant(room, who)
-                return _show(self._engine.unpublish(room, participant, _track(participant, name)))
+                return _show(self._world.unpublish(room, participant, _track(participant, name)))
             case ("POST", "participants", who):
                 is_lost = _read(body, Reconnect).reconnecting
-                return _show(self._engine.lose(room, _participant(room, who), is_lost))
+                return _show(self._world.lose(room, _participant(room, who), is_lost))
             case ("POST", "recordings", "failed"):
                 return self._fail_recording(room, body)
             case ("POST", "recordings", sid, "failed"):
                 operation = _read(body, FailProcessing).operation
-                self._engine.fail_processing(room, _recording(room, sid), operation)
-                return Answer(200, {})
+                self._world.fail_processing(room, _recording(room, sid), operation)
+                return RestResponse(200, {})
             case ("POST", "transcription", "failed"):
-                self._engine.fail_transcription(room)
-                return Answer(200, {})
+                self._world.fail_transcription(room)
+                return RestResponse(200, {})
         raise ControlError(404, f"there is no {method} /_sandbox/rooms/{ref}/{'/'.join(rest)}")
 
-    def _join(self, room: Room, body: bytes) -> Answer:
+    def _join(self, room: Room, body: bytes) -> RestResponse:
         wanted = _read(body, Join)
         validate.check_identity(wanted.identity)
-        tracks = [TrackSettings(track) if isinstance(track, TrackKind) else track.settings() for track in wanted.tracks]
-        return _show(self._engine.join(room, wanted.identity, tuple(tracks)))
+        tracks = [
+            TrackSettings(track) if isinstance(track, TrackKind) else track.settings()
+            for track in wanted.tracks
+        ]
+        return _show(self._world.join(room, wanted.identity, tuple(tracks)))
 
-    def _fail_recording(self, room: Room, body: bytes) -> Answer:
+    def _fail_recording(self, room: Room, body: bytes) -> RestResponse:
         wanted = _read(body, FailRecording)
         participant = _participant(room, wanted.identity)
-        self._engine.fail_recording(room, participant, _track(participant, wanted.track), wanted.operation)
-        return Answer(200, {})
+        self._world.fail_recording(
+            room, participant, _track(participant, wanted.track), wanted.operation
+        )
+        return RestResponse(200, {})
 
-    def _set_capacity(self, body: bytes) -> Answer:
-        wanted = {name: count for name, count in asdict(_read(body, NewCapacity)).items() if count is not None}
-        self._engine.capacity = replace(self._engine.capacity, **wanted)
-        return Answer(200, msgspec.to_builtins(self._engine.capacity))
+    def _set_capacity(self, body: bytes) -> RestResponse:
+        wanted = {
+            name: count
+            for name, count in asdict(_read(body, NewCapacity)).items()
+            if count is not None
+        }
+        self._world.capacity = replace(self._world.capacity, **wanted)
+        return RestResponse(200, msgspec.to_builtins(self._world.capacity))
 
-    def _media(self, file: str) -> Answer:
+    def _media(self, file: str) -> RestResponse:
         """As many bytes as the recording has; they are silence."""
-        recording = self._engine.recording(file.partition(".")[0])
-        if recording is None or not recording.has_media or not file.endswith(f".{recording.container}"):
+        recording = self._world.recording(file.partition(".")[0])
+        if (
+            recording is None
+            or not recording.has_media
+            or not file.endswith(f".{recording.container}")
+        ):
             raise ControlError(404, f"there is no media {file}")
         kind = "audio" if recording.container == "mka" else "video"
-        return Answer(200, bytes(recording.size), {"Content-Type": f"{kind}/x-matroska"})
+        return RestResponse(200, bytes(recording.size), {"Content-Type": f"{kind}/x-matroska"})
 
-    def _add_fault(self, body: bytes) -> Answer:
+    def _add_fault(self, body: bytes) -> RestResponse:
         fault = _read(body, NewFault)
         if fault.seed is not None:
             self._dial.seed(fault.seed)
         self._dial.add(fault)
-        return Answer(200, {})
+        return RestResponse(200, {})
 
 
 def _read(body: bytes, shape: type[T]) -> T:
@@ -243,7 +270,9 @@ def _since(query: Form) -> float:
     try:
         return float(text)
     except ValueError as exc:
-        raise ControlError(400, "since is a time in seconds since 1970, as in a call's `at`") from exc
+        raise ControlError(
+            400, "since is a time in seconds since 1970, as in a call's `at`"
+        ) from exc
 
 
 def _participant(room: Room, who: str) -> Participant:
@@ -268,13 +297,20 @@ def _track(participant: Participant, name: str) -> Track:
     of_kind = [track for track in participant.tracks if track.kind == name]
     if len(of_kind) == 1:
         return of_kind[0]
-    raise ControlError(404, f"{participant.identity} has no track {name}, or more than one of that kind")
+    raise ControlError(
+        404, f"{participant.identity} has no track {name}, or more than one of that kind"
+    )
 
 
-def _show(participant: Participant) -> Answer:
+def _show(participant: Participant) -> RestResponse:
     tracks = [
         {"sid": each.sid, "kind": each.kind, "name": each.name, "enabled": each.is_enabled}
         for each in participant.tracks
     ]
-    shown = {"sid": participant.sid, "identity": participant.identity, "status": participant.status, "tracks": tracks}
-    return Answer(200, shown)
+    shown = {
+        "sid": participant.sid,
+        "identity": participant.identity,
+        "status": participant.status,
+        "tracks": tracks,
+    }
+    return RestResponse(200, shown)

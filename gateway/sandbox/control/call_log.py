@@ -24,7 +24,7 @@ class LoggedCall:
     account_sid: str | None = None
 
 
-class Journal:
+class CallLog:
     def __init__(self) -> None:
         self._peaks = Peaks()
         self._calls: deque[LoggedCall] = deque(maxlen=MAX_CALLS)

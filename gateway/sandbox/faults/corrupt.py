@@ -16,9 +16,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from gateway.sandbox.rest.calls import Answer
+from gateway.sandbox.rest.calls import RestResponse
 
-Spoiled = Literal["huge", "truncated_gzip", "drip", "redirect", "wrong_type", "foreign_next_page"]
+Corruption = Literal[
+    "huge", "truncated_gzip", "drip", "redirect", "wrong_type", "foreign_next_page"
+]
 
 HUGE_BYTES: Final = 10 * 1024 * 1024
 DRIP_S: Final = 1.0
@@ -33,7 +35,9 @@ class Target:
     query: str
 
 
-def spoiled(answer: Answer, spoiling: Spoiled, target: Target, elsewhere: str) -> Answer:
+def corrupted(
+    answer: RestResponse, spoiling: Corruption, target: Target, elsewhere: str
+) -> RestResponse:
     """The answer as its client gets it. Its body goes out as it is; that of a drip is `dripping`."""
     said = answer.body
     match spoiling:
@@ -46,9 +50,11 @@ def spoiled(answer: Answer, spoiling: Spoiled, target: Target, elsewhere: str) -
             return _sent(answer, _json(said))
         case "redirect":
             query = f"?{target.query}" if target.query else ""
-            return Answer(307, b"", {"Location": f"{elsewhere}{target.path}{query}"})
+            return RestResponse(307, b"", {"Location": f"{elsewhere}{target.path}{query}"})
         case "wrong_type":
-            wrong = {name: [value] for name, value in said.items()} if isinstance(said, dict) else {}
+            wrong = (
+                {name: [value] for name, value in said.items()} if isinstance(said, dict) else {}
+            )
             return _sent(answer, _json(wrong))
         case "foreign_next_page":
             return _sent(answer, _json(_foreign(said, target, elsewhere)))
@@ -60,8 +66,14 @@ async def dripping(body: bytes) -> AsyncIterator[bytes]:
         await asyncio.sleep(DRIP_S)
 
 
-def _sent(answer: Answer, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
-    return replace(answer, body=body, headers={"Content-Type": "application/json", **answer.headers, **(headers or {})})
+def _sent(
+    answer: RestResponse, body: bytes, headers: Mapping[str, str] | None = None
+) -> RestResponse:
+    return replace(
+        answer,
+        body=body,
+        headers={"Content-Type": "application/json", **answer.headers, **(headers or {})},
+    )
 
 
 def _json(said: Any) -> bytes:
@@ -72,10 +84,14 @@ def _foreign(said: Any, target: Target, elsewhere: str) -> Any:
     if isinstance(said, dict):
         moved = {name: _foreign(value, target, elsewhere) for name, value in said.items()}
         if "next_page_url" in moved and moved["next_page_url"] is None:
-            moved["next_page_url"] = f"{elsewhere}{target.path}?{target.query}{'&' if target.query else ''}Page=1"
+            moved["next_page_url"] = (
+                f"{elsewhere}{target.path}?{target.query}{'&' if target.query else ''}Page=1"
+            )
         return moved
     if isinstance(said, list):
         return [_foreign(each, target, elsewhere) for each in said]
     return (
-        elsewhere + said.removeprefix(target.base) if isinstance(said, str) and said.startswith(target.base) else said
+        elsewhere + said.removeprefix(target.base)
+        if isinstance(said, str) and said.startswith(target.base)
+        else said
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct
 
-from gateway.sandbox.faults.corrupt import Spoiled
+from gateway.sandbox.faults.corrupt import Corruption
 from gateway.sandbox.world.store import MAX_LAG_S
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -65,13 +65,13 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     retry_after_s: Annotated[float, Meta(ge=0)] | None = None
     hang_up: Literal["before", "after"] | None = None
     malformed: bool = False
-    answer: Spoiled | None = None
+    answer: Corruption | None = None
     elsewhere: Annotated[str, Meta(pattern=r"^https?://[!-~]+$")] = "http://elsewhere.invalid"
     callbacks: CallbackFault = CallbackFault()
     rest_lag_ms: Annotated[float, Meta(ge=0, le=MAX_LAG_S * 1000)] = 0.0
 
 
-class Strike(Struct, frozen=True):
+class FaultPlan(Struct, frozen=True):
     """What one call gets from the whole dial."""
 
     latency_s: float = 0.0
@@ -80,7 +80,7 @@ class Strike(Struct, frozen=True):
     retry_after_s: float | None = None
     hang_up: Literal["before", "after"] | None = None
     is_malformed: bool = False
-    answer: Spoiled | None = None
+    answer: Corruption | None = None
     elsewhere: str = ""
     lag_s: float = 0.0
 
@@ -101,14 +101,14 @@ class Strike(Struct, frozen=True):
         )
 
 
-class CallbackStrike(Struct, frozen=True):
+class CallbackFaultPlan(Struct, frozen=True):
     """What one callback gets: how long each copy of it waits; none at all when it is lost."""
 
     delays_s: tuple[float, ...] = (0.0,)
 
 
-NO_STRIKE = Strike()
-NO_CALLBACK_STRIKE = CallbackStrike()
+NO_FAULT = FaultPlan()
+NO_CALLBACK_STRIKE = CallbackFaultPlan()
 
 
 class FaultDial:
@@ -130,25 +130,27 @@ class FaultDial:
     def __iter__(self) -> Iterator[Fault]:
         return iter(self._faults)
 
-    def strike(self, method: str, path: str, account_sid: str | None = None) -> Strike:
-        strike = NO_STRIKE
+    def plan(self, method: str, path: str, account_sid: str | None = None) -> FaultPlan:
+        plan = NO_FAULT
         for fault in self._faults:
             if fault.match.fits(method, path, account_sid) and self._falls(fault.rate):
-                strike = strike.with_(fault)
-        return strike
+                plan = plan.with_(fault)
+        return plan
 
-    def strike_callback(self) -> CallbackStrike:
+    def strike_callback(self) -> CallbackFaultPlan:
         if not self._faults:
             return NO_CALLBACK_STRIKE
         copies = 1
         least_s = spread_s = 0.0
         for fault in self._faults:
             if self._falls(fault.callbacks.drop):
-                return CallbackStrike(())
+                return CallbackFaultPlan(())
             copies += self._falls(fault.callbacks.duplicate)
             least_s += fault.callbacks.delay_ms / 1000
             spread_s += fault.callbacks.reorder_ms / 1000
-        return CallbackStrike(tuple(least_s + self._random.uniform(0, spread_s) for _ in range(copies)))
+        return CallbackFaultPlan(
+            tuple(least_s + self._random.uniform(0, spread_s) for _ in range(copies))
+        )
 
     def _falls(self, rate: float) -> bool:
         return rate > 0 and self._random.random() < rate

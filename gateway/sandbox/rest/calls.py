@@ -19,7 +19,7 @@ _SID = re.compile(r"[a-zA-Z]{2}[0-9a-fA-F]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RestRequest:
     """One request. `segments` is the path below `/v1`, decoded; `base` the scheme and host that the caller used.
 
     `lag_s`: a read sees the state of so long ago.
@@ -38,7 +38,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RestResponse:
     """`body` is what becomes JSON, or bytes that go out as they are."""
 
     status: int
@@ -77,7 +77,7 @@ def dates(query: Form, what: str = "DateCreated") -> Callable[[datetime], bool]:
 
 
 def page(
-    call: Call,
+    call: RestRequest,
     key: str,
     items: Iterable[paging.T],
     view: Callable[[paging.T], dict[str, Any]],
@@ -85,7 +85,7 @@ def page(
     *,
     fixed: Iterable[tuple[str, str]] = (),
     most: int = paging.MAX_SIZE,
-) -> Answer:
+) -> RestResponse:
     """A page of `items`, which come newest first. Its URLs repeat the `filters` that were given, and those `fixed`.
 
     A token of one list is refused by another: each path has tokens of its own.
@@ -96,7 +96,7 @@ def page(
     shown, before, after = paging.page(items, want)
     url = f"{call.base}/v1/{quote('/'.join(call.segments))}"
     meta = paging.meta(url, key, repeated, want, (before, after), secret)
-    return Answer(200, {key: [view(item) for item in shown], "meta": meta})
+    return RestResponse(200, {key: [view(item) for item in shown], "meta": meta})
 
 
 def _word(text: str, name: str, words: type[W]) -> W:

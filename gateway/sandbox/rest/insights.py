@@ -15,7 +15,11 @@ PROCESSING_S = 600.0
 RECENT_S = 24 * 3600.0
 
 DAY_S = 24 * 3600.0
-KEPT_S = {RoomType.GROUP: 7 * DAY_S, RoomType.GROUP_SMALL: 7 * DAY_S, RoomType.PEER_TO_PEER: 7 * DAY_S}
+KEPT_S = {
+    RoomType.GROUP: 7 * DAY_S,
+    RoomType.GROUP_SMALL: 7 * DAY_S,
+    RoomType.PEER_TO_PEER: 7 * DAY_S,
+}
 KEPT_GO_S = 2 * DAY_S
 
 # The edge that is nearest to the region's media servers, as far as the documents have one.
@@ -35,7 +39,9 @@ ERRORS = {Departure.DUPLICATE_IDENTITY: 53205, Departure.SESSION_TOO_LONG: 53216
 
 def is_kept(room: Room, now_s: float) -> bool:
     """A room is there from its end on, for some days."""
-    return room.ended is not None and now_s - room.ended.clock_s < KEPT_S.get(room.settings.type, KEPT_GO_S)
+    return room.ended is not None and now_s - room.ended.clock_s < KEPT_S.get(
+        room.settings.type, KEPT_GO_S
+    )
 
 
 def is_recent(room: Room, now_s: float) -> bool:
@@ -79,7 +85,8 @@ def room_json(room: Room, base: str, now_s: float) -> dict[str, Any]:
         "total_participant_duration_sec": sum(each.duration_s or 0 for each in room.participants),
         "total_recording_duration_sec": sum(each.duration_s for each in room.recordings),
         "processing_state": "complete" if is_complete else "in_progress",
-        "recording_enabled": bool(room.recordings) or any(rule.is_include for rule in room.recording_rules.rules),
+        "recording_enabled": bool(room.recordings)
+        or any(rule.is_include for rule in room.recording_rules.rules),
         "edge_location": EDGES.get(settings.media_region, "roaming"),
         "url": url,
         "links": {"participants": f"{url}/Participants"},

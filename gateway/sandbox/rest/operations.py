@@ -3,12 +3,20 @@
 from collections.abc import Callable
 
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.rest.calls import Answer, Call
-from gateway.sandbox.rest.resources import insights, participants, recordings, rooms, rules, tracks, transcriptions
-from gateway.sandbox.world.engine import Engine
+from gateway.sandbox.rest.calls import RestRequest, RestResponse
+from gateway.sandbox.rest.resources import (
+    insights,
+    participants,
+    recordings,
+    rooms,
+    rules,
+    tracks,
+    transcriptions,
+)
+from gateway.sandbox.world.engine import World
 
 # Given the engine, the call, and a text for each `{}` of the path.
-Operation = Callable[..., Answer]
+Operation = Callable[..., RestResponse]
 
 ROUTES: dict[str, dict[str, Operation]] = {
     "Rooms": {"GET": rooms.read, "POST": rooms.create},
@@ -20,10 +28,16 @@ ROUTES: dict[str, dict[str, Operation]] = {
     "Rooms/{}/Participants/{}/PublishedTracks/{}": {"GET": tracks.fetch_published},
     "Rooms/{}/Participants/{}/SubscribedTracks": {"GET": tracks.read_subscribed},
     "Rooms/{}/Participants/{}/SubscribedTracks/{}": {"GET": tracks.fetch_subscribed},
-    "Rooms/{}/Participants/{}/SubscribeRules": {"GET": rules.fetch_subscribe, "POST": rules.update_subscribe},
+    "Rooms/{}/Participants/{}/SubscribeRules": {
+        "GET": rules.fetch_subscribe,
+        "POST": rules.update_subscribe,
+    },
     "Rooms/{}/RecordingRules": {"GET": rules.fetch_recording, "POST": rules.update_recording},
     "Rooms/{}/Recordings": {"GET": recordings.read_of_room},
-    "Rooms/{}/Recordings/{}": {"GET": recordings.fetch_of_room, "DELETE": recordings.delete_of_room},
+    "Rooms/{}/Recordings/{}": {
+        "GET": recordings.fetch_of_room,
+        "DELETE": recordings.delete_of_room,
+    },
     "Rooms/{}/Recordings/{}/Media": {"GET": recordings.media_of_room},
     "Rooms/{}/Transcriptions": {"GET": transcriptions.read, "POST": transcriptions.create},
     "Rooms/{}/Transcriptions/{}": {"GET": transcriptions.fetch, "POST": transcriptions.update},
@@ -42,18 +56,20 @@ _ROUTES = [(path.split("/"), operations) for path, operations in ROUTES.items()]
 class Rest:
     """Answers calls; raises `TwilioError` for what Twilio refuses."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, world: World) -> None:
+        self._world = world
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: RestRequest) -> RestResponse:
         for path, operations in _ROUTES:
             refs = _match(path, call.segments)
             if refs is None:
                 continue
             if call.method not in operations:
                 # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
-                return Answer(405, TwilioError(20004).body(), {"Allow": ", ".join(operations)})
-            return operations[call.method](self._engine, call, *refs)
+                return RestResponse(
+                    405, TwilioError(20004).body(), {"Allow": ", ".join(operations)}
+                )
+            return operations[call.method](self._world, call, *refs)
         raise call.missing()
 
 

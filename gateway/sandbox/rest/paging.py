@@ -67,7 +67,9 @@ def page(items: Iterable[T], want: Wanted) -> tuple[list[T], Place | None, Place
     if place.is_back:
         newer = [item for item in items if item.ordinal > place.ordinal]
         shown = newer[-want.size :]
-        before = Place(shown[0].ordinal, True) if len(newer) > want.size and want.number > 0 else None
+        before = (
+            Place(shown[0].ordinal, True) if len(newer) > want.size and want.number > 0 else None
+        )
         return shown, before, Place(shown[-1].ordinal if shown else place.ordinal, False)
     first_newer: list[T] = []
     shown = []

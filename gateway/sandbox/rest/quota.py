@@ -86,4 +86,8 @@ class Peaks:
         self._concurrent = self._in_flight
 
     def json(self) -> dict[str, int]:
-        return {"read": self._reads.most, "write": self._writes.most, "concurrent": self._concurrent}
+        return {
+            "read": self._reads.most,
+            "write": self._writes.most,
+            "concurrent": self._concurrent,
+        }

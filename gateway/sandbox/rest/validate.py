@@ -14,7 +14,12 @@ from gateway.sandbox.world import rules
 from gateway.sandbox.world.model import RoomSettings, RoomType, Rule
 from gateway.sandbox.world.recordings import WITHOUT_MEDIA_SERVER
 
-MAX_PARTICIPANTS = {RoomType.GROUP: 50, RoomType.GROUP_SMALL: 4, RoomType.PEER_TO_PEER: 10, RoomType.GO: 2}
+MAX_PARTICIPANTS = {
+    RoomType.GROUP: 50,
+    RoomType.GROUP_SMALL: 4,
+    RoomType.PEER_TO_PEER: 10,
+    RoomType.GO: 2,
+}
 LEGACY_TYPES = {RoomType.GROUP_SMALL, RoomType.PEER_TO_PEER, RoomType.GO}
 MEDIA_REGIONS = {"gll", "au1", "br1", "de1", "ie1", "in1", "jp1", "sg1", "us1", "us2"}
 VIDEO_CODECS = {"VP8", "H264"}
@@ -33,7 +38,10 @@ def room_settings(form: Form, has_legacy_types: bool = True) -> RoomSettings:
         check_name(name, empty=53100, long=53101, bad=53102)
     for key, values in form.values.items():
         if not all(is_unicode(value) for value in values):
-            raise TwilioError(20001, f"{key} is not valid UTF-8" if is_unicode(key) else "A name is not valid UTF-8")
+            raise TwilioError(
+                20001,
+                f"{key} is not valid UTF-8" if is_unicode(key) else "A name is not valid UTF-8",
+            )
     room_type = _room_type(form, has_legacy_types)
     most = MAX_PARTICIPANTS[room_type]
     form.flag("EnableTurn", True)
@@ -43,7 +51,8 @@ def room_settings(form: Form, has_legacy_types: bool = True) -> RoomSettings:
         status_callback=_status_callback(form),
         status_callback_method=_method(form),
         max_participants=form.number("MaxParticipants", 1, most, 53107) or most,
-        max_participant_duration_s=form.number("MaxParticipantDuration", 600, 86_400, 53123) or 14_400,
+        max_participant_duration_s=form.number("MaxParticipantDuration", 600, 86_400, 53123)
+        or 14_400,
         empty_room_timeout_min=form.number("EmptyRoomTimeout", 1, 60, 53109) or 5,
         unused_room_timeout_min=form.number("UnusedRoomTimeout", 1, 60, 53109) or 5,
         is_recorded_on_connect=_is_recorded(form, room_type),
@@ -81,7 +90,9 @@ def _room_type(form: Form, has_legacy_types: bool) -> RoomType:
     try:
         room_type = RoomType(word)
     except ValueError as exc:
-        raise TwilioError(53108, f"RoomType is not valid: use one of {', '.join(RoomType)}") from exc
+        raise TwilioError(
+            53108, f"RoomType is not valid: use one of {', '.join(RoomType)}"
+        ) from exc
     if room_type in LEGACY_TYPES and not has_legacy_types:
         raise TwilioError(53126)
     return room_type
@@ -93,7 +104,10 @@ def _status_callback(form: Form) -> str | None:
     if not url:
         return None
     if not is_callback_url(url):
-        raise TwilioError(53111, "StatusCallback must be an absolute http or https URL of fewer than 1024 characters")
+        raise TwilioError(
+            53111,
+            "StatusCallback must be an absolute http or https URL of fewer than 1024 characters",
+        )
     return url
 
 
@@ -117,7 +131,9 @@ def _method(form: Form) -> str:
 def _is_recorded(form: Form, room_type: RoomType) -> bool:
     is_recorded = form.flag("RecordParticipantsOnConnect", False)
     if is_recorded and room_type in WITHOUT_MEDIA_SERVER:
-        raise TwilioError(53114, f"RecordParticipantsOnConnect is not supported by {room_type} Rooms")
+        raise TwilioError(
+            53114, f"RecordParticipantsOnConnect is not supported by {room_type} Rooms"
+        )
     return is_recorded
 
 

@@ -90,9 +90,13 @@ def published_json(track: Track, participant: Participant, room: Room, base: str
     return _track_json(track, participant, room, f"{_url(participant, room, base)}/PublishedTracks")
 
 
-def subscribed_json(subscription: Subscription, participant: Participant, room: Room, base: str) -> dict[str, Any]:
+def subscribed_json(
+    subscription: Subscription, participant: Participant, room: Room, base: str
+) -> dict[str, Any]:
     """`participant` is who receives the track."""
-    shown = _track_json(subscription.track, participant, room, f"{_url(participant, room, base)}/SubscribedTracks")
+    shown = _track_json(
+        subscription.track, participant, room, f"{_url(participant, room, base)}/SubscribedTracks"
+    )
     return {**shown, "publisher_sid": subscription.publisher.sid}
 
 

@@ -21,7 +21,7 @@ from gateway.sandbox.world.model import (
     Transcription,
     TranscriptionStatus,
 )
-from gateway.sandbox.world.room_change import Turn
+from gateway.sandbox.world.room_change import RoomChange
 from gateway.sandbox.world.store import RoomStore
 
 
@@ -37,7 +37,7 @@ class Capacity:
     transcriptions: int = 10_000
 
 
-class Engine:
+class World:
     """Changes are made at once and whole: no call here waits for anything. Events go to `emit` in their order."""
 
     def __init__(
@@ -79,19 +79,27 @@ class Engine:
             raise TwilioError(53113)
         if store.live_count >= self.capacity.rooms:
             raise TwilioError(53119)
-        return self._apply(rooms.create(account_sid, store.next_ordinal(), settings, self._clock.now())).room
+        return self._apply(
+            rooms.create(account_sid, store.next_ordinal(), settings, self._clock.now())
+        ).room
 
     def complete(self, room: Room) -> Room:
         return self._apply(rooms.complete(room, self._clock.now())).room
 
-    def join(self, room: Room, identity: str, tracks: tuple[TrackSettings, ...] = ()) -> Participant:
+    def join(
+        self, room: Room, identity: str, tracks: tuple[TrackSettings, ...] = ()
+    ) -> Participant:
         if self._connected[room.account_sid] >= self.capacity.participants:
             raise TwilioError(53206)
         may_transcribe = self._may_transcribe(room)
-        turn = rooms.join(room, identity, tracks, self._clock.now(), may_transcribe=may_transcribe)
-        return self._one(self._apply(turn))
+        change = rooms.join(
+            room, identity, tracks, self._clock.now(), may_transcribe=may_transcribe
+        )
+        return self._one(self._apply(change))
 
-    def leave(self, room: Room, participant: Participant, departure: Departure = Departure.LEFT) -> Participant:
+    def leave(
+        self, room: Room, participant: Participant, departure: Departure = Departure.LEFT
+    ) -> Participant:
         return self._one(self._apply(rooms.leave(room, participant, departure, self._clock.now())))
 
     def lose(self, room: Room, participant: Participant, is_lost: bool) -> Participant:
@@ -100,8 +108,12 @@ class Engine:
     def anonymize(self, room: Room, participant: Participant) -> Participant:
         return self._one(self._apply(rooms.anonymize(room, participant, self._clock.now())))
 
-    def set_subscribe_rules(self, room: Room, participant: Participant, rules: tuple[Rule, ...]) -> Participant:
-        return self._one(self._apply(rooms.set_subscribe_rules(room, participant, rules, self._clock.now())))
+    def set_subscribe_rules(
+        self, room: Room, participant: Participant, rules: tuple[Rule, ...]
+    ) -> Participant:
+        return self._one(
+            self._apply(rooms.set_subscribe_rules(room, participant, rules, self._clock.now()))
+        )
 
     def publish(self, room: Room, participant: Participant, track: TrackSettings) -> Participant:
         return self._one(self._apply(rooms.publish(room, participant, track, self._clock.now())))
@@ -109,13 +121,19 @@ class Engine:
     def unpublish(self, room: Room, participant: Participant, track: Track) -> Participant:
         return self._one(self._apply(rooms.unpublish(room, participant, track, self._clock.now())))
 
-    def switch(self, room: Room, participant: Participant, track: Track, is_enabled: bool) -> Participant:
-        return self._one(self._apply(rooms.switch(room, participant, track, is_enabled, self._clock.now())))
+    def switch(
+        self, room: Room, participant: Participant, track: Track, is_enabled: bool
+    ) -> Participant:
+        return self._one(
+            self._apply(rooms.switch(room, participant, track, is_enabled, self._clock.now()))
+        )
 
     def set_recording_rules(self, room: Room, rules: tuple[Rule, ...]) -> Room:
         return self._apply(recordings.set_rules(room, rules, self._clock.now())).room
 
-    def fail_recording(self, room: Room, participant: Participant, track: Track, operation: FailedOperation) -> None:
+    def fail_recording(
+        self, room: Room, participant: Participant, track: Track, operation: FailedOperation
+    ) -> None:
         self._apply(recordings.fail_track(room, participant, track, operation, self._clock.now()))
 
     def fail_processing(self, room: Room, recording: Recording, operation: FailedOperation) -> None:
@@ -125,14 +143,17 @@ class Engine:
         self._apply(recordings.delete(room, recording, self._clock.now()))
 
     def create_transcription(self, room: Room, configuration: Mapping[str, str]) -> Transcription:
-        turn = transcriptions.create(room, configuration, self._clock.now())
-        return self._transcription(turn)
+        change = transcriptions.create(room, configuration, self._clock.now())
+        return self._transcription(change)
 
     def update_transcription(
-        self, room: Room, status: TranscriptionStatus | None, configuration: Mapping[str, str] | None
+        self,
+        room: Room,
+        status: TranscriptionStatus | None,
+        configuration: Mapping[str, str] | None,
     ) -> Transcription:
-        turn = transcriptions.update(room, status, configuration, self._clock.now())
-        return self._transcription(turn)
+        change = transcriptions.update(room, status, configuration, self._clock.now())
+        return self._transcription(change)
 
     def fail_transcription(self, room: Room) -> None:
         self._apply(transcriptions.fail(room, self._clock.now()))
@@ -144,13 +165,15 @@ class Engine:
         self._connected = dict.fromkeys(self._stores, 0)
         self._transcribed = dict.fromkeys(self._stores, 0)
 
-    def _transcription(self, turn: Turn) -> Transcription:
+    def _transcription(self, change: RoomChange) -> Transcription:
         """Applies the turn, unless it starts one transcription too many."""
-        before = self._stores[turn.room.account_sid].by_sid(turn.room.sid)
-        is_new = transcriptions.is_started(turn.room) and not (before and transcriptions.is_started(before))
-        if is_new and not self._may_transcribe(turn.room):
+        before = self._stores[change.room.account_sid].by_sid(change.room.sid)
+        is_new = transcriptions.is_started(change.room) and not (
+            before and transcriptions.is_started(before)
+        )
+        if is_new and not self._may_transcribe(change.room):
             raise TwilioError(53676)
-        transcription = self._apply(turn).room.transcription
+        transcription = self._apply(change).room.transcription
         if transcription is None:
             raise LookupError("this turn is about no transcription")
         return transcription
@@ -158,23 +181,25 @@ class Engine:
     def _may_transcribe(self, room: Room) -> bool:
         return self._transcribed[room.account_sid] < self.capacity.transcriptions
 
-    def _apply(self, turn: Turn) -> Turn:
-        room = turn.room
+    def _apply(self, change: RoomChange) -> RoomChange:
+        room = change.room
         store = self._stores[room.account_sid]
         before = store.by_sid(room.sid)
-        self._connected[room.account_sid] += _headcount(room) - (_headcount(before) if before else 0)
+        self._connected[room.account_sid] += _headcount(room) - (
+            _headcount(before) if before else 0
+        )
         self._transcribed[room.account_sid] += transcriptions.is_started(room) - (
             transcriptions.is_started(before) if before else 0
         )
-        store.put(room, turn.now.clock_s)
+        store.put(room, change.now.clock_s)
         due_s = rooms.next_deadline_s(room)
         if due_s is None:
             self._clock.drop(room.sid)
         else:
             self._clock.alarm(room.sid, due_s, partial(self._expire, room.account_sid, room.sid))
-        for event in turn.events:
+        for event in change.events:
             self._emit(event)
-        return turn
+        return change
 
     def _expire(self, account_sid: str, sid: str) -> None:
         room = self._stores[account_sid].by_sid(sid)
@@ -182,10 +207,10 @@ class Engine:
             self._apply(rooms.expire(room, self._clock.now()))
 
     @staticmethod
-    def _one(turn: Turn) -> Participant:
-        if turn.participant is None:
+    def _one(change: RoomChange) -> Participant:
+        if change.participant is None:
             raise LookupError("this turn is about no participant")
-        return turn.participant
+        return change.participant
 
 
 def _headcount(room: Room) -> int:

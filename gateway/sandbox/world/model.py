@@ -195,7 +195,10 @@ class Recording:
     @property
     def duration_s(self) -> int:
         """To the nearest second, and never less than one; 0 while it is not known."""
-        if self.stopped is None or self.status in (RecordingStatus.PROCESSING, RecordingStatus.FAILED):
+        if self.stopped is None or self.status in (
+            RecordingStatus.PROCESSING,
+            RecordingStatus.FAILED,
+        ):
             return 0
         return max(1, round((self.stopped.wall - self.started_at).total_seconds()))
 
@@ -249,7 +252,9 @@ class Participant:
     def status(self) -> ParticipantStatus:
         if self.left_at:
             return ParticipantStatus.DISCONNECTED
-        return ParticipantStatus.RECONNECTING if self.is_reconnecting else ParticipantStatus.CONNECTED
+        return (
+            ParticipantStatus.RECONNECTING if self.is_reconnecting else ParticipantStatus.CONNECTED
+        )
 
     @property
     def duration_s(self) -> int | None:
@@ -307,7 +312,9 @@ class Room:
     def participant(self, ref: str) -> Participant | None:
         """By SID in any state, by identity only while connected, as Twilio's paths do."""
         for participant in self.participants:
-            if participant.sid == ref or (participant.identity == ref and participant.left_at is None):
+            if participant.sid == ref or (
+                participant.identity == ref and participant.left_at is None
+            ):
                 return participant
         return None
 

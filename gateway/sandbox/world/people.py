@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.world.engine import Engine
+from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Participant, Room, RoomSettings, TrackKind, TrackSettings
 
 ROOMS = ("daily-standup", "design-review", "support-desk", "yoga-class", "book-club")
@@ -23,8 +23,8 @@ MOST_AT_ONCE = 6
 class People:
     """Keeps the rooms of one account moving. The same seed gives the same story."""
 
-    def __init__(self, engine: Engine, account_sid: str, callback_url: str, seed: int | None) -> None:
-        self._engine = engine
+    def __init__(self, world: World, account_sid: str, callback_url: str, seed: int | None) -> None:
+        self._world = world
         self._account_sid = account_sid
         self._settings = RoomSettings(status_callback=callback_url)
         self._random = Random(seed)  # noqa: S311 - a story that can be told again is the point
@@ -42,7 +42,7 @@ class People:
         room = self._room(self._random.choice(ROOMS))
         here = list(room.connected())
         if len(room.participants) >= VISITORS_A_MEETING:
-            self._engine.complete(room)
+            self._world.complete(room)
         elif len(here) < 2 or (len(here) < MOST_AT_ONCE and self._random.random() < 0.3):
             absent = [name for name in NAMES if name not in {each.identity for each in here}]
             self._come(room, self._random.choice(absent))
@@ -61,21 +61,23 @@ class People:
 
     def _come(self, room: Room, identity: str) -> None:
         kinds = [TrackKind.AUDIO] + [TrackKind.VIDEO] * (self._random.random() < 0.7)
-        self._engine.join(room, identity, tuple(TrackSettings(kind, kind.value) for kind in kinds))
+        self._world.join(room, identity, tuple(TrackSettings(kind, kind.value) for kind in kinds))
 
     def _act(self, room: Room, who: Participant) -> None:
         chance = self._random.random()
         if chance < 0.3 or not who.tracks:
-            self._engine.leave(room, who)
+            self._world.leave(room, who)
         elif chance < 0.8:
             track = self._random.choice(who.tracks)
-            self._engine.switch(room, who, track, not track.is_enabled)
+            self._world.switch(room, who, track, not track.is_enabled)
         elif len(who.tracks) > 1:
-            self._engine.unpublish(room, who, who.tracks[-1])
+            self._world.unpublish(room, who, who.tracks[-1])
         else:
-            self._engine.publish(room, who, TrackSettings(TrackKind.VIDEO, "screen"))
+            self._world.publish(room, who, TrackSettings(TrackKind.VIDEO, "screen"))
 
     def _room(self, name: str) -> Room:
         """The room of that name; made when there is none, as after a reset."""
-        room = self._engine.store(self._account_sid).by_name(name)
-        return room or self._engine.create_room(self._account_sid, replace(self._settings, unique_name=name))
+        room = self._world.store(self._account_sid).by_name(name)
+        return room or self._world.create_room(
+            self._account_sid, replace(self._settings, unique_name=name)
+        )

@@ -26,7 +26,7 @@ from gateway.sandbox.world.model import (
     new_ordinal,
     new_sid,
 )
-from gateway.sandbox.world.room_change import Turn, check_open
+from gateway.sandbox.world.room_change import RoomChange, check_open
 
 WITHOUT_MEDIA_SERVER = {RoomType.PEER_TO_PEER, RoomType.GO}
 
@@ -40,26 +40,28 @@ def first_rules(settings: RoomSettings, now: Moment) -> Rules:
     return Rules(settings.recording_rules or standard, now.wall, now.wall)
 
 
-def set_rules(room: Room, new: tuple[Rule, ...], now: Moment) -> Turn:
+def set_rules(room: Room, new: tuple[Rule, ...], now: Moment) -> RoomChange:
     """Replaces the rules: recordings of published tracks start and stop at once."""
     if room.settings.type in WITHOUT_MEDIA_SERVER:
         raise TwilioError(53122)
     check_open(room)
-    turn = Turn(room, now)
-    turn.room = replace(room, recording_rules=replace(room.recording_rules, rules=new, updated_at=now.wall))
-    for participant in tuple(turn.room.connected()):
+    change = RoomChange(room, now)
+    change.room = replace(
+        room, recording_rules=replace(room.recording_rules, rules=new, updated_at=now.wall)
+    )
+    for participant in tuple(change.room.connected()):
         for track in participant.tracks:
-            participant = _follow_rules(turn, participant, track)
-    return turn
+            participant = _follow_rules(change, participant, track)
+    return change
 
 
-def _follow_rules(turn: Turn, participant: Participant, track: Track) -> Participant:
-    is_wanted = is_recorded(turn.room, participant, track)
+def _follow_rules(change: RoomChange, participant: Participant, track: Track) -> Participant:
+    is_wanted = is_recorded(change.room, participant, track)
     if is_wanted and track.recording_sid is None:
-        return start(turn, participant, track)
+        return start(change, participant, track)
     if not is_wanted and track.recording_sid is not None:
-        stop(turn, track)
-        return turn.replace_track(participant, replace(track, recording_sid=None))
+        stop(change, track)
+        return change.replace_track(participant, replace(track, recording_sid=None))
     return participant
 
 
@@ -74,57 +76,64 @@ def codec(settings: RoomSettings, kind: TrackKind) -> str:
     return "OPUS" if kind is TrackKind.AUDIO else settings.video_codecs[0]
 
 
-def start(turn: Turn, participant: Participant, track: Track) -> Participant:
-    recording = _new(turn, participant, track)
-    participant = turn.replace_track(participant, replace(track, recording_sid=recording.sid))
-    turn.tell_recording(EventName.RECORDING_STARTED, recording)
+def start(change: RoomChange, participant: Participant, track: Track) -> Participant:
+    recording = _new(change, participant, track)
+    participant = change.replace_track(participant, replace(track, recording_sid=recording.sid))
+    change.tell_recording(EventName.RECORDING_STARTED, recording)
     return participant
 
 
-def stop(turn: Turn, track: Track) -> None:
+def stop(change: RoomChange, track: Track) -> None:
     """The track is gone, or no longer wanted: what there is of it is processed."""
-    recording = _running(turn.room, track)
+    recording = _running(change.room, track)
     if recording:
-        turn.change_recording(recording, stopped=turn.now)
+        change.change_recording(recording, stopped=change.now)
 
 
-def fail_track(room: Room, participant: Participant, track: Track, operation: FailedOperation, now: Moment) -> Turn:
+def fail_track(
+    room: Room, participant: Participant, track: Track, operation: FailedOperation, now: Moment
+) -> RoomChange:
     """The recording of a track breaks off, or does not even start; the track goes on without one."""
-    turn = Turn(room, now)
-    _fail(turn, _running(room, track) or _new(turn, participant, track), operation)
-    turn.replace_track(participant, replace(track, recording_sid=None))
-    return turn
+    change = RoomChange(room, now)
+    _fail(change, _running(room, track) or _new(change, participant, track), operation)
+    change.replace_track(participant, replace(track, recording_sid=None))
+    return change
 
 
-def fail(room: Room, recording: Recording, operation: FailedOperation, now: Moment) -> Turn:
+def fail(room: Room, recording: Recording, operation: FailedOperation, now: Moment) -> RoomChange:
     """Changes nothing unless it is being processed."""
-    turn = Turn(room, now)
+    change = RoomChange(room, now)
     for participant in room.participants:
         for track in participant.tracks:
             if track.recording_sid == recording.sid:
                 return fail_track(room, participant, track, operation, now)
     if recording.status is RecordingStatus.PROCESSING:
-        _fail(turn, recording, operation)
-    return turn
+        _fail(change, recording, operation)
+    return change
 
 
-def delete(room: Room, recording: Recording, now: Moment) -> Turn:
+def delete(room: Room, recording: Recording, now: Moment) -> RoomChange:
     """Its media are gone, what is known about it stays. Deleting twice is deleting once."""
-    turn = Turn(room, now)
-    turn.change_recording(recording, status=RecordingStatus.DELETED, stopped=recording.stopped or now)
-    return turn
+    change = RoomChange(room, now)
+    change.change_recording(
+        recording, status=RecordingStatus.DELETED, stopped=recording.stopped or now
+    )
+    return change
 
 
 def next_due_s(room: Room) -> float | None:
     """When `complete_due` has to look at the room next, on the pushable clock."""
-    return min((_due_s(recording) for recording in room.recordings if _is_processed(recording)), default=None)
+    return min(
+        (_due_s(recording) for recording in room.recordings if _is_processed(recording)),
+        default=None,
+    )
 
 
-def complete_due(turn: Turn) -> None:
-    for recording in turn.room.recordings:
-        if _is_processed(recording) and _due_s(recording) <= turn.now.clock_s:
-            done = turn.change_recording(recording, status=RecordingStatus.COMPLETED)
-            turn.tell_recording(EventName.RECORDING_COMPLETED, done)
+def complete_due(change: RoomChange) -> None:
+    for recording in change.room.recordings:
+        if _is_processed(recording) and _due_s(recording) <= change.now.clock_s:
+            done = change.change_recording(recording, status=RecordingStatus.COMPLETED)
+            change.tell_recording(EventName.RECORDING_COMPLETED, done)
 
 
 def _running(room: Room, track: Track) -> Recording | None:
@@ -141,7 +150,7 @@ def _due_s(recording: Recording) -> float:
     return recording.stopped.clock_s + PROCESSING_S if recording.stopped else float("inf")
 
 
-def _new(turn: Turn, participant: Participant, track: Track) -> Recording:
+def _new(change: RoomChange, participant: Participant, track: Track) -> Recording:
     recording = Recording(
         sid=new_sid("RT"),
         ordinal=new_ordinal(),
@@ -149,14 +158,14 @@ def _new(turn: Turn, participant: Participant, track: Track) -> Recording:
         track_sid=track.sid,
         track_name=track.name,
         kind=track.kind,
-        codec=codec(turn.room.settings, track.kind),
-        started_at=turn.now.wall,
+        codec=codec(change.room.settings, track.kind),
+        started_at=change.now.wall,
     )
-    turn.add_recording(recording)
+    change.add_recording(recording)
     return recording
 
 
-def _fail(turn: Turn, recording: Recording, operation: FailedOperation) -> None:
-    stopped = recording.stopped or turn.now
-    failed = turn.change_recording(recording, status=RecordingStatus.FAILED, stopped=stopped)
-    turn.tell_recording(EventName.RECORDING_FAILED, failed, failed_operation=operation)
+def _fail(change: RoomChange, recording: Recording, operation: FailedOperation) -> None:
+    stopped = recording.stopped or change.now
+    failed = change.change_recording(recording, status=RecordingStatus.FAILED, stopped=stopped)
+    change.tell_recording(EventName.RECORDING_FAILED, failed, failed_operation=operation)

@@ -4,10 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.world.model import Event, EventName, Moment, Participant, Recording, Room, Track
+from gateway.sandbox.world.model import (
+    Event,
+    EventName,
+    Moment,
+    Participant,
+    Recording,
+    Room,
+    Track,
+)
 
 
-class Turn:
+class RoomChange:
     """Collects the new state and the events, in their order."""
 
     def __init__(self, room: Room, now: Moment) -> None:
@@ -47,7 +55,9 @@ class Turn:
 
     def tell_recording(self, name: EventName, recording: Recording, **parts: Any) -> None:
         participant = self.room.participant(recording.participant_sid)
-        event = Event(name, self.now.wall, self.room, participant=participant, recording=recording, **parts)
+        event = Event(
+            name, self.now.wall, self.room, participant=participant, recording=recording, **parts
+        )
         self.events.append(event)
 
 

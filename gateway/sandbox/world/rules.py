@@ -65,7 +65,9 @@ def _rule(rule: Any, grammar: Grammar) -> Rule:
         return Rule(is_include, priority=priority)
     if not filters or not FILTERS.issuperset(filters):
         raise grammar.refuse("a rule has all: true, or any of kind, publisher and track")
-    if not all(isinstance(value, str) and value and is_unicode(value) for value in filters.values()):
+    if not all(
+        isinstance(value, str) and value and is_unicode(value) for value in filters.values()
+    ):
         raise grammar.refuse("filters are texts")
     if "kind" in filters and filters["kind"] not in grammar.kinds:
         raise grammar.refuse(f"kind is one of {', '.join(sorted(grammar.kinds))}")
@@ -77,7 +79,9 @@ def _priority(rule: dict[str, Any], grammar: Grammar) -> Priority | None:
     if "priority" not in rule:
         return None
     if not grammar.has_priority or rule["priority"] not in tuple(Priority):
-        raise grammar.refuse("priority is one of low, standard and high, and for subscribe rules only")
+        raise grammar.refuse(
+            "priority is one of low, standard and high, and for subscribe rules only"
+        )
     return Priority(rule["priority"])
 
 
@@ -99,5 +103,11 @@ def to_json(rule: Rule) -> dict[str, Any]:
     """Only what the rule says. An example in Twilio's documents shows null for the rest, which its schema forbids."""
     filters = {"kind": rule.kind, "publisher": rule.publisher, "track": rule.track}
     is_all = not any(filters.values())
-    said = {"type": "include" if rule.is_include else "exclude", **filters, "priority": rule.priority}
-    return {name: value for name, value in {**said, "all": is_all or None}.items() if value is not None}
+    said = {
+        "type": "include" if rule.is_include else "exclude",
+        **filters,
+        "priority": rule.priority,
+    }
+    return {
+        name: value for name, value in {**said, "all": is_all or None}.items() if value is not None
+    }

@@ -8,8 +8,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.world.model import Moment, Room, Transcription, TranscriptionStatus, new_ordinal, new_sid
-from gateway.sandbox.world.room_change import Turn, check_open
+from gateway.sandbox.world.model import (
+    Moment,
+    Room,
+    Transcription,
+    TranscriptionStatus,
+    new_ordinal,
+    new_sid,
+)
+from gateway.sandbox.world.room_change import RoomChange, check_open
 
 STARTED, STOPPED, FAILED = TranscriptionStatus
 
@@ -18,72 +25,79 @@ def is_started(room: Room) -> bool:
     return room.transcription is not None and room.transcription.status is STARTED
 
 
-def create(room: Room, configuration: Mapping[str, str], now: Moment) -> Turn:
+def create(room: Room, configuration: Mapping[str, str], now: Moment) -> RoomChange:
     check_open(room)
     if room.transcription:
         raise TwilioError(20001, "The Room has a transcription already")
-    turn = Turn(room, now)
-    begin(turn, configuration, STARTED)
-    return turn
+    change = RoomChange(room, now)
+    begin(change, configuration, STARTED)
+    return change
 
 
-def begin(turn: Turn, configuration: Mapping[str, str], status: TranscriptionStatus) -> None:
+def begin(
+    change: RoomChange, configuration: Mapping[str, str], status: TranscriptionStatus
+) -> None:
     transcription = Transcription(
         ttid=f"video_extension_{uuid.uuid4()}",
         ordinal=new_ordinal(),
         source_sid=new_sid("CA"),
         status=status,
         configuration=configuration,
-        created_at=turn.now.wall,
-        started_at=turn.now.wall,
-        ended_at=turn.now.wall if status is FAILED else None,
+        created_at=change.now.wall,
+        started_at=change.now.wall,
+        ended_at=change.now.wall if status is FAILED else None,
     )
-    turn.room = replace(turn.room, transcription=transcription)
+    change.room = replace(change.room, transcription=transcription)
 
 
 def update(
-    room: Room, status: TranscriptionStatus | None, configuration: Mapping[str, str] | None, now: Moment
-) -> Turn:
+    room: Room,
+    status: TranscriptionStatus | None,
+    configuration: Mapping[str, str] | None,
+    now: Moment,
+) -> RoomChange:
     """What is named changes; a status that it has already changes nothing. A failed one cannot be started again."""
     check_open(room)
-    turn = Turn(room, now)
+    change = RoomChange(room, now)
     old = room.transcription
     if old is None:
         raise LookupError("there is nothing to update")
     if old.status is FAILED and status is not None:
         raise TwilioError(20001, "A failed transcription cannot be started again")
     if configuration is not None:
-        _change(turn, replace(old, configuration={**old.configuration, **configuration}))
+        _change(change, replace(old, configuration={**old.configuration, **configuration}))
     match status:
         case TranscriptionStatus.STARTED if old.status is STOPPED:
-            _set(turn, STARTED)
+            _set(change, STARTED)
         case TranscriptionStatus.STOPPED if old.status is STARTED:
-            _set(turn, STOPPED)
-    return turn
+            _set(change, STOPPED)
+    return change
 
 
-def end(turn: Turn) -> None:
+def end(change: RoomChange) -> None:
     """With its room."""
-    if is_started(turn.room):
-        _set(turn, STOPPED)
+    if is_started(change.room):
+        _set(change, STOPPED)
 
 
-def fail(room: Room, now: Moment) -> Turn:
-    turn = Turn(room, now)
+def fail(room: Room, now: Moment) -> RoomChange:
+    change = RoomChange(room, now)
     if is_started(room):
-        _set(turn, FAILED)
-    return turn
+        _set(change, FAILED)
+    return change
 
 
-def _set(turn: Turn, status: TranscriptionStatus) -> None:
-    if turn.room.transcription is None:
+def _set(change: RoomChange, status: TranscriptionStatus) -> None:
+    if change.room.transcription is None:
         return
-    changed = replace(turn.room.transcription, status=status)
+    changed = replace(change.room.transcription, status=status)
     if status is STARTED:
-        _change(turn, replace(changed, started_at=turn.now.wall, ended_at=None))
+        _change(change, replace(changed, started_at=change.now.wall, ended_at=None))
     else:
-        _change(turn, replace(changed, ended_at=turn.now.wall))
+        _change(change, replace(changed, ended_at=change.now.wall))
 
 
-def _change(turn: Turn, transcription: Transcription) -> None:
-    turn.room = replace(turn.room, transcription=replace(transcription, updated_at=turn.now.wall))
+def _change(change: RoomChange, transcription: Transcription) -> None:
+    change.room = replace(
+        change.room, transcription=replace(transcription, updated_at=change.now.wall)
+    )

@@ -4,25 +4,27 @@ import random
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from gateway.core.caching import Lifetime, is_due_early
+from gateway.core.caching import Lifetime, is_early_refresh_due
 
 # Asked so often since it was fetched: a crowd's answer, not one that a person looks at twice.
 HOT = 20
 LIMIT = 10_000
 
 
-class Heat:
+class EarlyRefresh:
     """Counts the questions to each answer, for those that were asked for last. Does no I/O."""
 
     def __init__(self) -> None:
         self._asked: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
         self._dice = random.Random()  # noqa: S311 - keeps replicas apart, nothing more
 
-    def is_due(self, key: Hashable, fetched_at: float, lifetime: Lifetime, age_s: float) -> bool:
+    def should_refresh(
+        self, key: Hashable, fetched_at: float, lifetime: Lifetime, age_s: float
+    ) -> bool:
         """Whether the fresh answer that is being given should be fetched anew behind it."""
         known_at, count = self._asked.pop(key, (fetched_at, 0))
         count = count + 1 if known_at == fetched_at else 1
         self._asked[key] = fetched_at, count
         if len(self._asked) > LIMIT:
             self._asked.popitem(last=False)
-        return count > HOT and is_due_early(lifetime, age_s, self._dice.random())
+        return count > HOT and is_early_refresh_due(lifetime, age_s, self._dice.random())

@@ -29,7 +29,7 @@ NotYet = Literal[_NotYet.NOT_YET]
 """Nobody has fetched it."""
 
 
-class Fetches:
+class FetchLease:
     """`is_silent`: whether Twilio is not asked at present."""
 
     def __init__(self, leases: Leases, is_silent: Callable[[], bool]) -> None:

@@ -9,29 +9,29 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 
-class Horizon:
+class MaxAge:
     """`fresh_s` is None as long as nothing was read."""
 
     def __init__(self) -> None:
         self.fresh_s: float | None = None
 
 
-_current: ContextVar[Horizon | None] = ContextVar("horizon", default=None)
+_current: ContextVar[MaxAge | None] = ContextVar("horizon", default=None)
 
 
 @contextmanager
-def watching() -> Iterator[Horizon]:
-    horizon = Horizon()
-    token = _current.set(horizon)
+def collect_max_age() -> Iterator[MaxAge]:
+    max_age = MaxAge()
+    token = _current.set(max_age)
     try:
-        yield horizon
+        yield max_age
     finally:
         _current.reset(token)
 
 
-def fresh_for(seconds: float) -> None:
+def limit_max_age(seconds: float) -> None:
     """What is being read now is fresh for so long; 0 for what is not to be kept at all."""
-    horizon = _current.get()
-    if horizon is not None:
+    max_age = _current.get()
+    if max_age is not None:
         seconds = max(0.0, seconds)
-        horizon.fresh_s = seconds if horizon.fresh_s is None else min(horizon.fresh_s, seconds)
+        max_age.fresh_s = seconds if max_age.fresh_s is None else min(max_age.fresh_s, seconds)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.core.cursors import Sealer
+from gateway.core.cursors import CursorCodec
 from gateway.core.errors import CursorExpired, InvalidArgument
 from gateway.core.paging import Page, checked_first
 from gateway.twilio.wire.resource import Listed
@@ -27,8 +27,8 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Pages:
-    def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
+    def __init__(self, cursor_codec: CursorCodec) -> None:
+        self._cursor_codec = cursor_codec
 
     def position(self, which: object, first: int, after: str | None) -> Position:
         """`which` names the list with its filters. Raises InvalidArgument for a cursor of another list, CursorExpired for one
@@ -38,13 +38,15 @@ class Pages:
         if after is None:
             return Position(digest, first, None, 0)
         try:
-            position = msgspec.json.decode(self._sealer.page_position(after), type=Position)
+            position = msgspec.json.decode(self._cursor_codec.page_position(after), type=Position)
         except msgspec.MsgspecError:
             raise CursorExpired(
                 "this page cursor is of no use any more; begin the list again without `after`"
             ) from None
         if position.list_digest != digest:
-            raise InvalidArgument("after belongs to another list or other filters; use it where it came from")
+            raise InvalidArgument(
+                "after belongs to another list or other filters; use it where it came from"
+            )
         return position
 
     def page(self, position: Position, listed: Listed[T], first: int) -> Page[T]:
@@ -52,14 +54,17 @@ class Pages:
         there of Twilio's page, which may be shorter than it was."""
         end = min(position.skip + first, len(listed.items))
         items = tuple(
-            (self._cursor(position, listed, offset + 1), listed.items[offset]) for offset in range(position.skip, end)
+            (self._cursor(position, listed, offset + 1), listed.items[offset])
+            for offset in range(position.skip, end)
         )
         has_next = end < len(listed.items) or listed.next_query is not None
-        return Page(items, self._cursor(position, listed, end) if items or has_next else None, has_next)
+        return Page(
+            items, self._cursor(position, listed, end) if items or has_next else None, has_next
+        )
 
     def _cursor(self, position: Position, listed: Listed[T], offset: int) -> str:
         """The cursor after so many items of Twilio's page: at its end, the next page's beginning."""
         is_at_end = offset >= len(listed.items) and listed.next_query is not None
         query, skip = (listed.next_query, 0) if is_at_end else (position.query, offset)
         following = Position(position.list_digest, position.size, query, skip)
-        return self._sealer.page_token(msgspec.json.encode(following))
+        return self._cursor_codec.page_token(msgspec.json.encode(following))

@@ -3,26 +3,28 @@
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.caching import LIST, Fence, Seen
+from gateway.core.caching import LIST, Fence, ReadResult
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.paging import Page
 from gateway.core.rooms import Room, RoomFilter, RoomStatus, merge_end
-from gateway.service.cache.read_through import Kind, Listing, Reads
-from gateway.service.log.room_memory import ACCOUNT, Memory
+from gateway.service.cache.read_through import Listing, ReadThrough, ResourceKind
+from gateway.service.log.room_memory import ACCOUNT, RoomMemory
 from gateway.store.cache import RoomCache
 from gateway.twilio.wire.resource import Listed
 from gateway.twilio.wire.rooms import list_rooms
 
-_ROOMS: Final = Kind[Listed[Room]](Listed[Room], Fence.ROOM, LIST)
+_ROOMS: Final = ResourceKind[Listed[Room]](Listed[Room], Fence.ROOM, LIST)
 
 
 class RoomLists:
-    def __init__(self, reads: Reads, cache: RoomCache, memory: Memory) -> None:
+    def __init__(self, reads: ReadThrough, cache: RoomCache, memory: RoomMemory) -> None:
         self._reads = reads
         self._cache = cache
         self._memory = memory
 
-    async def page(self, wanted: RoomFilter, first: int, after: str | None) -> Seen[Page[Room]]:
+    async def page(
+        self, wanted: RoomFilter, first: int, after: str | None
+    ) -> ReadResult[Page[Room]]:
         """The page. Its end is told also when it came out empty, so that the caller can go on behind rooms that have just
         ended."""
         seen = await self._reads.page(_listing(wanted), first, after)
@@ -33,13 +35,17 @@ class RoomLists:
             ends |= await self._cache.ends(sids)
         except UpstreamUnavailable:
             is_stale = True
-        merged = ((cursor, merge_end(room, ends.get(room.sid))) for cursor, room in seen.value.items)
+        merged = (
+            (cursor, merge_end(room, ends.get(room.sid))) for cursor, room in seen.value.items
+        )
         shown = tuple(
             (cursor, room)
             for cursor, room in merged
             if wanted.status is not RoomStatus.IN_PROGRESS or room.status is RoomStatus.IN_PROGRESS
         )
-        return Seen(replace(seen.value, items=shown), replace(seen.freshness, is_stale=is_stale), seen.as_of)
+        return ReadResult(
+            replace(seen.value, items=shown), replace(seen.freshness, is_stale=is_stale), seen.as_of
+        )
 
 
 def _listing(wanted: RoomFilter) -> Listing[Room]:

@@ -10,7 +10,7 @@ from gateway.service.callers.caller import Caller
 RETRY_MS = 1_000
 
 
-class Admission:
+class ConnectionLimit:
     """Room for `limit` at once, of which one caller may take `per_caller`, so that nobody fills it alone. Nobody waits:
     who finds it full is told so."""
 
@@ -27,7 +27,8 @@ class Admission:
         who = caller.account_sid, caller.id
         if self._count >= self._limit:
             raise Throttled(
-                f"this gateway has its {self._limit:,} {self._what} open; come back shortly", retry_after_ms=RETRY_MS
+                f"this gateway has its {self._limit:,} {self._what} open; come back shortly",
+                retry_after_ms=RETRY_MS,
             )
         if self._inside[who] >= self._per_caller:
             raise Throttled(

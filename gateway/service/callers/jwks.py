@@ -60,7 +60,9 @@ class Jwks:
     """One issuer's. `run` keeps them current; a key that is not known is looked for at once, though not again within
     `again_s`."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, algorithm: str, *, again_s: float = AGAIN_S) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, algorithm: str, *, again_s: float = AGAIN_S
+    ) -> None:
         self._session = session
         self._url = url
         self._host = urlsplit(url).hostname
@@ -145,7 +147,8 @@ class Jwks:
 
 def _away() -> UpstreamUnavailable:
     return UpstreamUnavailable(
-        "the keys of the token's issuer cannot be read; ask again", retry_after_ms=round(RETRY_S * 1000)
+        "the keys of the token's issuer cannot be read; ask again",
+        retry_after_ms=round(RETRY_S * 1000),
     )
 
 
@@ -162,7 +165,11 @@ def _keys_of(body: bytes, algorithm: str) -> dict[str | None, Key]:
 
 def _usable(published: list[Any], algorithm: str) -> Iterator[Key]:
     for each in published:
-        if not isinstance(each, dict) or each.get("use", "sig") != "sig" or each.get("alg", algorithm) != algorithm:
+        if (
+            not isinstance(each, dict)
+            or each.get("use", "sig") != "sig"
+            or each.get("alg", algorithm) != algorithm
+        ):
             continue
         if not isinstance(each.get("kid"), str | None) or _SECRET & each.keys():
             continue

@@ -55,7 +55,7 @@ class Issuer:
     keys: Jwks
 
 
-class Jwts:
+class JwtVerifier:
     def __init__(self, issuers: Sequence[Issuer]) -> None:
         self._issuers = {(issuer.name, issuer.audience): issuer for issuer in issuers}
         # By the digest of a token, the least recently used first.
@@ -82,13 +82,19 @@ class Jwts:
     def still_holds(self, signed: Signed) -> bool:
         """Until it expires, or its issuer does not publish the key any more."""
         issuer = self._issuers.get((signed.issuer, signed.audience))
-        return issuer is not None and time.time() < signed.expires_at and issuer.keys.has(signed.key_digest)
+        return (
+            issuer is not None
+            and time.time() < signed.expires_at
+            and issuer.keys.has(signed.key_digest)
+        )
 
     async def _verified(self, token: str) -> Caller:
         issuer, key_id = self._read(token)
         key = await issuer.keys.key(key_id)
         if key is None:
-            raise Unauthenticated("the token is signed with a key that its issuer does not publish; get a new one")
+            raise Unauthenticated(
+                "the token is signed with a key that its issuer does not publish; get a new one"
+            )
         try:
             claims = jwt.decode(
                 token,
@@ -107,16 +113,22 @@ class Jwts:
         """Whose it says it is and by which key, not verified."""
         # PyJWT would let padding pass, of which a JWT has none. https://www.rfc-editor.org/rfc/rfc7515#section-2
         if len(token) > TOKEN_LIMIT or not token.isascii() or "=" in token:
-            _refuse("the credential is neither an API key (rgk_…) nor a JSON Web Token; send one of them whole")
+            _refuse(
+                "the credential is neither an API key (rgk_…) nor a JSON Web Token; send one of them whole"
+            )
         try:
             parts = jwt.decode_complete(token, options={"verify_signature": False})
         except jwt.InvalidTokenError:
-            _refuse("the credential is neither an API key (rgk_…) nor a JSON Web Token; send one of them whole")
+            _refuse(
+                "the credential is neither an API key (rgk_…) nor a JSON Web Token; send one of them whole"
+            )
         claims, key_id = parts["payload"], parts["header"].get("kid")
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
         found = [
-            each for each in self._issuers.values() if each.name == claims.get("iss") and each.audience in audiences
+            each
+            for each in self._issuers.values()
+            if each.name == claims.get("iss") and each.audience in audiences
         ]
         if not found:
             _refuse(
@@ -134,7 +146,9 @@ def _caller(issuer: Issuer, key_digest: bytes, claims: Mapping[str, Any]) -> Cal
         _refuse("the token lives for more than a day; have its issuer make shorter ones")
     if not 1 <= len(subject) <= SUBJECT_LIMIT:
         _refuse(f"the token's sub has not 1 to {SUBJECT_LIMIT} characters")
-    digest = hashlib.blake2b(f"{issuer.name}\n{subject}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(
+        f"{issuer.name}\n{subject}".encode("utf-8", "surrogatepass"), digest_size=16
+    ).hexdigest()
     return Caller(
         issuer.account_sid,
         f"sub-{digest}",
@@ -156,8 +170,12 @@ def _scopes(said: object) -> frozenset[Scope]:
 def _grants(said: object) -> frozenset[str] | None:
     if said is None:
         return None
-    if not isinstance(said, list) or not all(isinstance(each, str) and len(each) <= ROOM_LIMIT for each in said):
-        _refuse(f"the token's rooms is not a list of SIDs and names of up to {ROOM_LIMIT} characters")
+    if not isinstance(said, list) or not all(
+        isinstance(each, str) and len(each) <= ROOM_LIMIT for each in said
+    ):
+        _refuse(
+            f"the token's rooms is not a list of SIDs and names of up to {ROOM_LIMIT} characters"
+        )
     if len(said) > ROOMS_LIMIT:
         _refuse(f"the token's rooms are {len(said)}; {ROOMS_LIMIT} may be named")
     return frozenset(said)

@@ -15,11 +15,18 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from gateway.core.errors import InvalidArgument, Throttled, UpstreamUnavailable
-from gateway.core.limits.points_bucket import WINDOW_US, Balance, Spent, duration_us, owed, spend
+from gateway.core.limits.points_bucket import (
+    WINDOW_US,
+    Balance,
+    SpendResult,
+    duration_us,
+    remaining_debt,
+    spend,
+)
 from gateway.core.rooms import AccountSid
 from gateway.service.callers.caller import Caller
 from gateway.service.flights.singleflight import SingleFlight
-from gateway.store.points import Purses
+from gateway.store.points import PointsBuckets
 
 # Taking a call in, reading it and writing the answer takes as long as showing some ten objects.
 CALL: Final = 10
@@ -46,27 +53,27 @@ class _Load:
     costs_us: list[int] = field(default_factory=list)
 
 
-class Callers:
+class CallerLimiter:
     """Holds every caller to his limit, over all replicas. While Redis is away each process does so by itself, from where it
     last knew the caller to be, and tells Redis afterwards: nobody is let through freely, nobody is locked out.
 
-    Without `purses` there is this process only. `run` gives back what no later call takes along.
+    Without `points_buckets` there is this process only. `run` gives back what no later call takes along.
     """
 
-    def __init__(self, purses: Purses | None = None) -> None:
-        self._purses = purses
-        self._away_until = float("-inf") if purses else float("inf")
+    def __init__(self, points_buckets: PointsBuckets | None = None) -> None:
+        self._points_buckets = points_buckets
+        self._away_until = float("-inf") if points_buckets else float("inf")
         # When each has all his points again, by this process' own clock.
         self._full_at_us: OrderedDict[_Who, int] = OrderedDict()
         # What Redis is to be told, and when it was noted.
         self._owed: dict[_Who, tuple[int, int]] = {}
         self._lanes: WeakValueDictionary[_Who, asyncio.Lock] = WeakValueDictionary()
         self._gathering: dict[_Who, _Load] = {}
-        self._flights = SingleFlight[list[Spent]]()
+        self._flights = SingleFlight[list[SpendResult]]()
         self._has_debts = asyncio.Event()
 
-    def bill(self, caller: Caller) -> "Bill":
-        return Bill(self, caller)
+    def charge(self, caller: Caller) -> "Charge":
+        return Charge(self, caller)
 
     async def run(self) -> None:
         while True:
@@ -87,7 +94,7 @@ class Callers:
         else:  # Time has paid it.
             self._owed.pop(who, None)
 
-    async def spend(self, who: _Who, cost_us: int) -> Spent:
+    async def spend(self, who: _Who, cost_us: int) -> SpendResult:
         lane = self._lanes.setdefault(who, asyncio.Lock())
         if not lane.locked():
             async with lane:
@@ -97,7 +104,7 @@ class Callers:
         place = len(load.costs_us) - 1
         return (await self._flights.share(load, lambda: self._carry(who, load, lane)))[place]
 
-    async def _carry(self, who: _Who, load: "_Load", lane: asyncio.Lock) -> list[Spent]:
+    async def _carry(self, who: _Who, load: "_Load", lane: asyncio.Lock) -> list[SpendResult]:
         """While one question about a caller is on its way, the next one gathers: a crowd behind one key is one question."""
         try:
             async with lane:
@@ -110,13 +117,13 @@ class Callers:
         if self._gathering.get(who) is load:
             del self._gathering[who]
 
-    async def _ask(self, who: _Who, costs_us: Sequence[int]) -> list[Spent]:
-        if self._purses is None or time.monotonic() < self._away_until:
+    async def _ask(self, who: _Who, costs_us: Sequence[int]) -> list[SpendResult]:
+        if self._points_buckets is None or time.monotonic() < self._away_until:
             return [self._spend_here(who, cost_us) for cost_us in costs_us]
         owed_us = self._owed_us(who)
         self._owed.pop(who, None)
         try:
-            spent = await self._purses.spend(*who, costs_us, owed_us, within_s=ASK_S)
+            spent = await self._points_buckets.spend(*who, costs_us, owed_us, within_s=ASK_S)
         except UpstreamUnavailable:
             self._away_until = time.monotonic() + AWAY_S
             self._owe(who, owed_us)
@@ -124,11 +131,11 @@ class Callers:
         self._note(who, _now_us() + spent[-1].used_us)
         return spent
 
-    def _spend_here(self, who: _Who, cost_us: int) -> Spent:
+    def _spend_here(self, who: _Who, cost_us: int) -> SpendResult:
         now_us = _now_us()
         spent = spend(self._full_at_us.get(who, 0), now_us, cost_us)
         self._note(who, now_us + spent.used_us)
-        if spent.is_allowed and self._purses is not None:
+        if spent.is_allowed and self._points_buckets is not None:
             self._owe(who, cost_us)
         return spent
 
@@ -141,7 +148,7 @@ class Callers:
     def give_back(self, who: _Who, us: int) -> None:
         if who in self._full_at_us:
             self._full_at_us[who] -= us
-        if self._purses is not None:
+        if self._points_buckets is not None:
             self._owe(who, -us)
 
     def _owe(self, who: _Who, us: int) -> None:
@@ -151,17 +158,17 @@ class Callers:
 
     def _owed_us(self, who: _Who) -> int:
         us, noted_at_us = self._owed.get(who, (0, 0))
-        return owed(us, _now_us() - noted_at_us)
+        return remaining_debt(us, _now_us() - noted_at_us)
 
 
-class Bill:
+class Charge:
     """One call's. `requested` and `actual` are points; `balance` is what the caller has left, once it is known.
 
     Whatever Twilio is asked in the call's own task, and in those begun by it, is counted, up to the moment it is settled.
     What another call has begun, and this one only waits for, is on that one's bill.
     """
 
-    def __init__(self, callers: Callers, caller: Caller) -> None:
+    def __init__(self, callers: CallerLimiter, caller: Caller) -> None:
         self._callers = callers
         self._caller = caller
         self._who = caller.account_sid, caller.id
@@ -190,7 +197,7 @@ class Bill:
                 retry_after_ms=self.retry_after_ms,
             )
         self.actual = points
-        _BILL.set(self)
+        _CHARGE.set(self)
 
     def settle(self, objects: int) -> None:
         """After the last thing that was done: `objects` are those that are shown. Never more than was held: a page may be
@@ -198,37 +205,39 @@ class Bill:
         if self.balance is None:
             return
         self.actual = min(self.requested, CALL + objects + FETCH * self.calls)
-        unused_us = duration_us(self.requested, self.balance.limit) - duration_us(self.actual, self.balance.limit)
+        unused_us = duration_us(self.requested, self.balance.limit) - duration_us(
+            self.actual, self.balance.limit
+        )
         if unused_us:
             self._callers.give_back(self._who, unused_us)
             self.balance = Balance(self.balance.limit, max(0, self.balance.used_us - unused_us))
 
 
-_BILL: Final[ContextVar[Bill | None]] = ContextVar("bill", default=None)
+_CHARGE: Final[ContextVar[Charge | None]] = ContextVar("bill", default=None)
 
 
 def note_call() -> None:
     """Twilio is asked something now."""
-    bill = _BILL.get()
-    if bill is not None:
-        bill.calls += 1
+    charge = _CHARGE.get()
+    if charge is not None:
+        charge.calls += 1
 
 
-def limit_headers(bill: Bill) -> dict[str, str]:
+def limit_headers(charge: Charge) -> dict[str, str]:
     """What HTTP and gRPC tell beside an answer. A policy's unit is points, its window a minute in which all of them come back;
     `t` is when they all will be there.
 
     https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
     """
-    if bill.balance is None:
+    if charge.balance is None:
         return {}
-    reset_s = math.ceil(bill.balance.used_us / 1_000_000)
+    reset_s = math.ceil(charge.balance.used_us / 1_000_000)
     headers = {
-        "RateLimit-Policy": f'"default";q={bill.balance.limit};w={WINDOW_US // 1_000_000}',
-        "RateLimit": f'"default";r={bill.balance.remaining};t={reset_s}',
+        "RateLimit-Policy": f'"default";q={charge.balance.limit};w={WINDOW_US // 1_000_000}',
+        "RateLimit": f'"default";r={charge.balance.remaining};t={reset_s}',
     }
-    if bill.retry_after_ms is not None:
-        headers["Retry-After"] = str(math.ceil(bill.retry_after_ms / 1000))
+    if charge.retry_after_ms is not None:
+        headers["Retry-After"] = str(math.ceil(charge.retry_after_ms / 1000))
     return headers
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway.core.errors import PermissionDenied
-from gateway.service.callers.authenticator import Access
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.caller import Caller
 
 CHECK_S = 60.0
@@ -15,7 +15,7 @@ _AFTER_S = 0.01
 
 
 @asynccontextmanager
-async def while_it_holds(access: Access, caller: Caller) -> AsyncIterator[None]:
+async def revalidated(authenticator: Authenticator, caller: Caller) -> AsyncIterator[None]:
     """Cancels what runs inside, and raises PermissionDenied, within CHECK_S of the credential's end;
     of a token's at once, as it is known beforehand."""
     loop = asyncio.get_running_loop()
@@ -24,7 +24,7 @@ async def while_it_holds(access: Access, caller: Caller) -> AsyncIterator[None]:
     # Given itself, for if it named itself, the stream's task and context would be left to the garbage collector.
     def look(again: Callable[..., None]) -> None:
         nonlocal timer
-        if access.still_holds(caller):
+        if authenticator.still_holds(caller):
             timer = loop.call_later(_next_look_s(caller), again, again)
         else:
             patience.reschedule(loop.time())
@@ -36,7 +36,9 @@ async def while_it_holds(access: Access, caller: Caller) -> AsyncIterator[None]:
     except TimeoutError:
         if not patience.expired():
             raise
-        raise PermissionDenied("this credential has expired or was taken back; come again with another one") from None
+        raise PermissionDenied(
+            "this credential has expired or was taken back; come again with another one"
+        ) from None
     finally:
         timer.cancel()
 

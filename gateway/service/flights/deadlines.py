@@ -91,7 +91,9 @@ async def while_awaited() -> AsyncIterator[None]:
     except TimeoutError:
         if not limit.expired():
             raise
-        raise DeadlineExceeded("no answer in the time that callers give; ask again, or give it more time") from None
+        raise DeadlineExceeded(
+            "no answer in the time that callers give; ask again, or give it more time"
+        ) from None
     finally:
         if timer is not None:
             timer.cancel()

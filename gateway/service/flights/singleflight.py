@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 # Longer than Twilio takes when it is well.
 FALLBACK_S = 1.0
-NOBODY: Final = object()
+DETACHED: Final = object()
 
 
 @dataclass(slots=True)
-class _Flight(Generic[T]):
+class _SharedCall(Generic[T]):
     task: asyncio.Task[T] = field(init=False)
-    passengers: dict[object, Deadline] = field(default_factory=dict)
+    waiters: dict[object, Deadline] = field(default_factory=dict)
     """Until when each of them waits; under NOBODY, of a flight that goes on though they have all left."""
 
 
@@ -35,42 +35,46 @@ class SingleFlight(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._flights: dict[Hashable, _Flight[T]] = {}
+        self._flights: dict[Hashable, _SharedCall[T]] = {}
 
-    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]], *, has_fallback: bool = False) -> T:
+    async def share(
+        self, key: Hashable, call: Callable[[], Awaitable[T]], *, has_fallback: bool = False
+    ) -> T:
         """A caller who has something to fall back on waits FALLBACK_S at the most, and leaves time to show it. Raises
         DeadlineExceeded then, and the call goes on for those who come after him."""
-        passenger = object()
-        flight = self._board(key, call, passenger, deadlines.current())
+        waiter = object()
+        flight = self._join(key, call, waiter, deadlines.current())
         try:
-            async with asyncio.timeout(min(FALLBACK_S, deadlines.left_s()) if has_fallback else None) as limit:
+            async with asyncio.timeout(
+                min(FALLBACK_S, deadlines.left_s()) if has_fallback else None
+            ) as limit:
                 return await asyncio.shield(flight.task)
         except TimeoutError:
             if not limit.expired():
                 raise
-            flight.passengers[NOBODY] = deadlines.never
+            flight.waiters[DETACHED] = deadlines.never
             raise DeadlineExceeded("the answer takes longer than it should; ask again") from None
         finally:
-            del flight.passengers[passenger]
-            if not flight.passengers and not flight.task.done():
+            del flight.waiters[waiter]
+            if not flight.waiters and not flight.task.done():
                 flight.task.cancel()
-                self._land(key, flight)
+                self._forget(key, flight)
 
     def begin(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> None:
         """Starts the call, unless it is under way, for nobody in particular: it runs to its end, and its failure is
         nobody's (the next caller who waits for an answer meets the cause himself)."""
         if key not in self._flights:
-            self._board(key, call, NOBODY, deadlines.never)
+            self._join(key, call, DETACHED, deadlines.never)
 
     async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
         """Runs the call to its end even when the caller leaves: for what must not be left half done. Its deadline has passed
         from then on, so it begins nothing new."""
-        passenger = object()
-        flight = self._board(object(), call, passenger, deadlines.current())
+        waiter = object()
+        flight = self._join(object(), call, waiter, deadlines.current())
         try:
             return await asyncio.shield(flight.task)
         finally:
-            del flight.passengers[passenger]
+            del flight.waiters[waiter]
 
     async def aclose(self, grace_s: float = 0.0) -> None:
         """Lets what is under way end within the grace, cancels the rest, and waits until it is gone."""
@@ -82,36 +86,38 @@ class SingleFlight(Generic[T]):
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def _board(
-        self, key: Hashable, call: Callable[[], Awaitable[T]], passenger: object, deadline: Deadline
-    ) -> _Flight[T]:
+    def _join(
+        self, key: Hashable, call: Callable[[], Awaitable[T]], waiter: object, deadline: Deadline
+    ) -> _SharedCall[T]:
         flight = self._flights.get(key)
         if flight is None:
-            flight = _Flight()
+            flight = _SharedCall()
             # Of the passengers alone: the task's context would otherwise hold the flight, which holds the task.
-            deadline_of_all = partial(_latest, flight.passengers)
-            flight.task = asyncio.get_running_loop().create_task(_fly(call, deadline_of_all))
+            deadline_of_all = partial(_latest, flight.waiters)
+            flight.task = asyncio.get_running_loop().create_task(
+                _run_with_deadline(call, deadline_of_all)
+            )
             self._flights[key] = flight
-            flight.task.add_done_callback(partial(self._landed, key, flight))
-        flight.passengers[passenger] = deadline
+            flight.task.add_done_callback(partial(self._on_done, key, flight))
+        flight.waiters[waiter] = deadline
         return flight
 
-    def _landed(self, key: Hashable, flight: _Flight[T], task: "asyncio.Task[T]") -> None:
-        self._land(key, flight)
+    def _on_done(self, key: Hashable, flight: _SharedCall[T], task: "asyncio.Task[T]") -> None:
+        self._forget(key, flight)
         _note(task)
 
-    def _land(self, key: Hashable, flight: _Flight[T]) -> None:
+    def _forget(self, key: Hashable, flight: _SharedCall[T]) -> None:
         """A flight that was cancelled takes a while to end: another one may have the key by then."""
         if self._flights.get(key) is flight:
             del self._flights[key]
 
 
-def _latest(passengers: Mapping[object, Deadline]) -> float:
+def _latest(waiters: Mapping[object, Deadline]) -> float:
     """The last passenger's deadline; that of a flight whose passengers have left is long past."""
-    return max((deadline() for deadline in passengers.values()), default=-math.inf)
+    return max((deadline() for deadline in waiters.values()), default=-math.inf)
 
 
-async def _fly(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
+async def _run_with_deadline(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
     deadlines.put(deadline)
     return await call()
 

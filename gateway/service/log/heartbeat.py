@@ -46,7 +46,9 @@ class Heartbeat:
     def replicas(self) -> int:
         """How many replicas, this one among them, were heard in the last seconds."""
         since = time.monotonic() - LOST_S
-        return len({self._name} | {name for name, heard_at in self._replicas.items() if heard_at >= since})
+        return len(
+            {self._name} | {name for name, heard_at in self._replicas.items() if heard_at >= since}
+        )
 
     def is_in_doubt(self) -> bool:
         """Whether beats go out and none comes back. Said once for every time that none came for so long."""
@@ -85,7 +87,9 @@ class Heartbeat:
             # Nobody is lost who has only just begun.
             self._came_back_at = sent_at
         # What was said lately tells who is there. And a stream that is behind what is known of it is another one.
-        is_read_past = number in self._sent and self.after is not None and (ms, sequence) <= self.after
+        is_read_past = (
+            number in self._sent and self.after is not None and (ms, sequence) <= self.after
+        )
         if self.after is None or is_read_past:
             self.after = (ms - round(LOST_S * 1000), 0)
 
@@ -97,5 +101,9 @@ class Heartbeat:
             self._replicas[beat.replica] = now
             if beat.replica == self._name and beat.number in self._sent:
                 self._came_back_at = max(self._came_back_at, self._sent[beat.number])
-        self._sent = {number: at for number, at in self._sent.items() if at > max(self._came_back_at, now - LOST_S)}
+        self._sent = {
+            number: at
+            for number, at in self._sent.items()
+            if at > max(self._came_back_at, now - LOST_S)
+        }
         self._replicas = {name: at for name, at in self._replicas.items() if at >= now - LOST_S}

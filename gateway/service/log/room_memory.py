@@ -20,24 +20,24 @@ PROOF_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class EventMark:
     """The newest event that touched something, and when this process heard of it (its own monotonic clock, seconds)."""
 
     n: int
     heard_at: float
 
 
-NEVER = Mark(0, float("-inf"))
+NEVER = EventMark(0, float("-inf"))
 
 
-class Marks:
+class EventMarks:
     """The newest event by key, for the keys touched last; for all others, the newest of those that were forgotten."""
 
-    def __init__(self, floor: Mark = NEVER) -> None:
-        self._marks: OrderedDict[str, Mark] = OrderedDict()
+    def __init__(self, floor: EventMark = NEVER) -> None:
+        self._marks: OrderedDict[str, EventMark] = OrderedDict()
         self._floor = floor
 
-    def touch(self, key: str, mark: Mark) -> None:
+    def touch(self, key: str, mark: EventMark) -> None:
         if mark.n >= self._marks.get(key, NEVER).n:
             self._marks[key] = mark
         self._marks.move_to_end(key)
@@ -45,35 +45,35 @@ class Marks:
             _, forgotten = self._marks.popitem(last=False)
             self._floor = max(self._floor, forgotten, key=lambda mark: mark.n)
 
-    def of(self, key: str) -> Mark:
+    def of(self, key: str) -> EventMark:
         return self._marks.get(key, self._floor)
 
     def has(self, key: str) -> bool:
         return key in self._marks
 
 
-class Memory:
+class RoomMemory:
     """Rooms by SID. A value is refused when an event newer than its fetch has been heard, in whichever order they come."""
 
     def __init__(self) -> None:
         self._rooms: OrderedDict[RoomSid, CachedRoom] = OrderedDict()
         self._sids: dict[str, RoomSid] = {}
-        self._touched = {fence: Marks() for fence in Fence}
-        self._names = Marks()
-        self._reporting = Marks()
+        self._touched = {fence: EventMarks() for fence in Fence}
+        self._names = EventMarks()
+        self._reporting = EventMarks()
         # Kept when the log is lost: what has ended stays ended.
         self._ends: OrderedDict[RoomSid, Ended] = OrderedDict()
-        self._proved_at = float("-inf")
+        self._caught_up_at = float("-inf")
         self._newest_n = 0
 
     @property
     def is_current(self) -> bool:
         """Whether the log has been heard lately: only then may memory answer for it."""
-        return time.monotonic() - self._proved_at <= PROOF_S
+        return time.monotonic() - self._caught_up_at <= PROOF_S
 
-    def prove(self) -> None:
+    def confirm_caught_up(self) -> None:
         """The log has just been read to its end."""
-        self._proved_at = time.monotonic()
+        self._caught_up_at = time.monotonic()
 
     def get(self, sid: RoomSid) -> CachedRoom | None:
         return self._rooms.get(sid)
@@ -87,7 +87,7 @@ class Memory:
         """What may be shown of the room now: the value, or what is known to be newer. What was shown never goes back."""
         room = value.room
         known = self._rooms.get(room.sid)
-        self.meet(value.seen_n)
+        self.observe_head(value.seen_n)
         if known is not None and _age(known) > _age(value):
             return known
         if value.seen_n < self.touched(room.sid):
@@ -96,7 +96,10 @@ class Memory:
         self._rooms.move_to_end(room.sid)
         if room.unique_name is not None and room.status is RoomStatus.IN_PROGRESS:
             holder = self.named(room.unique_name)
-            if holder is None or (holder.seen_n, holder.fetched_at) <= (value.seen_n, value.fetched_at):
+            if holder is None or (holder.seen_n, holder.fetched_at) <= (
+                value.seen_n,
+                value.fetched_at,
+            ):
                 self._sids[room.unique_name] = room.sid
         if len(self._rooms) > ROOMS_LIMIT:
             self._drop(next(iter(self._rooms)))
@@ -124,7 +127,7 @@ class Memory:
 
     def apply(self, event: RoomEvent, n: int) -> None:
         """Takes the log's entry n in. Harmless when it comes twice, or after a newer one."""
-        self.meet(n)
+        self.observe_head(n)
         ended = end_of(event)
         if ended is not None:
             # The first end is final, here as in the log.
@@ -133,7 +136,7 @@ class Memory:
                 self._ends.popitem(last=False)
         elif event.late:
             return
-        mark, fences = Mark(n, time.monotonic()), fences_of(event)
+        mark, fences = EventMark(n, time.monotonic()), fences_of(event)
         if event.source is not EventSource.RECONCILED:
             self._reporting.touch(event.room_sid, mark)
             if event.recording_sid is not None:
@@ -156,7 +159,7 @@ class Memory:
         if known is not None and known.seen_n < n:
             self._drop(event.room_sid)
 
-    def meet(self, n: int) -> None:
+    def observe_head(self, n: int) -> None:
         """The log was seen to be at n: what is fetched from now on may say so, though no event up to there was heard yet."""
         self._newest_n = max(self._newest_n, n)
 
@@ -165,21 +168,21 @@ class Memory:
         event that the log does get."""
         self.apply(event, self._newest_n + 1)
 
-    def doubt(self, n: int) -> None:
+    def invalidate_all(self, n: int) -> None:
         """Forgets the rooms, for the log's entry n cannot be read and may have changed any of them. What was fetched before
         it is refused."""
         self._rooms.clear()
         self._sids.clear()
-        self._touched = {fence: Marks(Mark(n, time.monotonic())) for fence in Fence}
-        self._names = Marks(Mark(n, time.monotonic()))
-        self.meet(n)
+        self._touched = {fence: EventMarks(EventMark(n, time.monotonic())) for fence in Fence}
+        self._names = EventMarks(EventMark(n, time.monotonic()))
+        self.observe_head(n)
 
     def begin_anew(self, n: int) -> None:
         """Forgets the rooms, as the log they were fenced by is gone. The new one begins at n: what was fetched before is
         refused, for it may miss an event that nobody knows any more."""
-        self.doubt(n)
-        self._reporting = Marks()
-        self._proved_at = float("-inf")
+        self.invalidate_all(n)
+        self._reporting = EventMarks()
+        self._caught_up_at = float("-inf")
         self._newest_n = n
 
     def _drop(self, sid: RoomSid) -> None:

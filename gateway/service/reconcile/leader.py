@@ -13,11 +13,11 @@ import structlog
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.rooms import AccountSid
 from gateway.service.log.tail import Tail, leave_if_cancelled
-from gateway.service.reconcile.term import Term
+from gateway.service.reconcile.term import LeaderTerm
 from gateway.service.upstream.upstream import Upstream
 from gateway.store.eventlog import EventLog
 from gateway.store.leases import Leases
-from gateway.store.recheck_queue import Suspects
+from gateway.store.recheck_queue import RecheckQueue
 
 log = structlog.get_logger()
 
@@ -38,14 +38,14 @@ class Reconciler:
         events: EventLog,
         tail: Tail,
         leases: Leases,
-        suspects: Suspects,
+        recheck_queue: RecheckQueue,
         account_sid: AccountSid,
     ) -> None:
         self._upstream = upstream
         self._events = events
         self._tail = tail
         self._leases = leases
-        self._suspects = suspects
+        self._recheck_queue = recheck_queue
         self._account_sid = account_sid
         self._owner = uuid.uuid4().hex
         self._held_until = float("-inf")
@@ -70,7 +70,9 @@ class Reconciler:
             asked_at = time.monotonic()
             with suppress(UpstreamUnavailable):
                 lease = await self._leases.take(LEASE, self._owner, round(LEASE_S * 1000))
-                self._held_until = asked_at + lease.left_ms / 1000 if lease.is_ours else float("-inf")
+                self._held_until = (
+                    asked_at + lease.left_ms / 1000 if lease.is_ours else float("-inf")
+                )
             leave_if_cancelled()
             await asyncio.sleep(RENEW_S)
 
@@ -87,8 +89,15 @@ class Reconciler:
             leave_if_cancelled()
             await asyncio.sleep(RETRY_S)
 
-    def _term(self) -> Term:
-        return Term(self._upstream, self._events, self._tail, self._suspects, self._account_sid, self._may_lead)
+    def _term(self) -> LeaderTerm:
+        return LeaderTerm(
+            self._upstream,
+            self._events,
+            self._tail,
+            self._recheck_queue,
+            self._account_sid,
+            self._may_lead,
+        )
 
     def _may_lead(self) -> bool:
         """Whoever is behind the log himself would tell it what it knows."""

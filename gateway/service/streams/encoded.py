@@ -10,7 +10,7 @@ BYTES = 4 * 1024 * 1024
 K = TypeVar("K", bound=Hashable)
 
 
-class Shared(Generic[K]):
+class EncodedMessages(Generic[K]):
     """What was told last, encoded: up to `count` messages and `bytes_` in all. The key holds everything that a message depends
     on; what depends on its receiver, such as an error with a trace, must not be put in."""
 

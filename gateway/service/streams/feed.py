@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.core.cursors import NO_TAG, Place, Sealer
+from gateway.core.cursors import NO_TAG, CursorCodec, LogPosition
 from gateway.core.errors import CursorExpired, NotFound, PermissionDenied
 from gateway.core.events import (
     Bookmark,
@@ -21,10 +21,10 @@ from gateway.core.events import (
 )
 from gateway.core.paging import Page, checked_first
 from gateway.core.rooms import RoomRef, RoomSid
-from gateway.service.cache.max_age import fresh_for
+from gateway.service.cache.max_age import limit_max_age
 from gateway.service.callers.caller import Caller, Scope
-from gateway.service.callers.connection_limit import Admission
-from gateway.service.log.tail import Bell, Entry, Tail, is_unbroken, room_of
+from gateway.service.callers.connection_limit import ConnectionLimit
+from gateway.service.log.tail import LogEntry, Notifier, Tail, is_unbroken, room_of
 from gateway.service.rooms import Rooms
 from gateway.store.eventlog import EventLog, Logged
 
@@ -46,7 +46,7 @@ Sink = Callable[[Sequence[Delivered]], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    place: Place
+    position: LogPosition
     mode: StreamMode
     reason: ResyncReason | None = None
 
@@ -58,7 +58,7 @@ class _Wanted:
     room_sid: RoomSid | None
     types: frozenset[RoomEventType] | None
 
-    def message(self, entry: Entry, prev: str) -> Delivered | Gap | None:
+    def message(self, entry: LogEntry, prev: str) -> Delivered | Gap | None:
         """What the stream says of an entry, if anything. One that cannot be read may be of any type."""
         logged = entry.logged
         if self.room_sid is not None and room_of(logged) not in (self.room_sid, None):
@@ -72,12 +72,12 @@ class _Wanted:
 
 @dataclass(slots=True)
 class _Stand:
-    """Where a stream stands. `place`: up to here, everything has been told or is not wanted; `prev`: what was told last, in
+    """Where a stream stands. `position`: up to here, everything has been told or is not wanted; `prev`: what was told last, in
     which life of the log and when (monotonic, seconds)."""
 
-    place: Place
+    position: LogPosition
     prev: str
-    life: int
+    generation: int
     told_at: float
 
     @property
@@ -92,13 +92,18 @@ class Feed:
     """`streams` bounds how many are followed at once; several feeds of a process may share it."""
 
     def __init__(
-        self, events: EventLog, tail: Tail, sealer: Sealer, rooms: Rooms, streams: Admission | None = None
+        self,
+        events: EventLog,
+        tail: Tail,
+        cursor_codec: CursorCodec,
+        rooms: Rooms,
+        streams: ConnectionLimit | None = None,
     ) -> None:
         self._events = events
         self._tail = tail
-        self._sealer = sealer
+        self._cursor_codec = cursor_codec
         self._rooms = rooms
-        self._streams = streams or Admission("event streams", STREAMS, STREAMS_PER_CALLER)
+        self._streams = streams or ConnectionLimit("event streams", STREAMS, STREAMS_PER_CALLER)
 
     async def room_events(
         self,
@@ -119,22 +124,27 @@ class Feed:
         last cursor then.
         """
         caller.require(Scope.EVENTS_SUBSCRIBE)
-        wanted = None if after is None else self._sealer.place(after)
+        wanted = None if after is None else self._cursor_codec.position(after)
         room_sid = await self._target(caller, ref)
-        with self._streams.enter(caller), self._tail.bell(room_sid) as bell:
+        with self._streams.enter(caller), self._tail.notifier(room_sid) as notifier:
             # Known before the start is looked for: should the log turn out to be another one meanwhile, `_follow` tells.
-            life = self._tail.life
+            generation = self._tail.generation
             start = await self._start(wanted)
-            cursor = self._sealer.cursor(start.place)
+            cursor = self._cursor_codec.cursor(start.position)
             yield StreamStarted(cursor, start.mode, room_sid, self._tail.floor_at)
             if start.reason is not None:
                 yield ResyncRequired(cursor, start.reason)
-            stand = _Stand(start.place, cursor, life, time.monotonic())
-            async for message in self._follow(bell, stand, _Wanted(room_sid, types), sink):
+            stand = _Stand(start.position, cursor, generation, time.monotonic())
+            async for message in self._follow(notifier, stand, _Wanted(room_sid, types), sink):
                 yield message
 
     async def timeline(
-        self, caller: Caller, ref: RoomRef, types: frozenset[RoomEventType] | None, first: int, after: str | None
+        self,
+        caller: Caller,
+        ref: RoomRef,
+        types: frozenset[RoomEventType] | None,
+        first: int,
+        after: str | None,
     ) -> Page[RoomEvent]:
         """A page of what the log has of a room, the oldest first. Its cursors are those of streams: `after` takes either's.
 
@@ -144,52 +154,62 @@ class Feed:
         """
         checked_first(first)
         # The next event may come at any moment.
-        fresh_for(0)
-        wanted = None if after is None else self._sealer.place(after)
+        limit_max_age(0)
+        wanted = None if after is None else self._cursor_codec.position(after)
         sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
-        start = place = wanted or await self._beginning()
+        start = position = wanted or await self._beginning()
         found, is_end = list[Logged](), False
         count = first + 1 if types is None else PAGE
-        with self._tail.bell(sid) as bell:
+        with self._tail.notifier(sid) as notifier:
             for _ in range(SCANNED_PAGES):
-                page = await self._page_heard(bell, place, count)
+                page = await self._page_heard(notifier, position, count)
                 found += [logged for logged in page if types is None or logged.event.type in types]
-                place = page[-1].place if page else place
+                position = page[-1].position if page else position
                 is_end = len(page) < count
                 if is_end or len(found) > first:
                     break
         # Looked at last, so that nothing can have been trimmed between this and the reading.
         if wanted is not None and not await self._can_follow(sid, wanted):
-            raise CursorExpired("the log cannot tell what follows this cursor any more; begin again without it")
-        items = tuple((self._sealer.cursor(logged.place), logged.event) for logged in found[:first])
+            raise CursorExpired(
+                "the log cannot tell what follows this cursor any more; begin again without it"
+            )
+        items = tuple(
+            (self._cursor_codec.cursor(logged.position), logged.event) for logged in found[:first]
+        )
         if len(found) > first:
             return Page(items, items[-1][0], has_next_page=True)
-        return Page(items, after if place == start else self._sealer.cursor(place), not is_end)
+        return Page(
+            items, after if position == start else self._cursor_codec.cursor(position), not is_end
+        )
 
-    async def _beginning(self) -> Place:
+    async def _beginning(self) -> LogPosition:
         head = await self._events.open()
-        return Place(head.place.epoch, head.base, NO_TAG)
+        return LogPosition(head.position.epoch, head.base, NO_TAG)
 
-    async def _page_heard(self, bell: Bell, place: Place, count: int) -> list[Logged]:
+    async def _page_heard(
+        self, notifier: Notifier, position: LogPosition, count: int
+    ) -> list[Logged]:
         """The room's next entries, of the place's epoch: no cursor of another could be gone on from. And only what memory
         has heard of, for a read after this must not answer from before."""
-        assert bell.room_sid is not None
-        page = await self._events.read(place.n, count, bell.room_sid)
-        page = [logged for logged in page if logged.place.epoch == place.epoch]
+        assert notifier.room_sid is not None
+        page = await self._events.read(position.n, count, notifier.room_sid)
+        page = [logged for logged in page if logged.position.epoch == position.epoch]
         give_up_at = time.monotonic() + HEARD_S
-        while page and page[-1].place.n > self._tail.place.n and time.monotonic() < give_up_at:
-            bell.clear()
-            await bell.wait(give_up_at - time.monotonic())
-        return [logged for logged in page if logged.place.n <= self._tail.place.n]
+        while (
+            page and page[-1].position.n > self._tail.position.n and time.monotonic() < give_up_at
+        ):
+            notifier.clear()
+            await notifier.wait(give_up_at - time.monotonic())
+        return [logged for logged in page if logged.position.n <= self._tail.position.n]
 
-    async def _can_follow(self, sid: RoomSid, wanted: Place) -> bool:
+    async def _can_follow(self, sid: RoomSid, wanted: LogPosition) -> bool:
         """Whether the room's stream has all that the room was told of after the place."""
         if not self._tail.holds(wanted):
             found = await self._events.check(wanted)
             if found is ResyncReason.TRIMMED:
                 # The account's log may be shorter than the room's: an entry that is still there proves the place as well.
                 at_place = await self._events.read(wanted.n - 1, 1, sid)
-                return bool(at_place) and at_place[0].place == wanted
+                return bool(at_place) and at_place[0].position == wanted
             if isinstance(found, ResyncReason):
                 return False
         return await self._events.reaches_back(sid, wanted.n)
@@ -198,7 +218,9 @@ class Feed:
         """The SID that the stream belongs to, even when the room's name is taken again later."""
         if ref is None:
             if caller.grants is not None:
-                raise PermissionDenied("this credential is for some rooms only; name one of them in room")
+                raise PermissionDenied(
+                    "this credential is for some rooms only; name one of them in room"
+                )
             return None
         if ref.sid is not None and caller.may_name(ref.sid, None):
             return ref.sid
@@ -207,54 +229,60 @@ class Feed:
             raise NotFound("no such room is in progress; give its SID, or create it first")
         return found.value.sid
 
-    async def _start(self, wanted: Place | None) -> _Start:
+    async def _start(self, wanted: LogPosition | None) -> _Start:
         if wanted is None:
-            return _Start(self._tail.place, StreamMode.LIVE)
+            return _Start(self._tail.position, StreamMode.LIVE)
         found = None if self._tail.holds(wanted) else await self._events.check(wanted)
         if isinstance(found, ResyncReason):
-            return _Start(self._tail.place, StreamMode.RESYNC, found)
+            return _Start(self._tail.position, StreamMode.RESYNC, found)
         return _Start(wanted, StreamMode.RESUMED)
 
     async def _follow(
-        self, bell: Bell, stand: _Stand, wanted: _Wanted, sink: Sink | None
+        self, notifier: Notifier, stand: _Stand, wanted: _Wanted, sink: Sink | None
     ) -> AsyncGenerator[StreamMessage, None]:
         tail = self._tail
         if sink is not None:
-            bell.answer = partial(self._tell_at_once, stand, wanted, sink)
+            notifier.on_notify = partial(self._tell_at_once, stand, wanted, sink)
         while not tail.is_closed:
             # Cleared before reading: a bell that rings meanwhile is heard below.
-            bell.clear()
-            read = await self._after(stand.place) if stand.life == tail.life else None
-            if read is None or stand.life != tail.life:
-                reason = ResyncReason.TRIMMED if stand.life == tail.life else tail.lost_by
-                stand.life, stand.place = tail.life, tail.place
-                stand.prev = self._sealer.cursor(stand.place)
+            notifier.clear()
+            read = (
+                await self._after(stand.position) if stand.generation == tail.generation else None
+            )
+            if read is None or stand.generation != tail.generation:
+                reason = (
+                    ResyncReason.TRIMMED
+                    if stand.generation == tail.generation
+                    else tail.reset_reason
+                )
+                stand.generation, stand.position = tail.generation, tail.position
+                stand.prev = self._cursor_codec.cursor(stand.position)
                 yield ResyncRequired(stand.prev, reason)
                 continue
-            entries, stand.place = read
+            entries, stand.position = read
             for entry in entries:
                 message = wanted.message(entry, stand.prev)
                 if message is not None:
                     yield message
                     stand.tell(message)
             if stand.quiet_s < BOOKMARK_S:
-                if stand.place.n < tail.place.n or stand.life != tail.life:
+                if stand.position.n < tail.position.n or stand.generation != tail.generation:
                     continue
-                if await bell.wait(BOOKMARK_S - stand.quiet_s) or stand.quiet_s < BOOKMARK_S:
+                if await notifier.wait(BOOKMARK_S - stand.quiet_s) or stand.quiet_s < BOOKMARK_S:
                     continue
                 # It did not ring: nothing on the way to the newest place concerns its holder.
-                stand.place = max(stand.place, tail.place, key=_number)
+                stand.position = max(stand.position, tail.position, key=_number)
             # Also when the bell never rests, for whoever gets no event must be able to resume from near by.
-            yield Bookmark(self._sealer.cursor(stand.place))
+            yield Bookmark(self._cursor_codec.cursor(stand.position))
             stand.told_at = time.monotonic()
 
     def _tell_at_once(self, stand: _Stand, wanted: _Wanted, sink: Sink) -> bool:
         """Hands to the sink what has just been heard. False when the stream's own task has to see to it."""
         tail = self._tail
-        if tail.is_closed or stand.life != tail.life or stand.place.n < tail.floor.n:
+        if tail.is_closed or stand.generation != tail.generation or stand.position.n < tail.floor.n:
             return False
         prev, told = stand.prev, list[Delivered]()
-        for entry in tail.after(stand.place.n):
+        for entry in tail.after(stand.position.n):
             message = wanted.message(entry, prev)
             if isinstance(message, Delivered):
                 told.append(message)
@@ -269,21 +297,23 @@ class Feed:
                 # It must not stop the one who rings for all: the stream meets it again in its own task, and ends of it.
                 return False
             stand.tell(told[-1])
-        stand.place = max(stand.place, tail.place, key=_number)
+        stand.position = max(stand.position, tail.position, key=_number)
         return True
 
-    async def _after(self, place: Place) -> tuple[list[Entry], Place] | None:
+    async def _after(self, position: LogPosition) -> tuple[list[LogEntry], LogPosition] | None:
         """The next entries after the place, and up to where nothing is left unread; None when some are gone."""
-        if place.n >= self._tail.floor.n:
-            return self._tail.after(place.n), max(place, self._tail.place, key=_number)
-        page = await self._events.entries(place.n, PAGE)
+        if position.n >= self._tail.floor.n:
+            return self._tail.after(position.n), max(position, self._tail.position, key=_number)
+        page = await self._events.entries(position.n, PAGE)
         # Up to where the ring begins: the log may be ahead of this process, whose memory must hear of an event first.
-        page = [logged for logged in page if logged.place.n <= self._tail.floor.n]
-        if not page or not is_unbroken(place, page):
+        page = [logged for logged in page if logged.position.n <= self._tail.floor.n]
+        if not page or not is_unbroken(position, page):
             return None
         now = time.monotonic()
-        return [Entry(logged, self._sealer.cursor(logged.place), now) for logged in page], page[-1].place
+        return [
+            LogEntry(logged, self._cursor_codec.cursor(logged.position), now) for logged in page
+        ], page[-1].position
 
 
-def _number(place: Place) -> int:
-    return place.n
+def _number(position: LogPosition) -> int:
+    return position.n

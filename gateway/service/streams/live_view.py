@@ -14,13 +14,13 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from gateway.core.caching import Provenance, Seen
-from gateway.core.cursors import Sealer
+from gateway.core.caching import Freshness, ReadResult
+from gateway.core.cursors import CursorCodec
 from gateway.core.errors import CursorExpired, GatewayError, NotFound
 from gateway.core.events import Bookmark, Delivered, Gap, ResyncRequired, RoomEvent, StreamStarted
 from gateway.core.paging import PAGE_LIMIT
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantRef, PublishedTrack
-from gateway.core.room_state.live import Folded, LiveRoom
+from gateway.core.room_state.live import LiveRoom, RoomState
 from gateway.core.rooms import RoomRef, RoomSid, RoomStatus
 from gateway.service.cache.read_through import each
 from gateway.service.callers.caller import Caller, Scope
@@ -48,8 +48,8 @@ VARIANTS = 4
 class _View:
     """`cursor`: up to here, everything is folded in."""
 
-    folded: Folded
-    freshness: Provenance
+    folded: RoomState
+    freshness: Freshness
     cursor: str
 
     def after(self, events: Iterable[RoomEvent], cursor: str) -> "_View":
@@ -61,9 +61,9 @@ class _Folds:
     over by the others who knew the same. Lives as long as somebody watches the room."""
 
     def __init__(self) -> None:
-        self._folds: OrderedDict[str, list[tuple[Folded, Folded]]] = OrderedDict()
+        self._folds: OrderedDict[str, list[tuple[RoomState, RoomState]]] = OrderedDict()
 
-    def after(self, before: Folded, message: Delivered) -> Folded:
+    def after(self, before: RoomState, message: Delivered) -> RoomState:
         known = self._folds.setdefault(message.cursor, [])
         for start, end in known:
             if start is before or start == before:
@@ -77,15 +77,24 @@ class _Folds:
 
 
 class Live:
-    def __init__(self, rooms: Rooms, participants: Participants, feed: Feed, tail: Tail, sealer: Sealer) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        participants: Participants,
+        feed: Feed,
+        tail: Tail,
+        cursor_codec: CursorCodec,
+    ) -> None:
         self._rooms = rooms
         self._participants = participants
         self._feed = feed
         self._tail = tail
-        self._sealer = sealer
+        self._cursor_codec = cursor_codec
         self._watched: WeakValueDictionary[RoomSid, _Folds] = WeakValueDictionary()
 
-    async def watch(self, caller: Caller, ref: RoomRef) -> AsyncGenerator[Seen[LiveRoom], None]:
+    async def watch(
+        self, caller: Caller, ref: RoomRef
+    ) -> AsyncGenerator[ReadResult[LiveRoom], None]:
         """The room with its people, now and after each change. `as_of` is the cursor of the last event folded in.
 
         A name is resolved once: the view stays with its room, whoever takes the name later. Raises on the first step:
@@ -95,15 +104,19 @@ class Live:
         caller.require(Scope.EVENTS_SUBSCRIBE)
         sid = await self._rooms.locate(caller, ref, Scope.ROOMS_READ)
         folds = self._watched.setdefault(sid, _Folds())
-        async with aclosing(self._feed.room_events(caller, RoomRef(sid, None), None, None)) as messages:
+        async with aclosing(
+            self._feed.room_events(caller, RoomRef(sid, None), None, None)
+        ) as messages:
             started = await anext(messages)
             view = await self._read(caller, sid, started.cursor)
             shown = view.folded.live
-            yield Seen(shown, view.freshness, view.cursor)
+            yield ReadResult(shown, view.freshness, view.cursor)
             async for message in messages:
                 match message:
                     case Delivered():
-                        view = replace(view, folded=folds.after(view.folded, message), cursor=message.cursor)
+                        view = replace(
+                            view, folded=folds.after(view.folded, message), cursor=message.cursor
+                        )
                     case ResyncRequired() | Gap():
                         view = await self._read_anew(caller, sid, message.cursor, view)
                     case StreamStarted() | Bookmark():
@@ -111,7 +124,7 @@ class Live:
                 now = view.folded.live
                 if now != shown:
                     shown = now
-                    yield Seen(shown, view.freshness, view.cursor)
+                    yield ReadResult(shown, view.freshness, view.cursor)
 
     async def _read_anew(self, caller: Caller, sid: RoomSid, cursor: str, before: _View) -> _View:
         """The view without what may have been lost; as it was before, when the gateway stops first."""
@@ -130,7 +143,7 @@ class Live:
         room = await self._rooms.room(caller, RoomRef(sid, None))
         if room is None:
             raise NotFound("no such room; give the SID of a room, or the name of one in progress")
-        parts: list[Seen[Any]] = [room]
+        parts: list[ReadResult[Any]] = [room]
         try:
             people = await self._people(caller, sid, parts)
         except NotFound:
@@ -139,17 +152,23 @@ class Live:
             people, parts = [], [replace(room, as_of=None)]
         is_live = room.value.status is RoomStatus.IN_PROGRESS
         tracks = await self._tracks(caller, sid, people, parts) if is_live else [()] * len(people)
-        folded = Folded.of(room.value, zip(people, tracks, strict=True))
+        folded = RoomState.of(room.value, zip(people, tracks, strict=True))
         is_stale = any(part.freshness.is_stale for part in parts)
         freshness = replace(room.freshness, is_stale=is_stale)
-        return await self._caught_up(caller, sid, _View(folded, freshness, cursor), self._earliest(parts))
+        return await self._caught_up(
+            caller, sid, _View(folded, freshness, cursor), self._earliest(parts)
+        )
 
-    async def _people(self, caller: Caller, sid: RoomSid, parts: list[Seen[Any]]) -> list[Participant]:
+    async def _people(
+        self, caller: Caller, sid: RoomSid, parts: list[ReadResult[Any]]
+    ) -> list[Participant]:
         """Those who are in the room, or once it is over those who were."""
         people: list[Participant] = []
         after = None
         for _ in range(PAGES):
-            seen = await self._participants.page(caller, RoomRef(sid, None), ParticipantFilter(), PAGE_LIMIT, after)
+            seen = await self._participants.page(
+                caller, RoomRef(sid, None), ParticipantFilter(), PAGE_LIMIT, after
+            )
             parts.append(seen)
             people += [who for _, who in seen.value.items]
             after = seen.value.end_cursor
@@ -158,14 +177,20 @@ class Live:
         return people
 
     async def _tracks(
-        self, caller: Caller, sid: RoomSid, people: Sequence[Participant], parts: list[Seen[Any]]
+        self,
+        caller: Caller,
+        sid: RoomSid,
+        people: Sequence[Participant],
+        parts: list[ReadResult[Any]],
     ) -> list[Sequence[PublishedTrack]]:
         """Of each of them: a hundred at the most, of which Twilio lets nobody publish more."""
         room, tracks = RoomRef(sid, None), list[Sequence[PublishedTrack]]()
         for start in range(0, len(people), AT_ONCE):
             asked = people[start : start + AT_ONCE]
             answers = await each(
-                self._participants.published_tracks(caller, room, ParticipantRef(who.sid, None), PAGE_LIMIT, None)
+                self._participants.published_tracks(
+                    caller, room, ParticipantRef(who.sid, None), PAGE_LIMIT, None
+                )
                 for who in asked
             )
             for answer in answers:
@@ -178,12 +203,14 @@ class Live:
                     tracks.append([track for _, track in answer.value.items])
         return tracks
 
-    def _earliest(self, parts: Sequence[Seen[Any]]) -> str | None:
+    def _earliest(self, parts: Sequence[ReadResult[Any]]) -> str | None:
         """From where watching misses nothing that any of them does not show; None for the log's beginning."""
-        places = [part.as_of for part in parts if part.as_of is not None]
-        return min(places, key=self._n) if len(places) == len(parts) else None
+        positions = [part.as_of for part in parts if part.as_of is not None]
+        return min(positions, key=self._n) if len(positions) == len(parts) else None
 
-    async def _caught_up(self, caller: Caller, sid: RoomSid, view: _View, after: str | None) -> _View:
+    async def _caught_up(
+        self, caller: Caller, sid: RoomSid, view: _View, after: str | None
+    ) -> _View:
         """The view after all that was logged since `after`, so that nobody is shown who came and left before the watching
         began."""
         room, is_more = RoomRef(sid, None), True
@@ -200,4 +227,4 @@ class Live:
         return view
 
     def _n(self, cursor: str) -> int:
-        return self._sealer.place(cursor).n
+        return self._cursor_codec.position(cursor).n

@@ -23,23 +23,29 @@ from typing import Any, TypeVar
 
 import structlog
 
-from gateway.core.errors import DeadlineExceeded, GatewayError, OutcomeUnknown, QuotaExceeded, UpstreamUnavailable
+from gateway.core.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    OutcomeUnknown,
+    QuotaExceeded,
+    UpstreamUnavailable,
+)
 from gateway.core.insights import InsightsRoomFilter
-from gateway.core.limits.breaker import FAILURES, FIRST_REST_S, Breaker, Outcome, State
-from gateway.core.limits.fairness import Rank
+from gateway.core.limits.breaker import FAILURES, FIRST_REST_S, Breaker, CallOutcome, State
+from gateway.core.limits.fairness import Priority
 from gateway.core.limits.retries import RETRIES, RetryBudget, backoff_s
 from gateway.core.rooms import RoomFilter
 from gateway.service.flights import deadlines
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.twilio.client import TwilioVideo
-from gateway.twilio.wire.exchange import Product, Request
+from gateway.twilio.wire.exchange import Product, WireRequest
 from gateway.twilio.wire.insights import list_insights_rooms
 from gateway.twilio.wire.rooms import list_rooms
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
-Turn = Callable[[], AbstractAsyncContextManager[None]]
+PermitContext = Callable[[], AbstractAsyncContextManager[None]]
 """A turn in the quota, which is waited for, and the place of a call under way. Raises QuotaExceeded, and UpstreamUnavailable when
 nobody can say whose turn it is."""
 
@@ -60,33 +66,35 @@ TRIAL_WRITES = 5
 
 
 @dataclass(slots=True)
-class _Lane:
+class Bulkhead:
     """What one kind of calls has for itself, so that its trouble is not that of the others."""
 
     name: str
     berths: int
     breaker: Breaker
-    probe: Request[Any]
+    probe: WireRequest[Any]
     under_way: int = 0
 
 
-class Attempts:
-    """One account's. `turn` is for the probes."""
+class CallPolicy:
+    """One account's. `permit` is for the probes."""
 
-    def __init__(self, twilio: TwilioVideo, turn: Turn) -> None:
+    def __init__(self, twilio: TwilioVideo, permit: PermitContext) -> None:
         self._twilio = twilio
-        self._turn = turn
+        self._permit = permit
         self._budget = RetryBudget()
         rooms, summaries = list_rooms(RoomFilter(), 1), list_insights_rooms(InsightsRoomFilter(), 1)
-        self._reads: dict[Product, _Lane] = {
-            "video": _Lane("reads", READS, Breaker(READS), rooms),
-            "insights": _Lane("insights", INSIGHTS_READS, Breaker(INSIGHTS_READS), summaries),
+        self._reads: dict[Product, Bulkhead] = {
+            "video": Bulkhead("reads", READS, Breaker(READS), rooms),
+            "insights": Bulkhead("insights", INSIGHTS_READS, Breaker(INSIGHTS_READS), summaries),
         }
         # A change cannot be tried out: what is asked instead is whether Twilio answers at all.
-        self._writes = _Lane("writes", WRITES, Breaker(TRIAL_WRITES), rooms)
+        self._writes = Bulkhead("writes", WRITES, Breaker(TRIAL_WRITES), rooms)
         self._watches = SingleFlight[None]()
 
-    async def make(self, request: Request[T], turn: Turn, *, is_urgent: bool = True) -> T:
+    async def make(
+        self, request: WireRequest[T], permit: PermitContext, *, is_urgent: bool = True
+    ) -> T:
         """Twilio's answer. Each try takes a turn; none begins after the deadline of whoever waits. A change that is on its way
         by then is finished.
 
@@ -94,11 +102,13 @@ class Attempts:
         What is not urgent is not tried again, and gives way to what is.
         """
         lane = self._writes if request.is_write else self._reads[request.product]
-        berths = lane.berths if is_urgent and request.rank is not Rank.LIST else lane.berths // 2
+        berths = (
+            lane.berths if is_urgent and request.priority is not Priority.LIST else lane.berths // 2
+        )
         retries = 0
         while True:
             _look(lane, berths)
-            async with turn():
+            async with permit():
                 # While it waited, others may have found out what there is to know.
                 _look(lane, berths)
                 if not retries:
@@ -108,7 +118,11 @@ class Attempts:
                 except UpstreamUnavailable as failure:
                     wait_s = backoff_s(retries, random.random())  # noqa: S311 - nobody gains by guessing it
                     is_worthwhile = is_urgent and retries < RETRIES and _invites(request, failure)
-                    if not is_worthwhile or wait_s >= deadlines.left_s() or not self._budget.spend():
+                    if (
+                        not is_worthwhile
+                        or wait_s >= deadlines.left_s()
+                        or not self._budget.spend()
+                    ):
                         raise
             retries += 1
             await asyncio.sleep(wait_s)
@@ -120,10 +134,10 @@ class Attempts:
     async def aclose(self) -> None:
         await self._watches.aclose()
 
-    async def _try(self, lane: _Lane, request: Request[T]) -> T:
+    async def _try(self, lane: Bulkhead, request: WireRequest[T]) -> T:
         ticket = lane.breaker.admit()
         assert ticket is not None, "nothing has happened since it was looked at"
-        outcome = Outcome.WELL
+        outcome = CallOutcome.WELL
         lane.under_way += 1
         loop = asyncio.get_running_loop()
         silent_at = loop.time() + SILENCE_S
@@ -131,7 +145,9 @@ class Attempts:
         try:
             if request.is_write:
                 # Once sent it is waited for, whoever has left: it must be recorded.
-                return await self._twilio.send(request, deadline_s=WRITE_S, send_within_s=deadlines.left_s())
+                return await self._twilio.send(
+                    request, deadline_s=WRITE_S, send_within_s=deadlines.left_s()
+                )
             async with deadlines.while_awaited():
                 return await self._twilio.send(request, deadline_s=READ_S)
         except BaseException as failure:
@@ -142,18 +158,18 @@ class Attempts:
             lane.under_way -= 1
             self._tell(lane, ticket, outcome)
 
-    def _fall_silent(self, lane: _Lane, ticket: object, at: float) -> None:
+    def _fall_silent(self, lane: Bulkhead, ticket: object, at: float) -> None:
         # A change takes what it takes, unless reads are not answered either.
         is_telling = lane is not self._writes or self._is_suspect()
         # When this comes too late itself, it is our own process that was held up: the answer may be waiting to be read.
         if is_telling and asyncio.get_running_loop().time() - at < HELD_UP_S:
-            self._tell(lane, ticket, Outcome.ILL)
+            self._tell(lane, ticket, CallOutcome.ILL)
 
     def _is_suspect(self) -> bool:
         """Whether reads say that changes will fail too."""
         return self._reads["video"].breaker.state is State.OPEN
 
-    def _tell(self, lane: _Lane, ticket: object, outcome: Outcome) -> None:
+    def _tell(self, lane: Bulkhead, ticket: object, outcome: CallOutcome) -> None:
         # Where no read is answered, one change that fails is enough: each costs somebody the time it hangs.
         is_enough = lane is self._writes and self._is_suspect()
         before = lane.breaker.state
@@ -163,7 +179,7 @@ class Attempts:
         if lane.breaker.state is State.OPEN:
             self._watches.begin(lane.name, lambda: self._watch(lane))
 
-    async def _watch(self, lane: _Lane) -> None:
+    async def _watch(self, lane: Bulkhead) -> None:
         """Asks Twilio something small each time the lane has rested, until it answers."""
         while lane.breaker.state is State.OPEN:
             await asyncio.sleep(lane.breaker.rest_s(time.monotonic()))
@@ -171,27 +187,29 @@ class Attempts:
             lane.breaker.probed(outcome, time.monotonic())
         log.warning("twilio.breaker", lane=lane.name, state=lane.breaker.state.value)
 
-    async def _probe(self, lane: _Lane) -> Outcome:
+    async def _probe(self, lane: Bulkhead) -> CallOutcome:
         try:
-            async with self._turn():
+            async with self._permit():
                 return await self._asked(lane)
         except (QuotaExceeded, UpstreamUnavailable):
-            return Outcome.NOTHING
+            return CallOutcome.NOTHING
 
-    async def _asked(self, lane: _Lane) -> Outcome:
+    async def _asked(self, lane: Bulkhead) -> CallOutcome:
         try:
             await self._twilio.send(lane.probe, deadline_s=PROBE_S)
         except DeadlineExceeded:
-            return Outcome.ILL
+            return CallOutcome.ILL
         except GatewayError as failure:
             return _outcome(failure)
-        return Outcome.WELL
+        return CallOutcome.WELL
 
 
-def _look(lane: _Lane, berths: int) -> None:
+def _look(lane: Bulkhead, berths: int) -> None:
     """Raises what keeps a call from being tried now."""
     if deadlines.left_s() <= 0:
-        raise DeadlineExceeded("the deadline passed before Twilio was asked; allow more time", is_unsent=True)
+        raise DeadlineExceeded(
+            "the deadline passed before Twilio was asked; allow more time", is_unsent=True
+        )
     if lane.breaker.is_shut:
         rest_s = max(lane.breaker.rest_s(time.monotonic()), FIRST_REST_S)
         raise UpstreamUnavailable(
@@ -207,7 +225,7 @@ def _look(lane: _Lane, berths: int) -> None:
         )
 
 
-def _invites(request: Request[T], failure: UpstreamUnavailable) -> bool:
+def _invites(request: WireRequest[T], failure: UpstreamUnavailable) -> bool:
     """Whether the same may well succeed in a moment: no answer came, or one that says Twilio failed and not when to come back.
     A read only: nobody knows what became of a change."""
     return not request.is_write and failure.retry_after_ms is None and _is_ill(failure)
@@ -217,14 +235,14 @@ def _is_ill(failure: GatewayError) -> bool:
     return failure.twilio is None or failure.twilio.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _outcome(failure: BaseException) -> Outcome:
+def _outcome(failure: BaseException) -> CallOutcome:
     """A refusal is an answer, and so is one that cannot be read."""
     match failure:
         case DeadlineExceeded() | QuotaExceeded():
-            return Outcome.NOTHING
+            return CallOutcome.NOTHING
         case UpstreamUnavailable() | OutcomeUnknown():
-            return Outcome.ILL if _is_ill(failure) else Outcome.WELL
+            return CallOutcome.ILL if _is_ill(failure) else CallOutcome.WELL
         case GatewayError():
-            return Outcome.WELL
+            return CallOutcome.WELL
         case _:
-            return Outcome.NOTHING
+            return CallOutcome.NOTHING

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.core.errors import QuotaExceeded
-from gateway.core.limits.fairness import FairQueue, Rank
+from gateway.core.limits.fairness import FairQueue, Priority
 from gateway.service.flights.singleflight import SingleFlight
-from gateway.service.upstream.quota_budget import Kind, Spending
+from gateway.service.upstream.quota_budget import QuotaBudget, RequestKind
 from gateway.store.limiter import TAKE_S
 
 # Of each rank. Who is told to wait is served within his patience, so there are rarely more than that takes turns.
@@ -29,117 +29,129 @@ _FORGET_S = 1.0
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    rank: Rank
+    priority: Priority
     caller: str
     give_up_at: float
     lease: asyncio.Future[str]
 
 
-class TurnQueue:
+class PermitQueue:
     """Of one kind. Times are the event loop's."""
 
-    def __init__(self, kind: Kind, spending: Spending, flights: SingleFlight[None]) -> None:
+    def __init__(
+        self, kind: RequestKind, quota_budget: QuotaBudget, flights: SingleFlight[None]
+    ) -> None:
         self._kind = kind
-        self._spending = spending
+        self._quota_budget = quota_budget
         self._flights = flights
         self._queue = FairQueue[_Waiter](WAITING_LIMIT)
         self._stir = asyncio.Event()
         self._is_serving = False
         self._is_full = False
-        self._asked_for = Rank.END
+        self._asked_for = Priority.END
         self._not_before = float("-inf")
         self._served_at = float("-inf")
         self._pace_s = 0.0
-        spending.on_change.append(self._be_told)
+        quota_budget.on_change.append(self._be_told)
 
-    def waiting(self, rank: Rank) -> int:
-        return self._queue.size(rank)
+    def waiting(self, priority: Priority) -> int:
+        return self._queue.size(priority)
 
-    def wait_s(self, rank: Rank, caller: str = "") -> float:
+    def wait_s(self, priority: Priority, caller: str = "") -> float:
         """How long one who came now would wait, as far as is known."""
         now = asyncio.get_running_loop().time()
         # What a rank is refused a better one may have.
-        held_s = self._not_before - now if rank >= self._asked_for else 0.0
-        ahead = self._queue.ahead(rank, caller)
-        return max(0.0, held_s) + ahead * max(self._pace_s, 1 / self._spending.rate(self._kind, rank).per_s)
+        held_s = self._not_before - now if priority >= self._asked_for else 0.0
+        ahead = self._queue.ahead(priority, caller)
+        return max(0.0, held_s) + ahead * max(
+            self._pace_s, 1 / self._quota_budget.rate(self._kind, priority).per_s
+        )
 
     @asynccontextmanager
-    async def turn(self, rank: Rank, caller: str, give_up_at: float) -> AsyncIterator[None]:
+    async def permit(
+        self, priority: Priority, caller: str, give_up_at: float
+    ) -> AsyncIterator[None]:
         """Waits for a turn, and holds one of the places of those under way until the end of the context.
 
         Raises QuotaExceeded with `retry_after_ms`: at once, when the turn would come too late as far as is known, and else
         when it has not come by then, or when others need the room of a caller who has most of it.
         """
-        lease = await self._wait(rank, caller, give_up_at)
+        lease = await self._wait(priority, caller, give_up_at)
         try:
             yield
         finally:
-            self._spending.give_back(lease)
+            self._quota_budget.give_back(lease)
             if self._is_full:
                 self._stir.set()
 
-    async def _wait(self, rank: Rank, caller: str, give_up_at: float) -> str:
+    async def _wait(self, priority: Priority, caller: str, give_up_at: float) -> str:
         loop = asyncio.get_running_loop()
-        wait_s = self.wait_s(rank, caller)
+        wait_s = self.wait_s(priority, caller)
         # An answer of the limiter is waited for even by those who have no patience at all.
-        waiter = _Waiter(rank, caller, give_up_at + TAKE_S, loop.create_future())
+        waiter = _Waiter(priority, caller, give_up_at + TAKE_S, loop.create_future())
         if loop.time() + wait_s > waiter.give_up_at:
             raise self._used_up(wait_s)
-        turned_away = self._queue.put(rank, caller, waiter)
+        turned_away = self._queue.put(priority, caller, waiter)
         if turned_away is waiter:
             raise self._used_up(wait_s)
         if turned_away is not None and not turned_away.lease.done():
-            turned_away.lease.set_exception(self._used_up(self.wait_s(rank, turned_away.caller)))
-        self._serve_soon(rank)
+            turned_away.lease.set_exception(
+                self._used_up(self.wait_s(priority, turned_away.caller))
+            )
+        self._serve_soon(priority)
         try:
             async with asyncio.timeout_at(waiter.give_up_at):
                 return await waiter.lease
         except TimeoutError:
             self._leave(waiter)
-            raise self._used_up(self.wait_s(rank, caller)) from None
+            raise self._used_up(self.wait_s(priority, caller)) from None
         except BaseException:
             self._leave(waiter)
             raise
 
     def _leave(self, waiter: _Waiter) -> None:
-        self._queue.remove(waiter.rank, waiter.caller, waiter)
+        self._queue.remove(waiter.priority, waiter.caller, waiter)
         lease = waiter.lease
         if lease.done() and not lease.cancelled() and lease.exception() is None:
             # It came in the moment of giving up.
-            self._spending.give_back(lease.result())
+            self._quota_budget.give_back(lease.result())
 
-    def _serve_soon(self, rank: Rank) -> None:
+    def _serve_soon(self, priority: Priority) -> None:
         if not self._is_serving:
             self._is_serving = True
             # Under a key of its own: a flight that has ended holds its key for a moment longer.
             self._flights.begin(object(), self._serve)
-        elif rank < self._asked_for:
+        elif priority < self._asked_for:
             self._stir.set()
 
     async def _serve(self) -> None:
         """Takes turns and deals them out, for as long as anybody waits."""
         try:
-            while (rank := self._queue.first_rank) is not None:
+            while (priority := self._queue.first_priority) is not None:
                 self._stir.clear()
-                self._asked_for = rank
-                wanted = min(self._queue.size(rank), BATCH)
-                turns = await self._spending.take(self._kind, rank, wanted)
-                self._is_full = turns.is_full
-                if turns.leases:
+                self._asked_for = priority
+                wanted = min(self._queue.size(priority), BATCH)
+                permits = await self._quota_budget.take(self._kind, priority, wanted)
+                self._is_full = permits.is_full
+                if permits.leases:
                     self._not_before = float("-inf")
-                    await asyncio.sleep(turns.wait_s)
-                    self._deal(turns.leases)
+                    await asyncio.sleep(permits.wait_s)
+                    self._deal(permits.leases)
                 else:
-                    await self._hold(rank, turns.wait_s)
+                    await self._hold(priority, permits.wait_s)
         finally:
             self._is_serving = False
 
-    async def _hold(self, rank: Rank, wait_s: float) -> None:
+    async def _hold(self, priority: Priority, wait_s: float) -> None:
         """Nobody of this rank or a lesser one passes for so long: who cannot wait for that is told so now."""
         loop = asyncio.get_running_loop()
         self._not_before = loop.time() + wait_s
-        for waiter in [each for each in self._queue if each.rank >= rank and each.give_up_at < self._not_before]:
-            self._queue.remove(waiter.rank, waiter.caller, waiter)
+        for waiter in [
+            each
+            for each in self._queue
+            if each.priority >= priority and each.give_up_at < self._not_before
+        ]:
+            self._queue.remove(waiter.priority, waiter.caller, waiter)
             if not waiter.lease.done():
                 waiter.lease.set_exception(self._used_up(wait_s))
         if len(self._queue):
@@ -156,7 +168,7 @@ class TurnQueue:
                 waiter = self._queue.pop()
             if waiter is None:
                 # All have left meanwhile. The turn is lost: somebody else's may be close behind it.
-                self._spending.give_back(lease)
+                self._quota_budget.give_back(lease)
             else:
                 waiter.lease.set_result(lease)
         self._learn(len(leases))
@@ -169,7 +181,9 @@ class TurnQueue:
             self._pace_s = 0.0
         else:
             new_s = since_s / served
-            self._pace_s = new_s if not self._pace_s else self._pace_s + _LEARNT * (new_s - self._pace_s)
+            self._pace_s = (
+                new_s if not self._pace_s else self._pace_s + _LEARNT * (new_s - self._pace_s)
+            )
 
     def _be_told(self) -> None:
         self._not_before = float("-inf")

@@ -16,12 +16,12 @@ from typing import Final, Literal
 import structlog
 
 from gateway.core.errors import UpstreamUnavailable
-from gateway.core.limits.fairness import Rank
+from gateway.core.limits.fairness import Priority
 from gateway.core.limits.quota import QuotaSource
-from gateway.core.limits.rate_limit import Ceiling, Quota, Rate, judge
+from gateway.core.limits.rate_limit import Ceiling, Rate, TwilioQuota, check_rate
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.store.connection import READ_S
-from gateway.store.limiter import Concurrency, Limiter, Taken
+from gateway.store.limiter import Concurrency, Limiter, QuotaGrant
 
 log = structlog.get_logger()
 
@@ -34,15 +34,15 @@ GATHER_S = 0.005
 # Who is kept waiting by requests under way asks again: those of other replicas do not ring here.
 FULL_US = 20_000
 
-Kind = Literal["read", "write"]
+RequestKind = Literal["read", "write"]
 
 
-def kind_of(rank: Rank) -> Kind:
-    return "write" if rank <= Rank.CHANGE else "read"
+def request_kind(priority: Priority) -> RequestKind:
+    return "write" if priority <= Priority.CHANGE else "read"
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class PriorityPolicy:
     """What a rank may take. Ranks are strict within a replica; over all replicas these keep room for the better ones.
 
     `leaves`: so many turns of the burst. `patience_us`: how far ahead a turn is taken; while a better rank, which reaches
@@ -54,17 +54,17 @@ class Allowance:
     percent: int
 
 
-ALLOWED: Final = {
-    Rank.END: Allowance(0, 250_000, 100),
-    Rank.CHANGE: Allowance(0, 10_000, 95),
-    Rank.READ: Allowance(0, 250_000, 90),
-    Rank.LIST: Allowance(1, 10_000, 75),
-    Rank.BACKGROUND: Allowance(2, 10_000, 50),
+PRIORITY_POLICIES: Final = {
+    Priority.END: PriorityPolicy(0, 250_000, 100),
+    Priority.CHANGE: PriorityPolicy(0, 10_000, 95),
+    Priority.READ: PriorityPolicy(0, 250_000, 90),
+    Priority.LIST: PriorityPolicy(1, 10_000, 75),
+    Priority.BACKGROUND: PriorityPolicy(2, 10_000, 50),
 }
 
 
 # The longest that a turn which was told is still to come; and for how long Redis knows of the last one in any case.
-MOST_AHEAD_US: Final = max(allowed.patience_us for allowed in ALLOWED.values())
+MOST_AHEAD_US: Final = max(allowed.patience_us for allowed in PRIORITY_POLICIES.values())
 KNOWN_S: Final = 60.0
 
 
@@ -73,7 +73,7 @@ def _now() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class Permits:
     """`leases`: one for each request that may go ahead in `wait_s`; give each back. Without any: ask again in `wait_s`."""
 
     leases: tuple[str, ...]
@@ -81,13 +81,13 @@ class Turns:
     is_full: bool = False
 
 
-class Spending:
+class QuotaBudget:
     """One account's. `replicas` tells how many there are, this one included."""
 
     def __init__(
         self,
         limiter: Limiter,
-        quotas: dict[Kind, Quota],
+        quotas: dict[RequestKind, TwilioQuota],
         concurrency: Concurrency,
         replicas: Callable[[], int],
         flights: SingleFlight[None],
@@ -108,9 +108,9 @@ class Spending:
         self._back_at = float("-inf")
         self._sure_until = float("-inf")
         self._quiet_until = float("-inf")
-        self._whole_at_us: dict[Kind, int] = dict.fromkeys(quotas, 0)
-        self._paused_until: dict[Kind, float] = dict.fromkeys(quotas, 0.0)
-        self._told_at: dict[Kind, float] = dict.fromkeys(quotas, float("-inf"))
+        self._full_at_us: dict[RequestKind, int] = dict.fromkeys(quotas, 0)
+        self._paused_until: dict[RequestKind, float] = dict.fromkeys(quotas, 0.0)
+        self._told_at: dict[RequestKind, float] = dict.fromkeys(quotas, float("-inf"))
         self._ceiling = Ceiling(concurrency.at_most, concurrency.at_least, concurrency.at_most, 0)
         self.on_change: list[Callable[[], None]] = []
         """Called when turns may come sooner than was told."""
@@ -121,11 +121,11 @@ class Spending:
             return QuotaSource.SHARED
         return QuotaSource.WAITING if _now() < self._quiet_until else QuotaSource.ALONE
 
-    async def take(self, kind: Kind, rank: Rank, wanted: int) -> Turns:
+    async def take(self, kind: RequestKind, priority: Priority, wanted: int) -> Permits:
         leases = [f"{self._name}:{next(self._numbers)}" for _ in range(wanted)]
         if self._is_shared:
             given_back, self._given_back = self._given_back, []
-            allowed, asked_at = ALLOWED[rank], _now()
+            allowed, asked_at = PRIORITY_POLICIES[priority], _now()
             try:
                 taken = await self._limiter.take(
                     kind,
@@ -133,7 +133,9 @@ class Spending:
                     leases,
                     patience_us=allowed.patience_us,
                     percent=allowed.percent,
-                    owed_if_lost_us=MOST_AHEAD_US if asked_at - self._told_at[kind] < KNOWN_S else 0,
+                    owed_if_lost_us=MOST_AHEAD_US
+                    if asked_at - self._told_at[kind] < KNOWN_S
+                    else 0,
                     given_back=given_back,
                 )
             except UpstreamUnavailable:
@@ -146,8 +148,8 @@ class Spending:
                 return self._held_of(leases, taken)
         quiet_s = self._quiet_until - _now()
         if quiet_s > 0:
-            return Turns((), quiet_s)
-        return self._held_of(leases, self._take_alone(kind, rank, wanted))
+            return Permits((), quiet_s)
+        return self._held_of(leases, self._take_alone(kind, priority, wanted))
 
     def give_back(self, lease: str) -> None:
         """The request has ended."""
@@ -159,7 +161,7 @@ class Spending:
             self._is_giving_back = True
             self._flights.begin(object(), self._give_back)
 
-    async def refused(self, kind: Kind, pause_ms: int) -> None:
+    async def refused(self, kind: RequestKind, pause_ms: int) -> None:
         """Twilio said 429. All replicas hold back, not only this one."""
         now = _now()
         self._paused_until[kind] = max(self._paused_until[kind], now + pause_ms / 1000)
@@ -170,7 +172,7 @@ class Spending:
             except UpstreamUnavailable:
                 self._lose([])
 
-    async def look(self, kind: Kind) -> Taken:
+    async def look(self, kind: RequestKind) -> QuotaGrant:
         """What is left, without taking any of it; `wait_us`: how long nobody may pass."""
         if self._is_shared:
             try:
@@ -178,14 +180,14 @@ class Spending:
             except UpstreamUnavailable:
                 self._lose([])
         quiet_us = max(0, round((self._quiet_until - _now()) * 1_000_000))
-        taken = self._take_alone(kind, Rank.END, 0)
+        taken = self._take_alone(kind, Priority.END, 0)
         return replace(taken, wait_us=max(taken.wait_us, quiet_us))
 
-    def rate(self, kind: Kind, rank: Rank) -> Rate:
+    def rate(self, kind: RequestKind, priority: Priority) -> Rate:
         """What a rank's turns come from now."""
         quota = self._quotas[kind]
         rate = quota.together if self._is_shared else quota.alone(self.replicas)
-        return rate.less(ALLOWED[rank].leaves)
+        return rate.less(PRIORITY_POLICIES[priority].leaves)
 
     @property
     def replicas(self) -> int:
@@ -198,27 +200,29 @@ class Spending:
             with suppress(UpstreamUnavailable):
                 await self._limiter.give_back(self._given_back)
 
-    def _held_of(self, leases: Sequence[str], taken: Taken) -> Turns:
+    def _held_of(self, leases: Sequence[str], taken: QuotaGrant) -> Permits:
         held = tuple(leases[: taken.granted])
         self._held.update(held)
-        return Turns(held, taken.wait_us / 1_000_000, taken.is_full)
+        return Permits(held, taken.wait_us / 1_000_000, taken.is_full)
 
-    def _take_alone(self, kind: Kind, rank: Rank, wanted: int) -> Taken:
+    def _take_alone(self, kind: RequestKind, priority: Priority, wanted: int) -> QuotaGrant:
         now = _now()
         now_us = round(now * 1_000_000)
-        rate, allowed = self._quotas[kind].alone(self.replicas), ALLOWED[rank]
+        rate, allowed = self._quotas[kind].alone(self.replicas), PRIORITY_POLICIES[priority]
         may_be = max(1, self._ceiling.now(now_us) // self.replicas)
         free = max(1, may_be * allowed.percent // 100) - len(self._held)
         paused_us = max(0, round((self._paused_until[kind] - now) * 1_000_000))
         if wanted and free <= 0:
-            return Taken(0, max(paused_us, FULL_US), 0, len(self._held), may_be, is_full=True)
+            return QuotaGrant(0, max(paused_us, FULL_US), 0, len(self._held), may_be, is_full=True)
         if paused_us:
-            return Taken(0, paused_us, 0, len(self._held), may_be)
+            return QuotaGrant(0, paused_us, 0, len(self._held), may_be)
         # Taken when it comes, never ahead: nobody else takes from it.
-        verdict = judge(rate, self._whole_at_us[kind], now_us, wanted=min(wanted, max(0, free)))
-        self._whole_at_us[kind] = verdict.whole_at_us
-        owed_us = max(0, verdict.whole_at_us - now_us)
-        return Taken(verdict.granted, verdict.wait_us, owed_us, len(self._held) + verdict.granted, may_be)
+        verdict = check_rate(rate, self._full_at_us[kind], now_us, wanted=min(wanted, max(0, free)))
+        self._full_at_us[kind] = verdict.full_at_us
+        owed_us = max(0, verdict.full_at_us - now_us)
+        return QuotaGrant(
+            verdict.granted, verdict.wait_us, owed_us, len(self._held) + verdict.granted, may_be
+        )
 
     async def _give_back(self) -> None:
         try:
@@ -254,8 +258,8 @@ class Spending:
         self._is_shared = True
         self._quiet_until = float("-inf")
         log.info("quota.shared")
-        for ring in self.on_change:
-            ring()
+        for notify in self.on_change:
+            notify()
 
     async def _rest(self) -> None:
         """Returns when Redis has answered for a second, in which nothing was spent."""

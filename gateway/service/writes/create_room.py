@@ -19,16 +19,22 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import structlog
 
-from gateway.core.errors import AlreadyExists, GatewayError, NotFound, OutcomeUnknown, UpstreamUnavailable
+from gateway.core.errors import (
+    AlreadyExists,
+    GatewayError,
+    NotFound,
+    OutcomeUnknown,
+    UpstreamUnavailable,
+)
 from gateway.core.events import Changed, EventSource
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomSid, RoomStatus
 from gateway.core.validation import check_text
-from gateway.service.cache.rooms import TOLD, Found, RoomReads
+from gateway.service.cache.rooms import TOLD, FoundRoom, RoomReads
 from gateway.service.callers.caller import Caller
-from gateway.service.log.room_memory import Memory
+from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import Upstream
-from gateway.service.writes.mutations import Changes
+from gateway.service.writes.mutations import Mutations
 from gateway.store.cache import CachedRoom
 from gateway.store.eventlog import EventLog
 from gateway.store.idempotency import Busy, Claimed, IdempotencyRecords, Made, Once, OtherBody
@@ -57,16 +63,16 @@ class RoomWrites:
     def __init__(
         self,
         upstream: Upstream,
-        changes: Changes,
+        mutations: Mutations,
         reads: RoomReads,
         records: IdempotencyRecords,
         events: EventLog,
-        memory: Memory,
+        memory: RoomMemory,
         tail: Tail,
         status_callback: str,
     ) -> None:
         self._upstream = upstream
-        self._changes = changes
+        self._mutations = mutations
         self._reads = reads
         self._records = records
         self._events = events
@@ -74,25 +80,29 @@ class RoomWrites:
         self._tail = tail
         self._status_callback = status_callback
 
-    async def create(self, new: NewRoom, once: Once | None) -> Found:
+    async def create(self, new: NewRoom, once: Once | None) -> FoundRoom:
         if once is None:
-            return await self._changes.finish(lambda: self._try(_Try(new, self._status_callback, datetime.now(UTC))))
+            return await self._mutations.finish(
+                lambda: self._try(_Try(new, self._status_callback, datetime.now(UTC)))
+            )
         pause_s = FIRST_LOOK_S
         while True:
-            found = await self._changes.finish(lambda: self._create_once(new, once))
+            found = await self._mutations.finish(lambda: self._create_once(new, once))
             if found is not None:
                 return found
             # The caller's deadline ends this.
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LAST_LOOK_S)
 
-    async def complete(self, sid: RoomSid) -> Found:
-        return await self._changes.finish(lambda: self._complete(sid))
+    async def complete(self, sid: RoomSid) -> FoundRoom:
+        return await self._mutations.finish(lambda: self._complete(sid))
 
-    async def _complete(self, sid: RoomSid) -> Found:
-        return await self._record(await self._changes.send(complete_room(sid), self._changes.event(sid, Changed.ROOM)))
+    async def _complete(self, sid: RoomSid) -> FoundRoom:
+        return await self._record(
+            await self._mutations.send(complete_room(sid), self._mutations.event(sid, Changed.ROOM))
+        )
 
-    async def _create_once(self, new: NewRoom, once: Once) -> Found | None:
+    async def _create_once(self, new: NewRoom, once: Once) -> FoundRoom | None:
         """None while another caller with the key is at it."""
         owner = secrets.token_hex(8)
         match await self._records.claim(once, owner):
@@ -105,27 +115,33 @@ class RoomWrites:
             case Made(sid):
                 found = await self._reads.by_sid(sid)
                 if found is None:
-                    raise NotFound(f"the room that was made for this idempotencyKey ({sid}) is not there any more")
+                    raise NotFound(
+                        f"the room that was made for this idempotencyKey ({sid}) is not there any more"
+                    )
                 return found
             case Claimed(is_doubtful, began_at):
                 marked = _marked(self._status_callback, once.digest)
                 return await self._settled(
-                    once, owner, _Try(new, marked, began_at, is_marked=True, is_doubtful=is_doubtful)
+                    once,
+                    owner,
+                    _Try(new, marked, began_at, is_marked=True, is_doubtful=is_doubtful),
                 )
 
-    async def _settled(self, once: Once, owner: str, attempt: "_Try") -> Found:
+    async def _settled(self, once: Once, owner: str, attempt: "_Try") -> FoundRoom:
         """Writes down what becomes of the try. If that fails, the next one with the key is in doubt, and looks."""
         try:
             found = await self._try(attempt)
         except GatewayError as failure:
-            is_lost = isinstance(failure, OutcomeUnknown) or isinstance(failure.__cause__, OutcomeUnknown)
+            is_lost = isinstance(failure, OutcomeUnknown) or isinstance(
+                failure.__cause__, OutcomeUnknown
+            )
             is_doubtful = attempt.is_doubtful or is_lost
             await _write_down(self._records.give_back(once, owner, is_doubtful=is_doubtful))
             raise
         await _write_down(self._records.settle(once, owner, found.value.room.sid))
         return found
 
-    async def _try(self, attempt: "_Try") -> Found:
+    async def _try(self, attempt: "_Try") -> FoundRoom:
         if attempt.is_doubtful:
             found = await self._made_earlier(attempt)
             if found is not None:
@@ -138,7 +154,7 @@ class RoomWrites:
             return await self._after_conflict(attempt, taken)
         return await self._record(room)
 
-    async def _made_earlier(self, attempt: "_Try") -> Found | None:
+    async def _made_earlier(self, attempt: "_Try") -> FoundRoom | None:
         """What an earlier try with the key made; None when it may be sent again: nobody has the name, and if the earlier one
         is still on its way, Twilio gives the name to one of the two and refuses the other."""
         name = attempt.new.unique_name
@@ -153,13 +169,15 @@ class RoomWrites:
         if value is not None:
             return await self._adopt(value)
         wanted = RoomFilter(
-            status=RoomStatus.COMPLETED, unique_name=name, created_after=attempt.began_at - CLOCKS_DIFFER_BY
+            status=RoomStatus.COMPLETED,
+            unique_name=name,
+            created_after=attempt.began_at - CLOCKS_DIFFER_BY,
         )
         ended = await self._upstream.send(list_rooms(wanted, ENDED_LIMIT))
         mine = [room for room in ended.items if await self._is_ours(attempt, room)]
         return await self._reads.by_sid(mine[0].sid) if mine else None
 
-    async def _after_silence(self, attempt: "_Try", lost: OutcomeUnknown) -> Found:
+    async def _after_silence(self, attempt: "_Try", lost: OutcomeUnknown) -> FoundRoom:
         if attempt.new.unique_name is None:
             raise lost
         try:
@@ -178,7 +196,7 @@ class RoomWrites:
             raise _taken(value.room.sid) from lost
         return await self._adopt(value)
 
-    async def _after_conflict(self, attempt: "_Try", taken: AlreadyExists) -> Found:
+    async def _after_conflict(self, attempt: "_Try", taken: AlreadyExists) -> FoundRoom:
         """The room that has the name may be ours: of an earlier try whose answer was lost."""
         value = None
         # That the name is taken is known for sure, and says more than why nobody can tell by whom.
@@ -204,17 +222,19 @@ class RoomWrites:
         told = await self._events.read(0, TOLD, room.sid)
         return not any(logged.event.source is EventSource.MUTATION for logged in told)
 
-    async def _adopt(self, value: CachedRoom) -> Found:
+    async def _adopt(self, value: CachedRoom) -> FoundRoom:
         """Takes a room for the one that was asked for. Logged as made, so that lists show it and nobody else adopts it."""
         room = value.room
-        await self._changes.record(
-            self._changes.event(room.sid, Changed.ROOM, room_name=room.unique_name, room_type=room.type)
+        await self._mutations.record(
+            self._mutations.event(
+                room.sid, Changed.ROOM, room_name=room.unique_name, room_type=room.type
+            )
         )
-        return Found(value)
+        return FoundRoom(value)
 
-    async def _record(self, room: Room) -> Found:
+    async def _record(self, room: Room) -> FoundRoom:
         """Logs our own change with Twilio's answer before the caller hears of it, so that he reads what he wrote."""
-        event = self._changes.event(
+        event = self._mutations.event(
             room.sid,
             Changed.ROOM,
             room_name=room.unique_name,
@@ -223,9 +243,9 @@ class RoomWrites:
             room=room,
         )
         value = CachedRoom(room, time.time(), 0, self._tail.as_of(), settled=True)
-        appended = await self._changes.record(event, value)
-        n = self._memory.touched(room.sid) if appended is None else appended.place.n
-        return Found(self._memory.put(replace(value, seen_n=n)))
+        appended = await self._mutations.record(event, value)
+        n = self._memory.touched(room.sid) if appended is None else appended.position.n
+        return FoundRoom(self._memory.put(replace(value, seen_n=n)))
 
 
 @dataclass(frozen=True, slots=True)

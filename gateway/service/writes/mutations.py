@@ -17,11 +17,11 @@ from gateway.core.rooms import AccountSid, RoomSid
 from gateway.core.sids import RecordingSid
 from gateway.service.flights import deadlines
 from gateway.service.flights.singleflight import SingleFlight
-from gateway.service.log.room_memory import Memory
+from gateway.service.log.room_memory import RoomMemory
 from gateway.service.upstream.upstream import Upstream
 from gateway.store.cache import CachedRoom
 from gateway.store.eventlog import Appended, EventLog
-from gateway.twilio.wire.exchange import Request
+from gateway.twilio.wire.exchange import WireRequest
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -32,8 +32,10 @@ GRACE_S = 5.0
 DOUBTFUL = (UpstreamUnavailable, DeadlineExceeded, OutcomeUnknown)
 
 
-class Changes:
-    def __init__(self, upstream: Upstream, events: EventLog, memory: Memory, account_sid: AccountSid) -> None:
+class Mutations:
+    def __init__(
+        self, upstream: Upstream, events: EventLog, memory: RoomMemory, account_sid: AccountSid
+    ) -> None:
         self._upstream = upstream
         self._events = events
         self._memory = memory
@@ -41,7 +43,11 @@ class Changes:
         self._flights = SingleFlight[Any]()
 
     async def make(
-        self, request: Request[T], room_sid: RoomSid, changed: Changed, recording_sid: RecordingSid | None = None
+        self,
+        request: WireRequest[T],
+        room_sid: RoomSid,
+        changed: Changed,
+        recording_sid: RecordingSid | None = None,
     ) -> T:
         """Twilio's answer. Once begun the change is finished and recorded, even if the caller leaves; a read after this
         shows it, also a read after an error that leaves open whether it was done."""
@@ -50,7 +56,9 @@ class Changes:
 
         async def to_the_end() -> T:
             answer = await self.send(request, event)
-            await self.record(replace(event, participant=answer if isinstance(answer, Participant) else None))
+            await self.record(
+                replace(event, participant=answer if isinstance(answer, Participant) else None)
+            )
             return answer
 
         return await self.finish(to_the_end)
@@ -67,7 +75,7 @@ class Changes:
             **parts,
         )
 
-    async def send(self, request: Request[T], in_doubt: RoomEvent) -> T:
+    async def send(self, request: WireRequest[T], in_doubt: RoomEvent) -> T:
         """Twilio's answer. Logs `in_doubt` when it stays open whether it was done: who looks must not be shown what was known
         before."""
         try:
@@ -103,7 +111,7 @@ class Changes:
             log.error("mutation.unrecorded", room_sid=event.room_sid, reason=exc.message)
             self._memory.apply_unlogged(event)
             return None
-        self._memory.apply(event, appended.place.n)
+        self._memory.apply(event, appended.position.n)
         return appended
 
     async def aclose(self) -> None:

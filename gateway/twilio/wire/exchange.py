@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.limits.fairness import Rank
+from gateway.core.limits.fairness import Priority
 
 T = TypeVar("T")
 
@@ -20,28 +20,28 @@ Parameters = Iterable[tuple[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WireResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
+class WireRequest(Generic[T]):
     """One request, and how its answer is read: `read` raises the GatewayError that the answer stands for, and
     UpstreamUnavailable when it cannot be read.
 
-    `query` is encoded already: what Twilio gave us for a next page goes back byte for byte. `form` is not. `rank`: who goes first
+    `query` is encoded already: what Twilio gave us for a next page goes back byte for byte. `form` is not. `priority`: who goes first
     when Twilio's quota is short.
     """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
-    read: Callable[[Answer], T] = field(compare=False, repr=False)
+    read: Callable[[WireResponse], T] = field(compare=False, repr=False)
     query: str = ""
     form: Form = ()
     product: Product = "video"
-    rank: Rank = Rank.READ
+    priority: Priority = Priority.READ
 
     @property
     def is_write(self) -> bool:
@@ -63,7 +63,9 @@ def json_text(value: object) -> str:
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
-        raise InvalidArgument("a text holds half a character (a lone surrogate); send whole Unicode text") from None
+        raise InvalidArgument(
+            "a text holds half a character (a lone surrogate); send whole Unicode text"
+        ) from None
 
 
 def without_none(parts: Mapping[str, object]) -> dict[str, object]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.twilio.wire import insights, participants, recordings, rooms, rules, transcriptions
-from gateway.twilio.wire.exchange import Request
+from gateway.twilio.wire.exchange import WireRequest
 
-OPERATIONS: Final[Mapping[str, Callable[..., Request[Any]]]] = {
+OPERATIONS: Final[Mapping[str, Callable[..., WireRequest[Any]]]] = {
     "FetchRoom": rooms.fetch_room,
     "ListRoom": rooms.list_rooms,
     "CreateRoom": rooms.create_room,

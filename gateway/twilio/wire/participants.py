@@ -5,7 +5,7 @@ Each is addressed by SID alone: identities and names of tracks are looked up in 
 
 from typing import Final
 
-from gateway.core.limits.fairness import Rank
+from gateway.core.limits.fairness import Priority
 from gateway.core.participants import (
     Participant,
     ParticipantFilter,
@@ -14,21 +14,21 @@ from gateway.core.participants import (
     SubscribedTrack,
 )
 from gateway.core.sids import ParticipantSid, RoomSid, TrackSid, checked_sid
-from gateway.twilio.wire.exchange import Request
-from gateway.twilio.wire.resource import PAGE_SIZE_LIMIT, Listed, Resource, room_path
+from gateway.twilio.wire.exchange import WireRequest
+from gateway.twilio.wire.resource import PAGE_SIZE_LIMIT, Listed, TwilioResource, room_path
 
-_PARTICIPANTS: Final = Resource(Participant, "participants")
-_PUBLISHED: Final = Resource(PublishedTrack, "published_tracks")
-_SUBSCRIBED: Final = Resource(SubscribedTrack, "subscribed_tracks")
+_PARTICIPANTS: Final = TwilioResource(Participant, "participants")
+_PUBLISHED: Final = TwilioResource(PublishedTrack, "published_tracks")
+_SUBSCRIBED: Final = TwilioResource(SubscribedTrack, "subscribed_tracks")
 
 _PRESENT: Final = (ParticipantStatus.CONNECTED, ParticipantStatus.RECONNECTING)
 
 
-def fetch_participant(room: RoomSid, sid: ParticipantSid) -> Request[Participant]:
+def fetch_participant(room: RoomSid, sid: ParticipantSid) -> WireRequest[Participant]:
     return _PARTICIPANTS.fetch(_participant(room, sid))
 
 
-def find_participant(room: RoomSid, identity: str) -> Request[Participant | None]:
+def find_participant(room: RoomSid, identity: str) -> WireRequest[Participant | None]:
     """The participant who is in the room under this very identity. Twilio lets one at a time; a second join ends the
     first one's stay."""
     return _PARTICIPANTS.find(
@@ -41,7 +41,7 @@ def find_participant(room: RoomSid, identity: str) -> Request[Participant | None
 
 def list_participants(
     room: RoomSid, wanted: ParticipantFilter, page_size: int, page_query: str | None = None
-) -> Request[Listed[Participant]]:
+) -> WireRequest[Listed[Participant]]:
     parameters = (
         ("Status", wanted.status),
         ("Identity", wanted.identity),
@@ -51,21 +51,25 @@ def list_participants(
     return _PARTICIPANTS.list(room_path(room, "Participants"), parameters, page_size, page_query)
 
 
-def disconnect_participant(room: RoomSid, sid: ParticipantSid) -> Request[Participant]:
+def disconnect_participant(room: RoomSid, sid: ParticipantSid) -> WireRequest[Participant]:
     parameters = (("Status", ParticipantStatus.DISCONNECTED),)
-    return _PARTICIPANTS.post(_participant(room, sid), parameters, Rank.END)
+    return _PARTICIPANTS.post(_participant(room, sid), parameters, Priority.END)
 
 
-def anonymize_participant(room: RoomSid, sid: ParticipantSid) -> Request[Participant]:
+def anonymize_participant(room: RoomSid, sid: ParticipantSid) -> WireRequest[Participant]:
     """Makes the SID the identity of somebody who has left. The answer has no links."""
     return _PARTICIPANTS.post(_participant(room, sid, "Anonymize"))
 
 
-def fetch_published_track(room: RoomSid, participant: ParticipantSid, sid: TrackSid) -> Request[PublishedTrack]:
+def fetch_published_track(
+    room: RoomSid, participant: ParticipantSid, sid: TrackSid
+) -> WireRequest[PublishedTrack]:
     return _PUBLISHED.fetch(_track(room, participant, "PublishedTracks", sid))
 
 
-def find_published_track(room: RoomSid, participant: ParticipantSid, name: str) -> Request[PublishedTrack | None]:
+def find_published_track(
+    room: RoomSid, participant: ParticipantSid, name: str
+) -> WireRequest[PublishedTrack | None]:
     """The track that the participant publishes under this very name. The list has no filter for it, and nobody publishes
     more than a page of tracks."""
     path = _participant(room, participant, "PublishedTracks")
@@ -74,23 +78,31 @@ def find_published_track(room: RoomSid, participant: ParticipantSid, name: str) 
 
 def list_published_tracks(
     room: RoomSid, participant: ParticipantSid, page_size: int, page_query: str | None = None
-) -> Request[Listed[PublishedTrack]]:
+) -> WireRequest[Listed[PublishedTrack]]:
     """The tracks published now."""
-    return _PUBLISHED.list(_participant(room, participant, "PublishedTracks"), (), page_size, page_query)
+    return _PUBLISHED.list(
+        _participant(room, participant, "PublishedTracks"), (), page_size, page_query
+    )
 
 
-def fetch_subscribed_track(room: RoomSid, participant: ParticipantSid, sid: TrackSid) -> Request[SubscribedTrack]:
+def fetch_subscribed_track(
+    room: RoomSid, participant: ParticipantSid, sid: TrackSid
+) -> WireRequest[SubscribedTrack]:
     return _SUBSCRIBED.fetch(_track(room, participant, "SubscribedTracks", sid))
 
 
 def list_subscribed_tracks(
     room: RoomSid, participant: ParticipantSid, page_size: int, page_query: str | None = None
-) -> Request[Listed[SubscribedTrack]]:
-    return _SUBSCRIBED.list(_participant(room, participant, "SubscribedTracks"), (), page_size, page_query)
+) -> WireRequest[Listed[SubscribedTrack]]:
+    return _SUBSCRIBED.list(
+        _participant(room, participant, "SubscribedTracks"), (), page_size, page_query
+    )
 
 
 def _participant(room: RoomSid, sid: ParticipantSid, *below: str) -> str:
-    return room_path(room, "Participants", checked_sid(ParticipantSid, sid, "the participant"), *below)
+    return room_path(
+        room, "Participants", checked_sid(ParticipantSid, sid, "the participant"), *below
+    )
 
 
 def _track(room: RoomSid, participant: ParticipantSid, list_name: str, sid: TrackSid) -> str:

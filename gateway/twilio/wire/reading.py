@@ -9,7 +9,17 @@ from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -19,7 +29,7 @@ from gateway.core.recordings import INT64
 from gateway.core.sids import PREFIXES
 from gateway.core.transcriptions import Ttid
 from gateway.twilio.faults import read_fault
-from gateway.twilio.wire.exchange import Answer
+from gateway.twilio.wire.exchange import WireResponse
 
 T = TypeVar("T")
 
@@ -54,12 +64,12 @@ class _Field(NamedTuple):
     words: type[OpenEnum] | None = None
 
 
-def read_value(answer: Answer, kind: type[T], adapt: Callable[[Said], Said]) -> T:
+def read_value(answer: WireResponse, kind: type[T], adapt: Callable[[Said], Said]) -> T:
     """Raises the GatewayError that the answer stands for, and UpstreamUnavailable when it cannot be read."""
     return read_said(answer, lambda said: to_core(said, kind, adapt))
 
 
-def read_said(answer: Answer, read: Callable[[Any], T]) -> T:
+def read_said(answer: WireResponse, read: Callable[[Any], T]) -> T:
     """What `read` makes of the answer's JSON."""
     if not 200 <= answer.status < 300:
         raise read_fault(answer.status, answer.headers, answer.body)
@@ -69,7 +79,8 @@ def read_said(answer: Answer, read: Callable[[Any], T]) -> T:
     # core refuses was not sent by the caller.
     except (msgspec.MsgspecError, ValueError, RecursionError, InvalidArgument) as error:
         raise UpstreamUnavailable(
-            "Twilio's answer cannot be read; try again a little later", twilio=TwilioFault(None, answer.status)
+            "Twilio's answer cannot be read; try again a little later",
+            twilio=TwilioFault(None, answer.status),
         ) from error
 
 
@@ -91,7 +102,10 @@ def _prepared(said: object, kind: Any, place: str, words: list[UnknownWord]) -> 
         if value is None:
             continue
         if field.is_list and isinstance(value, list):
-            value = [_leaf(each, field, f"{place}{field.name}[{n}]", words) for n, each in enumerate(value)]
+            value = [
+                _leaf(each, field, f"{place}{field.name}[{n}]", words)
+                for n, each in enumerate(value)
+            ]
         else:
             value = _leaf(value, field, place + field.name, words)
         values[field.name] = value
@@ -114,7 +128,11 @@ def _leaf(value: object, field: _Field, place: str, words: list[UnknownWord]) ->
 @cache
 def _fields_of(kind: type[Any]) -> tuple[_Field, ...]:
     hints = get_type_hints(kind, include_extras=True)
-    return tuple(_field(field.name, hints[field.name]) for field in fields(kind) if field.name != "unknown_words")
+    return tuple(
+        _field(field.name, hints[field.name])
+        for field in fields(kind)
+        if field.name != "unknown_words"
+    )
 
 
 def _field(name: str, hint: Any) -> _Field:

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from gateway.core.errors import TwilioFault, UpstreamUnavailable
 from gateway.core.recordings import MediaLink, Recording, RecordingFilter, RoomRecordingFilter
 from gateway.core.sids import RecordingSid, RoomSid, checked_sid
-from gateway.twilio.wire.exchange import Answer, Parameters, Request
+from gateway.twilio.wire.exchange import Parameters, WireRequest, WireResponse
 from gateway.twilio.wire.reading import Said, read_said
-from gateway.twilio.wire.resource import Listed, Resource, delete, room_path
+from gateway.twilio.wire.resource import Listed, TwilioResource, delete, room_path
 
 RECORDINGS_PATH: Final = "/v1/Recordings"
 
@@ -27,31 +27,31 @@ def _with_room(said: Said) -> Said:
     return said
 
 
-_OF_ROOM: Final = Resource(Recording, "recordings", adapt=_with_room)
-_OF_ACCOUNT: Final = Resource(Recording, "recordings", adapt=_with_room, page_size_limit=100)
+_OF_ROOM: Final = TwilioResource(Recording, "recordings", adapt=_with_room)
+_OF_ACCOUNT: Final = TwilioResource(Recording, "recordings", adapt=_with_room, page_size_limit=100)
 
 
-def fetch_room_recording(room: RoomSid, sid: RecordingSid) -> Request[Recording]:
+def fetch_room_recording(room: RoomSid, sid: RecordingSid) -> WireRequest[Recording]:
     return _OF_ROOM.fetch(_room_recording(room, sid))
 
 
 def list_room_recordings(
     room: RoomSid, wanted: RoomRecordingFilter, page_size: int, page_query: str | None = None
-) -> Request[Listed[Recording]]:
+) -> WireRequest[Listed[Recording]]:
     return _OF_ROOM.list(room_path(room, "Recordings"), _filter(wanted), page_size, page_query)
 
 
-def delete_room_recording(room: RoomSid, sid: RecordingSid) -> Request[None]:
+def delete_room_recording(room: RoomSid, sid: RecordingSid) -> WireRequest[None]:
     return delete(_room_recording(room, sid))
 
 
-def fetch_recording(sid: RecordingSid) -> Request[Recording]:
+def fetch_recording(sid: RecordingSid) -> WireRequest[Recording]:
     return _OF_ACCOUNT.fetch(_recording(sid))
 
 
 def list_recordings(
     wanted: RecordingFilter, page_size: int, page_query: str | None = None
-) -> Request[Listed[Recording]]:
+) -> WireRequest[Listed[Recording]]:
     parameters = (
         *_filter(wanted),
         *(("GroupingSid", sid) for sid in wanted.grouping_sids),
@@ -60,14 +60,14 @@ def list_recordings(
     return _OF_ACCOUNT.list(RECORDINGS_PATH, parameters, page_size, page_query)
 
 
-def delete_recording(sid: RecordingSid) -> Request[None]:
+def delete_recording(sid: RecordingSid) -> WireRequest[None]:
     return delete(_recording(sid))
 
 
-def fetch_media_link(sid: RecordingSid) -> Request[MediaLink]:
+def fetch_media_link(sid: RecordingSid) -> WireRequest[MediaLink]:
     """Where the media can be loaded. The address is not followed: it leads out of Twilio's API, where our credentials
     have no business."""
-    return Request("GET", f"{_recording(sid)}/Media", _read_media_link)
+    return WireRequest("GET", f"{_recording(sid)}/Media", _read_media_link)
 
 
 def _filter(wanted: RoomRecordingFilter | RecordingFilter) -> Parameters:
@@ -87,7 +87,7 @@ def _room_recording(room: RoomSid, sid: RecordingSid) -> str:
     return room_path(room, "Recordings", checked_sid(RecordingSid, sid, "the recording"))
 
 
-def _read_media_link(answer: Answer) -> MediaLink:
+def _read_media_link(answer: WireResponse) -> MediaLink:
     """From a redirect or from JSON: no document says which, and both have been seen.
     https://github.com/TwilioDevEd/api-snippets/tree/master/video/rest/rooms/retrieve-media-for-room-recording"""
     location = _location(answer.headers) if 300 <= answer.status < 400 else None
@@ -117,7 +117,9 @@ def _is_safe(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        is_private = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _THIS_MACHINE)
+        is_private = parts.scheme == "https" or (
+            parts.scheme == "http" and parts.hostname in _THIS_MACHINE
+        )
         return is_private and bool(parts.hostname) and parts.username is None
     except ValueError:
         return False

@@ -9,10 +9,17 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.core.errors import CursorExpired, InvalidArgument, OutcomeUnknown, UpstreamUnavailable
-from gateway.core.limits.fairness import Rank
+from gateway.core.limits.fairness import Priority
 from gateway.core.sids import RoomSid, checked_sid
 from gateway.twilio.faults import BY_CODE, read_fault
-from gateway.twilio.wire.exchange import Answer, Parameters, Product, Request, encoded, form_of
+from gateway.twilio.wire.exchange import (
+    Parameters,
+    Product,
+    WireRequest,
+    WireResponse,
+    encoded,
+    form_of,
+)
 from gateway.twilio.wire.reading import Said, read_said, read_value, to_core
 
 T = TypeVar("T")
@@ -36,7 +43,7 @@ class _Meta(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Resource(Generic[T]):
+class TwilioResource(Generic[T]):
     """A kind of Twilio's resources. `key`: under which word a page holds them. `adapt` puts right what Twilio spells in
     another way than core; it must bear any JSON object."""
 
@@ -46,48 +53,70 @@ class Resource(Generic[T]):
     page_size_limit: int = PAGE_SIZE_LIMIT
     adapt: Callable[[Said], Said] = lambda said: said
 
-    def fetch(self, path: str) -> Request[T]:
-        return Request("GET", path, self._read, product=self.product)
+    def fetch(self, path: str) -> WireRequest[T]:
+        return WireRequest("GET", path, self._read, product=self.product)
 
-    def post(self, path: str, parameters: Parameters = (), rank: Rank = Rank.CHANGE) -> Request[T]:
+    def post(
+        self, path: str, parameters: Parameters = (), priority: Priority = Priority.CHANGE
+    ) -> WireRequest[T]:
         """A change that may be repeated whatever became of it."""
-        return Request("POST", path, self._read, form=form_of(parameters), product=self.product, rank=rank)
+        return WireRequest(
+            "POST",
+            path,
+            self._read,
+            form=form_of(parameters),
+            product=self.product,
+            priority=priority,
+        )
 
-    def create(self, path: str, parameters: Parameters) -> Request[T]:
+    def create(self, path: str, parameters: Parameters) -> WireRequest[T]:
         """A change that must not be repeated blindly: also a failure of Twilio's own and an unreadable success are read as
         OutcomeUnknown."""
         form = form_of(parameters)
-        return Request("POST", path, self._read_created, form=form, product=self.product, rank=Rank.CHANGE)
+        return WireRequest(
+            "POST",
+            path,
+            self._read_created,
+            form=form,
+            product=self.product,
+            priority=Priority.CHANGE,
+        )
 
     def list(
         self, path: str, parameters: Parameters, page_size: int, page_query: str | None = None
-    ) -> Request[Listed[T]]:
+    ) -> WireRequest[Listed[T]]:
         """The first page of a list, or the one whose `next_query` is given: that holds the filter and size it was made with.
 
         Raises CursorExpired for a `page_query` that no answer of Twilio can have held.
         """
         if page_query is not None:
             if _PAGE_QUERY.fullmatch(page_query) is None:
-                raise CursorExpired("this page cursor is of no use any more; begin the list again without `after`")
+                raise CursorExpired(
+                    "this page cursor is of no use any more; begin the list again without `after`"
+                )
             query = page_query
         elif 1 <= page_size <= self.page_size_limit:
             query = encoded([*parameters, ("PageSize", page_size)])
         else:
-            raise InvalidArgument(f"the page size is {page_size}; give a whole number from 1 to {self.page_size_limit}")
-        return Request(
+            raise InvalidArgument(
+                f"the page size is {page_size}; give a whole number from 1 to {self.page_size_limit}"
+            )
+        return WireRequest(
             "GET",
             path,
             lambda answer: self._read_page(answer, path),
             query=query,
             product=self.product,
-            rank=Rank.LIST,
+            priority=Priority.LIST,
         )
 
-    def find(self, path: str, parameters: Parameters, page_size: int, choose: Callable[[T], bool]) -> Request[T | None]:
+    def find(
+        self, path: str, parameters: Parameters, page_size: int, choose: Callable[[T], bool]
+    ) -> WireRequest[T | None]:
         """The first one of a page that is chosen. What has a name is looked up so: a name may hold `/`, which no path to
         Twilio carries (twilio-python#503)."""
         page = self.list(path, parameters, page_size)
-        return Request(
+        return WireRequest(
             "GET",
             path,
             lambda answer: next(filter(choose, page.read(answer).items), None),
@@ -95,10 +124,10 @@ class Resource(Generic[T]):
             product=self.product,
         )
 
-    def _read(self, answer: Answer) -> T:
+    def _read(self, answer: WireResponse) -> T:
         return read_value(answer, self.kind, self.adapt)
 
-    def _read_created(self, answer: Answer) -> T:
+    def _read_created(self, answer: WireResponse) -> T:
         try:
             return self._read(answer)
         except UpstreamUnavailable as error:
@@ -110,7 +139,7 @@ class Resource(Generic[T]):
                 twilio=error.twilio,
             ) from error
 
-    def _read_page(self, answer: Answer, path: str) -> Listed[T]:
+    def _read_page(self, answer: WireResponse, path: str) -> Listed[T]:
         """One item that cannot be read makes the page unreadable."""
         return read_said(answer, lambda said: self._page(said, path))
 
@@ -123,8 +152,8 @@ class Resource(Generic[T]):
         return Listed(items, _next_query(meta.next_page_url, path) if items else None)
 
 
-def delete(path: str) -> Request[None]:
-    return Request("DELETE", path, _read_nothing, rank=Rank.CHANGE)
+def delete(path: str) -> WireRequest[None]:
+    return WireRequest("DELETE", path, _read_nothing, priority=Priority.CHANGE)
 
 
 def room_path(sid: RoomSid, *below: str) -> str:
@@ -132,7 +161,7 @@ def room_path(sid: RoomSid, *below: str) -> str:
     return "/".join(["/v1/Rooms", checked_sid(RoomSid, sid, "the room"), *below])
 
 
-def _read_nothing(answer: Answer) -> None:
+def _read_nothing(answer: WireResponse) -> None:
     if not 200 <= answer.status < 300:
         raise read_fault(answer.status, answer.headers, answer.body)
 

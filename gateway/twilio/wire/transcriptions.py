@@ -13,9 +13,9 @@ from gateway.core.transcriptions import (
     Ttid,
     checked_ttid,
 )
-from gateway.twilio.wire.exchange import Request, json_text, without_none
+from gateway.twilio.wire.exchange import WireRequest, json_text, without_none
 from gateway.twilio.wire.reading import Said
-from gateway.twilio.wire.resource import Listed, Resource, room_path
+from gateway.twilio.wire.resource import Listed, TwilioResource, room_path
 
 # The only JSON of Video's that is not in snake_case.
 _KEYS: Final[Mapping[str, str]] = {
@@ -54,31 +54,39 @@ def _hints(text: str) -> list[str]:
         return [phrase for phrase in (part.strip() for part in text.split(",")) if phrase]
 
 
-_TRANSCRIPTIONS: Final = Resource(Transcription, "transcriptions", adapt=_adapted)
+_TRANSCRIPTIONS: Final = TwilioResource(Transcription, "transcriptions", adapt=_adapted)
 
 
-def fetch_transcription(room: RoomSid, ttid: Ttid) -> Request[Transcription]:
+def fetch_transcription(room: RoomSid, ttid: Ttid) -> WireRequest[Transcription]:
     return _TRANSCRIPTIONS.fetch(_transcription(room, ttid))
 
 
-def list_transcriptions(room: RoomSid, page_size: int, page_query: str | None = None) -> Request[Listed[Transcription]]:
+def list_transcriptions(
+    room: RoomSid, page_size: int, page_query: str | None = None
+) -> WireRequest[Listed[Transcription]]:
     return _TRANSCRIPTIONS.list(room_path(room, "Transcriptions"), (), page_size, page_query)
 
 
 def create_transcription(
     room: RoomSid, configuration: TranscriptionsConfiguration | None = None
-) -> Request[Transcription]:
-    return _TRANSCRIPTIONS.create(room_path(room, "Transcriptions"), (("Configuration", _optional(configuration)),))
+) -> WireRequest[Transcription]:
+    return _TRANSCRIPTIONS.create(
+        room_path(room, "Transcriptions"), (("Configuration", _optional(configuration)),)
+    )
 
 
-def update_transcription(room: RoomSid, ttid: Ttid, wanted: TranscriptionUpdate) -> Request[Transcription]:
+def update_transcription(
+    room: RoomSid, ttid: Ttid, wanted: TranscriptionUpdate
+) -> WireRequest[Transcription]:
     """May be repeated whatever became of it: a status that it has already changes nothing."""
     parameters = (("Status", wanted.status), ("Configuration", _optional(wanted.configuration)))
     return _TRANSCRIPTIONS.post(_transcription(room, ttid), parameters)
 
 
 def configuration_json(configuration: TranscriptionsConfiguration) -> str:
-    return json_text(without_none({key: getattr(configuration, name) for name, key in _KEYS.items()}))
+    return json_text(
+        without_none({key: getattr(configuration, name) for name, key in _KEYS.items()})
+    )
 
 
 def _optional(configuration: TranscriptionsConfiguration | None) -> str | None:

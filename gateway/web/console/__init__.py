@@ -20,7 +20,9 @@ def mount(app: web.Application) -> None:
     """The page at `/`, its files under `/console/`. Read once: they are part of the package."""
     for name, content_type in _TYPES.items():
         path = "/" if name == "index.html" else f"/console/{name}"
-        app.router.add_get(path, _page((resources.files(__name__) / name).read_bytes(), content_type))
+        app.router.add_get(
+            path, _page((resources.files(__name__) / name).read_bytes(), content_type)
+        )
 
 
 def _page(body: bytes, content_type: str) -> Handler:

@@ -1,12 +1,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.limits.breaker import FAILURES, FIRST_REST_S, LONGEST_REST_S, Breaker, Outcome, State
+from gateway.core.limits.breaker import (
+    FAILURES,
+    FIRST_REST_S,
+    LONGEST_REST_S,
+    Breaker,
+    CallOutcome,
+    State,
+)
 
-WELL, ILL, NOTHING = Outcome.WELL, Outcome.ILL, Outcome.NOTHING
+WELL, ILL, NOTHING = CallOutcome.WELL, CallOutcome.ILL, CallOutcome.NOTHING
 
 
-def told(breaker: Breaker, *outcomes: Outcome, now_s: float = 0.0) -> Breaker:
+def told(breaker: Breaker, *outcomes: CallOutcome, now_s: float = 0.0) -> Breaker:
     """Calls one after the other."""
     for outcome in outcomes:
         ticket = breaker.admit()
@@ -100,9 +107,9 @@ def test_what_began_before_the_last_change_is_passed_over() -> None:
     assert breaker.state is State.HALF_OPEN
 
 
-@given(st.lists(st.sampled_from(Outcome), max_size=80), st.integers(1, 3))
+@given(st.lists(st.sampled_from(CallOutcome), max_size=80), st.integers(1, 3))
 def test_whatever_happens_it_opens_only_after_failures_and_a_well_twilio_closes_it(
-    outcomes: list[Outcome], trials: int
+    outcomes: list[CallOutcome], trials: int
 ) -> None:
     breaker, now_s = Breaker(trials), 0.0
     for outcome in outcomes:
@@ -113,7 +120,7 @@ def test_whatever_happens_it_opens_only_after_failures_and_a_well_twilio_closes_
         else:
             breaker.tell(ticket, outcome, now_s)
         assert breaker.rest_s(now_s) <= LONGEST_REST_S
-        if Outcome.ILL not in outcomes:
+        if CallOutcome.ILL not in outcomes:
             assert breaker.state is State.CLOSED
     if breaker.state is State.OPEN:
         breaker.probed(WELL, now_s)

@@ -1,7 +1,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.limits.points_bucket import WINDOW_US, Balance, Spent, duration_us, owed, spend
+from gateway.core.limits.points_bucket import (
+    WINDOW_US,
+    Balance,
+    SpendResult,
+    duration_us,
+    remaining_debt,
+    spend,
+)
 
 NOON_US = 1_800_000_000_000_000
 SECOND_US = 1_000_000
@@ -9,27 +16,29 @@ SECOND_US = 1_000_000
 
 def test_all_can_be_spent_at_once_and_comes_back_evenly() -> None:
     empty = spend(0, NOON_US, WINDOW_US)
-    assert empty == Spent(True, WINDOW_US)
+    assert empty == SpendResult(True, WINDOW_US)
     full_at_us = NOON_US + empty.used_us
-    assert spend(full_at_us, NOON_US, 1) == Spent(False, WINDOW_US)
-    assert spend(full_at_us, NOON_US + 6 * SECOND_US, 6 * SECOND_US) == Spent(True, WINDOW_US)
+    assert spend(full_at_us, NOON_US, 1) == SpendResult(False, WINDOW_US)
+    assert spend(full_at_us, NOON_US + 6 * SECOND_US, 6 * SECOND_US) == SpendResult(True, WINDOW_US)
     assert not spend(full_at_us, NOON_US + 6 * SECOND_US, 6 * SECOND_US + 1).is_allowed
 
 
 def test_what_is_owed_counts_first_and_leaves_a_purse_that_is_empty_or_full_at_most() -> None:
-    assert spend(0, NOON_US, SECOND_US, owed_us=2 * SECOND_US) == Spent(True, 3 * SECOND_US)
-    assert spend(NOON_US + 5 * SECOND_US, NOON_US, SECOND_US, owed_us=-2 * SECOND_US) == Spent(True, 4 * SECOND_US)
-    assert spend(0, NOON_US, 0, owed_us=2 * WINDOW_US) == Spent(True, WINDOW_US)
-    assert spend(0, NOON_US, 0, owed_us=-WINDOW_US) == Spent(True, 0)
+    assert spend(0, NOON_US, SECOND_US, owed_us=2 * SECOND_US) == SpendResult(True, 3 * SECOND_US)
+    assert spend(
+        NOON_US + 5 * SECOND_US, NOON_US, SECOND_US, owed_us=-2 * SECOND_US
+    ) == SpendResult(True, 4 * SECOND_US)
+    assert spend(0, NOON_US, 0, owed_us=2 * WINDOW_US) == SpendResult(True, WINDOW_US)
+    assert spend(0, NOON_US, 0, owed_us=-WINDOW_US) == SpendResult(True, 0)
 
 
 def test_what_was_spent_elsewhere_comes_back_meanwhile_and_what_is_given_back_stays_so() -> None:
-    assert [owed(5, since_us) for since_us in (0, 3, 9)] == [5, 2, 0]
-    assert owed(-5, 9) == -5
+    assert [remaining_debt(5, since_us) for since_us in (0, 3, 9)] == [5, 2, 0]
+    assert remaining_debt(-5, 9) == -5
 
 
 def test_a_clock_that_went_back_leaves_it_empty_and_no_worse() -> None:
-    assert spend(NOON_US + 3_600 * SECOND_US, NOON_US, 1) == Spent(False, WINDOW_US)
+    assert spend(NOON_US + 3_600 * SECOND_US, NOON_US, 1) == SpendResult(False, WINDOW_US)
 
 
 def test_a_balance_tells_what_is_left_and_when_there_is_more() -> None:
@@ -45,7 +54,9 @@ calls = st.lists(st.tuples(st.integers(0, 2 * SECOND_US), st.integers(1, 100)), 
 
 
 @given(limits, calls)
-def test_no_window_holds_more_than_all_and_what_came_back_in_it(limit: int, asked: list[tuple[int, int]]) -> None:
+def test_no_window_holds_more_than_all_and_what_came_back_in_it(
+    limit: int, asked: list[tuple[int, int]]
+) -> None:
     now_us, full_at_us, passed = NOON_US, 0, list[tuple[int, int]]()
     for after_us, points in asked:
         now_us += after_us
@@ -61,7 +72,9 @@ def test_no_window_holds_more_than_all_and_what_came_back_in_it(limit: int, aske
 
 
 @given(limits, calls)
-def test_who_comes_back_when_he_was_told_is_let_in(limit: int, asked: list[tuple[int, int]]) -> None:
+def test_who_comes_back_when_he_was_told_is_let_in(
+    limit: int, asked: list[tuple[int, int]]
+) -> None:
     now_us, full_at_us = NOON_US, NOON_US + WINDOW_US
     for _, points in asked:
         cost_us = duration_us(points, limit)

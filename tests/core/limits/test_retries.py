@@ -5,7 +5,9 @@ from gateway.core.limits.retries import RETRIES, RetryBudget, backoff_s
 
 
 @given(st.lists(st.booleans(), max_size=400))
-def test_p17_there_are_never_more_retries_than_a_tenth_of_the_first_tries(asked: list[bool]) -> None:
+def test_p17_there_are_never_more_retries_than_a_tenth_of_the_first_tries(
+    asked: list[bool],
+) -> None:
     """In any order of first tries and wishes to try again."""
     budget, first_tries, retries = RetryBudget(), 0, 0
     for is_first in asked:
@@ -25,7 +27,9 @@ def test_a_long_calm_saves_up_ten_retries_and_no_more() -> None:
 
 
 @given(st.integers(0, 60), st.floats(0, 1))
-def test_a_wait_is_drawn_from_all_of_a_span_that_doubles_up_to_a_second(retry: int, chance: float) -> None:
+def test_a_wait_is_drawn_from_all_of_a_span_that_doubles_up_to_a_second(
+    retry: int, chance: float
+) -> None:
     assert backoff_s(retry, 0) == 0
     assert 0 <= backoff_s(retry, chance) <= 1
     assert [backoff_s(retry, 1) for retry in range(RETRIES)] == [0.1, 0.2]

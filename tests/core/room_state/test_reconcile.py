@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
 from gateway.core.participants import Participant, ParticipantStatus, PublishedTrack, TrackKind
-from gateway.core.room_state.reconcile import HOLE_LIMIT, REST_LAG, RoomView, Shown, compare, fact_of, room_told, told
+from gateway.core.room_state.reconcile import (
+    HOLE_LIMIT,
+    REST_LAG,
+    RoomView,
+    Shown,
+    compare,
+    fact_of,
+    room_told,
+    told,
+)
 from gateway.core.rooms import Room, RoomStatus, RoomType
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, TrackSid
 
@@ -25,7 +34,9 @@ Types = RoomEventType
 
 
 def event(type_: RoomEventType, at: datetime = NOON, **values: Any) -> RoomEvent:
-    return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=ROOM, **{"at": at, "room_name": "daily"} | values)
+    return RoomEvent(
+        type=type_, account_sid=ACCOUNT, room_sid=ROOM, **{"at": at, "room_name": "daily"} | values
+    )
 
 
 def of_ada(type_: RoomEventType, at: datetime = NOON, **values: Any) -> RoomEvent:
@@ -48,19 +59,31 @@ def room(status: RoomStatus = RoomStatus.IN_PROGRESS, **values: Any) -> Room:
         "empty_room_timeout": 5,
         "unused_room_timeout": 5,
     }
-    return Room(sid=ROOM, account_sid=ACCOUNT, status=status, type=RoomType.GROUP, **settings | values)
+    return Room(
+        sid=ROOM, account_sid=ACCOUNT, status=status, type=RoomType.GROUP, **settings | values
+    )
 
 
 def ada(status: ParticipantStatus = ParticipantStatus.CONNECTED, **values: Any) -> Participant:
     return Participant(
-        sid=ADA, room_sid=ROOM, account_sid=ACCOUNT, status=status, identity="Ada", **{"start_time": NOON} | values
+        sid=ADA,
+        room_sid=ROOM,
+        account_sid=ACCOUNT,
+        status=status,
+        identity="Ada",
+        **{"start_time": NOON} | values,
     )
 
 
 def mic(*, enabled: bool = True, **values: Any) -> PublishedTrack:
     dates = {"date_created": NOON, "date_updated": NOON}
     return PublishedTrack(
-        sid=MIC, participant_sid=ADA, room_sid=ROOM, kind=TrackKind.AUDIO, enabled=enabled, **dates | values
+        sid=MIC,
+        participant_sid=ADA,
+        room_sid=ROOM,
+        kind=TrackKind.AUDIO,
+        enabled=enabled,
+        **dates | values,
     )
 
 
@@ -76,7 +99,9 @@ REMOVED = of_ada(Types.TRACK_REMOVED, track_sid=MIC)
 DISABLED = of_ada(Types.TRACK_DISABLED, track_sid=MIC)
 ENDED = event(Types.ROOM_ENDED, room_status=RoomStatus.COMPLETED)
 OVER = room(RoomStatus.COMPLETED, end_time=NOON, duration=60)
-COMPLETED_BY_US = event(Types.ROOM_CHANGED, source=EventSource.MUTATION, changed=Changed.ROOM, room=OVER)
+COMPLETED_BY_US = event(
+    Types.ROOM_CHANGED, source=EventSource.MUTATION, changed=Changed.ROOM, room=OVER
+)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +118,11 @@ COMPLETED_BY_US = event(Types.ROOM_CHANGED, source=EventSource.MUTATION, changed
         ([CREATED], {"people": (ada(),)}, ["participant-connected"]),
         ([JOINED], {"people": (ada(),)}, []),
         ([JOINED], {"people": (ada(ParticipantStatus.RECONNECTING),)}, []),
-        ([JOINED], {"people": (ada(ParticipantStatus.DISCONNECTED, end_time=NOON),)}, ["participant-disconnected"]),
+        (
+            [JOINED],
+            {"people": (ada(ParticipantStatus.DISCONNECTED, end_time=NOON),)},
+            ["participant-disconnected"],
+        ),
         (
             [],
             {"people": (ada(ParticipantStatus.DISCONNECTED, end_time=NOON),)},
@@ -111,7 +140,9 @@ COMPLETED_BY_US = event(Types.ROOM_CHANGED, source=EventSource.MUTATION, changed
         ([JOINED, ADDED], {"tracks": {ADA: ()}, "missed": {MIC: NOON}}, ["track-removed"]),
     ],
 )
-def test_the_log_is_told_what_it_misses(log: list[RoomEvent], rest: dict[str, Any], misses: list[str]) -> None:
+def test_the_log_is_told_what_it_misses(
+    log: list[RoomEvent], rest: dict[str, Any], misses: list[str]
+) -> None:
     found = compare(view(*log), shown(**rest))
     assert [each.type.value for each in found.events] == misses
     assert {each.source for each in found.events} <= {EventSource.RECONCILED}
@@ -129,9 +160,17 @@ def test_events_say_what_the_callbacks_would_have_said() -> None:
     gone = ada(ParticipantStatus.DISCONNECTED, end_time=NOON + timedelta(minutes=2), duration=120)
     [left] = compare(view(CREATED, JOINED), shown(people=(gone,))).events
     assert (left.participant_sid, left.participant_identity) == (ADA, "Ada")
-    assert (left.at, left.participant_status, left.participant_duration) == (gone.end_time, "disconnected", 120)
+    assert (left.at, left.participant_status, left.participant_duration) == (
+        gone.end_time,
+        "disconnected",
+        120,
+    )
     [added] = compare(view(CREATED, JOINED), shown(tracks={ADA: (mic(name="microphone"),)})).events
-    assert (added.track_sid, added.track_kind, added.track_name) == (MIC, TrackKind.AUDIO, "microphone")
+    assert (added.track_sid, added.track_kind, added.track_name) == (
+        MIC,
+        TrackKind.AUDIO,
+        "microphone",
+    )
 
 
 def test_what_happened_a_moment_ago_is_left_to_its_own_callback() -> None:
@@ -183,7 +222,10 @@ def test_a_late_event_changes_nothing_but_an_end_does() -> None:
     ],
 )
 def test_a_hole_is_what_no_event_has_had(numbers: list[int], missing: set[int]) -> None:
-    assert view(*(event(Types.ROOM_CREATED, sequence_number=number) for number in numbers)).missing == missing
+    assert (
+        view(*(event(Types.ROOM_CREATED, sequence_number=number) for number in numbers)).missing
+        == missing
+    )
 
 
 def test_a_wild_number_costs_no_memory() -> None:
@@ -208,7 +250,9 @@ def test_a_room_is_told_by_its_callbacks_and_best_by_twilio_s_own_answer() -> No
     )
     assert by_callback.status_callback == "https://here"
     ours = replace(COMPLETED_BY_US, room=room(max_participants=7))
-    assert room_told([replace(CREATED, room_type=RoomType.GO), ours], "") == room(max_participants=7)
+    assert room_told([replace(CREATED, room_type=RoomType.GO), ours], "") == room(
+        max_participants=7
+    )
     ended = room_told([ours, ENDED], "")
     assert ended is not None
     assert ended.status is RoomStatus.COMPLETED
@@ -227,8 +271,12 @@ class World:
         random = Random(choice)
         at = NOON + timedelta(seconds=10 * len(self.history) + random.random())
         date = at.replace(microsecond=0)
-        here = [sid for sid, each in self.people.items() if each.status is ParticipantStatus.CONNECTED]
-        word = random.choice(["join", "join", "leave", "add", "add", "remove", "switch", "switch", "end"])
+        here = [
+            sid for sid, each in self.people.items() if each.status is ParticipantStatus.CONNECTED
+        ]
+        word = random.choice(
+            ["join", "join", "leave", "add", "add", "remove", "switch", "switch", "end"]
+        )
         if not self.history:
             self._tell(Types.ROOM_CREATED, at)
         elif self.end is not None or (word != "join" and word != "end" and not here):
@@ -249,7 +297,9 @@ class World:
             self._publish(word, random, random.choice(here), at, date)
 
     def _leave(self, sid: str, at: datetime, date: datetime) -> None:
-        self.people[sid] = replace(self.people[sid], status=ParticipantStatus.DISCONNECTED, end_time=date, duration=1)
+        self.people[sid] = replace(
+            self.people[sid], status=ParticipantStatus.DISCONNECTED, end_time=date, duration=1
+        )
         self.tracks[sid] = {}
         self._tell(Types.PARTICIPANT_DISCONNECTED, at, sid)
 
@@ -267,11 +317,25 @@ class World:
             else:
                 is_enabled = not tracks[track].enabled
                 tracks[track] = replace(tracks[track], enabled=is_enabled, date_updated=date)
-                self._tell(Types.TRACK_ENABLED if is_enabled else Types.TRACK_DISABLED, at, sid, track)
+                self._tell(
+                    Types.TRACK_ENABLED if is_enabled else Types.TRACK_DISABLED, at, sid, track
+                )
 
-    def _tell(self, type_: RoomEventType, at: datetime, person: str | None = None, track: str | None = None) -> None:
+    def _tell(
+        self,
+        type_: RoomEventType,
+        at: datetime,
+        person: str | None = None,
+        track: str | None = None,
+    ) -> None:
         self.history.append(
-            event(type_, at, participant_sid=person, track_sid=track, sequence_number=len(self.history))
+            event(
+                type_,
+                at,
+                participant_sid=person,
+                track_sid=track,
+                sequence_number=len(self.history),
+            )
         )
 
     def rest(self, as_of_n: int, **values: Any) -> Shown:
@@ -300,7 +364,12 @@ def world(choices: Sequence[int]) -> World:
 def repaired(log: RoomView, rest: Shown) -> tuple[RoomView, list[RoomEvent]]:
     """As the service does: what is missing is looked at a second time."""
     events: list[RoomEvent] = []
-    for answer in (rest, replace(rest, missed=dict.fromkeys(compare(log, rest).missing, NOON + timedelta(minutes=50)))):
+    for answer in (
+        rest,
+        replace(
+            rest, missed=dict.fromkeys(compare(log, rest).missing, NOON + timedelta(minutes=50))
+        ),
+    ):
         for each in compare(log, answer).events:
             log = told(log, each, log.n + 1)
             events.append(each)
@@ -322,9 +391,13 @@ def test_p7_whatever_callbacks_are_lost_the_log_comes_to_tell_what_is_true(
     again = compare(log, rest)
     assert (again.events, again.missing) == ((), ())
     assert log.is_end_told is (truth.end is not None and log.n > 0)
-    assert set(log.here) == {sid for sid, each in truth.people.items() if each.status is ParticipantStatus.CONNECTED}
+    assert set(log.here) == {
+        sid for sid, each in truth.people.items() if each.status is ParticipantStatus.CONNECTED
+    }
     for sid in log.here:
-        published = {track: seen for track, seen in log.people[sid].tracks.items() if not seen.is_removed}
+        published = {
+            track: seen for track, seen in log.people[sid].tracks.items() if not seen.is_removed
+        }
         assert published.keys() == truth.tracks[sid].keys()
         assert {track: seen.is_enabled is not False for track, seen in published.items()} == {
             track: each.enabled for track, each in truth.tracks[sid].items()
@@ -336,12 +409,16 @@ def test_p7_whatever_callbacks_are_lost_the_log_comes_to_tell_what_is_true(
 
 
 @given(CHOICES, st.integers(0, 40))
-def test_what_the_log_tells_is_never_contradicted_by_a_rest_that_lags(choices: list[int], lag: int) -> None:
+def test_what_the_log_tells_is_never_contradicted_by_a_rest_that_lags(
+    choices: list[int], lag: int
+) -> None:
     before, now = world(choices[: max(1, len(choices) - lag)]), world(choices)
     log = view(*now.history)
     found = compare(log, before.rest(len(before.history)))
     assert found.events == ()
-    missing_for_sure = set(found.missing) - {sid for sid, person in log.people.items() if person.is_gone}
+    missing_for_sure = set(found.missing) - {
+        sid for sid, person in log.people.items() if person.is_gone
+    }
     assert missing_for_sure == set()
 
 

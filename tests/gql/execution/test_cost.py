@@ -16,8 +16,14 @@ from tests.gql.conftest import Served
 
 def check(text: str, **variables: Any) -> None:
     document: DocumentNode = parse(text)
-    [operation] = [part for part in document.definitions if isinstance(part, OperationDefinitionNode)]
-    fragments = {part.name.value: part for part in document.definitions if isinstance(part, FragmentDefinitionNode)}
+    [operation] = [
+        part for part in document.definitions if isinstance(part, OperationDefinitionNode)
+    ]
+    fragments = {
+        part.name.value: part
+        for part in document.definitions
+        if isinstance(part, FragmentDefinitionNode)
+    }
     check_cost(EXECUTABLE, operation, fragments, variables)
 
 
@@ -28,18 +34,38 @@ def check(text: str, **variables: Any) -> None:
         ('{ room(ref: "a") { sid freshness { isStale } } }', {}, FETCH),
         ("{ rooms { nodes { sid } } }", {}, FETCH + 50),
         ("{ rooms(first: 7) { nodes { sid } edges { node { sid } } } }", {}, FETCH + 7),
-        ("query($n: Int!) { rooms(first: $n) { nodes { insights { url } } } }", {"n": 7}, FETCH + 7 + 7 * FETCH),
+        (
+            "query($n: Int!) { rooms(first: $n) { nodes { insights { url } } } }",
+            {"n": 7},
+            FETCH + 7 + 7 * FETCH,
+        ),
         ("query($n: Int! = 5) { rooms(first: $n) { nodes { sid } } }", {}, FETCH + 50),
         ("query($n: Int) { rooms(first: $n) { nodes { sid } } }", {"n": None}, FETCH + 1),
         ("{ rooms(first: -5) { nodes { sid } } }", {}, FETCH + 1),
         ("{ rooms(first: 1000000) { nodes { sid } } }", {}, FETCH + 100),
-        ('{ nodes(ids: ["a", "b"]) { ... on Room { insights { url } } } }', {}, 2 * FETCH + 2 + 2 * FETCH),
+        (
+            '{ nodes(ids: ["a", "b"]) { ... on Room { insights { url } } } }',
+            {},
+            2 * FETCH + 2 + 2 * FETCH,
+        ),
         ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 9}, 9 * FETCH + 9),
         ('{ nodes(ids: "a") { id } }', {}, FETCH + 1),
-        ("{ rooms(first: 2) { ...R } } fragment R on RoomConnection { nodes { insights { url } } }", {}, 3 * FETCH + 2),
+        (
+            "{ rooms(first: 2) { ...R } } fragment R on RoomConnection { nodes { insights { url } } }",
+            {},
+            3 * FETCH + 2,
+        ),
         ("{ rooms(first: 2) { nodes { ... { insights { url } } } } }", {}, 3 * FETCH + 2),
-        ("mutation { createRoom { participants(first: 3) { nodes { room { sid } } } } }", {}, 2 * FETCH + 3 + 3),
-        ("subscription { roomEvents { ... on RoomChanged { room { insights { url } } } } }", {}, 2 * FETCH),
+        (
+            "mutation { createRoom { participants(first: 3) { nodes { room { sid } } } } }",
+            {},
+            2 * FETCH + 3 + 3,
+        ),
+        (
+            "subscription { roomEvents { ... on RoomChanged { room { insights { url } } } } }",
+            {},
+            2 * FETCH,
+        ),
     ],
 )
 def test_a_fetch_and_a_full_page_count(
@@ -57,10 +83,10 @@ def test_a_page_of_fifty_rooms_with_their_participants_is_allowed() -> None:
     check("{ rooms { nodes { sid participants { nodes { identity } } } } }")
 
 
-async def test_what_would_cost_too_much_is_refused_before_anything_is_fetched(served: Served) -> None:
-    wide = (
-        "{ rooms(first: 100) { nodes { participants(first: 100) { nodes { publishedTracks { nodes { sid } } } } } } }"
-    )
+async def test_what_would_cost_too_much_is_refused_before_anything_is_fetched(
+    served: Served,
+) -> None:
+    wide = "{ rooms(first: 100) { nodes { participants(first: 100) { nodes { publishedTracks { nodes { sid } } } } } } }"
     error = await served.error(wide)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert f"up to {LIMIT} are allowed: ask for smaller pages" in error["message"]
@@ -77,6 +103,11 @@ def test_every_page_is_known_as_one() -> None:
 
 
 def test_objects_are_counted_on_pages_and_in_lists() -> None:
-    page = {"nodes": [{"sid": "a", "tracks": {"nodes": [{"sid": "b"}, None]}}, {"sid": "c", "codecs": ["VP8"]}]}
+    page = {
+        "nodes": [
+            {"sid": "a", "tracks": {"nodes": [{"sid": "b"}, None]}},
+            {"sid": "c", "codecs": ["VP8"]},
+        ]
+    }
     assert objects_of({"rooms": page, "room": {"sid": "d"}}) == 3
     assert objects_of(None) == objects_of({}) == 0

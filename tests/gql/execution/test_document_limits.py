@@ -33,19 +33,35 @@ def expanded(count: int) -> str:
 
 LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
     ("fields deep", limits.DEPTH, deep),
-    ("aliases", limits.ALIASES, lambda count: "{ a { " + " ".join(f"k{n}: a" for n in range(count)) + " } }"),
+    (
+        "aliases",
+        limits.ALIASES,
+        lambda count: "{ a { " + " ".join(f"k{n}: a" for n in range(count)) + " } }",
+    ),
     ("fragments", limits.FRAGMENTS, fragments),
-    ("root fields", limits.ROOT_FIELDS, lambda count: "{ " + " ".join(f"k{n}" for n in range(count)) + " }"),
+    (
+        "root fields",
+        limits.ROOT_FIELDS,
+        lambda count: "{ " + " ".join(f"k{n}" for n in range(count)) + " }",
+    ),
     ("in one place", limits.DIRECTIVES_IN_ONE_PLACE, lambda count: "{ a " + "@d " * count + "}"),
-    ("directives", limits.DIRECTIVES, lambda count: "{ a { " + " ".join(f"k{n} @d" for n in range(count)) + " } }"),
+    (
+        "directives",
+        limits.DIRECTIVES,
+        lambda count: "{ a { " + " ".join(f"k{n} @d" for n in range(count)) + " } }",
+    ),
     ("in one place", limits.SAME_RESPONSE_KEY, lambda count: "{ " + "k " * count + "}"),
     ("in one place", limits.SAME_RESPONSE_KEY, merged),
     ("fragments expanded", limits.FIELDS - 1, expanded),
 ]
 
 
-@pytest.mark.parametrize(("what", "limit", "document"), LIMITS, ids=[f"{n}-{row[0]}" for n, row in enumerate(LIMITS)])
-def test_a_limit_may_be_reached_and_not_passed(what: str, limit: int, document: Callable[[int], str]) -> None:
+@pytest.mark.parametrize(
+    ("what", "limit", "document"), LIMITS, ids=[f"{n}-{row[0]}" for n, row in enumerate(LIMITS)]
+)
+def test_a_limit_may_be_reached_and_not_passed(
+    what: str, limit: int, document: Callable[[int], str]
+) -> None:
     check_document(parse(document(limit)))
     with pytest.raises(InvalidArgument, match=what):
         check_document(parse(document(limit + 1)))
@@ -64,7 +80,9 @@ def test_a_cycle_of_fragments_is_refused(document: str) -> None:
 
 
 def test_fragments_that_double_are_stopped_early() -> None:
-    chain = " ".join(f"fragment f{n} on A {{ x{n} {{ ...f{n + 1} }} y{n} {{ ...f{n + 1} }} }}" for n in range(10))
+    chain = " ".join(
+        f"fragment f{n} on A {{ x{n} {{ ...f{n + 1} }} y{n} {{ ...f{n + 1} }} }}" for n in range(10)
+    )
     with pytest.raises(InvalidArgument):
         check_document(parse("{ a { ...f0 } } " + chain + " fragment f10 on A { z }"))
 

@@ -11,26 +11,26 @@ from graphql import OperationType
 
 from gateway.core.errors import Code
 from gateway.core.events import Bookmark, Delivered, ResyncReason, ResyncRequired, RoomEventType
-from gateway.gql.execution.engine import Answer, Engine, Operation, Request
+from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, GraphQLResult, Operation
 from gateway.gql.execution.errors import Refused
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.schema import EXECUTABLE
 from gateway.service.callers.caller import Caller, Scope
-from gateway.service.callers.points import Callers
+from gateway.service.callers.points import CallerLimiter
 from tests.gql.conftest import ACCOUNT, Account, delivered, event, room
 
-ENGINE = Engine(EXECUTABLE, introspection=False, deadline_s=5)
+ENGINE = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=5)
 
 
 def context(account: Account) -> Context:
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
-    return Context(caller, account, "trace", Callers().bill(caller))  # type: ignore[arg-type]
+    return Context(caller, account, "trace", CallerLimiter().charge(caller))  # type: ignore[arg-type]
 
 
 async def test_an_operation_is_known_before_it_runs() -> None:
     account = Account(ACCOUNT)
     two = "query Read { __typename } mutation Make { createRoom { sid } }"
-    operation = ENGINE.operation(Request(two, None, "Make"), context(account))
+    operation = ENGINE.operation(GraphQLRequest(two, None, "Make"), context(account))
     assert operation.kind is OperationType.MUTATION
     assert account.rooms.created == []
     await operation.answer()
@@ -41,13 +41,16 @@ async def test_an_operation_is_known_before_it_runs() -> None:
 def test_an_operation_has_to_be_named_when_there_are_two(name: str | None) -> None:
     with pytest.raises(Refused):
         ENGINE.operation(
-            Request("query A { __typename } query B { __typename }", None, name), context(Account(ACCOUNT))
+            GraphQLRequest("query A { __typename } query B { __typename }", None, name),
+            context(Account(ACCOUNT)),
         )
 
 
 async def test_a_stream_closes_its_source_when_it_is_closed() -> None:
     account = Account(ACCOUNT)
-    operation = ENGINE.operation(Request("subscription { roomEvents { prev } }"), context(account))
+    operation = ENGINE.operation(
+        GraphQLRequest("subscription { roomEvents { prev } }"), context(account)
+    )
     async with aclosing(operation.answers()) as answers:
         first = await anext(answers)
         account.feed.put(delivered(1))
@@ -60,7 +63,9 @@ async def test_a_stream_closes_its_source_when_it_is_closed() -> None:
 
 async def test_a_stream_keeps_nothing_of_the_events_it_has_told() -> None:
     account = Account(ACCOUNT)
-    operation = ENGINE.operation(Request("subscription { roomEvents { prev } }"), context(account))
+    operation = ENGINE.operation(
+        GraphQLRequest("subscription { roomEvents { prev } }"), context(account)
+    )
     async with aclosing(operation.answers()) as answers:
         await anext(answers)
 
@@ -77,7 +82,9 @@ async def test_a_stream_keeps_nothing_of_the_events_it_has_told() -> None:
 
 async def test_a_stream_that_is_cancelled_closes_its_source() -> None:
     account = Account(ACCOUNT)
-    operation = ENGINE.operation(Request("subscription { roomEvents { prev } }"), context(account))
+    operation = ENGINE.operation(
+        GraphQLRequest("subscription { roomEvents { prev } }"), context(account)
+    )
 
     async def watch() -> None:
         async with aclosing(operation.answers()) as answers:
@@ -99,8 +106,10 @@ async def test_a_stream_that_does_not_start_in_time_says_so() -> None:
         yield
 
     account.feed.room_events = never  # type: ignore[method-assign, assignment]
-    engine = Engine(EXECUTABLE, introspection=False, deadline_s=0.01)
-    operation = engine.operation(Request("subscription { roomEvents { prev } }"), context(account))
+    engine = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=0.01)
+    operation = engine.operation(
+        GraphQLRequest("subscription { roomEvents { prev } }"), context(account)
+    )
     [answer] = [answer async for answer in operation.answers()]
     assert answer.refused_for is Code.DEADLINE_EXCEEDED
     assert answer.status == 504
@@ -109,10 +118,13 @@ async def test_a_stream_that_does_not_start_in_time_says_so() -> None:
 WATCH = "subscription($after: String) { roomEvents(after: $after) { cursor prev ... on RoomEnded { roomDuration } } }"
 
 
-async def told(account: Account, message: Delivered, *operations: Operation) -> list[Answer]:
+async def told(account: Account, message: Delivered, *operations: Operation) -> list[GraphQLResult]:
     """What each of these operations, all begun anew, says of the message."""
     async with AsyncExitStack() as stack:
-        streams = [await stack.enter_async_context(aclosing(operation.answers())) for operation in operations]
+        streams = [
+            await stack.enter_async_context(aclosing(operation.answers()))
+            for operation in operations
+        ]
         for stream in streams:
             await anext(stream)
         account.feed.put(message)
@@ -120,8 +132,8 @@ async def told(account: Account, message: Delivered, *operations: Operation) -> 
 
 
 def watching(account: Account, *variables: dict[str, str], query: str = WATCH) -> list[Operation]:
-    engine = Engine(EXECUTABLE, introspection=False, deadline_s=5)
-    return [engine.operation(Request(query, given), context(account)) for given in variables]
+    engine = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=5)
+    return [engine.operation(GraphQLRequest(query, given), context(account)) for given in variables]
 
 
 async def test_i8_who_asks_for_the_same_is_given_the_same_bytes() -> None:
@@ -150,7 +162,11 @@ async def test_messages_of_one_place_are_told_apart() -> None:
         for message in (delivered(1), Bookmark("c1"), ResyncRequired("c1", ResyncReason.EPOCH)):
             account.feed.put(message)
         told = [json.loads((await anext(answers)).encoded)["data"]["roomEvents"] for _ in range(3)]
-    assert [message["__typename"] for message in told] == ["ParticipantConnected", "Bookmark", "ResyncRequired"]
+    assert [message["__typename"] for message in told] == [
+        "ParticipantConnected",
+        "Bookmark",
+        "ResyncRequired",
+    ]
 
 
 async def test_i12_an_error_is_told_to_its_caller_alone() -> None:
@@ -173,10 +189,10 @@ async def test_i12_what_is_fetched_below_an_event_is_fetched_for_each_caller() -
 
 async def test_what_takes_the_shortcut_is_encoded_once_for_all() -> None:
     account, written = Account(ACCOUNT), list[tuple[bytes, str]]()
-    engine = Engine(EXECUTABLE, introspection=False, deadline_s=5)
+    engine = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=5)
     async with AsyncExitStack() as stack:
         for _ in range(2):
-            operation = engine.operation(Request(WATCH), context(account))
+            operation = engine.operation(GraphQLRequest(WATCH), context(account))
             answers = operation.answers(lambda pieces: not written.extend(pieces))
             await anext(await stack.enter_async_context(aclosing(answers)))
         assert all(sink is not None and sink([delivered(1)]) for sink in account.feed.sinks)

@@ -29,7 +29,9 @@ def test_an_error_of_ours_keeps_its_code(kind: type[GatewayError]) -> None:
 
 
 def test_what_twilio_said_is_told_beside_the_code() -> None:
-    fault = QuotaExceeded("too many", retry_after_ms=250, twilio=TwilioFault(20429, 429, "https://twilio.com/20429"))
+    fault = QuotaExceeded(
+        "too many", retry_after_ms=250, twilio=TwilioFault(20429, 429, "https://twilio.com/20429")
+    )
     told = shown(GraphQLError("", original_error=fault), "trace")
     assert told["extensions"] == {
         "code": "QUOTA_EXCEEDED",
@@ -72,13 +74,33 @@ async def test_a_value_that_does_not_fit_its_type_is_our_bug(served: Served) -> 
             {"s": "OPEN"},
             "give one of the enum's words",
         ),
-        ("query($n: Int!) { rooms(first: $n) { nodes { sid } } }", {"n": "many"}, "give a whole number"),
-        ("query($n: Int!) { rooms(first: $n) { nodes { sid } } }", {"n": 2**31}, "give a whole number"),
+        (
+            "query($n: Int!) { rooms(first: $n) { nodes { sid } } }",
+            {"n": "many"},
+            "give a whole number",
+        ),
+        (
+            "query($n: Int!) { rooms(first: $n) { nodes { sid } } }",
+            {"n": 2**31},
+            "give a whole number",
+        ),
         ("query($n: Int!) { rooms(first: $n) { nodes { sid } } }", {}, "give a value"),
         ("query($n: Int = 5) { rooms(first: $n) { nodes { sid } } }", {"n": None}, "give a value"),
-        ("query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }", {"d": "soon"}, "give a moment"),
-        ("query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }", {"d": "2026-11-20T12:00:00"}, "end it"),
-        ("mutation { createRoom(input: {maxParticipants: 51}) { sid } }", {}, "give a whole number from 1 to 50"),
+        (
+            "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }",
+            {"d": "soon"},
+            "give a moment",
+        ),
+        (
+            "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }",
+            {"d": "2026-11-20T12:00:00"},
+            "end it",
+        ),
+        (
+            "mutation { createRoom(input: {maxParticipants: 51}) { sid } }",
+            {},
+            "give a whole number from 1 to 50",
+        ),
         ("mutation { createRoom(input: {castle: 51}) { sid } }", {}, "see the schema"),
         ("subscription { roomEvents(types: []) { cursor } }", {}, "Accept: text/event-stream"),
     ],

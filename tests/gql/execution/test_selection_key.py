@@ -11,13 +11,18 @@ fragment named on RoomEvent { roomName @include(if: $named) }"""
 TWO = "subscription A { roomEvents { cursor } } subscription B { roomEvents { prev } }"
 
 
-def key(query: str = WATCH, variables: dict[str, Any] | None = None, name: str | None = None) -> bytes:
+def key(
+    query: str = WATCH, variables: dict[str, Any] | None = None, name: str | None = None
+) -> bytes:
     parts = parse(query).definitions
-    fragments = {part.name.value: part for part in parts if isinstance(part, FragmentDefinitionNode)}
+    fragments = {
+        part.name.value: part for part in parts if isinstance(part, FragmentDefinitionNode)
+    }
     [operation, *_] = [
         part
         for part in parts
-        if isinstance(part, OperationDefinitionNode) and (name is None or (part.name and part.name.value == name))
+        if isinstance(part, OperationDefinitionNode)
+        and (name is None or (part.name and part.name.value == name))
     ]
     return selection_key(query, variables, operation, fragments)
 

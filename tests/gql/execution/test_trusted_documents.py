@@ -12,7 +12,7 @@ import pytest
 from gateway.core.errors import FailedPrecondition, InvalidArgument
 from gateway.core.rooms import RoomRef
 from gateway.gql.execution.trusted_documents import TrustedDocuments
-from gateway.service.cache.max_age import fresh_for
+from gateway.service.cache.max_age import limit_max_age
 from gateway.service.callers.caller import Caller
 from tests.gql.conftest import Rooms, Served, serving
 
@@ -39,7 +39,7 @@ class FreshRooms(Rooms):
 
     async def room(self, caller: Caller, ref: RoomRef) -> Any:
         if self.fresh_s is not None:
-            fresh_for(self.fresh_s)
+            limit_max_age(self.fresh_s)
         return await super().room(caller, ref)
 
 
@@ -50,9 +50,13 @@ async def trusting(folder: Path) -> AsyncIterator[Served]:
         yield served
 
 
-async def get(served: Served, text: str = ROOM, headers: dict[str, str] | None = None, **parameters: str) -> Any:
+async def get(
+    served: Served, text: str = ROOM, headers: dict[str, str] | None = None, **parameters: str
+) -> Any:
     asked = {"documentId": id_of(text), "variables": json.dumps({"ref": "standup"}), **parameters}
-    async with served.http.get(served.url, params=asked, headers=served.auth | (headers or {})) as reply:
+    async with served.http.get(
+        served.url, params=asked, headers=served.auth | (headers or {})
+    ) as reply:
         return reply.status, reply.headers, await reply.read()
 
 
@@ -65,11 +69,20 @@ async def test_a_trusted_document_is_run_by_its_name(trusting: Served) -> None:
     "named",
     [
         {"documentId": id_of(ROOM)},
-        {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": id_of(ROOM).removeprefix("sha256:").upper()}}},
+        {
+            "extensions": {
+                "persistedQuery": {
+                    "version": 1,
+                    "sha256Hash": id_of(ROOM).removeprefix("sha256:").upper(),
+                }
+            }
+        },
     ],
     ids=["the draft's way", "Apollo's way"],
 )
-async def test_it_may_be_named_in_two_ways_and_by_post_as_well(trusting: Served, named: dict[str, Any]) -> None:
+async def test_it_may_be_named_in_two_ways_and_by_post_as_well(
+    trusting: Served, named: dict[str, Any]
+) -> None:
     body = {"variables": {"ref": "standup"}, **named}
     async with trusting.http.post(trusting.url, json=body, headers=trusting.auth) as reply:
         assert (await reply.json())["data"]["room"]["uniqueName"] == "standup"
@@ -78,7 +91,12 @@ async def test_it_may_be_named_in_two_ways_and_by_post_as_well(trusting: Served,
 
 @pytest.mark.parametrize(
     ("fresh_s", "control"),
-    [(4.9, "private, max-age=4"), (0.9, "private, no-cache"), (0, "private, no-cache"), (None, "private, no-cache")],
+    [
+        (4.9, "private, max-age=4"),
+        (0.9, "private, no-cache"),
+        (0, "private, no-cache"),
+        (None, "private, no-cache"),
+    ],
 )
 async def test_its_answer_may_be_kept_by_the_caller_while_all_of_it_is_fresh(
     trusting: Served, fresh_s: float | None, control: str
@@ -86,7 +104,12 @@ async def test_its_answer_may_be_kept_by_the_caller_while_all_of_it_is_fresh(
     trusting.account.rooms.fresh_s = fresh_s  # type: ignore[attr-defined]
     _, headers, _ = await get(trusting)
     assert headers["Cache-Control"] == control
-    assert {name.strip() for name in headers["Vary"].split(",")} == {"Origin", "Authorization", "X-API-Key", "Accept"}
+    assert {name.strip() for name in headers["Vary"].split(",")} == {
+        "Origin",
+        "Authorization",
+        "X-API-Key",
+        "Accept",
+    }
 
 
 async def test_an_answer_that_has_not_changed_is_not_sent_again(trusting: Served) -> None:
@@ -94,7 +117,12 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(trusting: Served
     etag = headers["ETag"]
     for known in (etag, f'"other", {etag}', "*"):
         status, again, body = await get(trusting, headers={"If-None-Match": known})
-        assert (status, body, again["ETag"], again["Cache-Control"]) == (304, b"", etag, headers["Cache-Control"])
+        assert (status, body, again["ETag"], again["Cache-Control"]) == (
+            304,
+            b"",
+            etag,
+            headers["Cache-Control"],
+        )
     trusting.account.rooms.known[0] = replace(trusting.account.rooms.known[0], sid="RM" + "9" * 32)  # type: ignore[arg-type]
     status, changed, _ = await get(trusting, headers={"If-None-Match": etag})
     assert (status, changed["ETag"] != etag) == (200, True)
@@ -138,7 +166,10 @@ async def test_what_names_no_document_is_refused(trusting: Served, sent: dict[st
 
 
 async def test_a_client_that_sends_the_document_with_its_hash_is_answered(trusting: Served) -> None:
-    body = {"query": "{ __typename }", "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}
+    body = {
+        "query": "{ __typename }",
+        "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}},
+    }
     async with trusting.http.post(trusting.url, json=body, headers=trusting.auth) as reply:
         assert (await reply.json())["data"] == {"__typename": "Query"}
 
@@ -148,8 +179,12 @@ def test_without_a_folder_nothing_is_trusted() -> None:
         TrustedDocuments.of(None).text(id_of(ROOM))
 
 
-@pytest.mark.parametrize("content", [None, b"\xff", b"{ nothing }"], ids=["none", "not UTF-8", "of another schema"])
-async def test_a_folder_that_is_of_no_use_is_told_at_the_start(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    "content", [None, b"\xff", b"{ nothing }"], ids=["none", "not UTF-8", "of another schema"]
+)
+async def test_a_folder_that_is_of_no_use_is_told_at_the_start(
+    tmp_path: Path, content: bytes | None
+) -> None:
     if content is not None:
         (tmp_path / "a.graphql").write_bytes(content)
     with pytest.raises(FailedPrecondition, match="GATEWAY_DOCUMENTS"):
@@ -158,5 +193,7 @@ async def test_a_folder_that_is_of_no_use_is_told_at_the_start(tmp_path: Path, c
 
 
 async def test_the_operations_that_we_ship_can_be_trusted() -> None:
-    async with serving(trusted=TrustedDocuments.of(Path(__file__).parents[3] / "schema/operations")):
+    async with serving(
+        trusted=TrustedDocuments.of(Path(__file__).parents[3] / "schema/operations")
+    ):
         pass

@@ -2,12 +2,14 @@
 
 from gateway.gql.schema.context import Context
 from gateway.service.callers.caller import Caller, Scope
-from gateway.service.callers.points import Callers
+from gateway.service.callers.points import CallerLimiter
 from tests.gql.conftest import ACCOUNT, Account
 
 
 def test_each_operation_has_loaders_of_its_own() -> None:
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
     account = Account(ACCOUNT)
-    one, other = (Context(caller, account, "trace", Callers().bill(caller)) for _ in range(2))  # type: ignore[arg-type]
+    one, other = (
+        Context(caller, account, "trace", CallerLimiter().charge(caller)) for _ in range(2)
+    )  # type: ignore[arg-type]
     assert one.loaders is not other.loaders

@@ -5,7 +5,9 @@ from graphql import GraphQLEnumType
 from gateway.core.open_enum import OpenEnum
 from gateway.gql.schema.schema import EXECUTABLE
 
-ENUMS = {name: type_ for name, type_ in EXECUTABLE.type_map.items() if isinstance(type_, GraphQLEnumType)}
+ENUMS = {
+    name: type_ for name, type_ in EXECUTABLE.type_map.items() if isinstance(type_, GraphQLEnumType)
+}
 
 
 def test_a_set_of_words_that_twilio_may_add_to_can_say_unknown() -> None:
@@ -15,12 +17,21 @@ def test_a_set_of_words_that_twilio_may_add_to_can_say_unknown() -> None:
 
 
 def test_words_are_cores_in_capitals() -> None:
-    assert list(ENUMS["ParticipantStatus"].values) == ["CONNECTED", "DISCONNECTED", "RECONNECTING", "UNKNOWN"]
+    assert list(ENUMS["ParticipantStatus"].values) == [
+        "CONNECTED",
+        "DISCONNECTED",
+        "RECONNECTING",
+        "UNKNOWN",
+    ]
     assert list(ENUMS["RuleType"].values) == ["INCLUDE", "EXCLUDE"]
     assert list(ENUMS["Codec"].values) == ["VP8", "VP9", "H264", "OPUS", "PCMU", "UNKNOWN"]
 
 
 def test_legacy_room_types_are_deprecated_with_the_reason() -> None:
     reasons = {name: value.deprecation_reason for name, value in ENUMS["RoomType"].values.items()}
-    assert {name for name, reason in reasons.items() if reason} == {"GROUP_SMALL", "PEER_TO_PEER", "GO"}
+    assert {name for name, reason in reasons.items() if reason} == {
+        "GROUP_SMALL",
+        "PEER_TO_PEER",
+        "GO",
+    }
     assert "use GROUP" in str(reasons["GO"])

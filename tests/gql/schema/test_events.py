@@ -6,7 +6,13 @@ from gateway.core import events
 from gateway.core.errors import CursorExpired
 from gateway.core.events import Bookmark, Changed, Gap, ResyncReason, ResyncRequired, RoomEventType
 from gateway.gql.schema import events as shown
-from gateway.gql.schema.events import EVENT_TYPES, EventParticipant, EventTrack, RecordingCompleted, message_of
+from gateway.gql.schema.events import (
+    EVENT_TYPES,
+    EventParticipant,
+    EventTrack,
+    RecordingCompleted,
+    message_of,
+)
 from gateway.gql.schema.schema import EXECUTABLE
 from tests.gql.conftest import Served, delivered, event, room
 from tests.gql.service import participant
@@ -44,7 +50,9 @@ def test_a_recording_tells_whose_and_of_what() -> None:
         )
     )
     assert isinstance(recorded, RecordingCompleted)
-    assert recorded.participant == EventParticipant(sid=None, identity="ada", status=None, duration=None)
+    assert recorded.participant == EventParticipant(
+        sid=None, identity="ada", status=None, duration=None
+    )
     assert recorded.track == EventTrack(sid=None, kind=events.TrackKind.AUDIO, name=None)
     assert (recorded.recording.sid, recorded.recording.size, recorded.recording.offset_ms) == (
         "RT1",
@@ -61,7 +69,10 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> 
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
         await socket.receive_json(timeout=5)
         changed = event(
-            RoomEventType.ROOM_CHANGED, source=events.EventSource.MUTATION, room=room(), changed=Changed.ROOM
+            RoomEventType.ROOM_CHANGED,
+            source=events.EventSource.MUTATION,
+            room=room(),
+            changed=Changed.ROOM,
         )
         served.account.feed.put(delivered(1, changed))
         assert (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"] == {
@@ -72,11 +83,19 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> 
             "room": {"uniqueName": "standup", "asOf": "c1"},
             "now": None,
         }
-        kicked = event(RoomEventType.ROOM_CHANGED, participant=participant(), changed=Changed.PARTICIPANT)
+        kicked = event(
+            RoomEventType.ROOM_CHANGED, participant=participant(), changed=Changed.PARTICIPANT
+        )
         served.account.feed.put(delivered(2, kicked))
         told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
-        assert (told["changed"], told["room"], told["now"]) == ("PARTICIPANT", None, {"identity": "ada"})
-        large = event(RoomEventType.RECORDING_COMPLETED, recording_size=5_000_000_000, offset_ms=2**40)
+        assert (told["changed"], told["room"], told["now"]) == (
+            "PARTICIPANT",
+            None,
+            {"identity": "ada"},
+        )
+        large = event(
+            RoomEventType.RECORDING_COMPLETED, recording_size=5_000_000_000, offset_ms=2**40
+        )
         served.account.feed.put(delivered(3, large))
         told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
         assert told["recording"] == {"size": 5_000_000_000, "offsetMs": 2**40}
@@ -90,7 +109,12 @@ async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(served: Serve
     told = (await served.data(query, after="c0"))["room"]["events"]
     assert told["nodes"] == [
         {"cursor": "c1", "prev": "c0", "type": "ROOM_CREATED"},
-        {"cursor": "c2", "prev": "c1", "type": "PARTICIPANT_CONNECTED", "participant": {"identity": "ada"}},
+        {
+            "cursor": "c2",
+            "prev": "c1",
+            "type": "PARTICIPANT_CONNECTED",
+            "participant": {"identity": "ada"},
+        },
     ]
     assert told["pageInfo"] == {
         "hasPreviousPage": True,
@@ -104,7 +128,9 @@ async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(served: Serve
 
 async def test_a_timeline_is_of_the_types_that_were_asked_for(served: Served) -> None:
     served.account.feed.log = [event(RoomEventType.ROOM_CREATED), event()]
-    told = await served.data('{ room(ref: "standup") { events(types: [ROOM_CREATED], first: 1) { nodes { type } } } }')
+    told = await served.data(
+        '{ room(ref: "standup") { events(types: [ROOM_CREATED], first: 1) { nodes { type } } } }'
+    )
     assert told["room"]["events"]["nodes"] == [{"type": "ROOM_CREATED"}]
     [asked] = served.account.feed.asked
     assert (asked.ref and asked.ref.sid, asked.types) == (room().sid, {RoomEventType.ROOM_CREATED})
@@ -112,11 +138,15 @@ async def test_a_timeline_is_of_the_types_that_were_asked_for(served: Served) ->
 
 async def test_a_place_that_the_log_lost_is_said(served: Served) -> None:
     served.account.feed.refusal = CursorExpired("the log begins later; begin anew without after")
-    error = await served.error('{ room(ref: "standup") { events(after: "c1") { nodes { cursor } } } }')
+    error = await served.error(
+        '{ room(ref: "standup") { events(after: "c1") { nodes { cursor } } } }'
+    )
     assert (error["extensions"]["code"], error["path"]) == ("CURSOR_EXPIRED", ["room", "events"])
 
 
 async def test_a_timeline_of_no_types_at_all_is_refused(served: Served) -> None:
-    error = await served.error('{ room(ref: "standup") { events(types: []) { nodes { cursor } } } }')
+    error = await served.error(
+        '{ room(ref: "standup") { events(types: []) { nodes { cursor } } } }'
+    )
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert served.account.feed.asked == []

@@ -4,7 +4,13 @@ import pytest
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.participants import ParticipantRef, TrackRef
-from gateway.gql.schema.ids import participant_ref, sids_of, track_ref, transcription_of, transcription_ref
+from gateway.gql.schema.ids import (
+    participant_ref,
+    sids_of,
+    track_ref,
+    transcription_of,
+    transcription_ref,
+)
 from tests.gql.service import ADA, TAKE, TTID, VOICE, sid
 
 ROOM = sid(1)
@@ -36,7 +42,14 @@ def test_anything_else_is_no_id(text: str) -> None:
 
 def test_a_transcriptions_id_holds_twilios_opaque_one() -> None:
     assert transcription_of(f"{ROOM}:{TTID}") == (ROOM, TTID)
-    for text in (TTID, f"{ROOM}:", f"standup:{TTID}", f"{ROOM}:{ADA}", f"{ROOM}:{ADA}:{VOICE}", ROOM):
+    for text in (
+        TTID,
+        f"{ROOM}:",
+        f"standup:{TTID}",
+        f"{ROOM}:{ADA}",
+        f"{ROOM}:{ADA}:{VOICE}",
+        ROOM,
+    ):
         assert transcription_of(text) is None
 
 

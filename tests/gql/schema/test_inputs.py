@@ -65,7 +65,9 @@ def test_what_is_left_out_and_what_is_null_is_twilios_default() -> None:
 
 
 def test_a_list_of_inputs_becomes_a_tuple_of_core_values() -> None:
-    rule = SubscribeRuleInput(type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW)
+    rule = SubscribeRuleInput(
+        type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW
+    )
     assert asked(NewSubscribeRules, rules=[rule]) == NewSubscribeRules(
         (SubscribeRule(type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW),)
     )

@@ -22,7 +22,11 @@ async def test_insights_are_read_of_a_room_and_by_its_sid(served: Served) -> Non
         "insightsRoom": {
             "roomSid": sid(1),
             "durationSec": 2**40,
-            "participants": {"nodes": [{"participantSid": ADA, "properties": {"a": [1, None]}, "publisherInfo": {}}]},
+            "participants": {
+                "nodes": [
+                    {"participantSid": ADA, "properties": {"a": [1, None]}, "publisherInfo": {}}
+                ]
+            },
             "participant": {"status": None},
         },
         "none": None,
@@ -46,6 +50,9 @@ async def test_rooms_are_chosen_by_every_filter(served: Served) -> None:
 
 
 async def test_insights_know_sids_only(served: Served) -> None:
-    assert "RM and 32 hex digits" in (await served.error('{ insightsRoom(sid: "standup") { roomSid } }'))["message"]
+    assert (
+        "RM and 32 hex digits"
+        in (await served.error('{ insightsRoom(sid: "standup") { roomSid } }'))["message"]
+    )
     query = '{ room(ref: "standup") { insights { participant(sid: "ada") { status } } } }'
     assert "PA and 32 hex digits" in (await served.error(query))["message"]

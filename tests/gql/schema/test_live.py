@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from gateway.core.caching import Seen
+from gateway.core.caching import ReadResult
 from gateway.core.errors import NotFound
 from gateway.core.participants import ParticipantStatus
 from gateway.core.room_state.live import LiveRoom, Stay
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import ParticipantSid
-from gateway.gql.execution.engine import Answer, Engine, Request
+from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, GraphQLResult
 from gateway.gql.schema.live import Presence, cursor_of
 from gateway.gql.schema.rooms import Room
 from gateway.gql.schema.schema import EXECUTABLE
@@ -24,7 +24,7 @@ from tests.gql.conftest import ACCOUNT, LIMIT_S, Account, Served, room
 from tests.gql.execution.test_engine import context
 from tests.gql.service import ADA, AT, PUBLISHED, VOICE, participant, seen
 
-ENGINE = Engine(EXECUTABLE, introspection=False, deadline_s=LIMIT_S)
+ENGINE = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=LIMIT_S)
 BOB = ParticipantSid("PA" + "b" * 32)
 LIVE = """subscription { roomLive(ref: "standup") { sid status asOf freshness { isStale }
     participants { nodes { id identity status publishedTracks { nodes { name enabled } pageInfo { hasNextPage } } }
@@ -34,23 +34,28 @@ PRESENCE = """subscription { presence(room: "standup") { cursor roomSid roomName
     participants { sid identity since tracks { sid kind name enabled } } } }"""
 
 
-def body_of(answer: Answer) -> Any:
+def body_of(answer: GraphQLResult) -> Any:
     return json.loads(answer.encoded)
 
 
-def view(*stays: Stay, cursor: str = "c1", **changes: Any) -> Seen[LiveRoom]:
+def view(*stays: Stay, cursor: str = "c1", **changes: Any) -> ReadResult[LiveRoom]:
     return replace(seen(LiveRoom(room(**changes), stays)), as_of=cursor)
 
 
 HERE = Stay(participant(date_created=AT, start_time=AT), AT, (replace(PUBLISHED, enabled=True),))
 GONE = Stay(
-    participant(sid=BOB, identity="bob", status=ParticipantStatus.DISCONNECTED, date_created=AT + timedelta(seconds=1)),
+    participant(
+        sid=BOB,
+        identity="bob",
+        status=ParticipantStatus.DISCONNECTED,
+        date_created=AT + timedelta(seconds=1),
+    ),
     AT + timedelta(seconds=1),
 )
 
 
-def answers(account: Account, query: str) -> "aclosing[AsyncGenerator[Answer, None]]":
-    return aclosing(ENGINE.operation(Request(query), context(account)).answers())
+def answers(account: Account, query: str) -> "aclosing[AsyncGenerator[GraphQLResult, None]]":
+    return aclosing(ENGINE.operation(GraphQLRequest(query), context(account)).answers())
 
 
 async def first(account: Account, query: str) -> dict[str, Any]:
@@ -65,10 +70,21 @@ async def test_a_room_is_shown_with_its_people_and_their_tracks_and_nothing_is_f
     account = Account(ACCOUNT)
     account.live.first = view(HERE, GONE)
     told = await first(account, LIVE)
-    assert (told["status"], told["asOf"], told["freshness"]) == ("IN_PROGRESS", "c1", {"isStale": False})
+    assert (told["status"], told["asOf"], told["freshness"]) == (
+        "IN_PROGRESS",
+        "c1",
+        {"isStale": False},
+    )
     tracks = {"nodes": [{"name": "voice", "enabled": True}], "pageInfo": {"hasNextPage": False}}
     assert told["participants"] == {
-        "nodes": [{"id": f"{room().sid}:{ADA}", "identity": "ada", "status": "CONNECTED", "publishedTracks": tracks}],
+        "nodes": [
+            {
+                "id": f"{room().sid}:{ADA}",
+                "identity": "ada",
+                "status": "CONNECTED",
+                "publishedTracks": tracks,
+            }
+        ],
         "pageInfo": {"hasNextPage": False},
         "asOf": "c1",
     }
@@ -83,7 +99,9 @@ async def test_each_change_is_told_with_its_cursor() -> None:
         assert (await anext(told)).cursor == "c0"
         account.live.put(view(HERE, cursor="c4"))
         second = await anext(told)
-        account.live.put(view(replace(HERE, tracks=()), GONE, cursor="c7", status=RoomStatus.COMPLETED))
+        account.live.put(
+            view(replace(HERE, tracks=()), GONE, cursor="c7", status=RoomStatus.COMPLETED)
+        )
         third = await anext(told)
         account.live.put(None)
         assert [answer async for answer in told] == []

@@ -29,7 +29,12 @@ async def test_a_participant_is_found_by_sid_identity_or_id(served: Served, ref:
         room(ref: "standup") { participant(ref: $ref) { id } } }"""
     told = await served.data(query, ref=ref)
     here = f"{sid(1)}:{ADA}"
-    assert told["participant"] | {"id": here} == {"id": here, "sid": ADA, "identity": "ada", "status": "CONNECTED"}
+    assert told["participant"] | {"id": here} == {
+        "id": here,
+        "sid": ADA,
+        "identity": "ada",
+        "status": "CONNECTED",
+    }
     assert told["room"]["participant"]["id"] == here
     who = ParticipantRef(None, "ada") if ref == "ada" else WHO
     assert served.account.participants.asked == [
@@ -45,10 +50,16 @@ async def test_a_participant_is_null_when_there_is_none(served: Served) -> None:
     assert told == {"participant": None, "room": {"participant": None}}
 
 
-async def test_a_participant_of_a_room_that_is_not_there_is_null_but_cannot_be_changed(served: Served) -> None:
+async def test_a_participant_of_a_room_that_is_not_there_is_null_but_cannot_be_changed(
+    served: Served,
+) -> None:
     served.account.participants.failure = NotFound("no such room; check the SID or the name")
-    assert await served.data('{ participant(room: "nowhere", participant: "ada") { sid } }') == {"participant": None}
-    error = await served.error('mutation { disconnectParticipant(room: "nowhere", participant: "ada") { sid } }')
+    assert await served.data('{ participant(room: "nowhere", participant: "ada") { sid } }') == {
+        "participant": None
+    }
+    error = await served.error(
+        'mutation { disconnectParticipant(room: "nowhere", participant: "ada") { sid } }'
+    )
     assert error["extensions"]["code"] == "NOT_FOUND"
 
 
@@ -78,7 +89,9 @@ async def test_what_hangs_below_a_participant_is_asked_by_its_sids(served: Serve
     )
     assert told["participant"] == {
         "publishedTracks": {
-            "nodes": [{"id": f"{sid(1)}:{ADA}:{VOICE}", "sid": VOICE, "kind": "AUDIO", "name": "voice"}],
+            "nodes": [
+                {"id": f"{sid(1)}:{ADA}:{VOICE}", "sid": VOICE, "kind": "AUDIO", "name": "voice"}
+            ],
             "asOf": "c0",
         },
         "publishedTrack": {"sid": VOICE},
@@ -86,7 +99,14 @@ async def test_what_hangs_below_a_participant_is_asked_by_its_sids(served: Serve
         "subscribedTrack": {"name": "screen"},
         "subscribeRules": {
             "rules": [
-                {"type": "INCLUDE", "all": None, "kind": "VIDEO", "publisher": None, "track": None, "priority": "LOW"}
+                {
+                    "type": "INCLUDE",
+                    "all": None,
+                    "kind": "VIDEO",
+                    "publisher": None,
+                    "track": None,
+                    "priority": "LOW",
+                }
             ],
             "dateUpdated": None,
             "freshness": {"isStale": False},
@@ -108,15 +128,31 @@ async def test_a_participant_is_disconnected_and_anonymized(served: Served) -> N
         'anonymizeParticipant(room: "standup", participant: "ada") ' + fields + " }"
     )
     assert told == {
-        "disconnectParticipant": {"identity": "ada", "status": "DISCONNECTED", "duration": 60, "freshness": None},
-        "anonymizeParticipant": {"identity": ADA, "status": "CONNECTED", "duration": None, "freshness": None},
+        "disconnectParticipant": {
+            "identity": "ada",
+            "status": "DISCONNECTED",
+            "duration": 60,
+            "freshness": None,
+        },
+        "anonymizeParticipant": {
+            "identity": ADA,
+            "status": "CONNECTED",
+            "duration": None,
+            "freshness": None,
+        },
     }
 
 
 async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(served: Served) -> None:
     query = """mutation($rules: [SubscribeRuleInput!]!) { updateSubscribeRules(room: "standup", participant: "ada",
         rules: $rules) { rules { type } freshness { isStale } } }"""
-    rule = {"type": "INCLUDE", "kind": "VIDEO", "publisher": "bob", "track": "screen", "priority": "LOW"}
+    rule = {
+        "type": "INCLUDE",
+        "kind": "VIDEO",
+        "publisher": "bob",
+        "track": "screen",
+        "priority": "LOW",
+    }
     told = await served.data(query, rules=[rule, {"type": "EXCLUDE", "all": True}])
     assert told["updateSubscribeRules"] == {"rules": [{"type": "INCLUDE"}], "freshness": None}
     sent = NewSubscribeRules(
@@ -132,19 +168,26 @@ async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(served
         )
     )
     assert [asked[-1] for asked in served.account.participants.asked] == [sent]
-    for rules in ([], [{"type": "INCLUDE"}], [rule] * 2, [{"type": "INCLUDE", "all": True, "kind": "AUDIO"}]):
+    for rules in (
+        [],
+        [{"type": "INCLUDE"}],
+        [rule] * 2,
+        [{"type": "INCLUDE", "all": True, "kind": "AUDIO"}],
+    ):
         assert (await served.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
     assert len(served.account.participants.asked) == 1
 
 
 async def test_a_published_track_is_named_by_sid_name_or_id(served: Served) -> None:
-    query = (
-        'query($ref: ID!) { participant(room: "standup", participant: "ada") { publishedTrack(ref: $ref) { sid } } }'
-    )
+    query = 'query($ref: ID!) { participant(room: "standup", participant: "ada") { publishedTrack(ref: $ref) { sid } } }'
     for ref in ("voice", VOICE, f"{sid(1)}:{ADA}:{VOICE}"):
-        assert (await served.data(query, ref=ref))["participant"]["publishedTrack"] == {"sid": VOICE}
+        assert (await served.data(query, ref=ref))["participant"]["publishedTrack"] == {
+            "sid": VOICE
+        }
     assert (await served.data(query, ref="other"))["participant"]["publishedTrack"] is None
-    assert [asked[-1] for asked in served.account.participants.asked if asked[0] == "published_track"] == [
+    assert [
+        asked[-1] for asked in served.account.participants.asked if asked[0] == "published_track"
+    ] == [
         TrackRef(None, "voice"),
         TrackRef(VOICE, None),
         TrackRef(VOICE, None),

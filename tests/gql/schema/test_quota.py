@@ -13,4 +13,6 @@ async def test_what_is_left_is_told_by_class(gateway: Gateway) -> None:
     assert list(classes) == ["END", "CHANGE", "READ", "LIST", "BACKGROUND"]
     assert 14 <= classes["CHANGE"]["perSecond"] == classes["END"]["perSecond"] < 20
     assert 68 <= classes["READ"]["perSecond"] == classes["LIST"]["perSecond"] < 80
-    assert all((each["retryAfterMs"] is None) == (each["remaining"] > 0) for each in classes.values())
+    assert all(
+        (each["retryAfterMs"] is None) == (each["remaining"] > 0) for each in classes.values()
+    )

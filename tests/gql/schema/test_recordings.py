@@ -36,7 +36,10 @@ async def test_a_recording_is_read_by_sid_in_the_account_and_in_its_room(served:
     assert told["room"]["recording"] == {"id": TAKE}
     other = "RT" + "f" * 32
     assert await served.data(query, sid=other) == {"recording": None, "room": {"recording": None}}
-    assert "RT and 32 hex digits" in (await served.error('{ recording(sid: "take") { sid } }'))["message"]
+    assert (
+        "RT and 32 hex digits"
+        in (await served.error('{ recording(sid: "take") { sid } }'))["message"]
+    )
 
 
 async def test_the_accounts_recordings_are_chosen_by_every_filter(served: Served) -> None:
@@ -72,7 +75,9 @@ async def test_a_recording_is_deleted_in_the_account_or_only_in_its_room(served:
 
 
 async def test_recording_rules_are_read_and_replaced(served: Served) -> None:
-    told = await served.data('{ room(ref: "standup") { recordingRules { rules { type all priority } roomSid } } }')
+    told = await served.data(
+        '{ room(ref: "standup") { recordingRules { rules { type all priority } roomSid } } }'
+    )
     assert told["room"]["recordingRules"] == {
         "rules": [{"type": "EXCLUDE", "all": True, "priority": None}],
         "roomSid": sid(1),

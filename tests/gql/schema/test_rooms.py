@@ -18,7 +18,12 @@ async def test_a_connection_has_edges_nodes_and_a_page_info(served: Served) -> N
     assert body["data"]["rooms"] == {
         "edges": [{"cursor": "p0", "node": {"sid": room().sid}}],
         "nodes": [{"sid": room().sid}],
-        "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": "p0", "endCursor": None},
+        "pageInfo": {
+            "hasNextPage": False,
+            "hasPreviousPage": False,
+            "startCursor": "p0",
+            "endCursor": None,
+        },
     }
 
 
@@ -30,6 +35,8 @@ async def test_a_room_is_made_with_what_the_caller_gave_and_no_more(served: Serv
 
 async def test_a_failing_mutation_is_null_with_its_code(served: Served) -> None:
     served.account.rooms.failure = AlreadyExists("the name is taken; choose another one")
-    status, body = await served.post("mutation { createRoom { sid } }", "application/graphql-response+json")
+    status, body = await served.post(
+        "mutation { createRoom { sid } }", "application/graphql-response+json"
+    )
     assert (status, body["data"]) == (200, None)
     assert body["errors"][0]["extensions"]["code"] == "CONFLICT"

@@ -33,6 +33,8 @@ def test_the_signatures_are_those_of_the_design(signature: str) -> None:
     assert f"  {signature}" in print_schema()
 
 
-@pytest.mark.parametrize("path", sorted((SCHEMA / "operations").iterdir()), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((SCHEMA / "operations").iterdir()), ids=lambda path: path.stem
+)
 def test_every_document_that_we_publish_fits_the_schema_and_its_limits(path: Path) -> None:
     Documents(EXECUTABLE, introspection=False).document(path.read_text())

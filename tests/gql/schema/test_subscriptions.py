@@ -33,4 +33,7 @@ async def test_a_live_view_is_asked_for_by_sid_or_name(served: Served, field: st
             payload = {"query": query, "variables": {"room": named}}
             await socket.send_json({"id": str(number), "type": "subscribe", "payload": payload})
             assert (await socket.receive_json(timeout=LIMIT_S))["type"] == "next"
-    assert [(ref.name, ref.sid) for ref in served.account.live.asked] == [("standup", None), (None, sid(1))]
+    assert [(ref.name, ref.sid) for ref in served.account.live.asked] == [
+        ("standup", None),
+        (None, sid(1)),
+    ]

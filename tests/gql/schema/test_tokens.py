@@ -12,23 +12,25 @@ EXPLAIN = """($token: String!) { explainToken(token: $token, room: "standup") { 
 
 
 async def test_a_token_is_minted_for_what_was_asked(served: Served) -> None:
-    query = (
-        'mutation { mintAccessToken(identity: "ada", room: "standup", ttl: "PT5M") { jwt identity room expiresAt } }'
-    )
+    query = 'mutation { mintAccessToken(identity: "ada", room: "standup", ttl: "PT5M") { jwt identity room expiresAt } }'
     assert (await served.data(query))["mintAccessToken"] == {
         "jwt": "a.b.c",
         "identity": "ada",
         "room": "standup",
         "expiresAt": "2026-11-20T12:00:00Z",
     }
-    await served.data('mutation { mintAccessToken(identity: "ada", room: null, ttl: null) { jwt } }')
+    await served.data(
+        'mutation { mintAccessToken(identity: "ada", room: null, ttl: null) { jwt } }'
+    )
     assert served.account.tokens.asked == [
         ("mint", "ada", RoomRef(None, "standup"), 300),
         ("mint", "ada", None, None),
     ]
 
 
-@pytest.mark.parametrize("arguments", ['identity: ""', 'identity: "a", ttl: "PT0S"', 'identity: "a", ttl: "PT86401S"'])
+@pytest.mark.parametrize(
+    "arguments", ['identity: ""', 'identity: "a", ttl: "PT0S"', 'identity: "a", ttl: "PT86401S"']
+)
 async def test_a_token_out_of_bounds_is_refused(served: Served, arguments: str) -> None:
     error = await served.error("mutation { mintAccessToken(" + arguments + ") { jwt } }")
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
@@ -42,7 +44,12 @@ async def test_a_token_is_explained_in_a_sentence(served: Served) -> None:
         "problem": "EXPIRED",
         "twilioCode": 20104,
         "sentence": "expired 4 minutes ago; mint a new one",
-        "facts": {"identity": "ada", "expiresAt": "2026-11-20T12:00:00Z", "isSigned": True, "room": None},
+        "facts": {
+            "identity": "ada",
+            "expiresAt": "2026-11-20T12:00:00Z",
+            "isSigned": True,
+            "room": None,
+        },
     }
     assert served.account.tokens.asked == [("explain", "x.y.z", RoomRef(None, "standup"))]
 

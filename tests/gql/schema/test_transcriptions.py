@@ -1,7 +1,11 @@
 """Transcriptions."""
 
 from gateway.core.rooms import RoomRef
-from gateway.core.transcriptions import TranscriptionsConfiguration, TranscriptionStatus, TranscriptionUpdate
+from gateway.core.transcriptions import (
+    TranscriptionsConfiguration,
+    TranscriptionStatus,
+    TranscriptionUpdate,
+)
 from tests.gql.conftest import Served, sid
 from tests.gql.service import TTID
 

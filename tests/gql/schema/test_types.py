@@ -31,14 +31,24 @@ def test_what_runs_code_fetches() -> None:
     """What is a plain attribute can later be compiled."""
     definitions = [type_.definition for type_ in schema.schema_converter.type_map.values()]
     for definition in definitions:
-        if hasattr(definition, "fields") and definition.name not in ("Query", "Mutation", "Subscription"):
-            resolvers = [field.base_resolver for field in definition.fields if field.base_resolver is not None]
+        if hasattr(definition, "fields") and definition.name not in (
+            "Query",
+            "Mutation",
+            "Subscription",
+        ):
+            resolvers = [
+                field.base_resolver
+                for field in definition.fields
+                if field.base_resolver is not None
+            ]
             assert all(inspect.iscoroutinefunction(resolver.wrapped_func) for resolver in resolvers)
 
 
 def test_an_unknown_word_is_shown_beside_unknown() -> None:
     word = UnknownWord("type", "group-huge")
-    shown = Room.of(seen(room(type=RoomType.UNKNOWN, video_codecs=(VideoCodec.VP8,), unknown_words=(word,))))
+    shown = Room.of(
+        seen(room(type=RoomType.UNKNOWN, video_codecs=(VideoCodec.VP8,), unknown_words=(word,)))
+    )
     assert (shown.type, shown.video_codecs) == (RoomType.UNKNOWN, [VideoCodec.VP8])
     assert [(word.field, word.word) for word in shown.unknown_words] == [("type", "group-huge")]
 
@@ -51,7 +61,12 @@ async def test_a_connection_has_edges_nodes_and_a_page_info(served: Served) -> N
     assert told["rooms"] == {
         "edges": [{"cursor": "p0", "node": {"sid": room().sid}}],
         "nodes": [{"sid": room().sid}],
-        "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": "p0", "endCursor": None},
+        "pageInfo": {
+            "hasNextPage": False,
+            "hasPreviousPage": False,
+            "startCursor": "p0",
+            "endCursor": None,
+        },
         "freshness": {"isStale": False},
     }
 
@@ -65,7 +80,12 @@ async def test_a_page_that_was_fetched_as_a_whole_says_how_good_it_is(served: Se
         "asOf": "c0",
         "freshness": {"fetchedAt": "2026-11-20T12:00:00Z", "isStale": False, "source": "CALLBACKS"},
         "nodes": [{"asOf": "c0", "freshness": {"isStale": False}}],
-        "pageInfo": {"hasNextPage": True, "hasPreviousPage": True, "startCursor": "p0", "endCursor": "end"},
+        "pageInfo": {
+            "hasNextPage": True,
+            "hasPreviousPage": True,
+            "startCursor": "p0",
+            "endCursor": "end",
+        },
     }
 
 

@@ -14,13 +14,17 @@ ROOM = "query($ref: ID!) { room(ref: $ref) { id uniqueName dateCreated } }"
 async def test_a_query_is_answered(served: Served) -> None:
     status, body = await served.post(ROOM, ref="standup")
     assert status == 200
-    assert body["data"] == {"room": {"id": room().sid, "uniqueName": "standup", "dateCreated": "2026-11-20T12:00:00Z"}}
+    assert body["data"] == {
+        "room": {"id": room().sid, "uniqueName": "standup", "dateCreated": "2026-11-20T12:00:00Z"}
+    }
     assert "errors" not in body
 
 
 async def test_an_answer_says_what_it_cost_and_what_is_left(served: Served) -> None:
     headers = served.auth | {"Accept": RESPONSE}
-    async with served.http.post(served.url, json={"query": ROOM, "variables": {"ref": "a"}}, headers=headers) as reply:
+    async with served.http.post(
+        served.url, json={"query": ROOM, "variables": {"ref": "a"}}, headers=headers
+    ) as reply:
         cost = (await reply.json(content_type=None))["extensions"]["cost"]
         assert (cost["requested"], cost["actual"], cost["limit"]) == (35, 10, 1_500_000)
         assert reply.headers["RateLimit"] == f'"default";r={cost["remaining"]};t=1'
@@ -43,15 +47,23 @@ async def test_a_mutation_by_get_is_refused(served: Served) -> None:
     assert served.account.rooms.created == []
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer rgk_wrong"}, {"X-API-Key": ""}], ids=str)
-async def test_a_request_without_a_known_key_is_unauthenticated(served: Served, headers: dict[str, str]) -> None:
-    async with served.http.post(served.url, json={"query": "{ __typename }"}, headers=headers) as reply:
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer rgk_wrong"}, {"X-API-Key": ""}], ids=str
+)
+async def test_a_request_without_a_known_key_is_unauthenticated(
+    served: Served, headers: dict[str, str]
+) -> None:
+    async with served.http.post(
+        served.url, json={"query": "{ __typename }"}, headers=headers
+    ) as reply:
         assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert (await reply.json())["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_the_key_may_stand_in_its_own_header(served: Served) -> None:
-    async with served.http.post(served.url, json={"query": "{ __typename }"}, headers={"X-API-Key": KEY}) as reply:
+    async with served.http.post(
+        served.url, json={"query": "{ __typename }"}, headers={"X-API-Key": KEY}
+    ) as reply:
         assert reply.status == 200
 
 
@@ -59,7 +71,13 @@ async def test_the_key_may_stand_in_its_own_header(served: Served) -> None:
     ("sent", "status"),
     [
         ({"data": "{}", "headers": {"Content-Type": "text/plain"}}, 415),
-        ({"data": "query={__typename}", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 415),
+        (
+            {
+                "data": "query={__typename}",
+                "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+            },
+            415,
+        ),
         ({"data": "{}", "headers": {"Content-Type": "application/json; charset=latin-1"}}, 415),
         ({"data": "{"}, 400),
         ({"data": "[" * 5_000}, 400),
@@ -71,7 +89,9 @@ async def test_the_key_may_stand_in_its_own_header(served: Served) -> None:
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_what_is_no_request_is_refused_with_its_status(served: Served, sent: dict[str, Any], status: int) -> None:
+async def test_what_is_no_request_is_refused_with_its_status(
+    served: Served, sent: dict[str, Any], status: int
+) -> None:
     headers = {"Content-Type": "application/json", **sent.pop("headers", {}), **served.auth}
     async with served.http.post(served.url, headers=headers, **sent) as reply:
         assert reply.status == status
@@ -88,7 +108,12 @@ async def test_other_methods_are_refused(served: Served, method: str) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["{", "{ nonsense }", "query($n: Int!) { rooms(first: $n) { nodes { id } } }", "query A { a } query B { b }"],
+    [
+        "{",
+        "{ nonsense }",
+        "query($n: Int!) { rooms(first: $n) { nodes { id } } }",
+        "query A { a } query B { b }",
+    ],
 )
 async def test_a_request_error_has_no_data_and_status_400_only_in_the_new_media_type(
     served: Served, query: str
@@ -123,8 +148,13 @@ async def test_the_caller_may_wait_less_long_and_not_longer() -> None:
 
 async def test_a_timeout_that_is_none_is_refused(served: Served) -> None:
     sent = {**served.auth, "X-Request-Timeout-Ms": "soon"}
-    async with served.http.post(served.url, json={"query": "{ __typename }"}, headers=sent) as reply:
-        assert (reply.status, (await reply.json())["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+    async with served.http.post(
+        served.url, json={"query": "{ __typename }"}, headers=sent
+    ) as reply:
+        assert (reply.status, (await reply.json())["errors"][0]["extensions"]["code"]) == (
+            400,
+            "BAD_USER_INPUT",
+        )
 
 
 async def test_introspection_is_for_development_only(served: Served) -> None:
@@ -155,7 +185,10 @@ async def test_pages_of_other_origins_are_refused() -> None:
             ("http://localhost:3000", 403, None),
         ):
             async with served.http.options(served.url, headers={"Origin": origin}) as reply:
-                assert (reply.status, reply.headers.get("Access-Control-Allow-Origin")) == (status, allowed)
+                assert (reply.status, reply.headers.get("Access-Control-Allow-Origin")) == (
+                    status,
+                    allowed,
+                )
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
@@ -169,11 +202,20 @@ async def test_a_page_of_an_allowed_origin_may_read_answers_of_every_form(accept
         async with served.http.post(
             served.url, json={"query": "{ __typename }"}, headers={"Origin": sent["Origin"]}
         ) as reply:
-            assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (401, sent["Origin"])
+            assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (
+                401,
+                sent["Origin"],
+            )
         preflight = {"Origin": sent["Origin"], "Access-Control-Request-Method": "POST"}
         async with served.http.options(served.url, headers=preflight) as reply:
             allowed = reply.headers["Access-Control-Allow-Headers"].split(", ")
-    assert {"authorization", "x-api-key", "content-type", "last-event-id", "x-request-timeout-ms"} <= set(allowed)
+    assert {
+        "authorization",
+        "x-api-key",
+        "content-type",
+        "last-event-id",
+        "x-request-timeout-ms",
+    } <= set(allowed)
 
 
 async def test_a_stopping_face_takes_no_more_requests(served: Served) -> None:

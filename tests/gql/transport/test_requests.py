@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.errors import InvalidArgument
 from gateway.gql.execution.document_limits import VARIABLES_BYTES
-from gateway.gql.execution.engine import Request
+from gateway.gql.execution.engine import GraphQLRequest
 from gateway.gql.transport.requests import (
     Form,
     form_of,
@@ -59,12 +59,18 @@ def test_a_body_is_json_in_utf_8(content_type: str, is_so: bool) -> None:
 
 
 def test_a_body_and_a_url_ask_for_the_same() -> None:
-    asked = Request("{ a }", {"x": 1}, "A")
+    asked = GraphQLRequest("{ a }", {"x": 1}, "A")
     assert (
-        request_of_json(b'{"query": "{ a }", "variables": {"x": 1}, "operationName": "A", "extensions": {}}') == asked
+        request_of_json(
+            b'{"query": "{ a }", "variables": {"x": 1}, "operationName": "A", "extensions": {}}'
+        )
+        == asked
     )
     assert (
-        request_of_query({"query": "{ a }", "variables": '{"x": 1}', "operationName": "A", "extensions": ""}) == asked
+        request_of_query(
+            {"query": "{ a }", "variables": '{"x": 1}', "operationName": "A", "extensions": ""}
+        )
+        == asked
     )
 
 
@@ -94,14 +100,20 @@ def test_variables_may_reach_their_limit() -> None:
         request_of({"query": "{ a }", "variables": {"x": "y" * (VARIABLES_BYTES - frame + 1)}})
 
 
-@pytest.mark.parametrize("traceparent", [None, "", "nonsense", "00-" + "g" * 32 + "-" + "0" * 16 + "-01"])
+@pytest.mark.parametrize(
+    "traceparent", [None, "", "nonsense", "00-" + "g" * 32 + "-" + "0" * 16 + "-01"]
+)
 def test_a_request_without_a_trace_gets_one(traceparent: str | None) -> None:
     assert len(trace_id_of(traceparent)) == 32
     assert trace_id_of(traceparent) != trace_id_of(traceparent)
 
 
 def test_a_timeout_is_whole_milliseconds() -> None:
-    assert (timeout_of(None), timeout_of("1500"), timeout_of("9999999999")) == (math.inf, 1.5, 9_999_999.999)
+    assert (timeout_of(None), timeout_of("1500"), timeout_of("9999999999")) == (
+        math.inf,
+        1.5,
+        9_999_999.999,
+    )
 
 
 @pytest.mark.parametrize("header", ["", "0", "-1", "1.5", "1e3", "10s", "٣", "10000000000"])

@@ -20,7 +20,9 @@ Events = AsyncIterator[dict[str, str]]
 
 
 @asynccontextmanager
-async def stream(served: Served, query: str = WATCH, headers: Mapping[str, str] | None = None, **variables: Any) -> Any:
+async def stream(
+    served: Served, query: str = WATCH, headers: Mapping[str, str] | None = None, **variables: Any
+) -> Any:
     sent = {**served.auth, "Accept": "text/event-stream", **(headers or {})}
     body = {"query": query, "variables": variables}
     async with served.http.post(served.url, json=body, headers=sent) as reply:
@@ -50,7 +52,9 @@ async def test_ids_come_from_the_feed_though_no_cursor_is_selected(served: Serve
         assert await following(messages) == {"retry": "1000"}
         started = await following(messages)
         assert (started["event"], started["id"]) == ("next", "c0")
-        assert json.loads(started["data"]) == {"data": {"roomEvents": {"__typename": "StreamStarted"}}}
+        assert json.loads(started["data"]) == {
+            "data": {"roomEvents": {"__typename": "StreamStarted"}}
+        }
         served.account.feed.put(delivered(1))
         assert (await following(messages))["id"] == "c1"
 
@@ -82,7 +86,9 @@ async def test_a_get_streams_too(served: Served) -> None:
     assert served.account.feed.asked[-1].after == "c3"
 
 
-async def test_a_client_that_leaves_ends_its_stream(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_leaves_ends_its_stream(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sse, "LOOK_S", 0.01)
     async with stream(served):
         await served.account.feed.until_open(1)
@@ -137,7 +143,9 @@ async def test_a_feed_that_ends_ends_the_response_without_complete(served: Serve
     assert "complete" not in [message.get("event") for message in received]
 
 
-async def test_a_quiet_stream_is_kept_alive_by_comments(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_stream_is_kept_alive_by_comments(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sse, "LOOK_S", 0.01)
     monkeypatch.setattr(sse, "HEARTBEAT_S", 0.02)
     async with stream(served) as messages:
@@ -149,7 +157,9 @@ def test_comments_come_often_enough() -> None:
     assert sse.HEARTBEAT_S + 2 * sse.LOOK_S <= 15
 
 
-async def test_who_does_not_read_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_does_not_read_is_cut_off(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sse, "SLOW_S", 0.05)
     long = event(room_name="x" * 100_000)
     async with stream(served, "subscription { roomEvents { ... on RoomEvent { roomName } } }"):
@@ -187,11 +197,13 @@ async def test_a_client_of_http_before_1_1_gets_the_events_without_chunks(served
     writer.close()
 
 
-async def test_a_credential_that_is_taken_back_ends_the_stream(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_credential_that_is_taken_back_ends_the_stream(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(standing, "CHECK_S", 0.01)
     async with stream(served) as messages:
         await served.account.feed.until_open(1)
-        monkeypatch.setattr(served.face._access, "_keys", ())
+        monkeypatch.setattr(served.face._authenticator, "_keys", ())
         received = [message async for message in messages]
     assert "complete" not in [message.get("event") for message in received]
     assert (await served.post("{ __typename }"))[0] == 401

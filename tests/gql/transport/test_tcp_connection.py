@@ -8,13 +8,13 @@ import aiohttp
 from aiohttp import web
 
 from gateway.gql.transport.sse import HEARTBEAT_S, LOOK_S
-from gateway.gql.transport.tcp_connection import PIECE_BYTES, SEND_BYTES, SILENCE_MS, Connection
+from gateway.gql.transport.tcp_connection import PIECE_BYTES, SEND_BYTES, SILENCE_MS, TcpConnection
 
 LIMIT_S = 20
 
 
 @asynccontextmanager
-async def accepted() -> AsyncIterator[tuple[web.Request, Connection]]:
+async def accepted() -> AsyncIterator[tuple[web.Request, TcpConnection]]:
     """A request whose client reads nothing of the answer, and the connection under it."""
     taken: asyncio.Future[web.Request] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
@@ -35,7 +35,7 @@ async def accepted() -> AsyncIterator[tuple[web.Request, Connection]]:
     writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
     try:
         request = await asyncio.wait_for(taken, LIMIT_S)
-        yield request, Connection(request)
+        yield request, TcpConnection(request)
     finally:
         done.set()
         writer.transport.abort()
@@ -81,7 +81,7 @@ async def test_a_connection_without_tcp_is_limited_as_far_as_it_can_be(tmp_path:
     """Behind a proxy on the same machine, which talks to us over a Unix socket."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        Connection(request).limit()
+        TcpConnection(request).limit()
         return web.Response()
 
     app = web.Application()

@@ -37,7 +37,11 @@ async def test_events_arrive_in_order_and_a_client_can_leave(served: Served) -> 
         assert started == {
             "id": "1",
             "type": "next",
-            "payload": {"data": {"roomEvents": {"__typename": "StreamStarted", "cursor": "c0", "prev": None}}},
+            "payload": {
+                "data": {
+                    "roomEvents": {"__typename": "StreamStarted", "cursor": "c0", "prev": None}
+                }
+            },
         }
         served.account.feed.put(delivered(1))
         told = (await socket.receive_json(timeout=LIMIT_S))["payload"]["data"]["roomEvents"]
@@ -95,7 +99,9 @@ async def test_queries_and_mutations_are_answered_once_and_complete(served: Serv
     "query",
     ["{", "", "{ nonsense }", "subscription { roomEvents(types: [NONE]) { cursor } }"],
 )
-async def test_a_faulty_document_is_answered_with_an_error_and_the_socket_lives(served: Served, query: str) -> None:
+async def test_a_faulty_document_is_answered_with_an_error_and_the_socket_lives(
+    served: Served, query: str
+) -> None:
     async with served.socket() as socket:
         for _ in range(2):
             await socket.send_json(subscribe(query))
@@ -106,10 +112,15 @@ async def test_a_faulty_document_is_answered_with_an_error_and_the_socket_lives(
 
 async def test_an_error_of_the_feed_has_its_code_at_the_start_and_later(served: Served) -> None:
     async with served.socket() as socket:
-        served.account.feed.refusal = UpstreamUnavailable("the log is away; ask again", retry_after_ms=500)
+        served.account.feed.refusal = UpstreamUnavailable(
+            "the log is away; ask again", retry_after_ms=500
+        )
         await socket.send_json(subscribe())
         [error] = (await socket.receive_json(timeout=LIMIT_S))["payload"]
-        assert (error["extensions"]["code"], error["extensions"]["retryAfterMs"]) == ("UPSTREAM_UNAVAILABLE", 500)
+        assert (error["extensions"]["code"], error["extensions"]["retryAfterMs"]) == (
+            "UPSTREAM_UNAVAILABLE",
+            500,
+        )
 
         served.account.feed.refusal = None
         await socket.send_json(subscribe())
@@ -137,7 +148,9 @@ async def test_an_error_of_the_feed_has_its_code_at_the_start_and_later(served: 
     ],
     ids=lambda value: str(value)[:50],
 )
-async def test_a_message_out_of_order_closes_with_its_code(served: Served, message: str, code: int) -> None:
+async def test_a_message_out_of_order_closes_with_its_code(
+    served: Served, message: str, code: int
+) -> None:
     async with served.http.ws_connect(served.url, protocols=("graphql-transport-ws",)) as socket:
         await socket.send_str(message)
         assert (await closed(socket))[0] == code
@@ -173,14 +186,18 @@ async def test_who_does_not_init_is_closed(served: Served, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("protocols", [(), ("graphql-ws",)])
-async def test_other_subprotocols_are_not_acceptable(served: Served, protocols: tuple[str, ...]) -> None:
+async def test_other_subprotocols_are_not_acceptable(
+    served: Served, protocols: tuple[str, ...]
+) -> None:
     async with served.http.ws_connect(served.url, protocols=protocols) as socket:
         assert (await closed(socket))[0] == 4406
 
 
 async def test_the_key_may_stand_in_the_upgrade(served: Served) -> None:
     for headers in ({"Authorization": f"Bearer {KEY}"}, {"X-API-Key": KEY}):
-        async with served.http.ws_connect(served.url, protocols=("graphql-transport-ws",), headers=headers) as socket:
+        async with served.http.ws_connect(
+            served.url, protocols=("graphql-transport-ws",), headers=headers
+        ) as socket:
             await socket.send_json({"type": "connection_init"})
             assert await socket.receive_json(timeout=LIMIT_S) == {"type": "connection_ack"}
 
@@ -189,7 +206,9 @@ async def test_one_socket_runs_fifty_operations_and_no_more(served: Served) -> N
     async with served.socket() as socket:
         for number in range(websocket.OPERATIONS + 1):
             await socket.send_json(subscribe(id_=str(number)))
-        answers = [await socket.receive_json(timeout=LIMIT_S) for _ in range(websocket.OPERATIONS + 1)]
+        answers = [
+            await socket.receive_json(timeout=LIMIT_S) for _ in range(websocket.OPERATIONS + 1)
+        ]
     [refused] = [answer for answer in answers if answer["type"] == "error"]
     assert refused["id"] == str(websocket.OPERATIONS)
     assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
@@ -215,7 +234,9 @@ async def test_a_feed_that_ends_closes_the_socket_as_going_away(served: Served) 
         assert (await closed(socket))[0] == 1001
 
 
-async def test_i16_a_caller_with_too_many_sockets_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_i16_a_caller_with_too_many_sockets_is_told_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(face, "SOCKETS_PER_CALLER", 1)
     async with serving() as served:
         async with (
@@ -231,9 +252,14 @@ async def test_i16_a_caller_with_too_many_sockets_is_told_to_come_again(monkeypa
             pass
 
 
-async def test_i16_sockets_are_counted_before_it_is_known_whose_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_i16_sockets_are_counted_before_it_is_known_whose_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(face, "SOCKETS", 1)
-    async with serving() as served, served.http.ws_connect(served.url, protocols=("graphql-transport-ws",)):
+    async with (
+        serving() as served,
+        served.http.ws_connect(served.url, protocols=("graphql-transport-ws",)),
+    ):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await served.http.ws_connect(served.url)
         assert refused.value.status == 429
@@ -276,7 +302,9 @@ async def test_a_key_of_an_account_that_is_not_served_is_forbidden() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 90, 300, 70_000])
-async def test_an_event_that_goes_past_its_task_is_the_same_message(served: Served, length: int) -> None:
+async def test_an_event_that_goes_past_its_task_is_the_same_message(
+    served: Served, length: int
+) -> None:
     """Frames say their length in three ways."""
     query = "subscription { roomEvents { cursor prev ... on RoomEvent { roomName } } }"
     what = event(room_name="é" * length)
@@ -298,8 +326,13 @@ async def test_events_heard_together_go_together_and_in_order(served: Served) ->
         await socket.receive_json(timeout=LIMIT_S)
         assert served.account.feed.put_at_once(*(delivered(number) for number in range(1, 6)))
         served.account.feed.put(delivered(6))
-        told = [(await socket.receive_json(timeout=LIMIT_S))["payload"]["data"]["roomEvents"] for _ in range(6)]
-    assert [(each["prev"], each["cursor"]) for each in told] == [(f"c{n - 1}", f"c{n}") for n in range(1, 7)]
+        told = [
+            (await socket.receive_json(timeout=LIMIT_S))["payload"]["data"]["roomEvents"]
+            for _ in range(6)
+        ]
+    assert [(each["prev"], each["cursor"]) for each in told] == [
+        (f"c{n - 1}", f"c{n}") for n in range(1, 7)
+    ]
 
 
 async def test_a_selection_that_fetches_keeps_to_its_task(served: Served) -> None:
@@ -329,7 +362,9 @@ async def test_who_is_slow_and_reads_again_in_time_is_told_to_come_again(
     async with served.socket() as socket:
         transport = socket._response.connection.transport  # type: ignore[union-attr]
         transport.pause_reading()  # type: ignore[union-attr]
-        await socket.send_json(subscribe("subscription { roomEvents { cursor ... on RoomEvent { roomName } } }"))
+        await socket.send_json(
+            subscribe("subscription { roomEvents { cursor ... on RoomEvent { roomName } } }")
+        )
         await served.account.feed.until_open(1)
         for number in range(400):
             served.account.feed.put(delivered(number, long))
@@ -362,6 +397,6 @@ async def test_a_credential_that_is_taken_back_closes_the_socket(
     async with served.socket() as socket:
         await socket.send_json(subscribe())
         await socket.receive_json(timeout=LIMIT_S)
-        monkeypatch.setattr(served.face._access, "_keys", ())
+        monkeypatch.setattr(served.face._authenticator, "_keys", ())
         assert (await closed(socket))[0] == 4403
     await served.account.feed.until_open(0)

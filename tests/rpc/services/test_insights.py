@@ -30,10 +30,13 @@ def client(clients: Clients) -> Client:
 @pytest.fixture(scope="module")
 async def meeting(gateway: Gateway, clients: Clients) -> Meeting:
     room = (await clients.rooms.CreateRoom(unique_name=new_name())).room
-    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]})
+    await gateway.sandbox(
+        "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]}
+    )
     await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "bob"})
     found = await until(
-        lambda: clients.participants.ListParticipants(room=room.sid), lambda page: len(page.participants) == 2
+        lambda: clients.participants.ListParticipants(room=room.sid),
+        lambda page: len(page.participants) == 2,
     )
     await clients.rooms.CompleteRoom(room=room.sid)
     [ann] = [each for each in found.participants if each.identity == "ann"]
@@ -45,7 +48,10 @@ async def test_a_room_is_summed_up(client: Client, meeting: Meeting) -> None:
 
     room = answer.room
     assert (room.room_sid, room.room_name) == (meeting.room.sid, meeting.room.unique_name)
-    assert (room.room_type, room.room_status) == (room_pb2.ROOM_TYPE_GROUP, room_pb2.ROOM_STATUS_COMPLETED)
+    assert (room.room_type, room.room_status) == (
+        room_pb2.ROOM_TYPE_GROUP,
+        room_pb2.ROOM_STATUS_COMPLETED,
+    )
     assert room.end_reason == insights_pb2.ROOM_END_REASON_ROOM_ENDED_VIA_API
     assert room.created_method == insights_pb2.CREATED_METHOD_API
     assert (room.unique_participants, room.concurrent_participants) == (2, 2)
@@ -93,7 +99,9 @@ async def test_participants_are_summed_up(client: Client, meeting: Meeting) -> N
 
 async def test_pages_follow_each_other_without_a_hole(client: Client, meeting: Meeting) -> None:
     first = await client.ListInsightsParticipants(room=meeting.room.sid, page_size=1)
-    second = await client.ListInsightsParticipants(room=meeting.room.sid, page_size=1, page_token=first.next_page_token)
+    second = await client.ListInsightsParticipants(
+        room=meeting.room.sid, page_size=1, page_token=first.next_page_token
+    )
 
     people = [each.participant_identity for page in (first, second) for each in page.participants]
     assert sorted(people) == ["ann", "bob"]
@@ -102,9 +110,14 @@ async def test_pages_follow_each_other_without_a_hole(client: Client, meeting: M
 
 async def test_a_read_mask_picks_fields(client: Client, meeting: Meeting) -> None:
     mask = FieldMask(paths=["participant_sid", "publisher_info"])
-    answer = await client.GetInsightsParticipant(room=meeting.room.sid, participant=meeting.ann.sid, read_mask=mask)
+    answer = await client.GetInsightsParticipant(
+        room=meeting.room.sid, participant=meeting.ann.sid, read_mask=mask
+    )
 
-    assert {field.name for field, _ in answer.participant.ListFields()} == {"participant_sid", "publisher_info"}
+    assert {field.name for field, _ in answer.participant.ListFields()} == {
+        "participant_sid",
+        "publisher_info",
+    }
 
 
 async def test_a_room_in_progress_has_no_summary(clients: Clients) -> None:

@@ -44,13 +44,16 @@ def client(clients: Clients) -> Client:
     return clients.participants
 
 
-async def meet(gateway: Gateway, clients: Clients) -> Meeting:
+async def observe_head(gateway: Gateway, clients: Clients) -> Meeting:
     room = (await clients.rooms.CreateRoom(unique_name=new_name())).room
     tracks = [{"kind": "audio", "name": "mic"}, {"kind": "video", "name": "camera"}]
-    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": tracks})
+    await gateway.sandbox(
+        "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": tracks}
+    )
     await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "bob"})
     page = await until(
-        lambda: clients.participants.ListParticipants(room=room.sid), lambda page: len(page.participants) == 2
+        lambda: clients.participants.ListParticipants(room=room.sid),
+        lambda page: len(page.participants) == 2,
     )
     people = {each.identity: each for each in page.participants}
     return Meeting(room, people["ann"], people["bob"])
@@ -59,13 +62,16 @@ async def meet(gateway: Gateway, clients: Clients) -> Meeting:
 @pytest.fixture(scope="module")
 async def meeting(gateway: Gateway, clients: Clients) -> Meeting:
     """One that no test changes."""
-    return await meet(gateway, clients)
+    return await observe_head(gateway, clients)
 
 
 async def test_participants_are_listed(client: Client, meeting: Meeting) -> None:
     page = await client.ListParticipants(room=meeting.room.unique_name)
 
-    assert {each.identity: each.status for each in page.participants} == {"ann": CONNECTED, "bob": CONNECTED}
+    assert {each.identity: each.status for each in page.participants} == {
+        "ann": CONNECTED,
+        "bob": CONNECTED,
+    }
     assert {each.room_sid for each in page.participants} == {meeting.room.sid}
     assert {each.account_sid for each in page.participants} == {meeting.room.account_sid}
     assert page.participants[0].HasField("start_time")
@@ -94,8 +100,12 @@ async def test_participants_are_filtered(
     assert {each.identity for each in page.participants} == identities
 
 
-@pytest.mark.parametrize("method", ["ListParticipants", "ListPublishedTracks", "ListSubscribedTracks"])
-async def test_pages_follow_each_other_without_a_hole(client: Client, meeting: Meeting, method: str) -> None:
+@pytest.mark.parametrize(
+    "method", ["ListParticipants", "ListPublishedTracks", "ListSubscribedTracks"]
+)
+async def test_pages_follow_each_other_without_a_hole(
+    client: Client, meeting: Meeting, method: str
+) -> None:
     below = {"ListPublishedTracks": meeting.of_ann, "ListSubscribedTracks": meeting.of_bob}
     ask, fields = getattr(client, method), below.get(method, {"room": meeting.room.sid})
     first = await ask(page_size=1, **fields)
@@ -107,21 +117,28 @@ async def test_pages_follow_each_other_without_a_hole(client: Client, meeting: M
 
 
 @pytest.mark.parametrize("named_by", ["sid", "identity"])
-async def test_a_participant_is_found_by_sid_and_by_identity(client: Client, meeting: Meeting, named_by: str) -> None:
-    answer = await client.GetParticipant(room=meeting.room.sid, participant=getattr(meeting.ann, named_by))
+async def test_a_participant_is_found_by_sid_and_by_identity(
+    client: Client, meeting: Meeting, named_by: str
+) -> None:
+    answer = await client.GetParticipant(
+        room=meeting.room.sid, participant=getattr(meeting.ann, named_by)
+    )
 
     assert answer.participant == meeting.ann
     assert answer.freshness.HasField("fetched_at")
 
 
-async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(gateway: Gateway, clients: Clients) -> None:
-    meeting = await meet(gateway, clients)
+async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(
+    gateway: Gateway, clients: Clients
+) -> None:
+    meeting = await observe_head(gateway, clients)
     shown = await clients.participants.GetParticipant(**meeting.of_ann)
     await gateway.sandbox("DELETE", f"/rooms/{meeting.room.sid}/participants/ann")
 
     stream = clients.rooms.WatchRoomEvents(room=meeting.room.sid, after=shown.as_of)
     left = await until(
-        stream.read, lambda message: message.event.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED
+        stream.read,
+        lambda message: message.event.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED,
     )
 
     assert left.event.participant.sid == meeting.ann.sid
@@ -129,15 +146,19 @@ async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(gate
 
 
 async def test_a_participant_is_put_out(gateway: Gateway, clients: Clients) -> None:
-    meeting = await meet(gateway, clients)
+    meeting = await observe_head(gateway, clients)
 
     gone = (
-        await clients.participants.DisconnectParticipant(room=meeting.room.unique_name, participant="ann")
+        await clients.participants.DisconnectParticipant(
+            room=meeting.room.unique_name, participant="ann"
+        )
     ).participant
 
     assert (gone.sid, gone.status) == (meeting.ann.sid, DISCONNECTED)
     assert gone.HasField("end_time")
-    assert (await clients.participants.GetParticipant(**meeting.of_ann)).participant.status == DISCONNECTED
+    assert (
+        await clients.participants.GetParticipant(**meeting.of_ann)
+    ).participant.status == DISCONNECTED
     changes = [
         each.event.changed_participant
         for each in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events
@@ -147,7 +168,7 @@ async def test_a_participant_is_put_out(gateway: Gateway, clients: Clients) -> N
 
 
 async def test_an_identity_is_removed_for_good(gateway: Gateway, clients: Clients) -> None:
-    meeting = await meet(gateway, clients)
+    meeting = await observe_head(gateway, clients)
     await gateway.sandbox("DELETE", f"/rooms/{meeting.room.sid}/participants/ann")
     await until(
         lambda: clients.participants.GetParticipant(**meeting.of_ann),
@@ -158,11 +179,18 @@ async def test_an_identity_is_removed_for_good(gateway: Gateway, clients: Client
 
     assert (nobody.sid, nobody.identity) == (meeting.ann.sid, meeting.ann.sid)
     assert not nobody.HasField("links")
-    assert (await clients.participants.GetParticipant(**meeting.of_ann)).participant.identity == meeting.ann.sid
+    assert (
+        await clients.participants.GetParticipant(**meeting.of_ann)
+    ).participant.identity == meeting.ann.sid
 
 
-async def test_published_tracks_are_listed_and_found_by_sid_and_by_name(client: Client, meeting: Meeting) -> None:
-    tracks = {track.name: track for track in (await client.ListPublishedTracks(**meeting.of_ann)).published_tracks}
+async def test_published_tracks_are_listed_and_found_by_sid_and_by_name(
+    client: Client, meeting: Meeting
+) -> None:
+    tracks = {
+        track.name: track
+        for track in (await client.ListPublishedTracks(**meeting.of_ann)).published_tracks
+    }
     by_name = await client.GetPublishedTrack(track="mic", **meeting.of_ann)
     by_sid = await client.GetPublishedTrack(track=tracks["mic"].sid, **meeting.of_ann)
 
@@ -174,17 +202,32 @@ async def test_published_tracks_are_listed_and_found_by_sid_and_by_name(client: 
     assert (tracks["mic"].participant_sid, tracks["mic"].enabled) == (meeting.ann.sid, True)
 
 
-async def test_a_name_and_a_list_are_different_questions(gateway: Gateway, clients: Clients) -> None:
+async def test_a_name_and_a_list_are_different_questions(
+    gateway: Gateway, clients: Clients
+) -> None:
     """Both are asked of Twilio's list."""
-    meeting, client = await meet(gateway, clients), clients.participants
+    meeting, client = await observe_head(gateway, clients), clients.participants
     for size in (20, 100):
-        assert (await client.GetParticipant(room=meeting.room.sid, participant="ann")).participant == meeting.ann
+        assert (
+            await client.GetParticipant(room=meeting.room.sid, participant="ann")
+        ).participant == meeting.ann
         found = await client.ListParticipants(room=meeting.room.sid, identity="ann", page_size=size)
         assert list(found.participants) == [meeting.ann]
 
-        assert (await client.GetPublishedTrack(track="mic", **meeting.of_ann)).published_track.name == "mic"
-        assert (await client.GetPublishedTrack(track="camera", **meeting.of_ann)).published_track.name == "camera"
-        assert len((await client.ListPublishedTracks(page_size=size, **meeting.of_ann)).published_tracks) == 2
+        assert (
+            await client.GetPublishedTrack(track="mic", **meeting.of_ann)
+        ).published_track.name == "mic"
+        assert (
+            await client.GetPublishedTrack(track="camera", **meeting.of_ann)
+        ).published_track.name == "camera"
+        assert (
+            len(
+                (
+                    await client.ListPublishedTracks(page_size=size, **meeting.of_ann)
+                ).published_tracks
+            )
+            == 2
+        )
 
 
 async def test_subscribed_tracks_tell_who_sends_them(client: Client, meeting: Meeting) -> None:
@@ -192,24 +235,36 @@ async def test_subscribed_tracks_tell_who_sends_them(client: Client, meeting: Me
     found = await client.GetSubscribedTrack(track=tracks[0].sid, **meeting.of_bob)
 
     assert {track.name for track in tracks} == {"mic", "camera"}
-    assert {(track.participant_sid, track.publisher_sid) for track in tracks} == {(meeting.bob.sid, meeting.ann.sid)}
+    assert {(track.participant_sid, track.publisher_sid) for track in tracks} == {
+        (meeting.bob.sid, meeting.ann.sid)
+    }
     assert found.subscribed_track == tracks[0]
     assert list((await client.ListSubscribedTracks(**meeting.of_ann)).subscribed_tracks) == []
 
 
 async def test_subscribe_rules_are_read_and_replaced(gateway: Gateway, clients: Clients) -> None:
-    meeting, client = await meet(gateway, clients), clients.participants
+    meeting, client = await observe_head(gateway, clients), clients.participants
     before = (await client.GetSubscribeRules(**meeting.of_bob)).subscribe_rules
-    assert [(each.type, each.all) for each in before.rules] == [(rule_pb2.RULE_EFFECT_INCLUDE, True)]
+    assert [(each.type, each.all) for each in before.rules] == [
+        (rule_pb2.RULE_EFFECT_INCLUDE, True)
+    ]
 
     new = [
         rule(EXCLUDE, kind=rule_pb2.TRACK_KIND_AUDIO),
-        rule(INCLUDE, kind=rule_pb2.TRACK_KIND_VIDEO, publisher="ann", priority=rule_pb2.TRACK_PRIORITY_HIGH),
+        rule(
+            INCLUDE,
+            kind=rule_pb2.TRACK_KIND_VIDEO,
+            publisher="ann",
+            priority=rule_pb2.TRACK_PRIORITY_HIGH,
+        ),
     ]
     set_ = (await client.UpdateSubscribeRules(rules=new, **meeting.of_bob)).subscribe_rules
 
     assert (set_.participant_sid, set_.room_sid) == (meeting.bob.sid, meeting.room.sid)
-    assert [each.type for each in set_.rules] == [rule_pb2.RULE_EFFECT_EXCLUDE, rule_pb2.RULE_EFFECT_INCLUDE]
+    assert [each.type for each in set_.rules] == [
+        rule_pb2.RULE_EFFECT_EXCLUDE,
+        rule_pb2.RULE_EFFECT_INCLUDE,
+    ]
     assert (set_.rules[1].kind, set_.rules[1].publisher) == (rule_pb2.TRACK_KIND_VIDEO, "ann")
     assert set_.rules[1].priority == rule_pb2.TRACK_PRIORITY_HIGH
     assert (await client.GetSubscribeRules(**meeting.of_bob)).subscribe_rules == set_
@@ -221,12 +276,16 @@ async def test_rules_that_contradict_leave_the_old_ones(client: Client, meeting:
     before = (await client.GetSubscribeRules(**meeting.of_bob)).subscribe_rules
     contradiction = [rule(INCLUDE, publisher="ann"), rule(EXCLUDE, publisher="ann")]
 
-    await check_refusal(client.UpdateSubscribeRules(rules=contradiction, **meeting.of_bob), "INVALID_ARGUMENT")
+    await check_refusal(
+        client.UpdateSubscribeRules(rules=contradiction, **meeting.of_bob), "INVALID_ARGUMENT"
+    )
 
     assert (await client.GetSubscribeRules(**meeting.of_bob)).subscribe_rules == before
 
 
-async def test_a_read_mask_picks_fields_and_leaves_how_good_the_answer_is(client: Client, meeting: Meeting) -> None:
+async def test_a_read_mask_picks_fields_and_leaves_how_good_the_answer_is(
+    client: Client, meeting: Meeting
+) -> None:
     mask = FieldMask(paths=["sid", "links.anonymize"])
     answer = await client.GetParticipant(read_mask=mask, **meeting.of_ann)
 
@@ -237,8 +296,10 @@ async def test_a_read_mask_picks_fields_and_leaves_how_good_the_answer_is(client
     assert sorted(map(str, page.published_tracks)) == ['name: "camera"\n', 'name: "mic"\n']
 
 
-async def test_a_participant_of_another_room_is_not_found(gateway: Gateway, clients: Clients, meeting: Meeting) -> None:
-    other = await meet(gateway, clients)
+async def test_a_participant_of_another_room_is_not_found(
+    gateway: Gateway, clients: Clients, meeting: Meeting
+) -> None:
+    other = await observe_head(gateway, clients)
     fields = {"room": other.room.sid, "participant": meeting.ann.sid}
 
     for call in (
@@ -249,7 +310,9 @@ async def test_a_participant_of_another_room_is_not_found(gateway: Gateway, clie
         clients.participants.ListPublishedTracks(**fields),
     ):
         assert (await refusal(call))[0] == "NOT_FOUND"
-    assert (await clients.participants.GetParticipant(**meeting.of_ann)).participant.status == CONNECTED
+    assert (
+        await clients.participants.GetParticipant(**meeting.of_ann)
+    ).participant.status == CONNECTED
 
 
 @pytest.mark.parametrize(
@@ -260,7 +323,11 @@ async def test_a_participant_of_another_room_is_not_found(gateway: Gateway, clie
         ("ListParticipants", {"page_size": -1}, "INVALID_ARGUMENT"),
         ("ListParticipants", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
         ("ListParticipants", {"status": 99}, "INVALID_ARGUMENT"),
-        ("ListParticipants", {"status": participant_pb2.PARTICIPANT_STATUS_UNKNOWN}, "INVALID_ARGUMENT"),
+        (
+            "ListParticipants",
+            {"status": participant_pb2.PARTICIPANT_STATUS_UNKNOWN},
+            "INVALID_ARGUMENT",
+        ),
         ("ListParticipants", {"identity": ""}, "INVALID_ARGUMENT"),
         ("ListParticipants", {"identity": "x" * 129}, "INVALID_ARGUMENT"),
         ("ListParticipants", {"created_after": Timestamp(nanos=-1)}, "INVALID_ARGUMENT"),
@@ -278,11 +345,19 @@ async def test_a_participant_of_another_room_is_not_found(gateway: Gateway, clie
         ("GetSubscribedTrack", {"track": "mic"}, "INVALID_ARGUMENT"),
         ("GetSubscribedTrack", {"track": "MT" + "0" * 32}, "NOT_FOUND"),
         ("UpdateSubscribeRules", {}, "INVALID_ARGUMENT"),
-        ("UpdateSubscribeRules", {"rules": [rule(INCLUDE, publisher=str(n)) for n in range(21)]}, "INVALID_ARGUMENT"),
+        (
+            "UpdateSubscribeRules",
+            {"rules": [rule(INCLUDE, publisher=str(n)) for n in range(21)]},
+            "INVALID_ARGUMENT",
+        ),
         ("UpdateSubscribeRules", {"rules": [rule(0, all=True)]}, "INVALID_ARGUMENT"),
         ("UpdateSubscribeRules", {"rules": [rule(INCLUDE)]}, "INVALID_ARGUMENT"),
         ("UpdateSubscribeRules", {"rules": [rule(INCLUDE, all=False)]}, "INVALID_ARGUMENT"),
-        ("UpdateSubscribeRules", {"rules": [rule(INCLUDE, all=True, publisher="ann")]}, "INVALID_ARGUMENT"),
+        (
+            "UpdateSubscribeRules",
+            {"rules": [rule(INCLUDE, all=True, publisher="ann")]},
+            "INVALID_ARGUMENT",
+        ),
         ("UpdateSubscribeRules", {"rules": [rule(INCLUDE, kind=99)]}, "INVALID_ARGUMENT"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
@@ -290,18 +365,23 @@ async def test_a_participant_of_another_room_is_not_found(gateway: Gateway, clie
 async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
     client: Client, meeting: Meeting, method: str, fields: dict[str, Any], code: str
 ) -> None:
-    where: dict[str, Any] = {"room": meeting.room.sid} if method == "ListParticipants" else meeting.of_ann
+    where: dict[str, Any] = (
+        {"room": meeting.room.sid} if method == "ListParticipants" else meeting.of_ann
+    )
 
     await check_refusal(getattr(client, method)(**{**where, **fields}), code)
 
 
 async def test_everybody_has_left_a_room_that_has_ended(gateway: Gateway, clients: Clients) -> None:
-    meeting = await meet(gateway, clients)
+    meeting = await observe_head(gateway, clients)
     await clients.rooms.CompleteRoom(room=meeting.room.sid)
 
     page = await clients.participants.ListParticipants(room=meeting.room.sid)
 
-    assert {each.identity: each.status for each in page.participants} == {"ann": DISCONNECTED, "bob": DISCONNECTED}
+    assert {each.identity: each.status for each in page.participants} == {
+        "ann": DISCONNECTED,
+        "bob": DISCONNECTED,
+    }
 
 
 async def test_a_new_sid_is_nobodys(client: Client) -> None:

@@ -13,7 +13,9 @@ async def test_what_is_left_is_told_by_class(clients: Clients) -> None:
     assert quota.replicas == 1
     assert 4 <= quota.concurrency_limit <= 100, "what other tests had refused has lowered it"
     assert 0 <= quota.under_way <= 100
-    assert [each.request_class for each in quota.classes] == sorted(quota_pb2.RequestClass.values())[1:]
+    assert [each.request_class for each in quota.classes] == sorted(
+        quota_pb2.RequestClass.values()
+    )[1:]
     for each in quota.classes:
         assert 0 <= each.remaining <= each.burst
         assert each.HasField("retry_after_ms") == (each.remaining == 0)

@@ -42,10 +42,15 @@ def client(clients: Clients) -> Client:
 
 
 async def record(gateway: Gateway, clients: Clients) -> Meeting:
-    room = (await clients.rooms.CreateRoom(unique_name=new_name(), record_participants_on_connect=True)).room
-    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio", "video"]})
+    room = (
+        await clients.rooms.CreateRoom(unique_name=new_name(), record_participants_on_connect=True)
+    ).room
+    await gateway.sandbox(
+        "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio", "video"]}
+    )
     page = await until(
-        lambda: clients.recordings.ListRoomRecordings(room=room.sid), lambda page: len(page.recordings) == 2
+        lambda: clients.recordings.ListRoomRecordings(room=room.sid),
+        lambda page: len(page.recordings) == 2,
     )
     recordings = {each.type: each for each in page.recordings}
     ann = (await clients.participants.GetParticipant(room=room.sid, participant="ann")).participant
@@ -71,7 +76,9 @@ async def finished(gateway: Gateway, clients: Clients) -> Meeting:
     return Meeting(meeting.room, meeting.ann, recordings[AUDIO], recordings[VIDEO])
 
 
-async def test_a_rooms_recordings_tell_whose_tracks_they_are_of(client: Client, meeting: Meeting) -> None:
+async def test_a_rooms_recordings_tell_whose_tracks_they_are_of(
+    client: Client, meeting: Meeting
+) -> None:
     audio = meeting.audio
 
     assert audio.status == PROCESSING
@@ -102,7 +109,9 @@ async def test_recordings_are_filtered(client: Client, meeting: Meeting, is_in_r
     assert await sids(created_after=FAR_AHEAD) == set()
 
 
-async def test_the_accounts_recordings_are_filtered_by_media_and_by_group(client: Client, meeting: Meeting) -> None:
+async def test_the_accounts_recordings_are_filtered_by_media_and_by_group(
+    client: Client, meeting: Meeting
+) -> None:
     page = await client.ListRecordings(grouping_sids=[meeting.room.sid], media_type=VIDEO)
 
     assert [each.sid for each in page.recordings] == [meeting.video.sid]
@@ -111,21 +120,36 @@ async def test_the_accounts_recordings_are_filtered_by_media_and_by_group(client
 
 async def test_pages_follow_each_other_without_a_hole(client: Client, meeting: Meeting) -> None:
     first = await client.ListRoomRecordings(room=meeting.room.sid, page_size=1)
-    second = await client.ListRoomRecordings(room=meeting.room.sid, page_size=1, page_token=first.next_page_token)
+    second = await client.ListRoomRecordings(
+        room=meeting.room.sid, page_size=1, page_token=first.next_page_token
+    )
 
-    assert {each.sid for page in (first, second) for each in page.recordings} == {meeting.audio.sid, meeting.video.sid}
+    assert {each.sid for page in (first, second) for each in page.recordings} == {
+        meeting.audio.sid,
+        meeting.video.sid,
+    }
     assert second.next_page_token == ""
 
 
-async def test_a_recording_is_found_with_its_room_and_without(client: Client, meeting: Meeting) -> None:
-    of_room = await client.GetRoomRecording(room=meeting.room.unique_name, recording=meeting.audio.sid)
-    alone = await client.GetRecording(recording=meeting.audio.sid, read_mask=FieldMask(paths=["sid", "source_sid"]))
+async def test_a_recording_is_found_with_its_room_and_without(
+    client: Client, meeting: Meeting
+) -> None:
+    of_room = await client.GetRoomRecording(
+        room=meeting.room.unique_name, recording=meeting.audio.sid
+    )
+    alone = await client.GetRecording(
+        recording=meeting.audio.sid, read_mask=FieldMask(paths=["sid", "source_sid"])
+    )
 
     assert of_room.recording == meeting.audio
-    assert alone.recording == recording_pb2.Recording(sid=meeting.audio.sid, source_sid=meeting.audio.source_sid)
+    assert alone.recording == recording_pb2.Recording(
+        sid=meeting.audio.sid, source_sid=meeting.audio.source_sid
+    )
 
 
-async def test_a_completed_recording_has_its_size_and_a_link_to_its_media(gateway: Gateway, clients: Clients) -> None:
+async def test_a_completed_recording_has_its_size_and_a_link_to_its_media(
+    gateway: Gateway, clients: Clients
+) -> None:
     meeting = await finished(gateway, clients)
 
     assert (meeting.audio.HasField("size"), meeting.audio.HasField("duration")) == (True, True)
@@ -144,25 +168,44 @@ async def test_of_a_deleted_recording_the_media_is_gone_and_the_rest_stays(
         await client.DeleteRecording(recording=meeting.audio.sid)
 
     alone = (await client.GetRecording(recording=meeting.audio.sid)).recording
-    of_room = (await client.GetRoomRecording(room=meeting.room.sid, recording=meeting.audio.sid)).recording
+    of_room = (
+        await client.GetRoomRecording(room=meeting.room.sid, recording=meeting.audio.sid)
+    ).recording
     assert (alone.status, of_room.status) == (DELETED, DELETED)
     await check_refusal(client.GetRecordingMedia(recording=meeting.audio.sid), "NOT_FOUND")
     assert (await client.GetRecording(recording=meeting.video.sid)).recording.status == COMPLETED
-    changed = [each.event.changed for each in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events]
+    changed = [
+        each.event.changed
+        for each in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events
+    ]
     assert changed.count(events_pb2.CHANGED_RECORDING) == 1
 
 
 async def test_recording_rules_are_read_and_replaced(gateway: Gateway, clients: Clients) -> None:
     meeting, client = await record(gateway, clients), clients.recordings
     before = (await client.GetRecordingRules(room=meeting.room.sid)).recording_rules
-    assert [(each.type, each.all) for each in before.rules] == [(rule_pb2.RULE_EFFECT_INCLUDE, True)]
+    assert [(each.type, each.all) for each in before.rules] == [
+        (rule_pb2.RULE_EFFECT_INCLUDE, True)
+    ]
 
-    new = [rule(INCLUDE, kind=recording_pb2.RECORDED_KIND_AUDIO), rule(EXCLUDE, publisher="bob", track="mic")]
-    set_ = (await client.UpdateRecordingRules(room=meeting.room.unique_name, rules=new)).recording_rules
+    new = [
+        rule(INCLUDE, kind=recording_pb2.RECORDED_KIND_AUDIO),
+        rule(EXCLUDE, publisher="bob", track="mic"),
+    ]
+    set_ = (
+        await client.UpdateRecordingRules(room=meeting.room.unique_name, rules=new)
+    ).recording_rules
 
     assert set_.room_sid == meeting.room.sid
-    assert [each.type for each in set_.rules] == [rule_pb2.RULE_EFFECT_INCLUDE, rule_pb2.RULE_EFFECT_EXCLUDE]
-    assert (set_.rules[0].kind, set_.rules[1].publisher, set_.rules[1].track) == (AUDIO, "bob", "mic")
+    assert [each.type for each in set_.rules] == [
+        rule_pb2.RULE_EFFECT_INCLUDE,
+        rule_pb2.RULE_EFFECT_EXCLUDE,
+    ]
+    assert (set_.rules[0].kind, set_.rules[1].publisher, set_.rules[1].track) == (
+        AUDIO,
+        "bob",
+        "mic",
+    )
     assert (await client.GetRecordingRules(room=meeting.room.sid)).recording_rules == set_
 
 
@@ -170,18 +213,24 @@ async def test_rules_that_contradict_leave_the_old_ones(client: Client, meeting:
     before = (await client.GetRecordingRules(room=meeting.room.sid)).recording_rules
     contradiction = [rule(INCLUDE, all=True), rule(EXCLUDE, all=True)]
 
-    await check_refusal(client.UpdateRecordingRules(room=meeting.room.sid, rules=contradiction), "INVALID_ARGUMENT")
+    await check_refusal(
+        client.UpdateRecordingRules(room=meeting.room.sid, rules=contradiction), "INVALID_ARGUMENT"
+    )
 
     assert (await client.GetRecordingRules(room=meeting.room.sid)).recording_rules == before
 
 
-async def test_a_recording_of_another_room_is_not_found(gateway: Gateway, clients: Clients, meeting: Meeting) -> None:
+async def test_a_recording_of_another_room_is_not_found(
+    gateway: Gateway, clients: Clients, meeting: Meeting
+) -> None:
     other = (await clients.rooms.CreateRoom(unique_name=new_name())).room
     fields = {"room": other.sid, "recording": meeting.audio.sid}
 
     assert (await refusal(clients.recordings.GetRoomRecording(**fields)))[0] == "NOT_FOUND"
     assert (await refusal(clients.recordings.DeleteRoomRecording(**fields)))[0] == "NOT_FOUND"
-    assert (await clients.recordings.GetRecording(recording=meeting.audio.sid)).recording.status == PROCESSING
+    assert (
+        await clients.recordings.GetRecording(recording=meeting.audio.sid)
+    ).recording.status == PROCESSING
 
 
 NOBODYS = "RT" + "0" * 32
@@ -200,7 +249,11 @@ NOBODYS = "RT" + "0" * 32
         ("ListRecordings", {"grouping_sids": ["MT" + "0" * 32]}, "INVALID_ARGUMENT"),
         ("ListRecordings", {"grouping_sids": ["RM" + "0" * 32] * 21}, "INVALID_ARGUMENT"),
         ("ListRecordings", {"media_type": rule_pb2.TRACK_KIND_UNKNOWN}, "INVALID_ARGUMENT"),
-        ("ListRecordings", {"read_mask": FieldMask(paths=["grouping_sids.sid"])}, "INVALID_ARGUMENT"),
+        (
+            "ListRecordings",
+            {"read_mask": FieldMask(paths=["grouping_sids.sid"])},
+            "INVALID_ARGUMENT",
+        ),
         ("GetRecording", {}, "INVALID_ARGUMENT"),
         ("GetRecording", {"recording": "RM" + "0" * 32}, "INVALID_ARGUMENT"),
         ("GetRecording", {"recording": NOBODYS}, "NOT_FOUND"),
@@ -212,8 +265,16 @@ NOBODYS = "RT" + "0" * 32
         ("DeleteRoomRecording", {"room": "RM" + "0" * 32, "recording": NOBODYS}, "NOT_FOUND"),
         ("GetRecordingRules", {"room": "nobody-is-here"}, "NOT_FOUND"),
         ("UpdateRecordingRules", {"room": "a room"}, "INVALID_ARGUMENT"),
-        ("UpdateRecordingRules", {"room": "a room", "rules": [rule(INCLUDE, kind=3)]}, "INVALID_ARGUMENT"),
-        ("UpdateRecordingRules", {"room": "nobody-is-here", "rules": [rule(INCLUDE, all=True)]}, "NOT_FOUND"),
+        (
+            "UpdateRecordingRules",
+            {"room": "a room", "rules": [rule(INCLUDE, kind=3)]},
+            "INVALID_ARGUMENT",
+        ),
+        (
+            "UpdateRecordingRules",
+            {"room": "nobody-is-here", "rules": [rule(INCLUDE, all=True)]},
+            "NOT_FOUND",
+        ),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
 )

@@ -24,7 +24,9 @@ def client(clients: Clients) -> Client:
     return clients.rooms
 
 
-async def until(stream: Any, wanted: Callable[[pb.WatchRoomEventsResponse], bool]) -> pb.WatchRoomEventsResponse:
+async def until(
+    stream: Any, wanted: Callable[[pb.WatchRoomEventsResponse], bool]
+) -> pb.WatchRoomEventsResponse:
     async with asyncio.timeout(LIMIT_S):
         while not wanted(message := await stream.read()):
             pass
@@ -84,7 +86,11 @@ async def test_every_parameter_reaches_twilio(client: Client) -> None:
         )
     ).room
 
-    assert (room.type, room.max_participants, room.max_participant_duration) == (room_pb2.ROOM_TYPE_GROUP, 12, 600)
+    assert (room.type, room.max_participants, room.max_participant_duration) == (
+        room_pb2.ROOM_TYPE_GROUP,
+        12,
+        600,
+    )
     assert (room.empty_room_timeout, room.unused_room_timeout) == (1, 60)
     assert (room.record_participants_on_connect, room.audio_only) == (True, True)
     assert (list(room.video_codecs), room.media_region) == ([room_pb2.VIDEO_CODEC_H264], "ie1")
@@ -127,21 +133,35 @@ async def test_a_page_size_above_the_limit_counts_as_the_limit(client: Client) -
 async def test_a_read_mask_picks_fields_of_every_room(client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     mask = FieldMask(paths=["sid", "freshness.source"])
-    kept = room_pb2.Room(sid=room.sid, freshness=room_pb2.Freshness(source=room_pb2.FOLLOWED_BY_CALLBACKS))
+    kept = room_pb2.Room(
+        sid=room.sid, freshness=room_pb2.Freshness(source=room_pb2.FOLLOWED_BY_CALLBACKS)
+    )
 
     assert (await client.GetRoom(room=room.sid, read_mask=mask)).room == kept
-    assert list((await client.BatchGetRooms(rooms=[room.sid, new_sid()], read_mask=mask)).rooms) == [kept]
-    assert list((await client.ListRooms(unique_name=room.unique_name, read_mask=mask)).rooms) == [kept]
+    assert list(
+        (await client.BatchGetRooms(rooms=[room.sid, new_sid()], read_mask=mask)).rooms
+    ) == [kept]
+    assert list((await client.ListRooms(unique_name=room.unique_name, read_mask=mask)).rooms) == [
+        kept
+    ]
 
 
-async def test_a_read_mask_is_refused_before_twilio_is_asked(gateway: Gateway, client: Client) -> None:
+async def test_a_read_mask_is_refused_before_twilio_is_asked(
+    gateway: Gateway, client: Client
+) -> None:
     sid = new_sid()
 
-    status, info, message = await refusal(client.GetRoom(room=sid, read_mask=FieldMask(paths=["sid", "name"])))
+    status, info, message = await refusal(
+        client.GetRoom(room=sid, read_mask=FieldMask(paths=["sid", "name"]))
+    )
 
     assert (status, info.reason) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
-    assert message.startswith("read_mask.paths[1] names no field of Room; give paths that begin with sid, ")
-    assert sid not in {call["path"].rpartition("/")[2] for call in await gateway.sandbox("GET", "/calls")}
+    assert message.startswith(
+        "read_mask.paths[1] names no field of Room; give paths that begin with sid, "
+    )
+    assert sid not in {
+        call["path"].rpartition("/")[2] for call in await gateway.sandbox("GET", "/calls")
+    }
 
 
 async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
@@ -150,7 +170,11 @@ async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
 
     status, info, message = await refusal(client.CreateRoom(unique_name=name))
 
-    assert (status, info.reason, info.metadata["twilioCode"]) == ("ALREADY_EXISTS", "ALREADY_EXISTS", "53113")
+    assert (status, info.reason, info.metadata["twilioCode"]) == (
+        "ALREADY_EXISTS",
+        "ALREADY_EXISTS",
+        "53113",
+    )
     assert sid in message
 
 
@@ -204,7 +228,9 @@ async def test_any_printable_name_will_do(client: Client, name: str) -> None:
     assert (await client.CompleteRoom(room=name)).room.sid == sid
 
 
-async def test_the_clients_deadline_ends_the_call_to_twilio_too(gateway: Gateway, client: Client) -> None:
+async def test_the_clients_deadline_ends_the_call_to_twilio_too(
+    gateway: Gateway, client: Client
+) -> None:
     path = f"/v1/Rooms/{(sid := new_sid())}"
     async with gateway.fault(match={"path": path}, latency_ms=500):
         call = client.GetRoom(room=sid, timeout=0.3)
@@ -214,7 +240,9 @@ async def test_the_clients_deadline_ends_the_call_to_twilio_too(gateway: Gateway
         assert await outcomes(gateway, path, lambda answers: answers not in ([], [None])) == [0]
 
 
-async def test_a_client_that_leaves_ends_the_call_to_twilio_too(gateway: Gateway, client: Client) -> None:
+async def test_a_client_that_leaves_ends_the_call_to_twilio_too(
+    gateway: Gateway, client: Client
+) -> None:
     path = f"/v1/Rooms/{(sid := new_sid())}"
     async with gateway.fault(match={"path": path}, latency_ms=500):
         call = client.GetRoom(room=sid)
@@ -236,16 +264,24 @@ async def test_a_stream_tells_a_rooms_life_as_a_chain(gateway: Gateway, client: 
     stream = client.WatchRoomEvents(room=room.unique_name)
     started = await stream.read()
     assert started.WhichOneof("message") == "started"
-    assert (started.started.mode, started.started.room_sid) == (events_pb2.STREAM_MODE_LIVE, room.sid)
+    assert (started.started.mode, started.started.room_sid) == (
+        events_pb2.STREAM_MODE_LIVE,
+        room.sid,
+    )
     assert started.started.HasField("floor_at")
 
-    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]})
+    await gateway.sandbox(
+        "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]}
+    )
     seen = [started]
     while len(seen) < 3 or seen[-1].event.type != events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED:
         seen.append(await until(stream, lambda message: message.WhichOneof("message") == "event"))
     connected, added = seen[-2].event, seen[-1].event
     assert connected.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED
-    assert (connected.participant.identity, connected.source) == ("ann", events_pb2.EVENT_SOURCE_CALLBACK)
+    assert (connected.participant.identity, connected.source) == (
+        "ann",
+        events_pb2.EVENT_SOURCE_CALLBACK,
+    )
     assert (added.track.kind, added.participant.identity) == (rule_pb2.TRACK_KIND_AUDIO, "ann")
     assert [message.prev for message in seen[1:]] == [message.cursor for message in seen[:-1]]
 
@@ -270,11 +306,15 @@ async def test_a_stream_resumes_after_any_of_its_cursors(client: Client) -> None
     resumed.cancel()
 
 
-async def test_a_rooms_past_is_listed_in_pages_from_any_cursor(gateway: Gateway, client: Client) -> None:
+async def test_a_rooms_past_is_listed_in_pages_from_any_cursor(
+    gateway: Gateway, client: Client
+) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     stream = client.WatchRoomEvents(room=room.sid)
     started = await stream.read()
-    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]})
+    await gateway.sandbox(
+        "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]}
+    )
     await until(stream, is_event("TRACK_ADDED"))
     await client.CompleteRoom(room=room.sid)
     last = await until(stream, is_event("ROOM_ENDED"))
@@ -283,7 +323,9 @@ async def test_a_rooms_past_is_listed_in_pages_from_any_cursor(gateway: Gateway,
     whole = await client.ListRoomEvents(room=room.sid, page_size=100)
     told = [each.event.type for each in whole.events]
     assert told[0] == events_pb2.ROOM_EVENT_TYPE_ROOM_CHANGED
-    assert {events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED, events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED} <= set(told)
+    assert {events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED, events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED} <= set(
+        told
+    )
     assert whole.next_page_token == ""
 
     paged, token = [], ""
@@ -296,10 +338,16 @@ async def test_a_rooms_past_is_listed_in_pages_from_any_cursor(gateway: Gateway,
 
     ends = [events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED]
     mask = FieldMask(paths=["cursor", "event.room_status"])
-    [ended] = (await client.ListRoomEvents(room=room.sid, types=ends, page_token=started.cursor, read_mask=mask)).events
+    [ended] = (
+        await client.ListRoomEvents(
+            room=room.sid, types=ends, page_token=started.cursor, read_mask=mask
+        )
+    ).events
     assert ended.cursor == last.cursor
     assert ended.event == events_pb2.RoomEvent(room_status=room_pb2.ROOM_STATUS_COMPLETED)
-    assert (await client.ListRoomEvents(room=room.sid, types=ends, page_token=last.cursor)).next_page_token == ""
+    assert (
+        await client.ListRoomEvents(room=room.sid, types=ends, page_token=last.cursor)
+    ).next_page_token == ""
 
 
 async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(client: Client) -> None:
@@ -326,7 +374,9 @@ async def test_a_stream_of_the_account_can_be_of_some_types_only(client: Client)
     stream.cancel()
 
 
-async def test_a_room_is_watched_with_its_people_and_their_tracks(gateway: Gateway, client: Client) -> None:
+async def test_a_room_is_watched_with_its_people_and_their_tracks(
+    gateway: Gateway, client: Client
+) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     stream = client.WatchRoom(room=room.unique_name)
     first = await stream.read()
@@ -335,9 +385,14 @@ async def test_a_room_is_watched_with_its_people_and_their_tracks(gateway: Gatew
         room_pb2.ROOM_STATUS_IN_PROGRESS,
         [],
     )
-    assert (first.room.as_of, first.room.freshness.source) == (first.cursor, room_pb2.FOLLOWED_BY_CALLBACKS)
+    assert (first.room.as_of, first.room.freshness.source) == (
+        first.cursor,
+        room_pb2.FOLLOWED_BY_CALLBACKS,
+    )
 
-    await gateway.sandbox("POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]})
+    await gateway.sandbox(
+        "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]}
+    )
     async with asyncio.timeout(LIMIT_S):
         while not (view := await stream.read()).participants or not view.participants[0].tracks:
             pass
@@ -369,8 +424,20 @@ async def test_buf_curl_needs_nothing_but_the_address(gateway: Gateway, client: 
     room = (await client.CreateRoom(unique_name=new_name())).room
     [(_, credential)] = gateway.metadata
     process = await asyncio.create_subprocess_exec(
-        *(BUF, "curl", "--http2-prior-knowledge", "--protocol", "grpc", "-H", f"authorization: {credential}"),
-        *("-d", json.dumps({"room": room.sid}), f"http://{gateway.ready['grpc']}/gateway.rooms.v1.RoomService/GetRoom"),
+        *(
+            BUF,
+            "curl",
+            "--http2-prior-knowledge",
+            "--protocol",
+            "grpc",
+            "-H",
+            f"authorization: {credential}",
+        ),
+        *(
+            "-d",
+            json.dumps({"room": room.sid}),
+            f"http://{gateway.ready['grpc']}/gateway.rooms.v1.RoomService/GetRoom",
+        ),
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await asyncio.wait_for(process.communicate(), LIMIT_S)
@@ -393,7 +460,10 @@ async def test_a_gateway_that_stops_tells_its_streams_to_come_back(tmp_path: Pat
 
         gateway.process.terminate()
 
-        for open_stream, advice in ((stream, "watch again after the last cursor"), (view, "watch again")):
+        for open_stream, advice in (
+            (stream, "watch again after the last cursor"),
+            (view, "watch again"),
+        ):
             status, _, message = await refusal(open_stream)
             assert status == "UNAVAILABLE"
             assert advice in message

@@ -18,7 +18,9 @@ def client(clients: Clients) -> Client:
 
 @pytest.fixture
 async def room(clients: Clients) -> room_pb2.Room:
-    room: room_pb2.Room = (await clients.rooms.CreateRoom(unique_name=new_name(), max_participant_duration=600)).room
+    room: room_pb2.Room = (
+        await clients.rooms.CreateRoom(unique_name=new_name(), max_participant_duration=600)
+    ).room
     return room
 
 
@@ -28,7 +30,9 @@ def claims_of(token: token_pb2.AccessToken) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("named_by", ["sid", "unique_name"])
-async def test_a_token_opens_the_room_that_it_is_minted_for(client: Client, room: room_pb2.Room, named_by: str) -> None:
+async def test_a_token_opens_the_room_that_it_is_minted_for(
+    client: Client, room: room_pb2.Room, named_by: str
+) -> None:
     named = getattr(room, named_by)
     token = (await client.MintAccessToken(identity="ann", room=named, ttl_s=60)).access_token
 
@@ -39,10 +43,16 @@ async def test_a_token_opens_the_room_that_it_is_minted_for(client: Client, room
     assert 0 < claims["exp"] - datetime.now(UTC).timestamp() <= 60
     explained = (await client.ExplainToken(token=token.jwt, room=room.sid)).explanation
     assert (explained.is_valid, explained.problem) == (True, token_pb2.TOKEN_PROBLEM_UNSPECIFIED)
-    assert (explained.facts.identity, explained.facts.room, explained.facts.is_signed) == ("ann", named, True)
+    assert (explained.facts.identity, explained.facts.room, explained.facts.is_signed) == (
+        "ann",
+        named,
+        True,
+    )
 
 
-async def test_without_a_ttl_a_token_lives_as_long_as_a_stay_may_last(client: Client, room: room_pb2.Room) -> None:
+async def test_without_a_ttl_a_token_lives_as_long_as_a_stay_may_last(
+    client: Client, room: room_pb2.Room
+) -> None:
     token = (await client.MintAccessToken(identity="ann", room=room.sid)).access_token
 
     assert 500 < token.expires_at.seconds - datetime.now(UTC).timestamp() <= 600
@@ -72,7 +82,11 @@ async def test_a_token_for_another_room_is_explained(client: Client, room: room_
 async def test_what_is_no_token_is_explained_too(client: Client, token: str, problem: int) -> None:
     explained = (await client.ExplainToken(token=token)).explanation
 
-    assert (explained.is_valid, explained.problem, explained.facts) == (False, problem, token_pb2.TokenFacts())
+    assert (explained.is_valid, explained.problem, explained.facts) == (
+        False,
+        problem,
+        token_pb2.TokenFacts(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,8 +109,12 @@ async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
     await check_refusal(getattr(client, method)(**fields), code)
 
 
-async def test_a_token_may_not_outlive_the_longest_stay(client: Client, room: room_pb2.Room) -> None:
-    await check_refusal(client.MintAccessToken(identity="ann", room=room.sid, ttl_s=601), "INVALID_ARGUMENT")
+async def test_a_token_may_not_outlive_the_longest_stay(
+    client: Client, room: room_pb2.Room
+) -> None:
+    await check_refusal(
+        client.MintAccessToken(identity="ann", room=room.sid, ttl_s=601), "INVALID_ARGUMENT"
+    )
 
 
 async def test_what_is_longer_than_any_token_is_not_read(client: Client) -> None:
@@ -106,7 +124,9 @@ async def test_what_is_longer_than_any_token_is_not_read(client: Client) -> None
 
 
 @pytest.mark.parametrize("message", [token_pb2.AccessToken, token_pb2.TokenFacts])
-def test_what_lets_in_or_names_a_person_is_marked_for_tools_that_print_messages(message: Any) -> None:
+def test_what_lets_in_or_names_a_person_is_marked_for_tools_that_print_messages(
+    message: Any,
+) -> None:
     marked = {field.name for field in message.DESCRIPTOR.fields if field.GetOptions().debug_redact}
 
     assert marked == {"jwt", "identity"} & set(message.DESCRIPTOR.fields_by_name)

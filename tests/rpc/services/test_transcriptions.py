@@ -36,8 +36,12 @@ async def room(clients: Clients) -> room_pb2.Room:
     return room
 
 
-async def test_a_transcription_is_started_read_and_listed(client: Client, room: room_pb2.Room) -> None:
-    made = (await client.CreateTranscription(room=room.unique_name, configuration=CONFIGURATION)).transcription
+async def test_a_transcription_is_started_read_and_listed(
+    client: Client, room: room_pb2.Room
+) -> None:
+    made = (
+        await client.CreateTranscription(room=room.unique_name, configuration=CONFIGURATION)
+    ).transcription
 
     assert (made.room_sid, made.account_sid, made.status) == (room.sid, room.account_sid, STARTED)
     assert made.configuration == CONFIGURATION
@@ -53,35 +57,51 @@ async def test_a_room_has_none_at_first(client: Client, room: room_pb2.Room) -> 
     assert list((await client.ListTranscriptions(room=room.sid)).transcriptions) == []
 
 
-async def test_a_transcription_is_stopped_and_started_again(clients: Clients, room: room_pb2.Room) -> None:
+async def test_a_transcription_is_stopped_and_started_again(
+    clients: Clients, room: room_pb2.Room
+) -> None:
     client = clients.transcriptions
     ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
 
     for status in (STOPPED, STARTED):
-        told = (await client.UpdateTranscription(room=room.sid, ttid=ttid, status=status)).transcription
+        told = (
+            await client.UpdateTranscription(room=room.sid, ttid=ttid, status=status)
+        ).transcription
         assert told.status == status
-        assert (await client.GetTranscription(room=room.sid, ttid=ttid)).transcription.status == status
-    changed = [each.event.changed for each in (await clients.rooms.ListRoomEvents(room=room.sid)).events]
+        assert (
+            await client.GetTranscription(room=room.sid, ttid=ttid)
+        ).transcription.status == status
+    changed = [
+        each.event.changed for each in (await clients.rooms.ListRoomEvents(room=room.sid)).events
+    ]
     assert changed.count(events_pb2.CHANGED_TRANSCRIPTION) == 3
 
 
 async def test_how_it_is_done_can_be_changed(client: Client, room: room_pb2.Room) -> None:
     ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
-    configuration = transcription_pb2.TranscriptionsConfiguration(language_code="de-DE", partial_results=False)
+    configuration = transcription_pb2.TranscriptionsConfiguration(
+        language_code="de-DE", partial_results=False
+    )
 
-    told = (await client.UpdateTranscription(room=room.sid, ttid=ttid, configuration=configuration)).transcription
+    told = (
+        await client.UpdateTranscription(room=room.sid, ttid=ttid, configuration=configuration)
+    ).transcription
 
     assert (told.status, told.configuration.language_code) == (STARTED, "de-DE")
     assert told.configuration.partial_results is False
 
 
-async def test_a_transcription_of_another_room_is_not_found(clients: Clients, room: room_pb2.Room) -> None:
+async def test_a_transcription_of_another_room_is_not_found(
+    clients: Clients, room: room_pb2.Room
+) -> None:
     client = clients.transcriptions
     ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
     other = (await clients.rooms.CreateRoom(unique_name=new_name())).room
 
     assert (await refusal(client.GetTranscription(room=other.sid, ttid=ttid)))[0] == "NOT_FOUND"
-    assert (await refusal(client.UpdateTranscription(room=other.sid, ttid=ttid, status=STOPPED)))[0] == "NOT_FOUND"
+    assert (await refusal(client.UpdateTranscription(room=other.sid, ttid=ttid, status=STOPPED)))[
+        0
+    ] == "NOT_FOUND"
     assert (await client.GetTranscription(room=room.sid, ttid=ttid)).transcription.status == STARTED
 
 

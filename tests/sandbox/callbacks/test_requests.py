@@ -8,13 +8,20 @@ import pytest
 from gateway.sandbox.callbacks import requests as callbacks
 from gateway.sandbox.callbacks.requests import Failure, RetryPolicy
 from gateway.sandbox.world import recordings, rooms
-from gateway.sandbox.world.model import Event, EventName, FailedOperation, RoomSettings, TrackKind, TrackSettings
-from gateway.sandbox.world.room_change import Turn
+from gateway.sandbox.world.model import (
+    Event,
+    EventName,
+    FailedOperation,
+    RoomSettings,
+    TrackKind,
+    TrackSettings,
+)
+from gateway.sandbox.world.room_change import RoomChange
 from tests.sandbox.conftest import moment
 
-VECTORS = json.loads((Path(__file__).parent.parent.parent / "samples" / "signature_vectors.json").read_text())[
-    "vectors"
-]
+VECTORS = json.loads(
+    (Path(__file__).parent.parent.parent / "samples" / "signature_vectors.json").read_text()
+)["vectors"]
 
 
 def sign(vector: dict[str, Any], url: str) -> str:
@@ -26,7 +33,9 @@ def test_there_are_26_vectors() -> None:
     assert len(VECTORS) == 26
 
 
-@pytest.mark.parametrize("vector", [each for each in VECTORS if each["must_validate"]], ids=lambda each: each["name"])
+@pytest.mark.parametrize(
+    "vector", [each for each in VECTORS if each["must_validate"]], ids=lambda each: each["name"]
+)
 def test_a_signature_that_must_validate_is_reproduced(vector: dict[str, Any]) -> None:
     assert sign(vector, vector["url_that_was_signed"]) == vector["x_twilio_signature"]
 
@@ -95,11 +104,14 @@ def test_a_post_carries_a_form_with_spaces_as_percent_20() -> None:
     request = callbacks.request("POST", "http://gw/cb", [("RoomName", "Zoë & co + 1")], "token")
 
     assert (request.url, request.body) == ("http://gw/cb", "RoomName=Zo%C3%AB%20%26%20co%20%2B%201")
-    assert request.signature == callbacks.sign("http://gw/cb", [("RoomName", "Zoë & co + 1")], "token")
+    assert request.signature == callbacks.sign(
+        "http://gw/cb", [("RoomName", "Zoë & co + 1")], "token"
+    )
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"), [("http://gw/cb", "http://gw/cb?A=1"), ("http://gw/cb?t=1", "http://gw/cb?t=1&A=1")]
+    ("url", "expected"),
+    [("http://gw/cb", "http://gw/cb?A=1"), ("http://gw/cb?t=1", "http://gw/cb?t=1&A=1")],
 )
 def test_a_get_has_all_in_its_query_and_signs_nothing_else(url: str, expected: str) -> None:
     request = callbacks.request("GET", url, [("A", "1")], "token")
@@ -110,24 +122,32 @@ def test_a_get_has_all_in_its_query_and_signs_nothing_else(url: str, expected: s
 
 def events() -> dict[EventName, Event]:
     """Each of the eleven once."""
-    turn = rooms.create("AC1", 1, RoomSettings("standup", is_recorded_on_connect=True), moment())
-    told = [*turn.events]
+    change = rooms.create("AC1", 1, RoomSettings("standup", is_recorded_on_connect=True), moment())
+    told = [*change.events]
 
-    def after(turn: Turn) -> Turn:
-        told.extend(turn.events)
-        return turn
+    def after(change: RoomChange) -> RoomChange:
+        told.extend(change.events)
+        return change
 
-    turn = after(rooms.join(turn.room, "Ada", (TrackSettings(TrackKind.VIDEO, "cam"),), moment(1)))
+    change = after(
+        rooms.join(change.room, "Ada", (TrackSettings(TrackKind.VIDEO, "cam"),), moment(1))
+    )
     for is_enabled in (False, True):
-        ada = turn.room.participants[0]
-        turn = after(rooms.switch(turn.room, ada, ada.tracks[0], is_enabled, moment(2)))
-    ada = turn.room.participants[0]
-    turn = after(rooms.unpublish(turn.room, ada, ada.tracks[0], moment(11)))
-    turn = after(rooms.publish(turn.room, turn.room.participants[0], TrackSettings(TrackKind.AUDIO), moment(12)))
-    ada = turn.room.participants[0]
-    turn = after(recordings.fail_track(turn.room, ada, ada.tracks[0], FailedOperation.START, moment(13)))
-    turn = after(rooms.complete(turn.room, moment(62)))
-    after(rooms.expire(turn.room, moment(62 + recordings.PROCESSING_S)))
+        ada = change.room.participants[0]
+        change = after(rooms.switch(change.room, ada, ada.tracks[0], is_enabled, moment(2)))
+    ada = change.room.participants[0]
+    change = after(rooms.unpublish(change.room, ada, ada.tracks[0], moment(11)))
+    change = after(
+        rooms.publish(
+            change.room, change.room.participants[0], TrackSettings(TrackKind.AUDIO), moment(12)
+        )
+    )
+    ada = change.room.participants[0]
+    change = after(
+        recordings.fail_track(change.room, ada, ada.tracks[0], FailedOperation.START, moment(13))
+    )
+    change = after(rooms.complete(change.room, moment(62)))
+    after(rooms.expire(change.room, moment(62 + recordings.PROCESSING_S)))
     return {event.name: event for event in told}
 
 
@@ -195,8 +215,10 @@ def test_a_body_reads_back_as_it_was_meant() -> None:
 
 
 def test_who_is_reconnecting_is_connected_for_callbacks() -> None:
-    room = rooms.join(rooms.create("AC1", 1, RoomSettings(), moment()).room, "Ada", (), moment()).room
+    room = rooms.join(
+        rooms.create("AC1", 1, RoomSettings(), moment()).room, "Ada", (), moment()
+    ).room
     lost = rooms.lose(room, room.participants[0], True, moment(1)).room
-    turn = rooms.publish(lost, lost.participants[0], TrackSettings(TrackKind.DATA), moment(2))
+    change = rooms.publish(lost, lost.participants[0], TrackSettings(TrackKind.DATA), moment(2))
 
-    assert dict(callbacks.params(turn.events[0]))["ParticipantStatus"] == "connected"
+    assert dict(callbacks.params(change.events[0]))["ParticipantStatus"] == "connected"

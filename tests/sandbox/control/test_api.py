@@ -13,7 +13,9 @@ async def room_of(api: Api, **params: Any) -> str:
 
 async def test_somebody_joins_and_leaves(api: Api) -> None:
     room = await room_of(api, UniqueName="standup")
-    joined = await api.control("POST", "/rooms/standup/participants", {"identity": "Zoë/1", "tracks": ["audio"]})
+    joined = await api.control(
+        "POST", "/rooms/standup/participants", {"identity": "Zoë/1", "tracks": ["audio"]}
+    )
     left = await api.control("DELETE", f"/rooms/{room}/participants/Zo%C3%AB%2F1")
 
     assert (joined.body["status"], left.body["status"], left.body["sid"]) == (
@@ -36,8 +38,14 @@ async def test_tracks_are_published_muted_and_removed(api: Api, receiver: Receiv
     last = await api.control("DELETE", f"{path}/chat")
 
     assert [track["name"] for track in added.body["tracks"]][1:] == ["cam", "chat"]
-    assert [(track["kind"], track["enabled"]) for track in last.body["tracks"]] == [("audio", False), ("video", True)]
-    events = [(each.params["StatusCallbackEvent"], each.params.get("TrackKind")) for each in await receiver.hear(8)]
+    assert [(track["kind"], track["enabled"]) for track in last.body["tracks"]] == [
+        ("audio", False),
+        ("video", True),
+    ]
+    events = [
+        (each.params["StatusCallbackEvent"], each.params.get("TrackKind"))
+        for each in await receiver.hear(8)
+    ]
     assert sorted(events, key=str)[2:] == [
         ("track-added", "audio"),
         ("track-added", "data"),
@@ -50,7 +58,9 @@ async def test_tracks_are_published_muted_and_removed(api: Api, receiver: Receiv
 
 async def test_a_recording_can_fail(api: Api, receiver: Receiver) -> None:
     room = await room_of(api, StatusCallback=receiver.url, RecordParticipantsOnConnect="true")
-    await api.control("POST", f"/rooms/{room}/participants", {"identity": "Ada", "tracks": ["audio"]})
+    await api.control(
+        "POST", f"/rooms/{room}/participants", {"identity": "Ada", "tracks": ["audio"]}
+    )
     body = {"identity": "Ada", "track": "audio", "operation": "RecordingUpload"}
 
     assert (await api.control("POST", f"/rooms/{room}/recordings/failed", body)).status == 200
@@ -60,13 +70,19 @@ async def test_a_recording_can_fail(api: Api, receiver: Receiver) -> None:
     assert told["recording-failed"]["RecordingSid"] == told["recording-started"]["RecordingSid"]
 
 
-async def test_what_is_processed_can_fail_when_its_track_is_gone(api: Api, receiver: Receiver) -> None:
+async def test_what_is_processed_can_fail_when_its_track_is_gone(
+    api: Api, receiver: Receiver
+) -> None:
     room = await room_of(api, StatusCallback=receiver.url, RecordParticipantsOnConnect="true")
-    await api.control("POST", f"/rooms/{room}/participants", {"identity": "Ada", "tracks": ["audio"]})
+    await api.control(
+        "POST", f"/rooms/{room}/participants", {"identity": "Ada", "tracks": ["audio"]}
+    )
     [recording] = (await api.get(f"/v1/Rooms/{room}/Recordings")).body["recordings"]
     await api.post(f"/v1/Rooms/{room}", Status="completed")
 
-    assert (await api.control("POST", f"/rooms/{room}/recordings/{recording['sid']}/failed", {})).status == 200
+    assert (
+        await api.control("POST", f"/rooms/{room}/recordings/{recording['sid']}/failed", {})
+    ).status == 200
 
     told = {each.params["StatusCallbackEvent"]: each.params for each in await receiver.hear(7)}
     assert told["recording-failed"]["FailedOperation"] == "RecordingUpload"
@@ -78,7 +94,10 @@ async def test_a_connection_breaks_and_comes_back(api: Api) -> None:
     await api.control("POST", f"/rooms/{room}/participants", {"identity": "Ada"})
     path = f"/rooms/{room}/participants/Ada"
 
-    seen = [(await api.control("POST", path, {"reconnecting": lost})).body["status"] for lost in (True, True, False)]
+    seen = [
+        (await api.control("POST", path, {"reconnecting": lost})).body["status"]
+        for lost in (True, True, False)
+    ]
 
     assert seen == ["reconnecting", "reconnecting", "connected"]
 
@@ -98,7 +117,9 @@ async def test_a_push_of_the_clock_ends_an_unused_room(api: Api, receiver: Recei
     await api.control("POST", "/clock", {"advance_s": 60})
 
     assert (await api.get(f"/v1/Rooms/{room}")).body["status"] == "completed"
-    ended = {each.params["StatusCallbackEvent"]: each.params for each in await receiver.hear(2)}["room-ended"]
+    ended = {each.params["StatusCallbackEvent"]: each.params for each in await receiver.hear(2)}[
+        "room-ended"
+    ]
     assert ended["RoomDuration"] == "0"
 
 
@@ -121,8 +142,15 @@ async def test_callbacks_are_told_with_their_attempts_and_answers(
         await sandbox.settled()
 
     told = (await api.control("GET", "/callbacks")).body
-    assert (told[0]["room_sid"], told[0]["event"], told[0]["state"]) == (room, "room-created", "delivered")
-    assert [(attempt["status"], attempt["failure"]) for attempt in told[0]["attempts"]] == [(500, "5xx"), (204, None)]
+    assert (told[0]["room_sid"], told[0]["event"], told[0]["state"]) == (
+        room,
+        "room-created",
+        "delivered",
+    )
+    assert [(attempt["status"], attempt["failure"]) for attempt in told[0]["attempts"]] == [
+        (500, "5xx"),
+        (204, None),
+    ]
     assert told[0]["params"]["RoomSid"] == room
 
 
@@ -145,16 +173,28 @@ async def test_callbacks_are_told_with_their_attempts_and_answers(
         ("POST", "/rooms/standup/participants", {"identity": ""}),
         ("POST", "/rooms/standup/participants", {"identity": "x" * 129}),
         ("POST", "/rooms/standup/participants", {"identity": "Ada", "tracks": ["smell"]}),
-        ("POST", "/rooms/standup/participants", {"identity": "Ada", "tracks": [{"kind": "audio", "name": ""}]}),
+        (
+            "POST",
+            "/rooms/standup/participants",
+            {"identity": "Ada", "tracks": [{"kind": "audio", "name": ""}]},
+        ),
         ("POST", "/rooms/standup/participants", {"identity": "Ada", "tracks": ["audio"] * 200}),
         ("POST", "/rooms/standup/participants/Ivo/tracks", {"kind": "smell"}),
         ("POST", "/rooms/standup/participants/Ivo/tracks/audio", {"enabled": "no"}),
-        ("POST", "/rooms/standup/recordings/failed", {"identity": "Ivo", "track": "audio", "operation": "Sing"}),
+        (
+            "POST",
+            "/rooms/standup/recordings/failed",
+            {"identity": "Ivo", "track": "audio", "operation": "Sing"},
+        ),
     ],
 )
-async def test_bad_input_is_400_with_a_sentence(api: Api, method: str, path: str, body: Any) -> None:
+async def test_bad_input_is_400_with_a_sentence(
+    api: Api, method: str, path: str, body: Any
+) -> None:
     room = await room_of(api, UniqueName="standup")
-    await api.control("POST", f"/rooms/{room}/participants", {"identity": "Ivo", "tracks": ["audio"]})
+    await api.control(
+        "POST", f"/rooms/{room}/participants", {"identity": "Ivo", "tracks": ["audio"]}
+    )
 
     reply = await api.control(method, path, body)
 
@@ -183,11 +223,16 @@ async def test_a_body_that_is_no_json_is_400(api: Api) -> None:
 )
 async def test_what_is_not_there_is_404_with_a_sentence(api: Api, method: str, path: str) -> None:
     room = await room_of(api, UniqueName="standup")
-    await api.control("POST", f"/rooms/{room}/participants", {"identity": "Ivo", "tracks": ["audio"]})
+    await api.control(
+        "POST", f"/rooms/{room}/participants", {"identity": "Ivo", "tracks": ["audio"]}
+    )
 
     reply = await api.control(method, path)
 
-    assert (reply.status, reply.body["error"].startswith(("there is no", "Ivo has no"))) == (404, True)
+    assert (reply.status, reply.body["error"].startswith(("there is no", "Ivo has no"))) == (
+        404,
+        True,
+    )
 
 
 async def test_an_ended_room_lets_nobody_in(api: Api) -> None:

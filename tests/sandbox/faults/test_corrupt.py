@@ -4,17 +4,21 @@ from typing import Any
 
 import pytest
 
-from gateway.sandbox.faults.corrupt import HUGE_BYTES, Spoiled, Target, dripping, spoiled
-from gateway.sandbox.rest.calls import Answer
+from gateway.sandbox.faults.corrupt import HUGE_BYTES, Corruption, Target, corrupted, dripping
+from gateway.sandbox.rest.calls import RestResponse
 from tests.sandbox.conftest import Api, Receiver
 
 BASE, ELSEWHERE = "http://127.0.0.1:1", "http://elsewhere.example"
-ROOM = {"sid": "RM1", "url": f"{BASE}/v1/Rooms/RM1", "links": {"recordings": f"{BASE}/v1/Rooms/RM1/Recordings"}}
+ROOM = {
+    "sid": "RM1",
+    "url": f"{BASE}/v1/Rooms/RM1",
+    "links": {"recordings": f"{BASE}/v1/Rooms/RM1/Recordings"},
+}
 PAGE = {"rooms": [ROOM], "meta": {"key": "rooms", "next_page_url": None}}
 
 
-def spoil(spoiling: Spoiled, body: Any = PAGE, query: str = "PageSize=1") -> Answer:
-    return spoiled(Answer(200, body), spoiling, Target(BASE, "/v1/Rooms", query), ELSEWHERE)
+def spoil(spoiling: Corruption, body: Any = PAGE, query: str = "PageSize=1") -> RestResponse:
+    return corrupted(RestResponse(200, body), spoiling, Target(BASE, "/v1/Rooms", query), ELSEWHERE)
 
 
 def test_a_huge_answer_is_the_same_json_and_ten_megabytes() -> None:
@@ -51,12 +55,19 @@ def test_a_foreign_next_page_and_all_other_urls_lead_elsewhere() -> None:
     assert moved["meta"]["next_page_url"] == f"{ELSEWHERE}/v1/Rooms?PageSize=1&Page=1"
     assert moved["rooms"][0]["links"]["recordings"] == f"{ELSEWHERE}/v1/Rooms/RM1/Recordings"
     there = {"meta": {"next_page_url": f"{BASE}/v1/Rooms?Page=1"}}
-    assert json.loads(spoil("foreign_next_page", there).body)["meta"]["next_page_url"] == f"{ELSEWHERE}/v1/Rooms?Page=1"
+    assert (
+        json.loads(spoil("foreign_next_page", there).body)["meta"]["next_page_url"]
+        == f"{ELSEWHERE}/v1/Rooms?Page=1"
+    )
 
 
-@pytest.mark.parametrize("answer", ["huge", "truncated_gzip", "drip", "wrong_type", "foreign_next_page"])
+@pytest.mark.parametrize(
+    "answer", ["huge", "truncated_gzip", "drip", "wrong_type", "foreign_next_page"]
+)
 async def test_the_call_is_processed_and_its_answer_spoiled(api: Api, answer: str) -> None:
-    await api.control("POST", "/faults", {"match": {"method": "POST"}, "answer": answer, "elsewhere": ELSEWHERE})
+    await api.control(
+        "POST", "/faults", {"match": {"method": "POST"}, "answer": answer, "elsewhere": ELSEWHERE}
+    )
     async with api._session.post(f"{api.url}/v1/Rooms", headers=api.login) as reply:
         assert reply.status == 201
         assert len(await reply.content.readexactly(1)) == 1
@@ -65,7 +76,9 @@ async def test_the_call_is_processed_and_its_answer_spoiled(api: Api, answer: st
     assert len((await api.get("/v1/Rooms")).body["rooms"]) == 1
 
 
-async def test_a_client_that_follows_a_redirect_is_seen_elsewhere(api: Api, receiver: Receiver) -> None:
+async def test_a_client_that_follows_a_redirect_is_seen_elsewhere(
+    api: Api, receiver: Receiver
+) -> None:
     await api.control("POST", "/faults", {"answer": "redirect", "elsewhere": receiver.url})
     await api.get("/v1/Rooms?PageSize=3")
     [heard] = await receiver.hear(1)

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from gateway.sandbox.faults.dial import CallbackFault, Fault, FaultDial, Match, Strike
+from gateway.sandbox.faults.dial import CallbackFault, Fault, FaultDial, FaultPlan, Match
 
 
 def dial(*faults: Fault, seed: int = 1) -> FaultDial:
@@ -12,7 +12,7 @@ def dial(*faults: Fault, seed: int = 1) -> FaultDial:
 
 
 def test_without_faults_nothing_happens() -> None:
-    assert dial().strike("GET", "/v1/Rooms") == Strike()
+    assert dial().plan("GET", "/v1/Rooms") == FaultPlan()
     assert dial().strike_callback().delays_s == (0.0,)
 
 
@@ -41,20 +41,22 @@ def test_delays_add_up_and_of_two_statuses_the_first_wins() -> None:
         Fault(status=429, malformed=True, rest_lag_ms=2000),
     ]
 
-    assert dial(*faults).strike("GET", "/") == Strike(0.2, 503, False, 2, None, True, None, "", 2.0)
+    assert dial(*faults).plan("GET", "/") == FaultPlan(
+        0.2, 503, False, 2, None, True, None, "", 2.0
+    )
 
 
 def test_of_two_spoiled_answers_the_first_wins_with_where_it_leads() -> None:
-    strike = dial(Fault(answer="redirect", elsewhere="http://a"), Fault(answer="huge", elsewhere="http://b")).strike(
-        "", ""
-    )
-    assert (strike.answer, strike.elsewhere) == ("redirect", "http://a")
+    plan = dial(
+        Fault(answer="redirect", elsewhere="http://a"), Fault(answer="huge", elsewhere="http://b")
+    ).plan("", "")
+    assert (plan.answer, plan.elsewhere) == ("redirect", "http://a")
 
 
 def test_a_rate_is_kept_and_the_same_seed_gives_the_same_faults() -> None:
     def statuses(seed: int) -> list[int | None]:
         made = dial(Fault(status=500, rate=0.2), seed=seed)
-        return [made.strike("GET", "/").status for _ in range(1000)]
+        return [made.plan("GET", "/").status for _ in range(1000)]
 
     assert statuses(5) == statuses(5) != statuses(6)
     assert 150 < statuses(5).count(500) < 250
@@ -75,7 +77,11 @@ def test_a_cleared_dial_does_nothing() -> None:
 
     made.clear()
 
-    assert (list(made), made.strike("GET", "/"), made.strike_callback().delays_s) == ([], Strike(), (0.0,))
+    assert (list(made), made.plan("GET", "/"), made.strike_callback().delays_s) == (
+        [],
+        FaultPlan(),
+        (0.0,),
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,17 @@ import pytest
 from gateway.sandbox import Account
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form, parse
-from gateway.sandbox.rest.calls import Call, all_words, dates, page, required, sids, word
+from gateway.sandbox.rest.calls import RestRequest, all_words, dates, page, required, sids, word
 from gateway.sandbox.world.model import RoomStatus, RoomType, Subscription
 from tests.sandbox.conftest import moment
 
 SID = "RM" + "0aF" * 10 + "11"
 
 
-def call(query: str = "", *segments: str) -> Call:
-    return Call(Account.invented(), "GET", segments or ("Rooms",), parse(query), Form(), "http://gw")
+def call(query: str = "", *segments: str) -> RestRequest:
+    return RestRequest(
+        Account.invented(), "GET", segments or ("Rooms",), parse(query), Form(), "http://gw"
+    )
 
 
 def code_of(act: object) -> int:
@@ -35,7 +37,10 @@ def test_a_required_parameter_may_be_empty_but_not_missing() -> None:
 def test_words_are_of_their_list() -> None:
     assert word(parse("Status=completed"), "Status", RoomStatus) is RoomStatus.COMPLETED
     assert word(parse("Status="), "Status", RoomStatus) is None
-    assert all_words(parse("Type=go&Type=group&Type="), "Type", RoomType) == {RoomType.GO, RoomType.GROUP}
+    assert all_words(parse("Type=go&Type=group&Type="), "Type", RoomType) == {
+        RoomType.GO,
+        RoomType.GROUP,
+    }
     assert code_of(lambda: word(parse("Status=Completed"), "Status", RoomStatus)) == 20001
     assert code_of(lambda: all_words(parse("Type=go&Type=huge"), "Type", RoomType)) == 20001
 
@@ -47,7 +52,9 @@ def test_sids_have_two_letters_and_32_digits() -> None:
 
 
 def test_dates_are_on_or_after_the_one_and_before_the_other() -> None:
-    is_wanted = dates(parse("CreatedAfter=2026-01-02T03:04:05Z&CreatedBefore=2026-01-02T03:04:06Z"), "Created")
+    is_wanted = dates(
+        parse("CreatedAfter=2026-01-02T03:04:05Z&CreatedBefore=2026-01-02T03:04:06Z"), "Created"
+    )
 
     assert [is_wanted(moment(second).wall) for second in (-1, 0, 1)] == [False, True, False]
 
@@ -78,4 +85,7 @@ def test_a_page_has_no_more_items_than_its_list_allows() -> None:
 def test_a_filter_that_is_no_utf8_is_refused() -> None:
     nothing: list[Subscription] = []
 
-    assert code_of(lambda: page(call("RoomName=%FF"), "x", nothing, lambda _: {}, ("RoomName",))) == 20001
+    assert (
+        code_of(lambda: page(call("RoomName=%FF"), "x", nothing, lambda _: {}, ("RoomName",)))
+        == 20001
+    )

@@ -4,7 +4,15 @@ import pytest
 
 from gateway.sandbox.rest import insights
 from gateway.sandbox.world import rooms
-from gateway.sandbox.world.model import Departure, Participant, Room, RoomSettings, RoomType, TrackKind, TrackSettings
+from gateway.sandbox.world.model import (
+    Departure,
+    Participant,
+    Room,
+    RoomSettings,
+    RoomType,
+    TrackKind,
+    TrackSettings,
+)
 from gateway.sandbox.world.recordings import PROCESSING_S
 from tests.sandbox.conftest import moment
 
@@ -23,7 +31,9 @@ def meeting(**settings: object) -> Room:
     return rooms.complete(room, moment(60)).room
 
 
-@pytest.mark.parametrize(("room_type", "days"), [(each, 2 if each is RoomType.GO else 7) for each in RoomType])
+@pytest.mark.parametrize(
+    ("room_type", "days"), [(each, 2 if each is RoomType.GO else 7) for each in RoomType]
+)
 def test_a_room_is_kept_for_7_days_and_a_go_room_for_2(room_type: RoomType, days: int) -> None:
     room = meeting(type=room_type)
     end_s = moment(60).clock_s
@@ -43,7 +53,9 @@ def test_a_room_in_progress_is_not_there() -> None:
 def test_a_room_is_recent_for_a_day() -> None:
     end_s = moment(60).clock_s
 
-    assert [insights.is_recent(meeting(), end_s + after_s) for after_s in (0, DAY_S - 1, DAY_S)] == [True, True, False]
+    assert [
+        insights.is_recent(meeting(), end_s + after_s) for after_s in (0, DAY_S - 1, DAY_S)
+    ] == [True, True, False]
 
 
 def test_a_room_is_complete_after_ten_minutes() -> None:
@@ -103,7 +115,11 @@ def test_participants_tell_how_they_left() -> None:
         ("participant_left", 0),
         ("room_ended", 0),
     ]
-    assert [each["error_code_url"] for each in shown] == ["https://www.twilio.com/docs/errors/53205", None, None]
+    assert [each["error_code_url"] for each in shown] == [
+        "https://www.twilio.com/docs/errors/53205",
+        None,
+        None,
+    ]
     assert [each["codecs"] for each in shown] == [["opus", "VP8"], [], []]
     assert [each["duration_sec"] for each in shown] == [20, 20, 30]
 

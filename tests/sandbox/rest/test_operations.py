@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.sandbox import Sandbox
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form
-from gateway.sandbox.rest.calls import Answer, Call
+from gateway.sandbox.rest.calls import RestRequest, RestResponse
 from gateway.sandbox.rest.operations import ROUTES, Rest
 from tests.sandbox.conftest import Api, refused
 from tests.sandbox.documents import OPERATIONS, Operation, check
@@ -30,7 +30,10 @@ def test_the_routes_are_the_documented_operations_and_the_media() -> None:
     }
     built = {(path, method) for path, operations in ROUTES.items() for method in operations}
 
-    assert {path for path, _ in built - documented} == {"Recordings/{}/Media", "Rooms/{}/Recordings/{}/Media"}
+    assert {path for path, _ in built - documented} == {
+        "Recordings/{}/Media",
+        "Rooms/{}/Recordings/{}/Media",
+    }
     assert documented <= built
 
 
@@ -69,12 +72,18 @@ async def test_a_405_says_what_would_do(api: Api) -> None:
 
 
 # Room, participant and track are the last ones in their paths, so that one wrong letter in the last SID is enough.
-FETCHES = [operation for operation in OPERATIONS.values() if operation.method == "get" and operation.path.endswith("}")]
+FETCHES = [
+    operation
+    for operation in OPERATIONS.values()
+    if operation.method == "get" and operation.path.endswith("}")
+]
 
 
 @pytest.mark.parametrize("operation", FETCHES, ids=lambda operation: operation.id)
 @pytest.mark.parametrize("wrong", ["ZZ" + "0" * 32, "nobody", "%00", "%FF"])
-async def test_a_sid_of_another_kind_is_not_found(api: Api, operation: Operation, wrong: str) -> None:
+async def test_a_sid_of_another_kind_is_not_found(
+    api: Api, operation: Operation, wrong: str
+) -> None:
     target = (await set_up(api)).target(operation.path)
 
     assert (await api.get(target)).status == 200
@@ -90,12 +99,20 @@ BAD_FORMS: list[tuple[str, dict[str, Any], int]] = [
     ("UpdateRoomParticipantSubscribeRule", {"rules": json.dumps([ALL])}, 20001),
     ("UpdateRoomParticipantSubscribeRule", {"Rules": "[]"}, 53215),
     ("UpdateRoomParticipantSubscribeRule", {"Rules": json.dumps([ALL] * 21)}, 53215),
-    ("UpdateRoomParticipantSubscribeRule", {"Rules": json.dumps([ALL, {**ALL, "kind": "audio"}])}, 53215),
+    (
+        "UpdateRoomParticipantSubscribeRule",
+        {"Rules": json.dumps([ALL, {**ALL, "kind": "audio"}])},
+        53215,
+    ),
     ("UpdateRoomParticipantSubscribeRule", {"Rules": json.dumps([ALL]).replace('"', "%22")}, 53215),
     ("UpdateRoomRecordingRule", {}, 20001),
     ("UpdateRoomRecordingRule", {"Rules": "[]"}, 53120),
     ("UpdateRoomRecordingRule", {"Rules": json.dumps([ALL] * 21)}, 53120),
-    ("UpdateRoomRecordingRule", {"Rules": json.dumps([ALL, {"type": "include", "kind": "data"}])}, 53120),
+    (
+        "UpdateRoomRecordingRule",
+        {"Rules": json.dumps([ALL, {"type": "include", "kind": "data"}])},
+        53120,
+    ),
     ("UpdateRoomTranscriptions", {"Status": "failed"}, 20001),
     ("UpdateRoomTranscriptions", {"Status": "paused"}, 20001),
     ("UpdateRoomTranscriptions", {"Status": "stopped", "Configuration": "{"}, 20001),
@@ -111,12 +128,14 @@ async def test_bad_input_gets_its_code_and_changes_nothing(
     sandbox: Sandbox, api: Api, name: str, form: dict[str, Any], code: int
 ) -> None:
     stage, operation = await set_up(api), OPERATIONS[name]
-    before = [sandbox.engine.find(sid) for sid in (stage.room, stage.bare)]
+    before = [sandbox.world.find(sid) for sid in (stage.room, stage.bare)]
 
-    reply = await api.post(stage.target(operation.path, is_new=name == "CreateRoomTranscriptions"), **form)
+    reply = await api.post(
+        stage.target(operation.path, is_new=name == "CreateRoomTranscriptions"), **form
+    )
 
     assert refused(reply) == (400, code)
-    assert [sandbox.engine.find(sid) for sid in (stage.room, stage.bare)] == before
+    assert [sandbox.world.find(sid) for sid in (stage.room, stage.bare)] == before
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -136,7 +155,9 @@ NAMES = [
 ]  # fmt: skip
 RULE = st.dictionaries(
     st.sampled_from(["type", "all", "kind", "publisher", "track", "priority", "x"]),
-    st.sampled_from(["include", "exclude", True, False, "audio", "data", "Ada", "low", None, 5, [], "\ud800"]),
+    st.sampled_from(
+        ["include", "exclude", True, False, "audio", "data", "Ada", "low", None, 5, [], "\ud800"]
+    ),
 )
 JSON = st.lists(RULE, max_size=3).map(json.dumps) | st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
@@ -146,7 +167,9 @@ WORDS = st.sampled_from(
     ["completed", "disconnected", "started", "stopped", "failed", "deleted", "audio", "group", "opus", "2026-01-02", "0",
      "1", "-1", "1001", "RM" + "0" * 32, "2026-01-02T03:04:05+14:00", "9999-12-31T23:59:59-12:00", "[]", "{}", "\udcff"]
 )  # fmt: skip
-FORMS = st.dictionaries(st.sampled_from(NAMES), st.lists(JSON | WORDS | st.text(), min_size=1, max_size=2), max_size=4)
+FORMS = st.dictionaries(
+    st.sampled_from(NAMES), st.lists(JSON | WORDS | st.text(), min_size=1, max_size=2), max_size=4
+)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
@@ -154,7 +177,7 @@ async def test_any_form_and_query_gets_a_documented_answer_or_one_of_twilios_cod
     sandbox: Sandbox, api: Api, operation: Operation
 ) -> None:
     stage = await set_up(api)
-    rest, account = Rest(sandbox.engine), sandbox.accounts[0]
+    rest, account = Rest(sandbox.world), sandbox.accounts[0]
     target = stage.target(operation.path, is_new=operation.id == "CreateRoomTranscriptions")
     segments = tuple(target.removeprefix("/v1/").split("/"))
 
@@ -162,16 +185,23 @@ async def test_any_form_and_query_gets_a_documented_answer_or_one_of_twilios_cod
     @hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
     def send(query: dict[str, list[str]], form: dict[str, list[str]]) -> None:
         method = operation.method.upper()
-        answer = answered(rest, Call(account, method, segments, Form(query), Form(form), "http://gw"))
+        answer = answered(
+            rest, RestRequest(account, method, segments, Form(query), Form(form), "http://gw")
+        )
         assert answer.status in (operation.status, 400), answer.body
         if answer.status == operation.status and operation.schema:
-            check(operation, msgspec.json.decode(msgspec.json.encode(answer.body)), operation.schema, operation.path)
+            check(
+                operation,
+                msgspec.json.decode(msgspec.json.encode(answer.body)),
+                operation.schema,
+                operation.path,
+            )
 
     send()
 
 
-def answered(rest: Rest, call: Call) -> Answer:
+def answered(rest: Rest, call: RestRequest) -> RestResponse:
     try:
         return rest.answer(call)
     except TwilioError as exc:
-        return Answer(exc.status, exc.body())
+        return RestResponse(exc.status, exc.body())

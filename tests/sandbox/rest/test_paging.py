@@ -27,7 +27,14 @@ class List:
         want = paging.wanted(forms.parse(urlsplit(url).query), SECRET)
         items = [Item(ordinal) for ordinal in sorted(self.ordinals, reverse=True)]
         shown, before, after = paging.page(items, want)
-        meta = paging.meta("http://host/v1/Rooms", "rooms", [("Status", "in-progress")], want, (before, after), SECRET)
+        meta = paging.meta(
+            "http://host/v1/Rooms",
+            "rooms",
+            [("Status", "in-progress")],
+            want,
+            (before, after),
+            SECRET,
+        )
         return [item.ordinal for item in shown], meta
 
 

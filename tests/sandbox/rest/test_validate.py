@@ -69,7 +69,9 @@ def test_unknown_and_misspelled_parameters_are_ignored() -> None:
     assert settings(unique_name="DailyStandup", Colour="red") == RoomSettings()
 
 
-@pytest.mark.parametrize(("room_type", "most"), [("group", 50), ("group-small", 4), ("peer-to-peer", 10), ("go", 2)])
+@pytest.mark.parametrize(
+    ("room_type", "most"), [("group", 50), ("group-small", 4), ("peer-to-peer", 10), ("go", 2)]
+)
 def test_each_type_has_its_own_most_participants(room_type: str, most: int) -> None:
     assert settings(Type=room_type).max_participants == most
     assert settings(Type=room_type, MaxParticipants=str(most)).max_participants == most
@@ -156,7 +158,8 @@ def test_a_new_account_has_group_rooms_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("identity", "code"), [("", 53200), ("x" * 129, 53201), ("日" * 65, 53201), ("a\x00", 53202), ("\udcff", 53202)]
+    ("identity", "code"),
+    [("", 53200), ("x" * 129, 53201), ("日" * 65, 53201), ("a\x00", 53202), ("\udcff", 53202)],
 )
 def test_a_bad_identity_gets_its_code(identity: str, code: int) -> None:
     with pytest.raises(TwilioError) as caught:
@@ -176,7 +179,9 @@ def configured(value: object) -> dict[str, str] | None:
 
 def test_a_configuration_comes_back_as_texts() -> None:
     assert validate.transcription(Form(), "C") is None
-    assert configured({"partialResults": True, "profanityFilter": "false", "languageCode": "en-US", "n": 2.5}) == {
+    assert configured(
+        {"partialResults": True, "profanityFilter": "false", "languageCode": "en-US", "n": 2.5}
+    ) == {
         "partialResults": "true",
         "profanityFilter": "false",
         "languageCode": "en-US",
@@ -222,11 +227,17 @@ PARAMETERS = [
     "EnableTurn", "Other",
 ]  # fmt: skip
 ANY_TEXT = (
-    st.text() | st.integers().map(str) | st.sampled_from(["true", "go", "[]", "{}", "\udc80", "http://[", "http://a:b"])
+    st.text()
+    | st.integers().map(str)
+    | st.sampled_from(["true", "go", "[]", "{}", "\udc80", "http://[", "http://a:b"])
 )
 
 
-@given(st.dictionaries(st.sampled_from(PARAMETERS), st.lists(ANY_TEXT, min_size=1, max_size=2), max_size=4))
+@given(
+    st.dictionaries(
+        st.sampled_from(PARAMETERS), st.lists(ANY_TEXT, min_size=1, max_size=2), max_size=4
+    )
+)
 @hypothesis_settings(max_examples=50, deadline=None)
 def test_any_form_gives_a_room_or_one_of_twilios_codes(values: dict[str, list[str]]) -> None:
     def status() -> int:

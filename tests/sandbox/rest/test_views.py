@@ -16,14 +16,22 @@ def room(**settings: Any) -> Room:
 def test_a_room_in_progress_has_no_end_and_no_duration() -> None:
     shown = room_json(room(), BASE)
 
-    assert (shown["end_time"], shown["duration"], shown["date_created"]) == (None, None, "2026-01-02T03:04:05Z")
+    assert (shown["end_time"], shown["duration"], shown["date_created"]) == (
+        None,
+        None,
+        "2026-01-02T03:04:05Z",
+    )
     assert shown["unique_name"] == shown["sid"]
 
 
 def test_an_ended_room_has_both() -> None:
     shown = room_json(rooms.complete(room(), moment(60)).room, BASE)
 
-    assert (shown["status"], shown["end_time"], shown["duration"]) == ("completed", "2026-01-02T03:05:05Z", 60)
+    assert (shown["status"], shown["end_time"], shown["duration"]) == (
+        "completed",
+        "2026-01-02T03:05:05Z",
+        60,
+    )
 
 
 def test_the_callback_is_echoed_with_its_fragment() -> None:

@@ -25,7 +25,17 @@ ADA = Participant("PA1", 0, "Ada", moment(), moment().wall)
 
 
 def room(*participants: Participant) -> Room:
-    return Room("RM1", "AC1", 1, RoomSettings(), moment(), moment().wall, None, RULES, participants=participants)
+    return Room(
+        "RM1",
+        "AC1",
+        1,
+        RoomSettings(),
+        moment(),
+        moment().wall,
+        None,
+        RULES,
+        participants=participants,
+    )
 
 
 def test_a_sid_has_twilios_form_and_never_repeats() -> None:
@@ -76,11 +86,18 @@ def test_a_recording_is_measured_to_the_nearest_second_and_never_shorter_than_on
     done = replace(stopped, status=RecordingStatus.COMPLETED)
 
     assert [each.duration_s for each in (running, stopped, done)] == [0, 0, duration]
-    assert (done.size, done.container, running.has_media, done.has_media) == (90_000 * duration, "mkv", False, True)
+    assert (done.size, done.container, running.has_media, done.has_media) == (
+        90_000 * duration,
+        "mkv",
+        False,
+        True,
+    )
     assert replace(done, status=RecordingStatus.DELETED).duration_s == duration
 
 
 def test_a_transcription_has_a_duration_once_it_has_stopped() -> None:
-    started = Transcription("t", 1, "CA1", TranscriptionStatus.STARTED, {}, moment().wall, moment().wall)
+    started = Transcription(
+        "t", 1, "CA1", TranscriptionStatus.STARTED, {}, moment().wall, moment().wall
+    )
 
     assert (started.duration_s, replace(started, ended_at=moment(7).wall).duration_s) == (None, 7)

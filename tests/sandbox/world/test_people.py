@@ -1,7 +1,7 @@
 from collections import Counter
 
 from gateway.sandbox.world.clock import Clock
-from gateway.sandbox.world.engine import Capacity, Engine
+from gateway.sandbox.world.engine import Capacity, World
 from gateway.sandbox.world.model import Event, EventName
 from gateway.sandbox.world.people import MOST_AT_ONCE, ROOMS, VISITORS_A_MEETING, People
 
@@ -12,8 +12,8 @@ class Story:
     def __init__(self, seed: int, steps: int) -> None:
         self.events: list[Event] = []
         self.clock = Clock()
-        self.engine = Engine(["AC1"], self.clock, Capacity(), 10, self.events.append)
-        self.people = People(self.engine, "AC1", "http://gw/cb", seed)
+        self.world = World(["AC1"], self.clock, Capacity(), 10, self.events.append)
+        self.people = People(self.world, "AC1", "http://gw/cb", seed)
         self.people.open()
         self.opening = len(self.events)
         for _ in range(steps):
@@ -35,13 +35,18 @@ async def test_rooms_are_already_moving_when_the_doors_open() -> None:
     story = Story(1, 0)
     told = Counter(event.name for event in story.events)
 
-    assert (told[EventName.ROOM_CREATED], told[EventName.PARTICIPANT_CONNECTED]) == (len(ROOMS), 2 * len(ROOMS))
-    assert all(room.settings.status_callback == "http://gw/cb" for room in story.engine.store("AC1").live())
+    assert (told[EventName.ROOM_CREATED], told[EventName.PARTICIPANT_CONNECTED]) == (
+        len(ROOMS),
+        2 * len(ROOMS),
+    )
+    assert all(
+        room.settings.status_callback == "http://gw/cb" for room in story.world.store("AC1").live()
+    )
 
 
 async def test_everything_that_can_happen_happens_and_nothing_grows() -> None:
     story = Story(1, 5_000)
-    rooms = list(story.engine.store("AC1").live())
+    rooms = list(story.world.store("AC1").live())
 
     happened = {event.name for event in story.events}
     assert happened == {name for name in EventName if not name.startswith("recording")}
@@ -52,9 +57,9 @@ async def test_everything_that_can_happen_happens_and_nothing_grows() -> None:
 
 async def test_people_find_their_rooms_again_after_a_reset() -> None:
     story = Story(1, 10)
-    story.engine.reset()
+    story.world.reset()
     for _ in range(100):
         story.people.step()
     story.clock.clear()
 
-    assert {room.name for room in story.engine.store("AC1").live()} == set(ROOMS)
+    assert {room.name for room in story.world.store("AC1").live()} == set(ROOMS)

@@ -15,7 +15,7 @@ from gateway.sandbox.world.model import (
     TrackSettings,
 )
 from gateway.sandbox.world.recordings import PROCESSING_S
-from gateway.sandbox.world.room_change import Turn
+from gateway.sandbox.world.room_change import RoomChange
 from tests.sandbox.conftest import moment
 
 AUDIO, VIDEO, DATA = (TrackSettings(kind, kind.value) for kind in TrackKind)
@@ -30,8 +30,8 @@ def recorded(*tracks: TrackSettings) -> Room:
     return rooms.join(new_room(is_recorded_on_connect=True), "Ada", tracks, moment()).room
 
 
-def names(turn: Turn) -> list[str]:
-    return [event.name.value for event in turn.events]
+def names(change: RoomChange) -> list[str]:
+    return [event.name.value for event in change.events]
 
 
 def statuses(room: Room) -> list[str]:
@@ -50,7 +50,12 @@ def test_recordings_start_with_the_tracks_and_complete_some_seconds_after_the_en
     early = rooms.expire(ended.room, moment(30 + PROCESSING_S - 0.1))
     done = rooms.expire(ended.room, moment(30 + PROCESSING_S))
 
-    assert names(joined) == ["participant-connected", "track-added", "recording-started", "track-added"]
+    assert names(joined) == [
+        "participant-connected",
+        "track-added",
+        "recording-started",
+        "track-added",
+    ]
     assert [event.sequence for event in joined.events] == [1, 2, None, 3]
     assert names(ended) == ["participant-disconnected", "room-ended"]
     assert rooms.next_deadline_s(ended.room) == moment(30 + PROCESSING_S).clock_s
@@ -63,11 +68,11 @@ def test_recordings_start_with_the_tracks_and_complete_some_seconds_after_the_en
 def test_a_recording_is_processed_when_its_track_is_removed_or_its_participant_leaves() -> None:
     room = recorded(VIDEO)
     ada = room.participants[0]
-    for turn in (
+    for change in (
         rooms.unpublish(room, ada, ada.tracks[0], moment(5)),
         rooms.leave(room, ada, Departure.LEFT, moment(5)),
     ):
-        assert names(rooms.expire(turn.room, moment(5 + PROCESSING_S))) == ["recording-completed"]
+        assert names(rooms.expire(change.room, moment(5 + PROCESSING_S))) == ["recording-completed"]
 
 
 def test_a_recording_that_failed_does_not_complete() -> None:
@@ -96,7 +101,9 @@ def test_what_is_processed_can_fail_until_it_is_completed() -> None:
     done = rooms.expire(ended, moment(5 + PROCESSING_S)).room
 
     assert (names(failed), statuses(failed.room)) == (["recording-failed"], ["failed"])
-    assert names(recordings.fail(done, done.recordings[0], FailedOperation.UPLOAD, moment(20))) == []
+    assert (
+        names(recordings.fail(done, done.recordings[0], FailedOperation.UPLOAD, moment(20))) == []
+    )
 
 
 def test_a_running_recording_that_fails_leaves_its_track() -> None:
@@ -108,11 +115,17 @@ def test_a_running_recording_that_fails_leaves_its_track() -> None:
 
 
 def test_what_is_known_of_a_deleted_recording_stays() -> None:
-    done = rooms.expire(rooms.complete(recorded(AUDIO), moment(5)).room, moment(5 + PROCESSING_S)).room
+    done = rooms.expire(
+        rooms.complete(recorded(AUDIO), moment(5)).room, moment(5 + PROCESSING_S)
+    ).room
     gone = recordings.delete(done, done.recordings[0], moment(60)).room
     again = recordings.delete(gone, gone.recordings[0], moment(90)).room
 
-    assert (statuses(gone), gone.recordings[0].duration_s, gone.recordings[0].has_media) == (["deleted"], 5, False)
+    assert (statuses(gone), gone.recordings[0].duration_s, gone.recordings[0].has_media) == (
+        ["deleted"],
+        5,
+        False,
+    )
     assert again == gone
 
 
@@ -135,9 +148,15 @@ def test_new_rules_start_and_stop_recordings_at_once() -> None:
 
     assert names(started) == ["recording-started", "recording-started"]
     assert (names(less), names(same)) == ([], [])
-    assert (names(done), statuses(done.room)) == (["recording-completed"], ["processing", "completed"])
+    assert (names(done), statuses(done.room)) == (
+        ["recording-completed"],
+        ["processing", "completed"],
+    )
     assert (names(again), len(again.room.recordings)) == (["recording-started"], 3)
-    assert (room.recording_rules.created_at, same.room.recording_rules.updated_at) == (moment().wall, moment(12).wall)
+    assert (room.recording_rules.created_at, same.room.recording_rules.updated_at) == (
+        moment().wall,
+        moment(12).wall,
+    )
 
 
 def test_rules_are_for_rooms_in_progress_with_a_media_server() -> None:
@@ -147,9 +166,9 @@ def test_rules_are_for_rooms_in_progress_with_a_media_server() -> None:
     for room_type in (RoomType.GO, RoomType.PEER_TO_PEER):
         room = new_room(type=room_type)
         assert code_of(lambda room=room: recordings.set_rules(room, (ALL,), moment())) == 53122
-    assert recordings.set_rules(new_room(type=RoomType.GROUP_SMALL), (ALL,), moment()).room.recording_rules.rules == (
-        ALL,
-    )
+    assert recordings.set_rules(
+        new_room(type=RoomType.GROUP_SMALL), (ALL,), moment()
+    ).room.recording_rules.rules == (ALL,)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +178,9 @@ def test_rules_are_for_rooms_in_progress_with_a_media_server() -> None:
         (RoomSettings(is_recorded_on_connect=True), (ALL,), ["audio", "video"]),
         (RoomSettings(recording_rules=(ALL,)), (ALL,), ["audio", "video"]),
         (
-            RoomSettings(is_recorded_on_connect=True, recording_rules=(Rule(True, TrackKind.AUDIO),)),
+            RoomSettings(
+                is_recorded_on_connect=True, recording_rules=(Rule(True, TrackKind.AUDIO),)
+            ),
             (Rule(True, TrackKind.AUDIO),),
             ["audio"],
         ),
@@ -179,7 +200,9 @@ def test_a_room_begins_with_the_rules_that_it_was_created_with(
 def test_the_codec_is_the_rooms_first() -> None:
     room = new_room(is_recorded_on_connect=True, video_codecs=("H264", "VP8"))
 
-    assert [each.codec for each in rooms.join(room, "Ada", (AUDIO, VIDEO), moment()).room.recordings] == [
+    assert [
+        each.codec for each in rooms.join(room, "Ada", (AUDIO, VIDEO), moment()).room.recordings
+    ] == [
         "OPUS",
         "H264",
     ]

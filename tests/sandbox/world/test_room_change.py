@@ -5,7 +5,7 @@ import pytest
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.world import rooms
 from gateway.sandbox.world.model import EventName, RoomSettings, TrackKind, TrackSettings
-from gateway.sandbox.world.room_change import Turn, check_open
+from gateway.sandbox.world.room_change import RoomChange, check_open
 from tests.sandbox.conftest import moment
 
 ROOM = rooms.join(
@@ -17,31 +17,33 @@ ROOM = rooms.join(
 
 
 def test_a_change_of_the_room_dates_the_room_and_one_of_its_people_dates_them_alone() -> None:
-    turn = Turn(ROOM, moment(9))
-    ada = turn.change_participant(ROOM.participants[0], is_reconnecting=True)
+    change = RoomChange(ROOM, moment(9))
+    ada = change.change_participant(ROOM.participants[0], is_reconnecting=True)
 
-    assert (turn.room.updated_at, ada.updated_at) == (moment().wall, moment(9).wall)
-    turn.change(next_sequence=7)
-    assert turn.room.updated_at == moment(9).wall
+    assert (change.room.updated_at, ada.updated_at) == (moment().wall, moment(9).wall)
+    change.change(next_sequence=7)
+    assert change.room.updated_at == moment(9).wall
 
 
 def test_events_are_numbered_except_those_of_recordings() -> None:
-    turn = Turn(replace(ROOM, next_sequence=5), moment(9))
-    turn.tell(EventName.ROOM_CREATED)
-    turn.tell_recording(EventName.RECORDING_STARTED, ROOM.recordings[0])
-    turn.tell(EventName.ROOM_ENDED)
+    change = RoomChange(replace(ROOM, next_sequence=5), moment(9))
+    change.tell(EventName.ROOM_CREATED)
+    change.tell_recording(EventName.RECORDING_STARTED, ROOM.recordings[0])
+    change.tell(EventName.ROOM_ENDED)
 
-    assert [event.sequence for event in turn.events] == [5, None, 6]
-    assert turn.events[1].participant == ROOM.participants[0]
+    assert [event.sequence for event in change.events] == [5, None, 6]
+    assert change.events[1].participant == ROOM.participants[0]
 
 
 def test_the_old_room_stays_as_it_was() -> None:
-    turn = Turn(ROOM, moment(9))
-    turn.change_recording(ROOM.recordings[0], stopped=moment(9))
-    turn.replace_track(ROOM.participants[0], replace(ROOM.participants[0].tracks[0], name="mic"))
+    change = RoomChange(ROOM, moment(9))
+    change.change_recording(ROOM.recordings[0], stopped=moment(9))
+    change.replace_track(ROOM.participants[0], replace(ROOM.participants[0].tracks[0], name="mic"))
 
-    assert (ROOM.recordings[0].stopped, turn.room.recordings[0].stopped) == (None, moment(9))
-    assert turn.room.participants[0].tracks[0].name == "mic" != ROOM.participants[0].tracks[0].name
+    assert (ROOM.recordings[0].stopped, change.room.recordings[0].stopped) == (None, moment(9))
+    assert (
+        change.room.participants[0].tracks[0].name == "mic" != ROOM.participants[0].tracks[0].name
+    )
 
 
 def test_an_ended_room_is_not_open() -> None:

@@ -15,7 +15,7 @@ from gateway.sandbox.world.model import (
     TrackKind,
     TrackSettings,
 )
-from gateway.sandbox.world.room_change import Turn
+from gateway.sandbox.world.room_change import RoomChange
 from tests.sandbox.conftest import moment
 
 LEFT = Departure.LEFT
@@ -26,8 +26,8 @@ def new_room(**settings: object) -> Room:
     return rooms.create("AC1", 1, RoomSettings(**settings), moment()).room  # type: ignore[arg-type]
 
 
-def names(turn: Turn) -> list[str]:
-    return [event.name.value for event in turn.events]
+def names(change: RoomChange) -> list[str]:
+    return [event.name.value for event in change.events]
 
 
 def code_of(act: Callable[[], object]) -> int:
@@ -37,17 +37,17 @@ def code_of(act: Callable[[], object]) -> int:
 
 
 def test_a_new_room_is_in_progress_and_its_first_event_has_number_0() -> None:
-    turn = rooms.create("AC1", 1, RoomSettings(), moment())
+    change = rooms.create("AC1", 1, RoomSettings(), moment())
 
-    assert turn.room.status is RoomStatus.IN_PROGRESS
-    assert [(event.name, event.sequence) for event in turn.events] == [("room-created", 0)]
+    assert change.room.status is RoomStatus.IN_PROGRESS
+    assert [(event.name, event.sequence) for event in change.events] == [("room-created", 0)]
 
 
 def test_who_joins_is_connected_before_the_tracks_are_added() -> None:
-    turn = rooms.join(new_room(), "Ada", (AUDIO, VIDEO), moment(1))
+    change = rooms.join(new_room(), "Ada", (AUDIO, VIDEO), moment(1))
 
-    assert names(turn) == ["participant-connected", "track-added", "track-added"]
-    assert [event.sequence for event in turn.events] == [1, 2, 3]
+    assert names(change) == ["participant-connected", "track-added", "track-added"]
+    assert [event.sequence for event in change.events] == [1, 2, 3]
 
 
 def test_a_second_join_with_the_same_identity_disconnects_the_first() -> None:
@@ -62,12 +62,18 @@ def test_a_second_join_with_the_same_identity_disconnects_the_first() -> None:
 
 
 def test_completing_a_room_disconnects_everybody_and_then_ends_it() -> None:
-    room = rooms.join(rooms.join(new_room(), "Ada", (AUDIO,), moment(1)).room, "Ivo", (), moment(2)).room
-    turn = rooms.complete(room, moment(60))
+    room = rooms.join(
+        rooms.join(new_room(), "Ada", (AUDIO,), moment(1)).room, "Ivo", (), moment(2)
+    ).room
+    change = rooms.complete(room, moment(60))
 
-    assert names(turn) == ["participant-disconnected", "participant-disconnected", "room-ended"]
-    assert [event.room.status for event in turn.events] == ["in-progress", "in-progress", "completed"]
-    assert (turn.room.duration_s, list(turn.room.connected())) == (60, [])
+    assert names(change) == ["participant-disconnected", "participant-disconnected", "room-ended"]
+    assert [event.room.status for event in change.events] == [
+        "in-progress",
+        "in-progress",
+        "completed",
+    ]
+    assert (change.room.duration_s, list(change.room.connected())) == (60, [])
 
 
 def test_an_ended_room_refuses_every_change() -> None:
@@ -100,23 +106,31 @@ def test_a_full_room_refuses_the_next_one() -> None:
 def test_a_full_room_lets_somebody_come_back_in_their_own_place() -> None:
     room = rooms.join(new_room(max_participants=1), "Ada", (), moment()).room
 
-    assert names(rooms.join(room, "Ada", (), moment())) == ["participant-disconnected", "participant-connected"]
+    assert names(rooms.join(room, "Ada", (), moment())) == [
+        "participant-disconnected",
+        "participant-connected",
+    ]
 
 
 def test_tracks_are_added_muted_unmuted_and_removed() -> None:
     room = rooms.join(new_room(), "Ada", (), moment()).room
     seen = []
-    turn = rooms.publish(room, room.participants[0], AUDIO, moment(1))
-    seen += names(turn)
+    change = rooms.publish(room, room.participants[0], AUDIO, moment(1))
+    seen += names(change)
     for is_enabled in (False, False, True):
-        ada = turn.room.participants[0]
-        turn = rooms.switch(turn.room, ada, ada.tracks[0], is_enabled, moment(2))
-        seen += names(turn)
-    ada = turn.room.participants[0]
-    turn = rooms.unpublish(turn.room, ada, ada.tracks[0], moment(3))
+        ada = change.room.participants[0]
+        change = rooms.switch(change.room, ada, ada.tracks[0], is_enabled, moment(2))
+        seen += names(change)
+    ada = change.room.participants[0]
+    change = rooms.unpublish(change.room, ada, ada.tracks[0], moment(3))
 
-    assert [*seen, *names(turn)] == ["track-added", "track-disabled", "track-enabled", "track-removed"]
-    assert turn.room.participants[0].tracks == ()
+    assert [*seen, *names(change)] == [
+        "track-added",
+        "track-disabled",
+        "track-enabled",
+        "track-removed",
+    ]
+    assert change.room.participants[0].tracks == ()
 
 
 def test_tracks_that_do_not_fit_are_refused() -> None:
@@ -126,9 +140,17 @@ def test_tracks_that_do_not_fit_are_refused() -> None:
         many = tuple(TrackSettings(TrackKind.DATA) for _ in range(10))
         crowded = rooms.join(crowded, f"visitor {visitor}", many, moment()).room
 
-    assert code_of(lambda: rooms.publish(audio_only, audio_only.participants[0], VIDEO, moment())) == 53125
-    assert code_of(lambda: rooms.publish(audio_only, audio_only.participants[0], AUDIO, moment())) == 53304
-    assert code_of(lambda: rooms.publish(crowded, crowded.participants[0], AUDIO, moment())) == 53305
+    assert (
+        code_of(lambda: rooms.publish(audio_only, audio_only.participants[0], VIDEO, moment()))
+        == 53125
+    )
+    assert (
+        code_of(lambda: rooms.publish(audio_only, audio_only.participants[0], AUDIO, moment()))
+        == 53304
+    )
+    assert (
+        code_of(lambda: rooms.publish(crowded, crowded.participants[0], AUDIO, moment())) == 53305
+    )
 
 
 def test_who_is_lost_comes_back_or_leaves() -> None:
@@ -142,25 +164,36 @@ def test_who_is_lost_comes_back_or_leaves() -> None:
     assert left.participants[0].status is ParticipantStatus.DISCONNECTED
     assert rooms.lose(left, left.participants[0], True, moment(4)).room == left
     assert (
-        code_of(lambda: rooms.lose(rooms.complete(room, moment()).room, room.participants[0], True, moment())) == 53118
+        code_of(
+            lambda: rooms.lose(
+                rooms.complete(room, moment()).room, room.participants[0], True, moment()
+            )
+        )
+        == 53118
     )
 
 
 def test_an_anonymous_participant_is_called_by_their_sid() -> None:
     ended = rooms.complete(rooms.join(new_room(), "Ada", (), moment()).room, moment(1)).room
-    turn = rooms.anonymize(ended, ended.participants[0], moment(2))
+    change = rooms.anonymize(ended, ended.participants[0], moment(2))
 
-    assert turn.room.participants[0].identity == ended.participants[0].sid
-    assert (names(turn), turn.room.participants[0].updated_at) == ([], moment(2).wall)
+    assert change.room.participants[0].identity == ended.participants[0].sid
+    assert (names(change), change.room.participants[0].updated_at) == ([], moment(2).wall)
 
 
 def test_subscriptions_follow_the_rules_of_who_receives() -> None:
-    room = rooms.join(rooms.join(new_room(), "Ada", (AUDIO, VIDEO), moment()).room, "Ivo", (DATA,), moment()).room
+    room = rooms.join(
+        rooms.join(new_room(), "Ada", (AUDIO, VIDEO), moment()).room, "Ivo", (DATA,), moment()
+    ).room
     ada, ivo = room.participants
-    deaf = rooms.set_subscribe_rules(room, ivo, (Rule(True), Rule(False, TrackKind.AUDIO)), moment(5)).room
+    deaf = rooms.set_subscribe_rules(
+        room, ivo, (Rule(True), Rule(False, TrackKind.AUDIO)), moment(5)
+    ).room
 
     assert [each.track.name for each in rooms.subscriptions(room, ivo)] == ["video", "audio"]
-    assert [each.track.name for each in rooms.subscriptions(deaf, deaf.participants[1])] == ["video"]
+    assert [each.track.name for each in rooms.subscriptions(deaf, deaf.participants[1])] == [
+        "video"
+    ]
     assert [each.publisher for each in rooms.subscriptions(deaf, ada)] == [deaf.participants[1]]
     again = rooms.set_subscribe_rules(deaf, deaf.participants[1], (Rule(True),), moment(6)).room
     rules = again.participants[1].subscribe_rules
@@ -193,11 +226,11 @@ def test_an_unused_room_ends_after_its_own_timeout_and_an_empty_one_after_its_ow
 def test_who_stays_too_long_is_disconnected_alone() -> None:
     room = rooms.join(new_room(max_participant_duration_s=600), "Ada", (), moment()).room
     room = rooms.join(room, "Ivo", (), moment(300)).room
-    turn = rooms.expire(room, moment(600))
+    change = rooms.expire(room, moment(600))
 
     assert rooms.next_deadline_s(room) == moment(600).clock_s
-    assert [event.participant.identity for event in turn.events if event.participant] == ["Ada"]
-    assert rooms.next_deadline_s(turn.room) == moment(900).clock_s
+    assert [event.participant.identity for event in change.events if event.participant] == ["Ada"]
+    assert rooms.next_deadline_s(change.room) == moment(900).clock_s
 
 
 def test_no_room_lives_longer_than_a_day() -> None:

@@ -57,7 +57,16 @@ def test_one_bad_rule_refuses_them_all(grammar: Grammar, rule: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no JSON", "[" * 100_000, "{}", "5", "null", '[{"type":"include","kind":"audio","kind":"video"}]']
+    "text",
+    [
+        "",
+        "no JSON",
+        "[" * 100_000,
+        "{}",
+        "5",
+        "null",
+        '[{"type":"include","kind":"audio","kind":"video"}]',
+    ],
 )
 def test_what_is_no_array_of_rules_is_refused(text: str) -> None:
     assert (code_of(text, RECORDING), code_of(text, SUBSCRIBE)) == (53120, 53215)
@@ -121,4 +130,6 @@ RULE = st.fixed_dictionaries({"type": st.sampled_from(["include", "exclude"])}).
 @hypothesis_settings(max_examples=30, deadline=None)
 def test_rules_are_shown_as_they_were_given(written: list[dict[str, Any]]) -> None:
     for grammar in (RECORDING, SUBSCRIBE):
-        assert [rules.to_json(rule) for rule in rules.parse(json.dumps(written), grammar)] == written
+        assert [
+            rules.to_json(rule) for rule in rules.parse(json.dumps(written), grammar)
+        ] == written

@@ -29,7 +29,12 @@ def test_it_is_started_when_it_is_created_and_there_is_one_a_room() -> None:
     room = transcriptions.create(new_room(), {"languageCode": "en-US"}, moment(1)).room
     made = of(room)
 
-    assert (made.status, made.started_at, made.ended_at, made.updated_at) == (STARTED, moment(1).wall, None, None)
+    assert (made.status, made.started_at, made.ended_at, made.updated_at) == (
+        STARTED,
+        moment(1).wall,
+        None,
+        None,
+    )
     assert (made.ttid.startswith("video_extension_"), made.source_sid[:2]) == (True, "CA")
     assert code_of(lambda: transcriptions.create(room, {}, moment(2))) == 20001
 
@@ -39,8 +44,16 @@ def test_it_stops_and_starts_again() -> None:
     stopped = transcriptions.update(room, STOPPED, None, moment(10)).room
     again = transcriptions.update(stopped, STARTED, None, moment(60)).room
 
-    assert (of(stopped).status, of(stopped).duration_s, of(stopped).updated_at) == (STOPPED, 10, moment(10).wall)
-    assert (of(again).status, of(again).duration_s, of(again).started_at) == (STARTED, None, moment(60).wall)
+    assert (of(stopped).status, of(stopped).duration_s, of(stopped).updated_at) == (
+        STOPPED,
+        10,
+        moment(10).wall,
+    )
+    assert (of(again).status, of(again).duration_s, of(again).started_at) == (
+        STARTED,
+        None,
+        moment(60).wall,
+    )
     assert of(again).ttid == of(room).ttid
 
 
@@ -54,7 +67,9 @@ def test_the_status_that_it_has_changes_nothing() -> None:
 
 
 def test_a_configuration_changes_what_it_names() -> None:
-    room = transcriptions.create(new_room(), {"languageCode": "en-US", "partialResults": "true"}, moment()).room
+    room = transcriptions.create(
+        new_room(), {"languageCode": "en-US", "partialResults": "true"}, moment()
+    ).room
     changed = transcriptions.update(room, None, {"languageCode": "de-DE"}, moment(3)).room
 
     assert of(changed).configuration == {"languageCode": "de-DE", "partialResults": "true"}
@@ -77,7 +92,12 @@ def test_it_ends_with_its_room() -> None:
 
     assert (of(ended).status, of(ended).duration_s) == (STOPPED, 9)
     assert code_of(lambda: transcriptions.update(ended, STARTED, None, moment(10))) == 53118
-    assert code_of(lambda: transcriptions.create(rooms.complete(new_room(), moment()).room, {}, moment())) == 53118
+    assert (
+        code_of(
+            lambda: transcriptions.create(rooms.complete(new_room(), moment()).room, {}, moment())
+        )
+        == 53118
+    )
 
 
 @pytest.mark.parametrize(("may_transcribe", "status"), [(True, STARTED), (False, FAILED)])

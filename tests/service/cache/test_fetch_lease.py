@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.service.cache import fetch_lease as fetches_module
-from gateway.service.cache.fetch_lease import NOT_YET, Fetches, NotYet
+from gateway.service.cache.fetch_lease import NOT_YET, FetchLease, NotYet
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from gateway.store.leases import Lease, Leases
@@ -15,7 +15,7 @@ class Answer:
     """One answer that several replicas want: fetched behind a gate, and then there for all."""
 
     def __init__(self) -> None:
-        self.fetches = 0
+        self.fetch_lease = 0
         self.looks = 0
         self.gate = asyncio.Event()
         self.fault: Exception | None = None
@@ -26,8 +26,8 @@ class Answer:
         return NOT_YET if self.kept is None else self.kept
 
     async def fetch(self) -> int:
-        self.fetches += 1
-        number = self.fetches
+        self.fetch_lease += 1
+        number = self.fetch_lease
         await self.gate.wait()
         if self.fault is not None:
             raise self.fault
@@ -35,11 +35,11 @@ class Answer:
         return number
 
 
-def replica(connections: Connections, *, is_silent: bool = False) -> Fetches:
-    return Fetches(Leases(connections, ACCOUNT), lambda: is_silent)
+def replica(connections: Connections, *, is_silent: bool = False) -> FetchLease:
+    return FetchLease(Leases(connections, ACCOUNT), lambda: is_silent)
 
 
-async def once(replica: Fetches, answer: Answer, *, is_urgent: bool = True) -> int:
+async def once(replica: FetchLease, answer: Answer, *, is_urgent: bool = True) -> int:
     async with asyncio.timeout(5):
         return await replica.once("answer", answer.look, answer.fetch, is_urgent=is_urgent)
 
@@ -51,7 +51,7 @@ async def test_i18_one_fetches_and_the_others_find_it(connections: Connections) 
         await until(lambda: answer.looks >= 10)
         answer.gate.set()
     assert [task.result() for task in asked] == [1] * 5
-    assert answer.fetches == 1
+    assert answer.fetch_lease == 1
 
 
 async def test_a_fetch_that_fails_is_tried_by_the_next_one(connections: Connections) -> None:
@@ -59,8 +59,11 @@ async def test_a_fetch_that_fails_is_tried_by_the_next_one(connections: Connecti
     answer.fault = NotFound("no")
     answer.gate.set()
     async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(asyncio.wait([group.create_task(failing(connections, answer))])) for _ in range(3)]
-    assert len(asked) == answer.fetches == 3
+        asked = [
+            group.create_task(asyncio.wait([group.create_task(failing(connections, answer))]))
+            for _ in range(3)
+        ]
+    assert len(asked) == answer.fetch_lease == 3
     assert await connections.commands.exists(Keys(ACCOUNT).lease("fetch:answer")) == 0
 
 
@@ -77,17 +80,17 @@ async def test_p11_one_who_dies_is_waited_for_until_his_lease_ends(
     answer.gate.set()
     await Leases(connections, ACCOUNT).take("fetch:answer", "the dead", 30)
     found = await asyncio.gather(*(once(replica(connections), answer) for _ in range(3)))
-    assert (found, answer.fetches) == ([1] * 3, 1)
+    assert (found, answer.fetch_lease) == ([1] * 3, 1)
 
 
 async def test_one_whose_callers_have_left_gives_it_back(connections: Connections) -> None:
     answer = Answer()
     async with asyncio.TaskGroup() as group:
         first = group.create_task(once(replica(connections), answer))
-        await until(lambda: answer.fetches == 1)
+        await until(lambda: answer.fetch_lease == 1)
         first.cancel()
         second = group.create_task(once(replica(connections), answer))
-        await until(lambda: answer.fetches == 2)
+        await until(lambda: answer.fetch_lease == 2)
         answer.gate.set()
     assert second.result() == 2
 
@@ -105,10 +108,12 @@ class Unanswered(Leases):
         return await asyncio.get_running_loop().create_future()
 
 
-async def test_who_leaves_before_he_knows_that_the_lease_is_his_gives_it_back(connections: Connections) -> None:
+async def test_who_leaves_before_he_knows_that_the_lease_is_his_gives_it_back(
+    connections: Connections,
+) -> None:
     leases = Unanswered(connections)
     async with asyncio.TaskGroup() as group:
-        leaving = group.create_task(once(Fetches(leases, lambda: False), Answer()))
+        leaving = group.create_task(once(FetchLease(leases, lambda: False), Answer()))
         await leases.has_taken.wait()
         leaving.cancel()
     assert await connections.commands.exists(Keys(ACCOUNT).lease("fetch:answer")) == 0
@@ -118,7 +123,7 @@ async def test_what_is_not_urgent_waits_for_nobody(connections: Connections) -> 
     answer = Answer()
     async with asyncio.TaskGroup() as group:
         group.create_task(once(replica(connections), answer))
-        await until(lambda: answer.fetches == 1)
+        await until(lambda: answer.fetch_lease == 1)
         with pytest.raises(UpstreamUnavailable):
             await once(replica(connections), answer, is_urgent=False)
         answer.gate.set()
@@ -140,7 +145,7 @@ async def test_while_twilio_is_not_asked_nobody_waits_for_another(connections: C
     for _ in range(3):
         with pytest.raises(UpstreamUnavailable):
             await once(replica(connections, is_silent=True), answer)
-    assert answer.fetches == 3
+    assert answer.fetch_lease == 3
     assert (await connections.commands.info("stats"))["total_commands_processed"] == before + 1
 
 

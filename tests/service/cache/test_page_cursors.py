@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.core.cursors import Sealer
+from gateway.core.cursors import CursorCodec
 from gateway.core.errors import CursorExpired, InvalidArgument
 from gateway.core.paging import Page
 from gateway.core.participants import ParticipantFilter
@@ -10,7 +10,7 @@ from gateway.core.recordings import RoomRecordingFilter
 from gateway.service.cache.page_cursors import Pages
 from gateway.twilio.wire.resource import Listed
 
-SEALER = Sealer(("a secret",), "AC" + "0" * 32)
+SEALER = CursorCodec(("a secret",), "AC" + "0" * 32)
 PAGES = Pages(SEALER)
 # Three of Twilio's pages, by the query that stands for each.
 TWILIO: dict[str | None, Listed[int]] = {
@@ -98,8 +98,11 @@ def test_a_cursor_is_sealed() -> None:
     cursor = page(2, None).end_cursor
     assert cursor is not None
     changed = [cursor[:-1] + ("A" if cursor[-1] != "A" else "B"), cursor[:-4], "", "rubbish"]
-    foreign = Pages(Sealer(("a secret",), "AC" + "1" * 32))
-    for token in [*changed, foreign.page(foreign.position("a list", 2, None), TWILIO[None], 2).end_cursor]:
+    foreign = Pages(CursorCodec(("a secret",), "AC" + "1" * 32))
+    for token in [
+        *changed,
+        foreign.page(foreign.position("a list", 2, None), TWILIO[None], 2).end_cursor,
+    ]:
         with pytest.raises(InvalidArgument):
             PAGES.position("a list", 2, token)
 

@@ -5,7 +5,14 @@ from functools import partial
 
 import pytest
 
-from gateway.core.caching import MISSING_NAME_S, MISSING_SID_S, PEOPLE, Fence, FollowedBy, Seen
+from gateway.core.caching import (
+    MISSING_NAME_S,
+    MISSING_SID_S,
+    PEOPLE,
+    Fence,
+    FreshnessSource,
+    ReadResult,
+)
 from gateway.core.errors import InvalidArgument, NotFound, UpstreamUnavailable
 from gateway.core.events import RoomEventType
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantStatus
@@ -14,7 +21,7 @@ from gateway.core.sids import ParticipantSid
 from gateway.sandbox.faults.dial import Fault
 from gateway.service.accounts import Account
 from gateway.service.cache import read_through as reads_module
-from gateway.service.cache.read_through import Ask, Kind, Listing, each
+from gateway.service.cache.read_through import CachedQuery, Listing, ResourceKind, each
 from gateway.service.log import room_memory as memory
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
@@ -22,19 +29,19 @@ from gateway.twilio.wire import participants
 from gateway.twilio.wire.resource import Listed
 from tests.service.conftest import ACCOUNT, Confined, Site, event, eventually, later, sid, until
 
-KIND = Kind[Participant](Participant, Fence.PEOPLE, PEOPLE)
-LIST = Kind[Listed[Participant]](Listed[Participant], Fence.PEOPLE, PEOPLE)
+KIND = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
+LIST = ResourceKind[Listed[Participant]](Listed[Participant], Fence.PEOPLE, PEOPLE)
 CONNECTED = RoomEventType.PARTICIPANT_CONNECTED
 SILENT = Fault(status=503)
-NOBODY = ParticipantSid("PA" + "0" * 32)
+DETACHED = ParticipantSid("PA" + "0" * 32)
 
 
-def by_sid(room: RoomSid, who: str) -> Ask[Participant]:
-    return Ask(KIND, room, participants.fetch_participant(room, ParticipantSid(who)))
+def by_sid(room: RoomSid, who: str) -> CachedQuery[Participant]:
+    return CachedQuery(KIND, room, participants.fetch_participant(room, ParticipantSid(who)))
 
 
-def by_identity(room: RoomSid, identity: str) -> Ask[Participant]:
-    return Ask(KIND, room, participants.find_participant(room, identity), identity)
+def by_identity(room: RoomSid, identity: str) -> CachedQuery[Participant]:
+    return CachedQuery(KIND, room, participants.find_participant(room, identity), identity)
 
 
 def listing(room: RoomSid, **wanted: str) -> Listing[Participant]:
@@ -47,7 +54,7 @@ async def identities(account: Account, room: RoomSid) -> list[str | None]:
     return [each.identity for _, each in seen.value.items]
 
 
-async def fresh(account: Account, ask: Ask[Participant]) -> bool:
+async def fresh(account: Account, ask: CachedQuery[Participant]) -> bool:
     seen = await account.reads.one(ask)
     return not seen.freshness.is_stale
 
@@ -114,7 +121,9 @@ async def test_the_answer_of_a_fetch_that_an_event_overtook_is_not_shown_twice(s
     assert len(site.gate.calls) == asked + 1
 
 
-async def test_memory_hears_of_an_event_that_redis_has_forgotten(site: Site, connections: Connections) -> None:
+async def test_memory_hears_of_an_event_that_redis_has_forgotten(
+    site: Site, connections: Connections
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     assert await identities(account, room) == []
     site.join(room, "ada")
@@ -134,7 +143,9 @@ async def test_redis_knows_of_an_event_that_this_replica_has_not_heard_of(site: 
     assert await identities(there, room) == ["ada"]
 
 
-async def test_a_stale_answer_is_served_and_fetched_anew_behind_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stale_answer_is_served_and_fetched_anew_behind_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     assert await identities(account, room) == []
     site.join(room, "ada")
@@ -181,7 +192,9 @@ async def test_twilios_silence_is_filled_from_memory_or_redis_and_flagged(
             await account.reads.one(ask)
 
 
-async def test_an_answer_that_an_event_made_old_is_shown_for_want_of_another_flagged(site: Site) -> None:
+async def test_an_answer_that_an_event_made_old_is_shown_for_want_of_another_flagged(
+    site: Site,
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     ask = by_sid(room, site.join(room, "ada").sid)
@@ -192,7 +205,9 @@ async def test_an_answer_that_an_event_made_old_is_shown_for_want_of_another_fla
         assert not await fresh(account, ask)
 
 
-async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(confined: Confined, site: Site) -> None:
+async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(
+    confined: Confined, site: Site
+) -> None:
     account, room = await site.replica(confined.connections), site.make_at_twilio()
     ask = by_sid(room, site.join(room, "ada").sid)
     await confined.keep("~*:log*", "~*:rate:*", "~*:v", "~*:end", "~*:seen:*", "%R~*:cache:*")
@@ -228,10 +243,16 @@ async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_ask
 
 @pytest.mark.parametrize(
     ("ask", "kept_s"),
-    [(partial(by_sid, who=NOBODY), MISSING_SID_S), (partial(by_identity, identity="ada"), MISSING_NAME_S)],
+    [
+        (partial(by_sid, who=DETACHED), MISSING_SID_S),
+        (partial(by_identity, identity="ada"), MISSING_NAME_S),
+    ],
 )
 async def test_what_is_not_there_is_known_for_a_moment(
-    site: Site, monkeypatch: pytest.MonkeyPatch, ask: Callable[[RoomSid], Ask[Participant]], kept_s: float
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[RoomSid], CachedQuery[Participant]],
+    kept_s: float,
 ) -> None:
     here, there = await site.replica(), await site.replica()
     question = ask(site.make_at_twilio())
@@ -258,7 +279,11 @@ async def test_one_request_has_an_answer_for_each_name_and_as_a_list(site: Site)
     account, room = await site.replica(), site.make_at_twilio()
     site.join(room, "ada")
     found = by_identity(room, "ada")
-    listed = Ask(LIST, room, participants.list_participants(room, ParticipantFilter(identity="ada"), 20, None))
+    listed = CachedQuery(
+        LIST,
+        room,
+        participants.list_participants(room, ParticipantFilter(identity="ada"), 20, None),
+    )
     assert (found.request.path, found.request.query) == (listed.request.path, listed.request.query)
     for _ in range(2):
         assert isinstance((await account.reads.one(listed)).value, Listed)
@@ -289,7 +314,11 @@ async def test_memory_holds_so_many_bytes_of_what_was_asked_for_last(
         await account.reads.one(ask)
     kept = account.reads._shelf._answers
     assert list(kept) == [f"{room}:{ask.slot.digest}" for ask in (asks[2], asks[0], asks[3])]
-    assert account.reads._shelf._bytes == sum(size for _, size in kept.values()) <= reads_module.BYTES_LIMIT
+    assert (
+        account.reads._shelf._bytes
+        == sum(size for _, size in kept.values())
+        <= reads_module.BYTES_LIMIT
+    )
 
 
 async def test_redis_keeps_lists_only_as_long_as_they_are_shown_without_need(
@@ -300,7 +329,10 @@ async def test_redis_keeps_lists_only_as_long_as_they_are_shown_without_need(
     await account.reads.one(one)
     many = listing(room).ask(50, None)
     await account.reads.one(many)
-    lives = [await connections.commands.pttl(Keys(ACCOUNT).answer(room, ask.slot.digest)) for ask in (one, many)]
+    lives = [
+        await connections.commands.pttl(Keys(ACCOUNT).answer(room, ask.slot.digest))
+        for ask in (one, many)
+    ]
     assert PEOPLE.stale_s * 1000 < lives[0] <= PEOPLE.error_s * 1000
     assert 0 < lives[1] <= PEOPLE.stale_s * 1000
 
@@ -326,7 +358,11 @@ async def test_pages_follow_each_other_and_a_cursor_stays_with_its_list(site: Si
         read += [each.identity for _, each in page.items]
         after, has_next = page.end_cursor, page.has_next_page
     assert read == [f"number {number}" for number in (4, 3, 2, 1, 0)]
-    for foreign in (listing(other), listing(room, identity="ada"), listing(room, status=ParticipantStatus.CONNECTED)):
+    for foreign in (
+        listing(other),
+        listing(room, identity="ada"),
+        listing(room, status=ParticipantStatus.CONNECTED),
+    ):
         with pytest.raises(InvalidArgument):
             await account.reads.page(foreign, 2, after)
 
@@ -365,12 +401,12 @@ async def test_a_stop_ends_what_is_under_way(site: Site, monkeypatch: pytest.Mon
 async def test_an_answer_says_how_it_was_come_by(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     ask = by_sid(room, site.join(room, "ada").sid)
-    seen: Seen[Participant] = await account.reads.one(ask)
-    assert (seen.freshness.source, seen.freshness.is_stale) == (FollowedBy.POLLED, False)
+    seen: ReadResult[Participant] = await account.reads.one(ask)
+    assert (seen.freshness.source, seen.freshness.is_stale) == (FreshnessSource.POLLED, False)
     assert seen.as_of is not None
     await site.tell(event(CONNECTED, room))
     assert (await account.reads.one(ask)).freshness == replace(
-        (await account.reads.one(ask)).freshness, source=FollowedBy.CALLBACKS
+        (await account.reads.one(ask)).freshness, source=FreshnessSource.CALLBACKS
     )
 
 

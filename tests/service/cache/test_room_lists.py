@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.core.caching import Seen
-from gateway.core.cursors import Sealer
+from gateway.core.caching import ReadResult
+from gateway.core.cursors import CursorCodec
 from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.events import RoomEventType
 from gateway.core.paging import Page
@@ -20,11 +20,11 @@ IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
 
 async def list_(
     account: Account, first: int = 50, after: str | None = None, wanted: RoomFilter = IN_PROGRESS
-) -> Page[Seen[Room]]:
+) -> Page[ReadResult[Room]]:
     return (await account.rooms.rooms(ANYBODY, wanted, first, after)).value
 
 
-def sids(page: Page[Seen[Room]]) -> list[RoomSid]:
+def sids(page: Page[ReadResult[Room]]) -> list[RoomSid]:
     return [seen.value.sid for _, seen in page.items]
 
 
@@ -52,7 +52,9 @@ async def test_a_list_goes_on_behind_any_of_its_rooms_with_another_length(site: 
     assert sids(await list_(account, 50, page.items[2][0])) == rooms[3:]
 
 
-async def test_an_ended_room_leaves_a_list_in_progress_and_the_page_can_be_gone_on_from(site: Site) -> None:
+async def test_an_ended_room_leaves_a_list_in_progress_and_the_page_can_be_gone_on_from(
+    site: Site,
+) -> None:
     account, rooms = await site.replica(), made(site, 3)
     await site.tell(event(RoomEventType.ROOM_ENDED, rooms[0]))
     page = await list_(account, 1)
@@ -64,7 +66,9 @@ async def test_a_list_of_ended_rooms_shows_them_ended(site: Site) -> None:
     account, [room] = await site.replica(), made(site, 1)
     site.end_at_twilio(room)
     page = await list_(account, wanted=COMPLETED)
-    assert [(seen.value.sid, seen.value.status) for _, seen in page.items] == [(room, RoomStatus.COMPLETED)]
+    assert [(seen.value.sid, seen.value.status) for _, seen in page.items] == [
+        (room, RoomStatus.COMPLETED)
+    ]
 
 
 async def test_callers_share_a_page_for_a_moment(site: Site) -> None:
@@ -78,7 +82,9 @@ async def test_callers_share_a_page_for_a_moment(site: Site) -> None:
 
 
 @pytest.mark.parametrize("type_", [RoomEventType.ROOM_CREATED, RoomEventType.ROOM_CHANGED])
-async def test_a_page_from_before_a_new_room_is_fetched_anew(site: Site, type_: RoomEventType) -> None:
+async def test_a_page_from_before_a_new_room_is_fetched_anew(
+    site: Site, type_: RoomEventType
+) -> None:
     account = await site.replica()
     assert sids(await list_(account)) == []
     room = site.make_at_twilio()
@@ -101,7 +107,9 @@ async def test_a_list_joins_no_flight_that_began_before_the_new_room(site: Site)
     assert sids(after.result()) == [room]
 
 
-async def test_a_stale_page_comes_at_once_and_is_refreshed_behind(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stale_page_comes_at_once_and_is_refreshed_behind(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     account, rooms = await site.replica(), made(site, 1)
     await list_(account)
     later(monkeypatch, 2)
@@ -172,7 +180,7 @@ async def test_a_foreign_cursor_is_refused(site: Site) -> None:
     account = await site.replica()
     made(site, 2)
     cursor = (await list_(account, 1)).end_cursor
-    event_cursor = Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.place)
+    event_cursor = CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.position)
     with pytest.raises(InvalidArgument):
         await list_(account, 1, cursor, COMPLETED)
     for foreign in (event_cursor, "nonsense", ""):

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from pydantic import HttpUrl
 
-from gateway.core.caching import FollowedBy
+from gateway.core.caching import FreshnessSource
 from gateway.core.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
@@ -12,13 +12,24 @@ from gateway.core.errors import (
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import RoomFilter, RoomStatus, RoomType
 from gateway.sandbox.faults.dial import Fault, Match
-from gateway.service.cache import early_refresh as heat
-from gateway.service.cache import fetch_lease as fetches
+from gateway.service.cache import early_refresh as early_refresh
+from gateway.service.cache import fetch_lease as fetch_lease
 from gateway.service.log import room_memory as memory
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from gateway.store.leases import Leases
-from tests.service.conftest import ACCOUNT, ANYBODY, Confined, Site, event, later, ref, sid, status, until
+from tests.service.conftest import (
+    ACCOUNT,
+    ANYBODY,
+    Confined,
+    Site,
+    event,
+    later,
+    ref,
+    sid,
+    status,
+    until,
+)
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
 COMPLETED, IN_PROGRESS = RoomStatus.COMPLETED, RoomStatus.IN_PROGRESS
@@ -91,7 +102,9 @@ async def test_twilios_answer_is_shown_and_not_redis_older_one_though_redis_goes
     assert seen.freshness.is_stale
 
 
-async def test_a_fetch_that_began_before_the_end_shows_the_end_and_is_kept_by_nobody(site: Site) -> None:
+async def test_a_fetch_that_began_before_the_end_shows_the_end_and_is_kept_by_nobody(
+    site: Site,
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     site.gate.close()
@@ -108,14 +121,16 @@ async def test_a_fetch_that_began_before_the_end_shows_the_end_and_is_kept_by_no
 
 
 @pytest.mark.parametrize("by", ["sid", "name", "list", "own complete"])
-async def test_i9_an_ended_room_is_ended_however_it_is_asked_for_while_rest_lags(site: Site, by: str) -> None:
+async def test_i9_an_ended_room_is_ended_however_it_is_asked_for_while_rest_lags(
+    site: Site, by: str
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = await site.create(here, "daily")
     for account in (here, there):
         assert await status(account, "daily") is IN_PROGRESS
     if by == "own complete":
         await there.rooms.complete(ANYBODY, ref("daily"))
-        await site.heard((await site.log.open()).place.n)
+        await site.heard((await site.log.open()).position.n)
     else:
         # The sandbox still has it in progress: so late is its REST.
         await site.tell(event(ENDED, room.sid, room_name="daily"))
@@ -129,8 +144,13 @@ async def test_i9_an_ended_room_is_ended_however_it_is_asked_for_while_rest_lags
             assert await status(account, room.sid) is COMPLETED
 
 
-async def test_i10_an_answer_that_was_under_way_shows_nothing_older_than_one_given_meanwhile(site: Site) -> None:
-    here, there = await site.replica(), await site.replica(twilio_video_base_url=HttpUrl(site.sandbox.url))
+async def test_i10_an_answer_that_was_under_way_shows_nothing_older_than_one_given_meanwhile(
+    site: Site,
+) -> None:
+    here, there = (
+        await site.replica(),
+        await site.replica(twilio_video_base_url=HttpUrl(site.sandbox.url)),
+    )
     room = site.make_at_twilio("daily")
     site.gate.close()
     async with asyncio.TaskGroup() as group:
@@ -151,7 +171,7 @@ async def test_a_name_that_was_taken_again_leads_to_the_new_room(site: Site) -> 
     assert await status(there, "daily") is IN_PROGRESS
     await here.rooms.complete(ANYBODY, ref(old.sid))
     new = await site.create(here, "daily")
-    await site.heard((await site.log.open()).place.n)
+    await site.heard((await site.log.open()).position.n)
     for account in (here, there):
         seen = await account.rooms.room(ANYBODY, ref("daily"))
         assert seen is not None
@@ -179,7 +199,9 @@ async def test_a_404_is_forgotten_when_a_callback_tells_of_the_room(site: Site) 
         await status(account, sid(1))
 
 
-async def test_a_404_of_a_room_just_seen_in_a_callback_is_neither_believed_nor_cached(site: Site) -> None:
+async def test_a_404_of_a_room_just_seen_in_a_callback_is_neither_believed_nor_cached(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
     await site.tell(event(CREATED, room))
@@ -191,21 +213,29 @@ async def test_a_404_of_a_room_just_seen_in_a_callback_is_neither_believed_nor_c
     assert await status(account, room) is IN_PROGRESS
 
 
-async def test_a_room_just_seen_in_a_callback_is_shown_as_told_while_twilio_says_404(site: Site) -> None:
+async def test_a_room_just_seen_in_a_callback_is_shown_as_told_while_twilio_says_404(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
     await site.tell(event(CREATED, room, room_name="daily", room_type=RoomType.GROUP))
     seen = await account.rooms.room(ANYBODY, ref(room))
     assert seen is not None
-    assert (seen.value.unique_name, seen.value.status, seen.value.type) == ("daily", IN_PROGRESS, RoomType.GROUP)
-    assert (seen.freshness.is_stale, seen.freshness.source) == (True, FollowedBy.CALLBACKS)
+    assert (seen.value.unique_name, seen.value.status, seen.value.type) == (
+        "daily",
+        IN_PROGRESS,
+        RoomType.GROUP,
+    )
+    assert (seen.freshness.is_stale, seen.freshness.source) == (True, FreshnessSource.CALLBACKS)
     await site.tell(event(ENDED, room))
     assert await status(account, room) is COMPLETED
     site.calm()
     site.end_at_twilio(room)
     seen = await account.rooms.room(ANYBODY, ref(room))
     assert seen is not None
-    assert not seen.freshness.is_stale, "what was told stood in for Twilio's answer only while there was none"
+    assert not seen.freshness.is_stale, (
+        "what was told stood in for Twilio's answer only while there was none"
+    )
 
 
 async def test_a_room_that_twilio_showed_before_is_shown_so_while_it_says_404(
@@ -240,7 +270,9 @@ async def test_i10_twilios_silence_brings_back_nothing_older_than_this_replica_s
     assert seen == replace(before, freshness=replace(before.freshness, is_stale=True))
 
 
-async def test_a_room_of_which_only_its_people_were_told_is_not_said_to_be_missing(site: Site) -> None:
+async def test_a_room_of_which_only_its_people_were_told_is_not_said_to_be_missing(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
     await site.tell(event(room_sid=room))
@@ -303,11 +335,16 @@ async def test_an_outdated_room_shown_for_want_of_an_answer_shows_its_end(site: 
     assert (seen.value.status, seen.freshness.is_stale) == (COMPLETED, True)
 
 
-async def test_the_last_caller_to_leave_takes_the_read_from_the_wire_and_the_first_does_not(site: Site) -> None:
+async def test_the_last_caller_to_leave_takes_the_read_from_the_wire_and_the_first_does_not(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        first, last = group.create_task(status(account, room)), group.create_task(status(account, room))
+        first, last = (
+            group.create_task(status(account, room)),
+            group.create_task(status(account, room)),
+        )
         await until(lambda: site.gate.waiting == 1)
         for caller, left in ((first, 0), (last, 1)):
             caller.cancel()
@@ -316,7 +353,9 @@ async def test_the_last_caller_to_leave_takes_the_read_from_the_wire_and_the_fir
     assert len(site.gate.calls) == 1
 
 
-async def test_without_redis_warm_rooms_are_served_flagged(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_redis_warm_rooms_are_served_flagged(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory, "PROOF_S", 0.25)
     dead = Connections("redis://127.0.0.1:1")
     account = await site.replica()
@@ -346,12 +385,17 @@ async def test_an_ended_room_is_read_once_more_half_a_minute_after_its_end_and_t
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-async def test_i18_three_replicas_that_miss_at_once_ask_twilio_once(site: Site, by_name: bool) -> None:
+async def test_i18_three_replicas_that_miss_at_once_ask_twilio_once(
+    site: Site, by_name: bool
+) -> None:
     accounts = [await site.replica() for _ in range(3)]
     room = site.make_at_twilio("daily")
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(status(account, "daily" if by_name else room)) for account in accounts * 5]
+        asked = [
+            group.create_task(status(account, "daily" if by_name else room))
+            for account in accounts * 5
+        ]
         await until(lambda: site.gate.waiting == 1)
         site.gate.open()
     assert [task.result() for task in asked] == [IN_PROGRESS] * 15
@@ -369,8 +413,10 @@ async def test_i18_a_name_nobody_has_is_asked_for_once_too(site: Site) -> None:
     assert len(site.gate.calls) == 1
 
 
-async def test_p11_when_the_one_who_asks_dies_another_one_does(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetches, "LEASE_MS", 50)
+async def test_p11_when_the_one_who_asks_dies_another_one_does(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_lease, "LEASE_MS", 50)
     accounts = [await site.replica() for _ in range(3)]
     room = site.make_at_twilio()
     # The holder: a lease that nobody renews or gives back.
@@ -381,7 +427,9 @@ async def test_p11_when_the_one_who_asks_dies_another_one_does(site: Site, monke
     assert len(site.gate.calls) == 1
 
 
-async def test_a_read_that_an_event_woke_waits_for_no_other_replicas_fetch_from_before_it(site: Site) -> None:
+async def test_a_read_that_an_event_woke_waits_for_no_other_replicas_fetch_from_before_it(
+    site: Site,
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     site.gate.close()
@@ -395,7 +443,9 @@ async def test_a_read_that_an_event_woke_waits_for_no_other_replicas_fetch_from_
     assert after.result() is IN_PROGRESS
 
 
-async def test_a_refresh_that_another_replica_is_at_is_left_to_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refresh_that_another_replica_is_at_is_left_to_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     accounts = [await site.replica() for _ in range(3)]
     room = site.make_at_twilio()
     for account in accounts:
@@ -404,7 +454,9 @@ async def test_a_refresh_that_another_replica_is_at_is_left_to_it(site: Site, mo
     site.gate.close()
     for account in accounts:
         assert await status(account, room) is IN_PROGRESS
-    await until(lambda: sum(len(account.rooms._reads._flights._flights) for account in accounts) == 1)
+    await until(
+        lambda: sum(len(account.rooms._reads._flights._flights) for account in accounts) == 1
+    )
     site.gate.open()
     await until(lambda: not any(account.rooms._reads._flights._flights for account in accounts))
     assert len(site.gate.calls) == 2
@@ -436,17 +488,17 @@ async def test_without_redis_a_room_nobody_remembers_is_asked_for_and_flagged(si
     await dead.aclose()
 
 
-@pytest.mark.parametrize("asked", [heat.HOT, heat.HOT + 1])
+@pytest.mark.parametrize("asked", [early_refresh.HOT, early_refresh.HOT + 1])
 async def test_only_what_a_crowd_asks_for_is_fetched_before_it_is_stale(
     site: Site, monkeypatch: pytest.MonkeyPatch, asked: int
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     await status(account, room)
-    monkeypatch.setattr(heat, "is_due_early", lambda *_: True)
+    monkeypatch.setattr(early_refresh, "is_early_refresh_due", lambda *_: True)
     for _ in range(asked):
         assert await status(account, room) is IN_PROGRESS
     await until(lambda: not account.rooms._reads._flights._flights)
-    assert len(site.gate.calls) == (2 if asked > heat.HOT else 1)
+    assert len(site.gate.calls) == (2 if asked > early_refresh.HOT else 1)
     # Counted anew from that fetch on.
     await status(account, room)
-    assert len(site.gate.calls) == (2 if asked > heat.HOT else 1)
+    assert len(site.gate.calls) == (2 if asked > early_refresh.HOT else 1)

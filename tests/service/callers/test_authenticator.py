@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid, RoomSid
-from gateway.service.callers.authenticator import Access, ApiKey
+from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.service.callers.caller import Caller, Scope
 from gateway.service.callers.jwks import Jwks, open_session
-from gateway.service.callers.jwt_verifier import Issuer, Jwts
+from gateway.service.callers.jwt_verifier import Issuer, JwtVerifier
 from tests.issuer import ALGORITHM, AUDIENCE, NAME, issuing
 
 ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
 SID = RoomSid("RM00112233445566778899aabbccddeeff")
 READER = Caller(ACCOUNT, "reader", frozenset({Scope.ROOMS_READ}))
 WRITER = Caller(ACCOUNT, "writer", frozenset({Scope.ROOMS_WRITE}))
-ACCESS = Access(
+ACCESS = Authenticator(
     [
         ApiKey(hashlib.sha256(b"rgk_reader").hexdigest(), READER),
         ApiKey(hashlib.sha256(b"rgk_writer").hexdigest(), WRITER),
@@ -25,7 +25,9 @@ ACCESS = Access(
 )
 
 
-@pytest.mark.parametrize("authorization", ["Bearer rgk_writer", "bearer rgk_writer", "BEARER  rgk_writer "])
+@pytest.mark.parametrize(
+    "authorization", ["Bearer rgk_writer", "bearer rgk_writer", "BEARER  rgk_writer "]
+)
 async def test_a_bearer_key_names_its_caller(authorization: str) -> None:
     assert await ACCESS.caller(authorization=authorization, api_key=None) == WRITER
 
@@ -73,30 +75,38 @@ async def test_a_refusal_does_not_repeat_the_credential() -> None:
 
 
 @given(st.text(), st.text())
-async def test_no_credential_makes_the_check_fail_in_another_way(authorization: str, api_key: str) -> None:
+async def test_no_credential_makes_the_check_fail_in_another_way(
+    authorization: str, api_key: str
+) -> None:
     with pytest.raises(Unauthenticated):
         await ACCESS.caller(authorization=authorization, api_key=api_key)
 
 
 async def test_without_keys_nobody_is_known() -> None:
     with pytest.raises(Unauthenticated):
-        await Access([]).caller(authorization=None, api_key="rgk_reader")
+        await Authenticator([]).caller(authorization=None, api_key="rgk_reader")
 
 
 def test_a_caller_holds_while_its_key_has_the_same_rights() -> None:
     assert ACCESS.still_holds(READER)
     assert not ACCESS.still_holds(replace(READER, grants=frozenset({SID})))
-    assert not Access([]).still_holds(READER)
+    assert not Authenticator([]).still_holds(READER)
 
 
 async def test_a_token_or_a_key_is_told_by_how_it_begins() -> None:
     async with issuing() as issuer, open_session() as session:
         keys = Jwks(session, issuer.url, ALGORITHM)
         believed = Issuer(NAME, AUDIENCE, ACCOUNT, ALGORITHM, frozenset(Scope), 1_000, keys)
-        access = Access([ApiKey(hashlib.sha256(b"rgk_reader").hexdigest(), READER)], Jwts([believed]))
-        assert await access.caller(authorization="Bearer rgk_reader", api_key=None) == READER
-        caller = await access.caller(authorization=f"Bearer {issuer.token()}", api_key=None)
-        assert (caller.account_sid, caller.limit, caller.scopes) == (ACCOUNT, 1_000, {Scope.ROOMS_READ})
+        authenticator = Authenticator(
+            [ApiKey(hashlib.sha256(b"rgk_reader").hexdigest(), READER)], JwtVerifier([believed])
+        )
+        assert await authenticator.caller(authorization="Bearer rgk_reader", api_key=None) == READER
+        caller = await authenticator.caller(authorization=f"Bearer {issuer.token()}", api_key=None)
+        assert (caller.account_sid, caller.limit, caller.scopes) == (
+            ACCOUNT,
+            1_000,
+            {Scope.ROOMS_READ},
+        )
         for authorization, api_key, complaint in (
             ("Bearer rgk_other", None, "API key is not known"),
             ("Bearer reader", None, "neither an API key"),
@@ -104,6 +114,6 @@ async def test_a_token_or_a_key_is_told_by_how_it_begins() -> None:
             (None, issuer.token(), "API key is not known"),
         ):
             with pytest.raises(Unauthenticated, match=complaint):
-                await access.caller(authorization=authorization, api_key=api_key)
-        assert access.still_holds(caller)
-        assert not Access([]).still_holds(caller)
+                await authenticator.caller(authorization=authorization, api_key=api_key)
+        assert authenticator.still_holds(caller)
+        assert not Authenticator([]).still_holds(caller)

@@ -70,7 +70,9 @@ async def test_an_id_that_is_given_to_another_key_is_another_key(
     assert (keys.has(before.digest), keys.has(after.digest)) == (False, True)
 
 
-async def test_all_keys_may_be_taken_back(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
+async def test_all_keys_may_be_taken_back(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
+) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
     first = await keys.key("first")
     assert first is not None
@@ -80,7 +82,9 @@ async def test_all_keys_may_be_taken_back(issuer: TokenIssuer, session: aiohttp.
     assert not keys.has(first.digest)
 
 
-async def test_who_hangs_up_takes_nobodys_look_along(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
+async def test_who_hangs_up_takes_nobodys_look_along(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
+) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
     leaving = asyncio.get_running_loop().create_task(keys.key("invented"))
     await asyncio.sleep(0)
@@ -162,7 +166,10 @@ async def test_i15_nobody_waits_for_an_issuer_that_hangs_longer_than_he_has_and_
 ) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
     issuer.gate.clear()
-    with until(time.monotonic() + ANSWER_S + 0.02), pytest.raises(UpstreamUnavailable, match="ask again"):
+    with (
+        until(time.monotonic() + ANSWER_S + 0.02),
+        pytest.raises(UpstreamUnavailable, match="ask again"),
+    ):
         await keys.key("first")
     staying = asyncio.get_running_loop().create_task(keys.key("first"))
     await eventually(lambda: issuer.asked == 1)
@@ -172,7 +179,9 @@ async def test_i15_nobody_waits_for_an_issuer_that_hangs_longer_than_he_has_and_
     await keys.aclose()
 
 
-async def test_what_is_asked_is_given_up_at_the_end(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
+async def test_what_is_asked_is_given_up_at_the_end(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
+) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
     issuer.gate.clear()
     with until(time.monotonic()), pytest.raises(UpstreamUnavailable):
@@ -216,8 +225,17 @@ async def test_only_keys_that_are_safe_for_the_algorithm_are_used(
 ) -> None:
     (_, long), (_, short) = rsa_key(2_048), rsa_key(1_024)
     shared = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "kid": "shared"}
-    issuer.more = [long, short, shared, {**long, "kid": "to encrypt", "use": "enc"}, {**long, "kid": 5}]
-    issuer.more += [{**long, "kid": "of another algorithm", "alg": "PS256"}, {**long, "kid": "private", "d": "AQAB"}]
+    issuer.more = [
+        long,
+        short,
+        shared,
+        {**long, "kid": "to encrypt", "use": "enc"},
+        {**long, "kid": 5},
+    ]
+    issuer.more += [
+        {**long, "kid": "of another algorithm", "alg": "PS256"},
+        {**long, "kid": "private", "d": "AQAB"},
+    ]
     issuer.more += [1, {}, {"kty": "RSA", "n": "x", "e": []}, {"kty": 5}, {"kty": "RSA"}]
     keys = Jwks(session, issuer.url, "RS256", again_s=0.0)
     assert await keys.key("rsa-2048") is not None

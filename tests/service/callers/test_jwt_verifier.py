@@ -31,7 +31,7 @@ from gateway.service.callers.jwt_verifier import (
     SUBJECT_LIMIT,
     TOKEN_LIMIT,
     Issuer,
-    Jwts,
+    JwtVerifier,
 )
 from tests.issuer import ALGORITHM, AUDIENCE, NAME, TokenIssuer, issuing, rsa_key
 
@@ -56,39 +56,49 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture(scope="module")
-def jwts(issuer: TokenIssuer, session: aiohttp.ClientSession) -> Jwts:
+def jwt_verifier(issuer: TokenIssuer, session: aiohttp.ClientSession) -> JwtVerifier:
     return believing(issuer, session)
 
 
-def believing(issuer: TokenIssuer, session: aiohttp.ClientSession, algorithm: str = ALGORITHM) -> Jwts:
+def believing(
+    issuer: TokenIssuer, session: aiohttp.ClientSession, algorithm: str = ALGORITHM
+) -> JwtVerifier:
     keys = Jwks(session, issuer.url, algorithm, again_s=0.0)
-    return Jwts([Issuer(NAME, AUDIENCE, ACCOUNT, algorithm, ALL_BUT_ADMIN, 1_000, keys)])
+    return JwtVerifier([Issuer(NAME, AUDIENCE, ACCOUNT, algorithm, ALL_BUT_ADMIN, 1_000, keys)])
 
 
 def encoded(part: Any) -> str:
-    return base64.urlsafe_b64encode(part if isinstance(part, bytes) else json.dumps(part).encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(part if isinstance(part, bytes) else json.dumps(part).encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
-async def test_a_token_says_who_calls(jwts: Jwts, issuer: TokenIssuer) -> None:
-    caller = await jwts.caller(issuer.token(scope="openid rooms:read tokens:mint admin", rooms=["daily", "RM1"]))
+async def test_a_token_says_who_calls(jwt_verifier: JwtVerifier, issuer: TokenIssuer) -> None:
+    caller = await jwt_verifier.caller(
+        issuer.token(scope="openid rooms:read tokens:mint admin", rooms=["daily", "RM1"])
+    )
     assert (caller.account_sid, caller.limit) == (ACCOUNT, 1_000)
     assert caller.scopes == {Scope.ROOMS_READ, Scope.TOKENS_MINT}
     assert caller.grants == {"daily", "RM1"}
     assert caller.signed is not None
-    assert jwts.still_holds(caller.signed)
+    assert jwt_verifier.still_holds(caller.signed)
 
 
-async def test_without_scope_and_rooms_it_may_do_nothing_and_in_all_rooms(jwts: Jwts, issuer: TokenIssuer) -> None:
-    caller = await jwts.caller(issuer.token(scope=None))
+async def test_without_scope_and_rooms_it_may_do_nothing_and_in_all_rooms(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer
+) -> None:
+    caller = await jwt_verifier.caller(issuer.token(scope=None))
     assert (caller.scopes, caller.grants) == (frozenset(), None)
-    assert (await jwts.caller(issuer.token(rooms=[]))).grants == frozenset()
+    assert (await jwt_verifier.caller(issuer.token(rooms=[]))).grants == frozenset()
 
 
 async def test_a_subject_is_the_same_caller_with_each_of_its_tokens_and_is_not_named(
-    jwts: Jwts, issuer: TokenIssuer
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
     first, again, other = [
-        (await jwts.caller(issuer.token(sub=subject, iat=after(-number)))).id
+        (await jwt_verifier.caller(issuer.token(sub=subject, iat=after(-number)))).id
         for number, subject in enumerate(("ada", "ada", "ad"))
     ]
     assert first == again != other
@@ -127,50 +137,69 @@ async def test_a_subject_is_the_same_caller_with_each_of_its_tokens_and_is_not_n
     ],
 )
 async def test_claims_that_do_not_hold_are_refused(
-    jwts: Jwts, issuer: TokenIssuer, claims: dict[str, Any], sentence: str
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer, claims: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(Unauthenticated, match=sentence):
-        await jwts.caller(issuer.token(**claims))
+        await jwt_verifier.caller(issuer.token(**claims))
 
 
-@pytest.mark.parametrize("claims", [{"aud": ["others", AUDIENCE]}, {"exp": after(20 - LEEWAY_S)}, {"nbf": after(10)}])
-async def test_what_holds_though_it_looks_odd(jwts: Jwts, issuer: TokenIssuer, claims: dict[str, Any]) -> None:
-    assert await jwts.caller(issuer.token(**claims))
+@pytest.mark.parametrize(
+    "claims", [{"aud": ["others", AUDIENCE]}, {"exp": after(20 - LEEWAY_S)}, {"nbf": after(10)}]
+)
+async def test_what_holds_though_it_looks_odd(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer, claims: dict[str, Any]
+) -> None:
+    assert await jwt_verifier.caller(issuer.token(**claims))
 
 
-async def test_a_token_does_not_choose_how_it_is_checked(jwts: Jwts, issuer: TokenIssuer) -> None:
+async def test_a_token_does_not_choose_how_it_is_checked(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer
+) -> None:
     """https://www.rfc-editor.org/rfc/rfc8725#section-2.1"""
     _, claims, signature = issuer.token().split(".")
-    public = issuer.keys["first"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    public = (
+        issuer.keys["first"]
+        .public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
     for algorithm in ("none", "None", "HS256", "RS256", "ES384", None):
         head = f"{encoded({'alg': algorithm, 'kid': 'first'})}.{claims}"
         mac = encoded(hmac.digest(public, head.encode(), hashlib.sha256))
         for forged in (f"{head}.", f"{head}.{signature}", f"{head}.{mac}"):
             with pytest.raises(Unauthenticated):
-                await jwts.caller(forged)
+                await jwt_verifier.caller(forged)
 
 
-async def test_a_signature_of_another_key_is_refused(jwts: Jwts, issuer: TokenIssuer) -> None:
+async def test_a_signature_of_another_key_is_refused(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer
+) -> None:
     issuer.add("unpublished")
     with pytest.raises(Unauthenticated, match="signature is not its issuer's"):
-        await jwts.caller(issuer.token(signed_by=issuer.keys["unpublished"]))
+        await jwt_verifier.caller(issuer.token(signed_by=issuer.keys["unpublished"]))
     with pytest.raises(Unauthenticated, match="a key that its issuer does not publish"):
-        await jwts.caller(issuer.token("unpublished"))
+        await jwt_verifier.caller(issuer.token("unpublished"))
     with pytest.raises(Unauthenticated):
-        await jwts.caller(issuer.token(signed_by=ec.generate_private_key(ec.SECP384R1()), algorithm="ES384"))
+        await jwt_verifier.caller(
+            issuer.token(signed_by=ec.generate_private_key(ec.SECP384R1()), algorithm="ES384")
+        )
 
 
 @pytest.mark.parametrize(
-    "header", [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"kid": 5}, {"kid": ["first"]}, []]
+    "header",
+    [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"kid": 5}, {"kid": ["first"]}, []],
 )
-async def test_a_header_that_asks_for_more_is_refused(jwts: Jwts, issuer: TokenIssuer, header: Any) -> None:
+async def test_a_header_that_asks_for_more_is_refused(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer, header: Any
+) -> None:
     _, claims, signature = issuer.token().split(".")
     head = {"alg": ALGORITHM, "kid": "first", **header} if isinstance(header, dict) else header
     with pytest.raises(Unauthenticated):
-        await jwts.caller(f"{encoded(head)}.{claims}.{signature}")
+        await jwt_verifier.caller(f"{encoded(head)}.{claims}.{signature}")
 
 
-async def test_what_is_no_token_is_refused_with_advice(jwts: Jwts, issuer: TokenIssuer) -> None:
+async def test_what_is_no_token_is_refused_with_advice(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer
+) -> None:
     token = issuer.token()
     for given_ in (
         token + "=",
@@ -183,30 +212,39 @@ async def test_what_is_no_token_is_refused_with_advice(jwts: Jwts, issuer: Token
         "x" * TOKEN_LIMIT * 2,
     ):
         with pytest.raises(Unauthenticated):
-            await jwts.caller(given_)
+            await jwt_verifier.caller(given_)
     for tower in (encoded(b"[" * 3_000), encoded(b"1" * 5_000)):
         with pytest.raises(Unauthenticated):
-            await jwts.caller(f"{tower}.{tower}.{tower}")
+            await jwt_verifier.caller(f"{tower}.{tower}.{tower}")
 
 
-async def test_every_character_of_a_token_counts(jwts: Jwts, issuer: TokenIssuer) -> None:
+async def test_every_character_of_a_token_counts(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer
+) -> None:
     token = issuer.token()
-    for place in range(0, len(token), 7):
-        other = "A" if token[place] != "A" else "B"
+    for position in range(0, len(token), 7):
+        other = "A" if token[position] != "A" else "B"
         with pytest.raises(Unauthenticated):
-            await jwts.caller(token[:place] + other + token[place + 1 :])
+            await jwt_verifier.caller(token[:position] + other + token[position + 1 :])
 
 
 @given(st.text())
 async def test_nothing_that_is_sent_makes_it_fail_in_another_way(text: str) -> None:
     with pytest.raises(Unauthenticated) as refused:
-        await Jwts(()).caller(text)
+        await JwtVerifier(()).caller(text)
     assert len(text) < 8 or text not in str(refused.value)
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([NAME, AUDIENCE]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from([NAME, AUDIENCE]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 CLAIMS = ("iss", "aud", "sub", "exp", "iat", "nbf", "jti", "scope", "rooms")
@@ -218,7 +256,11 @@ CLAIMS = ("iss", "aud", "sub", "exp", "iat", "nbf", "jti", "scope", "rooms")
     st.booleans(),
 )
 async def test_whatever_is_claimed_a_token_is_good_or_refused(
-    jwts: Jwts, issuer: TokenIssuer, claims: dict[str, Any], header: dict[str, Any], is_signed: bool
+    jwt_verifier: JwtVerifier,
+    issuer: TokenIssuer,
+    claims: dict[str, Any],
+    header: dict[str, Any],
+    is_signed: bool,
 ) -> None:
     now = time.time()
     said = {"iss": NAME, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 60, **claims}
@@ -226,58 +268,68 @@ async def test_whatever_is_claimed_a_token_is_good_or_refused(
     key = ECAlgorithm(ECAlgorithm.SHA256)
     signature = key.sign(head.encode(), issuer.keys["first"]) if is_signed else b"x" * 64
     try:
-        caller = await jwts.caller(f"{head}.{encoded(signature)}")
+        caller = await jwt_verifier.caller(f"{head}.{encoded(signature)}")
     except Unauthenticated:
         return
     assert is_signed
-    assert (said["iss"], caller.account_sid, caller.scopes <= ALL_BUT_ADMIN) == (NAME, ACCOUNT, True)
+    assert (said["iss"], caller.account_sid, caller.scopes <= ALL_BUT_ADMIN) == (
+        NAME,
+        ACCOUNT,
+        True,
+    )
 
 
-async def test_every_algorithm_of_a_kind_is_served(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
+async def test_every_algorithm_of_a_kind_is_served(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
+) -> None:
     key, published = rsa_key()
     issuer.more = [published]
     for algorithm in ("RS256", "PS512"):
-        jwts = believing(issuer, session, algorithm)
-        assert await jwts.caller(issuer.token("rsa-2048", signed_by=key, algorithm=algorithm))
+        jwt_verifier = believing(issuer, session, algorithm)
+        assert await jwt_verifier.caller(
+            issuer.token("rsa-2048", signed_by=key, algorithm=algorithm)
+        )
         with pytest.raises(Unauthenticated):
-            await jwts.caller(issuer.token("rsa-2048", signed_by=key, algorithm="RS384"))
+            await jwt_verifier.caller(issuer.token("rsa-2048", signed_by=key, algorithm="RS384"))
     issuer.more = []
 
 
-async def test_a_known_token_is_verified_anew_once_its_key_was_taken_back(session: aiohttp.ClientSession) -> None:
+async def test_a_known_token_is_verified_anew_once_its_key_was_taken_back(
+    session: aiohttp.ClientSession,
+) -> None:
     async with issuing() as issuer:
-        jwts, token = believing(issuer, session), issuer.token()
-        caller = await jwts.caller(token)
-        assert await jwts.caller(token) is caller
+        jwt_verifier, token = believing(issuer, session), issuer.token()
+        caller = await jwt_verifier.caller(token)
+        assert await jwt_verifier.caller(token) is caller
         assert caller.signed is not None
         issuer.add("second")
         issuer.published = ["second"]
-        await jwts.caller(issuer.token("second"))
-        assert not jwts.still_holds(caller.signed)
+        await jwt_verifier.caller(issuer.token("second"))
+        assert not jwt_verifier.still_holds(caller.signed)
         with pytest.raises(Unauthenticated, match="does not publish"):
-            await jwts.caller(token)
+            await jwt_verifier.caller(token)
 
 
 async def test_a_known_token_ends_when_it_says(
-    jwts: Jwts, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = issuer.token()
-    caller = await jwts.caller(token)
+    caller = await jwt_verifier.caller(token)
     assert caller.signed is not None
     later = time.time() + 3_600 + LEEWAY_S
     monkeypatch.setattr(module.time, "time", lambda: later)
-    assert not jwts.still_holds(caller.signed)
+    assert not jwt_verifier.still_holds(caller.signed)
 
 
 async def test_so_many_tokens_are_known_at_a_time(
     issuer: TokenIssuer, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jwts = believing(issuer, session)
+    jwt_verifier = believing(issuer, session)
     monkeypatch.setattr(module, "KNOWN_LIMIT", 2)
     tokens = [issuer.token(sub=f"number {number}") for number in range(3)]
-    first = await jwts.caller(tokens[0])
-    second = await jwts.caller(tokens[1])
-    assert await jwts.caller(tokens[0]) is first
-    await jwts.caller(tokens[2])
-    assert await jwts.caller(tokens[0]) is first
-    assert await jwts.caller(tokens[1]) is not second
+    first = await jwt_verifier.caller(tokens[0])
+    second = await jwt_verifier.caller(tokens[1])
+    assert await jwt_verifier.caller(tokens[0]) is first
+    await jwt_verifier.caller(tokens[2])
+    assert await jwt_verifier.caller(tokens[0]) is first
+    assert await jwt_verifier.caller(tokens[1]) is not second

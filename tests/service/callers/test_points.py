@@ -8,9 +8,16 @@ import pytest
 from gateway.core.errors import InvalidArgument, Throttled
 from gateway.service.callers import points as module
 from gateway.service.callers.caller import Caller
-from gateway.service.callers.points import CALL, FETCH, Bill, Callers, limit_headers, note_call
+from gateway.service.callers.points import (
+    CALL,
+    FETCH,
+    CallerLimiter,
+    Charge,
+    limit_headers,
+    note_call,
+)
 from gateway.store.connection import Connections
-from gateway.store.points import Purses
+from gateway.store.points import PointsBuckets
 from tests.service.conftest import ANYBODY, LIMIT_S, soon
 
 LIMIT = 1_000
@@ -23,26 +30,29 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ASK_S", 5.0)
 
 
-async def held(callers: Callers, points: int, caller: object = CALLER) -> Bill:
-    bill = callers.bill(caller)  # type: ignore[arg-type]
-    await bill.hold(points)
-    return bill
+async def held(callers: CallerLimiter, points: int, caller: object = CALLER) -> Charge:
+    charge = callers.charge(caller)  # type: ignore[arg-type]
+    await charge.hold(points)
+    return charge
 
 
-def left(bill: Bill) -> int:
-    assert bill.balance is not None
-    return bill.balance.remaining
+def left(charge: Charge) -> int:
+    assert charge.balance is not None
+    return charge.balance.remaining
 
 
 @asynccontextmanager
-async def without_redis() -> AsyncIterator[Callers]:
+async def without_redis() -> AsyncIterator[CallerLimiter]:
     dead = Connections("redis://127.0.0.1:1")
-    yield Callers(Purses(dead))
+    yield CallerLimiter(PointsBuckets(dead))
     await dead.aclose()
 
 
 async def test_replicas_share_what_a_caller_has(connections: Connections) -> None:
-    one, other = Callers(Purses(connections)), Callers(Purses(connections))
+    one, other = (
+        CallerLimiter(PointsBuckets(connections)),
+        CallerLimiter(PointsBuckets(connections)),
+    )
     await held(one, 700)
     with pytest.raises(Throttled) as refused:
         await held(other, 400)
@@ -52,17 +62,23 @@ async def test_replicas_share_what_a_caller_has(connections: Connections) -> Non
 
 
 async def test_what_was_not_taken_comes_back_with_the_next_call(connections: Connections) -> None:
-    callers, elsewhere = Callers(Purses(connections)), Callers(Purses(connections))
-    bill = await held(callers, 800)
-    bill.settle(objects=0)
-    assert (bill.requested, bill.actual) == (800, CALL)
-    assert left(bill) >= LIMIT - CALL
+    callers, elsewhere = (
+        CallerLimiter(PointsBuckets(connections)),
+        CallerLimiter(PointsBuckets(connections)),
+    )
+    charge = await held(callers, 800)
+    charge.settle(objects=0)
+    assert (charge.requested, charge.actual) == (800, CALL)
+    assert left(charge) >= LIMIT - CALL
     await held(callers, 100)
     assert left(await held(elsewhere, 100)) >= LIMIT - CALL - 200
 
 
 async def test_what_was_not_taken_comes_back_by_itself(connections: Connections) -> None:
-    callers, elsewhere = Callers(Purses(connections)), Callers(Purses(connections))
+    callers, elsewhere = (
+        CallerLimiter(PointsBuckets(connections)),
+        CallerLimiter(PointsBuckets(connections)),
+    )
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(callers.run())
         (await held(callers, 1_000)).settle(objects=0)
@@ -76,22 +92,22 @@ async def test_what_was_not_taken_comes_back_by_itself(connections: Connections)
 
 
 async def test_calls_to_twilio_count_and_so_do_objects_and_never_more_than_was_held() -> None:
-    callers = Callers()
+    callers = CallerLimiter()
 
     async def fetch() -> None:
         note_call()
 
-    bill = await held(callers, 200)
+    charge = await held(callers, 200)
     async with asyncio.TaskGroup() as tasks:
         for _ in range(2):
             tasks.create_task(fetch())
-    bill.settle(objects=7)
-    assert bill.actual == CALL + 2 * FETCH + 7
+    charge.settle(objects=7)
+    assert charge.actual == CALL + 2 * FETCH + 7
     expensive = await held(callers, 20)
     note_call()
     expensive.settle(objects=100)
     assert expensive.actual == 20
-    assert bill.calls == 2, "each call has its own"
+    assert charge.calls == 2, "each call has its own"
 
 
 async def test_a_call_that_asks_nothing_of_twilio_has_no_bill_to_be_on() -> None:
@@ -99,11 +115,13 @@ async def test_a_call_that_asks_nothing_of_twilio_has_no_bill_to_be_on() -> None
 
 
 async def test_what_is_more_than_all_is_refused_for_good_and_not_for_free() -> None:
-    callers = Callers()
-    bill = callers.bill(CALLER)
-    with pytest.raises(InvalidArgument, match=r"costs up to 1,001 points, and this caller may spend 1,000 a minute"):
-        await bill.hold(LIMIT + 1)
-    assert left(bill) <= LIMIT - CALL + 1
+    callers = CallerLimiter()
+    charge = callers.charge(CALLER)
+    with pytest.raises(
+        InvalidArgument, match=r"costs up to 1,001 points, and this caller may spend 1,000 a minute"
+    ):
+        await charge.hold(LIMIT + 1)
+    assert left(charge) <= LIMIT - CALL + 1
 
 
 async def test_without_redis_each_process_goes_on_from_where_it_knew_the_caller_to_be() -> None:
@@ -114,8 +132,13 @@ async def test_without_redis_each_process_goes_on_from_where_it_knew_the_caller_
         await held(callers, 50)
 
 
-async def test_redis_is_told_when_it_is_back_and_not_asked_by_everybody_meanwhile(connections: Connections) -> None:
-    callers, elsewhere = Callers(Purses(connections)), Callers(Purses(connections))
+async def test_redis_is_told_when_it_is_back_and_not_asked_by_everybody_meanwhile(
+    connections: Connections,
+) -> None:
+    callers, elsewhere = (
+        CallerLimiter(PointsBuckets(connections)),
+        CallerLimiter(PointsBuckets(connections)),
+    )
     callers._away_until = float("inf")
     await held(callers, 900)
     assert left(await held(elsewhere, 1)) >= LIMIT - 2
@@ -128,7 +151,7 @@ async def test_redis_is_told_when_it_is_back_and_not_asked_by_everybody_meanwhil
 async def test_a_long_outage_leaves_a_caller_no_debt_that_time_has_paid(
     connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    callers = Callers(Purses(connections))
+    callers = CallerLimiter(PointsBuckets(connections))
     callers._away_until = float("inf")
     real = module._now_us
     for minute in range(5):
@@ -148,12 +171,12 @@ async def test_after_an_outage_nobody_asks_for_a_while() -> None:
 
 
 async def test_a_crowd_behind_one_key_is_few_questions(connections: Connections) -> None:
-    callers = Callers(Purses(connections))
+    callers = CallerLimiter(PointsBuckets(connections))
     await held(callers, 1)
     before = await asked(connections)
     bills = await asyncio.gather(*(held(callers, 10) for _ in range(50)))
     assert await asked(connections) - before <= 2
-    assert min(left(bill) for bill in bills) <= LIMIT - 500
+    assert min(left(charge) for charge in bills) <= LIMIT - 500
     refused = await asyncio.gather(*(held(callers, 10) for _ in range(60)), return_exceptions=True)
     assert sum(isinstance(each, Throttled) for each in refused) >= 10
 
@@ -163,8 +186,10 @@ async def asked(connections: Connections) -> int:
     return int(stats["cmdstat_evalsha"]["calls"])
 
 
-async def test_who_leaves_a_crowd_takes_nothing_along_from_the_others(connections: Connections) -> None:
-    callers = Callers(Purses(connections))
+async def test_who_leaves_a_crowd_takes_nothing_along_from_the_others(
+    connections: Connections,
+) -> None:
+    callers = CallerLimiter(PointsBuckets(connections))
     async with asyncio.TaskGroup() as tasks:
         first, leaver, stayer = (tasks.create_task(held(callers, 10)) for _ in range(3))
         await asyncio.sleep(0)
@@ -179,7 +204,7 @@ async def test_who_leaves_a_crowd_takes_nothing_along_from_the_others(connection
 
 
 async def test_other_keys_and_accounts_are_not_touched(connections: Connections) -> None:
-    callers = Callers(Purses(connections))
+    callers = CallerLimiter(PointsBuckets(connections))
     await held(callers, LIMIT)
     for other in (replace(CALLER, id="other"), replace(CALLER, account_sid="AC" + "9" * 32)):
         await held(callers, LIMIT, other)
@@ -205,8 +230,13 @@ async def test_of_subjects_without_number_those_are_remembered_who_called_last(
     assert len(callers._lanes) == 0
 
 
-async def test_after_an_outage_redis_is_told_of_all_who_have_spent(connections: Connections) -> None:
-    callers, elsewhere = Callers(Purses(connections)), Callers(Purses(connections))
+async def test_after_an_outage_redis_is_told_of_all_who_have_spent(
+    connections: Connections,
+) -> None:
+    callers, elsewhere = (
+        CallerLimiter(PointsBuckets(connections)),
+        CallerLimiter(PointsBuckets(connections)),
+    )
     callers._away_until = float("inf")
     for number in range(3 * module.TOLD):
         await held(callers, 900, subject(number))
@@ -240,11 +270,14 @@ async def test_while_redis_is_away_debts_are_not_counted_over_and_over_and_end_w
 
 
 async def test_headers_are_those_of_the_draft() -> None:
-    callers = Callers()
-    assert limit_headers(callers.bill(CALLER)) == {}
-    bill = await held(callers, 400)
-    assert limit_headers(bill) == {"RateLimit-Policy": '"default";q=1000;w=60', "RateLimit": '"default";r=600;t=24'}
-    refused = callers.bill(CALLER)
+    callers = CallerLimiter()
+    assert limit_headers(callers.charge(CALLER)) == {}
+    charge = await held(callers, 400)
+    assert limit_headers(charge) == {
+        "RateLimit-Policy": '"default";q=1000;w=60',
+        "RateLimit": '"default";r=600;t=24',
+    }
+    refused = callers.charge(CALLER)
     with pytest.raises(Throttled):
         await refused.hold(1_000)
     assert limit_headers(refused)["Retry-After"] == "24"

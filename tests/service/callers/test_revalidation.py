@@ -9,13 +9,13 @@ import pytest
 
 from gateway.core.errors import PermissionDenied
 from gateway.service.callers import revalidation as standing
-from gateway.service.callers.authenticator import Access
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.caller import Caller, Signed
-from gateway.service.callers.revalidation import while_it_holds
+from gateway.service.callers.revalidation import revalidated
 from tests.service.conftest import ANYBODY, LIMIT_S
 
 
-class Revocable(Access):
+class Revocable(Authenticator):
     """`answers`: whether the credential holds, one look after the other; after the last one it does not."""
 
     def __init__(self, answers: Sequence[bool]) -> None:
@@ -32,46 +32,48 @@ def test_a_credential_is_looked_at_every_minute() -> None:
 
 async def test_what_runs_is_ended_when_the_credential_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "CHECK_S", 0.001)
-    access = Revocable([True, True])
+    authenticator = Revocable([True, True])
     with pytest.raises(PermissionDenied, match="come again with another one"):
-        async with asyncio.timeout(LIMIT_S), while_it_holds(access, ANYBODY):
+        async with asyncio.timeout(LIMIT_S), revalidated(authenticator, ANYBODY):
             await asyncio.Event().wait()
-    assert access.answers == []
+    assert authenticator.answers == []
 
 
 async def test_what_runs_is_ended_at_the_moment_at_which_its_token_is() -> None:
     ends_at = time.time() + 0.05
     token = replace(ANYBODY, signed=Signed("issuer", "audience", b"", ends_at))
     with pytest.raises(PermissionDenied, match="come again with another one"):
-        async with asyncio.timeout(LIMIT_S), while_it_holds(Revocable([]), token):
+        async with asyncio.timeout(LIMIT_S), revalidated(Revocable([]), token):
             await asyncio.Event().wait()
     assert time.time() >= ends_at
 
 
-async def test_what_ends_by_itself_is_not_looked_at_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_ends_by_itself_is_not_looked_at_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(standing, "CHECK_S", 0.0)
-    access = Revocable([True])
-    async with while_it_holds(access, ANYBODY):
+    authenticator = Revocable([True])
+    async with revalidated(authenticator, ANYBODY):
         pass
     await asyncio.sleep(0)
-    assert access.answers == [True]
+    assert authenticator.answers == [True]
 
 
 async def test_a_time_limit_of_what_runs_is_its_own() -> None:
     with pytest.raises(TimeoutError):
-        async with while_it_holds(Revocable([]), ANYBODY):
+        async with revalidated(Revocable([]), ANYBODY):
             raise TimeoutError
 
 
 async def test_nothing_is_left_of_a_stream_that_ended() -> None:
-    access = Revocable([True])
-    is_freed = weakref.finalize(access, lambda: None)
+    authenticator = Revocable([True])
+    is_freed = weakref.finalize(authenticator, lambda: None)
     gc.collect()
     gc.disable()
     try:
-        async with while_it_holds(access, ANYBODY):
+        async with revalidated(authenticator, ANYBODY):
             pass
-        del access
+        del authenticator
         assert not is_freed.alive
     finally:
         gc.enable()

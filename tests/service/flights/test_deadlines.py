@@ -46,7 +46,9 @@ async def test_a_deadline_may_move() -> None:
 async def test_what_is_awaited_ends_with_the_last_who_waits_and_not_with_the_first() -> None:
     ends_at = [time.monotonic() + ANSWER_S + 0.01]
     token = deadlines.put(lambda: max(ends_at))
-    asyncio.get_running_loop().call_later(0.005, lambda: ends_at.append(time.monotonic() + ANSWER_S + 0.04))
+    asyncio.get_running_loop().call_later(
+        0.005, lambda: ends_at.append(time.monotonic() + ANSWER_S + 0.04)
+    )
     with pytest.raises(DeadlineExceeded):
         async with while_awaited():
             await asyncio.get_running_loop().create_future()

@@ -50,13 +50,19 @@ async def test_a_call_that_has_ended_is_not_joined() -> None:
 async def test_callers_of_other_keys_call_for_themselves() -> None:
     flights, call = SingleFlight[int](), Calls()
     call.go.set()
-    assert await asyncio.gather(flights.share(("a", 1), call), flights.share(("a", 2), call)) == [1, 2]
+    assert await asyncio.gather(flights.share(("a", 1), call), flights.share(("a", 2), call)) == [
+        1,
+        2,
+    ]
 
 
 async def test_the_last_caller_to_leave_cancels_the_call_and_the_first_does_not() -> None:
     flights, call = SingleFlight[int](), Calls()
     async with asyncio.TaskGroup() as group:
-        first, last = group.create_task(flights.share("a", call)), group.create_task(flights.share("a", call))
+        first, last = (
+            group.create_task(flights.share("a", call)),
+            group.create_task(flights.share("a", call)),
+        )
         await until(lambda: call.begun == 1)
         await _leave(first)
         assert call.cancelled == 0
@@ -85,7 +91,9 @@ async def test_all_callers_get_the_failure() -> None:
     async def fail() -> int:
         raise NotFound("no such room")
 
-    outcomes = await asyncio.gather(*(flights.share("a", fail) for _ in range(3)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(flights.share("a", fail) for _ in range(3)), return_exceptions=True
+    )
     assert [type(outcome) for outcome in outcomes] == [NotFound] * 3
 
 
@@ -95,9 +103,9 @@ async def test_a_call_begun_for_nobody_runs_to_its_end() -> None:
     flights.begin("a", call)
     await until(lambda: call.begun == 1)
     async with asyncio.TaskGroup() as group:
-        passenger = group.create_task(flights.share("a", call))
+        waiter = group.create_task(flights.share("a", call))
         await asyncio.sleep(0)
-        await _leave(passenger)
+        await _leave(waiter)
     call.go.set()
     await until(lambda: call.ended == 1)
     assert call.cancelled == 0
@@ -186,15 +194,15 @@ async def test_a_flight_has_the_deadline_of_the_passenger_who_waits_longest() ->
         seen.append(deadlines.current()())
         return number
 
-    async def passenger(until: float) -> int:
+    async def waiter(until: float) -> int:
         deadlines.put(lambda: until)
         return await flights.share("a", look)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(passenger(5.0))
+        group.create_task(waiter(5.0))
         await until(lambda: call.begun == 1)
-        late = group.create_task(passenger(9.0))
-        leaving = group.create_task(passenger(99.0))
+        late = group.create_task(waiter(9.0))
+        leaving = group.create_task(waiter(99.0))
         await asyncio.sleep(0)
         await _leave(leaving)
         call.go.set()
@@ -210,14 +218,14 @@ async def test_a_flight_inside_another_waits_as_long_as_the_outer_one() -> None:
         inner.append(deadlines.current()())
         return number
 
-    async def passenger(until: float) -> int:
+    async def waiter(until: float) -> int:
         deadlines.put(lambda: until)
         return await flights.share("outer", lambda: flights.share("inner", look))
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(passenger(5.0))
+        group.create_task(waiter(5.0))
         await until(lambda: call.begun == 1)
-        group.create_task(passenger(7.0))
+        group.create_task(waiter(7.0))
         await asyncio.sleep(0)
         call.go.set()
     assert inner == [7.0]

@@ -60,8 +60,12 @@ async def test_nobody_counts_as_none(connections: Connections) -> None:
 
 
 @pytest.mark.usefixtures("brisk")
-@pytest.mark.parametrize("last_id", [None, f"{2**64 - 1}-{2**64 - 1}"], ids=["a text", "no id left"])
-async def test_what_somebody_put_in_place_of_the_beats_goes(connections: Connections, last_id: str | None) -> None:
+@pytest.mark.parametrize(
+    "last_id", [None, f"{2**64 - 1}-{2**64 - 1}"], ids=["a text", "no id left"]
+)
+async def test_what_somebody_put_in_place_of_the_beats_goes(
+    connections: Connections, last_id: str | None
+) -> None:
     async with following(connections) as followed:
         await hears_itself(followed)
         if last_id is None:
@@ -69,7 +73,7 @@ async def test_what_somebody_put_in_place_of_the_beats_goes(connections: Connect
         else:
             await connections.commands.xadd(KEY, {"x": "y"}, id=last_id)
         await comes_back(followed)
-        assert followed.tail.life == 0
+        assert followed.tail.generation == 0
 
 
 @pytest.mark.usefixtures("brisk")
@@ -97,7 +101,7 @@ async def test_beats_that_somebody_else_wrote_are_nobodys(connections: Connectio
     head = await log.open()
     await connections.commands.xadd(KEY, {"x": "y"}, id="5-0")
     await connections.commands.xadd(KEY, {"r": b"\xff", "n": "-1"}, id="6-0")
-    heard = await log.tail(head.place.n, 1, (0, 0))
+    heard = await log.tail(head.position.n, 1, (0, 0))
     assert heard.beats == [Beat((5, 0), "", 0), Beat((6, 0), "�", 0)]
 
 
@@ -134,16 +138,18 @@ async def test_a_reader_that_hangs_on_a_master_of_yesterday_finds_the_one_of_tod
                     if client["cmd"] != "xread":
                         await old.commands.client_kill_filter(_id=client["id"])
                 after = await soon(followed.events.append(event(), "after"))
-                assert after.place.n == told.place.n + 1
-                await until(lambda: followed.tail.place == after.place)
+                assert after.position.n == told.position.n + 1
+                await until(lambda: followed.tail.position == after.position)
                 await hears_itself(followed)
-                assert followed.tail.life == 0
+                assert followed.tail.generation == 0
         finally:
             await connections.aclose()
 
 
 @pytest.mark.usefixtures("brisk")
-async def test_a_master_that_the_sentinels_have_given_up_is_left_though_it_answers(tmp_path: Path) -> None:
+async def test_a_master_that_the_sentinels_have_given_up_is_left_though_it_answers(
+    tmp_path: Path,
+) -> None:
     """They do not reach it, and we do: whatever it is told will be lost."""
     async with sentinel_group(tmp_path) as group:
         connections = Connections(group.url)
@@ -162,8 +168,8 @@ async def test_a_master_that_the_sentinels_have_given_up_is_left_though_it_answe
 
                 await eventually(has_moved)
                 after = await followed.events.append(event(), "after")
-                assert after.place.n == told.place.n + 1
+                assert after.position.n == told.position.n + 1
                 assert await group.replica.client.xlen(Keys(ACCOUNT).log) == 2
-                await until(lambda: followed.tail.place == after.place)
+                await until(lambda: followed.tail.position == after.position)
         finally:
             await connections.aclose()

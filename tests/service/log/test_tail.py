@@ -2,14 +2,14 @@ import asyncio
 
 import pytest
 
-from gateway.core.cursors import Place, Sealer
+from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason, RoomEventType
 from gateway.core.rooms import RoomSid
 from gateway.service.log import room_memory as memory
 from gateway.service.log import tail as tail_module
-from gateway.service.log.room_memory import Memory
-from gateway.service.log.tail import Bell, Tail
+from gateway.service.log.room_memory import RoomMemory
+from gateway.service.log.tail import Notifier, Tail
 from gateway.store.cache import CachedRoom
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
@@ -36,11 +36,17 @@ ENDED = RoomEventType.ROOM_ENDED
 def numbers(followed: Followed, after: int | None = None) -> list[int]:
     """What the ring holds after a number, counted from the ring's floor on."""
     floor = followed.tail.floor.n
-    return [entry.logged.place.n - floor for entry in followed.tail.after(floor if after is None else after)]
+    return [
+        entry.logged.position.n - floor
+        for entry in followed.tail.after(floor if after is None else after)
+    ]
 
 
 async def tell_many(followed: Followed, count: int, room_sid: RoomSid | None = None) -> list[int]:
-    return [told.place.n for told in await followed.tell(*(event(room_sid=room_sid) for _ in range(count)))]
+    return [
+        told.position.n
+        for told in await followed.tell(*(event(room_sid=room_sid) for _ in range(count)))
+    ]
 
 
 async def test_entries_are_kept_in_order_behind_the_floor(connections: Connections) -> None:
@@ -48,7 +54,7 @@ async def test_entries_are_kept_in_order_behind_the_floor(connections: Connectio
         first, *_ = await tell_many(followed, 3)
         assert numbers(followed) == [1, 2, 3]
         assert numbers(followed, first) == [2, 3]
-        assert numbers(followed, followed.tail.place.n) == []
+        assert numbers(followed, followed.tail.position.n) == []
 
 
 async def test_a_new_process_begins_with_the_newest_entries(
@@ -58,104 +64,126 @@ async def test_a_new_process_begins_with_the_newest_entries(
         told = await tell_many(followed, 4)
     monkeypatch.setattr(tail_module, "RING_ENTRIES", 3)
     async with following(connections) as later:
-        assert [entry.logged.place.n for entry in later.tail.after(told[1])] == told[2:]
+        assert [entry.logged.position.n for entry in later.tail.after(told[1])] == told[2:]
         assert later.tail.floor.n == told[1]
 
 
-async def test_the_ring_is_trimmed_from_the_front(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_ring_is_trimmed_from_the_front(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tail_module, "RING_ENTRIES", 4)
     monkeypatch.setattr(tail_module, "_SLACK", 2)
     async with following(connections) as followed:
         beginning = followed.tail.floor
         told = await tell_many(followed, 20)
         assert followed.tail.floor.n > beginning.n
-        held = [entry.logged.place.n for entry in followed.tail.after(followed.tail.floor.n)]
+        held = [entry.logged.position.n for entry in followed.tail.after(followed.tail.floor.n)]
         assert held == told[-len(held) :]
         assert 4 <= len(held) <= 6
         assert followed.tail.holds(followed.tail.floor)
         assert not followed.tail.holds(beginning)
 
 
-async def test_the_ring_is_trimmed_by_bytes_too(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_ring_is_trimmed_by_bytes_too(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tail_module, "RING_BYTES", 1)
     async with following(connections) as followed:
         told = await tell_many(followed, 3)
-        assert [entry.logged.place.n for entry in followed.tail.after(followed.tail.floor.n)] == told[-1:]
+        assert [
+            entry.logged.position.n for entry in followed.tail.after(followed.tail.floor.n)
+        ] == told[-1:]
 
 
 async def test_a_place_is_held_only_with_its_epoch_and_tag(connections: Connections) -> None:
     async with following(connections) as followed:
         await tell_many(followed, 2)
-        place = followed.tail.place
-        assert followed.tail.holds(place)
-        assert not followed.tail.holds(Place("0" * 16, place.n, place.tag))
-        assert not followed.tail.holds(Place(place.epoch, place.n, b"otherone"))
-        assert not followed.tail.holds(Place(place.epoch, place.n + 1, place.tag))
+        position = followed.tail.position
+        assert followed.tail.holds(position)
+        assert not followed.tail.holds(LogPosition("0" * 16, position.n, position.tag))
+        assert not followed.tail.holds(LogPosition(position.epoch, position.n, b"otherone"))
+        assert not followed.tail.holds(LogPosition(position.epoch, position.n + 1, position.tag))
 
 
 async def test_memory_hears_of_an_event_before_any_bell_rings(connections: Connections) -> None:
     async with following(connections) as followed:
-        followed.memory.put(CachedRoom(some_room(), 0.0, followed.tail.place.n, None, settled=True))
-        with followed.tail.bell(sid(1)) as bell:
-            bell.clear()
-            rung = asyncio.get_running_loop().create_task(bell.wait(5))
+        followed.memory.put(
+            CachedRoom(some_room(), 0.0, followed.tail.position.n, None, settled=True)
+        )
+        with followed.tail.notifier(sid(1)) as notifier:
+            notifier.clear()
+            rung = asyncio.get_running_loop().create_task(notifier.wait(5))
             await followed.events.append(event(ENDED), "ended")
             assert await rung
             assert followed.memory.get(sid(1)) is None
 
 
-async def test_a_bell_rings_for_its_own_room_and_an_accounts_bell_for_all(connections: Connections) -> None:
+async def test_a_bell_rings_for_its_own_room_and_an_accounts_bell_for_all(
+    connections: Connections,
+) -> None:
     async with following(connections) as followed:
-        with followed.tail.bell(sid(1)) as own, followed.tail.bell(sid(2)) as other, followed.tail.bell(None) as all_:
+        with (
+            followed.tail.notifier(sid(1)) as own,
+            followed.tail.notifier(sid(2)) as other,
+            followed.tail.notifier(None) as all_,
+        ):
             await tell_many(followed, 1, sid(1))
-            assert [await bell.wait(0) for bell in (own, other, all_)] == [True, False, True]
+            assert [await notifier.wait(0) for notifier in (own, other, all_)] == [
+                True,
+                False,
+                True,
+            ]
 
 
 async def test_a_ring_between_the_clearing_and_the_wait_is_heard() -> None:
-    bell = Bell(None)
-    bell.clear()
-    bell.ring()
-    assert await bell.wait(0)
+    notifier = Notifier(None)
+    notifier.clear()
+    notifier.notify()
+    assert await notifier.wait(0)
 
 
 async def test_a_ring_between_the_limit_and_the_waking_is_heard() -> None:
-    bell = Bell(None)
-    waiting = asyncio.get_running_loop().create_task(bell.wait(LIMIT_S))
+    notifier = Notifier(None)
+    waiting = asyncio.get_running_loop().create_task(notifier.wait(LIMIT_S))
     await asyncio.sleep(0)
-    bell._wake()  # as the limit does: the wait is over by then and its task not yet awake
-    bell.ring()
+    notifier._wake()  # as the limit does: the wait is over by then and its task not yet awake
+    notifier.notify()
     assert await waiting
 
 
 async def test_a_bell_that_is_answered_wakes_nobody() -> None:
-    bell, answers = Bell(None), [True, False]
-    bell.answer = lambda: answers.pop(0)
-    waiting = asyncio.get_running_loop().create_task(bell.wait(LIMIT_S))
+    notifier, answers = Notifier(None), [True, False]
+    notifier.on_notify = lambda: answers.pop(0)
+    waiting = asyncio.get_running_loop().create_task(notifier.wait(LIMIT_S))
     await asyncio.sleep(0)
-    bell.ring()
+    notifier.notify()
     await asyncio.sleep(0)
     assert not waiting.done()
-    bell.ring()
+    notifier.notify()
     assert await waiting
 
 
 async def test_a_bell_that_nobody_waits_for_is_answered_by_nobody() -> None:
-    bell, answered = Bell(None), []
-    bell.answer = lambda: not answered.append(True)
-    bell.ring()
-    assert await bell.wait(0)
+    notifier, answered = Notifier(None), []
+    notifier.on_notify = lambda: not answered.append(True)
+    notifier.notify()
+    assert await notifier.wait(0)
     assert not answered
 
 
 async def test_a_limit_that_passes_says_so() -> None:
-    assert not await Bell(None).wait(0)
+    assert not await Notifier(None).wait(0)
 
 
 async def test_who_leaves_leaves_nothing_behind(connections: Connections) -> None:
     async with following(connections) as followed:
-        with followed.tail.bell(sid(1)), followed.tail.bell(sid(1)), followed.tail.bell(None):
+        with (
+            followed.tail.notifier(sid(1)),
+            followed.tail.notifier(sid(1)),
+            followed.tail.notifier(None),
+        ):
             pass
-        assert (followed.tail._room_bells, followed.tail._account_bells) == ({}, set())
+        assert (followed.tail._room_notifiers, followed.tail._account_notifiers) == ({}, set())
 
 
 @pytest.mark.parametrize("newest", [0, 1])
@@ -166,16 +194,16 @@ async def test_a_wiped_log_is_another_life(
     monkeypatch.setattr(tail_module, "CHECK_S", 0.0)
     async with following(connections) as followed:
         await tell_many(followed, 2)
-        before = followed.tail.place
+        before = followed.tail.position
         followed.memory.put(CachedRoom(some_room(), 0.0, before.n, None, settled=True))
-        with followed.tail.bell(sid(9)) as bell:
-            bell.clear()
+        with followed.tail.notifier(sid(9)) as notifier:
+            notifier.clear()
             await connections.commands.flushall()
             for number in range(newest):
                 await followed.events.append(event(), f"after {number}")
-            assert await soon(bell.wait(5))
-        assert (followed.tail.life, followed.tail.lost_by) == (1, ResyncReason.EPOCH)
-        assert followed.tail.place.epoch != before.epoch
+            assert await soon(notifier.wait(5))
+        assert (followed.tail.generation, followed.tail.reset_reason) == (1, ResyncReason.EPOCH)
+        assert followed.tail.position.epoch != before.epoch
         assert followed.memory.get(sid(1)) is None
         assert len(numbers(followed)) == newest
 
@@ -191,13 +219,13 @@ async def test_a_log_that_was_rolled_back_begins_a_new_epoch(
         pipeline = connections.commands.pipeline(transaction=True)
         entry = await _copy_of_last(connections)
         pipeline.delete(KEYS.log)
-        pipeline.xadd(KEYS.log, entry, id=f"{kept.place.n}-0")
-        pipeline.hset(KEYS.meta, "n", kept.place.n)
+        pipeline.xadd(KEYS.log, entry, id=f"{kept.position.n}-0")
+        pipeline.hset(KEYS.meta, "n", kept.position.n)
         await pipeline.execute()
-        await until(lambda: followed.tail.life == 1)
-        assert followed.tail.lost_by is ResyncReason.ROLLED_BACK
-        assert followed.tail.place.epoch != kept.place.epoch
-        assert followed.tail.place.n > lost.place.n
+        await until(lambda: followed.tail.generation == 1)
+        assert followed.tail.reset_reason is ResyncReason.ROLLED_BACK
+        assert followed.tail.position.epoch != kept.position.epoch
+        assert followed.tail.position.n > lost.position.n
 
 
 async def test_a_log_that_goes_on_from_before_its_newest_entries_is_never_taken_for_the_one_known(
@@ -212,12 +240,15 @@ async def test_a_log_that_goes_on_from_before_its_newest_entries_is_never_taken_
         await _restore(connections, behind)
         # Another process logs, until it is past what this one has heard.
         others = EventLog(connections, ACCOUNT)
-        again = [(await others.append(event(room_sid=sid(3)), f"other {number}")).place for number in range(3)]
-        assert [place.n for place in again[:2]] == [kept.place.n + 1, lost.place.n]
-        assert again[0].epoch == lost.place.epoch
-        await until(lambda: followed.tail.life == 1)
-        assert followed.tail.lost_by is ResyncReason.DIVERGED
-        assert followed.tail.place.epoch != kept.place.epoch
+        again = [
+            (await others.append(event(room_sid=sid(3)), f"other {number}")).position
+            for number in range(3)
+        ]
+        assert [position.n for position in again[:2]] == [kept.position.n + 1, lost.position.n]
+        assert again[0].epoch == lost.position.epoch
+        await until(lambda: followed.tail.generation == 1)
+        assert followed.tail.reset_reason is ResyncReason.DIVERGED
+        assert followed.tail.position.epoch != kept.position.epoch
 
 
 async def test_what_was_acknowledged_here_and_lost_before_it_was_heard_is_announced(
@@ -227,65 +258,74 @@ async def test_what_was_acknowledged_here_and_lost_before_it_was_heard_is_announ
     async with following(connections) as followed:
         [kept] = await followed.tell(event())
         # The answer of the server that died next; the one that took over never heard of it.
-        followed.events.appended = Place(kept.place.epoch, kept.place.n + 1, b"the lost")
-        await until(lambda: followed.tail.life == 1)
-        assert followed.tail.lost_by is ResyncReason.ROLLED_BACK
-        assert followed.tail.place.epoch != kept.place.epoch
+        followed.events.appended = LogPosition(
+            kept.position.epoch, kept.position.n + 1, b"the lost"
+        )
+        await until(lambda: followed.tail.generation == 1)
+        assert followed.tail.reset_reason is ResyncReason.ROLLED_BACK
+        assert followed.tail.position.epoch != kept.position.epoch
 
 
-async def test_a_batch_in_which_the_epoch_changes_is_never_taken_for_one_log(connections: Connections) -> None:
+async def test_a_batch_in_which_the_epoch_changes_is_never_taken_for_one_log(
+    connections: Connections,
+) -> None:
     async with following(connections) as followed:
         await tell_many(followed, 1)
-        before = followed.tail.place
+        before = followed.tail.position
         pipeline = connections.commands.pipeline(transaction=True)
         pipeline.xadd(KEYS.log, await _copy_of_last(connections), id=f"{before.n + 1}-0")
         other = {**await _copy_of_last(connections), b"e": b"0" * 16}
         pipeline.xadd(KEYS.log, other, id=f"{before.n + 5}-0")
         await pipeline.execute()
-        await until(lambda: followed.tail.life == 1)
+        await until(lambda: followed.tail.generation == 1)
         assert numbers(followed) == []
-        assert followed.tail.lost_by is ResyncReason.EPOCH
+        assert followed.tail.reset_reason is ResyncReason.EPOCH
 
 
 async def test_a_hole_in_the_log_is_announced(connections: Connections) -> None:
     """Somebody deleted an entry before it was heard."""
     async with following(connections) as followed:
         await tell_many(followed, 1)
-        place = followed.tail.place
+        position = followed.tail.position
         pipeline = connections.commands.pipeline(transaction=True)
-        pipeline.xadd(KEYS.log, await _copy_of_last(connections), id=f"{place.n + 2}-0")
-        pipeline.hset(KEYS.meta, "n", place.n + 2)
+        pipeline.xadd(KEYS.log, await _copy_of_last(connections), id=f"{position.n + 2}-0")
+        pipeline.hset(KEYS.meta, "n", position.n + 2)
         await pipeline.execute()
-        await until(lambda: followed.tail.life == 1)
-        assert followed.tail.lost_by is ResyncReason.TRIMMED
-        assert followed.tail.place == Place(place.epoch, place.n + 2, place.tag)
+        await until(lambda: followed.tail.generation == 1)
+        assert followed.tail.reset_reason is ResyncReason.TRIMMED
+        assert followed.tail.position == LogPosition(position.epoch, position.n + 2, position.tag)
         told = await tell_many(followed, 2)
-        assert [entry.logged.place.n for entry in followed.tail.after(place.n + 2)] == told
+        assert [entry.logged.position.n for entry in followed.tail.after(position.n + 2)] == told
 
 
-@pytest.mark.parametrize(("event", "room_sid"), [("{", None), (f'{{"room_sid": "{sid(1)}", "type": "x"}}', sid(1))])
+@pytest.mark.parametrize(
+    ("event", "room_sid"), [("{", None), (f'{{"room_sid": "{sid(1)}", "type": "x"}}', sid(1))]
+)
 async def test_an_entry_that_cannot_be_read_keeps_its_place_and_makes_memory_doubt(
     connections: Connections, event: str, room_sid: RoomSid | None
 ) -> None:
     async with following(connections) as followed:
         await tell_many(followed, 1)
-        place = followed.tail.place
-        room = CachedRoom(some_room(), 0.0, place.n, None, settled=True)
+        position = followed.tail.position
+        room = CachedRoom(some_room(), 0.0, position.n, None, settled=True)
         followed.memory.put(room)
         assert followed.memory.get(sid(1)) is not None
-        with followed.tail.bell(sid(1)) as bell, followed.tail.bell(sid(2)) as other:
-            await tell_unreadable(connections, place, event)
-            await until(lambda: followed.tail.place.n == place.n + 1)
-            assert await bell.wait(0)
+        with followed.tail.notifier(sid(1)) as notifier, followed.tail.notifier(sid(2)) as other:
+            await tell_unreadable(connections, position, event)
+            await until(lambda: followed.tail.position.n == position.n + 1)
+            assert await notifier.wait(0)
             assert await other.wait(0) == (room_sid is None)
-        [entry] = followed.tail.after(place.n)
+        [entry] = followed.tail.after(position.n)
         assert isinstance(entry.logged, Unreadable)
-        assert (entry.logged.room_sid, followed.tail.life) == (room_sid, 0)
-        assert followed.tail.read_after(place.n) == []
+        assert (entry.logged.room_sid, followed.tail.generation) == (room_sid, 0)
+        assert followed.tail.read_after(position.n) == []
         followed.memory.put(room)
         assert followed.memory.get(sid(1)) is None
     async with following(connections) as later:
-        assert (later.tail.place, len(later.tail.after(later.tail.floor.n))) == (entry.logged.place, 2)
+        assert (later.tail.position, len(later.tail.after(later.tail.floor.n))) == (
+            entry.logged.position,
+            2,
+        )
 
 
 async def test_a_full_answer_does_not_prove_that_memory_is_current(
@@ -297,26 +337,26 @@ async def test_a_full_answer_does_not_prove_that_memory_is_current(
 
     proved_at: list[int] = []
 
-    class Watched(Memory):
-        def prove(self) -> None:
-            super().prove()
-            proved_at.append(tail.place.n)
+    class Watched(RoomMemory):
+        def confirm_caught_up(self) -> None:
+            super().confirm_caught_up()
+            proved_at.append(tail.position.n)
 
     events, memory = EventLog(connections, ACCOUNT), Watched()
     async with following(connections) as followed:
-        tail = Tail(events, memory, followed.sealer)
+        tail = Tail(events, memory, followed.cursor_codec)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(tail.run())
             await soon(tail.ready())
             pipeline = connections.commands.pipeline(transaction=True)
-            beginning = tail.place.n
+            beginning = tail.position.n
             told = await followed.tell(event())
             entry = await _copy_of_last(connections)
-            for n in range(told[0].place.n + 1, told[0].place.n + 6):
+            for n in range(told[0].position.n + 1, told[0].position.n + 6):
                 pipeline.xadd(KEYS.log, entry, id=f"{n}-0")
-            pipeline.hset(KEYS.meta, "n", told[0].place.n + 5)
+            pipeline.hset(KEYS.meta, "n", told[0].position.n + 5)
             await pipeline.execute()
-            await until(lambda: tail.place.n == beginning + 6 and proved_at[-1] == beginning + 6)
+            await until(lambda: tail.position.n == beginning + 6 and proved_at[-1] == beginning + 6)
             running.cancel()
     # Five at once come as two, two and one.
     assert set(proved_at) <= {beginning, beginning + 1, beginning + 6}
@@ -341,7 +381,7 @@ async def test_it_recovers_by_itself_when_redis_comes_back(monkeypatch: pytest.M
                 assert not followed.tail.is_redis_away
                 await tell_many(followed, 1)
                 assert numbers(followed) == [1, 2]
-                assert followed.tail.life == 0
+                assert followed.tail.generation == 0
         finally:
             await operator.aclose()
             await connections.aclose()
@@ -349,13 +389,13 @@ async def test_it_recovers_by_itself_when_redis_comes_back(monkeypatch: pytest.M
 
 async def test_a_tail_that_redis_refuses_keeps_trying() -> None:
     connections = Connections("redis://127.0.0.1:1")
-    tail = Tail(EventLog(connections, ACCOUNT), Memory(), Sealer((SECRET,), ACCOUNT))
+    tail = Tail(EventLog(connections, ACCOUNT), RoomMemory(), CursorCodec((SECRET,), ACCOUNT))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(tail.run())
         await until(lambda: tail.is_redis_away)
         assert not tail.is_healthy
         with pytest.raises(UpstreamUnavailable):
-            _ = tail.place
+            _ = tail.position
         assert not running.done()
         running.cancel()
     await connections.aclose()
@@ -365,10 +405,10 @@ async def test_it_can_be_stopped_at_any_moment(connections: Connections) -> None
     """Also right when it turns to Redis again, where Python 3.11 may lose a cancellation."""
     for _ in range(4):
         async with following(connections) as followed:
-            with followed.tail.bell(None) as bell:
-                bell.clear()
-                await followed.events.append(event(), f"{followed.tail.place}")
-                assert await bell.wait(5)
+            with followed.tail.notifier(None) as notifier:
+                notifier.clear()
+                await followed.events.append(event(), f"{followed.tail.position}")
+                assert await notifier.wait(5)
             followed.task.cancel()
             await soon(asyncio.wait([followed.task]))
 
@@ -381,20 +421,22 @@ async def test_as_of_is_the_newest_place_that_rest_must_show(
         await tell_many(followed, 2)
         assert followed.tail.as_of() == beginning
         monkeypatch.setattr(tail_module, "REST_LAG_S", 0.0)
-        assert followed.tail.as_of() == followed.tail.place
+        assert followed.tail.as_of() == followed.tail.position
 
 
-async def test_old_entries_are_dropped_now_and_then(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_entries_are_dropped_now_and_then(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tail_module, "CHECK_S", 0.0)
     async with following(connections) as followed:
         [told] = await followed.tell(event())
         old = {**await _copy_of_last(connections), b"t": b"1"}
         pipeline = connections.commands.pipeline(transaction=True)
         for number in range(1, 301):
-            pipeline.xadd(KEYS.log, old, id=f"{told.place.n + number}-0")
-        pipeline.hset(KEYS.meta, "n", told.place.n + 300)
+            pipeline.xadd(KEYS.log, old, id=f"{told.position.n + number}-0")
+        pipeline.hset(KEYS.meta, "n", told.position.n + 300)
         await pipeline.execute()
-        await connections.commands.xdel(KEYS.log, f"{told.place.n}-0")
+        await connections.commands.xdel(KEYS.log, f"{told.position.n}-0")
         followed.tail._trimmed_at = float("-inf")
 
         async def shrunk() -> None:

@@ -19,9 +19,11 @@ async def test_a_lost_log_is_told_anew(site: Site) -> None:
     room = site.make_at_twilio()
     async with reconciling(account):
         await until(lambda: found(account) == ["room-created"])
-        life = account.tail.life
+        generation = account.tail.generation
         await site.connections.commands.flushall()
-        await until(lambda: account.tail.life > life and found(account) == ["room-created"])
+        await until(
+            lambda: account.tail.generation > generation and found(account) == ["room-created"]
+        )
     assert [each.room_sid for each in logged(account)] == [room]
 
 
@@ -35,7 +37,9 @@ async def test_it_survives_that_twilio_is_silent(site: Site) -> None:
         await until(lambda: found(account) == ["room-created"])
 
 
-async def test_of_two_replicas_one_leads_and_when_it_stops_the_other_does_at_once(site: Site) -> None:
+async def test_of_two_replicas_one_leads_and_when_it_stops_the_other_does_at_once(
+    site: Site,
+) -> None:
     first, second = await replica(site), await replica(site)
     async with reconciling(first, second) as tasks:
         await until(lambda: first.reconciler.is_leader or second.reconciler.is_leader)
@@ -51,8 +55,12 @@ async def test_of_two_replicas_one_leads_and_when_it_stops_the_other_does_at_onc
         await until(lambda: found(follower) == ["room-created"])
 
 
-async def test_when_the_leader_dies_another_one_leads_once_its_lease_has_run_out(site: Site) -> None:
-    assert (await Leases(site.connections, ACCOUNT).take(reconcile.LEASE, "a process that died", 300)).is_ours
+async def test_when_the_leader_dies_another_one_leads_once_its_lease_has_run_out(
+    site: Site,
+) -> None:
+    assert (
+        await Leases(site.connections, ACCOUNT).take(reconcile.LEASE, "a process that died", 300)
+    ).is_ours
     account = await replica(site)
     site.make_at_twilio()
     async with reconciling(account):
@@ -80,7 +88,9 @@ async def test_p3_it_goes_on_when_redis_is_back(site: Site, redis_url: str) -> N
         await until(lambda: account.reconciler.is_leader)
         async with asyncio.TaskGroup() as tasks:
             # Longer than its lease and than anybody waits for an answer.
-            tasks.create_task(site.connections.commands.execute_command("CLIENT", "PAUSE", "1500", "ALL"))
+            tasks.create_task(
+                site.connections.commands.execute_command("CLIENT", "PAUSE", "1500", "ALL")
+            )
             await until(lambda: not account.reconciler.is_leader or account.tail.is_redis_away)
         site.make_at_twilio()
         await until(lambda: found(account) == ["room-created"])

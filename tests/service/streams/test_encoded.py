@@ -1,10 +1,10 @@
 import pytest
 
-from gateway.service.streams.encoded import Shared
+from gateway.service.streams.encoded import EncodedMessages
 
 
 def test_what_was_put_is_found_at_its_place_only() -> None:
-    shared = Shared()
+    shared = EncodedMessages()
     shared.put((b"s", "c2", "c1"), b"text")
     assert shared.get((b"s", "c2", "c1")) == b"text"
     for other in ((b"t", "c2", "c1"), (b"s", "c3", "c1"), (b"s", "c2", "c0"), (b"s", "c2", None)):
@@ -13,7 +13,7 @@ def test_what_was_put_is_found_at_its_place_only() -> None:
 
 @pytest.mark.parametrize(("count", "bytes_"), [(2, 1_000), (1_000, 8)])
 def test_i16_the_oldest_makes_room(count: int, bytes_: int) -> None:
-    shared = Shared(count=count, bytes_=bytes_)
+    shared = EncodedMessages(count=count, bytes_=bytes_)
     for number in range(5):
         shared.put((b"s", f"c{number}", None), b"text")
     assert (len(shared), shared.size) == (2, 8)
@@ -22,13 +22,13 @@ def test_i16_the_oldest_makes_room(count: int, bytes_: int) -> None:
 
 
 def test_i16_what_is_put_twice_counts_once() -> None:
-    shared = Shared()
+    shared = EncodedMessages()
     for text in (b"text", b"te"):
         shared.put((b"s", "c1", None), text)
     assert (len(shared), shared.size) == (1, 2)
 
 
 def test_i16_what_is_larger_than_all_is_not_kept() -> None:
-    shared = Shared(bytes_=3)
+    shared = EncodedMessages(bytes_=3)
     shared.put((b"s", "c1", None), b"text")
     assert (len(shared), shared.size) == (0, 0)

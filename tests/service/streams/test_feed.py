@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.cursors import Place, Sealer
+from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied, Throttled
 from gateway.core.events import (
     Bookmark,
@@ -29,7 +29,9 @@ KEYS = Keys(ACCOUNT)
 CONNECTED, ENDED = RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.ROOM_ENDED
 
 
-async def test_a_stream_begins_where_the_log_is_and_each_event_names_the_one_before(site: Site) -> None:
+async def test_a_stream_begins_where_the_log_is_and_each_event_names_the_one_before(
+    site: Site,
+) -> None:
     account = await site.replica()
     async with watch(account, sid(1)) as messages:
         [started] = await take(messages, 1)
@@ -60,33 +62,39 @@ async def test_i4_who_pages_from_redis_into_the_ring_gets_every_event_once(
         # The log goes on while it is paged.
         told += await site.tell(*(event() for _ in range(5)))
         read += await events(messages, 9)
-    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
-    assert [sealer.place(each.cursor).n for each in read] == [each.place.n for each in told]
+    cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
+    assert [cursor_codec.position(each.cursor).n for each in read] == [
+        each.position.n for each in told
+    ]
     assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
 
 
-async def test_i9_a_page_ends_where_this_process_has_heard(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_i9_a_page_ends_where_this_process_has_heard(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An event that memory has not heard of yet must not be delivered: a read after it could still answer from before."""
     account = await site.replica()
-    beginning = account.tail.place
+    beginning = account.tail.position
     told = await site.tell(event(), event())
     monkeypatch.setattr(tail_module, "RING_ENTRIES", 1)
     later = await site.replica()
     site.tails[-1].cancel()
     await asyncio.wait(site.tails[-1:])
     await site.log.append(event(ENDED), "unheard")
-    assert later.tail.floor == told[-1].place
+    assert later.tail.floor == told[-1].position
     async with watch(later, after=cursor_of(site, beginning)) as messages:
         await take(messages, 1)
         await events(messages, 2)
         waiting = asyncio.get_running_loop().create_task(anext(messages))
-        await site.heard_by(account, told[-1].place.n + 1)
+        await site.heard_by(account, told[-1].position.n + 1)
         assert not waiting.done()
         waiting.cancel()
         await asyncio.wait([waiting])
 
 
-async def test_a_log_trimmed_under_a_reader_is_announced(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_log_trimmed_under_a_reader_is_announced(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny_ring(monkeypatch)
     account = await site.replica()
     async with watch(account) as messages:
@@ -95,7 +103,9 @@ async def test_a_log_trimmed_under_a_reader_is_announced(site: Site, monkeypatch
     async with watch(account, after=started.cursor) as messages:
         await take(messages, 1)
         await events(messages, 2)
-        await site.connections.commands.xtrim(KEYS.log, minid=f"{told[5].place.n}-0", approximate=False)
+        await site.connections.commands.xtrim(
+            KEYS.log, minid=f"{told[5].position.n}-0", approximate=False
+        )
         [lost] = await take(messages, 1)
         assert isinstance(lost, ResyncRequired)
         assert lost.reason is ResyncReason.TRIMMED
@@ -135,24 +145,28 @@ async def test_i6_a_cursor_that_does_not_hold_is_answered_with_the_head_and_the_
 ) -> None:
     account = await site.replica()
     told = await site.tell(*(event() for _ in range(3)))
-    place = told[0].place
+    position = told[0].position
     match reason:
         case ResyncReason.EPOCH:
-            place = Place("0" * 16, place.n, place.tag)
+            position = LogPosition("0" * 16, position.n, position.tag)
         case ResyncReason.ROLLED_BACK:
-            place = replace(place, n=place.n + 1_000)
+            position = replace(position, n=position.n + 1_000)
         case ResyncReason.DIVERGED:
-            place = replace(place, tag=b"otherone")
+            position = replace(position, tag=b"otherone")
         case ResyncReason.TRIMMED:
-            place = replace(place, n=place.n - 1, tag=bytes(8))
-            await site.connections.commands.xdel(KEYS.log, f"{told[0].place.n}-0")
+            position = replace(position, n=position.n - 1, tag=bytes(8))
+            await site.connections.commands.xdel(KEYS.log, f"{told[0].position.n}-0")
             account = await site.replica()
-    cursor = cursor_of(site, place)
+    cursor = cursor_of(site, position)
     async with watch(account, sid(1), after=cursor) as messages:
         [started, lost] = await take(messages, 2)
         assert isinstance(started, StreamStarted)
         assert isinstance(lost, ResyncRequired)
-        assert (started.mode, lost.reason, lost.cursor) == (StreamMode.RESYNC, reason, started.cursor)
+        assert (started.mode, lost.reason, lost.cursor) == (
+            StreamMode.RESYNC,
+            reason,
+            started.cursor,
+        )
         await site.tell(event())
         [after] = await events(messages, 1)
         assert after.prev == started.cursor
@@ -176,7 +190,7 @@ async def test_a_cursor_ahead_of_this_replica_is_waited_for_not_repeated(site: S
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
     told = [await site.log.append(event(), f"{number}") for number in range(2)]
-    cursor = cursor_of(site, told[0].place)
+    cursor = cursor_of(site, told[0].position)
     async with watch(account, after=cursor) as messages:
         [started] = await take(messages, 1)
         assert isinstance(started, StreamStarted)
@@ -186,7 +200,9 @@ async def test_a_cursor_ahead_of_this_replica_is_waited_for_not_repeated(site: S
         assert delivered.prev == cursor
 
 
-async def test_i7_a_quiet_stream_gets_bookmarks_that_resume(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_i7_a_quiet_stream_gets_bookmarks_that_resume(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(feed_module, "BOOKMARK_S", 0.02)
     account = await site.replica()
     async with watch(account, sid(1)) as messages:
@@ -195,7 +211,7 @@ async def test_i7_a_quiet_stream_gets_bookmarks_that_resume(site: Site, monkeypa
         bookmark: StreamMessage = started
         while not (isinstance(bookmark, Bookmark) and bookmark.cursor != started.cursor):
             [bookmark] = await take(messages, 1)
-    assert bookmark.cursor == cursor_of(site, told.place)
+    assert bookmark.cursor == cursor_of(site, told.position)
 
 
 async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(
@@ -205,11 +221,11 @@ async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(
     account = await site.replica()
     async with watch(account, types=frozenset({ENDED})) as messages:
         await take(messages, 1)
-        bells = next(iter(account.tail._account_bells))
+        notifiers = next(iter(account.tail._account_notifiers))
 
         async def never_rests() -> None:
             while True:
-                bells.ring()
+                notifiers.notify()
                 await asyncio.sleep(0)
 
         ringing = site.tasks.create_task(never_rests())
@@ -252,7 +268,9 @@ async def test_stopping_ends_every_stream(site: Site) -> None:
         assert await waiting == []
 
 
-async def test_i16_a_caller_with_too_many_streams_is_sent_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_i16_a_caller_with_too_many_streams_is_sent_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(feed_module, "STREAMS_PER_CALLER", 1)
     account = await site.replica()
     async with watch(account) as messages:
@@ -268,10 +286,18 @@ async def test_who_may_not_watch_learns_nothing(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account, "daily")
     reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
-    restricted = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ, Scope.EVENTS_SUBSCRIBE}), grants=frozenset({"x"}))
+    restricted = replace(
+        ANYBODY,
+        scopes=frozenset({Scope.ROOMS_READ, Scope.EVENTS_SUBSCRIBE}),
+        grants=frozenset({"x"}),
+    )
 
-    async def refusal(caller: object, room: str | None, after: str | None = None) -> type[Exception]:
-        messages = account.feed.room_events(caller, None if room is None else ref(room), None, after)  # type: ignore[arg-type]
+    async def refusal(
+        caller: object, room: str | None, after: str | None = None
+    ) -> type[Exception]:
+        messages = account.feed.room_events(
+            caller, None if room is None else ref(room), None, after
+        )  # type: ignore[arg-type]
         async with aclosing(messages):
             with pytest.raises((PermissionDenied, NotFound, InvalidArgument)) as refused:
                 await anext(messages)
@@ -282,7 +308,7 @@ async def test_who_may_not_watch_learns_nothing(site: Site) -> None:
     # One answer for a room that is not theirs and for one that is not there.
     for unseen in (room.sid, "daily", sid(99), "weekly"):
         assert await refusal(restricted, unseen) is NotFound
-    foreign = Sealer((site.sandbox.auth_token,), "AC" + "0" * 32).cursor(account.tail.place)
+    foreign = CursorCodec((site.sandbox.auth_token,), "AC" + "0" * 32).cursor(account.tail.position)
     assert await refusal(ANYBODY, room.sid, foreign) is InvalidArgument
 
 
@@ -291,17 +317,19 @@ async def _rest(messages: AsyncGenerator[StreamMessage, None]) -> list[StreamMes
 
 
 @pytest.mark.parametrize("room", [None, sid(1)])
-async def test_an_entry_that_cannot_be_read_is_a_gap_in_the_chain(site: Site, room: str | None) -> None:
+async def test_an_entry_that_cannot_be_read_is_a_gap_in_the_chain(
+    site: Site, room: str | None
+) -> None:
     """A newer release wrote it, or it is damaged: the log itself goes on."""
     account = await site.replica()
     async with watch(account, room) as messages:
         [started] = await take(messages, 1)
         [told] = await site.tell(event())
-        place = await tell_unreadable(site.connections, told.place, "{")
+        position = await tell_unreadable(site.connections, told.position, "{")
         await site.tell(event())
         [before] = await events(messages, 1)
         [gap] = await take(messages, 1)
-        assert gap == Gap(cursor_of(site, place), before.cursor)
+        assert gap == Gap(cursor_of(site, position), before.cursor)
         [after] = await events(messages, 1)
         assert after.prev == gap.cursor
     for since, missed in ((started.cursor, [before, gap, after]), (gap.cursor, [after])):
@@ -319,21 +347,30 @@ async def test_a_gap_is_told_to_those_whom_it_may_concern(site: Site) -> None:
         for messages in (mine, other, whole):
             await take(messages, 1)
         [told] = await site.tell(event())
-        place = await tell_unreadable(site.connections, told.place, f'{{"room_sid": "{sid(1)}", "type": "new"}}')
+        position = await tell_unreadable(
+            site.connections, told.position, f'{{"room_sid": "{sid(1)}", "type": "new"}}'
+        )
         await site.tell(event(ENDED), event(room_sid=sid(2)))
         assert [type(each) for each in await take(mine, 2)] == [Gap, Delivered]
-        assert [type(each) for each in await take(whole, 4)] == [Delivered, Gap, Delivered, Delivered]
+        assert [type(each) for each in await take(whole, 4)] == [
+            Delivered,
+            Gap,
+            Delivered,
+            Delivered,
+        ]
         assert [type(each) for each in await take(other, 1)] == [Delivered]
-    assert place.n == told.place.n + 1
+    assert position.n == told.position.n + 1
 
 
-async def test_who_pages_meets_a_gap_where_it_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_pages_meets_a_gap_where_it_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny_ring(monkeypatch)
     account = await site.replica()
     async with watch(account) as messages:
         [started] = await take(messages, 1)
     [told] = await site.tell(event())
-    await tell_unreadable(site.connections, told.place, "{")
+    await tell_unreadable(site.connections, told.position, "{")
     await site.tell(*(event() for _ in range(6)))
     async with watch(account, after=started.cursor) as messages:
         kinds = [type(each) for each in await take(messages, 9)]

@@ -36,7 +36,7 @@ async def test_a_sink_is_given_what_comes_and_the_stream_what_it_refuses(site: S
         await site.tell(event())
         [last] = await events(messages, 1)
     assert isinstance(refused, Delivered)
-    assert refused.cursor == cursor_of(site, told.place)
+    assert refused.cursor == cursor_of(site, told.position)
     read = [*taken, refused, last]
     assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
 
@@ -54,7 +54,9 @@ async def test_a_sink_gets_nothing_of_another_life_of_the_log(site: Site) -> Non
         assert taken == []
 
 
-async def test_i7_what_a_sink_takes_puts_the_bookmark_off(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_i7_what_a_sink_takes_puts_the_bookmark_off(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(feed_module, "BOOKMARK_S", 0.05)
     account, taken = await site.replica(), list[Delivered]()
     async with watch(account, sid(1), sink=lambda messages: not taken.extend(messages)) as messages:
@@ -62,7 +64,7 @@ async def test_i7_what_a_sink_takes_puts_the_bookmark_off(site: Site, monkeypatc
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
         [told] = await site.tell(event())
-        assert await soon(waiting) == Bookmark(cursor_of(site, told.place))
+        assert await soon(waiting) == Bookmark(cursor_of(site, told.position))
         assert len(taken) == 1
 
 
@@ -76,4 +78,4 @@ async def test_a_sink_that_fails_stops_nobody(site: Site) -> None:
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
         [told] = await site.tell(event())
-        assert (await soon(waiting)).cursor == cursor_of(site, told.place)
+        assert (await soon(waiting)).cursor == cursor_of(site, told.position)

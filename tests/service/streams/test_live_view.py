@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.core.caching import Seen
-from gateway.core.cursors import Sealer
+from gateway.core.caching import ReadResult
+from gateway.core.cursors import CursorCodec
 from gateway.core.errors import NotFound, PermissionDenied
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMode, StreamStarted
 from gateway.core.participants import ParticipantStatus
-from gateway.core.room_state.live import Folded, LiveRoom, presence
+from gateway.core.room_state.live import LiveRoom, RoomState, presence
 from gateway.core.rooms import RoomSid, RoomStatus
 from gateway.core.rules import TrackKind
 from gateway.sandbox.faults.dial import Fault, Match
@@ -22,8 +22,11 @@ from gateway.service.streams import live_view as live_module
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, soon, take, until
 
-Views = AsyncGenerator[Seen[LiveRoom], None]
-CONNECTED, DISCONNECTED = RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.PARTICIPANT_DISCONNECTED
+Views = AsyncGenerator[ReadResult[LiveRoom], None]
+CONNECTED, DISCONNECTED = (
+    RoomEventType.PARTICIPANT_CONNECTED,
+    RoomEventType.PARTICIPANT_DISCONNECTED,
+)
 ADDED, ENDED = RoomEventType.TRACK_ADDED, RoomEventType.ROOM_ENDED
 WATCHER = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ, Scope.EVENTS_SUBSCRIBE}))
 MIC = (model.TrackSettings(model.TrackKind.AUDIO, "mic"),)
@@ -33,7 +36,7 @@ def watch(account: Account, room: str, caller: Caller = WATCHER) -> "aclosing[Vi
     return aclosing(account.live.watch(caller, ref(room)))
 
 
-def here(seen: Seen[LiveRoom]) -> dict[str | None, list[tuple[str | None, bool | None]]]:
+def here(seen: ReadResult[LiveRoom]) -> dict[str | None, list[tuple[str | None, bool | None]]]:
     """Who is in the room, with the names of their tracks and whether they are on."""
     return {
         stay.participant.identity: [(track.name, track.enabled) for track in stay.tracks]
@@ -42,16 +45,20 @@ def here(seen: Seen[LiveRoom]) -> dict[str | None, list[tuple[str | None, bool |
 
 
 def at_twilio(site: Site, room: RoomSid) -> model.Room:
-    found = site.sandbox.engine.find(room)
+    found = site.sandbox.world.find(room)
     assert found is not None
     return found
 
 
-def joins(site: Site, room: RoomSid, identity: str, tracks: tuple[model.TrackSettings, ...] = ()) -> model.Participant:
-    return site.sandbox.engine.join(at_twilio(site, room), identity, tracks)
+def joins(
+    site: Site, room: RoomSid, identity: str, tracks: tuple[model.TrackSettings, ...] = ()
+) -> model.Participant:
+    return site.sandbox.world.join(at_twilio(site, room), identity, tracks)
 
 
-def of(type_: RoomEventType, who: model.Participant, room: RoomSid, track: model.Track | None = None) -> RoomEvent:
+def of(
+    type_: RoomEventType, who: model.Participant, room: RoomSid, track: model.Track | None = None
+) -> RoomEvent:
     return event(
         type_,
         room,
@@ -62,7 +69,9 @@ def of(type_: RoomEventType, who: model.Participant, room: RoomSid, track: model
     )
 
 
-async def test_a_view_begins_with_what_twilio_has_and_goes_on_with_what_the_log_tells(site: Site) -> None:
+async def test_a_view_begins_with_what_twilio_has_and_goes_on_with_what_the_log_tells(
+    site: Site,
+) -> None:
     account = await site.replica()
     room = site.make_at_twilio("daily")
     ada = joins(site, room, "ada", MIC)
@@ -74,9 +83,13 @@ async def test_a_view_begins_with_what_twilio_has_and_goes_on_with_what_the_log_
         [came] = await site.tell(of(CONNECTED, bob, room))
         second = await soon(anext(views))
         assert here(second) == {"ada": [("mic", True)], "bob": []}
-        assert second.as_of == Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(came.place)
+        assert second.as_of == CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(
+            came.position
+        )
         [track] = bob.tracks
-        await site.tell(of(ADDED, bob, room, track), of(RoomEventType.TRACK_DISABLED, ada, room, ada.tracks[0]))
+        await site.tell(
+            of(ADDED, bob, room, track), of(RoomEventType.TRACK_DISABLED, ada, room, ada.tracks[0])
+        )
         assert here(await soon(anext(views)))["bob"] == [(None, True)]
         assert here(await soon(anext(views)))["ada"] == [("mic", False)]
         await site.tell(of(DISCONNECTED, ada, room))
@@ -97,7 +110,7 @@ async def test_what_changes_nothing_to_be_seen_is_not_told(site: Site) -> None:
         [_, left] = await site.tell(again, of(DISCONNECTED, who, room))
         gone = await soon(anext(views))
         assert here(gone) == {}
-        assert gone.as_of == Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(left.place)
+        assert gone.as_of == CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(left.position)
 
 
 async def test_who_came_and_left_before_the_watching_is_never_shown(site: Site) -> None:
@@ -105,7 +118,7 @@ async def test_who_came_and_left_before_the_watching_is_never_shown(site: Site) 
     account = await site.replica()
     room = site.make_at_twilio()
     who = joins(site, room, "ada")
-    site.sandbox.engine.leave(at_twilio(site, room), who)
+    site.sandbox.world.leave(at_twilio(site, room), who)
     await site.tell(of(DISCONNECTED, who, room), of(CONNECTED, who, room))
     async with watch(account, room) as views:
         assert here(await soon(anext(views))) == {}
@@ -129,7 +142,9 @@ async def test_everybody_in_a_full_room_is_shown_with_tracks(site: Site) -> None
         joins(site, room, f"person {number}", MIC)
     async with watch(account, room) as views:
         shown = here(await soon(anext(views)))
-    assert shown == {f"person {number}": [("mic", True)] for number in range(2 * live_module.AT_ONCE + 1)}
+    assert shown == {
+        f"person {number}": [("mic", True)] for number in range(2 * live_module.AT_ONCE + 1)
+    }
 
 
 async def test_who_leaves_while_the_snapshot_is_taken_has_no_tracks(site: Site) -> None:
@@ -137,7 +152,9 @@ async def test_who_leaves_while_the_snapshot_is_taken_has_no_tracks(site: Site) 
     room = site.make_at_twilio()
     who = joins(site, room, "ada", MIC)
     site.sandbox.dial.add(
-        Fault(match=Match(path=f"/v1/Rooms/{room}/Participants/{who.sid}/PublishedTracks"), status=404)
+        Fault(
+            match=Match(path=f"/v1/Rooms/{room}/Participants/{who.sid}/PublishedTracks"), status=404
+        )
     )
     async with watch(account, room) as views:
         assert here(await soon(anext(views))) == {"ada": []}
@@ -170,7 +187,10 @@ async def test_a_room_that_was_over_before_shows_who_was_there(site: Site) -> No
         first = await soon(anext(views))
     assert first.value.room.status is RoomStatus.COMPLETED
     [stay] = first.value.stays
-    assert (stay.participant.identity, stay.participant.status) == ("ada", ParticipantStatus.DISCONNECTED)
+    assert (stay.participant.identity, stay.participant.status) == (
+        "ada",
+        ParticipantStatus.DISCONNECTED,
+    )
 
 
 async def test_i4_a_log_that_was_lost_is_made_up_for_by_a_fresh_snapshot(
@@ -199,8 +219,10 @@ async def test_a_snapshot_older_than_the_log_is_followed_from_what_is_left(site:
     account = await site.replica()
     room = site.make_at_twilio()
     assert await account.rooms.room(ANYBODY, ref(room)) is not None
-    [came, _] = await site.tell(of(CONNECTED, joins(site, room, "ada"), room), event(room_sid=sid(7)))
-    await site.connections.commands.xdel(Keys(ACCOUNT).log, f"{came.place.n}-0")
+    [came, _] = await site.tell(
+        of(CONNECTED, joins(site, room, "ada"), room), event(room_sid=sid(7))
+    )
+    await site.connections.commands.xdel(Keys(ACCOUNT).log, f"{came.position.n}-0")
     later = await site.replica()
     async with watch(later, room) as views:
         assert here(await soon(anext(views))) == {"ada": []}
@@ -212,14 +234,18 @@ async def test_the_views_cursor_is_a_place_to_watch_events_from(site: Site) -> N
     async with watch(account, room) as views:
         first = await soon(anext(views))
         await site.tell(event(room_sid=room))
-    async with aclosing(account.feed.room_events(WATCHER, ref(room), None, first.as_of)) as messages:
+    async with aclosing(
+        account.feed.room_events(WATCHER, ref(room), None, first.as_of)
+    ) as messages:
         [started, told] = await take(messages, 2)
     assert isinstance(started, StreamStarted)
     assert started.mode is StreamMode.RESUMED
     assert isinstance(told, Delivered)
 
 
-async def test_i12_a_view_is_refused_without_both_scopes_and_for_a_room_that_is_not_theirs(site: Site) -> None:
+async def test_i12_a_view_is_refused_without_both_scopes_and_for_a_room_that_is_not_theirs(
+    site: Site,
+) -> None:
     account = await site.replica()
     room = site.make_at_twilio("daily")
 
@@ -241,13 +267,21 @@ async def test_i12_a_view_is_refused_without_both_scopes_and_for_a_room_that_is_
         assert (await soon(anext(views))).value.room.sid == room
 
 
-async def test_an_event_is_folded_once_for_all_who_watch_the_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_event_is_folded_once_for_all_who_watch_the_room(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folded = list[RoomEvent]()
-    real = Folded.after
-    monkeypatch.setattr(Folded, "after", lambda self, *events: folded.extend(events) or real(self, *events))
+    real = RoomState.after
+    monkeypatch.setattr(
+        RoomState, "after", lambda self, *events: folded.extend(events) or real(self, *events)
+    )
     account = await site.replica()
     room = site.make_at_twilio()
-    async with watch(account, room) as first, watch(account, room) as second, watch(account, room) as third:
+    async with (
+        watch(account, room) as first,
+        watch(account, room) as second,
+        watch(account, room) as third,
+    ):
         for views in (first, second, third):
             assert here(await soon(anext(views))) == {}
         people = [joins(site, room, name) for name in ("ada", "bob")]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.cursors import Place, Sealer
+from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.errors import CursorExpired, InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import (
     ResyncReason,
@@ -26,19 +26,30 @@ Told = list[tuple[str, RoomEvent]]
 
 
 async def timeline(
-    account: Account, first: int = 100, after: str | None = None, types: frozenset[RoomEventType] | None = None
+    account: Account,
+    first: int = 100,
+    after: str | None = None,
+    types: frozenset[RoomEventType] | None = None,
 ) -> Page[RoomEvent]:
     return await account.feed.timeline(ANYBODY, ref(sid(1)), types, first, after)
 
 
 async def rest_of_timeline(
-    account: Account, first: int, after: str | None = None, types: frozenset[RoomEventType] | None = None
+    account: Account,
+    first: int,
+    after: str | None = None,
+    types: frozenset[RoomEventType] | None = None,
 ) -> tuple[Told, int]:
     """All that follows, and how many pages it took."""
     told, pages, has_next = Told(), 0, True
     while has_next:
         page = await timeline(account, first, after, types)
-        told, pages, after, has_next = [*told, *page.items], pages + 1, page.end_cursor, page.has_next_page
+        told, pages, after, has_next = (
+            [*told, *page.items],
+            pages + 1,
+            page.end_cursor,
+            page.has_next_page,
+        )
     return told, pages
 
 
@@ -46,15 +57,19 @@ async def test_a_timeline_has_a_rooms_events_from_the_oldest_on(site: Site) -> N
     account = await site.replica()
     assert await timeline(account) == Page((), None, has_next_page=False)
     told = await site.tell(*(event(room_sid=sid(1 + number % 2)) for number in range(6)))
-    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
+    cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     page = await timeline(account)
-    assert [cursor for cursor, _ in page.items] == [sealer.cursor(each.place) for each in told[::2]]
+    assert [cursor for cursor, _ in page.items] == [
+        cursor_codec.cursor(each.position) for each in told[::2]
+    ]
     assert {each.room_sid for _, each in page.items} == {sid(1)}
     assert (page.end_cursor, page.has_next_page) == (page.items[-1][0], False)
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 100])
-async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(site: Site, first: int) -> None:
+async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(
+    site: Site, first: int
+) -> None:
     account = await site.replica()
     told = await site.tell(*(event() for _ in range(4)))
     read, after, has_next = Told(), None, True
@@ -66,8 +81,10 @@ async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(site: S
     # And whoever comes back later goes on where he stopped.
     assert after is not None
     rest, _ = await rest_of_timeline(account, first, after)
-    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
-    assert [cursor for cursor, _ in [*read, *rest]] == [sealer.cursor(each.place) for each in told]
+    cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
+    assert [cursor for cursor, _ in [*read, *rest]] == [
+        cursor_codec.cursor(each.position) for each in told
+    ]
     assert await timeline(account, first, rest[-1][0] if rest else after) == Page(
         (), rest[-1][0] if rest else after, has_next_page=False
     )
@@ -84,7 +101,9 @@ async def test_a_timeline_looks_through_so_many_events_a_page_for_those_asked_fo
     assert (page.items, page.has_next_page) == ((), True)
     read, pages = await rest_of_timeline(account, 100, types=frozenset({ENDED}))
     assert ([each.type for _, each in read], pages) == ([ENDED], 3)
-    nothing, pages = await rest_of_timeline(account, 100, types=frozenset({RoomEventType.TRACK_ADDED}))
+    nothing, pages = await rest_of_timeline(
+        account, 100, types=frozenset({RoomEventType.TRACK_ADDED})
+    )
     assert (nothing, pages) == ([], 3)
     everybody, pages = await rest_of_timeline(account, 2, types=frozenset({CONNECTED}))
     assert (len(everybody), pages) == (10, 5)
@@ -111,7 +130,9 @@ async def test_i11_our_own_change_is_in_the_timeline_at_once(site: Site) -> None
     assert [each.type for _, each in page.items] == [RoomEventType.ROOM_CHANGED]
 
 
-async def test_i9_a_timeline_ends_where_this_process_has_heard(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_i9_a_timeline_ends_where_this_process_has_heard(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(feed_module, "HEARD_S", 0.01)
     account = await site.replica()
     await site.tell(event())
@@ -121,27 +142,35 @@ async def test_i9_a_timeline_ends_where_this_process_has_heard(site: Site, monke
     page = await timeline(account)
     assert [each.type for _, each in page.items] == [CONNECTED]
     site.tails.append(site.tasks.create_task(account.tail.run()))
-    await site.heard((await site.log.open()).place.n)
-    assert [each.type for _, each in (await timeline(account, after=page.end_cursor)).items] == [ENDED]
+    await site.heard((await site.log.open()).position.n)
+    assert [each.type for _, each in (await timeline(account, after=page.end_cursor)).items] == [
+        ENDED
+    ]
 
 
-@pytest.mark.parametrize("reason", [ResyncReason.EPOCH, ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED])
-async def test_i6_a_timeline_says_when_a_cursor_does_not_hold(site: Site, reason: ResyncReason) -> None:
+@pytest.mark.parametrize(
+    "reason", [ResyncReason.EPOCH, ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED]
+)
+async def test_i6_a_timeline_says_when_a_cursor_does_not_hold(
+    site: Site, reason: ResyncReason
+) -> None:
     account = await site.replica()
-    place = (await site.tell(event(), event()))[0].place
-    place = {
-        ResyncReason.EPOCH: Place("0" * 16, place.n, place.tag),
-        ResyncReason.ROLLED_BACK: replace(place, n=place.n + 1_000),
-        ResyncReason.DIVERGED: replace(place, tag=b"otherone"),
+    position = (await site.tell(event(), event()))[0].position
+    position = {
+        ResyncReason.EPOCH: LogPosition("0" * 16, position.n, position.tag),
+        ResyncReason.ROLLED_BACK: replace(position, n=position.n + 1_000),
+        ResyncReason.DIVERGED: replace(position, tag=b"otherone"),
     }[reason]
     with pytest.raises(CursorExpired):
-        await timeline(account, after=Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(place))
+        await timeline(
+            account, after=CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(position)
+        )
 
 
 async def test_a_rooms_stream_that_was_trimmed_past_a_cursor_is_announced(site: Site) -> None:
     """The account's log is whole: it alone would not tell."""
     account = await site.replica()
-    beginning = Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.place)
+    beginning = CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.position)
     await site.tell(*(event() for _ in range(5)))
     assert len((await timeline(account, after=beginning)).items) == 5
     cursors = [cursor for cursor, _ in (await timeline(account)).items]
@@ -149,7 +178,9 @@ async def test_a_rooms_stream_that_was_trimmed_past_a_cursor_is_announced(site: 
     for lost in (beginning, cursors[0], cursors[1]):
         with pytest.raises(CursorExpired):
             await timeline(account, after=lost)
-    assert [cursor for cursor, _ in (await timeline(account, after=cursors[3])).items] == cursors[4:]
+    assert [cursor for cursor, _ in (await timeline(account, after=cursors[3])).items] == cursors[
+        4:
+    ]
     assert [cursor for cursor, _ in (await timeline(account)).items] == cursors[3:]
 
 
@@ -159,14 +190,19 @@ async def test_a_timeline_goes_on_where_the_accounts_log_is_trimmed_already(
     """A room in which little happens keeps events that are too old for the account's log."""
     tiny_ring(monkeypatch)
     account = await site.replica()
-    told = await site.tell(*(event() for _ in range(4)), *(event(room_sid=sid(2)) for _ in range(6)))
+    told = await site.tell(
+        *(event() for _ in range(4)), *(event(room_sid=sid(2)) for _ in range(6))
+    )
     await site.connections.commands.xtrim(KEYS.log, maxlen=1, approximate=False)
-    sealer = Sealer((site.sandbox.auth_token,), ACCOUNT)
+    cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     read, pages = await rest_of_timeline(account, 1)
-    assert ([cursor for cursor, _ in read], pages) == ([sealer.cursor(each.place) for each in told[:4]], 4)
+    assert ([cursor for cursor, _ in read], pages) == (
+        [cursor_codec.cursor(each.position) for each in told[:4]],
+        4,
+    )
     # A place between the room's events cannot be believed any more.
     with pytest.raises(CursorExpired):
-        await timeline(account, after=sealer.cursor(told[4].place))
+        await timeline(account, after=cursor_codec.cursor(told[4].position))
 
 
 async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
@@ -174,11 +210,13 @@ async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
     await site.tell(event(), event())
     old = (await timeline(account, 1)).end_cursor
     await site.connections.commands.delete(KEYS.log, KEYS.meta)
-    life = account.tail.life
+    generation = account.tail.generation
     [told] = await site.tell(event())
-    await until(lambda: account.tail.life > life)
+    await until(lambda: account.tail.generation > generation)
     page = await timeline(account)
-    assert [cursor for cursor, _ in page.items] == [Sealer((site.sandbox.auth_token,), ACCOUNT).cursor(told.place)]
+    assert [cursor for cursor, _ in page.items] == [
+        CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(told.position)
+    ]
     with pytest.raises(CursorExpired):
         await timeline(account, after=old)
 
@@ -195,7 +233,7 @@ async def test_i12_who_may_not_watch_a_room_sees_no_timeline_of_it(site: Site) -
     reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
     with pytest.raises(PermissionDenied):
         await account.feed.timeline(reader, ref(room.sid), None, 10, None)
-    foreign = Sealer((site.sandbox.auth_token,), "AC" + "0" * 32).cursor(account.tail.place)
+    foreign = CursorCodec((site.sandbox.auth_token,), "AC" + "0" * 32).cursor(account.tail.position)
     for first, after in ((0, None), (101, None), (10, foreign), (10, "rubbish")):
         with pytest.raises(InvalidArgument):
             await timeline(account, first, after)

@@ -21,7 +21,7 @@ from gateway.sandbox.faults.dial import Fault, Match
 from gateway.service.flights import deadlines, singleflight
 from gateway.service.flights.deadlines import within
 from gateway.service.upstream import call_policy as attempts_module
-from gateway.service.upstream.call_policy import Attempts
+from gateway.service.upstream.call_policy import CallPolicy
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.insights import fetch_insights_room
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, list_rooms
@@ -33,13 +33,15 @@ class Caller:
 
     def __init__(self, site: Site, url: str | None = None) -> None:
         at, token = url or site.gate.url, site.sandbox.auth_token
-        self.turns = self.probes = 0
-        self.attempts = Attempts(TwilioVideo(site.session, at, at, ACCOUNT, ACCOUNT, token), self._probe_turn)
+        self.permits = self.probes = 0
+        self.call_policy = CallPolicy(
+            TwilioVideo(site.session, at, at, ACCOUNT, ACCOUNT, token), self._probe_turn
+        )
         self.room = site.make_at_twilio()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        self.turns += 1
+    async def permit(self) -> AsyncIterator[None]:
+        self.permits += 1
         yield
 
     @asynccontextmanager
@@ -48,29 +50,37 @@ class Caller:
         yield
 
     async def read(self, room: RoomSid | None = None, *, is_urgent: bool = True) -> str:
-        return (await self.attempts.make(fetch_room(room or self.room), self.turn, is_urgent=is_urgent)).sid
+        return (
+            await self.call_policy.make(
+                fetch_room(room or self.room), self.permit, is_urgent=is_urgent
+            )
+        ).sid
 
     async def create(self) -> str:
-        return (await self.attempts.make(create_room(NewRoom(), "https://rooms.example/"), self.turn)).sid
+        return (
+            await self.call_policy.make(
+                create_room(NewRoom(), "https://rooms.example/"), self.permit
+            )
+        ).sid
 
     async def end(self) -> str:
-        return (await self.attempts.make(complete_room(self.room), self.turn)).sid
+        return (await self.call_policy.make(complete_room(self.room), self.permit)).sid
 
     async def list_(self) -> int:
-        return len((await self.attempts.make(list_rooms(RoomFilter(), 5), self.turn)).items)
+        return len((await self.call_policy.make(list_rooms(RoomFilter(), 5), self.permit)).items)
 
     async def save(self, retries: int) -> None:
         """Earns so many retries."""
         for _ in range(10 * retries):
             await self.read()
-        self.turns = 0
+        self.permits = 0
 
 
 @pytest.fixture
 async def caller(site: Site) -> AsyncIterator[Caller]:
     caller = Caller(site)
     yield caller
-    await caller.attempts.aclose()
+    await caller.call_policy.aclose()
 
 
 @contextmanager
@@ -107,7 +117,9 @@ async def shut(caller: Caller) -> GatewayError:
 @pytest.mark.parametrize(
     "fault", [Fault(status=500), Fault(status=503), Fault(hang_up="before"), Fault(hang_up="after")]
 )
-async def test_a_read_is_tried_again_when_no_answer_came_or_twilio_failed(site: Site, fault: Fault) -> None:
+async def test_a_read_is_tried_again_when_no_answer_came_or_twilio_failed(
+    site: Site, fault: Fault
+) -> None:
     # Not through the gate, which would pass on a lost connection as an answer.
     caller = Caller(site, site.sandbox.url)
     await caller.save(1)
@@ -115,10 +127,12 @@ async def test_a_read_is_tried_again_when_no_answer_came_or_twilio_failed(site: 
     begun = time.time()
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(caller.read())
-        await until(lambda: len(site.sandbox.journal.calls(begun)) == 1)
+        await until(lambda: len(site.sandbox.call_log.calls(begun)) == 1)
         site.calm()
-    assert (reading.result(), caller.turns) == (caller.room, 2), "each try takes a turn of its own"
-    assert len(site.sandbox.journal.calls(begun)) == 2
+    assert (reading.result(), caller.permits) == (caller.room, 2), (
+        "each try takes a turn of its own"
+    )
+    assert len(site.sandbox.call_log.calls(begun)) == 2
 
 
 async def test_twice_at_the_most_and_within_the_budget(site: Site, caller: Caller) -> None:
@@ -126,9 +140,9 @@ async def test_twice_at_the_most_and_within_the_budget(site: Site, caller: Calle
     site.sandbox.dial.add(Fault(status=503))
     tries = []
     for _ in range(2):
-        caller.turns = 0
+        caller.permits = 0
         assert isinstance(await failure(caller.read()), UpstreamUnavailable)
-        tries.append(caller.turns)
+        tries.append(caller.permits)
     assert tries == [3, 2]
 
 
@@ -143,11 +157,13 @@ async def test_twice_at_the_most_and_within_the_budget(site: Site, caller: Calle
         Fault(status=302),
     ],
 )
-async def test_other_answers_are_taken_as_they_are(site: Site, caller: Caller, fault: Fault) -> None:
+async def test_other_answers_are_taken_as_they_are(
+    site: Site, caller: Caller, fault: Fault
+) -> None:
     await caller.save(2)
     site.sandbox.dial.add(fault)
     await failure(caller.read())
-    assert caller.turns == 1
+    assert caller.permits == 1
 
 
 async def test_a_refresh_and_a_change_are_not_tried_again(site: Site, caller: Caller) -> None:
@@ -155,7 +171,7 @@ async def test_a_refresh_and_a_change_are_not_tried_again(site: Site, caller: Ca
     site.sandbox.dial.add(Fault(status=503))
     await failure(caller.read(is_urgent=False))
     await failure(caller.end())
-    assert caller.turns == 2
+    assert caller.permits == 2
 
 
 async def test_i15_no_try_begins_after_the_deadline(site: Site, caller: Caller) -> None:
@@ -164,10 +180,12 @@ async def test_i15_no_try_begins_after_the_deadline(site: Site, caller: Caller) 
         for call in (caller.read(), caller.list_(), caller.create()):
             late = await failure(call)
             assert (type(late), late.is_unsent) == (DeadlineExceeded, True)
-    assert (len(site.gate.calls), caller.turns) == (before, 0)
+    assert (len(site.gate.calls), caller.permits) == (before, 0)
 
 
-async def test_i15_nor_when_it_passes_while_a_call_waits_for_its_turn(site: Site, caller: Caller) -> None:
+async def test_i15_nor_when_it_passes_while_a_call_waits_for_its_turn(
+    site: Site, caller: Caller
+) -> None:
     ends_at = [time.monotonic() + 60]
 
     @asynccontextmanager
@@ -177,7 +195,7 @@ async def test_i15_nor_when_it_passes_while_a_call_waits_for_its_turn(site: Site
 
     before = len(site.gate.calls)
     with waiting_until(lambda: ends_at[0]):
-        late = await failure(caller.attempts.make(complete_room(caller.room), long_turn))
+        late = await failure(caller.call_policy.make(complete_room(caller.room), long_turn))
     assert isinstance(late, DeadlineExceeded)
     assert len(site.gate.calls) == before
 
@@ -190,7 +208,7 @@ async def test_i15_nor_is_a_read_tried_again_when_the_wait_would_be_too_long(
     site.sandbox.dial.add(Fault(status=503))
     async with within(10):
         assert isinstance(await failure(caller.read()), UpstreamUnavailable)
-    assert caller.turns == 1
+    assert caller.permits == 1
 
 
 async def test_a_silent_twilio_leaves_time_to_answer(site: Site, caller: Caller) -> None:
@@ -201,7 +219,9 @@ async def test_a_silent_twilio_leaves_time_to_answer(site: Site, caller: Caller)
     await until(lambda: site.gate.waiting == 0)
 
 
-async def test_a_change_on_its_way_is_waited_for_past_the_deadline(site: Site, caller: Caller) -> None:
+async def test_a_change_on_its_way_is_waited_for_past_the_deadline(
+    site: Site, caller: Caller
+) -> None:
     ends_at = [time.monotonic() + 60]
     site.gate.close()
     with waiting_until(lambda: ends_at[0]):
@@ -220,15 +240,17 @@ async def test_when_reads_fail_in_a_row_callers_are_refused_at_once_and_told_whe
     refused = await shut(caller)
     assert isinstance(refused, UpstreamUnavailable)
     assert (refused.is_unsent, (refused.retry_after_ms or 0) > 0) == (True, True)
-    assert caller.turns == FAILURES
+    assert caller.permits == FAILURES
 
 
-async def test_the_gateway_finds_out_by_itself_that_twilio_is_back(site: Site, caller: Caller) -> None:
+async def test_the_gateway_finds_out_by_itself_that_twilio_is_back(
+    site: Site, caller: Caller
+) -> None:
     site.sandbox.dial.add(Fault(status=503))
     await shut(caller)
     await until(lambda: caller.probes >= 2)
     site.calm()
-    await until(lambda: not caller.attempts._reads["video"].breaker.is_shut)
+    await until(lambda: not caller.call_policy._reads["video"].breaker.is_shut)
     assert await caller.read() == caller.room
     probes = caller.probes
     assert await asyncio.gather(*(caller.read() for _ in range(20))) == [caller.room] * 20
@@ -245,7 +267,7 @@ async def test_a_probe_waits_when_the_quota_has_no_turn_for_it(site: Site, calle
         raise QuotaExceeded("used up")
         yield
 
-    caller.attempts._turn = no_turn
+    caller.call_policy._permit = no_turn
     site.sandbox.dial.add(Fault(status=503))
     await shut(caller)
     before = len(site.gate.calls)
@@ -271,7 +293,9 @@ async def test_changes_and_reads_have_breakers_of_their_own(site: Site, caller: 
     assert await caller.read() == caller.room
 
 
-async def test_where_no_read_is_answered_one_change_that_fails_is_enough(site: Site, caller: Caller) -> None:
+async def test_where_no_read_is_answered_one_change_that_fails_is_enough(
+    site: Site, caller: Caller
+) -> None:
     site.sandbox.dial.add(Fault(status=503))
     await shut(caller)
     assert isinstance(await failure(caller.create()), OutcomeUnknown)
@@ -285,7 +309,7 @@ async def test_a_few_changes_at_once_find_out_whether_twilio_takes_them_again(
     for _ in range(FAILURES):
         await failure(caller.create())
     site.calm()
-    await until(lambda: not caller.attempts._writes.breaker.is_shut)
+    await until(lambda: not caller.call_policy._writes.breaker.is_shut)
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         trials = [group.create_task(caller.create()) for _ in range(attempts_module.TRIAL_WRITES)]
@@ -299,7 +323,9 @@ async def test_a_few_changes_at_once_find_out_whether_twilio_takes_them_again(
 async def test_insights_is_another_host_and_its_trouble_its_own(site: Site, caller: Caller) -> None:
     site.sandbox.dial.add(Fault(Match(path="/v1/Video"), status=503))
     for _ in range(FAILURES + 1):
-        refused = await failure(caller.attempts.make(fetch_insights_room(sid(1)), caller.turn, is_urgent=False))
+        refused = await failure(
+            caller.call_policy.make(fetch_insights_room(sid(1)), caller.permit, is_urgent=False)
+        )
     assert refused.is_unsent
     assert await caller.read() == caller.room
 
@@ -314,23 +340,25 @@ async def test_a_caller_who_leaves_soon_tells_nothing_and_a_read_that_waits_long
             await until(lambda: site.gate.waiting == 1)
             reading.cancel()
             await until(lambda: site.gate.waiting == 0)
-    assert not caller.attempts._reads["video"].breaker.is_shut
+    assert not caller.call_policy._reads["video"].breaker.is_shut
     monkeypatch.setattr(attempts_module, "SILENCE_S", 0.01)
     monkeypatch.setattr(attempts_module, "PROBE_S", 0.02)
     async with asyncio.TaskGroup() as group:
         waiting = [group.create_task(caller.read()) for _ in range(FAILURES)]
-        await until(lambda: caller.attempts._reads["video"].breaker.is_shut)
+        await until(lambda: caller.call_policy._reads["video"].breaker.is_shut)
         assert (await failure(caller.read())).is_unsent
         site.gate.open()
     assert {each.result() for each in waiting} == {caller.room}, "they are still waited for"
 
 
-async def test_a_process_that_was_held_up_does_not_take_that_for_twilios_silence(caller: Caller) -> None:
-    lane, now = caller.attempts._reads["video"], asyncio.get_running_loop().time
+async def test_a_process_that_was_held_up_does_not_take_that_for_twilios_silence(
+    caller: Caller,
+) -> None:
+    lane, now = caller.call_policy._reads["video"], asyncio.get_running_loop().time
     for due_ago_s, is_shut in ((1.0, False), (0.0, True)):
         for ticket in [lane.breaker.admit() for _ in range(FAILURES)]:
             assert ticket is not None
-            caller.attempts._fall_silent(lane, ticket, now() - due_ago_s)
+            caller.call_policy._fall_silent(lane, ticket, now() - due_ago_s)
         assert lane.breaker.is_shut is is_shut
 
 
@@ -355,9 +383,9 @@ async def test_a_change_that_takes_long_while_no_read_is_answered_is_one(
     async with asyncio.TaskGroup() as group:
         for _ in range(FAILURES):
             group.create_task(caller.read())
-        await until(lambda: caller.attempts._reads["video"].breaker.is_shut)
+        await until(lambda: caller.call_policy._reads["video"].breaker.is_shut)
         waiting = group.create_task(caller.create())
-        await until(lambda: caller.attempts._writes.breaker.is_shut)
+        await until(lambda: caller.call_policy._writes.breaker.is_shut)
         assert (await failure(caller.create())).is_unsent
         site.gate.open()
     assert waiting.result(), "it is still waited for"
@@ -374,7 +402,11 @@ async def test_when_calls_pile_up_lists_and_refreshes_go_first_then_reads_and_ch
         group.create_task(caller.list_())
         await until(lambda: site.gate.waiting == 2)
         for refused in (await failure(caller.list_()), await failure(caller.read(is_urgent=False))):
-            assert (refused.code, refused.is_unsent, refused.retry_after_ms) == ("UPSTREAM_UNAVAILABLE", True, 1000)
+            assert (refused.code, refused.is_unsent, refused.retry_after_ms) == (
+                "UPSTREAM_UNAVAILABLE",
+                True,
+                1000,
+            )
         for _ in range(2):
             group.create_task(caller.read())
         await until(lambda: site.gate.waiting == 4)
@@ -396,7 +428,7 @@ async def test_p17_where_every_read_fails_a_tenth_is_tried_again_also_without_a_
     site.sandbox.dial.add(Fault(status=503))
     for _ in range(50):
         await failure(caller.read())
-    assert caller.turns == 55
+    assert caller.permits == 55
 
 
 async def test_who_holds_an_answer_is_shown_it_while_twilio_takes_its_time(
@@ -431,10 +463,10 @@ async def test_when_nobody_can_say_whose_turn_it_is_that_is_no_try(caller: Calle
 
     @asynccontextmanager
     async def no_answer() -> AsyncIterator[None]:
-        caller.turns += 1
+        caller.permits += 1
         raise UpstreamUnavailable("Redis gave no answer")
         yield
 
     for _ in range(2 * FAILURES):
-        await failure(caller.attempts.make(fetch_room(caller.room), no_answer))
-    assert (caller.turns, await caller.read()) == (2 * FAILURES, caller.room)
+        await failure(caller.call_policy.make(fetch_room(caller.room), no_answer))
+    assert (caller.permits, await caller.read()) == (2 * FAILURES, caller.room)

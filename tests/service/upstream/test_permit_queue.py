@@ -5,7 +5,7 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.limits.fairness import Rank
+from gateway.core.limits.fairness import Priority
 from gateway.service.upstream.permit_queue import WAITING_LIMIT
 from gateway.store.limiter import TAKE_S
 from tests.conftest import Figure
@@ -17,20 +17,20 @@ ROUNDING_S = 0.001
 
 
 def test_the_urgent_overtake_all_that_wait() -> None:
-    async def story() -> list[Rank]:
+    async def story() -> list[Priority]:
         world = World(replicas=1)
         async with asyncio.TaskGroup() as group:
             for _ in range(30):
-                group.create_task(world.ask(0, Rank.LIST))
+                group.create_task(world.ask(0, Priority.LIST))
             await asyncio.sleep(0.1)
             late = now()
-            group.create_task(world.ask(0, Rank.BACKGROUND))
-            group.create_task(world.ask(0, Rank.READ))
-        return [rank for at, rank, _ in world.sent if at >= late]
+            group.create_task(world.ask(0, Priority.BACKGROUND))
+            group.create_task(world.ask(0, Priority.READ))
+        return [priority for at, priority, _ in world.sent if at >= late]
 
     order = simulate(story)
-    assert order.index(Rank.READ) <= 1
-    assert order[-1] is Rank.BACKGROUND
+    assert order.index(Priority.READ) <= 1
+    assert order[-1] is Priority.BACKGROUND
 
 
 def test_a_better_rank_comes_first_on_another_replica_too() -> None:
@@ -39,9 +39,9 @@ def test_a_better_rank_comes_first_on_another_replica_too() -> None:
     async def story() -> tuple[int, int]:
         world = World(replicas=2)
         async with asyncio.TaskGroup() as group:
-            group.create_task(keep_asking(world, 0, Rank.LIST, "ada", 200, 5))
-            group.create_task(keep_asking(world, 1, Rank.READ, "bob", 60, 5))
-        return len(world.times(Rank.READ)), len(world.times(Rank.LIST))
+            group.create_task(keep_asking(world, 0, Priority.LIST, "ada", 200, 5))
+            group.create_task(keep_asking(world, 1, Priority.READ, "bob", 60, 5))
+        return len(world.times(Priority.READ)), len(world.times(Priority.LIST))
 
     reads, lists = simulate(story)
     assert reads == 300
@@ -53,9 +53,11 @@ def test_p14_who_asks_ten_times_as_much_waits_for_himself() -> None:
         world = World(replicas=3)
         async with asyncio.TaskGroup() as group:
             for number in range(9):
-                group.create_task(keep_asking(world, number, Rank.READ, f"fair {number}", 6, 20))
+                group.create_task(
+                    keep_asking(world, number, Priority.READ, f"fair {number}", 6, 20)
+                )
             for replica in range(3):
-                group.create_task(keep_asking(world, replica, Rank.READ, "greedy", 20, 20))
+                group.create_task(keep_asking(world, replica, Priority.READ, "greedy", 20, 20))
         return [world.count(f"fair {number}") for number in range(9)], world.count("greedy"), world
 
     fair, greedy, world = simulate(story)
@@ -69,7 +71,7 @@ def test_a_replica_is_no_better_off_than_the_others() -> None:
         world = World(replicas=3)
         async with asyncio.TaskGroup() as group:
             for replica in range(3):
-                group.create_task(keep_asking(world, replica, Rank.READ, str(replica), 100, 10))
+                group.create_task(keep_asking(world, replica, Priority.READ, str(replica), 100, 10))
         return [world.count(str(replica)) for replica in range(3)]
 
     counts = simulate(story)
@@ -81,7 +83,7 @@ def test_p13_under_five_times_the_load_the_whole_rate_is_spent() -> None:
         world = World(replicas=3)
         async with asyncio.TaskGroup() as group:
             for replica in range(3):
-                group.create_task(keep_asking(world, replica, Rank.READ, "ada", 133, 20))
+                group.create_task(keep_asking(world, replica, Priority.READ, "ada", 133, 20))
         return world
 
     world = simulate(story)
@@ -97,8 +99,10 @@ def test_who_cannot_be_served_in_time_is_told_so_at_once_and_when_to_come_back()
         begun = now()
         async with asyncio.TaskGroup() as group:
             for _ in range(400):
-                group.create_task(world.ask(0, Rank.READ, patience_s=1.0))
-        return [at - begun for at, _, _, _ in world.refused], [hint for _, _, _, hint in world.refused]
+                group.create_task(world.ask(0, Priority.READ, patience_s=1.0))
+        return [at - begun for at, _, _, _ in world.refused], [
+            hint for _, _, _, hint in world.refused
+        ]
 
     told_after, hints = simulate(story)
     assert len(told_after) >= 300
@@ -111,9 +115,9 @@ def test_a_queue_is_bounded_for_each_rank() -> None:
         world = World(replicas=1)
         async with asyncio.TaskGroup() as group:
             for _ in range(WAITING_LIMIT + 100):
-                group.create_task(world.ask(0, Rank.READ, patience_s=60))
+                group.create_task(world.ask(0, Priority.READ, patience_s=60))
             await asyncio.sleep(0)
-            return world.gateways[0].turns["read"].waiting(Rank.READ)
+            return world.gateways[0].permits["read"].waiting(Priority.READ)
 
     assert simulate(story) == WAITING_LIMIT
 
@@ -123,12 +127,12 @@ def test_p14_a_queue_that_one_caller_has_filled_has_room_for_others() -> None:
         world = World(replicas=1)
         async with asyncio.TaskGroup() as group:
             for _ in range(WAITING_LIMIT + 100):
-                group.create_task(world.ask(0, Rank.READ, "greedy", patience_s=60))
+                group.create_task(world.ask(0, Priority.READ, "greedy", patience_s=60))
             await asyncio.sleep(0)
             for _ in range(10):
-                group.create_task(world.ask(0, Rank.READ, "fair", patience_s=1))
+                group.create_task(world.ask(0, Priority.READ, "fair", patience_s=1))
             await asyncio.sleep(0)
-            waiting = world.gateways[0].turns["read"].waiting(Rank.READ)
+            waiting = world.gateways[0].permits["read"].waiting(Priority.READ)
         return world.count("fair"), waiting
 
     assert simulate(story) == (10, WAITING_LIMIT)
@@ -138,7 +142,7 @@ def test_who_leaves_is_not_served() -> None:
     async def story() -> tuple[int, int]:
         world = World(replicas=1)
         async with asyncio.TaskGroup() as group:
-            leaving = [group.create_task(world.ask(0, Rank.READ)) for _ in range(20)]
+            leaving = [group.create_task(world.ask(0, Priority.READ)) for _ in range(20)]
             await asyncio.sleep(0.05)
             for each in leaving:
                 each.cancel()
@@ -154,12 +158,12 @@ def test_an_urgent_one_does_not_wait_out_what_a_lesser_one_was_told() -> None:
     async def story() -> float:
         world = World(replicas=2)
         async with asyncio.TaskGroup() as group:
-            group.create_task(keep_asking(world, 1, Rank.READ, "busy", 200, 3))
+            group.create_task(keep_asking(world, 1, Priority.READ, "busy", 200, 3))
             await asyncio.sleep(1)
-            group.create_task(world.ask(0, Rank.LIST))
+            group.create_task(world.ask(0, Priority.LIST))
             await asyncio.sleep(0.5)
             begun = now()
-            await world.ask(0, Rank.READ)
+            await world.ask(0, Priority.READ)
             return now() - begun
 
     assert simulate(story) <= 0.1
@@ -168,7 +172,7 @@ def test_an_urgent_one_does_not_wait_out_what_a_lesser_one_was_told() -> None:
 def test_without_patience_only_what_is_free_is_taken() -> None:
     async def story() -> list[bool]:
         world = World(replicas=1)
-        return [await world.ask(0, Rank.CHANGE, patience_s=0.0) for _ in range(3)]
+        return [await world.ask(0, Priority.CHANGE, patience_s=0.0) for _ in range(3)]
 
     # 55 ms apart; each takes 20 ms, and an answer of the limiter is waited for.
     assert simulate(story)[0]
@@ -180,12 +184,14 @@ def test_p14_changes_do_not_wait_for_lists() -> None:
 
         async def change(replica: int) -> None:
             begun = now()
-            assert await world.ask(replica, Rank.CHANGE)
+            assert await world.ask(replica, Priority.CHANGE)
             waits.append(now() - begun)
 
         async with asyncio.TaskGroup() as group:
             for replica in range(3 if lists_per_s else 0):
-                group.create_task(keep_asking(world, replica, Rank.LIST, "ada", lists_per_s / 3, 10))
+                group.create_task(
+                    keep_asking(world, replica, Priority.LIST, "ada", lists_per_s / 3, 10)
+                )
             for number in range(100):
                 group.create_task(change(number))
                 await asyncio.sleep(0.1)
@@ -196,9 +202,14 @@ def test_p14_changes_do_not_wait_for_lists() -> None:
 
 
 @st.composite
-def loads(draw: st.DrawFn) -> list[tuple[Rank, str, int]]:
+def loads(draw: st.DrawFn) -> list[tuple[Priority, str, int]]:
     return draw(
-        st.lists(st.tuples(st.sampled_from(Rank), st.sampled_from(["ada", "bob"]), st.integers(5, 150)), max_size=3)
+        st.lists(
+            st.tuples(
+                st.sampled_from(Priority), st.sampled_from(["ada", "bob"]), st.integers(5, 150)
+            ),
+            max_size=3,
+        )
     )
 
 
@@ -229,19 +240,25 @@ async def happen(world: World, what: str, long_s: float) -> None:
 
 
 def check_what_twilio_sees(
-    replicas: int, loads: list[tuple[Rank, str, int]], events: list[tuple[float, str, float]], latency_s: float
+    replicas: int,
+    loads: list[tuple[Priority, str, int]],
+    events: list[tuple[float, str, float]],
+    latency_s: float,
 ) -> None:
     """Arrivals × replicas × steps of Redis' clock × its outages, which all replicas see: each has somebody who asks."""
 
     async def story() -> World:
         world = World(replicas, latency_s)
-        seconds = 2 + sum(passed_s + (long_s if what in ("away", "wiped") else 0) for passed_s, what, long_s in events)
+        seconds = 2 + sum(
+            passed_s + (long_s if what in ("away", "wiped") else 0)
+            for passed_s, what, long_s in events
+        )
         async with asyncio.TaskGroup() as group:
             for replica in range(replicas):
-                for rank in (Rank.READ, Rank.CHANGE):
-                    group.create_task(keep_asking(world, replica, rank, "each", 40, seconds))
-                for rank, caller, per_s in loads:
-                    group.create_task(keep_asking(world, replica, rank, caller, per_s, seconds))
+                for priority in (Priority.READ, Priority.CHANGE):
+                    group.create_task(keep_asking(world, replica, priority, "each", 40, seconds))
+                for priority, caller, per_s in loads:
+                    group.create_task(keep_asking(world, replica, priority, caller, per_s, seconds))
             for passed_s, what, long_s in events:
                 await asyncio.sleep(passed_s)
                 await happen(world, what, long_s)
@@ -251,7 +268,10 @@ def check_what_twilio_sees(
     world = simulate(story)
     # A clock that steps ahead gives one burst more, beside the turn that each replica may have out.
     steps = sum(what == "ahead" for _, what, _ in events)
-    reads, writes = world.times(Rank.READ, Rank.LIST, Rank.BACKGROUND), world.times(Rank.END, Rank.CHANGE)
+    reads, writes = (
+        world.times(Priority.READ, Priority.LIST, Priority.BACKGROUND),
+        world.times(Priority.END, Priority.CHANGE),
+    )
     assert most_in(reads) <= READS.per_s + steps * (READS.together.burst + replicas)
     assert most_in(writes) <= WRITES.per_s + steps * (WRITES.together.burst + replicas)
     assert world.longest_overstay_s <= TAKE_S + ROUNDING_S
@@ -260,13 +280,22 @@ def check_what_twilio_sees(
 
 # A smaller example is not worth the minutes that finding it takes.
 _FOUND = (Phase.explicit, Phase.reuse, Phase.generate)
-_WORLDS = {"replicas": st.integers(1, 4), "loads": loads(), "events": EVENTS, "latency_s": st.floats(0.001, 0.3)}
+_WORLDS = {
+    "replicas": st.integers(1, 4),
+    "loads": loads(),
+    "events": EVENTS,
+    "latency_s": st.floats(0.001, 0.3),
+}
 
 
 # Three replicas that did not hear Redis between two outages spent alone, while the fourth, which did, went back to sharing.
 _HEARD_BY_ONE = {
     "replicas": 4,
-    "loads": [(Rank.READ, "ada", 118), (Rank.CHANGE, "ada", 93), (Rank.LIST, "ada", 64)],
+    "loads": [
+        (Priority.READ, "ada", 118),
+        (Priority.CHANGE, "ada", 93),
+        (Priority.LIST, "ada", 64),
+    ],
     "events": [
         (0.52490306836, "behind", 0.3768204109),
         (0.43338900915, "away", 0.66027779339),
@@ -280,7 +309,10 @@ _HEARD_BY_ONE = {
 @given(**_WORLDS)
 @example(**_HEARD_BY_ONE)
 def test_i13_no_second_at_twilio_sees_more_than_the_quota_whatever_redis_does(
-    replicas: int, loads: list[tuple[Rank, str, int]], events: list[tuple[float, str, float]], latency_s: float
+    replicas: int,
+    loads: list[tuple[Priority, str, int]],
+    events: list[tuple[float, str, float]],
+    latency_s: float,
 ) -> None:
     check_what_twilio_sees(replicas, loads, events, latency_s)
 
@@ -292,7 +324,10 @@ def test_i13_300_worlds(figure: Figure) -> None:
     @settings(max_examples=300, phases=_FOUND)
     @given(**_WORLDS)
     def hold(
-        replicas: int, loads: list[tuple[Rank, str, int]], events: list[tuple[float, str, float]], latency_s: float
+        replicas: int,
+        loads: list[tuple[Priority, str, int]],
+        events: list[tuple[float, str, float]],
+        latency_s: float,
     ) -> None:
         worlds["seen"] += 1
         check_what_twilio_sees(replicas, loads, events, latency_s)

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.core.errors import DeadlineExceeded, NotFound, QuotaExceeded
-from gateway.core.limits.fairness import Rank
-from gateway.core.limits.rate_limit import Quota, Rate
+from gateway.core.limits.fairness import Priority
+from gateway.core.limits.rate_limit import Rate, TwilioQuota
 from gateway.core.rooms import NewRoom, RoomFilter, RoomSid
 from gateway.sandbox.faults.dial import Fault
 from gateway.sandbox.server import Sandbox
 from gateway.sandbox.world.engine import Capacity
-from gateway.service.cache.max_age import watching
-from gateway.service.upstream.upstream import Budget, Upstream
+from gateway.service.cache.max_age import collect_max_age
+from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.store.limiter import Concurrency, Limiter
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, list_rooms
@@ -42,9 +42,15 @@ def upstream(
     url: str | None = None,
 ) -> Upstream:
     token = site.sandbox.auth_token
-    twilio = TwilioVideo(site.session, url or site.gate.url, "http://insights.invalid", ACCOUNT, ACCOUNT, token)
-    budget = Budget(Quota(1_000, read), Quota(1_000, write), reconcile, CONCURRENCY, patience_s)
-    OPEN.append(Upstream(twilio, Limiter(site.connections, ACCOUNT, CONCURRENCY), budget, lambda: 1))
+    twilio = TwilioVideo(
+        site.session, url or site.gate.url, "http://insights.invalid", ACCOUNT, ACCOUNT, token
+    )
+    budget = AccountQuota(
+        TwilioQuota(1_000, read), TwilioQuota(1_000, write), reconcile, CONCURRENCY, patience_s
+    )
+    OPEN.append(
+        Upstream(twilio, Limiter(site.connections, ACCOUNT, CONCURRENCY), budget, lambda: 1)
+    )
     return OPEN[-1]
 
 
@@ -53,7 +59,9 @@ async def fetch(upstream: Upstream, room_sid: RoomSid, *, is_urgent: bool = True
 
 
 async def create(upstream: Upstream, name: str | None = None) -> str:
-    return (await upstream.send(create_room(NewRoom(unique_name=name), "https://rooms.example/"))).sid
+    return (
+        await upstream.send(create_room(NewRoom(unique_name=name), "https://rooms.example/"))
+    ).sid
 
 
 async def test_a_call_is_given_the_client_and_its_limit(site: Site) -> None:
@@ -92,7 +100,9 @@ async def test_reads_and_writes_have_budgets_of_their_own(site: Site) -> None:
     assert await create(spent)
 
 
-async def test_a_429_is_waited_out_within_patience(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_429_is_waited_out_within_patience(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.service.upstream.upstream.PAUSE_MS", 30)
     room = site.make_at_twilio()
     site.sandbox.dial.add(Fault(status=429))
@@ -126,7 +136,7 @@ async def test_an_account_full_of_rooms_is_told_at_once_and_holds_nobody_back(si
             await create(patient)
         assert refused.value.twilio is not None
         assert refused.value.twilio.code == 53119
-        assert full.journal.peak()["write"] == 2
+        assert full.call_log.peak()["write"] == 2
         ended = await patient.send(complete_room(RoomSid(made)))
     assert ended.sid == made
 
@@ -168,7 +178,9 @@ async def test_a_crowd_that_is_refused_asks_redis_once(site: Site) -> None:
         with pytest.raises(QuotaExceeded) as refused:
             await fetch(slow, room)
         assert 0 < (refused.value.retry_after_ms or 0) <= 10_000
-    assert (await site.connections.commands.info("commandstats"))["cmdstat_evalsha"]["calls"] == before
+    assert (await site.connections.commands.info("commandstats"))["cmdstat_evalsha"][
+        "calls"
+    ] == before
 
 
 async def test_a_comparison_waits_for_a_turn_in_its_own_share(site: Site) -> None:
@@ -187,7 +199,7 @@ async def test_p7_a_comparison_has_its_share_while_callers_want_all_there_is(sit
     listing = list_rooms(RoomFilter(), 5)
     async with asyncio.TaskGroup() as group:
         lists = [group.create_task(spent.send(listing)) for _ in range(20)]
-        await until(lambda: spent.waiting(Rank.LIST) >= 15)
+        await until(lambda: spent.waiting(Priority.LIST) >= 15)
         assert (await spent.compare(fetch_room(room))).sid == room
         assert sum(task.done() for task in lists) < 10
         for task in lists:
@@ -204,6 +216,6 @@ async def test_a_comparison_is_refused_when_its_turn_would_come_too_late(site: S
 
 
 async def test_what_is_left_is_not_to_be_kept(site: Site) -> None:
-    with watching() as horizon:
+    with collect_max_age() as max_age:
         await upstream(site).quota(ANYBODY)
-    assert horizon.fresh_s == 0
+    assert max_age.fresh_s == 0

@@ -27,7 +27,9 @@ SILENT = Fault(status=503)
 
 
 @pytest.mark.parametrize("leaves_by", ["caller", "stop"])
-async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(site: Site, leaves_by: str) -> None:
+async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(
+    site: Site, leaves_by: str
+) -> None:
     account = await site.replica()
     site.gate.close()
     async with asyncio.TaskGroup() as group:
@@ -54,12 +56,12 @@ async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(site: Site,
 async def test_i11_what_was_written_is_read_without_asking_twilio(site: Site) -> None:
     here, there = await site.replica(), await site.replica()
     room = await site.create(here, "daily")
-    await site.heard((await site.log.open()).place.n)
+    await site.heard((await site.log.open()).position.n)
     calls = len(site.gate.calls)
     for account in (here, there):
         assert await status(account, room.sid) is await status(account, "daily") is IN_PROGRESS
     await here.rooms.complete(ANYBODY, ref(room.sid))
-    await site.heard((await site.log.open()).place.n)
+    await site.heard((await site.log.open()).position.n)
     for account in (here, there):
         assert await status(account, room.sid) is COMPLETED
     assert len(site.gate.calls) == calls + 1
@@ -106,7 +108,9 @@ async def test_an_end_whose_answer_was_lost_is_looked_up_not_remembered(site: Si
     account = await site.replica()
     room = (await account.rooms.create(ANYBODY, NewRoom())).value
     assert await account.rooms.room(ANYBODY, ref(room.sid)) is not None
-    site.sandbox.dial.add(Fault(match=Match("POST", f"/v1/Rooms/{room.sid}"), status=503, is_processed=True))
+    site.sandbox.dial.add(
+        Fault(match=Match("POST", f"/v1/Rooms/{room.sid}"), status=503, is_processed=True)
+    )
     with pytest.raises(UpstreamUnavailable):
         await account.rooms.complete(ANYBODY, ref(room.sid))
     site.calm()
@@ -130,12 +134,16 @@ NOT_MADE = {"reset before", "500 before"}
 
 
 def lose(site: Site, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    site.sandbox.dial.add(msgspec.structs.replace(LOST[how], match=Match(method="POST", path="/v1/Rooms$")))
+    site.sandbox.dial.add(
+        msgspec.structs.replace(LOST[how], match=Match(method="POST", path="/v1/Rooms$"))
+    )
     if how == "no answer in time":
         monkeypatch.setattr("gateway.service.upstream.call_policy.WRITE_S", 0.05)
 
 
-async def made(account: Account, key: str | None = ONCE, new: NewRoom = DAILY, caller: Caller = ANYBODY) -> Room:
+async def made(
+    account: Account, key: str | None = ONCE, new: NewRoom = DAILY, caller: Caller = ANYBODY
+) -> Room:
     return (await account.rooms.create(caller, new, key)).value
 
 
@@ -175,7 +183,11 @@ async def test_one_who_waits_for_anothers_create_waits_until_his_own_deadline(si
 async def test_a_key_that_was_given_for_another_room_is_refused(site: Site) -> None:
     account = await site.replica()
     await made(account)
-    for other in (NewRoom(), NewRoom(unique_name="weekly"), NewRoom(unique_name="daily", max_participants=2)):
+    for other in (
+        NewRoom(),
+        NewRoom(unique_name="weekly"),
+        NewRoom(unique_name="daily", max_participants=2),
+    ):
         with pytest.raises(AlreadyExists, match="other parameters"):
             await made(account, ONCE, other)
     assert site.posts() == 1
@@ -223,7 +235,9 @@ async def test_i14_a_named_room_whose_answer_was_lost_is_looked_up(
 
 
 @pytest.mark.parametrize("how", LOST)
-async def test_i14_an_unnamed_create_is_never_sent_twice(site: Site, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+async def test_i14_an_unnamed_create_is_never_sent_twice(
+    site: Site, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     here, there = await site.replica(), await site.replica()
     lose(site, monkeypatch, how)
     for account in (here, there, here):
@@ -233,7 +247,9 @@ async def test_i14_an_unnamed_create_is_never_sent_twice(site: Site, monkeypatch
     assert site.posts() == 1
 
 
-async def test_what_twilio_surely_did_not_make_may_be_asked_for_again_with_the_key(site: Site) -> None:
+async def test_what_twilio_surely_did_not_make_may_be_asked_for_again_with_the_key(
+    site: Site,
+) -> None:
     account = await site.replica()
     other = site.make_at_twilio("daily")
     with pytest.raises(AlreadyExists, match=other):
@@ -248,7 +264,9 @@ async def test_what_twilio_surely_did_not_make_may_be_asked_for_again_with_the_k
 
 
 @pytest.mark.parametrize("key", [ONCE, None])
-@pytest.mark.parametrize("holder", ["another backend", "one with our callback", "another key", "nobody with a key"])
+@pytest.mark.parametrize(
+    "holder", ["another backend", "one with our callback", "another key", "nobody with a key"]
+)
 async def test_a_name_that_somebody_else_has_is_a_conflict_also_when_the_answer_was_lost(
     site: Site, monkeypatch: pytest.MonkeyPatch, holder: str, key: str | None
 ) -> None:
@@ -269,7 +287,9 @@ async def test_a_name_that_somebody_else_has_is_a_conflict_also_when_the_answer_
 
 
 @pytest.mark.parametrize("is_record_lost", [False, True])
-async def test_i14_a_room_whose_maker_died_before_he_could_tell_is_adopted(site: Site, is_record_lost: bool) -> None:
+async def test_i14_a_room_whose_maker_died_before_he_could_tell_is_adopted(
+    site: Site, is_record_lost: bool
+) -> None:
     """He had sent it: it is known by the mark in its callback address, also when Redis has lost the record."""
     here, there = await site.replica(), await site.replica()
     room = await made(here)
@@ -279,7 +299,9 @@ async def test_i14_a_room_whose_maker_died_before_he_could_tell_is_adopted(site:
     assert len(site.rooms_at_twilio()) == 1
 
 
-async def test_i14_a_room_that_ended_before_it_was_looked_for_is_found_all_the_same(site: Site) -> None:
+async def test_i14_a_room_that_ended_before_it_was_looked_for_is_found_all_the_same(
+    site: Site,
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = await made(here)
     site.end_at_twilio(room.sid)
@@ -297,7 +319,9 @@ async def test_a_room_made_for_a_key_is_shown_as_it_is_by_now(site: Site) -> Non
     assert (await made(account)).status is COMPLETED
 
 
-async def test_i14_while_rest_lags_nobody_says_what_he_cannot_know(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_i14_while_rest_lags_nobody_says_what_he_cannot_know(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     account = await site.replica()
     lose(site, monkeypatch, "reset after")
     site.sandbox.dial.add(Fault(rest_lag_ms=60_000))
@@ -330,7 +354,9 @@ async def test_a_lost_answer_stays_unknown_when_the_name_cannot_be_looked_up(
     assert len(site.rooms_at_twilio()) == 1
 
 
-async def test_without_redis_a_create_with_a_key_is_refused_and_nothing_is_sent(confined: Confined, site: Site) -> None:
+async def test_without_redis_a_create_with_a_key_is_refused_and_nothing_is_sent(
+    confined: Confined, site: Site
+) -> None:
     account = await site.replica(confined.connections)
     await confined.keep(f"~rg:{{{ACCOUNT}}}:[^i]*")
     with pytest.raises(UpstreamUnavailable):

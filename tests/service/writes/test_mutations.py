@@ -39,18 +39,28 @@ async def told(site: Site) -> list[Logged]:
     return await site.log.read_last(10)
 
 
-async def test_a_change_is_logged_with_twilios_answer_before_the_caller_hears_of_it(site: Site) -> None:
+async def test_a_change_is_logged_with_twilios_answer_before_the_caller_hears_of_it(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     who = site.join(room, "ada")
-    answer = await account.changes.make(disconnect_participant(room, who.sid), room, Changed.PARTICIPANT)
+    answer = await account.mutations.make(
+        disconnect_participant(room, who.sid), room, Changed.PARTICIPANT
+    )
     assert (answer.sid, answer.status) == (who.sid, GONE)
     [logged] = await told(site)
     event = logged.event
-    assert (event.type, event.source, event.room_sid) == (RoomEventType.ROOM_CHANGED, EventSource.MUTATION, room)
+    assert (event.type, event.source, event.room_sid) == (
+        RoomEventType.ROOM_CHANGED,
+        EventSource.MUTATION,
+        room,
+    )
     assert (event.changed, event.participant) == (Changed.PARTICIPANT, answer)
 
 
-async def test_i11_a_read_after_a_change_shows_it_here_at_once_and_there_when_it_has_heard(site: Site) -> None:
+async def test_i11_a_read_after_a_change_shows_it_here_at_once_and_there_when_it_has_heard(
+    site: Site,
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     who = site.join(room, "ada")
@@ -59,20 +69,22 @@ async def test_i11_a_read_after_a_change_shows_it_here_at_once_and_there_when_it
     # Nothing but the change itself tells this replica.
     site.tails[0].cancel()
     await asyncio.wait(site.tails[:1])
-    here.tail._memory.prove()
-    await here.changes.make(disconnect_participant(room, who.sid), room, Changed.PARTICIPANT)
+    here.tail._memory.confirm_caught_up()
+    await here.mutations.make(disconnect_participant(room, who.sid), room, Changed.PARTICIPANT)
     assert await identities(here, room) == []
-    await site.heard_by(there, (await site.log.open()).place.n)
+    await site.heard_by(there, (await site.log.open()).position.n)
     assert await identities(there, room) == []
 
 
 async def test_what_twilio_refuses_is_no_change(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     with pytest.raises(NotFound):
-        await account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of("PA" + "0" * 32))
+        await account.participants.disconnect(
+            ANYBODY, ref(room), ParticipantRef.of("PA" + "0" * 32)
+        )
     site.end_at_twilio(room)
     with pytest.raises(FailedPrecondition):
-        await account.changes.make(create_transcription(room, None), room, Changed.TRANSCRIPTION)
+        await account.mutations.make(create_transcription(room, None), room, Changed.TRANSCRIPTION)
     assert await told(site) == []
 
 
@@ -87,9 +99,11 @@ async def test_a_change_whose_outcome_is_unknown_hides_what_was_known_before(sit
         await here.transcriptions.create(ANYBODY, ref(room), None)
     [logged] = await told(site)
     assert logged.event.changed is Changed.TRANSCRIPTION
-    await site.heard_by(there, logged.place.n)
+    await site.heard_by(there, logged.position.n)
     for account in (here, there):
-        assert len((await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value.items) == 1
+        assert (
+            len((await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value.items) == 1
+        )
 
 
 async def test_a_change_that_was_never_sent_is_no_change(site: Site) -> None:
@@ -101,7 +115,9 @@ async def test_a_change_that_was_never_sent_is_no_change(site: Site) -> None:
     assert await told(site) == []
 
 
-async def test_i15_a_change_that_waits_for_its_turn_is_not_sent_when_its_caller_has_left(site: Site) -> None:
+async def test_i15_a_change_that_waits_for_its_turn_is_not_sent_when_its_caller_has_left(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     who = site.join(room, "ada")
     turns: list[asyncio.Event] = []
@@ -112,17 +128,21 @@ async def test_i15_a_change_that_waits_for_its_turn_is_not_sent_when_its_caller_
         await turns[-1].wait()
         yield
 
-    account.upstream._turn = long_turn  # type: ignore[method-assign]
-    leaving = site.tasks.create_task(account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid)))
+    account.upstream._permit = long_turn  # type: ignore[method-assign]
+    leaving = site.tasks.create_task(
+        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+    )
     await until(lambda: len(turns) == 1)
     leaving.cancel()
     await asyncio.wait([leaving])
     turns[0].set()
-    await account.changes.aclose()
+    await account.mutations.aclose()
     assert (site.gate.calls, await told(site)) == ([], [])
 
 
-async def test_i15_a_change_on_its_way_when_time_is_up_is_answered_and_recorded_later(site: Site) -> None:
+async def test_i15_a_change_on_its_way_when_time_is_up_is_answered_and_recorded_later(
+    site: Site,
+) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     who = site.join(room, "ada")
     site.gate.close()
@@ -130,9 +150,9 @@ async def test_i15_a_change_on_its_way_when_time_is_up_is_answered_and_recorded_
         async with within(0.2):
             await account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
     assert (site.gate.waiting, await told(site)) == (1, [])
-    place = account.tail.place
+    position = account.tail.position
     site.gate.open()
-    await until(lambda: account.tail.place != place)
+    await until(lambda: account.tail.position != position)
     assert len(await told(site)) == 1
 
 
@@ -141,17 +161,21 @@ async def test_a_caller_who_leaves_does_not_stop_a_change(site: Site) -> None:
     who = site.join(room, "ada")
     assert await identities(account, room) == ["ada"]
     site.gate.close()
-    leaving = site.tasks.create_task(account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid)))
+    leaving = site.tasks.create_task(
+        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+    )
     await until(lambda: site.gate.waiting == 1)
     leaving.cancel()
     await asyncio.wait([leaving])
-    place = account.tail.place
+    position = account.tail.position
     site.gate.open()
-    await until(lambda: account.tail.place != place)
+    await until(lambda: account.tail.position != position)
     assert await identities(account, room) == []
 
 
-async def test_a_change_that_cannot_be_logged_is_answered_and_shown_here(confined: Confined, site: Site) -> None:
+async def test_a_change_that_cannot_be_logged_is_answered_and_shown_here(
+    confined: Confined, site: Site
+) -> None:
     """Twilio has done it: an error would say otherwise, and so would an answer from before."""
     account, room = await site.replica(confined.connections), site.make_at_twilio()
     who = site.join(room, "ada")
@@ -168,7 +192,9 @@ async def test_a_stop_gives_a_change_time_to_be_finished_and_recorded(site: Site
     account, room = await site.replica(), site.make_at_twilio()
     who = site.join(room, "ada")
     site.gate.close()
-    change = site.tasks.create_task(account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid)))
+    change = site.tasks.create_task(
+        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+    )
     await until(lambda: site.gate.waiting == 1)
     stop = site.tasks.create_task(account.aclose())
     site.gate.open()
@@ -182,7 +208,9 @@ async def test_a_stop_does_not_wait_for_ever(site: Site, monkeypatch: pytest.Mon
     account, room = await site.replica(), site.make_at_twilio()
     who = site.join(room, "ada")
     site.gate.close()
-    change = site.tasks.create_task(account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid)))
+    change = site.tasks.create_task(
+        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+    )
     await until(lambda: site.gate.waiting == 1)
     await account.aclose()
     assert change.cancelled() or (await asyncio.wait([change]) and change.cancelled())
@@ -193,5 +221,7 @@ async def test_a_repeated_change_is_logged_each_time(site: Site, connections: Co
     who = site.join(room, "ada")
     rules = NewSubscribeRules((SubscribeRule(type=RuleType.EXCLUDE, all=True),))
     for _ in range(2):
-        await account.participants.update_subscribe_rules(ANYBODY, ref(room), ParticipantRef.of(who.sid), rules)
+        await account.participants.update_subscribe_rules(
+            ANYBODY, ref(room), ParticipantRef.of(who.sid), rules
+        )
     assert await connections.commands.xlen(Keys(ACCOUNT).room_log(room)) == 2

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.twilio.wire.exchange import Answer
+from gateway.twilio.wire.exchange import WireResponse
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 VIDEO = json.loads((SAMPLES / "video_v1.json").read_text())
@@ -34,7 +34,9 @@ class Operation:
 
     @property
     def examples(self) -> dict[str, Any]:
-        return {name: example["value"] for name, example in self.content.get("examples", {}).items()}
+        return {
+            name: example["value"] for name, example in self.content.get("examples", {}).items()
+        }
 
     @property
     def key(self) -> str | None:
@@ -52,7 +54,7 @@ class Operation:
         """One resource with every property of the schema, none of them null."""
         return {name: self._sample(name, said) for name, said in self.schema["properties"].items()}
 
-    def answer(self, resource: object) -> Answer:
+    def answer(self, resource: object) -> WireResponse:
         """As the operation gives it: in a page, if it is a list."""
         meta = {"page": 0, "page_size": 50, "next_page_url": None, "key": self.key}
         return answer({self.key: [resource], "meta": meta} if self.key else resource, self.status)
@@ -64,7 +66,9 @@ class Operation:
 
     def _links(self) -> tuple[str, ...]:
         return (
-            ("participants",) if self.product == "insights" else LINKS[self.path.replace("/{Sid}", "").split("/")[-1]]
+            ("participants",)
+            if self.product == "insights"
+            else LINKS[self.path.replace("/{Sid}", "").split("/")[-1]]
         )
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -116,13 +120,19 @@ SAID: dict[str, Any] = {
 }
 
 
-def answer(said: object, status: int = 200) -> Answer:
-    return Answer(status, {}, json.dumps(said).encode())
+def answer(said: object, status: int = 200) -> WireResponse:
+    return WireResponse(status, {}, json.dumps(said).encode())
 
 
 def _operations() -> list[Operation]:
-    video = [(VIDEO, "video", path) for path in VIDEO["paths"] if path.startswith(("/v1/Rooms", "/v1/Recordings"))]
-    insights = [(INSIGHTS, "insights", path) for path in INSIGHTS["paths"] if path.startswith("/v1/Video")]
+    video = [
+        (VIDEO, "video", path)
+        for path in VIDEO["paths"]
+        if path.startswith(("/v1/Rooms", "/v1/Recordings"))
+    ]
+    insights = [
+        (INSIGHTS, "insights", path) for path in INSIGHTS["paths"] if path.startswith("/v1/Video")
+    ]
     return [
         Operation(document, product, path, method)
         for document, product, path in [*video, *insights]

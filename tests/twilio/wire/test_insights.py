@@ -13,17 +13,24 @@ ROOM = RoomSid("RM" + "0" * 32)
 def test_words_are_sent_as_insights_spells_them() -> None:
     types = tuple(known for known in RoomType if known is not RoomType.UNKNOWN)
     codecs = (Codec.VP8, Codec.H264, Codec.VP9, Codec.OPUS)
-    sent = parse_qsl(list_insights_rooms(InsightsRoomFilter(room_types=types, codecs=codecs), 50).query)
+    sent = parse_qsl(
+        list_insights_rooms(InsightsRoomFilter(room_types=types, codecs=codecs), 50).query
+    )
 
     schemas = INSIGHTS["components"]["schemas"]
     assert {word for name, word in sent if name == "RoomType"} == set(
         schemas["video_room_summary_enum_room_type"]["enum"]
     )
-    assert {word for name, word in sent if name == "Codec"} == set(schemas["video_room_summary_enum_codec"]["enum"])
+    assert {word for name, word in sent if name == "Codec"} == set(
+        schemas["video_room_summary_enum_codec"]["enum"]
+    )
 
 
 def test_words_that_video_has_too_are_read_as_videos() -> None:
-    said = OPERATIONS["FetchVideoRoomSummary"].resource() | {"room_type": "peer_to_peer", "room_status": "in_progress"}
+    said = OPERATIONS["FetchVideoRoomSummary"].resource() | {
+        "room_type": "peer_to_peer",
+        "room_status": "in_progress",
+    }
     room = fetch_insights_room(ROOM).read(answer(said))
 
     assert (room.room_type, room.room_status) == (RoomType.PEER_TO_PEER, RoomStatus.IN_PROGRESS)

@@ -22,9 +22,14 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 from gateway.core.insights import InsightsRoomFilter
-from gateway.core.limits.fairness import Rank
+from gateway.core.limits.fairness import Priority
 from gateway.core.open_enum import UnknownWord
-from gateway.core.participants import NewSubscribeRules, ParticipantFilter, ParticipantStatus, SubscribeRule
+from gateway.core.participants import (
+    NewSubscribeRules,
+    ParticipantFilter,
+    ParticipantStatus,
+    SubscribeRule,
+)
 from gateway.core.recordings import (
     Codec,
     NewRecordingRules,
@@ -43,7 +48,7 @@ from gateway.core.transcriptions import (
     Ttid,
 )
 from gateway.twilio.wire import operations
-from gateway.twilio.wire.exchange import Answer, Request
+from gateway.twilio.wire.exchange import WireRequest, WireResponse
 from gateway.twilio.wire.resource import Listed
 from tests.twilio.wire.documents import OPERATIONS, Operation, answer
 
@@ -127,7 +132,10 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "FetchVideoRoomSummary": (ROOM,),
     "ListVideoRoomSummary": (
         InsightsRoomFilter(
-            room_types=(RoomType.PEER_TO_PEER, RoomType.GO), codecs=(Codec.OPUS, Codec.VP8), room_name="a/b", **SPAN
+            room_types=(RoomType.PEER_TO_PEER, RoomType.GO),
+            codecs=(Codec.OPUS, Codec.VP8),
+            room_name="a/b",
+            **SPAN,
         ),
         50,
     ),
@@ -143,7 +151,9 @@ PAGING = {"Page", "PageToken"}
 
 ALL = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 LISTS = pytest.mark.parametrize(
-    "operation", [each for each in OPERATIONS.values() if each.key], ids=lambda operation: operation.id
+    "operation",
+    [each for each in OPERATIONS.values() if each.key],
+    ids=lambda operation: operation.id,
 )
 READ = [each for each in OPERATIONS.values() if each.content]
 READERS = pytest.mark.parametrize("operation", READ, ids=lambda operation: operation.id)
@@ -154,7 +164,7 @@ EXAMPLES = [
 ]
 
 
-def request(operation: Operation) -> Request[Any]:
+def request(operation: Operation) -> WireRequest[Any]:
     return operations.OPERATIONS[operation.id](*ARGUMENTS[operation.id])
 
 
@@ -182,7 +192,9 @@ def test_a_request_goes_where_the_document_says(operation: Operation) -> None:
 def test_every_parameter_can_be_sent_and_nothing_else_is(operation: Operation) -> None:
     made = request(operation)
 
-    assert {name for name, _ in [*parse_qsl(made.query), *made.form]} == operation.parameters - PAGING
+    assert {
+        name for name, _ in [*parse_qsl(made.query), *made.form]
+    } == operation.parameters - PAGING
 
 
 @ALL
@@ -190,9 +202,21 @@ def test_no_other_segment_enters_a_path(operation: Operation) -> None:
     arguments = ARGUMENTS[operation.id]
     for place, argument in enumerate(arguments):
         if isinstance(argument, str) and not argument.startswith("https"):
-            for wrong in ("", "..", ".", "a/b", f"{argument}/x", f"{argument}\n", f"{argument}?x", "%2e", "é"):
+            for wrong in (
+                "",
+                "..",
+                ".",
+                "a/b",
+                f"{argument}/x",
+                f"{argument}\n",
+                f"{argument}?x",
+                "%2e",
+                "é",
+            ):
                 with pytest.raises(InvalidArgument):
-                    operations.OPERATIONS[operation.id](*arguments[:place], wrong, *arguments[place + 1 :])
+                    operations.OPERATIONS[operation.id](
+                        *arguments[:place], wrong, *arguments[place + 1 :]
+                    )
 
 
 @ALL
@@ -200,8 +224,13 @@ def test_a_sid_of_another_kind_is_refused_with_advice(operation: Operation) -> N
     arguments = ARGUMENTS[operation.id]
     for place, argument in enumerate(arguments):
         if isinstance(argument, str) and argument.endswith(HEX):
-            with pytest.raises(InvalidArgument, match=f"is not the SID of .*; give {argument[:2]} and 32 hex digits"):
-                operations.OPERATIONS[operation.id](*arguments[:place], "CJ" + HEX, *arguments[place + 1 :])
+            with pytest.raises(
+                InvalidArgument,
+                match=f"is not the SID of .*; give {argument[:2]} and 32 hex digits",
+            ):
+                operations.OPERATIONS[operation.id](
+                    *arguments[:place], "CJ" + HEX, *arguments[place + 1 :]
+                )
 
 
 def shown(value: object) -> object:
@@ -269,7 +298,10 @@ def test_what_may_be_null_may_be_missing(operation: Operation) -> None:
 
     assert read(operation, least) == read(operation, least | nulls)
     for name in required & set(resource):
-        for wrong in ({key: value for key, value in resource.items() if key != name}, resource | {name: None}):
+        for wrong in (
+            {key: value for key, value in resource.items() if key != name},
+            resource | {name: None},
+        ):
             with pytest.raises(UNREADABLE):
                 read(operation, wrong)
 
@@ -289,7 +321,12 @@ def test_numbers_sids_and_moments_out_of_bounds_cannot_be_read(operation: Operat
         wrong: list[Any] = []
         if type(value) is int:
             wrong = [-1, 2**63, True, "7"]
-        elif isinstance(value, str) and value.endswith(HEX) and name != "source_sid" and name != "identity":
+        elif (
+            isinstance(value, str)
+            and value.endswith(HEX)
+            and name != "source_sid"
+            and name != "identity"
+        ):
             wrong = [value[:-1], f"{value}\n", "CJ" + HEX]
         elif value == "2026-01-02T03:04:05Z":
             wrong = ["2026-01-02T03:04:05", "yesterday", "", 5]
@@ -299,12 +336,19 @@ def test_numbers_sids_and_moments_out_of_bounds_cannot_be_read(operation: Operat
 
 
 @READERS
-def test_words_and_properties_added_later_are_borne_and_the_words_kept(operation: Operation) -> None:
-    resource: dict[str, Any] = operation.resource() | {"brand_new": {"a": [1]}, "unknown_words": [{"field": 1}]}
+def test_words_and_properties_added_later_are_borne_and_the_words_kept(
+    operation: Operation,
+) -> None:
+    resource: dict[str, Any] = operation.resource() | {
+        "brand_new": {"a": [1]},
+        "unknown_words": [{"field": 1}],
+    }
     names = [name for name in operation.enums() if name != "media_region"]
     for name in names:
         is_list = isinstance(resource[name], list)
-        found = read(operation, resource | {name: [*resource[name], "brand-new"] if is_list else "brand-new"})
+        found = read(
+            operation, resource | {name: [*resource[name], "brand-new"] if is_list else "brand-new"}
+        )
 
         value = getattr(found, name)
         assert (value[-1] if is_list else value).name == "UNKNOWN"
@@ -315,11 +359,17 @@ def test_words_and_properties_added_later_are_borne_and_the_words_kept(operation
 @pytest.mark.parametrize("name", ["FetchRoomRecordingRule", "FetchRoomParticipantSubscribeRule"])
 def test_a_rule_added_later_is_borne_and_its_words_kept(name: str) -> None:
     operation = OPERATIONS[name]
-    rules = [{"type": "include", "all": True}, {"type": "prefer", "kind": "smell", "publisher": "x" * 200}]
+    rules = [
+        {"type": "include", "all": True},
+        {"type": "prefer", "kind": "smell", "publisher": "x" * 200},
+    ]
     found = read(operation, operation.resource() | {"rules": rules})
 
     assert [rule.type.name for rule in found.rules] == ["INCLUDE", "UNKNOWN"]
-    assert found.unknown_words == (UnknownWord("rules[1].type", "prefer"), UnknownWord("rules[1].kind", "smell"))
+    assert found.unknown_words == (
+        UnknownWord("rules[1].type", "prefer"),
+        UnknownWord("rules[1].kind", "smell"),
+    )
 
 
 def test_of_a_long_word_the_beginning_is_kept() -> None:
@@ -333,18 +383,38 @@ def test_of_a_long_word_the_beginning_is_kept() -> None:
 @READERS
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b"1", b"<html>", b'{"sid":"\xff"}', b'{"x":' + b"[" * 100_000, b"\x00", b'{"a":{}}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"1",
+        b"<html>",
+        b'{"sid":"\xff"}',
+        b'{"x":' + b"[" * 100_000,
+        b"\x00",
+        b'{"a":{}}',
+    ],
     ids=lambda body: str(body[:12]),
 )
 def test_an_answer_of_another_kind_is_of_no_use(operation: Operation, body: bytes) -> None:
     with pytest.raises(UNREADABLE):
-        request(operation).read(Answer(200, {}, body))
+        request(operation).read(WireResponse(200, {}, body))
 
 
-KEYS = sorted({name for operation in READ for name in operation.schema["properties"]} | {"meta", "rooms"})
+KEYS = sorted(
+    {name for operation in READ for name in operation.schema["properties"]} | {"meta", "rooms"}
+)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 
@@ -352,9 +422,13 @@ json_values = st.recursive(
 @READERS
 @given(st.data())
 @settings(max_examples=15, deadline=None)
-def test_whatever_stands_in_a_property_it_is_read_or_refused(operation: Operation, data: st.DataObject) -> None:
+def test_whatever_stands_in_a_property_it_is_read_or_refused(
+    operation: Operation, data: st.DataObject
+) -> None:
     resource = operation.resource()
-    resource |= data.draw(st.dictionaries(st.sampled_from(sorted(resource)), json_values, max_size=3))
+    resource |= data.draw(
+        st.dictionaries(st.sampled_from(sorted(resource)), json_values, max_size=3)
+    )
     try:
         read(operation, resource)
     except UpstreamUnavailable:
@@ -392,14 +466,16 @@ def test_only_what_must_not_be_repeated_has_an_unknown_outcome(operation: Operat
 @pytest.mark.parametrize("name", ["DeleteRecording", "DeleteRoomRecording"])
 @pytest.mark.parametrize("body", [b"", b"anything"])
 def test_what_is_deleted_is_gone(name: str, body: bytes) -> None:
-    assert request(OPERATIONS[name]).read(Answer(204, {}, body)) is None
+    assert request(OPERATIONS[name]).read(WireResponse(204, {}, body)) is None
 
 
 @LISTS
 @pytest.mark.parametrize(
     "base", ["https://video.twilio.com", "http://127.0.0.1:8080/x", "https://evil.example.com", ""]
 )
-def test_of_a_next_page_only_the_query_is_taken_and_given_back(operation: Operation, base: str) -> None:
+def test_of_a_next_page_only_the_query_is_taken_and_given_back(
+    operation: Operation, base: str
+) -> None:
     query = "PageSize=50&Page=1&PageToken=PARM%2f1+x~"
     made = request(operation)
     meta = {"next_page_url": f"{base}{made.path}?{query}"}
@@ -411,7 +487,9 @@ def test_of_a_next_page_only_the_query_is_taken_and_given_back(operation: Operat
 
 
 @LISTS
-@pytest.mark.parametrize("url", ["/v1/Other?Page=1", "{path}", "{path}?", "{path}?a b", "https://[{path}?a", "", 5, {}])
+@pytest.mark.parametrize(
+    "url", ["/v1/Other?Page=1", "{path}", "{path}?", "{path}?a b", "https://[{path}?a", "", 5, {}]
+)
 def test_a_next_page_of_another_list_is_refused(operation: Operation, url: object) -> None:
     made = request(operation)
     url = url.format(path=made.path) if isinstance(url, str) else url
@@ -431,12 +509,16 @@ def test_an_empty_page_is_the_last_one(operation: Operation) -> None:
 def test_one_item_that_cannot_be_read_makes_the_page_unreadable(operation: Operation) -> None:
     for wrong in ({}, None, [], 1):
         with pytest.raises(UpstreamUnavailable):
-            request(operation).read(answer({operation.key: [operation.resource(), wrong], "meta": {}}))
+            request(operation).read(
+                answer({operation.key: [operation.resource(), wrong], "meta": {}})
+            )
 
 
 @LISTS
 @pytest.mark.parametrize("page_query", ["", "a b", "a#b", "a\r\nb", "é", "x" * 4097, 'a"b'])
-def test_a_page_query_that_twilio_cannot_have_given_is_refused(operation: Operation, page_query: str) -> None:
+def test_a_page_query_that_twilio_cannot_have_given_is_refused(
+    operation: Operation, page_query: str
+) -> None:
     with pytest.raises(CursorExpired):
         operations.OPERATIONS[operation.id](*ARGUMENTS[operation.id], page_query)
 
@@ -444,19 +526,28 @@ def test_a_page_query_that_twilio_cannot_have_given_is_refused(operation: Operat
 @LISTS
 def test_a_page_is_no_longer_than_twilio_lets_it_be(operation: Operation) -> None:
     most = 100 if operation.id == "ListRecording" else 1000
-    build: Callable[..., Request[Any]] = operations.OPERATIONS[operation.id]
+    build: Callable[..., WireRequest[Any]] = operations.OPERATIONS[operation.id]
     *arguments, _ = ARGUMENTS[operation.id]
     assert ("PageSize", str(most)) in parse_qsl(build(*arguments, most).query)
     for wrong in (0, -1, most + 1):
-        with pytest.raises(InvalidArgument, match=f"page size is {wrong}; give a whole number from 1 to {most}"):
+        with pytest.raises(
+            InvalidArgument, match=f"page size is {wrong}; give a whole number from 1 to {most}"
+        ):
             build(*arguments, wrong)
 
 
 def test_what_ends_goes_before_what_changes_and_one_before_a_list() -> None:
-    ranks = {id_: build(*ARGUMENTS[id_]).rank for id_, build in operations.OPERATIONS.items()}
+    priorities = {
+        id_: build(*ARGUMENTS[id_]).priority for id_, build in operations.OPERATIONS.items()
+    }
 
-    assert {id_ for id_, rank in ranks.items() if rank is Rank.END} == {"UpdateRoom", "UpdateRoomParticipant"}
-    assert {id_ for id_, rank in ranks.items() if rank is Rank.LIST} == {id_ for id_ in ranks if id_.startswith("List")}
-    assert {id_ for id_, rank in ranks.items() if rank is Rank.READ} == {
-        id_ for id_ in ranks if id_.startswith("Fetch")
+    assert {id_ for id_, priority in priorities.items() if priority is Priority.END} == {
+        "UpdateRoom",
+        "UpdateRoomParticipant",
+    }
+    assert {id_ for id_, priority in priorities.items() if priority is Priority.LIST} == {
+        id_ for id_ in priorities if id_.startswith("List")
+    }
+    assert {id_ for id_, priority in priorities.items() if priority is Priority.READ} == {
+        id_ for id_ in priorities if id_.startswith("Fetch")
     }

@@ -39,7 +39,9 @@ def test_an_identity_travels_as_a_query_value(identity: str) -> None:
         ([], False),
     ],
 )
-def test_an_identity_finds_who_is_in_the_room_under_just_it(participants: list[dict[str, Any]], is_found: bool) -> None:
+def test_an_identity_finds_who_is_in_the_room_under_just_it(
+    participants: list[dict[str, Any]], is_found: bool
+) -> None:
     there = PARTICIPANT | {"identity": "a/b", "status": "connected"}
     said = {"participants": [there | each for each in participants], "meta": {}}
 
@@ -67,4 +69,7 @@ def test_a_participant_is_disconnected_and_anonymized() -> None:
     path = f"/v1/Rooms/{ROOM}/Participants/{SID}"
 
     assert disconnect_participant(ROOM, SID).form == (("Status", "disconnected"),)
-    assert (anonymize_participant(ROOM, SID).path, anonymize_participant(ROOM, SID).form) == (f"{path}/Anonymize", ())
+    assert (anonymize_participant(ROOM, SID).path, anonymize_participant(ROOM, SID).form) == (
+        f"{path}/Anonymize",
+        (),
+    )

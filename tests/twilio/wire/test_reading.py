@@ -35,7 +35,14 @@ SID = "RM" + "0" * 32
 
 
 def test_each_field_is_read_by_its_type() -> None:
-    said = {"sid": SID, "size": 2**40, "count": 1, "at": "2026-01-02T03:04:05Z", "words": ["failed"], "new": 1}
+    said = {
+        "sid": SID,
+        "size": 2**40,
+        "count": 1,
+        "at": "2026-01-02T03:04:05Z",
+        "words": ["failed"],
+        "new": 1,
+    }
 
     assert read_value(answer(said), Whole, lambda said: said) == Whole(
         sid=RoomSid(SID),
@@ -92,4 +99,6 @@ def test_a_flood_of_new_words_is_not_kept() -> None:
     found = to_core(said, Whole, lambda said: said)
 
     assert len(found.words) == 1000
-    assert found.unknown_words == tuple(UnknownWord(f"words[{n}]", "x" * 128) for n in range(WORDS_LIMIT))
+    assert found.unknown_words == tuple(
+        UnknownWord(f"words[{n}]", "x" * 128) for n in range(WORDS_LIMIT)
+    )

@@ -6,7 +6,7 @@ import pytest
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.core.recordings import RecordingFilter
 from gateway.core.sids import RecordingSid, RoomSid
-from gateway.twilio.wire.exchange import Answer
+from gateway.twilio.wire.exchange import WireResponse
 from gateway.twilio.wire.recordings import (
     fetch_media_link,
     fetch_recording,
@@ -50,12 +50,12 @@ def test_media_is_asked_for_below_the_recording() -> None:
     "given",
     [
         answer({"redirect_to": URL}),
-        Answer(302, {"Location": URL}, b""),
-        Answer(307, {"location": URL}, b"<html>"),
+        WireResponse(302, {"Location": URL}, b""),
+        WireResponse(307, {"location": URL}, b"<html>"),
     ],
     ids=["json", "302", "307"],
 )
-def test_the_link_is_read_from_json_and_from_a_redirect(given: Answer) -> None:
+def test_the_link_is_read_from_json_and_from_a_redirect(given: WireResponse) -> None:
     assert fetch_media_link(SID).read(given).url == URL
 
 
@@ -78,15 +78,17 @@ def test_the_link_is_read_from_json_and_from_a_redirect(given: Answer) -> None:
     ],
 )
 def test_a_link_that_is_no_safe_address_is_refused_and_not_quoted(url: str) -> None:
-    for given in (answer({"redirect_to": url}), Answer(302, {"Location": url}, b"")):
+    for given in (answer({"redirect_to": url}), WireResponse(302, {"Location": url}, b"")):
         with pytest.raises(UpstreamUnavailable) as caught:
             fetch_media_link(SID).read(given)
         assert "storage" not in str(caught.value)
         assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("given", [answer({}), answer([]), answer({"redirect_to": 5}), Answer(302, {}, b"")])
-def test_an_answer_without_a_link_is_of_no_use(given: Answer) -> None:
+@pytest.mark.parametrize(
+    "given", [answer({}), answer([]), answer({"redirect_to": 5}), WireResponse(302, {}, b"")]
+)
+def test_an_answer_without_a_link_is_of_no_use(given: WireResponse) -> None:
     with pytest.raises(UpstreamUnavailable):
         fetch_media_link(SID).read(given)
 

@@ -53,7 +53,10 @@ def test_a_create_sends_every_parameter_in_twilios_form() -> None:
         ("EmptyRoomTimeout", "1"),
         ("UnusedRoomTimeout", "60"),
         ("RecordParticipantsOnConnect", "true"),
-        ("RecordingRules", '[{"type":"include","all":true},{"type":"exclude","kind":"video","publisher":"Zoë"}]'),
+        (
+            "RecordingRules",
+            '[{"type":"include","all":true},{"type":"exclude","kind":"video","publisher":"Zoë"}]',
+        ),
         ("VideoCodecs", "VP8"),
         ("VideoCodecs", "H264"),
         ("MediaRegion", "us1"),
@@ -79,12 +82,18 @@ def test_a_room_is_ended_by_its_only_change() -> None:
     assert complete_room(SID).form == (("Status", "completed"),)
 
 
-@pytest.mark.parametrize("name", ["Daily", "a/b", "..", "a&Status=completed", "x#y?z", "Zoë 100 %", "+", "\u202e"])
+@pytest.mark.parametrize(
+    "name", ["Daily", "a/b", "..", "a&Status=completed", "x#y?z", "Zoë 100 %", "+", "\u202e"]
+)
 def test_a_name_travels_as_a_query_value(name: str) -> None:
     request = find_room(name)
 
     assert (request.method, request.path) == ("GET", "/v1/Rooms")
-    assert parse_qsl(request.query) == [("Status", "in-progress"), ("UniqueName", name), ("PageSize", "2")]
+    assert parse_qsl(request.query) == [
+        ("Status", "in-progress"),
+        ("UniqueName", name),
+        ("PageSize", "2"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +107,9 @@ def test_a_name_travels_as_a_query_value(name: str) -> None:
         ([{"unique_name": "a/b", "status": "completed"}], False),
     ],
 )
-def test_a_name_finds_the_room_in_progress_that_has_just_it(rooms: list[dict[str, Any]], is_found: bool) -> None:
+def test_a_name_finds_the_room_in_progress_that_has_just_it(
+    rooms: list[dict[str, Any]], is_found: bool
+) -> None:
     found = find_room("a/b").read(answer({"rooms": [ROOM | room for room in rooms], "meta": {}}))
 
     assert (found is not None) is is_found

@@ -2,7 +2,11 @@ from gateway.core.participants import NewSubscribeRules, SubscribeRule
 from gateway.core.recordings import NewRecordingRules, RecordedKind, RecordingRule
 from gateway.core.rules import Rule, RuleEffect, RuleType, TrackKind, TrackPriority
 from gateway.core.sids import ParticipantSid, RoomSid
-from gateway.twilio.wire.rules import fetch_subscribe_rules, update_recording_rules, update_subscribe_rules
+from gateway.twilio.wire.rules import (
+    fetch_subscribe_rules,
+    update_recording_rules,
+    update_subscribe_rules,
+)
 from tests.twilio.wire.documents import answer
 
 ROOM, PARTICIPANT = RoomSid("RM" + "0" * 32), ParticipantSid("PA" + "0" * 32)
@@ -16,11 +20,18 @@ def test_rules_travel_as_json_without_what_is_not_set() -> None:
         )
     )
     subscribe = NewSubscribeRules(
-        (SubscribeRule(type=RuleType.INCLUDE, kind=TrackKind.DATA, track="a/b", priority=TrackPriority.HIGH),)
+        (
+            SubscribeRule(
+                type=RuleType.INCLUDE, kind=TrackKind.DATA, track="a/b", priority=TrackPriority.HIGH
+            ),
+        )
     )
 
     assert update_recording_rules(ROOM, recording).form == (
-        ("Rules", '[{"type":"include","all":true},{"type":"exclude","kind":"video","publisher":"Zoë \\"Z\\""}]'),
+        (
+            "Rules",
+            '[{"type":"include","all":true},{"type":"exclude","kind":"video","publisher":"Zoë \\"Z\\""}]',
+        ),
     )
     assert update_subscribe_rules(ROOM, PARTICIPANT, subscribe).form == (
         ("Rules", '[{"type":"include","kind":"data","track":"a/b","priority":"high"}]'),
@@ -31,7 +42,15 @@ def test_a_rule_in_force_is_read_even_if_it_could_not_be_set() -> None:
     said = {
         "participant_sid": PARTICIPANT,
         "room_sid": ROOM,
-        "rules": [{"type": "exclude", "all": False, "publisher": "x" * 999, "kind": None, "priority": "low"}],
+        "rules": [
+            {
+                "type": "exclude",
+                "all": False,
+                "publisher": "x" * 999,
+                "kind": None,
+                "priority": "low",
+            }
+        ],
     }
 
     assert fetch_subscribe_rules(ROOM, PARTICIPANT).read(answer(said)).rules == (

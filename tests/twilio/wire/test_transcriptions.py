@@ -45,7 +45,9 @@ def test_all_seven_keys_are_sent_and_come_back() -> None:
 
 def test_values_come_back_as_text_too() -> None:
     sent = json.loads(configuration_json(FULL))
-    as_text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in sent.items()}
+    as_text = {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in sent.items()
+    }
 
     assert as_text["partialResults"] == "true"
     assert configuration(as_text) == FULL
@@ -74,6 +76,6 @@ def test_a_transcription_may_begin_with_the_engines_defaults() -> None:
 
 
 def test_a_change_sends_what_is_to_change() -> None:
-    assert update_transcription(ROOM, TTID, TranscriptionUpdate(status=TranscriptionStatus.STARTED)).form == (
-        ("Status", "started"),
-    )
+    assert update_transcription(
+        ROOM, TTID, TranscriptionUpdate(status=TranscriptionStatus.STARTED)
+    ).form == (("Status", "started"),)

@@ -6,9 +6,9 @@ https://www.twilio.com/docs/video/troubleshooting/video-log-analyzer-api
 from enum import StrEnum
 
 from gateway.sandbox.rest import insights
-from gateway.sandbox.rest.calls import Answer, Call, all_words, dates, page
+from gateway.sandbox.rest.calls import RestRequest, RestResponse, all_words, dates, page
 from gateway.sandbox.rest.resources import rooms
-from gateway.sandbox.world.engine import Engine
+from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Room
 
 
@@ -26,16 +26,19 @@ class Codec(StrEnum):
     OPUS = "opus"
 
 
-def read(engine: Engine, call: Call) -> Answer:
+def read(world: World, call: RestRequest) -> RestResponse:
     """Without dates, only rooms that ended in the last 24 hours; with one, all that are kept."""
-    types, codecs = all_words(call.query, "RoomType", RoomType), all_words(call.query, "Codec", Codec)
+    types, codecs = (
+        all_words(call.query, "RoomType", RoomType),
+        all_words(call.query, "Codec", Codec),
+    )
     name = call.query.first("RoomName")
     is_wanted_date = dates(call.query, "Created")
     is_dated = any(call.query.first(name) is not None for name in ("CreatedAfter", "CreatedBefore"))
-    now_s = _now_s(engine, call)
+    now_s = _now_s(world, call)
     found = (
         room
-        for room in engine.store(call.account.sid).newest_first(False, rooms.as_of(engine, call))
+        for room in world.store(call.account.sid).newest_first(False, rooms.as_of(world, call))
         if (insights.is_kept if is_dated else insights.is_recent)(room, now_s)
         and (name is None or room.name == name)
         and (not types or insights.type_word(room) in types)
@@ -43,34 +46,40 @@ def read(engine: Engine, call: Call) -> Answer:
         and is_wanted_date(room.created.wall)
     )
     filters = ("RoomType", "Codec", "RoomName", "CreatedAfter", "CreatedBefore")
-    return page(call, "rooms", found, lambda room: insights.room_json(room, call.base, now_s), filters)
+    return page(
+        call, "rooms", found, lambda room: insights.room_json(room, call.base, now_s), filters
+    )
 
 
-def fetch(engine: Engine, call: Call, sid: str) -> Answer:
-    return Answer(200, insights.room_json(_find(engine, call, sid), call.base, _now_s(engine, call)))
+def fetch(world: World, call: RestRequest, sid: str) -> RestResponse:
+    return RestResponse(
+        200, insights.room_json(_find(world, call, sid), call.base, _now_s(world, call))
+    )
 
 
-def read_participants(engine: Engine, call: Call, sid: str) -> Answer:
-    room = _find(engine, call, sid)
+def read_participants(world: World, call: RestRequest, sid: str) -> RestResponse:
+    room = _find(world, call, sid)
     found = reversed(room.participants)
-    return page(call, "participants", found, lambda each: insights.participant_json(each, room, call.base))
+    return page(
+        call, "participants", found, lambda each: insights.participant_json(each, room, call.base)
+    )
 
 
-def fetch_participant(engine: Engine, call: Call, sid: str, who: str) -> Answer:
-    room = _find(engine, call, sid)
+def fetch_participant(world: World, call: RestRequest, sid: str, who: str) -> RestResponse:
+    room = _find(world, call, sid)
     for participant in room.participants:
         if participant.sid == who:
-            return Answer(200, insights.participant_json(participant, room, call.base))
+            return RestResponse(200, insights.participant_json(participant, room, call.base))
     raise call.missing()
 
 
-def _find(engine: Engine, call: Call, sid: str) -> Room:
+def _find(world: World, call: RestRequest, sid: str) -> Room:
     """By SID only, from the room's end on."""
-    room = engine.store(call.account.sid).by_sid(sid, rooms.as_of(engine, call))
-    if room is None or not insights.is_kept(room, _now_s(engine, call)):
+    room = world.store(call.account.sid).by_sid(sid, rooms.as_of(world, call))
+    if room is None or not insights.is_kept(room, _now_s(world, call)):
         raise call.missing()
     return room
 
 
-def _now_s(engine: Engine, call: Call) -> float:
-    return engine.now_s() - call.lag_s
+def _now_s(world: World, call: RestRequest) -> float:
+    return world.now_s() - call.lag_s

@@ -2,9 +2,9 @@
 
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.rest import validate
-from gateway.sandbox.rest.calls import Answer, Call, dates, page, required, word
+from gateway.sandbox.rest.calls import RestRequest, RestResponse, dates, page, required, word
 from gateway.sandbox.rest.views import room_json
-from gateway.sandbox.world.engine import Engine
+from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Room, RoomStatus
 
 # A name with one of these is not reachable by path, not even percent-encoded (twilio/twilio-python#503).
@@ -12,10 +12,10 @@ from gateway.sandbox.world.model import Room, RoomStatus
 RESERVED = frozenset(":/?#[]@!$&'()*+,;=")
 
 
-def find(engine: Engine, call: Call, ref: str) -> Room:
+def find(world: World, call: RestRequest, ref: str) -> Room:
     """By SID in any state, by name while in progress."""
-    store = engine.store(call.account.sid)
-    as_of_s = as_of(engine, call)
+    store = world.store(call.account.sid)
+    as_of_s = as_of(world, call)
     room = store.by_sid(ref, as_of_s)
     if room is None and is_path_name(ref):
         room = store.by_name(ref, as_of_s)
@@ -24,9 +24,9 @@ def find(engine: Engine, call: Call, ref: str) -> Room:
     return room
 
 
-def as_of(engine: Engine, call: Call) -> float | None:
+def as_of(world: World, call: RestRequest) -> float | None:
     """Only reads look back: a write is decided by the truth."""
-    return engine.now_s() - call.lag_s if call.lag_s and call.method == "GET" else None
+    return world.now_s() - call.lag_s if call.lag_s and call.method == "GET" else None
 
 
 def is_path_name(name: str) -> bool:
@@ -34,31 +34,40 @@ def is_path_name(name: str) -> bool:
     return RESERVED.isdisjoint(name) and name not in (".", "..")
 
 
-def create(engine: Engine, call: Call) -> Answer:
+def create(world: World, call: RestRequest) -> RestResponse:
     settings = validate.room_settings(call.form, call.account.has_legacy_types)
-    return Answer(201, room_json(engine.create_room(call.account.sid, settings), call.base))
+    return RestResponse(201, room_json(world.create_room(call.account.sid, settings), call.base))
 
 
-def fetch(engine: Engine, call: Call, ref: str) -> Answer:
-    return Answer(200, room_json(find(engine, call, ref), call.base))
+def fetch(world: World, call: RestRequest, ref: str) -> RestResponse:
+    return RestResponse(200, room_json(find(world, call, ref), call.base))
 
 
-def update(engine: Engine, call: Call, ref: str) -> Answer:
-    room = find(engine, call, ref)
+def update(world: World, call: RestRequest, ref: str) -> RestResponse:
+    room = find(world, call, ref)
     if required(call.form, "Status") != RoomStatus.COMPLETED:
         raise TwilioError(53112, "Status is invalid: a Room can only be set to completed")
-    return Answer(202, room_json(engine.complete(room), call.base))
+    return RestResponse(202, room_json(world.complete(room), call.base))
 
 
-def read(engine: Engine, call: Call) -> Answer:
+def read(world: World, call: RestRequest) -> RestResponse:
     status = word(call.query, "Status", RoomStatus) or RoomStatus.IN_PROGRESS
     name = call.query.first("UniqueName")
     is_wanted_date = dates(call.query)
-    store = engine.store(call.account.sid)
+    store = world.store(call.account.sid)
     found = (
         room
-        for room in store.newest_first(status is RoomStatus.IN_PROGRESS, as_of(engine, call))
-        if room.status is status and (name is None or room.name == name) and is_wanted_date(room.created.wall)
+        for room in store.newest_first(status is RoomStatus.IN_PROGRESS, as_of(world, call))
+        if room.status is status
+        and (name is None or room.name == name)
+        and is_wanted_date(room.created.wall)
     )
     filters = ("UniqueName", "DateCreatedAfter", "DateCreatedBefore")
-    return page(call, "rooms", found, lambda room: room_json(room, call.base), filters, fixed=[("Status", status)])
+    return page(
+        call,
+        "rooms",
+        found,
+        lambda room: room_json(room, call.base),
+        filters,
+        fixed=[("Status", status)],
+    )

@@ -3,29 +3,31 @@
 https://www.twilio.com/docs/video/api/track-subscriptions and https://www.twilio.com/docs/video/api/recording-rules
 """
 
-from gateway.sandbox.rest.calls import Answer, Call, required
+from gateway.sandbox.rest.calls import RestRequest, RestResponse, required
 from gateway.sandbox.rest.resources import participants, rooms
 from gateway.sandbox.rest.views import recording_rules_json, subscribe_rules_json
 from gateway.sandbox.world import rules
-from gateway.sandbox.world.engine import Engine
+from gateway.sandbox.world.engine import World
 
 
-def fetch_subscribe(engine: Engine, call: Call, ref: str, who: str) -> Answer:
-    room, participant = participants.find(engine, call, ref, who)
-    return Answer(200, subscribe_rules_json(participant, room))
+def fetch_subscribe(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:
+    room, participant = participants.find(world, call, ref, who)
+    return RestResponse(200, subscribe_rules_json(participant, room))
 
 
-def update_subscribe(engine: Engine, call: Call, ref: str, who: str) -> Answer:
-    room, participant = participants.find(engine, call, ref, who)
+def update_subscribe(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:
+    room, participant = participants.find(world, call, ref, who)
     new = rules.parse(required(call.form, "Rules"), rules.SUBSCRIBE)
-    return Answer(200, subscribe_rules_json(engine.set_subscribe_rules(room, participant, new), room))
+    return RestResponse(
+        200, subscribe_rules_json(world.set_subscribe_rules(room, participant, new), room)
+    )
 
 
-def fetch_recording(engine: Engine, call: Call, ref: str) -> Answer:
-    return Answer(200, recording_rules_json(rooms.find(engine, call, ref)))
+def fetch_recording(world: World, call: RestRequest, ref: str) -> RestResponse:
+    return RestResponse(200, recording_rules_json(rooms.find(world, call, ref)))
 
 
-def update_recording(engine: Engine, call: Call, ref: str) -> Answer:
-    room = rooms.find(engine, call, ref)
+def update_recording(world: World, call: RestRequest, ref: str) -> RestResponse:
+    room = rooms.find(world, call, ref)
     new = rules.parse(required(call.form, "Rules"), rules.RECORDING)
-    return Answer(200, recording_rules_json(engine.set_recording_rules(room, new)))
+    return RestResponse(200, recording_rules_json(world.set_recording_rules(room, new)))

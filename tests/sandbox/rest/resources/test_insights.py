@@ -34,9 +34,10 @@ async def test_a_room_is_there_from_its_end_on_and_complete_ten_minutes_later(ap
     await api.post(f"/v1/Rooms/{room}", Status="completed")
 
     assert (await api.get(path)).body["processing_state"] == "in_progress"
-    assert [each["participant_sid"] for each in (await api.get(f"{path}/Participants")).body["participants"]] == [
-        ada["sid"]
-    ]
+    assert [
+        each["participant_sid"]
+        for each in (await api.get(f"{path}/Participants")).body["participants"]
+    ] == [ada["sid"]]
     assert await rooms(api) == [room]
     await api.control("POST", "/clock", {"advance_s": 600})
     shown = (await api.get(path)).body
@@ -77,15 +78,21 @@ async def test_filters_take_several_words(api: Api) -> None:
         assert await rooms(api, query) == expected, query
     page = (await api.get("/v1/Video/Rooms?RoomType=group&RoomType=go&PageSize=1")).body["meta"]
     assert page["next_page_url"].count("RoomType=") == 2
-    assert [each["room_sid"] for each in (await api.get(page["next_page_url"])).body["rooms"]] == [group]
+    assert [each["room_sid"] for each in (await api.get(page["next_page_url"])).body["rooms"]] == [
+        group
+    ]
 
 
-@pytest.mark.parametrize("query", ["RoomType=peer-to-peer", "Codec=OPUS", "CreatedAfter=soon", "PageSize=0"])
+@pytest.mark.parametrize(
+    "query", ["RoomType=peer-to-peer", "Codec=OPUS", "CreatedAfter=soon", "PageSize=0"]
+)
 async def test_a_bad_filter_is_20001(api: Api, query: str) -> None:
     assert refused(await api.get(f"/v1/Video/Rooms?{query}")) == (400, 20001)
 
 
-async def test_rooms_and_participants_are_found_by_sid_in_their_own_account(api: Api, other_api: Api) -> None:
+async def test_rooms_and_participants_are_found_by_sid_in_their_own_account(
+    api: Api, other_api: Api
+) -> None:
     room = await ended(api, UniqueName="standup")
 
     assert refused(await api.get("/v1/Video/Rooms/standup")) == (404, 20404)
@@ -105,5 +112,7 @@ async def test_it_tells_who_was_thrown_out_by_the_api(api: Api, who: str) -> Non
     await api.control("POST", "/clock", {"advance_s": 300})
 
     shown = (await api.get(f"/v1/Video/Rooms/{room}/Participants/{ada['sid']}")).body
-    assert shown["end_reason"] == {"api": "disconnected_via_api", "control": "participant_left"}[who]
+    assert (
+        shown["end_reason"] == {"api": "disconnected_via_api", "control": "participant_left"}[who]
+    )
     assert (await api.get(f"/v1/Video/Rooms/{room}")).body["end_reason"] == "timeout"

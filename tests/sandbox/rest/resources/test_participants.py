@@ -8,7 +8,9 @@ async def enter(api: Api, room: str, identity: str) -> str:
     return str((await join(api, room, identity))["sid"])
 
 
-async def test_participants_are_the_connected_ones_of_a_live_room_and_the_others_of_an_ended_one(api: Api) -> None:
+async def test_participants_are_the_connected_ones_of_a_live_room_and_the_others_of_an_ended_one(
+    api: Api,
+) -> None:
     room = await create(api, UniqueName="standup")
     ada, ivo = await enter(api, room, "Ada"), await enter(api, room, "Ivo")
     await api.control("DELETE", f"/rooms/{room}/participants/Ada")
@@ -67,10 +69,16 @@ async def test_anonymizing_puts_the_sid_in_the_identitys_place(api: Api) -> None
 
     for _ in range(2):
         done = await api.post(f"{path}/Anonymize")
-        assert (done.status, done.body["identity"], done.body["status"]) == (200, ada, "disconnected")
+        assert (done.status, done.body["identity"], done.body["status"]) == (
+            200,
+            ada,
+            "disconnected",
+        )
     assert done.body["url"].endswith(f"{path}/Anonymize")
     assert (await api.get(path)).body["identity"] == ada
-    assert (await api.get(f"/v1/Video/Rooms/{room}/Participants/{ada}")).body["participant_identity"] == ada
+    assert (await api.get(f"/v1/Video/Rooms/{room}/Participants/{ada}")).body[
+        "participant_identity"
+    ] == ada
     assert refused(await api.post(f"/v1/Rooms/{room}/Participants/Ada/Anonymize")) == (404, 20404)
 
 
@@ -81,4 +89,6 @@ async def test_somebody_elses_participant_is_not_found(api: Api, other_api: Api)
         target = f"Participants/{stage.participant}{path}"
         assert refused(await api.get(f"/v1/Rooms/{elsewhere}/{target}")) == (404, 20404)
         assert refused(await other_api.get(f"/v1/Rooms/{stage.room}/{target}")) == (404, 20404)
-    assert refused(await api.post(f"/v1/Rooms/{elsewhere}/Participants/{stage.participant}/Anonymize")) == (404, 20404)
+    assert refused(
+        await api.post(f"/v1/Rooms/{elsewhere}/Participants/{stage.participant}/Anonymize")
+    ) == (404, 20404)

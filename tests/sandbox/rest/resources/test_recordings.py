@@ -8,7 +8,9 @@ from tests.sandbox.conftest import Api, Receiver, refused, sids
 from tests.sandbox.stage import Stage, create, join, listed, set_up
 
 
-async def test_a_recording_is_processed_until_some_seconds_after_its_track(api: Api, receiver: Receiver) -> None:
+async def test_a_recording_is_processed_until_some_seconds_after_its_track(
+    api: Api, receiver: Receiver
+) -> None:
     room = await create(api, StatusCallback=receiver.url, RecordParticipantsOnConnect="true")
     ada = await join(api, room, "Ada", ["audio", "data"])
     [running] = await listed(api, f"/v1/Rooms/{room}/Recordings")
@@ -22,20 +24,31 @@ async def test_a_recording_is_processed_until_some_seconds_after_its_track(api: 
     assert (done["status"], done["duration"], done["size"]) == ("completed", 1, 6000)
     assert told["recording-started"]["RecordingSid"] == done["sid"]
     completed = told["recording-completed"]
-    assert (completed["Duration"], completed["Size"], completed["SourceSid"], completed["ParticipantSid"]) == (
+    assert (
+        completed["Duration"],
+        completed["Size"],
+        completed["SourceSid"],
+        completed["ParticipantSid"],
+    ) == (
         str(done["duration"]),
         str(done["size"]),
         done["source_sid"],
         ada["sid"],
     )
-    assert (completed["Codec"], completed["Container"], completed["OffsetFromTwilioVideoEpoch"]) == (
+    assert (
+        completed["Codec"],
+        completed["Container"],
+        completed["OffsetFromTwilioVideoEpoch"],
+    ) == (
         done["codec"],
         done["container_format"],
         str(done["offset"]),
     )
 
 
-async def test_the_account_shows_the_recordings_of_all_its_rooms_newest_first(api: Api, other_api: Api) -> None:
+async def test_the_account_shows_the_recordings_of_all_its_rooms_newest_first(
+    api: Api, other_api: Api
+) -> None:
     stage = await set_up(api)
     everything = await listed(api, "/v1/Recordings")
 
@@ -51,7 +64,10 @@ async def test_the_two_views_of_a_recording_differ_in_their_address_alone(api: A
     of_account = (await api.get(f"/v1/Recordings/{stage.recording}")).body
 
     assert of_room.pop("room_sid") == stage.room
-    assert (of_account.pop("status_callback"), of_account.pop("status_callback_method")) == (None, "POST")
+    assert (of_account.pop("status_callback"), of_account.pop("status_callback_method")) == (
+        None,
+        "POST",
+    )
     assert of_room.pop("links") != of_account.pop("links")
     assert of_room.pop("url") != of_account.pop("url")
     assert of_room == of_account
@@ -71,7 +87,9 @@ async def test_the_two_views_of_a_recording_differ_in_their_address_alone(api: A
 async def test_a_room_filters_its_recordings(api: Api, query: str, kinds: list[str]) -> None:
     stage = await set_up(api)
 
-    assert [each["type"] for each in await listed(api, f"/v1/Rooms/{stage.room}/Recordings?{query}")] == kinds
+    assert [
+        each["type"] for each in await listed(api, f"/v1/Rooms/{stage.room}/Recordings?{query}")
+    ] == kinds
 
 
 async def test_the_account_filters_by_source_group_and_type(api: Api) -> None:
@@ -83,7 +101,9 @@ async def test_the_account_filters_by_source_group_and_type(api: Api) -> None:
 
     assert await count("") == 7
     assert sids(await api.get(f"/v1/Recordings?SourceSid={source}")) == [stage.running]
-    assert sids(await api.get(f"/v1/Rooms/{stage.room}/Recordings?SourceSid={source}")) == [stage.running]
+    assert sids(await api.get(f"/v1/Rooms/{stage.room}/Recordings?SourceSid={source}")) == [
+        stage.running
+    ]
     assert await count("MediaType=video") == 3
     assert await count("MediaType=data") == 0
     assert await count(f"GroupingSid={stage.room}") == 5
@@ -93,7 +113,9 @@ async def test_the_account_filters_by_source_group_and_type(api: Api) -> None:
     assert await count(f"GroupingSid={stage.ended}&GroupingSid={stage.participant}") == 0
 
 
-@pytest.mark.parametrize("query", ["Status=done", "SourceSid=x", "GroupingSid=RM1", "MediaType=smell", "PageSize=0"])
+@pytest.mark.parametrize(
+    "query", ["Status=done", "SourceSid=x", "GroupingSid=RM1", "MediaType=smell", "PageSize=0"]
+)
 async def test_a_bad_filter_is_20001(api: Api, query: str) -> None:
     assert refused(await api.get(f"/v1/Recordings?{query}")) == (400, 20001)
 
@@ -101,11 +123,15 @@ async def test_a_bad_filter_is_20001(api: Api, query: str) -> None:
 async def test_pages_of_the_account_have_100_at_most_and_repeat_their_filters(api: Api) -> None:
     stage = await set_up(api)
     meta = (await api.get("/v1/Recordings?PageSize=101")).body["meta"]
-    first = await api.get(f"/v1/Recordings?PageSize=2&GroupingSid={stage.room}&GroupingSid={stage.ended}")
+    first = await api.get(
+        f"/v1/Recordings?PageSize=2&GroupingSid={stage.room}&GroupingSid={stage.ended}"
+    )
     second = await api.get(first.body["meta"]["next_page_url"])
 
     assert meta["page_size"] == 100
-    assert (await api.get(f"/v1/Rooms/{stage.room}/Recordings?PageSize=1001")).body["meta"]["page_size"] == 1000
+    assert (await api.get(f"/v1/Rooms/{stage.room}/Recordings?PageSize=1001")).body["meta"][
+        "page_size"
+    ] == 1000
     assert second.body["meta"]["url"].count("GroupingSid=") == 2
     assert (sids(first) + sids(second)) == sids(await api.get("/v1/Recordings?PageSize=4"))
 
@@ -129,13 +155,19 @@ def paths(stage: Stage, sid: str) -> list[str]:
     return [f"/v1/Recordings/{sid}/Media", f"/v1/Rooms/{stage.room}/Recordings/{sid}/Media"]
 
 
-async def test_media_are_a_redirect_to_a_place_without_credentials(api: Api, session: aiohttp.ClientSession) -> None:
+async def test_media_are_a_redirect_to_a_place_without_credentials(
+    api: Api, session: aiohttp.ClientSession
+) -> None:
     stage = await set_up(api)
     for path in paths(stage, stage.recording):
         reply = await api.raw("GET", path, allow_redirects=False)
         assert (reply.status, reply.headers["Location"]) == (302, reply.body["redirect_to"])
         async with session.get(reply.body["redirect_to"]) as media:
-            assert (media.status, media.content_type, len(await media.read())) == (200, "audio/x-matroska", 6000)
+            assert (media.status, media.content_type, len(await media.read())) == (
+                200,
+                "audio/x-matroska",
+                6000,
+            )
     await api.raw("DELETE", f"/v1/Recordings/{stage.recording}")
     async with session.get(reply.body["redirect_to"]) as gone:
         assert gone.status == 404
@@ -152,15 +184,22 @@ async def test_a_room_finds_its_recordings_by_its_sid_and_no_others(api: Api) ->
     stage = await set_up(api)
 
     assert refused(await api.get("/v1/Rooms/stage/Recordings")) == (404, 20404)
-    assert refused(await api.get(f"/v1/Rooms/{stage.bare}/Recordings/{stage.recording}")) == (404, 20404)
-    assert refused(await api.raw("DELETE", f"/v1/Rooms/{stage.bare}/Recordings/{stage.recording}")) == (404, 20404)
+    assert refused(await api.get(f"/v1/Rooms/{stage.bare}/Recordings/{stage.recording}")) == (
+        404,
+        20404,
+    )
+    assert refused(
+        await api.raw("DELETE", f"/v1/Rooms/{stage.bare}/Recordings/{stage.recording}")
+    ) == (404, 20404)
     assert refused(await api.get(f"/v1/Recordings/{stage.room}")) == (404, 20404)
 
 
 async def test_a_recording_that_failed_says_so(api: Api) -> None:
     stage = await set_up(api)
     await api.control(
-        "POST", f"/rooms/{stage.room}/recordings/{stage.running}/failed", {"operation": "RecordingUpload"}
+        "POST",
+        f"/rooms/{stage.room}/recordings/{stage.running}/failed",
+        {"operation": "RecordingUpload"},
     )
 
     assert (await api.get(f"/v1/Recordings/{stage.running}")).body["status"] == "failed"

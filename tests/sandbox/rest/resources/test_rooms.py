@@ -30,7 +30,9 @@ async def test_a_name_in_use_is_53113_and_free_again_after_the_end(api: Api) -> 
 
 
 @pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "a+b", "a:b", "a&b", "..", "."])
-async def test_a_name_with_reserved_characters_is_not_reachable_by_path(api: Api, name: str) -> None:
+async def test_a_name_with_reserved_characters_is_not_reachable_by_path(
+    api: Api, name: str
+) -> None:
     sid = await create(api, UniqueName=name)
     quoted = "".join(f"%{byte:02X}" for byte in name.encode())
 
@@ -40,7 +42,12 @@ async def test_a_name_with_reserved_characters_is_not_reachable_by_path(api: Api
 
 @pytest.mark.parametrize(
     ("form", "code"),
-    [({}, 20001), ({"Status": "failed"}, 53112), ({"Status": "in-progress"}, 53112), ({"Status": ""}, 53112)],
+    [
+        ({}, 20001),
+        ({"Status": "failed"}, 53112),
+        ({"Status": "in-progress"}, 53112),
+        ({"Status": ""}, 53112),
+    ],
 )
 async def test_a_room_can_only_be_completed(api: Api, form: dict[str, str], code: int) -> None:
     sid = await create(api)
@@ -57,7 +64,10 @@ async def test_an_ended_room_cannot_be_completed_again(api: Api) -> None:
 
 async def test_bad_parameters_get_their_code_over_http(api: Api) -> None:
     assert refused(await api.post("/v1/Rooms", MaxParticipants="51")) == (400, 53107)
-    assert refused(await api.raw("POST", "/v1/Rooms", data=b"UniqueName=%FF", headers=FORM)) == (400, 53102)
+    assert refused(await api.raw("POST", "/v1/Rooms", data=b"UniqueName=%FF", headers=FORM)) == (
+        400,
+        53102,
+    )
 
 
 async def test_a_list_shows_rooms_in_progress_unless_asked_otherwise(api: Api) -> None:
@@ -105,12 +115,19 @@ async def test_pages_are_absolute_urls_that_repeat_the_filters(api: Api) -> None
 async def test_bad_paging_gets_its_code(api: Api) -> None:
     await create(api)
     await create(api)
-    token = (await api.get("/v1/Rooms?PageSize=1")).body["meta"]["next_page_url"].partition("PageToken=")[2]
+    token = (
+        (await api.get("/v1/Rooms?PageSize=1"))
+        .body["meta"]["next_page_url"]
+        .partition("PageToken=")[2]
+    )
     room = await create(api)
 
     assert refused(await api.get("/v1/Rooms?Page=1")) == (400, 70002)
     assert refused(await api.get("/v1/Rooms?Page=1&PageToken=made-up")) == (400, 21481)
-    assert refused(await api.get(f"/v1/Rooms/{room}/Participants?Page=1&PageToken={token}")) == (400, 21481)
+    assert refused(await api.get(f"/v1/Rooms/{room}/Participants?Page=1&PageToken={token}")) == (
+        400,
+        21481,
+    )
 
 
 async def test_each_account_has_its_own_rooms(api: Api, other_api: Api) -> None:

@@ -56,7 +56,9 @@ async def test_subscribe_rules_are_for_those_who_are_there(api: Api) -> None:
     path = f"/v1/Rooms/{room}/Participants/{ada['sid']}/SubscribeRules"
     rules = json.dumps([rule()])
 
-    assert refused(await api.post(f"/v1/Rooms/{legacy}/Participants/Ada/SubscribeRules", Rules=rules)) == (400, 53117)
+    assert refused(
+        await api.post(f"/v1/Rooms/{legacy}/Participants/Ada/SubscribeRules", Rules=rules)
+    ) == (400, 53117)
     await api.control("DELETE", f"/rooms/{room}/participants/Ada")
     assert refused(await api.post(path, Rules=rules)) == (400, 53204)
     await api.post(f"/v1/Rooms/{room}", Status="completed")
@@ -97,7 +99,10 @@ async def test_recording_rules_are_for_rooms_in_progress_that_can_record(api: Ap
     await api.post(f"/v1/Rooms/{ended}", Status="completed")
     rules = json.dumps([rule()])
 
-    assert refused(await api.post(f"/v1/Rooms/{legacy}/RecordingRules", Rules=rules)) == (400, 53122)
+    assert refused(await api.post(f"/v1/Rooms/{legacy}/RecordingRules", Rules=rules)) == (
+        400,
+        53122,
+    )
     assert refused(await api.post(f"/v1/Rooms/{ended}/RecordingRules", Rules=rules)) == (400, 53118)
     assert (await api.get(f"/v1/Rooms/{legacy}/RecordingRules")).status == 200
     assert (await api.get(f"/v1/Rooms/{ended}/RecordingRules")).body["rules"] == [rule("exclude")]

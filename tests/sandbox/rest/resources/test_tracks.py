@@ -22,7 +22,11 @@ async def test_a_published_track_is_found_by_sid_and_by_name(api: Api) -> None:
     assert sids(await api.get(path)) == [chat, cam, audio]
     by_sid, by_name = await api.get(f"{path}/{cam}"), await api.get(f"{path}/cam")
     assert by_sid.body == by_name.body
-    assert (by_sid.body["name"], by_sid.body["kind"], by_sid.body["enabled"]) == ("cam", "video", True)
+    assert (by_sid.body["name"], by_sid.body["kind"], by_sid.body["enabled"]) == (
+        "cam",
+        "video",
+        True,
+    )
     assert by_sid.body["url"].endswith(f"/Participants/{ada['sid']}/PublishedTracks/{cam}")
     assert refused(await api.get(f"{path}/screen")) == (404, 20404)
 
@@ -46,7 +50,9 @@ async def test_everybody_receives_the_tracks_of_the_others(api: Api) -> None:
     his = ivo["tracks"][0]["sid"]
 
     assert sids(await api.get(f"{path}/Ada/SubscribedTracks")) == [his]
-    assert sids(await api.get(f"{path}/Ivo/SubscribedTracks")) == [each["sid"] for each in reversed(ada["tracks"])]
+    assert sids(await api.get(f"{path}/Ivo/SubscribedTracks")) == [
+        each["sid"] for each in reversed(ada["tracks"])
+    ]
     track = (await api.get(f"{path}/Ada/SubscribedTracks/{his}")).body
     assert (track["publisher_sid"], track["participant_sid"]) == (ivo["sid"], ada["sid"])
 

@@ -8,8 +8,15 @@ from tests.sandbox.stage import create, join, listed
 
 async def test_a_transcription_starts_stops_and_starts_again(api: Api) -> None:
     room = await create(api, UniqueName="standup")
-    configuration = {"languageCode": "en-US", "partialResults": True, "hints": ["Ada", " Ivo"], "speechModel": "long"}
-    made = await api.post("/v1/Rooms/standup/Transcriptions", Configuration=json.dumps(configuration))
+    configuration = {
+        "languageCode": "en-US",
+        "partialResults": True,
+        "hints": ["Ada", " Ivo"],
+        "speechModel": "long",
+    }
+    made = await api.post(
+        "/v1/Rooms/standup/Transcriptions", Configuration=json.dumps(configuration)
+    )
     path = f"/v1/Rooms/{room}/Transcriptions/{made.body['ttid']}"
 
     assert (made.status, made.body["status"], made.body["end_time"], made.body["duration"]) == (
@@ -24,7 +31,11 @@ async def test_a_transcription_starts_stops_and_starts_again(api: Api) -> None:
         "hints": "Ada,Ivo",
         "speechModel": "long",
     }
-    assert (await api.get(path)).body == made.body == (await listed(api, f"/v1/Rooms/{room}/Transcriptions"))[0]
+    assert (
+        (await api.get(path)).body
+        == made.body
+        == (await listed(api, f"/v1/Rooms/{room}/Transcriptions"))[0]
+    )
     stopped = await api.post(path, Status="stopped", Configuration='{"partialResults": false}')
     assert (stopped.status, stopped.body["status"], stopped.body["duration"]) == (202, "stopped", 0)
     assert stopped.body["configuration"]["partialResults"] == "false"
@@ -37,7 +48,9 @@ async def test_a_room_has_one_and_only_its_own(api: Api) -> None:
 
     assert refused(await api.post(f"/v1/Rooms/{room}/Transcriptions")) == (400, 20001)
     assert refused(await api.get(f"/v1/Rooms/{other}/Transcriptions/{ttid}")) == (404, 20404)
-    assert refused(await api.post(f"/v1/Rooms/{other}/Transcriptions/{ttid}", Status="stopped")) == (404, 20404)
+    assert refused(
+        await api.post(f"/v1/Rooms/{other}/Transcriptions/{ttid}", Status="stopped")
+    ) == (404, 20404)
     assert await listed(api, f"/v1/Rooms/{other}/Transcriptions") == []
 
 
@@ -52,8 +65,12 @@ async def test_one_that_failed_stays_so(api: Api) -> None:
     assert (await api.post(path, Configuration='{"languageCode": "de-DE"}')).status == 202
 
 
-async def test_a_room_that_is_transcribed_on_connect_is_from_its_first_participant_on(api: Api) -> None:
-    room = await create(api, TranscribeParticipantsOnConnect="true", TranscriptionsConfiguration='{"a": 1}')
+async def test_a_room_that_is_transcribed_on_connect_is_from_its_first_participant_on(
+    api: Api,
+) -> None:
+    room = await create(
+        api, TranscribeParticipantsOnConnect="true", TranscriptionsConfiguration='{"a": 1}'
+    )
     assert await listed(api, f"/v1/Rooms/{room}/Transcriptions") == []
 
     await join(api, room, "Ada")
@@ -69,11 +86,15 @@ async def test_beyond_the_quota_it_is_53676(api: Api) -> None:
 
     assert refused(await api.post(f"/v1/Rooms/{await create(api)}/Transcriptions")) == (400, 53676)
     await join(api, second, "Ada")
-    assert [each["status"] for each in await listed(api, f"/v1/Rooms/{second}/Transcriptions")] == ["failed"]
+    assert [each["status"] for each in await listed(api, f"/v1/Rooms/{second}/Transcriptions")] == [
+        "failed"
+    ]
     await api.post(f"/v1/Rooms/{first}/Transcriptions/{ttid}", Status="stopped")
     third = await api.post(f"/v1/Rooms/{await create(api)}/Transcriptions")
     assert third.status == 202
-    assert refused(await api.post(f"/v1/Rooms/{first}/Transcriptions/{ttid}", Status="started")) == (400, 53676)
+    assert refused(
+        await api.post(f"/v1/Rooms/{first}/Transcriptions/{ttid}", Status="started")
+    ) == (400, 53676)
 
 
 async def test_an_ended_room_refuses_them(api: Api) -> None:
@@ -82,5 +103,8 @@ async def test_an_ended_room_refuses_them(api: Api) -> None:
     await api.post(f"/v1/Rooms/{room}", Status="completed")
 
     assert (await api.get(f"/v1/Rooms/{room}/Transcriptions/{ttid}")).body["status"] == "stopped"
-    assert refused(await api.post(f"/v1/Rooms/{room}/Transcriptions/{ttid}", Status="started")) == (400, 53118)
+    assert refused(await api.post(f"/v1/Rooms/{room}/Transcriptions/{ttid}", Status="started")) == (
+        400,
+        53118,
+    )
     assert refused(await api.post(f"/v1/Rooms/{room}/Transcriptions")) == (400, 53118)
