@@ -93,7 +93,7 @@ async def _dev(
 
         def on_ready(addresses: Addresses) -> None:
             if people:
-                sandbox.people(callback_url(public_url, CALLBACKS_PATH))
+                sandbox.simulate_users(callback_url(public_url, CALLBACKS_PATH))
             twilio = {
                 "base_url": sandbox.url,
                 "account_sid": sandbox.account_sid,
@@ -221,7 +221,7 @@ def sandbox(
 
 
 async def _sandbox(port: int, count: int, ready_file: Path | None) -> None:
-    invented = [SandboxAccount.invented(number) for number in range(count)]
+    invented = [SandboxAccount.generate(number) for number in range(count)]
     async with Sandbox(invented, host=LOOPBACK, port=port) as running:
         each = [_account_facts(account) for account in invented]
         twilio = {

@@ -9,6 +9,6 @@ and leave, faults, a clock that can be pushed.
 from gateway.sandbox.accounts import Account
 from gateway.sandbox.rest.quota import Quotas
 from gateway.sandbox.server import Sandbox
-from gateway.sandbox.world.engine import Capacity
+from gateway.sandbox.world.world import Capacity
 
 __all__ = ["Account", "Capacity", "Quotas", "Sandbox"]

@@ -19,7 +19,7 @@ class Account:
     has_legacy_types: bool = True
 
     @classmethod
-    def invented(cls, number: int = 0) -> Self:
+    def generate(cls, number: int = 0) -> Self:
         """The same account for the same number: what is set up for a sandbox holds after its restart."""
 
         def digits(what: str) -> str:

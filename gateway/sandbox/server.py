@@ -18,15 +18,15 @@ from gateway.sandbox.control.api import Control
 from gateway.sandbox.control.call_log import CallLog
 from gateway.sandbox.errors import TwilioError, not_found
 from gateway.sandbox.faults.corrupt import Target, corrupted, dripping
-from gateway.sandbox.faults.dial import FaultDial, FaultPlan
+from gateway.sandbox.faults.injector import FaultInjector, FaultPlan
 from gateway.sandbox.forms import Form
-from gateway.sandbox.rest.calls import RestRequest, RestResponse
 from gateway.sandbox.rest.operations import Rest
 from gateway.sandbox.rest.quota import AccountQuota, Quotas
+from gateway.sandbox.rest.requests import RestRequest, RestResponse
 from gateway.sandbox.world.clock import Clock
-from gateway.sandbox.world.engine import Capacity, World
 from gateway.sandbox.world.model import new_sid
-from gateway.sandbox.world.people import People
+from gateway.sandbox.world.simulated_users import SimulatedUsers
+from gateway.sandbox.world.world import Capacity, World
 
 CONTROL = "_sandbox"
 READS = ("GET", "HEAD")
@@ -54,9 +54,9 @@ class Sandbox:
         keep_ended: int = 2_000,
         seed: int | None = None,
     ) -> None:
-        self.accounts = tuple(accounts) or (Account.invented(),)
+        self.accounts = tuple(accounts) or (Account.generate(),)
         self.clock = Clock()
-        self.dial = FaultDial(seed)
+        self.faults = FaultInjector(seed)
         self.call_log = CallLog()
         self.world = World(
             [account.sid for account in self.accounts],
@@ -69,7 +69,7 @@ class Sandbox:
         self._authenticator = Authenticator(self.accounts)
         self._rest = Rest(self.world)
         self._control = Control(
-            self.world, self.clock, self.dial, self.call_log, self.callbacks, self.reset
+            self.world, self.clock, self.faults, self.call_log, self.callbacks, self.reset
         )
         self._address = host, port
         self._quota_settings = quotas
@@ -110,7 +110,9 @@ class Sandbox:
         async with AsyncExitStack() as stack:
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(self.clock.clear)
-            self._sender = Sender(self._tasks, self.dial, self._tokens.__getitem__, self._spacing_s)
+            self._sender = Sender(
+                self._tasks, self.faults, self._tokens.__getitem__, self._spacing_s
+            )
             stack.push_async_callback(self._sender.close)
             # aiohttp waits as long for connections that are idle, and there is nothing here worth waiting for.
             stack.push_async_callback(http.shutdown, 0.01)
@@ -122,9 +124,9 @@ class Sandbox:
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
-    def people(self, callback_url: str, pace_s: float = 1.0) -> People:
+    def simulate_users(self, callback_url: str, pace_s: float = 1.0) -> SimulatedUsers:
         """A handful of rooms, made at once, in which people come, publish, mute and leave until the sandbox stops."""
-        people = People(self.world, self.account_sid, callback_url, self._seed)
+        people = SimulatedUsers(self.world, self.account_sid, callback_url, self._seed)
         people.open()
         self._stack.callback(self._tasks.create_task(people.live(pace_s)).cancel)
         return people
@@ -140,8 +142,8 @@ class Sandbox:
     def reset(self) -> None:
         """Rooms, faults, counts, logs and callbacks under way are gone; the seed starts anew."""
         self.world.reset()
-        self.dial.clear()
-        self.dial.seed(self._seed)
+        self.faults.clear()
+        self.faults.seed(self._seed)
         self._sender.reset()
         self.call_log.clear()
         self._quotas = self._full_quotas()
@@ -177,7 +179,7 @@ class Sandbox:
         try:
             account = self._authenticator.admit(request.headers.get("Authorization", ""))
             logged.account_sid = account.sid
-            plan = self.dial.plan(request.method, path, account.sid)
+            plan = self.faults.plan(request.method, path, account.sid)
             response = await self._serve(request, account, segments, query, plan)
         except TwilioError as exc:
             response = _refuse(exc)

@@ -18,7 +18,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from gateway.sandbox import Quotas, Sandbox
-from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.faults.injector import Fault
 from gateway.sandbox.world.model import RoomSettings
 from tests.faults.nemesis import free_port, new_api_key
 from tests.flows.test_quota import READ
@@ -232,16 +232,16 @@ async def test_each_fault_of_twilio_is_answered_alike_on_each_face(tmp_path: Pat
             asked = cases(scene, warm[2 * number : 2 * number + 2])
             strike = Fault(**fault, elsewhere=place.url)
             if name in AT_ONCE:
-                scene.sandbox.dial.add(strike)
+                scene.sandbox.faults.add(strike)
                 answers = await asyncio.gather(*(case() for case in asked.values()))
                 table[name] = dict(zip(asked, answers, strict=True))
-                scene.sandbox.dial.clear()
+                scene.sandbox.faults.clear()
             else:
                 table[name] = {}
                 for which, case in asked.items():
-                    scene.sandbox.dial.add(strike)
+                    scene.sandbox.faults.add(strike)
                     table[name][which] = await case()
-                    scene.sandbox.dial.clear()
+                    scene.sandbox.faults.clear()
                     await scene.be_well(
                         COMPLETE if which[1] in ("completeRoom", "createRoom") else READ
                     )

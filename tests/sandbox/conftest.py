@@ -113,7 +113,7 @@ class Receiver:
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(
-        [Account.invented(0), Account.invented(1)], callback_spacing_s=0.0, seed=7
+        [Account.generate(0), Account.generate(1)], callback_spacing_s=0.0, seed=7
     ) as running:
         yield running
 

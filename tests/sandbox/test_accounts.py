@@ -14,9 +14,9 @@ def basic(user: str, password: str, scheme: str = "Basic") -> str:
 
 
 def test_an_invented_account_is_the_same_each_time_and_well_formed() -> None:
-    account = Account.invented(3)
+    account = Account.generate(3)
 
-    assert account == Account.invented(3) != Account.invented(4)
+    assert account == Account.generate(3) != Account.generate(4)
     assert re.fullmatch("AC[0-9a-f]{32}", account.sid)
     assert all(re.fullmatch("SK[0-9a-f]{32}", key) for key in account.api_keys)
 

@@ -39,7 +39,7 @@ async def async_client(sandbox: Sandbox) -> AsyncIterator[Client]:
 
 def fill(sandbox: Sandbox, room_sid: str) -> None:
     for name in NAMES:
-        room = sandbox.world.find(room_sid)
+        room = sandbox.world.find_room(room_sid)
         assert room
         sandbox.world.join(room, name, (TrackSettings(TrackKind.AUDIO),))
 

@@ -18,7 +18,7 @@ from gateway.core.cursors import CursorCodec, LogPosition, tag_of
 from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef, RoomSid, RoomStatus, RoomType
 from gateway.core.sids import RecordingSid
-from gateway.sandbox.faults.dial import CallbackFault, Fault
+from gateway.sandbox.faults.injector import CallbackFault, Fault
 from gateway.sandbox.server import Sandbox
 from gateway.sandbox.world.model import (
     RECORD_ALL,
@@ -247,7 +247,7 @@ class Site:
 
     def rooms_at_twilio(self) -> list[SandboxRoom]:
         """All of them, those that have ended too."""
-        return list(self.sandbox.world.store(ACCOUNT).everything())
+        return list(self.sandbox.world.store(ACCOUNT).all_rooms())
 
     def posts(self) -> int:
         """How often Twilio was asked to make a room."""
@@ -278,14 +278,14 @@ class Site:
         return [RecordingSid(each.sid) for each in self._at_twilio(room_sid).recordings]
 
     def _at_twilio(self, room_sid: RoomSid) -> SandboxRoom:
-        room = self.sandbox.world.find(room_sid)
+        room = self.sandbox.world.find_room(room_sid)
         assert room is not None
         return room
 
     def calm(self) -> None:
         """Takes all faults back but one: callbacks are lost, for what the log hears is told by the tests themselves."""
-        self.sandbox.dial.clear()
-        self.sandbox.dial.add(Fault(callbacks=CallbackFault(drop=1.0)))
+        self.sandbox.faults.clear()
+        self.sandbox.faults.add(Fault(callbacks=CallbackFault(drop=1.0)))
 
 
 @asynccontextmanager

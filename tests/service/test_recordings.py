@@ -15,7 +15,7 @@ from gateway.core.recordings import (
 from gateway.core.rooms import RoomSid
 from gateway.core.rules import RuleEffect, RuleType, TrackKind
 from gateway.core.sids import RecordingSid
-from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.faults.injector import Fault
 from gateway.sandbox.world.recordings import PROCESSING_S
 from gateway.service.accounts import Account
 from gateway.service.callers.caller import Scope
@@ -251,7 +251,7 @@ async def test_a_deletion_whose_outcome_is_unknown_hides_what_was_known_before(s
     account = await site.replica()
     room, [recording] = recorded(site)
     assert await statuses(account, room, recording) == [COMPLETED] * 4
-    site.sandbox.dial.add(Fault(hang_up="after"))
+    site.sandbox.faults.add(Fault(hang_up="after"))
     with pytest.raises(GatewayError):
         await account.recordings.delete_in_room(ANYBODY, ref(room), recording)
     site.calm()

@@ -11,7 +11,7 @@ from gateway.core.errors import (
 )
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
-from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.faults.injector import Fault
 from gateway.service.callers.caller import Scope
 from gateway.service.writes import mutations as changes_module
 from tests.service.conftest import ANYBODY, Site, ref, sid, status, until
@@ -37,7 +37,7 @@ async def test_a_batch_keeps_its_order_and_fails_with_its_reads(site: Site) -> N
     one, two = site.make_at_twilio(), site.make_at_twilio("two")
     seen = await account.rooms.batch(ANYBODY, [ref("two"), ref(sid(1)), ref(one)])
     assert [each and each.value.sid for each in seen] == [two, None, one]
-    site.sandbox.dial.add(SILENT)
+    site.sandbox.faults.add(SILENT)
     with pytest.raises(UpstreamUnavailable):
         await account.rooms.batch(ANYBODY, [ref(one), ref(sid(2))])
 

@@ -10,7 +10,7 @@ from gateway.app.wiring import build_account
 from gateway.core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef
 from gateway.core.tokens import TOKEN_LIMIT, TTL_DEFAULT_S, TTL_LIMIT_S, NewToken, Problem
-from gateway.sandbox.faults.dial import CallbackFault, Fault
+from gateway.sandbox.faults.injector import CallbackFault, Fault
 from gateway.sandbox.server import Sandbox
 from gateway.service.callers.caller import Caller, Scope
 from gateway.service.rooms import Rooms
@@ -35,7 +35,7 @@ NOWHERE = "RM" + "0" * 32
 async def twilio() -> AsyncIterator[Sandbox]:
     async with Sandbox() as sandbox:
         # Nobody is there to hear them.
-        sandbox.dial.add(Fault(callbacks=CallbackFault(drop=1.0)))
+        sandbox.faults.add(Fault(callbacks=CallbackFault(drop=1.0)))
         yield sandbox
 
 

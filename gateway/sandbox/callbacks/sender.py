@@ -14,7 +14,7 @@ from yarl import URL
 
 from gateway.sandbox.callbacks import requests as callbacks
 from gateway.sandbox.callbacks.requests import CallbackRequest, Failure, Target
-from gateway.sandbox.faults.dial import FaultDial
+from gateway.sandbox.faults.injector import FaultInjector
 from gateway.sandbox.world.model import Event, new_sid
 
 # Callbacks under way at once, over all rooms; more than that wait for their turn in the order of events.
@@ -68,13 +68,13 @@ class Sender:
     def __init__(
         self,
         tasks: asyncio.TaskGroup,
-        dial: FaultDial,
+        faults: FaultInjector,
         token_of: Callable[[str], str],
         spacing_s: float,
     ) -> None:
         self.log: deque[Sending] = deque(maxlen=MAX_LOG)
         self._tasks = tasks
-        self._dial = dial
+        self._faults = faults
         self._token_of = token_of
         self._spacing_s = spacing_s
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
@@ -100,7 +100,7 @@ class Sender:
         )  # fmt: skip
         self.log.append(sending)
         delays_s = (
-            self._dial.strike_callback().delays_s if len(self._under_way) < MAX_WAITING else ()
+            self._faults.strike_callback().delays_s if len(self._under_way) < MAX_WAITING else ()
         )
         if not delays_s:
             sending.state = State.DROPPED

@@ -34,12 +34,11 @@ from msgspec.structs import asdict
 from gateway.sandbox.callbacks.sender import Sending
 from gateway.sandbox.control.call_log import CallLog
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.faults.dial import Fault, FaultDial
+from gateway.sandbox.faults.injector import Fault, FaultInjector
 from gateway.sandbox.forms import Form
 from gateway.sandbox.rest import validate
-from gateway.sandbox.rest.calls import RestResponse
+from gateway.sandbox.rest.requests import RestResponse
 from gateway.sandbox.world.clock import Clock
-from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import (
     FailedOperation,
     Participant,
@@ -49,6 +48,7 @@ from gateway.sandbox.world.model import (
     TrackKind,
     TrackSettings,
 )
+from gateway.sandbox.world.world import World
 
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0)]
@@ -123,14 +123,14 @@ class Control:
         self,
         world: World,
         clock: Clock,
-        dial: FaultDial,
+        faults: FaultInjector,
         call_log: CallLog,
         callbacks: Callable[[], list[Sending]],
         reset: Callable[[], None],
     ) -> None:
         self._world = world
         self._clock = clock
-        self._dial = dial
+        self._faults = faults
         self._call_log = call_log
         self._callbacks = callbacks
         self._reset = reset
@@ -153,9 +153,9 @@ class Control:
             case ("POST", "faults"):
                 return self._add_fault(body)
             case ("GET", "faults"):
-                return RestResponse(200, [msgspec.to_builtins(fault) for fault in self._dial])
+                return RestResponse(200, [msgspec.to_builtins(fault) for fault in self._faults])
             case ("DELETE", "faults"):
-                self._dial.clear()
+                self._faults.clear()
                 return RestResponse(200, {})
             case ("POST", "clock"):
                 self._clock.advance(_read(body, Push).advance_s)
@@ -178,7 +178,7 @@ class Control:
         raise ControlError(404, f"there is no {method} /_sandbox/{'/'.join(segments)}")
 
     def _in_room(self, method: str, ref: str, rest: tuple[str, ...], body: bytes) -> RestResponse:
-        room = self._world.find(ref)
+        room = self._world.find_room(ref)
         if room is None:
             raise ControlError(404, f"there is no room {ref}")
         match (method, *rest):
@@ -193,14 +193,18 @@ class Control:
                 participant = _participant(room, who)
                 is_enabled = _read(body, Switch).enabled
                 return _show(
-                    self._world.switch(room, participant, _track(participant, name), is_enabled)
+                    self._world.set_track_enabled(
+                        room, participant, _track(participant, name), is_enabled
+                    )
                 )
             case ("DELETE", "participants", who, "tracks", name):
                 participant = _participant(room, who)
                 return _show(self._world.unpublish(room, participant, _track(participant, name)))
             case ("POST", "participants", who):
-                is_lost = _read(body, Reconnect).reconnecting
-                return _show(self._world.lose(room, _participant(room, who), is_lost))
+                is_reconnecting = _read(body, Reconnect).reconnecting
+                return _show(
+                    self._world.set_reconnecting(room, _participant(room, who), is_reconnecting)
+                )
             case ("POST", "recordings", "failed"):
                 return self._fail_recording(room, body)
             case ("POST", "recordings", sid, "failed"):
@@ -253,8 +257,8 @@ class Control:
     def _add_fault(self, body: bytes) -> RestResponse:
         fault = _read(body, NewFault)
         if fault.seed is not None:
-            self._dial.seed(fault.seed)
-        self._dial.add(fault)
+            self._faults.seed(fault.seed)
+        self._faults.add(fault)
         return RestResponse(200, {})
 
 

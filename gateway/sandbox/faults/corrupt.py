@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from gateway.sandbox.rest.calls import RestResponse
+from gateway.sandbox.rest.requests import RestResponse
 
 Corruption = Literal[
     "huge", "truncated_gzip", "drip", "redirect", "wrong_type", "foreign_next_page"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.rest.calls import RestRequest, RestResponse
+from gateway.sandbox.rest.requests import RestRequest, RestResponse
 from gateway.sandbox.rest.resources import (
     insights,
     participants,
@@ -13,7 +13,7 @@ from gateway.sandbox.rest.resources import (
     tracks,
     transcriptions,
 )
-from gateway.sandbox.world.engine import World
+from gateway.sandbox.world.world import World
 
 # Given the engine, the call, and a text for each `{}` of the path.
 Operation = Callable[..., RestResponse]

@@ -100,13 +100,15 @@ def leave(room: Room, participant: Participant, departure: Departure, now: Momen
     return change
 
 
-def lose(room: Room, participant: Participant, is_lost: bool, now: Moment) -> RoomChange:
+def set_reconnecting(
+    room: Room, participant: Participant, is_reconnecting: bool, now: Moment
+) -> RoomChange:
     """The connection of a participant breaks, or is back. Twilio sends no callback for either."""
     check_open(room)
     change = RoomChange(room, now)
     change.participant = participant
-    if participant.left_at is None and participant.is_reconnecting != is_lost:
-        change.change_participant(participant, is_reconnecting=is_lost)
+    if participant.left_at is None and participant.is_reconnecting != is_reconnecting:
+        change.change_participant(participant, is_reconnecting=is_reconnecting)
     return change
 
 
@@ -162,7 +164,7 @@ def unpublish(room: Room, participant: Participant, track: Track, now: Moment) -
     return change
 
 
-def switch(
+def set_track_enabled(
     room: Room, participant: Participant, track: Track, is_enabled: bool, now: Moment
 ) -> RoomChange:
     """Mutes or unmutes; a track that is so already gives no event."""

@@ -134,7 +134,9 @@ def events() -> dict[EventName, Event]:
     )
     for is_enabled in (False, True):
         ada = change.room.participants[0]
-        change = after(rooms.switch(change.room, ada, ada.tracks[0], is_enabled, moment(2)))
+        change = after(
+            rooms.set_track_enabled(change.room, ada, ada.tracks[0], is_enabled, moment(2))
+        )
     ada = change.room.participants[0]
     change = after(rooms.unpublish(change.room, ada, ada.tracks[0], moment(11)))
     change = after(
@@ -218,7 +220,7 @@ def test_who_is_reconnecting_is_connected_for_callbacks() -> None:
     room = rooms.join(
         rooms.create("AC1", 1, RoomSettings(), moment()).room, "Ada", (), moment()
     ).room
-    lost = rooms.lose(room, room.participants[0], True, moment(1)).room
+    lost = rooms.set_reconnecting(room, room.participants[0], True, moment(1)).room
     change = rooms.publish(lost, lost.participants[0], TrackSettings(TrackKind.DATA), moment(2))
 
     assert dict(callbacks.params(change.events[0]))["ParticipantStatus"] == "connected"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.faults.corrupt import HUGE_BYTES, Corruption, Target, corrupted, dripping
-from gateway.sandbox.rest.calls import RestResponse
+from gateway.sandbox.rest.requests import RestResponse
 from tests.sandbox.conftest import Api, Receiver
 
 BASE, ELSEWHERE = "http://127.0.0.1:1", "http://elsewhere.example"

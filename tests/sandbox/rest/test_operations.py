@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gateway.sandbox import Sandbox
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form
-from gateway.sandbox.rest.calls import RestRequest, RestResponse
 from gateway.sandbox.rest.operations import ROUTES, Rest
+from gateway.sandbox.rest.requests import RestRequest, RestResponse
 from tests.sandbox.conftest import Api, refused
 from tests.sandbox.documents import OPERATIONS, Operation, check
 from tests.sandbox.stage import set_up
@@ -128,14 +128,14 @@ async def test_bad_input_gets_its_code_and_changes_nothing(
     sandbox: Sandbox, api: Api, name: str, form: dict[str, Any], code: int
 ) -> None:
     stage, operation = await set_up(api), OPERATIONS[name]
-    before = [sandbox.world.find(sid) for sid in (stage.room, stage.bare)]
+    before = [sandbox.world.find_room(sid) for sid in (stage.room, stage.bare)]
 
     reply = await api.post(
         stage.target(operation.path, is_new=name == "CreateRoomTranscriptions"), **form
     )
 
     assert refused(reply) == (400, code)
-    assert [sandbox.world.find(sid) for sid in (stage.room, stage.bare)] == before
+    assert [sandbox.world.find_room(sid) for sid in (stage.room, stage.bare)] == before
 
 
 @pytest.mark.parametrize("name", RULES)

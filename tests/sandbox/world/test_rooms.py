@@ -85,7 +85,7 @@ def test_an_ended_room_refuses_every_change() -> None:
     assert code_of(lambda: rooms.join(ended, "Ivo", (), moment(3))) == 53118
     assert code_of(lambda: rooms.publish(ended, ada, VIDEO, moment(3))) == 53118
     assert code_of(lambda: rooms.unpublish(ended, ada, track, moment(3))) == 53118
-    assert code_of(lambda: rooms.switch(ended, ada, track, False, moment(3))) == 53118
+    assert code_of(lambda: rooms.set_track_enabled(ended, ada, track, False, moment(3))) == 53118
 
 
 def test_leaving_twice_gives_one_event() -> None:
@@ -119,7 +119,7 @@ def test_tracks_are_added_muted_unmuted_and_removed() -> None:
     seen += names(change)
     for is_enabled in (False, False, True):
         ada = change.room.participants[0]
-        change = rooms.switch(change.room, ada, ada.tracks[0], is_enabled, moment(2))
+        change = rooms.set_track_enabled(change.room, ada, ada.tracks[0], is_enabled, moment(2))
         seen += names(change)
     ada = change.room.participants[0]
     change = rooms.unpublish(change.room, ada, ada.tracks[0], moment(3))
@@ -155,17 +155,17 @@ def test_tracks_that_do_not_fit_are_refused() -> None:
 
 def test_who_is_lost_comes_back_or_leaves() -> None:
     room = rooms.join(new_room(), "Ada", (), moment()).room
-    lost = rooms.lose(room, room.participants[0], True, moment(1))
-    back = rooms.lose(lost.room, lost.room.participants[0], False, moment(2)).room
+    lost = rooms.set_reconnecting(room, room.participants[0], True, moment(1))
+    back = rooms.set_reconnecting(lost.room, lost.room.participants[0], False, moment(2)).room
     left = rooms.leave(lost.room, lost.room.participants[0], LEFT, moment(3)).room
 
     assert (names(lost), lost.room.participants[0].status) == ([], ParticipantStatus.RECONNECTING)
     assert back.participants[0].status is ParticipantStatus.CONNECTED
     assert left.participants[0].status is ParticipantStatus.DISCONNECTED
-    assert rooms.lose(left, left.participants[0], True, moment(4)).room == left
+    assert rooms.set_reconnecting(left, left.participants[0], True, moment(4)).room == left
     assert (
         code_of(
-            lambda: rooms.lose(
+            lambda: rooms.set_reconnecting(
                 rooms.complete(room, moment()).room, room.participants[0], True, moment()
             )
         )

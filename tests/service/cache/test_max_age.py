@@ -5,7 +5,7 @@ import pytest
 
 from gateway.core.participants import ParticipantFilter
 from gateway.core.rooms import RoomFilter
-from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.faults.injector import Fault
 from gateway.service.cache.max_age import collect_max_age, limit_max_age
 from tests.service.conftest import ANYBODY, Site, later, ref, sid
 
@@ -50,7 +50,7 @@ async def test_each_read_tells_how_long_it_is_fresh(
         found[what] = -(-max_age.fresh_s // 1)
     assert found == {"room": 5, "people": 5, "list": 1, "recordings": 30, "events": 0, "nothing": 0}
     later(monkeypatch, 600)
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     with collect_max_age() as max_age:
         seen = await account.rooms.room(ANYBODY, ref(room))
     assert seen is not None

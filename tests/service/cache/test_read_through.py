@@ -18,7 +18,7 @@ from gateway.core.events import RoomEventType
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantStatus
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
-from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.faults.injector import Fault
 from gateway.service.accounts import Account
 from gateway.service.cache import read_through as reads_module
 from gateway.service.cache.read_through import CachedQuery, Listing, ResourceKind, each
@@ -183,7 +183,7 @@ async def test_twilios_silence_is_filled_from_memory_or_redis_and_flagged(
     ask = by_sid(room, site.join(room, "ada").sid)
     assert await fresh(here, ask)
     later(monkeypatch, PEOPLE.stale_s + 1)
-    site.sandbox.dial.add(SILENT)
+    site.sandbox.faults.add(SILENT)
     for account in (here, there):
         assert not await fresh(account, ask)
     later(monkeypatch, PEOPLE.error_s)
@@ -200,7 +200,7 @@ async def test_an_answer_that_an_event_made_old_is_shown_for_want_of_another_fla
     ask = by_sid(room, site.join(room, "ada").sid)
     assert await fresh(here, ask)
     await site.tell(event(CONNECTED, room))
-    site.sandbox.dial.add(SILENT)
+    site.sandbox.faults.add(SILENT)
     for account in (here, there):
         assert not await fresh(account, ask)
 

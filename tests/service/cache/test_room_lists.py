@@ -9,7 +9,7 @@ from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.events import RoomEventType
 from gateway.core.paging import Page
 from gateway.core.rooms import Room, RoomFilter, RoomSid, RoomStatus
-from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.faults.injector import Fault
 from gateway.service.accounts import Account
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
@@ -131,12 +131,12 @@ async def test_a_page_is_served_and_flagged_when_nobody_answers(
     later(monkeypatch, 60)
     dead = Connections("redis://127.0.0.1:1")
     if silence == "failing":
-        site.sandbox.dial.add(Fault(status=503))
+        site.sandbox.faults.add(Fault(status=503))
     elif silence == "hanging":
         monkeypatch.setattr("gateway.service.upstream.call_policy.READ_S", 0.02)
         site.gate.close()
     else:
-        site.sandbox.dial.add(Fault(status=503))
+        site.sandbox.faults.add(Fault(status=503))
         account.rooms._lists._cache = RoomCache(dead, ACCOUNT)
     page = await list_(account)
     assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == (rooms, [True])
@@ -155,7 +155,7 @@ async def test_a_room_whose_end_was_heard_is_left_out_also_without_redis(site: S
 
 async def test_a_page_nobody_has_is_an_error_when_twilio_is_silent(site: Site) -> None:
     account = await site.replica()
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     with pytest.raises(UpstreamUnavailable):
         await list_(account)
 

@@ -11,7 +11,7 @@ from gateway.core.errors import (
 )
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import RoomFilter, RoomStatus, RoomType
-from gateway.sandbox.faults.dial import Fault, Match
+from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.cache import early_refresh as early_refresh
 from gateway.service.cache import fetch_lease as fetch_lease
 from gateway.service.log import room_memory as memory
@@ -203,7 +203,7 @@ async def test_a_404_of_a_room_just_seen_in_a_callback_is_neither_believed_nor_c
     site: Site,
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
+    site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
     await site.tell(event(CREATED, room))
     for _ in range(2):
         with pytest.raises(UpstreamUnavailable) as refused:
@@ -217,7 +217,7 @@ async def test_a_room_just_seen_in_a_callback_is_shown_as_told_while_twilio_says
     site: Site,
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
+    site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
     await site.tell(event(CREATED, room, room_name="daily", room_type=RoomType.GROUP))
     seen = await account.rooms.room(ANYBODY, ref(room))
     assert seen is not None
@@ -245,7 +245,7 @@ async def test_a_room_that_twilio_showed_before_is_shown_so_while_it_says_404(
     room = await site.create(account, "daily")
     before = await account.rooms.room(ANYBODY, ref(room.sid))
     later(monkeypatch, 60)
-    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
+    site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
     seen = await account.rooms.room(ANYBODY, ref(room.sid))
     assert before is not None
     assert seen is not None
@@ -263,7 +263,7 @@ async def test_i10_twilios_silence_brings_back_nothing_older_than_this_replica_s
     later(monkeypatch, 60)
     before = await account.rooms.room(ANYBODY, ref(room))
     await site.connections.commands.set(key, older)
-    site.sandbox.dial.add(SILENT)
+    site.sandbox.faults.add(SILENT)
     later(monkeypatch, 60)
     seen = await account.rooms.room(ANYBODY, ref(room))
     assert before is not None
@@ -274,7 +274,7 @@ async def test_a_room_of_which_only_its_people_were_told_is_not_said_to_be_missi
     site: Site,
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=404, match=Match(method="GET")))
+    site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
     await site.tell(event(room_sid=room))
     with pytest.raises(UpstreamUnavailable):
         await status(account, room)
@@ -283,7 +283,7 @@ async def test_a_room_of_which_only_its_people_were_told_is_not_said_to_be_missi
 @pytest.mark.parametrize("fault", [403, 401])
 async def test_a_refusal_by_twilio_is_not_cached(site: Site, fault: int) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=fault))
+    site.sandbox.faults.add(Fault(status=fault))
     with pytest.raises(UpstreamRejected):
         await status(account, room)
     site.calm()
@@ -297,7 +297,7 @@ async def test_stale_is_served_and_flagged_when_twilio_is_silent(
     account = await site.replica()
     room = await site.create(account, "daily")
     await site.connections.commands.delete(f"rg:{{{ACCOUNT}}}:name:daily")
-    site.sandbox.dial.add(SILENT)
+    site.sandbox.faults.add(SILENT)
     later(monkeypatch, 600)
     seen = await account.rooms.room(ANYBODY, ref("daily" if by_name else room.sid))
     assert seen is not None
@@ -329,7 +329,7 @@ async def test_an_outdated_room_shown_for_want_of_an_answer_shows_its_end(site: 
     account = await site.replica()
     room = await site.create(account)
     await site.tell(event(ENDED, room.sid))
-    site.sandbox.dial.add(SILENT)
+    site.sandbox.faults.add(SILENT)
     seen = await account.rooms.room(ANYBODY, ref(room.sid))
     assert seen is not None
     assert (seen.value.status, seen.freshness.is_stale) == (COMPLETED, True)

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from gateway.sandbox.faults.dial import Fault, Match
+from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.reconcile import leader as reconcile
 from gateway.store.leases import Leases
 from tests.service.conftest import ACCOUNT, Site, until
@@ -29,7 +29,7 @@ async def test_a_lost_log_is_told_anew(site: Site) -> None:
 
 async def test_it_survives_that_twilio_is_silent(site: Site) -> None:
     account = await replica(site)
-    site.sandbox.dial.add(Fault(status=503, match=Match(method="GET")))
+    site.sandbox.faults.add(Fault(status=503, match=Match(method="GET")))
     async with reconciling(account):
         await rounds(site)
         site.calm()

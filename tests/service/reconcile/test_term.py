@@ -23,7 +23,9 @@ async def test_a_room_that_was_never_heard_of_is_told_with_all_that_is_in_it_onc
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio("elsewhere")
     world.join(
-        world.find(room), "Ada", (TrackSettings(TrackKind.AUDIO), TrackSettings(TrackKind.VIDEO))
+        world.find_room(room),
+        "Ada",
+        (TrackSettings(TrackKind.AUDIO), TrackSettings(TrackKind.VIDEO)),
     )
     async with reconciling(account):
         await until(lambda: len(found(account)) >= 4)
@@ -43,16 +45,18 @@ async def test_what_changes_at_twilio_unheard_is_told(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
     ada = world.join(
-        world.find(room), "Ada", (TrackSettings(TrackKind.AUDIO), TrackSettings(TrackKind.VIDEO))
+        world.find_room(room),
+        "Ada",
+        (TrackSettings(TrackKind.AUDIO), TrackSettings(TrackKind.VIDEO)),
     )
     async with reconciling(account):
         await until(lambda: len(found(account)) == 4)
-        world.switch(world.find(room), ada, ada.tracks[0], False)
+        world.set_track_enabled(world.find_room(room), ada, ada.tracks[0], False)
         await until(lambda: found(account)[4:] == ["track-disabled"])
         ada = person(site, room)
-        world.unpublish(world.find(room), ada, ada.tracks[1])
+        world.unpublish(world.find_room(room), ada, ada.tracks[1])
         await until(lambda: found(account)[5:] == ["track-removed"])
-        world.leave(world.find(room), person(site, room))
+        world.leave(world.find_room(room), person(site, room))
         await until(lambda: found(account)[6:] == ["participant-disconnected"])
         site.end_at_twilio(room)
         await until(lambda: found(account)[7:] == ["room-ended"])
@@ -67,7 +71,7 @@ async def test_what_changes_at_twilio_unheard_is_told(site: Site) -> None:
 async def test_who_was_in_a_room_when_it_ended_has_left_it(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    world.join(world.find(room), "Ada", ())
+    world.join(world.find_room(room), "Ada", ())
     async with reconciling(account):
         await until(lambda: len(found(account)) == 2)
         site.end_at_twilio(room)
@@ -90,10 +94,10 @@ async def test_rooms_that_twilio_ends_for_their_age_are_told(site: Site) -> None
 async def test_who_only_lost_the_connection_has_not_left(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    ada = world.join(world.find(room), "Ada", ())
+    ada = world.join(world.find_room(room), "Ada", ())
     async with reconciling(account):
         await until(lambda: len(found(account)) == 2)
-        world.lose(world.find(room), ada, True)
+        world.set_reconnecting(world.find_room(room), ada, True)
         await rounds(site)
         assert len(found(account)) == 2
 
@@ -133,7 +137,7 @@ async def test_our_own_end_of_a_room_is_told_as_room_ended_when_its_callback_is_
 async def test_what_callbacks_told_is_not_told_again(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    ada = world.join(world.find(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
+    ada = world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
     who = {"participant_sid": ada.sid, "participant_identity": "Ada"}
     await site.tell(
         event(RoomEventType.ROOM_CREATED, room),
@@ -154,7 +158,7 @@ async def test_a_room_that_callbacks_told_of_has_its_rounds_too(site: Site) -> N
         await rounds(site, 1)
         room = site.make_at_twilio()
         await site.tell(event(RoomEventType.ROOM_CREATED, room))
-        world.join(world.find(room), "Ada", ())
+        world.join(world.find_room(room), "Ada", ())
         await until(lambda: "participant-connected" in found(account))
 
 
@@ -182,9 +186,9 @@ async def test_a_hole_that_opens_is_looked_into_before_the_next_round(
     async with reconciling(account):
         await until(lambda: any(call.endswith("/Participants") for call in site.gate.calls))
         await rounds(site)
-        ada = world.join(world.find(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
-        world.leave(world.find(room), ada)
-        world.join(world.find(room), "Grace", (TrackSettings(TrackKind.AUDIO),))
+        ada = world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
+        world.leave(world.find_room(room), ada)
+        world.join(world.find_room(room), "Grace", (TrackSettings(TrackKind.AUDIO),))
         await rounds(site)
         assert found(account) == ["room-created"]
         await site.tell(
@@ -255,7 +259,7 @@ async def test_a_list_of_several_pages_is_read_to_its_end(
 async def test_a_polled_room_stays_polled_however_much_is_found_in_it(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    world.join(world.find(room), "Ada", ())
+    world.join(world.find_room(room), "Ada", ())
     async with reconciling(account):
         await until(lambda: len(found(account)) == 2)
     ref = RoomRef(room, None)
@@ -275,7 +279,7 @@ async def test_p7_it_takes_a_fifth_of_the_read_quota_at_most(site: Site) -> None
 
 
 def person(site: Site, room: RoomSid) -> Participant:
-    found = site.sandbox.world.find(room)
+    found = site.sandbox.world.find_room(room)
     assert found is not None
     return next(iter(found.connected()))
 
@@ -292,7 +296,7 @@ async def test_a_room_that_is_over_leaves_nothing_to_look_at_behind(
 
     monkeypatch.setattr(account.reconciler, "_term", term)
     room = site.make_at_twilio()
-    ada = world.join(world.find(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
+    ada = world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
     async with reconciling(account):
         await until(lambda: len(found(account)) == 3)
         who = {"participant_sid": ada.sid, "participant_identity": "Ada"}

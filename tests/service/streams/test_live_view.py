@@ -14,7 +14,7 @@ from gateway.core.participants import ParticipantStatus
 from gateway.core.room_state.live import LiveRoom, RoomState, presence
 from gateway.core.rooms import RoomSid, RoomStatus
 from gateway.core.rules import TrackKind
-from gateway.sandbox.faults.dial import Fault, Match
+from gateway.sandbox.faults.injector import Fault, Match
 from gateway.sandbox.world import model
 from gateway.service.accounts import Account
 from gateway.service.callers.caller import Caller, Scope
@@ -45,7 +45,7 @@ def here(seen: ReadResult[LiveRoom]) -> dict[str | None, list[tuple[str | None, 
 
 
 def at_twilio(site: Site, room: RoomSid) -> model.Room:
-    found = site.sandbox.world.find(room)
+    found = site.sandbox.world.find_room(room)
     assert found is not None
     return found
 
@@ -129,7 +129,7 @@ async def test_who_came_while_twilio_lags_is_shown_from_the_log(site: Site) -> N
     room = await site.create(account)
     who = joins(site, room.sid, "ada")
     await site.tell(of(CONNECTED, who, room.sid))
-    site.sandbox.dial.add(Fault(rest_lag_ms=2_000))
+    site.sandbox.faults.add(Fault(rest_lag_ms=2_000))
     async with watch(account, room.sid) as views:
         first = await soon(anext(views))
         assert (first.value.room.status, here(first)) == (RoomStatus.IN_PROGRESS, {"ada": []})
@@ -151,7 +151,7 @@ async def test_who_leaves_while_the_snapshot_is_taken_has_no_tracks(site: Site) 
     account = await site.replica()
     room = site.make_at_twilio()
     who = joins(site, room, "ada", MIC)
-    site.sandbox.dial.add(
+    site.sandbox.faults.add(
         Fault(
             match=Match(path=f"/v1/Rooms/{room}/Participants/{who.sid}/PublishedTracks"), status=404
         )
@@ -203,7 +203,7 @@ async def test_i4_a_log_that_was_lost_is_made_up_for_by_a_fresh_snapshot(
         await soon(anext(views))
         joins(site, room, "ada", MIC)
         # Nobody is told of it, and Twilio gives no answer at first.
-        site.sandbox.dial.add(Fault(status=503))
+        site.sandbox.faults.add(Fault(status=503))
         asked = len(site.gate.calls)
         await site.connections.commands.flushall()
         waiting = asyncio.get_running_loop().create_task(anext(views))

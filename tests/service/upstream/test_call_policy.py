@@ -17,7 +17,7 @@ from gateway.core.limits import breaker as breaker_module
 from gateway.core.limits.breaker import FAILURES
 from gateway.core.participants import ParticipantFilter
 from gateway.core.rooms import NewRoom, RoomFilter, RoomSid
-from gateway.sandbox.faults.dial import Fault, Match
+from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.flights import deadlines, singleflight
 from gateway.service.flights.deadlines import within
 from gateway.service.upstream import call_policy as attempts_module
@@ -123,7 +123,7 @@ async def test_a_read_is_tried_again_when_no_answer_came_or_twilio_failed(
     # Not through the gate, which would pass on a lost connection as an answer.
     caller = Caller(site, site.sandbox.url)
     await caller.save(1)
-    site.sandbox.dial.add(fault)
+    site.sandbox.faults.add(fault)
     begun = time.time()
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(caller.read())
@@ -137,7 +137,7 @@ async def test_a_read_is_tried_again_when_no_answer_came_or_twilio_failed(
 
 async def test_twice_at_the_most_and_within_the_budget(site: Site, caller: Caller) -> None:
     await caller.save(3)
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     tries = []
     for _ in range(2):
         caller.permits = 0
@@ -161,14 +161,14 @@ async def test_other_answers_are_taken_as_they_are(
     site: Site, caller: Caller, fault: Fault
 ) -> None:
     await caller.save(2)
-    site.sandbox.dial.add(fault)
+    site.sandbox.faults.add(fault)
     await failure(caller.read())
     assert caller.permits == 1
 
 
 async def test_a_refresh_and_a_change_are_not_tried_again(site: Site, caller: Caller) -> None:
     await caller.save(2)
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     await failure(caller.read(is_urgent=False))
     await failure(caller.end())
     assert caller.permits == 2
@@ -205,7 +205,7 @@ async def test_i15_nor_is_a_read_tried_again_when_the_wait_would_be_too_long(
 ) -> None:
     await caller.save(2)
     monkeypatch.setattr(attempts_module, "backoff_s", lambda retry, chance: 60.0)
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     async with within(10):
         assert isinstance(await failure(caller.read()), UpstreamUnavailable)
     assert caller.permits == 1
@@ -236,7 +236,7 @@ async def test_a_change_on_its_way_is_waited_for_past_the_deadline(
 async def test_when_reads_fail_in_a_row_callers_are_refused_at_once_and_told_when_to_come_back(
     site: Site, caller: Caller, fault: Fault
 ) -> None:
-    site.sandbox.dial.add(fault)
+    site.sandbox.faults.add(fault)
     refused = await shut(caller)
     assert isinstance(refused, UpstreamUnavailable)
     assert (refused.is_unsent, (refused.retry_after_ms or 0) > 0) == (True, True)
@@ -246,7 +246,7 @@ async def test_when_reads_fail_in_a_row_callers_are_refused_at_once_and_told_whe
 async def test_the_gateway_finds_out_by_itself_that_twilio_is_back(
     site: Site, caller: Caller
 ) -> None:
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     await shut(caller)
     await until(lambda: caller.probes >= 2)
     site.calm()
@@ -268,7 +268,7 @@ async def test_a_probe_waits_when_the_quota_has_no_turn_for_it(site: Site, calle
         yield
 
     caller.call_policy._permit = no_turn
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     await shut(caller)
     before = len(site.gate.calls)
     await until(lambda: asked >= 3)
@@ -278,7 +278,7 @@ async def test_a_probe_waits_when_the_quota_has_no_turn_for_it(site: Site, calle
 async def test_refusals_never_open_it(site: Site, caller: Caller) -> None:
     for status in (400, 401, 403, 404, 409, 429):
         site.calm()
-        site.sandbox.dial.add(Fault(status=status))
+        site.sandbox.faults.add(Fault(status=status))
         for _ in range(FAILURES):
             assert not (await failure(caller.read())).is_unsent
     site.calm()
@@ -286,7 +286,7 @@ async def test_refusals_never_open_it(site: Site, caller: Caller) -> None:
 
 
 async def test_changes_and_reads_have_breakers_of_their_own(site: Site, caller: Caller) -> None:
-    site.sandbox.dial.add(Fault(Match("POST"), status=503))
+    site.sandbox.faults.add(Fault(Match("POST"), status=503))
     for _ in range(FAILURES):
         await failure(caller.end())
     assert (await failure(caller.end())).is_unsent
@@ -296,7 +296,7 @@ async def test_changes_and_reads_have_breakers_of_their_own(site: Site, caller: 
 async def test_where_no_read_is_answered_one_change_that_fails_is_enough(
     site: Site, caller: Caller
 ) -> None:
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     await shut(caller)
     assert isinstance(await failure(caller.create()), OutcomeUnknown)
     assert (await failure(caller.create())).is_unsent
@@ -305,7 +305,7 @@ async def test_where_no_read_is_answered_one_change_that_fails_is_enough(
 async def test_a_few_changes_at_once_find_out_whether_twilio_takes_them_again(
     site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.sandbox.dial.add(Fault(Match("POST"), status=503))
+    site.sandbox.faults.add(Fault(Match("POST"), status=503))
     for _ in range(FAILURES):
         await failure(caller.create())
     site.calm()
@@ -321,7 +321,7 @@ async def test_a_few_changes_at_once_find_out_whether_twilio_takes_them_again(
 
 
 async def test_insights_is_another_host_and_its_trouble_its_own(site: Site, caller: Caller) -> None:
-    site.sandbox.dial.add(Fault(Match(path="/v1/Video"), status=503))
+    site.sandbox.faults.add(Fault(Match(path="/v1/Video"), status=503))
     for _ in range(FAILURES + 1):
         refused = await failure(
             caller.call_policy.make(fetch_insights_room(sid(1)), caller.permit, is_urgent=False)
@@ -425,7 +425,7 @@ async def test_p17_where_every_read_fails_a_tenth_is_tried_again_also_without_a_
     site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts_module, "FAILURES", 10**9)
-    site.sandbox.dial.add(Fault(status=503))
+    site.sandbox.faults.add(Fault(status=503))
     for _ in range(50):
         await failure(caller.read())
     assert caller.permits == 55

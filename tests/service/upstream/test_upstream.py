@@ -8,9 +8,9 @@ from gateway.core.errors import DeadlineExceeded, NotFound, QuotaExceeded
 from gateway.core.limits.fairness import Priority
 from gateway.core.limits.rate_limit import Rate, TwilioQuota
 from gateway.core.rooms import NewRoom, RoomFilter, RoomSid
-from gateway.sandbox.faults.dial import Fault
+from gateway.sandbox.faults.injector import Fault
 from gateway.sandbox.server import Sandbox
-from gateway.sandbox.world.engine import Capacity
+from gateway.sandbox.world.world import Capacity
 from gateway.service.cache.max_age import collect_max_age
 from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.store.limiter import Concurrency, Limiter
@@ -105,7 +105,7 @@ async def test_a_429_is_waited_out_within_patience(
 ) -> None:
     monkeypatch.setattr("gateway.service.upstream.upstream.PAUSE_MS", 30)
     room = site.make_at_twilio()
-    site.sandbox.dial.add(Fault(status=429))
+    site.sandbox.faults.add(Fault(status=429))
     async with asyncio.TaskGroup() as group:
         fetching = group.create_task(fetch(upstream(site, patience_s=5), room))
         await until(lambda: len(site.gate.calls) == 1)
@@ -116,7 +116,7 @@ async def test_a_429_is_waited_out_within_patience(
 async def test_a_429_holds_every_replica_back(site: Site) -> None:
     room = site.make_at_twilio()
     here, there = upstream(site), upstream(site)
-    site.sandbox.dial.add(Fault(status=429, retry_after_s=7))
+    site.sandbox.faults.add(Fault(status=429, retry_after_s=7))
     with pytest.raises(QuotaExceeded):
         await fetch(here, room)
     site.calm()

@@ -15,7 +15,7 @@ from gateway.core.errors import (
 )
 from gateway.core.events import EventSource, RoomEventType
 from gateway.core.rooms import NewRoom, Room, RoomStatus
-from gateway.sandbox.faults.dial import Fault, Match
+from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
 from gateway.service.callers.caller import Caller
 from gateway.store.eventlog import EventLog
@@ -89,7 +89,7 @@ async def test_a_taken_name_is_told_even_when_its_holder_cannot_be_found(site: S
     assert holder in refused.value.message
     await site.connections.commands.flushall()
     other = site.make_at_twilio("weekly")
-    site.sandbox.dial.add(Fault(status=503, match=Match(method="GET")))
+    site.sandbox.faults.add(Fault(status=503, match=Match(method="GET")))
     with pytest.raises(AlreadyExists) as refused:
         await site.create(account, "weekly")
     assert other not in refused.value.message
@@ -108,7 +108,7 @@ async def test_an_end_whose_answer_was_lost_is_looked_up_not_remembered(site: Si
     account = await site.replica()
     room = (await account.rooms.create(ANYBODY, NewRoom())).value
     assert await account.rooms.room(ANYBODY, ref(room.sid)) is not None
-    site.sandbox.dial.add(
+    site.sandbox.faults.add(
         Fault(match=Match("POST", f"/v1/Rooms/{room.sid}"), status=503, is_processed=True)
     )
     with pytest.raises(UpstreamUnavailable):
@@ -134,7 +134,7 @@ NOT_MADE = {"reset before", "500 before"}
 
 
 def lose(site: Site, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    site.sandbox.dial.add(
+    site.sandbox.faults.add(
         msgspec.structs.replace(LOST[how], match=Match(method="POST", path="/v1/Rooms$"))
     )
     if how == "no answer in time":
@@ -256,7 +256,7 @@ async def test_what_twilio_surely_did_not_make_may_be_asked_for_again_with_the_k
         await made(account)
     site.end_at_twilio(other)
     assert (await made(account)).sid != other
-    site.sandbox.dial.add(Fault(status=403))
+    site.sandbox.faults.add(Fault(status=403))
     with pytest.raises(UpstreamRejected):
         await made(account, AGAIN, NewRoom())
     site.calm()
@@ -324,11 +324,11 @@ async def test_i14_while_rest_lags_nobody_says_what_he_cannot_know(
 ) -> None:
     account = await site.replica()
     lose(site, monkeypatch, "reset after")
-    site.sandbox.dial.add(Fault(rest_lag_ms=60_000))
+    site.sandbox.faults.add(Fault(rest_lag_ms=60_000))
     with pytest.raises(OutcomeUnknown):
         await made(account)
     site.calm()
-    site.sandbox.dial.add(Fault(rest_lag_ms=60_000))
+    site.sandbox.faults.add(Fault(rest_lag_ms=60_000))
     # Now it is sent once more, refused for the name, and still not shown.
     with pytest.raises(OutcomeUnknown):
         await made(account)
@@ -343,12 +343,12 @@ async def test_a_lost_answer_stays_unknown_when_the_name_cannot_be_looked_up(
 ) -> None:
     account = await site.replica()
     lose(site, monkeypatch, "reset after")
-    site.sandbox.dial.add(Fault(status=503, match=Match(method="GET")))
+    site.sandbox.faults.add(Fault(status=503, match=Match(method="GET")))
     with pytest.raises(OutcomeUnknown):
         await made(account, key)
     # With the key it is still open; without one, the name is known to be taken.
     site.calm()
-    site.sandbox.dial.add(Fault(status=503, match=Match(method="GET")))
+    site.sandbox.faults.add(Fault(status=503, match=Match(method="GET")))
     with pytest.raises(UpstreamUnavailable if key else AlreadyExists):
         await made(account, key)
     assert len(site.rooms_at_twilio()) == 1

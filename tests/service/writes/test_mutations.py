@@ -16,7 +16,7 @@ from gateway.core.participants import (
 )
 from gateway.core.rooms import RoomSid
 from gateway.core.rules import RuleType
-from gateway.sandbox.faults.dial import Fault, Match
+from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
 from gateway.service.flights.deadlines import within
 from gateway.service.writes import mutations as changes_module
@@ -94,7 +94,7 @@ async def test_a_change_whose_outcome_is_unknown_hides_what_was_known_before(sit
     room = site.make_at_twilio()
     for account in (here, there):
         assert (await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value.items == ()
-    site.sandbox.dial.add(Fault(Match("POST"), hang_up="after"))
+    site.sandbox.faults.add(Fault(Match("POST"), hang_up="after"))
     with pytest.raises((OutcomeUnknown, UpstreamUnavailable)):
         await here.transcriptions.create(ANYBODY, ref(room), None)
     [logged] = await told(site)

@@ -6,10 +6,10 @@ https://www.twilio.com/docs/video/troubleshooting/video-log-analyzer-api
 from enum import StrEnum
 
 from gateway.sandbox.rest import insights
-from gateway.sandbox.rest.calls import RestRequest, RestResponse, all_words, dates, page
+from gateway.sandbox.rest.requests import RestRequest, RestResponse, all_words, dates, page
 from gateway.sandbox.rest.resources import rooms
-from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Room
+from gateway.sandbox.world.world import World
 
 
 class RoomType(StrEnum):

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.rest.calls import RestRequest, RestResponse, dates, page, required, word
+from gateway.sandbox.rest.requests import RestRequest, RestResponse, dates, page, required, word
 from gateway.sandbox.rest.resources import rooms
 from gateway.sandbox.rest.views import anonymized_json, participant_json
-from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Departure, Participant, ParticipantStatus, Room
 from gateway.sandbox.world.rooms import has_status
+from gateway.sandbox.world.world import World
 
 
 def find(world: World, call: RestRequest, ref: str, who: str) -> tuple[Room, Participant]:

@@ -6,11 +6,11 @@ https://www.twilio.com/docs/video/api/recordings-resource and https://www.twilio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.sandbox.rest.calls import RestRequest, RestResponse, dates, page, sids, word
+from gateway.sandbox.rest.requests import RestRequest, RestResponse, dates, page, sids, word
 from gateway.sandbox.rest.resources import rooms
 from gateway.sandbox.rest.views import recording_json, room_recording_json
-from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Recording, RecordingStatus, Room, TrackKind
+from gateway.sandbox.world.world import World
 
 ACCOUNT_PAGE = 100
 
@@ -110,7 +110,7 @@ def _media(call: RestRequest, found: Found) -> RestResponse:
 
 def _of_account(world: World, call: RestRequest) -> Iterator[Found]:
     store = world.store(call.account.sid)
-    for room in store.everything(rooms.as_of(world, call)):
+    for room in store.all_rooms(rooms.as_of(world, call)):
         yield from (Found(recording, room) for recording in room.recordings)
 
 

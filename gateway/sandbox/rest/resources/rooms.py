@@ -2,10 +2,10 @@
 
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.rest import validate
-from gateway.sandbox.rest.calls import RestRequest, RestResponse, dates, page, required, word
+from gateway.sandbox.rest.requests import RestRequest, RestResponse, dates, page, required, word
 from gateway.sandbox.rest.views import room_json
-from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Room, RoomStatus
+from gateway.sandbox.world.world import World
 
 # A name with one of these is not reachable by path, not even percent-encoded (twilio/twilio-python#503).
 # https://www.rfc-editor.org/rfc/rfc3986#section-2.2

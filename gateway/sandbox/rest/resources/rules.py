@@ -3,11 +3,11 @@
 https://www.twilio.com/docs/video/api/track-subscriptions and https://www.twilio.com/docs/video/api/recording-rules
 """
 
-from gateway.sandbox.rest.calls import RestRequest, RestResponse, required
+from gateway.sandbox.rest.requests import RestRequest, RestResponse, required
 from gateway.sandbox.rest.resources import participants, rooms
 from gateway.sandbox.rest.views import recording_rules_json, subscribe_rules_json
 from gateway.sandbox.world import rules
-from gateway.sandbox.world.engine import World
+from gateway.sandbox.world.world import World
 
 
 def fetch_subscribe(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:

@@ -1,11 +1,11 @@
 """…/PublishedTracks and …/SubscribedTracks: https://www.twilio.com/docs/video/api/track-subscriptions. Does no I/O."""
 
-from gateway.sandbox.rest.calls import RestRequest, RestResponse, page
+from gateway.sandbox.rest.requests import RestRequest, RestResponse, page
 from gateway.sandbox.rest.resources import participants
 from gateway.sandbox.rest.resources.rooms import is_path_name
 from gateway.sandbox.rest.views import published_json, subscribed_json
-from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.rooms import subscriptions
+from gateway.sandbox.world.world import World
 
 
 def read_published(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:

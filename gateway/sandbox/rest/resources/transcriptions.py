@@ -2,11 +2,11 @@
 
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.rest import validate
-from gateway.sandbox.rest.calls import RestRequest, RestResponse, page, word
+from gateway.sandbox.rest.requests import RestRequest, RestResponse, page, word
 from gateway.sandbox.rest.resources import rooms
 from gateway.sandbox.rest.views import transcription_json
-from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Room, Transcription, TranscriptionStatus
+from gateway.sandbox.world.world import World
 
 
 def read(world: World, call: RestRequest, ref: str) -> RestResponse:

@@ -2,9 +2,9 @@ import pytest
 
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.world.clock import Clock
-from gateway.sandbox.world.engine import Capacity, World
 from gateway.sandbox.world.model import Event, RoomSettings, RoomStatus, TrackKind, TrackSettings
 from gateway.sandbox.world.recordings import PROCESSING_S
+from gateway.sandbox.world.world import Capacity, World
 
 
 class Stage:
@@ -27,7 +27,7 @@ async def test_a_push_of_the_clock_ends_an_unused_room() -> None:
     assert world.names() == ["room-created"]
     world.clock.advance(1)
     assert world.names() == ["room-created", "room-ended"]
-    found = world.world.find(room.sid)
+    found = world.world.find_room(room.sid)
     assert found is not None
     assert found.status is RoomStatus.COMPLETED
 
@@ -53,7 +53,7 @@ async def test_a_room_that_is_used_outlives_its_unused_timeout() -> None:
     world.clock.advance(3600)
     world.clock.clear()
 
-    assert world.world.find(room.sid).is_in_progress  # type: ignore[union-attr]
+    assert world.world.find_room(room.sid).is_in_progress  # type: ignore[union-attr]
 
 
 async def test_a_name_in_use_is_refused_in_its_account_alone() -> None:
@@ -76,9 +76,9 @@ async def test_an_account_has_no_more_rooms_and_participants_than_its_capacity()
     with pytest.raises(TwilioError) as second_room:
         world.world.create_room("AC1", RoomSettings())
     with pytest.raises(TwilioError) as second_participant:
-        world.world.join(world.world.find(room.sid) or room, "Ivo")
-    world.world.leave(world.world.find(room.sid) or room, ada)
-    world.world.join(world.world.find(room.sid) or room, "Ivo")
+        world.world.join(world.world.find_room(room.sid) or room, "Ivo")
+    world.world.leave(world.world.find_room(room.sid) or room, ada)
+    world.world.join(world.world.find_room(room.sid) or room, "Ivo")
     world.clock.clear()
 
     assert (second_room.value.code, second_participant.value.code) == (53119, 53206)
@@ -88,13 +88,13 @@ async def test_a_recording_completes_on_the_clock_also_after_its_room() -> None:
     world = Stage()
     room = world.world.create_room("AC1", RoomSettings(is_recorded_on_connect=True))
     world.world.join(room, "Ada", (TrackSettings(TrackKind.AUDIO),))
-    world.world.complete(world.world.find(room.sid) or room)
+    world.world.complete(world.world.find_room(room.sid) or room)
 
     world.clock.advance(PROCESSING_S - 0.5)
     assert world.names()[-1] == "room-ended"
     world.clock.advance(0.5)
     assert world.names()[-1] == "recording-completed"
-    [recording] = (world.world.find(room.sid) or room).recordings
+    [recording] = (world.world.find_room(room.sid) or room).recordings
     assert world.world.recording(recording.sid) == recording
     assert world.world.recording("RT1") is None
 
@@ -105,7 +105,7 @@ async def test_a_recording_that_completes_keeps_the_timeouts_of_its_room() -> No
         "AC1", RoomSettings(is_recorded_on_connect=True, empty_room_timeout_min=1)
     )
     ada = world.world.join(room, "Ada", (TrackSettings(TrackKind.AUDIO),))
-    world.world.leave(world.world.find(room.sid) or room, ada)
+    world.world.leave(world.world.find_room(room.sid) or room, ada)
 
     world.clock.advance(59)
     assert world.names()[-2:] == ["participant-disconnected", "recording-completed"]
@@ -122,9 +122,9 @@ async def test_running_transcriptions_are_counted_and_those_that_end_are_not() -
 
     with pytest.raises(TwilioError) as caught:
         world.world.create_transcription(second, {})
-    world.world.complete(world.world.find(first.sid) or first)
+    world.world.complete(world.world.find_room(first.sid) or first)
     world.world.create_transcription(second, {})
-    world.world.fail_transcription(world.world.find(second.sid) or second)
+    world.world.fail_transcription(world.world.find_room(second.sid) or second)
     world.world.create_transcription(world.world.create_room("AC1", RoomSettings()), {})
     world.clock.clear()
 
@@ -139,7 +139,7 @@ async def test_a_reset_leaves_nothing_behind() -> None:
     world.world.reset()
     world.clock.advance(3600)
 
-    assert world.world.find(room.sid) is None
+    assert world.world.find_room(room.sid) is None
     assert world.names() == ["room-created"]
     world.world.create_room("AC1", RoomSettings("standup"))
     world.clock.clear()

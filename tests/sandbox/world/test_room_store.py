@@ -1,6 +1,6 @@
 from gateway.sandbox.world import rooms
 from gateway.sandbox.world.model import Room, RoomSettings
-from gateway.sandbox.world.store import MAX_LAG_S, RoomStore
+from gateway.sandbox.world.room_store import MAX_LAG_S, RoomStore
 from tests.sandbox.conftest import moment
 
 
@@ -32,7 +32,7 @@ def test_a_name_may_be_taken_again() -> None:
 
     assert store.by_name("standup") == second
     assert (list(store.newest_first(True)), list(store.newest_first(False))) == ([second], [first])
-    assert list(store.everything()) == [second, first]
+    assert list(store.all_rooms()) == [second, first]
 
 
 def test_lists_are_newest_first_whatever_ended_first() -> None:

@@ -73,7 +73,7 @@ class RoomStore:
             rooms = [room for room in past if room and room.is_in_progress == in_progress]
         yield from sorted(rooms, key=lambda room: -room.ordinal)
 
-    def everything(self, as_of_s: float | None = None) -> Iterator[Room]:
+    def all_rooms(self, as_of_s: float | None = None) -> Iterator[Room]:
         yield from self.newest_first(True, as_of_s)
         yield from self.newest_first(False, as_of_s)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from msgspec import Meta, Struct
 
 from gateway.sandbox.faults.corrupt import Corruption
-from gateway.sandbox.world.store import MAX_LAG_S
+from gateway.sandbox.world.room_store import MAX_LAG_S
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Millis = Annotated[float, Meta(ge=0, le=600_000)]
@@ -111,7 +111,7 @@ NO_FAULT = FaultPlan()
 NO_CALLBACK_STRIKE = CallbackFaultPlan()
 
 
-class FaultDial:
+class FaultInjector:
     """All faults that are set. The same seed and the same calls give the same faults."""
 
     def __init__(self, seed: int | None) -> None:

@@ -1,19 +1,19 @@
 import msgspec
 import pytest
 
-from gateway.sandbox.faults.dial import CallbackFault, Fault, FaultDial, FaultPlan, Match
+from gateway.sandbox.faults.injector import CallbackFault, Fault, FaultInjector, FaultPlan, Match
 
 
-def dial(*faults: Fault, seed: int = 1) -> FaultDial:
-    made = FaultDial(seed)
+def injector(*faults: Fault, seed: int = 1) -> FaultInjector:
+    made = FaultInjector(seed)
     for fault in faults:
         made.add(fault)
     return made
 
 
 def test_without_faults_nothing_happens() -> None:
-    assert dial().plan("GET", "/v1/Rooms") == FaultPlan()
-    assert dial().strike_callback().delays_s == (0.0,)
+    assert injector().plan("GET", "/v1/Rooms") == FaultPlan()
+    assert injector().strike_callback().delays_s == (0.0,)
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_delays_add_up_and_of_two_statuses_the_first_wins() -> None:
         Fault(status=429, malformed=True, rest_lag_ms=2000),
     ]
 
-    assert dial(*faults).plan("GET", "/") == FaultPlan(
+    assert injector(*faults).plan("GET", "/") == FaultPlan(
         0.2, 503, False, 2, None, True, None, "", 2.0
     )
 
 
 def test_of_two_spoiled_answers_the_first_wins_with_where_it_leads() -> None:
-    plan = dial(
+    plan = injector(
         Fault(answer="redirect", elsewhere="http://a"), Fault(answer="huge", elsewhere="http://b")
     ).plan("", "")
     assert (plan.answer, plan.elsewhere) == ("redirect", "http://a")
@@ -55,7 +55,7 @@ def test_of_two_spoiled_answers_the_first_wins_with_where_it_leads() -> None:
 
 def test_a_rate_is_kept_and_the_same_seed_gives_the_same_faults() -> None:
     def statuses(seed: int) -> list[int | None]:
-        made = dial(Fault(status=500, rate=0.2), seed=seed)
+        made = injector(Fault(status=500, rate=0.2), seed=seed)
         return [made.plan("GET", "/").status for _ in range(1000)]
 
     assert statuses(5) == statuses(5) != statuses(6)
@@ -63,8 +63,8 @@ def test_a_rate_is_kept_and_the_same_seed_gives_the_same_faults() -> None:
 
 
 def test_callbacks_are_lost_doubled_and_delayed() -> None:
-    lost = dial(Fault(callbacks=CallbackFault(drop=1, duplicate=1)))
-    doubled = dial(Fault(callbacks=CallbackFault(duplicate=1, delay_ms=100, reorder_ms=400)))
+    lost = injector(Fault(callbacks=CallbackFault(drop=1, duplicate=1)))
+    doubled = injector(Fault(callbacks=CallbackFault(duplicate=1, delay_ms=100, reorder_ms=400)))
 
     assert lost.strike_callback().delays_s == ()
     delays_s = doubled.strike_callback().delays_s
@@ -73,7 +73,7 @@ def test_callbacks_are_lost_doubled_and_delayed() -> None:
 
 
 def test_a_cleared_dial_does_nothing() -> None:
-    made = dial(Fault(status=500, callbacks=CallbackFault(drop=1)))
+    made = injector(Fault(status=500, callbacks=CallbackFault(drop=1)))
 
     made.clear()
 

@@ -1,9 +1,14 @@
 from collections import Counter
 
 from gateway.sandbox.world.clock import Clock
-from gateway.sandbox.world.engine import Capacity, World
 from gateway.sandbox.world.model import Event, EventName
-from gateway.sandbox.world.people import MOST_AT_ONCE, ROOMS, VISITORS_A_MEETING, People
+from gateway.sandbox.world.simulated_users import (
+    MOST_AT_ONCE,
+    ROOMS,
+    VISITORS_A_MEETING,
+    SimulatedUsers,
+)
+from gateway.sandbox.world.world import Capacity, World
 
 
 class Story:
@@ -13,7 +18,7 @@ class Story:
         self.events: list[Event] = []
         self.clock = Clock()
         self.world = World(["AC1"], self.clock, Capacity(), 10, self.events.append)
-        self.people = People(self.world, "AC1", "http://gw/cb", seed)
+        self.people = SimulatedUsers(self.world, "AC1", "http://gw/cb", seed)
         self.people.open()
         self.opening = len(self.events)
         for _ in range(steps):

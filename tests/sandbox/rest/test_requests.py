@@ -3,7 +3,7 @@ import pytest
 from gateway.sandbox import Account
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form, parse
-from gateway.sandbox.rest.calls import RestRequest, all_words, dates, page, required, sids, word
+from gateway.sandbox.rest.requests import RestRequest, all_words, dates, page, required, sids, word
 from gateway.sandbox.world.model import RoomStatus, RoomType, Subscription
 from tests.sandbox.conftest import moment
 
@@ -12,7 +12,7 @@ SID = "RM" + "0aF" * 10 + "11"
 
 def call(query: str = "", *segments: str) -> RestRequest:
     return RestRequest(
-        Account.invented(), "GET", segments or ("Rooms",), parse(query), Form(), "http://gw"
+        Account.generate(), "GET", segments or ("Rooms",), parse(query), Form(), "http://gw"
     )
 
 

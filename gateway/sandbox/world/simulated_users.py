@@ -5,8 +5,8 @@ from dataclasses import replace
 from random import Random
 
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.world.engine import World
 from gateway.sandbox.world.model import Participant, Room, RoomSettings, TrackKind, TrackSettings
+from gateway.sandbox.world.world import World
 
 ROOMS = ("daily-standup", "design-review", "support-desk", "yoga-class", "book-club")
 NAMES = (
@@ -20,7 +20,7 @@ VISITORS_A_MEETING = 24
 MOST_AT_ONCE = 6
 
 
-class People:
+class SimulatedUsers:
     """Keeps the rooms of one account moving. The same seed gives the same story."""
 
     def __init__(self, world: World, account_sid: str, callback_url: str, seed: int | None) -> None:
@@ -69,7 +69,7 @@ class People:
             self._world.leave(room, who)
         elif chance < 0.8:
             track = self._random.choice(who.tracks)
-            self._world.switch(room, who, track, not track.is_enabled)
+            self._world.set_track_enabled(room, who, track, not track.is_enabled)
         elif len(who.tracks) > 1:
             self._world.unpublish(room, who, who.tracks[-1])
         else:

@@ -22,7 +22,7 @@ from gateway.sandbox.world.model import (
     TranscriptionStatus,
 )
 from gateway.sandbox.world.room_change import RoomChange
-from gateway.sandbox.world.store import RoomStore
+from gateway.sandbox.world.room_store import RoomStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class World:
     def now_s(self) -> float:
         return self._clock.now().clock_s
 
-    def find(self, ref: str) -> Room | None:
+    def find_room(self, ref: str) -> Room | None:
         """A room of any account, by SID or by the name it has while in progress."""
         found = (store.by_sid(ref) or store.by_name(ref) for store in self._stores.values())
         return next((room for room in found if room), None)
 
     def recording(self, sid: str) -> Recording | None:
         """Of any room of any account."""
-        everything = (room for store in self._stores.values() for room in store.everything())
+        everything = (room for store in self._stores.values() for room in store.all_rooms())
         return next((found for room in everything if (found := room.recording(sid))), None)
 
     def create_room(self, account_sid: str, settings: RoomSettings) -> Room:
@@ -102,8 +102,14 @@ class World:
     ) -> Participant:
         return self._one(self._apply(rooms.leave(room, participant, departure, self._clock.now())))
 
-    def lose(self, room: Room, participant: Participant, is_lost: bool) -> Participant:
-        return self._one(self._apply(rooms.lose(room, participant, is_lost, self._clock.now())))
+    def set_reconnecting(
+        self, room: Room, participant: Participant, is_reconnecting: bool
+    ) -> Participant:
+        return self._one(
+            self._apply(
+                rooms.set_reconnecting(room, participant, is_reconnecting, self._clock.now())
+            )
+        )
 
     def anonymize(self, room: Room, participant: Participant) -> Participant:
         return self._one(self._apply(rooms.anonymize(room, participant, self._clock.now())))
@@ -121,11 +127,13 @@ class World:
     def unpublish(self, room: Room, participant: Participant, track: Track) -> Participant:
         return self._one(self._apply(rooms.unpublish(room, participant, track, self._clock.now())))
 
-    def switch(
+    def set_track_enabled(
         self, room: Room, participant: Participant, track: Track, is_enabled: bool
     ) -> Participant:
         return self._one(
-            self._apply(rooms.switch(room, participant, track, is_enabled, self._clock.now()))
+            self._apply(
+                rooms.set_track_enabled(room, participant, track, is_enabled, self._clock.now())
+            )
         )
 
     def set_recording_rules(self, room: Room, rules: tuple[Rule, ...]) -> Room:
