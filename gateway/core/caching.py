@@ -7,7 +7,7 @@ from enum import Enum, StrEnum
 from typing import Final, Generic, TypeVar
 
 from gateway.core.events import Changed, RoomEvent, RoomEventType
-from gateway.core.rooms import Room, RoomStatus
+from gateway.core.rooms import Room
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ def lifetime_of(room: Room, fetched_at: float, *, settled: bool) -> Lifetime:
     seconds since 1970."""
     if not settled:
         return SETTLING
-    if room.status not in (RoomStatus.COMPLETED, RoomStatus.FAILED):
+    if not room.status.is_final:
         return LIVE_ROOM
     if room.end_time is None or fetched_at >= (done_at := room.end_time.timestamp() + ENDING_S):
         return ENDED_ROOM

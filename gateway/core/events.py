@@ -105,7 +105,7 @@ def end_of(event: RoomEvent) -> Ended | None:
         ended_as = event.room_status
         status = RoomStatus.FAILED if ended_as is RoomStatus.FAILED else RoomStatus.COMPLETED
         return Ended(status, event.at, event.room_duration)
-    if event.room is not None and event.room.status in (RoomStatus.COMPLETED, RoomStatus.FAILED):
+    if event.room is not None and event.room.status.is_final:
         return Ended(event.room.status, event.room.end_time or event.at, event.room.duration)
     return None
 

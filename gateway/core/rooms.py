@@ -24,6 +24,11 @@ class RoomStatus(OpenEnum):
     UNKNOWN = "unknown"
     """A word that Twilio added after this release."""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the room has ended: it never changes its status again."""
+        return self in (RoomStatus.COMPLETED, RoomStatus.FAILED)
+
 
 class RoomType(OpenEnum):
     GROUP = "group"
@@ -99,7 +104,7 @@ class Ended:
 
 def merge_end(room: Room, ended: Ended | None) -> Room:
     """The room as it must be shown once its end is known: never in progress again."""
-    if ended is None or room.status in (RoomStatus.COMPLETED, RoomStatus.FAILED):
+    if ended is None or room.status.is_final:
         return room
     return replace(room, status=ended.status, end_time=ended.end_time, duration=ended.duration)
 

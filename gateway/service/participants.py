@@ -20,8 +20,9 @@ from gateway.core.participants import (
 )
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.sids import ParticipantSid, TrackSid
-from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind, each
+from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
 from gateway.service.callers.caller import Caller, Scope
+from gateway.service.flights.gather import gather_outcomes
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import participants, rules
@@ -68,7 +69,7 @@ class Participants:
         caller.require(Scope.ROOMS_READ)
         checked_first(first)
         await self._reads.warm([_participants(sid, wanted) for sid in rooms], first)
-        return await each(
+        return await gather_outcomes(
             self.page(caller, RoomRef(sid, None), wanted, first, None) for sid in rooms
         )
 

@@ -10,10 +10,10 @@ from gateway.core.errors import GatewayError, NotFound, PermissionDenied
 from gateway.core.paging import Page
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid
 from gateway.service.cache.max_age import limit_max_age
-from gateway.service.cache.read_through import each
 from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import FoundRoom, RoomReads
 from gateway.service.callers.caller import Caller, Scope
+from gateway.service.flights.gather import gather_outcomes
 from gateway.service.writes.create_room import RoomWrites, once_of
 
 
@@ -44,7 +44,7 @@ class Rooms:
     async def batch(self, caller: Caller, refs: Sequence[RoomRef]) -> list[ReadResult[Room] | None]:
         """The rooms in the order asked; None for the missing ones. Fails as a whole when one read fails."""
         caller.require(Scope.ROOMS_READ)
-        outcomes = await each(self.room(caller, ref) for ref in refs)
+        outcomes = await gather_outcomes(self.room(caller, ref) for ref in refs)
         for outcome in outcomes:
             if isinstance(outcome, GatewayError):
                 raise outcome

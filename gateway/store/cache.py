@@ -82,10 +82,6 @@ def encode_room(cached: CachedRoom) -> bytes:
     return msgspec.json.encode(cached)
 
 
-def is_over(room: Room) -> bool:
-    return room.status in (RoomStatus.COMPLETED, RoomStatus.FAILED)
-
-
 def lifetime_ms(cached: CachedRoom) -> int:
     return round(lifetime_of(cached.room, cached.fetched_at, settled=cached.settled).error_s * 1000)
 
@@ -119,7 +115,7 @@ class RoomCache:
     async def put(self, sid: RoomSid, cached: CachedRoom) -> Put:
         """Keeps the room unless an event, an end or a later fetch is known that it may not show."""
         keys = [self._keys.room(sid), self._keys.versions(sid), self._keys.end(sid)]
-        over, lifetime = int(is_over(cached.room)), lifetime_ms(cached)
+        over, lifetime = int(cached.room.status.is_final), lifetime_ms(cached)
         args: list[bytes | int | str] = [
             encode_room(cached),
             cached.seen_n,

@@ -15,7 +15,7 @@ from gateway.core.cursors import EPOCH_BYTES, NO_TAG, LogPosition, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, RoomSid
 from gateway.core.sids import is_sid
-from gateway.store.cache import CachedRoom, encode_room, is_over, lifetime_ms
+from gateway.store.cache import CachedRoom, encode_room, lifetime_ms
 from gateway.store.connection import READ_S, Connections, Script
 from gateway.store.keys import Keys, dedupe_hash
 
@@ -315,7 +315,7 @@ class EventLog:
         if ended is not None:
             orders["ended"] = end_fields(ended)
         if room is not None:
-            orders |= {"is_value_ended": is_over(room.room), "value_ms": lifetime_ms(room)}
+            orders |= {"is_value_ended": room.room.status.is_final, "value_ms": lifetime_ms(room)}
         return orders
 
 

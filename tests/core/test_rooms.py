@@ -115,6 +115,11 @@ def test_a_room_in_a_state_unknown_to_us_is_shown_as_ended_too() -> None:
     assert room.status is RoomStatus.COMPLETED
 
 
+@pytest.mark.parametrize("status", RoomStatus)
+def test_a_status_is_final_once_the_room_has_ended(status: RoomStatus) -> None:
+    assert status.is_final is (status in (RoomStatus.COMPLETED, RoomStatus.FAILED))
+
+
 @pytest.mark.parametrize("status", [RoomStatus.COMPLETED, RoomStatus.FAILED])
 def test_what_twilio_says_of_an_ended_room_stands(status: RoomStatus) -> None:
     room = replace(ROOM, status=status, duration=59)

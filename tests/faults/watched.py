@@ -17,7 +17,6 @@ from types import FrameType
 from gateway.cli.main import main
 from gateway.service.cache import early_refresh as early_refresh
 from gateway.service.cache import read_through as reads
-from gateway.service.cache import room_lists as roomlists
 from gateway.service.log import room_memory as memory
 from gateway.service.log import tail
 from gateway.service.reconcile import term as repair
@@ -33,7 +32,6 @@ def make_small() -> None:
     memory.ROOMS_LIMIT = ROOMS
     memory.MARKS_LIMIT = MARKS
     repair.ENDED_LIMIT = MARKS
-    roomlists.PAGES_LIMIT = 20
     reads.BYTES_LIMIT = BYTES
     tail.RING_ENTRIES = RING
     early_refresh.LIMIT = MARKS

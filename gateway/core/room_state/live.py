@@ -21,7 +21,7 @@ from gateway.core.participants import (
     ParticipantStatus,
     PublishedTrack,
 )
-from gateway.core.rooms import Ended, Room, RoomStatus, merge_end
+from gateway.core.rooms import Ended, Room, merge_end
 from gateway.core.rules import TrackKind
 from gateway.core.sids import ParticipantSid, TrackSid, is_sid
 
@@ -35,7 +35,6 @@ GONE_LIMIT: Final = 1_000
 SETTLED: Final = timedelta(minutes=20)
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-_ENDED: Final = (RoomStatus.COMPLETED, RoomStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +67,12 @@ class LiveRoom:
     stays: tuple[Stay, ...]
 
     @property
-    def is_over(self) -> bool:
-        return self.room.status in _ENDED
-
-    @property
     def present(self) -> tuple[Stay, ...]:
         return tuple(stay for stay in self.stays if stay.is_here)
 
     def knows(self, wanted: ParticipantFilter) -> bool:
         """Whether all who fit the filter are known here: those who left a room in progress are not."""
-        return self.is_over or wanted.status is not ParticipantStatus.DISCONNECTED
+        return self.room.status.is_final or wanted.status is not ParticipantStatus.DISCONNECTED
 
     def page(self, wanted: ParticipantFilter, first: int, after: str | None) -> Page[Stay]:
         """A page of those who fit the filter, which means what it means to Twilio. Raises InvalidArgument for a cursor that is
@@ -99,7 +94,9 @@ class LiveRoom:
     def _fits(self, stay: Stay, wanted: ParticipantFilter) -> bool:
         who, created = stay.participant, stay.participant.date_created
         fits_status = (
-            (self.is_over or stay.is_here) if wanted.status is None else who.status is wanted.status
+            (self.room.status.is_final or stay.is_here)
+            if wanted.status is None
+            else who.status is wanted.status
         )
         return (
             fits_status
@@ -158,7 +155,7 @@ class RoomState:
     def ending_as(self, earlier: "RoomState") -> "RoomState":
         """Of a newer snapshot: a room that was over before is over still, whatever the snapshot says."""
         room = earlier.live.room
-        if room.status not in _ENDED:
+        if not room.status.is_final:
             return self
         return replace(
             self,
@@ -184,7 +181,7 @@ class RoomState:
     def live(self) -> LiveRoom:
         room = merge_end(self.room, self.ended)
         stays = [known.stay for known in self.known.values() if known.was_here]
-        if room.status in _ENDED:
+        if room.status.is_final:
             stays = [_over(stay, room.end_time) for stay in stays]
         return LiveRoom(room, tuple(sorted(stays, key=_place)))
 

@@ -29,7 +29,6 @@ REST_LAG: Final = timedelta(seconds=5)
 # A jump beyond this is no row of lost callbacks; the room is looked at all the same.
 HOLE_LIMIT: Final = 64
 
-OVER: Final = (RoomStatus.COMPLETED, RoomStatus.FAILED)
 _SWITCHES: Final = {RoomEventType.TRACK_ENABLED: True, RoomEventType.TRACK_DISABLED: False}
 
 
@@ -249,7 +248,7 @@ def _event(view: RoomView, type_: RoomEventType, at: datetime, **parts: Any) -> 
 
 def _of_room(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
     room = shown.room
-    if room is None or (not view.n and room.status in OVER):
+    if room is None or (not view.n and room.status.is_final):
         # Of a room that came and went without the log, nobody has to be told: an old callback that is sent again may name it.
         return
     said = {"room_name": room.unique_name, "room_type": room.type}
@@ -261,7 +260,7 @@ def _of_room(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
             **said,
             room_status=RoomStatus.IN_PROGRESS,
         )
-    if room.status in OVER and not view.is_end_told:
+    if room.status.is_final and not view.is_end_told:
         at = room.end_time or shown.at
         yield _event(
             view,

@@ -1,10 +1,10 @@
 """Which answers are asked for so often that they are fetched anew a little before they are stale."""
 
 import random
-from collections import OrderedDict
 from collections.abc import Hashable
 
 from gateway.core.caching import Lifetime, is_early_refresh_due
+from gateway.core.lru import LruCache
 
 # Asked so often since it was fetched: a crowd's answer, not one that a person looks at twice.
 HOT = 20
@@ -15,16 +15,14 @@ class EarlyRefresh:
     """Counts the questions to each answer, for those that were asked for last. Does no I/O."""
 
     def __init__(self) -> None:
-        self._asked: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
+        self._asked = LruCache[Hashable, tuple[float, int]](max_entries=LIMIT)
         self._dice = random.Random()  # noqa: S311 - keeps replicas apart, nothing more
 
     def should_refresh(
         self, key: Hashable, fetched_at: float, lifetime: Lifetime, age_s: float
     ) -> bool:
         """Whether the fresh answer that is being given should be fetched anew behind it."""
-        known_at, count = self._asked.pop(key, (fetched_at, 0))
+        known_at, count = self._asked.peek(key) or (fetched_at, 0)
         count = count + 1 if known_at == fetched_at else 1
-        self._asked[key] = fetched_at, count
-        if len(self._asked) > LIMIT:
-            self._asked.popitem(last=False)
+        self._asked.put(key, (fetched_at, count))
         return count > HOT and is_early_refresh_due(lifetime, age_s, self._dice.random())

@@ -4,11 +4,9 @@ Memory, then Redis, then Twilio under its quota; each answer is fenced by the lo
 time, refreshed behind the caller's back when it is stale, and shown flagged when Twilio gives no answer.
 """
 
-import asyncio
 import hashlib
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +27,8 @@ from gateway.core.caching import (
     cache_state,
 )
 from gateway.core.cursors import CursorCodec
-from gateway.core.errors import GatewayError, NotFound, UpstreamUnavailable
+from gateway.core.errors import NotFound, UpstreamUnavailable
+from gateway.core.lru import LruCache
 from gateway.core.paging import Page
 from gateway.service.cache.early_refresh import EarlyRefresh
 from gateway.service.cache.fetch_lease import NOT_YET, FetchLease, NotYet
@@ -135,7 +134,7 @@ class ReadThrough:
         self._fetch_lease = fetch_lease
         self._cursor_codec = cursor_codec
         self._pages = Pages(cursor_codec)
-        self._shelf = LruCache()
+        self._shelf = LruCache[str, CacheEntry[Any]](max_bytes=BYTES_LIMIT)
         self._early_refresh = EarlyRefresh()
         self._flights = SingleFlight[_Response[Any]]()
 
@@ -324,7 +323,7 @@ class ReadThrough:
         known: CacheEntry[T | None] | None = self._shelf.get(key)
         if known is not None and known.fetched_at > kept.fetched_at:
             return known
-        self._shelf.put(key, kept, size)
+        self._shelf.put(key, kept, size + ENTRY_BYTES)
         return kept
 
     def _seen(self, ask: CachedQuery[T], answer: _Response[T]) -> ReadResult[T] | None:
@@ -344,43 +343,6 @@ class ReadThrough:
             provenance,
             None if kept.as_of is None else self._cursor_codec.cursor(kept.as_of),
         )
-
-
-class LruCache:
-    """The answers that were asked for last, up to BYTES_LIMIT."""
-
-    def __init__(self) -> None:
-        self._answers: OrderedDict[str, tuple[CacheEntry[Any], int]] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, key: str) -> CacheEntry[Any] | None:
-        if key not in self._answers:
-            return None
-        self._answers.move_to_end(key)
-        return self._answers[key][0]
-
-    def put(self, key: str, kept: CacheEntry[Any], size: int) -> None:
-        size += ENTRY_BYTES
-        _, size_before = self._answers.pop(key, (None, 0))
-        self._answers[key] = kept, size
-        self._bytes += size - size_before
-        while self._bytes > BYTES_LIMIT:
-            _, (_, dropped) = self._answers.popitem(last=False)
-            self._bytes -= dropped
-
-
-async def each(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | GatewayError]:
-    """The outcome of each call, all made at the same time; a failure that callers may see is an outcome too."""
-
-    async def guarded(call: Coroutine[Any, Any, T]) -> T | GatewayError:
-        try:
-            return await call
-        except GatewayError as exc:
-            return exc
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(guarded(call)) for call in calls]
-    return [task.result() for task in tasks]
 
 
 def _key(slot: CacheKey[Any]) -> str:

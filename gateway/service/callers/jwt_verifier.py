@@ -8,7 +8,6 @@ https://www.rfc-editor.org/rfc/rfc7519 and, for what goes wrong with them, https
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -16,6 +15,7 @@ from typing import Any, Final, NoReturn
 import jwt
 
 from gateway.core.errors import Unauthenticated
+from gateway.core.lru import LruCache
 from gateway.core.rooms import AccountSid
 from gateway.service.callers.caller import Caller, Scope, Signed
 from gateway.service.callers.jwks import Jwks
@@ -58,8 +58,8 @@ class Issuer:
 class JwtVerifier:
     def __init__(self, issuers: Sequence[Issuer]) -> None:
         self._issuers = {(issuer.name, issuer.audience): issuer for issuer in issuers}
-        # By the digest of a token, the least recently used first.
-        self._known: OrderedDict[bytes, Caller] = OrderedDict()
+        # By the digest of the token.
+        self._known = LruCache[bytes, Caller](max_entries=KNOWN_LIMIT)
 
     @property
     def has_issuers(self) -> bool:
@@ -70,13 +70,9 @@ class JwtVerifier:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
         if known is not None and known.signed is not None and self.still_holds(known.signed):
-            self._known.move_to_end(digest)
             return known
         caller = await self._verified(token)
-        self._known[digest] = caller
-        self._known.move_to_end(digest)
-        if len(self._known) > KNOWN_LIMIT:
-            self._known.popitem(last=False)
+        self._known.put(digest, caller)
         return caller
 
     def still_holds(self, signed: Signed) -> bool:

@@ -7,7 +7,6 @@ what it did not take is given back.
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from gateway.core.limits.points_bucket import (
     remaining_debt,
     spend,
 )
+from gateway.core.lru import LruCache
 from gateway.core.rooms import AccountSid
 from gateway.service.callers.caller import Caller
 from gateway.service.flights.singleflight import SingleFlight
@@ -64,7 +64,7 @@ class CallerLimiter:
         self._points_buckets = points_buckets
         self._away_until = float("-inf") if points_buckets else float("inf")
         # When each has all his points again, by this process' own clock.
-        self._full_at_us: OrderedDict[_Who, int] = OrderedDict()
+        self._full_at_us = LruCache[_Who, int](max_entries=KNOWN)
         # What Redis is to be told, and when it was noted.
         self._owed: dict[_Who, tuple[int, int]] = {}
         self._lanes: WeakValueDictionary[_Who, asyncio.Lock] = WeakValueDictionary()
@@ -128,26 +128,20 @@ class CallerLimiter:
             self._away_until = time.monotonic() + AWAY_S
             self._owe(who, owed_us)
             return [self._spend_here(who, cost_us) for cost_us in costs_us]
-        self._note(who, _now_us() + spent[-1].used_us)
+        self._full_at_us.put(who, _now_us() + spent[-1].used_us)
         return spent
 
     def _spend_here(self, who: _Who, cost_us: int) -> SpendResult:
         now_us = _now_us()
-        spent = spend(self._full_at_us.get(who, 0), now_us, cost_us)
-        self._note(who, now_us + spent.used_us)
+        spent = spend(self._full_at_us.peek(who) or 0, now_us, cost_us)
+        self._full_at_us.put(who, now_us + spent.used_us)
         if spent.is_allowed and self._points_buckets is not None:
             self._owe(who, cost_us)
         return spent
 
-    def _note(self, who: _Who, full_at_us: int) -> None:
-        self._full_at_us[who] = full_at_us
-        self._full_at_us.move_to_end(who)
-        if len(self._full_at_us) > KNOWN:
-            self._full_at_us.popitem(last=False)
-
     def give_back(self, who: _Who, us: int) -> None:
-        if who in self._full_at_us:
-            self._full_at_us[who] -= us
+        if (full_at_us := self._full_at_us.peek(who)) is not None:
+            self._full_at_us.put(who, full_at_us - us)
         if self._points_buckets is not None:
             self._owe(who, -us)
 

@@ -1,14 +1,14 @@
 """What this process remembers of an account's rooms. Fed and fenced by the log's tail. Does no I/O."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.core.caching import SETTLING_S, Fence, fences_of
 from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType, end_of
+from gateway.core.lru import LruCache
 from gateway.core.rooms import Ended, RoomSid, RoomStatus
-from gateway.store.cache import CachedRoom, is_over
+from gateway.store.cache import CachedRoom
 
 ROOMS_LIMIT = 10_000
 """As many as an account may have in progress. https://www.twilio.com/docs/video/programmable-video-limits"""
@@ -34,19 +34,16 @@ class EventMarks:
     """The newest event by key, for the keys touched last; for all others, the newest of those that were forgotten."""
 
     def __init__(self, floor: EventMark = NEVER) -> None:
-        self._marks: OrderedDict[str, EventMark] = OrderedDict()
+        self._marks = LruCache[str, EventMark](max_entries=MARKS_LIMIT)
         self._floor = floor
 
     def touch(self, key: str, mark: EventMark) -> None:
-        if mark.n >= self._marks.get(key, NEVER).n:
-            self._marks[key] = mark
-        self._marks.move_to_end(key)
-        if len(self._marks) > MARKS_LIMIT:
-            _, forgotten = self._marks.popitem(last=False)
-            self._floor = max(self._floor, forgotten, key=lambda mark: mark.n)
+        newest = max(mark, self._marks.peek(key) or NEVER, key=lambda mark: mark.n)
+        for _, evicted in self._marks.put(key, newest):
+            self._floor = max(self._floor, evicted, key=lambda mark: mark.n)
 
     def of(self, key: str) -> EventMark:
-        return self._marks.get(key, self._floor)
+        return self._marks.peek(key) or self._floor
 
     def has(self, key: str) -> bool:
         return key in self._marks
@@ -56,13 +53,13 @@ class RoomMemory:
     """Rooms by SID. A value is refused when an event newer than its fetch has been heard, in whichever order they come."""
 
     def __init__(self) -> None:
-        self._rooms: OrderedDict[RoomSid, CachedRoom] = OrderedDict()
+        self._rooms = LruCache[RoomSid, CachedRoom](max_entries=ROOMS_LIMIT)
         self._sids: dict[str, RoomSid] = {}
         self._touched = {fence: EventMarks() for fence in Fence}
         self._names = EventMarks()
         self._reporting = EventMarks()
         # Kept when the log is lost: what has ended stays ended.
-        self._ends: OrderedDict[RoomSid, Ended] = OrderedDict()
+        self._ends = LruCache[RoomSid, Ended](max_entries=MARKS_LIMIT)
         self._caught_up_at = float("-inf")
         self._newest_n = 0
 
@@ -76,24 +73,23 @@ class RoomMemory:
         self._caught_up_at = time.monotonic()
 
     def get(self, sid: RoomSid) -> CachedRoom | None:
-        return self._rooms.get(sid)
+        return self._rooms.peek(sid)
 
     def named(self, name: str) -> CachedRoom | None:
         """The room that was last seen in progress under the name. It may have ended unheard, and the name be taken again."""
-        value = self._rooms.get(self._sids[name]) if name in self._sids else None
+        value = self._rooms.peek(self._sids[name]) if name in self._sids else None
         return value if value is not None and value.room.status is RoomStatus.IN_PROGRESS else None
 
     def put(self, value: CachedRoom) -> CachedRoom:
         """What may be shown of the room now: the value, or what is known to be newer. What was shown never goes back."""
         room = value.room
-        known = self._rooms.get(room.sid)
+        known = self._rooms.peek(room.sid)
         self.observe_head(value.seen_n)
         if known is not None and _age(known) > _age(value):
             return known
         if value.seen_n < self.touched(room.sid):
             return value
-        self._rooms[room.sid] = value
-        self._rooms.move_to_end(room.sid)
+        evicted = self._rooms.put(room.sid, value)
         if room.unique_name is not None and room.status is RoomStatus.IN_PROGRESS:
             holder = self.named(room.unique_name)
             if holder is None or (holder.seen_n, holder.fetched_at) <= (
@@ -101,8 +97,8 @@ class RoomMemory:
                 value.fetched_at,
             ):
                 self._sids[room.unique_name] = room.sid
-        if len(self._rooms) > ROOMS_LIMIT:
-            self._drop(next(iter(self._rooms)))
+        for _, oldest in evicted:
+            self._forget_name(oldest)
         return value
 
     def touched(self, about: str, fence: Fence = Fence.ROOM) -> int:
@@ -112,7 +108,8 @@ class RoomMemory:
 
     def ends(self, sids: Iterable[RoomSid]) -> dict[RoomSid, Ended]:
         """The ends among these rooms that this process has heard of lately: all there is when Redis cannot be asked."""
-        return {sid: self._ends[sid] for sid in sids if sid in self._ends}
+        ends = ((sid, self._ends.peek(sid)) for sid in sids)
+        return {sid: end for sid, end in ends if end is not None}
 
     def has_heard_of(self, about: str) -> bool:
         """Whether the room reports to us, or we made it: an event is known that we did not find out by asking."""
@@ -131,9 +128,8 @@ class RoomMemory:
         ended = end_of(event)
         if ended is not None:
             # The first end is final, here as in the log.
-            self._ends.setdefault(event.room_sid, ended)
-            if len(self._ends) > MARKS_LIMIT:
-                self._ends.popitem(last=False)
+            if event.room_sid not in self._ends:
+                self._ends.put(event.room_sid, ended)
         elif event.late:
             return
         mark, fences = EventMark(n, time.monotonic()), fences_of(event)
@@ -155,9 +151,10 @@ class RoomMemory:
             self._names.touch(event.room_name, mark)
         if event.type is not RoomEventType.ROOM_ENDED:
             self._touched[Fence.ROOM].touch(ACCOUNT, mark)
-        known = self._rooms.get(event.room_sid)
+        known = self._rooms.peek(event.room_sid)
         if known is not None and known.seen_n < n:
-            self._drop(event.room_sid)
+            self._rooms.pop(event.room_sid)
+            self._forget_name(known)
 
     def observe_head(self, n: int) -> None:
         """The log was seen to be at n: what is fetched from now on may say so, though no event up to there was heard yet."""
@@ -185,13 +182,13 @@ class RoomMemory:
         self._caught_up_at = float("-inf")
         self._newest_n = n
 
-    def _drop(self, sid: RoomSid) -> None:
-        name = self._rooms.pop(sid).room.unique_name
-        if name is not None and self._sids.get(name) == sid:
+    def _forget_name(self, value: CachedRoom) -> None:
+        name = value.room.unique_name
+        if name is not None and self._sids.get(name) == value.room.sid:
             del self._sids[name]
 
 
 def _age(value: CachedRoom) -> tuple[bool, float, int]:
     """What is shown of a room never goes back: it stays over once it is, and of two fetches the later one counts. Not the
     one that knew of a newer event: of other rooms' events some replicas hear sooner."""
-    return is_over(value.room), value.fetched_at, value.seen_n
+    return value.room.status.is_final, value.fetched_at, value.seen_n

@@ -7,7 +7,7 @@ allows.
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ import structlog
 from gateway.core.errors import GatewayError, NotFound, UpstreamUnavailable
 from gateway.core.events import RoomEvent, RoomEventType
 from gateway.core.limits.due_queue import DuePriority, DueQueue
+from gateway.core.lru import LruCache
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantStatus
 from gateway.core.room_state.reconcile import (
     REST_LAG,
@@ -111,7 +112,7 @@ class LeaderTerm:
         self._n = 0
         self._has_read = False
         self._views: dict[RoomSid, RoomView] = {}
-        self._ended: OrderedDict[RoomSid, None] = OrderedDict()
+        self._ended = LruCache[RoomSid, None](max_entries=ENDED_LIMIT)
         self._due_queue = DueQueue[Check]()
         self._suspected: set[RoomSid] = set()
         self._holes: dict[RoomSid, frozenset[int]] = {}
@@ -175,7 +176,7 @@ class LeaderTerm:
             recheck_queue = await self._recheck_queue.take(SUSPECTS_COUNT)
             leave_if_cancelled()
             for sid in recheck_queue:
-                self._ended.pop(sid, None)
+                self._ended.pop(sid)
                 self._add(Check(CheckKind.ROOM, sid), 0, DuePriority.URGENT)
                 self._suspect(sid)
 
@@ -218,9 +219,7 @@ class LeaderTerm:
 
     def _end(self, sid: RoomSid) -> None:
         self._forget(sid)
-        self._ended[sid] = None
-        if len(self._ended) > ENDED_LIMIT:
-            self._ended.popitem(last=False)
+        self._ended.put(sid, None)
 
     def _add(self, look: Check, in_s: float, priority: DuePriority) -> None:
         self._due_queue.add(look, time.monotonic() + in_s, priority)

@@ -3,6 +3,8 @@
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from gateway.core.lru import LruCache
+
 # A crowd at the head of the log needs a few events, one that comes back after an outage those it missed.
 COUNT = 1_000
 BYTES = 4 * 1024 * 1024
@@ -15,20 +17,19 @@ class EncodedMessages(Generic[K]):
     on; what depends on its receiver, such as an error with a trace, must not be put in."""
 
     def __init__(self, *, count: int = COUNT, bytes_: int = BYTES) -> None:
-        self._count = count
-        self._bytes = bytes_
-        self._kept: dict[K, bytes] = {}
-        self.size = 0
+        self._messages = LruCache[K, bytes](max_entries=count, max_bytes=bytes_)
+
+    @property
+    def size(self) -> int:
+        return self._messages.size
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._messages)
 
     def get(self, key: K) -> bytes | None:
-        return self._kept.get(key)
+        # The oldest message is evicted first, and not the one used least recently: a crowd
+        # goes through the events together and leaves them behind.
+        return self._messages.peek(key)
 
     def put(self, key: K, encoded: bytes) -> None:
-        self.size += len(encoded) - len(self._kept.get(key, b""))
-        self._kept[key] = encoded
-        # The oldest goes first, and not the one used least: a crowd goes through the events together and leaves them behind.
-        while len(self._kept) > self._count or self.size > self._bytes:
-            self.size -= len(self._kept.pop(next(iter(self._kept))))
+        self._messages.put(key, encoded, len(encoded))

@@ -5,7 +5,6 @@ the log: no event costs a call.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -18,12 +17,13 @@ from gateway.core.caching import Freshness, ReadResult
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import CursorExpired, GatewayError, NotFound
 from gateway.core.events import Bookmark, Delivered, Gap, ResyncRequired, RoomEvent, StreamStarted
+from gateway.core.lru import LruCache
 from gateway.core.paging import PAGE_LIMIT
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantRef, PublishedTrack
 from gateway.core.room_state.live import LiveRoom, RoomState
 from gateway.core.rooms import RoomRef, RoomSid, RoomStatus
-from gateway.service.cache.read_through import each
 from gateway.service.callers.caller import Caller, Scope
+from gateway.service.flights.gather import gather_outcomes
 from gateway.service.log.tail import Tail
 from gateway.service.participants import Participants
 from gateway.service.rooms import Rooms
@@ -61,18 +61,18 @@ class _Folds:
     over by the others who knew the same. Lives as long as somebody watches the room."""
 
     def __init__(self) -> None:
-        self._folds: OrderedDict[str, list[tuple[RoomState, RoomState]]] = OrderedDict()
+        self._folds = LruCache[str, list[tuple[RoomState, RoomState]]](max_entries=FOLDS)
 
     def after(self, before: RoomState, message: Delivered) -> RoomState:
-        known = self._folds.setdefault(message.cursor, [])
+        known = self._folds.peek(message.cursor)
+        if known is None:
+            self._folds.put(message.cursor, known := [])
         for start, end in known:
             if start is before or start == before:
                 return end
         after = before.after(message.event).bounded()
         if len(known) < VARIANTS:
             known.append((before, after))
-        if len(self._folds) > FOLDS:
-            self._folds.popitem(last=False)
         return after
 
 
@@ -187,7 +187,7 @@ class Live:
         room, tracks = RoomRef(sid, None), list[Sequence[PublishedTrack]]()
         for start in range(0, len(people), AT_ONCE):
             asked = people[start : start + AT_ONCE]
-            answers = await each(
+            answers = await gather_outcomes(
                 self._participants.published_tracks(
                     caller, room, ParticipantRef(who.sid, None), PAGE_LIMIT, None
                 )

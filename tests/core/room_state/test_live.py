@@ -208,15 +208,15 @@ def test_an_event_that_comes_last_though_it_happened_earlier_changes_nothing_of_
 def test_a_room_that_is_over_stays_over_and_who_has_left_stays_away(
     snapshot: RoomState, events: list[RoomEvent]
 ) -> None:
-    folded, over, gone = snapshot, snapshot.live.is_over, set[ParticipantSid]()
+    folded, over, gone = snapshot, snapshot.live.room.status.is_final, set[ParticipantSid]()
     for each in events:
         folded = folded.after(each)
         live = folded.live
-        assert live.is_over or not over
+        assert live.room.status.is_final or not over
         here = {stay.participant.sid for stay in presence(live)}
         assert not here & gone
-        assert not (here and live.is_over)
-        over = live.is_over
+        assert not (here and live.room.status.is_final)
+        over = live.room.status.is_final
         gone |= {stay.participant.sid for stay in live.stays if not stay.is_here}
 
 
@@ -270,7 +270,7 @@ def test_a_word_older_than_the_snapshots_own_is_not_heeded() -> None:
 
 def test_a_late_event_changes_nothing_but_a_late_end_does() -> None:
     assert EMPTY.after(event(CONNECTED, 1, 1, late=True)) == EMPTY
-    assert EMPTY.after(event(ENDED, 1, late=True)).live.is_over
+    assert EMPTY.after(event(ENDED, 1, late=True)).live.room.status.is_final
 
 
 def test_a_track_that_is_removed_proves_nobody_there() -> None:

@@ -324,8 +324,8 @@ async def test_a_known_token_ends_when_it_says(
 async def test_so_many_tokens_are_known_at_a_time(
     issuer: TokenIssuer, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jwt_verifier = believing(issuer, session)
     monkeypatch.setattr(module, "KNOWN_LIMIT", 2)
+    jwt_verifier = believing(issuer, session)
     tokens = [issuer.token(sub=f"number {number}") for number in range(3)]
     first = await jwt_verifier.caller(tokens[0])
     second = await jwt_verifier.caller(tokens[1])
