@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from gateway import heap
-from gateway.app.wiring import Addresses, Listen, Mode, bind, bind_shared, run
+from gateway.app.server import Addresses, Listen, bind, bind_shared, run
+from gateway.app.wiring import Mode
 from gateway.app.workers import Workers
 from gateway.core.errors import FailedPrecondition, GatewayError
 from gateway.gql.schema.schema import print_schema

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from gateway.app.wiring import bind
+from gateway.app.server import bind
 from gateway.cli.main import _row, _write, cli
 from gateway.gql.schema.schema import print_schema
 from gateway.service.callers.authenticator import ApiKey, Authenticator

@@ -17,7 +17,7 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
-from gateway.app.wiring import bind
+from gateway.app.server import bind
 from gateway.cli.main import _row
 from tests.flows.test_command_line import run
 from tests.rpc.client import Clients, clients_on, refusal
