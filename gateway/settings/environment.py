@@ -36,17 +36,23 @@ ACCOUNTS: Final = 100
 
 
 class ApiKeySettings(BaseModel):
-    """One row of GATEWAY_API_KEYS. `rooms` (SIDs or names) narrows the key to these; without it the key is for all. `limit`:
-    points a minute, if it is to have others than usual. Rows of an account with the same id, as while a key is exchanged,
-    share what they may spend."""
+    """One row of GATEWAY_API_KEYS."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
+    """Name of the key in logs. Rows of one account with the same id share one points limit,
+    so a key can be rotated with two rows."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 digest of the key, in hex. The key itself is not stored."""
     scopes: tuple[ScopeWord, ...] = ("rooms:read", "events:subscribe")
+    """What the key may do."""
     rooms: tuple[str, ...] | None = None
+    """SIDs and names of the rooms that the key may access. Unset: all rooms of the account."""
     limit: Limit | None = None
+    """Points per minute. Unset: 1,500,000."""
 
 
 Algorithm = Literal[
@@ -56,19 +62,24 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
 
 
 class JwtIssuerSettings(BaseModel):
-    """One row of GATEWAY_JWT_ISSUERS: whose JSON Web Tokens are believed. `issuer` and `audience` are what their `iss` and `aud`
-    say. `scopes` are the most that a token may have; `limit`: points a minute of each subject."""
+    """One row of GATEWAY_JWT_ISSUERS: an issuer whose JSON Web Tokens are accepted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     issuer: Annotated[str, Field(min_length=1, max_length=255)]
+    """Value of the token's `iss` claim."""
     audience: Annotated[str, Field(min_length=1, max_length=255)]
+    """Value of the token's `aud` claim."""
     jwks_url: HttpUrl
-    """Where it publishes its keys."""
+    """Where the issuer publishes its keys: an https URL, or http on loopback."""
     algorithm: Algorithm = "RS256"
-    """The one with which it signs; a token does not choose."""
+    """Signature algorithm. The token's header cannot choose another one."""
     scopes: tuple[ScopeWord, ...] = ("rooms:read", "events:subscribe")
+    """The most that a token of this issuer may do."""
     limit: Limit | None = None
+    """Points per minute for each subject. Unset: 1,500,000."""
 
     @field_validator("jwks_url")
     @classmethod
@@ -81,25 +92,35 @@ class JwtIssuerSettings(BaseModel):
 
 
 class AccountSettings(BaseModel):
-    """One account of Twilio's: the environment's, or a row of GATEWAY_ACCOUNTS_FILE, where the fields have these names."""
+    """One Twilio account: from the environment, or one row of GATEWAY_ACCOUNTS_FILE."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     sid: Sid
+    """Account SID."""
     auth_token: SecretStr
-    """Proves callbacks; also the REST password unless an API key is given."""
+    """Verifies callbacks. Also the REST password unless an API key is given."""
     secondary_auth_token: SecretStr | None = None
+    """Second auth token that callbacks may be signed with, during a rotation."""
     api_key_sid: str | None = None
+    """SID of the API key for REST and for signing access tokens."""
     api_key_secret: SecretStr | None = None
+    """Secret of that API key."""
     secret: SecretStr | None = None
-    """Seals cursors. Without it they are sealed with the auth token, and end with it."""
+    """Authenticates cursors. Unset: GATEWAY_SECRET, else the auth token; cursors then become
+    invalid when the auth token changes."""
     previous_secret: SecretStr | None = None
+    """Cursors made with this secret stay valid, during a rotation."""
     read_quota: QuotaPerSecond = READ_QUOTA
+    """Reads per second that Twilio grants the account."""
     write_quota: QuotaPerSecond = WRITE_QUOTA
+    """Writes per second that Twilio grants the account."""
     api_keys: tuple[ApiKeySettings, ...] = ()
-    """Who may call for this account."""
+    """API keys for this account."""
     jwt_issuers: tuple[JwtIssuerSettings, ...] = ()
-    """Whose tokens let call for this account."""
+    """Issuers whose tokens are accepted for this account."""
 
     @model_validator(mode="after")
     def _api_key_is_whole(self) -> Self:
@@ -131,46 +152,72 @@ INSIGHTS_URL = HttpUrl("https://insights.twilio.com")
 class Settings(BaseSettings):
     """What `serve` needs. Every field is an environment variable of the same name in capitals; lists are JSON."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     gateway_accounts_file: Path | None = None
-    """Several accounts, instead of the one of the environment: TOML if its name ends so, else JSON."""
+    """File with several accounts, instead of the one account of the environment. TOML if the
+    name ends in `.toml`, else JSON."""
     twilio_account_sid: Annotated[Sid | None, Field(validate_default=True)] = None
+    """Account SID. Required without GATEWAY_ACCOUNTS_FILE."""
     twilio_auth_token: Annotated[SecretStr | None, Field(validate_default=True)] = None
+    """Auth token: verifies callbacks. Required without GATEWAY_ACCOUNTS_FILE."""
     twilio_secondary_auth_token: SecretStr | None = None
+    """Second auth token that callbacks may be signed with, during a rotation."""
     twilio_api_key_sid: str | None = None
+    """SID of an API key for REST and for signing access tokens. Unset: REST uses the auth
+    token, and no access tokens can be made. A restricted key cannot sign access tokens."""
     twilio_api_key_secret: SecretStr | None = None
+    """Secret of that API key."""
     twilio_video_base_url: HttpUrl = VIDEO_URL
+    """Base URL of Twilio Video, or of a substitute such as the sandbox."""
     twilio_insights_base_url: HttpUrl | None = None
-    """Without it Insights is asked at Twilio if Video is, else at the other Twilio that stands in for it."""
+    """Base URL of Twilio Insights. Unset: Twilio's own, or TWILIO_VIDEO_BASE_URL when that is
+    set to a substitute."""
 
     gateway_public_url: HttpUrl
-    """Where Twilio reaches this gateway: scheme, host and port as Twilio calls them. Callbacks are verified against it."""
+    """URL at which Twilio reaches this gateway, exactly as Twilio calls it, without query and
+    fragment. Callback signatures are verified against it."""
     gateway_redis_url: str | None = None
-    """One server, the Sentinels that know the master, or nodes of a cluster; `store/addresses` reads it. Without it an embedded,
-    durable server runs in `gateway_data_dir`."""
+    """Redis or Valkey: one server, Sentinels, or a cluster. Unset: an embedded durable server
+    in GATEWAY_DATA_DIR."""
     gateway_data_dir: Path = Path("rooms-gateway-data")
+    """Data directory of the embedded server."""
     gateway_allow_eviction: bool = False
+    """Accept a Redis whose `maxmemory-policy` may evict the event log."""
     gateway_secret: SecretStr | None = None
-    """Seals the cursors of every account that has no secret of its own."""
+    """Authenticates the cursors of every account without its own secret. Unset: the auth
+    token; cursors then become invalid when it changes."""
     gateway_previous_secret: SecretStr | None = None
+    """Cursors made with this secret stay valid, during a rotation."""
     gateway_api_keys: tuple[ApiKeySettings, ...] = ()
+    """API keys: a JSON list. `serve` needs at least one key or one issuer."""
     gateway_jwt_issuers: tuple[JwtIssuerSettings, ...] = ()
+    """Issuers whose JSON Web Tokens are accepted: a JSON list."""
     gateway_allowed_origins: tuple[str, ...] = ()
+    """Browser origins that may call the gateway: a JSON list."""
     gateway_documents: Path | None = None
-    """A folder of trusted GraphQL documents, `*.graphql`, known by the SHA-256 of their text."""
+    """Folder of trusted GraphQL documents (`*.graphql`), identified by the SHA-256 digest of
+    their text."""
 
     gateway_read_quota: QuotaPerSecond = READ_QUOTA
+    """Reads per second that Twilio grants the account."""
     gateway_write_quota: QuotaPerSecond = WRITE_QUOTA
+    """Writes per second that Twilio grants the account."""
     gateway_concurrency: Annotated[int, Field(ge=4)] = 100
-    """The most requests under way at Twilio at once, for each account and over all replicas. Twilio publishes no number;
-    refusals lower it."""
+    """Most requests in flight at Twilio, for each account over all replicas. Twilio publishes
+    no limit; a 429 lowers this number for a while."""
     gateway_replicas: Annotated[int, Field(ge=1)] = 1
-    """At least so many replicas share the quota: while Redis is away each spends its part of it."""
+    """Least number of replicas that share the quota. While Redis is away, each replica spends
+    its part of the quota."""
     gateway_quota_wait_s: Annotated[float, Field(ge=0, le=30)] = 2.0
+    """Longest time in seconds that a call waits for a permit before QUOTA_EXCEEDED."""
     gateway_reconcile: bool = True
-    """Compare the log with Twilio's REST, in a fifth of the read quota, and log what callbacks did not tell."""
+    """Compare the log with Twilio's REST API, within a fifth of the read quota, and log the
+    events that callbacks missed."""
     gateway_deadline_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """Longest time in seconds that a unary call may take. A caller can ask for less."""
 
     _accounts: tuple[AccountSettings, ...] = PrivateAttr()
 
