@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from gateway.core.callers import POINTS, Caller, Scope
 from gateway.core.cursors import CursorCodec
 from gateway.core.limits.rate_limit import Rate, TwilioQuota
 from gateway.core.rooms import AccountSid
@@ -18,7 +19,6 @@ from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import RoomReads
 from gateway.service.callers.authenticator import ApiKey, Authenticator
-from gateway.service.callers.caller import POINTS, Caller, Scope
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.jwks import Jwks
 from gateway.service.callers.jwks import open_session as open_jwks_session

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
+from gateway.core.callers import Caller
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
+from gateway.service import call_context
 from gateway.service.accounts import Account
+from gateway.service.call_context import CallContext
 from gateway.service.callers.authenticator import Authenticator
-from gateway.service.callers.caller import Caller, asking, asks
 
 
 async def authenticate(
@@ -22,16 +24,15 @@ async def authenticate(
             if key in found:
                 raise Unauthenticated(f"{key} comes twice; send it once")
             found[key] = value
-    asks(
-        await authenticator.caller(
-            authorization=found.get("authorization"), api_key=found.get("x-api-key")
-        )
+    caller = await authenticator.caller(
+        authorization=found.get("authorization"), api_key=found.get("x-api-key")
     )
+    call_context.enter(CallContext(caller))
 
 
 def current_caller() -> Caller:
     """The caller whose call is being answered."""
-    caller = asking()
+    caller = call_context.current().caller
     assert caller is not None, "a call is let in by its caller alone"
     return caller
 

@@ -9,7 +9,7 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.rpc.errors import refuse
 from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
+from gateway.service import call_context
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 from gateway.service.callers.revalidation import revalidated
@@ -181,6 +182,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             yield paid
             return
         charge = self._callers.charge(current_caller())
+        call_context.enter(replace(call_context.current(), requests=charge.requests))
         try:
             await charge.hold(cost_of(request))
             try:

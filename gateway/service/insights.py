@@ -4,6 +4,7 @@ from functools import partial
 from typing import Final
 
 from gateway.core.caching import SUMMARY, SUMMARY_IN_PROGRESS, Fence, Lifetime, ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import NotFound
 from gateway.core.insights import (
     InsightsParticipant,
@@ -15,7 +16,6 @@ from gateway.core.paging import Page
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
 from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
-from gateway.service.callers.caller import Caller, Scope
 from gateway.twilio.wire import insights
 from gateway.twilio.wire.resource import Listed
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from gateway.core.caching import PEOPLE, Fence, ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.events import Changed
 from gateway.core.paging import Page, checked_first
@@ -21,7 +22,6 @@ from gateway.core.participants import (
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.sids import ParticipantSid, TrackSid
 from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.flights.gather import gather_outcomes
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Final
 
 from gateway.core.caching import MEDIA, Fence, ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import NotFound, PermissionDenied, UpstreamUnavailable
 from gateway.core.events import Changed
 from gateway.core.paging import Page
@@ -18,7 +19,6 @@ from gateway.core.recordings import (
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.sids import RecordingSid
 from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.log.room_memory import ACCOUNT
 from gateway.service.rooms import Rooms
 from gateway.service.upstream.upstream import Upstream

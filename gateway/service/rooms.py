@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from gateway.core.caching import Freshness, FreshnessSource, ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import GatewayError, NotFound, PermissionDenied
 from gateway.core.paging import Page
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid
-from gateway.service.cache.max_age import limit_max_age
 from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import FoundRoom, RoomReads
-from gateway.service.callers.caller import Caller, Scope
+from gateway.service.call_context import limit_max_age
 from gateway.service.flights.gather import gather_outcomes
 from gateway.service.writes.create_room import RoomWrites, once_of
 

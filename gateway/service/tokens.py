@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from gateway.core.rooms import Room, RoomRef, RoomStatus
 from gateway.core.tokens import TOKEN_LIMIT, AccessToken, Explanation, NewToken, Problem
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.rooms import Rooms
 from gateway.twilio import tokens
 from gateway.twilio.tokens import SigningKey

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Final
 
 from gateway.core.caching import MEDIA, Fence, ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.events import Changed
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomRef
@@ -14,7 +15,6 @@ from gateway.core.transcriptions import (
     Ttid,
 )
 from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import transcriptions

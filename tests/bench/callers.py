@@ -4,9 +4,9 @@ import asyncio
 import statistics
 import time
 
+from gateway.core.callers import Caller
 from gateway.core.rooms import AccountSid
 from gateway.service.callers import points as module
-from gateway.service.callers.caller import Caller
 from gateway.service.callers.points import CALL, FETCH, CallerLimiter
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import QuotaExceeded
 from gateway.core.limits.quota import QuotaSource
 from gateway.core.limits.rate_limit import TwilioQuota
@@ -16,7 +17,6 @@ from gateway.core.rooms import AccountSid
 from gateway.core.sids import RoomSid
 from gateway.sandbox.server import Sandbox
 from gateway.sandbox.world.model import RoomSettings
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.store.connection import Connections
 from gateway.store.limiter import Concurrency, Limiter, QuotaGrant

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from gateway.core.caching import ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.events import (
     Delivered,
@@ -35,7 +36,6 @@ from gateway.core.rooms import (
 )
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.callers.authenticator import ApiKey, Authenticator
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.streams.feed import Sink
 from tests.gql.service import (
     ACCOUNT,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from gateway.core.caching import Freshness, FreshnessSource, ReadResult
+from gateway.core.callers import Caller
 from gateway.core.errors import GatewayError
 from gateway.core.insights import InsightsParticipant, InsightsRoom, InsightsRoomFilter
 from gateway.core.paging import Page
@@ -40,7 +41,6 @@ from gateway.core.transcriptions import (
     TranscriptionUpdate,
     Ttid,
 )
-from gateway.service.callers.caller import Caller
 
 T = TypeVar("T")
 

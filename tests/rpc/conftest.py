@@ -4,9 +4,9 @@ from typing import Final
 
 import pytest
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.rooms import AccountSid
 from gateway.service.callers.authenticator import ApiKey, Authenticator
-from gateway.service.callers.caller import Caller, Scope
 from tests.rpc.client import Clients, clients_on
 from tests.running import Gateway
 

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
+from gateway.core.callers import Caller
 from gateway.core.errors import Unauthenticated
 from gateway.rpc.access import authenticate, calling, current_caller
 from gateway.service.callers.authenticator import Authenticator
-from gateway.service.callers.caller import Caller
 
 from .conftest import API_KEY
 

@@ -1,11 +1,11 @@
 import pytest
 from google.protobuf.message import Message
 
+from gateway.core.callers import Caller
 from gateway.rooms.v1 import participant_service_pb2, recording_service_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.room_pb2 import Room
 from gateway.rpc.cost import cost_of, objects_of, trailers
-from gateway.service.callers.caller import Caller
 from gateway.service.callers.points import CALL, FETCH, CallerLimiter
 
 

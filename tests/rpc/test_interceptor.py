@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
+from gateway.core.callers import Caller
 from gateway.core.errors import NotFound
 from gateway.rooms.v1.events_pb2 import LoggedEvent, RoomEvent
 from gateway.rpc import errors as errors_module
@@ -22,7 +23,6 @@ from gateway.rpc.access import current_caller
 from gateway.rpc.interceptor import Interceptor, Limits
 from gateway.service.callers import revalidation as standing
 from gateway.service.callers.authenticator import ApiKey, Authenticator
-from gateway.service.callers.caller import Caller
 
 from .conftest import API_KEY, METADATA
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import HttpUrl, SecretStr
 
 from gateway.app.wiring import build_account
+from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec, LogPosition, tag_of
 from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef, RoomSid, RoomStatus, RoomType
@@ -29,7 +30,6 @@ from gateway.sandbox.world.model import (
 )
 from gateway.sandbox.world.model import Room as SandboxRoom
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.log import room_memory as memory
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail

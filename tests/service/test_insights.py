@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.caching import SUMMARY_IN_PROGRESS, FreshnessSource
+from gateway.core.callers import Scope
 from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import RoomEventType
 from gateway.core.insights import InsightsRoomFilter, ProcessingState
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
 from gateway.sandbox.rest.insights import PROCESSING_S
-from gateway.service.callers.caller import Scope
 from tests.service.conftest import ANYBODY, Site, event, later, restricted, sid
 
 ALL = InsightsRoomFilter()

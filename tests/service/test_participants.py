@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import GatewayError, InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import RoomEventType
 from gateway.core.participants import (
@@ -16,7 +17,6 @@ from gateway.core.rooms import RoomSid
 from gateway.core.rules import RuleEffect, RuleType, TrackKind
 from gateway.core.sids import ParticipantSid, TrackSid
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Caller, Scope
 from tests.service.conftest import ANYBODY, Site, event, ref, restricted, sid
 
 ALL = ParticipantFilter()

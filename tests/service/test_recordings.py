@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.callers import Scope
 from gateway.core.errors import GatewayError, InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import Changed, RoomEventType
 from gateway.core.recordings import (
@@ -18,7 +19,6 @@ from gateway.core.sids import RecordingSid
 from gateway.sandbox.faults.injector import Fault
 from gateway.sandbox.world.recordings import PROCESSING_S
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Scope
 from tests.service.conftest import ANYBODY, Site, event, ref, restricted, sid
 
 ALL, ALL_OF_ACCOUNT = RoomRecordingFilter(), RecordingFilter()

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.caching import FreshnessSource
+from gateway.core.callers import Scope
 from gateway.core.errors import (
     NotFound,
     PermissionDenied,
@@ -12,7 +13,6 @@ from gateway.core.errors import (
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
 from gateway.sandbox.faults.injector import Fault
-from gateway.service.callers.caller import Scope
 from gateway.service.writes import mutations as changes_module
 from tests.service.conftest import ANYBODY, Site, ref, sid, status, until
 

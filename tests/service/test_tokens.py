@@ -7,12 +7,12 @@ import pytest
 from pydantic import HttpUrl, SecretStr
 
 from gateway.app.wiring import build_account
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from gateway.core.rooms import AccountSid, NewRoom, Room, RoomRef
 from gateway.core.tokens import TOKEN_LIMIT, TTL_DEFAULT_S, TTL_LIMIT_S, NewToken, Problem
 from gateway.sandbox.faults.injector import CallbackFault, Fault
 from gateway.sandbox.server import Sandbox
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.rooms import Rooms
 from gateway.service.tokens import Tokens
 from gateway.settings.environment import Settings

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.callers import Scope
 from gateway.core.errors import GatewayError, NotFound, PermissionDenied
 from gateway.core.events import Changed
 from gateway.core.transcriptions import (
@@ -11,7 +12,6 @@ from gateway.core.transcriptions import (
     Ttid,
 )
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Scope
 from tests.service.conftest import ANYBODY, Site, ref, restricted, sid
 
 STARTED, STOPPED = TranscriptionStatus.STARTED, TranscriptionStatus.STOPPED

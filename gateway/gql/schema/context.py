@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from gateway.core.callers import Caller
 from gateway.gql.schema.loaders import Loaders
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Caller
+from gateway.service.call_context import CallContext, MaxAge
 from gateway.service.callers.points import Charge
 from gateway.service.streams.feed import Sink
 
@@ -25,3 +26,7 @@ class Context:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loaders", Loaders(self.caller, self.account))
+
+    def call(self, max_age: MaxAge | None = None) -> CallContext:
+        """What code below the face needs to know of this operation."""
+        return CallContext(self.caller, requests=self.charge.requests, max_age=max_age)

@@ -11,12 +11,12 @@ from functools import partial
 from strawberry.dataloader import DataLoader
 
 from gateway.core.caching import ReadResult
+from gateway.core.callers import Caller
 from gateway.core.errors import GatewayError
 from gateway.core.paging import Page
 from gateway.core.participants import Participant, ParticipantFilter
 from gateway.core.rooms import Room, RoomRef, RoomSid
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Caller
 
 ParticipantPage = ReadResult[Page[Participant]]
 _Wanted = tuple[ParticipantFilter, int]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from aiohttp import hdrs, web
 from graphql import OperationType
 
+from gateway.core.callers import Caller
 from gateway.core.errors import (
     Code,
     GatewayError,
@@ -44,10 +45,10 @@ from gateway.gql.transport.requests import (
 )
 from gateway.gql.transport.sse import EventStream
 from gateway.gql.transport.websocket import Socket
+from gateway.service import call_context
 from gateway.service.accounts import Account
-from gateway.service.cache.max_age import MaxAge, collect_max_age
+from gateway.service.call_context import MaxAge
 from gateway.service.callers.authenticator import Authenticator
-from gateway.service.callers.caller import Caller, asks
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.points import CallerLimiter, limit_headers
 from gateway.service.callers.revalidation import revalidated
@@ -169,6 +170,8 @@ class GraphQLHttp:
         ends_at = time.monotonic() + _timeout_s(request)
         with until(ends_at):
             context = await self._caller_of(request, trace_id)
+        max_age = MaxAge()
+        call_context.enter(context.call(max_age))
         if form is None:
             raise _Rejected(
                 406, InvalidArgument(f"Accept names none of {', '.join(Form)}; name one of them")
@@ -193,8 +196,7 @@ class GraphQLHttp:
                     "a subscription is a stream; ask with Accept: text/event-stream or by WebSocket"
                 ),
             )
-        with collect_max_age() as max_age:
-            answer = await operation.answer()
+        answer = await operation.answer()
         headers = {**cors, **limit_headers(context.charge)}
         if (
             request.method == hdrs.METH_GET
@@ -244,7 +246,6 @@ class GraphQLHttp:
         account = self._accounts.get(caller.account_sid)
         if account is None:
             raise Internal("this caller's account is not served here; tell the operator")
-        asks(caller)
         return Context(
             caller, account, trace_id, self._callers.charge(caller), last_event_id or None
         )

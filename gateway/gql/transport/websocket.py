@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 from graphql import OperationType
 
+from gateway.core.callers import Caller
 from gateway.core.errors import (
     GatewayError,
     PermissionDenied,
@@ -29,8 +30,8 @@ from gateway.gql.execution.errors import Refused
 from gateway.gql.schema.context import Context
 from gateway.gql.transport.requests import request_of, trace_id_of
 from gateway.gql.transport.tcp_connection import PIECE_BYTES, TcpConnection
+from gateway.service import call_context
 from gateway.service.callers.authenticator import Authenticator
-from gateway.service.callers.caller import Caller
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.revalidation import revalidated
 
@@ -264,6 +265,7 @@ class Socket:
         trace_id = trace_id_of(None)
         try:
             context = await self._identify(*credentials, trace_id)
+            call_context.enter(context.call())
             operation = await self._engine.admitted(request_of(payload), context, self._timeout_s)
         except Exception as error:
             return refusal(Refused.of(error), trace_id)

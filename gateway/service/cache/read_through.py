@@ -32,8 +32,8 @@ from gateway.core.lru import LruCache
 from gateway.core.paging import Page
 from gateway.service.cache.early_refresh import EarlyRefresh
 from gateway.service.cache.fetch_lease import NOT_YET, FetchLease, NotYet
-from gateway.service.cache.max_age import limit_max_age
 from gateway.service.cache.page_cursors import Pages
+from gateway.service.call_context import limit_max_age
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail

@@ -8,8 +8,8 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.core.callers import Caller
 from gateway.core.errors import Unauthenticated
-from gateway.service.callers.caller import Caller
 from gateway.service.callers.jwt_verifier import JwtVerifier
 
 # With it a key is told from a token.

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway.core.callers import Caller
 from gateway.core.errors import Throttled
-from gateway.service.callers.caller import Caller
 
 RETRY_MS = 1_000
 

@@ -14,10 +14,10 @@ from typing import Any, Final, NoReturn
 
 import jwt
 
+from gateway.core.callers import Caller, Scope, Signed
 from gateway.core.errors import Unauthenticated
 from gateway.core.lru import LruCache
 from gateway.core.rooms import AccountSid
-from gateway.service.callers.caller import Caller, Scope, Signed
 from gateway.service.callers.jwks import Jwks
 
 TOKEN_LIMIT: Final = 8 * 1024

@@ -8,11 +8,11 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakValueDictionary
 
+from gateway.core.callers import Caller
 from gateway.core.errors import InvalidArgument, Throttled, UpstreamUnavailable
 from gateway.core.limits.points_bucket import (
     WINDOW_US,
@@ -24,7 +24,7 @@ from gateway.core.limits.points_bucket import (
 )
 from gateway.core.lru import LruCache
 from gateway.core.rooms import AccountSid
-from gateway.service.callers.caller import Caller
+from gateway.service.call_context import RequestCounter
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.store.points import PointsBuckets
 
@@ -158,15 +158,14 @@ class CallerLimiter:
 class Charge:
     """One call's. `requested` and `actual` are points; `balance` is what the caller has left, once it is known.
 
-    Whatever Twilio is asked in the call's own task, and in those begun by it, is counted, up to the moment it is settled.
-    What another call has begun, and this one only waits for, is on that one's bill.
+    The face puts `requests` into the `CallContext`: what Twilio is asked for this call is counted there.
     """
 
     def __init__(self, callers: CallerLimiter, caller: Caller) -> None:
         self._callers = callers
         self._caller = caller
         self._who = caller.account_sid, caller.id
-        self.calls = 0
+        self.requests = RequestCounter()
         self.requested = 0
         self.actual = 0
         self.balance: Balance | None = None
@@ -191,30 +190,19 @@ class Charge:
                 retry_after_ms=self.retry_after_ms,
             )
         self.actual = points
-        _CHARGE.set(self)
 
     def settle(self, objects: int) -> None:
         """After the last thing that was done: `objects` are those that are shown. Never more than was held: a page may be
         longer than it looked, and an answer take a second try, by no fault of the caller."""
         if self.balance is None:
             return
-        self.actual = min(self.requested, CALL + objects + FETCH * self.calls)
+        self.actual = min(self.requested, CALL + objects + FETCH * self.requests.count)
         unused_us = duration_us(self.requested, self.balance.limit) - duration_us(
             self.actual, self.balance.limit
         )
         if unused_us:
             self._callers.give_back(self._who, unused_us)
             self.balance = Balance(self.balance.limit, max(0, self.balance.used_us - unused_us))
-
-
-_CHARGE: Final[ContextVar[Charge | None]] = ContextVar("bill", default=None)
-
-
-def note_call() -> None:
-    """Twilio is asked something now."""
-    charge = _CHARGE.get()
-    if charge is not None:
-        charge.calls += 1
 
 
 def limit_headers(charge: Charge) -> dict[str, str]:

@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from gateway.core.callers import Caller
 from gateway.core.errors import PermissionDenied
 from gateway.service.callers.authenticator import Authenticator
-from gateway.service.callers.caller import Caller
 
 CHECK_S = 60.0
 # Clocks and timers are not one: looked at in its last moment, a token would still hold.

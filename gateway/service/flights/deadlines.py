@@ -1,62 +1,48 @@
-"""Until when somebody waits for the work that is going on.
+"""Limits on how long a call may take.
 
-A face says how long its caller waits; whoever works for him asks here before it begins something long. It travels in the
-context, so that nothing between the two has to hand it on, and a task that is begun inside has it too. Work that is shared
-has the deadline of whoever waits for it longest, at any moment: see `service/singleflight`.
+A face sets its caller's deadline; code below it calls `left_s` before it starts something long. The
+deadline is part of the `CallContext`, so tasks that a call starts have it too. Work that several
+callers share has the latest of their deadlines: see `SingleFlight`.
 """
 
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar, Token
+from dataclasses import replace
 from typing import Final
 
 from gateway.core.errors import DeadlineExceeded
+from gateway.service import call_context
+from gateway.service.call_context import Deadline
 
-Deadline = Callable[[], float]
-"""The moment, by `time.monotonic`; it may change, as callers come and leave. Infinity: nobody is in a hurry."""
-
-# Kept back of the time a caller grants, for what comes after Twilio's silence: a stale answer, or an error that says more than
-# that time is up.
+# Kept back for what follows when Twilio stays silent: a stale answer, or an error that says more
+# than "deadline exceeded".
 ANSWER_S: Final = 0.1
 
 
-def never() -> float:
-    return math.inf
-
-
-_current: ContextVar[Deadline] = ContextVar("deadline", default=never)
-
-
-def current() -> Deadline:
-    return _current.get()
-
-
 def left_s() -> float:
-    """How long Twilio may take: what is left, but for what the answer takes."""
-    return _current.get()() - ANSWER_S - time.monotonic()
+    """How many seconds Twilio may take: the time left until the deadline, less ANSWER_S."""
+    return call_context.current().deadline() - ANSWER_S - time.monotonic()
 
 
-def put(deadline: Deadline) -> Token[Deadline]:
-    """For the task that calls this, and all that it begins."""
-    return _current.set(deadline)
+def enter(deadline: Deadline) -> None:
+    """Sets the deadline for the rest of the current task, and for all tasks that it starts."""
+    call_context.enter(replace(call_context.current(), deadline=deadline))
 
 
 @contextmanager
 def until(ends_at: float) -> Iterator[None]:
-    """What is inside knows when its caller leaves, and is not ended: it looks to that by itself."""
-    token = _current.set(lambda: ends_at)
-    try:
+    """Sets the deadline (by `time.monotonic`) inside the block. Does not cancel the block."""
+    with call_context.entered(replace(call_context.current(), deadline=lambda: ends_at)):
         yield
-    finally:
-        _current.reset(token)
 
 
 @asynccontextmanager
 async def within(limit_s: float) -> AsyncIterator[None]:
-    """What is inside ends within the limit. Raises DeadlineExceeded."""
+    """Sets a deadline inside the block, and cancels the block when it passes. Raises
+    DeadlineExceeded then."""
     try:
         with until(time.monotonic() + limit_s):
             async with asyncio.timeout(limit_s) as limit:
@@ -71,22 +57,22 @@ async def within(limit_s: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def while_awaited() -> AsyncIterator[None]:
-    """What is inside ends when `left_s` has run out; whoever joins those who wait meanwhile prolongs it. Raises
-    DeadlineExceeded."""
+    """Cancels the block when `left_s` reaches 0. A caller that joins meanwhile may extend the
+    deadline. Raises DeadlineExceeded."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None
 
-    def look() -> None:
+    def check() -> None:
         nonlocal timer
         wait_s = left_s()
         if wait_s <= 0:
             limit.reschedule(loop.time())
         elif wait_s < math.inf:
-            timer = loop.call_later(wait_s, look)
+            timer = loop.call_later(wait_s, check)
 
     try:
         async with asyncio.timeout(None) as limit:
-            look()
+            check()
             yield
     except TimeoutError:
         if not limit.expired():

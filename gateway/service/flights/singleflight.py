@@ -9,8 +9,9 @@ from functools import partial
 from typing import Final, Generic, TypeVar
 
 from gateway.core.errors import DeadlineExceeded, GatewayError
+from gateway.service import call_context
+from gateway.service.call_context import Deadline, never
 from gateway.service.flights import deadlines
-from gateway.service.flights.deadlines import Deadline
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class SingleFlight(Generic[T]):
         """A caller who has something to fall back on waits FALLBACK_S at the most, and leaves time to show it. Raises
         DeadlineExceeded then, and the call goes on for those who come after him."""
         waiter = object()
-        flight = self._join(key, call, waiter, deadlines.current())
+        flight = self._join(key, call, waiter, call_context.current().deadline)
         try:
             async with asyncio.timeout(
                 min(FALLBACK_S, deadlines.left_s()) if has_fallback else None
@@ -52,7 +53,7 @@ class SingleFlight(Generic[T]):
         except TimeoutError:
             if not limit.expired():
                 raise
-            flight.waiters[DETACHED] = deadlines.never
+            flight.waiters[DETACHED] = never
             raise DeadlineExceeded("the answer takes longer than it should; ask again") from None
         finally:
             del flight.waiters[waiter]
@@ -64,13 +65,13 @@ class SingleFlight(Generic[T]):
         """Starts the call, unless it is under way, for nobody in particular: it runs to its end, and its failure is
         nobody's (the next caller who waits for an answer meets the cause himself)."""
         if key not in self._flights:
-            self._join(key, call, DETACHED, deadlines.never)
+            self._join(key, call, DETACHED, never)
 
     async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
         """Runs the call to its end even when the caller leaves: for what must not be left half done. Its deadline has passed
         from then on, so it begins nothing new."""
         waiter = object()
-        flight = self._join(object(), call, waiter, deadlines.current())
+        flight = self._join(object(), call, waiter, call_context.current().deadline)
         try:
             return await asyncio.shield(flight.task)
         finally:
@@ -118,7 +119,7 @@ def _latest(waiters: Mapping[object, Deadline]) -> float:
 
 
 async def _run_with_deadline(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
-    deadlines.put(deadline)
+    deadlines.enter(deadline)
     return await call()
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import NO_TAG, CursorCodec, LogPosition
 from gateway.core.errors import CursorExpired, NotFound, PermissionDenied
 from gateway.core.events import (
@@ -21,8 +22,7 @@ from gateway.core.events import (
 )
 from gateway.core.paging import Page, checked_first
 from gateway.core.rooms import RoomRef, RoomSid
-from gateway.service.cache.max_age import limit_max_age
-from gateway.service.callers.caller import Caller, Scope
+from gateway.service.call_context import limit_max_age
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.log.tail import LogEntry, Notifier, Tail, is_unbroken, room_of
 from gateway.service.rooms import Rooms

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from gateway.core.caching import Freshness, ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import CursorExpired, GatewayError, NotFound
 from gateway.core.events import Bookmark, Delivered, Gap, ResyncRequired, RoomEvent, StreamStarted
@@ -22,7 +23,6 @@ from gateway.core.paging import PAGE_LIMIT
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantRef, PublishedTrack
 from gateway.core.room_state.live import LiveRoom, RoomState
 from gateway.core.rooms import RoomRef, RoomSid, RoomStatus
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.flights.gather import gather_outcomes
 from gateway.service.log.tail import Tail
 from gateway.service.participants import Participants

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TypeVar
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import DeadlineExceeded, QuotaExceeded, UpstreamUnavailable
 from gateway.core.limits.fairness import Priority
 from gateway.core.limits.quota import ClassQuota, QuotaStatus, RequestClass
 from gateway.core.limits.rate_limit import Rate, TwilioQuota
-from gateway.service.cache.max_age import limit_max_age
-from gateway.service.callers.caller import Caller, Scope, asking
-from gateway.service.callers.points import note_call
+from gateway.service import call_context
+from gateway.service.call_context import count_request, limit_max_age
 from gateway.service.flights import deadlines
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.upstream.call_policy import CallPolicy
@@ -159,7 +159,7 @@ class Upstream:
         @asynccontextmanager
         async def permit() -> AsyncIterator[None]:
             async with self._permit(kind, priority, give_up_at - loop.time()):
-                note_call()
+                count_request()
                 yield
 
         while True:
@@ -179,7 +179,7 @@ class Upstream:
         self, kind: RequestKind, priority: Priority, patience_s: float
     ) -> AbstractAsyncContextManager[None]:
         """For whom and how long is as it is now: of those who share a call, some may have left meanwhile."""
-        caller = asking()
+        caller = call_context.current().caller
         wait_s = min(max(0.0, patience_s), deadlines.left_s() - TAKE_S)
         return self._permit_queues[kind].permit(
             priority,

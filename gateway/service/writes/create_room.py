@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import structlog
 
+from gateway.core.callers import Caller
 from gateway.core.errors import (
     AlreadyExists,
     GatewayError,
@@ -30,7 +31,6 @@ from gateway.core.events import Changed, EventSource
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomSid, RoomStatus
 from gateway.core.validation import check_text
 from gateway.service.cache.rooms import TOLD, FoundRoom, RoomReads
-from gateway.service.callers.caller import Caller
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import Upstream

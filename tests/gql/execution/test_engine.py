@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 from graphql import OperationType
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Code
 from gateway.core.events import Bookmark, Delivered, ResyncReason, ResyncRequired, RoomEventType
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, GraphQLResult, Operation
 from gateway.gql.execution.errors import Refused
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.schema import EXECUTABLE
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.callers.points import CallerLimiter
 from tests.gql.conftest import ACCOUNT, Account, delivered, event, room
 

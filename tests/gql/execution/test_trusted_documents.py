@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from gateway.core.callers import Caller
 from gateway.core.errors import FailedPrecondition, InvalidArgument
 from gateway.core.rooms import RoomRef
 from gateway.gql.execution.trusted_documents import TrustedDocuments
-from gateway.service.cache.max_age import limit_max_age
-from gateway.service.callers.caller import Caller
+from gateway.service.call_context import limit_max_age
 from tests.gql.conftest import Rooms, Served, serving
 
 ROOM = "query Room($ref: ID!) { room(ref: $ref) { sid uniqueName } }\n"

@@ -1,7 +1,7 @@
 """What resolvers are given."""
 
+from gateway.core.callers import Caller, Scope
 from gateway.gql.schema.context import Context
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.callers.points import CallerLimiter
 from tests.gql.conftest import ACCOUNT, Account
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid, RoomSid
 from gateway.service.callers.authenticator import ApiKey, Authenticator
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.callers.jwks import Jwks, open_session
 from gateway.service.callers.jwt_verifier import Issuer, JwtVerifier
 from tests.issuer import ALGORITHM, AUDIENCE, NAME, issuing

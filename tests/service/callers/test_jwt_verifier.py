@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
+from gateway.core.callers import Scope
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
 from gateway.service.callers import jwt_verifier as module
-from gateway.service.callers.caller import Scope
 from gateway.service.callers.jwks import Jwks, open_session
 from gateway.service.callers.jwt_verifier import (
     LEEWAY_S,

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.callers import Caller, Signed
 from gateway.core.errors import PermissionDenied
 from gateway.service.callers import revalidation as standing
 from gateway.service.callers.authenticator import Authenticator
-from gateway.service.callers.caller import Caller, Signed
 from gateway.service.callers.revalidation import revalidated
 from tests.service.conftest import ANYBODY, LIMIT_S
 

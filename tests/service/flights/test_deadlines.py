@@ -5,6 +5,8 @@ import time
 import pytest
 
 from gateway.core.errors import DeadlineExceeded
+from gateway.service import call_context
+from gateway.service.call_context import CallContext
 from gateway.service.flights import deadlines
 from gateway.service.flights.deadlines import ANSWER_S, while_awaited, within
 
@@ -37,23 +39,23 @@ async def test_another_time_out_stays_what_it_is() -> None:
 
 async def test_a_deadline_may_move() -> None:
     ends_at = [time.monotonic() + 5]
-    token = deadlines.put(lambda: max(ends_at))
-    ends_at.append(time.monotonic() + 50)
-    assert 40 < deadlines.left_s() < 50
-    token.var.reset(token)
+    with call_context.entered(CallContext(deadline=lambda: max(ends_at))):
+        ends_at.append(time.monotonic() + 50)
+        assert 40 < deadlines.left_s() < 50
 
 
-async def test_what_is_awaited_ends_with_the_last_who_waits_and_not_with_the_first() -> None:
+async def test_shared_work_ends_with_its_last_waiter() -> None:
     ends_at = [time.monotonic() + ANSWER_S + 0.01]
-    token = deadlines.put(lambda: max(ends_at))
     asyncio.get_running_loop().call_later(
         0.005, lambda: ends_at.append(time.monotonic() + ANSWER_S + 0.04)
     )
-    with pytest.raises(DeadlineExceeded):
+    with (
+        call_context.entered(CallContext(deadline=lambda: max(ends_at))),
+        pytest.raises(DeadlineExceeded),
+    ):
         async with while_awaited():
             await asyncio.get_running_loop().create_future()
     assert ends_at[0] < ends_at[1] <= time.monotonic() + ANSWER_S
-    token.var.reset(token)
 
 
 async def test_what_is_awaited_without_a_deadline_may_take_its_time_and_fail_as_it_does() -> None:

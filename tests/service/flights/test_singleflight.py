@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway.core.errors import DeadlineExceeded, NotFound
+from gateway.service import call_context
 from gateway.service.flights import deadlines, singleflight
 from gateway.service.flights.singleflight import SingleFlight
 from tests.service.conftest import until
@@ -189,13 +190,13 @@ async def test_a_flight_has_the_deadline_of_the_passenger_who_waits_longest() ->
     seen: list[float] = []
 
     async def look() -> int:
-        seen.append(deadlines.current()())
+        seen.append(call_context.current().deadline())
         number = await call()
-        seen.append(deadlines.current()())
+        seen.append(call_context.current().deadline())
         return number
 
     async def waiter(until: float) -> int:
-        deadlines.put(lambda: until)
+        deadlines.enter(lambda: until)
         return await flights.share("a", look)
 
     async with asyncio.TaskGroup() as group:
@@ -215,11 +216,11 @@ async def test_a_flight_inside_another_waits_as_long_as_the_outer_one() -> None:
 
     async def look() -> int:
         number = await call()
-        inner.append(deadlines.current()())
+        inner.append(call_context.current().deadline())
         return number
 
     async def waiter(until: float) -> int:
-        deadlines.put(lambda: until)
+        deadlines.enter(lambda: until)
         return await flights.share("outer", lambda: flights.share("inner", look))
 
     async with asyncio.TaskGroup() as group:

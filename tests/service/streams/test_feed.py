@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.callers import Scope
 from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied, Throttled
 from gateway.core.events import (
@@ -18,7 +19,6 @@ from gateway.core.events import (
     StreamMode,
     StreamStarted,
 )
-from gateway.service.callers.caller import Scope
 from gateway.service.log import tail as tail_module
 from gateway.service.streams import feed as feed_module
 from gateway.store.keys import Keys

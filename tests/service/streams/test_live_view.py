@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.core.caching import ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import NotFound, PermissionDenied
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMode, StreamStarted
@@ -17,7 +18,6 @@ from gateway.core.rules import TrackKind
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.sandbox.world import model
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Caller, Scope
 from gateway.service.streams import live_view as live_module
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, soon, take, until

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.callers import Scope
 from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.errors import CursorExpired, InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import (
@@ -14,7 +15,6 @@ from gateway.core.events import (
 )
 from gateway.core.paging import Page
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Scope
 from gateway.service.streams import feed as feed_module
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, restricted, sid, take, until

@@ -18,7 +18,9 @@ from gateway.core.limits.breaker import FAILURES
 from gateway.core.participants import ParticipantFilter
 from gateway.core.rooms import NewRoom, RoomFilter, RoomSid
 from gateway.sandbox.faults.injector import Fault, Match
-from gateway.service.flights import deadlines, singleflight
+from gateway.service import call_context
+from gateway.service.call_context import CallContext
+from gateway.service.flights import singleflight
 from gateway.service.flights.deadlines import within
 from gateway.service.upstream import call_policy as attempts_module
 from gateway.service.upstream.call_policy import CallPolicy
@@ -86,11 +88,8 @@ async def caller(site: Site) -> AsyncIterator[Caller]:
 @contextmanager
 def waiting_until(moment: Callable[[], float]) -> Iterator[None]:
     """Somebody waits so long, and nobody ends the call for him."""
-    token = deadlines.put(moment)
-    try:
+    with call_context.entered(CallContext(deadline=moment)):
         yield
-    finally:
-        token.var.reset(token)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ from gateway.core.rooms import NewRoom, RoomFilter, RoomSid
 from gateway.sandbox.faults.injector import Fault
 from gateway.sandbox.server import Sandbox
 from gateway.sandbox.world.world import Capacity
-from gateway.service.cache.max_age import collect_max_age
+from gateway.service import call_context
+from gateway.service.call_context import CallContext, MaxAge
 from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.store.limiter import Concurrency, Limiter
 from gateway.twilio.client import TwilioVideo
@@ -216,6 +217,7 @@ async def test_a_comparison_is_refused_when_its_turn_would_come_too_late(site: S
 
 
 async def test_what_is_left_is_not_to_be_kept(site: Site) -> None:
-    with collect_max_age() as max_age:
+    max_age = MaxAge()
+    with call_context.entered(CallContext(max_age=max_age)):
         await upstream(site).quota(ANYBODY)
     assert max_age.fresh_s == 0

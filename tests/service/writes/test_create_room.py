@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from gateway.core.callers import Caller
 from gateway.core.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -17,7 +18,6 @@ from gateway.core.events import EventSource, RoomEventType
 from gateway.core.rooms import NewRoom, Room, RoomStatus
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
-from gateway.service.callers.caller import Caller
 from gateway.store.eventlog import EventLog
 from tests.service.conftest import ACCOUNT, ANYBODY, Confined, Site, event, ref, status, until
 

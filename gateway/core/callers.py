@@ -1,9 +1,7 @@
 """Who may do what. Does no I/O."""
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from gateway.core.errors import PermissionDenied
 from gateway.core.rooms import AccountSid, Room, RoomSid
@@ -55,17 +53,3 @@ class Caller:
 
     def may_name(self, sid: RoomSid | None, name: str | None) -> bool:
         return self.grants is None or sid in self.grants or name in self.grants
-
-
-_ASKING: Final[ContextVar[Caller | None]] = ContextVar("asking", default=None)
-
-
-def asks(caller: Caller) -> None:
-    """Makes `asking` true for the rest of this task and for the tasks it begins: a call that several callers share is its
-    first one's."""
-    _ASKING.set(caller)
-
-
-def asking() -> Caller | None:
-    """For whom this is done; None: for the gateway itself."""
-    return _ASKING.get()

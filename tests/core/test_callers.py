@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import PermissionDenied
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
-from gateway.service.callers.caller import Caller, Scope
 
 ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
 SID = RoomSid("RM00112233445566778899aabbccddeeff")

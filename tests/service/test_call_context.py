@@ -1,0 +1,120 @@
+import asyncio
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.core.callers import Caller
+from gateway.core.participants import ParticipantFilter
+from gateway.core.rooms import RoomFilter
+from gateway.sandbox.faults.injector import Fault
+from gateway.service import call_context
+from gateway.service.call_context import (
+    CallContext,
+    MaxAge,
+    RequestCounter,
+    count_request,
+    limit_max_age,
+)
+from tests.service.conftest import ANYBODY, Site, later, ref, sid
+
+
+@contextmanager
+def collect_max_age() -> Iterator[MaxAge]:
+    max_age = MaxAge()
+    with call_context.entered(CallContext(max_age=max_age)):
+        yield max_age
+
+
+def test_work_without_a_face_has_no_caller_and_no_deadline() -> None:
+    context = call_context.current()
+    assert (context.caller, context.deadline()) == (None, math.inf)
+    count_request()
+    limit_max_age(1)
+
+
+async def test_tasks_inherit_the_context_of_the_task_that_starts_them() -> None:
+    async def caller() -> Caller | None:
+        return call_context.current().caller
+
+    async def call(own: Caller) -> Caller | None:
+        call_context.enter(CallContext(own))
+        async with asyncio.TaskGroup() as tasks:
+            started = tasks.create_task(caller())
+        return started.result()
+
+    ada, bob = replace(ANYBODY, id="ada"), replace(ANYBODY, id="bob")
+    assert await asyncio.gather(call(ada), call(bob)) == [ada, bob]
+    assert await caller() is None
+
+
+def test_leaving_a_context_restores_the_previous_one() -> None:
+    with call_context.entered(CallContext(ANYBODY)):
+        with call_context.entered(CallContext()):
+            assert call_context.current().caller is None
+        assert call_context.current().caller is ANYBODY
+    assert call_context.current().caller is None
+
+
+async def test_requests_count_for_the_call_whose_task_or_child_task_sends_them() -> None:
+    async def send() -> None:
+        count_request()
+
+    first, second = RequestCounter(), RequestCounter()
+    with call_context.entered(CallContext(requests=first)):
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(2):
+                tasks.create_task(send())
+        with call_context.entered(CallContext(requests=second)):
+            count_request()
+    count_request()
+    assert (first.count, second.count) == (2, 1)
+
+
+async def test_max_age_is_the_smallest_of_all_parts() -> None:
+    async def read(seconds: float) -> None:
+        limit_max_age(seconds)
+
+    with collect_max_age() as max_age:
+        assert max_age.fresh_s is None
+        await asyncio.gather(read(5), read(3), read(4))
+    assert max_age.fresh_s == 3
+    limit_max_age(1)
+    assert max_age.fresh_s == 3
+
+
+def test_max_age_of_a_stale_part_is_zero() -> None:
+    with collect_max_age() as max_age:
+        limit_max_age(-7)
+    assert max_age.fresh_s == 0
+
+
+async def test_every_read_limits_the_max_age(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    account, room = await site.replica(), site.make_at_twilio("daily")
+    asked = {
+        "room": lambda: account.rooms.room(ANYBODY, ref("daily")),
+        "people": lambda: account.participants.page(
+            ANYBODY, ref(room), ParticipantFilter(), 50, None
+        ),
+        "list": lambda: account.rooms.rooms(ANYBODY, RoomFilter(), 50, None),
+        "recordings": lambda: account.recordings.rules(ANYBODY, ref(room)),
+        "events": lambda: account.feed.timeline(ANYBODY, ref(room), None, 50, None),
+        "nothing": lambda: account.rooms.room(ANYBODY, ref(sid(7))),
+    }
+    found = {}
+    for what, ask in asked.items():
+        with collect_max_age() as max_age:
+            await ask()
+        assert max_age.fresh_s is not None
+        found[what] = -(-max_age.fresh_s // 1)
+    assert found == {"room": 5, "people": 5, "list": 1, "recordings": 30, "events": 0, "nothing": 0}
+    later(monkeypatch, 600)
+    site.sandbox.faults.add(Fault(status=503))
+    with collect_max_age() as max_age:
+        seen = await account.rooms.room(ANYBODY, ref(room))
+    assert seen is not None
+    assert seen.freshness.fetched_at < datetime.now(UTC)
+    assert max_age.fresh_s == 0
