@@ -19,7 +19,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from gateway import heap
+from gateway.app import process_memory
 from gateway.app.server import Addresses, Listen, bind, bind_shared, run
 from gateway.app.wiring import Mode
 from gateway.app.workers import Workers
@@ -285,7 +285,7 @@ async def _run(
     stop: asyncio.Event,
 ) -> None:
     def settle(addresses: Addresses) -> None:
-        heap.keep_all()
+        process_memory.freeze_startup_objects()
         on_ready(addresses)
 
     await run(settings, listen, mode, settle, stop)
@@ -359,8 +359,5 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def main() -> None:
-    heap.read_in_pieces()
-    heap.let_go_of_closed_connections()
-    heap.share_one_arena()
-    heap.collect_little_by_little()
+    process_memory.shorten_collections()
     cli()

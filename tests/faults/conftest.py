@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway import heap
+from gateway.app import process_memory
 
 
 @pytest.fixture(autouse=True)
@@ -15,8 +15,8 @@ def _no_long_collections(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     before = gc.get_threshold()
-    heap.keep_all()
-    heap.collect_little_by_little()
+    process_memory.freeze_startup_objects()
+    process_memory.shorten_collections()
     yield
     gc.set_threshold(*before)
     gc.unfreeze()
