@@ -1,4 +1,8 @@
-"""Sends requests to Twilio and receives its answers; what they mean is said in `wire`."""
+"""Sends requests to Twilio's REST API and returns the responses.
+
+This is the only module of the folder that does I/O. The modules of `wire` build the
+requests and read the responses.
+"""
 
 import asyncio
 import math
@@ -23,68 +27,69 @@ T = TypeVar("T")
 
 USER_AGENT: Final = "rooms-gateway/0.1.0"
 CONNECT_TIMEOUT_S: Final = 1.0
-# "100 at a time" circulates for Twilio's unpublished limit of concurrent requests; the limiter keeps us well below.
-CONNECTIONS: Final = 100
-# A page of 1,000 rooms takes about 1.2 MB.
+# Twilio also limits concurrent requests and does not publish the number. Third-party
+# pages say 100. The gateway's own limiter keeps well below.
+# https://www.twilio.com/docs/video/guide-to-scaling-applications
+MAX_CONNECTIONS: Final = 100
+# In bytes. A page of 1,000 rooms has about 1.2 MB.
 BODY_LIMIT: Final = 4 * 1024 * 1024
 
-_GZIP: Final = 31  # zlib's way to say: a gzip header, 32 kB window
+_GZIP: Final = 31  # zlib's `wbits` for a gzip header and a 32 kB window
+_UNREACHABLE: Final = "Twilio could not be reached: try again later"
+_BAD_BODY: Final = "Twilio's response could not be read: try again later"
 
 
-class _Useless(Exception):
-    """Twilio answered, with a body that nobody can want."""
+class _UnusableBody(Exception):
+    """Twilio sent a response whose body cannot be decoded or exceeds the limit."""
 
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(reason)
         self.status = status
 
 
-class _Sent:
-    """Whether a request can have reached Twilio. True until the session's trace says otherwise: the safe assumption.
+class _SendState:
+    """Whether one request may have reached Twilio.
 
-    `limit` is when it is given up: first so that it is not sent too late, and once it is sent, at `ends_at`.
+    `is_sent` is True until the session's trace clears it: that is the safe assumption.
+    `timeout` ends the call. It starts as the limit for sending. Once the headers are
+    sent it moves to `ends_at`, in the event loop's time.
     """
 
-    def __init__(self, limit: asyncio.Timeout, ends_at: float) -> None:
+    def __init__(self, timeout: asyncio.Timeout, ends_at: float) -> None:
         self.is_sent = True
-        self._limit = limit
+        self._timeout = timeout
         self._ends_at = ends_at
 
-    def note_sent(self) -> None:
+    def mark_sent(self) -> None:
         self.is_sent = True
-        if not self._limit.expired():
-            self._limit.reschedule(self._ends_at)
+        if not self._timeout.expired():
+            self._timeout.reschedule(self._ends_at)
 
 
-def open_session(
-    *, connections: int = CONNECTIONS, connect_timeout_s: float = CONNECT_TIMEOUT_S
-) -> aiohttp.ClientSession:
-    """The session that `TwilioVideo` needs; its opener closes it. One serves any number of accounts: it holds no credential.
+def open_session() -> aiohttp.ClientSession:
+    """Return the HTTP session for `TwilioVideo`. The caller closes it.
 
-    Only connecting has a limit of its own; the rest is under each call's deadline. Bodies are not unpacked in the session,
-    which would not stop at our limit.
+    The session holds no credential, so any number of accounts can share it. Connecting
+    times out after `CONNECT_TIMEOUT_S`; everything else is bounded by the deadline of
+    each call. The session does not decompress bodies, because aiohttp would not stop at
+    `BODY_LIMIT`.
     """
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"},
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        trace_configs=[_sent_trace()],
+        middlewares=(_send_once,),
+        trace_configs=[_send_trace()],
     )
-    # aiohttp would send a read again when its connection breaks, out of turn and without end to Twilio's bad days. It has no
-    # public switch for that; its own test client uses this one.
-    session._retry_connection = False
-    return session
 
 
 class TwilioVideo:
-    """One account at Twilio's REST API. Each call is one request: it follows no redirect, and nothing is repeated.
+    """Twilio's Video and Insights REST API for one account.
 
-    Calls raise what the request reads in the answer; DeadlineExceeded when a read has none within `deadline_s`, or a call was
-    not sent within `send_within_s`; UpstreamUnavailable when Twilio cannot be reached or its answer is of no use;
-    OutcomeUnknown when a write may have been sent and its answer was lost. Without `twilio` in it an error means that no
-    answer came; `is_unsent`, that none could. A cancelled call closes its connection.
+    Each call sends one HTTP request. It is not retried, and redirects are not followed.
+    Cancelling a call closes its connection.
     """
 
     def __init__(
@@ -96,7 +101,10 @@ class TwilioVideo:
         username: str,
         password: str,
     ) -> None:
-        """`username` and `password` are an API key's SID and secret, or the account's SID and auth token."""
+        """Credentials are an API key's SID and secret, or the account's SID and auth token.
+
+        https://www.twilio.com/docs/usage/requests-to-twilio
+        """
         self.account_sid = account_sid
         self._session = session
         self._base_urls: dict[Product, str] = {
@@ -108,7 +116,20 @@ class TwilioVideo:
     async def send(
         self, request: WireRequest[T], *, deadline_s: float, send_within_s: float = math.inf
     ) -> T:
-        """What the request reads in Twilio's answer."""
+        """Return what `request.read` makes of Twilio's response.
+
+        Raises:
+            DeadlineExceeded: a read got no response within `deadline_s`, or the request
+                could not be sent within `send_within_s`.
+            UpstreamUnavailable: Twilio could not be reached, or the response to a read
+                cannot be used.
+            OutcomeUnknown: a write may have been sent, and its response was lost or
+                cannot be used.
+            GatewayError: whatever `request.read` raises.
+
+        An error without `twilio` means that no response arrived. `is_unsent` means that
+        Twilio cannot have received the request.
+        """
         return request.read(await self._send(request, deadline_s, min(deadline_s, send_within_s)))
 
     async def _send(
@@ -116,25 +137,25 @@ class TwilioVideo:
     ) -> WireResponse:
         if send_within_s <= 0:
             raise DeadlineExceeded(
-                "the deadline passed before Twilio was asked; allow more time", is_unsent=True
+                "the deadline expired before the request was sent to Twilio: allow more time",
+                is_unsent=True,
             )
-        limit = asyncio.timeout(send_within_s)
-        sent = _Sent(limit, asyncio.get_running_loop().time() + deadline_s)
+        timeout = asyncio.timeout(send_within_s)
+        state = _SendState(timeout, asyncio.get_running_loop().time() + deadline_s)
         try:
-            async with limit:
-                return await self._exchange(request, sent)
-        except _Useless as error:
-            raise _useless(request, error) from error
+            async with timeout:
+                return await self._exchange(request, state)
+        except _UnusableBody as error:
+            raise _unusable_response(request, error) from error
         except aiohttp.ConnectionTimeoutError as error:
-            raise UpstreamUnavailable(
-                "Twilio cannot be reached; try again a little later", is_unsent=True
-            ) from error
+            raise UpstreamUnavailable(_UNREACHABLE, is_unsent=True) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _lost(request, sent, error) from error
+            raise _no_response(request, state, error) from error
 
-    async def _exchange(self, request: WireRequest[Any], sent: _Sent) -> WireResponse:
+    async def _exchange(self, request: WireRequest[Any], state: _SendState) -> WireResponse:
         has_form = request.method == "POST"
-        # Encoded already: yarl would decode what need not be encoded, and a page's token must go back byte for byte.
+        # `encoded`: yarl would otherwise decode characters that need no encoding, and a
+        # page token must be sent back byte for byte.
         url = URL(
             f"{self._base_urls[request.product]}{request.path}{'?' if request.query else ''}{request.query}",
             encoded=True,
@@ -146,88 +167,111 @@ class TwilioVideo:
             headers=self._headers
             | ({"Content-Type": "application/x-www-form-urlencoded"} if has_form else {}),
             allow_redirects=False,
-            trace_request_ctx=sent,
-        ) as reply:
+            trace_request_ctx=state,
+        ) as response:
             try:
-                body = await _body(reply)
-            except (aiohttp.ClientPayloadError, _Useless):
-                if reply.ok:
+                body = await _read_body(response)
+            except (aiohttp.ClientPayloadError, _UnusableBody):
+                if response.ok:
                     raise
-                # The status of a failure says enough: what cannot be read beside it must not hide it.
+                # The status of an error is enough: an unreadable body must not hide it.
                 body = b""
-            return WireResponse(reply.status, reply.headers, body)
+            return WireResponse(response.status, response.headers, body)
 
 
-def _lost(request: WireRequest[Any], sent: _Sent, error: Exception) -> GatewayError:
-    if request.is_write and sent.is_sent:
+def _no_response(request: WireRequest[Any], state: _SendState, error: Exception) -> GatewayError:
+    if request.is_write and state.is_sent:
         return OutcomeUnknown(
-            "the request was sent to Twilio and its answer lost; look whether it was done before trying again"
+            "the request was sent to Twilio and no response arrived: "
+            "check whether the change was made before you try again"
         )
-    is_unsent = not sent.is_sent
+    is_unsent = not state.is_sent
     if isinstance(error, TimeoutError):
         return DeadlineExceeded(
-            "Twilio did not answer within the deadline; try again or allow more time",
+            "Twilio did not respond within the deadline: try again or allow more time",
             is_unsent=is_unsent,
         )
-    return UpstreamUnavailable(
-        "Twilio cannot be reached; try again a little later", is_unsent=is_unsent
-    )
+    return UpstreamUnavailable(_UNREACHABLE, is_unsent=is_unsent)
 
 
-def _useless(request: WireRequest[Any], error: _Useless) -> GatewayError:
-    said = TwilioFault(None, error.status)
+def _unusable_response(request: WireRequest[Any], error: _UnusableBody) -> GatewayError:
+    fault = TwilioFault(None, error.status)
     if request.is_write:
         return OutcomeUnknown(
-            "Twilio took the request but gave no usable answer; look whether it was done before trying again",
-            twilio=said,
+            "Twilio accepted the request, but its response could not be read: "
+            "check whether the change was made before you try again",
+            twilio=fault,
         )
-    return UpstreamUnavailable(
-        "Twilio's answer cannot be read; try again a little later", twilio=said
-    )
+    return UpstreamUnavailable(_BAD_BODY, twilio=fault)
 
 
-async def _body(reply: aiohttp.ClientResponse) -> bytes:
-    """The whole body, unpacked. Raises _Useless beyond the limit, of the packed bytes and of the unpacked."""
-    packed = bytearray()
-    async for chunk in reply.content.iter_any():
-        packed += chunk
-        if len(packed) > BODY_LIMIT:
-            raise _Useless("the body is over the limit", reply.status)
-    match reply.headers.get("Content-Encoding", "identity").lower():
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole decompressed body.
+
+    Raises _UnusableBody when the compressed or the decompressed body exceeds
+    `BODY_LIMIT`.
+    """
+    received = bytearray()
+    async for chunk in response.content.iter_any():
+        received += chunk
+        if len(received) > BODY_LIMIT:
+            raise _UnusableBody("the body exceeds the limit", response.status)
+    match response.headers.get("Content-Encoding", "identity").lower():
         case "identity":
-            return bytes(packed)
+            return bytes(received)
         case "gzip":
-            return _unpacked(bytes(packed), reply.status)
+            return _decompress(bytes(received), response.status)
         case _:
-            raise _Useless("the body's encoding was not asked for", reply.status)
+            raise _UnusableBody("the content encoding was not requested", response.status)
 
 
-def _unpacked(packed: bytes, status: int) -> bytes:
-    unpacker = zlib.decompressobj(_GZIP)
+def _decompress(compressed: bytes, status: int) -> bytes:
+    decompressor = zlib.decompressobj(_GZIP)
     try:
-        # One byte more than allowed: a bomb of any size is recognised before it goes off.
-        body = unpacker.decompress(packed, BODY_LIMIT + 1)
+        # One byte above the limit is enough to recognise a decompression bomb.
+        body = decompressor.decompress(compressed, BODY_LIMIT + 1)
     except zlib.error as error:
-        raise _Useless("the body is not gzip", status) from error
-    if len(body) > BODY_LIMIT or not unpacker.eof:
-        raise _Useless("the body is over the limit, or cut off", status)
+        raise _UnusableBody("the body is not gzip", status) from error
+    if len(body) > BODY_LIMIT or not decompressor.eof:
+        raise _UnusableBody("the body exceeds the limit, or is cut off", status)
     return body
 
 
-def _sent_trace() -> aiohttp.TraceConfig:
-    async def started(
+async def _send_once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Client middleware: pass a broken connection on as an error that aiohttp does not retry.
+
+    aiohttp sends an idempotent request again when its connection breaks (RFC 9112,
+    section 9.3.1). That second request would spend Twilio's quota without a permit.
+    aiohttp has no setting for it, but it only retries the two errors caught here, and
+    client middlewares may replace an error.
+    https://docs.aiohttp.org/en/stable/client_advanced.html#client-middleware
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # Nothing was sent, and aiohttp does not retry this subclass.
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError("the connection broke") from error
+
+
+def _send_trace() -> aiohttp.TraceConfig:
+    """Return a trace that keeps each request's `_SendState` current."""
+
+    async def on_start(
         _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams
     ) -> None:
         context.trace_request_ctx.is_sent = False
 
-    async def sent(
+    async def on_headers_sent(
         _: aiohttp.ClientSession,
         context: SimpleNamespace,
         __: aiohttp.TraceRequestHeadersSentParams,
     ) -> None:
-        context.trace_request_ctx.note_sent()
+        context.trace_request_ctx.mark_sent()
 
     trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(started)
-    trace.on_request_headers_sent.append(sent)
+    trace.on_request_start.append(on_start)
+    trace.on_request_headers_sent.append(on_headers_sent)
     return trace
