@@ -39,7 +39,8 @@ from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.service.writes.create_room import RoomWrites
 from gateway.service.writes.mutations import Mutations
-from gateway.settings.environment import AccountSettings, ApiKeySettings, Settings
+from gateway.settings.accounts import AccountSettings, ApiKeySettings
+from gateway.settings.environment import Settings
 from gateway.store.answers import ResponseCache
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections

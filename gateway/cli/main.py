@@ -28,7 +28,8 @@ from gateway.gql.schema.schema import print_schema
 from gateway.sandbox.accounts import Account as SandboxAccount
 from gateway.sandbox.server import Sandbox
 from gateway.service.callers.authenticator import KEY_PREFIX
-from gateway.settings.environment import ApiKeySettings, Settings
+from gateway.settings.accounts import ApiKeySettings
+from gateway.settings.environment import Settings, explain
 from gateway.store.embedded import EmbeddedServer
 from gateway.telemetry import logs as telemetry
 from gateway.twilio.callbacks import callback_url
@@ -333,19 +334,13 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-def _fault(place: tuple[int | str, ...], message: str) -> str:
-    """What is wrong with a variable; without a place, with how several go together."""
-    said = message.removeprefix("Value error, ")
-    return f"{'_'.join(map(str, place)).upper()}: {said}" if place else said
-
-
 @contextmanager
 def _refusing(host: str) -> Iterator[None]:
     """What keeps a command that listens on `host` from starting, or from going on, is told in a sentence."""
     try:
         yield
     except ValidationError as exc:
-        _refuse("\n".join(_fault(error["loc"], error["msg"]) for error in exc.errors()))
+        _refuse(explain(exc))
     except GatewayError as exc:
         _refuse(exc.message)
     except OSError as exc:

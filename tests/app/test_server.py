@@ -24,7 +24,8 @@ from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.points import CallerLimiter
 from gateway.service.log.tail import Tail
 from gateway.service.reconcile.leader import LEASE
-from gateway.settings.environment import ApiKeySettings, Settings
+from gateway.settings.accounts import ApiKeySettings
+from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from gateway.twilio.client import open_session

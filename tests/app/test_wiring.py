@@ -5,7 +5,8 @@ from pydantic import HttpUrl, SecretStr
 
 from gateway.app.wiring import account_quota, build_gateway
 from gateway.core.rooms import NewRoom
-from gateway.settings.environment import JwtIssuerSettings, Settings
+from gateway.settings.accounts import JwtIssuerSettings
+from gateway.settings.environment import Settings
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, running_sandbox, site
 
 __all__ = ["running_sandbox", "site"]  # fixtures of the service's tests
