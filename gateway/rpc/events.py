@@ -1,7 +1,5 @@
 """Events and stream messages as protobuf messages. Does no I/O."""
 
-from dataclasses import dataclass
-
 from gateway.core.events import (
     Bookmark,
     Delivered,
@@ -16,31 +14,25 @@ from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
-from gateway.service.streams.encoded import EncodedMessages
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A stream's message as it goes over the wire."""
-
-    cursor: str
-    encoded: bytes
+from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
 
 
 class Encoder:
-    """Encodes each event once for all who get it at the same place of their streams."""
+    """Encodes each event once for all streams that deliver it after the same cursor."""
 
     def __init__(self) -> None:
-        self._shared = EncodedMessages[tuple[str, str]]()
+        self._cache = EncodedMessages[tuple[str, str]]()
 
-    def encoded(self, message: StreamMessage) -> Encoded:
+    def encode(self, message: StreamMessage) -> EncodedMessage:
         key = (message.cursor, message.prev) if isinstance(message, Delivered) else None
-        shared = None if key is None else self._shared.get(key)
-        if shared is None:
-            shared = stream_message_to_pb(message).SerializeToString()
+        encoded = None if key is None else self._cache.get(key)
+        if encoded is None:
+            encoded = EncodedMessage(
+                stream_message_to_pb(message).SerializeToString(), message.cursor
+            )
             if key is not None:
-                self._shared.put(key, shared)
-        return Encoded(message.cursor, shared)
+                self._cache.put(key, encoded)
+        return encoded
 
 
 def stream_message_to_pb(message: StreamMessage) -> pb.WatchRoomEventsResponse:

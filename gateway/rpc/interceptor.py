@@ -21,13 +21,13 @@ from gateway.core.errors import GatewayError, Internal, InvalidArgument, Throttl
 from gateway.rpc.access import authenticate, current_caller
 from gateway.rpc.cost import cost_of, objects_of, trailers
 from gateway.rpc.errors import refuse
-from gateway.rpc.events import Encoded
 from gateway.rpc.masks import mask_of, prune
 from gateway.service import call_context
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import within
+from gateway.service.streams.encoded import EncodedMessage
 
 # For load balancers and tools, which carry no credential; they tell nothing about any account.
 PUBLIC: Final = (
@@ -252,5 +252,5 @@ async def _write_all(answers: Any, context: Context) -> None:
                 ) from None
 
 
-def _serialized(message: Message | Encoded) -> bytes:
-    return message.encoded if isinstance(message, Encoded) else message.SerializeToString()
+def _serialized(message: Message | EncodedMessage) -> bytes:
+    return message.encoded if isinstance(message, EncodedMessage) else message.SerializeToString()

@@ -36,7 +36,7 @@ from gateway.core.rooms import (
 )
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.callers.authenticator import ApiKey, Authenticator
-from gateway.service.streams.feed import Sink
+from gateway.service.streams.feed import EventSubscription, WriteNow
 from tests.gql.service import (
     ACCOUNT,
     AT,
@@ -142,6 +142,17 @@ class Asked:
     after: str | None
 
 
+@dataclass(eq=False)
+class OpenStream:
+    subscription: EventSubscription[Any]
+    write_now: WriteNow[Any] | None
+    queue: asyncio.Queue[StreamMessage | Exception | None] = field(default_factory=asyncio.Queue)
+
+    def write(self, *messages: Delivered) -> bool:
+        encode = self.subscription.encode
+        return self.write_now is not None and self.write_now([encode(each) for each in messages])
+
+
 class Feed:
     """Gives every subscriber what `put` is told, None being the end; errors are raised."""
 
@@ -151,43 +162,38 @@ class Feed:
         self.open = 0
         self.changed = asyncio.Condition()
         self.refusal: GatewayError | None = None
-        self.sinks: list[Sink | None] = []
-        self._queues: list[asyncio.Queue[StreamMessage | Exception | None]] = []
+        self.streams: list[OpenStream] = []
 
     def put(self, message: StreamMessage | Exception | None) -> None:
-        for queue in self._queues:
-            queue.put_nowait(message)
+        for stream in self.streams:
+            stream.queue.put_nowait(message)
 
-    def put_at_once(self, *messages: Delivered) -> bool:
-        """Past the one stream, if it takes them so."""
-        [sink] = self.sinks
-        return sink is not None and sink(messages)
+    def write_now(self, *messages: Delivered) -> bool:
+        """Writes past the task of the only stream. False if the stream does not accept it."""
+        [stream] = self.streams
+        return stream.write(*messages)
 
-    async def room_events(
+    async def subscribe(
         self,
         caller: Caller,
-        ref: RoomRef | None,
-        types: frozenset[RoomEventType] | None,
-        after: str | None,
-        *,
-        sink: Sink | None = None,
-    ) -> AsyncGenerator[StreamMessage, None]:
-        self.asked.append(Asked(ref, types, after))
+        subscription: EventSubscription[Any],
+        write_now: WriteNow[Any] | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        selected = subscription.filter
+        self.asked.append(Asked(selected.room, selected.types, subscription.after))
         if self.refusal is not None:
             raise self.refusal
-        queue: asyncio.Queue[StreamMessage | Exception | None] = asyncio.Queue()
-        self._queues.append(queue)
-        self.sinks.append(sink)
+        stream = OpenStream(subscription, write_now)
+        self.streams.append(stream)
         await self._count(+1)
         try:
-            yield StreamStarted("c0", StreamMode.LIVE, sid(1), AT)
-            while (message := await queue.get()) is not None:
+            yield subscription.encode(StreamStarted("c0", StreamMode.LIVE, sid(1), AT))
+            while (message := await stream.queue.get()) is not None:
                 if isinstance(message, Exception):
                     raise message
-                yield message
+                yield subscription.encode(message)
         finally:
-            self._queues.remove(queue)
-            self.sinks.remove(sink)
+            self.streams.remove(stream)
             await self._count(-1)
 
     async def timeline(

@@ -161,22 +161,22 @@ def test_no_event_types_stand_for_all() -> None:
     }
 
 
-def test_an_event_is_encoded_once_for_all_who_get_it_at_the_same_place() -> None:
+def test_an_event_is_encoded_once_for_streams_with_the_same_prev() -> None:
     encoder, message = Encoder(), Delivered("c", "b", EVENT)
-    first = encoder.encoded(message)
+    first = encoder.encode(message)
     assert (first.cursor, pb.WatchRoomEventsResponse.FromString(first.encoded)) == (
         "c",
         stream_message_to_pb(message),
     )
-    assert encoder.encoded(Delivered("c", "b", EVENT)).encoded is first.encoded
-    elsewhere = encoder.encoded(Delivered("c", "a", EVENT))
+    assert encoder.encode(Delivered("c", "b", EVENT)).encoded is first.encoded
+    elsewhere = encoder.encode(Delivered("c", "a", EVENT))
     assert pb.WatchRoomEventsResponse.FromString(elsewhere.encoded).prev == "a"
 
 
-def test_what_is_no_event_is_encoded_for_each() -> None:
+def test_other_messages_are_encoded_for_each_stream() -> None:
     """At one place of the log there may be several."""
     encoder = Encoder()
-    kinds = [encoder.encoded(message).encoded for message in (Bookmark("c"), Gap("c", "b"))]
+    kinds = [encoder.encode(message).encoded for message in (Bookmark("c"), Gap("c", "b"))]
     assert [
         pb.WatchRoomEventsResponse.FromString(each).WhichOneof("message") for each in kinds
     ] == ["bookmark", "gap"]

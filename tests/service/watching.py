@@ -10,8 +10,18 @@ from gateway.core.events import Delivered, RoomEventType, StreamMessage
 from gateway.service.accounts import Account
 from gateway.service.log import tail as tail_module
 from gateway.service.streams import feed as feed_module
-from gateway.service.streams.feed import Sink
+from gateway.service.streams.feed import EventFilter, EventSubscription, WriteNow
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, ref, take
+
+
+def subscription(
+    room: str | None = None,
+    after: str | None = None,
+    types: frozenset[RoomEventType] | None = None,
+) -> EventSubscription[StreamMessage]:
+    """Messages are delivered as they are, not encoded."""
+    selected = EventFilter(None if room is None else ref(room), types)
+    return EventSubscription(selected, after, lambda message: message)
 
 
 def watch(
@@ -19,13 +29,9 @@ def watch(
     room: str | None = None,
     after: str | None = None,
     types: frozenset[RoomEventType] | None = None,
-    sink: Sink | None = None,
+    write_now: WriteNow[StreamMessage] | None = None,
 ) -> "aclosing[AsyncGenerator[StreamMessage, None]]":
-    return aclosing(
-        account.feed.room_events(
-            ANYBODY, None if room is None else ref(room), types, after, sink=sink
-        )
-    )
+    return aclosing(account.feed.subscribe(ANYBODY, subscription(room, after, types), write_now))
 
 
 def cursor_of(site: Site, position: LogPosition) -> str:

@@ -7,7 +7,6 @@ from gateway.gql.schema.loaders import Loaders
 from gateway.service.accounts import Account
 from gateway.service.call_context import CallContext, MaxAge
 from gateway.service.callers.points import Charge
-from gateway.service.streams.feed import Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +19,6 @@ class Context:
     charge: Charge
     last_event_id: str | None = None
     """Where an event stream broke off, as its client says beside the document; it beats the argument `after`."""
-    sink: Sink | None = None
-    """Takes a subscription's events past it; see `Feed.room_events`."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

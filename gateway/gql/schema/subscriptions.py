@@ -1,7 +1,8 @@
-"""What can be subscribed to: the messages of the feed, and live views."""
+"""The subscriptions: the events of the feed, and live views."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import strawberry
 from strawberry import UNSET, Info
@@ -12,25 +13,35 @@ from gateway.gql.schema.events import StreamMessage, chosen_types, message_of
 from gateway.gql.schema.inputs import given
 from gateway.gql.schema.live import Presence
 from gateway.gql.schema.rooms import Room
+from gateway.service.streams.feed import EventFilter, EventSubscription
 
 
-async def room_events(
+@dataclass(frozen=True, slots=True)
+class RoomEventSource(AsyncIterable[StreamMessage]):
+    """The source of `roomEvents`: a subscription that starts when it is iterated.
+
+    Execution may take `filter` and `after` from it instead, and encode the events itself.
+    """
+
+    context: Context
+    filter: EventFilter
+    after: str | None
+
+    def __aiter__(self) -> AsyncGenerator[StreamMessage, None]:
+        subscription = EventSubscription(self.filter, self.after, message_of)
+        return self.context.account.feed.subscribe(self.context.caller, subscription)
+
+
+def room_events(
     info: Info[Context, None],
     room: strawberry.ID | None = UNSET,
     types: list[events.RoomEventType] | None = UNSET,
     after: str | None = UNSET,
-) -> AsyncGenerator[StreamMessage, None]:
-    context, named, chosen = info.context, given(room), chosen_types(types)
-    messages = context.account.feed.room_events(
-        context.caller,
-        None if named is None else rooms.RoomRef.of(named),
-        chosen,
-        context.last_event_id or given(after),
-        sink=context.sink,
-    )
-    async with aclosing(messages):
-        async for message in messages:
-            yield message_of(message)
+) -> AsyncIterable[StreamMessage]:
+    named = given(room)
+    ref = None if named is None else rooms.RoomRef.of(named)
+    cursor = info.context.last_event_id or given(after)
+    return RoomEventSource(info.context, EventFilter(ref, chosen_types(types)), cursor)
 
 
 async def room_live(info: Info[Context, None], ref: strawberry.ID) -> AsyncGenerator[Room, None]:

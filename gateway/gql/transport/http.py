@@ -21,14 +21,9 @@ from gateway.core.errors import (
 )
 from gateway.core.rooms import AccountSid
 from gateway.gql.execution.document_limits import BODY_BYTES
-from gateway.gql.execution.engine import (
-    GraphQLEngine,
-    GraphQLRequest,
-    GraphQLResult,
-    Operation,
-    refusal,
-)
+from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
 from gateway.gql.execution.errors import STATUS, Refused
+from gateway.gql.execution.results import GraphQLResult, refusal
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.schema import EXECUTABLE

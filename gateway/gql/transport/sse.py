@@ -11,8 +11,10 @@ from aiohttp import HttpVersion11, web
 from graphql import OperationType
 
 from gateway.core.errors import PermissionDenied
-from gateway.gql.execution.engine import GraphQLResult, Operation
+from gateway.gql.execution.engine import Operation
+from gateway.gql.execution.results import GraphQLResult
 from gateway.gql.transport.tcp_connection import PIECE_BYTES, TcpConnection
+from gateway.service.streams.encoded import EncodedMessage
 
 HEARTBEAT_S = 10.0
 # A client that is gone is seen by its transport: aiohttp tells the handler only when the whole server is set to cancel.
@@ -75,18 +77,18 @@ class EventStream:
             await self._write(event_of(operation.encoded) + _COMPLETE)
             return
         is_whole = operation.kind is not OperationType.SUBSCRIPTION
-        async with aclosing(operation.answers(self._write_at_once)) as answers:
+        async with aclosing(operation.answers(self._write_now)) as answers:
             async for answer in answers:
                 await self._write(event_of(answer.encoded, answer.cursor))
                 is_whole = is_whole or answer.refused_for is not None
         if is_whole:
             await self._write(_COMPLETE)
 
-    def _write_at_once(self, answers: Sequence[tuple[bytes, str]]) -> bool:
+    def _write_now(self, messages: Sequence[EncodedMessage]) -> bool:
         if not self._connection.is_clear:
             return False
         self._is_idle = False
-        block = b"".join(event_of(*answer) for answer in answers)
+        block = b"".join(event_of(message.encoded, message.cursor) for message in messages)
         # As the response would write it: HTTP before 1.1 knows no chunks.
         is_chunked = self._request.version >= HttpVersion11
         return self._connection.write_at_once(

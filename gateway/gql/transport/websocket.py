@@ -25,8 +25,9 @@ from gateway.core.errors import (
 )
 from gateway.core.limits.rate_limit import Rate, check_rate
 from gateway.gql.execution.document_limits import BODY_BYTES
-from gateway.gql.execution.engine import GraphQLEngine, GraphQLResult, Shortcut, refusal
+from gateway.gql.execution.engine import GraphQLEngine
 from gateway.gql.execution.errors import Refused
+from gateway.gql.execution.results import GraphQLResult, refusal
 from gateway.gql.schema.context import Context
 from gateway.gql.transport.requests import request_of, trace_id_of
 from gateway.gql.transport.tcp_connection import PIECE_BYTES, TcpConnection
@@ -34,6 +35,8 @@ from gateway.service import call_context
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.revalidation import revalidated
+from gateway.service.streams.encoded import EncodedMessage
+from gateway.service.streams.feed import WriteNow
 
 PROTOCOL = "graphql-transport-ws"
 INIT_S = 5.0
@@ -269,7 +272,7 @@ class Socket:
             operation = await self._engine.admitted(request_of(payload), context, self._timeout_s)
         except Exception as error:
             return refusal(Refused.of(error), trace_id)
-        async with aclosing(operation.answers(self._shortcut(id_))) as answers:
+        async with aclosing(operation.answers(self._write_now(id_))) as answers:
             async for answer in answers:
                 if answer.refused_for is not None:
                     return answer
@@ -278,15 +281,16 @@ class Socket:
                 )
         return operation.kind
 
-    def _shortcut(self, id_: str) -> Shortcut:
-        """Writes the operation's messages when nothing waits before them, as the bytes that `_send` would make of them."""
+    def _write_now(self, id_: str) -> WriteNow[EncodedMessage]:
+        """A function that writes messages of the operation, as the bytes that `_send` would
+        make of them, if no other bytes are waiting to be sent."""
         head = b'{"id":%b,"type":"next","payload":' % msgspec.json.encode(id_)
 
-        def write(answers: Sequence[tuple[bytes, str]]) -> bool:
+        def write(messages: Sequence[EncodedMessage]) -> bool:
             if self._ws.closed or not self._connection.is_clear:
                 return False
             return self._connection.write_at_once(
-                b"".join(_frame_of(b"%b%b}" % (head, each)) for each, _ in answers)
+                b"".join(_frame_of(b"%b%b}" % (head, message.encoded)) for message in messages)
             )
 
         return write

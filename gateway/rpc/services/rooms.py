@@ -19,8 +19,10 @@ from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceServicer
 from gateway.rpc.access import calling
 from gateway.rpc.answers import found, listed, paging_of, shown
 from gateway.rpc.convert import of, to_pb
-from gateway.rpc.events import Encoded, Encoder, event_to_pb, event_types_of
+from gateway.rpc.events import Encoder, event_to_pb, event_types_of
 from gateway.service.accounts import Account
+from gateway.service.streams.encoded import EncodedMessage
+from gateway.service.streams.feed import EventFilter, EventSubscription
 
 BATCH_LIMIT: Final = 100
 ROOM: Final = "there is no such room; give the SID of a room, or the name of one in progress"
@@ -104,15 +106,15 @@ class RoomService(RoomServiceServicer):
 
     async def WatchRoomEvents(
         self, request: pb.WatchRoomEventsRequest, context: Context
-    ) -> AsyncGenerator[Encoded, None]:
+    ) -> AsyncGenerator[EncodedMessage, None]:
         caller, account = calling(self._accounts)
-        ref = RoomRef.of(request.room) if request.room else None
-        events = account.feed.room_events(
-            caller, ref, event_types_of(request), request.after or None
+        room = RoomRef.of(request.room) if request.room else None
+        subscription = EventSubscription(
+            EventFilter(room, event_types_of(request)), request.after or None, self._encoder.encode
         )
-        async with aclosing(events) as messages:
+        async with aclosing(account.feed.subscribe(caller, subscription)) as messages:
             async for message in messages:
-                yield self._encoder.encoded(message)
+                yield message
         raise UpstreamUnavailable(
             "this server is stopping; watch again after the last cursor received"
         )

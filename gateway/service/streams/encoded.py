@@ -1,23 +1,40 @@
-"""What goes to many is encoded once. Does no I/O."""
+"""A bounded cache of encoded stream messages, so that a message for many subscribers is
+encoded once. Does no I/O."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+import msgspec
+
 from gateway.core.lru import LruCache
 
-# A crowd at the head of the log needs a few events, one that comes back after an outage those it missed.
+# Subscribers at the head of the log share a few events. Subscribers that return after an
+# outage share the events that they missed.
 COUNT = 1_000
 BYTES = 4 * 1024 * 1024
 
 K = TypeVar("K", bound=Hashable)
 
 
+class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
+    """One stream message as its transport sends it, with the cursor to resume after it.
+
+    `gc=False`: it refers to no container, so the garbage collector need not visit the cache.
+    """
+
+    encoded: bytes
+    cursor: str
+
+
 class EncodedMessages(Generic[K]):
-    """What was told last, encoded: up to `count` messages and `bytes_` in all. The key holds everything that a message depends
-    on; what depends on its receiver, such as an error with a trace, must not be put in."""
+    """The newest encoded messages: up to `count` of them and up to `bytes_` bytes in all.
+
+    A key must hold everything that the bytes depend on. Bytes that depend on the receiver,
+    such as an error with a trace id, must not be put in.
+    """
 
     def __init__(self, *, count: int = COUNT, bytes_: int = BYTES) -> None:
-        self._messages = LruCache[K, bytes](max_entries=count, max_bytes=bytes_)
+        self._messages = LruCache[K, EncodedMessage](max_entries=count, max_bytes=bytes_)
 
     @property
     def size(self) -> int:
@@ -26,10 +43,10 @@ class EncodedMessages(Generic[K]):
     def __len__(self) -> int:
         return len(self._messages)
 
-    def get(self, key: K) -> bytes | None:
-        # The oldest message is evicted first, and not the one used least recently: a crowd
-        # goes through the events together and leaves them behind.
+    def get(self, key: K) -> EncodedMessage | None:
+        # First in, first out: subscribers advance through the events together, so the oldest
+        # message is the one that is needed least.
         return self._messages.peek(key)
 
-    def put(self, key: K, encoded: bytes) -> None:
-        self._messages.put(key, encoded, len(encoded))
+    def put(self, key: K, message: EncodedMessage) -> None:
+        self._messages.put(key, message, len(message.encoded))

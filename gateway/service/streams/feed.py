@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import NO_TAG, CursorCodec, LogPosition
@@ -40,8 +41,31 @@ SCANNED_PAGES = 4
 HEARD_S = 0.25
 
 
-Sink = Callable[[Sequence[Delivered]], bool]
-"""Takes messages to their subscriber at once, all of them or none; none, when it says False. Does not wait."""
+T = TypeVar("T")
+
+WriteNow = Callable[[Sequence[T]], bool]
+"""Writes messages to the subscriber without waiting: all of them, or none if it returns False."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a subscriber receives. None means all rooms of the account, or all types."""
+
+    room: RoomRef | None = None
+    types: frozenset[RoomEventType] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventSubscription(Generic[T]):
+    """A subscription to events, as a value.
+
+    `after` is the cursor to resume from; without one, the subscription starts at the newest
+    event. `encode` makes what the subscriber receives out of each message.
+    """
+
+    filter: EventFilter
+    after: str | None
+    encode: Callable[[StreamMessage], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,38 +129,40 @@ class Feed:
         self._rooms = rooms
         self._streams = streams or ConnectionLimit("event streams", STREAMS, STREAMS_PER_CALLER)
 
-    async def room_events(
+    async def subscribe(
         self,
         caller: Caller,
-        ref: RoomRef | None,
-        types: frozenset[RoomEventType] | None,
-        after: str | None,
-        *,
-        sink: Sink | None = None,
-    ) -> AsyncGenerator[StreamMessage, None]:
-        """The events of one room, or of the account, from the cursor `after` on, or from now on without one.
+        subscription: EventSubscription[T],
+        write_now: WriteNow[T] | None = None,
+    ) -> AsyncGenerator[T, None]:
+        """The messages of a subscription, each encoded by it.
 
-        While the caller waits for the next message, events go to the `sink` as soon as they are heard, as long as it takes
-        them: what it took does not come by the stream as well, and the caller's task is not woken for it.
+        While the caller waits for the next message, new events go through `write_now` at
+        once, as long as it accepts them. Events that it has written do not appear in the
+        stream, and the caller's task is not woken up for them.
 
-        Raises on the first step: InvalidArgument (a cursor that is not of this account), NotFound (no room in progress has
-        that name), PermissionDenied, Throttled (too many streams are open). Ends only when the gateway stops: resume from the
-        last cursor then.
+        Raises on the first step: InvalidArgument (the cursor is not one of this account),
+        NotFound (no room in progress has that name), PermissionDenied, Throttled (too many
+        open streams). Ends only when the gateway stops: resume from the last cursor then.
         """
         caller.require(Scope.EVENTS_SUBSCRIBE)
+        after, encode = subscription.after, subscription.encode
         wanted = None if after is None else self._cursor_codec.position(after)
-        room_sid = await self._target(caller, ref)
+        room_sid = await self._target(caller, subscription.filter.room)
         with self._streams.enter(caller), self._tail.notifier(room_sid) as notifier:
             # Known before the start is looked for: should the log turn out to be another one meanwhile, `_follow` tells.
             generation = self._tail.generation
             start = await self._start(wanted)
             cursor = self._cursor_codec.cursor(start.position)
-            yield StreamStarted(cursor, start.mode, room_sid, self._tail.floor_at)
+            yield encode(StreamStarted(cursor, start.mode, room_sid, self._tail.floor_at))
             if start.reason is not None:
-                yield ResyncRequired(cursor, start.reason)
+                yield encode(ResyncRequired(cursor, start.reason))
             stand = _Stand(start.position, cursor, generation, time.monotonic())
-            async for message in self._follow(notifier, stand, _Wanted(room_sid, types), sink):
-                yield message
+            selected = _Wanted(room_sid, subscription.filter.types)
+            if write_now is not None:
+                notifier.on_notify = partial(self._deliver_now, stand, selected, encode, write_now)
+            async for message in self._follow(notifier, stand, selected):
+                yield encode(message)
 
     async def timeline(
         self,
@@ -238,11 +264,9 @@ class Feed:
         return _Start(wanted, StreamMode.RESUMED)
 
     async def _follow(
-        self, notifier: Notifier, stand: _Stand, wanted: _Wanted, sink: Sink | None
+        self, notifier: Notifier, stand: _Stand, wanted: _Wanted
     ) -> AsyncGenerator[StreamMessage, None]:
         tail = self._tail
-        if sink is not None:
-            notifier.on_notify = partial(self._tell_at_once, stand, wanted, sink)
         while not tail.is_closed:
             # Cleared before reading: a bell that rings meanwhile is heard below.
             notifier.clear()
@@ -276,8 +300,14 @@ class Feed:
             yield Bookmark(self._cursor_codec.cursor(stand.position))
             stand.told_at = time.monotonic()
 
-    def _tell_at_once(self, stand: _Stand, wanted: _Wanted, sink: Sink) -> bool:
-        """Hands to the sink what has just been heard. False when the stream's own task has to see to it."""
+    def _deliver_now(
+        self,
+        stand: _Stand,
+        wanted: _Wanted,
+        encode: Callable[[StreamMessage], T],
+        write_now: WriteNow[T],
+    ) -> bool:
+        """Writes the newest events. Returns False if the stream's own task has to deliver them."""
         tail = self._tail
         if tail.is_closed or stand.generation != tail.generation or stand.position.n < tail.floor.n:
             return False
@@ -291,10 +321,11 @@ class Feed:
                 return False
         if told:
             try:
-                if not sink(told):
+                if not write_now([encode(message) for message in told]):
                     return False
             except Exception:
-                # It must not stop the one who rings for all: the stream meets it again in its own task, and ends of it.
+                # One subscriber's failure must not stop the notification of the others. The
+                # stream's own task meets the same failure, and ends with it.
                 return False
             stand.tell(told[-1])
         stand.position = max(stand.position, tail.position, key=_number)

@@ -17,7 +17,15 @@ from gateway.core.caching import Freshness, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import CursorExpired, GatewayError, NotFound
-from gateway.core.events import Bookmark, Delivered, Gap, ResyncRequired, RoomEvent, StreamStarted
+from gateway.core.events import (
+    Bookmark,
+    Delivered,
+    Gap,
+    ResyncRequired,
+    RoomEvent,
+    StreamMessage,
+    StreamStarted,
+)
 from gateway.core.lru import LruCache
 from gateway.core.paging import PAGE_LIMIT
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantRef, PublishedTrack
@@ -27,7 +35,7 @@ from gateway.service.flights.gather import gather_outcomes
 from gateway.service.log.tail import Tail
 from gateway.service.participants import Participants
 from gateway.service.rooms import Rooms
-from gateway.service.streams.feed import Feed
+from gateway.service.streams.feed import EventFilter, EventSubscription, Feed
 from gateway.service.upstream.upstream import NO_ANSWER
 
 log = structlog.get_logger()
@@ -104,9 +112,8 @@ class Live:
         caller.require(Scope.EVENTS_SUBSCRIBE)
         sid = await self._rooms.locate(caller, ref, Scope.ROOMS_READ)
         folds = self._watched.setdefault(sid, _Folds())
-        async with aclosing(
-            self._feed.room_events(caller, RoomRef(sid, None), None, None)
-        ) as messages:
+        subscription = EventSubscription(EventFilter(RoomRef(sid, None)), None, _unencoded)
+        async with aclosing(self._feed.subscribe(caller, subscription)) as messages:
             started = await anext(messages)
             view = await self._read(caller, sid, started.cursor)
             shown = view.folded.live
@@ -228,3 +235,7 @@ class Live:
 
     def _n(self, cursor: str) -> int:
         return self._cursor_codec.position(cursor).n
+
+
+def _unencoded(message: StreamMessage) -> StreamMessage:
+    return message

@@ -175,7 +175,7 @@ async def test_an_event_that_goes_past_its_task_is_the_same_event(served: Served
             await following(messages)
         served.account.feed.put(delivered(1))
         by_task = await following(messages)
-        assert served.account.feed.put_at_once(delivered(1), delivered(2))
+        assert served.account.feed.write_now(delivered(1), delivered(2))
         assert await following(messages) == by_task
         assert (await following(messages))["id"] == "c2"
 
@@ -190,7 +190,7 @@ async def test_a_client_of_http_before_1_1_gets_the_events_without_chunks(served
         f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
     )
     await reader.readuntil(b'StreamStarted"}}}\n\n')
-    assert served.account.feed.put_at_once(delivered(1))
+    assert served.account.feed.write_now(delivered(1))
     async with asyncio.timeout(LIMIT_S):
         told = await reader.readuntil(b"\n\n")
     assert told.startswith(b"id: c1\nevent: next\ndata: {")

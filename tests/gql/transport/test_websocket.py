@@ -302,9 +302,7 @@ async def test_a_key_of_an_account_that_is_not_served_is_forbidden() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 90, 300, 70_000])
-async def test_an_event_that_goes_past_its_task_is_the_same_message(
-    served: Served, length: int
-) -> None:
+async def test_an_event_written_now_is_the_same_message(served: Served, length: int) -> None:
     """Frames say their length in three ways."""
     query = "subscription { roomEvents { cursor prev ... on RoomEvent { roomName } } }"
     what = event(room_name="é" * length)
@@ -313,18 +311,18 @@ async def test_an_event_that_goes_past_its_task_is_the_same_message(
         await socket.receive_json(timeout=LIMIT_S)
         served.account.feed.put(delivered(1, what))
         by_task = await socket.receive(timeout=LIMIT_S)
-        went = served.account.feed.put_at_once(delivered(1, what))
-        assert went == (length < 10_000)
-        if went:
-            past_it = await socket.receive(timeout=LIMIT_S)
-            assert (past_it.type, past_it.data) == (by_task.type, by_task.data)
+        is_written = served.account.feed.write_now(delivered(1, what))
+        assert is_written == (length < 10_000)
+        if is_written:
+            written_now = await socket.receive(timeout=LIMIT_S)
+            assert (written_now.type, written_now.data) == (by_task.type, by_task.data)
 
 
 async def test_events_heard_together_go_together_and_in_order(served: Served) -> None:
     async with served.socket() as socket:
         await socket.send_json(subscribe())
         await socket.receive_json(timeout=LIMIT_S)
-        assert served.account.feed.put_at_once(*(delivered(number) for number in range(1, 6)))
+        assert served.account.feed.write_now(*(delivered(number) for number in range(1, 6)))
         served.account.feed.put(delivered(6))
         told = [
             (await socket.receive_json(timeout=LIMIT_S))["payload"]["data"]["roomEvents"]
@@ -340,18 +338,17 @@ async def test_a_selection_that_fetches_keeps_to_its_task(served: Served) -> Non
     async with served.socket() as socket:
         await socket.send_json(subscribe(query))
         await socket.receive_json(timeout=LIMIT_S)
-        assert served.account.feed.sinks == [None]
+        assert not served.account.feed.write_now(delivered(1))
 
 
-async def test_a_closed_socket_takes_nothing_past_its_task(served: Served) -> None:
+async def test_a_closed_socket_accepts_no_event_written_now(served: Served) -> None:
     async with served.socket() as socket:
         await socket.send_json(subscribe())
         await socket.receive_json(timeout=LIMIT_S)
-        sink = served.account.feed.sinks[0]
-        assert sink is not None
+        [stream] = served.account.feed.streams
         await socket.close()
         await served.account.feed.until_open(0)
-        assert not sink([delivered(1)])
+        assert not stream.write(delivered(1))
 
 
 async def test_who_is_slow_and_reads_again_in_time_is_told_to_come_again(

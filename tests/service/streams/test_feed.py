@@ -23,7 +23,7 @@ from gateway.service.log import tail as tail_module
 from gateway.service.streams import feed as feed_module
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, take, tell_unreadable
-from tests.service.watching import cursor_of, events, tiny_ring, watch
+from tests.service.watching import cursor_of, events, subscription, tiny_ring, watch
 
 KEYS = Keys(ACCOUNT)
 CONNECTED, ENDED = RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.ROOM_ENDED
@@ -295,9 +295,7 @@ async def test_who_may_not_watch_learns_nothing(site: Site) -> None:
     async def refusal(
         caller: object, room: str | None, after: str | None = None
     ) -> type[Exception]:
-        messages = account.feed.room_events(
-            caller, None if room is None else ref(room), None, after
-        )  # type: ignore[arg-type]
+        messages = account.feed.subscribe(caller, subscription(room, after))  # type: ignore[arg-type]
         async with aclosing(messages):
             with pytest.raises((PermissionDenied, NotFound, InvalidArgument)) as refused:
                 await anext(messages)

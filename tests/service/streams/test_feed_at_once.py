@@ -1,4 +1,4 @@
-"""What a stream's sink is given while the stream's own task sleeps."""
+"""Events that are written from the tail's notification, while the stream's task sleeps."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from tests.service.conftest import Site, event, sid, soon, take
 from tests.service.watching import cursor_of, events, watch
 
 
-async def test_a_sink_is_given_what_comes_and_the_stream_what_it_refuses(site: Site) -> None:
+async def test_the_stream_delivers_the_events_that_were_not_written_now(site: Site) -> None:
     account, taken, is_open = await site.replica(), list[Delivered](), True
 
-    def sink(messages: Sequence[Delivered]) -> bool:
+    def write_now(messages: Sequence[Delivered]) -> bool:
         taken.extend(messages if is_open else ())
         return is_open
 
-    async with watch(account, sid(1), sink=sink) as messages:
+    async with watch(account, sid(1), write_now=write_now) as messages:
         [started] = await take(messages, 1)
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
@@ -41,9 +41,11 @@ async def test_a_sink_is_given_what_comes_and_the_stream_what_it_refuses(site: S
     assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
 
 
-async def test_a_sink_gets_nothing_of_another_life_of_the_log(site: Site) -> None:
+async def test_nothing_is_written_now_after_the_log_was_reset(site: Site) -> None:
     account, taken = await site.replica(), list[Delivered]()
-    async with watch(account, sid(1), sink=lambda messages: not taken.extend(messages)) as messages:
+    async with watch(
+        account, sid(1), write_now=lambda messages: not taken.extend(messages)
+    ) as messages:
         await take(messages, 1)
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
@@ -54,12 +56,14 @@ async def test_a_sink_gets_nothing_of_another_life_of_the_log(site: Site) -> Non
         assert taken == []
 
 
-async def test_i7_what_a_sink_takes_puts_the_bookmark_off(
+async def test_i7_an_event_written_now_defers_the_bookmark(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "BOOKMARK_S", 0.05)
     account, taken = await site.replica(), list[Delivered]()
-    async with watch(account, sid(1), sink=lambda messages: not taken.extend(messages)) as messages:
+    async with watch(
+        account, sid(1), write_now=lambda messages: not taken.extend(messages)
+    ) as messages:
         await take(messages, 1)
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
@@ -68,12 +72,12 @@ async def test_i7_what_a_sink_takes_puts_the_bookmark_off(
         assert len(taken) == 1
 
 
-async def test_a_sink_that_fails_stops_nobody(site: Site) -> None:
+async def test_a_write_that_fails_is_left_to_the_stream(site: Site) -> None:
     def failing(messages: Sequence[Delivered]) -> bool:
         raise RuntimeError("a bug")
 
     account = await site.replica()
-    async with watch(account, sid(1), sink=failing) as messages:
+    async with watch(account, sid(1), write_now=failing) as messages:
         await take(messages, 1)
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)

@@ -21,6 +21,7 @@ from gateway.service.accounts import Account
 from gateway.service.streams import live_view as live_module
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, soon, take, until
+from tests.service.watching import subscription
 
 Views = AsyncGenerator[ReadResult[LiveRoom], None]
 CONNECTED, DISCONNECTED = (
@@ -234,9 +235,8 @@ async def test_the_views_cursor_is_a_place_to_watch_events_from(site: Site) -> N
     async with watch(account, room) as views:
         first = await soon(anext(views))
         await site.tell(event(room_sid=room))
-    async with aclosing(
-        account.feed.room_events(WATCHER, ref(room), None, first.as_of)
-    ) as messages:
+    events = account.feed.subscribe(WATCHER, subscription(room, first.as_of))
+    async with aclosing(events) as messages:
         [started, told] = await take(messages, 2)
     assert isinstance(started, StreamStarted)
     assert started.mode is StreamMode.RESUMED

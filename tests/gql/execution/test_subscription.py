@@ -1,0 +1,128 @@
+"""Subscriptions, apart from any transport."""
+
+import json
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
+
+from gateway.core.errors import Code
+from gateway.core.events import Bookmark, Delivered, ResyncReason, ResyncRequired, RoomEventType
+from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
+from gateway.gql.execution.results import GraphQLResult
+from gateway.gql.schema.schema import EXECUTABLE
+from gateway.service.streams.encoded import EncodedMessage
+from tests.gql.conftest import ACCOUNT, Account, delivered, event, room
+from tests.gql.execution.test_engine import context
+
+WATCH = "subscription($after: String) { roomEvents(after: $after) { cursor prev ... on RoomEnded { roomDuration } } }"
+
+
+async def delivery(
+    account: Account, message: Delivered, *operations: Operation
+) -> list[GraphQLResult]:
+    """Starts each operation, and returns what each makes of the message."""
+    async with AsyncExitStack() as stack:
+        streams = [
+            await stack.enter_async_context(aclosing(operation.answers()))
+            for operation in operations
+        ]
+        for stream in streams:
+            await anext(stream)
+        account.feed.put(message)
+        return [await anext(stream) for stream in streams]
+
+
+def subscriptions(
+    account: Account, *variables: dict[str, str], query: str = WATCH
+) -> list[Operation]:
+    engine = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=5)
+    return [engine.operation(GraphQLRequest(query, given), context(account)) for given in variables]
+
+
+async def test_i8_equal_selections_receive_the_same_bytes() -> None:
+    account = Account(ACCOUNT)
+    first, second = await delivery(
+        account, delivered(1), *subscriptions(account, {}, {"after": "c0"})
+    )
+    assert first.encoded is second.encoded
+    assert (first.cursor, second.cursor) == ("c1", "c1")
+
+
+async def test_i5_an_event_with_another_prev_is_encoded_again() -> None:
+    """The first event after a resume has the resumed cursor as its `prev`."""
+    account = Account(ACCOUNT)
+    [operation] = subscriptions(account, {})
+    prevs = [
+        json.loads(
+            (await delivery(account, replace(delivered(2), prev=prev), operation))[0].encoded
+        )
+        for prev in ("c1", "c0")
+    ]
+    assert [prev["data"]["roomEvents"]["prev"] for prev in prevs] == ["c1", "c0"]
+
+
+async def test_messages_with_one_cursor_are_encoded_apart() -> None:
+    account = Account(ACCOUNT)
+    [operation] = subscriptions(
+        account, {}, query="subscription { roomEvents { __typename cursor } }"
+    )
+    async with aclosing(operation.answers()) as answers:
+        await anext(answers)
+        for message in (delivered(1), Bookmark("c1"), ResyncRequired("c1", ResyncReason.EPOCH)):
+            account.feed.put(message)
+        told = [json.loads((await anext(answers)).encoded)["data"]["roomEvents"] for _ in range(3)]
+    assert [message["__typename"] for message in told] == [
+        "ParticipantConnected",
+        "Bookmark",
+        "ResyncRequired",
+    ]
+
+
+async def test_i12_an_error_is_not_shared_with_other_callers() -> None:
+    """It holds the caller's trace id."""
+    account = Account(ACCOUNT)
+    broken = delivered(1, event(RoomEventType.ROOM_ENDED, room_duration=2**40))
+    first, second = await delivery(account, broken, *subscriptions(account, {}, {}))
+    assert "errors" in json.loads(first.encoded)
+    assert first.encoded is not second.encoded
+
+
+async def test_i12_fields_below_an_event_are_fetched_for_each_caller() -> None:
+    account = Account(ACCOUNT)
+    query = "subscription { roomEvents { ... on RoomChanged { room { participants { nodes { sid } } } } } }"
+    changed = delivered(1, event(RoomEventType.ROOM_CHANGED, room=room()))
+    first, second = await delivery(account, changed, *subscriptions(account, {}, {}, query=query))
+    assert first.encoded is not second.encoded
+    assert first.encoded == second.encoded
+
+
+async def test_an_event_written_now_is_encoded_once_for_all_subscribers() -> None:
+    account, written = Account(ACCOUNT), list[EncodedMessage]()
+    async with AsyncExitStack() as stack:
+        for operation in subscriptions(account, {}, {}):
+            answers = operation.answers(lambda messages: not written.extend(messages))
+            await anext(await stack.enter_async_context(aclosing(answers)))
+        assert all(stream.write(delivered(1)) for stream in account.feed.streams)
+    first, second = written
+    assert json.loads(first.encoded) == {"data": {"roomEvents": {"cursor": "c1", "prev": "c0"}}}
+    assert first is second
+    assert first.cursor == "c1"
+
+
+async def test_a_subscription_that_fetches_below_its_events_writes_nothing_now() -> None:
+    account = Account(ACCOUNT)
+    query = "subscription { roomEvents { ... on RoomChanged { room { participants { nodes { sid } } } } } }"
+    [operation] = subscriptions(account, {}, query=query)
+    async with aclosing(operation.answers(lambda messages: True)) as answers:
+        await anext(answers)
+        [stream] = account.feed.streams
+        assert stream.write_now is None
+
+
+async def test_an_empty_list_of_types_is_refused() -> None:
+    account = Account(ACCOUNT)
+    [operation] = subscriptions(
+        account, {}, query="subscription { roomEvents(types: []) { cursor } }"
+    )
+    [answer] = [answer async for answer in operation.answers()]
+    assert answer.refused_for is Code.INVALID_ARGUMENT
+    assert account.feed.asked == []
