@@ -25,7 +25,7 @@ from gateway.gql.execution.selection_key import selection_key
 from gateway.gql.execution.subscription import EventKey, Subscription
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.live import Told
+from gateway.gql.schema.live import SubscriptionMessage
 from gateway.service.callers.points import CALL, FETCH
 from gateway.service.flights.deadlines import within
 from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
@@ -59,7 +59,7 @@ class _Executor(Executor[Context]):
             track=partial(Executor.track_async_work, me),
         )
 
-    def build_per_event_executor(self, payload: Told) -> Executor[Context]:
+    def build_per_event_executor(self, payload: SubscriptionMessage) -> Executor[Context]:
         executor = super().build_per_event_executor(payload)
         executor._relevant_sub_fields = {}
         return executor

@@ -22,8 +22,8 @@ from gateway.core.events import StreamMessage as CoreMessage
 from gateway.gql.execution.errors import Refused
 from gateway.gql.execution.results import GraphQLResult, executed
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.events import RoomEvent, message_of
-from gateway.gql.schema.live import Told, cursor_of
+from gateway.gql.schema.events import RoomEvent, message_view
+from gateway.gql.schema.live import SubscriptionMessage, resume_cursor
 from gateway.gql.schema.subscriptions import RoomEventSource
 from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
 from gateway.service.streams.feed import EventSubscription, WriteNow
@@ -63,12 +63,12 @@ class Subscription:
                 async for message in messages:
                     yield GraphQLResult(message.encoded, message.cursor)
         else:
-            generator = cast("AsyncGenerator[Told, None]", aiter(source))
+            generator = cast("AsyncGenerator[SubscriptionMessage, None]", aiter(source))
             async with aclosing(generator) as events:
                 async for event in events:
                     yield await self._result(event)
 
-    async def _source(self) -> AsyncIterable[Told]:
+    async def _source(self) -> AsyncIterable[SubscriptionMessage]:
         """What the resolver of the root field returns. Raises Refused."""
         source = create_source_event_stream(self._executor)
         if isawaitable(source):
@@ -85,15 +85,15 @@ class Subscription:
         )
         encoded = None if key is None else self._cache.get(key)
         if encoded is None:
-            result = self._execute(message_of(message))
+            result = self._execute(message_view(message))
             assert isinstance(result, ExecutionResult), "nothing is fetched, so nothing is awaited"
             encoded = EncodedMessage(executed(result, self._trace_id).encoded, message.cursor)
             if key is not None and not result.errors:
                 self._cache.put(key, encoded)
         return encoded
 
-    async def _result(self, event: Told) -> GraphQLResult:
-        cursor = cursor_of(event)
+    async def _result(self, event: SubscriptionMessage) -> GraphQLResult:
+        cursor = resume_cursor(event)
         # Other messages are few, and several kinds of them have the same cursor.
         key = (self._selection, event.cursor, event.prev) if isinstance(event, RoomEvent) else None
         encoded = None if key is None else self._cache.get(key)
@@ -108,5 +108,5 @@ class Subscription:
             self._cache.put(key, EncodedMessage(answer.encoded, key[1]))
         return answer
 
-    def _execute(self, event: Told) -> Any:
+    def _execute(self, event: SubscriptionMessage) -> Any:
         return execute_subscription_event(self._executor.build_per_event_executor(event))

@@ -1,4 +1,4 @@
-"""What resolvers are given. Does no I/O."""
+"""The context value that every resolver receives. Does no I/O."""
 
 from dataclasses import dataclass, field
 
@@ -11,19 +11,23 @@ from gateway.service.callers.points import Charge
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One operation's, so that what its fields fetch at the same time can travel together."""
+    """The context of one operation."""
 
     caller: Caller
     account: Account
     trace_id: str
     charge: Charge
     last_event_id: str | None = None
-    """Where an event stream broke off, as its client says beside the document; it beats the argument `after`."""
+    """The cursor at which an event stream resumes. It overrides the argument `after`.
+
+    A browser sends it in a header, and repeats the document as it was.
+    """
     loaders: Loaders = field(init=False)
+    """One set for each operation, so that its fields share batches."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loaders", Loaders(self.caller, self.account))
 
     def call(self, max_age: MaxAge | None = None) -> CallContext:
-        """What code below the face needs to know of this operation."""
+        """The part of the context that the service needs."""
         return CallContext(self.caller, requests=self.charge.requests, max_age=max_age)

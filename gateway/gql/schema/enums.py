@@ -1,9 +1,10 @@
-"""Core's enums under their GraphQL names. Does no I/O."""
+"""Registers core's enums with GraphQL. Does no I/O."""
 
 from collections.abc import Mapping
 from enum import EnumMeta
 
 import strawberry
+from strawberry.types.enum import has_enum_definition
 
 from gateway.core import (
     caching,
@@ -21,18 +22,23 @@ from gateway.core.limits import quota
 _LEGACY = "Twilio has deprecated this type and closed it to new accounts; use GROUP."
 
 
-def _enum(
+def _register(
     cls: EnumMeta,
     name: str | None = None,
     description: str | None = None,
     deprecated: Mapping[str, str] | None = None,
 ) -> None:
-    definition = strawberry.enum(cls, name=name, description=description).__strawberry_definition__  # type: ignore[attr-defined]
-    for value in definition.values:
+    """`deprecated` gives the reason by the value's name.
+
+    `strawberry.enum_value` cannot be used: it would have to stand in core.
+    """
+    enum = strawberry.enum(cls, name=name, description=description)
+    assert has_enum_definition(enum)
+    for value in enum.__strawberry_definition__.values:
         value.deprecation_reason = (deprecated or {}).get(value.name)
 
 
-for _each in (
+for _cls in (
     rooms.RoomStatus,
     rooms.VideoCodec,
     participants.ParticipantStatus,
@@ -54,26 +60,28 @@ for _each in (
     events.StreamMode,
     events.ResyncReason,
 ):
-    _enum(_each)
-_enum(rooms.RoomType, deprecated=dict.fromkeys(("GROUP_SMALL", "PEER_TO_PEER", "GO"), _LEGACY))
-_enum(rules.RuleEffect, description="What a rule in force does; RuleType is what may be asked for.")
-_enum(insights.StayStatus, description="A participant's status, in Insights' words.")
-_enum(
+    _register(_cls)
+_register(rooms.RoomType, deprecated=dict.fromkeys(("GROUP_SMALL", "PEER_TO_PEER", "GO"), _LEGACY))
+_register(
+    rules.RuleEffect, description="What a rule in force does; RuleType is what may be asked for."
+)
+_register(insights.StayStatus, description="A participant's status, in Insights' words.")
+_register(
     tokens.Problem,
     name="TokenProblem",
     description="What is wrong with a token, in the order it is looked for.",
 )
-_enum(
+_register(
     quota.RequestClass,
-    description="What a request to Twilio is for, the most urgent first. END ends a room or a stay, CHANGE is any other change, "
-    "READ reads one thing, and nobody waits for BACKGROUND.",
+    description="What a request to Twilio is for, the most urgent first. END ends a room or a "
+    "stay, CHANGE is any other change, READ reads one thing, and nobody waits for BACKGROUND.",
 )
-_enum(
+_register(
     quota.QuotaSource,
-    description="SHARED: out of the budget of all replicas. ALONE: out of this replica's part, for Redis gives no answer. "
-    "WAITING: nothing is spent for a moment, between the two.",
+    description="SHARED: out of the budget of all replicas. ALONE: out of this replica's part, "
+    "for Redis gives no answer. WAITING: nothing is spent for a moment, between the two.",
 )
-_enum(
+_register(
     caching.FreshnessSource,
     name="FreshnessSource",
     description="How a room's answers are kept true.",

@@ -1,20 +1,22 @@
-"""What happens to rooms, and the messages of a stream, as GraphQL types: one type for each event. Does no I/O."""
+"""Room events and the other messages of a stream as GraphQL types. Does no I/O.
 
+Each event type has a GraphQL type of its own. `RoomChanged` stands in its own module,
+because it shows a room, and a room shows its events.
+"""
+
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Self, TypeVar
 
 import strawberry
 
-from gateway.core import caching, events, rooms
+from gateway.core import events, rooms
 from gateway.core.errors import InvalidArgument
+from gateway.core.events import RoomEventType
 from gateway.core.paging import Page
-from gateway.gql.schema.inputs import given
-from gateway.gql.schema.participants import Participant
+from gateway.gql.schema.inputs import optional
 from gateway.gql.schema.scalars import BigInt
-from gateway.gql.schema.types import Connection, connection, id_of, resource, view
-
-if TYPE_CHECKING:
-    from gateway.gql.schema.rooms import Room
+from gateway.gql.schema.types import Connection, build_connection, build_view, optional_id
 
 
 @strawberry.interface(
@@ -35,7 +37,8 @@ class StreamStarted(StreamMessage):
 
 
 @strawberry.type(
-    description="Nothing that matches lies at or before `cursor` undelivered. Stands outside the chain."
+    description="Nothing that matches lies at or before `cursor` undelivered. Stands outside the "
+    "chain."
 )
 class Bookmark(StreamMessage):
     pass
@@ -47,7 +50,8 @@ class Gap(StreamMessage):
 
 
 @strawberry.type(
-    description="What lies before `cursor` cannot be told any more: read the state anew, then go on."
+    description="What lies before `cursor` cannot be told any more: read the state anew, "
+    "then go on."
 )
 class ResyncRequired(StreamMessage):
     reason: events.ResyncReason
@@ -55,7 +59,7 @@ class ResyncRequired(StreamMessage):
 
 @strawberry.interface(description="`roomStatus` and `roomType` are what the callback said.")
 class RoomEvent(StreamMessage):
-    type: events.RoomEventType
+    type: RoomEventType
     room_sid: strawberry.ID
     room_name: str | None
     at: datetime
@@ -65,12 +69,41 @@ class RoomEvent(StreamMessage):
     room_status: rooms.RoomStatus | None
     room_type: rooms.RoomType | None
 
+    @classmethod
+    def from_event(cls, event: events.RoomEvent, cursor: str, prev: str | None) -> Self:
+        """The view of an event at `cursor`; `prev` is the cursor of the one before."""
+        parts = cls._parts(event, cursor)
+        return build_view(cls, event, cursor=cursor, prev=prev, **parts)
 
+    @classmethod
+    def _parts(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+        """The fields that are not attributes of the core event."""
+        return {}
+
+
+EVENT_TYPES: dict[RoomEventType, type[RoomEvent]] = {}
+"""Filled by `event_type`, and complete once the module `room_changed` is imported."""
+
+_E = TypeVar("_E", bound=RoomEvent)
+
+
+def event_type(type_: RoomEventType) -> Callable[[type[_E]], type[_E]]:
+    """Registers a class as the GraphQL type of one type of event."""
+
+    def register(cls: type[_E]) -> type[_E]:
+        EVENT_TYPES[type_] = cls
+        return cls
+
+    return register
+
+
+@event_type(RoomEventType.ROOM_CREATED)
 @strawberry.type
 class RoomCreated(RoomEvent):
     pass
 
 
+@event_type(RoomEventType.ROOM_ENDED)
 @strawberry.type
 class RoomEnded(RoomEvent):
     room_duration: int | None = strawberry.field(description="Seconds.")
@@ -83,12 +116,25 @@ class EventParticipant:
     status: str | None
     duration: int | None = strawberry.field(description="Seconds; when somebody disconnects.")
 
+    @classmethod
+    def from_event(cls, event: events.RoomEvent) -> Self:
+        return cls(
+            sid=optional_id(event.participant_sid),
+            identity=event.participant_identity,
+            status=event.participant_status,
+            duration=event.participant_duration,
+        )
+
 
 @strawberry.type(description="What an event is about.")
 class EventTrack:
     sid: strawberry.ID | None
     kind: events.TrackKind | None
     name: str | None
+
+    @classmethod
+    def from_event(cls, event: events.RoomEvent) -> Self:
+        return cls(sid=optional_id(event.track_sid), kind=event.track_kind, name=event.track_name)
 
 
 @strawberry.type
@@ -107,17 +153,34 @@ class EventRecording:
     size: BigInt | None = strawberry.field(description="Bytes.")
     failed_operation: str | None
 
+    @classmethod
+    def from_event(cls, event: events.RoomEvent) -> Self:
+        return build_view(
+            cls,
+            event,
+            sid=event.recording_sid,
+            uri=event.recording_uri,
+            duration=event.recording_duration,
+            size=event.recording_size,
+        )
+
 
 @strawberry.interface
 class ParticipantEvent(RoomEvent):
     participant: EventParticipant
 
+    @classmethod
+    def _parts(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+        return {"participant": EventParticipant.from_event(event)}
 
+
+@event_type(RoomEventType.PARTICIPANT_CONNECTED)
 @strawberry.type
 class ParticipantConnected(ParticipantEvent):
     pass
 
 
+@event_type(RoomEventType.PARTICIPANT_DISCONNECTED)
 @strawberry.type
 class ParticipantDisconnected(ParticipantEvent):
     pass
@@ -127,22 +190,33 @@ class ParticipantDisconnected(ParticipantEvent):
 class TrackEvent(ParticipantEvent):
     track: EventTrack
 
+    @classmethod
+    def _parts(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+        return {
+            "participant": EventParticipant.from_event(event),
+            "track": EventTrack.from_event(event),
+        }
 
+
+@event_type(RoomEventType.TRACK_ADDED)
 @strawberry.type
 class TrackAdded(TrackEvent):
     pass
 
 
+@event_type(RoomEventType.TRACK_REMOVED)
 @strawberry.type
 class TrackRemoved(TrackEvent):
     pass
 
 
+@event_type(RoomEventType.TRACK_ENABLED)
 @strawberry.type
 class TrackEnabled(TrackEvent):
     pass
 
 
+@event_type(RoomEventType.TRACK_DISABLED)
 @strawberry.type
 class TrackDisabled(TrackEvent):
     pass
@@ -154,54 +228,40 @@ class RecordingEvent(RoomEvent):
     track: EventTrack
     recording: EventRecording
 
+    @classmethod
+    def _parts(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+        return {
+            "participant": EventParticipant.from_event(event),
+            "track": EventTrack.from_event(event),
+            "recording": EventRecording.from_event(event),
+        }
 
+
+@event_type(RoomEventType.RECORDING_STARTED)
 @strawberry.type
 class RecordingStarted(RecordingEvent):
     pass
 
 
+@event_type(RoomEventType.RECORDING_COMPLETED)
 @strawberry.type
 class RecordingCompleted(RecordingEvent):
     pass
 
 
+@event_type(RoomEventType.RECORDING_FAILED)
 @strawberry.type
 class RecordingFailed(RecordingEvent):
     pass
 
 
-@strawberry.type(
-    description="A mutation of ours. The room, or the participant, is what Twilio answered to it."
-)
-class RoomChanged(RoomEvent):
-    changed: events.Changed | None
-    room: Annotated["Room", strawberry.lazy("gateway.gql.schema.rooms")] | None
-    participant: Participant | None
-
-
-EVENT_TYPES: dict[events.RoomEventType, type[RoomEvent]] = {
-    events.RoomEventType.ROOM_CREATED: RoomCreated,
-    events.RoomEventType.ROOM_ENDED: RoomEnded,
-    events.RoomEventType.PARTICIPANT_CONNECTED: ParticipantConnected,
-    events.RoomEventType.PARTICIPANT_DISCONNECTED: ParticipantDisconnected,
-    events.RoomEventType.TRACK_ADDED: TrackAdded,
-    events.RoomEventType.TRACK_REMOVED: TrackRemoved,
-    events.RoomEventType.TRACK_ENABLED: TrackEnabled,
-    events.RoomEventType.TRACK_DISABLED: TrackDisabled,
-    events.RoomEventType.RECORDING_STARTED: RecordingStarted,
-    events.RoomEventType.RECORDING_COMPLETED: RecordingCompleted,
-    events.RoomEventType.RECORDING_FAILED: RecordingFailed,
-    events.RoomEventType.ROOM_CHANGED: RoomChanged,
-}
-MESSAGE_TYPES = (StreamStarted, Bookmark, Gap, ResyncRequired, *EVENT_TYPES.values())
-
-
-def message_of(message: events.StreamMessage) -> StreamMessage:
+def message_view(message: events.StreamMessage) -> StreamMessage:
+    """The view of a message that the feed sends."""
     match message:
         case events.Delivered():
-            return event_of(message.cursor, message.prev, message.event)
+            return event_view(message.event, message.cursor, message.prev)
         case events.StreamStarted():
-            return view(StreamStarted, message, prev=None)
+            return build_view(StreamStarted, message, prev=None)
         case events.Bookmark():
             return Bookmark(cursor=message.cursor, prev=None)
         case events.Gap():
@@ -210,66 +270,31 @@ def message_of(message: events.StreamMessage) -> StreamMessage:
             return ResyncRequired(cursor=message.cursor, prev=None, reason=message.reason)
 
 
-def event_of(cursor: str, prev: str | None, event: events.RoomEvent) -> RoomEvent:
-    shown = EVENT_TYPES[event.type]
-    parts: dict[str, object] = {"cursor": cursor, "prev": prev}
-    if issubclass(shown, ParticipantEvent | RecordingEvent):
-        parts["participant"] = EventParticipant(
-            sid=id_of(event.participant_sid),
-            identity=event.participant_identity,
-            status=event.participant_status,
-            duration=event.participant_duration,
-        )
-    if issubclass(shown, TrackEvent | RecordingEvent):
-        parts["track"] = EventTrack(
-            sid=id_of(event.track_sid), kind=event.track_kind, name=event.track_name
-        )
-    if issubclass(shown, RecordingEvent):
-        parts["recording"] = _recording_of(event)
-    if issubclass(shown, RoomChanged):
-        parts["room"] = _at_its_place(event.room, event, cursor)
-        parts["participant"] = _at_its_place(event.participant, event, cursor)
-    return view(shown, event, **parts)
+def event_view(event: events.RoomEvent, cursor: str, prev: str | None) -> RoomEvent:
+    """The view of an event at `cursor`; `prev` is the cursor of the event before it."""
+    return EVENT_TYPES[event.type].from_event(event, cursor, prev)
 
 
-def timeline(page: Page[events.RoomEvent], after: str | None) -> Connection[RoomEvent]:
-    """Chained like a stream: `prev` of the first event is where the page begins."""
-    befores = (after, *(cursor for cursor, _ in page.items))
+def timeline_connection(page: Page[events.RoomEvent], after: str | None) -> Connection[RoomEvent]:
+    """A page of a room's timeline, chained like a stream.
+
+    `prev` of the first event is `after`, the cursor that the page was requested with.
+    """
+    previous = (after, *(cursor for cursor, _ in page.items))
     items = [
-        (cursor, event_of(cursor, prev, event))
-        for prev, (cursor, event) in zip(befores, page.items, strict=False)
+        (cursor, event_view(event, cursor, prev))
+        for prev, (cursor, event) in zip(previous, page.items, strict=False)
     ]
-    return connection(
+    return build_connection(
         Page(tuple(items), page.end_cursor, page.has_next_page), lambda event: event, after
     )
 
 
-def chosen_types(
-    types: list[events.RoomEventType] | None,
-) -> frozenset[events.RoomEventType] | None:
-    """None for all of them. Raises InvalidArgument for a list without any."""
-    chosen = given(types)
-    if chosen is not None and not chosen:
+def event_types_argument(types: list[RoomEventType] | None) -> frozenset[RoomEventType] | None:
+    """The types to select; None for all. Raises InvalidArgument for an empty list."""
+    selected = optional(types)
+    if selected is not None and not selected:
         raise InvalidArgument(
-            "types is empty; name at least one event type, or leave it out for all"
+            "types must not be empty: name at least one event type, or leave it out for all"
         )
-    return None if chosen is None else frozenset(chosen)
-
-
-def _recording_of(event: events.RoomEvent) -> EventRecording:
-    return view(
-        EventRecording,
-        event,
-        sid=event.recording_sid,
-        uri=event.recording_uri,
-        duration=event.recording_duration,
-        size=event.recording_size,
-    )
-
-
-def _at_its_place(value: object | None, event: events.RoomEvent, cursor: str) -> Any:
-    """As Twilio answered the mutation, at its place in the log."""
-    if value is None:
-        return None
-    told = caching.Freshness(event.at, is_stale=False, source=caching.FreshnessSource.CALLBACKS)
-    return resource(caching.ReadResult(value, told, cursor))
+    return None if selected is None else frozenset(selected)

@@ -1,6 +1,6 @@
-"""What resolvers are asked: arguments and input types, as core values. Does no I/O.
+"""Converts arguments and input types to core values. Does no I/O.
 
-What a caller leaves out and what it gives as null mean the same: Twilio's default.
+An argument that is left out and one that is null mean the same: Twilio's default.
 """
 
 from dataclasses import fields
@@ -11,9 +11,10 @@ from strawberry import UNSET
 
 from gateway.core import participants, recordings, rooms, rules, transcriptions
 from gateway.core.paging import checked_first
-from gateway.gql.schema import enums as enums  # before any type names an enum: this registers them
+from gateway.core.rooms import RoomRef
+from gateway.gql.schema import enums as enums  # registers the enums before any type uses one
 
-TURN_IS_ON = "Twilio always considers it true."
+TURN_ALWAYS_ON = "Twilio always considers it true."
 
 _T = TypeVar("_T")
 
@@ -30,8 +31,8 @@ class RecordingRuleInput:
 
 
 @strawberry.input(
-    description="Subscribes to or leaves out either all tracks, or those that match every filter given. "
-    "`priority` filters nothing: it goes with the filters."
+    description="Subscribes to or leaves out either all tracks, or those that match every "
+    "filter given. `priority` filters nothing: it goes with the filters."
 )
 class SubscribeRuleInput:
     type: rules.RuleType
@@ -71,10 +72,10 @@ class CreateRoomInput:
     transcribe_participants_on_connect: bool | None = UNSET
     transcriptions_configuration: TranscriptionsConfigurationInput | None = UNSET
     large_room: bool | None = UNSET
-    enable_turn: bool | None = strawberry.field(default=UNSET, deprecation_reason=TURN_IS_ON)
+    enable_turn: bool | None = strawberry.field(default=UNSET, deprecation_reason=TURN_ALWAYS_ON)
 
 
-_CORE: dict[type, Any] = {
+_CORE_TYPES: dict[type, Any] = {
     CreateRoomInput: rooms.NewRoom,
     RecordingRuleInput: recordings.RecordingRule,
     SubscribeRuleInput: participants.SubscribeRule,
@@ -82,32 +83,47 @@ _CORE: dict[type, Any] = {
 }
 
 
-def core(given: object) -> Any:
-    """The core value of an input. Raises InvalidArgument when it is out of bounds."""
-    if isinstance(given, list):
-        return tuple(core(item) for item in given)
-    cls = _CORE.get(type(given))
+def to_core(value: object) -> Any:
+    """The core value of an input, with its nested inputs.
+
+    Raises InvalidArgument for a value out of bounds.
+    """
+    if isinstance(value, list):
+        return tuple(to_core(item) for item in value)
+    cls = _CORE_TYPES.get(type(value))
     if cls is None:
-        return given
-    return asked(cls, **{field.name: getattr(given, field.name) for field in fields(given)})  # type: ignore[arg-type]
+        return value
+    return build_core(cls, **{field.name: getattr(value, field.name) for field in fields(value)})  # type: ignore[arg-type]
 
 
-def asked(cls: type[_T], **values: object) -> _T:
-    """A core value made of what was given. Raises InvalidArgument when it is out of bounds."""
+def build_core(cls: type[_T], **arguments: object) -> _T:
+    """A core value from the arguments that are neither unset nor null.
+
+    Raises InvalidArgument for a value out of bounds.
+    """
     return cls(
         **{
-            name: core(value)
-            for name, value in values.items()
+            name: to_core(value)
+            for name, value in arguments.items()
             if value is not UNSET and value is not None
         }
     )
 
 
-def given(value: _T | None) -> _T | None:
-    """None for an argument that was left out."""
+def optional(value: _T | None) -> _T | None:
+    """The value of an argument; None when it was left out."""
     return None if value is UNSET else value
 
 
-def paged(first: int, after: str | None) -> tuple[int, str | None]:
-    """Raises InvalidArgument outside 1 … 100."""
-    return checked_first(first), given(after)
+def optional_room_ref(room: strawberry.ID | None) -> RoomRef | None:
+    """The room that an optional argument names. Raises InvalidArgument."""
+    ref = optional(room)
+    return None if ref is None else RoomRef.of(ref)
+
+
+def page_arguments(first: int, after: str | None) -> tuple[int, str | None]:
+    """`first` and `after` of a page.
+
+    Raises InvalidArgument for a `first` outside 1 to 100.
+    """
+    return checked_first(first), optional(after)

@@ -1,4 +1,4 @@
-"""Insights: what Twilio sums up of rooms and participants, some minutes after their end."""
+"""Insights: Twilio's summaries of rooms and participants, minutes after their end."""
 
 from datetime import datetime
 
@@ -11,16 +11,23 @@ from gateway.core.recordings import Codec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import ParticipantSid, RoomSid, checked_sid
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.inputs import asked, paged
+from gateway.gql.schema.inputs import build_core, page_arguments
 from gateway.gql.schema.scalars import JSON, BigInt
-from gateway.gql.schema.types import Connection, Resource, fetched, result_connection, shows
-
-
-@shows(core.InsightsParticipant)
-@strawberry.type(
-    description="A participant's stay, summed up. `endReason` is a word of a list that Twilio does not publish."
+from gateway.gql.schema.types import (
+    Connection,
+    TwilioResource,
+    fetched_field,
+    resource_connection,
+    view_of,
 )
-class InsightsParticipant(Resource):
+
+
+@view_of(core.InsightsParticipant)
+@strawberry.type(
+    description="A participant's stay, summed up. `endReason` is a word of a list that Twilio "
+    "does not publish."
+)
+class InsightsParticipant(TwilioResource):
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
     account_sid: strawberry.ID
@@ -40,17 +47,18 @@ class InsightsParticipant(Resource):
     url: str | None
 
 
-@shows(core.InsightsLinks)
+@view_of(core.InsightsLinks)
 @strawberry.type(description="Where Twilio's REST has the participants.")
 class InsightsLinks:
     participants: str | None
 
 
-@shows(core.InsightsRoom)
+@view_of(core.InsightsRoom)
 @strawberry.type(
-    description="A room summed up, mostly within 10 minutes of its end. `processingState` says if more is to come."
+    description="A room summed up, mostly within 10 minutes of its end. `processingState` says "
+    "if more is to come."
 )
-class InsightsRoom(Resource):
+class InsightsRoom(TwilioResource):
     room_sid: strawberry.ID
     account_sid: strawberry.ID
     room_name: str | None
@@ -78,28 +86,31 @@ class InsightsRoom(Resource):
     url: str | None
     links: InsightsLinks | None
 
-    @fetched("Who was there.")
+    @fetched_field("Who was there.")
     async def participants(
         self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
     ) -> Connection[InsightsParticipant]:
-        size, place = paged(first, after)
-        insights = info.context.account.insights
-        seen = await insights.participants(info.context.caller, RoomSid(self.room_sid), size, place)
-        return result_connection(InsightsParticipant, seen, place)
+        first, after = page_arguments(first, after)
+        result = await info.context.account.insights.participants(
+            info.context.caller, RoomSid(self.room_sid), first, after
+        )
+        return resource_connection(InsightsParticipant, result, after)
 
-    @fetched("One stay, by SID; null when there is none.")
+    @fetched_field("One stay, by SID; null when there is none.")
     async def participant(
         self, info: Info[Context, None], sid: strawberry.ID
     ) -> InsightsParticipant | None:
-        of, who = RoomSid(self.room_sid), checked_sid(ParticipantSid, sid, "sid")
-        return InsightsParticipant.found(
-            await info.context.account.insights.participant(info.context.caller, of, who)
+        room, participant = RoomSid(self.room_sid), checked_sid(ParticipantSid, sid, "sid")
+        return InsightsParticipant.from_optional(
+            await info.context.account.insights.participant(info.context.caller, room, participant)
         )
 
 
 async def insights_room(info: Info[Context, None], sid: strawberry.ID) -> InsightsRoom | None:
     room = checked_sid(RoomSid, sid, "sid")
-    return InsightsRoom.found(await info.context.account.insights.room(info.context.caller, room))
+    return InsightsRoom.from_optional(
+        await info.context.account.insights.room(info.context.caller, room)
+    )
 
 
 async def insights_rooms(
@@ -112,7 +123,7 @@ async def insights_rooms(
     first: int = 50,
     after: str | None = UNSET,
 ) -> Connection[InsightsRoom]:
-    wanted = asked(
+    filters = build_core(
         InsightsRoomFilter,
         room_types=room_types,
         codecs=codecs,
@@ -120,6 +131,6 @@ async def insights_rooms(
         created_after=created_after,
         created_before=created_before,
     )
-    size, place = paged(first, after)
-    seen = await info.context.account.insights.rooms(info.context.caller, wanted, size, place)
-    return result_connection(InsightsRoom, seen, place)
+    first, after = page_arguments(first, after)
+    result = await info.context.account.insights.rooms(info.context.caller, filters, first, after)
+    return resource_connection(InsightsRoom, result, after)

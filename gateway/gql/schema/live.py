@@ -1,4 +1,4 @@
-"""Live views as GraphQL types, and where each stands in the log. Does no I/O."""
+"""Live views as GraphQL types, and the cursor of each. Does no I/O."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from gateway.core.caching import ReadResult
 from gateway.core.room_state import live
 from gateway.gql.schema.events import StreamMessage
 from gateway.gql.schema.rooms import Room
-from gateway.gql.schema.types import view
+from gateway.gql.schema.types import build_view
 
 
 @strawberry.type(description="A track that somebody in the room sends.")
@@ -30,12 +30,12 @@ class PresentParticipant:
     tracks: list[PresentTrack]
 
     @classmethod
-    def of(cls, stay: live.Stay) -> "PresentParticipant":
-        return view(
+    def from_stay(cls, stay: live.Stay) -> "PresentParticipant":
+        return build_view(
             cls,
             stay.participant,
             since=stay.since,
-            tracks=[view(PresentTrack, track) for track in stay.tracks],
+            tracks=[build_view(PresentTrack, track) for track in stay.tracks],
         )
 
 
@@ -52,22 +52,24 @@ class Presence:
     )
 
     @classmethod
-    def of(cls, seen: ReadResult[live.LiveRoom]) -> "Presence":
-        assert seen.as_of is not None, "a live view has its place in the log"
-        room = seen.value.room
+    def from_live(cls, result: ReadResult[live.LiveRoom]) -> "Presence":
+        assert result.as_of is not None, "a live view has a position in the log"
+        room = result.value.room
         return cls(
-            cursor=seen.as_of,
+            cursor=result.as_of,
             room_sid=strawberry.ID(room.sid),
             room_name=room.unique_name,
             room_status=room.status,
-            participants=[PresentParticipant.of(stay) for stay in live.presence(seen.value)],
+            participants=[
+                PresentParticipant.from_stay(stay) for stay in live.presence(result.value)
+            ],
         )
 
 
-Told = StreamMessage | Room | Presence
-"""What a subscription tells: a message of the log, or a view of the room after it."""
+SubscriptionMessage = StreamMessage | Room | Presence
+"""The root value of one subscription response."""
 
 
-def cursor_of(told: Told) -> str | None:
-    """The place in the log from which a stream that broke off here goes on."""
-    return told.as_of if isinstance(told, Room) else told.cursor
+def resume_cursor(message: SubscriptionMessage) -> str | None:
+    """The cursor from which a stream that ended after this message continues."""
+    return message.as_of if isinstance(message, Room) else message.cursor

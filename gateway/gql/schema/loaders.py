@@ -1,7 +1,8 @@
-"""Reads that the fields of one operation share: what is asked for in the same moment is asked of the service at once.
+"""Batches the reads of one operation.
 
-Nothing is remembered between two batches. Caching is the service's, and an operation may live for days as a subscription
-or read after its own mutation.
+Fields that request rooms or participants in the same event loop step share one call of
+the service. A loader caches nothing between batches: the service caches, and an
+operation may run for days as a subscription or read after its own mutation.
 """
 
 import asyncio
@@ -19,16 +20,20 @@ from gateway.core.rooms import Room, RoomRef, RoomSid
 from gateway.service.accounts import Account
 
 ParticipantPage = ReadResult[Page[Participant]]
-_Wanted = tuple[ParticipantFilter, int]
-_Key = tuple[RoomSid, _Wanted]
+_PageQuery = tuple[ParticipantFilter, int]
+"""The filter and the size of a first page."""
+_Key = tuple[RoomSid, _PageQuery]
 
 
 class Loaders:
-    """One operation's. What fails raises GatewayError in each field that asked for it."""
+    """The loaders of one operation.
+
+    A failed read raises GatewayError in every field that needs it.
+    """
 
     def __init__(self, caller: Caller, account: Account) -> None:
-        # Functions, and no methods of its own: those would make it a cycle, which only the garbage collector can free, with
-        # all that the operation holds.
+        # Plain functions, not methods: bound methods would form a reference cycle,
+        # and only the garbage collector could free the operation.
         self._rooms = DataLoader(partial(_load_rooms, caller, account), cache=False)
         self._participants = DataLoader(partial(_load_participants, caller, account), cache=False)
 
@@ -36,36 +41,36 @@ class Loaders:
         return await self._rooms.load(sid)
 
     async def participants(
-        self, sid: RoomSid, wanted: ParticipantFilter, first: int
+        self, sid: RoomSid, filters: ParticipantFilter, first: int
     ) -> ParticipantPage:
         """The first page of a room's participants."""
-        return await self._participants.load((sid, (wanted, first)))
+        return await self._participants.load((sid, (filters, first)))
 
 
 async def _load_rooms(
     caller: Caller, account: Account, sids: list[RoomSid]
 ) -> list[ReadResult[Room] | None]:
-    each = list(dict.fromkeys(sids))
-    rooms = await account.rooms.batch(caller, [RoomRef(sid, None) for sid in each])
-    found = dict(zip(each, rooms, strict=True))
-    return [found[sid] for sid in sids]
+    distinct = list(dict.fromkeys(sids))
+    rooms = await account.rooms.batch(caller, [RoomRef(sid, None) for sid in distinct])
+    room_of = dict(zip(distinct, rooms, strict=True))
+    return [room_of[sid] for sid in sids]
 
 
 async def _load_participants(
     caller: Caller, account: Account, keys: list[_Key]
 ) -> Sequence[ParticipantPage | GatewayError]:
-    rooms_of: dict[_Wanted, list[RoomSid]] = {}
-    for sid, wanted in dict.fromkeys(keys):
-        rooms_of.setdefault(wanted, []).append(sid)
+    sids_of: dict[_PageQuery, list[RoomSid]] = {}
+    for sid, query in dict.fromkeys(keys):
+        sids_of.setdefault(query, []).append(sid)
     batches = await asyncio.gather(
-        *(_pages(caller, account, wanted, sids) for wanted, sids in rooms_of.items())
+        *(_load_pages(caller, account, query, sids) for query, sids in sids_of.items())
     )
-    found = {key: page for batch in batches for key, page in batch.items()}
-    return [found[key] for key in keys]
+    page_of = {key: page for batch in batches for key, page in batch.items()}
+    return [page_of[key] for key in keys]
 
 
-async def _pages(
-    caller: Caller, account: Account, wanted: _Wanted, sids: list[RoomSid]
+async def _load_pages(
+    caller: Caller, account: Account, query: _PageQuery, sids: list[RoomSid]
 ) -> dict[_Key, ParticipantPage | GatewayError]:
-    pages = await account.participants.pages(caller, sids, *wanted)
-    return {(sid, wanted): page for sid, page in zip(sids, pages, strict=True)}
+    pages = await account.participants.pages(caller, sids, *query)
+    return {(sid, query): page for sid, page in zip(sids, pages, strict=True)}

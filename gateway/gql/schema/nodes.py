@@ -1,4 +1,4 @@
-"""Objects by their ids alone."""
+"""Objects by their global ids."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from gateway.core.participants import ParticipantRef, TrackRef
 from gateway.core.rooms import RoomRef
 from gateway.core.sids import ParticipantSid, RecordingSid, RoomSid, TrackSid, is_sid
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.ids import sids_of, transcription_of
+from gateway.gql.schema.ids import parse_node_id, parse_transcription_id
 from gateway.gql.schema.participants import Participant, PublishedTrack
 from gateway.gql.schema.recordings import Recording
 from gateway.gql.schema.rooms import Room
@@ -20,53 +20,56 @@ from gateway.gql.schema.types import Node
 
 
 async def nodes(info: Info[Context, None], ids: list[strawberry.ID]) -> list[Node | None]:
-    """An id is made of SIDs: a room's name is none, though it works as a ref."""
+    """The object of each id, in order. A room's name is a ref, but not an id."""
     if len(ids) > PAGE_LIMIT:
-        raise InvalidArgument(f"ids has {len(ids)} ids; give up to {PAGE_LIMIT}")
-    each = list(dict.fromkeys(ids))
-    # An error takes its node's place, and GraphQL tells it there: the others are shown.
-    found = await asyncio.gather(
-        *(_found(info.context, id_) for id_ in each), return_exceptions=True
+        raise InvalidArgument(f"ids has {len(ids)} entries: send {PAGE_LIMIT} at most")
+    distinct = list(dict.fromkeys(ids))
+    # GraphQL reports an exception in the list at its index, and shows the other nodes.
+    results = await asyncio.gather(
+        *(_find(info.context, id_) for id_ in distinct), return_exceptions=True
     )
-    node_of = dict(zip(each, found, strict=True))
+    node_of = dict(zip(distinct, results, strict=True))
     return [node_of[id_] for id_ in ids]  # type: ignore[misc]
 
 
 async def node(info: Info[Context, None], id: strawberry.ID) -> Node | None:  # noqa: A002 - the argument's name
-    return await _found(info.context, id)
+    return await _find(info.context, id)
 
 
-async def _found(context: Context, id_: str) -> Node | None:
+async def _find(context: Context, id_: str) -> Node | None:
+    """None for an id that names nothing."""
     try:
-        return await _node(context, id_)
-    except NotFound:  # Of what the id leads through: the room, or the participant.
+        return await _fetch(context, id_)
+    except NotFound:  # The room or the participant in the id does not exist.
         return None
 
 
-async def _node(context: Context, id_: str) -> Node | None:
+async def _fetch(context: Context, id_: str) -> Node | None:
     account, caller = context.account, context.caller
     if is_sid(RecordingSid, id_):
-        return Recording.found(await account.recordings.recording(caller, RecordingSid(id_)))
-    if (named := transcription_of(id_)) is not None:
-        room_sid, ttid = named
-        return Transcription.found(
+        return Recording.from_optional(
+            await account.recordings.recording(caller, RecordingSid(id_))
+        )
+    if (parts := parse_transcription_id(id_)) is not None:
+        room_sid, ttid = parts
+        return Transcription.from_optional(
             await account.transcriptions.transcription(caller, RoomRef(room_sid, None), ttid)
         )
-    match sids_of(id_):
+    match parse_node_id(id_):
         case (room,):
-            return Room.found(await context.loaders.room(RoomSid(room)))
-        case (room, who):
-            return Participant.found(
-                await account.participants.participant(caller, *_named(room, who))
+            return Room.from_optional(await context.loaders.room(RoomSid(room)))
+        case (room, participant):
+            return Participant.from_optional(
+                await account.participants.participant(caller, *_refs(room, participant))
             )
-        case (room, who, track):
+        case (room, participant, track):
             ref = TrackRef(TrackSid(track), None)
-            return PublishedTrack.found(
-                await account.participants.published_track(caller, *_named(room, who), ref)
+            return PublishedTrack.from_optional(
+                await account.participants.published_track(caller, *_refs(room, participant), ref)
             )
         case _:
             return None
 
 
-def _named(room: str, who: str) -> tuple[RoomRef, ParticipantRef]:
-    return RoomRef(RoomSid(room), None), ParticipantRef(ParticipantSid(who), None)
+def _refs(room: str, participant: str) -> tuple[RoomRef, ParticipantRef]:
+    return RoomRef(RoomSid(room), None), ParticipantRef(ParticipantSid(participant), None)

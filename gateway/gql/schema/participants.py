@@ -17,37 +17,27 @@ from gateway.core.rooms import RoomRef
 from gateway.core.sids import ParticipantSid, RoomSid
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.ids import participant_ref, track_ref
-from gateway.gql.schema.inputs import SubscribeRuleInput, asked, paged
+from gateway.gql.schema.inputs import SubscribeRuleInput, build_core, page_arguments
+from gateway.gql.schema.rules import Rule
 from gateway.gql.schema.types import (
     Connection,
     Node,
-    Resource,
-    fetched,
-    resource,
-    result_connection,
-    shows,
+    TwilioResource,
+    fetched_field,
+    resource_connection,
+    resource_view,
+    view_of,
 )
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # Room and Participant refer to each other in GraphQL
     from gateway.gql.schema.rooms import Room
 
 
-@shows(rules.Rule)
-@strawberry.type(description="A rule in force.")
-class Rule:
-    type: rules.RuleEffect
-    all: bool | None
-    kind: rules.TrackKind | None
-    publisher: str | None
-    track: str | None
-    priority: rules.TrackPriority | None = strawberry.field(description="Of subscribe rules only.")
-
-
-@shows(core.SubscribeRules)
+@view_of(core.SubscribeRules)
 @strawberry.type(
     description="What a participant subscribes to. No dates until somebody has changed it."
 )
-class SubscribeRules(Resource):
+class SubscribeRules(TwilioResource):
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
     rules: list[Rule]
@@ -55,10 +45,10 @@ class SubscribeRules(Resource):
     date_updated: datetime | None
 
 
-@shows(core.PublishedTrack)
+@view_of(core.PublishedTrack)
 @strawberry.type(description="A track that a participant sends.")
-class PublishedTrack(Node, Resource):
-    path = ("room_sid", "participant_sid", "sid")
+class PublishedTrack(Node, TwilioResource):
+    id_fields = ("room_sid", "participant_sid", "sid")
 
     sid: strawberry.ID
     participant_sid: strawberry.ID
@@ -71,9 +61,9 @@ class PublishedTrack(Node, Resource):
     url: str | None
 
 
-@shows(core.SubscribedTrack)
+@view_of(core.SubscribedTrack)
 @strawberry.type(description="A track that a participant receives; `publisherSid` is who sends it.")
-class SubscribedTrack(Resource):
+class SubscribedTrack(TwilioResource):
     sid: strawberry.ID
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
@@ -86,7 +76,7 @@ class SubscribedTrack(Resource):
     url: str | None
 
 
-@shows(core.ParticipantLinks)
+@view_of(core.ParticipantLinks)
 @strawberry.type(description="Where Twilio's REST has what belongs to a participant.")
 class ParticipantLinks:
     published_tracks: str | None
@@ -95,12 +85,12 @@ class ParticipantLinks:
     anonymize: str | None
 
 
-@shows(core.Participant)
+@view_of(core.Participant)
 @strawberry.type(
     description="One stay of somebody in a room. The duration, in seconds, comes with the end."
 )
-class Participant(Node, Resource):
-    path = ("room_sid", "sid")
+class Participant(Node, TwilioResource):
+    id_fields = ("room_sid", "sid")
 
     sid: strawberry.ID
     room_sid: strawberry.ID
@@ -115,103 +105,106 @@ class Participant(Node, Resource):
     url: str | None
     links: ParticipantLinks | None
     live: strawberry.Private[ReadResult[Stay] | None] = field(default=None, init=False)
-    """In a live view: what it has of the stay, which then is not fetched."""
+    """The stay in a live view. Fields that it holds are not fetched."""
 
     @classmethod
-    def of_stay(cls, seen: ReadResult[Stay]) -> Self:
-        shown = cls.of(ReadResult(seen.value.participant, seen.freshness, seen.as_of))
-        shown.live = seen
-        return shown
+    def from_stay(cls, result: ReadResult[Stay]) -> Self:
+        """The participant as a live view shows them."""
+        view = cls.from_result(ReadResult(result.value.participant, result.freshness, result.as_of))
+        view.live = result
+        return view
 
-    @fetched("Null when the caller may not see it.", is_shared=True)
+    @fetched_field("Null when the caller may not see it.", is_shared=True)
     async def room(
         self, info: Info[Context, None]
     ) -> Annotated["Room", strawberry.lazy("gateway.gql.schema.rooms")] | None:
-        seen = await info.context.loaders.room(RoomSid(self.room_sid))
-        return None if seen is None else resource(seen)
+        result = await info.context.loaders.room(RoomSid(self.room_sid))
+        return None if result is None else resource_view(result)
 
-    @fetched("What the participant sends now.")
+    @fetched_field("What the participant sends now.")
     async def published_tracks(
         self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
     ) -> Connection[PublishedTrack]:
-        size, place = paged(first, after)
+        first, after = page_arguments(first, after)
         if self.live is not None:
-            tracks = self.live.value.page(size, place)
-            return result_connection(
-                PublishedTrack, ReadResult(tracks, self.live.freshness, self.live.as_of), place
+            tracks = self.live.value.page(first, after)
+            return resource_connection(
+                PublishedTrack, ReadResult(tracks, self.live.freshness, self.live.as_of), after
             )
         participants = info.context.account.participants
-        seen = await participants.published_tracks(info.context.caller, *self._named, size, place)
-        return result_connection(PublishedTrack, seen, place)
+        result = await participants.published_tracks(info.context.caller, *self._refs, first, after)
+        return resource_connection(PublishedTrack, result, after)
 
-    @fetched("By SID or name.")
+    @fetched_field("By SID or name.")
     async def published_track(
         self, info: Info[Context, None], ref: strawberry.ID
     ) -> PublishedTrack | None:
         participants = info.context.account.participants
-        return PublishedTrack.found(
-            await participants.published_track(info.context.caller, *self._named, track_ref(ref))
+        return PublishedTrack.from_optional(
+            await participants.published_track(info.context.caller, *self._refs, track_ref(ref))
         )
 
-    @fetched("What the participant receives now.")
+    @fetched_field("What the participant receives now.")
     async def subscribed_tracks(
         self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
     ) -> Connection[SubscribedTrack]:
-        size, place = paged(first, after)
+        first, after = page_arguments(first, after)
         participants = info.context.account.participants
-        seen = await participants.subscribed_tracks(info.context.caller, *self._named, size, place)
-        return result_connection(SubscribedTrack, seen, place)
+        result = await participants.subscribed_tracks(
+            info.context.caller, *self._refs, first, after
+        )
+        return resource_connection(SubscribedTrack, result, after)
 
-    @fetched("By SID: a track that is received has no name to ask for.")
+    @fetched_field("By SID: a track that is received has no name to ask for.")
     async def subscribed_track(
         self, info: Info[Context, None], sid: strawberry.ID
     ) -> SubscribedTrack | None:
         participants = info.context.account.participants
-        return SubscribedTrack.found(
+        return SubscribedTrack.from_optional(
             await participants.subscribed_track(
-                info.context.caller, *self._named, checked_track_sid(sid)
+                info.context.caller, *self._refs, checked_track_sid(sid)
             )
         )
 
-    @fetched("What the participant is to receive.")
+    @fetched_field("What the participant is to receive.")
     async def subscribe_rules(self, info: Info[Context, None]) -> SubscribeRules:
         participants = info.context.account.participants
-        return SubscribeRules.of(
-            await participants.subscribe_rules(info.context.caller, *self._named)
+        return SubscribeRules.from_result(
+            await participants.subscribe_rules(info.context.caller, *self._refs)
         )
 
     @property
-    def _named(self) -> tuple[RoomRef, ParticipantRef]:
+    def _refs(self) -> tuple[RoomRef, ParticipantRef]:
         return RoomRef(RoomSid(self.room_sid), None), ParticipantRef(ParticipantSid(self.sid), None)
 
 
 async def participant(
     info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
 ) -> Participant | None:
-    named = RoomRef.of(room), participant_ref(participant)
+    refs = RoomRef.of(room), participant_ref(participant)
     try:
-        return Participant.found(
-            await info.context.account.participants.participant(info.context.caller, *named)
+        return Participant.from_optional(
+            await info.context.account.participants.participant(info.context.caller, *refs)
         )
-    except NotFound:  # The room is not there: nobody is in it.
+    except NotFound:  # There is no such room, so there is no such participant.
         return None
 
 
 async def disconnect_participant(
     info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
 ) -> Participant:
-    named = RoomRef.of(room), participant_ref(participant)
-    return Participant.answered(
-        await info.context.account.participants.disconnect(info.context.caller, *named)
+    refs = RoomRef.of(room), participant_ref(participant)
+    return Participant.from_mutation(
+        await info.context.account.participants.disconnect(info.context.caller, *refs)
     )
 
 
 async def anonymize_participant(
     info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
 ) -> Participant:
-    named = RoomRef.of(room), participant_ref(participant)
-    return Participant.answered(
-        await info.context.account.participants.anonymize(info.context.caller, *named)
+    refs = RoomRef.of(room), participant_ref(participant)
+    return Participant.from_mutation(
+        await info.context.account.participants.anonymize(info.context.caller, *refs)
     )
 
 
@@ -221,9 +214,9 @@ async def update_subscribe_rules(
     participant: strawberry.ID,
     rules: list[SubscribeRuleInput],
 ) -> SubscribeRules:
-    named = RoomRef.of(room), participant_ref(participant)
-    wanted = asked(NewSubscribeRules, rules=rules)
+    refs = RoomRef.of(room), participant_ref(participant)
+    new_rules = build_core(NewSubscribeRules, rules=rules)
     participants = info.context.account.participants
-    return SubscribeRules.answered(
-        await participants.update_subscribe_rules(info.context.caller, *named, wanted)
+    return SubscribeRules.from_mutation(
+        await participants.update_subscribe_rules(info.context.caller, *refs, new_rules)
     )

@@ -1,4 +1,4 @@
-"""The quota: what Twilio still lets this account ask."""
+"""How many requests this account may still send to Twilio."""
 
 from datetime import datetime
 
@@ -7,14 +7,15 @@ from strawberry import Info
 
 from gateway.core.limits import quota as core
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.types import shows, view
+from gateway.gql.schema.types import build_view, view_of
 
 
-@shows(core.ClassQuota)
+@view_of(core.ClassQuota)
 @strawberry.type(
-    description="`perSecond` requests a second over time and `burst` at once; END and CHANGE share one rate, the others share "
-    "another. `remaining` may go now; with none, one that comes now may go after `retryAfterMs`. `waiting` wait for their turn "
-    "in this replica. `resetAt`: when the whole burst is there again, if nobody asks."
+    description="`perSecond` requests a second over time and `burst` at once; END and CHANGE share "
+    "one rate, the others share another. `remaining` may go now; with none, one that comes now "
+    "may go after `retryAfterMs`. `waiting` wait for their turn in this replica. `resetAt`: when "
+    "the whole burst is there again, if nobody asks."
 )
 class ClassQuota:
     request_class: core.RequestClass
@@ -27,8 +28,9 @@ class ClassQuota:
 
 
 @strawberry.type(
-    description="Of `concurrencyLimit` requests that may be under way at Twilio, `underWay` are: over all replicas, or of this "
-    "one while it spends alone. Twilio publishes no such limit: refusals lower it, time raises it."
+    description="Of `concurrencyLimit` requests that may be under way at Twilio, `underWay` are: "
+    "over all replicas, or of this one while it spends alone. Twilio publishes no such limit: "
+    "refusals lower it, time raises it."
 )
 class Quota:
     source: core.QuotaSource
@@ -39,4 +41,4 @@ class Quota:
 
 
 async def quota(info: Info[Context, None]) -> Quota:
-    return view(Quota, await info.context.account.upstream.quota(info.context.caller))
+    return build_view(Quota, await info.context.account.upstream.quota(info.context.caller))

@@ -1,4 +1,4 @@
-"""Recordings, of a room and of the account, and what a room records."""
+"""Recordings of a room and of the account, and a room's recording rules."""
 
 from datetime import datetime
 
@@ -11,43 +11,48 @@ from gateway.core.rooms import RoomRef
 from gateway.core.rules import TrackKind
 from gateway.core.sids import RecordingSid, checked_sid
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.inputs import RecordingRuleInput, asked, given, paged
-from gateway.gql.schema.participants import Rule
+from gateway.gql.schema.inputs import (
+    RecordingRuleInput,
+    build_core,
+    optional_room_ref,
+    page_arguments,
+)
+from gateway.gql.schema.rules import Rule
 from gateway.gql.schema.scalars import BigInt
 from gateway.gql.schema.types import (
     Connection,
     Node,
-    Resource,
-    fetched,
-    result_connection,
-    shows,
-    view,
+    TwilioResource,
+    build_view,
+    fetched_field,
+    resource_connection,
+    view_of,
 )
 
 
-@shows(core.RecordingRules)
+@view_of(core.RecordingRules)
 @strawberry.type(description="What a room records. No dates until somebody has changed it.")
-class RecordingRules(Resource):
+class RecordingRules(TwilioResource):
     room_sid: strawberry.ID
     rules: list[Rule]
     date_created: datetime | None
     date_updated: datetime | None
 
 
-@shows(core.GroupingSids)
+@view_of(core.GroupingSids)
 @strawberry.type(description="Whose track was recorded, and in which room.")
 class GroupingSids:
     room_sid: strawberry.ID | None
     participant_sid: strawberry.ID | None
 
 
-@shows(core.RecordingLinks)
+@view_of(core.RecordingLinks)
 @strawberry.type(description="Where Twilio's REST has the media.")
 class RecordingLinks:
     media: str | None
 
 
-@shows(core.MediaLink)
+@view_of(core.MediaLink)
 @strawberry.type(description="Whoever has the address can load the media for a short time.")
 class MediaLink:
     url: str
@@ -55,13 +60,14 @@ class MediaLink:
     __repr__ = object.__repr__
 
 
-@shows(core.Recording)
+@view_of(core.Recording)
 @strawberry.type(
-    description="One track's recording. `duration` is in seconds, `size` in bytes, `offset` in milliseconds since a moment "
-    "that all recordings of a room share. The account's list alone tells the status callback."
+    description="One track's recording. `duration` is in seconds, `size` in bytes, `offset` in "
+    "milliseconds since a moment that all recordings of a room share. The account's list alone "
+    "tells the status callback."
 )
-class Recording(Node, Resource):
-    path = ("sid",)
+class Recording(Node, TwilioResource):
+    id_fields = ("sid",)
 
     sid: strawberry.ID
     account_sid: strawberry.ID
@@ -83,21 +89,21 @@ class Recording(Node, Resource):
     url: str | None
     links: RecordingLinks | None
 
-    @fetched("Where the media can be loaded, asked of Twilio now; null when it has none.")
+    @fetched_field("Where the media can be loaded, asked of Twilio now; null when it has none.")
     async def media(self, info: Info[Context, None]) -> MediaLink | None:
         link = await info.context.account.recordings.media(
             info.context.caller, RecordingSid(self.sid)
         )
-        return None if link is None else view(MediaLink, link)
+        return None if link is None else build_view(MediaLink, link)
 
 
 def recording_sid(text: str) -> RecordingSid:
-    """Raises InvalidArgument."""
+    """Raises InvalidArgument for a text that is not a recording's SID."""
     return checked_sid(RecordingSid, text, "recording")
 
 
 async def recording(info: Info[Context, None], sid: strawberry.ID) -> Recording | None:
-    return Recording.found(
+    return Recording.from_optional(
         await info.context.account.recordings.recording(info.context.caller, recording_sid(sid))
     )
 
@@ -113,7 +119,7 @@ async def recordings(
     first: int = 50,
     after: str | None = UNSET,
 ) -> Connection[Recording]:
-    wanted = asked(
+    filters = build_core(
         RecordingFilter,
         status=status,
         source_sid=source_sid,
@@ -122,29 +128,27 @@ async def recordings(
         created_before=created_before,
         media_type=media_type,
     )
-    size, place = paged(first, after)
-    seen = await info.context.account.recordings.page(info.context.caller, wanted, size, place)
-    return result_connection(Recording, seen, place)
+    first, after = page_arguments(first, after)
+    result = await info.context.account.recordings.page(info.context.caller, filters, first, after)
+    return resource_connection(Recording, result, after)
 
 
 async def delete_recording(
     info: Info[Context, None], recording: strawberry.ID, room: strawberry.ID | None = UNSET
 ) -> strawberry.ID:
-    sid, named = recording_sid(recording), given(room)
-    if named is None:
+    sid, ref = recording_sid(recording), optional_room_ref(room)
+    if ref is None:
         await info.context.account.recordings.delete(info.context.caller, sid)
     else:
-        await info.context.account.recordings.delete_in_room(
-            info.context.caller, RoomRef.of(named), sid
-        )
+        await info.context.account.recordings.delete_in_room(info.context.caller, ref, sid)
     return recording
 
 
 async def update_recording_rules(
     info: Info[Context, None], room: strawberry.ID, rules: list[RecordingRuleInput]
 ) -> RecordingRules:
-    named, wanted = RoomRef.of(room), asked(NewRecordingRules, rules=rules)
+    new_rules = build_core(NewRecordingRules, rules=rules)
     recordings = info.context.account.recordings
-    return RecordingRules.answered(
-        await recordings.update_rules(info.context.caller, named, wanted)
+    return RecordingRules.from_mutation(
+        await recordings.update_rules(info.context.caller, RoomRef.of(room), new_rules)
     )

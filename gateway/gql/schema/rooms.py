@@ -1,4 +1,4 @@
-"""Rooms, and what hangs below one."""
+"""Rooms, and the fields that fetch what belongs to one."""
 
 from dataclasses import field
 from datetime import datetime
@@ -16,10 +16,16 @@ from gateway.core.room_state.live import LiveRoom, Stay
 from gateway.core.rooms import RoomFilter, RoomRef
 from gateway.core.sids import RoomSid
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.events import RoomEvent, chosen_types, timeline
+from gateway.gql.schema.events import RoomEvent, event_types_argument, timeline_connection
 from gateway.gql.schema.ids import participant_ref, transcription_ref
-from gateway.gql.schema.inputs import TURN_IS_ON, CreateRoomInput, asked, given, paged
-from gateway.gql.schema.inputs import core as core_of
+from gateway.gql.schema.inputs import (
+    TURN_ALWAYS_ON,
+    CreateRoomInput,
+    build_core,
+    optional,
+    page_arguments,
+    to_core,
+)
 from gateway.gql.schema.insights import InsightsRoom
 from gateway.gql.schema.participants import Participant
 from gateway.gql.schema.recordings import Recording, RecordingRules, recording_sid
@@ -28,15 +34,15 @@ from gateway.gql.schema.types import (
     Connection,
     Freshness,
     Node,
-    Resource,
-    connection,
-    fetched,
-    result_connection,
-    shows,
+    TwilioResource,
+    build_connection,
+    fetched_field,
+    resource_connection,
+    view_of,
 )
 
 
-@shows(core.RoomLinks)
+@view_of(core.RoomLinks)
 @strawberry.type(description="Where Twilio's REST has what belongs to a room.")
 class RoomLinks:
     participants: str | None
@@ -45,12 +51,13 @@ class RoomLinks:
     transcriptions: str | None
 
 
-@shows(core.Room)
+@view_of(core.Room)
 @strawberry.type(
-    description="A room. Durations are in seconds, the two timeouts in minutes, as Twilio counts them."
+    description="A room. Durations are in seconds, the two timeouts in minutes, as Twilio counts "
+    "them."
 )
-class Room(Node, Resource):
-    path = ("sid",)
+class Room(Node, TwilioResource):
+    id_fields = ("sid",)
 
     sid: strawberry.ID
     account_sid: strawberry.ID
@@ -72,24 +79,25 @@ class Room(Node, Resource):
     video_codecs: list[core.VideoCodec]
     media_region: str | None
     audio_only: bool | None
-    enable_turn: bool | None = strawberry.field(deprecation_reason=TURN_IS_ON)
+    enable_turn: bool | None = strawberry.field(deprecation_reason=TURN_ALWAYS_ON)
     large_room: bool | None
     url: str | None
     links: RoomLinks | None
     freshness: Freshness
     live: strawberry.Private[ReadResult[LiveRoom] | None] = field(default=None, init=False)
-    """In a live view: what it has of the room and its people, who then are not fetched."""
+    """The live view that shows the room. Participants that it holds are not fetched."""
 
     @classmethod
-    def of_live(cls, seen: ReadResult[LiveRoom]) -> Self:
-        shown = cls.of(ReadResult(seen.value.room, seen.freshness, seen.as_of))
-        shown.live = seen
-        return shown
+    def from_live(cls, result: ReadResult[LiveRoom]) -> Self:
+        """The room as a live view shows it."""
+        view = cls.from_result(ReadResult(result.value.room, result.freshness, result.as_of))
+        view.live = result
+        return view
 
-    @fetched(
-        "Without a status, those connected while the room is in progress, and all who were there once it is "
-        "completed. `createdAfter` includes its moment, `createdBefore` does not. In roomLive the latter are "
-        "those whom it has seen."
+    @fetched_field(
+        "Without a status, those connected while the room is in progress, and all who were there "
+        "once it is completed. `createdAfter` includes its moment, `createdBefore` does not. In "
+        "roomLive the latter are those whom it has seen."
     )
     async def participants(
         self,
@@ -101,41 +109,43 @@ class Room(Node, Resource):
         first: int = 50,
         after: str | None = UNSET,
     ) -> Connection[Participant]:
-        wanted = asked(
+        filters = build_core(
             ParticipantFilter,
             status=status,
             identity=identity,
             created_after=created_after,
             created_before=created_before,
         )
-        size, place = paged(first, after)
-        if self.live is not None and self.live.value.knows(wanted):
-            return _stays(self.live, wanted, size, place)
+        first, after = page_arguments(first, after)
+        if self.live is not None and self.live.value.knows(filters):
+            return _live_participants(self.live, filters, first, after)
         context = info.context
-        if place is None:
-            seen = await context.loaders.participants(RoomSid(self.sid), wanted, size)
+        if after is None:
+            result = await context.loaders.participants(RoomSid(self.sid), filters, first)
         else:
-            seen = await context.account.participants.page(
-                context.caller, self._ref, wanted, size, place
+            result = await context.account.participants.page(
+                context.caller, self._ref, filters, first, after
             )
-        return result_connection(Participant, seen, place)
+        return resource_connection(Participant, result, after)
 
-    @fetched("By SID or id, or by the identity of one who is connected.")
+    @fetched_field("By SID or id, or by the identity of one who is connected.")
     async def participant(
         self, info: Info[Context, None], ref: strawberry.ID
     ) -> Participant | None:
-        who = participant_ref(ref)
+        parsed = participant_ref(ref)
         if self.live is not None:
-            stay = self.live.value.stay(who)
+            stay = self.live.value.stay(parsed)
             if stay is not None:
-                return Participant.of_stay(ReadResult(stay, self.live.freshness, self.live.as_of))
-            if who.sid is None:
-                return None  # An identity names somebody who is there.
-        return Participant.found(
-            await info.context.account.participants.participant(info.context.caller, self._ref, who)
+                return Participant.from_stay(ReadResult(stay, self.live.freshness, self.live.as_of))
+            if parsed.sid is None:
+                return None  # An identity names a connected participant, and the view has them all.
+        return Participant.from_optional(
+            await info.context.account.participants.participant(
+                info.context.caller, self._ref, parsed
+            )
         )
 
-    @fetched("`createdAfter` includes its moment, `createdBefore` does not.")
+    @fetched_field("`createdAfter` includes its moment, `createdBefore` does not.")
     async def recordings(
         self,
         info: Info[Context, None],
@@ -146,60 +156,60 @@ class Room(Node, Resource):
         first: int = 50,
         after: str | None = UNSET,
     ) -> Connection[Recording]:
-        wanted = asked(
+        filters = build_core(
             RoomRecordingFilter,
             status=status,
             source_sid=source_sid,
             created_after=created_after,
             created_before=created_before,
         )
-        size, place = paged(first, after)
+        first, after = page_arguments(first, after)
         recordings = info.context.account.recordings
-        seen = await recordings.of_room(info.context.caller, self._ref, wanted, size, place)
-        return result_connection(Recording, seen, place)
+        result = await recordings.of_room(info.context.caller, self._ref, filters, first, after)
+        return resource_connection(Recording, result, after)
 
-    @fetched("One of the room's; null when it has none of this SID.")
+    @fetched_field("One of the room's; null when it has none of this SID.")
     async def recording(self, info: Info[Context, None], sid: strawberry.ID) -> Recording | None:
         recordings = info.context.account.recordings
-        return Recording.found(
+        return Recording.from_optional(
             await recordings.in_room(info.context.caller, self._ref, recording_sid(sid))
         )
 
-    @fetched("What the room records.")
+    @fetched_field("What the room records.")
     async def recording_rules(self, info: Info[Context, None]) -> RecordingRules:
-        return RecordingRules.of(
+        return RecordingRules.from_result(
             await info.context.account.recordings.rules(info.context.caller, self._ref)
         )
 
-    @fetched("One at most.")
+    @fetched_field("One at most.")
     async def transcriptions(
         self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
     ) -> Connection[Transcription]:
-        size, place = paged(first, after)
-        seen = await info.context.account.transcriptions.page(
-            info.context.caller, self._ref, size, place
+        first, after = page_arguments(first, after)
+        result = await info.context.account.transcriptions.page(
+            info.context.caller, self._ref, first, after
         )
-        return result_connection(Transcription, seen, place)
+        return resource_connection(Transcription, result, after)
 
-    @fetched("By `ttid` or id.")
+    @fetched_field("By `ttid` or id.")
     async def transcription(
         self, info: Info[Context, None], ttid: strawberry.ID
     ) -> Transcription | None:
-        return Transcription.found(
+        return Transcription.from_optional(
             await info.context.account.transcriptions.transcription(
                 info.context.caller, self._ref, transcription_ref(ttid)
             )
         )
 
-    @fetched("What Twilio sums up of the room, some minutes after its end; null before.")
+    @fetched_field("What Twilio sums up of the room, some minutes after its end; null before.")
     async def insights(self, info: Info[Context, None]) -> InsightsRoom | None:
-        return InsightsRoom.found(
+        return InsightsRoom.from_optional(
             await info.context.account.insights.room(info.context.caller, RoomSid(self.sid))
         )
 
-    @fetched(
-        "What happened, from the log, oldest first. `after` takes the cursors of roomEvents too, and roomEvents "
-        "goes on from `pageInfo.endCursor`."
+    @fetched_field(
+        "What happened, from the log, oldest first. `after` takes the cursors of roomEvents too, "
+        "and roomEvents goes on from `pageInfo.endCursor`."
     )
     async def events(
         self,
@@ -208,30 +218,32 @@ class Room(Node, Resource):
         first: int = 50,
         after: str | None = UNSET,
     ) -> Connection[RoomEvent]:
-        chosen = chosen_types(types)
-        size, place = paged(first, after)
+        selected = event_types_argument(types)
+        first, after = page_arguments(first, after)
         page = await info.context.account.feed.timeline(
-            info.context.caller, self._ref, chosen, size, place
+            info.context.caller, self._ref, selected, first, after
         )
-        return timeline(page, place)
+        return timeline_connection(page, after)
 
     @property
     def _ref(self) -> RoomRef:
         return RoomRef(RoomSid(self.sid), None)
 
 
-def _stays(
-    live: ReadResult[LiveRoom], wanted: ParticipantFilter, first: int, after: str | None
+def _live_participants(
+    live: ReadResult[LiveRoom], filters: ParticipantFilter, first: int, after: str | None
 ) -> Connection[Participant]:
-    def shown(stay: Stay) -> Participant:
-        return Participant.of_stay(ReadResult(stay, live.freshness, live.as_of))
+    def to_node(stay: Stay) -> Participant:
+        return Participant.from_stay(ReadResult(stay, live.freshness, live.as_of))
 
-    page = live.value.page(wanted, first, after)
-    return connection(page, shown, after, ReadResult(page, live.freshness, live.as_of))
+    page = live.value.page(filters, first, after)
+    return build_connection(page, to_node, after, ReadResult(page, live.freshness, live.as_of))
 
 
 async def room(info: Info[Context, None], ref: strawberry.ID) -> Room | None:
-    return Room.found(await info.context.account.rooms.room(info.context.caller, RoomRef.of(ref)))
+    return Room.from_optional(
+        await info.context.account.rooms.room(info.context.caller, RoomRef.of(ref))
+    )
 
 
 async def rooms(
@@ -243,16 +255,16 @@ async def rooms(
     first: int = 50,
     after: str | None = UNSET,
 ) -> Connection[Room]:
-    wanted = asked(
+    filters = build_core(
         RoomFilter,
         status=status,
         unique_name=unique_name,
         created_after=created_after,
         created_before=created_before,
     )
-    size, place = paged(first, after)
-    seen = await info.context.account.rooms.rooms(info.context.caller, wanted, size, place)
-    return connection(seen.value, Room.of, place, seen)
+    first, after = page_arguments(first, after)
+    result = await info.context.account.rooms.rooms(info.context.caller, filters, first, after)
+    return build_connection(result.value, Room.from_result, after, result)
 
 
 async def create_room(
@@ -261,8 +273,13 @@ async def create_room(
     idempotency_key: str | None = UNSET,
 ) -> Room:
     rooms = info.context.account.rooms
-    return Room.of(await rooms.create(info.context.caller, core_of(input), given(idempotency_key)))
+    new_room = to_core(input)
+    return Room.from_result(
+        await rooms.create(info.context.caller, new_room, optional(idempotency_key))
+    )
 
 
 async def complete_room(info: Info[Context, None], ref: strawberry.ID) -> Room:
-    return Room.of(await info.context.account.rooms.complete(info.context.caller, RoomRef.of(ref)))
+    return Room.from_result(
+        await info.context.account.rooms.complete(info.context.caller, RoomRef.of(ref))
+    )

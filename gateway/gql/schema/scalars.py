@@ -1,4 +1,4 @@
-"""The scalars beside GraphQL's own. Does no I/O."""
+"""Custom scalars. Does no I/O."""
 
 import re
 from contextlib import suppress
@@ -11,7 +11,8 @@ from graphql import GraphQLError
 BigInt = NewType("BigInt", int)
 JSON = NewType("JSON", object)
 
-# Years and months have no length of their own. The digits keep every duration within what a timedelta holds.
+# Years and months have no fixed length. The limits on digits keep the sum within what
+# a timedelta can hold.
 _DURATION = re.compile(
     r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?(?<![PT])",
     re.ASCII,
@@ -19,25 +20,25 @@ _DURATION = re.compile(
 _DAY_S = 86_400
 
 
-def _moment(text: object) -> datetime:
+def parse_datetime(text: object) -> datetime:
+    """Raises GraphQLError for a text that is not a date and time in ISO 8601."""
     if isinstance(text, str):
         with suppress(ValueError):
             return datetime.fromisoformat(text)
-    raise GraphQLError("DateTime cannot be read; give a moment such as 2026-11-20T12:00:00Z")
+    raise GraphQLError("DateTime must be ISO 8601 with an offset, such as 2026-11-20T12:00:00Z")
 
 
 def parse_duration(text: object) -> timedelta:
-    """Raises GraphQLError for what is not whole seconds by ISO 8601."""
+    """Raises GraphQLError for a text that is not whole seconds in ISO 8601."""
     parts = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if parts is None:
-        raise GraphQLError(
-            "Duration cannot be read; give whole seconds by ISO 8601, such as PT5M, PT90S or P1D"
-        )
+        raise GraphQLError("Duration must be whole seconds in ISO 8601, such as PT5M, PT90S or P1D")
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
-def write_duration(duration: timedelta) -> str:
+def format_duration(duration: timedelta) -> str:
+    """Days, hours, minutes and seconds in ISO 8601; `PT0S` for zero."""
     days, rest = divmod(int(duration.total_seconds()), _DAY_S)
     hours, rest = divmod(rest, 3600)
     minutes, seconds = divmod(rest, 60)
@@ -53,12 +54,13 @@ SCALARS: dict[object, Any] = {
         name="DateTime",
         description="A moment by ISO 8601, with its offset, such as 2026-11-20T12:00:00Z.",
         serialize=lambda moment: moment.isoformat().replace("+00:00", "Z"),
-        parse_value=_moment,
+        parse_value=parse_datetime,
     ),
     timedelta: strawberry.scalar(
         name="Duration",
-        description="Whole seconds by ISO 8601, such as PT5M, PT90S or P1D; years and months are none.",
-        serialize=write_duration,
+        description="Whole seconds by ISO 8601, such as PT5M, PT90S or P1D; years and months "
+        "are none.",
+        serialize=format_duration,
         parse_value=parse_duration,
     ),
     BigInt: strawberry.scalar(

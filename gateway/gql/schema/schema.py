@@ -1,4 +1,4 @@
-"""The schema: which queries, mutations and subscriptions there are."""
+"""The schema: all queries, mutations and subscriptions."""
 
 import graphql
 import strawberry
@@ -10,11 +10,18 @@ from gateway.gql.schema import (
     participants,
     quota,
     recordings,
+    room_changed,
     rooms,
     tokens,
     transcriptions,
 )
-from gateway.gql.schema.events import MESSAGE_TYPES
+from gateway.gql.schema.events import (
+    EVENT_TYPES,
+    Bookmark,
+    Gap,
+    ResyncRequired,
+    StreamStarted,
+)
 from gateway.gql.schema.scalars import SCALARS
 from gateway.gql.schema.subscriptions import Subscription
 
@@ -30,12 +37,14 @@ class Query:
     rooms = strawberry.field(rooms.rooms, description=f"`first` is 1 to 100. {_DATES}")
     participant = strawberry.field(
         participants.participant,
-        description="By SID or id, or by the identity of one who is connected; null when there is none.",
+        description="By SID or id, or by the identity of one who is connected; null when there "
+        "is none.",
     )
     recording = strawberry.field(recordings.recording)
     recordings = strawberry.field(
         recordings.recordings,
-        description=f"The account's. `groupingSids` are SIDs of rooms or participants, up to 20. {_DATES}",
+        description="The account's. `groupingSids` are SIDs of rooms or participants, up to 20. "
+        + _DATES,
     )
     insights_room = strawberry.field(
         insights.insights_room,
@@ -43,7 +52,8 @@ class Query:
     )
     insights_rooms = strawberry.field(
         insights.insights_rooms,
-        description="Without dates those completed in the last 24 hours; Twilio keeps them for 7 days.",
+        description="Without dates those completed in the last 24 hours; Twilio keeps them for "
+        "7 days.",
     )
     node = strawberry.field(
         nodes.node, description="The object with this id; null when there is none."
@@ -62,8 +72,8 @@ class Query:
 class Mutation:
     create_room = strawberry.mutation(
         rooms.create_room,
-        description="With an `idempotencyKey`, up to 128 characters, who asks again gets the same room, for a day, on any "
-        "replica; the same key for another room is a CONFLICT.",
+        description="With an `idempotencyKey`, up to 128 characters, who asks again gets the same "
+        "room, for a day, on any replica; the same key for another room is a CONFLICT.",
     )
     complete_room = strawberry.mutation(
         rooms.complete_room, description="Ends the room and disconnects everybody in it."
@@ -82,8 +92,8 @@ class Mutation:
     )
     delete_recording = strawberry.mutation(
         recordings.delete_recording,
-        description="Deletes the media; what is known of it stays, as DELETED. With `room`, only if it is that room's. "
-        "Answers the recording's id.",
+        description="Deletes the media; what is known of it stays, as DELETED. With `room`, only "
+        "if it is that room's. Answers the recording's id.",
     )
     start_transcription = strawberry.mutation(transcriptions.start_transcription)
     update_transcription = strawberry.mutation(
@@ -92,25 +102,37 @@ class Mutation:
     )
     mint_access_token = strawberry.mutation(
         tokens.mint_access_token,
-        description="A token to join with. Without a room it opens every room of the account; without a `ttl` it lives as "
-        "long as the room's maxParticipantDuration, which a `ttl` may not pass.",
+        description="A token to join with. Without a room it opens every room of the account; "
+        "without a `ttl` it lives as long as the room's maxParticipantDuration, which a `ttl` may "
+        "not pass.",
     )
     explain_token = strawberry.mutation(
         tokens.explain_token,
-        description="Whether a token opens the door now – of the room, if one is given – and if not, why. Changes nothing: it "
-        "is a mutation so that no token stands in a URL or a cache.",
+        description="Whether a token opens the door now – of the room, if one is given – and if "
+        "not, why. Changes nothing: it is a mutation so that no token stands in a URL or a cache.",
     )
 
 
+# Types that no field names: they implement an interface that a field returns.
+_MESSAGE_TYPES = (
+    StreamStarted,
+    Bookmark,
+    Gap,
+    ResyncRequired,
+    *EVENT_TYPES.values(),
+)
+assert room_changed.RoomChanged in _MESSAGE_TYPES, "its module registers it"
+
 schema = strawberry.Schema(
-    Query, Mutation, Subscription, types=MESSAGE_TYPES, config=StrawberryConfig(scalar_map=SCALARS)
+    Query, Mutation, Subscription, types=_MESSAGE_TYPES, config=StrawberryConfig(scalar_map=SCALARS)
 )
 
 
 EXECUTABLE: graphql.GraphQLSchema = schema._schema
-"""The same schema as graphql-core has it, for validation and execution."""
+"""The same schema as graphql-core represents it, for validation and execution."""
 
 
 def print_schema() -> str:
+    """The schema in the schema definition language, as in `schema/schema.graphql`."""
     # graphql-core prints an empty object with two spaces in it.
     return graphql.print_schema(EXECUTABLE).replace("{  }", "{}") + "\n"

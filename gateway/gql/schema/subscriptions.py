@@ -9,8 +9,8 @@ from strawberry import UNSET, Info
 
 from gateway.core import events, rooms
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.events import StreamMessage, chosen_types, message_of
-from gateway.gql.schema.inputs import given
+from gateway.gql.schema.events import StreamMessage, event_types_argument, message_view
+from gateway.gql.schema.inputs import optional, optional_room_ref
 from gateway.gql.schema.live import Presence
 from gateway.gql.schema.rooms import Room
 from gateway.service.streams.feed import EventFilter, EventSubscription
@@ -20,7 +20,8 @@ from gateway.service.streams.feed import EventFilter, EventSubscription
 class RoomEventSource(AsyncIterable[StreamMessage]):
     """The source of `roomEvents`: a subscription that starts when it is iterated.
 
-    Execution may take `filter` and `after` from it instead, and encode the events itself.
+    The engine may take `filter` and `after` from it instead, and encode the events
+    itself.
     """
 
     context: Context
@@ -28,7 +29,7 @@ class RoomEventSource(AsyncIterable[StreamMessage]):
     after: str | None
 
     def __aiter__(self) -> AsyncGenerator[StreamMessage, None]:
-        subscription = EventSubscription(self.filter, self.after, message_of)
+        subscription = EventSubscription(self.filter, self.after, message_view)
         return self.context.account.feed.subscribe(self.context.caller, subscription)
 
 
@@ -38,17 +39,16 @@ def room_events(
     types: list[events.RoomEventType] | None = UNSET,
     after: str | None = UNSET,
 ) -> AsyncIterable[StreamMessage]:
-    named = given(room)
-    ref = None if named is None else rooms.RoomRef.of(named)
-    cursor = info.context.last_event_id or given(after)
-    return RoomEventSource(info.context, EventFilter(ref, chosen_types(types)), cursor)
+    event_filter = EventFilter(optional_room_ref(room), event_types_argument(types))
+    cursor = info.context.last_event_id or optional(after)
+    return RoomEventSource(info.context, event_filter, cursor)
 
 
 async def room_live(info: Info[Context, None], ref: strawberry.ID) -> AsyncGenerator[Room, None]:
     views = info.context.account.live.watch(info.context.caller, rooms.RoomRef.of(ref))
     async with aclosing(views):
-        async for seen in views:
-            yield Room.of_live(seen)
+        async for view in views:
+            yield Room.from_live(view)
 
 
 async def presence(
@@ -56,20 +56,22 @@ async def presence(
 ) -> AsyncGenerator[Presence, None]:
     views = info.context.account.live.watch(info.context.caller, rooms.RoomRef.of(room))
     async with aclosing(views):
-        async for seen in views:
-            yield Presence.of(seen)
+        async for view in views:
+            yield Presence.from_live(view)
 
 
 @strawberry.type
 class Subscription:
     room_events = strawberry.subscription(
         room_events,
-        description="What happens in a room, or without `room` in the account. `after` resumes behind a cursor.",
+        description="What happens in a room, or without `room` in the account. `after` resumes "
+        "behind a cursor.",
     )
     room_live = strawberry.subscription(
         room_live,
-        description="The room with its participants and their published tracks, now and after each change. Begins with what "
-        "is so now, also when it is resumed. A name stands for the room that has it now.",
+        description="The room with its participants and their published tracks, now and after "
+        "each change. Begins with what is so now, also when it is resumed. A name stands for the "
+        "room that has it now.",
     )
     presence = strawberry.subscription(
         presence,

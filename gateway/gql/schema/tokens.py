@@ -1,6 +1,7 @@
-"""Access tokens. Both operations are mutations: by GET, a token would stand in a URL, and so in histories and logs.
+"""Access tokens. Both operations are mutations.
 
-Mutations are refused by GET, and no client or proxy caches their answers.
+A query may be sent by GET, and a token in a URL ends up in histories and logs. A
+mutation must be sent by POST, and no client or proxy caches its response.
 """
 
 from datetime import datetime, timedelta
@@ -9,16 +10,16 @@ import strawberry
 from strawberry import UNSET, Info
 
 from gateway.core import tokens as core
-from gateway.core.rooms import RoomRef
 from gateway.core.tokens import NewToken
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.inputs import asked, given
-from gateway.gql.schema.types import shows, view
+from gateway.gql.schema.inputs import build_core, optional, optional_room_ref
+from gateway.gql.schema.types import build_view, view_of
 
 
-@shows(core.AccessToken)
+@view_of(core.AccessToken)
 @strawberry.type(
-    description="A key to a room, for one identity. Without a room it opens every room of the account."
+    description="A key to a room, for one identity. Without a room it opens every room of the "
+    "account."
 )
 class AccessToken:
     jwt: str
@@ -29,10 +30,10 @@ class AccessToken:
     __repr__ = object.__repr__
 
 
-@shows(core.TokenFacts)
+@view_of(core.TokenFacts)
 @strawberry.type(
-    description="What can be read in a token: its own word only, unless it is signed. `isSigned` is null when another API "
-    "key made it, so that nobody here can tell."
+    description="What can be read in a token: its own word only, unless it is signed. `isSigned` "
+    "is null when another API key made it, so that nobody here can tell."
 )
 class TokenFacts:
     api_key_sid: strawberry.ID | None
@@ -48,7 +49,8 @@ class TokenFacts:
 
 
 @strawberry.type(
-    description="Whether a token opens the door now, and if not, a sentence that says why and what to do."
+    description="Whether a token opens the door now, and if not, a sentence that says why and "
+    "what to do."
 )
 class TokenExplanation:
     is_valid: bool
@@ -68,21 +70,24 @@ async def mint_access_token(
     room: strawberry.ID | None = UNSET,
     ttl: timedelta | None = UNSET,
 ) -> AccessToken:
-    named, lifetime = given(room), given(ttl)
-    new = asked(
+    lifetime = optional(ttl)
+    new_token = build_core(
         NewToken,
         identity=identity,
-        room=None if named is None else RoomRef.of(named),
+        room=optional_room_ref(room),
         ttl_s=None if lifetime is None else int(lifetime.total_seconds()),
     )
-    return view(AccessToken, await info.context.account.tokens.mint(info.context.caller, new))
+    return build_view(
+        AccessToken, await info.context.account.tokens.mint(info.context.caller, new_token)
+    )
 
 
 async def explain_token(
     info: Info[Context, None], token: str, room: strawberry.ID | None = UNSET
 ) -> TokenExplanation:
-    named = given(room)
-    ref = None if named is None else RoomRef.of(named)
-    return view(
-        TokenExplanation, await info.context.account.tokens.explain(info.context.caller, token, ref)
+    return build_view(
+        TokenExplanation,
+        await info.context.account.tokens.explain(
+            info.context.caller, token, optional_room_ref(room)
+        ),
     )

@@ -10,12 +10,16 @@ from gateway.core.rooms import RoomRef
 from gateway.core.transcriptions import TranscriptionUpdate
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.ids import transcription_ref
-from gateway.gql.schema.inputs import TranscriptionsConfigurationInput, asked, given
-from gateway.gql.schema.inputs import core as core_of
-from gateway.gql.schema.types import Node, Resource, shows
+from gateway.gql.schema.inputs import (
+    TranscriptionsConfigurationInput,
+    build_core,
+    optional,
+    to_core,
+)
+from gateway.gql.schema.types import Node, TwilioResource, view_of
 
 
-@shows(core.TranscriptionsConfiguration)
+@view_of(core.TranscriptionsConfiguration)
 @strawberry.type(description="Null leaves the engine's default.")
 class TranscriptionsConfiguration:
     transcription_engine: str | None
@@ -27,12 +31,13 @@ class TranscriptionsConfiguration:
     enable_automatic_punctuation: bool | None
 
 
-@shows(core.Transcription)
+@view_of(core.Transcription)
 @strawberry.type(
-    description="A room's transcription: it has one at most. `duration` is in seconds. The text goes to the participants."
+    description="A room's transcription: it has one at most. `duration` is in seconds. The text "
+    "goes to the participants."
 )
-class Transcription(Node, Resource):
-    path = ("room_sid", "ttid")
+class Transcription(Node, TwilioResource):
+    id_fields = ("room_sid", "ttid")
 
     ttid: strawberry.ID
     account_sid: strawberry.ID
@@ -53,9 +58,9 @@ async def start_transcription(
     room: strawberry.ID,
     configuration: TranscriptionsConfigurationInput | None = UNSET,
 ) -> Transcription:
-    named, wanted = RoomRef.of(room), core_of(given(configuration))
-    return Transcription.answered(
-        await info.context.account.transcriptions.create(info.context.caller, named, wanted)
+    ref, settings = RoomRef.of(room), to_core(optional(configuration))
+    return Transcription.from_mutation(
+        await info.context.account.transcriptions.create(info.context.caller, ref, settings)
     )
 
 
@@ -66,13 +71,10 @@ async def update_transcription(
     status: core.TranscriptionStatus | None = UNSET,
     configuration: TranscriptionsConfigurationInput | None = UNSET,
 ) -> Transcription:
-    named, update = (
-        RoomRef.of(room),
-        asked(TranscriptionUpdate, status=status, configuration=configuration),
-    )
-    transcriptions = info.context.account.transcriptions
-    return Transcription.answered(
-        await transcriptions.update(
-            info.context.caller, named, transcription_ref(transcription), update
+    ref = RoomRef.of(room)
+    update = build_core(TranscriptionUpdate, status=status, configuration=configuration)
+    return Transcription.from_mutation(
+        await info.context.account.transcriptions.update(
+            info.context.caller, ref, transcription_ref(transcription), update
         )
     )

@@ -1,7 +1,7 @@
-"""What all output types are made of: thin views over core values.
+"""Building blocks of all output types: thin views over core values. Does no I/O.
 
-Leaf fields are plain attributes with the names of core's, without resolver code, so that an operation can be compiled.
-Only what fetches something is a resolver. Does no I/O.
+Leaf fields are plain attributes with the same names as in core. They have no resolver
+code, so that an operation can be compiled. Only a field that fetches is a resolver.
 """
 
 from collections.abc import Callable
@@ -12,81 +12,88 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import strawberry
 
-from gateway.core import caching
-from gateway.core import open_enum as words
+from gateway.core import caching, open_enum
 from gateway.core.caching import ReadResult
 from gateway.core.paging import Page
 
 S = TypeVar("S")
 T = TypeVar("T")
-R = TypeVar("R", bound="Resource")
-
+R = TypeVar("R", bound="TwilioResource")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _VIEWS: dict[type, Any] = {}
 
 
-def shows(core: type) -> Callable[[type[T]], type[T]]:
-    """Marks the view that a core value has wherever it stands in another one."""
+def view_of(core: type) -> Callable[[type[T]], type[T]]:
+    """Registers a GraphQL type as the view of a core type.
 
-    def mark(cls: type[T]) -> type[T]:
+    `build_view` then converts values of the core type wherever they are nested.
+    """
+
+    def register(cls: type[T]) -> type[T]:
         _VIEWS[core] = cls
         return cls
 
-    return mark
+    return register
 
 
-def view(cls: type[T], value: object, **others: object) -> T:
-    """An instance of `cls` whose fields are those of `value`, but for the `others`."""
-    names = _names(cls)  # type: ignore[arg-type]  # a class is hashable
-    for name in names:
-        if name not in others:
+def build_view(cls: type[T], value: object, **overrides: object) -> T:
+    """An instance of `cls` with the attributes of `value`, except for `overrides`."""
+    for name in _init_fields(cls):  # type: ignore[arg-type]  # a class is hashable
+        if name not in overrides:
             part = getattr(value, name)
-            # Nearly every part is a leaf.
-            others[name] = _shown(part) if type(part) is tuple or type(part) in _VIEWS else part
-    return cls(**others)
+            # Nearly every part is a leaf: skip the call for those.
+            overrides[name] = (
+                _nested_view(part) if type(part) is tuple or type(part) in _VIEWS else part
+            )
+    return cls(**overrides)
 
 
-def resource(seen: ReadResult[Any]) -> Any:
-    """The view of a value whose type cannot be named here, for want of a circle of imports."""
-    return _VIEWS[type(seen.value)].of(seen)
+def resource_view(result: ReadResult[Any]) -> Any:
+    """The view of a resource whose GraphQL type cannot be imported without a cycle."""
+    return _VIEWS[type(result.value)].from_result(result)
 
 
-def _shown(value: object) -> object:
+def _nested_view(value: object) -> object:
     if isinstance(value, tuple):
-        return [_shown(item) for item in value]
+        return [_nested_view(item) for item in value]
     cls = _VIEWS.get(type(value))
-    return value if cls is None else view(cls, value)
+    return value if cls is None else build_view(cls, value)
 
 
 @cache
-def _names(cls: Any) -> tuple[str, ...]:
+def _init_fields(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls) if field.init)
 
 
-def fetched(description: str, *, is_shared: bool = False) -> Callable[[F], F]:
-    """Makes a field of a method that fetches what it shows. What is shared is fetched once for many objects that ask."""
+def fetched_field(description: str, *, is_shared: bool = False) -> Callable[[F], F]:
+    """Turns a method that fetches its result into a field.
+
+    `is_shared` marks a field whose fetch a loader shares between many objects; it costs
+    less. See `execution/cost.py`.
+    """
     return cast(
         "Callable[[F], F]",
         strawberry.field(description=description, metadata={"is_shared": is_shared}),
     )
 
 
-def id_of(sid: str | None) -> strawberry.ID | None:
+def optional_id(sid: str | None) -> strawberry.ID | None:
     return None if sid is None else strawberry.ID(sid)
 
 
 @strawberry.interface(
-    description="`id` is a SID; of what lies below a room, the SIDs that lead to it, as in `RM…:PA…`."
+    description="`id` is a SID; of what lies below a room, the SIDs that lead to it, "
+    "as in `RM…:PA…`."
 )
 class Node:
-    path: ClassVar[tuple[str, ...]]
-    """The fields that the id is made of."""
+    id_fields: ClassVar[tuple[str, ...]]
+    """The attributes that the id is made of, from the room down."""
 
     id: strawberry.ID
 
 
-@shows(words.UnknownWord)
+@view_of(open_enum.UnknownWord)
 @strawberry.type(
     description="A word of Twilio's that this release does not know: its field says UNKNOWN."
 )
@@ -95,7 +102,7 @@ class UnknownWord:
     word: str
 
 
-@shows(caching.Freshness)
+@view_of(caching.Freshness)
 @strawberry.type(description="When and how an answer was come by.")
 class Freshness:
     fetched_at: datetime
@@ -104,36 +111,39 @@ class Freshness:
 
 
 @strawberry.type
-class Resource:
-    """The base of what Twilio has and the gateway shows, with how good the answer is."""
+class TwilioResource:
+    """Base of the types that show a resource of Twilio's, with its freshness."""
 
     unknown_words: list[UnknownWord]
     freshness: Freshness | None = strawberry.field(
-        description="On a page, the page's. Null in the answer of a mutation, which is Twilio's own to it."
+        description="On a page, the page's. Null in the answer of a mutation, "
+        "which is Twilio's own to it."
     )
     as_of: str | None = strawberry.field(
         description="Watching from this cursor misses nothing that is not shown here."
     )
 
     @classmethod
-    def of(cls, seen: ReadResult[Any]) -> Self:
-        return cls._of(seen.value, view(Freshness, seen.freshness), seen.as_of)
+    def from_result(cls, result: ReadResult[Any]) -> Self:
+        """The view of a resource that was read, with its freshness."""
+        return cls._build(result.value, build_view(Freshness, result.freshness), result.as_of)
 
     @classmethod
-    def found(cls, seen: ReadResult[Any] | None) -> Self | None:
-        return None if seen is None else cls.of(seen)
+    def from_optional(cls, result: ReadResult[Any] | None) -> Self | None:
+        """As `from_result`; None when there is no such resource."""
+        return None if result is None else cls.from_result(result)
 
     @classmethod
-    def answered(cls, value: object) -> Self:
-        """What Twilio answered to a mutation."""
-        return cls._of(value, None, None)
+    def from_mutation(cls, value: object) -> Self:
+        """The view of Twilio's response to a mutation. It has no freshness."""
+        return cls._build(value, None, None)
 
     @classmethod
-    def _of(cls, value: object, freshness: Freshness | None, as_of: str | None) -> Self:
+    def _build(cls, value: object, freshness: Freshness | None, as_of: str | None) -> Self:
         own: dict[str, object] = {"freshness": freshness, "as_of": as_of}
         if issubclass(cls, Node):
-            own["id"] = ":".join(getattr(value, part) for part in cls.path)
-        return view(cls, value, **own)
+            own["id"] = ":".join(getattr(value, name) for name in cls.id_fields)
+        return build_view(cls, value, **own)
 
 
 @strawberry.type
@@ -161,13 +171,18 @@ class Connection(Generic[T]):
     as_of: str | None
 
 
-def connection(
+def build_connection(
     page: Page[S],
-    show: Callable[[S], T],
+    to_node: Callable[[S], T],
     after: str | None,
-    seen: ReadResult[Page[S]] | None = None,
+    result: ReadResult[Page[S]] | None = None,
 ) -> Connection[T]:
-    edges = [Edge(cursor=cursor, node=show(value)) for cursor, value in page.items]
+    """A page as a Relay connection.
+
+    `after` is the cursor that the page was requested with. `result` carries the
+    freshness of the page; None for a page from the log.
+    """
+    edges = [Edge(cursor=cursor, node=to_node(value)) for cursor, value in page.items]
     return Connection(
         edges=edges,
         nodes=[edge.node for edge in edges],
@@ -177,15 +192,17 @@ def connection(
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=page.end_cursor,
         ),
-        freshness=None if seen is None else view(Freshness, seen.freshness),
-        as_of=None if seen is None else seen.as_of,
+        freshness=None if result is None else build_view(Freshness, result.freshness),
+        as_of=None if result is None else result.as_of,
     )
 
 
-def result_connection(
-    cls: type[R], seen: ReadResult[Page[Any]], after: str | None
+def resource_connection(
+    cls: type[R], result: ReadResult[Page[Any]], after: str | None
 ) -> Connection[R]:
-    """A page that was fetched as a whole: each node is as good as the page."""
-    return connection(
-        seen.value, lambda value: cls.of(ReadResult(value, seen.freshness, seen.as_of)), after, seen
-    )
+    """A page that was fetched as a whole: each node has the freshness of the page."""
+
+    def to_node(value: object) -> R:
+        return cls.from_result(ReadResult(value, result.freshness, result.as_of))
+
+    return build_connection(result.value, to_node, after, result)

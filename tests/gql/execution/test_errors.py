@@ -89,7 +89,7 @@ async def test_a_value_that_does_not_fit_its_type_is_our_bug(served: Served) -> 
         (
             "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }",
             {"d": "soon"},
-            "give a moment",
+            "must be ISO 8601",
         ),
         (
             "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }",

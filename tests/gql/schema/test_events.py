@@ -11,7 +11,7 @@ from gateway.gql.schema.events import (
     EventParticipant,
     EventTrack,
     RecordingCompleted,
-    message_of,
+    message_view,
 )
 from gateway.gql.schema.schema import EXECUTABLE
 from tests.gql.conftest import Served, delivered, event, room
@@ -20,7 +20,7 @@ from tests.gql.service import participant
 
 @pytest.mark.parametrize("type_", RoomEventType)
 def test_every_event_has_a_type_of_its_name(type_: RoomEventType) -> None:
-    message = message_of(delivered(1, event(type_)))
+    message = message_view(delivered(1, event(type_)))
     assert type(message) is EVENT_TYPES[type_]
     assert type(message).__name__ == type_.value.title().replace("-", "")
     assert (message.cursor, message.prev) == ("c1", "c0")
@@ -29,14 +29,14 @@ def test_every_event_has_a_type_of_its_name(type_: RoomEventType) -> None:
 
 
 def test_the_other_messages_stand_outside_the_chain_unless_something_is_lost() -> None:
-    assert message_of(Bookmark("c1")) == shown.Bookmark(cursor="c1", prev=None)
-    assert message_of(Gap("c3", "c1")) == shown.Gap(cursor="c3", prev="c1")
-    lost = message_of(ResyncRequired("c9", ResyncReason.EPOCH))
+    assert message_view(Bookmark("c1")) == shown.Bookmark(cursor="c1", prev=None)
+    assert message_view(Gap("c3", "c1")) == shown.Gap(cursor="c3", prev="c1")
+    lost = message_view(ResyncRequired("c9", ResyncReason.EPOCH))
     assert lost == shown.ResyncRequired(cursor="c9", prev=None, reason=ResyncReason.EPOCH)
 
 
 def test_a_recording_tells_whose_and_of_what() -> None:
-    recorded = message_of(
+    recorded = message_view(
         delivered(
             1,
             event(

@@ -5,10 +5,10 @@ import pytest
 from gateway.core.errors import InvalidArgument
 from gateway.core.participants import ParticipantRef, TrackRef
 from gateway.gql.schema.ids import (
+    parse_node_id,
+    parse_transcription_id,
     participant_ref,
-    sids_of,
     track_ref,
-    transcription_of,
     transcription_ref,
 )
 from tests.gql.service import ADA, TAKE, TTID, VOICE, sid
@@ -18,7 +18,7 @@ ROOM = sid(1)
 
 @pytest.mark.parametrize("parts", [(ROOM,), (ROOM, ADA), (ROOM, ADA, VOICE)])
 def test_an_id_leads_from_the_room_down(parts: tuple[str, ...]) -> None:
-    assert sids_of(":".join(parts)) == parts
+    assert parse_node_id(":".join(parts)) == parts
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ def test_an_id_leads_from_the_room_down(parts: tuple[str, ...]) -> None:
     ],
 )
 def test_anything_else_is_no_id(text: str) -> None:
-    assert sids_of(text) is None
+    assert parse_node_id(text) is None
 
 
 def test_a_transcriptions_id_holds_twilios_opaque_one() -> None:
-    assert transcription_of(f"{ROOM}:{TTID}") == (ROOM, TTID)
+    assert parse_transcription_id(f"{ROOM}:{TTID}") == (ROOM, TTID)
     for text in (
         TTID,
         f"{ROOM}:",
@@ -50,7 +50,7 @@ def test_a_transcriptions_id_holds_twilios_opaque_one() -> None:
         f"{ROOM}:{ADA}:{VOICE}",
         ROOM,
     ):
-        assert transcription_of(text) is None
+        assert parse_transcription_id(text) is None
 
 
 def test_an_id_works_wherever_a_ref_does() -> None:

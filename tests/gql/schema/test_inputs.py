@@ -16,10 +16,10 @@ from gateway.gql.schema.inputs import (
     RecordingRuleInput,
     SubscribeRuleInput,
     TranscriptionsConfigurationInput,
-    asked,
-    core,
-    given,
-    paged,
+    build_core,
+    optional,
+    page_arguments,
+    to_core,
 )
 
 
@@ -45,7 +45,7 @@ def test_what_is_given_becomes_a_core_value() -> None:
         transcriptions_configuration=TranscriptionsConfigurationInput(hints=["gateway"]),
         max_participants=None,
     )
-    assert core(wanted) == NewRoom(
+    assert to_core(wanted) == NewRoom(
         unique_name="standup",
         type=RoomType.GROUP,
         video_codecs=(VideoCodec.VP8,),
@@ -56,26 +56,26 @@ def test_what_is_given_becomes_a_core_value() -> None:
 
 def test_what_is_out_of_bounds_is_refused() -> None:
     with pytest.raises(InvalidArgument):
-        core(CreateRoomInput(max_participants=51))
+        to_core(CreateRoomInput(max_participants=51))
 
 
 def test_what_is_left_out_and_what_is_null_is_twilios_default() -> None:
-    assert asked(RoomFilter, unique_name=None, created_after=UNSET) == RoomFilter()
-    assert (given(UNSET), given(None), given("x")) == (None, None, "x")
+    assert build_core(RoomFilter, unique_name=None, created_after=UNSET) == RoomFilter()
+    assert (optional(UNSET), optional(None), optional("x")) == (None, None, "x")
 
 
 def test_a_list_of_inputs_becomes_a_tuple_of_core_values() -> None:
     rule = SubscribeRuleInput(
         type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW
     )
-    assert asked(NewSubscribeRules, rules=[rule]) == NewSubscribeRules(
+    assert build_core(NewSubscribeRules, rules=[rule]) == NewSubscribeRules(
         (SubscribeRule(type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW),)
     )
 
 
 def test_a_page_is_asked_for_within_its_limits() -> None:
-    assert paged(1, UNSET) == (1, None)
-    assert paged(100, "p") == (100, "p")
+    assert page_arguments(1, UNSET) == (1, None)
+    assert page_arguments(100, "p") == (100, "p")
     for first in (0, 101):
         with pytest.raises(InvalidArgument):
-            paged(first, None)
+            page_arguments(first, None)

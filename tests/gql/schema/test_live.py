@@ -17,7 +17,7 @@ from gateway.core.room_state.live import LiveRoom, Stay
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import ParticipantSid
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, GraphQLResult
-from gateway.gql.schema.live import Presence, cursor_of
+from gateway.gql.schema.live import Presence, resume_cursor
 from gateway.gql.schema.rooms import Room
 from gateway.gql.schema.schema import EXECUTABLE
 from tests.gql.conftest import ACCOUNT, LIMIT_S, Account, Served, room
@@ -161,7 +161,11 @@ async def test_a_room_that_is_not_there_is_an_error(query: str) -> None:
 
 
 def test_every_view_has_a_cursor() -> None:
-    assert cursor_of(Room.of_live(view(HERE))) == cursor_of(Presence.of(view(HERE))) == "c1"
+    assert (
+        resume_cursor(Room.from_live(view(HERE)))
+        == resume_cursor(Presence.from_live(view(HERE)))
+        == "c1"
+    )
 
 
 async def test_an_event_stream_has_the_views_cursors_as_ids(served: Served) -> None:

@@ -7,7 +7,7 @@ from graphql import GraphQLError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.gql.schema.scalars import parse_duration, write_duration
+from gateway.gql.schema.scalars import format_duration, parse_duration
 from tests.gql.conftest import Served
 
 
@@ -68,14 +68,14 @@ def test_the_longest_duration_that_can_be_written_can_be_held() -> None:
 @given(st.integers(min_value=0, max_value=10**9))
 def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
     duration = timedelta(seconds=seconds)
-    assert parse_duration(write_duration(duration)) == duration
+    assert parse_duration(format_duration(duration)) == duration
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "PT0S"), (300, "PT5M"), (86_400, "P1D"), (90_061, "P1DT1H1M1S")]
 )
 def test_a_duration_is_written_in_its_largest_units(seconds: int, text: str) -> None:
-    assert write_duration(timedelta(seconds=seconds)) == text
+    assert format_duration(timedelta(seconds=seconds)) == text
 
 
 async def test_a_duration_is_given_as_text_only(served: Served) -> None:

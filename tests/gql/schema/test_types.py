@@ -9,7 +9,7 @@ from gateway.core.open_enum import UnknownWord
 from gateway.core.rooms import RoomType, VideoCodec
 from gateway.gql.schema.rooms import Room
 from gateway.gql.schema.schema import schema
-from gateway.gql.schema.types import _VIEWS, Node, Resource
+from gateway.gql.schema.types import _VIEWS, Node, TwilioResource
 from tests.gql.conftest import Served, room
 from tests.gql.service import seen
 
@@ -22,7 +22,7 @@ ALL = [(core, shown) for core, shown in _VIEWS.items()]
 def test_a_view_has_every_field_of_its_value_and_no_other(core: type, shown: type) -> None:
     plain = {field.name for field in fields(shown) if field.init}  # type: ignore[arg-type]
     assert plain - OWN == {field.name for field in fields(core)}  # type: ignore[arg-type]
-    if issubclass(shown, Resource):
+    if issubclass(shown, TwilioResource):
         assert {"freshness", "as_of"} <= plain
     assert ("id" in plain) == issubclass(shown, Node)
 
@@ -46,7 +46,7 @@ def test_what_runs_code_fetches() -> None:
 
 def test_an_unknown_word_is_shown_beside_unknown() -> None:
     word = UnknownWord("type", "group-huge")
-    shown = Room.of(
+    shown = Room.from_result(
         seen(room(type=RoomType.UNKNOWN, video_codecs=(VideoCodec.VP8,), unknown_words=(word,)))
     )
     assert (shown.type, shown.video_codecs) == (RoomType.UNKNOWN, [VideoCodec.VP8])
