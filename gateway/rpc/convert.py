@@ -1,7 +1,7 @@
 """Core values to protobuf messages and requests to core values, by name. Does no I/O.
 
 A field is called the same on both sides, so messages need no code of their own: `to_pb` follows the message's
-descriptor, `of` follows core's dataclass. Tests hold that no name is missing on either side.
+descriptor, `from_pb` follows core's dataclass. Tests hold that no name is missing on either side.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ def _writer_of_one(field: FieldDescriptor) -> Callable[[Any], Any]:
     return lambda value: to_pb(value, kind)
 
 
-def of(message: Message, core_type: type[T], path: str = "") -> T:
+def from_pb(message: Message, core_type: type[T], path: str = "") -> T:
     """The core value that a request, or the part of it at `path`, asks for. Fields that core does not have are passed
     over; what is left out is left to core's defaults.
 
@@ -104,17 +104,17 @@ def _read(field: FieldDescriptor, value: Any, path: str) -> Any:
     if not field.is_repeated:
         return _read_one(field, value, path)
     if field.enum_type is not None:
-        return enums.TABLES[field.enum_type.full_name].of_each(value, path)
+        return enums.TABLES[field.enum_type.full_name].from_pb_list(value, path)
     return tuple(_read_one(field, each, f"{path}[{place}]") for place, each in enumerate(value))
 
 
 def _read_one(field: FieldDescriptor, value: Any, path: str) -> Any:
     if field.enum_type is not None:
-        return enums.TABLES[field.enum_type.full_name].of(value, path)
+        return enums.TABLES[field.enum_type.full_name].from_pb(value, path)
     if isinstance(value, Timestamp):
         return _moment_of(value, path)
     if field.message_type is not None:
-        return of(value, _CORE_TYPES[field.message_type.full_name], f"{path}.")
+        return from_pb(value, _CORE_TYPES[field.message_type.full_name], f"{path}.")
     return value
 
 

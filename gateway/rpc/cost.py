@@ -6,11 +6,11 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.core.paging import PAGE_LIMIT
-from gateway.rpc.answers import DEFAULT_PAGE_SIZE
+from gateway.rpc.responses import DEFAULT_PAGE_SIZE
 from gateway.service.callers.points import CALL, FETCH, Charge, limit_headers
 
 
-def cost_of(request: Message) -> int:
+def max_cost(request: Message) -> int:
     """Up to how many points: as many as the same question in GraphQL."""
     asked: Any = request
     fields = request.DESCRIPTOR.fields_by_name
@@ -21,7 +21,7 @@ def cost_of(request: Message) -> int:
     return CALL + FETCH
 
 
-def objects_of(response: Message) -> int:
+def count_objects(response: Message) -> int:
     """How many objects a response lists; one that was asked for alone does not count."""
     return sum(
         len(value)
@@ -30,7 +30,7 @@ def objects_of(response: Message) -> int:
     )
 
 
-def trailers(charge: Charge) -> tuple[tuple[str, str], ...]:
+def cost_trailers(charge: Charge) -> tuple[tuple[str, str], ...]:
     """The limit as HTTP's headers tell it, and what the call cost as GraphQL's `extensions.cost` does (a dictionary as of RFC
     9651); nothing before anything was held."""
     if charge.balance is None:

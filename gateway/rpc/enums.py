@@ -55,11 +55,11 @@ class EnumTable(Generic[Word, Number]):
     def to_pb(self, word: Word | None) -> Number | None:
         return None if word is None else self.rows[word]
 
-    def of(self, number: int, field: str) -> Word | None:
+    def from_pb(self, number: int, field: str) -> Word | None:
         """Raises InvalidArgument for a number that is no word."""
         return None if number == 0 else self._word(number, field)
 
-    def of_each(self, numbers: Iterable[int], field: str) -> tuple[Word, ...]:
+    def from_pb_list(self, numbers: Iterable[int], field: str) -> tuple[Word, ...]:
         """Raises InvalidArgument for a number that is no word, UNSPECIFIED included: in a list it says nothing."""
         return tuple(self._word(number, field) for number in numbers)
 

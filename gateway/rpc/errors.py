@@ -37,7 +37,7 @@ STATUS: Final = {
 }
 
 
-def status_of(error: GatewayError) -> status_pb2.Status:
+def error_to_pb(error: GatewayError) -> status_pb2.Status:
     number, _ = STATUS[error.code].value
     return status_pb2.Status(
         code=number, message=error.message, details=[_packed(part) for part in _details(error)]
@@ -68,9 +68,11 @@ def _packed(detail: Message) -> AnyMessage:
     return packed
 
 
-async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: GatewayError) -> Never:
+async def abort_with_error(
+    context: grpc.aio.ServicerContext[Any, Any], error: GatewayError
+) -> Never:
     """Ends the call with this error."""
-    status = rpc_status.to_status(status_of(error))
+    status = rpc_status.to_status(error_to_pb(error))
     # Those that stand already would be lost.
     trailers = (*(context.trailing_metadata() or ()), *status.trailing_metadata)
     try:

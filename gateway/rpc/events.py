@@ -112,8 +112,8 @@ def _recording_to_pb(event: RoomEvent) -> events_pb2.EventRecording | None:
     return part if part.ListFields() else None
 
 
-def event_types_of(
+def event_types_from_pb(
     request: pb.WatchRoomEventsRequest | pb.ListRoomEventsRequest,
 ) -> frozenset[RoomEventType] | None:
     """None, which stands for every type, when none is named."""
-    return frozenset(enums.ROOM_EVENT_TYPE.of_each(request.types, "types")) or None
+    return frozenset(enums.ROOM_EVENT_TYPE.from_pb_list(request.types, "types")) or None

@@ -18,10 +18,10 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from gateway.core.errors import GatewayError, Internal, InvalidArgument, Throttled, Unread
-from gateway.rpc.access import authenticate, current_caller
-from gateway.rpc.cost import cost_of, objects_of, trailers
-from gateway.rpc.errors import refuse
-from gateway.rpc.masks import mask_of, prune
+from gateway.rpc.authentication import authenticate, current_caller
+from gateway.rpc.cost import cost_trailers, count_objects, max_cost
+from gateway.rpc.errors import abort_with_error
+from gateway.rpc.masks import parse_mask, prune
 from gateway.service import call_context
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
@@ -126,10 +126,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
         async def answer(raw: bytes, context: Context) -> Any:
             async with self._let_in(context, method, self._calls), self._in_time(context, method):
                 request = _read(handler, raw)
-                mask = mask_of(method, request)
+                mask = parse_mask(method, request)
                 async with self._paid(context, method, request) as paid:
                     response = await handler.unary_unary(request, context)
-                    paid.objects = objects_of(response)
+                    paid.objects = count_objects(response)
                 prune(response, mask)
                 return response
 
@@ -184,14 +184,14 @@ class Interceptor(grpc.aio.ServerInterceptor):
         charge = self._callers.charge(current_caller())
         call_context.enter(replace(call_context.current(), requests=charge.requests))
         try:
-            await charge.hold(cost_of(request))
+            await charge.hold(max_cost(request))
             try:
                 yield paid
             finally:
                 if is_settled:
                     charge.settle(paid.objects)
         finally:
-            context.set_trailing_metadata(trailers(charge))
+            context.set_trailing_metadata(cost_trailers(charge))
 
     @asynccontextmanager
     async def _in_time(self, context: Context, method: str) -> AsyncIterator[None]:
@@ -207,7 +207,7 @@ async def _errors_told(context: Context, method: str) -> AsyncIterator[None]:
     try:
         yield
     except GatewayError as error:
-        await refuse(context, error)
+        await abort_with_error(context, error)
     except grpc.aio.BaseError:
         # The call has been ended already: by the method itself, or by the transport.
         raise
@@ -217,7 +217,7 @@ async def _errors_told(context: Context, method: str) -> AsyncIterator[None]:
         log.error(
             "bug", method=method, error=type(bug).__name__, file=frame.filename, line=frame.lineno
         )
-        await refuse(
+        await abort_with_error(
             context,
             Internal("the gateway has failed; this is a bug: report when and in which call"),
         )

@@ -15,11 +15,11 @@ from gateway.core.errors import InvalidArgument
 PATHS_LIMIT: Final = 100
 """More than any resource has fields."""
 
-Tree = dict[str, "Tree"]
+MaskTree = dict[str, "MaskTree"]
 """The fields to keep; those with an empty tree are kept whole."""
 
 
-def mask_of(method: str, request: Message) -> Tree:
+def parse_mask(method: str, request: Message) -> MaskTree:
     """The tree of the request's read_mask, empty when it asks for everything. `method` is the method's path.
 
     Raises InvalidArgument for too many paths and for one that names no field.
@@ -32,7 +32,7 @@ def mask_of(method: str, request: Message) -> Tree:
     if len(paths) > PATHS_LIMIT:
         raise InvalidArgument(f"read_mask has {len(paths)} paths; give up to {PATHS_LIMIT}")
     resource = _resource(method)
-    tree: Tree = {}
+    tree: MaskTree = {}
     for place, path in enumerate(paths):
         if not _is_path(path, resource):
             names = ", ".join(field.name for field in resource.fields)
@@ -43,7 +43,7 @@ def mask_of(method: str, request: Message) -> Tree:
     return tree
 
 
-def prune(response: Message, tree: Tree) -> None:
+def prune(response: Message, tree: MaskTree) -> None:
     """Clears in each resource of the response what the tree does not hold."""
     if tree:
         for resource in _parts(response, response.DESCRIPTOR.fields_by_number[1].name):
@@ -71,7 +71,7 @@ def _is_path(path: str, descriptor: Descriptor) -> bool:
     )
 
 
-def _add(tree: Tree, names: list[str]) -> None:
+def _add(tree: MaskTree, names: list[str]) -> None:
     *above, last = names
     for name in above:
         if tree.get(name) == {}:
@@ -80,7 +80,7 @@ def _add(tree: Tree, names: list[str]) -> None:
     tree[last] = {}
 
 
-def _keep(message: Message, tree: Tree) -> None:
+def _keep(message: Message, tree: MaskTree) -> None:
     for field, _ in message.ListFields():
         if field.name not in tree:
             message.ClearField(field.name)

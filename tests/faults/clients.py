@@ -285,7 +285,7 @@ def parse_pb(said: pb.WatchRoomEventsResponse, stream: int) -> Message:
             reason = events_pb2.ResyncReason.Name(said.resync_required.reason)
             return Resync(stream, now, cursor, reason.removeprefix("RESYNC_REASON_").lower())
     event = said.event
-    type_ = str(enums.ROOM_EVENT_TYPE.of(event.type, "type"))
+    type_ = str(enums.ROOM_EVENT_TYPE.from_pb(event.type, "type"))
     key = key_of(type_, event.room_sid, event.at.ToDatetime(tzinfo=UTC), event.participant.sid)
     return Event(stream, now, cursor, said.prev, key, type_, event.room_sid)
 

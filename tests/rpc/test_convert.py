@@ -80,7 +80,7 @@ from gateway.rooms.v1 import (
     transcription_service_pb2,
 )
 from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rpc.convert import of, to_pb
+from gateway.rpc.convert import from_pb, to_pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
 
@@ -355,12 +355,12 @@ def test_every_parameter_of_a_new_room_is_read() -> None:
     identified = IdentifiedRoom(
         **{field.name: getattr(asked, field.name) for field in fields(asked)}
     )
-    assert of(to_pb(identified, pb.CreateRoomRequest), NewRoom) == asked
+    assert from_pb(to_pb(identified, pb.CreateRoomRequest), NewRoom) == asked
 
 
 def test_what_a_request_leaves_out_is_left_to_core() -> None:
-    assert of(pb.CreateRoomRequest(), NewRoom) == NewRoom()
-    assert of(pb.ListRoomsRequest(page_size=5), RoomFilter) == RoomFilter(
+    assert from_pb(pb.CreateRoomRequest(), NewRoom) == NewRoom()
+    assert from_pb(pb.ListRoomsRequest(page_size=5), RoomFilter) == RoomFilter(
         status=RoomStatus.IN_PROGRESS
     )
 
@@ -378,7 +378,7 @@ def test_rules_are_read() -> None:
         rules=[to_pb(rule, participant_pb2.SubscribeRule) for rule in rules],
     )
 
-    assert of(request, NewSubscribeRules) == NewSubscribeRules(rules)
+    assert from_pb(request, NewSubscribeRules) == NewSubscribeRules(rules)
 
 
 def test_filters_are_read() -> None:
@@ -392,7 +392,7 @@ def test_filters_are_read() -> None:
         created_before=AT + timedelta(hours=1),
     )
 
-    assert of(request, RecordingFilter) == RecordingFilter(
+    assert from_pb(request, RecordingFilter) == RecordingFilter(
         status=RecordingStatus.COMPLETED,
         source_sid="MT" + "1" * 32,
         grouping_sids=(sid,),
@@ -408,7 +408,7 @@ def test_an_update_may_hold_a_configuration_without_a_word() -> None:
         configuration=transcription_pb2.TranscriptionsConfiguration(),
     )
 
-    assert of(request, TranscriptionUpdate) == TranscriptionUpdate(
+    assert from_pb(request, TranscriptionUpdate) == TranscriptionUpdate(
         status=TranscriptionStatus.STOPPED, configuration=TranscriptionsConfiguration()
     )
 
@@ -455,7 +455,7 @@ def test_what_is_out_of_bounds_is_refused_with_a_sentence(
     request_: Message, core_type: type[Any], sentence: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=sentence):
-        of(request_, core_type)
+        from_pb(request_, core_type)
 
 
 @pytest.mark.parametrize(
@@ -463,4 +463,4 @@ def test_what_is_out_of_bounds_is_refused_with_a_sentence(
 )
 def test_a_moment_that_does_not_exist_is_refused(stamp: Timestamp) -> None:
     with pytest.raises(InvalidArgument, match="created_after is no moment; give"):
-        of(pb.ListRoomsRequest(created_after=stamp), RoomFilter)
+        from_pb(pb.ListRoomsRequest(created_after=stamp), RoomFilter)

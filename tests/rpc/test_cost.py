@@ -5,7 +5,7 @@ from gateway.core.callers import Caller
 from gateway.rooms.v1 import participant_service_pb2, recording_service_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.room_pb2 import Room
-from gateway.rpc.cost import cost_of, objects_of, trailers
+from gateway.rpc.cost import cost_trailers, count_objects, max_cost
 from gateway.service.callers.points import CALL, FETCH, CallerLimiter
 
 
@@ -28,22 +28,22 @@ from gateway.service.callers.points import CALL, FETCH, CallerLimiter
 def test_a_call_costs_as_much_as_the_same_question_in_graphql(
     request_: Message, expected: int
 ) -> None:
-    assert cost_of(request_) == expected
+    assert max_cost(request_) == expected
 
 
 def test_objects_are_those_of_a_list() -> None:
-    assert objects_of(pb.ListRoomsResponse(rooms=[Room(), Room()], next_page_token="t")) == 2
-    assert objects_of(pb.BatchGetRoomsResponse(rooms=[Room()], missing=["b"])) == 1
-    assert objects_of(pb.GetRoomResponse(room=Room())) == 0
-    assert objects_of(participant_service_pb2.ListParticipantsResponse()) == 0
+    assert count_objects(pb.ListRoomsResponse(rooms=[Room(), Room()], next_page_token="t")) == 2
+    assert count_objects(pb.BatchGetRoomsResponse(rooms=[Room()], missing=["b"])) == 1
+    assert count_objects(pb.GetRoomResponse(room=Room())) == 0
+    assert count_objects(participant_service_pb2.ListParticipantsResponse()) == 0
 
 
 async def test_trailers_are_in_lower_case_and_tell_what_graphql_tells(caller: Caller) -> None:
     charge = CallerLimiter().charge(caller)
-    assert trailers(charge) == ()
+    assert cost_trailers(charge) == ()
     await charge.hold(100)
     charge.settle(5)
-    told = dict(trailers(charge))
+    told = dict(cost_trailers(charge))
     assert set(told) == {"ratelimit-policy", "ratelimit", "cost"}
     assert (
         told["cost"]

@@ -64,7 +64,7 @@ def test_a_word_has_the_same_name_on_the_wire(name: str) -> None:
 
 
 def test_unspecified_is_none_both_ways() -> None:
-    assert enums.ROOM_STATUS.of(0, "status") is None
+    assert enums.ROOM_STATUS.from_pb(0, "status") is None
     assert enums.ROOM_STATUS.to_pb(None) is None
 
 
@@ -73,13 +73,16 @@ def test_an_unknown_number_is_refused_with_the_choice() -> None:
         InvalidArgument,
         match=r"status holds the number 99.*give one of IN_PROGRESS, COMPLETED, FAILED$",
     ):
-        enums.ROOM_STATUS.of(99, "status")
+        enums.ROOM_STATUS.from_pb(99, "status")
 
 
 def test_a_list_may_not_hold_unspecified() -> None:
-    assert enums.VIDEO_CODEC.of_each([1, 2], "video_codecs") == (VideoCodec.VP8, VideoCodec.H264)
+    assert enums.VIDEO_CODEC.from_pb_list([1, 2], "video_codecs") == (
+        VideoCodec.VP8,
+        VideoCodec.H264,
+    )
     with pytest.raises(InvalidArgument, match="video_codecs holds the number 0"):
-        enums.VIDEO_CODEC.of_each([1, 0], "video_codecs")
+        enums.VIDEO_CODEC.from_pb_list([1, 0], "video_codecs")
 
 
 def test_a_word_twilio_added_later_goes_out_as_unknown() -> None:

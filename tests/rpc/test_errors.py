@@ -3,7 +3,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from gateway.core import errors as core
-from gateway.rpc.errors import STATUS, status_of
+from gateway.rpc.errors import STATUS, error_to_pb
 
 # The table of the contract, by hand: a slip in the code's table must not slip through here.
 CONTRACT = {
@@ -31,7 +31,7 @@ def test_every_error_has_a_grpc_status(code: core.Code) -> None:
 
 @pytest.mark.parametrize("kind", core.GatewayError.__subclasses__())
 def test_every_error_says_its_code_and_its_reason(kind: type[core.GatewayError]) -> None:
-    status = status_of(kind("say what to do"))
+    status = error_to_pb(kind("say what to do"))
 
     assert (status.code, status.message) == (CONTRACT[kind].value[0], "say what to do")
     info = error_details_pb2.ErrorInfo()
@@ -41,7 +41,7 @@ def test_every_error_says_its_code_and_its_reason(kind: type[core.GatewayError])
 
 def test_twilios_code_is_in_the_metadata() -> None:
     info = error_details_pb2.ErrorInfo()
-    status_of(
+    error_to_pb(
         core.AlreadyExists("the name is in use", twilio=core.TwilioFault(53113, 400))
     ).details[0].Unpack(info)
 
@@ -49,7 +49,7 @@ def test_twilios_code_is_in_the_metadata() -> None:
 
 
 def test_an_error_that_passes_says_when_to_come_back() -> None:
-    _, detail = status_of(core.Throttled("wait", retry_after_ms=1500)).details
+    _, detail = error_to_pb(core.Throttled("wait", retry_after_ms=1500)).details
 
     retry = error_details_pb2.RetryInfo()
     assert detail.Unpack(retry)
@@ -57,7 +57,7 @@ def test_an_error_that_passes_says_when_to_come_back() -> None:
 
 
 def test_twilios_quota_is_told_as_a_quota() -> None:
-    _, detail = status_of(
+    _, detail = error_to_pb(
         core.QuotaExceeded("80 reads a second are used up; come back later")
     ).details
 
@@ -67,7 +67,7 @@ def test_twilios_quota_is_told_as_a_quota() -> None:
 
 
 def test_a_stream_that_was_not_read_ends_with_its_last_cursor() -> None:
-    status = status_of(core.Unread("watch again", "c7"))
+    status = error_to_pb(core.Unread("watch again", "c7"))
 
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)

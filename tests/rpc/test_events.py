@@ -26,7 +26,7 @@ from gateway.core.sids import ParticipantSid
 from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2, rule_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc.convert import to_pb
-from gateway.rpc.events import Encoder, event_to_pb, event_types_of, stream_message_to_pb
+from gateway.rpc.events import Encoder, event_to_pb, event_types_from_pb, stream_message_to_pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
 ROOM = Room(
@@ -154,9 +154,9 @@ def test_the_start_of_a_stream_says_how_and_of_which_room() -> None:
 
 
 def test_no_event_types_stand_for_all() -> None:
-    assert event_types_of(pb.WatchRoomEventsRequest()) is None
+    assert event_types_from_pb(pb.WatchRoomEventsRequest()) is None
     ended = events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED
-    assert event_types_of(pb.ListRoomEventsRequest(types=[ended, ended])) == {
+    assert event_types_from_pb(pb.ListRoomEventsRequest(types=[ended, ended])) == {
         RoomEventType.ROOM_ENDED
     }
 

@@ -19,7 +19,7 @@ from gateway.core.errors import NotFound
 from gateway.rooms.v1.events_pb2 import LoggedEvent, RoomEvent
 from gateway.rpc import errors as errors_module
 from gateway.rpc import interceptor as interceptor_module
-from gateway.rpc.access import current_caller
+from gateway.rpc.authentication import current_caller
 from gateway.rpc.interceptor import Interceptor, Limits
 from gateway.service.callers import revalidation as standing
 from gateway.service.callers.authenticator import ApiKey, Authenticator

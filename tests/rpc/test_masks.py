@@ -8,7 +8,7 @@ from gateway.core.errors import InvalidArgument
 from gateway.rooms.v1 import events_pb2, insights_pb2, room_pb2
 from gateway.rooms.v1 import insights_service_pb2 as insights
 from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rpc.masks import PATHS_LIMIT, Tree, mask_of, prune
+from gateway.rpc.masks import PATHS_LIMIT, MaskTree, parse_mask, prune
 from gateway.rpc.server import SERVICE_NAMES
 
 GET = "/gateway.rooms.v1.RoomService/GetRoom"
@@ -16,11 +16,11 @@ METHODS = [method for name in SERVICE_NAMES for method in Default().FindServiceB
 READS = [method for method in METHODS if method.name.startswith(("Get", "BatchGet", "List"))]
 
 
-def tree(*paths: str) -> Tree:
-    return mask_of(GET, pb.GetRoomRequest(read_mask=FieldMask(paths=paths)))
+def tree(*paths: str) -> MaskTree:
+    return parse_mask(GET, pb.GetRoomRequest(read_mask=FieldMask(paths=paths)))
 
 
-def pruned(response: Message, mask: Tree) -> Message:
+def pruned(response: Message, mask: MaskTree) -> Message:
     prune(response, mask)
     return response
 
@@ -49,7 +49,7 @@ def test_no_mask_and_a_star_stand_for_everything(paths: tuple[str, ...]) -> None
 
 
 def test_requests_of_others_have_no_mask() -> None:
-    assert mask_of("/tests.Service/GetLength", StringValue(value="x")) == {}
+    assert parse_mask("/tests.Service/GetLength", StringValue(value="x")) == {}
 
 
 def test_what_the_mask_does_not_hold_is_cleared() -> None:
@@ -101,7 +101,7 @@ def test_a_path_may_go_deep() -> None:
         cursor="c", event=events_pb2.RoomEvent(room_sid="RM1", room=room)
     )
 
-    mask = mask_of("/gateway.rooms.v1.RoomService/ListRoomEvents", request)
+    mask = parse_mask("/gateway.rooms.v1.RoomService/ListRoomEvents", request)
     answer = pruned(pb.ListRoomEventsResponse(events=[event]), mask)
 
     kept = room_pb2.Room(links=room_pb2.RoomLinks(recordings="r"))
@@ -115,7 +115,7 @@ def test_an_object_of_twilios_is_kept_whole() -> None:
         participant_sid="PA1", properties={"a": [1, {"b": None}]}
     )
 
-    mask = mask_of("/gateway.rooms.v1.InsightsService/GetInsightsParticipant", request)
+    mask = parse_mask("/gateway.rooms.v1.InsightsService/GetInsightsParticipant", request)
     answer = pruned(insights.GetInsightsParticipantResponse(participant=participant), mask)
 
     assert answer == insights.GetInsightsParticipantResponse(

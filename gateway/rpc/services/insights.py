@@ -10,9 +10,9 @@ from gateway.core.insights import InsightsRoomFilter
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, checked_sid
 from gateway.rooms.v1 import insights_service_pb2 as pb
 from gateway.rooms.v1.insights_service_pb2_grpc import InsightsServiceServicer
-from gateway.rpc.access import calling
-from gateway.rpc.answers import found, listed, paging_of, shown
-from gateway.rpc.convert import of
+from gateway.rpc.authentication import caller_and_account
+from gateway.rpc.convert import from_pb
+from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,35 +31,37 @@ class InsightsService(InsightsServiceServicer):
     async def ListInsightsRooms(
         self, request: pb.ListInsightsRoomsRequest, context: Context
     ) -> pb.ListInsightsRoomsResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         page = await account.insights.rooms(
-            caller, of(request, InsightsRoomFilter), *paging_of(request)
+            caller, from_pb(request, InsightsRoomFilter), *page_arguments(request)
         )
-        return listed(pb.ListInsightsRoomsResponse, page)
+        return page_response(pb.ListInsightsRoomsResponse, page)
 
     async def GetInsightsRoom(
         self, request: pb.GetInsightsRoomRequest, context: Context
     ) -> pb.GetInsightsRoomResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.insights.room(caller, checked_sid(RoomSid, request.room, "room"))
-        return shown(pb.GetInsightsRoomResponse, found(seen, ROOM))
+        return resource_response(pb.GetInsightsRoomResponse, require_found(seen, ROOM))
 
     async def ListInsightsParticipants(
         self, request: pb.ListInsightsParticipantsRequest, context: Context
     ) -> pb.ListInsightsParticipantsResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         page = await account.insights.participants(
-            caller, checked_sid(RoomSid, request.room, "room"), *paging_of(request)
+            caller, checked_sid(RoomSid, request.room, "room"), *page_arguments(request)
         )
-        return listed(pb.ListInsightsParticipantsResponse, page)
+        return page_response(pb.ListInsightsParticipantsResponse, page)
 
     async def GetInsightsParticipant(
         self, request: pb.GetInsightsParticipantRequest, context: Context
     ) -> pb.GetInsightsParticipantResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.insights.participant(
             caller,
             checked_sid(RoomSid, request.room, "room"),
             checked_sid(ParticipantSid, request.participant, "participant"),
         )
-        return shown(pb.GetInsightsParticipantResponse, found(seen, PARTICIPANT))
+        return resource_response(
+            pb.GetInsightsParticipantResponse, require_found(seen, PARTICIPANT)
+        )

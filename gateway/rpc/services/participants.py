@@ -16,9 +16,9 @@ from gateway.core.participants import (
 from gateway.core.rooms import AccountSid, RoomRef
 from gateway.rooms.v1 import participant_service_pb2 as pb
 from gateway.rooms.v1.participant_service_pb2_grpc import ParticipantServiceServicer
-from gateway.rpc.access import calling
-from gateway.rpc.answers import found, listed, paging_of, shown
-from gateway.rpc.convert import of
+from gateway.rpc.authentication import caller_and_account
+from gateway.rpc.convert import from_pb
+from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -37,104 +37,109 @@ class ParticipantService(ParticipantServiceServicer):
     async def ListParticipants(
         self, request: pb.ListParticipantsRequest, context: Context
     ) -> pb.ListParticipantsResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         page = await account.participants.page(
-            caller, RoomRef.of(request.room), of(request, ParticipantFilter), *paging_of(request)
+            caller,
+            RoomRef.of(request.room),
+            from_pb(request, ParticipantFilter),
+            *page_arguments(request),
         )
-        return listed(pb.ListParticipantsResponse, page)
+        return page_response(pb.ListParticipantsResponse, page)
 
     async def GetParticipant(
         self, request: pb.GetParticipantRequest, context: Context
     ) -> pb.GetParticipantResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.participants.participant(
             caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
         )
-        return shown(pb.GetParticipantResponse, found(seen, PARTICIPANT))
+        return resource_response(pb.GetParticipantResponse, require_found(seen, PARTICIPANT))
 
     async def DisconnectParticipant(
         self, request: pb.DisconnectParticipantRequest, context: Context
     ) -> pb.DisconnectParticipantResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         participant = await account.participants.disconnect(
             caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
         )
-        return shown(pb.DisconnectParticipantResponse, participant)
+        return resource_response(pb.DisconnectParticipantResponse, participant)
 
     async def AnonymizeParticipant(
         self, request: pb.AnonymizeParticipantRequest, context: Context
     ) -> pb.AnonymizeParticipantResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         participant = await account.participants.anonymize(
             caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
         )
-        return shown(pb.AnonymizeParticipantResponse, participant)
+        return resource_response(pb.AnonymizeParticipantResponse, participant)
 
     async def ListPublishedTracks(
         self, request: pb.ListPublishedTracksRequest, context: Context
     ) -> pb.ListPublishedTracksResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         page = await account.participants.published_tracks(
             caller,
             RoomRef.of(request.room),
             ParticipantRef.of(request.participant),
-            *paging_of(request),
+            *page_arguments(request),
         )
-        return listed(pb.ListPublishedTracksResponse, page)
+        return page_response(pb.ListPublishedTracksResponse, page)
 
     async def GetPublishedTrack(
         self, request: pb.GetPublishedTrackRequest, context: Context
     ) -> pb.GetPublishedTrackResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.participants.published_track(
             caller,
             RoomRef.of(request.room),
             ParticipantRef.of(request.participant),
             TrackRef.of(request.track),
         )
-        return shown(pb.GetPublishedTrackResponse, found(seen, PUBLISHED_TRACK))
+        return resource_response(pb.GetPublishedTrackResponse, require_found(seen, PUBLISHED_TRACK))
 
     async def ListSubscribedTracks(
         self, request: pb.ListSubscribedTracksRequest, context: Context
     ) -> pb.ListSubscribedTracksResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         page = await account.participants.subscribed_tracks(
             caller,
             RoomRef.of(request.room),
             ParticipantRef.of(request.participant),
-            *paging_of(request),
+            *page_arguments(request),
         )
-        return listed(pb.ListSubscribedTracksResponse, page)
+        return page_response(pb.ListSubscribedTracksResponse, page)
 
     async def GetSubscribedTrack(
         self, request: pb.GetSubscribedTrackRequest, context: Context
     ) -> pb.GetSubscribedTrackResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.participants.subscribed_track(
             caller,
             RoomRef.of(request.room),
             ParticipantRef.of(request.participant),
             checked_track_sid(request.track),
         )
-        return shown(pb.GetSubscribedTrackResponse, found(seen, SUBSCRIBED_TRACK))
+        return resource_response(
+            pb.GetSubscribedTrackResponse, require_found(seen, SUBSCRIBED_TRACK)
+        )
 
     async def GetSubscribeRules(
         self, request: pb.GetSubscribeRulesRequest, context: Context
     ) -> pb.GetSubscribeRulesResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.participants.subscribe_rules(
             caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
         )
-        return shown(pb.GetSubscribeRulesResponse, seen)
+        return resource_response(pb.GetSubscribeRulesResponse, seen)
 
     async def UpdateSubscribeRules(
         self, request: pb.UpdateSubscribeRulesRequest, context: Context
     ) -> pb.UpdateSubscribeRulesResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         rules = await account.participants.update_subscribe_rules(
             caller,
             RoomRef.of(request.room),
             ParticipantRef.of(request.participant),
-            of(request, NewSubscribeRules),
+            from_pb(request, NewSubscribeRules),
         )
-        return shown(pb.UpdateSubscribeRulesResponse, rules)
+        return resource_response(pb.UpdateSubscribeRulesResponse, rules)

@@ -9,8 +9,8 @@ import grpc
 from gateway.core.rooms import AccountSid
 from gateway.rooms.v1 import quota_service_pb2 as pb
 from gateway.rooms.v1.quota_service_pb2_grpc import QuotaServiceServicer
-from gateway.rpc.access import calling
-from gateway.rpc.answers import shown
+from gateway.rpc.authentication import caller_and_account
+from gateway.rpc.responses import resource_response
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -21,5 +21,5 @@ class QuotaService(QuotaServiceServicer):
         self._accounts = accounts
 
     async def GetQuota(self, request: pb.GetQuotaRequest, context: Context) -> pb.GetQuotaResponse:
-        caller, account = calling(self._accounts)
-        return shown(pb.GetQuotaResponse, await account.upstream.quota(caller))
+        caller, account = caller_and_account(self._accounts)
+        return resource_response(pb.GetQuotaResponse, await account.upstream.quota(caller))

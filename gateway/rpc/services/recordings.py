@@ -11,9 +11,9 @@ from gateway.core.rooms import RoomRef
 from gateway.core.sids import AccountSid, RecordingSid, checked_sid
 from gateway.rooms.v1 import recording_service_pb2 as pb
 from gateway.rooms.v1.recording_service_pb2_grpc import RecordingServiceServicer
-from gateway.rpc.access import calling
-from gateway.rpc.answers import found, listed, paging_of, shown
-from gateway.rpc.convert import of
+from gateway.rpc.authentication import caller_and_account
+from gateway.rpc.convert import from_pb
+from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,27 +31,30 @@ class RecordingService(RecordingServiceServicer):
     async def ListRoomRecordings(
         self, request: pb.ListRoomRecordingsRequest, context: Context
     ) -> pb.ListRoomRecordingsResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         page = await account.recordings.of_room(
-            caller, RoomRef.of(request.room), of(request, RoomRecordingFilter), *paging_of(request)
+            caller,
+            RoomRef.of(request.room),
+            from_pb(request, RoomRecordingFilter),
+            *page_arguments(request),
         )
-        return listed(pb.ListRoomRecordingsResponse, page)
+        return page_response(pb.ListRoomRecordingsResponse, page)
 
     async def GetRoomRecording(
         self, request: pb.GetRoomRecordingRequest, context: Context
     ) -> pb.GetRoomRecordingResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.recordings.in_room(
             caller,
             RoomRef.of(request.room),
             checked_sid(RecordingSid, request.recording, "recording"),
         )
-        return shown(pb.GetRoomRecordingResponse, found(seen, RECORDING))
+        return resource_response(pb.GetRoomRecordingResponse, require_found(seen, RECORDING))
 
     async def DeleteRoomRecording(
         self, request: pb.DeleteRoomRecordingRequest, context: Context
     ) -> pb.DeleteRoomRecordingResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         await account.recordings.delete_in_room(
             caller,
             RoomRef.of(request.room),
@@ -62,25 +65,25 @@ class RecordingService(RecordingServiceServicer):
     async def ListRecordings(
         self, request: pb.ListRecordingsRequest, context: Context
     ) -> pb.ListRecordingsResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         page = await account.recordings.page(
-            caller, of(request, RecordingFilter), *paging_of(request)
+            caller, from_pb(request, RecordingFilter), *page_arguments(request)
         )
-        return listed(pb.ListRecordingsResponse, page)
+        return page_response(pb.ListRecordingsResponse, page)
 
     async def GetRecording(
         self, request: pb.GetRecordingRequest, context: Context
     ) -> pb.GetRecordingResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.recordings.recording(
             caller, checked_sid(RecordingSid, request.recording, "recording")
         )
-        return shown(pb.GetRecordingResponse, found(seen, RECORDING))
+        return resource_response(pb.GetRecordingResponse, require_found(seen, RECORDING))
 
     async def DeleteRecording(
         self, request: pb.DeleteRecordingRequest, context: Context
     ) -> pb.DeleteRecordingResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         await account.recordings.delete(
             caller, checked_sid(RecordingSid, request.recording, "recording")
         )
@@ -89,24 +92,24 @@ class RecordingService(RecordingServiceServicer):
     async def GetRecordingMedia(
         self, request: pb.GetRecordingMediaRequest, context: Context
     ) -> pb.GetRecordingMediaResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         media = await account.recordings.media(
             caller, checked_sid(RecordingSid, request.recording, "recording")
         )
-        return shown(pb.GetRecordingMediaResponse, found(media, MEDIA))
+        return resource_response(pb.GetRecordingMediaResponse, require_found(media, MEDIA))
 
     async def GetRecordingRules(
         self, request: pb.GetRecordingRulesRequest, context: Context
     ) -> pb.GetRecordingRulesResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.recordings.rules(caller, RoomRef.of(request.room))
-        return shown(pb.GetRecordingRulesResponse, seen)
+        return resource_response(pb.GetRecordingRulesResponse, seen)
 
     async def UpdateRecordingRules(
         self, request: pb.UpdateRecordingRulesRequest, context: Context
     ) -> pb.UpdateRecordingRulesResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         rules = await account.recordings.update_rules(
-            caller, RoomRef.of(request.room), of(request, NewRecordingRules)
+            caller, RoomRef.of(request.room), from_pb(request, NewRecordingRules)
         )
-        return shown(pb.UpdateRecordingRulesResponse, rules)
+        return resource_response(pb.UpdateRecordingRulesResponse, rules)

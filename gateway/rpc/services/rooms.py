@@ -16,10 +16,10 @@ from gateway.rooms.v1.events_pb2 import LoggedEvent
 from gateway.rooms.v1.participant_pb2 import PresentParticipant
 from gateway.rooms.v1.room_pb2 import Room
 from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceServicer
-from gateway.rpc.access import calling
-from gateway.rpc.answers import found, listed, paging_of, shown
-from gateway.rpc.convert import of, to_pb
-from gateway.rpc.events import Encoder, event_to_pb, event_types_of
+from gateway.rpc.authentication import caller_and_account
+from gateway.rpc.convert import from_pb, to_pb
+from gateway.rpc.events import Encoder, event_to_pb, event_types_from_pb
+from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
 from gateway.service.accounts import Account
 from gateway.service.streams.encoded import EncodedMessage
 from gateway.service.streams.feed import EventFilter, EventSubscription
@@ -36,14 +36,14 @@ class RoomService(RoomServiceServicer):
         self._encoder = Encoder()
 
     async def GetRoom(self, request: pb.GetRoomRequest, context: Context) -> pb.GetRoomResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.rooms.room(caller, RoomRef.of(request.room))
-        return shown(pb.GetRoomResponse, found(seen, ROOM))
+        return resource_response(pb.GetRoomResponse, require_found(seen, ROOM))
 
     async def BatchGetRooms(
         self, request: pb.BatchGetRoomsRequest, context: Context
     ) -> pb.BatchGetRoomsResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         if len(request.rooms) > BATCH_LIMIT:
             raise InvalidArgument(
                 f"rooms has {len(request.rooms)} entries; give up to {BATCH_LIMIT}"
@@ -59,31 +59,35 @@ class RoomService(RoomServiceServicer):
     async def ListRooms(
         self, request: pb.ListRoomsRequest, context: Context
     ) -> pb.ListRoomsResponse:
-        caller, account = calling(self._accounts)
-        seen = await account.rooms.rooms(caller, of(request, RoomFilter), *paging_of(request))
-        return listed(pb.ListRoomsResponse, seen)
+        caller, account = caller_and_account(self._accounts)
+        seen = await account.rooms.rooms(
+            caller, from_pb(request, RoomFilter), *page_arguments(request)
+        )
+        return page_response(pb.ListRoomsResponse, seen)
 
     async def CreateRoom(
         self, request: pb.CreateRoomRequest, context: Context
     ) -> pb.CreateRoomResponse:
-        caller, account = calling(self._accounts)
-        seen = await account.rooms.create(caller, of(request, NewRoom), request.request_id or None)
-        return shown(pb.CreateRoomResponse, seen)
+        caller, account = caller_and_account(self._accounts)
+        seen = await account.rooms.create(
+            caller, from_pb(request, NewRoom), request.request_id or None
+        )
+        return resource_response(pb.CreateRoomResponse, seen)
 
     async def CompleteRoom(
         self, request: pb.CompleteRoomRequest, context: Context
     ) -> pb.CompleteRoomResponse:
-        caller, account = calling(self._accounts)
-        return shown(
+        caller, account = caller_and_account(self._accounts)
+        return resource_response(
             pb.CompleteRoomResponse, await account.rooms.complete(caller, RoomRef.of(request.room))
         )
 
     async def ListRoomEvents(
         self, request: pb.ListRoomEventsRequest, context: Context
     ) -> pb.ListRoomEventsResponse:
-        caller, account = calling(self._accounts)
-        ref, types = RoomRef.of(request.room), event_types_of(request)
-        page = await account.feed.timeline(caller, ref, types, *paging_of(request))
+        caller, account = caller_and_account(self._accounts)
+        ref, types = RoomRef.of(request.room), event_types_from_pb(request)
+        page = await account.feed.timeline(caller, ref, types, *page_arguments(request))
         return pb.ListRoomEventsResponse(
             events=[
                 LoggedEvent(cursor=cursor, event=event_to_pb(event)) for cursor, event in page.items
@@ -94,7 +98,7 @@ class RoomService(RoomServiceServicer):
     async def WatchRoom(
         self, request: pb.WatchRoomRequest, context: Context
     ) -> AsyncGenerator[pb.WatchRoomResponse, None]:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         async with aclosing(account.live.watch(caller, RoomRef.of(request.room))) as views:
             async for seen in views:
                 yield pb.WatchRoomResponse(
@@ -107,10 +111,12 @@ class RoomService(RoomServiceServicer):
     async def WatchRoomEvents(
         self, request: pb.WatchRoomEventsRequest, context: Context
     ) -> AsyncGenerator[EncodedMessage, None]:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         room = RoomRef.of(request.room) if request.room else None
         subscription = EventSubscription(
-            EventFilter(room, event_types_of(request)), request.after or None, self._encoder.encode
+            EventFilter(room, event_types_from_pb(request)),
+            request.after or None,
+            self._encoder.encode,
         )
         async with aclosing(account.feed.subscribe(caller, subscription)) as messages:
             async for message in messages:

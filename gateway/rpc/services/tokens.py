@@ -10,8 +10,8 @@ from gateway.core.rooms import AccountSid, RoomRef
 from gateway.core.tokens import NewToken
 from gateway.rooms.v1 import token_service_pb2 as pb
 from gateway.rooms.v1.token_service_pb2_grpc import TokenServiceServicer
-from gateway.rpc.access import calling
-from gateway.rpc.answers import shown
+from gateway.rpc.authentication import caller_and_account
+from gateway.rpc.responses import resource_response
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -24,18 +24,18 @@ class TokenService(TokenServiceServicer):
     async def MintAccessToken(
         self, request: pb.MintAccessTokenRequest, context: Context
     ) -> pb.MintAccessTokenResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         room = RoomRef.of(request.room) if request.room else None
         ttl_s = request.ttl_s if request.HasField("ttl_s") else None
         token = await account.tokens.mint(
             caller, NewToken(identity=request.identity, room=room, ttl_s=ttl_s)
         )
-        return shown(pb.MintAccessTokenResponse, token)
+        return resource_response(pb.MintAccessTokenResponse, token)
 
     async def ExplainToken(
         self, request: pb.ExplainTokenRequest, context: Context
     ) -> pb.ExplainTokenResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         room = RoomRef.of(request.room) if request.room else None
         explanation = await account.tokens.explain(caller, request.token, room)
-        return shown(pb.ExplainTokenResponse, explanation)
+        return resource_response(pb.ExplainTokenResponse, explanation)

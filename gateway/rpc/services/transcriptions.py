@@ -14,9 +14,9 @@ from gateway.core.transcriptions import (
 )
 from gateway.rooms.v1 import transcription_service_pb2 as pb
 from gateway.rooms.v1.transcription_service_pb2_grpc import TranscriptionServiceServicer
-from gateway.rpc.access import calling
-from gateway.rpc.answers import found, listed, paging_of, shown
-from gateway.rpc.convert import of
+from gateway.rpc.authentication import caller_and_account
+from gateway.rpc.convert import from_pb
+from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -33,42 +33,42 @@ class TranscriptionService(TranscriptionServiceServicer):
     async def ListTranscriptions(
         self, request: pb.ListTranscriptionsRequest, context: Context
     ) -> pb.ListTranscriptionsResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         page = await account.transcriptions.page(
-            caller, RoomRef.of(request.room), *paging_of(request)
+            caller, RoomRef.of(request.room), *page_arguments(request)
         )
-        return listed(pb.ListTranscriptionsResponse, page)
+        return page_response(pb.ListTranscriptionsResponse, page)
 
     async def GetTranscription(
         self, request: pb.GetTranscriptionRequest, context: Context
     ) -> pb.GetTranscriptionResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         seen = await account.transcriptions.transcription(
             caller, RoomRef.of(request.room), checked_ttid(request.ttid)
         )
-        return shown(pb.GetTranscriptionResponse, found(seen, TRANSCRIPTION))
+        return resource_response(pb.GetTranscriptionResponse, require_found(seen, TRANSCRIPTION))
 
     async def CreateTranscription(
         self, request: pb.CreateTranscriptionRequest, context: Context
     ) -> pb.CreateTranscriptionResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         given = request.configuration if request.HasField("configuration") else None
         configuration = (
-            None if given is None else of(given, TranscriptionsConfiguration, "configuration.")
+            None if given is None else from_pb(given, TranscriptionsConfiguration, "configuration.")
         )
         transcription = await account.transcriptions.create(
             caller, RoomRef.of(request.room), configuration
         )
-        return shown(pb.CreateTranscriptionResponse, transcription)
+        return resource_response(pb.CreateTranscriptionResponse, transcription)
 
     async def UpdateTranscription(
         self, request: pb.UpdateTranscriptionRequest, context: Context
     ) -> pb.UpdateTranscriptionResponse:
-        caller, account = calling(self._accounts)
+        caller, account = caller_and_account(self._accounts)
         transcription = await account.transcriptions.update(
             caller,
             RoomRef.of(request.room),
             checked_ttid(request.ttid),
-            of(request, TranscriptionUpdate),
+            from_pb(request, TranscriptionUpdate),
         )
-        return shown(pb.UpdateTranscriptionResponse, transcription)
+        return resource_response(pb.UpdateTranscriptionResponse, transcription)

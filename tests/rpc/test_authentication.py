@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.callers import Caller
 from gateway.core.errors import Unauthenticated
-from gateway.rpc.access import authenticate, calling, current_caller
+from gateway.rpc.authentication import authenticate, caller_and_account, current_caller
 from gateway.service.callers.authenticator import Authenticator
 
 from .conftest import API_KEY
@@ -27,7 +27,7 @@ async def test_a_caller_meets_the_use_cases_of_the_own_account_only(
     accounts: Any = {"AC" + "9" * 32: "another's", caller.account_sid: "its own"}
     await authenticate(authenticator, [("x-api-key", API_KEY)])
 
-    assert calling(accounts) == (caller, "its own")
+    assert caller_and_account(accounts) == (caller, "its own")
 
 
 @pytest.mark.parametrize(

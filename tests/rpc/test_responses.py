@@ -10,7 +10,7 @@ from gateway.core.rooms import AccountSid, RoomSid
 from gateway.core.transcriptions import Transcription, TranscriptionStatus, Ttid
 from gateway.rooms.v1 import recording_service_pb2, room_pb2
 from gateway.rooms.v1 import transcription_service_pb2 as pb
-from gateway.rpc.answers import found, listed, paging_of, shown
+from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
 
 AT = datetime(2026, 11, 20, 12, 30, 15, tzinfo=UTC)
 PROVENANCE = Freshness(AT, True, FreshnessSource.CALLBACKS)
@@ -26,26 +26,28 @@ TRANSCRIPTION = Transcription(
     ("asked", "first"), [(0, 50), (1, 1), (99, 99), (100, 100), (101, 100), (2**31 - 1, 100)]
 )
 def test_a_page_has_50_unless_told_otherwise_and_100_at_the_most(asked: int, first: int) -> None:
-    assert paging_of(pb.ListTranscriptionsRequest(page_size=asked)) == (first, None)
+    assert page_arguments(pb.ListTranscriptionsRequest(page_size=asked)) == (first, None)
 
 
 def test_a_page_begins_after_its_token() -> None:
-    assert paging_of(pb.ListTranscriptionsRequest(page_token="token")) == (50, "token")
+    assert page_arguments(pb.ListTranscriptionsRequest(page_token="token")) == (50, "token")
 
 
 def test_a_negative_page_size_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="page_size is -1; give 1 to 100"):
-        paging_of(pb.ListTranscriptionsRequest(page_size=-1))
+        page_arguments(pb.ListTranscriptionsRequest(page_size=-1))
 
 
 def test_what_is_not_there_is_not_found() -> None:
-    assert found(0, "there is no zero; give one") == 0
+    assert require_found(0, "there is no zero; give one") == 0
     with pytest.raises(NotFound, match="there is no zero; give one"):
-        found(None, "there is no zero; give one")
+        require_found(None, "there is no zero; give one")
 
 
 def test_an_answer_tells_how_good_it_is() -> None:
-    answer = shown(pb.GetTranscriptionResponse, ReadResult(TRANSCRIPTION, PROVENANCE, "cursor"))
+    answer = resource_response(
+        pb.GetTranscriptionResponse, ReadResult(TRANSCRIPTION, PROVENANCE, "cursor")
+    )
 
     assert answer.transcription.ttid == TRANSCRIPTION.ttid
     assert (answer.freshness.fetched_at.ToDatetime(tzinfo=UTC), answer.freshness.is_stale) == (
@@ -57,14 +59,16 @@ def test_an_answer_tells_how_good_it_is() -> None:
 
 
 def test_an_answer_without_a_place_in_the_log_has_no_as_of() -> None:
-    answer = shown(pb.GetTranscriptionResponse, ReadResult(TRANSCRIPTION, PROVENANCE, None))
+    answer = resource_response(
+        pb.GetTranscriptionResponse, ReadResult(TRANSCRIPTION, PROVENANCE, None)
+    )
 
     assert answer.HasField("freshness")
     assert not answer.HasField("as_of")
 
 
 def test_an_answer_may_be_plain() -> None:
-    answer = shown(
+    answer = resource_response(
         recording_service_pb2.GetRecordingMediaResponse, MediaLink("https://example.org/media")
     )
 
@@ -74,7 +78,7 @@ def test_an_answer_may_be_plain() -> None:
 def test_a_page_tells_where_the_next_one_begins() -> None:
     page = Page((("a", TRANSCRIPTION), ("b", TRANSCRIPTION)), "b", has_next_page=True)
 
-    answer = listed(pb.ListTranscriptionsResponse, ReadResult(page, PROVENANCE, "cursor"))
+    answer = page_response(pb.ListTranscriptionsResponse, ReadResult(page, PROVENANCE, "cursor"))
 
     assert [each.ttid for each in answer.transcriptions] == [TRANSCRIPTION.ttid] * 2
     assert (answer.next_page_token, answer.as_of, answer.freshness.is_stale) == (
@@ -88,7 +92,9 @@ def test_the_last_page_has_no_token() -> None:
     page = Page((("a", TRANSCRIPTION),), "a", has_next_page=False)
 
     assert (
-        listed(pb.ListTranscriptionsResponse, ReadResult(page, PROVENANCE, None)).next_page_token
+        page_response(
+            pb.ListTranscriptionsResponse, ReadResult(page, PROVENANCE, None)
+        ).next_page_token
         == ""
     )
 
@@ -96,6 +102,6 @@ def test_the_last_page_has_no_token() -> None:
 def test_an_empty_page_may_have_a_next_one() -> None:
     page: Page[Transcription] = Page((), "a", has_next_page=True)
 
-    answer = listed(pb.ListTranscriptionsResponse, ReadResult(page, PROVENANCE, None))
+    answer = page_response(pb.ListTranscriptionsResponse, ReadResult(page, PROVENANCE, None))
 
     assert (list(answer.transcriptions), answer.next_page_token) == ([], "a")

@@ -37,7 +37,7 @@ def current_caller() -> Caller:
     return caller
 
 
-def calling(accounts: Mapping[AccountSid, Account]) -> tuple[Caller, Account]:
+def caller_and_account(accounts: Mapping[AccountSid, Account]) -> tuple[Caller, Account]:
     """Who calls, and the use cases of their account."""
     caller = current_caller()
     return caller, accounts[caller.account_sid]

@@ -20,7 +20,7 @@ T = TypeVar("T")
 DEFAULT_PAGE_SIZE: Final = 50
 
 
-def paging_of(request: Any) -> tuple[int, str | None]:
+def page_arguments(request: Any) -> tuple[int, str | None]:
     """How many to show, and after which page. Raises InvalidArgument for a negative page_size."""
     if request.page_size < 0:
         raise InvalidArgument(
@@ -30,20 +30,20 @@ def paging_of(request: Any) -> tuple[int, str | None]:
     return min(request.page_size or DEFAULT_PAGE_SIZE, PAGE_LIMIT), request.page_token or None
 
 
-def found(value: T | None, otherwise: str) -> T:
+def require_found(value: T | None, otherwise: str) -> T:
     """The value, or NotFound with what to say otherwise."""
     if value is None:
         raise NotFound(otherwise)
     return value
 
 
-def shown(kind: type[M], value: object) -> M:
+def resource_response(kind: type[M], value: object) -> M:
     """The response with this value in its first field and, of a Seen, how good it is beside it."""
     field = kind.DESCRIPTOR.fields_by_number[1]
     return kind(**{field.name: to_pb(value, _first_class(kind)), **_beside(kind, value)})
 
 
-def listed(kind: type[M], answer: Page[Any] | ReadResult[Page[Any]]) -> M:
+def page_response(kind: type[M], answer: Page[Any] | ReadResult[Page[Any]]) -> M:
     """The response with the page's items in its first field."""
     page = answer.value if isinstance(answer, ReadResult) else answer
     field, item_class = kind.DESCRIPTOR.fields_by_number[1], _first_class(kind)
