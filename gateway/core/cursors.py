@@ -1,34 +1,48 @@
-"""Cursors: a place in an account's log as an opaque, authenticated, URL-safe string. Does no I/O.
+"""Cursors: opaque, authenticated, URL-safe strings that name a place to continue from.
 
-The same place gives the same string on every replica and every transport, so the token is deterministic: its tag is a
-MAC of what it holds, and what it holds is masked with a stream that depends on the tag (the idea of RFC 5297, SIV).
-The mask matters: n counts every room's events, and a caller with a grant for one room must not read others' traffic off it.
+There are three kinds: places in an account's event log, places in a list of Twilio's REST
+API, and places in a list of a live view. Each is encrypted with AES-SIV (RFC 5297), which is
+deterministic: the same place gives the same string on every replica and every transport. The
+kind and the account are associated data, so a cursor is valid for its own kind and account
+only. Encryption matters because `n` counts the events of all rooms: a caller with a grant for
+one room must not learn the traffic of others. Does no I/O.
 """
 
 import hashlib
-import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.core.errors import InvalidArgument
 
 EPOCH_BYTES: Final = 8
 TAG_BYTES: Final = 8
-_MAC_BYTES: Final = 16
-# A page position holds the query of one of Twilio's pages, which may hold a name of 128 characters, percent-encoded.
-_TOKEN_LIMIT: Final = 8192
+# Two 256-bit keys, as AES-256-SIV needs them.
+_KEY_BYTES: Final = 64
+# A page cursor holds the query of one of Twilio's pages. The query may hold a name of 128
+# characters, percent-encoded.
+_CURSOR_LIMIT: Final = 8192
 NO_TAG: Final = bytes(TAG_BYTES)
-"""The tag of an epoch's beginning, where no entry stands."""
+"""The tag of an epoch's beginning, before its first entry."""
+
+_LOG: Final = b"log"
+_PAGE: Final = b"page"
+_LIVE: Final = b"live"
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
     """A place in an account's log.
 
-    `n` counts events within an epoch. `epoch` names the life of the log: when Redis loses a log and a new one starts, the
-    epoch differs. `tag` is taken from the entry at `n`: after a rollback the same numbers may be given out a second time.
-    An old cursor is then refused instead of skipping events without a word.
+    `n` counts events within an epoch. `epoch` names one life of the log: when Redis loses a
+    log and a new one starts, the epoch differs. `tag` is taken from the entry at `n`: after a
+    rollback the same numbers may be assigned again. An old cursor is then refused instead of
+    skipping events silently.
     """
 
     epoch: str
@@ -37,76 +51,85 @@ class LogPosition:
 
 
 def tag_of(entry: bytes) -> bytes:
-    """The tag of a log entry, from its bytes as they lie in the log."""
+    """The tag of a log entry, from its bytes as they are stored."""
     return hashlib.blake2b(entry, digest_size=TAG_BYTES).digest()
 
 
-def derive_key(secret: str, label: str) -> bytes:
-    """A key of its own for each use of one secret (HKDF, RFC 5869, one block of SHA-256)."""
-    pseudorandom_key = hmac.digest(b"rooms-gateway", secret.encode(), hashlib.sha256)
-    return hmac.digest(pseudorandom_key, label.encode() + b"\x01", hashlib.sha256)
-
-
 class CursorCodec:
-    """Turns places and page positions of one account into tokens and back.
+    """Encodes and decodes the cursors of one account.
 
-    `secrets` are the current one and, during a rotation, the one before: tokens are made with the first and accepted
-    from any. Tokens of another account, of another purpose or changed in a single bit raise InvalidArgument.
+    `secrets` are the current one and, during a rotation, the previous one: cursors are made
+    with the first and accepted from all. A cursor of another account or kind, or one that was
+    changed in a single bit, raises InvalidArgument.
     """
 
     def __init__(self, secrets: tuple[str, ...], account_sid: str) -> None:
-        self._cursor_keys = [derive_key(secret, f"cursor:{account_sid}") for secret in secrets]
-        self._page_keys = [derive_key(secret, f"page:{account_sid}") for secret in secrets]
+        self._keys = [AESSIV(_derive_key(secret)) for secret in secrets]
+        self._account = account_sid.encode()
 
-    def cursor(self, position: LogPosition) -> str:
-        return _seal(
-            self._cursor_keys[0],
-            bytes.fromhex(position.epoch) + position.n.to_bytes(8, "big") + position.tag,
-        )
+    def log_cursor(self, position: LogPosition) -> str:
+        """The cursor of a place in the log: 54 characters."""
+        n = position.n.to_bytes(8, "big")
+        return self._encode(bytes.fromhex(position.epoch) + n + position.tag, _LOG)
 
-    def position(self, cursor: str) -> LogPosition:
-        body = _open(
-            self._cursor_keys,
-            cursor,
-            "after is not a cursor of this gateway; use one from a message or leave it out",
-        )
-        epoch, n, tag = body[:EPOCH_BYTES], body[EPOCH_BYTES:-TAG_BYTES], body[-TAG_BYTES:]
+    def log_position(self, cursor: str) -> LogPosition:
+        plain = self._decode(cursor, _LOG)
+        if plain is None:
+            raise InvalidArgument(
+                "after is not a cursor of this gateway: use one from a message, or leave it out"
+            )
+        epoch, n, tag = plain[:EPOCH_BYTES], plain[EPOCH_BYTES:-TAG_BYTES], plain[-TAG_BYTES:]
         return LogPosition(epoch.hex(), int.from_bytes(n, "big"), tag)
 
-    def page_token(self, position: bytes) -> str:
-        return _seal(self._page_keys[0], position)
+    def page_cursor(self, position: bytes) -> str:
+        """The cursor of a place in a list of Twilio's REST API."""
+        return self._encode(position, _PAGE)
 
-    def page_position(self, token: str) -> bytes:
-        return _open(
-            self._page_keys,
-            token,
-            "after is not a page cursor of this gateway; use the one that came with a page, or leave it out",
-        )
+    def page_position(self, cursor: str) -> bytes:
+        position = self._decode(cursor, _PAGE)
+        if position is None:
+            raise InvalidArgument(
+                "after is not a page cursor of this gateway: use one that came with a page, "
+                "or leave it out"
+            )
+        return position
 
+    def live_cursor(self, list_id: str, key: str) -> str:
+        """The cursor after the item with this key, in one list of a live view."""
+        return self._encode(key.encode(), _LIVE, list_id.encode())
 
-def _seal(key: bytes, body: bytes) -> str:
-    mac = hmac.digest(key, body, hashlib.sha256)[:_MAC_BYTES]
-    return urlsafe_b64encode(mac + _masked(key, mac, body)).rstrip(b"=").decode()
+    def live_key(self, list_id: str, cursor: str) -> str:
+        """The key that `live_cursor` was given for the same list."""
+        key = self._decode(cursor, _LIVE, list_id.encode())
+        if key is None:
+            raise InvalidArgument(
+                "after is not a cursor of this list: use one that came with it, or leave it out"
+            )
+        return key.decode()
 
+    def _encode(self, plain: bytes, *purpose: bytes) -> str:
+        sealed = self._keys[0].encrypt(plain, [*purpose, self._account])
+        return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
-def _open(keys: list[bytes], token: str, complaint: str) -> bytes:
-    sealed = b""
-    if len(token) <= _TOKEN_LIMIT and token.isascii():
+    def _decode(self, cursor: str, *purpose: bytes) -> bytes | None:
+        if len(cursor) > _CURSOR_LIMIT or not cursor.isascii():
+            return None
         try:
-            sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            sealed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except ValueError:
-            raise InvalidArgument(complaint) from None
-    # The decoder passes over foreign characters and spare bits: one place must have one spelling only.
-    if len(sealed) <= _MAC_BYTES or urlsafe_b64encode(sealed).rstrip(b"=").decode() != token:
-        raise InvalidArgument(complaint)
-    mac, masked = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
-    for key in keys:
-        body = _masked(key, mac, masked)
-        if hmac.compare_digest(mac, hmac.digest(key, body, hashlib.sha256)[:_MAC_BYTES]):
-            return body
-    raise InvalidArgument(complaint)
+            return None
+        # The decoder ignores foreign characters and unused bits, but a place has one cursor.
+        if urlsafe_b64encode(sealed).rstrip(b"=").decode() != cursor:
+            return None
+        for key in self._keys:
+            try:
+                return key.decrypt(sealed, [*purpose, self._account])
+            except InvalidTag:
+                continue
+        return None
 
 
-def _masked(key: bytes, mac: bytes, body: bytes) -> bytes:
-    stream = hashlib.shake_256(key + b"mask" + mac).digest(len(body))
-    return bytes(left ^ right for left, right in zip(body, stream, strict=True))
+def _derive_key(secret: str) -> bytes:
+    """A key for cursors alone, should the secret have other uses."""
+    kdf = HKDF(SHA256(), length=_KEY_BYTES, salt=b"rooms-gateway", info=b"cursors")
+    return kdf.derive(secret.encode())

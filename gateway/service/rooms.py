@@ -122,7 +122,7 @@ class Rooms:
         return ReadResult(
             value.room,
             Freshness(fetched_at, found.is_stale, self._followed_by(value.room)),
-            None if value.as_of is None else self._cursor_codec.cursor(value.as_of),
+            None if value.as_of is None else self._cursor_codec.log_cursor(value.as_of),
         )
 
     def _followed_by(self, room: Room) -> FreshnessSource:

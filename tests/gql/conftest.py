@@ -23,7 +23,8 @@ from gateway.core.events import (
     StreamStarted,
 )
 from gateway.core.paging import Page
-from gateway.core.room_state.live import LiveRoom
+from gateway.core.participants import ParticipantFilter, PublishedTrack
+from gateway.core.room_state.live import LiveRoom, Stay
 from gateway.core.rooms import (
     AccountSid,
     NewRoom,
@@ -238,6 +239,14 @@ class Live:
     def put(self, view: ReadResult[LiveRoom] | None) -> None:
         for queue in self._queues:
             queue.put_nowait(view)
+
+    def participants(
+        self, live: LiveRoom, wanted: ParticipantFilter, first: int, after: str | None
+    ) -> Page[Stay]:
+        return live.page(wanted, first, after)
+
+    def tracks(self, stay: Stay, first: int, after: str | None) -> Page[PublishedTrack]:
+        return stay.page(first, after)
 
     async def watch(
         self, caller: Caller, ref: RoomRef

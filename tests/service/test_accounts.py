@@ -26,9 +26,9 @@ async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(
         f"rg:{{{ACCOUNT}".encode()
     }
     token = (site.sandbox.auth_token,)
-    assert CursorCodec(token, ACCOUNT).cursor(here.tail.position) != CursorCodec(
+    assert CursorCodec(token, ACCOUNT).log_cursor(here.tail.position) != CursorCodec(
         token, other
-    ).cursor(here.tail.position)
+    ).log_cursor(here.tail.position)
     site.accounts.append(there)
 
 

@@ -35,7 +35,7 @@ def watch(
 
 
 def cursor_of(site: Site, position: LogPosition) -> str:
-    return CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(position)
+    return CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(position)
 
 
 async def events(messages: AsyncGenerator[StreamMessage, None], count: int) -> list[Delivered]:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
-from gateway.core.errors import InvalidArgument
 from gateway.core.events import RoomEvent, RoomEventType, end_of
 from gateway.core.paging import Page, checked_first
 from gateway.core.participants import (
@@ -23,7 +22,7 @@ from gateway.core.participants import (
 )
 from gateway.core.rooms import Ended, Room, merge_end
 from gateway.core.rules import TrackKind
-from gateway.core.sids import ParticipantSid, TrackSid, is_sid
+from gateway.core.sids import ParticipantSid, TrackSid
 
 T = TypeVar("T")
 
@@ -50,9 +49,7 @@ class Stay:
         return self.participant.status is ParticipantStatus.CONNECTED
 
     def page(self, first: int, after: str | None) -> Page[PublishedTrack]:
-        """A page of the tracks. Raises InvalidArgument for a cursor that is none of this list."""
-        if after is not None and not is_sid(TrackSid, after):
-            raise InvalidArgument(_FOREIGN)
+        """A page of the tracks after the one with the key `after`. The keys are their SIDs."""
         return _page([(track.sid, track) for track in self.tracks], first, after)
 
 
@@ -75,10 +72,8 @@ class LiveRoom:
         return self.room.status.is_final or wanted.status is not ParticipantStatus.DISCONNECTED
 
     def page(self, wanted: ParticipantFilter, first: int, after: str | None) -> Page[Stay]:
-        """A page of those who fit the filter, which means what it means to Twilio. Raises InvalidArgument for a cursor that is
-        none of this list."""
-        if after is not None and not is_sid(ParticipantSid, after.rpartition("~")[2]):
-            raise InvalidArgument(_FOREIGN)
+        """A page of the stays that fit the filter, after the one with the key `after`. The
+        filter means what it means to Twilio."""
         return _page(
             [(_place(stay), stay) for stay in self.stays if self._fits(stay, wanted)], first, after
         )
@@ -362,7 +357,6 @@ _TRACK: Final = frozenset(
         RoomEventType.TRACK_DISABLED,
     }
 )
-_FOREIGN: Final = "after is not a cursor of this list; use one that came with it, or leave it out"
 
 
 def _concerned(event: RoomEvent) -> ParticipantSid | None:
@@ -408,7 +402,7 @@ def _end_key(ended: Ended) -> tuple[Any, ...]:
 
 
 def _place(stay: Stay) -> str:
-    """Where a stay stands among others: a cursor that holds though its stay be over meanwhile."""
+    """Orders the stays of a room. Stays valid as a page key when the stay has ended."""
     since = (stay.since or _NEVER).astimezone(UTC).isoformat(timespec="microseconds")
     return f"{since}~{stay.participant.sid}"
 

@@ -127,7 +127,7 @@ class Participant(Node, TwilioResource):
     ) -> Connection[PublishedTrack]:
         first, after = page_arguments(first, after)
         if self.live is not None:
-            tracks = self.live.value.page(first, after)
+            tracks = info.context.account.live.tracks(self.live.value, first, after)
             return resource_connection(
                 PublishedTrack, ReadResult(tracks, self.live.freshness, self.live.as_of), after
             )

@@ -10,6 +10,7 @@ from strawberry import UNSET, Info
 from gateway.core import rooms as core
 from gateway.core.caching import ReadResult
 from gateway.core.events import RoomEventType
+from gateway.core.paging import Page
 from gateway.core.participants import ParticipantFilter, ParticipantStatus
 from gateway.core.recordings import RecordingStatus, RoomRecordingFilter
 from gateway.core.room_state.live import LiveRoom, Stay
@@ -117,9 +118,10 @@ class Room(Node, TwilioResource):
             created_before=created_before,
         )
         first, after = page_arguments(first, after)
-        if self.live is not None and self.live.value.knows(filters):
-            return _live_participants(self.live, filters, first, after)
         context = info.context
+        if self.live is not None and self.live.value.knows(filters):
+            page = context.account.live.participants(self.live.value, filters, first, after)
+            return _live_participants(page, self.live, after)
         if after is None:
             result = await context.loaders.participants(RoomSid(self.sid), filters, first)
         else:
@@ -231,12 +233,11 @@ class Room(Node, TwilioResource):
 
 
 def _live_participants(
-    live: ReadResult[LiveRoom], filters: ParticipantFilter, first: int, after: str | None
+    page: Page[Stay], live: ReadResult[LiveRoom], after: str | None
 ) -> Connection[Participant]:
     def to_node(stay: Stay) -> Participant:
         return Participant.from_stay(ReadResult(stay, live.freshness, live.as_of))
 
-    page = live.value.page(filters, first, after)
     return build_connection(page, to_node, after, ReadResult(page, live.freshness, live.as_of))
 
 

@@ -67,4 +67,4 @@ class Pages:
         is_at_end = offset >= len(listed.items) and listed.next_query is not None
         query, skip = (listed.next_query, 0) if is_at_end else (position.query, offset)
         following = Position(position.list_digest, position.size, query, skip)
-        return self._cursor_codec.page_token(msgspec.json.encode(following))
+        return self._cursor_codec.page_cursor(msgspec.json.encode(following))

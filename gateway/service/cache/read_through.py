@@ -341,7 +341,7 @@ class ReadThrough:
         return ReadResult(
             kept.value,
             provenance,
-            None if kept.as_of is None else self._cursor_codec.cursor(kept.as_of),
+            None if kept.as_of is None else self._cursor_codec.log_cursor(kept.as_of),
         )
 
 

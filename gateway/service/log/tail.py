@@ -329,7 +329,9 @@ class Tail:
             else:
                 log.warning("tail.unreadable", n=logged.position.n, room_sid=logged.room_sid)
                 self._memory.invalidate_all(logged.position.n)
-            self._ring.append(LogEntry(logged, self._cursor_codec.cursor(logged.position), moment))
+            self._ring.append(
+                LogEntry(logged, self._cursor_codec.log_cursor(logged.position), moment)
+            )
             self._ring_bytes += logged.size
         self._trim()
 

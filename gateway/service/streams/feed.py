@@ -147,13 +147,13 @@ class Feed:
         """
         caller.require(Scope.EVENTS_SUBSCRIBE)
         after, encode = subscription.after, subscription.encode
-        wanted = None if after is None else self._cursor_codec.position(after)
+        wanted = None if after is None else self._cursor_codec.log_position(after)
         room_sid = await self._target(caller, subscription.filter.room)
         with self._streams.enter(caller), self._tail.notifier(room_sid) as notifier:
             # Known before the start is looked for: should the log turn out to be another one meanwhile, `_follow` tells.
             generation = self._tail.generation
             start = await self._start(wanted)
-            cursor = self._cursor_codec.cursor(start.position)
+            cursor = self._cursor_codec.log_cursor(start.position)
             yield encode(StreamStarted(cursor, start.mode, room_sid, self._tail.floor_at))
             if start.reason is not None:
                 yield encode(ResyncRequired(cursor, start.reason))
@@ -181,7 +181,7 @@ class Feed:
         checked_first(first)
         # The next event may come at any moment.
         limit_max_age(0)
-        wanted = None if after is None else self._cursor_codec.position(after)
+        wanted = None if after is None else self._cursor_codec.log_position(after)
         sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
         start = position = wanted or await self._beginning()
         found, is_end = list[Logged](), False
@@ -200,12 +200,15 @@ class Feed:
                 "the log cannot tell what follows this cursor any more; begin again without it"
             )
         items = tuple(
-            (self._cursor_codec.cursor(logged.position), logged.event) for logged in found[:first]
+            (self._cursor_codec.log_cursor(logged.position), logged.event)
+            for logged in found[:first]
         )
         if len(found) > first:
             return Page(items, items[-1][0], has_next_page=True)
         return Page(
-            items, after if position == start else self._cursor_codec.cursor(position), not is_end
+            items,
+            after if position == start else self._cursor_codec.log_cursor(position),
+            not is_end,
         )
 
     async def _beginning(self) -> LogPosition:
@@ -280,7 +283,7 @@ class Feed:
                     else tail.reset_reason
                 )
                 stand.generation, stand.position = tail.generation, tail.position
-                stand.prev = self._cursor_codec.cursor(stand.position)
+                stand.prev = self._cursor_codec.log_cursor(stand.position)
                 yield ResyncRequired(stand.prev, reason)
                 continue
             entries, stand.position = read
@@ -297,7 +300,7 @@ class Feed:
                 # It did not ring: nothing on the way to the newest place concerns its holder.
                 stand.position = max(stand.position, tail.position, key=_number)
             # Also when the bell never rests, for whoever gets no event must be able to resume from near by.
-            yield Bookmark(self._cursor_codec.cursor(stand.position))
+            yield Bookmark(self._cursor_codec.log_cursor(stand.position))
             stand.told_at = time.monotonic()
 
     def _deliver_now(
@@ -342,7 +345,7 @@ class Feed:
             return None
         now = time.monotonic()
         return [
-            LogEntry(logged, self._cursor_codec.cursor(logged.position), now) for logged in page
+            LogEntry(logged, self._cursor_codec.log_cursor(logged.position), now) for logged in page
         ], page[-1].position
 
 

@@ -5,10 +5,10 @@ the log: no event costs a call.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
@@ -27,9 +27,9 @@ from gateway.core.events import (
     StreamStarted,
 )
 from gateway.core.lru import LruCache
-from gateway.core.paging import PAGE_LIMIT
+from gateway.core.paging import PAGE_LIMIT, Page
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantRef, PublishedTrack
-from gateway.core.room_state.live import LiveRoom, RoomState
+from gateway.core.room_state.live import LiveRoom, RoomState, Stay
 from gateway.core.rooms import RoomRef, RoomSid, RoomStatus
 from gateway.service.flights.gather import gather_outcomes
 from gateway.service.log.tail import Tail
@@ -39,6 +39,8 @@ from gateway.service.streams.feed import EventFilter, EventSubscription, Feed
 from gateway.service.upstream.upstream import NO_ANSWER
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 # Up to 1,000 stays. A room in progress has 50 people at the most, and of one that is over nothing changes any more.
 # https://www.twilio.com/docs/video/programmable-video-limits
@@ -132,6 +134,25 @@ class Live:
                 if now != shown:
                     shown = now
                     yield ReadResult(shown, view.freshness, view.cursor)
+
+    def participants(
+        self, live: LiveRoom, wanted: ParticipantFilter, first: int, after: str | None
+    ) -> Page[Stay]:
+        """A page of a view's stays, with opaque cursors. Raises InvalidArgument for a cursor
+        that is not one of this list."""
+        return self._page(live.room.sid, after, lambda key: live.page(wanted, first, key))
+
+    def tracks(self, stay: Stay, first: int, after: str | None) -> Page[PublishedTrack]:
+        """A page of the tracks of a view's stay, like `participants`."""
+        return self._page(stay.participant.sid, after, lambda key: stay.page(first, key))
+
+    def _page(
+        self, list_id: str, after: str | None, page_after: Callable[[str | None], Page[T]]
+    ) -> Page[T]:
+        codec = self._cursor_codec
+        page = page_after(None if after is None else codec.live_key(list_id, after))
+        items = tuple((codec.live_cursor(list_id, key), item) for key, item in page.items)
+        return Page(items, items[-1][0] if items else None, page.has_next_page)
 
     async def _read_anew(self, caller: Caller, sid: RoomSid, cursor: str, before: _View) -> _View:
         """The view without what may have been lost; as it was before, when the gateway stops first."""
@@ -234,7 +255,7 @@ class Live:
         return view
 
     def _n(self, cursor: str) -> int:
-        return self._cursor_codec.position(cursor).n
+        return self._cursor_codec.log_position(cursor).n
 
 
 def _unencoded(message: StreamMessage) -> StreamMessage:

@@ -109,7 +109,7 @@ def test_a_cursor_is_sealed() -> None:
 
 def test_a_cursor_of_another_release_has_expired() -> None:
     with pytest.raises(CursorExpired):
-        PAGES.position("a list", 2, SEALER.page_token(b'{"made": "otherwise"}'))
+        PAGES.position("a list", 2, SEALER.page_cursor(b'{"made": "otherwise"}'))
 
 
 def test_all_cursors_of_a_page_differ() -> None:

@@ -180,7 +180,9 @@ async def test_a_foreign_cursor_is_refused(site: Site) -> None:
     account = await site.replica()
     made(site, 2)
     cursor = (await list_(account, 1)).end_cursor
-    event_cursor = CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.position)
+    event_cursor = CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(
+        account.tail.position
+    )
     with pytest.raises(InvalidArgument):
         await list_(account, 1, cursor, COMPLETED)
     for foreign in (event_cursor, "nonsense", ""):

@@ -63,7 +63,7 @@ async def test_i4_who_pages_from_redis_into_the_ring_gets_every_event_once(
         told += await site.tell(*(event() for _ in range(5)))
         read += await events(messages, 9)
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
-    assert [cursor_codec.position(each.cursor).n for each in read] == [
+    assert [cursor_codec.log_position(each.cursor).n for each in read] == [
         each.position.n for each in told
     ]
     assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
@@ -306,7 +306,9 @@ async def test_who_may_not_watch_learns_nothing(site: Site) -> None:
     # One answer for a room that is not theirs and for one that is not there.
     for unseen in (room.sid, "daily", sid(99), "weekly"):
         assert await refusal(restricted, unseen) is NotFound
-    foreign = CursorCodec((site.sandbox.auth_token,), "AC" + "0" * 32).cursor(account.tail.position)
+    foreign = CursorCodec((site.sandbox.auth_token,), "AC" + "0" * 32).log_cursor(
+        account.tail.position
+    )
     assert await refusal(ANYBODY, room.sid, foreign) is InvalidArgument
 
 

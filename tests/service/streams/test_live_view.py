@@ -9,9 +9,9 @@ import pytest
 from gateway.core.caching import ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
-from gateway.core.errors import NotFound, PermissionDenied
+from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMode, StreamStarted
-from gateway.core.participants import ParticipantStatus
+from gateway.core.participants import ParticipantFilter, ParticipantStatus
 from gateway.core.room_state.live import LiveRoom, RoomState, presence
 from gateway.core.rooms import RoomSid, RoomStatus
 from gateway.core.rules import TrackKind
@@ -21,7 +21,7 @@ from gateway.service.accounts import Account
 from gateway.service.streams import live_view as live_module
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, soon, take, until
-from tests.service.watching import subscription
+from tests.service.watching import cursor_of, subscription
 
 Views = AsyncGenerator[ReadResult[LiveRoom], None]
 CONNECTED, DISCONNECTED = (
@@ -31,6 +31,7 @@ CONNECTED, DISCONNECTED = (
 ADDED, ENDED = RoomEventType.TRACK_ADDED, RoomEventType.ROOM_ENDED
 WATCHER = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ, Scope.EVENTS_SUBSCRIBE}))
 MIC = (model.TrackSettings(model.TrackKind.AUDIO, "mic"),)
+CAMERA = (model.TrackSettings(model.TrackKind.VIDEO, "camera"),)
 
 
 def watch(account: Account, room: str, caller: Caller = WATCHER) -> "aclosing[Views]":
@@ -84,7 +85,7 @@ async def test_a_view_begins_with_what_twilio_has_and_goes_on_with_what_the_log_
         [came] = await site.tell(of(CONNECTED, bob, room))
         second = await soon(anext(views))
         assert here(second) == {"ada": [("mic", True)], "bob": []}
-        assert second.as_of == CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(
+        assert second.as_of == CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(
             came.position
         )
         [track] = bob.tracks
@@ -111,7 +112,9 @@ async def test_what_changes_nothing_to_be_seen_is_not_told(site: Site) -> None:
         [_, left] = await site.tell(again, of(DISCONNECTED, who, room))
         gone = await soon(anext(views))
         assert here(gone) == {}
-        assert gone.as_of == CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(left.position)
+        assert gone.as_of == CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(
+            left.position
+        )
 
 
 async def test_who_came_and_left_before_the_watching_is_never_shown(site: Site) -> None:
@@ -227,6 +230,31 @@ async def test_a_snapshot_older_than_the_log_is_followed_from_what_is_left(site:
     later = await site.replica()
     async with watch(later, room) as views:
         assert here(await soon(anext(views))) == {"ada": []}
+
+
+async def test_pages_of_a_view_have_opaque_cursors_of_their_own_list(site: Site) -> None:
+    account = await site.replica()
+    live, room, other = account.live, site.make_at_twilio(), site.make_at_twilio()
+    for number in range(3):
+        joins(site, room, f"guest {number}", (*MIC, *CAMERA))
+    joins(site, other, "guest")
+    async with watch(account, room) as views, watch(account, other) as other_views:
+        view, other_view = [(await soon(anext(each))).value for each in (views, other_views)]
+    first = live.participants(view, ParticipantFilter(), 2, None)
+    rest = live.participants(view, ParticipantFilter(), 2, first.end_cursor)
+    assert [stay for _, stay in (*first.items, *rest.items)] == list(view.stays)
+    assert (first.has_next_page, rest.has_next_page) == (True, False)
+    for cursor, stay in first.items:
+        assert stay.participant.sid not in cursor
+    [stay, *_] = view.stays
+    tracks = live.tracks(stay, 1, None)
+    assert [track for _, track in live.tracks(stay, 1, tracks.end_cursor).items] == [stay.tracks[1]]
+    site_cursor = cursor_of(site, account.tail.position)
+    for cursor in (tracks.end_cursor, site_cursor):
+        with pytest.raises(InvalidArgument):
+            live.participants(view, ParticipantFilter(), 2, cursor)
+    with pytest.raises(InvalidArgument):
+        live.participants(other_view, ParticipantFilter(), 2, first.end_cursor)
 
 
 async def test_the_views_cursor_is_a_place_to_watch_events_from(site: Site) -> None:

@@ -60,7 +60,7 @@ async def test_a_timeline_has_a_rooms_events_from_the_oldest_on(site: Site) -> N
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     page = await timeline(account)
     assert [cursor for cursor, _ in page.items] == [
-        cursor_codec.cursor(each.position) for each in told[::2]
+        cursor_codec.log_cursor(each.position) for each in told[::2]
     ]
     assert {each.room_sid for _, each in page.items} == {sid(1)}
     assert (page.end_cursor, page.has_next_page) == (page.items[-1][0], False)
@@ -83,7 +83,7 @@ async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(
     rest, _ = await rest_of_timeline(account, first, after)
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     assert [cursor for cursor, _ in [*read, *rest]] == [
-        cursor_codec.cursor(each.position) for each in told
+        cursor_codec.log_cursor(each.position) for each in told
     ]
     assert await timeline(account, first, rest[-1][0] if rest else after) == Page(
         (), rest[-1][0] if rest else after, has_next_page=False
@@ -163,14 +163,14 @@ async def test_i6_a_timeline_says_when_a_cursor_does_not_hold(
     }[reason]
     with pytest.raises(CursorExpired):
         await timeline(
-            account, after=CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(position)
+            account, after=CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(position)
         )
 
 
 async def test_a_rooms_stream_that_was_trimmed_past_a_cursor_is_announced(site: Site) -> None:
     """The account's log is whole: it alone would not tell."""
     account = await site.replica()
-    beginning = CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(account.tail.position)
+    beginning = CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(account.tail.position)
     await site.tell(*(event() for _ in range(5)))
     assert len((await timeline(account, after=beginning)).items) == 5
     cursors = [cursor for cursor, _ in (await timeline(account)).items]
@@ -197,12 +197,12 @@ async def test_a_timeline_goes_on_where_the_accounts_log_is_trimmed_already(
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     read, pages = await rest_of_timeline(account, 1)
     assert ([cursor for cursor, _ in read], pages) == (
-        [cursor_codec.cursor(each.position) for each in told[:4]],
+        [cursor_codec.log_cursor(each.position) for each in told[:4]],
         4,
     )
     # A place between the room's events cannot be believed any more.
     with pytest.raises(CursorExpired):
-        await timeline(account, after=cursor_codec.cursor(told[4].position))
+        await timeline(account, after=cursor_codec.log_cursor(told[4].position))
 
 
 async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
@@ -215,7 +215,7 @@ async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
     await until(lambda: account.tail.generation > generation)
     page = await timeline(account)
     assert [cursor for cursor, _ in page.items] == [
-        CursorCodec((site.sandbox.auth_token,), ACCOUNT).cursor(told.position)
+        CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(told.position)
     ]
     with pytest.raises(CursorExpired):
         await timeline(account, after=old)
@@ -233,7 +233,9 @@ async def test_i12_who_may_not_watch_a_room_sees_no_timeline_of_it(site: Site) -
     reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
     with pytest.raises(PermissionDenied):
         await account.feed.timeline(reader, ref(room.sid), None, 10, None)
-    foreign = CursorCodec((site.sandbox.auth_token,), "AC" + "0" * 32).cursor(account.tail.position)
+    foreign = CursorCodec((site.sandbox.auth_token,), "AC" + "0" * 32).log_cursor(
+        account.tail.position
+    )
     for first, after in ((0, None), (101, None), (10, foreign), (10, "rubbish")):
         with pytest.raises(InvalidArgument):
             await timeline(account, first, after)
