@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway.app.wiring import Gateway, Mode, build_gateway, build_graphql
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
-from gateway.rpc.interceptor import Limits
+from gateway.rpc import limits as rpc_limits
 from gateway.rpc.server import RpcServer
 from gateway.service.accounts import Account
 from gateway.service.log.tail import Tail
@@ -156,9 +156,9 @@ async def serve(
         rpc = RpcServer(
             gateway.authenticator,
             gateway.accounts,
-            listen.grpc_address,
             gateway.limiter,
-            limits=Limits(deadline_s=settings.gateway_deadline_s),
+            listen.grpc_address,
+            timings=rpc_limits.Timings(deadline_s=settings.gateway_deadline_s),
             has_reflection=mode.introspection,
             is_port_shared=listen.is_shared,
         )

@@ -1,4 +1,4 @@
-"""Who calls: the credential that came as metadata, and the caller while a call is answered."""
+"""Who calls: the caller behind the metadata of a call, and their account."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,30 +14,32 @@ from gateway.service.callers.authenticator import Authenticator
 async def authenticate(
     authenticator: Authenticator, metadata: Iterable[tuple[str, str | bytes]]
 ) -> None:
-    """Makes `current_caller` true for the rest of this task. Raises Unauthenticated, and UpstreamUnavailable.
+    """Makes the caller behind the metadata the `current_caller` for the rest of this task.
 
-    A credential that comes twice is refused: whoever stands between may have checked the other one.
+    Raises Unauthenticated, and UpstreamUnavailable while the keys of a token's issuer cannot be
+    read. A credential that is sent twice is rejected: a proxy in between may have checked the
+    other one.
     """
-    found: dict[str, str] = {}
+    credentials: dict[str, str] = {}
     for key, value in metadata:
         if key in ("authorization", "x-api-key") and isinstance(value, str):
-            if key in found:
-                raise Unauthenticated(f"{key} comes twice; send it once")
-            found[key] = value
+            if key in credentials:
+                raise Unauthenticated(f"{key} is sent twice: send it once")
+            credentials[key] = value
     caller = await authenticator.caller(
-        authorization=found.get("authorization"), api_key=found.get("x-api-key")
+        authorization=credentials.get("authorization"), api_key=credentials.get("x-api-key")
     )
     call_context.enter(CallContext(caller))
 
 
 def current_caller() -> Caller:
-    """The caller whose call is being answered."""
+    """Returns the caller of the call that this task serves."""
     caller = call_context.current().caller
-    assert caller is not None, "a call is let in by its caller alone"
+    assert caller is not None, "only public methods have no caller, and they do not ask for one"
     return caller
 
 
 def caller_and_account(accounts: Mapping[AccountSid, Account]) -> tuple[Caller, Account]:
-    """Who calls, and the use cases of their account."""
+    """Returns the caller of the current call, and the use cases of their account."""
     caller = current_caller()
     return caller, accounts[caller.account_sid]

@@ -1,4 +1,4 @@
-"""Core errors in gRPC's words: a status code and, beside it, a google.rpc.Status whose details a program can read.
+"""Core errors as gRPC errors: a status code, and a google.rpc.Status with details for programs.
 
 https://google.aip.dev/193
 """
@@ -16,8 +16,6 @@ from grpc_status import rpc_status
 from gateway.core.errors import Code, GatewayError, Unread
 
 DOMAIN: Final = "rooms-gateway"
-# How long a call waits for its status to go out.
-FAREWELL_S = 1.0
 
 STATUS: Final = {
     Code.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
@@ -38,6 +36,10 @@ STATUS: Final = {
 
 
 def error_to_pb(error: GatewayError) -> status_pb2.Status:
+    """Returns the status with its code, its message, and an ErrorInfo as the first detail.
+
+    RetryInfo follows when the caller can retry later, and QuotaFailure for Twilio's quota.
+    """
     number, _ = STATUS[error.code].value
     return status_pb2.Status(
         code=number, message=error.message, details=[_packed(part) for part in _details(error)]
@@ -69,16 +71,20 @@ def _packed(detail: Message) -> AnyMessage:
 
 
 async def abort_with_error(
-    context: grpc.aio.ServicerContext[Any, Any], error: GatewayError
+    context: grpc.aio.ServicerContext[Any, Any], error: GatewayError, limit_s: float
 ) -> Never:
-    """Ends the call with this error."""
+    """Ends the call with this error.
+
+    Waits up to `limit_s` until the client takes the status. Raises what ends the method: gRPC's
+    AbortError, or CancelledError.
+    """
     status = rpc_status.to_status(error_to_pb(error))
-    # Those that stand already would be lost.
+    # `abort` replaces the trailers that are already set, so they are repeated.
     trailers = (*(context.trailing_metadata() or ()), *status.trailing_metadata)
     try:
-        async with asyncio.timeout(FAREWELL_S):
+        async with asyncio.timeout(limit_s):
             await context.abort(status.code, status.details, trailers)
     except TimeoutError:
-        # It stands behind messages that the client does not read, and comes when it reads them, or never: the transport
-        # keeps it, and the call is over here.
+        # Unread messages are queued before the status. The transport keeps the status and sends
+        # it if the client reads on. The method itself is over.
         raise asyncio.CancelledError from None

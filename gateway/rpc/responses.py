@@ -1,6 +1,6 @@
-"""What all services ask and answer alike: pages, what is found, and how good an answer is. Does no I/O.
+"""Page arguments of requests, and responses with one resource or a page. Does no I/O.
 
-The first field of a response holds what was asked for: one resource, or a list of them.
+The first field of every response holds the resource, or the list of resources.
 """
 
 from typing import Any, Final, TypeVar
@@ -21,45 +21,59 @@ DEFAULT_PAGE_SIZE: Final = 50
 
 
 def page_arguments(request: Any) -> tuple[int, str | None]:
-    """How many to show, and after which page. Raises InvalidArgument for a negative page_size."""
+    """Returns the page size, and the token of the page or None for the first page.
+
+    A size above PAGE_LIMIT is lowered to it, as https://google.aip.dev/158 prescribes. Raises
+    InvalidArgument for a negative page_size.
+    """
     if request.page_size < 0:
         raise InvalidArgument(
-            f"page_size is {request.page_size}; give 1 to {PAGE_LIMIT}, or leave it out"
+            f"page_size is {request.page_size}: set it to 1 to {PAGE_LIMIT}, or leave it out"
         )
-    # Above the limit is not an error: https://google.aip.dev/158
     return min(request.page_size or DEFAULT_PAGE_SIZE, PAGE_LIMIT), request.page_token or None
 
 
-def require_found(value: T | None, otherwise: str) -> T:
-    """The value, or NotFound with what to say otherwise."""
+def require_found(value: T | None, message: str) -> T:
+    """Returns the value. Raises NotFound with this message for None."""
     if value is None:
-        raise NotFound(otherwise)
+        raise NotFound(message)
     return value
 
 
-def resource_response(kind: type[M], value: object) -> M:
-    """The response with this value in its first field and, of a Seen, how good it is beside it."""
-    field = kind.DESCRIPTOR.fields_by_number[1]
-    return kind(**{field.name: to_pb(value, _first_class(kind)), **_beside(kind, value)})
+def resource_response(response_class: type[M], value: object) -> M:
+    """Returns the response with this value as its resource.
+
+    A ReadResult also sets `freshness` and `as_of`, in responses that have these fields.
+    """
+    field = response_class.DESCRIPTOR.fields_by_number[1]
+    resource = to_pb(value, _resource_class(response_class))
+    return response_class(**{field.name: resource, **_freshness(response_class, value)})
 
 
-def page_response(kind: type[M], answer: Page[Any] | ReadResult[Page[Any]]) -> M:
-    """The response with the page's items in its first field."""
-    page = answer.value if isinstance(answer, ReadResult) else answer
-    field, item_class = kind.DESCRIPTOR.fields_by_number[1], _first_class(kind)
-    items = [to_pb(item, item_class) for _, item in page.items]
-    token = page.end_cursor if page.has_next_page else None
-    return kind(**{field.name: items, "next_page_token": token, **_beside(kind, answer)})
+def page_response(response_class: type[M], result: Page[Any] | ReadResult[Page[Any]]) -> M:
+    """Returns the response with the page's items as its resources, and the next page's token."""
+    page = result.value if isinstance(result, ReadResult) else result
+    field = response_class.DESCRIPTOR.fields_by_number[1]
+    item_class = _resource_class(response_class)
+    return response_class(
+        **{
+            field.name: [to_pb(item, item_class) for _, item in page.items],
+            "next_page_token": page.end_cursor if page.has_next_page else None,
+            **_freshness(response_class, result),
+        }
+    )
 
 
-def _first_class(kind: type[Message]) -> type[Message]:
-    descriptor: Any = kind.DESCRIPTOR
-    first: type[Message] = GetMessageClass(descriptor.fields_by_number[1].message_type)
-    return first
+def _resource_class(response_class: type[Message]) -> type[Message]:
+    descriptor: Any = response_class.DESCRIPTOR
+    resource: type[Message] = GetMessageClass(descriptor.fields_by_number[1].message_type)
+    return resource
 
 
-def _beside(kind: type[Message], answer: object) -> dict[str, Any]:
-    """Nothing of a response without the fields for it: each of its rooms tells its own."""
-    if not isinstance(answer, ReadResult) or "freshness" not in kind.DESCRIPTOR.fields_by_name:
+def _freshness(response_class: type[Message], result: object) -> dict[str, Any]:
+    # Responses with rooms do not have the fields: each room has its own.
+    if "freshness" not in response_class.DESCRIPTOR.fields_by_name:
         return {}
-    return {"freshness": to_pb(answer.freshness, Freshness), "as_of": answer.as_of}
+    if not isinstance(result, ReadResult):
+        return {}
+    return {"freshness": to_pb(result.freshness, Freshness), "as_of": result.as_of}

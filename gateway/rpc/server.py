@@ -1,4 +1,4 @@
-"""The gRPC server: its limits, its services, its start and its stop."""
+"""The gRPC server: its options, its services, its start and its stop."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -17,7 +17,8 @@ from gateway.rooms.v1 import (
     token_service_pb2_grpc,
     transcription_service_pb2_grpc,
 )
-from gateway.rpc.interceptor import Interceptor, Limits
+from gateway.rpc.interceptor import Interceptor
+from gateway.rpc.limits import Timings
 from gateway.rpc.services.insights import InsightsService
 from gateway.rpc.services.participants import ParticipantService
 from gateway.rpc.services.quota import QuotaService
@@ -41,7 +42,7 @@ SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], 
     (TokenService, token_service_pb2_grpc.add_TokenServiceServicer_to_server),
     (QuotaService, quota_service_pb2_grpc.add_QuotaServiceServicer_to_server),
 )
-"""Each with what registers it."""
+"""Every service, with the function that registers it."""
 SERVICE_NAMES: Final = tuple(f"gateway.rooms.v1.{service.__name__}" for service, _ in SERVICES)
 
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
@@ -49,44 +50,45 @@ REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 # https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
 OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_receive_message_length", 64 * 1024),
-    # Between the two, gRPC refuses at random; equal, they are one plain limit.
+    # gRPC rejects metadata between a soft and a hard limit at random. Equal values make one limit.
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.absolute_max_metadata_size", 8 * 1024),
     ("grpc.max_concurrent_streams", 100),
-    # A half-open client is gone after 30 s.
+    # A half-open connection is closed after 30 s.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # grpc-go, for one, pings every 10 s at the most. The third ping that comes sooner ends the connection.
+    # Clients may ping every 10 s, as grpc-go does at most. The third ping that comes too early
+    # closes the connection.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
-    # Connections are made anew now and then, so that clients find replicas that came later.
+    # Connections are renewed from time to time, so that clients find new replicas.
     ("grpc.max_connection_age_ms", 30 * 60 * 1000),
     ("grpc.max_connection_age_grace_ms", 30 * 1000),
 )
 
 
 class RpcServer:
-    """gRPC on `address`, such as 127.0.0.1:9090; port 0 picks a free one, which is then in `port`. Raises RuntimeError if
-    it cannot be had.
+    """gRPC on `address`, such as 127.0.0.1:9090. Port 0 picks a free port, found in `port`.
 
-    `has_reflection` lets anybody read the protos. `is_port_shared` lets several processes listen on one port.
+    Raises RuntimeError when the port is in use. `has_reflection` lets anyone read the protos.
+    `is_port_shared` lets several processes listen on one port.
     """
 
     def __init__(
         self,
         authenticator: Authenticator,
         accounts: Mapping[AccountSid, Account],
+        limiter: CallerLimiter,
         address: str,
-        callers: CallerLimiter | None = None,
         *,
-        limits: Limits = Limits(),
+        timings: Timings = Timings(),
         has_reflection: bool = True,
         is_port_shared: bool = False,
     ) -> None:
-        options = (*OPTIONS, ("grpc.so_reuseport", int(is_port_shared)))
         self._server = grpc.aio.server(
-            interceptors=[Interceptor(authenticator, limits, callers)], options=options
+            interceptors=[Interceptor(authenticator, limiter, timings=timings)],
+            options=(*OPTIONS, ("grpc.so_reuseport", int(is_port_shared))),
         )
         self._health = health.aio.HealthServicer()
         for service, register in SERVICES:
@@ -99,31 +101,26 @@ class RpcServer:
         self.port = self._server.add_insecure_port(address)
 
     async def start(self) -> None:
-        await self.set_serving(True)
+        for service in ("", *SERVICE_NAMES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
 
-    async def set_serving(self, is_serving: bool) -> None:
-        """What health checks say, of the server and of each service."""
-        word = (
-            health_pb2.HealthCheckResponse.SERVING
-            if is_serving
-            else health_pb2.HealthCheckResponse.NOT_SERVING
-        )
-        for service in ("", *SERVICE_NAMES):
-            await self._health.set(service, word)
-
     async def stop(self, grace_s: float = 1.0) -> None:
-        """Takes no new calls; those that are open may end within the grace and are then cancelled.
+        """Accepts no new calls, and cancels calls that are still open after `grace_s`.
 
-        End the feeds first: their streams then tell the clients to come back.
+        Health checks report NOT_SERVING first. Close the event feeds before: their streams then
+        tell the clients to reconnect.
         """
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
 
 
 def _add_reflection(server: grpc.aio.Server, services: tuple[str, ...]) -> None:
-    """v1alpha, and v1, whose messages are the same on the wire. The package brings no descriptors of v1, so v1 answers
-    but is not listed: tools ask for the descriptors of what is listed."""
+    """Serves reflection v1alpha and v1.
+
+    Both versions have the same messages on the wire. The package has no descriptors of v1, so v1
+    answers but is not listed: tools request the descriptors of every listed service.
+    """
     servicer = reflection.aio.ReflectionServicer(services)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
     method = grpc.stream_stream_rpc_method_handler(

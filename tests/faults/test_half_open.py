@@ -20,6 +20,7 @@ from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.rpc.server import RpcServer
 from gateway.service.accounts import Account
 from gateway.service.callers.authenticator import ApiKey, Authenticator
+from gateway.service.callers.points import CallerLimiter
 from tests.conftest import Figure
 from tests.faults.nemesis import Proxy
 from tests.service.conftest import ANYBODY, Site, gated, running_sandbox, site, until  # noqa: F401 - fixtures
@@ -46,7 +47,7 @@ async def faces(account: Account) -> AsyncIterator[Faces]:
     accounts: dict[AccountSid, Account] = {account.sid: account}
     face, rpc, app = (
         GraphQLHttp(authenticator, accounts),
-        RpcServer(authenticator, accounts, "127.0.0.1:0"),
+        RpcServer(authenticator, accounts, CallerLimiter(), "127.0.0.1:0"),
         web.Application(),
     )
     face.mount(app)

@@ -9,38 +9,45 @@ from gateway.service.callers.authenticator import Authenticator
 
 from .conftest import API_KEY
 
+Metadata = list[tuple[str, str | bytes]]
+
 
 @pytest.mark.parametrize(
-    "metadata", [("authorization", f"Bearer {API_KEY}"), ("x-api-key", API_KEY)]
+    "credential",
+    [("authorization", f"Bearer {API_KEY}"), ("x-api-key", API_KEY)],
+    ids=["authorization", "x-api-key"],
 )
-async def test_either_credential_names_the_caller(
-    authenticator: Authenticator, caller: Caller, metadata: tuple[str, str]
+async def test_authenticate_sets_the_current_caller(
+    authenticator: Authenticator, caller: Caller, credential: tuple[str, str]
 ) -> None:
-    await authenticate(authenticator, [("user-agent", "grpc-python"), metadata])
+    await authenticate(authenticator, [("user-agent", "grpc-python"), credential])
 
     assert current_caller() == caller
 
 
-async def test_a_caller_meets_the_use_cases_of_the_own_account_only(
+@pytest.mark.parametrize(
+    "metadata",
+    [[], [("authorization", "Bearer rgk_other")], [("authorization", "Basic dXNlcg==")]],
+    ids=["no credential", "unknown API key", "basic authentication"],
+)
+async def test_authenticate_rejects_other_credentials(
+    authenticator: Authenticator, metadata: Metadata
+) -> None:
+    with pytest.raises(Unauthenticated):
+        await authenticate(authenticator, metadata)
+
+
+async def test_authenticate_rejects_a_credential_that_is_sent_twice(
+    authenticator: Authenticator,
+) -> None:
+    with pytest.raises(Unauthenticated, match="x-api-key is sent twice: send it once"):
+        await authenticate(authenticator, [("x-api-key", API_KEY), ("x-api-key", API_KEY)])
+
+
+async def test_caller_and_account_returns_the_callers_own_account(
     authenticator: Authenticator, caller: Caller
 ) -> None:
-    accounts: Any = {"AC" + "9" * 32: "another's", caller.account_sid: "its own"}
+    accounts: Any = {"AC" + "9" * 32: "another account", caller.account_sid: "own account"}
     await authenticate(authenticator, [("x-api-key", API_KEY)])
 
-    assert caller_and_account(accounts) == (caller, "its own")
-
-
-@pytest.mark.parametrize(
-    ("metadata", "sentence"),
-    [
-        ([], "no credential; send"),
-        ([("authorization", "Bearer rgk_other")], "not known here; check it"),
-        ([("authorization", "Basic dXNlcg==")], "not a Bearer credential; send"),
-        ([("x-api-key", API_KEY), ("x-api-key", API_KEY)], "x-api-key comes twice; send it once"),
-    ],
-)
-async def test_any_other_is_refused(
-    authenticator: Authenticator, metadata: list[tuple[str, str | bytes]], sentence: str
-) -> None:
-    with pytest.raises(Unauthenticated, match=sentence):
-        await authenticate(authenticator, metadata)
+    assert caller_and_account(accounts) == (caller, "own account")

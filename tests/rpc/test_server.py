@@ -15,11 +15,12 @@ from grpc_status import rpc_status
 
 from gateway.rpc.server import SERVICE_NAMES, RpcServer
 from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.points import CallerLimiter
 
 from .conftest import METADATA
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 10
+WAIT_S = 30
 BUF = Path(sys.executable).with_name("buf")
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -30,18 +31,18 @@ METHODS = [
 ]
 
 
-def test_every_service_of_the_protos_is_served() -> None:
+def test_every_service_in_the_protos_is_served() -> None:
     services = (ROOT / "protos/gateway/rooms/v1").glob("*_service.proto")
     words = [path.stem.split("_") for path in services]
 
-    assert {"gateway.rooms.v1." + "".join(map(str.title, each)) for each in words} == set(
+    assert {"gateway.rooms.v1." + "".join(map(str.title, parts)) for parts in words} == set(
         SERVICE_NAMES
     )
 
 
 @asynccontextmanager
 async def serving(authenticator: Authenticator, **options: Any) -> AsyncIterator[RpcServer]:
-    server = RpcServer(authenticator, {}, "127.0.0.1:0", **options)
+    server = RpcServer(authenticator, {}, CallerLimiter(), "127.0.0.1:0", **options)
     await server.start()
     try:
         yield server
@@ -68,7 +69,7 @@ async def channel(server: RpcServer) -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def buf_curl(server: RpcServer, *arguments: str) -> tuple[int, str]:
-    """Exit status, and what it printed."""
+    """Returns the exit status and the output."""
     url = f"http://127.0.0.1:{server.port}"
     process = await asyncio.create_subprocess_exec(
         *(BUF, "curl", "--http2-prior-knowledge", "--protocol", "grpc", *arguments, url),
@@ -87,7 +88,9 @@ async def status_of(call: Any) -> grpc.StatusCode:
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_no_method_answers_a_stranger(channel: grpc.aio.Channel, method: str) -> None:
+async def test_every_method_rejects_a_call_without_credentials(
+    channel: grpc.aio.Channel, method: str
+) -> None:
     call = channel.unary_stream(method)(b"", timeout=WAIT_S)
 
     assert await status_of(call.read()) is grpc.StatusCode.UNAUTHENTICATED
@@ -105,26 +108,14 @@ async def test_health_answers_without_credentials(channel: grpc.aio.Channel, ser
     assert answer.status == SERVING
 
 
-async def test_who_watches_the_health_is_told_of_a_change(authenticator: Authenticator) -> None:
-    async with serving(authenticator) as server, connected(server) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(
-            health_pb2.HealthCheckRequest(), timeout=WAIT_S
-        )
-        assert (await watch.read()).status == SERVING
-
-        await server.set_serving(False)
-
-        assert (await watch.read()).status == NOT_SERVING
-
-
-async def test_a_stop_tells_health_and_waits_no_longer_than_its_grace(
+async def test_stop_reports_not_serving_and_cancels_calls_after_the_grace_period(
     authenticator: Authenticator,
 ) -> None:
     async with serving(authenticator) as server, connected(server) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(
             health_pb2.HealthCheckRequest(), timeout=WAIT_S
         )
-        await watch.read()
+        assert (await watch.read()).status == SERVING
 
         await asyncio.wait_for(server.stop(0.01), WAIT_S)
 
@@ -136,7 +127,7 @@ async def test_a_stop_tells_health_and_waits_no_longer_than_its_grace(
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
-async def test_reflection_lists_what_it_can_describe(
+async def test_reflection_describes_every_service_that_it_lists(
     channel: grpc.aio.Channel, version: str
 ) -> None:
     conversation = channel.stream_stream(
@@ -168,7 +159,7 @@ async def test_buf_curl_finds_every_method_by_reflection(server: RpcServer, prot
     assert {method.removeprefix("/") for method in METHODS} <= set(output.split())
 
 
-async def test_reflection_can_be_left_out(authenticator: Authenticator) -> None:
+async def test_reflection_can_be_disabled(authenticator: Authenticator) -> None:
     async with serving(authenticator, has_reflection=False) as server, connected(server) as channel:
         call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(
             timeout=WAIT_S
@@ -177,7 +168,7 @@ async def test_reflection_can_be_left_out(authenticator: Authenticator) -> None:
         assert await status_of(call.read()) is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_a_message_may_have_64_kilobytes(channel: grpc.aio.Channel) -> None:
+async def test_message_size_is_limited_to_64_kib(channel: grpc.aio.Channel) -> None:
     get = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
 
     assert await status_of(get(bytes(65536), metadata=METADATA)) is grpc.StatusCode.INVALID_ARGUMENT
@@ -186,7 +177,7 @@ async def test_a_message_may_have_64_kilobytes(channel: grpc.aio.Channel) -> Non
     )
 
 
-async def test_metadata_may_have_8_kilobytes(channel: grpc.aio.Channel) -> None:
+async def test_metadata_size_is_limited_to_8_kib(channel: grpc.aio.Channel) -> None:
     get = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
 
     assert (
@@ -199,7 +190,7 @@ async def test_metadata_may_have_8_kilobytes(channel: grpc.aio.Channel) -> None:
     )
 
 
-async def test_a_connection_carries_100_streams(channel: grpc.aio.Channel) -> None:
+async def test_a_connection_carries_at_most_100_streams(channel: grpc.aio.Channel) -> None:
     health = health_pb2_grpc.HealthStub(channel)
     watches = [health.Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S) for _ in range(100)]
     for watch in watches:
@@ -212,13 +203,17 @@ async def test_a_connection_carries_100_streams(channel: grpc.aio.Channel) -> No
     assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=WAIT_S)).status == SERVING
 
 
-async def test_a_port_in_use_is_refused(authenticator: Authenticator, server: RpcServer) -> None:
+async def test_a_port_in_use_raises_runtime_error(
+    authenticator: Authenticator, server: RpcServer
+) -> None:
     with pytest.raises(RuntimeError, match="bind"):
-        RpcServer(authenticator, {}, f"127.0.0.1:{server.port}")
+        RpcServer(authenticator, {}, CallerLimiter(), f"127.0.0.1:{server.port}")
 
 
-async def test_a_port_can_be_shared_by_processes(authenticator: Authenticator) -> None:
+async def test_a_port_can_be_shared(authenticator: Authenticator) -> None:
     async with serving(authenticator, is_port_shared=True) as server:
-        another = RpcServer(authenticator, {}, f"127.0.0.1:{server.port}", is_port_shared=True)
+        another = RpcServer(
+            authenticator, {}, CallerLimiter(), f"127.0.0.1:{server.port}", is_port_shared=True
+        )
 
         assert another.port == server.port

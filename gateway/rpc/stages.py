@@ -1,0 +1,183 @@
+"""The steps around every gRPC call: see `interceptor` for their order.
+
+Each stage is an async context manager: it does its work before the method, and cleans up after it.
+"""
+
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Any, Final
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from gateway.core.errors import GatewayError, Internal, InvalidArgument
+from gateway.rpc.authentication import authenticate, current_caller
+from gateway.rpc.cost import cost_trailers, count_objects, max_cost
+from gateway.rpc.errors import abort_with_error
+from gateway.rpc.limits import InFlightLimit, Limits, Timings
+from gateway.rpc.masks import parse_mask, prune
+from gateway.service import call_context
+from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.points import CallerLimiter
+from gateway.service.callers.revalidation import revalidated
+from gateway.service.flights.deadlines import within
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# Methods for load balancers and tools, which send no credential. They reveal nothing about any
+# account.
+PUBLIC: Final = (
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+)
+
+log = structlog.get_logger()
+
+
+class CallKind(Enum):
+    """What a client and a method send: one message each, a stream of responses, or two streams."""
+
+    UNARY = auto()
+    STREAM = auto()
+    CONVERSATION = auto()
+
+
+@dataclass(slots=True)
+class Call:
+    """One call on its way through the stages.
+
+    `decode_request` sets `request` from `raw`. The interceptor sets `response` once the method of
+    a unary call has returned.
+    """
+
+    method: str
+    kind: CallKind
+    context: Context
+    raw: bytes = b""
+    deserialize: Callable[[bytes], Message] | None = None
+    request: Any = None
+    response: Message | None = None
+
+    @property
+    def is_public(self) -> bool:
+        return self.method.startswith(PUBLIC)
+
+
+class Shared:
+    """What the stages of all calls use."""
+
+    def __init__(
+        self, authenticator: Authenticator, limiter: CallerLimiter, limits: Limits, timings: Timings
+    ) -> None:
+        self.authenticator = authenticator
+        self.limiter = limiter
+        self.timings = timings
+        self.calls = InFlightLimit(limits.calls, "calls")
+        self.streams = InFlightLimit(limits.streams, "streams")
+        self.public = InFlightLimit(limits.public, "health checks and reflections")
+
+    def slots_for(self, call: Call) -> InFlightLimit:
+        if call.is_public:
+            return self.public
+        return self.calls if call.kind is CallKind.UNARY else self.streams
+
+
+@asynccontextmanager
+async def report_errors(shared: Shared, call: Call) -> AsyncIterator[None]:
+    """Ends the call with the status of any error below."""
+    try:
+        yield
+    except GatewayError as error:
+        await abort_with_error(call.context, error, shared.timings.final_status_s)
+    except grpc.aio.BaseError:
+        # The method or the transport has ended the call already.
+        raise
+    except Exception as bug:
+        # The error's text and its traceback stay out of the log: they may quote the request.
+        frame = traceback.extract_tb(bug.__traceback__)[-1]
+        log.error(
+            "bug",
+            method=call.method,
+            error=type(bug).__name__,
+            file=frame.filename,
+            line=frame.lineno,
+        )
+        internal = Internal("internal error: report this bug with the method and the time")
+        await abort_with_error(call.context, internal, shared.timings.final_status_s)
+
+
+@asynccontextmanager
+async def identify_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
+    """Makes `current_caller` known. Raises Unauthenticated."""
+    await authenticate(shared.authenticator, call.context.invocation_metadata() or ())
+    yield
+
+
+@asynccontextmanager
+async def take_slot(shared: Shared, call: Call) -> AsyncIterator[None]:
+    """Raises Throttled when the server handles too many calls of this kind."""
+    with shared.slots_for(call):
+        yield
+
+
+@asynccontextmanager
+async def limit_time(shared: Shared, call: Call) -> AsyncIterator[None]:
+    """Cancels the method at the deadline. Raises DeadlineExceeded then."""
+    # None without a deadline, though the stubs say float.
+    remaining_s: float | None = call.context.time_remaining()
+    async with within(shared.timings.call_limit_s(call.method, remaining_s)):
+        yield
+
+
+@asynccontextmanager
+async def recheck_credential(shared: Shared, call: Call) -> AsyncIterator[None]:
+    """Ends a stream soon after its credential expires or is revoked."""
+    async with revalidated(shared.authenticator, current_caller()):
+        yield
+
+
+@asynccontextmanager
+async def decode_request(shared: Shared, call: Call) -> AsyncIterator[None]:
+    """Sets the call's request. Raises InvalidArgument for bytes that are no such message."""
+    assert call.deserialize is not None
+    try:
+        call.request = call.deserialize(call.raw)
+    except DecodeError:
+        raise InvalidArgument(
+            "the request is not a message of this method: build it from the server's protos"
+        ) from None
+    yield
+
+
+@asynccontextmanager
+async def apply_read_mask(shared: Shared, call: Call) -> AsyncIterator[None]:
+    """Removes the fields that the request's read mask leaves out from the response."""
+    mask = parse_mask(call.method, call.request)
+    yield
+    assert call.response is not None
+    prune(call.response, mask)
+
+
+@asynccontextmanager
+async def charge_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
+    """Charges the caller's points and reports them in the trailers.
+
+    Points for the largest possible cost are held before the method runs. A unary call pays what
+    it did cost. A stream pays for its start; its messages are free.
+    """
+    charge = shared.limiter.charge(current_caller())
+    call_context.enter(replace(call_context.current(), requests=charge.requests))
+    try:
+        await charge.hold(max_cost(call.request))
+        try:
+            yield
+        finally:
+            if call.kind is CallKind.UNARY:
+                charge.settle(0 if call.response is None else count_objects(call.response))
+    finally:
+        call.context.set_trailing_metadata(cost_trailers(charge))
