@@ -1,34 +1,37 @@
-"""Reconcilers that run beside a test, and what they found."""
+"""Reconcilers that run beside a test, and what they logged."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from gateway.core.events import EventSource, RoomEvent
-from gateway.core.room_state import reconcile as comparing
+from gateway.core.room_state.room_book import CheckIntervals
 from gateway.service.accounts import Account
-from gateway.service.reconcile import leader as reconcile
-from gateway.service.reconcile import term as repair
-from tests.service.conftest import Site, soon, until
+from gateway.service.reconcile.leader import Reconciler, Timings
+from gateway.store.leases import Leases
+from gateway.store.recheck_queue import RecheckQueue
+from tests.service.conftest import ACCOUNT, Site, soon, until
+
+# As if nothing ever lagged, with rounds of a twentieth of a second: what the checks find
+# does not depend on either.
+INTERVALS = CheckIntervals(
+    room_list_s=0.05, participants_s=0.05, tracks_s=0.05, hole_s=0.05, rest_lag=timedelta(0)
+)
+TIMINGS = Timings(renew_s=0.05, poll_s=0.05, retry_s=0.05, checks=INTERVALS)
+# So long that nothing is repeated within a test.
+NEVER_S = 3_600.0
+# Requests per second; the reconciler's fifth of it is no limit here.
+READ_QUOTA = 5_000
 
 
-@pytest.fixture
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if nothing ever lagged, and rounds in a tenth of a second: what they find does not depend on it."""
-    monkeypatch.setattr(comparing, "REST_LAG", timedelta(0))
-    for name in ("LIST_S", "ROUND_S", "TRACKS_S", "AGAIN_S", "HOLE_S", "RETRY_S"):
-        monkeypatch.setattr(repair, name, 0.05)
-    for name in ("RENEW_S", "LOOK_S", "RETRY_S"):
-        monkeypatch.setattr(reconcile, name, 0.05)
+@pytest.fixture(autouse=True)
+def _without_rest_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.service.log.tail.REST_LAG_S", 0.0)
-
-
-PLENTY = 5_000
-"""A read quota of which a fifth is no limit here."""
 
 
 @asynccontextmanager
@@ -48,19 +51,31 @@ async def stop(*tasks: "asyncio.Task[None]") -> None:
     await soon(asyncio.gather(*tasks, return_exceptions=True))
 
 
-async def replica(site: Site, **mutations: Any) -> Account:
-    return await site.replica(**{"gateway_read_quota": PLENTY} | mutations)
+async def replica(site: Site, timings: Timings = TIMINGS, **settings: Any) -> Account:
+    """Return a replica whose reconciler has these timings."""
+    account = await site.replica(**{"gateway_read_quota": READ_QUOTA} | settings)
+    reconciler = Reconciler(
+        account.upstream,
+        site.log,
+        account.tail,
+        Leases(site.connections, ACCOUNT),
+        RecheckQueue(site.connections, ACCOUNT),
+        ACCOUNT,
+        timings,
+    )
+    return replace(account, reconciler=reconciler)
 
 
 def logged(account: Account) -> list[RoomEvent]:
     return [entry.logged.event for entry in account.tail.after(account.tail.floor.n)]
 
 
-def found(account: Account) -> list[str]:
+def repaired(account: Account) -> list[str]:
+    """Return the types of the reconciled events in the log."""
     return [event.type.value for event in logged(account) if event.source is EventSource.RECONCILED]
 
 
-async def rounds(site: Site, count: int = 3) -> None:
-    """Returns when the list of rooms has been read so many times more, from beginning to end."""
-    seen = site.gate.calls.count("GET /v1/Rooms")
-    await until(lambda: site.gate.calls.count("GET /v1/Rooms") > seen + count)
+async def room_lists(site: Site, count: int = 3) -> None:
+    """Return when the list of rooms has been requested `count` times more, and answered."""
+    before = site.gate.calls.count("GET /v1/Rooms")
+    await until(lambda: site.gate.calls.count("GET /v1/Rooms") > before + count)

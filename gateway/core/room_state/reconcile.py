@@ -1,361 +1,247 @@
-"""What the log says of a room against what Twilio's REST shows of it; the difference, as events. Does no I/O.
+"""Compares what the log says about a room with what Twilio's REST API shows. Does no I/O.
 
-The log is never contradicted by what may be older than it: a room or a stay that ended is never begun again, and what was
-told within REST_LAG of the question is left alone. Nor is a fact told that happened so lately that its own callback may be
-under way.
+The result is the events that the log lacks. Three rules keep REST, which lags, from
+contradicting the log:
+
+- A room or a participant that ended does not begin again.
+- A fact that the log learned after the position up to which REST is current stands.
+- A change younger than the lag is left to its own callback, which may still arrive.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.core.events import EventSource, RoomEvent, RoomEventType, end_of
+from gateway.core.events import EventSource, RoomEvent, RoomEventType
 from gateway.core.participants import Participant, ParticipantStatus, PublishedTrack
-from gateway.core.rooms import (
-    MAX_PARTICIPANTS,
-    AccountSid,
-    Ended,
-    Room,
-    RoomSid,
-    RoomStatus,
-    RoomType,
-    merge_end,
-)
+from gateway.core.room_state.history import SWITCHES, RoomHistory, StayHistory, TrackHistory
+from gateway.core.rooms import Room, RoomStatus
 
-# The most we believe that REST lags a callback, or that a callback which comes at all lags REST.
+# The longest that REST is assumed to lag a callback, or a callback to lag REST.
 REST_LAG: Final = timedelta(seconds=5)
-# A jump beyond this is no row of lost callbacks; the room is looked at all the same.
-HOLE_LIMIT: Final = 64
-
-_SWITCHES: Final = {RoomEventType.TRACK_ENABLED: True, RoomEventType.TRACK_DISABLED: False}
-
-
-@dataclass(frozen=True, slots=True)
-class TrackView:
-    """`is_enabled` is None while nobody has told. `n`: the newest event of it."""
-
-    is_added: bool = False
-    is_removed: bool = False
-    is_enabled: bool | None = None
-    switched: tuple[datetime, int] | None = None
-    """When it was last enabled or disabled, and by which event."""
-    n: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PersonView:
-    """One stay. `is_connected`: its beginning was told. A stay that ended has ended for good: who comes back has another
-    SID."""
-
-    is_connected: bool = False
-    is_gone: bool = False
-    identity: str | None = None
-    tracks: Mapping[str, TrackView] = field(default_factory=lambda: MappingProxyType({}))
-    n: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RoomView:
-    """What the log says of one room, so far. The same after any order of its events.
-
-    `missing`: sequence numbers between `lowest` and `highest` that no event had. `n` and `first_n`: the room's newest and
-    oldest event.
-    """
-
-    sid: RoomSid
-    account_sid: AccountSid
-    name: str | None = None
-    type: RoomType | None = None
-    is_created: bool = False
-    is_over: bool = False
-    is_end_told: bool = False
-    """By a room-ended; an end that is our own mutation is still to be told by one."""
-    people: Mapping[str, PersonView] = field(default_factory=lambda: MappingProxyType({}))
-    lowest: int | None = None
-    highest: int | None = None
-    missing: frozenset[int] = frozenset()
-    n: int = 0
-    first_n: int = 0
-
-    @property
-    def here(self) -> tuple[str, ...]:
-        """Who is in the room, so far as was told."""
-        return tuple(sid for sid, person in self.people.items() if not person.is_gone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What REST answered; what was not asked for is left empty.
+class Observation:
+    """What one response of Twilio's REST API shows. Parts that were not requested are empty.
 
-    `at`: when it was asked. `as_of_n`: the log's number REST_LAG earlier, up to which the answer shows everything.
+    `at` is when the request was made. The response shows everything that the log has up
+    to the log number `as_of_n`, which is the newest one of REST_LAG earlier.
     """
 
     at: datetime
     as_of_n: int
     room: Room | None = None
-    people: tuple[Participant, ...] = ()
-    has_all_here: bool = False
-    """Whether `people` has everybody who is connected."""
+    participants: tuple[Participant, ...] = ()
+    has_all_present: bool = False
+    """Whether `participants` has every connected participant."""
     tracks: Mapping[str, tuple[PublishedTrack, ...]] = field(default_factory=dict)
-    """All that these participants publish."""
-    missed: Mapping[str, datetime] = field(default_factory=dict)
-    """Tracks that an earlier answer did not show either, and when that was: REST has no date of their end."""
+    """All published tracks, by participant SID."""
+    absent_since: Mapping[str, datetime] = field(default_factory=dict)
+    """Tracks that an earlier response did not show either, with the time of that request.
+    REST has no date for the end of a track."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`events` are what the log misses, in the order of their times. `missing` are participants and tracks that were told of
-    and are not shown: it must be found out what became of them. `is_early`: there is more that is too young to be judged."""
+    """What the log lacks of an observation.
 
-    events: tuple[RoomEvent, ...]
-    missing: tuple[str, ...]
-    is_early: bool
+    `events` are sorted by time. `missing` are the SIDs of participants and tracks that
+    are in the log and that REST does not show: another request has to find out what
+    became of them. `has_recent` means that there are changes too young to be judged.
+    `present` are the participants of an observation that has all of them.
+    """
+
+    events: tuple[RoomEvent, ...] = ()
+    missing: tuple[str, ...] = ()
+    has_recent: bool = False
+    present: tuple[str, ...] = ()
 
 
-def told(view: RoomView, event: RoomEvent, n: int) -> RoomView:
-    """The view after the log's entry n. Harmless when it comes twice."""
-    view = replace(
-        _numbered(view, event.sequence_number),
-        name=event.room_name or view.name,
-        type=event.room_type or view.type,
-        n=max(view.n, n),
-        first_n=min(view.first_n or n, n),
+NO_DIFFERENCE: Final = Difference()
+
+
+def compare(history: RoomHistory, observation: Observation, rest_lag: timedelta) -> Difference:
+    """Return what the log lacks of the observation.
+
+    Once its events are in the log, the same observation gives no event.
+    """
+    found = [
+        *_room_events(history, observation),
+        *_participant_events(history, observation),
+        *_track_events(history, observation),
+    ]
+    # The distance is absolute: if Twilio's clock is ahead of ours, an event must not stay
+    # recent for ever.
+    ripe = [event for event in found if abs(observation.at - event.at) >= rest_lag]
+    present = observation.participants if observation.has_all_present else ()
+    return Difference(
+        tuple(sorted(ripe, key=lambda event: event.at)),
+        tuple(_missing(history, observation)),
+        len(ripe) < len(found),
+        tuple(participant.sid for participant in present),
     )
-    if end_of(event) is not None:
-        return replace(
-            view,
-            is_over=True,
-            is_end_told=view.is_end_told or event.type is RoomEventType.ROOM_ENDED,
-        )
-    if event.late:
-        return view
-    if event.type is RoomEventType.ROOM_CREATED:
-        return replace(view, is_created=True)
-    if event.participant_sid is None or event.recording_sid is not None:
-        return view
-    person = _person_told(view.people.get(event.participant_sid, PersonView()), event, n)
-    return replace(view, people={**view.people, event.participant_sid: person})
 
 
-def compare(view: RoomView, shown: Shown) -> Difference:
-    """What the log misses of what REST showed. Once those events are told, the same answer gives none."""
-    found = [*_of_room(view, shown), *_of_people(view, shown), *_of_tracks(view, shown)]
-    # A callback that comes is here before then; and what our clock and Twilio's do not agree on is not young for ever.
-    ripe = [event for event in found if abs(shown.at - event.at) >= REST_LAG]
-    told_in_order = tuple(sorted(ripe, key=lambda event: event.at))
-    return Difference(told_in_order, tuple(_missing(view, shown)), len(ripe) < len(found))
+def absent_tracks(stay: StayHistory, published: Iterable[PublishedTrack]) -> list[str]:
+    """Return the SIDs of the tracks that the log has as published and `published` lacks."""
+    if stay.has_left:
+        return []
+    listed = {track.sid for track in published}
+    return [sid for sid, track in stay.tracks.items() if not track.is_removed and sid not in listed]
 
 
-def fact_of(event: RoomEvent) -> str:
-    """What two leaders who find the same difference both call it: so it is logged once."""
+def fact_id(event: RoomEvent) -> str:
+    """Return the deduplication key of a reconciled event.
+
+    Two leaders that find the same fact give it the same key, so it is logged once.
+    """
     parts = ["reconciled", event.type, event.room_sid, event.participant_sid, event.track_sid]
-    if event.type in _SWITCHES:
+    if event.type in SWITCHES:
         parts.append(event.at.isoformat())
     return " ".join(part or "-" for part in parts)
 
 
-def room_told(events: Iterable[RoomEvent], status_callback: str) -> Room | None:
-    """The room as its events tell it, or None when none says of what type it is.
-
-    Twilio's last answer to a change of ours has everything. Callbacks do not tell limits and timeouts: those are then what
-    Twilio gives a room that was created without them.
-    """
-    room: Room | None = None
-    ended: Ended | None = None
-    for event in events:
-        ended = ended or end_of(event)
-        if event.room is not None:
-            room = event.room
-        elif room is None and event.room_type is not None and event.source is EventSource.CALLBACK:
-            room = Room(
-                sid=event.room_sid,
-                account_sid=event.account_sid,
-                status=RoomStatus.IN_PROGRESS,
-                type=event.room_type,
-                unique_name=event.room_name,
-                date_created=event.at if event.type is RoomEventType.ROOM_CREATED else None,
-                status_callback=status_callback,
-                status_callback_method="POST",
-                # https://www.twilio.com/docs/video/api/rooms-resource
-                max_participants=MAX_PARTICIPANTS.get(
-                    event.room_type, MAX_PARTICIPANTS[RoomType.GROUP]
-                ),
-                max_participant_duration=14_400,
-                empty_room_timeout=5,
-                unused_room_timeout=5,
-            )
-    return None if room is None else merge_end(room, ended)
-
-
-def _numbered(view: RoomView, number: int | None) -> RoomView:
-    if number is None:
-        return view
-    if view.lowest is None or view.highest is None:
-        return replace(view, lowest=number, highest=number)
-    if number == view.highest + 1:
-        return replace(view, highest=number)
-    hole = {
-        *range(view.highest + 1, number)[-HOLE_LIMIT:],
-        *range(number + 1, view.lowest)[-HOLE_LIMIT:],
-    }
-    missing = (view.missing | hole) - {number}
-    return replace(
-        view,
-        lowest=min(view.lowest, number),
-        highest=max(view.highest, number),
-        missing=frozenset(sorted(missing)[-HOLE_LIMIT:]),
-    )
-
-
-def _person_told(person: PersonView, event: RoomEvent, n: int) -> PersonView:
-    person = replace(
-        person, identity=event.participant_identity or person.identity, n=max(person.n, n)
-    )
-    if event.type is RoomEventType.PARTICIPANT_CONNECTED:
-        return replace(person, is_connected=True)
-    if event.type is RoomEventType.PARTICIPANT_DISCONNECTED:
-        return replace(person, is_gone=True)
-    if event.track_sid is None:
-        return person
-    track = person.tracks.get(event.track_sid, TrackView())
-    track = replace(track, n=max(track.n, n))
-    if event.type is RoomEventType.TRACK_ADDED:
-        track = replace(track, is_added=True)
-    elif event.type is RoomEventType.TRACK_REMOVED:
-        track = replace(track, is_removed=True)
-    elif event.type in _SWITCHES and (track.switched is None or track.switched <= (event.at, n)):
-        track = replace(track, is_enabled=_SWITCHES[event.type], switched=(event.at, n))
-    return replace(person, tracks={**person.tracks, event.track_sid: track})
-
-
-def _event(view: RoomView, type_: RoomEventType, at: datetime, **parts: Any) -> RoomEvent:
-    said = {
-        "room_name": view.name,
-        "room_type": view.type,
-        "room_status": RoomStatus.COMPLETED if view.is_over else RoomStatus.IN_PROGRESS,
+def _event(history: RoomHistory, type_: RoomEventType, at: datetime, **parts: Any) -> RoomEvent:
+    room = {
+        "room_name": history.name,
+        "room_type": history.type,
+        "room_status": RoomStatus.COMPLETED if history.has_ended else RoomStatus.IN_PROGRESS,
     }
     return RoomEvent(
         type=type_,
-        account_sid=view.account_sid,
-        room_sid=view.sid,
+        account_sid=history.account_sid,
+        room_sid=history.sid,
         at=at,
         source=EventSource.RECONCILED,
-        **said | parts,
+        **room | parts,
     )
 
 
-def _of_room(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
-    room = shown.room
-    if room is None or (not view.n and room.status.is_final):
-        # Of a room that came and went without the log, nobody has to be told: an old callback that is sent again may name it.
+def _room_events(history: RoomHistory, observation: Observation) -> Iterable[RoomEvent]:
+    room = observation.room
+    if room is None or (not history.last_n and room.status.is_final):
+        # A room that began and ended without any event stays out of the log. An old
+        # callback that is sent again can name such a room.
         return
-    said = {"room_name": room.unique_name, "room_type": room.type}
-    if not view.is_created and room.date_created is not None:
+    parts = {"room_name": room.unique_name, "room_type": room.type}
+    if not history.is_created and room.date_created is not None:
         yield _event(
-            view,
+            history,
             RoomEventType.ROOM_CREATED,
             room.date_created,
-            **said,
+            **parts,
             room_status=RoomStatus.IN_PROGRESS,
         )
-    if room.status.is_final and not view.is_end_told:
-        at = room.end_time or shown.at
+    if room.status.is_final and not history.is_end_logged:
         yield _event(
-            view,
+            history,
             RoomEventType.ROOM_ENDED,
-            at,
-            **said,
+            room.end_time or observation.at,
+            **parts,
             room_status=room.status,
             room_duration=room.duration,
         )
 
 
-def _of_people(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
-    for person in shown.people:
-        known = view.people.get(person.sid, PersonView())
-        if known.is_gone:
+def _participant_events(history: RoomHistory, observation: Observation) -> Iterable[RoomEvent]:
+    for participant in observation.participants:
+        stay = history.stays.get(participant.sid, StayHistory())
+        if stay.has_left:
             continue
-        who = {"participant_sid": person.sid, "participant_identity": person.identity}
-        began_at = person.start_time or person.date_created
-        if not known.is_connected and began_at is not None:
+        parts = {
+            "participant_sid": participant.sid,
+            "participant_identity": participant.identity,
+        }
+        joined_at = participant.start_time or participant.date_created
+        if not stay.has_joined and joined_at is not None:
             yield _event(
-                view,
+                history,
                 RoomEventType.PARTICIPANT_CONNECTED,
-                began_at,
-                **who,
+                joined_at,
+                **parts,
                 participant_status=ParticipantStatus.CONNECTED.value,
             )
-        if person.status is ParticipantStatus.DISCONNECTED:
+        if participant.status is ParticipantStatus.DISCONNECTED:
             yield _event(
-                view,
+                history,
                 RoomEventType.PARTICIPANT_DISCONNECTED,
-                person.end_time or person.date_updated or shown.at,
-                **who,
+                participant.end_time or participant.date_updated or observation.at,
+                **parts,
                 participant_status=ParticipantStatus.DISCONNECTED.value,
-                participant_duration=person.duration,
+                participant_duration=participant.duration,
             )
 
 
-def _of_tracks(view: RoomView, shown: Shown) -> Iterable[RoomEvent]:
-    for sid, tracks in shown.tracks.items():
-        person = view.people.get(sid, PersonView())
-        who = {"participant_sid": sid, "participant_identity": person.identity}
-        for track in tracks if not person.is_gone else ():
-            known = person.tracks.get(track.sid, TrackView())
-            what = {"track_sid": track.sid, "track_kind": track.kind, "track_name": track.name}
-            if known.is_removed or track.date_created is None:
+def _track_events(history: RoomHistory, observation: Observation) -> Iterable[RoomEvent]:
+    for participant_sid, tracks in observation.tracks.items():
+        stay = history.stays.get(participant_sid, StayHistory())
+        participant: dict[str, Any] = {
+            "participant_sid": participant_sid,
+            "participant_identity": stay.identity,
+        }
+        for track in tracks if not stay.has_left else ():
+            track_history = stay.tracks.get(track.sid, TrackHistory())
+            if track_history.is_removed or track.date_created is None:
                 continue
-            if not known.is_added:
-                yield _event(view, RoomEventType.TRACK_ADDED, track.date_created, **who, **what)
-            # Nobody tells how a track is when it is published: disabled is worth telling, enabled is what it is taken for.
-            is_enabled = True if known.is_enabled is None else known.is_enabled
-            if (
-                track.enabled is not None
-                and track.enabled is not is_enabled
-                and known.n <= shown.as_of_n
-            ):
-                at = track.date_updated or track.date_created
-                # Dates in REST have whole seconds: it must not seem older than what it replaces.
-                at = at if known.switched is None else max(at, known.switched[0])
-                word = (
-                    RoomEventType.TRACK_ENABLED if track.enabled else RoomEventType.TRACK_DISABLED
-                )
-                yield _event(view, word, at, **who, **what)
-        for gone in _absent_tracks(person, tracks):
-            if gone in shown.missed and person.tracks[gone].n <= shown.as_of_n:
+            parts = participant | {
+                "track_sid": track.sid,
+                "track_kind": track.kind,
+                "track_name": track.name,
+            }
+            if not track_history.is_added:
+                yield _event(history, RoomEventType.TRACK_ADDED, track.date_created, **parts)
+            if (switch := _switch(track, track_history, observation.as_of_n)) is not None:
+                yield _event(history, *switch, **parts)
+        for sid in absent_tracks(stay, tracks):
+            since = observation.absent_since.get(sid)
+            if since is not None and stay.tracks[sid].last_n <= observation.as_of_n:
                 yield _event(
-                    view, RoomEventType.TRACK_REMOVED, shown.missed[gone], **who, track_sid=gone
+                    history, RoomEventType.TRACK_REMOVED, since, **participant, track_sid=sid
                 )
 
 
-def _absent_tracks(person: PersonView, shown: tuple[PublishedTrack, ...]) -> list[str]:
-    if person.is_gone:
-        return []
-    published = {track.sid for track in shown}
-    return [
-        sid for sid, track in person.tracks.items() if not track.is_removed and sid not in published
-    ]
+def _switch(
+    track: PublishedTrack, history: TrackHistory, as_of_n: int
+) -> tuple[RoomEventType, datetime] | None:
+    """Return the type and the time of the event that enabled or disabled the track.
+
+    None if the log agrees with REST, or knows something newer. track-added does not say
+    whether the track is enabled. Subscribers assume that it is, so only a disabled track
+    needs another event.
+    """
+    was_enabled = True if history.is_enabled is None else history.is_enabled
+    if (
+        track.enabled is None
+        or track.enabled is was_enabled
+        or track.date_created is None
+        or history.last_n > as_of_n
+    ):
+        return None
+    at = track.date_updated or track.date_created
+    if history.last_switch is not None:
+        # REST's dates are whole seconds. The event must not look older than the one
+        # before it.
+        at = max(at, history.last_switch[0])
+    return (RoomEventType.TRACK_ENABLED if track.enabled else RoomEventType.TRACK_DISABLED), at
 
 
-def _absent(view: RoomView, shown: Shown) -> Iterable[str]:
-    """Who was told to be here and is not shown, and what was told to be published."""
-    if shown.has_all_here:
-        listed = {person.sid for person in shown.people}
-        yield from (sid for sid in view.here if sid not in listed)
-    for sid, tracks in shown.tracks.items():
+def _absent(history: RoomHistory, observation: Observation) -> Iterable[str]:
+    """Yield participants and tracks that the log has and the observation does not show."""
+    if observation.has_all_present:
+        listed = {participant.sid for participant in observation.participants}
+        yield from (sid for sid in history.present if sid not in listed)
+    for participant_sid, tracks in observation.tracks.items():
+        stay = history.stays.get(participant_sid, StayHistory())
         yield from (
-            gone
-            for gone in _absent_tracks(view.people.get(sid, PersonView()), tracks)
-            if gone not in shown.missed
+            sid for sid in absent_tracks(stay, tracks) if sid not in observation.absent_since
         )
 
 
-def _missing(view: RoomView, shown: Shown) -> Iterable[str]:
-    """Those of the absent that REST, however much it lags, should have shown."""
-    told_at = {sid: person.n for sid, person in view.people.items()}
-    told_at |= {
-        sid: track.n for person in view.people.values() for sid, track in person.tracks.items()
-    }
-    return (sid for sid in _absent(view, shown) if told_at[sid] <= shown.as_of_n)
+def _missing(history: RoomHistory, observation: Observation) -> Iterable[str]:
+    """Yield those absent for longer than REST can lag."""
+    last_n = {sid: stay.last_n for sid, stay in history.stays.items()}
+    for stay in history.stays.values():
+        last_n |= {sid: track.last_n for sid, track in stay.tracks.items()}
+    return (sid for sid in _absent(history, observation) if last_n[sid] <= observation.as_of_n)

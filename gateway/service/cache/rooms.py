@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from gateway.core.caching import CacheState, Lifetime, cache_state, lifetime_of
 from gateway.core.cursors import LogPosition
 from gateway.core.errors import NotFound, UpstreamUnavailable
-from gateway.core.room_state.reconcile import room_told
+from gateway.core.room_state.history import room_from_events
 from gateway.core.rooms import Ended, RoomRef, RoomSid, RoomStatus, merge_end
 from gateway.service.cache.early_refresh import EarlyRefresh
 from gateway.service.cache.fetch_lease import NOT_YET, FetchLease, NotYet
@@ -200,7 +200,7 @@ class RoomReads:
 
     async def _as_told(self, sid: RoomSid, asked_at: float, as_of: LogPosition | None) -> FoundRoom:
         """In place of a 404: the room as its events tell it, flagged. Raises UpstreamUnavailable when they tell too little."""
-        room = room_told(
+        room = room_from_events(
             [logged.event for logged in await self._events.read(0, TOLD, sid)],
             self._status_callback,
         )

@@ -1,0 +1,197 @@
+"""What the event log says about a room, folded into values. Does no I/O.
+
+The fold gives the same result for any order of the same events. Repeated events change
+nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from gateway.core.events import EventSource, RoomEvent, RoomEventType, end_of
+from gateway.core.rooms import (
+    MAX_PARTICIPANTS,
+    AccountSid,
+    Ended,
+    Room,
+    RoomSid,
+    RoomStatus,
+    RoomType,
+    merge_end,
+)
+
+# At most this many missing sequence numbers are kept for a room. A larger jump does not
+# look like a row of lost callbacks, but the room is still checked.
+MISSING_NUMBERS_LIMIT: Final = 64
+
+# What a track event says about whether the track is enabled.
+SWITCHES: Final = {RoomEventType.TRACK_ENABLED: True, RoomEventType.TRACK_DISABLED: False}
+
+
+@dataclass(frozen=True, slots=True)
+class TrackHistory:
+    """What the log says about one published track.
+
+    `is_enabled` is None until an event says so. `last_switch` is the time and the log
+    number of the newest event that enabled or disabled the track. `last_n` is the log
+    number of its newest event of any kind.
+    """
+
+    is_added: bool = False
+    is_removed: bool = False
+    is_enabled: bool | None = None
+    last_switch: tuple[datetime, int] | None = None
+    last_n: int = 0
+
+    def after(self, event: RoomEvent, n: int) -> "TrackHistory":
+        """Return the history including `event`, which has the log number `n`."""
+        history = replace(self, last_n=max(self.last_n, n))
+        if event.type is RoomEventType.TRACK_ADDED:
+            return replace(history, is_added=True)
+        if event.type is RoomEventType.TRACK_REMOVED:
+            return replace(history, is_removed=True)
+        is_newest = self.last_switch is None or self.last_switch <= (event.at, n)
+        if event.type in SWITCHES and is_newest:
+            return replace(history, is_enabled=SWITCHES[event.type], last_switch=(event.at, n))
+        return history
+
+
+@dataclass(frozen=True, slots=True)
+class StayHistory:
+    """What the log says about one participant SID.
+
+    `has_joined` means that the log has its participant-connected. A participant that
+    left does not return: Twilio gives a new SID to the next stay. `last_n` is the log
+    number of its newest event.
+    """
+
+    has_joined: bool = False
+    has_left: bool = False
+    identity: str | None = None
+    tracks: Mapping[str, TrackHistory] = field(default_factory=lambda: MappingProxyType({}))
+    last_n: int = 0
+
+    def after(self, event: RoomEvent, n: int) -> "StayHistory":
+        """Return the history including `event`, which has the log number `n`."""
+        history = replace(
+            self,
+            identity=event.participant_identity or self.identity,
+            last_n=max(self.last_n, n),
+        )
+        if event.type is RoomEventType.PARTICIPANT_CONNECTED:
+            return replace(history, has_joined=True)
+        if event.type is RoomEventType.PARTICIPANT_DISCONNECTED:
+            return replace(history, has_left=True)
+        if event.track_sid is None:
+            return history
+        track = self.tracks.get(event.track_sid, TrackHistory()).after(event, n)
+        return replace(history, tracks={**self.tracks, event.track_sid: track})
+
+
+@dataclass(frozen=True, slots=True)
+class RoomHistory:
+    """What the log says about one room.
+
+    `is_end_logged` means that the log has its room-ended. `has_ended` is also true when
+    the log has our own mutation that ended the room; its room-ended may still be missing.
+    `missing_numbers` are the sequence numbers between the lowest and the highest one
+    seen that no event had. `first_n` and `last_n` are the log numbers of the room's
+    oldest and newest event, or 0 without any event.
+    """
+
+    sid: RoomSid
+    account_sid: AccountSid
+    name: str | None = None
+    type: RoomType | None = None
+    is_created: bool = False
+    has_ended: bool = False
+    is_end_logged: bool = False
+    stays: Mapping[str, StayHistory] = field(default_factory=lambda: MappingProxyType({}))
+    lowest_number: int | None = None
+    highest_number: int | None = None
+    missing_numbers: frozenset[int] = frozenset()
+    first_n: int = 0
+    last_n: int = 0
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The SIDs of the participants that have not left, as far as the log says."""
+        return tuple(sid for sid, stay in self.stays.items() if not stay.has_left)
+
+    def after(self, event: RoomEvent, n: int) -> "RoomHistory":
+        """Return the history including `event`, which has the log number `n`."""
+        history = replace(
+            self._numbered(event.sequence_number),
+            name=event.room_name or self.name,
+            type=event.room_type or self.type,
+            first_n=min(self.first_n or n, n),
+            last_n=max(self.last_n, n),
+        )
+        if end_of(event) is not None:
+            is_room_ended = event.type is RoomEventType.ROOM_ENDED
+            return replace(
+                history, has_ended=True, is_end_logged=self.is_end_logged or is_room_ended
+            )
+        if event.late:
+            return history
+        if event.type is RoomEventType.ROOM_CREATED:
+            return replace(history, is_created=True)
+        if event.participant_sid is None or event.recording_sid is not None:
+            return history
+        stay = self.stays.get(event.participant_sid, StayHistory()).after(event, n)
+        return replace(history, stays={**self.stays, event.participant_sid: stay})
+
+    def _numbered(self, number: int | None) -> "RoomHistory":
+        if number is None:
+            return self
+        if self.lowest_number is None or self.highest_number is None:
+            return replace(self, lowest_number=number, highest_number=number)
+        if number == self.highest_number + 1:
+            return replace(self, highest_number=number)
+        skipped = {
+            *range(self.highest_number + 1, number)[-MISSING_NUMBERS_LIMIT:],
+            *range(number + 1, self.lowest_number)[-MISSING_NUMBERS_LIMIT:],
+        }
+        missing = (self.missing_numbers | skipped) - {number}
+        return replace(
+            self,
+            lowest_number=min(self.lowest_number, number),
+            highest_number=max(self.highest_number, number),
+            missing_numbers=frozenset(sorted(missing)[-MISSING_NUMBERS_LIMIT:]),
+        )
+
+
+def room_from_events(events: Iterable[RoomEvent], status_callback: str) -> Room | None:
+    """Return the room that its events describe, or None if no event gives its type.
+
+    Twilio's newest response to one of our own changes is complete. Callbacks do not give
+    limits and timeouts: a room that is known from callbacks alone gets the values that
+    Twilio gives to a room created without them.
+    """
+    room: Room | None = None
+    ended: Ended | None = None
+    for event in events:
+        ended = ended or end_of(event)
+        if event.room is not None:
+            room = event.room
+        elif room is None and event.room_type is not None and event.source is EventSource.CALLBACK:
+            room = Room(
+                sid=event.room_sid,
+                account_sid=event.account_sid,
+                status=RoomStatus.IN_PROGRESS,
+                type=event.room_type,
+                unique_name=event.room_name,
+                date_created=event.at if event.type is RoomEventType.ROOM_CREATED else None,
+                status_callback=status_callback,
+                status_callback_method="POST",
+                # https://www.twilio.com/docs/video/api/rooms-resource
+                max_participants=MAX_PARTICIPANTS.get(
+                    event.room_type, MAX_PARTICIPANTS[RoomType.GROUP]
+                ),
+                max_participant_duration=14_400,
+                empty_room_timeout=5,
+                unused_room_timeout=5,
+            )
+    return None if room is None else merge_end(room, ended)
