@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.errors import Code, GatewayError
 from gateway.gql.execution import errors as gql_errors
-from gateway.gql.schema.schema import print_schema
+from gateway.gql.execution.graphql_core import print_schema
 from gateway.rpc import errors as rpc_errors
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ def test_imports_point_down() -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [gql_errors.WORDS, gql_errors.STATUS, rpc_errors.STATUS],
+    [gql_errors.GRAPHQL_CODE, gql_errors.HTTP_STATUS, rpc_errors.STATUS],
     ids=["gql", "http", "rpc"],
 )
 def test_every_code_stands_in_every_table(table: Mapping[Code, object]) -> None:

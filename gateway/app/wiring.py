@@ -133,7 +133,7 @@ def build_graphql(gateway: Gateway, settings: Settings, mode: Mode) -> GraphQLHt
         allowed_origins=settings.gateway_allowed_origins,
         allow_loopback_origins=mode.allow_loopback_origins,
         deadline_s=settings.gateway_deadline_s,
-        trusted=TrustedDocuments.of(settings.gateway_documents),
+        trusted=TrustedDocuments.from_folder(settings.gateway_documents),
     )
 
 

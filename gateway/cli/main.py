@@ -24,7 +24,7 @@ from gateway.app.server import Addresses, Listen, bind, bind_shared, run
 from gateway.app.wiring import Mode
 from gateway.app.workers import Workers
 from gateway.core.errors import FailedPrecondition, GatewayError
-from gateway.gql.schema.schema import print_schema
+from gateway.gql.execution.graphql_core import print_schema
 from gateway.sandbox.accounts import Account as SandboxAccount
 from gateway.sandbox.server import Sandbox
 from gateway.service.callers.authenticator import KEY_PREFIX

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.core.errors import GatewayError
-from gateway.gql.execution.errors import STATUS
+from gateway.gql.execution.errors import HTTP_STATUS
 
 
 def response(error: GatewayError) -> web.Response:
@@ -11,5 +11,7 @@ def response(error: GatewayError) -> web.Response:
     if error.retry_after_ms is not None:
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
     return web.json_response(
-        {"code": error.code, "message": error.message}, status=STATUS[error.code], headers=headers
+        {"code": error.code, "message": error.message},
+        status=HTTP_STATUS[error.code],
+        headers=headers,
     )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from gateway.app.server import bind
 from gateway.cli.main import _row, _write, cli
 from gateway.core.callers import Caller, Scope
-from gateway.gql.schema.schema import print_schema
+from gateway.gql.execution.graphql_core import print_schema
 from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.settings.environment import Settings
 from tests.service.conftest import ACCOUNT

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from twilio.rest import Client
 
-from gateway.gql.schema.schema import EXECUTABLE
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from tests.rpc.client import Clients
 from tests.sandbox.documents import Operation
 from tests.sandbox.stage import Stage
@@ -65,7 +65,7 @@ def document(asked: Asked[S], stage: S, operation: Operation) -> str:
 
 def _selection(type_: str, names: Mapping[str, Any] | None = None) -> str:
     """These of its fields, or all that are leaves; whole objects below them."""
-    kind = EXECUTABLE.type_map[type_]
+    kind = EXECUTABLE_SCHEMA.type_map[type_]
     assert isinstance(kind, GraphQLObjectType)
     wanted = {_camel(name) for name in names} if names is not None else kind.fields.keys()
     assert wanted <= kind.fields.keys(), f"{type_} does not show {wanted - kind.fields.keys()}"

@@ -14,7 +14,8 @@ from gateway.gql.execution.engine import Operation
 from gateway.gql.schema.context import Context
 from gateway.gql.transport.sse import EventStream
 from gateway.gql.transport.websocket import Socket
-from tests.gql.conftest import LIMIT_S, Served, delivered
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import TIMEOUT_S, delivered
 
 KINDS = (Context, DataLoader, Executor, Operation, EventStream, Socket, web.WebSocketResponse)
 WATCH = "subscription { roomEvents { __typename cursor } }"
@@ -31,7 +32,7 @@ def until_freed() -> Iterator[UntilFreed]:
     known = {id(each) for each in before}
 
     async def freed() -> None:
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(TIMEOUT_S):
             while any(id(each) not in known for each in _alive()):  # noqa: ASYNC110
                 await asyncio.sleep(0)  # whoever is cancelled takes a few steps to end
 
@@ -48,49 +49,49 @@ def _alive() -> list[object]:
 
 
 async def test_nothing_is_left_of_a_query_and_what_it_read_at_once(
-    served: Served, until_freed: UntilFreed
+    server: GraphQLServer, until_freed: UntilFreed
 ) -> None:
-    await served.data(
+    await server.data(
         "{ rooms(first: 5) { nodes { sid participants(first: 5) { nodes { identity room { sid } } } } } }"
     )
     await until_freed()
 
 
 async def test_nothing_is_left_of_a_refused_document(
-    served: Served, until_freed: UntilFreed
+    server: GraphQLServer, until_freed: UntilFreed
 ) -> None:
-    await served.error("{ nonsense }")
+    await server.error("{ nonsense }")
     await until_freed()
 
 
 @pytest.mark.parametrize("document", [WATCH, LIVE])
 async def test_nothing_is_left_of_a_socket_whose_client_leaves_its_subscriptions(
-    document: str, served: Served, until_freed: UntilFreed
+    document: str, server: GraphQLServer, until_freed: UntilFreed
 ) -> None:
-    async with served.socket() as socket:
+    async with server.socket() as socket:
         for id_ in ("1", "2"):
             await socket.send_json({"id": id_, "type": "subscribe", "payload": {"query": document}})
-            await socket.receive_json(timeout=LIMIT_S)
-        served.account.feed.put(delivered(1))
-    await _until_no_stream(served)
+            await socket.receive_json(timeout=TIMEOUT_S)
+        server.account.feed.put(delivered(1))
+    await _until_no_stream(server)
     await until_freed()
 
 
 @pytest.mark.parametrize("document", [WATCH, LIVE])
 async def test_nothing_is_left_of_an_event_stream_whose_client_leaves(
-    document: str, served: Served, until_freed: UntilFreed
+    document: str, server: GraphQLServer, until_freed: UntilFreed
 ) -> None:
-    headers = {**served.auth, "Accept": "text/event-stream"}
-    async with served.http.post(served.url, json={"query": document}, headers=headers) as reply:
+    headers = {**server.auth, "Accept": "text/event-stream"}
+    async with server.client.post(server.url, json={"query": document}, headers=headers) as reply:
         async for line in reply.content:
             if line.startswith(b"data:"):
                 break
-        served.account.feed.put(delivered(1))
-    await _until_no_stream(served)
+        server.account.feed.put(delivered(1))
+    await _until_no_stream(server)
     await until_freed()
 
 
-async def _until_no_stream(served: Served) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while served.face._streams:  # noqa: ASYNC110
+async def _until_no_stream(server: GraphQLServer) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        while server.graphql._streams:  # noqa: ASYNC110
             await asyncio.sleep(0)

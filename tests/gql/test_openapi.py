@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLField, GraphQLInputObjectType, get_named_type
 from strawberry.utils.str_converters import to_camel_case
 
-from gateway.gql.schema.schema import EXECUTABLE
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 ROOTS = ("/v1/Rooms", "/v1/Recordings", "/v1/Video")
@@ -113,7 +113,7 @@ def _answered(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
 
 def _field(operation: Operation) -> GraphQLField:
     type_, _, name = FIELDS[operation.id].partition(".")
-    field: GraphQLField = EXECUTABLE.type_map[type_].fields[name]  # type: ignore[attr-defined]
+    field: GraphQLField = EXECUTABLE_SCHEMA.type_map[type_].fields[name]  # type: ignore[attr-defined]
     return field
 
 

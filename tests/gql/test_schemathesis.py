@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.graphql import nodes
 
-from gateway.gql.schema.schema import EXECUTABLE
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from tests.flows.scene import set_the_scene
 from tests.running import Gateway
 
@@ -37,7 +37,7 @@ HARD_TO_HIT = {
 }
 FIELDS = [
     f"{root.name}.{name}"
-    for root in (EXECUTABLE.query_type, EXECUTABLE.mutation_type)
+    for root in (EXECUTABLE_SCHEMA.query_type, EXECUTABLE_SCHEMA.mutation_type)
     if root is not None
     for name in root.fields
 ]

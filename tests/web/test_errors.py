@@ -3,19 +3,19 @@ import json
 import pytest
 
 from gateway.core.errors import Code, GatewayError, NotFound, QuotaExceeded
-from gateway.web.errors import STATUS, response
+from gateway.web.errors import HTTP_STATUS, response
 
 
 @pytest.mark.parametrize("code", Code)
 def test_every_error_has_a_status(code: Code) -> None:
-    assert 400 <= STATUS[code] < 600
+    assert 400 <= HTTP_STATUS[code] < 600
 
 
 @pytest.mark.parametrize("error", GatewayError.__subclasses__())
 def test_an_error_is_its_code_and_its_sentence(error: type[GatewayError]) -> None:
     reply = response(error("a sentence"))
     assert isinstance(reply.body, bytes)
-    assert reply.status == STATUS[error.code]
+    assert reply.status == HTTP_STATUS[error.code]
     assert json.loads(reply.body) == {"code": error.code, "message": "a sentence"}
 
 

@@ -1,7 +1,8 @@
-"""What a document may ask for, checked before validation, whose cost grows with the square of a field's repetitions:
-300 of them in 2.7 kB take 353 ms. Does no I/O.
+"""Limits on documents, checked before validation. Does no I/O.
 
-Everything here is linear: fragments are expanded, but only up to FIELDS fields.
+The cost of validation grows with the square of a field's repetitions: 300 repetitions in
+2.7 kB take 353 ms. All checks here are linear in the size of the document with its
+fragments expanded, and they stop expanding at FIELDS fields.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ COMMENTS = 100
 DEPTH = 12
 ALIASES = 15
 DIRECTIVES = 20
-DIRECTIVES_IN_ONE_PLACE = 5
+DIRECTIVES_PER_NODE = 5
 SAME_RESPONSE_KEY = 10
 ROOT_FIELDS = 10
 FRAGMENTS = 20
@@ -38,7 +39,7 @@ _INTROSPECTION = ("__schema", "__type")
 
 
 def check_document(document: DocumentNode) -> None:
-    """Raises InvalidArgument for the first limit that the document passes."""
+    """Raises InvalidArgument for the first limit that the document exceeds."""
     fragments = {
         part.name.value: part
         for part in document.definitions
@@ -49,13 +50,13 @@ def check_document(document: DocumentNode) -> None:
     for part in document.definitions:
         if isinstance(part, OperationDefinitionNode):
             walk = _Walk(fragments)
-            walk.into(part.selection_set, walk.root, 1)
-            _check("root fields", len(walk.root.below), ROOT_FIELDS)
+            walk.visit(part.selection_set, walk.root, 1)
+            _check("root fields", len(walk.root.children), ROOT_FIELDS)
 
 
-def _check(what: str, count: int, limit: int, hint: str = "split the document") -> None:
+def _check(what: str, count: int, limit: int, advice: str = "split the document") -> None:
     if count > limit:
-        raise InvalidArgument(f"the document has {count} {what}; up to {limit} are allowed: {hint}")
+        raise InvalidArgument(f"the document has {count} {what} and the limit is {limit}: {advice}")
 
 
 def _check_counts(document: DocumentNode) -> None:
@@ -63,79 +64,83 @@ def _check_counts(document: DocumentNode) -> None:
     for node in _nodes(document):
         if isinstance(node, FieldNode) and node.alias is not None:
             aliases += 1
-        here = len(getattr(node, "directives", None) or ())
-        _check("directives in one place", here, DIRECTIVES_IN_ONE_PLACE, "leave some out")
-        directives += here
+        on_node = len(getattr(node, "directives", None) or ())
+        _check("directives in one place", on_node, DIRECTIVES_PER_NODE, "remove some")
+        directives += on_node
     _check("aliases", aliases, ALIASES)
     _check("directives", directives, DIRECTIVES)
 
 
 def _nodes(document: DocumentNode) -> Iterator[Node]:
     """Every node that can carry a directive."""
-    waiting: list[Node] = list(document.definitions)
-    while waiting:
-        node = waiting.pop()
+    pending: list[Node] = list(document.definitions)
+    while pending:
+        node = pending.pop()
         yield node
         if isinstance(node, ExecutableDefinitionNode):
-            waiting.extend(node.variable_definitions or ())
+            pending.extend(node.variable_definitions or ())
         selections = getattr(node, "selection_set", None)
         if selections is not None:
-            waiting.extend(selections.selections)
+            pending.extend(selections.selections)
 
 
 @dataclass(slots=True)
-class _Place:
-    """A place in the answer: how often the document asks for it, and the places below."""
+class _ResponseField:
+    """A field of the response: how often the document selects it, and the fields below."""
 
     count: int = 0
-    below: dict[str, "_Place"] = field(default_factory=dict)
+    children: dict[str, "_ResponseField"] = field(default_factory=dict)
 
 
 class _Walk:
-    """Goes through an operation as execution would, with its fragments expanded."""
+    """Walks through an operation as execution would, with its fragments expanded."""
 
     def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
-        self.root = _Place()
+        self.root = _ResponseField()
         self._fragments = fragments
-        self._open: list[str] = []
+        self._open_fragments: list[str] = []
         self._steps = 0
 
-    def into(self, selections: SelectionSetNode, place: _Place, depth: int) -> None:
+    def visit(self, selections: SelectionSetNode, parent: _ResponseField, depth: int) -> None:
         for selection in selections.selections:
             self._steps += 1
             _check("fields with its fragments expanded", self._steps, FIELDS)
             match selection:
                 case FieldNode():
-                    self._into_field(selection, place, depth)
+                    self._visit_field(selection, parent, depth)
                 case InlineFragmentNode():
-                    self.into(selection.selection_set, place, depth)
+                    self.visit(selection.selection_set, parent, depth)
                 case FragmentSpreadNode():
-                    self._into_fragment(selection.name.value, place, depth)
+                    self._visit_fragment(selection.name.value, parent, depth)
 
-    def _into_field(self, asked: FieldNode, place: _Place, depth: int) -> None:
-        key = asked.name.value if asked.alias is None else asked.alias.value
-        answered = place.below.setdefault(key, _Place())
-        answered.count += 1
+    def _visit_field(self, node: FieldNode, parent: _ResponseField, depth: int) -> None:
+        key = node.name.value if node.alias is None else node.alias.value
+        response_field = parent.children.setdefault(key, _ResponseField())
+        response_field.count += 1
         _check(
-            f"fields {key!r} in one place", answered.count, SAME_RESPONSE_KEY, "ask for each once"
+            f"fields {key!r} in one place",
+            response_field.count,
+            SAME_RESPONSE_KEY,
+            "select each field once",
         )
         if depth > DEPTH:
             raise InvalidArgument(
-                f"the document is more than {DEPTH} fields deep; ask for less below one field"
+                f"the document is more than {DEPTH} fields deep: select fewer nested fields"
             )
-        # Introspection is deep by nature. Where it is on, a rule of validation bounds it, and this walk its size.
-        if asked.selection_set is not None:
-            self.into(
-                asked.selection_set,
-                answered,
-                -DEPTH if asked.name.value in _INTROSPECTION else depth + 1,
+        # Introspection is deep by nature. Where it is enabled, a validation rule bounds its
+        # depth, and this walk bounds its size.
+        if node.selection_set is not None:
+            self.visit(
+                node.selection_set,
+                response_field,
+                -DEPTH if node.name.value in _INTROSPECTION else depth + 1,
             )
 
-    def _into_fragment(self, name: str, place: _Place, depth: int) -> None:
-        if name in self._open:
-            raise InvalidArgument(f"fragment {name!r} spreads itself; break the cycle")
+    def _visit_fragment(self, name: str, parent: _ResponseField, depth: int) -> None:
+        if name in self._open_fragments:
+            raise InvalidArgument(f"fragment {name!r} spreads itself: remove the cycle")
         fragment = self._fragments.get(name)
-        if fragment is not None:  # An unknown one is validation's to name.
-            self._open.append(name)
-            self.into(fragment.selection_set, place, depth)
-            self._open.pop()
+        if fragment is not None:  # validation reports an unknown fragment
+            self._open_fragments.append(name)
+            self.visit(fragment.selection_set, parent, depth)
+            self._open_fragments.pop()

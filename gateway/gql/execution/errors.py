@@ -1,4 +1,7 @@
-"""Errors as GraphQL tells them: `extensions` with code, retryable, retryAfterMs, traceId and what Twilio said."""
+"""Errors as GraphQL reports them.
+
+`extensions` has the code, retryable, retryAfterMs, traceId, and Twilio's error.
+"""
 
 import re
 import traceback
@@ -12,7 +15,7 @@ from gateway.core.errors import Code, GatewayError, Internal, InvalidArgument
 
 log = structlog.get_logger(__name__)
 
-WORDS = {
+GRAPHQL_CODE = {
     Code.INVALID_ARGUMENT: "BAD_USER_INPUT",
     Code.UNAUTHENTICATED: "UNAUTHENTICATED",
     Code.PERMISSION_DENIED: "FORBIDDEN",
@@ -29,7 +32,7 @@ WORDS = {
     Code.INTERNAL: "INTERNAL_SERVER_ERROR",
 }
 
-STATUS = {
+HTTP_STATUS = {
     Code.INVALID_ARGUMENT: 400,
     Code.UNAUTHENTICATED: 401,
     Code.PERMISSION_DENIED: 403,
@@ -46,19 +49,20 @@ STATUS = {
     Code.INTERNAL: 500,
 }
 
-# The caller's own words are quoted in messages: not all 64 kB of them.
-_LONGEST = 300
+# graphql-core quotes the caller's text, which may have 64 kB.
+_MAX_MESSAGE_CHARS = 300
 
-# graphql-core says what it met; these say what to do about it.
+# graphql-core says what is wrong. This adds what to do about it.
 _ADVICE = (
-    (re.compile(r"^Syntax Error"), "correct the document at the place in locations"),
-    (re.compile(r"\bInt cannot represent"), "give a whole number of at most 32 bits"),
-    (re.compile(r"\bBoolean cannot represent"), "give true or false"),
-    (re.compile(r"\b(String|ID) cannot represent"), "give a string"),
-    (re.compile(r"\benum\b|\bEnum\b"), "give one of the enum's words, as the schema lists them"),
+    (re.compile(r"^Syntax Error"), "correct the document at the given location"),
+    (re.compile(r"\bInt cannot represent"), "send a whole number of at most 32 bits"),
+    (re.compile(r"\bBoolean cannot represent"), "send true or false"),
+    (re.compile(r"\b(String|ID) cannot represent"), "send a string"),
+    (re.compile(r"\benum\b|\bEnum\b"), "send one of the enum's values in the schema"),
     (
         re.compile(
-            r"^Cannot query field|^Unknown (argument|type|directive)|is not defined by type|unknown field"
+            r"^Cannot query field|^Unknown (argument|type|directive)"
+            r"|is not defined by type|unknown field"
         ),
         "see the schema",
     ),
@@ -67,80 +71,96 @@ _ADVICE = (
         re.compile(
             r"must be provided|was not provided|must not be null|non-nullable|non-null type"
         ),
-        "give a value",
+        "send a value",
     ),
 )
 
 
-def fault_of(error: GraphQLError) -> GatewayError:
-    """What went wrong, in the terms of the one tree. What is neither ours nor the caller's is Internal."""
-    cause: Exception | None = error
-    while isinstance(cause, GraphQLError) and cause.original_error is not None:
-        cause = cause.original_error
-    if isinstance(cause, GatewayError):
-        return cause
-    # graphql-core points into the document where the caller's words are off, and with a path alone at a result it could
-    # not serialize.
-    if isinstance(cause, GraphQLError) and (cause.nodes or cause.locations or error.path is None):
-        return InvalidArgument(_advised(error.message))
-    return Internal("the gateway failed on this; if it happens again, report the traceId")
+class RequestError(Exception):
+    """The request was not executed: the response has `errors`, but no `data`.
 
-
-def _advised(message: str) -> str:
-    message = message if len(message) <= _LONGEST else message[:_LONGEST] + "…"
-    for pattern, advice in _ADVICE:
-        if pattern.search(message):
-            return f"{message.rstrip('.')}; {advice}"
-    return message
-
-
-def shown(error: GraphQLError, trace_id: str) -> dict[str, Any]:
-    """The error as a response carries it. A bug is logged with where it happened, never with what it was about."""
-    fault = fault_of(error)
-    if isinstance(fault, Internal):
-        cause = error.original_error or error
-        frames = traceback.extract_tb(cause.__traceback__)
-        at = [f"{frame.filename}:{frame.lineno}" for frame in frames[-5:]]
-        log.error(
-            "graphql: a bug", trace_id=trace_id, error=type(cause).__name__, path=error.path, at=at
-        )
-    answer: dict[str, Any] = {"message": fault.message}
-    if error.locations:
-        answer["locations"] = [
-            {"line": place.line, "column": place.column} for place in error.locations
-        ]
-    if error.path is not None:
-        answer["path"] = error.path
-    answer["extensions"] = extensions(fault, trace_id)
-    return answer
-
-
-def extensions(fault: GatewayError, trace_id: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"code": WORDS[fault.code], "retryable": fault.is_retryable}
-    if fault.retry_after_ms is not None:
-        told["retryAfterMs"] = fault.retry_after_ms
-    told["traceId"] = trace_id
-    if fault.twilio is not None:
-        told["twilio"] = {
-            "code": fault.twilio.code,
-            "status": fault.twilio.status,
-            "moreInfo": fault.twilio.more_info,
-        }
-    return told
-
-
-class Refused(Exception):
-    """A request that was not executed, with everything that is wrong about it."""
+    https://spec.graphql.org/September2025/#sec-Errors.Request-Errors
+    """
 
     def __init__(self, errors: Iterable[GraphQLError]) -> None:
         super().__init__()
         self.errors = tuple(errors)
 
     @classmethod
-    def of(cls, error: Exception) -> "Refused":
-        """A bug too: it is shown as an internal error."""
-        return (
-            error
-            if isinstance(error, Refused)
-            else cls([GraphQLError(str(error), original_error=error)])
+    def wrap(cls, error: Exception) -> "RequestError":
+        """Any error as a request error. A bug becomes an internal error."""
+        if isinstance(error, RequestError):
+            return error
+        return cls([GraphQLError(str(error), original_error=error)])
+
+
+def to_gateway_error(error: GraphQLError) -> GatewayError:
+    """The error in the gateway's own terms.
+
+    An error that neither the gateway raised on purpose nor the caller caused is Internal.
+    """
+    cause: Exception | None = error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, GatewayError):
+        return cause
+    # An error of graphql-core has nodes or locations when the caller's document or variables
+    # are wrong. It has only a path when a result could not be serialized.
+    if isinstance(cause, GraphQLError) and (cause.nodes or cause.locations or error.path is None):
+        return InvalidArgument(_with_advice(error.message))
+    return Internal("the gateway failed: if it happens again, report the traceId")
+
+
+def _with_advice(message: str) -> str:
+    if len(message) > _MAX_MESSAGE_CHARS:
+        message = message[:_MAX_MESSAGE_CHARS] + "…"
+    for pattern, advice in _ADVICE:
+        if pattern.search(message):
+            return f"{message.rstrip('.')}; {advice}"
+    return message
+
+
+def format_error(error: GraphQLError, trace_id: str) -> dict[str, Any]:
+    """The error as it appears in a response.
+
+    An internal error is logged with its location in the code, and without its text, which
+    may hold a caller's data.
+    """
+    gateway_error = to_gateway_error(error)
+    if isinstance(gateway_error, Internal):
+        cause = error.original_error or error
+        frames = traceback.extract_tb(cause.__traceback__)
+        at = [f"{frame.filename}:{frame.lineno}" for frame in frames[-5:]]
+        log.error(
+            "graphql: internal error",
+            trace_id=trace_id,
+            error=type(cause).__name__,
+            path=error.path,
+            at=at,
         )
+    formatted: dict[str, Any] = {"message": gateway_error.message}
+    if error.locations:
+        formatted["locations"] = [
+            {"line": location.line, "column": location.column} for location in error.locations
+        ]
+    if error.path is not None:
+        formatted["path"] = error.path
+    formatted["extensions"] = _extensions(gateway_error, trace_id)
+    return formatted
+
+
+def _extensions(error: GatewayError, trace_id: str) -> dict[str, Any]:
+    extensions: dict[str, Any] = {
+        "code": GRAPHQL_CODE[error.code],
+        "retryable": error.is_retryable,
+    }
+    if error.retry_after_ms is not None:
+        extensions["retryAfterMs"] = error.retry_after_ms
+    extensions["traceId"] = trace_id
+    if error.twilio is not None:
+        extensions["twilio"] = {
+            "code": error.twilio.code,
+            "status": error.twilio.status,
+            "moreInfo": error.twilio.more_info,
+        }
+    return extensions

@@ -7,7 +7,12 @@ import msgspec
 from graphql import ExecutionResult
 
 from gateway.core.errors import Code
-from gateway.gql.execution.errors import STATUS, Refused, fault_of, shown
+from gateway.gql.execution.errors import (
+    HTTP_STATUS,
+    RequestError,
+    format_error,
+    to_gateway_error,
+)
 from gateway.service.callers.points import Charge
 
 
@@ -15,32 +20,35 @@ from gateway.service.callers.points import Charge
 class GraphQLResult:
     """One GraphQL response, as JSON.
 
-    `refused_for` and `errors` are set if the response holds errors only. `cursor` is set if
-    it is a message of a stream. `data` is the JSON of its data, if it holds no errors.
+    `error_code` and `errors` are set if the request was not executed. `cursor` is set if
+    the response is a message of a stream. `data` is the JSON of the response's data, if it
+    has no errors.
     """
 
     encoded: bytes
     cursor: str | None = None
-    refused_for: Code | None = None
+    error_code: Code | None = None
     errors: tuple[dict[str, Any], ...] = ()
     data: bytes | None = None
 
     @property
     def status(self) -> int:
-        return 200 if self.refused_for is None else STATUS[self.refused_for]
+        """The HTTP status of the response as `application/graphql-response+json`."""
+        return 200 if self.error_code is None else HTTP_STATUS[self.error_code]
 
 
-def refusal(refused: Refused, trace_id: str, charge: Charge | None = None) -> GraphQLResult:
+def error_result(error: RequestError, trace_id: str, charge: Charge | None = None) -> GraphQLResult:
     """The response to a request that was not executed, with its cost if that is known."""
-    errors = tuple(shown(error, trace_id) for error in refused.errors)
-    cost = None if charge is None else shown_cost(charge)
-    encoded = msgspec.json.encode(
-        {"errors": errors} if cost is None else {"errors": errors, "extensions": {"cost": cost}}
-    )
-    return GraphQLResult(encoded, refused_for=fault_of(refused.errors[0]).code, errors=errors)
+    errors = tuple(format_error(each, trace_id) for each in error.errors)
+    body: dict[str, Any] = {"errors": errors}
+    cost = None if charge is None else format_cost(charge)
+    if cost is not None:
+        body["extensions"] = {"cost": cost}
+    code = to_gateway_error(error.errors[0]).code
+    return GraphQLResult(msgspec.json.encode(body), error_code=code, errors=errors)
 
 
-def executed(
+def execution_result(
     result: ExecutionResult,
     trace_id: str,
     *,
@@ -51,13 +59,13 @@ def executed(
     data = msgspec.json.encode(result.data)
     body: dict[str, Any] = {"data": msgspec.Raw(data)}
     if result.errors:
-        body["errors"] = [shown(error, trace_id) for error in result.errors]
+        body["errors"] = [format_error(error, trace_id) for error in result.errors]
     if cost is not None:
         body["extensions"] = {"cost": cost}
     return GraphQLResult(msgspec.json.encode(body), cursor, data=None if result.errors else data)
 
 
-def shown_cost(charge: Charge) -> dict[str, Any] | None:
+def format_cost(charge: Charge) -> dict[str, Any] | None:
     """The value of `extensions.cost`; None before any points were held."""
     if charge.balance is None:
         return None

@@ -1,4 +1,4 @@
-"""What subscriptions have in common: who asks for the same of an event gets the same answer. Does no I/O."""
+"""A key for subscriptions that select the same of each event. Does no I/O."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -14,29 +14,28 @@ def selection_key(
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
 ) -> bytes:
-    """Equal for operations that show every event alike.
+    """A digest that is equal for operations with the same response to every event.
 
-    The arguments of the root field choose the events, and where to begin: who has resumed shares with who has not.
+    The arguments of the root field do not count: they select the events and the start. So
+    a resumed subscription shares responses with one that was not resumed.
     """
     names = set(_variables_of_selection(operation, fragments))
-    chosen = {name: value for name, value in (variables or {}).items() if name in names}
+    used = {name: value for name, value in (variables or {}).items() if name in names}
     name = operation.name.value if operation.name else None
-    return hashlib.sha256(
-        msgspec.json.encode((query, name, chosen), order="deterministic")
-    ).digest()
+    return hashlib.sha256(msgspec.json.encode((query, name, used), order="deterministic")).digest()
 
 
 def _variables_of_selection(
     operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
 ) -> Iterator[str]:
-    waiting: list[object] = [operation.directives, *fragments.values()]
+    pending: list[object] = [operation.directives, *fragments.values()]
     for root in operation.selection_set.selections:
-        waiting += (root.directives, root.selection_set) if isinstance(root, FieldNode) else (root,)
-    while waiting:
-        node = waiting.pop()
+        pending += (root.directives, root.selection_set) if isinstance(root, FieldNode) else (root,)
+    while pending:
+        node = pending.pop()
         if isinstance(node, VariableNode):
             yield node.name.value
         elif isinstance(node, Node):
-            waiting += (getattr(node, key) for key in node.keys)
+            pending += (getattr(node, key) for key in node.keys)
         elif isinstance(node, tuple):
-            waiting += node
+            pending += node

@@ -1,8 +1,9 @@
 """Runs one subscription: a stream of GraphQL responses.
 
-Events for which nothing else is fetched do not pass through graphql-core's source stream. The
-subscription becomes an `EventSubscription`, a value that the feed delivers: the feed encodes
-each event with `_encode`, and may write it from its own callback without waking up a task.
+Events for which nothing else is fetched do not pass through graphql-core's source stream.
+The subscription becomes an `EventSubscription`, a value that the feed delivers: the feed
+encodes each event with `_encode`, and may write it from its own callback without waking
+up a task.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable
@@ -19,8 +20,8 @@ from graphql.execution import (
 
 from gateway.core.events import Delivered
 from gateway.core.events import StreamMessage as CoreMessage
-from gateway.gql.execution.errors import Refused
-from gateway.gql.execution.results import GraphQLResult, executed
+from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.results import GraphQLResult, execution_result
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.events import RoomEvent, message_view
 from gateway.gql.schema.live import SubscriptionMessage, resume_cursor
@@ -29,12 +30,15 @@ from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
 from gateway.service.streams.feed import EventSubscription, WriteNow
 
 EventKey = tuple[bytes, str, str | None]
-"""All that the response to an event depends on: a selection, the event's cursor, its `prev`."""
+"""All that the response to an event depends on: a selection, its cursor, its `prev`."""
 
 
 class Subscription:
-    """`selection` is equal for subscriptions that select the same of each event. `fetches`
-    says whether fields below an event fetch more."""
+    """One running subscription.
+
+    `selection` is equal for subscriptions that select the same of each event. `fetches`
+    says whether fields below an event fetch more.
+    """
 
     def __init__(
         self,
@@ -53,8 +57,10 @@ class Subscription:
     async def results(
         self, write_now: WriteNow[EncodedMessage] | None
     ) -> AsyncGenerator[GraphQLResult, None]:
-        """The responses, without those that `write_now` has written. Raises Refused, and any
-        error that ends the stream."""
+        """The responses, without those that `write_now` has written.
+
+        Raises RequestError, and any error that ends the stream.
+        """
         source = await self._source()
         if isinstance(source, RoomEventSource) and not self._fetches:
             subscription = EventSubscription(source.filter, source.after, self._encode)
@@ -69,12 +75,12 @@ class Subscription:
                     yield await self._result(event)
 
     async def _source(self) -> AsyncIterable[SubscriptionMessage]:
-        """What the resolver of the root field returns. Raises Refused."""
+        """The source stream that the root field's resolver returns. Raises RequestError."""
         source = create_source_event_stream(self._executor)
         if isawaitable(source):
             source = await source
         if isinstance(source, ExecutionResult):
-            raise Refused(source.errors or ())
+            raise RequestError(source.errors or ())
         return source
 
     def _encode(self, message: CoreMessage) -> EncodedMessage:
@@ -87,7 +93,8 @@ class Subscription:
         if encoded is None:
             result = self._execute(message_view(message))
             assert isinstance(result, ExecutionResult), "nothing is fetched, so nothing is awaited"
-            encoded = EncodedMessage(executed(result, self._trace_id).encoded, message.cursor)
+            response = execution_result(result, self._trace_id)
+            encoded = EncodedMessage(response.encoded, message.cursor)
             if key is not None and not result.errors:
                 self._cache.put(key, encoded)
         return encoded
@@ -102,11 +109,11 @@ class Subscription:
         result = self._execute(event)
         if isawaitable(result):
             # A field below the event was fetched, for this caller only.
-            return executed(await result, self._trace_id, cursor=cursor)
-        answer = executed(result, self._trace_id, cursor=cursor)
+            return execution_result(await result, self._trace_id, cursor=cursor)
+        response = execution_result(result, self._trace_id, cursor=cursor)
         if key is not None and not result.errors:
-            self._cache.put(key, EncodedMessage(answer.encoded, key[1]))
-        return answer
+            self._cache.put(key, EncodedMessage(response.encoded, key[1]))
+        return response
 
     def _execute(self, event: SubscriptionMessage) -> Any:
         return execute_subscription_event(self._executor.build_per_event_executor(event))

@@ -1,6 +1,7 @@
-"""Documents that the operator trusts: known by their hash, so that a client need not send them, and a GET of one can be
-kept by the browser.
+"""Documents that the operator trusts, by their hash.
 
+A client sends the hash instead of the document, and a browser can cache the response to
+a GET.
 https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md
 """
 
@@ -10,50 +11,61 @@ from typing import Self
 
 from gateway.core.errors import FailedPrecondition, InvalidArgument
 from gateway.gql.execution.documents import Documents
-from gateway.gql.execution.errors import Refused
+from gateway.gql.execution.errors import RequestError
 
-PREFIX = "sha256:"
+ID_PREFIX = "sha256:"
 
 
 class TrustedDocuments:
-    """By document identifier: `sha256:` and the hex digest of the document's text, byte for byte."""
+    """Document texts by identifier: `sha256:` and the hex digest of the document's bytes."""
 
     def __init__(self, texts: dict[str, str] | None = None) -> None:
         self._texts = texts or {}
 
     @classmethod
-    def of(cls, folder: Path | None) -> Self:
-        """Every `*.graphql` of the folder. Raises FailedPrecondition when it cannot be read."""
+    def from_folder(cls, folder: Path | None) -> Self:
+        """All `*.graphql` files of the folder; none at all without a folder.
+
+        Raises FailedPrecondition when the folder has no such file or cannot be read.
+        """
         if folder is None:
             return cls()
         try:
-            found = [path.read_bytes() for path in sorted(folder.glob("*.graphql"))]
-            texts = {PREFIX + hashlib.sha256(text).hexdigest(): text.decode() for text in found}
+            documents = [path.read_bytes() for path in sorted(folder.glob("*.graphql"))]
+            texts = {
+                ID_PREFIX + hashlib.sha256(document).hexdigest(): document.decode()
+                for document in documents
+            }
         except (OSError, UnicodeDecodeError) as exc:
             raise FailedPrecondition(
-                f"GATEWAY_DOCUMENTS: {folder} cannot be read ({type(exc).__name__})"
+                f"GATEWAY_DOCUMENTS: cannot read {folder} ({type(exc).__name__}): "
+                "check its permissions, and that its files are UTF-8"
             ) from None
         if not texts:
             raise FailedPrecondition(
-                f"GATEWAY_DOCUMENTS: {folder} has no *.graphql; name a folder that has"
+                f"GATEWAY_DOCUMENTS: {folder} has no *.graphql files: name a folder that has some"
             )
         return cls(texts)
 
     def check(self, documents: Documents) -> None:
-        """Raises FailedPrecondition for a document that does not fit the schema: better now than at its first use."""
+        """Raises FailedPrecondition for a document that does not fit the schema.
+
+        The gateway calls it at start, so that the error does not wait for the first use.
+        """
         for identifier, text in self._texts.items():
             try:
                 documents.document(text)
-            except Refused as refused:
+            except RequestError as error:
                 raise FailedPrecondition(
-                    f"GATEWAY_DOCUMENTS: the document {identifier} does not fit the schema: {refused.errors[0].message}"
+                    f"GATEWAY_DOCUMENTS: document {identifier} does not fit the schema: "
+                    f"{error.errors[0].message}"
                 ) from None
 
     def text(self, identifier: str) -> str:
-        """Raises InvalidArgument for one that is not known."""
+        """Raises InvalidArgument for an unknown identifier."""
         try:
             return self._texts[identifier]
         except KeyError:
             raise InvalidArgument(
-                "documentId is of no document known here; send the document itself as query"
+                "documentId names no trusted document: send the document itself as query"
             ) from None

@@ -1,6 +1,5 @@
 """The schema: all queries, mutations and subscriptions."""
 
-import graphql
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
@@ -126,13 +125,3 @@ assert room_changed.RoomChanged in _MESSAGE_TYPES, "its module registers it"
 schema = strawberry.Schema(
     Query, Mutation, Subscription, types=_MESSAGE_TYPES, config=StrawberryConfig(scalar_map=SCALARS)
 )
-
-
-EXECUTABLE: graphql.GraphQLSchema = schema._schema
-"""The same schema as graphql-core represents it, for validation and execution."""
-
-
-def print_schema() -> str:
-    """The schema in the schema definition language, as in `schema/schema.graphql`."""
-    # graphql-core prints an empty object with two spaces in it.
-    return graphql.print_schema(EXECUTABLE).replace("{  }", "{}") + "\n"

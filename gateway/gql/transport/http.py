@@ -22,11 +22,11 @@ from gateway.core.errors import (
 from gateway.core.rooms import AccountSid
 from gateway.gql.execution.document_limits import BODY_BYTES
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
-from gateway.gql.execution.errors import STATUS, Refused
-from gateway.gql.execution.results import GraphQLResult, refusal
+from gateway.gql.execution.errors import HTTP_STATUS, RequestError
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+from gateway.gql.execution.results import GraphQLResult, error_result
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.schema import EXECUTABLE
 from gateway.gql.transport.origins import PREFLIGHT, Origins
 from gateway.gql.transport.requests import (
     TIMEOUT,
@@ -92,7 +92,7 @@ class GraphQLHttp:
         self._accounts = accounts
         self._callers = callers or CallerLimiter()
         self._engine = GraphQLEngine(
-            EXECUTABLE, introspection=introspection, deadline_s=deadline_s, trusted=trusted
+            EXECUTABLE_SCHEMA, introspection=introspection, deadline_s=deadline_s, trusted=trusted
         )
         self._origins = Origins(allowed_origins, allow_loopback=allow_loopback_origins)
         self._sockets = ConnectionLimit("WebSockets", SOCKETS, SOCKETS_PER_CALLER)
@@ -131,7 +131,7 @@ class GraphQLHttp:
                 return await self._socket(request)
             return await self._answer(request, form, trace_id, cors)
         except _Rejected as rejected:
-            answer = refusal(Refused.of(rejected.fault), trace_id)
+            answer = error_result(RequestError.wrap(rejected.fault), trace_id)
             return _written(answer, form, rejected.status, {**cors, **rejected.headers})
         except asyncio.CancelledError as left:
             # The client has left. A TaskGroup keeps the error that it raises, whose traceback keeps the TaskGroup, and with it
@@ -144,7 +144,7 @@ class GraphQLHttp:
                 f"this gateway has its {SOCKETS:,} connections open; come back shortly",
                 retry_after_ms=1_000,
             )
-            raise _Rejected(STATUS[full.code], full)
+            raise _Rejected(HTTP_STATUS[full.code], full)
         socket = Socket(
             request,
             self._engine,
@@ -173,25 +173,25 @@ class GraphQLHttp:
             )
         asked = await _asked(request)
         try:
-            operation = await self._engine.admitted(asked, context, ends_at - time.monotonic())
-        except Refused as refused:
-            answer = refusal(refused, trace_id, context.charge)
+            operation = await self._engine.admit(asked, context, ends_at - time.monotonic())
+        except RequestError as refused:
+            answer = error_result(refused, trace_id, context.charge)
             headers = {**cors, **limit_headers(context.charge)}
-            if form is Form.EVENTS and answer.refused_for is not Code.THROTTLED:
+            if form is Form.EVENTS and answer.error_code is not Code.THROTTLED:
                 return await self._stream(request, answer, context.caller, headers)
             return _written(answer, form, _status(answer, form), headers)
         headers = {**cors, **limit_headers(context.charge)}
         _check_method(request, operation)
         if form is Form.EVENTS:
             return await self._stream(request, operation, context.caller, headers)
-        if operation.kind is OperationType.SUBSCRIPTION:
+        if operation.type is OperationType.SUBSCRIPTION:
             raise _Rejected(
                 400,
                 InvalidArgument(
                     "a subscription is a stream; ask with Accept: text/event-stream or by WebSocket"
                 ),
             )
-        answer = await operation.answer()
+        answer = await operation.result()
         headers = {**cors, **limit_headers(context.charge)}
         if (
             request.method == hdrs.METH_GET
@@ -228,7 +228,7 @@ class GraphQLHttp:
             challenge = (
                 {"WWW-Authenticate": "Bearer"} if isinstance(fault, Unauthenticated) else None
             )
-            raise _Rejected(STATUS[fault.code], fault, challenge) from None
+            raise _Rejected(HTTP_STATUS[fault.code], fault, challenge) from None
 
     async def _context(
         self,
@@ -264,7 +264,7 @@ def _is_upgrade(request: web.Request) -> bool:
 
 
 def _check_method(request: web.Request, operation: Operation) -> None:
-    if request.method == hdrs.METH_GET and operation.kind is OperationType.MUTATION:
+    if request.method == hdrs.METH_GET and operation.type is OperationType.MUTATION:
         raise _Rejected(
             405,
             InvalidArgument("a mutation by GET is refused; send it by POST"),
@@ -308,7 +308,7 @@ async def _body(request: web.Request) -> bytes:
 def _status(answer: GraphQLResult, form: Form) -> int:
     """In application/json a well-formed request has status 200, whatever became of it; but what was not let in is known as
     such to what stands between, too."""
-    return answer.status if form is Form.RESPONSE or answer.refused_for is Code.THROTTLED else 200
+    return answer.status if form is Form.RESPONSE or answer.error_code is Code.THROTTLED else 200
 
 
 def _kept(

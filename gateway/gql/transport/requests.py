@@ -15,7 +15,7 @@ import msgspec
 from gateway.core.errors import InvalidArgument
 from gateway.gql.execution.document_limits import VARIABLES_BYTES
 from gateway.gql.execution.engine import GraphQLRequest
-from gateway.gql.execution.trusted_documents import PREFIX
+from gateway.gql.execution.trusted_documents import ID_PREFIX
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 # As `Connect-Timeout-Ms`, of which there is no standard for plain HTTP. https://connectrpc.com/docs/protocol
@@ -125,7 +125,7 @@ def _document_id(given: Mapping[str, Any]) -> str | None:
         return document_id
     persisted = (given.get("extensions") or {}).get("persistedQuery") if query is None else None
     digest = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
-    return f"{PREFIX}{digest.lower()}" if isinstance(digest, str) else None
+    return f"{ID_PREFIX}{digest.lower()}" if isinstance(digest, str) else None
 
 
 def _json(text: bytes, what: str) -> Any:

@@ -76,11 +76,11 @@ class EventStream:
         if isinstance(operation, GraphQLResult):
             await self._write(event_of(operation.encoded) + _COMPLETE)
             return
-        is_whole = operation.kind is not OperationType.SUBSCRIPTION
-        async with aclosing(operation.answers(self._write_now)) as answers:
+        is_whole = operation.type is not OperationType.SUBSCRIPTION
+        async with aclosing(operation.results(self._write_now)) as answers:
             async for answer in answers:
                 await self._write(event_of(answer.encoded, answer.cursor))
-                is_whole = is_whole or answer.refused_for is not None
+                is_whole = is_whole or answer.error_code is not None
         if is_whole:
             await self._write(_COMPLETE)
 

@@ -26,8 +26,8 @@ from gateway.core.errors import (
 from gateway.core.limits.rate_limit import Rate, check_rate
 from gateway.gql.execution.document_limits import BODY_BYTES
 from gateway.gql.execution.engine import GraphQLEngine
-from gateway.gql.execution.errors import Refused
-from gateway.gql.execution.results import GraphQLResult, refusal
+from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.results import GraphQLResult, error_result
 from gateway.gql.schema.context import Context
 from gateway.gql.transport.requests import request_of, trace_id_of
 from gateway.gql.transport.tcp_connection import PIECE_BYTES, TcpConnection
@@ -248,7 +248,7 @@ class Socket:
                 {
                     "type": "error",
                     "id": id_,
-                    "payload": refusal(Refused.of(full), trace_id_of(None)).errors,
+                    "payload": error_result(RequestError.wrap(full), trace_id_of(None)).errors,
                 }
             )
             return
@@ -269,17 +269,17 @@ class Socket:
         try:
             context = await self._identify(*credentials, trace_id)
             call_context.enter(context.call())
-            operation = await self._engine.admitted(request_of(payload), context, self._timeout_s)
+            operation = await self._engine.admit(request_of(payload), context, self._timeout_s)
         except Exception as error:
-            return refusal(Refused.of(error), trace_id)
-        async with aclosing(operation.answers(self._write_now(id_))) as answers:
+            return error_result(RequestError.wrap(error), trace_id)
+        async with aclosing(operation.results(self._write_now(id_))) as answers:
             async for answer in answers:
-                if answer.refused_for is not None:
+                if answer.error_code is not None:
                     return answer
                 await self._send(
                     {"id": id_, "type": "next", "payload": msgspec.Raw(answer.encoded)}
                 )
-        return operation.kind
+        return operation.type
 
     def _write_now(self, id_: str) -> WriteNow[EncodedMessage]:
         """A function that writes messages of the operation, as the bytes that `_send` would

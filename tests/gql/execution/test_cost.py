@@ -1,4 +1,4 @@
-"""What an operation may cost, counted by hand."""
+"""The cost of operations, counted by hand."""
 
 from typing import Any
 
@@ -7,14 +7,13 @@ from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNod
 from graphql.type import GraphQLObjectType
 
 from gateway.core.errors import InvalidArgument
-from gateway.gql.execution import cost
-from gateway.gql.execution.cost import LIMIT, check_cost, objects_of
-from gateway.gql.schema.schema import EXECUTABLE
+from gateway.gql.execution.cost import DEFAULT_PAGE_SIZE, MAX_COST, check_cost, count_objects
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.service.callers.points import FETCH
-from tests.gql.conftest import Served
+from tests.gql.conftest import GraphQLServer
 
 
-def check(text: str, **variables: Any) -> None:
+def cost_of(text: str, **variables: Any) -> int:
     document: DocumentNode = parse(text)
     [operation] = [
         part for part in document.definitions if isinstance(part, OperationDefinitionNode)
@@ -24,7 +23,7 @@ def check(text: str, **variables: Any) -> None:
         for part in document.definitions
         if isinstance(part, FragmentDefinitionNode)
     }
-    check_cost(EXECUTABLE, operation, fragments, variables)
+    return check_cost(EXECUTABLE_SCHEMA, operation, fragments, variables)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,10 @@ def check(text: str, **variables: Any) -> None:
         ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 9}, 9 * FETCH + 9),
         ('{ nodes(ids: "a") { id } }', {}, FETCH + 1),
         (
-            "{ rooms(first: 2) { ...R } } fragment R on RoomConnection { nodes { insights { url } } }",
+            (
+                "{ rooms(first: 2) { ...R } } "
+                "fragment R on RoomConnection { nodes { insights { url } } }"
+            ),
             {},
             3 * FETCH + 2,
         ),
@@ -68,46 +70,55 @@ def check(text: str, **variables: Any) -> None:
         ),
     ],
 )
-def test_a_fetch_and_a_full_page_count(
-    monkeypatch: pytest.MonkeyPatch, text: str, variables: dict[str, Any], expected: int
+def test_fetches_and_full_pages_are_counted(
+    text: str, variables: dict[str, Any], expected: int
 ) -> None:
-    monkeypatch.setattr(cost, "LIMIT", expected)
-    check(text, **variables)
-    if expected:
-        monkeypatch.setattr(cost, "LIMIT", expected - 1)
-        with pytest.raises(InvalidArgument, match=f"costs up to {expected}:"):
-            check(text, **variables)
+    assert cost_of(text, **variables) == expected
 
 
-def test_a_page_of_fifty_rooms_with_their_participants_is_allowed() -> None:
-    check("{ rooms { nodes { sid participants { nodes { identity } } } } }")
+def test_an_operation_may_cost_exactly_the_maximum() -> None:
+    def operation(last_page: int) -> str:
+        wide = "{ nodes { insights { url } } }"
+        pages = " ".join(f"p{number}: rooms(first: 100) {{ asOf }}" for number in range(18))
+        return f"{{ rooms(first: 100) {wide} {pages} last: rooms(first: {last_page}) {{ asOf }} }}"
+
+    assert cost_of(operation(100)) == MAX_COST
+    more = operation(100).replace("last:", "more: rooms(first: 1) { asOf } last:")
+    with pytest.raises(InvalidArgument, match=f"costs up to {MAX_COST + FETCH + 1} points"):
+        cost_of(more)
 
 
-async def test_what_would_cost_too_much_is_refused_before_anything_is_fetched(
-    served: Served,
+def test_a_page_of_fifty_rooms_with_their_participants_is_accepted() -> None:
+    cost_of("{ rooms { nodes { sid participants { nodes { identity } } } } }")
+
+
+async def test_an_operation_that_costs_too_much_is_rejected_before_it_fetches(
+    server: GraphQLServer,
 ) -> None:
-    wide = "{ rooms(first: 100) { nodes { participants(first: 100) { nodes { publishedTracks { nodes { sid } } } } } } }"
-    error = await served.error(wide)
+    wide = """{ rooms(first: 100) { nodes { participants(first: 100) { nodes {
+        publishedTracks { nodes { sid } } } } } } }"""
+    error = await server.error(wide)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert f"up to {LIMIT} are allowed: ask for smaller pages" in error["message"]
-    assert served.account.participants.asked == []
+    assert f"the limit is {MAX_COST}: request smaller pages" in error["message"]
+    assert server.account.participants.calls == []
 
 
-def test_every_page_is_known_as_one() -> None:
-    """A connection without `first` would count for nothing."""
-    for type_ in EXECUTABLE.type_map.values():
+def test_every_connection_has_the_default_page_size() -> None:
+    """A connection without `first` would cost nothing."""
+    for type_ in EXECUTABLE_SCHEMA.type_map.values():
         if isinstance(type_, GraphQLObjectType):
             for name, field in type_.fields.items():
                 if str(field.type).endswith("Connection!"):
-                    assert field.args["first"].default_value == cost.PAGE, f"{type_.name}.{name}"
+                    default = field.args["first"].default_value
+                    assert default == DEFAULT_PAGE_SIZE, f"{type_.name}.{name}"
 
 
-def test_objects_are_counted_on_pages_and_in_lists() -> None:
+def test_count_objects_counts_those_on_pages_and_in_lists() -> None:
     page = {
         "nodes": [
             {"sid": "a", "tracks": {"nodes": [{"sid": "b"}, None]}},
             {"sid": "c", "codecs": ["VP8"]},
         ]
     }
-    assert objects_of({"rooms": page, "room": {"sid": "d"}}) == 3
-    assert objects_of(None) == objects_of({}) == 0
+    assert count_objects({"rooms": page, "room": {"sid": "d"}}) == 3
+    assert count_objects(None) == count_objects({}) == 0

@@ -1,4 +1,4 @@
-"""Each limit, at it and above it."""
+"""Limits on documents: each is tested at the limit and one above it."""
 
 from collections.abc import Callable
 
@@ -19,12 +19,12 @@ def fragments(count: int) -> str:
 
 
 def merged(count: int) -> str:
-    """The same key by way of a fragment, an inline fragment and a repeated parent."""
+    """One response key from a fragment, an inline fragment and a repeated parent."""
     return "{ a { k ...f } a { ... on A { " + "k " * (count - 2) + "} } } fragment f on A { k }"
 
 
 def expanded(count: int) -> str:
-    """Fields and spreads count alike: ten times (a spread and what is in it), and the rest."""
+    """Ten spreads of one fragment, and more fields. Fields and spreads count alike."""
     fields = " ".join(f"k{n}" for n in range(96))
     rest = " ".join(f"r{n}" for n in range(count - 10 * (1 + 1 + 96)))
     spreads = " ".join(f"p{n} {{ ...f }}" for n in range(10))
@@ -44,7 +44,7 @@ LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
         limits.ROOT_FIELDS,
         lambda count: "{ " + " ".join(f"k{n}" for n in range(count)) + " }",
     ),
-    ("in one place", limits.DIRECTIVES_IN_ONE_PLACE, lambda count: "{ a " + "@d " * count + "}"),
+    ("in one place", limits.DIRECTIVES_PER_NODE, lambda count: "{ a " + "@d " * count + "}"),
     (
         "directives",
         limits.DIRECTIVES,
@@ -59,7 +59,7 @@ LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
 @pytest.mark.parametrize(
     ("what", "limit", "document"), LIMITS, ids=[f"{n}-{row[0]}" for n, row in enumerate(LIMITS)]
 )
-def test_a_limit_may_be_reached_and_not_passed(
+def test_a_limit_can_be_reached_and_not_exceeded(
     what: str, limit: int, document: Callable[[int], str]
 ) -> None:
     check_document(parse(document(limit)))
@@ -74,12 +74,12 @@ def test_a_limit_may_be_reached_and_not_passed(
         "{ a { ...f } } fragment f on A { b { ...g } } fragment g on B { a { ...f } }",
     ],
 )
-def test_a_cycle_of_fragments_is_refused(document: str) -> None:
+def test_a_cycle_of_fragments_is_rejected(document: str) -> None:
     with pytest.raises(InvalidArgument, match="spreads itself"):
         check_document(parse(document))
 
 
-def test_fragments_that_double_are_stopped_early() -> None:
+def test_fragments_that_grow_exponentially_are_rejected_early() -> None:
     chain = " ".join(
         f"fragment f{n} on A {{ x{n} {{ ...f{n + 1} }} y{n} {{ ...f{n + 1} }} }}" for n in range(10)
     )
@@ -87,7 +87,7 @@ def test_fragments_that_double_are_stopped_early() -> None:
         check_document(parse("{ a { ...f0 } } " + chain + " fragment f10 on A { z }"))
 
 
-def test_directives_count_on_operations_variables_and_fragments() -> None:
+def test_directives_are_counted_on_operations_variables_and_fragments() -> None:
     for document in (
         "query @d @d @d @d @d @d { a }",
         "query($v: Int @d @d @d @d @d @d) { a }",
@@ -99,7 +99,7 @@ def test_directives_count_on_operations_variables_and_fragments() -> None:
             check_document(parse(document))
 
 
-def test_the_introspection_of_tools_is_within_the_limits() -> None:
+def test_the_standard_introspection_query_is_within_the_limits() -> None:
     check_document(parse(get_introspection_query(), max_lexical_tokens=limits.TOKENS))
 
 

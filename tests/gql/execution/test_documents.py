@@ -1,67 +1,80 @@
 """The cache of documents."""
 
 import pytest
+from graphql import DocumentNode
 
 from gateway.gql.execution import document_limits as limits
+from gateway.gql.execution import documents as module
 from gateway.gql.execution.documents import Documents
-from gateway.gql.execution.errors import Refused
-from gateway.gql.schema.schema import EXECUTABLE
+from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+
+SMALL = "{ __typename }"
 
 
-def documents(count: int = 10, bytes_: int = 1_000_000) -> Documents:
-    return Documents(EXECUTABLE, introspection=False, count=count, bytes_=bytes_)
+@pytest.fixture
+def documents() -> Documents:
+    return Documents(EXECUTABLE_SCHEMA, introspection=False)
 
 
-def test_a_document_is_parsed_and_validated_once() -> None:
-    kept = documents()
-    assert kept.document("{ __typename }") is kept.document("{ __typename }")
+def document_of(tokens: int, name: str = "x") -> str:
+    """A document with this many tokens."""
+    head, tail = f"query {name} {{ nodes ( ids : [", "] ) { id } }"
+    return head + '"x" ' * (tokens - len(head.split()) - len(tail.split())) + tail
 
 
-def test_no_more_than_so_many_are_kept_and_the_longest_unused_goes_first() -> None:
-    kept = documents(count=2)
-    first = kept.document("{ a: __typename }")
-    second = kept.document("{ b: __typename }")
-    assert kept.document("{ a: __typename }") is first
-    kept.document("{ c: __typename }")
-    assert len(kept) == 2
-    assert kept.document("{ a: __typename }") is first
-    assert kept.document("{ b: __typename }") is not second
+def test_a_document_is_parsed_and_validated_once(documents: Documents) -> None:
+    assert documents.document(SMALL) is documents.document(SMALL)
 
 
-def test_their_size_is_bounded_too() -> None:
-    kept = documents(bytes_=20_000)
-    for number in range(100):
-        kept.document(f"{{ a{number}: __typename }}")
-    assert 0 < kept.size <= 20_000
-    assert len(kept) < 10
-    kept.document("{ __typename " + " " * 30_000 + "}")
-    assert (len(kept), kept.size) == (0, 0), "one that is larger than all the room is not kept"
+def test_the_number_of_documents_is_bounded_and_the_least_used_goes_first(
+    documents: Documents,
+) -> None:
+    used, unused = documents.document(SMALL), documents.document("{ a: __typename }")
+    for number in range(module.MAX_DOCUMENTS - 1):
+        documents.document(f"query q{number} {{ __typename }}")
+        assert documents.document(SMALL) is used
+    assert documents.document("{ a: __typename }") is not unused
 
 
-def test_faulty_documents_are_not_kept() -> None:
-    kept = documents()
-    for text in ("{", "{ nonsense }", "{ " + "__typename " * 11 + "}"):
-        with pytest.raises(Refused):
-            kept.document(text)
-    assert (len(kept), kept.size) == (0, 0)
+def test_the_memory_of_documents_is_bounded(documents: Documents) -> None:
+    first = documents.document(document_of(limits.TOKENS))
+    count = module.MAX_BYTES // (limits.TOKENS * module.BYTES_PER_TOKEN) + 1
+    for number in range(count):
+        documents.document(document_of(limits.TOKENS, f"q{number}"))
+    assert count < module.MAX_DOCUMENTS
+    assert documents.document(document_of(limits.TOKENS)) is not first
 
 
-def test_a_document_may_have_so_many_tokens_and_no_more() -> None:
-    head, tail = "{ nodes ( ids : [", "] ) { id } }"
-    words = limits.TOKENS - len(head.split()) - len(tail.split())
-    documents().document(head + '"x" ' * words + tail)
-    with pytest.raises(Refused) as refused:
-        documents().document(head + '"x" ' * (words + 1) + tail)
-    assert "1000 tokens" in refused.value.errors[0].message
+def test_invalid_documents_take_no_room_in_the_cache(documents: Documents) -> None:
+    first: DocumentNode = documents.document(SMALL)
+    for number in range(module.MAX_DOCUMENTS):
+        with pytest.raises(RequestError):
+            documents.document(f"{{ nonsense{number} ")
+    assert documents.document(SMALL) is first
 
 
-def test_comments_are_limited_too() -> None:
-    documents().document("# x\n" * limits.COMMENTS + "{ __typename }")
-    with pytest.raises(Refused):
-        documents().document("# x\n" * (limits.COMMENTS + 1) + "{ __typename }")
+@pytest.mark.parametrize("text", ["{", "{ nonsense }", "{ " + "__typename " * 11 + "}"])
+def test_an_invalid_document_is_rejected_each_time(documents: Documents, text: str) -> None:
+    for _ in range(2):
+        with pytest.raises(RequestError):
+            documents.document(text)
 
 
-def test_deep_nesting_is_refused_while_parsing() -> None:
-    for text in ("{ a " * 400, "{ a(b: " + "[" * 900):
-        with pytest.raises(Refused):
-            documents().document(text)
+def test_tokens_are_limited(documents: Documents) -> None:
+    documents.document(document_of(limits.TOKENS))
+    with pytest.raises(RequestError) as rejected:
+        documents.document(document_of(limits.TOKENS + 1))
+    assert "1000 tokens" in rejected.value.errors[0].message
+
+
+def test_comments_are_limited(documents: Documents) -> None:
+    documents.document("# x\n" * limits.COMMENTS + SMALL)
+    with pytest.raises(RequestError):
+        documents.document("# x\n" * (limits.COMMENTS + 1) + SMALL)
+
+
+@pytest.mark.parametrize("text", ["{ a " * 400, "{ a(b: " + "[" * 900])
+def test_deep_nesting_is_rejected_while_parsing(documents: Documents, text: str) -> None:
+    with pytest.raises(RequestError):
+        documents.document(text)

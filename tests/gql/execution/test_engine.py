@@ -1,4 +1,4 @@
-"""Operations, apart from any transport."""
+"""Operations, without a transport."""
 
 import asyncio
 import gc
@@ -8,95 +8,80 @@ from contextlib import aclosing
 import pytest
 from graphql import OperationType
 
-from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Code
-from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest
-from gateway.gql.execution.errors import Refused
-from gateway.gql.schema.context import Context
-from gateway.gql.schema.schema import EXECUTABLE
-from gateway.service.callers.points import CallerLimiter
-from tests.gql.conftest import ACCOUNT, Account, delivered
+from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
+from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+from tests.gql.fakes import ACCOUNT, Account, delivered, operation_context
 
-ENGINE = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=5)
-
-
-def context(account: Account) -> Context:
-    caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
-    return Context(caller, account, "trace", CallerLimiter().charge(caller))  # type: ignore[arg-type]
+ENGINE = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=5)
+EVENTS = "subscription { roomEvents { prev } }"
 
 
-async def test_an_operation_is_known_before_it_runs() -> None:
+def prepare(account: Account, query: str, name: str | None = None) -> Operation:
+    return ENGINE.prepare(GraphQLRequest(query, None, name), operation_context(account))
+
+
+async def test_prepare_selects_the_named_operation_and_runs_nothing() -> None:
     account = Account(ACCOUNT)
-    two = "query Read { __typename } mutation Make { createRoom { sid } }"
-    operation = ENGINE.operation(GraphQLRequest(two, None, "Make"), context(account))
-    assert operation.kind is OperationType.MUTATION
+    document = "query Read { __typename } mutation Make { createRoom { sid } }"
+    operation = prepare(account, document, "Make")
+    assert operation.type is OperationType.MUTATION
     assert account.rooms.created == []
-    await operation.answer()
+    await operation.result()
     assert len(account.rooms.created) == 1
 
 
 @pytest.mark.parametrize("name", [None, "Other"])
-def test_an_operation_has_to_be_named_when_there_are_two(name: str | None) -> None:
-    with pytest.raises(Refused):
-        ENGINE.operation(
-            GraphQLRequest("query A { __typename } query B { __typename }", None, name),
-            context(Account(ACCOUNT)),
-        )
+def test_prepare_without_the_name_of_one_of_two_operations_fails(name: str | None) -> None:
+    with pytest.raises(RequestError):
+        prepare(Account(ACCOUNT), "query A { __typename } query B { __typename }", name)
 
 
-async def test_a_stream_closes_its_source_when_it_is_closed() -> None:
+async def test_closing_the_results_of_a_subscription_closes_its_source() -> None:
     account = Account(ACCOUNT)
-    operation = ENGINE.operation(
-        GraphQLRequest("subscription { roomEvents { prev } }"), context(account)
-    )
-    async with aclosing(operation.answers()) as answers:
-        first = await anext(answers)
+    async with aclosing(prepare(account, EVENTS).results()) as results:
+        first = await anext(results)
         account.feed.put(delivered(1))
-        second = await anext(answers)
-        assert account.feed.open == 1
-    assert account.feed.open == 0
-    assert [answer.cursor for answer in (first, second)] == ["c0", "c1"]
+        second = await anext(results)
+        assert account.feed.open_count == 1
+    assert account.feed.open_count == 0
+    assert [result.cursor for result in (first, second)] == ["c0", "c1"]
     assert json.loads(second.encoded) == {"data": {"roomEvents": {"prev": "c0"}}}
 
 
-async def test_a_stream_keeps_nothing_of_the_events_it_has_told() -> None:
+async def test_a_subscription_keeps_no_memory_of_the_events_it_has_sent() -> None:
     account = Account(ACCOUNT)
-    operation = ENGINE.operation(
-        GraphQLRequest("subscription { roomEvents { prev } }"), context(account)
-    )
-    async with aclosing(operation.answers()) as answers:
-        await anext(answers)
+    async with aclosing(prepare(account, EVENTS).results()) as results:
+        await anext(results)
 
-        async def tell(count: int) -> int:
+        async def objects_after(count: int) -> int:
             for number in range(count):
                 account.feed.put(delivered(number))
-                await anext(answers)
+                await anext(results)
             gc.collect()
             return len(gc.get_objects())
 
-        before = await tell(10)
-        assert await tell(500) - before < 100
+        before = await objects_after(10)
+        assert await objects_after(500) - before < 100
 
 
-async def test_a_stream_that_is_cancelled_closes_its_source() -> None:
+async def test_cancelling_a_subscription_closes_its_source() -> None:
     account = Account(ACCOUNT)
-    operation = ENGINE.operation(
-        GraphQLRequest("subscription { roomEvents { prev } }"), context(account)
-    )
 
-    async def watch() -> None:
-        async with aclosing(operation.answers()) as answers:
-            async for _ in answers:
+    async def consume() -> None:
+        async with aclosing(prepare(account, EVENTS).results()) as results:
+            async for _ in results:
                 pass
 
     async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(watch())
-        await account.feed.until_open(1)
-        watching.cancel()
-    assert account.feed.open == 0
+        consumer = tasks.create_task(consume())
+        await account.feed.wait_until_open(1)
+        consumer.cancel()
+    assert account.feed.open_count == 0
 
 
-async def test_a_stream_that_does_not_start_in_time_says_so() -> None:
+async def test_a_subscription_that_does_not_start_in_time_ends_with_a_timeout() -> None:
     account = Account(ACCOUNT)
 
     async def never(*_: object, **__: object) -> object:
@@ -104,10 +89,8 @@ async def test_a_stream_that_does_not_start_in_time_says_so() -> None:
         yield
 
     account.feed.subscribe = never  # type: ignore[method-assign, assignment]
-    engine = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=0.01)
-    operation = engine.operation(
-        GraphQLRequest("subscription { roomEvents { prev } }"), context(account)
-    )
-    [answer] = [answer async for answer in operation.answers()]
-    assert answer.refused_for is Code.DEADLINE_EXCEEDED
-    assert answer.status == 504
+    engine = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=0.01)
+    operation = engine.prepare(GraphQLRequest(EVENTS), operation_context(account))
+    [result] = [result async for result in operation.results()]
+    assert result.error_code is Code.DEADLINE_EXCEEDED
+    assert result.status == 504

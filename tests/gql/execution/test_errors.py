@@ -1,39 +1,46 @@
-"""The table of errors, and how each one is shown."""
+"""The tables of errors, and the format of an error in a response."""
 
 import pytest
 from graphql import GraphQLError
 from structlog.testing import capture_logs
 
 from gateway.core.errors import Code, GatewayError, Internal, QuotaExceeded, TwilioFault
-from gateway.gql.execution.errors import STATUS, WORDS, Refused, fault_of, shown
-from tests.gql.conftest import Served, room
+from gateway.gql.execution.errors import (
+    GRAPHQL_CODE,
+    HTTP_STATUS,
+    RequestError,
+    format_error,
+    to_gateway_error,
+)
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import room
 
 
 @pytest.mark.parametrize("code", Code)
-def test_every_error_has_a_graphql_word_and_a_status(code: Code) -> None:
-    assert code in WORDS
-    assert code in STATUS
+def test_every_code_has_a_graphql_code_and_a_status(code: Code) -> None:
+    assert code in GRAPHQL_CODE
+    assert code in HTTP_STATUS
 
 
-def test_words_tell_errors_apart() -> None:
-    assert len(set(WORDS.values())) == len(Code)
+def test_every_code_has_a_graphql_code_of_its_own() -> None:
+    assert len(set(GRAPHQL_CODE.values())) == len(Code)
 
 
 @pytest.mark.parametrize("kind", GatewayError.__subclasses__())
-def test_an_error_of_ours_keeps_its_code(kind: type[GatewayError]) -> None:
-    [error] = Refused.of(kind("do this")).errors
-    told = shown(error, "trace")
-    assert told["extensions"]["code"] == WORDS[kind.code]
-    assert told["extensions"]["retryable"] is kind.is_retryable
-    assert told["message"] == "do this"
+def test_a_wrapped_gateway_error_keeps_its_code(kind: type[GatewayError]) -> None:
+    [error] = RequestError.wrap(kind("do this")).errors
+    formatted = format_error(error, "trace")
+    assert formatted["extensions"]["code"] == GRAPHQL_CODE[kind.code]
+    assert formatted["extensions"]["retryable"] is kind.is_retryable
+    assert formatted["message"] == "do this"
 
 
-def test_what_twilio_said_is_told_beside_the_code() -> None:
-    fault = QuotaExceeded(
+def test_extensions_have_the_error_of_twilio() -> None:
+    error = QuotaExceeded(
         "too many", retry_after_ms=250, twilio=TwilioFault(20429, 429, "https://twilio.com/20429")
     )
-    told = shown(GraphQLError("", original_error=fault), "trace")
-    assert told["extensions"] == {
+    formatted = format_error(GraphQLError("", original_error=error), "trace")
+    assert formatted["extensions"] == {
         "code": "QUOTA_EXCEEDED",
         "retryable": True,
         "retryAfterMs": 250,
@@ -42,22 +49,26 @@ def test_what_twilio_said_is_told_beside_the_code() -> None:
     }
 
 
-async def test_a_bug_is_told_without_its_contents_and_logged_without_them(served: Served) -> None:
-    served.account.rooms.failure = KeyError("rgk_secret")
+async def test_an_internal_error_is_reported_and_logged_without_its_text(
+    server: GraphQLServer,
+) -> None:
+    server.account.rooms.error = KeyError("rgk_secret")
     with capture_logs() as logs:
-        error = await served.error('{ room(ref: "standup") { sid } }')
+        error = await server.error('{ room(ref: "standup") { sid } }')
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert error["path"] == ["room"]
     assert "secret" not in str(error)
     [line] = logs
     assert (line["error"], line["trace_id"]) == ("KeyError", error["extensions"]["traceId"])
-    assert "conftest.py" in line["at"][-1]
+    assert "fakes.py" in line["at"][-1]
     assert "secret" not in str(line)
 
 
-async def test_a_value_that_does_not_fit_its_type_is_our_bug(served: Served) -> None:
-    served.account.rooms.known = [room(duration=2**40)]
-    error = await served.error('{ room(ref: "standup") { duration } }')
+async def test_a_result_that_cannot_be_serialized_is_an_internal_error(
+    server: GraphQLServer,
+) -> None:
+    server.account.rooms.stored = [room(duration=2**40)]
+    error = await server.error('{ room(ref: "standup") { duration } }')
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
 
 
@@ -65,27 +76,27 @@ async def test_a_value_that_does_not_fit_its_type_is_our_bug(served: Served) -> 
     ("query", "variables", "advice"),
     [
         ("{", {}, "correct the document"),
-        ("{ room(ref: true) { sid } }", {}, "give a string"),
+        ("{ room(ref: true) { sid } }", {}, "send a string"),
         ("{ castle { sid } }", {}, "see the schema"),
-        ("{ room { sid } }", {}, "give a value"),
-        ("{ rooms(status: OPEN) { nodes { sid } } }", {}, "give one of the enum's words"),
+        ("{ room { sid } }", {}, "send a value"),
+        ("{ rooms(status: OPEN) { nodes { sid } } }", {}, "send one of the enum's values"),
         (
             "query($s: RoomStatus!) { rooms(status: $s) { nodes { sid } } }",
             {"s": "OPEN"},
-            "give one of the enum's words",
+            "send one of the enum's values",
         ),
         (
             "query($n: Int!) { rooms(first: $n) { nodes { sid } } }",
             {"n": "many"},
-            "give a whole number",
+            "send a whole number",
         ),
         (
             "query($n: Int!) { rooms(first: $n) { nodes { sid } } }",
             {"n": 2**31},
-            "give a whole number",
+            "send a whole number",
         ),
-        ("query($n: Int!) { rooms(first: $n) { nodes { sid } } }", {}, "give a value"),
-        ("query($n: Int = 5) { rooms(first: $n) { nodes { sid } } }", {"n": None}, "give a value"),
+        ("query($n: Int!) { rooms(first: $n) { nodes { sid } } }", {}, "send a value"),
+        ("query($n: Int = 5) { rooms(first: $n) { nodes { sid } } }", {"n": None}, "send a value"),
         (
             "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }",
             {"d": "soon"},
@@ -105,19 +116,19 @@ async def test_a_value_that_does_not_fit_its_type_is_our_bug(served: Served) -> 
         ("subscription { roomEvents(types: []) { cursor } }", {}, "Accept: text/event-stream"),
     ],
 )
-async def test_what_a_caller_wrote_wrongly_is_bad_user_input_and_says_what_to_do(
-    served: Served, query: str, variables: dict[str, object], advice: str
+async def test_a_mistake_of_the_caller_is_bad_user_input_and_the_message_says_what_to_do(
+    server: GraphQLServer, query: str, variables: dict[str, object], advice: str
 ) -> None:
-    error = await served.error(query, **variables)
+    error = await server.error(query, **variables)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert advice in error["message"]
 
 
-async def test_a_long_word_of_the_caller_is_not_echoed_in_full(served: Served) -> None:
-    assert len((await served.error("{ " + "a" * 60_000 + " }"))["message"]) < 500
+async def test_a_message_does_not_quote_a_long_text_of_the_caller(server: GraphQLServer) -> None:
+    assert len((await server.error("{ " + "a" * 60_000 + " }"))["message"]) < 500
 
 
-def test_a_refusal_of_a_refusal_is_itself() -> None:
-    refused = Refused([GraphQLError("x")])
-    assert Refused.of(refused) is refused
-    assert isinstance(fault_of(Refused.of(ValueError()).errors[0]), Internal)
+def test_wrapping_a_request_error_returns_the_same_error() -> None:
+    error = RequestError([GraphQLError("x")])
+    assert RequestError.wrap(error) is error
+    assert isinstance(to_gateway_error(RequestError.wrap(ValueError()).errors[0]), Internal)

@@ -5,10 +5,10 @@ from graphql import ExecutionResult, GraphQLError
 
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Code, InvalidArgument, NotFound
-from gateway.gql.execution.errors import Refused
-from gateway.gql.execution.results import executed, refusal, shown_cost
+from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.results import error_result, execution_result, format_cost
 from gateway.service.callers.points import CallerLimiter
-from tests.gql.service import ACCOUNT
+from tests.gql.fakes import ACCOUNT
 
 CALLER = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
 
@@ -21,13 +21,15 @@ CALLER = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
     ],
 )
 def test_a_refusal_holds_errors_only(error: Exception, code: Code, status: int) -> None:
-    result = refusal(Refused.of(error), "trace")
-    assert (result.refused_for, result.status, result.data) == (code, status, None)
+    result = error_result(RequestError.wrap(error), "trace")
+    assert (result.error_code, result.status, result.data) == (code, status, None)
     assert json.loads(result.encoded) == {"errors": list(result.errors)}
 
 
 def test_executed_data_is_kept_apart_from_the_response() -> None:
-    result = executed(ExecutionResult({"room": None}), "trace", cursor="c1", cost={"actual": 1})
+    result = execution_result(
+        ExecutionResult({"room": None}), "trace", cursor="c1", cost={"actual": 1}
+    )
     assert json.loads(result.encoded) == {
         "data": {"room": None},
         "extensions": {"cost": {"actual": 1}},
@@ -36,15 +38,15 @@ def test_executed_data_is_kept_apart_from_the_response() -> None:
 
 
 def test_executed_data_with_errors_is_not_offered_for_caching() -> None:
-    result = executed(ExecutionResult({"room": None}, [GraphQLError("off")]), "trace")
+    result = execution_result(ExecutionResult({"room": None}, [GraphQLError("off")]), "trace")
     assert result.data is None
     assert "errors" in json.loads(result.encoded)
 
 
 async def test_cost_is_unknown_until_points_are_held() -> None:
     charge = CallerLimiter().charge(CALLER)
-    assert shown_cost(charge) is None
+    assert format_cost(charge) is None
     await charge.hold(10)
-    cost = shown_cost(charge)
+    cost = format_cost(charge)
     assert cost is not None
     assert cost["requested"] == 10

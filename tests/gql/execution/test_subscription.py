@@ -7,11 +7,10 @@ from dataclasses import replace
 from gateway.core.errors import Code
 from gateway.core.events import Bookmark, Delivered, ResyncReason, ResyncRequired, RoomEventType
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.execution.results import GraphQLResult
-from gateway.gql.schema.schema import EXECUTABLE
 from gateway.service.streams.encoded import EncodedMessage
-from tests.gql.conftest import ACCOUNT, Account, delivered, event, room
-from tests.gql.execution.test_engine import context
+from tests.gql.fakes import ACCOUNT, Account, delivered, event, operation_context, room
 
 WATCH = "subscription($after: String) { roomEvents(after: $after) { cursor prev ... on RoomEnded { roomDuration } } }"
 
@@ -22,7 +21,7 @@ async def delivery(
     """Starts each operation, and returns what each makes of the message."""
     async with AsyncExitStack() as stack:
         streams = [
-            await stack.enter_async_context(aclosing(operation.answers()))
+            await stack.enter_async_context(aclosing(operation.results()))
             for operation in operations
         ]
         for stream in streams:
@@ -34,8 +33,11 @@ async def delivery(
 def subscriptions(
     account: Account, *variables: dict[str, str], query: str = WATCH
 ) -> list[Operation]:
-    engine = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=5)
-    return [engine.operation(GraphQLRequest(query, given), context(account)) for given in variables]
+    engine = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=5)
+    return [
+        engine.prepare(GraphQLRequest(query, given), operation_context(account))
+        for given in variables
+    ]
 
 
 async def test_i8_equal_selections_receive_the_same_bytes() -> None:
@@ -65,7 +67,7 @@ async def test_messages_with_one_cursor_are_encoded_apart() -> None:
     [operation] = subscriptions(
         account, {}, query="subscription { roomEvents { __typename cursor } }"
     )
-    async with aclosing(operation.answers()) as answers:
+    async with aclosing(operation.results()) as answers:
         await anext(answers)
         for message in (delivered(1), Bookmark("c1"), ResyncRequired("c1", ResyncReason.EPOCH)):
             account.feed.put(message)
@@ -99,7 +101,7 @@ async def test_an_event_written_now_is_encoded_once_for_all_subscribers() -> Non
     account, written = Account(ACCOUNT), list[EncodedMessage]()
     async with AsyncExitStack() as stack:
         for operation in subscriptions(account, {}, {}):
-            answers = operation.answers(lambda messages: not written.extend(messages))
+            answers = operation.results(lambda messages: not written.extend(messages))
             await anext(await stack.enter_async_context(aclosing(answers)))
         assert all(stream.write(delivered(1)) for stream in account.feed.streams)
     first, second = written
@@ -112,7 +114,7 @@ async def test_a_subscription_that_fetches_below_its_events_writes_nothing_now()
     account = Account(ACCOUNT)
     query = "subscription { roomEvents { ... on RoomChanged { room { participants { nodes { sid } } } } } }"
     [operation] = subscriptions(account, {}, query=query)
-    async with aclosing(operation.answers(lambda messages: True)) as answers:
+    async with aclosing(operation.results(lambda messages: True)) as answers:
         await anext(answers)
         [stream] = account.feed.streams
         assert stream.write_now is None
@@ -123,6 +125,6 @@ async def test_an_empty_list_of_types_is_refused() -> None:
     [operation] = subscriptions(
         account, {}, query="subscription { roomEvents(types: []) { cursor } }"
     )
-    [answer] = [answer async for answer in operation.answers()]
-    assert answer.refused_for is Code.INVALID_ARGUMENT
-    assert account.feed.asked == []
+    [answer] = [answer async for answer in operation.results()]
+    assert answer.error_code is Code.INVALID_ARGUMENT
+    assert account.feed.calls == []

@@ -14,7 +14,8 @@ from gateway.core.errors import FailedPrecondition, InvalidArgument
 from gateway.core.rooms import RoomRef
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.service.call_context import limit_max_age
-from tests.gql.conftest import Rooms, Served, serving
+from tests.gql.conftest import GraphQLServer, run_server
+from tests.gql.fakes import Rooms
 
 ROOM = "query Room($ref: ID!) { room(ref: $ref) { sid uniqueName } }\n"
 MAKE = "mutation { createRoom { sid } }"
@@ -44,23 +45,26 @@ class FreshRooms(Rooms):
 
 
 @pytest.fixture
-async def trusting(folder: Path) -> AsyncIterator[Served]:
-    async with serving(trusted=TrustedDocuments.of(folder)) as served:
-        served.account.rooms = FreshRooms()
-        yield served
+async def trusting(folder: Path) -> AsyncIterator[GraphQLServer]:
+    async with run_server(trusted=TrustedDocuments.from_folder(folder)) as server:
+        server.account.rooms = FreshRooms()
+        yield server
 
 
 async def get(
-    served: Served, text: str = ROOM, headers: dict[str, str] | None = None, **parameters: str
+    server: GraphQLServer,
+    text: str = ROOM,
+    headers: dict[str, str] | None = None,
+    **parameters: str,
 ) -> Any:
     asked = {"documentId": id_of(text), "variables": json.dumps({"ref": "standup"}), **parameters}
-    async with served.http.get(
-        served.url, params=asked, headers=served.auth | (headers or {})
+    async with server.client.get(
+        server.url, params=asked, headers=server.auth | (headers or {})
     ) as reply:
         return reply.status, reply.headers, await reply.read()
 
 
-async def test_a_trusted_document_is_run_by_its_name(trusting: Served) -> None:
+async def test_a_trusted_document_is_run_by_its_name(trusting: GraphQLServer) -> None:
     status, _, body = await get(trusting)
     assert (status, json.loads(body)["data"]["room"]["uniqueName"]) == (200, "standup")
 
@@ -81,10 +85,10 @@ async def test_a_trusted_document_is_run_by_its_name(trusting: Served) -> None:
     ids=["the draft's way", "Apollo's way"],
 )
 async def test_it_may_be_named_in_two_ways_and_by_post_as_well(
-    trusting: Served, named: dict[str, Any]
+    trusting: GraphQLServer, named: dict[str, Any]
 ) -> None:
     body = {"variables": {"ref": "standup"}, **named}
-    async with trusting.http.post(trusting.url, json=body, headers=trusting.auth) as reply:
+    async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as reply:
         assert (await reply.json())["data"]["room"]["uniqueName"] == "standup"
         assert reply.headers["Cache-Control"] == "no-store"
 
@@ -99,7 +103,7 @@ async def test_it_may_be_named_in_two_ways_and_by_post_as_well(
     ],
 )
 async def test_its_answer_may_be_kept_by_the_caller_while_all_of_it_is_fresh(
-    trusting: Served, fresh_s: float | None, control: str
+    trusting: GraphQLServer, fresh_s: float | None, control: str
 ) -> None:
     trusting.account.rooms.fresh_s = fresh_s  # type: ignore[attr-defined]
     _, headers, _ = await get(trusting)
@@ -112,7 +116,7 @@ async def test_its_answer_may_be_kept_by_the_caller_while_all_of_it_is_fresh(
     }
 
 
-async def test_an_answer_that_has_not_changed_is_not_sent_again(trusting: Served) -> None:
+async def test_an_answer_that_has_not_changed_is_not_sent_again(trusting: GraphQLServer) -> None:
     _, headers, _ = await get(trusting)
     etag = headers["ETag"]
     for known in (etag, f'"other", {etag}', "*"):
@@ -123,27 +127,29 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(trusting: Served
             etag,
             headers["Cache-Control"],
         )
-    trusting.account.rooms.known[0] = replace(trusting.account.rooms.known[0], sid="RM" + "9" * 32)  # type: ignore[arg-type]
+    trusting.account.rooms.stored[0] = replace(
+        trusting.account.rooms.stored[0], sid="RM" + "9" * 32
+    )  # type: ignore[arg-type]
     status, changed, _ = await get(trusting, headers={"If-None-Match": etag})
     assert (status, changed["ETag"] != etag) == (200, True)
 
 
-async def test_what_is_not_trusted_or_not_whole_is_not_kept(trusting: Served) -> None:
+async def test_what_is_not_trusted_or_not_whole_is_not_kept(trusting: GraphQLServer) -> None:
     sent = {"query": ROOM, "variables": json.dumps({"ref": "standup"})}
-    async with trusting.http.get(trusting.url, params=sent, headers=trusting.auth) as reply:
+    async with trusting.client.get(trusting.url, params=sent, headers=trusting.auth) as reply:
         assert (reply.headers["Cache-Control"], reply.headers.get("ETag")) == ("no-store", None)
-    trusting.account.rooms.failure = InvalidArgument("no")
+    trusting.account.rooms.error = InvalidArgument("no")
     _, headers, _ = await get(trusting)
     assert (headers["Cache-Control"], headers.get("ETag")) == ("no-store", None)
 
 
-async def test_a_trusted_mutation_by_get_is_refused_all_the_same(trusting: Served) -> None:
+async def test_a_trusted_mutation_by_get_is_refused_all_the_same(trusting: GraphQLServer) -> None:
     status, headers, _ = await get(trusting, MAKE, variables="{}")
     assert (status, headers["Allow"]) == (405, "POST")
 
 
-async def test_a_trusted_document_still_needs_a_credential(trusting: Served) -> None:
-    async with trusting.http.get(trusting.url, params={"documentId": id_of(ROOM)}) as reply:
+async def test_a_trusted_document_still_needs_a_credential(trusting: GraphQLServer) -> None:
+    async with trusting.client.get(trusting.url, params={"documentId": id_of(ROOM)}) as reply:
         assert reply.status == 401
 
 
@@ -157,26 +163,30 @@ async def test_a_trusted_document_still_needs_a_credential(trusting: Served) -> 
     ],
     ids=["unknown", "empty", "both", "no hash"],
 )
-async def test_what_names_no_document_is_refused(trusting: Served, sent: dict[str, str]) -> None:
+async def test_what_names_no_document_is_refused(
+    trusting: GraphQLServer, sent: dict[str, str]
+) -> None:
     headers = trusting.auth | {"Accept": "application/graphql-response+json"}
-    async with trusting.http.get(trusting.url, params=sent, headers=headers) as reply:
+    async with trusting.client.get(trusting.url, params=sent, headers=headers) as reply:
         assert reply.status == 400
         body = await reply.json(content_type=None)
     assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_a_client_that_sends_the_document_with_its_hash_is_answered(trusting: Served) -> None:
+async def test_a_client_that_sends_the_document_with_its_hash_is_answered(
+    trusting: GraphQLServer,
+) -> None:
     body = {
         "query": "{ __typename }",
         "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}},
     }
-    async with trusting.http.post(trusting.url, json=body, headers=trusting.auth) as reply:
+    async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as reply:
         assert (await reply.json())["data"] == {"__typename": "Query"}
 
 
 def test_without_a_folder_nothing_is_trusted() -> None:
     with pytest.raises(InvalidArgument):
-        TrustedDocuments.of(None).text(id_of(ROOM))
+        TrustedDocuments.from_folder(None).text(id_of(ROOM))
 
 
 @pytest.mark.parametrize(
@@ -188,12 +198,12 @@ async def test_a_folder_that_is_of_no_use_is_told_at_the_start(
     if content is not None:
         (tmp_path / "a.graphql").write_bytes(content)
     with pytest.raises(FailedPrecondition, match="GATEWAY_DOCUMENTS"):
-        async with serving(trusted=TrustedDocuments.of(tmp_path)):
+        async with run_server(trusted=TrustedDocuments.from_folder(tmp_path)):
             pass
 
 
 async def test_the_operations_that_we_ship_can_be_trusted() -> None:
-    async with serving(
-        trusted=TrustedDocuments.of(Path(__file__).parents[3] / "schema/operations")
+    async with run_server(
+        trusted=TrustedDocuments.from_folder(Path(__file__).parents[3] / "schema/operations")
     ):
         pass

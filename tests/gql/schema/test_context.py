@@ -3,7 +3,7 @@
 from gateway.core.callers import Caller, Scope
 from gateway.gql.schema.context import Context
 from gateway.service.callers.points import CallerLimiter
-from tests.gql.conftest import ACCOUNT, Account
+from tests.gql.fakes import ACCOUNT, Account
 
 
 def test_each_operation_has_loaders_of_its_own() -> None:

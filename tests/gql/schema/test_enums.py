@@ -3,17 +3,19 @@
 from graphql import GraphQLEnumType
 
 from gateway.core.open_enum import OpenEnum
-from gateway.gql.schema.schema import EXECUTABLE
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 
 ENUMS = {
-    name: type_ for name, type_ in EXECUTABLE.type_map.items() if isinstance(type_, GraphQLEnumType)
+    name: type_
+    for name, type_ in EXECUTABLE_SCHEMA.type_map.items()
+    if isinstance(type_, GraphQLEnumType)
 }
 
 
 def test_a_set_of_words_that_twilio_may_add_to_can_say_unknown() -> None:
-    open_ = {cls.__name__ for cls in OpenEnum.__subclasses__()}
-    assert open_ <= ENUMS.keys()
-    assert all("UNKNOWN" in ENUMS[name].values for name in open_)
+    open_enums = {cls.__name__ for cls in OpenEnum.__subclasses__()}
+    assert open_enums <= ENUMS.keys()
+    assert all("UNKNOWN" in ENUMS[name].values for name in open_enums)
 
 
 def test_words_are_cores_in_capitals() -> None:

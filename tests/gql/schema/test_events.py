@@ -5,6 +5,7 @@ import pytest
 from gateway.core import events
 from gateway.core.errors import CursorExpired
 from gateway.core.events import Bookmark, Changed, Gap, ResyncReason, ResyncRequired, RoomEventType
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.schema import events as shown
 from gateway.gql.schema.events import (
     EVENT_TYPES,
@@ -13,9 +14,8 @@ from gateway.gql.schema.events import (
     RecordingCompleted,
     message_view,
 )
-from gateway.gql.schema.schema import EXECUTABLE
-from tests.gql.conftest import Served, delivered, event, room
-from tests.gql.service import participant
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import delivered, event, participant, room
 
 
 @pytest.mark.parametrize("type_", RoomEventType)
@@ -24,8 +24,10 @@ def test_every_event_has_a_type_of_its_name(type_: RoomEventType) -> None:
     assert type(message) is EVENT_TYPES[type_]
     assert type(message).__name__ == type_.value.title().replace("-", "")
     assert (message.cursor, message.prev) == ("c1", "c0")
-    [interface] = [EXECUTABLE.type_map["RoomEvent"]]
-    assert EXECUTABLE.is_sub_type(interface, EXECUTABLE.type_map[type(message).__name__])  # type: ignore[arg-type]
+    [interface] = [EXECUTABLE_SCHEMA.type_map["RoomEvent"]]
+    assert EXECUTABLE_SCHEMA.is_sub_type(
+        interface, EXECUTABLE_SCHEMA.type_map[type(message).__name__]
+    )  # type: ignore[arg-type]
 
 
 def test_the_other_messages_stand_outside_the_chain_unless_something_is_lost() -> None:
@@ -61,8 +63,8 @@ def test_a_recording_tells_whose_and_of_what() -> None:
     )
 
 
-async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> None:
-    async with served.socket() as socket:
+async def test_a_changed_room_is_shown_as_twilio_answered_it(server: GraphQLServer) -> None:
+    async with server.socket() as socket:
         query = """subscription { roomEvents { cursor ... on RoomChanged { type source changed
             room { uniqueName asOf } now: participant { identity } }
             ... on RecordingEvent { recording { size offsetMs } } } }"""
@@ -74,7 +76,7 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> 
             room=room(),
             changed=Changed.ROOM,
         )
-        served.account.feed.put(delivered(1, changed))
+        server.account.feed.put(delivered(1, changed))
         assert (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"] == {
             "cursor": "c1",
             "type": "ROOM_CHANGED",
@@ -86,7 +88,7 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> 
         kicked = event(
             RoomEventType.ROOM_CHANGED, participant=participant(), changed=Changed.PARTICIPANT
         )
-        served.account.feed.put(delivered(2, kicked))
+        server.account.feed.put(delivered(2, kicked))
         told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
         assert (told["changed"], told["room"], told["now"]) == (
             "PARTICIPANT",
@@ -96,17 +98,17 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(served: Served) -> 
         large = event(
             RoomEventType.RECORDING_COMPLETED, recording_size=5_000_000_000, offset_ms=2**40
         )
-        served.account.feed.put(delivered(3, large))
+        server.account.feed.put(delivered(3, large))
         told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
         assert told["recording"] == {"size": 5_000_000_000, "offsetMs": 2**40}
 
 
-async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(served: Served) -> None:
-    served.account.feed.log = [event(RoomEventType.ROOM_CREATED), event(participant_identity="ada")]
+async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(server: GraphQLServer) -> None:
+    server.account.feed.log = [event(RoomEventType.ROOM_CREATED), event(participant_identity="ada")]
     query = """query($after: String) { room(ref: "standup") { events(after: $after) {
         nodes { cursor prev type ... on ParticipantEvent { participant { identity } } }
         pageInfo { hasPreviousPage startCursor endCursor hasNextPage } freshness { isStale } } } }"""
-    told = (await served.data(query, after="c0"))["room"]["events"]
+    told = (await server.data(query, after="c0"))["room"]["events"]
     assert told["nodes"] == [
         {"cursor": "c1", "prev": "c0", "type": "ROOM_CREATED"},
         {
@@ -123,30 +125,30 @@ async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(served: Serve
         "hasNextPage": False,
     }
     assert told["freshness"] is None
-    assert (await served.data(query))["room"]["events"]["nodes"][0]["prev"] is None
+    assert (await server.data(query))["room"]["events"]["nodes"][0]["prev"] is None
 
 
-async def test_a_timeline_is_of_the_types_that_were_asked_for(served: Served) -> None:
-    served.account.feed.log = [event(RoomEventType.ROOM_CREATED), event()]
-    told = await served.data(
+async def test_a_timeline_is_of_the_types_that_were_asked_for(server: GraphQLServer) -> None:
+    server.account.feed.log = [event(RoomEventType.ROOM_CREATED), event()]
+    told = await server.data(
         '{ room(ref: "standup") { events(types: [ROOM_CREATED], first: 1) { nodes { type } } } }'
     )
     assert told["room"]["events"]["nodes"] == [{"type": "ROOM_CREATED"}]
-    [asked] = served.account.feed.asked
+    [asked] = server.account.feed.calls
     assert (asked.ref and asked.ref.sid, asked.types) == (room().sid, {RoomEventType.ROOM_CREATED})
 
 
-async def test_a_place_that_the_log_lost_is_said(served: Served) -> None:
-    served.account.feed.refusal = CursorExpired("the log begins later; begin anew without after")
-    error = await served.error(
+async def test_a_place_that_the_log_lost_is_said(server: GraphQLServer) -> None:
+    server.account.feed.error = CursorExpired("the log begins later; begin anew without after")
+    error = await server.error(
         '{ room(ref: "standup") { events(after: "c1") { nodes { cursor } } } }'
     )
     assert (error["extensions"]["code"], error["path"]) == ("CURSOR_EXPIRED", ["room", "events"])
 
 
-async def test_a_timeline_of_no_types_at_all_is_refused(served: Served) -> None:
-    error = await served.error(
+async def test_a_timeline_of_no_types_at_all_is_refused(server: GraphQLServer) -> None:
+    error = await server.error(
         '{ room(ref: "standup") { events(types: []) { nodes { cursor } } } }'
     )
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert served.account.feed.asked == []
+    assert server.account.feed.calls == []

@@ -11,9 +11,9 @@ from gateway.gql.schema.ids import (
     track_ref,
     transcription_ref,
 )
-from tests.gql.service import ADA, TAKE, TTID, VOICE, sid
+from tests.gql.fakes import ADA, TAKE, TTID, VOICE, room_sid
 
-ROOM = sid(1)
+ROOM = room_sid(1)
 
 
 @pytest.mark.parametrize("parts", [(ROOM,), (ROOM, ADA), (ROOM, ADA, VOICE)])

@@ -17,14 +17,25 @@ from gateway.core.room_state.live import LiveRoom, Stay
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import ParticipantSid
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, GraphQLResult
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.schema.live import Presence, resume_cursor
 from gateway.gql.schema.rooms import Room
-from gateway.gql.schema.schema import EXECUTABLE
-from tests.gql.conftest import ACCOUNT, LIMIT_S, Account, Served, room
-from tests.gql.execution.test_engine import context
-from tests.gql.service import ADA, AT, PUBLISHED, VOICE, participant, seen
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import (
+    ACCOUNT,
+    ADA,
+    AT,
+    PUBLISHED,
+    TIMEOUT_S,
+    VOICE,
+    Account,
+    operation_context,
+    participant,
+    read_result,
+    room,
+)
 
-ENGINE = GraphQLEngine(EXECUTABLE, introspection=False, deadline_s=LIMIT_S)
+ENGINE = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=TIMEOUT_S)
 BOB = ParticipantSid("PA" + "b" * 32)
 LIVE = """subscription { roomLive(ref: "standup") { sid status asOf freshness { isStale }
     participants { nodes { id identity status publishedTracks { nodes { name enabled } pageInfo { hasNextPage } } }
@@ -39,7 +50,7 @@ def body_of(answer: GraphQLResult) -> Any:
 
 
 def view(*stays: Stay, cursor: str = "c1", **changes: Any) -> ReadResult[LiveRoom]:
-    return replace(seen(LiveRoom(room(**changes), stays)), as_of=cursor)
+    return replace(read_result(LiveRoom(room(**changes), stays)), as_of=cursor)
 
 
 HERE = Stay(participant(date_created=AT, start_time=AT), AT, (replace(PUBLISHED, enabled=True),))
@@ -55,7 +66,7 @@ GONE = Stay(
 
 
 def answers(account: Account, query: str) -> "aclosing[AsyncGenerator[GraphQLResult, None]]":
-    return aclosing(ENGINE.operation(GraphQLRequest(query), context(account)).answers())
+    return aclosing(ENGINE.prepare(GraphQLRequest(query), operation_context(account)).results())
 
 
 async def first(account: Account, query: str) -> dict[str, Any]:
@@ -68,7 +79,7 @@ async def first(account: Account, query: str) -> dict[str, Any]:
 
 async def test_a_room_is_shown_with_its_people_and_their_tracks_and_nothing_is_fetched() -> None:
     account = Account(ACCOUNT)
-    account.live.first = view(HERE, GONE)
+    account.live.first_view = view(HERE, GONE)
     told = await first(account, LIVE)
     assert (told["status"], told["asOf"], told["freshness"]) == (
         "IN_PROGRESS",
@@ -89,8 +100,8 @@ async def test_a_room_is_shown_with_its_people_and_their_tracks_and_nothing_is_f
         "asOf": "c1",
     }
     assert told["ada"] == {"sid": ADA, "publishedTracks": {"nodes": [{"sid": VOICE}]}}
-    assert account.participants.asked == account.participants.batches == []
-    assert account.live.asked[0].name == "standup"
+    assert account.participants.calls == account.participants.batches == []
+    assert account.live.calls[0].name == "standup"
 
 
 async def test_each_change_is_told_with_its_cursor() -> None:
@@ -113,16 +124,16 @@ async def test_each_change_is_told_with_its_cursor() -> None:
 
 async def test_those_who_left_before_the_watching_are_asked_for_as_ever() -> None:
     account = Account(ACCOUNT)
-    account.live.first = view(HERE)
+    account.live.first_view = view(HERE)
     query = """subscription { roomLive(ref: "standup") { participants(status: DISCONNECTED, first: 7) { nodes { sid } }
         bob: participant(ref: "bob") { sid } gone: participant(ref: "%s") { sid } } }"""
     assert (await first(account, query % BOB))["bob"] is None
-    assert sorted(str(what) for what, *_ in account.participants.asked) == ["pages", "participant"]
+    assert sorted(str(what) for what, *_ in account.participants.calls) == ["pages", "participant"]
 
 
 async def test_pages_of_a_view_are_its_own() -> None:
     account = Account(ACCOUNT)
-    account.live.first = view(
+    account.live.first_view = view(
         HERE, replace(GONE, participant=replace(GONE.participant, status=HERE.participant.status))
     )
     page = "subscription { roomLive(ref: %s) { participants(first: 1%s) { nodes { sid } pageInfo { endCursor } } } }"
@@ -134,7 +145,7 @@ async def test_pages_of_a_view_are_its_own() -> None:
 
 async def test_presence_tells_who_is_there_since_when_and_with_which_tracks() -> None:
     account = Account(ACCOUNT)
-    account.live.first = view(HERE, GONE)
+    account.live.first_view = view(HERE, GONE)
     assert await first(account, PRESENCE) == {
         "cursor": "c1",
         "roomSid": room().sid,
@@ -154,7 +165,7 @@ async def test_presence_tells_who_is_there_since_when_and_with_which_tracks() ->
 @pytest.mark.parametrize("query", [LIVE, PRESENCE])
 async def test_a_room_that_is_not_there_is_an_error(query: str) -> None:
     account = Account(ACCOUNT)
-    account.live.refusal = NotFound("no such room is in progress; check the SID or the name")
+    account.live.error = NotFound("no such room is in progress; check the SID or the name")
     async with answers(account, query) as told:
         [refused] = [answer async for answer in told]
     assert body_of(refused)["errors"][0]["extensions"]["code"] == "NOT_FOUND"
@@ -168,11 +179,11 @@ def test_every_view_has_a_cursor() -> None:
     )
 
 
-async def test_an_event_stream_has_the_views_cursors_as_ids(served: Served) -> None:
-    served.account.live.first = view(HERE, cursor="c3")
-    headers = {**served.auth, "Accept": "text/event-stream", "Last-Event-ID": "c1"}
-    async with served.http.post(served.url, json={"query": PRESENCE}, headers=headers) as reply:
-        async with asyncio.timeout(LIMIT_S):
+async def test_an_event_stream_has_the_views_cursors_as_ids(server: GraphQLServer) -> None:
+    server.account.live.first_view = view(HERE, cursor="c3")
+    headers = {**server.auth, "Accept": "text/event-stream", "Last-Event-ID": "c1"}
+    async with server.client.post(server.url, json={"query": PRESENCE}, headers=headers) as reply:
+        async with asyncio.timeout(TIMEOUT_S):
             lines = [(await reply.content.readline()).decode().strip() for _ in range(5)]
     assert lines[2:4] == ["id: c3", "event: next"]
     assert json.loads(lines[4].removeprefix("data: "))["data"]["presence"]["cursor"] == "c3"

@@ -16,19 +16,21 @@ from gateway.core.participants import (
 )
 from gateway.core.rooms import RoomRef
 from gateway.core.rules import RuleType, TrackPriority
-from tests.gql.conftest import Served, sid
-from tests.gql.service import ADA, AT, SCREEN, VOICE
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import ADA, AT, SCREEN, VOICE, room_sid
 
-HERE = RoomRef(sid(1), None)
+HERE = RoomRef(room_sid(1), None)
 WHO = ParticipantRef(ADA, None)
 
 
-@pytest.mark.parametrize("ref", ["ada", ADA, f"{sid(1)}:{ADA}"])
-async def test_a_participant_is_found_by_sid_identity_or_id(served: Served, ref: str) -> None:
+@pytest.mark.parametrize("ref", ["ada", ADA, f"{room_sid(1)}:{ADA}"])
+async def test_a_participant_is_found_by_sid_identity_or_id(
+    server: GraphQLServer, ref: str
+) -> None:
     query = """query($ref: ID!) { participant(room: "standup", participant: $ref) { id sid identity status }
         room(ref: "standup") { participant(ref: $ref) { id } } }"""
-    told = await served.data(query, ref=ref)
-    here = f"{sid(1)}:{ADA}"
+    told = await server.data(query, ref=ref)
+    here = f"{room_sid(1)}:{ADA}"
     assert told["participant"] | {"id": here} == {
         "id": here,
         "sid": ADA,
@@ -37,47 +39,47 @@ async def test_a_participant_is_found_by_sid_identity_or_id(served: Served, ref:
     }
     assert told["room"]["participant"]["id"] == here
     who = ParticipantRef(None, "ada") if ref == "ada" else WHO
-    assert served.account.participants.asked == [
+    assert server.account.participants.calls == [
         ("participant", RoomRef(None, "standup"), who),
         ("participant", HERE, who),
     ]
 
 
-async def test_a_participant_is_null_when_there_is_none(served: Served) -> None:
-    told = await served.data(
+async def test_a_participant_is_null_when_there_is_none(server: GraphQLServer) -> None:
+    told = await server.data(
         '{ participant(room: "standup", participant: "bob") { sid } room(ref: "standup") { participant(ref: "bob") { sid } } }'
     )
     assert told == {"participant": None, "room": {"participant": None}}
 
 
 async def test_a_participant_of_a_room_that_is_not_there_is_null_but_cannot_be_changed(
-    served: Served,
+    server: GraphQLServer,
 ) -> None:
-    served.account.participants.failure = NotFound("no such room; check the SID or the name")
-    assert await served.data('{ participant(room: "nowhere", participant: "ada") { sid } }') == {
+    server.account.participants.error = NotFound("no such room; check the SID or the name")
+    assert await server.data('{ participant(room: "nowhere", participant: "ada") { sid } }') == {
         "participant": None
     }
-    error = await served.error(
+    error = await server.error(
         'mutation { disconnectParticipant(room: "nowhere", participant: "ada") { sid } }'
     )
     assert error["extensions"]["code"] == "NOT_FOUND"
 
 
-async def test_participants_are_chosen_by_every_filter(served: Served) -> None:
+async def test_participants_are_chosen_by_every_filter(server: GraphQLServer) -> None:
     query = """query($a: DateTime, $b: DateTime) { room(ref: "standup") { participants(status: DISCONNECTED, identity: "ada",
         createdAfter: $a, createdBefore: $b, first: 7) { nodes { id } } } }"""
-    await served.data(query, a="2026-11-20T12:00:00Z", b="2026-11-20T13:00:00Z")
+    await server.data(query, a="2026-11-20T12:00:00Z", b="2026-11-20T13:00:00Z")
     wanted = ParticipantFilter(
         status=ParticipantStatus.DISCONNECTED,
         identity="ada",
         created_after=AT,
         created_before=AT + timedelta(hours=1),
     )
-    assert served.account.participants.asked == [("pages", wanted, 7)]
+    assert server.account.participants.calls == [("pages", wanted, 7)]
 
 
-async def test_what_hangs_below_a_participant_is_asked_by_its_sids(served: Served) -> None:
-    told = await served.data(
+async def test_what_hangs_below_a_participant_is_asked_by_its_sids(server: GraphQLServer) -> None:
+    told = await server.data(
         """query($screen: ID!) { participant(room: "standup", participant: "ada") {
         publishedTracks(first: 3, after: "x") { nodes { id sid kind name } asOf }
         publishedTrack(ref: "voice") { sid }
@@ -90,7 +92,12 @@ async def test_what_hangs_below_a_participant_is_asked_by_its_sids(served: Serve
     assert told["participant"] == {
         "publishedTracks": {
             "nodes": [
-                {"id": f"{sid(1)}:{ADA}:{VOICE}", "sid": VOICE, "kind": "AUDIO", "name": "voice"}
+                {
+                    "id": f"{room_sid(1)}:{ADA}:{VOICE}",
+                    "sid": VOICE,
+                    "kind": "AUDIO",
+                    "name": "voice",
+                }
             ],
             "asOf": "c0",
         },
@@ -115,15 +122,15 @@ async def test_what_hangs_below_a_participant_is_asked_by_its_sids(served: Serve
     }
 
 
-async def test_a_subscribed_track_is_named_by_sid_only(served: Served) -> None:
+async def test_a_subscribed_track_is_named_by_sid_only(server: GraphQLServer) -> None:
     query = '{ participant(room: "standup", participant: "ada") { subscribedTrack(sid: "screen") { sid } } }'
-    assert "MT and 32 hex digits" in (await served.error(query))["message"]
-    assert [asked[0] for asked in served.account.participants.asked] == ["participant"]
+    assert "MT and 32 hex digits" in (await server.error(query))["message"]
+    assert [asked[0] for asked in server.account.participants.calls] == ["participant"]
 
 
-async def test_a_participant_is_disconnected_and_anonymized(served: Served) -> None:
+async def test_a_participant_is_disconnected_and_anonymized(server: GraphQLServer) -> None:
     fields = "{ identity status duration freshness { isStale } }"
-    told = await served.data(
+    told = await server.data(
         'mutation { disconnectParticipant(room: "standup", participant: "ada") ' + fields + " "
         'anonymizeParticipant(room: "standup", participant: "ada") ' + fields + " }"
     )
@@ -143,7 +150,9 @@ async def test_a_participant_is_disconnected_and_anonymized(served: Served) -> N
     }
 
 
-async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(served: Served) -> None:
+async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(
+    server: GraphQLServer,
+) -> None:
     query = """mutation($rules: [SubscribeRuleInput!]!) { updateSubscribeRules(room: "standup", participant: "ada",
         rules: $rules) { rules { type } freshness { isStale } } }"""
     rule = {
@@ -153,7 +162,7 @@ async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(served
         "track": "screen",
         "priority": "LOW",
     }
-    told = await served.data(query, rules=[rule, {"type": "EXCLUDE", "all": True}])
+    told = await server.data(query, rules=[rule, {"type": "EXCLUDE", "all": True}])
     assert told["updateSubscribeRules"] == {"rules": [{"type": "INCLUDE"}], "freshness": None}
     sent = NewSubscribeRules(
         (
@@ -167,26 +176,26 @@ async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(served
             SubscribeRule(type=RuleType.EXCLUDE, all=True),
         )
     )
-    assert [asked[-1] for asked in served.account.participants.asked] == [sent]
+    assert [asked[-1] for asked in server.account.participants.calls] == [sent]
     for rules in (
         [],
         [{"type": "INCLUDE"}],
         [rule] * 2,
         [{"type": "INCLUDE", "all": True, "kind": "AUDIO"}],
     ):
-        assert (await served.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
-    assert len(served.account.participants.asked) == 1
+        assert (await server.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
+    assert len(server.account.participants.calls) == 1
 
 
-async def test_a_published_track_is_named_by_sid_name_or_id(served: Served) -> None:
+async def test_a_published_track_is_named_by_sid_name_or_id(server: GraphQLServer) -> None:
     query = 'query($ref: ID!) { participant(room: "standup", participant: "ada") { publishedTrack(ref: $ref) { sid } } }'
-    for ref in ("voice", VOICE, f"{sid(1)}:{ADA}:{VOICE}"):
-        assert (await served.data(query, ref=ref))["participant"]["publishedTrack"] == {
+    for ref in ("voice", VOICE, f"{room_sid(1)}:{ADA}:{VOICE}"):
+        assert (await server.data(query, ref=ref))["participant"]["publishedTrack"] == {
             "sid": VOICE
         }
-    assert (await served.data(query, ref="other"))["participant"]["publishedTrack"] is None
+    assert (await server.data(query, ref="other"))["participant"]["publishedTrack"] is None
     assert [
-        asked[-1] for asked in served.account.participants.asked if asked[0] == "published_track"
+        asked[-1] for asked in server.account.participants.calls if asked[0] == "published_track"
     ] == [
         TrackRef(None, "voice"),
         TrackRef(VOICE, None),

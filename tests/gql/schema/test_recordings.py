@@ -13,18 +13,20 @@ from gateway.core.recordings import (
 from gateway.core.rooms import RoomRef
 from gateway.core.rules import RuleType, TrackKind
 from gateway.gql.schema.recordings import MediaLink
-from tests.gql.conftest import Served, sid
-from tests.gql.service import ADA, AT, TAKE, VOICE
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import ADA, AT, TAKE, VOICE, room_sid
 
-HERE = RoomRef(sid(1), None)
+HERE = RoomRef(room_sid(1), None)
 DATES = {"a": "2026-11-20T12:00:00Z", "b": "2026-11-20T13:00:00Z"}
 BETWEEN = {"created_after": AT, "created_before": AT + timedelta(hours=1)}
 
 
-async def test_a_recording_is_read_by_sid_in_the_account_and_in_its_room(served: Served) -> None:
+async def test_a_recording_is_read_by_sid_in_the_account_and_in_its_room(
+    server: GraphQLServer,
+) -> None:
     query = """query($sid: ID!) { recording(sid: $sid) { id sid status type size media { url } }
         room(ref: "standup") { recording(sid: $sid) { id } } }"""
-    told = await served.data(query, sid=TAKE)
+    told = await server.data(query, sid=TAKE)
     assert told["recording"] == {
         "id": TAKE,
         "sid": TAKE,
@@ -35,62 +37,64 @@ async def test_a_recording_is_read_by_sid_in_the_account_and_in_its_room(served:
     }
     assert told["room"]["recording"] == {"id": TAKE}
     other = "RT" + "f" * 32
-    assert await served.data(query, sid=other) == {"recording": None, "room": {"recording": None}}
+    assert await server.data(query, sid=other) == {"recording": None, "room": {"recording": None}}
     assert (
         "RT and 32 hex digits"
-        in (await served.error('{ recording(sid: "take") { sid } }'))["message"]
+        in (await server.error('{ recording(sid: "take") { sid } }'))["message"]
     )
 
 
-async def test_the_accounts_recordings_are_chosen_by_every_filter(served: Served) -> None:
+async def test_the_accounts_recordings_are_chosen_by_every_filter(server: GraphQLServer) -> None:
     query = """query($a: DateTime, $b: DateTime, $track: ID, $of: [ID!]) { recordings(status: COMPLETED, sourceSid: $track,
         groupingSids: $of, createdAfter: $a, createdBefore: $b, mediaType: VIDEO, first: 7, after: "x") { nodes { sid } } }"""
-    await served.data(query, track=VOICE, of=[sid(1), ADA], **DATES)
+    await server.data(query, track=VOICE, of=[room_sid(1), ADA], **DATES)
     wanted = RecordingFilter(
         status=RecordingStatus.COMPLETED,
         source_sid=VOICE,
-        grouping_sids=(sid(1), ADA),
+        grouping_sids=(room_sid(1), ADA),
         media_type=TrackKind.VIDEO,
         **BETWEEN,
     )
-    assert served.account.recordings.asked == [("page", wanted, 7, "x")]
+    assert server.account.recordings.calls == [("page", wanted, 7, "x")]
 
 
-async def test_a_rooms_recordings_are_chosen_by_every_filter(served: Served) -> None:
+async def test_a_rooms_recordings_are_chosen_by_every_filter(server: GraphQLServer) -> None:
     query = """query($a: DateTime, $b: DateTime, $track: ID) { room(ref: "standup") { recordings(status: PROCESSING,
         sourceSid: $track, createdAfter: $a, createdBefore: $b, first: 7, after: "x") { nodes { sid } } } }"""
-    await served.data(query, track=VOICE, **DATES)
+    await server.data(query, track=VOICE, **DATES)
     wanted = RoomRecordingFilter(status=RecordingStatus.PROCESSING, source_sid=VOICE, **BETWEEN)
-    assert served.account.recordings.asked == [("of_room", HERE, wanted, 7, "x")]
+    assert server.account.recordings.calls == [("of_room", HERE, wanted, 7, "x")]
 
 
-async def test_a_recording_is_deleted_in_the_account_or_only_in_its_room(served: Served) -> None:
+async def test_a_recording_is_deleted_in_the_account_or_only_in_its_room(
+    server: GraphQLServer,
+) -> None:
     query = "mutation($sid: ID!, $room: ID) { deleteRecording(recording: $sid, room: $room) }"
-    assert await served.data(query, sid=TAKE) == {"deleteRecording": TAKE}
-    assert await served.data(query, sid=TAKE, room="standup") == {"deleteRecording": TAKE}
-    assert served.account.recordings.asked == [
+    assert await server.data(query, sid=TAKE) == {"deleteRecording": TAKE}
+    assert await server.data(query, sid=TAKE, room="standup") == {"deleteRecording": TAKE}
+    assert server.account.recordings.calls == [
         ("delete", TAKE),
         ("delete_in_room", RoomRef(None, "standup"), TAKE),
     ]
 
 
-async def test_recording_rules_are_read_and_replaced(served: Served) -> None:
-    told = await served.data(
+async def test_recording_rules_are_read_and_replaced(server: GraphQLServer) -> None:
+    told = await server.data(
         '{ room(ref: "standup") { recordingRules { rules { type all priority } roomSid } } }'
     )
     assert told["room"]["recordingRules"] == {
         "rules": [{"type": "EXCLUDE", "all": True, "priority": None}],
-        "roomSid": sid(1),
+        "roomSid": room_sid(1),
     }
     query = """mutation($rules: [RecordingRuleInput!]!) { updateRecordingRules(room: "standup", rules: $rules) {
         rules { type } } }"""
-    await served.data(query, rules=[{"type": "INCLUDE", "kind": "AUDIO"}])
+    await server.data(query, rules=[{"type": "INCLUDE", "kind": "AUDIO"}])
     sent = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO),))
-    assert served.account.recordings.asked[-1] == ("update_rules", RoomRef(None, "standup"), sent)
+    assert server.account.recordings.calls[-1] == ("update_rules", RoomRef(None, "standup"), sent)
     many = [{"type": "INCLUDE", "track": f"t{n}"} for n in range(21)]
     for rules in ([], many, [{"type": "INCLUDE", "kind": "DATA"}]):
-        assert (await served.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
-    await served.data(query, rules=many[:20])
+        assert (await server.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
+    await server.data(query, rules=many[:20])
 
 
 def test_the_address_of_media_is_not_in_its_repr() -> None:

@@ -4,8 +4,7 @@ from gateway.core import events
 from gateway.core.caching import FreshnessSource
 from gateway.gql.schema.events import message_view
 from gateway.gql.schema.room_changed import RoomChanged
-from tests.gql.conftest import delivered, event, room
-from tests.gql.service import ADA, AT, participant
+from tests.gql.fakes import ADA, AT, delivered, event, participant, room
 
 
 def test_room_changed_shows_the_returned_room_as_fresh_as_the_event() -> None:

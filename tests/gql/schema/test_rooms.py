@@ -2,16 +2,17 @@
 
 from gateway.core.errors import AlreadyExists
 from gateway.core.rooms import NewRoom
-from tests.gql.conftest import Served, room
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import room
 
 
-async def test_a_room_is_null_when_there_is_none(served: Served) -> None:
-    _, body = await served.post('{ room(ref: "nobody") { sid } }')
+async def test_a_room_is_null_when_there_is_none(server: GraphQLServer) -> None:
+    _, body = await server.post('{ room(ref: "nobody") { sid } }')
     assert (body["data"], "errors" in body) == ({"room": None}, False)
 
 
-async def test_a_connection_has_edges_nodes_and_a_page_info(served: Served) -> None:
-    _, body = await served.post(
+async def test_a_connection_has_edges_nodes_and_a_page_info(server: GraphQLServer) -> None:
+    _, body = await server.post(
         "{ rooms { edges { cursor node { sid } } nodes { sid } "
         "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"
     )
@@ -27,15 +28,15 @@ async def test_a_connection_has_edges_nodes_and_a_page_info(served: Served) -> N
     }
 
 
-async def test_a_room_is_made_with_what_the_caller_gave_and_no_more(served: Served) -> None:
-    await served.post("mutation { createRoom { sid } }")
-    await served.post('mutation { createRoom(input: {uniqueName: "standup", type: null}) { sid } }')
-    assert served.account.rooms.created == [NewRoom(), NewRoom(unique_name="standup")]
+async def test_a_room_is_made_with_what_the_caller_gave_and_no_more(server: GraphQLServer) -> None:
+    await server.post("mutation { createRoom { sid } }")
+    await server.post('mutation { createRoom(input: {uniqueName: "standup", type: null}) { sid } }')
+    assert server.account.rooms.created == [NewRoom(), NewRoom(unique_name="standup")]
 
 
-async def test_a_failing_mutation_is_null_with_its_code(served: Served) -> None:
-    served.account.rooms.failure = AlreadyExists("the name is taken; choose another one")
-    status, body = await served.post(
+async def test_a_failing_mutation_is_null_with_its_code(server: GraphQLServer) -> None:
+    server.account.rooms.error = AlreadyExists("the name is taken; choose another one")
+    status, body = await server.post(
         "mutation { createRoom { sid } }", "application/graphql-response+json"
     )
     assert (status, body["data"]) == (200, None)

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.gql.schema.scalars import format_duration, parse_duration
-from tests.gql.conftest import Served
+from tests.gql.conftest import GraphQLServer
 
 
 @pytest.mark.parametrize("word", ["soon", "2026-13-01T00:00:00Z", ""])
-async def test_a_moment_is_written_by_iso_8601(served: Served, word: str) -> None:
+async def test_a_moment_is_written_by_iso_8601(server: GraphQLServer, word: str) -> None:
     query = "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid dateCreated } } }"
-    assert (await served.error(query, d=word))["extensions"]["code"] == "BAD_USER_INPUT"
+    assert (await server.error(query, d=word))["extensions"]["code"] == "BAD_USER_INPUT"
     for moment in ("2026-11-20T12:00:00Z", "2026-11-20T14:00:00.5+02:00"):
-        assert (await served.data(query, d=moment))["rooms"]["nodes"][0][
+        assert (await server.data(query, d=moment))["rooms"]["nodes"][0][
             "dateCreated"
         ] == "2026-11-20T12:00:00Z"
 
@@ -78,11 +78,11 @@ def test_a_duration_is_written_in_its_largest_units(seconds: int, text: str) -> 
     assert format_duration(timedelta(seconds=seconds)) == text
 
 
-async def test_a_duration_is_given_as_text_only(served: Served) -> None:
+async def test_a_duration_is_given_as_text_only(server: GraphQLServer) -> None:
     query = 'mutation($ttl: Duration) { mintAccessToken(identity: "ada", ttl: $ttl) { jwt } }'
-    await served.data(query, ttl="PT1H")
-    await served.data('mutation { mintAccessToken(identity: "ada", ttl: "PT2H") { jwt } }')
-    assert [asked[-1] for asked in served.account.tokens.asked] == [3600, 7200]
-    error = await served.error(query, ttl=3600)
+    await server.data(query, ttl="PT1H")
+    await server.data('mutation { mintAccessToken(identity: "ada", ttl: "PT2H") { jwt } }')
+    assert [asked[-1] for asked in server.account.tokens.calls] == [3600, 7200]
+    error = await server.error(query, ttl=3600)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert "such as PT5M" in error["message"]

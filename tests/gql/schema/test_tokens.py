@@ -4,25 +4,25 @@ import pytest
 
 from gateway.core.rooms import RoomRef
 from gateway.gql.schema.tokens import AccessToken
-from tests.gql.conftest import Served
-from tests.gql.service import AT
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import AT
 
 EXPLAIN = """($token: String!) { explainToken(token: $token, room: "standup") { isValid problem twilioCode sentence
     facts { identity expiresAt isSigned room } } }"""
 
 
-async def test_a_token_is_minted_for_what_was_asked(served: Served) -> None:
+async def test_a_token_is_minted_for_what_was_asked(server: GraphQLServer) -> None:
     query = 'mutation { mintAccessToken(identity: "ada", room: "standup", ttl: "PT5M") { jwt identity room expiresAt } }'
-    assert (await served.data(query))["mintAccessToken"] == {
+    assert (await server.data(query))["mintAccessToken"] == {
         "jwt": "a.b.c",
         "identity": "ada",
         "room": "standup",
         "expiresAt": "2026-11-20T12:00:00Z",
     }
-    await served.data(
+    await server.data(
         'mutation { mintAccessToken(identity: "ada", room: null, ttl: null) { jwt } }'
     )
-    assert served.account.tokens.asked == [
+    assert server.account.tokens.calls == [
         ("mint", "ada", RoomRef(None, "standup"), 300),
         ("mint", "ada", None, None),
     ]
@@ -31,14 +31,14 @@ async def test_a_token_is_minted_for_what_was_asked(served: Served) -> None:
 @pytest.mark.parametrize(
     "arguments", ['identity: ""', 'identity: "a", ttl: "PT0S"', 'identity: "a", ttl: "PT86401S"']
 )
-async def test_a_token_out_of_bounds_is_refused(served: Served, arguments: str) -> None:
-    error = await served.error("mutation { mintAccessToken(" + arguments + ") { jwt } }")
+async def test_a_token_out_of_bounds_is_refused(server: GraphQLServer, arguments: str) -> None:
+    error = await server.error("mutation { mintAccessToken(" + arguments + ") { jwt } }")
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert served.account.tokens.asked == []
+    assert server.account.tokens.calls == []
 
 
-async def test_a_token_is_explained_in_a_sentence(served: Served) -> None:
-    told = await served.data("mutation" + EXPLAIN, token="x.y.z")
+async def test_a_token_is_explained_in_a_sentence(server: GraphQLServer) -> None:
+    told = await server.data("mutation" + EXPLAIN, token="x.y.z")
     assert told["explainToken"] == {
         "isValid": False,
         "problem": "EXPIRED",
@@ -51,14 +51,14 @@ async def test_a_token_is_explained_in_a_sentence(served: Served) -> None:
             "room": None,
         },
     }
-    assert served.account.tokens.asked == [("explain", "x.y.z", RoomRef(None, "standup"))]
+    assert server.account.tokens.calls == [("explain", "x.y.z", RoomRef(None, "standup"))]
 
 
-async def test_no_token_stands_in_a_url(served: Served) -> None:
+async def test_no_token_stands_in_a_url(server: GraphQLServer) -> None:
     parameters = {"query": 'mutation { explainToken(token: "x.y.z") { isValid } }'}
-    async with served.http.get(served.url, params=parameters, headers=served.auth) as reply:
+    async with server.client.get(server.url, params=parameters, headers=server.auth) as reply:
         assert (reply.status, reply.headers["Allow"]) == (405, "POST")
-    assert served.account.tokens.asked == []
+    assert server.account.tokens.calls == []
 
 
 def test_a_token_is_not_in_its_repr() -> None:

@@ -10,8 +10,8 @@ from gateway.core.rooms import RoomType, VideoCodec
 from gateway.gql.schema.rooms import Room
 from gateway.gql.schema.schema import schema
 from gateway.gql.schema.types import _VIEWS, Node, TwilioResource
-from tests.gql.conftest import Served, room
-from tests.gql.service import seen
+from tests.gql.conftest import GraphQLServer
+from tests.gql.fakes import read_result, room
 
 OWN = {"id", "freshness", "as_of"}
 # A token's text is shown by its own name; the media's address is what its view is for.
@@ -47,14 +47,16 @@ def test_what_runs_code_fetches() -> None:
 def test_an_unknown_word_is_shown_beside_unknown() -> None:
     word = UnknownWord("type", "group-huge")
     shown = Room.from_result(
-        seen(room(type=RoomType.UNKNOWN, video_codecs=(VideoCodec.VP8,), unknown_words=(word,)))
+        read_result(
+            room(type=RoomType.UNKNOWN, video_codecs=(VideoCodec.VP8,), unknown_words=(word,))
+        )
     )
     assert (shown.type, shown.video_codecs) == (RoomType.UNKNOWN, [VideoCodec.VP8])
     assert [(word.field, word.word) for word in shown.unknown_words] == [("type", "group-huge")]
 
 
-async def test_a_connection_has_edges_nodes_and_a_page_info(served: Served) -> None:
-    told = await served.data(
+async def test_a_connection_has_edges_nodes_and_a_page_info(server: GraphQLServer) -> None:
+    told = await server.data(
         "{ rooms { edges { cursor node { sid } } nodes { sid } "
         "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } freshness { isStale } } }"
     )
@@ -71,8 +73,10 @@ async def test_a_connection_has_edges_nodes_and_a_page_info(served: Served) -> N
     }
 
 
-async def test_a_page_that_was_fetched_as_a_whole_says_how_good_it_is(served: Served) -> None:
-    told = await served.data(
+async def test_a_page_that_was_fetched_as_a_whole_says_how_good_it_is(
+    server: GraphQLServer,
+) -> None:
+    told = await server.data(
         """{ recordings(after: "p0") { asOf freshness { fetchedAt isStale source } nodes { asOf freshness { isStale } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
     )
@@ -90,11 +94,11 @@ async def test_a_page_that_was_fetched_as_a_whole_says_how_good_it_is(served: Se
 
 
 @pytest.mark.parametrize("first", [0, 101])
-async def test_a_page_has_up_to_a_hundred_items(served: Served, first: int) -> None:
+async def test_a_page_has_up_to_a_hundred_items(server: GraphQLServer, first: int) -> None:
     for query in (
         "query($n: Int!) { rooms(first: $n) { nodes { sid } } }",
         "query($n: Int!) { recordings(first: $n) { nodes { sid } } }",
         'query($n: Int!) { room(ref: "standup") { participants(first: $n) { nodes { sid } } } }',
     ):
-        assert "1 to 100" in (await served.error(query, n=first))["message"]
-        await served.data(query, n=100)
+        assert "1 to 100" in (await server.error(query, n=first))["message"]
+        await server.data(query, n=100)

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from tests.gql.conftest import KEY, Served, room, serving
+from tests.gql.conftest import KEY, GraphQLServer, run_server
+from tests.gql.fakes import room
 
 RESPONSE = "application/graphql-response+json"
 ROOM = "query($ref: ID!) { room(ref: $ref) { id uniqueName dateCreated } }"
 
 
-async def test_a_query_is_answered(served: Served) -> None:
-    status, body = await served.post(ROOM, ref="standup")
+async def test_a_query_is_answered(server: GraphQLServer) -> None:
+    status, body = await server.post(ROOM, ref="standup")
     assert status == 200
     assert body["data"] == {
         "room": {"id": room().sid, "uniqueName": "standup", "dateCreated": "2026-11-20T12:00:00Z"}
@@ -20,10 +21,10 @@ async def test_a_query_is_answered(served: Served) -> None:
     assert "errors" not in body
 
 
-async def test_an_answer_says_what_it_cost_and_what_is_left(served: Served) -> None:
-    headers = served.auth | {"Accept": RESPONSE}
-    async with served.http.post(
-        served.url, json={"query": ROOM, "variables": {"ref": "a"}}, headers=headers
+async def test_an_answer_says_what_it_cost_and_what_is_left(server: GraphQLServer) -> None:
+    headers = server.auth | {"Accept": RESPONSE}
+    async with server.client.post(
+        server.url, json={"query": ROOM, "variables": {"ref": "a"}}, headers=headers
     ) as reply:
         cost = (await reply.json(content_type=None))["extensions"]["cost"]
         assert (cost["requested"], cost["actual"], cost["limit"]) == (35, 10, 1_500_000)
@@ -31,38 +32,38 @@ async def test_an_answer_says_what_it_cost_and_what_is_left(served: Served) -> N
         assert reply.headers["RateLimit-Policy"] == '"default";q=1500000;w=60'
 
 
-async def test_a_query_may_come_by_get(served: Served) -> None:
+async def test_a_query_may_come_by_get(server: GraphQLServer) -> None:
     parameters = {"query": ROOM, "variables": json.dumps({"ref": "standup"})}
-    async with served.http.get(served.url, params=parameters, headers=served.auth) as reply:
+    async with server.client.get(server.url, params=parameters, headers=server.auth) as reply:
         assert reply.status == 200
         assert (await reply.json())["data"]["room"]["uniqueName"] == "standup"
 
 
-async def test_a_mutation_by_get_is_refused(served: Served) -> None:
-    async with served.http.get(
-        served.url, params={"query": "mutation { createRoom { sid } }"}, headers=served.auth
+async def test_a_mutation_by_get_is_refused(server: GraphQLServer) -> None:
+    async with server.client.get(
+        server.url, params={"query": "mutation { createRoom { sid } }"}, headers=server.auth
     ) as reply:
         assert (reply.status, reply.headers["Allow"]) == (405, "POST")
         assert (await reply.json())["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
-    assert served.account.rooms.created == []
+    assert server.account.rooms.created == []
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer rgk_wrong"}, {"X-API-Key": ""}], ids=str
 )
 async def test_a_request_without_a_known_key_is_unauthenticated(
-    served: Served, headers: dict[str, str]
+    server: GraphQLServer, headers: dict[str, str]
 ) -> None:
-    async with served.http.post(
-        served.url, json={"query": "{ __typename }"}, headers=headers
+    async with server.client.post(
+        server.url, json={"query": "{ __typename }"}, headers=headers
     ) as reply:
         assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert (await reply.json())["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_the_key_may_stand_in_its_own_header(served: Served) -> None:
-    async with served.http.post(
-        served.url, json={"query": "{ __typename }"}, headers={"X-API-Key": KEY}
+async def test_the_key_may_stand_in_its_own_header(server: GraphQLServer) -> None:
+    async with server.client.post(
+        server.url, json={"query": "{ __typename }"}, headers={"X-API-Key": KEY}
     ) as reply:
         assert reply.status == 200
 
@@ -90,10 +91,10 @@ async def test_the_key_may_stand_in_its_own_header(served: Served) -> None:
     ids=lambda value: str(value)[:60],
 )
 async def test_what_is_no_request_is_refused_with_its_status(
-    served: Served, sent: dict[str, Any], status: int
+    server: GraphQLServer, sent: dict[str, Any], status: int
 ) -> None:
-    headers = {"Content-Type": "application/json", **sent.pop("headers", {}), **served.auth}
-    async with served.http.post(served.url, headers=headers, **sent) as reply:
+    headers = {"Content-Type": "application/json", **sent.pop("headers", {}), **server.auth}
+    async with server.client.post(server.url, headers=headers, **sent) as reply:
         assert reply.status == status
         [error] = (await reply.json())["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
@@ -101,8 +102,8 @@ async def test_what_is_no_request_is_refused_with_its_status(
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
-async def test_other_methods_are_refused(served: Served, method: str) -> None:
-    async with served.http.request(method, served.url, headers=served.auth) as reply:
+async def test_other_methods_are_refused(server: GraphQLServer, method: str) -> None:
+    async with server.client.request(method, server.url, headers=server.auth) as reply:
         assert (reply.status, reply.headers["Allow"]) == (405, "GET, POST, OPTIONS")
 
 
@@ -116,40 +117,40 @@ async def test_other_methods_are_refused(served: Served, method: str) -> None:
     ],
 )
 async def test_a_request_error_has_no_data_and_status_400_only_in_the_new_media_type(
-    served: Served, query: str
+    server: GraphQLServer, query: str
 ) -> None:
-    new_status, new = await served.post(query, RESPONSE)
-    old_status, old = await served.post(query, "application/json")
+    new_status, new = await server.post(query, RESPONSE)
+    old_status, old = await server.post(query, "application/json")
     assert (new_status, old_status) == (400, 200)
     assert "data" not in new
     assert "data" not in old
 
 
 async def test_an_operation_that_takes_too_long_is_ended() -> None:
-    async with serving(deadline_s=0.01) as served:
-        served.account.rooms.hold = True
-        status, body = await served.post(ROOM, RESPONSE, ref="standup")
+    async with run_server(deadline_s=0.01) as server:
+        server.account.rooms.hangs = True
+        status, body = await server.post(ROOM, RESPONSE, ref="standup")
     assert status == 504
     assert body["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
     assert body["errors"][0]["extensions"]["retryable"] is True
 
 
 async def test_the_caller_may_wait_less_long_and_not_longer() -> None:
-    async with serving(deadline_s=0.2) as served:
-        served.account.rooms.hold = True
+    async with run_server(deadline_s=0.2) as server:
+        server.account.rooms.hangs = True
         for timeout_ms, shown in (("100", "0.1 s"), ("60000", "0.2 s")):
-            sent = {**served.auth, "X-Request-Timeout-Ms": timeout_ms}
+            sent = {**server.auth, "X-Request-Timeout-Ms": timeout_ms}
             body = {"query": ROOM, "variables": {"ref": "standup"}}
-            async with served.http.post(served.url, json=body, headers=sent) as reply:
+            async with server.client.post(server.url, json=body, headers=sent) as reply:
                 [error] = (await reply.json())["errors"]
             assert error["extensions"]["code"] == "GATEWAY_TIMEOUT"
             assert shown in error["message"]
 
 
-async def test_a_timeout_that_is_none_is_refused(served: Served) -> None:
-    sent = {**served.auth, "X-Request-Timeout-Ms": "soon"}
-    async with served.http.post(
-        served.url, json={"query": "{ __typename }"}, headers=sent
+async def test_a_timeout_that_is_none_is_refused(server: GraphQLServer) -> None:
+    sent = {**server.auth, "X-Request-Timeout-Ms": "soon"}
+    async with server.client.post(
+        server.url, json={"query": "{ __typename }"}, headers=sent
     ) as reply:
         assert (reply.status, (await reply.json())["errors"][0]["extensions"]["code"]) == (
             400,
@@ -157,34 +158,34 @@ async def test_a_timeout_that_is_none_is_refused(served: Served) -> None:
         )
 
 
-async def test_introspection_is_for_development_only(served: Served) -> None:
-    _, body = await served.post("{ __schema { queryType { name } } }")
+async def test_introspection_is_for_development_only(server: GraphQLServer) -> None:
+    _, body = await server.post("{ __schema { queryType { name } } }")
     assert "introspection" in body["errors"][0]["message"]
-    async with serving(introspection=True) as open_:
-        _, body = await open_.post("{ __schema { queryType { name } } }")
+    async with run_server(introspection=True) as server:
+        _, body = await server.post("{ __schema { queryType { name } } }")
         assert body["data"]["__schema"]["queryType"]["name"] == "Query"
 
 
-async def test_names_are_suggested_in_development_only(served: Served) -> None:
-    assert "Did you mean" not in (await served.error("{ romm(ref: 1) { id } }"))["message"]
-    async with serving(introspection=True) as open_:
-        assert "Did you mean" in (await open_.error("{ romm(ref: 1) { id } }"))["message"]
+async def test_names_are_suggested_in_development_only(server: GraphQLServer) -> None:
+    assert "Did you mean" not in (await server.error("{ romm(ref: 1) { id } }"))["message"]
+    async with run_server(introspection=True) as server:
+        assert "Did you mean" in (await server.error("{ romm(ref: 1) { id } }"))["message"]
 
 
-async def test_a_subscription_by_plain_post_is_told_where_to_go(served: Served) -> None:
-    status, body = await served.post("subscription { roomEvents { cursor } }", RESPONSE)
+async def test_a_subscription_by_plain_post_is_told_where_to_go(server: GraphQLServer) -> None:
+    status, body = await server.post("subscription { roomEvents { cursor } }", RESPONSE)
     assert status == 400
     assert "text/event-stream" in body["errors"][0]["message"]
 
 
 async def test_pages_of_other_origins_are_refused() -> None:
-    async with serving(allowed_origins=["https://app.example"]) as served:
+    async with run_server(allowed_origins=["https://app.example"]) as server:
         for origin, status, allowed in (
             ("https://app.example", 204, "https://app.example"),
             ("https://evil.example", 403, None),
             ("http://localhost:3000", 403, None),
         ):
-            async with served.http.options(served.url, headers={"Origin": origin}) as reply:
+            async with server.client.options(server.url, headers={"Origin": origin}) as reply:
                 assert (reply.status, reply.headers.get("Access-Control-Allow-Origin")) == (
                     status,
                     allowed,
@@ -193,21 +194,21 @@ async def test_pages_of_other_origins_are_refused() -> None:
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 async def test_a_page_of_an_allowed_origin_may_read_answers_of_every_form(accept: str) -> None:
-    async with serving(allow_loopback_origins=True) as served:
-        sent = {**served.auth, "Origin": "http://localhost:3000", "Accept": accept}
+    async with run_server(allow_loopback_origins=True) as server:
+        sent = {**server.auth, "Origin": "http://localhost:3000", "Accept": accept}
         for query in ("{ __typename }", "{"):
-            async with served.http.post(served.url, json={"query": query}, headers=sent) as reply:
+            async with server.client.post(server.url, json={"query": query}, headers=sent) as reply:
                 assert reply.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
                 assert reply.headers["Vary"] == "Origin"
-        async with served.http.post(
-            served.url, json={"query": "{ __typename }"}, headers={"Origin": sent["Origin"]}
+        async with server.client.post(
+            server.url, json={"query": "{ __typename }"}, headers={"Origin": sent["Origin"]}
         ) as reply:
             assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (
                 401,
                 sent["Origin"],
             )
         preflight = {"Origin": sent["Origin"], "Access-Control-Request-Method": "POST"}
-        async with served.http.options(served.url, headers=preflight) as reply:
+        async with server.client.options(server.url, headers=preflight) as reply:
             allowed = reply.headers["Access-Control-Allow-Headers"].split(", ")
     assert {
         "authorization",
@@ -218,15 +219,15 @@ async def test_a_page_of_an_allowed_origin_may_read_answers_of_every_form(accept
     } <= set(allowed)
 
 
-async def test_a_stopping_face_takes_no_more_requests(served: Served) -> None:
-    await served.face.aclose()
-    status, body = await served.post("{ __typename }")
+async def test_a_stopping_face_takes_no_more_requests(server: GraphQLServer) -> None:
+    await server.graphql.aclose()
+    status, body = await server.post("{ __typename }")
     assert status == 503
     assert body["errors"][0]["extensions"]["retryable"] is True
 
 
-async def test_the_trace_of_the_caller_is_told_in_the_error(served: Served) -> None:
+async def test_the_trace_of_the_caller_is_told_in_the_error(server: GraphQLServer) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    headers = {**served.auth, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
-    async with served.http.post(served.url, json={"query": "{"}, headers=headers) as reply:
+    headers = {**server.auth, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    async with server.client.post(server.url, json={"query": "{"}, headers=headers) as reply:
         assert (await reply.json())["errors"][0]["extensions"]["traceId"] == trace

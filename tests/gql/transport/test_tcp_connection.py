@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.gql.transport.sse import HEARTBEAT_S, LOOK_S
 from gateway.gql.transport.tcp_connection import PIECE_BYTES, SEND_BYTES, SILENCE_MS, TcpConnection
 
-LIMIT_S = 20
+TIMEOUT_S = 20
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def accepted() -> AsyncIterator[tuple[web.Request, TcpConnection]]:
     _, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1], limit=1)
     writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
     try:
-        request = await asyncio.wait_for(taken, LIMIT_S)
+        request = await asyncio.wait_for(taken, TIMEOUT_S)
         yield request, TcpConnection(request)
     finally:
         done.set()

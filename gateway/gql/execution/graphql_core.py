@@ -1,0 +1,68 @@
+"""Every use of names of graphql-core and strawberry that are not documented API.
+
+An upgrade of either library may change these names. The tests of this module fail when
+one of them is missing or works differently.
+"""
+
+import weakref
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import graphql
+import strawberry
+from graphql import GraphQLField, GraphQLResolveInfoHelpers, GraphQLSchema
+from graphql.execution import Executor
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from gateway.gql.schema.context import Context
+from gateway.gql.schema.live import SubscriptionMessage
+from gateway.gql.schema.schema import schema
+
+
+def executable_schema(schema: strawberry.Schema) -> GraphQLSchema:
+    """The schema as graphql-core represents it."""
+    return schema._schema
+
+
+EXECUTABLE_SCHEMA = executable_schema(schema)
+
+
+def print_schema() -> str:
+    """The schema in the schema definition language, as in `schema/schema.graphql`."""
+    # graphql-core prints an empty object with two spaces in it.
+    return graphql.print_schema(EXECUTABLE_SCHEMA).replace("{  }", "{}") + "\n"
+
+
+def resolver_metadata(field: GraphQLField) -> Mapping[Any, Any] | None:
+    """The strawberry metadata of a field with a resolver; None for a plain attribute."""
+    definition = (field.extensions or {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if definition is None or definition.base_resolver is None:
+        return None
+    metadata: Mapping[Any, Any] = definition.metadata
+    return metadata
+
+
+class OperationExecutor(Executor[Context]):
+    """An executor that holds no more memory than its operation needs.
+
+    graphql-core's executor refers to itself through its async helpers. Only the garbage
+    collector could free it, together with the context and all data that was read. Weak
+    references in the helpers let it go when the operation ends.
+
+    graphql-core also shares one memo of subfields between all events of a subscription,
+    and never removes an entry: 4 kB an event. Here each event has a memo of its own.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        this = weakref.proxy(self)
+        self.async_helpers = GraphQLResolveInfoHelpers(
+            gather=partial(Executor.gather_async_work, this),
+            track=partial(Executor.track_async_work, this),
+        )
+
+    def build_per_event_executor(self, payload: SubscriptionMessage) -> Executor[Context]:
+        executor = super().build_per_event_executor(payload)
+        executor._relevant_sub_fields = {}
+        return executor
