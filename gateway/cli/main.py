@@ -74,7 +74,7 @@ async def _dev(
         http = stack.enter_context(bind(LOOPBACK, http_port))
         public_url = f"http://{LOOPBACK}:{http.getsockname()[1]}"
         sandbox = await stack.enter_async_context(
-            Sandbox(host=LOOPBACK, port=sandbox_port, keep_ended=200)
+            Sandbox(host=LOOPBACK, port=sandbox_port, max_ended_rooms=200)
         )
         redis_url = (
             os.environ.get("GATEWAY_REDIS_URL")

@@ -1,4 +1,4 @@
-"""Who may call: accounts with their Auth Token and API keys. Does no I/O."""
+"""Accounts, their Auth Tokens and API keys, and authentication. Does no I/O."""
 
 import base64
 import hashlib
@@ -11,7 +11,11 @@ from gateway.sandbox.errors import TwilioError
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`api_keys` maps SK… to its secret. Without `has_legacy_types` it has group rooms only, as new accounts do."""
+    """A Twilio account. `api_keys` maps a key's SID (SK…) to its secret.
+
+    An account without `has_legacy_types` can create group rooms only. That is the case
+    for new Twilio accounts.
+    """
 
     sid: str
     auth_token: str = field(repr=False)
@@ -20,28 +24,36 @@ class Account:
 
     @classmethod
     def generate(cls, number: int = 0) -> Self:
-        """The same account for the same number: what is set up for a sandbox holds after its restart."""
+        """Returns an account derived from `number`.
 
-        def digits(what: str) -> str:
-            return hashlib.sha256(f"sandbox {what} {number}".encode()).hexdigest()[:32]
+        The same number always gives the same SID and secrets, so a client's
+        configuration stays valid when the sandbox restarts.
+        """
+
+        def hex_digits(purpose: str) -> str:
+            return hashlib.sha256(f"sandbox {purpose} {number}".encode()).hexdigest()[:32]
 
         return cls(
-            f"AC{digits('account')}", digits("token"), {f"SK{digits('key')}": digits("secret")}
+            f"AC{hex_digits('account')}",
+            hex_digits("token"),
+            {f"SK{hex_digits('key')}": hex_digits("secret")},
         )
 
 
 class Authenticator:
-    """Knows every valid `Authorization` header, so that admitting a call is one look-up."""
+    """Maps each valid Basic credential to its account: authentication is one lookup."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
-        self._known: dict[str, Account] = {}
+        self._accounts: dict[str, Account] = {}
         for account in accounts:
             for user, password in [(account.sid, account.auth_token), *account.api_keys.items()]:
-                self._known[base64.b64encode(f"{user}:{password}".encode()).decode()] = account
+                credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+                self._accounts[credentials] = account
 
-    def admit(self, authorization: str) -> Account:
-        scheme, _, login = authorization.partition(" ")
-        account = self._known.get(login.strip())
+    def authenticate(self, authorization: str) -> Account:
+        """Returns the account of an `Authorization` header. Raises 20003 if invalid."""
+        scheme, _, credentials = authorization.partition(" ")
+        account = self._accounts.get(credentials.strip())
         if scheme.lower() != "basic" or account is None:
             raise TwilioError(20003)
         return account

@@ -1,7 +1,8 @@
-"""Twilio's error codes, each with the HTTP status and the sentence it goes out with. Does no I/O.
+"""Twilio's error codes, each with its HTTP status and message. Does no I/O.
 
-The statuses of 20001, 20003, 20404, 20429 and 53120 are documented; 400 for the other 53xxx is a guess, so a client
-must look at the code. https://www.twilio.com/docs/api/errors
+Twilio documents the statuses of 20001, 20003, 20404, 20429 and 53120. The status 400 of
+the other 53xxx codes is a guess: a client must look at the code.
+https://www.twilio.com/docs/api/errors
 """
 
 from typing import Any
@@ -54,15 +55,18 @@ ERRORS: dict[int, tuple[int, str]] = {
 
 
 class TwilioError(Exception):
-    """A request that Twilio refuses. The code decides the HTTP status; `detail` replaces the standard sentence."""
+    """A request that Twilio refuses. The code determines the HTTP status.
+
+    `detail` replaces the code's standard message.
+    """
 
     def __init__(self, code: int, detail: str = "") -> None:
-        self.status, sentence = ERRORS[code]
+        self.status, message = ERRORS[code]
         self.code = code
-        super().__init__(detail or sentence)
+        super().__init__(detail or message)
 
     def body(self) -> dict[str, Any]:
-        """The JSON body: https://www.twilio.com/docs/usage/twilios-response"""
+        """Returns the JSON body. https://www.twilio.com/docs/usage/twilios-response"""
         return {
             "code": self.code,
             "message": str(self),
@@ -72,5 +76,5 @@ class TwilioError(Exception):
 
 
 def not_found(*path: str) -> TwilioError:
-    """The 404 of a path below `/v1`, worded as Twilio words it."""
+    """Returns the 404 error of a path below `/v1`, with Twilio's own message."""
     return TwilioError(20404, f"The requested resource /{'/'.join(path)} was not found")

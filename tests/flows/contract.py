@@ -18,9 +18,9 @@ from twilio.rest import Client
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from tests.rpc.client import Clients
 from tests.sandbox.documents import Operation
-from tests.sandbox.stage import Stage
+from tests.sandbox.scenario import Scenario
 
-S = TypeVar("S", bound=Stage)
+S = TypeVar("S", bound=Scenario)
 
 # Twilio's documents do not call the words of a rule an enum.
 WORDS_OF_RULES = ("type", "kind", "priority")

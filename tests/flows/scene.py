@@ -8,7 +8,7 @@ from gateway.sandbox import Account
 from gateway.twilio.callbacks import CONNECTION_OVERRIDES
 from tests.running import Gateway, new_name
 from tests.sandbox.conftest import Api, Reply
-from tests.sandbox.stage import Stage, create, join, listed, set_up
+from tests.sandbox.scenario import Scenario, create, create_scenario, join, listed
 
 PAUSE_S = 0.05
 """Twilio counts its quota by the second."""
@@ -26,7 +26,7 @@ class PatientApi(Api):
 
 
 @dataclass(frozen=True, slots=True)
-class Scene(Stage):
+class Scene(Scenario):
     """A stage, and what there is on it to spend: a room to end, a guest to send out, a second recording to delete."""
 
     name: str
@@ -42,7 +42,7 @@ async def set_the_scene(gateway: Gateway) -> Scene:
     name, callbacks = new_name(), gateway.ready["callbacks"] + CONNECTION_OVERRIDES
     account = Account(gateway.account_sid, gateway.auth_token)
     api = PatientApi(gateway.http, gateway.ready["twilio"]["base_url"], account)
-    stage = await set_up(api, name, StatusCallback=callbacks)
+    stage = await create_scenario(api, name, StatusCallback=callbacks)
     guest = await join(api, stage.room, "Guest")
     taken = (await listed(api, f"/v1/Rooms/{stage.ended}/Recordings"))[0]["sid"]
     return Scene(

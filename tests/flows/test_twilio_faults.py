@@ -198,7 +198,7 @@ def cases(scene: Scene, warm: list[str]) -> dict[tuple[str, str], Case]:
 
 
 @asynccontextmanager
-async def set_up(folder: Path) -> AsyncIterator[Scene]:
+async def create_scenario(folder: Path) -> AsyncIterator[Scene]:
     async with Sandbox(quotas=Quotas(PLENTY, PLENTY)) as sandbox:
         key, port = await new_api_key(), free_port()
         environment = {
@@ -226,7 +226,7 @@ async def set_up(folder: Path) -> AsyncIterator[Scene]:
 
 async def test_each_fault_of_twilio_is_answered_alike_on_each_face(tmp_path: Path) -> None:
     table: dict[str, dict[tuple[str, str], str]] = {}
-    async with elsewhere() as place, set_up(tmp_path) as scene:
+    async with elsewhere() as place, create_scenario(tmp_path) as scene:
         warm = await scene.warm(2 * len(FAULTS))
         for number, (name, fault) in enumerate(FAULTS.items()):
             asked = cases(scene, warm[2 * number : 2 * number + 2])

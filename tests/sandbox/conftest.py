@@ -1,4 +1,4 @@
-"""A sandbox on a free port, somebody to call it, and somebody for it to call."""
+"""A sandbox on a free port, a client of its API, and a receiver of its callbacks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,15 +11,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.sandbox import Account, Sandbox
-from gateway.sandbox.world.model import Moment
+from gateway.sandbox import Account, Sandbox, Timings
+from gateway.sandbox.world.model import Instant
 
+# How long a test waits for an event before it fails.
 LIMIT_S = 30
 
 
-def moment(seconds: float = 0.0) -> Moment:
-    """So many seconds after a fixed beginning, on both clocks."""
-    return Moment(
+def instant(seconds: float = 0.0) -> Instant:
+    """Returns the instant that many seconds after a fixed start, on both clocks."""
+    return Instant(
         datetime(2026, 1, 2, 3, 4, 5, 6_000, tzinfo=UTC) + timedelta(seconds=seconds),
         1_000.0 + seconds,
     )
@@ -27,22 +28,26 @@ def moment(seconds: float = 0.0) -> Moment:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """A response. `body` is decoded JSON, or None for other content."""
+
     status: int
     body: Any
     headers: Any
 
 
-def refused(reply: Reply) -> tuple[int, int]:
+def error_of(reply: Reply) -> tuple[int, int]:
+    """Returns the status and the error code."""
     return reply.status, reply.body["code"]
 
 
 def sids(reply: Reply) -> list[str]:
+    """Returns the SIDs of a page."""
     assert reply.status == 200
-    return [each["sid"] for each in reply.body[reply.body["meta"]["key"]]]
+    return [item["sid"] for item in reply.body[reply.body["meta"]["key"]]]
 
 
 class Api:
-    """Calls the sandbox as one of its accounts; `control` calls its control API."""
+    """A client of the sandbox. `control` calls the control API, which has no login."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, account: Account) -> None:
         self._session = session
@@ -55,23 +60,24 @@ class Api:
     async def post(self, path: str, **form: Any) -> Reply:
         return await self._send("POST", path, data=form, headers=self.login)
 
-    async def raw(self, method: str, path: str, **more: Any) -> Reply:
-        headers = self.login | more.pop("headers", {})
-        return await self._send(method, path, headers=headers, **more)
+    async def raw(self, method: str, path: str, **options: Any) -> Reply:
+        headers = self.login | options.pop("headers", {})
+        return await self._send(method, path, headers=headers, **options)
 
     async def control(self, method: str, path: str, body: Any = None) -> Reply:
         return await self._send(method, f"/_sandbox{path}", json=body)
 
-    async def _send(self, method: str, path: str, **more: Any) -> Reply:
+    async def _send(self, method: str, path: str, **options: Any) -> Reply:
         url = path if path.startswith("http") else self.url + path
-        async with self._session.request(method, url, **more) as answer:
-            body = await answer.json() if answer.content_type == "application/json" else None
-            return Reply(answer.status, body, answer.headers)
+        async with self._session.request(method, url, **options) as response:
+            is_json = response.content_type == "application/json"
+            body = await response.json() if is_json else None
+            return Reply(response.status, body, response.headers)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A callback as it arrived. `target` is the request target: path and query as sent."""
+class ReceivedCallback:
+    """A callback as it arrived. `target` is its path and query as sent."""
 
     method: str
     target: str
@@ -84,44 +90,50 @@ class Heard:
         return dict(parse_qsl(text, keep_blank_values=True))
 
 
-Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Responder = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Receiver:
-    """A web server that keeps what it is sent. `answers` are used up one by one, then it says 204."""
+    """A web server that records the callbacks that it receives.
+
+    It gives the `responses` in order, and then 204.
+    """
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
-        self.answers: list[int | Answering] = []
-        self._news = asyncio.Condition()
+        self.received: list[ReceivedCallback] = []
+        self.responses: list[int | Responder] = []
+        self._changed = asyncio.Condition()
         self.url = ""
 
-    async def hear(self, count: int) -> list[Heard]:
-        async with asyncio.timeout(LIMIT_S), self._news:
-            await self._news.wait_for(lambda: len(self.heard) >= count)
-        return self.heard
+    async def wait_for(self, count: int) -> list[ReceivedCallback]:
+        """Waits until `count` callbacks have arrived, and returns all of them."""
+        async with asyncio.timeout(LIMIT_S), self._changed:
+            await self._changed.wait_for(lambda: len(self.received) >= count)
+        return self.received
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        heard = Heard(request.method, request.raw_path, request.headers, await request.text())
-        async with self._news:
-            self.heard.append(heard)
-            self._news.notify_all()
-        answer = self.answers.pop(0) if self.answers else 204
-        return web.Response(status=answer) if isinstance(answer, int) else await answer(request)
+        body = await request.text()
+        callback = ReceivedCallback(request.method, request.raw_path, request.headers, body)
+        async with self._changed:
+            self.received.append(callback)
+            self._changed.notify_all()
+        response = self.responses.pop(0) if self.responses else 204
+        if isinstance(response, int):
+            return web.Response(status=response)
+        return await response(request)
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(
-        [Account.generate(0), Account.generate(1)], callback_spacing_s=0.0, seed=7
-    ) as running:
-        yield running
+    accounts = [Account.generate(0), Account.generate(1)]
+    async with Sandbox(accounts, seed=7, timings=Timings(callback_retry_s=0.0)) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
-        yield opened
+    async with aiohttp.ClientSession() as session:
+        yield session
 
 
 @pytest.fixture

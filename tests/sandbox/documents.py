@@ -1,4 +1,4 @@
-"""The operations on rooms that Twilio's OpenAPI files describe."""
+"""The operations on rooms in Twilio's OpenAPI files."""
 
 import json
 import re
@@ -27,7 +27,10 @@ class Operation:
 
 
 def documented() -> Iterator[Operation]:
-    """What is built is a filter on paths: compositions, hooks and account settings are not rooms."""
+    """Yields the operations that the sandbox implements, selected by path.
+
+    Compositions, hooks and account settings are not included.
+    """
     for file in ("video_v1.json", "insights_v1.video.json"):
         document = json.loads((SAMPLES / file).read_text())
         for path, item in document["paths"].items():
@@ -42,9 +45,9 @@ def documented() -> Iterator[Operation]:
 
 def _operation(document: dict[str, Any], path: str, method: str) -> Operation:
     described = document["paths"][path][method]
-    [(status, answer)] = described["responses"].items()
-    content = answer.get("content", {}).get("application/json", {})
-    examples = tuple(each["value"] for each in content.get("examples", {}).values())
+    [(status, response)] = described["responses"].items()
+    content = response.get("content", {}).get("application/json", {})
+    examples = tuple(example["value"] for example in content.get("examples", {}).values())
     return Operation(
         described["operationId"],
         path,
@@ -60,7 +63,10 @@ OPERATIONS = {operation.id: operation for operation in documented()}
 
 
 def check(operation: Operation, value: Any, declared: dict[str, Any], where: str) -> None:
-    """As much of JSON Schema as Twilio's documents use; beyond it, no property may be missing or added."""
+    """Validates a value against the parts of JSON Schema that Twilio's files use.
+
+    No property may be missing, and none may be added. `where` is the path to the value.
+    """
     schema = operation.resolve(declared)
     if value is None:
         assert schema.get("nullable"), f"{where} must not be null"
@@ -74,15 +80,15 @@ def check(operation: Operation, value: Any, declared: dict[str, Any], where: str
     }
     kind = schema.get("type", "object")
     assert kinds[kind] is type(value), f"{where} must be {kind}"
-    assert value in schema.get("enum", [value]), f"{where} is no word of the enum"
+    assert value in schema.get("enum", [value]), f"{where} is not in the enum"
     if "pattern" in schema:
         assert re.search(schema["pattern"], value), f"{where} does not match {schema['pattern']}"
     if schema.get("format") == "date-time":
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value), (
-            f"{where} is no date-time of whole seconds"
+            f"{where} is not a date-time with whole seconds"
         )
     if "properties" in schema:
-        # A rule has only the filters that it uses: for one that is missing the schema does not allow null.
+        # A rule has only the filters that it uses: the schema does not allow null.
         is_rule = schema.get("format", "").endswith("-rule")
         assert set(value) == set(schema["properties"]) or (
             is_rule and set(value) < set(schema["properties"])

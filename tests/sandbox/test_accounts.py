@@ -13,7 +13,7 @@ def basic(user: str, password: str, scheme: str = "Basic") -> str:
     return f"{scheme} {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def test_an_invented_account_is_the_same_each_time_and_well_formed() -> None:
+def test_generated_account_is_repeatable_and_well_formed() -> None:
     account = Account.generate(3)
 
     assert account == Account.generate(3) != Account.generate(4)
@@ -21,7 +21,7 @@ def test_an_invented_account_is_the_same_each_time_and_well_formed() -> None:
     assert all(re.fullmatch("SK[0-9a-f]{32}", key) for key in account.api_keys)
 
 
-def test_an_accounts_secrets_are_not_printed() -> None:
+def test_repr_of_an_account_has_no_secrets() -> None:
     assert "token" not in repr(ACCOUNT)
     assert "secret" not in repr(ACCOUNT)
 
@@ -29,8 +29,8 @@ def test_an_accounts_secrets_are_not_printed() -> None:
 @pytest.mark.parametrize(
     "header", [basic("AC1", "token"), basic("SK1", "secret"), basic("AC1", "token", "basic")]
 )
-def test_the_auth_token_and_api_keys_open_the_door(header: str) -> None:
-    assert Authenticator([ACCOUNT]).admit(header) is ACCOUNT
+def test_auth_token_and_api_keys_authenticate(header: str) -> None:
+    assert Authenticator([ACCOUNT]).authenticate(header) is ACCOUNT
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_the_auth_token_and_api_keys_open_the_door(header: str) -> None:
         "Basic ~",
     ],
 )
-def test_everything_else_is_20003(header: str) -> None:
+def test_invalid_credentials_are_20003(header: str) -> None:
     with pytest.raises(TwilioError) as caught:
-        Authenticator([ACCOUNT]).admit(header)
+        Authenticator([ACCOUNT]).authenticate(header)
 
     assert (caught.value.code, caught.value.status) == (20003, 401)

@@ -1,4 +1,7 @@
-"""Every answer against Twilio's OpenAPI files: the 26 operations on rooms and recordings, and the 4 of Insights."""
+"""Every response must match Twilio's OpenAPI files.
+
+There are 26 operations on rooms and recordings, and 4 of Insights.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,9 +10,9 @@ import pytest
 
 from tests.sandbox.conftest import Api
 from tests.sandbox.documents import OPERATIONS, Operation, check
-from tests.sandbox.stage import Stage, set_up
+from tests.sandbox.scenario import Scenario, create_scenario
 
-# The bodies of the operations that need one, or more of one than nothing.
+# The forms of the operations that need parameters, or that test more with them.
 FORMS: dict[str, dict[str, str]] = {
     "CreateRoom": {"StatusCallback": "http://127.0.0.1:9/cb", "StatusCallbackMethod": "GET"},
     "UpdateRoom": {"Status": "completed"},
@@ -21,13 +24,13 @@ FORMS: dict[str, dict[str, str]] = {
 }
 
 
-def test_there_are_30_operations() -> None:
+def test_there_are_30_documented_operations() -> None:
     assert len(OPERATIONS) == 30
     assert set(FORMS) <= set(OPERATIONS)
 
 
 def links(value: Any) -> Iterator[frozenset[str]]:
-    """The names in each `links`: the schema does not tell them, the examples do."""
+    """Yields the names in each `links`. Only the examples have them, not the schema."""
     if isinstance(value, dict):
         if value.get("links"):
             yield frozenset(value["links"])
@@ -37,20 +40,20 @@ def links(value: Any) -> Iterator[frozenset[str]]:
         yield from links(item)
 
 
-async def answer(api: Api, stage: Stage, operation: Operation) -> Any:
-    """The body of the documented answer."""
+async def response_body(api: Api, scenario: Scenario, operation: Operation) -> Any:
+    """Sends the request and returns the body of the documented response."""
     form = FORMS.get(operation.id, {})
-    target = stage.target(operation.path, is_new=operation.id == "CreateRoomTranscriptions")
+    target = scenario.target(operation.path, is_new=operation.id == "CreateRoomTranscriptions")
     reply = await api.raw(operation.method.upper(), target, data=form)
     assert reply.status == operation.status, reply.body
     return reply.body
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-async def test_every_answer_fits_twilios_document_and_its_examples(
+async def test_every_response_matches_twilios_schema_and_examples(
     api: Api, operation: Operation
 ) -> None:
-    body = await answer(api, await set_up(api), operation)
+    body = await response_body(api, await create_scenario(api), operation)
 
     if operation.schema is None:
         assert body is None
@@ -60,4 +63,4 @@ async def test_every_answer_fits_twilios_document_and_its_examples(
         *links(list(operation.examples))
     ]
     if "meta" in body:
-        assert body[body["meta"]["key"]], "the list must have something in it to be checked"
+        assert body[body["meta"]["key"]], "an empty list tests nothing"

@@ -15,13 +15,13 @@ def test_every_error_body_has_twilios_shape(code: int) -> None:
     }
 
 
-def test_statuses_that_are_documented_are_kept() -> None:
+def test_documented_statuses_are_used() -> None:
     documented = {20001: 400, 20003: 401, 20404: 404, 20429: 429, 53120: 400}
 
     assert {code: ERRORS[code][0] for code in documented} == documented
 
 
-def test_a_404_names_what_was_asked_for() -> None:
+def test_404_names_the_requested_path() -> None:
     assert (
         str(not_found("Rooms", "DailyStandup"))
         == "The requested resource /Rooms/DailyStandup was not found"

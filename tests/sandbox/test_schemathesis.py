@@ -1,4 +1,7 @@
-"""Schemathesis with Twilio's OpenAPI files: whatever it sends, no 5xx and no answer outside the schema."""
+"""Schemathesis with Twilio's OpenAPI files.
+
+No request may get a 5xx or a response outside the schema.
+"""
 
 import asyncio
 import copy
@@ -11,22 +14,23 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from gateway.sandbox import Quotas, Sandbox
+from gateway.sandbox import Quotas, Sandbox, Timings
 from tests.sandbox.conftest import Api
 from tests.sandbox.documents import METHODS, OPERATIONS, Operation
-from tests.sandbox.stage import Stage, set_up
+from tests.sandbox.scenario import Scenario, create_scenario
 
 
 @pytest.fixture
-async def tireless() -> AsyncIterator[Sandbox]:
-    """A sandbox whose quotas nobody reaches."""
+async def unlimited_sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox whose quotas are never reached."""
     async with Sandbox(
-        quotas=Quotas(1_000_000, 1_000_000), callback_spacing_s=0.0, seed=7
-    ) as running:
-        yield running
+        quotas=Quotas(1_000_000, 1_000_000), seed=7, timings=Timings(callback_retry_s=0.0)
+    ) as sandbox:
+        yield sandbox
 
 
-# JSON inside a form has no schema in the document, so that chance would hardly ever find what is valid.
+# JSON inside a form has no schema in the document. Random strings would hardly ever be
+# valid.
 CONFIGURATIONS = [
     "{}",
     '{"languageCode": "en-US"}',
@@ -36,7 +40,10 @@ CONFIGURATIONS = [
 ]
 RULES = [
     '[{"type": "include", "all": true}]',
-    '[{"type": "exclude", "kind": "audio", "publisher": "Ada"}, {"type": "include", "track": "cam"}]',
+    (
+        '[{"type": "exclude", "kind": "audio", "publisher": "Ada"},'
+        ' {"type": "include", "track": "cam"}]'
+    ),
     '[{"type": "include", "all": false}]',
 ]
 JSON_TEXTS = {
@@ -47,32 +54,35 @@ JSON_TEXTS = {
 }
 
 
-def document(operation: Operation, stage: Stage) -> dict[str, Any]:
-    """Twilio's, with this operation alone, and its path filled in: a made-up SID would only ever be a 404."""
+def document(operation: Operation, scenario: Scenario) -> dict[str, Any]:
+    """Returns Twilio's document with this operation only, and with its path filled in.
+
+    A random SID would always be a 404.
+    """
     whole = copy.deepcopy(operation.document)
     item = whole["paths"][operation.path]
     for method in set(METHODS) - {operation.method}:
         item.pop(method, None)
     described = item[operation.method]
     described["parameters"] = [
-        each for each in described.get("parameters", []) if each["in"] != "path"
+        parameter for parameter in described.get("parameters", []) if parameter["in"] != "path"
     ]
     for content in described.get("requestBody", {}).get("content", {}).values():
-        # The examples hold JSON that is percent-encoded already: sent as they are, they would be encoded twice.
+        # The JSON in the examples is already percent-encoded.
         content.pop("examples", None)
         content["schema"]["additionalProperties"] = False
-        known = content["schema"]["properties"]
-        known.update({name: {"enum": JSON_TEXTS[name]} for name in JSON_TEXTS if name in known})
-    target = stage.target(operation.path, is_new=operation.id == "CreateRoomTranscriptions")
+        properties = content["schema"]["properties"]
+        properties.update(
+            {name: {"enum": texts} for name, texts in JSON_TEXTS.items() if name in properties}
+        )
+    target = scenario.target(operation.path, is_new=operation.id == "CreateRoomTranscriptions")
     whole["paths"] = {target: item}
     return whole
 
 
-def attack(sandbox: Sandbox, operation: Operation, stage: Stage) -> set[int]:
-    [described] = [
-        found.ok()
-        for found in schemathesis.openapi.from_dict(document(operation, stage)).get_all_operations()
-    ]
+def send_random_requests(sandbox: Sandbox, operation: Operation, scenario: Scenario) -> set[int]:
+    schema = schemathesis.openapi.from_dict(document(operation, scenario))
+    [described] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]
     statuses = set()
 
     @settings(
@@ -84,7 +94,7 @@ def attack(sandbox: Sandbox, operation: Operation, stage: Stage) -> set[int]:
         suppress_health_check=list(HealthCheck),
     )
     @given(case=described.as_strategy())
-    def send(case: schemathesis.Case) -> None:
+    def send(case: schemathesis.Case[Any]) -> None:
         response = case.call(base_url=sandbox.url, auth=(sandbox.account_sid, sandbox.auth_token))
         statuses.add(response.status_code)
         assert response.status_code < 500, response.text
@@ -97,12 +107,14 @@ def attack(sandbox: Sandbox, operation: Operation, stage: Stage) -> set[int]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-async def test_no_request_gets_a_5xx_or_an_answer_outside_the_schema(
-    tireless: Sandbox, operation: Operation
+async def test_no_request_gets_a_5xx_or_a_response_outside_the_schema(
+    unlimited_sandbox: Sandbox, operation: Operation
 ) -> None:
     async with aiohttp.ClientSession() as session:
-        stage = await set_up(Api(session, tireless.url, tireless.accounts[0]))
+        scenario = await create_scenario(
+            Api(session, unlimited_sandbox.url, unlimited_sandbox.accounts[0])
+        )
 
-    statuses = await asyncio.to_thread(attack, tireless, operation, stage)
+    statuses = await asyncio.to_thread(send_random_requests, unlimited_sandbox, operation, scenario)
 
     assert operation.status in statuses

@@ -1,4 +1,4 @@
-"""The server around the rooms: credentials, quotas, faults, and what it remembers of its callers."""
+"""The HTTP server: authentication, quotas, faults and the call log."""
 
 import asyncio
 import io
@@ -8,11 +8,11 @@ import time
 import aiohttp
 import pytest
 
-from gateway.sandbox import Account, Quotas, Sandbox
+from gateway.sandbox import Account, Quotas, Sandbox, Timings
 from tests.sandbox.conftest import LIMIT_S, Api, Receiver
 
 
-async def test_the_81st_read_in_a_second_is_429_and_writes_have_a_budget_of_their_own(
+async def test_81st_read_in_a_second_is_429_and_writes_have_their_own_quota(
     sandbox: Sandbox, api: Api, other_api: Api
 ) -> None:
     replies = await asyncio.gather(*(api.get("/v1/Rooms") for _ in range(100)))
@@ -26,13 +26,13 @@ async def test_the_81st_read_in_a_second_is_429_and_writes_have_a_budget_of_thei
     assert (peak["read"], peak["write"]) == (101, 1)
 
 
-async def test_a_fault_and_a_call_belong_to_the_account_that_calls(
+async def test_faults_and_calls_belong_to_the_calling_account(
     sandbox: Sandbox, api: Api, other_api: Api, session: aiohttp.ClientSession
 ) -> None:
     first, second = (account.sid for account in sandbox.accounts)
     await api.control("POST", "/faults", {"match": {"account_sid": second}, "status": 503})
     stranger = Api(session, sandbox.url, Account("AC" + "0" * 32, "0" * 32))
-    assert [(await each.get("/v1/Rooms")).status for each in (api, other_api, stranger)] == [
+    assert [(await client.get("/v1/Rooms")).status for client in (api, other_api, stranger)] == [
         200,
         503,
         401,
@@ -41,7 +41,7 @@ async def test_a_fault_and_a_call_belong_to_the_account_that_calls(
     assert [call["account_sid"] for call in calls] == [first, second, None]
 
 
-async def test_the_21st_write_in_a_second_is_429_and_not_processed(api: Api) -> None:
+async def test_21st_write_in_a_second_is_429_and_not_processed(api: Api) -> None:
     statuses = [
         reply.status for reply in await asyncio.gather(*(api.post("/v1/Rooms") for _ in range(25)))
     ]
@@ -50,23 +50,24 @@ async def test_the_21st_write_in_a_second_is_429_and_not_processed(api: Api) -> 
     assert len((await api.get("/v1/Rooms")).body["rooms"]) == 20
 
 
-async def test_a_limit_of_concurrent_calls_is_kept_when_it_is_set(
+async def test_limit_of_concurrent_requests_is_enforced(
     session: aiohttp.ClientSession,
 ) -> None:
-    async with asyncio.TaskGroup() as tasks, Sandbox(quotas=Quotas(concurrent=3)) as strict:
-        api = Api(session, strict.url, strict.accounts[0])
+    async with asyncio.TaskGroup() as tasks, Sandbox(quotas=Quotas(concurrent=3)) as sandbox:
+        api = Api(session, sandbox.url, sandbox.accounts[0])
         await api.control("POST", "/faults", {"latency_ms": 600_000})
         for _ in range(3):
-            tasks.create_task(outcome(api))
-        while (await api.control("GET", "/peak")).body["concurrent"] < 3:
-            continue
-        refused = await api.get("/v1/Rooms")
+            tasks.create_task(get_rooms(api))
+        async with asyncio.timeout(LIMIT_S):
+            while (await api.control("GET", "/peak")).body["concurrent"] < 3:
+                continue
+        reply = await api.get("/v1/Rooms")
 
-    assert (refused.status, refused.headers["Twilio-Concurrent-Requests"]) == (429, "4")
-    assert strict.call_log.peak()["concurrent"] == 4
+    assert (reply.status, reply.headers["Twilio-Concurrent-Requests"]) == (429, "4")
+    assert sandbox.call_log.peak()["concurrent"] == 4
 
 
-async def test_twilios_headers_are_there(api: Api) -> None:
+async def test_responses_have_twilios_headers(api: Api) -> None:
     headers = (await api.get("/v1/Rooms")).headers
 
     assert headers["Twilio-Request-Id"].startswith("RQ")
@@ -74,7 +75,7 @@ async def test_twilios_headers_are_there(api: Api) -> None:
     assert float(headers["Twilio-Request-Duration"]) >= 0
 
 
-async def test_without_credentials_it_is_401(
+async def test_unknown_credentials_are_401(
     sandbox: Sandbox, session: aiohttp.ClientSession
 ) -> None:
     stranger = Api(session, sandbox.url, Account("AC" + "0" * 32, "guess"))
@@ -84,7 +85,7 @@ async def test_without_credentials_it_is_401(
     assert "Basic" in reply.headers["WWW-Authenticate"]
 
 
-async def test_an_api_key_does_as_well_as_the_auth_token(
+async def test_api_key_authenticates_like_the_auth_token(
     sandbox: Sandbox, session: aiohttp.ClientSession
 ) -> None:
     api = Api(session, sandbox.url, Account(sandbox.api_key_sid, sandbox.api_key_secret))
@@ -92,7 +93,7 @@ async def test_an_api_key_does_as_well_as_the_auth_token(
     assert (await api.post("/v1/Rooms")).body["account_sid"] == sandbox.account_sid
 
 
-async def test_calls_are_remembered_with_their_status_and_without_the_control_api(api: Api) -> None:
+async def test_calls_are_logged_with_their_status_and_without_the_control_api(api: Api) -> None:
     await api.get("/v1/Rooms?PageSize=5")
     since = time.time()
     await api.post("/v1/Rooms", MaxParticipants="0")
@@ -108,7 +109,7 @@ async def test_calls_are_remembered_with_their_status_and_without_the_control_ap
     assert latest == everything[1:]
 
 
-async def test_a_status_fault_is_answered_instead_of_processing(api: Api) -> None:
+async def test_status_fault_replaces_processing(api: Api) -> None:
     await api.control(
         "POST", "/faults", {"match": {"method": "POST"}, "status": 429, "retry_after_s": 2}
     )
@@ -119,7 +120,7 @@ async def test_a_status_fault_is_answered_instead_of_processing(api: Api) -> Non
     assert (await api.get("/v1/Rooms")).body["rooms"] == []
 
 
-async def test_a_status_fault_can_come_after_processing(api: Api) -> None:
+async def test_status_fault_can_follow_processing(api: Api) -> None:
     await api.control(
         "POST", "/faults", {"match": {"method": "POST"}, "status": 502, "is_processed": True}
     )
@@ -130,7 +131,7 @@ async def test_a_status_fault_can_come_after_processing(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("when", "rooms"), [("before", 0), ("after", 1)])
-async def test_a_hang_up_comes_before_or_after_processing(api: Api, when: str, rooms: int) -> None:
+async def test_hang_up_happens_before_or_after_processing(api: Api, when: str, rooms: int) -> None:
     await api.control("POST", "/faults", {"match": {"method": "POST"}, "hang_up": when})
 
     with pytest.raises(aiohttp.ClientError):
@@ -140,23 +141,23 @@ async def test_a_hang_up_comes_before_or_after_processing(api: Api, when: str, r
     assert [call["status"] for call in (await api.control("GET", "/calls")).body] == [0, 200]
 
 
-async def test_malformed_json_is_half_of_the_answer(api: Api) -> None:
+async def test_malformed_json_is_half_of_the_response(api: Api) -> None:
     await api.control("POST", "/faults", {"malformed": True})
 
     with pytest.raises(json.JSONDecodeError):
         await api.get("/v1/Rooms")
 
 
-async def test_latency_holds_an_answer_back(api: Api) -> None:
+async def test_latency_delays_the_response(api: Api) -> None:
     await api.control("POST", "/faults", {"match": {"path": "/v1/Rooms$"}, "latency_ms": 20})
     await api.control("POST", "/faults", {"match": {"path": "/v1/Rooms/"}, "latency_ms": 600_000})
 
-    held = await api.get("/v1/Rooms")
+    reply = await api.get("/v1/Rooms")
 
-    assert float(held.headers["Twilio-Request-Duration"]) >= 0.02
+    assert float(reply.headers["Twilio-Request-Duration"]) >= 0.02
 
 
-async def test_lagging_reads_show_the_past_while_writes_see_the_truth(api: Api) -> None:
+async def test_lagging_reads_return_the_past_and_writes_use_the_present(api: Api) -> None:
     await api.control("POST", "/faults", {"rest_lag_ms": 2000})
     sid = (await api.post("/v1/Rooms", UniqueName="standup")).body["sid"]
     await api.control("POST", f"/rooms/{sid}/participants", {"identity": "Ada"})
@@ -165,14 +166,14 @@ async def test_lagging_reads_show_the_past_while_writes_see_the_truth(api: Api) 
     assert (await api.get("/v1/Rooms")).body["rooms"] == []
 
     await api.control("POST", "/clock", {"advance_s": 3})
-    done = await api.post(f"/v1/Rooms/{sid}", Status="completed")
-    assert done.body["status"] == "completed"
+    completed = await api.post(f"/v1/Rooms/{sid}", Status="completed")
+    assert completed.body["status"] == "completed"
     assert (await api.get(f"/v1/Rooms/{sid}")).body["status"] == "in-progress"
     assert (await api.get("/v1/Rooms/standup")).body["sid"] == sid
     assert [room["sid"] for room in (await api.get("/v1/Rooms")).body["rooms"]] == [sid]
     assert [
-        each["identity"]
-        for each in (await api.get(f"/v1/Rooms/{sid}/Participants")).body["participants"]
+        participant["identity"]
+        for participant in (await api.get(f"/v1/Rooms/{sid}/Participants")).body["participants"]
     ] == ["Ada"]
 
     await api.control("POST", "/clock", {"advance_s": 2})
@@ -180,7 +181,7 @@ async def test_lagging_reads_show_the_past_while_writes_see_the_truth(api: Api) 
     assert (await api.get("/v1/Rooms/standup")).status == 404
 
 
-async def test_what_is_no_form_is_400(api: Api) -> None:
+async def test_invalid_form_body_is_400(api: Api) -> None:
     for body, headers in [
         (b'{"UniqueName": "x"}', {"Content-Type": "application/json"}),
         (io.BytesIO(b"x" * 2_000_000), {"Content-Type": "application/x-www-form-urlencoded"}),
@@ -193,7 +194,7 @@ async def test_what_is_no_form_is_400(api: Api) -> None:
         assert reply.status == 400
 
 
-STRANGE = [
+MALFORMED = [
     b"GET /v1/Rooms/%FF%FE HTTP/1.1",
     b"GET /v1/Rooms/\xff\xfe HTTP/1.1",
     b"GET /v1/Rooms?UniqueName=%FF HTTP/1.1",
@@ -201,7 +202,7 @@ STRANGE = [
     b"GET /v1/Rooms/%00/Participants/%00 HTTP/1.1",
     b"GET /v1/Rooms/../../etc HTTP/1.1",
     b"GET //v1//Rooms HTTP/1.1",
-    b"GET http://elsewhere/v1/Rooms HTTP/1.1",
+    b"GET http://other.example/v1/Rooms HTTP/1.1",
     b"OPTIONS * HTTP/1.1",
     b"GET /_sandbox/rooms/%FF/participants HTTP/1.1",
     b"GET /_sandbox/calls?since=nan HTTP/1.1",
@@ -212,8 +213,10 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize("line", STRANGE)
-async def test_strange_requests_never_become_a_500(sandbox: Sandbox, api: Api, line: bytes) -> None:
+@pytest.mark.parametrize("line", MALFORMED)
+async def test_malformed_requests_never_become_a_500(
+    sandbox: Sandbox, api: Api, line: bytes
+) -> None:
     login = api.login["Authorization"].encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", int(sandbox.url.rpartition(":")[2]))
     writer.write(
@@ -228,39 +231,40 @@ async def test_strange_requests_never_become_a_500(sandbox: Sandbox, api: Api, l
     assert (await api.control("GET", "/calls")).status == 200
 
 
-async def test_people_move_and_their_callbacks_arrive(receiver: Receiver) -> None:
-    async with Sandbox(seed=1) as brief:
-        brief.people(f"{receiver.url}/cb#rc=5&rp=all&ct=1000&rt=2500", pace_s=0.001)
-        opening = len(brief.callbacks())
-        heard = await receiver.hear(opening + 5)
+async def test_simulated_users_send_callbacks(receiver: Receiver) -> None:
+    async with Sandbox(seed=1, timings=Timings(user_step_s=0.001)) as sandbox:
+        sandbox.simulate_users(f"{receiver.url}/cb#rc=5&rp=all&ct=1000&rt=2500")
+        initial = len(sandbox.callbacks())
+        received = await receiver.wait_for(initial + 5)
 
-    assert {each.target for each in heard} == {"/cb"}
+    assert {callback.target for callback in received} == {"/cb"}
 
 
-async def test_a_sandbox_that_stops_cuts_off_its_callers_and_frees_its_port(
+async def test_stopping_closes_connections_and_frees_the_port(
     session: aiohttp.ClientSession,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         async with Sandbox() as first:
             api = Api(session, first.url, first.accounts[0])
             await api.control("POST", "/faults", {"latency_ms": 600_000})
-            waiting = tasks.create_task(outcome(api))
-            while not (await api.control("GET", "/calls")).body:
-                continue
+            pending = tasks.create_task(get_rooms(api))
+            async with asyncio.timeout(LIMIT_S):
+                while not (await api.control("GET", "/calls")).body:
+                    continue
         async with asyncio.timeout(LIMIT_S):
-            assert await waiting == "cut off"
+            assert await pending == "disconnected"
     async with Sandbox(port=int(first.url.rpartition(":")[2])) as second:
         assert second.url == first.url
 
 
-async def outcome(api: Api) -> str:
+async def get_rooms(api: Api) -> str:
     try:
         await api.get("/v1/Rooms")
     except aiohttp.ClientError:
-        return "cut off"
+        return "disconnected"
     return "answered"
 
 
-async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(sandbox: Sandbox) -> None:
+async def test_port_in_use_is_an_error_and_leaks_nothing(sandbox: Sandbox) -> None:
     with pytest.raises(OSError, match="address already in use"):
         await Sandbox(port=int(sandbox.url.rpartition(":")[2])).__aenter__()

@@ -1,4 +1,4 @@
-"""The unmodified `twilio` helper library drives the sandbox, sync and async."""
+"""The unmodified `twilio` helper library works with the sandbox, sync and async."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,9 +15,9 @@ from gateway.sandbox import Sandbox
 from gateway.sandbox.world.model import TrackKind, TrackSettings
 from tests.sandbox.conftest import Api
 from tests.sandbox.documents import OPERATIONS
-from tests.sandbox.stage import Stage, set_up
+from tests.sandbox.scenario import Scenario, create_scenario
 
-# The library's async client still logs in by a way that aiohttp 3.14 deprecates.
+# The async client of the library uses an argument that aiohttp 3.14 deprecates.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning"),
@@ -44,9 +44,9 @@ def fill(sandbox: Sandbox, room_sid: str) -> None:
         sandbox.world.join(room, name, (TrackSettings(TrackKind.AUDIO),))
 
 
-def drive_rooms(client: Client) -> None:
+def use_rooms(client: Client) -> None:
     rooms = client.video.v1.rooms
-    made = rooms.create(
+    created = rooms.create(
         unique_name="Daily Standup",
         type="group",
         status_callback="http://127.0.0.1:9/cb#rc=0",
@@ -65,40 +65,52 @@ def drive_rooms(client: Client) -> None:
         transcribe_participants_on_connect=True,
         transcriptions_configuration={"languageCode": "en-US"},
     )
-    assert (made.unique_name, made.status, made.type, made.max_participants) == (
+    assert (created.unique_name, created.status, created.type, created.max_participants) == (
         "Daily Standup",
         "in-progress",
         "group",
         12,
     )
-    assert (made.max_participant_duration, made.empty_room_timeout, made.unused_room_timeout) == (
+    assert (
+        created.max_participant_duration,
+        created.empty_room_timeout,
+        created.unused_room_timeout,
+    ) == (
         3600,
         2,
         3,
     )
-    assert (made.video_codecs, made.media_region, made.large_room) == (["H264"], "de1", True)
-    assert (made.status_callback, made.status_callback_method) == (
+    assert (created.video_codecs, created.media_region, created.large_room) == (
+        ["H264"],
+        "de1",
+        True,
+    )
+    assert (created.status_callback, created.status_callback_method) == (
         "http://127.0.0.1:9/cb#rc=0",
         "GET",
     )
-    assert (made.record_participants_on_connect, made.end_time, made.duration) == (True, None, None)
-    assert isinstance(made.date_created, datetime)
-    assert rooms(made.sid).fetch().sid == rooms("Daily Standup").fetch().sid == made.sid
-    assert rooms(made.sid).update(status="completed").status == "completed"
-    assert rooms(made.sid).fetch().end_time is not None
+    assert (created.record_participants_on_connect, created.end_time, created.duration) == (
+        True,
+        None,
+        None,
+    )
+    assert isinstance(created.date_created, datetime)
+    assert rooms(created.sid).fetch().sid == rooms("Daily Standup").fetch().sid == created.sid
+    assert rooms(created.sid).update(status="completed").status == "completed"
+    assert rooms(created.sid).fetch().end_time is not None
 
 
-def drive_lists(client: Client) -> None:
+def use_lists(client: Client) -> None:
     rooms = client.video.v1.rooms
-    made = [rooms.create(unique_name=f"room {n}").sid for n in range(5)]
-    done = rooms(made[0]).update(status="completed")
+    created = [rooms.create(unique_name=f"room {n}").sid for n in range(5)]
+    completed = rooms(created[0]).update(status="completed")
     now = datetime.now(UTC)
-    newest_first = made[:0:-1]
+    newest_first = created[:0:-1]
     assert [room.sid for room in rooms.list(page_size=2)] == newest_first
     assert [room.sid for room in rooms.stream(limit=3, page_size=2)] == newest_first[:3]
     assert [room.sid for room in rooms.list(limit=2000)] == newest_first
-    assert [room.sid for room in rooms.list(status="completed")] == [done.sid]
-    assert [room.sid for room in rooms.list(unique_name="room 3")] == [made[3]]
+    assert [room.sid for room in rooms.list(status="completed")] == [completed.sid]
+    assert [room.sid for room in rooms.list(unique_name="room 3")] == [created[3]]
     assert (
         len(
             rooms.list(
@@ -117,9 +129,9 @@ def drive_lists(client: Client) -> None:
     assert [room.sid for room in rooms.get_page(first.next_page_url)] == newest_first[3:]
 
 
-def drive_participants(client: Client, room_sid: str) -> None:
+def use_participants(client: Client, room_sid: str) -> None:
     participants = client.video.v1.rooms(room_sid).participants
-    assert [each.identity for each in participants.list(page_size=1)] == NAMES[::-1]
+    assert [item.identity for item in participants.list(page_size=1)] == NAMES[::-1]
     ada = participants("Ada").fetch()
     assert (ada.status, ada.room_sid, ada.end_time, ada.duration) == (
         "connected",
@@ -127,85 +139,85 @@ def drive_participants(client: Client, room_sid: str) -> None:
         None,
         None,
     )
-    gone = participants("Ada").update(status="disconnected")
-    assert (gone.sid, gone.status, isinstance(gone.duration, int)) == (
+    left = participants("Ada").update(status="disconnected")
+    assert (left.sid, left.status, isinstance(left.duration, int)) == (
         ada.sid,
         "disconnected",
         True,
     )
-    assert [each.sid for each in participants.list(status="disconnected")] == [ada.sid]
-    assert [each.identity for each in participants.list(identity="Ivo")] == ["Ivo"]
+    assert [item.sid for item in participants.list(status="disconnected")] == [ada.sid]
+    assert [item.identity for item in participants.list(identity="Ivo")] == ["Ivo"]
     assert participants.list(date_created_after=datetime.now(UTC) + timedelta(hours=1)) == []
 
 
-def drive_errors(client: Client) -> None:
+def use_errors(client: Client) -> None:
     rooms = client.video.v1.rooms
     rooms.create(unique_name="taken")
-    refusals = [
+    errors: list[tuple[Callable[[], object], int, int]] = [
         (lambda: rooms.create(unique_name="taken"), 400, 53113),
         (lambda: rooms.create(max_participants=51), 400, 53107),
         (lambda: rooms.create(type="huge"), 400, 53108),
         (lambda: rooms("RM" + "0" * 32).fetch(), 404, 20404),
         (lambda: rooms("a/b").fetch(), 404, 20404),
         (lambda: rooms("taken").update(status="failed"), 400, 53112),
-        (lambda: rooms("taken").participants("nobody").fetch(), 404, 20404),
+        (lambda: rooms("taken").participants("unknown").fetch(), 404, 20404),
     ]
-    for act, status, code in refusals:
+    for call, status, code in errors:
         with pytest.raises(TwilioRestException) as caught:
-            act()
+            call()
         assert (caught.value.status, caught.value.code) == (status, code)
         assert caught.value.uri
     with pytest.raises(TwilioException):
         rooms.list(status="huge")
 
 
-@pytest.mark.parametrize("drive", [drive_rooms, drive_lists, drive_errors])
-async def test_the_sync_client_drives_rooms(sandbox: Sandbox, drive: object) -> None:
-    assert callable(drive)
+@pytest.mark.parametrize("use", [use_rooms, use_lists, use_errors])
+async def test_sync_client_handles_rooms(sandbox: Sandbox, use: object) -> None:
+    assert callable(use)
     client = Client(sandbox.account_sid, sandbox.auth_token)
     client.video.base_url = sandbox.url
 
-    await asyncio.to_thread(drive, client)
+    await asyncio.to_thread(use, client)
 
 
-async def test_the_sync_client_drives_participants(sandbox: Sandbox) -> None:
+async def test_sync_client_handles_participants(sandbox: Sandbox) -> None:
     client = Client(sandbox.account_sid, sandbox.auth_token)
     client.video.base_url = sandbox.url
     room = await asyncio.to_thread(client.video.v1.rooms.create)
     fill(sandbox, room.sid)
 
-    await asyncio.to_thread(drive_participants, client, room.sid)
+    await asyncio.to_thread(use_participants, client, room.sid)
 
 
-async def test_the_async_client_drives_rooms(async_client: Client) -> None:
+async def test_async_client_handles_rooms(async_client: Client) -> None:
     rooms = async_client.video.v1.rooms
-    made = [(await rooms.create_async(unique_name=f"room {n}")).sid for n in range(5)]
+    created = [(await rooms.create_async(unique_name=f"room {n}")).sid for n in range(5)]
     fetched = await rooms("room 0").fetch_async()
-    done = await rooms(made[0]).update_async(status="completed")
+    completed = await rooms(created[0]).update_async(status="completed")
 
-    assert (fetched.sid, done.status) == (made[0], "completed")
-    assert [room.sid for room in await rooms.list_async(page_size=2)] == made[:0:-1]
-    assert [room.sid async for room in await rooms.stream_async(limit=2)] == made[:2:-1]
-    assert [room.sid for room in await rooms.list_async(status="completed")] == [made[0]]
-    assert [room.sid for room in await rooms.list_async(unique_name="room 3")] == [made[3]]
+    assert (fetched.sid, completed.status) == (created[0], "completed")
+    assert [room.sid for room in await rooms.list_async(page_size=2)] == created[:0:-1]
+    assert [room.sid async for room in await rooms.stream_async(limit=2)] == created[:2:-1]
+    assert [room.sid for room in await rooms.list_async(status="completed")] == [created[0]]
+    assert [room.sid for room in await rooms.list_async(unique_name="room 3")] == [created[3]]
     first = await rooms.page_async(page_size=3)
     second = await first.next_page_async()
-    assert [room.sid for room in second] == made[1:2]
+    assert [room.sid for room in second] == created[1:2]
     with pytest.raises(TwilioRestException) as caught:
         await rooms.create_async(unique_name="room 1")
     assert (caught.value.status, caught.value.code) == (400, 53113)
 
 
-async def test_the_async_client_drives_participants(sandbox: Sandbox, async_client: Client) -> None:
+async def test_async_client_handles_participants(sandbox: Sandbox, async_client: Client) -> None:
     room = await async_client.video.v1.rooms.create_async()
     fill(sandbox, room.sid)
     participants = async_client.video.v1.rooms(room.sid).participants
     ada = await participants("Ada").fetch_async()
-    gone = await participants(ada.sid).update_async(status="disconnected")
+    left = await participants(ada.sid).update_async(status="disconnected")
 
-    assert (ada.status, gone.status) == ("connected", "disconnected")
-    assert [each.identity for each in await participants.list_async(page_size=1)] == ["Uma", "Ivo"]
-    assert [each.identity for each in await participants.list_async(status="disconnected")] == [
+    assert (ada.status, left.status) == ("connected", "disconnected")
+    assert [item.identity for item in await participants.list_async(page_size=1)] == ["Uma", "Ivo"]
+    assert [item.identity for item in await participants.list_async(status="disconnected")] == [
         "Ada"
     ]
     with pytest.raises(TwilioRestException) as caught:
@@ -214,182 +226,198 @@ async def test_the_async_client_drives_participants(sandbox: Sandbox, async_clie
 
 
 @dataclass(frozen=True, slots=True)
-class Driven:
-    """One operation in the library's words: a resource, its method, what it is given, and what it must answer."""
+class LibraryCall:
+    """One operation as a call of the library, and a check of its result."""
 
-    resource: Callable[[Client, Stage], Any]
-    verb: str
-    given: dict[str, Any]
-    judge: Callable[[Any, Stage], bool]
-
-
-def participant(client: Client, stage: Stage) -> Any:
-    return client.video.v1.rooms(stage.room).participants(stage.participant)
+    resource: Callable[[Client, Scenario], Any]
+    method: str
+    arguments: dict[str, Any]
+    check: Callable[[Any, Scenario], bool]
 
 
-def room(client: Client, stage: Stage) -> Any:
-    return client.video.v1.rooms(stage.room)
+def participant(client: Client, scenario: Scenario) -> Any:
+    return client.video.v1.rooms(scenario.room).participants(scenario.participant)
 
 
-def ended(client: Client, stage: Stage) -> Any:
-    return client.insights.v1.rooms(stage.ended)
+def room(client: Client, scenario: Scenario) -> Any:
+    return client.video.v1.rooms(scenario.room)
+
+
+def ended(client: Client, scenario: Scenario) -> Any:
+    return client.insights.v1.rooms(scenario.ended)
 
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 EARLIER = datetime.now(UTC) - timedelta(days=1)
 AROUND = {"date_created_after": EARLIER, "date_created_before": LATER}
 
-DRIVEN = {
-    "CreateRoom": Driven(
+LIBRARY_CALLS = {
+    "CreateRoom": LibraryCall(
         lambda client, _: client.video.v1.rooms,
         "create",
         {"type": "group"},
-        lambda got, _: got.status == "in-progress",
+        lambda result, _: result.status == "in-progress",
     ),
-    "ListRoom": Driven(
+    "ListRoom": LibraryCall(
         lambda client, _: client.video.v1.rooms,
         "list",
         {"status": "completed", **AROUND},
-        lambda got, stage: [each.sid for each in got] == [stage.ended],
+        lambda result, scenario: [item.sid for item in result] == [scenario.ended],
     ),
-    "FetchRoom": Driven(room, "fetch", {}, lambda got, stage: got.unique_name == "stage"),
-    "UpdateRoom": Driven(
-        room, "update", {"status": "completed"}, lambda got, _: got.status == "completed"
+    "FetchRoom": LibraryCall(
+        room, "fetch", {}, lambda result, scenario: result.unique_name == "scenario"
     ),
-    "ListRoomParticipant": Driven(
-        lambda client, stage: room(client, stage).participants,
+    "UpdateRoom": LibraryCall(
+        room, "update", {"status": "completed"}, lambda result, _: result.status == "completed"
+    ),
+    "ListRoomParticipant": LibraryCall(
+        lambda client, scenario: room(client, scenario).participants,
         "list",
         {"status": "connected", "identity": "Ada", **AROUND},
-        lambda got, stage: [each.sid for each in got] == [stage.participant],
+        lambda result, scenario: [item.sid for item in result] == [scenario.participant],
     ),
-    "FetchRoomParticipant": Driven(participant, "fetch", {}, lambda got, _: got.identity == "Ada"),
-    "UpdateRoomParticipant": Driven(
+    "FetchRoomParticipant": LibraryCall(
+        participant, "fetch", {}, lambda result, _: result.identity == "Ada"
+    ),
+    "UpdateRoomParticipant": LibraryCall(
         participant,
         "update",
         {"status": "disconnected"},
-        lambda got, _: got.status == "disconnected",
+        lambda result, _: result.status == "disconnected",
     ),
-    "UpdateRoomParticipantAnonymize": Driven(
-        lambda client, stage: participant(client, stage).anonymize(),
+    "UpdateRoomParticipantAnonymize": LibraryCall(
+        lambda client, scenario: participant(client, scenario).anonymize(),
         "update",
         {},
-        lambda got, stage: got.identity == stage.participant,
+        lambda result, scenario: result.identity == scenario.participant,
     ),
-    "ListRoomParticipantPublishedTrack": Driven(
-        lambda client, stage: participant(client, stage).published_tracks,
+    "ListRoomParticipantPublishedTrack": LibraryCall(
+        lambda client, scenario: participant(client, scenario).published_tracks,
         "list",
         {"page_size": 1},
-        lambda got, _: [each.kind for each in got] == ["data", "video", "audio"],
+        lambda result, _: [item.kind for item in result] == ["data", "video", "audio"],
     ),
-    "FetchRoomParticipantPublishedTrack": Driven(
-        lambda client, stage: participant(client, stage).published_tracks("cam"),
+    "FetchRoomParticipantPublishedTrack": LibraryCall(
+        lambda client, scenario: participant(client, scenario).published_tracks("cam"),
         "fetch",
         {},
-        lambda got, stage: (got.sid, got.enabled) == (stage.published, True),
+        lambda result, scenario: (result.sid, result.enabled) == (scenario.published, True),
     ),
-    "ListRoomParticipantSubscribedTrack": Driven(
-        lambda client, stage: participant(client, stage).subscribed_tracks,
+    "ListRoomParticipantSubscribedTrack": LibraryCall(
+        lambda client, scenario: participant(client, scenario).subscribed_tracks,
         "list",
         {"page_size": 2},
-        lambda got, stage: (
-            len(got) == 3 and all(each.participant_sid == stage.participant for each in got)
+        lambda result, scenario: (
+            len(result) == 3
+            and all(item.participant_sid == scenario.participant for item in result)
         ),
     ),
-    "FetchRoomParticipantSubscribedTrack": Driven(
-        lambda client, stage: participant(client, stage).subscribed_tracks(stage.subscribed),
+    "FetchRoomParticipantSubscribedTrack": LibraryCall(
+        lambda client, scenario: participant(client, scenario).subscribed_tracks(
+            scenario.subscribed
+        ),
         "fetch",
         {},
-        lambda got, stage: got.name == "cam" and got.publisher_sid != stage.participant,
+        lambda result, scenario: (
+            result.name == "cam" and result.publisher_sid != scenario.participant
+        ),
     ),
-    "FetchRoomParticipantSubscribeRule": Driven(
-        lambda client, stage: participant(client, stage).subscribe_rules,
+    "FetchRoomParticipantSubscribeRule": LibraryCall(
+        lambda client, scenario: participant(client, scenario).subscribe_rules,
         "fetch",
         {},
-        lambda got, _: got.rules == [{"type": "include", "all": True}],
+        lambda result, _: result.rules == [{"type": "include", "all": True}],
     ),
-    "UpdateRoomParticipantSubscribeRule": Driven(
-        lambda client, stage: participant(client, stage).subscribe_rules,
+    "UpdateRoomParticipantSubscribeRule": LibraryCall(
+        lambda client, scenario: participant(client, scenario).subscribe_rules,
         "update",
         {"rules": [{"type": "include", "kind": "data", "priority": "high"}]},
-        lambda got, _: got.rules == [{"type": "include", "kind": "data", "priority": "high"}],
+        lambda result, _: result.rules == [{"type": "include", "kind": "data", "priority": "high"}],
     ),
-    "FetchRoomRecordingRule": Driven(
-        lambda client, stage: room(client, stage).recording_rules,
+    "FetchRoomRecordingRule": LibraryCall(
+        lambda client, scenario: room(client, scenario).recording_rules,
         "fetch",
         {},
-        lambda got, _: got.rules == [{"type": "include", "all": True}],
+        lambda result, _: result.rules == [{"type": "include", "all": True}],
     ),
-    "UpdateRoomRecordingRule": Driven(
-        lambda client, stage: room(client, stage).recording_rules,
+    "UpdateRoomRecordingRule": LibraryCall(
+        lambda client, scenario: room(client, scenario).recording_rules,
         "update",
         {"rules": [{"type": "exclude", "publisher": "Ada", "track": "cam"}]},
-        lambda got, _: got.rules == [{"type": "exclude", "publisher": "Ada", "track": "cam"}],
+        lambda result, _: result.rules == [{"type": "exclude", "publisher": "Ada", "track": "cam"}],
     ),
-    "ListRoomRecording": Driven(
-        lambda client, stage: room(client, stage).recordings,
+    "ListRoomRecording": LibraryCall(
+        lambda client, scenario: room(client, scenario).recordings,
         "list",
         {"status": "completed", **AROUND},
-        lambda got, stage: [each.sid for each in got] == [stage.recording],
+        lambda result, scenario: [item.sid for item in result] == [scenario.recording],
     ),
-    "FetchRoomRecording": Driven(
-        lambda client, stage: room(client, stage).recordings(stage.recording),
+    "FetchRoomRecording": LibraryCall(
+        lambda client, scenario: room(client, scenario).recordings(scenario.recording),
         "fetch",
         {},
-        lambda got, stage: (
-            (got.room_sid, got.status, got.codec) == (stage.room, "completed", "OPUS")
+        lambda result, scenario: (
+            (result.room_sid, result.status, result.codec) == (scenario.room, "completed", "OPUS")
         ),
     ),
-    "DeleteRoomRecording": Driven(
-        lambda client, stage: room(client, stage).recordings(stage.recording),
+    "DeleteRoomRecording": LibraryCall(
+        lambda client, scenario: room(client, scenario).recordings(scenario.recording),
         "delete",
         {},
-        lambda got, _: got is True,
+        lambda result, _: result is True,
     ),
-    "ListRecording": Driven(
+    "ListRecording": LibraryCall(
         lambda client, _: client.video.v1.recordings,
         "list",
         {"media_type": "video", "status": "processing", "page_size": 1, **AROUND},
-        lambda got, stage: [each.grouping_sids["room_sid"] for each in got] == [stage.room] * 2,
-    ),
-    "FetchRecording": Driven(
-        lambda client, stage: client.video.v1.recordings(stage.recording),
-        "fetch",
-        {},
-        lambda got, _: (
-            (got.type, got.container_format, got.duration, got.size) == ("audio", "mka", 1, 6000)
+        lambda result, scenario: (
+            [item.grouping_sids["room_sid"] for item in result] == [scenario.room] * 2
         ),
     ),
-    "DeleteRecording": Driven(
-        lambda client, stage: client.video.v1.recordings(stage.recording),
-        "delete",
-        {},
-        lambda got, _: got is True,
-    ),
-    "ListRoomTranscriptions": Driven(
-        lambda client, stage: room(client, stage).transcriptions,
-        "list",
-        {},
-        lambda got, stage: [each.ttid for each in got] == [stage.ttid],
-    ),
-    "CreateRoomTranscriptions": Driven(
-        lambda client, stage: client.video.v1.rooms(stage.bare).transcriptions,
-        "create",
-        {"configuration": {"languageCode": "de-DE", "partialResults": True}},
-        lambda got, _: got.configuration == {"languageCode": "de-DE", "partialResults": "true"},
-    ),
-    "FetchRoomTranscriptions": Driven(
-        lambda client, stage: room(client, stage).transcriptions(stage.ttid),
+    "FetchRecording": LibraryCall(
+        lambda client, scenario: client.video.v1.recordings(scenario.recording),
         "fetch",
         {},
-        lambda got, _: (got.status, got.date_updated, got.end_time) == ("started", None, None),
+        lambda result, _: (
+            (result.type, result.container_format, result.duration, result.size)
+            == ("audio", "mka", 1, 6000)
+        ),
     ),
-    "UpdateRoomTranscriptions": Driven(
-        lambda client, stage: room(client, stage).transcriptions(stage.ttid),
+    "DeleteRecording": LibraryCall(
+        lambda client, scenario: client.video.v1.recordings(scenario.recording),
+        "delete",
+        {},
+        lambda result, _: result is True,
+    ),
+    "ListRoomTranscriptions": LibraryCall(
+        lambda client, scenario: room(client, scenario).transcriptions,
+        "list",
+        {},
+        lambda result, scenario: [item.ttid for item in result] == [scenario.ttid],
+    ),
+    "CreateRoomTranscriptions": LibraryCall(
+        lambda client, scenario: client.video.v1.rooms(scenario.bare).transcriptions,
+        "create",
+        {"configuration": {"languageCode": "de-DE", "partialResults": True}},
+        lambda result, _: (
+            result.configuration == {"languageCode": "de-DE", "partialResults": "true"}
+        ),
+    ),
+    "FetchRoomTranscriptions": LibraryCall(
+        lambda client, scenario: room(client, scenario).transcriptions(scenario.ttid),
+        "fetch",
+        {},
+        lambda result, _: (
+            (result.status, result.date_updated, result.end_time) == ("started", None, None)
+        ),
+    ),
+    "UpdateRoomTranscriptions": LibraryCall(
+        lambda client, scenario: room(client, scenario).transcriptions(scenario.ttid),
         "update",
         {"status": "stopped"},
-        lambda got, _: got.status == "stopped" and got.end_time is not None,
+        lambda result, _: result.status == "stopped" and result.end_time is not None,
     ),
-    "ListVideoRoomSummary": Driven(
+    "ListVideoRoomSummary": LibraryCall(
         lambda client, _: client.insights.v1.rooms,
         "list",
         {
@@ -398,75 +426,82 @@ DRIVEN = {
             "created_after": EARLIER,
             "created_before": LATER,
         },
-        lambda got, stage: [each.room_sid for each in got] == [stage.ended],
+        lambda result, scenario: [item.room_sid for item in result] == [scenario.ended],
     ),
-    "FetchVideoRoomSummary": Driven(
+    "FetchVideoRoomSummary": LibraryCall(
         ended,
         "fetch",
         {},
-        lambda got, _: (got.end_reason, got.edge_location) == ("room_ended_via_api", "frankfurt"),
+        lambda result, _: (
+            (result.end_reason, result.edge_location) == ("room_ended_via_api", "frankfurt")
+        ),
     ),
-    "ListVideoParticipantSummary": Driven(
-        lambda client, stage: ended(client, stage).participants,
+    "ListVideoParticipantSummary": LibraryCall(
+        lambda client, scenario: ended(client, scenario).participants,
         "list",
         {},
-        lambda got, _: [each.participant_identity for each in got] == ["Uma"],
+        lambda result, _: [item.participant_identity for item in result] == ["Uma"],
     ),
-    "FetchVideoParticipantSummary": Driven(
-        lambda client, stage: ended(client, stage).participants(stage.ended_participant),
+    "FetchVideoParticipantSummary": LibraryCall(
+        lambda client, scenario: ended(client, scenario).participants(scenario.ended_participant),
         "fetch",
         {},
-        lambda got, _: (got.codecs, got.error_code) == (["opus", "VP8"], 0),
+        lambda result, _: (result.codecs, result.error_code) == (["opus", "VP8"], 0),
     ),
 }
 
 
-def test_every_documented_operation_is_driven() -> None:
-    assert set(DRIVEN) == set(OPERATIONS)
+def test_every_documented_operation_has_a_library_call() -> None:
+    assert set(LIBRARY_CALLS) == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("driven", DRIVEN.values(), ids=DRIVEN)
-async def test_the_sync_client_drives_every_operation(
-    sandbox: Sandbox, api: Api, driven: Driven
+@pytest.mark.parametrize("library_call", LIBRARY_CALLS.values(), ids=LIBRARY_CALLS)
+async def test_sync_client_calls_every_operation(
+    sandbox: Sandbox, api: Api, library_call: LibraryCall
 ) -> None:
-    stage = await set_up(api)
+    scenario = await create_scenario(api)
     client = Client(sandbox.account_sid, sandbox.auth_token)
     client.video.base_url = client.insights.base_url = sandbox.url
 
-    got = await asyncio.to_thread(
-        getattr(driven.resource(client, stage), driven.verb), **driven.given
+    result = await asyncio.to_thread(
+        getattr(library_call.resource(client, scenario), library_call.method),
+        **library_call.arguments,
     )
 
-    assert driven.judge(got, stage), vars(got) if hasattr(got, "__dict__") else got
+    assert library_call.check(result, scenario), (
+        vars(result) if hasattr(result, "__dict__") else result
+    )
 
 
-@pytest.mark.parametrize("driven", DRIVEN.values(), ids=DRIVEN)
-async def test_the_async_client_drives_every_operation(
-    api: Api, async_client: Client, driven: Driven
+@pytest.mark.parametrize("library_call", LIBRARY_CALLS.values(), ids=LIBRARY_CALLS)
+async def test_async_client_calls_every_operation(
+    api: Api, async_client: Client, library_call: LibraryCall
 ) -> None:
-    stage = await set_up(api)
+    scenario = await create_scenario(api)
 
-    got = await getattr(driven.resource(async_client, stage), f"{driven.verb}_async")(
-        **driven.given
+    result = await getattr(
+        library_call.resource(async_client, scenario), f"{library_call.method}_async"
+    )(**library_call.arguments)
+
+    assert library_call.check(result, scenario), (
+        vars(result) if hasattr(result, "__dict__") else result
     )
 
-    assert driven.judge(got, stage), vars(got) if hasattr(got, "__dict__") else got
 
-
-async def test_the_client_finds_the_recordings_of_a_room_and_of_a_participant(
+async def test_client_finds_the_recordings_of_a_room_and_of_a_participant(
     sandbox: Sandbox, api: Api
 ) -> None:
-    stage = await set_up(api)
+    scenario = await create_scenario(api)
     client = Client(sandbox.account_sid, sandbox.auth_token)
     client.video.base_url = sandbox.url
     recordings = client.video.v1.recordings
 
     def sids(*groups: str) -> set[str]:
-        return {each.sid for each in recordings.list(grouping_sid=list(groups))}
+        return {item.sid for item in recordings.list(grouping_sid=list(groups))}
 
-    of_room = await asyncio.to_thread(sids, stage.room)
-    of_participant = await asyncio.to_thread(sids, stage.participant)
+    of_room = await asyncio.to_thread(sids, scenario.room)
+    of_participant = await asyncio.to_thread(sids, scenario.participant)
 
-    assert stage.running in of_participant < of_room
-    assert await asyncio.to_thread(sids, stage.room, stage.participant) == of_participant
-    assert await asyncio.to_thread(sids, stage.room, stage.ended) > of_room
+    assert scenario.running in of_participant < of_room
+    assert await asyncio.to_thread(sids, scenario.room, scenario.participant) == of_participant
+    assert await asyncio.to_thread(sids, scenario.room, scenario.ended) > of_room

@@ -1,1 +1,1 @@
-"""Twilio's status callbacks and their retries."""
+"""Status callbacks and their retries."""

@@ -1,4 +1,4 @@
-"""Status callbacks: their parameters, signature, address and rules of retrying. Does no I/O.
+"""Status callbacks: parameters, signature, target URL and retry rules. Does no I/O.
 
 https://www.twilio.com/docs/video/api/status-callbacks
 https://www.twilio.com/docs/usage/security#validating-requests
@@ -19,7 +19,10 @@ Params = list[tuple[str, str]]
 
 
 class Failure(StrEnum):
-    """Why an attempt did not do, in the words of `rp`: no connection, no answer in time, or a status."""
+    """Why an attempt failed, in the values of the override `rp`.
+
+    `ct`: no connection. `rt`: no response in time. `4xx` and `5xx`: the status.
+    """
 
     CONNECT = "ct"
     READ = "rt"
@@ -29,7 +32,11 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Twilio's defaults: one retry, when no connection came about, and 15 s for everything together."""
+    """When a callback is retried, and its timeouts.
+
+    The defaults are Twilio's: one retry, only if no connection could be made, and 15 s
+    for all attempts together.
+    """
 
     retries: int = 1
     retry_on: frozenset[Failure] = frozenset({Failure.CONNECT})
@@ -39,8 +46,11 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where a callback goes. `url` is what is called and signed: without user, password and fragment."""
+class CallbackTarget:
+    """The target of a callback.
+
+    `url` is what is called and signed. It has no user, password or fragment.
+    """
 
     url: str
     user: str | None
@@ -50,7 +60,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class CallbackRequest:
-    """`url` already holds the parameters of a GET."""
+    """A callback as an HTTP request. The `url` of a GET already has the parameters."""
 
     method: str
     url: str
@@ -58,29 +68,34 @@ class CallbackRequest:
     signature: str
 
 
-def target(status_callback: str) -> Target:
+def parse_target(status_callback: str) -> CallbackTarget:
+    """Splits a `StatusCallback` into the URL, the credentials and the retry policy."""
     parts = urlsplit(status_callback)
-    _, _, place = parts.netloc.rpartition("@")
-    url = urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
+    _, _, host_and_port = parts.netloc.rpartition("@")
+    url = urlunsplit((parts.scheme, host_and_port, parts.path, parts.query, ""))
     user = unquote(parts.username) if parts.username is not None else None
-    return Target(url, user, unquote(parts.password or ""), retry_policy(parts.fragment))
+    password = unquote(parts.password or "")
+    return CallbackTarget(url, user, password, parse_retry_policy(parts.fragment))
 
 
-def retry_policy(fragment: str) -> RetryPolicy:
-    """`rc=5&rp=all&ct=1000&rt=2500`. What is unknown or out of range changes nothing, as in Twilio."""
+def parse_retry_policy(fragment: str) -> RetryPolicy:
+    """Parses connection overrides such as `rc=5&rp=all&ct=1000&rt=2500`.
+
+    Unknown names and values out of range are ignored, as Twilio ignores them.
+    """
     fields = dict(field.partition("=")[::2] for field in fragment.split("&"))
 
-    def number(name: str, least: int, most: int, default: float) -> float:
+    def number(name: str, minimum: int, maximum: int, default: float) -> float:
         text = fields.get(name, "")
         is_number = text.isascii() and text.isdigit()
-        return float(text) if is_number and least <= int(text) <= most else default
+        return float(text) if is_number and minimum <= int(text) <= maximum else default
 
     default = RetryPolicy()
-    words = [word for word in fields.get("rp", "").split(",") if word in (*Failure, "all")]
-    chosen = frozenset(Failure) if "all" in words else frozenset(Failure(word) for word in words)
+    names = [name for name in fields.get("rp", "").split(",") if name in (*Failure, "all")]
+    retry_on = frozenset(Failure) if "all" in names else frozenset(Failure(name) for name in names)
     return RetryPolicy(
         retries=int(number("rc", 0, 5, default.retries)),
-        retry_on=chosen or default.retry_on,
+        retry_on=retry_on or default.retry_on,
         connect_s=number("ct", 100, 10_000, default.connect_s * 1000) / 1000,
         read_s=number("rt", 100, 15_000, default.read_s * 1000) / 1000,
         total_s=number("tt", 100, 15_000, default.total_s * 1000) / 1000,
@@ -88,13 +103,20 @@ def retry_policy(fragment: str) -> RetryPolicy:
 
 
 def failure_of(status: int) -> Failure | None:
-    """None for an answer that is no reason to call again; Twilio does not follow a callback's redirect."""
+    """Returns the failure of a status, or None for a delivery.
+
+    A redirect counts as a delivery: Twilio does not follow a callback's redirect.
+    """
     if status >= 500:
         return Failure.SERVER_ERROR
     return Failure.CLIENT_ERROR if status >= 400 else None
 
 
-def request(method: str, url: str, params: Params, auth_token: str) -> CallbackRequest:
+def build_request(method: str, url: str, params: Params, auth_token: str) -> CallbackRequest:
+    """Returns the signed request.
+
+    A POST has the parameters in its body, a GET in its URL.
+    """
     encoded = urlencode(params, quote_via=quote)
     if method == "GET":
         url = f"{url}{'&' if urlsplit(url).query else '?'}{encoded}"
@@ -103,13 +125,17 @@ def request(method: str, url: str, params: Params, auth_token: str) -> CallbackR
 
 
 def sign(url: str, form: Iterable[tuple[str, str]], auth_token: str) -> str:
-    """The URL as it is called, then name and value of each field, sorted by both, without doubles or separators."""
+    """Returns the value of `X-Twilio-Signature`.
+
+    It covers the URL as it is called, followed by the name and value of each field. The
+    fields are sorted by name and value, without duplicates and without separators.
+    """
     message = url + "".join(name + value for name, value in sorted(set(form)))
     return base64.b64encode(hmac.digest(auth_token.encode(), message.encode(), "sha1")).decode()
 
 
-def params(event: Event) -> Params:
-    """The parameters of an event, in the order in which a published sample had them."""
+def event_params(event: Event) -> Params:
+    """Returns the parameters of an event, in the order of Twilio's published sample."""
     room = event.room
     fields: Params = [
         ("RoomSid", room.sid),
@@ -117,11 +143,11 @@ def params(event: Event) -> Params:
         ("RoomType", room.settings.type),
     ]
     if event.recording:
-        fields += _recording(event)
+        fields += _recording_params(event)
     else:
         fields += [("RoomStatus", room.status), ("SequenceNumber", str(event.sequence))]
         if event.participant:
-            fields += _participant(event.participant)
+            fields += _participant_params(event.participant)
         if event.track:
             fields += [("TrackSid", event.track.sid), ("TrackKind", event.track.kind)]
         if event.name is EventName.PARTICIPANT_DISCONNECTED and event.participant:
@@ -136,13 +162,13 @@ def params(event: Event) -> Params:
     ]
 
 
-def timestamp(moment: datetime) -> str:
-    """Milliseconds in UTC: `2026-01-02T03:04:05.006Z`."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+def timestamp(time: datetime) -> str:
+    """Formats a UTC time with milliseconds: `2026-01-02T03:04:05.006Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
 
 
-def _participant(participant: Participant) -> Params:
-    """Callbacks know connected and disconnected: who is reconnecting is still there."""
+def _participant_params(participant: Participant) -> Params:
+    """Callbacks have two statuses: a reconnecting participant counts as connected."""
     status = (
         ParticipantStatus.CONNECTED
         if participant.left_at is None
@@ -155,8 +181,8 @@ def _participant(participant: Participant) -> Params:
     ]
 
 
-def _recording(event: Event) -> Params:
-    """Twilio's table for recording-* has neither SequenceNumber nor RoomStatus."""
+def _recording_params(event: Event) -> Params:
+    """Twilio's table of recording-* has no SequenceNumber and no RoomStatus."""
     recording, participant = event.recording, event.participant
     if recording is None or participant is None:
         raise ValueError(f"{event.name} needs a recording and its participant")

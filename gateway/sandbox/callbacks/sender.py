@@ -1,4 +1,7 @@
-"""Sends callbacks and tries again as Twilio would; decides nothing that `callbacks` can decide."""
+"""Sends callbacks and retries them as Twilio does.
+
+This module does the I/O only: `callbacks.requests` makes the decisions.
+"""
 
 import asyncio
 import time
@@ -13,21 +16,23 @@ import aiohttp
 from yarl import URL
 
 from gateway.sandbox.callbacks import requests as callbacks
-from gateway.sandbox.callbacks.requests import CallbackRequest, Failure, Target
+from gateway.sandbox.callbacks.requests import CallbackRequest, CallbackTarget, Failure
 from gateway.sandbox.faults.injector import FaultInjector
 from gateway.sandbox.world.model import Event, new_sid
 
-# Callbacks under way at once, over all rooms; more than that wait for their turn in the order of events.
+# Callbacks in flight at once, over all rooms. More than that wait, in the order of
+# their events.
 MAX_CONCURRENT = 128
 
-# Callbacks waiting for their turn; more than that are given up. A receiver that hangs must not eat the memory.
-MAX_WAITING = 20_000
+# Callbacks that are sent or wait to be sent. More than that are dropped: a receiver
+# that hangs must not use up the memory.
+MAX_QUEUED = 20_000
 
-# How many callbacks `GET /_sandbox/callbacks` remembers.
+# How many callbacks `GET /_sandbox/callbacks` returns.
 MAX_LOG = 10_000
 
 
-class State(StrEnum):
+class DeliveryState(StrEnum):
     WAITING = "waiting"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -43,8 +48,12 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class Sending:
-    """One callback. `state` is about the last copy that came to an end, `attempts` holds those of all copies."""
+class Delivery:
+    """One callback, as the control API shows it.
+
+    A fault can duplicate a callback. `attempts` has the attempts of all copies, and
+    `state` is that of the copy which finished last.
+    """
 
     at: str
     event: str
@@ -54,31 +63,32 @@ class Sending:
     params: dict[str, str]
     idempotency_token: str
     signature: str
-    state: State = State.WAITING
+    state: DeliveryState = DeliveryState.WAITING
     attempts: list[Attempt] = field(default_factory=list)
 
 
 class Sender:
-    """Callbacks start in the order of their events and do not wait for each other's answers.
+    """Starts callbacks in the order of their events, without waiting for responses.
 
-    A 2xx or 3xx is a delivery. With a user in the URL the first try goes without, and again after a 401, as Twilio
-    does; that second half belongs to the same attempt.
+    A 2xx or 3xx is a delivery. If the URL has a user, the first request goes without
+    credentials and is repeated with them after a 401, as Twilio does. Both requests
+    belong to one attempt.
     """
 
     def __init__(
         self,
         tasks: asyncio.TaskGroup,
         faults: FaultInjector,
-        token_of: Callable[[str], str],
-        spacing_s: float,
+        auth_token_of: Callable[[str], str],
+        retry_s: float,
     ) -> None:
-        self.log: deque[Sending] = deque(maxlen=MAX_LOG)
+        self.log: deque[Delivery] = deque(maxlen=MAX_LOG)
         self._tasks = tasks
         self._faults = faults
-        self._token_of = token_of
-        self._spacing_s = spacing_s
+        self._auth_token_of = auth_token_of
+        self._retry_s = retry_s
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[None]] = set()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
             headers={"User-Agent": "TwilioProxy/1.1"},
@@ -86,124 +96,135 @@ class Sender:
         )
 
     def send(self, event: Event) -> None:
-        """Returns at once. Events of rooms without a callback URL are nobody's business."""
+        """Starts the callback of an event, if its room has a callback URL."""
         settings = event.room.settings
         if settings.status_callback is None:
             return
-        target = callbacks.target(settings.status_callback)
-        params = callbacks.params(event)
-        token = self._token_of(event.room.account_sid)
-        request = callbacks.request(settings.status_callback_method, target.url, params, token)
-        sending = Sending(
-            callbacks.timestamp(event.at), event.name, event.room.sid, request.method, target.url, dict(params),
-            new_sid(""), request.signature,
-        )  # fmt: skip
-        self.log.append(sending)
-        delays_s = (
-            self._faults.strike_callback().delays_s if len(self._under_way) < MAX_WAITING else ()
+        target = callbacks.parse_target(settings.status_callback)
+        params = callbacks.event_params(event)
+        auth_token = self._auth_token_of(event.room.account_sid)
+        request = callbacks.build_request(
+            settings.status_callback_method, target.url, params, auth_token
         )
+        delivery = Delivery(
+            at=callbacks.timestamp(event.at),
+            event=event.name,
+            room_sid=event.room.sid,
+            method=request.method,
+            url=target.url,
+            params=dict(params),
+            idempotency_token=new_sid(""),
+            signature=request.signature,
+        )
+        self.log.append(delivery)
+        has_capacity = len(self._in_flight) < MAX_QUEUED
+        delays_s = self._faults.plan_callback().delays_s if has_capacity else ()
         if not delays_s:
-            sending.state = State.DROPPED
+            delivery.state = DeliveryState.DROPPED
         for delay_s in delays_s:
-            task = self._tasks.create_task(self._deliver(sending, request, target, delay_s))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            task = self._tasks.create_task(self._deliver(delivery, request, target, delay_s))
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
 
-    async def settled(self) -> None:
-        """Returns when no callback is under way, those included that begin meanwhile."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+    async def drain(self) -> None:
+        """Waits until no callback is in flight, even if new ones start meanwhile."""
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)
 
-    def stop(self) -> None:
-        """Gives up all that is under way."""
-        for task in self._under_way:
+    def cancel_all(self) -> None:
+        """Cancels every callback that is in flight."""
+        for task in self._in_flight:
             task.cancel()
 
     def reset(self) -> None:
-        self.stop()
+        self.cancel_all()
         self.log.clear()
 
     async def close(self) -> None:
-        self.stop()
-        await self.settled()
+        self.cancel_all()
+        await self.drain()
         await self._session.close()
 
     async def _deliver(
-        self, sending: Sending, request: CallbackRequest, target: Target, delay_s: float
+        self, delivery: Delivery, request: CallbackRequest, target: CallbackTarget, delay_s: float
     ) -> None:
         if delay_s:
             await asyncio.sleep(delay_s)
         async with self._slots:
-            give_up_at_s = time.monotonic() + target.policy.total_s
+            deadline_s = time.monotonic() + target.policy.total_s
             for retry in range(target.policy.retries + 1):
                 if retry:
-                    await asyncio.sleep(self._spacing_s)
-                left_s = give_up_at_s - time.monotonic()
-                if left_s <= 0:
+                    await asyncio.sleep(self._retry_s)
+                remaining_s = deadline_s - time.monotonic()
+                if remaining_s <= 0:
                     break
-                attempt = await self._attempt(sending, request, target, left_s)
-                sending.attempts.append(attempt)
+                attempt = await self._attempt(delivery, request, target, remaining_s)
+                delivery.attempts.append(attempt)
                 if attempt.failure is None:
-                    sending.state = State.DELIVERED
+                    delivery.state = DeliveryState.DELIVERED
                     return
                 if attempt.failure not in target.policy.retry_on:
                     break
-            sending.state = State.FAILED
+            delivery.state = DeliveryState.FAILED
 
     async def _attempt(
-        self, sending: Sending, request: CallbackRequest, target: Target, left_s: float
+        self,
+        delivery: Delivery,
+        request: CallbackRequest,
+        target: CallbackTarget,
+        timeout_s: float,
     ) -> Attempt:
-        began = datetime.now(UTC)
-        began_s = time.monotonic()
+        started_at = datetime.now(UTC)
+        started_s = time.monotonic()
         status: int | None = None
         try:
-            async with asyncio.timeout(left_s):
-                status = await self._call(sending, request, target, None)
+            async with asyncio.timeout(timeout_s):
+                status = await self._call(delivery, request, target, None)
                 if status == 401 and target.user is not None:
-                    status = await self._call(
-                        sending, request, target, (target.user, target.password)
-                    )
+                    credentials = (target.user, target.password)
+                    status = await self._call(delivery, request, target, credentials)
             failure = callbacks.failure_of(status)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
             failure = Failure.CONNECT
         except TimeoutError:
-            # Also what aiohttp raises when the time to read is over.
+            # aiohttp raises a subclass of it when the read timeout expires.
             failure = Failure.READ
         except (aiohttp.ClientError, OSError, ValueError):
-            # The connection broke, what came back was not HTTP, or the host's name cannot be one.
+            # The connection broke, the response was not HTTP, or the host name is
+            # invalid.
             failure = Failure.CONNECT
         return Attempt(
-            callbacks.timestamp(began),
+            callbacks.timestamp(started_at),
             status,
             failure,
-            round((time.monotonic() - began_s) * 1000, 1),
+            round((time.monotonic() - started_s) * 1000, 1),
         )
 
     async def _call(
         self,
-        sending: Sending,
+        delivery: Delivery,
         request: CallbackRequest,
-        target: Target,
-        login: tuple[str, str] | None,
+        target: CallbackTarget,
+        credentials: tuple[str, str] | None,
     ) -> int:
         headers: dict[str, Any] = {
-            "X-Twilio-Signature": sending.signature,
-            "I-Twilio-Idempotency-Token": sending.idempotency_token,
+            "X-Twilio-Signature": delivery.signature,
+            "I-Twilio-Idempotency-Token": delivery.idempotency_token,
         }
-        if login:
-            headers["Authorization"] = aiohttp.encode_basic_auth(*login, encoding="utf-8")
+        if credentials:
+            headers["Authorization"] = aiohttp.encode_basic_auth(*credentials, encoding="utf-8")
         if request.method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-        limits = aiohttp.ClientTimeout(
+        timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=target.policy.connect_s, sock_read=target.policy.read_s
         )
         async with self._session.request(
             request.method,
-            # Signed as it stands, so it must go out as it stands.
+            # The signature covers the URL byte for byte, so it must not be re-encoded.
             URL(request.url, encoded=True),
             data=request.body.encode() or None,
             headers=headers,
-            timeout=limits,
+            timeout=timeout,
             allow_redirects=False,
-        ) as answer:
-            return answer.status
+        ) as response:
+            return response.status

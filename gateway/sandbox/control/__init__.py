@@ -1,1 +1,1 @@
-"""The control API that tests drive the sandbox with."""
+"""The control API, through which tests drive the sandbox."""

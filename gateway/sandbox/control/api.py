@@ -1,26 +1,37 @@
 """The control API below `/_sandbox`: JSON, without credentials. Does no I/O.
 
-    POST   rooms/{room}/participants                  {"identity", "tracks": ["audio", {"kind", "name", "enabled"}, …]}
-    DELETE rooms/{room}/participants/{who}
-    POST   rooms/{room}/participants/{who}/tracks     {"kind", "name", "enabled"}
-    POST   rooms/{room}/participants/{who}/tracks/{track}  {"enabled"}
-    DELETE rooms/{room}/participants/{who}/tracks/{track}
-    POST   rooms/{room}/participants/{who}            {"reconnecting"}
-    POST   rooms/{room}/recordings/failed             {"identity", "track", "operation"}
-    POST   rooms/{room}/recordings/{sid}/failed       {"operation"}        also after the track is gone
-    POST   rooms/{room}/transcription/failed          {}
-    POST   capacity {"rooms", "participants", "transcriptions"}    what an account may have at once; reset restores it
-    GET    media/{sid}.{container}                    what a recording's Media redirect to
-    POST   faults   a fault, and "seed" · GET · DELETE    clears all
-    POST   clock    {"advance_s"}
-    GET    calls?since=   the last 100,000, in order; `at` and `since` are seconds since 1970
-    GET    peak           {"read", "write", "concurrent"}
-    GET    callbacks      the last 10,000, each with its attempts
+    POST   rooms/{room}/participants        {"identity", "tracks"}
+    DELETE rooms/{room}/participants/{participant}
+    POST   rooms/{room}/participants/{participant}         {"reconnecting"}
+    POST   rooms/{room}/participants/{participant}/tracks  {"kind", "name", "enabled"}
+    POST   rooms/{room}/participants/{participant}/tracks/{track}     {"enabled"}
+    DELETE rooms/{room}/participants/{participant}/tracks/{track}
+    POST   rooms/{room}/recordings/failed        {"identity", "track", "operation"}
+    POST   rooms/{room}/recordings/{sid}/failed  {"operation"}
+    POST   rooms/{room}/transcription/failed     {}
+    POST   capacity    {"rooms", "participants", "transcriptions"}
+    GET    media/{sid}.{container}
+    POST   faults      a fault, and optionally "seed"
+    GET    faults
+    DELETE faults      removes all faults
+    POST   clock       {"advance_s"}
+    GET    calls?since=
+    GET    peak        {"read", "write", "concurrent"}
+    GET    callbacks
     POST   reset
 
-{room} is a SID or the name of a room in progress, of any account; {who} a SID or an identity; {track} a SID, a name, or
-a kind that the participant has one track of. What cannot be done is answered with `{"error": sentence}`: 400 for a bad
-body, 404 for what is not there.
+{room} is a SID, or the name of a room in progress, of any account. {participant} is a
+SID or an identity. {track} is a SID, a name, or a kind of which the participant has one
+track. `tracks` is a list of kinds and of objects with `kind`, `name` and `enabled`.
+
+`capacity` is what an account may have at once; `reset` restores it.
+`media` is the target of the redirect of a recording's Media resource.
+`recordings/{sid}/failed` also works after the track has been removed.
+`calls` returns the last 100,000 requests in order; `at` and `since` are in seconds
+since 1970. `callbacks` returns the last 10,000 callbacks, each with its attempts.
+
+An error is `{"error": message}`, with status 400 for an invalid body and 404 for
+something that does not exist.
 """
 
 from collections.abc import Callable
@@ -31,7 +42,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from gateway.sandbox.callbacks.sender import Sending
+from gateway.sandbox.callbacks.sender import Delivery
 from gateway.sandbox.control.call_log import CallLog
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.faults.injector import Fault, FaultInjector
@@ -66,18 +77,18 @@ class NewTrack(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Join(Struct, frozen=True, forbid_unknown_fields=True):
-    """A track is a kind, or an object when it has a name or is muted."""
+    """A participant to connect. A track with a name, or a muted one, is an object."""
 
     identity: str
     tracks: list[TrackKind | NewTrack] = []
 
 
-class Switch(Struct, frozen=True, forbid_unknown_fields=True):
+class SetEnabled(Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool
 
 
 class FailRecording(Struct, frozen=True, forbid_unknown_fields=True):
-    """`track` is a name or a SID of a track that somebody publishes."""
+    """`track` is a published track of the participant with this identity."""
 
     identity: str
     track: str
@@ -88,12 +99,12 @@ class FailProcessing(Struct, frozen=True, forbid_unknown_fields=True):
     operation: FailedOperation = FailedOperation.UPLOAD
 
 
-class Reconnect(Struct, frozen=True, forbid_unknown_fields=True):
+class SetReconnecting(Struct, frozen=True, forbid_unknown_fields=True):
     reconnecting: bool
 
 
 class NewCapacity(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays as it is."""
+    """The limits to change. A limit that is left out keeps its value."""
 
     rooms: Count | None = None
     participants: Count | None = None
@@ -101,23 +112,28 @@ class NewCapacity(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewFault(Fault, frozen=True, forbid_unknown_fields=True):
-    """`seed` starts the dice anew."""
+    """A fault to add. `seed` restarts the random numbers."""
 
     seed: int | None = None
 
 
-class Push(Struct, frozen=True, forbid_unknown_fields=True):
+class AdvanceClock(Struct, frozen=True, forbid_unknown_fields=True):
     advance_s: Annotated[float, Meta(ge=0, le=366 * 24 * 3600)]
 
 
 class ControlError(Exception):
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
+    """An invalid request to the control API."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
 
 
 class Control:
-    """`callbacks` tells what was sent, `reset` takes everything back to empty."""
+    """Handles requests to the control API.
+
+    `callbacks` returns the sent callbacks, and `reset` resets the sandbox.
+    """
 
     def __init__(
         self,
@@ -125,7 +141,7 @@ class Control:
         clock: Clock,
         faults: FaultInjector,
         call_log: CallLog,
-        callbacks: Callable[[], list[Sending]],
+        callbacks: Callable[[], list[Delivery]],
         reset: Callable[[], None],
     ) -> None:
         self._world = world
@@ -135,18 +151,18 @@ class Control:
         self._callbacks = callbacks
         self._reset = reset
 
-    def answer(
+    def handle(
         self, method: str, segments: tuple[str, ...], query: Form, body: bytes
     ) -> RestResponse:
-        """`segments` is the path below `/_sandbox`, decoded."""
+        """Returns the response. `segments` is the decoded path below `/_sandbox`."""
         try:
-            return self._answer(method, segments, query, body)
+            return self._dispatch(method, segments, query, body)
         except TwilioError as exc:
             return RestResponse(400, {"error": str(exc), "code": exc.code})
         except ControlError as exc:
             return RestResponse(exc.status, {"error": str(exc)})
 
-    def _answer(
+    def _dispatch(
         self, method: str, segments: tuple[str, ...], query: Form, body: bytes
     ) -> RestResponse:
         match (method, *segments):
@@ -158,7 +174,7 @@ class Control:
                 self._faults.clear()
                 return RestResponse(200, {})
             case ("POST", "clock"):
-                self._clock.advance(_read(body, Push).advance_s)
+                self._clock.advance(_decode(body, AdvanceClock).advance_s)
                 return RestResponse(200, {})
             case ("POST", "capacity"):
                 return self._set_capacity(body)
@@ -174,77 +190,83 @@ class Control:
                 self._reset()
                 return RestResponse(200, {})
             case (_, "rooms", ref, *rest):
-                return self._in_room(method, ref, tuple(rest), body)
+                return self._dispatch_room(method, ref, tuple(rest), body)
         raise ControlError(404, f"there is no {method} /_sandbox/{'/'.join(segments)}")
 
-    def _in_room(self, method: str, ref: str, rest: tuple[str, ...], body: bytes) -> RestResponse:
-        room = self._world.find_room(ref)
+    def _dispatch_room(
+        self, method: str, room_ref: str, rest: tuple[str, ...], body: bytes
+    ) -> RestResponse:
+        room = self._world.find_room(room_ref)
         if room is None:
-            raise ControlError(404, f"there is no room {ref}")
+            raise ControlError(404, f"there is no room {room_ref}")
         match (method, *rest):
             case ("POST", "participants"):
                 return self._join(room, body)
-            case ("DELETE", "participants", who):
-                return _show(self._world.leave(room, _participant(room, who)))
-            case ("POST", "participants", who, "tracks"):
-                track = _read(body, NewTrack).settings()
-                return _show(self._world.publish(room, _participant(room, who), track))
-            case ("POST", "participants", who, "tracks", name):
-                participant = _participant(room, who)
-                is_enabled = _read(body, Switch).enabled
-                return _show(
+            case ("DELETE", "participants", participant_ref):
+                return _participant_response(
+                    self._world.leave(room, _participant(room, participant_ref))
+                )
+            case ("POST", "participants", participant_ref, "tracks"):
+                track = _decode(body, NewTrack).settings()
+                return _participant_response(
+                    self._world.publish(room, _participant(room, participant_ref), track)
+                )
+            case ("POST", "participants", participant_ref, "tracks", track_ref):
+                participant = _participant(room, participant_ref)
+                is_enabled = _decode(body, SetEnabled).enabled
+                return _participant_response(
                     self._world.set_track_enabled(
-                        room, participant, _track(participant, name), is_enabled
+                        room, participant, _track(participant, track_ref), is_enabled
                     )
                 )
-            case ("DELETE", "participants", who, "tracks", name):
-                participant = _participant(room, who)
-                return _show(self._world.unpublish(room, participant, _track(participant, name)))
-            case ("POST", "participants", who):
-                is_reconnecting = _read(body, Reconnect).reconnecting
-                return _show(
-                    self._world.set_reconnecting(room, _participant(room, who), is_reconnecting)
+            case ("DELETE", "participants", participant_ref, "tracks", track_ref):
+                participant = _participant(room, participant_ref)
+                return _participant_response(
+                    self._world.unpublish(room, participant, _track(participant, track_ref))
+                )
+            case ("POST", "participants", participant_ref):
+                is_reconnecting = _decode(body, SetReconnecting).reconnecting
+                return _participant_response(
+                    self._world.set_reconnecting(
+                        room, _participant(room, participant_ref), is_reconnecting
+                    )
                 )
             case ("POST", "recordings", "failed"):
                 return self._fail_recording(room, body)
             case ("POST", "recordings", sid, "failed"):
-                operation = _read(body, FailProcessing).operation
+                operation = _decode(body, FailProcessing).operation
                 self._world.fail_processing(room, _recording(room, sid), operation)
                 return RestResponse(200, {})
             case ("POST", "transcription", "failed"):
                 self._world.fail_transcription(room)
                 return RestResponse(200, {})
-        raise ControlError(404, f"there is no {method} /_sandbox/rooms/{ref}/{'/'.join(rest)}")
+        raise ControlError(404, f"there is no {method} /_sandbox/rooms/{room_ref}/{'/'.join(rest)}")
 
     def _join(self, room: Room, body: bytes) -> RestResponse:
-        wanted = _read(body, Join)
-        validate.check_identity(wanted.identity)
+        new = _decode(body, Join)
+        validate.check_identity(new.identity)
         tracks = [
             TrackSettings(track) if isinstance(track, TrackKind) else track.settings()
-            for track in wanted.tracks
+            for track in new.tracks
         ]
-        return _show(self._world.join(room, wanted.identity, tuple(tracks)))
+        return _participant_response(self._world.join(room, new.identity, tuple(tracks)))
 
     def _fail_recording(self, room: Room, body: bytes) -> RestResponse:
-        wanted = _read(body, FailRecording)
-        participant = _participant(room, wanted.identity)
-        self._world.fail_recording(
-            room, participant, _track(participant, wanted.track), wanted.operation
-        )
+        failure = _decode(body, FailRecording)
+        participant = _participant(room, failure.identity)
+        track = _track(participant, failure.track)
+        self._world.fail_recording(room, participant, track, failure.operation)
         return RestResponse(200, {})
 
     def _set_capacity(self, body: bytes) -> RestResponse:
-        wanted = {
-            name: count
-            for name, count in asdict(_read(body, NewCapacity)).items()
-            if count is not None
-        }
-        self._world.capacity = replace(self._world.capacity, **wanted)
+        limits = asdict(_decode(body, NewCapacity))
+        changes = {name: limit for name, limit in limits.items() if limit is not None}
+        self._world.capacity = replace(self._world.capacity, **changes)
         return RestResponse(200, msgspec.to_builtins(self._world.capacity))
 
     def _media(self, file: str) -> RestResponse:
-        """As many bytes as the recording has; they are silence."""
-        recording = self._world.recording(file.partition(".")[0])
+        """Returns as many zero bytes as the recording has."""
+        recording = self._world.find_recording(file.partition(".")[0])
         if (
             recording is None
             or not recording.has_media
@@ -255,14 +277,14 @@ class Control:
         return RestResponse(200, bytes(recording.size), {"Content-Type": f"{kind}/x-matroska"})
 
     def _add_fault(self, body: bytes) -> RestResponse:
-        fault = _read(body, NewFault)
+        fault = _decode(body, NewFault)
         if fault.seed is not None:
             self._faults.seed(fault.seed)
         self._faults.add(fault)
         return RestResponse(200, {})
 
 
-def _read(body: bytes, shape: type[T]) -> T:
+def _decode(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body or b"{}", type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
@@ -275,14 +297,14 @@ def _since(query: Form) -> float:
         return float(text)
     except ValueError as exc:
         raise ControlError(
-            400, "since is a time in seconds since 1970, as in a call's `at`"
+            400, "since must be a time in seconds since 1970, like `at` of a call"
         ) from exc
 
 
-def _participant(room: Room, who: str) -> Participant:
-    participant = room.participant(who)
+def _participant(room: Room, ref: str) -> Participant:
+    participant = room.participant(ref)
     if participant is None:
-        raise ControlError(404, f"there is no participant {who} in {room.name}")
+        raise ControlError(404, f"there is no participant {ref} in {room.name}")
     return participant
 
 
@@ -293,28 +315,28 @@ def _recording(room: Room, sid: str) -> Recording:
     return recording
 
 
-def _track(participant: Participant, name: str) -> Track:
-    """By SID or name, or by kind when it is the only one of it."""
+def _track(participant: Participant, ref: str) -> Track:
+    """Finds a track by SID, by name, or by kind if it is the only track of its kind."""
     for track in participant.tracks:
-        if name in (track.sid, track.name):
+        if ref in (track.sid, track.name):
             return track
-    of_kind = [track for track in participant.tracks if track.kind == name]
+    of_kind = [track for track in participant.tracks if track.kind == ref]
     if len(of_kind) == 1:
         return of_kind[0]
     raise ControlError(
-        404, f"{participant.identity} has no track {name}, or more than one of that kind"
+        404, f"{participant.identity} has no track {ref}, or more than one of that kind"
     )
 
 
-def _show(participant: Participant) -> RestResponse:
+def _participant_response(participant: Participant) -> RestResponse:
     tracks = [
-        {"sid": each.sid, "kind": each.kind, "name": each.name, "enabled": each.is_enabled}
-        for each in participant.tracks
+        {"sid": track.sid, "kind": track.kind, "name": track.name, "enabled": track.is_enabled}
+        for track in participant.tracks
     ]
-    shown = {
+    body = {
         "sid": participant.sid,
         "identity": participant.identity,
         "status": participant.status,
         "tracks": tracks,
     }
-    return RestResponse(200, shown)
+    return RestResponse(200, body)

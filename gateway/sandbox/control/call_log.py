@@ -1,4 +1,4 @@
-"""What the callers of the REST API did: the last calls, and the peaks."""
+"""The recent requests to the REST API, and their peak rates."""
 
 import time
 from collections import deque
@@ -7,14 +7,17 @@ from typing import Any
 
 from gateway.sandbox.rest.quota import Peaks
 
-# How many calls are remembered: a minute and a half of 1,000 a second.
+# How many requests are kept: those of 100 s at 1,000 requests per second.
 MAX_CALLS = 100_000
 
 
 @dataclass(slots=True)
 class LoggedCall:
-    """`at` is in seconds since 1970. `status` is None while the call is under way, and 0 when it got no answer. `account_sid` is
-    None for a call without valid credentials."""
+    """One request. `at` is in seconds since 1970.
+
+    `status` is None while the request is in flight, and 0 if it got no response.
+    `account_sid` is None without valid credentials.
+    """
 
     at: float
     method: str
@@ -30,7 +33,7 @@ class CallLog:
         self._calls: deque[LoggedCall] = deque(maxlen=MAX_CALLS)
 
     def begin(self, method: str, path: str, query: str, is_read: bool) -> LoggedCall:
-        """To be followed by `end`, whatever becomes of the call."""
+        """Adds a request. Each call must be followed by one call of `end`."""
         self._peaks.begin(is_read, time.monotonic())
         call = LoggedCall(time.time(), method, path, query)
         self._calls.append(call)
@@ -40,13 +43,13 @@ class CallLog:
         self._peaks.end()
 
     def calls(self, since: float = 0) -> list[dict[str, Any]]:
-        """Calls that began at `since` or later, in the order of their beginning."""
+        """Returns the requests that began at `since` or later, in that order."""
         return [asdict(call) for call in self._calls if call.at >= since]
 
     def peak(self) -> dict[str, int]:
         return self._peaks.json()
 
     def clear(self) -> None:
-        """Calls under way still count as concurrent."""
+        """Removes all requests. Those in flight still count as concurrent."""
         self._calls.clear()
         self._peaks.clear()

@@ -1,1 +1,1 @@
-"""Faults that tests can order."""
+"""Faults that tests inject."""

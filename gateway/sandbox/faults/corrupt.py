@@ -1,11 +1,11 @@
-"""Answers that no client can use, or none should. Does no I/O.
+"""Responses that a client cannot use, or must not use. Does no I/O.
 
-huge               10 MB of it: the JSON, and spaces behind it
-truncated_gzip     packed, and cut off in the midst
-drip               one byte a second
-redirect           307 to the same path elsewhere
-wrong_type         JSON in which each field is a list with its value in it
-foreign_next_page  every URL in it leads elsewhere, and a list has a next page
+huge               10 MB: the JSON, followed by spaces
+truncated_gzip     gzip that is cut off in the middle
+drip               one byte per `Timings.drip_interval_s`
+redirect           a 307 to the same path at another base URL
+wrong_type         JSON in which each field is a list that contains its value
+foreign_next_page  every URL leads to another base URL, and every list has a next page
 """
 
 import asyncio
@@ -23,75 +23,77 @@ Corruption = Literal[
 ]
 
 HUGE_BYTES: Final = 10 * 1024 * 1024
-DRIP_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where the call went: scheme and host, path, and query."""
+class RequestTarget:
+    """The target of the request: base URL (scheme and host), path and query string."""
 
-    base: str
+    base_url: str
     path: str
     query: str
 
 
-def corrupted(
-    answer: RestResponse, spoiling: Corruption, target: Target, elsewhere: str
+def corrupt(
+    response: RestResponse, corruption: Corruption, target: RequestTarget, foreign_url: str
 ) -> RestResponse:
-    """The answer as its client gets it. Its body goes out as it is; that of a drip is `dripping`."""
-    said = answer.body
-    match spoiling:
+    """Returns the corrupted response, with a body of bytes that is sent as it is.
+
+    `foreign_url` is the base URL that redirects and foreign pages lead to. The bytes of
+    a `drip` are sent by `drip_bytes`.
+    """
+    body = response.body
+    match corruption:
         case "huge":
-            return _sent(answer, _json(said).ljust(HUGE_BYTES))
+            return _with_body(response, _json(body).ljust(HUGE_BYTES))
         case "truncated_gzip":
-            packed = gzip.compress(_json(said))
-            return _sent(answer, packed[: len(packed) // 2], {"Content-Encoding": "gzip"})
+            compressed = gzip.compress(_json(body))
+            truncated = compressed[: len(compressed) // 2]
+            return _with_body(response, truncated, {"Content-Encoding": "gzip"})
         case "drip":
-            return _sent(answer, _json(said))
+            return _with_body(response, _json(body))
         case "redirect":
             query = f"?{target.query}" if target.query else ""
-            return RestResponse(307, b"", {"Location": f"{elsewhere}{target.path}{query}"})
+            return RestResponse(307, b"", {"Location": f"{foreign_url}{target.path}{query}"})
         case "wrong_type":
-            wrong = (
-                {name: [value] for name, value in said.items()} if isinstance(said, dict) else {}
-            )
-            return _sent(answer, _json(wrong))
+            fields = body.items() if isinstance(body, dict) else ()
+            return _with_body(response, _json({name: [value] for name, value in fields}))
         case "foreign_next_page":
-            return _sent(answer, _json(_foreign(said, target, elsewhere)))
+            return _with_body(response, _json(_with_foreign_urls(body, target, foreign_url)))
 
 
-async def dripping(body: bytes) -> AsyncIterator[bytes]:
+async def drip_bytes(body: bytes, interval_s: float) -> AsyncIterator[bytes]:
+    """Yields the body byte by byte, with a pause after each."""
     for byte in body:
         yield bytes([byte])
-        await asyncio.sleep(DRIP_S)
+        await asyncio.sleep(interval_s)
 
 
-def _sent(
-    answer: RestResponse, body: bytes, headers: Mapping[str, str] | None = None
+def _with_body(
+    response: RestResponse, body: bytes, headers: Mapping[str, str] | None = None
 ) -> RestResponse:
     return replace(
-        answer,
+        response,
         body=body,
-        headers={"Content-Type": "application/json", **answer.headers, **(headers or {})},
+        headers={"Content-Type": "application/json", **response.headers, **(headers or {})},
     )
 
 
-def _json(said: Any) -> bytes:
-    return said if isinstance(said, bytes) else msgspec.json.encode(said)
+def _json(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else msgspec.json.encode(body)
 
 
-def _foreign(said: Any, target: Target, elsewhere: str) -> Any:
-    if isinstance(said, dict):
-        moved = {name: _foreign(value, target, elsewhere) for name, value in said.items()}
-        if "next_page_url" in moved and moved["next_page_url"] is None:
-            moved["next_page_url"] = (
-                f"{elsewhere}{target.path}?{target.query}{'&' if target.query else ''}Page=1"
-            )
-        return moved
-    if isinstance(said, list):
-        return [_foreign(each, target, elsewhere) for each in said]
-    return (
-        elsewhere + said.removeprefix(target.base)
-        if isinstance(said, str) and said.startswith(target.base)
-        else said
-    )
+def _with_foreign_urls(value: Any, target: RequestTarget, foreign_url: str) -> Any:
+    if isinstance(value, dict):
+        fields = {
+            name: _with_foreign_urls(field, target, foreign_url) for name, field in value.items()
+        }
+        if "next_page_url" in fields and fields["next_page_url"] is None:
+            query = f"{target.query}&Page=1" if target.query else "Page=1"
+            fields["next_page_url"] = f"{foreign_url}{target.path}?{query}"
+        return fields
+    if isinstance(value, list):
+        return [_with_foreign_urls(item, target, foreign_url) for item in value]
+    if isinstance(value, str) and value.startswith(target.base_url):
+        return foreign_url + value.removeprefix(target.base_url)
+    return value

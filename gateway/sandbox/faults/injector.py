@@ -1,4 +1,4 @@
-"""The fault dial: what goes wrong, how often, and for whom. Does no I/O."""
+"""Fault injection: what goes wrong, how often, and for which requests. Does no I/O."""
 
 import re
 from collections.abc import Iterator
@@ -10,13 +10,17 @@ from msgspec import Meta, Struct
 from gateway.sandbox.faults.corrupt import Corruption
 from gateway.sandbox.world.room_store import MAX_LAG_S
 
-Share = Annotated[float, Meta(ge=0, le=1)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
 Millis = Annotated[float, Meta(ge=0, le=600_000)]
 
 
 class Match(Struct, frozen=True, forbid_unknown_fields=True):
-    """`method` is a word such as GET. `path` is a regular expression for the beginning of the path as it was sent: so a
-    prefix will do, `/v1/Rooms` means all below it too, `/v1/Rooms$` the list alone. Left out, each matches all."""
+    """The requests that a fault applies to. A field that is left out matches all.
+
+    `method` is an HTTP method, such as GET. `path` is a regular expression that must
+    match at the start of the path as it was sent. `/v1/Rooms` therefore matches
+    everything below it too, and `/v1/Rooms$` only the list.
+    """
 
     method: str | None = None
     path: str | None = None
@@ -29,7 +33,7 @@ class Match(Struct, frozen=True, forbid_unknown_fields=True):
             except re.error as exc:
                 raise ValueError(f"path is not a regular expression: {exc}") from exc
 
-    def fits(self, method: str, path: str, account_sid: str | None = None) -> bool:
+    def matches(self, method: str, path: str, account_sid: str) -> bool:
         return (
             self.method in (None, method)
             and self.account_sid in (None, account_sid)
@@ -38,27 +42,35 @@ class Match(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CallbackFault(Struct, frozen=True, forbid_unknown_fields=True):
-    """`drop` and `duplicate` are probabilities. Each callback waits `delay_ms`, and up to `reorder_ms` more: so some
-    overtake others."""
+    """Faults of callbacks. `drop` and `duplicate` are probabilities.
 
-    drop: Share = 0.0
-    duplicate: Share = 0.0
+    Each callback is delayed by `delay_ms` plus a random part of `reorder_ms`, so that
+    some callbacks overtake others.
+    """
+
+    drop: Probability = 0.0
+    duplicate: Probability = 0.0
     reorder_ms: Millis = 0.0
     delay_ms: Millis = 0.0
 
 
 class Fault(Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of the dial. `match` and `rate` are about REST calls with valid credentials; `callbacks` is about all
-    callbacks.
+    """One fault, in the JSON of the control API.
 
-    `status` is answered instead of processing the call, or with `is_processed` after it, as when a proxy gives up too
-    early. `hang_up` closes the connection without an answer, before or after processing. With `answer` the call is processed
-    and what is answered is spoiled, as `spoiling` says; `elsewhere` is the base URL that it leads to then. With `rest_lag_ms`
-    reads show the state of so long ago on the pushable clock; a room just made is 404.
+    `match` and `rate` select REST requests with valid credentials. `callbacks` applies
+    to all callbacks.
+
+    `status` is returned instead of processing the request. With `is_processed` it is
+    returned after processing, as a proxy does that gives up too early.
+    `hang_up` closes the connection without a response, before or after processing.
+    `answer` processes the request and corrupts the response; `elsewhere` is the base
+    URL that the corrupted response leads to.
+    `rest_lag_ms` makes reads return the state as of that long ago, on the simulated
+    clock. A room that was created since then is a 404.
     """
 
     match: Match = Match()
-    rate: Share = 1.0
+    rate: Probability = 1.0
     latency_ms: Millis = 0.0
     status: Annotated[int, Meta(ge=300, le=599)] | None = None
     is_processed: bool = False
@@ -72,7 +84,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FaultPlan(Struct, frozen=True):
-    """What one call gets from the whole dial."""
+    """The faults of one request, combined from all faults that apply to it."""
 
     latency_s: float = 0.0
     status: int | None = None
@@ -80,14 +92,14 @@ class FaultPlan(Struct, frozen=True):
     retry_after_s: float | None = None
     hang_up: Literal["before", "after"] | None = None
     is_malformed: bool = False
-    answer: Corruption | None = None
-    elsewhere: str = ""
+    corruption: Corruption | None = None
+    foreign_url: str = ""
     lag_s: float = 0.0
 
-    def with_(self, fault: Fault) -> Self:
-        """Delays add up, of the rest the earlier fault wins."""
+    def combined_with(self, fault: Fault) -> Self:
+        """Latencies add up, the longest lag counts; otherwise the first fault wins."""
         is_first_status = self.status is None and fault.status is not None
-        is_first_answer = self.answer is None and fault.answer is not None
+        is_first_corruption = self.corruption is None and fault.answer is not None
         return type(self)(
             latency_s=self.latency_s + fault.latency_ms / 1000,
             status=fault.status if is_first_status else self.status,
@@ -95,31 +107,31 @@ class FaultPlan(Struct, frozen=True):
             retry_after_s=fault.retry_after_s if is_first_status else self.retry_after_s,
             hang_up=self.hang_up or fault.hang_up,
             is_malformed=self.is_malformed or fault.malformed,
-            answer=fault.answer if is_first_answer else self.answer,
-            elsewhere=fault.elsewhere if is_first_answer else self.elsewhere,
+            corruption=fault.answer if is_first_corruption else self.corruption,
+            foreign_url=fault.elsewhere if is_first_corruption else self.foreign_url,
             lag_s=max(self.lag_s, fault.rest_lag_ms / 1000),
         )
 
 
 class CallbackFaultPlan(Struct, frozen=True):
-    """What one callback gets: how long each copy of it waits; none at all when it is lost."""
+    """The delay of each copy of one callback. A lost callback has no copy."""
 
     delays_s: tuple[float, ...] = (0.0,)
 
 
 NO_FAULT = FaultPlan()
-NO_CALLBACK_STRIKE = CallbackFaultPlan()
+NO_CALLBACK_FAULT = CallbackFaultPlan()
 
 
 class FaultInjector:
-    """All faults that are set. The same seed and the same calls give the same faults."""
+    """All active faults. The same seed and the same requests give the same faults."""
 
     def __init__(self, seed: int | None) -> None:
         self._faults: tuple[Fault, ...] = ()
         self.seed(seed)
 
     def seed(self, seed: int | None) -> None:
-        self._random = Random(seed)  # noqa: S311 - chance that can be repeated is the point
+        self._random = Random(seed)  # noqa: S311 - faults must be repeatable
 
     def add(self, fault: Fault) -> None:
         self._faults += (fault,)
@@ -130,27 +142,29 @@ class FaultInjector:
     def __iter__(self) -> Iterator[Fault]:
         return iter(self._faults)
 
-    def plan(self, method: str, path: str, account_sid: str | None = None) -> FaultPlan:
+    def plan(self, method: str, path: str, account_sid: str) -> FaultPlan:
+        """Returns the faults of one request. Draws a random number for each match."""
         plan = NO_FAULT
         for fault in self._faults:
-            if fault.match.fits(method, path, account_sid) and self._falls(fault.rate):
-                plan = plan.with_(fault)
+            if fault.match.matches(method, path, account_sid) and self._draw(fault.rate):
+                plan = plan.combined_with(fault)
         return plan
 
-    def strike_callback(self) -> CallbackFaultPlan:
+    def plan_callback(self) -> CallbackFaultPlan:
+        """Returns the faults of one callback."""
         if not self._faults:
-            return NO_CALLBACK_STRIKE
+            return NO_CALLBACK_FAULT
         copies = 1
-        least_s = spread_s = 0.0
+        delay_s = jitter_s = 0.0
         for fault in self._faults:
-            if self._falls(fault.callbacks.drop):
+            if self._draw(fault.callbacks.drop):
                 return CallbackFaultPlan(())
-            copies += self._falls(fault.callbacks.duplicate)
-            least_s += fault.callbacks.delay_ms / 1000
-            spread_s += fault.callbacks.reorder_ms / 1000
+            copies += self._draw(fault.callbacks.duplicate)
+            delay_s += fault.callbacks.delay_ms / 1000
+            jitter_s += fault.callbacks.reorder_ms / 1000
         return CallbackFaultPlan(
-            tuple(least_s + self._random.uniform(0, spread_s) for _ in range(copies))
+            tuple(delay_s + self._random.uniform(0, jitter_s) for _ in range(copies))
         )
 
-    def _falls(self, rate: float) -> bool:
-        return rate > 0 and self._random.random() < rate
+    def _draw(self, probability: float) -> bool:
+        return probability > 0 and self._random.random() < probability

@@ -1,1 +1,1 @@
-"""Twilio's REST API over the simulated rooms."""
+"""Twilio's REST API, served from the simulated rooms."""

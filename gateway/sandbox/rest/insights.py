@@ -1,28 +1,29 @@
-"""What Insights tells of rooms that have ended. Does no I/O.
+"""The summaries of ended rooms in Insights. Does no I/O.
 
 https://www.twilio.com/docs/video/troubleshooting/video-log-analyzer-api
 """
 
 from typing import Any
 
-from gateway.sandbox.rest.views import time
+from gateway.sandbox.rest.views import format_time
 from gateway.sandbox.world.model import Departure, Participant, Room, RoomType
 
-# Most logs are there within ten minutes of the end; until then more may come.
+# Most data are available within ten minutes of the end of a room.
 PROCESSING_S = 600.0
 
-# Without dates, a list has the rooms that ended in the last 24 hours.
+# A list without dates has the rooms that ended in the last 24 hours.
 RECENT_S = 24 * 3600.0
 
+# How long a room is available after its end.
 DAY_S = 24 * 3600.0
-KEPT_S = {
+RETENTION_S = {
     RoomType.GROUP: 7 * DAY_S,
     RoomType.GROUP_SMALL: 7 * DAY_S,
     RoomType.PEER_TO_PEER: 7 * DAY_S,
+    RoomType.GO: 2 * DAY_S,
 }
-KEPT_GO_S = 2 * DAY_S
 
-# The edge that is nearest to the region's media servers, as far as the documents have one.
+# The edge nearest to the media servers of a region, where Twilio's documents name one.
 EDGES = {
     "us1": "ashburn",
     "us2": "umatilla",
@@ -37,38 +38,45 @@ EDGES = {
 ERRORS = {Departure.DUPLICATE_IDENTITY: 53205, Departure.SESSION_TOO_LONG: 53216}
 
 
-def is_kept(room: Room, now_s: float) -> bool:
-    """A room is there from its end on, for some days."""
-    return room.ended is not None and now_s - room.ended.clock_s < KEPT_S.get(
-        room.settings.type, KEPT_GO_S
-    )
+def is_available(room: Room, now_s: float) -> bool:
+    """Whether the room has ended and its retention time is not over."""
+    age_s = _age_s(room, now_s)
+    return age_s is not None and age_s < RETENTION_S[room.settings.type]
 
 
 def is_recent(room: Room, now_s: float) -> bool:
-    return room.ended is not None and now_s - room.ended.clock_s < RECENT_S
+    """Whether the room ended in the last 24 hours."""
+    age_s = _age_s(room, now_s)
+    return age_s is not None and age_s < RECENT_S
 
 
-def type_word(room: Room) -> str:
-    """Where Video has a hyphen, Insights has an underscore."""
+def _age_s(room: Room, now_s: float) -> float | None:
+    return None if room.ended is None else now_s - room.ended.clock_s
+
+
+def room_type(room: Room) -> str:
+    """Returns the type with underscores, where Video has hyphens."""
     return room.settings.type.replace("-", "_")
 
 
 def codecs(participants: tuple[Participant, ...]) -> list[str]:
+    """Returns the codecs of all published tracks, without duplicates."""
     used = dict.fromkeys(codec for participant in participants for codec in participant.codecs)
     return ["opus" if codec == "OPUS" else codec for codec in used]
 
 
-def room_json(room: Room, base: str, now_s: float) -> dict[str, Any]:
+def room_json(room: Room, base_url: str, now_s: float) -> dict[str, Any]:
     settings = room.settings
-    url = f"{base}/v1/Video/Rooms/{room.sid}"
-    is_complete = room.ended is not None and now_s - room.ended.clock_s >= PROCESSING_S
+    url = f"{base_url}/v1/Video/Rooms/{room.sid}"
+    age_s = _age_s(room, now_s)
+    is_complete = age_s is not None and age_s >= PROCESSING_S
     return {
         "account_sid": room.account_sid,
         "room_sid": room.sid,
         "room_name": room.name,
-        "create_time": time(room.created.wall),
-        "end_time": time(room.ended.wall if room.ended else None),
-        "room_type": type_word(room),
+        "create_time": format_time(room.created.wall),
+        "end_time": format_time(room.ended.wall if room.ended else None),
+        "room_type": room_type(room),
         "room_status": "completed",
         "status_callback": settings.status_callback,
         "status_callback_method": settings.status_callback_method,
@@ -76,14 +84,14 @@ def room_json(room: Room, base: str, now_s: float) -> dict[str, Any]:
         "end_reason": room.end_reason,
         "max_participants": settings.max_participants,
         "unique_participants": len(room.participants),
-        "unique_participant_identities": len({each.identity for each in room.participants}),
-        "concurrent_participants": most_at_once(room.participants),
+        "unique_participant_identities": len({p.identity for p in room.participants}),
+        "concurrent_participants": max_concurrent(room.participants),
         "max_concurrent_participants": settings.max_participants,
         "codecs": codecs(room.participants),
         "media_region": settings.media_region,
         "duration_sec": room.duration_s,
-        "total_participant_duration_sec": sum(each.duration_s or 0 for each in room.participants),
-        "total_recording_duration_sec": sum(each.duration_s for each in room.recordings),
+        "total_participant_duration_sec": sum(p.duration_s or 0 for p in room.participants),
+        "total_recording_duration_sec": sum(r.duration_s for r in room.recordings),
         "processing_state": "complete" if is_complete else "in_progress",
         "recording_enabled": bool(room.recordings)
         or any(rule.is_include for rule in room.recording_rules.rules),
@@ -93,13 +101,13 @@ def room_json(room: Room, base: str, now_s: float) -> dict[str, Any]:
     }
 
 
-def participant_json(participant: Participant, room: Room, base: str) -> dict[str, Any]:
+def participant_json(participant: Participant, room: Room, base_url: str) -> dict[str, Any]:
     error = ERRORS.get(participant.departure, 0) if participant.departure else 0
     return {
         "participant_sid": participant.sid,
         "participant_identity": participant.identity,
-        "join_time": time(participant.joined.wall),
-        "leave_time": time(participant.left_at),
+        "join_time": format_time(participant.joined.wall),
+        "leave_time": format_time(participant.left_at),
         "duration_sec": participant.duration_s,
         "account_sid": room.account_sid,
         "room_sid": room.sid,
@@ -112,16 +120,19 @@ def participant_json(participant: Participant, room: Room, base: str) -> dict[st
         "properties": {},
         "edge_location": EDGES.get(room.settings.media_region, "roaming"),
         "publisher_info": {},
-        "url": f"{base}/v1/Video/Rooms/{room.sid}/Participants/{participant.sid}",
+        "url": f"{base_url}/v1/Video/Rooms/{room.sid}/Participants/{participant.sid}",
     }
 
 
-def most_at_once(participants: tuple[Participant, ...]) -> int:
-    """Who leaves in the moment in which another comes makes room first."""
-    steps = [(each.joined.wall, 1) for each in participants]
-    steps += [(each.left_at, -1) for each in participants if each.left_at]
-    most = here = 0
-    for _, step in sorted(steps):
-        here += step
-        most = max(most, here)
-    return most
+def max_concurrent(participants: tuple[Participant, ...]) -> int:
+    """Returns the highest number of participants who were connected at once.
+
+    If one leaves at the instant when another joins, they do not overlap.
+    """
+    changes = [(p.joined.wall, 1) for p in participants]
+    changes += [(p.left_at, -1) for p in participants if p.left_at]
+    highest = connected = 0
+    for _, change in sorted(changes):
+        connected += change
+        highest = max(highest, connected)
+    return highest

@@ -1,4 +1,7 @@
-"""The 30 operations of Video v1 and Insights on rooms, and the media of recordings: one table. Does no I/O."""
+"""The table of operations. Does no I/O.
+
+It has the 30 operations of Video v1 and Insights on rooms, and the media of recordings.
+"""
 
 from collections.abc import Callable
 
@@ -15,7 +18,7 @@ from gateway.sandbox.rest.resources import (
 )
 from gateway.sandbox.world.world import World
 
-# Given the engine, the call, and a text for each `{}` of the path.
+# Its arguments are the world, the request, and one string for each `{}` of the path.
 Operation = Callable[..., RestResponse]
 
 ROUTES: dict[str, dict[str, Operation]] = {
@@ -54,27 +57,27 @@ _ROUTES = [(path.split("/"), operations) for path, operations in ROUTES.items()]
 
 
 class Rest:
-    """Answers calls; raises `TwilioError` for what Twilio refuses."""
+    """Handles requests. Raises `TwilioError` for a request that Twilio refuses."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def answer(self, call: RestRequest) -> RestResponse:
+    def handle(self, request: RestRequest) -> RestResponse:
         for path, operations in _ROUTES:
-            refs = _match(path, call.segments)
+            refs = _match(path, request.segments)
             if refs is None:
                 continue
-            if call.method not in operations:
+            if request.method not in operations:
                 # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
                 return RestResponse(
                     405, TwilioError(20004).body(), {"Allow": ", ".join(operations)}
                 )
-            return operations[call.method](self._world, call, *refs)
-        raise call.missing()
+            return operations[request.method](self._world, request, *refs)
+        raise request.not_found()
 
 
 def _match(path: list[str], segments: tuple[str, ...]) -> list[str] | None:
-    """What stands for the `{}` of the path, or None when it is another path."""
+    """Returns the segments in place of `{}`, or None if the path does not match."""
     if len(path) != len(segments):
         return None
     pairs = list(zip(path, segments, strict=True))

@@ -1,7 +1,8 @@
 """Pages of lists, newest first. Does no I/O.
 
-A page token is bound to a place between two things, not to a count: rooms made or ended meanwhile neither repeat nor
-hide the others. It is opaque and signed, so one that was made up or is of another list is refused.
+A page token identifies a position between two items, not an offset. Rooms that are
+created or ended between two pages therefore neither repeat nor hide other rooms. A
+token is opaque and signed: a forged token or the token of another list is refused.
 """
 
 import base64
@@ -18,8 +19,8 @@ from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form
 
 DEFAULT_SIZE = 50
-# What Twilio does with a larger PageSize is not documented; the helper library sends one for a large `limit`, so it
-# cannot be an error.
+# Twilio does not document what a larger PageSize does. It cannot be an error, because
+# the helper library sends a larger one for a large `limit`.
 MAX_SIZE = 1000
 
 
@@ -32,97 +33,112 @@ T = TypeVar("T", bound=Ordered)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Between two ordinals: the page lies below `ordinal` (older), or above it when `is_back`."""
+class Position:
+    """A position between two items.
+
+    The page has the items below `ordinal`, which are older. With `is_backward` it has
+    those above it.
+    """
 
     ordinal: int
-    is_back: bool
+    is_backward: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which page is asked for. `number` is the client's own count and is only repeated to it."""
+class PageRequest:
+    """The requested page. `number` is the client's own count, which `meta` repeats."""
 
     size: int
     number: int
-    place: Place | None
+    position: Position | None
 
 
-def wanted(query: Form, key: bytes, most: int = MAX_SIZE) -> Wanted:
-    """A page of `most` items at most. Raises 70002 for a Page without a token, 21481 for a token that `key` did not make."""
-    size = query.number("PageSize", 1, 999_999_999, 20001) or DEFAULT_SIZE
-    number = query.number("Page", 0, 999_999_999, 20001) or 0
+def parse(query: Form, secret: bytes, max_size: int = MAX_SIZE) -> PageRequest:
+    """Parses PageSize, Page and PageToken.
+
+    Raises 70002 for a Page without a token, and 21481 for a token that was not signed
+    with `secret`.
+    """
+    size = query.integer("PageSize", 1, 999_999_999, 20001) or DEFAULT_SIZE
+    number = query.integer("Page", 0, 999_999_999, 20001) or 0
     token = query.first("PageToken")
     if not token and number > 0:
         raise TwilioError(70002)
-    return Wanted(min(size, most), number, _read(token, key) if token else None)
+    position = _decode(token, secret) if token else None
+    return PageRequest(min(size, max_size), number, position)
 
 
-def page(items: Iterable[T], want: Wanted) -> tuple[list[T], Place | None, Place | None]:
-    """The page out of `items`, which come newest first, and the places before and after it, None at the ends."""
-    place = want.place
-    if place is None:
-        shown = list(islice(items, want.size + 1))
-        return shown[: want.size], None, _after(shown, want.size)
-    if place.is_back:
-        newer = [item for item in items if item.ordinal > place.ordinal]
-        shown = newer[-want.size :]
-        before = (
-            Place(shown[0].ordinal, True) if len(newer) > want.size and want.number > 0 else None
-        )
-        return shown, before, Place(shown[-1].ordinal if shown else place.ordinal, False)
-    first_newer: list[T] = []
-    shown = []
+def select(
+    items: Iterable[T], request: PageRequest
+) -> tuple[list[T], Position | None, Position | None]:
+    """Returns the items of a page and the positions of the previous and the next page.
+
+    `items` must be newest first. There is no position before the first page and after
+    the last one.
+    """
+    position = request.position
+    if position is None:
+        selected = list(islice(items, request.size + 1))
+        return selected[: request.size], None, _next_position(selected, request.size)
+    if position.is_backward:
+        newer = [item for item in items if item.ordinal > position.ordinal]
+        selected = newer[-request.size :]
+        has_previous = len(newer) > request.size and request.number > 0
+        previous = Position(selected[0].ordinal, True) if has_previous else None
+        oldest = selected[-1].ordinal if selected else position.ordinal
+        return selected, previous, Position(oldest, False)
+    has_newer = False
+    selected = []
     for item in items:
-        if item.ordinal >= place.ordinal:
-            first_newer = first_newer or [item]
-        elif len(shown) <= want.size:
-            shown.append(item)
+        if item.ordinal >= position.ordinal:
+            has_newer = True
+        elif len(selected) <= request.size:
+            selected.append(item)
         else:
             break
-    start = shown[0].ordinal if shown else place.ordinal - 1
-    before = Place(start, True) if first_newer and want.number > 0 else None
-    return shown[: want.size], before, _after(shown, want.size)
+    newest = selected[0].ordinal if selected else position.ordinal - 1
+    previous = Position(newest, True) if has_newer and request.number > 0 else None
+    return selected[: request.size], previous, _next_position(selected, request.size)
 
 
 def meta(
     url: str,
     key: str,
     filters: Sequence[tuple[str, str]],
-    want: Wanted,
-    places: tuple[Place | None, Place | None],
+    request: PageRequest,
+    neighbours: tuple[Position | None, Position | None],
     secret: bytes,
 ) -> dict[str, Any]:
-    """The `meta` of a page; its URLs are absolute and repeat the filters."""
+    """Returns the `meta` of a page. Its URLs are absolute and repeat the filters."""
 
-    def link(number: int, place: Place | None) -> str:
-        fields = [*filters, ("PageSize", str(want.size)), ("Page", str(number))]
-        if place:
-            fields.append(("PageToken", _write(place, secret)))
+    def link(number: int, position: Position | None) -> str:
+        fields = [*filters, ("PageSize", str(request.size)), ("Page", str(number))]
+        if position:
+            fields.append(("PageToken", _encode(position, secret)))
         return f"{url}?{urlencode(fields, quote_via=quote)}"
 
-    before, after = places
+    previous, following = neighbours
     return {
-        "page": want.number,
-        "page_size": want.size,
+        "page": request.number,
+        "page_size": request.size,
         "first_page_url": link(0, None),
-        "previous_page_url": link(want.number - 1, before) if before else None,
-        "url": link(want.number, want.place),
-        "next_page_url": link(want.number + 1, after) if after else None,
+        "previous_page_url": link(request.number - 1, previous) if previous else None,
+        "url": link(request.number, request.position),
+        "next_page_url": link(request.number + 1, following) if following else None,
         "key": key,
     }
 
 
-def _after(shown: list[T], size: int) -> Place | None:
-    return Place(shown[size - 1].ordinal, False) if len(shown) > size else None
+def _next_position(selected: list[T], size: int) -> Position | None:
+    return Position(selected[size - 1].ordinal, False) if len(selected) > size else None
 
 
-def _write(place: Place, secret: bytes) -> str:
-    text = f"{'PB' if place.is_back else 'PA'}{place.ordinal}".encode()
+def _encode(position: Position, secret: bytes) -> str:
+    text = f"{'PB' if position.is_backward else 'PA'}{position.ordinal}".encode()
     return base64.urlsafe_b64encode(text + b"." + _tag(text, secret)).decode().rstrip("=")
 
 
-def _read(token: str, secret: bytes) -> Place:
+def _decode(token: str, secret: bytes) -> Position:
     try:
         raw = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError) as exc:
@@ -130,7 +146,7 @@ def _read(token: str, secret: bytes) -> Place:
     text, _, tag = raw.partition(b".")
     if not hmac.compare_digest(tag, _tag(text, secret)):
         raise TwilioError(21481)
-    return Place(int(text[2:]), text.startswith(b"PB"))
+    return Position(int(text[2:]), text.startswith(b"PB"))
 
 
 def _tag(text: bytes, secret: bytes) -> bytes:

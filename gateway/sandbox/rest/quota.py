@@ -1,6 +1,7 @@
-"""How many calls Twilio takes, and how many there were. Does no I/O.
+"""Twilio's request quotas, and the peak request rates. Does no I/O.
 
-https://www.twilio.com/docs/video/programmable-video-limits: 80 reads and 20 writes per second and account.
+https://www.twilio.com/docs/video/programmable-video-limits: 80 reads and 20 writes per
+second and account.
 """
 
 from collections import deque
@@ -11,7 +12,11 @@ WINDOW_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """`concurrent` is Twilio's platform-wide limit, whose number is not published: 0 is without one."""
+    """The quotas of each account.
+
+    `concurrent` is Twilio's platform-wide limit of requests in flight. Twilio does not
+    publish the number. 0 means no limit.
+    """
 
     read_per_s: int = 80
     write_per_s: int = 20
@@ -19,23 +24,27 @@ class Quotas:
 
 
 class Window:
-    """The calls of the last second. A refused one does not count: hammering does not keep the door shut."""
+    """A sliding window of one second.
+
+    Refused requests do not count: repeated requests do not prolong the refusal.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._taken: deque[float] = deque()
+        self._accepted: deque[float] = deque()
 
-    def take(self, now_s: float) -> bool:
-        while self._taken and self._taken[0] <= now_s - WINDOW_S:
-            self._taken.popleft()
-        if len(self._taken) >= self._limit:
+    def allow(self, now_s: float) -> bool:
+        """Counts and allows a request unless the window is full."""
+        while self._accepted and self._accepted[0] <= now_s - WINDOW_S:
+            self._accepted.popleft()
+        if len(self._accepted) >= self._limit:
             return False
-        self._taken.append(now_s)
+        self._accepted.append(now_s)
         return True
 
 
 class AccountQuota:
-    """The budget of one account. Time is an argument and is never pushed."""
+    """The quotas of one account, in real time. The caller counts `in_flight`."""
 
     def __init__(self, quotas: Quotas) -> None:
         self._quotas = quotas
@@ -43,29 +52,32 @@ class AccountQuota:
         self._writes = Window(quotas.write_per_s)
         self.in_flight = 0
 
-    def take(self, is_read: bool, now_s: float) -> bool:
-        """May this call pass? Ask after counting it into `in_flight`."""
+    def allow(self, is_read: bool, now_s: float) -> bool:
+        """Counts and allows a request, which `in_flight` must already include."""
         if 0 < self._quotas.concurrent < self.in_flight:
             return False
-        return (self._reads if is_read else self._writes).take(now_s)
+        return (self._reads if is_read else self._writes).allow(now_s)
 
 
 class Peak:
-    """The most calls in any one-second window."""
+    """The highest number of requests in any window of one second."""
 
     def __init__(self) -> None:
-        self.most = 0
-        self._seen: deque[float] = deque()
+        self.highest = 0
+        self._times: deque[float] = deque()
 
     def count(self, now_s: float) -> None:
-        while self._seen and self._seen[0] <= now_s - WINDOW_S:
-            self._seen.popleft()
-        self._seen.append(now_s)
-        self.most = max(self.most, len(self._seen))
+        while self._times and self._times[0] <= now_s - WINDOW_S:
+            self._times.popleft()
+        self._times.append(now_s)
+        self.highest = max(self.highest, len(self._times))
 
 
 class Peaks:
-    """What `/_sandbox/peak` tells: over all accounts, refused calls included."""
+    """The peaks that `/_sandbox/peak` returns.
+
+    They cover all accounts and include refused requests.
+    """
 
     def __init__(self) -> None:
         self._reads = Peak()
@@ -87,7 +99,7 @@ class Peaks:
 
     def json(self) -> dict[str, int]:
         return {
-            "read": self._reads.most,
-            "write": self._writes.most,
+            "read": self._reads.highest,
+            "write": self._writes.highest,
             "concurrent": self._concurrent,
         }

@@ -1,4 +1,4 @@
-"""A request of the REST API and its answer, and what all lists have in common. Does no I/O."""
+"""Requests and responses of the REST API, and what all lists share. Does no I/O."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,16 +13,17 @@ from gateway.sandbox.errors import TwilioError, not_found
 from gateway.sandbox.forms import Form, is_unicode
 from gateway.sandbox.rest import paging
 
-W = TypeVar("W", bound=StrEnum)
+E = TypeVar("E", bound=StrEnum)
 
 _SID = re.compile(r"[a-zA-Z]{2}[0-9a-fA-F]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
-    """One request. `segments` is the path below `/v1`, decoded; `base` the scheme and host that the caller used.
+    """One authenticated request.
 
-    `lag_s`: a read sees the state of so long ago.
+    `segments` is the decoded path below `/v1`. `base_url` is the scheme and host that
+    the client used. A read returns the state as of `lag_s` ago.
     """
 
     account: Account
@@ -30,16 +31,16 @@ class RestRequest:
     segments: tuple[str, ...]
     query: Form
     form: Form
-    base: str
+    base_url: str
     lag_s: float = 0.0
 
-    def missing(self) -> TwilioError:
+    def not_found(self) -> TwilioError:
         return not_found(*self.segments)
 
 
 @dataclass(frozen=True, slots=True)
 class RestResponse:
-    """`body` is what becomes JSON, or bytes that go out as they are."""
+    """A response. `body` is encoded as JSON, unless it is bytes."""
 
     status: int
     body: Any
@@ -47,63 +48,69 @@ class RestResponse:
 
 
 def required(form: Form, name: str) -> str:
+    """Returns a parameter, which may be empty. Raises 20001 if it is missing."""
     value = form.first(name)
     if value is None:
         raise TwilioError(20001, f"Missing required parameter {name} in the post body")
     return value
 
 
-def word(form: Form, name: str, words: type[W]) -> W | None:
+def enum_value(form: Form, name: str, enum: type[E]) -> E | None:
+    """Returns a parameter as a member of `enum`, or None if missing or empty."""
     text = form.first(name)
-    return _word(text, name, words) if text else None
+    return _member(text, name, enum) if text else None
 
 
-def all_words(form: Form, name: str, words: type[W]) -> set[W]:
-    return {_word(text, name, words) for text in form.all(name) if text}
+def enum_values(form: Form, name: str, enum: type[E]) -> set[E]:
+    """Returns a parameter that may be repeated. Empty values are ignored."""
+    return {_member(text, name, enum) for text in form.all(name) if text}
 
 
 def sids(form: Form, name: str) -> list[str]:
-    """Of whatever kind: what is no SID at all is refused."""
-    given = form.all(name)
-    if not all(_SID.fullmatch(sid) for sid in given):
+    """Returns SIDs of any kind. Raises 20001 for a value that is not a SID."""
+    values = form.all(name)
+    if not all(_SID.fullmatch(sid) for sid in values):
         raise TwilioError(20001, f"{name} must be a SID")
-    return given
+    return values
 
 
-def dates(query: Form, what: str = "DateCreated") -> Callable[[datetime], bool]:
-    """On or after the one, before the other."""
-    after, before = query.moment(f"{what}After"), query.moment(f"{what}Before")
-    return lambda made: (after is None or made >= after) and (before is None or made < before)
+def date_filter(query: Form, prefix: str = "DateCreated") -> Callable[[datetime], bool]:
+    """Returns a predicate: on or after {prefix}After, and before {prefix}Before."""
+    after, before = query.date_time(f"{prefix}After"), query.date_time(f"{prefix}Before")
+    return lambda time: (after is None or time >= after) and (before is None or time < before)
 
 
 def page(
-    call: RestRequest,
+    request: RestRequest,
     key: str,
     items: Iterable[paging.T],
     view: Callable[[paging.T], dict[str, Any]],
     filters: Iterable[str] = (),
     *,
     fixed: Iterable[tuple[str, str]] = (),
-    most: int = paging.MAX_SIZE,
+    max_size: int = paging.MAX_SIZE,
 ) -> RestResponse:
-    """A page of `items`, which come newest first. Its URLs repeat the `filters` that were given, and those `fixed`.
+    """Returns one page of `items`, which must be newest first.
 
-    A token of one list is refused by another: each path has tokens of its own.
+    The URLs of the page repeat the parameters in `filters` that the request has, and
+    those in `fixed`. The secret of a page token includes the path, so a list refuses
+    the token of another list.
     """
-    repeated = [*fixed, *_given(call.query, filters)]
-    secret = f"{call.account.auth_token}:{'/'.join(call.segments)}".encode(errors="surrogateescape")
-    want = paging.wanted(call.query, secret, most)
-    shown, before, after = paging.page(items, want)
-    url = f"{call.base}/v1/{quote('/'.join(call.segments))}"
-    meta = paging.meta(url, key, repeated, want, (before, after), secret)
-    return RestResponse(200, {key: [view(item) for item in shown], "meta": meta})
+    repeated = [*fixed, *_given(request.query, filters)]
+    path = "/".join(request.segments)
+    secret = f"{request.account.auth_token}:{path}".encode(errors="surrogateescape")
+    page_request = paging.parse(request.query, secret, max_size)
+    page_items, previous, following = paging.select(items, page_request)
+    url = f"{request.base_url}/v1/{quote(path)}"
+    meta = paging.meta(url, key, repeated, page_request, (previous, following), secret)
+    return RestResponse(200, {key: [view(item) for item in page_items], "meta": meta})
 
 
-def _word(text: str, name: str, words: type[W]) -> W:
+def _member(text: str, name: str, enum: type[E]) -> E:
     try:
-        return words(text)
+        return enum(text)
     except ValueError as exc:
-        raise TwilioError(20001, f"{name} must be one of {', '.join(words)}") from exc
+        raise TwilioError(20001, f"{name} must be one of {', '.join(enum)}") from exc
 
 
 def _given(query: Form, names: Iterable[str]) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
-"""The parameters of requests, with Twilio's limits and error codes. Does no I/O.
+"""Validates request parameters, with Twilio's limits and error codes. Does no I/O.
 
-https://www.twilio.com/docs/video/api/rooms-resource and https://www.twilio.com/docs/video/api/transcriptions
+https://www.twilio.com/docs/video/api/rooms-resource
+https://www.twilio.com/docs/video/api/transcriptions
 """
 
 import json
@@ -32,7 +33,10 @@ MAX_URL = 1023
 
 
 def room_settings(form: Form, has_legacy_types: bool = True) -> RoomSettings:
-    """The parameters of `POST /v1/Rooms`. What is unknown or spelled otherwise is ignored, as Twilio ignores it."""
+    """Validates the parameters of `POST /v1/Rooms`.
+
+    Unknown and misspelled parameters are ignored, as Twilio ignores them.
+    """
     name = form.first("UniqueName")
     if name is not None:
         check_name(name, empty=53100, long=53101, bad=53102)
@@ -43,31 +47,32 @@ def room_settings(form: Form, has_legacy_types: bool = True) -> RoomSettings:
                 f"{key} is not valid UTF-8" if is_unicode(key) else "A name is not valid UTF-8",
             )
     room_type = _room_type(form, has_legacy_types)
-    most = MAX_PARTICIPANTS[room_type]
-    form.flag("EnableTurn", True)
+    max_participants = MAX_PARTICIPANTS[room_type]
+    form.boolean("EnableTurn", True)
     return RoomSettings(
         unique_name=name,
         type=room_type,
         status_callback=_status_callback(form),
         status_callback_method=_method(form),
-        max_participants=form.number("MaxParticipants", 1, most, 53107) or most,
-        max_participant_duration_s=form.number("MaxParticipantDuration", 600, 86_400, 53123)
+        max_participants=form.integer("MaxParticipants", 1, max_participants, 53107)
+        or max_participants,
+        max_participant_duration_s=form.integer("MaxParticipantDuration", 600, 86_400, 53123)
         or 14_400,
-        empty_room_timeout_min=form.number("EmptyRoomTimeout", 1, 60, 53109) or 5,
-        unused_room_timeout_min=form.number("UnusedRoomTimeout", 1, 60, 53109) or 5,
+        empty_room_timeout_min=form.integer("EmptyRoomTimeout", 1, 60, 53109) or 5,
+        unused_room_timeout_min=form.integer("UnusedRoomTimeout", 1, 60, 53109) or 5,
         is_recorded_on_connect=_is_recorded(form, room_type),
         recording_rules=_recording_rules(form, room_type),
         video_codecs=_video_codecs(form, room_type),
         media_region=_media_region(form),
         is_audio_only=_is_audio_only(form, room_type),
-        is_large=form.flag("LargeRoom", False),
-        is_transcribed_on_connect=form.flag("TranscribeParticipantsOnConnect", False),
+        is_large=form.boolean("LargeRoom", False),
+        is_transcribed_on_connect=form.boolean("TranscribeParticipantsOnConnect", False),
         transcription=transcription(form, "TranscriptionsConfiguration") or {},
     )
 
 
 def check_name(text: str, *, empty: int, long: int, bad: int) -> None:
-    """The rule for names of rooms and tracks; each breach has its own code."""
+    """Validates the name of a room or track. Each kind of error has its own code."""
     if not text.strip():
         raise TwilioError(empty)
     if not is_unicode(text) or any(unicodedata.category(char) == "Cc" for char in text):
@@ -77,18 +82,21 @@ def check_name(text: str, *, empty: int, long: int, bad: int) -> None:
 
 
 def check_identity(text: str) -> None:
-    """128 characters, of which a double-byte one counts as two. https://www.twilio.com/docs/api/errors/53200"""
+    """Validates an identity of at most 128 characters. A double-byte one counts twice.
+
+    https://www.twilio.com/docs/api/errors/53200
+    """
     check_name(text, empty=53200, long=53201, bad=53202)
     if sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text) > MAX_NAME:
         raise TwilioError(53201)
 
 
 def _room_type(form: Form, has_legacy_types: bool) -> RoomType:
-    word = form.first("Type")
-    if word is None:
+    text = form.first("Type")
+    if text is None:
         return RoomType.GROUP
     try:
-        room_type = RoomType(word)
+        room_type = RoomType(text)
     except ValueError as exc:
         raise TwilioError(
             53108, f"RoomType is not valid: use one of {', '.join(RoomType)}"
@@ -99,7 +107,7 @@ def _room_type(form: Form, has_legacy_types: bool) -> RoomType:
 
 
 def _status_callback(form: Form) -> str | None:
-    """Kept as it was given, with its fragment: the answer echoes it."""
+    """Returns the URL unchanged and with its fragment, because responses echo it."""
     url = form.first("StatusCallback")
     if not url:
         return None
@@ -117,8 +125,8 @@ def is_callback_url(url: str) -> bool:
         has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    is_clean = url.isascii() and url.isprintable() and " " not in url
-    return is_clean and has_host and parts.scheme in ("http", "https") and len(url) <= MAX_URL
+    is_encoded = url.isascii() and url.isprintable() and " " not in url
+    return is_encoded and has_host and parts.scheme in ("http", "https") and len(url) <= MAX_URL
 
 
 def _method(form: Form) -> str:
@@ -129,7 +137,7 @@ def _method(form: Form) -> str:
 
 
 def _is_recorded(form: Form, room_type: RoomType) -> bool:
-    is_recorded = form.flag("RecordParticipantsOnConnect", False)
+    is_recorded = form.boolean("RecordParticipantsOnConnect", False)
     if is_recorded and room_type in WITHOUT_MEDIA_SERVER:
         raise TwilioError(
             53114, f"RecordParticipantsOnConnect is not supported by {room_type} Rooms"
@@ -138,7 +146,7 @@ def _is_recorded(form: Form, room_type: RoomType) -> bool:
 
 
 def _is_audio_only(form: Form, room_type: RoomType) -> bool:
-    is_audio_only = form.flag("AudioOnly", False)
+    is_audio_only = form.boolean("AudioOnly", False)
     if is_audio_only and room_type is not RoomType.GROUP:
         raise TwilioError(53124)
     return is_audio_only
@@ -156,7 +164,7 @@ def _video_codecs(form: Form, room_type: RoomType) -> tuple[str, ...]:
 
 
 def _media_region(form: Form) -> str:
-    """`gll` asks for the nearest region; the answer names one."""
+    """`gll` requests the nearest region. The response has the chosen region."""
     region = form.first("MediaRegion") or "gll"
     if region not in MEDIA_REGIONS:
         raise TwilioError(53115)
@@ -164,26 +172,32 @@ def _media_region(form: Form) -> str:
 
 
 def transcription(form: Form, name: str) -> dict[str, str] | None:
-    """A TranscriptionsConfiguration, its values as the texts that answers show. Properties that Twilio does not name
-    are kept: it may have more."""
+    """Validates a TranscriptionsConfiguration.
+
+    Returns its values as strings, as responses show them. Undocumented properties are
+    kept, because Twilio may have more than it documents.
+    """
     text = form.first(name)
     if text is None:
         return None
     try:
-        given = json.loads(text)
+        configuration = json.loads(text)
     except (ValueError, RecursionError) as exc:
         raise TwilioError(20001, f"{name} is not JSON") from exc
-    if not isinstance(given, dict):
+    if not isinstance(configuration, dict):
         raise TwilioError(20001, f"{name} must be a JSON object")
-    return {_text(key, name): _configured(key, value, name) for key, value in given.items()}
+    return {
+        _require_unicode(key, name): _property(key, value, name)
+        for key, value in configuration.items()
+    }
 
 
-def _configured(key: str, value: Any, name: str) -> str:
+def _property(key: str, value: Any, name: str) -> str:
     if key == "hints":
         value = _hints(value, name)
     if not isinstance(value, str | bool | int | float):
-        raise TwilioError(20001, f"{key} in {name} must be a text, a number, true or false")
-    text = _text(str(value).lower() if isinstance(value, bool) else str(value), name)
+        raise TwilioError(20001, f"{key} in {name} must be a string, a number, true or false")
+    text = _require_unicode(str(value).lower() if isinstance(value, bool) else str(value), name)
     if key in FLAGS and text not in ("true", "false"):
         raise TwilioError(20001, f"{key} in {name} must be true or false")
     if key == "transcriptionEngine" and text not in ENGINES:
@@ -192,16 +206,18 @@ def _configured(key: str, value: Any, name: str) -> str:
 
 
 def _hints(value: Any, name: str) -> str:
-    """An array, or one text with commas."""
+    """Hints are an array of strings, or one string with commas."""
     hints = value.split(",") if isinstance(value, str) else value
     if not isinstance(hints, list) or not all(isinstance(hint, str) for hint in hints):
-        raise TwilioError(20001, f"hints in {name} must be texts")
+        raise TwilioError(20001, f"hints in {name} must be strings")
     if len(hints) > MAX_HINTS or any(len(hint.strip()) > MAX_HINT for hint in hints):
-        raise TwilioError(20001, f"{name} takes {MAX_HINTS} hints of {MAX_HINT} characters")
+        raise TwilioError(
+            20001, f"{name} must have at most {MAX_HINTS} hints of {MAX_HINT} characters"
+        )
     return ",".join(hint.strip() for hint in hints)
 
 
-def _text(text: str, name: str) -> str:
+def _require_unicode(text: str, name: str) -> str:
     if not is_unicode(text):
         raise TwilioError(20001, f"{name} is not valid UTF-8")
     return text

@@ -1,4 +1,4 @@
-"""Everything that has a place below /v1/Rooms and /v1/Recordings, as Twilio's JSON. Does no I/O."""
+"""The JSON of every resource below /v1/Rooms and /v1/Recordings. Does no I/O."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,21 +17,24 @@ from gateway.sandbox.world.model import (
 from gateway.sandbox.world.rooms import MAX_TRACKS
 
 
-def room_json(room: Room, base: str) -> dict[str, Any]:
-    """A room in progress has no end and no duration, whatever the examples in Twilio's documents show."""
+def room_json(room: Room, base_url: str) -> dict[str, Any]:
+    """Returns a room. A room in progress has no end time and no duration.
+
+    The examples in Twilio's documents have both even then.
+    """
     settings = room.settings
-    url = f"{base}/v1/Rooms/{room.sid}"
+    url = f"{base_url}/v1/Rooms/{room.sid}"
     return {
         "sid": room.sid,
         "status": room.status,
-        "date_created": time(room.created.wall),
-        "date_updated": time(room.updated_at),
+        "date_created": format_time(room.created.wall),
+        "date_updated": format_time(room.updated_at),
         "account_sid": room.account_sid,
         "enable_turn": True,
         "unique_name": room.name,
         "status_callback": settings.status_callback,
         "status_callback_method": settings.status_callback_method,
-        "end_time": time(room.ended.wall if room.ended else None),
+        "end_time": format_time(room.ended.wall if room.ended else None),
         "duration": room.duration_s,
         "type": settings.type,
         "max_participants": settings.max_participants,
@@ -54,18 +57,18 @@ def room_json(room: Room, base: str) -> dict[str, Any]:
     }
 
 
-def participant_json(participant: Participant, room: Room, base: str) -> dict[str, Any]:
-    url = _url(participant, room, base)
+def participant_json(participant: Participant, room: Room, base_url: str) -> dict[str, Any]:
+    url = _url(participant, room, base_url)
     return {
         "sid": participant.sid,
         "room_sid": room.sid,
         "account_sid": room.account_sid,
         "status": participant.status,
         "identity": participant.identity,
-        "date_created": time(participant.joined.wall),
-        "date_updated": time(participant.updated_at),
-        "start_time": time(participant.joined.wall),
-        "end_time": time(participant.left_at),
+        "date_created": format_time(participant.joined.wall),
+        "date_updated": format_time(participant.updated_at),
+        "start_time": format_time(participant.joined.wall),
+        "end_time": format_time(participant.left_at),
         "duration": participant.duration_s,
         "url": url,
         "links": {
@@ -77,27 +80,37 @@ def participant_json(participant: Participant, room: Room, base: str) -> dict[st
     }
 
 
-def anonymized_json(participant: Participant, room: Room, base: str) -> dict[str, Any]:
-    """Without links, and with two statuses only: who is reconnecting counts as connected."""
-    shown = participant_json(participant, room, base)
-    del shown["links"]
-    gone = participant.status is ParticipantStatus.DISCONNECTED
-    status = ParticipantStatus.DISCONNECTED if gone else ParticipantStatus.CONNECTED
-    return {**shown, "status": status, "url": f"{shown['url']}/Anonymize"}
+def anonymized_json(participant: Participant, room: Room, base_url: str) -> dict[str, Any]:
+    """Returns the result of Anonymize: no links, and only two statuses.
+
+    A reconnecting participant counts as connected.
+    """
+    fields = participant_json(participant, room, base_url)
+    del fields["links"]
+    has_left = participant.status is ParticipantStatus.DISCONNECTED
+    status = ParticipantStatus.DISCONNECTED if has_left else ParticipantStatus.CONNECTED
+    return {**fields, "status": status, "url": f"{fields['url']}/Anonymize"}
 
 
-def published_json(track: Track, participant: Participant, room: Room, base: str) -> dict[str, Any]:
-    return _track_json(track, participant, room, f"{_url(participant, room, base)}/PublishedTracks")
+def published_json(
+    track: Track, participant: Participant, room: Room, base_url: str
+) -> dict[str, Any]:
+    return _track_json(
+        track, participant, room, f"{_url(participant, room, base_url)}/PublishedTracks"
+    )
 
 
 def subscribed_json(
-    subscription: Subscription, participant: Participant, room: Room, base: str
+    subscription: Subscription, participant: Participant, room: Room, base_url: str
 ) -> dict[str, Any]:
-    """`participant` is who receives the track."""
-    shown = _track_json(
-        subscription.track, participant, room, f"{_url(participant, room, base)}/SubscribedTracks"
+    """Returns a track that `participant` receives."""
+    fields = _track_json(
+        subscription.track,
+        participant,
+        room,
+        f"{_url(participant, room, base_url)}/SubscribedTracks",
     )
-    return {**shown, "publisher_sid": subscription.publisher.sid}
+    return {**fields, "publisher_sid": subscription.publisher.sid}
 
 
 def _track_json(track: Track, participant: Participant, room: Room, url: str) -> dict[str, Any]:
@@ -106,8 +119,8 @@ def _track_json(track: Track, participant: Participant, room: Room, url: str) ->
         "participant_sid": participant.sid,
         "room_sid": room.sid,
         "name": track.name,
-        "date_created": time(track.created_at),
-        "date_updated": time(track.updated_at),
+        "date_created": format_time(track.created_at),
+        "date_updated": format_time(track.updated_at),
         "enabled": track.is_enabled,
         "kind": track.kind,
         "url": f"{url}/{track.sid}",
@@ -122,26 +135,26 @@ def recording_rules_json(room: Room) -> dict[str, Any]:
     return _rules_json(room.recording_rules, room)
 
 
-def _rules_json(shown: Rules, room: Room) -> dict[str, Any]:
+def _rules_json(current: Rules, room: Room) -> dict[str, Any]:
     return {
         "room_sid": room.sid,
-        "rules": [rules.to_json(rule) for rule in shown.rules],
-        "date_created": time(shown.created_at),
-        "date_updated": time(shown.updated_at),
+        "rules": [rules.to_json(rule) for rule in current.rules],
+        "date_created": format_time(current.created_at),
+        "date_updated": format_time(current.updated_at),
     }
 
 
-def recording_json(recording: Recording, room: Room, base: str) -> dict[str, Any]:
-    """As the account's lists show it."""
+def recording_json(recording: Recording, room: Room, base_url: str) -> dict[str, Any]:
+    """Returns a recording as the account's lists have it."""
     return {
-        **_recording_json(recording, room, f"{base}/v1/Recordings/{recording.sid}"),
+        **_recording_json(recording, room, f"{base_url}/v1/Recordings/{recording.sid}"),
         "status_callback": room.settings.status_callback,
         "status_callback_method": room.settings.status_callback_method,
     }
 
 
-def room_recording_json(recording: Recording, room: Room, base: str) -> dict[str, Any]:
-    url = f"{base}/v1/Rooms/{room.sid}/Recordings/{recording.sid}"
+def room_recording_json(recording: Recording, room: Room, base_url: str) -> dict[str, Any]:
+    url = f"{base_url}/v1/Rooms/{room.sid}/Recordings/{recording.sid}"
     return {**_recording_json(recording, room, url), "room_sid": room.sid}
 
 
@@ -149,7 +162,7 @@ def _recording_json(recording: Recording, room: Room, url: str) -> dict[str, Any
     return {
         "account_sid": room.account_sid,
         "status": recording.status,
-        "date_created": time(recording.started_at),
+        "date_created": format_time(recording.started_at),
         "sid": recording.sid,
         "source_sid": recording.track_sid,
         "size": recording.size,
@@ -166,27 +179,27 @@ def _recording_json(recording: Recording, room: Room, url: str) -> dict[str, Any
     }
 
 
-def transcription_json(transcription: Transcription, room: Room, base: str) -> dict[str, Any]:
+def transcription_json(transcription: Transcription, room: Room, base_url: str) -> dict[str, Any]:
     return {
         "ttid": transcription.ttid,
         "account_sid": room.account_sid,
         "room_sid": room.sid,
         "source_sid": transcription.source_sid,
         "status": transcription.status,
-        "date_created": time(transcription.created_at),
-        "date_updated": time(transcription.updated_at),
-        "start_time": time(transcription.started_at),
-        "end_time": time(transcription.ended_at),
+        "date_created": format_time(transcription.created_at),
+        "date_updated": format_time(transcription.updated_at),
+        "start_time": format_time(transcription.started_at),
+        "end_time": format_time(transcription.ended_at),
         "duration": transcription.duration_s,
-        "url": f"{base}/v1/Rooms/{room.sid}/Transcriptions/{transcription.ttid}",
+        "url": f"{base_url}/v1/Rooms/{room.sid}/Transcriptions/{transcription.ttid}",
         "configuration": transcription.configuration,
     }
 
 
-def _url(participant: Participant, room: Room, base: str) -> str:
-    return f"{base}/v1/Rooms/{room.sid}/Participants/{participant.sid}"
+def _url(participant: Participant, room: Room, base_url: str) -> str:
+    return f"{base_url}/v1/Rooms/{room.sid}/Participants/{participant.sid}"
 
 
-def time(moment: datetime | None) -> str | None:
-    """Whole seconds, as everywhere in Twilio's REST answers; only callbacks tell milliseconds."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def format_time(time: datetime | None) -> str | None:
+    """Formats a time with whole seconds. Only callbacks have milliseconds at Twilio."""
+    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

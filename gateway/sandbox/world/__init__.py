@@ -1,1 +1,1 @@
-"""The simulated rooms and what can happen to them."""
+"""The simulated rooms and everything that can happen to them."""

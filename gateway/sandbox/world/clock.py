@@ -1,4 +1,4 @@
-"""The time of the sandbox: a wall clock for dates, and a clock for timeouts that tests can push."""
+"""The clocks of the sandbox: wall time for dates, a simulated clock for timeouts."""
 
 import asyncio
 import heapq
@@ -6,77 +6,82 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from gateway.sandbox.world.model import Moment
+from gateway.sandbox.world.model import Instant
 
 
 class Clock:
-    """One alarm per key. A push lets what falls due happen in its order, each at its own time.
+    """The wall clock, and a simulated clock that tests can advance.
 
-    So a timeout that another one starts is measured from there: four hours in one push end a room whose last
-    participant was thrown out after two. Needs a running loop from the first alarm on.
+    The simulated clock has one timer per key. Advancing it runs the timers that are due
+    in their order, each at its own time. A timeout that another timeout starts is
+    therefore measured from that one: advancing by four hours ends a room whose last
+    participant was disconnected after two.
+
+    The first timer needs a running event loop.
     """
 
     def __init__(self) -> None:
-        self._pushed_s = 0.0
-        self._alarms: dict[str, float] = {}
-        self._heap: list[tuple[float, str, Callable[[], None]]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._advanced_s = 0.0
+        self._due_s: dict[str, float] = {}
+        self._queue: list[tuple[float, str, Callable[[], None]]] = []
+        self._handle: asyncio.TimerHandle | None = None
 
-    def now(self) -> Moment:
-        return Moment(datetime.now(UTC), self._now_s())
+    def now(self) -> Instant:
+        return Instant(datetime.now(UTC), self._now_s())
 
-    def alarm(self, key: str, at_s: float, ring: Callable[[], None]) -> None:
-        """`ring` is called at `at_s` or before it: it has to look for itself and to set the alarm again.
+    def schedule(self, key: str, due_s: float, callback: Callable[[], None]) -> None:
+        """Runs `callback` at `due_s` or earlier: it must check what is due itself.
 
-        An alarm that stands earlier stays, so moving one later is free; that is what a busy room does all day.
+        A timer with an earlier time stays in place, and the callback schedules the next
+        one. Postponing a timer is therefore free, and a busy room does so all the time.
         """
-        standing_s = self._alarms.get(key)
-        if standing_s is not None and standing_s <= at_s:
+        scheduled_s = self._due_s.get(key)
+        if scheduled_s is not None and scheduled_s <= due_s:
             return
-        self._alarms[key] = at_s
-        heapq.heappush(self._heap, (at_s, key, ring))
-        if self._heap[0][0] == at_s:
-            self._wind()
+        self._due_s[key] = due_s
+        heapq.heappush(self._queue, (due_s, key, callback))
+        if self._queue[0][0] == due_s:
+            self._arm()
 
-    def drop(self, key: str) -> None:
-        self._alarms.pop(key, None)
+    def cancel(self, key: str) -> None:
+        self._due_s.pop(key, None)
 
     def advance(self, seconds: float) -> None:
-        """Returns when everything that falls due has happened."""
+        """Advances the simulated clock and runs every timer that becomes due."""
         target_s = self._now_s() + seconds
-        while self._heap and self._heap[0][0] <= target_s:
-            self._pushed_s += max(0.0, self._heap[0][0] - self._now_s())
-            self._ring_due()
-        self._pushed_s += max(0.0, target_s - self._now_s())
-        self._wind()
+        while self._queue and self._queue[0][0] <= target_s:
+            self._advanced_s += max(0.0, self._queue[0][0] - self._now_s())
+            self._run_due()
+        self._advanced_s += max(0.0, target_s - self._now_s())
+        self._arm()
 
-    def clear(self) -> None:
-        """No alarm is left; the push stays, for time never goes back."""
-        self._alarms.clear()
-        self._heap.clear()
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+    def cancel_all(self) -> None:
+        """Cancels all timers. The simulated time stays, because it never goes back."""
+        self._due_s.clear()
+        self._queue.clear()
+        if self._handle:
+            self._handle.cancel()
+            self._handle = None
 
     def _now_s(self) -> float:
-        return time.monotonic() + self._pushed_s
+        return time.monotonic() + self._advanced_s
 
-    def _ring_due(self) -> None:
-        while self._heap and self._heap[0][0] <= self._now_s():
-            at_s, key, ring = heapq.heappop(self._heap)
-            # Dropped, or replaced by an earlier one that has rung.
-            if self._alarms.get(key) == at_s:
-                del self._alarms[key]
-                ring()
+    def _run_due(self) -> None:
+        while self._queue and self._queue[0][0] <= self._now_s():
+            due_s, key, callback = heapq.heappop(self._queue)
+            # Otherwise it was cancelled, or replaced by an earlier timer that has run.
+            if self._due_s.get(key) == due_s:
+                del self._due_s[key]
+                callback()
 
-    def _wind(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-        if self._heap:
-            delay_s = max(0.0, self._heap[0][0] - self._now_s())
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+    def _arm(self) -> None:
+        if self._handle:
+            self._handle.cancel()
+            self._handle = None
+        if self._queue:
+            delay_s = max(0.0, self._queue[0][0] - self._now_s())
+            self._handle = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
-    def _tick(self) -> None:
-        self._ring_due()
-        self._wind()
+    def _on_timer(self) -> None:
+        self._run_due()
+        self._arm()

@@ -1,4 +1,4 @@
-"""A room and all that hangs below it as values, and the events that tell what happened to them. Does no I/O."""
+"""Rooms, participants, tracks, recordings and events as values. Does no I/O."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,12 @@ _ordinals = count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """`wall` goes into dates and Timestamps; `clock_s` can be pushed and drives every timeout."""
+class Instant:
+    """A point in time on both clocks.
+
+    `wall` is the wall clock: dates and Timestamps show it. `clock_s` is the simulated
+    clock: it can be advanced, and every timeout depends on it.
+    """
 
     wall: datetime
     clock_s: float
@@ -57,14 +61,17 @@ class TranscriptionStatus(StrEnum):
 
 
 class RoomEnd(StrEnum):
-    """Why a room ended, in the words of Insights."""
+    """Why a room ended, with the values of Insights."""
 
     VIA_API = "room_ended_via_api"
     TIMEOUT = "timeout"
 
 
 class Departure(StrEnum):
-    """Why somebody left, for Insights. Twilio's list is open; of these only the first stands in its documents."""
+    """Why a participant left, for Insights.
+
+    Twilio documents only the first value, and says that there are others.
+    """
 
     VIA_API = "disconnected_via_api"
     ROOM_ENDED = "room_ended"
@@ -103,8 +110,10 @@ class EventName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of recording or of subscribing: matches a track when everything it names agrees with it; one that names
-    nothing matches all."""
+    """A recording rule or a subscribe rule.
+
+    It matches a track if all its filters match. Without filters it matches every track.
+    """
 
     is_include: bool
     kind: TrackKind | None = None
@@ -115,7 +124,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`created_at` is None while they are the ones that nobody has set."""
+    """The rules of a room or participant. Default rules have no `created_at`."""
 
     rules: tuple[Rule, ...]
     created_at: datetime | None = None
@@ -128,7 +137,7 @@ RECORD_NOTHING = (Rule(is_include=False),)
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """What a room is created with; the defaults are those of a group room."""
+    """The parameters of room creation, with the defaults of a group room."""
 
     unique_name: str | None = None
     type: RoomType = RoomType.GROUP
@@ -157,7 +166,7 @@ class TrackSettings:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """`recording_sid` is of the recording that runs, if one does."""
+    """A published track. `recording_sid` is that of the recording in progress."""
 
     sid: str
     ordinal: int
@@ -171,7 +180,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What was recorded of one track. It outlives the track, and its media: those of a deleted one are gone."""
+    """The recording of one track. It remains after its track and its media are gone."""
 
     sid: str
     ordinal: int
@@ -181,7 +190,7 @@ class Recording:
     kind: TrackKind
     codec: str
     started_at: datetime
-    stopped: Moment | None = None
+    stopped: Instant | None = None
     status: RecordingStatus = RecordingStatus.PROCESSING
 
     @property
@@ -194,7 +203,7 @@ class Recording:
 
     @property
     def duration_s(self) -> int:
-        """To the nearest second, and never less than one; 0 while it is not known."""
+        """Rounded to whole seconds and at least 1. 0 while it is not known."""
         if self.stopped is None or self.status in (
             RecordingStatus.PROCESSING,
             RecordingStatus.FAILED,
@@ -204,18 +213,21 @@ class Recording:
 
     @property
     def size(self) -> int:
-        """In bytes, as 48 kbit/s of sound and 720 kbit/s of picture make them."""
+        """In bytes, at 48 kbit/s of audio and 720 kbit/s of video."""
         return self.duration_s * (6_000 if self.kind is TrackKind.AUDIO else 90_000)
 
     @property
     def offset_ms(self) -> int:
-        """Since a moment that Twilio does not name and that all recordings of a room share: here 1970."""
+        """Milliseconds since the epoch that all recordings of a room share.
+
+        Twilio does not document its epoch. The sandbox uses 1970.
+        """
         return int(self.started_at.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """`started_at` and `ended_at` are of the last time it ran."""
+    """A transcription. `started_at` and `ended_at` are those of its last run."""
 
     ttid: str
     ordinal: int
@@ -234,12 +246,15 @@ class Transcription:
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """`ordinal` counts the participants of a room and orders its lists. `codecs` are those ever published with."""
+    """A participant. `ordinal` counts the participants of a room and orders its lists.
+
+    `codecs` are those of all tracks that the participant has ever published.
+    """
 
     sid: str
     ordinal: int
     identity: str
-    joined: Moment
+    joined: Instant
     updated_at: datetime
     left_at: datetime | None = None
     is_reconnecting: bool = False
@@ -263,7 +278,7 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A track that somebody receives, with who publishes it."""
+    """A track that a participant receives, and its publisher."""
 
     publisher: Participant
     track: Track
@@ -275,18 +290,21 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """`ordinal` counts the rooms of an account and orders its lists; `idle_since_s` is None while somebody is there."""
+    """A room. `ordinal` counts the rooms of an account and orders its lists.
+
+    `idle_since_s` is None while a participant is connected.
+    """
 
     sid: str
     account_sid: str
     ordinal: int
     settings: RoomSettings
-    created: Moment
+    created: Instant
     updated_at: datetime
     idle_since_s: float | None
     recording_rules: Rules
     status: RoomStatus = RoomStatus.IN_PROGRESS
-    ended: Moment | None = None
+    ended: Instant | None = None
     end_reason: RoomEnd | None = None
     participants: tuple[Participant, ...] = ()
     recordings: tuple[Recording, ...] = ()
@@ -306,11 +324,14 @@ class Room:
         return None if self.ended is None else seconds_between(self.created.wall, self.ended.wall)
 
     def connected(self) -> Iterator[Participant]:
-        """Those who have not left; who is reconnecting has not."""
+        """Yields the participants who have not left, including reconnecting ones."""
         return (participant for participant in self.participants if participant.left_at is None)
 
     def participant(self, ref: str) -> Participant | None:
-        """By SID in any state, by identity only while connected, as Twilio's paths do."""
+        """Finds a participant by SID, or by identity while connected.
+
+        Twilio's paths work in the same way.
+        """
         for participant in self.participants:
             if participant.sid == ref or (
                 participant.identity == ref and participant.left_at is None
@@ -324,7 +345,10 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`room` and `participant` are as the event left them. Recording events have no `sequence`."""
+    """One room event. `room` and `participant` have their state after the event.
+
+    Recording events have no `sequence`.
+    """
 
     name: EventName
     at: datetime
@@ -337,12 +361,15 @@ class Event:
 
 
 def new_ordinal() -> int:
-    """Grows with everything that is made, so that lists across rooms have an order."""
+    """Returns the next number of one sequence, which orders lists across rooms."""
     return next(_ordinals)
 
 
 def new_sid(prefix: str) -> str:
-    """Never the same twice, whatever the seed: tests share one Redis, and a SID names a room there for ever."""
+    """Returns a SID that never repeats, whatever the seed of the sandbox.
+
+    Tests share one Redis, where a SID identifies a room forever.
+    """
     return prefix + secrets.token_hex(16)
 
 

@@ -1,4 +1,4 @@
-"""One change of one room at one moment. Does no I/O."""
+"""One change of one room at one instant. Does no I/O."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,7 @@ from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.world.model import (
     Event,
     EventName,
-    Moment,
+    Instant,
     Participant,
     Recording,
     Room,
@@ -16,51 +16,57 @@ from gateway.sandbox.world.model import (
 
 
 class RoomChange:
-    """Collects the new state and the events, in their order."""
+    """Collects the new state of a room and the events of the change, in their order.
 
-    def __init__(self, room: Room, now: Moment) -> None:
+    `participant` is the participant that the change is about, in the new state.
+    """
+
+    def __init__(self, room: Room, now: Instant) -> None:
         self.room = room
         self.now = now
         self.events: list[Event] = []
         self.participant: Participant | None = None
 
-    def change(self, **changes: Any) -> None:
-        self.room = replace(self.room, updated_at=self.now.wall, **changes)
+    def update_room(self, **fields: Any) -> None:
+        self.room = replace(self.room, updated_at=self.now.wall, **fields)
 
-    def change_participant(self, participant: Participant, **changes: Any) -> Participant:
-        new = replace(participant, updated_at=self.now.wall, **changes)
-        everyone = tuple(new if each.sid == new.sid else each for each in self.room.participants)
-        # The room's own date_updated does not move when its people do.
-        self.room = replace(self.room, participants=everyone)
+    def update_participant(self, participant: Participant, **fields: Any) -> Participant:
+        """Changes a participant. The room's own date_updated stays the same."""
+        new = replace(participant, updated_at=self.now.wall, **fields)
+        participants = tuple(new if old.sid == new.sid else old for old in self.room.participants)
+        self.room = replace(self.room, participants=participants)
         self.participant = new
         return new
 
     def replace_track(self, participant: Participant, new: Track) -> Participant:
-        tracks = tuple(new if each.sid == new.sid else each for each in participant.tracks)
-        return self.change_participant(participant, tracks=tracks)
+        tracks = tuple(new if old.sid == new.sid else old for old in participant.tracks)
+        return self.update_participant(participant, tracks=tracks)
 
     def add_recording(self, recording: Recording) -> None:
         self.room = replace(self.room, recordings=(*self.room.recordings, recording))
 
-    def change_recording(self, recording: Recording, **changes: Any) -> Recording:
-        new = replace(recording, **changes)
-        everything = tuple(new if each.sid == new.sid else each for each in self.room.recordings)
-        self.room = replace(self.room, recordings=everything)
+    def update_recording(self, recording: Recording, **fields: Any) -> Recording:
+        new = replace(recording, **fields)
+        recordings = tuple(new if old.sid == new.sid else old for old in self.room.recordings)
+        self.room = replace(self.room, recordings=recordings)
         return new
 
-    def tell(self, name: EventName, **parts: Any) -> None:
+    def emit(self, name: EventName, **fields: Any) -> None:
+        """Adds an event with the room's next sequence number."""
         sequence = self.room.next_sequence
         self.room = replace(self.room, next_sequence=sequence + 1)
-        self.events.append(Event(name, self.now.wall, self.room, sequence, **parts))
+        self.events.append(Event(name, self.now.wall, self.room, sequence, **fields))
 
-    def tell_recording(self, name: EventName, recording: Recording, **parts: Any) -> None:
+    def emit_recording_event(self, name: EventName, recording: Recording, **fields: Any) -> None:
+        """Adds an event about a recording. Such events have no sequence number."""
         participant = self.room.participant(recording.participant_sid)
         event = Event(
-            name, self.now.wall, self.room, participant=participant, recording=recording, **parts
+            name, self.now.wall, self.room, participant=participant, recording=recording, **fields
         )
         self.events.append(event)
 
 
-def check_open(room: Room) -> None:
+def check_in_progress(room: Room) -> None:
+    """Raises 53118 for a room that has ended."""
     if not room.is_in_progress:
         raise TwilioError(53118)

@@ -1,4 +1,4 @@
-"""The transcription of a room, of which there is one at most. Does no I/O.
+"""The transcription of a room. A room has at most one. Does no I/O.
 
 https://www.twilio.com/docs/video/api/transcriptions
 """
@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.world.model import (
-    Moment,
+    Instant,
     Room,
     Transcription,
     TranscriptionStatus,
     new_ordinal,
     new_sid,
 )
-from gateway.sandbox.world.room_change import RoomChange, check_open
+from gateway.sandbox.world.room_change import RoomChange, check_in_progress
 
 STARTED, STOPPED, FAILED = TranscriptionStatus
 
@@ -25,18 +25,17 @@ def is_started(room: Room) -> bool:
     return room.transcription is not None and room.transcription.status is STARTED
 
 
-def create(room: Room, configuration: Mapping[str, str], now: Moment) -> RoomChange:
-    check_open(room)
+def create(room: Room, configuration: Mapping[str, str], now: Instant) -> RoomChange:
+    check_in_progress(room)
     if room.transcription:
         raise TwilioError(20001, "The Room has a transcription already")
     change = RoomChange(room, now)
-    begin(change, configuration, STARTED)
+    add(change, configuration, STARTED)
     return change
 
 
-def begin(
-    change: RoomChange, configuration: Mapping[str, str], status: TranscriptionStatus
-) -> None:
+def add(change: RoomChange, configuration: Mapping[str, str], status: TranscriptionStatus) -> None:
+    """Adds a transcription with the given status to the room of the change."""
     transcription = Transcription(
         ttid=f"video_extension_{uuid.uuid4()}",
         ordinal=new_ordinal(),
@@ -54,50 +53,54 @@ def update(
     room: Room,
     status: TranscriptionStatus | None,
     configuration: Mapping[str, str] | None,
-    now: Moment,
+    now: Instant,
 ) -> RoomChange:
-    """What is named changes; a status that it has already changes nothing. A failed one cannot be started again."""
-    check_open(room)
+    """Changes the status and the named properties of the configuration.
+
+    Setting the present status changes nothing. A failed transcription cannot be
+    started again.
+    """
+    check_in_progress(room)
     change = RoomChange(room, now)
     old = room.transcription
     if old is None:
-        raise LookupError("there is nothing to update")
+        raise LookupError("the room has no transcription to update")
     if old.status is FAILED and status is not None:
         raise TwilioError(20001, "A failed transcription cannot be started again")
     if configuration is not None:
-        _change(change, replace(old, configuration={**old.configuration, **configuration}))
+        _replace(change, replace(old, configuration={**old.configuration, **configuration}))
     match status:
         case TranscriptionStatus.STARTED if old.status is STOPPED:
-            _set(change, STARTED)
+            _set_status(change, STARTED)
         case TranscriptionStatus.STOPPED if old.status is STARTED:
-            _set(change, STOPPED)
+            _set_status(change, STOPPED)
     return change
 
 
-def end(change: RoomChange) -> None:
-    """With its room."""
+def stop(change: RoomChange) -> None:
+    """Stops a started transcription, because its room ends."""
     if is_started(change.room):
-        _set(change, STOPPED)
+        _set_status(change, STOPPED)
 
 
-def fail(room: Room, now: Moment) -> RoomChange:
+def fail(room: Room, now: Instant) -> RoomChange:
     change = RoomChange(room, now)
     if is_started(room):
-        _set(change, FAILED)
+        _set_status(change, FAILED)
     return change
 
 
-def _set(change: RoomChange, status: TranscriptionStatus) -> None:
+def _set_status(change: RoomChange, status: TranscriptionStatus) -> None:
     if change.room.transcription is None:
         return
-    changed = replace(change.room.transcription, status=status)
+    new = replace(change.room.transcription, status=status)
     if status is STARTED:
-        _change(change, replace(changed, started_at=change.now.wall, ended_at=None))
+        _replace(change, replace(new, started_at=change.now.wall, ended_at=None))
     else:
-        _change(change, replace(changed, ended_at=change.now.wall))
+        _replace(change, replace(new, ended_at=change.now.wall))
 
 
-def _change(change: RoomChange, transcription: Transcription) -> None:
+def _replace(change: RoomChange, transcription: Transcription) -> None:
     change.room = replace(
         change.room, transcription=replace(transcription, updated_at=change.now.wall)
     )

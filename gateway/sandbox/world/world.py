@@ -1,4 +1,7 @@
-"""Everything that can happen in the sandbox, whoever wants it: REST, the control API, or the people who come and go."""
+"""All rooms of all accounts, and every operation on them.
+
+The REST API, the control API and the simulated users share these operations.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,9 +30,10 @@ from gateway.sandbox.world.room_store import RoomStore
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What an account may have at once. https://www.twilio.com/docs/video/programmable-video-limits
+    """How many of each an account may have at once.
 
-    The number of transcriptions is not published.
+    https://www.twilio.com/docs/video/programmable-video-limits
+    Twilio does not publish the limit of transcriptions.
     """
 
     rooms: int = 10_000
@@ -38,22 +42,25 @@ class Capacity:
 
 
 class World:
-    """Changes are made at once and whole: no call here waits for anything. Events go to `emit` in their order."""
+    """The rooms of all accounts.
+
+    Operations are synchronous and atomic. They pass their events to `emit`, in order.
+    """
 
     def __init__(
         self,
         account_sids: Iterable[str],
         clock: Clock,
         capacity: Capacity,
-        keep_ended: int,
+        max_ended_rooms: int,
         emit: Callable[[Event], None],
     ) -> None:
         self._clock = clock
-        self._full_capacity = capacity
+        self._initial_capacity = capacity
         self.capacity = capacity
-        self._keep_ended = keep_ended
+        self._max_ended_rooms = max_ended_rooms
         self._emit = emit
-        self._stores = {sid: RoomStore(keep_ended) for sid in account_sids}
+        self._stores = {sid: RoomStore(max_ended_rooms) for sid in account_sids}
         self._connected = dict.fromkeys(self._stores, 0)
         self._transcribed = dict.fromkeys(self._stores, 0)
 
@@ -61,17 +68,19 @@ class World:
         return self._stores[account_sid]
 
     def now_s(self) -> float:
+        """Returns the time of the simulated clock."""
         return self._clock.now().clock_s
 
     def find_room(self, ref: str) -> Room | None:
-        """A room of any account, by SID or by the name it has while in progress."""
-        found = (store.by_sid(ref) or store.by_name(ref) for store in self._stores.values())
-        return next((room for room in found if room), None)
+        """Finds a room of any account, by SID or, while in progress, by name."""
+        matches = (store.by_sid(ref) or store.by_name(ref) for store in self._stores.values())
+        return next((room for room in matches if room), None)
 
-    def recording(self, sid: str) -> Recording | None:
-        """Of any room of any account."""
-        everything = (room for store in self._stores.values() for room in store.all_rooms())
-        return next((found for room in everything if (found := room.recording(sid))), None)
+    def find_recording(self, sid: str) -> Recording | None:
+        """Finds a recording of any room of any account."""
+        all_rooms = (room for store in self._stores.values() for room in store.all_rooms())
+        matches = (room.recording(sid) for room in all_rooms)
+        return next((recording for recording in matches if recording), None)
 
     def create_room(self, account_sid: str, settings: RoomSettings) -> Room:
         store = self._stores[account_sid]
@@ -79,9 +88,8 @@ class World:
             raise TwilioError(53113)
         if store.live_count >= self.capacity.rooms:
             raise TwilioError(53119)
-        return self._apply(
-            rooms.create(account_sid, store.next_ordinal(), settings, self._clock.now())
-        ).room
+        change = rooms.create(account_sid, store.next_ordinal(), settings, self._clock.now())
+        return self._apply(change).room
 
     def complete(self, room: Room) -> Room:
         return self._apply(rooms.complete(room, self._clock.now())).room
@@ -95,46 +103,44 @@ class World:
         change = rooms.join(
             room, identity, tracks, self._clock.now(), may_transcribe=may_transcribe
         )
-        return self._one(self._apply(change))
+        return self._apply_to_participant(change)
 
     def leave(
         self, room: Room, participant: Participant, departure: Departure = Departure.LEFT
     ) -> Participant:
-        return self._one(self._apply(rooms.leave(room, participant, departure, self._clock.now())))
+        change = rooms.leave(room, participant, departure, self._clock.now())
+        return self._apply_to_participant(change)
 
     def set_reconnecting(
         self, room: Room, participant: Participant, is_reconnecting: bool
     ) -> Participant:
-        return self._one(
-            self._apply(
-                rooms.set_reconnecting(room, participant, is_reconnecting, self._clock.now())
-            )
-        )
+        change = rooms.set_reconnecting(room, participant, is_reconnecting, self._clock.now())
+        return self._apply_to_participant(change)
 
     def anonymize(self, room: Room, participant: Participant) -> Participant:
-        return self._one(self._apply(rooms.anonymize(room, participant, self._clock.now())))
+        return self._apply_to_participant(rooms.anonymize(room, participant, self._clock.now()))
 
     def set_subscribe_rules(
         self, room: Room, participant: Participant, rules: tuple[Rule, ...]
     ) -> Participant:
-        return self._one(
-            self._apply(rooms.set_subscribe_rules(room, participant, rules, self._clock.now()))
-        )
+        change = rooms.set_subscribe_rules(room, participant, rules, self._clock.now())
+        return self._apply_to_participant(change)
 
     def publish(self, room: Room, participant: Participant, track: TrackSettings) -> Participant:
-        return self._one(self._apply(rooms.publish(room, participant, track, self._clock.now())))
+        return self._apply_to_participant(
+            rooms.publish(room, participant, track, self._clock.now())
+        )
 
     def unpublish(self, room: Room, participant: Participant, track: Track) -> Participant:
-        return self._one(self._apply(rooms.unpublish(room, participant, track, self._clock.now())))
+        return self._apply_to_participant(
+            rooms.unpublish(room, participant, track, self._clock.now())
+        )
 
     def set_track_enabled(
         self, room: Room, participant: Participant, track: Track, is_enabled: bool
     ) -> Participant:
-        return self._one(
-            self._apply(
-                rooms.set_track_enabled(room, participant, track, is_enabled, self._clock.now())
-            )
-        )
+        change = rooms.set_track_enabled(room, participant, track, is_enabled, self._clock.now())
+        return self._apply_to_participant(change)
 
     def set_recording_rules(self, room: Room, rules: tuple[Rule, ...]) -> Room:
         return self._apply(recordings.set_rules(room, rules, self._clock.now())).room
@@ -142,9 +148,11 @@ class World:
     def fail_recording(
         self, room: Room, participant: Participant, track: Track, operation: FailedOperation
     ) -> None:
+        """Fails the recording of a published track."""
         self._apply(recordings.fail_track(room, participant, track, operation, self._clock.now()))
 
     def fail_processing(self, room: Room, recording: Recording, operation: FailedOperation) -> None:
+        """Fails a recording whose track may have been removed."""
         self._apply(recordings.fail(room, recording, operation, self._clock.now()))
 
     def delete_recording(self, room: Room, recording: Recording) -> None:
@@ -152,7 +160,7 @@ class World:
 
     def create_transcription(self, room: Room, configuration: Mapping[str, str]) -> Transcription:
         change = transcriptions.create(room, configuration, self._clock.now())
-        return self._transcription(change)
+        return self._apply_to_transcription(change)
 
     def update_transcription(
         self,
@@ -161,40 +169,29 @@ class World:
         configuration: Mapping[str, str] | None,
     ) -> Transcription:
         change = transcriptions.update(room, status, configuration, self._clock.now())
-        return self._transcription(change)
+        return self._apply_to_transcription(change)
 
     def fail_transcription(self, room: Room) -> None:
         self._apply(transcriptions.fail(room, self._clock.now()))
 
     def reset(self) -> None:
-        self._clock.clear()
-        self.capacity = self._full_capacity
-        self._stores = {sid: RoomStore(self._keep_ended) for sid in self._stores}
+        """Removes all rooms without events and restores the initial capacity."""
+        self._clock.cancel_all()
+        self.capacity = self._initial_capacity
+        self._stores = {sid: RoomStore(self._max_ended_rooms) for sid in self._stores}
         self._connected = dict.fromkeys(self._stores, 0)
         self._transcribed = dict.fromkeys(self._stores, 0)
-
-    def _transcription(self, change: RoomChange) -> Transcription:
-        """Applies the turn, unless it starts one transcription too many."""
-        before = self._stores[change.room.account_sid].by_sid(change.room.sid)
-        is_new = transcriptions.is_started(change.room) and not (
-            before and transcriptions.is_started(before)
-        )
-        if is_new and not self._may_transcribe(change.room):
-            raise TwilioError(53676)
-        transcription = self._apply(change).room.transcription
-        if transcription is None:
-            raise LookupError("this turn is about no transcription")
-        return transcription
 
     def _may_transcribe(self, room: Room) -> bool:
         return self._transcribed[room.account_sid] < self.capacity.transcriptions
 
     def _apply(self, change: RoomChange) -> RoomChange:
+        """Stores the new state, schedules the next timeout and emits the events."""
         room = change.room
         store = self._stores[room.account_sid]
         before = store.by_sid(room.sid)
-        self._connected[room.account_sid] += _headcount(room) - (
-            _headcount(before) if before else 0
+        self._connected[room.account_sid] += _connected_count(room) - (
+            _connected_count(before) if before else 0
         )
         self._transcribed[room.account_sid] += transcriptions.is_started(room) - (
             transcriptions.is_started(before) if before else 0
@@ -202,24 +199,37 @@ class World:
         store.put(room, change.now.clock_s)
         due_s = rooms.next_deadline_s(room)
         if due_s is None:
-            self._clock.drop(room.sid)
+            self._clock.cancel(room.sid)
         else:
-            self._clock.alarm(room.sid, due_s, partial(self._expire, room.account_sid, room.sid))
+            expire = partial(self._expire, room.account_sid, room.sid)
+            self._clock.schedule(room.sid, due_s, expire)
         for event in change.events:
             self._emit(event)
         return change
+
+    def _apply_to_participant(self, change: RoomChange) -> Participant:
+        participant = self._apply(change).participant
+        if participant is None:
+            raise LookupError("the change has no participant")
+        return participant
+
+    def _apply_to_transcription(self, change: RoomChange) -> Transcription:
+        """Raises 53676 if the change starts more transcriptions than the capacity."""
+        before = self._stores[change.room.account_sid].by_sid(change.room.sid)
+        was_started = before is not None and transcriptions.is_started(before)
+        is_started = transcriptions.is_started(change.room)
+        if is_started and not was_started and not self._may_transcribe(change.room):
+            raise TwilioError(53676)
+        transcription = self._apply(change).room.transcription
+        if transcription is None:
+            raise LookupError("the change has no transcription")
+        return transcription
 
     def _expire(self, account_sid: str, sid: str) -> None:
         room = self._stores[account_sid].by_sid(sid)
         if room:
             self._apply(rooms.expire(room, self._clock.now()))
 
-    @staticmethod
-    def _one(change: RoomChange) -> Participant:
-        if change.participant is None:
-            raise LookupError("this turn is about no participant")
-        return change.participant
 
-
-def _headcount(room: Room) -> int:
+def _connected_count(room: Room) -> int:
     return sum(1 for _ in room.connected())

@@ -17,7 +17,7 @@ from gateway.sandbox.world.model import (
     TrackSettings,
 )
 from gateway.sandbox.world.room_change import RoomChange
-from tests.sandbox.conftest import moment
+from tests.sandbox.conftest import instant
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent.parent / "samples" / "signature_vectors.json").read_text()
@@ -29,38 +29,46 @@ def sign(vector: dict[str, Any], url: str) -> str:
     return callbacks.sign(url, form, vector["auth_token"])
 
 
-def test_there_are_26_vectors() -> None:
+def test_there_are_26_signature_vectors() -> None:
     assert len(VECTORS) == 26
 
 
 @pytest.mark.parametrize(
-    "vector", [each for each in VECTORS if each["must_validate"]], ids=lambda each: each["name"]
+    "vector",
+    [vector for vector in VECTORS if vector["must_validate"]],
+    ids=lambda vector: vector["name"],
 )
-def test_a_signature_that_must_validate_is_reproduced(vector: dict[str, Any]) -> None:
+def test_valid_signature_is_reproduced(vector: dict[str, Any]) -> None:
     assert sign(vector, vector["url_that_was_signed"]) == vector["x_twilio_signature"]
 
 
 @pytest.mark.parametrize(
-    "vector", [each for each in VECTORS if not each["must_validate"]], ids=lambda each: each["name"]
+    "vector",
+    [vector for vector in VECTORS if not vector["must_validate"]],
+    ids=lambda vector: vector["name"],
 )
-def test_a_signature_that_must_not_validate_is_not(vector: dict[str, Any]) -> None:
+def test_invalid_signature_is_not_reproduced(vector: dict[str, Any]) -> None:
     assert sign(vector, vector["url_as_seen_by_receiver"]) != vector["x_twilio_signature"]
 
 
-def test_of_the_address_user_and_fragment_are_neither_called_nor_signed() -> None:
-    target = callbacks.target("https://ada:p%40ss@gw.example.com:8443/cb/?tenant=t1#rc=2&rp=5xx,rt")
+def test_target_url_has_no_credentials_and_no_fragment() -> None:
+    target = callbacks.parse_target(
+        "https://ada:p%40ss@gw.example.com:8443/cb/?tenant=t1#rc=2&rp=5xx,rt"
+    )
 
     assert target.url == "https://gw.example.com:8443/cb/?tenant=t1"
     assert (target.user, target.password) == ("ada", "p@ss")
     assert target.policy == RetryPolicy(2, frozenset({Failure.SERVER_ERROR, Failure.READ}))
 
 
-def test_without_a_fragment_there_is_one_retry_and_only_without_a_connection() -> None:
-    assert callbacks.retry_policy("") == RetryPolicy(1, frozenset({Failure.CONNECT}), 5, 15, 15)
+def test_default_policy_is_one_retry_of_a_failed_connection() -> None:
+    assert callbacks.parse_retry_policy("") == RetryPolicy(
+        1, frozenset({Failure.CONNECT}), 5, 15, 15
+    )
 
 
-def test_the_gateways_own_fragment_is_understood() -> None:
-    policy = callbacks.retry_policy("rc=5&rp=all&ct=1000&rt=2500&tt=9000")
+def test_all_connection_overrides_are_parsed() -> None:
+    policy = callbacks.parse_retry_policy("rc=5&rp=all&ct=1000&rt=2500&tt=9000")
 
     assert policy == RetryPolicy(5, frozenset(Failure), 1.0, 2.5, 9.0)
 
@@ -81,8 +89,8 @@ def test_the_gateways_own_fragment_is_understood() -> None:
         "rc=²",
     ],
 )
-def test_what_is_unknown_or_out_of_range_changes_nothing(fragment: str) -> None:
-    assert callbacks.retry_policy(fragment) == RetryPolicy()
+def test_unknown_or_out_of_range_overrides_are_ignored(fragment: str) -> None:
+    assert callbacks.parse_retry_policy(fragment) == RetryPolicy()
 
 
 @pytest.mark.parametrize(
@@ -96,12 +104,14 @@ def test_what_is_unknown_or_out_of_range_changes_nothing(fragment: str) -> None:
         (599, Failure.SERVER_ERROR),
     ],
 )
-def test_a_status_is_a_failure_from_400_on(status: int, failure: Failure | None) -> None:
+def test_statuses_from_400_on_are_failures(status: int, failure: Failure | None) -> None:
     assert callbacks.failure_of(status) == failure
 
 
-def test_a_post_carries_a_form_with_spaces_as_percent_20() -> None:
-    request = callbacks.request("POST", "http://gw/cb", [("RoomName", "Zoë & co + 1")], "token")
+def test_post_body_encodes_spaces_as_percent_20() -> None:
+    request = callbacks.build_request(
+        "POST", "http://gw/cb", [("RoomName", "Zoë & co + 1")], "token"
+    )
 
     assert (request.url, request.body) == ("http://gw/cb", "RoomName=Zo%C3%AB%20%26%20co%20%2B%201")
     assert request.signature == callbacks.sign(
@@ -113,8 +123,10 @@ def test_a_post_carries_a_form_with_spaces_as_percent_20() -> None:
     ("url", "expected"),
     [("http://gw/cb", "http://gw/cb?A=1"), ("http://gw/cb?t=1", "http://gw/cb?t=1&A=1")],
 )
-def test_a_get_has_all_in_its_query_and_signs_nothing_else(url: str, expected: str) -> None:
-    request = callbacks.request("GET", url, [("A", "1")], "token")
+def test_get_has_the_parameters_in_its_query_and_signs_only_the_url(
+    url: str, expected: str
+) -> None:
+    request = callbacks.build_request("GET", url, [("A", "1")], "token")
 
     assert (request.url, request.body) == (expected, "")
     assert request.signature == callbacks.sign(expected, [], "token")
@@ -122,35 +134,35 @@ def test_a_get_has_all_in_its_query_and_signs_nothing_else(url: str, expected: s
 
 def events() -> dict[EventName, Event]:
     """Each of the eleven once."""
-    change = rooms.create("AC1", 1, RoomSettings("standup", is_recorded_on_connect=True), moment())
-    told = [*change.events]
+    change = rooms.create("AC1", 1, RoomSettings("standup", is_recorded_on_connect=True), instant())
+    emitted = [*change.events]
 
     def after(change: RoomChange) -> RoomChange:
-        told.extend(change.events)
+        emitted.extend(change.events)
         return change
 
     change = after(
-        rooms.join(change.room, "Ada", (TrackSettings(TrackKind.VIDEO, "cam"),), moment(1))
+        rooms.join(change.room, "Ada", (TrackSettings(TrackKind.VIDEO, "cam"),), instant(1))
     )
     for is_enabled in (False, True):
         ada = change.room.participants[0]
         change = after(
-            rooms.set_track_enabled(change.room, ada, ada.tracks[0], is_enabled, moment(2))
+            rooms.set_track_enabled(change.room, ada, ada.tracks[0], is_enabled, instant(2))
         )
     ada = change.room.participants[0]
-    change = after(rooms.unpublish(change.room, ada, ada.tracks[0], moment(11)))
+    change = after(rooms.unpublish(change.room, ada, ada.tracks[0], instant(11)))
     change = after(
         rooms.publish(
-            change.room, change.room.participants[0], TrackSettings(TrackKind.AUDIO), moment(12)
+            change.room, change.room.participants[0], TrackSettings(TrackKind.AUDIO), instant(12)
         )
     )
     ada = change.room.participants[0]
     change = after(
-        recordings.fail_track(change.room, ada, ada.tracks[0], FailedOperation.START, moment(13))
+        recordings.fail_track(change.room, ada, ada.tracks[0], FailedOperation.START, instant(13))
     )
-    change = after(rooms.complete(change.room, moment(62)))
-    after(rooms.expire(change.room, moment(62 + recordings.PROCESSING_S)))
-    return {event.name: event for event in told}
+    change = after(rooms.complete(change.room, instant(62)))
+    after(rooms.expire(change.room, instant(62 + recordings.PROCESSING_S)))
+    return {event.name: event for event in emitted}
 
 
 ROOM = {"AccountSid", "RoomSid", "RoomName", "RoomType", "Timestamp", "StatusCallbackEvent"}
@@ -158,8 +170,9 @@ STATE = {*ROOM, "RoomStatus", "SequenceNumber"}
 PARTICIPANT = {*STATE, "ParticipantSid", "ParticipantIdentity", "ParticipantStatus"}
 TRACK = {*PARTICIPANT, "TrackSid", "TrackKind"}
 RECORDING = {
-    *ROOM, "RecordingSid", "SourceSid", "RecordingUri", "ParticipantSid", "ParticipantIdentity", "TrackName", "Type",
-    "Container", "Codec", "OffsetFromTwilioVideoEpoch",
+    *ROOM, "RecordingSid", "SourceSid", "RecordingUri", "ParticipantSid",
+    "ParticipantIdentity", "TrackName", "Type", "Container", "Codec",
+    "OffsetFromTwilioVideoEpoch",
 }  # fmt: skip
 MEDIA = {"MediaUri", "Duration", "Size", "MediaExternalLocation"}
 EXPECTED = {
@@ -179,17 +192,17 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EventName)
 def test_every_event_has_exactly_its_documented_parameters(name: EventName) -> None:
-    params = callbacks.params(events()[name])
+    params = callbacks.event_params(events()[name])
 
     assert len(params) == len(dict(params))
     assert set(dict(params)) == EXPECTED[name]
 
 
-def test_values_are_those_of_the_event() -> None:
-    told = events()
-    ended = dict(callbacks.params(told[EventName.ROOM_ENDED]))
-    left = dict(callbacks.params(told[EventName.PARTICIPANT_DISCONNECTED]))
-    recorded = dict(callbacks.params(told[EventName.RECORDING_COMPLETED]))
+def test_parameter_values_come_from_the_event() -> None:
+    emitted = events()
+    ended = dict(callbacks.event_params(emitted[EventName.ROOM_ENDED]))
+    left = dict(callbacks.event_params(emitted[EventName.PARTICIPANT_DISCONNECTED]))
+    recorded = dict(callbacks.event_params(emitted[EventName.RECORDING_COMPLETED]))
 
     assert (ended["RoomStatus"], ended["RoomDuration"], ended["Timestamp"]) == (
         "completed",
@@ -209,18 +222,20 @@ def test_values_are_those_of_the_event() -> None:
     )
 
 
-def test_a_body_reads_back_as_it_was_meant() -> None:
-    params = callbacks.params(events()[EventName.RECORDING_COMPLETED])
-    request = callbacks.request("POST", "http://gw/", params, "token")
+def test_post_body_decodes_to_the_parameters() -> None:
+    params = callbacks.event_params(events()[EventName.RECORDING_COMPLETED])
+    request = callbacks.build_request("POST", "http://gw/", params, "token")
 
     assert parse_qsl(request.body, keep_blank_values=True) == params
 
 
-def test_who_is_reconnecting_is_connected_for_callbacks() -> None:
+def test_reconnecting_participant_is_connected_in_callbacks() -> None:
     room = rooms.join(
-        rooms.create("AC1", 1, RoomSettings(), moment()).room, "Ada", (), moment()
+        rooms.create("AC1", 1, RoomSettings(), instant()).room, "Ada", (), instant()
     ).room
-    lost = rooms.set_reconnecting(room, room.participants[0], True, moment(1)).room
-    change = rooms.publish(lost, lost.participants[0], TrackSettings(TrackKind.DATA), moment(2))
+    reconnecting = rooms.set_reconnecting(room, room.participants[0], True, instant(1)).room
+    change = rooms.publish(
+        reconnecting, reconnecting.participants[0], TrackSettings(TrackKind.DATA), instant(2)
+    )
 
-    assert dict(callbacks.params(change.events[0]))["ParticipantStatus"] == "connected"
+    assert dict(callbacks.event_params(change.events[0]))["ParticipantStatus"] == "connected"

@@ -11,7 +11,7 @@ async def room_of(api: Api, **params: Any) -> str:
     return str((await api.post("/v1/Rooms", **params)).body["sid"])
 
 
-async def test_somebody_joins_and_leaves(api: Api) -> None:
+async def test_participant_joins_and_leaves(api: Api) -> None:
     room = await room_of(api, UniqueName="standup")
     joined = await api.control(
         "POST", "/rooms/standup/participants", {"identity": "Zoë/1", "tracks": ["audio"]}
@@ -43,8 +43,8 @@ async def test_tracks_are_published_muted_and_removed(api: Api, receiver: Receiv
         ("video", True),
     ]
     events = [
-        (each.params["StatusCallbackEvent"], each.params.get("TrackKind"))
-        for each in await receiver.hear(8)
+        (callback.params["StatusCallbackEvent"], callback.params.get("TrackKind"))
+        for callback in await receiver.wait_for(8)
     ]
     assert sorted(events, key=str)[2:] == [
         ("track-added", "audio"),
@@ -56,7 +56,7 @@ async def test_tracks_are_published_muted_and_removed(api: Api, receiver: Receiv
     ]
 
 
-async def test_a_recording_can_fail(api: Api, receiver: Receiver) -> None:
+async def test_recording_of_a_published_track_fails(api: Api, receiver: Receiver) -> None:
     room = await room_of(api, StatusCallback=receiver.url, RecordParticipantsOnConnect="true")
     await api.control(
         "POST", f"/rooms/{room}/participants", {"identity": "Ada", "tracks": ["audio"]}
@@ -65,14 +65,18 @@ async def test_a_recording_can_fail(api: Api, receiver: Receiver) -> None:
 
     assert (await api.control("POST", f"/rooms/{room}/recordings/failed", body)).status == 200
 
-    told = {each.params["StatusCallbackEvent"]: each.params for each in await receiver.hear(5)}
-    assert told["recording-failed"]["FailedOperation"] == "RecordingUpload"
-    assert told["recording-failed"]["RecordingSid"] == told["recording-started"]["RecordingSid"]
+    callbacks = {
+        callback.params["StatusCallbackEvent"]: callback.params
+        for callback in await receiver.wait_for(5)
+    }
+    assert callbacks["recording-failed"]["FailedOperation"] == "RecordingUpload"
+    assert (
+        callbacks["recording-failed"]["RecordingSid"]
+        == callbacks["recording-started"]["RecordingSid"]
+    )
 
 
-async def test_what_is_processed_can_fail_when_its_track_is_gone(
-    api: Api, receiver: Receiver
-) -> None:
+async def test_recording_fails_after_its_track_is_removed(api: Api, receiver: Receiver) -> None:
     room = await room_of(api, StatusCallback=receiver.url, RecordParticipantsOnConnect="true")
     await api.control(
         "POST", f"/rooms/{room}/participants", {"identity": "Ada", "tracks": ["audio"]}
@@ -84,25 +88,28 @@ async def test_what_is_processed_can_fail_when_its_track_is_gone(
         await api.control("POST", f"/rooms/{room}/recordings/{recording['sid']}/failed", {})
     ).status == 200
 
-    told = {each.params["StatusCallbackEvent"]: each.params for each in await receiver.hear(7)}
-    assert told["recording-failed"]["FailedOperation"] == "RecordingUpload"
+    callbacks = {
+        callback.params["StatusCallbackEvent"]: callback.params
+        for callback in await receiver.wait_for(7)
+    }
+    assert callbacks["recording-failed"]["FailedOperation"] == "RecordingUpload"
     assert (await api.get(f"/v1/Recordings/{recording['sid']}")).body["status"] == "failed"
 
 
-async def test_a_connection_breaks_and_comes_back(api: Api) -> None:
+async def test_connection_breaks_and_is_restored(api: Api) -> None:
     room = await room_of(api)
     await api.control("POST", f"/rooms/{room}/participants", {"identity": "Ada"})
     path = f"/rooms/{room}/participants/Ada"
 
-    seen = [
-        (await api.control("POST", path, {"reconnecting": lost})).body["status"]
-        for lost in (True, True, False)
+    statuses = [
+        (await api.control("POST", path, {"reconnecting": is_reconnecting})).body["status"]
+        for is_reconnecting in (True, True, False)
     ]
 
-    assert seen == ["reconnecting", "reconnecting", "connected"]
+    assert statuses == ["reconnecting", "reconnecting", "connected"]
 
 
-async def test_a_capacity_holds_until_the_reset(api: Api) -> None:
+async def test_capacity_applies_until_reset(api: Api) -> None:
     changed = await api.control("POST", "/capacity", {"rooms": 0})
 
     assert changed.body == {"rooms": 0, "participants": 10_000, "transcriptions": 10_000}
@@ -111,19 +118,20 @@ async def test_a_capacity_holds_until_the_reset(api: Api) -> None:
     assert (await api.post("/v1/Rooms")).status == 201
 
 
-async def test_a_push_of_the_clock_ends_an_unused_room(api: Api, receiver: Receiver) -> None:
+async def test_advancing_the_clock_ends_an_unused_room(api: Api, receiver: Receiver) -> None:
     room = await room_of(api, StatusCallback=receiver.url, UnusedRoomTimeout="1")
 
     await api.control("POST", "/clock", {"advance_s": 60})
 
     assert (await api.get(f"/v1/Rooms/{room}")).body["status"] == "completed"
-    ended = {each.params["StatusCallbackEvent"]: each.params for each in await receiver.hear(2)}[
-        "room-ended"
-    ]
+    ended = {
+        callback.params["StatusCallbackEvent"]: callback.params
+        for callback in await receiver.wait_for(2)
+    }["room-ended"]
     assert ended["RoomDuration"] == "0"
 
 
-async def test_faults_are_listed_and_cleared(api: Api) -> None:
+async def test_faults_are_listed_and_removed(api: Api) -> None:
     await api.control("POST", "/faults", {"match": {"method": "GET"}, "status": 503, "seed": 5})
 
     [fault] = (await api.control("GET", "/faults")).body
@@ -133,25 +141,25 @@ async def test_faults_are_listed_and_cleared(api: Api) -> None:
     assert (await api.get("/v1/Rooms")).status == 200
 
 
-async def test_callbacks_are_told_with_their_attempts_and_answers(
+async def test_callbacks_are_listed_with_their_attempts(
     sandbox: Sandbox, api: Api, receiver: Receiver
 ) -> None:
-    receiver.answers = [500]
+    receiver.responses = [500]
     room = await room_of(api, StatusCallback=f"{receiver.url}#rc=1&rp=5xx")
     async with asyncio.timeout(LIMIT_S):
-        await sandbox.settled()
+        await sandbox.drain_callbacks()
 
-    told = (await api.control("GET", "/callbacks")).body
-    assert (told[0]["room_sid"], told[0]["event"], told[0]["state"]) == (
+    callbacks = (await api.control("GET", "/callbacks")).body
+    assert (callbacks[0]["room_sid"], callbacks[0]["event"], callbacks[0]["state"]) == (
         room,
         "room-created",
         "delivered",
     )
-    assert [(attempt["status"], attempt["failure"]) for attempt in told[0]["attempts"]] == [
+    assert [(attempt["status"], attempt["failure"]) for attempt in callbacks[0]["attempts"]] == [
         (500, "5xx"),
         (204, None),
     ]
-    assert told[0]["params"]["RoomSid"] == room
+    assert callbacks[0]["params"]["RoomSid"] == room
 
 
 @pytest.mark.parametrize(
@@ -188,7 +196,7 @@ async def test_callbacks_are_told_with_their_attempts_and_answers(
         ),
     ],
 )
-async def test_bad_input_is_400_with_a_sentence(
+async def test_invalid_request_is_400_with_a_message(
     api: Api, method: str, path: str, body: Any
 ) -> None:
     room = await room_of(api, UniqueName="standup")
@@ -202,7 +210,7 @@ async def test_bad_input_is_400_with_a_sentence(
     assert len(reply.body["error"]) > 10
 
 
-async def test_a_body_that_is_no_json_is_400(api: Api) -> None:
+async def test_body_that_is_not_json_is_400(api: Api) -> None:
     for body in (b"{", b"\xff", b"[" * 100_000):
         assert (await api.raw("POST", "/_sandbox/faults", data=body)).status == 400
 
@@ -213,7 +221,7 @@ async def test_a_body_that_is_no_json_is_400(api: Api) -> None:
         ("GET", ""),
         ("PUT", "/faults"),
         ("DELETE", "/rooms/nowhere/participants/Ada"),
-        ("DELETE", "/rooms/standup/participants/nobody"),
+        ("DELETE", "/rooms/standup/participants/unknown"),
         ("DELETE", "/rooms/standup/participants/Ivo/tracks/video"),
         ("GET", "/rooms/standup"),
         ("POST", "/rooms/standup/recordings/RT1/failed"),
@@ -221,7 +229,7 @@ async def test_a_body_that_is_no_json_is_400(api: Api) -> None:
         ("GET", "/media/RT1.mka"),
     ],
 )
-async def test_what_is_not_there_is_404_with_a_sentence(api: Api, method: str, path: str) -> None:
+async def test_unknown_object_is_404_with_a_message(api: Api, method: str, path: str) -> None:
     room = await room_of(api, UniqueName="standup")
     await api.control(
         "POST", f"/rooms/{room}/participants", {"identity": "Ivo", "tracks": ["audio"]}
@@ -235,7 +243,7 @@ async def test_what_is_not_there_is_404_with_a_sentence(api: Api, method: str, p
     )
 
 
-async def test_an_ended_room_lets_nobody_in(api: Api) -> None:
+async def test_ended_room_refuses_participants(api: Api) -> None:
     room = await room_of(api)
     await api.post(f"/v1/Rooms/{room}", Status="completed")
 
@@ -244,9 +252,9 @@ async def test_an_ended_room_lets_nobody_in(api: Api) -> None:
     assert (reply.status, reply.body["code"]) == (400, 53118)
 
 
-async def test_a_reset_leaves_nothing_behind(api: Api, receiver: Receiver) -> None:
+async def test_reset_leaves_nothing_behind(api: Api, receiver: Receiver) -> None:
     await room_of(api, UniqueName="standup", StatusCallback=receiver.url)
-    await receiver.hear(1)
+    await receiver.wait_for(1)
     await api.control("POST", "/faults", {"status": 503})
 
     await api.control("POST", "/reset")

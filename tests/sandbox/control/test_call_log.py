@@ -1,7 +1,7 @@
 from gateway.sandbox.control.call_log import MAX_CALLS, CallLog
 
 
-def test_calls_are_told_in_their_order_from_a_time_on() -> None:
+def test_calls_are_listed_in_order_since_a_time() -> None:
     call_log = CallLog()
     first = call_log.begin("GET", "/v1/Rooms", "PageSize=5", True)
     first.status = 200
@@ -15,17 +15,17 @@ def test_calls_are_told_in_their_order_from_a_time_on() -> None:
     assert [call["method"] for call in call_log.calls(since=101.0)] == ["POST"]
 
 
-def test_only_the_last_calls_are_remembered() -> None:
+def test_only_the_last_calls_are_kept() -> None:
     call_log = CallLog()
     for n in range(MAX_CALLS + 1):
         call_log.begin("GET", f"/{n}", "", True)
         call_log.end()
 
-    told = call_log.calls()
-    assert (len(told), told[0]["path"]) == (MAX_CALLS, "/1")
+    calls = call_log.calls()
+    assert (len(calls), calls[0]["path"]) == (MAX_CALLS, "/1")
 
 
-def test_a_call_under_way_still_counts_after_a_clearing() -> None:
+def test_call_in_flight_counts_as_concurrent_after_clear() -> None:
     call_log = CallLog()
     call_log.begin("GET", "/", "", True)
 

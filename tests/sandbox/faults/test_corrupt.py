@@ -2,73 +2,87 @@ import gzip
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
-from gateway.sandbox.faults.corrupt import HUGE_BYTES, Corruption, Target, corrupted, dripping
+from gateway.sandbox.faults.corrupt import (
+    HUGE_BYTES,
+    Corruption,
+    RequestTarget,
+    corrupt,
+    drip_bytes,
+)
 from gateway.sandbox.rest.requests import RestResponse
 from tests.sandbox.conftest import Api, Receiver
 
-BASE, ELSEWHERE = "http://127.0.0.1:1", "http://elsewhere.example"
+BASE_URL, FOREIGN_URL = "http://127.0.0.1:1", "http://elsewhere.example"
 ROOM = {
     "sid": "RM1",
-    "url": f"{BASE}/v1/Rooms/RM1",
-    "links": {"recordings": f"{BASE}/v1/Rooms/RM1/Recordings"},
+    "url": f"{BASE_URL}/v1/Rooms/RM1",
+    "links": {"recordings": f"{BASE_URL}/v1/Rooms/RM1/Recordings"},
 }
 PAGE = {"rooms": [ROOM], "meta": {"key": "rooms", "next_page_url": None}}
 
 
-def spoil(spoiling: Corruption, body: Any = PAGE, query: str = "PageSize=1") -> RestResponse:
-    return corrupted(RestResponse(200, body), spoiling, Target(BASE, "/v1/Rooms", query), ELSEWHERE)
+def corrupted(corruption: Corruption, body: Any = PAGE, query: str = "PageSize=1") -> RestResponse:
+    target = RequestTarget(BASE_URL, "/v1/Rooms", query)
+    return corrupt(RestResponse(200, body), corruption, target, FOREIGN_URL)
 
 
-def test_a_huge_answer_is_the_same_json_and_ten_megabytes() -> None:
-    body = spoil("huge").body
+def test_huge_response_is_ten_megabytes_of_the_same_json() -> None:
+    body = corrupted("huge").body
     assert (len(body), json.loads(body)) == (HUGE_BYTES, PAGE)
 
 
-def test_a_truncated_one_begins_as_gzip_and_does_not_end() -> None:
-    answer = spoil("truncated_gzip")
-    assert answer.headers["Content-Encoding"] == "gzip"
+def test_truncated_gzip_ends_early() -> None:
+    response = corrupted("truncated_gzip")
+    assert response.headers["Content-Encoding"] == "gzip"
     with pytest.raises(EOFError):
-        gzip.decompress(answer.body)
+        gzip.decompress(response.body)
 
 
-async def test_a_drip_is_the_same_answer_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.sandbox.faults.corrupt.DRIP_S", 0)
-    body = spoil("drip").body
-    assert b"".join([byte async for byte in dripping(body)]) == body
+async def test_drip_sends_the_same_body_byte_by_byte() -> None:
+    body = corrupted("drip").body
+    assert b"".join([byte async for byte in drip_bytes(body, interval_s=0.0)]) == body
 
 
-def test_a_redirect_leads_to_the_same_path_elsewhere() -> None:
-    answer = spoil("redirect")
-    assert (answer.status, answer.headers["Location"]) == (307, f"{ELSEWHERE}/v1/Rooms?PageSize=1")
-    assert spoil("redirect", query="").headers["Location"] == f"{ELSEWHERE}/v1/Rooms"
+def test_redirect_leads_to_the_same_path_at_the_foreign_url() -> None:
+    response = corrupted("redirect")
+    assert (response.status, response.headers["Location"]) == (
+        307,
+        f"{FOREIGN_URL}/v1/Rooms?PageSize=1",
+    )
+    assert corrupted("redirect", query="").headers["Location"] == f"{FOREIGN_URL}/v1/Rooms"
 
 
-def test_of_the_wrong_type_no_field_is_what_it_should_be() -> None:
-    assert json.loads(spoil("wrong_type", ROOM).body)["sid"] == ["RM1"]
-    assert json.loads(spoil("wrong_type", b"").body) == {}
+def test_wrong_type_wraps_each_field_in_a_list() -> None:
+    assert json.loads(corrupted("wrong_type", ROOM).body)["sid"] == ["RM1"]
+    assert json.loads(corrupted("wrong_type", b"").body) == {}
 
 
-def test_a_foreign_next_page_and_all_other_urls_lead_elsewhere() -> None:
-    moved = json.loads(spoil("foreign_next_page").body)
-    assert moved["meta"]["next_page_url"] == f"{ELSEWHERE}/v1/Rooms?PageSize=1&Page=1"
-    assert moved["rooms"][0]["links"]["recordings"] == f"{ELSEWHERE}/v1/Rooms/RM1/Recordings"
-    there = {"meta": {"next_page_url": f"{BASE}/v1/Rooms?Page=1"}}
+def test_foreign_next_page_moves_all_urls_to_the_foreign_url() -> None:
+    moved = json.loads(corrupted("foreign_next_page").body)
+    assert moved["meta"]["next_page_url"] == f"{FOREIGN_URL}/v1/Rooms?PageSize=1&Page=1"
+    assert moved["rooms"][0]["links"]["recordings"] == f"{FOREIGN_URL}/v1/Rooms/RM1/Recordings"
+    second_page = {"meta": {"next_page_url": f"{BASE_URL}/v1/Rooms?Page=1"}}
     assert (
-        json.loads(spoil("foreign_next_page", there).body)["meta"]["next_page_url"]
-        == f"{ELSEWHERE}/v1/Rooms?Page=1"
+        json.loads(corrupted("foreign_next_page", second_page).body)["meta"]["next_page_url"]
+        == f"{FOREIGN_URL}/v1/Rooms?Page=1"
     )
 
 
 @pytest.mark.parametrize(
-    "answer", ["huge", "truncated_gzip", "drip", "wrong_type", "foreign_next_page"]
+    "corruption", ["huge", "truncated_gzip", "drip", "wrong_type", "foreign_next_page"]
 )
-async def test_the_call_is_processed_and_its_answer_spoiled(api: Api, answer: str) -> None:
+async def test_request_is_processed_and_its_response_corrupted(
+    api: Api, session: aiohttp.ClientSession, corruption: str
+) -> None:
     await api.control(
-        "POST", "/faults", {"match": {"method": "POST"}, "answer": answer, "elsewhere": ELSEWHERE}
+        "POST",
+        "/faults",
+        {"match": {"method": "POST"}, "answer": corruption, "elsewhere": FOREIGN_URL},
     )
-    async with api._session.post(f"{api.url}/v1/Rooms", headers=api.login) as reply:
+    async with session.post(f"{api.url}/v1/Rooms", headers=api.login) as reply:
         assert reply.status == 201
         assert len(await reply.content.readexactly(1)) == 1
         reply.close()
@@ -76,10 +90,8 @@ async def test_the_call_is_processed_and_its_answer_spoiled(api: Api, answer: st
     assert len((await api.get("/v1/Rooms")).body["rooms"]) == 1
 
 
-async def test_a_client_that_follows_a_redirect_is_seen_elsewhere(
-    api: Api, receiver: Receiver
-) -> None:
+async def test_client_follows_the_redirect_to_the_foreign_url(api: Api, receiver: Receiver) -> None:
     await api.control("POST", "/faults", {"answer": "redirect", "elsewhere": receiver.url})
     await api.get("/v1/Rooms?PageSize=3")
-    [heard] = await receiver.hear(1)
-    assert heard.target == "/v1/Rooms?PageSize=3"
+    [request] = await receiver.wait_for(1)
+    assert request.target == "/v1/Rooms?PageSize=3"

@@ -5,19 +5,19 @@ from gateway.sandbox.faults.injector import CallbackFault, Fault, FaultInjector,
 
 
 def injector(*faults: Fault, seed: int = 1) -> FaultInjector:
-    made = FaultInjector(seed)
+    created = FaultInjector(seed)
     for fault in faults:
-        made.add(fault)
-    return made
+        created.add(fault)
+    return created
 
 
-def test_without_faults_nothing_happens() -> None:
-    assert injector().plan("GET", "/v1/Rooms") == FaultPlan()
-    assert injector().strike_callback().delays_s == (0.0,)
+def test_without_faults_the_plan_is_empty() -> None:
+    assert injector().plan("GET", "/v1/Rooms", "AC1") == FaultPlan()
+    assert injector().plan_callback().delays_s == (0.0,)
 
 
 @pytest.mark.parametrize(
-    ("match", "fits"),
+    ("match", "matches"),
     [
         (Match(), True),
         (Match(method="GET"), True),
@@ -30,54 +30,56 @@ def test_without_faults_nothing_happens() -> None:
         (Match(account_sid="AC2"), False),
     ],
 )
-def test_a_fault_fits_by_method_path_and_account(match: Match, fits: bool) -> None:
-    assert match.fits("GET", "/v1/Rooms/RM1", "AC1") is fits
+def test_fault_matches_by_method_path_and_account(match: Match, matches: bool) -> None:
+    assert match.matches("GET", "/v1/Rooms/RM1", "AC1") is matches
 
 
-def test_delays_add_up_and_of_two_statuses_the_first_wins() -> None:
+def test_latencies_add_up_and_the_first_status_wins() -> None:
     faults = [
         Fault(latency_ms=100, rest_lag_ms=500),
         Fault(latency_ms=100, status=503, retry_after_s=2),
         Fault(status=429, malformed=True, rest_lag_ms=2000),
     ]
 
-    assert injector(*faults).plan("GET", "/") == FaultPlan(
+    assert injector(*faults).plan("GET", "/", "AC1") == FaultPlan(
         0.2, 503, False, 2, None, True, None, "", 2.0
     )
 
 
-def test_of_two_spoiled_answers_the_first_wins_with_where_it_leads() -> None:
+def test_first_corruption_wins_with_its_foreign_url() -> None:
     plan = injector(
         Fault(answer="redirect", elsewhere="http://a"), Fault(answer="huge", elsewhere="http://b")
-    ).plan("", "")
-    assert (plan.answer, plan.elsewhere) == ("redirect", "http://a")
+    ).plan("", "", "AC1")
+    assert (plan.corruption, plan.foreign_url) == ("redirect", "http://a")
 
 
-def test_a_rate_is_kept_and_the_same_seed_gives_the_same_faults() -> None:
+def test_rate_holds_and_the_same_seed_repeats_the_faults() -> None:
     def statuses(seed: int) -> list[int | None]:
-        made = injector(Fault(status=500, rate=0.2), seed=seed)
-        return [made.plan("GET", "/").status for _ in range(1000)]
+        faults = injector(Fault(status=500, rate=0.2), seed=seed)
+        return [faults.plan("GET", "/", "AC1").status for _ in range(1000)]
 
     assert statuses(5) == statuses(5) != statuses(6)
     assert 150 < statuses(5).count(500) < 250
 
 
-def test_callbacks_are_lost_doubled_and_delayed() -> None:
-    lost = injector(Fault(callbacks=CallbackFault(drop=1, duplicate=1)))
-    doubled = injector(Fault(callbacks=CallbackFault(duplicate=1, delay_ms=100, reorder_ms=400)))
+def test_callbacks_are_dropped_duplicated_and_delayed() -> None:
+    dropping = injector(Fault(callbacks=CallbackFault(drop=1, duplicate=1)))
+    duplicating = injector(
+        Fault(callbacks=CallbackFault(duplicate=1, delay_ms=100, reorder_ms=400))
+    )
 
-    assert lost.strike_callback().delays_s == ()
-    delays_s = doubled.strike_callback().delays_s
+    assert dropping.plan_callback().delays_s == ()
+    delays_s = duplicating.plan_callback().delays_s
     assert len(set(delays_s)) == 2
     assert all(0.1 <= delay_s <= 0.5 for delay_s in delays_s)
 
 
-def test_a_cleared_dial_does_nothing() -> None:
-    made = injector(Fault(status=500, callbacks=CallbackFault(drop=1)))
+def test_cleared_injector_injects_nothing() -> None:
+    faults = injector(Fault(status=500, callbacks=CallbackFault(drop=1)))
 
-    made.clear()
+    faults.clear()
 
-    assert (list(made), made.plan("GET", "/"), made.strike_callback().delays_s) == (
+    assert (list(faults), faults.plan("GET", "/", "AC1"), faults.plan_callback().delays_s) == (
         [],
         FaultPlan(),
         (0.0,),
@@ -100,6 +102,6 @@ def test_a_cleared_dial_does_nothing() -> None:
         {"colour": "red"},
     ],
 )
-def test_what_is_no_fault_is_refused(fault: dict[str, object]) -> None:
+def test_invalid_fault_is_rejected(fault: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(fault, Fault)

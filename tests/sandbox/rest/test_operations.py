@@ -1,4 +1,4 @@
-"""The table of routes, and what is sent to them: whatever it is, it is answered, and bad input changes nothing."""
+"""The table of operations, and invalid or random input to each of them."""
 
 import json
 import re
@@ -15,26 +15,26 @@ from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.forms import Form
 from gateway.sandbox.rest.operations import ROUTES, Rest
 from gateway.sandbox.rest.requests import RestRequest, RestResponse
-from tests.sandbox.conftest import Api, refused
+from tests.sandbox.conftest import Api, error_of
 from tests.sandbox.documents import OPERATIONS, Operation, check
-from tests.sandbox.stage import set_up
+from tests.sandbox.scenario import create_scenario
 
 RULES = ("UpdateRoomParticipantSubscribeRule", "UpdateRoomRecordingRule")
 ALL = {"type": "include", "all": True}
 
 
-def test_the_routes_are_the_documented_operations_and_the_media() -> None:
+def test_routes_are_the_documented_operations_and_the_media() -> None:
     documented = {
         (re.sub(r"\{\w+\}", "{}", operation.path.removeprefix("/v1/")), operation.method.upper())
         for operation in OPERATIONS.values()
     }
-    built = {(path, method) for path, operations in ROUTES.items() for method in operations}
+    implemented = {(path, method) for path, operations in ROUTES.items() for method in operations}
 
-    assert {path for path, _ in built - documented} == {
+    assert {path for path, _ in implemented - documented} == {
         "Recordings/{}/Media",
         "Rooms/{}/Recordings/{}/Media",
     }
-    assert documented <= built
+    assert documented <= implemented
 
 
 @pytest.mark.parametrize(
@@ -57,21 +57,21 @@ def test_the_routes_are_the_documented_operations_and_the_media() -> None:
         ("POST", "/v1/Video/Rooms", (405, 20004)),
     ],
 )
-async def test_what_is_not_there_is_refused_in_twilios_shape(
+async def test_unknown_path_or_method_is_an_error_in_twilios_shape(
     api: Api, method: str, path: str, expected: tuple[int, int]
 ) -> None:
     reply = await api.raw(method, path)
 
-    assert refused(reply) == expected
+    assert error_of(reply) == expected
     assert reply.body["status"] == reply.status
     assert reply.body["more_info"] == f"https://www.twilio.com/docs/errors/{expected[1]}"
 
 
-async def test_a_405_says_what_would_do(api: Api) -> None:
+async def test_405_lists_the_allowed_methods(api: Api) -> None:
     assert (await api.raw("PUT", "/v1/Rooms")).headers["Allow"] == "GET, POST"
 
 
-# Room, participant and track are the last ones in their paths, so that one wrong letter in the last SID is enough.
+# The last segment of each path is a SID.
 FETCHES = [
     operation
     for operation in OPERATIONS.values()
@@ -80,14 +80,12 @@ FETCHES = [
 
 
 @pytest.mark.parametrize("operation", FETCHES, ids=lambda operation: operation.id)
-@pytest.mark.parametrize("wrong", ["ZZ" + "0" * 32, "nobody", "%00", "%FF"])
-async def test_a_sid_of_another_kind_is_not_found(
-    api: Api, operation: Operation, wrong: str
-) -> None:
-    target = (await set_up(api)).target(operation.path)
+@pytest.mark.parametrize("wrong", ["ZZ" + "0" * 32, "unknown", "%00", "%FF"])
+async def test_sid_of_another_kind_is_not_found(api: Api, operation: Operation, wrong: str) -> None:
+    target = (await create_scenario(api)).target(operation.path)
 
     assert (await api.get(target)).status == 200
-    assert refused(await api.get(f"{target.rpartition('/')[0]}/{wrong}")) == (404, 20404)
+    assert error_of(await api.get(f"{target.rpartition('/')[0]}/{wrong}")) == (404, 20404)
 
 
 BAD_FORMS: list[tuple[str, dict[str, Any], int]] = [
@@ -124,36 +122,36 @@ BAD_FORMS: list[tuple[str, dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("name", "form", "code"), BAD_FORMS)
-async def test_bad_input_gets_its_code_and_changes_nothing(
+async def test_invalid_form_gets_its_code_and_changes_nothing(
     sandbox: Sandbox, api: Api, name: str, form: dict[str, Any], code: int
 ) -> None:
-    stage, operation = await set_up(api), OPERATIONS[name]
-    before = [sandbox.world.find_room(sid) for sid in (stage.room, stage.bare)]
+    scenario, operation = await create_scenario(api), OPERATIONS[name]
+    before = [sandbox.world.find_room(sid) for sid in (scenario.room, scenario.bare)]
 
     reply = await api.post(
-        stage.target(operation.path, is_new=name == "CreateRoomTranscriptions"), **form
+        scenario.target(operation.path, is_new=name == "CreateRoomTranscriptions"), **form
     )
 
-    assert refused(reply) == (400, code)
-    assert [sandbox.world.find_room(sid) for sid in (stage.room, stage.bare)] == before
+    assert error_of(reply) == (400, code)
+    assert [sandbox.world.find_room(sid) for sid in (scenario.room, scenario.bare)] == before
 
 
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("count", [1, 19, 20])
 async def test_1_to_20_rules_replace_the_old_ones(api: Api, name: str, count: int) -> None:
-    stage, operation = await set_up(api), OPERATIONS[name]
-    target = stage.target(operation.path)
+    scenario, operation = await create_scenario(api), OPERATIONS[name]
+    target = scenario.target(operation.path)
 
     assert (await api.post(target, Rules=json.dumps([ALL] * count))).status == 200
     assert (await api.get(target)).body["rules"] == [ALL] * count
 
 
 NAMES = [
-    "Status", "Rules", "Configuration", "PageSize", "Page", "PageToken", "SourceSid", "GroupingSid", "MediaType",
-    "DateCreatedAfter", "DateCreatedBefore", "Identity", "RoomType", "Codec", "RoomName", "CreatedAfter",
-    "CreatedBefore", "Other",
+    "Status", "Rules", "Configuration", "PageSize", "Page", "PageToken", "SourceSid",
+    "GroupingSid", "MediaType", "DateCreatedAfter", "DateCreatedBefore", "Identity",
+    "RoomType", "Codec", "RoomName", "CreatedAfter", "CreatedBefore", "Other",
 ]  # fmt: skip
-RULE = st.dictionaries(
+RULE: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
     st.sampled_from(["type", "all", "kind", "publisher", "track", "priority", "x"]),
     st.sampled_from(
         ["include", "exclude", True, False, "audio", "data", "Ada", "low", None, 5, [], "\ud800"]
@@ -164,8 +162,9 @@ JSON = st.lists(RULE, max_size=3).map(json.dumps) | st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 ).map(json.dumps)
 WORDS = st.sampled_from(
-    ["completed", "disconnected", "started", "stopped", "failed", "deleted", "audio", "group", "opus", "2026-01-02", "0",
-     "1", "-1", "1001", "RM" + "0" * 32, "2026-01-02T03:04:05+14:00", "9999-12-31T23:59:59-12:00", "[]", "{}", "\udcff"]
+    ["completed", "disconnected", "started", "stopped", "failed", "deleted", "audio", "group",
+     "opus", "2026-01-02", "0", "1", "-1", "1001", "RM" + "0" * 32, "2026-01-02T03:04:05+14:00",
+     "9999-12-31T23:59:59-12:00", "[]", "{}", "\udcff"]
 )  # fmt: skip
 FORMS = st.dictionaries(
     st.sampled_from(NAMES), st.lists(JSON | WORDS | st.text(), min_size=1, max_size=2), max_size=4
@@ -173,26 +172,26 @@ FORMS = st.dictionaries(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-async def test_any_form_and_query_gets_a_documented_answer_or_one_of_twilios_codes(
+async def test_any_form_and_query_gets_a_documented_response_or_error_code(
     sandbox: Sandbox, api: Api, operation: Operation
 ) -> None:
-    stage = await set_up(api)
+    scenario = await create_scenario(api)
     rest, account = Rest(sandbox.world), sandbox.accounts[0]
-    target = stage.target(operation.path, is_new=operation.id == "CreateRoomTranscriptions")
+    target = scenario.target(operation.path, is_new=operation.id == "CreateRoomTranscriptions")
     segments = tuple(target.removeprefix("/v1/").split("/"))
 
     @given(FORMS, FORMS)
     @hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
     def send(query: dict[str, list[str]], form: dict[str, list[str]]) -> None:
         method = operation.method.upper()
-        answer = answered(
+        response = handle(
             rest, RestRequest(account, method, segments, Form(query), Form(form), "http://gw")
         )
-        assert answer.status in (operation.status, 400), answer.body
-        if answer.status == operation.status and operation.schema:
+        assert response.status in (operation.status, 400), response.body
+        if response.status == operation.status and operation.schema:
             check(
                 operation,
-                msgspec.json.decode(msgspec.json.encode(answer.body)),
+                msgspec.json.decode(msgspec.json.encode(response.body)),
                 operation.schema,
                 operation.path,
             )
@@ -200,8 +199,8 @@ async def test_any_form_and_query_gets_a_documented_answer_or_one_of_twilios_cod
     send()
 
 
-def answered(rest: Rest, call: RestRequest) -> RestResponse:
+def handle(rest: Rest, request: RestRequest) -> RestResponse:
     try:
-        return rest.answer(call)
+        return rest.handle(request)
     except TwilioError as exc:
         return RestResponse(exc.status, exc.body())

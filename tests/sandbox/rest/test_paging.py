@@ -17,28 +17,28 @@ class Item:
 
 
 class List:
-    """A list that is walked by its URLs."""
+    """A list whose pages are read by their URLs."""
 
     def __init__(self, *ordinals: int) -> None:
         self.ordinals = list(ordinals)
 
     def page(self, url: str | None) -> tuple[list[int], dict[str, Any]]:
         assert url is not None
-        want = paging.wanted(forms.parse(urlsplit(url).query), SECRET)
+        request = paging.parse(forms.parse(urlsplit(url).query), SECRET)
         items = [Item(ordinal) for ordinal in sorted(self.ordinals, reverse=True)]
-        shown, before, after = paging.page(items, want)
+        page_items, previous, following = paging.select(items, request)
         meta = paging.meta(
             "http://host/v1/Rooms",
             "rooms",
             [("Status", "in-progress")],
-            want,
-            (before, after),
+            request,
+            (previous, following),
             SECRET,
         )
-        return [item.ordinal for item in shown], meta
+        return [item.ordinal for item in page_items], meta
 
 
-def test_pages_follow_each_other_to_the_end_and_back() -> None:
+def test_pages_can_be_walked_to_the_end_and_back() -> None:
     rooms = List(1, 2, 3, 4, 5)
 
     first, meta = rooms.page("?PageSize=2")
@@ -53,10 +53,10 @@ def test_pages_follow_each_other_to_the_end_and_back() -> None:
     assert (first, meta["previous_page_url"], meta["page"]) == ([5, 4], None, 0)
 
 
-def test_an_empty_list_has_no_neighbours() -> None:
-    shown, meta = List().page("?")
+def test_empty_list_has_no_other_pages() -> None:
+    page_items, meta = List().page("?")
 
-    assert shown == []
+    assert page_items == []
     assert meta == {
         "page": 0,
         "page_size": 50,
@@ -68,11 +68,11 @@ def test_an_empty_list_has_no_neighbours() -> None:
     }
 
 
-def test_a_page_that_ends_with_the_list_has_no_next_one() -> None:
+def test_full_last_page_has_no_next_page() -> None:
     assert List(1, 2).page("?PageSize=2")[1]["next_page_url"] is None
 
 
-def test_rooms_made_and_ended_meanwhile_neither_repeat_nor_hide_others() -> None:
+def test_rooms_created_or_ended_between_pages_neither_repeat_nor_hide_others() -> None:
     rooms = List(1, 2, 3, 4, 5)
     _, meta = rooms.page("?PageSize=2")
     rooms.ordinals = [1, 2, 3, 6, 7]
@@ -83,50 +83,50 @@ def test_rooms_made_and_ended_meanwhile_neither_repeat_nor_hide_others() -> None
     assert rooms.page(meta["previous_page_url"])[0] == [7, 6]
 
 
-def test_a_page_whose_rooms_have_all_ended_is_empty_and_knows_the_way_back() -> None:
+def test_empty_page_after_all_rooms_ended_links_to_the_previous_page() -> None:
     rooms = List(1, 2, 3)
     _, meta = rooms.page("?PageSize=2")
     rooms.ordinals = [2, 3]
 
-    shown, meta = rooms.page(meta["next_page_url"])
+    page_items, meta = rooms.page(meta["next_page_url"])
 
-    assert (shown, meta["next_page_url"]) == ([], None)
+    assert (page_items, meta["next_page_url"]) == ([], None)
     assert rooms.page(meta["previous_page_url"])[0] == [3, 2]
 
 
-def test_a_larger_page_than_allowed_is_the_largest() -> None:
-    assert paging.wanted(forms.parse("PageSize=5000"), SECRET).size == 1000
+def test_too_large_page_size_is_reduced_to_the_maximum() -> None:
+    assert paging.parse(forms.parse("PageSize=5000"), SECRET).size == 1000
 
 
 @pytest.mark.parametrize("query", ["PageSize=0", "PageSize=many", "Page=-1", "Page=one"])
-def test_a_size_or_number_that_is_none_is_refused(query: str) -> None:
+def test_invalid_page_size_or_number_is_20001(query: str) -> None:
     with pytest.raises(TwilioError) as caught:
-        paging.wanted(forms.parse(query), SECRET)
+        paging.parse(forms.parse(query), SECRET)
 
     assert caught.value.code == 20001
 
 
-def test_a_page_without_its_token_is_70002() -> None:
+def test_page_without_a_token_is_70002() -> None:
     with pytest.raises(TwilioError) as caught:
-        paging.wanted(forms.parse("Page=1"), SECRET)
+        paging.parse(forms.parse("Page=1"), SECRET)
 
     assert caught.value.code == 70002
 
 
 @pytest.mark.parametrize("token", ["x", "PAx", "UEE1Lg", "%FF", "ä", "...."])
-def test_a_token_that_was_made_up_is_21481(token: str) -> None:
+def test_forged_token_is_21481(token: str) -> None:
     with pytest.raises(TwilioError) as caught:
-        paging.wanted(forms.parse(f"PageToken={token}"), SECRET)
+        paging.parse(forms.parse(f"PageToken={token}"), SECRET)
 
     assert caught.value.code == 21481
 
 
-def test_a_token_of_another_list_is_21481() -> None:
+def test_token_of_another_list_is_21481() -> None:
     _, meta = List(1, 2).page("?PageSize=1")
     query = urlsplit(meta["next_page_url"]).query
     assert parse_qs(query)["Page"] == ["1"]
 
     with pytest.raises(TwilioError) as caught:
-        paging.wanted(forms.parse(query), b"another")
+        paging.parse(forms.parse(query), b"another")
 
     assert caught.value.code == 21481

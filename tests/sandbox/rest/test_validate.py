@@ -22,11 +22,11 @@ def code_of(**params: str | list[str]) -> int:
     return caught.value.code
 
 
-def test_a_room_without_parameters_is_a_group_room_of_50() -> None:
+def test_default_room_is_a_group_room_of_50() -> None:
     assert settings() == RoomSettings()
 
 
-def test_every_parameter_is_taken() -> None:
+def test_every_parameter_is_parsed() -> None:
     assert settings(
         UniqueName="DailyStandup",
         Type="group",
@@ -70,12 +70,12 @@ def test_unknown_and_misspelled_parameters_are_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("room_type", "most"), [("group", 50), ("group-small", 4), ("peer-to-peer", 10), ("go", 2)]
+    ("room_type", "maximum"), [("group", 50), ("group-small", 4), ("peer-to-peer", 10), ("go", 2)]
 )
-def test_each_type_has_its_own_most_participants(room_type: str, most: int) -> None:
-    assert settings(Type=room_type).max_participants == most
-    assert settings(Type=room_type, MaxParticipants=str(most)).max_participants == most
-    assert code_of(Type=room_type, MaxParticipants=str(most + 1)) == 53107
+def test_each_room_type_has_its_own_maximum_of_participants(room_type: str, maximum: int) -> None:
+    assert settings(Type=room_type).max_participants == maximum
+    assert settings(Type=room_type, MaxParticipants=str(maximum)).max_participants == maximum
+    assert code_of(Type=room_type, MaxParticipants=str(maximum + 1)) == 53107
 
 
 @pytest.mark.parametrize(
@@ -116,15 +116,15 @@ def test_each_type_has_its_own_most_participants(room_type: str, most: int) -> N
         (20001, {"TranscriptionsConfiguration": "{"}),
     ],
 )
-def test_what_breaks_a_limit_gets_its_code(code: int, params: dict[str, str]) -> None:
+def test_invalid_parameter_gets_its_code(code: int, params: dict[str, str]) -> None:
     assert code_of(**params) == code
 
 
-def test_the_longest_name_and_callback_are_taken() -> None:
+def test_longest_name_and_callback_url_are_accepted() -> None:
     url = "http://example.com/" + "x" * 1004
-    taken = settings(UniqueName="x" * 128, StatusCallback=url)
+    accepted = settings(UniqueName="x" * 128, StatusCallback=url)
 
-    assert (taken.unique_name, taken.status_callback) == ("x" * 128, url)
+    assert (accepted.unique_name, accepted.status_callback) == ("x" * 128, url)
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_the_longest_name_and_callback_are_taken() -> None:
         '[{"type": "include", "colour": "red"}]',
     ],
 )
-def test_bad_recording_rules_are_53120(rules: str) -> None:
+def test_invalid_recording_rules_are_53120(rules: str) -> None:
     assert code_of(RecordingRules=rules) == 53120
 
 
-def test_a_new_account_has_group_rooms_only() -> None:
+def test_account_without_legacy_types_has_group_rooms_only() -> None:
     with pytest.raises(TwilioError) as caught:
         validate.room_settings(Form({"Type": ["go"]}), has_legacy_types=False)
 
@@ -161,14 +161,14 @@ def test_a_new_account_has_group_rooms_only() -> None:
     ("identity", "code"),
     [("", 53200), ("x" * 129, 53201), ("日" * 65, 53201), ("a\x00", 53202), ("\udcff", 53202)],
 )
-def test_a_bad_identity_gets_its_code(identity: str, code: int) -> None:
+def test_invalid_identity_gets_its_code(identity: str, code: int) -> None:
     with pytest.raises(TwilioError) as caught:
         validate.check_identity(identity)
 
     assert caught.value.code == code
 
 
-def test_a_double_byte_character_counts_twice() -> None:
+def test_double_byte_character_counts_twice() -> None:
     validate.check_identity("日" * 64)
     validate.check_identity("Zoë O'Neill + friends & co")
 
@@ -177,7 +177,7 @@ def configured(value: object) -> dict[str, str] | None:
     return validate.transcription(Form({"C": [json.dumps(value)]}), "C")
 
 
-def test_a_configuration_comes_back_as_texts() -> None:
+def test_configuration_values_become_strings() -> None:
     assert validate.transcription(Form(), "C") is None
     assert configured(
         {"partialResults": True, "profanityFilter": "false", "languageCode": "en-US", "n": 2.5}
@@ -190,9 +190,10 @@ def test_a_configuration_comes_back_as_texts() -> None:
     assert configured({"hints": ["a", " b "]}) == configured({"hints": "a, b"}) == {"hints": "a,b"}
 
 
-def test_there_are_500_hints_of_100_characters() -> None:
+def test_at_most_500_hints_of_100_characters_are_accepted() -> None:
     assert configured({"hints": ["x" * 100] * 500})
-    for hints in (["x"] * 501, ["x" * 101], "x," * 500 + "x", 5, [5], {}):
+    invalid: list[object] = [["x"] * 501, ["x" * 101], "x," * 500 + "x", 5, [5], {}]
+    for hints in invalid:
         with pytest.raises(TwilioError) as caught:
             configured({"hints": hints})
         assert caught.value.code == 20001
@@ -214,17 +215,18 @@ def test_there_are_500_hints_of_100_characters() -> None:
     ],
     ids=repr,
 )
-def test_a_bad_configuration_is_20001(value: object) -> None:
+def test_invalid_configuration_is_20001(value: object) -> None:
     with pytest.raises(TwilioError) as caught:
         configured(value)
     assert caught.value.code == 20001
 
 
 PARAMETERS = [
-    "UniqueName", "Type", "StatusCallback", "StatusCallbackMethod", "MaxParticipants", "MaxParticipantDuration",
-    "EmptyRoomTimeout", "UnusedRoomTimeout", "RecordParticipantsOnConnect", "RecordingRules", "VideoCodecs",
-    "MediaRegion", "AudioOnly", "TranscribeParticipantsOnConnect", "TranscriptionsConfiguration", "LargeRoom",
-    "EnableTurn", "Other",
+    "UniqueName", "Type", "StatusCallback", "StatusCallbackMethod", "MaxParticipants",
+    "MaxParticipantDuration", "EmptyRoomTimeout", "UnusedRoomTimeout",
+    "RecordParticipantsOnConnect", "RecordingRules", "VideoCodecs", "MediaRegion", "AudioOnly",
+    "TranscribeParticipantsOnConnect", "TranscriptionsConfiguration", "LargeRoom", "EnableTurn",
+    "Other",
 ]  # fmt: skip
 ANY_TEXT = (
     st.text()
@@ -239,7 +241,7 @@ ANY_TEXT = (
     )
 )
 @hypothesis_settings(max_examples=50, deadline=None)
-def test_any_form_gives_a_room_or_one_of_twilios_codes(values: dict[str, list[str]]) -> None:
+def test_any_form_gives_settings_or_an_error_code(values: dict[str, list[str]]) -> None:
     def status() -> int:
         try:
             validate.room_settings(Form(values))

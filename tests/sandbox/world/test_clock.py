@@ -4,67 +4,67 @@ from gateway.sandbox.world.clock import Clock
 from tests.sandbox.conftest import LIMIT_S
 
 
-async def test_a_push_rings_what_falls_due_in_its_order() -> None:
-    clock, rung = Clock(), list[str]()
+async def test_advance_runs_due_timers_in_order() -> None:
+    clock, calls = Clock(), list[str]()
     start_s = clock.now().clock_s
-    clock.alarm("late", start_s + 200, lambda: rung.append("late"))
-    clock.alarm("early", start_s + 100, lambda: rung.append("early"))
-    clock.alarm("never", start_s + 1000, lambda: rung.append("never"))
+    clock.schedule("late", start_s + 200, lambda: calls.append("late"))
+    clock.schedule("early", start_s + 100, lambda: calls.append("early"))
+    clock.schedule("never", start_s + 1000, lambda: calls.append("never"))
 
     clock.advance(300)
-    clock.clear()
+    clock.cancel_all()
 
-    assert rung == ["early", "late"]
+    assert calls == ["early", "late"]
 
 
-async def test_an_alarm_set_by_an_alarm_is_measured_from_there() -> None:
-    clock, rung = Clock(), list[float]()
+async def test_timer_set_by_a_timer_is_measured_from_its_time() -> None:
+    clock, calls = Clock(), list[float]()
     start_s = clock.now().clock_s
 
-    def ring() -> None:
-        rung.append(round(clock.now().clock_s - start_s))
-        if len(rung) < 3:
-            clock.alarm("again", clock.now().clock_s + 100, ring)
+    def callback() -> None:
+        calls.append(round(clock.now().clock_s - start_s))
+        if len(calls) < 3:
+            clock.schedule("again", clock.now().clock_s + 100, callback)
 
-    clock.alarm("again", start_s + 100, ring)
+    clock.schedule("again", start_s + 100, callback)
     clock.advance(1000)
 
-    assert rung == [100, 200, 300]
+    assert calls == [100, 200, 300]
     assert round(clock.now().clock_s - start_s) == 1000
 
 
-async def test_an_alarm_rings_by_itself_when_its_time_has_come() -> None:
-    clock, rung = Clock(), asyncio.Event()
+async def test_timer_runs_by_itself_when_due() -> None:
+    clock, calls = Clock(), asyncio.Event()
 
-    clock.alarm("soon", clock.now().clock_s + 0.001, rung.set)
+    clock.schedule("soon", clock.now().clock_s + 0.001, calls.set)
 
     async with asyncio.timeout(LIMIT_S):
-        await rung.wait()
+        await calls.wait()
 
 
-async def test_moving_an_alarm_earlier_counts_and_later_does_not() -> None:
-    clock, rung = Clock(), list[str]()
+async def test_earlier_timer_replaces_a_later_one_but_not_vice_versa() -> None:
+    clock, calls = Clock(), list[str]()
     start_s = clock.now().clock_s
-    clock.alarm("room", start_s + 500, lambda: rung.append("first"))
-    clock.alarm("room", start_s + 100, lambda: rung.append("earlier"))
-    clock.alarm("room", start_s + 900, lambda: rung.append("later"))
+    clock.schedule("room", start_s + 500, lambda: calls.append("first"))
+    clock.schedule("room", start_s + 100, lambda: calls.append("earlier"))
+    clock.schedule("room", start_s + 900, lambda: calls.append("later"))
 
     clock.advance(1000)
 
-    assert rung == ["earlier"]
+    assert calls == ["earlier"]
 
 
-async def test_a_dropped_alarm_is_silent() -> None:
-    clock, rung = Clock(), list[str]()
-    clock.alarm("room", clock.now().clock_s + 100, lambda: rung.append("room"))
+async def test_cancelled_timer_does_not_run() -> None:
+    clock, calls = Clock(), list[str]()
+    clock.schedule("room", clock.now().clock_s + 100, lambda: calls.append("room"))
 
-    clock.drop("room")
+    clock.cancel("room")
     clock.advance(200)
 
-    assert rung == []
+    assert calls == []
 
 
-async def test_a_push_does_not_move_the_dates() -> None:
+async def test_advance_does_not_change_the_wall_clock() -> None:
     clock = Clock()
     before = clock.now()
 

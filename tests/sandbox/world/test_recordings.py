@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -16,18 +17,18 @@ from gateway.sandbox.world.model import (
 )
 from gateway.sandbox.world.recordings import PROCESSING_S
 from gateway.sandbox.world.room_change import RoomChange
-from tests.sandbox.conftest import moment
+from tests.sandbox.conftest import instant
 
 AUDIO, VIDEO, DATA = (TrackSettings(kind, kind.value) for kind in TrackKind)
 ALL, NOTHING = Rule(True), Rule(False)
 
 
 def new_room(**settings: object) -> Room:
-    return rooms.create("AC1", 1, RoomSettings(**settings), moment()).room  # type: ignore[arg-type]
+    return rooms.create("AC1", 1, RoomSettings(**settings), instant()).room  # type: ignore[arg-type]
 
 
 def recorded(*tracks: TrackSettings) -> Room:
-    return rooms.join(new_room(is_recorded_on_connect=True), "Ada", tracks, moment()).room
+    return rooms.join(new_room(is_recorded_on_connect=True), "Ada", tracks, instant()).room
 
 
 def names(change: RoomChange) -> list[str]:
@@ -38,17 +39,17 @@ def statuses(room: Room) -> list[str]:
     return [recording.status.value for recording in room.recordings]
 
 
-def code_of(act: Callable[[], object]) -> int:
+def code_of(action: Callable[[], object]) -> int:
     with pytest.raises(TwilioError) as caught:
-        act()
+        action()
     return caught.value.code
 
 
-def test_recordings_start_with_the_tracks_and_complete_some_seconds_after_the_end() -> None:
-    joined = rooms.join(new_room(is_recorded_on_connect=True), "Ada", (AUDIO, DATA), moment())
-    ended = rooms.complete(joined.room, moment(30))
-    early = rooms.expire(ended.room, moment(30 + PROCESSING_S - 0.1))
-    done = rooms.expire(ended.room, moment(30 + PROCESSING_S))
+def test_recordings_start_with_tracks_and_complete_some_seconds_after_the_end() -> None:
+    joined = rooms.join(new_room(is_recorded_on_connect=True), "Ada", (AUDIO, DATA), instant())
+    ended = rooms.complete(joined.room, instant(30))
+    early = rooms.expire(ended.room, instant(30 + PROCESSING_S - 0.1))
+    completed = rooms.expire(ended.room, instant(30 + PROCESSING_S))
 
     assert names(joined) == [
         "participant-connected",
@@ -58,116 +59,125 @@ def test_recordings_start_with_the_tracks_and_complete_some_seconds_after_the_en
     ]
     assert [event.sequence for event in joined.events] == [1, 2, None, 3]
     assert names(ended) == ["participant-disconnected", "room-ended"]
-    assert rooms.next_deadline_s(ended.room) == moment(30 + PROCESSING_S).clock_s
+    assert rooms.next_deadline_s(ended.room) == instant(30 + PROCESSING_S).clock_s
     assert (names(early), statuses(early.room)) == ([], ["processing"])
-    assert (names(done), statuses(done.room)) == (["recording-completed"], ["completed"])
-    assert done.room.recordings[0].duration_s == 30
-    assert rooms.next_deadline_s(done.room) is None
+    assert (names(completed), statuses(completed.room)) == (["recording-completed"], ["completed"])
+    assert completed.room.recordings[0].duration_s == 30
+    assert rooms.next_deadline_s(completed.room) is None
 
 
-def test_a_recording_is_processed_when_its_track_is_removed_or_its_participant_leaves() -> None:
+def test_recording_stops_when_its_track_is_removed_or_its_participant_leaves() -> None:
     room = recorded(VIDEO)
     ada = room.participants[0]
     for change in (
-        rooms.unpublish(room, ada, ada.tracks[0], moment(5)),
-        rooms.leave(room, ada, Departure.LEFT, moment(5)),
+        rooms.unpublish(room, ada, ada.tracks[0], instant(5)),
+        rooms.leave(room, ada, Departure.LEFT, instant(5)),
     ):
-        assert names(rooms.expire(change.room, moment(5 + PROCESSING_S))) == ["recording-completed"]
+        assert names(rooms.expire(change.room, instant(5 + PROCESSING_S))) == [
+            "recording-completed"
+        ]
 
 
-def test_a_recording_that_failed_does_not_complete() -> None:
+def test_failed_recording_does_not_complete() -> None:
     room = recorded(VIDEO)
     ada = room.participants[0]
-    failed = recordings.fail_track(room, ada, ada.tracks[0], FailedOperation.START, moment(1))
-    left = rooms.leave(failed.room, failed.room.participants[0], Departure.LEFT, moment(2))
+    failed = recordings.fail_track(room, ada, ada.tracks[0], FailedOperation.START, instant(1))
+    left = rooms.leave(failed.room, failed.room.participants[0], Departure.LEFT, instant(2))
 
     assert (names(failed), statuses(failed.room)) == (["recording-failed"], ["failed"])
-    assert names(rooms.expire(left.room, moment(2 + PROCESSING_S))) == []
+    assert names(rooms.expire(left.room, instant(2 + PROCESSING_S))) == []
     assert failed.room.recordings[0].size == 0
 
 
-def test_a_track_that_is_not_recorded_can_fail_to_be() -> None:
-    room = rooms.join(new_room(), "Ada", (AUDIO,), moment()).room
+def test_recording_of_an_unrecorded_track_can_fail_to_start() -> None:
+    room = rooms.join(new_room(), "Ada", (AUDIO,), instant()).room
     failed = recordings.fail_track(
-        room, room.participants[0], room.participants[0].tracks[0], FailedOperation.START, moment()
+        room, room.participants[0], room.participants[0].tracks[0], FailedOperation.START, instant()
     )
 
     assert (names(failed), statuses(failed.room)) == (["recording-failed"], ["failed"])
 
 
-def test_what_is_processed_can_fail_until_it_is_completed() -> None:
-    ended = rooms.complete(recorded(VIDEO), moment(5)).room
-    failed = recordings.fail(ended, ended.recordings[0], FailedOperation.UPLOAD, moment(6))
-    done = rooms.expire(ended, moment(5 + PROCESSING_S)).room
+def test_processing_can_fail_until_completion() -> None:
+    ended = rooms.complete(recorded(VIDEO), instant(5)).room
+    failed = recordings.fail(ended, ended.recordings[0], FailedOperation.UPLOAD, instant(6))
+    completed = rooms.expire(ended, instant(5 + PROCESSING_S)).room
 
     assert (names(failed), statuses(failed.room)) == (["recording-failed"], ["failed"])
     assert (
-        names(recordings.fail(done, done.recordings[0], FailedOperation.UPLOAD, moment(20))) == []
+        names(
+            recordings.fail(completed, completed.recordings[0], FailedOperation.UPLOAD, instant(20))
+        )
+        == []
     )
 
 
-def test_a_running_recording_that_fails_leaves_its_track() -> None:
+def test_failed_recording_detaches_from_its_track() -> None:
     room = recorded(VIDEO)
-    failed = recordings.fail(room, room.recordings[0], FailedOperation.COMPLETE, moment(6)).room
+    failed = recordings.fail(room, room.recordings[0], FailedOperation.COMPLETE, instant(6)).room
 
     assert failed.participants[0].tracks[0].recording_sid is None
     assert statuses(failed) == ["failed"]
 
 
-def test_what_is_known_of_a_deleted_recording_stays() -> None:
-    done = rooms.expire(
-        rooms.complete(recorded(AUDIO), moment(5)).room, moment(5 + PROCESSING_S)
+def test_deleted_recording_keeps_its_metadata() -> None:
+    completed = rooms.expire(
+        rooms.complete(recorded(AUDIO), instant(5)).room, instant(5 + PROCESSING_S)
     ).room
-    gone = recordings.delete(done, done.recordings[0], moment(60)).room
-    again = recordings.delete(gone, gone.recordings[0], moment(90)).room
+    deleted = recordings.delete(completed, completed.recordings[0], instant(60)).room
+    repeated = recordings.delete(deleted, deleted.recordings[0], instant(90)).room
 
-    assert (statuses(gone), gone.recordings[0].duration_s, gone.recordings[0].has_media) == (
+    assert (
+        statuses(deleted),
+        deleted.recordings[0].duration_s,
+        deleted.recordings[0].has_media,
+    ) == (
         ["deleted"],
         5,
         False,
     )
-    assert again == gone
+    assert repeated == deleted
 
 
-def test_a_recording_that_is_deleted_while_it_runs_does_not_complete() -> None:
+def test_recording_deleted_in_progress_does_not_complete() -> None:
     room = recorded(AUDIO)
-    room = recordings.delete(room, room.recordings[0], moment(3)).room
-    room = rooms.complete(room, moment(5)).room
+    room = recordings.delete(room, room.recordings[0], instant(3)).room
+    room = rooms.complete(room, instant(5)).room
 
     assert rooms.next_deadline_s(room) is None
     assert statuses(room) == ["deleted"]
 
 
 def test_new_rules_start_and_stop_recordings_at_once() -> None:
-    room = rooms.join(new_room(), "Ada", (AUDIO, VIDEO, DATA), moment()).room
-    started = recordings.set_rules(room, (ALL,), moment(1))
-    less = recordings.set_rules(started.room, (ALL, Rule(False, TrackKind.VIDEO)), moment(11))
-    same = recordings.set_rules(less.room, (Rule(True, TrackKind.AUDIO),), moment(12))
-    done = rooms.expire(same.room, moment(11 + PROCESSING_S))
-    again = recordings.set_rules(done.room, (ALL,), moment(20))
+    room = rooms.join(new_room(), "Ada", (AUDIO, VIDEO, DATA), instant()).room
+    started = recordings.set_rules(room, (ALL,), instant(1))
+    less = recordings.set_rules(started.room, (ALL, Rule(False, TrackKind.VIDEO)), instant(11))
+    same = recordings.set_rules(less.room, (Rule(True, TrackKind.AUDIO),), instant(12))
+    completed = rooms.expire(same.room, instant(11 + PROCESSING_S))
+    repeated = recordings.set_rules(completed.room, (ALL,), instant(20))
 
     assert names(started) == ["recording-started", "recording-started"]
     assert (names(less), names(same)) == ([], [])
-    assert (names(done), statuses(done.room)) == (
+    assert (names(completed), statuses(completed.room)) == (
         ["recording-completed"],
         ["processing", "completed"],
     )
-    assert (names(again), len(again.room.recordings)) == (["recording-started"], 3)
+    assert (names(repeated), len(repeated.room.recordings)) == (["recording-started"], 3)
     assert (room.recording_rules.created_at, same.room.recording_rules.updated_at) == (
-        moment().wall,
-        moment(12).wall,
+        instant().wall,
+        instant(12).wall,
     )
 
 
-def test_rules_are_for_rooms_in_progress_with_a_media_server() -> None:
-    ended = rooms.complete(new_room(), moment()).room
+def test_rules_need_a_room_in_progress_with_a_media_server() -> None:
+    ended = rooms.complete(new_room(), instant()).room
 
-    assert code_of(lambda: recordings.set_rules(ended, (ALL,), moment())) == 53118
+    assert code_of(lambda: recordings.set_rules(ended, (ALL,), instant())) == 53118
     for room_type in (RoomType.GO, RoomType.PEER_TO_PEER):
-        room = new_room(type=room_type)
-        assert code_of(lambda room=room: recordings.set_rules(room, (ALL,), moment())) == 53122
+        set_rules = partial(recordings.set_rules, new_room(type=room_type), (ALL,), instant())
+        assert code_of(set_rules) == 53122
     assert recordings.set_rules(
-        new_room(type=RoomType.GROUP_SMALL), (ALL,), moment()
+        new_room(type=RoomType.GROUP_SMALL), (ALL,), instant()
     ).room.recording_rules.rules == (ALL,)
 
 
@@ -187,21 +197,22 @@ def test_rules_are_for_rooms_in_progress_with_a_media_server() -> None:
         (RoomSettings(type=RoomType.GO, recording_rules=(ALL,)), (ALL,), []),
     ],
 )
-def test_a_room_begins_with_the_rules_that_it_was_created_with(
+def test_room_starts_with_the_rules_of_its_settings(
     settings: RoomSettings, rules: tuple[Rule, ...], kinds: list[str]
 ) -> None:
-    room = rooms.create("AC1", 1, settings, moment()).room
-    room = rooms.join(room, "Ada", (AUDIO, VIDEO, DATA), moment()).room
+    room = rooms.create("AC1", 1, settings, instant()).room
+    room = rooms.join(room, "Ada", (AUDIO, VIDEO, DATA), instant()).room
 
     assert room.recording_rules.rules == rules
     assert [recording.kind for recording in room.recordings] == kinds
 
 
-def test_the_codec_is_the_rooms_first() -> None:
+def test_video_codec_is_the_first_of_the_room() -> None:
     room = new_room(is_recorded_on_connect=True, video_codecs=("H264", "VP8"))
 
     assert [
-        each.codec for each in rooms.join(room, "Ada", (AUDIO, VIDEO), moment()).room.recordings
+        recording.codec
+        for recording in rooms.join(room, "Ada", (AUDIO, VIDEO), instant()).room.recordings
     ] == [
         "OPUS",
         "H264",

@@ -1,87 +1,92 @@
 from gateway.sandbox.world import rooms
 from gateway.sandbox.world.model import Room, RoomSettings
 from gateway.sandbox.world.room_store import MAX_LAG_S, RoomStore
-from tests.sandbox.conftest import moment
+from tests.sandbox.conftest import instant
 
 
-def made(store: RoomStore, name: str | None = None, at: float = 0) -> Room:
-    room = rooms.create("AC1", store.next_ordinal(), RoomSettings(name), moment(at)).room
-    store.put(room, moment(at).clock_s)
+def create(store: RoomStore, name: str | None = None, at: float = 0) -> Room:
+    room = rooms.create("AC1", store.next_ordinal(), RoomSettings(name), instant(at)).room
+    store.put(room, instant(at).clock_s)
     return room
 
 
-def ended(store: RoomStore, room: Room, at: float = 0) -> Room:
-    room = rooms.complete(room, moment(at)).room
-    store.put(room, moment(at).clock_s)
+def complete(store: RoomStore, room: Room, at: float = 0) -> Room:
+    room = rooms.complete(room, instant(at)).room
+    store.put(room, instant(at).clock_s)
     return room
 
 
-def test_a_name_finds_a_room_only_while_it_is_in_progress() -> None:
+def test_name_finds_a_room_only_while_in_progress() -> None:
     store = RoomStore(10)
-    first = made(store, "standup")
+    first = create(store, "standup")
 
     assert store.by_name("standup") == first
-    first = ended(store, first)
+    first = complete(store, first)
     assert (store.by_name("standup"), store.by_sid(first.sid)) == (None, first)
 
 
-def test_a_name_may_be_taken_again() -> None:
+def test_name_can_be_used_again_after_its_room_ends() -> None:
     store = RoomStore(10)
-    first = ended(store, made(store, "standup"))
-    second = made(store, "standup")
+    first = complete(store, create(store, "standup"))
+    second = create(store, "standup")
 
     assert store.by_name("standup") == second
     assert (list(store.newest_first(True)), list(store.newest_first(False))) == ([second], [first])
     assert list(store.all_rooms()) == [second, first]
 
 
-def test_lists_are_newest_first_whatever_ended_first() -> None:
+def test_lists_are_ordered_by_creation_not_by_end() -> None:
     store = RoomStore(10)
-    a, b = made(store), made(store)
-    b = ended(store, b)
-    a = ended(store, a)
+    a, b = create(store), create(store)
+    b = complete(store, b)
+    a = complete(store, a)
 
     assert list(store.newest_first(False)) == [b, a]
 
 
-def test_the_past_shows_what_was_true_then() -> None:
+def test_past_states_can_be_read() -> None:
     store = RoomStore(10)
-    room = made(store, "standup", at=0)
-    done = ended(store, room, at=2)
-    store.put(done, moment(2).clock_s)
+    room = create(store, "standup", at=0)
+    completed = complete(store, room, at=2)
+    store.put(completed, instant(2).clock_s)
 
-    assert store.by_sid(room.sid, moment(-0.1).clock_s) is None
-    assert store.by_sid(room.sid, moment(1.9).clock_s) == room
-    assert store.by_sid(room.sid, moment(2).clock_s) == done
-    assert store.by_name("standup", moment(1).clock_s) == room
-    assert store.by_name("standup", moment(3).clock_s) is None
-    assert list(store.newest_first(True, moment(1).clock_s)) == [room]
-    assert list(store.newest_first(False, moment(1).clock_s)) == []
+    assert store.by_sid(room.sid, instant(-0.1).clock_s) is None
+    assert store.by_sid(room.sid, instant(1.9).clock_s) == room
+    assert store.by_sid(room.sid, instant(2).clock_s) == completed
+    assert store.by_name("standup", instant(1).clock_s) == room
+    assert store.by_name("standup", instant(3).clock_s) is None
+    assert list(store.newest_first(True, instant(1).clock_s)) == [room]
+    assert list(store.newest_first(False, instant(1).clock_s)) == []
 
 
-def test_the_past_is_forgotten_but_the_state_at_its_beginning_is_known() -> None:
+def test_history_is_bounded_but_keeps_the_state_at_its_start() -> None:
     store = RoomStore(10)
-    room = made(store)
+    room = create(store)
     for second in range(1, 200):
-        store.put(room, moment(second).clock_s)
+        store.put(room, instant(second).clock_s)
 
-    assert store.by_sid(room.sid, moment(199 - MAX_LAG_S).clock_s) == room
-    assert store.by_sid(room.sid, moment(199 - MAX_LAG_S - 1).clock_s) is None
+    assert store.by_sid(room.sid, instant(199 - MAX_LAG_S).clock_s) == room
+    assert store.by_sid(room.sid, instant(199 - MAX_LAG_S - 1).clock_s) is None
 
 
-def test_the_past_of_an_ended_room_is_forgotten_as_others_change() -> None:
+def test_history_of_an_ended_room_expires_as_other_rooms_change() -> None:
     store = RoomStore(10)
-    room = made(store, at=0)
-    done = ended(store, room, at=1)
-    made(store, at=1 + MAX_LAG_S)
+    room = create(store, at=0)
+    completed = complete(store, room, at=1)
+    create(store, at=1 + MAX_LAG_S)
 
-    assert store.by_sid(room.sid, moment(0.5).clock_s) is None
-    assert store.by_sid(room.sid, moment(1).clock_s) == done
+    assert store.by_sid(room.sid, instant(0.5).clock_s) is None
+    assert store.by_sid(room.sid, instant(1).clock_s) == completed
 
 
-def test_of_ended_rooms_only_the_last_are_kept() -> None:
+def test_only_the_last_ended_rooms_are_kept() -> None:
     store = RoomStore(2)
-    done = [ended(store, made(store)) for _ in range(4)]
+    completed = [complete(store, create(store)) for _ in range(4)]
 
-    assert [store.by_sid(room.sid) for room in done] == [None, None, done[2], done[3]]
+    assert [store.by_sid(room.sid) for room in completed] == [
+        None,
+        None,
+        completed[2],
+        completed[3],
+    ]
     assert store.live_count == 0

@@ -10,10 +10,10 @@ from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.world import rules
 from gateway.sandbox.world.model import Participant, Priority, Rule, Track, TrackKind
 from gateway.sandbox.world.rules import RECORDING, SUBSCRIBE, Grammar
-from tests.sandbox.conftest import moment
+from tests.sandbox.conftest import instant
 
-ADA = Participant("PA1", 0, "Ada", moment(), moment().wall)
-CAM = Track("MT1", 1, TrackKind.VIDEO, "cam", True, moment().wall, moment().wall)
+ADA = Participant("PA1", 0, "Ada", instant(), instant().wall)
+CAM = Track("MT1", 1, TrackKind.VIDEO, "cam", True, instant().wall, instant().wall)
 ALL = {"type": "include", "all": True}
 
 
@@ -52,7 +52,7 @@ BAD: list[Any] = [
 
 @pytest.mark.parametrize("grammar", [RECORDING, SUBSCRIBE], ids=["recording", "subscribe"])
 @pytest.mark.parametrize("rule", BAD, ids=repr)
-def test_one_bad_rule_refuses_them_all(grammar: Grammar, rule: Any) -> None:
+def test_one_invalid_rule_refuses_all(grammar: Grammar, rule: Any) -> None:
     assert code_of(json.dumps([ALL, rule]), grammar) == grammar.code
 
 
@@ -68,19 +68,19 @@ def test_one_bad_rule_refuses_them_all(grammar: Grammar, rule: Any) -> None:
         '[{"type":"include","kind":"audio","kind":"video"}]',
     ],
 )
-def test_what_is_no_array_of_rules_is_refused(text: str) -> None:
+def test_json_that_is_not_an_array_of_rules_is_refused(text: str) -> None:
     assert (code_of(text, RECORDING), code_of(text, SUBSCRIBE)) == (53120, 53215)
 
 
 @pytest.mark.parametrize("grammar", [RECORDING, SUBSCRIBE], ids=["recording", "subscribe"])
-def test_there_are_1_to_20_rules(grammar: Grammar) -> None:
+def test_1_to_20_rules_are_accepted(grammar: Grammar) -> None:
     for count in (1, 19, 20):
         assert len(rules.parse(json.dumps([ALL] * count), grammar)) == count
     for count in (0, 21):
         assert code_of(json.dumps([ALL] * count), grammar) == grammar.code
 
 
-def test_only_subscribe_rules_are_about_data_and_have_a_priority() -> None:
+def test_only_subscribe_rules_have_data_and_priority() -> None:
     data = '[{"type": "exclude", "kind": "data", "priority": "high"}]'
 
     assert rules.parse(data, SUBSCRIBE) == (Rule(False, TrackKind.DATA, priority=Priority.HIGH),)
@@ -103,10 +103,10 @@ def test_only_subscribe_rules_are_about_data_and_have_a_priority() -> None:
         ((), False),
     ],
 )
-def test_a_track_is_wanted_when_one_rule_includes_it_and_none_excludes_it(
+def test_track_matches_if_a_rule_includes_it_and_none_excludes_it(
     given_rules: tuple[Rule, ...], expected: bool
 ) -> None:
-    assert rules.do_match(given_rules, ADA, CAM) is expected
+    assert rules.match(given_rules, ADA, CAM) is expected
 
 
 RULE = st.fixed_dictionaries({"type": st.sampled_from(["include", "exclude"])}).flatmap(
@@ -128,7 +128,7 @@ RULE = st.fixed_dictionaries({"type": st.sampled_from(["include", "exclude"])}).
 
 @given(st.lists(RULE, min_size=1, max_size=20))
 @hypothesis_settings(max_examples=30, deadline=None)
-def test_rules_are_shown_as_they_were_given(written: list[dict[str, Any]]) -> None:
+def test_rules_round_trip_through_json(written: list[dict[str, Any]]) -> None:
     for grammar in (RECORDING, SUBSCRIBE):
         assert [
             rules.to_json(rule) for rule in rules.parse(json.dumps(written), grammar)

@@ -3,68 +3,73 @@ from collections import Counter
 from gateway.sandbox.world.clock import Clock
 from gateway.sandbox.world.model import Event, EventName
 from gateway.sandbox.world.simulated_users import (
-    MOST_AT_ONCE,
+    MAX_CONNECTED,
+    MAX_PARTICIPANTS_PER_ROOM,
     ROOMS,
-    VISITORS_A_MEETING,
     SimulatedUsers,
 )
 from gateway.sandbox.world.world import Capacity, World
 
 
-class Story:
-    """What people do in some steps, told without SIDs and times."""
+class Simulation:
+    """The events of some steps. `summaries` leaves out SIDs and times."""
 
     def __init__(self, seed: int, steps: int) -> None:
         self.events: list[Event] = []
         self.clock = Clock()
         self.world = World(["AC1"], self.clock, Capacity(), 10, self.events.append)
-        self.people = SimulatedUsers(self.world, "AC1", "http://gw/cb", seed)
-        self.people.open()
-        self.opening = len(self.events)
+        self.users = SimulatedUsers(self.world, "AC1", "http://gw/cb", seed)
+        self.users.open_rooms()
+        self.initial_count = len(self.events)
         for _ in range(steps):
-            self.people.step()
-        self.clock.clear()
+            self.users.step()
+        self.clock.cancel_all()
 
-    def lines(self) -> list[str]:
+    def summaries(self) -> list[tuple[str, EventName, str | None]]:
         return [
-            f"{event.room.name} {event.name} {event.participant.identity if event.participant else ''}"
+            (event.room.name, event.name, event.participant.identity if event.participant else None)
             for event in self.events
         ]
 
 
-async def test_the_same_seed_tells_the_same_story() -> None:
-    assert Story(1, 200).lines() == Story(1, 200).lines() != Story(2, 200).lines()
+async def test_same_seed_gives_the_same_events() -> None:
+    assert (
+        Simulation(1, 200).summaries()
+        == Simulation(1, 200).summaries()
+        != Simulation(2, 200).summaries()
+    )
 
 
-async def test_rooms_are_already_moving_when_the_doors_open() -> None:
-    story = Story(1, 0)
-    told = Counter(event.name for event in story.events)
+async def test_rooms_start_with_two_participants_each() -> None:
+    simulation = Simulation(1, 0)
+    counts = Counter(event.name for event in simulation.events)
 
-    assert (told[EventName.ROOM_CREATED], told[EventName.PARTICIPANT_CONNECTED]) == (
+    assert (counts[EventName.ROOM_CREATED], counts[EventName.PARTICIPANT_CONNECTED]) == (
         len(ROOMS),
         2 * len(ROOMS),
     )
     assert all(
-        room.settings.status_callback == "http://gw/cb" for room in story.world.store("AC1").live()
+        room.settings.status_callback == "http://gw/cb"
+        for room in simulation.world.store("AC1").live()
     )
 
 
-async def test_everything_that_can_happen_happens_and_nothing_grows() -> None:
-    story = Story(1, 5_000)
-    rooms = list(story.world.store("AC1").live())
+async def test_every_kind_of_event_occurs_and_rooms_stay_bounded() -> None:
+    simulation = Simulation(1, 5_000)
+    rooms = list(simulation.world.store("AC1").live())
 
-    happened = {event.name for event in story.events}
+    happened = {event.name for event in simulation.events}
     assert happened == {name for name in EventName if not name.startswith("recording")}
     assert len(rooms) <= len(ROOMS)
-    assert all(len(room.participants) <= VISITORS_A_MEETING for room in rooms)
-    assert all(sum(1 for _ in room.connected()) <= MOST_AT_ONCE for room in rooms)
+    assert all(len(room.participants) <= MAX_PARTICIPANTS_PER_ROOM for room in rooms)
+    assert all(sum(1 for _ in room.connected()) <= MAX_CONNECTED for room in rooms)
 
 
-async def test_people_find_their_rooms_again_after_a_reset() -> None:
-    story = Story(1, 10)
-    story.world.reset()
+async def test_rooms_are_created_again_after_a_reset() -> None:
+    simulation = Simulation(1, 10)
+    simulation.world.reset()
     for _ in range(100):
-        story.people.step()
-    story.clock.clear()
+        simulation.users.step()
+    simulation.clock.cancel_all()
 
-    assert {room.name for room in story.world.store("AC1").live()} == set(ROOMS)
+    assert {room.name for room in simulation.world.store("AC1").live()} == set(ROOMS)

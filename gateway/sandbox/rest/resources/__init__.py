@@ -1,1 +1,1 @@
-"""The resources of Twilio's documents, one module each: from a call to an answer."""
+"""The resources of Twilio's REST API, one module each: from request to response."""

@@ -1,9 +1,19 @@
-"""…/Participants: https://www.twilio.com/docs/video/api/participants. Does no I/O."""
+"""The resource …/Participants. Does no I/O.
+
+https://www.twilio.com/docs/video/api/participants
+"""
 
 from collections.abc import Iterator
 
 from gateway.sandbox.errors import TwilioError
-from gateway.sandbox.rest.requests import RestRequest, RestResponse, dates, page, required, word
+from gateway.sandbox.rest.requests import (
+    RestRequest,
+    RestResponse,
+    date_filter,
+    enum_value,
+    page,
+    required,
+)
 from gateway.sandbox.rest.resources import rooms
 from gateway.sandbox.rest.views import anonymized_json, participant_json
 from gateway.sandbox.world.model import Departure, Participant, ParticipantStatus, Room
@@ -11,49 +21,61 @@ from gateway.sandbox.world.rooms import has_status
 from gateway.sandbox.world.world import World
 
 
-def find(world: World, call: RestRequest, ref: str, who: str) -> tuple[Room, Participant]:
-    """By SID in any state, by identity while connected."""
-    room = rooms.find(world, call, ref)
-    participant = room.participant(who) if rooms.is_path_name(who) else None
+def find(
+    world: World, request: RestRequest, room_ref: str, participant_ref: str
+) -> tuple[Room, Participant]:
+    """Finds a participant by SID, or by identity while connected."""
+    room = rooms.find(world, request, room_ref)
+    participant = room.participant(participant_ref) if rooms.is_path_name(participant_ref) else None
     if participant is None:
-        raise call.missing()
+        raise request.not_found()
     return room, participant
 
 
-def read(world: World, call: RestRequest, ref: str) -> RestResponse:
-    room = rooms.find(world, call, ref)
-    status = word(call.query, "Status", ParticipantStatus)
-    identity = call.query.first("Identity")
-    is_wanted_date = dates(call.query)
-    found: Iterator[Participant] = (
-        each
-        for each in reversed(room.participants)
-        if has_status(each, status, room)
-        and (identity is None or each.identity == identity)
-        and is_wanted_date(each.joined.wall)
+def read(world: World, request: RestRequest, room_ref: str) -> RestResponse:
+    room = rooms.find(world, request, room_ref)
+    status = enum_value(request.query, "Status", ParticipantStatus)
+    identity = request.query.first("Identity")
+    is_in_range = date_filter(request.query)
+    matching: Iterator[Participant] = (
+        participant
+        for participant in reversed(room.participants)
+        if has_status(participant, status, room)
+        and (identity is None or participant.identity == identity)
+        and is_in_range(participant.joined.wall)
     )
     filters = ("Status", "Identity", "DateCreatedAfter", "DateCreatedBefore")
     return page(
-        call, "participants", found, lambda each: participant_json(each, room, call.base), filters
+        request,
+        "participants",
+        matching,
+        lambda participant: participant_json(participant, room, request.base_url),
+        filters,
     )
 
 
-def fetch(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:
-    room, participant = find(world, call, ref, who)
-    return RestResponse(200, participant_json(participant, room, call.base))
+def fetch(world: World, request: RestRequest, room_ref: str, participant_ref: str) -> RestResponse:
+    room, participant = find(world, request, room_ref, participant_ref)
+    return RestResponse(200, participant_json(participant, room, request.base_url))
 
 
-def update(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:
-    room, participant = find(world, call, ref, who)
-    if required(call.form, "Status") != ParticipantStatus.DISCONNECTED:
+def update(world: World, request: RestRequest, room_ref: str, participant_ref: str) -> RestResponse:
+    room, participant = find(world, request, room_ref, participant_ref)
+    if required(request.form, "Status") != ParticipantStatus.DISCONNECTED:
         raise TwilioError(
             53209, "Participant Status is invalid: it can only be set to disconnected"
         )
-    gone = world.leave(room, participant, Departure.VIA_API)
-    return RestResponse(202, participant_json(gone, room, call.base))
+    participant = world.leave(room, participant, Departure.VIA_API)
+    return RestResponse(202, participant_json(participant, room, request.base_url))
 
 
-def anonymize(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:
-    """In any state: no document limits it to those who have left."""
-    room, participant = find(world, call, ref, who)
-    return RestResponse(200, anonymized_json(world.anonymize(room, participant), room, call.base))
+def anonymize(
+    world: World, request: RestRequest, room_ref: str, participant_ref: str
+) -> RestResponse:
+    """Anonymizes a participant in any state.
+
+    Twilio's documents do not limit it to participants who have left.
+    """
+    room, participant = find(world, request, room_ref, participant_ref)
+    participant = world.anonymize(room, participant)
+    return RestResponse(200, anonymized_json(participant, room, request.base_url))

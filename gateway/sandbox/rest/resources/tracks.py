@@ -1,4 +1,7 @@
-"""…/PublishedTracks and …/SubscribedTracks: https://www.twilio.com/docs/video/api/track-subscriptions. Does no I/O."""
+"""The resources …/PublishedTracks and …/SubscribedTracks. Does no I/O.
+
+https://www.twilio.com/docs/video/api/track-subscriptions
+"""
 
 from gateway.sandbox.rest.requests import RestRequest, RestResponse, page
 from gateway.sandbox.rest.resources import participants
@@ -8,41 +11,48 @@ from gateway.sandbox.world.rooms import subscriptions
 from gateway.sandbox.world.world import World
 
 
-def read_published(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:
-    """Only what is published now: who has left publishes nothing."""
-    room, participant = participants.find(world, call, ref, who)
+def read_published(
+    world: World, request: RestRequest, room_ref: str, participant_ref: str
+) -> RestResponse:
+    """Lists the tracks that are published now. A participant who has left has none."""
+    room, participant = participants.find(world, request, room_ref, participant_ref)
     return page(
-        call,
+        request,
         "published_tracks",
         reversed(participant.tracks),
-        lambda track: published_json(track, participant, room, call.base),
+        lambda track: published_json(track, participant, room, request.base_url),
     )
 
 
-def fetch_published(world: World, call: RestRequest, ref: str, who: str, name: str) -> RestResponse:
-    """By SID or name."""
-    room, participant = participants.find(world, call, ref, who)
+def fetch_published(
+    world: World, request: RestRequest, room_ref: str, participant_ref: str, name: str
+) -> RestResponse:
+    """Fetches a track by SID or name."""
+    room, participant = participants.find(world, request, room_ref, participant_ref)
     for track in participant.tracks:
         if track.sid == name or (track.name == name and is_path_name(name)):
-            return RestResponse(200, published_json(track, participant, room, call.base))
-    raise call.missing()
+            return RestResponse(200, published_json(track, participant, room, request.base_url))
+    raise request.not_found()
 
 
-def read_subscribed(world: World, call: RestRequest, ref: str, who: str) -> RestResponse:
-    room, participant = participants.find(world, call, ref, who)
-    found = subscriptions(room, participant)
+def read_subscribed(
+    world: World, request: RestRequest, room_ref: str, participant_ref: str
+) -> RestResponse:
+    room, participant = participants.find(world, request, room_ref, participant_ref)
     return page(
-        call,
+        request,
         "subscribed_tracks",
-        found,
-        lambda each: subscribed_json(each, participant, room, call.base),
+        subscriptions(room, participant),
+        lambda item: subscribed_json(item, participant, room, request.base_url),
     )
 
 
-def fetch_subscribed(world: World, call: RestRequest, ref: str, who: str, sid: str) -> RestResponse:
-    """By SID only: several publishers may use one name."""
-    room, participant = participants.find(world, call, ref, who)
-    for each in subscriptions(room, participant):
-        if each.track.sid == sid:
-            return RestResponse(200, subscribed_json(each, participant, room, call.base))
-    raise call.missing()
+def fetch_subscribed(
+    world: World, request: RestRequest, room_ref: str, participant_ref: str, sid: str
+) -> RestResponse:
+    """Fetches a track by SID only, because several publishers may use the same name."""
+    room, participant = participants.find(world, request, room_ref, participant_ref)
+    for item in subscriptions(room, participant):
+        if item.track.sid == sid:
+            return RestResponse(200, subscribed_json(item, participant, room, request.base_url))
+    raise request.not_found()

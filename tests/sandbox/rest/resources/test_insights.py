@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.sandbox.conftest import Api, refused
-from tests.sandbox.stage import create, join
+from tests.sandbox.conftest import Api, error_of
+from tests.sandbox.scenario import create, join
 
 DAY_S = 24 * 3600
 
@@ -20,31 +20,31 @@ async def ended(api: Api, **params: str) -> str:
 async def rooms(api: Api, query: str = "") -> list[str]:
     reply = await api.get(f"/v1/Video/Rooms?{query}")
     assert reply.status == 200, reply.body
-    return [each["room_sid"] for each in reply.body["rooms"]]
+    return [item["room_sid"] for item in reply.body["rooms"]]
 
 
-async def test_a_room_is_there_from_its_end_on_and_complete_ten_minutes_later(api: Api) -> None:
+async def test_room_is_available_from_its_end_and_complete_ten_minutes_later(api: Api) -> None:
     room = await create(api, UniqueName="standup")
     ada = await join(api, room, "Ada", ["audio"])
     path = f"/v1/Video/Rooms/{room}"
-    assert refused(await api.get(path)) == (404, 20404)
-    assert refused(await api.get(f"{path}/Participants")) == (404, 20404)
+    assert error_of(await api.get(path)) == (404, 20404)
+    assert error_of(await api.get(f"{path}/Participants")) == (404, 20404)
     assert await rooms(api) == []
 
     await api.post(f"/v1/Rooms/{room}", Status="completed")
 
     assert (await api.get(path)).body["processing_state"] == "in_progress"
     assert [
-        each["participant_sid"]
-        for each in (await api.get(f"{path}/Participants")).body["participants"]
+        item["participant_sid"]
+        for item in (await api.get(f"{path}/Participants")).body["participants"]
     ] == [ada["sid"]]
     assert await rooms(api) == [room]
     await api.control("POST", "/clock", {"advance_s": 600})
-    shown = (await api.get(path)).body
-    assert (shown["processing_state"], shown["room_name"]) == ("complete", "standup")
+    fields = (await api.get(path)).body
+    assert (fields["processing_state"], fields["room_name"]) == ("complete", "standup")
 
 
-async def test_a_list_without_dates_has_the_last_day_and_one_with_dates_a_week(api: Api) -> None:
+async def test_list_has_one_day_without_dates_and_one_week_with_dates(api: Api) -> None:
     room, go = await ended(api), await ended(api, Type="go")
     yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
 
@@ -54,13 +54,13 @@ async def test_a_list_without_dates_has_the_last_day_and_one_with_dates_a_week(a
     assert await rooms(api, f"CreatedAfter={yesterday}") == [go, room]
     await api.control("POST", "/clock", {"advance_s": DAY_S})
     assert await rooms(api, f"CreatedAfter={yesterday}") == [room]
-    assert refused(await api.get(f"/v1/Video/Rooms/{go}")) == (404, 20404)
+    assert error_of(await api.get(f"/v1/Video/Rooms/{go}")) == (404, 20404)
     await api.control("POST", "/clock", {"advance_s": 5 * DAY_S})
     assert await rooms(api, f"CreatedAfter={yesterday}") == []
-    assert refused(await api.get(f"/v1/Video/Rooms/{room}")) == (404, 20404)
+    assert error_of(await api.get(f"/v1/Video/Rooms/{room}")) == (404, 20404)
 
 
-async def test_filters_take_several_words(api: Api) -> None:
+async def test_filters_accept_several_values(api: Api) -> None:
     group = await ended(api, UniqueName="standup")
     legacy = await ended(api, Type="peer-to-peer")
     go = await ended(api, Type="go")
@@ -78,7 +78,7 @@ async def test_filters_take_several_words(api: Api) -> None:
         assert await rooms(api, query) == expected, query
     page = (await api.get("/v1/Video/Rooms?RoomType=group&RoomType=go&PageSize=1")).body["meta"]
     assert page["next_page_url"].count("RoomType=") == 2
-    assert [each["room_sid"] for each in (await api.get(page["next_page_url"])).body["rooms"]] == [
+    assert [item["room_sid"] for item in (await api.get(page["next_page_url"])).body["rooms"]] == [
         group
     ]
 
@@ -86,8 +86,8 @@ async def test_filters_take_several_words(api: Api) -> None:
 @pytest.mark.parametrize(
     "query", ["RoomType=peer-to-peer", "Codec=OPUS", "CreatedAfter=soon", "PageSize=0"]
 )
-async def test_a_bad_filter_is_20001(api: Api, query: str) -> None:
-    assert refused(await api.get(f"/v1/Video/Rooms?{query}")) == (400, 20001)
+async def test_invalid_filter_is_20001(api: Api, query: str) -> None:
+    assert error_of(await api.get(f"/v1/Video/Rooms?{query}")) == (400, 20001)
 
 
 async def test_rooms_and_participants_are_found_by_sid_in_their_own_account(
@@ -95,24 +95,25 @@ async def test_rooms_and_participants_are_found_by_sid_in_their_own_account(
 ) -> None:
     room = await ended(api, UniqueName="standup")
 
-    assert refused(await api.get("/v1/Video/Rooms/standup")) == (404, 20404)
-    assert refused(await api.get(f"/v1/Video/Rooms/{room}/Participants/Ada")) == (404, 20404)
-    assert refused(await other_api.get(f"/v1/Video/Rooms/{room}")) == (404, 20404)
+    assert error_of(await api.get("/v1/Video/Rooms/standup")) == (404, 20404)
+    assert error_of(await api.get(f"/v1/Video/Rooms/{room}/Participants/Ada")) == (404, 20404)
+    assert error_of(await other_api.get(f"/v1/Video/Rooms/{room}")) == (404, 20404)
     assert await rooms(other_api) == []
 
 
-@pytest.mark.parametrize("who", ["api", "control"])
-async def test_it_tells_who_was_thrown_out_by_the_api(api: Api, who: str) -> None:
+@pytest.mark.parametrize("origin", ["api", "control"])
+async def test_end_reason_tells_an_api_disconnect_from_leaving(api: Api, origin: str) -> None:
     room = await create(api)
     ada = await join(api, room, "Ada")
-    if who == "api":
+    if origin == "api":
         await api.post(f"/v1/Rooms/{room}/Participants/Ada", Status="disconnected")
     else:
         await api.control("DELETE", f"/rooms/{room}/participants/Ada")
     await api.control("POST", "/clock", {"advance_s": 300})
 
-    shown = (await api.get(f"/v1/Video/Rooms/{room}/Participants/{ada['sid']}")).body
+    fields = (await api.get(f"/v1/Video/Rooms/{room}/Participants/{ada['sid']}")).body
     assert (
-        shown["end_reason"] == {"api": "disconnected_via_api", "control": "participant_left"}[who]
+        fields["end_reason"]
+        == {"api": "disconnected_via_api", "control": "participant_left"}[origin]
     )
     assert (await api.get(f"/v1/Video/Rooms/{room}")).body["end_reason"] == "timeout"

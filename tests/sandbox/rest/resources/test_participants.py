@@ -1,14 +1,14 @@
 """Participants over HTTP."""
 
-from tests.sandbox.conftest import Api, refused, sids
-from tests.sandbox.stage import create, join, set_up
+from tests.sandbox.conftest import Api, error_of, sids
+from tests.sandbox.scenario import create, create_scenario, join
 
 
 async def enter(api: Api, room: str, identity: str) -> str:
     return str((await join(api, room, identity))["sid"])
 
 
-async def test_participants_are_the_connected_ones_of_a_live_room_and_the_others_of_an_ended_one(
+async def test_list_has_connected_participants_of_a_live_room_and_all_of_an_ended_one(
     api: Api,
 ) -> None:
     room = await create(api, UniqueName="standup")
@@ -19,35 +19,35 @@ async def test_participants_are_the_connected_ones_of_a_live_room_and_the_others
     assert sids(await api.get(f"/v1/Rooms/{room}/Participants?Status=disconnected")) == [ada]
     assert sids(await api.get(f"/v1/Rooms/{room}/Participants?Identity=Ivo")) == [ivo]
     assert sids(await api.get(f"/v1/Rooms/{room}/Participants?DateCreatedAfter=2100-01-01")) == []
-    assert refused(await api.get(f"/v1/Rooms/{room}/Participants?Status=gone")) == (400, 20001)
+    assert error_of(await api.get(f"/v1/Rooms/{room}/Participants?Status=gone")) == (400, 20001)
     await api.post(f"/v1/Rooms/{room}", Status="completed")
     assert sids(await api.get(f"/v1/Rooms/{room}/Participants")) == [ivo, ada]
 
 
-async def test_an_identity_finds_only_who_is_connected(api: Api) -> None:
+async def test_identity_finds_only_a_connected_participant(api: Api) -> None:
     room = await create(api)
     ada = await enter(api, room, "Ada")
-    again = await enter(api, room, "Ada")
+    second = await enter(api, room, "Ada")
 
-    assert (await api.get(f"/v1/Rooms/{room}/Participants/Ada")).body["sid"] == again
+    assert (await api.get(f"/v1/Rooms/{room}/Participants/Ada")).body["sid"] == second
     assert (await api.get(f"/v1/Rooms/{room}/Participants/{ada}")).body["status"] == "disconnected"
     await api.post(f"/v1/Rooms/{room}/Participants/Ada", Status="disconnected")
-    assert refused(await api.get(f"/v1/Rooms/{room}/Participants/Ada")) == (404, 20404)
+    assert error_of(await api.get(f"/v1/Rooms/{room}/Participants/Ada")) == (404, 20404)
 
 
-async def test_a_participant_can_only_be_disconnected(api: Api) -> None:
+async def test_participant_status_can_only_be_set_to_disconnected(api: Api) -> None:
     room = await create(api)
     ada = await enter(api, room, "Ada")
     path = f"/v1/Rooms/{room}/Participants/{ada}"
 
-    assert refused(await api.post(path)) == (400, 20001)
-    assert refused(await api.post(path, Status="connected")) == (400, 53209)
+    assert error_of(await api.post(path)) == (400, 20001)
+    assert error_of(await api.post(path, Status="connected")) == (400, 53209)
     for _ in range(2):
-        done = await api.post(path, Status="disconnected")
-        assert (done.status, done.body["status"]) == (202, "disconnected")
+        reply = await api.post(path, Status="disconnected")
+        assert (reply.status, reply.body["status"]) == (202, "disconnected")
 
 
-async def test_who_is_reconnecting_is_listed_as_such_and_found_by_identity(api: Api) -> None:
+async def test_reconnecting_participant_is_listed_by_status_and_found_by_identity(api: Api) -> None:
     room = await create(api)
     ada = await enter(api, room, "Ada")
     path = f"/v1/Rooms/{room}/Participants"
@@ -61,34 +61,36 @@ async def test_who_is_reconnecting_is_listed_as_such_and_found_by_identity(api: 
     assert sids(await api.get(path)) == [ada]
 
 
-async def test_anonymizing_puts_the_sid_in_the_identitys_place(api: Api) -> None:
+async def test_anonymize_replaces_the_identity_by_the_sid(api: Api) -> None:
     room = await create(api)
     ada = await enter(api, room, "Ada")
     await api.post(f"/v1/Rooms/{room}", Status="completed")
     path = f"/v1/Rooms/{room}/Participants/{ada}"
 
     for _ in range(2):
-        done = await api.post(f"{path}/Anonymize")
-        assert (done.status, done.body["identity"], done.body["status"]) == (
+        reply = await api.post(f"{path}/Anonymize")
+        assert (reply.status, reply.body["identity"], reply.body["status"]) == (
             200,
             ada,
             "disconnected",
         )
-    assert done.body["url"].endswith(f"{path}/Anonymize")
+    assert reply.body["url"].endswith(f"{path}/Anonymize")
     assert (await api.get(path)).body["identity"] == ada
     assert (await api.get(f"/v1/Video/Rooms/{room}/Participants/{ada}")).body[
         "participant_identity"
     ] == ada
-    assert refused(await api.post(f"/v1/Rooms/{room}/Participants/Ada/Anonymize")) == (404, 20404)
+    assert error_of(await api.post(f"/v1/Rooms/{room}/Participants/Ada/Anonymize")) == (404, 20404)
 
 
-async def test_somebody_elses_participant_is_not_found(api: Api, other_api: Api) -> None:
-    stage, elsewhere = await set_up(api), await create(api)
+async def test_participant_of_another_room_or_account_is_not_found(
+    api: Api, other_api: Api
+) -> None:
+    scenario, elsewhere = await create_scenario(api), await create(api)
 
     for path in ("", "/PublishedTracks", "/SubscribedTracks", "/SubscribeRules"):
-        target = f"Participants/{stage.participant}{path}"
-        assert refused(await api.get(f"/v1/Rooms/{elsewhere}/{target}")) == (404, 20404)
-        assert refused(await other_api.get(f"/v1/Rooms/{stage.room}/{target}")) == (404, 20404)
-    assert refused(
-        await api.post(f"/v1/Rooms/{elsewhere}/Participants/{stage.participant}/Anonymize")
+        target = f"Participants/{scenario.participant}{path}"
+        assert error_of(await api.get(f"/v1/Rooms/{elsewhere}/{target}")) == (404, 20404)
+        assert error_of(await other_api.get(f"/v1/Rooms/{scenario.room}/{target}")) == (404, 20404)
+    assert error_of(
+        await api.post(f"/v1/Rooms/{elsewhere}/Participants/{scenario.participant}/Anonymize")
     ) == (404, 20404)

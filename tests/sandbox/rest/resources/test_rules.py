@@ -3,15 +3,15 @@
 import json
 from typing import Any
 
-from tests.sandbox.conftest import Api, refused, sids
-from tests.sandbox.stage import TRACKS, create, join, listed
+from tests.sandbox.conftest import Api, error_of, sids
+from tests.sandbox.scenario import TRACKS, create, join, listed
 
 
 def rule(word: str = "include", /, **filters: Any) -> dict[str, Any]:
     return {"type": word, **(filters or {"all": True})}
 
 
-async def test_everybody_subscribes_to_all_until_somebody_says_otherwise(api: Api) -> None:
+async def test_default_subscribe_rules_include_everything(api: Api) -> None:
     room = await create(api)
     ada = await join(api, room, "Ada")
     path = f"/v1/Rooms/{room}/Participants/Ada/SubscribeRules"
@@ -31,7 +31,7 @@ async def test_everybody_subscribes_to_all_until_somebody_says_otherwise(api: Ap
     assert (await api.get(path)).body == changed.body
 
 
-async def test_subscribe_rules_decide_what_somebody_receives(api: Api) -> None:
+async def test_subscribe_rules_select_the_received_tracks(api: Api) -> None:
     room = await create(api)
     ada = await join(api, room, "Ada", TRACKS)
     await join(api, room, "Ivo")
@@ -49,24 +49,24 @@ async def test_subscribe_rules_decide_what_somebody_receives(api: Api) -> None:
         assert sids(await api.get(f"{path}/SubscribedTracks")) == expected
 
 
-async def test_subscribe_rules_are_for_those_who_are_there(api: Api) -> None:
+async def test_subscribe_rules_need_a_connected_participant(api: Api) -> None:
     room, legacy = await create(api), await create(api, Type="peer-to-peer")
     ada = await join(api, room, "Ada")
     await join(api, legacy, "Ada")
     path = f"/v1/Rooms/{room}/Participants/{ada['sid']}/SubscribeRules"
     rules = json.dumps([rule()])
 
-    assert refused(
+    assert error_of(
         await api.post(f"/v1/Rooms/{legacy}/Participants/Ada/SubscribeRules", Rules=rules)
     ) == (400, 53117)
     await api.control("DELETE", f"/rooms/{room}/participants/Ada")
-    assert refused(await api.post(path, Rules=rules)) == (400, 53204)
+    assert error_of(await api.post(path, Rules=rules)) == (400, 53204)
     await api.post(f"/v1/Rooms/{room}", Status="completed")
-    assert refused(await api.post(path, Rules=rules)) == (400, 53118)
+    assert error_of(await api.post(path, Rules=rules)) == (400, 53118)
     assert (await api.get(path)).body["rules"] == [rule()]
 
 
-async def test_recording_rules_are_those_of_the_rooms_creation(api: Api) -> None:
+async def test_recording_rules_come_from_room_creation(api: Api) -> None:
     given = [rule(kind="audio"), rule("exclude", publisher="Ivo")]
     for params, expected in [
         ({}, [rule("exclude")]),
@@ -74,35 +74,38 @@ async def test_recording_rules_are_those_of_the_rooms_creation(api: Api) -> None
         ({"RecordingRules": json.dumps(given)}, given),
     ]:
         room = await create(api, **params)
-        shown = (await api.get(f"/v1/Rooms/{room}/RecordingRules")).body
-        assert (shown["room_sid"], shown["rules"]) == (room, expected)
-        assert shown["date_created"] == shown["date_updated"] is not None
+        fields = (await api.get(f"/v1/Rooms/{room}/RecordingRules")).body
+        assert (fields["room_sid"], fields["rules"]) == (room, expected)
+        assert fields["date_created"] == fields["date_updated"] is not None
 
 
-async def test_recording_rules_decide_what_is_recorded(api: Api) -> None:
+async def test_recording_rules_select_the_recorded_tracks(api: Api) -> None:
     room = await create(api)
     await join(api, room, "Ada", TRACKS)
     path = f"/v1/Rooms/{room}/RecordingRules"
     assert await listed(api, f"/v1/Rooms/{room}/Recordings") == []
 
     changed = await api.post(path, Rules=json.dumps([rule(kind="video")]))
-    [made] = await listed(api, f"/v1/Rooms/{room}/Recordings")
-    assert (changed.status, made["track_name"], made["status"]) == (200, "cam", "processing")
+    [started] = await listed(api, f"/v1/Rooms/{room}/Recordings")
+    assert (changed.status, started["track_name"], started["status"]) == (200, "cam", "processing")
     await api.post(path, Rules=json.dumps([rule("exclude")]))
     await api.control("POST", "/clock", {"advance_s": 5})
-    [done] = await listed(api, f"/v1/Rooms/{room}/Recordings")
-    assert (done["sid"], done["status"]) == (made["sid"], "completed")
+    [stopped] = await listed(api, f"/v1/Rooms/{room}/Recordings")
+    assert (stopped["sid"], stopped["status"]) == (started["sid"], "completed")
 
 
-async def test_recording_rules_are_for_rooms_in_progress_that_can_record(api: Api) -> None:
+async def test_recording_rules_need_a_room_in_progress_with_a_media_server(api: Api) -> None:
     legacy, ended = await create(api, Type="go"), await create(api)
     await api.post(f"/v1/Rooms/{ended}", Status="completed")
     rules = json.dumps([rule()])
 
-    assert refused(await api.post(f"/v1/Rooms/{legacy}/RecordingRules", Rules=rules)) == (
+    assert error_of(await api.post(f"/v1/Rooms/{legacy}/RecordingRules", Rules=rules)) == (
         400,
         53122,
     )
-    assert refused(await api.post(f"/v1/Rooms/{ended}/RecordingRules", Rules=rules)) == (400, 53118)
+    assert error_of(await api.post(f"/v1/Rooms/{ended}/RecordingRules", Rules=rules)) == (
+        400,
+        53118,
+    )
     assert (await api.get(f"/v1/Rooms/{legacy}/RecordingRules")).status == 200
     assert (await api.get(f"/v1/Rooms/{ended}/RecordingRules")).body["rules"] == [rule("exclude")]

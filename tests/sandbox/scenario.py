@@ -1,4 +1,4 @@
-"""A room in which all that a room can have is there, and one that has ended."""
+"""A room with everything that a room can have, and a room that has ended."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,12 @@ TRACKS: list[Any] = ["audio", {"kind": "video", "name": "cam"}, {"kind": "data",
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """`recording` is completed, of somebody who has left the room; `running` is being made. `bare` has nothing."""
+class Scenario:
+    """SIDs and names of the scenario.
+
+    `recording` is the completed recording of a participant who has left, and `running`
+    a recording in progress. The room `bare` is empty.
+    """
 
     room: str
     participant: str
@@ -26,9 +30,12 @@ class Stage:
     bare: str
 
     def target(self, path: str, *, is_new: bool = False) -> str:
-        """A documented path with the SIDs of the stage in it."""
+        """Fills in a documented path with the SIDs of the scenario.
+
+        With `is_new` the room is the empty one.
+        """
         is_insights = path.startswith("/v1/Video")
-        known = {
+        values = {
             "Rooms": self.ended if is_insights else self.bare if is_new else self.room,
             "Participants": self.ended_participant if is_insights else self.participant,
             "PublishedTracks": self.published,
@@ -36,7 +43,7 @@ class Stage:
             "Recordings": self.recording,
             "Transcriptions": self.ttid,
         }
-        return re.sub(r"/(\w+)/\{\w+\}", lambda found: f"/{found[1]}/{known[found[1]]}", path)
+        return re.sub(r"/(\w+)/\{\w+\}", lambda match: f"/{match[1]}/{values[match[1]]}", path)
 
 
 async def create(api: Api, **params: Any) -> str:
@@ -53,37 +60,38 @@ async def join(api: Api, room: str, identity: str, tracks: list[Any] | None = No
     return reply.body
 
 
-async def set_up(api: Api, name: str = "stage", **params: Any) -> Stage:
-    """`params` are those of its rooms."""
+async def create_scenario(api: Api, name: str = "scenario", **params: Any) -> Scenario:
+    """Creates the rooms with the given parameters."""
     ended = await create(api, RecordParticipantsOnConnect="true", MediaRegion="de1", **params)
-    past = await join(api, ended, "Uma", TRACKS)
+    ended_participant = await join(api, ended, "Uma", TRACKS)
     await api.post(f"/v1/Rooms/{ended}", Status="completed")
     room = await create(api, UniqueName=name, RecordParticipantsOnConnect="true", **params)
-    gone = await join(api, room, "Bela", ["audio"])
+    bela = await join(api, room, "Bela", ["audio"])
     await api.control("DELETE", f"/rooms/{room}/participants/Bela")
     await api.control("POST", "/clock", {"advance_s": PROCESSING_S})
     ada = await join(api, room, "Ada", TRACKS)
     ivo = await join(api, room, "Ivo", TRACKS)
-    made = {
-        each["source_sid"]: each["sid"]
-        for each in await listed(api, f"/v1/Rooms/{room}/Recordings")
+    recordings = {
+        recording["source_sid"]: recording["sid"]
+        for recording in await listed(api, f"/v1/Rooms/{room}/Recordings")
     }
     transcription = await api.post(f"/v1/Rooms/{room}/Transcriptions")
-    return Stage(
+    return Scenario(
         room=room,
         participant=ada["sid"],
         published=ada["tracks"][1]["sid"],
         subscribed=ivo["tracks"][1]["sid"],
-        recording=made[gone["tracks"][0]["sid"]],
-        running=made[ada["tracks"][0]["sid"]],
+        recording=recordings[bela["tracks"][0]["sid"]],
+        running=recordings[ada["tracks"][0]["sid"]],
         ttid=transcription.body["ttid"],
         ended=ended,
-        ended_participant=past["sid"],
+        ended_participant=ended_participant["sid"],
         bare=await create(api),
     )
 
 
 async def listed(api: Api, path: str) -> list[Any]:
+    """Returns the items of the first page."""
     reply = await api.get(path)
     assert reply.status == 200, reply.body
     return list(reply.body[reply.body["meta"]["key"]])
