@@ -246,7 +246,7 @@ async def take(messages: AsyncIterator[Any], count: int) -> list[Any]:
 @asynccontextmanager
 async def running(
     folder: Path,
-    arguments: Sequence[str] = ("dev", "--no-people"),
+    arguments: Sequence[str] = ("dev", "--no-users"),
     environment: Mapping[str, str] | None = None,
     log: int = asyncio.subprocess.DEVNULL,
     module: str = "gateway",

@@ -1,10 +1,11 @@
-"""Several processes of the gateway on the same ports, kept running by one parent."""
+"""Runs several processes of the gateway on the same ports, and restarts those that die."""
 
 import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -14,38 +15,57 @@ from gateway.core.errors import FailedPrecondition
 log = structlog.get_logger()
 
 
-class Workers:
-    """Processes of one command, each a replica of its own on the same ports; one that dies is started again.
+@dataclass(frozen=True, slots=True)
+class WorkerTimings:
+    """How workers are stopped and restarted, in seconds.
 
-    A worker says one line of JSON on its standard output once it answers, and stops when its standard input closes: so none
-    outlives its parent, however that ends. They are new processes and no forks, for gRPC's threads do not survive a fork.
+    The pause before a restart doubles from `first_pause_s` to `longest_pause_s` while workers die
+    early. It starts again at `first_pause_s` after a worker that ran for `steady_s`.
     """
 
-    STOP_S = 10.0
-    # A worker that dies at once is started ever more seldom; one that has served for a while comes back soon.
-    FIRST_PAUSE_S = 0.1
-    LONGEST_PAUSE_S = 5.0
-    STEADY_S = 30.0
+    stop_s: float = 10.0
+    """A worker that does not stop within this time is killed."""
+    first_pause_s: float = 0.1
+    longest_pause_s: float = 5.0
+    steady_s: float = 30.0
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+
+class Workers:
+    """Processes of one command. Each is a replica of its own on the same ports.
+
+    A worker prints one line of JSON to its standard output once it answers. It stops when its
+    standard input closes, so it never outlives its parent, however the parent ends. Workers are
+    new processes and not forks: gRPC's threads do not survive a fork.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        timings: WorkerTimings = WorkerTimings(),
+    ) -> None:
         self._command = command
         self._environment = environment
+        self._timings = timings
 
     async def run(
         self, count: int, on_ready: Callable[[dict[str, Any]], None], stop: asyncio.Event
     ) -> None:
-        """Until `stop`. `on_ready` is given what a worker said, once all answer. Raises FailedPrecondition when one does not
-        start; later deaths are survived."""
-        said = [asyncio.get_running_loop().create_future() for _ in range(count)]
+        """Runs `count` workers until `stop` is set, and restarts a worker that dies.
+
+        Calls `on_ready` with the JSON of one worker once all of them answer. Raises
+        FailedPrecondition when a worker ends before it ever answered.
+        """
+        ready = [asyncio.get_running_loop().create_future() for _ in range(count)]
 
         async def announce() -> None:
-            on_ready((await asyncio.gather(*said))[0])
+            on_ready((await asyncio.gather(*ready))[0])
 
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(announce()),
-                    *(tasks.create_task(self._keep(first)) for first in said),
+                    *(tasks.create_task(self._keep_running(worker)) for worker in ready),
                 ]
                 await stop.wait()
                 for task in running:
@@ -53,32 +73,34 @@ class Workers:
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from failures
 
-    async def _keep(self, said: asyncio.Future[dict[str, Any]]) -> None:
-        pause_s = self.FIRST_PAUSE_S
+    async def _keep_running(self, ready: asyncio.Future[dict[str, Any]]) -> None:
+        pause_s = self._timings.first_pause_s
         while True:
-            begun_at = time.monotonic()
-            async with self._worker() as process:
+            started_at = time.monotonic()
+            async with self._process() as process:
                 assert process.stdout is not None
                 line = await process.stdout.readline()
-                if line and not said.done():
-                    said.set_result(json.loads(line))
+                if line and not ready.done():
+                    ready.set_result(json.loads(line))
                 code = await process.wait()
-            if not said.done():
-                raise FailedPrecondition("a worker did not start; what it said stands above")
-            if time.monotonic() - begun_at > self.STEADY_S:
-                pause_s = self.FIRST_PAUSE_S
-            log.warning("worker.gone", pid=process.pid, code=code, again_in_s=pause_s)
+            if not ready.done():
+                raise FailedPrecondition("a worker could not start: see its message above")
+            if time.monotonic() - started_at > self._timings.steady_s:
+                pause_s = self._timings.first_pause_s
+            log.warning("worker.died", pid=process.pid, code=code, restart_in_s=pause_s)
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, self.LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, self._timings.longest_pause_s)
 
     @asynccontextmanager
-    async def _worker(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def _process(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Starts a worker, and stops it at the end of the block."""
         process = await asyncio.create_subprocess_exec(
             *self._command,
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            # Ctrl-C reaches the whole group in front: the parent tells the workers itself.
+            # Ctrl-C reaches every process of a session in the foreground. Workers are stopped by
+            # their parent alone.
             start_new_session=True,
         )
         assert process.stdin is not None
@@ -87,7 +109,7 @@ class Workers:
         finally:
             process.stdin.close()
             try:
-                async with asyncio.timeout(self.STOP_S):
+                async with asyncio.timeout(self._timings.stop_s):
                     await process.wait()
             except TimeoutError:
                 process.kill()

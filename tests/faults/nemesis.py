@@ -437,7 +437,7 @@ async def cluster(
 
 async def new_api_key() -> Any:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "apikey", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "gateway", "keys", "create", stdout=asyncio.subprocess.PIPE
     )
     out, _ = await process.communicate()
     return json.loads(out)

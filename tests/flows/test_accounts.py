@@ -18,7 +18,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.app.server import bind
-from gateway.cli.main import _row
+from gateway.cli.keys import api_key_row
 from tests.flows.test_command_line import run
 from tests.rpc.client import Clients, clients_on, refusal
 from tests.running import ANSWER_LIMIT_S, Gateway, first, new_name, new_sid, running, take
@@ -104,8 +104,8 @@ def key_of(row: dict[str, Any]) -> str:
 def described(row: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The account as GATEWAY_ACCOUNTS_FILE has it, with a key that may do all and one that has 100 points a minute."""
     web, small = (
-        _row("web", key_of(row)),
-        _row("small", f"{key_of(row)}-small").model_copy(update={"limit": 100}),
+        api_key_row("web", key_of(row)),
+        api_key_row("small", f"{key_of(row)}-small").model_copy(update={"limit": 100}),
     )
     return {**row, "api_keys": [key.model_dump(exclude_none=True) for key in (web, small)], **more}
 

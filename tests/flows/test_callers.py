@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from redis.asyncio import Redis
 
-from gateway.cli.main import _row
+from gateway.cli.keys import api_key_row
 from gateway.store.embedded import EmbeddedServer
 from tests.rpc.client import Clients, clients_on
 from tests.running import ANSWER_LIMIT_S, Gateway, Reply, new_sid, running, take
@@ -64,10 +64,10 @@ async def served(
     folder = tmp_path_factory.mktemp("callers")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(EmbeddedServer())
-        small = [_row(f"small-{number}", f"rgk_small-{number}") for number in range(KEYS)]
+        small = [api_key_row(f"small-{number}", f"rgk_small-{number}") for number in range(KEYS)]
         keys = [
             *(row.model_copy(update={"limit": LIMIT}) for row in small),
-            _row("large", "rgk_large"),
+            api_key_row("large", "rgk_large"),
         ]
         rows = [row.model_dump(exclude_none=True) for row in keys]
         environment = {

@@ -1,4 +1,4 @@
-"""The command line, as a person or an orchestrator meets it."""
+"""The command line as a person or an orchestrator runs it: whole processes."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ async def run(*arguments: str, **environment: str) -> tuple[int | None, str, str
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_the_ready_file_says_everything_a_client_needs(gateway: Gateway) -> None:
+async def test_the_ready_file_has_everything_a_client_needs(gateway: Gateway) -> None:
     assert set(gateway.ready) == {
         "graphql", "ws", "sse", "grpc", "callbacks", "console", "sandbox", "redis", "api_key", "twilio", "pid",
     }  # fmt: skip
@@ -30,14 +30,14 @@ async def test_the_ready_file_says_everything_a_client_needs(gateway: Gateway) -
     assert gateway.ready["pid"] == gateway.process.pid
 
 
-async def test_it_is_healthy_and_ready(gateway: Gateway) -> None:
+async def test_health_and_readiness_are_ok(gateway: Gateway) -> None:
     base = gateway.ready["graphql"].removesuffix("/graphql")
     for path in ("/healthz", "/readyz"):
         async with gateway.http.get(base + path) as reply:
             assert reply.status == 200
 
 
-async def test_a_stop_ends_open_streams_and_takes_no_two_seconds(tmp_path: Path) -> None:
+async def test_stop_ends_open_streams_within_two_seconds(tmp_path: Path) -> None:
     async with (
         running(tmp_path) as gateway,
         gateway.websocket() as socket,
@@ -46,34 +46,34 @@ async def test_a_stop_ends_open_streams_and_takes_no_two_seconds(tmp_path: Path)
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
         await socket.receive_json(timeout=ANSWER_LIMIT_S)
         await take(by_sse, 1)
-        begun = time.monotonic()
+        started = time.monotonic()
         os.kill(gateway.process.pid, signal.SIGTERM)
         async with (
             asyncio.timeout(2),
             asyncio.TaskGroup() as tasks,
-        ):  # the promise itself, not a guess at this machine
+        ):  # promised, whatever the machine
             stopped = tasks.create_task(gateway.process.wait())
             while not socket.closed:
                 await socket.receive()
         assert stopped.result() == 0
         assert socket.close_code == 1001
-        print(f"stopped in {time.monotonic() - begun:.2f} s")
+        print(f"stopped in {time.monotonic() - started:.2f} s")
 
 
-async def test_people_are_already_moving_in_dev(tmp_path: Path) -> None:
+async def test_dev_has_simulated_users(tmp_path: Path) -> None:
     async with running(tmp_path, ("dev",)) as gateway, gateway.watch_sse(WATCH) as messages:
         taken = await take(messages, 4)
     assert taken[0][1]["__typename"] == "StreamStarted"
 
 
-async def test_serve_says_what_is_missing() -> None:
+async def test_serve_names_the_missing_variables() -> None:
     code, _, err = await run("serve")
     assert code == 2
     for name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "GATEWAY_PUBLIC_URL"):
         assert name in err
 
 
-async def test_serve_refuses_to_start_when_nobody_could_call() -> None:
+async def test_serve_does_not_start_without_keys_and_issuers() -> None:
     environment = {
         "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
         "TWILIO_AUTH_TOKEN": "1" * 32,
@@ -85,24 +85,22 @@ async def test_serve_refuses_to_start_when_nobody_could_call() -> None:
     assert "1" * 32 not in err
 
 
-async def test_a_made_key_opens_serve_in_front_of_the_sandbox(
-    gateway: Gateway, tmp_path: Path
-) -> None:
-    _, out, _ = await run("apikey", "tests")
-    made = json.loads(out)
+async def test_serve_accepts_a_created_key(gateway: Gateway, tmp_path: Path) -> None:
+    _, out, _ = await run("keys", "create", "tests")
+    created = json.loads(out)
     environment = {
         "PATH": os.environ["PATH"],
         "TWILIO_ACCOUNT_SID": gateway.account_sid,
         "TWILIO_AUTH_TOKEN": gateway.auth_token,
         "TWILIO_VIDEO_BASE_URL": gateway.ready["twilio"]["base_url"],
         "GATEWAY_PUBLIC_URL": "https://rooms.example",
-        "GATEWAY_API_KEYS": json.dumps([made["row"]]),
+        "GATEWAY_API_KEYS": json.dumps([created["row"]]),
         "GATEWAY_DATA_DIR": str(tmp_path / "data"),
     }
     arguments = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
     room = await gateway.create_room()
     async with running(tmp_path, arguments, environment) as served:
-        headers = {"X-API-Key": made["api_key"]}
+        headers = {"X-API-Key": created["api_key"]}
         body = {
             "query": "query($r: ID!) { room(ref: $r) { sid } }",
             "variables": {"r": room["sid"]},
@@ -111,7 +109,7 @@ async def test_a_made_key_opens_serve_in_front_of_the_sandbox(
             assert (await reply.json(content_type=None))["data"]["room"] == {"sid": room["sid"]}
 
 
-async def test_the_schema_is_printed() -> None:
+async def test_schema_is_printed() -> None:
     code, out, _ = await run("schema")
     assert code == 0
     assert "type Subscription" in out

@@ -127,7 +127,7 @@ async def _make_rooms(sandbox: Gateway, count: int) -> Sequence[dict[str, str]]:
 async def _in_front_of_a_sandbox(folder: Path) -> AsyncIterator[tuple[Gateway, Gateway]]:
     async with running(folder, ("sandbox", "--sandbox-port", "0")) as sandbox:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "apikey", stdout=asyncio.subprocess.PIPE
+            sys.executable, "-m", "gateway", "keys", "create", stdout=asyncio.subprocess.PIPE
         )
         out, _ = await process.communicate()
         key = json.loads(out)

@@ -1,4 +1,7 @@
-"""`serve --workers 2`: two processes on the same ports, told apart only by what the kernel says of their connections."""
+"""`serve --workers 2`: two processes on the same ports.
+
+Tests tell them apart by the connections that the kernel lists for each process.
+"""
 
 import asyncio
 import json
@@ -15,7 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from twilio.request_validator import RequestValidator
 
-from gateway.cli.main import _row
+from gateway.cli.keys import api_key_row
 from tests.flows.test_command_line import run
 from tests.running import ANSWER_LIMIT_S, Gateway, new_sid, running
 
@@ -32,7 +35,7 @@ def environment_of(gateway: Gateway) -> dict[str, str]:
         "TWILIO_ACCOUNT_SID": gateway.account_sid,
         "TWILIO_AUTH_TOKEN": gateway.auth_token,
         "GATEWAY_PUBLIC_URL": PUBLIC_URL,
-        "GATEWAY_API_KEYS": json.dumps([_row("workers", KEY).model_dump(exclude_none=True)]),
+        "GATEWAY_API_KEYS": json.dumps([api_key_row("workers", KEY).model_dump(exclude_none=True)]),
     }
 
 
@@ -69,7 +72,7 @@ def children(served: Gateway) -> set[int]:
 
 
 def workers(served: Gateway) -> set[int]:
-    """The parent's children that serve; the embedded server is another."""
+    """Returns the children that serve. The embedded server is a child as well."""
     return {pid for pid in children(served) if b"--worker" in command_of(pid)}
 
 
@@ -81,12 +84,12 @@ def command_of(pid: int) -> bytes:
 
 
 def is_gone(pid: int) -> bool:
-    """Also when nobody has asked for its exit code yet: it has no command any more."""
+    """True also for a process whose exit status was not read yet: it has no command line."""
     return not command_of(pid)
 
 
-def answering(pids: set[int], port: int) -> set[int]:
-    """Which of these processes hold an open connection of that port."""
+def connected_to(pids: set[int], port: int) -> set[int]:
+    """Returns the processes that hold an open connection on that port."""
     # gRPC listens on IPv6 sockets, also for IPv4.
     tables = (Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6"))
     rows = (line.split() for lines in tables for line in lines)
@@ -101,7 +104,7 @@ def answering(pids: set[int], port: int) -> set[int]:
 def files_of(pid: int) -> set[str]:
     found = set()
     for file in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile
+        with suppress(FileNotFoundError):  # closed since it was listed
             found.add(str(file.readlink()))
     return found
 
@@ -110,26 +113,30 @@ def port_of(served: Gateway, name: str) -> int:
     return int(served.ready[name].removesuffix("/graphql").rsplit(":", 1)[1])
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(ANSWER_LIMIT_S):
-        while not holds():  # noqa: ASYNC110 - /proc rings no bell
+        while not condition():  # noqa: ASYNC110 - /proc sends no notifications
             await asyncio.sleep(0.01)
 
 
-async def one_on_each(
+async def sockets_on_all_workers(
     served: Gateway, stack: AsyncExitStack
 ) -> list[aiohttp.ClientWebSocketResponse]:
-    """Sockets, at least one on each worker: the kernel deals them out by a hash of the address."""
+    """Returns WebSockets, at least one per worker.
+
+    The kernel picks a worker by a hash of the client's address.
+    """
     sockets = []
     async with asyncio.timeout(ANSWER_LIMIT_S):
         while (
-            len(pids := workers(served)) < 2 or answering(pids, port_of(served, "graphql")) < pids
+            len(pids := workers(served)) < 2
+            or connected_to(pids, port_of(served, "graphql")) < pids
         ):
             sockets.append(await stack.enter_async_context(served.websocket()))
     return sockets
 
 
-async def callback(served: Gateway, room: str) -> None:
+async def send_callback(served: Gateway, room: str) -> None:
     fields = served.event_fields("participant-connected", room, ParticipantSid=new_sid("PA"))
     signature = RequestValidator(served.auth_token).compute_signature(
         f"{PUBLIC_URL}/callbacks/twilio", fields
@@ -141,30 +148,30 @@ async def callback(served: Gateway, room: str) -> None:
         assert reply.status == 204
 
 
-async def test_a_subscriber_on_each_worker_sees_the_callback_that_one_of_them_took(
+async def test_subscribers_on_all_workers_receive_a_callback(
     served: Gateway,
 ) -> None:
     room = new_sid()
     async with AsyncExitStack() as stack:
-        sockets = await one_on_each(served, stack)
+        sockets = await sockets_on_all_workers(served, stack)
         for socket in sockets:
             payload = {"query": WATCH, "variables": {"room": room}}
             await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
             started = await socket.receive_json(timeout=ANSWER_LIMIT_S)
             assert started["payload"]["data"]["roomEvents"]["__typename"] == "StreamStarted"
-        await callback(served, room)
-        heard = [
+        await send_callback(served, room)
+        events = [
             (await socket.receive_json(timeout=ANSWER_LIMIT_S))["payload"]["data"]
             for socket in sockets
         ]
-    assert {event["roomEvents"]["__typename"] for event in heard} == {"ParticipantConnected"}
-    assert len({event["roomEvents"]["cursor"] for event in heard}) == 1
+    assert {event["roomEvents"]["__typename"] for event in events} == {"ParticipantConnected"}
+    assert len({event["roomEvents"]["cursor"] for event in events}) == 1
 
 
-async def test_both_workers_answer_grpc_on_one_port(served: Gateway) -> None:
+async def test_all_workers_answer_grpc_on_one_port(served: Gateway) -> None:
     async with asyncio.timeout(ANSWER_LIMIT_S), AsyncExitStack() as stack:
-        while answering(workers(served), port_of(served, "grpc")) < workers(served):
-            # Channels to one address share their connection unless they are told not to.
+        while connected_to(workers(served), port_of(served, "grpc")) < workers(served):
+            # Channels to one address share a connection by default.
             options = (("grpc.use_local_subchannel_pool", 1),)
             channel = await stack.enter_async_context(
                 grpc.aio.insecure_channel(served.ready["grpc"], options)
@@ -175,24 +182,24 @@ async def test_both_workers_answer_grpc_on_one_port(served: Gateway) -> None:
             assert healthy.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_a_killed_worker_is_missed_by_nobody_and_comes_back(served: Gateway) -> None:
+async def test_a_killed_worker_is_restarted_and_no_request_fails(served: Gateway) -> None:
     before = workers(served)
     victim = min(before)
     os.kill(victim, signal.SIGKILL)
-    # Until its parent has seen it: what the kernel had dealt to it is reset while it dies.
+    # Connections that the kernel gave to it are reset while it dies.
     await until(lambda: not Path(f"/proc/{victim}").exists())
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
-        for _ in range(10):  # each by a connection of its own
+        for _ in range(10):  # a new connection each time
             async with http.post(
                 served.ready["graphql"], json={"query": "{ __typename }"}, headers=served.auth
             ) as reply:
                 assert reply.status == 200
     async with AsyncExitStack() as stack:
-        await one_on_each(served, stack)
+        await sockets_on_all_workers(served, stack)
     assert len(workers(served) - before) == 1
 
 
-async def test_a_room_is_made_on_one_worker_and_read_on_the_other(served: Gateway) -> None:
+async def test_a_room_created_on_one_worker_is_readable_on_all(served: Gateway) -> None:
     room = await served.create_room()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
         for _ in range(10):
@@ -206,34 +213,34 @@ async def test_a_room_is_made_on_one_worker_and_read_on_the_other(served: Gatewa
                 }
 
 
-async def test_a_second_gateway_on_the_port_is_refused(served: Gateway) -> None:
-    """SO_REUSEPORT would let it in, and half of the calls would be answered by the wrong one."""
+async def test_a_second_gateway_on_the_port_does_not_start(served: Gateway) -> None:
+    """SO_REUSEPORT alone would give half of the calls to the wrong gateway."""
     ports = ("--http-port", str(port_of(served, "graphql")), "--grpc-port", "0")
     code, _, err = await run(*SERVE, *ports, **environment_of(served))
     assert code == 2
     assert "cannot listen on 127.0.0.1" in err
 
 
-async def test_workers_that_cannot_start_say_why_and_end_the_parent(served: Gateway) -> None:
+async def test_workers_that_cannot_start_print_why_and_end_the_parent(served: Gateway) -> None:
     environment = {**environment_of(served), "GATEWAY_REDIS_URL": "redis://127.0.0.1:1"}
     code, _, err = await run(*SERVE, "--http-port", "0", "--grpc-port", "0", **environment)
     assert code == 2
-    assert "Redis gave no answer" in err
-    assert "a worker did not start" in err
+    assert "Redis" in err
+    assert "a worker could not start" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_p21_whatever_ends_the_parent_ends_all(
+async def test_p21_workers_end_with_their_parent(
     gateway: Gateway, tmp_path: Path, number: signal.Signals
 ) -> None:
     async with serving(gateway, tmp_path) as served, AsyncExitStack() as stack:
         pids = workers(served)
         [server] = set(children(served)) - pids
-        sockets = await one_on_each(served, stack)
+        sockets = await sockets_on_all_workers(served, stack)
         os.kill(served.process.pid, number)
         async with asyncio.timeout(ANSWER_LIMIT_S):
-            # All at once: who does not answer a farewell soon is cut off.
-            farewells = await asyncio.gather(*(socket.receive() for socket in sockets))
+            # All at once: a socket that does not answer the close message soon is cut off.
+            close_messages = await asyncio.gather(*(socket.receive() for socket in sockets))
             assert await served.process.wait() == (0 if number is signal.SIGTERM else -number)
-        assert {farewell.data for farewell in farewells} == {1001}
+        assert {message.data for message in close_messages} == {1001}
         await until(lambda: all(map(is_gone, {*pids, server})))

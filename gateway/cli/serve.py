@@ -1,0 +1,122 @@
+"""`rooms-gateway serve`: the gateway in front of the real Twilio, in one or several processes."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.app.server import Addresses, Listen, bind, bind_shared
+from gateway.app.wiring import Mode
+from gateway.app.workers import Workers
+from gateway.cli.startup import (
+    GrpcPort,
+    HttpPort,
+    ReadyFile,
+    explain_start_errors,
+    fail,
+    run_gateway,
+    stop_on_signals,
+    write_ready_file,
+)
+from gateway.core.errors import FailedPrecondition
+from gateway.settings.environment import Settings
+from gateway.store.embedded import EmbeddedServer
+from gateway.telemetry import logs
+
+
+def serve(
+    # All interfaces: it runs in a container, and every request needs a credential.
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
+    http_port: HttpPort = 8080,
+    grpc_port: GrpcPort = 9090,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the ports: one per core.")
+    ] = 1,
+    ready_file: ReadyFile = None,
+    is_worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
+) -> None:
+    """Runs the gateway in front of the real Twilio. Settings come from environment variables."""
+    logs.configure(is_json=not sys.stderr.isatty())
+    with explain_start_errors(host):
+        settings = Settings.model_validate({})
+        if not any(account.api_keys or account.jwt_issuers for account in settings.accounts):
+            fail(
+                "no API keys or JWT issuers configured: set GATEWAY_API_KEYS "
+                '(make a key with "rooms-gateway keys create") or GATEWAY_JWT_ISSUERS'
+            )
+        if is_worker:
+            listen = Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)
+            asyncio.run(_run_worker(settings, listen))
+        elif workers > 1:
+            ports = http_port, grpc_port
+            asyncio.run(_run_workers(settings, workers, host, ports, ready_file))
+        else:
+            listen = Listen(bind(host, http_port), host, grpc_port)
+            asyncio.run(_run_alone(settings, listen, ready_file))
+
+
+async def _run_alone(settings: Settings, listen: Listen, ready_file: Path | None) -> None:
+    def on_ready(addresses: Addresses) -> None:
+        write_ready_file(ready_file, **asdict(addresses))
+
+    await run_gateway(settings, listen, Mode(), on_ready, stop_on_signals())
+
+
+async def _run_worker(settings: Settings, listen: Listen) -> None:
+    """Serves until the parent closes this process's standard input: to stop it, or by dying."""
+    stop, loop = stop_on_signals(), asyncio.get_running_loop()
+
+    def on_input() -> None:
+        loop.remove_reader(sys.stdin)
+        stop.set()
+
+    def on_ready(addresses: Addresses) -> None:
+        print(json.dumps(asdict(addresses)), flush=True)
+
+    loop.add_reader(sys.stdin, on_input)
+    await run_gateway(settings, listen, Mode(), on_ready, stop)
+
+
+async def _run_workers(
+    settings: Settings,
+    count: int,
+    host: str,
+    ports: tuple[int, int],
+    ready_file: Path | None,
+) -> None:
+    async with AsyncExitStack() as stack:
+        http_port, grpc_port = (
+            str(stack.enter_context(_reserve_port(host, port)).getsockname()[1]) for port in ports
+        )
+        redis_url = settings.gateway_redis_url
+        if redis_url is None:
+            embedded = EmbeddedServer(settings.gateway_data_dir)
+            redis_url = (await stack.enter_async_context(embedded)).url
+        command = (
+            *(sys.executable, "-m", "gateway", "serve", "--worker"),
+            *("--host", host, "--http-port", http_port, "--grpc-port", grpc_port),
+        )
+        await Workers(command, {**os.environ, "GATEWAY_REDIS_URL": redis_url}).run(
+            count, lambda addresses: write_ready_file(ready_file, **addresses), stop_on_signals()
+        )
+
+
+def _reserve_port(host: str, port: int) -> socket.socket:
+    """Returns a socket that keeps a port for the workers while none of them listens.
+
+    Raises OSError when the port is in use.
+    """
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise FailedPrecondition(
+            "this platform has no SO_REUSEPORT: run one worker per port behind a load balancer"
+        )
+    # With SO_REUSEPORT alone, a second gateway of the same user would get half of the calls.
+    bind(host, port).close()
+    return bind_shared(host, port)
