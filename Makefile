@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 NPM    := tests/conformance/node_modules/.installed
 
-.PHONY: dev test test-long check faults soak bench clean install proto schema lock format
+.PHONY: dev test test-long check faults soak bench clean install proto schema docs lock format
 
 dev: $(STAMP)
 	@exec $(BIN)/rooms-gateway dev
@@ -44,6 +44,10 @@ proto: $(STAMP)
 
 schema: $(STAMP)
 	$(BIN)/rooms-gateway schema > schema/schema.graphql
+
+# Writes the generated parts of docs/: the reference and the list of proofs.
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
 
 # Needs uv. All supported Pythons and platforms in one file, with hashes and without any index address.
 lock:

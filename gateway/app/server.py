@@ -21,7 +21,7 @@ from gateway.service.log.tail import Tail
 from gateway.settings.environment import Settings
 from gateway.store.embedded import EmbeddedServer
 from gateway.web.callbacks import PATH as CALLBACKS_PATH
-from gateway.web.routes import build_http
+from gateway.web.routes import build
 
 log = structlog.get_logger()
 
@@ -167,7 +167,7 @@ async def serve(
             f"cannot listen on {listen.grpc_address} for gRPC: free the port or choose another"
         ) from None
     runner = web.AppRunner(
-        build_http(graphql, gateway.accounts),
+        build(graphql, gateway.accounts),
         access_log=None,
         shutdown_timeout=timings.http_stop_s,
         handler_cancellation=True,

@@ -1,1 +1,1 @@
-"""HTTP other than GraphQL: Twilio's callbacks, health checks and the console."""
+"""The HTTP that is not GraphQL: callbacks, health, the page at /."""

@@ -1,7 +1,4 @@
-"""The console: a static page that shows rooms and their events.
-
-Anyone can load it. Its requests use the credential that its user enters.
-"""
+"""The console: a static page that shows rooms and their events. It brings its own credential, so it is open to anybody."""
 
 from importlib import resources
 
@@ -9,8 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 _TYPES = {"index.html": "text/html", "console.js": "text/javascript", "console.css": "text/css"}
-# The page may load its own files and call this gateway, nothing else: text in an event, such as a
-# room's name, cannot load or send anything.
+# Nothing but its own files and this gateway: what an event's text may hold can load and send nothing.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
@@ -21,7 +17,7 @@ _HEADERS = {
 
 
 def mount(app: web.Application) -> None:
-    """Adds the page at `/` and its files below `/console/`. Reads the files once."""
+    """The page at `/`, its files under `/console/`. Read once: they are part of the package."""
     for name, content_type in _TYPES.items():
         path = "/" if name == "index.html" else f"/console/{name}"
         app.router.add_get(

@@ -1,0 +1,214 @@
+"""Examples: shell commands and Python programs run against a real gateway, GraphQL documents
+fit the schema, and the rest can be parsed.
+
+A block is run unless its first line says `no-test`: ```` ```sh no-test ````. A `json output`
+or `text output` block shows what the block before it prints. In text, `…` stands for
+anything, together with the word that it ends; of JSON, the shape counts. A `stream` block is stopped once its output is there.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tomllib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import build_schema, parse, validate
+
+from gateway.gql.execution.graphql_core import print_schema
+from gateway.settings.accounts import read_accounts
+from tests.docs.pages import PAGES, ROOT, Block, Page, blocks
+from tests.running import Gateway, running
+
+LIMIT_S = 30
+_SCHEMA = build_schema(print_schema())
+_BIN = Path(sys.executable).parent
+_FIRST_MESSAGE = "data: …"
+
+
+@pytest.fixture(scope="module")
+async def dev(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """`rooms-gateway dev` as `make dev` starts it: with people who come and go."""
+    environment = os.environ | {"GATEWAY_DOCUMENTS": str(ROOT / "schema/operations")}
+    async with running(tmp_path_factory.mktemp("dev"), ("dev",), environment) as gateway:
+        yield gateway
+
+
+class Reader:
+    """Follows a page: runs its blocks in order, with the variables that earlier ones set."""
+
+    def __init__(self, gateway: Gateway, folder: Path) -> None:
+        self._state = folder / "state"
+        self._state.touch()
+        self._addresses = {
+            "http://127.0.0.1:8080/": gateway.ready["console"],
+            "ws://127.0.0.1:8080/": gateway.ready["ws"].removesuffix("graphql"),
+            "127.0.0.1:9090": gateway.ready["grpc"],
+            "http://127.0.0.1:8081": gateway.ready["sandbox"],
+            ".venv/bin/": f"{_BIN}/",
+        }
+        self._environment = os.environ | {
+            "API_KEY": gateway.ready["api_key"],
+            "TWILIO_ACCOUNT_SID": gateway.account_sid,
+            "TWILIO_AUTH_TOKEN": gateway.auth_token,
+            "PATH": f"{_BIN}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    async def run(self, block: Block, expected: Block | None) -> None:
+        text = self._adapted(block.text)
+        if block.language == "python":
+            command = [sys.executable, "-c", text]
+        elif block.language == "js":
+            command = [self._module(text)]
+        else:
+            script = f'set -eu\n. "{self._state}"\n{text}\nexport -p > "{self._state}"\n'
+            command = ["bash", "-c", script]
+        process = await asyncio.create_subprocess_exec(
+            *command, env=self._environment, cwd=ROOT, start_new_session=True,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert process.stdout is not None
+        wanted = Wanted(self._adapted(expected.text if expected is not None else ""))
+        lines: list[str] = []
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                if "stream" in block.flags:
+                    await self._follow(process.stdout, wanted, lines)
+                    return
+                lines += (await process.stdout.read()).decode().splitlines()
+                assert await process.wait() == 0, "\n".join(lines)
+        except TimeoutError:
+            pytest.fail(f"{block} does not end; it printed:\n" + "\n".join(lines))
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        if expected is not None and expected.language == "json":
+            assert_same_shape(json.loads(expected.text), json.loads("\n".join(lines)))
+        else:
+            wanted.take(lines)
+            assert wanted.is_met, f"{wanted.next!r} is missing in:\n" + "\n".join(lines)
+
+    async def _follow(
+        self, output: asyncio.StreamReader, wanted: "Wanted", lines: list[str]
+    ) -> None:
+        """Reads until everything wanted has come. The last event id becomes `CURSOR`."""
+        if wanted.is_met:
+            wanted = Wanted(_FIRST_MESSAGE)
+        async for raw in output:
+            line = raw.decode().rstrip("\n")
+            lines.append(line)
+            if line.startswith("id: "):
+                self._environment["CURSOR"] = line.removeprefix("id: ")
+            wanted.take([line])
+            if wanted.is_met:
+                return
+        pytest.fail("the stream ended early; it printed:\n" + "\n".join(lines))
+
+    def _adapted(self, text: str) -> str:
+        for written, real in self._addresses.items():
+            text = text.replace(written, real)
+        return text
+
+
+class Wanted:
+    """Lines that must come in this order, others between them."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = [line.strip() for line in text.splitlines() if line.strip()]
+
+    @property
+    def is_met(self) -> bool:
+        return not self._lines
+
+    @property
+    def next(self) -> str:
+        return self._lines[0]
+
+    def take(self, lines: list[str]) -> None:
+        for line in lines:
+            if self._lines and _pattern(self._lines[0]).fullmatch(line.strip()):
+                self._lines.pop(0)
+
+
+def _pattern(line: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, re.split(r"[\w-]*…", line))))
+
+
+def assert_same_shape(expected: Any, actual: Any, path: str = "") -> None:
+    """The same keys at the same places; values may differ."""
+    if isinstance(expected, dict):
+        assert isinstance(actual, dict), path
+        assert expected.keys() == actual.keys(), path
+        for key, value in expected.items():
+            assert_same_shape(value, actual[key], f"{path}.{key}")
+    elif isinstance(expected, list) and expected:
+        assert isinstance(actual, list), path
+        assert actual, f"{path} is empty"
+        assert_same_shape(expected[0], actual[0], f"{path}[0]")
+
+
+def _with_outputs(page: Page) -> Iterator[tuple[Block, Block | None]]:
+    """Blocks to run, each with the output block that follows it."""
+    for block, after in zip_longest(page.blocks, page.blocks[1:]):
+        if block.language in ("sh", "python") and "no-test" not in block.flags:
+            is_output = after is not None and "output" in after.flags
+            yield block, after if is_output else None
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(_with_outputs(page))], ids=str)
+async def test_commands_run_as_written(page: Page, dev: Gateway, tmp_path: Path) -> None:
+    reader = Reader(dev, tmp_path)
+    for block, expected in _with_outputs(page):
+        print(f"{block}:\n{block.text}")
+        await reader.run(block, expected)
+
+
+@pytest.mark.parametrize("block", blocks("graphql"), ids=str)
+def test_graphql_documents_fit_the_schema(block: Block) -> None:
+    assert not validate(_SCHEMA, parse(block.text))
+
+
+@pytest.mark.parametrize("block", blocks("js"), ids=str)
+async def test_javascript_can_be_parsed(block: Block, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node")
+    module = tmp_path / "example.mjs"
+    module.write_text(block.text)
+    process = await asyncio.create_subprocess_exec(
+        node, "--check", module, stderr=asyncio.subprocess.PIPE
+    )
+    _, problems = await process.communicate()
+    assert process.returncode == 0, problems.decode()
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=str)
+def test_json_can_be_parsed(block: Block) -> None:
+    json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+def test_accounts_files_are_accepted(block: Block, tmp_path: Path) -> None:
+    tomllib.loads(block.text)
+    if "accounts" in block.flags:
+        file = tmp_path / "accounts.toml"
+        file.write_text(block.text)
+        assert read_accounts(file)
+
+
+@pytest.mark.parametrize(
+    "block", [block for page in PAGES for block in page.blocks if block.language == ""], ids=str
+)
+def test_blocks_without_a_language_are_pictures(block: Block) -> None:
+    """Everything that a reader could paste names its language, and so is tested or excused."""
+    assert not re.search(r"^\s*(curl|make|python|rooms-gateway|git) ", block.text, re.MULTILINE)

@@ -1,0 +1,61 @@
+"""The figures in tables with a column *Source* are those of the code."""
+
+import dataclasses
+import importlib
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from tests.docs.pages import PAGES
+
+_UNITS = {
+    "": 1, "points": 1,
+    "ms": 1e-3, "s": 1, "min": 60, "h": 3600,
+    "kB": 1e3, "MB": 1e6, "KiB": 2**10, "MiB": 2**20,
+}  # fmt: skip
+_FIGURE = re.compile(r"([\d,.]+)(?: ([A-Za-z]+))?(?:, `\w+`)?")
+
+_ROWS = [
+    (f"{page}: {row[0]}", row[header.index("Value")], row[header.index("Source")].strip("`"))
+    for page in PAGES
+    for header, *rows in page.tables
+    if "Source" in header
+    for row in rows
+]
+
+
+def test_there_are_figures() -> None:
+    assert len(_ROWS) > 50
+
+
+@pytest.mark.parametrize(
+    ("value", "source"), [row[1:] for row in _ROWS], ids=[row[0] for row in _ROWS]
+)
+def test_a_figure_is_that_of_the_code(value: str, source: str) -> None:
+    found = _FIGURE.fullmatch(value)
+    assert found is not None, f"{value!r} is not a figure"
+    figure = float(found[1].replace(",", "")) * _UNITS[found[2] or ""]
+    assert figure == pytest.approx(_constant(source))
+
+
+def _constant(source: str) -> float:
+    """A constant such as `gateway.core.paging:PAGE_LIMIT`, in seconds, bytes or pieces."""
+    module, _, path = source.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        found = _part(found, name)
+    if isinstance(found, timedelta):
+        return found.total_seconds()
+    return found / 1000 if path.lower().endswith("_ms") else found
+
+
+def _part(owner: Any, name: str) -> Any:
+    """An attribute, or the default of a field."""
+    if isinstance(owner, type) and issubclass(owner, BaseModel):
+        return owner.model_fields[name].default
+    if isinstance(owner, type) and dataclasses.is_dataclass(owner):
+        return next(field.default for field in dataclasses.fields(owner) if field.name == name)
+    return getattr(owner, name)

@@ -1,0 +1,77 @@
+"""Pages: links, names of files and settings, generated parts, and the README's size."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from gateway.settings.environment import Settings
+from tests.docs.pages import PAGES, ROOT, Page
+
+README_LINES = 150
+PICTURE_BYTES = 200_000
+_VARIABLE = re.compile(r"\b(?:GATEWAY|TWILIO)_[A-Z0-9_]+\b")
+# An error code, and a variable that tests read.
+_NO_SETTINGS = {"GATEWAY_TIMEOUT", "GATEWAY_TEST_INSISTS"}
+_PATH = re.compile(r"(?:gateway|tests|schema|protos|docs|deploy|examples)/[\w./*-]*[\w/*]")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=str)
+
+
+@each_page
+def test_relative_links_lead_to_files_and_headings(page: Page) -> None:
+    broken = [link for link in page.links if not _is_good(page, link)]
+    assert not broken
+
+
+def _is_good(page: Page, link: str) -> bool:
+    if link.startswith(("https://", "http://127.0.0.1")):
+        return True
+    path, _, anchor = link.partition("#")
+    target = (page.path.parent / path).resolve() if path else page.path
+    if not target.exists():
+        return False
+    return not anchor or anchor in anchors(target)
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    return Page(path).anchors
+
+
+@each_page
+def test_every_page_has_one_title(page: Page) -> None:
+    assert page.titles == 1
+
+
+@each_page
+def test_environment_variables_exist(page: Page) -> None:
+    known = {name.upper() for name in Settings.model_fields} | _NO_SETTINGS
+    assert set(_VARIABLE.findall(page.text)) <= known
+
+
+@each_page
+def test_paths_exist(page: Page) -> None:
+    spans = [span for span in page.code_spans if _PATH.fullmatch(span)]
+    assert not [path for path in spans if not any(ROOT.glob(path.rstrip("/")))]
+
+
+@pytest.mark.parametrize("page", [Page(path) for path in generate.pages()], ids=str)
+def test_generated_parts_are_current(page: Page) -> None:
+    assert page.text == generate.generated(page.path), "run `make docs`"
+
+
+def test_every_generated_part_has_its_page() -> None:
+    texts = "".join(page.read_text() for page in generate.pages())
+    assert not [name for name in generate.BLOCKS if f"<!-- generated: {name} -->" not in texts]
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
+
+
+def test_pictures_are_small() -> None:
+    for picture in (ROOT / "docs/images").iterdir():
+        assert picture.stat().st_size <= PICTURE_BYTES
