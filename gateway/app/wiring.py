@@ -28,6 +28,7 @@ from gateway.service.insights import Insights
 from gateway.service.log.ingest import Ingest
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
+from gateway.service.log.timings import LogTimings
 from gateway.service.participants import Participants
 from gateway.service.reconcile.leader import Reconciler
 from gateway.service.recordings import Recordings
@@ -143,6 +144,7 @@ def build_account(
     connections: Connections,
     session: aiohttp.ClientSession,
     streams: ConnectionLimit | None = None,
+    log_timings: LogTimings = LogTimings(),
 ) -> Account:
     """Returns the use cases of one account.
 
@@ -155,7 +157,7 @@ def build_account(
     events = EventLog(connections, sid)
     cache = RoomCache(connections, sid)
     memory = RoomMemory()
-    tail = Tail(events, memory, cursor_codec)
+    tail = Tail(events, memory, cursor_codec, log_timings)
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
     twilio = TwilioVideo(session, video_url, insights_url, sid, *row.rest_credentials)
     quota = account_quota(row, settings)

@@ -1,11 +1,12 @@
 """Cursors: opaque, authenticated, URL-safe strings that name a place to continue from.
 
-There are three kinds: places in an account's event log, places in a list of Twilio's REST
-API, and places in a list of a live view. Each is encrypted with AES-SIV (RFC 5297), which is
-deterministic: the same place gives the same string on every replica and every transport. The
-kind and the account are associated data, so a cursor is valid for its own kind and account
-only. Encryption matters because `n` counts the events of all rooms: a caller with a grant for
-one room must not learn the traffic of others. Does no I/O.
+There are three kinds: places in an account's event log, places in a list of Twilio's
+REST API, and places in a list of a live view. Each is encrypted with AES-SIV (RFC
+5297), which is deterministic: the same place gives the same string on every replica and
+every transport. The kind and the account are associated data, so a cursor is valid for
+its own kind and account only. Encryption matters because `n` counts the events of all
+rooms: a caller with a grant for one room must not learn the traffic of others. Does no
+I/O.
 """
 
 import hashlib
@@ -24,8 +25,8 @@ EPOCH_BYTES: Final = 8
 TAG_BYTES: Final = 8
 # Two 256-bit keys, as AES-256-SIV needs them.
 _KEY_BYTES: Final = 64
-# A page cursor holds the query of one of Twilio's pages. The query may hold a name of 128
-# characters, percent-encoded.
+# A page cursor holds the query of one of Twilio's pages. The query may hold a name of
+# 128 characters, percent-encoded.
 _CURSOR_LIMIT: Final = 8192
 NO_TAG: Final = bytes(TAG_BYTES)
 """The tag of an epoch's beginning, before its first entry."""
@@ -39,10 +40,10 @@ _LIVE: Final = b"live"
 class LogPosition:
     """A place in an account's log.
 
-    `n` counts events within an epoch. `epoch` names one life of the log: when Redis loses a
-    log and a new one starts, the epoch differs. `tag` is taken from the entry at `n`: after a
-    rollback the same numbers may be assigned again. An old cursor is then refused instead of
-    skipping events silently.
+    `n` counts events within an epoch. `epoch` names one life of the log: when Redis
+    loses a log and a new one starts, the epoch differs. `tag` is taken from the entry
+    at `n`: after a rollback the same numbers may be assigned again. An old cursor is
+    then refused instead of skipping events silently.
     """
 
     epoch: str
@@ -58,9 +59,9 @@ def tag_of(entry: bytes) -> bytes:
 class CursorCodec:
     """Encodes and decodes the cursors of one account.
 
-    `secrets` are the current one and, during a rotation, the previous one: cursors are made
-    with the first and accepted from all. A cursor of another account or kind, or one that was
-    changed in a single bit, raises InvalidArgument.
+    `secrets` are the current one and, during a rotation, the previous one: cursors are
+    made with the first and accepted from all. A cursor of another account or kind, or
+    one that was changed in a single bit, raises InvalidArgument.
     """
 
     def __init__(self, secrets: tuple[str, ...], account_sid: str) -> None:
@@ -118,7 +119,8 @@ class CursorCodec:
             sealed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except ValueError:
             return None
-        # The decoder ignores foreign characters and unused bits, but a place has one cursor.
+        # The decoder ignores foreign characters and unused bits, but a place has one
+        # cursor.
         if urlsafe_b64encode(sealed).rstrip(b"=").decode() != cursor:
             return None
         for key in self._keys:

@@ -11,14 +11,16 @@ import gc
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from gateway.app import wiring
 from gateway.cli.main import main
 from gateway.service.cache import early_refresh as early_refresh
 from gateway.service.cache import read_through as reads
 from gateway.service.log import room_memory as memory
-from gateway.service.log import tail
+from gateway.service.log.timings import LogTimings
 from gateway.service.reconcile import term as repair
 from gateway.service.streams import encoded as sharing
 
@@ -33,7 +35,7 @@ def make_small() -> None:
     memory.MARKS_LIMIT = MARKS
     repair.ENDED_LIMIT = MARKS
     reads.BYTES_LIMIT = BYTES
-    tail.RING_ENTRIES = RING
+    wiring.build_account = partial(wiring.build_account, log_timings=LogTimings(ring_entries=RING))
     early_refresh.LIMIT = MARKS
     sharing.EncodedMessages.__init__.__kwdefaults__["count"] = MARKS
 

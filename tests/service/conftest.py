@@ -33,6 +33,7 @@ from gateway.service.accounts import Account
 from gateway.service.log import room_memory as memory
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
+from gateway.service.log.timings import LogTimings
 from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
 from gateway.store.eventlog import Appended, EventLog
@@ -197,6 +198,7 @@ class Site:
     connections: Connections
     session: aiohttp.ClientSession
     tasks: asyncio.TaskGroup
+    log_timings: LogTimings = field(default_factory=LogTimings)
     accounts: list[Account] = field(default_factory=list)
     tails: list["asyncio.Task[None]"] = field(default_factory=list)
 
@@ -212,7 +214,11 @@ class Site:
     async def replica(self, connections: Connections | None = None, **mutations: Any) -> Account:
         settings = self.settings(**mutations)
         account = build_account(
-            settings, settings.accounts[0], connections or self.connections, self.session
+            settings,
+            settings.accounts[0],
+            connections or self.connections,
+            self.session,
+            log_timings=self.log_timings,
         )
         self.accounts.append(account)
         self.tails.append(self.tasks.create_task(account.tail.run()))
@@ -380,13 +386,15 @@ class Followed:
 
 
 @asynccontextmanager
-async def following(connections: Connections) -> AsyncIterator[Followed]:
+async def following(
+    connections: Connections, timings: LogTimings = LogTimings()
+) -> AsyncIterator[Followed]:
     events, memory, cursor_codec = (
         EventLog(connections, ACCOUNT),
         RoomMemory(),
         CursorCodec((SECRET,), ACCOUNT),
     )
-    tail = Tail(events, memory, cursor_codec)
+    tail = Tail(events, memory, cursor_codec, timings)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(tail.run())
         try:

@@ -30,8 +30,8 @@ READ_QUOTA = 5_000
 
 
 @pytest.fixture(autouse=True)
-def _without_rest_lag(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.service.log.tail.REST_LAG_S", 0.0)
+def _without_rest_lag(site: Site) -> None:
+    site.log_timings = replace(site.log_timings, rest_lag_s=0.0)
 
 
 @asynccontextmanager
@@ -67,7 +67,8 @@ async def replica(site: Site, timings: Timings = TIMINGS, **settings: Any) -> Ac
 
 
 def logged(account: Account) -> list[RoomEvent]:
-    return [entry.logged.event for entry in account.tail.after(account.tail.floor.n)]
+    ring = account.tail.ring
+    return [logged.event for logged in ring.readable_after(ring.floor.n)]
 
 
 def repaired(account: Account) -> list[str]:

@@ -19,6 +19,7 @@ from gateway.core.sids import RecordingSid
 from gateway.sandbox.faults.injector import Fault
 from gateway.sandbox.world.recordings import PROCESSING_S
 from gateway.service.accounts import Account
+from gateway.store.eventlog import readable
 from tests.service.conftest import ANYBODY, Site, event, ref, restricted, sid
 
 ALL, ALL_OF_ACCOUNT = RoomRecordingFilter(), RecordingFilter()
@@ -114,7 +115,7 @@ async def test_i11_a_deleted_recording_is_deleted_in_every_answer_on_every_repli
         assert await statuses(account, room, recording) == [DELETED] * 4
         assert await account.recordings.media(ANYBODY, recording) is None
         await heard(site)
-    [logged] = await site.log.read_last(10)
+    [logged] = readable(await site.log.read_last(10))
     assert (logged.event.changed, logged.event.room_sid, logged.event.recording_sid) == (
         Changed.RECORDING,
         room,

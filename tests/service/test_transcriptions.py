@@ -12,6 +12,7 @@ from gateway.core.transcriptions import (
     Ttid,
 )
 from gateway.service.accounts import Account
+from gateway.store.eventlog import readable
 from tests.service.conftest import ANYBODY, Site, ref, restricted, sid
 
 STARTED, STOPPED = TranscriptionStatus.STARTED, TranscriptionStatus.STOPPED
@@ -49,7 +50,7 @@ async def test_i11_a_transcription_that_was_started_or_stopped_is_shown_so_every
         assert seen is not None
         assert seen.value == stopped
         await site.heard((await site.log.open()).position.n)
-    assert {logged.event.changed for logged in await site.log.read_last(10)} == {
+    assert {logged.event.changed for logged in readable(await site.log.read_last(10))} == {
         Changed.TRANSCRIPTION
     }
 

@@ -8,7 +8,7 @@ import pytest
 from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.events import Delivered, RoomEventType, StreamMessage
 from gateway.service.accounts import Account
-from gateway.service.log import tail as tail_module
+from gateway.service.log.timings import LogTimings
 from gateway.service.streams import feed as feed_module
 from gateway.service.streams.feed import EventFilter, EventSubscription, WriteNow
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, ref, take
@@ -44,7 +44,6 @@ async def events(messages: AsyncGenerator[StreamMessage, None], count: int) -> l
     return [message for message in taken if isinstance(message, Delivered)]
 
 
-def tiny_ring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail_module, "RING_ENTRIES", 3)
-    monkeypatch.setattr(tail_module, "_SLACK", 1)
+def tiny_ring(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.log_timings = LogTimings(ring_entries=3)
     monkeypatch.setattr(feed_module, "PAGE", 2)

@@ -12,7 +12,7 @@ from gateway.store.routes import Command, ServerRoute
 from tests.topologies import master_and_heir
 
 TRIM = Script("head.lua", "trim.lua")
-BEAT = Script("head.lua", "beat.lua")
+HEARTBEAT = Script("head.lua", "heartbeat.lua")
 
 
 @asynccontextmanager
@@ -207,7 +207,7 @@ async def test_a_master_that_stays_demoted_is_unavailable(connections: Connectio
         [answer] = await demoted.read(("SET", "k", "v"))
         assert isinstance(answer, ReadOnlyError)
         with pytest.raises(UpstreamUnavailable):
-            await demoted.run(BEAT, ["k"], ["a", 1, 10])
+            await demoted.run(HEARTBEAT, ["k"], ["a", 1, 10])
         await demoted.aclose()
 
 

@@ -144,14 +144,14 @@ async def test_entries_put_in_by_hand_are_passed_over(
     assert third.n == second.n + 1
     assert [entry.position for entry in await log.read(first.n - 1, 1)] == [first]
     assert [entry.position for entry in await log.read(second.n, 1)] == [third]
-    assert [entry.position for entry in (await log.tail(second.n, 1000)).entries] == [third]
+    assert [entry.position for entry in (await log.tail(second.n, 10, 1000)).entries] == [third]
 
 
 async def test_the_tail_hears_of_an_entry_while_it_waits(log: EventLog) -> None:
     head = await log.open()
 
     async with asyncio.TaskGroup() as tasks:
-        tail = tasks.create_task(log.tail(head.position.n, 5_000))
+        tail = tasks.create_task(log.tail(head.position.n, 10, 5_000))
         appended = tasks.create_task(log.append(joined(), "callback"))
 
     assert [entry.position for entry in tail.result().entries] == [appended.result().position]
@@ -160,7 +160,7 @@ async def test_the_tail_hears_of_an_entry_while_it_waits(log: EventLog) -> None:
 async def test_an_empty_tail_says_that_there_was_nothing(log: EventLog) -> None:
     (position,) = await positions(log, 1)
 
-    assert (await log.tail(position.n, 1)).entries == []
+    assert (await log.tail(position.n, 10, 1)).entries == []
 
 
 async def test_every_place_that_was_given_out_holds_while_the_log_does(log: EventLog) -> None:

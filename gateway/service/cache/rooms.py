@@ -18,7 +18,7 @@ from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import NO_ANSWER, Upstream
 from gateway.store.cache import MISSING, Cached, CachedRoom, RoomCache
-from gateway.store.eventlog import EventLog
+from gateway.store.eventlog import EventLog, readable
 from gateway.twilio.wire.rooms import fetch_room, find_room
 
 # So many of a room's first events say what it is; its end, if it is not among them, is known from the tombstone.
@@ -201,7 +201,7 @@ class RoomReads:
     async def _as_told(self, sid: RoomSid, asked_at: float, as_of: LogPosition | None) -> FoundRoom:
         """In place of a 404: the room as its events tell it, flagged. Raises UpstreamUnavailable when they tell too little."""
         room = room_from_events(
-            [logged.event for logged in await self._events.read(0, TOLD, sid)],
+            [entry.event for entry in readable(await self._events.read(0, TOLD, sid))],
             self._status_callback,
         )
         if room is None:

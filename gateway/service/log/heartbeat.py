@@ -1,6 +1,10 @@
-"""Whether this process still hears what it says: a beat goes out over the connections that callbacks are logged by, and must
-come back over the one that the log is read from. So a reader that hangs on a server which is the master no more is found out,
-though it is answered; and every replica knows how many there are."""
+"""Checks that this process reads from the Redis server that it writes to.
+
+A heartbeat is sent over the connections that callbacks are logged by, and must arrive
+over the connection that the log is read from. So a reader whose server is no longer the
+master is detected, although that server answers. The heartbeats also tell each replica
+how many there are.
+"""
 
 import asyncio
 import secrets
@@ -8,102 +12,98 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-import structlog
-
 from gateway.core.errors import UpstreamUnavailable
-from gateway.store.eventlog import Beat, BeatId, EventLog
-
-log = structlog.get_logger()
-
-BEAT_S = 1.0
-# A reader is lost whose own beat has not come back for so long.
-LOST_S = 3.0
-# Sooner than that it looks for Redis anew, so that it need never be lost.
-DOUBT_S = 1.5
+from gateway.service.log.timings import LogTimings
+from gateway.store.heartbeats import HeartbeatId, Heartbeats, StoredHeartbeat
 
 
 class Heartbeat:
-    """`run` beats until it is cancelled and survives Redis' outages. `is_redis_away`: the last beat found nobody."""
+    """`run` sends heartbeats until it is cancelled, and survives outages of Redis.
 
-    def __init__(self, events: EventLog) -> None:
-        self._events = events
-        self._name = secrets.token_hex(8)
+    `is_redis_away` is True if the last heartbeat could not be sent.
+    """
+
+    def __init__(self, heartbeats: Heartbeats, timings: LogTimings = LogTimings()) -> None:
+        self._heartbeats = heartbeats
+        self._timings = timings
+        self._replica = secrets.token_hex(8)
         self._number = 0
-        self._sent: dict[int, float] = {}
+        self._sent_at: dict[int, float] = {}
         self._replicas: dict[str, float] = {}
-        self._came_back_at = float("-inf")
-        self._doubted_at = float("-inf")
-        self.after: BeatId | None = None
-        """Up to here, the stream of beats has been read."""
+        self._returned_at = float("-inf")
+        """When the newest heartbeat that came back was sent."""
+        self._reconnect_at = float("-inf")
+        self.after: HeartbeatId | None = None
+        """The stream of heartbeats has been read up to here."""
         self.is_redis_away = False
 
     @property
     def is_heard(self) -> bool:
-        """Whether a beat of the last seconds has come back."""
-        return time.monotonic() - self._came_back_at <= LOST_S
+        """Whether a heartbeat of the last seconds has come back."""
+        return time.monotonic() - self._returned_at <= self._timings.lost_s
 
     @property
     def replicas(self) -> int:
-        """How many replicas, this one among them, were heard in the last seconds."""
-        since = time.monotonic() - LOST_S
-        return len(
-            {self._name} | {name for name, heard_at in self._replicas.items() if heard_at >= since}
-        )
+        """How many replicas sent heartbeats in the last seconds, with this one."""
+        since = time.monotonic() - self._timings.lost_s
+        alive = {name for name, heard_at in self._replicas.items() if heard_at >= since}
+        return len({self._replica} | alive)
 
-    def is_in_doubt(self) -> bool:
-        """Whether beats go out and none comes back. Said once for every time that none came for so long."""
+    def should_reconnect(self) -> bool:
+        """Whether no heartbeat comes back. True at most once in `reconnect_s`."""
         now = time.monotonic()
-        if self.is_redis_away or now - max(self._came_back_at, self._doubted_at) <= DOUBT_S:
+        last = max(self._returned_at, self._reconnect_at)
+        if self.is_redis_away or now - last <= self._timings.reconnect_s:
             return False
-        self._doubted_at = now
+        self._reconnect_at = now
         return True
 
     async def run(self) -> None:
         while True:
             with suppress(UpstreamUnavailable):
-                await self.beat()
-            await asyncio.sleep(BEAT_S)
+                await self.send()
+            await asyncio.sleep(self._timings.heartbeat_s)
 
-    async def begin(self) -> None:
-        """Beats for a reader that begins now: it gets its time before it is doubted. Raises UpstreamUnavailable."""
-        await self.beat()
-        self._doubted_at = time.monotonic()
+    async def start(self) -> None:
+        """Sends a heartbeat for a reader that starts now: it has time to receive it
+        before it reconnects. Raises UpstreamUnavailable."""
+        await self.send()
+        self._reconnect_at = time.monotonic()
 
-    async def beat(self) -> None:
+    async def send(self) -> None:
         """Raises UpstreamUnavailable."""
-        with suppress(UpstreamUnavailable):
-            # Who does not know who is the master is no help; perhaps the server itself answers.
-            await self._events.look_round()
+        await self._heartbeats.follow_master()
         self._number += 1
         number, sent_at = self._number, time.monotonic()
-        self._sent[number] = sent_at
+        self._sent_at[number] = sent_at
         try:
-            ms, sequence = await self._events.beat(self._name, number)
+            ms, counter = await self._heartbeats.send(self._replica, number)
         except UpstreamUnavailable:
             self.is_redis_away = True
             raise
         self.is_redis_away = False
-        if self._came_back_at == float("-inf"):
-            # Nobody is lost who has only just begun.
-            self._came_back_at = sent_at
-        # What was said lately tells who is there. And a stream that is behind what is known of it is another one.
-        is_read_past = (
-            number in self._sent and self.after is not None and (ms, sequence) <= self.after
+        if self._returned_at == float("-inf"):
+            # A process that has just started is not lost.
+            self._returned_at = sent_at
+        # Start with the heartbeats of the last seconds, which tell who is alive. A new
+        # heartbeat with an id that was passed already belongs to another stream: start
+        # again.
+        is_passed = (
+            number in self._sent_at and self.after is not None and (ms, counter) <= self.after
         )
-        if self.after is None or is_read_past:
-            self.after = (ms - round(LOST_S * 1000), 0)
+        if self.after is None or is_passed:
+            self.after = (ms - round(self._timings.lost_s * 1000), 0)
 
-    def hear(self, beats: Iterable[Beat]) -> None:
-        """Takes in what was read behind `after`."""
+    def receive(self, heartbeats: Iterable[StoredHeartbeat]) -> None:
+        """Takes in the heartbeats that were read after `after`."""
         now = time.monotonic()
-        for beat in beats:
-            self.after = beat.id
-            self._replicas[beat.replica] = now
-            if beat.replica == self._name and beat.number in self._sent:
-                self._came_back_at = max(self._came_back_at, self._sent[beat.number])
-        self._sent = {
-            number: at
-            for number, at in self._sent.items()
-            if at > max(self._came_back_at, now - LOST_S)
+        for heartbeat in heartbeats:
+            self.after = heartbeat.id
+            self._replicas[heartbeat.replica] = now
+            if heartbeat.replica == self._replica and heartbeat.number in self._sent_at:
+                self._returned_at = max(self._returned_at, self._sent_at[heartbeat.number])
+        since = now - self._timings.lost_s
+        self._sent_at = {
+            number: at for number, at in self._sent_at.items() if at > max(self._returned_at, since)
         }
-        self._replicas = {name: at for name, at in self._replicas.items() if at >= now - LOST_S}
+        self._replicas = {name: at for name, at in self._replicas.items() if at >= since}

@@ -19,7 +19,7 @@ from gateway.core.rooms import AccountSid, RoomFilter, RoomSid
 from gateway.core.sids import ParticipantSid
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import Upstream
-from gateway.store.eventlog import EventLog
+from gateway.store.eventlog import EventLog, readable
 from gateway.twilio.wire.exchange import WireRequest
 from gateway.twilio.wire.participants import list_participants, list_published_tracks
 from gateway.twilio.wire.resource import PAGE_SIZE_LIMIT
@@ -70,10 +70,11 @@ class Twilio:
         It can have events that were dropped from the account's log. Raises
         UpstreamUnavailable.
         """
-        history = RoomHistory(sid, self._account_sid)
-        while entries := await self._events.read(history.last_n, READ_COUNT, sid):
-            for entry in entries:
+        history, read_n = RoomHistory(sid, self._account_sid), 0
+        while entries := await self._events.read(read_n, READ_COUNT, sid):
+            for entry in readable(entries):
                 history = history.after(entry.event, entry.position.n)
+            read_n = entries[-1].position.n
         return history
 
 

@@ -19,7 +19,8 @@ from gateway.core.errors import GatewayError, NotFound, UpstreamUnavailable
 from gateway.core.room_state.reconcile import Difference, fact_id
 from gateway.core.room_state.room_book import Check, CheckIntervals, CheckKind, RoomBook
 from gateway.core.rooms import AccountSid
-from gateway.service.log.tail import Notifier, Tail, leave_if_cancelled
+from gateway.service.log.notifier import Notifier
+from gateway.service.log.tail import Tail, leave_if_cancelled
 from gateway.service.reconcile.checks import (
     READ_COUNT,
     DeparturesCheck,
@@ -31,7 +32,7 @@ from gateway.service.reconcile.checks import (
     Twilio,
 )
 from gateway.service.upstream.upstream import NO_ANSWER, Upstream
-from gateway.store.eventlog import EventLog, Logged
+from gateway.store.eventlog import EventLog, Logged, readable
 from gateway.store.leases import Leases
 from gateway.store.recheck_queue import RecheckQueue
 
@@ -204,20 +205,19 @@ class LeaderTerm:
 
     async def _read_log(self) -> None:
         """Read the whole log into the book."""
-        while self._read_n < self._tail.floor.n:
+        while self._read_n < self._tail.ring.floor.n:
             entries = await self._events.read(self._read_n, READ_COUNT)
-            self._add(entries)
-            if not entries:
-                self._read_n = self._tail.floor.n
-        self._add(self._tail.read_after(self._read_n))
+            self._add(readable(entries))
+            self._read_n = entries[-1].position.n if entries else self._tail.ring.floor.n
+        self._add(self._tail.ring.readable_after(self._read_n))
         self._book.start(time.monotonic())
 
     async def _read_news(self) -> None:
         """Read new entries of the log and the recheck queue, and compare again."""
-        if self._read_n >= self._tail.floor.n:
-            self._add(self._tail.read_after(self._read_n))
+        if self._read_n >= self._tail.ring.floor.n:
+            self._add(self._tail.ring.readable_after(self._read_n))
         else:
-            self._add(await self._events.read(self._read_n, READ_COUNT))
+            self._add(readable(await self._events.read(self._read_n, READ_COUNT)))
         if time.monotonic() - self._rechecks_read_at > self._timings.idle_s:
             self._rechecks_read_at = time.monotonic()
             for sid in await self._recheck_queue.take(RECHECK_COUNT):

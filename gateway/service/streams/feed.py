@@ -25,9 +25,11 @@ from gateway.core.paging import Page, checked_first
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.service.call_context import limit_max_age
 from gateway.service.callers.connection_limit import ConnectionLimit
-from gateway.service.log.tail import LogEntry, Notifier, Tail, is_unbroken, room_of
+from gateway.service.log.notifier import Notifier
+from gateway.service.log.ring import RingEntry, is_contiguous
+from gateway.service.log.tail import Tail
 from gateway.service.rooms import Rooms
-from gateway.store.eventlog import EventLog, Logged
+from gateway.store.eventlog import EventLog, Logged, readable
 
 # A stream with its WebSocket costs 32 kB (`tests.bench.fanout`): so many, 320 MB. Half of them for one caller, behind whose
 # key may be a whole frontend.
@@ -82,10 +84,10 @@ class _Wanted:
     room_sid: RoomSid | None
     types: frozenset[RoomEventType] | None
 
-    def message(self, entry: LogEntry, prev: str) -> Delivered | Gap | None:
+    def message(self, entry: RingEntry, prev: str) -> Delivered | Gap | None:
         """What the stream says of an entry, if anything. One that cannot be read may be of any type."""
-        logged = entry.logged
-        if self.room_sid is not None and room_of(logged) not in (self.room_sid, None):
+        logged = entry.entry
+        if self.room_sid is not None and logged.room_sid not in (self.room_sid, None):
             return None
         if not isinstance(logged, Logged):
             return Gap(entry.cursor, prev)
@@ -221,7 +223,7 @@ class Feed:
         """The room's next entries, of the place's epoch: no cursor of another could be gone on from. And only what memory
         has heard of, for a read after this must not answer from before."""
         assert notifier.room_sid is not None
-        page = await self._events.read(position.n, count, notifier.room_sid)
+        page = readable(await self._events.read(position.n, count, notifier.room_sid))
         page = [logged for logged in page if logged.position.epoch == position.epoch]
         give_up_at = time.monotonic() + HEARD_S
         while (
@@ -233,7 +235,7 @@ class Feed:
 
     async def _can_follow(self, sid: RoomSid, wanted: LogPosition) -> bool:
         """Whether the room's stream has all that the room was told of after the place."""
-        if not self._tail.holds(wanted):
+        if not self._tail.ring.holds(wanted):
             found = await self._events.check(wanted)
             if found is ResyncReason.TRIMMED:
                 # The account's log may be shorter than the room's: an entry that is still there proves the place as well.
@@ -261,7 +263,7 @@ class Feed:
     async def _start(self, wanted: LogPosition | None) -> _Start:
         if wanted is None:
             return _Start(self._tail.position, StreamMode.LIVE)
-        found = None if self._tail.holds(wanted) else await self._events.check(wanted)
+        found = None if self._tail.ring.holds(wanted) else await self._events.check(wanted)
         if isinstance(found, ResyncReason):
             return _Start(self._tail.position, StreamMode.RESYNC, found)
         return _Start(wanted, StreamMode.RESUMED)
@@ -312,10 +314,14 @@ class Feed:
     ) -> bool:
         """Writes the newest events. Returns False if the stream's own task has to deliver them."""
         tail = self._tail
-        if tail.is_closed or stand.generation != tail.generation or stand.position.n < tail.floor.n:
+        if (
+            tail.is_closed
+            or stand.generation != tail.generation
+            or stand.position.n < tail.ring.floor.n
+        ):
             return False
         prev, told = stand.prev, list[Delivered]()
-        for entry in tail.after(stand.position.n):
+        for entry in tail.ring.after(stand.position.n):
             message = wanted.message(entry, prev)
             if isinstance(message, Delivered):
                 told.append(message)
@@ -334,18 +340,20 @@ class Feed:
         stand.position = max(stand.position, tail.position, key=_number)
         return True
 
-    async def _after(self, position: LogPosition) -> tuple[list[LogEntry], LogPosition] | None:
+    async def _after(self, position: LogPosition) -> tuple[list[RingEntry], LogPosition] | None:
         """The next entries after the place, and up to where nothing is left unread; None when some are gone."""
-        if position.n >= self._tail.floor.n:
-            return self._tail.after(position.n), max(position, self._tail.position, key=_number)
-        page = await self._events.entries(position.n, PAGE)
+        if position.n >= self._tail.ring.floor.n:
+            newest = self._tail.ring.after(position.n)
+            return newest, max(position, self._tail.position, key=_number)
+        page = await self._events.read(position.n, PAGE)
         # Up to where the ring begins: the log may be ahead of this process, whose memory must hear of an event first.
-        page = [logged for logged in page if logged.position.n <= self._tail.floor.n]
-        if not page or not is_unbroken(position, page):
+        page = [logged for logged in page if logged.position.n <= self._tail.ring.floor.n]
+        if not page or not is_contiguous(position, page):
             return None
         now = time.monotonic()
         return [
-            LogEntry(logged, self._cursor_codec.log_cursor(logged.position), now) for logged in page
+            RingEntry(logged, self._cursor_codec.log_cursor(logged.position), now)
+            for logged in page
         ], page[-1].position
 
 

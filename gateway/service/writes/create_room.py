@@ -36,7 +36,7 @@ from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import Upstream
 from gateway.service.writes.mutations import Mutations
 from gateway.store.cache import CachedRoom
-from gateway.store.eventlog import EventLog
+from gateway.store.eventlog import EventLog, readable
 from gateway.store.idempotency import Busy, Claimed, IdempotencyRecords, Made, Once, OtherBody
 from gateway.twilio.wire.rooms import complete_room, create_room, list_rooms
 
@@ -219,7 +219,7 @@ class RoomWrites:
             return True
         if room.date_created is None or room.date_created < attempt.began_at - CLOCKS_DIFFER_BY:
             return False
-        told = await self._events.read(0, TOLD, room.sid)
+        told = readable(await self._events.read(0, TOLD, room.sid))
         return not any(logged.event.source is EventSource.MUTATION for logged in told)
 
     async def _adopt(self, value: CachedRoom) -> FoundRoom:

@@ -1,76 +1,86 @@
--- Log an event once, and make old what it makes old. Asks first, then writes: a script that fails half-way is not undone.
--- KEYS: log, log:meta, room's log, seen, room's versions, room's end, cached room, and the name when the event has one
--- ARGV: what to do (JSON) · event · the room to cache or ''
--- Answers: whether it is new, then the place: epoch, n, tag; instead of the tag the event, where only that is known
+-- Appends an event to the log once, and updates the keys that depend on it. Reads everything first,
+-- then writes: Redis does not undo a script that fails half-way.
+-- KEYS: log · log:meta · the room's log · seen · the room's versions · the room's end · the cached
+-- room · the name, if the event has one
+-- ARGV: instructions (JSON, see `EventLog._instructions`) · event · the room to cache, or ''
+-- Replies with names and values: is_new, epoch, n, tag, event. A repeated event has its first
+-- position. Then either its tag is known or, if the record of it is gone, the logged event.
 local log, meta, room_log, seen, versions, tombstone, cache, name = unpack(KEYS)
 local to, event, room_value = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 
--- Ask.
+local function reply(is_new, epoch, n, tag, logged_event)
+  return { 'is_new', is_new, 'epoch', epoch, 'n', n, 'tag', tag, 'event', logged_event }
+end
+
+-- Read.
 
 if kind_of(seen) == 'string' then
   local epoch, n, tag = string.match(redis.call('GET', seen), '^(%x+) (%d+) (%x+)$')
   if epoch then
-    return { 0, epoch, n, tag, false }
+    return reply(0, epoch, n, tag, false)
   end
 end
 
--- The record may have been deleted: then the last entries of the room tell. Its stream may have been deleted too; one that
--- began only just now proves nothing, so the account's log is asked as well.
-local room_last = last_of(room_log)
-local function logged_before(stream, count)
-  for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', count)) do
-    local fields = entry[2]
-    if fields[6] == to.dedupe and fields[8] then
-      return { 0, fields[2], string.match(entry[1], '^%d+'), false, fields[8] }
+-- The record may have been deleted: then search the last entries of the room. The room's stream may
+-- have been deleted too. A stream that began only just now proves nothing, so search the account's
+-- log as well.
+local room_last = last_number_of(room_log)
+local function find_repeat(stream, count)
+  for _, found in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', count)) do
+    local entry = entry_of(found)
+    if entry.fields.d == to.dedupe and entry.fields.e and entry.fields.j then
+      return reply(0, entry.fields.e, digits(entry.n), false, entry.fields.j)
     end
   end
 end
 local is_young = true
 if room_last and room_last > 0 then
-  local before = logged_before(room_log, to.look_back)
-  if before then
-    return before
+  local repeated = find_repeat(room_log, to.look_back)
+  if repeated then
+    return repeated
   end
-  local first = redis.call('XRANGE', room_log, '-', '+', 'COUNT', 1)[1]
-  local began_at = first and moment_of(first[2][4])
+  local first = first_entry(room_log, '-')
+  local began_at = first and timestamp_of(first.fields.t)
   is_young = not began_at or began_at > now_ms - to.young_ms
 end
 if is_young and kind_of(log) == 'stream' then
-  local before = logged_before(log, to.look_back_in_log)
-  if before then
-    return before
+  local repeated = find_repeat(log, to.look_back_in_log)
+  if repeated then
+    return repeated
   end
 end
 
-local head = ask_head(log, meta, to.new_epoch, room_last)
+local head = read_head(log, meta, to.new_epoch, room_last)
 local is_ended = kind_of(tombstone) == 'hash' and redis.call('HEXISTS', tombstone, 'status') == 1
-local is_thought_missing = kind_of(cache) == 'string' and redis.call('GETRANGE', cache, 0, 8) == '0 0 null'
+local is_cached_missing = kind_of(cache) == 'string' and redis.call('GETRANGE', cache, 0, 8) == '0 0 null'
 local is_named = name and kind_of(name) == 'string' and redis.call('GET', name) == to.sid
 
--- Write. Nothing below can fail: every key is of its kind or made so, and n is above the last id of both streams.
+-- Write. Nothing below can fail: every key has its type or is given it, and n is above the last
+-- number of both streams.
 
 if head.is_new then
-  begin(head, log, meta)
+  write_head(head, log, meta)
 end
 if room_last == nil then
   redis.call('DEL', room_log)
 end
 local n = digits(head.n + 1)
--- With the tag of the entry before it: whoever reads on after a failover sees whether it is the log that he knew.
-local entry = { 'e', head.epoch, 't', digits(now_ms), 'd', to.dedupe, 'j', event, 'p', head.tag or '' }
-redis.call('XADD', log, 'MAXLEN', '~', to.log_length, n .. '-0', unpack(entry))
+-- Each entry holds the tag of the one before it. After a failover, a reader that continues can tell
+-- whether this is still the log that it knows.
+local fields = { 'e', head.epoch, 't', digits(now_ms), 'd', to.dedupe, 'j', event, 'p', head.tag or '' }
+redis.call('XADD', log, 'MAXLEN', '~', to.log_length, n .. '-0', unpack(fields))
 redis.call('HSET', meta, 'n', n, 'last', to.dedupe, 'tag', to.tag)
-redis.call('XADD', room_log, 'MAXLEN', '~', to.room_length, n .. '-0', unpack(entry))
+redis.call('XADD', room_log, 'MAXLEN', '~', to.room_length, n .. '-0', unpack(fields))
 redis.call('EXPIRE', room_log, to.room_s)
 redis.call('SET', seen, head.epoch .. ' ' .. n .. ' ' .. to.tag, 'EX', to.seen_s)
 
-make_way(versions, 'hash')
+ensure_type(versions, 'hash')
 for _, fence in ipairs(to.fences) do
   redis.call('HSET', versions, fence, n)
 end
 redis.call('EXPIRE', versions, to.room_s)
 
--- The first end is final: a callback that comes after our own completeRoom does not change it.
+-- The first end is final: a callback that follows our own completeRoom does not change it.
 if to.ended and not is_ended then
   redis.call('DEL', tombstone)
   redis.call('HSET', tombstone, unpack(to.ended))
@@ -84,10 +94,10 @@ elseif is_named and is_ended then
   redis.call('DEL', name)
 end
 
-if is_thought_missing then
+if is_cached_missing then
   redis.call('DEL', cache)
 end
 if room_value ~= '' and (to.is_value_ended or not is_ended) then
   redis.call('SET', cache, n .. (to.is_value_ended and ' 1 ' or ' 0 ') .. room_value, 'PX', to.value_ms)
 end
-return { 1, head.epoch, n, to.tag, false }
+return reply(1, head.epoch, n, to.tag, false)

@@ -1,14 +1,16 @@
--- What the scripts share: where the log stands, and whether that can be believed. Only `begin` and `make_way` write.
+-- What the scripts share: where the log stands, and whether that can be trusted. Only `write_head`
+-- and `ensure_type` write.
 --
--- The head is the hash `log:meta`: epoch, base (the number before the epoch's first), at (when it began, ms), n (the last
--- number given out), last and tag (that entry's dedupe hash and tag; none while n is base). Numbers are microseconds of the
--- server's clock at the epoch's beginning and count up from there, so they stay below 2^53 and Lua counts them exactly; they
--- are printed by `digits`, never by `..`, which says 1.7636e+15.
+-- The head is the hash `log:meta`: epoch, base (the number before the epoch's first entry), at (when
+-- it began, ms), n (the last number that was assigned), last and tag (that entry's dedupe hash and
+-- tag; absent while n is base). Numbers start at the server's clock in microseconds when the epoch
+-- begins, and count up. So they stay below 2^53, where Lua counts exactly. Print them with `digits`,
+-- never with `..`, which prints 1.7636e+15.
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = math.floor(now_us / 1000)
--- Ten years ahead of the clock is no number of ours: what holds one is damaged and counts as lost.
+-- A number more than ten years ahead of the clock is damaged, and counts as absent.
 local limit = now_us + 315576000000000
 
 local function digits(n)
@@ -20,7 +22,7 @@ local function number_of(text)
   return n and n < limit and n or nil
 end
 
-local function moment_of(text)
+local function timestamp_of(text)
   local ms = number_of(text)
   return ms and ms < limit / 1000 and ms or nil
 end
@@ -33,50 +35,70 @@ local function kind_of(key)
   return redis.call('TYPE', key).ok
 end
 
--- A person may have put anything under a key: what is of another kind goes.
-local function make_way(key, kind)
+-- Deletes a key of another type: an operator may have stored anything under it.
+local function ensure_type(key, kind)
   local found = kind_of(key)
   if found ~= kind and found ~= 'none' then
     redis.call('DEL', key)
   end
 end
 
-local function part(info, name)
-  for i = 1, #info, 2 do
-    if info[i] == name then
-      return info[i + 1]
-    end
+-- A table from a flat list of names and values, as XINFO and stream entries have them.
+local function by_name(list)
+  local named = {}
+  for i = 1, #list, 2 do
+    named[list[i]] = list[i + 1]
   end
+  return named
 end
 
--- The last number that a stream gave out (0: none), and the last one that was deleted by hand. The first is nil for a key
--- that cannot be our stream. Not the last entry's id: trimming and XDEL take entries away, but their ids stay used up.
-local function last_of(key)
+-- The number of a stream entry, and its fields by name. The append script writes them: e (epoch),
+-- t (time, ms), d (dedupe hash), j (the event as JSON), p (tag of the entry before it).
+local function entry_of(found)
+  return { n = tonumber(string.match(found[1], '^%d+')), fields = by_name(found[2]) }
+end
+
+local function first_entry(stream, from)
+  local found = redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
+  return found and entry_of(found)
+end
+
+local function entry_at(stream, n)
+  local id = digits(n) .. '-0'
+  local found = redis.call('XRANGE', stream, id, id)[1]
+  return found and entry_of(found)
+end
+
+-- The last number that a stream assigned (0: none), and the last one that was deleted by hand. The
+-- first is nil for a key that cannot be our stream. This is not the last entry's number: trimming and
+-- XDEL remove entries, but their numbers stay used.
+local function last_number_of(key)
   local kind = kind_of(key)
   if kind == 'none' then
     return 0, 0
   elseif kind ~= 'stream' then
     return nil, 0
   end
-  local info = redis.call('XINFO', 'STREAM', key)
-  local deleted = part(info, 'max-deleted-entry-id')
-  return number_of(string.match(part(info, 'last-generated-id'), '^%d+')),
+  local info = by_name(redis.call('XINFO', 'STREAM', key))
+  local deleted = info['max-deleted-entry-id']
+  return number_of(string.match(info['last-generated-id'], '^%d+')),
     deleted and tonumber(string.match(deleted, '^%d+')) or 0
 end
 
-local function kept_head(meta)
+local function stored_head(meta)
   if kind_of(meta) ~= 'hash' then
     return nil
   end
-  local kept = redis.call('HMGET', meta, 'epoch', 'n', 'base', 'at', 'last', 'tag')
-  local n, base, at = number_of(kept[2]), number_of(kept[3]), moment_of(kept[4])
-  if is_hex16(kept[1]) and n and base and at and (n == base or base < n and is_hex16(kept[6])) then
-    return { epoch = kept[1], n = n, base = base, at = at, last = kept[5], tag = n > base and kept[6] }
+  local epoch, n, base, at, last, tag =
+    unpack(redis.call('HMGET', meta, 'epoch', 'n', 'base', 'at', 'last', 'tag'))
+  n, base, at = number_of(n), number_of(base), timestamp_of(at)
+  if is_hex16(epoch) and n and base and at and (n == base or base < n and is_hex16(tag)) then
+    return { epoch = epoch, n = n, base = base, at = at, last = last, tag = n > base and tag }
   end
 end
 
--- The log ends with the entry that meta says, or has nothing yet of an epoch that just began. Anything else means that one
--- of the two was lost, restored or meddled with, and that old cursors must not be believed.
+-- Whether the log ends with the entry that meta names, or is empty in an epoch that just began.
+-- Otherwise one of the two was lost, restored or modified, and old cursors must not be trusted.
 local function agrees(head, log, log_last)
   if head.n == head.base then
     return log_last < head.n
@@ -84,22 +106,22 @@ local function agrees(head, log, log_last)
   if log_last ~= head.n then
     return false
   end
-  local entry = redis.call('XRANGE', log, digits(head.n) .. '-0', digits(head.n) .. '-0')[1]
-  return not entry or entry[2][6] == head.last
+  local entry = entry_at(log, head.n)
+  return not entry or entry.fields.d == head.last
 end
 
--- The head that log and meta agree on, or one of a new epoch (`is_new`), which `begin` still has to write. `room_last`: the
--- last number of a room's stream that is about to be written, if there is one.
-local function ask_head(log, meta, epoch, room_last)
-  local head, log_last = kept_head(meta), last_of(log)
+-- The head that log and meta agree on, or one of a new epoch (`is_new`), which `write_head` must
+-- store. `room_last` is the last number of a room's stream that is about to be written, if any.
+local function read_head(log, meta, new_epoch, room_last)
+  local head, log_last = stored_head(meta), last_number_of(log)
   if head and log_last and agrees(head, log, log_last) and (room_last or 0) <= head.n then
     return head
   end
   local base = math.max(now_us, (log_last or 0) + 1, (room_last or 0) + 1, (head and head.n or 0) + 1)
-  return { epoch = epoch, n = base, base = base, at = now_ms, is_new = true, is_log_lost = log_last == nil }
+  return { epoch = new_epoch, n = base, base = base, at = now_ms, is_new = true, is_log_lost = log_last == nil }
 end
 
-local function begin(head, log, meta)
+local function write_head(head, log, meta)
   if head.is_log_lost then
     redis.call('DEL', log)
   end

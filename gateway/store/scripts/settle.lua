@@ -4,7 +4,7 @@
 local record = KEYS[1]
 local body, owner, sid, is_doubtful, kept_s = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
-make_way(record, 'hash')
+ensure_type(record, 'hash')
 if sid ~= '' then
   -- Also by one whose lease has run out: the room is there, and every try of this key finds the same one.
   redis.call('HSETNX', record, 'sid', sid)

@@ -34,7 +34,7 @@ end
 
 local is_full, busy, may_be = false, 0, 0
 if at_most > 0 then
-  make_way(under_way, 'zset')
+  ensure_type(under_way, 'zset')
   for i = FIRST + wanted, #ARGV do
     redis.call('ZREM', under_way, ARGV[i])
   end

@@ -7,9 +7,9 @@ from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason, RoomEventType
 from gateway.core.rooms import RoomSid
 from gateway.service.log import room_memory as memory
-from gateway.service.log import tail as tail_module
 from gateway.service.log.room_memory import RoomMemory
-from gateway.service.log.tail import Notifier, Tail
+from gateway.service.log.tail import Tail
+from gateway.service.log.timings import LogTimings
 from gateway.store.cache import CachedRoom
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
@@ -17,7 +17,6 @@ from gateway.store.eventlog import EventLog, Unreadable
 from gateway.store.keys import Keys
 from tests.service.conftest import (
     ACCOUNT,
-    LIMIT_S,
     SECRET,
     Followed,
     event,
@@ -33,13 +32,10 @@ KEYS = Keys(ACCOUNT)
 ENDED = RoomEventType.ROOM_ENDED
 
 
-def numbers(followed: Followed, after: int | None = None) -> list[int]:
-    """What the ring holds after a number, counted from the ring's floor on."""
-    floor = followed.tail.floor.n
-    return [
-        entry.logged.position.n - floor
-        for entry in followed.tail.after(floor if after is None else after)
-    ]
+def numbers(followed: Followed) -> list[int]:
+    """The numbers in the ring, counted from its floor."""
+    ring = followed.tail.ring
+    return [old.entry.position.n - ring.floor.n for old in ring.after(ring.floor.n)]
 
 
 async def tell_many(followed: Followed, count: int, room_sid: RoomSid | None = None) -> list[int]:
@@ -49,63 +45,16 @@ async def tell_many(followed: Followed, count: int, room_sid: RoomSid | None = N
     ]
 
 
-async def test_entries_are_kept_in_order_behind_the_floor(connections: Connections) -> None:
-    async with following(connections) as followed:
-        first, *_ = await tell_many(followed, 3)
-        assert numbers(followed) == [1, 2, 3]
-        assert numbers(followed, first) == [2, 3]
-        assert numbers(followed, followed.tail.position.n) == []
-
-
-async def test_a_new_process_begins_with_the_newest_entries(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_new_process_starts_with_the_newest_entries(connections: Connections) -> None:
     async with following(connections) as followed:
         told = await tell_many(followed, 4)
-    monkeypatch.setattr(tail_module, "RING_ENTRIES", 3)
-    async with following(connections) as later:
-        assert [entry.logged.position.n for entry in later.tail.after(told[1])] == told[2:]
-        assert later.tail.floor.n == told[1]
+    async with following(connections, LogTimings(ring_entries=3)) as later:
+        ring = later.tail.ring
+        assert [entry.position.n for entry in ring.readable_after(told[1])] == told[2:]
+        assert ring.floor.n == told[1]
 
 
-async def test_the_ring_is_trimmed_from_the_front(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tail_module, "RING_ENTRIES", 4)
-    monkeypatch.setattr(tail_module, "_SLACK", 2)
-    async with following(connections) as followed:
-        beginning = followed.tail.floor
-        told = await tell_many(followed, 20)
-        assert followed.tail.floor.n > beginning.n
-        held = [entry.logged.position.n for entry in followed.tail.after(followed.tail.floor.n)]
-        assert held == told[-len(held) :]
-        assert 4 <= len(held) <= 6
-        assert followed.tail.holds(followed.tail.floor)
-        assert not followed.tail.holds(beginning)
-
-
-async def test_the_ring_is_trimmed_by_bytes_too(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tail_module, "RING_BYTES", 1)
-    async with following(connections) as followed:
-        told = await tell_many(followed, 3)
-        assert [
-            entry.logged.position.n for entry in followed.tail.after(followed.tail.floor.n)
-        ] == told[-1:]
-
-
-async def test_a_place_is_held_only_with_its_epoch_and_tag(connections: Connections) -> None:
-    async with following(connections) as followed:
-        await tell_many(followed, 2)
-        position = followed.tail.position
-        assert followed.tail.holds(position)
-        assert not followed.tail.holds(LogPosition("0" * 16, position.n, position.tag))
-        assert not followed.tail.holds(LogPosition(position.epoch, position.n, b"otherone"))
-        assert not followed.tail.holds(LogPosition(position.epoch, position.n + 1, position.tag))
-
-
-async def test_memory_hears_of_an_event_before_any_bell_rings(connections: Connections) -> None:
+async def test_memory_is_updated_before_any_notification(connections: Connections) -> None:
     async with following(connections) as followed:
         followed.memory.put(
             CachedRoom(some_room(), 0.0, followed.tail.position.n, None, settled=True)
@@ -118,7 +67,7 @@ async def test_memory_hears_of_an_event_before_any_bell_rings(connections: Conne
             assert followed.memory.get(sid(1)) is None
 
 
-async def test_a_bell_rings_for_its_own_room_and_an_accounts_bell_for_all(
+async def test_an_event_notifies_its_room_and_the_account(
     connections: Connections,
 ) -> None:
     async with following(connections) as followed:
@@ -135,47 +84,7 @@ async def test_a_bell_rings_for_its_own_room_and_an_accounts_bell_for_all(
             ]
 
 
-async def test_a_ring_between_the_clearing_and_the_wait_is_heard() -> None:
-    notifier = Notifier(None)
-    notifier.clear()
-    notifier.notify()
-    assert await notifier.wait(0)
-
-
-async def test_a_ring_between_the_limit_and_the_waking_is_heard() -> None:
-    notifier = Notifier(None)
-    waiting = asyncio.get_running_loop().create_task(notifier.wait(LIMIT_S))
-    await asyncio.sleep(0)
-    notifier._wake()  # as the limit does: the wait is over by then and its task not yet awake
-    notifier.notify()
-    assert await waiting
-
-
-async def test_a_bell_that_is_answered_wakes_nobody() -> None:
-    notifier, answers = Notifier(None), [True, False]
-    notifier.on_notify = lambda: answers.pop(0)
-    waiting = asyncio.get_running_loop().create_task(notifier.wait(LIMIT_S))
-    await asyncio.sleep(0)
-    notifier.notify()
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    notifier.notify()
-    assert await waiting
-
-
-async def test_a_bell_that_nobody_waits_for_is_answered_by_nobody() -> None:
-    notifier, answered = Notifier(None), []
-    notifier.on_notify = lambda: not answered.append(True)
-    notifier.notify()
-    assert await notifier.wait(0)
-    assert not answered
-
-
-async def test_a_limit_that_passes_says_so() -> None:
-    assert not await Notifier(None).wait(0)
-
-
-async def test_who_leaves_leaves_nothing_behind(connections: Connections) -> None:
+async def test_i16_nothing_is_left_of_closed_notifiers(connections: Connections) -> None:
     async with following(connections) as followed:
         with (
             followed.tail.notifier(sid(1)),
@@ -183,16 +92,13 @@ async def test_who_leaves_leaves_nothing_behind(connections: Connections) -> Non
             followed.tail.notifier(None),
         ):
             pass
-        assert (followed.tail._room_notifiers, followed.tail._account_notifiers) == ({}, set())
+        assert len(followed.tail._notifiers) == 0
 
 
 @pytest.mark.parametrize("newest", [0, 1])
-async def test_a_wiped_log_is_another_life(
-    connections: Connections, newest: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_wiped_log_starts_a_new_generation(connections: Connections, newest: int) -> None:
     """Also when the first that is heard of the new one is an entry of it."""
-    monkeypatch.setattr(tail_module, "CHECK_S", 0.0)
-    async with following(connections) as followed:
+    async with following(connections, LogTimings(check_s=0.0)) as followed:
         await tell_many(followed, 2)
         before = followed.tail.position
         followed.memory.put(CachedRoom(some_room(), 0.0, before.n, None, settled=True))
@@ -208,12 +114,9 @@ async def test_a_wiped_log_is_another_life(
         assert len(numbers(followed)) == newest
 
 
-async def test_a_log_that_was_rolled_back_begins_a_new_epoch(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_rolled_back_log_starts_a_new_epoch(connections: Connections) -> None:
     """Its numbers would be given out again, and a fetch of the first time would pass for one of the second."""
-    monkeypatch.setattr(tail_module, "CHECK_S", 0.0)
-    async with following(connections) as followed:
+    async with following(connections, LogTimings(check_s=0.0)) as followed:
         [kept, lost] = await followed.tell(event(), event())
         # As it was before the last entry, at once, as a server does that starts from an older file.
         pipeline = connections.commands.pipeline(transaction=True)
@@ -228,12 +131,11 @@ async def test_a_log_that_was_rolled_back_begins_a_new_epoch(
         assert followed.tail.position.n > lost.position.n
 
 
-async def test_a_log_that_goes_on_from_before_its_newest_entries_is_never_taken_for_the_one_known(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
+async def test_a_log_that_diverged_before_the_known_position_starts_a_new_epoch(
+    connections: Connections,
 ) -> None:
     """As after an asynchronous failover: the same numbers are given out again, in the same epoch. Nobody looked meanwhile."""
-    monkeypatch.setattr(tail_module, "CHECK_S", 60.0)
-    async with following(connections) as followed:
+    async with following(connections, LogTimings(check_s=60.0)) as followed:
         [kept] = await followed.tell(event())
         behind = await _dump(connections)
         lost = (await followed.tell(event(room_sid=sid(2)), event(room_sid=sid(2))))[-1]
@@ -251,11 +153,10 @@ async def test_a_log_that_goes_on_from_before_its_newest_entries_is_never_taken_
         assert followed.tail.position.epoch != kept.position.epoch
 
 
-async def test_what_was_acknowledged_here_and_lost_before_it_was_heard_is_announced(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
+async def test_an_acknowledged_append_that_is_lost_before_it_is_read_is_announced(
+    connections: Connections,
 ) -> None:
-    monkeypatch.setattr(tail_module, "CHECK_S", 0.0)
-    async with following(connections) as followed:
+    async with following(connections, LogTimings(check_s=0.0)) as followed:
         [kept] = await followed.tell(event())
         # The answer of the server that died next; the one that took over never heard of it.
         followed.events.appended = LogPosition(
@@ -266,7 +167,7 @@ async def test_what_was_acknowledged_here_and_lost_before_it_was_heard_is_announ
         assert followed.tail.position.epoch != kept.position.epoch
 
 
-async def test_a_batch_in_which_the_epoch_changes_is_never_taken_for_one_log(
+async def test_a_read_in_which_the_epoch_changes_is_a_reset(
     connections: Connections,
 ) -> None:
     async with following(connections) as followed:
@@ -282,7 +183,7 @@ async def test_a_batch_in_which_the_epoch_changes_is_never_taken_for_one_log(
         assert followed.tail.reset_reason is ResyncReason.EPOCH
 
 
-async def test_a_hole_in_the_log_is_announced(connections: Connections) -> None:
+async def test_a_gap_in_the_log_is_announced(connections: Connections) -> None:
     """Somebody deleted an entry before it was heard."""
     async with following(connections) as followed:
         await tell_many(followed, 1)
@@ -295,13 +196,15 @@ async def test_a_hole_in_the_log_is_announced(connections: Connections) -> None:
         assert followed.tail.reset_reason is ResyncReason.TRIMMED
         assert followed.tail.position == LogPosition(position.epoch, position.n + 2, position.tag)
         told = await tell_many(followed, 2)
-        assert [entry.logged.position.n for entry in followed.tail.after(position.n + 2)] == told
+        assert [
+            entry.position.n for entry in followed.tail.ring.readable_after(position.n + 2)
+        ] == told
 
 
 @pytest.mark.parametrize(
     ("event", "room_sid"), [("{", None), (f'{{"room_sid": "{sid(1)}", "type": "x"}}', sid(1))]
 )
-async def test_an_entry_that_cannot_be_read_keeps_its_place_and_makes_memory_doubt(
+async def test_an_unreadable_entry_keeps_its_position_and_invalidates_memory(
     connections: Connections, event: str, room_sid: RoomSid | None
 ) -> None:
     async with following(connections) as followed:
@@ -315,26 +218,19 @@ async def test_an_entry_that_cannot_be_read_keeps_its_place_and_makes_memory_dou
             await until(lambda: followed.tail.position.n == position.n + 1)
             assert await notifier.wait(0)
             assert await other.wait(0) == (room_sid is None)
-        [entry] = followed.tail.after(position.n)
-        assert isinstance(entry.logged, Unreadable)
-        assert (entry.logged.room_sid, followed.tail.generation) == (room_sid, 0)
-        assert followed.tail.read_after(position.n) == []
+        [last] = followed.tail.ring.after(position.n)
+        assert isinstance(last.entry, Unreadable)
+        assert (last.entry.room_sid, followed.tail.generation) == (room_sid, 0)
         followed.memory.put(room)
         assert followed.memory.get(sid(1)) is None
     async with following(connections) as later:
-        assert (later.tail.position, len(later.tail.after(later.tail.floor.n))) == (
-            entry.logged.position,
-            2,
-        )
+        assert (later.tail.position, numbers(later)) == (last.entry.position, [1, 2])
 
 
-async def test_a_full_answer_does_not_prove_that_memory_is_current(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
+async def test_a_full_read_does_not_confirm_that_memory_is_current(
+    connections: Connections,
 ) -> None:
     """More may lie behind it, an end among them."""
-    monkeypatch.setattr("gateway.store.eventlog.TAIL_COUNT", 2)
-    monkeypatch.setattr(tail_module, "TAIL_COUNT", 2)
-
     proved_at: list[int] = []
 
     class Watched(RoomMemory):
@@ -344,7 +240,7 @@ async def test_a_full_answer_does_not_prove_that_memory_is_current(
 
     events, memory = EventLog(connections, ACCOUNT), Watched()
     async with following(connections) as followed:
-        tail = Tail(events, memory, followed.cursor_codec)
+        tail = Tail(events, memory, followed.cursor_codec, LogTimings(read_count=2))
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(tail.run())
             await soon(tail.ready())
@@ -362,18 +258,15 @@ async def test_a_full_answer_does_not_prove_that_memory_is_current(
     assert set(proved_at) <= {beginning, beginning + 1, beginning + 6}
 
 
-async def test_it_recovers_by_itself_when_redis_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.store.eventlog.READ_S", 0.02)
-    monkeypatch.setattr(tail_module, "RETRY_S", 0.02)
-    monkeypatch.setattr(tail_module, "LOST_S", 0.2)
+async def test_the_tail_recovers_when_redis_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "PROOF_S", 0.25)
     async with EmbeddedServer() as server:
         connections, operator = Connections(server.url), Connections(server.url)
         try:
-            async with following(connections) as followed:
+            async with following(connections, LogTimings(lost_s=0.2)) as followed:
                 await tell_many(followed, 1)
-                # Nothing is answered any more.
-                await operator.commands.execute_command("CLIENT", "PAUSE", "500", "ALL")
+                # Redis answers nothing for longer than any command waits.
+                await operator.commands.execute_command("CLIENT", "PAUSE", "1500", "ALL")
                 await until(lambda: not followed.memory.is_current)
                 await until(lambda: not followed.tail.is_healthy and followed.tail.is_redis_away)
                 await until(lambda: followed.memory.is_current)
@@ -387,7 +280,7 @@ async def test_it_recovers_by_itself_when_redis_comes_back(monkeypatch: pytest.M
             await connections.aclose()
 
 
-async def test_a_tail_that_redis_refuses_keeps_trying() -> None:
+async def test_the_tail_retries_while_redis_refuses_connections() -> None:
     connections = Connections("redis://127.0.0.1:1")
     tail = Tail(EventLog(connections, ACCOUNT), RoomMemory(), CursorCodec((SECRET,), ACCOUNT))
     async with asyncio.TaskGroup() as tasks:
@@ -401,7 +294,7 @@ async def test_a_tail_that_redis_refuses_keeps_trying() -> None:
     await connections.aclose()
 
 
-async def test_it_can_be_stopped_at_any_moment(connections: Connections) -> None:
+async def test_the_tail_can_be_cancelled_at_any_moment(connections: Connections) -> None:
     """Also right when it turns to Redis again, where Python 3.11 may lose a cancellation."""
     for _ in range(4):
         async with following(connections) as followed:
@@ -413,22 +306,17 @@ async def test_it_can_be_stopped_at_any_moment(connections: Connections) -> None
             await soon(asyncio.wait([followed.task]))
 
 
-async def test_as_of_is_the_newest_place_that_rest_must_show(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_as_of_is_the_newest_position_that_rest_must_show(connections: Connections) -> None:
     async with following(connections) as followed:
-        beginning = followed.tail.floor
+        beginning = followed.tail.position
         await tell_many(followed, 2)
         assert followed.tail.as_of() == beginning
-        monkeypatch.setattr(tail_module, "REST_LAG_S", 0.0)
+    async with following(connections, LogTimings(rest_lag_s=0.0)) as followed:
         assert followed.tail.as_of() == followed.tail.position
 
 
-async def test_old_entries_are_dropped_now_and_then(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tail_module, "CHECK_S", 0.0)
-    async with following(connections) as followed:
+async def test_old_entries_are_trimmed_from_time_to_time(connections: Connections) -> None:
+    async with following(connections, LogTimings(check_s=0.0)) as followed:
         [told] = await followed.tell(event())
         old = {**await _copy_of_last(connections), b"t": b"1"}
         pipeline = connections.commands.pipeline(transaction=True)

@@ -19,7 +19,7 @@ from gateway.core.events import (
     StreamMode,
     StreamStarted,
 )
-from gateway.service.log import tail as tail_module
+from gateway.service.log.timings import LogTimings
 from gateway.service.streams import feed as feed_module
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, take, tell_unreadable
@@ -46,7 +46,7 @@ async def test_a_stream_begins_where_the_log_is_and_each_event_names_the_one_bef
 async def test_i4_who_pages_from_redis_into_the_ring_gets_every_event_once(
     site: Site, monkeypatch: pytest.MonkeyPatch, room: str | None
 ) -> None:
-    tiny_ring(monkeypatch)
+    tiny_ring(site, monkeypatch)
     account = await site.replica()
     async with watch(account, room) as messages:
         [started] = await take(messages, 1)
@@ -76,12 +76,12 @@ async def test_i9_a_page_ends_where_this_process_has_heard(
     account = await site.replica()
     beginning = account.tail.position
     told = await site.tell(event(), event())
-    monkeypatch.setattr(tail_module, "RING_ENTRIES", 1)
+    site.log_timings = LogTimings(ring_entries=1)
     later = await site.replica()
     site.tails[-1].cancel()
     await asyncio.wait(site.tails[-1:])
     await site.log.append(event(ENDED), "unheard")
-    assert later.tail.floor == told[-1].position
+    assert later.tail.ring.floor == told[-1].position
     async with watch(later, after=cursor_of(site, beginning)) as messages:
         await take(messages, 1)
         await events(messages, 2)
@@ -95,7 +95,7 @@ async def test_i9_a_page_ends_where_this_process_has_heard(
 async def test_a_log_trimmed_under_a_reader_is_announced(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny_ring(monkeypatch)
+    tiny_ring(site, monkeypatch)
     account = await site.replica()
     async with watch(account) as messages:
         [started] = await take(messages, 1)
@@ -221,11 +221,11 @@ async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(
     account = await site.replica()
     async with watch(account, types=frozenset({ENDED})) as messages:
         await take(messages, 1)
-        notifiers = next(iter(account.tail._account_notifiers))
+        notifiers = account.tail._notifiers
 
         async def never_rests() -> None:
             while True:
-                notifiers.notify()
+                notifiers.notify_all()
                 await asyncio.sleep(0)
 
         ringing = site.tasks.create_task(never_rests())
@@ -365,7 +365,7 @@ async def test_a_gap_is_told_to_those_whom_it_may_concern(site: Site) -> None:
 async def test_who_pages_meets_a_gap_where_it_is(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny_ring(monkeypatch)
+    tiny_ring(site, monkeypatch)
     account = await site.replica()
     async with watch(account) as messages:
         [started] = await take(messages, 1)

@@ -188,7 +188,7 @@ async def test_a_timeline_goes_on_where_the_accounts_log_is_trimmed_already(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A room in which little happens keeps events that are too old for the account's log."""
-    tiny_ring(monkeypatch)
+    tiny_ring(site, monkeypatch)
     account = await site.replica()
     told = await site.tell(
         *(event() for _ in range(4)), *(event(room_sid=sid(2)) for _ in range(6))

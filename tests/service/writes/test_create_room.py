@@ -43,9 +43,10 @@ async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(
             site.gate.open()
             await stopping
     site.gate.open()
-    await until(lambda: account.tail.after(account.tail.floor.n) != [])
-    [entry] = account.tail.after(account.tail.floor.n)
-    changed = entry.logged.event
+    ring = account.tail.ring
+    await until(lambda: ring.readable_after(ring.floor.n) != [])
+    [logged] = ring.readable_after(ring.floor.n)
+    changed = logged.event
     assert (changed.type, changed.source, changed.room_name) == (
         RoomEventType.ROOM_CHANGED,
         EventSource.MUTATION,

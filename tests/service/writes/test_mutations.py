@@ -21,7 +21,7 @@ from gateway.service.accounts import Account
 from gateway.service.flights.deadlines import within
 from gateway.service.writes import mutations as changes_module
 from gateway.store.connection import Connections
-from gateway.store.eventlog import Logged
+from gateway.store.eventlog import Logged, readable
 from gateway.store.keys import Keys
 from gateway.twilio.wire.participants import disconnect_participant
 from gateway.twilio.wire.transcriptions import create_transcription
@@ -36,7 +36,7 @@ async def identities(account: Account, room: RoomSid) -> list[str | None]:
 
 
 async def told(site: Site) -> list[Logged]:
-    return await site.log.read_last(10)
+    return readable(await site.log.read_last(10))
 
 
 async def test_a_change_is_logged_with_twilios_answer_before_the_caller_hears_of_it(
