@@ -1,4 +1,7 @@
-"""One real valkey-server for the whole session, emptied before each test that uses it."""
+"""Fixtures for all tests: a real valkey-server, a running gateway and the results table.
+
+The valkey-server runs for the whole session and is emptied before each test that uses it.
+"""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +14,7 @@ from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from tests.running import Gateway, running
 
-# How long an example takes depends on what else the machine does; what it shows does not.
+# The duration of an example depends on what else the machine does.
 settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
 
@@ -19,22 +22,25 @@ FIGURE = "figure"
 
 
 Figure = Callable[[str, str, int | None], None]
-"""Tells what a long proof has found: what was tried, the figures, the seed."""
+"""Reports a measured result: what was measured, the figures, and the random seed."""
 
 
 @pytest.fixture
 def figure(record_property: Callable[[str, object], None]) -> Figure:
-    """Shown at once, and again with those of all others when everything is over. Tell it before it is judged."""
+    """Prints a row of the results table, now and again in the summary of the session.
 
-    def tell(what: str, found: str, seed: int | None) -> None:
-        print(f"\n{what}: {found}")
-        record_property(FIGURE, f"| {what} | {found} | {'' if seed is None else seed} |")
+    Call it before the assertions, so that a failed test reports its figures too.
+    """
 
-    return tell
+    def report(subject: str, result: str, seed: int | None) -> None:
+        print(f"\n{subject}: {result}")
+        record_property(FIGURE, f"| {subject} | {result} | {'' if seed is None else seed} |")
+
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The rows of the README's table, also of proofs that failed."""
+    """Prints the results table, including the rows of failed tests."""
     rows = [
         (row, "" if report.passed else "  <- FAILED")
         for reports in terminalreporter.stats.values()
@@ -45,8 +51,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if rows:
         terminalreporter.section("figures")
-        for row, failed in sorted(rows):
-            terminalreporter.write_line(row + failed)
+        for row, outcome in sorted(rows):
+            terminalreporter.write_line(f"{row}{outcome}")
 
 
 @pytest.fixture(scope="session")
@@ -67,13 +73,16 @@ async def connections(shared_connections: tuple[str, Connections]) -> Connection
 
 @pytest.fixture
 async def redis_url(shared_connections: tuple[str, Connections], connections: Connections) -> str:
-    """The address of an empty server."""
+    """The URL of an empty server."""
     return shared_connections[0]
 
 
 @pytest.fixture(scope="session")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """`rooms-gateway dev` in a process of its own, one for the whole session; tests keep apart by the names they invent."""
+    """`rooms-gateway dev` in its own process, one for the whole session.
+
+    Tests use random room names, so that they do not interfere with each other.
+    """
     environment = os.environ | {
         "GATEWAY_DOCUMENTS": str(Path(__file__).parent.parent / "schema/operations")
     }

@@ -1,4 +1,4 @@
-"""Somebody who signs JSON Web Tokens and publishes the keys over HTTP, as an identity provider does."""
+"""An identity provider: it signs JSON Web Tokens and publishes its keys over HTTP."""
 
 import asyncio
 import time
@@ -14,33 +14,37 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 ALGORITHM: Final = "ES256"
-NAME: Final = "https://login.example.com/"
+ISSUER: Final = "https://login.example.com/"
 AUDIENCE: Final = "rooms"
 
 
 class TokenIssuer:
-    """`published` are the ids of the keys that it shows; `asked` counts how often it did."""
+    """Signs tokens and serves a JWK Set.
+
+    `published` has the ids of the keys in the JWK Set, and `request_count` the number of
+    requests for it.
+    """
 
     def __init__(self) -> None:
         self.keys = {"first": ec.generate_private_key(ec.SECP256R1())}
         self.published = ["first"]
         self.status = 200
         self.body: bytes | None = None
-        """What is answered instead."""
-        self.more: list[Any] = []
-        """Beside the keys."""
-        self.redirects_to: str | None = None
+        """If set, the response body instead of the JWK Set."""
+        self.extra_keys: list[Any] = []
+        """Entries of the JWK Set in addition to the published keys."""
+        self.redirect_url: str | None = None
         self.gate = asyncio.Event()
-        """While it is not set nothing is answered."""
+        """Requests wait until it is set."""
         self.gate.set()
-        self.asked = 0
+        self.request_count = 0
         self.url = ""
 
     def add(self, key_id: str) -> None:
-        """A key, not published yet."""
+        """Generates a key without publishing it."""
         self.keys[key_id] = ec.generate_private_key(ec.SECP256R1())
 
-    def public(self, key_id: str) -> dict[str, Any]:
+    def public_key(self, key_id: str) -> dict[str, Any]:
         return {
             **ECAlgorithm.to_jwk(self.keys[key_id].public_key(), as_dict=True),
             "kid": key_id,
@@ -55,48 +59,53 @@ class TokenIssuer:
         algorithm: str = ALGORITHM,
         **claims: Any,
     ) -> str:
-        """Good for an hour, unless `claims` say else; None takes a claim out, and a timedelta is a time from now. Without
-        `key_id` it names no key."""
+        """Returns a signed token that is valid for an hour.
+
+        `claims` override the default claims. None removes a claim, and a timedelta is
+        relative to now. Without `key_id`, the token has no key id.
+        """
         now = int(time.time())
-        usual = {
-            "iss": NAME,
+        defaults = {
+            "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": "ada",
             "iat": now,
             "exp": now + 3_600,
             "scope": "rooms:read",
         }
-        meant = {
-            name: now + each.total_seconds() if isinstance(each, timedelta) else each
-            for name, each in claims.items()
+        overrides = {
+            name: now + value.total_seconds() if isinstance(value, timedelta) else value
+            for name, value in claims.items()
         }
-        said = {name: value for name, value in {**usual, **meant}.items() if value is not None}
+        payload = {
+            name: value for name, value in {**defaults, **overrides}.items() if value is not None
+        }
         key = signed_by or self.keys[key_id or "first"]
         return jwt.encode(
-            said, key, algorithm=algorithm, headers={} if key_id is None else {"kid": key_id}
+            payload, key, algorithm=algorithm, headers={} if key_id is None else {"kid": key_id}
         )
 
-    async def answer(self, _: web.Request) -> web.Response:
-        self.asked += 1
+    async def handle(self, _: web.Request) -> web.Response:
+        self.request_count += 1
         await self.gate.wait()
-        keys = [*map(self.public, self.published), *self.more]
-        if self.redirects_to is not None:
-            raise web.HTTPFound(self.redirects_to)
+        keys = [*map(self.public_key, self.published), *self.extra_keys]
+        if self.redirect_url is not None:
+            raise web.HTTPFound(self.redirect_url)
         if self.body is not None:
             return web.Response(status=self.status, body=self.body)
         return web.json_response({"keys": keys}, status=self.status)
 
 
 def rsa_key(bits: int = 2_048) -> tuple[rsa.RSAPrivateKey, dict[str, Any]]:
-    """A key, and what is published of it."""
+    """Returns a private key and its public JWK."""
     key = rsa.generate_private_key(public_exponent=65_537, key_size=bits)
     return key, {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": f"rsa-{bits}"}
 
 
 @asynccontextmanager
-async def issuing() -> AsyncIterator[TokenIssuer]:
+async def running_issuer() -> AsyncIterator[TokenIssuer]:
     issuer, app = TokenIssuer(), web.Application()
-    app.router.add_get("/jwks.json", issuer.answer)
+    app.router.add_get("/jwks.json", issuer.handle)
     async with TestServer(app) as server:
         issuer.url = str(server.make_url("/jwks.json"))
         yield issuer

@@ -1,23 +1,28 @@
-"""The gateway as a user runs it: `rooms-gateway dev` in a process of its own, told apart only by its ready file."""
+"""Runs the gateway as a user does: the command line, in its own process.
+
+Everything that a test knows about the process is in its ready file.
+"""
 
 import asyncio
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 import grpc
 from twilio.request_validator import RequestValidator
 
-START_LIMIT_S = 60
-ANSWER_LIMIT_S = 30
+START_TIMEOUT_S = 60
+RESPONSE_TIMEOUT_S = 30
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Reply:
 
 
 class Gateway:
-    """A running gateway and its sandbox, with the few moves a test makes again and again."""
+    """A running gateway and its sandbox, with the requests that most tests make."""
 
     def __init__(
         self,
@@ -39,13 +44,13 @@ class Gateway:
         self.ready = ready
         self.process = process
         self.http = http
-        # `serve` writes no secret into its ready file; only `dev` does.
+        # Only the ready file of `dev` has secrets; that of `serve` does not.
         self.auth = {"Authorization": f"Bearer {ready.get('api_key')}"}
         self.metadata = (("authorization", self.auth["Authorization"]),)
         self.account_sid: str = ready.get("twilio", {}).get("account_sid", "")
         self.auth_token: str = ready.get("twilio", {}).get("auth_token", "")
 
-    # GraphQL
+    # GraphQL operations
 
     async def post(
         self, document: str, variables: Mapping[str, Any] | None = None, **headers: str
@@ -56,38 +61,40 @@ class Gateway:
         ) as reply:
             return Reply(reply.status, reply.headers, await reply.json(content_type=None))
 
-    async def ask(self, document: str, **variables: Any) -> Any:
-        """The `data` of an answer without errors."""
+    async def execute(self, document: str, **variables: Any) -> Any:
+        """Returns the `data` of a response, which must have no errors."""
         reply = await self.post(document, variables)
         assert "errors" not in reply.body, reply.body
         return reply.body["data"]
 
-    async def refusal(self, document: str, **variables: Any) -> dict[str, Any]:
-        """The first error's extensions, and its message under `message`."""
+    async def execute_error(self, document: str, **variables: Any) -> dict[str, Any]:
+        """Returns the extensions of the first error, and its message as `message`."""
         reply = await self.post(document, variables)
         [error, *_] = reply.body["errors"]
         return {"message": error["message"], **error["extensions"]}
 
     async def create_room(self, name: str | None = None, **fields: Any) -> dict[str, Any]:
         variables = {"input": {"uniqueName": name or new_name(), **fields}}
-        document = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid uniqueName status } }"
-        room: dict[str, Any] = (await self.ask(document, **variables))["createRoom"]
+        document = """mutation($input: CreateRoomInput!) {
+            createRoom(input: $input) { sid uniqueName status } }"""
+        room: dict[str, Any] = (await self.execute(document, **variables))["createRoom"]
         return room
 
-    # Subscriptions: each yields the payloads of its one field as dicts.
+    # GraphQL subscriptions: each yields the payloads of its only field.
 
     @asynccontextmanager
     async def websocket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """A connection that has been acknowledged."""
+        """Opens a connection and waits for its acknowledgement."""
         async with self.http.ws_connect(
             self.ready["ws"], protocols=("graphql-transport-ws",), headers=self.auth
         ) as socket:
             await socket.send_json({"type": "connection_init"})
-            assert (await socket.receive_json(timeout=ANSWER_LIMIT_S))["type"] == "connection_ack"
+            message = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
+            assert message["type"] == "connection_ack"
             yield socket
 
     @asynccontextmanager
-    async def watch_ws(
+    async def subscribe_ws(
         self, document: str, **variables: Any
     ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         async with self.websocket() as socket:
@@ -98,26 +105,26 @@ class Gateway:
                 async for frame in socket:
                     message = json.loads(frame.data)
                     if message["type"] == "next":
-                        yield _only(message["payload"]["data"])
+                        yield _only_field(message["payload"]["data"])
                     else:
                         assert message["type"] in ("ping", "pong"), message
 
             yield messages()
 
     @asynccontextmanager
-    async def watch_sse(
+    async def subscribe_sse(
         self,
         document: str,
         headers: Mapping[str, str] | None = None,
         query: str = "",
         **variables: Any,
     ) -> AsyncIterator[AsyncIterator[tuple[str, dict[str, Any]]]]:
-        """Yields (the event's id, payload)."""
-        sent = {**self.auth, "Accept": "text/event-stream", **(headers or {})}
+        """Yields pairs of event id and payload. `query` is appended to the URL."""
+        all_headers = {**self.auth, "Accept": "text/event-stream", **(headers or {})}
         body = {"query": document, "variables": variables}
-        limit = aiohttp.ClientTimeout(total=None)
+        timeout = aiohttp.ClientTimeout(total=None)
         async with self.http.post(
-            self.ready["graphql"] + query, json=body, headers=sent, timeout=limit
+            self.ready["graphql"] + query, json=body, headers=all_headers, timeout=timeout
         ) as reply:
             assert reply.status == 200, await reply.text()
 
@@ -130,7 +137,8 @@ class Gateway:
                         fields[name] = value.removeprefix(" ")
                     elif fields:
                         if fields.get("event") == "next":
-                            yield fields.get("id", ""), _only(json.loads(fields["data"])["data"])
+                            payload = _only_field(json.loads(fields["data"])["data"])
+                            yield fields.get("id", ""), payload
                         fields = {}
 
             yield messages()
@@ -138,9 +146,10 @@ class Gateway:
     def channel(self) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(self.ready["grpc"])
 
-    # Twilio's side
+    # The sandbox, and requests that Twilio or another backend would make
 
     async def sandbox(self, method: str, path: str, body: Any = None) -> Any:
+        """Calls the control API of the sandbox."""
         url = f"{self.ready['sandbox']}/_sandbox{path}"
         async with self.http.request(method, url, json=body) as reply:
             assert reply.status < 300, await reply.text()
@@ -148,18 +157,22 @@ class Gateway:
 
     @asynccontextmanager
     async def fault(self, **fault: Any) -> AsyncIterator[None]:
+        """Injects a fault, and removes all faults at the end."""
         await self.sandbox("POST", "/faults", fault)
         try:
             yield
         finally:
             await self.sandbox("DELETE", "/faults")
 
-    async def make_room_at_twilio(self, **fields: str) -> dict[str, Any]:
-        """A room that some other backend made: it does not report to the gateway."""
+    async def create_room_at_twilio(self, **fields: str) -> dict[str, Any]:
+        """Creates a room as another backend would: it sends no callbacks to the gateway."""
         return await self._post_to_twilio("/v1/Rooms", fields)
 
-    async def end_room_at_twilio(self, sid: str) -> dict[str, Any]:
-        """Ends a room as another backend would; the gateway hears of it by Twilio's callback only."""
+    async def complete_room_at_twilio(self, sid: str) -> dict[str, Any]:
+        """Ends a room as another backend would.
+
+        The gateway only learns of it through Twilio's callback.
+        """
         return await self._post_to_twilio(f"/v1/Rooms/{sid}", {"Status": "completed"})
 
     async def _post_to_twilio(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
@@ -167,7 +180,7 @@ class Gateway:
         login = {
             "Authorization": aiohttp.encode_basic_auth(twilio["account_sid"], twilio["auth_token"])
         }
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while True:
                 async with self.http.post(
                     twilio["base_url"] + path, data=form, headers=login
@@ -176,12 +189,11 @@ class Gateway:
                         assert reply.status < 300, await reply.text()
                         room: dict[str, Any] = await reply.json()
                         return room
-                await asyncio.sleep(
-                    0.05
-                )  # Twilio refuses by the second; the other backend tries again
+                # Twilio counts requests per second. A backend waits and tries again.
+                await asyncio.sleep(0.05)
 
-    def event_fields(self, event: str, room_sid: str, **more: str) -> dict[str, str]:
-        """A callback's form as Twilio would send it."""
+    def callback_fields(self, event: str, room_sid: str, **more: str) -> dict[str, str]:
+        """Returns the form of a callback as Twilio would send it."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return {
             "AccountSid": self.account_sid,
@@ -195,8 +207,10 @@ class Gateway:
             **more,
         }
 
-    async def callback(self, fields: Mapping[str, str], *, auth_token: str | None = None) -> int:
-        """Posts a signed callback; its answer's status. Signed by Twilio's own library."""
+    async def send_callback(
+        self, fields: Mapping[str, str], *, auth_token: str | None = None
+    ) -> int:
+        """Posts a callback signed by Twilio's own library. Returns the response status."""
         signature = RequestValidator(auth_token or self.auth_token).compute_signature(
             self.ready["callbacks"], dict(fields)
         )
@@ -210,7 +224,7 @@ class Gateway:
             return reply.status
 
 
-def _only(data: Mapping[str, Any]) -> dict[str, Any]:
+def _only_field(data: Mapping[str, Any]) -> dict[str, Any]:
     [payload] = data.values()
     return dict(payload)
 
@@ -219,23 +233,23 @@ def new_name() -> str:
     return f"room-{uuid.uuid4().hex[:12]}"
 
 
-def new_sid(kind: str = "RM") -> str:
-    return kind + uuid.uuid4().hex
+def new_sid(prefix: str = "RM") -> str:
+    return prefix + uuid.uuid4().hex
 
 
-async def first(messages: AsyncIterator[Any], wanted: Any) -> Any:
-    """The first message for which `wanted` holds, within a limit."""
-    async with asyncio.timeout(ANSWER_LIMIT_S):
+async def first_matching(messages: AsyncIterator[T], condition: Callable[[T], object]) -> T:
+    """Waits for the first message that meets the condition."""
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         async for message in messages:
-            if wanted(message):
+            if condition(message):
                 return message
-    raise AssertionError("the stream ended first")
+    raise AssertionError("the stream ended before a message met the condition")
 
 
-async def take(messages: AsyncIterator[Any], count: int) -> list[Any]:
-    """The next so many messages, within a limit."""
-    taken: list[Any] = []
-    async with asyncio.timeout(ANSWER_LIMIT_S):
+async def take(messages: AsyncIterator[T], count: int) -> list[T]:
+    """Waits for the next `count` messages. Returns fewer if the stream ends."""
+    taken: list[T] = []
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         async for message in messages:
             taken.append(message)
             if len(taken) == count:
@@ -251,7 +265,10 @@ async def running(
     log: int = asyncio.subprocess.DEVNULL,
     module: str = "gateway",
 ) -> AsyncIterator[Gateway]:
-    """Starts the command and waits for its ready file; stops it by SIGTERM at the end. `log`: an open file for what it says."""
+    """Starts the command, waits for its ready file, and stops it by SIGTERM at the end.
+
+    `log` is an open file for its standard error.
+    """
     ready_file = folder / f"ready-{uuid.uuid4().hex[:8]}.json"
     ports = (
         ("--http-port", "0", "--grpc-port", "0", "--sandbox-port", "0")
@@ -263,13 +280,13 @@ async def running(
         env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=log,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(START_LIMIT_S):
+        async with asyncio.timeout(START_TIMEOUT_S):
             while not ready_file.exists():
-                assert process.returncode is None, f"the gateway stopped with {process.returncode}"
-                await asyncio.sleep(0.02)  # the file is the only sign there is
+                assert process.returncode is None, f"the gateway exited with {process.returncode}"
+                await asyncio.sleep(0.02)  # a file sends no notification
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             yield Gateway(json.loads(ready_file.read_text()), process, http)
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), START_LIMIT_S)
+        await asyncio.wait_for(process.wait(), START_TIMEOUT_S)

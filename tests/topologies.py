@@ -6,8 +6,9 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.crc import key_slot
@@ -18,29 +19,39 @@ from gateway.store.embedded import EmbeddedServer, _binary, _free_port
 
 LIMIT_S = 20
 SERVICE = "rooms"
-# How soon a dead master counts as dead, ms. A busy machine must not kill a live one.
+# How long a master must be unreachable before it counts as down, in ms. A live master on
+# a busy machine must not count as down.
 DOWN_MS = 700
 
+T = TypeVar("T")
 
-async def eventually(holds: Callable[[], Awaitable[Any]]) -> Any:
-    """Returns what is true, once it is: the servers agree among themselves and announce nothing to us."""
+
+async def eventually(condition: Callable[[], Awaitable[T]]) -> T:
+    """Polls until the condition returns a true value, and returns it.
+
+    The servers agree with each other and send no notification about it.
+    """
     async with asyncio.timeout(LIMIT_S):
         while True:
             with suppress(RedisError, OSError):
-                if found := await holds():
-                    return found
+                if value := await condition():
+                    return value
             await asyncio.sleep(0.01)
 
 
 class Server:
-    """A valkey-server on a port of its own, which it keeps in all its lives. Nothing is on the disk but its settings."""
+    """A valkey-server that keeps its port across restarts.
+
+    It stores nothing on disk except its configuration.
+    """
 
     def __init__(self, folder: Path, *settings: str, is_sentinel: bool = False) -> None:
         self.port = _free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir(parents=True)
         self._conf = self.folder / "conf"
-        # A cluster's nodes talk to each other on a second port; by default that is `port + 10000`, which may not exist.
+        # The nodes of a cluster talk to each other on a second port. Its default is
+        # `port + 10000`, which may not exist.
         self.bus_port = _free_port()
         common = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}"]
         if not is_sentinel:
@@ -63,18 +74,18 @@ class Server:
         await eventually(self.client.ping)
 
     async def kill(self) -> None:
-        """As `kill -9`: returns when it is gone."""
+        """Kills the process with SIGKILL and waits until it has exited."""
         assert self._process is not None
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
         await self.client.connection_pool.disconnect()
 
-    def stop(self) -> None:
+    def suspend(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
@@ -85,12 +96,22 @@ class Server:
     async def replication(self) -> dict[str, Any]:
         return await self.client.info("replication")
 
-    async def follows(self) -> bool:
-        """Whether it is a replica and has all that its master had when it was asked."""
+    async def is_connected_replica(self) -> bool:
+        """Whether it is a replica that has completed its synchronization."""
         return (await self.replication()).get("master_link_status") == "up"
 
 
-async def started(stack: AsyncExitStack, *servers: Server) -> None:
+async def wait_for_same_offset(master: Server, replica: Server) -> None:
+    """Waits until the replica has received every write of the master."""
+
+    async def have_same_offset() -> bool:
+        of_master, of_replica = await master.replication(), await replica.replication()
+        return bool(of_master["master_repl_offset"] == of_replica["slave_repl_offset"])
+
+    await eventually(have_same_offset)
+
+
+async def start_all(stack: AsyncExitStack, *servers: Server) -> None:
     for server in servers:
         stack.push_async_callback(server.aclose)
     await asyncio.gather(*(server.start() for server in servers))
@@ -107,26 +128,22 @@ class SentinelGroup:
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         return f"redis+sentinel://{hosts}/{SERVICE}"
 
-    async def promoted(self) -> None:
-        """Waits until the sentinels name the replica, and it is a master."""
+    async def wait_for_promotion(self) -> None:
+        """Waits until the replica is a master and all sentinels name it."""
 
-        async def is_master() -> bool:
+        async def is_promoted() -> bool:
             for sentinel in self.sentinels:
-                named = await sentinel.client.execute_command(
+                address = await sentinel.client.execute_command(
                     "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE
                 )
-                if int(named[1]) != self.replica.port:
+                if int(address[1]) != self.replica.port:
                     return False
             return bool((await self.replica.replication())["role"] == "master")
 
-        await eventually(is_master)
+        await eventually(is_promoted)
 
-    async def caught_up(self) -> None:
-        async def is_level() -> bool:
-            there, here = await self.master.replication(), await self.replica.replication()
-            return bool(there["master_repl_offset"] == here["slave_repl_offset"])
-
-        await eventually(is_level)
+    async def wait_for_replication(self) -> None:
+        await wait_for_same_offset(self.master, self.replica)
 
 
 @asynccontextmanager
@@ -134,30 +151,33 @@ async def sentinel_group(folder: Path, *, sentinels: int = 1) -> AsyncIterator[S
     async with AsyncExitStack() as stack:
         master = Server(folder)
         replica = Server(folder, f"replicaof 127.0.0.1 {master.port}")
-        await started(stack, master, replica)
-        # Sentinels ask their master for its replicas at once, and then every ten seconds only.
-        await eventually(replica.follows)
+        await start_all(stack, master, replica)
+        # Sentinels ask their master for its replicas at the start, and then only every ten
+        # seconds.
+        await eventually(replica.is_connected_replica)
         quorum = sentinels // 2 + 1
-        rules = (
+        settings = (
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {quorum}",
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}",
             f"sentinel failover-timeout {SERVICE} 3000",
         )
-        watching = [Server(folder, *rules, is_sentinel=True) for _ in range(sentinels)]
-        await started(stack, *watching)
-        for sentinel in watching:
+        sentinel_servers = [Server(folder, *settings, is_sentinel=True) for _ in range(sentinels)]
+        await start_all(stack, *sentinel_servers)
+        for sentinel in sentinel_servers:
 
-            async def is_informed(sentinel: Server = sentinel) -> bool:
+            async def knows_all_servers(sentinel: Server = sentinel) -> bool:
                 state = await sentinel.client.sentinel_master(SERVICE)
-                return state["num-slaves"] == 1 and state["num-other-sentinels"] == sentinels - 1
+                return bool(
+                    state["num-slaves"] == 1 and state["num-other-sentinels"] == sentinels - 1
+                )
 
-            await eventually(is_informed)
-        yield SentinelGroup(master, replica, watching)
+            await eventually(knows_all_servers)
+        yield SentinelGroup(master, replica, sentinel_servers)
 
 
 @dataclass
 class ValkeyCluster:
-    """`nodes`: the masters first, then a replica of each in the same order, if there are any."""
+    """A cluster. `nodes` has the masters first, then their replicas in the same order."""
 
     nodes: list[Server]
     masters: int
@@ -166,47 +186,51 @@ class ValkeyCluster:
     def url(self) -> str:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
-    async def owner(self, key: str) -> Server:
-        """The master that has the key's slot, as the nodes say themselves."""
+    async def master_of(self, key: str) -> Server:
+        """Returns the master of the key's slot, according to the nodes."""
         slot = key_slot(key.encode())
         for node in self.nodes:
             with suppress(RedisError, OSError):
-                for first, last, main, *_ in await node.client.execute_command("CLUSTER", "SLOTS"):
-                    if first <= slot <= last:
-                        return next(each for each in self.nodes if each.port == main[1])
-        raise AssertionError(f"nobody has the slot of {key}")
+                for low, high, master, *_ in await node.client.execute_command("CLUSTER", "SLOTS"):
+                    if low <= slot <= high:
+                        return next(other for other in self.nodes if other.port == master[1])
+        raise AssertionError(f"no node has the slot of {key}")
 
-    async def heir(self, owner: Server) -> Server:
-        """Its replica."""
-        its_id = await owner.client.execute_command("CLUSTER", "MYID")
+    async def replica_of(self, master: Server) -> Server:
+        master_id = (await master.client.execute_command("CLUSTER", "MYID")).decode()
         for node in self.nodes:
             with suppress(RedisError, OSError):
-                line = await _myself(node)
-                if "slave" in line and its_id.decode() in line:
+                line = await _own_line(node)
+                if "slave" in line and master_id in line:
                     return node
-        raise AssertionError("it has no replica")
+        raise AssertionError("the master has no replica")
 
-    async def took_over(self, heir: Server) -> None:
+    async def wait_for_promotion(self, replica: Server) -> None:
+        """Waits until the replica is a master and the cluster is available."""
+
         async def is_master() -> bool:
-            return "master" in await _myself(heir)
+            return "master" in await _own_line(replica)
 
         await eventually(is_master)
-        await eventually(lambda: _is_well(heir))
+        await eventually(partial(_is_available, replica))
 
-    async def move_slot(self, key: str, to: Server) -> None:
-        """Moves the key's slot with all its keys, as `valkey-cli --cluster reshard` does, one step after the other."""
-        slot, owner = key_slot(key.encode()), await self.owner(key)
-        from_id, to_id = [
-            await each.client.execute_command("CLUSTER", "MYID") for each in (owner, to)
+    async def move_slot(self, key: str, target: Server) -> None:
+        """Moves the key's slot with all its keys.
+
+        It takes the same steps as `valkey-cli --cluster reshard`.
+        """
+        slot, source = key_slot(key.encode()), await self.master_of(key)
+        source_id, target_id = [
+            await node.client.execute_command("CLUSTER", "MYID") for node in (source, target)
         ]
-        await to.client.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", from_id)
-        await owner.client.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", to_id)
-        while keys := await owner.client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1):
-            await owner.client.execute_command(
-                "MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "REPLACE", "KEYS", *keys
+        await target.client.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", source_id)
+        await source.client.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", target_id)
+        while keys := await source.client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1):
+            await source.client.execute_command(
+                "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "REPLACE", "KEYS", *keys
             )
-        for each in (to, owner):
-            await each.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", to_id)
+        for node in (target, source):
+            await node.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target_id)
 
 
 @asynccontextmanager
@@ -220,7 +244,7 @@ async def valkey_cluster(
     )
     async with AsyncExitStack() as stack:
         nodes = [Server(folder, *settings) for _ in range(masters * (2 if has_replicas else 1))]
-        await started(stack, *nodes)
+        await start_all(stack, *nodes)
         first, *others = nodes
         share = -(-16_384 // masters)
         for number, node in enumerate(nodes[:masters]):
@@ -232,43 +256,44 @@ async def valkey_cluster(
                 "CLUSTER", "MEET", "127.0.0.1", first.port, first.bus_port
             )
         for node in nodes:
-            await eventually(lambda node=node: _knows(node, len(nodes)))  # type: ignore[misc]
+            await eventually(partial(_knows_nodes, node, len(nodes)))
         for master, replica in zip(nodes[:masters], nodes[masters:], strict=False):
-            its_id = await master.client.execute_command("CLUSTER", "MYID")
-            await replica.client.execute_command("CLUSTER", "REPLICATE", its_id)
+            master_id = await master.client.execute_command("CLUSTER", "MYID")
+            await replica.client.execute_command("CLUSTER", "REPLICATE", master_id)
         for node in nodes:
-            await eventually(lambda node=node: _is_well(node))  # type: ignore[misc]
+            await eventually(partial(_is_available, node))
         for replica in nodes[masters:]:
-            await eventually(replica.follows)
+            await eventually(replica.is_connected_replica)
         yield ValkeyCluster(nodes, masters)
 
 
-async def _knows(node: Server, count: int) -> bool:
-    found = (await node.client.execute_command("CLUSTER", "NODES")).decode()
-    return len(found.splitlines()) == count and "handshake" not in found
+async def _knows_nodes(node: Server, count: int) -> bool:
+    listed = (await node.client.execute_command("CLUSTER", "NODES")).decode()
+    return len(listed.splitlines()) == count and "handshake" not in listed
 
 
-async def _is_well(node: Server) -> bool:
+async def _is_available(node: Server) -> bool:
     return b"cluster_state:ok" in await node.client.execute_command("CLUSTER", "INFO")
 
 
-async def _myself(node: Server) -> str:
-    found = (await node.client.execute_command("CLUSTER", "NODES")).decode()
-    [line] = re.findall(r".*myself.*", found)
+async def _own_line(node: Server) -> str:
+    """Returns the line of CLUSTER NODES about the node itself."""
+    listed = (await node.client.execute_command("CLUSTER", "NODES")).decode()
+    [line] = re.findall(r".*myself.*", listed)
     return str(line)
 
 
-class Crossing:
-    """Leads every new connection to the server of the moment; those that are open stay where they are."""
+class SwitchableProxy:
+    """Connects each new connection to the current target. Open connections stay."""
 
-    def __init__(self, to: Connections) -> None:
-        self.lead_to(to)
+    def __init__(self, target: Connections) -> None:
+        self.switch_to(target)
 
-    def lead_to(self, to: Connections) -> None:
-        self._path = to.commands.connection_pool.connection_kwargs["path"]
+    def switch_to(self, target: Connections) -> None:
+        self._path = target.commands.connection_pool.connection_kwargs["path"]
 
-    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        reader_behind, writer_behind = await asyncio.open_unix_connection(self._path)
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target_reader, target_writer = await asyncio.open_unix_connection(self._path)
 
         async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             while chunk := await source.read(65_536):
@@ -276,21 +301,23 @@ class Crossing:
             sink.close()
 
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pump(reader, writer_behind))
-            tasks.create_task(pump(reader_behind, writer))
+            tasks.create_task(pump(reader, target_writer))
+            tasks.create_task(pump(target_reader, writer))
 
 
 @asynccontextmanager
-async def master_and_heir() -> AsyncIterator[tuple[Connections, Connections, Crossing, str]]:
-    """Two servers that know nothing of each other, a crossing that leads to the first one, and its address."""
+async def two_servers_behind_proxy() -> AsyncIterator[
+    tuple[Connections, Connections, SwitchableProxy, str]
+]:
+    """Two independent servers, a proxy that leads to the first one, and the proxy's URL."""
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(EmbeddedServer()) for _ in range(2)]
-        old, heir = (Connections(server.url) for server in servers)
-        for each in (old, heir):
-            stack.push_async_callback(each.aclose)
-        crossing = Crossing(old)
-        server = await asyncio.start_server(crossing.take, "127.0.0.1", 0)
-        stack.push_async_callback(server.wait_closed)
-        stack.callback(server.close)
-        crossing_port = server.sockets[0].getsockname()[1]
-        yield old, heir, crossing, f"redis://127.0.0.1:{crossing_port}"
+        first, second = (Connections(server.url) for server in servers)
+        for connections in (first, second):
+            stack.push_async_callback(connections.aclose)
+        proxy = SwitchableProxy(first)
+        listener = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
+        stack.push_async_callback(listener.wait_closed)
+        stack.callback(listener.close)
+        port = listener.sockets[0].getsockname()[1]
+        yield first, second, proxy, f"redis://127.0.0.1:{port}"

@@ -35,8 +35,8 @@ async def _latency(gateway: Gateway) -> None:
     sent: dict[int, float] = {}
     heard: dict[str, list[float]] = {"WebSocket": [], "SSE": [], "gRPC": []}
     async with AsyncExitStack() as stack:
-        by_websocket = await stack.enter_async_context(gateway.watch_ws(WATCH, room=room))
-        by_sse = await stack.enter_async_context(gateway.watch_sse(WATCH, room=room))
+        by_websocket = await stack.enter_async_context(gateway.subscribe_ws(WATCH, room=room))
+        by_sse = await stack.enter_async_context(gateway.subscribe_sse(WATCH, room=room))
         channel = await stack.enter_async_context(gateway.channel())
         by_grpc = stubs.RoomServiceStub(channel).WatchRoomEvents(
             pb.WatchRoomEventsRequest(room=room), metadata=gateway.metadata
@@ -63,7 +63,7 @@ async def _latency(gateway: Gateway) -> None:
                 listen("gRPC", (message.event.sequence_number async for message in grpc_messages))
             )
             for number in range(CALLBACKS):
-                fields = gateway.event_fields(
+                fields = gateway.callback_fields(
                     "participant-connected",
                     room,
                     ParticipantSid=f"PA{number:032x}",
@@ -71,7 +71,7 @@ async def _latency(gateway: Gateway) -> None:
                     SequenceNumber=str(number),
                 )
                 sent[number] = time.perf_counter()
-                assert await gateway.callback(fields) == 204
+                assert await gateway.send_callback(fields) == 204
     print(
         f"callback → subscriber, {CALLBACKS} callbacks one after the other, from the post to the message:"
     )
@@ -85,7 +85,7 @@ async def _reads(gateway: Gateway) -> None:
         stub = stubs.RoomServiceStub(channel)
 
         async def by_graphql() -> None:
-            await gateway.ask(READ, ref=room["sid"])
+            await gateway.execute(READ, ref=room["sid"])
 
         async def by_grpc() -> None:
             await stub.GetRoom(pb.GetRoomRequest(room=room["sid"]), metadata=gateway.metadata)

@@ -176,14 +176,14 @@ async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, together
         crowd.expect(together)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(together):
-                fields = gateway.event_fields(
+                fields = gateway.callback_fields(
                     "participant-connected",
                     room,
                     ParticipantSid=new_sid("PA"),
                     ParticipantIdentity="guest",
                 )
                 crowd.sent_at.append(time.perf_counter())
-                tasks.create_task(gateway.callback(fields))
+                tasks.create_task(gateway.send_callback(fields))
         await crowd.all_heard.wait()
     took_s, cpu_s = time.perf_counter() - begun_at, _cpu_s(gateway) - cpu_s
     count = len(crowd.seconds)

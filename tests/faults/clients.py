@@ -305,7 +305,7 @@ class Twilio:
         """A new callback and its key."""
         at = datetime.now(UTC)
         at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-        fields = self.cluster.sandbox.event_fields(
+        fields = self.cluster.sandbox.callback_fields(
             event, room, Timestamp=at.isoformat(timespec="milliseconds")
         )
         participant = None

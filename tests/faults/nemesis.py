@@ -26,7 +26,7 @@ from gateway.store.embedded import _binary
 from gateway.store.keys import Keys
 from tests.faults.history import Fault
 from tests.faults.power import Disk
-from tests.running import ANSWER_LIMIT_S, Gateway, running
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, running
 
 LOOPBACK = "127.0.0.1"
 SYNC_LIMIT_S = 10.0
@@ -47,7 +47,7 @@ class Valkey:
         self._fsync = fsync
         self._disk = disk
         self._process: asyncio.subprocess.Process | None = None
-        self.client = Redis(port=self.port, socket_timeout=ANSWER_LIMIT_S)
+        self.client = Redis(port=self.port, socket_timeout=RESPONSE_TIMEOUT_S)
 
     async def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -59,7 +59,7 @@ class Valkey:
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
             env=None if self._disk is None else {**os.environ, **self._disk.environment},
         )  # fmt: skip
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while not await self._answers():  # noqa: ASYNC110
                 await asyncio.sleep(
                     0.005

@@ -34,7 +34,7 @@ from gateway.store.keys import Keys
 from tests.faults.clients import CREATE, LIST, READ, WATCH
 from tests.faults.nemesis import LOOPBACK, Valkey, free_port, new_api_key
 from tests.faults.slope import Slope, lowest, theil_sen
-from tests.running import ANSWER_LIMIT_S, Gateway, running
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, running
 
 MB = 1024 * 1024
 SLOPE_LIMIT_MB_H = 1.0
@@ -91,7 +91,7 @@ class Watched:
     async def look(self, since: float = 0.0) -> Sample:
         self.told.unlink(missing_ok=True)
         self.gateway.process.send_signal(signal.SIGUSR1)
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while not self.told.exists():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # the file is the only sign there is
         told = json.loads(self.told.read_text())
@@ -167,7 +167,7 @@ class Churn:
 
     async def _hold_a_meeting(self) -> None:
         name = f"room-{self.rng.getrandbits(48):012x}"
-        room = (await self.gateway.ask(CREATE, name=name))["createRoom"] | {"name": name}
+        room = (await self.gateway.execute(CREATE, name=name))["createRoom"] | {"name": name}
         self.rooms.append(room)
         try:
             for number in range(self.rng.randrange(1, 4)):
@@ -181,7 +181,7 @@ class Churn:
                 await self.gateway.sandbox("DELETE", f"/rooms/{room['sid']}/participants/guest-0")
         finally:
             self.rooms.remove(room)
-            await self.gateway.ask(COMPLETE, ref=room["sid"])
+            await self.gateway.execute(COMPLETE, ref=room["sid"])
 
     def _room(self) -> str | None:
         return self.rng.choice(self.rooms)["sid"] if self.rooms else None
@@ -257,8 +257,8 @@ class Churn:
             await self._stay_sse(WATCH, {"after": "not-a-cursor"})
         await gateway.post("x" * 70_000)
         assert (
-            await gateway.callback(
-                gateway.event_fields("room-created", "RM1"), auth_token="not the token"
+            await gateway.send_callback(
+                gateway.callback_fields("room-created", "RM1"), auth_token="not the token"
             )
             == 403
         )

@@ -22,7 +22,14 @@ from gateway.store.keys import Keys
 from tests.conftest import Figure
 from tests.faults.nemesis import new_api_key
 from tests.running import Gateway, new_sid, running, take
-from tests.topologies import SERVICE, Server, eventually, sentinel_group, valkey_cluster
+from tests.topologies import (
+    SERVICE,
+    Server,
+    eventually,
+    sentinel_group,
+    valkey_cluster,
+    wait_for_same_offset,
+)
 
 PUBLIC_URL = "https://rooms.example"
 SERVE = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
@@ -37,55 +44,57 @@ LOST = {"ROLLED_BACK", "DIVERGED", "EPOCH"}
 
 @dataclass
 class Store:
-    """What the gateways keep their log in: `owner` has the account's keys, and `heir` takes over when it is gone."""
+    """The Redis of the gateways.
+
+    `master` has the keys of the account, and `replica` takes over when it fails.
+    """
 
     url: str
-    owner: Server
-    heir: Server
-    took_over: Callable[[], Awaitable[Any]]
+    master: Server
+    replica: Server
+    wait_for_promotion: Callable[[], Awaitable[Any]]
     sentinels: Sequence[Server] = ()
 
-    async def level(self) -> None:
-        """Waits until the heir has all that the owner has."""
+    async def wait_for_replication(self) -> None:
+        await wait_for_same_offset(self.master, self.replica)
 
-        async def is_level() -> bool:
-            there, here = await self.owner.replication(), await self.heir.replication()
-            return bool(there["master_repl_offset"] == here["slave_repl_offset"])
+    async def wait_for_demotion(self) -> None:
+        """Waits until the old master knows that it is a replica.
 
-        await eventually(is_level)
-
-    async def stepped_down(self) -> None:
-        """Waits until the owner knows that it is none: from then on nobody is told anything by it."""
+        From then on it acknowledges no writes.
+        """
 
         async def is_replica() -> bool:
-            return bool((await self.owner.replication())["role"] == "slave")
+            return bool((await self.master.replication())["role"] == "slave")
 
         await eventually(is_replica)
 
-    async def cut_off(self) -> None:
-        """From now on the heir hears nothing of what the owner is told."""
-        await self.level()
-        await self.owner.client.execute_command("ACL", "SETUSER", "default", "-psync", "-sync")
-        await self.owner.client.execute_command("CLIENT", "KILL", "TYPE", "replica")
+    async def stop_replication(self) -> None:
+        """Disconnects the replica: it receives no later write of the master."""
+        await self.wait_for_replication()
+        await self.master.client.execute_command("ACL", "SETUSER", "default", "-psync", "-sync")
+        await self.master.client.execute_command("CLIENT", "KILL", "TYPE", "replica")
 
-        async def is_alone() -> bool:
-            return bool((await self.owner.replication())["connected_slaves"] == 0)
+        async def has_no_replicas() -> bool:
+            return bool((await self.master.replication())["connected_slaves"] == 0)
 
-        await eventually(is_alone)
+        await eventually(has_no_replicas)
 
 
 @asynccontextmanager
 async def behind_sentinels(folder: Path, log_key: str) -> AsyncIterator[Store]:
     async with sentinel_group(folder, sentinels=3) as group:
-        yield Store(group.url, group.master, group.replica, group.promoted, group.sentinels)
+        yield Store(
+            group.url, group.master, group.replica, group.wait_for_promotion, group.sentinels
+        )
 
 
 @asynccontextmanager
 async def in_a_cluster(folder: Path, log_key: str) -> AsyncIterator[Store]:
     async with valkey_cluster(folder, has_replicas=True) as cluster:
-        owner = await cluster.owner(log_key)
-        heir = await cluster.heir(owner)
-        yield Store(cluster.url, owner, heir, lambda: cluster.took_over(heir))
+        master = await cluster.master_of(log_key)
+        replica = await cluster.replica_of(master)
+        yield Store(cluster.url, master, replica, lambda: cluster.wait_for_promotion(replica))
 
 
 Kind = Callable[[Path, str], Any]
@@ -114,7 +123,7 @@ class Site:
     async def tell(self, gateway: Gateway, room: str, person: str | None = None) -> str:
         """Somebody joins: the participant's SID, once the callback is acknowledged. It is repeated as Twilio repeats it."""
         person = person or new_sid("PA")
-        fields = gateway.event_fields("participant-connected", room, ParticipantSid=person)
+        fields = gateway.callback_fields("participant-connected", room, ParticipantSid=person)
         sign = RequestValidator(self.sandbox.auth_token).compute_signature
         headers = {
             "X-Twilio-Signature": sign(f"{PUBLIC_URL}/callbacks/twilio", fields),
@@ -187,7 +196,7 @@ def named(each: Callable[..., Any]) -> str:
 
 
 async def resumed(gateway: Gateway, room: str, after: str, count: int) -> list[dict[str, Any]]:
-    async with gateway.watch_ws(WATCH, room=room, after=after) as messages:
+    async with gateway.subscribe_ws(WATCH, room=room, after=after) as messages:
         return await take(messages, count)
 
 
@@ -202,8 +211,8 @@ async def test_a_failover_that_loses_nothing_goes_on_without_a_gap(
         one, other = [await set_.gateway() for _ in range(2)]
         room = new_sid()
         async with (
-            one.watch_ws(WATCH, room=room) as by_websocket,
-            other.watch_sse(WATCH, room=room) as by_sse,
+            one.subscribe_ws(WATCH, room=room) as by_websocket,
+            other.subscribe_sse(WATCH, room=room) as by_sse,
             other.channel() as channel,
         ):
             request = pb.WatchRoomEventsRequest(room=room)
@@ -214,12 +223,12 @@ async def test_a_failover_that_loses_nothing_goes_on_without_a_gap(
             await take(by_websocket, 1)
             await take(by_sse, 1)
             people = [await set_.tell(one, room) for _ in range(5)]
-            await set_.store.level()
+            await set_.store.wait_for_replication()
             since = time.monotonic()
             if fault == "dies":
-                await set_.store.owner.kill()
+                await set_.store.master.kill()
             else:
-                set_.store.owner.stop()
+                set_.store.master.suspend()
             people.append(await set_.tell(one, room))
             acked_s = time.monotonic() - since
             people += [await set_.tell(other, room) for _ in range(5)]
@@ -237,13 +246,13 @@ async def test_a_failover_that_loses_nothing_goes_on_without_a_gap(
             cursors = [(await by_grpc.read()).cursor for _ in people]
             assert cursors == [message["cursor"] for message in seen]
         created = await other.create_room()
-        assert (await one.ask("query($ref: ID!) { room(ref: $ref) { sid } }", ref=created["sid"]))[
-            "room"
-        ] is not None
+        assert (
+            await one.execute("query($ref: ID!) { room(ref: $ref) { sid } }", ref=created["sid"])
+        )["room"] is not None
         if fault == "hangs":
             # The old master comes back, still thinks that it is one, and is told otherwise.
-            set_.store.owner.go_on()
-            await eventually(set_.store.owner.follows)
+            set_.store.master.resume()
+            await eventually(set_.store.master.is_connected_replica)
         again = await resumed(one, room, seen[0]["cursor"], len(people))
         assert again[0]["mode"] == "RESUMED"
         assert [joined(message) for message in again[1:]] == people[1:]
@@ -259,20 +268,20 @@ async def test_p6_a_failover_that_loses_acknowledged_callbacks_is_announced(
         one, other = [await set_.gateway() for _ in range(2)]
         room, quiet = new_sid(), new_sid()
         async with (
-            one.watch_ws(WATCH, room=room) as by_websocket,
-            other.watch_sse(WATCH, room=room) as by_sse,
-            other.watch_ws(WATCH, room=quiet) as elsewhere,
+            one.subscribe_ws(WATCH, room=room) as by_websocket,
+            other.subscribe_sse(WATCH, room=room) as by_sse,
+            other.subscribe_ws(WATCH, room=quiet) as elsewhere,
         ):
             for stream in (by_websocket, by_sse, elsewhere):
                 await take(stream, 1)
             kept = await set_.tell(one, room)
-            await set_.store.cut_off()
+            await set_.store.stop_replication()
             lost = [await set_.tell(one, room) for _ in range(5)]
             seen = await take(by_websocket, 6)
             assert [joined(message) for message in seen] == [kept, *lost]
             await take(by_sse, 6)
-            await set_.store.owner.kill()
-            await set_.store.took_over()
+            await set_.store.master.kill()
+            await set_.store.wait_for_promotion()
             since = time.monotonic()
 
             async def told(messages: AsyncIterator[Any]) -> tuple[str, float]:
@@ -313,17 +322,17 @@ async def test_p6_a_gateway_that_was_not_there_tells_a_client_the_truth(
     async with site(tmp_path, kind) as set_:
         before = await set_.gateway()
         room = new_sid()
-        async with before.watch_ws(WATCH, room=room) as messages:
+        async with before.subscribe_ws(WATCH, room=room) as messages:
             await take(messages, 1)
             await set_.tell(before, room)
-            await set_.store.cut_off()
+            await set_.store.stop_replication()
             for _ in range(3):
                 await set_.tell(before, room)
             kept, *lost = await take(messages, 4)
         before.process.kill()
         await before.process.wait()
-        await set_.store.owner.kill()
-        await set_.store.took_over()
+        await set_.store.master.kill()
+        await set_.store.wait_for_promotion()
 
         after = await set_.gateway()
 
@@ -355,7 +364,7 @@ def missed_in(seen: list[dict[str, Any]], acked: set[str]) -> str:
 
 
 async def ordered_in_the_cluster(store: Store) -> None:
-    await store.heir.client.execute_command("CLUSTER", "FAILOVER")
+    await store.replica.client.execute_command("CLUSTER", "FAILOVER")
 
 
 async def ordered_of_a_sentinel(store: Store) -> None:
@@ -394,7 +403,7 @@ async def test_a_failover_under_load_loses_nothing_unannounced(
 
         async def follow(gateway: Gateway) -> list[dict[str, Any]]:
             seen = list[dict[str, Any]]()
-            async with gateway.watch_ws(WATCH, room=room) as messages:
+            async with gateway.subscribe_ws(WATCH, room=room) as messages:
                 await take(messages, 1)
                 watching.release()
                 async for message in messages:
@@ -415,8 +424,8 @@ async def test_a_failover_under_load_loses_nothing_unannounced(
                     traffic.create_task(send(gateway))
                 await asyncio.sleep(0.5)  # some traffic before it
                 await order(set_.store)
-                await set_.store.took_over()
-                await set_.store.stepped_down()
+                await set_.store.wait_for_promotion()
+                await set_.store.wait_for_demotion()
                 await asyncio.sleep(1.0)  # and after it
                 is_over.set()
 

@@ -62,7 +62,7 @@ async def test_p9_a_half_open_redis_is_noticed(tmp_path: Path, figure: Figure) -
     seed, heard, acked = new_seed(), list[float](), list[float]()
     async with two_replicas(tmp_path, seed) as (_, twilio, hit, other):
         assert hit.gateway is not None
-        async with hit.gateway.watch_ws(WATCH) as messages:
+        async with hit.gateway.subscribe_ws(WATCH) as messages:
             await take(messages, 1)
             for turn in range(10):
                 other.is_out = turn % 2 == 1

@@ -187,7 +187,7 @@ def cpu_s(cluster: Cluster) -> dict[str, float]:
 
 
 def signed(cluster: Cluster, room: str, number: int) -> dict[str, Any]:
-    fields = cluster.sandbox.event_fields(
+    fields = cluster.sandbox.callback_fields(
         JOINED,
         room,
         ParticipantSid=f"PA{number:032x}",

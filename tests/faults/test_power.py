@@ -214,7 +214,7 @@ async def test_p2_the_embedded_server_loses_nothing_acked_when_all_dies_at_once(
     data.mkdir()
     disk = Disk(data, compiled(tmp_path))
     serve = partial(serving, gateway, tmp_path, {"GATEWAY_DATA_DIR": str(data), **disk.environment})
-    async with serve() as served, served.watch_sse(WATCH, room=room) as messages:
+    async with serve() as served, served.subscribe_sse(WATCH, room=room) as messages:
         beginning, _ = await anext(messages)
         ours = await callbacks_until_the_power_fails(served, room, numbers, rng)
     for _ in range(2):
@@ -226,7 +226,7 @@ async def test_p2_the_embedded_server_loses_nothing_acked_when_all_dies_at_once(
     disk.begin()
     async with (
         serve() as served,
-        served.watch_sse(WATCH, {"Last-Event-ID": beginning}, room=room) as messages,
+        served.subscribe_sse(WATCH, {"Last-Event-ID": beginning}, room=room) as messages,
     ):
         _, started = await anext(messages)
         await send(served, room, last := next(numbers))
@@ -289,7 +289,7 @@ async def callbacks_until_the_power_fails(
 
 
 async def send(served: Gateway, room: str, number: int) -> int:
-    fields = served.event_fields(
+    fields = served.callback_fields(
         JOINED, room, ParticipantSid=f"PA{number:032x}", SequenceNumber=str(number)
     )
     signature = RequestValidator(served.auth_token).compute_signature(

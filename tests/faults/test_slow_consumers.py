@@ -20,7 +20,7 @@ from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from tests.bench.fanout import Crowd, Subscriber, event_hello, hello
 from tests.conftest import Figure
-from tests.running import ANSWER_LIMIT_S, Gateway, new_sid, running, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid, running, take
 
 OTHERS = 999
 PAIRS = 3
@@ -62,7 +62,7 @@ class OverTcp:
         self._socket = socket.create_connection((address.hostname, address.port))
         self._socket.sendall(self._request(gateway, WATCH))
         self._read = b""
-        self._socket.settimeout(ANSWER_LIMIT_S)
+        self._socket.settimeout(RESPONSE_TIMEOUT_S)
         while b"StreamStarted" not in self._read:
             self._read += self._socket.recv(1024)
 
@@ -145,7 +145,7 @@ class Load:
             await asyncio.sleep(max(0.0, beat_at - time.perf_counter()))
 
     async def _tell(self, room: str, identity: str) -> None:
-        fields = self.gateway.event_fields(
+        fields = self.gateway.callback_fields(
             "participant-connected",
             room,
             ParticipantSid=new_sid("PA"),
@@ -153,7 +153,7 @@ class Load:
         )
         if room == self.room:
             self.crowd.sent_at.append(time.perf_counter())
-        assert await self.gateway.callback(fields) < 300
+        assert await self.gateway.send_callback(fields) < 300
 
 
 @asynccontextmanager
@@ -167,7 +167,7 @@ async def crowded(gateway: Gateway, others: int) -> AsyncIterator[Load]:
             lambda: Subscriber(crowd, request), address.hostname, address.port
         )
         transports.append(transport)
-    await asyncio.wait_for(crowd.all_started.wait(), ANSWER_LIMIT_S * 3)
+    await asyncio.wait_for(crowd.all_started.wait(), RESPONSE_TIMEOUT_S * 3)
     async with asyncio.TaskGroup() as tasks:
         running_load = tasks.create_task(load.run())
         try:
@@ -191,7 +191,7 @@ async def test_p8_nobody_notices_one_who_does_not_read(
             without.append(await p99_of(load.crowd, WINDOW_S))
             before_kb = memory_kb(gateway)
             slow = SLOW[transport]()
-            async with gateway.watch_sse("subscription { roomEvents { cursor } }") as reference:
+            async with gateway.subscribe_sse("subscription { roomEvents { cursor } }") as reference:
                 [(begin, _)] = await take(reference, 1)
             await slow.open(gateway)
             stopped_at = time.monotonic()
@@ -225,8 +225,8 @@ async def missed(gateway: Gateway, begin: str, cursors: list[str]) -> int:
     """How many events lie between what the consumer has, and what it gets when it resumes after the last of it."""
     watch, resume = "subscription($a: String) { roomEvents(after: $a) { cursor } }", cursors[-1]
     async with (
-        gateway.watch_sse(watch, a=begin) as whole,
-        gateway.watch_sse(watch, a=resume) as resumed,
+        gateway.subscribe_sse(watch, a=begin) as whole,
+        gateway.subscribe_sse(watch, a=resume) as resumed,
     ):
         [(_, started), (_, following)] = await take(resumed, 2)
         assert started["cursor"] == resume

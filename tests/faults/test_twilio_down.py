@@ -99,12 +99,12 @@ class Watch:
             "ParticipantIdentity": "ada",
             "ParticipantStatus": "connected",
         }
-        fields = sandbox.event_fields("participant-connected", room, **who)
-        if await self.gateway.callback(fields, auth_token=sandbox.auth_token) == 204:
+        fields = sandbox.callback_fields("participant-connected", room, **who)
+        if await self.gateway.send_callback(fields, auth_token=sandbox.auth_token) == 204:
             self.told.append(participant)
 
     async def listen(self, has_begun: asyncio.Event) -> None:
-        async with self.gateway.watch_sse(EVENTS) as messages:
+        async with self.gateway.subscribe_sse(EVENTS) as messages:
             async for _, message in messages:
                 has_begun.set()
                 if "participant" in message:
@@ -174,7 +174,7 @@ async def _make_rooms(sandbox: Gateway, count: int, callbacks: str) -> list[str]
     for begin in range(0, count, 20):
         number = min(20, count - begin)
         rooms = await asyncio.gather(
-            *(sandbox.make_room_at_twilio(StatusCallback=callbacks) for _ in range(number))
+            *(sandbox.create_room_at_twilio(StatusCallback=callbacks) for _ in range(number))
         )
         made += [room["sid"] for room in rooms]
     return made

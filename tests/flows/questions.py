@@ -39,7 +39,7 @@ async def check_refused(
 ) -> None:
     """Twilio is not asked to change anything by what the gateway can see to be wrong, and has agreed to nothing else."""
     before = time.time()
-    by_graphql = await gateway.refusal(asked.document(scene))
+    by_graphql = await gateway.execute_error(asked.document(scene))
     status, info, by_grpc = await refusal(asked.grpc(clients, scene))
     calls = await gateway.sandbox("GET", f"/calls?since={before}")
     writes = [call["status"] for call in calls if call["method"] != "GET"]
@@ -57,7 +57,7 @@ async def check_refused(
 
 
 async def check_accepted(gateway: Gateway, clients: Clients, scene: Scene, asked: Question) -> None:
-    await gateway.ask(asked.document(scene))
+    await gateway.execute(asked.document(scene))
     await asked.grpc(clients, scene)
 
 

@@ -21,7 +21,15 @@ from gateway.app.server import bind
 from gateway.cli.keys import api_key_row
 from tests.flows.test_command_line import run
 from tests.rpc.client import Clients, clients_on, refusal
-from tests.running import ANSWER_LIMIT_S, Gateway, first, new_name, new_sid, running, take
+from tests.running import (
+    RESPONSE_TIMEOUT_S,
+    Gateway,
+    first_matching,
+    new_name,
+    new_sid,
+    running,
+    take,
+)
 
 LOOPBACK = "127.0.0.1"
 WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
@@ -74,18 +82,18 @@ class Tenant(Gateway):
         self.room, self.participant = room["sid"], joined["sid"]
         self.own |= {self.room, self.participant, joined["tracks"][0]["sid"]}
         found = await until(
-            self.ask,
+            self.execute,
             "query($r: ID!) { room(ref: $r) { recordings { nodes { sid } } } }",
             r=self.room,
         )
         self.recording = found["room"]["recordings"]["nodes"][0]["sid"]
         self.ended = (await self.create_room(NAME_OF_ENDED))["sid"]
-        await self.ask("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=self.ended)
+        await self.execute("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=self.ended)
         self.own |= {self.recording, self.ended}
 
 
 async def until(ask: Any, document: str, **variables: Any) -> Any:
-    async with asyncio.timeout(ANSWER_LIMIT_S):
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while True:
             found = await ask(document, **variables)
             if found["room"]["recordings"]["nodes"]:
@@ -163,7 +171,7 @@ async def tenants(sandbox: Gateway, folder: Path) -> AsyncIterator[tuple[Tenant,
 async def test_i12_the_same_name_is_another_room_to_each(tenants: tuple[Tenant, Tenant]) -> None:
     for tenant in tenants:
         [by_name, by_sid] = [
-            (await tenant.ask(ROOM, ref=ref))["room"] for ref in (NAME, tenant.room)
+            (await tenant.execute(ROOM, ref=ref))["room"] for ref in (NAME, tenant.room)
         ]
         assert by_name["sid"] == by_sid["sid"] == tenant.room
         assert by_name["accountSid"] == tenant.account_sid
@@ -172,7 +180,7 @@ async def test_i12_the_same_name_is_another_room_to_each(tenants: tuple[Tenant, 
         ]
         found = await tenant.clients.rooms.GetRoom(room=NAME)
         assert found.room.sid == tenant.room
-        everything = await tenant.ask(ACCOUNTS_OWN)
+        everything = await tenant.execute(ACCOUNTS_OWN)
         assert [room["sid"] for room in everything["rooms"]["nodes"]] == [tenant.room]
         assert [recording["sid"] for recording in everything["recordings"]["nodes"]] == [
             tenant.recording
@@ -217,18 +225,18 @@ async def test_i12_events_of_one_account_reach_its_own_callers_only(
     tenants: tuple[Tenant, Tenant],
 ) -> None:
     ada, bob = tenants
-    async with ada.watch_ws(WATCH) as by_ada, bob.watch_sse(WATCH) as by_bob:
+    async with ada.subscribe_ws(WATCH) as by_ada, bob.subscribe_sse(WATCH) as by_bob:
         await take(by_ada, 1)
         await take(by_bob, 1)
         # No account tells of another's room: who follows one by its SID hears what his own account tells of that SID.
         room, told = new_sid(), {tenant: new_sid("PA") for tenant in tenants}
-        async with bob.watch_ws(WATCH, room=room) as pried:
+        async with bob.subscribe_ws(WATCH, room=room) as pried:
             await take(pried, 1)
             for tenant in tenants:
-                fields = tenant.event_fields(
+                fields = tenant.callback_fields(
                     "participant-connected", room, ParticipantSid=told[tenant]
                 )
-                assert await tenant.callback(fields) == 204
+                assert await tenant.send_callback(fields) == 204
             assert (await take(by_ada, 1))[0]["participant"]["sid"] == told[ada]
             for [event] in [
                 await take(pried, 1),
@@ -241,15 +249,15 @@ async def test_i12_cursors_of_the_other_account_are_refused(tenants: tuple[Tenan
     ada, bob = tenants
     for tenant in tenants:
         await tenant.create_room()
-    seen = (await ada.ask(ROOM, ref=ada.room))["room"]
-    page = (await ada.ask(ROOMS))["rooms"]["pageInfo"]
+    seen = (await ada.execute(ROOM, ref=ada.room))["room"]
+    page = (await ada.execute(ROOMS))["rooms"]["pageInfo"]
     assert page["hasNextPage"]
     for cursor in (seen["asOf"], seen["events"]["edges"][0]["cursor"]):
         for tenant, outcome in ((ada, "next"), (bob, "error")):
             async with tenant.websocket() as socket:
                 payload = {"query": WATCH, "variables": {"room": tenant.room, "after": cursor}}
                 await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-                answer = await socket.receive_json(timeout=ANSWER_LIMIT_S)
+                answer = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
                 assert answer["type"] == outcome
                 assert (
                     outcome == "next"
@@ -261,7 +269,7 @@ async def test_i12_cursors_of_the_other_account_are_refused(tenants: tuple[Tenan
         assert (await refusal(bob.clients.rooms.ListRoomEvents(room=bob.room, page_token=cursor)))[
             0
         ] == "INVALID_ARGUMENT"
-    assert (await bob.refusal(ROOMS, after=page["endCursor"]))["code"] == "BAD_USER_INPUT"
+    assert (await bob.execute_error(ROOMS, after=page["endCursor"]))["code"] == "BAD_USER_INPUT"
     assert (await refusal(bob.clients.rooms.ListRooms(page_token=page["endCursor"])))[
         0
     ] == "INVALID_ARGUMENT"
@@ -271,14 +279,14 @@ async def test_a_callback_is_believed_with_the_token_of_the_account_it_names_onl
     tenants: tuple[Tenant, Tenant],
 ) -> None:
     ada, bob = tenants
-    fields = ada.event_fields("room-ended", ada.room, RoomName=NAME)
+    fields = ada.callback_fields("room-ended", ada.room, RoomName=NAME)
     stranger = {**fields, "AccountSid": new_sid("AC")}
     assert [
-        await ada.callback(fields, auth_token=bob.auth_token),
-        await ada.callback(stranger),
+        await ada.send_callback(fields, auth_token=bob.auth_token),
+        await ada.send_callback(stranger),
     ] == [403, 403]
     for tenant in tenants:
-        found = await tenant.ask("query($r: ID!) { room(ref: $r) { status } }", r=tenant.room)
+        found = await tenant.execute("query($r: ID!) { room(ref: $r) { status } }", r=tenant.room)
         assert found["room"]["status"] == "IN_PROGRESS"
 
 
@@ -288,7 +296,7 @@ async def test_i12_the_refusal_of_a_callback_does_not_tell_which_accounts_are_se
     ada, _ = tenants
     answers = []
     for account_sid in (ada.account_sid, new_sid("AC")):
-        form = {**ada.event_fields("room-created", new_sid()), "AccountSid": account_sid}
+        form = {**ada.callback_fields("room-created", new_sid()), "AccountSid": account_sid}
         headers = {"X-Twilio-Signature": "A" * 27 + "="}
         async with ada.http.post(ada.ready["callbacks"], data=form, headers=headers) as reply:
             told = {name: value for name, value in reply.headers.items() if name != "Date"}
@@ -327,7 +335,9 @@ async def test_i12_an_idempotency_key_is_known_in_its_own_account_only(
     document = "mutation($n: String!, $k: String) { createRoom(input: { uniqueName: $n }, idempotencyKey: $k) { sid } }"
     key, made = new_name(), list[str]()
     for tenant, name in zip(tenants, ("one", "another"), strict=True):
-        made += {(await tenant.ask(document, n=name, k=key))["createRoom"]["sid"] for _ in range(2)}
+        made += {
+            (await tenant.execute(document, n=name, k=key))["createRoom"]["sid"] for _ in range(2)
+        }
     assert len(set(made)) == len(made) == 2
 
 
@@ -373,33 +383,35 @@ async def test_an_account_in_trouble_is_no_trouble_for_the_other(
         served.channel() as channel,
     ):
         ada, bob = (Tenant(served, base_url, row, channel) for row in rows)
-        assert (await ada.refusal(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
+        assert (await ada.execute_error(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
         async with sandbox.fault(
             match={"account_sid": bob.account_sid, "method": "GET"}, status=503
         ):
-            assert (await bob.refusal(ROOM, ref=new_sid()))["code"] == "UPSTREAM_UNAVAILABLE"
-            assert (await ada.refusal(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
-        async with log_put_away(served, bob), bob.watch_ws(WATCH) as messages:
+            assert (await bob.execute_error(ROOM, ref=new_sid()))["code"] == "UPSTREAM_UNAVAILABLE"
+            assert (await ada.execute_error(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
+        async with log_put_away(served, bob), bob.subscribe_ws(WATCH) as messages:
             assert (await take(messages, 1))[0]["__typename"] == "StreamStarted"
             room = await bob.create_room(new_name())
-            assert (await bob.ask(ROOM, ref=room["sid"]))["room"]["sid"] == room["sid"]
+            assert (await bob.execute(ROOM, ref=room["sid"]))["room"]["sid"] == room["sid"]
             assert (
-                await bob.callback(
-                    bob.event_fields(
+                await bob.send_callback(
+                    bob.callback_fields(
                         "participant-connected", room["sid"], ParticipantSid=new_sid("PA")
                     )
                 )
                 == 204
             )
             for type_ in ("RoomCreated", "ParticipantConnected"):
-                await first(
+                await first_matching(
                     messages,
                     lambda told, type_=type_: (
                         (told["__typename"], told["roomSid"]) == (type_, room["sid"])
                     ),
                 )
             assert (
-                await ada.callback(ada.event_fields("room-created", new_sid()), auth_token="0" * 32)
+                await ada.send_callback(
+                    ada.callback_fields("room-created", new_sid()), auth_token="0" * 32
+                )
                 == 503
             )
             async with served.http.get(served.ready["console"] + "readyz") as reply:

@@ -21,7 +21,7 @@ LIST = (
     "ref", ["", "a" * 129, "with\nnewline", "nul\x00", "tab\t", "bell\x07", "\u2028"]
 )
 async def test_what_cannot_be_a_room_is_bad_user_input(gateway: Gateway, ref: str) -> None:
-    refused = await gateway.refusal(READ, ref=ref)
+    refused = await gateway.execute_error(READ, ref=ref)
     assert refused["code"] == "BAD_USER_INPUT"
     assert refused["retryable"] is False
     assert any(word in refused["message"] for word in ("give", "remove")), refused["message"]
@@ -31,11 +31,11 @@ async def test_what_cannot_be_a_room_is_bad_user_input(gateway: Gateway, ref: st
     "name", ["a/b", "..", ".", "../Rooms", "%2e%2e", "a b", "ü?&=#", "日本", "a" * 128, "'\"\\"]
 )
 async def test_any_printable_name_is_made_found_and_ended(gateway: Gateway, name: str) -> None:
-    assert (await gateway.ask(READ, ref=name))["room"] is None
-    created = (await gateway.ask(CREATE, input={"uniqueName": name}))["createRoom"]
-    assert (await gateway.ask(READ, ref=name))["room"] == created
-    assert (await gateway.ask(COMPLETE, ref=name))["completeRoom"] == created
-    assert (await gateway.ask(READ, ref=name))["room"] is None
+    assert (await gateway.execute(READ, ref=name))["room"] is None
+    created = (await gateway.execute(CREATE, input={"uniqueName": name}))["createRoom"]
+    assert (await gateway.execute(READ, ref=name))["room"] == created
+    assert (await gateway.execute(COMPLETE, ref=name))["completeRoom"] == created
+    assert (await gateway.execute(READ, ref=name))["room"] is None
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ async def test_any_printable_name_is_made_found_and_ended(gateway: Gateway, name
 )
 async def test_a_bad_parameter_makes_no_room(gateway: Gateway, fields: dict[str, object]) -> None:
     before = len(await gateway.sandbox("GET", "/calls"))
-    assert (await gateway.refusal(CREATE, input=fields))["code"] == "BAD_USER_INPUT"
+    assert (await gateway.execute_error(CREATE, input=fields))["code"] == "BAD_USER_INPUT"
     calls = (await gateway.sandbox("GET", "/calls"))[before:]
     assert not [call for call in calls if call["method"] == "POST"]
 
@@ -73,13 +73,13 @@ async def test_a_bad_parameter_makes_no_room(gateway: Gateway, fields: dict[str,
     "variables", [{"first": 0}, {"first": 101}, {"first": 5, "after": "nonsense"}], ids=str
 )
 async def test_a_bad_page_is_bad_user_input(gateway: Gateway, variables: dict[str, object]) -> None:
-    assert (await gateway.refusal(LIST, **variables))["code"] == "BAD_USER_INPUT"
+    assert (await gateway.execute_error(LIST, **variables))["code"] == "BAD_USER_INPUT"
 
 
 async def test_a_page_cursor_belongs_to_its_filters(gateway: Gateway) -> None:
     await gateway.create_room()
-    page = await gateway.ask("{ rooms(first: 1) { edges { cursor } } }")
-    refused = await gateway.refusal(
+    page = await gateway.execute("{ rooms(first: 1) { edges { cursor } } }")
+    refused = await gateway.execute_error(
         "query($after: String) { rooms(status: COMPLETED, after: $after) { nodes { sid } } }",
         after=page["rooms"]["edges"][0]["cursor"],
     )
@@ -87,8 +87,8 @@ async def test_a_page_cursor_belongs_to_its_filters(gateway: Gateway) -> None:
 
 
 async def test_an_unknown_room_is_null_to_read_and_not_found_to_change(gateway: Gateway) -> None:
-    assert (await gateway.ask(READ, ref=new_sid()))["room"] is None
-    assert (await gateway.refusal(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
+    assert (await gateway.execute(READ, ref=new_sid()))["room"] is None
+    assert (await gateway.execute_error(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("after", ["", "nonsense", "A" * 54, "A" * 4000, "ü"])
@@ -134,8 +134,8 @@ async def test_a_body_over_the_limit_is_refused(gateway: Gateway) -> None:
     reply = await gateway.post("{ __typename }" + " " * 70_000)
     assert reply.status == 413
     assert "send less" in str(reply.body)
-    fields = gateway.event_fields("room-ended", new_sid(), Padding="x" * 70_000)
-    assert await gateway.callback(fields) == 413
+    fields = gateway.callback_fields("room-ended", new_sid(), Padding="x" * 70_000)
+    assert await gateway.send_callback(fields) == 413
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_a_body_over_the_limit_is_refused(gateway: Gateway) -> None:
 async def test_a_document_that_means_nothing_is_bad_user_input(
     gateway: Gateway, document: str
 ) -> None:
-    assert (await gateway.refusal(document))["code"] == "BAD_USER_INPUT"
+    assert (await gateway.execute_error(document))["code"] == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ READ_NOTHING = {
 async def test_what_is_not_there_is_null_or_not_found(
     gateway: Gateway, clients: Clients, scene: Scene, asked: Question
 ) -> None:
-    found: Any = await gateway.ask(asked.document(scene))
+    found: Any = await gateway.execute(asked.document(scene))
     while isinstance(found, dict):
         [found] = found.values()
     assert found is None
@@ -400,10 +400,10 @@ async def test_who_has_left_can_be_sent_out_again_and_nothing_happens(
     read = "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { status endTime dateUpdated } }"
     out = "mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) { status } }"
     ref = {"room": scene.ended, "who": scene.ended_participant}
-    before = await gateway.ask(read, **ref)
-    assert (await gateway.ask(out, **ref))["disconnectParticipant"]["status"] == "DISCONNECTED"
+    before = await gateway.execute(read, **ref)
+    assert (await gateway.execute(out, **ref))["disconnectParticipant"]["status"] == "DISCONNECTED"
     again = await clients.participants.DisconnectParticipant(
         room=scene.ended, participant=scene.ended_participant
     )
     assert again.participant.status == PARTICIPANT_STATUS_DISCONNECTED
-    assert await gateway.ask(read, **ref) == before
+    assert await gateway.execute(read, **ref) == before

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
-from tests.running import ANSWER_LIMIT_S, Gateway, first, new_sid, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_sid, take
 
 WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
     __typename cursor prev
@@ -19,8 +19,8 @@ WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, aft
 async def test_a_callback_reaches_a_subscriber_of_every_transport(gateway: Gateway) -> None:
     room = new_sid()
     async with (
-        gateway.watch_ws(WATCH, room=room) as over_websocket,
-        gateway.watch_sse(WATCH, room=room) as over_sse,
+        gateway.subscribe_ws(WATCH, room=room) as over_websocket,
+        gateway.subscribe_sse(WATCH, room=room) as over_sse,
         gateway.channel() as channel,
     ):
         stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
@@ -31,18 +31,18 @@ async def test_a_callback_reaches_a_subscriber_of_every_transport(gateway: Gatew
             (await take(over_sse, 1))[0][1],
         ]
         assert [message["mode"] for message in started] == ["LIVE", "LIVE"]
-        assert (await asyncio.wait_for(stream.read(), ANSWER_LIMIT_S)).WhichOneof(
+        assert (await asyncio.wait_for(stream.read(), RESPONSE_TIMEOUT_S)).WhichOneof(
             "message"
         ) == "started"
 
-        fields = gateway.event_fields(
+        fields = gateway.callback_fields(
             "participant-connected", room, ParticipantSid=new_sid("PA"), ParticipantIdentity="Ada"
         )
-        assert await gateway.callback(fields) == 204
+        assert await gateway.send_callback(fields) == 204
 
         [by_websocket] = await take(over_websocket, 1)
         [(event_id, by_sse)] = await take(over_sse, 1)
-        by_grpc = await asyncio.wait_for(stream.read(), ANSWER_LIMIT_S)
+        by_grpc = await asyncio.wait_for(stream.read(), RESPONSE_TIMEOUT_S)
         assert by_websocket["participant"]["identity"] == "Ada"
         assert by_websocket == by_sse
         assert event_id == by_sse["cursor"] == by_grpc.cursor
@@ -51,22 +51,22 @@ async def test_a_callback_reaches_a_subscriber_of_every_transport(gateway: Gatew
 
 async def test_one_cursor_resumes_on_every_transport(gateway: Gateway) -> None:
     room = new_sid()
-    async with gateway.watch_ws(WATCH, room=room) as messages:
+    async with gateway.subscribe_ws(WATCH, room=room) as messages:
         [started] = await take(messages, 1)
         for number in range(3):
-            assert await gateway.callback(_connected(gateway, room, number)) == 204
+            assert await gateway.send_callback(_connected(gateway, room, number)) == 204
         events = await take(messages, 3)
 
     async def by_websocket(after: str) -> list[str]:
-        async with gateway.watch_ws(WATCH, room=room, after=after) as resumed:
+        async with gateway.subscribe_ws(WATCH, room=room, after=after) as resumed:
             return [message["cursor"] for message in await take(resumed, 3)]
 
     async def by_sse_argument(after: str) -> list[str]:
-        async with gateway.watch_sse(WATCH, room=room, after=after) as resumed:
+        async with gateway.subscribe_sse(WATCH, room=room, after=after) as resumed:
             return [message["cursor"] for _, message in await take(resumed, 3)]
 
     async def by_last_event_id(after: str) -> list[str]:
-        async with gateway.watch_sse(
+        async with gateway.subscribe_sse(
             WATCH, {"Last-Event-ID": after}, room=room, after=events[2]["cursor"]
         ) as resumed:
             return [message["cursor"] for _, message in await take(resumed, 3)]
@@ -76,7 +76,7 @@ async def test_one_cursor_resumes_on_every_transport(gateway: Gateway) -> None:
             stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
                 pb.WatchRoomEventsRequest(room=room, after=after), metadata=gateway.metadata
             )
-            messages = [await asyncio.wait_for(stream.read(), ANSWER_LIMIT_S) for _ in range(3)]
+            messages = [await asyncio.wait_for(stream.read(), RESPONSE_TIMEOUT_S) for _ in range(3)]
             return [message.cursor for message in messages]
 
     after = events[0]["cursor"]
@@ -93,29 +93,29 @@ async def test_one_cursor_resumes_on_every_transport(gateway: Gateway) -> None:
 
 async def test_a_forged_callback_is_refused_and_leaves_no_trace(gateway: Gateway) -> None:
     room = new_sid()
-    async with gateway.watch_ws(WATCH, room=room) as messages:
+    async with gateway.subscribe_ws(WATCH, room=room) as messages:
         await take(messages, 1)
         forged = _connected(gateway, room, 1)
-        assert await gateway.callback(forged, auth_token="0" * 32) == 403
+        assert await gateway.send_callback(forged, auth_token="0" * 32) == 403
         real = _connected(gateway, room, 2)
-        assert await gateway.callback(real) == 204
+        assert await gateway.send_callback(real) == 204
         [event] = await take(messages, 1)
     assert event["sequenceNumber"] == 2
 
 
 async def test_a_callback_for_a_foreign_account_is_refused(gateway: Gateway) -> None:
     fields = {**_connected(gateway, new_sid(), 1), "AccountSid": new_sid("AC")}
-    assert await gateway.callback(fields) == 403
+    assert await gateway.send_callback(fields) == 403
 
 
 async def test_a_doubled_callback_is_one_event(gateway: Gateway) -> None:
     room = new_sid()
-    async with gateway.watch_ws(WATCH, room=room) as messages:
+    async with gateway.subscribe_ws(WATCH, room=room) as messages:
         await take(messages, 1)
         doubled = _connected(gateway, room, 1)
-        answers = await asyncio.gather(*(gateway.callback(doubled) for _ in range(5)))
+        answers = await asyncio.gather(*(gateway.send_callback(doubled) for _ in range(5)))
         assert answers == [204] * 5
-        assert await gateway.callback(_connected(gateway, room, 2)) == 204
+        assert await gateway.send_callback(_connected(gateway, room, 2)) == 204
         events = await take(messages, 2)
     assert [event["sequenceNumber"] for event in events] == [1, 2]
 
@@ -125,48 +125,50 @@ async def test_a_changed_callback_is_refused(gateway: Gateway) -> None:
     fields = _connected(gateway, new_sid(), 1)
     moved = {**fields, "RoomName": fields["RoomName"] + "RoomSid" + fields["RoomSid"]}
     del moved["RoomSid"]
-    assert await gateway.callback(moved) == 400
+    assert await gateway.send_callback(moved) == 400
 
 
 async def test_a_late_room_ended_still_counts_and_says_so(gateway: Gateway) -> None:
     room = await gateway.create_room()
-    async with gateway.watch_ws(WATCH, room=room["sid"]) as messages:
+    async with gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
-        ended = gateway.event_fields(
+        ended = gateway.callback_fields(
             "room-ended", room["sid"], RoomName=room["uniqueName"], Timestamp=_minutes_ago(30)
         )
-        assert await gateway.callback(ended) == 204
-        event = await first(messages, lambda message: message.get("type") == "ROOM_ENDED")
+        assert await gateway.send_callback(ended) == 204
+        event = await first_matching(messages, lambda message: message.get("type") == "ROOM_ENDED")
     assert event["late"] is True
-    seen = await gateway.ask("query($r: ID!) { room(ref: $r) { status } }", r=room["sid"])
+    seen = await gateway.execute("query($r: ID!) { room(ref: $r) { status } }", r=room["sid"])
     assert seen["room"]["status"] == "COMPLETED"
 
 
 async def test_our_own_mutations_are_events_too(gateway: Gateway) -> None:
     room = await gateway.create_room()
-    async with gateway.watch_sse(WATCH, room=room["sid"]) as messages:
+    async with gateway.subscribe_sse(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
-        await gateway.ask("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=room["sid"])
-        _, changed = await first(messages, lambda message: message[1].get("type") == "ROOM_CHANGED")
+        await gateway.execute("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=room["sid"])
+        _, changed = await first_matching(
+            messages, lambda message: message[1].get("type") == "ROOM_CHANGED"
+        )
     assert changed["source"] == "MUTATION"
 
 
 async def test_the_sandbox_own_callbacks_arrive(gateway: Gateway) -> None:
     room = await gateway.create_room()
-    async with gateway.watch_ws(WATCH, room=room["sid"]) as messages:
+    async with gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
         await gateway.sandbox(
             "POST", f"/rooms/{room['sid']}/participants", {"identity": "Grace", "tracks": ["audio"]}
         )
-        joined = await first(
+        joined = await first_matching(
             messages, lambda message: message["__typename"] == "ParticipantConnected"
         )
         assert joined["participant"]["identity"] == "Grace"
-        await first(messages, lambda message: message.get("type") == "TRACK_ADDED")
+        await first_matching(messages, lambda message: message.get("type") == "TRACK_ADDED")
 
 
 def _connected(gateway: Gateway, room: str, number: int) -> dict[str, str]:
-    return gateway.event_fields(
+    return gateway.callback_fields(
         "participant-connected",
         room,
         ParticipantSid=f"PA{number:032x}",

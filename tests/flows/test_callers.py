@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from gateway.cli.keys import api_key_row
 from gateway.store.embedded import EmbeddedServer
 from tests.rpc.client import Clients, clients_on
-from tests.running import ANSWER_LIMIT_S, Gateway, Reply, new_sid, running, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, Reply, new_sid, running, take
 
 SERVE = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
 LIMIT = 400
@@ -52,7 +52,7 @@ class Served:
     async def told(self) -> None:
         """Returns once Redis knows that the last of these keys has spent nearly all."""
         [points_bucket] = [key async for key in self.redis.scan_iter(f"*:purse:small-{self.used}")]
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while await self.redis.pttl(points_bucket) < 50_000:  # noqa: ASYNC110 - Redis rings no bell here
                 await asyncio.sleep(0.02)
 
@@ -154,7 +154,7 @@ async def test_a_caller_that_has_spent_all_is_told_when_to_come_back(served: Ser
     async with small.websocket() as socket:
         payload = {"query": ROOM, "variables": {"ref": new_sid()}}
         await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-        answer = await socket.receive_json(timeout=ANSWER_LIMIT_S)
+        answer = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
         assert answer["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
     watch = {"query": "subscription { roomEvents { cursor } }"}
     headers = {**small.auth, "Accept": "text/event-stream"}
@@ -229,7 +229,7 @@ async def test_what_was_given_back_is_there_on_every_replica(
         reply = await first.post(ROOM, {"ref": room})
         assert reply.status == 200, "all but the first came from memory"
     spent = LIMIT - cost_of(reply)["remaining"]
-    async with asyncio.timeout(ANSWER_LIMIT_S):
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while True:
             left = cost_of(await second.post("{ __typename }"))["remaining"]
             if left >= LIMIT - spent - 5 * CALL:
@@ -240,7 +240,7 @@ async def test_to_begin_a_subscription_costs_and_its_events_do_not(served: Serve
     [small, _], room = served.small(), new_sid()
     watch = "subscription($room: ID) { roomEvents(room: $room) { cursor } }"
     before = cost_of(await small.post("{ __typename }"))["remaining"]
-    async with small.watch_ws(watch, room=room) as messages:
+    async with small.subscribe_ws(watch, room=room) as messages:
         await take(messages, 1)
         begun = cost_of(await small.post("{ __typename }"))["remaining"]
         assert before - begun >= 2 * CALL

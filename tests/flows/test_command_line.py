@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.running import ANSWER_LIMIT_S, Gateway, running, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, running, take
 
 WATCH = "subscription { roomEvents { __typename cursor } }"
 
@@ -41,10 +41,10 @@ async def test_stop_ends_open_streams_within_two_seconds(tmp_path: Path) -> None
     async with (
         running(tmp_path) as gateway,
         gateway.websocket() as socket,
-        gateway.watch_sse(WATCH) as by_sse,
+        gateway.subscribe_sse(WATCH) as by_sse,
     ):
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
-        await socket.receive_json(timeout=ANSWER_LIMIT_S)
+        await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
         await take(by_sse, 1)
         started = time.monotonic()
         os.kill(gateway.process.pid, signal.SIGTERM)
@@ -61,7 +61,7 @@ async def test_stop_ends_open_streams_within_two_seconds(tmp_path: Path) -> None
 
 
 async def test_dev_has_simulated_users(tmp_path: Path) -> None:
-    async with running(tmp_path, ("dev",)) as gateway, gateway.watch_sse(WATCH) as messages:
+    async with running(tmp_path, ("dev",)) as gateway, gateway.subscribe_sse(WATCH) as messages:
         taken = await take(messages, 4)
     assert taken[0][1]["__typename"] == "StreamStarted"
 

@@ -63,7 +63,7 @@ async def test_three_callers_are_told_the_same(
     )
 
     answers = [
-        contract.of_graphql(await gateway.ask(contract.document(asked, by_graphql, operation))),
+        contract.of_graphql(await gateway.execute(contract.document(asked, by_graphql, operation))),
         contract.of_grpc(await asked.grpc(clients, by_grpc)),
         contract.of_helper(await helped(lambda: asked.helper(helper, by_helper))),
     ]
@@ -94,7 +94,7 @@ async def test_three_callers_delete_the_same(
     sids = [getattr(scenes[caller], what) for caller in CALLERS]
 
     [id_of] = (
-        await gateway.ask(contract.document(asked, scenes["graphql"], OPERATIONS[id_]))
+        await gateway.execute(contract.document(asked, scenes["graphql"], OPERATIONS[id_]))
     ).values()
     await asked.grpc(clients, scenes["grpc"])
     assert await helped(lambda: asked.helper(helper, scenes["helper"]))

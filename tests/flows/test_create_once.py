@@ -13,7 +13,7 @@ IS_CREATE = {"method": "POST", "path": "/v1/Rooms$"}
 
 async def rooms_named(gateway: Gateway, name: str) -> list[str]:
     document = "query($n: String) { rooms(uniqueName: $n) { nodes { sid } } }"
-    return [room["sid"] for room in (await gateway.ask(document, n=name))["rooms"]["nodes"]]
+    return [room["sid"] for room in (await gateway.execute(document, n=name))["rooms"]["nodes"]]
 
 
 async def test_one_key_makes_one_room_through_both_faces(
@@ -22,7 +22,9 @@ async def test_one_key_makes_one_room_through_both_faces(
     name, key = new_name(), new_name()
 
     async def by_graphql() -> Any:
-        return (await gateway.ask(CREATE, input={"uniqueName": name}, key=key))["createRoom"]["sid"]
+        return (await gateway.execute(CREATE, input={"uniqueName": name}, key=key))["createRoom"][
+            "sid"
+        ]
 
     async def by_grpc() -> Any:
         return (await clients.rooms.CreateRoom(unique_name=name, request_id=key)).room.sid
@@ -36,8 +38,8 @@ async def test_a_key_given_for_another_room_is_a_conflict_on_both_faces(
     gateway: Gateway, clients: Clients
 ) -> None:
     key = new_name()
-    await gateway.ask(CREATE, input={"uniqueName": new_name()}, key=key)
-    told = await gateway.refusal(CREATE, input={"uniqueName": new_name()}, key=key)
+    await gateway.execute(CREATE, input={"uniqueName": new_name()}, key=key)
+    told = await gateway.execute_error(CREATE, input={"uniqueName": new_name()}, key=key)
     assert (told["code"], told["retryable"]) == ("CONFLICT", False)
     code, info, _ = await refusal(clients.rooms.CreateRoom(unique_name=new_name(), request_id=key))
     assert (code, info.reason) == ("ALREADY_EXISTS", "ALREADY_EXISTS")
@@ -46,7 +48,9 @@ async def test_a_key_given_for_another_room_is_a_conflict_on_both_faces(
 async def test_a_room_whose_answer_was_lost_is_found_and_reports_here(gateway: Gateway) -> None:
     name = new_name()
     async with gateway.fault(match=IS_CREATE, hang_up="after", rate=1):
-        made = (await gateway.ask(CREATE, input={"uniqueName": name}, key=new_name()))["createRoom"]
+        made = (await gateway.execute(CREATE, input={"uniqueName": name}, key=new_name()))[
+            "createRoom"
+        ]
     assert await rooms_named(gateway, name) == [made["sid"]]
     # Its callbacks are signed for the address with the mark, and taken.
     document = (
@@ -54,7 +58,7 @@ async def test_a_room_whose_answer_was_lost_is_found_and_reports_here(gateway: G
     )
     async with asyncio.timeout(10):
         while True:
-            room = (await gateway.ask(document, r=made["sid"]))["room"]
+            room = (await gateway.execute(document, r=made["sid"]))["room"]
             told = {(event["type"], event["source"]) for event in room["events"]["nodes"]}
             if ("ROOM_CREATED", "CALLBACK") in told:
                 break
@@ -67,8 +71,8 @@ async def test_a_room_without_a_name_whose_answer_was_lost_is_never_asked_for_ag
 ) -> None:
     key, before = new_name(), len(await gateway.sandbox("GET", "/calls"))
     async with gateway.fault(match=IS_CREATE, hang_up="after", rate=1):
-        assert (await gateway.refusal(CREATE, input={}, key=key))["code"] == "OUTCOME_UNKNOWN"
-    told = await gateway.refusal(CREATE, input={}, key=key)
+        assert (await gateway.execute_error(CREATE, input={}, key=key))["code"] == "OUTCOME_UNKNOWN"
+    told = await gateway.execute_error(CREATE, input={}, key=key)
     assert (told["code"], told["retryable"]) == ("OUTCOME_UNKNOWN", False)
     calls = (await gateway.sandbox("GET", "/calls"))[before:]
     assert sum(call["method"] == "POST" for call in calls) == 1

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from tests.flows.test_quota import READ
-from tests.running import ANSWER_LIMIT_S, Gateway, new_sid
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid
 
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
 
@@ -17,7 +17,7 @@ async def calls(
 ) -> list[int | None]:
     """The statuses of the calls for the room at Twilio, once they are as wanted: None while a call is under way, 0 for one
     whose connection was closed."""
-    async with asyncio.timeout(ANSWER_LIMIT_S):
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while True:
             made = [
                 call["status"]
@@ -55,15 +55,15 @@ async def test_i15_the_time_given_when_a_websocket_is_opened_is_that_of_each_of_
         ) as socket,
     ):
         await socket.send_json({"type": "connection_init"})
-        assert (await socket.receive_json(timeout=ANSWER_LIMIT_S))["type"] == "connection_ack"
+        assert (await socket.receive_json(timeout=RESPONSE_TIMEOUT_S))["type"] == "connection_ack"
         for id_ in ("1", "2"):
             sid = new_sid()
             payload = {"query": READ, "variables": {"ref": sid}}
             await socket.send_json({"id": id_, "type": "subscribe", "payload": payload})
-            message = await socket.receive_json(timeout=ANSWER_LIMIT_S)
+            message = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
             assert message["payload"]["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
             assert await calls(gateway, sid, lambda made: made not in ([], [None])) == [0]
-            assert (await socket.receive_json(timeout=ANSWER_LIMIT_S))["type"] == "complete"
+            assert (await socket.receive_json(timeout=RESPONSE_TIMEOUT_S))["type"] == "complete"
 
 
 async def test_i15_a_caller_who_leaves_takes_his_read_along(gateway: Gateway) -> None:
@@ -94,8 +94,8 @@ async def test_a_change_that_is_at_twilio_when_time_is_up_is_told_to_be_open_and
             False,
         )
         assert 0 not in await calls(gateway, sid, lambda made: bool(made) and None not in made)
-    async with asyncio.timeout(ANSWER_LIMIT_S):
-        while (await gateway.ask(READ, ref=sid))["room"]["status"] != "COMPLETED":  # noqa: ASYNC110
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
+        while (await gateway.execute(READ, ref=sid))["room"]["status"] != "COMPLETED":  # noqa: ASYNC110
             await asyncio.sleep(0.01)  # it is recorded behind the caller's back
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import Figure
-from tests.running import Gateway, first, new_name, take
+from tests.running import Gateway, first_matching, new_name, take
 
 WATCH = "subscription($room: ID) { roomEvents(room: $room) { __typename ... on RoomEvent { type roomStatus } } }"
 BY_REF = "query($ref: ID!) { room(ref: $ref) { sid status freshness { isStale } } }"
@@ -66,16 +66,19 @@ async def _trial(gateway: Gateway, head_start: float, rounds: int, *, by_us: boo
     name = new_name()
     room = await gateway.create_room(name)
     sid = room["sid"]
-    async with asyncio.TaskGroup() as begun_before, gateway.watch_ws(WATCH, room=sid) as messages:
+    async with (
+        asyncio.TaskGroup() as begun_before,
+        gateway.subscribe_ws(WATCH, room=sid) as messages,
+    ):
         await take(messages, 1)
         for ref in (sid, name):
             begun_before.create_task(gateway.post(BY_REF, {"ref": ref}))
         await asyncio.sleep(head_start * 0.02)  # which of the two is first is the dice's choice
         if by_us:
-            await gateway.ask(COMPLETE, ref=sid)
+            await gateway.execute(COMPLETE, ref=sid)
         else:
-            await gateway.end_room_at_twilio(sid)
-        await first(messages, lambda message: message.get("roomStatus") == "COMPLETED")
+            await gateway.complete_room_at_twilio(sid)
+        await first_matching(messages, lambda message: message.get("roomStatus") == "COMPLETED")
 
         seen: list[str] = []
         for _ in range(rounds):

@@ -49,14 +49,18 @@ async def watch_grpc(
 async def test_i5_a_gap_is_a_link_of_the_chain_on_every_transport(gateway: Gateway) -> None:
     room = new_sid()
     async with (
-        gateway.watch_ws(WATCH, room=room) as by_ws,
-        gateway.watch_sse(WATCH, room=room) as by_sse,
+        gateway.subscribe_ws(WATCH, room=room) as by_ws,
+        gateway.subscribe_sse(WATCH, room=room) as by_sse,
         watch_grpc(gateway, room) as by_grpc,
     ):
         started = [await take(by_ws, 1), await take(by_sse, 1), await take(by_grpc, 1)]
-        await gateway.callback(gateway.event_fields(JOINED, room, ParticipantSid=new_sid("PA")))
+        await gateway.send_callback(
+            gateway.callback_fields(JOINED, room, ParticipantSid=new_sid("PA"))
+        )
         await log_unreadable(gateway, room)
-        await gateway.callback(gateway.event_fields(JOINED, room, ParticipantSid=new_sid("PA")))
+        await gateway.send_callback(
+            gateway.callback_fields(JOINED, room, ParticipantSid=new_sid("PA"))
+        )
         told = await take(by_ws, 3)
         assert [each["__typename"] for each in told] == [
             "ParticipantConnected",
@@ -76,7 +80,7 @@ async def test_i5_a_gap_is_a_link_of_the_chain_on_every_transport(gateway: Gatew
         ]
     gap, last = told[1]["cursor"], told[2]
     async with (
-        gateway.watch_sse(WATCH, {"Last-Event-ID": gap}, room=room) as by_sse,
+        gateway.subscribe_sse(WATCH, {"Last-Event-ID": gap}, room=room) as by_sse,
         watch_grpc(gateway, room, gap) as by_grpc,
     ):
         assert (await take(by_sse, 2))[1] == (last["cursor"], last)

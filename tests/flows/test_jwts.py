@@ -16,9 +16,9 @@ from redis.asyncio import Redis
 
 from gateway.service.callers.jwt_verifier import LEEWAY_S
 from tests.flows.test_accounts import described, serving
-from tests.issuer import ALGORITHM, AUDIENCE, NAME, TokenIssuer, issuing
+from tests.issuer import ALGORITHM, AUDIENCE, ISSUER, TokenIssuer, running_issuer
 from tests.rpc.client import clients_on, refusal
-from tests.running import ANSWER_LIMIT_S, Gateway, new_name, running, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_name, running, take
 
 OTHER_AUDIENCE = "rooms-of-the-other"
 LIMIT = 400
@@ -48,8 +48,13 @@ class Site:
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("jwts")
     arguments = ("sandbox", "--sandbox-port", "0", "--accounts", "2")
-    async with running(folder, arguments) as sandbox, issuing() as issuer:
-        believed = {"issuer": NAME, "jwks_url": issuer.url, "algorithm": ALGORITHM, "limit": LIMIT}
+    async with running(folder, arguments) as sandbox, running_issuer() as issuer:
+        believed = {
+            "issuer": ISSUER,
+            "jwks_url": issuer.url,
+            "algorithm": ALGORITHM,
+            "limit": LIMIT,
+        }
         believed["scopes"] = ("rooms:read", "rooms:write", "events:subscribe")
         away = {
             "issuer": "https://away.example.com/",
@@ -70,36 +75,41 @@ async def test_a_tokens_audience_names_the_account_on_every_transport(site: Site
     for row, audience in zip(site.rows, (AUDIENCE, OTHER_AUDIENCE), strict=True):
         caller = site.caller(aud=audience, sub="grace")
         rooms.append((await caller.create_room(name))["sid"])
-        assert (await caller.ask(ROOM, ref=name))["room"] == {
+        assert (await caller.execute(ROOM, ref=name))["room"] == {
             "sid": rooms[-1],
             "accountSid": row["sid"],
         }
         async with caller.channel() as channel:
             found = await clients_on(channel, caller.metadata).rooms.GetRoom(room=name)
             assert found.room.sid == rooms[-1]
-        async with caller.watch_ws(WATCH) as by_ws, caller.watch_sse(WATCH) as by_sse:
+        async with caller.subscribe_ws(WATCH) as by_ws, caller.subscribe_sse(WATCH) as by_sse:
             [started], [(_, also)] = await take(by_ws, 1), await take(by_sse, 1)
             assert started["__typename"] == also["__typename"] == "StreamStarted"
     assert len(set(rooms)) == 2
 
 
 async def test_who_writes_a_frontend_signs_in_to_dev_as_its_users_do(tmp_path: Path) -> None:
-    async with issuing() as issuer:
-        row = {"issuer": NAME, "audience": AUDIENCE, "jwks_url": issuer.url, "algorithm": ALGORITHM}
+    async with running_issuer() as issuer:
+        row = {
+            "issuer": ISSUER,
+            "audience": AUDIENCE,
+            "jwks_url": issuer.url,
+            "algorithm": ALGORITHM,
+        }
         environment = {**os.environ, "GATEWAY_JWT_ISSUERS": json.dumps([row])}
         async with running(tmp_path, environment=environment) as dev:
             caller = Gateway({**dev.ready, "api_key": issuer.token()}, dev.process, dev.http)
-            assert (await caller.ask("{ rooms { nodes { sid } } }"))["rooms"]["nodes"] == []
+            assert (await caller.execute("{ rooms { nodes { sid } } }"))["rooms"]["nodes"] == []
 
 
 async def test_a_token_may_do_what_its_scope_says_and_its_issuer_may_give(site: Site) -> None:
     reader = site.caller(sub="reader", scope="openid rooms:read tokens:mint admin")
-    assert (await reader.ask("{ rooms { nodes { sid } } }"))["rooms"] is not None
+    assert (await reader.execute("{ rooms { nodes { sid } } }"))["rooms"] is not None
     for document in (
         "mutation { createRoom { sid } }",
         'mutation { mintAccessToken(identity: "eve", room: "hers") { jwt } }',
     ):
-        refused = await reader.refusal(document)
+        refused = await reader.execute_error(document)
         assert refused["code"] == "FORBIDDEN"
         assert "lacks the scope" in refused["message"]
 
@@ -108,12 +118,12 @@ async def test_a_token_for_some_rooms_sees_no_others(site: Site) -> None:
     owner = site.caller(sub="owner")
     mine, other = [(await owner.create_room())["sid"] for _ in range(2)]
     guest = site.caller(sub="guest", rooms=[mine])
-    assert (await guest.ask(ROOM, ref=mine))["room"]["sid"] == mine
-    assert (await guest.ask(ROOM, ref=other))["room"] is None
+    assert (await guest.execute(ROOM, ref=mine))["room"]["sid"] == mine
+    assert (await guest.execute(ROOM, ref=other))["room"] is None
     async with guest.channel() as channel:
         rooms = clients_on(channel, guest.metadata).rooms
         assert (await refusal(rooms.GetRoom(room=other)))[0] == "NOT_FOUND"
-    async with guest.watch_ws(WATCH, room=mine) as messages:
+    async with guest.subscribe_ws(WATCH, room=mine) as messages:
         assert (await take(messages, 1))[0]["__typename"] == "StreamStarted"
 
 
@@ -166,7 +176,7 @@ async def closed(caller: Gateway) -> int | None:
         await socket.send_json(
             {"type": "connection_init", "payload": {"authorization": caller.auth["Authorization"]}}
         )
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         return socket.close_code
 
@@ -181,11 +191,11 @@ async def test_each_subject_spends_its_own_points_whatever_its_tokens(site: Site
             for reply in replies
         ]
 
-    async with asyncio.timeout(ANSWER_LIMIT_S):
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while "RATE_LIMITED" not in await outcomes(site.caller(sub="spender"), 5):
             pass
     another_token = site.caller(sub="spender", iat=timedelta(minutes=-1))
-    assert (await another_token.refusal(dear))["code"] == "RATE_LIMITED"
+    assert (await another_token.execute_error(dear))["code"] == "RATE_LIMITED"
     assert await outcomes(site.caller(sub="saver"), 1) == [""]
     assert await outcomes(site.caller(sub="spender", aud=OTHER_AUDIENCE), 1) == [""]
 
@@ -194,12 +204,12 @@ async def test_a_stream_ends_with_its_token_on_every_transport(site: Site) -> No
     caller = site.caller(sub="leaver", exp=timedelta(seconds=4 - LEEWAY_S))
     async with (
         caller.websocket() as socket,
-        caller.watch_sse(WATCH) as by_sse,
+        caller.subscribe_sse(WATCH) as by_sse,
         caller.channel() as channel,
     ):
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
         by_rpc = clients_on(channel, caller.metadata).rooms.WatchRoomEvents()
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while (frame := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 assert json.loads(frame.data)["type"] == "next"
             assert socket.close_code == 4403

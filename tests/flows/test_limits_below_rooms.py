@@ -253,10 +253,10 @@ async def test_any_printable_identity_is_found_and_sent_out(
     sid = (await gateway.sandbox("POST", f"/rooms/{scene.room}/participants", body))["sid"]
     found = await clients.participants.GetParticipant(room=scene.room, participant=identity)
     assert (found.participant.sid, found.participant.identity) == (sid, identity)
-    assert (await gateway.ask(read, **ref))["participant"] == {"sid": sid, "identity": identity}
-    gone = (await gateway.ask(out, **ref))["disconnectParticipant"]
+    assert (await gateway.execute(read, **ref))["participant"] == {"sid": sid, "identity": identity}
+    gone = (await gateway.execute(out, **ref))["disconnectParticipant"]
     assert gone == {"sid": sid, "status": "DISCONNECTED"}
-    assert (await gateway.ask(read, **ref))["participant"] is None
+    assert (await gateway.execute(read, **ref))["participant"] is None
 
 
 # Pages
@@ -322,7 +322,7 @@ async def test_a_page_holds_1_to_100(
 async def test_a_page_after_nonsense_is_refused(
     gateway: Gateway, clients: Clients, scene: Scene, document: str
 ) -> None:
-    refused = await gateway.refusal(
+    refused = await gateway.execute_error(
         Question(document.replace("SIZE", '5, after: "nonsense"'), clients).document(scene)
     )  # type: ignore[arg-type]
     assert refused["code"] == "BAD_USER_INPUT"
@@ -330,8 +330,8 @@ async def test_a_page_after_nonsense_is_refused(
 
 async def test_100_nodes_are_found_at_once_and_101_refused(gateway: Gateway, scene: Scene) -> None:
     document = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
-    found = await gateway.ask(document, ids=[scene.room] * 100)
+    found = await gateway.execute(document, ids=[scene.room] * 100)
     assert found["nodes"] == [{"id": scene.room}] * 100
-    assert (await gateway.ask(document, ids=[]))["nodes"] == []
-    refused = await gateway.refusal(document, ids=[scene.room] * 101)
+    assert (await gateway.execute(document, ids=[]))["nodes"] == []
+    refused = await gateway.execute_error(document, ids=[scene.room] * 101)
     assert (refused["code"], "give up to 100" in refused["message"]) == ("BAD_USER_INPUT", True)

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.rooms.v1 import room_pb2, rule_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceStub
-from tests.running import ANSWER_LIMIT_S, Gateway, first, new_name, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_name, take
 
 LIVE = """subscription($ref: ID!) { roomLive(ref: $ref) { sid status asOf participants { nodes { identity
     publishedTracks { nodes { kind enabled } } } } } }"""
@@ -65,16 +65,16 @@ async def test_three_transports_show_one_room_as_it_changes(gateway: Gateway) ->
     people = f"/rooms/{room['sid']}/participants"
     await gateway.sandbox("POST", people, {"identity": "ada", "tracks": ["audio", "video"]})
     async with (
-        gateway.watch_ws(LIVE, ref=room["uniqueName"]) as by_ws,
-        gateway.watch_sse(PRESENCE, room=room["sid"]) as by_sse,
+        gateway.subscribe_ws(LIVE, ref=room["uniqueName"]) as by_ws,
+        gateway.subscribe_sse(PRESENCE, room=room["sid"]) as by_sse,
         watching_by_grpc(gateway, room["uniqueName"]) as by_stream,
     ):
 
         async def all_show(wanted: People) -> tuple[Any, Any, Any]:
             return (
-                await first(by_ws, lambda told: by_live(told) == wanted),
-                await first(by_sse, lambda told: by_presence(told) == wanted),
-                await first(by_stream, lambda told: by_grpc(told) == wanted),
+                await first_matching(by_ws, lambda told: by_live(told) == wanted),
+                await first_matching(by_sse, lambda told: by_presence(told) == wanted),
+                await first_matching(by_stream, lambda told: by_grpc(told) == wanted),
             )
 
         await all_show({"ada": {"AUDIO": True, "VIDEO": True}})
@@ -91,29 +91,29 @@ async def test_three_transports_show_one_room_as_it_changes(gateway: Gateway) ->
         *_, view = await all_show({"bob": {"AUDIO": True}})
         assert await calls(gateway, room["sid"]) == asked, "no change costs a call"
 
-        async with gateway.watch_sse(
+        async with gateway.subscribe_sse(
             PRESENCE, query=f"?lastEventId={id_}", room=room["sid"]
         ) as resumed:
             [again] = await take(resumed, 1)
         assert by_presence(again) == {"bob": {"AUDIO": True}}
 
-        await gateway.ask(
+        await gateway.execute(
             "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }", ref=room["sid"]
         )
-        ended = await first(by_ws, lambda told: told["status"] == "COMPLETED")
+        ended = await first_matching(by_ws, lambda told: told["status"] == "COMPLETED")
         assert [who["publishedTracks"]["nodes"] for who in ended["participants"]["nodes"]] == [
             [],
             [],
         ]
-        assert (await first(by_sse, lambda told: told[1]["roomStatus"] == "COMPLETED"))[1][
+        assert (await first_matching(by_sse, lambda told: told[1]["roomStatus"] == "COMPLETED"))[1][
             "participants"
         ] == []
-        over = await first(
+        over = await first_matching(
             by_stream, lambda told: told.room.status == room_pb2.ROOM_STATUS_COMPLETED
         )
         assert list(over.participants) == []
-    async with gateway.watch_ws(EVENTS, room=room["sid"], after=view.cursor) as events:
-        assert await first(events, lambda message: message["__typename"] == "RoomEnded")
+    async with gateway.subscribe_ws(EVENTS, room=room["sid"], after=view.cursor) as events:
+        assert await first_matching(events, lambda message: message["__typename"] == "RoomEnded")
 
 
 async def test_callbacks_that_overtake_each_other_and_come_twice_lead_to_the_room_as_it_is(
@@ -130,8 +130,8 @@ async def test_callbacks_that_overtake_each_other_and_come_twice_lead_to_the_roo
             await doing.something()
         # Watching begins in the midst of it.
         async with (
-            gateway.watch_ws(LIVE, ref=room["sid"]) as by_ws,
-            gateway.watch_sse(PRESENCE, room=room["sid"]) as by_sse,
+            gateway.subscribe_ws(LIVE, ref=room["sid"]) as by_ws,
+            gateway.subscribe_sse(PRESENCE, room=room["sid"]) as by_sse,
             watching_by_grpc(gateway, room["sid"]) as by_stream,
         ):
             for _ in range(40):
@@ -140,10 +140,10 @@ async def test_callbacks_that_overtake_each_other_and_come_twice_lead_to_the_roo
             await doing.until_told()
             await doing.joins("zoe")
             truth = doing.people
-            assert await first(by_ws, lambda told: by_live(told) == truth)
-            assert await first(by_sse, lambda told: by_presence(told) == truth)
-            assert await first(by_stream, lambda told: by_grpc(told) == truth)
-    async with gateway.watch_ws(LIVE, ref=room["sid"]) as anew:
+            assert await first_matching(by_ws, lambda told: by_live(told) == truth)
+            assert await first_matching(by_sse, lambda told: by_presence(told) == truth)
+            assert await first_matching(by_stream, lambda told: by_grpc(told) == truth)
+    async with gateway.subscribe_ws(LIVE, ref=room["sid"]) as anew:
         assert by_live((await take(anew, 1))[0]) == doing.people
 
 
@@ -152,7 +152,7 @@ async def test_a_name_that_nobody_has_is_not_found(gateway: Gateway) -> None:
         async with gateway.websocket() as socket:
             payload = {"query": document, "variables": {name: new_name()}}
             await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-            told = await socket.receive_json(timeout=ANSWER_LIMIT_S)
+            told = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
         assert told["type"] == "error"
         assert told["payload"][0]["extensions"]["code"] == "NOT_FOUND"
 
@@ -191,7 +191,7 @@ class _Dice:
 
     async def until_told(self) -> None:
         """Returns once every callback has been answered."""
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while True:
                 callbacks = await self._gateway.sandbox("GET", "/callbacks")
                 if all(sent["attempts"] for sent in callbacks):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Figure
-from tests.running import ANSWER_LIMIT_S, Gateway, Reply, new_sid, running
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, Reply, new_sid, running
 
 READ = "query($ref: ID!) { room(ref: $ref) { sid status } }"
 READS_A_SECOND = 80
@@ -49,9 +49,9 @@ async def test_the_end_of_a_room_overtakes_creates_that_wait_and_the_quota_says_
         for create in creates:
             group.create_task(note("create", create))
         waiting = 0
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while waiting < 10:
-                classes = (await gateway.ask("{ quota { classes { requestClass waiting } } }"))[
+                classes = (await gateway.execute("{ quota { classes { requestClass waiting } } }"))[
                     "quota"
                 ]["classes"]
                 waiting = next(
@@ -118,7 +118,7 @@ async def _make_rooms(sandbox: Gateway, count: int) -> Sequence[dict[str, str]]:
     made = []
     for begin in range(0, count, 20):
         made += await asyncio.gather(
-            *(sandbox.make_room_at_twilio() for _ in range(begin, min(begin + 20, count)))
+            *(sandbox.create_room_at_twilio() for _ in range(begin, min(begin + 20, count)))
         )
     return made
 

@@ -30,11 +30,11 @@ async def test_p7_events_whose_callbacks_are_lost_reach_the_subscriber_as_reconc
 ) -> None:
     room = await gateway.create_room()
     await _join(gateway, room["sid"], "Grace")
-    async with gateway.fault(**LOST), gateway.watch_ws(WATCH, room=room["sid"]) as messages:
+    async with gateway.fault(**LOST), gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
         await _join(gateway, room["sid"], "Ada", "audio")
         await gateway.sandbox("DELETE", f"/rooms/{room['sid']}/participants/Grace")
-        elsewhere = await gateway.make_room_at_twilio(UniqueName=new_name())
+        elsewhere = await gateway.create_room_at_twilio(UniqueName=new_name())
         events = await _until_told(
             messages, {"PARTICIPANT_CONNECTED", "PARTICIPANT_DISCONNECTED", "TRACK_ADDED"}
         )
@@ -46,12 +46,12 @@ async def test_p7_events_whose_callbacks_are_lost_reach_the_subscriber_as_reconc
         }
         assert who == {"PARTICIPANT_CONNECTED": "Ada", "PARTICIPANT_DISCONNECTED": "Grace"}
         assert [event["prev"] for event in events[1:]] == [event["cursor"] for event in events[:-1]]
-    async with gateway.watch_ws(WATCH, room=elsewhere["sid"]) as messages:
+    async with gateway.subscribe_ws(WATCH, room=elsewhere["sid"]) as messages:
         timeline = "query($r: ID!) { room(ref: $r) { events { nodes { type source } } freshness { source } } }"
-        seen = (await gateway.ask(timeline, r=elsewhere["sid"]))["room"]
+        seen = (await gateway.execute(timeline, r=elsewhere["sid"]))["room"]
         if not seen["events"]["nodes"]:
             await take(messages, 2)
-            seen = (await gateway.ask(timeline, r=elsewhere["sid"]))["room"]
+            seen = (await gateway.execute(timeline, r=elsewhere["sid"]))["room"]
     assert seen == {
         "events": {"nodes": [{"type": "ROOM_CREATED", "source": "RECONCILED"}]},
         "freshness": {"source": "POLLED"},
@@ -64,7 +64,7 @@ async def test_p7_200_live_rooms_are_repaired_within_15_seconds_in_a_fifth_of_th
 ) -> None:
     async with running(tmp_path) as gateway:
         rooms = await _busy_rooms(gateway, 200)
-        async with gateway.watch_ws(WATCH) as messages:
+        async with gateway.subscribe_ws(WATCH) as messages:
             await take(messages, 1)
             began_at = time.time()
             waits, unheard = await _lose(gateway, messages, rooms, random.Random(7))
@@ -102,7 +102,7 @@ async def _join(gateway: Gateway, room: str, identity: str, *tracks: str) -> Non
 
 async def _busy_rooms(gateway: Gateway, count: int) -> list[str]:
     rooms = []
-    async with gateway.watch_ws(WATCH) as messages:
+    async with gateway.subscribe_ws(WATCH) as messages:
         for number in range(count):
             room = await gateway.create_room()
             rooms.append(room["sid"])
@@ -146,7 +146,7 @@ async def _lose(
                     "DELETE", f"/rooms/{room}/participants/first%20{rooms.index(room)}"
                 )
             else:
-                await gateway.end_room_at_twilio(room)
+                await gateway.complete_room_at_twilio(room)
             await asyncio.sleep(1)  # the pace of the story, not a wait for anything
         is_over.set()
         await asyncio.wait([listener], timeout=FOUND_WITHIN_S * 2)

@@ -16,7 +16,7 @@ from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
 from gateway.store.limiter import Concurrency, Limiter
 from tests.flows.test_command_line import run
-from tests.running import ANSWER_LIMIT_S, Gateway, first, new_sid, running, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_sid, running, take
 from tests.topologies import (
     SentinelGroup,
     Server,
@@ -59,10 +59,10 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Val
 async def tell(gateway: Gateway, room: str) -> str:
     """Somebody joins: the participant's SID. As Twilio does, the callback is sent again until it is taken."""
     person = new_sid("PA")
-    fields = gateway.event_fields("participant-connected", room, ParticipantSid=person)
+    fields = gateway.callback_fields("participant-connected", room, ParticipantSid=person)
 
     async def is_taken() -> bool:
-        return await gateway.callback(fields) == 204
+        return await gateway.send_callback(fields) == 204
 
     await eventually(is_taken)
     return person
@@ -76,21 +76,21 @@ async def ready(gateway: Gateway) -> bool:
 async def does_its_job(gateway: Gateway) -> None:
     """A room is made, read, listed and ended; a callback reaches a subscriber; a cursor resumes."""
     room = await gateway.create_room()
-    answer = await gateway.ask(
+    answer = await gateway.execute(
         "query($ref: ID!) { room(ref: $ref) { sid status } rooms { nodes { sid } } }",
         ref=room["sid"],
     )
     assert answer["room"]["sid"] == room["sid"]
-    async with gateway.watch_ws(WATCH, room=room["sid"]) as messages:
+    async with gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
         people = [await tell(gateway, room["sid"]) for _ in range(3)]
-        seen = [await first(messages, is_joined) for _ in people]
+        seen = [await first_matching(messages, is_joined) for _ in people]
     assert [each["participant"]["sid"] for each in seen] == people
-    async with gateway.watch_ws(WATCH, room=room["sid"], after=seen[0]["cursor"]) as resumed:
+    async with gateway.subscribe_ws(WATCH, room=room["sid"], after=seen[0]["cursor"]) as resumed:
         [again, *rest] = await take(resumed, 3)
     assert again["mode"] == "RESUMED"
     assert [each["participant"]["sid"] for each in rest] == people[1:]
-    ended = await gateway.ask(
+    ended = await gateway.execute(
         "mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", ref=room["sid"]
     )
     assert ended["completeRoom"]["status"] == "COMPLETED"
@@ -125,11 +125,11 @@ async def test_a_gateway_behind_sentinels_goes_on_when_its_master_dies(
     async with on_redis(tmp_path, group.url) as gateway:
         await does_its_job(gateway)
         room = new_sid()
-        async with gateway.watch_ws(WATCH, room=room) as messages:
+        async with gateway.subscribe_ws(WATCH, room=room) as messages:
             await take(messages, 1)
             before = await tell(gateway, room)
             [seen] = await take(messages, 1)
-            await group.caught_up()
+            await group.wait_for_replication()
             await group.master.kill()
             after = await tell(gateway, room)
             [then] = await take(messages, 1)
@@ -143,15 +143,15 @@ async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyClu
     connections = Connections(cluster.url)
     keys = [f"{{{number}}}" for number in range(30)]
     await asyncio.gather(*(connections.read(("SET", key, "v")) for key in keys))
-    owners = {key: await cluster.owner(key) for key in keys}
+    owners = {key: await cluster.master_of(key) for key in keys}
     hung = owners[keys[0]]
-    hung.stop()
+    hung.suspend()
     try:
         answers = await asyncio.gather(
             *(connections.read(("GET", key)) for key in keys), return_exceptions=True
         )
     finally:
-        hung.go_on()
+        hung.resume()
     for key, answer in zip(keys, answers, strict=True):
         assert isinstance(answer, UpstreamUnavailable) if owners[key] is hung else answer == [b"v"]
     await eventually(lambda: _is_answered(connections, keys[0]))
@@ -164,7 +164,7 @@ async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyClust
         AccountSid("AC" + "0" * 32),
         Rate(per_s=10, burst=1),
     )
-    limiter = Limiter(connections, account, Concurrency(100, 4), within_s=ANSWER_LIMIT_S)
+    limiter = Limiter(connections, account, Concurrency(100, 4), within_s=RESPONSE_TIMEOUT_S)
     assert (await limiter.take("read", rate, ["a lease"])).granted
     await limiter.refused("write", 60_000)
     assert not (await limiter.take("write", rate, ["another"])).granted
@@ -183,7 +183,7 @@ async def test_a_cluster_that_is_away_as_a_whole_is_unavailable_and_comes_back(
     with pytest.raises(UpstreamUnavailable):
         await nobody.check_policy()
     for node in cluster.nodes:
-        node.stop()
+        node.suspend()
     try:
         for each in (connections, nobody):
             outcomes = await asyncio.gather(
@@ -193,7 +193,7 @@ async def test_a_cluster_that_is_away_as_a_whole_is_unavailable_and_comes_back(
             assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
     finally:
         for node in cluster.nodes:
-            node.go_on()
+            node.resume()
     await eventually(lambda: _is_answered(connections, "k"))
     for each in (connections, nobody):
         await each.aclose()
@@ -211,8 +211,8 @@ async def test_a_gateway_on_a_cluster_follows_its_keys(
     async with on_redis(tmp_path, cluster.url) as gateway:
         await does_its_job(gateway)
         log_key = Keys(AccountSid(gateway.account_sid)).log
-        owner, room = await cluster.owner(log_key), new_sid()
-        async with gateway.watch_ws(WATCH, room=room) as messages:
+        owner, room = await cluster.master_of(log_key), new_sid()
+        async with gateway.subscribe_ws(WATCH, room=room) as messages:
             await take(messages, 1)
             before = await tell(gateway, room)
             [seen] = await take(messages, 1)
@@ -221,7 +221,7 @@ async def test_a_gateway_on_a_cluster_follows_its_keys(
             )
             after = await tell(gateway, room)
             [then] = await take(messages, 1)
-        assert await cluster.owner(log_key) is not owner
+        assert await cluster.master_of(log_key) is not owner
         assert [each["participant"]["sid"] for each in (seen, then)] == [before, after]
         assert then["prev"] == seen["cursor"]
         await does_its_job(gateway)

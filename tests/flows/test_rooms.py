@@ -10,24 +10,24 @@ async def test_a_room_is_created_read_listed_and_ended(gateway: Gateway) -> None
     name = new_name()
     created = await gateway.create_room(name, type="GROUP", maxParticipants=7)
 
-    by_sid = (await gateway.ask(ROOM, ref=created["sid"]))["room"]
-    by_name = (await gateway.ask(ROOM, ref=name))["room"]
+    by_sid = (await gateway.execute(ROOM, ref=created["sid"]))["room"]
+    by_name = (await gateway.execute(ROOM, ref=name))["room"]
     assert by_sid["status"] == "IN_PROGRESS"
     assert by_sid["id"] == created["sid"]
     assert by_sid["freshness"] == {"isStale": False, "source": "CALLBACKS"}
     assert by_name["sid"] == created["sid"]
 
-    listed = await gateway.ask(
+    listed = await gateway.execute(
         "query($n: String) { rooms(uniqueName: $n) { nodes { sid } } }", n=name
     )
     assert listed["rooms"]["nodes"] == [{"sid": created["sid"]}]
 
-    ended = (await gateway.ask(COMPLETE, ref=name))["completeRoom"]
+    ended = (await gateway.execute(COMPLETE, ref=name))["completeRoom"]
     assert ended["status"] == "COMPLETED"
     assert ended["endTime"] is not None
 
-    assert (await gateway.ask(ROOM, ref=created["sid"]))["room"]["status"] == "COMPLETED"
-    assert (await gateway.ask(ROOM, ref=name))["room"] is None, (
+    assert (await gateway.execute(ROOM, ref=created["sid"]))["room"]["status"] == "COMPLETED"
+    assert (await gateway.execute(ROOM, ref=name))["room"] is None, (
         "a name stands for a room in progress only"
     )
 
@@ -35,7 +35,9 @@ async def test_a_room_is_created_read_listed_and_ended(gateway: Gateway) -> None
 async def test_a_room_reports_to_the_gateway(gateway: Gateway) -> None:
     created = await gateway.create_room()
     seen = (
-        await gateway.ask("query($r: ID!) { room(ref: $r) { statusCallback } }", r=created["sid"])
+        await gateway.execute(
+            "query($r: ID!) { room(ref: $r) { statusCallback } }", r=created["sid"]
+        )
     )["room"]
     assert seen["statusCallback"] == gateway.ready["callbacks"] + "#rc=5&rp=all&ct=1000&rt=2500"
 
@@ -50,7 +52,7 @@ async def test_pages_go_on_where_the_last_one_ended(gateway: Gateway) -> None:
     seen: list[str] = []
     after = None
     while True:
-        page = (await gateway.ask(document, after=after))["rooms"]
+        page = (await gateway.execute(document, after=after))["rooms"]
         seen += [edge["node"]["uniqueName"] for edge in page["edges"]]
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
@@ -64,16 +66,16 @@ async def test_a_list_can_be_resumed_after_any_of_its_rooms(gateway: Gateway) ->
     for _ in range(4):
         await gateway.create_room()
     document = "query($n: Int!, $after: String) { rooms(first: $n, after: $after) { edges { cursor node { sid } } } }"
-    whole = (await gateway.ask(document, n=4))["rooms"]["edges"]
+    whole = (await gateway.execute(document, n=4))["rooms"]["edges"]
 
-    rest = (await gateway.ask(document, n=4, after=whole[1]["cursor"]))["rooms"]["edges"]
+    rest = (await gateway.execute(document, n=4, after=whole[1]["cursor"]))["rooms"]["edges"]
 
     assert [edge["node"] for edge in rest[:2]] == [edge["node"] for edge in whole[2:]]
 
 
 async def test_nodes_keep_their_order_and_say_null_for_the_missing(gateway: Gateway) -> None:
     here, there = await gateway.create_room(), await gateway.create_room()
-    nodes = await gateway.ask(
+    nodes = await gateway.execute(
         "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
         ids=[there["sid"], new_sid(), here["sid"]],
     )
@@ -82,7 +84,7 @@ async def test_nodes_keep_their_order_and_say_null_for_the_missing(gateway: Gate
 
 async def test_a_taken_name_is_a_conflict_that_tells_the_room(gateway: Gateway) -> None:
     created = await gateway.create_room()
-    refused = await gateway.refusal(
+    refused = await gateway.execute_error(
         "mutation($i: CreateRoomInput!) { createRoom(input: $i) { sid } }",
         i={"uniqueName": created["uniqueName"]},
     )
@@ -93,10 +95,12 @@ async def test_a_taken_name_is_a_conflict_that_tells_the_room(gateway: Gateway) 
 
 async def test_a_room_that_has_ended_cannot_be_ended_again(gateway: Gateway) -> None:
     created = await gateway.create_room()
-    await gateway.ask(COMPLETE, ref=created["sid"])
-    assert (await gateway.refusal(COMPLETE, ref=created["sid"]))["code"] == "FAILED_PRECONDITION"
+    await gateway.execute(COMPLETE, ref=created["sid"])
+    assert (await gateway.execute_error(COMPLETE, ref=created["sid"]))[
+        "code"
+    ] == "FAILED_PRECONDITION"
 
 
 async def test_ending_an_unknown_room_is_not_found(gateway: Gateway) -> None:
-    assert (await gateway.refusal(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
-    assert (await gateway.refusal(COMPLETE, ref=new_name()))["code"] == "NOT_FOUND"
+    assert (await gateway.execute_error(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
+    assert (await gateway.execute_error(COMPLETE, ref=new_name()))["code"] == "NOT_FOUND"

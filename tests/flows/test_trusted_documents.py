@@ -10,7 +10,7 @@ ROOM = Path(__file__).parents[2] / "schema/operations/room.graphql"
 
 
 async def test_a_room_by_get_is_kept_until_it_changes(gateway: Gateway) -> None:
-    room = await gateway.make_room_at_twilio()
+    room = await gateway.create_room_at_twilio()
     asked = {
         "documentId": "sha256:" + hashlib.sha256(ROOM.read_bytes()).hexdigest(),
         "variables": json.dumps({"ref": room["sid"]}),
@@ -30,6 +30,6 @@ async def test_a_room_by_get_is_kept_until_it_changes(gateway: Gateway) -> None:
     assert (status, json.loads(body)["data"]["room"]["status"]) == (200, "IN_PROGRESS")
     assert control in {f"private, max-age={seconds}" for seconds in (3, 4)}
     assert (await get(**{"If-None-Match": etag}))[0::3] == (304, b"")
-    await gateway.ask("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=room["sid"])
+    await gateway.execute("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=room["sid"])
     status, _, _, body = await get(**{"If-None-Match": etag})
     assert (status, json.loads(body)["data"]["room"]["status"]) == (200, "COMPLETED")

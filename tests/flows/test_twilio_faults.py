@@ -23,7 +23,7 @@ from gateway.sandbox.world.model import RoomSettings
 from tests.faults.nemesis import free_port, new_api_key
 from tests.flows.test_quota import READ
 from tests.rpc.client import Client, clients_on
-from tests.running import Gateway, first, new_name, running
+from tests.running import Gateway, first_matching, new_name, running
 
 DEADLINE_S = 1.0
 PLENTY = 5_000
@@ -112,14 +112,14 @@ class Scene:
     async def warm(self, count: int) -> list[str]:
         """Rooms that were read so soon after an event that the answer is not fresh for long; after that it may stand in for
         Twilio's silence."""
-        async with self.gateway.watch_sse(
+        async with self.gateway.subscribe_sse(
             "subscription { roomEvents { ... on RoomEvent { roomSid } } }"
         ) as messages:
             await anext(messages)
             made = [self.make() for _ in range(count)]
-            await first(messages, lambda message: message[1].get("roomSid") == made[-1])
+            await first_matching(messages, lambda message: message[1].get("roomSid") == made[-1])
         for room in made:
-            await self.gateway.ask(READ, ref=room)
+            await self.gateway.execute(READ, ref=room)
         read_at = time.monotonic()
         await asyncio.sleep(
             read_at + 1.05 - time.monotonic()

@@ -20,7 +20,7 @@ from twilio.request_validator import RequestValidator
 
 from gateway.cli.keys import api_key_row
 from tests.flows.test_command_line import run
-from tests.running import ANSWER_LIMIT_S, Gateway, new_sid, running
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid, running
 
 PUBLIC_URL = "https://rooms.example"
 KEY = "rgk_workers"
@@ -114,7 +114,7 @@ def port_of(served: Gateway, name: str) -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(ANSWER_LIMIT_S):
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while not condition():  # noqa: ASYNC110 - /proc sends no notifications
             await asyncio.sleep(0.01)
 
@@ -127,7 +127,7 @@ async def sockets_on_all_workers(
     The kernel picks a worker by a hash of the client's address.
     """
     sockets = []
-    async with asyncio.timeout(ANSWER_LIMIT_S):
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while (
             len(pids := workers(served)) < 2
             or connected_to(pids, port_of(served, "graphql")) < pids
@@ -137,7 +137,7 @@ async def sockets_on_all_workers(
 
 
 async def send_callback(served: Gateway, room: str) -> None:
-    fields = served.event_fields("participant-connected", room, ParticipantSid=new_sid("PA"))
+    fields = served.callback_fields("participant-connected", room, ParticipantSid=new_sid("PA"))
     signature = RequestValidator(served.auth_token).compute_signature(
         f"{PUBLIC_URL}/callbacks/twilio", fields
     )
@@ -157,11 +157,11 @@ async def test_subscribers_on_all_workers_receive_a_callback(
         for socket in sockets:
             payload = {"query": WATCH, "variables": {"room": room}}
             await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-            started = await socket.receive_json(timeout=ANSWER_LIMIT_S)
+            started = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
             assert started["payload"]["data"]["roomEvents"]["__typename"] == "StreamStarted"
         await send_callback(served, room)
         events = [
-            (await socket.receive_json(timeout=ANSWER_LIMIT_S))["payload"]["data"]
+            (await socket.receive_json(timeout=RESPONSE_TIMEOUT_S))["payload"]["data"]
             for socket in sockets
         ]
     assert {event["roomEvents"]["__typename"] for event in events} == {"ParticipantConnected"}
@@ -169,7 +169,7 @@ async def test_subscribers_on_all_workers_receive_a_callback(
 
 
 async def test_all_workers_answer_grpc_on_one_port(served: Gateway) -> None:
-    async with asyncio.timeout(ANSWER_LIMIT_S), AsyncExitStack() as stack:
+    async with asyncio.timeout(RESPONSE_TIMEOUT_S), AsyncExitStack() as stack:
         while connected_to(workers(served), port_of(served, "grpc")) < workers(served):
             # Channels to one address share a connection by default.
             options = (("grpc.use_local_subchannel_pool", 1),)
@@ -238,7 +238,7 @@ async def test_p21_workers_end_with_their_parent(
         [server] = set(children(served)) - pids
         sockets = await sockets_on_all_workers(served, stack)
         os.kill(served.process.pid, number)
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             # All at once: a socket that does not answer the close message soon is cut off.
             close_messages = await asyncio.gather(*(socket.receive() for socket in sockets))
             assert await served.process.wait() == (0 if number is signal.SIGTERM else -number)

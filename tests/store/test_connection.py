@@ -9,7 +9,7 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.store.connection import CARRIERS, READ_S, WRITE_S, Connections, Script
 from gateway.store.routes import Command, ServerRoute
-from tests.topologies import master_and_heir
+from tests.topologies import two_servers_behind_proxy
 
 TRIM = Script("head.lua", "trim.lua")
 HEARTBEAT = Script("head.lua", "heartbeat.lua")
@@ -187,11 +187,11 @@ async def test_without_redis_every_reader_of_a_load_is_told() -> None:
 
 async def test_a_master_that_was_demoted_is_left_by_the_first_write_that_it_refuses() -> None:
     """Its connections stay open, and it goes on answering reads."""
-    async with master_and_heir() as (old, heir, crossing, url):
+    async with two_servers_behind_proxy() as (old, heir, crossing, url):
         connections = Connections(url)
         await connections.read(("SET", "k", "old"))
         await heir.commands.set("k", "new")
-        crossing.lead_to(heir)
+        crossing.switch_to(heir)
         await old.commands.replicaof("127.0.0.1", 1)
         assert await connections.read(("GET", "k")) == [b"old"]
 
@@ -201,7 +201,7 @@ async def test_a_master_that_was_demoted_is_left_by_the_first_write_that_it_refu
 
 
 async def test_a_master_that_stays_demoted_is_unavailable(connections: Connections) -> None:
-    async with master_and_heir() as (old, _, _, url):
+    async with two_servers_behind_proxy() as (old, _, _, url):
         await old.commands.replicaof("127.0.0.1", 1)
         demoted = Connections(url)
         [answer] = await demoted.read(("SET", "k", "v"))

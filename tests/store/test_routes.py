@@ -2,7 +2,7 @@ import pytest
 
 from gateway.core.errors import UpstreamUnavailable
 from gateway.store.connection import Connections
-from tests.topologies import master_and_heir
+from tests.topologies import two_servers_behind_proxy
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from tests.topologies import master_and_heir
     ],
 )
 async def test_whoever_cannot_start_is_told_where_to_look(url: str, says: str) -> None:
-    async with master_and_heir() as (_, _, _, plain):
+    async with two_servers_behind_proxy() as (_, _, _, plain):
         connections = Connections(url.format(port=plain.rpartition(":")[2]))
         with pytest.raises(UpstreamUnavailable, match=says):
             await connections.check_policy()

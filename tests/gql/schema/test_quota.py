@@ -5,7 +5,7 @@ QUOTA = """{ quota { source replicas underWay concurrencyLimit classes {
 
 
 async def test_what_is_left_is_told_by_class(gateway: Gateway) -> None:
-    quota = (await gateway.ask(QUOTA))["quota"]
+    quota = (await gateway.execute(QUOTA))["quota"]
 
     assert (quota["source"], quota["replicas"]) == ("SHARED", 1)
     assert 4 <= quota["concurrencyLimit"] <= 100, "what other tests had refused has lowered it"

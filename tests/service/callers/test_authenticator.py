@@ -11,7 +11,7 @@ from gateway.core.rooms import AccountSid, RoomSid
 from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.service.callers.jwks import Jwks, open_session
 from gateway.service.callers.jwt_verifier import Issuer, JwtVerifier
-from tests.issuer import ALGORITHM, AUDIENCE, NAME, issuing
+from tests.issuer import ALGORITHM, AUDIENCE, ISSUER, running_issuer
 
 ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
 SID = RoomSid("RM00112233445566778899aabbccddeeff")
@@ -94,9 +94,9 @@ def test_a_caller_holds_while_its_key_has_the_same_rights() -> None:
 
 
 async def test_a_token_or_a_key_is_told_by_how_it_begins() -> None:
-    async with issuing() as issuer, open_session() as session:
+    async with running_issuer() as issuer, open_session() as session:
         keys = Jwks(session, issuer.url, ALGORITHM)
-        believed = Issuer(NAME, AUDIENCE, ACCOUNT, ALGORITHM, frozenset(Scope), 1_000, keys)
+        believed = Issuer(ISSUER, AUDIENCE, ACCOUNT, ALGORITHM, frozenset(Scope), 1_000, keys)
         authenticator = Authenticator(
             [ApiKey(hashlib.sha256(b"rgk_reader").hexdigest(), READER)], JwtVerifier([believed])
         )

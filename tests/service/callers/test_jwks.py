@@ -12,13 +12,13 @@ from gateway.core.errors import UpstreamUnavailable
 from gateway.service.callers import jwks as module
 from gateway.service.callers.jwks import BODY_LIMIT, KEYS_LIMIT, Jwks, open_session
 from gateway.service.flights.deadlines import ANSWER_S, until
-from tests.issuer import ALGORITHM, TokenIssuer, issuing, rsa_key
+from tests.issuer import ALGORITHM, TokenIssuer, rsa_key, running_issuer
 from tests.service.conftest import LIMIT_S
 
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[TokenIssuer]:
-    async with issuing() as issuer:
+    async with running_issuer() as issuer:
         yield issuer
 
 
@@ -32,7 +32,7 @@ async def test_a_crowd_asks_once(issuer: TokenIssuer, session: aiohttp.ClientSes
     keys = Jwks(session, issuer.url, ALGORITHM)
     found = await asyncio.gather(*(keys.key("first") for _ in range(20)))
     assert {key.jwk.key_id for key in found if key is not None} == {"first"}
-    assert issuer.asked == 1
+    assert issuer.request_count == 1
 
 
 async def test_invented_key_ids_have_the_issuer_asked_once_in_a_while(
@@ -40,7 +40,7 @@ async def test_invented_key_ids_have_the_issuer_asked_once_in_a_while(
 ) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
     assert [await keys.key(f"invented {number}") for number in range(20)] == [None] * 20
-    assert issuer.asked == 1
+    assert issuer.request_count == 1
 
 
 async def test_a_new_key_is_looked_for_when_it_is_first_named_and_an_old_one_ends(
@@ -91,7 +91,7 @@ async def test_who_hangs_up_takes_nobodys_look_along(
     leaving.cancel()
     await asyncio.wait([leaving])
     assert await keys.key("first") is not None
-    assert issuer.asked == 1
+    assert issuer.request_count == 1
 
 
 async def test_it_reads_again_by_itself(
@@ -108,8 +108,8 @@ async def test_it_reads_again_by_itself(
         await eventually(lambda: not keys.has(first.digest))
         issuer.published = ["first"]
         await eventually(lambda: keys.has(first.digest))
-        issuer.status, asked = 500, issuer.asked
-        await eventually(lambda: issuer.asked > asked + 2)
+        issuer.status, asked = 500, issuer.request_count
+        await eventually(lambda: issuer.request_count > asked + 2)
         assert keys.has(first.digest)
         running.cancel()
 
@@ -172,10 +172,10 @@ async def test_i15_nobody_waits_for_an_issuer_that_hangs_longer_than_he_has_and_
     ):
         await keys.key("first")
     staying = asyncio.get_running_loop().create_task(keys.key("first"))
-    await eventually(lambda: issuer.asked == 1)
+    await eventually(lambda: issuer.request_count == 1)
     issuer.gate.set()
     assert await staying is not None
-    assert issuer.asked == 1
+    assert issuer.request_count == 1
     await keys.aclose()
 
 
@@ -190,7 +190,7 @@ async def test_what_is_asked_is_given_up_at_the_end(
     issuer.gate.set()
     with pytest.raises(UpstreamUnavailable):
         await keys.key("first")
-    assert issuer.asked <= 1
+    assert issuer.request_count <= 1
 
 
 async def test_while_an_issuer_fails_nobody_can_tell_that_a_key_is_not_its_own(
@@ -212,12 +212,12 @@ async def test_nobody_there(session: aiohttp.ClientSession, url: str) -> None:
 
 
 async def test_no_redirect_is_followed(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
-    async with issuing() as elsewhere:
-        issuer.redirects_to = elsewhere.url
+    async with running_issuer() as elsewhere:
+        issuer.redirect_url = elsewhere.url
         keys = Jwks(session, issuer.url, ALGORITHM)
         with pytest.raises(UpstreamUnavailable):
             await keys.key("first")
-        assert (issuer.asked, elsewhere.asked) == (1, 0)
+        assert (issuer.request_count, elsewhere.request_count) == (1, 0)
 
 
 async def test_only_keys_that_are_safe_for_the_algorithm_are_used(
@@ -225,18 +225,18 @@ async def test_only_keys_that_are_safe_for_the_algorithm_are_used(
 ) -> None:
     (_, long), (_, short) = rsa_key(2_048), rsa_key(1_024)
     shared = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "kid": "shared"}
-    issuer.more = [
+    issuer.extra_keys = [
         long,
         short,
         shared,
         {**long, "kid": "to encrypt", "use": "enc"},
         {**long, "kid": 5},
     ]
-    issuer.more += [
+    issuer.extra_keys += [
         {**long, "kid": "of another algorithm", "alg": "PS256"},
         {**long, "kid": "private", "d": "AQAB"},
     ]
-    issuer.more += [1, {}, {"kty": "RSA", "n": "x", "e": []}, {"kty": 5}, {"kty": "RSA"}]
+    issuer.extra_keys += [1, {}, {"kty": "RSA", "n": "x", "e": []}, {"kty": 5}, {"kty": "RSA"}]
     keys = Jwks(session, issuer.url, "RS256", again_s=0.0)
     assert await keys.key("rsa-2048") is not None
     named = ["first", "rsa-1024", "shared", "to encrypt", "of another algorithm", "private"]

@@ -33,7 +33,7 @@ from gateway.service.callers.jwt_verifier import (
     Issuer,
     JwtVerifier,
 )
-from tests.issuer import ALGORITHM, AUDIENCE, NAME, TokenIssuer, issuing, rsa_key
+from tests.issuer import ALGORITHM, AUDIENCE, ISSUER, TokenIssuer, rsa_key, running_issuer
 
 ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
 ALL_BUT_ADMIN = frozenset(Scope) - {Scope.ADMIN}
@@ -45,7 +45,7 @@ def after(seconds: float) -> timedelta:
 
 @pytest.fixture(scope="module")
 async def issuer() -> AsyncIterator[TokenIssuer]:
-    async with issuing() as issuer:
+    async with running_issuer() as issuer:
         yield issuer
 
 
@@ -64,7 +64,7 @@ def believing(
     issuer: TokenIssuer, session: aiohttp.ClientSession, algorithm: str = ALGORITHM
 ) -> JwtVerifier:
     keys = Jwks(session, issuer.url, algorithm, again_s=0.0)
-    return JwtVerifier([Issuer(NAME, AUDIENCE, ACCOUNT, algorithm, ALL_BUT_ADMIN, 1_000, keys)])
+    return JwtVerifier([Issuer(ISSUER, AUDIENCE, ACCOUNT, algorithm, ALL_BUT_ADMIN, 1_000, keys)])
 
 
 def encoded(part: Any) -> str:
@@ -124,7 +124,7 @@ async def test_a_subject_is_the_same_caller_with_each_of_its_tokens_and_is_not_n
         ({"sub": ""}, f"not 1 to {SUBJECT_LIMIT}"),
         ({"sub": "a" * (SUBJECT_LIMIT + 1)}, f"not 1 to {SUBJECT_LIMIT}"),
         ({"sub": ["ada"]}, "cannot be verified"),
-        ({"iss": NAME + "x"}, "iss and aud are of no issuer"),
+        ({"iss": ISSUER + "x"}, "iss and aud are of no issuer"),
         ({"iss": None}, "iss and aud are of no issuer"),
         ({"aud": AUDIENCE + "x"}, "iss and aud are of no issuer"),
         ({"aud": None}, "iss and aud are of no issuer"),
@@ -241,7 +241,7 @@ JSON = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=5)
-    | st.sampled_from([NAME, AUDIENCE]),
+    | st.sampled_from([ISSUER, AUDIENCE]),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
     ),
@@ -263,7 +263,7 @@ async def test_whatever_is_claimed_a_token_is_good_or_refused(
     is_signed: bool,
 ) -> None:
     now = time.time()
-    said = {"iss": NAME, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 60, **claims}
+    said = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 60, **claims}
     head = f"{encoded({'alg': ALGORITHM, 'kid': 'first', **header})}.{encoded(said)}"
     key = ECAlgorithm(ECAlgorithm.SHA256)
     signature = key.sign(head.encode(), issuer.keys["first"]) if is_signed else b"x" * 64
@@ -273,7 +273,7 @@ async def test_whatever_is_claimed_a_token_is_good_or_refused(
         return
     assert is_signed
     assert (said["iss"], caller.account_sid, caller.scopes <= ALL_BUT_ADMIN) == (
-        NAME,
+        ISSUER,
         ACCOUNT,
         True,
     )
@@ -283,7 +283,7 @@ async def test_every_algorithm_of_a_kind_is_served(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
     key, published = rsa_key()
-    issuer.more = [published]
+    issuer.extra_keys = [published]
     for algorithm in ("RS256", "PS512"):
         jwt_verifier = believing(issuer, session, algorithm)
         assert await jwt_verifier.caller(
@@ -291,13 +291,13 @@ async def test_every_algorithm_of_a_kind_is_served(
         )
         with pytest.raises(Unauthenticated):
             await jwt_verifier.caller(issuer.token("rsa-2048", signed_by=key, algorithm="RS384"))
-    issuer.more = []
+    issuer.extra_keys = []
 
 
 async def test_a_known_token_is_verified_anew_once_its_key_was_taken_back(
     session: aiohttp.ClientSession,
 ) -> None:
-    async with issuing() as issuer:
+    async with running_issuer() as issuer:
         jwt_verifier, token = believing(issuer, session), issuer.token()
         caller = await jwt_verifier.caller(token)
         assert await jwt_verifier.caller(token) is caller

@@ -11,7 +11,7 @@ from gateway.store.connection import Connections
 from gateway.store.heartbeats import Heartbeats
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, Followed, event, eventually, following, soon, until
-from tests.topologies import SERVICE, master_and_heir, sentinel_group
+from tests.topologies import SERVICE, sentinel_group, two_servers_behind_proxy
 
 KEY = Keys(ACCOUNT).heartbeat
 
@@ -97,7 +97,7 @@ async def test_without_redis_it_goes_on_and_says_so() -> None:
 
 async def test_a_reader_that_hangs_on_a_master_of_yesterday_finds_the_one_of_today() -> None:
     """It is answered all the time; only what the others write never comes."""
-    async with master_and_heir() as (old, heir, crossing, url):
+    async with two_servers_behind_proxy() as (old, heir, crossing, url):
         connections = Connections(url)
         try:
             async with following(connections, FAST) as followed:
@@ -105,7 +105,7 @@ async def test_a_reader_that_hangs_on_a_master_of_yesterday_finds_the_one_of_tod
                 [told] = await followed.tell(event())
                 for key in await old.commands.keys():
                     await heir.commands.restore(key, 0, await old.commands.dump(key))
-                crossing.lead_to(heir)
+                crossing.switch_to(heir)
                 # The connections for commands are made anew; the reader's is not.
                 for client in await old.commands.client_list():
                     if client["cmd"] != "xread":
@@ -128,7 +128,7 @@ async def test_a_master_that_the_sentinels_have_given_up_is_left_though_it_answe
         try:
             async with following(connections, FAST) as followed:
                 [told] = await followed.tell(event())
-                await group.caught_up()
+                await group.wait_for_replication()
                 [sentinel] = group.sentinels
                 await group.replica.client.replicaof("NO", "ONE")
                 beats = await group.replica.client.xlen(KEY)
