@@ -21,7 +21,7 @@ from gateway.service.log.tail import Tail
 from gateway.settings.environment import Settings
 from gateway.store.embedded import EmbeddedServer
 from gateway.web.callbacks import PATH as CALLBACKS_PATH
-from gateway.web.routes import build
+from gateway.web.routes import build_http
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Timings:
     log_s: float = 10.0
     """After this long, the start goes on without an event log that cannot be read."""
     http_stop_s: float = 1.0
-    """HTTP requests that run longer after the stop are cancelled. Streams end before."""
+    """HTTP requests that run longer after the stop are cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Listen:
     """The ports to listen on.
 
     `http` is bound before anything is built: in `dev`, the callback URL holds its port.
-    With `is_shared`, other processes listen on the same ports, and the kernel distributes
-    the connections.
+    With `is_shared`, other processes listen on the same ports, and the kernel
+    distributes the connections.
     """
 
     http: socket.socket
@@ -105,9 +105,9 @@ async def run(
 ) -> None:
     """Runs the gateway until `stop` is set.
 
-    Without a Redis URL in the settings, runs an embedded server as well. Calls `on_ready`
-    once every port answers. Closes `listen.http` at the end. Raises GatewayError when the
-    gateway cannot start, and any bug of a background task.
+    Without a Redis URL in the settings, runs an embedded server as well. Calls
+    `on_ready` once every port answers. Closes `listen.http` at the end. Raises
+    GatewayError when the gateway cannot start, and any bug of a background task.
     """
     async with AsyncExitStack() as stack:
         stack.callback(listen.http.close)
@@ -167,7 +167,7 @@ async def serve(
             f"cannot listen on {listen.grpc_address} for gRPC: free the port or choose another"
         ) from None
     runner = web.AppRunner(
-        build(graphql, gateway.accounts),
+        build_http(graphql, gateway.accounts),
         access_log=None,
         shutdown_timeout=timings.http_stop_s,
         handler_cancellation=True,
@@ -209,7 +209,8 @@ async def _wait_for_logs(accounts: Collection[Account], limit_s: float) -> None:
     is_read = await asyncio.gather(*(_is_log_read(account.tail, limit_s) for account in accounts))
     if not any(is_read):
         raise UpstreamUnavailable(
-            f"the event log could not be read within {limit_s:.0f} s: check the Redis at GATEWAY_REDIS_URL"
+            f"could not read the event log within {limit_s:.0f} s: "
+            "check the Redis at GATEWAY_REDIS_URL"
         )
     for account, has_log in zip(accounts, is_read, strict=True):
         if not has_log:

@@ -1,4 +1,4 @@
-"""Builds every part of the gateway from the settings. Nothing runs yet: see `server`."""
+"""Builds every part of the gateway from the settings, and starts none."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -56,10 +56,11 @@ from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.tokens import SigningKey
 from gateway.web.callbacks import PATH as CALLBACKS_PATH
 
-# The number of requests in flight at Twilio is halved when Twilio refuses some, down to this.
+# The number of requests in flight at Twilio is halved when Twilio refuses some, down to
+# this.
 CONCURRENCY_FLOOR = 4
-# A fifth of Twilio's read quota goes into comparing the event log with it. 0.19 leaves some of
-# that fifth unused, as every budget does.
+# A fifth of Twilio's read quota goes into comparing the event log with it. 0.19 leaves
+# some of that fifth unused, as every budget does.
 RECONCILE_SHARE = 0.19
 
 
@@ -88,8 +89,8 @@ class Gateway:
 async def build_gateway(settings: Settings, redis_url: str) -> AsyncIterator[Gateway]:
     """Yields everything that answers requests, and closes it afterwards.
 
-    Raises FailedPrecondition when Redis may evict keys and the settings do not allow it, and
-    UpstreamUnavailable when Redis gives no answer.
+    Raises FailedPrecondition when Redis may evict keys and the settings do not allow
+    it, and UpstreamUnavailable when Redis gives no answer.
     """
     async with AsyncExitStack() as stack:
         connections = Connections(redis_url)
@@ -99,8 +100,8 @@ async def build_gateway(settings: Settings, redis_url: str) -> AsyncIterator[Gat
         streams = ConnectionLimit("event streams", STREAMS, STREAMS_PER_CALLER)
         accounts: dict[AccountSid, Account] = {}
         for row in settings.accounts:
-            # One session per account: calls that hang for one account use up no connection of
-            # another.
+            # One session per account: calls that hang for one account use up no
+            # connection of another.
             session = await stack.enter_async_context(open_session())
             accounts[AccountSid(row.sid)] = build_account(
                 settings, row, connections, session, streams
@@ -148,8 +149,9 @@ def build_account(
 ) -> Account:
     """Returns the use cases of one account.
 
-    Every object that holds data of the account is made here, for this account alone. Accounts
-    share connections to Redis and the limit on streams, which hold no secrets and no data.
+    Every object that holds data of the account is made here, for this account alone.
+    Accounts share connections to Redis and the limit on streams, which hold no secrets
+    and no data.
     """
     sid = AccountSid(row.sid)
     public_url = str(settings.gateway_public_url).rstrip("/")
@@ -237,7 +239,7 @@ def _api_key(account_sid: AccountSid, key: ApiKeySettings) -> ApiKey:
 
 
 def _issuers(settings: Settings, session: aiohttp.ClientSession) -> list[Issuer]:
-    """Every configured JWT issuer. Rows with one URL and algorithm share one key set."""
+    """Every configured JWT issuer. Rows with one URL and algorithm share keys."""
     key_sets: dict[tuple[str, str], Jwks] = {}
     issuers = []
     for account in settings.accounts:

@@ -1,4 +1,4 @@
-"""Runs several processes of the gateway on the same ports, and restarts those that die."""
+"""Runs several processes of the gateway on the same ports."""
 
 import asyncio
 import json
@@ -19,8 +19,9 @@ log = structlog.get_logger()
 class WorkerTimings:
     """How workers are stopped and restarted, in seconds.
 
-    The pause before a restart doubles from `first_pause_s` to `longest_pause_s` while workers die
-    early. It starts again at `first_pause_s` after a worker that ran for `steady_s`.
+    The pause before a restart doubles from `first_pause_s` to `longest_pause_s` while
+    workers die early. It starts again at `first_pause_s` after a worker that ran for
+    `steady_s`.
     """
 
     stop_s: float = 10.0
@@ -33,9 +34,9 @@ class WorkerTimings:
 class Workers:
     """Processes of one command. Each is a replica of its own on the same ports.
 
-    A worker prints one line of JSON to its standard output once it answers. It stops when its
-    standard input closes, so it never outlives its parent, however the parent ends. Workers are
-    new processes and not forks: gRPC's threads do not survive a fork.
+    A worker prints one line of JSON to its standard output once it answers. It stops
+    when its standard input closes, so it never outlives its parent, however the parent
+    ends. Workers are new processes and not forks: gRPC's threads do not survive a fork.
     """
 
     def __init__(
@@ -99,8 +100,8 @@ class Workers:
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            # Ctrl-C reaches every process of a session in the foreground. Workers are stopped by
-            # their parent alone.
+            # Ctrl-C reaches every process of a session in the foreground. Workers are
+            # stopped by their parent alone.
             start_new_session=True,
         )
         assert process.stdin is not None

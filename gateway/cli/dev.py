@@ -42,7 +42,7 @@ def dev(
     users: Annotated[bool, typer.Option(help="Let simulated users join and leave rooms.")] = True,
     ready_file: ReadyFile = None,
 ) -> None:
-    """Runs the gateway with a simulated Twilio and an embedded server, on loopback only."""
+    """Runs the gateway, a simulated Twilio and an embedded server, on loopback."""
     logs.configure(is_json=False)
     with explain_start_errors(LOOPBACK):
         asyncio.run(_run(http_port, grpc_port, sandbox_port, users, ready_file))
@@ -109,12 +109,14 @@ def _greet(addresses: Addresses, sandbox_url: str, api_key: str) -> None:
 
 Commands to try:
 
-  curl -s {addresses.graphql} -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
+  curl -s {addresses.graphql} -H 'X-API-Key: {api_key}' \\
+    -H 'Content-Type: application/json' \\
     -d '{{"query": "{{ rooms {{ nodes {{ sid uniqueName status }} }} }}"}}'
 
-  curl -sN {addresses.sse} -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
-    -H 'Accept: text/event-stream' -d '{{"query": "subscription {{ roomEvents {{ __typename cursor }} }}"}}'
+  curl -sN {addresses.sse} -H 'X-API-Key: {api_key}' \\
+    -H 'Content-Type: application/json' -H 'Accept: text/event-stream' \\
+    -d '{{"query": "subscription {{ roomEvents {{ __typename cursor }} }}"}}'
 
-  .venv/bin/buf curl --protocol grpc --http2-prior-knowledge -H 'Authorization: Bearer {api_key}' \\
+  .venv/bin/buf curl --protocol grpc --http2-prior-knowledge -H 'X-API-Key: {api_key}' \\
     -d '{{}}' http://{addresses.grpc}/gateway.rooms.v1.RoomService/ListRooms
 """, soft_wrap=True)  # fmt: skip

@@ -22,7 +22,7 @@ def group() -> None:
 def create(
     name: Annotated[str, typer.Argument(help="Name of the key in logs.")] = "default",
 ) -> None:
-    """Prints a new API key and its row for GATEWAY_API_KEYS. The key itself is stored nowhere."""
+    """Prints a new API key and its row for GATEWAY_API_KEYS. Stores neither."""
     key = new_api_key()
     row = api_key_row(name, key).model_dump(exclude_none=True)
     typer.echo(json.dumps({"api_key": key, "row": row}, indent=2))
@@ -33,7 +33,10 @@ def new_api_key() -> str:
 
 
 def api_key_row(name: str, key: str) -> ApiKeySettings:
-    """Returns the row of GATEWAY_API_KEYS that accepts this key, with every scope but `admin`."""
+    """Returns the row of GATEWAY_API_KEYS for this key.
+
+    It has every scope but `admin`.
+    """
     return ApiKeySettings(
         id=name,
         sha256=hashlib.sha256(key.encode()).hexdigest(),

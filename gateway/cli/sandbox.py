@@ -26,7 +26,8 @@ def sandbox(
     ] = 1,
     ready_file: ReadyFile = None,
 ) -> None:
-    """Runs the simulated Twilio alone, on loopback. Point a Twilio client's base URL at it."""
+    """Runs the simulated Twilio alone, on loopback. Point a Twilio client's base URL at
+    it."""
     with explain_start_errors(LOOPBACK):
         asyncio.run(_run(sandbox_port, accounts, ready_file))
 

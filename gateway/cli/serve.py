@@ -1,4 +1,4 @@
-"""`rooms-gateway serve`: the gateway in front of the real Twilio, in one or several processes."""
+"""`rooms-gateway serve`: the gateway in front of the real Twilio."""
 
 import asyncio
 import json
@@ -42,7 +42,8 @@ def serve(
     ready_file: ReadyFile = None,
     is_worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
 ) -> None:
-    """Runs the gateway in front of the real Twilio. Settings come from environment variables."""
+    """Runs the gateway in front of the real Twilio. Settings come from environment
+    variables."""
     logs.configure(is_json=not sys.stderr.isatty())
     with explain_start_errors(host):
         settings = Settings.model_validate({})
@@ -70,7 +71,7 @@ async def _run_alone(settings: Settings, listen: Listen, ready_file: Path | None
 
 
 async def _run_worker(settings: Settings, listen: Listen) -> None:
-    """Serves until the parent closes this process's standard input: to stop it, or by dying."""
+    """Serves until standard input closes: the parent stops this worker, or has died."""
     stop, loop = stop_on_signals(), asyncio.get_running_loop()
 
     def on_input() -> None:
@@ -117,6 +118,7 @@ def _reserve_port(host: str, port: int) -> socket.socket:
         raise FailedPrecondition(
             "this platform has no SO_REUSEPORT: run one worker per port behind a load balancer"
         )
-    # With SO_REUSEPORT alone, a second gateway of the same user would get half of the calls.
+    # With SO_REUSEPORT alone, a second gateway of the same user would get half of the
+    # calls.
     bind(host, port).close()
     return bind_shared(host, port)

@@ -1,4 +1,4 @@
-"""What the commands have in common: options, messages, the ready file and the stop signal."""
+"""What commands share: options, messages, the ready file and the stop signal."""
 
 import asyncio
 import json
@@ -59,10 +59,10 @@ def stop_on_signals() -> asyncio.Event:
 
 
 def write_ready_file(path: Path | None, **facts: Any) -> None:
-    """Writes the facts and the process id to the file, as JSON. Does nothing without a path.
+    """Writes the facts and the process id to the file, as JSON.
 
-    The file appears in one step, so a reader never sees half of it. Only its owner can read it:
-    it may hold an API key.
+    Does nothing without a path. The file appears in one step, so a reader never sees
+    half of it. Only its owner can read it: it may hold an API key.
     """
     if path is not None:
         draft = path.with_name(path.name + ".draft")
@@ -88,6 +88,6 @@ def explain_start_errors(host: str) -> Iterator[None]:
 
 
 def fail(reason: str) -> NoReturn:
-    """Prints why the command cannot run, and exits with status 2, as for wrong usage."""
+    """Prints the reason, and exits with status 2, as for wrong usage."""
     console.print(f"[red]Cannot run.[/red] {escape(reason)}", soft_wrap=True)
     raise typer.Exit(2)

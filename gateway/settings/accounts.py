@@ -39,14 +39,15 @@ class ApiKeySettings(BaseModel):
     )
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
-    """Name of the key in logs. Rows of one account with the same id share one points limit,
-    so a key can be rotated with two rows."""
+    """Name of the key in logs. Rows of one account with the same id share one points
+    limit, so a key can be rotated with two rows."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """SHA-256 digest of the key, in hex. The key itself is not stored."""
     scopes: tuple[ScopeWord, ...] = ("rooms:read", "events:subscribe")
     """What the key may do."""
     rooms: tuple[str, ...] | None = None
-    """SIDs and names of the rooms that the key may access. Unset: all rooms of the account."""
+    """SIDs and names of the rooms that the key may access. Unset: all rooms of the
+    account."""
     limit: Limit | None = None
     """Points per minute. Unset: 1,500,000."""
 
@@ -105,8 +106,8 @@ class AccountSettings(BaseModel):
     api_key_secret: SecretStr | None = None
     """Secret of that API key."""
     secret: SecretStr | None = None
-    """Authenticates cursors. Unset: GATEWAY_SECRET, else the auth token; cursors then become
-    invalid when the auth token changes."""
+    """Authenticates cursors. Unset: GATEWAY_SECRET, else the auth token; cursors then
+    become invalid when the auth token changes."""
     previous_secret: SecretStr | None = None
     """Cursors made with this secret stay valid, during a rotation."""
     read_quota: QuotaPerSecond = READ_QUOTA
@@ -170,8 +171,8 @@ def check_credentials(
 ) -> None:
     """Raises ValueError when two rows describe one credential.
 
-    The gateway could not tell which of the two rows counts. `keys_in` and `issuers_in` name the
-    file or variable in the error.
+    The gateway could not tell which of the two rows counts. `keys_in` and `issuers_in`
+    name the file or variable in the error.
     """
     digests = (key.sha256 for account in accounts for key in account.api_keys)
     _check_unique(keys_in, "API key", digests)

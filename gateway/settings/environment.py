@@ -1,4 +1,7 @@
-"""The settings, read from environment variables. Only `app` and the command line use them."""
+"""The settings, read from environment variables.
+
+Only `app` and the command line use them.
+"""
 
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -44,8 +47,8 @@ class Settings(BaseSettings):
     )
 
     gateway_accounts_file: Path | None = None
-    """File with several accounts, instead of the one account of the environment. TOML if the
-    name ends in `.toml`, else JSON."""
+    """File with several accounts, instead of the one account of the environment. TOML
+    if the name ends in `.toml`, else JSON."""
     twilio_account_sid: Annotated[Sid | None, Field(validate_default=True)] = None
     """Account SID. Required without GATEWAY_ACCOUNTS_FILE."""
     twilio_auth_token: Annotated[SecretStr | None, Field(validate_default=True)] = None
@@ -53,29 +56,30 @@ class Settings(BaseSettings):
     twilio_secondary_auth_token: SecretStr | None = None
     """Second auth token that callbacks may be signed with, during a rotation."""
     twilio_api_key_sid: str | None = None
-    """SID of an API key for REST and for signing access tokens. Unset: REST uses the auth
-    token, and no access tokens can be made. A restricted key cannot sign access tokens."""
+    """SID of an API key for REST and for signing access tokens. Unset: REST uses the
+    auth token, and no access tokens can be made. A restricted key cannot sign access
+    tokens."""
     twilio_api_key_secret: SecretStr | None = None
     """Secret of that API key."""
     twilio_video_base_url: HttpUrl = VIDEO_URL
     """Base URL of Twilio Video, or of a substitute such as the sandbox."""
     twilio_insights_base_url: HttpUrl | None = None
-    """Base URL of Twilio Insights. Unset: Twilio's own, or TWILIO_VIDEO_BASE_URL when that is
-    set to a substitute."""
+    """Base URL of Twilio Insights. Unset: Twilio's own, or TWILIO_VIDEO_BASE_URL when
+    that is set to a substitute."""
 
     gateway_public_url: HttpUrl
-    """URL at which Twilio reaches this gateway, exactly as Twilio calls it, without query and
-    fragment. Callback signatures are verified against it."""
+    """URL at which Twilio reaches this gateway, exactly as Twilio calls it, without
+    query and fragment. Callback signatures are verified against it."""
     gateway_redis_url: str | None = None
-    """Redis or Valkey: one server, Sentinels, or a cluster. Unset: an embedded durable server
-    in GATEWAY_DATA_DIR."""
+    """Redis or Valkey: one server, Sentinels, or a cluster. Unset: an embedded durable
+    server in GATEWAY_DATA_DIR."""
     gateway_data_dir: Path = Path("rooms-gateway-data")
     """Data directory of the embedded server."""
     gateway_allow_eviction: bool = False
     """Accept a Redis whose `maxmemory-policy` may evict the event log."""
     gateway_secret: SecretStr | None = None
-    """Authenticates the cursors of every account without its own secret. Unset: the auth
-    token; cursors then become invalid when it changes."""
+    """Authenticates the cursors of every account without its own secret. Unset: the
+    auth token; cursors then become invalid when it changes."""
     gateway_previous_secret: SecretStr | None = None
     """Cursors made with this secret stay valid, during a rotation."""
     gateway_api_keys: tuple[ApiKeySettings, ...] = ()
@@ -85,24 +89,24 @@ class Settings(BaseSettings):
     gateway_allowed_origins: tuple[str, ...] = ()
     """Browser origins that may call the gateway: a JSON list."""
     gateway_documents: Path | None = None
-    """Folder of trusted GraphQL documents (`*.graphql`), identified by the SHA-256 digest of
-    their text."""
+    """Folder of trusted GraphQL documents (`*.graphql`), identified by the SHA-256
+    digest of their text."""
 
     gateway_read_quota: QuotaPerSecond = READ_QUOTA
     """Reads per second that Twilio grants the account."""
     gateway_write_quota: QuotaPerSecond = WRITE_QUOTA
     """Writes per second that Twilio grants the account."""
     gateway_concurrency: Annotated[int, Field(ge=4)] = 100
-    """Most requests in flight at Twilio, for each account over all replicas. Twilio publishes
-    no limit; a 429 lowers this number for a while."""
+    """Most requests in flight at Twilio, for each account over all replicas. Twilio
+    publishes no limit; a 429 lowers this number for a while."""
     gateway_replicas: Annotated[int, Field(ge=1)] = 1
-    """Least number of replicas that share the quota. While Redis is away, each replica spends
-    its part of the quota."""
+    """Least number of replicas that share the quota. While Redis is away, each replica
+    spends its part of the quota."""
     gateway_quota_wait_s: Annotated[float, Field(ge=0, le=30)] = 2.0
     """Longest time in seconds that a call waits for a permit before QUOTA_EXCEEDED."""
     gateway_reconcile: bool = True
-    """Compare the log with Twilio's REST API, within a fifth of the read quota, and log the
-    events that callbacks missed."""
+    """Compare the log with Twilio's REST API, within a fifth of the read quota, and log
+    the events that callbacks missed."""
     gateway_deadline_s: Annotated[float, Field(gt=0, le=60)] = 10.0
     """Longest time in seconds that a unary call may take. A caller can ask for less."""
 
@@ -173,7 +177,7 @@ class Settings(BaseSettings):
 
     @property
     def accounts(self) -> tuple[AccountSettings, ...]:
-        """Every account: the one of the environment, or those of GATEWAY_ACCOUNTS_FILE."""
+        """The account of the environment, or those of GATEWAY_ACCOUNTS_FILE."""
         return self._accounts
 
     @property
@@ -203,7 +207,7 @@ _ACCOUNT_FIELDS: Final = frozenset(
 
 
 def explain(error: ValidationError) -> str:
-    """Returns what is wrong with the settings: one line per fault, with the variable's name."""
+    """Returns one line for each invalid setting, with the name of its variable."""
     return "\n".join(_fault(details) for details in error.errors())
 
 

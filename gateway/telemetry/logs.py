@@ -1,6 +1,7 @@
-"""Logs. One line of JSON an event for machines, coloured text for a person at a terminal.
+"""Logs: one JSON object per line for machines, or coloured text for a terminal.
 
-What is logged is named by the caller, key by key: no body, header, token, signature, name or identity is ever a value.
+Every log call names its fields one by one. No body, header, token, signature, name or
+identity is ever logged.
 """
 
 import logging
@@ -9,7 +10,8 @@ import sys
 import structlog
 
 
-def configure(*, is_json: bool, level: int = logging.INFO) -> None:
+def configure(*, is_json: bool) -> None:
+    """Sends the logs of this process to standard error."""
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if is_json
@@ -23,7 +25,7 @@ def configure(*, is_json: bool, level: int = logging.INFO) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

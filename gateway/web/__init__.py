@@ -1,1 +1,1 @@
-"""The HTTP that is not GraphQL: callbacks, health, the page at /."""
+"""HTTP other than GraphQL: Twilio's callbacks, health checks and the console."""

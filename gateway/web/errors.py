@@ -1,4 +1,4 @@
-"""Errors as plain HTTP shows them: a status, which is that of GraphQL over HTTP, and a small JSON body."""
+"""Errors as HTTP responses: a status and a small JSON body."""
 
 from aiohttp import web
 
@@ -6,7 +6,11 @@ from gateway.core.errors import GatewayError
 from gateway.gql.execution.errors import HTTP_STATUS
 
 
-def response(error: GatewayError) -> web.Response:
+def error_response(error: GatewayError) -> web.Response:
+    """Returns the response for this error, with the same status as GraphQL over HTTP.
+
+    `Retry-After` is in whole seconds, rounded up.
+    """
     headers = {}
     if error.retry_after_ms is not None:
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))

@@ -1,4 +1,4 @@
-"""Health, for load balancers and people."""
+"""Health checks for load balancers and orchestrators."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,16 @@ class Health:
         self._accounts = accounts
 
     async def healthz(self, _: web.Request | None = None) -> web.Response:
-        """The process answers."""
+        """Liveness: 200 while the process answers requests."""
         return web.json_response({"status": "ok"})
 
     async def readyz(self, _: web.Request | None = None) -> web.Response:
-        """503 when this process alone has lost an account's log: send clients elsewhere. Without Redis every replica has lost
-        it, and elsewhere is no better: then 200, and `degraded` says what is missing."""
+        """Readiness: 503 when only this process has lost the event log of an account.
+
+        Without Redis, every replica has lost the log, and a load balancer has nowhere
+        better to send clients. The answer is then 200, and `degraded` names what is
+        missing.
+        """
         lost = [account.tail for account in self._accounts.values() if not account.tail.is_healthy]
         if not lost:
             return web.json_response({"status": "ok"})

@@ -1,27 +1,39 @@
 """Every path of the HTTP port."""
 
 from collections.abc import Mapping
+from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.core.rooms import AccountSid
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.accounts import Account
-from gateway.web import callbacks, console
+from gateway.web import console
+from gateway.web.callbacks import PATH as CALLBACKS_PATH
+from gateway.web.callbacks import Callbacks
 from gateway.web.health import Health
 
-# No request of any face is larger: GraphQL documents, callbacks.
-BODY_LIMIT = 64 * 1024
+# GraphQL documents and callbacks are smaller.
+BODY_LIMIT: Final = 64 * 1024
+# aiohttp's own value names the versions of Python and aiohttp. It remains in answers to
+# bytes that are not HTTP: aiohttp sends those without the application.
+SERVER: Final = "rooms-gateway"
 
 
-def build(face: GraphQLHttp, accounts: Mapping[AccountSid, Account]) -> web.Application:
+def build_http(graphql: GraphQLHttp, accounts: Mapping[AccountSid, Account]) -> web.Application:
+    """Returns the application that serves the HTTP port."""
     app = web.Application(client_max_size=BODY_LIMIT)
+    app.on_response_prepare.append(_set_server)
     health = Health(accounts)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
-    receive = callbacks.Callbacks(accounts).receive
-    app.router.add_post(callbacks.PATH, receive)
-    app.router.add_get(callbacks.PATH, receive, allow_head=False)
-    face.mount(app)
+    receive = Callbacks(accounts).receive
+    app.router.add_post(CALLBACKS_PATH, receive)
+    app.router.add_get(CALLBACKS_PATH, receive, allow_head=False)
+    graphql.mount(app)
     console.mount(app)
     return app
+
+
+async def _set_server(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[hdrs.SERVER] = SERVER

@@ -1,15 +1,14 @@
 import json
-import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from gateway.telemetry import logs as telemetry
+from gateway.telemetry import logs
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _restore_logs() -> Iterator[None]:
     before = structlog.get_config()
     yield
     structlog.configure(**before)
@@ -17,39 +16,39 @@ def _as_before() -> Iterator[None]:
 
 def written(capsys: pytest.CaptureFixture[str]) -> list[str]:
     out, err = capsys.readouterr()
-    assert out == "", "standard output is for what was asked for"
+    assert out == "", "standard output is for the results of a command"
     return list(err.splitlines())
 
 
-def test_machines_get_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure(is_json=True)
+def test_json_logs_have_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(is_json=True)
     structlog.get_logger().warning("tail.lost", reason="Redis gave no answer\nat all")
     [line] = written(capsys)
-    said = json.loads(line)
-    assert said.pop("timestamp").endswith("Z")
-    assert said == {
+    entry = json.loads(line)
+    assert entry.pop("timestamp").endswith("Z")
+    assert entry == {
         "event": "tail.lost",
         "level": "warning",
         "reason": "Redis gave no answer\nat all",
     }
 
 
-def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure(is_json=False)
+def test_text_logs_have_no_colours_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(is_json=False)
     structlog.get_logger().warning("tail.lost", reason="silence")
     [line] = written(capsys)
     assert "tail.lost" in line
-    assert "\x1b" not in line, "no colours where there is no terminal"
+    assert "\x1b" not in line
 
 
-def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure(is_json=True, level=logging.WARNING)
-    structlog.get_logger().info("quiet")
+def test_debug_messages_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(is_json=True)
+    structlog.get_logger().debug("quiet")
     assert written(capsys) == []
 
 
 def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure(is_json=True)
+    logs.configure(is_json=True)
     try:
         raise ValueError("off")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The HTTP port as the application serves it, over a real account."""
+"""The HTTP port as the gateway serves it, with a real account."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.accounts import Account
 from gateway.service.callers.authenticator import Authenticator
 from gateway.web.callbacks import PATH
-from gateway.web.routes import build
+from gateway.web.routes import build_http
 from tests.service.conftest import ACCOUNT, Site, running_sandbox, site
 
 __all__ = ["running_sandbox", "site"]  # fixtures of the service's tests
@@ -33,8 +33,10 @@ class Served:
 @pytest.fixture
 async def served(site: Site) -> AsyncIterator[Served]:
     account = await site.replica()
-    face = GraphQLHttp(Authenticator([]), {ACCOUNT: account})
-    runner = web.AppRunner(build(face, {ACCOUNT: account}), access_log=None, shutdown_timeout=0)
+    graphql = GraphQLHttp(Authenticator([]), {ACCOUNT: account})
+    runner = web.AppRunner(
+        build_http(graphql, {ACCOUNT: account}), access_log=None, shutdown_timeout=0
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -39,14 +39,14 @@ async def logged(served: Served) -> int:
     return len(await served.site.log.read(0, 100))
 
 
-async def test_a_signed_form_is_answered_204_once_it_is_logged(served: Served) -> None:
+async def test_a_signed_callback_is_logged_once_and_answered_204(served: Served) -> None:
     form = fields(RoomName="", ParticipantIdentity="Ada & Björn = +%")
     for _ in range(2):
         assert await post(served, urlencode(form), served.signature(form)) == 204
     assert await logged(served) == 1
 
 
-async def test_a_callback_by_get_carries_its_fields_in_the_query(served: Served) -> None:
+async def test_a_get_callback_has_its_fields_in_the_query(served: Served) -> None:
     query = urlencode(fields(), quote_via=quote)
     headers = {"X-Twilio-Signature": served.signature({}, query)}
     async with served.http.get(
@@ -66,15 +66,15 @@ async def test_a_callback_by_get_carries_its_fields_in_the_query(served: Served)
         ("a=1&" * (FIELDS_LIMIT + 1), 400),
         ("a" * 70_000, 413),
     ],
-    ids=["empty", "foreign", "nonsense", "no text", "many fields", "too large"],
+    ids=["empty", "other account", "no field", "not UTF-8", "many fields", "too large"],
 )
-async def test_what_nobody_signed_is_refused(served: Served, body: str, status: int) -> None:
+async def test_an_unsigned_callback_is_rejected(served: Served, body: str, status: int) -> None:
     for signature in (None, "", "nonsense"):
         assert await post(served, body, signature) == status
     assert await logged(served) == 0
 
 
-async def test_an_unsigned_callback_of_ours_is_refused_like_one_of_a_foreign_account(
+async def test_the_answer_does_not_reveal_which_accounts_exist(
     served: Served,
 ) -> None:
     answers = []
@@ -85,16 +85,16 @@ async def test_an_unsigned_callback_of_ours_is_refused_like_one_of_a_foreign_acc
     assert answers[0] == answers[1]
 
 
-async def test_a_signed_callback_that_cannot_be_read_is_400(served: Served) -> None:
+async def test_a_signed_callback_that_cannot_be_read_is_answered_400(served: Served) -> None:
     form = fields(RoomSid="RM1")
     assert await post(served, urlencode(form), served.signature(form)) == 400
 
 
-async def test_what_is_no_form_is_400(served: Served) -> None:
+async def test_a_body_that_is_no_form_is_answered_400(served: Served) -> None:
     assert await post(served, "{}", "x", **{"Content-Type": "application/json"}) == 400
 
 
-async def test_other_methods_are_not_allowed(served: Served) -> None:
+async def test_other_methods_are_answered_405(served: Served) -> None:
     for method in ("PUT", "DELETE", "HEAD"):
         async with served.http.request(method, served.base + PATH) as reply:
             assert reply.status == 405
@@ -103,10 +103,8 @@ async def test_other_methods_are_not_allowed(served: Served) -> None:
 @pytest.mark.parametrize(
     "query", [b"AccountSid=\xff", b"AccountSid=" + ACCOUNT.encode() + b"&x=\xff\xfe", b"%"]
 )
-async def test_bytes_that_are_no_text_are_refused_like_any_other(
-    served: Served, query: bytes
-) -> None:
-    """No client library sends such a request line."""
+async def test_a_query_that_is_not_utf_8_is_rejected(served: Served, query: bytes) -> None:
+    """Written by hand: no client library sends such a request line."""
     address = urlsplit(served.base)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(
@@ -122,7 +120,7 @@ async def test_bytes_that_are_no_text_are_refused_like_any_other(
     assert status.split(b" ")[1] in (b"400", b"403")
 
 
-async def test_without_redis_it_is_503_so_that_twilio_tries_again(served: Served) -> None:
+async def test_without_redis_the_answer_is_503_so_that_twilio_retries(served: Served) -> None:
     dead = Connections("redis://127.0.0.1:1")
     ingest = Ingest(
         EventLog(dead, ACCOUNT),
@@ -136,16 +134,16 @@ async def test_without_redis_it_is_503_so_that_twilio_tries_again(served: Served
     await dead.aclose()
 
 
-async def test_i12_a_stranger_costs_as_much_work_and_is_told_the_same(
+async def test_i12_an_unknown_account_takes_the_same_work_and_gets_the_same_answer(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else who may not know it could find out which accounts are served, by the answer or by the time it takes."""
+    """Otherwise the answer or its timing would reveal which accounts exist."""
     signed = Counter[str]()
     real = signatures.sign
 
-    def counted(*given: Any) -> str:
+    def counted(*arguments: Any) -> str:
         signed[account] += 1
-        return real(*given)
+        return real(*arguments)
 
     monkeypatch.setattr(signatures, "sign", counted)
     answers = []

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from gateway.core.errors import Code, GatewayError, NotFound, QuotaExceeded
-from gateway.web.errors import HTTP_STATUS, response
+from gateway.web.errors import HTTP_STATUS, error_response
 
 
 @pytest.mark.parametrize("code", Code)
@@ -12,17 +12,20 @@ def test_every_error_has_a_status(code: Code) -> None:
 
 
 @pytest.mark.parametrize("error", GatewayError.__subclasses__())
-def test_an_error_is_its_code_and_its_sentence(error: type[GatewayError]) -> None:
-    reply = response(error("a sentence"))
+def test_body_has_code_and_message(error: type[GatewayError]) -> None:
+    reply = error_response(error("a message"))
     assert isinstance(reply.body, bytes)
     assert reply.status == HTTP_STATUS[error.code]
-    assert json.loads(reply.body) == {"code": error.code, "message": "a sentence"}
+    assert json.loads(reply.body) == {"code": error.code, "message": "a message"}
 
 
 @pytest.mark.parametrize(("ms", "seconds"), [(1, "1"), (1000, "1"), (1001, "2"), (0, "0")])
-def test_a_wait_is_told_in_whole_seconds_never_too_short(ms: int, seconds: str) -> None:
-    assert response(QuotaExceeded("later", retry_after_ms=ms)).headers["Retry-After"] == seconds
+def test_retry_after_is_rounded_up_to_seconds(ms: int, seconds: str) -> None:
+    assert (
+        error_response(QuotaExceeded("retry later", retry_after_ms=ms)).headers["Retry-After"]
+        == seconds
+    )
 
 
-def test_without_a_wait_there_is_no_header() -> None:
-    assert "Retry-After" not in response(NotFound("no such room")).headers
+def test_no_retry_after_header_without_a_time() -> None:
+    assert "Retry-After" not in error_response(NotFound("no such room")).headers

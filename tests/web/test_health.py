@@ -13,33 +13,33 @@ from tests.service.conftest import ACCOUNT, SECRET, until
 from tests.web.conftest import Served
 
 
-async def answer(served: Served, path: str) -> tuple[int, object]:
+async def get(served: Served, path: str) -> tuple[int, object]:
     async with served.http.get(served.base + path) as reply:
         return reply.status, await reply.json()
 
 
 async def readiness(served: Served, tail: Tail) -> tuple[int, object]:
-    """Of a process that has this tail."""
+    """Returns status and body of /readyz for a process with this tail."""
     reply = await Health({AccountSid(ACCOUNT): replace(served.account, tail=tail)}).readyz()
     assert isinstance(reply.body, bytes)
     return reply.status, json.loads(reply.body)
 
 
-async def test_it_is_well_and_ready_while_the_log_is_heard(served: Served) -> None:
+async def test_healthy_and_ready_while_the_log_is_read(served: Served) -> None:
     for path in ("/healthz", "/readyz"):
-        assert await answer(served, path) == (200, {"status": "ok"})
+        assert await get(served, path) == (200, {"status": "ok"})
 
 
-async def test_i17_a_process_that_alone_has_lost_the_log_is_not_ready(
+async def test_i17_a_process_that_alone_lost_the_log_is_not_ready(
     served: Served, connections: Connections
 ) -> None:
     never_ran = Tail(EventLog(connections, ACCOUNT), RoomMemory(), CursorCodec((SECRET,), ACCOUNT))
     assert await readiness(served, never_ran) == (503, {"status": "unready", "lost": ["log"]})
-    assert await answer(served, "/healthz") == (200, {"status": "ok"})
+    assert await get(served, "/healthz") == (200, {"status": "ok"})
 
 
-async def test_i17_without_redis_it_stays_ready_and_says_what_is_missing(served: Served) -> None:
-    """Every replica would fail at once, and nobody be left to answer from memory."""
+async def test_i17_without_redis_the_process_stays_ready_and_degraded(served: Served) -> None:
+    """Otherwise every replica would become unready at once, and none could answer from memory."""
     connections = Connections("redis://127.0.0.1:1")
     tail = Tail(EventLog(connections, ACCOUNT), RoomMemory(), CursorCodec((SECRET,), ACCOUNT))
     running = asyncio.get_running_loop().create_task(tail.run())

@@ -1,4 +1,7 @@
-"""The console: a static page that shows rooms and their events. It brings its own credential, so it is open to anybody."""
+"""The console: a static page that shows rooms and their events.
+
+Anyone can load it. Its requests use the credential that its user enters.
+"""
 
 from importlib import resources
 
@@ -6,9 +9,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 _TYPES = {"index.html": "text/html", "console.js": "text/javascript", "console.css": "text/css"}
-# Nothing but its own files and this gateway: what an event's text may hold can load and send nothing.
+# The page may load its own files and call this gateway, nothing else: text in an event,
+# such as a room's name, cannot load or send anything.
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; "
     "form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -17,7 +22,7 @@ _HEADERS = {
 
 
 def mount(app: web.Application) -> None:
-    """The page at `/`, its files under `/console/`. Read once: they are part of the package."""
+    """Adds the page at `/` and its files below `/console/`. Reads the files once."""
     for name, content_type in _TYPES.items():
         path = "/" if name == "index.html" else f"/console/{name}"
         app.router.add_get(
