@@ -67,8 +67,6 @@ class Reader:
         text = self._adapted(block.text)
         if block.language == "python":
             command = [sys.executable, "-c", text]
-        elif block.language == "js":
-            command = [self._module(text)]
         else:
             script = f'set -eu\n. "{self._state}"\n{text}\nexport -p > "{self._state}"\n'
             command = ["bash", "-c", script]
@@ -179,7 +177,7 @@ def test_graphql_documents_fit_the_schema(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", blocks("js"), ids=str)
-async def test_javascript_can_be_parsed(block: Block, tmp_path: Path) -> None:
+async def test_javascript_modules_can_be_parsed(block: Block, tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs Node")
@@ -190,6 +188,30 @@ async def test_javascript_can_be_parsed(block: Block, tmp_path: Path) -> None:
     )
     _, problems = await process.communicate()
     assert process.returncode == 0, problems.decode()
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in blocks("js") if "run" in block.flags], ids=str
+)
+async def test_javascript_programs_run(block: Block, dev: Gateway, tmp_path: Path) -> None:
+    node, packages = shutil.which("node"), ROOT / "tests/conformance/node_modules"
+    if node is None or not packages.is_dir():
+        pytest.skip("needs Node, and `npm ci` in tests/conformance")
+    (tmp_path / "node_modules").symlink_to(packages)
+    module = tmp_path / "example.mjs"
+    module.write_text(block.text.replace("ws://127.0.0.1:8080/graphql", dev.ready["ws"]))
+    process = await asyncio.create_subprocess_exec(
+        node, module, env=os.environ | {"API_KEY": dev.ready["api_key"]},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), LIMIT_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, output.decode()
+    assert output.decode().startswith("StreamStarted\n")
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
