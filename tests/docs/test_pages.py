@@ -68,6 +68,15 @@ def test_every_generated_part_has_its_page() -> None:
     assert not [name for name in generate.BLOCKS if f"<!-- generated: {name} -->" not in texts]
 
 
+def test_log_events_exist() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "gateway").rglob("*.py"))
+    [table] = [
+        rows for rows in Page(ROOT / "docs/reference/metrics.md").tables if rows[0][0] == "Event"
+    ]
+    events = [event for row in table[1:] for event in re.findall(r"`([a-z._]+)`", row[0])]
+    assert not [event for event in events if f'"{event}"' not in code]
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
 
