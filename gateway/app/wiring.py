@@ -9,6 +9,7 @@ import aiohttp
 
 from gateway.core.callers import POINTS, Caller, Scope
 from gateway.core.cursors import CursorCodec
+from gateway.core.limits.quota import Concurrency
 from gateway.core.limits.rate_limit import Rate, TwilioQuota
 from gateway.core.rooms import AccountSid
 from gateway.gql.execution.trusted_documents import TrustedDocuments
@@ -30,6 +31,7 @@ from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
 from gateway.service.participants import Participants
+from gateway.service.quota import Quota
 from gateway.service.reconcile.leader import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.rooms import Rooms
@@ -37,6 +39,7 @@ from gateway.service.streams.feed import STREAMS, STREAMS_PER_CALLER, Feed
 from gateway.service.streams.live_view import Live
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
+from gateway.service.upstream.timings import UpstreamTimings
 from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.service.writes.create_room import RoomWrites
 from gateway.service.writes.mutations import Mutations
@@ -48,7 +51,7 @@ from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
 from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
-from gateway.store.limiter import Concurrency, Limiter
+from gateway.store.limiter import Limiter
 from gateway.store.points import PointsBuckets
 from gateway.store.recheck_queue import RecheckQueue
 from gateway.twilio import callbacks
@@ -146,6 +149,7 @@ def build_account(
     session: aiohttp.ClientSession,
     streams: ConnectionLimit | None = None,
     log_timings: LogTimings = LogTimings(),
+    upstream_timings: UpstreamTimings = UpstreamTimings(),
 ) -> Account:
     """Returns the use cases of one account.
 
@@ -168,12 +172,13 @@ def build_account(
         Limiter(connections, sid, quota.concurrency),
         quota,
         lambda: max(settings.gateway_replicas, tail.replicas),
+        upstream_timings,
     )
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     mutations = Mutations(upstream, events, memory, sid)
     recheck_queue = RecheckQueue(connections, sid)
     leases = Leases(connections, sid)
-    fetch_lease = FetchLease(leases, upstream.is_silent)
+    fetch_lease = FetchLease(leases, upstream.is_unavailable)
     reads = ReadThrough(
         upstream, ResponseCache(connections, sid), memory, tail, fetch_lease, cursor_codec
     )
@@ -196,6 +201,7 @@ def build_account(
         transcriptions=Transcriptions(rooms, reads, mutations),
         insights=Insights(reads),
         tokens=Tokens(_signing_key(row), rooms),
+        quota=Quota(upstream),
         feed=feed,
         live=Live(rooms, participants, feed, tail, cursor_codec),
         ingest=Ingest(events, recheck_queue, public_url + CALLBACKS_PATH, row.auth_tokens),
@@ -223,7 +229,7 @@ def account_quota(row: AccountSettings, settings: Settings) -> AccountQuota:
         write=TwilioQuota.of(row.write_quota),
         reconcile=Rate(row.read_quota * RECONCILE_SHARE, burst=1),
         concurrency=Concurrency(settings.gateway_concurrency, CONCURRENCY_FLOOR),
-        patience_s=settings.gateway_quota_wait_s,
+        max_wait_s=settings.gateway_quota_wait_s,
     )
 
 

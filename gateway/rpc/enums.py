@@ -1,7 +1,7 @@
 """Enums: each word of core and its number on the wire. Does no I/O."""
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from enum import Enum
 from typing import Any, Final, Generic, TypeVar
 
 from gateway.core.caching import FreshnessSource
@@ -14,7 +14,8 @@ from gateway.core.insights import (
     RoomEndReason,
     StayStatus,
 )
-from gateway.core.limits.quota import QuotaSource, RequestClass
+from gateway.core.limits.fairness import Priority
+from gateway.core.limits.quota import QuotaSource
 from gateway.core.participants import ParticipantStatus
 from gateway.core.recordings import Codec, ContainerFormat, RecordedKind, RecordingStatus
 from gateway.core.rooms import RoomStatus, RoomType, VideoCodec
@@ -33,7 +34,7 @@ from gateway.rooms.v1 import (
     transcription_pb2,
 )
 
-Word = TypeVar("Word", bound=StrEnum)
+Word = TypeVar("Word", bound=Enum)
 Number = TypeVar("Number", bound=int)
 
 
@@ -103,7 +104,7 @@ STAY_STATUS: Final = EnumTable(StayStatus, insights_pb2.StayStatus)
 
 PROBLEM: Final = EnumTable(Problem, token_pb2.TokenProblem)
 
-REQUEST_CLASS: Final = EnumTable(RequestClass, quota_pb2.RequestClass)
+REQUEST_CLASS: Final = EnumTable(Priority, quota_pb2.RequestClass)
 QUOTA_SOURCE: Final = EnumTable(QuotaSource, quota_pb2.QuotaSource)
 
 ROOM_EVENT_TYPE: Final = EnumTable(RoomEventType, events_pb2.RoomEventType)

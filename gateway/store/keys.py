@@ -69,7 +69,7 @@ class Keys:
         return f"rg:{{{self.account_sid}}}:rate:{kind}:pause"
 
     @property
-    def under_way(self) -> str:
+    def in_flight(self) -> str:
         return f"rg:{{{self.account_sid}}}:rate:under-way"
 
     @property

@@ -1,4 +1,5 @@
-"""What callers have left to spend, for all replicas. The arithmetic is that of `core/purse`."""
+"""The points that callers may spend, for all replicas. The arithmetic is that of
+`core/limits/points_bucket`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +13,7 @@ _SPEND: Final = Script("head.lua", "spend.lua")
 
 
 class PointsBuckets:
-    """One for each caller of each account. A caller whose points are all there takes no room at Redis."""
+    """One bucket for each caller of each account. A full bucket has no key in Redis."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -22,17 +23,20 @@ class PointsBuckets:
         account_sid: AccountSid,
         caller_id: str,
         costs_us: Sequence[int],
-        owed_us: int,
+        unreported_us: int,
         *,
-        within_s: float,
+        timeout_s: float,
     ) -> list[SpendResult]:
-        """Of each cost, in this order, whether it is allowed; see `core.points_bucket.spend`. By the clock of the Redis server. One
-        round trip. Raises UpstreamUnavailable; it may be spent then or not."""
+        """Charges the costs in this order, and says of each whether it is allowed; see
+        `core.limits.points_bucket.spend`. Uses the clock of the Redis server. One round trip.
+
+        Raises UpstreamUnavailable when Redis does not answer; the points may be spent then or not.
+        """
         key = Keys(account_sid).points_bucket(caller_id)
         answers = await self._connections.run(
-            _SPEND, [key], [WINDOW_US, owed_us, "", *costs_us], within_s
+            _SPEND, [key], [WINDOW_US, unreported_us, "", *costs_us], timeout_s
         )
         return [
-            SpendResult(bool(allowed), int(used))
-            for allowed, used in zip(answers[::2], answers[1::2], strict=True)
+            SpendResult(bool(is_allowed), int(used_us))
+            for is_allowed, used_us in zip(answers[::2], answers[1::2], strict=True)
         ]

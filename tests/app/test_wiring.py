@@ -31,7 +31,7 @@ def issuer(jwks_url: str, audience: str) -> JwtIssuerSettings:
 def test_i13_the_budget_stays_below_the_quota_in_every_second(quota: int) -> None:
     config = settings(gateway_read_quota=quota, gateway_write_quota=quota)
     budget = account_quota(config.accounts[0], config)
-    for rate in (budget.read.together, budget.write.together):
+    for rate in (budget.read.shared, budget.write.shared):
         assert rate.burst + 1_000_000 / rate.interval_us <= quota
 
 

@@ -11,15 +11,16 @@ import pytest
 
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import QuotaExceeded
-from gateway.core.limits.quota import QuotaSource
+from gateway.core.limits.quota import Concurrency, QuotaGrant, QuotaSource
 from gateway.core.limits.rate_limit import TwilioQuota
 from gateway.core.rooms import AccountSid
 from gateway.core.sids import RoomSid
 from gateway.sandbox.server import Sandbox
 from gateway.sandbox.world.model import RoomSettings
+from gateway.service.quota import Quota
 from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.store.connection import Connections
-from gateway.store.limiter import Concurrency, Limiter, QuotaGrant
+from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.wire.rooms import fetch_room
 from tests.conftest import Figure
@@ -62,7 +63,7 @@ async def upstream(folder: Path) -> AsyncIterator[tuple[Upstream, Timed, Valkey,
         spends = Upstream(
             twilio,
             limiter,
-            AccountQuota(quota, TwilioQuota.of(20), quota.together, CONCURRENCY, 2.0),
+            AccountQuota(quota, TwilioQuota.of(20), quota.shared, CONCURRENCY, 2.0),
             lambda: 1,
         )
         try:
@@ -86,6 +87,7 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(
     tmp_path: Path, figure: Figure
 ) -> None:
     async with upstream(tmp_path) as (spends, limiter, valkey, sandbox):
+        quota = Quota(spends)
         room = RoomSid(sandbox.world.create_room(sandbox.account_sid, RoomSettings()).sid)
         outcomes: list[tuple[float, str]] = []
 
@@ -97,7 +99,7 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(
                 outcomes.append((time.monotonic(), "QUOTA_EXCEEDED"))
 
         for _ in range(500):
-            await spends.quota(ANYBODY)
+            await quota.status(ANYBODY)
         well = sorted(limiter.took_s)
         async with asyncio.TaskGroup() as group:
             group.create_task(at_a_pace(READS_PER_S, HUNG_S + 3, fetch))
@@ -108,10 +110,10 @@ async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(
             stopped_at = time.monotonic()
             await asyncio.sleep(HUNG_S)
             hung = list(limiter.took_s)
-            source = (await spends.quota(ANYBODY)).source
+            source = (await quota.status(ANYBODY)).source
             valkey.go_on()
             await asyncio.sleep(2)  # the second in which nothing is spent, and some reads after it
-            back = (await spends.quota(ANYBODY)).source
+            back = (await quota.status(ANYBODY)).source
         peak = sandbox.call_log.peak()["read"]
     meanwhile = sum(
         stopped_at + 1.2 <= at < stopped_at + HUNG_S and word == "OK" for at, word in outcomes

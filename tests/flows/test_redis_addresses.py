@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
+from gateway.core.limits.quota import Concurrency
 from gateway.core.limits.rate_limit import Rate
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
-from gateway.store.limiter import Concurrency, Limiter
+from gateway.store.limiter import Limiter
 from tests.flows.test_command_line import run
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_sid, running, take
 from tests.topologies import (
@@ -164,11 +165,11 @@ async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyClust
         AccountSid("AC" + "0" * 32),
         Rate(per_s=10, burst=1),
     )
-    limiter = Limiter(connections, account, Concurrency(100, 4), within_s=RESPONSE_TIMEOUT_S)
-    assert (await limiter.take("read", rate, ["a lease"])).granted
-    await limiter.refused("write", 60_000)
-    assert not (await limiter.take("write", rate, ["another"])).granted
-    await limiter.give_back(["a lease"])
+    limiter = Limiter(connections, account, Concurrency(100, 4), timeout_s=RESPONSE_TIMEOUT_S)
+    assert (await limiter.take("read", rate, ["one"])).granted
+    await limiter.back_off("write", 60_000)
+    assert not (await limiter.take("write", rate, ["other"])).granted
+    await limiter.release(["one"])
     await connections.aclose()
 
 

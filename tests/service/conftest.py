@@ -34,6 +34,7 @@ from gateway.service.log import room_memory as memory
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
+from gateway.service.upstream.timings import UpstreamTimings
 from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
 from gateway.store.eventlog import Appended, EventLog
@@ -199,6 +200,7 @@ class Site:
     session: aiohttp.ClientSession
     tasks: asyncio.TaskGroup
     log_timings: LogTimings = field(default_factory=LogTimings)
+    upstream_timings: UpstreamTimings = field(default_factory=UpstreamTimings)
     accounts: list[Account] = field(default_factory=list)
     tails: list["asyncio.Task[None]"] = field(default_factory=list)
 
@@ -219,6 +221,7 @@ class Site:
             connections or self.connections,
             self.session,
             log_timings=self.log_timings,
+            upstream_timings=self.upstream_timings,
         )
         self.accounts.append(account)
         self.tails.append(self.tasks.create_task(account.tail.run()))

@@ -4,13 +4,14 @@ import pytest
 
 from gateway.core.caching import ENDED_ROOM, LIVE_ROOM
 from gateway.core.cursors import LogPosition
+from gateway.core.limits.quota import Concurrency
 from gateway.core.limits.rate_limit import Rate
 from gateway.core.rooms import Ended, RoomStatus
 from gateway.store.cache import MISSING, CachedRoom, RoomCache
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
 from gateway.store.keys import Keys
-from gateway.store.limiter import Concurrency, Limiter
+from gateway.store.limiter import Limiter
 from tests.store.samples import ACCOUNT, END, ROOM, changed, created, ended, joined, room, sid
 
 KEYS = Keys(ACCOUNT)
@@ -312,8 +313,8 @@ async def test_every_key_but_the_log_and_its_meta_expires(
     await cache.put_name("other", sid(7))
     await cache.put_name("none", None)
     limiter = Limiter(connections, ACCOUNT, Concurrency(100, 4))
-    await limiter.take("read", Rate(80, 8), ["a lease"])
-    await limiter.refused("write", 1000)
+    await limiter.take("read", Rate(80, 8), ["permit"])
+    await limiter.back_off("write", 1000)
 
     lasting = {
         key

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import UpstreamUnavailable
+from gateway.core.limits.quota import Concurrency
 from gateway.core.limits.rate_limit import Ceiling, Rate, check_rate
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
-from gateway.store.limiter import LEASE_MS, REFUSED, TAKE, TAKE_S, Concurrency, Limiter
+from gateway.store.limiter import PERMIT_TTL_MS, REFUSED, TAKE, TAKE_S, Limiter
 from tests.store.samples import ACCOUNT
 
 KEYS = Keys(ACCOUNT)
@@ -26,12 +27,12 @@ PLENTY = Rate(1_000, 1_000)
 
 
 @dataclass(frozen=True)
-class Told:
+class Grant:
     granted: int
     full_at_us: int
     wait_us: int
-    under_way: int
-    may_be: int
+    in_flight: int
+    max_in_flight: int
     is_full: bool
 
 
@@ -39,38 +40,38 @@ async def take_at(
     connections: Connections,
     rate: Rate,
     now_us: int,
-    patience_us: int = 0,
-    leases: Sequence[str] = ("lease",),
-    given_back: Sequence[str] = (),
+    max_wait_us: int = 0,
+    permits: Sequence[str] = ("permit",),
+    released: Sequence[str] = (),
     concurrency: Concurrency = Concurrency(1_000, 1),
-    owed_if_lost_us: int = 0,
-) -> Told:
-    """The script itself, at a time of our choosing."""
+    assume_full_in_us: int = 0,
+) -> Grant:
+    """Runs the script itself, at a given time."""
     limits = [
         concurrency.at_most,
         concurrency.at_least,
         100,
-        LEASE_MS,
-        len(leases),
-        owed_if_lost_us,
+        PERMIT_TTL_MS,
+        len(permits),
+        assume_full_in_us,
     ]
-    granted, full_at_us, wait_us, now, under_way, may_be, is_full = await connections.run(
+    granted, full_at_us, wait_us, now, in_flight, max_in_flight, is_full = await connections.run(
         TAKE,
-        [KEYS.rate("read"), KEYS.pause("read"), KEYS.under_way, KEYS.ceiling],
-        [now_us, rate.interval_us, rate.burst, patience_us, *limits, *leases, *given_back],
+        [KEYS.rate("read"), KEYS.pause("read"), KEYS.in_flight, KEYS.ceiling],
+        [now_us, rate.interval_us, rate.burst, max_wait_us, *limits, *permits, *released],
     )
     assert int(now) == now_us
-    return Told(granted, int(full_at_us), int(wait_us), under_way, may_be, bool(is_full))
+    return Grant(granted, int(full_at_us), int(wait_us), in_flight, max_in_flight, bool(is_full))
 
 
 async def refuse_at(
     connections: Connections, now_us: int, concurrency: Concurrency = CONCURRENCY
 ) -> int:
-    keys = [KEYS.pause("read"), KEYS.under_way, KEYS.ceiling]
-    may_be = await connections.run(
+    keys = [KEYS.pause("read"), KEYS.in_flight, KEYS.ceiling]
+    max_in_flight = await connections.run(
         REFUSED, keys, [now_us, 0, concurrency.at_most, concurrency.at_least, 70]
     )
-    return int(may_be)
+    return int(max_in_flight)
 
 
 def limiter(
@@ -80,7 +81,7 @@ def limiter(
 
 
 def named(count: int) -> list[str]:
-    return [f"lease {number}" for number in range(count)]
+    return [f"permit {number}" for number in range(count)]
 
 
 @settings(
@@ -93,25 +94,29 @@ def named(count: int) -> list[str]:
         max_size=12,
     ),
 )
-async def test_i13_the_script_judges_as_the_arithmetic_says_also_when_its_clock_steps_back(
+async def test_i13_the_take_script_agrees_with_check_rate_also_when_its_clock_steps_back(
     connections: Connections, rate: Rate, requests: list[tuple[int, int, int]]
 ) -> None:
     await connections.commands.flushall()
-    full_at_us, now_us, under_way = 0, NOON_US, list[tuple[int, str]]()
-    for number, (passed_us, patience_us, wanted) in enumerate(requests):
-        now_us += passed_us
-        # What was promised moves along with a clock that goes back; leases of its future are forgotten.
-        full_at_us = max(0, full_at_us + min(0, passed_us))
-        under_way = [each for each in under_way if now_us < each[0] <= now_us + LEASE_MS * 1000]
-        expected = check_rate(rate, full_at_us, now_us, patience_us, wanted)
+    full_at_us, now_us, in_flight = 0, NOON_US, list[tuple[int, str]]()
+    for number, (elapsed_us, max_wait_us, wanted) in enumerate(requests):
+        now_us += elapsed_us
+        # Bookings move along with a clock that goes back; permits of its future are dropped.
+        full_at_us = max(0, full_at_us + min(0, elapsed_us))
+        in_flight = [
+            permit for permit in in_flight if now_us < permit[0] <= now_us + PERMIT_TTL_MS * 1000
+        ]
+        expected = check_rate(rate, full_at_us, now_us, max_wait_us, wanted)
         full_at_us = expected.full_at_us
-        leases = [f"{number} {each}" for each in range(wanted)]
-        under_way += [(now_us + LEASE_MS * 1000, lease) for lease in leases[: expected.granted]]
+        permits = [f"{number} {index}" for index in range(wanted)]
+        in_flight += [
+            (now_us + PERMIT_TTL_MS * 1000, permit) for permit in permits[: expected.granted]
+        ]
 
-        told = await take_at(connections, rate, now_us, patience_us, leases)
-        assert (told.granted, told.wait_us) == (expected.granted, expected.wait_us)
-        assert told.full_at_us == full_at_us
-        assert told.under_way == len(under_way)
+        grant = await take_at(connections, rate, now_us, max_wait_us, permits)
+        assert (grant.granted, grant.wait_us) == (expected.granted, expected.wait_us)
+        assert grant.full_at_us == full_at_us
+        assert grant.in_flight == len(in_flight)
 
 
 @settings(
@@ -125,46 +130,46 @@ async def test_i13_the_script_judges_as_the_arithmetic_says_also_when_its_clock_
         st.tuples(st.integers(0, 5_000_000), st.integers(0, 10), st.booleans()), max_size=10
     ),
 )
-async def test_the_script_lowers_and_raises_the_ceiling_as_the_arithmetic_says(
+async def test_the_scripts_agree_with_ceiling(
     connections: Connections, concurrency: Concurrency, moves: list[tuple[int, int, bool]]
 ) -> None:
     await connections.commands.flushall()
-    now_us, under_way = NOON_US, list[tuple[int, str]]()
+    now_us, in_flight = NOON_US, list[tuple[int, str]]()
     ceiling = Ceiling(concurrency.at_most, concurrency.at_least, concurrency.at_most, 0)
-    for number, (passed_us, wanted, is_refused) in enumerate(moves):
-        now_us += passed_us
-        under_way = [each for each in under_way if now_us < each[0]]
-        free = max(0, ceiling.now(now_us) - len(under_way))
-        leases = [f"{number} {each}" for each in range(wanted)]
-        under_way += [(now_us + LEASE_MS * 1000, lease) for lease in leases[:free]]
+    for number, (elapsed_us, wanted, is_refused) in enumerate(moves):
+        now_us += elapsed_us
+        in_flight = [permit for permit in in_flight if now_us < permit[0]]
+        places = max(0, ceiling.now(now_us) - len(in_flight))
+        permits = [f"{number} {index}" for index in range(wanted)]
+        in_flight += [(now_us + PERMIT_TTL_MS * 1000, permit) for permit in permits[:places]]
 
-        told = await take_at(
-            connections, Rate(100_000, 1_000), now_us, 0, leases, concurrency=concurrency
+        grant = await take_at(
+            connections, Rate(100_000, 1_000), now_us, 0, permits, concurrency=concurrency
         )
-        assert (told.granted, told.is_full) == (min(wanted, free), wanted > 0 and free == 0)
-        assert (told.under_way, told.may_be) == (len(under_way), ceiling.now(now_us))
+        assert (grant.granted, grant.is_full) == (min(wanted, places), wanted > 0 and places == 0)
+        assert (grant.in_flight, grant.max_in_flight) == (len(in_flight), ceiling.now(now_us))
         if is_refused:
-            ceiling = ceiling.lowered(len(under_way), now_us)
+            ceiling = ceiling.lowered(len(in_flight), now_us)
             assert await refuse_at(connections, now_us, concurrency) == ceiling.now(now_us)
 
 
-async def test_many_at_once_share_one_burst(connections: Connections) -> None:
+async def test_concurrent_takes_share_one_burst(connections: Connections) -> None:
     here = limiter(connections)
 
-    taken = await asyncio.gather(
-        *(here.take("read", Rate(0.01, 8), [f"lease {number}"]) for number in range(50))
+    grants = await asyncio.gather(
+        *(here.take("read", Rate(0.01, 8), [f"permit {number}"]) for number in range(50))
     )
 
-    assert sum(each.granted for each in taken) == 8
+    assert sum(grant.granted for grant in grants) == 8
 
 
-async def test_those_who_wait_are_given_turns_one_interval_apart(connections: Connections) -> None:
+async def test_booked_permits_are_one_interval_apart(connections: Connections) -> None:
     waits = [(await take_at(connections, RATE, NOON_US, 1_000_000)).wait_us for _ in range(5)]
 
     assert waits == [0, 0, 100_000, 200_000, 300_000]
 
 
-async def test_reads_writes_and_accounts_do_not_take_from_each_other(
+async def test_reads_writes_and_accounts_have_separate_rates(
     connections: Connections,
 ) -> None:
     here, once = limiter(connections), Rate(0.01, 1)
@@ -177,17 +182,17 @@ async def test_reads_writes_and_accounts_do_not_take_from_each_other(
     ).granted
 
 
-async def test_who_looks_takes_nothing(connections: Connections) -> None:
+async def test_a_take_without_permits_takes_nothing(connections: Connections) -> None:
     here = limiter(connections)
     await here.take("read", RATE, ["a"])
 
     for _ in range(5):
-        seen = await here.take("read", RATE, [])
-        assert (seen.granted, seen.under_way, seen.may_be) == (0, 1, 100)
-        assert 0 < seen.owed_us <= 100_000
+        grant = await here.take("read", RATE, [])
+        assert (grant.granted, grant.in_flight, grant.max_in_flight) == (0, 1, 100)
+        assert 0 < grant.full_in_us <= 100_000
 
 
-async def test_a_clock_that_steps_back_neither_stops_nor_frees_anybody(
+async def test_a_clock_that_steps_back_neither_blocks_nor_frees_a_request(
     connections: Connections,
 ) -> None:
     for _ in range(3):
@@ -205,78 +210,78 @@ async def test_a_clock_that_steps_back_neither_stops_nor_frees_anybody(
     assert (await take_at(connections, RATE, NOON_US - hour_us + 200_000)).granted
 
 
-async def test_a_clock_that_steps_ahead_frees_one_burst_at_most(connections: Connections) -> None:
+async def test_a_clock_that_steps_ahead_allows_one_burst_at_most(connections: Connections) -> None:
     for _ in range(2):
         await take_at(connections, RATE, NOON_US)
 
     later_us = NOON_US + 3_600_000_000
-    told = [await take_at(connections, RATE, later_us) for _ in range(10)]
+    grants = [await take_at(connections, RATE, later_us) for _ in range(10)]
 
-    assert sum(each.granted for each in told) == RATE.burst
+    assert sum(grant.granted for grant in grants) == RATE.burst
 
 
-async def test_a_redis_that_lost_what_it_knew_lets_nobody_pass_before_what_was_told_is_over(
+async def test_a_redis_that_lost_its_data_grants_nothing_until_earlier_bookings_are_over(
     connections: Connections,
 ) -> None:
     for expected in (RATE.interval_us, RATE.interval_us, RATE.interval_us):
-        # The second and the third ask a Redis that knows.
-        told = await take_at(connections, RATE, NOON_US, owed_if_lost_us=2 * RATE.interval_us)
-        assert (told.granted, told.wait_us) == (0, expected)
+        # Redis has state at the second and the third.
+        grant = await take_at(connections, RATE, NOON_US, assume_full_in_us=2 * RATE.interval_us)
+        assert (grant.granted, grant.wait_us) == (0, expected)
     assert (
-        await take_at(connections, RATE, NOON_US + RATE.interval_us, owed_if_lost_us=10**9)
+        await take_at(connections, RATE, NOON_US + RATE.interval_us, assume_full_in_us=10**9)
     ).granted
 
 
-async def test_a_pause_lets_nobody_pass_until_it_is_over(connections: Connections) -> None:
+async def test_a_pause_blocks_its_kind_until_it_is_over(connections: Connections) -> None:
     here = limiter(connections)
-    await here.refused("read", 60_000)
+    await here.back_off("read", 60_000)
 
-    refused = await here.take("read", Rate(80, 8), ["a"])
-    patient = await here.take("read", Rate(80, 8), ["b"], patience_us=61_000_000)
+    blocked = await here.take("read", Rate(80, 8), ["a"])
+    booked = await here.take("read", Rate(80, 8), ["b"], max_wait_us=61_000_000)
 
-    assert not refused.granted
-    assert 50_000_000 < refused.wait_us <= 60_000_000
-    assert patient.granted
-    assert 50_000_000 < patient.wait_us <= 60_000_000
+    assert not blocked.granted
+    assert 50_000_000 < blocked.wait_us <= 60_000_000
+    assert booked.granted
+    assert 50_000_000 < booked.wait_us <= 60_000_000
     assert (await here.take("write", Rate(80, 8), ["c"])).granted
 
 
-async def test_those_who_wait_out_a_pause_do_not_come_back_all_at_once(
+async def test_permits_booked_during_a_pause_are_spread_out_after_it(
     connections: Connections,
 ) -> None:
-    await limiter(connections).refused("read", 60_000)
+    await limiter(connections).back_off("read", 60_000)
 
     waits = [(await take_at(connections, RATE, NOON_US, 90_000_000)).wait_us for _ in range(6)]
 
     assert waits[5] - waits[0] > 300_000
 
 
-async def test_a_shorter_pause_does_not_end_a_longer_one(connections: Connections) -> None:
+async def test_a_shorter_pause_does_not_shorten_a_longer_one(connections: Connections) -> None:
     here = limiter(connections)
     for pause_ms in (60_000, 10, 0):
-        await here.refused("read", pause_ms)
+        await here.back_off("read", pause_ms)
 
     assert await connections.commands.pttl(KEYS.pause("read")) > 50_000
 
 
-async def test_so_many_are_under_way_at_once_and_a_place_given_back_is_free(
+async def test_requests_in_flight_are_limited_and_a_released_permit_makes_room(
     connections: Connections,
 ) -> None:
     here, there = limiter(connections, Concurrency(5, 1)), limiter(connections, Concurrency(5, 1))
 
     first = await here.take("read", PLENTY, named(8))
     full = await there.take("write", PLENTY, ["other"])
-    freed = await there.take("write", PLENTY, ["other", "another"], given_back=["lease 0"])
+    freed = await there.take("write", PLENTY, ["other", "another"], released=["permit 0"])
 
-    assert (first.granted, first.under_way, first.may_be) == (5, 5, 5)
+    assert (first.granted, first.in_flight, first.max_in_flight) == (5, 5, 5)
     assert (full.granted, full.is_full) == (0, True)
     assert full.wait_us > 0
-    assert (freed.granted, freed.under_way) == (1, 5)
-    await here.give_back(["lease 1", "lease 2", "never taken"])
+    assert (freed.granted, freed.in_flight) == (1, 5)
+    await here.release(["permit 1", "permit 2", "never taken"])
     assert (await there.take("read", PLENTY, ["x", "y", "z"])).granted == 2
 
 
-async def test_some_take_only_a_part_of_the_places(connections: Connections) -> None:
+async def test_a_percentage_limits_the_requests_in_flight(connections: Connections) -> None:
     here = limiter(connections, Concurrency(10, 1))
 
     assert (await here.take("read", PLENTY, named(20), percent=50)).granted == 5
@@ -284,29 +289,29 @@ async def test_some_take_only_a_part_of_the_places(connections: Connections) -> 
     assert (await here.take("write", PLENTY, ["end"], percent=100)).granted == 1
 
 
-async def test_the_places_of_a_replica_that_died_are_free_after_a_while(
+async def test_permits_of_a_replica_that_died_expire(
     connections: Connections,
 ) -> None:
     few = Concurrency(2, 1)
-    await take_at(connections, PLENTY, NOON_US, leases=named(2), concurrency=few)
+    await take_at(connections, PLENTY, NOON_US, permits=named(2), concurrency=few)
 
-    before = await take_at(connections, PLENTY, NOON_US + LEASE_MS * 1000 - 1, concurrency=few)
-    after = await take_at(connections, PLENTY, NOON_US + LEASE_MS * 1000, concurrency=few)
+    before = await take_at(connections, PLENTY, NOON_US + PERMIT_TTL_MS * 1000 - 1, concurrency=few)
+    after = await take_at(connections, PLENTY, NOON_US + PERMIT_TTL_MS * 1000, concurrency=few)
 
     assert (before.granted, after.granted) == (0, 1)
 
 
-async def test_refusals_that_come_together_lower_the_ceiling_once(connections: Connections) -> None:
+async def test_refusals_during_one_pause_lower_the_ceiling_once(connections: Connections) -> None:
     here = limiter(connections)
     await here.take("read", PLENTY, named(20))
 
     for _ in range(5):
-        await here.refused("read", 1_000)
+        await here.back_off("read", 1_000)
 
-    assert (await here.take("write", PLENTY, [])).may_be == 14
+    assert (await here.take("write", PLENTY, [])).max_in_flight == 14
 
 
-async def test_what_is_no_request_by_itself_takes_no_place(connections: Connections) -> None:
+async def test_an_uncounted_permit_is_not_in_flight(connections: Connections) -> None:
     here = limiter(connections, Concurrency(1, 1))
     await here.take("read", PLENTY, ["a"])
 
@@ -317,50 +322,50 @@ async def test_what_is_no_request_by_itself_takes_no_place(connections: Connecti
     assert 0 < second.wait_us <= 100_000
 
 
-async def test_what_somebody_broke_counts_as_never_seen(connections: Connections) -> None:
+async def test_damaged_keys_count_as_missing(connections: Connections) -> None:
     await connections.commands.lpush(KEYS.rate("read"), "junk")
     await connections.commands.set(KEYS.rate("write"), "99999999999999999999 junk")
-    await connections.commands.set(KEYS.under_way, "junk")
+    await connections.commands.set(KEYS.in_flight, "junk")
     await connections.commands.lpush(KEYS.ceiling, "junk")
     here = limiter(connections)
 
     assert (await here.take("read", RATE, ["a"])).granted
-    assert (await here.take("write", RATE, ["b"])).under_way == 2
-    await here.refused("read", 0)
+    assert (await here.take("write", RATE, ["b"])).in_flight == 2
+    await here.back_off("read", 0)
 
 
-async def test_a_redis_that_is_not_there_is_an_error(redis_url: str) -> None:
+async def test_an_unreachable_redis_is_an_error(redis_url: str) -> None:
     nowhere = Connections("redis://127.0.0.1:1")
     here = limiter(nowhere)
 
-    for asked in (
+    for command in (
         here.take("read", RATE, ["a"]),
-        here.give_back(["a"]),
-        here.give_back([]),
-        here.refused("read", 1),
+        here.release(["a"]),
+        here.release([]),
+        here.back_off("read", 1),
     ):
         with pytest.raises(UpstreamUnavailable):
-            await asked
+            await command
     await nowhere.aclose()
 
 
-async def test_every_key_ends_by_itself(connections: Connections) -> None:
+async def test_every_key_expires(connections: Connections) -> None:
     here = limiter(connections)
     await here.take("read", RATE, ["a"])
-    await here.refused("read", 1_000)
+    await here.back_off("read", 1_000)
 
-    for key in (KEYS.rate("read"), KEYS.pause("read"), KEYS.under_way, KEYS.ceiling):
+    for key in (KEYS.rate("read"), KEYS.pause("read"), KEYS.in_flight, KEYS.ceiling):
         assert 0 < await connections.commands.pttl(key) <= 120_000
 
 
-async def test_a_process_that_is_held_up_does_not_take_redis_for_away(
+async def test_time_in_which_the_process_was_busy_does_not_count_as_a_timeout(
     connections: Connections,
 ) -> None:
     here, loop = limiter(connections), asyncio.get_running_loop()
     await here.take("read", RATE, [])
-    troubles: list[dict[str, Any]] = []
-    loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
-    # Redis answers well in time; but the process is busy from before it does until long after the limit.
+    errors: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, error: errors.append(error))
+    # Redis answers in time; but this process is busy from before the answer until after the timeout.
     await connections.ask(
         connections.commands.execute_command("CLIENT", "PAUSE", round(TAKE_S * 500), "ALL")
     )
@@ -369,7 +374,7 @@ async def test_a_process_that_is_held_up_does_not_take_redis_for_away(
         assert (await here.take("read", RATE, ["a"])).granted
     finally:
         loop.set_exception_handler(None)
-    assert troubles == []
+    assert errors == []
 
 
 def spin(seconds: float) -> None:
@@ -378,19 +383,21 @@ def spin(seconds: float) -> None:
         pass
 
 
-async def test_nothing_is_left_of_a_question_to_redis(connections: Connections) -> None:
-    limiter = Limiter(connections, ACCOUNT, CONCURRENCY, within_s=5.0)
+async def test_a_take_leaves_no_reference_cycle(connections: Connections) -> None:
+    limiter = Limiter(connections, ACCOUNT, CONCURRENCY, timeout_s=5.0)
     await limiter.take("read", PLENTY, ["a"])
 
-    def looks() -> int:
-        functions = [each for each in gc.get_objects() if type(each) is FunctionType]
-        return sum(each.__qualname__ == "Limiter._soon.<locals>.look" for each in functions)
+    def checks() -> int:
+        functions = [found for found in gc.get_objects() if type(found) is FunctionType]
+        return sum(
+            function.__qualname__ == "Limiter._in_time.<locals>.check" for function in functions
+        )
 
     gc.collect()
     gc.disable()
     try:
-        before = looks()
+        before = checks()
         await limiter.take("read", PLENTY, ["a"])
-        assert looks() == before
+        assert checks() == before
     finally:
         gc.enable()

@@ -45,9 +45,9 @@ async def test_the_script_does_what_core_says(
 
 async def test_a_purse_is_kept_until_it_is_full_again(connections: Connections) -> None:
     points_buckets = PointsBuckets(connections)
-    await points_buckets.spend(ACCOUNT, "web", [10_000_000], 0, within_s=5)
+    await points_buckets.spend(ACCOUNT, "web", [10_000_000], 0, timeout_s=5)
     assert 9_000 < await connections.commands.pttl(KEY) <= 10_001
-    assert await points_buckets.spend(ACCOUNT, "web", [0], -11_000_000, within_s=5) == [
+    assert await points_buckets.spend(ACCOUNT, "web", [0], -11_000_000, timeout_s=5) == [
         SpendResult(True, 0)
     ]
     assert not await connections.commands.exists(KEY)
@@ -58,7 +58,7 @@ async def test_i12_keys_of_the_same_name_have_a_purse_in_each_account(
 ) -> None:
     async def spend_all(account_sid: AccountSid, key_id: str) -> bool:
         [spent] = await PointsBuckets(connections).spend(
-            account_sid, key_id, [WINDOW_US], 0, within_s=5
+            account_sid, key_id, [WINDOW_US], 0, timeout_s=5
         )
         return spent.is_allowed
 
@@ -70,7 +70,7 @@ async def test_i12_keys_of_the_same_name_have_a_purse_in_each_account(
 async def test_of_several_costs_each_has_its_own_answer(connections: Connections) -> None:
     third = WINDOW_US // 3
     spent = await PointsBuckets(connections).spend(
-        ACCOUNT, "web", [third, 3 * third, third, 1, third], third, within_s=5
+        ACCOUNT, "web", [third, 3 * third, third, 1, third], third, timeout_s=5
     )
     assert [each.is_allowed for each in spent] == [True, False, True, False, False]
     assert 0 < await connections.commands.pttl(KEY) <= 60_000

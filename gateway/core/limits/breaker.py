@@ -1,9 +1,11 @@
-"""Keeping calls from a Twilio that does not answer. Does no I/O; time is an argument, in seconds of any clock that only goes
-forward.
+"""A circuit breaker for calls to Twilio. Does no I/O; times are seconds of a clock that never goes
+back.
 
-    closed     all may go; FAILURES failures in a row open it
-    open       none may go; when it has rested, Twilio is asked something small (a probe): no caller has to find out
-    half-open  a probe was answered: so many may be under way at once, and the first that tells decides
+    closed     calls pass; `failures` failures in a row open the breaker
+    open       no call passes; after a rest, a small request (a probe) asks whether Twilio answers,
+               so that no caller has to find out
+    half-open  a probe was answered: `trials` calls may be in flight at once, and the first outcome
+               closes or opens the breaker
 
 https://martinfowler.com/bliki/CircuitBreaker.html
 """
@@ -12,96 +14,111 @@ from enum import Enum
 from typing import Final
 
 FAILURES: Final = 5
-"""In a row, so that half of all calls may fail without opening it for long, and an account that calls once a minute need not
-wait for a percentage of anything."""
-# The rest doubles while probes fail. The longest one, and a probe that hangs, are well below the 35 s after which all must be
-# normal again; a blip costs a second.
+"""In a row. So half of all calls may fail without opening the breaker for long, and an account that
+makes one call a minute needs no percentage of anything."""
+# The rest doubles while probes fail. The longest one plus a probe that hangs is well below the 35 s
+# after which all must be normal again (P12). A blip costs a second.
 FIRST_REST_S: Final = 1.0
 LONGEST_REST_S: Final = 8.0
 
 
-class State(Enum):
+class BreakerState(Enum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
 
 
 class CallOutcome(Enum):
-    """What one call told about Twilio."""
+    """What one call says about Twilio."""
 
-    WELL = "well"
-    """It answered, be it with a refusal."""
-    ILL = "ill"
-    NOTHING = "nothing"
-    """It was over too soon to tell, or Twilio's edge sent it away."""
+    ANSWERED = "answered"
+    """It answers, be it with a refusal."""
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """The call ended too soon to tell, or Twilio's edge refused it."""
 
 
 class Breaker:
-    """`trials`: how many calls may be under way at once while it is half-open."""
+    """`trials`: how many calls may be in flight at once while the breaker is half-open."""
 
-    def __init__(self, trials: int) -> None:
-        self.state = State.CLOSED
+    def __init__(
+        self,
+        trials: int,
+        *,
+        failures: int = FAILURES,
+        first_rest_s: float = FIRST_REST_S,
+        longest_rest_s: float = LONGEST_REST_S,
+    ) -> None:
+        self.state = BreakerState.CLOSED
         self._trials = trials
+        self._failures_to_open = failures
+        self._first_rest_s = first_rest_s
+        self._longest_rest_s = longest_rest_s
         self._failures = 0
         self._tickets: set[object] = set()
-        self._rest_s = FIRST_REST_S
-        self._probe_at_s = float("-inf")
+        self._rest_s = first_rest_s
+        self._probe_at = float("-inf")
 
     @property
-    def is_shut(self) -> bool:
-        return self.state is State.OPEN or (
-            self.state is State.HALF_OPEN and len(self._tickets) >= self._trials
+    def is_blocking(self) -> bool:
+        """Whether no call may pass now."""
+        return self.state is BreakerState.OPEN or (
+            self.state is BreakerState.HALF_OPEN and len(self._tickets) >= self._trials
         )
 
     def admit(self) -> object | None:
-        """A ticket for one call, to be given back with its outcome; None when it is shut."""
-        if self.is_shut:
+        """A ticket for one call, to be passed to `record` with its outcome; None while blocking."""
+        if self.is_blocking:
             return None
         ticket = object()
         self._tickets.add(ticket)
         return ticket
 
-    def tell(
-        self, ticket: object, outcome: CallOutcome, now_s: float, *, enough: int = FAILURES
+    def record(
+        self, ticket: object, outcome: CallOutcome, now: float, *, failures: int | None = None
     ) -> None:
-        """The first outcome of a call counts. One that began before the last change of state says nothing about Twilio as it is
-        now, and is passed over. `enough`: how many failures in a row open it."""
+        """Records the outcome of a call. Only the first outcome of a ticket counts.
+
+        A call that began before the last change of state says nothing about Twilio as it is now: it
+        is ignored. `failures`: how many in a row open the breaker, if not the usual number.
+        """
         if ticket not in self._tickets:
             return
         self._tickets.remove(ticket)
         match outcome:
-            case CallOutcome.WELL:
-                self._rest_s = FIRST_REST_S
+            case CallOutcome.ANSWERED:
+                self._rest_s = self._first_rest_s
                 self._failures = 0
-                if self.state is State.HALF_OPEN:
-                    self._become(State.CLOSED)
-            case CallOutcome.ILL:
+                if self.state is BreakerState.HALF_OPEN:
+                    self._become(BreakerState.CLOSED)
+            case CallOutcome.FAILED:
                 self._failures += 1
-                if self.state is State.HALF_OPEN or self._failures >= enough:
-                    self._open(now_s)
-            case CallOutcome.NOTHING:
+                is_enough = self._failures >= (failures or self._failures_to_open)
+                if self.state is BreakerState.HALF_OPEN or is_enough:
+                    self._open(now)
+            case CallOutcome.UNKNOWN:
                 pass
 
-    def probed(self, outcome: CallOutcome, now_s: float) -> None:
-        """Of an open breaker."""
+    def record_probe(self, outcome: CallOutcome, now: float) -> None:
+        """Records the outcome of a probe of an open breaker."""
         match outcome:
-            case CallOutcome.WELL:
-                self._become(State.HALF_OPEN)
-            case CallOutcome.ILL:
-                self._open(now_s)
-            case CallOutcome.NOTHING:
-                self._probe_at_s = now_s + FIRST_REST_S
+            case CallOutcome.ANSWERED:
+                self._become(BreakerState.HALF_OPEN)
+            case CallOutcome.FAILED:
+                self._open(now)
+            case CallOutcome.UNKNOWN:
+                self._probe_at = now + self._first_rest_s
 
-    def rest_s(self, now_s: float) -> float:
-        """How long until the next probe is due."""
-        return max(0.0, self._probe_at_s - now_s)
+    def rest_s(self, now: float) -> float:
+        """The time until the next probe is due."""
+        return max(0.0, self._probe_at - now)
 
-    def _open(self, now_s: float) -> None:
-        self._become(State.OPEN)
-        self._probe_at_s = now_s + self._rest_s
-        self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
+    def _open(self, now: float) -> None:
+        self._become(BreakerState.OPEN)
+        self._probe_at = now + self._rest_s
+        self._rest_s = min(2 * self._rest_s, self._longest_rest_s)
 
-    def _become(self, state: State) -> None:
+    def _become(self, state: BreakerState) -> None:
         self.state = state
         self._failures = 0
         self._tickets.clear()

@@ -1,4 +1,5 @@
-"""What is to be done next. Does no I/O; time is an argument, in seconds of any clock that only goes forward."""
+"""A queue of tasks by priority and due time. Does no I/O; times are seconds of a clock that never
+goes back."""
 
 import heapq
 from collections.abc import Hashable
@@ -10,7 +11,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class DuePriority(IntEnum):
-    """Of two tasks that are due, the one of the lower rank comes first; within a rank the one that was due first."""
+    """Of several tasks that are due, the lowest value goes first; then the one that was due first."""
 
     URGENT = 0
     ROUND = 1
@@ -19,7 +20,8 @@ class DuePriority(IntEnum):
 
 
 class DueQueue(Generic[T]):
-    """Each task stands in it once a rank, at the earliest time asked for; taken out, it is gone from all ranks."""
+    """Holds each task once per priority, at the earliest time that it was added for. Taking a task
+    removes it from all priorities."""
 
     def __init__(self) -> None:
         self._due: dict[T, dict[DuePriority, float]] = {}
@@ -38,7 +40,7 @@ class DueQueue(Generic[T]):
             heapq.heappush(self._heaps[priority], (at, next(self._ordinals), task))
 
     def take(self, now: float) -> T | None:
-        """The task that comes first, if one is due."""
+        """Removes and returns the first task that is due; None when none is."""
         for priority in DuePriority:
             first = self._first(priority)
             if first is not None and first[0] <= now:
@@ -49,10 +51,11 @@ class DueQueue(Generic[T]):
         return None
 
     def drop(self, task: T) -> None:
+        """Removes the task from all priorities. Does nothing if it is not in the queue."""
         self._due.pop(task, None)
 
     def next_at(self) -> float:
-        """When the next task falls due; infinity when there is none."""
+        """When the next task is due; infinity when there is none."""
         firsts = [first for priority in DuePriority if (first := self._first(priority)) is not None]
         return min((at for at, _ in firsts), default=float("inf"))
 
@@ -62,6 +65,6 @@ class DueQueue(Generic[T]):
             at, _, task = heap[0]
             if self._due.get(task, {}).get(priority) == at:
                 return at, task
-            # It was taken or dropped, or has come to stand earlier.
+            # An old entry: the task was taken, dropped, or added again for an earlier time.
             heapq.heappop(heap)
         return None

@@ -1,4 +1,5 @@
-"""Who goes first when not all can go: by rank, and within a rank one of each caller in turn. Does no I/O."""
+"""Which request goes first when not all can: by priority, then one of each caller in turn.
+Does no I/O."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -12,20 +13,24 @@ class Priority(IntEnum):
     """What a request to Twilio is for, the most urgent first."""
 
     END = 0
-    """Ends a room, or somebody's stay: delay costs money, or lets somebody stay who must not."""
+    """Ends a room or removes a participant: a delay costs money, or lets somebody stay who must
+    leave."""
     CHANGE = 1
+    """Any other change."""
     READ = 2
-    """One thing, which somebody waits for; and comparing the log with Twilio, which has a small budget of its own."""
+    """Reads one thing that a caller waits for, or compares the log with Twilio; the comparison has
+    a small budget of its own."""
     LIST = 3
     BACKGROUND = 4
-    """Nobody waits for it: refreshes behind a stale answer."""
+    """Refreshes a stale answer that the caller already has."""
 
 
 class FairQueue(Generic[T]):
-    """Those who wait, up to `limit` of each rank: a flood of lists takes no room from anything else.
+    """Waiting items, at most `limit` of each priority: a flood of lists takes no room from reads.
 
-    As every request costs one turn, taking one of each caller in turn is deficit round robin; whoever asks ten times as much
-    as others waits for himself.
+    Within a priority, one item of each caller is served in turn. As every request costs one permit,
+    that is deficit round robin: a caller that sends ten times as many requests as others delays
+    only its own.
     """
 
     def __init__(self, limit: int) -> None:
@@ -42,61 +47,67 @@ class FairQueue(Generic[T]):
         return (
             item
             for callers in self._callers.values()
-            for waiting in callers.values()
-            for item in waiting
+            for items in callers.values()
+            for item in items
         )
 
     def size(self, priority: Priority) -> int:
+        """How many items of this priority wait."""
         return self._sizes[priority]
 
     @property
     def first_priority(self) -> Priority | None:
-        """Of who is served next."""
+        """The priority of the item that is served next; None when the queue is empty."""
         return next((priority for priority, size in self._sizes.items() if size), None)
 
     def ahead(self, priority: Priority, caller: str) -> int:
-        """How many are served before one of this caller's who would come now, at the most, if nobody comes after him."""
+        """How many items are served before a new one of this caller, if nothing else arrives. This
+        is an upper bound."""
         callers = self._callers[priority]
         own = len(callers.get(caller, ()))
         others = sum(
-            min(len(waiting), own + 1) for each, waiting in callers.items() if each != caller
+            min(len(items), own + 1) for other, items in callers.items() if other != caller
         )
-        return own + others + sum(size for better, size in self._sizes.items() if better < priority)
+        more_urgent = sum(size for other, size in self._sizes.items() if other < priority)
+        return own + others + more_urgent
 
     def put(self, priority: Priority, caller: str, item: T) -> T | None:
-        """Which item has no room any more, this one or another: the last one of the caller who has most. None while there is
-        room for all."""
+        """Adds the item. Returns the item that had to leave for it, or None if there was room.
+
+        If there is no room, the last item of the caller with the most items leaves. That may be the
+        new item itself.
+        """
         callers = self._callers[priority]
         callers.setdefault(caller, deque()).append(item)
         self._sizes[priority] += 1
         if self._sizes[priority] <= self._limit:
             return None
-        # Of several who have as many, the one who has just come.
-        greedy = max(callers, key=lambda each: (len(callers[each]), each == caller))
-        turned_away = callers[greedy][-1]
-        self.remove(priority, greedy, turned_away)
-        return turned_away
+        # Of several callers with equally many items, the new item's caller loses one.
+        greediest = max(callers, key=lambda name: (len(callers[name]), name == caller))
+        evicted = callers[greediest][-1]
+        self.remove(priority, greediest, evicted)
+        return evicted
 
     def pop(self) -> T | None:
-        """The next one; None when nobody waits."""
+        """Removes and returns the next item; None when the queue is empty."""
         priority = self.first_priority
         if priority is None:
             return None
         callers = self._callers[priority]
-        caller, waiting = next(iter(callers.items()))
-        item = waiting.popleft()
+        caller, items = next(iter(callers.items()))
+        item = items.popleft()
         self._sizes[priority] -= 1
-        if waiting:
+        if items:
             callers.move_to_end(caller)
         else:
             del callers[caller]
         return item
 
     def remove(self, priority: Priority, caller: str, item: T) -> None:
-        """Of one who does not wait any more; nothing happens to who has been served."""
-        waiting = self._callers[priority].get(caller, deque())
-        if item in waiting:
-            waiting.remove(item)
+        """Removes an item that waits no longer. Does nothing if it is not in the queue."""
+        items = self._callers[priority].get(caller, deque())
+        if item in items:
+            items.remove(item)
             self._sizes[priority] -= 1
-            if not waiting:
+            if not items:
                 del self._callers[priority][caller]

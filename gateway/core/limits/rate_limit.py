@@ -1,39 +1,52 @@
-"""Limits as arithmetic on a number or two: so many requests a second (GCRA), and so many at once (AIMD). Does no I/O.
+"""Limits on the rate of requests and on the number in flight, as arithmetic. Does no I/O.
 
-The script `store/scripts/take.lua` does the same inside Redis; this module is what it is tested against.
+The rate limit is GCRA, whose whole state is one number: the time at which the full burst is
+available again. The limit on requests in flight is AIMD: additive increase, multiplicative decrease.
+
+The script `store/scripts/take.lua` does the same inside Redis, and is tested against this module.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-# Additive up: one more for each second since the last refusal. Multiplicative down: to so many of those that were under way.
-UP_US: Final = 1_000_000
-DOWN_PERCENT: Final = 70
+INCREASE_EVERY_US: Final = 1_000_000
+"""One more request may be in flight for each of these intervals since the last refusal."""
+DECREASE_TO_PERCENT: Final = 70
+"""A refusal lowers the limit to this share of the requests that were in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`burst` requests may come at once, and `per_s` a second after that: at most burst + per_s × W in any W seconds."""
+    """`burst` requests at once, and `per_s` a second after that.
+
+    In any W seconds, at most burst + per_s * W requests pass.
+    """
 
     per_s: float
     burst: int
 
     @property
     def interval_us(self) -> int:
+        """The time between two requests after the burst."""
         return round(1_000_000 / self.per_s)
 
-    def free(self, owed_us: int) -> int:
-        """How many may pass at once, so long before the full burst is there again."""
-        return max(0, (self.burst * self.interval_us - owed_us) // self.interval_us)
+    def available(self, full_in_us: int) -> int:
+        """How many requests may pass now, if the full burst is available again in `full_in_us`."""
+        return max(0, (self.burst * self.interval_us - full_in_us) // self.interval_us)
 
-    def less(self, turns: int) -> "Rate":
-        """The same rate for those who are to leave so many turns of the burst to others."""
-        return Rate(self.per_s, max(1, self.burst - turns))
+    def reserving(self, reserve: int) -> "Rate":
+        """The same rate for requests that must leave `reserve` of the burst to more urgent ones.
+        The burst stays at least 1."""
+        return Rate(self.per_s, max(1, self.burst - reserve))
 
 
 @dataclass(frozen=True, slots=True)
 class RateDecision:
-    """`granted`: how many may pass. `wait_us`: how long to wait before they go ahead, or, with none, before asking again."""
+    """The answer of `check_rate`.
+
+    `granted` requests may pass, after `wait_us`. If none may pass, `wait_us` is when to try again.
+    `full_at_us` is the new state.
+    """
 
     granted: int
     full_at_us: int
@@ -45,31 +58,36 @@ class RateDecision:
 
 
 def check_rate(
-    rate: Rate, full_at_us: int, now_us: int, patience_us: int = 0, wanted: int = 1
+    rate: Rate, full_at_us: int, now_us: int, max_wait_us: int = 0, wanted: int = 1
 ) -> RateDecision:
-    """May `wanted` more requests pass?
+    """Decides how many of `wanted` requests may pass.
 
-    As many of them as are free at once; when none is, one that is ready to wait `patience_us` for its turn. `full_at_us` is
-    what the last verdict said: when the full burst is there again; 0 for a key never seen. Who is granted holds his turn; a
-    refused request costs nothing: hammering does not push the caller further away.
+    Grants as many as may pass at once. If none may, grants one that has to wait no longer than
+    `max_wait_us`; that one is booked, and must be sent after the wait. A refused request does not
+    change the state, so retrying early does not postpone the next grant.
+
+    `full_at_us` comes from the previous decision: when the full burst is available again. It is 0
+    for a key without state.
     """
-    owed_us = max(full_at_us, now_us) - now_us
-    free = rate.free(owed_us)
-    granted, wait_us = min(wanted, free), 0
-    if wanted and not free:
-        wait_us = owed_us + rate.interval_us - rate.burst * rate.interval_us
-        if wait_us > patience_us:
-            return RateDecision(0, full_at_us, wait_us - patience_us)
+    full_in_us = max(full_at_us, now_us) - now_us
+    available = rate.available(full_in_us)
+    granted, wait_us = min(wanted, available), 0
+    if wanted and not available:
+        wait_us = full_in_us + rate.interval_us - rate.burst * rate.interval_us
+        if wait_us > max_wait_us:
+            return RateDecision(0, full_at_us, wait_us - max_wait_us)
         granted = 1
     if not granted:
         return RateDecision(0, full_at_us, 0)
-    return RateDecision(granted, now_us + owed_us + granted * rate.interval_us, wait_us)
+    return RateDecision(granted, now_us + full_in_us + granted * rate.interval_us, wait_us)
 
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """How many requests may be under way at once. `at_most` and `at_least` hold always; between them it was lowered to
-    `lowered_to` at `lowered_at_us`, by a refusal, and has grown since."""
+    """How many requests may be in flight at once: from `at_least` to `at_most`.
+
+    A refusal at `lowered_at_us` lowered the ceiling to `lowered_to`. It has grown since then.
+    """
 
     at_most: int
     at_least: int
@@ -77,38 +95,44 @@ class Ceiling:
     lowered_at_us: int
 
     def now(self, now_us: int) -> int:
-        grown = max(0, now_us - self.lowered_at_us) // UP_US
+        grown = max(0, now_us - self.lowered_at_us) // INCREASE_EVERY_US
         return max(self.at_least, min(self.at_most, self.lowered_to + grown))
 
-    def lowered(self, under_way: int, now_us: int) -> "Ceiling":
-        """After a refusal, while so many were under way. That were too many, whatever the ceiling was."""
-        to = max(self.at_least, min(self.now(now_us), under_way) * DOWN_PERCENT // 100)
+    def lowered(self, in_flight: int, now_us: int) -> "Ceiling":
+        """The ceiling after a refusal while `in_flight` requests were in flight. That was too many,
+        whatever the ceiling was."""
+        to = max(self.at_least, min(self.now(now_us), in_flight) * DECREASE_TO_PERCENT // 100)
         return Ceiling(self.at_most, self.at_least, to, now_us)
 
 
-# Burst and a second's rate together. Requests reach Twilio closer together than they leave here, by as much as one of them
-# can be held up on the way: what is left unspent, of 80 a second, allows for a tenth of a second.
+# Burst plus the requests of one second, as a share of the quota. Requests may arrive at Twilio closer
+# together than they left here, if one is delayed on the way. The unused part, of 80 requests a
+# second, allows for a delay of a tenth of a second.
 SHARE: Final = 0.915
 BURST: Final = 0.025
-# A replica that cannot ask the others spends its part of so much of the quota.
+# The share of the quota that all replicas use together when they cannot reach Redis.
 ALONE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class TwilioQuota:
-    """What Twilio grants in a second, and how all replicas together spend it."""
+    """Twilio's limit of requests per second, and the rate at which all replicas together use it."""
 
     per_s: float
-    together: Rate
+    shared: Rate
 
     @classmethod
     def of(cls, per_s: int) -> "TwilioQuota":
-        """So that no second sees more than is granted: of 80, 71 are spent, with a burst of 2."""
+        """Chooses the shared rate so that no second at Twilio has more than `per_s` requests: for
+        80, it is 71 a second with a burst of 2."""
         burst = max(1, round(per_s * BURST))
         return cls(per_s, Rate(max(per_s / 2, per_s * SHARE - burst), burst))
 
     def alone(self, replicas: int) -> Rate:
-        """How one of so many replicas spends its part by itself. All of them may begin with a request in the same moment, so
-        where they are many their rate leaves room for that; more of them than `per_s` cannot be held by any rate."""
+        """The rate of one of `replicas` that cannot reach Redis.
+
+        All of them may start with one request at the same moment; with many replicas, the rate
+        leaves room for that. More replicas than `per_s` cannot stay within the quota at any rate.
+        """
         part = self.per_s / replicas
         return Rate(max(min(ALONE * part, part - 1), part / 10), 1)

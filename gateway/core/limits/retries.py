@@ -1,37 +1,47 @@
-"""How often and when a call is tried again. Does no I/O."""
+"""How often and when a call to Twilio is retried. Does no I/O."""
 
 from typing import Final
 
 RETRIES: Final = 2
-"""Of one call, at the most."""
-# In tenths: a first try earns one, a retry costs ten. So there are never more retries than a tenth of the first tries, and
-# when Twilio fails for good it is not asked three times as much.
-_PRICE: Final = 10
-# What a long calm may save up: enough for the calls under way that a single blip cuts off.
-_SAVINGS: Final = 10 * _PRICE
+"""The most retries of one call."""
+# In tenths of a retry: a first try earns one, a retry costs ten. So retries are at most a tenth of
+# the first tries. If all calls fail, Twilio does not get three times as many.
+_COST: Final = 10
+# The most that is saved: enough to retry ten calls that one blip cuts off.
+_MAX_SAVED: Final = 10 * _COST
 # https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
-_FIRST_S: Final = 0.1
-_LONGEST_S: Final = 1.0
+FIRST_BACKOFF_S: Final = 0.1
+LONGEST_BACKOFF_S: Final = 1.0
 
 
 class RetryBudget:
-    """One account's. It begins empty: a process that is started into an outage adds nothing to it."""
+    """One account's retries. The budget starts empty: a process that starts during an outage adds
+    no load."""
 
     def __init__(self) -> None:
         self._saved = 0
 
     def earn(self) -> None:
-        self._saved = min(self._saved + 1, _SAVINGS)
+        """Records a first try."""
+        self._saved = min(self._saved + 1, _MAX_SAVED)
 
     def spend(self) -> bool:
-        """Whether there is a retry to be had; it is taken then."""
-        if self._saved < _PRICE:
+        """Takes one retry. Returns False if there is none."""
+        if self._saved < _COST:
             return False
-        self._saved -= _PRICE
+        self._saved -= _COST
         return True
 
 
-def backoff_s(retry: int, chance: float) -> float:
-    """How long to wait before the retry of this number, 0 being the first. Full jitter: `chance` is evenly spread from 0 to
-    1, so that those who failed together do not come back together."""
-    return chance * min(_LONGEST_S, _FIRST_S * 2.0**retry)
+def backoff_s(
+    retry: int,
+    chance: float,
+    first_s: float = FIRST_BACKOFF_S,
+    longest_s: float = LONGEST_BACKOFF_S,
+) -> float:
+    """How long to wait before a retry; `retry` counts from 0.
+
+    `chance` is uniform from 0 to 1 (full jitter), so that calls that failed together are not
+    retried together.
+    """
+    return chance * min(longest_s, first_s * 2.0**retry)

@@ -17,7 +17,7 @@ from gateway.core import (
     tokens,
     transcriptions,
 )
-from gateway.core.limits import quota
+from gateway.core.limits import fairness, quota
 
 _LEGACY = "Twilio has deprecated this type and closed it to new accounts; use GROUP."
 
@@ -72,7 +72,8 @@ _register(
     description="What is wrong with a token, in the order it is looked for.",
 )
 _register(
-    quota.RequestClass,
+    fairness.Priority,
+    name="RequestClass",
     description="What a request to Twilio is for, the most urgent first. END ends a room or a "
     "stay, CHANGE is any other change, READ reads one thing, and nobody waits for BACKGROUND.",
 )

@@ -6,6 +6,7 @@ import strawberry
 from strawberry import Info
 
 from gateway.core.limits import quota as core
+from gateway.core.limits.fairness import Priority
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.types import build_view, view_of
 
@@ -18,7 +19,7 @@ from gateway.gql.schema.types import build_view, view_of
     "the whole burst is there again, if nobody asks."
 )
 class ClassQuota:
-    request_class: core.RequestClass
+    request_class: Priority
     per_second: float
     burst: int
     remaining: int
@@ -41,4 +42,4 @@ class Quota:
 
 
 async def quota(info: Info[Context, None]) -> Quota:
-    return build_view(Quota, await info.context.account.upstream.quota(info.context.caller))
+    return build_view(Quota, await info.context.account.quota.status(info.context.caller))

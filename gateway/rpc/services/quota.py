@@ -22,4 +22,4 @@ class QuotaService(QuotaServiceServicer):
 
     async def GetQuota(self, request: pb.GetQuotaRequest, context: Context) -> pb.GetQuotaResponse:
         caller, account = caller_and_account(self._accounts)
-        return resource_response(pb.GetQuotaResponse, await account.upstream.quota(caller))
+        return resource_response(pb.GetQuotaResponse, await account.quota.status(caller))

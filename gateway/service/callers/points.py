@@ -19,8 +19,8 @@ from gateway.core.limits.points_bucket import (
     Balance,
     SpendResult,
     duration_us,
-    remaining_debt,
     spend,
+    still_unreported,
 )
 from gateway.core.lru import LruCache
 from gateway.core.rooms import AccountSid
@@ -123,7 +123,7 @@ class CallerLimiter:
         owed_us = self._owed_us(who)
         self._owed.pop(who, None)
         try:
-            spent = await self._points_buckets.spend(*who, costs_us, owed_us, within_s=ASK_S)
+            spent = await self._points_buckets.spend(*who, costs_us, owed_us, timeout_s=ASK_S)
         except UpstreamUnavailable:
             self._away_until = time.monotonic() + AWAY_S
             self._owe(who, owed_us)
@@ -152,7 +152,7 @@ class CallerLimiter:
 
     def _owed_us(self, who: _Who) -> int:
         us, noted_at_us = self._owed.get(who, (0, 0))
-        return remaining_debt(us, _now_us() - noted_at_us)
+        return still_unreported(us, _now_us() - noted_at_us)
 
 
 class Charge:

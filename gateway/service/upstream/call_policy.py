@@ -1,14 +1,18 @@
-"""Trying a call at Twilio: again where that helps, and not at all where it does not.
+"""How a call to Twilio is tried: with a timeout, retries where they help, and a circuit breaker.
 
-While Twilio is ill or slow, callers lose what they can do without first:
+When Twilio fails or is slow, features degrade in this order:
 
-1. What is held is shown stale. The reads that stand before this do so when a call is refused, fails, or takes longer than
-   a second; and the refusals here come at once: of a lane whose breaker is open, and of one that has no room left.
-2. Lists and refreshes are refused when half of a lane's berths are taken: calls pile up there when Twilio slows down.
-3. Cold reads are refused when all are taken, or the breaker is open.
-4. Changes have a lane of their own, so they do not wait behind reads; they too are refused at once when its breaker is open.
+1. Cached answers are served stale. The reads in `service/cache` do so when a call is refused, fails
+   or takes longer than a second. Refusals come at once: when a bulkhead's breaker is open, and when
+   the bulkhead has no room left.
+2. Lists and background refreshes are refused when a bulkhead is half full: calls pile up there when
+   Twilio slows down.
+3. Single reads are refused when the bulkhead is full or its breaker is open.
+4. Changes have a bulkhead of their own, so they do not wait behind reads. They too are refused at
+   once when its breaker is open.
 
-Subscriptions live on the log, and notice nothing. When it is the quota that is short, turns run out in the same order.
+Subscriptions read the event log, and are not affected. When the quota is short, permits run out in
+the same order.
 """
 
 import asyncio
@@ -17,7 +21,6 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -31,12 +34,21 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 from gateway.core.insights import InsightsRoomFilter
-from gateway.core.limits.breaker import FAILURES, FIRST_REST_S, Breaker, CallOutcome, State
+from gateway.core.limits.breaker import (
+    Breaker,
+    BreakerState,
+    CallOutcome,
+)
 from gateway.core.limits.fairness import Priority
-from gateway.core.limits.retries import RETRIES, RetryBudget, backoff_s
+from gateway.core.limits.retries import (
+    RETRIES,
+    RetryBudget,
+    backoff_s,
+)
 from gateway.core.rooms import RoomFilter
 from gateway.service.flights import deadlines
 from gateway.service.flights.singleflight import SingleFlight
+from gateway.service.upstream.timings import CallLimits, UpstreamTimings
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.exchange import Product, WireRequest
 from gateway.twilio.wire.insights import list_insights_rooms
@@ -46,192 +58,214 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PermitContext = Callable[[], AbstractAsyncContextManager[None]]
-"""A turn in the quota, which is waited for, and the place of a call under way. Raises QuotaExceeded, and UpstreamUnavailable when
-nobody can say whose turn it is."""
-
-READ_S = 5.0
-# Less than the 10 s that a caller has: what became of a create without an answer is looked up in the rest.
-WRITE_S = 8.0
-PROBE_S = 3.0
-# Twilio answers reads in tenths of a second: one that has not by now counts as a failure, although it is still waited for. A
-# caller who leaves sooner, or whose deadline comes, tells nothing.
-SILENCE_S = 2.0
-HELD_UP_S = 0.5
-# How many calls may be at Twilio at once, of each kind: a hundred together, which is as many connections as there are.
-READS = 70
-WRITES = 20
-INSIGHTS_READS = 10
-# How many changes a breaker lets through to see whether Twilio takes them again: that reads work does not say so.
-TRIAL_WRITES = 5
+"""Waits for a permit and holds it while the call is in flight. Raises QuotaExceeded, and
+UpstreamUnavailable when Redis cannot say whether the call may go."""
 
 
-@dataclass(slots=True)
 class Bulkhead:
-    """What one kind of calls has for itself, so that its trouble is not that of the others."""
+    """Separates one kind of calls from the others: with a limit on the calls in flight, and a circuit
+    breaker. Trouble with one kind does not stop the others.
 
-    name: str
-    berths: int
-    breaker: Breaker
-    probe: WireRequest[Any]
-    under_way: int = 0
+    `probe` is the request that finds out whether Twilio answers again.
+    """
+
+    def __init__(
+        self, name: str, max_in_flight: int, breaker: Breaker, probe: WireRequest[Any]
+    ) -> None:
+        self.name = name
+        self.breaker = breaker
+        self.probe = probe
+        self.in_flight = 0
+        self._max_in_flight = max_in_flight
+
+    def check(self, *, is_first_to_go: bool, retry_s: float) -> None:
+        """Raises UpstreamUnavailable if no call may start now. Calls that are the first to go when
+        Twilio is slow may use half of the places. `retry_s`: when the caller may retry."""
+        if self.breaker.is_blocking:
+            rest_s = max(self.breaker.rest_s(time.monotonic()), retry_s)
+            raise UpstreamUnavailable(
+                "Twilio does not answer: retry after the given time",
+                retry_after_ms=math.ceil(rest_s * 1000),
+                is_unsent=True,
+            )
+        if self.in_flight >= self._max_in_flight // (2 if is_first_to_go else 1):
+            raise UpstreamUnavailable(
+                "Twilio answers too slowly for more calls: retry after the given time",
+                retry_after_ms=math.ceil(retry_s * 1000),
+                is_unsent=True,
+            )
 
 
 class CallPolicy:
-    """One account's. `permit` is for the probes."""
+    """The policy of one account's calls. `probe_permit` is for the breakers' probes."""
 
-    def __init__(self, twilio: TwilioVideo, permit: PermitContext) -> None:
+    def __init__(
+        self,
+        twilio: TwilioVideo,
+        probe_permit: PermitContext,
+        timings: UpstreamTimings = UpstreamTimings(),
+        limits: CallLimits = CallLimits(),
+    ) -> None:
         self._twilio = twilio
-        self._permit = permit
-        self._budget = RetryBudget()
+        self._probe_permit = probe_permit
+        self._timings = timings
+        self._retry_budget = RetryBudget()
+
+        def bulkhead(
+            name: str, max_in_flight: int, trials: int, probe: WireRequest[Any]
+        ) -> Bulkhead:
+            breaker = Breaker(
+                trials,
+                failures=limits.failures,
+                first_rest_s=timings.first_rest_s,
+                longest_rest_s=timings.longest_rest_s,
+            )
+            return Bulkhead(name, max_in_flight, breaker, probe)
+
         rooms, summaries = list_rooms(RoomFilter(), 1), list_insights_rooms(InsightsRoomFilter(), 1)
         self._reads: dict[Product, Bulkhead] = {
-            "video": Bulkhead("reads", READS, Breaker(READS), rooms),
-            "insights": Bulkhead("insights", INSIGHTS_READS, Breaker(INSIGHTS_READS), summaries),
+            "video": bulkhead("reads", limits.reads, limits.reads, rooms),
+            "insights": bulkhead(
+                "insights", limits.insights_reads, limits.insights_reads, summaries
+            ),
         }
-        # A change cannot be tried out: what is asked instead is whether Twilio answers at all.
-        self._writes = Bulkhead("writes", WRITES, Breaker(TRIAL_WRITES), rooms)
-        self._watches = SingleFlight[None]()
+        # A change cannot be tried out. Its probe asks whether Twilio answers at all.
+        self._writes = bulkhead("writes", limits.writes, limits.trial_writes, rooms)
+        self._probes = SingleFlight[None]()
 
-    async def make(
+    async def call(
         self, request: WireRequest[T], permit: PermitContext, *, is_urgent: bool = True
     ) -> T:
-        """Twilio's answer. Each try takes a turn; none begins after the deadline of whoever waits. A change that is on its way
-        by then is finished.
+        """Returns Twilio's answer. Each try takes a permit, and none starts after the caller's
+        deadline. A change that was sent before then is waited for.
 
-        Raises UpstreamUnavailable at once, with `retry_after_ms` and `is_unsent`, while Twilio does not answer or is too slow.
-        What is not urgent is not tried again, and gives way to what is.
+        Raises UpstreamUnavailable at once, with `retry_after_ms` and `is_unsent`, while Twilio does
+        not answer or is too slow. A call that is not urgent is not retried, and is the first to go
+        when Twilio is slow.
         """
-        lane = self._writes if request.is_write else self._reads[request.product]
-        berths = (
-            lane.berths if is_urgent and request.priority is not Priority.LIST else lane.berths // 2
-        )
+        bulkhead = self._writes if request.is_write else self._reads[request.product]
+        is_first_to_go = not is_urgent or request.priority is Priority.LIST
         retries = 0
         while True:
-            _look(lane, berths)
+            self._check(bulkhead, is_first_to_go)
             async with permit():
-                # While it waited, others may have found out what there is to know.
-                _look(lane, berths)
+                # Other calls may have shown meanwhile that Twilio does not answer.
+                self._check(bulkhead, is_first_to_go)
                 if not retries:
-                    self._budget.earn()
+                    self._retry_budget.earn()
                 try:
-                    return await self._try(lane, request)
+                    return await self._try(bulkhead, request)
                 except UpstreamUnavailable as failure:
-                    wait_s = backoff_s(retries, random.random())  # noqa: S311 - nobody gains by guessing it
-                    is_worthwhile = is_urgent and retries < RETRIES and _invites(request, failure)
-                    if (
-                        not is_worthwhile
-                        or wait_s >= deadlines.left_s()
-                        or not self._budget.spend()
-                    ):
+                    wait_s = self._backoff_s(retries)
+                    is_worthwhile = is_urgent and retries < RETRIES and _may_retry(request, failure)
+                    has_time = wait_s < deadlines.left_s()
+                    if not (is_worthwhile and has_time and self._retry_budget.spend()):
                         raise
             retries += 1
             await asyncio.sleep(wait_s)
 
-    def is_silent(self) -> bool:
-        """Whether reads of rooms are refused at present, because Twilio answers none."""
-        return self._reads["video"].breaker.is_shut
+    def is_unavailable(self) -> bool:
+        """Whether reads of rooms are refused at present, because Twilio does not answer them."""
+        return self._reads["video"].breaker.is_blocking
 
     async def aclose(self) -> None:
-        await self._watches.aclose()
+        """Ends the probes."""
+        await self._probes.aclose()
 
-    async def _try(self, lane: Bulkhead, request: WireRequest[T]) -> T:
-        ticket = lane.breaker.admit()
-        assert ticket is not None, "nothing has happened since it was looked at"
-        outcome = CallOutcome.WELL
-        lane.under_way += 1
+    def _backoff_s(self, retry: int) -> float:
+        chance = random.random()  # noqa: S311 - nothing is gained by guessing it
+        timings = self._timings
+        return backoff_s(retry, chance, timings.first_backoff_s, timings.longest_backoff_s)
+
+    def _check(self, bulkhead: Bulkhead, is_first_to_go: bool) -> None:
+        """Raises the reason why the call cannot be tried now."""
+        if deadlines.left_s() <= 0:
+            raise DeadlineExceeded(
+                "deadline passed before the request was sent to Twilio: allow more time",
+                is_unsent=True,
+            )
+        bulkhead.check(is_first_to_go=is_first_to_go, retry_s=self._timings.first_rest_s)
+
+    async def _try(self, bulkhead: Bulkhead, request: WireRequest[T]) -> T:
+        ticket = bulkhead.breaker.admit()
+        assert ticket is not None, "nothing was awaited since the check"
+        outcome = CallOutcome.ANSWERED
+        bulkhead.in_flight += 1
         loop = asyncio.get_running_loop()
-        silent_at = loop.time() + SILENCE_S
-        silence = loop.call_at(silent_at, self._fall_silent, lane, ticket, silent_at)
+        slow_at = loop.time() + self._timings.slow_s
+        slow_timer = loop.call_at(slow_at, self._on_slow, bulkhead, ticket, slow_at)
         try:
             if request.is_write:
-                # Once sent it is waited for, whoever has left: it must be recorded.
+                # Once it is sent, its outcome must be recorded, even if the caller has left.
                 return await self._twilio.send(
-                    request, deadline_s=WRITE_S, send_within_s=deadlines.left_s()
+                    request, deadline_s=self._timings.write_s, send_within_s=deadlines.left_s()
                 )
             async with deadlines.while_awaited():
-                return await self._twilio.send(request, deadline_s=READ_S)
+                return await self._twilio.send(request, deadline_s=self._timings.read_s)
         except BaseException as failure:
             outcome = _outcome(failure)
             raise
         finally:
-            silence.cancel()
-            lane.under_way -= 1
-            self._tell(lane, ticket, outcome)
+            slow_timer.cancel()
+            bulkhead.in_flight -= 1
+            self._record(bulkhead, ticket, outcome)
 
-    def _fall_silent(self, lane: Bulkhead, ticket: object, at: float) -> None:
-        # A change takes what it takes, unless reads are not answered either.
-        is_telling = lane is not self._writes or self._is_suspect()
-        # When this comes too late itself, it is our own process that was held up: the answer may be waiting to be read.
-        if is_telling and asyncio.get_running_loop().time() - at < HELD_UP_S:
-            self._tell(lane, ticket, CallOutcome.ILL)
+    def _on_slow(self, bulkhead: Bulkhead, ticket: object, due_at: float) -> None:
+        """Records a failure for a call that is still waited for."""
+        # A slow change is no failure by itself.
+        counts = bulkhead is not self._writes or self._are_reads_failing()
+        is_stalled = asyncio.get_running_loop().time() - due_at >= self._timings.stall_s
+        if counts and not is_stalled:
+            self._record(bulkhead, ticket, CallOutcome.FAILED)
 
-    def _is_suspect(self) -> bool:
-        """Whether reads say that changes will fail too."""
-        return self._reads["video"].breaker.state is State.OPEN
+    def _are_reads_failing(self) -> bool:
+        """Whether reads suggest that changes will fail too."""
+        return self._reads["video"].breaker.state is BreakerState.OPEN
 
-    def _tell(self, lane: Bulkhead, ticket: object, outcome: CallOutcome) -> None:
-        # Where no read is answered, one change that fails is enough: each costs somebody the time it hangs.
-        is_enough = lane is self._writes and self._is_suspect()
-        before = lane.breaker.state
-        lane.breaker.tell(ticket, outcome, time.monotonic(), enough=1 if is_enough else FAILURES)
-        if lane.breaker.state is not before:
-            log.warning("twilio.breaker", lane=lane.name, state=lane.breaker.state.value)
-        if lane.breaker.state is State.OPEN:
-            self._watches.begin(lane.name, lambda: self._watch(lane))
+    def _record(self, bulkhead: Bulkhead, ticket: object, outcome: CallOutcome) -> None:
+        breaker = bulkhead.breaker
+        # While no read is answered, one failed change is enough: each costs a caller its timeout.
+        is_one_enough = bulkhead is self._writes and self._are_reads_failing()
+        before = breaker.state
+        breaker.record(ticket, outcome, time.monotonic(), failures=1 if is_one_enough else None)
+        if breaker.state is not before:
+            log.warning("twilio.breaker", bulkhead=bulkhead.name, state=breaker.state.value)
+        if breaker.state is BreakerState.OPEN:
+            self._probes.begin(bulkhead.name, lambda: self._probe_until_answered(bulkhead))
 
-    async def _watch(self, lane: Bulkhead) -> None:
-        """Asks Twilio something small each time the lane has rested, until it answers."""
-        while lane.breaker.state is State.OPEN:
-            await asyncio.sleep(lane.breaker.rest_s(time.monotonic()))
-            outcome = await self._probe(lane)
-            lane.breaker.probed(outcome, time.monotonic())
-        log.warning("twilio.breaker", lane=lane.name, state=lane.breaker.state.value)
+    async def _probe_until_answered(self, bulkhead: Bulkhead) -> None:
+        breaker = bulkhead.breaker
+        while breaker.state is BreakerState.OPEN:
+            await asyncio.sleep(breaker.rest_s(time.monotonic()))
+            outcome = await self._probe(bulkhead)
+            breaker.record_probe(outcome, time.monotonic())
+        log.warning("twilio.breaker", bulkhead=bulkhead.name, state=breaker.state.value)
 
-    async def _probe(self, lane: Bulkhead) -> CallOutcome:
+    async def _probe(self, bulkhead: Bulkhead) -> CallOutcome:
         try:
-            async with self._permit():
-                return await self._asked(lane)
+            async with self._probe_permit():
+                return await self._send_probe(bulkhead)
         except (QuotaExceeded, UpstreamUnavailable):
-            return CallOutcome.NOTHING
+            return CallOutcome.UNKNOWN
 
-    async def _asked(self, lane: Bulkhead) -> CallOutcome:
+    async def _send_probe(self, bulkhead: Bulkhead) -> CallOutcome:
         try:
-            await self._twilio.send(lane.probe, deadline_s=PROBE_S)
+            await self._twilio.send(bulkhead.probe, deadline_s=self._timings.probe_s)
         except DeadlineExceeded:
-            return CallOutcome.ILL
+            return CallOutcome.FAILED
         except GatewayError as failure:
             return _outcome(failure)
-        return CallOutcome.WELL
+        return CallOutcome.ANSWERED
 
 
-def _look(lane: Bulkhead, berths: int) -> None:
-    """Raises what keeps a call from being tried now."""
-    if deadlines.left_s() <= 0:
-        raise DeadlineExceeded(
-            "the deadline passed before Twilio was asked; allow more time", is_unsent=True
-        )
-    if lane.breaker.is_shut:
-        rest_s = max(lane.breaker.rest_s(time.monotonic()), FIRST_REST_S)
-        raise UpstreamUnavailable(
-            "Twilio does not answer at present; ask again after the time given",
-            retry_after_ms=math.ceil(rest_s * 1000),
-            is_unsent=True,
-        )
-    if lane.under_way >= berths:
-        raise UpstreamUnavailable(
-            "Twilio answers too slowly for more at present; ask again after the time given",
-            retry_after_ms=math.ceil(FIRST_REST_S * 1000),
-            is_unsent=True,
-        )
+def _may_retry(request: WireRequest[T], failure: UpstreamUnavailable) -> bool:
+    """Whether the same request may well succeed in a moment: there was no answer, or a 5xx without
+    Retry-After. Reads only: a change may have taken effect."""
+    return not request.is_write and failure.retry_after_ms is None and _is_twilios(failure)
 
 
-def _invites(request: WireRequest[T], failure: UpstreamUnavailable) -> bool:
-    """Whether the same may well succeed in a moment: no answer came, or one that says Twilio failed and not when to come back.
-    A read only: nobody knows what became of a change."""
-    return not request.is_write and failure.retry_after_ms is None and _is_ill(failure)
-
-
-def _is_ill(failure: GatewayError) -> bool:
+def _is_twilios(failure: GatewayError) -> bool:
+    """Whether the failure is Twilio's: no answer at all, or a 5xx."""
     return failure.twilio is None or failure.twilio.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
@@ -239,10 +273,10 @@ def _outcome(failure: BaseException) -> CallOutcome:
     """A refusal is an answer, and so is one that cannot be read."""
     match failure:
         case DeadlineExceeded() | QuotaExceeded():
-            return CallOutcome.NOTHING
+            return CallOutcome.UNKNOWN
         case UpstreamUnavailable() | OutcomeUnknown():
-            return CallOutcome.ILL if _is_ill(failure) else CallOutcome.WELL
+            return CallOutcome.FAILED if _is_twilios(failure) else CallOutcome.ANSWERED
         case GatewayError():
-            return CallOutcome.WELL
+            return CallOutcome.ANSWERED
         case _:
-            return CallOutcome.NOTHING
+            return CallOutcome.UNKNOWN

@@ -1,9 +1,5 @@
-"""Where turns come from: from the budget that all replicas share or, while Redis gives no answer, from a part of it that this
-replica spends alone.
-
-Nothing is spent for a second between the two, so that no second at Twilio sees both. Only the way back from a silence so short
-that no replica can have begun to spend alone is short: a Redis that was slow for a moment costs that moment.
-"""
+"""Where permits come from: the quota in Redis that all replicas share or, while Redis does not
+answer, this replica's own part of it. `core/limits/quota_mode` decides which."""
 
 import asyncio
 import uuid
@@ -11,78 +7,55 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 
 from gateway.core.errors import UpstreamUnavailable
+from gateway.core.limits import quota_mode
 from gateway.core.limits.fairness import Priority
-from gateway.core.limits.quota import QuotaSource
-from gateway.core.limits.rate_limit import Ceiling, Rate, TwilioQuota, check_rate
+from gateway.core.limits.local_quota import LocalQuota
+from gateway.core.limits.quota import (
+    LONGEST_BOOKING_US,
+    PRIORITY_POLICIES,
+    Concurrency,
+    QuotaGrant,
+    QuotaSource,
+    RequestKind,
+)
+from gateway.core.limits.quota_mode import PROBE_S, Alone, Quiet, QuotaMode, Shared
+from gateway.core.limits.rate_limit import Rate, TwilioQuota
 from gateway.service.flights.singleflight import SingleFlight
-from gateway.store.connection import READ_S
-from gateway.store.limiter import Concurrency, Limiter, QuotaGrant
+from gateway.store.limiter import Limiter
 
 log = structlog.get_logger()
 
-QUIET_S = 1.0
-PROBE_S = 0.1
-# Whoever lost Redis has found it again by then, however late its last probe began and however long that hung.
-_FOUND_S = PROBE_S + READ_S
-# Requests that end together, and the next take, give their leases back in one round trip.
-GATHER_S = 0.005
-# Who is kept waiting by requests under way asks again: those of other replicas do not ring here.
-FULL_US = 20_000
-
-RequestKind = Literal["read", "write"]
-
-
-def request_kind(priority: Priority) -> RequestKind:
-    return "write" if priority <= Priority.CHANGE else "read"
-
-
-@dataclass(frozen=True, slots=True)
-class PriorityPolicy:
-    """What a rank may take. Ranks are strict within a replica; over all replicas these keep room for the better ones.
-
-    `leaves`: so many turns of the burst. `patience_us`: how far ahead a turn is taken; while a better rank, which reaches
-    further, is short of turns anywhere, none comes so near. `percent`: of those that may be under way at once.
-    """
-
-    leaves: int
-    patience_us: int
-    percent: int
-
-
-PRIORITY_POLICIES: Final = {
-    Priority.END: PriorityPolicy(0, 250_000, 100),
-    Priority.CHANGE: PriorityPolicy(0, 10_000, 95),
-    Priority.READ: PriorityPolicy(0, 250_000, 90),
-    Priority.LIST: PriorityPolicy(1, 10_000, 75),
-    Priority.BACKGROUND: PriorityPolicy(2, 10_000, 50),
-}
-
-
-# The longest that a turn which was told is still to come; and for how long Redis knows of the last one in any case.
-MOST_AHEAD_US: Final = max(allowed.patience_us for allowed in PRIORITY_POLICIES.values())
-KNOWN_S: Final = 60.0
+# Requests that end within this time release their permits in one round trip, if no take goes first.
+_GATHER_S: Final = 0.005
+# Redis keeps the state of a rate for at least this long: see the last lines of take.lua.
+_STATE_KEPT_S: Final = 60.0
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def _now_us() -> int:
+    return round(_now() * 1_000_000)
+
+
 @dataclass(frozen=True, slots=True)
 class Permits:
-    """`leases`: one for each request that may go ahead in `wait_s`; give each back. Without any: ask again in `wait_s`."""
+    """`ids`: one permit for each request that may be sent in `wait_s`; release each. If there are
+    none, try again in `wait_s`. `is_full`: the limit on requests in flight is the reason."""
 
-    leases: tuple[str, ...]
+    ids: tuple[str, ...]
     wait_s: float
     is_full: bool = False
 
 
 class QuotaBudget:
-    """One account's. `replicas` tells how many there are, this one included."""
+    """One account's permits. `replicas` returns how many replicas there are, this one included."""
 
     def __init__(
         self,
@@ -94,188 +67,179 @@ class QuotaBudget:
     ) -> None:
         self._limiter = limiter
         self._quotas = quotas
-        self._concurrency = concurrency
+        self._local = LocalQuota(quotas, concurrency)
+        self._max_released = concurrency.at_most
         self._replicas = replicas
         self._last_replicas = 1
         self._flights = flights
-        self._name = uuid.uuid4().hex[:12]
-        self._numbers = count()
-        self._held: set[str] = set()
-        self._given_back: list[str] = []
-        self._is_giving_back = False
-        self._is_shared = True
-        # Redis has answered since then; and that is how far it is sure that no replica has lost it.
-        self._back_at = float("-inf")
-        self._sure_until = float("-inf")
-        self._quiet_until = float("-inf")
-        self._full_at_us: dict[RequestKind, int] = dict.fromkeys(quotas, 0)
-        self._paused_until: dict[RequestKind, float] = dict.fromkeys(quotas, 0.0)
-        self._told_at: dict[RequestKind, float] = dict.fromkeys(quotas, float("-inf"))
-        self._ceiling = Ceiling(concurrency.at_most, concurrency.at_least, concurrency.at_most, 0)
+        self._permit_prefix = uuid.uuid4().hex[:12]
+        self._permit_numbers = count()
+        self._in_flight: set[str] = set()
+        # Permits that Redis does not know to be released.
+        self._released: list[str] = []
+        self._is_releasing = False
+        self._mode: QuotaMode = Shared()
+        self._last_answer_at: dict[RequestKind, float] = dict.fromkeys(quotas, float("-inf"))
         self.on_change: list[Callable[[], None]] = []
-        """Called when turns may come sooner than was told."""
+        """Called when permits may be available sooner than `take` has said."""
 
     @property
     def source(self) -> QuotaSource:
-        if self._is_shared:
-            return QuotaSource.SHARED
-        return QuotaSource.WAITING if _now() < self._quiet_until else QuotaSource.ALONE
+        match quota_mode.at(self._mode, _now()):
+            case Shared():
+                return QuotaSource.SHARED
+            case Quiet():
+                return QuotaSource.WAITING
+            case Alone():
+                return QuotaSource.ALONE
 
     async def take(self, kind: RequestKind, priority: Priority, wanted: int) -> Permits:
-        leases = [f"{self._name}:{next(self._numbers)}" for _ in range(wanted)]
+        """Takes up to `wanted` permits for requests of this priority."""
+        ids = [f"{self._permit_prefix}:{next(self._permit_numbers)}" for _ in range(wanted)]
         if self._is_shared:
-            given_back, self._given_back = self._given_back, []
-            allowed, asked_at = PRIORITY_POLICIES[priority], _now()
-            try:
-                taken = await self._limiter.take(
-                    kind,
-                    self._quotas[kind].together.less(allowed.leaves),
-                    leases,
-                    patience_us=allowed.patience_us,
-                    percent=allowed.percent,
-                    owed_if_lost_us=MOST_AHEAD_US
-                    if asked_at - self._told_at[kind] < KNOWN_S
-                    else 0,
-                    given_back=given_back,
-                )
-            except UpstreamUnavailable:
-                self._lose([*leases, *given_back])
-            else:
-                self._last_replicas = self._replicas()
-                self._told_at[kind] = asked_at
-                if asked_at - self._back_at >= _FOUND_S:
-                    self._sure_until = asked_at
-                return self._held_of(leases, taken)
-        quiet_s = self._quiet_until - _now()
-        if quiet_s > 0:
-            return Permits((), quiet_s)
-        return self._held_of(leases, self._take_alone(kind, priority, wanted))
+            grant = await self._take_shared(kind, priority, ids)
+            if grant is not None:
+                return self._permits(ids, grant)
+        self._mode = quota_mode.at(self._mode, _now())
+        if isinstance(self._mode, Quiet):
+            return Permits((), self._mode.until - _now())
+        return self._permits(ids, self._take_alone(kind, priority, wanted))
 
-    def give_back(self, lease: str) -> None:
-        """The request has ended."""
-        self._held.discard(lease)
-        # Beyond that they end by themselves; so many cannot be under way unless Redis has been away for long.
-        if len(self._given_back) < self._concurrency.at_most:
-            self._given_back.append(lease)
-        if self._is_shared and not self._is_giving_back:
-            self._is_giving_back = True
-            self._flights.begin(object(), self._give_back)
+    def release(self, permit: str) -> None:
+        """The permit's request has ended."""
+        self._in_flight.discard(permit)
+        # More are not worth keeping: they expire. So many requests cannot have been in flight
+        # unless Redis has been away for long.
+        if len(self._released) < self._max_released:
+            self._released.append(permit)
+        if self._is_shared and not self._is_releasing:
+            self._is_releasing = True
+            self._flights.begin(object(), self._release_gathered)
 
-    async def refused(self, kind: RequestKind, pause_ms: int) -> None:
-        """Twilio said 429. All replicas hold back, not only this one."""
-        now = _now()
-        self._paused_until[kind] = max(self._paused_until[kind], now + pause_ms / 1000)
-        self._ceiling = self._ceiling.lowered(len(self._held), round(now * 1_000_000))
+    async def back_off(self, kind: RequestKind, pause_ms: int) -> None:
+        """Twilio has answered 429. Pauses all replicas, not only this one."""
+        self._local.back_off(kind, pause_ms * 1000, len(self._in_flight), _now_us())
         if self._is_shared:
             try:
-                await self._limiter.refused(kind, pause_ms)
+                await self._limiter.back_off(kind, pause_ms)
             except UpstreamUnavailable:
                 self._lose([])
 
-    async def look(self, kind: RequestKind) -> QuotaGrant:
-        """What is left, without taking any of it; `wait_us`: how long nobody may pass."""
+    async def peek(self, kind: RequestKind) -> QuotaGrant:
+        """What is left, without taking any of it. `wait_us`: how long nothing may pass."""
         if self._is_shared:
             try:
-                return await self._limiter.take(kind, self._quotas[kind].together, [])
+                return await self._limiter.take(kind, self._quotas[kind].shared, [])
             except UpstreamUnavailable:
                 self._lose([])
-        quiet_us = max(0, round((self._quiet_until - _now()) * 1_000_000))
-        taken = self._take_alone(kind, Priority.END, 0)
-        return replace(taken, wait_us=max(taken.wait_us, quiet_us))
+        grant = self._take_alone(kind, Priority.END, 0)
+        match quota_mode.at(self._mode, _now()):
+            case Quiet(until=until):
+                quiet_us = round((until - _now()) * 1_000_000)
+                return replace(grant, wait_us=max(grant.wait_us, quiet_us))
+            case Shared() | Alone():
+                return grant
 
     def rate(self, kind: RequestKind, priority: Priority) -> Rate:
-        """What a rank's turns come from now."""
-        quota = self._quotas[kind]
-        rate = quota.together if self._is_shared else quota.alone(self.replicas)
-        return rate.less(PRIORITY_POLICIES[priority].leaves)
+        """The rate at which requests of this priority get permits now."""
+        rate = (
+            self._quotas[kind].shared if self._is_shared else self._local.rate(kind, self.replicas)
+        )
+        return rate.reserving(PRIORITY_POLICIES[priority].burst_reserve)
 
     @property
     def replicas(self) -> int:
-        """The last count heard: while Redis is away nobody is heard any more."""
+        """The number of replicas. Without Redis this is the last known one: replicas hear of each
+        other by way of Redis."""
         return max(self._replicas(), 1 if self._is_shared else self._last_replicas)
 
     async def aclose(self) -> None:
-        """After the last request has ended: the places of this replica are free at once."""
-        if self._is_shared and self._given_back:
+        """Releases this replica's permits at once. Call it after the last request has ended."""
+        if self._is_shared and self._released:
             with suppress(UpstreamUnavailable):
-                await self._limiter.give_back(self._given_back)
+                await self._limiter.release(self._released)
 
-    def _held_of(self, leases: Sequence[str], taken: QuotaGrant) -> Permits:
-        held = tuple(leases[: taken.granted])
-        self._held.update(held)
-        return Permits(held, taken.wait_us / 1_000_000, taken.is_full)
+    @property
+    def _is_shared(self) -> bool:
+        return isinstance(self._mode, Shared)
+
+    def _permits(self, ids: Sequence[str], grant: QuotaGrant) -> Permits:
+        permits = tuple(ids[: grant.granted])
+        self._in_flight.update(permits)
+        return Permits(permits, grant.wait_us / 1_000_000, grant.is_full)
+
+    async def _take_shared(
+        self, kind: RequestKind, priority: Priority, ids: Sequence[str]
+    ) -> QuotaGrant | None:
+        """The answer of Redis; None when there is none."""
+        policy, asked_at = PRIORITY_POLICIES[priority], _now()
+        has_state = asked_at - self._last_answer_at[kind] < _STATE_KEPT_S
+        released, self._released = self._released, []
+        try:
+            grant = await self._limiter.take(
+                kind,
+                self._quotas[kind].shared.reserving(policy.burst_reserve),
+                ids,
+                max_wait_us=policy.book_ahead_us,
+                percent=policy.percent,
+                assume_full_in_us=LONGEST_BOOKING_US if has_state else 0,
+                released=released,
+            )
+        except UpstreamUnavailable:
+            self._lose([*ids, *released])
+            return None
+        self._last_replicas = self._replicas()
+        self._last_answer_at[kind] = asked_at
+        self._mode = quota_mode.granted(self._mode, asked_at)
+        return grant
 
     def _take_alone(self, kind: RequestKind, priority: Priority, wanted: int) -> QuotaGrant:
-        now = _now()
-        now_us = round(now * 1_000_000)
-        rate, allowed = self._quotas[kind].alone(self.replicas), PRIORITY_POLICIES[priority]
-        may_be = max(1, self._ceiling.now(now_us) // self.replicas)
-        free = max(1, may_be * allowed.percent // 100) - len(self._held)
-        paused_us = max(0, round((self._paused_until[kind] - now) * 1_000_000))
-        if wanted and free <= 0:
-            return QuotaGrant(0, max(paused_us, FULL_US), 0, len(self._held), may_be, is_full=True)
-        if paused_us:
-            return QuotaGrant(0, paused_us, 0, len(self._held), may_be)
-        # Taken when it comes, never ahead: nobody else takes from it.
-        verdict = check_rate(rate, self._full_at_us[kind], now_us, wanted=min(wanted, max(0, free)))
-        self._full_at_us[kind] = verdict.full_at_us
-        owed_us = max(0, verdict.full_at_us - now_us)
-        return QuotaGrant(
-            verdict.granted, verdict.wait_us, owed_us, len(self._held) + verdict.granted, may_be
+        return self._local.take(
+            kind,
+            priority,
+            wanted,
+            replicas=self.replicas,
+            in_flight=len(self._in_flight),
+            now_us=_now_us(),
         )
 
-    async def _give_back(self) -> None:
+    async def _release_gathered(self) -> None:
         try:
-            await asyncio.sleep(GATHER_S)
-            while self._given_back and self._is_shared:
-                leases, self._given_back = self._given_back, []
+            await asyncio.sleep(_GATHER_S)
+            while self._released and self._is_shared:
+                permits, self._released = self._released, []
                 try:
-                    await self._limiter.give_back(leases)
+                    await self._limiter.release(permits)
                 except UpstreamUnavailable:
-                    self._lose(leases)
+                    self._lose(permits)
         finally:
-            self._is_giving_back = False
+            self._is_releasing = False
 
     def _lose(self, doubtful: list[str]) -> None:
-        """Redis gave no answer. `doubtful`: leases that it may hold though nobody uses them; they are given back when it is
-        there again, or end by themselves."""
+        """Redis gave no answer. It may count the `doubtful` permits although no request uses them:
+        they are released when it answers again, or expire."""
         if not self._is_shared:
-            # Of one who had asked before that was known.
-            self._given_back += doubtful
+            # A command that was sent before another one failed.
+            self._released += doubtful
             return
         log.warning("quota.alone")
         self._last_replicas = max(self._last_replicas, self._replicas())
-        self._is_shared = False
-        self._quiet_until = _now() + QUIET_S
-        self._flights.begin(object(), lambda: self._find_again(doubtful))
+        self._mode = quota_mode.lost(self._mode, _now())
+        self._flights.begin(object(), lambda: self._recover(doubtful))
 
-    async def _find_again(self, doubtful: list[str]) -> None:
-        await self._answered(doubtful)
-        self._back_at = _now()
-        # Others may have lost it as soon as that, and spend alone a second later if they have not found it by then.
-        if self._back_at - self._sure_until >= QUIET_S - _FOUND_S:
-            await self._rest()
-        self._is_shared = True
-        self._quiet_until = float("-inf")
+    async def _recover(self, doubtful: list[str]) -> None:
+        """Probes Redis until the quota is shared again."""
+        while True:
+            try:
+                await self._limiter.release(doubtful)
+            except UpstreamUnavailable:
+                self._mode = quota_mode.lost(self._mode, _now())
+            else:
+                doubtful = []
+                self._mode = quota_mode.answered(self._mode, _now())
+            if self._is_shared:
+                break
+            await asyncio.sleep(PROBE_S)
         log.info("quota.shared")
         for notify in self.on_change:
             notify()
-
-    async def _rest(self) -> None:
-        """Returns when Redis has answered for a second, in which nothing was spent."""
-        while (now := _now()) - self._back_at < QUIET_S:
-            self._quiet_until = now + QUIET_S
-            await asyncio.sleep(PROBE_S)
-            try:
-                await self._limiter.give_back([])
-            except UpstreamUnavailable:
-                await self._answered([])
-                self._back_at = _now()
-
-    async def _answered(self, leases: list[str]) -> None:
-        """Returns when Redis answers."""
-        while True:
-            try:
-                return await self._limiter.give_back(leases)
-            except UpstreamUnavailable:
-                await asyncio.sleep(PROBE_S)

@@ -1,13 +1,14 @@
--- What take and refused share: how many requests may be under way now. See core/ratelimit.Ceiling.
+-- Shared by take.lua and refused.lua: how many requests may be in flight now. The arithmetic is that
+-- of Ceiling in core/limits/rate_limit.py.
 local function ceiling_now(key, now, at_most, at_least)
-  local kept = kind_of(key) == 'string' and redis.call('GET', key) or ''
-  local lowered_to, lowered_at = string.match(kept, '^(%d+) (%d+)$')
+  local state = kind_of(key) == 'string' and redis.call('GET', key) or ''
+  local lowered_to, lowered_at = string.match(state, '^(%d+) (%d+)$')
   lowered_to, lowered_at = number_of(lowered_to), number_of(lowered_at)
   if not lowered_to or not lowered_at then
     return at_most
   end
   if lowered_at > now then
-    -- The clock has gone back: it must not stay low until the clock has caught up.
+    -- The server's clock went back. Without this, the ceiling would stay low until it catches up.
     lowered_at = now
     redis.call('SET', key, digits(lowered_to) .. ' ' .. digits(now), 'PX', at_most * 1000)
   end

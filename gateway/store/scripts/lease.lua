@@ -1,11 +1,18 @@
--- Take a lease that is free, or renew one's own.
--- KEYS: lease · ARGV: owner · lifetime, ms
--- Answers: whether it is the owner's now, and for how long it is held, by whomever (ms)
-local lease, owner, lifetime_ms = KEYS[1], ARGV[1], ARGV[2]
+-- Take a lease that is free, or renew the owner's own.
+--
+-- KEYS
+--   lease        string: the holder
+-- ARGV
+--   owner        the caller's name
+--   lifetime_ms  when the lease expires
+--
+-- Returns: whether the owner holds the lease now (1 or 0), and how long the holder has it (ms)
+local lease = KEYS[1]
+local owner, lifetime_ms = ARGV[1], ARGV[2]
 
 local holder = kind_of(lease) == 'string' and redis.call('GET', lease)
 local left_ms = redis.call('PTTL', lease)
--- One without an end is nothing of ours: it would be held for ever.
+-- A key without an expiry is not ours. It is overwritten: else it would never become free.
 if holder and holder ~= owner and left_ms > 0 then
   return { 0, left_ms }
 end

@@ -1,22 +1,32 @@
--- Twilio refused a request for coming too soon, or for too many at once: it does not say which.
--- KEYS: pause, under way, ceiling
--- ARGV: now, µs (given by tests; else '') · how long nobody may pass, ms · the most under way · the least of the most ·
--- percent of those under way that may be from now on
--- Answers: how many may be under way now
-local pause, under_way, ceiling = unpack(KEYS)
+-- Twilio has refused a request: too many a second, or too many at once. It does not say which.
+--
+-- KEYS
+--   pause      string with an expiry: no request passes while it exists
+--   in_flight  sorted set of permits
+--   ceiling    string: the limit on requests in flight, see ceiling.lua
+-- ARGV
+--   now        µs; empty for the server's clock (tests pass a time)
+--   pause_ms   how long no request may pass
+--   at_most    upper bound of the ceiling
+--   at_least   lower bound of the ceiling
+--   percent    the new ceiling, as a share of the requests in flight
+--
+-- Returns: how many requests may be in flight now
+local pause, in_flight, ceiling = unpack(KEYS)
 local now = ARGV[1] ~= '' and tonumber(ARGV[1]) or now_us
-local pause_ms, at_most, at_least, percent = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local pause_ms, at_most, at_least = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local percent = tonumber(ARGV[5])
 
-local may_be = ceiling_now(ceiling, now, at_most, at_least)
+local max_in_flight = ceiling_now(ceiling, now, at_most, at_least)
 local left_ms = redis.call('PTTL', pause)
--- Refusals come together: those that were under way at the first one tell nothing new.
+-- Refusals come together. Only the first one lowers the ceiling: the others were in flight with it.
 if left_ms <= 0 then
-  local busy = kind_of(under_way) == 'zset' and redis.call('ZCARD', under_way) or 0
-  may_be = math.max(at_least, math.floor(math.min(may_be, busy) * percent / 100))
-  local lifetime_ms = (at_most - may_be) * 1000 + 1000
-  redis.call('SET', ceiling, digits(may_be) .. ' ' .. digits(now), 'PX', digits(lifetime_ms))
+  local in_flight_count = kind_of(in_flight) == 'zset' and redis.call('ZCARD', in_flight) or 0
+  max_in_flight = math.max(at_least, math.floor(math.min(max_in_flight, in_flight_count) * percent / 100))
+  local lifetime_ms = (at_most - max_in_flight) * 1000 + 1000
+  redis.call('SET', ceiling, digits(max_in_flight) .. ' ' .. digits(now), 'PX', digits(lifetime_ms))
 end
 if pause_ms > math.max(0, left_ms) then
   redis.call('SET', pause, '', 'PX', pause_ms)
 end
-return may_be
+return max_in_flight

@@ -1,17 +1,26 @@
--- May a caller spend so much, and then so much? The arithmetic is that of core/purse.spend.
--- KEYS: purse
--- ARGV: window, µs · owed, µs (may be below 0) · now, µs (given by tests; else empty: the server's clock) · one cost after the
--- other, µs
--- Answers, for each cost: whether it is allowed, how long until all is there again (µs)
-local purse = KEYS[1]
-local window, owed, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) or now_us
+-- Charge a caller for one or more calls. The arithmetic is that of spend in
+-- core/limits/points_bucket.py.
+--
+-- KEYS
+--   bucket      string: when all points are available again, µs
+-- ARGV
+--   window      µs in which all points come back
+--   unreported  µs of points spent elsewhere and not reported yet; below 0: points to give back
+--   now         µs; empty for the server's clock (tests pass a time)
+--   ...         the cost of each call, µs
+--
+-- Returns, for each call: whether it is allowed (1 or 0), how long until all points are back (µs)
+local bucket = KEYS[1]
+local window, unreported, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) or now_us
+local FIRST_COST = 4
 
--- A clock that went back, or a key that was meddled with, leaves it empty at the worst: it fills from there.
-local full_at = kind_of(purse) == 'string' and number_of(redis.call('GET', purse)) or 0
-local used = math.min(math.max(0, math.max(full_at, now) - now + owed), window)
+-- A clock that went back, or a value that is not ours, makes the bucket empty at worst: it fills up
+-- from there.
+local full_at = kind_of(bucket) == 'string' and number_of(redis.call('GET', bucket)) or 0
+local used = math.min(math.max(0, math.max(full_at, now) - now + unreported), window)
 local answers = {}
-for place = 4, #ARGV do
-  local cost = tonumber(ARGV[place])
+for i = FIRST_COST, #ARGV do
+  local cost = tonumber(ARGV[i])
   local is_allowed = used + cost <= window
   if is_allowed then
     used = used + cost
@@ -20,8 +29,8 @@ for place = 4, #ARGV do
   answers[#answers + 1] = digits(used)
 end
 if used > 0 then
-  redis.call('SET', purse, digits(now + used), 'PX', digits(math.ceil(used / 1000)))
+  redis.call('SET', bucket, digits(now + used), 'PX', digits(math.ceil(used / 1000)))
 else
-  redis.call('DEL', purse)
+  redis.call('DEL', bucket)
 end
 return answers

@@ -6,122 +6,140 @@ from gateway.core.limits.breaker import (
     FIRST_REST_S,
     LONGEST_REST_S,
     Breaker,
+    BreakerState,
     CallOutcome,
-    State,
 )
 
-WELL, ILL, NOTHING = CallOutcome.WELL, CallOutcome.ILL, CallOutcome.NOTHING
+ANSWERED, FAILED, UNKNOWN = CallOutcome.ANSWERED, CallOutcome.FAILED, CallOutcome.UNKNOWN
 
 
-def told(breaker: Breaker, *outcomes: CallOutcome, now_s: float = 0.0) -> Breaker:
-    """Calls one after the other."""
+def after(breaker: Breaker, *outcomes: CallOutcome, now: float = 0.0) -> Breaker:
+    """The breaker after calls with these outcomes, one after the other."""
     for outcome in outcomes:
         ticket = breaker.admit()
         assert ticket is not None
-        breaker.tell(ticket, outcome, now_s)
+        breaker.record(ticket, outcome, now)
     return breaker
 
 
-def opened(now_s: float = 0.0) -> Breaker:
-    return told(Breaker(trials=2), *[ILL] * FAILURES, now_s=now_s)
+def opened(now: float = 0.0) -> Breaker:
+    return after(Breaker(trials=2), *[FAILED] * FAILURES, now=now)
 
 
 def half_open() -> Breaker:
     breaker = opened()
-    breaker.probed(WELL, FIRST_REST_S)
+    breaker.record_probe(ANSWERED, FIRST_REST_S)
     return breaker
 
 
-def test_failures_in_a_row_open_it_and_then_none_may_go() -> None:
-    breaker = told(Breaker(trials=2), *[ILL] * (FAILURES - 1))
-    assert breaker.state is State.CLOSED
-    told(breaker, ILL)
-    assert (breaker.state, breaker.admit()) == (State.OPEN, None)
+def test_failures_in_a_row_open_the_breaker() -> None:
+    breaker = after(Breaker(trials=2), *[FAILED] * (FAILURES - 1))
+    assert breaker.state is BreakerState.CLOSED
+    after(breaker, FAILED)
+    assert (breaker.state, breaker.admit()) == (BreakerState.OPEN, None)
 
 
-def test_an_answer_in_between_keeps_it_closed_and_what_tells_nothing_does_not() -> None:
-    assert told(Breaker(trials=2), *([ILL] * (FAILURES - 1) + [WELL]) * 9).state is State.CLOSED
-    assert told(Breaker(trials=2), *[NOTHING, ILL] * FAILURES).state is State.OPEN
+def test_an_answer_resets_the_failures_and_an_unknown_outcome_does_not() -> None:
+    assert (
+        after(Breaker(trials=2), *([FAILED] * (FAILURES - 1) + [ANSWERED]) * 9).state
+        is BreakerState.CLOSED
+    )
+    assert after(Breaker(trials=2), *[UNKNOWN, FAILED] * FAILURES).state is BreakerState.OPEN
 
 
-def test_a_probe_falls_due_after_a_rest_that_doubles_up_to_a_limit() -> None:
-    breaker, now_s, rests = opened(), 0.0, []
+def test_the_rest_before_a_probe_doubles_up_to_a_limit() -> None:
+    breaker, now, rests = opened(), 0.0, []
     for _ in range(6):
-        rests.append(breaker.rest_s(now_s))
-        now_s += rests[-1]
-        assert breaker.rest_s(now_s) == 0
-        breaker.probed(ILL, now_s)
+        rests.append(breaker.rest_s(now))
+        now += rests[-1]
+        assert breaker.rest_s(now) == 0
+        breaker.record_probe(FAILED, now)
     assert rests == [1, 2, 4, 8, 8, 8]
     assert (rests[0], rests[-1]) == (FIRST_REST_S, LONGEST_REST_S)
 
 
-def test_a_probe_that_told_nothing_is_repeated_soon() -> None:
+def test_a_probe_with_an_unknown_outcome_is_repeated_soon() -> None:
     breaker = opened()
-    breaker.probed(ILL, 1)
-    breaker.probed(NOTHING, 3)
-    assert (breaker.state, breaker.rest_s(3)) == (State.OPEN, FIRST_REST_S)
+    breaker.record_probe(FAILED, 1)
+    breaker.record_probe(UNKNOWN, 3)
+    assert (breaker.state, breaker.rest_s(3)) == (BreakerState.OPEN, FIRST_REST_S)
 
 
-def test_after_a_probe_that_was_answered_a_few_may_go_at_once() -> None:
+def test_an_answered_probe_lets_a_few_calls_through() -> None:
     breaker = half_open()
     first = breaker.admit()
     assert first is not None
     assert breaker.admit() is not None
     assert breaker.admit() is None
-    breaker.tell(first, NOTHING, 2)
-    assert (breaker.state, breaker.admit() is not None) == (State.HALF_OPEN, True)
+    breaker.record(first, UNKNOWN, 2)
+    assert (breaker.state, breaker.admit() is not None) == (BreakerState.HALF_OPEN, True)
 
 
-def test_the_first_of_them_that_tells_decides() -> None:
-    assert told(half_open(), WELL).state is State.CLOSED
-    assert told(half_open(), ILL).state is State.OPEN
+def test_the_first_outcome_while_half_open_decides() -> None:
+    assert after(half_open(), ANSWERED).state is BreakerState.CLOSED
+    assert after(half_open(), FAILED).state is BreakerState.OPEN
 
 
-def test_a_relapse_rests_longer_and_an_answer_makes_rests_short_again() -> None:
-    assert told(half_open(), ILL, now_s=5).rest_s(5) == 2 * FIRST_REST_S
-    well = told(half_open(), WELL, now_s=5)
-    assert told(well, *[ILL] * FAILURES, now_s=9).rest_s(9) == FIRST_REST_S
+def test_a_relapse_rests_longer_and_an_answer_resets_the_rest() -> None:
+    assert after(half_open(), FAILED, now=5).rest_s(5) == 2 * FIRST_REST_S
+    closed = after(half_open(), ANSWERED, now=5)
+    assert after(closed, *[FAILED] * FAILURES, now=9).rest_s(9) == FIRST_REST_S
 
 
-def test_the_first_outcome_of_a_call_counts() -> None:
-    breaker = told(Breaker(trials=2), *[ILL] * (FAILURES - 1))
+def test_only_the_first_outcome_of_a_call_counts() -> None:
+    breaker = after(Breaker(trials=2), *[FAILED] * (FAILURES - 1))
     ticket = breaker.admit()
     assert ticket is not None
-    for outcome in (WELL, ILL, ILL):
-        breaker.tell(ticket, outcome, 0)
-    assert breaker.state is State.CLOSED
+    for outcome in (ANSWERED, FAILED, FAILED):
+        breaker.record(ticket, outcome, 0)
+    assert breaker.state is BreakerState.CLOSED
 
 
-def test_what_began_before_the_last_change_is_passed_over() -> None:
+def test_calls_from_before_the_last_change_of_state_are_ignored() -> None:
     breaker = Breaker(trials=2)
     late = [breaker.admit() for _ in range(3)]
-    told(breaker, *[ILL] * FAILURES)
-    for ticket, outcome in zip(late, (WELL, ILL, ILL), strict=True):
+    after(breaker, *[FAILED] * FAILURES)
+    for ticket, outcome in zip(late, (ANSWERED, FAILED, FAILED), strict=True):
         assert ticket is not None
-        breaker.tell(ticket, outcome, 50)
-    assert (breaker.state, breaker.rest_s(0)) == (State.OPEN, FIRST_REST_S)
-    breaker.probed(WELL, 1)
+        breaker.record(ticket, outcome, 50)
+    assert (breaker.state, breaker.rest_s(0)) == (BreakerState.OPEN, FIRST_REST_S)
+    breaker.record_probe(ANSWERED, 1)
     for ticket in late:
         assert ticket is not None
-        breaker.tell(ticket, ILL, 50)
-    assert breaker.state is State.HALF_OPEN
+        breaker.record(ticket, FAILED, 50)
+    assert breaker.state is BreakerState.HALF_OPEN
+
+
+def test_the_thresholds_can_be_set() -> None:
+    breaker = after(Breaker(1, failures=2, first_rest_s=0.5, longest_rest_s=0.75), FAILED, FAILED)
+    rests = [breaker.rest_s(0)]
+    breaker.record_probe(FAILED, 0)
+    assert [*rests, breaker.rest_s(0)] == [0.5, 0.75]
+
+
+def test_one_failure_may_be_enough() -> None:
+    breaker = Breaker(trials=2)
+    ticket = breaker.admit()
+    assert ticket is not None
+    breaker.record(ticket, FAILED, 0, failures=1)
+    assert breaker.state is BreakerState.OPEN
 
 
 @given(st.lists(st.sampled_from(CallOutcome), max_size=80), st.integers(1, 3))
-def test_whatever_happens_it_opens_only_after_failures_and_a_well_twilio_closes_it(
+def test_a_breaker_opens_only_after_failures_and_an_answer_closes_it(
     outcomes: list[CallOutcome], trials: int
 ) -> None:
-    breaker, now_s = Breaker(trials), 0.0
+    breaker, now = Breaker(trials), 0.0
     for outcome in outcomes:
-        now_s += 1
+        now += 1
         ticket = breaker.admit()
         if ticket is None:
-            breaker.probed(outcome, now_s)
+            breaker.record_probe(outcome, now)
         else:
-            breaker.tell(ticket, outcome, now_s)
-        assert breaker.rest_s(now_s) <= LONGEST_REST_S
-        if CallOutcome.ILL not in outcomes:
-            assert breaker.state is State.CLOSED
-    if breaker.state is State.OPEN:
-        breaker.probed(WELL, now_s)
-    assert told(breaker, WELL).state is State.CLOSED
+            breaker.record(ticket, outcome, now)
+        assert breaker.rest_s(now) <= LONGEST_REST_S
+        if CallOutcome.FAILED not in outcomes:
+            assert breaker.state is BreakerState.CLOSED
+    if breaker.state is BreakerState.OPEN:
+        breaker.record_probe(ANSWERED, now)
+    assert after(breaker, ANSWERED).state is BreakerState.CLOSED

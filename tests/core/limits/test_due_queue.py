@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from gateway.core.limits.due_queue import DuePriority, DueQueue
 
 
-def test_of_what_is_due_the_most_urgent_comes_first_and_then_what_was_due_first() -> None:
+def test_due_tasks_are_taken_by_priority_and_then_by_due_time() -> None:
     due_queue = DueQueue[str]()
     due_queue.add("spare", 0, DuePriority.SPARE)
     due_queue.add("second", 2, DuePriority.ROUND)
@@ -13,7 +13,7 @@ def test_of_what_is_due_the_most_urgent_comes_first_and_then_what_was_due_first(
     assert [due_queue.take(3) for _ in range(5)] == ["urgent", "first", "second", "spare", None]
 
 
-def test_what_is_not_due_stays() -> None:
+def test_a_task_that_is_not_due_stays() -> None:
     due_queue = DueQueue[str]()
     due_queue.add("later", 5, DuePriority.URGENT)
     assert due_queue.take(4.9) is None
@@ -22,14 +22,14 @@ def test_what_is_not_due_stays() -> None:
     assert due_queue.next_at() == float("inf")
 
 
-def test_a_task_keeps_the_earliest_time_asked_for() -> None:
+def test_a_task_added_again_keeps_its_earliest_time() -> None:
     due_queue = DueQueue[str]()
     for at in (9, 3, 7):
         due_queue.add("task", at, DuePriority.ROUND)
     assert (due_queue.take(3), due_queue.take(100)) == ("task", None)
 
 
-def test_a_task_that_was_taken_is_gone_from_every_rank_and_may_come_again() -> None:
+def test_a_taken_task_is_removed_from_all_priorities_and_may_be_added_again() -> None:
     due_queue = DueQueue[str]()
     due_queue.add("task", 10, DuePriority.ROUND)
     due_queue.add("task", 1, DuePriority.URGENT)
@@ -38,7 +38,7 @@ def test_a_task_that_was_taken_is_gone_from_every_rank_and_may_come_again() -> N
     assert (due_queue.take(14), due_queue.take(15)) == (None, "task")
 
 
-def test_what_was_dropped_does_not_come() -> None:
+def test_a_dropped_task_is_not_taken() -> None:
     due_queue = DueQueue[str]()
     due_queue.add("task", 1, DuePriority.ROUND)
     due_queue.drop("task")
@@ -47,14 +47,16 @@ def test_what_was_dropped_does_not_come() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20), st.sampled_from(DuePriority))))
-def test_each_task_comes_once_when_it_is_first_due(
-    asked: list[tuple[int, int, DuePriority]],
+def test_each_task_is_taken_once_at_its_earliest_time(
+    added: list[tuple[int, int, DuePriority]],
 ) -> None:
     due_queue, taken = DueQueue[int](), dict[int, int]()
-    for task, at, priority in asked:
+    for task, at, priority in added:
         due_queue.add(task, at, priority)
     for now in range(21):
         while (task := due_queue.take(now)) is not None:
             assert task not in taken
             taken[task] = now
-    assert taken == {task: min(at for each, at, _ in asked if each == task) for task, _, _ in asked}
+    assert taken == {
+        task: min(at for other, at, _ in added if other == task) for task, _, _ in added
+    }

@@ -17,7 +17,7 @@ def served(queue: FairQueue[str]) -> list[str]:
     return list(iter(queue.pop, None))
 
 
-def test_a_better_rank_goes_first_whoever_came_first() -> None:
+def test_a_more_urgent_item_goes_first_in_any_order_of_arrival() -> None:
     queue = filled(*((priority, "ada") for priority in reversed(Priority)))
 
     assert queue.first_priority is Priority.END
@@ -25,7 +25,7 @@ def test_a_better_rank_goes_first_whoever_came_first() -> None:
     assert queue.first_priority is None
 
 
-def test_within_a_rank_each_caller_has_a_turn() -> None:
+def test_callers_take_turns_within_a_priority() -> None:
     queue = filled(
         *[(Priority.READ, "greedy")] * 5,
         (Priority.READ, "ada"),
@@ -38,7 +38,7 @@ def test_within_a_rank_each_caller_has_a_turn() -> None:
     assert order == ["greedy", "ada", "bob", "greedy", "ada", "greedy", "greedy", "greedy"]
 
 
-def test_what_one_caller_asks_is_served_in_its_order() -> None:
+def test_items_of_one_caller_are_served_in_order_of_arrival() -> None:
     assert served(filled(*[(Priority.LIST, "ada")] * 3)) == [
         "LIST ada 0",
         "LIST ada 1",
@@ -46,16 +46,16 @@ def test_what_one_caller_asks_is_served_in_its_order() -> None:
     ]
 
 
-def test_each_rank_has_room_of_its_own() -> None:
+def test_each_priority_has_a_limit_of_its_own() -> None:
     queue = filled(*[(Priority.LIST, "ada")] * 5, limit=3)
 
     assert queue.size(Priority.LIST) == 3
     assert queue.put(Priority.LIST, "ada", "too much") == "too much"
-    assert queue.put(Priority.READ, "bob", "another rank") is None
+    assert queue.put(Priority.READ, "bob", "other priority") is None
     assert (len(queue), len(list(queue))) == (4, 4)
 
 
-def test_when_there_is_no_room_the_last_one_of_whoever_has_most_makes_way() -> None:
+def test_a_full_priority_evicts_the_last_item_of_the_caller_with_the_most() -> None:
     queue = filled(*[(Priority.READ, "greedy")] * 3, (Priority.READ, "ada"), limit=4)
 
     assert queue.put(Priority.READ, "bob", "READ bob 4") == "READ greedy 2"
@@ -65,11 +65,11 @@ def test_when_there_is_no_room_the_last_one_of_whoever_has_most_makes_way() -> N
     assert len(queue) == 0
 
 
-def test_who_leaves_holds_up_nobody() -> None:
+def test_a_removed_item_is_not_served() -> None:
     queue = filled((Priority.READ, "ada"), (Priority.READ, "bob"))
     queue.remove(Priority.READ, "ada", "READ ada 0")
     queue.remove(Priority.READ, "ada", "READ ada 0")
-    queue.remove(Priority.END, "nobody", "never here")
+    queue.remove(Priority.END, "eve", "never added")
 
     assert served(queue) == ["READ bob 1"]
     assert len(queue) == 0
@@ -80,19 +80,19 @@ callers = st.sampled_from(["ada", "bob", "eve"])
 
 
 @given(st.lists(st.tuples(priorities, callers), max_size=40), priorities, callers)
-def test_as_many_are_served_before_a_newcomer_as_he_is_told_at_most(
+def test_ahead_is_an_upper_bound_of_the_items_served_before_a_new_one(
     waiting: list[tuple[Priority, str]], priority: Priority, caller: str
 ) -> None:
     queue = filled(*waiting)
-    told = queue.ahead(priority, caller)
+    ahead = queue.ahead(priority, caller)
     queue.put(priority, caller, "newcomer")
 
-    assert served(queue).index("newcomer") <= told
+    assert served(queue).index("newcomer") <= ahead
 
 
 @given(st.lists(callers, max_size=60))
-def test_nobody_starves(waiting: list[str]) -> None:
-    """In any stretch, a caller who waits through it has as many turns as anybody else, give or take one."""
+def test_no_caller_starves(waiting: list[str]) -> None:
+    """While a caller waits, no other caller is served more than once more often."""
     left = Counter(waiting)
     order = [
         item.split()[1] for item in served(filled(*((Priority.READ, caller) for caller in waiting)))

@@ -6,15 +6,15 @@ from gateway.core.limits.points_bucket import (
     Balance,
     SpendResult,
     duration_us,
-    remaining_debt,
     spend,
+    still_unreported,
 )
 
 NOON_US = 1_800_000_000_000_000
 SECOND_US = 1_000_000
 
 
-def test_all_can_be_spent_at_once_and_comes_back_evenly() -> None:
+def test_all_points_can_be_spent_at_once_and_come_back_evenly() -> None:
     empty = spend(0, NOON_US, WINDOW_US)
     assert empty == SpendResult(True, WINDOW_US)
     full_at_us = NOON_US + empty.used_us
@@ -23,25 +23,27 @@ def test_all_can_be_spent_at_once_and_comes_back_evenly() -> None:
     assert not spend(full_at_us, NOON_US + 6 * SECOND_US, 6 * SECOND_US + 1).is_allowed
 
 
-def test_what_is_owed_counts_first_and_leaves_a_purse_that_is_empty_or_full_at_most() -> None:
-    assert spend(0, NOON_US, SECOND_US, owed_us=2 * SECOND_US) == SpendResult(True, 3 * SECOND_US)
+def test_unreported_points_are_charged_first_within_an_empty_and_a_full_bucket() -> None:
+    assert spend(0, NOON_US, SECOND_US, unreported_us=2 * SECOND_US) == SpendResult(
+        True, 3 * SECOND_US
+    )
     assert spend(
-        NOON_US + 5 * SECOND_US, NOON_US, SECOND_US, owed_us=-2 * SECOND_US
+        NOON_US + 5 * SECOND_US, NOON_US, SECOND_US, unreported_us=-2 * SECOND_US
     ) == SpendResult(True, 4 * SECOND_US)
-    assert spend(0, NOON_US, 0, owed_us=2 * WINDOW_US) == SpendResult(True, WINDOW_US)
-    assert spend(0, NOON_US, 0, owed_us=-WINDOW_US) == SpendResult(True, 0)
+    assert spend(0, NOON_US, 0, unreported_us=2 * WINDOW_US) == SpendResult(True, WINDOW_US)
+    assert spend(0, NOON_US, 0, unreported_us=-WINDOW_US) == SpendResult(True, 0)
 
 
-def test_what_was_spent_elsewhere_comes_back_meanwhile_and_what_is_given_back_stays_so() -> None:
-    assert [remaining_debt(5, since_us) for since_us in (0, 3, 9)] == [5, 2, 0]
-    assert remaining_debt(-5, 9) == -5
+def test_unreported_spending_shrinks_with_time_and_a_refund_does_not() -> None:
+    assert [still_unreported(5, since_us) for since_us in (0, 3, 9)] == [5, 2, 0]
+    assert still_unreported(-5, 9) == -5
 
 
-def test_a_clock_that_went_back_leaves_it_empty_and_no_worse() -> None:
+def test_a_clock_that_went_back_empties_the_bucket_at_worst() -> None:
     assert spend(NOON_US + 3_600 * SECOND_US, NOON_US, 1) == SpendResult(False, WINDOW_US)
 
 
-def test_a_balance_tells_what_is_left_and_when_there_is_more() -> None:
+def test_a_balance_says_what_is_left_and_when_to_retry() -> None:
     balance = Balance(600, WINDOW_US - 5 * SECOND_US)
     assert (balance.remaining, balance.reset_after_ms) == (50, 55_000)
     assert balance.retry_after_ms(duration_us(60, 600)) == 1_000
@@ -50,33 +52,31 @@ def test_a_balance_tells_what_is_left_and_when_there_is_more() -> None:
 
 
 limits = st.integers(100, 10_000_000)
-calls = st.lists(st.tuples(st.integers(0, 2 * SECOND_US), st.integers(1, 100)), max_size=50)
+call_lists = st.lists(st.tuples(st.integers(0, 2 * SECOND_US), st.integers(1, 100)), max_size=50)
 
 
-@given(limits, calls)
-def test_no_window_holds_more_than_all_and_what_came_back_in_it(
-    limit: int, asked: list[tuple[int, int]]
+@given(limits, call_lists)
+def test_no_window_has_more_than_the_limit_and_what_came_back_in_it(
+    limit: int, calls: list[tuple[int, int]]
 ) -> None:
-    now_us, full_at_us, passed = NOON_US, 0, list[tuple[int, int]]()
-    for after_us, points in asked:
+    now_us, full_at_us, allowed = NOON_US, 0, list[tuple[int, int]]()
+    for after_us, points in calls:
         now_us += after_us
-        verdict = spend(full_at_us, now_us, duration_us(points, limit))
-        full_at_us = now_us + verdict.used_us
-        if verdict.is_allowed:
-            passed.append((now_us, points))
-    for first, (begin_us, _) in enumerate(passed):
+        result = spend(full_at_us, now_us, duration_us(points, limit))
+        full_at_us = now_us + result.used_us
+        if result.is_allowed:
+            allowed.append((now_us, points))
+    for first, (begin_us, _) in enumerate(allowed):
         spent = 0
-        for at_us, points in passed[first:]:
+        for at_us, points in allowed[first:]:
             spent += points
             assert spent <= limit * (1 + (at_us - begin_us) / WINDOW_US) + 1e-6
 
 
-@given(limits, calls)
-def test_who_comes_back_when_he_was_told_is_let_in(
-    limit: int, asked: list[tuple[int, int]]
-) -> None:
+@given(limits, call_lists)
+def test_a_retry_after_the_hint_is_allowed(limit: int, calls: list[tuple[int, int]]) -> None:
     now_us, full_at_us = NOON_US, NOON_US + WINDOW_US
-    for _, points in asked:
+    for _, points in calls:
         cost_us = duration_us(points, limit)
         refused = spend(full_at_us, now_us, cost_us)
         assert not refused.is_allowed

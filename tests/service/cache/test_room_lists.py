@@ -11,6 +11,7 @@ from gateway.core.paging import Page
 from gateway.core.rooms import Room, RoomFilter, RoomSid, RoomStatus
 from gateway.sandbox.faults.injector import Fault
 from gateway.service.accounts import Account
+from gateway.service.upstream.timings import UpstreamTimings
 from gateway.store.cache import RoomCache
 from gateway.store.connection import Connections
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, later, until
@@ -133,7 +134,8 @@ async def test_a_page_is_served_and_flagged_when_nobody_answers(
     if silence == "failing":
         site.sandbox.faults.add(Fault(status=503))
     elif silence == "hanging":
-        monkeypatch.setattr("gateway.service.upstream.call_policy.READ_S", 0.02)
+        site.upstream_timings = UpstreamTimings(read_s=0.02)
+        account = await site.replica()
         site.gate.close()
     else:
         site.sandbox.faults.add(Fault(status=503))

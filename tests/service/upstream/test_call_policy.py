@@ -2,6 +2,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,33 +15,57 @@ from gateway.core.errors import (
     QuotaExceeded,
     UpstreamUnavailable,
 )
-from gateway.core.limits import breaker as breaker_module
-from gateway.core.limits.breaker import FAILURES
+from gateway.core.limits.breaker import FAILURES, Breaker
 from gateway.core.participants import ParticipantFilter
 from gateway.core.rooms import NewRoom, RoomFilter, RoomSid
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service import call_context
-from gateway.service.call_context import CallContext
+from gateway.service.call_context import CallContext, Deadline
 from gateway.service.flights import singleflight
 from gateway.service.flights.deadlines import within
-from gateway.service.upstream import call_policy as attempts_module
-from gateway.service.upstream.call_policy import CallPolicy
+from gateway.service.upstream.call_policy import CallPolicy, PermitContext
+from gateway.service.upstream.timings import CallLimits, UpstreamTimings
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.insights import fetch_insights_room
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, list_rooms
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, later, ref, sid, until
 
+TRIAL_WRITES = CallLimits().trial_writes
+# All rests and pauses are a hundredth of the usual ones.
+FAST = UpstreamTimings(
+    first_rest_s=0.01, longest_rest_s=0.08, first_backoff_s=0.01, longest_backoff_s=0.01
+)
 
-class Caller:
-    """Calls at Twilio, each try in a turn that is counted."""
 
-    def __init__(self, site: Site, url: str | None = None) -> None:
-        at, token = url or site.gate.url, site.sandbox.auth_token
+class Client:
+    """Calls Twilio, and counts the permits that the tries and the probes take."""
+
+    def __init__(
+        self,
+        site: Site,
+        timings: UpstreamTimings = FAST,
+        limits: CallLimits = CallLimits(),
+        *,
+        url: str | None = None,
+        probe_permit: PermitContext | None = None,
+    ) -> None:
+        base_url, token = url or site.gate.url, site.sandbox.auth_token
         self.permits = self.probes = 0
         self.call_policy = CallPolicy(
-            TwilioVideo(site.session, at, at, ACCOUNT, ACCOUNT, token), self._probe_turn
+            TwilioVideo(site.session, base_url, base_url, ACCOUNT, ACCOUNT, token),
+            probe_permit or self._probe_permit,
+            timings,
+            limits,
         )
         self.room = site.make_at_twilio()
+
+    @property
+    def reads(self) -> Breaker:
+        return self.call_policy._reads["video"].breaker
+
+    @property
+    def writes(self) -> Breaker:
+        return self.call_policy._writes.breaker
 
     @asynccontextmanager
     async def permit(self) -> AsyncIterator[None]:
@@ -47,57 +73,58 @@ class Caller:
         yield
 
     @asynccontextmanager
-    async def _probe_turn(self) -> AsyncIterator[None]:
+    async def _probe_permit(self) -> AsyncIterator[None]:
         self.probes += 1
         yield
 
     async def read(self, room: RoomSid | None = None, *, is_urgent: bool = True) -> str:
-        return (
-            await self.call_policy.make(
-                fetch_room(room or self.room), self.permit, is_urgent=is_urgent
-            )
-        ).sid
+        request = fetch_room(room or self.room)
+        return (await self.call_policy.call(request, self.permit, is_urgent=is_urgent)).sid
 
     async def create(self) -> str:
-        return (
-            await self.call_policy.make(
-                create_room(NewRoom(), "https://rooms.example/"), self.permit
-            )
-        ).sid
+        request = create_room(NewRoom(), "https://rooms.example/")
+        return (await self.call_policy.call(request, self.permit)).sid
 
     async def end(self) -> str:
-        return (await self.call_policy.make(complete_room(self.room), self.permit)).sid
+        return (await self.call_policy.call(complete_room(self.room), self.permit)).sid
 
     async def list_(self) -> int:
-        return len((await self.call_policy.make(list_rooms(RoomFilter(), 5), self.permit)).items)
+        return len((await self.call_policy.call(list_rooms(RoomFilter(), 5), self.permit)).items)
 
-    async def save(self, retries: int) -> None:
-        """Earns so many retries."""
+    async def earn(self, retries: int) -> None:
+        """Saves retries in the budget."""
         for _ in range(10 * retries):
             await self.read()
         self.permits = 0
 
 
+NewClient = Callable[..., Client]
+
+
 @pytest.fixture
-async def caller(site: Site) -> AsyncIterator[Caller]:
-    caller = Caller(site)
-    yield caller
-    await caller.call_policy.aclose()
+async def new_client(site: Site) -> AsyncIterator[NewClient]:
+    """Makes clients with other settings; they are closed after the test."""
+    clients: list[Client] = []
+
+    def make(*args: Any, **options: Any) -> Client:
+        clients.append(Client(site, *args, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        await client.call_policy.aclose()
+
+
+@pytest.fixture
+async def client(new_client: NewClient) -> Client:
+    return new_client()
 
 
 @contextmanager
-def waiting_until(moment: Callable[[], float]) -> Iterator[None]:
-    """Somebody waits so long, and nobody ends the call for him."""
-    with call_context.entered(CallContext(deadline=moment)):
+def deadline(deadline: Deadline) -> Iterator[None]:
+    """Sets a deadline that cancels nothing by itself."""
+    with call_context.entered(CallContext(deadline=deadline)):
         yield
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rests and waits are a hundredth of what they are."""
-    monkeypatch.setattr(breaker_module, "FIRST_REST_S", breaker_module.FIRST_REST_S / 100)
-    monkeypatch.setattr(breaker_module, "LONGEST_REST_S", breaker_module.LONGEST_REST_S / 100)
-    monkeypatch.setattr(attempts_module, "backoff_s", lambda retry, chance: 0.01)
 
 
 async def failure(call: Awaitable[object]) -> GatewayError:
@@ -106,42 +133,44 @@ async def failure(call: Awaitable[object]) -> GatewayError:
     return caught.value
 
 
-async def shut(caller: Caller) -> GatewayError:
-    """The reads' breaker is open: what the next one is told."""
+async def open_reads(client: Client) -> GatewayError:
+    """Opens the breaker of the reads. Returns the error of the next read."""
     for _ in range(FAILURES):
-        await failure(caller.read(is_urgent=False))
-    return await failure(caller.read())
+        await failure(client.read(is_urgent=False))
+    return await failure(client.read())
 
 
 @pytest.mark.parametrize(
     "fault", [Fault(status=500), Fault(status=503), Fault(hang_up="before"), Fault(hang_up="after")]
 )
-async def test_a_read_is_tried_again_when_no_answer_came_or_twilio_failed(
-    site: Site, fault: Fault
+async def test_a_read_is_retried_when_there_was_no_answer_or_a_5xx(
+    site: Site, new_client: NewClient, fault: Fault
 ) -> None:
-    # Not through the gate, which would pass on a lost connection as an answer.
-    caller = Caller(site, site.sandbox.url)
-    await caller.save(1)
+    # Not through the gate, which turns a lost connection into an answer.
+    client = new_client(url=site.sandbox.url)
+    await client.earn(1)
     site.sandbox.faults.add(fault)
     begun = time.time()
     async with asyncio.TaskGroup() as group:
-        reading = group.create_task(caller.read())
+        reading = group.create_task(client.read())
         await until(lambda: len(site.sandbox.call_log.calls(begun)) == 1)
         site.calm()
-    assert (reading.result(), caller.permits) == (caller.room, 2), (
-        "each try takes a turn of its own"
+    assert (reading.result(), client.permits) == (client.room, 2), (
+        "each try takes a permit of its own"
     )
     assert len(site.sandbox.call_log.calls(begun)) == 2
 
 
-async def test_twice_at_the_most_and_within_the_budget(site: Site, caller: Caller) -> None:
-    await caller.save(3)
+async def test_a_read_is_retried_twice_at_most_and_within_the_retry_budget(
+    site: Site, client: Client
+) -> None:
+    await client.earn(3)
     site.sandbox.faults.add(Fault(status=503))
     tries = []
     for _ in range(2):
-        caller.permits = 0
-        assert isinstance(await failure(caller.read()), UpstreamUnavailable)
-        tries.append(caller.permits)
+        client.permits = 0
+        assert isinstance(await failure(client.read()), UpstreamUnavailable)
+        tries.append(client.permits)
     assert tries == [3, 2]
 
 
@@ -156,316 +185,318 @@ async def test_twice_at_the_most_and_within_the_budget(site: Site, caller: Calle
         Fault(status=302),
     ],
 )
-async def test_other_answers_are_taken_as_they_are(
-    site: Site, caller: Caller, fault: Fault
-) -> None:
-    await caller.save(2)
+async def test_other_failures_are_not_retried(site: Site, client: Client, fault: Fault) -> None:
+    await client.earn(2)
     site.sandbox.faults.add(fault)
-    await failure(caller.read())
-    assert caller.permits == 1
+    await failure(client.read())
+    assert client.permits == 1
 
 
-async def test_a_refresh_and_a_change_are_not_tried_again(site: Site, caller: Caller) -> None:
-    await caller.save(2)
+async def test_refreshes_and_changes_are_not_retried(site: Site, client: Client) -> None:
+    await client.earn(2)
     site.sandbox.faults.add(Fault(status=503))
-    await failure(caller.read(is_urgent=False))
-    await failure(caller.end())
-    assert caller.permits == 2
+    await failure(client.read(is_urgent=False))
+    await failure(client.end())
+    assert client.permits == 2
 
 
-async def test_i15_no_try_begins_after_the_deadline(site: Site, caller: Caller) -> None:
+async def test_i15_no_try_starts_after_the_deadline(site: Site, client: Client) -> None:
     before = len(site.gate.calls)
-    with waiting_until(lambda: time.monotonic() - 1):
-        for call in (caller.read(), caller.list_(), caller.create()):
+    with deadline(lambda: time.monotonic() - 1):
+        for call in (client.read(), client.list_(), client.create()):
             late = await failure(call)
             assert (type(late), late.is_unsent) == (DeadlineExceeded, True)
-    assert (len(site.gate.calls), caller.permits) == (before, 0)
+    assert (len(site.gate.calls), client.permits) == (before, 0)
 
 
-async def test_i15_nor_when_it_passes_while_a_call_waits_for_its_turn(
-    site: Site, caller: Caller
+async def test_i15_no_try_starts_when_the_deadline_passes_during_the_wait_for_a_permit(
+    site: Site, client: Client
 ) -> None:
     ends_at = [time.monotonic() + 60]
 
     @asynccontextmanager
-    async def long_turn() -> AsyncIterator[None]:
+    async def late_permit() -> AsyncIterator[None]:
         ends_at[0] = time.monotonic()
         yield
 
     before = len(site.gate.calls)
-    with waiting_until(lambda: ends_at[0]):
-        late = await failure(caller.call_policy.make(complete_room(caller.room), long_turn))
+    with deadline(lambda: ends_at[0]):
+        late = await failure(client.call_policy.call(complete_room(client.room), late_permit))
     assert isinstance(late, DeadlineExceeded)
     assert len(site.gate.calls) == before
 
 
-async def test_i15_nor_is_a_read_tried_again_when_the_wait_would_be_too_long(
-    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
+async def test_i15_a_read_is_not_retried_when_the_backoff_would_pass_the_deadline(
+    site: Site, new_client: NewClient
 ) -> None:
-    await caller.save(2)
-    monkeypatch.setattr(attempts_module, "backoff_s", lambda retry, chance: 60.0)
+    # The backoff is random: as good as never one below the deadline.
+    client = new_client(UpstreamTimings(first_backoff_s=1e12, longest_backoff_s=1e12))
+    await client.earn(2)
     site.sandbox.faults.add(Fault(status=503))
     async with within(10):
-        assert isinstance(await failure(caller.read()), UpstreamUnavailable)
-    assert caller.permits == 1
+        assert isinstance(await failure(client.read()), UpstreamUnavailable)
+    assert client.permits == 1
 
 
-async def test_a_silent_twilio_leaves_time_to_answer(site: Site, caller: Caller) -> None:
-    """The try ends before the caller's time is up, so that whoever asked can still be shown what is held."""
+async def test_a_read_without_an_answer_ends_before_the_callers_deadline(
+    site: Site, client: Client
+) -> None:
+    """So there is time to serve a stale answer."""
     site.gate.close()
     async with within(0.15):
-        assert isinstance(await failure(caller.read()), DeadlineExceeded)
+        assert isinstance(await failure(client.read()), DeadlineExceeded)
     await until(lambda: site.gate.waiting == 0)
 
 
-async def test_a_change_on_its_way_is_waited_for_past_the_deadline(
-    site: Site, caller: Caller
+async def test_a_change_that_was_sent_is_waited_for_past_the_deadline(
+    site: Site, client: Client
 ) -> None:
     ends_at = [time.monotonic() + 60]
     site.gate.close()
-    with waiting_until(lambda: ends_at[0]):
-        ending = site.tasks.create_task(caller.end())
+    with deadline(lambda: ends_at[0]):
+        ending = site.tasks.create_task(client.end())
         await until(lambda: site.gate.waiting == 1)
         ends_at[0] = time.monotonic()
         site.gate.open()
-        assert await ending == caller.room
+        assert await ending == client.room
 
 
 @pytest.mark.parametrize("fault", [Fault(status=500), Fault(hang_up="before")])
-async def test_when_reads_fail_in_a_row_callers_are_refused_at_once_and_told_when_to_come_back(
-    site: Site, caller: Caller, fault: Fault
+async def test_after_failures_in_a_row_reads_are_refused_at_once_with_a_retry_hint(
+    site: Site, client: Client, fault: Fault
 ) -> None:
     site.sandbox.faults.add(fault)
-    refused = await shut(caller)
-    assert isinstance(refused, UpstreamUnavailable)
-    assert (refused.is_unsent, (refused.retry_after_ms or 0) > 0) == (True, True)
-    assert caller.permits == FAILURES
+    refusal = await open_reads(client)
+    assert isinstance(refusal, UpstreamUnavailable)
+    assert (refusal.is_unsent, (refusal.retry_after_ms or 0) > 0) == (True, True)
+    assert client.permits == FAILURES
 
 
-async def test_the_gateway_finds_out_by_itself_that_twilio_is_back(
-    site: Site, caller: Caller
+async def test_probes_close_the_breaker_when_twilio_answers_again(
+    site: Site, client: Client
 ) -> None:
     site.sandbox.faults.add(Fault(status=503))
-    await shut(caller)
-    await until(lambda: caller.probes >= 2)
+    await open_reads(client)
+    await until(lambda: client.probes >= 2)
     site.calm()
-    await until(lambda: not caller.call_policy._reads["video"].breaker.is_shut)
-    assert await caller.read() == caller.room
-    probes = caller.probes
-    assert await asyncio.gather(*(caller.read() for _ in range(20))) == [caller.room] * 20
-    assert caller.probes == probes
+    await until(lambda: not client.reads.is_blocking)
+    assert await client.read() == client.room
+    probes = client.probes
+    assert await asyncio.gather(*(client.read() for _ in range(20))) == [client.room] * 20
+    assert client.probes == probes
 
 
-async def test_a_probe_waits_when_the_quota_has_no_turn_for_it(site: Site, caller: Caller) -> None:
-    asked = 0
+async def test_a_probe_without_a_permit_is_not_sent(site: Site, new_client: NewClient) -> None:
+    attempts = 0
 
     @asynccontextmanager
-    async def no_turn() -> AsyncIterator[None]:
-        nonlocal asked
-        asked += 1
+    async def no_permit() -> AsyncIterator[None]:
+        nonlocal attempts
+        attempts += 1
         raise QuotaExceeded("used up")
         yield
 
-    caller.call_policy._permit = no_turn
+    client = new_client(probe_permit=no_permit)
     site.sandbox.faults.add(Fault(status=503))
-    await shut(caller)
+    await open_reads(client)
     before = len(site.gate.calls)
-    await until(lambda: asked >= 3)
+    await until(lambda: attempts >= 3)
     assert len(site.gate.calls) == before
 
 
-async def test_refusals_never_open_it(site: Site, caller: Caller) -> None:
+async def test_refusals_by_twilio_never_open_the_breaker(site: Site, client: Client) -> None:
     for status in (400, 401, 403, 404, 409, 429):
         site.calm()
         site.sandbox.faults.add(Fault(status=status))
         for _ in range(FAILURES):
-            assert not (await failure(caller.read())).is_unsent
+            assert not (await failure(client.read())).is_unsent
     site.calm()
-    assert await caller.read() == caller.room
+    assert await client.read() == client.room
 
 
-async def test_changes_and_reads_have_breakers_of_their_own(site: Site, caller: Caller) -> None:
+async def test_changes_and_reads_have_separate_breakers(site: Site, client: Client) -> None:
     site.sandbox.faults.add(Fault(Match("POST"), status=503))
     for _ in range(FAILURES):
-        await failure(caller.end())
-    assert (await failure(caller.end())).is_unsent
-    assert await caller.read() == caller.room
+        await failure(client.end())
+    assert (await failure(client.end())).is_unsent
+    assert await client.read() == client.room
 
 
-async def test_where_no_read_is_answered_one_change_that_fails_is_enough(
-    site: Site, caller: Caller
+async def test_while_reads_fail_one_failed_change_opens_the_breaker_of_the_changes(
+    site: Site, client: Client
 ) -> None:
     site.sandbox.faults.add(Fault(status=503))
-    await shut(caller)
-    assert isinstance(await failure(caller.create()), OutcomeUnknown)
-    assert (await failure(caller.create())).is_unsent
+    await open_reads(client)
+    assert isinstance(await failure(client.create()), OutcomeUnknown)
+    assert (await failure(client.create())).is_unsent
 
 
-async def test_a_few_changes_at_once_find_out_whether_twilio_takes_them_again(
-    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
+async def test_a_few_changes_at_a_time_pass_after_an_answered_probe(
+    site: Site, client: Client
 ) -> None:
     site.sandbox.faults.add(Fault(Match("POST"), status=503))
     for _ in range(FAILURES):
-        await failure(caller.create())
+        await failure(client.create())
     site.calm()
-    await until(lambda: not caller.call_policy._writes.breaker.is_shut)
+    await until(lambda: not client.writes.is_blocking)
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        trials = [group.create_task(caller.create()) for _ in range(attempts_module.TRIAL_WRITES)]
-        await until(lambda: site.gate.waiting == attempts_module.TRIAL_WRITES)
-        assert (await failure(caller.create())).is_unsent
+        trials = [group.create_task(client.create()) for _ in range(TRIAL_WRITES)]
+        await until(lambda: site.gate.waiting == TRIAL_WRITES)
+        assert (await failure(client.create())).is_unsent
         site.gate.open()
-    assert len({trial.result() for trial in trials}) == attempts_module.TRIAL_WRITES
-    assert await caller.create()
+    assert len({trial.result() for trial in trials}) == TRIAL_WRITES
+    assert await client.create()
 
 
-async def test_insights_is_another_host_and_its_trouble_its_own(site: Site, caller: Caller) -> None:
+async def test_insights_has_a_breaker_of_its_own(site: Site, client: Client) -> None:
     site.sandbox.faults.add(Fault(Match(path="/v1/Video"), status=503))
     for _ in range(FAILURES + 1):
-        refused = await failure(
-            caller.call_policy.make(fetch_insights_room(sid(1)), caller.permit, is_urgent=False)
+        refusal = await failure(
+            client.call_policy.call(fetch_insights_room(sid(1)), client.permit, is_urgent=False)
         )
-    assert refused.is_unsent
-    assert await caller.read() == caller.room
+    assert refusal.is_unsent
+    assert await client.read() == client.room
 
 
-async def test_a_caller_who_leaves_soon_tells_nothing_and_a_read_that_waits_long_is_a_failure(
-    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_read_that_is_cancelled_soon_is_no_failure(site: Site, client: Client) -> None:
     site.gate.close()
     for _ in range(2 * FAILURES):
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(caller.read())
+            reading = group.create_task(client.read())
             await until(lambda: site.gate.waiting == 1)
             reading.cancel()
             await until(lambda: site.gate.waiting == 0)
-    assert not caller.call_policy._reads["video"].breaker.is_shut
-    monkeypatch.setattr(attempts_module, "SILENCE_S", 0.01)
-    monkeypatch.setattr(attempts_module, "PROBE_S", 0.02)
+    assert not client.reads.is_blocking
+
+
+async def test_a_slow_read_is_a_failure_and_is_still_waited_for(
+    site: Site, new_client: NewClient
+) -> None:
+    client = new_client(replace(FAST, slow_s=0.01, probe_s=0.02))
+    site.gate.close()
     async with asyncio.TaskGroup() as group:
-        waiting = [group.create_task(caller.read()) for _ in range(FAILURES)]
-        await until(lambda: caller.call_policy._reads["video"].breaker.is_shut)
-        assert (await failure(caller.read())).is_unsent
+        waiting = [group.create_task(client.read()) for _ in range(FAILURES)]
+        await until(lambda: client.reads.is_blocking)
+        assert (await failure(client.read())).is_unsent
         site.gate.open()
-    assert {each.result() for each in waiting} == {caller.room}, "they are still waited for"
+    assert {task.result() for task in waiting} == {client.room}
 
 
-async def test_a_process_that_was_held_up_does_not_take_that_for_twilios_silence(
-    caller: Caller,
+async def test_a_slow_timer_that_fires_late_counts_no_failure(
+    client: Client,
 ) -> None:
-    lane, now = caller.call_policy._reads["video"], asyncio.get_running_loop().time
-    for due_ago_s, is_shut in ((1.0, False), (0.0, True)):
-        for ticket in [lane.breaker.admit() for _ in range(FAILURES)]:
+    """This process was held up: the answer may be waiting to be read."""
+    bulkhead, now = client.call_policy._reads["video"], asyncio.get_running_loop().time
+    for due_ago_s, is_blocking in ((1.0, False), (0.0, True)):
+        for ticket in [client.reads.admit() for _ in range(FAILURES)]:
             assert ticket is not None
-            caller.call_policy._fall_silent(lane, ticket, now() - due_ago_s)
-        assert lane.breaker.is_shut is is_shut
+            client.call_policy._on_slow(bulkhead, ticket, now() - due_ago_s)
+        assert client.reads.is_blocking is is_blocking
 
 
-async def test_a_change_that_takes_long_is_no_failure(
-    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(attempts_module, "SILENCE_S", 0.0)
+async def test_a_slow_change_is_no_failure(site: Site, new_client: NewClient) -> None:
+    client = new_client(replace(FAST, slow_s=0.0))
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         for _ in range(2 * FAILURES):
-            group.create_task(caller.create())
+            group.create_task(client.create())
         await until(lambda: site.gate.waiting == 2 * FAILURES)
         site.gate.open()
-    assert await caller.create()
+    assert await client.create()
 
 
-async def test_a_change_that_takes_long_while_no_read_is_answered_is_one(
-    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
+async def test_a_slow_change_is_a_failure_while_reads_fail(
+    site: Site, new_client: NewClient
 ) -> None:
-    monkeypatch.setattr(attempts_module, "SILENCE_S", 0.01)
+    client = new_client(replace(FAST, slow_s=0.01))
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         for _ in range(FAILURES):
-            group.create_task(caller.read())
-        await until(lambda: caller.call_policy._reads["video"].breaker.is_shut)
-        waiting = group.create_task(caller.create())
-        await until(lambda: caller.call_policy._writes.breaker.is_shut)
-        assert (await failure(caller.create())).is_unsent
+            group.create_task(client.read())
+        await until(lambda: client.reads.is_blocking)
+        waiting = group.create_task(client.create())
+        await until(lambda: client.writes.is_blocking)
+        assert (await failure(client.create())).is_unsent
         site.gate.open()
     assert waiting.result(), "it is still waited for"
 
 
-async def test_when_calls_pile_up_lists_and_refreshes_go_first_then_reads_and_changes_not_at_all(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+async def test_a_full_bulkhead_refuses_lists_and_refreshes_first_then_reads_but_no_changes(
+    site: Site, new_client: NewClient
 ) -> None:
-    monkeypatch.setattr(attempts_module, "READS", 4)
-    caller = Caller(site)
+    client = new_client(UpstreamTimings(), CallLimits(reads=4))
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        group.create_task(caller.read())
-        group.create_task(caller.list_())
+        group.create_task(client.read())
+        group.create_task(client.list_())
         await until(lambda: site.gate.waiting == 2)
-        for refused in (await failure(caller.list_()), await failure(caller.read(is_urgent=False))):
-            assert (refused.code, refused.is_unsent, refused.retry_after_ms) == (
+        for refusal in (await failure(client.list_()), await failure(client.read(is_urgent=False))):
+            assert (refusal.code, refusal.is_unsent, refusal.retry_after_ms) == (
                 "UPSTREAM_UNAVAILABLE",
                 True,
                 1000,
             )
         for _ in range(2):
-            group.create_task(caller.read())
+            group.create_task(client.read())
         await until(lambda: site.gate.waiting == 4)
-        assert (await failure(caller.read())).is_unsent
-        group.create_task(caller.end())
+        assert (await failure(client.read())).is_unsent
+        group.create_task(client.end())
         await until(lambda: site.gate.waiting == 5)
         site.gate.open()
-    assert await caller.list_() >= 0
+    assert await client.list_() >= 0
 
 
-async def test_a_room_that_is_not_there_is_an_answer(caller: Caller) -> None:
-    assert isinstance(await failure(caller.read(sid(404))), NotFound)
+async def test_not_found_is_an_answer(client: Client) -> None:
+    assert isinstance(await failure(client.read(sid(404))), NotFound)
 
 
-async def test_p17_where_every_read_fails_a_tenth_is_tried_again_also_without_a_breaker(
-    site: Site, caller: Caller, monkeypatch: pytest.MonkeyPatch
+async def test_p17_when_every_read_fails_a_tenth_is_retried_even_without_a_breaker(
+    site: Site, new_client: NewClient
 ) -> None:
-    monkeypatch.setattr(attempts_module, "FAILURES", 10**9)
+    client = new_client(FAST, CallLimits(failures=10**9))
     site.sandbox.faults.add(Fault(status=503))
     for _ in range(50):
-        await failure(caller.read())
-    assert caller.permits == 55
+        await failure(client.read())
+    assert client.permits == 55
 
 
-async def test_who_holds_an_answer_is_shown_it_while_twilio_takes_its_time(
+async def test_a_cached_answer_is_served_stale_while_twilio_is_slow(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And when the answer comes, it is there for the next."""
+    """The slow answer is stored for later reads."""
     account, room = await site.replica(), site.make_at_twilio()
     site.join(room, "ada")
 
-    async def flags() -> list[bool]:
+    async def are_stale() -> list[bool]:
         seen = await account.rooms.room(ANYBODY, ref(room))
         people = await account.participants.page(ANYBODY, ref(room), ParticipantFilter(), 5, None)
         [listed] = (await account.rooms.rooms(ANYBODY, RoomFilter(), 5, None)).value.items
         assert seen is not None
         return [each.freshness.is_stale for each in (seen, people, listed[1])]
 
-    assert await flags() == [False] * 3
+    assert await are_stale() == [False] * 3
     monkeypatch.setattr(singleflight, "FALLBACK_S", 0.01)
     later(monkeypatch, 60)
     site.gate.close()
-    assert await flags() == [True] * 3
+    assert await are_stale() == [True] * 3
     await until(lambda: site.gate.waiting == 3)
     site.gate.open()
     await until(lambda: site.gate.waiting == 0)
     monkeypatch.setattr(singleflight, "FALLBACK_S", 5)
-    assert await flags() == [False] * 3
+    assert await are_stale() == [False] * 3
     assert len(site.gate.calls) == 6
 
 
-async def test_when_nobody_can_say_whose_turn_it_is_that_is_no_try(caller: Caller) -> None:
-    await caller.save(2)
+async def test_a_call_without_a_permit_is_no_try(client: Client) -> None:
+    await client.earn(2)
 
     @asynccontextmanager
     async def no_answer() -> AsyncIterator[None]:
-        caller.permits += 1
+        client.permits += 1
         raise UpstreamUnavailable("Redis gave no answer")
         yield
 
     for _ in range(2 * FAILURES):
-        await failure(caller.call_policy.make(fetch_room(caller.room), no_answer))
-    assert (caller.permits, await caller.read()) == (2 * FAILURES, caller.room)
+        await failure(client.call_policy.call(fetch_room(client.room), no_answer))
+    assert (client.permits, await client.read()) == (2 * FAILURES, client.room)

@@ -18,6 +18,7 @@ from gateway.core.events import EventSource, RoomEventType
 from gateway.core.rooms import NewRoom, Room, RoomStatus
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
+from gateway.service.upstream.timings import UpstreamTimings
 from gateway.store.eventlog import EventLog
 from tests.service.conftest import ACCOUNT, ANYBODY, Confined, Site, event, ref, status, until
 
@@ -134,12 +135,13 @@ LOST: dict[str, Fault] = {
 NOT_MADE = {"reset before", "500 before"}
 
 
-def lose(site: Site, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def lose(site: Site, how: str) -> None:
+    """The answers to creates get lost, for replicas that start from now on."""
     site.sandbox.faults.add(
         msgspec.structs.replace(LOST[how], match=Match(method="POST", path="/v1/Rooms$"))
     )
     if how == "no answer in time":
-        monkeypatch.setattr("gateway.service.upstream.call_policy.WRITE_S", 0.05)
+        site.upstream_timings = UpstreamTimings(write_s=0.05)
 
 
 async def made(
@@ -212,10 +214,10 @@ async def test_what_can_be_no_key_is_refused(site: Site, key: str) -> None:
 @pytest.mark.parametrize("how", LOST)
 @pytest.mark.parametrize("key", [ONCE, None])
 async def test_i14_a_named_room_whose_answer_was_lost_is_looked_up(
-    site: Site, monkeypatch: pytest.MonkeyPatch, how: str, key: str | None
+    site: Site, how: str, key: str | None
 ) -> None:
+    lose(site, how)
     here, there = await site.replica(), await site.replica()
-    lose(site, monkeypatch, how)
     if how in NOT_MADE:
         with pytest.raises(OutcomeUnknown):
             await made(here, key)
@@ -236,11 +238,9 @@ async def test_i14_a_named_room_whose_answer_was_lost_is_looked_up(
 
 
 @pytest.mark.parametrize("how", LOST)
-async def test_i14_an_unnamed_create_is_never_sent_twice(
-    site: Site, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
+async def test_i14_an_unnamed_create_is_never_sent_twice(site: Site, how: str) -> None:
+    lose(site, how)
     here, there = await site.replica(), await site.replica()
-    lose(site, monkeypatch, how)
     for account in (here, there, here):
         with pytest.raises(OutcomeUnknown):
             await made(account, new=NewRoom())
@@ -269,7 +269,7 @@ async def test_what_twilio_surely_did_not_make_may_be_asked_for_again_with_the_k
     "holder", ["another backend", "one with our callback", "another key", "nobody with a key"]
 )
 async def test_a_name_that_somebody_else_has_is_a_conflict_also_when_the_answer_was_lost(
-    site: Site, monkeypatch: pytest.MonkeyPatch, holder: str, key: str | None
+    site: Site, holder: str, key: str | None
 ) -> None:
     here, there = await site.replica(), await site.replica()
     if holder == "another backend":
@@ -281,7 +281,7 @@ async def test_a_name_that_somebody_else_has_is_a_conflict_also_when_the_answer_
         theirs = (await made(there, AGAIN if holder == "another key" else None)).sid
     with pytest.raises(AlreadyExists, match=theirs):
         await made(here, key)
-    lose(site, monkeypatch, "reset before")
+    lose(site, "reset before")
     with pytest.raises(AlreadyExists, match=theirs):
         await made(here, key)
     assert len(site.rooms_at_twilio()) == 1
@@ -320,11 +320,9 @@ async def test_a_room_made_for_a_key_is_shown_as_it_is_by_now(site: Site) -> Non
     assert (await made(account)).status is COMPLETED
 
 
-async def test_i14_while_rest_lags_nobody_says_what_he_cannot_know(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_i14_while_rest_lags_nobody_says_what_he_cannot_know(site: Site) -> None:
     account = await site.replica()
-    lose(site, monkeypatch, "reset after")
+    lose(site, "reset after")
     site.sandbox.faults.add(Fault(rest_lag_ms=60_000))
     with pytest.raises(OutcomeUnknown):
         await made(account)
@@ -340,10 +338,10 @@ async def test_i14_while_rest_lags_nobody_says_what_he_cannot_know(
 
 @pytest.mark.parametrize("key", [ONCE, None])
 async def test_a_lost_answer_stays_unknown_when_the_name_cannot_be_looked_up(
-    site: Site, monkeypatch: pytest.MonkeyPatch, key: str | None
+    site: Site, key: str | None
 ) -> None:
     account = await site.replica()
-    lose(site, monkeypatch, "reset after")
+    lose(site, "reset after")
     site.sandbox.faults.add(Fault(status=503, match=Match(method="GET")))
     with pytest.raises(OutcomeUnknown):
         await made(account, key)
