@@ -15,10 +15,13 @@ from gateway.core.rooms import AccountSid
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.accounts import Account
+from gateway.service.cache.early_refresh import EarlyRefresh
 from gateway.service.cache.fetch_lease import FetchLease
+from gateway.service.cache.memory import ResponseMemory
 from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import RoomReads
+from gateway.service.cache.timings import CacheTimings
 from gateway.service.callers.authenticator import ApiKey, Authenticator
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.jwks import Jwks
@@ -45,8 +48,7 @@ from gateway.service.writes.create_room import RoomWrites
 from gateway.service.writes.mutations import Mutations
 from gateway.settings.accounts import AccountSettings, ApiKeySettings
 from gateway.settings.environment import Settings
-from gateway.store.answers import ResponseCache
-from gateway.store.cache import RoomCache
+from gateway.store.cache import ResponseCache, RoomIndex
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
 from gateway.store.idempotency import IdempotencyRecords
@@ -150,6 +152,7 @@ def build_account(
     streams: ConnectionLimit | None = None,
     log_timings: LogTimings = LogTimings(),
     upstream_timings: UpstreamTimings = UpstreamTimings(),
+    cache_timings: CacheTimings = CacheTimings(),
 ) -> Account:
     """Returns the use cases of one account.
 
@@ -161,7 +164,6 @@ def build_account(
     public_url = str(settings.gateway_public_url).rstrip("/")
     cursor_codec = CursorCodec(row.cursor_secrets, sid)
     events = EventLog(connections, sid)
-    cache = RoomCache(connections, sid)
     memory = RoomMemory()
     tail = Tail(events, memory, cursor_codec, log_timings)
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
@@ -178,17 +180,27 @@ def build_account(
     mutations = Mutations(upstream, events, memory, sid)
     recheck_queue = RecheckQueue(connections, sid)
     leases = Leases(connections, sid)
-    fetch_lease = FetchLease(leases, upstream.is_unavailable)
+    fetch_lease = FetchLease(leases, upstream.is_unavailable, cache_timings)
+    cache, index = ResponseCache(connections, sid), RoomIndex(connections, sid)
     reads = ReadThrough(
-        upstream, ResponseCache(connections, sid), memory, tail, fetch_lease, cursor_codec
+        upstream,
+        cache,
+        ResponseMemory(memory, cache_timings),
+        memory,
+        tail,
+        fetch_lease,
+        EarlyRefresh(cache_timings),
+        cursor_codec,
     )
-    room_reads = RoomReads(upstream, cache, events, memory, tail, fetch_lease, callback_url)
+    room_reads = RoomReads(
+        reads, cache, index, upstream, events, memory, tail, fetch_lease, callback_url
+    )
     records = IdempotencyRecords(connections, sid)
     room_writes = RoomWrites(
         upstream, mutations, room_reads, records, events, memory, tail, callback_url
     )
     rooms = Rooms(
-        room_reads, room_writes, RoomLists(reads, cache, memory), cursor_codec, callback_url
+        room_reads, room_writes, RoomLists(reads, index, memory), cursor_codec, callback_url
     )
     participants = Participants(rooms, reads, mutations)
     feed = Feed(events, tail, cursor_codec, rooms, streams)

@@ -1,4 +1,7 @@
-"""How long answers live, and which answers an event makes old. Does no I/O; time is an argument, in seconds."""
+"""How long cached values live, and which values an event makes outdated.
+
+Does no I/O. Time is an argument, in seconds.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,15 +16,24 @@ T = TypeVar("T")
 
 
 class Fence(StrEnum):
-    """What a cached value depends on: the number of the last event that changed it is kept under this word."""
+    """A group of values that the same events make outdated.
+
+    For each room, Redis holds the number of the newest event that touched each fence.
+    """
 
     ROOM = "room"
+    """The room itself."""
     PEOPLE = "people"
+    """Its participants, their tracks and their subscribe rules."""
     MEDIA = "media"
+    """Its recordings, recording rules and transcriptions."""
 
 
 def fences_of(event: RoomEvent) -> tuple[Fence, ...]:
-    """What an event makes old. A room's end also ends the stay of everybody in it, and what is recorded of them."""
+    """Returns the fences that an event touches.
+
+    The end of a room also ends the stays of its participants and its recordings.
+    """
     if event.changed is not None:
         return _CHANGED[event.changed]
     match event.type:
@@ -58,58 +70,80 @@ _CHANGED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """Fresh: served as it is. Then stale: served, and fetched anew behind the answer. Then kept for errors: served,
-    flagged, only when Twilio gives no answer. Each counts from the fetch."""
+    """How long a value may be used, in seconds since its fetch.
+
+    Up to `fresh_s` it is served as it is. Up to `stale_s` it is served, and refreshed in the
+    background. Up to `error_s` it is served only when Twilio does not answer, and is flagged
+    as stale.
+    """
 
     fresh_s: float
     stale_s: float
     error_s: float
 
 
-# A callback drops a live room's entry at once, so these seconds only bound how long a lost callback can mislead us.
+# A callback makes a room in progress outdated at once, so these seconds only bound how long a
+# lost callback can mislead us.
 LIVE_ROOM = Lifetime(fresh_s=5, stale_s=35, error_s=900)
-# A room's only change is its end. https://www.twilio.com/docs/video/api/rooms-resource
+# A room in a final status does not change any more.
+# https://www.twilio.com/docs/video/api/rooms-resource
 ENDED_ROOM = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
-LIST = Lifetime(fresh_s=1, stale_s=6, error_s=900)
+ROOM_LIST = Lifetime(fresh_s=1, stale_s=6, error_s=900)
 PEOPLE = Lifetime(fresh_s=5, stale_s=20, error_s=900)
-"""Participants, their tracks and rules, while the room lives: events drop them at once."""
+"""Participants, their tracks and rules. Events make them outdated at once."""
 MEDIA = Lifetime(fresh_s=30, stale_s=90, error_s=600)
-"""Recordings, their rules, transcriptions: they change for minutes after a room's end."""
+"""Recordings, their rules and transcriptions. They change for minutes after a room's end."""
 SUMMARY_IN_PROGRESS = Lifetime(fresh_s=60, stale_s=60, error_s=86_400)
+"""An Insights summary that Twilio still works on, and every list of summaries."""
 SUMMARY = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
-"""Insights, while Twilio still works on a summary and when it is complete."""
-# After a room's end Twilio may still set its duration and end_time right: what was fetched sooner is fetched once more.
-ENDING_S = 30.0
+"""A complete Insights summary."""
+
+# How long "not found" is remembered, by SID and by name, and a name's room.
 MISSING_SID_S = 1.0
 MISSING_NAME_S = 0.5
 NAME_S = 2.0
+MISSING_SID = Lifetime(MISSING_SID_S, MISSING_SID_S, MISSING_SID_S)
+MISSING_NAME = Lifetime(MISSING_NAME_S, MISSING_NAME_S, MISSING_NAME_S)
 
-# Twilio's REST has been seen to lag its own callbacks (twilio/twilio-node#593): what was fetched this soon after an event
-# may still show what was before it.
+# For this long after a room's end, Twilio may still correct its duration and end_time. A room
+# that was fetched sooner is fetched once more.
+ENDING_S = 30.0
+
+# Twilio's REST API lags its own callbacks: a value that was fetched this soon after an event
+# may not show it. https://github.com/twilio/twilio-node/issues/593
 SETTLING_S = 3.0
 SETTLING = Lifetime(fresh_s=1, stale_s=1, error_s=900)
 
 
 class CacheState(Enum):
+    """What a value may be used for, by its age. See `Lifetime`."""
+
     FRESH = "fresh"
     STALE = "stale"
     ON_ERROR = "on error"
     GONE = "gone"
 
 
-def lifetime_of(room: Room, fetched_at: float, *, settled: bool) -> Lifetime:
-    """`settled` is False when the room was fetched within SETTLING_S of the last event that it depends on. `fetched_at`:
-    seconds since 1970."""
-    if not settled:
-        return SETTLING
+def room_lifetime(room: Room, fetched_at: float) -> Lifetime:
+    """Returns the lifetime of a room. `fetched_at` is in seconds since 1970."""
     if not room.status.is_final:
         return LIVE_ROOM
-    if room.end_time is None or fetched_at >= (done_at := room.end_time.timestamp() + ENDING_S):
+    if room.end_time is None or fetched_at >= (final_at := room.end_time.timestamp() + ENDING_S):
         return ENDED_ROOM
-    return replace(ENDED_ROOM, fresh_s=done_at - fetched_at)
+    return replace(ENDED_ROOM, fresh_s=final_at - fetched_at)
+
+
+def while_settling(lifetime: Lifetime) -> Lifetime:
+    """Returns the lifetime of a value that was fetched within SETTLING_S of an event about it.
+
+    A value that is fresh for no longer than SETTLING anyway keeps its lifetime, so that it may
+    be served stale.
+    """
+    return lifetime if lifetime.fresh_s <= SETTLING.fresh_s else SETTLING
 
 
 def cache_state(lifetime: Lifetime, age_s: float) -> CacheState:
+    """Returns what a value of this age may be used for."""
     if age_s < lifetime.fresh_s:
         return CacheState.FRESH
     if age_s < lifetime.stale_s:
@@ -119,41 +153,50 @@ def cache_state(lifetime: Lifetime, age_s: float) -> CacheState:
     return CacheState.GONE
 
 
-# What a call to Twilio takes with its turn, on a slow day.
+# How long a request to Twilio takes on a slow day, with the wait for its permit.
 FETCH_S = 0.2
 
 
 def is_early_refresh_due(lifetime: Lifetime, age_s: float, dice: float) -> bool:
-    """Whether one of many who ask should fetch a fresh answer anew, so that it never becomes stale under a crowd. `dice`: any
-    number from 0 to 1. The likelihood is 1 at the end, and falls to a third with each FETCH_S before it.
+    """Whether one of many readers should refresh a fresh value, so that it never becomes stale
+    under load.
 
-    Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015.
+    `dice` is a random number from 0 to 1. The probability is 1 at the end of the fresh time,
+    and a third of that for each FETCH_S before it.
+
+    Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention,
+    VLDB 2015.
     """
     return age_s - FETCH_S * math.log(max(dice, 1e-9)) >= lifetime.fresh_s
 
 
 class FreshnessSource(StrEnum):
-    """How a room's answers are kept true."""
+    """How the gateway learns of changes."""
 
     CALLBACKS = "callbacks"
-    """The room reports to this gateway: a change is seen when it happens."""
+    """The room reports to this gateway, so changes are seen when they happen."""
     POLLED = "polled"
-    """The room was made elsewhere without our callback: its answers are as old as the cache allows."""
+    """Another system created the room without our callback, so changes are seen when the cached
+    value expires."""
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When and how an answer was come by."""
+    """How fresh a value is, and where it came from."""
 
     fetched_at: datetime
     is_stale: bool
+    """Whether a newer value was wanted and could not be had."""
     source: FreshnessSource
 
 
 @dataclass(frozen=True, slots=True)
 class ReadResult(Generic[T]):
-    """What the service gives out, and how good it is. Watching from the cursor `as_of` misses nothing that it does not
-    show."""
+    """A value with its freshness.
+
+    A stream that starts at the cursor `as_of` misses no change that the value does not show.
+    None means that the log has not been read yet.
+    """
 
     value: T
     freshness: Freshness

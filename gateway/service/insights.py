@@ -15,14 +15,15 @@ from gateway.core.insights import (
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
-from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
+from gateway.service.cache.read_through import ReadThrough
+from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.twilio.wire import insights
 from gateway.twilio.wire.resource import Listed
 
 _DONE: Final = (ProcessingState.COMPLETE, ProcessingState.TIMEOUT)
 
 
-def _of_room(room: InsightsRoom) -> Lifetime:
+def _of_room(room: InsightsRoom, _: float) -> Lifetime:
     return SUMMARY if room.processing_state in _DONE else SUMMARY_IN_PROGRESS
 
 

@@ -21,7 +21,8 @@ from gateway.core.participants import (
 )
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.sids import ParticipantSid, TrackSid
-from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
+from gateway.service.cache.read_through import ReadThrough
+from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.flights.gather import gather_outcomes
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations
@@ -168,7 +169,7 @@ class Participants:
         if who.sid is not None:
             return sid, who.sid
         # Not from the cache: somebody who has come back meanwhile has another SID, and would stay.
-        return sid, _present(await self._reads.anew(_participant(sid, who)))
+        return sid, _present(await self._reads.from_twilio(_participant(sid, who)))
 
 
 def _participants(sid: RoomSid, wanted: ParticipantFilter) -> Listing[Participant]:

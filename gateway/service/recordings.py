@@ -18,7 +18,8 @@ from gateway.core.recordings import (
 )
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.sids import RecordingSid
-from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
+from gateway.service.cache.read_through import ReadThrough
+from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.log.room_memory import ACCOUNT
 from gateway.service.rooms import Rooms
 from gateway.service.upstream.upstream import Upstream

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from gateway.core.caching import Freshness, FreshnessSource, ReadResult
+from gateway.core.caching import FreshnessSource, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import GatewayError, NotFound, PermissionDenied
 from gateway.core.paging import Page
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid
+from gateway.service.cache.read_through import Found
 from gateway.service.cache.room_lists import RoomLists
-from gateway.service.cache.rooms import FoundRoom, RoomReads
+from gateway.service.cache.rooms import RoomReads
 from gateway.service.call_context import limit_max_age
 from gateway.service.flights.gather import gather_outcomes
 from gateway.service.writes.create_room import RoomWrites, once_of
@@ -36,7 +36,7 @@ class Rooms:
         """The room, or None when there is none (for a name: none in progress), or none that the caller may see."""
         caller.require(Scope.ROOMS_READ)
         found = await self._reads.find(ref)
-        if found is None or not caller.may_see(found.value.room):
+        if found is None or not caller.may_see(found.value):
             limit_max_age(0)
             return None
         return self._seen(found)
@@ -100,30 +100,23 @@ class Rooms:
         if ref.sid is not None and caller.may_name(ref.sid, None):
             return ref.sid
         found = await self._reads.find(ref)
-        if found is None or not caller.may_see(found.value.room):
+        if found is None or not caller.may_see(found.value):
             raise NotFound("no such room is in progress; check the SID or the name")
         limit_max_age(found.fresh_s)
-        return found.value.room.sid
+        return found.value.sid
 
     async def is_for(self, caller: Caller, sid: RoomSid) -> bool:
         """Whether the caller's grants reach the room, by its SID or by its name."""
         if caller.may_name(sid, None):
             return True
         found = await self._reads.by_sid(sid)
-        return found is not None and caller.may_see(found.value.room)
+        return found is not None and caller.may_see(found.value)
 
     async def aclose(self) -> None:
         await self._reads.aclose()
 
-    def _seen(self, found: FoundRoom) -> ReadResult[Room]:
-        value = found.value
-        limit_max_age(found.fresh_s)
-        fetched_at = datetime.fromtimestamp(value.fetched_at, UTC)
-        return ReadResult(
-            value.room,
-            Freshness(fetched_at, found.is_stale, self._followed_by(value.room)),
-            None if value.as_of is None else self._cursor_codec.log_cursor(value.as_of),
-        )
+    def _seen(self, found: Found[Room]) -> ReadResult[Room]:
+        return found.result(self._followed_by(found.value), self._cursor_codec)
 
     def _followed_by(self, room: Room) -> FreshnessSource:
         is_told = _address(room.status_callback) == _address(self._status_callback)

@@ -14,7 +14,8 @@ from gateway.core.transcriptions import (
     TranscriptionUpdate,
     Ttid,
 )
-from gateway.service.cache.read_through import CachedQuery, Listing, ReadThrough, ResourceKind
+from gateway.service.cache.read_through import ReadThrough
+from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import transcriptions

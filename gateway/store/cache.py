@@ -1,133 +1,144 @@
-"""Rooms as Twilio last showed them, fenced by the log: an answer that an event has made old is never put back.
+"""Twilio's answers in Redis. The event log fences them: a value that was fetched before an
+event that changed it is never stored after that event.
 
-A kept value is `<seen> <is over> <JSON>`: scripts read the two words in front and leave the rest alone.
+A stored value is `<seen_n> <is_final> <JSON>`. The scripts read the two words in front and
+ignore the rest.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from redis.exceptions import ResponseError
 
-from gateway.core.caching import MISSING_NAME_S, MISSING_SID_S, NAME_S, Fence, lifetime_of
+from gateway.core.caching import MISSING_NAME_S, MISSING_SID_S, NAME_S, Fence
 from gateway.core.cursors import LogPosition
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus
 from gateway.store.connection import Connections, Script
 from gateway.store.keys import Keys
+from gateway.store.routes import Command
+
+T = TypeVar("T")
 
 _END: Final = ("status", "end_time", "duration")
-PUT: Final = Script("head.lua", "put.lua")
+_PUT: Final = Script("head.lua", "put.lua")
 _PUT_MISSING: Final = Script("put_missing.lua")
 _PUT_NAME: Final = Script("put_name.lua")
 
 
-class Missing(Enum):
-    """The answer "there is none", as against None, "not known here"."""
-
-    MISSING = "missing"
-
-
-MISSING: Final = Missing.MISSING
-
-
 @dataclass(frozen=True, slots=True)
-class CachedRoom:
-    """`seen_n` is the log's n before the fetch began. Watching from `as_of` misses nothing that the room does not show.
-    `settled` is False when it was fetched so soon after an event that it may still be the room before it."""
+class CacheEntry(Generic[T]):
+    """A value as Twilio showed it at one moment.
 
-    room: Room
+    A stream that starts at `as_of` misses no change that the value does not show.
+    """
+
+    value: T
     fetched_at: float
     """Seconds since 1970."""
     seen_n: int
+    """The number of the newest event in the log before the fetch began."""
     as_of: LogPosition | None
-    settled: bool
+    is_settled: bool
+    """False for a value that was fetched so soon after an event that it may not show it."""
+
+    @property
+    def is_final(self) -> bool:
+        """False for a room in progress: its end, once known, must not be overwritten by it."""
+        return not isinstance(self.value, Room) or self.value.status.is_final
 
 
 @dataclass(frozen=True, slots=True)
-class Cached:
-    """What is known of one SID. `head_n` and `epoch` say where the log is: the `seen_n` of a fetch that begins now.
+class CacheKey(Generic[T]):
+    """Names one value among all values of an account.
 
-    `is_outdated`: an event has changed the room since `value` was fetched; it may only be shown, flagged, when Twilio
-    gives no answer. `is_missing`: Twilio knew no such room a moment ago. Whatever is shown is merged with `ended` first.
+    `about` is the SID of a room, a recording or "" for the account. An event about it that
+    touches `fence` makes the value outdated.
     """
 
-    value: CachedRoom | None
+    name: str
+    about: str
+    fence: Fence
+    decoder: "msgspec.json.Decoder[CacheEntry[T] | None]"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLookup(Generic[T]):
+    """What Redis knows under one key.
+
+    `is_missing`: Twilio answered 404 a moment ago (rooms only). `version_n` is the number of
+    the newest event that changed the value, or 0. `ended` is the end of the room in
+    `CacheKey.about`. `head_n` is the newest number in the log: the `seen_n` of a fetch that
+    begins now. `size` is in bytes.
+    """
+
+    entry: CacheEntry[T] | None
     is_missing: bool
     version_n: int
     ended: Ended | None
     head_n: int
-    epoch: str
+    size: int = 0
 
     @property
     def is_outdated(self) -> bool:
-        return self.value is not None and self.value.seen_n < self.version_n
+        """Whether an event has changed the value since it was fetched."""
+        return self.entry is not None and self.entry.seen_n < self.version_n
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
-    """`ended` and `version_n` are what was known when the value was offered, kept or not."""
+class PutResult:
+    """`ended` is the end of the room that was known by then, whether the value was stored or not."""
 
-    is_kept: bool
+    is_stored: bool
     ended: Ended | None
-    version_n: int
 
 
-_room_decoder: Final = msgspec.json.Decoder(CachedRoom | None)
-
-
-def encode_room(cached: CachedRoom) -> bytes:
-    return msgspec.json.encode(cached)
-
-
-def lifetime_ms(cached: CachedRoom) -> int:
-    return round(lifetime_of(cached.room, cached.fetched_at, settled=cached.settled).error_s * 1000)
-
-
-class RoomCache:
-    """One account's rooms, names and ends. Every method is one round trip and raises UpstreamUnavailable."""
+class ResponseCache:
+    """One account's values. Every method takes one round trip and raises UpstreamUnavailable
+    when Redis does not answer."""
 
     def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
         self._connections = connections
         self._keys = Keys(account_sid)
 
-    async def get(self, sid: RoomSid) -> Cached:
-        # In this order no append in between can make an old value look current.
-        kept, version, end, head = await self._connections.read(
-            ("GET", self._keys.room(sid)),
-            ("HGET", self._keys.versions(sid), Fence.ROOM),
-            ("HMGET", self._keys.end(sid), *_END),
-            ("HMGET", self._keys.meta, "epoch", "n"),
-        )
-        value, is_missing = _parse_value(kept)
-        epoch, n = (None, None) if isinstance(head, ResponseError) else head
-        return Cached(
-            value,
-            is_missing,
-            _parse_number(version),
-            parse_end(end),
-            _parse_number(n),
-            (epoch or b"").decode(),
-        )
+    async def get(self, keys: Sequence[CacheKey[T]]) -> list[CacheLookup[T]]:
+        """Returns what is known under each key. A value that cannot be decoded counts as absent:
+        a person or a newer release may have written it."""
+        commands: list[Command] = []
+        for key in keys:
+            # In this order: an append in between cannot make an old value look current.
+            commands.append(("GET", self._keys.cached(key.name)))
+            commands.append(("HGET", self._keys.versions(key.about), key.fence))
+            commands.append(("HMGET", self._keys.end(key.about), *_END))
+        *answers, head = await self._connections.read(*commands, ("HGET", self._keys.meta, "n"))
+        head_n = _parse_number(head)
+        rows = zip(answers[::3], answers[1::3], answers[2::3], strict=True)
+        return [_parse_lookup(key, *row, head_n) for key, row in zip(keys, rows, strict=True)]
 
-    async def put(self, sid: RoomSid, cached: CachedRoom) -> Put:
-        """Keeps the room unless an event, an end or a later fetch is known that it may not show."""
-        keys = [self._keys.room(sid), self._keys.versions(sid), self._keys.end(sid)]
-        over, lifetime = int(cached.room.status.is_final), lifetime_ms(cached)
-        args: list[bytes | int | str] = [
-            encode_room(cached),
-            cached.seen_n,
-            over,
-            lifetime,
-            Fence.ROOM,
+    async def put(self, key: CacheKey[T], entry: CacheEntry[T], lifetime_s: float) -> PutResult:
+        """Stores the entry, unless an event, an end or a later fetch is known that it may not
+        show."""
+        keys = [
+            self._keys.cached(key.name),
+            self._keys.versions(key.about),
+            self._keys.end(key.about),
         ]
-        is_kept, version, *end = await self._connections.run(PUT, keys, args)
-        return Put(bool(is_kept), parse_end(end), _parse_number(version))
+        args: list[bytes | int | str] = [
+            encode_entry(entry),
+            entry.seen_n,
+            int(entry.is_final),
+            round(lifetime_s * 1000),
+            key.fence,
+        ]
+        is_stored, *end = await self._connections.run(_PUT, keys, args)
+        return PutResult(bool(is_stored), parse_end(end))
 
     async def put_missing(self, sid: RoomSid) -> bool:
-        """Remembers a 404 for a second; not of a room that an event or an earlier answer told of. Says whether it did."""
+        """Remembers for MISSING_SID_S that Twilio has no such room. Returns False, and does
+        nothing, when an event or an earlier answer has shown the room."""
         keys = [
             self._keys.room(sid),
             self._keys.versions(sid),
@@ -136,16 +147,38 @@ class RoomCache:
         ]
         return bool(await self._connections.run(_PUT_MISSING, keys, [round(MISSING_SID_S * 1000)]))
 
+
+class Missing(Enum):
+    """No room has the name. None means that Redis does not know."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+
+
+class RoomIndex:
+    """The names and ends of one account's rooms. Every method takes one round trip and raises
+    UpstreamUnavailable when Redis does not answer."""
+
+    def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
+        self._connections = connections
+        self._keys = Keys(account_sid)
+
     async def resolve(self, name: str) -> RoomSid | Missing | None:
-        """The room in progress under this name, MISSING when there was none a moment ago, None when nothing is known."""
-        (kept,) = await self._connections.read(("GET", self._keys.name(name)))
-        if kept is None or isinstance(kept, ResponseError):
+        """Returns the room in progress with this name, MISSING when there was none a moment ago,
+        or None when Redis does not know."""
+        (sid,) = await self._connections.read(("GET", self._keys.name(name)))
+        if sid is None or isinstance(sid, ResponseError):
             return None
-        return RoomSid(kept.decode()) if kept else MISSING
+        return RoomSid(sid.decode()) if sid else MISSING
 
     async def put_name(self, name: str, sid: RoomSid | None) -> bool:
-        """Remembers for a moment what Twilio lists under a name; None: nothing. Never over a pointer that is there, never
-        to a room whose end is known. Says whether it did."""
+        """Remembers for a moment which room Twilio lists under a name; None means no room.
+
+        Returns False, and does nothing, when the name points at a room already or when the end
+        of the room is known.
+        """
         keys = [self._keys.name(name)] + ([self._keys.end(sid)] if sid else [])
         lifetime_s = NAME_S if sid else MISSING_NAME_S
         return bool(
@@ -153,21 +186,30 @@ class RoomCache:
         )
 
     async def ends(self, sids: Sequence[RoomSid]) -> dict[RoomSid, Ended]:
-        """The known ends among these rooms."""
+        """Returns the known ends among these rooms."""
         if not sids:
             return {}
-        found = await self._connections.read(
+        answers = await self._connections.read(
             *(("HMGET", self._keys.end(sid), *_END) for sid in sids)
         )
-        ends = ((sid, parse_end(end)) for sid, end in zip(sids, found, strict=True))
+        ends = ((sid, parse_end(end)) for sid, end in zip(sids, answers, strict=True))
         return {sid: end for sid, end in ends if end is not None}
 
 
-def parse_end(kept: Any) -> Ended | None:
-    """A tombstone from its three fields. What a person broke counts as not there, here as in the scripts."""
-    if isinstance(kept, ResponseError) or not kept or not kept[0]:
+def encode_entry(entry: CacheEntry[Any]) -> bytes:
+    """The JSON of an entry, as Redis holds it behind the two words."""
+    return msgspec.json.encode(entry)
+
+
+def parse_end(fields: Any) -> Ended | None:
+    """Returns the tombstone from its three fields.
+
+    A hash without a status counts as absent, as it does in the scripts. A damaged one still
+    says that the room has ended.
+    """
+    if isinstance(fields, ResponseError) or not fields or not fields[0]:
         return None
-    status, end_time, duration = kept
+    status, end_time, duration = fields
     try:
         return Ended(
             RoomStatus(status.decode()),
@@ -178,16 +220,25 @@ def parse_end(kept: Any) -> Ended | None:
         return Ended(RoomStatus.COMPLETED, None)
 
 
-def _parse_value(kept: Any) -> tuple[CachedRoom | None, bool]:
-    if kept is None or isinstance(kept, ResponseError):
+def _parse_lookup(
+    key: CacheKey[T], stored: Any, version: Any, end: Any, head_n: int
+) -> CacheLookup[T]:
+    entry, is_missing = _parse_entry(key, stored)
+    size = len(stored) if entry is not None else 0
+    return CacheLookup(entry, is_missing, _parse_number(version), parse_end(end), head_n, size)
+
+
+def _parse_entry(key: CacheKey[T], stored: Any) -> tuple[CacheEntry[T] | None, bool]:
+    if not isinstance(stored, bytes):
         return None, False
-    seen, _, rest = kept.partition(b" ")
+    seen_n, _, rest = stored.partition(b" ")
     try:
-        value = _room_decoder.decode(rest[2:])
-        return (replace(value, seen_n=int(seen)) if value else None), value is None
+        entry = key.decoder.decode(rest[2:])
+        # Redis is right where the two differ: the log gives an own mutation its number.
+        return (replace(entry, seen_n=int(seen_n)), False) if entry else (None, True)
     except (msgspec.MsgspecError, ValueError):
         return None, False
 
 
-def _parse_number(kept: Any) -> int:
-    return int(kept) if isinstance(kept, bytes) and kept.isdigit() else 0
+def _parse_number(text: Any) -> int:
+    return int(text) if isinstance(text, bytes) and text.isdigit() else 0

@@ -13,12 +13,12 @@ from typing import Any, Final
 import msgspec
 from redis.exceptions import ResponseError
 
-from gateway.core.caching import NAME_S, fences_of
+from gateway.core.caching import NAME_S, fences_of, room_lifetime
 from gateway.core.cursors import EPOCH_BYTES, NO_TAG, LogPosition, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
-from gateway.core.rooms import AccountSid, Ended, RoomSid
+from gateway.core.rooms import AccountSid, Ended, Room, RoomSid
 from gateway.core.sids import is_sid
-from gateway.store.cache import CachedRoom, encode_room, lifetime_ms
+from gateway.store.cache import CacheEntry, encode_entry
 from gateway.store.connection import READ_S, Connections, Script
 from gateway.store.heartbeats import HeartbeatId, Heartbeats, StoredHeartbeat, parse_heartbeats
 from gateway.store.keys import Keys, dedupe_hash
@@ -173,7 +173,7 @@ class EventLog:
         return head if event is None or tag_of(event) == position.tag else ResyncReason.DIVERGED
 
     async def append(
-        self, event: RoomEvent, dedupe: str, *, room: CachedRoom | None = None
+        self, event: RoomEvent, dedupe: str, *, room: CacheEntry[Room] | None = None
     ) -> Appended:
         """Logs the event unless `dedupe` was logged before, and updates in the same
         step the versions, the end and the name that depend on it.
@@ -199,7 +199,7 @@ class EventLog:
         if name:
             keys.append(self._keys.name(name))
         args = [msgspec.json.encode(self._instructions(event, entry, digest, room)), entry]
-        args.append(encode_room(room) if room else b"")
+        args.append(encode_entry(room) if room else b"")
         appended = _parse_appended(await self._connections.run(_APPEND, keys, args))
         if self.appended is None or appended.position.n > self.appended.n:
             self.appended = appended.position
@@ -302,7 +302,7 @@ class EventLog:
         return head, reply["event"], bool(reply["is_followed"])
 
     def _instructions(
-        self, event: RoomEvent, entry: bytes, digest: str, room: CachedRoom | None
+        self, event: RoomEvent, entry: bytes, digest: str, room: CacheEntry[Room] | None
     ) -> dict[str, object]:
         ended = end_of(event)
         is_mutation = event.source is EventSource.MUTATION and event.room is not None
@@ -330,8 +330,8 @@ class EventLog:
             instructions["ended"] = end_fields(ended)
         if room is not None:
             instructions |= {
-                "is_value_ended": room.room.status.is_final,
-                "value_ms": lifetime_ms(room),
+                "is_value_ended": room.is_final,
+                "value_ms": round(room_lifetime(room.value, room.fetched_at).error_s * 1000),
             }
         return instructions
 

@@ -40,11 +40,13 @@ class Keys:
     def seen(self, dedupe_hash: str) -> str:
         return f"rg:{{{self.account_sid}}}:seen:{dedupe_hash}"
 
-    def answer(self, about: str, digest: str) -> str:
-        return f"rg:{{{self.account_sid}}}:cache:answer:{about}:{digest}"
+    def cached(self, name: str) -> str:
+        """A value in the cache, by `CacheKey.name`."""
+        return f"rg:{{{self.account_sid}}}:cache:{name}"
 
     def room(self, sid: RoomSid) -> str:
-        return f"rg:{{{self.account_sid}}}:cache:room:{sid}"
+        """A room in the cache. The append script writes it too."""
+        return self.cached(f"room:{sid}")
 
     def name(self, name: str) -> str:
         return f"rg:{{{self.account_sid}}}:name:{name}"

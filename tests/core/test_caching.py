@@ -5,8 +5,8 @@ import pytest
 
 from gateway.core.caching import (
     ENDED_ROOM,
-    LIST,
     LIVE_ROOM,
+    ROOM_LIST,
     SETTLING,
     CacheState,
     Fence,
@@ -14,7 +14,8 @@ from gateway.core.caching import (
     cache_state,
     fences_of,
     is_early_refresh_due,
-    lifetime_of,
+    room_lifetime,
+    while_settling,
 )
 from gateway.core.events import Changed, RoomEvent, RoomEventType
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
@@ -88,7 +89,7 @@ def test_an_answer_without_a_stale_time_goes_from_fresh_to_gone() -> None:
     assert cache_state(ENDED_ROOM, 86_400) is CacheState.GONE
 
 
-@pytest.mark.parametrize("lifetime", [LIVE_ROOM, ENDED_ROOM, LIST, SETTLING])
+@pytest.mark.parametrize("lifetime", [LIVE_ROOM, ENDED_ROOM, ROOM_LIST, SETTLING])
 def test_each_time_of_a_lifetime_includes_the_one_before(lifetime: Lifetime) -> None:
     assert 0 < lifetime.fresh_s <= lifetime.stale_s <= lifetime.error_s
 
@@ -102,12 +103,12 @@ def test_each_time_of_a_lifetime_includes_the_one_before(lifetime: Lifetime) -> 
     ],
 )
 def test_a_settled_room_lives_as_its_status_says(status: RoomStatus, lifetime: Lifetime) -> None:
-    assert lifetime_of(replace(ROOM, status=status), 0.0, settled=True) is lifetime
+    assert room_lifetime(replace(ROOM, status=status), 0.0) is lifetime
 
 
 @pytest.mark.parametrize("status", RoomStatus)
 def test_a_room_fetched_right_after_an_event_is_fetched_again_soon(status: RoomStatus) -> None:
-    assert lifetime_of(replace(ROOM, status=status), 0.0, settled=False) is SETTLING
+    assert while_settling(room_lifetime(replace(ROOM, status=status), 0.0)) is SETTLING
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_an_ended_room_is_fetched_once_more_half_a_minute_after_its_end(
     after_s: float, fresh_s: float
 ) -> None:
     ended = replace(ROOM, status=RoomStatus.COMPLETED, end_time=AT)
-    lifetime = lifetime_of(ended, AT.timestamp() + after_s, settled=True)
+    lifetime = room_lifetime(ended, AT.timestamp() + after_s)
     assert (lifetime.fresh_s, lifetime.stale_s) == (fresh_s, 86_400)
 
 

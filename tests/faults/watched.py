@@ -17,26 +17,25 @@ from types import FrameType
 
 from gateway.app import wiring
 from gateway.cli.main import main
-from gateway.service.cache import early_refresh as early_refresh
-from gateway.service.cache import read_through as reads
+from gateway.service.cache.timings import CacheTimings
 from gateway.service.log import room_memory as memory
 from gateway.service.log.timings import LogTimings
 from gateway.service.reconcile import term as repair
 from gateway.service.streams import encoded as sharing
 
-ROOMS = 100
 MARKS = 200
 RING = 500
 BYTES = 200_000
 
 
 def make_small() -> None:
-    memory.ROOMS_LIMIT = ROOMS
     memory.MARKS_LIMIT = MARKS
     repair.ENDED_LIMIT = MARKS
-    reads.BYTES_LIMIT = BYTES
-    wiring.build_account = partial(wiring.build_account, log_timings=LogTimings(ring_entries=RING))
-    early_refresh.LIMIT = MARKS
+    wiring.build_account = partial(
+        wiring.build_account,
+        log_timings=LogTimings(ring_entries=RING),
+        cache_timings=CacheTimings(memory_bytes=BYTES, counted_keys=MARKS),
+    )
     sharing.EncodedMessages.__init__.__kwdefaults__["count"] = MARKS
 
 

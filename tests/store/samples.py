@@ -1,7 +1,12 @@
-"""Events and rooms for the tests of the store."""
+"""Events, rooms and cache entries for the tests of the store."""
 
 from datetime import UTC, datetime
+from typing import Final, TypeVar
 
+import msgspec
+
+from gateway.core.caching import Fence
+from gateway.core.cursors import LogPosition
 from gateway.core.events import EventSource, RoomEvent, RoomEventType
 from gateway.core.rooms import (
     AccountSid,
@@ -12,6 +17,9 @@ from gateway.core.rooms import (
     RoomType,
     VideoCodec,
 )
+from gateway.store.cache import CacheEntry, CacheKey, CacheLookup, ResponseCache
+
+T = TypeVar("T")
 
 ACCOUNT = AccountSid("AC" + "0" * 32)
 AT = datetime(2026, 11, 20, 9, 18, 4, 195000, tzinfo=UTC)
@@ -23,6 +31,23 @@ def sid(number: int) -> RoomSid:
 
 
 ROOM = sid(1)
+
+
+ROOM_DECODER: Final = msgspec.json.Decoder(CacheEntry[Room | None] | None)
+AS_OF = LogPosition("0123456789abcdef", 7, b"\x00\xff\x01\x02\x03\x04\x05\x06")
+
+
+def room_key(room_sid: RoomSid = ROOM) -> CacheKey[Room | None]:
+    return CacheKey(f"room:{room_sid}", room_sid, Fence.ROOM, ROOM_DECODER)
+
+
+def fetched(value: T, seen_n: int, *, is_settled: bool = True) -> CacheEntry[T]:
+    return CacheEntry(value, 1_800_000_000.25, seen_n, AS_OF, is_settled)
+
+
+async def look_up(cache: ResponseCache, key: CacheKey[T]) -> CacheLookup[T]:
+    [found] = await cache.get([key])
+    return found
 
 
 def joined(number: int = 0, room_sid: RoomSid = ROOM) -> RoomEvent:

@@ -8,11 +8,25 @@ from gateway.core.cursors import NO_TAG, LogPosition
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason, RoomEvent, RoomEventType, TrackKind
 from gateway.core.rooms import AccountSid, Ended, RoomStatus, RoomType
-from gateway.store.cache import CachedRoom, RoomCache
+from gateway.store.cache import ResponseCache, RoomIndex
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog, Head, encode_event
 from gateway.store.keys import Keys
-from tests.store.samples import ACCOUNT, AT, END, ROOM, changed, created, ended, joined, room, sid
+from tests.store.samples import (
+    ACCOUNT,
+    AT,
+    END,
+    ROOM,
+    changed,
+    created,
+    ended,
+    fetched,
+    joined,
+    look_up,
+    room,
+    room_key,
+    sid,
+)
 
 KEYS = Keys(ACCOUNT)
 
@@ -288,26 +302,26 @@ async def test_an_event_raises_the_fence_of_what_it_changes_to_its_own_number(
 
 
 async def test_a_rooms_first_end_is_final(log: EventLog, connections: Connections) -> None:
-    cache = RoomCache(connections, ACCOUNT)
+    index = RoomIndex(connections, ACCOUNT)
     await log.append(ended(duration=1800), "ended")
     await log.append(ended(duration=9), "ended otherwise")
 
-    assert await cache.ends([ROOM, sid(2)]) == {ROOM: Ended(RoomStatus.COMPLETED, END, 1800)}
+    assert await index.ends([ROOM, sid(2)]) == {ROOM: Ended(RoomStatus.COMPLETED, END, 1800)}
 
 
 async def test_a_name_points_at_the_room_until_it_ends(
     log: EventLog, connections: Connections
 ) -> None:
-    cache = RoomCache(connections, ACCOUNT)
+    index = RoomIndex(connections, ACCOUNT)
     await log.append(created(), "created")
-    assert await cache.resolve("standup") == ROOM
+    assert await index.resolve("standup") == ROOM
 
     await log.append(created(sid(2)), "created again")
     await log.append(ended(ROOM), "ended")
-    assert await cache.resolve("standup") == sid(2)
+    assert await index.resolve("standup") == sid(2)
 
     await log.append(ended(sid(2)), "ended again")
-    assert await cache.resolve("standup") is None
+    assert await index.resolve("standup") is None
 
 
 @pytest.mark.parametrize("late_one", [created(late=True), created(sid(3))])
@@ -318,38 +332,39 @@ async def test_a_creation_that_comes_late_or_after_the_end_names_nothing(
 
     await log.append(late_one, "late")
 
-    assert await RoomCache(connections, ACCOUNT).resolve("standup") is None
+    assert await RoomIndex(connections, ACCOUNT).resolve("standup") is None
 
 
 async def test_our_own_mutation_is_read_back_at_once(
     log: EventLog, connections: Connections
 ) -> None:
-    cache = RoomCache(connections, ACCOUNT)
-    await cache.put_name("standup", None)
-    answer = CachedRoom(room(), 1_800_000_000.5, 0, None, False)
+    cache, index = ResponseCache(connections, ACCOUNT), RoomIndex(connections, ACCOUNT)
+    await index.put_name("standup", None)
+    answer = fetched(room(), 0, is_settled=False)
 
     logged = await log.append(changed(), "created by us", room=answer)
 
-    cached = await cache.get(ROOM)
-    assert cached.value == CachedRoom(room(), 1_800_000_000.5, logged.position.n, None, False)
+    cached = await look_up(cache, room_key())
+    assert cached.entry == fetched(room(), logged.position.n, is_settled=False)
     assert not cached.is_outdated
-    assert await cache.resolve("standup") == ROOM
+    assert await index.resolve("standup") == ROOM
 
 
 async def test_completing_a_room_ends_it_and_frees_its_name(
     log: EventLog, connections: Connections
 ) -> None:
-    cache = RoomCache(connections, ACCOUNT)
+    cache, index = ResponseCache(connections, ACCOUNT), RoomIndex(connections, ACCOUNT)
     await log.append(created(), "created")
-    over = CachedRoom(room(RoomStatus.COMPLETED), 1_800_000_000, 0, None, False)
+    over = fetched(room(RoomStatus.COMPLETED), 0, is_settled=False)
 
     await log.append(changed(RoomStatus.COMPLETED), "completed by us", room=over)
 
-    cached = await cache.get(ROOM)
-    assert cached.value is not None
-    assert cached.value.room.status is RoomStatus.COMPLETED
+    cached = await look_up(cache, room_key())
+    assert cached.entry is not None
+    assert cached.entry.value is not None
+    assert cached.entry.value.status is RoomStatus.COMPLETED
     assert cached.ended == Ended(RoomStatus.COMPLETED, END)
-    assert await cache.resolve("standup") is None
+    assert await index.resolve("standup") is None
 
 
 async def test_a_mutations_answer_from_before_the_end_is_not_kept(
@@ -357,11 +372,9 @@ async def test_a_mutations_answer_from_before_the_end_is_not_kept(
 ) -> None:
     await log.append(ended(), "ended")
 
-    await log.append(
-        changed(), "changed by us", room=CachedRoom(room(), 1_800_000_000, 0, None, False)
-    )
+    await log.append(changed(), "changed by us", room=fetched(room(), 0, is_settled=False))
 
-    assert (await RoomCache(connections, ACCOUNT).get(ROOM)).value is None
+    assert (await look_up(ResponseCache(connections, ACCOUNT), room_key())).entry is None
 
 
 async def test_a_redis_without_memory_refuses_an_event_whole_and_takes_it_later(
@@ -377,7 +390,7 @@ async def test_a_redis_without_memory_refuses_an_event_whole_and_takes_it_later(
         await connections.commands.config_set("maxmemory", 0)
 
     assert await log.read(0, 10) == before
-    assert await RoomCache(connections, ACCOUNT).ends([ROOM]) == {}
+    assert await RoomIndex(connections, ACCOUNT).ends([ROOM]) == {}
     assert (await log.append(ended(), "ended")).is_new
 
 

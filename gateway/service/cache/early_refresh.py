@@ -1,28 +1,36 @@
-"""Which answers are asked for so often that they are fetched anew a little before they are stale."""
+"""Decides which values are read so often that they are refreshed before they become stale.
+
+Does no I/O.
+"""
 
 import random
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from gateway.core.caching import Lifetime, is_early_refresh_due
 from gateway.core.lru import LruCache
-
-# Asked so often since it was fetched: a crowd's answer, not one that a person looks at twice.
-HOT = 20
-LIMIT = 10_000
+from gateway.service.cache.timings import CacheTimings
 
 
 class EarlyRefresh:
-    """Counts the questions to each answer, for those that were asked for last. Does no I/O."""
+    """Counts the reads of the values that were read last.
 
-    def __init__(self) -> None:
-        self._asked = LruCache[Hashable, tuple[float, int]](max_entries=LIMIT)
-        self._dice = random.Random()  # noqa: S311 - keeps replicas apart, nothing more
+    `dice` returns a random number from 0 to 1, so that not all replicas refresh at once.
+    """
+
+    def __init__(
+        self,
+        timings: CacheTimings = CacheTimings(),
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self._hot_reads = timings.hot_reads
+        self._reads = LruCache[Hashable, tuple[float, int]](max_entries=timings.counted_keys)
+        self._dice = dice
 
     def should_refresh(
         self, key: Hashable, fetched_at: float, lifetime: Lifetime, age_s: float
     ) -> bool:
-        """Whether the fresh answer that is being given should be fetched anew behind it."""
-        known_at, count = self._asked.peek(key) or (fetched_at, 0)
-        count = count + 1 if known_at == fetched_at else 1
-        self._asked.put(key, (fetched_at, count))
-        return count > HOT and is_early_refresh_due(lifetime, age_s, self._dice.random())
+        """Counts one read of a fresh value. Returns whether this reader should refresh it."""
+        counted_at, reads = self._reads.peek(key) or (fetched_at, 0)
+        reads = reads + 1 if counted_at == fetched_at else 1
+        self._reads.put(key, (fetched_at, reads))
+        return reads > self._hot_reads and is_early_refresh_due(lifetime, age_s, self._dice())

@@ -1,4 +1,7 @@
-"""One call to Twilio for all replicas that miss the same answer at the same time: a lease in Redis says who makes it."""
+"""One request to Twilio when several replicas miss the same value at the same time.
+
+A lease in Redis decides which replica sends the request.
+"""
 
 import asyncio
 import itertools
@@ -9,87 +12,93 @@ from enum import Enum
 from typing import Final, Literal, TypeVar
 
 from gateway.core.errors import UpstreamUnavailable
+from gateway.service.cache.timings import CacheTimings
 from gateway.store.leases import Leases
 
 T = TypeVar("T")
 
-# So long the others wait for a holder who has died: less than the shortest of our callers' default deadlines (5 s). A holder
-# who takes longer is joined by one more.
-LEASE_MS = 3_000
-# How often one who waits looks: a call to Twilio takes some 60 ms or more.
-FIRST_LOOK_S, LAST_LOOK_S = 0.005, 0.1
+
+class _Miss(Enum):
+    MISS = "miss"
 
 
-class _NotYet(Enum):
-    NOT_YET = "not yet"
-
-
-NOT_YET: Final = _NotYet.NOT_YET
-NotYet = Literal[_NotYet.NOT_YET]
-"""Nobody has fetched it."""
+MISS: Final = _Miss.MISS
+Miss = Literal[_Miss.MISS]
+"""The value is not in the cache. (None may be a value.)"""
 
 
 class FetchLease:
-    """`is_silent`: whether Twilio is not asked at present."""
+    """Runs one fetch per key among all replicas of an account.
 
-    def __init__(self, leases: Leases, is_silent: Callable[[], bool]) -> None:
+    `is_unavailable` says whether requests to Twilio are refused at present.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        is_unavailable: Callable[[], bool],
+        timings: CacheTimings = CacheTimings(),
+    ) -> None:
         self._leases = leases
-        self._is_silent = is_silent
-        self._name = secrets.token_hex(8)
-        self._numbers = itertools.count()
+        self._is_unavailable = is_unavailable
+        self._timings = timings
+        self._process = secrets.token_hex(8)
+        self._calls = itertools.count()
 
     async def once(
         self,
         key: str,
-        look: Callable[[], Awaitable[T | NotYet]],
+        look_up: Callable[[], Awaitable[T | Miss]],
         fetch: Callable[[], Awaitable[T]],
         *,
         is_urgent: bool,
     ) -> T:
-        """What `fetch` gives, or what `look` finds because another replica has fetched it. `fetch` leaves its answer where
-        `look` finds it, and is called right after a look in vain.
+        """Returns what `fetch` returns, or what `look_up` finds when another replica has fetched
+        the value meanwhile. `fetch` must store the value where `look_up` finds it.
 
-        Put into the key whatever makes an answer too old to wait for. What is not urgent waits for nobody: it raises
-        UpstreamUnavailable while another one fetches. Without Redis, and while Twilio is silent, everybody calls `fetch`.
+        The key must hold everything that makes a value too old to wait for. A fetch that is not
+        urgent does not wait: UpstreamUnavailable is raised when another replica is fetching.
+        Without Redis, and while Twilio is unavailable, every replica calls `fetch`.
         """
-        if self._is_silent():
-            # There is no call to be shared: each of them is refused, and what is held is shown at once.
+        if self._is_unavailable():
+            # No request is sent that could be shared: `fetch` fails at once.
             return await fetch()
-        name, owner, pause_s = f"fetch:{key}", f"{self._name} {next(self._numbers)}", FIRST_LOOK_S
+        name, owner = f"fetch:{key}", f"{self._process} {next(self._calls)}"
+        pause_s = self._timings.first_pause_s
         while True:
             try:
-                is_ours = (await self._leases.take(name, owner, LEASE_MS)).is_ours
+                lease = await self._leases.take(name, owner, self._timings.lease_ms)
             except UpstreamUnavailable:
                 return await fetch()
             except asyncio.CancelledError:
-                # It may have been taken all the same.
-                await self._give_back(name, owner)
+                # Redis may have granted the lease.
+                await self._release(name, owner)
                 raise
-            if is_ours:
+            if lease.is_ours:
                 break
-            found = await _seen(look)
-            if found is not NOT_YET:
+            found = await _look_up(look_up)
+            if found is not MISS:
                 return found
             if not is_urgent:
-                raise UpstreamUnavailable("another replica is fetching it already")
+                raise UpstreamUnavailable("another replica is already fetching this value")
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LAST_LOOK_S)
+            pause_s = min(2 * pause_s, self._timings.last_pause_s)
         try:
-            # Whoever had the lease before may have put it there since we looked.
-            found = await _seen(look)
-            return await fetch() if found is NOT_YET else found
+            # The previous holder may have stored the value since the last look-up.
+            found = await _look_up(look_up)
+            return await fetch() if found is MISS else found
         finally:
-            # Also when it failed or nobody waits for it any more: the others need not wait for the lease's end.
-            await self._give_back(name, owner)
+            # After a failure or a cancellation too: the others need not wait for the lease.
+            await self._release(name, owner)
 
-    async def _give_back(self, name: str, owner: str) -> None:
+    async def _release(self, name: str, owner: str) -> None:
         with suppress(UpstreamUnavailable):
             await self._leases.release(name, owner)
 
 
-async def _seen(look: Callable[[], Awaitable[T | NotYet]]) -> T | NotYet:
-    """A Redis that gives no answer this once shows nothing; all who share this flight must not fail for that."""
+async def _look_up(look_up: Callable[[], Awaitable[T | Miss]]) -> T | Miss:
+    """A look-up that Redis does not answer is a miss: it must not fail all callers of a flight."""
     try:
-        return await look()
+        return await look_up()
     except UpstreamUnavailable:
-        return NOT_YET
+        return MISS

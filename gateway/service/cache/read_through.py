@@ -1,25 +1,21 @@
-"""Reading what hangs below a room, and what an account has beside rooms: one way for every kind of answer.
+"""The one path by which resources are read: memory, then Redis, then Twilio.
 
-Memory, then Redis, then Twilio under its quota; each answer is fenced by the log, shared by all who ask for it at the same
-time, refreshed behind the caller's back when it is stale, and shown flagged when Twilio gives no answer.
+A fresh value in memory is returned at once; a stale one too, and is refreshed in the
+background. Otherwise Redis is asked, and then Twilio, under its quota. One replica at a time
+fetches a value (see `FetchLease`), and the event log fences it: a value that was fetched before
+an event that changed it is never cached. When Twilio or Redis does not answer, the newest known
+value is returned, flagged as stale.
 """
 
-import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, TypeVar
-
-import msgspec
+from typing import Any, Generic, TypeVar, cast
 
 from gateway.core.caching import (
-    MISSING_NAME_S,
-    MISSING_SID_S,
-    SETTLING,
     CacheState,
-    Fence,
     Freshness,
     FreshnessSource,
     Lifetime,
@@ -28,345 +24,358 @@ from gateway.core.caching import (
 )
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import NotFound, UpstreamUnavailable
-from gateway.core.lru import LruCache
 from gateway.core.paging import Page
+from gateway.core.rooms import Ended, RoomSid
 from gateway.service.cache.early_refresh import EarlyRefresh
-from gateway.service.cache.fetch_lease import NOT_YET, FetchLease, NotYet
+from gateway.service.cache.fetch_lease import MISS, FetchLease, Miss
+from gateway.service.cache.memory import ResponseMemory, age_rank
 from gateway.service.cache.page_cursors import Pages
+from gateway.service.cache.resources import CachedQuery, Listing
 from gateway.service.call_context import limit_max_age
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import NO_ANSWER, Upstream
-from gateway.store.answers import CacheEntry, CacheKey, CacheLookup, ResponseCache, encode_entry
-from gateway.twilio.wire.exchange import WireRequest
+from gateway.store.cache import CacheEntry, CacheLookup, ResponseCache
 from gateway.twilio.wire.resource import Listed
 
 T = TypeVar("T")
 
-# Of answers in this process' memory: as JSON, and ENTRY_BYTES for each. Decoded they take up to 1.4 times as much.
-BYTES_LIMIT = 32_000_000
-# What an answer takes beside its JSON, measured with tracemalloc. An empty list is 165 bytes of JSON and 558 in memory.
-ENTRY_BYTES = 400
-
-_MISSING_SID: Final = Lifetime(MISSING_SID_S, MISSING_SID_S, MISSING_SID_S)
-_MISSING_NAME: Final = Lifetime(MISSING_NAME_S, MISSING_NAME_S, MISSING_NAME_S)
-
-
-class ResourceKind(Generic[T]):
-    """One kind of answer: of what type, what makes it old, and how long it lives."""
-
-    def __init__(
-        self, type_: Any, fence: Fence, lifetime: Lifetime | Callable[[T], Lifetime]
-    ) -> None:
-        self.fence = fence
-        self._lifetime = lifetime
-        self.decoder: msgspec.json.Decoder[CacheEntry[T | None]] = msgspec.json.Decoder(
-            CacheEntry[type_ | None]
-        )
-
-    def lifetime(self, value: T) -> Lifetime:
-        return self._lifetime if isinstance(self._lifetime, Lifetime) else self._lifetime(value)
-
 
 @dataclass(frozen=True, slots=True)
-class CachedQuery(Generic[T]):
-    """A question: the kind of its answer, what it is about, and how Twilio is asked.
+class Found(Generic[T]):
+    """The outcome of a read. `entry.value` is None when Twilio has no such resource.
 
-    `about` is the SID of a room or a recording, or ACCOUNT: events about that make the answer old. None: no event does.
-    `name` is what the answer is looked up by in one of Twilio's lists: there the request alone does not tell two questions
-    apart. Two questions that agree in all this have the same answer.
+    `is_stale`: a newer value was wanted and could not be had.
     """
 
-    kind: ResourceKind[T]
-    about: str | None
-    request: WireRequest[T] | WireRequest[T | None]
-    name: str | None = None
-
-    @property
-    def slot(self) -> CacheKey[T | None]:
-        parts = (self.request.product, self.request.path, self.request.query, self.name)
-        digest = hashlib.blake2b(msgspec.json.encode(parts), digest_size=12).hexdigest()
-        return CacheKey(self.about or "-", digest, self.kind.fence, self.kind.decoder)
-
-
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[T]):
-    """A list of Twilio's: `request` asks for one of its pages by size and query. `wanted`: its filters."""
-
-    kind: ResourceKind[Listed[T]]
-    about: str | None
-    wanted: object
-    request: Callable[[int, str | None], WireRequest[Listed[T]]]
-
-    def ask(self, size: int, query: str | None) -> CachedQuery[Listed[T]]:
-        return CachedQuery(self.kind, self.about, self.request(size, query))
-
-    @property
-    def identity(self) -> object:
-        """What tells this list with its filters from all others."""
-        request = self.request(1, None)
-        return request.product, request.path, self.wanted
-
-
-@dataclass(frozen=True, slots=True)
-class _Response(Generic[T]):
-    """Twilio's, None when there is no such thing."""
-
-    kept: CacheEntry[T | None]
+    entry: CacheEntry[T]
+    lifetime: Lifetime
     is_stale: bool = False
+
+    @property
+    def value(self) -> T:
+        return self.entry.value
+
+    @property
+    def fresh_s(self) -> float:
+        """For how many seconds the value stays fresh: 0 or less for a stale one."""
+        return 0 if self.is_stale else self.lifetime.fresh_s - _age_s(self.entry)
+
+    def result(self, source: FreshnessSource, cursor_codec: CursorCodec) -> ReadResult[T]:
+        """Returns the value as callers get it, and limits the max-age of the call's answer."""
+        limit_max_age(self.fresh_s)
+        fetched_at = datetime.fromtimestamp(self.entry.fetched_at, UTC)
+        as_of = self.entry.as_of
+        return ReadResult(
+            self.entry.value,
+            Freshness(fetched_at, self.is_stale, source),
+            None if as_of is None else cursor_codec.log_cursor(as_of),
+        )
 
 
 class ReadThrough:
+    """Reads one account's resources. See the module for how."""
+
     def __init__(
         self,
         upstream: Upstream,
-        answers: ResponseCache,
-        memory: RoomMemory,
+        cache: ResponseCache,
+        memory: ResponseMemory,
+        log: RoomMemory,
         tail: Tail,
         fetch_lease: FetchLease,
+        early_refresh: EarlyRefresh,
         cursor_codec: CursorCodec,
     ) -> None:
         self._upstream = upstream
-        self._answers = answers
+        self._cache = cache
         self._memory = memory
+        self._log = log
         self._tail = tail
         self._fetch_lease = fetch_lease
+        self._early_refresh = early_refresh
         self._cursor_codec = cursor_codec
         self._pages = Pages(cursor_codec)
-        self._shelf = LruCache[str, CacheEntry[Any]](max_bytes=BYTES_LIMIT)
-        self._early_refresh = EarlyRefresh()
-        self._flights = SingleFlight[_Response[Any]]()
+        self._flights = SingleFlight[Found[Any]]()
 
-    async def one(self, ask: CachedQuery[T]) -> ReadResult[T]:
-        """The answer. Raises what Twilio's answer stands for, NotFound among it."""
-        found = await self.one_or_none(ask)
-        if found is None:
-            raise NotFound(
-                "Twilio knows no such room, or nothing under this SID in it; check the SIDs"
-            )
-        return found
+    async def one(self, query: CachedQuery[T]) -> ReadResult[T]:
+        """Returns the resource. Raises NotFound, and what `read` raises."""
+        result = await self.one_or_none(query)
+        if result is None:
+            raise NotFound("Twilio has no such room, or no such SID in it: check the SIDs")
+        return result
 
-    async def one_or_none(self, ask: CachedQuery[T]) -> ReadResult[T] | None:
-        return self._seen(ask, await self._answer(ask))
+    async def one_or_none(self, query: CachedQuery[T]) -> ReadResult[T] | None:
+        """Returns the resource, or None when there is none. Raises what `read` raises."""
+        return self._result(query, await self.read(query))
 
-    async def anew(self, ask: CachedQuery[T]) -> ReadResult[T] | None:
-        """The answer straight from Twilio: for what a change is to be aimed at."""
-        key = (_key(ask.slot), self._touched(ask), "anew")
-        return self._seen(ask, await self._flights.share(key, lambda: self._read_anew(ask)))
+    async def from_twilio(self, query: CachedQuery[T]) -> ReadResult[T] | None:
+        """Returns the resource as Twilio shows it now, for a change that is aimed at it."""
+        key = (query.key.name, self._memory.version(query), "now")
+        return self._result(query, await self._flights.share(key, lambda: self._fetch_now(query)))
 
     async def page(self, listing: Listing[T], first: int, after: str | None) -> ReadResult[Page[T]]:
-        """A page of a list. Raises InvalidArgument for a cursor of another list."""
+        """Returns a page of a list. Raises InvalidArgument for a cursor of another list,
+        CursorExpired for one that is no longer valid, and what `read` raises."""
         position = self._pages.position(listing.identity, first, after)
-        seen = await self.one(listing.ask(position.size, position.query))
-        return ReadResult(self._pages.page(position, seen.value, first), seen.freshness, seen.as_of)
+        result = await self.one(listing.page_query(position.size, position.query))
+        page = self._pages.page(position, result.value, first)
+        return ReadResult(page, result.freshness, result.as_of)
 
     async def warm(self, listings: Sequence[Listing[T]], first: int) -> None:
-        """Brings what Redis has of these lists' first pages into memory, in one round trip, for the reads that follow."""
-        asks = [listing.ask(first, None) for listing in listings]
-        cold = [ask for ask in asks if not self._is_warm(ask)]
+        """Copies the first pages that Redis has into memory, in one round trip, for the reads
+        that follow."""
+        queries = [listing.page_query(first, None) for listing in listings]
+        cold = [query for query in queries if not self._is_fresh_in_memory(query)]
         if not cold:
             return
-        # Without Redis, each read finds for itself what may still be shown.
+        # Without Redis, each read decides by itself what it may return.
         with suppress(UpstreamUnavailable):
-            for ask, found in zip(cold, await self._get(cold), strict=True):
-                if found.kept is not None and not found.is_outdated:
-                    self._remember(ask, found.kept, found.size)
+            for query, lookup in zip(cold, await self._look_up(cold), strict=True):
+                if lookup.entry is not None and not lookup.is_outdated:
+                    self._memory.put(query, lookup.entry, lookup.size)
 
-    async def aclose(self) -> None:
-        await self._flights.aclose()
+    async def read(self, query: CachedQuery[T]) -> Found[T | None]:
+        """Returns the value from memory, Redis or Twilio.
 
-    def _is_warm(self, ask: CachedQuery[T]) -> bool:
-        held = self._shelf.get(_key(ask.slot))
-        return (
-            held is not None
-            and not self._is_old(ask, held)
-            and _freshness(ask, held) is CacheState.FRESH
-        )
-
-    def _touched(self, ask: CachedQuery[Any]) -> int:
-        return 0 if ask.about is None else self._memory.touched(ask.about, ask.kind.fence)
-
-    def _is_old(self, ask: CachedQuery[T], kept: CacheEntry[T | None]) -> bool:
-        """Whether this process has heard of an event that the answer may not show."""
-        return kept.seen_n < self._touched(ask)
-
-    async def _answer(self, ask: CachedQuery[T]) -> _Response[T]:
-        key, version = _key(ask.slot), self._touched(ask)
-        held: CacheEntry[T | None] | None = self._shelf.get(key)
-        if held is not None and self._memory.is_current and not self._is_old(ask, held):
-            match _freshness(ask, held):
+        Raises QuotaExceeded, UpstreamUnavailable or DeadlineExceeded when no value is known and
+        none can be had, and the errors by which Twilio refuses the request.
+        """
+        held = self._memory.get(query) if self._log.is_current else None
+        if held is not None:
+            lifetime, age_s = query.lifetime(held), _age_s(held)
+            match cache_state(lifetime, age_s):
                 case CacheState.FRESH:
                     if self._early_refresh.should_refresh(
-                        key, held.fetched_at, _lifetime(ask, held), _age_s(held)
+                        query.key.name, held.fetched_at, lifetime, age_s
                     ):
-                        self._refresh(ask, held.fetched_at)
-                    return _Response(held)
+                        self._refresh(query, held.fetched_at)
+                    return Found(held, lifetime)
                 case CacheState.STALE:
-                    self._refresh(ask, held.fetched_at)
-                    return _Response(held)
+                    self._refresh(query, held.fetched_at)
+                    return Found(held, lifetime)
                 case CacheState.ON_ERROR | CacheState.GONE:
                     pass
         try:
-            # Not the refresh behind a stale answer, which gives up where a caller would wait for his turn.
-            is_held = held is not None and _freshness(ask, held) is not CacheState.GONE
+            # A caller does not join a refresh: that gives up where a caller waits for a permit.
             return await self._flights.share(
-                (key, version, "read"),
-                lambda: self._read(ask, is_urgent=True),
-                has_fallback=is_held,
+                (query.key.name, self._memory.version(query), "read"),
+                lambda: self._read_through(query, is_urgent=True),
+                has_fallback=self.stand_in(query) is not None,
             )
         except NO_ANSWER:
-            last: CacheEntry[T | None] | None = self._shelf.get(key)
-            if last is None or _freshness(ask, last) is CacheState.GONE:
+            stand_in = self.stand_in(query)
+            if stand_in is None:
                 raise
-            return _Response(last, is_stale=True)
+            return stand_in
 
-    def _refresh(self, ask: CachedQuery[T], after: float) -> None:
-        """Behind the caller's back, unless somebody has fetched it after that moment."""
-        key = (_key(ask.slot), self._touched(ask), "refresh")
-        self._flights.begin(key, lambda: self._read(ask, is_urgent=False, after=after))
+    def stand_in(
+        self, query: CachedQuery[T], lookup: CacheLookup[T | None] | None = None
+    ) -> Found[T | None] | None:
+        """Returns the newest known value that is not too old to replace an answer, flagged as
+        stale, or None. An event may have made it outdated. `lookup` is what Redis knows."""
+        in_redis, ended = (None, None) if lookup is None else (lookup.entry, lookup.ended)
+        usable = []
+        for known in (self._memory.last(query), in_redis):
+            if known is not None:
+                entry = self._with_end(query, known, ended)
+                if cache_state(query.lifetime(entry), _age_s(entry)) is not CacheState.GONE:
+                    usable.append(entry)
+        if not usable:
+            return None
+        newest = max(usable, key=age_rank)
+        return Found(newest, query.lifetime(newest), is_stale=True)
 
-    async def _read(
-        self, ask: CachedQuery[T], *, is_urgent: bool, after: float = 0.0
-    ) -> _Response[T]:
+    async def store(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> Found[T | None]:
+        """Offers a fetched value to Redis and to memory, and returns what may be shown now.
+        Raises UpstreamUnavailable when Redis does not answer."""
+        put = await self._cache.put(query.key, entry, _redis_lifetime_s(query, entry))
+        return self.remember(query, self._with_end(query, entry, put.ended))
+
+    def remember(
+        self, query: CachedQuery[T], entry: CacheEntry[T | None], size: int | None = None
+    ) -> Found[T | None]:
+        """Offers a value to memory, and returns what may be shown now."""
+        entry = self._memory.put(query, entry, size)
+        return Found(entry, query.lifetime(entry))
+
+    async def aclose(self) -> None:
+        """Cancels all fetches."""
+        await self._flights.aclose()
+
+    def _is_fresh_in_memory(self, query: CachedQuery[Any]) -> bool:
+        held = self._memory.get(query)
+        return held is not None and _is_fresh(query, held)
+
+    def _refresh(self, query: CachedQuery[T], fetched_at: float) -> None:
+        """Reads the value again in the background, unless another replica has fetched it since."""
+        key = (query.key.name, self._memory.version(query), "refresh")
+        self._flights.begin(
+            key, lambda: self._read_through(query, is_urgent=False, after=fetched_at)
+        )
+
+    async def _read_through(
+        self, query: CachedQuery[T], *, is_urgent: bool, after: float = 0.0
+    ) -> Found[T | None]:
+        """Returns the value from Redis if it was fetched after `after`, or else from Twilio."""
         try:
-            [found] = await self._get([ask])
+            [lookup] = await self._look_up([query])
         except UpstreamUnavailable:
-            return await self._unshared(ask, is_urgent=is_urgent)
-        if (answer := self._kept(ask, found, after)) is not NOT_YET:
-            return answer
+            return await self._fetch_without_redis(query, is_urgent=is_urgent)
+        found = self._fresh_in_redis(query, lookup, after)
+        if found is not MISS:
+            return found
 
-        async def look() -> _Response[T] | NotYet:
-            nonlocal found
-            [found] = await self._get([ask])
-            return self._kept(ask, found, after)
+        async def look_up() -> Found[T | None] | Miss:
+            nonlocal lookup
+            [lookup] = await self._look_up([query])
+            return self._fresh_in_redis(query, lookup, after)
 
-        # Who was woken by an event waits for no fetch that began before it.
-        key = f"{_key(ask.slot)}:{self._touched(ask)}"
+        # A reader that an event woke up must not wait for a fetch that began before the event.
+        version = max(lookup.version_n, self._memory.version(query))
         return await self._fetch_lease.once(
-            key, look, lambda: self._fetched(ask, found, is_urgent=is_urgent), is_urgent=is_urgent
+            f"{query.key.name}:{version}",
+            look_up,
+            lambda: self._fetch_or_stand_in(query, lookup, is_urgent=is_urgent),
+            is_urgent=is_urgent,
         )
 
-    def _kept(
-        self, ask: CachedQuery[T], found: CacheLookup[T | None], after: float
-    ) -> _Response[T] | NotYet:
-        """What Redis has, if it may be shown as it is."""
-        held = found.kept
-        is_old = (
-            held is None or found.is_outdated or self._is_old(ask, held) or held.fetched_at <= after
-        )
-        if held is None or is_old or _freshness(ask, held) is not CacheState.FRESH:
-            return NOT_YET
-        return _Response(self._remember(ask, held, found.size))
+    async def _look_up(self, queries: Sequence[CachedQuery[T]]) -> list[CacheLookup[T | None]]:
+        lookups = await self._cache.get([query.key for query in queries])
+        self._log.observe_head(lookups[-1].head_n)
+        return lookups
 
-    async def _fetched(
-        self, ask: CachedQuery[T], found: CacheLookup[T | None], *, is_urgent: bool
-    ) -> _Response[T]:
-        """Twilio's answer; when it gives none, what Redis has, flagged."""
-        held = found.kept
+    def _fresh_in_redis(
+        self, query: CachedQuery[T], lookup: CacheLookup[T | None], after: float
+    ) -> Found[T | None] | Miss:
+        if lookup.is_missing and not lookup.version_n:
+            return _missing(query, time.time())
+        if lookup.entry is None or lookup.is_outdated or lookup.entry.fetched_at <= after:
+            return MISS
+        entry = self._with_end(query, lookup.entry, lookup.ended)
+        # This process may know of an event whose number Redis has lost.
+        if self._memory.is_outdated(query, entry) or not _is_fresh(query, entry):
+            return MISS
+        return self.remember(query, entry, lookup.size)
+
+    async def _fetch_or_stand_in(
+        self, query: CachedQuery[T], lookup: CacheLookup[T | None], *, is_urgent: bool
+    ) -> Found[T | None]:
         try:
-            return await self._fetch(ask, found.head_n, is_urgent=is_urgent)
+            return await self._fetch_and_store(query, lookup, is_urgent=is_urgent)
         except NO_ANSWER:
-            if held is None or _freshness(ask, held) is CacheState.GONE:
+            stand_in = self.stand_in(query, lookup)
+            if stand_in is None:
                 raise
-            return _Response(self._remember(ask, held, found.size), is_stale=True)
+            # Redis may be gone the next time.
+            self._memory.put(query, stand_in.entry, lookup.size or None)
+            return stand_in
 
-    async def _unshared(self, ask: CachedQuery[T], *, is_urgent: bool) -> _Response[T]:
-        """Without Redis: what this process remembers, or else Twilio's answer; flagged, for another replica may have heard of
-        an event that was not heard here. Remembered, so that nothing older is shown when Redis is back."""
-        last: CacheEntry[T | None] | None = self._shelf.get(_key(ask.slot))
-        if last is not None and _freshness(ask, last) is not CacheState.GONE:
-            return _Response(last, is_stale=True)
-        asked = await self._asked(ask, self._tail.position.n, is_urgent=is_urgent)
-        return _Response(self._remember(ask, asked, len(encode_entry(asked))), is_stale=True)
+    async def _fetch_now(self, query: CachedQuery[T]) -> Found[T | None]:
+        [lookup] = await self._look_up([query])
+        return await self._fetch_and_store(query, lookup, is_urgent=True)
 
-    async def _get(self, asks: Sequence[CachedQuery[T]]) -> list[CacheLookup[T | None]]:
-        found = await self._answers.get([ask.slot for ask in asks])
-        self._memory.observe_head(found[-1].head_n)
-        return found
-
-    async def _read_anew(self, ask: CachedQuery[T]) -> _Response[T]:
-        [found] = await self._get([ask])
-        return await self._fetch(ask, found.head_n, is_urgent=True)
-
-    async def _fetch(self, ask: CachedQuery[T], seen_n: int, *, is_urgent: bool) -> _Response[T]:
-        """`seen_n`: the log's last number, read before the fetch begins. What Twilio answers is refused by every cache if
-        an event has made it old since."""
-        kept = await self._asked(ask, seen_n, is_urgent=is_urgent)
-        if kept.value is None and not kept.settled:
-            # Twilio itself may have told us of it a moment ago. https://github.com/twilio/twilio-node/issues/593
-            return _Response(kept)
-        encoded = encode_entry(kept)
-        shown = self._remember(ask, kept, len(encoded))
-        with suppress(UpstreamUnavailable):
-            await self._answers.put(ask.slot, encoded, seen_n, _shared_s(ask, kept))
-        return _Response(shown)
-
-    async def _asked(
-        self, ask: CachedQuery[T], seen_n: int, *, is_urgent: bool
-    ) -> CacheEntry[T | None]:
-        as_of, fetched_at = self._tail.as_of(), time.time()
-        request: WireRequest[Any] = ask.request
+    async def _fetch_and_store(
+        self, query: CachedQuery[T], lookup: CacheLookup[T | None], *, is_urgent: bool
+    ) -> Found[T | None]:
+        entry = await self._fetch(query, lookup.head_n, is_urgent=is_urgent)
+        if entry.value is None and query.kind.on_not_found is not None:
+            return await self._on_not_found(query, entry, lookup)
+        if entry.value is None and not entry.is_settled:
+            # An event reported the resource a moment ago, and Twilio's REST API may lag it.
+            return Found(entry, query.lifetime(entry))
         try:
-            value: T | None = await self._upstream.send(request, is_urgent=is_urgent)
+            return await self.store(query, entry)
+        except UpstreamUnavailable:
+            return self._remember_without_redis(query, entry, is_stale=query.kind.merge is not None)
+
+    async def _fetch_without_redis(
+        self, query: CachedQuery[T], *, is_urgent: bool
+    ) -> Found[T | None]:
+        """Returns what this process knows, or else Twilio's answer. Both are flagged as stale:
+        an event may have arrived at another replica."""
+        if self._memory.get(query) is not None and (known := self.stand_in(query)) is not None:
+            return known
+        entry = await self._fetch(query, self._tail.position.n, is_urgent=is_urgent)
+        if entry.value is None and query.kind.on_not_found is not None:
+            return await self._on_not_found(query, entry, None)
+        return self._remember_without_redis(query, entry, is_stale=True)
+
+    async def _fetch(
+        self, query: CachedQuery[T], seen_n: int, *, is_urgent: bool
+    ) -> CacheEntry[T | None]:
+        """Fetches the value from Twilio. `seen_n` is the newest number in the log, read before:
+        every cache refuses the value if an event has changed it since."""
+        as_of, fetched_at = self._tail.as_of(), time.time()
+        try:
+            value = await self._upstream.send(query.request, is_urgent=is_urgent)
         except NotFound:
             value = None
-        is_settled = ask.about is None or self._memory.is_settled(ask.about, ask.kind.fence)
+        is_settled = query.about is None or self._log.is_settled(query.about, query.kind.fence)
         return CacheEntry(value, fetched_at, seen_n, as_of, is_settled)
 
-    def _remember(
-        self, ask: CachedQuery[T], kept: CacheEntry[T | None], size: int
+    async def _on_not_found(
+        self,
+        query: CachedQuery[T],
+        missing: CacheEntry[T | None],
+        lookup: CacheLookup[T | None] | None,
+    ) -> Found[T | None]:
+        assert query.kind.on_not_found is not None
+        assert query.about is not None
+        is_known = self.stand_in(query, lookup) is not None
+        value = await query.kind.on_not_found(query.about, lookup, is_known)
+        # Stored nowhere: Twilio, which knows all of the resource, is asked again the next time.
+        entry = replace(missing, value=value, is_settled=False)
+        return Found(entry, query.lifetime(entry), is_stale=value is not None)
+
+    def _remember_without_redis(
+        self, query: CachedQuery[T], entry: CacheEntry[T | None], *, is_stale: bool
+    ) -> Found[T | None]:
+        """Remembers a value that Redis could not be offered, so that nothing older is shown when
+        Redis is back."""
+        if query.kind.merge is not None:
+            # Another replica may know of the end.
+            entry = replace(self._with_end(query, entry, None), is_settled=False)
+        return replace(self.remember(query, entry), is_stale=is_stale)
+
+    def _with_end(
+        self, query: CachedQuery[T], entry: CacheEntry[T | None], ended: Ended | None
     ) -> CacheEntry[T | None]:
-        """What may be shown now: the answer, or a later one that is known, for what was shown never goes back. Also what an
-        event has made old since is kept: it may still stand in for Twilio's silence."""
-        key = _key(ask.slot)
-        known: CacheEntry[T | None] | None = self._shelf.get(key)
-        if known is not None and known.fetched_at > kept.fetched_at:
-            return known
-        self._shelf.put(key, kept, size + ENTRY_BYTES)
-        return kept
+        """Merges the end of the room into the value: `ended`, or the one that is known here."""
+        if query.kind.merge is None or query.about is None or entry.value is None:
+            return entry
+        sid = RoomSid(query.about)
+        ended = ended or self._log.ends([sid]).get(sid)
+        return replace(entry, value=query.kind.merge(entry.value, ended))
 
-    def _seen(self, ask: CachedQuery[T], answer: _Response[T]) -> ReadResult[T] | None:
-        kept = answer.kept
-        limit_max_age(0 if answer.is_stale else _lifetime(ask, kept).fresh_s - _age_s(kept))
-        if kept.value is None:
-            return None
-        moment = datetime.fromtimestamp(kept.fetched_at, UTC)
-        reports = ask.about is not None and self._memory.has_heard_of(ask.about)
-        provenance = Freshness(
-            moment,
-            answer.is_stale,
-            FreshnessSource.CALLBACKS if reports else FreshnessSource.POLLED,
-        )
-        return ReadResult(
-            kept.value,
-            provenance,
-            None if kept.as_of is None else self._cursor_codec.log_cursor(kept.as_of),
-        )
+    def _result(self, query: CachedQuery[T], found: Found[T | None]) -> ReadResult[T] | None:
+        reports = query.about is not None and self._log.has_heard_of(query.about)
+        source = FreshnessSource.CALLBACKS if reports else FreshnessSource.POLLED
+        result = found.result(source, self._cursor_codec)
+        return None if result.value is None else cast("ReadResult[T]", result)
 
 
-def _key(slot: CacheKey[Any]) -> str:
-    return f"{slot.about}:{slot.digest}"
+def present(found: Found[T | None]) -> Found[T] | None:
+    """Returns None for a resource that does not exist."""
+    return None if found.value is None else cast("Found[T]", found)
 
 
-def _lifetime(ask: CachedQuery[T], kept: CacheEntry[T | None]) -> Lifetime:
-    if kept.value is None:
-        return _MISSING_SID if ask.name is None else _MISSING_NAME
-    lifetime = ask.kind.lifetime(kept.value)
-    # What is fresh for no longer anyway may go on being shown while it is fetched anew.
-    return lifetime if kept.settled or lifetime.fresh_s <= SETTLING.fresh_s else SETTLING
+def _missing(query: CachedQuery[T], fetched_at: float) -> Found[T | None]:
+    entry: CacheEntry[T | None] = CacheEntry(None, fetched_at, 0, None, is_settled=True)
+    return Found(entry, query.lifetime(entry))
 
 
-def _shared_s(ask: CachedQuery[T], kept: CacheEntry[T | None]) -> float:
-    """How long Redis keeps it. Of lists there are as many as filters can be thought of: a caller who asks for all that was
-    created after now, again and again, must not fill the server that holds the log."""
-    lifetime = _lifetime(ask, kept)
-    return lifetime.stale_s if isinstance(kept.value, Listed) else lifetime.error_s
+def _is_fresh(query: CachedQuery[T], entry: CacheEntry[T | None]) -> bool:
+    return cache_state(query.lifetime(entry), _age_s(entry)) is CacheState.FRESH
 
 
-def _freshness(ask: CachedQuery[T], kept: CacheEntry[T | None]) -> CacheState:
-    return cache_state(_lifetime(ask, kept), _age_s(kept))
+def _redis_lifetime_s(query: CachedQuery[T], entry: CacheEntry[T | None]) -> float:
+    """Lists stay in Redis only while they are served without need: there are as many lists as
+    filters, and a caller that invents new filters must not fill the server that holds the log."""
+    lifetime = query.lifetime(entry)
+    return lifetime.stale_s if isinstance(entry.value, Listed) else lifetime.error_s
 
 
-def _age_s(kept: CacheEntry[Any]) -> float:
-    return time.time() - kept.fetched_at
+def _age_s(entry: CacheEntry[Any]) -> float:
+    return time.time() - entry.fetched_at

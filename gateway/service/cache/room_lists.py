@@ -3,24 +3,25 @@
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.caching import LIST, Fence, ReadResult
+from gateway.core.caching import ROOM_LIST, Fence, ReadResult
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.paging import Page
 from gateway.core.rooms import Room, RoomFilter, RoomStatus, merge_end
-from gateway.service.cache.read_through import Listing, ReadThrough, ResourceKind
+from gateway.service.cache.read_through import ReadThrough
+from gateway.service.cache.resources import Listing, ResourceKind
 from gateway.service.log.room_memory import ACCOUNT, RoomMemory
-from gateway.store.cache import RoomCache
+from gateway.store.cache import RoomIndex
 from gateway.twilio.wire.resource import Listed
 from gateway.twilio.wire.rooms import list_rooms
 
-_ROOMS: Final = ResourceKind[Listed[Room]](Listed[Room], Fence.ROOM, LIST)
+_ROOMS: Final = ResourceKind[Listed[Room]](Listed[Room], Fence.ROOM, ROOM_LIST)
 
 
 class RoomLists:
-    def __init__(self, reads: ReadThrough, cache: RoomCache, memory: RoomMemory) -> None:
+    def __init__(self, reads: ReadThrough, index: RoomIndex, log: RoomMemory) -> None:
         self._reads = reads
-        self._cache = cache
-        self._memory = memory
+        self._index = index
+        self._log = log
 
     async def page(
         self, wanted: RoomFilter, first: int, after: str | None
@@ -30,9 +31,9 @@ class RoomLists:
         seen = await self._reads.page(_listing(wanted), first, after)
         sids = [room.sid for _, room in seen.value.items]
         # What this process has shown as ended stays so, also while nobody can tell which others have ended meanwhile.
-        ends, is_stale = self._memory.ends(sids), seen.freshness.is_stale
+        ends, is_stale = self._log.ends(sids), seen.freshness.is_stale
         try:
-            ends |= await self._cache.ends(sids)
+            ends |= await self._index.ends(sids)
         except UpstreamUnavailable:
             is_stale = True
         merged = (

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from gateway.core.caching import SETTLING_S, Fence, fences_of
 from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType, end_of
 from gateway.core.lru import LruCache
-from gateway.core.rooms import Ended, RoomSid, RoomStatus
-from gateway.store.cache import CachedRoom
+from gateway.core.rooms import Ended, RoomSid
 
-ROOMS_LIMIT = 10_000
-"""As many as an account may have in progress. https://www.twilio.com/docs/video/programmable-video-limits"""
 MARKS_LIMIT = 50_000
 ACCOUNT = ""
 """The account itself, where a room's SID stands otherwise."""
@@ -50,11 +47,9 @@ class EventMarks:
 
 
 class RoomMemory:
-    """Rooms by SID. A value is refused when an event newer than its fetch has been heard, in whichever order they come."""
+    """The newest event for each fence of each room, and the ends and names of rooms, as far as this process has received them."""
 
     def __init__(self) -> None:
-        self._rooms = LruCache[RoomSid, CachedRoom](max_entries=ROOMS_LIMIT)
-        self._sids: dict[str, RoomSid] = {}
         self._touched = {fence: EventMarks() for fence in Fence}
         self._names = EventMarks()
         self._reporting = EventMarks()
@@ -62,6 +57,8 @@ class RoomMemory:
         self._ends = LruCache[RoomSid, Ended](max_entries=MARKS_LIMIT)
         self._caught_up_at = float("-inf")
         self._newest_n = 0
+        self.generation = 0
+        """Changes when values that were fetched before must not be compared with the log's numbers."""
 
     @property
     def is_current(self) -> bool:
@@ -71,35 +68,6 @@ class RoomMemory:
     def confirm_caught_up(self) -> None:
         """The log has just been read to its end."""
         self._caught_up_at = time.monotonic()
-
-    def get(self, sid: RoomSid) -> CachedRoom | None:
-        return self._rooms.peek(sid)
-
-    def named(self, name: str) -> CachedRoom | None:
-        """The room that was last seen in progress under the name. It may have ended unheard, and the name be taken again."""
-        value = self._rooms.peek(self._sids[name]) if name in self._sids else None
-        return value if value is not None and value.room.status is RoomStatus.IN_PROGRESS else None
-
-    def put(self, value: CachedRoom) -> CachedRoom:
-        """What may be shown of the room now: the value, or what is known to be newer. What was shown never goes back."""
-        room = value.room
-        known = self._rooms.peek(room.sid)
-        self.observe_head(value.seen_n)
-        if known is not None and _age(known) > _age(value):
-            return known
-        if value.seen_n < self.touched(room.sid):
-            return value
-        evicted = self._rooms.put(room.sid, value)
-        if room.unique_name is not None and room.status is RoomStatus.IN_PROGRESS:
-            holder = self.named(room.unique_name)
-            if holder is None or (holder.seen_n, holder.fetched_at) <= (
-                value.seen_n,
-                value.fetched_at,
-            ):
-                self._sids[room.unique_name] = room.sid
-        for _, oldest in evicted:
-            self._forget_name(oldest)
-        return value
 
     def touched(self, about: str, fence: Fence = Fence.ROOM) -> int:
         """The newest event known that changes the room, or what hangs below it; part of a shared read's key. `about` is
@@ -151,10 +119,6 @@ class RoomMemory:
             self._names.touch(event.room_name, mark)
         if event.type is not RoomEventType.ROOM_ENDED:
             self._touched[Fence.ROOM].touch(ACCOUNT, mark)
-        known = self._rooms.peek(event.room_sid)
-        if known is not None and known.seen_n < n:
-            self._rooms.pop(event.room_sid)
-            self._forget_name(known)
 
     def observe_head(self, n: int) -> None:
         """The log was seen to be at n: what is fetched from now on may say so, though no event up to there was heard yet."""
@@ -166,29 +130,17 @@ class RoomMemory:
         self.apply(event, self._newest_n + 1)
 
     def invalidate_all(self, n: int) -> None:
-        """Forgets the rooms, for the log's entry n cannot be read and may have changed any of them. What was fetched before
-        it is refused."""
-        self._rooms.clear()
-        self._sids.clear()
+        """Makes every value that was fetched before the log's entry n outdated: the entry cannot be read and may have changed
+        any of them."""
+        self.generation += 1
         self._touched = {fence: EventMarks(EventMark(n, time.monotonic())) for fence in Fence}
         self._names = EventMarks(EventMark(n, time.monotonic()))
         self.observe_head(n)
 
     def begin_anew(self, n: int) -> None:
-        """Forgets the rooms, as the log they were fenced by is gone. The new one begins at n: what was fetched before is
-        refused, for it may miss an event that nobody knows any more."""
+        """Makes every value that was fetched before outdated, as the log that fenced them is gone. The new log begins at n;
+        events between may be lost."""
         self.invalidate_all(n)
         self._reporting = EventMarks()
         self._caught_up_at = float("-inf")
         self._newest_n = n
-
-    def _forget_name(self, value: CachedRoom) -> None:
-        name = value.room.unique_name
-        if name is not None and self._sids.get(name) == value.room.sid:
-            del self._sids[name]
-
-
-def _age(value: CachedRoom) -> tuple[bool, float, int]:
-    """What is shown of a room never goes back: it stays over once it is, and of two fetches the later one counts. Not the
-    one that knew of a newer event: of other rooms' events some replicas hear sooner."""
-    return value.room.status.is_final, value.fetched_at, value.seen_n

@@ -30,12 +30,13 @@ from gateway.core.errors import (
 from gateway.core.events import Changed, EventSource
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomSid, RoomStatus
 from gateway.core.validation import check_text
-from gateway.service.cache.rooms import TOLD, FoundRoom, RoomReads
+from gateway.service.cache.read_through import Found
+from gateway.service.cache.rooms import FIRST_EVENTS, RoomReads
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import Upstream
 from gateway.service.writes.mutations import Mutations
-from gateway.store.cache import CachedRoom
+from gateway.store.cache import CacheEntry
 from gateway.store.eventlog import EventLog, readable
 from gateway.store.idempotency import Busy, Claimed, IdempotencyRecords, Made, Once, OtherBody
 from gateway.twilio.wire.rooms import complete_room, create_room, list_rooms
@@ -80,7 +81,7 @@ class RoomWrites:
         self._tail = tail
         self._status_callback = status_callback
 
-    async def create(self, new: NewRoom, once: Once | None) -> FoundRoom:
+    async def create(self, new: NewRoom, once: Once | None) -> Found[Room]:
         if once is None:
             return await self._mutations.finish(
                 lambda: self._try(_Try(new, self._status_callback, datetime.now(UTC)))
@@ -94,15 +95,15 @@ class RoomWrites:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LAST_LOOK_S)
 
-    async def complete(self, sid: RoomSid) -> FoundRoom:
+    async def complete(self, sid: RoomSid) -> Found[Room]:
         return await self._mutations.finish(lambda: self._complete(sid))
 
-    async def _complete(self, sid: RoomSid) -> FoundRoom:
+    async def _complete(self, sid: RoomSid) -> Found[Room]:
         return await self._record(
             await self._mutations.send(complete_room(sid), self._mutations.event(sid, Changed.ROOM))
         )
 
-    async def _create_once(self, new: NewRoom, once: Once) -> FoundRoom | None:
+    async def _create_once(self, new: NewRoom, once: Once) -> Found[Room] | None:
         """None while another caller with the key is at it."""
         owner = secrets.token_hex(8)
         match await self._records.claim(once, owner):
@@ -127,7 +128,7 @@ class RoomWrites:
                     _Try(new, marked, began_at, is_marked=True, is_doubtful=is_doubtful),
                 )
 
-    async def _settled(self, once: Once, owner: str, attempt: "_Try") -> FoundRoom:
+    async def _settled(self, once: Once, owner: str, attempt: "_Try") -> Found[Room]:
         """Writes down what becomes of the try. If that fails, the next one with the key is in doubt, and looks."""
         try:
             found = await self._try(attempt)
@@ -138,10 +139,10 @@ class RoomWrites:
             is_doubtful = attempt.is_doubtful or is_lost
             await _write_down(self._records.give_back(once, owner, is_doubtful=is_doubtful))
             raise
-        await _write_down(self._records.settle(once, owner, found.value.room.sid))
+        await _write_down(self._records.settle(once, owner, found.value.sid))
         return found
 
-    async def _try(self, attempt: "_Try") -> FoundRoom:
+    async def _try(self, attempt: "_Try") -> Found[Room]:
         if attempt.is_doubtful:
             found = await self._made_earlier(attempt)
             if found is not None:
@@ -154,7 +155,7 @@ class RoomWrites:
             return await self._after_conflict(attempt, taken)
         return await self._record(room)
 
-    async def _made_earlier(self, attempt: "_Try") -> FoundRoom | None:
+    async def _made_earlier(self, attempt: "_Try") -> Found[Room] | None:
         """What an earlier try with the key made; None when it may be sent again: nobody has the name, and if the earlier one
         is still on its way, Twilio gives the name to one of the two and refuses the other."""
         name = attempt.new.unique_name
@@ -163,11 +164,11 @@ class RoomWrites:
                 "an earlier call with this idempotencyKey may have made the room, which has no name to look it up by; "
                 "look for it in the list, or take another key"
             )
-        value = await self._reads.listed(name)
-        if value is not None and not await self._is_ours(attempt, value.room):
-            raise _taken(value.room.sid)
-        if value is not None:
-            return await self._adopt(value)
+        listed = await self._reads.listed(name)
+        if listed is not None and not await self._is_ours(attempt, listed.value):
+            raise _taken(listed.value.sid)
+        if listed is not None:
+            return await self._adopt(listed)
         wanted = RoomFilter(
             status=RoomStatus.COMPLETED,
             unique_name=name,
@@ -177,40 +178,40 @@ class RoomWrites:
         mine = [room for room in ended.items if await self._is_ours(attempt, room)]
         return await self._reads.by_sid(mine[0].sid) if mine else None
 
-    async def _after_silence(self, attempt: "_Try", lost: OutcomeUnknown) -> FoundRoom:
+    async def _after_silence(self, attempt: "_Try", lost: OutcomeUnknown) -> Found[Room]:
         if attempt.new.unique_name is None:
             raise lost
         try:
-            value = await self._reads.listed(attempt.new.unique_name)
-            is_ours = value is not None and await self._is_ours(attempt, value.room)
+            listed = await self._reads.listed(attempt.new.unique_name)
+            is_ours = listed is not None and await self._is_ours(attempt, listed.value)
         except GatewayError:
-            value = None
-        if value is None and attempt.is_marked:
+            listed = None
+        if listed is None and attempt.is_marked:
             raise OutcomeUnknown(
                 "the request was sent to Twilio and its answer lost; ask again with the same idempotencyKey",
                 twilio=lost.twilio,
             ) from lost
-        if value is None:
+        if listed is None:
             raise lost
         if not is_ours:
-            raise _taken(value.room.sid) from lost
-        return await self._adopt(value)
+            raise _taken(listed.value.sid) from lost
+        return await self._adopt(listed)
 
-    async def _after_conflict(self, attempt: "_Try", taken: AlreadyExists) -> FoundRoom:
+    async def _after_conflict(self, attempt: "_Try", taken: AlreadyExists) -> Found[Room]:
         """The room that has the name may be ours: of an earlier try whose answer was lost."""
-        value = None
+        listed = None
         # That the name is taken is known for sure, and says more than why nobody can tell by whom.
         with suppress(GatewayError):
             if attempt.new.unique_name is not None:
-                value = await self._reads.listed(attempt.new.unique_name)
-        if value is not None and attempt.is_marked and await self._is_ours(attempt, value.room):
-            return await self._adopt(value)
-        if value is None and attempt.is_doubtful:
+                listed = await self._reads.listed(attempt.new.unique_name)
+        if listed is not None and attempt.is_marked and await self._is_ours(attempt, listed.value):
+            return await self._adopt(listed)
+        if listed is None and attempt.is_doubtful:
             raise OutcomeUnknown(
                 "a room has this uniqueName, perhaps made by an earlier call with this idempotencyKey; ask again",
                 twilio=taken.twilio,
             ) from taken
-        raise _taken(None if value is None else value.room.sid, taken) from taken
+        raise _taken(None if listed is None else listed.value.sid, taken) from taken
 
     async def _is_ours(self, attempt: "_Try", room: Room) -> bool:
         if _sent_to(room.status_callback) != _sent_to(attempt.status_callback):
@@ -219,20 +220,20 @@ class RoomWrites:
             return True
         if room.date_created is None or room.date_created < attempt.began_at - CLOCKS_DIFFER_BY:
             return False
-        told = readable(await self._events.read(0, TOLD, room.sid))
+        told = readable(await self._events.read(0, FIRST_EVENTS, room.sid))
         return not any(logged.event.source is EventSource.MUTATION for logged in told)
 
-    async def _adopt(self, value: CachedRoom) -> FoundRoom:
+    async def _adopt(self, listed: Found[Room]) -> Found[Room]:
         """Takes a room for the one that was asked for. Logged as made, so that lists show it and nobody else adopts it."""
-        room = value.room
+        room = listed.value
         await self._mutations.record(
             self._mutations.event(
                 room.sid, Changed.ROOM, room_name=room.unique_name, room_type=room.type
             )
         )
-        return FoundRoom(value)
+        return listed
 
-    async def _record(self, room: Room) -> FoundRoom:
+    async def _record(self, room: Room) -> Found[Room]:
         """Logs our own change with Twilio's answer before the caller hears of it, so that he reads what he wrote."""
         event = self._mutations.event(
             room.sid,
@@ -242,10 +243,10 @@ class RoomWrites:
             room_type=room.type,
             room=room,
         )
-        value = CachedRoom(room, time.time(), 0, self._tail.as_of(), settled=True)
-        appended = await self._mutations.record(event, value)
+        entry = CacheEntry(room, time.time(), 0, self._tail.as_of(), is_settled=True)
+        appended = await self._mutations.record(event, entry)
         n = self._memory.touched(room.sid) if appended is None else appended.position.n
-        return FoundRoom(self._memory.put(replace(value, seen_n=n)))
+        return self._reads.remember(replace(entry, seen_n=n))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ import structlog
 from gateway.core.errors import DeadlineExceeded, OutcomeUnknown, UpstreamUnavailable
 from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
 from gateway.core.participants import Participant
-from gateway.core.rooms import AccountSid, RoomSid
+from gateway.core.rooms import AccountSid, Room, RoomSid
 from gateway.core.sids import RecordingSid
 from gateway.service.flights import deadlines
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.upstream.upstream import Upstream
-from gateway.store.cache import CachedRoom
+from gateway.store.cache import CacheEntry
 from gateway.store.eventlog import Appended, EventLog
 from gateway.twilio.wire.exchange import WireRequest
 
@@ -100,7 +100,9 @@ class Mutations:
                 "Twilio has not answered in the time given; look whether it was done before trying again"
             ) from None
 
-    async def record(self, event: RoomEvent, room: CachedRoom | None = None) -> Appended | None:
+    async def record(
+        self, event: RoomEvent, room: CacheEntry[Room] | None = None
+    ) -> Appended | None:
         """Logs our own change with Twilio's answer, and lets this process see it at once.
 
         None when the log cannot be written: Twilio has done it, and an error would tell the caller otherwise.

@@ -1,7 +1,8 @@
--- Remember for a moment that Twilio knows no such room. Never of one that an event or an earlier answer told of: Twilio's
--- REST has been seen to answer 404 for a room whose callback was here (twilio/twilio-node#593).
--- KEYS: cached room, room's versions, room's end, room's log · ARGV: lifetime, ms
--- Answers: whether it was kept
+-- Remember for a moment that Twilio has no such room, unless an event or an earlier answer has
+-- shown the room: Twilio's REST API may answer 404 for a room whose callback has arrived
+-- (https://github.com/twilio/twilio-node/issues/593).
+-- KEYS: cached room, room's versions, room's end, room's log · ARGV: lifetime in ms
+-- Returns: whether it was stored
 if redis.call('EXISTS', unpack(KEYS)) > 0 then
   return 0
 end

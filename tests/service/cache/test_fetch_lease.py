@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from gateway.core.errors import NotFound, UpstreamUnavailable
-from gateway.service.cache import fetch_lease as fetches_module
-from gateway.service.cache.fetch_lease import NOT_YET, FetchLease, NotYet
+from gateway.service.cache.fetch_lease import MISS, FetchLease, Miss
+from gateway.service.cache.timings import CacheTimings
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from gateway.store.leases import Lease, Leases
@@ -21,9 +21,9 @@ class Answer:
         self.fault: Exception | None = None
         self.kept: int | None = None
 
-    async def look(self) -> int | NotYet:
+    async def look(self) -> int | Miss:
         self.looks += 1
-        return NOT_YET if self.kept is None else self.kept
+        return MISS if self.kept is None else self.kept
 
     async def fetch(self) -> int:
         self.fetch_lease += 1
@@ -35,8 +35,13 @@ class Answer:
         return number
 
 
-def replica(connections: Connections, *, is_silent: bool = False) -> FetchLease:
-    return FetchLease(Leases(connections, ACCOUNT), lambda: is_silent)
+def replica(
+    connections: Connections,
+    *,
+    is_unavailable: bool = False,
+    timings: CacheTimings = CacheTimings(),
+) -> FetchLease:
+    return FetchLease(Leases(connections, ACCOUNT), lambda: is_unavailable, timings)
 
 
 async def once(replica: FetchLease, answer: Answer, *, is_urgent: bool = True) -> int:
@@ -73,13 +78,14 @@ async def failing(connections: Connections, answer: Answer) -> None:
 
 
 async def test_p11_one_who_dies_is_waited_for_until_his_lease_ends(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
+    connections: Connections,
 ) -> None:
-    monkeypatch.setattr(fetches_module, "LEASE_MS", 30)
     answer = Answer()
     answer.gate.set()
     await Leases(connections, ACCOUNT).take("fetch:answer", "the dead", 30)
-    found = await asyncio.gather(*(once(replica(connections), answer) for _ in range(3)))
+    found = await asyncio.gather(
+        *(once(replica(connections, timings=CacheTimings(lease_ms=30)), answer) for _ in range(3))
+    )
     assert (found, answer.fetch_lease) == ([1] * 3, 1)
 
 
@@ -144,7 +150,7 @@ async def test_while_twilio_is_not_asked_nobody_waits_for_another(connections: C
     before = (await connections.commands.info("stats"))["total_commands_processed"]
     for _ in range(3):
         with pytest.raises(UpstreamUnavailable):
-            await once(replica(connections, is_silent=True), answer)
+            await once(replica(connections, is_unavailable=True), answer)
     assert answer.fetch_lease == 3
     assert (await connections.commands.info("stats"))["total_commands_processed"] == before + 1
 
@@ -153,7 +159,7 @@ async def test_a_look_that_redis_does_not_answer_is_one_in_vain(connections: Con
     answer = Answer()
     answer.gate.set()
 
-    async def look() -> int | NotYet:
+    async def look() -> int | Miss:
         raise UpstreamUnavailable("Redis gave no answer")
 
     answer.look = look  # type: ignore[method-assign]

@@ -20,8 +20,9 @@ from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
 from gateway.sandbox.faults.injector import Fault
 from gateway.service.accounts import Account
-from gateway.service.cache import read_through as reads_module
-from gateway.service.cache.read_through import CachedQuery, Listing, ResourceKind
+from gateway.service.cache.memory import ResponseMemory
+from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
+from gateway.service.cache.timings import CacheTimings
 from gateway.service.log import room_memory as memory
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
@@ -214,7 +215,7 @@ async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(
     assert await fresh(account, ask)
     assert await fresh(account, ask)
     assert len(site.gate.calls) == 1
-    assert await site.connections.commands.exists(Keys(ACCOUNT).answer(room, ask.slot.digest)) == 0
+    assert await site.connections.commands.exists(Keys(ACCOUNT).cached(ask.key.name)) == 0
 
 
 async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_asked_for(
@@ -227,7 +228,7 @@ async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_ask
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
     site.tails.clear()
-    account.reads._answers._connections = Connections("redis://127.0.0.1:1")
+    account.reads._cache._connections = Connections("redis://127.0.0.1:1")
     # Until memory is no proof any more, it answers as if nothing were wrong.
 
     async def is_flagged() -> bool:
@@ -238,7 +239,7 @@ async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_ask
     await account.reads.warm([listing(room)], 50)
     assert not await fresh(account, cold)
     assert len(site.gate.calls) == 2
-    await account.reads._answers._connections.aclose()
+    await account.reads._cache._connections.aclose()
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ async def test_what_a_change_is_aimed_at_comes_straight_from_twilio(site: Site) 
     first = await account.reads.one(ask)
     # Joining again under the same identity ends the first stay. Nobody tells: the room has no callback.
     again = site.join(room, "ada")
-    found = await account.reads.anew(ask)
+    found = await account.reads.from_twilio(ask)
     assert found is not None
     assert found.value.sid == again.sid != first.value.sid
     assert (await account.reads.one(ask)).value.sid == again.sid
@@ -309,13 +310,13 @@ async def test_memory_holds_so_many_bytes_of_what_was_asked_for_last(
     first, room = await site.replica(), site.make_at_twilio()
     asks = [by_sid(room, site.join(room, f"number {number}").sid) for number in range(4)]
     await first.reads.one(asks[0])
-    limit = first.reads._shelf.size * 3 + 30
-    monkeypatch.setattr(reads_module, "BYTES_LIMIT", limit)
+    limit = first.reads._memory.size * 3 + 30
     account = await site.replica()
+    account.reads._memory = ResponseMemory(account.reads._log, CacheTimings(memory_bytes=limit))
     for ask in (asks[0], asks[1], asks[2], asks[0], asks[3]):
         await account.reads.one(ask)
-    kept = account.reads._shelf
-    assert list(kept) == [f"{room}:{ask.slot.digest}" for ask in (asks[2], asks[0], asks[3])]
+    kept = account.reads._memory
+    assert kept.keys() == [ask.key.name for ask in (asks[2], asks[0], asks[3])]
     assert 0 < kept.size <= limit
 
 
@@ -325,11 +326,10 @@ async def test_redis_keeps_lists_only_as_long_as_they_are_shown_without_need(
     account, room = await site.replica(), site.make_at_twilio()
     one = by_sid(room, site.join(room, "ada").sid)
     await account.reads.one(one)
-    many = listing(room).ask(50, None)
+    many = listing(room).page_query(50, None)
     await account.reads.one(many)
     lives = [
-        await connections.commands.pttl(Keys(ACCOUNT).answer(room, ask.slot.digest))
-        for ask in (one, many)
+        await connections.commands.pttl(Keys(ACCOUNT).cached(ask.key.name)) for ask in (one, many)
     ]
     assert PEOPLE.stale_s * 1000 < lives[0] <= PEOPLE.error_s * 1000
     assert 0 < lives[1] <= PEOPLE.stale_s * 1000
@@ -343,7 +343,7 @@ async def test_warm_lists_are_read_from_redis_in_one_go(site: Site) -> None:
     site.gate.calls.clear()
     await there.reads.warm([listing(room) for room in rooms], 50)
     assert site.gate.calls == []
-    assert len(there.reads._shelf) == 2
+    assert len(there.reads._memory.keys()) == 2
 
 
 async def test_pages_follow_each_other_and_a_cursor_stays_with_its_list(site: Site) -> None:

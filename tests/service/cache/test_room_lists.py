@@ -12,7 +12,7 @@ from gateway.core.rooms import Room, RoomFilter, RoomSid, RoomStatus
 from gateway.sandbox.faults.injector import Fault
 from gateway.service.accounts import Account
 from gateway.service.upstream.timings import UpstreamTimings
-from gateway.store.cache import RoomCache
+from gateway.store.cache import RoomIndex
 from gateway.store.connection import Connections
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, later, until
 
@@ -139,7 +139,7 @@ async def test_a_page_is_served_and_flagged_when_nobody_answers(
         site.gate.close()
     else:
         site.sandbox.faults.add(Fault(status=503))
-        account.rooms._lists._cache = RoomCache(dead, ACCOUNT)
+        account.rooms._lists._index = RoomIndex(dead, ACCOUNT)
     page = await list_(account)
     assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == (rooms, [True])
     await dead.aclose()
@@ -149,7 +149,7 @@ async def test_a_room_whose_end_was_heard_is_left_out_also_without_redis(site: S
     account, (ended, other) = await site.replica(), made(site, 2)
     await site.tell(event(RoomEventType.ROOM_ENDED, room_sid=ended))
     dead = Connections("redis://127.0.0.1:1")
-    account.rooms._lists._cache = RoomCache(dead, ACCOUNT)
+    account.rooms._lists._index = RoomIndex(dead, ACCOUNT)
     page = await list_(account)
     assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == ([other], [True])
     await dead.aclose()

@@ -1,5 +1,7 @@
 import asyncio
+import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import HttpUrl
@@ -10,12 +12,14 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 from gateway.core.events import RoomEventType
-from gateway.core.rooms import RoomFilter, RoomStatus, RoomType
+from gateway.core.rooms import Room, RoomFilter, RoomSid, RoomStatus, RoomType
 from gateway.sandbox.faults.injector import Fault, Match
-from gateway.service.cache import early_refresh as early_refresh
+from gateway.service.accounts import Account
+from gateway.service.cache import early_refresh
 from gateway.service.cache import fetch_lease as fetch_lease
+from gateway.service.cache.timings import CacheTimings
 from gateway.service.log import room_memory as memory
-from gateway.store.cache import RoomCache
+from gateway.store.cache import CacheEntry, ResponseCache, RoomIndex
 from gateway.store.connection import Connections
 from gateway.store.leases import Leases
 from tests.service.conftest import (
@@ -27,6 +31,7 @@ from tests.service.conftest import (
     later,
     ref,
     sid,
+    some_room,
     status,
     until,
 )
@@ -34,6 +39,12 @@ from tests.service.conftest import (
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
 COMPLETED, IN_PROGRESS = RoomStatus.COMPLETED, RoomStatus.IN_PROGRESS
 SILENT = Fault(status=503)
+HOT_READS = CacheTimings().hot_reads
+
+
+def without_redis(account: Account, dead: Connections) -> None:
+    account.reads._cache = ResponseCache(dead, ACCOUNT)
+    account.rooms._reads._index = RoomIndex(dead, ACCOUNT)
 
 
 async def test_a_second_read_asks_nobody(site: Site) -> None:
@@ -318,7 +329,7 @@ async def test_a_stale_answer_comes_at_once_and_is_refreshed_behind(
     assert await account.rooms.room(ANYBODY, ref(room.sid)) == before
     await until(lambda: site.gate.waiting == 1)
     site.gate.open()
-    await until(lambda: not account.rooms._reads._flights._flights)
+    await until(lambda: not account.reads._flights._flights)
     after = await account.rooms.room(ANYBODY, ref(room.sid))
     assert before is not None
     assert after is not None
@@ -362,8 +373,8 @@ async def test_without_redis_warm_rooms_are_served_flagged(
     room = await site.create(account, "daily")
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
-    account.rooms._reads._cache = RoomCache(dead, ACCOUNT)
-    await until(lambda: not account.rooms._reads._memory.is_current)
+    without_redis(account, dead)
+    await until(lambda: not account.reads._log.is_current)
     for named in (room.sid, "daily"):
         seen = await account.rooms.room(ANYBODY, ref(named))
         assert seen is not None
@@ -380,7 +391,7 @@ async def test_an_ended_room_is_read_once_more_half_a_minute_after_its_end_and_t
     later(monkeypatch, 31)
     for _ in range(2):
         assert await status(account, room) is COMPLETED
-        await until(lambda: not account.rooms._reads._flights._flights)
+        await until(lambda: not account.reads._flights._flights)
         assert len(site.gate.calls) == 2
 
 
@@ -413,10 +424,7 @@ async def test_i18_a_name_nobody_has_is_asked_for_once_too(site: Site) -> None:
     assert len(site.gate.calls) == 1
 
 
-async def test_p11_when_the_one_who_asks_dies_another_one_does(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetch_lease, "LEASE_MS", 50)
+async def test_p11_when_the_one_who_asks_dies_another_one_does(site: Site) -> None:
     accounts = [await site.replica() for _ in range(3)]
     room = site.make_at_twilio()
     # The holder: a lease that nobody renews or gives back.
@@ -454,11 +462,9 @@ async def test_a_refresh_that_another_replica_is_at_is_left_to_it(
     site.gate.close()
     for account in accounts:
         assert await status(account, room) is IN_PROGRESS
-    await until(
-        lambda: sum(len(account.rooms._reads._flights._flights) for account in accounts) == 1
-    )
+    await until(lambda: sum(len(account.reads._flights._flights) for account in accounts) == 1)
     site.gate.open()
-    await until(lambda: not any(account.rooms._reads._flights._flights for account in accounts))
+    await until(lambda: not any(account.reads._flights._flights for account in accounts))
     assert len(site.gate.calls) == 2
 
 
@@ -466,10 +472,10 @@ async def test_i10_what_was_shown_without_redis_is_followed_by_nothing_older(sit
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     await there.rooms.room(ANYBODY, ref(room))
-    dead, alive = Connections("redis://127.0.0.1:1"), here.rooms._reads._cache
-    here.rooms._reads._cache = RoomCache(dead, ACCOUNT)
+    dead = Connections("redis://127.0.0.1:1")
+    without_redis(here, dead)
     shown = await here.rooms.room(ANYBODY, ref(room))
-    here.rooms._reads._cache = alive
+    without_redis(here, site.connections)
     after = await here.rooms.room(ANYBODY, ref(room))
     assert shown is not None
     assert after is not None
@@ -480,7 +486,7 @@ async def test_i10_what_was_shown_without_redis_is_followed_by_nothing_older(sit
 async def test_without_redis_a_room_nobody_remembers_is_asked_for_and_flagged(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     dead = Connections("redis://127.0.0.1:1")
-    account.rooms._reads._cache = RoomCache(dead, ACCOUNT)
+    without_redis(account, dead)
     seen = await account.rooms.room(ANYBODY, ref(room))
     assert seen is not None
     assert seen.freshness.is_stale
@@ -488,7 +494,7 @@ async def test_without_redis_a_room_nobody_remembers_is_asked_for_and_flagged(si
     await dead.aclose()
 
 
-@pytest.mark.parametrize("asked", [early_refresh.HOT, early_refresh.HOT + 1])
+@pytest.mark.parametrize("asked", [HOT_READS, HOT_READS + 1])
 async def test_only_what_a_crowd_asks_for_is_fetched_before_it_is_stale(
     site: Site, monkeypatch: pytest.MonkeyPatch, asked: int
 ) -> None:
@@ -497,8 +503,54 @@ async def test_only_what_a_crowd_asks_for_is_fetched_before_it_is_stale(
     monkeypatch.setattr(early_refresh, "is_early_refresh_due", lambda *_: True)
     for _ in range(asked):
         assert await status(account, room) is IN_PROGRESS
-    await until(lambda: not account.rooms._reads._flights._flights)
-    assert len(site.gate.calls) == (2 if asked > early_refresh.HOT else 1)
+    await until(lambda: not account.reads._flights._flights)
+    assert len(site.gate.calls) == (2 if asked > HOT_READS else 1)
     # Counted anew from that fetch on.
     await status(account, room)
-    assert len(site.gate.calls) == (2 if asked > early_refresh.HOT else 1)
+    assert len(site.gate.calls) == (2 if asked > HOT_READS else 1)
+
+
+def remember(
+    account: Account, number: int, seen_n: int, *, at: float = 0.0, **changes: Any
+) -> Room | None:
+    """Remembers a room that was fetched at this moment. Returns what may be shown of it."""
+    room = some_room(number, **{"unique_name": "daily"} | changes)
+    entry = CacheEntry(room, time.time() + at, seen_n, None, is_settled=True)
+    return account.rooms._reads.remember(entry).value
+
+
+def last_named(account: Account, name: str) -> RoomSid | None:
+    found = account.rooms._reads._last_named(name)
+    return None if found is None else found.value.sid
+
+
+async def test_the_room_last_seen_in_progress_is_found_under_its_name(site: Site) -> None:
+    account = await site.replica()
+    n = account.tail.position.n
+    remember(account, 1, n)
+    assert last_named(account, "daily") == sid(1)
+    remember(account, 1, n, at=1.0, status=COMPLETED)
+    assert last_named(account, "daily") is None
+
+
+async def test_a_name_that_is_in_use_again_leads_to_the_newer_room(site: Site) -> None:
+    account = await site.replica()
+    n = account.tail.position.n
+    remember(account, 1, n + 1)
+    remember(account, 2, n + 2)
+    remember(account, 1, n + 1, at=1.0)
+    assert last_named(account, "daily") == sid(2)
+    remember(account, 1, n + 1, at=2.0, status=COMPLETED)
+    assert last_named(account, "daily") == sid(2)
+    account.reads._log.apply(event(ENDED, sid(2), room_name="daily"), n + 3)
+    assert last_named(account, "daily") is None
+
+
+async def test_a_name_is_forgotten_with_its_room(site: Site) -> None:
+    account = await site.replica()
+    n = account.tail.position.n
+    remember(account, 1, n, unique_name="room 1")
+    account.reads._memory._entries.clear()
+    remember(account, 2, n, unique_name="room 2")
+    assert last_named(account, "room 1") is None
+    assert last_named(account, "room 2") == sid(2)

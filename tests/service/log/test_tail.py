@@ -5,12 +5,14 @@ import pytest
 from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason, RoomEventType
-from gateway.core.rooms import RoomSid
+from gateway.core.rooms import Room, RoomSid
+from gateway.service.cache.memory import ResponseMemory
+from gateway.service.cache.rooms import room_kind, room_query
 from gateway.service.log import room_memory as memory
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
-from gateway.store.cache import CachedRoom
+from gateway.store.cache import CacheEntry
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.eventlog import EventLog, Unreadable
@@ -30,6 +32,11 @@ from tests.service.conftest import (
 
 KEYS = Keys(ACCOUNT)
 ENDED = RoomEventType.ROOM_ENDED
+QUERY = room_query(room_kind(), sid(1))
+
+
+def room_entry(seen_n: int) -> CacheEntry[Room | None]:
+    return CacheEntry(some_room(), 0.0, seen_n, None, is_settled=True)
 
 
 def numbers(followed: Followed) -> list[int]:
@@ -56,15 +63,14 @@ async def test_a_new_process_starts_with_the_newest_entries(connections: Connect
 
 async def test_memory_is_updated_before_any_notification(connections: Connections) -> None:
     async with following(connections) as followed:
-        followed.memory.put(
-            CachedRoom(some_room(), 0.0, followed.tail.position.n, None, settled=True)
-        )
+        responses = ResponseMemory(followed.memory)
+        responses.put(QUERY, room_entry(followed.tail.position.n))
         with followed.tail.notifier(sid(1)) as notifier:
             notifier.clear()
             rung = asyncio.get_running_loop().create_task(notifier.wait(5))
             await followed.events.append(event(ENDED), "ended")
             assert await rung
-            assert followed.memory.get(sid(1)) is None
+            assert responses.get(QUERY) is None
 
 
 async def test_an_event_notifies_its_room_and_the_account(
@@ -101,7 +107,8 @@ async def test_a_wiped_log_starts_a_new_generation(connections: Connections, new
     async with following(connections, LogTimings(check_s=0.0)) as followed:
         await tell_many(followed, 2)
         before = followed.tail.position
-        followed.memory.put(CachedRoom(some_room(), 0.0, before.n, None, settled=True))
+        responses = ResponseMemory(followed.memory)
+        responses.put(QUERY, room_entry(before.n))
         with followed.tail.notifier(sid(9)) as notifier:
             notifier.clear()
             await connections.commands.flushall()
@@ -110,7 +117,7 @@ async def test_a_wiped_log_starts_a_new_generation(connections: Connections, new
             assert await soon(notifier.wait(5))
         assert (followed.tail.generation, followed.tail.reset_reason) == (1, ResyncReason.EPOCH)
         assert followed.tail.position.epoch != before.epoch
-        assert followed.memory.get(sid(1)) is None
+        assert responses.get(QUERY) is None
         assert len(numbers(followed)) == newest
 
 
@@ -210,9 +217,9 @@ async def test_an_unreadable_entry_keeps_its_position_and_invalidates_memory(
     async with following(connections) as followed:
         await tell_many(followed, 1)
         position = followed.tail.position
-        room = CachedRoom(some_room(), 0.0, position.n, None, settled=True)
-        followed.memory.put(room)
-        assert followed.memory.get(sid(1)) is not None
+        responses = ResponseMemory(followed.memory)
+        responses.put(QUERY, room_entry(position.n))
+        assert responses.get(QUERY) is not None
         with followed.tail.notifier(sid(1)) as notifier, followed.tail.notifier(sid(2)) as other:
             await tell_unreadable(connections, position, event)
             await until(lambda: followed.tail.position.n == position.n + 1)
@@ -221,8 +228,8 @@ async def test_an_unreadable_entry_keeps_its_position_and_invalidates_memory(
         [last] = followed.tail.ring.after(position.n)
         assert isinstance(last.entry, Unreadable)
         assert (last.entry.room_sid, followed.tail.generation) == (room_sid, 0)
-        followed.memory.put(room)
-        assert followed.memory.get(sid(1)) is None
+        responses.put(QUERY, room_entry(position.n))
+        assert responses.get(QUERY) is None
     async with following(connections) as later:
         assert (later.tail.position, numbers(later)) == (last.entry.position, [1, 2])
 

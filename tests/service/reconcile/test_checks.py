@@ -8,7 +8,7 @@ from gateway.core.room_state.room_book import CheckIntervals
 from gateway.core.rooms import RoomRef, RoomSid, RoomStatus
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.sandbox.world.model import Participant, TrackKind, TrackSettings
-from gateway.store.cache import RoomCache
+from gateway.store.cache import RoomIndex
 from gateway.store.recheck_queue import RecheckQueue
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, sid, until
 from tests.service.reconciling import (
@@ -125,14 +125,14 @@ async def test_i9_reconciled_end_is_final_and_its_late_callback_is_logged_too(
         await until(lambda: repaired(account) == ["room-created"])
         site.end_at_twilio(room)
         await until(lambda: repaired(account) == ["room-created", "room-ended"])
-        end = await RoomCache(site.connections, ACCOUNT).ends([room])
+        end = await RoomIndex(site.connections, ACCOUNT).ends([room])
         late = event(RoomEventType.ROOM_ENDED, room, room_status=RoomStatus.FAILED)
         await site.tell(late)
         await room_lists(site)
     assert [logged_event.source for logged_event in logged(account)] == [
         EventSource.RECONCILED
     ] * 2 + [EventSource.CALLBACK]
-    assert await RoomCache(site.connections, ACCOUNT).ends([room]) == end
+    assert await RoomIndex(site.connections, ACCOUNT).ends([room]) == end
     seen = await account.rooms.room(ANYBODY, RoomRef(room, None))
     assert seen is not None
     assert seen.value.status is RoomStatus.COMPLETED
