@@ -38,8 +38,10 @@ from gateway.service.quota import Quota
 from gateway.service.reconcile.leader import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.rooms import Rooms
-from gateway.service.streams.feed import STREAMS, STREAMS_PER_CALLER, Feed
-from gateway.service.streams.live_view import Live
+from gateway.service.streams.feed import Feed, stream_limit
+from gateway.service.streams.live_view import LiveViews
+from gateway.service.streams.timeline import Timeline
+from gateway.service.streams.timings import StreamTimings
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream.timings import UpstreamTimings
@@ -102,7 +104,7 @@ async def build_gateway(settings: Settings, redis_url: str) -> AsyncIterator[Gat
         stack.push_async_callback(connections.aclose)
         if not settings.gateway_allow_eviction:
             await connections.check_policy()
-        streams = ConnectionLimit("event streams", STREAMS, STREAMS_PER_CALLER)
+        streams = stream_limit()
         accounts: dict[AccountSid, Account] = {}
         for row in settings.accounts:
             # One session per account: calls that hang for one account use up no
@@ -151,6 +153,7 @@ def build_account(
     session: aiohttp.ClientSession,
     streams: ConnectionLimit | None = None,
     log_timings: LogTimings = LogTimings(),
+    stream_timings: StreamTimings = StreamTimings(),
     upstream_timings: UpstreamTimings = UpstreamTimings(),
     cache_timings: CacheTimings = CacheTimings(),
 ) -> Account:
@@ -203,7 +206,8 @@ def build_account(
         room_reads, room_writes, RoomLists(reads, index, memory), cursor_codec, callback_url
     )
     participants = Participants(rooms, reads, mutations)
-    feed = Feed(events, tail, cursor_codec, rooms, streams)
+    feed = Feed(events, tail, cursor_codec, rooms, streams or stream_limit(), stream_timings)
+    timeline = Timeline(events, tail, cursor_codec, rooms, stream_timings)
     return Account(
         sid=sid,
         upstream=upstream,
@@ -215,7 +219,8 @@ def build_account(
         tokens=Tokens(_signing_key(row), rooms),
         quota=Quota(upstream),
         feed=feed,
-        live=Live(rooms, participants, feed, tail, cursor_codec),
+        timeline=timeline,
+        live=LiveViews(rooms, participants, feed, timeline, tail, cursor_codec, stream_timings),
         ingest=Ingest(events, recheck_queue, public_url + CALLBACKS_PATH, row.auth_tokens),
         tail=tail,
         reads=reads,

@@ -13,7 +13,8 @@ from gateway.service.reconcile.leader import Reconciler
 from gateway.service.recordings import Recordings
 from gateway.service.rooms import Rooms
 from gateway.service.streams.feed import Feed
-from gateway.service.streams.live_view import Live
+from gateway.service.streams.live_view import LiveViews
+from gateway.service.streams.timeline import Timeline
 from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream.upstream import Upstream
@@ -32,7 +33,8 @@ class Account:
     tokens: Tokens
     quota: Quota
     feed: Feed
-    live: Live
+    timeline: Timeline
+    live: LiveViews
     ingest: Ingest
     tail: Tail
     reads: ReadThrough

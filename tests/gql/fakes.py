@@ -459,13 +459,11 @@ class OpenStream:
 class Feed:
     """Sends every subscriber the messages passed to `put`. None ends the streams.
 
-    An exception passed to `put` is raised in every stream. `log` is the timeline of every
-    room.
+    An exception passed to `put` is raised in every stream.
     """
 
     def __init__(self) -> None:
         self.calls: list[EventRequest] = []
-        self.log: list[RoomEvent] = []
         self.open_count = 0
         self.changed = asyncio.Condition()
         self.error: GatewayError | None = None
@@ -503,7 +501,25 @@ class Feed:
             self.streams.remove(stream)
             await self._count(-1)
 
-    async def timeline(
+    async def _count(self, change: int) -> None:
+        async with self.changed:
+            self.open_count += change
+            self.changed.notify_all()
+
+    async def wait_until_open(self, count: int) -> None:
+        async with asyncio.timeout(TIMEOUT_S), self.changed:
+            await self.changed.wait_for(lambda: self.open_count == count)
+
+
+class Timeline:
+    """`log` is the timeline of every room."""
+
+    def __init__(self) -> None:
+        self.calls: list[EventRequest] = []
+        self.log: list[RoomEvent] = []
+        self.error: GatewayError | None = None
+
+    async def page(
         self,
         caller: Caller,
         room: RoomRef,
@@ -522,15 +538,6 @@ class Feed:
         return Page(
             tuple(items[:first]), items[-1][0] if items else None, has_next_page=len(items) > first
         )
-
-    async def _count(self, change: int) -> None:
-        async with self.changed:
-            self.open_count += change
-            self.changed.notify_all()
-
-    async def wait_until_open(self, count: int) -> None:
-        async with asyncio.timeout(TIMEOUT_S), self.changed:
-            await self.changed.wait_for(lambda: self.open_count == count)
 
 
 class Live:
@@ -572,6 +579,7 @@ class Account:
     sid: AccountSid
     rooms: Rooms = field(default_factory=Rooms)
     feed: Feed = field(default_factory=Feed)
+    timeline: Timeline = field(default_factory=Timeline)
     live: Live = field(default_factory=Live)
     participants: Participants = field(default_factory=Participants)
     recordings: Recordings = field(default_factory=Recordings)

@@ -30,10 +30,12 @@ from gateway.sandbox.world.model import (
 )
 from gateway.sandbox.world.model import Room as SandboxRoom
 from gateway.service.accounts import Account
+from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.log import room_memory as memory
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
+from gateway.service.streams.timings import StreamTimings
 from gateway.service.upstream.timings import UpstreamTimings
 from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
@@ -53,11 +55,16 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "PROOF_S", LIMIT_S)
 
 
-async def tell_unreadable(connections: Connections, last: LogPosition, event: str) -> LogPosition:
-    """Logs, behind the last place, an event as a newer release may write it."""
+async def tell_unreadable(
+    connections: Connections, last: LogPosition, event: str, room_sid: RoomSid | None = None
+) -> LogPosition:
+    """Appends an event as a newer release may write it, after the last position: to the
+    account's log and, with `room_sid`, to the room's."""
     fields = {"e": last.epoch, "t": str(round(time.time() * 1000)), "d": "0" * 16, "j": event}
     pipeline = connections.commands.pipeline(transaction=True)
     pipeline.xadd(Keys(ACCOUNT).log, fields, id=f"{last.n + 1}-0")
+    if room_sid is not None:
+        pipeline.xadd(Keys(ACCOUNT).room_log(room_sid), fields, id=f"{last.n + 1}-0")
     tag = tag_of(event.encode())
     pipeline.hset(Keys(ACCOUNT).meta, mapping={"n": last.n + 1, "last": "0" * 16, "tag": tag.hex()})
     await pipeline.execute()
@@ -200,6 +207,8 @@ class Site:
     session: aiohttp.ClientSession
     tasks: asyncio.TaskGroup
     log_timings: LogTimings = field(default_factory=LogTimings)
+    stream_timings: StreamTimings = field(default_factory=StreamTimings)
+    stream_limit: ConnectionLimit | None = None
     upstream_timings: UpstreamTimings = field(default_factory=UpstreamTimings)
     accounts: list[Account] = field(default_factory=list)
     tails: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -220,7 +229,9 @@ class Site:
             settings.accounts[0],
             connections or self.connections,
             self.session,
+            self.stream_limit,
             log_timings=self.log_timings,
+            stream_timings=self.stream_timings,
             upstream_timings=self.upstream_timings,
         )
         self.accounts.append(account)

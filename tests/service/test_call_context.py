@@ -101,7 +101,7 @@ async def test_every_read_limits_the_max_age(site: Site, monkeypatch: pytest.Mon
         ),
         "list": lambda: account.rooms.rooms(ANYBODY, RoomFilter(), 50, None),
         "recordings": lambda: account.recordings.rules(ANYBODY, ref(room)),
-        "events": lambda: account.feed.timeline(ANYBODY, ref(room), None, 50, None),
+        "events": lambda: account.timeline.page(ANYBODY, ref(room), None, 50, None),
         "nothing": lambda: account.rooms.room(ANYBODY, ref(sid(7))),
     }
     found = {}

@@ -3,14 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import pytest
-
 from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.events import Delivered, RoomEventType, StreamMessage
 from gateway.service.accounts import Account
 from gateway.service.log.timings import LogTimings
-from gateway.service.streams import feed as feed_module
 from gateway.service.streams.feed import EventFilter, EventSubscription, WriteNow
+from gateway.service.streams.timings import StreamTimings
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, ref, take
 
 
@@ -44,6 +42,7 @@ async def events(messages: AsyncGenerator[StreamMessage, None], count: int) -> l
     return [message for message in taken if isinstance(message, Delivered)]
 
 
-def tiny_ring(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def use_small_pages(site: Site) -> None:
+    """New replicas keep few entries in memory, and read few at once from Redis."""
     site.log_timings = LogTimings(ring_entries=3)
-    monkeypatch.setattr(feed_module, "PAGE", 2)
+    site.stream_timings = StreamTimings(page_size=2)

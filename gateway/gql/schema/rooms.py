@@ -222,7 +222,7 @@ class Room(Node, TwilioResource):
     ) -> Connection[RoomEvent]:
         selected = event_types_argument(types)
         first, after = page_arguments(first, after)
-        page = await info.context.account.feed.timeline(
+        page = await info.context.account.timeline.page(
             info.context.caller, self._ref, selected, first, after
         )
         return timeline_connection(page, after)

@@ -87,7 +87,7 @@ class RoomService(RoomServiceServicer):
     ) -> pb.ListRoomEventsResponse:
         caller, account = caller_and_account(self._accounts)
         ref, types = RoomRef.of(request.room), event_types_from_pb(request)
-        page = await account.feed.timeline(caller, ref, types, *page_arguments(request))
+        page = await account.timeline.page(caller, ref, types, *page_arguments(request))
         return pb.ListRoomEventsResponse(
             events=[
                 LoggedEvent(cursor=cursor, event=event_to_pb(event)) for cursor, event in page.items

@@ -1,57 +1,51 @@
-"""Event streams. A subscriber is a cursor and nothing else: it reads what lies after it and waits for the bell."""
+"""Event streams. A subscriber is a cursor: it reads what follows in the log, and waits
+for a notification."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.core.callers import Caller, Scope
-from gateway.core.cursors import NO_TAG, CursorCodec, LogPosition
-from gateway.core.errors import CursorExpired, NotFound, PermissionDenied
+from gateway.core.cursors import CursorCodec, LogPosition
+from gateway.core.errors import NotFound, PermissionDenied
 from gateway.core.events import (
     Bookmark,
     Delivered,
     Gap,
     ResyncReason,
     ResyncRequired,
-    RoomEvent,
     RoomEventType,
     StreamMessage,
     StreamMode,
     StreamStarted,
 )
-from gateway.core.paging import Page, checked_first
 from gateway.core.rooms import RoomRef, RoomSid
-from gateway.service.call_context import limit_max_age
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.log.notifier import Notifier
 from gateway.service.log.ring import RingEntry, is_contiguous
 from gateway.service.log.tail import Tail
 from gateway.service.rooms import Rooms
-from gateway.store.eventlog import EventLog, Logged, readable
+from gateway.service.streams.timings import StreamTimings
+from gateway.store.eventlog import EventLog, Logged
 
-# A stream with its WebSocket costs 32 kB (`tests.bench.fanout`): so many, 320 MB. Half of them for one caller, behind whose
-# key may be a whole frontend.
+# A stream with its WebSocket takes 32 kB (`tests.bench.fanout`), so all of them take
+# 320 MB. One caller may have half of them: its key may serve a whole frontend.
 STREAMS = 10_000
 STREAMS_PER_CALLER = 5_000
-BOOKMARK_S = 15.0
-PAGE = 500
-# How many pages a timeline looks through for events of the types asked for before it answers with what it has.
-SCANNED_PAGES = 4
-# A timeline waits so long for this process to hear of what the log has already: as long as memory may lag (PROOF_S).
-HEARD_S = 0.25
-
 
 T = TypeVar("T")
 
 WriteNow = Callable[[Sequence[T]], bool]
-"""Writes messages to the subscriber without waiting: all of them, or none if it returns False."""
+"""Writes messages to the subscriber without waiting: all, or none if it returns False.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a subscriber receives. None means all rooms of the account, or all types."""
+    """Which events a subscriber receives. None means all rooms of the account, or all
+    types."""
 
     room: RoomRef | None = None
     types: frozenset[RoomEventType] | None = None
@@ -61,8 +55,8 @@ class EventFilter:
 class EventSubscription(Generic[T]):
     """A subscription to events, as a value.
 
-    `after` is the cursor to resume from; without one, the subscription starts at the newest
-    event. `encode` makes what the subscriber receives out of each message.
+    `after` is the cursor to resume from; without one, the subscription starts at the
+    newest event. `encode` makes what the subscriber receives out of each message.
     """
 
     filter: EventFilter
@@ -71,51 +65,41 @@ class EventSubscription(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
-    position: LogPosition
-    mode: StreamMode
-    reason: ResyncReason | None = None
+class Selection:
+    """An `EventFilter` whose room is resolved to its SID."""
+
+    room_sid: RoomSid | None = None
+    types: frozenset[RoomEventType] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What a stream is of; None for all."""
-
-    room_sid: RoomSid | None
-    types: frozenset[RoomEventType] | None
-
-    def message(self, entry: RingEntry, prev: str) -> Delivered | Gap | None:
-        """What the stream says of an entry, if anything. One that cannot be read may be of any type."""
-        logged = entry.entry
-        if self.room_sid is not None and logged.room_sid not in (self.room_sid, None):
-            return None
-        if not isinstance(logged, Logged):
-            return Gap(entry.cursor, prev)
-        if self.types is not None and logged.event.type not in self.types:
-            return None
-        return Delivered(entry.cursor, prev, logged.event)
+def stream_limit() -> ConnectionLimit:
+    """The limit on open streams, which all accounts of a process share."""
+    return ConnectionLimit("event streams", STREAMS, STREAMS_PER_CALLER)
 
 
-@dataclass(slots=True)
-class _Stand:
-    """Where a stream stands. `position`: up to here, everything has been told or is not wanted; `prev`: what was told last, in
-    which life of the log and when (monotonic, seconds)."""
+def advance(prev: str, entries: Iterable[RingEntry], selection: Selection) -> list[Delivered | Gap]:
+    """The messages for a subscriber whose last message had the cursor `prev`.
 
-    position: LogPosition
-    prev: str
-    generation: int
-    told_at: float
-
-    @property
-    def quiet_s(self) -> float:
-        return time.monotonic() - self.told_at
-
-    def tell(self, message: Delivered | Gap) -> None:
-        self.prev, self.told_at = message.cursor, time.monotonic()
+    An entry that cannot be read is a gap for every subscriber that it may concern: it
+    may have any type.
+    """
+    messages: list[Delivered | Gap] = []
+    for ring_entry in entries:
+        entry, cursor = ring_entry.entry, ring_entry.cursor
+        if selection.room_sid is not None and entry.room_sid not in (selection.room_sid, None):
+            continue
+        if not isinstance(entry, Logged):
+            messages.append(Gap(cursor, prev))
+        elif selection.types is None or entry.event.type in selection.types:
+            messages.append(Delivered(cursor, prev, entry.event))
+        else:
+            continue
+        prev = cursor
+    return messages
 
 
 class Feed:
-    """`streams` bounds how many are followed at once; several feeds of a process may share it."""
+    """The event streams of one account."""
 
     def __init__(
         self,
@@ -123,13 +107,15 @@ class Feed:
         tail: Tail,
         cursor_codec: CursorCodec,
         rooms: Rooms,
-        streams: ConnectionLimit | None = None,
+        limit: ConnectionLimit,
+        timings: StreamTimings = StreamTimings(),
     ) -> None:
         self._events = events
         self._tail = tail
         self._cursor_codec = cursor_codec
         self._rooms = rooms
-        self._streams = streams or ConnectionLimit("event streams", STREAMS, STREAMS_PER_CALLER)
+        self._limit = limit
+        self._timings = timings
 
     async def subscribe(
         self,
@@ -139,222 +125,185 @@ class Feed:
     ) -> AsyncGenerator[T, None]:
         """The messages of a subscription, each encoded by it.
 
-        While the caller waits for the next message, new events go through `write_now` at
-        once, as long as it accepts them. Events that it has written do not appear in the
-        stream, and the caller's task is not woken up for them.
+        While the caller waits for the next message, new events go through `write_now`
+        at once, as long as it accepts them. Events that it has written do not appear in
+        the stream, and the caller's task is not woken up for them.
 
-        Raises on the first step: InvalidArgument (the cursor is not one of this account),
-        NotFound (no room in progress has that name), PermissionDenied, Throttled (too many
-        open streams). Ends only when the gateway stops: resume from the last cursor then.
+        Raises on the first step: InvalidArgument (the cursor is not one of this
+        account), NotFound (no room in progress has that name), PermissionDenied,
+        Throttled (too many open streams). Ends only when the gateway stops: resume from
+        the last cursor then.
         """
         caller.require(Scope.EVENTS_SUBSCRIBE)
         after, encode = subscription.after, subscription.encode
-        wanted = None if after is None else self._cursor_codec.log_position(after)
-        room_sid = await self._target(caller, subscription.filter.room)
-        with self._streams.enter(caller), self._tail.notifier(room_sid) as notifier:
-            # Known before the start is looked for: should the log turn out to be another one meanwhile, `_follow` tells.
-            generation = self._tail.generation
-            start = await self._start(wanted)
-            cursor = self._cursor_codec.log_cursor(start.position)
-            yield encode(StreamStarted(cursor, start.mode, room_sid, self._tail.floor_at))
-            if start.reason is not None:
-                yield encode(ResyncRequired(cursor, start.reason))
-            stand = _Stand(start.position, cursor, generation, time.monotonic())
-            selected = _Wanted(room_sid, subscription.filter.types)
+        position = None if after is None else self._cursor_codec.log_position(after)
+        room_sid = await self._room_sid(caller, subscription.filter.room)
+        selection = Selection(room_sid, subscription.filter.types)
+        tail = self._tail
+        with self._limit.enter(caller), tail.notifier(room_sid) as notifier:
+            # Read before the start: if the log is reset meanwhile, the stream sees that
+            # the generation differs.
+            generation = tail.generation
+            reset_reason = None if position is None else await self._reset_reason(position)
+            if position is None:
+                mode, start = StreamMode.LIVE, tail.position
+            elif reset_reason is None:
+                mode, start = StreamMode.RESUMED, position
+            else:
+                mode, start = StreamMode.RESYNC, tail.position
+            cursor = self._cursor_codec.log_cursor(start)
+            yield encode(StreamStarted(cursor, mode, room_sid, tail.floor_at))
+            if reset_reason is not None:
+                yield encode(ResyncRequired(cursor, reset_reason))
+            stream = _Stream(
+                self._events, tail, self._cursor_codec, self._timings, selection, start, generation
+            )
             if write_now is not None:
-                notifier.on_notify = partial(self._deliver_now, stand, selected, encode, write_now)
-            async for message in self._follow(notifier, stand, selected):
+                notifier.on_notify = partial(stream.write_now, encode, write_now)
+            async for message in stream.messages(notifier):
                 yield encode(message)
 
-    async def timeline(
-        self,
-        caller: Caller,
-        ref: RoomRef,
-        types: frozenset[RoomEventType] | None,
-        first: int,
-        after: str | None,
-    ) -> Page[RoomEvent]:
-        """A page of what the log has of a room, the oldest first. Its cursors are those of streams: `after` takes either's.
-
-        A page may be shorter than asked, or empty, and still have a next one: each looks through so many events only. At the
-        end, `end_cursor` is where later ones are found. Raises CursorExpired when what follows `after` cannot be told any
-        more; begin without it then.
-        """
-        checked_first(first)
-        # The next event may come at any moment.
-        limit_max_age(0)
-        wanted = None if after is None else self._cursor_codec.log_position(after)
-        sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
-        start = position = wanted or await self._beginning()
-        found, is_end = list[Logged](), False
-        count = first + 1 if types is None else PAGE
-        with self._tail.notifier(sid) as notifier:
-            for _ in range(SCANNED_PAGES):
-                page = await self._page_heard(notifier, position, count)
-                found += [logged for logged in page if types is None or logged.event.type in types]
-                position = page[-1].position if page else position
-                is_end = len(page) < count
-                if is_end or len(found) > first:
-                    break
-        # Looked at last, so that nothing can have been trimmed between this and the reading.
-        if wanted is not None and not await self._can_follow(sid, wanted):
-            raise CursorExpired(
-                "the log cannot tell what follows this cursor any more; begin again without it"
-            )
-        items = tuple(
-            (self._cursor_codec.log_cursor(logged.position), logged.event)
-            for logged in found[:first]
-        )
-        if len(found) > first:
-            return Page(items, items[-1][0], has_next_page=True)
-        return Page(
-            items,
-            after if position == start else self._cursor_codec.log_cursor(position),
-            not is_end,
-        )
-
-    async def _beginning(self) -> LogPosition:
-        head = await self._events.open()
-        return LogPosition(head.position.epoch, head.base, NO_TAG)
-
-    async def _page_heard(
-        self, notifier: Notifier, position: LogPosition, count: int
-    ) -> list[Logged]:
-        """The room's next entries, of the place's epoch: no cursor of another could be gone on from. And only what memory
-        has heard of, for a read after this must not answer from before."""
-        assert notifier.room_sid is not None
-        page = readable(await self._events.read(position.n, count, notifier.room_sid))
-        page = [logged for logged in page if logged.position.epoch == position.epoch]
-        give_up_at = time.monotonic() + HEARD_S
-        while (
-            page and page[-1].position.n > self._tail.position.n and time.monotonic() < give_up_at
-        ):
-            notifier.clear()
-            await notifier.wait(give_up_at - time.monotonic())
-        return [logged for logged in page if logged.position.n <= self._tail.position.n]
-
-    async def _can_follow(self, sid: RoomSid, wanted: LogPosition) -> bool:
-        """Whether the room's stream has all that the room was told of after the place."""
-        if not self._tail.ring.holds(wanted):
-            found = await self._events.check(wanted)
-            if found is ResyncReason.TRIMMED:
-                # The account's log may be shorter than the room's: an entry that is still there proves the place as well.
-                at_place = await self._events.read(wanted.n - 1, 1, sid)
-                return bool(at_place) and at_place[0].position == wanted
-            if isinstance(found, ResyncReason):
-                return False
-        return await self._events.reaches_back(sid, wanted.n)
-
-    async def _target(self, caller: Caller, ref: RoomRef | None) -> RoomSid | None:
-        """The SID that the stream belongs to, even when the room's name is taken again later."""
+    async def _room_sid(self, caller: Caller, ref: RoomRef | None) -> RoomSid | None:
+        """The room of a stream. The stream keeps it, even if another room gets its
+        name."""
         if ref is None:
             if caller.grants is not None:
                 raise PermissionDenied(
-                    "this credential is for some rooms only; name one of them in room"
+                    "this credential is valid for some rooms only: name one of them in room"
                 )
             return None
         if ref.sid is not None and caller.may_name(ref.sid, None):
             return ref.sid
         found = await self._rooms.room(caller, ref)
         if found is None:
-            raise NotFound("no such room is in progress; give its SID, or create it first")
+            raise NotFound("no such room is in progress: use its SID, or create it first")
         return found.value.sid
 
-    async def _start(self, wanted: LogPosition | None) -> _Start:
-        if wanted is None:
-            return _Start(self._tail.position, StreamMode.LIVE)
-        found = None if self._tail.ring.holds(wanted) else await self._events.check(wanted)
-        if isinstance(found, ResyncReason):
-            return _Start(self._tail.position, StreamMode.RESYNC, found)
-        return _Start(wanted, StreamMode.RESUMED)
+    async def _reset_reason(self, position: LogPosition) -> ResyncReason | None:
+        """Why the events after the position cannot be delivered; None if they can."""
+        if self._tail.ring.holds(position):
+            return None
+        found = await self._events.check(position)
+        return found if isinstance(found, ResyncReason) else None
 
-    async def _follow(
-        self, notifier: Notifier, stand: _Stand, wanted: _Wanted
-    ) -> AsyncGenerator[StreamMessage, None]:
-        tail = self._tail
-        while not tail.is_closed:
-            # Cleared before reading: a bell that rings meanwhile is heard below.
-            notifier.clear()
-            read = (
-                await self._after(stand.position) if stand.generation == tail.generation else None
-            )
-            if read is None or stand.generation != tail.generation:
-                reason = (
-                    ResyncReason.TRIMMED
-                    if stand.generation == tail.generation
-                    else tail.reset_reason
-                )
-                stand.generation, stand.position = tail.generation, tail.position
-                stand.prev = self._cursor_codec.log_cursor(stand.position)
-                yield ResyncRequired(stand.prev, reason)
-                continue
-            entries, stand.position = read
-            for entry in entries:
-                message = wanted.message(entry, stand.prev)
-                if message is not None:
-                    yield message
-                    stand.tell(message)
-            if stand.quiet_s < BOOKMARK_S:
-                if stand.position.n < tail.position.n or stand.generation != tail.generation:
-                    continue
-                if await notifier.wait(BOOKMARK_S - stand.quiet_s) or stand.quiet_s < BOOKMARK_S:
-                    continue
-                # It did not ring: nothing on the way to the newest place concerns its holder.
-                stand.position = max(stand.position, tail.position, key=_number)
-            # Also when the bell never rests, for whoever gets no event must be able to resume from near by.
-            yield Bookmark(self._cursor_codec.log_cursor(stand.position))
-            stand.told_at = time.monotonic()
 
-    def _deliver_now(
+class _Stream:
+    """An open stream.
+
+    All events up to `_position` are delivered or not selected. `_prev` is the cursor of
+    the last message, `_sent_at` its time (monotonic, in seconds).
+    """
+
+    def __init__(
         self,
-        stand: _Stand,
-        wanted: _Wanted,
-        encode: Callable[[StreamMessage], T],
-        write_now: WriteNow[T],
-    ) -> bool:
-        """Writes the newest events. Returns False if the stream's own task has to deliver them."""
+        events: EventLog,
+        tail: Tail,
+        cursor_codec: CursorCodec,
+        timings: StreamTimings,
+        selection: Selection,
+        position: LogPosition,
+        generation: int,
+    ) -> None:
+        self._events = events
+        self._tail = tail
+        self._cursor_codec = cursor_codec
+        self._timings = timings
+        self._selection = selection
+        self._position = position
+        self._generation = generation
+        self._prev = cursor_codec.log_cursor(position)
+        self._sent_at = time.monotonic()
+
+    async def messages(self, notifier: Notifier) -> AsyncGenerator[StreamMessage, None]:
+        """All messages, without those that `write_now` has written meanwhile."""
+        tail, bookmark_s = self._tail, self._timings.bookmark_s
+        while not tail.is_closed:
+            # Cleared before reading, so that no notification is missed.
+            notifier.clear()
+            entries = await self._read()
+            if entries is None:
+                yield self._resync()
+                continue
+            for message in advance(self._prev, entries, self._selection):
+                yield message
+                self._sent(message)
+            if self._quiet_s < bookmark_s:
+                if self._position.n < tail.position.n or self._is_reset:
+                    continue
+                is_notified = await notifier.wait(bookmark_s - self._quiet_s)
+                if is_notified or self._quiet_s < bookmark_s:
+                    continue
+                # No notification: nothing up to the newest position is selected.
+                self._skip_to_newest()
+            # Sent under constant notifications too: a subscriber without events must be
+            # able to resume from a recent cursor.
+            yield Bookmark(self._cursor_codec.log_cursor(self._position))
+            self._sent_at = time.monotonic()
+
+    def write_now(self, encode: Callable[[StreamMessage], T], write: WriteNow[T]) -> bool:
+        """Writes the newest events from the notification, while the task sleeps.
+        Returns False if the task has to deliver them."""
         tail = self._tail
-        if (
-            tail.is_closed
-            or stand.generation != tail.generation
-            or stand.position.n < tail.ring.floor.n
-        ):
+        if tail.is_closed or self._is_reset or self._position.n < tail.ring.floor.n:
             return False
-        prev, told = stand.prev, list[Delivered]()
-        for entry in tail.ring.after(stand.position.n):
-            message = wanted.message(entry, prev)
-            if isinstance(message, Delivered):
-                told.append(message)
-                prev = message.cursor
-            elif message is not None:
-                return False
-        if told:
+        messages = advance(self._prev, tail.ring.after(self._position.n), self._selection)
+        if not all(isinstance(message, Delivered) for message in messages):
+            return False
+        if messages:
             try:
-                if not write_now([encode(message) for message in told]):
+                if not write([encode(message) for message in messages]):
                     return False
             except Exception:
-                # One subscriber's failure must not stop the notification of the others. The
-                # stream's own task meets the same failure, and ends with it.
+                # A failure of one subscriber must not keep the others from being
+                # notified. The stream's own task meets the same failure, and ends with
+                # it.
                 return False
-            stand.tell(told[-1])
-        stand.position = max(stand.position, tail.position, key=_number)
+            self._sent(messages[-1])
+        self._skip_to_newest()
         return True
 
-    async def _after(self, position: LogPosition) -> tuple[list[RingEntry], LogPosition] | None:
-        """The next entries after the place, and up to where nothing is left unread; None when some are gone."""
-        if position.n >= self._tail.ring.floor.n:
-            newest = self._tail.ring.after(position.n)
-            return newest, max(position, self._tail.position, key=_number)
-        page = await self._events.read(position.n, PAGE)
-        # Up to where the ring begins: the log may be ahead of this process, whose memory must hear of an event first.
-        page = [logged for logged in page if logged.position.n <= self._tail.ring.floor.n]
-        if not page or not is_contiguous(position, page):
+    @property
+    def _quiet_s(self) -> float:
+        return time.monotonic() - self._sent_at
+
+    @property
+    def _is_reset(self) -> bool:
+        return self._generation != self._tail.generation
+
+    def _sent(self, message: Delivered | Gap) -> None:
+        self._prev, self._sent_at = message.cursor, time.monotonic()
+
+    def _skip_to_newest(self) -> None:
+        """The stream may already be ahead of this process, after a resume."""
+        self._position = max(self._position, self._tail.position, key=_number)
+
+    def _resync(self) -> ResyncRequired:
+        """Continues from the newest position, after events were lost."""
+        tail = self._tail
+        reason = tail.reset_reason if self._is_reset else ResyncReason.TRIMMED
+        self._generation, self._position = tail.generation, tail.position
+        self._prev = self._cursor_codec.log_cursor(self._position)
+        return ResyncRequired(self._prev, reason)
+
+    async def _read(self) -> list[RingEntry] | None:
+        """The next entries, and moves the position behind them. None if some are lost."""
+        if self._is_reset:
             return None
-        now = time.monotonic()
+        ring, position = self._tail.ring, self._position
+        if position.n >= ring.floor.n:
+            self._skip_to_newest()
+            return ring.after(position.n)
+        page = await self._events.read(position.n, self._timings.page_size)
+        # Not beyond the ring's floor: the log may be ahead of this process, whose
+        # memory must know of an event before a subscriber does.
+        floor_n = self._tail.ring.floor.n
+        page = [entry for entry in page if entry.position.n <= floor_n]
+        if not page or not is_contiguous(position, page) or self._is_reset:
+            return None
+        self._position, now = page[-1].position, time.monotonic()
         return [
-            RingEntry(logged, self._cursor_codec.log_cursor(logged.position), now)
-            for logged in page
-        ], page[-1].position
+            RingEntry(entry, self._cursor_codec.log_cursor(entry.position), now) for entry in page
+        ]
 
 
 def _number(position: LogPosition) -> int:

@@ -36,6 +36,8 @@ from gateway.service.log.tail import Tail
 from gateway.service.participants import Participants
 from gateway.service.rooms import Rooms
 from gateway.service.streams.feed import EventFilter, EventSubscription, Feed
+from gateway.service.streams.timeline import Timeline
+from gateway.service.streams.timings import StreamTimings
 from gateway.service.upstream.upstream import NO_ANSWER
 
 log = structlog.get_logger()
@@ -47,8 +49,6 @@ T = TypeVar("T")
 PAGES = 10
 # So many people's tracks are asked for at the same time: the read quota is everybody's.
 AT_ONCE = 10
-# How long a view that cannot be read anew waits before it tries again. It shows what it showed meanwhile.
-RETRY_S = 1.0
 # Of each room that is watched: for watchers who are so many events apart, and whose snapshots differ in so many ways.
 FOLDS = 32
 VARIANTS = 4
@@ -86,18 +86,22 @@ class _Folds:
         return after
 
 
-class Live:
+class LiveViews:
     def __init__(
         self,
         rooms: Rooms,
         participants: Participants,
         feed: Feed,
+        timeline: Timeline,
         tail: Tail,
         cursor_codec: CursorCodec,
+        timings: StreamTimings = StreamTimings(),
     ) -> None:
         self._rooms = rooms
         self._participants = participants
         self._feed = feed
+        self._timeline = timeline
+        self._timings = timings
         self._tail = tail
         self._cursor_codec = cursor_codec
         self._watched: WeakValueDictionary[RoomSid, _Folds] = WeakValueDictionary()
@@ -161,7 +165,7 @@ class Live:
                 view = await self._read(caller, sid, cursor)
             except NO_ANSWER as exc:
                 log.warning("live.unread", room_sid=sid, reason=exc.message)
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(self._timings.reread_s)
             else:
                 return replace(view, folded=view.folded.ending_as(before.folded))
         return before
@@ -244,7 +248,7 @@ class Live:
         room, is_more = RoomRef(sid, None), True
         while is_more:
             try:
-                page = await self._feed.timeline(caller, room, None, PAGE_LIMIT, after)
+                page = await self._timeline.page(caller, room, None, PAGE_LIMIT, after)
             except CursorExpired:
                 # What was logged before the snapshot changes nothing: what is left of the log is as good.
                 after = None

@@ -104,7 +104,10 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(server: GraphQLServ
 
 
 async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(server: GraphQLServer) -> None:
-    server.account.feed.log = [event(RoomEventType.ROOM_CREATED), event(participant_identity="ada")]
+    server.account.timeline.log = [
+        event(RoomEventType.ROOM_CREATED),
+        event(participant_identity="ada"),
+    ]
     query = """query($after: String) { room(ref: "standup") { events(after: $after) {
         nodes { cursor prev type ... on ParticipantEvent { participant { identity } } }
         pageInfo { hasPreviousPage startCursor endCursor hasNextPage } freshness { isStale } } } }"""
@@ -129,17 +132,17 @@ async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(server: Graph
 
 
 async def test_a_timeline_is_of_the_types_that_were_asked_for(server: GraphQLServer) -> None:
-    server.account.feed.log = [event(RoomEventType.ROOM_CREATED), event()]
+    server.account.timeline.log = [event(RoomEventType.ROOM_CREATED), event()]
     told = await server.data(
         '{ room(ref: "standup") { events(types: [ROOM_CREATED], first: 1) { nodes { type } } } }'
     )
     assert told["room"]["events"]["nodes"] == [{"type": "ROOM_CREATED"}]
-    [asked] = server.account.feed.calls
+    [asked] = server.account.timeline.calls
     assert (asked.ref and asked.ref.sid, asked.types) == (room().sid, {RoomEventType.ROOM_CREATED})
 
 
 async def test_a_place_that_the_log_lost_is_said(server: GraphQLServer) -> None:
-    server.account.feed.error = CursorExpired("the log begins later; begin anew without after")
+    server.account.timeline.error = CursorExpired("the log begins later; begin anew without after")
     error = await server.error(
         '{ room(ref: "standup") { events(after: "c1") { nodes { cursor } } } }'
     )
@@ -151,4 +154,4 @@ async def test_a_timeline_of_no_types_at_all_is_refused(server: GraphQLServer) -
         '{ room(ref: "standup") { events(types: []) { nodes { cursor } } } }'
     )
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert server.account.feed.calls == []
+    assert server.account.timeline.calls == []

@@ -1,7 +1,8 @@
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,22 +15,90 @@ from gateway.core.events import (
     Gap,
     ResyncReason,
     ResyncRequired,
+    RoomEvent,
     RoomEventType,
     StreamMessage,
     StreamMode,
     StreamStarted,
 )
+from gateway.core.rooms import RoomSid
+from gateway.service.callers.connection_limit import ConnectionLimit
+from gateway.service.log.ring import RingEntry
 from gateway.service.log.timings import LogTimings
-from gateway.service.streams import feed as feed_module
+from gateway.service.streams.feed import Selection, advance
+from gateway.service.streams.timings import StreamTimings
+from gateway.store.eventlog import Entry, Logged, Unreadable
 from gateway.store.keys import Keys
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, take, tell_unreadable
-from tests.service.watching import cursor_of, events, subscription, tiny_ring, watch
+from tests.service.conftest import (
+    ACCOUNT,
+    ANYBODY,
+    Site,
+    event,
+    ref,
+    sid,
+    soon,
+    take,
+    tell_unreadable,
+)
+from tests.service.watching import cursor_of, events, subscription, use_small_pages, watch
 
 KEYS = Keys(ACCOUNT)
 CONNECTED, ENDED = RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.ROOM_ENDED
 
 
-async def test_a_stream_begins_where_the_log_is_and_each_event_names_the_one_before(
+AT = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def ring_entry(n: int, what: RoomEvent | RoomSid | None) -> RingEntry:
+    """An event, or an entry that cannot be read, of a room or of any."""
+    position = LogPosition("0123456789abcdef", n, bytes(8))
+    entry: Entry = (
+        Logged(position, what, AT, 100)
+        if isinstance(what, RoomEvent)
+        else Unreadable(position, what, AT, 100)
+    )
+    return RingEntry(entry, f"c{n}", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(), "c1 c2 gap3 c4 gap5"),
+        (Selection(sid(1)), "c1 gap3 c4 gap5"),
+        (Selection(sid(2)), "c2 gap5"),
+        (Selection(sid(1), frozenset({ENDED})), "gap3 c4 gap5"),
+        (Selection(None, frozenset({RoomEventType.TRACK_ADDED})), "gap3 gap5"),
+    ],
+    ids=["account", "room", "other room", "types of a room", "types"],
+)
+def test_i5_selected_entries_become_a_chain_of_messages(
+    selection: Selection, expected: str
+) -> None:
+    """An unreadable entry is a gap for those whom it may concern: it may have any type."""
+    entries = [
+        ring_entry(1, event()),
+        ring_entry(2, event(room_sid=sid(2))),
+        ring_entry(3, sid(1)),
+        ring_entry(4, event(ENDED)),
+        ring_entry(5, None),
+    ]
+    messages = advance("c0", entries, selection)
+    kinds = [
+        message.cursor.replace("c", "gap") if isinstance(message, Gap) else message.cursor
+        for message in messages
+    ]
+    assert kinds == expected.split()
+    assert [message.prev for message in messages] == [
+        "c0",
+        *(message.cursor for message in messages[:-1]),
+    ][: len(messages)]
+
+
+def test_nothing_follows_from_no_entries() -> None:
+    assert advance("c0", [], Selection()) == []
+
+
+async def test_i5_a_stream_starts_at_the_head_and_chains_its_events(
     site: Site,
 ) -> None:
     account = await site.replica()
@@ -43,10 +112,10 @@ async def test_a_stream_begins_where_the_log_is_and_each_event_names_the_one_bef
 
 
 @pytest.mark.parametrize("room", [None, sid(1)])
-async def test_i4_who_pages_from_redis_into_the_ring_gets_every_event_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch, room: str | None
+async def test_i4_a_resume_from_redis_into_the_ring_delivers_each_event_once(
+    site: Site, room: str | None
 ) -> None:
-    tiny_ring(site, monkeypatch)
+    use_small_pages(site)
     account = await site.replica()
     async with watch(account, room) as messages:
         [started] = await take(messages, 1)
@@ -69,9 +138,7 @@ async def test_i4_who_pages_from_redis_into_the_ring_gets_every_event_once(
     assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
 
 
-async def test_i9_a_page_ends_where_this_process_has_heard(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_i9_a_resume_stops_where_this_process_has_read_the_log(site: Site) -> None:
     """An event that memory has not heard of yet must not be delivered: a read after it could still answer from before."""
     account = await site.replica()
     beginning = account.tail.position
@@ -92,10 +159,8 @@ async def test_i9_a_page_ends_where_this_process_has_heard(
         await asyncio.wait([waiting])
 
 
-async def test_a_log_trimmed_under_a_reader_is_announced(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tiny_ring(site, monkeypatch)
+async def test_p6_a_log_trimmed_during_a_resume_is_announced(site: Site) -> None:
+    use_small_pages(site)
     account = await site.replica()
     async with watch(account) as messages:
         [started] = await take(messages, 1)
@@ -114,7 +179,7 @@ async def test_a_log_trimmed_under_a_reader_is_announced(
         assert after.prev == lost.cursor
 
 
-async def test_a_wiped_redis_is_announced_on_a_live_stream(site: Site) -> None:
+async def test_p6_a_wiped_redis_is_announced_on_a_live_stream(site: Site) -> None:
     account = await site.replica()
     async with watch(account, sid(1)) as messages:
         [started] = await take(messages, 1)
@@ -127,7 +192,7 @@ async def test_a_wiped_redis_is_announced_on_a_live_stream(site: Site) -> None:
         assert after.prev == lost.cursor != started.cursor
 
 
-async def test_a_log_that_changes_right_after_the_start_is_announced(site: Site) -> None:
+async def test_p6_a_log_reset_right_after_the_start_is_announced(site: Site) -> None:
     account = await site.replica()
     async with watch(account) as messages:
         await take(messages, 1)
@@ -140,7 +205,7 @@ async def test_a_log_that_changes_right_after_the_start_is_announced(site: Site)
 
 
 @pytest.mark.parametrize("reason", list(ResyncReason))
-async def test_i6_a_cursor_that_does_not_hold_is_answered_with_the_head_and_the_reason(
+async def test_i6_a_void_cursor_starts_at_the_head_with_the_reason(
     site: Site, reason: ResyncReason
 ) -> None:
     account = await site.replica()
@@ -185,7 +250,7 @@ async def test_i8_replicas_agree_and_a_cursor_of_one_resumes_on_the_other(site: 
         assert await events(resumed, 2) == read[1:]
 
 
-async def test_a_cursor_ahead_of_this_replica_is_waited_for_not_repeated(site: Site) -> None:
+async def test_a_cursor_ahead_of_this_replica_is_resumed_without_repeats(site: Site) -> None:
     account = await site.replica()
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
@@ -200,10 +265,8 @@ async def test_a_cursor_ahead_of_this_replica_is_waited_for_not_repeated(site: S
         assert delivered.prev == cursor
 
 
-async def test_i7_a_quiet_stream_gets_bookmarks_that_resume(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed_module, "BOOKMARK_S", 0.02)
+async def test_i7_a_quiet_stream_gets_bookmarks_that_resume(site: Site) -> None:
+    site.stream_timings = StreamTimings(bookmark_s=0.02)
     account = await site.replica()
     async with watch(account, sid(1)) as messages:
         [started] = await take(messages, 1)
@@ -214,10 +277,8 @@ async def test_i7_a_quiet_stream_gets_bookmarks_that_resume(
     assert bookmark.cursor == cursor_of(site, told.position)
 
 
-async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed_module, "BOOKMARK_S", 0.02)
+async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(site: Site) -> None:
+    site.stream_timings = StreamTimings(bookmark_s=0.02)
     account = await site.replica()
     async with watch(account, types=frozenset({ENDED})) as messages:
         await take(messages, 1)
@@ -234,7 +295,7 @@ async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(
     assert isinstance(bookmark, Bookmark)
 
 
-async def test_only_the_types_asked_for_come_and_the_chain_has_no_hole(site: Site) -> None:
+async def test_i5_only_the_selected_types_are_delivered_and_chained(site: Site) -> None:
     account = await site.replica()
     async with watch(account, sid(1), types=frozenset({ENDED})) as messages:
         [started] = await take(messages, 1)
@@ -244,7 +305,7 @@ async def test_only_the_types_asked_for_come_and_the_chain_has_no_hole(site: Sit
         assert (ended.event.type, ended.prev) == (ENDED, started.cursor)
 
 
-async def test_a_name_is_resolved_once_and_the_stream_stays_with_that_room(site: Site) -> None:
+async def test_a_stream_keeps_its_room_when_the_name_is_taken_again(site: Site) -> None:
     account = await site.replica()
     first = await site.create(account, "daily")
     async with watch(account, "daily") as messages:
@@ -258,7 +319,7 @@ async def test_a_name_is_resolved_once_and_the_stream_stays_with_that_room(site:
     assert {each.event.room_sid for each in read} == {first.sid}
 
 
-async def test_stopping_ends_every_stream(site: Site) -> None:
+async def test_closing_the_tail_ends_every_stream(site: Site) -> None:
     account = await site.replica()
     async with watch(account) as messages:
         await take(messages, 1)
@@ -268,10 +329,8 @@ async def test_stopping_ends_every_stream(site: Site) -> None:
         assert await waiting == []
 
 
-async def test_i16_a_caller_with_too_many_streams_is_sent_away(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed_module, "STREAMS_PER_CALLER", 1)
+async def test_i16_a_caller_with_too_many_streams_is_refused(site: Site) -> None:
+    site.stream_limit = ConnectionLimit("event streams", 10, per_caller=1)
     account = await site.replica()
     async with watch(account) as messages:
         await take(messages, 1)
@@ -282,7 +341,7 @@ async def test_i16_a_caller_with_too_many_streams_is_sent_away(
         await take(messages, 1)
 
 
-async def test_who_may_not_watch_learns_nothing(site: Site) -> None:
+async def test_i12_a_caller_without_access_learns_nothing(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account, "daily")
     reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
@@ -317,9 +376,7 @@ async def _rest(messages: AsyncGenerator[StreamMessage, None]) -> list[StreamMes
 
 
 @pytest.mark.parametrize("room", [None, sid(1)])
-async def test_an_entry_that_cannot_be_read_is_a_gap_in_the_chain(
-    site: Site, room: str | None
-) -> None:
+async def test_an_unreadable_entry_is_a_gap_in_the_chain(site: Site, room: str | None) -> None:
     """A newer release wrote it, or it is damaged: the log itself goes on."""
     account = await site.replica()
     async with watch(account, room) as messages:
@@ -337,7 +394,7 @@ async def test_an_entry_that_cannot_be_read_is_a_gap_in_the_chain(
             assert [*await take(messages, 1 + len(missed))][1:] == missed
 
 
-async def test_a_gap_is_told_to_those_whom_it_may_concern(site: Site) -> None:
+async def test_a_gap_is_delivered_to_all_that_it_may_concern(site: Site) -> None:
     account = await site.replica()
     async with (
         watch(account, sid(1), types=frozenset({ENDED})) as mine,
@@ -362,10 +419,8 @@ async def test_a_gap_is_told_to_those_whom_it_may_concern(site: Site) -> None:
     assert position.n == told.position.n + 1
 
 
-async def test_who_pages_meets_a_gap_where_it_is(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tiny_ring(site, monkeypatch)
+async def test_a_resume_delivers_a_gap_at_its_place(site: Site) -> None:
+    use_small_pages(site)
     account = await site.replica()
     async with watch(account) as messages:
         [started] = await take(messages, 1)
@@ -375,3 +430,71 @@ async def test_who_pages_meets_a_gap_where_it_is(
     async with watch(account, after=started.cursor) as messages:
         kinds = [type(each) for each in await take(messages, 9)]
     assert kinds == [StreamStarted, Delivered, Gap, *[Delivered] * 6]
+
+
+async def test_the_stream_delivers_the_events_that_were_not_written_now(site: Site) -> None:
+    account, taken, is_open = await site.replica(), list[Delivered](), True
+
+    def write_now(messages: Sequence[Delivered]) -> bool:
+        taken.extend(messages if is_open else ())
+        return is_open
+
+    async with watch(account, sid(1), write_now=write_now) as messages:
+        [started] = await take(messages, 1)
+        waiting = site.tasks.create_task(anext(messages))
+        await asyncio.sleep(0)
+        await site.tell(event(), event(room_sid=sid(2)), event())
+        assert not waiting.done()
+        is_open = False
+        [told] = await site.tell(event())
+        refused = await waiting
+        # Nobody waits for the next message now: nothing may overtake it.
+        is_open = True
+        await site.tell(event())
+        [last] = await events(messages, 1)
+    assert isinstance(refused, Delivered)
+    assert refused.cursor == cursor_of(site, told.position)
+    read = [*taken, refused, last]
+    assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
+
+
+async def test_nothing_is_written_now_after_the_log_was_reset(site: Site) -> None:
+    account, taken = await site.replica(), list[Delivered]()
+    async with watch(
+        account, sid(1), write_now=lambda messages: not taken.extend(messages)
+    ) as messages:
+        await take(messages, 1)
+        waiting = site.tasks.create_task(anext(messages))
+        await asyncio.sleep(0)
+        await site.connections.commands.flushall()
+        await site.log.append(event(), "of the next life")
+        lost = await soon(waiting)
+        assert isinstance(lost, ResyncRequired)
+        assert taken == []
+
+
+async def test_i7_an_event_written_now_defers_the_bookmark(site: Site) -> None:
+    site.stream_timings = StreamTimings(bookmark_s=0.05)
+    account, taken = await site.replica(), list[Delivered]()
+    async with watch(
+        account, sid(1), write_now=lambda messages: not taken.extend(messages)
+    ) as messages:
+        await take(messages, 1)
+        waiting = site.tasks.create_task(anext(messages))
+        await asyncio.sleep(0)
+        [told] = await site.tell(event())
+        assert await soon(waiting) == Bookmark(cursor_of(site, told.position))
+        assert len(taken) == 1
+
+
+async def test_a_write_that_fails_is_left_to_the_stream(site: Site) -> None:
+    def failing(messages: Sequence[Delivered]) -> bool:
+        raise RuntimeError("a bug")
+
+    account = await site.replica()
+    async with watch(account, sid(1), write_now=failing) as messages:
+        await take(messages, 1)
+        waiting = site.tasks.create_task(anext(messages))
+        await asyncio.sleep(0)
+        [told] = await site.tell(event())
+        assert (await soon(waiting)).cursor == cursor_of(site, told.position)

@@ -1,5 +1,3 @@
-"""`Feed.timeline`: what the log has of a room, in pages."""
-
 import asyncio
 from dataclasses import replace
 
@@ -15,10 +13,21 @@ from gateway.core.events import (
 )
 from gateway.core.paging import Page
 from gateway.service.accounts import Account
-from gateway.service.streams import feed as feed_module
+from gateway.service.streams.timings import StreamTimings
 from gateway.store.keys import Keys
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, restricted, sid, take, until
-from tests.service.watching import events, tiny_ring, watch
+from tests.service.conftest import (
+    ACCOUNT,
+    ANYBODY,
+    Site,
+    event,
+    ref,
+    restricted,
+    sid,
+    take,
+    tell_unreadable,
+    until,
+)
+from tests.service.watching import events, use_small_pages, watch
 
 KEYS = Keys(ACCOUNT)
 CONNECTED, ENDED = RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.ROOM_ENDED
@@ -31,7 +40,7 @@ async def timeline(
     after: str | None = None,
     types: frozenset[RoomEventType] | None = None,
 ) -> Page[RoomEvent]:
-    return await account.feed.timeline(ANYBODY, ref(sid(1)), types, first, after)
+    return await account.timeline.page(ANYBODY, ref(sid(1)), types, first, after)
 
 
 async def rest_of_timeline(
@@ -53,7 +62,7 @@ async def rest_of_timeline(
     return told, pages
 
 
-async def test_a_timeline_has_a_rooms_events_from_the_oldest_on(site: Site) -> None:
+async def test_a_timeline_has_the_events_of_its_room_the_oldest_first(site: Site) -> None:
     account = await site.replica()
     assert await timeline(account) == Page((), None, has_next_page=False)
     told = await site.tell(*(event(room_sid=sid(1 + number % 2)) for number in range(6)))
@@ -67,9 +76,7 @@ async def test_a_timeline_has_a_rooms_events_from_the_oldest_on(site: Site) -> N
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 100])
-async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(
-    site: Site, first: int
-) -> None:
+async def test_i4_pages_miss_and_repeat_nothing_while_events_arrive(site: Site, first: int) -> None:
     account = await site.replica()
     told = await site.tell(*(event() for _ in range(4)))
     read, after, has_next = Told(), None, True
@@ -78,7 +85,7 @@ async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(
         read, after, has_next = [*read, *page.items], page.end_cursor, page.has_next_page
         if len(told) < 7:
             told += (await site.tell(event(), event(room_sid=sid(2))))[:1]
-    # And whoever comes back later goes on where he stopped.
+    # A later read continues from the last cursor.
     assert after is not None
     rest, _ = await rest_of_timeline(account, first, after)
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
@@ -90,11 +97,10 @@ async def test_a_timeline_misses_and_doubles_nothing_while_events_arrive(
     )
 
 
-async def test_a_timeline_looks_through_so_many_events_a_page_for_those_asked_for(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+async def test_a_page_searches_a_limited_number_of_events_for_the_selected_types(
+    site: Site,
 ) -> None:
-    monkeypatch.setattr(feed_module, "PAGE", 2)
-    monkeypatch.setattr(feed_module, "SCANNED_PAGES", 2)
+    site.stream_timings = StreamTimings(page_size=2, timeline_pages=2)
     account = await site.replica()
     await site.tell(*(event() for _ in range(9)), event(ENDED), event())
     page = await timeline(account, types=frozenset({ENDED}))
@@ -109,7 +115,7 @@ async def test_a_timeline_looks_through_so_many_events_a_page_for_those_asked_fo
     assert (len(everybody), pages) == (10, 5)
 
 
-async def test_a_timeline_and_a_stream_take_each_others_cursors(site: Site) -> None:
+async def test_a_timeline_and_a_stream_accept_each_others_cursors(site: Site) -> None:
     account = await site.replica()
     async with watch(account, sid(1)) as messages:
         [started] = await take(messages, 1)
@@ -123,17 +129,15 @@ async def test_a_timeline_and_a_stream_take_each_others_cursors(site: Site) -> N
         assert (await events(messages, 1))[0].cursor == streamed[1].cursor
 
 
-async def test_i11_our_own_change_is_in_the_timeline_at_once(site: Site) -> None:
+async def test_i11_our_own_mutation_is_in_the_timeline_at_once(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account)
-    page = await account.feed.timeline(ANYBODY, ref(room.sid), None, 10, None)
+    page = await account.timeline.page(ANYBODY, ref(room.sid), None, 10, None)
     assert [each.type for _, each in page.items] == [RoomEventType.ROOM_CHANGED]
 
 
-async def test_i9_a_timeline_ends_where_this_process_has_heard(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed_module, "HEARD_S", 0.01)
+async def test_i9_a_timeline_ends_where_this_process_has_read_the_log(site: Site) -> None:
+    site.stream_timings = StreamTimings(timeline_wait_s=0.01)
     account = await site.replica()
     await site.tell(event())
     site.tails[0].cancel()
@@ -151,9 +155,7 @@ async def test_i9_a_timeline_ends_where_this_process_has_heard(
 @pytest.mark.parametrize(
     "reason", [ResyncReason.EPOCH, ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED]
 )
-async def test_i6_a_timeline_says_when_a_cursor_does_not_hold(
-    site: Site, reason: ResyncReason
-) -> None:
+async def test_i6_a_void_cursor_is_refused(site: Site, reason: ResyncReason) -> None:
     account = await site.replica()
     position = (await site.tell(event(), event()))[0].position
     position = {
@@ -167,7 +169,7 @@ async def test_i6_a_timeline_says_when_a_cursor_does_not_hold(
         )
 
 
-async def test_a_rooms_stream_that_was_trimmed_past_a_cursor_is_announced(site: Site) -> None:
+async def test_i6_a_cursor_before_the_trimmed_part_of_the_room_is_refused(site: Site) -> None:
     """The account's log is whole: it alone would not tell."""
     account = await site.replica()
     beginning = CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(account.tail.position)
@@ -184,11 +186,9 @@ async def test_a_rooms_stream_that_was_trimmed_past_a_cursor_is_announced(site: 
     assert [cursor for cursor, _ in (await timeline(account)).items] == cursors[3:]
 
 
-async def test_a_timeline_goes_on_where_the_accounts_log_is_trimmed_already(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_timeline_continues_where_the_accounts_log_is_trimmed(site: Site) -> None:
     """A room in which little happens keeps events that are too old for the account's log."""
-    tiny_ring(site, monkeypatch)
+    use_small_pages(site)
     account = await site.replica()
     told = await site.tell(
         *(event() for _ in range(4)), *(event(room_sid=sid(2)) for _ in range(6))
@@ -203,6 +203,21 @@ async def test_a_timeline_goes_on_where_the_accounts_log_is_trimmed_already(
     # A place between the room's events cannot be believed any more.
     with pytest.raises(CursorExpired):
         await timeline(account, after=cursor_codec.log_cursor(told[4].position))
+
+
+@pytest.mark.parametrize("first", [1, 2, 100])
+async def test_i4_an_unreadable_entry_does_not_end_a_timeline(site: Site, first: int) -> None:
+    account = await site.replica()
+    told = await site.tell(event())
+    for _ in range(3):
+        last = account.tail.position
+        entry = f'{{"room_sid": "{sid(1)}", "type": "new"}}'
+        unreadable = await tell_unreadable(site.connections, last, entry, sid(1))
+        await site.heard(unreadable.n)
+    told += await site.tell(event(), event())
+    read, _ = await rest_of_timeline(account, first)
+    codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
+    assert [cursor for cursor, _ in read] == [codec.log_cursor(each.position) for each in told]
 
 
 async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
@@ -221,18 +236,18 @@ async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
         await timeline(account, after=old)
 
 
-async def test_i12_who_may_not_watch_a_room_sees_no_timeline_of_it(site: Site) -> None:
+async def test_i12_a_caller_without_access_sees_no_timeline(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account, "daily")
     theirs = restricted("weekly")
     for target in (room.sid, "daily", sid(99), "monthly"):
         with pytest.raises(NotFound):
-            await account.feed.timeline(theirs, ref(target), None, 10, None)
+            await account.timeline.page(theirs, ref(target), None, 10, None)
     for caller in (restricted("daily"), restricted(room.sid)):
-        assert len((await account.feed.timeline(caller, ref(room.sid), None, 10, None)).items) == 1
+        assert len((await account.timeline.page(caller, ref(room.sid), None, 10, None)).items) == 1
     reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
     with pytest.raises(PermissionDenied):
-        await account.feed.timeline(reader, ref(room.sid), None, 10, None)
+        await account.timeline.page(reader, ref(room.sid), None, 10, None)
     foreign = CursorCodec((site.sandbox.auth_token,), "AC" + "0" * 32).log_cursor(
         account.tail.position
     )
