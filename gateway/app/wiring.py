@@ -13,6 +13,7 @@ from gateway.core.limits.quota import Concurrency
 from gateway.core.limits.rate_limit import Rate, TwilioQuota
 from gateway.core.rooms import AccountSid
 from gateway.gql.execution.trusted_documents import TrustedDocuments
+from gateway.gql.transport import limits as gql_limits
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.accounts import Account
 from gateway.service.cache.early_refresh import EarlyRefresh
@@ -141,7 +142,7 @@ def build_graphql(gateway: Gateway, settings: Settings, mode: Mode) -> GraphQLHt
         introspection=mode.introspection,
         allowed_origins=settings.gateway_allowed_origins,
         allow_loopback_origins=mode.allow_loopback_origins,
-        deadline_s=settings.gateway_deadline_s,
+        timings=gql_limits.Timings(deadline_s=settings.gateway_deadline_s),
         trusted=TrustedDocuments.from_folder(settings.gateway_documents),
     )
 

@@ -1,5 +1,6 @@
 """A GraphQL server over real HTTP, with an in-memory account."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +12,29 @@ import pytest
 from aiohttp import web
 
 from gateway.core.callers import Caller, Scope
+from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
 from gateway.gql.transport.http import GraphQLHttp
+from gateway.gql.transport.sse import EventStream
+from gateway.gql.transport.websocket import Socket
 from gateway.service.callers.authenticator import ApiKey, Authenticator
 from tests.gql.fakes import ACCOUNT, TIMEOUT_S, Account
 
 KEY = "rgk_test"
+
+
+class RevocableAuthenticator(Authenticator):
+    """Rejects all credentials once `is_revoked` is set."""
+
+    is_revoked = False
+
+    async def caller(self, *, authorization: str | None, api_key: str | None) -> Caller:
+        if self.is_revoked:
+            raise Unauthenticated("the key is revoked: use another one")
+        return await super().caller(authorization=authorization, api_key=api_key)
+
+    def still_holds(self, caller: Caller) -> bool:
+        return not self.is_revoked and super().still_holds(caller)
 
 
 @dataclass
@@ -24,10 +42,21 @@ class GraphQLServer:
     """A running server, its account, and an HTTP client."""
 
     graphql: GraphQLHttp
+    authenticator: RevocableAuthenticator
     account: Account
     url: str
     client: aiohttp.ClientSession
     auth = {"Authorization": f"Bearer {KEY}"}  # noqa: RUF012 - never changed
+
+    @property
+    def streams(self) -> set[EventStream | Socket]:
+        """The open event streams and WebSockets."""
+        return self.graphql._shared.streams
+
+    async def until_no_stream(self) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            while self.streams:  # noqa: ASYNC110 - ended tasks take a few steps to leave
+                await asyncio.sleep(0)
 
     async def post(
         self, query: str, accept: str | None = None, **variables: Any
@@ -67,7 +96,9 @@ async def run_server(
     """A server of one account. `KEY` belongs to ACCOUNT, whatever account is served."""
     account = Account(account_sid)
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
-    authenticator = Authenticator([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), caller)])
+    authenticator = RevocableAuthenticator(
+        [ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), caller)]
+    )
     graphql = GraphQLHttp(authenticator, {account_sid: account}, **settings)  # type: ignore[dict-item]
     app = web.Application()
     graphql.mount(app)
@@ -78,7 +109,9 @@ async def run_server(
     port = runner.addresses[0][1]
     try:
         async with aiohttp.ClientSession() as client:
-            yield GraphQLServer(graphql, account, f"http://127.0.0.1:{port}/graphql", client)
+            yield GraphQLServer(
+                graphql, authenticator, account, f"http://127.0.0.1:{port}/graphql", client
+            )
     finally:
         await graphql.aclose()
         await runner.cleanup()

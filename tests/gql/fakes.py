@@ -474,7 +474,10 @@ class Feed:
             stream.queue.put_nowait(message)
 
     def write_now(self, *messages: Delivered) -> bool:
-        """Writes past the task of the only stream. False if the stream does not accept it."""
+        """Writes past the task of the only stream.
+
+        False if the stream does not accept it.
+        """
         [stream] = self.streams
         return stream.write(*messages)
 
@@ -541,7 +544,10 @@ class Timeline:
 
 
 class Live:
-    """Sends every subscriber `first_view`, then the views passed to `put`. None ends them."""
+    """Sends every subscriber `first_view`, then the views passed to `put`.
+
+    None ends them.
+    """
 
     def __init__(self) -> None:
         self.calls: list[RoomRef] = []

@@ -1,4 +1,6 @@
-"""Every operation of Twilio's documents has its place in the graph: what it answers can be selected, what it takes sent."""
+"""Every operation of Twilio's documents has its place in the graph: what it answers can
+be selected, what it takes sent.
+"""
 
 import json
 from dataclasses import dataclass

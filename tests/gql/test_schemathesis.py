@@ -1,5 +1,6 @@
-"""Schemathesis with the gateway's own schema: whatever the schema allows, no 5xx, no internal error, and nothing that only
-Twilio notices."""
+"""Schemathesis with the gateway's own schema: whatever the schema allows, no 5xx, no
+internal error, and nothing that only Twilio notices.
+"""
 
 import asyncio
 from collections import Counter
@@ -21,8 +22,8 @@ EXAMPLES = 30
 # What a caller can bring about at a Twilio that is well.
 OF_CALLERS = {"BAD_USER_INPUT", "NOT_FOUND", "CONFLICT", "FAILED_PRECONDITION", "CURSOR_EXPIRED"}
 OF_THE_CROWD = {"QUOTA_EXCEEDED", "RATE_LIMITED"}
-# A room that already has a transcription, and an unknown engine: Twilio has no code of its own
-# for either.
+# A room that already has a transcription, and an unknown engine: Twilio has no code of
+# its own for either.
 ONLY_TWILIO_KNOWS = {
     "Mutation.createRoom": {"UPSTREAM_REJECTED"},
     "Mutation.startTranscription": {"UPSTREAM_REJECTED"},

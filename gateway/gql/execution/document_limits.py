@@ -1,7 +1,7 @@
 """Limits on documents, checked before validation. Does no I/O.
 
-The cost of validation grows with the square of a field's repetitions: 300 repetitions in
-2.7 kB take 353 ms. All checks here are linear in the size of the document with its
+The cost of validation grows with the square of a field's repetitions: 300 repetitions
+in 2.7 kB take 353 ms. All checks here are linear in the size of the document with its
 fragments expanded, and they stop expanding at FIELDS fields.
 """
 
@@ -86,7 +86,7 @@ def _nodes(document: DocumentNode) -> Iterator[Node]:
 
 @dataclass(slots=True)
 class _ResponseField:
-    """A field of the response: how often the document selects it, and the fields below."""
+    """A field of the response: how often it is selected, and the fields below."""
 
     count: int = 0
     children: dict[str, "_ResponseField"] = field(default_factory=dict)
@@ -127,8 +127,8 @@ class _Walk:
             raise InvalidArgument(
                 f"the document is more than {DEPTH} fields deep: select fewer nested fields"
             )
-        # Introspection is deep by nature. Where it is enabled, a validation rule bounds its
-        # depth, and this walk bounds its size.
+        # Introspection is deep by nature. Where it is enabled, a validation rule bounds
+        # its depth, and this walk bounds its size.
         if node.selection_set is not None:
             self.visit(
                 node.selection_set,

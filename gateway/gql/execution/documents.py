@@ -41,8 +41,8 @@ class Documents:
     def document(self, text: str) -> DocumentNode:
         """The parsed document.
 
-        Raises RequestError for a syntax error, an exceeded limit, or a document that does
-        not fit the schema.
+        Raises RequestError for a syntax error, an exceeded limit, or a document that
+        does not fit the schema.
         """
         document = self._cache.get(text)
         if document is None:

@@ -1,8 +1,8 @@
 """Runs operations: one response for a query or a mutation, a stream for a subscription.
 
-The engine drives graphql-core step by step. So each response of a stream gets its cursor
-from the feed, whatever fields were selected, and every error gets its code in one place,
-inside a running subscription too.
+The engine drives graphql-core step by step. So each response of a stream gets its
+cursor from the feed, whatever fields were selected, and every error gets its code in
+one place, inside a running subscription too.
 """
 
 import math
@@ -61,7 +61,7 @@ class Operation:
         cost: int,
     ) -> None:
         self.cost = cost
-        """The most points that the operation can cost; for a subscription, per event."""
+        """The most points that the operation can cost; per event of a subscription."""
         self._request = request
         self._executor = executor
         self._timeout_s = timeout_s
@@ -90,14 +90,14 @@ class Operation:
     async def results(
         self, write_now: WriteNow[EncodedMessage] | None = None
     ) -> AsyncGenerator[GraphQLResult, None]:
-        """Runs any operation. Yields the messages of a subscription, or the one response.
+        """Runs any operation. Yields the messages of a subscription, or one response.
 
         An event for which nothing is fetched goes to `write_now` instead, as long as
         `write_now` accepts it and the next message is being awaited.
 
         The last result has an `error_code` if the operation failed. A subscription that
-        ends without one ends because the gateway stops. A consumer that stops early must
-        close the generator.
+        ends without one ends because the gateway stops. A consumer that stops early
+        must close the generator.
         """
         if self.type is not OperationType.SUBSCRIPTION:
             yield await self.result()
@@ -108,7 +108,7 @@ class Operation:
                 self._executor, self._selection_key(), self._cache, fetches=self.cost > FETCH
             )
             async with aclosing(subscription.results(write_now)) as results:
-                # The first message comes at once. The others come when something happens.
+                # The first message comes at once. The others come with the events.
                 async with within(self._timeout_s):
                     result = await anext(results, None)
                 while result is not None:
@@ -142,7 +142,7 @@ class GraphQLEngine:
         deadline_s: float,
         trusted: TrustedDocuments = TrustedDocuments(),
     ) -> None:
-        """Raises FailedPrecondition for trusted documents that do not fit the schema."""
+        """Raises FailedPrecondition if a trusted document does not fit the schema."""
         self._schema = schema
         self._documents = Documents(schema, introspection=introspection)
         trusted.check(self._documents)
@@ -156,8 +156,8 @@ class GraphQLEngine:
     ) -> Operation:
         """Prepares an operation and charges its cost to the caller.
 
-        Raises RequestError as `prepare` does, and when the caller has spent its points. A
-        rejected request costs points too.
+        Raises RequestError as `prepare` does, and when the caller has spent its points.
+        A rejected request costs points too.
         """
         try:
             operation = self.prepare(request, context, timeout_s)
@@ -176,10 +176,10 @@ class GraphQLEngine:
     def prepare(
         self, request: GraphQLRequest, context: Context, timeout_s: float = math.inf
     ) -> Operation:
-        """Prepares an operation. `timeout_s` is the caller's own limit, if it is shorter.
+        """Prepares an operation. `timeout_s` is the caller's own, shorter limit.
 
-        Raises RequestError for an invalid document, operation name or variables, and for
-        an operation that costs too much.
+        Raises RequestError for an invalid document, operation name or variables, and
+        for an operation that costs too much.
         """
         if request.document_id is not None:
             try:

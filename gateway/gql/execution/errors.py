@@ -97,15 +97,16 @@ class RequestError(Exception):
 def to_gateway_error(error: GraphQLError) -> GatewayError:
     """The error in the gateway's own terms.
 
-    An error that neither the gateway raised on purpose nor the caller caused is Internal.
+    An error that neither the gateway raised on purpose nor the caller caused is
+    Internal.
     """
     cause: Exception | None = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     if isinstance(cause, GatewayError):
         return cause
-    # An error of graphql-core has nodes or locations when the caller's document or variables
-    # are wrong. It has only a path when a result could not be serialized.
+    # An error of graphql-core has nodes or locations when the caller's document or
+    # variables are wrong. It has only a path when a result could not be serialized.
     if isinstance(cause, GraphQLError) and (cause.nodes or cause.locations or error.path is None):
         return InvalidArgument(_with_advice(error.message))
     return Internal("the gateway failed: if it happens again, report the traceId")
@@ -123,8 +124,8 @@ def _with_advice(message: str) -> str:
 def format_error(error: GraphQLError, trace_id: str) -> dict[str, Any]:
     """The error as it appears in a response.
 
-    An internal error is logged with its location in the code, and without its text, which
-    may hold a caller's data.
+    An internal error is logged with its location in the code, and without its text,
+    which may hold a caller's data.
     """
     gateway_error = to_gateway_error(error)
     if isinstance(gateway_error, Internal):

@@ -35,7 +35,7 @@ def print_schema() -> str:
 
 
 def resolver_metadata(field: GraphQLField) -> Mapping[Any, Any] | None:
-    """The strawberry metadata of a field with a resolver; None for a plain attribute."""
+    """The strawberry metadata of a field with a resolver; None for other fields."""
     definition = (field.extensions or {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if definition is None or definition.base_resolver is None:
         return None

@@ -20,9 +20,9 @@ from gateway.service.callers.points import Charge
 class GraphQLResult:
     """One GraphQL response, as JSON.
 
-    `error_code` and `errors` are set if the request was not executed. `cursor` is set if
-    the response is a message of a stream. `data` is the JSON of the response's data, if it
-    has no errors.
+    `error_code` and `errors` are set if the request was not executed. `cursor` is set
+    if the response is a message of a stream. `data` is the JSON of the response's data,
+    if it has no errors.
     """
 
     encoded: bytes
@@ -38,7 +38,7 @@ class GraphQLResult:
 
 
 def error_result(error: RequestError, trace_id: str, charge: Charge | None = None) -> GraphQLResult:
-    """The response to a request that was not executed, with its cost if that is known."""
+    """The response to a request that was not executed, with its cost if known."""
     errors = tuple(format_error(each, trace_id) for each in error.errors)
     body: dict[str, Any] = {"errors": errors}
     cost = None if charge is None else format_cost(charge)

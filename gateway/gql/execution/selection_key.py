@@ -16,8 +16,8 @@ def selection_key(
 ) -> bytes:
     """A digest that is equal for operations with the same response to every event.
 
-    The arguments of the root field do not count: they select the events and the start. So
-    a resumed subscription shares responses with one that was not resumed.
+    The arguments of the root field do not count: they select the events and the start.
+    So a resumed subscription shares responses with one that was not resumed.
     """
     names = set(_variables_of_selection(operation, fragments))
     used = {name: value for name, value in (variables or {}).items() if name in names}

@@ -1,9 +1,9 @@
 """Runs one subscription: a stream of GraphQL responses.
 
-Events for which nothing else is fetched do not pass through graphql-core's source stream.
-The subscription becomes an `EventSubscription`, a value that the feed delivers: the feed
-encodes each event with `_encode`, and may write it from its own callback without waking
-up a task.
+Events for which nothing else is fetched do not pass through graphql-core's source
+stream. The subscription becomes an `EventSubscription`, a value that the feed delivers:
+the feed encodes each event with `_encode`, and may write it from its own callback
+without waking up a task.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable
@@ -75,7 +75,10 @@ class Subscription:
                     yield await self._result(event)
 
     async def _source(self) -> AsyncIterable[SubscriptionMessage]:
-        """The source stream that the root field's resolver returns. Raises RequestError."""
+        """The source stream that the root field's resolver returns.
+
+        Raises RequestError.
+        """
         source = create_source_event_stream(self._executor)
         if isawaitable(source):
             source = await source

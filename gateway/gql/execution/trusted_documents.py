@@ -17,7 +17,10 @@ ID_PREFIX = "sha256:"
 
 
 class TrustedDocuments:
-    """Document texts by identifier: `sha256:` and the hex digest of the document's bytes."""
+    """Document texts by identifier:
+
+    `sha256:` and the hex digest of the document's bytes.
+    """
 
     def __init__(self, texts: dict[str, str] | None = None) -> None:
         self._texts = texts or {}
@@ -50,7 +53,8 @@ class TrustedDocuments:
     def check(self, documents: Documents) -> None:
         """Raises FailedPrecondition for a document that does not fit the schema.
 
-        The gateway calls it at start, so that the error does not wait for the first use.
+        The gateway calls it at start, so that the error does not wait for the first
+        use.
         """
         for identifier, text in self._texts.items():
             try:

@@ -1,4 +1,4 @@
-"""Which web pages may speak to the gateway from a browser. Does no I/O."""
+"""Cross-origin resource sharing: which web pages may use the gateway. Does no I/O."""
 
 import re
 from collections.abc import Collection
@@ -8,23 +8,29 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "authorization, x-api-key, content-type, apollo-require-preflight, last-event-id, "
-    "traceparent, x-request-timeout-ms",
+    "Access-Control-Allow-Headers": "authorization, x-api-key, content-type, "
+    "apollo-require-preflight, last-event-id, traceparent, x-request-timeout-ms",
     "Access-Control-Max-Age": "7200",
 }
-# A page may read these of an answer.
+# The response headers that a page may read.
 _EXPOSED = "ratelimit, ratelimit-policy, retry-after"
 
 
 class Origins:
-    """An exact list. A page of the gateway itself may always; with `allow_loopback`, so may any page of this machine."""
+    """The allowed origins: an exact list, and the gateway's own pages.
+
+    With `allow_loopback`, pages of any server on this machine are allowed too.
+    """
 
     def __init__(self, allowed: Collection[str], *, allow_loopback: bool) -> None:
         self._allowed = frozenset(origin.rstrip("/") for origin in allowed)
         self._allow_loopback = allow_loopback
 
     def allow(self, origin: str | None, host: str | None) -> bool:
-        """`origin` and `host` are the request's headers. Without an origin it is no browser that asks."""
+        """Whether a request may come from this origin. Both arguments are its headers.
+
+        A request without an origin does not come from a web page.
+        """
         if origin is None or origin in self._allowed:
             return True
         try:
@@ -39,7 +45,7 @@ class Origins:
 
     @staticmethod
     def headers(origin: str | None) -> dict[str, str]:
-        """For an answer to an allowed origin."""
+        """The headers of a response to an allowed origin."""
         if origin is None:
             return {"Vary": "Origin"}
         return {

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP as text: what a request asks for and in which form it wants the answer. Does no I/O.
+"""Parses the text of GraphQL requests over HTTP. Does no I/O.
 
 https://graphql.github.io/graphql-over-http/draft/
 """
@@ -18,38 +18,38 @@ from gateway.gql.execution.engine import GraphQLRequest
 from gateway.gql.execution.trusted_documents import ID_PREFIX
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
-# As `Connect-Timeout-Ms`, of which there is no standard for plain HTTP. https://connectrpc.com/docs/protocol
-TIMEOUT = "X-Request-Timeout-Ms"
+# Plain HTTP has no standard for this. It works as `Connect-Timeout-Ms` does.
+# https://connectrpc.com/docs/protocol
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 _MILLISECONDS = re.compile(r"[0-9]{1,10}")
-_PARAMETERS = "query or documentId, variables, operationName and extensions"
 
 
-class Form(StrEnum):
-    """How an answer is written."""
+class MediaType(StrEnum):
+    """The media types of responses."""
 
-    RESPONSE = "application/graphql-response+json"
+    GRAPHQL_RESPONSE = "application/graphql-response+json"
     JSON = "application/json"
-    EVENTS = "text/event-stream"
+    EVENT_STREAM = "text/event-stream"
 
 
-def form_of(accept: str | None) -> Form | None:
-    """The form that the Accept header likes best; None when it names no form of ours."""
+_ACCEPTED: dict[str, MediaType] = {media_type.value: media_type for media_type in MediaType} | {
+    "*/*": MediaType.JSON,
+    "application/*": MediaType.JSON,
+}
+
+
+def negotiate_media_type(accept: str | None) -> MediaType | None:
+    """The media type that the Accept header prefers; None if it has none of ours."""
     if not accept:
-        return Form.JSON
+        return MediaType.JSON
     best, best_quality = None, 0.0
     for part in accept.split(","):
-        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        form = _FORMS.get(media_type)
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        media_type = _ACCEPTED.get(name)
         quality = _quality(parameters)
-        if form is not None and quality > best_quality:
-            best, best_quality = form, quality
+        if media_type is not None and quality > best_quality:
+            best, best_quality = media_type, quality
     return best
-
-
-_FORMS: dict[str, Form] = {form.value: form for form in Form} | {
-    "*/*": Form.JSON,
-    "application/*": Form.JSON,
-}
 
 
 def _quality(parameters: list[str]) -> float:
@@ -63,94 +63,110 @@ def _quality(parameters: list[str]) -> float:
 
 
 def is_json(content_type: str) -> bool:
-    """`application/json`, in UTF-8 if it says so."""
-    media_type, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
+    """Whether a Content-Type header says JSON. A charset must be UTF-8."""
+    name, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
     charsets = [parameter for parameter in parameters if parameter.startswith("charset=")]
-    return media_type == "application/json" and all(
+    return name == "application/json" and all(
         charset.removeprefix("charset=").strip('"') in ("utf-8", "utf8") for charset in charsets
     )
 
 
-def request_of_json(body: bytes) -> GraphQLRequest:
-    """Raises InvalidArgument."""
-    given = _json(body, "the body")
-    if isinstance(given, list):
-        raise InvalidArgument("the body is a list; send one operation a request")
-    if not isinstance(given, dict):
-        raise InvalidArgument(f"the body is not a JSON object; send one with {_PARAMETERS}")
-    return request_of(given)
+def parse_body(body: bytes) -> GraphQLRequest:
+    """The request in a JSON body. Raises InvalidArgument."""
+    parameters = _parse_json(body, "the body")
+    if isinstance(parameters, list):
+        raise InvalidArgument("the body must not be a list: send one operation per request")
+    if not isinstance(parameters, dict):
+        raise InvalidArgument(
+            "the body must be a JSON object with query or documentId, variables, "
+            "operationName and extensions"
+        )
+    return parse_parameters(parameters)
 
 
-def request_of_query(parameters: Mapping[str, str]) -> GraphQLRequest:
-    """Of a URL's parameters, where variables and extensions are JSON. Raises InvalidArgument."""
-    given: dict[str, Any] = dict(parameters)
+def parse_url_parameters(parameters: Mapping[str, str]) -> GraphQLRequest:
+    """The request in a URL, where variables and extensions are JSON.
+
+    Raises InvalidArgument.
+    """
+    parsed: dict[str, Any] = dict(parameters)
     for name in ("variables", "extensions"):
-        if given.get(name):
-            given[name] = _json(given[name].encode(), name)
+        if parsed.get(name):
+            parsed[name] = _parse_json(parsed[name].encode(), name)
         else:
-            given.pop(name, None)
-    return request_of(given)
+            parsed.pop(name, None)
+    return parse_parameters(parsed)
 
 
-def request_of(given: Mapping[str, Any]) -> GraphQLRequest:
-    """Raises InvalidArgument for a parameter of the wrong type."""
-    query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
-    if not isinstance(given.get("extensions"), dict | None):
-        raise InvalidArgument("extensions is not an object; leave it out")
-    document_id = _document_id(given)
+def parse_parameters(parameters: Mapping[str, Any]) -> GraphQLRequest:
+    """The request of these parameters. Raises InvalidArgument for a wrong type."""
+    query = parameters.get("query")
+    variables = parameters.get("variables")
+    name = parameters.get("operationName")
+    if not isinstance(parameters.get("extensions"), dict | None):
+        raise InvalidArgument("extensions must be an object, or left out")
+    document_id = _document_id(parameters)
     if document_id is not None:
         query = ""
     elif not isinstance(query, str) or not query.strip():
-        raise InvalidArgument("query is missing; give a GraphQL document as a string")
+        raise InvalidArgument("query is missing: send a GraphQL document as a string")
     if not isinstance(name, str | None):
-        raise InvalidArgument(
-            "operationName is not a string; give the name of an operation, or leave it out"
-        )
+        raise InvalidArgument("operationName must be the name of an operation, or left out")
     if not isinstance(variables, dict | None):
-        raise InvalidArgument(
-            "variables is not an object; give one with the variables' names, or leave it out"
-        )
+        raise InvalidArgument("variables must be an object, or left out")
     if variables and len(msgspec.json.encode(variables)) > VARIABLES_BYTES:
-        raise InvalidArgument(f"variables is larger than {VARIABLES_BYTES} bytes; send less")
+        raise InvalidArgument(f"variables must have at most {VARIABLES_BYTES} bytes of JSON")
     return GraphQLRequest(query, variables, name, document_id)
 
 
-def _document_id(given: Mapping[str, Any]) -> str | None:
-    """Of a trusted document that is named instead of sent: as the draft of GraphQL over HTTP has it, or in the way of
-    Apollo's clients, who send the document along when they must."""
-    document_id, query = given.get("documentId"), given.get("query")
+def _document_id(parameters: Mapping[str, Any]) -> str | None:
+    """The identifier of a trusted document.
+
+    It is in `documentId`, as the draft of GraphQL over HTTP has it, or in `extensions`,
+    as Apollo's clients send it. Those add the document if the server does not know it.
+    """
+    document_id, query = parameters.get("documentId"), parameters.get("query")
     if document_id is not None:
         if not isinstance(document_id, str) or query is not None:
-            raise InvalidArgument("documentId is a string in place of query; give one of the two")
+            raise InvalidArgument("documentId must be a string without query: send one of the two")
         return document_id
-    persisted = (given.get("extensions") or {}).get("persistedQuery") if query is None else None
+    persisted = (
+        (parameters.get("extensions") or {}).get("persistedQuery") if query is None else None
+    )
     digest = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
     return f"{ID_PREFIX}{digest.lower()}" if isinstance(digest, str) else None
 
 
-def _json(text: bytes, what: str) -> Any:
+def _parse_json(text: bytes, what: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _refuse_json(what)
+        _reject_json(what)
 
 
-def _refuse_json(what: str) -> Never:
-    raise InvalidArgument(f"{what} is not JSON in UTF-8; correct it") from None
+def _reject_json(what: str) -> Never:
+    raise InvalidArgument(f"{what} must be JSON in UTF-8") from None
 
 
-def timeout_of(header: str | None) -> float:
-    """How many seconds the caller waits; infinity without the header. Raises InvalidArgument."""
+def parse_timeout(header: str | None) -> float:
+    """The caller's timeout in seconds; infinity without the header.
+
+    Raises InvalidArgument.
+    """
     if header is None:
         return math.inf
     if _MILLISECONDS.fullmatch(header) is None or not int(header):
         raise InvalidArgument(
-            f"{TIMEOUT} is not a whole number of milliseconds above 0; correct it or leave it out"
+            f"{TIMEOUT_HEADER} must be a whole number of milliseconds above 0, or left out"
         )
     return int(header) / 1000
 
 
-def trace_id_of(traceparent: str | None) -> str:
-    """The caller's trace, or a new one. https://www.w3.org/TR/trace-context/"""
-    known = _TRACEPARENT.fullmatch(traceparent or "")
-    return known[1] if known else secrets.token_hex(16)
+def parse_trace_id(traceparent: str | None) -> str:
+    """The caller's trace id, or a new one. https://www.w3.org/TR/trace-context/"""
+    match = _TRACEPARENT.fullmatch(traceparent or "")
+    return match[1] if match else new_trace_id()
+
+
+def new_trace_id() -> str:
+    return secrets.token_hex(16)

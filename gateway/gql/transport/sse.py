@@ -1,4 +1,4 @@
-"""GraphQL over server-sent events, distinct connections mode: one operation, one response.
+"""GraphQL over server-sent events, in distinct connections mode: one operation each.
 
 https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 """
@@ -13,109 +13,121 @@ from graphql import OperationType
 from gateway.core.errors import PermissionDenied
 from gateway.gql.execution.engine import Operation
 from gateway.gql.execution.results import GraphQLResult
-from gateway.gql.transport.tcp_connection import PIECE_BYTES, TcpConnection
+from gateway.gql.transport.limits import Timings
+from gateway.gql.transport.tcp_connection import CHUNK_BYTES, TcpConnection
 from gateway.service.streams.encoded import EncodedMessage
 
-HEARTBEAT_S = 10.0
-# A client that is gone is seen by its transport: aiohttp tells the handler only when the whole server is set to cancel.
-LOOK_S = 1.0
-# A client that does not read for so long is cut off; it comes again and says where it was.
-SLOW_S = 10.0
 RETRY_MS = 1_000
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",
+    "X-Accel-Buffering": "no",  # nginx would hold events back
 }
 _COMPLETE = b"event: complete\ndata: \n\n"
 
 
-def event_of(encoded: bytes, cursor: str | None = None) -> bytes:
-    """A resume starts at `id`, so it comes from the feed: the client need not have selected the cursor."""
-    place = f"id: {cursor}\n".encode() if cursor is not None else b""
-    return b"%bevent: next\ndata: %b\n\n" % (place, encoded)
+def encode_event(encoded: bytes, cursor: str | None = None) -> bytes:
+    """A `next` event.
+
+    A client resumes after `id`. It comes from the feed, because the document need not
+    select the cursor.
+    """
+    id_ = f"id: {cursor}\n".encode() if cursor is not None else b""
+    return b"%bevent: next\ndata: %b\n\n" % (id_, encoded)
 
 
 class EventStream:
-    """Sends an operation's answers as events until they end, the client leaves or the stream is stopped."""
+    """Sends the results of one operation as events.
 
-    def __init__(self, request: web.Request, headers: Mapping[str, str]) -> None:
+    It ends with the operation, when the client disconnects, or when `stop` is called.
+    """
+
+    def __init__(self, request: web.Request, headers: Mapping[str, str], timings: Timings) -> None:
         self._request = request
+        self._timings = timings
         self._connection = TcpConnection(request)
         self._response = web.StreamResponse(headers={**HEADERS, **headers})
         self._is_idle = False
         self._sending: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
-        """Ends the response without `complete`: the client comes again and says where it was."""
+        """Ends the response without `complete`. The client reconnects and resumes."""
         if self._sending is not None:
             self._sending.cancel()
 
     async def send(
-        self, operation: Operation | GraphQLResult, standing: AbstractAsyncContextManager[None]
+        self, operation: Operation | GraphQLResult, revalidation: AbstractAsyncContextManager[None]
     ) -> web.StreamResponse:
-        """An answer instead of an operation is one that was refused. The stream ends when `standing` raises PermissionDenied:
-        whoever comes again hears why."""
+        """Sends an operation's results, or the one result of a rejected request.
+
+        The stream ends when `revalidation` raises PermissionDenied. The client learns
+        the reason when it reconnects.
+        """
         try:
-            self._connection.limit()
+            self._connection.limit_buffers()
             await self._response.prepare(self._request)
             await self._response.write(f"retry: {RETRY_MS}\n\n".encode())
             with suppress(PermissionDenied):
-                async with standing, asyncio.TaskGroup() as tasks:
-                    self._sending = tasks.create_task(self._answers(operation))
-                    watching = tasks.create_task(self._watch())
-                    self._sending.add_done_callback(lambda _: watching.cancel())
+                async with revalidation, asyncio.TaskGroup() as tasks:
+                    self._sending = tasks.create_task(self._send_results(operation))
+                    monitor = tasks.create_task(self._monitor())
+                    self._sending.add_done_callback(lambda _: monitor.cancel())
             await self._response.write_eof()
         except* ConnectionError:
-            pass  # The client left.
+            pass  # The client disconnected.
         finally:
-            self._sending = None  # It holds what it ended with, and that holds the stream.
+            # The task refers to its exception, and the exception to this stream.
+            self._sending = None
         return self._response
 
-    async def _answers(self, operation: Operation | GraphQLResult) -> None:
+    async def _send_results(self, operation: Operation | GraphQLResult) -> None:
         if isinstance(operation, GraphQLResult):
-            await self._write(event_of(operation.encoded) + _COMPLETE)
+            await self._write(encode_event(operation.encoded) + _COMPLETE)
             return
-        is_whole = operation.type is not OperationType.SUBSCRIPTION
-        async with aclosing(operation.results(self._write_now)) as answers:
-            async for answer in answers:
-                await self._write(event_of(answer.encoded, answer.cursor))
-                is_whole = is_whole or answer.error_code is not None
-        if is_whole:
+        is_complete = operation.type is not OperationType.SUBSCRIPTION
+        async with aclosing(operation.results(self._write_now)) as results:
+            async for result in results:
+                await self._write(encode_event(result.encoded, result.cursor))
+                is_complete = is_complete or result.error_code is not None
+        if is_complete:
             await self._write(_COMPLETE)
 
     def _write_now(self, messages: Sequence[EncodedMessage]) -> bool:
-        if not self._connection.is_clear:
+        if not self._connection.is_drained:
             return False
         self._is_idle = False
-        block = b"".join(event_of(message.encoded, message.cursor) for message in messages)
-        # As the response would write it: HTTP before 1.1 knows no chunks.
+        block = b"".join(encode_event(message.encoded, message.cursor) for message in messages)
+        # As the response would write it. HTTP before 1.1 has no chunks.
         is_chunked = self._request.version >= HttpVersion11
-        return self._connection.write_at_once(
+        return self._connection.write_now(
             b"%x\r\n%b\r\n" % (len(block), block) if is_chunked else block
         )
 
     async def _write(self, block: bytes) -> None:
         self._is_idle = False
-        if self._connection.is_clear and len(block) <= PIECE_BYTES:
-            await self._response.write(block)  # There is room: it does not wait.
+        if self._connection.is_drained and len(block) <= CHUNK_BYTES:
+            await self._response.write(block)  # There is room, so this does not wait.
             return
         try:
-            async with asyncio.timeout(SLOW_S):
+            async with asyncio.timeout(self._timings.slow_client_s):
                 await self._response.write(block)
         except TimeoutError:
             self._connection.abort()
             raise ConnectionResetError from None
 
-    async def _watch(self) -> None:
-        """Comments keep proxies from cutting a quiet connection, and us from serving a dead one."""
-        quiet_s = 0.0
+    async def _monitor(self) -> None:
+        """Sends comments on a quiet stream, and ends it when its client has
+        disconnected.
+
+        Comments keep proxies from closing a quiet connection.
+        """
+        idle_s = 0.0
         while True:
-            await asyncio.sleep(LOOK_S)
-            if self._connection.is_gone:
+            await asyncio.sleep(self._timings.sse_check_s)
+            if self._connection.is_closing:
                 raise ConnectionResetError
-            quiet_s = quiet_s + LOOK_S if self._is_idle else 0.0
+            idle_s = idle_s + self._timings.sse_check_s if self._is_idle else 0.0
             self._is_idle = True
-            if quiet_s >= HEARTBEAT_S:
-                quiet_s = 0.0
+            if idle_s >= self._timings.sse_heartbeat_s:
+                idle_s = 0.0
                 await self._response.write(b":\n\n")

@@ -1,4 +1,6 @@
-"""Trusted documents: named by their hash, and kept by the caller's cache while they are fresh."""
+"""Trusted documents: named by their hash, and kept by the caller's cache while they are
+fresh.
+"""
 
 import hashlib
 import json

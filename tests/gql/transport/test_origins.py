@@ -1,4 +1,4 @@
-"""Which pages may call."""
+"""Which web pages may use the gateway."""
 
 import pytest
 
@@ -8,7 +8,7 @@ LISTED = "https://app.example"
 
 
 @pytest.mark.parametrize(
-    ("origin", "host", "serve", "dev"),
+    ("origin", "host", "in_service", "in_development"),
     [
         (None, "gateway.example", True, True),
         (LISTED, "gateway.example", True, True),
@@ -26,14 +26,14 @@ LISTED = "https://app.example"
         ("http://[", "127.0.0.1:8080", False, False),
     ],
 )
-def test_the_list_is_exact_and_loopback_is_for_development(
-    origin: str | None, host: str | None, serve: bool, dev: bool
+def test_the_list_is_exact_and_loopback_origins_are_for_development(
+    origin: str | None, host: str | None, in_service: bool, in_development: bool
 ) -> None:
-    assert Origins([LISTED + "/"], allow_loopback=False).allow(origin, host) is serve
-    assert Origins([LISTED], allow_loopback=True).allow(origin, host) is dev
+    assert Origins([LISTED + "/"], allow_loopback=False).allow(origin, host) is in_service
+    assert Origins([LISTED], allow_loopback=True).allow(origin, host) is in_development
 
 
-def test_an_answer_names_the_origin_it_is_for() -> None:
+def test_a_response_names_the_origin_that_may_read_it() -> None:
     assert Origins.headers(LISTED) == {
         "Access-Control-Allow-Origin": LISTED,
         "Access-Control-Expose-Headers": "ratelimit, ratelimit-policy, retry-after",
