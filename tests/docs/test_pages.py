@@ -1,5 +1,6 @@
 """Pages: links, names of files and settings, generated parts, and the README's size."""
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -84,3 +85,35 @@ def test_the_readme_is_short() -> None:
 def test_pictures_are_small() -> None:
     for picture in (ROOT / "docs/images").iterdir():
         assert picture.stat().st_size <= PICTURE_BYTES
+
+
+_CODE = [
+    (row[header.index("File")].strip("`"), name)
+    for page in PAGES
+    for header, *rows in page.tables
+    if {"File", "Code"} <= set(header)
+    for row in rows
+    for name in re.findall(r"`([\w.]+)`", row[header.index("Code")])
+]
+
+
+@pytest.mark.parametrize(("path", "name"), _CODE, ids=[f"{path}:{name}" for path, name in _CODE])
+def test_code_is_where_the_page_says(path: str, name: str) -> None:
+    body: list[ast.stmt] = ast.parse((ROOT / path).read_text()).body
+    for part in name.split("."):
+        found = [node for node in body if part in _names(node)]
+        assert found, f"{path} has no {name}"
+        body = getattr(found[0], "body", [])
+
+
+def _names(node: ast.stmt) -> set[str]:
+    """The names that a statement defines."""
+    match node:
+        case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            return {node.name}
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return {name}
+        case ast.Assign(targets=targets):
+            return {target.id for target in targets if isinstance(target, ast.Name)}
+        case _:
+            return set()
