@@ -1,7 +1,9 @@
-"""The figures in tables with a column *Source* are those of the code."""
+"""The figures in tables with a column *Source* are those of the code, and so are the keys in
+Redis."""
 
 import dataclasses
 import importlib
+import inspect
 import re
 from datetime import timedelta
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from tests.docs.pages import PAGES
+from gateway.core.rooms import AccountSid
+from gateway.store.keys import Keys
+from tests.docs.pages import PAGES, ROOT, Page
 
 _UNITS = {
     "": 1, "points": 1,
@@ -59,3 +63,21 @@ def _part(owner: Any, name: str) -> Any:
     if isinstance(owner, type) and dataclasses.is_dataclass(owner):
         return next(field.default for field in dataclasses.fields(owner) if field.name == name)
     return getattr(owner, name)
+
+
+def test_the_table_of_redis_keys_is_complete() -> None:
+    keys = Keys(AccountSid("AC"))
+    names = [name for name in vars(Keys) if not name.startswith("_") and name != "account_sid"]
+    real = {_key(getattr(keys, name)).removeprefix("rg:{AC}:") for name in names}
+    [table] = [
+        rows for rows in Page(ROOT / "docs/deployment/redis.md").tables if rows[0][0] == "Key"
+    ]
+    documented = [re.sub(r"<\w+>|…", ".+", row[0].strip("`")) for row in table[1:]]
+    assert not [key for key in real if not any(re.fullmatch(form, key) for form in documented)]
+    assert not [form for form in documented if not any(re.fullmatch(form, key) for key in real)]
+
+
+def _key(made: Any) -> str:
+    if not callable(made):
+        return str(made)
+    return str(made(*["X"] * len(inspect.signature(made).parameters)))
