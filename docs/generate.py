@@ -445,11 +445,14 @@ def lifetimes() -> str:
         ("room in progress", caching.LIVE_ROOM),
         ("room completed or failed", caching.ENDED_ROOM),
         ("participants, tracks and subscribe rules of a live room", caching.PEOPLE),
-        ("lists", caching.LIST),
+        ("lists of rooms", caching.ROOM_LIST),
         ("recordings, recording rules, transcriptions", caching.MEDIA),
-        ("Insights, while Twilio is still processing", caching.SUMMARY_IN_PROGRESS),
-        ("Insights, complete", caching.SUMMARY),
-        ("any of these, fetched within 3 s of an event", caching.SETTLING),
+        (
+            "lists of Insights, and summaries that Twilio still works on",
+            caching.SUMMARY_IN_PROGRESS,
+        ),
+        ("complete Insights summaries", caching.SUMMARY),
+        ("any of these but lists of rooms, fetched within 3 s of an event", caching.SETTLING),
     )
     rows = [
         (
