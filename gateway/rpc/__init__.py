@@ -1,1 +1,1 @@
-"""The gRPC face: unpack, ask the service, convert."""
+"""The gRPC face: decodes requests, calls the service, encodes responses."""

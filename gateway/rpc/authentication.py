@@ -14,11 +14,12 @@ from gateway.service.callers.authenticator import Authenticator
 async def authenticate(
     authenticator: Authenticator, metadata: Iterable[tuple[str, str | bytes]]
 ) -> None:
-    """Makes the caller behind the metadata the `current_caller` for the rest of this task.
+    """Makes the caller behind the metadata the `current_caller` for the rest of this
+    task.
 
-    Raises Unauthenticated, and UpstreamUnavailable while the keys of a token's issuer cannot be
-    read. A credential that is sent twice is rejected: a proxy in between may have checked the
-    other one.
+    Raises Unauthenticated, and UpstreamUnavailable while the keys of a token's issuer
+    cannot be read. A credential that is sent twice is rejected: a proxy in between may
+    have checked the other one.
     """
     credentials: dict[str, str] = {}
     for key, value in metadata:

@@ -1,7 +1,8 @@
-"""Core values to protobuf messages and requests to core values, by name. Does no I/O.
+"""Converts core values to protobuf messages, and requests to core values. Does no I/O.
 
-A field is called the same on both sides, so messages need no code of their own: `to_pb` follows the message's
-descriptor, `from_pb` follows core's dataclass. Tests hold that no name is missing on either side.
+A field has the same name on both sides, so no message needs code of its own: `to_pb`
+follows the message's descriptor, `from_pb` follows the fields of the core dataclass.
+Tests check that no name is missing on either side.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,13 +27,11 @@ from gateway.rpc import enums
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
-_BESIDE: Final = frozenset({"freshness", "as_of"})
-"""What a Seen tells beside its value."""
-
-_TAKEN_AS_THEY_ARE: Final = frozenset({"google.protobuf.Timestamp", "google.protobuf.Struct"})
-"""Protobuf makes them of a datetime and of a mapping."""
-
-# The messages that requests hold.
+# Fields that come from a ReadResult, not from the value inside.
+_RESULT_FIELDS: Final = frozenset({"freshness", "as_of"})
+# Messages that protobuf itself makes from a datetime or a mapping.
+_CONVERTED_BY_PROTOBUF: Final = frozenset({"google.protobuf.Timestamp", "google.protobuf.Struct"})
+# The core type of every message inside a request.
 _CORE_TYPES: Final[Mapping[str, type[Any]]] = {
     recording_pb2.RecordingRule.DESCRIPTOR.full_name: RecordingRule,
     participant_pb2.SubscribeRule.DESCRIPTOR.full_name: SubscribeRule,
@@ -40,88 +39,94 @@ _CORE_TYPES: Final[Mapping[str, type[Any]]] = {
 }
 
 
-def to_pb(value: object, kind: type[M]) -> M:
-    """The message of this kind that shows the value; None is left out. A Seen shows its value, and in a message that has
-    the fields for it how good it is."""
-    seen, shown = (value, value.value) if isinstance(value, ReadResult) else (None, value)
-    parts: dict[str, Any] = {}
-    for name, write in _writers(kind.DESCRIPTOR):
-        part = getattr(seen, name, None) if name in _BESIDE else getattr(shown, name)
+def to_pb(value: object, message_class: type[M]) -> M:
+    """Returns the message with the fields of this value. Fields that are None stay
+    unset.
+
+    A ReadResult gives the fields of the value inside, and `freshness` and `as_of` where
+    the message has them.
+    """
+    result, inner = (value, value.value) if isinstance(value, ReadResult) else (None, value)
+    fields_: dict[str, Any] = {}
+    for name, encode in _encoders(message_class.DESCRIPTOR):
+        part = getattr(result, name, None) if name in _RESULT_FIELDS else getattr(inner, name)
         if part is not None:
-            parts[name] = write(part)
-    return kind(**parts)
+            fields_[name] = encode(part)
+    return message_class(**fields_)
 
 
 @cache
-def _writers(descriptor: Descriptor) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    return tuple((field.name, _writer(field)) for field in descriptor.fields)
+def _encoders(descriptor: Descriptor) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    return tuple((field.name, _encoder(field)) for field in descriptor.fields)
 
 
-def _writer(field: FieldDescriptor) -> Callable[[Any], Any]:
-    write = _writer_of_one(field)
+def _encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
+    encode = _item_encoder(field)
     if field.is_repeated:
-        return lambda values: [write(value) for value in values]
-    return write
+        return lambda values: [encode(value) for value in values]
+    return encode
 
 
-def _writer_of_one(field: FieldDescriptor) -> Callable[[Any], Any]:
+def _item_encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
     if field.enum_type is not None:
         return enums.TABLES[field.enum_type.full_name].to_pb
-    if field.message_type is None or field.message_type.full_name in _TAKEN_AS_THEY_ARE:
+    if field.message_type is None or field.message_type.full_name in _CONVERTED_BY_PROTOBUF:
         return lambda value: value
-    kind = GetMessageClass(field.message_type)
-    return lambda value: to_pb(value, kind)
+    message_class = GetMessageClass(field.message_type)
+    return lambda value: to_pb(value, message_class)
 
 
 def from_pb(message: Message, core_type: type[T], path: str = "") -> T:
-    """The core value that a request, or the part of it at `path`, asks for. Fields that core does not have are passed
-    over; what is left out is left to core's defaults.
+    """Returns the core value in a request, or in the part of a request at `path`.
 
-    Raises InvalidArgument for numbers and moments that mean nothing, and whatever core's own checks raise.
+    Ignores fields that the core type does not have. Unset fields get the defaults of
+    the core type. Raises InvalidArgument for unknown enum numbers and invalid
+    timestamps, and whatever the checks of the core type raise.
     """
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     descriptor: Any = message.DESCRIPTOR
     set_fields = {field.name: value for field, value in message.ListFields()}
-    for part in fields(core_type):  # type: ignore[arg-type]  # of a dataclass; typing has no name for them
+    # Typing has no name for the type of a dataclass.
+    for part in fields(core_type):  # type: ignore[arg-type]
         field = descriptor.fields_by_name[part.name]
         is_required = part.default is MISSING and part.default_factory is MISSING
         if part.name in set_fields:
-            given[part.name] = _read(field, set_fields[part.name], path + part.name)
+            values[part.name] = _decode(field, set_fields[part.name], path + part.name)
         elif is_required:
-            given[part.name] = _left_out(message, field, path + part.name)
-    return core_type(**given)
+            values[part.name] = _decode_unset(message, field, path + part.name)
+    return core_type(**values)
 
 
-def _left_out(message: Message, field: FieldDescriptor, path: str) -> Any:
+def _decode_unset(message: Message, field: FieldDescriptor, path: str) -> Any:
     if field.enum_type is not None and not field.is_repeated:
-        raise InvalidArgument(
-            f"{path} is left out; give one of {enums.TABLES[field.enum_type.full_name].choice}"
-        )
+        choices = enums.TABLES[field.enum_type.full_name].choices
+        raise InvalidArgument(f"{path} is not set: set it to one of {choices}")
     return () if field.is_repeated else getattr(message, field.name)
 
 
-def _read(field: FieldDescriptor, value: Any, path: str) -> Any:
+def _decode(field: FieldDescriptor, value: Any, path: str) -> Any:
     if not field.is_repeated:
-        return _read_one(field, value, path)
+        return _decode_item(field, value, path)
     if field.enum_type is not None:
         return enums.TABLES[field.enum_type.full_name].from_pb_list(value, path)
-    return tuple(_read_one(field, each, f"{path}[{place}]") for place, each in enumerate(value))
+    return tuple(_decode_item(field, item, f"{path}[{index}]") for index, item in enumerate(value))
 
 
-def _read_one(field: FieldDescriptor, value: Any, path: str) -> Any:
+def _decode_item(field: FieldDescriptor, value: Any, path: str) -> Any:
     if field.enum_type is not None:
         return enums.TABLES[field.enum_type.full_name].from_pb(value, path)
     if isinstance(value, Timestamp):
-        return _moment_of(value, path)
+        return _decode_timestamp(value, path)
     if field.message_type is not None:
         return from_pb(value, _CORE_TYPES[field.message_type.full_name], f"{path}.")
     return value
 
 
-def _moment_of(stamp: Timestamp, path: str) -> datetime:
+def _decode_timestamp(timestamp: Timestamp, path: str) -> datetime:
     try:
-        return stamp.ToDatetime(tzinfo=UTC)
+        return timestamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise InvalidArgument(
-            f"{path} is no moment; give seconds since 1970 and nanos from 0 to 999999999"
+            f"{path} is not a valid timestamp: "
+            "set seconds for a year from 1 to 9999, and nanos from 0 to 999999999"
         ) from None

@@ -1,4 +1,4 @@
-"""What calls cost, and how their clients are told. Does no I/O."""
+"""What calls cost in points, and the trailers that report it. Does no I/O."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ from gateway.service.callers.points import CALL, FETCH, Charge, limit_headers
 
 
 def max_cost(request: Message) -> int:
-    """Up to how many points: as many as the same question in GraphQL."""
-    asked: Any = request
+    """Returns the most points that the call can cost, as the same query in GraphQL."""
+    message: Any = request
     fields = request.DESCRIPTOR.fields_by_name
     if "page_size" in fields:
-        return CALL + FETCH + min(max(1, asked.page_size or DEFAULT_PAGE_SIZE), PAGE_LIMIT)
+        return CALL + FETCH + min(max(1, message.page_size or DEFAULT_PAGE_SIZE), PAGE_LIMIT)
     if "rooms" in fields:
-        return CALL + (FETCH + 1) * len(asked.rooms)
+        return CALL + (FETCH + 1) * len(message.rooms)
     return CALL + FETCH
 
 
 def count_objects(response: Message) -> int:
-    """How many objects a response lists; one that was asked for alone does not count."""
+    """Returns the number of objects in lists. A single resource does not count."""
     return sum(
         len(value)
         for field, value in response.ListFields()
@@ -31,8 +31,10 @@ def count_objects(response: Message) -> int:
 
 
 def cost_trailers(charge: Charge) -> tuple[tuple[str, str], ...]:
-    """The limit as HTTP's headers tell it, and what the call cost as GraphQL's `extensions.cost` does (a dictionary as of RFC
-    9651); nothing before anything was held."""
+    """Returns HTTP's rate limit headers, and GraphQL's `extensions.cost` as `cost`.
+
+    `cost` is a dictionary of RFC 9651. There are no trailers before points are held.
+    """
     if charge.balance is None:
         return ()
     cost = {
@@ -42,8 +44,8 @@ def cost_trailers(charge: Charge) -> tuple[tuple[str, str], ...]:
         "remaining": charge.balance.remaining,
         "reset-after-ms": charge.balance.reset_after_ms,
     }
-    told = {
+    headers = {
         **limit_headers(charge),
         "Cost": ", ".join(f"{name}={value}" for name, value in cost.items()),
     }
-    return tuple((name.lower(), value) for name, value in told.items())
+    return tuple((name.lower(), value) for name, value in headers.items())

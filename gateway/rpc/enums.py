@@ -1,4 +1,4 @@
-"""Enums: each word of core and its number on the wire. Does no I/O."""
+"""Enums: the core members and their protobuf numbers. Does no I/O."""
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -34,47 +34,52 @@ from gateway.rooms.v1 import (
     transcription_pb2,
 )
 
-Word = TypeVar("Word", bound=Enum)
+Member = TypeVar("Member", bound=Enum)
 Number = TypeVar("Number", bound=int)
 
 
-class EnumTable(Generic[Word, Number]):
-    """One row a word, which has the same name on both sides. UNSPECIFIED, the zero of every enum on the wire, is None in
-    core. Raises ValueError for a word of core that the wire does not have."""
+class EnumTable(Generic[Member, Number]):
+    """One core enum and its protobuf enum. Members have the same names on both sides.
 
-    def __init__(self, words: type[Word], wire: type[Number]) -> None:
-        enum: Any = wire  # a wrapper around the enum, which the generated stubs show as a class
+    UNSPECIFIED, the 0 of every protobuf enum, is None in core. Raises ValueError for a
+    core member that the protobuf enum does not have.
+    """
+
+    def __init__(self, core_enum: type[Member], pb_enum: type[Number]) -> None:
+        enum: Any = pb_enum  # an EnumTypeWrapper, which the generated stubs show as a class
         self.full_name: Final[str] = enum.DESCRIPTOR.full_name
         prefix = enum.Name(0).removesuffix("UNSPECIFIED")
-        self.rows: Final[Mapping[Word, Number]] = {
-            word: enum.Value(prefix + word.name) for word in words
+        self.numbers: Final[Mapping[Member, Number]] = {
+            member: enum.Value(prefix + member.name) for member in core_enum
         }
-        self._words: Final[Mapping[int, Word]] = {
-            int(number): word for word, number in self.rows.items()
+        self._members: Final[Mapping[int, Member]] = {
+            int(number): member for member, number in self.numbers.items()
         }
 
-    def to_pb(self, word: Word | None) -> Number | None:
-        return None if word is None else self.rows[word]
+    def to_pb(self, member: Member | None) -> Number | None:
+        return None if member is None else self.numbers[member]
 
-    def from_pb(self, number: int, field: str) -> Word | None:
-        """Raises InvalidArgument for a number that is no word."""
-        return None if number == 0 else self._word(number, field)
+    def from_pb(self, number: int, field: str) -> Member | None:
+        """Returns None for 0. Raises InvalidArgument for an unknown number."""
+        return None if number == 0 else self._member(number, field)
 
-    def from_pb_list(self, numbers: Iterable[int], field: str) -> tuple[Word, ...]:
-        """Raises InvalidArgument for a number that is no word, UNSPECIFIED included: in a list it says nothing."""
-        return tuple(self._word(number, field) for number in numbers)
+    def from_pb_list(self, numbers: Iterable[int], field: str) -> tuple[Member, ...]:
+        """Raises InvalidArgument for an unknown number, and for 0: it means nothing in
+        a list."""
+        return tuple(self._member(number, field) for number in numbers)
 
     @property
-    def choice(self) -> str:
-        return ", ".join(word.name for word in self.rows if word.name != "UNKNOWN")
+    def choices(self) -> str:
+        """The names that a request may use."""
+        return ", ".join(member.name for member in self.numbers if member.name != "UNKNOWN")
 
-    def _word(self, number: int, field: str) -> Word:
-        word = self._words.get(number)
-        if word is None:
+    def _member(self, number: int, field: str) -> Member:
+        member = self._members.get(number)
+        if member is None:
             raise InvalidArgument(
-                f"{field} holds the number {number}, which has no meaning here; give one of {self.choice}"
+                f"{field} has the unknown number {number}: set it to one of {self.choices}"
             )
-        return word
+        return member
 
 
 ROOM_STATUS: Final = EnumTable(RoomStatus, room_pb2.RoomStatus)
@@ -116,4 +121,4 @@ RESYNC_REASON: Final = EnumTable(ResyncReason, events_pb2.ResyncReason)
 TABLES: Final[Mapping[str, EnumTable[Any, Any]]] = {
     table.full_name: table for table in tuple(vars().values()) if isinstance(table, EnumTable)
 }
-"""By the name of the enum on the wire."""
+"""Every table, by the full name of its protobuf enum."""

@@ -1,4 +1,5 @@
-"""Core errors as gRPC errors: a status code, and a google.rpc.Status with details for programs.
+"""Core errors as gRPC errors: a status code, and a google.rpc.Status with details for
+programs.
 
 https://google.aip.dev/193
 """
@@ -36,9 +37,11 @@ STATUS: Final = {
 
 
 def error_to_pb(error: GatewayError) -> status_pb2.Status:
-    """Returns the status with its code, its message, and an ErrorInfo as the first detail.
+    """Returns the status with its code, its message, and an ErrorInfo as the first
+    detail.
 
-    RetryInfo follows when the caller can retry later, and QuotaFailure for Twilio's quota.
+    RetryInfo follows when the caller can retry later, and QuotaFailure for Twilio's
+    quota.
     """
     number, _ = STATUS[error.code].value
     return status_pb2.Status(
@@ -75,8 +78,8 @@ async def abort_with_error(
 ) -> Never:
     """Ends the call with this error.
 
-    Waits up to `limit_s` until the client takes the status. Raises what ends the method: gRPC's
-    AbortError, or CancelledError.
+    Waits up to `limit_s` until the client takes the status. Raises what ends the
+    method: gRPC's AbortError, or CancelledError.
     """
     status = rpc_status.to_status(error_to_pb(error))
     # `abort` replaces the trailers that are already set, so they are repeated.
@@ -85,6 +88,6 @@ async def abort_with_error(
         async with asyncio.timeout(limit_s):
             await context.abort(status.code, status.details, trailers)
     except TimeoutError:
-        # Unread messages are queued before the status. The transport keeps the status and sends
-        # it if the client reads on. The method itself is over.
+        # Unread messages are queued before the status. The transport keeps the status
+        # and sends it if the client reads on. The method itself is over.
         raise asyncio.CancelledError from None

@@ -79,24 +79,24 @@ def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:
 
 
 def _participant_to_pb(event: RoomEvent) -> events_pb2.EventParticipant | None:
-    part = events_pb2.EventParticipant(
+    participant = events_pb2.EventParticipant(
         sid=event.participant_sid,
         identity=event.participant_identity,
         status=event.participant_status,
         duration=event.participant_duration,
     )
-    return part if part.ListFields() else None
+    return participant if participant.ListFields() else None
 
 
 def _track_to_pb(event: RoomEvent) -> events_pb2.EventTrack | None:
-    part = events_pb2.EventTrack(
+    track = events_pb2.EventTrack(
         sid=event.track_sid, kind=enums.TRACK_KIND.to_pb(event.track_kind), name=event.track_name
     )
-    return part if part.ListFields() else None
+    return track if track.ListFields() else None
 
 
 def _recording_to_pb(event: RoomEvent) -> events_pb2.EventRecording | None:
-    part = events_pb2.EventRecording(
+    recording = events_pb2.EventRecording(
         sid=event.recording_sid,
         source_sid=event.source_sid,
         uri=event.recording_uri,
@@ -109,11 +109,11 @@ def _recording_to_pb(event: RoomEvent) -> events_pb2.EventRecording | None:
         size=event.recording_size,
         failed_operation=event.failed_operation,
     )
-    return part if part.ListFields() else None
+    return recording if recording.ListFields() else None
 
 
 def event_types_from_pb(
     request: pb.WatchRoomEventsRequest | pb.ListRoomEventsRequest,
 ) -> frozenset[RoomEventType] | None:
-    """None, which stands for every type, when none is named."""
+    """Returns the types that the request names, or None for every type."""
     return frozenset(enums.ROOM_EVENT_TYPE.from_pb_list(request.types, "types")) or None

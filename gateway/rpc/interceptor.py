@@ -40,8 +40,8 @@ UNARY, STREAM, CONVERSATION = CallKind
 class Stage:
     """A step around calls of these kinds.
 
-    `after` lists the stages that must run before it. Public methods have no caller: stages that
-    need one are not `for_public`.
+    `after` lists the stages that must run before it. Public methods have no caller:
+    stages that need one are not `for_public`.
     """
 
     enter: EnterStage
@@ -139,22 +139,22 @@ class Interceptor(grpc.aio.ServerInterceptor):
     async def _send_all(self, messages: Any, context: Context) -> None:
         """Sends each message of a method when the transport has room for it.
 
-        Methods that write to the context themselves return an awaitable instead. Raises Unread
-        when the client does not read.
+        Methods that write to the context themselves return an awaitable instead. Raises
+        Unread when the client does not read.
         """
         if not hasattr(messages, "__aiter__"):
             await messages
             return
-        # Closes the method at once when the client leaves during a write. The garbage collector
-        # would close it later.
+        # Closes the method at once when the client leaves during a write. The garbage
+        # collector would close it later.
         async with aclosing(messages):
             async for message in messages:
                 try:
                     async with asyncio.timeout(self._shared.timings.slow_reader_s):
                         await context.write(message)
                 except TimeoutError:
-                    # The transport holds this message already and sends it before the status, so
-                    # its cursor is the last one that the client receives.
+                    # The transport holds this message already and sends it before the
+                    # status, so its cursor is the last one that the client receives.
                     raise Unread(
                         "the client does not read the stream: watch again after the last cursor",
                         getattr(message, "cursor", None),

@@ -15,8 +15,8 @@ _READS: Final = ("Get", "BatchGet", "List", "Explain")
 class Limits:
     """How many calls of each kind one server handles at once.
 
-    Each kind has its own limit, so 10,000 open streams or a flood of anonymous health checks do
-    not keep a caller from an answer.
+    Each kind has its own limit, so 10,000 open streams or a flood of anonymous health
+    checks do not keep a caller from an answer.
     """
 
     calls: int = 1_000
@@ -40,7 +40,8 @@ class Timings:
     def call_limit_s(self, method: str, remaining_s: float | None) -> float:
         """Returns how long this unary call may take.
 
-        `remaining_s` is the time until the client's deadline, or None without a deadline.
+        `remaining_s` is the time until the client's deadline, or None without a
+        deadline.
         """
         is_read = method.rpartition("/")[2].startswith(_READS)
         limit_s = min(self.read_s if is_read else self.write_s, self.deadline_s)

@@ -1,6 +1,9 @@
-"""Read masks: the fields that a caller wants to see. Does no I/O. https://google.aip.dev/157
+"""Read masks: the fields that a caller wants in a response. Does no I/O.
 
-A mask's paths name fields of the resource that the response holds in its first field.
+The paths of a mask name fields of the resource, which is the first field of the
+response.
+
+https://google.aip.dev/157
 """
 
 from collections.abc import Iterator
@@ -12,52 +15,56 @@ from google.protobuf.message import Message
 
 from gateway.core.errors import InvalidArgument
 
+# No resource has so many fields.
 PATHS_LIMIT: Final = 100
-"""More than any resource has fields."""
 
 MaskTree = dict[str, "MaskTree"]
-"""The fields to keep; those with an empty tree are kept whole."""
+"""The fields to keep. A field with an empty tree is kept whole."""
 
 
 def parse_mask(method: str, request: Message) -> MaskTree:
-    """The tree of the request's read_mask, empty when it asks for everything. `method` is the method's path.
+    """Returns the fields that the read_mask keeps. An empty tree keeps all fields.
 
-    Raises InvalidArgument for too many paths and for one that names no field.
+    `method` is the method's path. Raises InvalidArgument for too many paths, and for a
+    path that names no field.
     """
     if "read_mask" not in request.DESCRIPTOR.fields_by_name:
         return {}
-    paths = getattr(request, "read_mask").paths  # noqa: B009 - only some messages have it
+    message: Any = request
+    paths = message.read_mask.paths
     if not paths or list(paths) == ["*"]:
         return {}
     if len(paths) > PATHS_LIMIT:
-        raise InvalidArgument(f"read_mask has {len(paths)} paths; give up to {PATHS_LIMIT}")
+        raise InvalidArgument(f"read_mask has {len(paths)} paths: send up to {PATHS_LIMIT}")
     resource = _resource(method)
     tree: MaskTree = {}
-    for place, path in enumerate(paths):
+    for index, path in enumerate(paths):
         if not _is_path(path, resource):
             names = ", ".join(field.name for field in resource.fields)
             raise InvalidArgument(
-                f"read_mask.paths[{place}] names no field of {resource.name}; give paths that begin with {names}"
+                f"read_mask.paths[{index}] names no field of {resource.name}: "
+                f"start the path with one of {names}"
             )
         _add(tree, path.split("."))
     return tree
 
 
 def prune(response: Message, tree: MaskTree) -> None:
-    """Clears in each resource of the response what the tree does not hold."""
+    """Clears the fields of the response's resources that the tree does not keep."""
     if tree:
-        for resource in _parts(response, response.DESCRIPTOR.fields_by_number[1].name):
-            _keep(resource, tree)
+        for resource in _messages(response, response.DESCRIPTOR.fields_by_number[1].name):
+            _prune(resource, tree)
 
 
 def _resource(method: str) -> Descriptor:
-    found: Any = Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
-    resource: Descriptor = found.output_type.fields_by_number[1].message_type
+    descriptor: Any = Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
+    resource: Descriptor = descriptor.output_type.fields_by_number[1].message_type
     return resource
 
 
 def _is_path(path: str, descriptor: Descriptor) -> bool:
-    """A list may stand at a path's end only. https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask"""
+    # A repeated field is allowed at the end of a path only.
+    # https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask
     first, _, rest = path.partition(".")
     field = descriptor.fields_by_name.get(first)
     if field is None:
@@ -72,24 +79,24 @@ def _is_path(path: str, descriptor: Descriptor) -> bool:
 
 
 def _add(tree: MaskTree, names: list[str]) -> None:
-    *above, last = names
-    for name in above:
+    *parents, last = names
+    for name in parents:
         if tree.get(name) == {}:
-            return  # kept whole already
+            return  # a shorter path keeps the whole field
         tree = tree.setdefault(name, {})
     tree[last] = {}
 
 
-def _keep(message: Message, tree: MaskTree) -> None:
+def _prune(message: Message, tree: MaskTree) -> None:
     for field, _ in message.ListFields():
         if field.name not in tree:
             message.ClearField(field.name)
-        elif below := tree[field.name]:
-            for part in _parts(message, field.name):
-                _keep(part, below)
+        elif subtree := tree[field.name]:
+            for part in _messages(message, field.name):
+                _prune(part, subtree)
 
 
-def _parts(message: Message, name: str) -> Iterator[Message]:
+def _messages(message: Message, name: str) -> Iterator[Message]:
     if message.DESCRIPTOR.fields_by_name[name].is_repeated:
         yield from getattr(message, name)
     elif message.HasField(name):

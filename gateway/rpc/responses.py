@@ -23,8 +23,8 @@ DEFAULT_PAGE_SIZE: Final = 50
 def page_arguments(request: Any) -> tuple[int, str | None]:
     """Returns the page size, and the token of the page or None for the first page.
 
-    A size above PAGE_LIMIT is lowered to it, as https://google.aip.dev/158 prescribes. Raises
-    InvalidArgument for a negative page_size.
+    A size above PAGE_LIMIT is lowered to it, as https://google.aip.dev/158 prescribes.
+    Raises InvalidArgument for a negative page_size.
     """
     if request.page_size < 0:
         raise InvalidArgument(
@@ -51,7 +51,8 @@ def resource_response(response_class: type[M], value: object) -> M:
 
 
 def page_response(response_class: type[M], result: Page[Any] | ReadResult[Page[Any]]) -> M:
-    """Returns the response with the page's items as its resources, and the next page's token."""
+    """Returns the response with the page's items as its resources, and the next page's
+    token."""
     page = result.value if isinstance(result, ReadResult) else result
     field = response_class.DESCRIPTOR.fields_by_number[1]
     item_class = _resource_class(response_class)

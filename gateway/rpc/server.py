@@ -50,7 +50,8 @@ REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 # https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
 OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_receive_message_length", 64 * 1024),
-    # gRPC rejects metadata between a soft and a hard limit at random. Equal values make one limit.
+    # gRPC rejects metadata between a soft and a hard limit at random. Equal values make
+    # one limit.
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.absolute_max_metadata_size", 8 * 1024),
     ("grpc.max_concurrent_streams", 100),
@@ -58,8 +59,8 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # Clients may ping every 10 s, as grpc-go does at most. The third ping that comes too early
-    # closes the connection.
+    # Clients may ping every 10 s, as grpc-go does at most. The third ping that comes
+    # too early closes the connection.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 2),
     # Connections are renewed from time to time, so that clients find new replicas.
@@ -69,10 +70,11 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
 
 
 class RpcServer:
-    """gRPC on `address`, such as 127.0.0.1:9090. Port 0 picks a free port, found in `port`.
+    """gRPC on `address`, such as 127.0.0.1:9090.
 
-    Raises RuntimeError when the port is in use. `has_reflection` lets anyone read the protos.
-    `is_port_shared` lets several processes listen on one port.
+    Port 0 picks a free port, found in `port`. Raises RuntimeError when the port is in
+    use. `has_reflection` lets anyone read the
+    protos. `is_port_shared` lets several processes listen on one port.
     """
 
     def __init__(
@@ -108,8 +110,8 @@ class RpcServer:
     async def stop(self, grace_s: float = 1.0) -> None:
         """Accepts no new calls, and cancels calls that are still open after `grace_s`.
 
-        Health checks report NOT_SERVING first. Close the event feeds before: their streams then
-        tell the clients to reconnect.
+        Health checks report NOT_SERVING first. Close the event feeds before: their
+        streams then tell the clients to reconnect.
         """
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
@@ -118,8 +120,9 @@ class RpcServer:
 def _add_reflection(server: grpc.aio.Server, services: tuple[str, ...]) -> None:
     """Serves reflection v1alpha and v1.
 
-    Both versions have the same messages on the wire. The package has no descriptors of v1, so v1
-    answers but is not listed: tools request the descriptors of every listed service.
+    Both versions have the same messages on the wire. The package has no descriptors of
+    v1, so v1 answers but is not listed: tools request the descriptors of every listed
+    service.
     """
     servicer = reflection.aio.ReflectionServicer(services)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)

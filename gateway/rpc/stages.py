@@ -1,6 +1,7 @@
 """The steps around every gRPC call: see `interceptor` for their order.
 
-Each stage is an async context manager: it does its work before the method, and cleans up after it.
+Each stage is an async context manager: it does its work before the method, and cleans
+up after it.
 """
 
 import traceback
@@ -28,8 +29,8 @@ from gateway.service.flights.deadlines import within
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-# Methods for load balancers and tools, which send no credential. They reveal nothing about any
-# account.
+# Methods for load balancers and tools, which send no credential. They reveal nothing
+# about any account.
 PUBLIC: Final = (
     "/grpc.health.v1.Health/",
     "/grpc.reflection.v1.ServerReflection/",
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 
 
 class CallKind(Enum):
-    """What a client and a method send: one message each, a stream of responses, or two streams."""
+    """One message each way, a stream of responses, or a stream each way."""
 
     UNARY = auto()
     STREAM = auto()
@@ -51,8 +52,8 @@ class CallKind(Enum):
 class Call:
     """One call on its way through the stages.
 
-    `decode_request` sets `request` from `raw`. The interceptor sets `response` once the method of
-    a unary call has returned.
+    `decode_request` sets `request` from `raw`. The interceptor sets `response` once the
+    method of a unary call has returned.
     """
 
     method: str
@@ -98,7 +99,8 @@ async def report_errors(shared: Shared, call: Call) -> AsyncIterator[None]:
         # The method or the transport has ended the call already.
         raise
     except Exception as bug:
-        # The error's text and its traceback stay out of the log: they may quote the request.
+        # The error's text and its traceback stay out of the log: they may quote the
+        # request.
         frame = traceback.extract_tb(bug.__traceback__)[-1]
         log.error(
             "bug",
@@ -143,7 +145,7 @@ async def recheck_credential(shared: Shared, call: Call) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def decode_request(shared: Shared, call: Call) -> AsyncIterator[None]:
-    """Sets the call's request. Raises InvalidArgument for bytes that are no such message."""
+    """Sets the call's request. Raises InvalidArgument for an invalid message."""
     assert call.deserialize is not None
     try:
         call.request = call.deserialize(call.raw)
@@ -167,8 +169,8 @@ async def apply_read_mask(shared: Shared, call: Call) -> AsyncIterator[None]:
 async def charge_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
     """Charges the caller's points and reports them in the trailers.
 
-    Points for the largest possible cost are held before the method runs. A unary call pays what
-    it did cost. A stream pays for its start; its messages are free.
+    Points for the largest possible cost are held before the method runs. A unary call
+    pays what it did cost. A stream pays for its start; its messages are free.
     """
     charge = shared.limiter.charge(current_caller())
     call_context.enter(replace(call_context.current(), requests=charge.requests))

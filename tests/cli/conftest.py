@@ -1,4 +1,5 @@
-"""Runs commands in this process. `tests/flows/test_command_line.py` runs whole processes."""
+"""Runs commands in this process. `tests/flows/test_command_line.py` runs whole
+processes."""
 
 from collections.abc import Iterator
 

@@ -84,7 +84,8 @@ def command_of(pid: int) -> bytes:
 
 
 def is_gone(pid: int) -> bool:
-    """True also for a process whose exit status was not read yet: it has no command line."""
+    """True also for a process whose exit status was not read yet: it has no command
+    line."""
     return not command_of(pid)
 
 
@@ -239,7 +240,8 @@ async def test_p21_workers_end_with_their_parent(
         sockets = await sockets_on_all_workers(served, stack)
         os.kill(served.process.pid, number)
         async with asyncio.timeout(RESPONSE_TIMEOUT_S):
-            # All at once: a socket that does not answer the close message soon is cut off.
+            # All at once: a socket that does not answer the close message soon is cut
+            # off.
             close_messages = await asyncio.gather(*(socket.receive() for socket in sockets))
             assert await served.process.wait() == (0 if number is signal.SIGTERM else -number)
         assert {message.data for message in close_messages} == {1001}

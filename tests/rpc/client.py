@@ -1,6 +1,7 @@
-"""Callers of the gateway's gRPC from outside: a real channel, the dev key, a limit."""
+"""Clients of the gateway's gRPC services: a real channel, the dev key, a timeout."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -33,7 +34,7 @@ T = TypeVar("T")
 
 
 class Client:
-    """`client.GetRoom(...)` calls the method of that name with these fields."""
+    """`client.GetRoom(room=...)` calls GetRoom with a request of these fields."""
 
     def __init__(self, stub: Any, messages: Any, metadata: Any) -> None:
         self._stub = stub
@@ -50,7 +51,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Clients:
-    """One a service."""
+    """One client per service."""
 
     rooms: Client
     participants: Client
@@ -77,7 +78,7 @@ def clients_on(channel: grpc.aio.Channel, metadata: Any) -> Clients:
 
 
 async def refusal(call: Any) -> tuple[str, error_details_pb2.ErrorInfo, str]:
-    """Status, ErrorInfo and message of a call that fails."""
+    """Returns status, ErrorInfo and message of a call that fails."""
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await (call.read() if hasattr(call, "read") else call)
     info = error_details_pb2.ErrorInfo()
@@ -89,20 +90,17 @@ async def refusal(call: Any) -> tuple[str, error_details_pb2.ErrorInfo, str]:
 
 
 async def check_refusal(call: Any, code: str) -> None:
-    """The code on the wire and in the details, and a message that says what to do."""
+    """Checks status and reason, and that the message says what to do."""
     status, info, message = await refusal(call)
     assert (status, info.reason) == (code, code), message
-    assert any(
-        word in message
-        for word in ("give", "remove", "use", "check", "choose", "leave", "alone", "shorten")
-    ), message
+    assert re.search(r"\w[:;] \w", message), f"{message} (what is wrong: what to do)"
 
 
-async def until(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], object]) -> T:
-    """The first answer that is as wanted: what happens at Twilio is seen here a moment later."""
+async def until(call: Callable[[], Awaitable[T]], condition: Callable[[T], object]) -> T:
+    """Calls until the condition holds: changes at Twilio take a moment to appear."""
     async with asyncio.timeout(LIMIT_S):
         while True:
-            answer = await ask()
-            if wanted(answer):
-                return answer
-            await asyncio.sleep(0.01)  # between two answers there is nothing else to wait for
+            response = await call()
+            if condition(response):
+                return response
+            await asyncio.sleep(0.01)  # there is no event to wait for

@@ -1,4 +1,5 @@
-"""A real gRPC server with the interceptor before methods made for tests: some never end."""
+"""A real gRPC server with the interceptor before methods made for tests: some never
+end."""
 
 import asyncio
 import itertools
@@ -29,7 +30,8 @@ LIMIT_S = 30
 class Methods:
     """Service `tests.Service`.
 
-    Methods that do not end by themselves set `entered` when they run and `left` when they stop.
+    Methods that do not end by themselves set `entered` when they run and `left` when
+    they stop.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,5 @@
-"""Conversions, for every pair of a core type and its message at once: fields by their names, values by filled-in examples."""
+"""Conversions of every core type and its message: names of fields, and example
+values."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -84,8 +85,8 @@ from gateway.rpc.convert import from_pb, to_pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
 
-# What is shown: a core type, its message, and what the message has beside core's fields.
-SHOWN: list[tuple[type[Any], type[Message], set[str]]] = [
+# Responses: a core type, its message, and the fields that only the message has.
+ENCODED: list[tuple[type[Any], type[Message], set[str]]] = [
     (Room, room_pb2.Room, {"freshness", "as_of"}),
     (RoomLinks, room_pb2.RoomLinks, set()),
     (UnknownWord, room_pb2.UnknownWord, set()),
@@ -116,8 +117,8 @@ ROOM_ARGUMENT = {"room"}
 PARTICIPANT_ARGUMENTS = {"room", "participant"}
 LIST_ARGUMENTS = {"page_size", "page_token", "read_mask"}
 
-# What is asked: a core type, the message it is read from, and what the message has beside core's fields.
-ASKED: list[tuple[type[Any], type[Message], set[str]]] = [
+# Requests: a core type, its message, and the fields that only the message has.
+DECODED: list[tuple[type[Any], type[Message], set[str]]] = [
     (NewRoom, pb.CreateRoomRequest, {"request_id"}),
     (RoomFilter, pb.ListRoomsRequest, LIST_ARGUMENTS),
     (RecordingRule, recording_pb2.RecordingRule, set()),
@@ -144,7 +145,7 @@ ASKED: list[tuple[type[Any], type[Message], set[str]]] = [
 
 @dataclass(frozen=True, kw_only=True)
 class IdentifiedRoom(NewRoom):
-    """What a request has beside the room: which request it is."""
+    """A new room with the field that only the request has."""
 
     request_id: str = "once"
 
@@ -154,7 +155,7 @@ def name_of(value: object) -> str | None:
 
 
 def example(hint: Any) -> Any:
-    """A value of this type that is not empty, and whose parts are not either."""
+    """Returns a value of this type in which every field has a value."""
     origin, arguments = get_origin(hint), get_args(hint)
     if isinstance(hint, NewType):
         return example(hint.__supertype__)
@@ -191,19 +192,20 @@ def pb_names(message_type: Any) -> set[str]:
     return set(message_type.DESCRIPTOR.fields_by_name)
 
 
-def moment(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(tzinfo=UTC)
+def datetime_of(timestamp: Timestamp) -> datetime:
+    return timestamp.ToDatetime(tzinfo=UTC)
 
 
 def plain(value: Any) -> Any:
-    """A core value as protobuf's JSON tells its message, but for enums, which are told by their last word."""
+    """Returns a core value as protobuf's JSON shows it, with enum names without
+    prefix."""
     match value:
         case Enum():
             return value.name
         case datetime():
             return value.isoformat().replace("+00:00", "Z").replace(".250000", ".250")
         case tuple():
-            return [plain(each) for each in value]
+            return [plain(item) for item in value]
         case bool():
             return value
         case int() if value > 2**31:
@@ -214,51 +216,53 @@ def plain(value: Any) -> Any:
             return value
 
 
-def without_prefixes(told: Any, wanted: Any) -> Any:
-    """What protobuf's JSON told, its enums' words without their prefix where a bare word is wanted."""
-    if isinstance(told, dict) and isinstance(wanted, dict):
-        return {key: without_prefixes(value, wanted.get(key)) for key, value in told.items()}
-    if isinstance(told, list) and isinstance(wanted, list) and len(told) == len(wanted):
-        return [without_prefixes(each, other) for each, other in zip(told, wanted, strict=True)]
-    if isinstance(told, str) and isinstance(wanted, str) and told.endswith(f"_{wanted}"):
-        return wanted
-    return told
+def without_prefixes(actual: Any, expected: Any) -> Any:
+    """Returns protobuf's JSON with enum names shortened where `expected` has the short
+    name."""
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        return {key: without_prefixes(value, expected.get(key)) for key, value in actual.items()}
+    if isinstance(actual, list) and isinstance(expected, list) and len(actual) == len(expected):
+        return [without_prefixes(*pair) for pair in zip(actual, expected, strict=True)]
+    if isinstance(actual, str) and isinstance(expected, str) and actual.endswith(f"_{expected}"):
+        return expected
+    return actual
 
 
-@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN + ASKED, ids=name_of)
-def test_every_field_of_core_has_its_place_on_the_wire_and_the_other_way_round(
-    core_type: type[Any], message_type: type[Message], beside: set[str]
+@pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED + DECODED, ids=name_of)
+def test_core_type_and_message_have_the_same_fields(
+    core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
-    assert pb_names(message_type) == names(core_type) | beside
+    assert pb_names(message_type) == names(core_type) | pb_only
 
 
-@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
-def test_every_field_is_written(
-    core_type: type[Any], message_type: type[Message], beside: set[str]
+@pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
+def test_to_pb_sets_every_field(
+    core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
     value = filled(core_type)
 
     message = to_pb(value, message_type)
 
     assert names(core_type) <= is_set(message)
-    told, wanted = MessageToDict(message, preserving_proto_field_name=True), plain(value)
-    assert without_prefixes({name: told[name] for name in names(core_type)}, wanted) == wanted
+    actual, expected = MessageToDict(message, preserving_proto_field_name=True), plain(value)
+    actual = {name: actual[name] for name in names(core_type)}
+    assert without_prefixes(actual, expected) == expected
 
 
-@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
-def test_what_a_value_does_not_have_is_left_out(
-    core_type: type[Any], message_type: type[Message], beside: set[str]
+@pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
+def test_to_pb_leaves_none_unset(
+    core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
     hints = get_type_hints(core_type, include_extras=True)
     required = {part.name for part in fields(core_type) if part.default is MISSING}
     bare = core_type(**{name: example(hints[name]) for name in required})
 
-    assert is_set(to_pb(bare, message_type)) - beside == required
+    assert is_set(to_pb(bare, message_type)) - pb_only == required
 
 
-@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
-def test_a_number_has_64_bits_where_core_says_that_it_may_need_them(
-    core_type: type[Any], message_type: type[Message], beside: set[str]
+@pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
+def test_int64_fields_of_core_are_int64_in_the_message(
+    core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
     hints = get_type_hints(core_type, include_extras=True)
     long = {name for name in names(core_type) if INT64 in str(hints[name])}
@@ -267,33 +271,33 @@ def test_a_number_has_64_bits_where_core_says_that_it_may_need_them(
     assert {field.name for field in descriptors if field.type == FieldDescriptor.TYPE_INT64} == long
 
 
-@pytest.mark.parametrize(("core_type", "message_type", "beside"), SHOWN, ids=name_of)
-def test_what_may_be_none_in_core_may_be_left_out_on_the_wire(
-    core_type: type[Any], message_type: type[Message], beside: set[str]
+@pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
+def test_optional_fields_of_core_have_presence_in_the_message(
+    core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
     hints = get_type_hints(core_type)
     for field in message_type.DESCRIPTOR.fields:
-        told_apart = field.is_repeated or field.enum_type is not None or field.has_presence
-        assert told_apart or field.name in beside or NoneType not in get_args(hints[field.name]), (
-            field.name
-        )
+        has_presence = field.is_repeated or field.enum_type is not None or field.has_presence
+        assert (
+            has_presence or field.name in pb_only or NoneType not in get_args(hints[field.name])
+        ), field.name
 
 
-def test_false_is_told_apart_from_left_out() -> None:
+def test_false_is_not_the_same_as_unset() -> None:
     message = to_pb(Rule(type=filled(Rule).type, all=False), rule_pb2.Rule)
 
     assert message.HasField("all")
     assert not message.HasField("publisher")
 
 
-def test_an_answer_says_how_fresh_it_is_and_where_to_watch_from() -> None:
+def test_to_pb_of_a_read_result_sets_freshness_and_as_of() -> None:
     message = to_pb(
         ReadResult(filled(Room), Freshness(AT, True, FreshnessSource.POLLED), "cursor"),
         room_pb2.Room,
     )
 
     assert message.sid == "word"
-    assert moment(message.freshness.fetched_at) == AT
+    assert datetime_of(message.freshness.fetched_at) == AT
     assert (message.freshness.is_stale, message.freshness.source) == (
         True,
         room_pb2.FOLLOWED_BY_POLLED,
@@ -301,7 +305,7 @@ def test_an_answer_says_how_fresh_it_is_and_where_to_watch_from() -> None:
     assert message.as_of == "cursor"
 
 
-def test_an_explanation_tells_the_code_with_which_twilio_would_refuse() -> None:
+def test_explanation_has_the_error_code_of_twilio() -> None:
     facts = TokenFacts(api_key_sid="SK1", expires_at=AT, is_signed=True)
 
     good = to_pb(Explanation(problem=None, sentence="good", facts=facts), token_pb2.Explanation)
@@ -315,10 +319,10 @@ def test_an_explanation_tells_the_code_with_which_twilio_would_refuse() -> None:
         token_pb2.TOKEN_PROBLEM_EXPIRED,
         20104,
     )
-    assert moment(bad.facts.expires_at) == AT
+    assert datetime_of(bad.facts.expires_at) == AT
 
 
-def test_every_parameter_of_a_new_room_is_read() -> None:
+def test_from_pb_reads_every_field_of_a_new_room() -> None:
     rules = (
         RecordingRule(type=RuleType.INCLUDE, all=True),
         RecordingRule(
@@ -334,7 +338,7 @@ def test_every_parameter_of_a_new_room_is_read() -> None:
         hints=("Twilio",),
         enable_automatic_punctuation=True,
     )
-    asked = NewRoom(
+    room = NewRoom(
         unique_name="daily",
         type=RoomType.GROUP,
         max_participants=12,
@@ -352,20 +356,18 @@ def test_every_parameter_of_a_new_room_is_read() -> None:
         enable_turn=True,
     )
 
-    identified = IdentifiedRoom(
-        **{field.name: getattr(asked, field.name) for field in fields(asked)}
-    )
-    assert from_pb(to_pb(identified, pb.CreateRoomRequest), NewRoom) == asked
+    identified = IdentifiedRoom(**{field.name: getattr(room, field.name) for field in fields(room)})
+    assert from_pb(to_pb(identified, pb.CreateRoomRequest), NewRoom) == room
 
 
-def test_what_a_request_leaves_out_is_left_to_core() -> None:
+def test_from_pb_leaves_unset_fields_to_the_defaults_of_core() -> None:
     assert from_pb(pb.CreateRoomRequest(), NewRoom) == NewRoom()
     assert from_pb(pb.ListRoomsRequest(page_size=5), RoomFilter) == RoomFilter(
         status=RoomStatus.IN_PROGRESS
     )
 
 
-def test_rules_are_read() -> None:
+def test_from_pb_reads_rules() -> None:
     rules = (
         SubscribeRule(
             type=RuleType.INCLUDE, kind=TrackKind.DATA, publisher="ann", priority=TrackPriority.LOW
@@ -381,7 +383,7 @@ def test_rules_are_read() -> None:
     assert from_pb(request, NewSubscribeRules) == NewSubscribeRules(rules)
 
 
-def test_filters_are_read() -> None:
+def test_from_pb_reads_filters() -> None:
     sid = "PA" + "1" * 32
     request = recording_service_pb2.ListRecordingsRequest(
         status=recording_pb2.RECORDING_STATUS_COMPLETED,
@@ -402,7 +404,7 @@ def test_filters_are_read() -> None:
     )
 
 
-def test_an_update_may_hold_a_configuration_without_a_word() -> None:
+def test_from_pb_reads_an_empty_configuration() -> None:
     request = transcription_service_pb2.UpdateTranscriptionRequest(
         status=transcription_pb2.TRANSCRIPTION_STATUS_STOPPED,
         configuration=transcription_pb2.TranscriptionsConfiguration(),
@@ -418,49 +420,53 @@ SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
 
 
 @pytest.mark.parametrize(
-    ("request_", "core_type", "sentence"),
+    ("request_", "core_type", "message"),
     [
-        (pb.CreateRoomRequest(max_participants=0), NewRoom, "maxParticipants is 0; give"),
-        (pb.CreateRoomRequest(max_participants=51), NewRoom, "maxParticipants is 51; give"),
-        (pb.CreateRoomRequest(unique_name=""), NewRoom, "uniqueName is empty; give"),
-        (pb.CreateRoomRequest(type=17), NewRoom, "type holds the number 17.*give one of GROUP"),
+        (pb.CreateRoomRequest(max_participants=0), NewRoom, "maxParticipants is 0"),
+        (pb.CreateRoomRequest(max_participants=51), NewRoom, "maxParticipants is 51"),
+        (pb.CreateRoomRequest(unique_name=""), NewRoom, "uniqueName is empty"),
+        (
+            pb.CreateRoomRequest(type=17),
+            NewRoom,
+            "type has the unknown number 17: set it to one of GROUP",
+        ),
         (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), NewRoom, "type is not one of"),
         (
             pb.CreateRoomRequest(video_codecs=[9]),
             NewRoom,
-            "video_codecs holds the number 9.*VP8, H264",
+            "video_codecs has the unknown number 9: .*VP8, H264",
         ),
         (
             pb.CreateRoomRequest(recording_rules=[RECORDING_RULE(all=True)]),
             NewRoom,
-            r"recording_rules\[0\].type is left out; give one of INCLUDE, EXCLUDE",
+            r"recording_rules\[0\].type is not set: set it to one of INCLUDE, EXCLUDE",
         ),
         (
             pb.CreateRoomRequest(
                 recording_rules=[RECORDING_RULE(type=1, all=True), RECORDING_RULE(type=1, kind=7)]
             ),
             NewRoom,
-            r"recording_rules\[1\].kind holds the number 7",
+            r"recording_rules\[1\].kind has the unknown number 7",
         ),
-        (SUBSCRIBE_RULES(), NewSubscribeRules, "rules has 0 rules; give 1 to 20"),
-        (token_service_pb2.MintAccessTokenRequest(), NewToken, "identity is empty; give"),
+        (SUBSCRIBE_RULES(), NewSubscribeRules, "rules has 0 rules"),
+        (token_service_pb2.MintAccessTokenRequest(), NewToken, "identity is empty"),
         (
             transcription_service_pb2.UpdateTranscriptionRequest(),
             TranscriptionUpdate,
-            "nothing is to change; give",
+            "configuration",
         ),
     ],
 )
-def test_what_is_out_of_bounds_is_refused_with_a_sentence(
-    request_: Message, core_type: type[Any], sentence: str
+def test_from_pb_rejects_invalid_values(
+    request_: Message, core_type: type[Any], message: str
 ) -> None:
-    with pytest.raises(InvalidArgument, match=sentence):
+    with pytest.raises(InvalidArgument, match=message):
         from_pb(request_, core_type)
 
 
 @pytest.mark.parametrize(
-    "stamp", [Timestamp(seconds=1 << 62), Timestamp(seconds=-(1 << 62)), Timestamp(nanos=-1)]
+    "timestamp", [Timestamp(seconds=1 << 62), Timestamp(seconds=-(1 << 62)), Timestamp(nanos=-1)]
 )
-def test_a_moment_that_does_not_exist_is_refused(stamp: Timestamp) -> None:
-    with pytest.raises(InvalidArgument, match="created_after is no moment; give"):
-        from_pb(pb.ListRoomsRequest(created_after=stamp), RoomFilter)
+def test_from_pb_rejects_an_invalid_timestamp(timestamp: Timestamp) -> None:
+    with pytest.raises(InvalidArgument, match="created_after is not a valid timestamp: set"):
+        from_pb(pb.ListRoomsRequest(created_after=timestamp), RoomFilter)

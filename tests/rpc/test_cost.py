@@ -25,27 +25,25 @@ from gateway.service.callers.points import CALL, FETCH, CallerLimiter
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Message) else "",
 )
-def test_a_call_costs_as_much_as_the_same_question_in_graphql(
-    request_: Message, expected: int
-) -> None:
+def test_max_cost_is_that_of_the_same_query_in_graphql(request_: Message, expected: int) -> None:
     assert max_cost(request_) == expected
 
 
-def test_objects_are_those_of_a_list() -> None:
+def test_count_objects_counts_the_objects_in_lists() -> None:
     assert count_objects(pb.ListRoomsResponse(rooms=[Room(), Room()], next_page_token="t")) == 2
     assert count_objects(pb.BatchGetRoomsResponse(rooms=[Room()], missing=["b"])) == 1
     assert count_objects(pb.GetRoomResponse(room=Room())) == 0
     assert count_objects(participant_service_pb2.ListParticipantsResponse()) == 0
 
 
-async def test_trailers_are_in_lower_case_and_tell_what_graphql_tells(caller: Caller) -> None:
+async def test_cost_trailers_are_lower_case_and_have_the_fields_of_graphql(caller: Caller) -> None:
     charge = CallerLimiter().charge(caller)
     assert cost_trailers(charge) == ()
     await charge.hold(100)
     charge.settle(5)
-    told = dict(cost_trailers(charge))
-    assert set(told) == {"ratelimit-policy", "ratelimit", "cost"}
+    by_name = dict(cost_trailers(charge))
+    assert set(by_name) == {"ratelimit-policy", "ratelimit", "cost"}
     assert (
-        told["cost"]
+        by_name["cost"]
         == "requested=100, actual=15, limit=1500000, remaining=1499985, reset-after-ms=1"
     )

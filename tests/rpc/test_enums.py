@@ -31,7 +31,7 @@ PB_ENUMS = {
     name: enum for module in MODULES for name, enum in module.DESCRIPTOR.enum_types_by_name.items()
 }
 PB_NAME = {"PROBLEM": "TokenProblem"}
-"""Where the wire needs a longer word than core."""
+"""Protobuf enums with a longer name than the core enum."""
 
 
 def pb_enum(table_name: str) -> dict[str, int]:
@@ -39,51 +39,52 @@ def pb_enum(table_name: str) -> dict[str, int]:
     return {value.name: value.number for value in PB_ENUMS[name].values}
 
 
-def test_every_enum_on_the_wire_has_a_table() -> None:
+def test_every_protobuf_enum_has_a_table() -> None:
     assert len(TABLES) == len(PB_ENUMS)
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_word_of_core_and_every_number_but_zero_has_its_row(name: str) -> None:
-    rows = TABLES[name].rows
-    words = type(next(iter(rows)))
+def test_table_has_every_core_member_and_every_number_but_zero(name: str) -> None:
+    numbers = TABLES[name].numbers
+    core_enum = type(next(iter(numbers)))
 
-    assert list(rows) == list(words)
-    assert sorted(rows.values()) == sorted(
+    assert list(numbers) == list(core_enum)
+    assert sorted(numbers.values()) == sorted(
         number for number in pb_enum(name).values() if number != 0
     )
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_word_has_the_same_name_on_the_wire(name: str) -> None:
-    numbers = pb_enum(name)
-    [unspecified] = [word for word, number in numbers.items() if number == 0]
+def test_members_have_the_same_name_on_both_sides(name: str) -> None:
+    by_name = pb_enum(name)
+    [unspecified] = [name for name, number in by_name.items() if number == 0]
     prefix = unspecified.removesuffix("UNSPECIFIED")
 
-    assert all(numbers[prefix + word.name] == number for word, number in TABLES[name].rows.items())
+    for member, number in TABLES[name].numbers.items():
+        assert by_name[prefix + member.name] == number
 
 
-def test_unspecified_is_none_both_ways() -> None:
+def test_unspecified_is_none_in_core() -> None:
     assert enums.ROOM_STATUS.from_pb(0, "status") is None
     assert enums.ROOM_STATUS.to_pb(None) is None
 
 
-def test_an_unknown_number_is_refused_with_the_choice() -> None:
+def test_unknown_number_is_rejected_with_the_choices() -> None:
     with pytest.raises(
         InvalidArgument,
-        match=r"status holds the number 99.*give one of IN_PROGRESS, COMPLETED, FAILED$",
+        match=r"status has the unknown number 99: set it to one of IN_PROGRESS, COMPLETED, FAILED$",
     ):
         enums.ROOM_STATUS.from_pb(99, "status")
 
 
-def test_a_list_may_not_hold_unspecified() -> None:
+def test_unspecified_in_a_list_is_rejected() -> None:
     assert enums.VIDEO_CODEC.from_pb_list([1, 2], "video_codecs") == (
         VideoCodec.VP8,
         VideoCodec.H264,
     )
-    with pytest.raises(InvalidArgument, match="video_codecs holds the number 0"):
+    with pytest.raises(InvalidArgument, match="video_codecs has the unknown number 0"):
         enums.VIDEO_CODEC.from_pb_list([1, 0], "video_codecs")
 
 
-def test_a_word_twilio_added_later_goes_out_as_unknown() -> None:
+def test_a_value_that_twilio_added_later_is_unknown() -> None:
     assert enums.ROOM_STATUS.to_pb(RoomStatus("paused")) == room_pb2.ROOM_STATUS_UNKNOWN

@@ -93,7 +93,7 @@ def pb_names(message_type: Any) -> set[str]:
     return set(message_type.DESCRIPTOR.fields_by_name)
 
 
-def test_every_field_of_an_event_is_written() -> None:
+def test_event_to_pb_sets_every_field() -> None:
     message = event_to_pb(EVENT)
 
     assert is_set(message) == pb_names(events_pb2.RoomEvent)
@@ -116,7 +116,7 @@ def test_every_field_of_an_event_is_written() -> None:
     assert message.changed_participant == to_pb(PARTICIPANT, participant_pb2.Participant)
 
 
-def test_an_event_has_only_the_parts_that_its_callback_had() -> None:
+def test_event_to_pb_leaves_out_empty_parts() -> None:
     event = RoomEvent(
         type=RoomEventType.ROOM_CREATED, account_sid=ROOM.account_sid, room_sid=ROOM.sid, at=AT
     )
@@ -134,7 +134,7 @@ def test_an_event_has_only_the_parts_that_its_callback_had() -> None:
         (ResyncRequired("c", ResyncReason.TRIMMED), "resync_required", None),
     ],
 )
-def test_a_stream_message_is_one_of_five(
+def test_stream_message_to_pb_sets_one_of_five_kinds(
     message: StreamMessage, kind: str, prev: str | None
 ) -> None:
     written = stream_message_to_pb(message)
@@ -143,7 +143,7 @@ def test_a_stream_message_is_one_of_five(
     assert (written.prev if written.HasField("prev") else None) == prev
 
 
-def test_the_start_of_a_stream_says_how_and_of_which_room() -> None:
+def test_stream_started_has_mode_room_and_floor() -> None:
     started = stream_message_to_pb(StreamStarted("c", StreamMode.RESYNC, ROOM.sid, AT)).started
 
     assert (started.mode, started.room_sid, started.floor_at.ToDatetime(tzinfo=UTC)) == (
@@ -153,7 +153,7 @@ def test_the_start_of_a_stream_says_how_and_of_which_room() -> None:
     )
 
 
-def test_no_event_types_stand_for_all() -> None:
+def test_no_event_types_mean_all_types() -> None:
     assert event_types_from_pb(pb.WatchRoomEventsRequest()) is None
     ended = events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED
     assert event_types_from_pb(pb.ListRoomEventsRequest(types=[ended, ended])) == {
@@ -174,9 +174,9 @@ def test_an_event_is_encoded_once_for_streams_with_the_same_prev() -> None:
 
 
 def test_other_messages_are_encoded_for_each_stream() -> None:
-    """At one place of the log there may be several."""
+    """Several of them may have one cursor."""
     encoder = Encoder()
     kinds = [encoder.encode(message).encoded for message in (Bookmark("c"), Gap("c", "b"))]
     assert [
-        pb.WatchRoomEventsResponse.FromString(each).WhichOneof("message") for each in kinds
+        pb.WatchRoomEventsResponse.FromString(item).WhichOneof("message") for item in kinds
     ] == ["bookmark", "gap"]

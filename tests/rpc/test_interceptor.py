@@ -28,7 +28,8 @@ async def client(authenticator: Authenticator, methods: Methods) -> AsyncIterato
 def test_a_stage_runs_after_the_stages_it_needs(stage: Stage) -> None:
     earlier = STAGES[: STAGES.index(stage)]
     assert set(stage.after) <= {other.enter for other in earlier}
-    # The needed stage runs for every call that this stage runs for, unless that has no caller.
+    # The needed stage runs for every call that this stage runs for, unless that has no
+    # caller.
     for other in earlier:
         if other.enter in stage.after:
             assert set(stage.kinds) <= set(other.kinds)

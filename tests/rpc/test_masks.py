@@ -26,14 +26,14 @@ def pruned(response: Message, mask: MaskTree) -> Message:
 
 
 @pytest.mark.parametrize("method", READS, ids=lambda method: method.name)
-def test_every_read_takes_a_mask_over_what_its_answer_holds_first(method: object) -> None:
+def test_every_read_method_has_a_mask_and_a_resource(method: object) -> None:
     request, response = method.input_type, method.output_type  # type: ignore[attr-defined]
 
     assert request.fields_by_name["read_mask"].message_type.full_name == "google.protobuf.FieldMask"
     assert response.fields_by_number[1].message_type.fields
 
 
-def test_no_write_takes_a_mask() -> None:
+def test_no_write_method_has_a_mask() -> None:
     assert [
         method
         for method in METHODS
@@ -42,44 +42,48 @@ def test_no_write_takes_a_mask() -> None:
 
 
 @pytest.mark.parametrize("paths", [(), ("*",)])
-def test_no_mask_and_a_star_stand_for_everything(paths: tuple[str, ...]) -> None:
+def test_no_mask_and_a_star_keep_everything(paths: tuple[str, ...]) -> None:
     room = room_pb2.Room(sid="RM1", freshness=room_pb2.Freshness(is_stale=True))
 
     assert pruned(pb.GetRoomResponse(room=room), tree(*paths)) == pb.GetRoomResponse(room=room)
 
 
-def test_requests_of_others_have_no_mask() -> None:
+def test_a_request_without_the_field_keeps_everything() -> None:
     assert parse_mask("/tests.Service/GetLength", StringValue(value="x")) == {}
 
 
-def test_what_the_mask_does_not_hold_is_cleared() -> None:
+def test_prune_clears_fields_outside_the_mask() -> None:
     links = room_pb2.RoomLinks(participants="p", recordings="r")
     codecs = [room_pb2.VIDEO_CODEC_VP8]
     room = room_pb2.Room(
         sid="RM1", unique_name="daily", duration=0, links=links, video_codecs=codecs
     )
 
-    answer = pruned(pb.GetRoomResponse(room=room), tree("sid", "links.recordings", "video_codecs"))
+    response = pruned(
+        pb.GetRoomResponse(room=room), tree("sid", "links.recordings", "video_codecs")
+    )
 
-    kept = room_pb2.Room(sid="RM1", links=room_pb2.RoomLinks(recordings="r"), video_codecs=codecs)
-    assert answer == pb.GetRoomResponse(room=kept)
+    expected = room_pb2.Room(
+        sid="RM1", links=room_pb2.RoomLinks(recordings="r"), video_codecs=codecs
+    )
+    assert response == pb.GetRoomResponse(room=expected)
 
 
-def test_every_resource_of_a_list_is_pruned_and_the_token_kept() -> None:
+def test_prune_keeps_the_token_of_a_list() -> None:
     rooms = [room_pb2.Room(sid=f"RM{n}", unique_name="daily") for n in range(3)]
 
-    answer = pruned(pb.ListRoomsResponse(rooms=rooms, next_page_token="token"), tree("sid"))
+    response = pruned(pb.ListRoomsResponse(rooms=rooms, next_page_token="token"), tree("sid"))
 
-    kept = [room_pb2.Room(sid=f"RM{n}") for n in range(3)]
-    assert answer == pb.ListRoomsResponse(rooms=kept, next_page_token="token")
+    expected = [room_pb2.Room(sid=f"RM{n}") for n in range(3)]
+    assert response == pb.ListRoomsResponse(rooms=expected, next_page_token="token")
 
 
-def test_a_part_that_is_not_there_stays_away() -> None:
-    answer = pruned(
+def test_prune_does_not_set_unset_messages() -> None:
+    response = pruned(
         pb.GetRoomResponse(room=room_pb2.Room(sid="RM1")), tree("links.recordings", "freshness")
     )
 
-    assert answer == pb.GetRoomResponse(room=room_pb2.Room())
+    assert response == pb.GetRoomResponse(room=room_pb2.Room())
     assert pruned(pb.GetRoomResponse(), tree("sid")) == pb.GetRoomResponse()
 
 
@@ -87,12 +91,12 @@ def test_a_part_that_is_not_there_stays_away() -> None:
 def test_the_wider_of_two_paths_wins(paths: tuple[str, ...]) -> None:
     links = room_pb2.RoomLinks(participants="p", recordings="r")
 
-    answer = pruned(pb.GetRoomResponse(room=room_pb2.Room(links=links)), tree(*paths))
+    response = pruned(pb.GetRoomResponse(room=room_pb2.Room(links=links)), tree(*paths))
 
-    assert answer == pb.GetRoomResponse(room=room_pb2.Room(links=links))
+    assert response == pb.GetRoomResponse(room=room_pb2.Room(links=links))
 
 
-def test_a_path_may_go_deep() -> None:
+def test_a_path_may_have_several_parts() -> None:
     request = pb.ListRoomEventsRequest(
         read_mask=FieldMask(paths=["cursor", "event.room.links.recordings"])
     )
@@ -102,23 +106,23 @@ def test_a_path_may_go_deep() -> None:
     )
 
     mask = parse_mask("/gateway.rooms.v1.RoomService/ListRoomEvents", request)
-    answer = pruned(pb.ListRoomEventsResponse(events=[event]), mask)
+    response = pruned(pb.ListRoomEventsResponse(events=[event]), mask)
 
-    kept = room_pb2.Room(links=room_pb2.RoomLinks(recordings="r"))
-    wanted = events_pb2.LoggedEvent(cursor="c", event=events_pb2.RoomEvent(room=kept))
-    assert answer == pb.ListRoomEventsResponse(events=[wanted])
+    expected = room_pb2.Room(links=room_pb2.RoomLinks(recordings="r"))
+    expected = events_pb2.LoggedEvent(cursor="c", event=events_pb2.RoomEvent(room=expected))
+    assert response == pb.ListRoomEventsResponse(events=[expected])
 
 
-def test_an_object_of_twilios_is_kept_whole() -> None:
+def test_a_struct_is_kept_whole() -> None:
     request = insights.GetInsightsParticipantRequest(read_mask=FieldMask(paths=["properties"]))
     participant = insights_pb2.InsightsParticipant(
         participant_sid="PA1", properties={"a": [1, {"b": None}]}
     )
 
     mask = parse_mask("/gateway.rooms.v1.InsightsService/GetInsightsParticipant", request)
-    answer = pruned(insights.GetInsightsParticipantResponse(participant=participant), mask)
+    response = pruned(insights.GetInsightsParticipantResponse(participant=participant), mask)
 
-    assert answer == insights.GetInsightsParticipantResponse(
+    assert response == insights.GetInsightsParticipantResponse(
         participant=insights_pb2.InsightsParticipant(properties={"a": [1, {"b": None}]})
     )
 
@@ -139,24 +143,25 @@ def test_an_object_of_twilios_is_kept_whole() -> None:
         "room",
     ],
 )
-def test_a_path_that_names_no_field_is_refused(path: str) -> None:
+def test_a_path_that_names_no_field_is_rejected(path: str) -> None:
     with pytest.raises(
-        InvalidArgument, match=r"read_mask.paths\[1\] names no field of Room; give paths .* sid, "
+        InvalidArgument,
+        match=r"read_mask.paths\[1\] names no field of Room: start the path .* sid, ",
     ):
         tree("sid", path)
 
 
-def test_a_star_beside_a_path_is_refused() -> None:
+def test_a_star_beside_a_path_is_rejected() -> None:
     with pytest.raises(InvalidArgument, match="names no field"):
         tree("*", "sid")
 
 
-def test_a_mask_has_100_paths_at_the_most() -> None:
+def test_more_than_100_paths_are_rejected() -> None:
     assert tree(*["sid"] * PATHS_LIMIT) == {"sid": {}}
-    with pytest.raises(InvalidArgument, match="read_mask has 101 paths; give up to 100"):
+    with pytest.raises(InvalidArgument, match="read_mask has 101 paths: send up to 100"):
         tree(*["sid"] * (PATHS_LIMIT + 1))
 
 
-def test_a_path_of_many_names_ends_at_the_first_that_is_no_message() -> None:
+def test_a_very_long_path_is_rejected() -> None:
     with pytest.raises(InvalidArgument, match="names no field"):
         tree("links." * 10_000 + "recordings")

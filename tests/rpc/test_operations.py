@@ -1,5 +1,8 @@
-"""Twilio's OpenAPI documents against the protos: each operation below rooms, recordings and Insights can be asked for in
-full and tells all that Twilio tells."""
+"""The protos against Twilio's OpenAPI documents.
+
+Every parameter of an operation on rooms, recordings and Insights can be sent, and every
+property of its response is returned.
+"""
 
 import json
 import re
@@ -16,7 +19,7 @@ from gateway.rpc.server import SERVICE_NAMES
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
-# What each operation is called here, and the field that takes the place of `Sid` in its path.
+# The method of each operation, and the field for `Sid` in the operation's path.
 METHODS: dict[str, tuple[str, str | None]] = {
     "CreateRoom": ("RoomService.CreateRoom", None),
     "FetchRoom": ("RoomService.GetRoom", "room"),
@@ -49,7 +52,7 @@ METHODS: dict[str, tuple[str, str | None]] = {
     "FetchVideoParticipantSummary": ("InsightsService.GetInsightsParticipant", None),
     "ListVideoParticipantSummary": ("InsightsService.ListInsightsParticipants", None),
 }
-SPELLED = {
+RENAMED = {
     "RoomSid": "room",
     "ParticipantSid": "participant",
     "DateCreatedAfter": "created_after",
@@ -60,12 +63,12 @@ SPELLED = {
 }
 PAGING = {"PageSize", "Page", "PageToken"}
 JSON_TEXTS = {"rules", "recording_rules", "configuration", "transcriptions_configuration"}
-"""At Twilio; messages here."""
+"""Fields that are JSON text at Twilio and messages here."""
 NOT_SENT = {
     # The gateway sets its own.
     ("CreateRoom", "StatusCallback"),
     ("CreateRoom", "StatusCallbackMethod"),
-    # The method's name says it: there is one word that has an effect.
+    # The method sets it: only one value has an effect.
     ("UpdateRoom", "Status"),
     ("UpdateRoomParticipant", "Status"),
 }
@@ -95,9 +98,10 @@ class Operation:
             yield from self.resolved(body["schema"]).get("properties", {}).items()
 
     def properties(self) -> dict[str, Any]:
-        """Of the resource that a successful answer holds, or of each in its list."""
-        for answer in self.spec["responses"].values():
-            for content in answer.get("content", {}).values():
+        """Returns the properties of the resource in a response, or of each in its
+        list."""
+        for response in self.spec["responses"].values():
+            for content in response.get("content", {}).values():
                 schema = self.resolved(content["schema"])
                 lists = [part for name, part in schema["properties"].items() if name != "meta"]
                 if "meta" in schema["properties"]:
@@ -128,17 +132,19 @@ def snake(name: str) -> str:
 
 
 def misfit(operation: Operation, field: Any, schema: dict[str, Any]) -> str | None:
-    """What the field cannot hold of what the schema allows."""
+    """Returns why the field cannot hold what the schema allows, or None."""
     schema = operation.resolved(schema)
     schema = operation.resolved(schema.get("items", schema))
     if field.enum_type is not None:
         words = {value.name for value in field.enum_type.values}
         prefix = field.enum_type.values_by_number[0].name.removesuffix("UNSPECIFIED")
-        wanted = {prefix + word.upper().replace("-", "_") for word in schema["enum"]}
-        return f"{field.full_name} has no {wanted - words}" if wanted - words else None
+        expected = {prefix + word.upper().replace("-", "_") for word in schema["enum"]}
+        return f"{field.full_name} has no {expected - words}" if expected - words else None
     if schema.get("type") == "string" and field.message_type is None:
         return (
-            None if field.type == FieldDescriptor.TYPE_STRING else f"{field.full_name} is no string"
+            None
+            if field.type == FieldDescriptor.TYPE_STRING
+            else f"{field.full_name} is not a string"
         )
     wanted_types = TYPES.get((schema.get("type"), schema.get("format")))
     actual = field.message_type.full_name if field.message_type is not None else field.type
@@ -149,12 +155,12 @@ def misfit(operation: Operation, field: Any, schema: dict[str, Any]) -> str | No
     )
 
 
-def test_the_documents_hold_thirty_operations_and_each_has_its_method() -> None:
+def test_each_of_thirty_operations_has_a_method() -> None:
     assert len(OPERATIONS) == 30
     assert {operation.id for operation in OPERATIONS} == METHODS.keys()
 
 
-def test_what_is_no_operation_of_twilios_is_ours() -> None:
+def test_other_methods_are_the_gateways_own() -> None:
     methods = {
         f"{service.rpartition('.')[2]}.{method.name}"
         for service in SERVICE_NAMES
@@ -184,24 +190,24 @@ def test_every_parameter_can_be_sent(operation: Operation) -> None:
         if (operation.id, name) not in NOT_SENT
     }
     is_paged = sent.keys() >= PAGING
-    wanted = {
-        sid if name == "Sid" else SPELLED.get(name, snake(name)): schema
+    expected = {
+        sid if name == "Sid" else RENAMED.get(name, snake(name)): schema
         for name, schema in sent.items()
         if name not in PAGING
     }
 
-    assert wanted.keys() <= set(fields)
+    assert expected.keys() <= set(fields)
     assert ({"page_size", "page_token"} <= set(fields)) == is_paged
     misfits = [
         misfit(operation, fields[name], schema)
-        for name, schema in wanted.items()
+        for name, schema in expected.items()
         if name not in JSON_TEXTS
     ]
-    assert [each for each in misfits if each] == []
+    assert [fault for fault in misfits if fault] == []
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
-def test_every_property_of_the_answer_is_told(operation: Operation) -> None:
+def test_every_property_is_returned(operation: Operation) -> None:
     output = method_of(operation).output_type
     properties = operation.properties()
     if not properties:
@@ -211,4 +217,4 @@ def test_every_property_of_the_answer_is_told(operation: Operation) -> None:
 
     assert properties.keys() <= set(fields)
     misfits = [misfit(operation, fields[name], schema) for name, schema in properties.items()]
-    assert [each for each in misfits if each] == []
+    assert [fault for fault in misfits if fault] == []

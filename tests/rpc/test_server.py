@@ -101,11 +101,11 @@ async def test_every_method_rejects_a_call_without_credentials(
 
 @pytest.mark.parametrize("service", ["", *SERVICE_NAMES])
 async def test_health_answers_without_credentials(channel: grpc.aio.Channel, service: str) -> None:
-    answer = await health_pb2_grpc.HealthStub(channel).Check(
+    response = await health_pb2_grpc.HealthStub(channel).Check(
         health_pb2.HealthCheckRequest(service=service)
     )
 
-    assert answer.status == SERVING
+    assert response.status == SERVING
 
 
 async def test_stop_reports_not_serving_and_cancels_calls_after_the_grace_period(

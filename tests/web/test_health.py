@@ -39,7 +39,8 @@ async def test_i17_a_process_that_alone_lost_the_log_is_not_ready(
 
 
 async def test_i17_without_redis_the_process_stays_ready_and_degraded(served: Served) -> None:
-    """Otherwise every replica would become unready at once, and none could answer from memory."""
+    """Otherwise every replica would become unready at once, and none could answer from
+    memory."""
     connections = Connections("redis://127.0.0.1:1")
     tail = Tail(EventLog(connections, ACCOUNT), RoomMemory(), CursorCodec((SECRET,), ACCOUNT))
     running = asyncio.get_running_loop().create_task(tail.run())

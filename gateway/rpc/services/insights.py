@@ -1,5 +1,5 @@
-"""InsightsService of gateway.rooms.v1: unpack, ask the service, convert."""
-# ruff: noqa: N802 - methods have the names of the protos.
+"""InsightsService of gateway.rooms.v1. The proto describes each method."""
+# ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,11 +17,12 @@ from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-# A summary is there some minutes after the end, for 7 days.
-ROOM: Final = (
-    "there is no such summary; give the SID of a room that ended some minutes to 7 days ago"
+# Twilio has a summary from some minutes after the room's end, for 7 days.
+ROOM: Final = "no such summary: give the SID of a room that ended some minutes to 7 days ago"
+PARTICIPANT: Final = (
+    "no such summary: give the SID of a room that ended some minutes to 7 days ago, "
+    "and of a participant who was in it"
 )
-PARTICIPANT: Final = "there is no such summary; give the SIDs of a room that ended some minutes to 7 days ago and of one who was in it"
 
 
 class InsightsService(InsightsServiceServicer):
@@ -41,8 +42,8 @@ class InsightsService(InsightsServiceServicer):
         self, request: pb.GetInsightsRoomRequest, context: Context
     ) -> pb.GetInsightsRoomResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.insights.room(caller, checked_sid(RoomSid, request.room, "room"))
-        return resource_response(pb.GetInsightsRoomResponse, require_found(seen, ROOM))
+        result = await account.insights.room(caller, checked_sid(RoomSid, request.room, "room"))
+        return resource_response(pb.GetInsightsRoomResponse, require_found(result, ROOM))
 
     async def ListInsightsParticipants(
         self, request: pb.ListInsightsParticipantsRequest, context: Context
@@ -57,11 +58,11 @@ class InsightsService(InsightsServiceServicer):
         self, request: pb.GetInsightsParticipantRequest, context: Context
     ) -> pb.GetInsightsParticipantResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.insights.participant(
+        result = await account.insights.participant(
             caller,
             checked_sid(RoomSid, request.room, "room"),
             checked_sid(ParticipantSid, request.participant, "participant"),
         )
         return resource_response(
-            pb.GetInsightsParticipantResponse, require_found(seen, PARTICIPANT)
+            pb.GetInsightsParticipantResponse, require_found(result, PARTICIPANT)
         )

@@ -1,5 +1,5 @@
-"""ParticipantService of gateway.rooms.v1: unpack, ask the service, convert."""
-# ruff: noqa: N802 - methods have the names of the protos.
+"""ParticipantService of gateway.rooms.v1. The proto describes each method."""
+# ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -23,10 +23,16 @@ from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-PARTICIPANT: Final = "there is no such participant; give the SID of one who is or was in the room, or the identity of one in it now"
-PUBLISHED_TRACK: Final = "there is no such published track; give the SID or the name of a track that the participant publishes now"
+PARTICIPANT: Final = (
+    "no such participant: give the SID of a participant who is or was in the room, "
+    "or the identity of one who is in it now"
+)
+PUBLISHED_TRACK: Final = (
+    "no such published track: "
+    "give the SID or the name of a track that the participant publishes now"
+)
 SUBSCRIBED_TRACK: Final = (
-    "there is no such subscribed track; give the SID of a track that the participant receives now"
+    "no such subscribed track: give the SID of a track that the participant receives now"
 )
 
 
@@ -50,10 +56,10 @@ class ParticipantService(ParticipantServiceServicer):
         self, request: pb.GetParticipantRequest, context: Context
     ) -> pb.GetParticipantResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.participants.participant(
+        result = await account.participants.participant(
             caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
         )
-        return resource_response(pb.GetParticipantResponse, require_found(seen, PARTICIPANT))
+        return resource_response(pb.GetParticipantResponse, require_found(result, PARTICIPANT))
 
     async def DisconnectParticipant(
         self, request: pb.DisconnectParticipantRequest, context: Context
@@ -89,13 +95,15 @@ class ParticipantService(ParticipantServiceServicer):
         self, request: pb.GetPublishedTrackRequest, context: Context
     ) -> pb.GetPublishedTrackResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.participants.published_track(
+        result = await account.participants.published_track(
             caller,
             RoomRef.of(request.room),
             ParticipantRef.of(request.participant),
             TrackRef.of(request.track),
         )
-        return resource_response(pb.GetPublishedTrackResponse, require_found(seen, PUBLISHED_TRACK))
+        return resource_response(
+            pb.GetPublishedTrackResponse, require_found(result, PUBLISHED_TRACK)
+        )
 
     async def ListSubscribedTracks(
         self, request: pb.ListSubscribedTracksRequest, context: Context
@@ -113,24 +121,24 @@ class ParticipantService(ParticipantServiceServicer):
         self, request: pb.GetSubscribedTrackRequest, context: Context
     ) -> pb.GetSubscribedTrackResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.participants.subscribed_track(
+        result = await account.participants.subscribed_track(
             caller,
             RoomRef.of(request.room),
             ParticipantRef.of(request.participant),
             checked_track_sid(request.track),
         )
         return resource_response(
-            pb.GetSubscribedTrackResponse, require_found(seen, SUBSCRIBED_TRACK)
+            pb.GetSubscribedTrackResponse, require_found(result, SUBSCRIBED_TRACK)
         )
 
     async def GetSubscribeRules(
         self, request: pb.GetSubscribeRulesRequest, context: Context
     ) -> pb.GetSubscribeRulesResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.participants.subscribe_rules(
+        result = await account.participants.subscribe_rules(
             caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
         )
-        return resource_response(pb.GetSubscribeRulesResponse, seen)
+        return resource_response(pb.GetSubscribeRulesResponse, result)
 
     async def UpdateSubscribeRules(
         self, request: pb.UpdateSubscribeRulesRequest, context: Context

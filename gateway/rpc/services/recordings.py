@@ -1,5 +1,5 @@
-"""RecordingService of gateway.rooms.v1: unpack, ask the service, convert."""
-# ruff: noqa: N802 - methods have the names of the protos.
+"""RecordingService of gateway.rooms.v1. The proto describes each method."""
+# ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,9 +19,12 @@ from gateway.service.accounts import Account
 Context = grpc.aio.ServicerContext[Any, Any]
 
 RECORDING: Final = (
-    "there is no such recording; give the SID of one that Twilio has, of the room if you name one"
+    "no such recording: give the SID of a recording that Twilio has, "
+    "and that is of the room if the request names one"
 )
-MEDIA: Final = "there is no such media; give the SID of a recording that is completed and whose media has not been deleted"
+MEDIA: Final = (
+    "no such media: give the SID of a completed recording whose media has not been deleted"
+)
 
 
 class RecordingService(RecordingServiceServicer):
@@ -44,12 +47,12 @@ class RecordingService(RecordingServiceServicer):
         self, request: pb.GetRoomRecordingRequest, context: Context
     ) -> pb.GetRoomRecordingResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.recordings.in_room(
+        result = await account.recordings.in_room(
             caller,
             RoomRef.of(request.room),
             checked_sid(RecordingSid, request.recording, "recording"),
         )
-        return resource_response(pb.GetRoomRecordingResponse, require_found(seen, RECORDING))
+        return resource_response(pb.GetRoomRecordingResponse, require_found(result, RECORDING))
 
     async def DeleteRoomRecording(
         self, request: pb.DeleteRoomRecordingRequest, context: Context
@@ -75,10 +78,10 @@ class RecordingService(RecordingServiceServicer):
         self, request: pb.GetRecordingRequest, context: Context
     ) -> pb.GetRecordingResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.recordings.recording(
+        result = await account.recordings.recording(
             caller, checked_sid(RecordingSid, request.recording, "recording")
         )
-        return resource_response(pb.GetRecordingResponse, require_found(seen, RECORDING))
+        return resource_response(pb.GetRecordingResponse, require_found(result, RECORDING))
 
     async def DeleteRecording(
         self, request: pb.DeleteRecordingRequest, context: Context
@@ -102,8 +105,8 @@ class RecordingService(RecordingServiceServicer):
         self, request: pb.GetRecordingRulesRequest, context: Context
     ) -> pb.GetRecordingRulesResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.recordings.rules(caller, RoomRef.of(request.room))
-        return resource_response(pb.GetRecordingRulesResponse, seen)
+        result = await account.recordings.rules(caller, RoomRef.of(request.room))
+        return resource_response(pb.GetRecordingRulesResponse, result)
 
     async def UpdateRecordingRules(
         self, request: pb.UpdateRecordingRulesRequest, context: Context

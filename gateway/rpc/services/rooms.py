@@ -1,5 +1,5 @@
-"""RoomService of gateway.rooms.v1: unpack, ask the service, convert."""
-# ruff: noqa: N802 - methods have the names of the protos.
+"""RoomService of gateway.rooms.v1. The proto describes each method."""
+# ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -25,7 +25,7 @@ from gateway.service.streams.encoded import EncodedMessage
 from gateway.service.streams.feed import EventFilter, EventSubscription
 
 BATCH_LIMIT: Final = 100
-ROOM: Final = "there is no such room; give the SID of a room, or the name of one in progress"
+ROOM: Final = "no such room: give the SID of a room, or the name of a room in progress"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -37,8 +37,8 @@ class RoomService(RoomServiceServicer):
 
     async def GetRoom(self, request: pb.GetRoomRequest, context: Context) -> pb.GetRoomResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.rooms.room(caller, RoomRef.of(request.room))
-        return resource_response(pb.GetRoomResponse, require_found(seen, ROOM))
+        result = await account.rooms.room(caller, RoomRef.of(request.room))
+        return resource_response(pb.GetRoomResponse, require_found(result, ROOM))
 
     async def BatchGetRooms(
         self, request: pb.BatchGetRoomsRequest, context: Context
@@ -46,13 +46,13 @@ class RoomService(RoomServiceServicer):
         caller, account = caller_and_account(self._accounts)
         if len(request.rooms) > BATCH_LIMIT:
             raise InvalidArgument(
-                f"rooms has {len(request.rooms)} entries; give up to {BATCH_LIMIT}"
+                f"rooms has {len(request.rooms)} entries: send up to {BATCH_LIMIT}"
             )
-        answers = await account.rooms.batch(caller, [RoomRef.of(room) for room in request.rooms])
+        results = await account.rooms.batch(caller, [RoomRef.of(room) for room in request.rooms])
         return pb.BatchGetRoomsResponse(
-            rooms=[to_pb(seen, Room) for seen in answers if seen is not None],
+            rooms=[to_pb(result, Room) for result in results if result is not None],
             missing=[
-                room for room, seen in zip(request.rooms, answers, strict=True) if seen is None
+                room for room, result in zip(request.rooms, results, strict=True) if result is None
             ],
         )
 
@@ -60,19 +60,19 @@ class RoomService(RoomServiceServicer):
         self, request: pb.ListRoomsRequest, context: Context
     ) -> pb.ListRoomsResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.rooms.rooms(
+        result = await account.rooms.rooms(
             caller, from_pb(request, RoomFilter), *page_arguments(request)
         )
-        return page_response(pb.ListRoomsResponse, seen)
+        return page_response(pb.ListRoomsResponse, result)
 
     async def CreateRoom(
         self, request: pb.CreateRoomRequest, context: Context
     ) -> pb.CreateRoomResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.rooms.create(
+        result = await account.rooms.create(
             caller, from_pb(request, NewRoom), request.request_id or None
         )
-        return resource_response(pb.CreateRoomResponse, seen)
+        return resource_response(pb.CreateRoomResponse, result)
 
     async def CompleteRoom(
         self, request: pb.CompleteRoomRequest, context: Context
@@ -98,19 +98,23 @@ class RoomService(RoomServiceServicer):
     async def WatchRoom(
         self, request: pb.WatchRoomRequest, context: Context
     ) -> AsyncGenerator[pb.WatchRoomResponse, None]:
+        """Raises UpstreamUnavailable when the server stops, so that the client
+        reconnects."""
         caller, account = caller_and_account(self._accounts)
         async with aclosing(account.live.watch(caller, RoomRef.of(request.room))) as views:
-            async for seen in views:
+            async for view in views:
                 yield pb.WatchRoomResponse(
-                    cursor=seen.as_of,
-                    room=to_pb(ReadResult(seen.value.room, seen.freshness, seen.as_of), Room),
-                    participants=[to_pb(stay, PresentParticipant) for stay in presence(seen.value)],
+                    cursor=view.as_of,
+                    room=to_pb(ReadResult(view.value.room, view.freshness, view.as_of), Room),
+                    participants=[to_pb(stay, PresentParticipant) for stay in presence(view.value)],
                 )
-        raise UpstreamUnavailable("this server is stopping; watch again")
+        raise UpstreamUnavailable("this server is stopping: watch again")
 
     async def WatchRoomEvents(
         self, request: pb.WatchRoomEventsRequest, context: Context
     ) -> AsyncGenerator[EncodedMessage, None]:
+        """Raises UpstreamUnavailable when the server stops, so that the client
+        reconnects."""
         caller, account = caller_and_account(self._accounts)
         room = RoomRef.of(request.room) if request.room else None
         subscription = EventSubscription(
@@ -121,6 +125,4 @@ class RoomService(RoomServiceServicer):
         async with aclosing(account.feed.subscribe(caller, subscription)) as messages:
             async for message in messages:
                 yield message
-        raise UpstreamUnavailable(
-            "this server is stopping; watch again after the last cursor received"
-        )
+        raise UpstreamUnavailable("this server is stopping: watch again after the last cursor")

@@ -1,5 +1,5 @@
-"""TokenService of gateway.rooms.v1: unpack, ask the service, convert."""
-# ruff: noqa: N802 - methods have the names of the protos.
+"""TokenService of gateway.rooms.v1. The proto describes each method."""
+# ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,5 @@
-"""TranscriptionService of gateway.rooms.v1: unpack, ask the service, convert."""
-# ruff: noqa: N802 - methods have the names of the protos.
+"""TranscriptionService of gateway.rooms.v1. The proto describes each method."""
+# ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,7 +22,7 @@ from gateway.service.accounts import Account
 Context = grpc.aio.ServicerContext[Any, Any]
 
 TRANSCRIPTION: Final = (
-    "there is no such transcription; give the ttid of the room's transcription, as Twilio gave it"
+    "no such transcription: give the ttid that Twilio assigned to the room's transcription"
 )
 
 
@@ -43,19 +43,20 @@ class TranscriptionService(TranscriptionServiceServicer):
         self, request: pb.GetTranscriptionRequest, context: Context
     ) -> pb.GetTranscriptionResponse:
         caller, account = caller_and_account(self._accounts)
-        seen = await account.transcriptions.transcription(
+        result = await account.transcriptions.transcription(
             caller, RoomRef.of(request.room), checked_ttid(request.ttid)
         )
-        return resource_response(pb.GetTranscriptionResponse, require_found(seen, TRANSCRIPTION))
+        return resource_response(pb.GetTranscriptionResponse, require_found(result, TRANSCRIPTION))
 
     async def CreateTranscription(
         self, request: pb.CreateTranscriptionRequest, context: Context
     ) -> pb.CreateTranscriptionResponse:
         caller, account = caller_and_account(self._accounts)
-        given = request.configuration if request.HasField("configuration") else None
-        configuration = (
-            None if given is None else from_pb(given, TranscriptionsConfiguration, "configuration.")
-        )
+        configuration = None
+        if request.HasField("configuration"):
+            configuration = from_pb(
+                request.configuration, TranscriptionsConfiguration, "configuration."
+            )
         transcription = await account.transcriptions.create(
             caller, RoomRef.of(request.room), configuration
         )

@@ -1,4 +1,4 @@
-"""InsightsService from outside: a real channel to the gateway as a user runs it."""
+"""InsightsService over a real channel, to a gateway process."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,14 +39,14 @@ async def meeting(gateway: Gateway, clients: Clients) -> Meeting:
         lambda page: len(page.participants) == 2,
     )
     await clients.rooms.CompleteRoom(room=room.sid)
-    [ann] = [each for each in found.participants if each.identity == "ann"]
+    [ann] = [item for item in found.participants if item.identity == "ann"]
     return Meeting(room, ann)
 
 
-async def test_a_room_is_summed_up(client: Client, meeting: Meeting) -> None:
-    answer = await client.GetInsightsRoom(room=meeting.room.sid)
+async def test_get_room_summary(client: Client, meeting: Meeting) -> None:
+    response = await client.GetInsightsRoom(room=meeting.room.sid)
 
-    room = answer.room
+    room = response.room
     assert (room.room_sid, room.room_name) == (meeting.room.sid, meeting.room.unique_name)
     assert (room.room_type, room.room_status) == (
         room_pb2.ROOM_TYPE_GROUP,
@@ -58,7 +58,7 @@ async def test_a_room_is_summed_up(client: Client, meeting: Meeting) -> None:
     assert (list(room.codecs), room.HasField("duration_sec")) == ([recording_pb2.CODEC_OPUS], True)
     assert room.processing_state == insights_pb2.PROCESSING_STATE_IN_PROGRESS
     assert room.links.participants.endswith("/Participants")
-    assert answer.freshness.HasField("fetched_at")
+    assert response.freshness.HasField("fetched_at")
 
 
 @pytest.mark.parametrize(
@@ -73,18 +73,18 @@ async def test_a_room_is_summed_up(client: Client, meeting: Meeting) -> None:
         ({"created_after": FAR_AHEAD}, False),
     ],
 )
-async def test_summaries_are_filtered(
+async def test_list_room_summaries_filters(
     client: Client, meeting: Meeting, filters: dict[str, Any], is_found: bool
 ) -> None:
     page = await client.ListInsightsRooms(room_name=meeting.room.unique_name, **filters)
 
-    assert [each.room_sid for each in page.rooms] == ([meeting.room.sid] if is_found else [])
+    assert [item.room_sid for item in page.rooms] == ([meeting.room.sid] if is_found else [])
     assert page.next_page_token == ""
 
 
-async def test_participants_are_summed_up(client: Client, meeting: Meeting) -> None:
+async def test_list_and_get_participant_summaries(client: Client, meeting: Meeting) -> None:
     page = await client.ListInsightsParticipants(room=meeting.room.sid)
-    people = {each.participant_identity: each for each in page.participants}
+    people = {item.participant_identity: item for item in page.participants}
     found = await client.GetInsightsParticipant(room=meeting.room.sid, participant=meeting.ann.sid)
 
     assert people.keys() == {"ann", "bob"}
@@ -97,24 +97,24 @@ async def test_participants_are_summed_up(client: Client, meeting: Meeting) -> N
     assert found.participant == ann
 
 
-async def test_pages_follow_each_other_without_a_hole(client: Client, meeting: Meeting) -> None:
+async def test_pages_are_complete_and_do_not_overlap(client: Client, meeting: Meeting) -> None:
     first = await client.ListInsightsParticipants(room=meeting.room.sid, page_size=1)
     second = await client.ListInsightsParticipants(
         room=meeting.room.sid, page_size=1, page_token=first.next_page_token
     )
 
-    people = [each.participant_identity for page in (first, second) for each in page.participants]
+    people = [item.participant_identity for page in (first, second) for item in page.participants]
     assert sorted(people) == ["ann", "bob"]
     assert second.next_page_token == ""
 
 
-async def test_a_read_mask_picks_fields(client: Client, meeting: Meeting) -> None:
+async def test_read_mask_selects_fields(client: Client, meeting: Meeting) -> None:
     mask = FieldMask(paths=["participant_sid", "publisher_info"])
-    answer = await client.GetInsightsParticipant(
+    response = await client.GetInsightsParticipant(
         room=meeting.room.sid, participant=meeting.ann.sid, read_mask=mask
     )
 
-    assert {field.name for field, _ in answer.participant.ListFields()} == {
+    assert {field.name for field, _ in response.participant.ListFields()} == {
         "participant_sid",
         "publisher_info",
     }
@@ -146,7 +146,7 @@ async def test_a_room_in_progress_has_no_summary(clients: Clients) -> None:
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
 )
-async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
+async def test_invalid_requests_are_rejected(
     client: Client, method: str, fields: dict[str, Any], code: str
 ) -> None:
     await check_refusal(getattr(client, method)(**fields), code)

@@ -1,4 +1,4 @@
-"""ParticipantService from outside: a real channel to the gateway as a user runs it."""
+"""ParticipantService over a real channel, to a gateway process."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +44,7 @@ def client(clients: Clients) -> Client:
     return clients.participants
 
 
-async def observe_head(gateway: Gateway, clients: Clients) -> Meeting:
+async def start_meeting(gateway: Gateway, clients: Clients) -> Meeting:
     room = (await clients.rooms.CreateRoom(unique_name=new_name())).room
     tracks = [{"kind": "audio", "name": "mic"}, {"kind": "video", "name": "camera"}]
     await gateway.sandbox(
@@ -55,25 +55,25 @@ async def observe_head(gateway: Gateway, clients: Clients) -> Meeting:
         lambda: clients.participants.ListParticipants(room=room.sid),
         lambda page: len(page.participants) == 2,
     )
-    people = {each.identity: each for each in page.participants}
+    people = {item.identity: item for item in page.participants}
     return Meeting(room, people["ann"], people["bob"])
 
 
 @pytest.fixture(scope="module")
 async def meeting(gateway: Gateway, clients: Clients) -> Meeting:
-    """One that no test changes."""
-    return await observe_head(gateway, clients)
+    """A meeting that no test changes."""
+    return await start_meeting(gateway, clients)
 
 
-async def test_participants_are_listed(client: Client, meeting: Meeting) -> None:
+async def test_list_participants(client: Client, meeting: Meeting) -> None:
     page = await client.ListParticipants(room=meeting.room.unique_name)
 
-    assert {each.identity: each.status for each in page.participants} == {
+    assert {item.identity: item.status for item in page.participants} == {
         "ann": CONNECTED,
         "bob": CONNECTED,
     }
-    assert {each.room_sid for each in page.participants} == {meeting.room.sid}
-    assert {each.account_sid for each in page.participants} == {meeting.room.account_sid}
+    assert {item.room_sid for item in page.participants} == {meeting.room.sid}
+    assert {item.account_sid for item in page.participants} == {meeting.room.account_sid}
     assert page.participants[0].HasField("start_time")
     assert not page.participants[0].HasField("end_time")
     assert page.participants[0].links.published_tracks.endswith("/PublishedTracks")
@@ -92,18 +92,18 @@ async def test_participants_are_listed(client: Client, meeting: Meeting) -> None
         ({"created_after": FAR_AHEAD}, set()),
     ],
 )
-async def test_participants_are_filtered(
+async def test_list_participants_filters(
     client: Client, meeting: Meeting, filters: dict[str, Any], identities: set[str]
 ) -> None:
     page = await client.ListParticipants(room=meeting.room.sid, **filters)
 
-    assert {each.identity for each in page.participants} == identities
+    assert {item.identity for item in page.participants} == identities
 
 
 @pytest.mark.parametrize(
     "method", ["ListParticipants", "ListPublishedTracks", "ListSubscribedTracks"]
 )
-async def test_pages_follow_each_other_without_a_hole(
+async def test_pages_are_complete_and_do_not_overlap(
     client: Client, meeting: Meeting, method: str
 ) -> None:
     below = {"ListPublishedTracks": meeting.of_ann, "ListSubscribedTracks": meeting.of_bob}
@@ -117,25 +117,23 @@ async def test_pages_follow_each_other_without_a_hole(
 
 
 @pytest.mark.parametrize("named_by", ["sid", "identity"])
-async def test_a_participant_is_found_by_sid_and_by_identity(
+async def test_get_participant_by_sid_and_by_identity(
     client: Client, meeting: Meeting, named_by: str
 ) -> None:
-    answer = await client.GetParticipant(
+    response = await client.GetParticipant(
         room=meeting.room.sid, participant=getattr(meeting.ann, named_by)
     )
 
-    assert answer.participant == meeting.ann
-    assert answer.freshness.HasField("fetched_at")
+    assert response.participant == meeting.ann
+    assert response.freshness.HasField("fetched_at")
 
 
-async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(
-    gateway: Gateway, clients: Clients
-) -> None:
-    meeting = await observe_head(gateway, clients)
-    shown = await clients.participants.GetParticipant(**meeting.of_ann)
+async def test_watching_after_as_of_misses_no_event(gateway: Gateway, clients: Clients) -> None:
+    meeting = await start_meeting(gateway, clients)
+    before = await clients.participants.GetParticipant(**meeting.of_ann)
     await gateway.sandbox("DELETE", f"/rooms/{meeting.room.sid}/participants/ann")
 
-    stream = clients.rooms.WatchRoomEvents(room=meeting.room.sid, after=shown.as_of)
+    stream = clients.rooms.WatchRoomEvents(room=meeting.room.sid, after=before.as_of)
     left = await until(
         stream.read,
         lambda message: message.event.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED,
@@ -145,8 +143,8 @@ async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(
     stream.cancel()
 
 
-async def test_a_participant_is_put_out(gateway: Gateway, clients: Clients) -> None:
-    meeting = await observe_head(gateway, clients)
+async def test_disconnect_participant(gateway: Gateway, clients: Clients) -> None:
+    meeting = await start_meeting(gateway, clients)
 
     gone = (
         await clients.participants.DisconnectParticipant(
@@ -160,31 +158,31 @@ async def test_a_participant_is_put_out(gateway: Gateway, clients: Clients) -> N
         await clients.participants.GetParticipant(**meeting.of_ann)
     ).participant.status == DISCONNECTED
     changes = [
-        each.event.changed_participant
-        for each in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events
-        if each.event.changed == events_pb2.CHANGED_PARTICIPANT
+        item.event.changed_participant
+        for item in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events
+        if item.event.changed == events_pb2.CHANGED_PARTICIPANT
     ]
     assert changes == [gone]
 
 
-async def test_an_identity_is_removed_for_good(gateway: Gateway, clients: Clients) -> None:
-    meeting = await observe_head(gateway, clients)
+async def test_anonymize_participant(gateway: Gateway, clients: Clients) -> None:
+    meeting = await start_meeting(gateway, clients)
     await gateway.sandbox("DELETE", f"/rooms/{meeting.room.sid}/participants/ann")
     await until(
         lambda: clients.participants.GetParticipant(**meeting.of_ann),
-        lambda answer: answer.participant.status == DISCONNECTED,
+        lambda response: response.participant.status == DISCONNECTED,
     )
 
-    nobody = (await clients.participants.AnonymizeParticipant(**meeting.of_ann)).participant
+    anonymous = (await clients.participants.AnonymizeParticipant(**meeting.of_ann)).participant
 
-    assert (nobody.sid, nobody.identity) == (meeting.ann.sid, meeting.ann.sid)
-    assert not nobody.HasField("links")
+    assert (anonymous.sid, anonymous.identity) == (meeting.ann.sid, meeting.ann.sid)
+    assert not anonymous.HasField("links")
     assert (
         await clients.participants.GetParticipant(**meeting.of_ann)
     ).participant.identity == meeting.ann.sid
 
 
-async def test_published_tracks_are_listed_and_found_by_sid_and_by_name(
+async def test_list_published_tracks_and_get_by_sid_and_by_name(
     client: Client, meeting: Meeting
 ) -> None:
     tracks = {
@@ -202,11 +200,11 @@ async def test_published_tracks_are_listed_and_found_by_sid_and_by_name(
     assert (tracks["mic"].participant_sid, tracks["mic"].enabled) == (meeting.ann.sid, True)
 
 
-async def test_a_name_and_a_list_are_different_questions(
+async def test_a_get_by_name_and_a_list_are_cached_separately(
     gateway: Gateway, clients: Clients
 ) -> None:
-    """Both are asked of Twilio's list."""
-    meeting, client = await observe_head(gateway, clients), clients.participants
+    """Both come from the same list at Twilio."""
+    meeting, client = await start_meeting(gateway, clients), clients.participants
     for size in (20, 100):
         assert (
             await client.GetParticipant(room=meeting.room.sid, participant="ann")
@@ -230,7 +228,7 @@ async def test_a_name_and_a_list_are_different_questions(
         )
 
 
-async def test_subscribed_tracks_tell_who_sends_them(client: Client, meeting: Meeting) -> None:
+async def test_subscribed_tracks_have_their_publisher(client: Client, meeting: Meeting) -> None:
     tracks = (await client.ListSubscribedTracks(**meeting.of_bob)).subscribed_tracks
     found = await client.GetSubscribedTrack(track=tracks[0].sid, **meeting.of_bob)
 
@@ -242,10 +240,10 @@ async def test_subscribed_tracks_tell_who_sends_them(client: Client, meeting: Me
     assert list((await client.ListSubscribedTracks(**meeting.of_ann)).subscribed_tracks) == []
 
 
-async def test_subscribe_rules_are_read_and_replaced(gateway: Gateway, clients: Clients) -> None:
-    meeting, client = await observe_head(gateway, clients), clients.participants
+async def test_update_subscribe_rules(gateway: Gateway, clients: Clients) -> None:
+    meeting, client = await start_meeting(gateway, clients), clients.participants
     before = (await client.GetSubscribeRules(**meeting.of_bob)).subscribe_rules
-    assert [(each.type, each.all) for each in before.rules] == [
+    assert [(item.type, item.all) for item in before.rules] == [
         (rule_pb2.RULE_EFFECT_INCLUDE, True)
     ]
 
@@ -261,7 +259,7 @@ async def test_subscribe_rules_are_read_and_replaced(gateway: Gateway, clients: 
     set_ = (await client.UpdateSubscribeRules(rules=new, **meeting.of_bob)).subscribe_rules
 
     assert (set_.participant_sid, set_.room_sid) == (meeting.bob.sid, meeting.room.sid)
-    assert [each.type for each in set_.rules] == [
+    assert [item.type for item in set_.rules] == [
         rule_pb2.RULE_EFFECT_EXCLUDE,
         rule_pb2.RULE_EFFECT_INCLUDE,
     ]
@@ -272,7 +270,9 @@ async def test_subscribe_rules_are_read_and_replaced(gateway: Gateway, clients: 
     assert [track.name for track in tracks] == ["camera"]
 
 
-async def test_rules_that_contradict_leave_the_old_ones(client: Client, meeting: Meeting) -> None:
+async def test_contradicting_rules_are_rejected_and_change_nothing(
+    client: Client, meeting: Meeting
+) -> None:
     before = (await client.GetSubscribeRules(**meeting.of_bob)).subscribe_rules
     contradiction = [rule(INCLUDE, publisher="ann"), rule(EXCLUDE, publisher="ann")]
 
@@ -283,15 +283,15 @@ async def test_rules_that_contradict_leave_the_old_ones(client: Client, meeting:
     assert (await client.GetSubscribeRules(**meeting.of_bob)).subscribe_rules == before
 
 
-async def test_a_read_mask_picks_fields_and_leaves_how_good_the_answer_is(
+async def test_read_mask_selects_fields_and_keeps_freshness(
     client: Client, meeting: Meeting
 ) -> None:
     mask = FieldMask(paths=["sid", "links.anonymize"])
-    answer = await client.GetParticipant(read_mask=mask, **meeting.of_ann)
+    response = await client.GetParticipant(read_mask=mask, **meeting.of_ann)
 
     links = participant_pb2.ParticipantLinks(anonymize=meeting.ann.links.anonymize)
-    assert answer.participant == participant_pb2.Participant(sid=meeting.ann.sid, links=links)
-    assert answer.HasField("freshness")
+    assert response.participant == participant_pb2.Participant(sid=meeting.ann.sid, links=links)
+    assert response.HasField("freshness")
     page = await client.ListPublishedTracks(read_mask=FieldMask(paths=["name"]), **meeting.of_ann)
     assert sorted(map(str, page.published_tracks)) == ['name: "camera"\n', 'name: "mic"\n']
 
@@ -299,7 +299,7 @@ async def test_a_read_mask_picks_fields_and_leaves_how_good_the_answer_is(
 async def test_a_participant_of_another_room_is_not_found(
     gateway: Gateway, clients: Clients, meeting: Meeting
 ) -> None:
-    other = await observe_head(gateway, clients)
+    other = await start_meeting(gateway, clients)
     fields = {"room": other.room.sid, "participant": meeting.ann.sid}
 
     for call in (
@@ -362,7 +362,7 @@ async def test_a_participant_of_another_room_is_not_found(
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
 )
-async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
+async def test_invalid_requests_are_rejected(
     client: Client, meeting: Meeting, method: str, fields: dict[str, Any], code: str
 ) -> None:
     where: dict[str, Any] = (
@@ -372,17 +372,19 @@ async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
     await check_refusal(getattr(client, method)(**{**where, **fields}), code)
 
 
-async def test_everybody_has_left_a_room_that_has_ended(gateway: Gateway, clients: Clients) -> None:
-    meeting = await observe_head(gateway, clients)
+async def test_all_participants_of_an_ended_room_are_disconnected(
+    gateway: Gateway, clients: Clients
+) -> None:
+    meeting = await start_meeting(gateway, clients)
     await clients.rooms.CompleteRoom(room=meeting.room.sid)
 
     page = await clients.participants.ListParticipants(room=meeting.room.sid)
 
-    assert {each.identity: each.status for each in page.participants} == {
+    assert {item.identity: item.status for item in page.participants} == {
         "ann": DISCONNECTED,
         "bob": DISCONNECTED,
     }
 
 
-async def test_a_new_sid_is_nobodys(client: Client) -> None:
+async def test_an_unknown_room_is_not_found(client: Client) -> None:
     assert (await refusal(client.ListParticipants(room=new_sid())))[0] == "NOT_FOUND"

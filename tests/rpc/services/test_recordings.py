@@ -1,4 +1,4 @@
-"""RecordingService from outside: a real channel to the gateway as a user runs it."""
+"""RecordingService over a real channel, to a gateway process."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -52,31 +52,31 @@ async def record(gateway: Gateway, clients: Clients) -> Meeting:
         lambda: clients.recordings.ListRoomRecordings(room=room.sid),
         lambda page: len(page.recordings) == 2,
     )
-    recordings = {each.type: each for each in page.recordings}
+    recordings = {item.type: item for item in page.recordings}
     ann = (await clients.participants.GetParticipant(room=room.sid, participant="ann")).participant
     return Meeting(room, ann, recordings[AUDIO], recordings[VIDEO])
 
 
 @pytest.fixture(scope="module")
 async def meeting(gateway: Gateway, clients: Clients) -> Meeting:
-    """One that no test changes."""
+    """A meeting that no test changes."""
     return await record(gateway, clients)
 
 
-async def finished(gateway: Gateway, clients: Clients) -> Meeting:
-    """One that is over, whose recordings are completed."""
+async def finished_meeting(gateway: Gateway, clients: Clients) -> Meeting:
+    """Returns a meeting that has ended and whose recordings are completed."""
     meeting = await record(gateway, clients)
     await clients.rooms.CompleteRoom(room=meeting.room.sid)
     await gateway.sandbox("POST", "/clock", {"advance_s": 60})
     page = await until(
         lambda: clients.recordings.ListRoomRecordings(room=meeting.room.sid),
-        lambda page: {each.status for each in page.recordings} == {COMPLETED},
+        lambda page: {item.status for item in page.recordings} == {COMPLETED},
     )
-    recordings = {each.type: each for each in page.recordings}
+    recordings = {item.type: item for item in page.recordings}
     return Meeting(meeting.room, meeting.ann, recordings[AUDIO], recordings[VIDEO])
 
 
-async def test_a_rooms_recordings_tell_whose_tracks_they_are_of(
+async def test_recordings_have_their_participant_and_track(
     client: Client, meeting: Meeting
 ) -> None:
     audio = meeting.audio
@@ -91,14 +91,14 @@ async def test_a_rooms_recordings_tell_whose_tracks_they_are_of(
 
 
 @pytest.mark.parametrize("is_in_room", [True, False])
-async def test_recordings_are_filtered(client: Client, meeting: Meeting, is_in_room: bool) -> None:
+async def test_list_recordings_filters(client: Client, meeting: Meeting, is_in_room: bool) -> None:
     async def sids(**filters: Any) -> set[str]:
-        # The account has recordings of other tests, of other participants.
+        # The account has recordings of other tests too.
         if is_in_room:
-            answer = await client.ListRoomRecordings(room=meeting.room.sid, **filters)
+            response = await client.ListRoomRecordings(room=meeting.room.sid, **filters)
         else:
-            answer = await client.ListRecordings(grouping_sids=[meeting.ann.sid], **filters)
-        return {each.sid for each in answer.recordings}
+            response = await client.ListRecordings(grouping_sids=[meeting.ann.sid], **filters)
+        return {item.sid for item in response.recordings}
 
     both = {meeting.audio.sid, meeting.video.sid}
     assert await sids() == both
@@ -109,31 +109,29 @@ async def test_recordings_are_filtered(client: Client, meeting: Meeting, is_in_r
     assert await sids(created_after=FAR_AHEAD) == set()
 
 
-async def test_the_accounts_recordings_are_filtered_by_media_and_by_group(
+async def test_list_recordings_of_the_account_filters_by_media_and_group(
     client: Client, meeting: Meeting
 ) -> None:
     page = await client.ListRecordings(grouping_sids=[meeting.room.sid], media_type=VIDEO)
 
-    assert [each.sid for each in page.recordings] == [meeting.video.sid]
+    assert [item.sid for item in page.recordings] == [meeting.video.sid]
     assert page.freshness.HasField("fetched_at")
 
 
-async def test_pages_follow_each_other_without_a_hole(client: Client, meeting: Meeting) -> None:
+async def test_pages_are_complete_and_do_not_overlap(client: Client, meeting: Meeting) -> None:
     first = await client.ListRoomRecordings(room=meeting.room.sid, page_size=1)
     second = await client.ListRoomRecordings(
         room=meeting.room.sid, page_size=1, page_token=first.next_page_token
     )
 
-    assert {each.sid for page in (first, second) for each in page.recordings} == {
+    assert {item.sid for page in (first, second) for item in page.recordings} == {
         meeting.audio.sid,
         meeting.video.sid,
     }
     assert second.next_page_token == ""
 
 
-async def test_a_recording_is_found_with_its_room_and_without(
-    client: Client, meeting: Meeting
-) -> None:
+async def test_get_recording_with_and_without_its_room(client: Client, meeting: Meeting) -> None:
     of_room = await client.GetRoomRecording(
         room=meeting.room.unique_name, recording=meeting.audio.sid
     )
@@ -147,10 +145,10 @@ async def test_a_recording_is_found_with_its_room_and_without(
     )
 
 
-async def test_a_completed_recording_has_its_size_and_a_link_to_its_media(
+async def test_completed_recording_has_size_and_media_link(
     gateway: Gateway, clients: Clients
 ) -> None:
-    meeting = await finished(gateway, clients)
+    meeting = await finished_meeting(gateway, clients)
 
     assert (meeting.audio.HasField("size"), meeting.audio.HasField("duration")) == (True, True)
     media = (await clients.recordings.GetRecordingMedia(recording=meeting.audio.sid)).media
@@ -158,10 +156,10 @@ async def test_a_completed_recording_has_its_size_and_a_link_to_its_media(
 
 
 @pytest.mark.parametrize("is_in_room", [True, False])
-async def test_of_a_deleted_recording_the_media_is_gone_and_the_rest_stays(
+async def test_deleted_recording_keeps_its_metadata(
     gateway: Gateway, clients: Clients, is_in_room: bool
 ) -> None:
-    meeting, client = await finished(gateway, clients), clients.recordings
+    meeting, client = await finished_meeting(gateway, clients), clients.recordings
     if is_in_room:
         await client.DeleteRoomRecording(room=meeting.room.sid, recording=meeting.audio.sid)
     else:
@@ -175,16 +173,16 @@ async def test_of_a_deleted_recording_the_media_is_gone_and_the_rest_stays(
     await check_refusal(client.GetRecordingMedia(recording=meeting.audio.sid), "NOT_FOUND")
     assert (await client.GetRecording(recording=meeting.video.sid)).recording.status == COMPLETED
     changed = [
-        each.event.changed
-        for each in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events
+        item.event.changed
+        for item in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events
     ]
     assert changed.count(events_pb2.CHANGED_RECORDING) == 1
 
 
-async def test_recording_rules_are_read_and_replaced(gateway: Gateway, clients: Clients) -> None:
+async def test_update_recording_rules(gateway: Gateway, clients: Clients) -> None:
     meeting, client = await record(gateway, clients), clients.recordings
     before = (await client.GetRecordingRules(room=meeting.room.sid)).recording_rules
-    assert [(each.type, each.all) for each in before.rules] == [
+    assert [(item.type, item.all) for item in before.rules] == [
         (rule_pb2.RULE_EFFECT_INCLUDE, True)
     ]
 
@@ -197,7 +195,7 @@ async def test_recording_rules_are_read_and_replaced(gateway: Gateway, clients: 
     ).recording_rules
 
     assert set_.room_sid == meeting.room.sid
-    assert [each.type for each in set_.rules] == [
+    assert [item.type for item in set_.rules] == [
         rule_pb2.RULE_EFFECT_INCLUDE,
         rule_pb2.RULE_EFFECT_EXCLUDE,
     ]
@@ -209,7 +207,9 @@ async def test_recording_rules_are_read_and_replaced(gateway: Gateway, clients: 
     assert (await client.GetRecordingRules(room=meeting.room.sid)).recording_rules == set_
 
 
-async def test_rules_that_contradict_leave_the_old_ones(client: Client, meeting: Meeting) -> None:
+async def test_contradicting_rules_are_rejected_and_change_nothing(
+    client: Client, meeting: Meeting
+) -> None:
     before = (await client.GetRecordingRules(room=meeting.room.sid)).recording_rules
     contradiction = [rule(INCLUDE, all=True), rule(EXCLUDE, all=True)]
 
@@ -233,7 +233,7 @@ async def test_a_recording_of_another_room_is_not_found(
     ).recording.status == PROCESSING
 
 
-NOBODYS = "RT" + "0" * 32
+UNKNOWN_SID = "RT" + "0" * 32
 
 
 @pytest.mark.parametrize(
@@ -256,13 +256,13 @@ NOBODYS = "RT" + "0" * 32
         ),
         ("GetRecording", {}, "INVALID_ARGUMENT"),
         ("GetRecording", {"recording": "RM" + "0" * 32}, "INVALID_ARGUMENT"),
-        ("GetRecording", {"recording": NOBODYS}, "NOT_FOUND"),
-        ("GetRoomRecording", {"room": "nobody-is-here", "recording": NOBODYS}, "NOT_FOUND"),
-        ("GetRecordingMedia", {"recording": NOBODYS}, "NOT_FOUND"),
+        ("GetRecording", {"recording": UNKNOWN_SID}, "NOT_FOUND"),
+        ("GetRoomRecording", {"room": "nobody-is-here", "recording": UNKNOWN_SID}, "NOT_FOUND"),
+        ("GetRecordingMedia", {"recording": UNKNOWN_SID}, "NOT_FOUND"),
         ("GetRecordingMedia", {"recording": "../Rooms"}, "INVALID_ARGUMENT"),
-        ("DeleteRecording", {"recording": NOBODYS}, "NOT_FOUND"),
+        ("DeleteRecording", {"recording": UNKNOWN_SID}, "NOT_FOUND"),
         ("DeleteRecording", {"recording": "RT"}, "INVALID_ARGUMENT"),
-        ("DeleteRoomRecording", {"room": "RM" + "0" * 32, "recording": NOBODYS}, "NOT_FOUND"),
+        ("DeleteRoomRecording", {"room": "RM" + "0" * 32, "recording": UNKNOWN_SID}, "NOT_FOUND"),
         ("GetRecordingRules", {"room": "nobody-is-here"}, "NOT_FOUND"),
         ("UpdateRecordingRules", {"room": "a room"}, "INVALID_ARGUMENT"),
         (
@@ -278,7 +278,7 @@ NOBODYS = "RT" + "0" * 32
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
 )
-async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
+async def test_invalid_requests_are_rejected(
     client: Client, method: str, fields: dict[str, Any], code: str
 ) -> None:
     await check_refusal(getattr(client, method)(**fields), code)

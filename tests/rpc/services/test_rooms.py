@@ -1,4 +1,4 @@
-"""RoomService from outside: a real channel to the gateway as a user runs it."""
+"""RoomService over a real channel, to a gateway process."""
 
 import asyncio
 import json
@@ -25,10 +25,10 @@ def client(clients: Clients) -> Client:
 
 
 async def until(
-    stream: Any, wanted: Callable[[pb.WatchRoomEventsResponse], bool]
+    stream: Any, condition: Callable[[pb.WatchRoomEventsResponse], bool]
 ) -> pb.WatchRoomEventsResponse:
     async with asyncio.timeout(LIMIT_S):
-        while not wanted(message := await stream.read()):
+        while not condition(message := await stream.read()):
             pass
     return message
 
@@ -38,18 +38,24 @@ def is_event(name: str) -> Callable[[pb.WatchRoomEventsResponse], bool]:
     return lambda message: message.WhichOneof("message") == "event" and message.event.type == number
 
 
-async def outcomes(gateway: Gateway, path: str, wanted: Callable[[list[Any]], bool]) -> list[Any]:
-    """How the sandbox answered the calls to this path, once that is as wanted. 0 stands for a caller who hung up."""
+async def twilio_statuses(
+    gateway: Gateway, path: str, condition: Callable[[list[Any]], bool]
+) -> list[Any]:
+    """Returns the statuses of the requests to this path at Twilio, once the condition
+    holds.
+
+    Status 0 means that the client closed the connection before the response.
+    """
     async with asyncio.timeout(LIMIT_S):
         while True:
             calls = await gateway.sandbox("GET", "/calls")
-            answers = [call["status"] for call in calls if call["path"] == path]
-            if wanted(answers):
-                return answers
-            await asyncio.sleep(0.01)  # the sandbox's log is the only sign there is
+            statuses = [call["status"] for call in calls if call["path"] == path]
+            if condition(statuses):
+                return statuses
+            await asyncio.sleep(0.01)  # the sandbox sends no event
 
 
-async def test_a_room_is_created_read_listed_and_ended(client: Client) -> None:
+async def test_create_get_list_and_complete_room(client: Client) -> None:
     name = new_name()
     created = (await client.CreateRoom(unique_name=name, max_participants=7)).room
     assert (created.unique_name, created.max_participants) == (name, 7)
@@ -68,7 +74,7 @@ async def test_a_room_is_created_read_listed_and_ended(client: Client) -> None:
     assert (await refusal(client.GetRoom(room=name)))[0] == "NOT_FOUND"
 
 
-async def test_every_parameter_reaches_twilio(client: Client) -> None:
+async def test_every_parameter_of_a_new_room_reaches_twilio(client: Client) -> None:
     rule = recording_pb2.RecordingRule(type=rule_pb2.RULE_TYPE_INCLUDE, all=True)
     room = (
         await client.CreateRoom(
@@ -96,23 +102,23 @@ async def test_every_parameter_reaches_twilio(client: Client) -> None:
     assert (list(room.video_codecs), room.media_region) == ([room_pb2.VIDEO_CODEC_H264], "ie1")
 
 
-async def test_a_batch_keeps_its_order_and_reports_the_missing_apart(client: Client) -> None:
+async def test_batch_keeps_its_order_and_lists_missing_rooms(client: Client) -> None:
     first, second = [(await client.CreateRoom(unique_name=new_name())).room for _ in range(2)]
     missing_sid, missing_name = new_sid(), new_name()
 
-    answer = await client.BatchGetRooms(
+    response = await client.BatchGetRooms(
         rooms=[second.sid, missing_sid, first.unique_name, missing_name, second.unique_name]
     )
 
-    assert [room.sid for room in answer.rooms] == [second.sid, first.sid, second.sid]
-    assert list(answer.missing) == [missing_sid, missing_name]
+    assert [room.sid for room in response.rooms] == [second.sid, first.sid, second.sid]
+    assert list(response.missing) == [missing_sid, missing_name]
 
 
-async def test_an_empty_batch_is_answered_empty(client: Client) -> None:
+async def test_empty_batch_has_an_empty_response(client: Client) -> None:
     assert await client.BatchGetRooms() == pb.BatchGetRoomsResponse()
 
 
-async def test_pages_follow_each_other_without_a_hole(client: Client) -> None:
+async def test_pages_are_complete_and_do_not_overlap(client: Client) -> None:
     created = {(await client.CreateRoom(unique_name=new_name())).room.sid for _ in range(5)}
 
     listed: list[str] = []
@@ -126,27 +132,27 @@ async def test_pages_follow_each_other_without_a_hole(client: Client) -> None:
     assert len(listed) == len(set(listed))
 
 
-async def test_a_page_size_above_the_limit_counts_as_the_limit(client: Client) -> None:
+async def test_page_size_above_the_limit_is_lowered_to_it(client: Client) -> None:
     assert len((await client.ListRooms(page_size=1000)).rooms) <= 100
 
 
-async def test_a_read_mask_picks_fields_of_every_room(client: Client) -> None:
+async def test_read_mask_selects_fields_of_every_room(client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     mask = FieldMask(paths=["sid", "freshness.source"])
-    kept = room_pb2.Room(
+    expected = room_pb2.Room(
         sid=room.sid, freshness=room_pb2.Freshness(source=room_pb2.FOLLOWED_BY_CALLBACKS)
     )
 
-    assert (await client.GetRoom(room=room.sid, read_mask=mask)).room == kept
+    assert (await client.GetRoom(room=room.sid, read_mask=mask)).room == expected
     assert list(
         (await client.BatchGetRooms(rooms=[room.sid, new_sid()], read_mask=mask)).rooms
-    ) == [kept]
+    ) == [expected]
     assert list((await client.ListRooms(unique_name=room.unique_name, read_mask=mask)).rooms) == [
-        kept
+        expected
     ]
 
 
-async def test_a_read_mask_is_refused_before_twilio_is_asked(
+async def test_invalid_read_mask_is_rejected_before_any_request_to_twilio(
     gateway: Gateway, client: Client
 ) -> None:
     sid = new_sid()
@@ -157,14 +163,14 @@ async def test_a_read_mask_is_refused_before_twilio_is_asked(
 
     assert (status, info.reason) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
     assert message.startswith(
-        "read_mask.paths[1] names no field of Room; give paths that begin with sid, "
+        "read_mask.paths[1] names no field of Room: start the path with one of sid, "
     )
     assert sid not in {
         call["path"].rpartition("/")[2] for call in await gateway.sandbox("GET", "/calls")
     }
 
 
-async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
+async def test_name_in_use_has_the_error_code_of_twilio(client: Client) -> None:
     name = new_name()
     sid = (await client.CreateRoom(unique_name=name)).room.sid
 
@@ -214,21 +220,21 @@ async def test_a_taken_name_tells_twilios_code(client: Client) -> None:
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
 )
-async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
+async def test_invalid_requests_are_rejected(
     client: Client, method: str, fields: dict[str, Any], code: str
 ) -> None:
     await check_refusal(getattr(client, method)(**fields), code)
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a b", "%2e%2e", "ü?&=#", "x" * 128])
-async def test_any_printable_name_will_do(client: Client, name: str) -> None:
+async def test_any_printable_name_is_accepted(client: Client, name: str) -> None:
     sid = (await client.CreateRoom(unique_name=name)).room.sid
 
     assert (await client.GetRoom(room=name)).room.sid == sid
     assert (await client.CompleteRoom(room=name)).room.sid == sid
 
 
-async def test_the_clients_deadline_ends_the_call_to_twilio_too(
+async def test_client_deadline_cancels_the_request_to_twilio(
     gateway: Gateway, client: Client
 ) -> None:
     path = f"/v1/Rooms/{(sid := new_sid())}"
@@ -237,21 +243,25 @@ async def test_the_clients_deadline_ends_the_call_to_twilio_too(
         with pytest.raises(grpc.aio.AioRpcError):
             await call
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert await outcomes(gateway, path, lambda answers: answers not in ([], [None])) == [0]
+        assert await twilio_statuses(
+            gateway, path, lambda statuses: statuses not in ([], [None])
+        ) == [0]
 
 
-async def test_a_client_that_leaves_ends_the_call_to_twilio_too(
+async def test_cancelled_call_cancels_the_request_to_twilio(
     gateway: Gateway, client: Client
 ) -> None:
     path = f"/v1/Rooms/{(sid := new_sid())}"
     async with gateway.fault(match={"path": path}, latency_ms=500):
         call = client.GetRoom(room=sid)
-        await outcomes(gateway, path, lambda answers: answers == [None])
+        await twilio_statuses(gateway, path, lambda statuses: statuses == [None])
         call.cancel()
-        assert await outcomes(gateway, path, lambda answers: answers not in ([], [None])) == [0]
+        assert await twilio_statuses(
+            gateway, path, lambda statuses: statuses not in ([], [None])
+        ) == [0]
 
 
-async def test_twilios_failure_is_unavailable(gateway: Gateway, client: Client) -> None:
+async def test_failure_of_twilio_is_unavailable(gateway: Gateway, client: Client) -> None:
     sid = new_sid()
     async with gateway.fault(match={"path": f"/v1/Rooms/{sid}"}, status=503):
         status, info, _ = await refusal(client.GetRoom(room=sid))
@@ -259,7 +269,9 @@ async def test_twilios_failure_is_unavailable(gateway: Gateway, client: Client) 
     assert (status, info.reason) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
 
 
-async def test_a_stream_tells_a_rooms_life_as_a_chain(gateway: Gateway, client: Client) -> None:
+async def test_stream_delivers_the_events_of_a_room_as_a_chain(
+    gateway: Gateway, client: Client
+) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     stream = client.WatchRoomEvents(room=room.unique_name)
     started = await stream.read()
@@ -273,17 +285,21 @@ async def test_a_stream_tells_a_rooms_life_as_a_chain(gateway: Gateway, client: 
     await gateway.sandbox(
         "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]}
     )
-    seen = [started]
-    while len(seen) < 3 or seen[-1].event.type != events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED:
-        seen.append(await until(stream, lambda message: message.WhichOneof("message") == "event"))
-    connected, added = seen[-2].event, seen[-1].event
+    messages = [started]
+    while len(messages) < 3 or messages[-1].event.type != events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED:
+        messages.append(
+            await until(stream, lambda message: message.WhichOneof("message") == "event")
+        )
+    connected, added = messages[-2].event, messages[-1].event
     assert connected.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED
     assert (connected.participant.identity, connected.source) == (
         "ann",
         events_pb2.EVENT_SOURCE_CALLBACK,
     )
     assert (added.track.kind, added.participant.identity) == (rule_pb2.TRACK_KIND_AUDIO, "ann")
-    assert [message.prev for message in seen[1:]] == [message.cursor for message in seen[:-1]]
+    assert [message.prev for message in messages[1:]] == [
+        message.cursor for message in messages[:-1]
+    ]
 
     await client.CompleteRoom(room=room.sid)
     ended = await until(stream, is_event("ROOM_ENDED"))
@@ -291,7 +307,7 @@ async def test_a_stream_tells_a_rooms_life_as_a_chain(gateway: Gateway, client: 
     stream.cancel()
 
 
-async def test_a_stream_resumes_after_any_of_its_cursors(client: Client) -> None:
+async def test_stream_resumes_after_any_of_its_cursors(client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     stream = client.WatchRoomEvents(room=room.sid)
     started = await stream.read()
@@ -306,9 +322,7 @@ async def test_a_stream_resumes_after_any_of_its_cursors(client: Client) -> None
     resumed.cancel()
 
 
-async def test_a_rooms_past_is_listed_in_pages_from_any_cursor(
-    gateway: Gateway, client: Client
-) -> None:
+async def test_list_room_events_pages_from_any_cursor(gateway: Gateway, client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     stream = client.WatchRoomEvents(room=room.sid)
     started = await stream.read()
@@ -321,10 +335,10 @@ async def test_a_rooms_past_is_listed_in_pages_from_any_cursor(
     stream.cancel()
 
     whole = await client.ListRoomEvents(room=room.sid, page_size=100)
-    told = [each.event.type for each in whole.events]
-    assert told[0] == events_pb2.ROOM_EVENT_TYPE_ROOM_CHANGED
+    event_types = [item.event.type for item in whole.events]
+    assert event_types[0] == events_pb2.ROOM_EVENT_TYPE_ROOM_CHANGED
     assert {events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED, events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED} <= set(
-        told
+        event_types
     )
     assert whole.next_page_token == ""
 
@@ -350,18 +364,18 @@ async def test_a_rooms_past_is_listed_in_pages_from_any_cursor(
     ).next_page_token == ""
 
 
-async def test_watching_from_an_answer_misses_nothing_that_it_does_not_show(client: Client) -> None:
+async def test_watching_after_as_of_misses_no_event(client: Client) -> None:
     created = (await client.CreateRoom(unique_name=new_name())).room
-    shown = (await client.GetRoom(room=created.sid)).room
+    before = (await client.GetRoom(room=created.sid)).room
     await client.CompleteRoom(room=created.sid)
 
-    stream = client.WatchRoomEvents(room=created.sid, after=shown.as_of)
+    stream = client.WatchRoomEvents(room=created.sid, after=before.as_of)
 
     assert (await until(stream, is_event("ROOM_ENDED"))).event.room_sid == created.sid
     stream.cancel()
 
 
-async def test_a_stream_of_the_account_can_be_of_some_types_only(client: Client) -> None:
+async def test_stream_of_the_account_filters_by_type(client: Client) -> None:
     stream = client.WatchRoomEvents(types=[events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED])
     started = await stream.read()
     assert not started.started.HasField("room_sid")
@@ -374,9 +388,7 @@ async def test_a_stream_of_the_account_can_be_of_some_types_only(client: Client)
     stream.cancel()
 
 
-async def test_a_room_is_watched_with_its_people_and_their_tracks(
-    gateway: Gateway, client: Client
-) -> None:
+async def test_watch_room_shows_participants_and_tracks(gateway: Gateway, client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     stream = client.WatchRoom(room=room.unique_name)
     first = await stream.read()
@@ -414,13 +426,13 @@ async def test_a_room_is_watched_with_its_people_and_their_tracks(
     events.cancel()
 
 
-async def test_a_room_that_is_not_there_cannot_be_watched(client: Client) -> None:
+async def test_watch_of_an_unknown_room_is_not_found(client: Client) -> None:
     for missing in (new_name(), new_sid()):
         await check_refusal(client.WatchRoom(room=missing), "NOT_FOUND")
     await check_refusal(client.WatchRoom(room=""), "INVALID_ARGUMENT")
 
 
-async def test_buf_curl_needs_nothing_but_the_address(gateway: Gateway, client: Client) -> None:
+async def test_buf_curl_works_by_reflection(gateway: Gateway, client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     [(_, credential)] = gateway.metadata
     process = await asyncio.create_subprocess_exec(
@@ -442,15 +454,15 @@ async def test_buf_curl_needs_nothing_but_the_address(gateway: Gateway, client: 
     )
     output, _ = await asyncio.wait_for(process.communicate(), LIMIT_S)
 
-    answer = json.loads(output)["room"]
-    assert (answer["sid"], answer["uniqueName"], answer["status"]) == (
+    response = json.loads(output)["room"]
+    assert (response["sid"], response["uniqueName"], response["status"]) == (
         room.sid,
         room.unique_name,
         "ROOM_STATUS_IN_PROGRESS",
     )
 
 
-async def test_a_gateway_that_stops_tells_its_streams_to_come_back(tmp_path: Path) -> None:
+async def test_stopping_gateway_ends_streams_with_unavailable(tmp_path: Path) -> None:
     async with running(tmp_path) as gateway, gateway.channel() as channel:
         client = clients_on(channel, gateway.metadata).rooms
         room = (await client.CreateRoom()).room

@@ -1,4 +1,4 @@
-"""TranscriptionService from outside: a real channel to the gateway as a user runs it."""
+"""TranscriptionService over a real channel, to a gateway process."""
 
 from typing import Any
 
@@ -36,59 +36,59 @@ async def room(clients: Clients) -> room_pb2.Room:
     return room
 
 
-async def test_a_transcription_is_started_read_and_listed(
-    client: Client, room: room_pb2.Room
-) -> None:
-    made = (
+async def test_create_get_and_list_transcription(client: Client, room: room_pb2.Room) -> None:
+    created = (
         await client.CreateTranscription(room=room.unique_name, configuration=CONFIGURATION)
     ).transcription
 
-    assert (made.room_sid, made.account_sid, made.status) == (room.sid, room.account_sid, STARTED)
-    assert made.configuration == CONFIGURATION
-    found = await client.GetTranscription(room=room.sid, ttid=made.ttid)
-    assert found.transcription == made
+    assert (created.room_sid, created.account_sid, created.status) == (
+        room.sid,
+        room.account_sid,
+        STARTED,
+    )
+    assert created.configuration == CONFIGURATION
+    found = await client.GetTranscription(room=room.sid, ttid=created.ttid)
+    assert found.transcription == created
     assert found.HasField("freshness")
     page = await client.ListTranscriptions(room=room.sid, read_mask=FieldMask(paths=["ttid"]))
-    assert list(page.transcriptions) == [transcription_pb2.Transcription(ttid=made.ttid)]
+    assert list(page.transcriptions) == [transcription_pb2.Transcription(ttid=created.ttid)]
     assert page.next_page_token == ""
 
 
-async def test_a_room_has_none_at_first(client: Client, room: room_pb2.Room) -> None:
+async def test_new_room_has_no_transcription(client: Client, room: room_pb2.Room) -> None:
     assert list((await client.ListTranscriptions(room=room.sid)).transcriptions) == []
 
 
-async def test_a_transcription_is_stopped_and_started_again(
-    clients: Clients, room: room_pb2.Room
-) -> None:
+async def test_stop_and_restart_transcription(clients: Clients, room: room_pb2.Room) -> None:
     client = clients.transcriptions
     ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
 
     for status in (STOPPED, STARTED):
-        told = (
+        updated = (
             await client.UpdateTranscription(room=room.sid, ttid=ttid, status=status)
         ).transcription
-        assert told.status == status
+        assert updated.status == status
         assert (
             await client.GetTranscription(room=room.sid, ttid=ttid)
         ).transcription.status == status
     changed = [
-        each.event.changed for each in (await clients.rooms.ListRoomEvents(room=room.sid)).events
+        item.event.changed for item in (await clients.rooms.ListRoomEvents(room=room.sid)).events
     ]
     assert changed.count(events_pb2.CHANGED_TRANSCRIPTION) == 3
 
 
-async def test_how_it_is_done_can_be_changed(client: Client, room: room_pb2.Room) -> None:
+async def test_update_transcription_configuration(client: Client, room: room_pb2.Room) -> None:
     ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
     configuration = transcription_pb2.TranscriptionsConfiguration(
         language_code="de-DE", partial_results=False
     )
 
-    told = (
+    updated = (
         await client.UpdateTranscription(room=room.sid, ttid=ttid, configuration=configuration)
     ).transcription
 
-    assert (told.status, told.configuration.language_code) == (STARTED, "de-DE")
-    assert told.configuration.partial_results is False
+    assert (updated.status, updated.configuration.language_code) == (STARTED, "de-DE")
+    assert updated.configuration.partial_results is False
 
 
 async def test_a_transcription_of_another_room_is_not_found(
@@ -133,7 +133,7 @@ async def test_a_transcription_of_another_room_is_not_found(
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
 )
-async def test_bad_input_gets_its_code_and_a_sentence_that_says_what_to_do(
+async def test_invalid_requests_are_rejected(
     client: Client, room: room_pb2.Room, method: str, fields: dict[str, Any], code: str
 ) -> None:
     await check_refusal(getattr(client, method)(**{"room": room.sid, **fields}), code)
