@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
+from gateway.core.bodies import read_bounded
 from gateway.core.errors import (
     DeadlineExceeded,
     GatewayError,
@@ -211,16 +212,14 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     Raises _UnusableBody when the compressed or the decompressed body exceeds
     `BODY_LIMIT`.
     """
-    received = bytearray()
-    async for chunk in response.content.iter_any():
-        received += chunk
-        if len(received) > BODY_LIMIT:
-            raise _UnusableBody("the body exceeds the limit", response.status)
+    received = await read_bounded(response.content.iter_any(), BODY_LIMIT)
+    if received is None:
+        raise _UnusableBody("the body exceeds the limit", response.status)
     match response.headers.get("Content-Encoding", "identity").lower():
         case "identity":
-            return bytes(received)
+            return received
         case "gzip":
-            return _decompress(bytes(received), response.status)
+            return _decompress(received, response.status)
         case _:
             raise _UnusableBody("the content encoding was not requested", response.status)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from aiohttp import hdrs, web
 from graphql import OperationType
 
+from gateway.core.bodies import read_bounded
 from gateway.core.errors import (
     Code,
     GatewayError,
@@ -238,12 +239,10 @@ async def read_request(shared: Shared, exchange: Exchange) -> None:
 
 
 async def _read_body(request: web.Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > BODY_BYTES:
-            raise HttpError(413, InvalidArgument(f"the body must have at most {BODY_BYTES} bytes"))
-    return bytes(body)
+    body = await read_bounded(request.content.iter_any(), BODY_BYTES)
+    if body is None:
+        raise HttpError(413, InvalidArgument(f"the body must have at most {BODY_BYTES} bytes"))
+    return body
 
 
 async def admit_operation(shared: Shared, exchange: Exchange) -> web.StreamResponse | None:

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway.core.bodies import read_bounded
 from gateway.core.errors import DeadlineExceeded, UpstreamUnavailable
 from gateway.service.flights.singleflight import SingleFlight
 
@@ -137,12 +138,10 @@ class Jwks:
         async with self._session.get(self._url, allow_redirects=False) as reply:
             if reply.status != 200:
                 raise _Unusable
-            body = bytearray()
-            async for piece in reply.content.iter_any():
-                body += piece
-                if len(body) > BODY_LIMIT:
-                    raise _Unusable
-            return bytes(body)
+            body = await read_bounded(reply.content.iter_any(), BODY_LIMIT)
+            if body is None:
+                raise _Unusable
+            return body
 
 
 def _away() -> UpstreamUnavailable:
