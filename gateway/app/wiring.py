@@ -168,7 +168,7 @@ def build_account(
     public_url = str(settings.gateway_public_url).rstrip("/")
     cursor_codec = CursorCodec(row.cursor_secrets, sid)
     events = EventLog(connections, sid)
-    memory = RoomMemory()
+    memory = RoomMemory(log_timings)
     tail = Tail(events, memory, cursor_codec, log_timings)
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
     twilio = TwilioVideo(session, video_url, insights_url, sid, *row.rest_credentials)

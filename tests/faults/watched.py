@@ -18,7 +18,6 @@ from types import FrameType
 from gateway.app import wiring
 from gateway.cli.main import main
 from gateway.service.cache.timings import CacheTimings
-from gateway.service.log import room_memory as memory
 from gateway.service.log.timings import LogTimings
 from gateway.service.reconcile import term as repair
 from gateway.service.streams import encoded as sharing
@@ -29,11 +28,10 @@ BYTES = 200_000
 
 
 def make_small() -> None:
-    memory.MARKS_LIMIT = MARKS
     repair.ENDED_LIMIT = MARKS
     wiring.build_account = partial(
         wiring.build_account,
-        log_timings=LogTimings(ring_entries=RING),
+        log_timings=LogTimings(ring_entries=RING, marks=MARKS),
         cache_timings=CacheTimings(memory_bytes=BYTES, counted_keys=MARKS),
     )
     sharing.EncodedMessages.__init__.__kwdefaults__["count"] = MARKS

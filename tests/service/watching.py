@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.events import Delivered, RoomEventType, StreamMessage
 from gateway.service.accounts import Account
-from gateway.service.log.timings import LogTimings
 from gateway.service.streams.feed import EventFilter, EventSubscription, WriteNow
 from gateway.service.streams.timings import StreamTimings
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, ref, take
@@ -44,5 +44,5 @@ async def events(messages: AsyncGenerator[StreamMessage, None], count: int) -> l
 
 def use_small_pages(site: Site) -> None:
     """New replicas keep few entries in memory, and read few at once from Redis."""
-    site.log_timings = LogTimings(ring_entries=3)
+    site.log_timings = replace(site.log_timings, ring_entries=3)
     site.stream_timings = StreamTimings(page_size=2)

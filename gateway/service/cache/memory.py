@@ -37,7 +37,7 @@ class ResponseMemory:
 
     def version(self, query: CachedQuery[Any]) -> int:
         """Returns the number of the newest event known here that changed the value, or 0."""
-        return 0 if query.about is None else self._log.touched(query.about, query.kind.fence)
+        return 0 if query.about is None else self._log.newest_n(query.about, query.kind.fence)
 
     def is_outdated(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> bool:
         """Whether an event known here has changed the value since it was fetched."""

@@ -350,7 +350,7 @@ class ReadThrough:
         return replace(entry, value=query.kind.merge(entry.value, ended))
 
     def _result(self, query: CachedQuery[T], found: Found[T | None]) -> ReadResult[T] | None:
-        reports = query.about is not None and self._log.has_heard_of(query.about)
+        reports = query.about is not None and self._log.is_reporting(query.about)
         source = FreshnessSource.CALLBACKS if reports else FreshnessSource.POLLED
         result = found.result(source, self._cursor_codec)
         return None if result.value is None else cast("ReadResult[T]", result)

@@ -130,7 +130,7 @@ class RoomReads:
         found = await self._look_up_name(name)
         if found is not MISS:
             return found
-        version = self._log.name_touched(name)
+        version = self._log.newest_name_n(name)
         digest = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
 
         async def fetch_once() -> Found[Room] | None:
@@ -180,7 +180,7 @@ class RoomReads:
         older answer of Twilio's is known, which says more.
         """
         sid = RoomSid(about)
-        is_reported = self._log.touched(sid) > 0 if lookup is None else lookup.version_n > 0
+        is_reported = self._log.newest_n(sid) > 0 if lookup is None else lookup.version_n > 0
         if not is_reported and (lookup is None or await self._remember_missing(sid)):
             return None
         if lookup is None or is_known:
@@ -197,7 +197,7 @@ class RoomReads:
         try:
             return await self._cache.put_missing(sid)
         except UpstreamUnavailable:
-            return not self._log.touched(sid)
+            return not self._log.newest_n(sid)
 
     def _query(self, sid: RoomSid) -> CachedQuery[Room]:
         return room_query(self._kind, sid)

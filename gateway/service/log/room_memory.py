@@ -1,4 +1,4 @@
-"""What this process remembers of an account's rooms. Fed and fenced by the log's tail. Does no I/O."""
+"""The newest events of an account's rooms, as this process has read them. Does no I/O."""
 
 import time
 from collections.abc import Iterable
@@ -8,17 +8,15 @@ from gateway.core.caching import SETTLING_S, Fence, fences_of
 from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType, end_of
 from gateway.core.lru import LruCache
 from gateway.core.rooms import Ended, RoomSid
+from gateway.service.log.timings import LogTimings
 
-MARKS_LIMIT = 50_000
 ACCOUNT = ""
-"""The account itself, where a room's SID stands otherwise."""
-# Older than this without an answer from the log, memory may have missed an end.
-PROOF_S = 0.25
+"""The key of the account itself, beside those of rooms and recordings, their SIDs."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventMark:
-    """The newest event that touched something, and when this process heard of it (its own monotonic clock, seconds)."""
+    """An event's number, and when this process read it (monotonic clock, in seconds)."""
 
     n: int
     heard_at: float
@@ -28,70 +26,85 @@ NEVER = EventMark(0, float("-inf"))
 
 
 class EventMarks:
-    """The newest event by key, for the keys touched last; for all others, the newest of those that were forgotten."""
+    """The newest event for each of the keys that were used last.
 
-    def __init__(self, floor: EventMark = NEVER) -> None:
-        self._marks = LruCache[str, EventMark](max_entries=MARKS_LIMIT)
+    Every other key has the newest mark that was evicted, or `floor`.
+    """
+
+    def __init__(self, limit: int, floor: EventMark = NEVER) -> None:
+        self._marks = LruCache[str, EventMark](max_entries=limit)
         self._floor = floor
 
-    def touch(self, key: str, mark: EventMark) -> None:
+    def add(self, key: str, mark: EventMark) -> None:
         newest = max(mark, self._marks.peek(key) or NEVER, key=lambda mark: mark.n)
         for _, evicted in self._marks.put(key, newest):
             self._floor = max(self._floor, evicted, key=lambda mark: mark.n)
 
-    def of(self, key: str) -> EventMark:
+    def newest(self, key: str) -> EventMark:
         return self._marks.peek(key) or self._floor
 
-    def has(self, key: str) -> bool:
+    def __contains__(self, key: str) -> bool:
         return key in self._marks
 
 
 class RoomMemory:
-    """The newest event for each fence of each room, and the ends and names of rooms, as far as this process has received them."""
+    """The newest event for each fence of each room, and the ends and names of rooms.
 
-    def __init__(self) -> None:
-        self._touched = {fence: EventMarks() for fence in Fence}
-        self._names = EventMarks()
-        self._reporting = EventMarks()
-        # Kept when the log is lost: what has ended stays ended.
-        self._ends = LruCache[RoomSid, Ended](max_entries=MARKS_LIMIT)
+    A value that was fetched before the newest event of its fence is outdated.
+    """
+
+    def __init__(self, timings: LogTimings = LogTimings()) -> None:
+        self._timings = timings
+        self._by_fence = self._marks_by_fence(NEVER)
+        self._names = EventMarks(timings.marks)
+        self._reporting = EventMarks(timings.marks)
+        # Kept when the log is lost: a room that has ended stays ended.
+        self._ends = LruCache[RoomSid, Ended](max_entries=timings.marks)
         self._caught_up_at = float("-inf")
-        self._newest_n = 0
+        self._head_n = 0
         self.generation = 0
-        """Changes when values that were fetched before must not be compared with the log's numbers."""
+        """Changes when values that were fetched before must not be compared with the
+        log's numbers."""
 
     @property
     def is_current(self) -> bool:
-        """Whether the log has been heard lately: only then may memory answer for it."""
-        return time.monotonic() - self._caught_up_at <= PROOF_S
+        """Whether the log was read to its end just now. Only then may memory answer for
+        it."""
+        return time.monotonic() - self._caught_up_at <= self._timings.caught_up_s
 
     def confirm_caught_up(self) -> None:
-        """The log has just been read to its end."""
+        """Notes that the log has just been read to its end."""
         self._caught_up_at = time.monotonic()
 
-    def touched(self, about: str, fence: Fence = Fence.ROOM) -> int:
-        """The newest event known that changes the room, or what hangs below it; part of a shared read's key. `about` is
-        the room's SID, a recording's, or ACCOUNT: then it is one after which a list may show what it did not show before."""
-        return self._touched[fence].of(about).n
+    def newest_n(self, key: str, fence: Fence = Fence.ROOM) -> int:
+        """The number of the newest event of the fence, 0 if none is known.
+
+        `key` is a room's SID, a recording's SID, or ACCOUNT. For ACCOUNT, the event is
+        one after which a list may show something new.
+        """
+        return self._by_fence[fence].newest(key).n
+
+    def newest_name_n(self, name: str) -> int:
+        """The number of the newest event that changed which room has the name."""
+        return self._names.newest(name).n
 
     def ends(self, sids: Iterable[RoomSid]) -> dict[RoomSid, Ended]:
-        """The ends among these rooms that this process has heard of lately: all there is when Redis cannot be asked."""
+        """The ends that this process knows among these rooms. For when Redis, which has
+        more of them, does not answer."""
         ends = ((sid, self._ends.peek(sid)) for sid in sids)
         return {sid: end for sid, end in ends if end is not None}
 
-    def has_heard_of(self, about: str) -> bool:
-        """Whether the room reports to us, or we made it: an event is known that we did not find out by asking."""
-        return self._reporting.has(about)
+    def is_reporting(self, key: str) -> bool:
+        """Whether a room or recording reports to this gateway: an event came by
+        callback, or from our own mutation, and not only from the reconciler."""
+        return key in self._reporting
 
-    def name_touched(self, name: str) -> int:
-        return self._names.of(name).n
-
-    def is_settled(self, about: str, fence: Fence = Fence.ROOM) -> bool:
-        """Whether the last change is long enough ago for Twilio's REST to show it."""
-        return time.monotonic() - self._touched[fence].of(about).heard_at > SETTLING_S
+    def is_settled(self, key: str, fence: Fence = Fence.ROOM) -> bool:
+        """Whether the newest event is old enough for Twilio's REST API to show it."""
+        return time.monotonic() - self._by_fence[fence].newest(key).heard_at > SETTLING_S
 
     def apply(self, event: RoomEvent, n: int) -> None:
-        """Takes the log's entry n in. Harmless when it comes twice, or after a newer one."""
+        """Takes in the log's entry n. May be called twice, and out of order."""
         self.observe_head(n)
         ended = end_of(event)
         if ended is not None:
@@ -102,45 +115,51 @@ class RoomMemory:
             return
         mark, fences = EventMark(n, time.monotonic()), fences_of(event)
         if event.source is not EventSource.RECONCILED:
-            self._reporting.touch(event.room_sid, mark)
+            self._reporting.add(event.room_sid, mark)
             if event.recording_sid is not None:
-                self._reporting.touch(event.recording_sid, mark)
+                self._reporting.add(event.recording_sid, mark)
         for fence in fences:
-            self._touched[fence].touch(event.room_sid, mark)
+            self._by_fence[fence].add(event.room_sid, mark)
         if event.recording_sid is not None:
-            self._touched[Fence.MEDIA].touch(event.recording_sid, mark)
+            self._by_fence[Fence.MEDIA].add(event.recording_sid, mark)
         if event.changed is Changed.RECORDING:
-            # Only what we did ourselves: were the account's lists made old by every callback of a recording, a busy account
-            # would read them from Twilio each time.
-            self._touched[Fence.MEDIA].touch(ACCOUNT, mark)
+            # Our own mutations only. If every callback about a recording made the
+            # account's lists outdated, a busy account would read them from Twilio each
+            # time.
+            self._by_fence[Fence.MEDIA].add(ACCOUNT, mark)
         if Fence.ROOM not in fences:
             return
         if event.room_name is not None:
-            self._names.touch(event.room_name, mark)
+            self._names.add(event.room_name, mark)
         if event.type is not RoomEventType.ROOM_ENDED:
-            self._touched[Fence.ROOM].touch(ACCOUNT, mark)
+            self._by_fence[Fence.ROOM].add(ACCOUNT, mark)
 
     def observe_head(self, n: int) -> None:
-        """The log was seen to be at n: what is fetched from now on may say so, though no event up to there was heard yet."""
-        self._newest_n = max(self._newest_n, n)
+        """Notes that the log has reached n. A value that is fetched from now on may be
+        as new as n, although this process has not read all events up to there."""
+        self._head_n = max(self._head_n, n)
 
     def apply_unlogged(self, event: RoomEvent) -> None:
-        """Takes in what the log could not be told. What it changes is believed again when it was fetched after the next
-        event that the log does get."""
-        self.apply(event, self._newest_n + 1)
+        """Takes in an event that could not be logged. Values that it makes outdated are
+        trusted again when they are fetched after the next event that is logged."""
+        self.apply(event, self._head_n + 1)
 
     def invalidate_all(self, n: int) -> None:
-        """Makes every value that was fetched before the log's entry n outdated: the entry cannot be read and may have changed
-        any of them."""
+        """Makes every value outdated that was fetched before the log's entry n, which
+        cannot be read and may have changed any of them."""
         self.generation += 1
-        self._touched = {fence: EventMarks(EventMark(n, time.monotonic())) for fence in Fence}
-        self._names = EventMarks(EventMark(n, time.monotonic()))
+        mark = EventMark(n, time.monotonic())
+        self._by_fence = self._marks_by_fence(mark)
+        self._names = EventMarks(self._timings.marks, mark)
         self.observe_head(n)
 
-    def begin_anew(self, n: int) -> None:
-        """Makes every value that was fetched before outdated, as the log that fenced them is gone. The new log begins at n;
-        events between may be lost."""
+    def reset(self, n: int) -> None:
+        """Makes every value outdated that was fetched before, because the log was
+        reset. The new log begins at n; events in between may be lost."""
         self.invalidate_all(n)
-        self._reporting = EventMarks()
+        self._reporting = EventMarks(self._timings.marks)
         self._caught_up_at = float("-inf")
-        self._newest_n = n
+        self._head_n = n
+
+    def _marks_by_fence(self, floor: EventMark) -> dict[Fence, EventMarks]:
+        return {fence: EventMarks(self._timings.marks, floor) for fence in Fence}

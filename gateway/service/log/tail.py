@@ -210,7 +210,7 @@ class Tail:
         floor, entries = newest_contiguous(last, head)
         self.floor_at = head.complete_since
         if self._ready.is_set():
-            self._memory.begin_anew(head.position.n)
+            self._memory.reset(head.position.n)
         self._ring = Ring(floor, self._timings)
         # As if they had been heard when they were logged. Only here, Redis' clock and
         # this process' clock must agree.

@@ -21,6 +21,11 @@ class LogTimings:
     rest_lag_s: float = 5.0
     """The longest lag of Twilio's REST API behind its callbacks that the gateway allows
     for. A response fetched now shows everything that happened up to this long ago."""
+    caught_up_s: float = 0.25
+    """How long memory may answer after the log was last read to its end. After that, it
+    may have missed the end of a room."""
+    marks: int = 50_000
+    """For how many rooms, recordings and names a process remembers the newest event."""
     heartbeat_s: float = 1.0
     """How often a replica sends a heartbeat."""
     reconnect_s: float = 1.5

@@ -17,6 +17,6 @@ class StreamTimings:
     timeline_wait_s: float = 0.25
     """How long a timeline waits until this process' memory has entries that Redis
     already returned. Memory may answer for as long without the log
-    (`room_memory.PROOF_S`)."""
+    (`LogTimings.caught_up_s`)."""
     reread_s: float = 1.0
     """The pause before a live view retries a snapshot that could not be read."""

@@ -245,7 +245,7 @@ class RoomWrites:
         )
         entry = CacheEntry(room, time.time(), 0, self._tail.as_of(), is_settled=True)
         appended = await self._mutations.record(event, entry)
-        n = self._memory.touched(room.sid) if appended is None else appended.position.n
+        n = self._memory.newest_n(room.sid) if appended is None else appended.position.n
         return self._reads.remember(replace(entry, seen_n=n))
 
 

@@ -135,7 +135,7 @@ def test_a_new_log_makes_every_value_outdated(
 ) -> None:
     memory.put(kind.query(1), nothing(3))
     memory.put(kind.query(2), nothing(99))
-    log.begin_anew(10)
+    log.reset(10)
     assert memory.get(kind.query(1)) is None
     assert memory.get(kind.query(2)) is None, "numbers of two logs cannot be compared"
     # A fetch that was in flight meanwhile may have missed an event that was lost.

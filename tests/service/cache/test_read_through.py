@@ -23,7 +23,7 @@ from gateway.service.accounts import Account
 from gateway.service.cache.memory import ResponseMemory
 from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.cache.timings import CacheTimings
-from gateway.service.log import room_memory as memory
+from gateway.service.log.timings import LogTimings
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from gateway.twilio.wire import participants
@@ -219,9 +219,9 @@ async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(
 
 
 async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_asked_for(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site,
 ) -> None:
-    monkeypatch.setattr(memory, "PROOF_S", 0.25)
+    site.log_timings = LogTimings()
     account, room = await site.replica(), site.make_at_twilio()
     ask, cold = (by_sid(room, site.join(room, who).sid) for who in ("ada", "bob"))
     assert await fresh(account, ask)

@@ -18,7 +18,7 @@ from gateway.service.accounts import Account
 from gateway.service.cache import early_refresh
 from gateway.service.cache import fetch_lease as fetch_lease
 from gateway.service.cache.timings import CacheTimings
-from gateway.service.log import room_memory as memory
+from gateway.service.log.timings import LogTimings
 from gateway.store.cache import CacheEntry, ResponseCache, RoomIndex
 from gateway.store.connection import Connections
 from gateway.store.leases import Leases
@@ -364,10 +364,8 @@ async def test_the_last_caller_to_leave_takes_the_read_from_the_wire_and_the_fir
     assert len(site.gate.calls) == 1
 
 
-async def test_without_redis_warm_rooms_are_served_flagged(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory, "PROOF_S", 0.25)
+async def test_without_redis_warm_rooms_are_served_flagged(site: Site) -> None:
+    site.log_timings = LogTimings()
     dead = Connections("redis://127.0.0.1:1")
     account = await site.replica()
     room = await site.create(account, "daily")

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,6 @@ from gateway.core.events import ResyncReason, RoomEventType
 from gateway.core.rooms import Room, RoomSid
 from gateway.service.cache.memory import ResponseMemory
 from gateway.service.cache.rooms import room_kind, room_query
-from gateway.service.log import room_memory as memory
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
@@ -19,6 +19,7 @@ from gateway.store.eventlog import EventLog, Unreadable
 from gateway.store.keys import Keys
 from tests.service.conftest import (
     ACCOUNT,
+    PATIENT,
     SECRET,
     Followed,
     event,
@@ -55,7 +56,7 @@ async def tell_many(followed: Followed, count: int, room_sid: RoomSid | None = N
 async def test_a_new_process_starts_with_the_newest_entries(connections: Connections) -> None:
     async with following(connections) as followed:
         told = await tell_many(followed, 4)
-    async with following(connections, LogTimings(ring_entries=3)) as later:
+    async with following(connections, replace(PATIENT, ring_entries=3)) as later:
         ring = later.tail.ring
         assert [entry.position.n for entry in ring.readable_after(told[1])] == told[2:]
         assert ring.floor.n == told[1]
@@ -104,7 +105,7 @@ async def test_i16_nothing_is_left_of_closed_notifiers(connections: Connections)
 @pytest.mark.parametrize("newest", [0, 1])
 async def test_a_wiped_log_starts_a_new_generation(connections: Connections, newest: int) -> None:
     """Also when the first that is heard of the new one is an entry of it."""
-    async with following(connections, LogTimings(check_s=0.0)) as followed:
+    async with following(connections, replace(PATIENT, check_s=0.0)) as followed:
         await tell_many(followed, 2)
         before = followed.tail.position
         responses = ResponseMemory(followed.memory)
@@ -123,7 +124,7 @@ async def test_a_wiped_log_starts_a_new_generation(connections: Connections, new
 
 async def test_a_rolled_back_log_starts_a_new_epoch(connections: Connections) -> None:
     """Its numbers would be given out again, and a fetch of the first time would pass for one of the second."""
-    async with following(connections, LogTimings(check_s=0.0)) as followed:
+    async with following(connections, replace(PATIENT, check_s=0.0)) as followed:
         [kept, lost] = await followed.tell(event(), event())
         # As it was before the last entry, at once, as a server does that starts from an older file.
         pipeline = connections.commands.pipeline(transaction=True)
@@ -142,7 +143,7 @@ async def test_a_log_that_diverged_before_the_known_position_starts_a_new_epoch(
     connections: Connections,
 ) -> None:
     """As after an asynchronous failover: the same numbers are given out again, in the same epoch. Nobody looked meanwhile."""
-    async with following(connections, LogTimings(check_s=60.0)) as followed:
+    async with following(connections, replace(PATIENT, check_s=60.0)) as followed:
         [kept] = await followed.tell(event())
         behind = await _dump(connections)
         lost = (await followed.tell(event(room_sid=sid(2)), event(room_sid=sid(2))))[-1]
@@ -163,7 +164,7 @@ async def test_a_log_that_diverged_before_the_known_position_starts_a_new_epoch(
 async def test_an_acknowledged_append_that_is_lost_before_it_is_read_is_announced(
     connections: Connections,
 ) -> None:
-    async with following(connections, LogTimings(check_s=0.0)) as followed:
+    async with following(connections, replace(PATIENT, check_s=0.0)) as followed:
         [kept] = await followed.tell(event())
         # The answer of the server that died next; the one that took over never heard of it.
         followed.events.appended = LogPosition(
@@ -247,7 +248,7 @@ async def test_a_full_read_does_not_confirm_that_memory_is_current(
 
     events, memory = EventLog(connections, ACCOUNT), Watched()
     async with following(connections) as followed:
-        tail = Tail(events, memory, followed.cursor_codec, LogTimings(read_count=2))
+        tail = Tail(events, memory, followed.cursor_codec, replace(PATIENT, read_count=2))
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(tail.run())
             await soon(tail.ready())
@@ -265,8 +266,7 @@ async def test_a_full_read_does_not_confirm_that_memory_is_current(
     assert set(proved_at) <= {beginning, beginning + 1, beginning + 6}
 
 
-async def test_the_tail_recovers_when_redis_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "PROOF_S", 0.25)
+async def test_the_tail_recovers_when_redis_answers_again() -> None:
     async with EmbeddedServer() as server:
         connections, operator = Connections(server.url), Connections(server.url)
         try:
@@ -318,12 +318,12 @@ async def test_as_of_is_the_newest_position_that_rest_must_show(connections: Con
         beginning = followed.tail.position
         await tell_many(followed, 2)
         assert followed.tail.as_of() == beginning
-    async with following(connections, LogTimings(rest_lag_s=0.0)) as followed:
+    async with following(connections, replace(PATIENT, rest_lag_s=0.0)) as followed:
         assert followed.tail.as_of() == followed.tail.position
 
 
 async def test_old_entries_are_trimmed_from_time_to_time(connections: Connections) -> None:
-    async with following(connections, LogTimings(check_s=0.0)) as followed:
+    async with following(connections, replace(PATIENT, check_s=0.0)) as followed:
         [told] = await followed.tell(event())
         old = {**await _copy_of_last(connections), b"t": b"1"}
         pipeline = connections.commands.pipeline(transaction=True)

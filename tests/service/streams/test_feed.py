@@ -24,7 +24,6 @@ from gateway.core.events import (
 from gateway.core.rooms import RoomSid
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.log.ring import RingEntry
-from gateway.service.log.timings import LogTimings
 from gateway.service.streams.feed import Selection, advance
 from gateway.service.streams.timings import StreamTimings
 from gateway.store.eventlog import Entry, Logged, Unreadable
@@ -143,7 +142,7 @@ async def test_i9_a_resume_stops_where_this_process_has_read_the_log(site: Site)
     account = await site.replica()
     beginning = account.tail.position
     told = await site.tell(event(), event())
-    site.log_timings = LogTimings(ring_entries=1)
+    site.log_timings = replace(site.log_timings, ring_entries=1)
     later = await site.replica()
     site.tails[-1].cancel()
     await asyncio.wait(site.tails[-1:])
