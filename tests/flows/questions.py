@@ -15,7 +15,8 @@ from tests.running import Gateway, new_sid
 BAD, LOST, TOO_LATE = "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"
 IN_GRAPHQL = {BAD: "BAD_USER_INPUT", LOST: "NOT_FOUND", TOO_LATE: "FAILED_PRECONDITION"}
 WHAT_TO_DO = re.compile(
-    r"\b(give|remove|use|check|choose|leave|alone|shorten|create|ask|nothing is left to do|cannot be changed)\b"
+    r"\b(give|set|send|start|retry|remove|use|check|choose|leave|alone|shorten|create|ask|"
+    r"nothing is left to do|cannot be changed)\b"
 )
 BY_THE_SCHEMA = re.compile(r"does not exist in '\w+' enum")
 
