@@ -1,5 +1,5 @@
-# One command to run (make dev), one to test (make test). Needs Python 3.11+, git and make; everything else is installed
-# into .venv from requirements.lock, whose hashes are checked.
+# `make dev` runs the gateway, `make test` tests it. They need Python 3.11+ and make, and
+# install everything else into .venv from requirements.lock, whose hashes are checked.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -14,13 +14,13 @@ dev: $(STAMP)
 test: $(STAMP) $(if $(shell command -v npm 2>/dev/null),$(NPM))
 	$(BIN)/python -m pytest -m "not long"
 
-# The long proofs: every race, quota and damage test at its full size.
+# Runs the long tests: races, quotas, faults and latencies at full size.
 faults: $(STAMP)
 	$(BIN)/python -m pytest -m long -s tests
 
 test-long: faults
 
-# Half an hour of people who come and go (SOAK_MINUTES): memory, files and tasks must not grow.
+# Runs for half an hour (SOAK_MINUTES) under load: memory, files and tasks must not grow.
 soak: $(STAMP)
 	$(BIN)/python -m tests.faults.soak
 
@@ -38,7 +38,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Generated code is committed, so that neither users nor CI need a protobuf compiler to run the gateway.
+# Writes gateway/rooms/v1. It is committed, so running the gateway needs no compiler.
 proto: $(STAMP)
 	$(BIN)/python protos/generate.py .
 
@@ -49,7 +49,8 @@ schema: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m docs.generate
 
-# Needs uv. All supported Pythons and platforms in one file, with hashes and without any index address.
+# Writes requirements.lock for all supported Pythons and platforms, with hashes and without
+# the address of a package index. Needs uv.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras pyproject.toml -o requirements.lock
 
