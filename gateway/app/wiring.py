@@ -222,7 +222,9 @@ def build_account(
         feed=feed,
         timeline=timeline,
         live=LiveViews(rooms, participants, feed, timeline, tail, cursor_codec, stream_timings),
-        ingest=Ingest(events, recheck_queue, public_url + CALLBACKS_PATH, row.auth_tokens),
+        ingest=Ingest(
+            events, recheck_queue, public_url + CALLBACKS_PATH, row.auth_tokens, log_timings
+        ),
         tail=tail,
         reads=reads,
         mutations=mutations,

@@ -45,7 +45,7 @@ class Callbacks:
                     fields, query=query, is_form=is_form, signature=signature
                 )
                 raise PermissionDenied(FORGED)
-            await account.ingest.take(fields, query=query, is_form=is_form, signature=signature)
+            await account.ingest.receive(fields, query=query, is_form=is_form, signature=signature)
         except GatewayError as exc:
             return error_response(exc)
         return web.Response(status=204)

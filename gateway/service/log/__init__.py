@@ -1,1 +1,1 @@
-"""The event log in this process: reading it, the room memory that it feeds, heartbeats, and appending callbacks."""
+"""The event log: reading it, what memory learns from it, and appending callbacks."""

@@ -1,4 +1,5 @@
-"""Taking Twilio's status callbacks in: verified, read, logged, and only then answered."""
+"""Receives Twilio's status callbacks: verifies, parses and logs each before it is
+answered."""
 
 import time
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from enum import StrEnum
 import structlog
 
 from gateway.core.errors import PermissionDenied
+from gateway.service.log.timings import LogTimings
 from gateway.store.eventlog import EventLog
 from gateway.store.recheck_queue import RecheckQueue
 from gateway.twilio import callbacks
@@ -15,9 +17,7 @@ from gateway.twilio.signature import is_valid
 
 log = structlog.get_logger()
 
-FORGED = "the signature does not hold; check the auth token and GATEWAY_PUBLIC_URL"
-# Anybody can send what is forged: one line in so many seconds says it, and tells how many there were.
-FORGED_S = 10.0
+FORGED = "the signature is wrong: check the auth token and GATEWAY_PUBLIC_URL"
 
 
 class IngestResult(StrEnum):
@@ -25,42 +25,56 @@ class IngestResult(StrEnum):
     REPEATED = "repeated"
     IGNORED = "ignored"
     EXPIRED = "expired"
-    """So old that nobody can tell whether it was logged before: its room is to be looked at instead."""
+    """Too old: it is unknown whether it was logged before. The reconciler checks its
+    room instead."""
 
 
 class Ingest:
-    """`url`: our callback address exactly as Twilio was given it, without the fragment. `auth_tokens`: the primary one and,
-    during a rotation, the secondary."""
+    """The callbacks of one account.
+
+    `url` is the callback address exactly as Twilio has it, without the fragment.
+    `auth_tokens` are the primary one and, during a rotation, the secondary one.
+    """
 
     def __init__(
-        self, events: EventLog, recheck_queue: RecheckQueue, url: str, auth_tokens: Sequence[str]
+        self,
+        events: EventLog,
+        recheck_queue: RecheckQueue,
+        url: str,
+        auth_tokens: Sequence[str],
+        timings: LogTimings = LogTimings(),
     ) -> None:
         self._events = events
         self._recheck_queue = recheck_queue
         self._url = url
-        # Always two, so that the time a refusal takes does not tell whether there is a secondary one.
+        # Always two, so that the time of a refusal does not reveal whether there is a
+        # secondary token.
         self._auth_tokens = (*auth_tokens, *auth_tokens)[:2]
+        self._timings = timings
         self._forged = 0
-        self._told_at = float("-inf")
+        self._forged_logged_at = float("-inf")
 
     def is_signed(
         self, fields: Sequence[tuple[str, str]], *, query: str, is_form: bool, signature: str | None
     ) -> bool:
-        """Whether this account's token signed it."""
+        """Whether one of the account's auth tokens signed the callback."""
         url = f"{self._url}?{query}" if query else self._url
         return is_valid(self._auth_tokens, url, fields if is_form else (), signature)
 
-    async def take(
+    async def receive(
         self, fields: Sequence[tuple[str, str]], *, query: str, is_form: bool, signature: str | None
     ) -> IngestResult:
-        """Logs the event that a callback tells, once. When this returns, the event is in the log or never needs to be.
+        """Logs the event of a callback once.
 
-        `query` is the URL's query as it came, `fields` what the form (or, without a form, the query) says. Raises
-        PermissionDenied for a signature that does not hold, InvalidArgument for a callback that cannot be read,
-        UpstreamUnavailable when the log cannot be written.
+        When this returns, the event is in the log, or need not be. `query` is the URL's
+        query as it was received. `fields` are those of the form or, without a form, of
+        the query.
+
+        Raises PermissionDenied for a wrong signature, InvalidArgument for a callback
+        that cannot be parsed, and UpstreamUnavailable if the log cannot be written.
         """
         if not self.is_signed(fields, query=query, is_form=is_form, signature=signature):
-            self._note_forged()
+            self._log_forged()
             raise PermissionDenied(FORGED)
         callback = callbacks.parse(fields, datetime.now(UTC))
         if isinstance(callback, callbacks.Ignored):
@@ -72,9 +86,9 @@ class Ingest:
         appended = await self._events.append(callback.event, callback.dedupe)
         return IngestResult.LOGGED if appended.is_new else IngestResult.REPEATED
 
-    def _note_forged(self) -> None:
+    def _log_forged(self) -> None:
         self._forged += 1
         now = time.monotonic()
-        if now - self._told_at > FORGED_S:
+        if now - self._forged_logged_at > self._timings.forged_log_s:
             log.warning("callback.forged", account_sid=self._events.account_sid, count=self._forged)
-            self._forged, self._told_at = 0, now
+            self._forged, self._forged_logged_at = 0, now

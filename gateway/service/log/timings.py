@@ -26,6 +26,9 @@ class LogTimings:
     may have missed the end of a room."""
     marks: int = 50_000
     """For how many rooms, recordings and names a process remembers the newest event."""
+    forged_log_s: float = 10.0
+    """How often forged callbacks are logged. Anyone can send them, so one line counts
+    many."""
     heartbeat_s: float = 1.0
     """How often a replica sends a heartbeat."""
     reconnect_s: float = 1.5
