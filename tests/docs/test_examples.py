@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
@@ -37,9 +37,12 @@ _FIRST_MESSAGE = "data: …"
 @pytest.fixture(scope="module")
 async def dev(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     """`rooms-gateway dev` as `make dev` starts it: with people who come and go."""
+    folder = tmp_path_factory.mktemp("dev")
     environment = os.environ | {"GATEWAY_DOCUMENTS": str(ROOT / "schema/operations")}
-    async with running(tmp_path_factory.mktemp("dev"), ("dev",), environment) as gateway:
-        yield gateway
+    with (folder / "printed").open("wb") as printed:
+        async with running(folder, ("dev",), environment, printed.fileno()) as gateway:
+            gateway.ready["printed"] = printed.name
+            yield gateway
 
 
 class Reader:
@@ -48,13 +51,7 @@ class Reader:
     def __init__(self, gateway: Gateway, folder: Path) -> None:
         self._state = folder / "state"
         self._state.touch()
-        self._addresses = {
-            "http://127.0.0.1:8080/": gateway.ready["console"],
-            "ws://127.0.0.1:8080/": gateway.ready["ws"].removesuffix("graphql"),
-            "127.0.0.1:9090": gateway.ready["grpc"],
-            "http://127.0.0.1:8081": gateway.ready["sandbox"],
-            ".venv/bin/": f"{_BIN}/",
-        }
+        self._addresses = _addresses_of(gateway)
         self._environment = os.environ | {
             "API_KEY": gateway.ready["api_key"],
             "TWILIO_ACCOUNT_SID": gateway.account_sid,
@@ -113,9 +110,24 @@ class Reader:
         pytest.fail("the stream ended early; it printed:\n" + "\n".join(lines))
 
     def _adapted(self, text: str) -> str:
-        for written, real in self._addresses.items():
-            text = text.replace(written, real)
-        return text
+        return _adapted(text, self._addresses)
+
+
+def _adapted(text: str, addresses: Mapping[str, str]) -> str:
+    for written, real in addresses.items():
+        text = text.replace(written, real)
+    return text
+
+
+def _addresses_of(gateway: Gateway) -> dict[str, str]:
+    """The addresses that the pages show, and those of this gateway."""
+    return {
+        "http://127.0.0.1:8080/": gateway.ready["console"],
+        "ws://127.0.0.1:8080/": gateway.ready["ws"].removesuffix("graphql"),
+        "127.0.0.1:9090": gateway.ready["grpc"],
+        "http://127.0.0.1:8081": gateway.ready["sandbox"],
+        ".venv/bin/": f"{_BIN}/",
+    }
 
 
 class Wanted:
@@ -169,6 +181,15 @@ async def test_commands_run_as_written(page: Page, dev: Gateway, tmp_path: Path)
     for block, expected in _with_outputs(page):
         print(f"{block}:\n{block.text}")
         await reader.run(block, expected)
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in blocks("text") if "banner" in block.flags], ids=str
+)
+def test_dev_prints_what_the_page_shows(block: Block, dev: Gateway) -> None:
+    wanted = Wanted(_adapted(block.text, _addresses_of(dev)))
+    wanted.take(Path(dev.ready["printed"]).read_text().splitlines())
+    assert wanted.is_met, f"{wanted.next!r} is missing"
 
 
 @pytest.mark.parametrize("block", blocks("graphql"), ids=str)
