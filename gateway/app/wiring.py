@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 
@@ -81,6 +81,16 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountTimings:
+    """The times and sizes of one account's parts. Tests pass smaller ones."""
+
+    log: LogTimings = field(default_factory=LogTimings)
+    streams: StreamTimings = field(default_factory=StreamTimings)
+    upstream: UpstreamTimings = field(default_factory=UpstreamTimings)
+    cache: CacheTimings = field(default_factory=CacheTimings)
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """Everything that answers requests, built and not yet running.
 
@@ -152,11 +162,8 @@ def build_account(
     row: AccountSettings,
     connections: Connections,
     session: aiohttp.ClientSession,
-    streams: ConnectionLimit | None = None,
-    log_timings: LogTimings = LogTimings(),
-    stream_timings: StreamTimings = StreamTimings(),
-    upstream_timings: UpstreamTimings = UpstreamTimings(),
-    cache_timings: CacheTimings = CacheTimings(),
+    streams: ConnectionLimit,
+    timings: AccountTimings = AccountTimings(),
 ) -> Account:
     """Returns the use cases of one account.
 
@@ -168,8 +175,8 @@ def build_account(
     public_url = str(settings.gateway_public_url).rstrip("/")
     cursor_codec = CursorCodec(row.cursor_secrets, sid)
     events = EventLog(connections, sid)
-    memory = RoomMemory(log_timings)
-    tail = Tail(events, memory, cursor_codec, log_timings)
+    memory = RoomMemory(timings.log)
+    tail = Tail(events, memory, cursor_codec, timings.log)
     video_url, insights_url = str(settings.twilio_video_base_url), settings.insights_base_url
     twilio = TwilioVideo(session, video_url, insights_url, sid, *row.rest_credentials)
     quota = account_quota(row, settings)
@@ -178,22 +185,22 @@ def build_account(
         Limiter(connections, sid, quota.concurrency),
         quota,
         lambda: max(settings.gateway_replicas, tail.replicas),
-        upstream_timings,
+        timings.upstream,
     )
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     mutations = Mutations(upstream, events, memory, sid)
     recheck_queue = RecheckQueue(connections, sid)
     leases = Leases(connections, sid)
-    fetch_lease = FetchLease(leases, upstream.is_unavailable, cache_timings)
+    fetch_lease = FetchLease(leases, upstream.is_unavailable, timings.cache)
     cache, index = ResponseCache(connections, sid), RoomIndex(connections, sid)
     reads = ReadThrough(
         upstream,
         cache,
-        ResponseMemory(memory, cache_timings),
+        ResponseMemory(memory, timings.cache),
         memory,
         tail,
         fetch_lease,
-        EarlyRefresh(cache_timings),
+        EarlyRefresh(timings.cache),
         cursor_codec,
     )
     room_reads = RoomReads(
@@ -207,8 +214,8 @@ def build_account(
         room_reads, room_writes, RoomLists(reads, index, memory), cursor_codec, callback_url
     )
     participants = Participants(rooms, reads, mutations)
-    feed = Feed(events, tail, cursor_codec, rooms, streams or stream_limit(), stream_timings)
-    timeline = Timeline(events, tail, cursor_codec, rooms, stream_timings)
+    feed = Feed(events, tail, cursor_codec, rooms, streams, timings.streams)
+    timeline = Timeline(events, tail, cursor_codec, rooms, timings.streams)
     return Account(
         sid=sid,
         upstream=upstream,
@@ -221,9 +228,9 @@ def build_account(
         quota=Quota(upstream),
         feed=feed,
         timeline=timeline,
-        live=LiveViews(rooms, participants, feed, timeline, tail, cursor_codec, stream_timings),
+        live=LiveViews(rooms, participants, feed, timeline, tail, cursor_codec, timings.streams),
         ingest=Ingest(
-            events, recheck_queue, public_url + CALLBACKS_PATH, row.auth_tokens, log_timings
+            events, recheck_queue, public_url + CALLBACKS_PATH, row.auth_tokens, timings.log
         ),
         tail=tail,
         reads=reads,

@@ -31,8 +31,10 @@ def make_small() -> None:
     repair.ENDED_LIMIT = MARKS
     wiring.build_account = partial(
         wiring.build_account,
-        log_timings=LogTimings(ring_entries=RING, marks=MARKS),
-        cache_timings=CacheTimings(memory_bytes=BYTES, counted_keys=MARKS),
+        timings=wiring.AccountTimings(
+            log=LogTimings(ring_entries=RING, marks=MARKS),
+            cache=CacheTimings(memory_bytes=BYTES, counted_keys=MARKS),
+        ),
     )
     sharing.EncodedMessages.__init__.__kwdefaults__["count"] = MARKS
 

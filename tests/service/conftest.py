@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from pydantic import HttpUrl, SecretStr
 
-from gateway.app.wiring import build_account
+from gateway.app.wiring import AccountTimings, build_account
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec, LogPosition, tag_of
 from gateway.core.events import RoomEvent, RoomEventType, StreamMessage
@@ -34,6 +34,7 @@ from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
+from gateway.service.streams.feed import stream_limit
 from gateway.service.streams.timings import StreamTimings
 from gateway.service.upstream.timings import UpstreamTimings
 from gateway.settings.environment import Settings
@@ -205,7 +206,7 @@ class Site:
     tasks: asyncio.TaskGroup
     log_timings: LogTimings = PATIENT
     stream_timings: StreamTimings = field(default_factory=StreamTimings)
-    stream_limit: ConnectionLimit | None = None
+    stream_limit: ConnectionLimit = field(default_factory=stream_limit)
     upstream_timings: UpstreamTimings = field(default_factory=UpstreamTimings)
     accounts: list[Account] = field(default_factory=list)
     tails: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -227,9 +228,11 @@ class Site:
             connections or self.connections,
             self.session,
             self.stream_limit,
-            log_timings=self.log_timings,
-            stream_timings=self.stream_timings,
-            upstream_timings=self.upstream_timings,
+            AccountTimings(
+                log=self.log_timings,
+                streams=self.stream_timings,
+                upstream=self.upstream_timings,
+            ),
         )
         self.accounts.append(account)
         self.tails.append(self.tasks.create_task(account.tail.run()))

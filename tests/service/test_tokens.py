@@ -14,6 +14,7 @@ from gateway.core.tokens import TOKEN_LIMIT, TTL_DEFAULT_S, TTL_LIMIT_S, NewToke
 from gateway.sandbox.faults.injector import CallbackFault, Fault
 from gateway.sandbox.server import Sandbox
 from gateway.service.rooms import Rooms
+from gateway.service.streams.feed import stream_limit
 from gateway.service.tokens import Tokens
 from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
@@ -48,7 +49,9 @@ async def rooms(twilio: Sandbox, connections: Connections) -> AsyncIterator[Room
         gateway_public_url=HttpUrl("https://rooms.example"),
     )
     async with open_session() as session, asyncio.TaskGroup() as tasks:
-        account = build_account(settings, settings.accounts[0], connections, session)
+        account = build_account(
+            settings, settings.accounts[0], connections, session, stream_limit()
+        )
         tail = tasks.create_task(account.tail.run())
         async with asyncio.timeout(LIMIT_S):
             await account.tail.ready()
