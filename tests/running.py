@@ -53,7 +53,7 @@ class Gateway:
     # GraphQL operations
 
     async def post(
-        self, document: str, variables: Mapping[str, Any] | None = None, **headers: str
+        self, document: str, variables: Mapping[str, Any] | None = None, /, **headers: str
     ) -> Reply:
         body = {"query": document, "variables": dict(variables or {})}
         async with self.http.post(

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.node
     ("script", "addresses"),
     [("ws.mjs", ["ws"]), ("sse.mjs", ["sse"]), ("apollo.mjs", ["graphql", "ws"])],
 )
-async def test_a_client_creates_reads_watches_ends_and_resumes(
+async def test_client_creates_reads_subscribes_completes_and_resumes(
     node: Node, script: str, addresses: list[str]
 ) -> None:
     seen = await node(script, *addresses)

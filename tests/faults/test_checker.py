@@ -255,18 +255,18 @@ BUGS: list[tuple[Callable[[Story, random.Random], None], set[Invariant]]] = [
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_a_clean_history_raises_no_alarm(seed: int) -> None:
+def test_clean_history_has_no_violations(seed: int) -> None:
     assert [str(broken) for broken in check(clean(seed))] == []
 
 
-def test_clean_histories_hold_every_kind_of_record() -> None:
+def test_clean_histories_contain_every_kind_of_record() -> None:
     kinds = {type(record) for seed in range(50) for record in clean(seed)}
     assert kinds == {Bookmark, Callback, Event, Gap, Opened, Read, Resync, Started, Write}
 
 
 @pytest.mark.parametrize("seed", QUIET_SEEDS)
 @pytest.mark.parametrize(("bug", "expected"), BUGS, ids=[bug.__name__ for bug, _ in BUGS])
-def test_a_planted_bug_is_named(
+def test_injected_violation_is_found(
     bug: Callable[[Story, random.Random], None], expected: set[Invariant], seed: int
 ) -> None:
     story = clean(seed)
@@ -303,7 +303,7 @@ def wiped(seed: int, mode: str) -> tuple[Story, Resync]:
 @pytest.mark.parametrize(
     ("mode", "named"), [("live", Invariant.COMPLETE), ("resync", Invariant.RESUMABLE)]
 )
-def test_a_log_that_was_lost_without_a_word_is_named(mode: str, named: Invariant) -> None:
+def test_unannounced_loss_of_the_log_is_found(mode: str, named: Invariant) -> None:
     tried = 0
     for seed in range(1, 200, 2):
         story, word = wiped(seed, mode)
@@ -324,7 +324,7 @@ def test_a_log_that_was_lost_without_a_word_is_named(mode: str, named: Invariant
     assert tried >= 5
 
 
-def test_what_was_announced_is_excused() -> None:
+def test_announced_loss_is_excused() -> None:
     """A callback acked before the wipe is gone, and everybody was told."""
     for seed in WIPED_SEEDS:
         story = clean(seed)
@@ -340,7 +340,7 @@ def test_what_was_announced_is_excused() -> None:
         assert Invariant.DURABLE in {broken.invariant for broken in check(unsaid)}
 
 
-def test_a_gap_excuses_the_hole_before_it() -> None:
+def test_gap_excuses_the_missing_events_before_it() -> None:
     story = clean(2)
     one, two = a_run(story, random.Random(2), 2)
     put(story, one, Gap(one.stream, one.at, one.cursor, one.prev))
@@ -348,7 +348,7 @@ def test_a_gap_excuses_the_hole_before_it() -> None:
     assert check(story) == []
 
 
-def test_other_replicas_have_a_moment_and_stale_answers_are_excused() -> None:
+def test_other_replicas_have_a_grace_period_and_stale_reads_are_excused() -> None:
     story = clean(2)
     ended(story)
     story += [
@@ -359,7 +359,7 @@ def test_other_replicas_have_a_moment_and_stale_answers_are_excused() -> None:
     assert check(story) == []
 
 
-def test_the_witness_is_the_shortest_and_then_the_earliest() -> None:
+def test_witness_is_the_shortest_and_then_the_earliest() -> None:
     story = clean(4)
     one, two = a_run(story, random.Random(4), 2)
     put(story, two, change(two, prev="x"))
@@ -377,7 +377,7 @@ def test_the_witness_is_the_shortest_and_then_the_earliest() -> None:
     ]
 
 
-def test_a_broken_invariant_reads_as_a_sentence_and_its_witness() -> None:
+def test_violation_prints_its_reason_and_witness() -> None:
     callback = Callback("key", "a", 204, 1.0, 2.0)
     [first, second] = str(
         Broken(Invariant.DURABLE, "acked, but not in the log", (callback,))

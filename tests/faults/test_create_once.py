@@ -26,7 +26,7 @@ AT_ONCE = 12
 @pytest.mark.parametrize(
     ("count", "kills"), [(1_000, 0), (300, 6)], ids=["answers lost", "replicas killed as well"]
 )
-async def test_p16_creates_with_lost_answers_make_no_room_twice(
+async def test_p16_create_room_with_lost_responses_creates_no_room_twice(
     tmp_path: Path, figure: Figure, count: int, kills: int
 ) -> None:
     unnamed, seed = count // 20, new_seed()

@@ -41,7 +41,7 @@ class Log:
 
 
 @pytest.mark.long
-async def test_i15_calls_end_by_their_deadline_and_no_try_begins_after_it(
+async def test_i15_calls_end_by_their_deadline_and_no_attempt_starts_after_it(
     tmp_path: Path, figure: Figure
 ) -> None:
     seed, log = new_seed(), Log()

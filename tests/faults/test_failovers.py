@@ -203,7 +203,7 @@ async def resumed(gateway: Gateway, room: str, after: str, count: int) -> list[d
 @pytest.mark.long
 @KINDS
 @pytest.mark.parametrize("fault", ["dies", "hangs"])
-async def test_a_failover_that_loses_nothing_goes_on_without_a_gap(
+async def test_failover_without_loss_continues_streams_without_a_gap(
     tmp_path: Path, figure: Figure, kind: Kind, fault: str
 ) -> None:
     """On every transport and on another replica; quota, reads and writes go on as well."""
@@ -260,7 +260,7 @@ async def test_a_failover_that_loses_nothing_goes_on_without_a_gap(
 
 @pytest.mark.long
 @KINDS
-async def test_p6_a_failover_that_loses_acknowledged_callbacks_is_announced(
+async def test_p6_failover_that_loses_acknowledged_callbacks_is_announced(
     tmp_path: Path, figure: Figure, kind: Kind
 ) -> None:
     """To all who are there, on every replica, also to one that was never told of what is lost; and to who comes back."""
@@ -315,7 +315,7 @@ async def test_p6_a_failover_that_loses_acknowledged_callbacks_is_announced(
 
 @pytest.mark.long
 @KINDS
-async def test_p6_a_gateway_that_was_not_there_tells_a_client_the_truth(
+async def test_p6_gateway_started_after_the_loss_detects_lost_cursors(
     tmp_path: Path, figure: Figure, kind: Kind
 ) -> None:
     """Nobody who knew the lost entries is left, and their numbers are given out again in the same epoch."""
@@ -385,7 +385,7 @@ async def forced_on_a_sentinel(store: Store) -> None:
         (behind_sentinels, forced_on_a_sentinel, True),
     ],
 )
-async def test_a_failover_under_load_loses_nothing_unannounced(
+async def test_failover_under_load_loses_nothing_unannounced(
     tmp_path: Path,
     figure: Figure,
     kind: Kind,

@@ -122,7 +122,7 @@ def tasks() -> int:
 
 @pytest.mark.long
 @pytest.mark.parametrize("transport", OPEN)
-async def test_p9_a_client_that_is_gone_without_a_word_is_forgotten(
+async def test_p9_stream_of_a_vanished_client_is_closed(
     site: Site,  # noqa: F811
     figure: Figure,
     transport: str,

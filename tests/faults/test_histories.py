@@ -31,13 +31,15 @@ from tests.running import new_sid
 SMOKE_SEED = 20261120
 
 
-async def test_no_promise_is_broken_by_a_few_faults(tmp_path: Path, figure: Figure) -> None:
+async def test_one_round_of_faults_breaks_no_invariant(tmp_path: Path, figure: Figure) -> None:
     await a_bad_day(tmp_path, figure, SMOKE_SEED, rounds=1)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("_", range(3))
-async def test_no_promise_is_broken_by_many_faults(tmp_path: Path, figure: Figure, _: int) -> None:
+async def test_many_rounds_of_faults_break_no_invariant(
+    tmp_path: Path, figure: Figure, _: int
+) -> None:
     await a_bad_day(tmp_path, figure, new_seed(), rounds=6)
 
 
@@ -93,7 +95,7 @@ async def a_bad_day(folder: Path, figure: Figure, seed: int, rounds: int) -> Non
 
 
 @pytest.mark.long
-async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(
+async def test_p1_no_acknowledged_callback_is_lost_or_duplicated_in_40_kills(
     tmp_path: Path, figure: Figure
 ) -> None:
     """Every 250 callbacks, in turn, valkey or one of the gateways is killed by SIGKILL and started again."""
@@ -150,7 +152,7 @@ async def test_p1_no_acked_callback_is_lost_or_doubled_through_40_kills(
     [(300, 3, 1.0), (1_000, 1, 10.0)],
     ids=["a third of 300", "all of 1000"],
 )
-async def test_p5_clients_of_a_killed_replica_go_on_elsewhere(
+async def test_p5_clients_of_a_killed_replica_resume_on_another(
     tmp_path: Path, figure: Figure, clients: int, per_home: int, limit_s: float
 ) -> None:
     """A third of the clients, or all of them, are on the replica that dies."""
@@ -254,7 +256,7 @@ async def rewritten(set_: Scene, watchers: Sequence[Watcher], room: str) -> list
 @pytest.mark.parametrize(
     "damage", [trimmed_while_away, trimmed_under_a_tail, wiped, rolled_back, rewritten]
 )
-async def test_p6_a_log_that_lost_something_is_announced(
+async def test_p6_loss_of_log_entries_is_announced(
     tmp_path: Path,
     figure: Figure,
     damage: Callable[[Scene, Sequence[Watcher], str], Awaitable[list[float]]],

@@ -57,7 +57,7 @@ async def readiness(replica: Replica, wanted: tuple[int, Any]) -> float:
 
 
 @pytest.mark.long
-async def test_p9_a_half_open_redis_is_noticed(tmp_path: Path, figure: Figure) -> None:
+async def test_p9_half_open_redis_connection_is_detected(tmp_path: Path, figure: Figure) -> None:
     """At any moment, a busy one or a quiet one: what another replica logs is heard again over new connections."""
     seed, heard, acked = new_seed(), list[float](), list[float]()
     async with two_replicas(tmp_path, seed) as (_, twilio, hit, other):
@@ -99,7 +99,7 @@ async def test_p9_a_half_open_redis_is_noticed(tmp_path: Path, figure: Figure) -
     ],
     ids=["Redis is away", "the tail alone is lost"],
 )
-async def test_i17_health_is_honest_about_a_line_that_stays_half_open(
+async def test_i17_health_reports_a_redis_connection_that_stays_half_open(
     tmp_path: Path,
     figure: Figure,
     request: pytest.FixtureRequest,

@@ -21,7 +21,7 @@ TWILIO_TAKES_MS = 500
 
 @pytest.mark.long
 @pytest.mark.parametrize("is_killed", [False, True], ids=["all live", "the one who asks is killed"])
-async def test_p11_500_cold_misses_over_3_replicas(
+async def test_p11_500_cache_misses_on_3_replicas_are_one_twilio_request(
     tmp_path: Path, figure: Figure, is_killed: bool
 ) -> None:
     seed, trials = new_seed(), 5

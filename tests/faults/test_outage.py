@@ -62,7 +62,9 @@ async def stopped(set_: Scene, away: Callable[[], Awaitable[None]]) -> float:
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", [killed, stopped])
-async def test_p3_redis_is_away_for_a_minute(tmp_path: Path, figure: Figure, fault: Any) -> None:
+async def test_p3_redis_is_unavailable_for_a_minute(
+    tmp_path: Path, figure: Figure, fault: Any
+) -> None:
     seed = new_seed()
     async with scene(tmp_path, seed, replicas=2) as set_:
         reader, over, seen = (

@@ -89,7 +89,7 @@ class Subscriber:
 
 @pytest.mark.long
 @pytest.mark.parametrize("fsync", ["always", "everysec"])
-async def test_p4_200_callbacks_a_second_are_seen_by_1000_subscribers_of_another_replica(
+async def test_p4_200_callbacks_per_second_reach_1000_subscribers_of_another_replica(
     tmp_path: Path, figure: Figure, fsync: str
 ) -> None:
     """With `always` no ack is faster than the disk, which others may share: what it took is printed."""

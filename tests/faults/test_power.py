@@ -50,7 +50,7 @@ def valkey_on_a_disk(folder: Path, fsync: str) -> Valkey:
 
 
 @pytest.mark.parametrize(("fsync", "is_there"), [("always", True), ("no", False)])
-async def test_a_cut_keeps_what_was_synced_and_no_more(
+async def test_simulated_power_cut_keeps_only_synced_data(
     tmp_path: Path, figure: Figure, fsync: str, is_there: bool
 ) -> None:
     """Of the simulation itself: it must be able to lose something."""
@@ -76,7 +76,7 @@ class _Stingy(random.Random):
         return seq[0]
 
 
-async def test_p2_power_cuts_with_appendfsync_always_lose_nothing_acked(
+async def test_p2_power_cuts_with_appendfsync_always_lose_nothing_acknowledged(
     tmp_path: Path, figure: Figure
 ) -> None:
     """Cuts at any moment, under 24 callbacks at a time; then everything that was acked must be in the log, once."""
@@ -116,7 +116,7 @@ async def test_p2_power_cuts_with_appendfsync_always_lose_nothing_acked(
     assert len(taken) == len(set(taken))
 
 
-async def test_p2_what_power_cuts_lose_with_everysec_is_announced(
+async def test_p2_losses_of_power_cuts_with_everysec_are_announced(
     tmp_path: Path, figure: Figure
 ) -> None:
     """In every second round one replica sleeps over the cut, while others give the lost numbers out again."""
@@ -198,7 +198,7 @@ async def length(set_: Scene) -> int:
     return int(await set_.cluster.valkey.client.xlen(set_.cluster.log_key))
 
 
-async def test_p2_the_embedded_server_loses_nothing_acked_when_all_dies_at_once(
+async def test_p2_embedded_server_loses_nothing_acknowledged_in_power_cuts(
     gateway: Gateway, tmp_path: Path, figure: Figure
 ) -> None:
     """`serve` with its own durable server, both gone with the power; the sandbox stands elsewhere."""

@@ -83,7 +83,7 @@ async def busy_s(seconds: float) -> float:
     return longest
 
 
-async def test_p15_a_hanging_redis_costs_50_ms_on_three_requests_at_most(
+async def test_p15_hanging_redis_costs_50_ms_on_at_most_three_requests(
     tmp_path: Path, figure: Figure
 ) -> None:
     async with upstream(tmp_path) as (spends, limiter, valkey, sandbox):

@@ -57,7 +57,7 @@ def told(outcomes: list[Outcome]) -> str:
     return f"{dict(words)}, answers p50 {middle:.0f} ms, p99 {slow:.0f} ms"
 
 
-async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path, figure: Figure) -> None:
+async def test_p13_five_times_the_quota_on_three_replicas(tmp_path: Path, figure: Figure) -> None:
     async with fleet(tmp_path, 3, ["ada"], GATEWAY_RECONCILE="0") as there:
         begun = time.time()
         await at_a_pace(
@@ -79,9 +79,7 @@ async def test_p13_five_times_the_load_on_three_replicas(tmp_path: Path, figure:
     assert good >= 0.85 * READS
 
 
-async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(
-    tmp_path: Path, figure: Figure
-) -> None:
+async def test_p13_five_times_the_quota_while_redis_is_down(tmp_path: Path, figure: Figure) -> None:
     async with fleet(tmp_path, 3, ["ada"], GATEWAY_RECONCILE="0") as there:
         begun = time.time()
         async with asyncio.TaskGroup() as group:
@@ -117,7 +115,7 @@ async def test_p13_five_times_the_load_while_redis_goes_and_comes_back(
     assert good >= 0.6 * READS
 
 
-async def test_p14_nine_fair_callers_beside_one_who_asks_ten_times_as_much(
+async def test_p14_one_greedy_caller_does_not_affect_nine_fair_ones(
     tmp_path: Path, figure: Figure
 ) -> None:
     fair = [f"fair{number}" for number in range(9)]
@@ -148,7 +146,9 @@ async def test_p14_nine_fair_callers_beside_one_who_asks_ten_times_as_much(
     assert min(kept[each] for each in fair) >= 0.95
 
 
-async def test_p14_changes_are_as_fast_while_lists_saturate(tmp_path: Path, figure: Figure) -> None:
+async def test_p14_mutations_stay_fast_while_lists_saturate_the_quota(
+    tmp_path: Path, figure: Figure
+) -> None:
     """By turns without and with the lists, so that what else the machine does weighs on both."""
     outcomes: dict[bool, list[Outcome]] = {False: [], True: []}
     async with fleet(tmp_path, 3, ["ada", "bob"], GATEWAY_RECONCILE="0") as there:

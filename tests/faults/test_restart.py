@@ -36,7 +36,7 @@ UNDER_WAY = 300
 
 @pytest.mark.long
 @pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
-async def test_p21_sigterm_tells_everybody_to_come_back(
+async def test_p21_sigterm_tells_every_client_to_reconnect(
     tmp_path: Path, figure: Figure, options: tuple[str, ...]
 ) -> None:
     seed = new_seed()
@@ -141,7 +141,7 @@ class Caller:
 
 
 @pytest.mark.long
-async def test_p21_a_rolling_restart_fails_no_call_and_loses_no_event(
+async def test_p21_rolling_restart_fails_no_call_and_loses_no_event(
     tmp_path: Path, figure: Figure
 ) -> None:
     """Twice round. Twilio is slow now and then, so that there is always something under way."""

@@ -180,7 +180,7 @@ async def crowded(gateway: Gateway, others: int) -> AsyncIterator[Load]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("transport", SLOW)
-async def test_p8_nobody_notices_one_who_does_not_read(
+async def test_p8_slow_consumer_does_not_affect_the_others(
     tmp_path: Path, figure: Figure, transport: str
 ) -> None:
     without, with_one, held_kb = list[float](), list[float](), list[int]()

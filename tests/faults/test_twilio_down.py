@@ -198,7 +198,7 @@ async def _run(call: Callable[[], Awaitable[None]]) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["refused", "silent"])
-async def test_p12_warm_reads_go_on_and_changes_are_refused_at_once_while_twilio_is_down(
+async def test_p12_cached_reads_continue_and_mutations_fail_fast_while_twilio_is_down(
     tmp_path: Path, figure: Figure, kind: str
 ) -> None:
     seed = new_seed()
@@ -307,9 +307,7 @@ def _p99(seconds: Iterable[float]) -> float:
 
 
 @pytest.mark.long
-async def test_p17_a_twilio_that_always_fails_is_hardly_asked_again(
-    tmp_path: Path, figure: Figure
-) -> None:
+async def test_p17_retries_are_limited_while_twilio_fails(tmp_path: Path, figure: Figure) -> None:
     """After a while in which all was well and retries were saved up."""
     seed, well_s, failing_s, per_s = new_seed(), 6.0, 20.0, 50
     async with scene(tmp_path, 0) as set_:

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.flows.scene import Scene, set_the_scene
+from tests.flows.scenario import FlowScenario, create_flow_scenario
 from tests.rpc.client import Clients, clients_on
 from tests.running import Gateway
 
@@ -14,5 +14,5 @@ async def clients(gateway: Gateway) -> AsyncIterator[Clients]:
 
 
 @pytest.fixture(scope="module")
-async def scene(gateway: Gateway) -> Scene:
-    return await set_the_scene(gateway)
+async def scenario(gateway: Gateway) -> FlowScenario:
+    return await create_flow_scenario(gateway)

@@ -1,4 +1,7 @@
-"""Twilio's operations in the words of GraphQL, of gRPC and of Twilio's own helper library, and their answers made alike."""
+"""Twilio's operations in GraphQL, gRPC and Twilio's helper library.
+
+The functions convert the three kinds of results to one form for comparison.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,17 +25,21 @@ from tests.sandbox.scenario import Scenario
 
 S = TypeVar("S", bound=Scenario)
 
-# Twilio's documents do not call the words of a rule an enum.
-WORDS_OF_RULES = ("type", "kind", "priority")
+# Fields of a rule that are enums, although Twilio's documents do not say so.
+RULE_ENUMS = ("type", "kind", "priority")
 
-# Counted from moments.
-WHILES = ("duration", "offset")
+# Fields that depend on the time at which the test runs.
+DURATIONS = ("duration", "offset")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(Generic[S]):
-    """One operation, asked in three ways. In `graphql` a `$name` is the stage's, and `...Type` stands for all that Twilio
-    tells of it. `empty` are the properties that have no value on the stage: every other must have one."""
+class OperationCalls(Generic[S]):
+    """One operation as three calls.
+
+    In `graphql`, a `$name` is a field of the scenario, and `...Type` stands for all
+    properties that Twilio documents. `empty` has the properties without a value in the
+    scenario: every other property must have one.
+    """
 
     graphql: str
     grpc: Callable[[Clients, S], Awaitable[Message]]
@@ -42,21 +49,24 @@ class Asked(Generic[S]):
 
 
 def properties(operation: Operation) -> dict[str, dict[str, Any]]:
-    """Of what is answered, or of each item of a page; none for an answer without a body."""
+    """Returns the properties of a resource, or of each item of a page.
+
+    An operation without a response body has none.
+    """
     if operation.schema is None:
         return {}
-    found: dict[str, dict[str, Any]] = operation.resolve(operation.schema)["properties"]
-    if "meta" in found:
-        [items] = [each for name, each in found.items() if name != "meta"]
-        found = operation.resolve(items["items"])["properties"]
-    return {name: operation.resolve(each) for name, each in found.items()}
+    result: dict[str, dict[str, Any]] = operation.resolve(operation.schema)["properties"]
+    if "meta" in result:
+        [items] = [schema for name, schema in result.items() if name != "meta"]
+        result = operation.resolve(items["items"])["properties"]
+    return {name: operation.resolve(schema) for name, schema in result.items()}
 
 
-# The question in GraphQL
+# The GraphQL document
 
 
-def document(asked: Asked[S], stage: S, operation: Operation) -> str:
-    text = Template(asked.graphql).substitute(asdict(stage))
+def document(calls: OperationCalls[S], scenario: S, operation: Operation) -> str:
+    text = Template(calls.graphql).substitute(asdict(scenario))
     return text + "".join(
         f" fragment {name} on {name} {_selection(name, properties(operation))}"
         for name in re.findall(r"\.\.\.(\w+)", text)
@@ -64,12 +74,12 @@ def document(asked: Asked[S], stage: S, operation: Operation) -> str:
 
 
 def _selection(type_: str, names: Mapping[str, Any] | None = None) -> str:
-    """These of its fields, or all that are leaves; whole objects below them."""
+    """Returns a selection of the given or all fields, with nested objects."""
     kind = EXECUTABLE_SCHEMA.type_map[type_]
     assert isinstance(kind, GraphQLObjectType)
-    wanted = {_camel(name) for name in names} if names is not None else kind.fields.keys()
-    assert wanted <= kind.fields.keys(), f"{type_} does not show {wanted - kind.fields.keys()}"
-    parts = ((name, get_named_type(kind.fields[name].type)) for name in sorted(wanted))
+    selected = {_camel(name) for name in names} if names is not None else kind.fields.keys()
+    assert selected <= kind.fields.keys(), f"{type_} has no field {selected - kind.fields.keys()}"
+    parts = ((name, get_named_type(kind.fields[name].type)) for name in sorted(selected))
     return (
         "{ "
         + " ".join(name if is_leaf_type(of) else name + _selection(of.name) for name, of in parts)
@@ -77,63 +87,63 @@ def _selection(type_: str, names: Mapping[str, Any] | None = None) -> str:
     )
 
 
-# The answers, each as a list of what Twilio's documents describe: one for a resource, any number for a page
+# The results, each as a list: one item for a resource, any number of items for a page
 
 
-def of_graphql(data: Any) -> list[dict[str, Any]]:
-    """What lies innermost of an answer in which every level above has one field."""
+def from_graphql(data: Any) -> list[dict[str, Any]]:
+    """Returns the innermost object or list. Every level above it has one field."""
     while isinstance(data, dict) and len(data) == 1:
         [data] = data.values()
-    assert data is not None, "null where there is something"
-    return [{_snake(name): _plain(part) for name, part in one.items()} for one in _as_list(data)]
+    assert data is not None, "expected a value, not null"
+    return [{_snake(name): _plain(part) for name, part in item.items()} for item in _as_list(data)]
 
 
-def of_grpc(answer: Message) -> list[dict[str, Any]]:
-    """What the first field holds."""
-    descriptor: Any = answer.DESCRIPTOR
-    return [_of_message(one) for one in _as_list(getattr(answer, descriptor.fields[0].name))]
+def from_grpc(result: Message) -> list[dict[str, Any]]:
+    """Returns the value of the first field."""
+    descriptor: Any = result.DESCRIPTOR
+    return [_from_message(item) for item in _as_list(getattr(result, descriptor.fields[0].name))]
 
 
-def of_helper(answer: Any) -> list[dict[str, Any]]:
-    return [{name: _plain(part) for name, part in vars(one).items()} for one in _as_list(answer)]
+def from_helper(result: Any) -> list[dict[str, Any]]:
+    return [{name: _plain(part) for name, part in vars(item).items()} for item in _as_list(result)]
 
 
-def _as_list(answer: Any) -> list[Any]:
-    return list(answer) if isinstance(answer, Sequence) else [answer]
+def _as_list(result: Any) -> list[Any]:
+    return list(result) if isinstance(result, Sequence) else [result]
 
 
-def _of_message(message: Message) -> dict[str, Any]:
+def _from_message(message: Message) -> dict[str, Any]:
     descriptor: Any = message.DESCRIPTOR
-    return {part.name: _of_field(message, part) for part in descriptor.fields}
+    return {part.name: _from_field(message, part) for part in descriptor.fields}
 
 
-def _of_field(message: Message, part: FieldDescriptor) -> Any:
+def _from_field(message: Message, part: FieldDescriptor) -> Any:
     if part.has_presence and not message.HasField(part.name):
         return None
     value: Any = getattr(message, part.name)
     if part.is_repeated:
-        return [_of_value(each, part) for each in value]
-    return _of_value(value, part)
+        return [_from_value(item, part) for item in value]
+    return _from_value(value, part)
 
 
-def _of_value(value: Any, part: FieldDescriptor) -> Any:
+def _from_value(value: Any, part: FieldDescriptor) -> Any:
     if part.enum_type is not None:
         prefix = part.enum_type.values_by_number[0].name.removesuffix("UNSPECIFIED")
-        word = part.enum_type.values_by_number[value].name.removeprefix(prefix)
-        return None if word == "UNSPECIFIED" else word
+        text = part.enum_type.values_by_number[value].name.removeprefix(prefix)
+        return None if text == "UNSPECIFIED" else text
     match value:
         case Timestamp():
             return value.ToDatetime(tzinfo=UTC)
         case Struct():
             return MessageToDict(value)
         case Message():
-            return _plain(_of_message(value))
+            return _plain(_from_message(value))
         case _:
             return value
 
 
 def _plain(value: Any) -> Any:
-    """Without what is null, in the spelling of Twilio's answers."""
+    """Converts names to snake case, and removes null values and empty lists."""
     match value:
         case dict():
             return {
@@ -145,10 +155,13 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def agreed_form(operation: Operation, answer: dict[str, Any]) -> dict[str, Any]:
-    """Every documented property, in one spelling of words, moments and texts. Raises KeyError for one that is not told."""
+def normalize(operation: Operation, result: dict[str, Any]) -> dict[str, Any]:
+    """Returns every documented property, with one form of enums, times and strings.
+
+    Raises KeyError if a property is missing.
+    """
     return {
-        name: _read(operation, answer[name], schema)
+        name: _read(operation, result[name], schema)
         for name, schema in properties(operation).items()
     }
 
@@ -156,34 +169,37 @@ def agreed_form(operation: Operation, answer: dict[str, Any]) -> dict[str, Any]:
 def _read(operation: Operation, value: Any, schema: dict[str, Any]) -> Any:
     items = operation.resolve(schema.get("items", {}))
     if schema.get("type") == "array":
-        return [_read(operation, each, items) for each in value or ()]
+        return [_read(operation, item, items) for item in value or ()]
     if value is None:
         return None
     if "enum" in schema:
-        return _word(value)
+        return _enum_value(value)
     if schema.get("format") == "date-time" and isinstance(value, str):
         return datetime.fromisoformat(value)
     if schema.get("format", "").endswith("-rule"):
         return {
-            name: _word(part) if name in WORDS_OF_RULES else part for name, part in value.items()
+            name: _enum_value(part) if name in RULE_ENUMS else part for name, part in value.items()
         }
     if schema.get("type") == "object":
-        return {name: _told_as_text(name, part) for name, part in value.items()}
+        return {name: _parse_text(name, part) for name, part in value.items()}
     return value
 
 
 def shape(value: Any) -> Any:
-    """What is alike in the answers to equal questions about equal, but different, stages."""
+    """Replaces SIDs, times and durations.
+
+    What remains is equal in the results of equal calls on different scenarios.
+    """
     match value:
         case dict():
             return {
-                name: "a while" if name in WHILES and part is not None else shape(part)
+                name: "duration" if name in DURATIONS and part is not None else shape(part)
                 for name, part in value.items()
             }
         case list():
             return [shape(part) for part in value]
         case datetime():
-            return "a moment"
+            return "time"
         case str():
             return re.sub(
                 r"(?<=\b[A-Z]{2})[0-9a-f]{32}|(?<=video_extension_)[0-9a-f-]{36}|(?<=room-)[0-9a-f]{12}",
@@ -194,15 +210,15 @@ def shape(value: Any) -> Any:
             return value
 
 
-def _told_as_text(name: str, part: Any) -> Any:
-    """Twilio tells the parts of a configuration as texts."""
+def _parse_text(name: str, part: Any) -> Any:
+    """Converts a property of a configuration, which Twilio returns as a string."""
     if name == "hints" and isinstance(part, str):
         return part.split(",")
     return {"true": True, "false": False}.get(part, part) if isinstance(part, str) else part
 
 
-def _word(word: str) -> str:
-    return word.upper().replace("-", "_")
+def _enum_value(text: str) -> str:
+    return text.upper().replace("-", "_")
 
 
 def _snake(name: str) -> str:

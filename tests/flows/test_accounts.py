@@ -1,7 +1,8 @@
-"""I-12: one gateway, two accounts at Twilio with rooms of the same name. No byte of one account reaches the other.
+"""I-12: one gateway serves two Twilio accounts whose rooms have the same names.
 
-`serve` and the sandbox are processes of their own. What each account is answered is kept whole, and searched for everything
-that only the other one has.
+No data of one account may reach the other. The tests keep every response to the callers
+of an account, and search the responses for everything that only the other account has.
+`serve` and the sandbox run in their own processes.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +35,13 @@ from tests.running import (
 
 LOOPBACK = "127.0.0.1"
 WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
-    __typename cursor ... on RoomEvent { type roomSid } ... on ParticipantConnected { participant { sid identity } } } }"""
-ROOM = """query($ref: ID!) { room(ref: $ref) { sid accountSid uniqueName asOf events { edges { cursor } }
-    participants { nodes { sid identity publishedTracks { nodes { sid name } } } } } }"""
-ROOMS = """query($name: String, $after: String) { rooms(uniqueName: $name, first: 1, after: $after) {
-    nodes { sid uniqueName } pageInfo { endCursor hasNextPage } } }"""
+    __typename cursor ... on RoomEvent { type roomSid } ... on ParticipantConnected {
+    participant { sid identity } } } }"""
+ROOM = """query($ref: ID!) { room(ref: $ref) { sid accountSid uniqueName asOf events { edges {
+    cursor } } participants { nodes { sid identity publishedTracks { nodes { sid name } } } }
+    } }"""
+ROOMS = """query($name: String, $after: String) { rooms(uniqueName: $name, first: 1, after:
+    $after) { nodes { sid uniqueName } pageInfo { endCursor hasNextPage } } }"""
 ACCOUNTS_OWN = (
     "{ rooms { nodes { sid } } recordings { nodes { sid } } insightsRooms { nodes { roomSid } } }"
 )
@@ -45,7 +49,7 @@ NAME, NAME_OF_ENDED = "standup", "retro"
 
 
 class Tenant(Gateway):
-    """The gateway as the callers of one account have it, with that account at Twilio behind."""
+    """The gateway for callers of one account, and the sandbox as that account."""
 
     def __init__(
         self, served: Gateway, base_url: str, row: dict[str, Any], channel: grpc.aio.Channel
@@ -55,24 +59,27 @@ class Tenant(Gateway):
         super().__init__(ready, served.process, served.http)
         self.clients: Clients = clients_on(channel, self.metadata)
         self.secrets = {row["auth_token"], row["api_key_secret"], key_of(row), guest(row["sid"])}
-        """What no log may hold."""
+        """Values that no log may contain."""
         self.own = {row["sid"], row["api_key_sid"], *self.secrets}
-        """What nobody else may read."""
-        self.pried: set[str] = set()
-        """What of the other's it has asked for: its own keys name that, as nothing is there."""
-        self.told: list[str] = []
+        """Values that no other account may receive."""
+        self.requested_sids: set[str] = set()
+        """SIDs of the other account in this account's requests.
+
+        Its Redis keys contain them, because it caches that they are missing.
+        """
+        self.responses: list[str] = []
         self.room = ""
         self.participant = ""
         self.recording = ""
         self.ended = ""
 
-    async def post(self, *asked: Any, **headers: Any) -> Any:
-        reply = await super().post(*asked, **headers)
-        self.told.append(json.dumps([dict(reply.headers), reply.body]))
+    async def post(self, *arguments: Any, **headers: Any) -> Any:
+        reply = await super().post(*arguments, **headers)
+        self.responses.append(json.dumps([dict(reply.headers), reply.body]))
         return reply
 
-    async def settle_in(self) -> None:
-        """Makes the room of the common name and lets somebody in."""
+    async def create_resources(self) -> None:
+        """Creates a room with the common name and lets a participant join."""
         room = await self.create_room(NAME, recordParticipantsOnConnect=True)
         joined = await self.sandbox(
             "POST",
@@ -81,24 +88,24 @@ class Tenant(Gateway):
         )
         self.room, self.participant = room["sid"], joined["sid"]
         self.own |= {self.room, self.participant, joined["tracks"][0]["sid"]}
-        found = await until(
+        result = await wait_for_recording(
             self.execute,
             "query($r: ID!) { room(ref: $r) { recordings { nodes { sid } } } }",
             r=self.room,
         )
-        self.recording = found["room"]["recordings"]["nodes"][0]["sid"]
+        self.recording = result["room"]["recordings"]["nodes"][0]["sid"]
         self.ended = (await self.create_room(NAME_OF_ENDED))["sid"]
         await self.execute("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=self.ended)
         self.own |= {self.recording, self.ended}
 
 
-async def until(ask: Any, document: str, **variables: Any) -> Any:
+async def wait_for_recording(ask: Any, document: str, **variables: Any) -> Any:
     async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while True:
-            found = await ask(document, **variables)
-            if found["room"]["recordings"]["nodes"]:
-                return found
-            await asyncio.sleep(0.05)  # Twilio tells of a recording when it begins
+            result = await ask(document, **variables)
+            if result["room"]["recordings"]["nodes"]:
+                return result
+            await asyncio.sleep(0.05)  # the recording starts after the participant has joined
 
 
 def guest(account_sid: str) -> str:
@@ -109,8 +116,11 @@ def key_of(row: dict[str, Any]) -> str:
     return f"rgk_of_{row['sid']}"
 
 
-def described(row: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The account as GATEWAY_ACCOUNTS_FILE has it, with a key that may do all and one that has 100 points a minute."""
+def account_row(row: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Returns the account's row of GATEWAY_ACCOUNTS_FILE.
+
+    It has a key with all scopes and a key with 100 points per minute.
+    """
     web, small = (
         api_key_row("web", key_of(row)),
         api_key_row("small", f"{key_of(row)}-small").model_copy(update={"limit": 100}),
@@ -122,7 +132,7 @@ def described(row: dict[str, Any], **more: Any) -> dict[str, Any]:
 async def serving(
     folder: Path, base_url: str, rows: list[dict[str, Any]]
 ) -> AsyncIterator[Gateway]:
-    """`serve` with these accounts; what it logs goes to `log` in the folder."""
+    """Runs `serve` with these accounts. Its log is the file `log` in the folder."""
     accounts = folder / "accounts.json"
     accounts.write_text(json.dumps({"accounts": rows}))
     with bind(LOOPBACK, 0) as free:
@@ -156,19 +166,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def tenants(sandbox: Gateway, folder: Path) -> AsyncIterator[tuple[Tenant, Tenant]]:
     base_url, rows = sandbox.ready["sandbox"], sandbox.ready["accounts"]
     async with (
-        serving(folder, base_url, [described(row) for row in rows]) as served,
+        serving(folder, base_url, [account_row(row) for row in rows]) as served,
         served.channel() as channel,
     ):
         ada, bob = (Tenant(served, base_url, row, channel) for row in rows)
-        await asyncio.gather(ada.settle_in(), bob.settle_in())
+        await asyncio.gather(ada.create_resources(), bob.create_resources())
         yield ada, bob
         log = (folder / "log").read_text()
     for tenant, other in ((ada, bob), (bob, ada)):
-        assert not [word for word in other.own for told in tenant.told if word in told]
+        assert not [
+            word for word in other.own for responses in tenant.responses if word in responses
+        ]
         assert not [word for word in tenant.secrets if word in log]
 
 
-async def test_i12_the_same_name_is_another_room_to_each(tenants: tuple[Tenant, Tenant]) -> None:
+async def test_i12_one_name_is_a_different_room_in_each_account(
+    tenants: tuple[Tenant, Tenant],
+) -> None:
     for tenant in tenants:
         [by_name, by_sid] = [
             (await tenant.execute(ROOM, ref=ref))["room"] for ref in (NAME, tenant.room)
@@ -178,31 +192,40 @@ async def test_i12_the_same_name_is_another_room_to_each(tenants: tuple[Tenant, 
         assert [person["sid"] for person in by_name["participants"]["nodes"]] == [
             tenant.participant
         ]
-        found = await tenant.clients.rooms.GetRoom(room=NAME)
-        assert found.room.sid == tenant.room
-        everything = await tenant.execute(ACCOUNTS_OWN)
-        assert [room["sid"] for room in everything["rooms"]["nodes"]] == [tenant.room]
-        assert [recording["sid"] for recording in everything["recordings"]["nodes"]] == [
+        result = await tenant.clients.rooms.GetRoom(room=NAME)
+        assert result.room.sid == tenant.room
+        all_resources = await tenant.execute(ACCOUNTS_OWN)
+        assert [room["sid"] for room in all_resources["rooms"]["nodes"]] == [tenant.room]
+        assert [recording["sid"] for recording in all_resources["recordings"]["nodes"]] == [
             tenant.recording
         ]
-        assert [room["roomSid"] for room in everything["insightsRooms"]["nodes"]] == [tenant.ended]
+        assert [room["roomSid"] for room in all_resources["insightsRooms"]["nodes"]] == [
+            tenant.ended
+        ]
         assert (
             await tenant.clients.insights.GetInsightsRoom(room=tenant.ended)
         ).room.room_name == NAME_OF_ENDED
 
 
-async def test_i12_what_belongs_to_the_other_is_not_there(tenants: tuple[Tenant, Tenant]) -> None:
+async def test_i12_resources_of_another_account_are_not_found(
+    tenants: tuple[Tenant, Tenant],
+) -> None:
     for tenant, other in zip(tenants, reversed(tenants), strict=True):
-        tenant.pried |= {other.room, other.participant, other.recording, other.ended}
+        tenant.requested_sids |= {other.room, other.participant, other.recording, other.ended}
         ids = [other.room, f"{other.room}:{other.participant}", other.recording]
-        document = """query($ids: [ID!]!, $room: ID!, $id: ID!, $ended: ID!) { nodes(ids: $ids) { id } node(id: $id) { id }
-            room(ref: $room) { sid } recording(sid: $id) { sid } insightsRoom(sid: $ended) { roomSid } }"""
-        # Not kept with what was told: who asks for a SID may read it again in an error.
+        document = """query($ids: [ID!]!, $room: ID!, $id: ID!, $ended: ID!) { nodes(ids: $ids) {
+            id } node(id: $id) { id } room(ref: $room) { sid } recording(sid: $id) { sid }
+            insightsRoom(sid: $ended) { roomSid } }"""
+        # Not recorded as a response, because an error may contain the requested SID.
         variables = {"ids": ids, "room": other.room, "id": other.recording, "ended": other.ended}
         reply = await Gateway.post(tenant, document, variables)
         assert reply.body["data"] == {
-            "nodes": [None] * 3, "node": None, "room": None, "recording": None, "insightsRoom": None,
-        }, reply.body  # fmt: skip
+            "nodes": [None] * 3,
+            "node": None,
+            "room": None,
+            "recording": None,
+            "insightsRoom": None,
+        }, reply.body
         for call in (
             tenant.clients.rooms.GetRoom(room=other.room),
             tenant.clients.rooms.CompleteRoom(room=other.room),
@@ -221,38 +244,39 @@ async def test_i12_what_belongs_to_the_other_is_not_there(tenants: tuple[Tenant,
         )
 
 
-async def test_i12_events_of_one_account_reach_its_own_callers_only(
+async def test_i12_events_of_an_account_reach_only_its_own_callers(
     tenants: tuple[Tenant, Tenant],
 ) -> None:
     ada, bob = tenants
-    async with ada.subscribe_ws(WATCH) as by_ada, bob.subscribe_sse(WATCH) as by_bob:
-        await take(by_ada, 1)
-        await take(by_bob, 1)
-        # No account tells of another's room: who follows one by its SID hears what his own account tells of that SID.
-        room, told = new_sid(), {tenant: new_sid("PA") for tenant in tenants}
-        async with bob.subscribe_ws(WATCH, room=room) as pried:
-            await take(pried, 1)
+    async with ada.subscribe_ws(WATCH) as ada_outcomes, bob.subscribe_sse(WATCH) as bob_outcomes:
+        await take(ada_outcomes, 1)
+        await take(bob_outcomes, 1)
+        # A subscription by SID receives only the events of its own account, even if
+        # both accounts report events of the same SID.
+        room, responses = new_sid(), {tenant: new_sid("PA") for tenant in tenants}
+        async with bob.subscribe_ws(WATCH, room=room) as requested_sids:
+            await take(requested_sids, 1)
             for tenant in tenants:
                 fields = tenant.callback_fields(
-                    "participant-connected", room, ParticipantSid=told[tenant]
+                    "participant-connected", room, ParticipantSid=responses[tenant]
                 )
                 assert await tenant.send_callback(fields) == 204
-            assert (await take(by_ada, 1))[0]["participant"]["sid"] == told[ada]
+            assert (await take(ada_outcomes, 1))[0]["participant"]["sid"] == responses[ada]
             for [event] in [
-                await take(pried, 1),
-                [message for _, message in await take(by_bob, 1)],
+                await take(requested_sids, 1),
+                [message for _, message in await take(bob_outcomes, 1)],
             ]:
-                assert event["participant"]["sid"] == told[bob]
+                assert event["participant"]["sid"] == responses[bob]
 
 
-async def test_i12_cursors_of_the_other_account_are_refused(tenants: tuple[Tenant, Tenant]) -> None:
+async def test_i12_cursors_of_another_account_are_rejected(tenants: tuple[Tenant, Tenant]) -> None:
     ada, bob = tenants
     for tenant in tenants:
         await tenant.create_room()
-    seen = (await ada.execute(ROOM, ref=ada.room))["room"]
+    timeline = (await ada.execute(ROOM, ref=ada.room))["room"]
     page = (await ada.execute(ROOMS))["rooms"]["pageInfo"]
     assert page["hasNextPage"]
-    for cursor in (seen["asOf"], seen["events"]["edges"][0]["cursor"]):
+    for cursor in (timeline["asOf"], timeline["events"]["edges"][0]["cursor"]):
         for tenant, outcome in ((ada, "next"), (bob, "error")):
             async with tenant.websocket() as socket:
                 payload = {"query": WATCH, "variables": {"room": tenant.room, "after": cursor}}
@@ -275,7 +299,7 @@ async def test_i12_cursors_of_the_other_account_are_refused(tenants: tuple[Tenan
     ] == "INVALID_ARGUMENT"
 
 
-async def test_a_callback_is_believed_with_the_token_of_the_account_it_names_only(
+async def test_callback_needs_the_auth_token_of_its_account(
     tenants: tuple[Tenant, Tenant],
 ) -> None:
     ada, bob = tenants
@@ -286,28 +310,28 @@ async def test_a_callback_is_believed_with_the_token_of_the_account_it_names_onl
         await ada.send_callback(stranger),
     ] == [403, 403]
     for tenant in tenants:
-        found = await tenant.execute("query($r: ID!) { room(ref: $r) { status } }", r=tenant.room)
-        assert found["room"]["status"] == "IN_PROGRESS"
+        result = await tenant.execute("query($r: ID!) { room(ref: $r) { status } }", r=tenant.room)
+        assert result["room"]["status"] == "IN_PROGRESS"
 
 
-async def test_i12_the_refusal_of_a_callback_does_not_tell_which_accounts_are_served(
+async def test_i12_rejected_callback_does_not_reveal_which_accounts_are_served(
     tenants: tuple[Tenant, Tenant], folder: Path
 ) -> None:
     ada, _ = tenants
-    answers = []
+    rejections = []
     for account_sid in (ada.account_sid, new_sid("AC")):
         form = {**ada.callback_fields("room-created", new_sid()), "AccountSid": account_sid}
         headers = {"X-Twilio-Signature": "A" * 27 + "="}
         async with ada.http.post(ada.ready["callbacks"], data=form, headers=headers) as reply:
-            told = {name: value for name, value in reply.headers.items() if name != "Date"}
-            answers.append((reply.status, told, await reply.text()))
+            responses = {name: value for name, value in reply.headers.items() if name != "Date"}
+            rejections.append((reply.status, responses, await reply.text()))
         if account_sid != ada.account_sid:
             assert account_sid not in (folder / "log").read_text()
-    assert answers[0] == answers[1]
-    assert answers[0][0] == 403
+    assert rejections[0] == rejections[1]
+    assert rejections[0][0] == 403
 
 
-async def test_i12_the_quota_of_one_account_is_not_spent_by_the_other(
+async def test_i12_one_account_does_not_use_the_quota_of_the_other(
     tenants: tuple[Tenant, Tenant], sandbox: Gateway
 ) -> None:
     ada, bob = tenants
@@ -322,26 +346,27 @@ async def test_i12_the_quota_of_one_account_is_not_spent_by_the_other(
             for reply in replies
         )
 
-    by_ada, by_bob = await asyncio.gather(cold_reads(ada, 300), cold_reads(bob, 20))
-    assert by_ada["QUOTA_EXCEEDED"] > 0
-    assert by_bob == {"right": 20}
+    ada_outcomes, bob_outcomes = await asyncio.gather(cold_reads(ada, 300), cold_reads(bob, 20))
+    assert ada_outcomes["QUOTA_EXCEEDED"] > 0
+    assert bob_outcomes == {"right": 20}
     calls = await sandbox.sandbox("GET", "/calls")
     assert {call["account_sid"] for call in calls} == {ada.account_sid, bob.account_sid}
 
 
-async def test_i12_an_idempotency_key_is_known_in_its_own_account_only(
+async def test_i12_idempotency_keys_are_separate_in_each_account(
     tenants: tuple[Tenant, Tenant],
 ) -> None:
-    document = "mutation($n: String!, $k: String) { createRoom(input: { uniqueName: $n }, idempotencyKey: $k) { sid } }"
-    key, made = new_name(), list[str]()
+    document = """mutation($n: String!, $k: String) { createRoom(input: { uniqueName: $n },
+        idempotencyKey: $k) { sid } }"""
+    key, created = new_name(), list[str]()
     for tenant, name in zip(tenants, ("one", "another"), strict=True):
-        made += {
+        created += {
             (await tenant.execute(document, n=name, k=key))["createRoom"]["sid"] for _ in range(2)
         }
-    assert len(set(made)) == len(made) == 2
+    assert len(set(created)) == len(created) == 2
 
 
-async def test_i12_a_key_of_one_account_spends_nothing_of_its_namesake_in_the_other(
+async def test_i12_api_keys_with_one_id_have_separate_points_in_each_account(
     tenants: tuple[Tenant, Tenant],
 ) -> None:
     statuses = []
@@ -354,17 +379,19 @@ async def test_i12_a_key_of_one_account_spends_nothing_of_its_namesake_in_the_ot
     assert statuses[0][-1] == 429
 
 
-async def test_i12_no_key_at_redis_is_outside_of_its_account(
+async def test_i12_every_redis_key_belongs_to_one_account(
     tenants: tuple[Tenant, Tenant],
 ) -> None:
     ada, bob = tenants
     async with Redis.from_url(ada.ready["redis"]) as redis:
         names = [key.decode() async for key in redis.scan_iter(count=1000)]
         for tenant, other in ((ada, bob), (bob, ada)):
-            mine = [name for name in names if name.startswith(f"rg:{{{tenant.account_sid}}}:")]
-            assert mine
+            own_names = [name for name in names if name.startswith(f"rg:{{{tenant.account_sid}}}:")]
+            assert own_names
             assert not [
-                name for name in mine if any(word in name for word in other.own - tenant.pried)
+                name
+                for name in own_names
+                if any(word in name for word in other.own - tenant.requested_sids)
             ]
     assert all(
         name.startswith((f"rg:{{{ada.account_sid}}}:", f"rg:{{{bob.account_sid}}}:"))
@@ -372,14 +399,15 @@ async def test_i12_no_key_at_redis_is_outside_of_its_account(
     )
 
 
-async def test_an_account_in_trouble_is_no_trouble_for_the_other(
-    sandbox: Gateway, tmp_path: Path
-) -> None:
-    """Twilio says 401 to the one, and the log of the one is put away; the other reads, writes and watches."""
+async def test_failing_account_does_not_affect_the_other(sandbox: Gateway, tmp_path: Path) -> None:
+    """Twilio rejects one account with 401, and its log is unavailable in Redis.
+
+    The other account can still read, write and subscribe.
+    """
     base_url, rows = sandbox.ready["sandbox"], sandbox.ready["accounts"]
-    wrong = described(rows[0], api_key_secret="0" * 32, auth_token="0" * 32)
+    wrong = account_row(rows[0], api_key_secret="0" * 32, auth_token="0" * 32)
     async with (
-        serving(tmp_path, base_url, [wrong, described(rows[1])]) as served,
+        serving(tmp_path, base_url, [wrong, account_row(rows[1])]) as served,
         served.channel() as channel,
     ):
         ada, bob = (Tenant(served, base_url, row, channel) for row in rows)
@@ -389,7 +417,7 @@ async def test_an_account_in_trouble_is_no_trouble_for_the_other(
         ):
             assert (await bob.execute_error(ROOM, ref=new_sid()))["code"] == "UPSTREAM_UNAVAILABLE"
             assert (await ada.execute_error(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
-        async with log_put_away(served, bob), bob.subscribe_ws(WATCH) as messages:
+        async with without_log_access(served, bob), bob.subscribe_ws(WATCH) as messages:
             assert (await take(messages, 1))[0]["__typename"] == "StreamStarted"
             room = await bob.create_room(new_name())
             assert (await bob.execute(ROOM, ref=room["sid"]))["room"]["sid"] == room["sid"]
@@ -402,12 +430,7 @@ async def test_an_account_in_trouble_is_no_trouble_for_the_other(
                 == 204
             )
             for type_ in ("RoomCreated", "ParticipantConnected"):
-                await first_matching(
-                    messages,
-                    lambda told, type_=type_: (
-                        (told["__typename"], told["roomSid"]) == (type_, room["sid"])
-                    ),
-                )
+                await first_matching(messages, partial(is_event, type_, room["sid"]))
             assert (
                 await ada.send_callback(
                     ada.callback_fields("room-created", new_sid()), auth_token="0" * 32
@@ -418,9 +441,13 @@ async def test_an_account_in_trouble_is_no_trouble_for_the_other(
                 assert reply.status == 200
 
 
+def is_event(type_: str, room: str, message: dict[str, Any]) -> bool:
+    return (message["__typename"], message["roomSid"]) == (type_, room)
+
+
 @asynccontextmanager
-async def log_put_away(served: Gateway, other: Tenant) -> AsyncIterator[None]:
-    """Redis lets the gateway have no key but those of the other account."""
+async def without_log_access(served: Gateway, other: Tenant) -> AsyncIterator[None]:
+    """Gives the gateway access only to the Redis keys of the other account."""
     async with Redis.from_url(served.ready["redis"]) as redis:
         await redis.execute_command(
             "ACL", "SETUSER", "default", "resetkeys", f"~rg:{{{other.account_sid}}}:*"
@@ -431,7 +458,7 @@ async def log_put_away(served: Gateway, other: Tenant) -> AsyncIterator[None]:
             await redis.execute_command("ACL", "SETUSER", "default", "~*")
 
 
-async def test_the_account_of_the_environment_and_a_file_of_accounts_are_not_mixed(
+async def test_account_variables_and_an_accounts_file_cannot_be_combined(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "accounts.toml"
@@ -446,15 +473,12 @@ async def test_the_account_of_the_environment_and_a_file_of_accounts_are_not_mix
     }
     code, _, err = await run("serve", TWILIO_AUTH_TOKEN="canary", **environment)
     assert code == 2
-    assert (
-        "GATEWAY_ACCOUNTS_FILE is set, and so is TWILIO_AUTH_TOKEN; describe all accounts in the file"
-        in err
-    )
-    code, _, nobody = await run("serve", **environment)
+    assert "GATEWAY_ACCOUNTS_FILE is set together with TWILIO_AUTH_TOKEN" in err
+    code, _, without_keys = await run("serve", **environment)
     assert code == 2
-    assert "api_keys" in nobody
+    assert "no API keys or JWT issuers configured" in without_keys
     file.write_text("[[accounts]]\nsid = 'AC1'\nauth_token = 'canary'")
     code, _, wrong = await run("serve", **environment)
     assert code == 2
-    assert "accounts.0.sid" in wrong
-    assert "canary" not in err + nobody + wrong
+    assert "accounts[0].sid" in wrong
+    assert "canary" not in err + without_keys + wrong

@@ -1,4 +1,7 @@
-"""What a caller gets wrong is answered with the documented code and a sentence that says what to do, on every face."""
+"""Invalid calls return the documented code on every face.
+
+The message says what to do.
+"""
 
 import grpc
 import pytest
@@ -20,17 +23,19 @@ LIST = (
 @pytest.mark.parametrize(
     "ref", ["", "a" * 129, "with\nnewline", "nul\x00", "tab\t", "bell\x07", "\u2028"]
 )
-async def test_what_cannot_be_a_room_is_bad_user_input(gateway: Gateway, ref: str) -> None:
-    refused = await gateway.execute_error(READ, ref=ref)
-    assert refused["code"] == "BAD_USER_INPUT"
-    assert refused["retryable"] is False
-    assert any(word in refused["message"] for word in ("give", "remove")), refused["message"]
+async def test_invalid_room_reference_is_bad_user_input(gateway: Gateway, ref: str) -> None:
+    error = await gateway.execute_error(READ, ref=ref)
+    assert error["code"] == "BAD_USER_INPUT"
+    assert error["retryable"] is False
+    assert any(word in error["message"] for word in ("give", "remove")), error["message"]
 
 
 @pytest.mark.parametrize(
     "name", ["a/b", "..", ".", "../Rooms", "%2e%2e", "a b", "ü?&=#", "日本", "a" * 128, "'\"\\"]
 )
-async def test_any_printable_name_is_made_found_and_ended(gateway: Gateway, name: str) -> None:
+async def test_room_with_any_printable_name_is_created_read_and_completed(
+    gateway: Gateway, name: str
+) -> None:
     assert (await gateway.execute(READ, ref=name))["room"] is None
     created = (await gateway.execute(CREATE, input={"uniqueName": name}))["createRoom"]
     assert (await gateway.execute(READ, ref=name))["room"] == created
@@ -62,7 +67,9 @@ async def test_any_printable_name_is_made_found_and_ended(gateway: Gateway, name
     ],
     ids=str,
 )
-async def test_a_bad_parameter_makes_no_room(gateway: Gateway, fields: dict[str, object]) -> None:
+async def test_invalid_parameter_creates_no_room(
+    gateway: Gateway, fields: dict[str, object]
+) -> None:
     before = len(await gateway.sandbox("GET", "/calls"))
     assert (await gateway.execute_error(CREATE, input=fields))["code"] == "BAD_USER_INPUT"
     calls = (await gateway.sandbox("GET", "/calls"))[before:]
@@ -72,38 +79,45 @@ async def test_a_bad_parameter_makes_no_room(gateway: Gateway, fields: dict[str,
 @pytest.mark.parametrize(
     "variables", [{"first": 0}, {"first": 101}, {"first": 5, "after": "nonsense"}], ids=str
 )
-async def test_a_bad_page_is_bad_user_input(gateway: Gateway, variables: dict[str, object]) -> None:
+async def test_invalid_page_arguments_are_bad_user_input(
+    gateway: Gateway, variables: dict[str, object]
+) -> None:
     assert (await gateway.execute_error(LIST, **variables))["code"] == "BAD_USER_INPUT"
 
 
-async def test_a_page_cursor_belongs_to_its_filters(gateway: Gateway) -> None:
+async def test_page_cursor_of_other_filters_is_bad_user_input(gateway: Gateway) -> None:
     await gateway.create_room()
     page = await gateway.execute("{ rooms(first: 1) { edges { cursor } } }")
-    refused = await gateway.execute_error(
+    error = await gateway.execute_error(
         "query($after: String) { rooms(status: COMPLETED, after: $after) { nodes { sid } } }",
         after=page["rooms"]["edges"][0]["cursor"],
     )
-    assert refused["code"] == "BAD_USER_INPUT"
+    assert error["code"] == "BAD_USER_INPUT"
 
 
-async def test_an_unknown_room_is_null_to_read_and_not_found_to_change(gateway: Gateway) -> None:
+async def test_unknown_room_is_null_in_a_query_and_not_found_in_a_mutation(
+    gateway: Gateway,
+) -> None:
     assert (await gateway.execute(READ, ref=new_sid()))["room"] is None
     assert (await gateway.execute_error(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("after", ["", "nonsense", "A" * 54, "A" * 4000, "ü"])
-async def test_a_malformed_cursor_is_refused_on_every_transport(
+async def test_malformed_cursor_is_rejected_on_every_transport(
     gateway: Gateway, after: str
 ) -> None:
-    watch = "subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) { cursor } }"
+    watch = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+        cursor } }"""
     room = new_sid()
     async with gateway.websocket() as socket:
         variables = {"room": room, "after": after}
         await socket.send_json(
             {"id": "1", "type": "subscribe", "payload": {"query": watch, "variables": variables}}
         )
-        answer = await socket.receive_json(timeout=10)
-    problem = answer["payload"][0] if answer["type"] == "error" else answer["payload"]["errors"][0]
+        message = await socket.receive_json(timeout=10)
+    problem = (
+        message["payload"][0] if message["type"] == "error" else message["payload"]["errors"][0]
+    )
     assert problem["extensions"]["code"] == "BAD_USER_INPUT"
 
     headers = {**gateway.auth, "Accept": "text/event-stream"}
@@ -115,22 +129,24 @@ async def test_a_malformed_cursor_is_refused_on_every_transport(
         stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
             pb.WatchRoomEventsRequest(room=room, after=after or "!"), metadata=gateway.metadata
         )
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
             await stream.read()
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_subscription_to_a_name_nobody_has_is_not_found(gateway: Gateway) -> None:
+async def test_subscription_to_an_unknown_name_is_not_found(gateway: Gateway) -> None:
     watch = "subscription($room: ID) { roomEvents(room: $room) { cursor } }"
     async with gateway.websocket() as socket:
         payload = {"query": watch, "variables": {"room": new_name()}}
         await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-        answer = await socket.receive_json(timeout=10)
-    problem = answer["payload"][0] if answer["type"] == "error" else answer["payload"]["errors"][0]
+        message = await socket.receive_json(timeout=10)
+    problem = (
+        message["payload"][0] if message["type"] == "error" else message["payload"]["errors"][0]
+    )
     assert problem["extensions"]["code"] == "NOT_FOUND"
 
 
-async def test_a_body_over_the_limit_is_refused(gateway: Gateway) -> None:
+async def test_body_over_the_limit_is_413(gateway: Gateway) -> None:
     reply = await gateway.post("{ __typename }" + " " * 70_000)
     assert reply.status == 413
     assert "at most 65536 bytes" in str(reply.body)
@@ -141,9 +157,7 @@ async def test_a_body_over_the_limit_is_refused(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     "document", ["{", "{ nothing }", "query($a: Int!) { room(ref: $a) { sid } }", "", "fragment"]
 )
-async def test_a_document_that_means_nothing_is_bad_user_input(
-    gateway: Gateway, document: str
-) -> None:
+async def test_invalid_document_is_bad_user_input(gateway: Gateway, document: str) -> None:
     assert (await gateway.execute_error(document))["code"] == "BAD_USER_INPUT"
 
 
@@ -151,7 +165,7 @@ async def test_a_document_that_means_nothing_is_bad_user_input(
     "credential",
     [{}, {"Authorization": "Bearer rgk_wrong"}, {"Authorization": "Basic eDp5"}, {"X-API-Key": ""}],
 )
-async def test_without_a_known_key_nobody_gets_in(
+async def test_unknown_credentials_are_unauthenticated(
     gateway: Gateway, credential: dict[str, str]
 ) -> None:
     async with gateway.http.post(
@@ -162,11 +176,11 @@ async def test_without_a_known_key_nobody_gets_in(
     assert body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     async with gateway.channel() as channel:
         metadata = tuple((name.lower(), value) for name, value in credential.items())
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
             await stubs.RoomServiceStub(channel).GetRoom(
                 pb.GetRoomRequest(room="x"), metadata=metadata
             )
-    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize(
@@ -177,27 +191,27 @@ async def test_without_a_known_key_nobody_gets_in(
         (pb.GetRoomRequest(room="nul\x00"), "INVALID_ARGUMENT"),
         (pb.GetRoomRequest(room="no/such/../room"), "NOT_FOUND"),
         (pb.GetRoomRequest(room="RM" + "0" * 32), "NOT_FOUND"),
-        (pb.CompleteRoomRequest(room="nobody-here"), "NOT_FOUND"),
+        (pb.CompleteRoomRequest(room="unknown"), "NOT_FOUND"),
         (pb.CreateRoomRequest(max_participants=51), "INVALID_ARGUMENT"),
         (pb.CreateRoomRequest(max_participants=0), "INVALID_ARGUMENT"),
-        (pb.CreateRoomRequest(type=99), "INVALID_ARGUMENT"),
+        (pb.CreateRoomRequest(type=99), "INVALID_ARGUMENT"),  # type: ignore[arg-type]
         (pb.ListRoomsRequest(page_size=-1), "INVALID_ARGUMENT"),
         (pb.ListRoomsRequest(page_token="nonsense"), "INVALID_ARGUMENT"),
         (pb.BatchGetRoomsRequest(rooms=["x"] * 101), "INVALID_ARGUMENT"),
     ],
     ids=lambda value: str(value)[:60].replace("\n", " "),
 )  # fmt: skip
-async def test_grpc_refuses_with_the_documented_code_and_its_reason(
+async def test_grpc_error_has_the_documented_code_and_reason(
     gateway: Gateway, request_: object, code: str
 ) -> None:
     method = type(request_).__name__.removesuffix("Request")
     async with gateway.channel() as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
             await getattr(stubs.RoomServiceStub(channel), method)(
                 request_, metadata=gateway.metadata
             )
-    assert refused.value.code().name == code
-    status = rpc_status.from_call(refused.value)
+    assert error.value.code().name == code
+    status = rpc_status.from_call(error.value)
     info = error_details_pb2.ErrorInfo()
     assert any(detail.Unpack(info) for detail in status.details)
     assert (info.reason, info.domain) == (code, "rooms-gateway")

@@ -1,5 +1,8 @@
-"""What a caller gets wrong below a room is answered alike on both faces: with the documented code, a sentence that says
-what to do, and nothing changed at Twilio."""
+"""Invalid calls on resources below a room.
+
+Both faces return the documented code and a message that says what to do. Nothing
+changes at Twilio.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,402 +11,489 @@ import pytest
 
 from gateway.rooms.v1.participant_pb2 import PARTICIPANT_STATUS_DISCONNECTED, SubscribeRule
 from gateway.rooms.v1.recording_pb2 import RecordingRule
-from tests.flows.questions import (
+from tests.flows.api_calls import (
+    ADVICE,
     ALL,
-    BAD,
-    DETACHED,
-    LOST,
-    NOWHERE,
-    TOO_LATE,
-    WHAT_TO_DO,
-    Question,
-    check_refused,
-    in_grpc,
+    FAILED_PRECONDITION,
+    INVALID_ARGUMENT,
+    MISSING_PARTICIPANT,
+    MISSING_ROOM,
+    NOT_FOUND,
+    ApiCall,
+    check_rejected,
+    rule_to_grpc,
 )
-from tests.flows.scene import Scene
+from tests.flows.scenario import FlowScenario
 from tests.rpc.client import Clients, refusal
 from tests.running import Gateway
 
-# SIDs of the wrong kind, words that are not of the enum, names that cannot be
+# SIDs of the wrong kind, unknown enum values and invalid names
 
-WRONG = {
-    "a room as a recording": Question(
-        '{ recording(sid: "$room") { sid } }', lambda clients, scene: clients.recordings.GetRecording(recording=scene.room)
+INVALID_CALLS = {
+    "room SID as recording": ApiCall(
+        '{ recording(sid: "$room") { sid } }',
+        lambda clients, scenario: clients.recordings.GetRecording(recording=scenario.room),
     ),
-    "a room as a recording of a room": Question(
+    "room SID as recording of a room": ApiCall(
         '{ room(ref: "$room") { recording(sid: "$room") { sid } } }',
-        lambda clients, scene: clients.recordings.GetRoomRecording(room=scene.room, recording=scene.room),
+        lambda clients, scenario: clients.recordings.GetRoomRecording(
+            room=scenario.room, recording=scenario.room
+        ),
     ),
-    "a track as a recording to delete": Question(
+    "track SID as recording to delete": ApiCall(
         'mutation { deleteRecording(recording: "$published") }',
-        lambda clients, scene: clients.recordings.DeleteRecording(recording=scene.published),
+        lambda clients, scenario: clients.recordings.DeleteRecording(recording=scenario.published),
     ),
-    "a track as a recording of a room to delete": Question(
+    "track SID as recording of a room to delete": ApiCall(
         'mutation { deleteRecording(room: "$room", recording: "$published") }',
-        lambda clients, scene: clients.recordings.DeleteRoomRecording(room=scene.room, recording=scene.published),
+        lambda clients, scenario: clients.recordings.DeleteRoomRecording(
+            room=scenario.room, recording=scenario.published
+        ),
     ),
-    "a participant as a source": Question(
+    "participant SID as source": ApiCall(
         '{ recordings(sourceSid: "$participant") { nodes { sid } } }',
-        lambda clients, scene: clients.recordings.ListRecordings(source_sid=scene.participant),
+        lambda clients, scenario: clients.recordings.ListRecordings(
+            source_sid=scenario.participant
+        ),
     ),
-    "a participant as a source in a room": Question(
+    "participant SID as source in a room": ApiCall(
         '{ room(ref: "$room") { recordings(sourceSid: "$participant") { nodes { sid } } } }',
-        lambda clients, scene: clients.recordings.ListRoomRecordings(room=scene.room, source_sid=scene.participant),
-    ),
-    "a participant as a subscribed track": Question(
-        '{ participant(room: "$room", participant: "$participant") { subscribedTrack(sid: "$participant") { sid } } }',
-        lambda clients, scene: clients.participants.GetSubscribedTrack(
-            room=scene.room, participant=scene.participant, track=scene.participant
+        lambda clients, scenario: clients.recordings.ListRoomRecordings(
+            room=scenario.room, source_sid=scenario.participant
         ),
     ),
-    "a name as a subscribed track": Question(
-        '{ participant(room: "$room", participant: "$participant") { subscribedTrack(sid: "cam") { sid } } }',
-        lambda clients, scene: clients.participants.GetSubscribedTrack(
-            room=scene.room, participant=scene.participant, track="cam"
+    "participant SID as subscribed track": ApiCall(
+        """{ participant(room: "$room", participant: "$participant") { subscribedTrack(sid:
+            "$participant") { sid } } }""",
+        lambda clients, scenario: clients.participants.GetSubscribedTrack(
+            room=scenario.room, participant=scenario.participant, track=scenario.participant
         ),
     ),
-    "a participant as a room of Insights": Question(
+    "name as subscribed track": ApiCall(
+        """{ participant(room: "$room", participant: "$participant") { subscribedTrack(sid: "cam")
+            { sid } } }""",
+        lambda clients, scenario: clients.participants.GetSubscribedTrack(
+            room=scenario.room, participant=scenario.participant, track="cam"
+        ),
+    ),
+    "participant SID as Insights room": ApiCall(
         '{ insightsRoom(sid: "$participant") { roomSid } }',
-        lambda clients, scene: clients.insights.GetInsightsRoom(room=scene.participant),
+        lambda clients, scenario: clients.insights.GetInsightsRoom(room=scenario.participant),
     ),
-    "a name as a room of Insights": Question(
+    "name as Insights room": ApiCall(
         '{ insightsRoom(sid: "$name") { roomSid } }',
-        lambda clients, scene: clients.insights.ListInsightsParticipants(room=scene.name),
+        lambda clients, scenario: clients.insights.ListInsightsParticipants(room=scenario.name),
     ),
-    "a room as a participant of Insights": Question(
+    "room SID as Insights participant": ApiCall(
         '{ insightsRoom(sid: "$ended") { participant(sid: "$ended") { participantSid } } }',
-        lambda clients, scene: clients.insights.GetInsightsParticipant(room=scene.ended, participant=scene.ended),
+        lambda clients, scenario: clients.insights.GetInsightsParticipant(
+            room=scenario.ended, participant=scenario.ended
+        ),
     ),
-    "no transcription's id": Question(
+    "invalid transcription id": ApiCall(
         '{ room(ref: "$room") { transcription(ttid: "../Rooms") { ttid } } }',
-        lambda clients, scene: clients.transcriptions.GetTranscription(room=scene.room, ttid="../Rooms"),
+        lambda clients, scenario: clients.transcriptions.GetTranscription(
+            room=scenario.room, ttid="../Rooms"
+        ),
     ),
-    "a control character in an identity": Question(
+    "control character in identity": ApiCall(
         '{ participant(room: "$room", participant: "a\\u0007b") { sid } }',
-        lambda clients, scene: clients.participants.GetParticipant(room=scene.room, participant="a\x07b"),
+        lambda clients, scenario: clients.participants.GetParticipant(
+            room=scenario.room, participant="a\x07b"
+        ),
     ),
-    "a control character in a track's name": Question(
-        '{ participant(room: "$room", participant: "Ada") { publishedTrack(ref: "a\\nb") { sid } } }',
-        lambda clients, scene: clients.participants.GetPublishedTrack(room=scene.room, participant="Ada", track="a\nb"),
+    "control character in track name": ApiCall(
+        """{ participant(room: "$room", participant: "Ada") {
+            publishedTrack(ref: "a\\nb") { sid } } }""",
+        lambda clients, scenario: clients.participants.GetPublishedTrack(
+            room=scenario.room, participant="Ada", track="a\nb"
+        ),
     ),
-    "an identity of 129 to send out": Question(
-        'mutation { disconnectParticipant(room: "$room", participant: "' + "a" * 129 + '") { sid } }',
-        lambda clients, scene: clients.participants.DisconnectParticipant(room=scene.room, participant="a" * 129),
+    "disconnect an identity of 129 characters": ApiCall(
+        'mutation { disconnectParticipant(room: "$room", participant: "'
+        + "a" * 129
+        + '") { sid } }',
+        lambda clients, scenario: clients.participants.DisconnectParticipant(
+            room=scenario.room, participant="a" * 129
+        ),
     ),
-    "a nameless participant to make nameless": Question(
+    "anonymize an empty identity": ApiCall(
         'mutation { anonymizeParticipant(room: "$room", participant: "") { sid } }',
-        lambda clients, scene: clients.participants.AnonymizeParticipant(room=scene.room),
+        lambda clients, scenario: clients.participants.AnonymizeParticipant(room=scenario.room),
     ),
-    "an unknown status of participants": Question(
+    "unknown participant status": ApiCall(
         '{ room(ref: "$room") { participants(status: ASLEEP) { nodes { sid } } } }',
-        lambda clients, scene: clients.participants.ListParticipants(room=scene.room, status=99),
+        lambda clients, scenario: clients.participants.ListParticipants(
+            room=scenario.room, status=99
+        ),
     ),
-    "UNKNOWN participants": Question(
+    "participant status UNKNOWN": ApiCall(
         '{ room(ref: "$room") { participants(status: UNKNOWN) { nodes { sid } } } }',
-        lambda clients, scene: clients.participants.ListParticipants(room=scene.room, status="PARTICIPANT_STATUS_UNKNOWN"),
+        lambda clients, scenario: clients.participants.ListParticipants(
+            room=scenario.room, status="PARTICIPANT_STATUS_UNKNOWN"
+        ),
     ),
-    "an unknown status of recordings": Question(
-        "{ recordings(status: LOST) { nodes { sid } } }", lambda clients, _: clients.recordings.ListRecordings(status=99)
+    "unknown recording status": ApiCall(
+        "{ recordings(status: LOST) { nodes { sid } } }",
+        lambda clients, _: clients.recordings.ListRecordings(status=99),
     ),
-    "UNKNOWN media": Question(
+    "media type UNKNOWN": ApiCall(
         "{ recordings(mediaType: UNKNOWN) { nodes { sid } } }",
         lambda clients, _: clients.recordings.ListRecordings(media_type="TRACK_KIND_UNKNOWN"),
     ),
-    "a codec that Insights does not know": Question(
+    "codec that Insights does not have": ApiCall(
         "{ insightsRooms(codecs: [PCMU]) { nodes { roomSid } } }",
         lambda clients, _: clients.insights.ListInsightsRooms(codecs=["CODEC_PCMU"]),
     ),
-    "a codec twice": Question(
+    "repeated codec": ApiCall(
         "{ insightsRooms(codecs: [VP8, VP8]) { nodes { roomSid } } }",
         lambda clients, _: clients.insights.ListInsightsRooms(codecs=["CODEC_VP8", "CODEC_VP8"]),
     ),
-    "an unknown type of rooms": Question(
+    "unknown room type": ApiCall(
         "{ insightsRooms(roomTypes: [CASTLE]) { nodes { roomSid } } }",
         lambda clients, _: clients.insights.ListInsightsRooms(room_types=[99]),
     ),
-    "an unknown type of rule": Question(
-        'mutation { updateRecordingRules(room: "$room", rules: [{ type: SKIP, all: true }]) { roomSid } }',
-        lambda clients, scene: clients.recordings.UpdateRecordingRules(
-            room=scene.room, rules=[RecordingRule(type=99, all=True)]  # type: ignore[arg-type]
-        ),
-    ),
-    "a transcription that is to fail": Question(
-        'mutation { updateTranscription(room: "$room", transcription: "$ttid", status: FAILED) { ttid } }',
-        lambda clients, scene: clients.transcriptions.UpdateTranscription(
-            room=scene.room, ttid=scene.ttid, status="TRANSCRIPTION_STATUS_FAILED"
-        ),
-    ),
-    "a transcription that is not to change": Question(
-        'mutation { updateTranscription(room: "$room", transcription: "$ttid") { ttid } }',
-        lambda clients, scene: clients.transcriptions.UpdateTranscription(room=scene.room, ttid=scene.ttid),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("asked", WRONG.values(), ids=WRONG)
-async def test_what_it_cannot_be_is_refused(
-    gateway: Gateway, clients: Clients, scene: Scene, asked: Question
-) -> None:
-    await check_refused(gateway, clients, scene, asked, BAD)
-
-
-# What is not there, or is somebody else's
-
-READ_NOTHING = {
-    "a room": Question('{ room(ref: "$nowhere") { sid } }', lambda clients, _: clients.rooms.GetRoom(room=NOWHERE)),
-    "a participant of no room": Question(
-        '{ participant(room: "$nowhere", participant: "$participant") { sid } }',
-        lambda clients, scene: clients.participants.GetParticipant(room=NOWHERE, participant=scene.participant),
-    ),
-    "an identity in no room": Question(
-        '{ participant(room: "$nowhere", participant: "Ada") { sid } }',
-        lambda clients, _: clients.participants.GetParticipant(room=NOWHERE, participant="Ada"),
-    ),
-    "another room's participant": Question(
-        '{ participant(room: "$room", participant: "$ended_participant") { sid } }',
-        lambda clients, scene: clients.participants.GetParticipant(room=scene.room, participant=scene.ended_participant),
-    ),
-    "a SID of another kind as an identity": Question(
-        '{ room(ref: "$room") { participant(ref: "$recording") { sid } } }',
-        lambda clients, scene: clients.participants.GetParticipant(room=scene.room, participant=scene.recording),
-    ),
-    "a track by another's name": Question(
-        '{ participant(room: "$room", participant: "Ada") { publishedTrack(ref: "nothing") { sid } } }',
-        lambda clients, scene: clients.participants.GetPublishedTrack(room=scene.room, participant="Ada", track="nothing"),
-    ),
-    "a track that is not received": Question(
-        '{ participant(room: "$room", participant: "Ada") { subscribedTrack(sid: "$published") { sid } } }',
-        lambda clients, scene: clients.participants.GetSubscribedTrack(
-            room=scene.room, participant="Ada", track=scene.published
-        ),
-    ),
-    "another room's recording": Question(
-        '{ room(ref: "$room") { recording(sid: "$taken") { sid } } }',
-        lambda clients, scene: clients.recordings.GetRoomRecording(room=scene.room, recording=scene.taken),
-    ),
-    "no recording": Question(
-        '{ recording(sid: "' + "RT" + "0" * 32 + '") { sid } }',
-        lambda clients, _: clients.recordings.GetRecording(recording="RT" + "0" * 32),
-    ),
-    "another room's transcription": Question(
-        '{ room(ref: "$spare") { transcription(ttid: "$ttid") { ttid } } }',
-        lambda clients, scene: clients.transcriptions.GetTranscription(room=scene.spare, ttid=scene.ttid),
-    ),
-    "Insights of no room": Question(
-        '{ insightsRoom(sid: "$nowhere") { roomSid } }', lambda clients, _: clients.insights.GetInsightsRoom(room=NOWHERE)
-    ),
-    "Insights of a room in progress": Question(
-        '{ room(ref: "$room") { insights { roomSid } } }',
-        lambda clients, scene: clients.insights.GetInsightsRoom(room=scene.room),
-    ),
-    "Insights of another room's participant": Question(
-        '{ insightsRoom(sid: "$ended") { participant(sid: "$participant") { participantSid } } }',
-        lambda clients, scene: clients.insights.GetInsightsParticipant(room=scene.ended, participant=scene.participant),
-    ),
-    "participants of no room": Question(
-        '{ room(ref: "$nowhere") { participants { nodes { sid } } } }',
-        lambda clients, _: clients.participants.ListParticipants(room=NOWHERE),
-    ),
-    "tracks in no room": Question(
-        '{ participant(room: "$nowhere", participant: "$participant") { publishedTracks { nodes { sid } } } }',
-        lambda clients, scene: clients.participants.ListPublishedTracks(room=NOWHERE, participant=scene.participant),
-    ),
-    "tracks of another room's participant": Question(
-        '{ participant(room: "$room", participant: "$ended_participant") { publishedTracks { nodes { sid } } } }',
-        lambda clients, scene: clients.participants.ListPublishedTracks(
-            room=scene.room, participant=scene.ended_participant
-        ),
-    ),
-    "subscribe rules of another room's participant": Question(
-        '{ participant(room: "$room", participant: "$ended_participant") { subscribeRules { roomSid } } }',
-        lambda clients, scene: clients.participants.GetSubscribeRules(
-            room=scene.room, participant=scene.ended_participant
-        ),
-    ),
-    "recordings of no room": Question(
-        '{ room(ref: "$nowhere") { recordings { nodes { sid } } } }',
-        lambda clients, _: clients.recordings.ListRoomRecordings(room=NOWHERE),
-    ),
-    "recording rules of no room": Question(
-        '{ room(ref: "$nowhere") { recordingRules { roomSid } } }',
-        lambda clients, _: clients.recordings.GetRecordingRules(room=NOWHERE),
-    ),
-    "transcriptions of no room": Question(
-        '{ room(ref: "$nowhere") { transcriptions { nodes { ttid } } } }',
-        lambda clients, _: clients.transcriptions.ListTranscriptions(room=NOWHERE),
-    ),
-    "Insights' participants of no room": Question(
-        '{ insightsRoom(sid: "$nowhere") { participants { nodes { participantSid } } } }',
-        lambda clients, _: clients.insights.ListInsightsParticipants(room=NOWHERE),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("asked", READ_NOTHING.values(), ids=READ_NOTHING)
-async def test_what_is_not_there_is_null_or_not_found(
-    gateway: Gateway, clients: Clients, scene: Scene, asked: Question
-) -> None:
-    found: Any = await gateway.execute(asked.document(scene))
-    while isinstance(found, dict):
-        [found] = found.values()
-    assert found is None
-    status, info, message = await refusal(asked.grpc(clients, scene))
-    assert (status, info.reason) == ("NOT_FOUND", "NOT_FOUND")
-    assert WHAT_TO_DO.search(message), message
-
-
-# Changes by room and participant, each of which needs both to be there.
-CHANGES: dict[str, tuple[str, Callable[[Clients, str, str], Any]]] = {
-    "disconnect": (
-        'mutation { disconnectParticipant(room: "ROOM", participant: "WHO") { sid } }',
-        lambda clients, room, who: clients.participants.DisconnectParticipant(
-            room=room, participant=who
-        ),
-    ),
-    "anonymize": (
-        'mutation { anonymizeParticipant(room: "ROOM", participant: "WHO") { sid } }',
-        lambda clients, room, who: clients.participants.AnonymizeParticipant(
-            room=room, participant=who
-        ),
-    ),
-    "set subscribe rules of": (
-        """mutation { updateSubscribeRules(room: "ROOM", participant: "WHO", rules: [{ type: INCLUDE, all: true }]) {
+    "unknown rule type": ApiCall(
+        """mutation { updateRecordingRules(room: "$room", rules: [{ type: SKIP, all: true }]) {
             roomSid } }""",
-        lambda clients, room, who: clients.participants.UpdateSubscribeRules(
-            room=room, participant=who, rules=[in_grpc(SubscribeRule, ALL)]
+        lambda clients, scenario: clients.recordings.UpdateRecordingRules(
+            room=scenario.room,
+            rules=[RecordingRule(type=99, all=True)],  # type: ignore[arg-type]
+        ),
+    ),
+    "transcription status FAILED": ApiCall(
+        """mutation { updateTranscription(room: "$room", transcription: "$ttid", status: FAILED) {
+            ttid } }""",
+        lambda clients, scenario: clients.transcriptions.UpdateTranscription(
+            room=scenario.room, ttid=scenario.ttid, status="TRANSCRIPTION_STATUS_FAILED"
+        ),
+    ),
+    "transcription update without changes": ApiCall(
+        'mutation { updateTranscription(room: "$room", transcription: "$ttid") { ttid } }',
+        lambda clients, scenario: clients.transcriptions.UpdateTranscription(
+            room=scenario.room, ttid=scenario.ttid
         ),
     ),
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("call", INVALID_CALLS.values(), ids=INVALID_CALLS)
+async def test_invalid_argument_is_rejected(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, call: ApiCall
+) -> None:
+    await check_rejected(gateway, clients, scenario, call, INVALID_ARGUMENT)
+
+
+# Missing resources, and resources of another room
+
+READS_OF_MISSING = {
+    "room": ApiCall(
+        '{ room(ref: "$missing_room") { sid } }',
+        lambda clients, _: clients.rooms.GetRoom(room=MISSING_ROOM),
+    ),
+    "participant of a missing room": ApiCall(
+        '{ participant(room: "$missing_room", participant: "$participant") { sid } }',
+        lambda clients, scenario: clients.participants.GetParticipant(
+            room=MISSING_ROOM, participant=scenario.participant
+        ),
+    ),
+    "identity in a missing room": ApiCall(
+        '{ participant(room: "$missing_room", participant: "Ada") { sid } }',
+        lambda clients, _: clients.participants.GetParticipant(
+            room=MISSING_ROOM, participant="Ada"
+        ),
+    ),
+    "participant of another room": ApiCall(
+        '{ participant(room: "$room", participant: "$ended_participant") { sid } }',
+        lambda clients, scenario: clients.participants.GetParticipant(
+            room=scenario.room, participant=scenario.ended_participant
+        ),
+    ),
+    "SID of another kind as identity": ApiCall(
+        '{ room(ref: "$room") { participant(ref: "$recording") { sid } } }',
+        lambda clients, scenario: clients.participants.GetParticipant(
+            room=scenario.room, participant=scenario.recording
+        ),
+    ),
+    "unknown track name": ApiCall(
+        """{ participant(room: "$room", participant: "Ada") { publishedTrack(ref: "nothing") { sid
+            } } }""",
+        lambda clients, scenario: clients.participants.GetPublishedTrack(
+            room=scenario.room, participant="Ada", track="nothing"
+        ),
+    ),
+    "track that is not subscribed": ApiCall(
+        """{ participant(room: "$room", participant: "Ada") { subscribedTrack(sid: "$published") {
+            sid } } }""",
+        lambda clients, scenario: clients.participants.GetSubscribedTrack(
+            room=scenario.room, participant="Ada", track=scenario.published
+        ),
+    ),
+    "recording of another room": ApiCall(
+        '{ room(ref: "$room") { recording(sid: "$deletable") { sid } } }',
+        lambda clients, scenario: clients.recordings.GetRoomRecording(
+            room=scenario.room, recording=scenario.deletable
+        ),
+    ),
+    "missing recording": ApiCall(
+        '{ recording(sid: "' + "RT" + "0" * 32 + '") { sid } }',
+        lambda clients, _: clients.recordings.GetRecording(recording="RT" + "0" * 32),
+    ),
+    "transcription of another room": ApiCall(
+        '{ room(ref: "$spare") { transcription(ttid: "$ttid") { ttid } } }',
+        lambda clients, scenario: clients.transcriptions.GetTranscription(
+            room=scenario.spare, ttid=scenario.ttid
+        ),
+    ),
+    "Insights of a missing room": ApiCall(
+        '{ insightsRoom(sid: "$missing_room") { roomSid } }',
+        lambda clients, _: clients.insights.GetInsightsRoom(room=MISSING_ROOM),
+    ),
+    "Insights of a room in progress": ApiCall(
+        '{ room(ref: "$room") { insights { roomSid } } }',
+        lambda clients, scenario: clients.insights.GetInsightsRoom(room=scenario.room),
+    ),
+    "Insights of a participant of another room": ApiCall(
+        '{ insightsRoom(sid: "$ended") { participant(sid: "$participant") { participantSid } } }',
+        lambda clients, scenario: clients.insights.GetInsightsParticipant(
+            room=scenario.ended, participant=scenario.participant
+        ),
+    ),
+    "participants of a missing room": ApiCall(
+        '{ room(ref: "$missing_room") { participants { nodes { sid } } } }',
+        lambda clients, _: clients.participants.ListParticipants(room=MISSING_ROOM),
+    ),
+    "tracks in a missing room": ApiCall(
+        """{ participant(room: "$missing_room", participant: "$participant") { publishedTracks {
+            nodes { sid } } } }""",
+        lambda clients, scenario: clients.participants.ListPublishedTracks(
+            room=MISSING_ROOM, participant=scenario.participant
+        ),
+    ),
+    "tracks of a participant of another room": ApiCall(
+        """{ participant(room: "$room", participant: "$ended_participant") { publishedTracks {
+            nodes { sid } } } }""",
+        lambda clients, scenario: clients.participants.ListPublishedTracks(
+            room=scenario.room, participant=scenario.ended_participant
+        ),
+    ),
+    "subscribe rules of a participant of another room": ApiCall(
+        """{ participant(room: "$room", participant: "$ended_participant") { subscribeRules {
+            roomSid } } }""",
+        lambda clients, scenario: clients.participants.GetSubscribeRules(
+            room=scenario.room, participant=scenario.ended_participant
+        ),
+    ),
+    "recordings of a missing room": ApiCall(
+        '{ room(ref: "$missing_room") { recordings { nodes { sid } } } }',
+        lambda clients, _: clients.recordings.ListRoomRecordings(room=MISSING_ROOM),
+    ),
+    "recording rules of a missing room": ApiCall(
+        '{ room(ref: "$missing_room") { recordingRules { roomSid } } }',
+        lambda clients, _: clients.recordings.GetRecordingRules(room=MISSING_ROOM),
+    ),
+    "transcriptions of a missing room": ApiCall(
+        '{ room(ref: "$missing_room") { transcriptions { nodes { ttid } } } }',
+        lambda clients, _: clients.transcriptions.ListTranscriptions(room=MISSING_ROOM),
+    ),
+    "Insights participants of a missing room": ApiCall(
+        '{ insightsRoom(sid: "$missing_room") { participants { nodes { participantSid } } } }',
+        lambda clients, _: clients.insights.ListInsightsParticipants(room=MISSING_ROOM),
+    ),
+}
+
+
+@pytest.mark.parametrize("call", READS_OF_MISSING.values(), ids=READS_OF_MISSING)
+async def test_missing_resource_is_null_or_not_found(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, call: ApiCall
+) -> None:
+    found: Any = await gateway.execute(call.document(scenario))
+    while isinstance(found, dict):
+        [found] = found.values()
+    assert found is None
+    status, info, message = await refusal(call.grpc(clients, scenario))
+    assert (status, info.reason) == ("NOT_FOUND", "NOT_FOUND")
+    assert ADVICE.search(message), message
+
+
+# Mutations of a participant. Both the room and the participant must exist.
+PARTICIPANT_MUTATIONS: dict[str, tuple[str, Callable[[Clients, str, str], Any]]] = {
+    "disconnect": (
+        'mutation { disconnectParticipant(room: "ROOM", participant: "PARTICIPANT") { sid } }',
+        lambda clients, room, participant: clients.participants.DisconnectParticipant(
+            room=room, participant=participant
+        ),
+    ),
+    "anonymize": (
+        'mutation { anonymizeParticipant(room: "ROOM", participant: "PARTICIPANT") { sid } }',
+        lambda clients, room, participant: clients.participants.AnonymizeParticipant(
+            room=room, participant=participant
+        ),
+    ),
+    "update subscribe rules": (
+        """mutation { updateSubscribeRules(room: "ROOM", participant: "PARTICIPANT", rules: [{
+            type: INCLUDE, all: true }]) { roomSid } }""",
+        lambda clients, room, participant: clients.participants.UpdateSubscribeRules(
+            room=room, participant=participant, rules=[rule_to_grpc(SubscribeRule, ALL)]
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("mutation", PARTICIPANT_MUTATIONS)
 @pytest.mark.parametrize(
-    ("room", "who"),
+    ("room", "participant"),
     [
         ("room", "ended_participant"),
-        ("room", DETACHED),
-        ("room", "nobody"),
+        ("room", MISSING_PARTICIPANT),
+        ("room", "unknown"),
         ("spare", "Ada"),
-        (NOWHERE, "participant"),
-        (NOWHERE, "Ada"),
+        (MISSING_ROOM, "participant"),
+        (MISSING_ROOM, "Ada"),
     ],
     ids=[
-        "another's",
-        "nobody",
-        "no identity",
-        "an identity elsewhere",
-        "in no room",
-        "an identity in no room",
+        "participant of another room",
+        "missing participant",
+        "unknown identity",
+        "identity in another room",
+        "participant in a missing room",
+        "identity in a missing room",
     ],
 )
-async def test_who_is_not_in_the_room_cannot_be_changed(
-    gateway: Gateway, clients: Clients, scene: Scene, change: str, room: str, who: str
+async def test_mutation_of_a_participant_who_is_not_in_the_room_is_not_found(
+    gateway: Gateway,
+    clients: Clients,
+    scenario: FlowScenario,
+    mutation: str,
+    room: str,
+    participant: str,
 ) -> None:
-    document, ask = CHANGES[change]
-    where, whom = getattr(scene, room, room), getattr(scene, who, who)
-    asked = Question(
-        document.replace("ROOM", where).replace("WHO", whom),
-        lambda clients, _: ask(clients, where, whom),
+    document, grpc_call = PARTICIPANT_MUTATIONS[mutation]
+    room_ref = getattr(scenario, room, room)
+    participant_ref = getattr(scenario, participant, participant)
+    call = ApiCall(
+        document.replace("ROOM", room_ref).replace("PARTICIPANT", participant_ref),
+        lambda clients, _: grpc_call(clients, room_ref, participant_ref),
     )
-    await check_refused(gateway, clients, scene, asked, LOST)
+    await check_rejected(gateway, clients, scenario, call, NOT_FOUND)
 
 
-CHANGE_NOTHING = {
-    "complete no room": Question(
-        'mutation { completeRoom(ref: "$nowhere") { sid } }', lambda clients, _: clients.rooms.CompleteRoom(room=NOWHERE)
+MUTATIONS_OF_MISSING = {
+    "complete a missing room": ApiCall(
+        'mutation { completeRoom(ref: "$missing_room") { sid } }',
+        lambda clients, _: clients.rooms.CompleteRoom(room=MISSING_ROOM),
     ),
-    "delete no recording": Question(
+    "delete a missing recording": ApiCall(
         'mutation { deleteRecording(recording: "' + "RT" + "0" * 32 + '") }',
         lambda clients, _: clients.recordings.DeleteRecording(recording="RT" + "0" * 32),
     ),
-    "delete another room's recording": Question(
-        'mutation { deleteRecording(room: "$room", recording: "$taken") }',
-        lambda clients, scene: clients.recordings.DeleteRoomRecording(room=scene.room, recording=scene.taken),
-    ),
-    "delete a recording of no room": Question(
-        'mutation { deleteRecording(room: "$nowhere", recording: "$recording") }',
-        lambda clients, scene: clients.recordings.DeleteRoomRecording(room=NOWHERE, recording=scene.recording),
-    ),
-    "set recording rules of no room": Question(
-        'mutation { updateRecordingRules(room: "$nowhere", rules: [{ type: INCLUDE, all: true }]) { roomSid } }',
-        lambda clients, _: clients.recordings.UpdateRecordingRules(room=NOWHERE, rules=[in_grpc(RecordingRule, ALL)]),
-    ),
-    "transcribe no room": Question(
-        'mutation { startTranscription(room: "$nowhere") { ttid } }',
-        lambda clients, _: clients.transcriptions.CreateTranscription(room=NOWHERE),
-    ),
-    "stop a transcription of no room": Question(
-        'mutation { updateTranscription(room: "$nowhere", transcription: "$ttid", status: STOPPED) { ttid } }',
-        lambda clients, scene: clients.transcriptions.UpdateTranscription(
-            room=NOWHERE, ttid=scene.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
+    "delete a recording of another room": ApiCall(
+        'mutation { deleteRecording(room: "$room", recording: "$deletable") }',
+        lambda clients, scenario: clients.recordings.DeleteRoomRecording(
+            room=scenario.room, recording=scenario.deletable
         ),
     ),
-    "stop another room's transcription": Question(
-        'mutation { updateTranscription(room: "$spare", transcription: "$ttid", status: STOPPED) { ttid } }',
-        lambda clients, scene: clients.transcriptions.UpdateTranscription(
-            room=scene.spare, ttid=scene.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
+    "delete a recording of a missing room": ApiCall(
+        'mutation { deleteRecording(room: "$missing_room", recording: "$recording") }',
+        lambda clients, scenario: clients.recordings.DeleteRoomRecording(
+            room=MISSING_ROOM, recording=scenario.recording
         ),
     ),
-    "a token for no room": Question(
-        'mutation { mintAccessToken(identity: "Ada", room: "$nowhere") { identity } }',
-        lambda clients, _: clients.tokens.MintAccessToken(identity="Ada", room=NOWHERE),
+    "update recording rules of a missing room": ApiCall(
+        """mutation { updateRecordingRules(room: "$missing_room", rules: [{ type: INCLUDE, all:
+            true }]) { roomSid } }""",
+        lambda clients, _: clients.recordings.UpdateRecordingRules(
+            room=MISSING_ROOM, rules=[rule_to_grpc(RecordingRule, ALL)]
+        ),
     ),
-}  # fmt: skip
+    "transcribe a missing room": ApiCall(
+        'mutation { startTranscription(room: "$missing_room") { ttid } }',
+        lambda clients, _: clients.transcriptions.CreateTranscription(room=MISSING_ROOM),
+    ),
+    "stop a transcription of a missing room": ApiCall(
+        """mutation { updateTranscription(room: "$missing_room", transcription: "$ttid", status:
+            STOPPED) { ttid } }""",
+        lambda clients, scenario: clients.transcriptions.UpdateTranscription(
+            room=MISSING_ROOM, ttid=scenario.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
+        ),
+    ),
+    "stop a transcription of another room": ApiCall(
+        """mutation { updateTranscription(room: "$spare", transcription: "$ttid", status: STOPPED)
+            { ttid } }""",
+        lambda clients, scenario: clients.transcriptions.UpdateTranscription(
+            room=scenario.spare, ttid=scenario.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
+        ),
+    ),
+    "mint a token for a missing room": ApiCall(
+        'mutation { mintAccessToken(identity: "Ada", room: "$missing_room") { identity } }',
+        lambda clients, _: clients.tokens.MintAccessToken(identity="Ada", room=MISSING_ROOM),
+    ),
+}
 
 
-@pytest.mark.parametrize("asked", CHANGE_NOTHING.values(), ids=CHANGE_NOTHING)
-async def test_what_is_not_there_cannot_be_changed(
-    gateway: Gateway, clients: Clients, scene: Scene, asked: Question
+@pytest.mark.parametrize("call", MUTATIONS_OF_MISSING.values(), ids=MUTATIONS_OF_MISSING)
+async def test_mutation_of_a_missing_resource_is_not_found(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, call: ApiCall
 ) -> None:
-    await check_refused(gateway, clients, scene, asked, LOST)
+    await check_rejected(gateway, clients, scenario, call, NOT_FOUND)
 
 
-TOO_LATE_TO = {
-    "complete the room": Question(
-        'mutation { completeRoom(ref: "$ended") { sid } }', lambda clients, scene: clients.rooms.CompleteRoom(room=scene.ended)
+MUTATIONS_OF_ENDED = {
+    "complete the room": ApiCall(
+        'mutation { completeRoom(ref: "$ended") { sid } }',
+        lambda clients, scenario: clients.rooms.CompleteRoom(room=scenario.ended),
     ),
-    "set subscribe rules": Question(
+    "update subscribe rules": ApiCall(
         """mutation { updateSubscribeRules(room: "$ended", participant: "$ended_participant",
             rules: [{ type: INCLUDE, all: true }]) { roomSid } }""",
-        lambda clients, scene: clients.participants.UpdateSubscribeRules(
-            room=scene.ended, participant=scene.ended_participant, rules=[in_grpc(SubscribeRule, ALL)]
+        lambda clients, scenario: clients.participants.UpdateSubscribeRules(
+            room=scenario.ended,
+            participant=scenario.ended_participant,
+            rules=[rule_to_grpc(SubscribeRule, ALL)],
         ),
     ),
-    "set recording rules": Question(
-        'mutation { updateRecordingRules(room: "$ended", rules: [{ type: INCLUDE, all: true }]) { roomSid } }',
-        lambda clients, scene: clients.recordings.UpdateRecordingRules(
-            room=scene.ended, rules=[in_grpc(RecordingRule, ALL)]
+    "update recording rules": ApiCall(
+        """mutation { updateRecordingRules(room: "$ended", rules: [{ type: INCLUDE, all: true }])
+            { roomSid } }""",
+        lambda clients, scenario: clients.recordings.UpdateRecordingRules(
+            room=scenario.ended, rules=[rule_to_grpc(RecordingRule, ALL)]
         ),
     ),
-    "transcribe": Question(
+    "transcribe": ApiCall(
         'mutation { startTranscription(room: "$ended") { ttid } }',
-        lambda clients, scene: clients.transcriptions.CreateTranscription(room=scene.ended),
+        lambda clients, scenario: clients.transcriptions.CreateTranscription(room=scenario.ended),
     ),
-    "mint a token": Question(
+    "mint a token": ApiCall(
         'mutation { mintAccessToken(identity: "Ada", room: "$ended") { identity } }',
-        lambda clients, scene: clients.tokens.MintAccessToken(identity="Ada", room=scene.ended),
+        lambda clients, scenario: clients.tokens.MintAccessToken(
+            identity="Ada", room=scenario.ended
+        ),
     ),
-}  # fmt: skip
+}
 
 
-@pytest.mark.parametrize("asked", TOO_LATE_TO.values(), ids=TOO_LATE_TO)
-async def test_a_room_that_has_ended_is_not_changed(
-    gateway: Gateway, clients: Clients, scene: Scene, asked: Question
+@pytest.mark.parametrize("call", MUTATIONS_OF_ENDED.values(), ids=MUTATIONS_OF_ENDED)
+async def test_mutation_of_an_ended_room_is_a_failed_precondition(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, call: ApiCall
 ) -> None:
-    await check_refused(gateway, clients, scene, asked, TOO_LATE)
+    await check_rejected(gateway, clients, scenario, call, FAILED_PRECONDITION)
 
 
-async def test_who_has_left_can_be_sent_out_again_and_nothing_happens(
-    gateway: Gateway, clients: Clients, scene: Scene
+async def test_disconnecting_a_participant_who_left_changes_nothing(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario
 ) -> None:
-    """With the room, or before it: what was asked for is so already."""
-    read = "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { status endTime dateUpdated } }"
-    out = "mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) { status } }"
-    ref = {"room": scene.ended, "who": scene.ended_participant}
+    """It makes no difference whether the participant left before or with the room."""
+    read = """query($room: ID!, $participant: ID!) { participant(room: $room, participant:
+        $participant) { status endTime dateUpdated } }"""
+    disconnect = """mutation($room: ID!, $participant: ID!) { disconnectParticipant(room: $room,
+        participant: $participant) { status } }"""
+    ref = {"room": scenario.ended, "participant": scenario.ended_participant}
     before = await gateway.execute(read, **ref)
-    assert (await gateway.execute(out, **ref))["disconnectParticipant"]["status"] == "DISCONNECTED"
-    again = await clients.participants.DisconnectParticipant(
-        room=scene.ended, participant=scene.ended_participant
+    assert (await gateway.execute(disconnect, **ref))["disconnectParticipant"][
+        "status"
+    ] == "DISCONNECTED"
+    by_grpc = await clients.participants.DisconnectParticipant(
+        room=scenario.ended, participant=scenario.ended_participant
     )
-    assert again.participant.status == PARTICIPANT_STATUS_DISCONNECTED
+    assert by_grpc.participant.status == PARTICIPANT_STATUS_DISCONNECTED
     assert await gateway.execute(read, **ref) == before

@@ -1,4 +1,4 @@
-"""Twilio's callbacks, from the signed form to the subscribers of every transport."""
+"""Twilio's callbacks, from the signed form to the subscribers on every transport."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -16,19 +16,19 @@ WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, aft
 } }"""
 
 
-async def test_a_callback_reaches_a_subscriber_of_every_transport(gateway: Gateway) -> None:
+async def test_callback_reaches_subscribers_on_every_transport(gateway: Gateway) -> None:
     room = new_sid()
     async with (
-        gateway.subscribe_ws(WATCH, room=room) as over_websocket,
-        gateway.subscribe_sse(WATCH, room=room) as over_sse,
+        gateway.subscribe_ws(WATCH, room=room) as by_ws,
+        gateway.subscribe_sse(WATCH, room=room) as by_sse,
         gateway.channel() as channel,
     ):
         stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
             pb.WatchRoomEventsRequest(room=room), metadata=gateway.metadata
         )
         started = [
-            (await take(over_websocket, 1))[0],
-            (await take(over_sse, 1))[0][1],
+            (await take(by_ws, 1))[0],
+            (await take(by_sse, 1))[0][1],
         ]
         assert [message["mode"] for message in started] == ["LIVE", "LIVE"]
         assert (await asyncio.wait_for(stream.read(), RESPONSE_TIMEOUT_S)).WhichOneof(
@@ -40,13 +40,13 @@ async def test_a_callback_reaches_a_subscriber_of_every_transport(gateway: Gatew
         )
         assert await gateway.send_callback(fields) == 204
 
-        [by_websocket] = await take(over_websocket, 1)
-        [(event_id, by_sse)] = await take(over_sse, 1)
+        [ws_event] = await take(by_ws, 1)
+        [(event_id, sse_event)] = await take(by_sse, 1)
         by_grpc = await asyncio.wait_for(stream.read(), RESPONSE_TIMEOUT_S)
-        assert by_websocket["participant"]["identity"] == "Ada"
-        assert by_websocket == by_sse
-        assert event_id == by_sse["cursor"] == by_grpc.cursor
-        assert by_websocket["prev"] == started[0]["cursor"]
+        assert ws_event["participant"]["identity"] == "Ada"
+        assert ws_event == sse_event
+        assert event_id == sse_event["cursor"] == by_grpc.cursor
+        assert ws_event["prev"] == started[0]["cursor"]
 
 
 async def test_one_cursor_resumes_on_every_transport(gateway: Gateway) -> None:
@@ -91,7 +91,7 @@ async def test_one_cursor_resumes_on_every_transport(gateway: Gateway) -> None:
     ]
 
 
-async def test_a_forged_callback_is_refused_and_leaves_no_trace(gateway: Gateway) -> None:
+async def test_forged_callback_is_rejected_and_not_logged(gateway: Gateway) -> None:
     room = new_sid()
     async with gateway.subscribe_ws(WATCH, room=room) as messages:
         await take(messages, 1)
@@ -103,32 +103,35 @@ async def test_a_forged_callback_is_refused_and_leaves_no_trace(gateway: Gateway
     assert event["sequenceNumber"] == 2
 
 
-async def test_a_callback_for_a_foreign_account_is_refused(gateway: Gateway) -> None:
+async def test_callback_of_an_unknown_account_is_rejected(gateway: Gateway) -> None:
     fields = {**_connected(gateway, new_sid(), 1), "AccountSid": new_sid("AC")}
     assert await gateway.send_callback(fields) == 403
 
 
-async def test_a_doubled_callback_is_one_event(gateway: Gateway) -> None:
+async def test_duplicate_callback_is_one_event(gateway: Gateway) -> None:
     room = new_sid()
     async with gateway.subscribe_ws(WATCH, room=room) as messages:
         await take(messages, 1)
-        doubled = _connected(gateway, room, 1)
-        answers = await asyncio.gather(*(gateway.send_callback(doubled) for _ in range(5)))
-        assert answers == [204] * 5
+        duplicate = _connected(gateway, room, 1)
+        statuses = await asyncio.gather(*(gateway.send_callback(duplicate) for _ in range(5)))
+        assert statuses == [204] * 5
         assert await gateway.send_callback(_connected(gateway, room, 2)) == 204
         events = await take(messages, 2)
     assert [event["sequenceNumber"] for event in events] == [1, 2]
 
 
-async def test_a_changed_callback_is_refused(gateway: Gateway) -> None:
-    """`A=1&B=2` and `A=1B2` have the same signature: a field moved into another's value must not pass for the real one."""
+async def test_callback_with_a_field_moved_into_another_is_rejected(gateway: Gateway) -> None:
+    """`A=1&B=2` and `A=1B2` have the same signature.
+
+    A callback with a field moved into the value of another must not be accepted.
+    """
     fields = _connected(gateway, new_sid(), 1)
     moved = {**fields, "RoomName": fields["RoomName"] + "RoomSid" + fields["RoomSid"]}
     del moved["RoomSid"]
     assert await gateway.send_callback(moved) == 400
 
 
-async def test_a_late_room_ended_still_counts_and_says_so(gateway: Gateway) -> None:
+async def test_late_room_ended_ends_the_room_and_is_marked_late(gateway: Gateway) -> None:
     room = await gateway.create_room()
     async with gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
@@ -138,11 +141,11 @@ async def test_a_late_room_ended_still_counts_and_says_so(gateway: Gateway) -> N
         assert await gateway.send_callback(ended) == 204
         event = await first_matching(messages, lambda message: message.get("type") == "ROOM_ENDED")
     assert event["late"] is True
-    seen = await gateway.execute("query($r: ID!) { room(ref: $r) { status } }", r=room["sid"])
-    assert seen["room"]["status"] == "COMPLETED"
+    result = await gateway.execute("query($r: ID!) { room(ref: $r) { status } }", r=room["sid"])
+    assert result["room"]["status"] == "COMPLETED"
 
 
-async def test_our_own_mutations_are_events_too(gateway: Gateway) -> None:
+async def test_mutation_is_an_event(gateway: Gateway) -> None:
     room = await gateway.create_room()
     async with gateway.subscribe_sse(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
@@ -153,7 +156,7 @@ async def test_our_own_mutations_are_events_too(gateway: Gateway) -> None:
     assert changed["source"] == "MUTATION"
 
 
-async def test_the_sandbox_own_callbacks_arrive(gateway: Gateway) -> None:
+async def test_callbacks_of_the_sandbox_are_events(gateway: Gateway) -> None:
     room = await gateway.create_room()
     async with gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)

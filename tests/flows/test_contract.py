@@ -1,4 +1,4 @@
-"""The contract: GraphQL, gRPC and Twilio's own helper library, asked the same of the same Twilio, answer the same."""
+"""GraphQL, gRPC and Twilio's helper library return the same for the same operation."""
 
 import ast
 import asyncio
@@ -14,8 +14,8 @@ from twilio.rest import Client
 import gateway.service
 from gateway.twilio.wire.operations import OPERATIONS as REQUESTS
 from tests.flows import contract
-from tests.flows.operations import ASKED
-from tests.flows.scene import PAUSE_S, Scene, set_the_scene
+from tests.flows.operation_calls import OPERATION_CALLS
+from tests.flows.scenario import PAUSE_S, FlowScenario, create_flow_scenario
 from tests.rpc.client import Clients
 from tests.running import Gateway
 from tests.sandbox.documents import OPERATIONS
@@ -31,12 +31,12 @@ def helper(gateway: Gateway) -> Client:
 
 
 @pytest.fixture(scope="module")
-async def scenes(gateway: Gateway) -> Mapping[str, Scene]:
-    """Equal ones: a scene for each caller to change, and one that stays as it is."""
-    return {caller: await set_the_scene(gateway) for caller in (*CALLERS, "all")}
+async def scenarios(gateway: Gateway) -> Mapping[str, FlowScenario]:
+    """Equal scenarios: one for each kind of caller, and one that no test changes."""
+    return {caller: await create_flow_scenario(gateway) for caller in (*CALLERS, "all")}
 
 
-async def helped(call: Callable[[], Any]) -> Any:
+async def call_helper(call: Callable[[], Any]) -> Any:
     while True:
         try:
             return await asyncio.to_thread(call)
@@ -46,71 +46,81 @@ async def helped(call: Callable[[], Any]) -> Any:
             await asyncio.sleep(PAUSE_S)
 
 
-def test_every_documented_operation_is_asked_for() -> None:
+def test_every_documented_operation_is_covered() -> None:
     assert len(OPERATIONS) == 30
-    assert ASKED.keys() == OPERATIONS.keys()
+    assert OPERATION_CALLS.keys() == OPERATIONS.keys()
 
 
 @pytest.mark.parametrize(
     "id_", [id_ for id_, operation in OPERATIONS.items() if operation.schema is not None]
 )
-async def test_three_callers_are_told_the_same(
-    gateway: Gateway, clients: Clients, helper: Client, scenes: Mapping[str, Scene], id_: str
-) -> None:
-    asked, operation = ASKED[id_], OPERATIONS[id_]
-    by_graphql, by_grpc, by_helper = (
-        scenes[caller if asked.is_write else "all"] for caller in CALLERS
-    )
-
-    answers = [
-        contract.of_graphql(await gateway.execute(contract.document(asked, by_graphql, operation))),
-        contract.of_grpc(await asked.grpc(clients, by_grpc)),
-        contract.of_helper(await helped(lambda: asked.helper(helper, by_helper))),
-    ]
-
-    graphql, grpc, twilio = (
-        [contract.agreed_form(operation, one) for one in answer] for answer in answers
-    )
-    if asked.is_write:
-        graphql, grpc, twilio = (contract.shape(answer) for answer in (graphql, grpc, twilio))
-    assert graphql == twilio
-    assert grpc == twilio
-    told = {name for one in twilio for name, part in one.items() if part is not None}
-    assert contract.properties(operation).keys() - told == asked.empty
-
-
-@pytest.mark.parametrize(
-    ("id_", "what"), [("DeleteRoomRecording", "taken"), ("DeleteRecording", "recording")]
-)
-async def test_three_callers_delete_the_same(
+async def test_graphql_grpc_and_helper_library_return_the_same(
     gateway: Gateway,
     clients: Clients,
     helper: Client,
-    scenes: Mapping[str, Scene],
+    scenarios: Mapping[str, FlowScenario],
     id_: str,
-    what: str,
 ) -> None:
-    asked = ASKED[id_]
-    sids = [getattr(scenes[caller], what) for caller in CALLERS]
-
-    [id_of] = (
-        await gateway.execute(contract.document(asked, scenes["graphql"], OPERATIONS[id_]))
-    ).values()
-    await asked.grpc(clients, scenes["grpc"])
-    assert await helped(lambda: asked.helper(helper, scenes["helper"]))
-
-    left = [contract.of_helper(await helped(helper.video.v1.recordings(sid).fetch)) for sid in sids]
-    graphql, grpc, twilio = (
-        [contract.agreed_form(OPERATIONS["FetchRecording"], one) for one in each] for each in left
+    calls, operation = OPERATION_CALLS[id_], OPERATIONS[id_]
+    by_graphql, by_grpc, by_helper = (
+        scenarios[caller if calls.is_write else "all"] for caller in CALLERS
     )
-    assert id_of == sids[0]
+
+    results = [
+        contract.from_graphql(
+            await gateway.execute(contract.document(calls, by_graphql, operation))
+        ),
+        contract.from_grpc(await calls.grpc(clients, by_grpc)),
+        contract.from_helper(await call_helper(lambda: calls.helper(helper, by_helper))),
+    ]
+
+    graphql, grpc, twilio = (
+        [contract.normalize(operation, item) for item in result] for result in results
+    )
+    if calls.is_write:
+        graphql, grpc, twilio = (contract.shape(result) for result in (graphql, grpc, twilio))
+    assert graphql == twilio
+    assert grpc == twilio
+    present = {name for item in twilio for name, part in item.items() if part is not None}
+    assert contract.properties(operation).keys() - present == calls.empty
+
+
+@pytest.mark.parametrize(
+    ("id_", "field"), [("DeleteRoomRecording", "deletable"), ("DeleteRecording", "recording")]
+)
+async def test_graphql_grpc_and_helper_library_delete_the_same(
+    gateway: Gateway,
+    clients: Clients,
+    helper: Client,
+    scenarios: Mapping[str, FlowScenario],
+    id_: str,
+    field: str,
+) -> None:
+    calls = OPERATION_CALLS[id_]
+    sids = [getattr(scenarios[caller], field) for caller in CALLERS]
+
+    [deleted_id] = (
+        await gateway.execute(contract.document(calls, scenarios["graphql"], OPERATIONS[id_]))
+    ).values()
+    await calls.grpc(clients, scenarios["grpc"])
+    assert await call_helper(lambda: calls.helper(helper, scenarios["helper"]))
+
+    remaining = [
+        contract.from_helper(await call_helper(helper.video.v1.recordings(sid).fetch))
+        for sid in sids
+    ]
+    graphql, grpc, twilio = (
+        [contract.normalize(OPERATIONS["FetchRecording"], item) for item in remaining_item]
+        for remaining_item in remaining
+    )
+    assert deleted_id == sids[0]
     assert twilio[0]["status"] == "DELETED"
     assert contract.shape(graphql) == contract.shape(grpc) == contract.shape(twilio)
 
 
 @cache
-def named_by_the_service() -> frozenset[str]:
-    """What the functions of the service name."""
+def names_used_by_the_service() -> frozenset[str]:
+    """Returns every name that a function of the service uses."""
     return frozenset(
         part.attr if isinstance(part, ast.Attribute) else part.id
         for file in Path(next(iter(gateway.service.__path__))).rglob("*.py")
@@ -122,5 +132,5 @@ def named_by_the_service() -> frozenset[str]:
 
 
 @pytest.mark.parametrize("id_", OPERATIONS)
-def test_the_service_sends_every_operation(id_: str) -> None:
-    assert REQUESTS[id_].__name__ in named_by_the_service()
+def test_service_uses_every_operation(id_: str) -> None:
+    assert REQUESTS[id_].__name__ in names_used_by_the_service()

@@ -1,4 +1,4 @@
-"""createRoom with an idempotency key: through both faces, with answers lost on the way."""
+"""createRoom with an idempotency key, on both faces and with lost responses."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ async def rooms_named(gateway: Gateway, name: str) -> list[str]:
     return [room["sid"] for room in (await gateway.execute(document, n=name))["rooms"]["nodes"]]
 
 
-async def test_one_key_makes_one_room_through_both_faces(
+async def test_create_room_with_one_key_on_both_faces_creates_one_room(
     gateway: Gateway, clients: Clients
 ) -> None:
     name, key = new_name(), new_name()
@@ -29,50 +29,52 @@ async def test_one_key_makes_one_room_through_both_faces(
     async def by_grpc() -> Any:
         return (await clients.rooms.CreateRoom(unique_name=name, request_id=key)).room.sid
 
-    made = await asyncio.gather(*(call() for call in (by_graphql, by_grpc) * 5))
-    assert await rooms_named(gateway, name) == [made[0]]
-    assert set(made) == {made[0]}
+    created = await asyncio.gather(*(call() for call in (by_graphql, by_grpc) * 5))
+    assert await rooms_named(gateway, name) == [created[0]]
+    assert set(created) == {created[0]}
 
 
-async def test_a_key_given_for_another_room_is_a_conflict_on_both_faces(
+async def test_key_used_for_another_room_is_a_conflict_on_both_faces(
     gateway: Gateway, clients: Clients
 ) -> None:
     key = new_name()
     await gateway.execute(CREATE, input={"uniqueName": new_name()}, key=key)
-    told = await gateway.execute_error(CREATE, input={"uniqueName": new_name()}, key=key)
-    assert (told["code"], told["retryable"]) == ("CONFLICT", False)
+    error = await gateway.execute_error(CREATE, input={"uniqueName": new_name()}, key=key)
+    assert (error["code"], error["retryable"]) == ("CONFLICT", False)
     code, info, _ = await refusal(clients.rooms.CreateRoom(unique_name=new_name(), request_id=key))
     assert (code, info.reason) == ("ALREADY_EXISTS", "ALREADY_EXISTS")
 
 
-async def test_a_room_whose_answer_was_lost_is_found_and_reports_here(gateway: Gateway) -> None:
+async def test_create_room_with_a_lost_response_returns_the_room_and_its_callbacks(
+    gateway: Gateway,
+) -> None:
     name = new_name()
     async with gateway.fault(match=IS_CREATE, hang_up="after", rate=1):
-        made = (await gateway.execute(CREATE, input={"uniqueName": name}, key=new_name()))[
+        created = (await gateway.execute(CREATE, input={"uniqueName": name}, key=new_name()))[
             "createRoom"
         ]
-    assert await rooms_named(gateway, name) == [made["sid"]]
-    # Its callbacks are signed for the address with the mark, and taken.
+    assert await rooms_named(gateway, name) == [created["sid"]]
+    # Its callbacks are signed for the callback URL with the marker, and accepted.
     document = (
         "query($r: ID!) { room(ref: $r) { freshness { source } events { nodes { type source } } } }"
     )
     async with asyncio.timeout(10):
         while True:
-            room = (await gateway.execute(document, r=made["sid"]))["room"]
-            told = {(event["type"], event["source"]) for event in room["events"]["nodes"]}
-            if ("ROOM_CREATED", "CALLBACK") in told:
+            room = (await gateway.execute(document, r=created["sid"]))["room"]
+            error = {(event["type"], event["source"]) for event in room["events"]["nodes"]}
+            if ("ROOM_CREATED", "CALLBACK") in error:
                 break
             await asyncio.sleep(0.02)
     assert room["freshness"]["source"] == "CALLBACKS"
 
 
-async def test_a_room_without_a_name_whose_answer_was_lost_is_never_asked_for_again(
+async def test_create_unnamed_room_with_a_lost_response_is_not_repeated(
     gateway: Gateway,
 ) -> None:
     key, before = new_name(), len(await gateway.sandbox("GET", "/calls"))
     async with gateway.fault(match=IS_CREATE, hang_up="after", rate=1):
         assert (await gateway.execute_error(CREATE, input={}, key=key))["code"] == "OUTCOME_UNKNOWN"
-    told = await gateway.execute_error(CREATE, input={}, key=key)
-    assert (told["code"], told["retryable"]) == ("OUTCOME_UNKNOWN", False)
+    error = await gateway.execute_error(CREATE, input={}, key=key)
+    assert (error["code"], error["retryable"]) == ("OUTCOME_UNKNOWN", False)
     calls = (await gateway.sandbox("GET", "/calls"))[before:]
     assert sum(call["method"] == "POST" for call in calls) == 1

@@ -1,4 +1,4 @@
-"""How long a caller waits, as he says it over HTTP; the same for gRPC is in tests/rpc."""
+"""Timeouts that callers set over HTTP. The tests of gRPC are in tests/rpc."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,24 +12,26 @@ from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
 
 
-async def calls(
-    gateway: Gateway, sid: str, wanted: Callable[[list[int | None]], bool]
+async def wait_for_calls(
+    gateway: Gateway, sid: str, condition: Callable[[list[int | None]], bool]
 ) -> list[int | None]:
-    """The statuses of the calls for the room at Twilio, once they are as wanted: None while a call is under way, 0 for one
-    whose connection was closed."""
+    """Waits until the statuses of the room's requests at Twilio meet the condition.
+
+    The status is None for a request in flight, and 0 if its connection was closed.
+    """
     async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while True:
-            made = [
+            statuses = [
                 call["status"]
                 for call in await gateway.sandbox("GET", "/calls")
                 if sid in call["path"]
             ]
-            if wanted(made):
-                return made
-            await asyncio.sleep(0.02)  # Twilio tells nobody what it is doing
+            if condition(statuses):
+                return statuses
+            await asyncio.sleep(0.02)  # the sandbox sends no notification
 
 
-async def test_i15_a_read_ends_in_the_time_that_its_caller_gives_and_at_twilio_too(
+async def test_i15_read_ends_at_its_timeout_and_closes_its_twilio_request(
     gateway: Gateway,
 ) -> None:
     sid = new_sid()
@@ -40,10 +42,12 @@ async def test_i15_a_read_ends_in_the_time_that_its_caller_gives_and_at_twilio_t
             "GATEWAY_TIMEOUT",
             True,
         )
-        assert await calls(gateway, sid, lambda made: made not in ([], [None])) == [0]
+        assert await wait_for_calls(
+            gateway, sid, lambda statuses: statuses not in ([], [None])
+        ) == [0]
 
 
-async def test_i15_the_time_given_when_a_websocket_is_opened_is_that_of_each_of_its_operations(
+async def test_i15_timeout_of_a_websocket_applies_to_each_of_its_operations(
     gateway: Gateway,
 ) -> None:
     headers = {**gateway.auth, "X-Request-Timeout-Ms": "400"}
@@ -62,27 +66,31 @@ async def test_i15_the_time_given_when_a_websocket_is_opened_is_that_of_each_of_
             await socket.send_json({"id": id_, "type": "subscribe", "payload": payload})
             message = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
             assert message["payload"]["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
-            assert await calls(gateway, sid, lambda made: made not in ([], [None])) == [0]
+            assert await wait_for_calls(
+                gateway, sid, lambda statuses: statuses not in ([], [None])
+            ) == [0]
             assert (await socket.receive_json(timeout=RESPONSE_TIMEOUT_S))["type"] == "complete"
 
 
-async def test_i15_a_caller_who_leaves_takes_his_read_along(gateway: Gateway) -> None:
+async def test_i15_disconnect_cancels_the_read_at_twilio(gateway: Gateway) -> None:
     sid = new_sid()
     async with (
         gateway.fault(match={"path": f"/v1/Rooms/{sid}"}, latency_ms=700),
-        aiohttp.ClientSession() as leaving,
+        aiohttp.ClientSession() as session,
     ):
         body = {"query": READ, "variables": {"ref": sid}}
         async with asyncio.TaskGroup() as tasks:
-            asking = tasks.create_task(
-                leaving.post(gateway.ready["graphql"], json=body, headers=gateway.auth).__aenter__()
+            request = tasks.create_task(
+                session.post(gateway.ready["graphql"], json=body, headers=gateway.auth).__aenter__()
             )
-            await calls(gateway, sid, lambda made: made == [None])
-            asking.cancel()
-        assert await calls(gateway, sid, lambda made: made not in ([], [None])) == [0]
+            await wait_for_calls(gateway, sid, lambda statuses: statuses == [None])
+            request.cancel()
+        assert await wait_for_calls(
+            gateway, sid, lambda statuses: statuses not in ([], [None])
+        ) == [0]
 
 
-async def test_a_change_that_is_at_twilio_when_time_is_up_is_told_to_be_open_and_finished(
+async def test_mutation_at_its_timeout_is_outcome_unknown_and_still_completes(
     gateway: Gateway,
 ) -> None:
     sid = (await gateway.create_room())["sid"]
@@ -93,24 +101,26 @@ async def test_a_change_that_is_at_twilio_when_time_is_up_is_told_to_be_open_and
             "OUTCOME_UNKNOWN",
             False,
         )
-        assert 0 not in await calls(gateway, sid, lambda made: bool(made) and None not in made)
+        assert 0 not in await wait_for_calls(
+            gateway, sid, lambda statuses: bool(statuses) and None not in statuses
+        )
     async with asyncio.timeout(RESPONSE_TIMEOUT_S):
         while (await gateway.execute(READ, ref=sid))["room"]["status"] != "COMPLETED":  # noqa: ASYNC110
-            await asyncio.sleep(0.01)  # it is recorded behind the caller's back
+            await asyncio.sleep(0.01)  # the result is recorded in the background
 
 
-async def test_a_timeout_that_is_none_is_refused(gateway: Gateway) -> None:
+async def test_invalid_timeout_is_rejected(gateway: Gateway) -> None:
     reply = await gateway.post("{ __typename }", **{"X-Request-Timeout-Ms": "1.5"})
     assert (reply.status, reply.body["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
     headers = {**gateway.auth, "X-Request-Timeout-Ms": "1.5"}
-    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as rejected:
         await gateway.http.ws_connect(
             gateway.ready["ws"], protocols=("graphql-transport-ws",), headers=headers
         )
-    assert refused.value.status == 400
+    assert rejected.value.status == 400
 
 
-async def test_i15_who_joins_the_read_of_a_caller_in_a_hurry_has_all_his_own_time(
+async def test_i15_caller_that_joins_a_read_keeps_its_own_timeout(
     gateway: Gateway,
 ) -> None:
     sid = new_sid()
@@ -118,11 +128,11 @@ async def test_i15_who_joins_the_read_of_a_caller_in_a_hurry_has_all_his_own_tim
         gateway.fault(match={"path": f"/v1/Rooms/{sid}"}, latency_ms=700),
         asyncio.TaskGroup() as tasks,
     ):
-        hurried = tasks.create_task(
+        impatient = tasks.create_task(
             gateway.post(READ, {"ref": sid}, **{"X-Request-Timeout-Ms": "400"})
         )
-        await calls(gateway, sid, lambda made: made == [None])
+        await wait_for_calls(gateway, sid, lambda statuses: statuses == [None])
         patient = tasks.create_task(gateway.post(READ, {"ref": sid}))
-    assert hurried.result().body["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
+    assert impatient.result().body["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
     assert patient.result().body.get("errors") is None
-    assert await calls(gateway, sid, lambda made: None not in made) == [404]
+    assert await wait_for_calls(gateway, sid, lambda statuses: None not in statuses) == [404]

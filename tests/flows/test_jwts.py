@@ -1,4 +1,7 @@
-"""Callers known by a JSON Web Token: `serve` with two accounts, whose issuer signs for either, and for a third that is away."""
+"""Callers that authenticate with a JSON Web Token.
+
+`serve` has two accounts with one issuer, and an issuer that is unreachable.
+"""
 
 import asyncio
 import json
@@ -15,7 +18,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.service.callers.jwt_verifier import LEEWAY_S
-from tests.flows.test_accounts import described, serving
+from tests.flows.test_accounts import account_row, serving
 from tests.issuer import ALGORITHM, AUDIENCE, ISSUER, TokenIssuer, running_issuer
 from tests.rpc.client import clients_on, refusal
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_name, running, take
@@ -35,7 +38,7 @@ class Site:
     log: Path
 
     def bearer(self, token: str) -> Gateway:
-        """The gateway as the token's owner has it."""
+        """Returns the gateway with the credentials of the token."""
         return Gateway(
             {**self.served.ready, "api_key": token}, self.served.process, self.served.http
         )
@@ -49,28 +52,30 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("jwts")
     arguments = ("sandbox", "--sandbox-port", "0", "--accounts", "2")
     async with running(folder, arguments) as sandbox, running_issuer() as issuer:
-        believed = {
+        issuer_row = {
             "issuer": ISSUER,
             "jwks_url": issuer.url,
             "algorithm": ALGORITHM,
             "limit": LIMIT,
         }
-        believed["scopes"] = ("rooms:read", "rooms:write", "events:subscribe")
-        away = {
+        issuer_row["scopes"] = ("rooms:read", "rooms:write", "events:subscribe")
+        unreachable_row = {
             "issuer": "https://away.example.com/",
             "audience": AUDIENCE,
             "jwks_url": "http://127.0.0.1:1/",
         }
         rows = sandbox.ready["accounts"]
         accounts = [
-            described(rows[0], jwt_issuers=[{**believed, "audience": AUDIENCE}, away]),
-            described(rows[1], jwt_issuers=[{**believed, "audience": OTHER_AUDIENCE}]),
+            account_row(
+                rows[0], jwt_issuers=[{**issuer_row, "audience": AUDIENCE}, unreachable_row]
+            ),
+            account_row(rows[1], jwt_issuers=[{**issuer_row, "audience": OTHER_AUDIENCE}]),
         ]
         async with serving(folder, sandbox.ready["sandbox"], accounts) as served:
             yield Site(served, issuer, rows, folder / "log")
 
 
-async def test_a_tokens_audience_names_the_account_on_every_transport(site: Site) -> None:
+async def test_audience_of_a_token_selects_the_account_on_every_transport(site: Site) -> None:
     name, rooms = new_name(), list[str]()
     for row, audience in zip(site.rows, (AUDIENCE, OTHER_AUDIENCE), strict=True):
         caller = site.caller(aud=audience, sub="grace")
@@ -88,7 +93,7 @@ async def test_a_tokens_audience_names_the_account_on_every_transport(site: Site
     assert len(set(rooms)) == 2
 
 
-async def test_who_writes_a_frontend_signs_in_to_dev_as_its_users_do(tmp_path: Path) -> None:
+async def test_dev_accepts_tokens_of_a_configured_issuer(tmp_path: Path) -> None:
     async with running_issuer() as issuer:
         row = {
             "issuer": ISSUER,
@@ -102,28 +107,28 @@ async def test_who_writes_a_frontend_signs_in_to_dev_as_its_users_do(tmp_path: P
             assert (await caller.execute("{ rooms { nodes { sid } } }"))["rooms"]["nodes"] == []
 
 
-async def test_a_token_may_do_what_its_scope_says_and_its_issuer_may_give(site: Site) -> None:
+async def test_token_has_the_scopes_that_its_issuer_may_grant(site: Site) -> None:
     reader = site.caller(sub="reader", scope="openid rooms:read tokens:mint admin")
     assert (await reader.execute("{ rooms { nodes { sid } } }"))["rooms"] is not None
     for document in (
         "mutation { createRoom { sid } }",
         'mutation { mintAccessToken(identity: "eve", room: "hers") { jwt } }',
     ):
-        refused = await reader.execute_error(document)
-        assert refused["code"] == "FORBIDDEN"
-        assert "lacks the scope" in refused["message"]
+        error = await reader.execute_error(document)
+        assert error["code"] == "FORBIDDEN"
+        assert "lacks the scope" in error["message"]
 
 
-async def test_a_token_for_some_rooms_sees_no_others(site: Site) -> None:
+async def test_token_for_some_rooms_finds_no_others(site: Site) -> None:
     owner = site.caller(sub="owner")
-    mine, other = [(await owner.create_room())["sid"] for _ in range(2)]
-    guest = site.caller(sub="guest", rooms=[mine])
-    assert (await guest.execute(ROOM, ref=mine))["room"]["sid"] == mine
+    allowed, other = [(await owner.create_room())["sid"] for _ in range(2)]
+    guest = site.caller(sub="guest", rooms=[allowed])
+    assert (await guest.execute(ROOM, ref=allowed))["room"]["sid"] == allowed
     assert (await guest.execute(ROOM, ref=other))["room"] is None
     async with guest.channel() as channel:
         rooms = clients_on(channel, guest.metadata).rooms
         assert (await refusal(rooms.GetRoom(room=other)))[0] == "NOT_FOUND"
-    async with guest.subscribe_ws(WATCH, room=mine) as messages:
+    async with guest.subscribe_ws(WATCH, room=allowed) as messages:
         assert (await take(messages, 1))[0]["__typename"] == "StreamStarted"
 
 
@@ -136,13 +141,13 @@ async def test_a_token_for_some_rooms_sees_no_others(site: Site) -> None:
         ({"aud": [AUDIENCE, OTHER_AUDIENCE]}, "aud names several accounts"),
         ({"iss": "https://eve.example.com/"}, "iss and aud are of no issuer"),
         ({"sub": None}, "lacks one of exp, iat and sub"),
-        ({"key_id": "unheard of"}, "a key that its issuer does not publish"),
+        ({"key_id": "unpublished"}, "a key that its issuer does not publish"),
     ],
 )
-async def test_any_other_token_is_refused_on_every_face(
+async def test_invalid_token_is_unauthenticated_on_every_face(
     site: Site, claims: dict[str, Any], sentence: str
 ) -> None:
-    site.issuer.add("unheard of")
+    site.issuer.add("unpublished")
     caller = site.caller(**claims)
     reply = await caller.post("{ __typename }", Accept="application/graphql-response+json")
     assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -152,10 +157,10 @@ async def test_any_other_token_is_refused_on_every_face(
         code, _, message = await refusal(clients_on(channel, caller.metadata).rooms.ListRooms())
         assert code == "UNAUTHENTICATED"
         assert sentence in message
-    assert await closed(caller) == 4401
+    assert await close_code(caller) == 4401
 
 
-async def test_while_the_issuers_keys_are_not_to_be_had_the_caller_is_told_to_come_again(
+async def test_unreachable_issuer_makes_calls_retryable(
     site: Site,
 ) -> None:
     caller = site.caller(iss="https://away.example.com/")
@@ -166,11 +171,14 @@ async def test_while_the_issuers_keys_are_not_to_be_had_the_caller_is_told_to_co
     async with caller.channel() as channel:
         code, *_ = await refusal(clients_on(channel, caller.metadata).rooms.ListRooms())
         assert code == "UNAVAILABLE"
-    assert await closed(caller) == 1013
+    assert await close_code(caller) == 1013
 
 
-async def closed(caller: Gateway) -> int | None:
-    """The code with which a WebSocket is closed that says who it is in `connection_init`, as browsers do."""
+async def close_code(caller: Gateway) -> int | None:
+    """Returns the close code of a WebSocket that authenticates in `connection_init`.
+
+    Browsers can only authenticate in this way.
+    """
     http, url = caller.http, caller.ready["ws"]
     async with http.ws_connect(url, protocols=("graphql-transport-ws",)) as socket:
         await socket.send_json(
@@ -181,11 +189,11 @@ async def closed(caller: Gateway) -> int | None:
         return socket.close_code
 
 
-async def test_each_subject_spends_its_own_points_whatever_its_tokens(site: Site) -> None:
-    dear = "{ rooms(first: 100) { nodes { sid } } }"
+async def test_each_subject_has_its_own_points_across_tokens(site: Site) -> None:
+    expensive = "{ rooms(first: 100) { nodes { sid } } }"
 
     async def outcomes(caller: Gateway, count: int) -> list[str]:
-        replies = [await caller.post(dear) for _ in range(count)]
+        replies = [await caller.post(expensive) for _ in range(count)]
         return [
             reply.body["errors"][0]["extensions"]["code"] if "errors" in reply.body else ""
             for reply in replies
@@ -195,12 +203,12 @@ async def test_each_subject_spends_its_own_points_whatever_its_tokens(site: Site
         while "RATE_LIMITED" not in await outcomes(site.caller(sub="spender"), 5):
             pass
     another_token = site.caller(sub="spender", iat=timedelta(minutes=-1))
-    assert (await another_token.execute_error(dear))["code"] == "RATE_LIMITED"
+    assert (await another_token.execute_error(expensive))["code"] == "RATE_LIMITED"
     assert await outcomes(site.caller(sub="saver"), 1) == [""]
     assert await outcomes(site.caller(sub="spender", aud=OTHER_AUDIENCE), 1) == [""]
 
 
-async def test_a_stream_ends_with_its_token_on_every_transport(site: Site) -> None:
+async def test_stream_ends_when_its_token_expires_on_every_transport(site: Site) -> None:
     caller = site.caller(sub="leaver", exp=timedelta(seconds=4 - LEEWAY_S))
     async with (
         caller.websocket() as socket,
@@ -208,19 +216,19 @@ async def test_a_stream_ends_with_its_token_on_every_transport(site: Site) -> No
         caller.channel() as channel,
     ):
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
-        by_rpc = clients_on(channel, caller.metadata).rooms.WatchRoomEvents()
+        by_grpc = clients_on(channel, caller.metadata).rooms.WatchRoomEvents()
         async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while (frame := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 assert json.loads(frame.data)["type"] == "next"
             assert socket.close_code == 4403
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                async for _ in by_rpc:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                async for _ in by_grpc:
                     pass
-            assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+            assert error.value.code() is grpc.StatusCode.PERMISSION_DENIED
             assert [payload["__typename"] async for _, payload in by_sse] == ["StreamStarted"]
 
 
-async def test_no_log_and_no_key_at_redis_names_a_subject_or_holds_a_token(site: Site) -> None:
+async def test_logs_and_redis_contain_no_subjects_and_no_tokens(site: Site) -> None:
     subject = "Ada Lovelace <ada@example.com>"
     caller, name = site.caller(sub=subject), new_name()
     await caller.create_room(name)
@@ -228,10 +236,10 @@ async def test_no_log_and_no_key_at_redis_names_a_subject_or_holds_a_token(site:
         await site.bearer(site.issuer.token(sub=subject, aud="others")).post("{ __typename }")
     ).status == 401
     async with Redis.from_url(site.served.ready["redis"]) as redis:
-        await redis.config_set("rdbcompression", "no")  # What is dumped is to be read.
-        kept = [key async for key in redis.scan_iter(count=1_000)]
-        kept += [value for key in kept if (value := await redis.dump(key)) is not None]
-    assert any(name.encode() in each for each in kept)
+        await redis.config_set("rdbcompression", "no")  # dumped values must be readable
+        stored = [key async for key in redis.scan_iter(count=1_000)]
+        stored += [value for key in stored if (value := await redis.dump(key)) is not None]
+    assert any(name.encode() in item for item in stored)
     for word in ("Lovelace", "ada@example", caller.auth["Authorization"].split(".")[1]):
         assert word not in site.log.read_text()
-        assert not [each for each in kept if word.encode() in each]
+        assert not [item for item in stored if word.encode() in item]

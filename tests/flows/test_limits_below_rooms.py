@@ -1,5 +1,8 @@
-"""Every documented limit below a room: at it a value is taken, beyond it refused on both faces, with nothing changed at
-Twilio."""
+"""Documented limits of resources below a room.
+
+Both faces accept a value at its limit and reject a value beyond it. A rejected value
+changes nothing at Twilio.
+"""
 
 import json
 import re
@@ -11,327 +14,373 @@ import pytest
 from gateway.rooms.v1.participant_pb2 import SubscribeRule
 from gateway.rooms.v1.recording_pb2 import RecordingRule
 from gateway.rooms.v1.transcription_pb2 import TranscriptionsConfiguration
-from tests.flows.questions import (
+from tests.flows.api_calls import (
     ALL,
-    BAD,
-    NOWHERE,
-    Question,
+    INVALID_ARGUMENT,
+    MISSING_ROOM,
+    ApiCall,
     check_accepted,
-    check_refused,
-    in_graphql,
-    in_grpc,
+    check_rejected,
+    rule_to_graphql,
+    rule_to_grpc,
 )
-from tests.flows.scene import Scene
+from tests.flows.scenario import FlowScenario
 from tests.rpc.client import Clients
 from tests.running import Gateway, new_sid
 
 # Rules
 
 
-def subscribe(*rules: dict[str, Any]) -> Question:
-    written = " ".join(in_graphql(rule) for rule in rules)
-    return Question(
+def subscribe(*rules: dict[str, Any]) -> ApiCall:
+    written = " ".join(rule_to_graphql(rule) for rule in rules)
+    return ApiCall(
         'mutation { updateSubscribeRules(room: "$room", participant: "$participant", rules: ['
         + written
         + "]) { roomSid } }",
-        lambda clients, scene: clients.participants.UpdateSubscribeRules(
-            room=scene.room,
-            participant=scene.participant,
-            rules=[in_grpc(SubscribeRule, rule) for rule in rules],
+        lambda clients, scenario: clients.participants.UpdateSubscribeRules(
+            room=scenario.room,
+            participant=scenario.participant,
+            rules=[rule_to_grpc(SubscribeRule, rule) for rule in rules],
         ),
     )
 
 
-def record(*rules: dict[str, Any]) -> Question:
-    written = " ".join(in_graphql(rule) for rule in rules)
-    return Question(
+def record(*rules: dict[str, Any]) -> ApiCall:
+    written = " ".join(rule_to_graphql(rule) for rule in rules)
+    return ApiCall(
         'mutation { updateRecordingRules(room: "$room", rules: [' + written + "]) { roomSid } }",
-        lambda clients, scene: clients.recordings.UpdateRecordingRules(
-            room=scene.room, rules=[in_grpc(RecordingRule, rule) for rule in rules]
+        lambda clients, scenario: clients.recordings.UpdateRecordingRules(
+            room=scenario.room, rules=[rule_to_grpc(RecordingRule, rule) for rule in rules]
         ),
     )
 
 
-def rules(count: int) -> list[dict[str, Any]]:
+def track_rules(count: int) -> list[dict[str, Any]]:
     return [{"type": "INCLUDE", "track": f"track {number}"} for number in range(count)]
 
 
 BAD_RULES: dict[str, list[dict[str, Any]]] = {
-    "none": [],
-    "21": rules(21),
+    "no rules": [],
+    "21 rules": track_rules(21),
     "no filter": [{"type": "INCLUDE"}],
-    "all false": [{"type": "INCLUDE", "all": False}],
-    "all beside kind": [{**ALL, "kind": "AUDIO"}],
-    "all beside publisher": [{**ALL, "publisher": "Ada"}],
-    "all beside track": [{**ALL, "track": "cam"}],
-    "the same twice": [ALL, {"type": "EXCLUDE", "kind": "AUDIO"}, ALL],
-    "a contradiction": [{"type": "INCLUDE", "kind": "AUDIO"}, {"type": "EXCLUDE", "kind": "AUDIO"}],
-    "publisher of 129": [{"type": "INCLUDE", "publisher": "a" * 129}],
-    "track of 129": [{"type": "INCLUDE", "track": "a" * 129}],
+    "all: false": [{"type": "INCLUDE", "all": False}],
+    "all with kind": [{**ALL, "kind": "AUDIO"}],
+    "all with publisher": [{**ALL, "publisher": "Ada"}],
+    "all with track": [{**ALL, "track": "cam"}],
+    "repeated rule": [ALL, {"type": "EXCLUDE", "kind": "AUDIO"}, ALL],
+    "contradictory rules": [
+        {"type": "INCLUDE", "kind": "AUDIO"},
+        {"type": "EXCLUDE", "kind": "AUDIO"},
+    ],
+    "publisher of 129 characters": [{"type": "INCLUDE", "publisher": "a" * 129}],
+    "track of 129 characters": [{"type": "INCLUDE", "track": "a" * 129}],
     "empty publisher": [{"type": "INCLUDE", "publisher": ""}],
 }
 GOOD_RULES: dict[str, list[dict[str, Any]]] = {
-    "1": rules(1),
-    "20": rules(20),
-    "names of 128": [
+    "1 rule": track_rules(1),
+    "20 rules": track_rules(20),
+    "names of 128 characters": [
         {"type": "INCLUDE", "publisher": "a" * 128},
         {"type": "EXCLUDE", "track": "a" * 128},
     ],
-    "all filters in one": [{"type": "EXCLUDE", "kind": "VIDEO", "publisher": "a/b", "track": ".."}],
+    "all filters in one rule": [
+        {"type": "EXCLUDE", "kind": "VIDEO", "publisher": "a/b", "track": ".."}
+    ],
 }
 
 
 @pytest.mark.parametrize("build", [subscribe, record])
-@pytest.mark.parametrize("wrong", BAD_RULES.values(), ids=BAD_RULES)
-async def test_rules_that_mean_nothing_are_refused(
+@pytest.mark.parametrize("rules", BAD_RULES.values(), ids=BAD_RULES)
+async def test_invalid_rules_are_rejected(
     gateway: Gateway,
     clients: Clients,
-    scene: Scene,
-    build: Callable[..., Question],
-    wrong: list[dict[str, Any]],
+    scenario: FlowScenario,
+    build: Callable[..., ApiCall],
+    rules: list[dict[str, Any]],
 ) -> None:
-    await check_refused(gateway, clients, scene, build(*wrong), BAD)
+    await check_rejected(gateway, clients, scenario, build(*rules), INVALID_ARGUMENT)
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{**ALL, "priority": "HIGH"}, {"type": "INCLUDE", "priority": "HIGH"}, {"type": "INCLUDE", "kind": "UNKNOWN"},
-     {"type": "INCLUDE", "kind": "DATA", "priority": "UNKNOWN"}],
-    ids=["all beside priority", "priority alone", "an unknown kind", "an unknown priority"],
-)  # fmt: skip
-async def test_subscribe_rules_that_mean_nothing_are_refused(
-    gateway: Gateway, clients: Clients, scene: Scene, wrong: dict[str, Any]
+    "rule",
+    [
+        {**ALL, "priority": "HIGH"},
+        {"type": "INCLUDE", "priority": "HIGH"},
+        {"type": "INCLUDE", "kind": "UNKNOWN"},
+        {"type": "INCLUDE", "kind": "DATA", "priority": "UNKNOWN"},
+    ],
+    ids=["all with priority", "priority only", "unknown kind", "unknown priority"],
+)
+async def test_invalid_subscribe_rules_are_rejected(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, rule: dict[str, Any]
 ) -> None:
-    await check_refused(gateway, clients, scene, subscribe(wrong), BAD)
+    await check_rejected(gateway, clients, scenario, subscribe(rule), INVALID_ARGUMENT)
 
 
 @pytest.mark.parametrize("build", [subscribe, record])
-@pytest.mark.parametrize("right", GOOD_RULES.values(), ids=GOOD_RULES)
-async def test_rules_at_their_limits_are_set(
+@pytest.mark.parametrize("rules", GOOD_RULES.values(), ids=GOOD_RULES)
+async def test_rules_at_their_limits_are_accepted(
     gateway: Gateway,
     clients: Clients,
-    scene: Scene,
-    build: Callable[..., Question],
-    right: list[dict[str, Any]],
+    scenario: FlowScenario,
+    build: Callable[..., ApiCall],
+    rules: list[dict[str, Any]],
 ) -> None:
-    await check_accepted(gateway, clients, scene, build(*right))
+    await check_accepted(gateway, clients, scenario, build(*rules))
 
 
 # Other limits
 
 
-def hints(*phrases: str) -> Question:
+def hints(*phrases: str) -> ApiCall:
     written = " ".join(f'"{phrase}"' for phrase in phrases)
-    return Question(
+    return ApiCall(
         """mutation { updateTranscription(room: "$room", transcription: "$ttid",
-            configuration: { hints: [""" + written + "] }) { ttid } }",
-        lambda clients, scene: clients.transcriptions.UpdateTranscription(
-            room=scene.room, ttid=scene.ttid, configuration=TranscriptionsConfiguration(hints=phrases)
-        ),
-    )  # fmt: skip
-
-
-def mint(identity: str, ttl_s: int | None = None, room: str | None = None) -> Question:
-    more = "" if ttl_s is None else f', ttl: "PT{ttl_s}S"'
-    where = "" if room is None else ', room: "$room"'
-    return Question(
-        f"mutation {{ mintAccessToken(identity: {json.dumps(identity)}{more}{where}) {{ identity }} }}",
-        lambda clients, scene: clients.tokens.MintAccessToken(
-            identity=identity, ttl_s=ttl_s, room=scene.room if room else ""
+            configuration: { hints: ["""
+        + written
+        + "] }) { ttid } }",
+        lambda clients, scenario: clients.transcriptions.UpdateTranscription(
+            room=scenario.room,
+            ttid=scenario.ttid,
+            configuration=TranscriptionsConfiguration(hints=phrases),
         ),
     )
 
 
-def create(**fields: Any) -> Question:
+def mint(identity: str, ttl_s: int | None = None, room: str | None = None) -> ApiCall:
+    more = "" if ttl_s is None else f', ttl: "PT{ttl_s}S"'
+    where = "" if room is None else ', room: "$room"'
+    return ApiCall(
+        f"mutation {{ mintAccessToken(identity: {json.dumps(identity)}{more}{where}) {{"
+        " identity } }",
+        lambda clients, scenario: clients.tokens.MintAccessToken(
+            identity=identity, ttl_s=ttl_s, room=scenario.room if room else ""
+        ),
+    )
+
+
+def create(**fields: Any) -> ApiCall:
     camel = {
-        re.sub("_(.)", lambda found: found[1].upper(), name): value
+        re.sub("_(.)", lambda match: match[1].upper(), name): value
         for name, value in fields.items()
     }
     written = ", ".join(f"{name}: {value}" for name, value in camel.items())
     given = {**fields, "type": f"ROOM_TYPE_{fields['type']}"} if "type" in fields else fields
-    return Question(
+    return ApiCall(
         f"mutation {{ createRoom(input: {{ {written} }}) {{ sid }} }}",
         lambda clients, _: clients.rooms.CreateRoom(**given),
     )
 
 
-def grouped(*sids: str) -> Question:
+def grouped(*sids: str) -> ApiCall:
     written = " ".join(f'"{sid}"' for sid in sids)
-    return Question(
+    return ApiCall(
         "{ recordings(groupingSids: [" + written + "]) { nodes { sid } } }",
         lambda clients, _: clients.recordings.ListRecordings(grouping_sids=sids),
     )
 
 
-def people(identity: str) -> Question:
-    return Question(
-        f'{{ room(ref: "$room") {{ participants(identity: "{identity}") {{ nodes {{ sid }} }} }} }}',
-        lambda clients, scene: clients.participants.ListParticipants(
-            room=scene.room, identity=identity
+def participants(identity: str) -> ApiCall:
+    return ApiCall(
+        f'{{ room(ref: "$room") {{ participants(identity: "{identity}") {{'
+        " nodes { sid } } } }",
+        lambda clients, scenario: clients.participants.ListParticipants(
+            room=scenario.room, identity=identity
         ),
     )
 
 
-MOST = {"GROUP": 50, "GROUP_SMALL": 4, "PEER_TO_PEER": 10, "GO": 2}
+MAX_PARTICIPANTS = {"GROUP": 50, "GROUP_SMALL": 4, "PEER_TO_PEER": 10, "GO": 2}
 
-BEYOND = {
+BEYOND_THE_LIMIT = {
     "501 hints": hints(*["a"] * 501),
-    "a hint of 101": hints("a" * 101),
-    "ttl of 0": mint("Ada", 0),
-    "ttl of a day and a second": mint("Ada", 86_401),
-    "ttl beyond the room's longest stay": mint("Ada", 14_401, "room"),
-    "no identity": mint(""),
-    "identity of 129": mint("a" * 129),
-    "identity of 65 that count twice": mint("ü" * 65),
+    "hint of 101 characters": hints("a" * 101),
+    "ttl of 0 s": mint("Ada", 0),
+    "ttl of 86401 s": mint("Ada", 86_401),
+    "ttl beyond the maximum participant duration": mint("Ada", 14_401, "room"),
+    "empty identity": mint(""),
+    "identity of 129 characters": mint("a" * 129),
+    "identity of 65 double-byte characters": mint("ü" * 65),
     "identity with a newline": mint("a\nb"),
-    "filter by an identity of 129": people("a" * 129),
-    "filter by an empty identity": people(""),
+    "filter by an identity of 129 characters": participants("a" * 129),
+    "filter by an empty identity": participants(""),
     "21 grouping SIDs": grouped(*(new_sid("PA") for _ in range(21))),
-    "a track among grouping SIDs": grouped(NOWHERE, new_sid("MT")),
-    **{f"no participants in {type_}": create(type=type_, max_participants=0) for type_ in MOST},
-    **{f"{most + 1} in {type_}": create(type=type_, max_participants=most + 1) for type_, most in MOST.items()},
-    "a session of 599": create(max_participant_duration=599),
-    "a session of 86401": create(max_participant_duration=86_401),
-    "empty for 0": create(empty_room_timeout=0),
-    "empty for 61": create(empty_room_timeout=61),
-    "unused for 0": create(unused_room_timeout=0),
-    "unused for 61": create(unused_room_timeout=61),
-    "a room of an unknown type": create(type="UNKNOWN"),
-}  # fmt: skip
+    "track SID in grouping SIDs": grouped(MISSING_ROOM, new_sid("MT")),
+    **{
+        f"0 participants in {type_}": create(type=type_, max_participants=0)
+        for type_ in MAX_PARTICIPANTS
+    },
+    **{
+        f"{maximum + 1} participants in {type_}": create(type=type_, max_participants=maximum + 1)
+        for type_, maximum in MAX_PARTICIPANTS.items()
+    },
+    "participant duration of 599 s": create(max_participant_duration=599),
+    "participant duration of 86401 s": create(max_participant_duration=86_401),
+    "empty room timeout of 0": create(empty_room_timeout=0),
+    "empty room timeout of 61": create(empty_room_timeout=61),
+    "unused room timeout of 0": create(unused_room_timeout=0),
+    "unused room timeout of 61": create(unused_room_timeout=61),
+    "unknown room type": create(type="UNKNOWN"),
+}
 AT_THE_LIMIT = {
     "500 hints": hints(*["a"] * 500),
-    "a hint of 100": hints("a" * 100),
-    "ttl of 1": mint("Ada", 1),
-    "ttl of a day": mint("Ada", 86_400),
-    "ttl of the room's longest stay": mint("Ada", 14_400, "room"),
-    "identity of 1": mint("a"),
-    "identity of 128": mint("a" * 128),
-    "identity of 64 that count twice": mint("ü" * 64),
-    "filter by an identity of 128": people("a" * 128),
+    "hint of 100 characters": hints("a" * 100),
+    "ttl of 1 s": mint("Ada", 1),
+    "ttl of 86400 s": mint("Ada", 86_400),
+    "ttl of the maximum participant duration": mint("Ada", 14_400, "room"),
+    "identity of 1 character": mint("a"),
+    "identity of 128 characters": mint("a" * 128),
+    "identity of 64 double-byte characters": mint("ü" * 64),
+    "filter by an identity of 128 characters": participants("a" * 128),
     "no grouping SIDs": grouped(),
     "20 grouping SIDs": grouped(*(new_sid("PA") for _ in range(20))),
     **{
-        f"{most} in {type_}": create(type=type_, max_participants=most)
-        for type_, most in MOST.items()
+        f"{maximum} participants in {type_}": create(type=type_, max_participants=maximum)
+        for type_, maximum in MAX_PARTICIPANTS.items()
     },
-    "the least": create(
+    "all minimums": create(
         max_participants=1,
         max_participant_duration=600,
         empty_room_timeout=1,
         unused_room_timeout=1,
     ),
-    "the most": create(
+    "all maximums": create(
         max_participant_duration=86_400, empty_room_timeout=60, unused_room_timeout=60
     ),
 }
 
 
-@pytest.mark.parametrize("asked", BEYOND.values(), ids=BEYOND)
-async def test_beyond_its_limit_a_value_is_refused(
-    gateway: Gateway, clients: Clients, scene: Scene, asked: Question
+@pytest.mark.parametrize("call", BEYOND_THE_LIMIT.values(), ids=BEYOND_THE_LIMIT)
+async def test_value_beyond_its_limit_is_rejected(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, call: ApiCall
 ) -> None:
-    await check_refused(gateway, clients, scene, asked, BAD)
+    await check_rejected(gateway, clients, scenario, call, INVALID_ARGUMENT)
 
 
-@pytest.mark.parametrize("asked", AT_THE_LIMIT.values(), ids=AT_THE_LIMIT)
-async def test_at_its_limit_a_value_is_taken(
-    gateway: Gateway, clients: Clients, scene: Scene, asked: Question
+@pytest.mark.parametrize("call", AT_THE_LIMIT.values(), ids=AT_THE_LIMIT)
+async def test_value_at_its_limit_is_accepted(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, call: ApiCall
 ) -> None:
-    await check_accepted(gateway, clients, scene, asked)
+    await check_accepted(gateway, clients, scenario, call)
 
 
 @pytest.mark.parametrize(
     "identity", ["a/b", "..", ".", "../Rooms", "%2e%2e", "a b", "ü?&=#", "日本", "'\"\\", "a" * 128]
 )
-async def test_any_printable_identity_is_found_and_sent_out(
-    gateway: Gateway, clients: Clients, scene: Scene, identity: str
+async def test_participant_with_any_printable_identity_is_found_and_disconnected(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, identity: str
 ) -> None:
-    ref = {"room": scene.room, "who": identity}
-    read = "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { sid identity } }"
-    out = "mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) { sid status } }"
+    ref = {"room": scenario.room, "participant": identity}
+    read = """query($room: ID!, $participant: ID!) { participant(room: $room, participant:
+        $participant) { sid identity } }"""
+    disconnect = """mutation($room: ID!, $participant: ID!) { disconnectParticipant(room: $room,
+        participant: $participant) { sid status } }"""
     body = {"identity": identity, "tracks": []}
-    sid = (await gateway.sandbox("POST", f"/rooms/{scene.room}/participants", body))["sid"]
-    found = await clients.participants.GetParticipant(room=scene.room, participant=identity)
+    sid = (await gateway.sandbox("POST", f"/rooms/{scenario.room}/participants", body))["sid"]
+    found = await clients.participants.GetParticipant(room=scenario.room, participant=identity)
     assert (found.participant.sid, found.participant.identity) == (sid, identity)
     assert (await gateway.execute(read, **ref))["participant"] == {"sid": sid, "identity": identity}
-    gone = (await gateway.execute(out, **ref))["disconnectParticipant"]
-    assert gone == {"sid": sid, "status": "DISCONNECTED"}
+    left = (await gateway.execute(disconnect, **ref))["disconnectParticipant"]
+    assert left == {"sid": sid, "status": "DISCONNECTED"}
     assert (await gateway.execute(read, **ref))["participant"] is None
 
 
 # Pages
 
 PAGES = {
-    "{ room(ref: \"$room\") { participants(first: SIZE) { nodes { sid } } } }": (
-        lambda clients, scene, size: clients.participants.ListParticipants(room=scene.room, page_size=size)
-    ),
-    "{ participant(room: \"$room\", participant: \"Ada\") { publishedTracks(first: SIZE) { nodes { sid } } } }": (
-        lambda clients, scene, size: clients.participants.ListPublishedTracks(
-            room=scene.room, participant="Ada", page_size=size
+    '{ room(ref: "$room") { participants(first: SIZE) { nodes { sid } } } }': (
+        lambda clients, scenario, size: clients.participants.ListParticipants(
+            room=scenario.room, page_size=size
         )
     ),
-    "{ participant(room: \"$room\", participant: \"Ada\") { subscribedTracks(first: SIZE) { nodes { sid } } } }": (
-        lambda clients, scene, size: clients.participants.ListSubscribedTracks(
-            room=scene.room, participant="Ada", page_size=size
+    """{ participant(room: "$room", participant: "Ada") { publishedTracks(first: SIZE) { nodes {
+        sid } } } }""": (
+        lambda clients, scenario, size: clients.participants.ListPublishedTracks(
+            room=scenario.room, participant="Ada", page_size=size
         )
     ),
-    "{ room(ref: \"$room\") { recordings(first: SIZE) { nodes { sid } } } }": (
-        lambda clients, scene, size: clients.recordings.ListRoomRecordings(room=scene.room, page_size=size)
+    """{ participant(room: "$room", participant: "Ada") { subscribedTracks(first: SIZE) { nodes {
+        sid } } } }""": (
+        lambda clients, scenario, size: clients.participants.ListSubscribedTracks(
+            room=scenario.room, participant="Ada", page_size=size
+        )
+    ),
+    '{ room(ref: "$room") { recordings(first: SIZE) { nodes { sid } } } }': (
+        lambda clients, scenario, size: clients.recordings.ListRoomRecordings(
+            room=scenario.room, page_size=size
+        )
     ),
     "{ recordings(first: SIZE) { nodes { sid } } }": (
-        lambda clients, scene, size: clients.recordings.ListRecordings(page_size=size)
+        lambda clients, scenario, size: clients.recordings.ListRecordings(page_size=size)
     ),
-    "{ room(ref: \"$room\") { transcriptions(first: SIZE) { nodes { ttid } } } }": (
-        lambda clients, scene, size: clients.transcriptions.ListTranscriptions(room=scene.room, page_size=size)
+    '{ room(ref: "$room") { transcriptions(first: SIZE) { nodes { ttid } } } }': (
+        lambda clients, scenario, size: clients.transcriptions.ListTranscriptions(
+            room=scenario.room, page_size=size
+        )
     ),
     "{ insightsRooms(first: SIZE) { nodes { roomSid } } }": (
-        lambda clients, scene, size: clients.insights.ListInsightsRooms(page_size=size)
+        lambda clients, scenario, size: clients.insights.ListInsightsRooms(page_size=size)
     ),
-    "{ insightsRoom(sid: \"$ended\") { participants(first: SIZE) { nodes { participantSid } } } }": (
-        lambda clients, scene, size: clients.insights.ListInsightsParticipants(room=scene.ended, page_size=size)
+    '{ insightsRoom(sid: "$ended") { participants(first: SIZE) { nodes { participantSid } } } }': (
+        lambda clients, scenario, size: clients.insights.ListInsightsParticipants(
+            room=scenario.ended, page_size=size
+        )
     ),
-    "{ room(ref: \"$room\") { events(first: SIZE) { nodes { cursor } } } }": (
-        lambda clients, scene, size: clients.rooms.ListRoomEvents(room=scene.room, page_size=size)
+    '{ room(ref: "$room") { events(first: SIZE) { nodes { cursor } } } }': (
+        lambda clients, scenario, size: clients.rooms.ListRoomEvents(
+            room=scenario.room, page_size=size
+        )
     ),
-}  # fmt: skip
+}
 
 
-def page(document: str, first: int, page_size: int) -> Question:
-    ask = PAGES[document]
-    return Question(
-        document.replace("SIZE", str(first)), lambda clients, scene: ask(clients, scene, page_size)
-    )  # fmt: skip
+def page(document: str, first: int, page_size: int) -> ApiCall:
+    grpc_call = PAGES[document]
+    return ApiCall(
+        document.replace("SIZE", str(first)),
+        lambda clients, scenario: grpc_call(clients, scenario, page_size),
+    )
 
 
 @pytest.mark.parametrize(
     "document", PAGES, ids=lambda document: re.findall(r"(\w+)\(", document)[-1]
 )
-async def test_a_page_holds_1_to_100(
-    gateway: Gateway, clients: Clients, scene: Scene, document: str
+async def test_page_size_is_1_to_100(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, document: str
 ) -> None:
-    """gRPC takes 0 as left out and cuts off at 100: https://google.aip.dev/158"""
-    await check_accepted(gateway, clients, scene, page(document, 1, 0))
-    await check_accepted(gateway, clients, scene, page(document, 100, 101))
+    """gRPC treats 0 as the default and reduces a larger size to 100.
+
+    https://google.aip.dev/158
+    """
+    await check_accepted(gateway, clients, scenario, page(document, 1, 0))
+    await check_accepted(gateway, clients, scenario, page(document, 100, 101))
     for first in (0, 101):
-        await check_refused(gateway, clients, scene, page(document, first, -1), BAD)
+        await check_rejected(
+            gateway, clients, scenario, page(document, first, -1), INVALID_ARGUMENT
+        )
 
 
 @pytest.mark.parametrize(
     "document", PAGES, ids=lambda document: re.findall(r"(\w+)\(", document)[-1]
 )
-async def test_a_page_after_nonsense_is_refused(
-    gateway: Gateway, clients: Clients, scene: Scene, document: str
+async def test_page_after_an_invalid_cursor_is_rejected(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, document: str
 ) -> None:
-    refused = await gateway.execute_error(
-        Question(document.replace("SIZE", '5, after: "nonsense"'), clients).document(scene)
-    )  # type: ignore[arg-type]
-    assert refused["code"] == "BAD_USER_INPUT"
+    text = document.replace("SIZE", '5, after: "nonsense"')
+    error = await gateway.execute_error(ApiCall(text, no_grpc_call).document(scenario))
+    assert error["code"] == "BAD_USER_INPUT"
 
 
-async def test_100_nodes_are_found_at_once_and_101_refused(gateway: Gateway, scene: Scene) -> None:
+async def no_grpc_call(clients: Clients, scenario: FlowScenario) -> None:
+    raise AssertionError("this call has no gRPC form")
+
+
+async def test_100_nodes_are_accepted_and_101_rejected(
+    gateway: Gateway, scenario: FlowScenario
+) -> None:
     document = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
-    found = await gateway.execute(document, ids=[scene.room] * 100)
-    assert found["nodes"] == [{"id": scene.room}] * 100
+    found = await gateway.execute(document, ids=[scenario.room] * 100)
+    assert found["nodes"] == [{"id": scenario.room}] * 100
     assert (await gateway.execute(document, ids=[]))["nodes"] == []
-    refused = await gateway.execute_error(document, ids=[scene.room] * 101)
-    assert (refused["code"], "give up to 100" in refused["message"]) == ("BAD_USER_INPUT", True)
+    error = await gateway.execute_error(document, ids=[scenario.room] * 101)
+    assert (error["code"], "send 100 at most" in error["message"]) == ("BAD_USER_INPUT", True)

@@ -1,4 +1,7 @@
-"""A room watched live from outside, by WebSocket, event stream and gRPC at once: each shows who is there and what they send."""
+"""Live views of a room by WebSocket, event stream and gRPC at the same time.
+
+Each shows the connected participants and their published tracks.
+"""
 
 import asyncio
 import os
@@ -12,35 +15,42 @@ from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceStub
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_name, take
 
-LIVE = """subscription($ref: ID!) { roomLive(ref: $ref) { sid status asOf participants { nodes { identity
-    publishedTracks { nodes { kind enabled } } } } } }"""
-PRESENCE = """subscription($room: ID!) { presence(room: $room) { cursor roomStatus participants { identity since
-    tracks { kind enabled } } } }"""
-EVENTS = "subscription($room: ID!, $after: String) { roomEvents(room: $room, after: $after) { __typename } }"
+LIVE = """subscription($ref: ID!) { roomLive(ref: $ref) { sid status asOf participants { nodes {
+    identity publishedTracks { nodes { kind enabled } } } } } }"""
+PRESENCE = """subscription($room: ID!) { presence(room: $room) { cursor roomStatus participants {
+    identity since tracks { kind enabled } } } }"""
+EVENTS = """subscription($room: ID!, $after: String) { roomEvents(room: $room, after: $after) {
+    __typename } }"""
 
-People = dict[str, dict[str, bool]]
-"""Who is there, and for each kind of track they send whether it is on."""
-
-
-def by_live(told: Mapping[str, Any]) -> People:
-    assert told["status"] == "IN_PROGRESS"
-    people = told["participants"]["nodes"]
-    return {who["identity"]: _on(who["publishedTracks"]["nodes"]) for who in people}
+TracksByIdentity = dict[str, dict[str, bool]]
+"""For each connected identity: its kinds of tracks, and whether each is enabled."""
 
 
-def by_presence(told: tuple[str, Mapping[str, Any]]) -> People:
-    id_, presence = told
-    assert id_ == presence["cursor"]
-    return {who["identity"]: _on(who["tracks"]) for who in presence["participants"]}
-
-
-def by_grpc(told: pb.WatchRoomResponse) -> People:
+def from_live(message: Mapping[str, Any]) -> TracksByIdentity:
+    assert message["status"] == "IN_PROGRESS"
+    expected_tracks = message["participants"]["nodes"]
     return {
-        who.participant.identity: {
+        participant["identity"]: _on(participant["publishedTracks"]["nodes"])
+        for participant in expected_tracks
+    }
+
+
+def from_presence(message: tuple[str, Mapping[str, Any]]) -> TracksByIdentity:
+    id_, presence = message
+    assert id_ == presence["cursor"]
+    return {
+        participant["identity"]: _on(participant["tracks"])
+        for participant in presence["participants"]
+    }
+
+
+def by_grpc(message: pb.WatchRoomResponse) -> TracksByIdentity:
+    return {
+        participant.participant.identity: {
             rule_pb2.TrackKind.Name(track.kind).removeprefix("TRACK_KIND_"): track.enabled
-            for track in who.tracks
+            for track in participant.tracks
         }
-        for who in told.participants
+        for participant in message.participants
     }
 
 
@@ -60,145 +70,162 @@ async def watching_by_grpc(
         call.cancel()
 
 
-async def test_three_transports_show_one_room_as_it_changes(gateway: Gateway) -> None:
+async def test_all_transports_show_the_same_live_room(gateway: Gateway) -> None:
     room = await gateway.create_room()
-    people = f"/rooms/{room['sid']}/participants"
-    await gateway.sandbox("POST", people, {"identity": "ada", "tracks": ["audio", "video"]})
+    expected_tracks = f"/rooms/{room['sid']}/participants"
+    await gateway.sandbox(
+        "POST", expected_tracks, {"identity": "ada", "tracks": ["audio", "video"]}
+    )
     async with (
         gateway.subscribe_ws(LIVE, ref=room["uniqueName"]) as by_ws,
         gateway.subscribe_sse(PRESENCE, room=room["sid"]) as by_sse,
         watching_by_grpc(gateway, room["uniqueName"]) as by_stream,
     ):
 
-        async def all_show(wanted: People) -> tuple[Any, Any, Any]:
+        async def all_show(expected: TracksByIdentity) -> tuple[Any, Any, Any]:
             return (
-                await first_matching(by_ws, lambda told: by_live(told) == wanted),
-                await first_matching(by_sse, lambda told: by_presence(told) == wanted),
-                await first_matching(by_stream, lambda told: by_grpc(told) == wanted),
+                await first_matching(by_ws, lambda message: from_live(message) == expected),
+                await first_matching(by_sse, lambda message: from_presence(message) == expected),
+                await first_matching(by_stream, lambda message: by_grpc(message) == expected),
             )
 
         await all_show({"ada": {"AUDIO": True, "VIDEO": True}})
-        asked = await calls(gateway, room["sid"])
-        await gateway.sandbox("POST", people, {"identity": "bob", "tracks": ["audio"]})
-        await gateway.sandbox("POST", f"{people}/ada/tracks/audio", {"enabled": False})
-        await gateway.sandbox("DELETE", f"{people}/ada/tracks/video")
+        calls_before = await calls(gateway, room["sid"])
+        await gateway.sandbox("POST", expected_tracks, {"identity": "bob", "tracks": ["audio"]})
+        await gateway.sandbox("POST", f"{expected_tracks}/ada/tracks/audio", {"enabled": False})
+        await gateway.sandbox("DELETE", f"{expected_tracks}/ada/tracks/video")
         live, (id_, presence), view = await all_show(
             {"ada": {"AUDIO": False}, "bob": {"AUDIO": True}}
         )
         assert live["asOf"] == id_ == view.cursor
-        assert all(who["since"] for who in presence["participants"])
-        await gateway.sandbox("DELETE", f"{people}/ada")
+        assert all(participant["since"] for participant in presence["participants"])
+        await gateway.sandbox("DELETE", f"{expected_tracks}/ada")
         *_, view = await all_show({"bob": {"AUDIO": True}})
-        assert await calls(gateway, room["sid"]) == asked, "no change costs a call"
+        assert await calls(gateway, room["sid"]) == calls_before, (
+            "no change may cost a Twilio request"
+        )
 
         async with gateway.subscribe_sse(
             PRESENCE, query=f"?lastEventId={id_}", room=room["sid"]
         ) as resumed:
             [again] = await take(resumed, 1)
-        assert by_presence(again) == {"bob": {"AUDIO": True}}
+        assert from_presence(again) == {"bob": {"AUDIO": True}}
 
         await gateway.execute(
             "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }", ref=room["sid"]
         )
-        ended = await first_matching(by_ws, lambda told: told["status"] == "COMPLETED")
-        assert [who["publishedTracks"]["nodes"] for who in ended["participants"]["nodes"]] == [
+        ended = await first_matching(by_ws, lambda message: message["status"] == "COMPLETED")
+        assert [
+            participant["publishedTracks"]["nodes"]
+            for participant in ended["participants"]["nodes"]
+        ] == [
             [],
             [],
         ]
-        assert (await first_matching(by_sse, lambda told: told[1]["roomStatus"] == "COMPLETED"))[1][
-            "participants"
-        ] == []
-        over = await first_matching(
-            by_stream, lambda told: told.room.status == room_pb2.ROOM_STATUS_COMPLETED
+        assert (
+            await first_matching(by_sse, lambda message: message[1]["roomStatus"] == "COMPLETED")
+        )[1]["participants"] == []
+        last = await first_matching(
+            by_stream, lambda message: message.room.status == room_pb2.ROOM_STATUS_COMPLETED
         )
-        assert list(over.participants) == []
+        assert list(last.participants) == []
     async with gateway.subscribe_ws(EVENTS, room=room["sid"], after=view.cursor) as events:
         assert await first_matching(events, lambda message: message["__typename"] == "RoomEnded")
 
 
-async def test_callbacks_that_overtake_each_other_and_come_twice_lead_to_the_room_as_it_is(
+async def test_reordered_and_duplicate_callbacks_converge_to_the_true_state(
     gateway: Gateway,
 ) -> None:
     seed = int(os.environ.get("SEED", "1"))
     print(f"seed {seed}")
     room = await gateway.create_room()
-    doing = _Dice(gateway, f"/rooms/{room['sid']}/participants", random.Random(seed))
+    users = _RandomUsers(gateway, f"/rooms/{room['sid']}/participants", random.Random(seed))
     for _ in range(8):
-        await doing.something()
+        await users.act()
     async with gateway.fault(callbacks={"duplicate": 0.3, "reorder_ms": 300}):
         for _ in range(20):
-            await doing.something()
-        # Watching begins in the midst of it.
+            await users.act()
+        # The subscriptions start while events are happening.
         async with (
             gateway.subscribe_ws(LIVE, ref=room["sid"]) as by_ws,
             gateway.subscribe_sse(PRESENCE, room=room["sid"]) as by_sse,
             watching_by_grpc(gateway, room["sid"]) as by_stream,
         ):
             for _ in range(40):
-                await doing.something()
-            # Whatever was delayed has been logged before the one who tells the last state apart from all before it.
-            await doing.until_told()
-            await doing.joins("zoe")
-            truth = doing.people
-            assert await first_matching(by_ws, lambda told: by_live(told) == truth)
-            assert await first_matching(by_sse, lambda told: by_presence(told) == truth)
-            assert await first_matching(by_stream, lambda told: by_grpc(told) == truth)
-    async with gateway.subscribe_ws(LIVE, ref=room["sid"]) as anew:
-        assert by_live((await take(anew, 1))[0]) == doing.people
+                await users.act()
+            # All delayed callbacks are logged before the last participant joins.
+            # The last state therefore differs from all states before it.
+            await users.wait_for_callbacks()
+            await users.join("zoe")
+            expected = users.expected_tracks
+            assert await first_matching(by_ws, lambda message: from_live(message) == expected)
+            assert await first_matching(by_sse, lambda message: from_presence(message) == expected)
+            assert await first_matching(by_stream, lambda message: by_grpc(message) == expected)
+    async with gateway.subscribe_ws(LIVE, ref=room["sid"]) as fresh:
+        assert from_live((await take(fresh, 1))[0]) == users.expected_tracks
 
 
-async def test_a_name_that_nobody_has_is_not_found(gateway: Gateway) -> None:
+async def test_unknown_name_is_not_found(gateway: Gateway) -> None:
     for document, name in ((LIVE, "ref"), (PRESENCE, "room")):
         async with gateway.websocket() as socket:
             payload = {"query": document, "variables": {name: new_name()}}
             await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-            told = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
-        assert told["type"] == "error"
-        assert told["payload"][0]["extensions"]["code"] == "NOT_FOUND"
+            message = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
+        assert message["type"] == "error"
+        assert message["payload"][0]["extensions"]["code"] == "NOT_FOUND"
 
 
-class _Dice:
-    """Lets people come, go, and switch what they send; `people` is what must be seen."""
+class _RandomUsers:
+    """Participants who join, leave, mute and unmute at random.
 
-    def __init__(self, gateway: Gateway, path: str, dice: random.Random) -> None:
+    `expected_tracks` is the state that the live views must show.
+    """
+
+    def __init__(self, gateway: Gateway, path: str, rng: random.Random) -> None:
         self._gateway = gateway
         self._path = path
-        self._dice = dice
-        self._turns = self._round()
-        self.people: People = {}
+        self._dice = rng
+        self._identities = self._round_robin()
+        self.expected_tracks: TracksByIdentity = {}
 
-    async def something(self) -> None:
-        """Somebody's turn after the other's, so that no two words about one track are of one millisecond."""
-        who = next(self._turns)
-        sent = self.people.get(who)
-        if sent is None:
-            await self.joins(who)
+    async def act(self) -> None:
+        """Makes one change by the next participant.
+
+        Participants take turns, so that two events of one track never have the same
+        millisecond.
+        """
+        participant = next(self._identities)
+        tracks = self.expected_tracks.get(participant)
+        if tracks is None:
+            await self.join(participant)
         elif self._dice.random() < 0.25:
-            await self._gateway.sandbox("DELETE", f"{self._path}/{who}")
-            del self.people[who]
+            await self._gateway.sandbox("DELETE", f"{self._path}/{participant}")
+            del self.expected_tracks[participant]
         else:
-            kind = self._dice.choice(sorted(sent))
-            sent[kind] = not sent[kind]
+            kind = self._dice.choice(sorted(tracks))
+            tracks[kind] = not tracks[kind]
             await self._gateway.sandbox(
-                "POST", f"{self._path}/{who}/tracks/{kind.lower()}", {"enabled": sent[kind]}
+                "POST",
+                f"{self._path}/{participant}/tracks/{kind.lower()}",
+                {"enabled": tracks[kind]},
             )
 
-    async def joins(self, who: str) -> None:
+    async def join(self, participant: str) -> None:
         await self._gateway.sandbox(
-            "POST", self._path, {"identity": who, "tracks": ["audio", "video"]}
+            "POST", self._path, {"identity": participant, "tracks": ["audio", "video"]}
         )
-        self.people[who] = {"AUDIO": True, "VIDEO": True}
+        self.expected_tracks[participant] = {"AUDIO": True, "VIDEO": True}
 
-    async def until_told(self) -> None:
-        """Returns once every callback has been answered."""
+    async def wait_for_callbacks(self) -> None:
+        """Waits until every callback has been sent."""
         async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while True:
                 callbacks = await self._gateway.sandbox("GET", "/callbacks")
-                if all(sent["attempts"] for sent in callbacks):
+                if all(tracks["attempts"] for tracks in callbacks):
                     return
-                await asyncio.sleep(0.02)  # the sandbox's record is the only sign there is
+                await asyncio.sleep(0.02)  # the sandbox sends no notification
 
-    def _round(self) -> Iterator[str]:
+    def _round_robin(self) -> Iterator[str]:
         while True:
             yield from ("ada", "bob", "carl", "dora", "emil")
 

@@ -1,4 +1,7 @@
-"""The gateway behind Sentinels and on a cluster: the same job as on one server, and on through a failover."""
+"""The gateway with Redis Sentinel and with a Redis cluster.
+
+It works as with one server, and continues through a failover.
+"""
 
 import asyncio
 import os
@@ -57,8 +60,11 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Val
         yield cluster
 
 
-async def tell(gateway: Gateway, room: str) -> str:
-    """Somebody joins: the participant's SID. As Twilio does, the callback is sent again until it is taken."""
+async def join(gateway: Gateway, room: str) -> str:
+    """Sends the callback of a join, and returns the participant's SID.
+
+    The callback is repeated until it is accepted, as Twilio does.
+    """
     person = new_sid("PA")
     fields = gateway.callback_fields("participant-connected", room, ParticipantSid=person)
 
@@ -74,23 +80,25 @@ async def ready(gateway: Gateway) -> bool:
         return bool(reply.status == 200 and await reply.json() == {"status": "ok"})
 
 
-async def does_its_job(gateway: Gateway) -> None:
-    """A room is made, read, listed and ended; a callback reaches a subscriber; a cursor resumes."""
+async def check_operations(gateway: Gateway) -> None:
+    """Checks rooms, callbacks, subscriptions and resumption."""
     room = await gateway.create_room()
-    answer = await gateway.execute(
+    result = await gateway.execute(
         "query($ref: ID!) { room(ref: $ref) { sid status } rooms { nodes { sid } } }",
         ref=room["sid"],
     )
-    assert answer["room"]["sid"] == room["sid"]
+    assert result["room"]["sid"] == room["sid"]
     async with gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
-        people = [await tell(gateway, room["sid"]) for _ in range(3)]
-        seen = [await first_matching(messages, is_joined) for _ in people]
-    assert [each["participant"]["sid"] for each in seen] == people
-    async with gateway.subscribe_ws(WATCH, room=room["sid"], after=seen[0]["cursor"]) as resumed:
-        [again, *rest] = await take(resumed, 3)
-    assert again["mode"] == "RESUMED"
-    assert [each["participant"]["sid"] for each in rest] == people[1:]
+        people = [await join(gateway, room["sid"]) for _ in range(3)]
+        before_event = [await first_matching(messages, is_joined) for _ in people]
+    assert [event["participant"]["sid"] for event in before_event] == people
+    async with gateway.subscribe_ws(
+        WATCH, room=room["sid"], after=before_event[0]["cursor"]
+    ) as resumed:
+        [started, *rest] = await take(resumed, 3)
+    assert started["mode"] == "RESUMED"
+    assert [event["participant"]["sid"] for event in rest] == people[1:]
     ended = await gateway.execute(
         "mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", ref=room["sid"]
     )
@@ -102,7 +110,7 @@ def is_joined(message: dict[str, Any]) -> bool:
     return bool(message["__typename"] == JOINED)
 
 
-async def test_a_server_that_may_become_the_master_must_keep_everything_too(
+async def test_replicas_that_may_be_promoted_must_not_evict_keys(
     group: SentinelGroup, cluster: ValkeyCluster
 ) -> None:
     await refuses_eviction(group.url, group.replica)
@@ -119,47 +127,52 @@ async def refuses_eviction(url: str, server: Server) -> None:
     await connections.aclose()
 
 
-async def test_a_gateway_behind_sentinels_goes_on_when_its_master_dies(
+async def test_gateway_continues_after_a_sentinel_failover(
     group: SentinelGroup, tmp_path: Path
 ) -> None:
-    """What had reached the replica goes on without a gap, on the stream that was open."""
+    """An open stream continues without a gap after the last replicated event."""
     async with on_redis(tmp_path, group.url) as gateway:
-        await does_its_job(gateway)
+        await check_operations(gateway)
         room = new_sid()
         async with gateway.subscribe_ws(WATCH, room=room) as messages:
             await take(messages, 1)
-            before = await tell(gateway, room)
-            [seen] = await take(messages, 1)
+            before = await join(gateway, room)
+            [before_event] = await take(messages, 1)
             await group.wait_for_replication()
             await group.master.kill()
-            after = await tell(gateway, room)
-            [then] = await take(messages, 1)
-        assert [each["participant"]["sid"] for each in (seen, then)] == [before, after]
-        assert then["prev"] == seen["cursor"]
+            after = await join(gateway, room)
+            [after_event] = await take(messages, 1)
+        assert [event["participant"]["sid"] for event in (before_event, after_event)] == [
+            before,
+            after,
+        ]
+        assert after_event["prev"] == before_event["cursor"]
         await eventually(lambda: ready(gateway))
-        await does_its_job(gateway)
+        await check_operations(gateway)
 
 
-async def test_a_master_that_hangs_holds_up_its_own_keys_only(cluster: ValkeyCluster) -> None:
+async def test_hanging_master_delays_only_its_own_keys(cluster: ValkeyCluster) -> None:
     connections = Connections(cluster.url)
     keys = [f"{{{number}}}" for number in range(30)]
     await asyncio.gather(*(connections.read(("SET", key, "v")) for key in keys))
     owners = {key: await cluster.master_of(key) for key in keys}
-    hung = owners[keys[0]]
-    hung.suspend()
+    hanging = owners[keys[0]]
+    hanging.suspend()
     try:
-        answers = await asyncio.gather(
+        results = await asyncio.gather(
             *(connections.read(("GET", key)) for key in keys), return_exceptions=True
         )
     finally:
-        hung.resume()
-    for key, answer in zip(keys, answers, strict=True):
-        assert isinstance(answer, UpstreamUnavailable) if owners[key] is hung else answer == [b"v"]
+        hanging.resume()
+    for key, result in zip(keys, results, strict=True):
+        assert (
+            isinstance(result, UpstreamUnavailable) if owners[key] is hanging else result == [b"v"]
+        )
     await eventually(lambda: _is_answered(connections, keys[0]))
     await connections.aclose()
 
 
-async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyCluster) -> None:
+async def test_pause_after_a_429_applies_on_a_cluster(cluster: ValkeyCluster) -> None:
     connections, account, rate = (
         Connections(cluster.url),
         AccountSid("AC" + "0" * 32),
@@ -173,31 +186,35 @@ async def test_a_pause_after_a_429_is_kept_on_a_cluster_too(cluster: ValkeyClust
     await connections.aclose()
 
 
-async def test_a_cluster_that_is_away_as_a_whole_is_unavailable_and_comes_back(
+async def test_unreachable_cluster_is_unavailable_and_recovers(
     cluster: ValkeyCluster,
 ) -> None:
-    connections, nobody = (
+    connections, unreachable = (
         Connections(cluster.url),
         Connections("redis+cluster://127.0.0.1:1,127.0.0.1:2"),
     )
     await connections.read(("SET", "k", "v"))
     with pytest.raises(UpstreamUnavailable):
-        await nobody.check_policy()
+        await unreachable.check_policy()
     for node in cluster.nodes:
         node.suspend()
     try:
-        for each in (connections, nobody):
+        for clients in (connections, unreachable):
             outcomes = await asyncio.gather(
-                each.read(("GET", "k")), each.fetch("k", "GET", "k"), each.run(TRIM, ["k"], [1]), each.renew(),
-                each.wait("k", "XREAD", "STREAMS", "k", "0", within_s=0.5), return_exceptions=True,
-            )  # fmt: skip
+                clients.read(("GET", "k")),
+                clients.fetch("k", "GET", "k"),
+                clients.run(TRIM, ["k"], [1]),
+                clients.renew(),
+                clients.wait("k", "XREAD", "STREAMS", "k", "0", within_s=0.5),
+                return_exceptions=True,
+            )
             assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
     finally:
         for node in cluster.nodes:
             node.resume()
     await eventually(lambda: _is_answered(connections, "k"))
-    for each in (connections, nobody):
-        await each.aclose()
+    for clients in (connections, unreachable):
+        await clients.aclose()
 
 
 async def _is_answered(connections: Connections, key: str) -> bool:
@@ -206,29 +223,32 @@ async def _is_answered(connections: Connections, key: str) -> bool:
     return False
 
 
-async def test_a_gateway_on_a_cluster_follows_its_keys(
+async def test_gateway_follows_keys_that_move_in_a_cluster(
     cluster: ValkeyCluster, tmp_path: Path
 ) -> None:
     async with on_redis(tmp_path, cluster.url) as gateway:
-        await does_its_job(gateway)
+        await check_operations(gateway)
         log_key = Keys(AccountSid(gateway.account_sid)).log
         owner, room = await cluster.master_of(log_key), new_sid()
         async with gateway.subscribe_ws(WATCH, room=room) as messages:
             await take(messages, 1)
-            before = await tell(gateway, room)
-            [seen] = await take(messages, 1)
+            before = await join(gateway, room)
+            [before_event] = await take(messages, 1)
             await cluster.move_slot(
                 log_key, next(node for node in cluster.nodes if node is not owner)
             )
-            after = await tell(gateway, room)
-            [then] = await take(messages, 1)
+            after = await join(gateway, room)
+            [after_event] = await take(messages, 1)
         assert await cluster.master_of(log_key) is not owner
-        assert [each["participant"]["sid"] for each in (seen, then)] == [before, after]
-        assert then["prev"] == seen["cursor"]
-        await does_its_job(gateway)
+        assert [event["participant"]["sid"] for event in (before_event, after_event)] == [
+            before,
+            after,
+        ]
+        assert after_event["prev"] == before_event["cursor"]
+        await check_operations(gateway)
 
 
-async def test_an_address_that_cannot_be_used_is_refused_with_a_sentence() -> None:
+async def test_invalid_redis_url_is_rejected_with_a_message() -> None:
     ports = ("--http-port", "0", "--grpc-port", "0", "--sandbox-port", "0")
     code, _, err = await run("dev", *ports, GATEWAY_REDIS_URL="redis+sentinel://127.0.0.1:1")
     assert (code, "names no service" in err, "Traceback" in err) == (2, True, False), err

@@ -1,12 +1,13 @@
-"""A room's life through both faces, against the sandbox over HTTP."""
+"""The lifecycle of a room in GraphQL, with the sandbox as Twilio."""
 
 from tests.running import Gateway, new_name, new_sid
 
-ROOM = "query($ref: ID!) { room(ref: $ref) { id sid uniqueName status type endTime freshness { isStale source } asOf } }"
+ROOM = """query($ref: ID!) { room(ref: $ref) { id sid uniqueName status type endTime freshness {
+    isStale source } asOf } }"""
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status endTime duration } }"
 
 
-async def test_a_room_is_created_read_listed_and_ended(gateway: Gateway) -> None:
+async def test_room_is_created_read_listed_and_completed(gateway: Gateway) -> None:
     name = new_name()
     created = await gateway.create_room(name, type="GROUP", maxParticipants=7)
 
@@ -28,44 +29,45 @@ async def test_a_room_is_created_read_listed_and_ended(gateway: Gateway) -> None
 
     assert (await gateway.execute(ROOM, ref=created["sid"]))["room"]["status"] == "COMPLETED"
     assert (await gateway.execute(ROOM, ref=name))["room"] is None, (
-        "a name stands for a room in progress only"
+        "a name refers to a room in progress only"
     )
 
 
-async def test_a_room_reports_to_the_gateway(gateway: Gateway) -> None:
+async def test_created_room_sends_its_callbacks_to_the_gateway(gateway: Gateway) -> None:
     created = await gateway.create_room()
-    seen = (
+    listed = (
         await gateway.execute(
             "query($r: ID!) { room(ref: $r) { statusCallback } }", r=created["sid"]
         )
     )["room"]
-    assert seen["statusCallback"] == gateway.ready["callbacks"] + "#rc=5&rp=all&ct=1000&rt=2500"
+    assert listed["statusCallback"] == gateway.ready["callbacks"] + "#rc=5&rp=all&ct=1000&rt=2500"
 
 
-async def test_pages_go_on_where_the_last_one_ended(gateway: Gateway) -> None:
+async def test_pages_continue_without_overlap(gateway: Gateway) -> None:
     names = {new_name() for _ in range(5)}
     for name in names:
         await gateway.create_room(name)
     document = """query($after: String) { rooms(first: 2, after: $after) {
         edges { cursor node { uniqueName } } pageInfo { hasNextPage endCursor } } }"""
 
-    seen: list[str] = []
+    listed: list[str] = []
     after = None
     while True:
         page = (await gateway.execute(document, after=after))["rooms"]
-        seen += [edge["node"]["uniqueName"] for edge in page["edges"]]
+        listed += [edge["node"]["uniqueName"] for edge in page["edges"]]
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
 
-    assert names <= set(seen)
-    assert len(seen) == len(set(seen))
+    assert names <= set(listed)
+    assert len(listed) == len(set(listed))
 
 
-async def test_a_list_can_be_resumed_after_any_of_its_rooms(gateway: Gateway) -> None:
+async def test_list_continues_after_any_of_its_rooms(gateway: Gateway) -> None:
     for _ in range(4):
         await gateway.create_room()
-    document = "query($n: Int!, $after: String) { rooms(first: $n, after: $after) { edges { cursor node { sid } } } }"
+    document = """query($n: Int!, $after: String) { rooms(first: $n, after: $after) { edges {
+        cursor node { sid } } } }"""
     whole = (await gateway.execute(document, n=4))["rooms"]["edges"]
 
     rest = (await gateway.execute(document, n=4, after=whole[1]["cursor"]))["rooms"]["edges"]
@@ -73,27 +75,27 @@ async def test_a_list_can_be_resumed_after_any_of_its_rooms(gateway: Gateway) ->
     assert [edge["node"] for edge in rest[:2]] == [edge["node"] for edge in whole[2:]]
 
 
-async def test_nodes_keep_their_order_and_say_null_for_the_missing(gateway: Gateway) -> None:
-    here, there = await gateway.create_room(), await gateway.create_room()
+async def test_nodes_keep_their_order_with_null_for_missing_ones(gateway: Gateway) -> None:
+    first, second = await gateway.create_room(), await gateway.create_room()
     nodes = await gateway.execute(
         "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
-        ids=[there["sid"], new_sid(), here["sid"]],
+        ids=[second["sid"], new_sid(), first["sid"]],
     )
-    assert nodes["nodes"] == [{"id": there["sid"]}, None, {"id": here["sid"]}]
+    assert nodes["nodes"] == [{"id": second["sid"]}, None, {"id": first["sid"]}]
 
 
-async def test_a_taken_name_is_a_conflict_that_tells_the_room(gateway: Gateway) -> None:
+async def test_name_in_use_is_a_conflict_that_names_the_room(gateway: Gateway) -> None:
     created = await gateway.create_room()
-    refused = await gateway.execute_error(
+    error = await gateway.execute_error(
         "mutation($i: CreateRoomInput!) { createRoom(input: $i) { sid } }",
         i={"uniqueName": created["uniqueName"]},
     )
-    assert refused["code"] == "CONFLICT"
-    assert refused["twilio"]["code"] == 53113
-    assert created["sid"] in refused["message"]
+    assert error["code"] == "CONFLICT"
+    assert error["twilio"]["code"] == 53113
+    assert created["sid"] in error["message"]
 
 
-async def test_a_room_that_has_ended_cannot_be_ended_again(gateway: Gateway) -> None:
+async def test_ended_room_cannot_be_completed_again(gateway: Gateway) -> None:
     created = await gateway.create_room()
     await gateway.execute(COMPLETE, ref=created["sid"])
     assert (await gateway.execute_error(COMPLETE, ref=created["sid"]))[
@@ -101,6 +103,6 @@ async def test_a_room_that_has_ended_cannot_be_ended_again(gateway: Gateway) -> 
     ] == "FAILED_PRECONDITION"
 
 
-async def test_ending_an_unknown_room_is_not_found(gateway: Gateway) -> None:
+async def test_completing_an_unknown_room_is_not_found(gateway: Gateway) -> None:
     assert (await gateway.execute_error(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
     assert (await gateway.execute_error(COMPLETE, ref=new_name()))["code"] == "NOT_FOUND"

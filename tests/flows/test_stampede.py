@@ -1,4 +1,4 @@
-"""Many callers, one quota."""
+"""Many concurrent callers read one room."""
 
 import asyncio
 
@@ -7,15 +7,17 @@ from tests.running import Gateway
 READ = "query($ref: ID!) { room(ref: $ref) { sid status } }"
 
 
-async def test_500_cold_queries_for_one_room_are_one_call_upstream(gateway: Gateway) -> None:
-    # Made behind the gateway's back, so that nothing knows it yet.
-    made = await gateway.create_room_at_twilio()
+async def test_500_concurrent_uncached_reads_of_one_room_are_one_twilio_request(
+    gateway: Gateway,
+) -> None:
+    # Another backend creates the room, so that no cache has it.
+    room = await gateway.create_room_at_twilio()
     before = len(await gateway.sandbox("GET", "/calls"))
     async with gateway.fault(match={"method": "GET", "path": "/v1/Rooms"}, latency_ms=200, rate=1):
-        answers = await asyncio.gather(
-            *(gateway.execute(READ, ref=made["sid"]) for _ in range(500))
+        results = await asyncio.gather(
+            *(gateway.execute(READ, ref=room["sid"]) for _ in range(500))
         )
-    assert answers == [{"room": {"sid": made["sid"], "status": "IN_PROGRESS"}}] * 500
-    # What the reconciler lists meanwhile is none of theirs.
+    assert results == [{"room": {"sid": room["sid"], "status": "IN_PROGRESS"}}] * 500
+    # The lists that the reconciler reads meanwhile do not count.
     paths = [call["path"] for call in (await gateway.sandbox("GET", "/calls"))[before:]]
-    assert paths.count(f"/v1/Rooms/{made['sid']}") == 1
+    assert paths.count(f"/v1/Rooms/{room['sid']}") == 1

@@ -1,4 +1,7 @@
-"""A trusted document by GET, as a browser asks for it: its answer is kept while it is fresh, and asked about afterwards."""
+"""Trusted documents by GET, as browsers send them.
+
+The response can be cached while it is fresh, and is revalidated by its ETag afterwards.
+"""
 
 import hashlib
 import json
@@ -9,16 +12,20 @@ from tests.running import Gateway
 ROOM = Path(__file__).parents[2] / "schema/operations/room.graphql"
 
 
-async def test_a_room_by_get_is_kept_until_it_changes(gateway: Gateway) -> None:
+async def test_response_to_get_is_revalidated_by_etag_until_the_room_changes(
+    gateway: Gateway,
+) -> None:
     room = await gateway.create_room_at_twilio()
-    asked = {
+    params = {
         "documentId": "sha256:" + hashlib.sha256(ROOM.read_bytes()).hexdigest(),
         "variables": json.dumps({"ref": room["sid"]}),
     }
 
     async def get(**headers: str) -> tuple[int, str, str, bytes]:
-        sent = gateway.auth | headers
-        async with gateway.http.get(gateway.ready["graphql"], params=asked, headers=sent) as reply:
+        all_headers = gateway.auth | headers
+        async with gateway.http.get(
+            gateway.ready["graphql"], params=params, headers=all_headers
+        ) as reply:
             return (
                 reply.status,
                 reply.headers["Cache-Control"],

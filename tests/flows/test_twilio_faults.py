@@ -1,6 +1,6 @@
-"""What each face answers when Twilio fails, in each way that it can.
+"""The result of each kind of call on each face for each kind of Twilio failure.
 
-The table is printed (`-s`), as the README has it.
+The table of results is printed (`-s`).
 """
 
 import asyncio
@@ -26,9 +26,10 @@ from tests.rpc.client import Client, clients_on
 from tests.running import Gateway, first_matching, new_name, running
 
 DEADLINE_S = 1.0
-PLENTY = 5_000
-# What is not answered in time costs the whole of it, so those are asked all at once; they tell the breakers nothing.
-AT_ONCE = ("timeout", "one byte a second", "429", "429, Retry-After")
+UNLIMITED = 5_000
+# With these faults each call takes its whole deadline, so the calls run concurrently.
+# These faults do not affect the circuit breakers.
+CONCURRENT = ("timeout", "one byte a second", "429", "429, Retry-After")
 
 FAULTS: dict[str, dict[str, Any]] = {
     "500": {"status": 500},
@@ -55,8 +56,8 @@ TIMEOUT = "DEADLINE_EXCEEDED, retry"
 QUOTA = "QUOTA_EXCEEDED, retry after"
 UNKNOWN = "OUTCOME_UNKNOWN"
 
-KINDS = ("cold read", "warm read", "list", "completeRoom", "createRoom")
-ANSWERS: dict[str, tuple[str, str, str, str, str]] = {
+CALL_KINDS = ("cold read", "warm read", "list", "completeRoom", "createRoom")
+EXPECTED: dict[str, tuple[str, str, str, str, str]] = {
     "500": (UNAVAILABLE, STALE, UNAVAILABLE, UNAVAILABLE, UNKNOWN),
     "503": (UNAVAILABLE, STALE, UNAVAILABLE, UNAVAILABLE, UNKNOWN),
     "503, Retry-After": (LATER, STALE, LATER, LATER, UNKNOWN),
@@ -73,32 +74,32 @@ ANSWERS: dict[str, tuple[str, str, str, str, str]] = {
     "429": (QUOTA, STALE, QUOTA, QUOTA, QUOTA),
     "429, Retry-After": (QUOTA, STALE, QUOTA, QUOTA, QUOTA),
 }
-# GraphQL has other words for some codes of the tree.
+# GraphQL has other names for some error codes.
 GRAPHQL = {"GATEWAY_TIMEOUT": "DEADLINE_EXCEEDED"}
 
 
 @dataclass
-class Elsewhere:
-    """Where no call of ours should ever come."""
+class ForeignHost:
+    """A host that must never receive a request."""
 
     url: str = ""
-    heard: list[bytes] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
 
-    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.heard.append(await reader.read(65_536))
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.requests.append(await reader.read(65_536))
         writer.close()
 
 
 @asynccontextmanager
-async def elsewhere() -> AsyncIterator[Elsewhere]:
-    place = Elsewhere()
-    async with await asyncio.start_server(place.take, "127.0.0.1", 0) as server:
-        place.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield place
+async def running_foreign_host() -> AsyncIterator[ForeignHost]:
+    foreign_host = ForeignHost()
+    async with await asyncio.start_server(foreign_host.handle, "127.0.0.1", 0) as server:
+        foreign_host.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield foreign_host
 
 
 @dataclass
-class Scene:
+class FaultSetup:
     gateway: Gateway
     rooms: Client
     sandbox: Sandbox
@@ -110,28 +111,29 @@ class Scene:
         return str(self.sandbox.world.create_room(self.sandbox.account_sid, settings).sid)
 
     async def warm(self, count: int) -> list[str]:
-        """Rooms that were read so soon after an event that the answer is not fresh for long; after that it may stand in for
-        Twilio's silence."""
+        """Creates rooms and reads each of them into the cache.
+
+        The rooms are read right after an event, so that the cached answer is fresh for
+        about a second only. After that it may be returned as stale if Twilio fails.
+        """
         async with self.gateway.subscribe_sse(
             "subscription { roomEvents { ... on RoomEvent { roomSid } } }"
         ) as messages:
             await anext(messages)
-            made = [self.make() for _ in range(count)]
-            await first_matching(messages, lambda message: message[1].get("roomSid") == made[-1])
-        for room in made:
+            rooms = [self.make() for _ in range(count)]
+            await first_matching(messages, lambda message: message[1].get("roomSid") == rooms[-1])
+        for room in rooms:
             await self.gateway.execute(READ, ref=room)
         read_at = time.monotonic()
-        await asyncio.sleep(
-            read_at + 1.05 - time.monotonic()
-        )  # their age is all there is to wait for
-        return made
+        await asyncio.sleep(read_at + 1.05 - time.monotonic())  # the cached answers must expire
+        return rooms
 
-    async def be_well(self, *documents: str) -> None:
-        """A call of the kind is answered, so that nothing of the faults before is left."""
+    async def wait_for_recovery(self, *documents: str) -> None:
+        """Waits until these calls succeed: no effect of an earlier fault remains."""
         for document in documents:
             async with asyncio.timeout(10):
                 while "errors" in (await self.gateway.post(document, {"ref": self.make()})).body:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)  # a pause after a 429 is waited out
+                    await asyncio.sleep(0.05)  # the pause after a 429 must end
 
     async def graphql(self, document: str, variables: dict[str, Any]) -> str:
         begun = time.monotonic()
@@ -143,63 +145,70 @@ class Scene:
                 if '"isStale": true' in str(body).replace("'", '"').replace("True", "true")
                 else OK
             )
-        told = body["errors"][0]["extensions"]
-        return answer(
-            GRAPHQL.get(told["code"], told["code"]), told["retryable"], "retryAfterMs" in told
+        extensions = body["errors"][0]["extensions"]
+        return describe(
+            GRAPHQL.get(extensions["code"], extensions["code"]),
+            extensions["retryable"],
+            "retryAfterMs" in extensions,
         )
 
     async def grpc(self, call: Awaitable[Any]) -> str:
         begun = time.monotonic()
         try:
-            said = str(await call)
+            message = str(await call)
         except grpc.aio.AioRpcError as error:
-            return refused(error)
+            return grpc_outcome(error)
         finally:
             self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
-        return STALE if "is_stale: true" in said else OK
+        return STALE if "is_stale: true" in message else OK
 
 
-def refused(error: grpc.aio.AioRpcError) -> str:
+def grpc_outcome(error: grpc.aio.AioRpcError) -> str:
     status = rpc_status.from_call(error)
     assert status is not None, error
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     assert status.details[0].Unpack(info)
-    # gRPC has no word for it: a client repeats what its own policy names.
+    # gRPC has no such field: the client's own policy decides what it retries.
     is_retryable = info.reason != UNKNOWN
-    return answer(info.reason, is_retryable, any(detail.Unpack(retry) for detail in status.details))
+    return describe(
+        info.reason, is_retryable, any(detail.Unpack(retry) for detail in status.details)
+    )
 
 
-def answer(code: str, is_retryable: bool, is_timed: bool) -> str:
+def describe(code: str, is_retryable: bool, is_timed: bool) -> str:
     return code + (", retry" if is_retryable else "") + (" after" if is_timed else "")
 
 
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
 CREATE = "mutation { createRoom(input: {}) { sid } }"
-SEEN = "query($ref: ID!) { room(ref: $ref) { sid freshness { isStale } } }"
+READ_FRESHNESS = "query($ref: ID!) { room(ref: $ref) { sid freshness { isStale } } }"
 LIST = "query($name: String!) { rooms(uniqueName: $name) { nodes { sid freshness { isStale } } } }"
 Case = Callable[[], Awaitable[str]]
 
 
-def cases(scene: Scene, warm: list[str]) -> dict[tuple[str, str], Case]:
-    """By face and kind. Each asks for something of its own, so that none is answered from what another one left."""
-    rooms = [scene.make() for _ in range(4)]
+def cases(setup: FaultSetup, warm: list[str]) -> dict[tuple[str, str], Case]:
+    """Returns the calls by face and kind.
+
+    Each call has its own rooms, so that none is affected by the result of another.
+    """
+    rooms = [setup.make() for _ in range(4)]
     return {
-        ("GraphQL", "cold read"): lambda: scene.graphql(SEEN, {"ref": rooms[0]}),
-        ("GraphQL", "warm read"): lambda: scene.graphql(SEEN, {"ref": warm[0]}),
-        ("GraphQL", "list"): lambda: scene.graphql(LIST, {"name": new_name()}),
-        ("GraphQL", "completeRoom"): lambda: scene.graphql(COMPLETE, {"ref": rooms[1]}),
-        ("GraphQL", "createRoom"): lambda: scene.graphql(CREATE, {}),
-        ("gRPC", "cold read"): lambda: scene.grpc(scene.rooms.GetRoom(room=rooms[2])),
-        ("gRPC", "warm read"): lambda: scene.grpc(scene.rooms.GetRoom(room=warm[1])),
-        ("gRPC", "list"): lambda: scene.grpc(scene.rooms.ListRooms(unique_name=new_name())),
-        ("gRPC", "completeRoom"): lambda: scene.grpc(scene.rooms.CompleteRoom(room=rooms[3])),
-        ("gRPC", "createRoom"): lambda: scene.grpc(scene.rooms.CreateRoom()),
+        ("GraphQL", "cold read"): lambda: setup.graphql(READ_FRESHNESS, {"ref": rooms[0]}),
+        ("GraphQL", "warm read"): lambda: setup.graphql(READ_FRESHNESS, {"ref": warm[0]}),
+        ("GraphQL", "list"): lambda: setup.graphql(LIST, {"name": new_name()}),
+        ("GraphQL", "completeRoom"): lambda: setup.graphql(COMPLETE, {"ref": rooms[1]}),
+        ("GraphQL", "createRoom"): lambda: setup.graphql(CREATE, {}),
+        ("gRPC", "cold read"): lambda: setup.grpc(setup.rooms.GetRoom(room=rooms[2])),
+        ("gRPC", "warm read"): lambda: setup.grpc(setup.rooms.GetRoom(room=warm[1])),
+        ("gRPC", "list"): lambda: setup.grpc(setup.rooms.ListRooms(unique_name=new_name())),
+        ("gRPC", "completeRoom"): lambda: setup.grpc(setup.rooms.CompleteRoom(room=rooms[3])),
+        ("gRPC", "createRoom"): lambda: setup.grpc(setup.rooms.CreateRoom()),
     }
 
 
 @asynccontextmanager
-async def create_scenario(folder: Path) -> AsyncIterator[Scene]:
-    async with Sandbox(quotas=Quotas(PLENTY, PLENTY)) as sandbox:
+async def fault_setup(folder: Path) -> AsyncIterator[FaultSetup]:
+    async with Sandbox(quotas=Quotas(UNLIMITED, UNLIMITED)) as sandbox:
         key, port = await new_api_key(), free_port()
         environment = {
             "PATH": os.environ["PATH"],
@@ -209,10 +218,10 @@ async def create_scenario(folder: Path) -> AsyncIterator[Scene]:
             "GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "GATEWAY_API_KEYS": json.dumps([key["row"]]),
             "GATEWAY_DATA_DIR": str(folder / "data"),
-            "GATEWAY_READ_QUOTA": str(PLENTY),
-            "GATEWAY_WRITE_QUOTA": str(PLENTY),
+            "GATEWAY_READ_QUOTA": str(UNLIMITED),
+            "GATEWAY_WRITE_QUOTA": str(UNLIMITED),
             "GATEWAY_DEADLINE_S": str(DEADLINE_S),
-            # Its calls are none of the callers', and would tell the breaker about Twilio too.
+            # Reconciliation would also send requests and affect the circuit breaker.
             "GATEWAY_RECONCILE": "0",
         }
         arguments = ("serve", "--host", "127.0.0.1", "--http-port", str(port), "--grpc-port", "0")
@@ -221,58 +230,60 @@ async def create_scenario(folder: Path) -> AsyncIterator[Scene]:
             metadata = (("authorization", gateway.auth["Authorization"]),)
             async with gateway.channel() as channel:
                 rooms = clients_on(channel, metadata).rooms
-                yield Scene(gateway, rooms, sandbox, gateway.ready["callbacks"])
+                yield FaultSetup(gateway, rooms, sandbox, gateway.ready["callbacks"])
 
 
-async def test_each_fault_of_twilio_is_answered_alike_on_each_face(tmp_path: Path) -> None:
+async def test_each_twilio_fault_has_the_same_result_on_each_face(tmp_path: Path) -> None:
     table: dict[str, dict[tuple[str, str], str]] = {}
-    async with elsewhere() as place, create_scenario(tmp_path) as scene:
-        warm = await scene.warm(2 * len(FAULTS))
+    async with running_foreign_host() as foreign_host, fault_setup(tmp_path) as setup:
+        warm = await setup.warm(2 * len(FAULTS))
         for number, (name, fault) in enumerate(FAULTS.items()):
-            asked = cases(scene, warm[2 * number : 2 * number + 2])
-            strike = Fault(**fault, elsewhere=place.url)
-            if name in AT_ONCE:
-                scene.sandbox.faults.add(strike)
-                answers = await asyncio.gather(*(case() for case in asked.values()))
-                table[name] = dict(zip(asked, answers, strict=True))
-                scene.sandbox.faults.clear()
+            calls = cases(setup, warm[2 * number : 2 * number + 2])
+            fault_to_inject = Fault(**fault, elsewhere=foreign_host.url)
+            if name in CONCURRENT:
+                setup.sandbox.faults.add(fault_to_inject)
+                outcomes = await asyncio.gather(*(case() for case in calls.values()))
+                table[name] = dict(zip(calls, outcomes, strict=True))
+                setup.sandbox.faults.clear()
             else:
                 table[name] = {}
-                for which, case in asked.items():
-                    scene.sandbox.faults.add(strike)
-                    table[name][which] = await case()
-                    scene.sandbox.faults.clear()
-                    await scene.be_well(
-                        COMPLETE if which[1] in ("completeRoom", "createRoom") else READ
+                for case_key, case in calls.items():
+                    setup.sandbox.faults.add(fault_to_inject)
+                    table[name][case_key] = await case()
+                    setup.sandbox.faults.clear()
+                    await setup.wait_for_recovery(
+                        COMPLETE if case_key[1] in ("completeRoom", "createRoom") else READ
                     )
             if name != list(FAULTS)[-1]:
-                await scene.be_well(READ, COMPLETE)
-        slowest_s = scene.slowest_s
-        # Changes are waited for as long as Twilio drips, which is nothing to see here.
-        scene.gateway.process.kill()
-        await scene.gateway.process.wait()
-    print("\n" + shown(table))
+                await setup.wait_for_recovery(READ, COMPLETE)
+        slowest_s = setup.slowest_s
+        # The gateway would wait for its mutations until the slow responses end.
+        setup.gateway.process.kill()
+        await setup.gateway.process.wait()
+    print("\n" + markdown_table(table))
     print(
-        f"the slowest answer took {slowest_s:.2f} s of {DEADLINE_S} s; calls elsewhere: {len(place.heard)}"
+        f"the slowest call took {slowest_s:.2f} s of {DEADLINE_S} s; "
+        f"requests to the foreign host: {len(foreign_host.requests)}"
     )
     expected = {
         name: {
-            (face, kind): told
+            (face, kind): extensions
             for face in ("GraphQL", "gRPC")
-            for kind, told in zip(KINDS, answers, strict=True)
+            for kind, extensions in zip(CALL_KINDS, outcomes, strict=True)
         }
-        for name, answers in ANSWERS.items()
+        for name, outcomes in EXPECTED.items()
     }
     assert table == expected
-    assert place.heard == []
+    assert foreign_host.requests == []
 
 
-def shown(table: dict[str, dict[tuple[str, str], str]]) -> str:
-    """As Markdown; where the faces differ, both are told."""
-    lines = [f"| Twilio | {' | '.join(KINDS)} |", f"|---{'|---' * len(KINDS)}|"]
-    for name, answers in table.items():
-        told = (
-            dict.fromkeys(answers[face, kind] for face in ("GraphQL", "gRPC")) for kind in KINDS
+def markdown_table(table: dict[str, dict[tuple[str, str], str]]) -> str:
+    """Returns a Markdown table. If the faces differ, a cell has both results."""
+    lines = [f"| Twilio | {' | '.join(CALL_KINDS)} |", f"|---{'|---' * len(CALL_KINDS)}|"]
+    for name, outcomes in table.items():
+        cells = (
+            dict.fromkeys(outcomes[face, kind] for face in ("GraphQL", "gRPC"))
+            for kind in CALL_KINDS
         )
-        lines.append(f"| {name} | {' | '.join(' / '.join(each) for each in told)} |")
+        lines.append(f"| {name} | {' | '.join(' / '.join(cell) for cell in cells)} |")
     return "\n".join(lines)

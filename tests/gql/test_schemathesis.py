@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemathesis.graphql import nodes
 
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
-from tests.flows.scene import set_the_scene
+from tests.flows.scenario import create_flow_scenario
 from tests.running import Gateway
 
 EXAMPLES = 30
@@ -57,7 +57,7 @@ LOOKED_FOR = {
 
 @pytest.fixture(scope="module")
 async def scene(gateway: Gateway) -> Mapping[str, str]:
-    return asdict(await set_the_scene(gateway))
+    return asdict(await create_flow_scenario(gateway))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,104 @@
+"""API calls that exist on both faces, and checks of their results."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from string import Template
+from typing import Any
+
+from gateway.rooms.v1.recording_pb2 import RecordingRule
+from tests.flows.scenario import FlowScenario
+from tests.rpc.client import Clients, refusal
+from tests.running import Gateway, new_sid
+
+INVALID_ARGUMENT = "INVALID_ARGUMENT"
+NOT_FOUND = "NOT_FOUND"
+FAILED_PRECONDITION = "FAILED_PRECONDITION"
+GRAPHQL_CODES = {
+    INVALID_ARGUMENT: "BAD_USER_INPUT",
+    NOT_FOUND: "NOT_FOUND",
+    FAILED_PRECONDITION: "FAILED_PRECONDITION",
+}
+# Every error message must say what to do.
+ADVICE = re.compile(
+    r"\b(give|set|send|start|retry|remove|use|check|choose|leave|alone|shorten|create|ask|"
+    r"nothing is left to do|cannot be changed)\b"
+)
+# Except the message of graphql-core for an unknown enum value.
+SCHEMA_ERROR = re.compile(r"does not exist in '\w+' enum")
+
+MISSING_ROOM, MISSING_PARTICIPANT = new_sid("RM"), new_sid("PA")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One call on both faces. A `$name` in `graphql` is a field of the scenario."""
+
+    graphql: str
+    grpc: Callable[[Clients, FlowScenario], Awaitable[Any]]
+
+    def document(self, scenario: FlowScenario) -> str:
+        return Template(self.graphql).substitute(asdict(scenario), missing_room=MISSING_ROOM)
+
+
+async def check_rejected(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, call: ApiCall, code: str
+) -> None:
+    """Checks that both faces reject the call with the code and change nothing.
+
+    The gateway must reject an invalid argument without a write request to Twilio.
+    """
+    before = time.time()
+    by_graphql = await gateway.execute_error(call.document(scenario))
+    status, info, by_grpc = await refusal(call.grpc(clients, scenario))
+    requests = await gateway.sandbox("GET", f"/calls?since={before}")
+    writes = [request["status"] for request in requests if request["method"] != "GET"]
+    assert (by_graphql["code"], status, info.reason) == (GRAPHQL_CODES[code], code, code), (
+        by_graphql,
+        by_grpc,
+    )
+    assert by_graphql.get("twilio", {}).get("code") == (
+        int(info.metadata.get("twilioCode", 0)) or None
+    )
+    for message in (by_graphql["message"], by_grpc):
+        assert ADVICE.search(message) or SCHEMA_ERROR.search(message), message
+    assert all(write >= 400 for write in writes)
+    assert code != INVALID_ARGUMENT or not writes
+
+
+async def check_accepted(
+    gateway: Gateway, clients: Clients, scenario: FlowScenario, call: ApiCall
+) -> None:
+    await gateway.execute(call.document(scenario))
+    await call.grpc(clients, scenario)
+
+
+# Rules are written once, with the names and enum values of GraphQL.
+
+STRING_FILTERS = ("publisher", "track")
+ALL = {"type": "INCLUDE", "all": True}
+ENUM_PREFIXES = {"type": "RULE_TYPE_", "priority": "TRACK_PRIORITY_"}
+
+
+def rule_to_graphql(rule: dict[str, Any]) -> str:
+    fields = (
+        f'{name}: "{value}"' if name in STRING_FILTERS else f"{name}: {_literal(value)}"
+        for name, value in rule.items()
+    )
+    return "{" + ", ".join(fields) + "}"
+
+
+def _literal(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def rule_to_grpc(kind: type[Any], rule: dict[str, Any]) -> Any:
+    kind_prefix = "RECORDED_KIND_" if kind is RecordingRule else "TRACK_KIND_"
+    prefixes = {**ENUM_PREFIXES, "kind": kind_prefix}
+    return kind(
+        **{
+            name: prefixes[name] + value if name in prefixes else value
+            for name, value in rule.items()
+        }
+    )
