@@ -116,7 +116,8 @@ async def test_i16_both_faces_refuse_a_stream_when_too_many_are_open(
                     watch = {"query": "subscription { roomEvents { cursor } }"}
                     async with http.post(f"{base}/graphql", json=watch, headers=headers) as reply:
                         text = await reply.text()
-                    stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
+                    stub: Any = stubs.RoomServiceStub(channel)  # type: ignore[no-untyped-call]
+                    stream = stub.WatchRoomEvents(
                         pb.WatchRoomEventsRequest(), metadata=(("x-api-key", KEY),)
                     )
                     with pytest.raises(grpc.aio.AioRpcError) as refused:

@@ -33,7 +33,7 @@ async def test_a_worker_that_dies_is_restarted(tmp_path: Path) -> None:
 
 
 async def test_on_ready_is_called_once_when_all_workers_answer(tmp_path: Path) -> None:
-    stop, announced = asyncio.Event(), list[dict[str, str]]()
+    stop, announced = asyncio.Event(), list[dict[str, int]]()
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     # One of the two workers makes the directory and then waits for the gate.

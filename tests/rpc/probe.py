@@ -88,7 +88,7 @@ class Methods:
 
 
 def handlers(methods: Methods) -> grpc.GenericRpcHandler:
-    codec = {
+    codec: dict[str, Any] = {
         "request_deserializer": StringValue.FromString,
         "response_serializer": StringValue.SerializeToString,
     }

@@ -50,4 +50,5 @@ async def test_caller_and_account_returns_the_callers_own_account(
     accounts: Any = {"AC" + "9" * 32: "another account", caller.account_sid: "own account"}
     await authenticate(authenticator, [("x-api-key", API_KEY)])
 
-    assert caller_and_account(accounts) == (caller, "own account")
+    found: tuple[Caller, object] = caller_and_account(accounts)
+    assert found == (caller, "own account")

@@ -415,6 +415,11 @@ def test_from_pb_reads_an_empty_configuration() -> None:
     )
 
 
+def request(message_type: Any, **fields: Any) -> Any:
+    """Returns the message. The generated stubs do not accept unknown enum numbers."""
+    return message_type(**fields)
+
+
 RECORDING_RULE = recording_pb2.RecordingRule
 SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
 
@@ -426,13 +431,13 @@ SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
         (pb.CreateRoomRequest(max_participants=51), NewRoom, "maxParticipants is 51"),
         (pb.CreateRoomRequest(unique_name=""), NewRoom, "uniqueName is empty"),
         (
-            pb.CreateRoomRequest(type=17),
+            request(pb.CreateRoomRequest, type=17),
             NewRoom,
             "type has the unknown number 17: set it to one of GROUP",
         ),
         (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), NewRoom, "type is not one of"),
         (
-            pb.CreateRoomRequest(video_codecs=[9]),
+            request(pb.CreateRoomRequest, video_codecs=[9]),
             NewRoom,
             "video_codecs has the unknown number 9: .*VP8, H264",
         ),
@@ -443,7 +448,10 @@ SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
         ),
         (
             pb.CreateRoomRequest(
-                recording_rules=[RECORDING_RULE(type=1, all=True), RECORDING_RULE(type=1, kind=7)]
+                recording_rules=[
+                    request(RECORDING_RULE, type=1, all=True),
+                    request(RECORDING_RULE, type=1, kind=7),
+                ]
             ),
             NewRoom,
             r"recording_rules\[1\].kind has the unknown number 7",

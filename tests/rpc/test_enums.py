@@ -1,3 +1,5 @@
+from enum import Enum
+
 import pytest
 
 from gateway.core.errors import InvalidArgument
@@ -46,7 +48,7 @@ def test_every_protobuf_enum_has_a_table() -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_table_has_every_core_member_and_every_number_but_zero(name: str) -> None:
     numbers = TABLES[name].numbers
-    core_enum = type(next(iter(numbers)))
+    core_enum: type[Enum] = type(next(iter(numbers)))
 
     assert list(numbers) == list(core_enum)
     assert sorted(numbers.values()) == sorted(

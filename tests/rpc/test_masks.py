@@ -108,8 +108,8 @@ def test_a_path_may_have_several_parts() -> None:
     mask = parse_mask("/gateway.rooms.v1.RoomService/ListRoomEvents", request)
     response = pruned(pb.ListRoomEventsResponse(events=[event]), mask)
 
-    expected = room_pb2.Room(links=room_pb2.RoomLinks(recordings="r"))
-    expected = events_pb2.LoggedEvent(cursor="c", event=events_pb2.RoomEvent(room=expected))
+    room = room_pb2.Room(links=room_pb2.RoomLinks(recordings="r"))
+    expected = events_pb2.LoggedEvent(cursor="c", event=events_pb2.RoomEvent(room=room))
     assert response == pb.ListRoomEventsResponse(events=[expected])
 
 

@@ -146,11 +146,12 @@ def misfit(operation: Operation, field: Any, schema: dict[str, Any]) -> str | No
             if field.type == FieldDescriptor.TYPE_STRING
             else f"{field.full_name} is not a string"
         )
-    wanted_types = TYPES.get((schema.get("type"), schema.get("format")))
+    key: Any = schema.get("type"), schema.get("format")
+    expected_types = TYPES.get(key)
     actual = field.message_type.full_name if field.message_type is not None else field.type
     return (
         None
-        if wanted_types is None or actual in wanted_types
+        if expected_types is None or actual in expected_types
         else f"{field.full_name} has another type"
     )
 

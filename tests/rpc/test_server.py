@@ -72,7 +72,7 @@ async def buf_curl(server: RpcServer, *arguments: str) -> tuple[int, str]:
     """Returns the exit status and the output."""
     url = f"http://127.0.0.1:{server.port}"
     process = await asyncio.create_subprocess_exec(
-        *(BUF, "curl", "--http2-prior-knowledge", "--protocol", "grpc", *arguments, url),
+        *(str(BUF), "curl", "--http2-prior-knowledge", "--protocol", "grpc", *arguments, url),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -91,7 +91,8 @@ async def status_of(call: Any) -> grpc.StatusCode:
 async def test_every_method_rejects_a_call_without_credentials(
     channel: grpc.aio.Channel, method: str
 ) -> None:
-    call = channel.unary_stream(method)(b"", timeout=WAIT_S)
+    start: Any = channel.unary_stream(method)
+    call = start(b"", timeout=WAIT_S)
 
     assert await status_of(call.read()) is grpc.StatusCode.UNAUTHENTICATED
     info = error_details_pb2.ErrorInfo()
@@ -130,7 +131,7 @@ async def test_stop_reports_not_serving_and_cancels_calls_after_the_grace_period
 async def test_reflection_describes_every_service_that_it_lists(
     channel: grpc.aio.Channel, version: str
 ) -> None:
-    conversation = channel.stream_stream(
+    conversation: Any = channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
@@ -161,15 +162,14 @@ async def test_buf_curl_finds_every_method_by_reflection(server: RpcServer, prot
 
 async def test_reflection_can_be_disabled(authenticator: Authenticator) -> None:
     async with serving(authenticator, has_reflection=False) as server, connected(server) as channel:
-        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(
-            timeout=WAIT_S
-        )
+        method = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        call: Any = channel.stream_stream(method)(timeout=WAIT_S)
 
         assert await status_of(call.read()) is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_message_size_is_limited_to_64_kib(channel: grpc.aio.Channel) -> None:
-    get = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
+    get: Any = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
 
     assert await status_of(get(bytes(65536), metadata=METADATA)) is grpc.StatusCode.INVALID_ARGUMENT
     assert (
@@ -178,7 +178,7 @@ async def test_message_size_is_limited_to_64_kib(channel: grpc.aio.Channel) -> N
 
 
 async def test_metadata_size_is_limited_to_8_kib(channel: grpc.aio.Channel) -> None:
-    get = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
+    get: Any = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
 
     assert (
         await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 7000))))

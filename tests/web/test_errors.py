@@ -3,7 +3,8 @@ import json
 import pytest
 
 from gateway.core.errors import Code, GatewayError, NotFound, QuotaExceeded
-from gateway.web.errors import HTTP_STATUS, error_response
+from gateway.gql.execution.errors import HTTP_STATUS
+from gateway.web.errors import error_response
 
 
 @pytest.mark.parametrize("code", Code)

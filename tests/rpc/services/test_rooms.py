@@ -28,9 +28,10 @@ async def until(
     stream: Any, condition: Callable[[pb.WatchRoomEventsResponse], bool]
 ) -> pb.WatchRoomEventsResponse:
     async with asyncio.timeout(LIMIT_S):
-        while not condition(message := await stream.read()):
-            pass
-    return message
+        while True:
+            message: pb.WatchRoomEventsResponse = await stream.read()
+            if condition(message):
+                return message
 
 
 def is_event(name: str) -> Callable[[pb.WatchRoomEventsResponse], bool]:
@@ -342,7 +343,7 @@ async def test_list_room_events_pages_from_any_cursor(gateway: Gateway, client: 
     )
     assert whole.next_page_token == ""
 
-    paged, token = [], ""
+    paged, token = list[events_pb2.LoggedEvent](), ""
     while not paged or token:
         page = await client.ListRoomEvents(room=room.sid, page_size=2, page_token=token)
         assert len(page.events) <= 2
