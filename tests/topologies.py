@@ -15,7 +15,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from gateway.store.connection import Connections
-from gateway.store.embedded import EmbeddedServer, _binary, _free_port
+from gateway.store.embedded import EmbeddedServer, free_port, server_binary
 
 LIMIT_S = 20
 SERVICE = "rooms"
@@ -46,13 +46,13 @@ class Server:
     """
 
     def __init__(self, folder: Path, *settings: str, is_sentinel: bool = False) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir(parents=True)
         self._conf = self.folder / "conf"
         # The nodes of a cluster talk to each other on a second port. Its default is
         # `port + 10000`, which may not exist.
-        self.bus_port = _free_port()
+        self.bus_port = free_port()
         common = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}"]
         if not is_sentinel:
             common += [
@@ -68,7 +68,7 @@ class Server:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            str(_binary()), str(self._conf), *self._mode,
+            str(server_binary()), str(self._conf), *self._mode,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         await eventually(self.client.ping)

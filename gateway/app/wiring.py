@@ -114,7 +114,7 @@ async def build_gateway(settings: Settings, redis_url: str) -> AsyncIterator[Gat
         connections = Connections(redis_url)
         stack.push_async_callback(connections.aclose)
         if not settings.gateway_allow_eviction:
-            await connections.check_policy()
+            await connections.check_eviction_policy()
         streams = stream_limit()
         accounts: dict[AccountSid, Account] = {}
         for row in settings.accounts:

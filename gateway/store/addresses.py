@@ -1,4 +1,4 @@
-"""What an address of a Redis says."""
+"""Reads the URL of a Redis and opens the route to it."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,66 +13,74 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.core.errors import InvalidArgument
-from gateway.store.routes import CONNECT_S, ClusterRoute, Limits, Route, SentinelRoute, ServerRoute
+from gateway.store.routes import (
+    CONNECT_TIMEOUT_S,
+    ClusterRoute,
+    Limits,
+    Route,
+    SentinelRoute,
+    ServerRoute,
+)
 
-_WAIT_S: Final = 1.0
-"""For a connection, when all are in use."""
+# How long a command waits for a connection when all of the pool are in use.
+_POOL_TIMEOUT_S: Final = 1.0
 _SENTINEL_PORT: Final = 26379
 _PORT: Final = 6379
 _FORMS: Final = (
-    "redis://host:port, rediss:// with TLS, unix:///path, redis+sentinel://host:port,host:port/service "
-    "or redis+cluster://host:port,host:port (rediss+… with TLS)"
+    "redis://host:port, rediss:// with TLS, unix:///path, "
+    "redis+sentinel://host:port,host:port/service or redis+cluster://host:port,host:port "
+    "(rediss+… with TLS)"
 )
 
 
 def open_route(url: str, limits: Limits) -> Route:
-    """Nothing is connected yet. Raises InvalidArgument for an address that cannot be used; its words show no password."""
+    """Return the route to the Redis at `url`. It connects on first use.
+
+    Raises InvalidArgument for a URL that cannot be used. The message contains no
+    password.
+    """
     scheme = url.partition("://")[0]
     try:
         match scheme:
             case "redis" | "rediss" | "unix":
-                return _server(url, limits)
+                return _server_route(url, limits)
             case "redis+sentinel" | "rediss+sentinel":
-                return _sentinel(url, limits)
+                return _sentinel_route(url, limits)
             case "redis+cluster" | "rediss+cluster":
-                return _cluster(url, limits)
+                return _cluster_route(url, limits)
     except (RedisError, RedisClusterException, TypeError, ValueError) as exc:
-        # An option that redis-py does not know is a TypeError of its connection.
-        raise InvalidArgument(f"GATEWAY_REDIS_URL cannot be read; give {_FORMS}") from exc
-    raise InvalidArgument(f"GATEWAY_REDIS_URL has an unknown scheme; give {_FORMS}")
+        # redis-py raises TypeError for an option that its connections do not have.
+        raise InvalidArgument(f"GATEWAY_REDIS_URL cannot be read: use {_FORMS}") from exc
+    raise InvalidArgument(f"GATEWAY_REDIS_URL has an unknown scheme: use {_FORMS}")
 
 
-def _server(url: str, limits: Limits) -> ServerRoute:
-    pool = BlockingConnectionPool.from_url(url, timeout=_WAIT_S, **limits.options())
+def _server_route(url: str, limits: Limits) -> ServerRoute:
+    pool = BlockingConnectionPool.from_url(url, timeout=_POOL_TIMEOUT_S, **limits.options())
     _check_options(pool)
     return ServerRoute(Redis(connection_pool=pool))
 
 
 def _untyped(callable_: Any) -> Any:
-    """What redis-py gives no types for."""
+    """Hide a callable from mypy for which redis-py has no types."""
     return callable_
 
 
-def _once() -> Retry:
-    return Retry(NoBackoff(), 0)
-
-
 def _check_options(pool: Any) -> None:
-    """Raises TypeError for an option that no connection knows: else the first connection would."""
+    """Raise TypeError now for an option that the first connection would refuse."""
     pool.make_connection()
 
 
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Who finds no connection free waits for one, as without Sentinels."""
+    """A Sentinel pool in which callers wait for a free connection."""
 
 
-def _sentinel(url: str, limits: Limits) -> ServerRoute:
+def _sentinel_route(url: str, limits: Limits) -> ServerRoute:
     address = _Address.of(url, _SENTINEL_PORT)
     service, _, db = address.path.partition("/")
     if not service:
         raise InvalidArgument(
-            "GATEWAY_REDIS_URL names no service; give redis+sentinel://host:port,host:port/service, with the name that the "
-            "sentinels monitor it by"
+            "GATEWAY_REDIS_URL names no service: use redis+sentinel://host:port,host:port/service "
+            "with the name that the sentinels monitor"
         )
     options = address.options
     own = {
@@ -81,26 +89,26 @@ def _sentinel(url: str, limits: Limits) -> ServerRoute:
         if name.startswith("sentinel_")
     }
     tls = {name: value for name, value in options.items() if name.startswith("ssl")}
-    ask: dict[str, Any] = {
-        "socket_connect_timeout": CONNECT_S,
-        "socket_timeout": CONNECT_S,
-        "retry": _once(),
+    sentinel_options: dict[str, Any] = {
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": CONNECT_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
         **tls,
         **own,
     }
-    sentinel: Sentinel = _untyped(Sentinel)(address.hosts, sentinel_kwargs=ask)
-    given = {**limits.options(), "db": int(db or 0), **options}
-    pool: _SentinelPool = _untyped(_SentinelPool)(service, sentinel, timeout=_WAIT_S, **given)
-    replicas = _untyped(_SentinelPool)(service, sentinel, timeout=_WAIT_S, is_master=False, **given)
+    sentinel: Sentinel = _untyped(Sentinel)(address.hosts, sentinel_kwargs=sentinel_options)
+    server_options = {**limits.options(), "db": int(db or 0), "timeout": _POOL_TIMEOUT_S, **options}
+    pool: _SentinelPool = _untyped(_SentinelPool)(service, sentinel, **server_options)
+    replicas = _untyped(_SentinelPool)(service, sentinel, is_master=False, **server_options)
     _check_options(pool)
     return SentinelRoute(sentinel, pool, Redis(connection_pool=replicas))
 
 
-def _cluster(url: str, limits: Limits) -> ClusterRoute:
+def _cluster_route(url: str, limits: Limits) -> ClusterRoute:
     address = _Address.of(url, _PORT)
     if address.path not in ("", "0"):
         raise InvalidArgument(
-            "GATEWAY_REDIS_URL names a database, but a cluster has only 0; leave it out"
+            "GATEWAY_REDIS_URL names a database, but a cluster has only 0: leave it out"
         )
     nodes = [ClusterNode(host, port) for host, port in address.hosts]
     return ClusterRoute(
@@ -110,7 +118,10 @@ def _cluster(url: str, limits: Limits) -> ClusterRoute:
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """`redis+kind://user:password@host:port,host:port/path?option=value`; with `rediss`, `ssl` is among the options."""
+    """A URL `redis+kind://user:password@host:port,host:port/path?option=value`.
+
+    The user and the password are among the options, and so is `ssl` for `rediss`.
+    """
 
     hosts: list[tuple[str, int]]
     path: str
@@ -118,19 +129,19 @@ class _Address:
 
     @classmethod
     def of(cls, url: str, default_port: int) -> "_Address":
-        """Raises ValueError."""
+        """Return the parts of the URL. Raises ValueError."""
         parts = urlsplit(url)
         login, _, hosts = parts.netloc.rpartition("@")
         found = [urlsplit(f"//{host}") for host in hosts.split(",")]
-        if not all(each.hostname for each in found):
+        if not all(host.hostname for host in found):
             raise ValueError("a host is missing")
-        # What stands before and behind the hosts is read as redis-py reads it in any other address.
+        # redis-py reads the user, the password and the options as in any other URL.
         options: dict[str, Any] = dict(parse_url(f"redis://{login}@host?{parts.query}"))
         del options["host"]
         if parts.scheme.startswith("rediss"):
             options["ssl"] = True
         return cls(
-            [(str(each.hostname), each.port or default_port) for each in found],
+            [(str(host.hostname), host.port or default_port) for host in found],
             unquote(parts.path).strip("/"),
             options,
         )

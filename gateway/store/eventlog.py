@@ -19,7 +19,7 @@ from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventT
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid
 from gateway.core.sids import is_sid
 from gateway.store.cache import CacheEntry, encode_entry
-from gateway.store.connection import READ_S, Connections, Script
+from gateway.store.connection import READ_TIMEOUT_S, Connections, Script
 from gateway.store.heartbeats import HeartbeatId, Heartbeats, StoredHeartbeat, parse_heartbeats
 from gateway.store.keys import Keys, dedupe_hash
 
@@ -190,7 +190,7 @@ class EventLog:
             self._keys.log,
             self._keys.meta,
             self._keys.room_log(sid),
-            self._keys.seen(digest),
+            self._keys.dedupe(digest),
             self._keys.versions(sid),
             self._keys.end(sid),
             self._keys.room(sid),
@@ -216,7 +216,7 @@ class EventLog:
         entries: list[Entry] = []
         while True:
             missing = count - len(entries)
-            found = await self._connections.fetch(
+            found = await self._connections.execute(
                 key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", missing
             )
             entries += _parse_entries(found)
@@ -228,7 +228,7 @@ class EventLog:
         """Returns up to `count` of the last entries, of one room or of all, the oldest
         first."""
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
-        found = await self._connections.fetch(key, "XREVRANGE", key, "+", "-", "COUNT", count)
+        found = await self._connections.execute(key, "XREVRANGE", key, "+", "-", "COUNT", count)
         return list(_parse_entries(reversed(found)))
 
     async def reaches_back(self, room_sid: RoomSid, after_n: int) -> bool:
@@ -236,7 +236,7 @@ class EventLog:
         `after_n`. It is shorter than the account's log, and reaches further back for a
         quiet room."""
         room_log = self._keys.room_log(room_sid)
-        oldest, info = await self._connections.read(
+        oldest, info = await self._connections.pipeline(
             ("XRANGE", room_log, "-", "+", "COUNT", 1), ("XINFO STREAM", room_log)
         )
         if isinstance(info, ResponseError):
@@ -264,8 +264,8 @@ class EventLog:
             streams.append((self.heartbeats.key, f"{heartbeats_after[0]}-{heartbeats_after[1]}"))
         keys, ids = zip(*streams, strict=True)
         command = ("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", *keys, *ids)
-        found = await self._connections.wait(
-            self._keys.log, *command, within_s=READ_S + block_ms / 1000
+        found = await self._connections.execute_blocking(
+            self._keys.log, *command, timeout_s=READ_TIMEOUT_S + block_ms / 1000
         )
         by_key = dict(found or ())
         return TailRead(
@@ -275,7 +275,7 @@ class EventLog:
 
     async def renew(self) -> None:
         """Opens new connections to Redis."""
-        await self._connections.renew()
+        await self._connections.reconnect()
 
     async def trim(self, age_s: float = MAX_AGE_S) -> int:
         """Drops entries older than `age_s`, about 10,000 in one call, and returns how
@@ -290,7 +290,9 @@ class EventLog:
         is there."""
         args = [secrets.token_hex(EPOCH_BYTES), leave, "" if at is None else at.n]
         reply = _by_name(
-            await self._connections.run(_OPEN, [self._keys.log, self._keys.meta], args, READ_S)
+            await self._connections.run(
+                _OPEN, [self._keys.log, self._keys.meta], args, READ_TIMEOUT_S
+            )
         )
         tag = reply["tag"]
         position = LogPosition(

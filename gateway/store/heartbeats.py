@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.rooms import AccountSid
-from gateway.store.connection import READ_S, Connections, Script
+from gateway.store.connection import READ_TIMEOUT_S, Connections, Script
 from gateway.store.keys import Keys
 
 _HEARTBEAT: Final = Script("head.lua", "heartbeat.lua")
@@ -43,13 +43,13 @@ class Heartbeats:
         """Leaves a server that Sentinel no longer calls the master."""
         with suppress(UpstreamUnavailable):
             # Sentinel may be away while Redis itself answers.
-            await self._connections.look_round()
+            await self._connections.check_master()
 
     async def send(self, replica: str, number: int) -> HeartbeatId:
         """Adds a heartbeat over the connections that callbacks are logged by, and
         returns its id. Raises UpstreamUnavailable."""
         args: list[str | int] = [replica, number, STREAM_LENGTH]
-        return _parse_id(await self._connections.run(_HEARTBEAT, [self.key], args, READ_S))
+        return _parse_id(await self._connections.run(_HEARTBEAT, [self.key], args, READ_TIMEOUT_S))
 
 
 def parse_heartbeats(

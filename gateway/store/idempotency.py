@@ -1,4 +1,7 @@
-"""What became of each idempotency key: one hash a key, kept for a day, the same for every replica."""
+"""What became of each idempotency key: one record per key, shared by all replicas.
+
+A record is a Redis hash that expires after a day.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,15 +14,16 @@ from gateway.store.keys import Keys
 _CLAIM: Final = Script("head.lua", "claim.lua")
 _SETTLE: Final = Script("head.lua", "settle.lua")
 
-KEPT_S: Final = 24 * 3600
+LIFETIME_S: Final = 24 * 3600
+# Longer than a create takes: up to 2 s for its permit and 10 s for the response. A
+# slower attempt does no harm, because the next one looks for the room before it sends a
+# request.
 LEASE_MS: Final = 15_000
-"""Longer than a create takes with its turn and its answer (2 s and 10 s). Who is slower still does no harm: the next one
-looks before it sends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
-    """What is to be done once: `digest` stands for the caller and the key that it gave, `body` for what it asked for."""
+class IdempotencyKey:
+    """`digest` identifies the caller and the key it sent, `body` the requested room."""
 
     digest: str
     body: str
@@ -27,57 +31,74 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The room is ours to make. `is_doubtful`: an earlier try may have made it, at `began_at` or later."""
+    """This attempt may create the room.
 
-    is_doubtful: bool
-    began_at: datetime
+    `may_exist` means that an earlier attempt may have created it, not before
+    `first_claimed_at`.
+    """
+
+    may_exist: bool
+    first_claimed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Created:
+    """The room of this key was created."""
+
     sid: RoomSid
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
-    """Somebody is about to make it."""
+class InProgress:
+    """Another attempt with this key has the claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class OtherBody:
-    """The key was given before, for something else."""
+    """The key was sent before, for another room."""
 
 
 class IdempotencyRecords:
-    """One account's. `owner` tells tries apart: a word that no two of them share. Every method is one round trip and raises
-    UpstreamUnavailable; it may have been done then or not."""
+    """One account's records.
+
+    `owner` identifies an attempt, so no two attempts share one. Every method is one
+    round trip and raises UpstreamUnavailable; it may have taken effect then.
+    """
 
     def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
         self._connections = connections
         self._keys = Keys(account_sid)
 
-    async def claim(self, once: Once, owner: str) -> Claimed | Made | Busy | OtherBody:
-        answer, *rest = await self._connections.run(
-            _CLAIM, [self._keys.once(once.digest)], [once.body, owner, LEASE_MS, KEPT_S]
+    async def claim(
+        self, key: IdempotencyKey, owner: str
+    ) -> Claimed | Created | InProgress | OtherBody:
+        """Claim the key for an attempt to create its room, for `LEASE_MS`."""
+        record = self._keys.idempotency(key.digest)
+        outcome, *details = await self._connections.run(
+            _CLAIM, [record], [key.body, owner, LEASE_MS, LIFETIME_S]
         )
-        match answer:
+        match outcome:
             case b"claimed":
-                return Claimed(bool(rest[0]), datetime.fromtimestamp(int(rest[1]) / 1000, UTC))
+                first_claimed_at = datetime.fromtimestamp(int(details[1]) / 1000, UTC)
+                return Claimed(bool(details[0]), first_claimed_at)
             case b"made":
-                return Made(RoomSid(rest[0].decode()))
+                return Created(RoomSid(details[0].decode()))
             case b"busy":
-                return Busy()
+                return InProgress()
             case _:
                 return OtherBody()
 
-    async def settle(self, once: Once, owner: str, sid: RoomSid) -> None:
-        """The room is made."""
-        await self._settle(once, owner, sid, is_doubtful=False)
+    async def complete(self, key: IdempotencyKey, owner: str, sid: RoomSid) -> None:
+        """Record that the room was created."""
+        await self._settle(key, owner, sid, may_exist=False)
 
-    async def give_back(self, once: Once, owner: str, *, is_doubtful: bool) -> None:
-        """This try made none; or perhaps it, or one before it, did."""
-        await self._settle(once, owner, "", is_doubtful=is_doubtful)
+    async def release(self, key: IdempotencyKey, owner: str, *, may_exist: bool) -> None:
+        """Give up the claim.
 
-    async def _settle(self, once: Once, owner: str, sid: str, *, is_doubtful: bool) -> None:
-        args: list[str | bytes | int] = [once.body, owner, sid, int(is_doubtful), KEPT_S]
-        await self._connections.run(_SETTLE, [self._keys.once(once.digest)], args)
+        `may_exist`: this or an earlier attempt may have created it.
+        """
+        await self._settle(key, owner, "", may_exist=may_exist)
+
+    async def _settle(self, key: IdempotencyKey, owner: str, sid: str, *, may_exist: bool) -> None:
+        args: list[str | bytes | int] = [key.body, owner, sid, int(may_exist), LIFETIME_S]
+        await self._connections.run(_SETTLE, [self._keys.idempotency(key.digest)], args)

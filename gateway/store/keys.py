@@ -1,6 +1,7 @@
-"""The names of an account's keys. Does no I/O.
+"""The names of an account's keys in Redis. Does no I/O.
 
-All share one hash tag, so that a script finds every key it names on one shard of a cluster.
+All keys of an account share a hash tag, so a script finds all its keys on one shard of
+a cluster.
 """
 
 import hashlib
@@ -37,7 +38,7 @@ class Keys:
     def end(self, sid: str) -> str:
         return f"rg:{{{self.account_sid}}}:room:{sid}:end"
 
-    def seen(self, dedupe_hash: str) -> str:
+    def dedupe(self, dedupe_hash: str) -> str:
         return f"rg:{{{self.account_sid}}}:seen:{dedupe_hash}"
 
     def cached(self, name: str) -> str:
@@ -60,7 +61,7 @@ class Keys:
     def lease(self, name: str) -> str:
         return f"rg:{{{self.account_sid}}}:lease:{name}"
 
-    def once(self, digest: str) -> str:
+    def idempotency(self, digest: str) -> str:
         return f"rg:{{{self.account_sid}}}:idem:{digest}"
 
     @property
@@ -75,10 +76,13 @@ class Keys:
         return f"rg:{{{self.account_sid}}}:rate:under-way"
 
     @property
-    def ceiling(self) -> str:
+    def concurrency_limit(self) -> str:
         return f"rg:{{{self.account_sid}}}:rate:ceiling"
 
 
 def dedupe_hash(dedupe: str) -> str:
-    """What stands for a callback in keys and entries; 16 bytes leave no room for two that meet by chance."""
+    """Return the hash that identifies a callback in keys and log entries.
+
+    It is hex of 16 bytes: too long for two callbacks to have the same one by chance.
+    """
     return hashlib.blake2b(dedupe.encode(), digest_size=16).hexdigest()

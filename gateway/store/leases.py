@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.rooms import AccountSid
-from gateway.store.connection import READ_S, Connections, Script
+from gateway.store.connection import READ_TIMEOUT_S, Connections, Script
 from gateway.store.keys import Keys
 
 _TAKE: Final = Script("head.lua", "lease.lua")
@@ -37,7 +37,7 @@ class Leases:
         Raises UpstreamUnavailable when Redis does not answer; the lease may be taken then or not.
         """
         is_ours, left_ms = await self._connections.run(
-            _TAKE, [self._keys.lease(name)], [owner, lifetime_ms], READ_S
+            _TAKE, [self._keys.lease(name)], [owner, lifetime_ms], READ_TIMEOUT_S
         )
         return Lease(bool(is_ours), int(left_ms))
 
@@ -45,5 +45,5 @@ class Leases:
         """Releases the lease, so that the next holder need not wait until it expires. Returns
         whether the owner had it. Raises UpstreamUnavailable."""
         return bool(
-            await self._connections.run(_RELEASE, [self._keys.lease(name)], [owner], READ_S)
+            await self._connections.run(_RELEASE, [self._keys.lease(name)], [owner], READ_TIMEOUT_S)
         )

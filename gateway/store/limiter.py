@@ -89,12 +89,12 @@ class Limiter:
         has the timeout of an ordinary command."""
         in_flight = self._keys.in_flight
         command = ("ZREM", in_flight, *permits) if permits else ("EXISTS", in_flight)
-        await self._connections.read(command)
+        await self._connections.pipeline(command)
 
     async def back_off(self, kind: RateKind, pause_ms: int) -> None:
         """Twilio has answered 429: grants nothing of this kind for `pause_ms`, and lowers the limit
         on requests in flight. A longer pause that is already set stays."""
-        keys = [self._keys.pause(kind), self._keys.in_flight, self._keys.ceiling]
+        keys = [self._keys.pause(kind), self._keys.in_flight, self._keys.concurrency_limit]
         most, least = self._concurrency.at_most, self._concurrency.at_least
         args: list[str | bytes | int] = ["", max(0, pause_ms), most, least, DECREASE_TO_PERCENT]
         await self._in_time(self._connections.run(REFUSED, keys, args))
@@ -114,7 +114,7 @@ class Limiter:
             self._keys.rate(kind),
             self._keys.pause(kind),
             self._keys.in_flight,
-            self._keys.ceiling,
+            self._keys.concurrency_limit,
         ]
         args: list[str | bytes | int] = [
             "",

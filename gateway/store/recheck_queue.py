@@ -1,4 +1,4 @@
-"""Rooms that any replica has a reason to have looked at, for the one that looks."""
+"""The rooms that the reconciler should check soon, added by any replica."""
 
 from typing import Final
 
@@ -6,21 +6,27 @@ from gateway.core.rooms import AccountSid, RoomSid
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 
-# A leader takes them out within seconds; without one, whoever leads next looks at every room anyway.
-KEPT_S: Final = 600
+# A leader takes the rooms within seconds. Without one for so long they are dropped: the
+# next leader checks every room anyway.
+LIFETIME_S: Final = 600
 
 
 class RecheckQueue:
-    """A set in Redis. Both methods are one round trip and raise UpstreamUnavailable."""
+    """A Redis set of one account's rooms.
+
+    Every method is one round trip and raises UpstreamUnavailable.
+    """
 
     def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
         self._connections = connections
         self._key = Keys(account_sid).recheck_queue
 
     async def add(self, sid: RoomSid) -> None:
-        await self._connections.read(("SADD", self._key, sid), ("EXPIRE", self._key, KEPT_S))
+        await self._connections.pipeline(
+            ("SADD", self._key, sid), ("EXPIRE", self._key, LIFETIME_S)
+        )
 
     async def take(self, count: int) -> list[RoomSid]:
-        """Up to `count` of them, which are then no longer there."""
-        found = await self._connections.fetch(self._key, "SPOP", self._key, count)
-        return [RoomSid(sid.decode()) for sid in found or ()]
+        """Remove up to `count` rooms and return them."""
+        sids = await self._connections.execute(self._key, "SPOP", self._key, count)
+        return [RoomSid(sid.decode()) for sid in sids or ()]

@@ -1,6 +1,10 @@
-"""The ways to a Redis: to one server, to the master that Sentinels name, to a cluster. redis-py finds the servers; here, what
-it leaves open is closed: that a server which is the master no more is left, and soon."""
+"""The routes to Redis: to one server, to the master that Sentinels name, to a cluster.
 
+redis-py finds the servers. A route adds what redis-py lacks: it leaves a server soon
+after that stopped being the master.
+"""
+
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,9 +29,11 @@ from gateway.core.errors import UpstreamUnavailable
 Command = tuple[str | bytes | int, ...]
 """A Redis command with its arguments."""
 
-CONNECT_S: Final = 0.4
-# Answers that speak of the server and not of the command: it should be asked again, or somewhere else.
-_NOT_HERE: Final = (
+CONNECT_TIMEOUT_S: Final = 0.4
+RECONNECT_TIMEOUT_S: Final = 0.5
+# Errors that are about the server and not about the command: another server, or the
+# same one later, may execute it.
+_WRONG_SERVER: Final = (
     RedisConnectionError,
     RedisTimeoutError,
     ReadOnlyError,
@@ -38,22 +44,28 @@ _NOT_HERE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one client: how many connections it may have, how long a connection waits for an answer before it is closed, and
-    how often a command is sent again on a new connection when the server closed the old one."""
+    """The limits of one client.
+
+    `connections` is the size of its connection pool. A connection without a reply for
+    `reply_timeout_s` is closed. A command whose connection the server closed is sent
+    again up to `retries` times on a new one.
+    """
 
     connections: int
-    answer_s: float
+    reply_timeout_s: float
     retries: int
 
     def retry(self) -> Retry:
-        # All our commands may be repeated. redis-py's own default is ten tries with pauses: longer than any caller waits.
+        # All our commands may be repeated. redis-py's default of ten retries with
+        # backoff takes longer than any caller waits.
         return Retry(NoBackoff(), self.retries, supported_errors=(RedisConnectionError,))
 
     def options(self) -> dict[str, Any]:
+        """Return these limits as arguments of redis-py's clients and pools."""
         return {
             "max_connections": self.connections,
-            "socket_connect_timeout": CONNECT_S,
-            "socket_timeout": self.answer_s,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_timeout": self.reply_timeout_s,
             "retry": self.retry(),
             "protocol": 2,
             "driver_info": None,
@@ -61,35 +73,38 @@ class Limits:
 
 
 class ServerRoute:
-    """To one server, wherever its address leads."""
+    """The route to one server."""
 
     def __init__(self, client: Redis) -> None:
         self.client = client
 
-    async def send(self, commands: Sequence[Command]) -> list[Any]:
-        """The answers in this order, in one round trip; a ResponseError for a command that failed. Raises RedisError, OSError.
+    async def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """Send the commands in one round trip and return the replies in this order.
 
-        A server that takes no writes was the master once: then the connections to it are closed, and all is sent again.
+        A failed command has a ResponseError as its reply. If the server turns out to be
+        a replica, its connections are closed and everything is sent again. Raises
+        RedisError and OSError.
         """
-        answers = await _pipelined(self.client, commands)
-        if any(isinstance(answer, ReadOnlyError) for answer in answers):
-            await self.renew()
-            answers = await _pipelined(self.client, commands)
-        return answers
+        replies = await _pipeline(self.client, commands)
+        if any(isinstance(reply, ReadOnlyError) for reply in replies):
+            await self.reconnect()
+            replies = await _pipeline(self.client, commands)
+        return replies
 
     async def execute(self, key: str, command: Command) -> Any:
-        """The answer to one command about this key. Raises RedisError, OSError."""
+        """Return the reply to one command on `key`. Raises RedisError and OSError."""
         return await _execute(self.client, command)
 
-    async def renew(self) -> None:
-        """Closes the connections that lie idle: whoever connects next finds the master anew."""
+    async def reconnect(self) -> None:
+        """Close the idle connections: new ones go to the current master."""
         await self.client.connection_pool.disconnect(inuse_connections=False)
 
-    async def look_round(self) -> None:
-        """Leaves a server that is not the master any more, as far as anybody else knows of it."""
+    async def check_master(self) -> None:
+        """Leave a server that other sources say is not the master any more."""
 
-    async def memory(self) -> list[dict[str, Any]]:
-        """INFO memory of the master and, where it is known and answers, of one that may follow it."""
+    async def memory_info(self) -> list[dict[str, Any]]:
+        """Return INFO memory of the master, and of a replica if one is known and
+        responds."""
         return [await self.client.info("memory")]
 
     async def aclose(self) -> None:
@@ -97,7 +112,7 @@ class ServerRoute:
 
 
 class SentinelRoute(ServerRoute):
-    """To the master that Sentinels name. A connection asks them when it is made."""
+    """The route to the master that Sentinels name. Each new connection asks them."""
 
     def __init__(self, sentinel: Sentinel, pool: Any, replicas: Redis) -> None:
         super().__init__(Redis(connection_pool=pool))
@@ -105,18 +120,23 @@ class SentinelRoute(ServerRoute):
         self._pool = pool
         self._replicas = replicas
 
-    async def look_round(self) -> None:
-        """Asks the sentinels: an old master that they cannot reach, and we can, takes writes that will be lost."""
+    async def check_master(self) -> None:
+        """Ask the Sentinels for the master, and reconnect if it is another one.
+
+        An old master that the Sentinels cannot reach, but this process can, accepts
+        writes that will be lost.
+        """
         known = self._pool.master_address
         if await self._pool.get_master_address() != known and known is not None:
-            await self.renew()
+            await self.reconnect()
 
-    async def memory(self) -> list[dict[str, Any]]:
+    async def memory_info(self) -> list[dict[str, Any]]:
         try:
-            found = await super().memory()
+            found = await super().memory_info()
         except MasterNotFoundError as exc:
             raise UpstreamUnavailable(
-                "no sentinel of GATEWAY_REDIS_URL names a master; look at the name of the service, and whether they run"
+                "no sentinel of GATEWAY_REDIS_URL names a master: "
+                "check the service name, and that the sentinels run"
             ) from exc
         with suppress(RedisError, OSError):
             found.append(await self._replicas.info("memory"))
@@ -129,43 +149,50 @@ class SentinelRoute(ServerRoute):
 
 
 class ClusterRoute:
-    """To the masters of a cluster. Keys of one `send` share a slot."""
+    """The route to the masters of a cluster."""
 
     def __init__(self, client: RedisCluster) -> None:
         self.client = client
 
-    async def send(self, commands: Sequence[Command]) -> list[Any]:
-        """As ServerRoute's. A slot that moved is followed by redis-py; a server that is gone or is no master any more is
-        looked for again, once: redis-py's pipeline does not."""
+    async def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """Send the commands, whose keys share a slot, as `ServerRoute.pipeline` does.
+
+        redis-py follows a slot that moved. Its pipeline does not look for the new
+        master of a server that is gone or was demoted: this does so once.
+        """
         try:
-            return await self._send(commands)
-        except _NOT_HERE:
-            await self.renew()
-            return await self._send(commands)
+            return await self._pipeline(commands)
+        except _WRONG_SERVER:
+            await self.reconnect()
+            return await self._pipeline(commands)
 
     async def execute(self, key: str, command: Command) -> Any:
+        """Return the reply to one command on `key`. Raises RedisError and OSError."""
         with _as_redis_errors():
             await self.client.initialize()
-            # Named, for else redis-py asks a server each time which of the command's words are keys.
+            # Without a node redis-py asks a server each time which arguments are keys.
             node = self.client.get_node_from_key(key)
             return await _execute(self.client, command, target_nodes=node)
 
-    async def renew(self) -> None:
-        """Asks the cluster who has which slots. Connections in use stay open for whoever uses them."""
+    async def reconnect(self) -> None:
+        """Ask the cluster for its slots. Connections in use stay open."""
         with _as_redis_errors():
             await self.client.initialize()
             await self.client.nodes_manager.initialize()
 
-    async def look_round(self) -> None:
-        """A master that is cut off from the others refuses its clients by itself."""
+    async def check_master(self) -> None:
+        """Do nothing: a master that is cut off from the cluster refuses its clients
+        itself."""
 
-    async def memory(self) -> list[dict[str, Any]]:
-        """INFO memory of every node that answers, for a replica may become a master any moment."""
+    async def memory_info(self) -> list[dict[str, Any]]:
+        """Return INFO memory of every node that responds: any replica may become a
+        master."""
         try:
             await self.client.initialize()
         except RedisClusterException as exc:
             raise UpstreamUnavailable(
-                "no node of GATEWAY_REDIS_URL answers as one of a whole cluster; look at them, or give redis:// for one server"
+                "no node of GATEWAY_REDIS_URL answers as a node of a complete cluster: "
+                "check the nodes, or use redis:// for a single server"
             ) from exc
         found, failure = [], None
         for node in self.client.get_nodes():
@@ -180,29 +207,43 @@ class ClusterRoute:
     async def aclose(self) -> None:
         await self.client.aclose()
 
-    async def _send(self, commands: Sequence[Command]) -> list[Any]:
+    async def _pipeline(self, commands: Sequence[Command]) -> list[Any]:
         with _as_redis_errors():
-            answers = await _pipelined(self.client, commands)
-        for answer in answers:
-            if isinstance(answer, _NOT_HERE):
-                raise answer
-        return answers
+            replies = await _pipeline(self.client, commands)
+        for reply in replies:
+            if isinstance(reply, _WRONG_SERVER):
+                raise reply
+        return replies
 
 
 Route = ServerRoute | ClusterRoute
 
 
+async def try_reconnect(route: Route) -> None:
+    """Reconnect after a command without a reply, for at most `RECONNECT_TIMEOUT_S`.
+
+    The other connections may have the same fault: a network that drops everything, or a
+    server that is not the master any more. Failures are ignored.
+    """
+    with suppress(RedisError, OSError, TimeoutError):
+        async with asyncio.timeout(RECONNECT_TIMEOUT_S):
+            await route.reconnect()
+
+
 @contextmanager
 def _as_redis_errors() -> Iterator[None]:
-    """A cluster that cannot be reached is none of redis-py's RedisErrors; and while one task looks for its nodes anew, another
-    may find the lists of them empty."""
+    """Turn redis-py's other errors for an unreachable cluster into a RedisError.
+
+    RedisClusterException is none. While one task initializes the client, another one
+    can find its lists of nodes empty.
+    """
     try:
         yield
     except (RedisClusterException, LookupError, AttributeError) as exc:
         raise RedisConnectionError("the cluster cannot be reached") from exc
 
 
-async def _pipelined(client: Redis | RedisCluster, commands: Sequence[Command]) -> list[Any]:
+async def _pipeline(client: Redis | RedisCluster, commands: Sequence[Command]) -> list[Any]:
     pipeline = client.pipeline(transaction=False)
     for command in commands:
         pipeline.execute_command(*command)
@@ -210,5 +251,5 @@ async def _pipelined(client: Redis | RedisCluster, commands: Sequence[Command]) 
 
 
 async def _execute(client: Any, command: Command, **options: Any) -> Any:
-    """As redis-py has it, without types."""
+    """Call redis-py's `execute_command`, which has no types."""
     return await client.execute_command(*command, **options)

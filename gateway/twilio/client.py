@@ -102,7 +102,8 @@ class TwilioVideo:
         username: str,
         password: str,
     ) -> None:
-        """Credentials are an API key's SID and secret, or the account's SID and auth token.
+        """Credentials are an API key's SID and secret, or the account's SID and auth
+        token.
 
         https://www.twilio.com/docs/usage/requests-to-twilio
         """
@@ -157,10 +158,8 @@ class TwilioVideo:
         has_form = request.method == "POST"
         # `encoded`: yarl would otherwise decode characters that need no encoding, and a
         # page token must be sent back byte for byte.
-        url = URL(
-            f"{self._base_urls[request.product]}{request.path}{'?' if request.query else ''}{request.query}",
-            encoded=True,
-        )
+        query = f"?{request.query}" if request.query else ""
+        url = URL(f"{self._base_urls[request.product]}{request.path}{query}", encoded=True)
         async with self._session.request(
             request.method,
             url,
@@ -239,7 +238,8 @@ def _decompress(compressed: bytes, status: int) -> bytes:
 async def _send_once(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Client middleware: pass a broken connection on as an error that aiohttp does not retry.
+    """Client middleware: pass a broken connection on as an error that aiohttp does not
+    retry.
 
     aiohttp sends an idempotent request again when its connection breaks (RFC 9112,
     section 9.3.1). That second request would spend Twilio's quota without a permit.

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.core.rooms import AccountSid
-from gateway.store.embedded import _binary
+from gateway.store.embedded import server_binary
 from gateway.store.keys import Keys
 from tests.faults.history import Fault
 from tests.faults.power import Disk
@@ -54,7 +54,7 @@ class Valkey:
         if self._disk is not None:
             self._disk.begin()
         self._process = await asyncio.create_subprocess_exec(
-            str(_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
+            str(server_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
             "--appendonly", "yes", "--appendfsync", self._fsync, "--maxmemory-policy", "noeviction",
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
             env=None if self._disk is None else {**os.environ, **self._disk.environment},

@@ -119,10 +119,10 @@ async def test_replicas_that_may_be_promoted_must_not_evict_keys(
 
 async def refuses_eviction(url: str, server: Server) -> None:
     connections = Connections(url)
-    await connections.check_policy()
+    await connections.check_eviction_policy()
     await server.client.config_set("maxmemory-policy", "allkeys-lru")
     with pytest.raises(FailedPrecondition, match="set it to noeviction"):
-        await connections.check_policy()
+        await connections.check_eviction_policy()
     await server.client.config_set("maxmemory-policy", "noeviction")
     await connections.aclose()
 
@@ -154,13 +154,13 @@ async def test_gateway_continues_after_a_sentinel_failover(
 async def test_hanging_master_delays_only_its_own_keys(cluster: ValkeyCluster) -> None:
     connections = Connections(cluster.url)
     keys = [f"{{{number}}}" for number in range(30)]
-    await asyncio.gather(*(connections.read(("SET", key, "v")) for key in keys))
+    await asyncio.gather(*(connections.pipeline(("SET", key, "v")) for key in keys))
     owners = {key: await cluster.master_of(key) for key in keys}
     hanging = owners[keys[0]]
     hanging.suspend()
     try:
         results = await asyncio.gather(
-            *(connections.read(("GET", key)) for key in keys), return_exceptions=True
+            *(connections.pipeline(("GET", key)) for key in keys), return_exceptions=True
         )
     finally:
         hanging.resume()
@@ -193,7 +193,7 @@ async def test_unreachable_cluster_is_unavailable_and_recovers(
         Connections(cluster.url),
         Connections("redis+cluster://127.0.0.1:1,127.0.0.1:2"),
     )
-    await connections.read(("SET", "k", "v"))
+    await connections.pipeline(("SET", "k", "v"))
     with pytest.raises(UpstreamUnavailable):
         await unreachable.check_policy()
     for node in cluster.nodes:
@@ -205,7 +205,7 @@ async def test_unreachable_cluster_is_unavailable_and_recovers(
                 clients.fetch("k", "GET", "k"),
                 clients.run(TRIM, ["k"], [1]),
                 clients.renew(),
-                clients.wait("k", "XREAD", "STREAMS", "k", "0", within_s=0.5),
+                clients.wait("k", "XREAD", "STREAMS", "k", "0", timeout_s=0.5),
                 return_exceptions=True,
             )
             assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
@@ -219,7 +219,7 @@ async def test_unreachable_cluster_is_unavailable_and_recovers(
 
 async def _is_answered(connections: Connections, key: str) -> bool:
     with suppress(UpstreamUnavailable):
-        return await connections.read(("GET", key)) == [b"v"]
+        return await connections.pipeline(("GET", key)) == [b"v"]
     return False
 
 

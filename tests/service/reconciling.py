@@ -17,8 +17,8 @@ from gateway.store.leases import Leases
 from gateway.store.recheck_queue import RecheckQueue
 from tests.service.conftest import ACCOUNT, Site, soon, until
 
-# As if nothing ever lagged, with rounds of a twentieth of a second: what the checks find
-# does not depend on either.
+# As if nothing ever lagged, with rounds of a twentieth of a second: what the checks
+# find does not depend on either.
 INTERVALS = CheckIntervals(
     room_list_s=0.05, participants_s=0.05, tracks_s=0.05, hole_s=0.05, rest_lag=timedelta(0)
 )
@@ -77,6 +77,7 @@ def repaired(account: Account) -> list[str]:
 
 
 async def room_lists(site: Site, count: int = 3) -> None:
-    """Return when the list of rooms has been requested `count` times more, and answered."""
+    """Return when the list of rooms has been requested `count` times more, and
+    answered."""
     before = site.gate.calls.count("GET /v1/Rooms")
     await until(lambda: site.gate.calls.count("GET /v1/Rooms") > before + count)

@@ -19,7 +19,7 @@ from gateway.core.limits.rate_limit import Rate, TwilioQuota, check_rate
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.upstream.permit_queue import PermitQueue
 from gateway.service.upstream.quota_budget import QuotaBudget
-from gateway.store.connection import READ_S
+from gateway.store.connection import READ_TIMEOUT_S
 from gateway.store.limiter import TAKE_S
 
 T = TypeVar("T")
@@ -144,7 +144,7 @@ class Redis:
         )
 
     async def release(self, permits: Sequence[str]) -> None:
-        await self.answer(READ_S)
+        await self.answer(READ_TIMEOUT_S)
         for permit in permits:
             self.in_flight.pop(permit, None)
 

@@ -4,7 +4,7 @@ from gateway.core.errors import InvalidArgument
 from gateway.store.addresses import open_route
 from gateway.store.routes import ClusterRoute, Limits, Route, SentinelRoute, ServerRoute
 
-LIMITS = Limits(connections=4, answer_s=1.0, retries=0)
+LIMITS = Limits(connections=4, reply_timeout_s=1.0, retries=0)
 
 
 @pytest.mark.parametrize(
@@ -22,21 +22,21 @@ LIMITS = Limits(connections=4, answer_s=1.0, retries=0)
         ("rediss+cluster://:pass@one/0?ssl_check_hostname=false", ClusterRoute),
     ],
 )
-async def test_every_way_to_a_redis_has_its_address(url: str, kind: type[Route]) -> None:
+async def test_open_route_by_scheme(url: str, kind: type[Route]) -> None:
     route = open_route(url, LIMITS)
     assert type(route) is kind
     await route.aclose()
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         (
             "http://127.0.0.1",
-            r"unknown scheme; give redis://host:port.*redis\+sentinel://.*redis\+cluster://",
+            r"unknown scheme: use redis://host:port.*redis\+sentinel://.*redis\+cluster://",
         ),
         ("127.0.0.1:6379", "unknown scheme"),
-        ("redis+sentinel://one,two", "names no service; give redis\\+sentinel://"),
+        ("redis+sentinel://one,two", "names no service: use redis\\+sentinel://"),
         ("redis+sentinel://one,,two/rooms", "cannot be read"),
         ("redis+sentinel://one:port/rooms", "cannot be read"),
         ("redis+sentinel:///rooms", "cannot be read"),
@@ -49,19 +49,19 @@ async def test_every_way_to_a_redis_has_its_address(url: str, kind: type[Route])
         ("redis+cluster://one?no_such_option=1", "cannot be read"),
     ],
 )
-def test_a_bad_address_is_refused_with_a_sentence(url: str, says: str) -> None:
-    with pytest.raises(InvalidArgument, match=says):
+def test_bad_address_is_refused(url: str, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
         open_route(url, LIMITS)
 
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+sentinel", "redis+cluster", "http"])
-def test_no_refusal_shows_a_password(scheme: str) -> None:
+def test_error_contains_no_password(scheme: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         open_route(f"{scheme}://user:hunter2@one:port/x/y?db=hunter2", LIMITS)
     assert "hunter2" not in str(refused.value)
 
 
-async def test_what_stands_around_the_hosts_is_read_as_in_any_other_address() -> None:
+async def test_user_database_and_options_are_read() -> None:
     route = open_route(
         "rediss+sentinel://user:p%40ss@one/rooms/3?client_name=gateway&sentinel_password=own",
         LIMITS,

@@ -21,7 +21,7 @@ from tests.store.samples import ACCOUNT, ROOM, created, ended, joined, sid
 KEYS: Final = Keys(ACCOUNT)
 OTHER_ROOM: Final = sid(2)
 REPEATED: Final = "callback 4"
-SEEN: Final = KEYS.seen(dedupe_hash(REPEATED))
+SEEN: Final = KEYS.dedupe(dedupe_hash(REPEATED))
 FUTURE: Final = int((time.time() + 3600) * 1_000_000)
 HOLDS: Final = None
 EPOCH, TRIMMED, ROLLED_BACK = ResyncReason.EPOCH, ResyncReason.TRIMMED, ResyncReason.ROLLED_BACK
@@ -394,7 +394,7 @@ class Run:
 
     def forget(self, key: str) -> None:
         for number, _ in self.known.history:
-            if key == KEYS.seen(dedupe_hash(f"callback {number}")):
+            if key == KEYS.dedupe(dedupe_hash(f"callback {number}")):
                 self.known.no_record.add(number)
             if key == KEYS.room_log(self.room_of(number)):
                 self.known.no_room.add(number)

@@ -57,7 +57,7 @@ async def take_at(
     ]
     granted, full_at_us, wait_us, now, in_flight, max_in_flight, is_full = await connections.run(
         TAKE,
-        [KEYS.rate("read"), KEYS.pause("read"), KEYS.in_flight, KEYS.ceiling],
+        [KEYS.rate("read"), KEYS.pause("read"), KEYS.in_flight, KEYS.concurrency_limit],
         [now_us, rate.interval_us, rate.burst, max_wait_us, *limits, *permits, *released],
     )
     assert int(now) == now_us
@@ -67,7 +67,7 @@ async def take_at(
 async def refuse_at(
     connections: Connections, now_us: int, concurrency: Concurrency = CONCURRENCY
 ) -> int:
-    keys = [KEYS.pause("read"), KEYS.in_flight, KEYS.ceiling]
+    keys = [KEYS.pause("read"), KEYS.in_flight, KEYS.concurrency_limit]
     max_in_flight = await connections.run(
         REFUSED, keys, [now_us, 0, concurrency.at_most, concurrency.at_least, 70]
     )
@@ -326,7 +326,7 @@ async def test_damaged_keys_count_as_missing(connections: Connections) -> None:
     await connections.commands.lpush(KEYS.rate("read"), "junk")
     await connections.commands.set(KEYS.rate("write"), "99999999999999999999 junk")
     await connections.commands.set(KEYS.in_flight, "junk")
-    await connections.commands.lpush(KEYS.ceiling, "junk")
+    await connections.commands.lpush(KEYS.concurrency_limit, "junk")
     here = limiter(connections)
 
     assert (await here.take("read", RATE, ["a"])).granted
@@ -354,7 +354,7 @@ async def test_every_key_expires(connections: Connections) -> None:
     await here.take("read", RATE, ["a"])
     await here.back_off("read", 1_000)
 
-    for key in (KEYS.rate("read"), KEYS.pause("read"), KEYS.in_flight, KEYS.ceiling):
+    for key in (KEYS.rate("read"), KEYS.pause("read"), KEYS.in_flight, KEYS.concurrency_limit):
         assert 0 < await connections.commands.pttl(key) <= 120_000
 
 
@@ -366,7 +366,7 @@ async def test_time_in_which_the_process_was_busy_does_not_count_as_a_timeout(
     errors: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, error: errors.append(error))
     # Redis answers in time; but this process is busy from before the answer until after the timeout.
-    await connections.ask(
+    await connections.reply(
         connections.commands.execute_command("CLIENT", "PAUSE", round(TAKE_S * 500), "ALL")
     )
     loop.call_later(TAKE_S / 10, spin, TAKE_S * 2)

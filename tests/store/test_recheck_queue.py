@@ -1,10 +1,10 @@
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
-from gateway.store.recheck_queue import KEPT_S, RecheckQueue
+from gateway.store.recheck_queue import LIFETIME_S, RecheckQueue
 from tests.service.conftest import ACCOUNT, sid
 
 
-async def test_each_is_taken_once_however_often_it_was_added(connections: Connections) -> None:
+async def test_room_added_twice_is_taken_once(connections: Connections) -> None:
     recheck_queue = RecheckQueue(connections, ACCOUNT)
     for number in (1, 2, 1):
         await recheck_queue.add(sid(number))
@@ -12,7 +12,7 @@ async def test_each_is_taken_once_however_often_it_was_added(connections: Connec
     assert await recheck_queue.take(10) == []
 
 
-async def test_no_more_are_taken_than_asked_for(connections: Connections) -> None:
+async def test_take_is_bounded_by_count(connections: Connections) -> None:
     recheck_queue = RecheckQueue(connections, ACCOUNT)
     for number in range(5):
         await recheck_queue.add(sid(number))
@@ -20,8 +20,8 @@ async def test_no_more_are_taken_than_asked_for(connections: Connections) -> Non
     assert len(await recheck_queue.take(3)) == 2
 
 
-async def test_without_anybody_who_takes_them_they_go_by_themselves(
+async def test_queue_expires(
     connections: Connections,
 ) -> None:
     await RecheckQueue(connections, ACCOUNT).add(sid(1))
-    assert 0 < await connections.commands.ttl(Keys(ACCOUNT).recheck_queue) <= KEPT_S
+    assert 0 < await connections.commands.ttl(Keys(ACCOUNT).recheck_queue) <= LIFETIME_S

@@ -6,16 +6,16 @@ from tests.topologies import two_servers_behind_proxy
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("redis+sentinel://127.0.0.1:1/rooms", "no sentinel of GATEWAY_REDIS_URL names a master"),
         ("redis+cluster://127.0.0.1:1", "no node of GATEWAY_REDIS_URL answers"),
-        ("redis+cluster://127.0.0.1:{port}", "or give redis:// for one server"),
+        ("redis+cluster://127.0.0.1:{port}", "or use redis:// for a single server"),
     ],
 )
-async def test_whoever_cannot_start_is_told_where_to_look(url: str, says: str) -> None:
+async def test_error_of_an_unusable_address_message_what_to_check(url: str, message: str) -> None:
     async with two_servers_behind_proxy() as (_, _, _, plain):
         connections = Connections(url.format(port=plain.rpartition(":")[2]))
-        with pytest.raises(UpstreamUnavailable, match=says):
-            await connections.check_policy()
+        with pytest.raises(UpstreamUnavailable, match=message):
+            await connections.check_eviction_policy()
         await connections.aclose()

@@ -46,7 +46,8 @@ ROOM: dict[str, Any] = {
 ROOM_JSON = json.dumps(ROOM).encode()
 LONG_S = 5.0
 SHORT_S = 0.03
-# Long enough for a request to be sent on a busy machine: the deadline expires after that.
+# Long enough for a request to be sent on a busy machine: the deadline expires after
+# that.
 SENT_S = 1.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -149,7 +150,7 @@ async def failure(call: Call, twilio: TwilioVideo, deadline_s: float = LONG_S) -
 
 @contextmanager
 def full_backlog() -> Iterator[str]:
-    """Yield the URL of a port that accepts no connection, because its backlog is full."""
+    """Yield the URL of a port whose backlog is full, so it accepts no connection."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -632,7 +633,8 @@ async def test_error_messages_contain_no_name_and_no_secret(session: aiohttp.Cli
 async def test_request_is_sent_once_when_its_connection_breaks(
     session: aiohttp.ClientSession, call: Call
 ) -> None:
-    """Also on a reused connection, where aiohttp would otherwise send the request again."""
+    """Also on a reused connection, where aiohttp would otherwise send the request
+    again."""
     received = 0
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -95,10 +95,10 @@ class RoomHistory:
     """What the log says about one room.
 
     `is_end_logged` means that the log has its room-ended. `has_ended` is also true when
-    the log has our own mutation that ended the room; its room-ended may still be missing.
-    `missing_numbers` are the sequence numbers between the lowest and the highest one
-    seen that no event had. `first_n` and `last_n` are the log numbers of the room's
-    oldest and newest event, or 0 without any event.
+    the log has our own mutation that ended the room; its room-ended may still be
+    missing. `missing_numbers` are the sequence numbers between the lowest and the
+    highest one seen that no event had. `first_n` and `last_n` are the log numbers of
+    the room's oldest and newest event, or 0 without any event.
     """
 
     sid: RoomSid
@@ -166,9 +166,9 @@ class RoomHistory:
 def room_from_events(events: Iterable[RoomEvent], status_callback: str) -> Room | None:
     """Return the room that its events describe, or None if no event gives its type.
 
-    Twilio's newest response to one of our own changes is complete. Callbacks do not give
-    limits and timeouts: a room that is known from callbacks alone gets the values that
-    Twilio gives to a room created without them.
+    Twilio's newest response to one of our own changes is complete. Callbacks do not
+    give limits and timeouts: a room that is known from callbacks alone gets the values
+    that Twilio gives to a room created without them.
     """
     room: Room | None = None
     ended: Ended | None = None

@@ -1,4 +1,4 @@
-"""Compares what the log says about a room with what Twilio's REST API shows. Does no I/O.
+"""Compares a room's log with what Twilio's REST API shows. Does no I/O.
 
 The result is the events that the log lacks. Three rules keep REST, which lags, from
 contradicting the log:
@@ -24,7 +24,7 @@ REST_LAG: Final = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What one response of Twilio's REST API shows. Parts that were not requested are empty.
+    """What Twilio's REST API shows. Parts that were not requested are empty.
 
     `at` is when the request was made. The response shows everything that the log has up
     to the log number `as_of_n`, which is the newest one of REST_LAG earlier.
@@ -39,8 +39,8 @@ class Observation:
     tracks: Mapping[str, tuple[PublishedTrack, ...]] = field(default_factory=dict)
     """All published tracks, by participant SID."""
     absent_since: Mapping[str, datetime] = field(default_factory=dict)
-    """Tracks that an earlier response did not show either, with the time of that request.
-    REST has no date for the end of a track."""
+    """Tracks that an earlier response did not show either, with the time of that
+    request. REST has no date for the end of a track."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def compare(history: RoomHistory, observation: Observation, rest_lag: timedelta)
         *_participant_events(history, observation),
         *_track_events(history, observation),
     ]
-    # The distance is absolute: if Twilio's clock is ahead of ours, an event must not stay
-    # recent for ever.
+    # The distance is absolute: if Twilio's clock is ahead of ours, an event must not
+    # stay recent for ever.
     ripe = [event for event in found if abs(observation.at - event.at) >= rest_lag]
     present = observation.participants if observation.has_all_present else ()
     return Difference(
@@ -85,7 +85,7 @@ def compare(history: RoomHistory, observation: Observation, rest_lag: timedelta)
 
 
 def absent_tracks(stay: StayHistory, published: Iterable[PublishedTrack]) -> list[str]:
-    """Return the SIDs of the tracks that the log has as published and `published` lacks."""
+    """Return the SIDs of tracks that the log has as published, except `published`."""
     if stay.has_left:
         return []
     listed = {track.sid for track in published}
@@ -208,8 +208,8 @@ def _switch(
     """Return the type and the time of the event that enabled or disabled the track.
 
     None if the log agrees with REST, or knows something newer. track-added does not say
-    whether the track is enabled. Subscribers assume that it is, so only a disabled track
-    needs another event.
+    whether the track is enabled. Subscribers assume that it is, so only a disabled
+    track needs another event.
     """
     was_enabled = True if history.is_enabled is None else history.is_enabled
     if (
@@ -228,7 +228,7 @@ def _switch(
 
 
 def _absent(history: RoomHistory, observation: Observation) -> Iterable[str]:
-    """Yield participants and tracks that the log has and the observation does not show."""
+    """Yield participants and tracks that the log has and REST does not show."""
     if observation.has_all_present:
         listed = {participant.sid for participant in observation.participants}
         yield from (sid for sid in history.present if sid not in listed)

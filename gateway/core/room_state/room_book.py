@@ -1,7 +1,7 @@
-"""The reconciler's book: the rooms it knows, what the log says about them, what to check next.
+"""What the reconciler knows of rooms, and which checks are due.
 
-Does no I/O. `now` is the time in seconds of any clock that only goes forward. Checks are
-values; the caller runs them against Twilio's REST API and reports what they found.
+Does no I/O. `now` is the time in seconds of any clock that only goes forward. Checks
+are values; the caller runs them against Twilio's REST API and reports what they found.
 """
 
 from collections import OrderedDict, deque
@@ -24,8 +24,8 @@ from gateway.core.room_state.reconcile import (
 )
 from gateway.core.rooms import AccountSid, RoomSid
 
-# So many rooms that ended are remembered. Without them, REST's lag or a late event would
-# make such a room look new.
+# So many rooms that ended are remembered. Without them, REST's lag or a late event
+# would make such a room look new.
 ENDED_LIMIT: Final = 50_000
 
 
@@ -64,8 +64,8 @@ class CheckKind(Enum):
 class Check:
     """One comparison of the log with Twilio's REST API.
 
-    `is_thorough`: when it is done, also check everything below it. A thorough check of a
-    room leads to one of its participants, and that to departures and tracks.
+    `is_thorough`: when it is done, also check everything below it. A thorough check of
+    a room leads to one of its participants, and that to departures and tracks.
     """
 
     kind: CheckKind
@@ -172,7 +172,10 @@ class RoomBook:
         self._schedule(check, now, DuePriority.URGENT)
 
     def forget(self, sid: RoomSid) -> None:
-        """Drop a room that neither the log nor REST shows. A later event brings it back."""
+        """Drop a room that neither the log nor REST shows.
+
+        A later event brings it back.
+        """
         self._rooms.pop(sid, None)
         self._checked_numbers.pop(sid, None)
         self._absent_tracks.pop(sid, None)
@@ -218,9 +221,10 @@ class RoomBook:
         return difference
 
     def compare_again(self, at: datetime, now: float) -> list[Difference]:
-        """Compare the observations again whose changes were too young, and are not any more.
+        """Compare observations again whose changes were too young before.
 
-        `at` is the current time. A callback for those changes would have arrived by now.
+        `at` is the current time. A callback for those changes would have arrived by
+        now.
         """
         due = []
         while self._recent and self._recent[0][0] <= now:
@@ -232,7 +236,7 @@ class RoomBook:
         ]
 
     def tracks_absent_since(self, sid: RoomSid, participant: str) -> Mapping[str, datetime]:
-        """Return the tracks that the last check of this participant's tracks did not find.
+        """Return the tracks that the participant's last check did not find.
 
         The values are the times of the first request that did not show them.
         """
@@ -270,7 +274,10 @@ class RoomBook:
                     self._schedule(check, now + self._settled_s, DuePriority.ROUND)
 
     def retry(self, check: Check, at: float) -> None:
-        """Run a check that failed again. The list of rooms is then read from its start."""
+        """Run a check that failed again.
+
+        The list of rooms is then read from its start.
+        """
         if check.kind is CheckKind.ROOM_LIST:
             self._listing = None
         self._schedule(check, at, DuePriority.ROUND)
@@ -308,8 +315,9 @@ class RoomBook:
             self._schedule(Check(CheckKind.PARTICIPANTS, sid), at, DuePriority.ROUND)
         self._rooms[sid] = history
         if history.is_end_logged and not was_end_logged:
-            # The participants that the log has as present have left. Their callbacks get
-            # some time to arrive. A log that was just read can have many such rooms.
+            # The participants that the log has as present have left. Their callbacks
+            # get some time to arrive. A log that was just read can have many such
+            # rooms.
             self._schedule(
                 Check(CheckKind.DEPARTURES, sid),
                 now + self._settled_s + 1,

@@ -1,4 +1,5 @@
-"""The reconciler's checks: each reads a part of Twilio's REST API and compares it with the log.
+"""The reconciler's checks: each reads a part of Twilio's REST API and compares it with
+the log.
 
 A check returns the difference. It logs nothing and schedules nothing: the leader logs
 the difference and reports it to the book.

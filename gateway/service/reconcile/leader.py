@@ -1,8 +1,9 @@
-"""Repairs the event log: of all replicas, one at a time compares it with Twilio's REST API.
+"""Repairs the event log: of all replicas, one at a time compares it with Twilio's REST
+API.
 
-The leader first checks rooms with missing sequence numbers and rooms that other replicas
-want checked. It lists the rooms in progress every few seconds. It checks each room in
-turn, as fast as its part of the read quota allows.
+The leader first checks rooms with missing sequence numbers and rooms that other
+replicas want checked. It lists the rooms in progress every few seconds. It checks each
+room in turn, as fast as its part of the read quota allows.
 """
 
 import asyncio

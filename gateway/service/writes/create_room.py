@@ -38,7 +38,14 @@ from gateway.service.upstream.upstream import Upstream
 from gateway.service.writes.mutations import Mutations
 from gateway.store.cache import CacheEntry
 from gateway.store.eventlog import EventLog, readable
-from gateway.store.idempotency import Busy, Claimed, IdempotencyRecords, Made, Once, OtherBody
+from gateway.store.idempotency import (
+    Claimed,
+    Created,
+    IdempotencyKey,
+    IdempotencyRecords,
+    InProgress,
+    OtherBody,
+)
 from gateway.twilio.wire.rooms import complete_room, create_room, list_rooms
 
 log = structlog.get_logger()
@@ -51,13 +58,13 @@ ENDED_LIMIT = 20
 CLOCKS_DIFFER_BY = timedelta(seconds=2)
 
 
-def once_of(caller: Caller, key: str | None, new: NewRoom) -> Once | None:
+def once_of(caller: Caller, key: str | None, new: NewRoom) -> IdempotencyKey | None:
     """What the key stands for. Two API keys' never meet. Raises InvalidArgument for what can be no key."""
     if key is None:
         return None
     check_text(key, "idempotencyKey", give="one made for this room alone, such as a UUID")
     said = {name: part for name, part in msgspec.to_builtins(new).items() if part is not None}
-    return Once(_digest([caller.id, key]), _digest(sorted(said.items())))
+    return IdempotencyKey(_digest([caller.id, key]), _digest(sorted(said.items())))
 
 
 class RoomWrites:
@@ -81,7 +88,7 @@ class RoomWrites:
         self._tail = tail
         self._status_callback = status_callback
 
-    async def create(self, new: NewRoom, once: Once | None) -> Found[Room]:
+    async def create(self, new: NewRoom, once: IdempotencyKey | None) -> Found[Room]:
         if once is None:
             return await self._mutations.finish(
                 lambda: self._try(_Try(new, self._status_callback, datetime.now(UTC)))
@@ -103,17 +110,17 @@ class RoomWrites:
             await self._mutations.send(complete_room(sid), self._mutations.event(sid, Changed.ROOM))
         )
 
-    async def _create_once(self, new: NewRoom, once: Once) -> Found[Room] | None:
+    async def _create_once(self, new: NewRoom, once: IdempotencyKey) -> Found[Room] | None:
         """None while another caller with the key is at it."""
         owner = secrets.token_hex(8)
         match await self._records.claim(once, owner):
-            case Busy():
+            case InProgress():
                 return None
             case OtherBody():
                 raise AlreadyExists(
                     "this idempotencyKey was given before for a room with other parameters; give each room a key of its own"
                 )
-            case Made(sid):
+            case Created(sid):
                 found = await self._reads.by_sid(sid)
                 if found is None:
                     raise NotFound(
@@ -128,7 +135,7 @@ class RoomWrites:
                     _Try(new, marked, began_at, is_marked=True, is_doubtful=is_doubtful),
                 )
 
-    async def _settled(self, once: Once, owner: str, attempt: "_Try") -> Found[Room]:
+    async def _settled(self, once: IdempotencyKey, owner: str, attempt: "_Try") -> Found[Room]:
         """Writes down what becomes of the try. If that fails, the next one with the key is in doubt, and looks."""
         try:
             found = await self._try(attempt)
@@ -137,9 +144,9 @@ class RoomWrites:
                 failure.__cause__, OutcomeUnknown
             )
             is_doubtful = attempt.is_doubtful or is_lost
-            await _write_down(self._records.give_back(once, owner, is_doubtful=is_doubtful))
+            await _write_down(self._records.release(once, owner, may_exist=is_doubtful))
             raise
-        await _write_down(self._records.settle(once, owner, found.value.sid))
+        await _write_down(self._records.complete(once, owner, found.value.sid))
         return found
 
     async def _try(self, attempt: "_Try") -> Found[Room]:

@@ -1,21 +1,24 @@
--- Write down what became of a try: the room was made, perhaps made, or surely not.
--- KEYS: record · ARGV: digest of the body · owner · SID or '' · whether an earlier try, or this one, may have been sent (1, 0) ·
--- kept for, s
+-- Record how an attempt to create the room of an idempotency key ended.
+--
+-- KEYS: record · ARGV: digest of the body · owner · SID of the room, or '' · 1 if this or an
+--   earlier attempt may have created the room, else 0 · lifetime of the record (s)
+-- Returns: 1, or 0 if another attempt holds the claim
 local record = KEYS[1]
-local body, owner, sid, is_doubtful, kept_s = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local body, owner, sid, may_exist, lifetime_s = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 ensure_type(record, 'hash')
 if sid ~= '' then
-  -- Also by one whose lease has run out: the room is there, and every try of this key finds the same one.
+  -- An attempt whose claim expired may do this too: the room exists, and every attempt
+  -- with the key finds the same one.
   redis.call('HSETNX', record, 'sid', sid)
   redis.call('HSET', record, 'body', body)
   redis.call('HDEL', record, 'owner', 'until')
 elseif redis.call('HGET', record, 'owner') ~= owner then
   return 0
-elseif is_doubtful == '1' then
+elseif may_exist == '1' then
   redis.call('HDEL', record, 'owner', 'until')
 else
   redis.call('DEL', record)
 end
-redis.call('EXPIRE', record, kept_s)
+redis.call('EXPIRE', record, lifetime_s)
 return 1

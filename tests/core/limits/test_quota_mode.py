@@ -14,14 +14,14 @@ from gateway.core.limits.quota_mode import (
     QuotaMode,
     Shared,
 )
-from gateway.store.connection import READ_S
+from gateway.store.connection import READ_TIMEOUT_S
 
 BRIEF_S = QUIET_S - FOUND_S
 """A silence shorter than this cannot have made any replica spend alone."""
 
 
 def test_a_probe_has_the_timeout_of_a_read() -> None:
-    assert PROBE_TIMEOUT_S == READ_S
+    assert PROBE_TIMEOUT_S == READ_TIMEOUT_S
 
 
 @pytest.mark.parametrize(

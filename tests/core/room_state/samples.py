@@ -1,4 +1,4 @@
-"""Events of one room, what REST shows of it, and a model of Twilio that produces both."""
+"""Events of a room, what REST shows of it, and a model of Twilio that makes both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -96,7 +96,8 @@ COMPLETED_BY_US = event(
 
 @dataclass
 class World:
-    """A model of Twilio: the events of its callbacks, ten seconds apart, and what REST shows."""
+    """A model of Twilio: the events of its callbacks, ten seconds apart, and what REST
+    shows."""
 
     history: list[RoomEvent] = field(default_factory=list)
     participants: dict[str, Participant] = field(default_factory=dict)

@@ -104,7 +104,8 @@ def shown(live: LiveRoom) -> dict[str, list[tuple[str, bool | None]]]:
     }
 
 
-# Few people and tracks, moments that coincide, and whatever may be told of them: what really happens is among it.
+# Few people and tracks, moments that coincide, and whatever may be told of them: what
+# really happens is among it.
 def _mutation(who: int, at_s: int, gone: bool, anonymous: bool) -> RoomEvent:
     status = ParticipantStatus.DISCONNECTED if gone else ParticipantStatus.CONNECTED
     answer = person(

@@ -1,4 +1,5 @@
-"""The comparison by examples, and against a model of Twilio from which callbacks are lost."""
+"""The comparison by examples, and against a model of Twilio from which callbacks are
+lost."""
 
 from dataclasses import replace
 from datetime import timedelta
