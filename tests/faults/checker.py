@@ -1,6 +1,6 @@
 """Reads a history and names each invariant that it breaks, with the shortest witness. Does no I/O.
 
-The invariants are those of the README's *Reliability* section. `ResyncRequired` and `Gap` excuse what they announce: a hole
+The invariants are those of docs/reliability/promises.md. `ResyncRequired` and `Gap` excuse what they announce: a hole
 before their cursor on the subscription that got them, and what was acked before the log's last life was first heard of.
 """
 

@@ -6,7 +6,7 @@ memories (`tests/faults/watched.py` says why), so that all of them are full when
 
 What is judged: the slope of its memory (RSS) after the warm-up, by Theil and Sen over the lowest value of each half minute;
 it fails above 1 MB/h, and says how far the interval of 95 % reaches. Then all clients leave: open files and asyncio tasks must be
-what they were before the first came, ± 2. Exits with 1 when something is not so. The last table is for the README.
+what they were before the first came, ± 2. Exits with 1 when something is not so. The last table is for docs/reliability/results.md.
 """
 
 import asyncio
@@ -427,7 +427,7 @@ def _row(sample: Sample) -> str:
 
 
 def _table(samples: Sequence[Sample]) -> str:
-    """Ten moments, for the README."""
+    """Ten moments, for docs/reliability/results.md."""
     shown = [samples[round(number * (len(samples) - 1) / 9)] for number in range(10)]
     rows = [
         ["minute", *(f"{each.at_s / 60:.0f}" for each in shown)],
