@@ -30,6 +30,7 @@ from gateway.sandbox.world.model import (
 )
 from gateway.sandbox.world.model import Room as SandboxRoom
 from gateway.service.accounts import Account
+from gateway.service.cache.timings import CacheTimings
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
@@ -208,6 +209,7 @@ class Site:
     stream_timings: StreamTimings = field(default_factory=StreamTimings)
     stream_limit: ConnectionLimit = field(default_factory=stream_limit)
     upstream_timings: UpstreamTimings = field(default_factory=UpstreamTimings)
+    cache_timings: CacheTimings = field(default_factory=CacheTimings)
     accounts: list[Account] = field(default_factory=list)
     tails: list["asyncio.Task[None]"] = field(default_factory=list)
 
@@ -232,6 +234,7 @@ class Site:
                 log=self.log_timings,
                 streams=self.stream_timings,
                 upstream=self.upstream_timings,
+                cache=self.cache_timings,
             ),
         )
         self.accounts.append(account)

@@ -1,7 +1,8 @@
-"""Our cursors over Twilio's pages.
+"""The cursors of lists that are read from Twilio's REST API.
 
-Twilio pages by a token that stands for a whole page; Relay wants a cursor after each item. Ours says which of Twilio's
-pages, and how far into it. It is sealed, so that nobody steers Twilio's paging by hand.
+Twilio pages by a token for a whole page, and Relay needs a cursor after each item. A cursor of
+ours names one of Twilio's pages and an offset in it. It is encrypted and authenticated, so
+callers cannot choose what is sent to Twilio.
 """
 
 import hashlib
@@ -17,8 +18,12 @@ from gateway.twilio.wire.resource import Listed
 T = TypeVar("T")
 
 
-class Position(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page begins: `skip` items into Twilio's page of `size` items that `query` stands for (None: the first one)."""
+class PagePosition(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page begins: after `skip` items of Twilio's page.
+
+    `query` fetches that page; None fetches the first one, with `size` items. `list_digest`
+    identifies the list and its filter.
+    """
 
     list_digest: str
     size: int
@@ -26,32 +31,42 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     skip: int
 
 
-class Pages:
+class PageCursors:
+    """Cuts pages for our callers from Twilio's pages."""
+
     def __init__(self, cursor_codec: CursorCodec) -> None:
         self._cursor_codec = cursor_codec
 
-    def position(self, which: object, first: int, after: str | None) -> Position:
-        """`which` names the list with its filters. Raises InvalidArgument for a cursor of another list, CursorExpired for one
-        that another release of the gateway made."""
+    def position(self, list_identity: object, first: int, after: str | None) -> PagePosition:
+        """Returns where a page of `first` items after the cursor begins.
+
+        Raises InvalidArgument for a cursor of another list or filter and for a `first` out of
+        range, and CursorExpired for a cursor that another release of the gateway made.
+        """
         checked_first(first)
-        digest = hashlib.blake2b(msgspec.json.encode(which), digest_size=8).hexdigest()
+        digest = hashlib.blake2b(msgspec.json.encode(list_identity), digest_size=8).hexdigest()
         if after is None:
-            return Position(digest, first, None, 0)
+            return PagePosition(digest, first, None, 0)
         try:
-            position = msgspec.json.decode(self._cursor_codec.page_position(after), type=Position)
+            plain = self._cursor_codec.page_position(after)
+            position = msgspec.json.decode(plain, type=PagePosition)
         except msgspec.MsgspecError:
             raise CursorExpired(
-                "this page cursor is of no use any more; begin the list again without `after`"
+                "page cursor has expired: start again from the first page"
             ) from None
         if position.list_digest != digest:
             raise InvalidArgument(
-                "after belongs to another list or other filters; use it where it came from"
+                "after belongs to another list or another filter: use it with the list that it "
+                "came from"
             )
         return position
 
-    def page(self, position: Position, listed: Listed[T], first: int) -> Page[T]:
-        """The part of Twilio's page that was asked for. Its `end_cursor` is where it was read to, also when nothing is left
-        there of Twilio's page, which may be shorter than it was."""
+    def page(self, position: PagePosition, listed: Listed[T], first: int) -> Page[T]:
+        """Returns up to `first` items of Twilio's page, from the position on.
+
+        Twilio's page may have become shorter since the cursor was made. An empty page then has
+        an `end_cursor` too, if the list continues.
+        """
         end = min(position.skip + first, len(listed.items))
         items = tuple(
             (self._cursor(position, listed, offset + 1), listed.items[offset])
@@ -62,9 +77,10 @@ class Pages:
             items, self._cursor(position, listed, end) if items or has_next else None, has_next
         )
 
-    def _cursor(self, position: Position, listed: Listed[T], offset: int) -> str:
-        """The cursor after so many items of Twilio's page: at its end, the next page's beginning."""
+    def _cursor(self, position: PagePosition, listed: Listed[T], offset: int) -> str:
+        """The cursor after `offset` items of Twilio's page. At its end, that is the beginning of
+        the next page."""
         is_at_end = offset >= len(listed.items) and listed.next_query is not None
         query, skip = (listed.next_query, 0) if is_at_end else (position.query, offset)
-        following = Position(position.list_digest, position.size, query, skip)
+        following = PagePosition(position.list_digest, position.size, query, skip)
         return self._cursor_codec.page_cursor(msgspec.json.encode(following))

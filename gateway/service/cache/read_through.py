@@ -29,7 +29,7 @@ from gateway.core.rooms import Ended, RoomSid
 from gateway.service.cache.early_refresh import EarlyRefresh
 from gateway.service.cache.fetch_lease import MISS, FetchLease, Miss
 from gateway.service.cache.memory import ResponseMemory, age_rank
-from gateway.service.cache.page_cursors import Pages
+from gateway.service.cache.page_cursors import PageCursors
 from gateway.service.cache.resources import CachedQuery, Listing
 from gateway.service.call_context import limit_max_age
 from gateway.service.flights.singleflight import SingleFlight
@@ -96,7 +96,7 @@ class ReadThrough:
         self._fetch_lease = fetch_lease
         self._early_refresh = early_refresh
         self._cursor_codec = cursor_codec
-        self._pages = Pages(cursor_codec)
+        self._page_cursors = PageCursors(cursor_codec)
         self._flights = SingleFlight[Found[Any]]()
 
     async def one(self, query: CachedQuery[T]) -> ReadResult[T]:
@@ -118,9 +118,9 @@ class ReadThrough:
     async def page(self, listing: Listing[T], first: int, after: str | None) -> ReadResult[Page[T]]:
         """Returns a page of a list. Raises InvalidArgument for a cursor of another list,
         CursorExpired for one that is no longer valid, and what `read` raises."""
-        position = self._pages.position(listing.identity, first, after)
+        position = self._page_cursors.position(listing.identity, first, after)
         result = await self.one(listing.page_query(position.size, position.query))
-        page = self._pages.page(position, result.value, first)
+        page = self._page_cursors.page(position, result.value, first)
         return ReadResult(page, result.freshness, result.as_of)
 
     async def warm(self, listings: Sequence[Listing[T]], first: int) -> None:

@@ -1,4 +1,4 @@
-"""Lists of rooms: Twilio's pages, read as all else below an account is, without the rooms that have ended since."""
+"""Lists of rooms, without the rooms that have ended since Twilio listed them."""
 
 from dataclasses import replace
 from typing import Final
@@ -18,6 +18,8 @@ _ROOMS: Final = ResourceKind[Listed[Room]](Listed[Room], Fence.ROOM, ROOM_LIST)
 
 
 class RoomLists:
+    """Reads one account's lists of rooms."""
+
     def __init__(self, reads: ReadThrough, index: RoomIndex, log: RoomMemory) -> None:
         self._reads = reads
         self._index = index
@@ -26,26 +28,31 @@ class RoomLists:
     async def page(
         self, wanted: RoomFilter, first: int, after: str | None
     ) -> ReadResult[Page[Room]]:
-        """The page. Its end is told also when it came out empty, so that the caller can go on behind rooms that have just
-        ended."""
-        seen = await self._reads.page(_listing(wanted), first, after)
-        sids = [room.sid for _, room in seen.value.items]
-        # What this process has shown as ended stays so, also while nobody can tell which others have ended meanwhile.
-        ends, is_stale = self._log.ends(sids), seen.freshness.is_stale
+        """Returns a page of the rooms that match the filter.
+
+        Rooms that have ended since are left out of a list of rooms in progress. A page may
+        therefore be shorter than `first`, or empty; its `end_cursor` continues the list all the
+        same. Without Redis, the page is flagged as stale. Raises what `ReadThrough.page` raises.
+        """
+        result = await self._reads.page(_listing(wanted), first, after)
+        rooms = result.value.items
+        sids = [room.sid for _, room in rooms]
+        # What this process knows to have ended stays so while Redis does not answer.
+        ends, is_stale = self._log.ends(sids), result.freshness.is_stale
         try:
             ends |= await self._index.ends(sids)
         except UpstreamUnavailable:
             is_stale = True
-        merged = (
-            (cursor, merge_end(room, ends.get(room.sid))) for cursor, room in seen.value.items
-        )
-        shown = tuple(
+        merged = ((cursor, merge_end(room, ends.get(room.sid))) for cursor, room in rooms)
+        matching = tuple(
             (cursor, room)
             for cursor, room in merged
             if wanted.status is not RoomStatus.IN_PROGRESS or room.status is RoomStatus.IN_PROGRESS
         )
         return ReadResult(
-            replace(seen.value, items=shown), replace(seen.freshness, is_stale=is_stale), seen.as_of
+            replace(result.value, items=matching),
+            replace(result.freshness, is_stale=is_stale),
+            result.as_of,
         )
 
 

@@ -1,3 +1,5 @@
+"""The first part runs over every kind of resource, the second one over those below a room."""
+
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,266 +11,445 @@ from gateway.core.caching import (
     MISSING_NAME_S,
     MISSING_SID_S,
     PEOPLE,
-    Fence,
     FreshnessSource,
     ReadResult,
 )
-from gateway.core.errors import InvalidArgument, NotFound, UpstreamUnavailable
+from gateway.core.errors import (
+    InvalidArgument,
+    NotFound,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
 from gateway.core.events import RoomEventType
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantStatus
 from gateway.core.rooms import RoomSid
-from gateway.core.sids import ParticipantSid
 from gateway.sandbox.faults.injector import Fault
 from gateway.service.accounts import Account
-from gateway.service.cache.memory import ResponseMemory
-from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
+from gateway.service.cache.early_refresh import EarlyRefresh
+from gateway.service.cache.resources import CachedQuery
 from gateway.service.cache.timings import CacheTimings
 from gateway.service.log.timings import LogTimings
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
+from gateway.store.leases import Leases
 from gateway.twilio.wire import participants
 from gateway.twilio.wire.resource import Listed
-from tests.service.conftest import ACCOUNT, Confined, Site, event, eventually, later, sid, until
+from tests.service.cache.kinds import (
+    KINDS,
+    PARTICIPANTS,
+    Kind,
+    by_identity,
+    by_sid,
+    listing,
+    without_redis,
+)
+from tests.service.conftest import (
+    ACCOUNT,
+    Confined,
+    Site,
+    event,
+    later,
+    sid,
+    until,
+)
 
-KIND = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
-LIST = ResourceKind[Listed[Participant]](Listed[Participant], Fence.PEOPLE, PEOPLE)
 CONNECTED = RoomEventType.PARTICIPANT_CONNECTED
 SILENT = Fault(status=503)
-DETACHED = ParticipantSid("PA" + "0" * 32)
+HOT_READS = CacheTimings().hot_reads
+NOBODY = "PA" + "0" * 32
 
 
-def by_sid(room: RoomSid, who: str) -> CachedQuery[Participant]:
-    return CachedQuery(KIND, room, participants.fetch_participant(room, ParticipantSid(who)))
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
 
 
-def by_identity(room: RoomSid, identity: str) -> CachedQuery[Participant]:
-    return CachedQuery(KIND, room, participants.find_participant(room, identity), identity)
+def flights(*accounts: Account) -> int:
+    return sum(len(account.reads._flights._flights) for account in accounts)
 
 
-def listing(room: RoomSid, **wanted: str) -> Listing[Participant]:
-    chosen = ParticipantFilter(**wanted)  # type: ignore[arg-type]
-    return Listing(LIST, room, chosen, partial(participants.list_participants, room, chosen))
-
-
-async def identities(account: Account, room: RoomSid) -> list[str | None]:
-    seen = await account.reads.page(listing(room), 50, None)
-    return [each.identity for _, each in seen.value.items]
-
-
-async def fresh(account: Account, ask: CachedQuery[Participant]) -> bool:
-    seen = await account.reads.one(ask)
-    return not seen.freshness.is_stale
-
-
-async def test_a_second_read_asks_nobody_and_another_replica_finds_it_in_redis(site: Site) -> None:
+async def test_a_second_read_uses_memory_and_another_replica_uses_redis(
+    site: Site, kind: Kind
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
-    site.join(room, "ada")
     for account in (here, here, there, there):
-        assert await identities(account, room) == ["ada"]
+        assert await kind.value(account, room) == kind.before
     assert len(site.gate.calls) == 1
 
 
-async def test_all_who_ask_at_the_same_time_share_one_call(site: Site) -> None:
+async def test_concurrent_reads_share_one_call(site: Site, kind: Kind) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    await asyncio.gather(*(identities(account, room) for _ in range(20)))
+    await asyncio.gather(*(kind.read(account, room) for _ in range(20)))
     assert len(site.gate.calls) == 1
 
 
-async def test_an_event_makes_old_what_depends_on_it_on_every_replica(site: Site) -> None:
+async def test_i18_three_replicas_that_miss_at_once_send_one_request(
+    site: Site, kind: Kind
+) -> None:
+    accounts = [await site.replica() for _ in range(3)]
+    room = site.make_at_twilio()
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        reads = [group.create_task(kind.value(account, room)) for account in accounts * 5]
+        await until(lambda: site.gate.waiting == 1)
+        site.gate.open()
+    assert [task.result() for task in reads] == [kind.before] * 15
+    assert len(site.gate.calls) == 1
+
+
+async def test_an_event_makes_a_value_outdated_on_every_replica(site: Site, kind: Kind) -> None:
     here, there = await site.replica(), await site.replica()
     room, other = site.make_at_twilio(), site.make_at_twilio()
     for account in (here, there):
-        assert (await identities(account, room), await identities(account, other)) == ([], [])
-    site.join(room, "ada")
-    await site.tell(event(CONNECTED, room))
+        assert await kind.value(account, room) == kind.before
+        assert await kind.value(account, other) == kind.before
+    kind.change(site, room)
+    kind.change(site, other)
+    await site.tell(kind.touch(room))
     for account in (here, there):
-        assert (await identities(account, room), await identities(account, other)) == (["ada"], [])
+        assert await kind.value(account, room) == kind.after
+        assert await kind.value(account, other) == kind.before
+    calls = len(site.gate.calls)
     await site.tell(event(RoomEventType.RECORDING_STARTED, room))
-    asked = len(site.gate.calls)
-    assert await identities(here, room) == ["ada"]
-    assert len(site.gate.calls) == asked
+    assert await kind.value(here, room) == kind.after
+    assert len(site.gate.calls) == calls
 
 
-async def test_a_fetch_that_began_before_an_event_is_kept_by_nobody(site: Site) -> None:
+async def test_a_read_after_an_event_does_not_join_a_fetch_from_before_it(
+    site: Site, kind: Kind
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        before = group.create_task(identities(here, room))
+        before = group.create_task(kind.value(here, room))
         await until(lambda: site.gate.waiting == 1)
-        await site.tell(event(CONNECTED, room))
-        # Woken by the event: it must not join the read that began before it.
-        after = group.create_task(identities(here, room))
+        await site.tell(kind.touch(room))
+        after = group.create_task(kind.value(here, room))
         await until(lambda: site.gate.waiting == 2)
-        site.join(room, "ada")
+        kind.change(site, room)
         site.gate.open()
-    assert before.result() is not None
-    assert after.result() == ["ada"]
+    assert before.result() in (kind.before, kind.after)
+    assert after.result() == kind.after
     for account in (here, there):
-        assert await identities(account, room) == ["ada"]
+        assert await kind.value(account, room) == kind.after
 
 
-async def test_the_answer_of_a_fetch_that_an_event_overtook_is_not_shown_twice(site: Site) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
+async def test_a_read_after_an_event_does_not_wait_for_another_replicas_fetch_from_before_it(
+    site: Site, kind: Kind
+) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio()
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        group.create_task(identities(account, room))
+        group.create_task(kind.read(here, room))
         await until(lambda: site.gate.waiting == 1)
-        await site.tell(event(CONNECTED, room))
+        await site.tell(kind.touch(room))
+        after = group.create_task(kind.value(there, room))
+        await until(lambda: site.gate.waiting == 2)
         site.gate.open()
-    asked = len(site.gate.calls)
-    await identities(account, room)
-    assert len(site.gate.calls) == asked + 1
+    assert after.result() == kind.before
 
 
-async def test_memory_hears_of_an_event_that_redis_has_forgotten(
-    site: Site, connections: Connections
+async def test_the_answer_of_a_fetch_that_an_event_overtook_is_not_cached(
+    site: Site, kind: Kind
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    assert await identities(account, room) == []
-    site.join(room, "ada")
-    await site.tell(event(CONNECTED, room))
+    site.gate.close()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(kind.read(account, room))
+        await until(lambda: site.gate.waiting == 1)
+        await site.tell(kind.touch(room))
+        site.gate.open()
+    calls = len(site.gate.calls)
+    await kind.read(account, room)
+    assert len(site.gate.calls) == calls + 1
+
+
+async def test_memory_knows_of_an_event_that_redis_has_lost(
+    site: Site, connections: Connections, kind: Kind
+) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    assert await kind.value(account, room) == kind.before
+    kind.change(site, room)
+    await site.tell(kind.touch(room))
     await connections.commands.delete(Keys(ACCOUNT).versions(room))
-    assert await identities(account, room) == ["ada"]
+    assert await kind.value(account, room) == kind.after
 
 
-async def test_redis_knows_of_an_event_that_this_replica_has_not_heard_of(site: Site) -> None:
+async def test_redis_knows_of_an_event_that_this_replica_has_not_received(
+    site: Site, kind: Kind
+) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
-    assert await identities(here, room) == []
+    assert await kind.value(here, room) == kind.before
     site.tails[1].cancel()
     await asyncio.wait(site.tails[1:])
-    site.join(room, "ada")
-    await site.log.append(event(CONNECTED, room), "unheard")
-    assert await identities(there, room) == ["ada"]
+    kind.change(site, room)
+    await site.log.append(kind.touch(room), "not received")
+    assert await kind.value(there, room) == kind.after
 
 
-async def test_a_stale_answer_is_served_and_fetched_anew_behind_it(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+async def test_a_stale_value_is_served_and_refreshed_in_the_background(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    assert await identities(account, room) == []
-    site.join(room, "ada")
-    later(monkeypatch, PEOPLE.fresh_s + 1)
+    before = await kind.read(account, room)
+    kind.change(site, room)
+    later(monkeypatch, kind.lifetime.fresh_s + 1)
     site.gate.close()
-    assert await identities(account, room) == []
-    assert await identities(account, room) == []
+    assert await kind.read(account, room) == before
+    assert await kind.read(account, room) == before
     await until(lambda: site.gate.waiting == 1)
     site.gate.open()
-
-    async def is_new() -> bool:
-        return await identities(account, room) == ["ada"]
-
-    await eventually(is_new)
+    await until(lambda: not flights(account))
+    after = await kind.read(account, room)
+    assert after.value == kind.after
+    assert after.freshness.fetched_at > before.freshness.fetched_at
     assert len(site.gate.calls) == 2
 
 
-async def test_what_was_fetched_right_after_an_event_is_asked_for_again_a_second_later(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+async def test_a_refresh_is_left_to_the_replica_that_has_started_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    accounts = [await site.replica() for _ in range(3)]
+    room = site.make_at_twilio()
+    for account in accounts:
+        await kind.read(account, room)
+    later(monkeypatch, kind.lifetime.fresh_s + 1)
+    site.gate.close()
+    for account in accounts:
+        assert await kind.value(account, room) == kind.before
+    await until(lambda: flights(*accounts) == 1)
+    site.gate.open()
+    await until(lambda: not flights(*accounts))
+    assert len(site.gate.calls) == 2
+
+
+@pytest.mark.parametrize("reads", [HOT_READS, HOT_READS + 1])
+async def test_only_a_value_with_many_readers_is_refreshed_before_it_is_stale(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: Kind, reads: int
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    await site.tell(event(CONNECTED, room))
-    # Twilio's REST lags its own callback.
-    assert await identities(account, room) == []
-    site.join(room, "ada")
+    account.reads._early_refresh = EarlyRefresh(dice=lambda: 0.0)
+    await kind.read(account, room)
+    later(monkeypatch, 1)
+    for _ in range(reads):
+        assert await kind.value(account, room) == kind.before
+    await until(lambda: not flights(account))
+    assert len(site.gate.calls) == (2 if reads > HOT_READS else 1)
+    # The refresh resets the count.
+    later(monkeypatch, 1)
+    calls = len(site.gate.calls)
+    await kind.read(account, room)
+    await until(lambda: not flights(account))
+    assert len(site.gate.calls) == (calls if reads > HOT_READS else 2)
+
+
+async def test_a_value_that_was_fetched_right_after_an_event_is_fetched_again_a_second_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    """Twilio's REST API lags its own callbacks."""
+    account, room = await site.replica(), site.make_at_twilio()
+    await site.tell(kind.touch(room))
+    assert await kind.value(account, room) == kind.before
+    kind.change(site, room)
     later(monkeypatch, 1.1)
-    assert await identities(account, room) == ["ada"]
+    assert await kind.value(account, room) == kind.after
 
 
-async def test_twilios_silence_is_filled_from_memory_or_redis_and_flagged(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+async def test_while_twilio_is_silent_memory_or_redis_stands_in_flagged_as_stale(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
-    ask = by_sid(room, site.join(room, "ada").sid)
-    assert await fresh(here, ask)
-    later(monkeypatch, PEOPLE.stale_s + 1)
+    assert not (await kind.read(here, room)).freshness.is_stale
+    if kind is KINDS["a list"]:
+        # Redis does not keep lists for this.
+        await kind.read(there, room)
+    later(monkeypatch, kind.lifetime.stale_s + 1)
     site.sandbox.faults.add(SILENT)
     for account in (here, there):
-        assert not await fresh(account, ask)
-    later(monkeypatch, PEOPLE.error_s)
+        seen = await kind.read(account, room)
+        assert (seen.value, seen.freshness.is_stale) == (kind.before, True)
+    later(monkeypatch, kind.lifetime.error_s)
     for account in (here, there):
         with pytest.raises(UpstreamUnavailable):
-            await account.reads.one(ask)
+            await kind.read(account, room)
 
 
-async def test_an_answer_that_an_event_made_old_is_shown_for_want_of_another_flagged(
-    site: Site,
-) -> None:
+async def test_an_outdated_value_stands_in_while_twilio_is_silent(site: Site, kind: Kind) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
-    ask = by_sid(room, site.join(room, "ada").sid)
-    assert await fresh(here, ask)
-    await site.tell(event(CONNECTED, room))
+    assert not (await kind.read(here, room)).freshness.is_stale
+    await site.tell(kind.touch(room))
     site.sandbox.faults.add(SILENT)
     for account in (here, there):
-        assert not await fresh(account, ask)
+        assert (await kind.read(account, room)).freshness.is_stale
 
 
-async def test_an_answer_that_redis_does_not_take_is_given_all_the_same(
-    confined: Confined, site: Site
+async def test_i10_silence_brings_back_nothing_older_than_this_replica_returned(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
-    account, room = await site.replica(confined.connections), site.make_at_twilio()
-    ask = by_sid(room, site.join(room, "ada").sid)
-    await confined.keep("~*:log*", "~*:rate:*", "~*:v", "~*:end", "~*:seen:*", "%R~*:cache:*")
-    assert await fresh(account, ask)
-    assert await fresh(account, ask)
-    assert len(site.gate.calls) == 1
-    assert await site.connections.commands.exists(Keys(ACCOUNT).cached(ask.key.name)) == 0
+    account, room = await site.replica(), site.make_at_twilio()
+    await kind.read(account, room)
+    # What another replica fetched, and Redis did not replace by what this one fetches.
+    key = Keys(ACCOUNT).cached(kind.key(room))
+    older = await site.connections.commands.get(key)
+    later(monkeypatch, kind.lifetime.stale_s + 1)
+    before = await kind.read(account, room)
+    await site.connections.commands.set(key, older)
+    site.sandbox.faults.add(SILENT)
+    later(monkeypatch, kind.lifetime.stale_s + 1)
+    seen = await kind.read(account, room)
+    assert seen == replace(before, freshness=replace(before.freshness, is_stale=True))
 
 
-async def test_without_redis_memory_answers_flagged_and_what_is_not_there_is_asked_for(
-    site: Site,
+@pytest.mark.parametrize("status", [403, 401])
+async def test_a_refusal_by_twilio_is_raised_and_not_cached(
+    site: Site, kind: Kind, status: int
+) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    site.sandbox.faults.add(Fault(status=status))
+    with pytest.raises(UpstreamRejected):
+        await kind.read(account, room)
+    site.calm()
+    assert await kind.value(account, room) == kind.before
+
+
+async def test_without_redis_memory_answers_flagged_and_other_values_come_from_twilio(
+    site: Site, kind: Kind
 ) -> None:
     site.log_timings = LogTimings()
-    account, room = await site.replica(), site.make_at_twilio()
-    ask, cold = (by_sid(room, site.join(room, who).sid) for who in ("ada", "bob"))
-    assert await fresh(account, ask)
+    dead = Connections("redis://127.0.0.1:1")
+    account = await site.replica()
+    room, cold = site.make_at_twilio(), site.make_at_twilio()
+    assert not (await kind.read(account, room)).freshness.is_stale
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
     site.tails.clear()
-    account.reads._cache._connections = Connections("redis://127.0.0.1:1")
-    # Until memory is no proof any more, it answers as if nothing were wrong.
-
-    async def is_flagged() -> bool:
-        return not await fresh(account, ask)
-
-    await eventually(is_flagged)
+    without_redis(account, dead)
+    # Until memory may lag the log, it answers as if nothing were wrong.
+    await until(lambda: not account.reads._log.is_current)
+    assert (await kind.read(account, room)).freshness.is_stale
     assert len(site.gate.calls) == 1
     await account.reads.warm([listing(room)], 50)
-    assert not await fresh(account, cold)
+    assert (await kind.read(account, cold)).freshness.is_stale
     assert len(site.gate.calls) == 2
-    await account.reads._cache._connections.aclose()
+    await dead.aclose()
+
+
+async def test_without_redis_an_outdated_value_is_fetched_again(site: Site, kind: Kind) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    dead = Connections("redis://127.0.0.1:1")
+    await kind.read(account, room)
+    kind.change(site, room)
+    await site.tell(kind.touch(room))
+    without_redis(account, dead)
+    seen = await kind.read(account, room)
+    assert (seen.value, seen.freshness.is_stale) == (kind.after, True)
+    await dead.aclose()
+
+
+async def test_i10_an_answer_without_redis_is_followed_by_nothing_older(
+    site: Site, kind: Kind
+) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio()
+    await kind.read(there, room)
+    dead = Connections("redis://127.0.0.1:1")
+    without_redis(here, dead)
+    shown = await kind.read(here, room)
+    without_redis(here, site.connections)
+    after = await kind.read(here, room)
+    assert after.freshness.fetched_at >= shown.freshness.fetched_at
+    await dead.aclose()
+
+
+async def test_a_value_that_redis_refuses_is_returned_all_the_same(
+    confined: Confined, site: Site, kind: Kind
+) -> None:
+    account, room = await site.replica(confined.connections), site.make_at_twilio()
+    await confined.keep("~*:log*", "~*:rate:*", "~*:v", "~*:end", "~*:seen:*", "%R~*:cache:*")
+    first, second = await kind.read(account, room), await kind.read(account, room)
+    assert (first.value, second.value) == (kind.before, kind.before)
+    # Redis knows of a room's end: without it, the end may have been missed.
+    assert first.freshness.is_stale is (kind is KINDS["a room"])
+    assert len(site.gate.calls) == 1
+    assert [key async for key in site.connections.commands.scan_iter("*:cache:*")] == []
+
+
+async def test_p11_when_the_fetching_replica_dies_another_one_fetches(
+    site: Site, kind: Kind
+) -> None:
+    accounts = [await site.replica() for _ in range(3)]
+    room = site.make_at_twilio()
+    # A lease that is neither renewed nor released.
+    leases = Leases(site.connections, ACCOUNT)
+    await leases.take(f"fetch:{kind.key(room)}:0", "a dead replica", 50)
+    async with asyncio.TaskGroup() as group:
+        reads = [group.create_task(kind.value(account, room)) for account in accounts]
+    assert [task.result() for task in reads] == [kind.before] * 3
+    assert len(site.gate.calls) == 1
+
+
+async def test_a_fetch_is_cancelled_when_its_last_waiter_leaves(site: Site, kind: Kind) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    site.gate.close()
+    readers = [site.tasks.create_task(kind.read(account, room)) for _ in range(2)]
+    await until(lambda: site.gate.waiting == 1)
+    for reader, left in zip(readers, (0, 1), strict=True):
+        reader.cancel()
+        await asyncio.wait([reader])
+        await until(lambda left=left: site.gate.left == left)  # type: ignore[misc]
+    assert len(site.gate.calls) == 1
+
+
+async def test_closing_cancels_a_refresh(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    await kind.read(account, room)
+    later(monkeypatch, kind.lifetime.fresh_s + 1)
+    site.gate.close()
+    await kind.read(account, room)
+    await until(lambda: site.gate.waiting == 1)
+    await account.reads.aclose()
+    await until(lambda: site.gate.left == 1)
+
+
+# Below a room.
 
 
 @pytest.mark.parametrize(
-    ("ask", "kept_s"),
+    ("query", "missing_s"),
     [
-        (partial(by_sid, who=DETACHED), MISSING_SID_S),
+        (partial(by_sid, who=NOBODY), MISSING_SID_S),
         (partial(by_identity, identity="ada"), MISSING_NAME_S),
     ],
+    ids=["by SID", "by identity"],
 )
-async def test_what_is_not_there_is_known_for_a_moment(
+async def test_not_found_is_remembered_for_a_moment(
     site: Site,
     monkeypatch: pytest.MonkeyPatch,
-    ask: Callable[[RoomSid], CachedQuery[Participant]],
-    kept_s: float,
+    query: Callable[[RoomSid], CachedQuery[Participant]],
+    missing_s: float,
 ) -> None:
     here, there = await site.replica(), await site.replica()
-    question = ask(site.make_at_twilio())
+    missing = query(site.make_at_twilio())
     for account in (here, here, there):
-        assert await account.reads.one_or_none(question) is None
+        assert await account.reads.one_or_none(missing) is None
         with pytest.raises(NotFound):
-            await account.reads.one(question)
+            await account.reads.one(missing)
     assert len(site.gate.calls) == 1
-    later(monkeypatch, kept_s)
-    assert await here.reads.one_or_none(question) is None
+    later(monkeypatch, missing_s)
+    assert await here.reads.one_or_none(missing) is None
     assert len(site.gate.calls) == 2
 
 
-async def test_what_is_not_there_is_not_remembered_right_after_an_event(site: Site) -> None:
-    """Twilio's REST answers 404 for a while for what its own callback told of."""
+async def test_not_found_is_not_remembered_right_after_an_event(site: Site) -> None:
+    """Twilio's REST API answers 404 for a while for what its own callback has reported."""
     account, room = await site.replica(), site.make_at_twilio()
     await site.tell(event(CONNECTED, room))
     assert await account.reads.one_or_none(by_identity(room, "ada")) is None
@@ -276,12 +457,24 @@ async def test_what_is_not_there_is_not_remembered_right_after_an_event(site: Si
     assert await account.reads.one_or_none(by_identity(room, "ada")) is not None
 
 
-async def test_one_request_has_an_answer_for_each_name_and_as_a_list(site: Site) -> None:
+async def test_an_old_participant_stands_in_on_a_replica_that_has_only_redis(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio()
+    query = by_sid(room, site.join(room, "ada").sid)
+    await here.reads.one(query)
+    later(monkeypatch, PEOPLE.stale_s + 1)
+    site.sandbox.faults.add(SILENT)
+    assert (await there.reads.one(query)).freshness.is_stale
+
+
+async def test_a_list_and_a_look_up_by_name_share_a_request_but_no_value(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.join(room, "ada")
     found = by_identity(room, "ada")
     listed = CachedQuery(
-        LIST,
+        PARTICIPANTS,
         room,
         participants.list_participants(room, ParticipantFilter(identity="ada"), 20, None),
     )
@@ -291,36 +484,34 @@ async def test_one_request_has_an_answer_for_each_name_and_as_a_list(site: Site)
         assert isinstance((await account.reads.one(found)).value, Participant)
 
 
-async def test_what_a_change_is_aimed_at_comes_straight_from_twilio(site: Site) -> None:
+async def test_the_target_of_a_change_is_read_past_the_cache(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.join(room, "ada")
-    ask = by_identity(room, "ada")
-    first = await account.reads.one(ask)
-    # Joining again under the same identity ends the first stay. Nobody tells: the room has no callback.
+    query = by_identity(room, "ada")
+    first = await account.reads.one(query)
+    # Joining again under the same identity ends the first stay. The room has no callback.
     again = site.join(room, "ada")
-    found = await account.reads.from_twilio(ask)
+    found = await account.reads.from_twilio(query)
     assert found is not None
     assert found.value.sid == again.sid != first.value.sid
-    assert (await account.reads.one(ask)).value.sid == again.sid
+    assert (await account.reads.one(query)).value.sid == again.sid
 
 
-async def test_memory_holds_so_many_bytes_of_what_was_asked_for_last(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_i16_memory_keeps_the_values_that_were_used_last(site: Site) -> None:
     first, room = await site.replica(), site.make_at_twilio()
-    asks = [by_sid(room, site.join(room, f"number {number}").sid) for number in range(4)]
-    await first.reads.one(asks[0])
+    queries = [by_sid(room, site.join(room, f"number {number}").sid) for number in range(4)]
+    await first.reads.one(queries[0])
     limit = first.reads._memory.size * 3 + 30
+    site.cache_timings = CacheTimings(memory_bytes=limit)
     account = await site.replica()
-    account.reads._memory = ResponseMemory(account.reads._log, CacheTimings(memory_bytes=limit))
-    for ask in (asks[0], asks[1], asks[2], asks[0], asks[3]):
-        await account.reads.one(ask)
-    kept = account.reads._memory
-    assert kept.keys() == [ask.key.name for ask in (asks[2], asks[0], asks[3])]
-    assert 0 < kept.size <= limit
+    for number in (0, 1, 2, 0, 3):
+        await account.reads.one(queries[number])
+    memory = account.reads._memory
+    assert memory.keys() == [queries[number].key.name for number in (2, 0, 3)]
+    assert 0 < memory.size <= limit
 
 
-async def test_redis_keeps_lists_only_as_long_as_they_are_shown_without_need(
+async def test_redis_keeps_lists_only_while_they_may_be_served_stale(
     site: Site, connections: Connections
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
@@ -328,18 +519,19 @@ async def test_redis_keeps_lists_only_as_long_as_they_are_shown_without_need(
     await account.reads.one(one)
     many = listing(room).page_query(50, None)
     await account.reads.one(many)
-    lives = [
-        await connections.commands.pttl(Keys(ACCOUNT).cached(ask.key.name)) for ask in (one, many)
+    lifetimes_ms = [
+        await connections.commands.pttl(Keys(ACCOUNT).cached(query.key.name))
+        for query in (one, many)
     ]
-    assert PEOPLE.stale_s * 1000 < lives[0] <= PEOPLE.error_s * 1000
-    assert 0 < lives[1] <= PEOPLE.stale_s * 1000
+    assert PEOPLE.stale_s * 1000 < lifetimes_ms[0] <= PEOPLE.error_s * 1000
+    assert 0 < lifetimes_ms[1] <= PEOPLE.stale_s * 1000
 
 
-async def test_warm_lists_are_read_from_redis_in_one_go(site: Site) -> None:
+async def test_warm_copies_lists_from_redis_in_one_round_trip(site: Site) -> None:
     here, there = await site.replica(), await site.replica()
     rooms = [site.make_at_twilio() for _ in range(3)]
     for room in rooms[:2]:
-        await identities(here, room)
+        await here.reads.page(listing(room), 50, None)
     site.gate.calls.clear()
     await there.reads.warm([listing(room) for room in rooms], 50)
     assert site.gate.calls == []
@@ -353,7 +545,7 @@ async def test_pages_follow_each_other_and_a_cursor_stays_with_its_list(site: Si
     read, after, has_next = list[str | None](), None, True
     while has_next:
         page = (await account.reads.page(listing(room), 2, after)).value
-        read += [each.identity for _, each in page.items]
+        read += [who.identity for _, who in page.items]
         after, has_next = page.end_cursor, page.has_next_page
     assert read == [f"number {number}" for number in (4, 3, 2, 1, 0)]
     for foreign in (
@@ -365,7 +557,7 @@ async def test_pages_follow_each_other_and_a_cursor_stays_with_its_list(site: Si
             await account.reads.page(foreign, 2, after)
 
 
-async def test_a_list_of_a_room_that_is_not_there_is_not_found(site: Site) -> None:
+async def test_a_list_of_a_missing_room_is_not_found(site: Site) -> None:
     account = await site.replica()
     for _ in range(2):
         with pytest.raises(NotFound):
@@ -373,36 +565,12 @@ async def test_a_list_of_a_room_that_is_not_there_is_not_found(site: Site) -> No
     assert len(site.gate.calls) == 1
 
 
-async def test_a_call_that_all_have_left_is_cancelled(site: Site) -> None:
+async def test_a_value_says_how_fresh_it_is_and_where_it_came_from(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    site.gate.close()
-    readers = [site.tasks.create_task(identities(account, room)) for _ in range(2)]
-    await until(lambda: site.gate.waiting == 1)
-    readers[0].cancel()
-    await asyncio.wait(readers[:1])
-    assert site.gate.left == 0
-    readers[1].cancel()
-    await until(lambda: site.gate.left == 1)
-
-
-async def test_a_stop_ends_what_is_under_way(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    await identities(account, room)
-    later(monkeypatch, PEOPLE.fresh_s + 1)
-    site.gate.close()
-    await identities(account, room)
-    await until(lambda: site.gate.waiting == 1)
-    await account.reads.aclose()
-    await until(lambda: site.gate.left == 1)
-
-
-async def test_an_answer_says_how_it_was_come_by(site: Site) -> None:
-    account, room = await site.replica(), site.make_at_twilio()
-    ask = by_sid(room, site.join(room, "ada").sid)
-    seen: ReadResult[Participant] = await account.reads.one(ask)
-    assert (seen.freshness.source, seen.freshness.is_stale) == (FreshnessSource.POLLED, False)
-    assert seen.as_of is not None
+    query = by_sid(room, site.join(room, "ada").sid)
+    result: ReadResult[Participant] = await account.reads.one(query)
+    assert (result.freshness.source, result.freshness.is_stale) == (FreshnessSource.POLLED, False)
+    assert result.as_of is not None
     await site.tell(event(CONNECTED, room))
-    assert (await account.reads.one(ask)).freshness == replace(
-        (await account.reads.one(ask)).freshness, source=FreshnessSource.CALLBACKS
-    )
+    freshness = (await account.reads.one(query)).freshness
+    assert (freshness.source, freshness.is_stale) == (FreshnessSource.CALLBACKS, False)

@@ -30,7 +30,7 @@ def sids(page: Page[ReadResult[Room]]) -> list[RoomSid]:
 
 
 def made(site: Site, count: int) -> list[RoomSid]:
-    """Newest first, as a list shows them."""
+    """Creates rooms, and returns them as a list shows them: the newest first."""
     return [site.make_at_twilio() for _ in range(count)][::-1]
 
 
@@ -45,7 +45,7 @@ async def test_paging_shows_every_room_once(site: Site, first: int) -> None:
     assert seen == rooms
 
 
-async def test_a_list_goes_on_behind_any_of_its_rooms_with_another_length(site: Site) -> None:
+async def test_a_list_continues_after_any_of_its_rooms_with_another_page_size(site: Site) -> None:
     account, rooms = await site.replica(), made(site, 5)
     page = await list_(account, 3)
     for number, (cursor, _) in enumerate(page.items[:2], 1):
@@ -53,7 +53,7 @@ async def test_a_list_goes_on_behind_any_of_its_rooms_with_another_length(site: 
     assert sids(await list_(account, 50, page.items[2][0])) == rooms[3:]
 
 
-async def test_an_ended_room_leaves_a_list_in_progress_and_the_page_can_be_gone_on_from(
+async def test_an_ended_room_is_left_out_and_the_shorter_page_can_be_continued(
     site: Site,
 ) -> None:
     account, rooms = await site.replica(), made(site, 3)
@@ -72,7 +72,7 @@ async def test_a_list_of_ended_rooms_shows_them_ended(site: Site) -> None:
     ]
 
 
-async def test_callers_share_a_page_for_a_moment(site: Site) -> None:
+async def test_callers_share_a_page_while_it_is_fresh(site: Site) -> None:
     account = await site.replica()
     made(site, 1)
     await asyncio.gather(*(list_(account) for _ in range(5)))
@@ -83,9 +83,7 @@ async def test_callers_share_a_page_for_a_moment(site: Site) -> None:
 
 
 @pytest.mark.parametrize("type_", [RoomEventType.ROOM_CREATED, RoomEventType.ROOM_CHANGED])
-async def test_a_page_from_before_a_new_room_is_fetched_anew(
-    site: Site, type_: RoomEventType
-) -> None:
+async def test_a_new_room_makes_a_page_outdated(site: Site, type_: RoomEventType) -> None:
     account = await site.replica()
     assert sids(await list_(account)) == []
     room = site.make_at_twilio()
@@ -93,7 +91,7 @@ async def test_a_page_from_before_a_new_room_is_fetched_anew(
     assert sids(await list_(account)) == [room]
 
 
-async def test_a_list_joins_no_flight_that_began_before_the_new_room(site: Site) -> None:
+async def test_a_list_does_not_join_a_fetch_from_before_a_new_room(site: Site) -> None:
     account = await site.replica()
     site.gate.close()
     async with asyncio.TaskGroup() as group:
@@ -108,7 +106,7 @@ async def test_a_list_joins_no_flight_that_began_before_the_new_room(site: Site)
     assert sids(after.result()) == [room]
 
 
-async def test_a_stale_page_comes_at_once_and_is_refreshed_behind(
+async def test_a_stale_page_is_served_and_refreshed_in_the_background(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account, rooms = await site.replica(), made(site, 1)
@@ -124,7 +122,7 @@ async def test_a_stale_page_comes_at_once_and_is_refreshed_behind(
 
 
 @pytest.mark.parametrize("silence", ["failing", "hanging", "without redis"])
-async def test_a_page_is_served_and_flagged_when_nobody_answers(
+async def test_a_page_is_served_flagged_when_twilio_or_redis_does_not_answer(
     site: Site, monkeypatch: pytest.MonkeyPatch, silence: str
 ) -> None:
     account, rooms = await site.replica(), made(site, 1)
@@ -145,7 +143,7 @@ async def test_a_page_is_served_and_flagged_when_nobody_answers(
     await dead.aclose()
 
 
-async def test_a_room_whose_end_was_heard_is_left_out_also_without_redis(site: Site) -> None:
+async def test_without_redis_a_room_whose_end_is_known_here_is_left_out(site: Site) -> None:
     account, (ended, other) = await site.replica(), made(site, 2)
     await site.tell(event(RoomEventType.ROOM_ENDED, room_sid=ended))
     dead = Connections("redis://127.0.0.1:1")
@@ -155,14 +153,14 @@ async def test_a_room_whose_end_was_heard_is_left_out_also_without_redis(site: S
     await dead.aclose()
 
 
-async def test_a_page_nobody_has_is_an_error_when_twilio_is_silent(site: Site) -> None:
+async def test_an_unknown_page_is_an_error_while_twilio_is_silent(site: Site) -> None:
     account = await site.replica()
     site.sandbox.faults.add(Fault(status=503))
     with pytest.raises(UpstreamUnavailable):
         await list_(account)
 
 
-async def test_filters_are_twilios(site: Site) -> None:
+async def test_filters_mean_what_they_mean_to_twilio(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio("daily")
     made(site, 1)
