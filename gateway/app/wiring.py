@@ -23,7 +23,8 @@ from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import RoomReads
 from gateway.service.cache.timings import CacheTimings
-from gateway.service.callers.authenticator import ApiKey, Authenticator
+from gateway.service.callers.api_keys import ApiKey
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.jwks import Jwks
 from gateway.service.callers.jwks import open_session as open_jwks_session

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.service.callers.authenticator import KEY_PREFIX
+from gateway.service.callers.api_keys import KEY_PREFIX
 from gateway.settings.accounts import ApiKeySettings
 
 keys = typer.Typer(no_args_is_help=True, help="Makes API keys.")

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from gateway.core.paging import PAGE_LIMIT
 from gateway.rpc.responses import DEFAULT_PAGE_SIZE
-from gateway.service.callers.points import CALL, FETCH, Charge, limit_headers
+from gateway.service.callers.charge import CALL_COST, FETCH_COST, Charge, limit_headers
 
 
 def max_cost(request: Message) -> int:
@@ -15,10 +15,12 @@ def max_cost(request: Message) -> int:
     message: Any = request
     fields = request.DESCRIPTOR.fields_by_name
     if "page_size" in fields:
-        return CALL + FETCH + min(max(1, message.page_size or DEFAULT_PAGE_SIZE), PAGE_LIMIT)
+        return (
+            CALL_COST + FETCH_COST + min(max(1, message.page_size or DEFAULT_PAGE_SIZE), PAGE_LIMIT)
+        )
     if "rooms" in fields:
-        return CALL + (FETCH + 1) * len(message.rooms)
-    return CALL + FETCH
+        return CALL_COST + (FETCH_COST + 1) * len(message.rooms)
+    return CALL_COST + FETCH_COST
 
 
 def count_objects(response: Message) -> int:

@@ -1,12 +1,8 @@
 """How much one gRPC server does at once, and how long a call may take. Does no I/O."""
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final
 
-from gateway.core.errors import Throttled
-
-RETRY_MS: Final = 1_000
 # The standard read methods (https://google.aip.dev/130), and ExplainToken.
 _READS: Final = ("Get", "BatchGet", "List", "Explain")
 
@@ -46,31 +42,3 @@ class Timings:
         is_read = method.rpartition("/")[2].startswith(_READS)
         limit_s = min(self.read_s if is_read else self.write_s, self.deadline_s)
         return limit_s if remaining_s is None else min(limit_s, remaining_s)
-
-
-class InFlightLimit:
-    """A context manager that at most `limit` calls are inside at once.
-
-    Raises Throttled on entry when all slots are in use. Calls do not wait for a slot.
-    """
-
-    def __init__(self, limit: int, kind: str) -> None:
-        self._limit = limit
-        self._kind = kind
-        self._count = 0
-
-    def __enter__(self) -> None:
-        if self._count >= self._limit:
-            raise Throttled(
-                f"this server already handles {self._limit:,} {self._kind}: retry in a second",
-                retry_after_ms=RETRY_MS,
-            )
-        self._count += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._count -= 1

@@ -19,10 +19,12 @@ from gateway.core.errors import GatewayError, Internal, InvalidArgument
 from gateway.rpc.authentication import authenticate, current_caller
 from gateway.rpc.cost import cost_trailers, count_objects, max_cost
 from gateway.rpc.errors import abort_with_error
-from gateway.rpc.limits import InFlightLimit, Limits, Timings
+from gateway.rpc.limits import Limits, Timings
 from gateway.rpc.masks import parse_mask, prune
 from gateway.service import call_context
 from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.charge import Charge
+from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.points import CallerLimiter
 from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import within
@@ -78,11 +80,11 @@ class Shared:
         self.authenticator = authenticator
         self.limiter = limiter
         self.timings = timings
-        self.calls = InFlightLimit(limits.calls, "calls")
-        self.streams = InFlightLimit(limits.streams, "streams")
-        self.public = InFlightLimit(limits.public, "health checks and reflections")
+        self.calls = ConnectionLimit("calls", limits.calls)
+        self.streams = ConnectionLimit("streams", limits.streams)
+        self.public = ConnectionLimit("health checks and reflections", limits.public)
 
-    def slots_for(self, call: Call) -> InFlightLimit:
+    def slots_for(self, call: Call) -> ConnectionLimit:
         if call.is_public:
             return self.public
         return self.calls if call.kind is CallKind.UNARY else self.streams
@@ -123,7 +125,7 @@ async def identify_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
 @asynccontextmanager
 async def take_slot(shared: Shared, call: Call) -> AsyncIterator[None]:
     """Raises Throttled when the server handles too many calls of this kind."""
-    with shared.slots_for(call):
+    with shared.slots_for(call).enter():
         yield
 
 
@@ -172,7 +174,7 @@ async def charge_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
     Points for the largest possible cost are held before the method runs. A unary call
     pays what it did cost. A stream pays for its start; its messages are free.
     """
-    charge = shared.limiter.charge(current_caller())
+    charge = Charge(shared.limiter, current_caller())
     call_context.enter(replace(call_context.current(), requests=charge.requests))
     try:
         await charge.hold(max_cost(call.request))

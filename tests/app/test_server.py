@@ -19,7 +19,8 @@ from gateway.core.errors import FailedPrecondition, GatewayError, UpstreamUnavai
 from gateway.core.rooms import AccountSid
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
-from gateway.service.callers.authenticator import ApiKey, Authenticator
+from gateway.service.callers.api_keys import ApiKey
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.points import CallerLimiter
 from gateway.service.log.tail import Tail

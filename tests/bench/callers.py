@@ -1,4 +1,4 @@
-"""What it adds to a call to hold its caller to a limit, at a Redis of its own: `python -m tests.bench.callers`."""
+"""What the caller limit adds to a call, with a Redis of its own: `python -m tests.bench.callers`."""
 
 import asyncio
 import statistics
@@ -6,8 +6,9 @@ import time
 
 from gateway.core.callers import Caller
 from gateway.core.rooms import AccountSid
-from gateway.service.callers import points as module
-from gateway.service.callers.points import CALL, FETCH, CallerLimiter
+from gateway.service.callers.charge import CALL_COST, FETCH_COST, Charge
+from gateway.service.callers.points import CallerLimiter
+from gateway.service.callers.timings import CallerTimings
 from gateway.store.connection import Connections
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.points import PointsBuckets
@@ -17,35 +18,32 @@ CALLER = Caller(AccountSid("AC" + "0" * 32), "bench", frozenset(), limit=1_000_0
 
 
 async def main() -> None:
-    # What is measured is Redis, not the patience with it.
-    module.ASK_S = 5.0
     async with EmbeddedServer() as server:
         connections = Connections(server.url)
-        callers = CallerLimiter(PointsBuckets(connections))
-        for crowd in (1, 8, 64):
-            began = time.perf_counter()
-            waits = sorted(
-                each
-                for some in await asyncio.gather(*(_calls(callers, crowd) for _ in range(crowd)))
-                for each in some
-            )
-            each_ms = (time.perf_counter() - began) / len(waits) * 1000
+        limiter = CallerLimiter(PointsBuckets(connections), CallerTimings(redis_s=5.0))
+        for at_once in (1, 8, 64):
+            started = time.perf_counter()
+            runs = await asyncio.gather(*(_calls(limiter, at_once) for _ in range(at_once)))
+            waits = sorted(wait_ms for run in runs for wait_ms in run)
+            cpu_ms = (time.perf_counter() - started) / len(waits) * 1000
             p50, p99 = statistics.median(waits), waits[len(waits) * 99 // 100]
             print(
-                f"{crowd:3} at a time: waited p50 {p50:.2f} ms, p99 {p99:.2f} ms; {each_ms:.3f} ms of this process each"
+                f"{at_once:3} at a time: p50 {p50:.2f} ms, p99 {p99:.2f} ms; "
+                f"{cpu_ms:.3f} ms of this process per call"
             )
         await connections.aclose()
 
 
-async def _calls(callers: CallerLimiter, crowd: int) -> list[float]:
-    """How long each waited, in ms. All come from memory, so that nearly all is given back."""
+async def _calls(limiter: CallerLimiter, at_once: int) -> list[float]:
+    """How long each call waited, in ms. All are answered from memory, so nearly all points
+    are returned."""
     waits = []
-    for _ in range(CALLS // crowd):
-        began = time.perf_counter()
-        charge = callers.charge(CALLER)
-        await charge.hold(CALL + FETCH)
+    for _ in range(CALLS // at_once):
+        started = time.perf_counter()
+        charge = Charge(limiter, CALLER)
+        await charge.hold(CALL_COST + FETCH_COST)
         charge.settle(objects=1)
-        waits.append((time.perf_counter() - began) * 1000)
+        waits.append((time.perf_counter() - started) * 1000)
     return waits
 
 

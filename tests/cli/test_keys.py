@@ -3,7 +3,8 @@ import json
 
 from gateway.cli.keys import api_key_row, new_api_key
 from gateway.core.callers import Caller, Scope
-from gateway.service.callers.authenticator import ApiKey, Authenticator
+from gateway.service.callers.api_keys import ApiKey
+from gateway.service.callers.authenticator import Authenticator
 from tests.cli.conftest import run
 from tests.service.conftest import ACCOUNT
 

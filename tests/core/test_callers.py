@@ -23,7 +23,7 @@ READER = Caller(ACCOUNT, "reader", frozenset({Scope.ROOMS_READ}))
 WRITER = Caller(ACCOUNT, "writer", frozenset({Scope.ROOMS_WRITE}))
 
 
-def test_a_caller_needs_the_scope() -> None:
+def test_a_call_needs_its_scope() -> None:
     READER.require(Scope.ROOMS_READ)
     with pytest.raises(PermissionDenied, match="rooms:write"):
         READER.require(Scope.ROOMS_WRITE)
@@ -34,7 +34,7 @@ def test_admin_has_every_scope(scope: Scope) -> None:
     Caller(ACCOUNT, "admin", frozenset({Scope.ADMIN})).require(scope)
 
 
-def test_without_grants_every_room_may_be_touched() -> None:
+def test_without_grants_every_room_may_be_seen() -> None:
     assert READER.may_see(ROOM)
     assert READER.may_name(SID, None)
     assert READER.may_name(None, "Daily")
@@ -49,10 +49,15 @@ def test_a_granted_room_may_be_seen_by_sid_or_name(grant: str) -> None:
 
 
 @pytest.mark.parametrize("grants", [frozenset[str](), frozenset({"Weekly"})])
-def test_any_other_room_may_not(grants: frozenset[str]) -> None:
+def test_a_room_without_a_grant_may_not_be_seen(grants: frozenset[str]) -> None:
     caller = replace(READER, grants=grants)
 
     assert not caller.may_see(ROOM)
     assert not caller.may_see(replace(ROOM, unique_name=None))
     assert not caller.may_name(SID, "Daily")
     assert not caller.may_name(None, None)
+
+
+def test_i12_keys_of_two_accounts_with_one_id_are_two_callers() -> None:
+    other = replace(READER, account_sid=AccountSid("AC" + "9" * 32))
+    assert READER.key != other.key

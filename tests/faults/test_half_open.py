@@ -19,7 +19,8 @@ from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.rpc.server import RpcServer
 from gateway.service.accounts import Account
-from gateway.service.callers.authenticator import ApiKey, Authenticator
+from gateway.service.callers.api_keys import ApiKey
+from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 from tests.conftest import Figure
 from tests.faults.nemesis import Proxy

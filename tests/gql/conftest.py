@@ -17,7 +17,8 @@ from gateway.core.rooms import AccountSid
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.gql.transport.sse import EventStream
 from gateway.gql.transport.websocket import Socket
-from gateway.service.callers.authenticator import ApiKey, Authenticator
+from gateway.service.callers.api_keys import ApiKey
+from gateway.service.callers.authenticator import Authenticator
 from tests.gql.fakes import ACCOUNT, TIMEOUT_S, Account
 
 KEY = "rgk_test"
@@ -33,8 +34,8 @@ class RevocableAuthenticator(Authenticator):
             raise Unauthenticated("the key is revoked: use another one")
         return await super().caller(authorization=authorization, api_key=api_key)
 
-    def still_holds(self, caller: Caller) -> bool:
-        return not self.is_revoked and super().still_holds(caller)
+    def is_valid(self, caller: Caller) -> bool:
+        return not self.is_revoked and super().is_valid(caller)
 
 
 @dataclass

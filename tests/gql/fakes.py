@@ -62,6 +62,7 @@ from gateway.core.transcriptions import (
     Ttid,
 )
 from gateway.gql.schema.context import Context
+from gateway.service.callers.charge import Charge
 from gateway.service.callers.points import CallerLimiter
 from gateway.service.streams.feed import EventSubscription, WriteNow
 
@@ -597,4 +598,4 @@ class Account:
 def operation_context(account: Account) -> Context:
     """The context of an operation of a caller with all scopes."""
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
-    return Context(caller, account, "trace", CallerLimiter().charge(caller))  # type: ignore[arg-type]
+    return Context(caller, account, "trace", Charge(CallerLimiter(), caller))  # type: ignore[arg-type]

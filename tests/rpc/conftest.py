@@ -6,7 +6,8 @@ import pytest
 
 from gateway.core.callers import Caller, Scope
 from gateway.core.rooms import AccountSid
-from gateway.service.callers.authenticator import ApiKey, Authenticator
+from gateway.service.callers.api_keys import ApiKey
+from gateway.service.callers.authenticator import Authenticator
 from tests.rpc.client import Clients, clients_on
 from tests.running import Gateway
 

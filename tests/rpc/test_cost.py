@@ -6,22 +6,23 @@ from gateway.rooms.v1 import participant_service_pb2, recording_service_pb2
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.room_pb2 import Room
 from gateway.rpc.cost import cost_trailers, count_objects, max_cost
-from gateway.service.callers.points import CALL, FETCH, CallerLimiter
+from gateway.service.callers.charge import CALL_COST, FETCH_COST, Charge
+from gateway.service.callers.points import CallerLimiter
 
 
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        (pb.GetRoomRequest(room="a"), CALL + FETCH),
-        (pb.CreateRoomRequest(), CALL + FETCH),
-        (pb.ListRoomsRequest(), CALL + FETCH + 50),
-        (pb.ListRoomsRequest(page_size=7), CALL + FETCH + 7),
-        (pb.ListRoomsRequest(page_size=1_000), CALL + FETCH + 100),
-        (pb.ListRoomsRequest(page_size=-1), CALL + FETCH + 1),
-        (pb.BatchGetRoomsRequest(rooms=["a", "b"]), CALL + 2 * (FETCH + 1)),
-        (pb.BatchGetRoomsRequest(), CALL),
-        (pb.WatchRoomEventsRequest(), CALL + FETCH),
-        (recording_service_pb2.ListRecordingsRequest(page_size=3), CALL + FETCH + 3),
+        (pb.GetRoomRequest(room="a"), CALL_COST + FETCH_COST),
+        (pb.CreateRoomRequest(), CALL_COST + FETCH_COST),
+        (pb.ListRoomsRequest(), CALL_COST + FETCH_COST + 50),
+        (pb.ListRoomsRequest(page_size=7), CALL_COST + FETCH_COST + 7),
+        (pb.ListRoomsRequest(page_size=1_000), CALL_COST + FETCH_COST + 100),
+        (pb.ListRoomsRequest(page_size=-1), CALL_COST + FETCH_COST + 1),
+        (pb.BatchGetRoomsRequest(rooms=["a", "b"]), CALL_COST + 2 * (FETCH_COST + 1)),
+        (pb.BatchGetRoomsRequest(), CALL_COST),
+        (pb.WatchRoomEventsRequest(), CALL_COST + FETCH_COST),
+        (recording_service_pb2.ListRecordingsRequest(page_size=3), CALL_COST + FETCH_COST + 3),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Message) else "",
 )
@@ -37,7 +38,7 @@ def test_count_objects_counts_the_objects_in_lists() -> None:
 
 
 async def test_cost_trailers_are_lower_case_and_have_the_fields_of_graphql(caller: Caller) -> None:
-    charge = CallerLimiter().charge(caller)
+    charge = Charge(CallerLimiter(), caller)
     assert cost_trailers(charge) == ()
     await charge.hold(100)
     charge.settle(5)

@@ -1,7 +1,6 @@
 import pytest
 
-from gateway.core.errors import Throttled
-from gateway.rpc.limits import InFlightLimit, Timings
+from gateway.rpc.limits import Timings
 
 SERVICE = "/gateway.rooms.v1.RoomService"
 
@@ -29,11 +28,3 @@ def test_a_call_may_take_as_long_as_client_and_kind_allow(
 @pytest.mark.parametrize("method", ["GetRoom", "CreateRoom"])
 def test_no_call_takes_longer_than_the_configured_deadline(method: str) -> None:
     assert Timings(deadline_s=3).call_limit_s(f"{SERVICE}/{method}", 60) == 3
-
-
-def test_in_flight_limit_rejects_calls_while_all_slots_are_in_use() -> None:
-    limit = InFlightLimit(1, "calls")
-    with limit, pytest.raises(Throttled, match="already handles 1 calls: retry"), limit:
-        pass
-    with limit:
-        pass

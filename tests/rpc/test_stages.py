@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from gateway.core.callers import Caller
 from gateway.rpc.limits import Limits, Timings
-from gateway.service.callers import revalidation
-from gateway.service.callers.authenticator import ApiKey, Authenticator
+from gateway.service.callers.api_keys import ApiKey, ApiKeys
+from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.timings import CallerTimings
 from tests.rpc import probe
 from tests.rpc.probe import Methods, ProbeClient, failure, occurred, serving
 
@@ -120,14 +121,14 @@ async def test_limit_time_ends_a_call_at_its_clients_deadline(
 
 
 async def test_recheck_credential_ends_a_stream_of_a_revoked_key(
-    methods: Methods, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    methods: Methods, caller: Caller
 ) -> None:
-    monkeypatch.setattr(revalidation, "CHECK_S", 0.01)
-    authenticator = Authenticator([ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)])
+    key = ApiKey(hashlib.sha256(API_KEY.encode()).hexdigest(), caller)
+    authenticator = Authenticator([key], timings=CallerTimings(revalidate_s=0.01))
     async with serving(authenticator, methods) as client:
         call = client.stream("Watch")
         await call.read()
-        monkeypatch.setattr(authenticator, "_keys", ())
+        authenticator._api_keys = ApiKeys(())
         assert (await failure(call))[0] is grpc.StatusCode.PERMISSION_DENIED
         await occurred(methods.left)
 

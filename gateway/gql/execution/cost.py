@@ -28,7 +28,7 @@ from graphql import (
 from gateway.core.errors import InvalidArgument
 from gateway.core.paging import PAGE_LIMIT
 from gateway.gql.execution.graphql_core import resolver_metadata
-from gateway.service.callers.points import FETCH
+from gateway.service.callers.charge import FETCH_COST
 
 # An operation that selects nothing else can fetch 200 times.
 MAX_COST = 5_000
@@ -59,7 +59,7 @@ def check_cost(
     if cost > MAX_COST:
         raise InvalidArgument(
             f"the operation costs up to {cost} points and the limit is {MAX_COST}: request "
-            f"smaller pages with first (an object on a page costs 1, a field that fetches {FETCH})"
+            f"smaller pages with first (an object on a page costs 1, a field that fetches {FETCH_COST})"
         )
     return cost
 
@@ -151,4 +151,4 @@ def _fetch_cost(field: GraphQLField) -> int:
     metadata = resolver_metadata(field)
     if metadata is None:
         return 0
-    return 1 if metadata.get("is_shared") else FETCH
+    return 1 if metadata.get("is_shared") else FETCH_COST

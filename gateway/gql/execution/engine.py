@@ -30,7 +30,7 @@ from gateway.gql.execution.selection_key import selection_key
 from gateway.gql.execution.subscription import EventKey, Subscription
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
-from gateway.service.callers.points import CALL, FETCH
+from gateway.service.callers.charge import CALL_COST, FETCH_COST
 from gateway.service.flights.deadlines import within
 from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
 from gateway.service.streams.feed import WriteNow
@@ -105,7 +105,7 @@ class Operation:
         try:
             # The root field itself costs one fetch. More than that is below the events.
             subscription = Subscription(
-                self._executor, self._selection_key(), self._cache, fetches=self.cost > FETCH
+                self._executor, self._selection_key(), self._cache, fetches=self.cost > FETCH_COST
             )
             async with aclosing(subscription.results(write_now)) as results:
                 # The first message comes at once. The others come with the events.
@@ -164,7 +164,7 @@ class GraphQLEngine:
         except RequestError:
             await self._hold(context, REJECTED_COST)
             raise
-        await self._hold(context, CALL + operation.cost)
+        await self._hold(context, CALL_COST + operation.cost)
         return operation
 
     async def _hold(self, context: Context, points: int) -> None:

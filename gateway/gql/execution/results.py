@@ -13,7 +13,7 @@ from gateway.gql.execution.errors import (
     format_error,
     to_gateway_error,
 )
-from gateway.service.callers.points import Charge
+from gateway.service.callers.charge import Charge
 
 
 @dataclass(frozen=True, slots=True)

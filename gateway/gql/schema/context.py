@@ -6,7 +6,7 @@ from gateway.core.callers import Caller
 from gateway.gql.schema.loaders import Loaders
 from gateway.service.accounts import Account
 from gateway.service.call_context import CallContext, MaxAge
-from gateway.service.callers.points import Charge
+from gateway.service.callers.charge import Charge
 
 
 @dataclass(frozen=True, slots=True)

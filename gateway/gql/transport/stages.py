@@ -46,8 +46,9 @@ from gateway.service import call_context
 from gateway.service.accounts import Account
 from gateway.service.call_context import MaxAge
 from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.charge import Charge, limit_headers
 from gateway.service.callers.connection_limit import ConnectionLimit
-from gateway.service.callers.points import CallerLimiter, limit_headers
+from gateway.service.callers.points import CallerLimiter
 from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import until
 
@@ -101,7 +102,7 @@ class Shared:
         account = self.accounts.get(caller.account_sid)
         if account is None:
             raise Internal("this caller's account is not served here: tell the operator")
-        return Context(caller, account, trace_id, self.limiter.charge(caller), last_event_id)
+        return Context(caller, account, trace_id, Charge(self.limiter, caller), last_event_id)
 
 
 @dataclass(slots=True)

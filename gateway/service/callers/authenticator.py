@@ -1,66 +1,62 @@
-"""How a caller is known: by an API key, or by a JSON Web Token of an issuer that the operator believes.
+"""Identifies callers, by an API key or by a JSON Web Token of a configured issuer.
 
-Either names the account, the scopes and, if it has any, the rooms.
+Either determines the account, the scopes and, for a caller that may not see every room,
+the rooms.
 """
 
-import hashlib
-import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gateway.core.callers import Caller
 from gateway.core.errors import Unauthenticated
+from gateway.service.callers.api_keys import KEY_PREFIX, ApiKey, ApiKeys
 from gateway.service.callers.jwt_verifier import JwtVerifier
-
-# With it a key is told from a token.
-KEY_PREFIX = "rgk_"
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A configured key: `sha256` is the hex digest of the whole key, prefix included. The key itself is kept nowhere."""
-
-    sha256: str
-    caller: Caller
+from gateway.service.callers.timings import CallerTimings
 
 
 class Authenticator:
-    def __init__(self, keys: Sequence[ApiKey], jwt_verifier: JwtVerifier | None = None) -> None:
-        self._keys = tuple(keys)
+    def __init__(
+        self,
+        keys: Sequence[ApiKey],
+        jwt_verifier: JwtVerifier | None = None,
+        timings: CallerTimings = CallerTimings(),
+    ) -> None:
+        self._api_keys = ApiKeys(keys)
         self._jwt_verifier = jwt_verifier or JwtVerifier(())
+        self.revalidate_s = timings.revalidate_s
+        """How often a credential must be checked that is used for long."""
 
     async def caller(self, *, authorization: str | None, api_key: str | None) -> Caller:
-        """The caller behind `Authorization: Bearer <API key or token>` or `X-API-Key: <API key>`. Raises Unauthenticated, and
-        UpstreamUnavailable while nobody can say who signed a token."""
+        """The caller with `Authorization: Bearer <API key or token>` or `X-API-Key: <API key>`.
+
+        Raises Unauthenticated, and UpstreamUnavailable while the keys of a token's issuer
+        cannot be read.
+        """
         if authorization is None:
-            return self._by_key(api_key)
-        scheme, _, presented = authorization.partition(" ")
+            return self._caller_by_key(api_key)
+        scheme, _, credential = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated(
-                "Authorization is not a Bearer credential; send `Authorization: Bearer <API key>`"
+                "Authorization is not a Bearer credential: send `Authorization: Bearer <API key>`"
             )
-        presented = presented.strip()
-        if presented and not presented.startswith(KEY_PREFIX) and self._jwt_verifier.has_issuers:
-            return await self._jwt_verifier.caller(presented)
-        return self._by_key(presented)
+        credential = credential.strip()
+        is_token = credential and not credential.startswith(KEY_PREFIX)
+        if is_token and self._jwt_verifier.has_issuers:
+            return await self._jwt_verifier.caller(credential)
+        return self._caller_by_key(credential)
 
-    def _by_key(self, presented: str | None) -> Caller:
-        if not presented:
-            raise Unauthenticated(
-                "no credential; send `Authorization: Bearer <API key>` or `X-API-Key: <API key>`"
-            )
-        digest = hashlib.sha256(presented.strip().encode("utf-8", "surrogatepass")).hexdigest()
-        # Every key is compared, so that the time taken does not tell which ones came close.
-        found = [key.caller for key in self._keys if hmac.compare_digest(key.sha256, digest)]
-        if not found:
-            raise Unauthenticated(
-                "the API key is not known here; check it, or ask the operator for one"
-            )
-        return found[0]
+    def is_valid(self, caller: Caller) -> bool:
+        """Whether the credential that identified this caller would do so now, with the same
+        rights. Streams check this from time to time."""
+        if caller.token is not None:
+            return self._jwt_verifier.is_valid(caller.token)
+        return self._api_keys.has(caller)
 
-    def still_holds(self, caller: Caller) -> bool:
-        """Whether the credential that made this caller known would do so now, with the same rights: what lasts longer than a
-        request asks again now and then."""
-        if caller.signed is not None:
-            return self._jwt_verifier.still_holds(caller.signed)
-        return any(key.caller == caller for key in self._keys)
+    def _caller_by_key(self, key: str | None) -> Caller:
+        if not key:
+            raise Unauthenticated(
+                "no credential: send `Authorization: Bearer <API key>` or `X-API-Key: <API key>`"
+            )
+        caller = self._api_keys.caller(key.strip())
+        if caller is None:
+            raise Unauthenticated("unknown API key: check it, or ask the operator for one")
+        return caller

@@ -1,46 +1,51 @@
-"""How many things of a kind may be open at once: in this process, and of one caller. Does no I/O."""
+"""Limits how many calls, streams or sockets are open at once. Does no I/O."""
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from gateway.core.callers import Caller
+from gateway.core.callers import Caller, CallerKey
 from gateway.core.errors import Throttled
 
-RETRY_MS = 1_000
+RETRY_MS: Final = 1_000
 
 
 class ConnectionLimit:
-    """Room for `limit` at once, of which one caller may take `per_caller`, so that nobody fills it alone. Nobody waits:
-    who finds it full is told so."""
+    """Lets `limit` be open in this process at once, and `per_caller` of one caller, so
+    that one caller does not fill the process. Nothing waits for a place."""
 
-    def __init__(self, what: str, limit: int, per_caller: int) -> None:
-        self._what = what
+    def __init__(self, kind: str, limit: int, per_caller: int | None = None) -> None:
+        self._kind = kind
         self._limit = limit
-        self._per_caller = per_caller
-        self._inside: Counter[tuple[str, str]] = Counter()
-        self._count = 0
+        self._per_caller = limit if per_caller is None else per_caller
+        self._open = 0
+        self._open_by_caller: Counter[CallerKey] = Counter()
 
     @contextmanager
-    def enter(self, caller: Caller) -> Iterator[None]:
-        """Raises Throttled."""
-        who = caller.account_sid, caller.id
-        if self._count >= self._limit:
+    def enter(self, caller: Caller | None = None) -> Iterator[None]:
+        """Takes a place inside the `with` block. Raises Throttled if there is none. Without
+        a caller, the limit per caller does not apply."""
+        if self._open >= self._limit:
             raise Throttled(
-                f"this gateway has its {self._limit:,} {self._what} open; come back shortly",
+                f"this gateway already has {self._limit:,} {self._kind} open: retry in a second",
                 retry_after_ms=RETRY_MS,
             )
-        if self._inside[who] >= self._per_caller:
+        key = None if caller is None else caller.key
+        if key is not None and self._open_by_caller[key] >= self._per_caller:
             raise Throttled(
-                f"this caller has its {self._per_caller:,} {self._what} open on this gateway; close one, or come back later",
+                f"this caller already has {self._per_caller:,} {self._kind} open on this gateway: "
+                "close one, or retry later",
                 retry_after_ms=RETRY_MS,
             )
-        self._inside[who] += 1
-        self._count += 1
+        self._open += 1
+        if key is not None:
+            self._open_by_caller[key] += 1
         try:
             yield
         finally:
-            self._count -= 1
-            self._inside[who] -= 1
-            if not self._inside[who]:
-                del self._inside[who]
+            self._open -= 1
+            if key is not None:
+                self._open_by_caller[key] -= 1
+                if not self._open_by_caller[key]:
+                    del self._open_by_caller[key]

@@ -1,4 +1,4 @@
-"""The public keys with which an issuer signs its tokens, read where it publishes them.
+"""The public keys with which an issuer signs its tokens, read from the issuer.
 
 https://www.rfc-editor.org/rfc/rfc7517#section-5
 """
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.core.bodies import read_bounded
 from gateway.core.errors import DeadlineExceeded, UpstreamUnavailable
+from gateway.service.callers.timings import CallerTimings
 from gateway.service.flights.singleflight import SingleFlight
 
 log = structlog.get_logger()
@@ -25,19 +26,12 @@ log = structlog.get_logger()
 BODY_LIMIT: Final = 64 * 1024
 KEYS_LIMIT: Final = 100
 TIMEOUT_S: Final = 3.0
-REFRESH_S: Final = 300.0
-"""A key that its issuer has taken back is believed no longer than this, if the issuer can be asked."""
-RETRY_S: Final = 5.0
-KEPT_S: Final = 3_600.0
-"""An issuer that is away for longer is believed no more."""
-# Of private and shared keys. https://www.rfc-editor.org/rfc/rfc7518#section-6
+# The parameters of private and of shared keys. https://www.rfc-editor.org/rfc/rfc7518#section-6
 _SECRET: Final = frozenset({"d", "k"})
-# Who sends tokens with invented key ids has the issuer asked no more often.
-AGAIN_S: Final = 10.0
 
 
 def open_session() -> aiohttp.ClientSession:
-    """For all issuers; its opener closes it."""
+    """The HTTP session for all issuers. The caller closes it."""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
         headers={"Accept": "application/json"},
@@ -46,137 +40,147 @@ def open_session() -> aiohttp.ClientSession:
 
 
 class _Unusable(Exception):
-    """What came is no set of keys. Its text names no byte of it."""
+    """The response is no set of keys. The text quotes nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Key:
-    """`digest`: of the key itself, for an id may be given to another one."""
+class IssuerKey:
+    """`digest` is that of the key itself: an issuer may give its id to another key."""
 
     jwk: jwt.PyJWK
     digest: bytes
 
 
 class Jwks:
-    """One issuer's. `run` keeps them current; a key that is not known is looked for at once, though not again within
-    `again_s`."""
+    """One issuer's keys. `run` keeps them current. A key id that is not known is looked up
+    at once, but not more often than every `jwks_lookup_s`."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, algorithm: str, *, again_s: float = AGAIN_S
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        algorithm: str,
+        timings: CallerTimings = CallerTimings(),
     ) -> None:
         self._session = session
         self._url = url
         self._host = urlsplit(url).hostname
         self._algorithm = algorithm
-        self._again_s = again_s
-        self._keys: dict[str | None, Key] = {}
-        self._read_at = self._asked_at = float("-inf")
-        self._is_well = True
+        self._timings = timings
+        self._keys: dict[str | None, IssuerKey] = {}
+        self._read_at = self._tried_at = float("-inf")
+        self._is_available = True
         self._flights = SingleFlight[None]()
 
     async def run(self) -> None:
+        """Reads the keys from time to time, until it is cancelled."""
         while True:
-            await self._flights.share("", self._ask)
-            await asyncio.sleep(REFRESH_S if self._is_well else RETRY_S)
+            await self._flights.share("", self._read)
+            timings = self._timings
+            await asyncio.sleep(
+                timings.jwks_refresh_s if self._is_available else timings.jwks_retry_s
+            )
 
     async def aclose(self) -> None:
         await self._flights.aclose()
 
-    async def key(self, key_id: str | None) -> Key | None:
-        """None: they do not publish it. Without an id, their only one. Raises UpstreamUnavailable while nobody can tell."""
-        found = self._find(key_id)
-        if found is None:
-            await self._look_again()
-            found = self._find(key_id)
-        if found is None and not (self._is_well and self._are_current):
-            raise _away()
-        return found
+    async def key(self, key_id: str | None) -> IssuerKey | None:
+        """The key with this id, or the issuer's only key if there is no id. None if the
+        issuer does not publish it. Raises UpstreamUnavailable while that is not known."""
+        key = self._find(key_id)
+        if key is None:
+            await self._look_up()
+            key = self._find(key_id)
+        if key is None and not (self._is_available and self._are_current):
+            raise self._unavailable()
+        return key
 
     def has(self, digest: bytes) -> bool:
-        """Whether they still publish this very key."""
+        """Whether the issuer still publishes this key."""
         return self._are_current and any(key.digest == digest for key in self._keys.values())
 
     @property
     def _are_current(self) -> bool:
-        return asyncio.get_running_loop().time() < self._read_at + KEPT_S
+        return asyncio.get_running_loop().time() < self._read_at + self._timings.jwks_max_age_s
 
-    def _find(self, key_id: str | None) -> Key | None:
+    def _find(self, key_id: str | None) -> IssuerKey | None:
         if not self._are_current:
             return None
         if key_id is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id)
 
-    async def _look_again(self) -> None:
-        """A crowd asks once. Nobody waits long for it; and whoever leaves, it goes on for those who come after him."""
-        if asyncio.get_running_loop().time() < self._asked_at + self._again_s:
+    async def _look_up(self) -> None:
+        """Reads the keys. Concurrent callers share one request. It is not cancelled when
+        they leave, so a slow response still serves later callers."""
+        if asyncio.get_running_loop().time() < self._tried_at + self._timings.jwks_lookup_s:
             return
-        self._flights.begin("", self._ask)
+        self._flights.begin("", self._read)
         try:
-            await self._flights.share("", self._ask, has_fallback=True)
+            await self._flights.share("", self._read, has_fallback=True)
         except DeadlineExceeded:
-            raise _away() from None
+            raise self._unavailable() from None
 
-    async def _ask(self) -> None:
-        """Keeps what it had when nothing usable comes."""
+    async def _read(self) -> None:
+        """Reads the keys. Keeps the previous ones if the response is not usable."""
         loop = asyncio.get_running_loop()
         try:
-            keys = _keys_of(await self._body(), self._algorithm)
-        # ValueError: a host that is none, of which aiohttp complains only when it is asked.
+            keys = _parse(await self._fetch(), self._algorithm)
+        # ValueError: an invalid host, which aiohttp rejects only when it sends the request.
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, _Unusable) as error:
-            if self._is_well:
+            if self._is_available:
                 log.warning("jwks.unavailable", host=self._host, error=type(error).__name__)
-            self._is_well = False
+            self._is_available = False
         else:
-            if not self._is_well or keys.keys() != self._keys.keys():
+            if not self._is_available or keys.keys() != self._keys.keys():
                 log.info("jwks.read", host=self._host, usable_keys=len(keys))
-            self._keys, self._read_at, self._is_well = keys, loop.time(), True
+            self._keys, self._read_at, self._is_available = keys, loop.time(), True
         finally:
-            self._asked_at = loop.time()
+            self._tried_at = loop.time()
 
-    async def _body(self) -> bytes:
-        async with self._session.get(self._url, allow_redirects=False) as reply:
-            if reply.status != 200:
+    async def _fetch(self) -> bytes:
+        async with self._session.get(self._url, allow_redirects=False) as response:
+            if response.status != 200:
                 raise _Unusable
-            body = await read_bounded(reply.content.iter_any(), BODY_LIMIT)
+            body = await read_bounded(response.content.iter_any(), BODY_LIMIT)
             if body is None:
                 raise _Unusable
             return body
 
+    def _unavailable(self) -> UpstreamUnavailable:
+        return UpstreamUnavailable(
+            "keys of the token's issuer cannot be read: retry after the given time",
+            retry_after_ms=round(self._timings.jwks_retry_s * 1000),
+        )
 
-def _away() -> UpstreamUnavailable:
-    return UpstreamUnavailable(
-        "the keys of the token's issuer cannot be read; ask again",
-        retry_after_ms=round(RETRY_S * 1000),
-    )
 
-
-def _keys_of(body: bytes, algorithm: str) -> dict[str | None, Key]:
-    """Those that the algorithm can use, which may be none: an issuer may publish others beside them, and take all back."""
+def _parse(body: bytes, algorithm: str) -> dict[str | None, IssuerKey]:
+    """The keys that the algorithm can use, by id. There may be none: an issuer may publish
+    others as well, and may withdraw all. Raises _Unusable for anything but a key set."""
     try:
         published = msgspec.json.decode(body)["keys"]
     except (msgspec.DecodeError, ValueError, RecursionError, KeyError, TypeError):
         raise _Unusable from None
     if not isinstance(published, list) or len(published) > KEYS_LIMIT:
         raise _Unusable
-    return {each.jwk.key_id: each for each in _usable(published, algorithm)}
+    return {key.jwk.key_id: key for key in _usable(published, algorithm)}
 
 
-def _usable(published: list[Any], algorithm: str) -> Iterator[Key]:
-    for each in published:
+def _usable(published: list[Any], algorithm: str) -> Iterator[IssuerKey]:
+    for entry in published:
         if (
-            not isinstance(each, dict)
-            or each.get("use", "sig") != "sig"
-            or each.get("alg", algorithm) != algorithm
+            not isinstance(entry, dict)
+            or entry.get("use", "sig") != "sig"
+            or entry.get("alg", algorithm) != algorithm
         ):
             continue
-        if not isinstance(each.get("kid"), str | None) or _SECRET & each.keys():
+        if not isinstance(entry.get("kid"), str | None) or _SECRET & entry.keys():
             continue
         try:
-            jwk = jwt.PyJWK(each, algorithm)
+            jwk = jwt.PyJWK(entry, algorithm)
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
             continue
-        # A sentence, when it is too short to be safe.
+        # The check returns a message for a key that is too short.
         if jwk.Algorithm.check_key_length(jwk.key) is None:
             public = jwk.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            yield Key(jwk, hashlib.sha256(public).digest())
+            yield IssuerKey(jwk, hashlib.sha256(public).digest())

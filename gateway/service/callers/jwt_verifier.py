@@ -1,9 +1,11 @@
-"""JSON Web Tokens of issuers that the operator believes, as a caller's credential.
+"""JSON Web Tokens of configured issuers, as callers' credentials.
 
-A token says who it is for (`sub`), what they may do (`scope`, words with blanks between) and, if not all, in which rooms
-(`rooms`, a list of SIDs and names). Nothing it says is used before its signature is known to be its issuer's.
+A token says who the caller is (`sub`), what it may do (`scope`, words separated by
+spaces) and, if it may not see every room, which rooms (`rooms`, a list of SIDs and names).
+No claim is used before the signature is verified.
 
-https://www.rfc-editor.org/rfc/rfc7519 and, for what goes wrong with them, https://www.rfc-editor.org/rfc/rfc8725
+https://www.rfc-editor.org/rfc/rfc7519, and https://www.rfc-editor.org/rfc/rfc8725 for
+what can go wrong
 """
 
 import hashlib
@@ -14,37 +16,46 @@ from typing import Any, Final, NoReturn
 
 import jwt
 
-from gateway.core.callers import Caller, Scope, Signed
+from gateway.core.callers import Caller, Scope, VerifiedToken
 from gateway.core.errors import Unauthenticated
 from gateway.core.lru import LruCache
 from gateway.core.rooms import AccountSid
 from gateway.service.callers.jwks import Jwks
+from gateway.service.callers.timings import CallerTimings
 
 TOKEN_LIMIT: Final = 8 * 1024
 LIFETIME_S: Final = 86_400
-"""The longest that a token may live: nobody can take it back before."""
+"""The longest lifetime of a token: it cannot be revoked before it expires."""
 LEEWAY_S: Final = 30.0
-"""By so much clocks may differ."""
+"""How much the clocks of the issuer and the gateway may differ."""
 SUBJECT_LIMIT: Final = 255
 ROOMS_LIMIT: Final = 100
 ROOM_LIMIT: Final = 128
-"""Characters, as many as a room's name has at Twilio."""
-# Each is 1 kB here, or 10 with many rooms: who calls again within the life of his token is looked up, and not verified.
-KNOWN_LIMIT: Final = 2_048
+"""Characters of a room's name: Twilio's limit."""
 
-_SENTENCES: Final[Mapping[type[jwt.InvalidTokenError], str]] = {
-    jwt.ExpiredSignatureError: "the token has expired; get a new one from its issuer",
-    jwt.ImmatureSignatureError: "the token is not valid yet; check the clock of the machine that made it",
-    jwt.InvalidSignatureError: "the token's signature is not its issuer's; get a new one",
-    jwt.InvalidAlgorithmError: "the token is signed with another algorithm than is agreed with its issuer",
-    jwt.MissingRequiredClaimError: "the token lacks one of exp, iat and sub; have its issuer put them in",
+_NO_CREDENTIAL: Final = (
+    "credential is neither an API key (rgk_…) nor a JSON Web Token: send the whole credential"
+)
+_MESSAGES: Final[Mapping[type[jwt.InvalidTokenError], str]] = {
+    jwt.ExpiredSignatureError: "token has expired: get a new one from its issuer",
+    jwt.ImmatureSignatureError: "token is not valid yet: check the clock of its issuer",
+    jwt.InvalidSignatureError: "token has a wrong signature: get a new one from its issuer",
+    jwt.InvalidAlgorithmError: (
+        "token is signed with another algorithm than configured: check the issuer's settings"
+    ),
+    jwt.MissingRequiredClaimError: (
+        "token lacks one of the claims exp, iat and sub: have its issuer add them"
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Issuer:
-    """Whose tokens are believed, for one account: `name` and `audience` are what `iss` and `aud` say. `scopes` are the most
-    that a token may have, `limit` is what each subject may spend, in points a minute."""
+    """An issuer whose tokens are accepted for one account.
+
+    `name` and `audience` are the values of `iss` and `aud`. A token has at most these
+    `scopes`. `limit` is that of each subject, in points a minute.
+    """
 
     name: str
     audience: str
@@ -56,40 +67,41 @@ class Issuer:
 
 
 class JwtVerifier:
-    def __init__(self, issuers: Sequence[Issuer]) -> None:
+    def __init__(self, issuers: Sequence[Issuer], timings: CallerTimings = CallerTimings()) -> None:
         self._issuers = {(issuer.name, issuer.audience): issuer for issuer in issuers}
         # By the digest of the token.
-        self._known = LruCache[bytes, Caller](max_entries=KNOWN_LIMIT)
+        self._callers = LruCache[bytes, Caller](max_entries=timings.known_tokens)
 
     @property
     def has_issuers(self) -> bool:
         return bool(self._issuers)
 
     async def caller(self, token: str) -> Caller:
-        """Raises Unauthenticated, and UpstreamUnavailable while its issuer's keys are not to be had."""
+        """The caller with this token. Raises Unauthenticated, and UpstreamUnavailable while
+        the issuer's keys cannot be read."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        known = self._known.get(digest)
-        if known is not None and known.signed is not None and self.still_holds(known.signed):
-            return known
-        caller = await self._verified(token)
-        self._known.put(digest, caller)
+        caller = self._callers.get(digest)
+        if caller is not None and caller.token is not None and self.is_valid(caller.token):
+            return caller
+        caller = await self._verify(token)
+        self._callers.put(digest, caller)
         return caller
 
-    def still_holds(self, signed: Signed) -> bool:
-        """Until it expires, or its issuer does not publish the key any more."""
-        issuer = self._issuers.get((signed.issuer, signed.audience))
+    def is_valid(self, token: VerifiedToken) -> bool:
+        """Whether the token has not expired, and its issuer still publishes its key."""
+        issuer = self._issuers.get((token.issuer, token.audience))
         return (
             issuer is not None
-            and time.time() < signed.expires_at
-            and issuer.keys.has(signed.key_digest)
+            and time.time() < token.expires_at
+            and issuer.keys.has(token.key_digest)
         )
 
-    async def _verified(self, token: str) -> Caller:
-        issuer, key_id = self._read(token)
+    async def _verify(self, token: str) -> Caller:
+        issuer, key_id = self._find_issuer(token)
         key = await issuer.keys.key(key_id)
         if key is None:
             raise Unauthenticated(
-                "the token is signed with a key that its issuer does not publish; get a new one"
+                "token is signed with a key that its issuer does not publish: get a new one"
             )
         try:
             claims = jwt.decode(
@@ -102,46 +114,42 @@ class JwtVerifier:
                 options={"require": ["exp", "iat", "sub"], "enforce_minimum_key_length": True},
             )
         except jwt.PyJWTError as error:
-            _refuse(_sentence(error))
+            _reject(_message(error))
         return _caller(issuer, key.digest, claims)
 
-    def _read(self, token: str) -> tuple[Issuer, str | None]:
-        """Whose it says it is and by which key, not verified."""
-        # PyJWT would let padding pass, of which a JWT has none. https://www.rfc-editor.org/rfc/rfc7515#section-2
+    def _find_issuer(self, token: str) -> tuple[Issuer, str | None]:
+        """The issuer and the key id that the token names, without verification."""
+        # PyJWT accepts padding, which a JWT does not have.
+        # https://www.rfc-editor.org/rfc/rfc7515#section-2
         if len(token) > TOKEN_LIMIT or not token.isascii() or "=" in token:
-            _refuse(
-                "the credential is neither an API key (rgk_…) nor a JSON Web Token; send one of them whole"
-            )
+            _reject(_NO_CREDENTIAL)
         try:
             parts = jwt.decode_complete(token, options={"verify_signature": False})
         except jwt.InvalidTokenError:
-            _refuse(
-                "the credential is neither an API key (rgk_…) nor a JSON Web Token; send one of them whole"
-            )
+            _reject(_NO_CREDENTIAL)
         claims, key_id = parts["payload"], parts["header"].get("kid")
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
-        found = [
-            each
-            for each in self._issuers.values()
-            if each.name == claims.get("iss") and each.audience in audiences
+        issuers = [
+            issuer
+            for issuer in self._issuers.values()
+            if issuer.name == claims.get("iss") and issuer.audience in audiences
         ]
-        if not found:
-            _refuse(
-                "the token's iss and aud are of no issuer that is believed here; get one that is made for this gateway"
-            )
-        if len(found) > 1:
-            _refuse("the token's aud names several accounts; get one for each")
-        return found[0], key_id
+        if not issuers:
+            _reject("no configured issuer has the token's iss and aud: get one for this gateway")
+        if len(issuers) > 1:
+            _reject("token's aud names several accounts: get a token for each")
+        return issuers[0], key_id
 
 
 def _caller(issuer: Issuer, key_digest: bytes, claims: Mapping[str, Any]) -> Caller:
-    """Of verified claims. The digest keeps who it is out of Redis and of logs."""
+    """The caller that the verified claims describe. Its id is a digest, which keeps the
+    subject out of Redis and of the logs."""
     subject, expires_at = claims["sub"], int(claims["exp"])
     if expires_at - int(claims["iat"]) > LIFETIME_S:
-        _refuse("the token lives for more than a day; have its issuer make shorter ones")
+        _reject("token lives for more than a day: have its issuer make shorter ones")
     if not 1 <= len(subject) <= SUBJECT_LIMIT:
-        _refuse(f"the token's sub has not 1 to {SUBJECT_LIMIT} characters")
+        _reject(f"token's sub must have 1 to {SUBJECT_LIMIT} characters: shorten it")
     digest = hashlib.blake2b(
         f"{issuer.name}\n{subject}".encode("utf-8", "surrogatepass"), digest_size=16
     ).hexdigest()
@@ -151,36 +159,35 @@ def _caller(issuer: Issuer, key_digest: bytes, claims: Mapping[str, Any]) -> Cal
         _scopes(claims.get("scope", "")) & issuer.scopes,
         _grants(claims.get("rooms")),
         issuer.limit,
-        Signed(issuer.name, issuer.audience, key_digest, expires_at + LEEWAY_S),
+        VerifiedToken(issuer.name, issuer.audience, key_digest, expires_at + LEEWAY_S),
     )
 
 
-def _scopes(said: object) -> frozenset[Scope]:
-    """Issuers have scopes for others too. https://www.rfc-editor.org/rfc/rfc8693#section-4.2"""
-    if not isinstance(said, str):
-        _refuse("the token's scope is not a text with blanks between its words")
-    words = frozenset(said.split())
+def _scopes(claim: object) -> frozenset[Scope]:
+    """The scopes of this gateway: a token may have those of other services too.
+    https://www.rfc-editor.org/rfc/rfc8693#section-4.2"""
+    if not isinstance(claim, str):
+        _reject("token's scope must be a string: separate the scopes with spaces")
+    words = frozenset(claim.split())
     return frozenset(scope for scope in Scope if scope in words)
 
 
-def _grants(said: object) -> frozenset[str] | None:
-    if said is None:
+def _grants(claim: object) -> frozenset[str] | None:
+    if claim is None:
         return None
-    if not isinstance(said, list) or not all(
-        isinstance(each, str) and len(each) <= ROOM_LIMIT for each in said
+    if not isinstance(claim, list) or not all(
+        isinstance(room, str) and len(room) <= ROOM_LIMIT for room in claim
     ):
-        _refuse(
-            f"the token's rooms is not a list of SIDs and names of up to {ROOM_LIMIT} characters"
-        )
-    if len(said) > ROOMS_LIMIT:
-        _refuse(f"the token's rooms are {len(said)}; {ROOMS_LIMIT} may be named")
-    return frozenset(said)
+        _reject(f"token's rooms must be a list of SIDs and names of up to {ROOM_LIMIT} characters")
+    if len(claim) > ROOMS_LIMIT:
+        _reject(f"token names {len(claim)} rooms: name at most {ROOMS_LIMIT}")
+    return frozenset(claim)
 
 
-def _sentence(error: jwt.PyJWTError) -> str:
-    said = (sentence for kind, sentence in _SENTENCES.items() if isinstance(error, kind))
-    return next(said, "the token cannot be verified; get a new one from its issuer")
+def _message(error: jwt.PyJWTError) -> str:
+    messages = (message for kind, message in _MESSAGES.items() if isinstance(error, kind))
+    return next(messages, "token cannot be verified: get a new one from its issuer")
 
 
-def _refuse(sentence: str) -> NoReturn:
-    raise Unauthenticated(sentence) from None
+def _reject(message: str) -> NoReturn:
+    raise Unauthenticated(message) from None

@@ -1,49 +1,52 @@
-"""A stream outlives the moment in which its caller was let in: the credential is looked at again while it lasts."""
+"""Checks the credential of an open stream again: a stream may outlive it."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from gateway.core.callers import Caller
 from gateway.core.errors import PermissionDenied
 from gateway.service.callers.authenticator import Authenticator
 
-CHECK_S = 60.0
-# Clocks and timers are not one: looked at in its last moment, a token would still hold.
-_AFTER_S = 0.01
+# A timer of the event loop and the wall clock differ a little. Without this, a check at the very
+# end of a token may find it valid.
+_AFTER_S: Final = 0.01
 
 
 @asynccontextmanager
 async def revalidated(authenticator: Authenticator, caller: Caller) -> AsyncIterator[None]:
-    """Cancels what runs inside, and raises PermissionDenied, within CHECK_S of the credential's end;
-    of a token's at once, as it is known beforehand."""
+    """Cancels the block within `revalidate_s` of the end of the credential, and raises
+    PermissionDenied then. A token's expiry is known in advance: it ends the block at once."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
 
-    # Given itself, for if it named itself, the stream's task and context would be left to the garbage collector.
-    def look(again: Callable[..., None]) -> None:
+    # The function is passed to itself. If it referred to itself by name, a reference cycle would
+    # leave the stream's task and context to the garbage collector.
+    def check(again: Callable[..., None]) -> None:
         nonlocal timer
-        if authenticator.still_holds(caller):
-            timer = loop.call_later(_next_look_s(caller), again, again)
+        if authenticator.is_valid(caller):
+            timer = loop.call_later(_next_check_s(authenticator, caller), again, again)
         else:
-            patience.reschedule(loop.time())
+            timeout.reschedule(loop.time())
 
-    timer = loop.call_later(_next_look_s(caller), look, look)
+    timer = loop.call_later(_next_check_s(authenticator, caller), check, check)
     try:
-        async with asyncio.timeout(None) as patience:
+        async with asyncio.timeout(None) as timeout:
             yield
     except TimeoutError:
-        if not patience.expired():
+        if not timeout.expired():
             raise
         raise PermissionDenied(
-            "this credential has expired or was taken back; come again with another one"
+            "credential has expired or was revoked: reconnect with a new one"
         ) from None
     finally:
         timer.cancel()
 
 
-def _next_look_s(caller: Caller) -> float:
-    if caller.signed is None:
-        return CHECK_S
-    return min(CHECK_S, max(0.0, caller.signed.expires_at - time.time()) + _AFTER_S)
+def _next_check_s(authenticator: Authenticator, caller: Caller) -> float:
+    if caller.token is None:
+        return authenticator.revalidate_s
+    expires_in_s = max(0.0, caller.token.expires_at - time.time())
+    return min(authenticator.revalidate_s, expires_in_s + _AFTER_S)

@@ -9,7 +9,7 @@ from graphql.type import GraphQLObjectType
 from gateway.core.errors import InvalidArgument
 from gateway.gql.execution.cost import DEFAULT_PAGE_SIZE, MAX_COST, check_cost, count_objects
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
-from gateway.service.callers.points import FETCH
+from gateway.service.callers.charge import FETCH_COST
 from tests.gql.conftest import GraphQLServer
 
 
@@ -30,43 +30,43 @@ def cost_of(text: str, **variables: Any) -> int:
     ("text", "variables", "expected"),
     [
         ("{ __typename __schema { types { name } } }", {}, 0),
-        ('{ room(ref: "a") { sid freshness { isStale } } }', {}, FETCH),
-        ("{ rooms { nodes { sid } } }", {}, FETCH + 50),
-        ("{ rooms(first: 7) { nodes { sid } edges { node { sid } } } }", {}, FETCH + 7),
+        ('{ room(ref: "a") { sid freshness { isStale } } }', {}, FETCH_COST),
+        ("{ rooms { nodes { sid } } }", {}, FETCH_COST + 50),
+        ("{ rooms(first: 7) { nodes { sid } edges { node { sid } } } }", {}, FETCH_COST + 7),
         (
             "query($n: Int!) { rooms(first: $n) { nodes { insights { url } } } }",
             {"n": 7},
-            FETCH + 7 + 7 * FETCH,
+            FETCH_COST + 7 + 7 * FETCH_COST,
         ),
-        ("query($n: Int! = 5) { rooms(first: $n) { nodes { sid } } }", {}, FETCH + 50),
-        ("query($n: Int) { rooms(first: $n) { nodes { sid } } }", {"n": None}, FETCH + 1),
-        ("{ rooms(first: -5) { nodes { sid } } }", {}, FETCH + 1),
-        ("{ rooms(first: 1000000) { nodes { sid } } }", {}, FETCH + 100),
+        ("query($n: Int! = 5) { rooms(first: $n) { nodes { sid } } }", {}, FETCH_COST + 50),
+        ("query($n: Int) { rooms(first: $n) { nodes { sid } } }", {"n": None}, FETCH_COST + 1),
+        ("{ rooms(first: -5) { nodes { sid } } }", {}, FETCH_COST + 1),
+        ("{ rooms(first: 1000000) { nodes { sid } } }", {}, FETCH_COST + 100),
         (
             '{ nodes(ids: ["a", "b"]) { ... on Room { insights { url } } } }',
             {},
-            2 * FETCH + 2 + 2 * FETCH,
+            2 * FETCH_COST + 2 + 2 * FETCH_COST,
         ),
-        ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 9}, 9 * FETCH + 9),
-        ('{ nodes(ids: "a") { id } }', {}, FETCH + 1),
+        ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 9}, 9 * FETCH_COST + 9),
+        ('{ nodes(ids: "a") { id } }', {}, FETCH_COST + 1),
         (
             (
                 "{ rooms(first: 2) { ...R } } "
                 "fragment R on RoomConnection { nodes { insights { url } } }"
             ),
             {},
-            3 * FETCH + 2,
+            3 * FETCH_COST + 2,
         ),
-        ("{ rooms(first: 2) { nodes { ... { insights { url } } } } }", {}, 3 * FETCH + 2),
+        ("{ rooms(first: 2) { nodes { ... { insights { url } } } } }", {}, 3 * FETCH_COST + 2),
         (
             "mutation { createRoom { participants(first: 3) { nodes { room { sid } } } } }",
             {},
-            2 * FETCH + 3 + 3,
+            2 * FETCH_COST + 3 + 3,
         ),
         (
             "subscription { roomEvents { ... on RoomChanged { room { insights { url } } } } }",
             {},
-            2 * FETCH,
+            2 * FETCH_COST,
         ),
     ],
 )
@@ -84,7 +84,7 @@ def test_an_operation_may_cost_exactly_the_maximum() -> None:
 
     assert cost_of(operation(100)) == MAX_COST
     more = operation(100).replace("last:", "more: rooms(first: 1) { asOf } last:")
-    with pytest.raises(InvalidArgument, match=f"costs up to {MAX_COST + FETCH + 1} points"):
+    with pytest.raises(InvalidArgument, match=f"costs up to {MAX_COST + FETCH_COST + 1} points"):
         cost_of(more)
 
 

@@ -7,6 +7,7 @@ from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Code, InvalidArgument, NotFound
 from gateway.gql.execution.errors import RequestError
 from gateway.gql.execution.results import error_result, execution_result, format_cost
+from gateway.service.callers.charge import Charge
 from gateway.service.callers.points import CallerLimiter
 from tests.gql.fakes import ACCOUNT
 
@@ -44,7 +45,7 @@ def test_executed_data_with_errors_is_not_offered_for_caching() -> None:
 
 
 async def test_cost_is_unknown_until_points_are_held() -> None:
-    charge = CallerLimiter().charge(CALLER)
+    charge = Charge(CallerLimiter(), CALLER)
     assert format_cost(charge) is None
     await charge.hold(10)
     cost = format_cost(charge)

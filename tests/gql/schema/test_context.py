@@ -2,6 +2,7 @@
 
 from gateway.core.callers import Caller, Scope
 from gateway.gql.schema.context import Context
+from gateway.service.callers.charge import Charge
 from gateway.service.callers.points import CallerLimiter
 from tests.gql.fakes import ACCOUNT, Account
 
@@ -10,6 +11,6 @@ def test_each_operation_has_loaders_of_its_own() -> None:
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
     account = Account(ACCOUNT)
     one, other = (
-        Context(caller, account, "trace", CallerLimiter().charge(caller)) for _ in range(2)
+        Context(caller, account, "trace", Charge(CallerLimiter(), caller)) for _ in range(2)
     )  # type: ignore[arg-type]
     assert one.loaders is not other.loaders

@@ -12,7 +12,6 @@ import pytest
 
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.gql.transport.limits import Timings
-from gateway.service.callers import revalidation
 from tests.gql.conftest import GraphQLServer, run_server
 from tests.gql.fakes import TIMEOUT_S, delivered, event
 
@@ -206,10 +205,8 @@ async def test_a_client_of_http_1_0_receives_events_without_chunks(server: Graph
     writer.close()
 
 
-async def test_a_revoked_credential_ends_the_stream(
-    server: GraphQLServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(revalidation, "CHECK_S", 0.01)
+async def test_a_revoked_credential_ends_the_stream(server: GraphQLServer) -> None:
+    server.authenticator.revalidate_s = 0.01
     async with open_stream(server) as stream:
         await server.account.feed.wait_until_open(1)
         server.authenticator.is_revoked = True

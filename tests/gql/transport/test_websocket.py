@@ -17,7 +17,6 @@ from gateway.core.rooms import AccountSid
 from gateway.gql.transport.limits import Limits, Timings
 from gateway.gql.transport.transport_ws import MAX_OPERATIONS
 from gateway.gql.transport.websocket import Socket
-from gateway.service.callers import revalidation
 from tests.gql.conftest import KEY, GraphQLServer, run_server
 from tests.gql.fakes import TIMEOUT_S, delivered, event
 
@@ -275,7 +274,7 @@ async def test_i16_a_caller_with_too_many_sockets_must_try_again_later() -> None
             await second.send_json({"type": "connection_init", "payload": {"apiKey": KEY}})
             code, reason = await receive_close(second)
             assert code == 1013
-            assert "this caller has its 1 WebSockets open" in reason
+            assert "this caller already has 1 WebSockets open" in reason
             await first.close()
         async with server.socket():
             pass
@@ -413,10 +412,8 @@ async def test_a_flood_of_messages_closes_the_socket(server: GraphQLServer) -> N
     assert (code, "20 messages a second" in reason) == (4429, True)
 
 
-async def test_a_revoked_credential_closes_the_socket(
-    server: GraphQLServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(revalidation, "CHECK_S", 0.01)
+async def test_a_revoked_credential_closes_the_socket(server: GraphQLServer) -> None:
+    server.authenticator.revalidate_s = 0.01
     async with server.socket() as socket:
         await socket.send_json(subscribe())
         await receive(socket)

@@ -11,13 +11,13 @@ ADA = replace(ANYBODY, id="ada")
 BOB = replace(ANYBODY, id="bob")
 
 
-def test_i16_a_caller_may_take_its_part_and_no_more() -> None:
+def test_i16_a_caller_gets_no_more_than_its_own_limit() -> None:
     connection_limit = ConnectionLimit("streams", limit=10, per_caller=2)
-    with ExitStack() as inside:
+    with ExitStack() as stack:
         for _ in range(2):
-            inside.enter_context(connection_limit.enter(ADA))
+            stack.enter_context(connection_limit.enter(ADA))
         with (
-            pytest.raises(Throttled, match="this caller has its 2 streams open") as refused,
+            pytest.raises(Throttled, match="this caller already has 2 streams open") as refused,
             connection_limit.enter(ADA),
         ):
             pass
@@ -26,24 +26,24 @@ def test_i16_a_caller_may_take_its_part_and_no_more() -> None:
             pass
 
 
-def test_i16_when_all_is_taken_everybody_is_sent_away() -> None:
+def test_i16_every_caller_is_refused_when_the_process_is_full() -> None:
     connection_limit = ConnectionLimit("streams", limit=1, per_caller=2)
     with (
         connection_limit.enter(ADA),
-        pytest.raises(Throttled, match="this gateway has its 1 streams open"),
+        pytest.raises(Throttled, match="this gateway already has 1 streams open"),
         connection_limit.enter(BOB),
     ):
         pass
 
 
-def test_who_leaves_makes_room_however_that_comes_about() -> None:
+def test_leaving_by_an_error_makes_room_too() -> None:
     connection_limit = ConnectionLimit("streams", limit=1, per_caller=1)
     for _ in range(3):
         with suppress(ZeroDivisionError), connection_limit.enter(ADA):
             raise ZeroDivisionError
 
 
-def test_i12_callers_of_two_accounts_are_two_though_their_keys_are_named_alike() -> None:
+def test_i12_keys_of_two_accounts_with_one_id_have_separate_limits() -> None:
     connection_limit = ConnectionLimit("streams", limit=2, per_caller=1)
     with (
         connection_limit.enter(ADA),
@@ -52,9 +52,31 @@ def test_i12_callers_of_two_accounts_are_two_though_their_keys_are_named_alike()
         pass
 
 
-def test_i16_nothing_is_remembered_of_who_has_left() -> None:
+def test_i16_no_state_is_kept_of_callers_that_left() -> None:
     connection_limit = ConnectionLimit("streams", limit=2, per_caller=1)
     for number in range(3):
         with connection_limit.enter(replace(ADA, id=str(number))):
             pass
-    assert not connection_limit._inside
+    assert not connection_limit._open_by_caller
+
+
+def test_without_a_caller_only_the_limit_of_the_process_applies() -> None:
+    connection_limit = ConnectionLimit("health checks", limit=2, per_caller=1)
+    with (
+        connection_limit.enter(),
+        connection_limit.enter(),
+        pytest.raises(Throttled, match="already has 2 health checks"),
+        connection_limit.enter(),
+    ):
+        pass
+
+
+def test_without_a_limit_per_caller_one_caller_may_fill_the_process() -> None:
+    connection_limit = ConnectionLimit("calls", limit=2)
+    with (
+        connection_limit.enter(ADA),
+        connection_limit.enter(ADA),
+        pytest.raises(Throttled, match="this gateway"),
+        connection_limit.enter(ADA),
+    ):
+        pass

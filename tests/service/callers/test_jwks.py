@@ -1,19 +1,23 @@
-"""The keys of an issuer, read over HTTP from one that behaves and one that does not."""
+"""The keys of an issuer, read over HTTP: from one that works, and from one that does not."""
 
 import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from gateway.core.errors import UpstreamUnavailable
-from gateway.service.callers import jwks as module
 from gateway.service.callers.jwks import BODY_LIMIT, KEYS_LIMIT, Jwks, open_session
+from gateway.service.callers.timings import CallerTimings
 from gateway.service.flights.deadlines import ANSWER_S, until
 from tests.issuer import ALGORITHM, TokenIssuer, rsa_key, running_issuer
 from tests.service.conftest import LIMIT_S
+
+# Every unknown key id is looked up.
+ALWAYS = CallerTimings(jwks_lookup_s=0.0)
 
 
 @pytest.fixture
@@ -28,14 +32,16 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def test_a_crowd_asks_once(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
+async def test_concurrent_calls_share_one_request(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
+) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
     found = await asyncio.gather(*(keys.key("first") for _ in range(20)))
     assert {key.jwk.key_id for key in found if key is not None} == {"first"}
     assert issuer.request_count == 1
 
 
-async def test_invented_key_ids_have_the_issuer_asked_once_in_a_while(
+async def test_invented_key_ids_cause_one_request_in_a_while(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
@@ -43,10 +49,10 @@ async def test_invented_key_ids_have_the_issuer_asked_once_in_a_while(
     assert issuer.request_count == 1
 
 
-async def test_a_new_key_is_looked_for_when_it_is_first_named_and_an_old_one_ends(
+async def test_a_new_key_is_looked_up_and_a_withdrawn_one_is_rejected(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
-    keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
+    keys = Jwks(session, issuer.url, ALGORITHM, ALWAYS)
     first = await keys.key("first")
     assert first is not None
     issuer.add("second")
@@ -57,23 +63,23 @@ async def test_a_new_key_is_looked_for_when_it_is_first_named_and_an_old_one_end
     assert await keys.key("first") is None
 
 
-async def test_an_id_that_is_given_to_another_key_is_another_key(
+async def test_an_id_given_to_another_key_does_not_keep_the_old_key(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
-    keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
+    keys = Jwks(session, issuer.url, ALGORITHM, ALWAYS)
     before = await keys.key("first")
     assert before is not None
     issuer.add("first")
-    await keys.key("whatever has it look again")
+    await keys.key("unknown")
     after = await keys.key("first")
     assert after is not None
     assert (keys.has(before.digest), keys.has(after.digest)) == (False, True)
 
 
-async def test_all_keys_may_be_taken_back(
+async def test_an_issuer_may_withdraw_all_keys(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
-    keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
+    keys = Jwks(session, issuer.url, ALGORITHM, ALWAYS)
     first = await keys.key("first")
     assert first is not None
     issuer.published = []
@@ -82,7 +88,7 @@ async def test_all_keys_may_be_taken_back(
     assert not keys.has(first.digest)
 
 
-async def test_who_hangs_up_takes_nobodys_look_along(
+async def test_a_cancelled_call_does_not_cancel_the_request_of_the_others(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
@@ -94,12 +100,11 @@ async def test_who_hangs_up_takes_nobodys_look_along(
     assert issuer.request_count == 1
 
 
-async def test_it_reads_again_by_itself(
-    issuer: TokenIssuer, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+async def test_run_reads_the_keys_again_and_again(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
-    monkeypatch.setattr(module, "REFRESH_S", 0.001)
-    monkeypatch.setattr(module, "RETRY_S", 0.001)
-    keys = Jwks(session, issuer.url, ALGORITHM)
+    timings = CallerTimings(jwks_refresh_s=0.001, jwks_retry_s=0.001)
+    keys = Jwks(session, issuer.url, ALGORITHM, timings)
     async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(keys.run())
         first = await keys.key("first")
@@ -108,28 +113,28 @@ async def test_it_reads_again_by_itself(
         await eventually(lambda: not keys.has(first.digest))
         issuer.published = ["first"]
         await eventually(lambda: keys.has(first.digest))
-        issuer.status, asked = 500, issuer.request_count
-        await eventually(lambda: issuer.request_count > asked + 2)
+        issuer.status, before = 500, issuer.request_count
+        await eventually(lambda: issuer.request_count > before + 2)
         assert keys.has(first.digest)
         running.cancel()
 
 
-async def test_an_issuer_that_is_away_for_long_is_believed_no_more(
-    issuer: TokenIssuer, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+async def test_keys_expire_while_their_issuer_cannot_be_reached(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
-    keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
+    keys = Jwks(session, issuer.url, ALGORITHM, replace(ALWAYS, jwks_max_age_s=0.5))
     first = await keys.key("first")
     assert first is not None
-    monkeypatch.setattr(module, "KEPT_S", 0.0)
     issuer.status = 503
-    assert not keys.has(first.digest)
-    with pytest.raises(UpstreamUnavailable, match="ask again"):
+    await eventually(lambda: not keys.has(first.digest))
+    with pytest.raises(UpstreamUnavailable, match="cannot be read: retry"):
         await keys.key("first")
 
 
-async def eventually(is_so: Callable[[], bool]) -> None:
-    while not is_so():  # noqa: ASYNC110 - nothing rings when it was read
-        await asyncio.sleep(0.001)
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():  # noqa: ASYNC110 - a read has no event
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +151,10 @@ async def eventually(is_so: Callable[[], bool]) -> None:
         (200, b" " * BODY_LIMIT + b'{"keys": []}'),
     ],
 )
-async def test_what_is_no_set_of_keys_is_as_if_nothing_had_come(
+async def test_a_response_that_is_no_key_set_changes_nothing(
     issuer: TokenIssuer, session: aiohttp.ClientSession, status: int, body: bytes
 ) -> None:
-    keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
+    keys = Jwks(session, issuer.url, ALGORITHM, ALWAYS)
     issuer.status, issuer.body = status, body
     with pytest.raises(UpstreamUnavailable):
         await keys.key("first")
@@ -161,14 +166,14 @@ async def test_what_is_no_set_of_keys_is_as_if_nothing_had_come(
     assert await keys.key("first") is not None
 
 
-async def test_i15_nobody_waits_for_an_issuer_that_hangs_longer_than_he_has_and_those_after_him_gain_by_it(
+async def test_i15_a_call_does_not_wait_for_a_slow_issuer_beyond_its_deadline_and_later_calls_share_the_request(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
     issuer.gate.clear()
     with (
         until(time.monotonic() + ANSWER_S + 0.02),
-        pytest.raises(UpstreamUnavailable, match="ask again"),
+        pytest.raises(UpstreamUnavailable, match="cannot be read: retry"),
     ):
         await keys.key("first")
     staying = asyncio.get_running_loop().create_task(keys.key("first"))
@@ -179,7 +184,7 @@ async def test_i15_nobody_waits_for_an_issuer_that_hangs_longer_than_he_has_and_
     await keys.aclose()
 
 
-async def test_what_is_asked_is_given_up_at_the_end(
+async def test_aclose_cancels_the_request(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)
@@ -193,10 +198,10 @@ async def test_what_is_asked_is_given_up_at_the_end(
     assert issuer.request_count <= 1
 
 
-async def test_while_an_issuer_fails_nobody_can_tell_that_a_key_is_not_its_own(
+async def test_while_an_issuer_fails_an_unknown_key_is_not_rejected_for_good(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
-    keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
+    keys = Jwks(session, issuer.url, ALGORITHM, ALWAYS)
     assert await keys.key("first") is not None
     issuer.status = 500
     with pytest.raises(UpstreamUnavailable):
@@ -205,13 +210,15 @@ async def test_while_an_issuer_fails_nobody_can_tell_that_a_key_is_not_its_own(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "https://a..b/"])
-async def test_nobody_there(session: aiohttp.ClientSession, url: str) -> None:
+async def test_an_unreachable_issuer_is_an_error(session: aiohttp.ClientSession, url: str) -> None:
     keys = Jwks(session, url, ALGORITHM)
     with pytest.raises(UpstreamUnavailable):
         await keys.key("first")
 
 
-async def test_no_redirect_is_followed(issuer: TokenIssuer, session: aiohttp.ClientSession) -> None:
+async def test_redirects_are_not_followed(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
+) -> None:
     async with running_issuer() as elsewhere:
         issuer.redirect_url = elsewhere.url
         keys = Jwks(session, issuer.url, ALGORITHM)
@@ -220,7 +227,7 @@ async def test_no_redirect_is_followed(issuer: TokenIssuer, session: aiohttp.Cli
         assert (issuer.request_count, elsewhere.request_count) == (1, 0)
 
 
-async def test_only_keys_that_are_safe_for_the_algorithm_are_used(
+async def test_only_keys_that_fit_the_algorithm_are_used(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
     (_, long), (_, short) = rsa_key(2_048), rsa_key(1_024)
@@ -229,24 +236,24 @@ async def test_only_keys_that_are_safe_for_the_algorithm_are_used(
         long,
         short,
         shared,
-        {**long, "kid": "to encrypt", "use": "enc"},
+        {**long, "kid": "for encryption", "use": "enc"},
         {**long, "kid": 5},
     ]
     issuer.extra_keys += [
-        {**long, "kid": "of another algorithm", "alg": "PS256"},
+        {**long, "kid": "other algorithm", "alg": "PS256"},
         {**long, "kid": "private", "d": "AQAB"},
     ]
     issuer.extra_keys += [1, {}, {"kty": "RSA", "n": "x", "e": []}, {"kty": 5}, {"kty": "RSA"}]
-    keys = Jwks(session, issuer.url, "RS256", again_s=0.0)
+    keys = Jwks(session, issuer.url, "RS256", ALWAYS)
     assert await keys.key("rsa-2048") is not None
-    named = ["first", "rsa-1024", "shared", "to encrypt", "of another algorithm", "private"]
-    assert [await keys.key(each) for each in named] == [None] * len(named)
+    key_ids = ["first", "rsa-1024", "shared", "for encryption", "other algorithm", "private"]
+    assert [await keys.key(key_id) for key_id in key_ids] == [None] * len(key_ids)
 
 
-async def test_a_token_that_names_no_key_is_for_the_only_one(
+async def test_without_a_key_id_the_only_key_is_used(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
-    keys = Jwks(session, issuer.url, ALGORITHM, again_s=0.0)
+    keys = Jwks(session, issuer.url, ALGORITHM, ALWAYS)
     key = await keys.key(None)
     assert key is not None
     issuer.add("second")

@@ -1,5 +1,6 @@
-"""Tokens, of an issuer over HTTP, and of those who would like to be it."""
+"""Tokens of an issuer whose keys are read over HTTP, and forged ones."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -21,7 +22,6 @@ from jwt.algorithms import ECAlgorithm
 from gateway.core.callers import Scope
 from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
-from gateway.service.callers import jwt_verifier as module
 from gateway.service.callers.jwks import Jwks, open_session
 from gateway.service.callers.jwt_verifier import (
     LEEWAY_S,
@@ -33,7 +33,9 @@ from gateway.service.callers.jwt_verifier import (
     Issuer,
     JwtVerifier,
 )
+from gateway.service.callers.timings import CallerTimings
 from tests.issuer import ALGORITHM, AUDIENCE, ISSUER, TokenIssuer, rsa_key, running_issuer
+from tests.service.conftest import LIMIT_S
 
 ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
 ALL_BUT_ADMIN = frozenset(Scope) - {Scope.ADMIN}
@@ -57,14 +59,18 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture(scope="module")
 def jwt_verifier(issuer: TokenIssuer, session: aiohttp.ClientSession) -> JwtVerifier:
-    return believing(issuer, session)
+    return trusting(issuer, session)
 
 
-def believing(
-    issuer: TokenIssuer, session: aiohttp.ClientSession, algorithm: str = ALGORITHM
+def trusting(
+    issuer: TokenIssuer,
+    session: aiohttp.ClientSession,
+    algorithm: str = ALGORITHM,
+    timings: CallerTimings = CallerTimings(jwks_lookup_s=0.0),
 ) -> JwtVerifier:
-    keys = Jwks(session, issuer.url, algorithm, again_s=0.0)
-    return JwtVerifier([Issuer(ISSUER, AUDIENCE, ACCOUNT, algorithm, ALL_BUT_ADMIN, 1_000, keys)])
+    keys = Jwks(session, issuer.url, algorithm, timings)
+    trusted = Issuer(ISSUER, AUDIENCE, ACCOUNT, algorithm, ALL_BUT_ADMIN, 1_000, keys)
+    return JwtVerifier([trusted], timings)
 
 
 def encoded(part: Any) -> str:
@@ -75,18 +81,20 @@ def encoded(part: Any) -> str:
     )
 
 
-async def test_a_token_says_who_calls(jwt_verifier: JwtVerifier, issuer: TokenIssuer) -> None:
+async def test_a_token_determines_its_caller(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer
+) -> None:
     caller = await jwt_verifier.caller(
         issuer.token(scope="openid rooms:read tokens:mint admin", rooms=["daily", "RM1"])
     )
     assert (caller.account_sid, caller.limit) == (ACCOUNT, 1_000)
     assert caller.scopes == {Scope.ROOMS_READ, Scope.TOKENS_MINT}
     assert caller.grants == {"daily", "RM1"}
-    assert caller.signed is not None
-    assert jwt_verifier.still_holds(caller.signed)
+    assert caller.token is not None
+    assert jwt_verifier.is_valid(caller.token)
 
 
-async def test_without_scope_and_rooms_it_may_do_nothing_and_in_all_rooms(
+async def test_a_token_without_scope_and_rooms_has_no_scope_and_all_rooms(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
     caller = await jwt_verifier.caller(issuer.token(scope=None))
@@ -94,7 +102,7 @@ async def test_without_scope_and_rooms_it_may_do_nothing_and_in_all_rooms(
     assert (await jwt_verifier.caller(issuer.token(rooms=[]))).grants == frozenset()
 
 
-async def test_a_subject_is_the_same_caller_with_each_of_its_tokens_and_is_not_named(
+async def test_all_tokens_of_a_subject_have_one_caller_id_that_does_not_reveal_it(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
     first, again, other = [
@@ -106,12 +114,12 @@ async def test_a_subject_is_the_same_caller_with_each_of_its_tokens_and_is_not_n
 
 
 @pytest.mark.parametrize(
-    ("claims", "sentence"),
+    ("claims", "message"),
     [
         ({"exp": after(-LEEWAY_S - 5)}, "has expired"),
-        ({"exp": None}, "lacks one of exp, iat and sub"),
-        ({"iat": None}, "lacks one of exp, iat and sub"),
-        ({"sub": None}, "lacks one of exp, iat and sub"),
+        ({"exp": None}, "lacks one of the claims exp, iat and sub"),
+        ({"iat": None}, "lacks one of the claims exp, iat and sub"),
+        ({"sub": None}, "lacks one of the claims exp, iat and sub"),
         ({"nbf": after(LEEWAY_S + 100)}, "is not valid yet"),
         ({"iat": after(LEEWAY_S + 100), "exp": after(1_000)}, "is not valid yet"),
         ({"exp": after(LIFETIME_S + 10), "iat": after(0)}, "more than a day"),
@@ -121,38 +129,38 @@ async def test_a_subject_is_the_same_caller_with_each_of_its_tokens_and_is_not_n
         ({"nbf": float("nan")}, "cannot be verified"),
         ({"exp": [1]}, "cannot be verified"),
         ({"exp": "soon"}, "cannot be verified"),
-        ({"sub": ""}, f"not 1 to {SUBJECT_LIMIT}"),
-        ({"sub": "a" * (SUBJECT_LIMIT + 1)}, f"not 1 to {SUBJECT_LIMIT}"),
+        ({"sub": ""}, f"must have 1 to {SUBJECT_LIMIT}"),
+        ({"sub": "a" * (SUBJECT_LIMIT + 1)}, f"must have 1 to {SUBJECT_LIMIT}"),
         ({"sub": ["ada"]}, "cannot be verified"),
-        ({"iss": ISSUER + "x"}, "iss and aud are of no issuer"),
-        ({"iss": None}, "iss and aud are of no issuer"),
-        ({"aud": AUDIENCE + "x"}, "iss and aud are of no issuer"),
-        ({"aud": None}, "iss and aud are of no issuer"),
-        ({"aud": [["rooms"], {}, 5]}, "iss and aud are of no issuer"),
-        ({"scope": ["rooms:read"]}, "scope is not a text"),
-        ({"rooms": "daily"}, "is not a list of SIDs and names"),
-        ({"rooms": [5]}, "is not a list of SIDs and names"),
-        ({"rooms": ["r" * (ROOM_LIMIT + 1)]}, "is not a list of SIDs and names"),
-        ({"rooms": ["r"] * (ROOMS_LIMIT + 1)}, f"{ROOMS_LIMIT} may be named"),
+        ({"iss": ISSUER + "x"}, "no configured issuer has the token's iss and aud"),
+        ({"iss": None}, "no configured issuer has the token's iss and aud"),
+        ({"aud": AUDIENCE + "x"}, "no configured issuer has the token's iss and aud"),
+        ({"aud": None}, "no configured issuer has the token's iss and aud"),
+        ({"aud": [["rooms"], {}, 5]}, "no configured issuer has the token's iss and aud"),
+        ({"scope": ["rooms:read"]}, "scope must be a string"),
+        ({"rooms": "daily"}, "must be a list of SIDs and names"),
+        ({"rooms": [5]}, "must be a list of SIDs and names"),
+        ({"rooms": ["r" * (ROOM_LIMIT + 1)]}, "must be a list of SIDs and names"),
+        ({"rooms": ["r"] * (ROOMS_LIMIT + 1)}, f"name at most {ROOMS_LIMIT}"),
     ],
 )
-async def test_claims_that_do_not_hold_are_refused(
-    jwt_verifier: JwtVerifier, issuer: TokenIssuer, claims: dict[str, Any], sentence: str
+async def test_invalid_claims_are_rejected(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer, claims: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(Unauthenticated, match=sentence):
+    with pytest.raises(Unauthenticated, match=message):
         await jwt_verifier.caller(issuer.token(**claims))
 
 
 @pytest.mark.parametrize(
     "claims", [{"aud": ["others", AUDIENCE]}, {"exp": after(20 - LEEWAY_S)}, {"nbf": after(10)}]
 )
-async def test_what_holds_though_it_looks_odd(
+async def test_unusual_claims_are_accepted(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer, claims: dict[str, Any]
 ) -> None:
     assert await jwt_verifier.caller(issuer.token(**claims))
 
 
-async def test_a_token_does_not_choose_how_it_is_checked(
+async def test_a_token_does_not_choose_its_algorithm(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
     """https://www.rfc-editor.org/rfc/rfc8725#section-2.1"""
@@ -170,11 +178,11 @@ async def test_a_token_does_not_choose_how_it_is_checked(
                 await jwt_verifier.caller(forged)
 
 
-async def test_a_signature_of_another_key_is_refused(
+async def test_a_signature_by_another_key_is_rejected(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
     issuer.add("unpublished")
-    with pytest.raises(Unauthenticated, match="signature is not its issuer's"):
+    with pytest.raises(Unauthenticated, match="wrong signature"):
         await jwt_verifier.caller(issuer.token(signed_by=issuer.keys["unpublished"]))
     with pytest.raises(Unauthenticated, match="a key that its issuer does not publish"):
         await jwt_verifier.caller(issuer.token("unpublished"))
@@ -188,7 +196,7 @@ async def test_a_signature_of_another_key_is_refused(
     "header",
     [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}, {"kid": 5}, {"kid": ["first"]}, []],
 )
-async def test_a_header_that_asks_for_more_is_refused(
+async def test_a_header_with_extensions_is_rejected(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer, header: Any
 ) -> None:
     _, claims, signature = issuer.token().split(".")
@@ -197,11 +205,11 @@ async def test_a_header_that_asks_for_more_is_refused(
         await jwt_verifier.caller(f"{encoded(head)}.{claims}.{signature}")
 
 
-async def test_what_is_no_token_is_refused_with_advice(
+async def test_a_credential_that_is_no_token_is_rejected(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
     token = issuer.token()
-    for given_ in (
+    for credential in (
         token + "=",
         token[:-3],
         token.replace(".", "", 1),
@@ -212,13 +220,13 @@ async def test_what_is_no_token_is_refused_with_advice(
         "x" * TOKEN_LIMIT * 2,
     ):
         with pytest.raises(Unauthenticated):
-            await jwt_verifier.caller(given_)
-    for tower in (encoded(b"[" * 3_000), encoded(b"1" * 5_000)):
+            await jwt_verifier.caller(credential)
+    for part in (encoded(b"[" * 3_000), encoded(b"1" * 5_000)):
         with pytest.raises(Unauthenticated):
-            await jwt_verifier.caller(f"{tower}.{tower}.{tower}")
+            await jwt_verifier.caller(f"{part}.{part}.{part}")
 
 
-async def test_every_character_of_a_token_counts(
+async def test_a_token_with_any_character_changed_is_rejected(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
     token = issuer.token()
@@ -229,10 +237,10 @@ async def test_every_character_of_a_token_counts(
 
 
 @given(st.text())
-async def test_nothing_that_is_sent_makes_it_fail_in_another_way(text: str) -> None:
-    with pytest.raises(Unauthenticated) as refused:
+async def test_no_credential_causes_another_error(text: str) -> None:
+    with pytest.raises(Unauthenticated) as error:
         await JwtVerifier(()).caller(text)
-    assert len(text) < 8 or text not in str(refused.value)
+    assert len(text) < 8 or text not in str(error.value)
 
 
 JSON = st.recursive(
@@ -255,7 +263,7 @@ CLAIMS = ("iss", "aud", "sub", "exp", "iat", "nbf", "jti", "scope", "rooms")
     st.dictionaries(st.sampled_from(("kid", "crit", "typ", "b64", "jku", "jwk")), JSON, max_size=2),
     st.booleans(),
 )
-async def test_whatever_is_claimed_a_token_is_good_or_refused(
+async def test_a_token_with_any_claims_is_accepted_or_rejected(
     jwt_verifier: JwtVerifier,
     issuer: TokenIssuer,
     claims: dict[str, Any],
@@ -263,8 +271,8 @@ async def test_whatever_is_claimed_a_token_is_good_or_refused(
     is_signed: bool,
 ) -> None:
     now = time.time()
-    said = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 60, **claims}
-    head = f"{encoded({'alg': ALGORITHM, 'kid': 'first', **header})}.{encoded(said)}"
+    payload = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 60, **claims}
+    head = f"{encoded({'alg': ALGORITHM, 'kid': 'first', **header})}.{encoded(payload)}"
     key = ECAlgorithm(ECAlgorithm.SHA256)
     signature = key.sign(head.encode(), issuer.keys["first"]) if is_signed else b"x" * 64
     try:
@@ -272,20 +280,20 @@ async def test_whatever_is_claimed_a_token_is_good_or_refused(
     except Unauthenticated:
         return
     assert is_signed
-    assert (said["iss"], caller.account_sid, caller.scopes <= ALL_BUT_ADMIN) == (
+    assert (payload["iss"], caller.account_sid, caller.scopes <= ALL_BUT_ADMIN) == (
         ISSUER,
         ACCOUNT,
         True,
     )
 
 
-async def test_every_algorithm_of_a_kind_is_served(
+async def test_rsa_algorithms_are_supported_and_not_mixed(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
     key, published = rsa_key()
     issuer.extra_keys = [published]
     for algorithm in ("RS256", "PS512"):
-        jwt_verifier = believing(issuer, session, algorithm)
+        jwt_verifier = trusting(issuer, session, algorithm)
         assert await jwt_verifier.caller(
             issuer.token("rsa-2048", signed_by=key, algorithm=algorithm)
         )
@@ -294,38 +302,41 @@ async def test_every_algorithm_of_a_kind_is_served(
     issuer.extra_keys = []
 
 
-async def test_a_known_token_is_verified_anew_once_its_key_was_taken_back(
+async def test_a_known_token_is_rejected_once_its_key_is_withdrawn(
     session: aiohttp.ClientSession,
 ) -> None:
     async with running_issuer() as issuer:
-        jwt_verifier, token = believing(issuer, session), issuer.token()
+        jwt_verifier, token = trusting(issuer, session), issuer.token()
         caller = await jwt_verifier.caller(token)
         assert await jwt_verifier.caller(token) is caller
-        assert caller.signed is not None
+        assert caller.token is not None
         issuer.add("second")
         issuer.published = ["second"]
         await jwt_verifier.caller(issuer.token("second"))
-        assert not jwt_verifier.still_holds(caller.signed)
+        assert not jwt_verifier.is_valid(caller.token)
         with pytest.raises(Unauthenticated, match="does not publish"):
             await jwt_verifier.caller(token)
 
 
-async def test_a_known_token_ends_when_it_says(
-    jwt_verifier: JwtVerifier, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+async def test_a_known_token_is_rejected_once_it_has_expired(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
-    token = issuer.token()
+    # Claims have whole seconds, so the token is valid for 1 to 2 seconds from now.
+    token = issuer.token(exp=after(2 - LEEWAY_S))
     caller = await jwt_verifier.caller(token)
-    assert caller.signed is not None
-    later = time.time() + 3_600 + LEEWAY_S
-    monkeypatch.setattr(module.time, "time", lambda: later)
-    assert not jwt_verifier.still_holds(caller.signed)
+    assert caller.token is not None
+    async with asyncio.timeout(LIMIT_S):
+        while jwt_verifier.is_valid(caller.token):  # noqa: ASYNC110 - time passes without an event
+            await asyncio.sleep(0.01)
+    assert time.time() >= caller.token.expires_at
+    with pytest.raises(Unauthenticated, match="has expired"):
+        await jwt_verifier.caller(token)
 
 
-async def test_so_many_tokens_are_known_at_a_time(
-    issuer: TokenIssuer, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+async def test_i16_the_least_recently_used_tokens_are_forgotten(
+    issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
-    monkeypatch.setattr(module, "KNOWN_LIMIT", 2)
-    jwt_verifier = believing(issuer, session)
+    jwt_verifier = trusting(issuer, session, timings=CallerTimings(known_tokens=2))
     tokens = [issuer.token(sub=f"number {number}") for number in range(3)]
     first = await jwt_verifier.caller(tokens[0])
     second = await jwt_verifier.caller(tokens[1])

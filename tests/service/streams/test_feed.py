@@ -334,7 +334,7 @@ async def test_i16_a_caller_with_too_many_streams_is_refused(site: Site) -> None
     async with watch(account) as messages:
         await take(messages, 1)
         async with watch(account) as refused:
-            with pytest.raises(Throttled, match="this caller has its 1 event streams open"):
+            with pytest.raises(Throttled, match="this caller already has 1 event streams open"):
                 await take(refused, 1)
     async with watch(account) as messages:
         await take(messages, 1)
