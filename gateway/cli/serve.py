@@ -48,9 +48,14 @@ def serve(
     with explain_start_errors(host):
         settings = Settings.model_validate({})
         if not any(account.api_keys or account.jwt_issuers for account in settings.accounts):
+            where = (
+                "GATEWAY_API_KEYS or GATEWAY_JWT_ISSUERS"
+                if settings.gateway_accounts_file is None
+                else "api_keys or jwt_issuers of an account in GATEWAY_ACCOUNTS_FILE"
+            )
             fail(
-                "no API keys or JWT issuers configured: set GATEWAY_API_KEYS "
-                '(make a key with "rooms-gateway keys create") or GATEWAY_JWT_ISSUERS'
+                f"no API keys or JWT issuers configured: set {where} "
+                '(make a key with "rooms-gateway keys create")'
             )
         if is_worker:
             listen = Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)
