@@ -230,7 +230,9 @@ class Watcher:
         # A connection of its own, as each client has: channels of one process share one, and with it its limit of streams.
         options = (("grpc.use_local_subchannel_pool", 1),)
         async with grpc.aio.insecure_channel(gateway.ready["grpc"], options) as channel:
-            types = [enums.ROOM_EVENT_TYPE.rows[RoomEventType(word)] for word in self.types or ()]
+            types = [
+                enums.ROOM_EVENT_TYPE.numbers[RoomEventType(word)] for word in self.types or ()
+            ]
             request = pb.WatchRoomEventsRequest(
                 room=self.room or "", types=types, after=self.cursor or ""
             )

@@ -129,7 +129,7 @@ async def test_p9_stream_of_a_vanished_client_is_closed(
     transport: str,
 ) -> None:
     account = await site.replica()
-    open_streams = account.feed._streams
+    open_streams = site.stream_limit
     async with faces(account) as served, aiohttp.ClientSession() as http:
         proxy = Proxy(served.ports[transport])
         await proxy.start()

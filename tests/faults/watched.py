@@ -17,9 +17,9 @@ from types import FrameType
 
 from gateway.app import wiring
 from gateway.cli.main import main
+from gateway.core.room_state import room_book
 from gateway.service.cache.timings import CacheTimings
 from gateway.service.log.timings import LogTimings
-from gateway.service.reconcile import term as repair
 from gateway.service.streams import encoded as sharing
 
 MARKS = 200
@@ -28,7 +28,7 @@ BYTES = 200_000
 
 
 def make_small() -> None:
-    repair.ENDED_LIMIT = MARKS
+    room_book.ENDED_LIMIT = MARKS
     wiring.build_account = partial(
         wiring.build_account,
         timings=wiring.AccountTimings(

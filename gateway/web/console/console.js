@@ -1,4 +1,5 @@
-// The console: rooms and their events, with the API key that the reader brings. The key stays in this tab's memory.
+// The console: rooms and their events, with the user's API key. The key stays in the memory of
+// this tab.
 
 const WATCH = `subscription($after: String) { roomEvents(after: $after) {
   __typename cursor prev
@@ -10,10 +11,10 @@ const WATCH = `subscription($after: String) { roomEvents(after: $after) {
 const ROOMS = `{ rooms(first: 50) { nodes { sid uniqueName type dateCreated } } }`
 const CREATE = `mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid } }`
 const COMPLETE = `mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }`
-const SHOWN = 200
+const MAX_EVENTS = 200
 const RETRY_MS = 1000
 
-const by = (id) => document.getElementById(id)
+const element = (id) => document.getElementById(id)
 let key = null
 let last = null // the cursor to resume from
 let expected = null // what the next event's `prev` must be
@@ -26,9 +27,9 @@ async function post(query, variables, accept = 'application/graphql-response+jso
   })
 }
 
-async function ask(query, variables) {
+async function execute(query, variables) {
   const body = await (await post(query, variables)).json()
-  by('problem').textContent = body.errors ? body.errors[0].message : ''
+  element('problem').textContent = body.errors ? body.errors[0].message : ''
   return body.data
 }
 
@@ -37,9 +38,9 @@ function cell(row, text) {
 }
 
 async function showRooms() {
-  const data = await ask(ROOMS)
+  const data = await execute(ROOMS)
   if (!data) return
-  by('rooms').replaceChildren(
+  element('rooms').replaceChildren(
     ...data.rooms.nodes.map((room) => {
       const row = document.createElement('tr')
       cell(row, room.uniqueName)
@@ -48,7 +49,7 @@ async function showRooms() {
       cell(row, room.dateCreated && new Date(room.dateCreated).toLocaleTimeString())
       const end = document.createElement('button')
       end.textContent = 'End'
-      end.onclick = () => ask(COMPLETE, { ref: room.sid })
+      end.onclick = () => execute(COMPLETE, { ref: room.sid })
       row.insertCell().append(end)
       return row
     }),
@@ -57,20 +58,20 @@ async function showRooms() {
 
 function showEvent(message) {
   const item = document.createElement('li')
-  const who = message.participant?.identity
-  item.textContent = [message.type ?? message.__typename, message.roomName, who, message.late ? 'late' : null, message.reason]
+  const identity = message.participant?.identity
+  item.textContent = [message.type ?? message.__typename, message.roomName, identity, message.late ? 'late' : null, message.reason]
     .filter(Boolean)
     .join(' · ')
-  by('events').prepend(item)
-  while (by('events').children.length > SHOWN) by('events').lastChild.remove()
+  element('events').prepend(item)
+  while (element('events').children.length > MAX_EVENTS) element('events').lastChild.remove()
 }
 
-function take(message) {
+function receive(message) {
   last = message.cursor
   if (message.__typename === 'Bookmark') return
   if (message.prev != null && expected != null && message.prev !== expected) {
-    by('chain').textContent = 'The chain is broken: something was missed.'
-    by('chain').className = 'broken'
+    element('chain').textContent = 'An event is missing: the chain of cursors is broken.'
+    element('chain').className = 'broken'
   }
   expected = message.cursor
   showEvent(message)
@@ -95,28 +96,28 @@ async function watch() {
     try {
       const reply = await post(WATCH, { after: last }, 'text/event-stream')
       if (reply.status === 401 || reply.status === 403) {
-        by('state').textContent = 'This key is not let in.'
+        element('state').textContent = 'The gateway rejected this API key.'
         return
       }
-      by('state').textContent = 'Live.'
-      for await (const result of events(reply.body)) if (result.data) take(result.data.roomEvents)
+      element('state').textContent = 'Live.'
+      for await (const result of events(reply.body)) if (result.data) receive(result.data.roomEvents)
     } catch (error) {
       console.warn(error)
     }
-    by('state').textContent = 'Interrupted; resuming from the last cursor.'
+    element('state').textContent = 'Interrupted. Resuming after the last cursor.'
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
   }
 }
 
-by('login').onsubmit = (event) => {
+element('login').onsubmit = (event) => {
   event.preventDefault()
   if (key !== null) return
-  key = by('key').value.trim()
+  key = element('key').value.trim()
   showRooms()
   watch()
 }
 
-by('create').onsubmit = async (event) => {
+element('create').onsubmit = async (event) => {
   event.preventDefault()
-  await ask(CREATE, { input: by('name').value ? { uniqueName: by('name').value } : {} })
+  await execute(CREATE, { input: element('name').value ? { uniqueName: element('name').value } : {} })
 }
