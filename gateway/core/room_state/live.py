@@ -1,8 +1,11 @@
-"""Live views: a room with its people as the log tells it, folded over a snapshot. Does no I/O.
+"""A room with its participants, as a CRDT of last-writer-wins registers. Does no I/O.
 
-The order in which events come is no order at all: callbacks overtake each other, are repeated, and begin before the snapshot
-they are folded over. So nothing here depends on it. What is known of a thing only ever grows: an end and a leave are final,
-of two words about a track the one with the later Timestamp counts, and of several accounts of one fact the least is kept.
+A live view starts with a snapshot from Twilio's REST API and applies the events of the
+log to it. The order of events means nothing: callbacks overtake each other, are
+repeated, and may be older than the snapshot. So the state is the same for every order.
+Its knowledge only grows: the end of a room and of a stay is final, the flag of a track
+with the later Timestamp wins, and of different values for one fact the least is kept.
+https://en.wikipedia.org/wiki/Conflict-free_replicated_data_type
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,11 +29,12 @@ from gateway.core.sids import ParticipantSid, TrackSid
 
 T = TypeVar("T")
 
-GONE_LIMIT: Final = 1_000
-"""So many of those who left some time ago are remembered; the others' stays are forgotten, the oldest first."""
+ENDED_STAYS: Final = 1_000
+"""How many stays that ended some time ago are kept. The oldest are dropped first."""
 
-# An event changes state up to 15 minutes after its Timestamp, and its clock may be 2 minutes ahead. Who left longer before
-# what was heard last cannot be told of any more as somebody who comes.
+# An event changes the state up to 15 minutes after its Timestamp, and Twilio's clock
+# may be 2 minutes ahead. So no event can belong to a stay that ended more than 20
+# minutes before the newest event.
 SETTLED: Final = timedelta(minutes=20)
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -38,26 +42,28 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """Somebody's stay in a room: who, since when, and the tracks they send now, none after they left."""
+    """One stay of a participant in a room, with the tracks that it publishes now. A
+    stay that has ended has none."""
 
     participant: Participant
     since: datetime | None
     tracks: tuple[PublishedTrack, ...] = ()
 
     @property
-    def is_here(self) -> bool:
+    def is_present(self) -> bool:
         return self.participant.status is ParticipantStatus.CONNECTED
 
     def page(self, first: int, after: str | None) -> Page[PublishedTrack]:
-        """A page of the tracks after the one with the key `after`. The keys are their SIDs."""
+        """A page of the tracks, after the one with the key `after`. A key is a SID."""
         return _page([(track.sid, track) for track in self.tracks], first, after)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRoom:
-    """A room with the stays in it that are known, in the order in which they began.
+    """A room with its known stays, in the order in which they began.
 
-    Of stays that were over when the watching began nothing is known, unless the room itself was.
+    A stay that had ended before the view started is unknown, unless the room had ended
+    as well.
     """
 
     room: Room
@@ -65,130 +71,136 @@ class LiveRoom:
 
     @property
     def present(self) -> tuple[Stay, ...]:
-        return tuple(stay for stay in self.stays if stay.is_here)
+        """The stays of the participants in the room: none once it has ended."""
+        return tuple(stay for stay in self.stays if stay.is_present)
 
-    def knows(self, wanted: ParticipantFilter) -> bool:
-        """Whether all who fit the filter are known here: those who left a room in progress are not."""
-        return self.room.status.is_final or wanted.status is not ParticipantStatus.DISCONNECTED
+    def covers(self, filters: ParticipantFilter) -> bool:
+        """Whether all stays that match are known. Those that have ended in a room in
+        progress are not."""
+        return self.room.status.is_final or filters.status is not ParticipantStatus.DISCONNECTED
 
-    def page(self, wanted: ParticipantFilter, first: int, after: str | None) -> Page[Stay]:
-        """A page of the stays that fit the filter, after the one with the key `after`. The
-        filter means what it means to Twilio."""
-        return _page(
-            [(_place(stay), stay) for stay in self.stays if self._fits(stay, wanted)], first, after
-        )
+    def page(self, filters: ParticipantFilter, first: int, after: str | None) -> Page[Stay]:
+        """A page of the stays that match, after the one with the key `after`.
 
-    def stay(self, who: ParticipantRef) -> Stay | None:
-        """By SID, or by the identity of one who is here."""
-        if who.sid is not None:
-            return next((stay for stay in self.stays if stay.participant.sid == who.sid), None)
+        The filters mean what they mean to Twilio.
+        """
+        matching = [(_key(stay), stay) for stay in self.stays if self._matches(stay, filters)]
+        return _page(matching, first, after)
+
+    def find(self, ref: ParticipantRef) -> Stay | None:
+        """The stay by its SID, or by the identity of a participant who is in the
+        room."""
+        if ref.sid is not None:
+            return next((stay for stay in self.stays if stay.participant.sid == ref.sid), None)
         return next(
-            (stay for stay in self.present if stay.participant.identity == who.identity), None
+            (stay for stay in self.present if stay.participant.identity == ref.identity), None
         )
 
-    def _fits(self, stay: Stay, wanted: ParticipantFilter) -> bool:
-        who, created = stay.participant, stay.participant.date_created
-        fits_status = (
-            (self.room.status.is_final or stay.is_here)
-            if wanted.status is None
-            else who.status is wanted.status
+    def _matches(self, stay: Stay, filters: ParticipantFilter) -> bool:
+        participant, created = stay.participant, stay.participant.date_created
+        matches_status = (
+            (self.room.status.is_final or stay.is_present)
+            if filters.status is None
+            else participant.status is filters.status
         )
         return (
-            fits_status
-            and (wanted.identity is None or who.identity == wanted.identity)
+            matches_status
+            and (filters.identity is None or participant.identity == filters.identity)
             and (
-                wanted.created_after is None
-                or (created is not None and created >= wanted.created_after)
+                filters.created_after is None
+                or (created is not None and created >= filters.created_after)
             )
             and (
-                wanted.created_before is None
-                or (created is not None and created < wanted.created_before)
+                filters.created_before is None
+                or (created is not None and created < filters.created_before)
             )
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RoomState:
-    """All that is known of a room, from the snapshot and from the events since.
+    """What the snapshot and the events since say about a room.
 
-    `after` gives the same for any order of the same events, with or without repeats.
+    The same events, in any order and with any repeats, give the same state.
     """
 
     room: Room
     ended: Ended | None = None
-    known: Mapping[ParticipantSid, "_StayState"] = field(default_factory=dict)
-    heard_at: datetime = _NEVER
+    stays: Mapping[ParticipantSid, "_StayState"] = field(default_factory=dict)
+    newest_at: datetime = _NEVER
+    """The Timestamp of the newest event."""
 
     @classmethod
-    def of(
-        cls, room: Room, people: Iterable[tuple[Participant, Sequence[PublishedTrack]]]
+    def from_snapshot(
+        cls, room: Room, participants: Iterable[tuple[Participant, Sequence[PublishedTrack]]]
     ) -> "RoomState":
-        return cls(room, None, {who.sid: _StayState.of(who, tracks) for who, tracks in people})
+        stays = {
+            participant.sid: _StayState.from_snapshot(participant, tracks)
+            for participant, tracks in participants
+        }
+        return cls(room, None, stays)
 
     def after(self, *events: RoomEvent) -> "RoomState":
-        folded = self
+        """The state after these events. Events of other rooms change nothing."""
+        state = self
         for event in events:
-            folded = folded._after(event)
-        return folded
+            state = state._after(event)
+        return state
 
     def _after(self, event: RoomEvent) -> "RoomState":
         if event.room_sid != self.room.sid:
             return self
-        folded, end = self, end_of(event)
+        state, end = self, end_of(event)
         if end is not None:
-            folded = replace(folded, ended=_least(folded.ended, end, _end_key))
-        # A late event changes no state, but that a room's end is final.
+            state = replace(state, ended=_least(state.ended, end, _end_order))
+        # A late event changes no state, except that the end of a room is final.
         if event.late:
-            return folded
-        folded = replace(folded, heard_at=max(folded.heard_at, event.at))
-        who = _concerned(event)
-        if who is None:
-            return folded
-        known = folded.known.get(who) or _StayState.unseen(who, self.room)
-        return replace(folded, known={**folded.known, who: known.after(event)})
+            return state
+        state = replace(state, newest_at=max(state.newest_at, event.at))
+        sid = _participant_of(event)
+        if sid is None:
+            return state
+        stay = state.stays.get(sid) or _StayState.unknown(sid, self.room)
+        return replace(state, stays={**state.stays, sid: stay.after(event)})
 
-    def ending_as(self, earlier: "RoomState") -> "RoomState":
-        """Of a newer snapshot: a room that was over before is over still, whatever the snapshot says."""
-        room = earlier.live.room
+    def keeping_end_of(self, earlier: "RoomState") -> "RoomState":
+        """This state of a newer snapshot, ended if the earlier one was: a room that has
+        ended stays ended, even if the snapshot says otherwise."""
+        room = earlier.view.room
         if not room.status.is_final:
             return self
-        return replace(
-            self,
-            ended=_least(self.ended, Ended(room.status, room.end_time, room.duration), _end_key),
-        )
+        ended = Ended(room.status, room.end_time, room.duration)
+        return replace(self, ended=_least(self.ended, ended, _end_order))
 
     def bounded(self) -> "RoomState":
-        """Without the oldest of those who are long gone, if they have become too many. Everything else stays as it is."""
-        if len(self.known) <= GONE_LIMIT:
+        """The state without the oldest stays that ended long ago, if there are too
+        many."""
+        if len(self.stays) <= ENDED_STAYS:
             return self
-        settled_at = self.heard_at - SETTLED if self.heard_at > _NEVER else _NEVER
-        gone = sorted(
-            (known.left.at, sid)
-            for sid, known in self.known.items()
-            if known.left is not None and known.left.at is not None and known.left.at < settled_at
+        settled_at = self.newest_at - SETTLED if self.newest_at > _NEVER else _NEVER
+        settled = sorted(
+            (stay.leave.at, sid)
+            for sid, stay in self.stays.items()
+            if stay.leave is not None and stay.leave.at is not None and stay.leave.at < settled_at
         )
-        dropped = {sid for _, sid in gone[: max(0, len(gone) - GONE_LIMIT)]}
+        dropped = {sid for _, sid in settled[: max(0, len(settled) - ENDED_STAYS)]}
         return replace(
-            self, known={sid: known for sid, known in self.known.items() if sid not in dropped}
+            self, stays={sid: stay for sid, stay in self.stays.items() if sid not in dropped}
         )
 
     @property
-    def live(self) -> LiveRoom:
+    def view(self) -> LiveRoom:
+        """The room as clients see it."""
         room = merge_end(self.room, self.ended)
-        stays = [known.stay for known in self.known.values() if known.was_here]
+        stays = [state.stay for state in self.stays.values() if state.is_proven]
         if room.status.is_final:
-            stays = [_over(stay, room.end_time) for stay in stays]
-        return LiveRoom(room, tuple(sorted(stays, key=_place)))
-
-
-def presence(live: LiveRoom) -> tuple[Stay, ...]:
-    """Who is in the room: nobody once it is over."""
-    return live.present
+            stays = [_end_stay(stay, room.end_time) for stay in stays]
+        return LiveRoom(room, tuple(sorted(stays, key=_key)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
-    """The end of a stay. Final: somebody who comes back has another SID."""
+class _Leave:
+    """The end of a stay. It is final: a participant who returns has another SID."""
 
     at: datetime | None
     duration: int | None = None
@@ -196,7 +208,10 @@ class _Left:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _LwwFlag:
-    """Whether something is off, as said at a moment. The later word counts; of two of one moment, the one that says off."""
+    """A last-writer-wins register: whether something is off, and since when.
+
+    The later write wins. Of two writes at the same time, the one that says off wins.
+    """
 
     at: datetime
     is_off: bool
@@ -204,9 +219,10 @@ class _LwwFlag:
 
 @dataclass(frozen=True, slots=True)
 class _TrackState:
+    """What is known of one track. `snapshot` is None if only events have named it."""
+
     sid: TrackSid
-    told: PublishedTrack | None = None
-    """As the snapshot has it."""
+    snapshot: PublishedTrack | None = None
     kind: TrackKind | None = None
     name: str | None = None
     published_at: datetime | None = None
@@ -214,8 +230,9 @@ class _TrackState:
     enabled: _LwwFlag | None = None
 
     @classmethod
-    def of(cls, track: PublishedTrack) -> "_TrackState":
-        # What is said of it with a later Timestamp counts. Twilio's dates are cut off to seconds: never later than they say.
+    def from_snapshot(cls, track: PublishedTrack) -> "_TrackState":
+        # An event with a later Timestamp wins. Twilio cuts its dates off to seconds, so
+        # they are never too late.
         updated_at = track.date_updated or track.date_created or _NEVER
         return cls(
             track.sid,
@@ -225,43 +242,38 @@ class _TrackState:
         )
 
     def after(self, event: RoomEvent) -> "_TrackState":
-        known = replace(
-            self,
-            kind=_least(
-                self.kind, None if event.track_kind is TrackKind.UNKNOWN else event.track_kind
-            ),
-            name=_least(self.name, event.track_name),
+        kind = None if event.track_kind is TrackKind.UNKNOWN else event.track_kind
+        state = replace(
+            self, kind=_least(self.kind, kind), name=_least(self.name, event.track_name)
         )
         match event.type:
             case RoomEventType.TRACK_ADDED:
-                published_at = _least(self.published_at, event.at)
                 return replace(
-                    known,
-                    published_at=published_at,
-                    published=_later(self.published, _LwwFlag(event.at, is_off=False)),
+                    state,
+                    published_at=_least(self.published_at, event.at),
+                    published=_latest(self.published, _LwwFlag(event.at, is_off=False)),
                 )
             case RoomEventType.TRACK_REMOVED:
-                return replace(
-                    known, published=_later(self.published, _LwwFlag(event.at, is_off=True))
-                )
+                removed = _LwwFlag(event.at, is_off=True)
+                return replace(state, published=_latest(self.published, removed))
             case _:
                 is_off = event.type is RoomEventType.TRACK_DISABLED
-                return replace(known, enabled=_later(self.enabled, _LwwFlag(event.at, is_off)))
+                return replace(state, enabled=_latest(self.enabled, _LwwFlag(event.at, is_off)))
 
     @property
-    def is_here(self) -> bool:
+    def is_published(self) -> bool:
         return self.published is None or not self.published.is_off
 
-    def track(self, who: Participant) -> PublishedTrack:
-        track = self.told or PublishedTrack(
+    def track(self, publisher: Participant) -> PublishedTrack:
+        track = self.snapshot or PublishedTrack(
             sid=self.sid,
-            participant_sid=who.sid,
-            room_sid=who.room_sid,
+            participant_sid=publisher.sid,
+            room_sid=publisher.room_sid,
             kind=self.kind or TrackKind.UNKNOWN,
             name=self.name,
             date_created=self.published_at,
         )
-        # A track is enabled until it is said to be disabled.
+        # A track is enabled until an event says that it is disabled.
         return replace(track, enabled=self.enabled is None or not self.enabled.is_off)
 
 
@@ -269,87 +281,91 @@ class _TrackState:
 class _StayState:
     """What is known of one stay."""
 
-    told: Participant
-    """As the snapshot has it, or only who it is."""
+    snapshot: Participant
+    """The participant as Twilio shows it, or with its SID only."""
     identity: str | None = None
     since: datetime | None = None
-    left: _Left | None = None
-    was_here: bool = False
-    """Whether anything proves it: that a track was removed does not, for it may be the last that is heard of somebody whose
-    leave was heard before the snapshot."""
+    leave: _Leave | None = None
+    is_proven: bool = False
+    """Whether the participant was certainly in the room during the view. A removed
+    track does not prove it: it may be the last event of a stay that ended before the
+    snapshot."""
     tracks: Mapping[TrackSid, _TrackState] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, who: Participant, tracks: Sequence[PublishedTrack]) -> "_StayState":
+    def from_snapshot(
+        cls, participant: Participant, tracks: Sequence[PublishedTrack]
+    ) -> "_StayState":
         return cls(
-            who,
-            who.identity,
-            who.start_time or who.date_created,
-            _left(who, who.end_time),
-            was_here=True,
-            tracks={track.sid: _TrackState.of(track) for track in tracks},
+            participant,
+            participant.identity,
+            participant.start_time or participant.date_created,
+            _leave_of(participant, participant.end_time),
+            is_proven=True,
+            tracks={track.sid: _TrackState.from_snapshot(track) for track in tracks},
         )
 
     @classmethod
-    def unseen(cls, sid: ParticipantSid, room: Room) -> "_StayState":
+    def unknown(cls, sid: ParticipantSid, room: Room) -> "_StayState":
+        """The state before the first event of a participant that the snapshot lacks."""
         status = ParticipantStatus.CONNECTED
         return cls(
             Participant(sid=sid, room_sid=room.sid, account_sid=room.account_sid, status=status)
         )
 
     def after(self, event: RoomEvent) -> "_StayState":
-        answered, left = event.participant, self.left
+        answer, leave = event.participant, self.leave
         if event.type is RoomEventType.PARTICIPANT_DISCONNECTED:
-            left = _least(left, _Left(event.at, event.participant_duration), _left_key)
-        elif answered is not None:
-            left = _least(left, _left(answered, answered.end_time or event.at), _left_key)
-        told_of = event.participant_identity if answered is None else answered.identity
+            leave = _least(leave, _Leave(event.at, event.participant_duration), _leave_order)
+        elif answer is not None:
+            leave = _least(leave, _leave_of(answer, answer.end_time or event.at), _leave_order)
+        identity = event.participant_identity if answer is None else answer.identity
         return replace(
             self,
-            # Anonymized once is anonymized for good.
-            identity=self.told.sid
-            if self.told.sid in (self.identity, told_of)
-            else _least(self.identity, told_of),
-            since=_least(self.since, event.at if answered is None else answered.start_time),
-            left=left,
-            was_here=self.was_here or event.type is not RoomEventType.TRACK_REMOVED,
+            # An anonymized participant, whose identity is its SID, stays anonymized.
+            identity=self.snapshot.sid
+            if self.snapshot.sid in (self.identity, identity)
+            else _least(self.identity, identity),
+            since=_least(self.since, event.at if answer is None else answer.start_time),
+            leave=leave,
+            is_proven=self.is_proven or event.type is not RoomEventType.TRACK_REMOVED,
             tracks=self._tracks_after(event),
         )
 
     def _tracks_after(self, event: RoomEvent) -> Mapping[TrackSid, _TrackState]:
-        if event.type not in _TRACK or event.track_sid is None:
+        if event.type not in _TRACK_EVENTS or event.track_sid is None:
             return self.tracks
         sid = TrackSid(event.track_sid)
         return {**self.tracks, sid: self.tracks.get(sid, _TrackState(sid)).after(event)}
 
     @cached_property
     def stay(self) -> Stay:
-        """While the room is in progress. Kept, for most events are about somebody else."""
-        # Callbacks do not tell of reconnecting: who does so is still there.
-        status = (
-            ParticipantStatus.CONNECTED if self.left is None else ParticipantStatus.DISCONNECTED
-        )
-        who = replace(
-            self.told,
+        """The stay in a room in progress. Cached, because most events are about
+        others."""
+        # Callbacks do not report reconnecting: such a participant counts as connected.
+        participant = replace(
+            self.snapshot,
             identity=self.identity,
-            status=status,
-            date_created=self.told.date_created or self.since,
-            start_time=self.told.start_time or self.since,
+            status=ParticipantStatus.CONNECTED
+            if self.leave is None
+            else ParticipantStatus.DISCONNECTED,
+            date_created=self.snapshot.date_created or self.since,
+            start_time=self.snapshot.start_time or self.since,
         )
-        if self.left is not None:
-            return Stay(
-                replace(who, end_time=self.left.at, duration=self.left.duration), self.since
-            )
-        here = sorted(
-            (known for known in self.tracks.values() if known.is_here), key=lambda known: known.sid
+        if self.leave is not None:
+            ended = replace(participant, end_time=self.leave.at, duration=self.leave.duration)
+            return Stay(ended, self.since)
+        published = sorted(
+            (track for track in self.tracks.values() if track.is_published),
+            key=lambda track: track.sid,
         )
-        return Stay(who, self.since, tuple(known.track(who) for known in here))
+        return Stay(participant, self.since, tuple(track.track(participant) for track in published))
 
 
-_PEOPLE: Final = frozenset(
+_PARTICIPANT_EVENTS: Final = frozenset(
     {RoomEventType.PARTICIPANT_CONNECTED, RoomEventType.PARTICIPANT_DISCONNECTED}
 )
-_TRACK: Final = frozenset(
+_TRACK_EVENTS: Final = frozenset(
     {
         RoomEventType.TRACK_ADDED,
         RoomEventType.TRACK_REMOVED,
@@ -359,56 +375,58 @@ _TRACK: Final = frozenset(
 )
 
 
-def _concerned(event: RoomEvent) -> ParticipantSid | None:
-    """Whose stay the event changes."""
+def _participant_of(event: RoomEvent) -> ParticipantSid | None:
+    """The participant whose stay the event changes."""
     if event.participant is not None:
         return event.participant.sid
-    if event.type in _PEOPLE or event.type in _TRACK:
+    if event.type in _PARTICIPANT_EVENTS or event.type in _TRACK_EVENTS:
         return None if event.participant_sid is None else ParticipantSid(event.participant_sid)
     return None
 
 
-def _left(who: Participant, at: datetime | None) -> _Left | None:
-    return _Left(at, who.duration) if who.status is ParticipantStatus.DISCONNECTED else None
+def _leave_of(participant: Participant, at: datetime | None) -> _Leave | None:
+    if participant.status is not ParticipantStatus.DISCONNECTED:
+        return None
+    return _Leave(at, participant.duration)
 
 
-def _over(stay: Stay, at: datetime | None) -> Stay:
-    """A stay in a room that has ended."""
-    if not stay.is_here:
+def _end_stay(stay: Stay, at: datetime | None) -> Stay:
+    """The stay after the end of its room."""
+    if not stay.is_present:
         return stay
-    return Stay(
-        replace(stay.participant, status=ParticipantStatus.DISCONNECTED, end_time=at), stay.since
-    )
+    status = ParticipantStatus.DISCONNECTED
+    return Stay(replace(stay.participant, status=status, end_time=at), stay.since)
 
 
-def _least(one: T | None, other: T | None, key: Any = None) -> T | None:
-    """What is known of a fact; of two accounts of it the lesser one, so that it does not matter which came first."""
+def _least(one: T | None, other: T | None, order: Any = None) -> T | None:
+    """The lesser of two values for one fact, so that their order does not matter."""
     if one is None or other is None:
         return other if one is None else one
-    return min(one, other, key=key)
+    return min(one, other, key=order)
 
 
-def _later(one: _LwwFlag | None, other: _LwwFlag) -> _LwwFlag:
+def _latest(one: _LwwFlag | None, other: _LwwFlag) -> _LwwFlag:
     return other if one is None else max(one, other)
 
 
-def _left_key(left: _Left) -> tuple[Any, ...]:
-    return left.at is None, left.at or _NEVER, left.duration is None, left.duration or 0
+def _leave_order(leave: _Leave) -> tuple[Any, ...]:
+    return leave.at is None, leave.at or _NEVER, leave.duration is None, leave.duration or 0
 
 
-def _end_key(ended: Ended) -> tuple[Any, ...]:
+def _end_order(ended: Ended) -> tuple[Any, ...]:
     end = ended.end_time
     return end is None, end or _NEVER, ended.status, ended.duration is None, ended.duration or 0
 
 
-def _place(stay: Stay) -> str:
-    """Orders the stays of a room. Stays valid as a page key when the stay has ended."""
+def _key(stay: Stay) -> str:
+    """Orders the stays of a room. The key stays valid for paging when the stay ends."""
     since = (stay.since or _NEVER).astimezone(UTC).isoformat(timespec="microseconds")
     return f"{since}~{stay.participant.sid}"
 
 
-def _page(placed: Sequence[tuple[str, T]], first: int, after: str | None) -> Page[T]:
+def _page(items: Sequence[tuple[str, T]], first: int, after: str | None) -> Page[T]:
+    """A page of items with their keys, in the order of the keys."""
     checked_first(first)
-    rest = [item for item in placed if after is None or item[0] > after]
-    shown = tuple(rest[:first])
-    return Page(shown, shown[-1][0] if shown else None, len(rest) > first)
+    rest = [item for item in items if after is None or item[0] > after]
+    page = tuple(rest[:first])
+    return Page(page, page[-1][0] if page else None, len(rest) > first)

@@ -60,9 +60,7 @@ class Presence:
             room_sid=strawberry.ID(room.sid),
             room_name=room.unique_name,
             room_status=room.status,
-            participants=[
-                PresentParticipant.from_stay(stay) for stay in live.presence(result.value)
-            ],
+            participants=[PresentParticipant.from_stay(stay) for stay in result.value.present],
         )
 
 

@@ -119,7 +119,7 @@ class Room(Node, TwilioResource):
         )
         first, after = page_arguments(first, after)
         context = info.context
-        if self.live is not None and self.live.value.knows(filters):
+        if self.live is not None and self.live.value.covers(filters):
             page = context.account.live.participants(self.live.value, filters, first, after)
             return _live_participants(page, self.live, after)
         if after is None:
@@ -136,7 +136,7 @@ class Room(Node, TwilioResource):
     ) -> Participant | None:
         parsed = participant_ref(ref)
         if self.live is not None:
-            stay = self.live.value.stay(parsed)
+            stay = self.live.value.find(parsed)
             if stay is not None:
                 return Participant.from_stay(ReadResult(stay, self.live.freshness, self.live.as_of))
             if parsed.sid is None:

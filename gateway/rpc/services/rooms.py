@@ -9,7 +9,6 @@ import grpc
 
 from gateway.core.caching import ReadResult
 from gateway.core.errors import InvalidArgument, UpstreamUnavailable
-from gateway.core.room_state.live import presence
 from gateway.core.rooms import AccountSid, NewRoom, RoomFilter, RoomRef
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1.events_pb2 import LoggedEvent
@@ -106,7 +105,7 @@ class RoomService(RoomServiceServicer):
                 yield pb.WatchRoomResponse(
                     cursor=view.as_of,
                     room=to_pb(ReadResult(view.value.room, view.freshness, view.as_of), Room),
-                    participants=[to_pb(stay, PresentParticipant) for stay in presence(view.value)],
+                    participants=[to_pb(stay, PresentParticipant) for stay in view.value.present],
                 )
         raise UpstreamUnavailable("this server is stopping: watch again")
 

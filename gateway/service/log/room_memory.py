@@ -1,4 +1,5 @@
-"""The newest events of an account's rooms, as this process has read them. Does no I/O."""
+"""The newest events of an account's rooms, as this process has read them. Does no
+I/O."""
 
 import time
 from collections.abc import Iterable
@@ -16,7 +17,8 @@ ACCOUNT = ""
 
 @dataclass(frozen=True, slots=True)
 class EventMark:
-    """An event's number, and when this process read it (monotonic clock, in seconds)."""
+    """An event's number, and when this process read it (monotonic clock, in
+    seconds)."""
 
     n: int
     heard_at: float

@@ -1,1 +1,1 @@
-"""What subscribers receive: event streams and live views."""
+"""What subscribers receive: event streams, timelines and live views."""

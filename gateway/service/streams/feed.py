@@ -286,7 +286,8 @@ class _Stream:
         return ResyncRequired(self._prev, reason)
 
     async def _read(self) -> list[RingEntry] | None:
-        """The next entries, and moves the position behind them. None if some are lost."""
+        """The next entries, and moves the position behind them. None if some are
+        lost."""
         if self._is_reset:
             return None
         ring, position = self._tail.ring, self._position

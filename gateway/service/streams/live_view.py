@@ -1,7 +1,7 @@
-"""Live views: a snapshot of a room, and what the log tells of it since, folded into it.
+"""Live views: a snapshot of a room, to which the events of the log are applied.
 
-A view costs Twilio one reading of the room when it begins, shared with every other reader by the cache. After that it follows
-the log: no event costs a call.
+A view reads the room from Twilio once when it starts, through the cache that all reads
+share. After that it follows the log, and no event costs a request.
 """
 
 import asyncio
@@ -44,49 +44,59 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# Up to 1,000 stays. A room in progress has 50 people at the most, and of one that is over nothing changes any more.
+# Up to 1,000 stays. A room in progress has at most 50 participants, and a room that has
+# ended does not change.
 # https://www.twilio.com/docs/video/programmable-video-limits
-PAGES = 10
-# So many people's tracks are asked for at the same time: the read quota is everybody's.
-AT_ONCE = 10
-# Of each room that is watched: for watchers who are so many events apart, and whose snapshots differ in so many ways.
-FOLDS = 32
-VARIANTS = 4
+PARTICIPANT_PAGES = 10
+# How many participants' tracks are read at the same time. All callers share the read
+# quota.
+CONCURRENT_TRACK_READS = 10
+# What views of one room share: the states after its newest events, and for each event
+# as many states as there may be different snapshots.
+SHARED_EVENTS = 32
+STATES_PER_EVENT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """`cursor`: up to here, everything is folded in."""
+    """A state after all events up to `cursor`."""
 
-    folded: RoomState
+    state: RoomState
     freshness: Freshness
     cursor: str
 
     def after(self, events: Iterable[RoomEvent], cursor: str) -> "_View":
-        return replace(self, folded=self.folded.after(*events).bounded(), cursor=cursor)
+        return replace(self, state=self.state.after(*events).bounded(), cursor=cursor)
 
 
-class _Folds:
-    """What the last events of a room made of what was known before: folded by the first watcher who hears of one, and taken
-    over by the others who knew the same. Lives as long as somebody watches the room."""
+class _SharedStates:
+    """The states that the newest events of a room led to.
+
+    The first view that receives an event applies it. The others that had an equal state
+    before reuse the result. Exists as long as the room has views.
+    """
 
     def __init__(self) -> None:
-        self._folds = LruCache[str, list[tuple[RoomState, RoomState]]](max_entries=FOLDS)
+        self._by_cursor = LruCache[str, list[tuple[RoomState, RoomState]]](
+            max_entries=SHARED_EVENTS
+        )
 
     def after(self, before: RoomState, message: Delivered) -> RoomState:
-        known = self._folds.peek(message.cursor)
-        if known is None:
-            self._folds.put(message.cursor, known := [])
-        for start, end in known:
+        shared = self._by_cursor.peek(message.cursor)
+        if shared is None:
+            self._by_cursor.put(message.cursor, shared := [])
+        for start, end in shared:
             if start is before or start == before:
                 return end
         after = before.after(message.event).bounded()
-        if len(known) < VARIANTS:
-            known.append((before, after))
+        if len(shared) < STATES_PER_EVENT:
+            shared.append((before, after))
         return after
 
 
 class LiveViews:
+    """The live views of one account."""
+
     def __init__(
         self,
         rooms: Rooms,
@@ -101,50 +111,54 @@ class LiveViews:
         self._participants = participants
         self._feed = feed
         self._timeline = timeline
-        self._timings = timings
         self._tail = tail
         self._cursor_codec = cursor_codec
-        self._watched: WeakValueDictionary[RoomSid, _Folds] = WeakValueDictionary()
+        self._timings = timings
+        self._shared: WeakValueDictionary[RoomSid, _SharedStates] = WeakValueDictionary()
 
     async def watch(
         self, caller: Caller, ref: RoomRef
     ) -> AsyncGenerator[ReadResult[LiveRoom], None]:
-        """The room with its people, now and after each change. `as_of` is the cursor of the last event folded in.
+        """The room with its participants, now and after each change.
 
-        A name is resolved once: the view stays with its room, whoever takes the name later. Raises on the first step:
-        NotFound (no such room, or none in progress of that name), PermissionDenied, and what a read raises. Ends only when
-        the gateway stops.
+        `as_of` is the cursor of the last event that was applied. A name is resolved
+        once: the view keeps its room, even if another room gets the name later.
+
+        Raises on the first step: NotFound (no such room, or none in progress of that
+        name), PermissionDenied, and what a read raises. Ends only when the gateway
+        stops.
         """
         caller.require(Scope.EVENTS_SUBSCRIBE)
         sid = await self._rooms.locate(caller, ref, Scope.ROOMS_READ)
-        folds = self._watched.setdefault(sid, _Folds())
+        shared = self._shared.setdefault(sid, _SharedStates())
         subscription = EventSubscription(EventFilter(RoomRef(sid, None)), None, _unencoded)
         async with aclosing(self._feed.subscribe(caller, subscription)) as messages:
             started = await anext(messages)
             view = await self._read(caller, sid, started.cursor)
-            shown = view.folded.live
+            shown = view.state.view
             yield ReadResult(shown, view.freshness, view.cursor)
             async for message in messages:
                 match message:
                     case Delivered():
-                        view = replace(
-                            view, folded=folds.after(view.folded, message), cursor=message.cursor
-                        )
+                        state = shared.after(view.state, message)
+                        view = replace(view, state=state, cursor=message.cursor)
                     case ResyncRequired() | Gap():
-                        view = await self._read_anew(caller, sid, message.cursor, view)
+                        view = await self._reread(caller, sid, message.cursor, view)
                     case StreamStarted() | Bookmark():
                         pass
-                now = view.folded.live
-                if now != shown:
-                    shown = now
+                current = view.state.view
+                if current != shown:
+                    shown = current
                     yield ReadResult(shown, view.freshness, view.cursor)
 
     def participants(
-        self, live: LiveRoom, wanted: ParticipantFilter, first: int, after: str | None
+        self, room: LiveRoom, filters: ParticipantFilter, first: int, after: str | None
     ) -> Page[Stay]:
-        """A page of a view's stays, with opaque cursors. Raises InvalidArgument for a cursor
-        that is not one of this list."""
-        return self._page(live.room.sid, after, lambda key: live.page(wanted, first, key))
+        """A page of a view's stays, with opaque cursors.
+
+        Raises InvalidArgument for a cursor that is not one of this list.
+        """
+        return self._page(room.room.sid, after, lambda key: room.page(filters, first, key))
 
     def tracks(self, stay: Stay, first: int, after: str | None) -> Page[PublishedTrack]:
         """A page of the tracks of a view's stay, like `participants`."""
@@ -158,8 +172,9 @@ class LiveViews:
         items = tuple((codec.live_cursor(list_id, key), item) for key, item in page.items)
         return Page(items, items[-1][0] if items else None, page.has_next_page)
 
-    async def _read_anew(self, caller: Caller, sid: RoomSid, cursor: str, before: _View) -> _View:
-        """The view without what may have been lost; as it was before, when the gateway stops first."""
+    async def _reread(self, caller: Caller, sid: RoomSid, cursor: str, earlier: _View) -> _View:
+        """A view from a new snapshot, after events were lost. Retries until Twilio
+        answers; returns the earlier view if the gateway stops first."""
         while not self._tail.is_closed:
             try:
                 view = await self._read(caller, sid, cursor)
@@ -167,93 +182,96 @@ class LiveViews:
                 log.warning("live.unread", room_sid=sid, reason=exc.message)
                 await asyncio.sleep(self._timings.reread_s)
             else:
-                return replace(view, folded=view.folded.ending_as(before.folded))
-        return before
+                return replace(view, state=view.state.keeping_end_of(earlier.state))
+        return earlier
 
     async def _read(self, caller: Caller, sid: RoomSid, cursor: str) -> _View:
-        """The snapshot, and all that was logged since it was taken. `cursor`: from here on, the caller misses nothing."""
+        """A view from a snapshot and all that was logged since. The caller misses
+        nothing after `cursor`."""
         room = await self._rooms.room(caller, RoomRef(sid, None))
         if room is None:
-            raise NotFound("no such room; give the SID of a room, or the name of one in progress")
+            raise NotFound("no such room: use a room's SID, or the name of one in progress")
         parts: list[ReadResult[Any]] = [room]
         try:
-            people = await self._people(caller, sid, parts)
+            participants = await self._read_participants(caller, sid, parts)
         except NotFound:
-            # Twilio does not show the room here yet: the log has whoever came so far.
-            # https://github.com/twilio/twilio-node/issues/593
-            people, parts = [], [replace(room, as_of=None)]
-        is_live = room.value.status is RoomStatus.IN_PROGRESS
-        tracks = await self._tracks(caller, sid, people, parts) if is_live else [()] * len(people)
-        folded = RoomState.of(room.value, zip(people, tracks, strict=True))
+            # Twilio does not show the room here yet. The log has its participants so
+            # far. https://github.com/twilio/twilio-node/issues/593
+            participants, parts = [], [replace(room, as_of=None)]
+        tracks: list[Sequence[PublishedTrack]] = [()] * len(participants)
+        if room.value.status is RoomStatus.IN_PROGRESS:
+            tracks = await self._read_tracks(caller, sid, participants, parts)
+        state = RoomState.from_snapshot(room.value, zip(participants, tracks, strict=True))
         is_stale = any(part.freshness.is_stale for part in parts)
-        freshness = replace(room.freshness, is_stale=is_stale)
-        return await self._caught_up(
-            caller, sid, _View(folded, freshness, cursor), self._earliest(parts)
-        )
+        view = _View(state, replace(room.freshness, is_stale=is_stale), cursor)
+        return await self._catch_up(caller, sid, view, self._earliest(parts))
 
-    async def _people(
+    async def _read_participants(
         self, caller: Caller, sid: RoomSid, parts: list[ReadResult[Any]]
     ) -> list[Participant]:
-        """Those who are in the room, or once it is over those who were."""
-        people: list[Participant] = []
+        """The participants in the room, or all that it had if it has ended. Adds what
+        was read to `parts`."""
+        participants: list[Participant] = []
         after = None
-        for _ in range(PAGES):
-            seen = await self._participants.page(
+        for _ in range(PARTICIPANT_PAGES):
+            page = await self._participants.page(
                 caller, RoomRef(sid, None), ParticipantFilter(), PAGE_LIMIT, after
             )
-            parts.append(seen)
-            people += [who for _, who in seen.value.items]
-            after = seen.value.end_cursor
-            if not seen.value.has_next_page:
+            parts.append(page)
+            participants += [participant for _, participant in page.value.items]
+            after = page.value.end_cursor
+            if not page.value.has_next_page:
                 break
-        return people
+        return participants
 
-    async def _tracks(
+    async def _read_tracks(
         self,
         caller: Caller,
         sid: RoomSid,
-        people: Sequence[Participant],
+        participants: Sequence[Participant],
         parts: list[ReadResult[Any]],
     ) -> list[Sequence[PublishedTrack]]:
-        """Of each of them: a hundred at the most, of which Twilio lets nobody publish more."""
+        """The tracks of each participant: one page, because Twilio allows no more than
+        100. Adds what was read to `parts`."""
         room, tracks = RoomRef(sid, None), list[Sequence[PublishedTrack]]()
-        for start in range(0, len(people), AT_ONCE):
-            asked = people[start : start + AT_ONCE]
-            answers = await gather_outcomes(
+        for start in range(0, len(participants), CONCURRENT_TRACK_READS):
+            outcomes = await gather_outcomes(
                 self._participants.published_tracks(
-                    caller, room, ParticipantRef(who.sid, None), PAGE_LIMIT, None
+                    caller, room, ParticipantRef(participant.sid, None), PAGE_LIMIT, None
                 )
-                for who in asked
+                for participant in participants[start : start + CONCURRENT_TRACK_READS]
             )
-            for answer in answers:
-                if isinstance(answer, NotFound):
-                    tracks.append(())  # They left a moment ago: the log tells.
-                elif isinstance(answer, GatewayError):
-                    raise answer
+            for outcome in outcomes:
+                if isinstance(outcome, NotFound):
+                    tracks.append(())  # The participant has just left: the log has it.
+                elif isinstance(outcome, GatewayError):
+                    raise outcome
                 else:
-                    parts.append(answer)
-                    tracks.append([track for _, track in answer.value.items])
+                    parts.append(outcome)
+                    tracks.append([track for _, track in outcome.value.items])
         return tracks
 
     def _earliest(self, parts: Sequence[ReadResult[Any]]) -> str | None:
-        """From where watching misses nothing that any of them does not show; None for the log's beginning."""
-        positions = [part.as_of for part in parts if part.as_of is not None]
-        return min(positions, key=self._n) if len(positions) == len(parts) else None
+        """The cursor after which the log has every event that some part does not show;
+        None for the log's beginning."""
+        cursors = [part.as_of for part in parts if part.as_of is not None]
+        return min(cursors, key=self._n) if len(cursors) == len(parts) else None
 
-    async def _caught_up(
+    async def _catch_up(
         self, caller: Caller, sid: RoomSid, view: _View, after: str | None
     ) -> _View:
-        """The view after all that was logged since `after`, so that nobody is shown who came and left before the watching
-        began."""
-        room, is_more = RoomRef(sid, None), True
-        while is_more:
+        """The view after all that was logged since `after`. It shows no participant
+        that came and left before the stream started."""
+        room, has_next_page = RoomRef(sid, None), True
+        while has_next_page:
             try:
                 page = await self._timeline.page(caller, room, None, PAGE_LIMIT, after)
             except CursorExpired:
-                # What was logged before the snapshot changes nothing: what is left of the log is as good.
+                # Events from before the snapshot change nothing, so the rest of the log
+                # will do.
                 after = None
                 continue
-            after, is_more = page.end_cursor, page.has_next_page
+            after, has_next_page = page.end_cursor, page.has_next_page
             cursor = max(view.cursor, after or view.cursor, key=self._n)
             view = view.after((event for _, event in page.items), cursor)
         return view

@@ -41,7 +41,8 @@ async def test_every_replica_hears_how_many_there_are(connections: Connections) 
 
 
 async def test_who_comes_later_hears_at_once_who_is_there(connections: Connections) -> None:
-    """And does not wait for their next beats: it would take more of what they share until then."""
+    """And does not wait for their next beats: it would take more of what they share
+    until then."""
     async with following(connections, FAST) as one:
         await hears_itself(one)
         async with following(connections, FAST) as two:
@@ -72,7 +73,8 @@ async def test_what_somebody_put_in_place_of_the_beats_goes(
 async def test_a_stream_of_beats_that_begins_again_is_heard(connections: Connections) -> None:
     async with following(connections, FAST) as followed:
         await hears_itself(followed)
-        # As after a failover to a server whose clock is behind: all that is said there lies before what was heard here.
+        # As after a failover to a server whose clock is behind: all that is said there
+        # lies before what was heard here.
         beats = followed.tail.heartbeat
         assert beats.after is not None
         beats.after = (beats.after[0] + 3_600_000, 0)

@@ -123,10 +123,12 @@ async def test_a_wiped_log_starts_a_new_generation(connections: Connections, new
 
 
 async def test_a_rolled_back_log_starts_a_new_epoch(connections: Connections) -> None:
-    """Its numbers would be given out again, and a fetch of the first time would pass for one of the second."""
+    """Its numbers would be given out again, and a fetch of the first time would pass
+    for one of the second."""
     async with following(connections, replace(PATIENT, check_s=0.0)) as followed:
         [kept, lost] = await followed.tell(event(), event())
-        # As it was before the last entry, at once, as a server does that starts from an older file.
+        # As it was before the last entry, at once, as a server does that starts from an
+        # older file.
         pipeline = connections.commands.pipeline(transaction=True)
         entry = await _copy_of_last(connections)
         pipeline.delete(KEYS.log)
@@ -142,7 +144,8 @@ async def test_a_rolled_back_log_starts_a_new_epoch(connections: Connections) ->
 async def test_a_log_that_diverged_before_the_known_position_starts_a_new_epoch(
     connections: Connections,
 ) -> None:
-    """As after an asynchronous failover: the same numbers are given out again, in the same epoch. Nobody looked meanwhile."""
+    """As after an asynchronous failover: the same numbers are given out again, in the
+    same epoch. Nobody looked meanwhile."""
     async with following(connections, replace(PATIENT, check_s=60.0)) as followed:
         [kept] = await followed.tell(event())
         behind = await _dump(connections)
@@ -166,7 +169,8 @@ async def test_an_acknowledged_append_that_is_lost_before_it_is_read_is_announce
 ) -> None:
     async with following(connections, replace(PATIENT, check_s=0.0)) as followed:
         [kept] = await followed.tell(event())
-        # The answer of the server that died next; the one that took over never heard of it.
+        # The answer of the server that died next; the one that took over never heard of
+        # it.
         followed.events.appended = LogPosition(
             kept.position.epoch, kept.position.n + 1, b"the lost"
         )
@@ -302,7 +306,8 @@ async def test_the_tail_retries_while_redis_refuses_connections() -> None:
 
 
 async def test_the_tail_can_be_cancelled_at_any_moment(connections: Connections) -> None:
-    """Also right when it turns to Redis again, where Python 3.11 may lose a cancellation."""
+    """Also right when it turns to Redis again, where Python 3.11 may lose a
+    cancellation."""
     for _ in range(4):
         async with following(connections) as followed:
             with followed.tail.notifier(None) as notifier:
@@ -342,7 +347,8 @@ async def test_old_entries_are_trimmed_from_time_to_time(connections: Connection
 
 
 async def _copy_of_last(connections: Connections) -> dict[bytes, bytes]:
-    """As an older release would have logged it: without the tag of the entry before it."""
+    """As an older release would have logged it: without the tag of the entry before
+    it."""
     [(_, fields)] = await connections.commands.xrevrange(KEYS.log, count=1)
     return {name: value for name, value in fields.items() if name != b"p"}
 

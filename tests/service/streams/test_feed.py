@@ -73,7 +73,8 @@ def ring_entry(n: int, what: RoomEvent | RoomSid | None) -> RingEntry:
 def test_i5_selected_entries_become_a_chain_of_messages(
     selection: Selection, expected: str
 ) -> None:
-    """An unreadable entry is a gap for those whom it may concern: it may have any type."""
+    """An unreadable entry is a gap for those whom it may concern: it may have any
+    type."""
     entries = [
         ring_entry(1, event()),
         ring_entry(2, event(room_sid=sid(2))),
@@ -138,7 +139,8 @@ async def test_i4_a_resume_from_redis_into_the_ring_delivers_each_event_once(
 
 
 async def test_i9_a_resume_stops_where_this_process_has_read_the_log(site: Site) -> None:
-    """An event that memory has not heard of yet must not be delivered: a read after it could still answer from before."""
+    """An event that memory has not heard of yet must not be delivered: a read after it
+    could still answer from before."""
     account = await site.replica()
     beginning = account.tail.position
     told = await site.tell(event(), event())
@@ -196,7 +198,8 @@ async def test_p6_a_log_reset_right_after_the_start_is_announced(site: Site) -> 
     async with watch(account) as messages:
         await take(messages, 1)
         await site.connections.commands.flushall()
-        # Not asked for the next message yet: by then the process is in the log's next life.
+        # Not asked for the next message yet: by then the process is in the log's next
+        # life.
         await site.tell(event())
         [lost] = await take(messages, 1)
         assert isinstance(lost, ResyncRequired)

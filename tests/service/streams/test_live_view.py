@@ -12,13 +12,13 @@ from gateway.core.cursors import CursorCodec
 from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import Delivered, RoomEvent, RoomEventType, StreamMode, StreamStarted
 from gateway.core.participants import ParticipantFilter, ParticipantStatus
-from gateway.core.room_state.live import LiveRoom, RoomState, presence
+from gateway.core.room_state.live import LiveRoom, RoomState
 from gateway.core.rooms import RoomSid, RoomStatus
 from gateway.core.rules import TrackKind
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.sandbox.world import model
 from gateway.service.accounts import Account
-from gateway.service.streams.live_view import AT_ONCE
+from gateway.service.streams.live_view import CONCURRENT_TRACK_READS
 from gateway.service.streams.timings import StreamTimings
 from gateway.store.keys import Keys
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, soon, take, until
@@ -40,10 +40,11 @@ def watch(account: Account, room: str, caller: Caller = WATCHER) -> "aclosing[Vi
 
 
 def here(seen: ReadResult[LiveRoom]) -> dict[str | None, list[tuple[str | None, bool | None]]]:
-    """Who is in the room, with the names of their tracks and whether they are on."""
+    """The participants in the room, with the names of their tracks and whether they are
+    enabled."""
     return {
         stay.participant.identity: [(track.name, track.enabled) for track in stay.tracks]
-        for stay in presence(seen.value)
+        for stay in seen.value.present
     }
 
 
@@ -72,7 +73,7 @@ def of(
     )
 
 
-async def test_a_view_begins_with_what_twilio_has_and_goes_on_with_what_the_log_tells(
+async def test_a_view_starts_with_a_snapshot_and_follows_the_log(
     site: Site,
 ) -> None:
     account = await site.replica()
@@ -100,7 +101,7 @@ async def test_a_view_begins_with_what_twilio_has_and_goes_on_with_what_the_log_
         assert len(site.gate.calls) == asked, "no event costs a call"
 
 
-async def test_what_changes_nothing_to_be_seen_is_not_told(site: Site) -> None:
+async def test_an_event_that_changes_nothing_visible_sends_no_view(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
     async with watch(account, room) as views:
@@ -118,8 +119,9 @@ async def test_what_changes_nothing_to_be_seen_is_not_told(site: Site) -> None:
         )
 
 
-async def test_who_came_and_left_before_the_watching_is_never_shown(site: Site) -> None:
-    """The log is read from some seconds before the snapshot, in which they may come a second time."""
+async def test_a_stay_that_ended_before_the_view_is_never_shown(site: Site) -> None:
+    """The log is read from some seconds before the snapshot, so their events are
+    applied again."""
     account = await site.replica()
     room = site.make_at_twilio()
     who = joins(site, room, "ada")
@@ -129,7 +131,9 @@ async def test_who_came_and_left_before_the_watching_is_never_shown(site: Site) 
         assert here(await soon(anext(views))) == {}
 
 
-async def test_who_came_while_twilio_lags_is_shown_from_the_log(site: Site) -> None:
+async def test_a_participant_that_twilio_does_not_show_yet_is_shown_from_the_log(
+    site: Site,
+) -> None:
     account = await site.replica()
     room = await site.create(account)
     who = joins(site, room.sid, "ada")
@@ -140,17 +144,19 @@ async def test_who_came_while_twilio_lags_is_shown_from_the_log(site: Site) -> N
         assert (first.value.room.status, here(first)) == (RoomStatus.IN_PROGRESS, {"ada": []})
 
 
-async def test_everybody_in_a_full_room_is_shown_with_tracks(site: Site) -> None:
+async def test_all_participants_of_a_full_room_are_shown_with_tracks(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
-    for number in range(2 * AT_ONCE + 1):
+    for number in range(2 * CONCURRENT_TRACK_READS + 1):
         joins(site, room, f"person {number}", MIC)
     async with watch(account, room) as views:
         shown = here(await soon(anext(views)))
-    assert shown == {f"person {number}": [("mic", True)] for number in range(2 * AT_ONCE + 1)}
+    assert shown == {
+        f"person {number}": [("mic", True)] for number in range(2 * CONCURRENT_TRACK_READS + 1)
+    }
 
 
-async def test_who_leaves_while_the_snapshot_is_taken_has_no_tracks(site: Site) -> None:
+async def test_a_participant_who_leaves_during_the_snapshot_has_no_tracks(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
     who = joins(site, room, "ada", MIC)
@@ -163,7 +169,7 @@ async def test_who_leaves_while_the_snapshot_is_taken_has_no_tracks(site: Site) 
         assert here(await soon(anext(views))) == {"ada": []}
 
 
-async def test_a_room_that_ends_has_nobody_in_it_and_is_watched_on(site: Site) -> None:
+async def test_a_view_continues_after_the_end_of_its_room(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio("daily")
     joins(site, room, "ada", MIC)
@@ -181,7 +187,7 @@ async def test_a_room_that_ends_has_nobody_in_it_and_is_watched_on(site: Site) -
         assert [view async for view in views] == []
 
 
-async def test_a_room_that_was_over_before_shows_who_was_there(site: Site) -> None:
+async def test_a_view_of_an_ended_room_shows_its_participants(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
     joins(site, room, "ada", MIC)
@@ -203,7 +209,7 @@ async def test_i4_a_lost_log_is_replaced_by_a_new_snapshot(site: Site) -> None:
     async with watch(account, room) as views:
         await soon(anext(views))
         joins(site, room, "ada", MIC)
-        # Nobody is told of it, and Twilio gives no answer at first.
+        # No callback reports it, and Twilio does not answer at first.
         site.sandbox.faults.add(Fault(status=503))
         asked = len(site.gate.calls)
         await site.connections.commands.flushall()
@@ -216,7 +222,7 @@ async def test_i4_a_lost_log_is_replaced_by_a_new_snapshot(site: Site) -> None:
         assert here(await soon(anext(views))) == {"ada": [("mic", True)], "bob": []}
 
 
-async def test_a_snapshot_older_than_the_log_is_followed_from_what_is_left(site: Site) -> None:
+async def test_a_snapshot_older_than_the_log_is_followed_by_the_rest_of_the_log(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
     assert await account.rooms.room(ANYBODY, ref(room)) is not None
@@ -254,7 +260,7 @@ async def test_pages_of_a_view_have_opaque_cursors_of_their_own_list(site: Site)
         live.participants(other_view, ParticipantFilter(), 2, first.end_cursor)
 
 
-async def test_the_views_cursor_is_a_place_to_watch_events_from(site: Site) -> None:
+async def test_a_stream_resumes_from_the_cursor_of_a_view(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
     async with watch(account, room) as views:
@@ -268,7 +274,7 @@ async def test_the_views_cursor_is_a_place_to_watch_events_from(site: Site) -> N
     assert isinstance(told, Delivered)
 
 
-async def test_i12_a_view_is_refused_without_both_scopes_and_for_a_room_that_is_not_theirs(
+async def test_i12_a_view_needs_both_scopes_and_a_grant_for_the_room(
     site: Site,
 ) -> None:
     account = await site.replica()
@@ -292,13 +298,13 @@ async def test_i12_a_view_is_refused_without_both_scopes_and_for_a_room_that_is_
         assert (await soon(anext(views))).value.room.sid == room
 
 
-async def test_an_event_is_folded_once_for_all_who_watch_the_room(
+async def test_an_event_is_applied_once_for_all_views_of_a_room(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folded = list[RoomEvent]()
+    applied = list[RoomEvent]()
     real = RoomState.after
     monkeypatch.setattr(
-        RoomState, "after", lambda self, *events: folded.extend(events) or real(self, *events)
+        RoomState, "after", lambda self, *events: applied.extend(events) or real(self, *events)
     )
     account = await site.replica()
     room = site.make_at_twilio()
@@ -314,10 +320,10 @@ async def test_an_event_is_folded_once_for_all_who_watch_the_room(
         for views in (first, second, third):
             assert here(await soon(anext(views))) == {"ada": []}
             assert here(await soon(anext(views))) == {"ada": [], "bob": []}
-        assert len(folded) == 2
-        # Who comes later knows less of those who have left, and keeps to what it knows.
+        assert len(applied) == 2
+        # A view that starts later knows fewer of the ended stays.
         await site.tell(of(DISCONNECTED, people[0], room))
         site.leave(room, "ada")
         shown = {len((await soon(anext(views))).value.stays) for views in (first, second, third)}
         assert shown == {2}
-    assert not account.live._watched
+    assert not account.live._shared

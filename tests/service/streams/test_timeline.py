@@ -187,7 +187,8 @@ async def test_i6_a_cursor_before_the_trimmed_part_of_the_room_is_refused(site: 
 
 
 async def test_a_timeline_continues_where_the_accounts_log_is_trimmed(site: Site) -> None:
-    """A room in which little happens keeps events that are too old for the account's log."""
+    """A room in which little happens keeps events that are too old for the account's
+    log."""
     use_small_pages(site)
     account = await site.replica()
     told = await site.tell(
