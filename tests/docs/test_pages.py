@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from graphql import build_schema
 
 from docs import generate
+from gateway.gql.execution.graphql_core import print_schema
 from gateway.settings.environment import Settings
 from tests.docs.pages import PAGES, ROOT, Page
 
@@ -117,3 +119,27 @@ def _names(node: ast.stmt) -> set[str]:
             return {target.id for target in targets if isinstance(target, ast.Name)}
         case _:
             return set()
+
+
+def test_the_operations_of_both_protocols_are_listed() -> None:
+    [table] = [
+        rows
+        for rows in Page(ROOT / "docs/reference/graphql.md").tables
+        if rows[0] == ["What", "GraphQL", "gRPC"]
+    ]
+    fields, methods = (
+        {name for row in table[1:] for name in re.findall(r"`(\w+\.\w+)`", row[column])}
+        for column in (1, 2)
+    )
+    schema = build_schema(print_schema())
+    for field in fields:
+        type_, _, name = field.partition(".")
+        assert name in getattr(schema.type_map[type_], "fields", {}), field
+    roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
+    assert {f"{root.name}.{name}" for root in roots if root for name in root.fields} <= fields
+    services = (ROOT / "protos").rglob("*_service.proto")
+    assert methods == {
+        f"{path.stem.title().replace('_', '')}.{method}"
+        for path in services
+        for method in re.findall(r"rpc (\w+)\(", path.read_text())
+    }
