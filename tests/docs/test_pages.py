@@ -143,3 +143,12 @@ def test_the_operations_of_both_protocols_are_listed() -> None:
         for path in services
         for method in re.findall(r"rpc (\w+)\(", path.read_text())
     }
+
+
+def test_promises_say_truly_whether_tests_prove_them() -> None:
+    page = Page(ROOT / "docs/reliability/promises.md")
+    statements = [row for header, *rows in page.tables if header[0] == "Id" for row in rows]
+    proved = {row[0] for header, *rows in page.tables if header[0] == "promise" for row in rows}
+    for identifier, _, proof in statements:
+        named = identifier.split()[0] in proved
+        assert named == ("tests" in re.findall(r"\w+", proof)) or "`" in proof, identifier
