@@ -72,9 +72,9 @@ _CHANGED: Final = {
 class Lifetime:
     """How long a value may be used, in seconds since its fetch.
 
-    Up to `fresh_s` it is served as it is. Up to `stale_s` it is served, and refreshed in the
-    background. Up to `error_s` it is served only when Twilio does not answer, and is flagged
-    as stale.
+    Up to `fresh_s` it is served as it is. Up to `stale_s` it is served, and refreshed
+    in the background. Up to `error_s` it is served only when Twilio does not answer,
+    and is flagged as stale.
     """
 
     fresh_s: float
@@ -82,8 +82,8 @@ class Lifetime:
     error_s: float
 
 
-# A callback makes a room in progress outdated at once, so these seconds only bound how long a
-# lost callback can mislead us.
+# A callback makes a room in progress outdated at once, so these seconds only bound how
+# long a lost callback can mislead us.
 LIVE_ROOM = Lifetime(fresh_s=5, stale_s=35, error_s=900)
 # A room in a final status does not change any more.
 # https://www.twilio.com/docs/video/api/rooms-resource
@@ -92,7 +92,8 @@ ROOM_LIST = Lifetime(fresh_s=1, stale_s=6, error_s=900)
 PEOPLE = Lifetime(fresh_s=5, stale_s=20, error_s=900)
 """Participants, their tracks and rules. Events make them outdated at once."""
 MEDIA = Lifetime(fresh_s=30, stale_s=90, error_s=600)
-"""Recordings, their rules and transcriptions. They change for minutes after a room's end."""
+"""Recordings, their rules and transcriptions. They change for minutes after a room's
+end."""
 SUMMARY_IN_PROGRESS = Lifetime(fresh_s=60, stale_s=60, error_s=86_400)
 """An Insights summary that Twilio still works on, and every list of summaries."""
 SUMMARY = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
@@ -105,12 +106,12 @@ NAME_S = 2.0
 MISSING_SID = Lifetime(MISSING_SID_S, MISSING_SID_S, MISSING_SID_S)
 MISSING_NAME = Lifetime(MISSING_NAME_S, MISSING_NAME_S, MISSING_NAME_S)
 
-# For this long after a room's end, Twilio may still correct its duration and end_time. A room
-# that was fetched sooner is fetched once more.
+# For this long after a room's end, Twilio may still correct its duration and end_time.
+# A room that was fetched sooner is fetched once more.
 ENDING_S = 30.0
 
-# Twilio's REST API lags its own callbacks: a value that was fetched this soon after an event
-# may not show it. https://github.com/twilio/twilio-node/issues/593
+# Twilio's REST API lags its own callbacks: a value that was fetched this soon after an
+# event may not show it. https://github.com/twilio/twilio-node/issues/593
 SETTLING_S = 3.0
 SETTLING = Lifetime(fresh_s=1, stale_s=1, error_s=900)
 
@@ -134,10 +135,11 @@ def room_lifetime(room: Room, fetched_at: float) -> Lifetime:
 
 
 def while_settling(lifetime: Lifetime) -> Lifetime:
-    """Returns the lifetime of a value that was fetched within SETTLING_S of an event about it.
+    """Returns the lifetime of a value that was fetched within SETTLING_S of an event
+    about it.
 
-    A value that is fresh for no longer than SETTLING anyway keeps its lifetime, so that it may
-    be served stale.
+    A value that is fresh for no longer than SETTLING anyway keeps its lifetime, so that
+    it may be served stale.
     """
     return lifetime if lifetime.fresh_s <= SETTLING.fresh_s else SETTLING
 
@@ -158,11 +160,11 @@ FETCH_S = 0.2
 
 
 def is_early_refresh_due(lifetime: Lifetime, age_s: float, dice: float) -> bool:
-    """Whether one of many readers should refresh a fresh value, so that it never becomes stale
-    under load.
+    """Whether one of many readers should refresh a fresh value, so that it never
+    becomes stale under load.
 
-    `dice` is a random number from 0 to 1. The probability is 1 at the end of the fresh time,
-    and a third of that for each FETCH_S before it.
+    `dice` is a random number from 0 to 1. The probability is 1 at the end of the fresh
+    time, and a third of that for each FETCH_S before it.
 
     Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention,
     VLDB 2015.
@@ -176,8 +178,8 @@ class FreshnessSource(StrEnum):
     CALLBACKS = "callbacks"
     """The room reports to this gateway, so changes are seen when they happen."""
     POLLED = "polled"
-    """Another system created the room without our callback, so changes are seen when the cached
-    value expires."""
+    """Another system created the room without our callback, so changes are seen when
+    the cached value expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +196,8 @@ class Freshness:
 class ReadResult(Generic[T]):
     """A value with its freshness.
 
-    A stream that starts at the cursor `as_of` misses no change that the value does not show.
-    None means that the log has not been read yet.
+    A stream that starts at the cursor `as_of` misses no change that the value does not
+    show. None means that the log has not been read yet.
     """
 
     value: T

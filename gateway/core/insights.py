@@ -1,7 +1,10 @@
-"""Insights: what Twilio sums up of rooms and participants, some minutes after their end. Never a source of live state.
-Does no I/O. https://www.twilio.com/docs/video/troubleshooting/video-log-analyzer-api
+"""Insights: Twilio's summaries of rooms and participants. Does no I/O.
 
-Words that Video has too are the same here, though Insights writes them with underscores.
+A summary is complete some minutes after the end, so it is no source of live state.
+https://www.twilio.com/docs/video/troubleshooting/video-log-analyzer-api
+
+Words that the Video API has too are the same enums here, though Insights writes them
+with underscores.
 """
 
 from collections.abc import Mapping
@@ -33,7 +36,7 @@ class RoomEndReason(OpenEnum):
 
 
 class ProcessingState(OpenEnum):
-    """Whether more is to come."""
+    """How far Twilio's work on a summary is."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
@@ -56,7 +59,7 @@ class EdgeLocation(OpenEnum):
 
 
 class StayStatus(OpenEnum):
-    """A participant's, in Insights' words."""
+    """The status of a participant, in Insights' words."""
 
     IN_PROGRESS = "in_progress"
     CONNECTED = "connected"
@@ -72,7 +75,8 @@ class InsightsLinks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsightsRoom:
-    """`media_region` is a word of an open list: the documents disagree on it."""
+    """The summary of one room. `media_region` is an open set of words: Twilio's docs
+    disagree on it."""
 
     room_sid: RoomSid
     account_sid: AccountSid
@@ -105,8 +109,8 @@ class InsightsRoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsightsParticipant:
-    """`properties` and `publisher_info` are JSON objects that Twilio does not describe. `end_reason` is a word of a list
-    that it does not publish."""
+    """The summary of one stay. Twilio documents neither the fields of the JSON objects
+    `properties` and `publisher_info` nor the values of `end_reason`."""
 
     participant_sid: ParticipantSid
     room_sid: RoomSid
@@ -130,7 +134,9 @@ class InsightsParticipant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsightsRoomFilter:
-    """Which rooms a list shows. Without dates Twilio shows those completed in the last 24 hours; it keeps them for 7 days."""
+    """Which rooms a list contains. Without dates, Twilio lists the rooms that were
+    completed in the last 24 hours. It keeps summaries for 7 days. Raises
+    InvalidArgument."""
 
     room_types: tuple[RoomType, ...] = ()
     codecs: tuple[Codec, ...] = ()
@@ -143,12 +149,12 @@ class InsightsRoomFilter:
             check_known(room_type, "roomType", "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
         if not INSIGHTS_CODECS.issuperset(self.codecs):
             raise InvalidArgument(
-                "codecs holds one that Insights does not know; give VP8, VP9, H264 or OPUS"
+                "codecs holds a codec that Insights does not know; give VP8, VP9, H264 or OPUS"
             )
         if len(set(self.room_types)) < len(self.room_types) or len(set(self.codecs)) < len(
             self.codecs
         ):
-            raise InvalidArgument("roomType or codecs holds a word twice; leave one out")
+            raise InvalidArgument("roomType or codecs holds a value twice; leave one out")
         if self.room_name is not None:
             check_text(self.room_name, "roomName", give="a room's name, or leave it out")
         check_zones(createdAfter=self.created_after, createdBefore=self.created_before)

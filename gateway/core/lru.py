@@ -11,8 +11,8 @@ V = TypeVar("V")
 class LruCache(Generic[K, V]):
     """A mapping with at most `max_entries` entries and at most `max_bytes` in total.
 
-    `None` means no limit. `get` and `put` mark an entry as the one used last; `peek` and
-    `in` do not. Iteration yields the keys, the least recently used first.
+    `None` means no limit. `get` and `put` mark an entry as the one used last; `peek`
+    and `in` do not. Iteration yields the keys, the least recently used first.
     """
 
     def __init__(self, *, max_entries: int | None = None, max_bytes: int | None = None) -> None:
@@ -47,8 +47,8 @@ class LruCache(Generic[K, V]):
     def put(self, key: K, value: V, size: int = 0) -> list[tuple[K, V]]:
         """Stores the value and returns the entries that were evicted, the oldest first.
 
-        `size` counts towards `max_bytes`. An entry that is larger than `max_bytes` evicts
-        all others and then itself.
+        `size` counts towards `max_bytes`. An entry that is larger than `max_bytes`
+        evicts all others and then itself.
         """
         self.pop(key)
         self._entries[key] = value, size

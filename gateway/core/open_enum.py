@@ -1,4 +1,4 @@
-"""Twilio's words: sets that grow without notice. Does no I/O."""
+"""Enums of Twilio's words, to which Twilio adds without notice. Does no I/O."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,9 +8,11 @@ WORD_LIMIT = 128
 
 
 class OpenEnum(StrEnum):
-    """A set of words to which Twilio may add after this release. Every such enum has a member UNKNOWN for those.
+    """An enum whose member UNKNOWN stands for every word that Twilio adds after this
+    release.
 
-    Insights spells with underscores what Video spells with hyphens (`in_progress`): both are the same word here.
+    Insights writes with underscores what the Video API writes with hyphens
+    (`in_progress`). Both are one word here.
     """
 
     @classmethod
@@ -25,8 +27,10 @@ class OpenEnum(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UnknownWord:
-    """What Twilio said where a field shows UNKNOWN: the field, with a place in it where it is a list, and the word,
-    cut off at 128 characters."""
+    """The word that Twilio sent for a field whose value is UNKNOWN here.
+
+    `field` has an index when the field is a list. `word` is cut off at 128 characters.
+    """
 
     field: str
     word: str

@@ -1,4 +1,4 @@
-"""Pages. Does no I/O."""
+"""Pages of lists. Does no I/O."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ PAGE_LIMIT = 100
 
 
 def checked_first(first: int) -> int:
-    """Raises InvalidArgument outside 1 … 100."""
+    """Returns the page size unchanged. Raises InvalidArgument unless it is 1 to 100."""
     if not 1 <= first <= PAGE_LIMIT:
         raise InvalidArgument(f"first is {first}; give a whole number from 1 to {PAGE_LIMIT}")
     return first
@@ -19,7 +19,11 @@ def checked_first(first: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Items with the cursor after each. A page may be shorter than asked and still have a next one."""
+    """Items, each with the cursor that continues after it.
+
+    A page may be shorter than requested and still have a next page. `end_cursor`
+    continues after the page. It is None for an empty page without a next one.
+    """
 
     items: tuple[tuple[str, T], ...]
     end_cursor: str | None

@@ -1,4 +1,4 @@
-"""Participants, the tracks they publish and subscribe to, and what may be asked about them. Does no I/O.
+"""Participants, their tracks, and the parameters of requests about them. Does no I/O.
 
 https://www.twilio.com/docs/video/api/participants
 """
@@ -31,8 +31,12 @@ class ParticipantLinks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
-    """One stay of somebody in a room. `duration`, in seconds, and `end_time` come with the end. Once anonymized, the
-    identity is the SID, and links are left out of that answer."""
+    """One stay of a person in a room.
+
+    `duration` (in seconds) and `end_time` are set when the stay has ended. When a
+    participant is anonymized, the identity becomes the SID. Twilio's answer to that has
+    no links.
+    """
 
     sid: ParticipantSid
     room_sid: RoomSid
@@ -51,15 +55,16 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantRef:
-    """How a caller names a participant: by SID (in any state) or by the identity of one who is connected. Just one of the
-    two is set."""
+    """A reference to a participant: its SID (in any status), or the identity of a
+    connected participant. Exactly one of the two is set."""
 
     sid: ParticipantSid | None
     identity: str | None
 
     @classmethod
     def of(cls, text: str) -> "ParticipantRef":
-        """What has a SID's form is a SID. Raises InvalidArgument for what can be neither."""
+        """Parses a reference. A text in the form of a SID is a SID. Raises
+        InvalidArgument when the text can be neither a SID nor an identity."""
         if is_sid(ParticipantSid, text):
             return cls(ParticipantSid(text), None)
         check_text(text, "participant", give="a SID (PA and 32 hex digits) or an identity")
@@ -68,8 +73,12 @@ class ParticipantRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantFilter:
-    """Which participants a list shows. Without a status Twilio shows those connected while the room is in progress, and
-    all who were there once it is over. `created_after` includes its moment, `created_before` does not."""
+    """Which participants a list contains.
+
+    Without a status, Twilio lists the connected participants of a room in progress, and
+    all participants of an ended room. `created_after` is inclusive, `created_before` is
+    exclusive.
+    """
 
     status: ParticipantStatus | None = None
     identity: str | None = None
@@ -85,6 +94,8 @@ class ParticipantFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedTrack:
+    """A track that a participant sends."""
+
     sid: TrackSid
     participant_sid: ParticipantSid
     room_sid: RoomSid
@@ -99,7 +110,7 @@ class PublishedTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribedTrack:
-    """`participant_sid` is who receives the track, `publisher_sid` who sends it."""
+    """A track that `participant_sid` receives and `publisher_sid` sends."""
 
     sid: TrackSid
     participant_sid: ParticipantSid
@@ -116,15 +127,19 @@ class SubscribedTrack:
 
 @dataclass(frozen=True, slots=True)
 class TrackRef:
-    """How a caller names a published track: by SID or by name. Just one of the two is set. A subscribed track has no name
-    at Twilio that could be asked for: it is named by SID."""
+    """A reference to a published track: its SID or its name. Exactly one of the two is
+    set.
+
+    Twilio cannot look up a subscribed track by name, so those have their SID only.
+    """
 
     sid: TrackSid | None
     name: str | None
 
     @classmethod
     def of(cls, text: str) -> "TrackRef":
-        """What has a SID's form is a SID. Raises InvalidArgument for what can be neither."""
+        """Parses a reference. A text in the form of a SID is a SID. Raises
+        InvalidArgument when the text can be neither a SID nor a name."""
         if is_sid(TrackSid, text):
             return cls(TrackSid(text), None)
         check_text(text, "track", give="a SID (MT and 32 hex digits) or a track's name")
@@ -132,14 +147,17 @@ class TrackRef:
 
 
 def checked_track_sid(text: str) -> TrackSid:
-    """A subscribed track's SID, or InvalidArgument."""
+    """Returns the SID of a subscribed track. Raises InvalidArgument."""
     return checked_sid(TrackSid, text, "track")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeRule:
-    """Subscribes to or leaves out either all tracks, or those that match every filter given. `priority` filters nothing:
-    it goes with the filters."""
+    """Includes or excludes all tracks, or those that match every given filter.
+
+    `priority` is no filter: it is the priority of the tracks that match. Raises
+    InvalidArgument for a rule that Twilio would refuse.
+    """
 
     type: RuleType
     all: bool | None = None
@@ -152,12 +170,12 @@ class SubscribeRule:
         check_rule(self, "a subscribe rule")
         check_known(self.priority, "priority of a subscribe rule", "HIGH, STANDARD or LOW")
         if self.all and self.priority is not None:
-            raise InvalidArgument("a subscribe rule has all beside priority; all stands alone")
+            raise InvalidArgument("a subscribe rule has all and priority; give all alone")
 
 
 @dataclass(frozen=True, slots=True)
 class NewSubscribeRules:
-    """What a participant is to subscribe to from now on: these rules take the place of all before."""
+    """The rules that replace all subscribe rules of a participant."""
 
     rules: tuple[SubscribeRule, ...]
 
@@ -167,7 +185,8 @@ class NewSubscribeRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscribeRules:
-    """The rules in force. No dates until somebody has changed them."""
+    """The rules in force. The dates are None until the rules are changed for the first
+    time."""
 
     participant_sid: ParticipantSid
     room_sid: RoomSid

@@ -1,4 +1,4 @@
-"""Recordings, what is to be recorded, and what may be asked about them. Does no I/O.
+"""Recordings, recording rules, and the parameters of requests about them. Does no I/O.
 
 https://www.twilio.com/docs/video/api/recordings-resource
 https://www.twilio.com/docs/video/api/recording-rules
@@ -27,20 +27,23 @@ from gateway.core.sids import (
 from gateway.core.validation import check_known, check_zones
 
 INT64 = "int64"
-"""Marks a number that may need 64 bits; every other fits into 32."""
+"""Marks a number that may need 64 bits. Other numbers fit into 32."""
 
-# Ours: it keeps a query's length within what servers take. Twilio names no limit.
+# Our own limit: it keeps a query short enough for HTTP servers. Twilio documents none.
 GROUPING_SIDS_LIMIT = 20
 
 
 class RecordedKind(StrEnum):
+    """The kinds of tracks that can be recorded."""
+
     AUDIO = "audio"
     VIDEO = "video"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingRule:
-    """Includes or excludes either all tracks, or those that match every filter given."""
+    """Includes or excludes all tracks, or those that match every given filter. Raises
+    InvalidArgument for a rule that Twilio would refuse."""
 
     type: RuleType
     all: bool | None = None
@@ -54,7 +57,7 @@ class RecordingRule:
 
 @dataclass(frozen=True, slots=True)
 class NewRecordingRules:
-    """What a room records from now on: these rules take the place of all before."""
+    """The rules that replace all recording rules of a room."""
 
     rules: tuple[RecordingRule, ...]
 
@@ -77,7 +80,7 @@ class RecordingStatus(OpenEnum):
     PROCESSING = "processing"
     COMPLETED = "completed"
     DELETED = "deleted"
-    """The media is gone, what is known of it stays."""
+    """The media is deleted, the recording's metadata is not."""
     FAILED = "failed"
     UNKNOWN = "unknown"
 
@@ -89,7 +92,8 @@ class ContainerFormat(OpenEnum):
 
 
 class Codec(OpenEnum):
-    """Of recordings and of Insights. In any case: the documents say OPUS and their examples opus."""
+    """Codecs of recordings and of Insights, in any case: Twilio's docs write OPUS, the
+    examples in them opus."""
 
     VP8 = "VP8"
     VP9 = "VP9"
@@ -105,7 +109,7 @@ class Codec(OpenEnum):
 
 @dataclass(frozen=True, slots=True)
 class GroupingSids:
-    """Whose track was recorded, and in which room."""
+    """The participant whose track was recorded, and the room."""
 
     room_sid: RoomSid | None = None
     participant_sid: ParticipantSid | None = None
@@ -118,8 +122,12 @@ class RecordingLinks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One track's recording. `duration` is in seconds, `size` in bytes, `offset` in milliseconds since a moment that all
-    recordings of a room share. The status callback is told by the account's list only, not by the room's."""
+    """The recording of one track.
+
+    `duration` is in seconds and `size` in bytes. `offset` is in milliseconds since a
+    moment that all recordings of a room share. Only the account's list of recordings
+    has the status callback, a room's list does not.
+    """
 
     sid: RecordingSid
     account_sid: AccountSid
@@ -145,18 +153,22 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class MediaLink:
-    """Where a recording's media can be loaded for a short time, by whoever has the address: it is shown in no log."""
+    """A URL from which a recording's media can be downloaded for a short time.
+
+    The URL is a secret, as it needs no other credential: it must not be logged.
+    """
 
     url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Filter:
-    """`created_after` includes its moment, `created_before` does not."""
+    """`created_after` is inclusive, `created_before` is exclusive. Raises
+    InvalidArgument."""
 
     status: RecordingStatus | None = None
     source_sid: str | None = None
-    """A track's SID."""
+    """The SID of a track."""
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -168,14 +180,14 @@ class _Filter:
 
 
 class RoomRecordingFilter(_Filter):
-    """Which of a room's recordings a list shows."""
+    """Which recordings of a room a list contains."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingFilter(_Filter):
-    """Which of the account's recordings a list shows."""
+    """Which recordings of the account a list contains."""
 
     grouping_sids: tuple[str, ...] = ()
     """SIDs of rooms or participants."""
@@ -187,7 +199,8 @@ class RecordingFilter(_Filter):
             is_sid(RoomSid, sid) or is_sid(ParticipantSid, sid) for sid in self.grouping_sids
         ):
             raise InvalidArgument(
-                "groupingSids holds what is not the SID of a room or a participant; give RM or PA and 32 hex digits"
+                "groupingSids may hold SIDs of rooms and participants only; "
+                "give RM or PA and 32 hex digits"
             )
         if len(self.grouping_sids) > GROUPING_SIDS_LIMIT:
             raise InvalidArgument(

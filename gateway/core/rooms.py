@@ -1,6 +1,7 @@
-"""Rooms as Twilio has them, and what may be asked about them. Does no I/O.
+"""Rooms, and the parameters of requests about them. Does no I/O.
 
-Field names are Twilio's (https://www.twilio.com/docs/video/api/rooms-resource); enum values are its words on the wire.
+Field names are Twilio's (https://www.twilio.com/docs/video/api/rooms-resource). Enum
+values are its words on the wire.
 """
 
 import re
@@ -22,7 +23,7 @@ class RoomStatus(OpenEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    """A word that Twilio added after this release."""
+    """A status that Twilio added after this release."""
 
     @property
     def is_final(self) -> bool:
@@ -44,7 +45,7 @@ class VideoCodec(OpenEnum):
     UNKNOWN = "unknown"
 
 
-# Group is Twilio's present maximum; the others are those of the legacy types.
+# The legacy types have lower maxima:
 # https://www.twilio.com/docs/video/legacy-room-types
 MAX_PARTICIPANTS = {
     RoomType.GROUP: 50,
@@ -64,7 +65,8 @@ class RoomLinks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """One room. Durations of rooms and participants are in seconds, the two timeouts in minutes, as Twilio counts them."""
+    """One room. As in Twilio's API, durations are in seconds and the two timeouts in
+    minutes."""
 
     sid: RoomSid
     account_sid: AccountSid
@@ -95,7 +97,8 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A room's tombstone: how and when it ended. Final, whatever Twilio's REST may still say."""
+    """A room's tombstone: how and when it ended. It is final, whatever Twilio's REST
+    API shows later. `duration` is in seconds."""
 
     status: RoomStatus
     end_time: datetime | None
@@ -103,7 +106,7 @@ class Ended:
 
 
 def merge_end(room: Room, ended: Ended | None) -> Room:
-    """The room as it must be shown once its end is known: never in progress again."""
+    """Returns the room with its end, if that is known and the room does not show it."""
     if ended is None or room.status.is_final:
         return room
     return replace(room, status=ended.status, end_time=ended.end_time, duration=ended.duration)
@@ -111,34 +114,42 @@ def merge_end(room: Room, ended: Ended | None) -> Room:
 
 @dataclass(frozen=True, slots=True)
 class RoomRef:
-    """How a caller names a room: by SID (in any state) or by the name of a room in progress. Just one of the two is set."""
+    """A reference to a room: its SID (in any status), or the name of a room in
+    progress.
+
+    Exactly one of the two is set.
+    """
 
     sid: RoomSid | None
     name: str | None
 
     @classmethod
     def of(cls, text: str) -> "RoomRef":
-        """What has a SID's form is a SID. Raises InvalidArgument for what can be neither."""
+        """Parses a reference. A text in the form of a SID is a SID. Raises
+        InvalidArgument when the text can be neither a SID nor a name."""
         if is_room_sid(text):
             return cls(RoomSid(text), None)
         return cls(None, checked_name(text, "room"))
 
 
 def is_room_sid(text: str) -> bool:
+    """Whether the text has the form of a room's SID."""
     return is_sid(RoomSid, text)
 
 
 def checked_name(text: str, argument: str) -> str:
-    """The name unchanged, or InvalidArgument with a sentence that says what to do."""
+    """Returns the name unchanged. Raises InvalidArgument when it cannot be a room's
+    name."""
     check_text(text, argument, give="a SID (RM and 32 hex digits) or a room's name")
     return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRoom:
-    """The parameters of a create, all optional; None leaves Twilio's default. Raises InvalidArgument when one is out of bounds.
+    """The parameters of a new room. None leaves Twilio's default.
 
-    The room's StatusCallback is not among them: the gateway sets its own.
+    Raises InvalidArgument when one is out of range. There is no StatusCallback: the
+    gateway sets its own.
     """
 
     unique_name: str | None = None
@@ -165,7 +176,8 @@ class NewRoom:
             checked_name(self.unique_name, "uniqueName")
             if is_room_sid(self.unique_name):
                 raise InvalidArgument(
-                    "uniqueName has the form of a SID and could never be looked up; choose another name"
+                    "uniqueName has the form of a SID, so it could not be looked up; "
+                    "choose another name"
                 )
         if self.type is RoomType.UNKNOWN:
             raise InvalidArgument(
@@ -183,20 +195,21 @@ class NewRoom:
         check_range(self.empty_room_timeout, 1, 60, "emptyRoomTimeout", " minutes")
         check_range(self.unused_room_timeout, 1, 60, "unusedRoomTimeout", " minutes")
         if self.video_codecs is not None and VideoCodec.UNKNOWN in self.video_codecs:
-            raise InvalidArgument("videoCodecs holds an unknown word; give VP8, H264 or both")
+            raise InvalidArgument("videoCodecs holds an unknown codec; give VP8, H264 or both")
         if self.recording_rules is not None:
             check_rules(self.recording_rules)
         if self.media_region is not None and not re.fullmatch(
             r"[a-z0-9-]{1,32}", self.media_region
         ):
             raise InvalidArgument(
-                "mediaRegion is not a region's id; give one such as us1, ie1 or gll"
+                "mediaRegion is not the id of a region; give one such as us1, ie1 or gll"
             )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomFilter:
-    """Which rooms a list shows. `created_after` includes its moment, `created_before` does not, as with Twilio."""
+    """Which rooms a list contains. As in Twilio's API, `created_after` is inclusive and
+    `created_before` is exclusive."""
 
     status: RoomStatus = RoomStatus.IN_PROGRESS
     unique_name: str | None = None

@@ -1,4 +1,4 @@
-"""Rules that select tracks: of recording, and of subscribing. Does no I/O.
+"""Rules that select the tracks to record or to subscribe to. Does no I/O.
 
 https://www.twilio.com/docs/video/api/recording-rules
 https://www.twilio.com/docs/video/api/track-subscriptions
@@ -17,7 +17,8 @@ RULES_LIMIT = 20
 
 
 class RuleType(StrEnum):
-    """What may be asked for; `RuleEffect` is what Twilio may tell."""
+    """The effect of a rule that we set. `RuleEffect` is that of a rule that Twilio
+    returns."""
 
     INCLUDE = "include"
     EXCLUDE = "exclude"
@@ -47,7 +48,8 @@ class TrackPriority(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule in force, as Twilio tells it. A rule to be set is a `RecordingRule` or a `SubscribeRule`, which are checked."""
+    """A rule in force, as Twilio returns it. Rules that we set are `RecordingRule` and
+    `SubscribeRule`, which are validated."""
 
     type: RuleEffect
     all: bool | None = None
@@ -55,11 +57,11 @@ class Rule:
     publisher: str | None = None
     track: str | None = None
     priority: TrackPriority | None = None
-    """Of subscribe rules only."""
+    """Subscribe rules only."""
 
 
 class NewRule(Protocol):
-    """A rule to be set."""
+    """A rule that we set: a `RecordingRule` or a `SubscribeRule`."""
 
     @property
     def type(self) -> RuleType: ...
@@ -74,12 +76,13 @@ class NewRule(Protocol):
 
 
 def check_rule(rule: NewRule, name: str) -> None:
-    """Raises InvalidArgument unless the rule selects either all tracks or those that match some filter."""
+    """Raises InvalidArgument unless the rule selects either all tracks, or those that
+    match at least one filter. `name` is what the message calls the rule."""
     filters = [part for part in (rule.kind, rule.publisher, rule.track) if part is not None]
     if rule.all is False:
         raise InvalidArgument(f"{name} has all: false; leave it out or set it to true")
     if rule.all and filters:
-        raise InvalidArgument(f"{name} has all beside another filter; all stands alone")
+        raise InvalidArgument(f"{name} has all and another filter; give all alone")
     if not rule.all and not filters:
         raise InvalidArgument(f"{name} has no filter; give all, kind, publisher or track")
     check_known(rule.kind, f"kind of {name}", "AUDIO, VIDEO or, to subscribe, DATA")
@@ -90,7 +93,8 @@ def check_rule(rule: NewRule, name: str) -> None:
 
 
 def check_rules(rules: Sequence[NewRule], argument: str = "recordingRules") -> None:
-    """Raises InvalidArgument unless there are 1 to 20 of them, each of which selects something else."""
+    """Raises InvalidArgument unless there are 1 to 20 rules and no two select the same
+    tracks."""
     if not 1 <= len(rules) <= RULES_LIMIT:
         raise InvalidArgument(f"{argument} has {len(rules)} rules; give 1 to {RULES_LIMIT}")
     types: dict[tuple[object, ...], RuleType] = {}
@@ -101,6 +105,7 @@ def check_rules(rules: Sequence[NewRule], argument: str = "recordingRules") -> N
             raise InvalidArgument(f"{argument} has the same rule twice; leave one out")
         if before is not None:
             raise InvalidArgument(
-                f"{argument} both includes and excludes the same tracks; leave one of the two rules out"
+                f"{argument} both includes and excludes the same tracks; "
+                "leave one of the two rules out"
             )
         types[selection] = rule.type

@@ -1,4 +1,4 @@
-"""SIDs: two letters that say of what, and 32 hex digits. Does no I/O.
+"""SIDs: two letters for the kind of resource, and 32 hex digits. Does no I/O.
 
 https://www.twilio.com/docs/glossary/what-is-a-sid
 """
@@ -28,11 +28,13 @@ _FORMS = {kind: re.compile(f"{prefix}[0-9a-fA-F]{{32}}") for kind, (prefix, _) i
 
 
 def is_sid(kind: Callable[[str], S], text: str) -> bool:
+    """Whether the text has the form of a SID of this kind."""
     return _FORMS[kind].fullmatch(text) is not None
 
 
 def checked_sid(kind: Callable[[str], S], text: str, argument: str) -> S:
-    """The text as a SID of this kind, or InvalidArgument with a sentence that says what to give."""
+    """Returns the text as a SID of this kind. Raises InvalidArgument, which names
+    `argument`."""
     if not is_sid(kind, text):
         prefix, owner = PREFIXES[kind]
         raise InvalidArgument(

@@ -1,4 +1,5 @@
-"""Access tokens, with which a client joins a room: what may be asked of one, and what may be wrong with one. Does no I/O.
+"""Access tokens, with which clients join rooms, and what can be wrong with one. Does no
+I/O.
 
 https://www.twilio.com/docs/video/tutorials/user-identity-access-tokens
 """
@@ -15,30 +16,32 @@ from gateway.core.rooms import Room, RoomRef
 
 IDENTITY_LIMIT: Final = 128  # https://www.twilio.com/docs/api/errors/53200
 TTL_LIMIT_S: Final = 86_400  # https://www.twilio.com/docs/api/errors/20157
-TTL_DEFAULT_S: Final = 14_400  # MaxParticipantDuration of a room that was made without one
+TTL_DEFAULT_S: Final = 14_400  # Twilio's default for a room's MaxParticipantDuration
 TOKEN_LIMIT: Final = 8192
-"""Characters. The longest name and identity make a token of about 3,000."""
+"""In characters. A token with the longest name and identity has about 3,000."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def identity_length(identity: str) -> int:
-    """As Twilio counts it: a double-byte character as two.
+    """Returns the length as Twilio counts it: a double-byte character counts as two.
 
-    Twilio does not say which characters these are. Everything outside ASCII counts twice here: the reading under which no
-    identity is let pass that fails only when its owner tries to join.
+    Twilio does not document which characters these are. Here, every character outside
+    ASCII counts twice. So no identity passes that would fail when a client joins with
+    it.
     """
     return sum(1 if character.isascii() else 2 for character in identity)
 
 
 def identity_flaw(identity: str) -> str | None:
-    """What Twilio would refuse about the identity, with what to do, or None. Does not repeat the identity."""
+    """Returns why Twilio would refuse the identity, and what to do, or None if it would
+    not. The text does not contain the identity."""
     if not identity:
         return "identity is empty; give a name that no other participant of the room has"
     if (length := identity_length(identity)) > IDENTITY_LIMIT:
         return (
-            f"identity counts {length} characters, those outside ASCII twice; "
-            f"give one that counts up to {IDENTITY_LIMIT}"
+            f"identity has {length} characters, where those outside ASCII count twice; "
+            f"give one with up to {IDENTITY_LIMIT}"
         )
     if _CONTROL.search(identity):
         return "identity holds a control character; remove it"
@@ -47,10 +50,11 @@ def identity_flaw(identity: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewToken:
-    """What a token is asked for. Raises InvalidArgument when one part is out of bounds.
+    """The parameters of a new token. Raises InvalidArgument when one is out of range.
 
-    Without a room it opens every room of the account. Without a ttl it lives as long as a participant may stay in its
-    room: a client needs a valid token not only to join, but also to come back after its network was away.
+    A token without a room is valid for every room of the account. Without a ttl, it is
+    valid for as long as a participant may stay in the room: a client needs a valid
+    token to join, and to reconnect after a network failure.
     """
 
     identity: str
@@ -66,10 +70,12 @@ class NewToken:
             )
 
     def lifetime_s(self, room: Room | None) -> int:
-        """How long the token is to live, given its room, if that is known to be in progress.
+        """Returns for how many seconds the token is valid. `room` is None unless the
+        room is known to be in progress.
 
-        Raises InvalidArgument when it would outlive the longest stay: Twilio ends a stay after the room's
-        MaxParticipantDuration, and with a token that still lives the participant would come back for another.
+        Raises InvalidArgument when the token would be valid for longer than the longest
+        stay. Twilio ends a stay after the room's MaxParticipantDuration; with a valid
+        token, the participant could join for another one.
         """
         if room is None:
             return self.ttl_s or TTL_DEFAULT_S
@@ -86,7 +92,8 @@ class NewToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AccessToken:
-    """A minted token. `room` is the name or SID in its grant; None opens every room of the account."""
+    """A new token. `room` is the name or SID in its grant; None means every room of the
+    account."""
 
     jwt: str
     identity: str
@@ -95,7 +102,7 @@ class AccessToken:
 
 
 class Problem(StrEnum):
-    """What is wrong with a token, in the order in which it is looked for."""
+    """What is wrong with a token, in the order of the checks."""
 
     NOT_A_JWT = "NOT_A_JWT"
     WRONG_HEADER = "WRONG_HEADER"
@@ -112,12 +119,12 @@ class Problem(StrEnum):
     OTHER_ROOM = "OTHER_ROOM"
 
 
-# The code with which Twilio refuses such a token. https://www.twilio.com/docs/api/errors
+# Twilio's error code for such a token. https://www.twilio.com/docs/api/errors
 TWILIO_CODE: Final[Mapping[Problem, int]] = {
     Problem.NOT_A_JWT: 20101,
     Problem.WRONG_HEADER: 20102,
     Problem.OTHER_ACCOUNT: 20103,
-    # An API key lives in one region only, so elsewhere its issuer is not known.
+    # An API key belongs to one region. In another one, the issuer is unknown.
     Problem.OTHER_REGION: 20103,
     Problem.OTHER_API_KEY: 20103,
     Problem.BAD_SIGNATURE: 20107,
@@ -133,10 +140,12 @@ TWILIO_CODE: Final[Mapping[Problem, int]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TokenFacts:
-    """What can be read in a token, each None when it is absent or unreadable. Only its own word, unless it is signed.
+    """The claims of a token. Each is None when it is absent or unreadable, and unproven
+    unless `is_signed` is true.
 
-    `is_signed` is None when nobody here can tell: another API key made it. The identity is personal: it goes to whoever
-    presented the token and nowhere else.
+    `is_signed` is None when another API key signed the token, so the signature cannot
+    be verified. The identity is personal: only the caller that presented the token may
+    see it.
     """
 
     api_key_sid: str | None = None
@@ -151,7 +160,7 @@ class TokenFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Explanation:
-    """Whether a token opens the door now, and a sentence that says why not and what to do."""
+    """Whether a token is valid now, and a sentence that says why not and what to do."""
 
     problem: Problem | None
     sentence: str

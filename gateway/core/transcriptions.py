@@ -1,4 +1,5 @@
-"""Transcriptions of rooms. Does no I/O. https://www.twilio.com/docs/video/api/transcriptions"""
+"""Transcriptions of rooms. Does no I/O.
+https://www.twilio.com/docs/video/api/transcriptions"""
 
 import re
 from dataclasses import dataclass
@@ -14,17 +15,18 @@ HINTS_LIMIT = 500
 HINT_LENGTH = 100
 
 Ttid = NewType("Ttid", str)
-"""Opaque: Twilio's pages show two forms of it."""
+"""The id of a transcription. It is opaque: Twilio's docs show two forms of it."""
 
 _TTID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def is_ttid(text: str) -> bool:
+    """Whether the text can be the id of a transcription."""
     return _TTID.fullmatch(text) is not None
 
 
 def checked_ttid(text: str) -> Ttid:
-    """Raises InvalidArgument for what no transcription can be named."""
+    """Returns the text as the id of a transcription. Raises InvalidArgument."""
     if not is_ttid(text):
         raise InvalidArgument("ttid is not the id of a transcription; give it as Twilio gave it")
     return Ttid(text)
@@ -32,7 +34,8 @@ def checked_ttid(text: str) -> Ttid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionsConfiguration:
-    """None leaves the engine's default."""
+    """How speech is transcribed. None leaves the engine's default. Raises
+    InvalidArgument."""
 
     transcription_engine: str | None = None
     speech_model: str | None = None
@@ -49,7 +52,7 @@ class TranscriptionsConfiguration:
             (self.language_code, "languageCode"),
         ):
             if text is not None:
-                check_text(text, argument, give="one that Twilio names, or leave it out")
+                check_text(text, argument, give="a value that Twilio documents, or leave it out")
         if self.hints is not None and len(self.hints) > HINTS_LIMIT:
             raise InvalidArgument(f"hints has {len(self.hints)} phrases; give up to {HINTS_LIMIT}")
         if self.hints is not None and any(len(hint) > HINT_LENGTH for hint in self.hints):
@@ -60,13 +63,16 @@ class TranscriptionStatus(OpenEnum):
     STARTED = "started"
     STOPPED = "stopped"
     FAILED = "failed"
-    """For good: it cannot be started again."""
+    """A failed transcription cannot be started again."""
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcription:
-    """A room's transcription: it has one at most. The text goes to the participants and is not here."""
+    """The transcription of a room, which has at most one. `duration` is in seconds.
+
+    The transcribed text goes to the participants. It is not part of this resource.
+    """
 
     ttid: Ttid
     account_sid: AccountSid
@@ -78,7 +84,6 @@ class Transcription:
     start_time: datetime | None = None
     end_time: datetime | None = None
     duration: int | None = None
-    """Seconds."""
     configuration: TranscriptionsConfiguration | None = None
     url: str | None = None
     unknown_words: tuple[UnknownWord, ...] = ()
@@ -86,7 +91,8 @@ class Transcription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionUpdate:
-    """What is to change: the status to STARTED or STOPPED, the configuration, or both."""
+    """A change of a transcription: of its status (to STARTED or STOPPED), its
+    configuration, or both. Raises InvalidArgument."""
 
     status: TranscriptionStatus | None = None
     configuration: TranscriptionsConfiguration | None = None
@@ -97,4 +103,4 @@ class TranscriptionUpdate:
                 f"status cannot be set to {self.status.name}; give STARTED or STOPPED"
             )
         if self.status is None and self.configuration is None:
-            raise InvalidArgument("nothing is to change; give status, configuration or both")
+            raise InvalidArgument("the update is empty; give status, configuration or both")

@@ -1,30 +1,34 @@
-"""Checks that many inputs share: each returns nothing, or raises InvalidArgument with a sentence that says what to do.
-Does no I/O."""
+"""Checks of arguments. Each returns None, or raises InvalidArgument with a message that
+names the argument and says what to do. Does no I/O."""
 
 import re
 from datetime import datetime
 
 from gateway.core.errors import InvalidArgument
 
-# Of a room's name, an identity and a track's name. https://www.twilio.com/docs/video/programmable-video-limits
+# For names of rooms and tracks, and for identities.
+# https://www.twilio.com/docs/video/programmable-video-limits
 NAME_LIMIT = 128
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def check_text(text: str, argument: str, *, give: str) -> None:
-    """Any printable character may stand in a name, `/` and `..` included: names travel as form and query values only."""
+    """Checks a name. It may hold any printable character, even `/` and `..`, because
+    names are sent as form and query values only. `give` says what a valid argument is.
+    """
     if not text:
         raise InvalidArgument(f"{argument} is empty; give {give}")
     if len(text) > NAME_LIMIT:
         raise InvalidArgument(
-            f"{argument} has {len(text)} characters; a name may have up to {NAME_LIMIT}: give a shorter one"
+            f"{argument} has {len(text)} characters; give one with up to {NAME_LIMIT}"
         )
     if _CONTROL.search(text):
         raise InvalidArgument(f"{argument} holds a control character; remove it")
 
 
 def check_range(value: int | None, low: int, high: int, argument: str, unit: str = "") -> None:
+    """Checks a number, if there is one. Both limits are allowed."""
     if value is not None and not low <= value <= high:
         raise InvalidArgument(
             f"{argument} is {value}; give a whole number from {low} to {high}{unit}"
@@ -32,6 +36,8 @@ def check_range(value: int | None, low: int, high: int, argument: str, unit: str
 
 
 def check_zones(**moments: datetime | None) -> None:
+    """Checks that each of these has a time zone. The keywords are the names of the
+    arguments."""
     for argument, moment in moments.items():
         if moment is not None and moment.tzinfo is None:
             raise InvalidArgument(
@@ -40,6 +46,8 @@ def check_zones(**moments: datetime | None) -> None:
 
 
 def check_known(word: object, argument: str, choice: str) -> None:
-    """Refuses the member UNKNOWN of an open enum: it stands for Twilio's later words, so nothing can be asked with it."""
+    """Refuses the member UNKNOWN of an open enum. It stands for all words that this
+    release does not know, so it cannot be sent to Twilio. `choice` lists the other
+    members."""
     if getattr(word, "name", None) == "UNKNOWN":
         raise InvalidArgument(f"{argument} cannot be UNKNOWN; give {choice}")

@@ -1,8 +1,8 @@
-"""Twilio's answers in Redis. The event log fences them: a value that was fetched before an
-event that changed it is never stored after that event.
+"""Twilio's answers in Redis. The event log fences them: a value that was fetched before
+an event that changed it is never stored after that event.
 
-A stored value is `<seen_n> <is_final> <JSON>`. The scripts read the two words in front and
-ignore the rest.
+A stored value is `<seen_n> <is_final> <JSON>`. The scripts read the two words in front
+and ignore the rest.
 """
 
 from collections.abc import Sequence
@@ -43,11 +43,13 @@ class CacheEntry(Generic[T]):
     """The number of the newest event in the log before the fetch began."""
     as_of: LogPosition | None
     is_settled: bool
-    """False for a value that was fetched so soon after an event that it may not show it."""
+    """False for a value that was fetched so soon after an event that it may not show
+    it."""
 
     @property
     def is_final(self) -> bool:
-        """False for a room in progress: its end, once known, must not be overwritten by it."""
+        """False for a room in progress: its end, once known, must not be overwritten by
+        it."""
         return not isinstance(self.value, Room) or self.value.status.is_final
 
 
@@ -55,8 +57,8 @@ class CacheEntry(Generic[T]):
 class CacheKey(Generic[T]):
     """Names one value among all values of an account.
 
-    `about` is the SID of a room, a recording or "" for the account. An event about it that
-    touches `fence` makes the value outdated.
+    `about` is the SID of a room, a recording or "" for the account. An event about it
+    that touches `fence` makes the value outdated.
     """
 
     name: str
@@ -69,10 +71,10 @@ class CacheKey(Generic[T]):
 class CacheLookup(Generic[T]):
     """What Redis knows under one key.
 
-    `is_missing`: Twilio answered 404 a moment ago (rooms only). `version_n` is the number of
-    the newest event that changed the value, or 0. `ended` is the end of the room in
-    `CacheKey.about`. `head_n` is the newest number in the log: the `seen_n` of a fetch that
-    begins now. `size` is in bytes.
+    `is_missing`: Twilio answered 404 a moment ago (rooms only). `version_n` is the
+    number of the newest event that changed the value, or 0. `ended` is the end of the
+    room in `CacheKey.about`. `head_n` is the newest number in the log: the `seen_n` of
+    a fetch that begins now. `size` is in bytes.
     """
 
     entry: CacheEntry[T] | None
@@ -90,23 +92,24 @@ class CacheLookup(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """`ended` is the end of the room that was known by then, whether the value was stored or not."""
+    """`ended` is the end of the room that was known by then, whether the value was
+    stored or not."""
 
     is_stored: bool
     ended: Ended | None
 
 
 class ResponseCache:
-    """One account's values. Every method takes one round trip and raises UpstreamUnavailable
-    when Redis does not answer."""
+    """One account's values. Every method takes one round trip and raises
+    UpstreamUnavailable when Redis does not answer."""
 
     def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
         self._connections = connections
         self._keys = Keys(account_sid)
 
     async def get(self, keys: Sequence[CacheKey[T]]) -> list[CacheLookup[T]]:
-        """Returns what is known under each key. A value that cannot be decoded counts as absent:
-        a person or a newer release may have written it."""
+        """Returns what is known under each key. A value that cannot be decoded counts
+        as absent: a person or a newer release may have written it."""
         commands: list[Command] = []
         for key in keys:
             # In this order: an append in between cannot make an old value look current.
@@ -119,8 +122,8 @@ class ResponseCache:
         return [_parse_lookup(key, *row, head_n) for key, row in zip(keys, rows, strict=True)]
 
     async def put(self, key: CacheKey[T], entry: CacheEntry[T], lifetime_s: float) -> PutResult:
-        """Stores the entry, unless an event, an end or a later fetch is known that it may not
-        show."""
+        """Stores the entry, unless an event, an end or a later fetch is known that it
+        may not show."""
         keys = [
             self._keys.cached(key.name),
             self._keys.versions(key.about),
@@ -137,8 +140,8 @@ class ResponseCache:
         return PutResult(bool(is_stored), parse_end(end))
 
     async def put_missing(self, sid: RoomSid) -> bool:
-        """Remembers for MISSING_SID_S that Twilio has no such room. Returns False, and does
-        nothing, when an event or an earlier answer has shown the room."""
+        """Remembers for MISSING_SID_S that Twilio has no such room. Returns False, and
+        does nothing, when an event or an earlier answer has shown the room."""
         keys = [
             self._keys.room(sid),
             self._keys.versions(sid),
@@ -158,26 +161,27 @@ MISSING: Final = Missing.MISSING
 
 
 class RoomIndex:
-    """The names and ends of one account's rooms. Every method takes one round trip and raises
-    UpstreamUnavailable when Redis does not answer."""
+    """The names and ends of one account's rooms. Every method takes one round trip and
+    raises UpstreamUnavailable when Redis does not answer."""
 
     def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
         self._connections = connections
         self._keys = Keys(account_sid)
 
     async def resolve(self, name: str) -> RoomSid | Missing | None:
-        """Returns the room in progress with this name, MISSING when there was none a moment ago,
-        or None when Redis does not know."""
+        """Returns the room in progress with this name, MISSING when there was none a
+        moment ago, or None when Redis does not know."""
         (sid,) = await self._connections.pipeline(("GET", self._keys.name(name)))
         if sid is None or isinstance(sid, ResponseError):
             return None
         return RoomSid(sid.decode()) if sid else MISSING
 
     async def put_name(self, name: str, sid: RoomSid | None) -> bool:
-        """Remembers for a moment which room Twilio lists under a name; None means no room.
+        """Remembers for a moment which room Twilio lists under a name; None means no
+        room.
 
-        Returns False, and does nothing, when the name points at a room already or when the end
-        of the room is known.
+        Returns False, and does nothing, when the name points at a room already or when
+        the end of the room is known.
         """
         keys = [self._keys.name(name)] + ([self._keys.end(sid)] if sid else [])
         lifetime_s = NAME_S if sid else MISSING_NAME_S
@@ -204,8 +208,8 @@ def encode_entry(entry: CacheEntry[Any]) -> bytes:
 def parse_end(fields: Any) -> Ended | None:
     """Returns the tombstone from its three fields.
 
-    A hash without a status counts as absent, as it does in the scripts. A damaged one still
-    says that the room has ended.
+    A hash without a status counts as absent, as it does in the scripts. A damaged one
+    still says that the room has ended.
     """
     if isinstance(fields, ResponseError) or not fields or not fields[0]:
         return None

@@ -44,7 +44,7 @@ def event(event_type: RoomEventType, changed: Changed | None = None) -> RoomEven
 
 
 @pytest.mark.parametrize("event_type", set(RoomEventType) - {RoomEventType.ROOM_ENDED})
-def test_every_event_makes_old_what_its_first_word_says(event_type: RoomEventType) -> None:
+def test_an_event_touches_the_fence_of_its_subject(event_type: RoomEventType) -> None:
     fences = {
         "room": Fence.ROOM,
         "participant": Fence.PEOPLE,
@@ -55,12 +55,12 @@ def test_every_event_makes_old_what_its_first_word_says(event_type: RoomEventTyp
     assert fences_of(event(event_type)) == (fences[event_type.split("-")[0]],)
 
 
-def test_a_rooms_end_makes_everything_of_it_old() -> None:
+def test_the_end_of_a_room_touches_every_fence() -> None:
     assert set(fences_of(event(RoomEventType.ROOM_ENDED))) == set(Fence)
 
 
 @pytest.mark.parametrize("changed", Changed)
-def test_a_mutation_of_ours_makes_old_what_it_changed(changed: Changed) -> None:
+def test_a_mutation_touches_the_fences_of_what_it_changed(changed: Changed) -> None:
     fences = fences_of(event(RoomEventType.ROOM_CHANGED, changed))
     assert (Fence.ROOM in fences) == (changed is Changed.ROOM)
     assert fences
@@ -78,19 +78,19 @@ def test_a_mutation_of_ours_makes_old_what_it_changed(changed: Changed) -> None:
         (900, CacheState.GONE),
     ],
 )
-def test_a_live_room_is_fresh_then_stale_then_kept_for_errors(
+def test_a_room_in_progress_is_fresh_then_stale_then_a_stand_in(
     age_s: float, expected: CacheState
 ) -> None:
     assert cache_state(LIVE_ROOM, age_s) is expected
 
 
-def test_an_answer_without_a_stale_time_goes_from_fresh_to_gone() -> None:
+def test_a_value_without_a_stale_time_goes_from_fresh_to_gone() -> None:
     assert cache_state(ENDED_ROOM, 86_399) is CacheState.FRESH
     assert cache_state(ENDED_ROOM, 86_400) is CacheState.GONE
 
 
 @pytest.mark.parametrize("lifetime", [LIVE_ROOM, ENDED_ROOM, ROOM_LIST, SETTLING])
-def test_each_time_of_a_lifetime_includes_the_one_before(lifetime: Lifetime) -> None:
+def test_the_times_of_a_lifetime_increase(lifetime: Lifetime) -> None:
     assert 0 < lifetime.fresh_s <= lifetime.stale_s <= lifetime.error_s
 
 
@@ -102,19 +102,23 @@ def test_each_time_of_a_lifetime_includes_the_one_before(lifetime: Lifetime) -> 
         (RoomStatus.FAILED, ENDED_ROOM),
     ],
 )
-def test_a_settled_room_lives_as_its_status_says(status: RoomStatus, lifetime: Lifetime) -> None:
+def test_the_lifetime_of_a_room_depends_on_its_status(
+    status: RoomStatus, lifetime: Lifetime
+) -> None:
     assert room_lifetime(replace(ROOM, status=status), 0.0) is lifetime
 
 
 @pytest.mark.parametrize("status", RoomStatus)
-def test_a_room_fetched_right_after_an_event_is_fetched_again_soon(status: RoomStatus) -> None:
+def test_a_room_that_was_fetched_right_after_an_event_is_fetched_again_soon(
+    status: RoomStatus,
+) -> None:
     assert while_settling(room_lifetime(replace(ROOM, status=status), 0.0)) is SETTLING
 
 
 @pytest.mark.parametrize(
     ("after_s", "fresh_s"), [(-2, 32), (0, 30), (29, 1), (30, 86_400), (600, 86_400)]
 )
-def test_an_ended_room_is_fetched_once_more_half_a_minute_after_its_end(
+def test_an_ended_room_is_fetched_once_more_30_s_after_its_end(
     after_s: float, fresh_s: float
 ) -> None:
     ended = replace(ROOM, status=RoomStatus.COMPLETED, end_time=AT)
@@ -133,7 +137,7 @@ def test_an_ended_room_is_fetched_once_more_half_a_minute_after_its_end(
         (0.0, 0.0, False),
     ],
 )
-def test_an_answer_is_fetched_early_the_likelier_the_nearer_its_end(
+def test_an_early_refresh_becomes_more_likely_towards_the_end_of_the_fresh_time(
     age_s: float, dice: float, should_refresh: bool
 ) -> None:
     assert is_early_refresh_due(LIVE_ROOM, age_s, dice) is should_refresh

@@ -35,14 +35,14 @@ SCHEMAS = json.loads(
     ],
     ids=lambda each: each.__name__ if isinstance(each, type) else "",
 )
-def test_every_word_of_the_document_is_known_and_later_ones_are_not(
+def test_every_documented_word_is_known_and_others_are_unknown(
     enum: type[OpenEnum], schema: str
 ) -> None:
     assert {word.value for word in enum} == {*SCHEMAS[schema]["enum"], "unknown"}
     assert enum("brand-new").name == "UNKNOWN"
 
 
-def test_the_types_and_codecs_that_can_be_asked_for_are_the_documents() -> None:
+def test_filters_accept_the_documented_types_and_codecs() -> None:
     assert {
         Codec(word) for word in SCHEMAS["video_room_summary_enum_codec"]["enum"]
     } == INSIGHTS_CODECS
@@ -55,16 +55,16 @@ def test_the_types_and_codecs_that_can_be_asked_for_are_the_documents() -> None:
     ("parameters", "complaint"),
     [
         ({"room_types": (RoomType.GO, RoomType.UNKNOWN)}, "roomType cannot be UNKNOWN; give GROUP"),
-        ({"room_types": (RoomType.GO, RoomType.GO)}, "a word twice"),
-        ({"codecs": (Codec.PCMU,)}, "codecs holds one that Insights does not know"),
-        ({"codecs": (Codec.UNKNOWN,)}, "codecs holds one"),
-        ({"codecs": (Codec.VP8, Codec.VP8)}, "a word twice"),
+        ({"room_types": (RoomType.GO, RoomType.GO)}, "a value twice"),
+        ({"codecs": (Codec.PCMU,)}, "codecs holds a codec that Insights does not know"),
+        ({"codecs": (Codec.UNKNOWN,)}, "codecs holds a codec"),
+        ({"codecs": (Codec.VP8, Codec.VP8)}, "a value twice"),
         ({"room_name": ""}, "roomName is empty"),
         ({"created_after": datetime(2026, 1, 1)}, "createdAfter has no time zone"),  # noqa: DTZ001
         ({"created_before": datetime(2026, 1, 1)}, "createdBefore has no time zone"),  # noqa: DTZ001
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_with_advice(
+def test_an_invalid_filter_is_refused_with_advice(
     parameters: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=complaint):

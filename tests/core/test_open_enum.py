@@ -11,11 +11,11 @@ from gateway.core.rooms import RoomStatus, RoomType
         ("unknown", RoomStatus.UNKNOWN),
     ],
 )
-def test_insights_underscores_are_videos_hyphens(word: str, known: RoomStatus) -> None:
+def test_underscores_of_insights_equal_hyphens_of_video(word: str, known: RoomStatus) -> None:
     assert RoomStatus(word) is known
 
 
-def test_every_type_of_room_is_known_in_both_spellings() -> None:
+def test_every_room_type_is_known_in_both_spellings() -> None:
     for known in RoomType:
         assert RoomType(known.replace("-", "_")) is known
 

@@ -5,7 +5,7 @@ from gateway.core.paging import PAGE_LIMIT, checked_first
 
 
 @pytest.mark.parametrize("first", [1, 50, PAGE_LIMIT])
-def test_a_page_has_1_to_100_rooms(first: int) -> None:
+def test_a_page_has_1_to_100_items(first: int) -> None:
     assert checked_first(first) == first
 
 

@@ -22,7 +22,7 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGITS = "0123456789abcdef" * 2
 
 
-def test_a_ref_of_a_sids_form_is_a_sid() -> None:
+def test_a_text_in_the_form_of_a_sid_is_a_sid() -> None:
     assert ParticipantRef.of("PA" + DIGITS) == ParticipantRef("PA" + DIGITS, None)  # type: ignore[arg-type]
     assert TrackRef.of("MT" + DIGITS) == TrackRef("MT" + DIGITS, None)  # type: ignore[arg-type]
 
@@ -38,7 +38,7 @@ def test_any_other_printable_text_is_an_identity_or_a_name(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"), [("", "empty"), ("x" * 129, "129"), ("a\r\nb", "control")]
 )
-def test_what_can_be_neither_is_refused_with_advice(text: str, complaint: str) -> None:
+def test_other_text_is_refused_with_advice(text: str, complaint: str) -> None:
     with pytest.raises(InvalidArgument, match=f"participant .*{complaint}"):
         ParticipantRef.of(text)
     with pytest.raises(InvalidArgument, match=f"track .*{complaint}"):
@@ -54,13 +54,13 @@ def test_a_ref_is_a_sid_or_an_identity_or_refused(text: str) -> None:
     assert (ref.sid is None) is not (ref.identity is None)
 
 
-def test_a_subscribed_track_is_named_by_sid_alone() -> None:
+def test_a_subscribed_track_has_no_name() -> None:
     assert checked_track_sid("MT" + DIGITS) == "MT" + DIGITS
     with pytest.raises(InvalidArgument, match="track is not the SID of a track; give MT"):
         checked_track_sid("cam")
 
 
-def test_a_status_added_later_is_unknown() -> None:
+def test_a_status_that_twilio_adds_later_is_unknown() -> None:
     assert ParticipantStatus("dozing") is ParticipantStatus.UNKNOWN
 
 
@@ -74,7 +74,7 @@ def test_a_status_added_later_is_unknown() -> None:
         ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_with_advice(
+def test_an_invalid_filter_is_refused_with_advice(
     parameters: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
@@ -85,14 +85,14 @@ def test_a_filter_that_means_nothing_is_refused_with_advice(
     ("filters", "complaint"),
     [
         ({"priority": TrackPriority.HIGH}, "no filter"),
-        ({"all": True, "priority": TrackPriority.HIGH}, "all stands alone"),
+        ({"all": True, "priority": TrackPriority.HIGH}, "give all alone"),
         (
             {"track": "cam", "priority": TrackPriority.UNKNOWN},
             "priority of a subscribe rule cannot be UNKNOWN",
         ),
     ],
 )
-def test_a_priority_needs_a_filter_beside_it(filters: dict[str, Any], complaint: str) -> None:
+def test_a_priority_needs_a_filter(filters: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         SubscribeRule(type=RuleType.INCLUDE, **filters)
 
@@ -103,7 +103,7 @@ def test_a_participant_may_subscribe_to_data() -> None:
     assert NewSubscribeRules((rule,)).rules == (rule,)
 
 
-def test_rules_that_contradict_are_refused() -> None:
+def test_contradicting_rules_are_refused() -> None:
     rules = tuple(SubscribeRule(type=word, all=True) for word in RuleType)
 
     with pytest.raises(InvalidArgument, match="rules both includes and excludes"):

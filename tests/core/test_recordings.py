@@ -31,7 +31,7 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         {"kind": RecordedKind.VIDEO, "publisher": "Zoë", "track": "cam"},
     ],
 )
-def test_a_rule_matches_all_or_by_its_filters(filters: dict[str, Any]) -> None:
+def test_a_rule_matches_all_tracks_or_has_filters(filters: dict[str, Any]) -> None:
     assert RecordingRule(type=RuleType.EXCLUDE, **filters).type is RuleType.EXCLUDE
 
 
@@ -41,7 +41,7 @@ def test_a_rule_matches_all_or_by_its_filters(filters: dict[str, Any]) -> None:
         ({}, "no filter"),
         ({"all": False}, "all: false"),
         ({"all": False, "track": "cam"}, "all: false"),
-        ({"all": True, "kind": RecordedKind.AUDIO}, "all stands alone"),
+        ({"all": True, "kind": RecordedKind.AUDIO}, "give all alone"),
     ],
 )
 def test_a_rule_that_twilio_refuses_is_refused_with_advice(
@@ -72,7 +72,7 @@ def test_a_codec_is_known_in_any_case(word: str, codec: Codec) -> None:
     [RecordingStatus, ContainerFormat, Codec],
     ids=["RecordingStatus", "ContainerFormat", "Codec"],
 )
-def test_a_word_added_later_is_unknown(
+def test_a_word_that_twilio_adds_later_is_unknown(
     enum: type[RecordingStatus | ContainerFormat | Codec],
 ) -> None:
     assert enum("av1").name == "UNKNOWN"
@@ -103,7 +103,7 @@ def test_a_filter_may_be_empty_or_full() -> None:
         ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_with_advice(
+def test_an_invalid_filter_is_refused_with_advice(
     parameters: dict[str, Any], complaint: str
 ) -> None:
     for make in (RoomRecordingFilter, RecordingFilter):
@@ -120,10 +120,12 @@ def test_a_filter_that_means_nothing_is_refused_with_advice(
         ({"media_type": TrackKind.UNKNOWN}, "mediaType cannot be UNKNOWN; give AUDIO"),
     ],
 )
-def test_the_accounts_list_refuses_more(parameters: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_filter_of_the_accounts_list_is_refused_with_advice(
+    parameters: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         RecordingFilter(**parameters)
 
 
-def test_a_media_link_is_printed_nowhere_by_accident() -> None:
+def test_the_repr_of_a_media_link_does_not_show_the_url() -> None:
     assert "secret" not in repr(MediaLink("https://media.example.com/?secret"))

@@ -42,25 +42,25 @@ ENDED = Ended(RoomStatus.COMPLETED, AT, 60)
 
 @pytest.mark.parametrize("enum", [RoomStatus, RoomType, VideoCodec])
 @pytest.mark.parametrize("word", ["", "brand-new", "IN-PROGRESS", None])
-def test_a_word_added_later_is_unknown(
+def test_a_word_that_twilio_adds_later_is_unknown(
     enum: type[RoomStatus | RoomType | VideoCodec], word: object
 ) -> None:
     assert enum(word).name == "UNKNOWN"
 
 
 @pytest.mark.parametrize("text", [SID, SID.upper(), "RM" + "aA0" * 10 + "ff"])
-def test_rm_and_32_hex_digits_are_a_sid(text: str) -> None:
+def test_rm_and_32_hex_digits_are_the_sid_of_a_room(text: str) -> None:
     assert is_room_sid("RM" + text[2:])
 
 
 @pytest.mark.parametrize(
     "text", ["", "RM", SID[:-1], SID + "0", SID.lower(), f"{SID}\n", f" {SID}", "RM" + "g" * 32]
 )
-def test_nothing_else_is_a_sid(text: str) -> None:
+def test_other_text_is_not_the_sid_of_a_room(text: str) -> None:
     assert not is_room_sid(text)
 
 
-def test_a_ref_of_a_sids_form_is_a_sid() -> None:
+def test_a_text_in_the_form_of_a_sid_is_a_sid() -> None:
     assert RoomRef.of(SID) == RoomRef(SID, None)
 
 
@@ -84,7 +84,7 @@ def test_any_printable_text_of_up_to_128_characters_is_a_name(name: str) -> None
         ("\ud800", "control character"),
     ],
 )
-def test_what_can_be_no_name_is_refused_with_advice(name: str, complaint: str) -> None:
+def test_text_that_cannot_be_a_name_is_refused_with_advice(name: str, complaint: str) -> None:
     for check in (
         RoomRef.of,
         lambda text: checked_name(text, "room"),
@@ -109,7 +109,7 @@ def test_a_room_with_a_tombstone_is_shown_as_ended() -> None:
     assert room == replace(ROOM, status=RoomStatus.COMPLETED, end_time=AT, duration=60)
 
 
-def test_a_room_in_a_state_unknown_to_us_is_shown_as_ended_too() -> None:
+def test_a_room_of_unknown_status_with_a_tombstone_is_shown_as_ended() -> None:
     room = merge_end(replace(ROOM, status=RoomStatus.UNKNOWN), ENDED)
 
     assert room.status is RoomStatus.COMPLETED
@@ -121,17 +121,17 @@ def test_a_status_is_final_once_the_room_has_ended(status: RoomStatus) -> None:
 
 
 @pytest.mark.parametrize("status", [RoomStatus.COMPLETED, RoomStatus.FAILED])
-def test_what_twilio_says_of_an_ended_room_stands(status: RoomStatus) -> None:
+def test_an_end_that_twilio_shows_is_not_replaced_by_the_tombstone(status: RoomStatus) -> None:
     room = replace(ROOM, status=status, duration=59)
 
     assert merge_end(room, ENDED) is room
 
 
-def test_a_room_without_a_tombstone_stays_as_it_is() -> None:
+def test_a_room_without_a_tombstone_is_unchanged() -> None:
     assert merge_end(ROOM, None) is ROOM
 
 
-def test_a_new_room_may_leave_everything_to_twilio() -> None:
+def test_every_parameter_of_a_new_room_is_optional() -> None:
     assert NewRoom() == NewRoom(unique_name=None)
 
 
@@ -145,7 +145,7 @@ def test_a_new_room_may_leave_everything_to_twilio() -> None:
     ],
     ids=lambda bounds: bounds[0],
 )
-def test_a_number_within_its_bounds_is_taken_and_one_beyond_refused(
+def test_a_number_in_range_is_accepted_and_one_out_of_range_is_refused(
     bounds: tuple[str, int, int],
 ) -> None:
     name, low, high = bounds
@@ -163,7 +163,7 @@ def new_room(**parameters: Any) -> NewRoom:
 
 
 @pytest.mark.parametrize("room_type", MAX_PARTICIPANTS)
-def test_each_type_has_its_own_most_participants(room_type: RoomType) -> None:
+def test_each_type_has_its_own_maximum_of_participants(room_type: RoomType) -> None:
     most = MAX_PARTICIPANTS[room_type]
 
     assert NewRoom(type=room_type, max_participants=most).max_participants == most
@@ -171,7 +171,7 @@ def test_each_type_has_its_own_most_participants(room_type: RoomType) -> None:
         NewRoom(type=room_type, max_participants=most + 1)
 
 
-def test_every_type_that_can_be_asked_for_has_its_most_participants() -> None:
+def test_every_known_type_has_a_maximum_of_participants() -> None:
     assert set(MAX_PARTICIPANTS) == set(RoomType) - {RoomType.UNKNOWN}
 
 
@@ -192,14 +192,14 @@ def test_every_type_that_can_be_asked_for_has_its_most_participants() -> None:
         ({"media_region": "../x"}, "mediaRegion"),
     ],
 )
-def test_a_new_room_that_twilio_cannot_make_is_refused_with_advice(
+def test_parameters_that_twilio_would_refuse_are_refused_with_advice(
     parameters: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         new_room(**parameters)
 
 
-def test_a_list_shows_rooms_in_progress_unless_asked_otherwise() -> None:
+def test_a_list_contains_rooms_in_progress_by_default() -> None:
     assert RoomFilter().status is RoomStatus.IN_PROGRESS
 
 
@@ -213,7 +213,7 @@ def test_a_list_shows_rooms_in_progress_unless_asked_otherwise() -> None:
         ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_with_advice(
+def test_an_invalid_filter_is_refused_with_advice(
     parameters: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=complaint):

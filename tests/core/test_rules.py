@@ -17,9 +17,9 @@ MAKERS: list[Any] = [RecordingRule, SubscribeRule]
         ({}, "rule has no filter; give all, kind, publisher or track"),
         ({"all": False}, "all: false"),
         ({"all": False, "track": "cam"}, "all: false"),
-        ({"all": True, "track": "cam"}, "all stands alone"),
-        ({"all": True, "publisher": "Zoë"}, "all stands alone"),
-        ({"all": True, "kind": TrackKind.AUDIO}, "all stands alone"),
+        ({"all": True, "track": "cam"}, "give all alone"),
+        ({"all": True, "publisher": "Zoë"}, "give all alone"),
+        ({"all": True, "kind": TrackKind.AUDIO}, "give all alone"),
         ({"kind": TrackKind.UNKNOWN}, "kind of a .* cannot be UNKNOWN"),
         ({"publisher": ""}, "publisher of a .* is empty"),
         ({"publisher": "x" * 129}, "129 characters"),
@@ -35,7 +35,7 @@ def test_a_rule_that_twilio_refuses_is_refused_with_advice(
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("count", [0, 21])
-def test_no_rule_and_too_many_are_refused(make: Any, count: int) -> None:
+def test_an_empty_list_and_too_many_rules_are_refused(make: Any, count: int) -> None:
     rules = tuple(make(type=RuleType.INCLUDE, track=f"t{n}") for n in range(count))
 
     with pytest.raises(InvalidArgument, match=f"rules has {count} rules; give 1 to 20"):
@@ -61,23 +61,23 @@ IN, OUT = RuleType.INCLUDE, RuleType.EXCLUDE
         ([(OUT, {"publisher": "Zoë"}), (IN, {"publisher": "Zoë"})], "both includes and excludes"),
     ],
 )
-def test_rules_that_contradict_or_repeat_each_other_are_refused(
-    wanted: Any, complaint: str
-) -> None:
+def test_contradicting_and_repeated_rules_are_refused(wanted: Any, complaint: str) -> None:
     with pytest.raises(InvalidArgument, match=complaint):
         check_rules(rules(*wanted))
 
 
-def test_an_exception_to_a_rule_is_no_contradiction() -> None:
+def test_a_rule_may_be_an_exception_to_another_one() -> None:
     check_rules(
         rules((IN, {"all": True}), (OUT, {"kind": RecordedKind.VIDEO}), (IN, {"track": "cam"}))
     )
 
 
 @pytest.mark.parametrize("enum", [RuleEffect, TrackKind, TrackPriority])
-def test_a_word_added_later_is_unknown(enum: type[RuleEffect | TrackKind | TrackPriority]) -> None:
+def test_a_word_that_twilio_adds_later_is_unknown(
+    enum: type[RuleEffect | TrackKind | TrackPriority],
+) -> None:
     assert enum("hologram").name == "UNKNOWN"
 
 
-def test_twilio_may_tell_every_type_of_rule_that_may_be_asked_for() -> None:
+def test_every_type_of_a_new_rule_is_a_known_effect() -> None:
     assert {word.value for word in RuleEffect} == {word.value for word in RuleType} | {"unknown"}

@@ -17,7 +17,7 @@ def test_each_kind_has_its_prefix_and_32_hex_digits(kind: Any) -> None:
 @pytest.mark.parametrize(
     "text", ["", "PA", "PA" + DIGITS[1:], "PA" + DIGITS + "0", "pa" + DIGITS, f"PA{DIGITS}\n"]
 )
-def test_another_form_is_refused_with_advice(text: str) -> None:
+def test_other_text_is_refused_with_advice(text: str) -> None:
     assert not is_sid(ParticipantSid, text)
     with pytest.raises(
         InvalidArgument,
@@ -26,5 +26,5 @@ def test_another_form_is_refused_with_advice(text: str) -> None:
         checked_sid(ParticipantSid, text, "participant")
 
 
-def test_a_sid_comes_back_unchanged() -> None:
+def test_a_sid_is_returned_unchanged() -> None:
     assert checked_sid(ParticipantSid, "PA" + DIGITS, "participant") == "PA" + DIGITS

@@ -37,9 +37,9 @@ def test_an_identity_within_the_limits_has_no_flaw(identity: str) -> None:
     ("identity", "flaw"),
     [
         ("", "empty"),
-        ("a" * 129, "counts 129"),
-        ("é" * 65, "counts 130"),
-        ("a" * 127 + "é", "counts 129"),
+        ("a" * 129, "has 129"),
+        ("é" * 65, "has 130"),
+        ("a" * 127 + "é", "has 129"),
         ("a\nb", "control character"),
         ("\x7f", "control character"),
         ("\u2028", "control character"),
@@ -62,7 +62,7 @@ def test_a_refusal_does_not_repeat_the_identity(identity: str) -> None:
 
 
 @pytest.mark.parametrize("ttl_s", [1, 60, TTL_LIMIT_S])
-def test_a_ttl_of_up_to_a_day_is_kept(ttl_s: int) -> None:
+def test_a_ttl_of_up_to_a_day_is_accepted(ttl_s: int) -> None:
     assert NewToken(identity="ada", ttl_s=ttl_s).lifetime_s(None) == ttl_s
 
 
@@ -72,7 +72,7 @@ def test_any_other_ttl_is_refused(ttl_s: int) -> None:
         NewToken(identity="ada", ttl_s=ttl_s)
 
 
-def test_without_a_ttl_a_token_lives_as_long_as_a_stay_in_its_room() -> None:
+def test_without_a_ttl_a_token_is_valid_for_the_longest_stay_in_its_room() -> None:
     assert NewToken(identity="ada").lifetime_s(ROOM) == 3600
     assert NewToken(identity="ada").lifetime_s(None) == TTL_DEFAULT_S
 
@@ -97,7 +97,7 @@ def test_only_a_token_without_a_problem_is_valid() -> None:
     assert not Explanation(problem=Problem.EXPIRED, sentence="", facts=TokenFacts()).is_valid
 
 
-def test_nothing_personal_or_secret_shows_when_printed() -> None:
+def test_the_repr_shows_nothing_personal_or_secret() -> None:
     facts = TokenFacts(identity="s3cret", room="s3cret")
     explanation = Explanation(problem=None, sentence="s3cret", facts=facts)
     new = NewToken(identity="s3cret", room=RoomRef.of("s3cret"))

@@ -10,11 +10,11 @@ from gateway.core.transcriptions import (
 )
 
 
-def test_everything_may_be_left_to_the_engine() -> None:
+def test_every_setting_is_optional() -> None:
     assert TranscriptionsConfiguration().hints is None
 
 
-def test_500_hints_of_100_characters_are_taken() -> None:
+def test_500_hints_of_100_characters_are_accepted() -> None:
     hints = ("é" * 100,) * 500
 
     assert TranscriptionsConfiguration(hints=hints).hints == hints
@@ -33,8 +33,8 @@ def test_more_or_longer_hints_are_refused_with_advice(
 
 @pytest.mark.parametrize("part", ["transcription_engine", "speech_model", "language_code"])
 @pytest.mark.parametrize("text", ["", "en\n", "x" * 129])
-def test_what_is_no_word_is_refused_with_advice(part: str, text: str) -> None:
-    with pytest.raises(InvalidArgument, match=r"leave it out|remove it|give a shorter one"):
+def test_an_invalid_setting_is_refused_with_advice(part: str, text: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"leave it out|remove it|give one with up to"):
         TranscriptionsConfiguration(**{part: text})  # type: ignore[arg-type]
 
 
@@ -46,13 +46,13 @@ def test_a_ttid_is_opaque(ttid: str) -> None:
 
 
 @pytest.mark.parametrize("ttid", ["", "..", "a/b", "a.b", "a b", "a%2fb", "x\n", "é", "x" * 129])
-def test_a_ttid_that_no_path_carries_is_refused(ttid: str) -> None:
+def test_a_ttid_that_does_not_fit_into_a_path_is_refused(ttid: str) -> None:
     assert not is_ttid(ttid)
     with pytest.raises(InvalidArgument, match="ttid"):
         checked_ttid(ttid)
 
 
-def test_a_status_added_later_is_unknown() -> None:
+def test_a_status_that_twilio_adds_later_is_unknown() -> None:
     assert TranscriptionStatus("created") is TranscriptionStatus.UNKNOWN
 
 
@@ -64,12 +64,12 @@ def test_a_transcription_is_started_and_stopped(status: TranscriptionStatus) -> 
 @pytest.mark.parametrize(
     ("status", "complaint"),
     [
-        (None, "nothing is to change"),
+        (None, "the update is empty"),
         (TranscriptionStatus.FAILED, "status cannot be set to FAILED; give STARTED or STOPPED"),
         (TranscriptionStatus.UNKNOWN, "status cannot be set to UNKNOWN"),
     ],
 )
-def test_an_update_that_means_nothing_is_refused_with_advice(
+def test_an_invalid_update_is_refused_with_advice(
     status: TranscriptionStatus | None, complaint: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=complaint):

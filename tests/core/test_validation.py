@@ -28,7 +28,7 @@ def test_other_text_is_refused_with_advice(text: str, complaint: str) -> None:
         check_text(text, "identity", give="an identity")
 
 
-def test_a_number_is_checked_where_there_is_one() -> None:
+def test_a_number_must_be_in_range_if_there_is_one() -> None:
     for value in (None, 1, 60):
         check_range(value, 1, 60, "timeout")
     with pytest.raises(
@@ -37,13 +37,13 @@ def test_a_number_is_checked_where_there_is_one() -> None:
         check_range(61, 1, 60, "timeout", " minutes")
 
 
-def test_a_moment_needs_a_time_zone() -> None:
+def test_a_time_needs_a_zone() -> None:
     check_zones(createdAfter=AT, createdBefore=None)
     with pytest.raises(InvalidArgument, match="createdBefore has no time zone; end it with Z"):
         check_zones(createdAfter=AT, createdBefore=AT.replace(tzinfo=None))
 
 
-def test_nothing_is_asked_with_an_unknown_word() -> None:
+def test_the_member_unknown_is_refused() -> None:
     for word in (None, RoomStatus.FAILED):
         check_known(word, "status", "FAILED")
     with pytest.raises(InvalidArgument, match="status cannot be UNKNOWN; give FAILED"):

@@ -46,8 +46,8 @@ LIFETIME_S = 9.0
 
 @dataclass
 class Kind:
-    """A kind of value. `versions` are two different values of it, `touch` is an event that
-    makes it outdated."""
+    """A kind of value. `versions` are two different values of it, `touch` is an event
+    that makes it outdated."""
 
     key: CacheKey[Any]
     versions: tuple[Any, Any]

@@ -178,7 +178,7 @@ def test_a_good_token_is_explained_with_its_facts() -> None:
         (made(grants={"video": {}, "identity": ""}), 20106, "its grants hold no identity"),
         (made(grants={"video": {}, "identity": 7}), 20106, "its grants hold no identity"),
         (made(grants=ABSENT), 20106, "its grants hold no identity"),
-        (made(grants={"video": {}, "identity": "a" * 129}), 53200, "identity counts 129 characters"),
+        (made(grants={"video": {}, "identity": "a" * 129}), 53200, "identity has 129 characters"),
         (made(grants={"identity": "ada"}), 20106, "no video grant"),
         (made(grants={"identity": "ada", "voice": {}}), 20106, "no video grant"),
         (made(grants={"identity": "ada", "video": "Daily"}), 20106, "no video grant"),

@@ -1,4 +1,5 @@
-"""Decides which values are read so often that they are refreshed before they become stale.
+"""Decides which values are read so often that they are refreshed before they become
+stale.
 
 Does no I/O.
 """
@@ -14,7 +15,8 @@ from gateway.service.cache.timings import CacheTimings
 class EarlyRefresh:
     """Counts the reads of the values that were read last.
 
-    `dice` returns a random number from 0 to 1, so that not all replicas refresh at once.
+    `dice` returns a random number from 0 to 1, so that not all replicas refresh at
+    once.
     """
 
     def __init__(
@@ -29,7 +31,8 @@ class EarlyRefresh:
     def should_refresh(
         self, key: Hashable, fetched_at: float, lifetime: Lifetime, age_s: float
     ) -> bool:
-        """Counts one read of a fresh value. Returns whether this reader should refresh it."""
+        """Counts one read of a fresh value. Returns whether this reader should refresh
+        it."""
         counted_at, reads = self._reads.peek(key) or (fetched_at, 0)
         reads = reads + 1 if counted_at == fetched_at else 1
         self._reads.put(key, (fetched_at, reads))

@@ -53,12 +53,14 @@ class FetchLease:
         *,
         is_urgent: bool,
     ) -> T:
-        """Returns what `fetch` returns, or what `look_up` finds when another replica has fetched
-        the value meanwhile. `fetch` must store the value where `look_up` finds it.
+        """Returns what `fetch` returns, or what `look_up` finds when another replica
+        has fetched the value meanwhile. `fetch` must store the value where `look_up`
+        finds it.
 
-        The key must hold everything that makes a value too old to wait for. A fetch that is not
-        urgent does not wait: UpstreamUnavailable is raised when another replica is fetching.
-        Without Redis, and while Twilio is unavailable, every replica calls `fetch`.
+        The key must hold everything that makes a value too old to wait for. A fetch
+        that is not urgent does not wait: UpstreamUnavailable is raised when another
+        replica is fetching. Without Redis, and while Twilio is unavailable, every
+        replica calls `fetch`.
         """
         if self._is_unavailable():
             # No request is sent that could be shared: `fetch` fails at once.
@@ -88,7 +90,8 @@ class FetchLease:
             found = await _look_up(look_up)
             return await fetch() if found is MISS else found
         finally:
-            # After a failure or a cancellation too: the others need not wait for the lease.
+            # After a failure or a cancellation too: the others need not wait for the
+            # lease.
             await self._release(name, owner)
 
     async def _release(self, name: str, owner: str) -> None:
@@ -97,7 +100,8 @@ class FetchLease:
 
 
 async def _look_up(look_up: Callable[[], Awaitable[T | Miss]]) -> T | Miss:
-    """A look-up that Redis does not answer is a miss: it must not fail all callers of a flight."""
+    """A look-up that Redis does not answer is a miss: it must not fail all callers of a
+    flight."""
     try:
         return await look_up()
     except UpstreamUnavailable:

@@ -10,16 +10,16 @@ from gateway.store.cache import CacheEntry, encode_entry
 
 T = TypeVar("T")
 
-# What an entry takes beside its JSON, measured with tracemalloc: an empty list is 165 bytes of
-# JSON and 558 bytes in memory.
+# What an entry takes beside its JSON, measured with tracemalloc: an empty list is 165
+# bytes of JSON and 558 bytes in memory.
 ENTRY_BYTES: Final = 400
 
 
 class ResponseMemory:
     """Keeps the newest value for each query, up to `memory_bytes` in all.
 
-    `log` knows which events this process has received: they make values outdated. An outdated
-    value stays, for it may stand in when Twilio does not answer.
+    `log` knows which events this process has received: they make values outdated. An
+    outdated value stays, for it may stand in when Twilio does not answer.
     """
 
     def __init__(self, log: RoomMemory, timings: CacheTimings = CacheTimings()) -> None:
@@ -36,7 +36,8 @@ class ResponseMemory:
         return list(self._entries)
 
     def version(self, query: CachedQuery[Any]) -> int:
-        """Returns the number of the newest event known here that changed the value, or 0."""
+        """Returns the number of the newest event known here that changed the value, or
+        0."""
         return 0 if query.about is None else self._log.newest_n(query.about, query.kind.fence)
 
     def is_outdated(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> bool:
@@ -80,7 +81,7 @@ class ResponseMemory:
 def age_rank(entry: CacheEntry[Any]) -> tuple[bool, float, int]:
     """Orders entries under one key from the oldest to the newest.
 
-    A room that has ended stays ended. Otherwise the later fetch wins. `seen_n` decides last:
-    replicas learn of events of other rooms at different times.
+    A room that has ended stays ended. Otherwise the later fetch wins. `seen_n` decides
+    last: replicas learn of events of other rooms at different times.
     """
     return entry.is_final, entry.fetched_at, entry.seen_n

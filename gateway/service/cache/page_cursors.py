@@ -1,8 +1,8 @@
 """The cursors of lists that are read from Twilio's REST API.
 
-Twilio pages by a token for a whole page, and Relay needs a cursor after each item. A cursor of
-ours names one of Twilio's pages and an offset in it. It is encrypted and authenticated, so
-callers cannot choose what is sent to Twilio.
+Twilio pages by a token for a whole page, and Relay needs a cursor after each item. A
+cursor of ours names one of Twilio's pages and an offset in it. It is encrypted and
+authenticated, so callers cannot choose what is sent to Twilio.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ T = TypeVar("T")
 class PagePosition(msgspec.Struct, frozen=True, array_like=True):
     """Where a page begins: after `skip` items of Twilio's page.
 
-    `query` fetches that page; None fetches the first one, with `size` items. `list_digest`
-    identifies the list and its filter.
+    `query` fetches that page; None fetches the first one, with `size` items.
+    `list_digest` identifies the list and its filter.
     """
 
     list_digest: str
@@ -40,8 +40,9 @@ class PageCursors:
     def position(self, list_identity: object, first: int, after: str | None) -> PagePosition:
         """Returns where a page of `first` items after the cursor begins.
 
-        Raises InvalidArgument for a cursor of another list or filter and for a `first` out of
-        range, and CursorExpired for a cursor that another release of the gateway made.
+        Raises InvalidArgument for a cursor of another list or filter and for a `first`
+        out of range, and CursorExpired for a cursor that another release of the gateway
+        made.
         """
         checked_first(first)
         digest = hashlib.blake2b(msgspec.json.encode(list_identity), digest_size=8).hexdigest()
@@ -64,8 +65,8 @@ class PageCursors:
     def page(self, position: PagePosition, listed: Listed[T], first: int) -> Page[T]:
         """Returns up to `first` items of Twilio's page, from the position on.
 
-        Twilio's page may have become shorter since the cursor was made. An empty page then has
-        an `end_cursor` too, if the list continues.
+        Twilio's page may have become shorter since the cursor was made. An empty page
+        then has an `end_cursor` too, if the list continues.
         """
         end = min(position.skip + first, len(listed.items))
         items = tuple(
@@ -78,8 +79,8 @@ class PageCursors:
         )
 
     def _cursor(self, position: PagePosition, listed: Listed[T], offset: int) -> str:
-        """The cursor after `offset` items of Twilio's page. At its end, that is the beginning of
-        the next page."""
+        """The cursor after `offset` items of Twilio's page. At its end, that is the
+        beginning of the next page."""
         is_at_end = offset >= len(listed.items) and listed.next_query is not None
         query, skip = (listed.next_query, 0) if is_at_end else (position.query, offset)
         following = PagePosition(position.list_digest, position.size, query, skip)

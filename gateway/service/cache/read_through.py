@@ -1,10 +1,10 @@
 """The one path by which resources are read: memory, then Redis, then Twilio.
 
 A fresh value in memory is returned at once; a stale one too, and is refreshed in the
-background. Otherwise Redis is asked, and then Twilio, under its quota. One replica at a time
-fetches a value (see `FetchLease`), and the event log fences it: a value that was fetched before
-an event that changed it is never cached. When Twilio or Redis does not answer, the newest known
-value is returned, flagged as stale.
+background. Otherwise Redis is asked, and then Twilio, under its quota. One replica at a
+time fetches a value (see `FetchLease`), and the event log fences it: a value that was
+fetched before an event that changed it is never cached. When Twilio or Redis does not
+answer, the newest known value is returned, flagged as stale.
 """
 
 import time
@@ -63,7 +63,8 @@ class Found(Generic[T]):
         return 0 if self.is_stale else self.lifetime.fresh_s - _age_s(self.entry)
 
     def result(self, source: FreshnessSource, cursor_codec: CursorCodec) -> ReadResult[T]:
-        """Returns the value as callers get it, and limits the max-age of the call's answer."""
+        """Returns the value as callers get it, and limits the max-age of the call's
+        answer."""
         limit_max_age(self.fresh_s)
         fetched_at = datetime.fromtimestamp(self.entry.fetched_at, UTC)
         as_of = self.entry.as_of
@@ -107,25 +108,27 @@ class ReadThrough:
         return result
 
     async def one_or_none(self, query: CachedQuery[T]) -> ReadResult[T] | None:
-        """Returns the resource, or None when there is none. Raises what `read` raises."""
+        """Returns the resource, or None when there is none. Raises what `read`
+        raises."""
         return self._result(query, await self.read(query))
 
     async def from_twilio(self, query: CachedQuery[T]) -> ReadResult[T] | None:
-        """Returns the resource as Twilio shows it now, for a change that is aimed at it."""
+        """Returns the resource as Twilio shows it now, for a change that is aimed at
+        it."""
         key = (query.key.name, self._memory.version(query), "now")
         return self._result(query, await self._flights.share(key, lambda: self._fetch_now(query)))
 
     async def page(self, listing: Listing[T], first: int, after: str | None) -> ReadResult[Page[T]]:
-        """Returns a page of a list. Raises InvalidArgument for a cursor of another list,
-        CursorExpired for one that is no longer valid, and what `read` raises."""
+        """Returns a page of a list. Raises InvalidArgument for a cursor of another
+        list, CursorExpired for one that is no longer valid, and what `read` raises."""
         position = self._page_cursors.position(listing.identity, first, after)
         result = await self.one(listing.page_query(position.size, position.query))
         page = self._page_cursors.page(position, result.value, first)
         return ReadResult(page, result.freshness, result.as_of)
 
     async def warm(self, listings: Sequence[Listing[T]], first: int) -> None:
-        """Copies the first pages that Redis has into memory, in one round trip, for the reads
-        that follow."""
+        """Copies the first pages that Redis has into memory, in one round trip, for the
+        reads that follow."""
         queries = [listing.page_query(first, None) for listing in listings]
         cold = [query for query in queries if not self._is_fresh_in_memory(query)]
         if not cold:
@@ -139,8 +142,8 @@ class ReadThrough:
     async def read(self, query: CachedQuery[T]) -> Found[T | None]:
         """Returns the value from memory, Redis or Twilio.
 
-        Raises QuotaExceeded, UpstreamUnavailable or DeadlineExceeded when no value is known and
-        none can be had, and the errors by which Twilio refuses the request.
+        Raises QuotaExceeded, UpstreamUnavailable or DeadlineExceeded when no value is
+        known and none can be had, and the errors by which Twilio refuses the request.
         """
         held = self._memory.get(query) if self._log.is_current else None
         if held is not None:
@@ -158,7 +161,8 @@ class ReadThrough:
                 case CacheState.ON_ERROR | CacheState.GONE:
                     pass
         try:
-            # A caller does not join a refresh: that gives up where a caller waits for a permit.
+            # A caller does not join a refresh: that gives up where a caller waits for a
+            # permit.
             return await self._flights.share(
                 (query.key.name, self._memory.version(query), "read"),
                 lambda: self._read_through(query, is_urgent=True),
@@ -173,8 +177,9 @@ class ReadThrough:
     def stand_in(
         self, query: CachedQuery[T], lookup: CacheLookup[T | None] | None = None
     ) -> Found[T | None] | None:
-        """Returns the newest known value that is not too old to replace an answer, flagged as
-        stale, or None. An event may have made it outdated. `lookup` is what Redis knows."""
+        """Returns the newest known value that is not too old to replace an answer,
+        flagged as stale, or None. An event may have made it outdated. `lookup` is what
+        Redis knows."""
         in_redis, ended = (None, None) if lookup is None else (lookup.entry, lookup.ended)
         usable = []
         for known in (self._memory.last(query), in_redis):
@@ -188,8 +193,8 @@ class ReadThrough:
         return Found(newest, query.lifetime(newest), is_stale=True)
 
     async def store(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> Found[T | None]:
-        """Offers a fetched value to Redis and to memory, and returns what may be shown now.
-        Raises UpstreamUnavailable when Redis does not answer."""
+        """Offers a fetched value to Redis and to memory, and returns what may be shown
+        now. Raises UpstreamUnavailable when Redis does not answer."""
         put = await self._cache.put(query.key, entry, _redis_lifetime_s(query, entry))
         return self.remember(query, self._with_end(query, entry, put.ended))
 
@@ -209,7 +214,8 @@ class ReadThrough:
         return held is not None and _is_fresh(query, held)
 
     def _refresh(self, query: CachedQuery[T], fetched_at: float) -> None:
-        """Reads the value again in the background, unless another replica has fetched it since."""
+        """Reads the value again in the background, unless another replica has fetched
+        it since."""
         key = (query.key.name, self._memory.version(query), "refresh")
         self._flights.begin(
             key, lambda: self._read_through(query, is_urgent=False, after=fetched_at)
@@ -218,7 +224,8 @@ class ReadThrough:
     async def _read_through(
         self, query: CachedQuery[T], *, is_urgent: bool, after: float = 0.0
     ) -> Found[T | None]:
-        """Returns the value from Redis if it was fetched after `after`, or else from Twilio."""
+        """Returns the value from Redis if it was fetched after `after`, or else from
+        Twilio."""
         try:
             [lookup] = await self._look_up([query])
         except UpstreamUnavailable:
@@ -232,7 +239,8 @@ class ReadThrough:
             [lookup] = await self._look_up([query])
             return self._fresh_in_redis(query, lookup, after)
 
-        # A reader that an event woke up must not wait for a fetch that began before the event.
+        # A reader that an event woke up must not wait for a fetch that began before the
+        # event.
         version = max(lookup.version_n, self._memory.version(query))
         return await self._fetch_lease.once(
             f"{query.key.name}:{version}",
@@ -283,7 +291,8 @@ class ReadThrough:
         if entry.value is None and query.kind.on_not_found is not None:
             return await self._on_not_found(query, entry, lookup)
         if entry.value is None and not entry.is_settled:
-            # An event reported the resource a moment ago, and Twilio's REST API may lag it.
+            # An event reported the resource a moment ago, and Twilio's REST API may lag
+            # it.
             return Found(entry, query.lifetime(entry))
         try:
             return await self.store(query, entry)
@@ -293,8 +302,8 @@ class ReadThrough:
     async def _fetch_without_redis(
         self, query: CachedQuery[T], *, is_urgent: bool
     ) -> Found[T | None]:
-        """Returns what this process knows, or else Twilio's answer. Both are flagged as stale:
-        an event may have arrived at another replica."""
+        """Returns what this process knows, or else Twilio's answer. Both are flagged as
+        stale: an event may have arrived at another replica."""
         if self._memory.get(query) is not None and (known := self.stand_in(query)) is not None:
             return known
         entry = await self._fetch(query, self._tail.position.n, is_urgent=is_urgent)
@@ -305,8 +314,8 @@ class ReadThrough:
     async def _fetch(
         self, query: CachedQuery[T], seen_n: int, *, is_urgent: bool
     ) -> CacheEntry[T | None]:
-        """Fetches the value from Twilio. `seen_n` is the newest number in the log, read before:
-        every cache refuses the value if an event has changed it since."""
+        """Fetches the value from Twilio. `seen_n` is the newest number in the log, read
+        before: every cache refuses the value if an event has changed it since."""
         as_of, fetched_at = self._tail.as_of(), time.time()
         try:
             value = await self._upstream.send(query.request, is_urgent=is_urgent)
@@ -325,15 +334,16 @@ class ReadThrough:
         assert query.about is not None
         is_known = self.stand_in(query, lookup) is not None
         value = await query.kind.on_not_found(query.about, lookup, is_known)
-        # Stored nowhere: Twilio, which knows all of the resource, is asked again the next time.
+        # Stored nowhere: Twilio, which knows all of the resource, is asked again the
+        # next time.
         entry = replace(missing, value=value, is_settled=False)
         return Found(entry, query.lifetime(entry), is_stale=value is not None)
 
     def _remember_without_redis(
         self, query: CachedQuery[T], entry: CacheEntry[T | None], *, is_stale: bool
     ) -> Found[T | None]:
-        """Remembers a value that Redis could not be offered, so that nothing older is shown when
-        Redis is back."""
+        """Remembers a value that Redis could not be offered, so that nothing older is
+        shown when Redis is back."""
         if query.kind.merge is not None:
             # Another replica may know of the end.
             entry = replace(self._with_end(query, entry, None), is_settled=False)
@@ -342,7 +352,8 @@ class ReadThrough:
     def _with_end(
         self, query: CachedQuery[T], entry: CacheEntry[T | None], ended: Ended | None
     ) -> CacheEntry[T | None]:
-        """Merges the end of the room into the value: `ended`, or the one that is known here."""
+        """Merges the end of the room into the value: `ended`, or the one that is known
+        here."""
         if query.kind.merge is None or query.about is None or entry.value is None:
             return entry
         sid = RoomSid(query.about)
@@ -371,8 +382,9 @@ def _is_fresh(query: CachedQuery[T], entry: CacheEntry[T | None]) -> bool:
 
 
 def _redis_lifetime_s(query: CachedQuery[T], entry: CacheEntry[T | None]) -> float:
-    """Lists stay in Redis only while they are served without need: there are as many lists as
-    filters, and a caller that invents new filters must not fill the server that holds the log."""
+    """Lists stay in Redis only while they are served without need: there are as many
+    lists as filters, and a caller that invents new filters must not fill the server
+    that holds the log."""
     lifetime = query.lifetime(entry)
     return lifetime.stale_s if isinstance(entry.value, Listed) else lifetime.error_s
 

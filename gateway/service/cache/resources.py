@@ -22,16 +22,16 @@ OnNotFound = Callable[[str, CacheLookup[T | None] | None, bool], Awaitable[T | N
 class ResourceKind(Generic[T]):
     """One kind of resource, and how the read path treats it.
 
-    `fence`: events that touch it make a value outdated. `lifetime`: how long a value may be
-    used; a function when that depends on the value and on the time of its fetch.
+    `fence`: events that touch it make a value outdated. `lifetime`: how long a value
+    may be used; a function when that depends on the value and on the time of its fetch.
 
-    Rooms need two hooks more. `merge` puts the end of the room, where it is known, into the
-    value. `on_not_found` decides what a 404 from Twilio means; without it, a 404 means that
-    there is no such resource. Its arguments are the query's `about`, what Redis knows of the
-    resource (None without Redis), and whether an older answer is known. It returns None when
-    there is no such resource, or a value to show, flagged as stale. It raises
-    UpstreamUnavailable when neither can be said; the older answer is shown then, if there is
-    one.
+    Rooms need two hooks more. `merge` puts the end of the room, where it is known, into
+    the value. `on_not_found` decides what a 404 from Twilio means; without it, a 404
+    means that there is no such resource. Its arguments are the query's `about`, what
+    Redis knows of the resource (None without Redis), and whether an older answer is
+    known. It returns None when there is no such resource, or a value to show, flagged
+    as stale. It raises UpstreamUnavailable when neither can be said; the older answer
+    is shown then, if there is one.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class ResourceKind(Generic[T]):
 class CachedQuery(Generic[T]):
     """One read: the kind of the resource, what it is about, and the request to Twilio.
 
-    `about` is the SID of the room or recording whose events make the answer outdated, or
-    ACCOUNT. None: no event does. `name` is what the answer is looked up by in a list of
-    Twilio's, where the request alone does not identify the query. `key` overrides the key that
-    is made of these.
+    `about` is the SID of the room or recording whose events make the answer outdated,
+    or ACCOUNT. None: no event does. `name` is what the answer is looked up by in a list
+    of Twilio's, where the request alone does not identify the query. `key` overrides
+    the key that is made of these.
     """
 
     __slots__ = ("about", "key", "kind", "name", "request")
@@ -101,8 +101,8 @@ class CachedQuery(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A list of Twilio's. `wanted` is its filter; `request` makes the request for one of its
-    pages, by page size and query."""
+    """A list of Twilio's. `wanted` is its filter; `request` makes the request for one
+    of its pages, by page size and query."""
 
     kind: ResourceKind[Listed[T]]
     about: str | None

@@ -30,9 +30,10 @@ class RoomLists:
     ) -> ReadResult[Page[Room]]:
         """Returns a page of the rooms that match the filter.
 
-        Rooms that have ended since are left out of a list of rooms in progress. A page may
-        therefore be shorter than `first`, or empty; its `end_cursor` continues the list all the
-        same. Without Redis, the page is flagged as stale. Raises what `ReadThrough.page` raises.
+        Rooms that have ended since are left out of a list of rooms in progress. A page
+        may therefore be shorter than `first`, or empty; its `end_cursor` continues the
+        list all the same. Without Redis, the page is flagged as stale. Raises what
+        `ReadThrough.page` raises.
         """
         result = await self._reads.page(_listing(wanted), first, after)
         rooms = result.value.items

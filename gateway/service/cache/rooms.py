@@ -1,7 +1,7 @@
 """Resolves a SID or a name to a room, on top of `ReadThrough`.
 
-Whatever is returned is merged with the room's tombstone: a room whose end is known is never
-shown in progress again.
+Whatever is returned is merged with the room's tombstone: a room whose end is known is
+never shown in progress again.
 """
 
 import hashlib
@@ -24,7 +24,8 @@ from gateway.store.cache import MISSING, CacheEntry, CacheLookup, ResponseCache,
 from gateway.store.eventlog import EventLog, readable
 from gateway.twilio.wire.rooms import fetch_room, find_room
 
-# The first events of a room say what it is. If its end is not among them, the tombstone has it.
+# The first events of a room say what it is. If its end is not among them, the tombstone
+# has it.
 FIRST_EVENTS: Final = 100
 # As many rooms as an account may have in progress.
 # https://www.twilio.com/docs/video/programmable-video-limits
@@ -37,15 +38,16 @@ def room_kind(on_not_found: OnNotFound[Room] | None = None) -> ResourceKind[Room
 
 
 def room_query(kind: ResourceKind[Room], sid: RoomSid) -> CachedQuery[Room]:
-    """Returns the read of one room. Its key is the one under which mutations are cached too."""
+    """Returns the read of one room. Its key is the one under which mutations are cached
+    too."""
     return CachedQuery(kind, sid, fetch_room(sid), key=f"room:{sid}")
 
 
 class RoomReads:
     """Reads one account's rooms.
 
-    None means that there is no such room; for a name, no such room in progress. All methods
-    raise what `ReadThrough.read` raises.
+    None means that there is no such room; for a name, no such room in progress. All
+    methods raise what `ReadThrough.read` raises.
     """
 
     def __init__(
@@ -79,7 +81,8 @@ class RoomReads:
         await self._flights.aclose()
 
     async def find(self, ref: RoomRef) -> Found[Room] | None:
-        """Returns the room by its SID, in any status, or by its name while in progress."""
+        """Returns the room by its SID, in any status, or by its name while in
+        progress."""
         if ref.sid is not None:
             return await self.by_sid(ref.sid)
         assert ref.name is not None
@@ -103,7 +106,8 @@ class RoomReads:
             return stand_in
 
     async def listed(self, name: str) -> Found[Room] | None:
-        """Returns the room that Twilio lists in progress under the name now, past the cache.
+        """Returns the room that Twilio lists in progress under the name now, past the
+        cache.
 
         A room whose end is known is returned as ended.
         """
@@ -119,7 +123,8 @@ class RoomReads:
         return found
 
     def remember(self, entry: CacheEntry[Room]) -> Found[Room]:
-        """Remembers Twilio's answer to a mutation of ours, so that this process reads it."""
+        """Remembers Twilio's answer to a mutation of ours, so that this process reads
+        it."""
         query = self._query(entry.value.sid)
         found = present(self._reads.remember(query, cast("CacheEntry[Room | None]", entry)))
         assert found is not None
@@ -160,8 +165,8 @@ class RoomReads:
             await self._index.put_name(name, None)
             return None
         if not _is_in_progress(found):
-            # Twilio's list lags the room's end. The name is free, or belongs to a room that
-            # the list does not show yet.
+            # Twilio's list lags the room's end. The name is free, or belongs to a room
+            # that the list does not show yet.
             return None
         await self._index.put_name(name, found.value.sid)
         return found
@@ -171,13 +176,13 @@ class RoomReads:
     ) -> Room | None:
         """Decides what to show for a room that Twilio answers 404 for.
 
-        This is the one place where a room's 404 becomes null: when no event has reported the
-        room. Redis remembers that for all replicas, for MISSING_SID_S.
+        This is the one place where a room's 404 becomes null: when no event has
+        reported the room. Redis remembers that for all replicas, for MISSING_SID_S.
 
-        A room that an event has reported exists, though Twilio's REST API may not show it yet
-        (https://github.com/twilio/twilio-node/issues/593). The result is then the room as its
-        events describe it. Raises UpstreamUnavailable when they say too little, or when an
-        older answer of Twilio's is known, which says more.
+        A room that an event has reported exists, though Twilio's REST API may not show
+        it yet (https://github.com/twilio/twilio-node/issues/593). The result is then
+        the room as its events describe it. Raises UpstreamUnavailable when they say too
+        little, or when an older answer of Twilio's is known, which says more.
         """
         sid = RoomSid(about)
         is_reported = self._log.newest_n(sid) > 0 if lookup is None else lookup.version_n > 0
@@ -211,8 +216,8 @@ class RoomReads:
             self._sids.put(name, sid)
 
     def _last_named(self, name: str) -> Found[Room] | None:
-        """Returns the room that was last seen in progress under the name, flagged as stale. It
-        may have ended since."""
+        """Returns the room that was last seen in progress under the name, flagged as
+        stale. It may have ended since."""
         sid = self._sids.peek(name)
         stand_in = self._reads.stand_in(self._query(sid)) if sid is not None else None
         found = None if stand_in is None else present(stand_in)

@@ -10,10 +10,11 @@ T = TypeVar("T")
 
 
 async def gather_outcomes(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | GatewayError]:
-    """Runs all calls at the same time and returns their outcomes in the order of the calls.
+    """Runs all calls at the same time and returns their outcomes in the order of the
+    calls.
 
-    A GatewayError is the outcome of its call alone. Any other exception cancels the other
-    calls and is raised in an ExceptionGroup.
+    A GatewayError is the outcome of its call alone. Any other exception cancels the
+    other calls and is raised in an ExceptionGroup.
     """
 
     async def outcome(call: Coroutine[Any, Any, T]) -> T | GatewayError:

@@ -34,8 +34,8 @@ class Outcome:
 class Kind:
     """A kind of resource of one room.
 
-    `change` changes it at Twilio from the value `before` to `after`; no event reports that.
-    `touch` makes an event that touches its fence. `key` is its name in the cache.
+    `change` changes it at Twilio from the value `before` to `after`; no event reports
+    that. `touch` makes an event that touches its fence. `key` is its name in the cache.
     """
 
     fetch: Callable[[Account, RoomSid], Awaitable[ReadResult[Any] | None]]

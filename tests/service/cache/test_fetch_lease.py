@@ -11,7 +11,8 @@ from tests.service.conftest import ACCOUNT, until
 
 
 class SharedValue:
-    """A value that several replicas want. A fetch waits for the gate, then stores it for all."""
+    """A value that several replicas want. A fetch waits for the gate, then stores it
+    for all."""
 
     def __init__(self) -> None:
         self.fetches = 0

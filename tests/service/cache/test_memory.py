@@ -25,7 +25,8 @@ PARTICIPANTS = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
 
 @dataclass
 class Kind:
-    """A kind of resource: its query for a room, and an event that makes its value outdated."""
+    """A kind of resource: its query for a room, and an event that makes its value
+    outdated."""
 
     query: Callable[[int], CachedQuery[Any]]
     event: RoomEvent
@@ -181,8 +182,8 @@ def test_no_event_makes_a_value_about_nothing_outdated(
 
 @pytest.mark.parametrize("seen_n", [4, 5, 6])
 def test_i10_a_room_that_has_ended_stays_ended(memory: ResponseMemory, seen_n: int) -> None:
-    """No event reports the end of a room without callbacks, and Twilio's REST API may show its
-    past once more."""
+    """No event reports the end of a room without callbacks, and Twilio's REST API may
+    show its past once more."""
     query = room_query(ROOMS, sid(1))
     memory.put(query, value(5, RoomStatus.COMPLETED))
     memory.put(query, value(seen_n, at=1.0))
@@ -201,7 +202,8 @@ def test_i10_put_returns_the_newer_of_the_new_and_the_known_room(
     assert memory.put(query, value(5, RoomStatus.COMPLETED, at=1.0)) == value(
         5, RoomStatus.COMPLETED, at=1.0
     )
-    # An event refuses it, and nothing better is known: readers from before the event may see it.
+    # An event refuses it, and nothing better is known: readers from before the event
+    # may see it.
     log.apply(event(ENDED), 6)
     assert memory.put(query, value(5)) == value(5)
     assert memory.get(query) is None

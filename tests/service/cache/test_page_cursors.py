@@ -59,7 +59,8 @@ def test_an_empty_list_and_the_last_page_have_no_next_page() -> None:
 
 
 def test_a_page_of_twilios_that_has_become_shorter_is_continued() -> None:
-    """All items before the cursor may have left the list. The items after it must still be read."""
+    """All items before the cursor may have left the list. The items after it must still
+    be read."""
     position = PAGES.position("a list", 2, page(2, None).end_cursor)
     shrunk = PAGES.page(position, Listed((1,), "second"), 2)
     assert (shrunk.items, shrunk.has_next_page) == ((), True)

@@ -1,4 +1,5 @@
-"""The first part runs over every kind of resource, the second one over those below a room."""
+"""The first part runs over every kind of resource, the second one over those below a
+room."""
 
 import asyncio
 from collections.abc import Callable
@@ -449,7 +450,8 @@ async def test_not_found_is_remembered_for_a_moment(
 
 
 async def test_not_found_is_not_remembered_right_after_an_event(site: Site) -> None:
-    """Twilio's REST API answers 404 for a while for what its own callback has reported."""
+    """Twilio's REST API answers 404 for a while for what its own callback has
+    reported."""
     account, room = await site.replica(), site.make_at_twilio()
     await site.tell(event(CONNECTED, room))
     assert await account.reads.one_or_none(by_identity(room, "ada")) is None
@@ -489,7 +491,8 @@ async def test_the_target_of_a_change_is_read_past_the_cache(site: Site) -> None
     site.join(room, "ada")
     query = by_identity(room, "ada")
     first = await account.reads.one(query)
-    # Joining again under the same identity ends the first stay. The room has no callback.
+    # Joining again under the same identity ends the first stay. The room has no
+    # callback.
     again = site.join(room, "ada")
     found = await account.reads.from_twilio(query)
     assert found is not None

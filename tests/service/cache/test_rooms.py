@@ -333,7 +333,8 @@ async def test_without_redis_an_unknown_room_is_fetched_and_flagged(site: Site) 
 def remember(
     account: Account, number: int, seen_n: int, *, at: float = 0.0, **changes: Any
 ) -> Room | None:
-    """Remembers a room that was fetched at this moment. Returns what may be shown of it."""
+    """Remembers a room that was fetched at this moment. Returns what may be shown of
+    it."""
     room = some_room(number, **{"unique_name": "daily"} | changes)
     entry = CacheEntry(room, time.time() + at, seen_n, None, is_settled=True)
     return account.rooms._reads.remember(entry).value
