@@ -1,24 +1,24 @@
-"""The one tree of errors.
+"""The errors of the gateway. Does no I/O.
 
     GatewayError
-      InvalidArgument      the caller's words are off
-      Unauthenticated      no credential, or one that is not known
-      PermissionDenied     a known caller, who may not
+      InvalidArgument      a wrong argument
+      Unauthenticated      no credential, or an unknown one
+      PermissionDenied     a known caller without the permission
       NotFound
       AlreadyExists
-      FailedPrecondition   right words at the wrong time
-      OutcomeUnknown       a write was sent and its answer lost
-      Throttled            the caller's own limit
+      FailedPrecondition   a valid request in a state that does not allow it
+      OutcomeUnknown       a write was sent, and its response was lost
+      Throttled            a limit of the caller
         Unread             a stream whose messages were not read
-      QuotaExceeded        Twilio's limit, shared by all callers
-      CursorExpired        a page's place in the log is gone
+      QuotaExceeded        the limit of Twilio, shared by all callers
+      CursorExpired        the events or the page after a cursor are gone
       DeadlineExceeded
-      UpstreamUnavailable  Twilio, or Redis, gave no usable answer
-      UpstreamRejected     Twilio refused for a reason the caller cannot mend
+      UpstreamUnavailable  Twilio or Redis gave no usable response
+      UpstreamRejected     Twilio refused for a reason that the caller cannot change
       Internal             a bug
 
-Each face has one table from `Code` to its own words. Messages are safe to show: they hold no secret, no identity, no body.
-Does no I/O.
+Each face has one table from `Code` to its own codes. Messages are safe to show: they
+hold no secret, no identity and no body.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,8 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TwilioFault:
-    """What Twilio said: its error code (switch on this one), its HTTP status, its page about the code."""
+    """Twilio's error: its code (branch on this one), HTTP status, and documentation
+    page."""
 
     code: int | None
     status: int
@@ -53,8 +54,11 @@ class TwilioFault:
 
 
 class GatewayError(Exception):
-    """Any failure a caller may see. `is_retryable` says whether the same call may succeed later unchanged; `is_unsent`, that
-    Twilio cannot have seen the request: nothing was done."""
+    """Any error that a caller may receive.
+
+    `is_retryable` says whether the same call may succeed later, unchanged. `is_unsent`
+    says that Twilio cannot have received the request, so that nothing was done.
+    """
 
     code: ClassVar[Code]
     is_retryable: ClassVar[bool] = False
@@ -108,7 +112,8 @@ class Throttled(GatewayError):
 
 
 class Unread(Throttled):
-    """`cursor`: that of the last message that was sent, if it has one. Resume after it."""
+    """`cursor` is that of the last message that was sent, if it has one: resume after
+    it."""
 
     def __init__(self, message: str, cursor: str | None) -> None:
         super().__init__(message)

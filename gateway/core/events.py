@@ -1,6 +1,6 @@
-"""What happens to rooms, and the messages of an event stream. Does no I/O.
+"""The events of rooms, and the messages of an event stream. Does no I/O.
 
-Event words are Twilio's: https://www.twilio.com/docs/video/api/status-callbacks
+The names of events are Twilio's: https://www.twilio.com/docs/video/api/status-callbacks
 """
 
 from dataclasses import dataclass
@@ -25,20 +25,21 @@ class RoomEventType(StrEnum):
     RECORDING_COMPLETED = "recording-completed"
     RECORDING_FAILED = "recording-failed"
     ROOM_CHANGED = "room-changed"
-    """Our own mutation, recorded with Twilio's answer. The only word that is not Twilio's."""
+    """A mutation of this gateway, with Twilio's answer. The only name that is not
+    Twilio's."""
 
 
 class EventSource(StrEnum):
     CALLBACK = "callback"
-    """Twilio told us."""
+    """Twilio sent a callback."""
     MUTATION = "mutation"
-    """The gateway did it."""
+    """This gateway sent a mutation."""
     RECONCILED = "reconciled"
-    """Found by comparing the log with Twilio's REST."""
+    """The reconciler found it by comparing the log with Twilio's REST API."""
 
 
 class Changed(StrEnum):
-    """What a mutation of ours changed."""
+    """What a mutation of this gateway changed."""
 
     ROOM = "room"
     PARTICIPANT = "participant"
@@ -50,10 +51,12 @@ class Changed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomEvent:
-    """One entry of the log. Which of the optional parts are set follows from the type, as in Twilio's table of callbacks.
+    """One entry of the log.
 
-    `at` is Twilio's Timestamp, the order of a room's state; `sequence_number` is documented not to be an order.
-    A `late` event came too long after its Timestamp to change any state (a room-ended always does).
+    Which optional fields are set depends on the type, as in Twilio's table of
+    callbacks. `at` is Twilio's Timestamp, which orders the states of a room; Twilio
+    documents that `sequence_number` does not. A `late` event was received too long
+    after its Timestamp to change any state, except that a room-ended always does.
     """
 
     type: RoomEventType
@@ -67,13 +70,13 @@ class RoomEvent:
     room_status: RoomStatus | None = None
     room_type: RoomType | None = None
     room_duration: int | None = None
-    """Seconds; of room-ended."""
+    """In seconds; set for room-ended."""
 
     participant_sid: str | None = None
     participant_identity: str | None = None
     participant_status: str | None = None
     participant_duration: int | None = None
-    """Seconds; of participant-disconnected."""
+    """In seconds; set for participant-disconnected."""
 
     track_sid: str | None = None
     track_kind: TrackKind | None = None
@@ -88,19 +91,20 @@ class RoomEvent:
     media_uri: str | None = None
     media_external_location: str | None = None
     recording_duration: int | None = None
-    """Seconds."""
+    """In seconds."""
     recording_size: int | None = None
-    """Bytes."""
+    """In bytes."""
     failed_operation: str | None = None
 
     changed: Changed | None = None
-    """Of room-changed: what our mutation changed. One of these goes with it, as Twilio answered, if it answered one."""
+    """Set for room-changed. `room` or `participant` is Twilio's answer, if it was
+    one."""
     room: Room | None = None
     participant: Participant | None = None
 
 
 def end_of(event: RoomEvent) -> Ended | None:
-    """The tombstone that this event sets, if it tells of a room's end."""
+    """The end of the room, if the event reports it."""
     if event.type is RoomEventType.ROOM_ENDED:
         ended_as = event.room_status
         status = RoomStatus.FAILED if ended_as is RoomStatus.FAILED else RoomStatus.COMPLETED
@@ -118,20 +122,21 @@ class StreamMode(StrEnum):
 
 class ResyncReason(StrEnum):
     EPOCH = "epoch"
-    """The log was lost and a new one begun."""
+    """The log was lost, and a new one was started."""
     ROLLED_BACK = "rolled-back"
-    """The log ends before the cursor: its tail was lost."""
+    """The log ends before the cursor: its newest entries were lost."""
     TRIMMED = "trimmed"
-    """Entries after the cursor were dropped for their age or number."""
+    """Entries after the cursor were dropped because of their age or number."""
     DIVERGED = "diverged"
-    """Another entry stands where the cursor points."""
+    """Another entry is at the position of the cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamStarted:
-    """First message of every stream, sent once the subscriber misses nothing any more.
+    """The first message of every stream. The subscriber misses no event after it.
 
-    `floor_at` says since when the log's history is complete. `room_sid` is set when the stream belongs to one room.
+    The history of the log is complete since `floor_at`. `room_sid` is set for the
+    stream of one room.
     """
 
     cursor: str
@@ -142,7 +147,8 @@ class StreamStarted:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """An event at its place. `prev` is the cursor of the event before it on this subscription."""
+    """An event. `prev` is the cursor of the message before it in this subscription's
+    chain."""
 
     cursor: str
     prev: str
@@ -151,14 +157,15 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """Nothing that matches lies at or before `cursor` undelivered. Stands outside the chain of `prev`."""
+    """All selected events up to `cursor` were delivered. Not part of the chain of
+    `prev`."""
 
     cursor: str
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something between `prev` and `cursor` is known to be lost."""
+    """At least one entry after `prev`, up to `cursor`, is lost."""
 
     cursor: str
     prev: str
@@ -166,7 +173,8 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class ResyncRequired:
-    """What lies before `cursor` cannot be told any more: read the state anew, then go on from here."""
+    """Events before `cursor` were lost. Read the state again, then continue from
+    here."""
 
     cursor: str
     reason: ResyncReason

@@ -148,7 +148,7 @@ class EventLog:
         disagree."""
         return (await self._open())[0]
 
-    async def begin_anew(self, epoch: str) -> Head:
+    async def replace_epoch(self, epoch: str) -> Head:
         """Begins a new epoch if the log is still in `epoch`, and returns the head. All
         older cursors are void then.
 

@@ -5,7 +5,7 @@ from gateway.core.errors import Code, GatewayError, QuotaExceeded, TwilioFault
 KINDS = GatewayError.__subclasses__()
 
 
-def test_every_code_has_just_one_error() -> None:
+def test_every_code_has_exactly_one_error() -> None:
     assert sorted(kind.code for kind in KINDS) == sorted(Code)
 
 
@@ -14,7 +14,7 @@ def test_a_code_is_its_own_name(code: Code) -> None:
     assert code == code.name
 
 
-def test_only_what_passes_by_itself_may_be_tried_again_unchanged() -> None:
+def test_only_temporary_errors_are_retryable() -> None:
     retryable = {kind.code for kind in KINDS if kind.is_retryable}
 
     assert retryable == {
@@ -25,7 +25,7 @@ def test_only_what_passes_by_itself_may_be_tried_again_unchanged() -> None:
     }
 
 
-def test_an_error_tells_its_sentence_and_what_twilio_said() -> None:
+def test_an_error_holds_its_message_and_twilios_error() -> None:
     fault = TwilioFault(20429, 429)
     error = QuotaExceeded("wait", retry_after_ms=1000, twilio=fault)
 
@@ -37,7 +37,7 @@ def test_an_error_tells_its_sentence_and_what_twilio_said() -> None:
     )
 
 
-def test_an_error_need_not_know_more_than_its_sentence() -> None:
+def test_an_error_may_hold_a_message_only() -> None:
     error = QuotaExceeded("wait")
 
     assert (error.retry_after_ms, error.twilio) == (None, None)

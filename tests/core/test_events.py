@@ -30,7 +30,7 @@ CHANGED = RoomEvent(
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("status", "expected"),
     [
         (RoomStatus.COMPLETED, RoomStatus.COMPLETED),
         (RoomStatus.FAILED, RoomStatus.FAILED),
@@ -39,21 +39,21 @@ CHANGED = RoomEvent(
         (None, RoomStatus.COMPLETED),
     ],
 )
-def test_a_room_ended_ends_its_room_whatever_status_it_says(
-    said: RoomStatus | None, shown: RoomStatus
+def test_room_ended_ends_its_room_whatever_its_status(
+    status: RoomStatus | None, expected: RoomStatus
 ) -> None:
-    assert end_of(replace(ENDED, room_status=said)) == Ended(shown, AT, 61)
+    assert end_of(replace(ENDED, room_status=status)) == Ended(expected, AT, 61)
 
 
-def test_a_late_room_ended_ends_its_room_too() -> None:
+def test_a_late_room_ended_ends_its_room() -> None:
     assert end_of(replace(ENDED, late=True)) == Ended(RoomStatus.COMPLETED, AT, 61)
 
 
-def test_our_own_completion_ends_the_room_as_twilio_answered_it() -> None:
+def test_our_own_completion_ends_the_room_as_in_twilios_answer() -> None:
     assert end_of(CHANGED) == Ended(RoomStatus.COMPLETED, AT - timedelta(seconds=1), 60)
 
 
-def test_an_answer_without_an_end_time_ends_the_room_at_the_events_time() -> None:
+def test_an_answer_without_end_time_ends_the_room_at_the_events_time() -> None:
     assert end_of(replace(CHANGED, room=replace(ROOM, end_time=None))) == Ended(
         RoomStatus.COMPLETED, AT, 60
     )
@@ -64,15 +64,15 @@ def test_a_created_room_has_not_ended() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", set(RoomEventType) - {RoomEventType.ROOM_ENDED, RoomEventType.ROOM_CHANGED}
+    "type_", set(RoomEventType) - {RoomEventType.ROOM_ENDED, RoomEventType.ROOM_CHANGED}
 )
-def test_no_other_event_ends_a_room(word: RoomEventType) -> None:
-    assert end_of(replace(ENDED, type=word, room_status=RoomStatus.COMPLETED)) is None
+def test_no_other_event_ends_a_room(type_: RoomEventType) -> None:
+    assert end_of(replace(ENDED, type=type_, room_status=RoomStatus.COMPLETED)) is None
 
 
-def test_an_event_comes_from_twilio_and_in_time_unless_it_says_otherwise() -> None:
+def test_an_event_is_a_callback_and_in_time_by_default() -> None:
     assert (ENDED.source, ENDED.late) == (EventSource.CALLBACK, False)
 
 
-def test_a_kind_of_track_added_later_is_unknown() -> None:
+def test_a_new_kind_of_track_is_unknown() -> None:
     assert TrackKind("hologram") is TrackKind.UNKNOWN

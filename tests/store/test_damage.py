@@ -1,4 +1,5 @@
-"""Whatever a person does to the keys: no callback is refused or logged twice, and no cursor hides that something is lost."""
+"""Damage to the keys: no callback is refused or logged twice, and no cursor hides a
+loss."""
 
 import random
 import time
@@ -23,7 +24,7 @@ OTHER_ROOM: Final = sid(2)
 REPEATED: Final = "callback 4"
 SEEN: Final = KEYS.dedupe(dedupe_hash(REPEATED))
 FUTURE: Final = int((time.time() + 3600) * 1_000_000)
-HOLDS: Final = None
+VALID: Final = None
 EPOCH, TRIMMED, ROLLED_BACK = ResyncReason.EPOCH, ResyncReason.TRIMMED, ResyncReason.ROLLED_BACK
 
 Dumps = dict[bytes, bytes]
@@ -31,7 +32,8 @@ Dumps = dict[bytes, bytes]
 
 @dataclass
 class Scene:
-    """Five callbacks and a room's end, with what was dumped after the first two ("yesterday")."""
+    """Five callbacks and the end of a room. `yesterday` is a dump after the first
+    two."""
 
     redis: Redis
     yesterday: Dumps
@@ -76,7 +78,7 @@ def deleted(*keys: str) -> Damage:
     return lambda scene: scene.redis.delete(*keys)
 
 
-def of_a_wrong_kind(key: str) -> Damage:
+def of_wrong_type(key: str) -> Damage:
     async def damage(scene: Scene) -> None:
         await scene.redis.delete(key)
         await (scene.redis.lpush(key, "junk") if key == SEEN else scene.redis.set(key, "junk"))
@@ -100,56 +102,57 @@ async def removed(scene: Scene, index: int) -> None:
     await scene.redis.xdel(KEYS.log, f"{scene.positions[index].n}-0")
 
 
-# What was done · what the place after the second callback says then · what the last place says.
+# The damage, then the check of the position after the second callback, then that of the
+# last position.
 DAMAGES: Final[dict[str, tuple[Damage, ResyncReason | None, ResyncReason | None]]] = {
-    "nothing": (deleted("none"), HOLDS, HOLDS),
+    "nothing": (deleted("none"), VALID, VALID),
     "log deleted": (deleted(KEYS.log), EPOCH, EPOCH),
     "meta deleted": (deleted(KEYS.meta), EPOCH, EPOCH),
-    "log and meta deleted, the rooms' streams survive": (
+    "log and meta deleted, but not the rooms' streams": (
         deleted(KEYS.log, KEYS.meta),
         EPOCH,
         EPOCH,
     ),
-    "a room's stream deleted": (deleted(KEYS.room_log(ROOM)), HOLDS, HOLDS),
-    "versions deleted": (deleted(KEYS.versions(ROOM)), HOLDS, HOLDS),
-    "end deleted": (deleted(KEYS.end(OTHER_ROOM)), HOLDS, HOLDS),
-    "seen deleted": (deleted(SEEN), HOLDS, HOLDS),
-    "seen and the room's stream deleted": (deleted(SEEN, KEYS.room_log(ROOM)), HOLDS, HOLDS),
+    "a room's stream deleted": (deleted(KEYS.room_log(ROOM)), VALID, VALID),
+    "versions deleted": (deleted(KEYS.versions(ROOM)), VALID, VALID),
+    "end deleted": (deleted(KEYS.end(OTHER_ROOM)), VALID, VALID),
+    "seen deleted": (deleted(SEEN), VALID, VALID),
+    "seen and the room's stream deleted": (deleted(SEEN, KEYS.room_log(ROOM)), VALID, VALID),
     "seen, meta and the room's stream deleted": (
         deleted(SEEN, KEYS.meta, KEYS.room_log(ROOM)),
         EPOCH,
         EPOCH,
     ),
     "seen, log and meta deleted": (deleted(SEEN, KEYS.log, KEYS.meta), EPOCH, EPOCH),
-    "name deleted": (deleted(KEYS.name("standup")), HOLDS, HOLDS),
+    "name deleted": (deleted(KEYS.name("standup")), VALID, VALID),
     "all deleted": (lambda scene: scene.redis.flushall(), EPOCH, EPOCH),
-    "scripts forgotten": (lambda scene: scene.redis.script_flush(), HOLDS, HOLDS),
+    "scripts flushed": (lambda scene: scene.redis.script_flush(), VALID, VALID),
     "meta of yesterday": (lambda scene: scene.restore(KEYS.meta), EPOCH, EPOCH),
     "log of yesterday": (lambda scene: scene.restore(KEYS.log), EPOCH, EPOCH),
     "log and meta of yesterday": (
         lambda scene: scene.restore(KEYS.log, KEYS.meta),
-        HOLDS,
+        VALID,
         ROLLED_BACK,
     ),
-    "everything of yesterday": (Scene.restore_all, HOLDS, ROLLED_BACK),
+    "everything of yesterday": (Scene.restore_all, VALID, ROLLED_BACK),
     "a room's stream of yesterday": (
         lambda scene: scene.restore(KEYS.room_log(ROOM)),
-        HOLDS,
-        HOLDS,
+        VALID,
+        VALID,
     ),
-    "log a string": (of_a_wrong_kind(KEYS.log), EPOCH, EPOCH),
-    "meta a string": (of_a_wrong_kind(KEYS.meta), EPOCH, EPOCH),
-    "a room's stream a string": (of_a_wrong_kind(KEYS.room_log(ROOM)), HOLDS, HOLDS),
-    "versions a string": (of_a_wrong_kind(KEYS.versions(ROOM)), HOLDS, HOLDS),
-    "end a string": (of_a_wrong_kind(KEYS.end(ROOM)), HOLDS, HOLDS),
-    "seen a list": (of_a_wrong_kind(SEEN), HOLDS, HOLDS),
-    "seen junk": (lambda scene: scene.redis.set(SEEN, "junk"), HOLDS, HOLDS),
-    "name a list": (lambda scene: scene.redis.lpush(KEYS.name("other"), "junk"), HOLDS, HOLDS),
+    "log a string": (of_wrong_type(KEYS.log), EPOCH, EPOCH),
+    "meta a string": (of_wrong_type(KEYS.meta), EPOCH, EPOCH),
+    "a room's stream a string": (of_wrong_type(KEYS.room_log(ROOM)), VALID, VALID),
+    "versions a string": (of_wrong_type(KEYS.versions(ROOM)), VALID, VALID),
+    "end a string": (of_wrong_type(KEYS.end(ROOM)), VALID, VALID),
+    "seen a list": (of_wrong_type(SEEN), VALID, VALID),
+    "seen invalid": (lambda scene: scene.redis.set(SEEN, "junk"), VALID, VALID),
+    "name a list": (lambda scene: scene.redis.lpush(KEYS.name("other"), "junk"), VALID, VALID),
     "meta with another epoch": (meta_with(epoch="0" * 16), EPOCH, EPOCH),
-    "meta with junk for an epoch": (meta_with(epoch="junk"), EPOCH, EPOCH),
-    "meta with junk for n": (meta_with(n="junk"), EPOCH, EPOCH),
-    "meta with an endless n": (meta_with(n="9" * 30), EPOCH, EPOCH),
-    "meta with a broken n": (meta_with(n="1.5e300"), EPOCH, EPOCH),
+    "meta with an invalid epoch": (meta_with(epoch="junk"), EPOCH, EPOCH),
+    "meta with an invalid n": (meta_with(n="junk"), EPOCH, EPOCH),
+    "meta with a huge n": (meta_with(n="9" * 30), EPOCH, EPOCH),
+    "meta with a float n": (meta_with(n="1.5e300"), EPOCH, EPOCH),
     "meta with a base beyond n": (meta_with(base=str(FUTURE)), EPOCH, EPOCH),
     "meta without n": (lambda scene: scene.redis.hdel(KEYS.meta, "n"), EPOCH, EPOCH),
     "meta behind the log": (meta_moved(-1), EPOCH, EPOCH),
@@ -157,36 +160,37 @@ DAMAGES: Final[dict[str, tuple[Damage, ResyncReason | None, ResyncReason | None]
     "log trimmed": (
         lambda scene: scene.redis.xtrim(KEYS.log, maxlen=1, approximate=False),
         TRIMMED,
-        HOLDS,
+        VALID,
     ),
     "log emptied": (
         lambda scene: scene.redis.xtrim(KEYS.log, maxlen=0, approximate=False),
         TRIMMED,
-        HOLDS,
+        VALID,
     ),
-    "an entry deleted": (lambda scene: removed(scene, 4), TRIMMED, HOLDS),
-    "an entry put before its time, as by a clock that went back": (
+    "an entry deleted": (lambda scene: removed(scene, 4), TRIMMED, VALID),
+    "an entry from the future, as after a clock that went back": (
         added_by_hand(KEYS.log, f"{FUTURE}-0"),
         EPOCH,
         EPOCH,
     ),
-    "an entry with the last id there is": (
+    "an entry with the last possible id": (
         added_by_hand(KEYS.log, f"{2**64 - 1}-{2**64 - 1}"),
         EPOCH,
         EPOCH,
     ),
-    "an entry put behind the last": (added_by_hand(KEYS.log, "*"), HOLDS, HOLDS),
-    "a room's entry put behind the last": (added_by_hand(KEYS.room_log(ROOM), "*"), HOLDS, HOLDS),
-    "a consumer group": (lambda scene: scene.redis.xgroup_create(KEYS.log, "group"), HOLDS, HOLDS),
-    "an id set ahead": (
+    "an entry added after the last": (added_by_hand(KEYS.log, "*"), VALID, VALID),
+    "a room's entry added after the last": (added_by_hand(KEYS.room_log(ROOM), "*"), VALID, VALID),
+    "a consumer group": (lambda scene: scene.redis.xgroup_create(KEYS.log, "group"), VALID, VALID),
+    "a last id from the future": (
         lambda scene: scene.redis.execute_command("XSETID", KEYS.log, f"{FUTURE}-0"),
         EPOCH,
         EPOCH,
     ),
 }
-# A room's stream is looked at when something is logged there, so places hold until then.
-LATER_NOTICED: Final[dict[str, Damage]] = {
-    "a room's entry put before its time": added_by_hand(KEYS.room_log(ROOM), f"{FUTURE}-0"),
+# A room's stream is checked when an event of the room is appended. Positions are valid
+# until then.
+NOTICED_LATER: Final[dict[str, Damage]] = {
+    "a room's entry from the future": added_by_hand(KEYS.room_log(ROOM), f"{FUTURE}-0"),
     "log and meta of yesterday": lambda scene: scene.restore(KEYS.log, KEYS.meta),
 }
 
@@ -196,7 +200,7 @@ def reason_of(answer: Head | ResyncReason) -> ResyncReason | None:
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-async def test_a_cursor_from_before_the_damage_says_what_it_is_worth(
+async def test_i6_a_position_from_before_the_damage_is_valid_or_refused_with_the_reason(
     log: EventLog, scene: Scene, name: str
 ) -> None:
     damage, early, last = DAMAGES[name]
@@ -210,14 +214,14 @@ async def test_a_cursor_from_before_the_damage_says_what_it_is_worth(
 @pytest.mark.parametrize("repeated_first", [True, False], ids=["repeated first", "new first"])
 @pytest.mark.parametrize(
     "name",
-    [*DAMAGES, "a room's entry put before its time", "a room's entry with the last id there is"],
+    [*DAMAGES, "a room's entry from the future", "a room's entry with the last possible id"],
 )
-async def test_after_any_damage_callbacks_are_taken_and_none_is_logged_twice(
+async def test_i2_after_any_damage_callbacks_are_logged_once(
     log: EventLog, scene: Scene, name: str, repeated_first: bool
 ) -> None:
     by_hand = {
-        "a room's entry put before its time": added_by_hand(KEYS.room_log(ROOM), f"{FUTURE}-0"),
-        "a room's entry with the last id there is": added_by_hand(
+        "a room's entry from the future": added_by_hand(KEYS.room_log(ROOM), f"{FUTURE}-0"),
+        "a room's entry with the last possible id": added_by_hand(
             KEYS.room_log(ROOM), f"{2**64 - 1}-{2**64 - 1}"
         ),
     }
@@ -243,18 +247,18 @@ async def test_after_any_damage_callbacks_are_taken_and_none_is_logged_twice(
     assert numbers[-1] == 6
     assert [entry.position.n for entry in logged] == sorted({entry.position.n for entry in logged})
     assert {appended.position for appended in new} <= {entry.position for entry in logged}
-    # Nothing is wrong any more: the second one follows in the first one's epoch.
+    # The damage is repaired: the second event follows in the epoch of the first.
     assert new[0].position.epoch == new[1].position.epoch
     if name != "everything of yesterday":
         assert new[0].position.n > scene.positions[-1].n
     assert isinstance(await log.check(new[0].position), Head)
 
 
-@pytest.mark.parametrize("name", LATER_NOTICED)
-async def test_a_room_whose_stream_is_ahead_begins_a_new_epoch_when_it_is_written(
+@pytest.mark.parametrize("name", NOTICED_LATER)
+async def test_an_append_to_a_room_whose_stream_is_ahead_begins_a_new_epoch(
     log: EventLog, scene: Scene, name: str
 ) -> None:
-    await LATER_NOTICED[name](scene)
+    await NOTICED_LATER[name](scene)
 
     await log.append(joined(5), "callback new")
 
@@ -262,7 +266,7 @@ async def test_a_room_whose_stream_is_ahead_begins_a_new_epoch_when_it_is_writte
         assert await log.check(position) is EPOCH
 
 
-async def test_after_a_rollback_numbers_given_out_again_are_told_apart(
+async def test_i6_after_a_rollback_positions_with_reassigned_numbers_are_refused(
     log: EventLog, scene: Scene
 ) -> None:
     await scene.restore_all()
@@ -276,7 +280,7 @@ async def test_after_a_rollback_numbers_given_out_again_are_told_apart(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_no_run_of_damages_loses_or_doubles_a_callback_unannounced(
+async def test_i6_random_damage_never_loses_or_repeats_a_callback_silently(
     log: EventLog, connections: Connections, seed: int
 ) -> None:
     await Run(log, connections.commands, random.Random(seed)).go(steps=120)
@@ -284,7 +288,7 @@ async def test_no_run_of_damages_loses_or_doubles_a_callback_unannounced(
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(100, 104))
-async def test_no_long_run_of_damages_loses_or_doubles_a_callback_unannounced(
+async def test_i6_long_random_damage_never_loses_or_repeats_a_callback_silently(
     log: EventLog, connections: Connections, figure: Figure, seed: int
 ) -> None:
     run, steps = Run(log, connections.commands, random.Random(seed)), 3_000
@@ -292,41 +296,46 @@ async def test_no_long_run_of_damages_loses_or_doubles_a_callback_unannounced(
         await run.go(steps)
     finally:
         figure(
-            f"I-2, I-6: {steps:,} callbacks, repetitions and damages, each followed by a look at the log",
-            f"{run.count:,} callbacks taken, {len(run.void):,} places rolled back",
+            f"I-2, I-6: {steps:,} callbacks, repeats and damages, each followed by a check",
+            f"{run.count:,} callbacks logged, {len(run.void):,} positions rolled back",
             seed,
         )
 
 
 @dataclass
-class Known:
-    """What the model knows of the log: each callback's number with its place, in the order of the log, and which
-    callbacks lost their record, or lost it in their room's stream. Who lost both may be logged again."""
+class Model:
+    """The model of the log.
+
+    `history` has each callback's number and position, in the order of the log. A
+    callback that is in both `no_record` (its dedupe record is lost) and `no_room` (its
+    entry in the room's stream is lost) may be logged again.
+    """
 
     history: list[tuple[int, LogPosition]] = field(default_factory=list)
     no_record: set[int] = field(default_factory=set)
     no_room: set[int] = field(default_factory=set)
 
-    def copy(self) -> "Known":
-        return Known(list(self.history), set(self.no_record), set(self.no_room))
+    def copy(self) -> "Model":
+        return Model(list(self.history), set(self.no_record), set(self.no_room))
 
 
 @dataclass
 class Run:
-    """A random run of callbacks, repetitions and damages, checked after each step against what is known."""
+    """Random callbacks, repeats and damages. Each step is checked against the model."""
 
     log: EventLog
     redis: Redis
     random: random.Random
-    known: Known = field(default_factory=Known)
-    snapshots: list[tuple[Dumps, Known]] = field(default_factory=list)
+    model: Model = field(default_factory=Model)
+    snapshots: list[tuple[Dumps, Model]] = field(default_factory=list)
     void: list[LogPosition] = field(default_factory=list)
     count: int = 0
 
     async def go(self, steps: int) -> None:
         damages = [
-            self.lose_keys, self.lose_keys, self.lose_everything, self.break_meta, self.restore_one, self.restore_all,
-            self.add_by_hand, self.trim, self.delete_entry, self.forget_scripts,
+            self.lose_keys, self.lose_keys, self.lose_everything, self.break_meta,
+            self.restore_one, self.restore_all, self.add_by_hand,
+            self.trim, self.delete_entry, self.forget_scripts,
         ]  # fmt: skip
         for _ in range(steps):
             choice = self.random.random()
@@ -337,11 +346,12 @@ class Run:
             elif choice < 0.8:
                 self.snapshots = [
                     *self.snapshots[-2:],
-                    (await dump_all(self.redis), self.known.copy()),
+                    (await dump_all(self.redis), self.model.copy()),
                 ]
             else:
                 await self.random.choice(damages)()
-            # As the tail does at every heartbeat: a log that does not fit together is begun anew before the next damage.
+            # As the tail does twice a second: a log that is inconsistent starts a new
+            # epoch before the next damage.
             await self.log.open()
             await self.check()
 
@@ -355,28 +365,29 @@ class Run:
             joined(self.count, self.room_of(self.count)), f"callback {self.count}"
         )
         assert appended.is_new
-        self.known.history.append((self.count, appended.position))
+        self.model.history.append((self.count, appended.position))
 
     async def repeat(self) -> None:
-        recent = self.known.history[-12:]
+        recent = self.model.history[-12:]
         if not recent:
             return
         number, _ = self.random.choice(recent)
         appended = await self.log.append(joined(number, self.room_of(number)), f"callback {number}")
         if appended.is_new:
-            assert number in self.known.no_record
-            assert number in self.known.no_room
-            self.known.no_record.discard(number)
-            self.known.no_room.discard(number)
-            self.known.history.append((number, appended.position))
+            assert number in self.model.no_record
+            assert number in self.model.no_room
+            self.model.no_record.discard(number)
+            self.model.no_room.discard(number)
+            self.model.history.append((number, appended.position))
         else:
             assert appended.position in {
-                position for logged, position in self.known.history if logged == number
+                position for logged, position in self.model.history if logged == number
             }
 
     async def check(self) -> None:
-        """A place that holds has everything after it, and nothing else; one that was rolled back never holds again."""
-        history = self.known.history
+        """A valid position is followed by exactly the events after it in the model. A
+        position that was rolled back is never valid again."""
+        history = self.model.history
         for index in (
             {0, len(history) - 1, *(self.random.randrange(len(history)) for _ in range(3))}
             if history
@@ -393,11 +404,11 @@ class Run:
                 assert not isinstance(await self.log.check(position), Head)
 
     def forget(self, key: str) -> None:
-        for number, _ in self.known.history:
+        for number, _ in self.model.history:
             if key == KEYS.dedupe(dedupe_hash(f"callback {number}")):
-                self.known.no_record.add(number)
+                self.model.no_record.add(number)
             if key == KEYS.room_log(self.room_of(number)):
-                self.known.no_room.add(number)
+                self.model.no_room.add(number)
 
     async def lose_keys(self) -> None:
         keys = [key.decode() async for key in self.redis.scan_iter()]
@@ -409,9 +420,9 @@ class Run:
 
     async def lose_everything(self) -> None:
         await self.redis.flushall()
-        for number, _ in self.known.history:
-            self.known.no_record.add(number)
-            self.known.no_room.add(number)
+        for number, _ in self.model.history:
+            self.model.no_record.add(number)
+            self.model.no_room.add(number)
 
     async def break_meta(self) -> None:
         name = self.random.choice(["epoch", "n", "base", "at"])
@@ -422,7 +433,8 @@ class Run:
         )
 
     async def restore_one(self) -> None:
-        """A log or its meta of an earlier time. Streams of rooms are left out: theirs is another model."""
+        """Restores an earlier log or meta. Not the streams of rooms: the model does not
+        cover them."""
         if self.snapshots:
             dumps, _ = self.random.choice(self.snapshots)
             key = self.random.choice([KEYS.log, KEYS.meta]).encode()
@@ -430,18 +442,19 @@ class Run:
                 await self.redis.restore(key, 0, dumps[key], replace=True)
 
     async def restore_all(self) -> None:
-        """What a failover to a lagging replica does: answered callbacks are gone, and so are their numbers."""
+        """Restores all keys, as a failover to a lagging replica does: acknowledged
+        callbacks are lost, and their numbers will be assigned again."""
         if self.snapshots:
-            dumps, known = self.random.choice(self.snapshots)
+            dumps, model = self.random.choice(self.snapshots)
             await self.redis.flushall()
             for key, dump in dumps.items():
                 await self.redis.restore(key, 0, dump, replace=True)
             self.void += [
                 position
-                for _, position in self.known.history
-                if position not in {kept for _, kept in known.history}
+                for _, position in self.model.history
+                if position not in {kept for _, kept in model.history}
             ]
-            self.known = known.copy()
+            self.model = model.copy()
 
     async def add_by_hand(self) -> None:
         key = self.random.choice([KEYS.log, *(KEYS.room_log(sid(number)) for number in range(4))])
@@ -455,8 +468,8 @@ class Run:
             await self.redis.xtrim(KEYS.log, maxlen=self.random.randint(0, 20), approximate=False)
 
     async def delete_entry(self) -> None:
-        if self.known.history and (await self.redis.type(KEYS.log)) == b"stream":
-            await self.redis.xdel(KEYS.log, f"{self.random.choice(self.known.history)[1].n}-0")
+        if self.model.history and (await self.redis.type(KEYS.log)) == b"stream":
+            await self.redis.xdel(KEYS.log, f"{self.random.choice(self.model.history)[1].n}-0")
 
     async def forget_scripts(self) -> None:
         await self.redis.script_flush()

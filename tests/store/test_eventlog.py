@@ -42,7 +42,7 @@ async def positions(log: EventLog, count: int) -> list[LogPosition]:
     ]
 
 
-async def test_a_log_that_was_opened_has_an_epoch_and_no_entries(log: EventLog) -> None:
+async def test_an_opened_log_has_an_epoch_and_no_entries(log: EventLog) -> None:
     head = await log.open()
 
     assert (head.position.n, head.position.tag) == (head.base, NO_TAG)
@@ -50,7 +50,7 @@ async def test_a_log_that_was_opened_has_an_epoch_and_no_entries(log: EventLog) 
     assert await log.read(0, 10) == []
 
 
-async def test_entries_are_numbered_without_holes_from_the_epochs_beginning(log: EventLog) -> None:
+async def test_entries_are_numbered_without_gaps_from_the_epochs_beginning(log: EventLog) -> None:
     head = await log.open()
 
     logged = await positions(log, 3)
@@ -60,7 +60,7 @@ async def test_entries_are_numbered_without_holes_from_the_epochs_beginning(log:
     assert (await log.open()).position == logged[-1]
 
 
-async def test_the_first_entry_may_come_before_anybody_opened_the_log(log: EventLog) -> None:
+async def test_an_append_opens_the_log(log: EventLog) -> None:
     (position,) = await positions(log, 1)
 
     head = await log.open()
@@ -68,9 +68,9 @@ async def test_the_first_entry_may_come_before_anybody_opened_the_log(log: Event
     assert (head.position, head.base) == (position, position.n - 1)
 
 
-async def test_a_repeated_callback_is_logged_once(log: EventLog) -> None:
+async def test_i2_a_repeated_callback_is_logged_once(log: EventLog) -> None:
     first = await log.append(joined(), "callback")
-    # It may read otherwise the second time: `late` depends on when it came.
+    # The event may differ the second time: `late` depends on when it was received.
     again = await log.append(replace(joined(), late=True), "callback")
 
     assert (first.is_new, again.is_new) == (True, False)
@@ -78,7 +78,7 @@ async def test_a_repeated_callback_is_logged_once(log: EventLog) -> None:
     assert len(await log.read(0, 10)) == 1
 
 
-async def test_one_callback_appended_through_two_connections_at_once_is_logged_once(
+async def test_i2_concurrent_appends_of_one_callback_log_it_once(
     log: EventLog, redis_url: str
 ) -> None:
     others = Connections(redis_url)
@@ -94,7 +94,7 @@ async def test_one_callback_appended_through_two_connections_at_once_is_logged_o
     await others.aclose()
 
 
-async def test_appends_at_once_leave_no_hole(log: EventLog) -> None:
+async def test_concurrent_appends_leave_no_gap(log: EventLog) -> None:
     answers = await asyncio.gather(
         *(log.append(joined(i, sid(i % 7)), f"callback {i}") for i in range(100))
     )
@@ -104,7 +104,7 @@ async def test_appends_at_once_leave_no_hole(log: EventLog) -> None:
     assert [entry.position.n for entry in await log.read(0, 200)] == numbers
 
 
-async def test_an_event_comes_back_as_it_was_with_the_time_it_was_logged(log: EventLog) -> None:
+async def test_an_event_is_read_as_it_was_appended_with_its_time(log: EventLog) -> None:
     full = RoomEvent(
         type=RoomEventType.TRACK_ADDED,
         account_sid=ACCOUNT,
@@ -129,25 +129,23 @@ async def test_an_event_comes_back_as_it_was_with_the_time_it_was_logged(log: Ev
     assert all(before <= entry.logged_at <= datetime.now(UTC) for entry in entries)
 
 
-def test_what_an_event_does_not_say_takes_no_room_in_the_log() -> None:
+def test_unset_fields_of_an_event_are_not_stored() -> None:
     assert b"null" not in encode_event(changed())
 
 
-async def test_a_rooms_entries_are_those_of_the_log_at_the_same_places(log: EventLog) -> None:
+async def test_entries_of_a_room_have_the_same_positions_as_in_the_log(log: EventLog) -> None:
     for number in range(6):
         await log.append(joined(number, sid(number % 2)), f"callback {number}")
 
-    whole, mine = await log.read(0, 10), await log.read(0, 10, sid(1))
+    whole, own = await log.read(0, 10), await log.read(0, 10, sid(1))
 
-    assert mine == whole[1::2]
-    assert await log.read(mine[0].position.n, 1, sid(1)) == [mine[1]]
-    assert await log.read_last(2, sid(1)) == mine[1:]
+    assert own == whole[1::2]
+    assert await log.read(own[0].position.n, 1, sid(1)) == [own[1]]
+    assert await log.read_last(2, sid(1)) == own[1:]
     assert await log.read_last(2) == whole[4:]
 
 
-async def test_entries_put_in_by_hand_are_passed_over(
-    log: EventLog, connections: Connections
-) -> None:
+async def test_entries_added_by_hand_are_skipped(log: EventLog, connections: Connections) -> None:
     first, second = await positions(log, 2)
     await connections.commands.xadd(KEYS.log, {"x": "y"}, id=f"{second.n}-1")
     await connections.commands.xadd(
@@ -161,7 +159,7 @@ async def test_entries_put_in_by_hand_are_passed_over(
     assert [entry.position for entry in (await log.tail(second.n, 10, 1000)).entries] == [third]
 
 
-async def test_the_tail_hears_of_an_entry_while_it_waits(log: EventLog) -> None:
+async def test_a_waiting_tail_returns_a_new_entry(log: EventLog) -> None:
     head = await log.open()
 
     async with asyncio.TaskGroup() as tasks:
@@ -171,23 +169,25 @@ async def test_the_tail_hears_of_an_entry_while_it_waits(log: EventLog) -> None:
     assert [entry.position for entry in tail.result().entries] == [appended.result().position]
 
 
-async def test_an_empty_tail_says_that_there_was_nothing(log: EventLog) -> None:
+async def test_a_tail_without_new_entries_returns_nothing_after_its_block_time(
+    log: EventLog,
+) -> None:
     (position,) = await positions(log, 1)
 
     assert (await log.tail(position.n, 10, 1)).entries == []
 
 
-async def test_every_place_that_was_given_out_holds_while_the_log_does(log: EventLog) -> None:
+async def test_every_assigned_position_is_valid_while_the_log_is_whole(log: EventLog) -> None:
     beginning = (await log.open()).position
-    given_out = await positions(log, 3)
+    assigned = await positions(log, 3)
 
-    for position in (beginning, *given_out):
+    for position in (beginning, *assigned):
         head = await log.check(position)
         assert isinstance(head, Head)
-        assert head.position == given_out[-1]
+        assert head.position == assigned[-1]
 
 
-async def test_a_place_of_another_epoch_beyond_the_end_or_with_another_entry_is_told_apart(
+async def test_i6_a_position_of_another_log_is_refused_with_the_reason(
     log: EventLog,
 ) -> None:
     _, second, last = await positions(log, 3)
@@ -201,7 +201,7 @@ async def test_a_place_of_another_epoch_beyond_the_end_or_with_another_entry_is_
     assert await log.check(LogPosition(last.epoch, second.n - 2 - 1, NO_TAG)) is ResyncReason.EPOCH
 
 
-async def test_a_place_is_trimmed_when_its_entry_or_one_after_it_is_gone_unless_it_is_the_last(
+async def test_i6_a_position_is_trimmed_when_its_entry_or_a_later_one_is_gone(
     log: EventLog, connections: Connections
 ) -> None:
     beginning = (await log.open()).position
@@ -211,7 +211,8 @@ async def test_a_place_is_trimmed_when_its_entry_or_one_after_it_is_gone_unless_
     assert await log.check(beginning) is ResyncReason.TRIMMED
     assert await log.check(first) is ResyncReason.TRIMMED
     assert isinstance(await log.check(third), Head)
-    # Everything after the second is there. But its own entry is not, so nothing proves that the log is the one it is from.
+    # Everything after the second is there. But without its own entry, nothing proves
+    # that this is still the same log.
     assert await log.check(second) is ResyncReason.TRIMMED
 
     await connections.commands.xtrim(KEYS.log, maxlen=0, approximate=False)
@@ -220,7 +221,7 @@ async def test_a_place_is_trimmed_when_its_entry_or_one_after_it_is_gone_unless_
     assert (await log.append(joined(9), "next")).position.n == third.n + 1
 
 
-async def test_an_entry_deleted_by_hand_is_missed_by_every_place_before_it(
+async def test_i6_an_entry_deleted_by_hand_voids_all_positions_before_it(
     log: EventLog, connections: Connections
 ) -> None:
     first, second, third, fourth = await positions(log, 4)
@@ -232,21 +233,21 @@ async def test_an_entry_deleted_by_hand_is_missed_by_every_place_before_it(
     assert isinstance(await log.check(fourth), Head)
 
 
-async def test_a_log_left_behind_begins_anew_once(log: EventLog) -> None:
+async def test_concurrent_resets_begin_one_new_epoch(log: EventLog) -> None:
     (position,) = await positions(log, 1)
 
-    left, again = await asyncio.gather(
-        log.begin_anew(position.epoch), log.begin_anew(position.epoch)
+    first, second = await asyncio.gather(
+        log.replace_epoch(position.epoch), log.replace_epoch(position.epoch)
     )
 
-    assert left.position == again.position
-    assert left.position.epoch != position.epoch
-    assert left.base > position.n
+    assert first.position == second.position
+    assert first.position.epoch != position.epoch
+    assert first.base > position.n
     assert await log.check(position) is ResyncReason.EPOCH
-    assert (await log.append(joined(7), "next")).position.n == left.base + 1
+    assert (await log.append(joined(7), "next")).position.n == first.base + 1
 
 
-async def test_history_is_complete_since_the_epochs_beginning_until_something_was_trimmed(
+async def test_history_is_complete_since_the_epochs_beginning_or_the_oldest_entry(
     log: EventLog, connections: Connections
 ) -> None:
     began = (await log.open()).complete_since
@@ -259,12 +260,12 @@ async def test_history_is_complete_since_the_epochs_beginning_until_something_wa
     assert (await log.open()).complete_since == second.logged_at
 
 
-async def test_old_entries_go_and_young_ones_stay(log: EventLog, connections: Connections) -> None:
+async def test_i16_trim_drops_old_entries_only(log: EventLog, connections: Connections) -> None:
     await connections.commands.config_set("stream-node-max-entries", 1)
     try:
         logged = await positions(log, 4)
         assert await log.trim(age_s=3600) == 0
-        # Two of the entries as if they had been logged two days ago.
+        # As if two of the entries had been logged two days ago.
         old = {"e": logged[0].epoch, "t": 1_000, "d": "x", "j": "{}"}
         await connections.commands.delete(KEYS.log)
         for number, position in enumerate(logged):
@@ -279,7 +280,7 @@ async def test_old_entries_go_and_young_ones_stay(log: EventLog, connections: Co
         await connections.commands.config_set("stream-node-max-entries", 100)
 
 
-async def test_the_log_keeps_about_as_many_entries_as_it_is_told(connections: Connections) -> None:
+async def test_i16_the_log_keeps_about_its_configured_length(connections: Connections) -> None:
     log = EventLog(connections, ACCOUNT, length=100)
     for begin in range(0, 450, 50):
         await asyncio.gather(
@@ -289,7 +290,7 @@ async def test_the_log_keeps_about_as_many_entries_as_it_is_told(connections: Co
     assert 100 <= await connections.commands.xlen(KEYS.log) < 300
 
 
-async def test_an_event_raises_the_fence_of_what_it_changes_to_its_own_number(
+async def test_an_event_sets_the_versions_of_its_fences_to_its_number(
     log: EventLog, connections: Connections
 ) -> None:
     first = (await log.append(created(), "created")).position
@@ -301,7 +302,7 @@ async def test_an_event_raises_the_fence_of_what_it_changes_to_its_own_number(
     }
 
 
-async def test_a_rooms_first_end_is_final(log: EventLog, connections: Connections) -> None:
+async def test_i9_the_first_end_of_a_room_is_final(log: EventLog, connections: Connections) -> None:
     index = RoomIndex(connections, ACCOUNT)
     await log.append(ended(duration=1800), "ended")
     await log.append(ended(duration=9), "ended otherwise")
@@ -309,7 +310,7 @@ async def test_a_rooms_first_end_is_final(log: EventLog, connections: Connection
     assert await index.ends([ROOM, sid(2)]) == {ROOM: Ended(RoomStatus.COMPLETED, END, 1800)}
 
 
-async def test_a_name_points_at_the_room_until_it_ends(
+async def test_a_name_leads_to_its_room_until_the_room_ends(
     log: EventLog, connections: Connections
 ) -> None:
     index = RoomIndex(connections, ACCOUNT)
@@ -324,18 +325,18 @@ async def test_a_name_points_at_the_room_until_it_ends(
     assert await index.resolve("standup") is None
 
 
-@pytest.mark.parametrize("late_one", [created(late=True), created(sid(3))])
-async def test_a_creation_that_comes_late_or_after_the_end_names_nothing(
-    log: EventLog, connections: Connections, late_one: RoomEvent
+@pytest.mark.parametrize("late_event", [created(late=True), created(sid(3))])
+async def test_a_creation_that_is_late_or_follows_the_end_takes_no_name(
+    log: EventLog, connections: Connections, late_event: RoomEvent
 ) -> None:
     await log.append(ended(sid(3)), "ended")
 
-    await log.append(late_one, "late")
+    await log.append(late_event, "late")
 
     assert await RoomIndex(connections, ACCOUNT).resolve("standup") is None
 
 
-async def test_our_own_mutation_is_read_back_at_once(
+async def test_i11_our_own_mutation_is_in_the_cache_at_once(
     log: EventLog, connections: Connections
 ) -> None:
     cache, index = ResponseCache(connections, ACCOUNT), RoomIndex(connections, ACCOUNT)
@@ -350,7 +351,7 @@ async def test_our_own_mutation_is_read_back_at_once(
     assert await index.resolve("standup") == ROOM
 
 
-async def test_completing_a_room_ends_it_and_frees_its_name(
+async def test_our_own_completion_ends_the_room_and_frees_its_name(
     log: EventLog, connections: Connections
 ) -> None:
     cache, index = ResponseCache(connections, ACCOUNT), RoomIndex(connections, ACCOUNT)
@@ -367,7 +368,7 @@ async def test_completing_a_room_ends_it_and_frees_its_name(
     assert await index.resolve("standup") is None
 
 
-async def test_a_mutations_answer_from_before_the_end_is_not_kept(
+async def test_i9_an_answer_from_before_the_end_is_not_cached(
     log: EventLog, connections: Connections
 ) -> None:
     await log.append(ended(), "ended")
@@ -377,7 +378,7 @@ async def test_a_mutations_answer_from_before_the_end_is_not_kept(
     assert (await look_up(ResponseCache(connections, ACCOUNT), room_key())).entry is None
 
 
-async def test_a_redis_without_memory_refuses_an_event_whole_and_takes_it_later(
+async def test_redis_without_memory_refuses_an_append_without_a_trace(
     log: EventLog, connections: Connections
 ) -> None:
     await positions(log, 1)
@@ -394,12 +395,12 @@ async def test_a_redis_without_memory_refuses_an_event_whole_and_takes_it_later(
     assert (await log.append(ended(), "ended")).is_new
 
 
-async def test_an_event_of_another_account_is_a_bug(connections: Connections) -> None:
+async def test_an_event_of_another_account_is_refused(connections: Connections) -> None:
     with pytest.raises(ValueError, match="another account"):
         await EventLog(connections, AccountSid("AC" + "f" * 32)).append(joined(), "callback")
 
 
-async def test_a_rooms_stream_says_how_far_it_reaches_back(
+async def test_reaches_back_says_whether_the_rooms_stream_has_all_later_entries(
     log: EventLog, connections: Connections
 ) -> None:
     head = await log.open()

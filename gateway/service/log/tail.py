@@ -196,7 +196,7 @@ class Tail:
         if reason in (ResyncReason.ROLLED_BACK, ResyncReason.DIVERGED):
             # The same numbers would be assigned again, and a value that was fetched at
             # the first of them would count as new at the second.
-            head = await self._events.begin_anew(epoch)
+            head = await self._events.replace_epoch(epoch)
         else:
             head = await self._events.open()
         await self._load(head)
