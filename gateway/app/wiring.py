@@ -203,6 +203,7 @@ def build_account(
         fetch_lease,
         EarlyRefresh(timings.cache),
         cursor_codec,
+        timings.cache,
     )
     room_reads = RoomReads(
         reads, cache, index, upstream, events, memory, tail, fetch_lease, callback_url

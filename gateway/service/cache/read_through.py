@@ -31,6 +31,7 @@ from gateway.service.cache.fetch_lease import MISS, FetchLease, Miss
 from gateway.service.cache.memory import ResponseMemory, age_rank
 from gateway.service.cache.page_cursors import PageCursors
 from gateway.service.cache.resources import CachedQuery, Listing
+from gateway.service.cache.timings import CacheTimings
 from gateway.service.call_context import limit_max_age
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.log.room_memory import RoomMemory
@@ -88,6 +89,7 @@ class ReadThrough:
         fetch_lease: FetchLease,
         early_refresh: EarlyRefresh,
         cursor_codec: CursorCodec,
+        timings: CacheTimings,
     ) -> None:
         self._upstream = upstream
         self._cache = cache
@@ -97,6 +99,7 @@ class ReadThrough:
         self._fetch_lease = fetch_lease
         self._early_refresh = early_refresh
         self._cursor_codec = cursor_codec
+        self._timings = timings
         self._page_cursors = PageCursors(cursor_codec)
         self._flights = SingleFlight[Found[Any]]()
 
@@ -161,12 +164,13 @@ class ReadThrough:
                 case CacheState.ON_ERROR | CacheState.GONE:
                     pass
         try:
+            has_fallback = self.stand_in(query) is not None
             # A caller does not join a refresh: that gives up where a caller waits for a
             # permit.
             return await self._flights.share(
                 (query.key.name, self._memory.version(query), "read"),
                 lambda: self._read_through(query, is_urgent=True),
-                has_fallback=self.stand_in(query) is not None,
+                max_wait_s=self._timings.fallback_s if has_fallback else None,
             )
         except NO_ANSWER:
             stand_in = self.stand_in(query)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CacheTimings:
+    fallback_s: float = 1.0
+    """How long a read waits for Twilio while a cached value can replace the answer: longer
+    than Twilio usually takes."""
     lease_ms: int = 3_000
     """How long other replicas wait for a replica that died while it fetched a value:
     less than the shortest default deadline of our callers (5 s). When the replica only

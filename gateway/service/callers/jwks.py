@@ -117,7 +117,7 @@ class Jwks:
             return
         self._flights.begin("", self._read)
         try:
-            await self._flights.share("", self._read, has_fallback=True)
+            await self._flights.share("", self._read, max_wait_s=self._timings.jwks_wait_s)
         except DeadlineExceeded:
             raise self._unavailable() from None
 

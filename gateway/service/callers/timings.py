@@ -35,5 +35,7 @@ class CallerTimings:
     jwks_lookup_s: float = 10.0
     """How often the keys are read for unknown key ids at most: tokens with invented key
     ids cause no more requests."""
+    jwks_wait_s: float = 1.0
+    """How long a call waits for such a read, at most."""
     jwks_max_age_s: float = 3_600.0
     """How long the keys are accepted while the issuer cannot be reached."""

@@ -1,1 +1,1 @@
-"""Waiting: calls that several callers share, and deadlines."""
+"""Waiting for calls: sharing them, and their deadlines."""

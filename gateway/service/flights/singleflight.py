@@ -1,4 +1,4 @@
-"""Sharing one call among all who ask for the same thing at the same time."""
+"""Shares one call among all who request the same thing at the same time."""
 
 import asyncio
 import math
@@ -15,71 +15,73 @@ from gateway.service.flights import deadlines
 
 T = TypeVar("T")
 
-# Longer than Twilio takes when it is well.
-FALLBACK_S = 1.0
 DETACHED: Final = object()
+"""The waiter of a call that runs to its end even if no caller waits for it."""
 
 
 @dataclass(slots=True)
 class _SharedCall(Generic[T]):
+    """A task, and the deadline of each of its waiters."""
+
     task: asyncio.Task[T] = field(init=False)
     waiters: dict[object, Deadline] = field(default_factory=dict)
-    """Until when each of them waits; under NOBODY, of a flight that goes on though they have all left."""
 
 
 class SingleFlight(Generic[T]):
-    """Lets callers who ask for the same key at the same time share one call.
+    """Lets callers who request the same key at the same time share one call.
 
-    The call goes on while anybody waits for it and is cancelled when the last caller has left; its deadline is that of the
-    caller who waits longest. Put into the key whatever makes an answer too old to share: a caller woken by an event must not
-    join a read that began before it.
+    The call runs while a caller waits for it, and is cancelled when the last one leaves.
+    Its deadline is the latest of their deadlines; for the rest, it has the `CallContext`
+    of the first caller. Put everything into the key that makes an answer too old to
+    share: a caller that an event has woken up must not join a read that began before.
     """
 
     def __init__(self) -> None:
-        self._flights: dict[Hashable, _SharedCall[T]] = {}
+        self._calls: dict[Hashable, _SharedCall[T]] = {}
 
     async def share(
-        self, key: Hashable, call: Callable[[], Awaitable[T]], *, has_fallback: bool = False
+        self, key: Hashable, call: Callable[[], Awaitable[T]], *, max_wait_s: float | None = None
     ) -> T:
-        """A caller who has something to fall back on waits FALLBACK_S at the most, and leaves time to show it. Raises
-        DeadlineExceeded then, and the call goes on for those who come after him."""
+        """Returns the result of the shared call.
+
+        With `max_wait_s`, this caller has a fallback: it waits no longer than that, and
+        not beyond `left_s`, so it has time for the fallback. Raises DeadlineExceeded
+        then, and the call goes on for later callers.
+        """
         waiter = object()
-        flight = self._join(key, call, waiter, call_context.current().deadline)
+        shared = self._join(key, call, waiter, call_context.current().deadline)
+        wait_s = None if max_wait_s is None else min(max_wait_s, deadlines.left_s())
         try:
-            async with asyncio.timeout(
-                min(FALLBACK_S, deadlines.left_s()) if has_fallback else None
-            ) as limit:
-                return await asyncio.shield(flight.task)
+            async with asyncio.timeout(wait_s) as timeout:
+                return await asyncio.shield(shared.task)
         except TimeoutError:
-            if not limit.expired():
+            if not timeout.expired():
                 raise
-            flight.waiters[DETACHED] = never
-            raise DeadlineExceeded("the answer takes longer than it should; ask again") from None
+            shared.waiters[DETACHED] = never
+            raise DeadlineExceeded("answer takes longer than usual: retry later") from None
         finally:
-            del flight.waiters[waiter]
-            if not flight.waiters and not flight.task.done():
-                flight.task.cancel()
-                self._forget(key, flight)
+            self._leave(key, shared, waiter)
 
     def begin(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> None:
-        """Starts the call, unless it is under way, for nobody in particular: it runs to its end, and its failure is
-        nobody's (the next caller who waits for an answer meets the cause himself)."""
-        if key not in self._flights:
+        """Starts the call, unless it is running. It runs to its end. If it fails, only the
+        callers who wait for it get the error."""
+        if key not in self._calls:
             self._join(key, call, DETACHED, never)
 
     async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Runs the call to its end even when the caller leaves: for what must not be left half done. Its deadline has passed
-        from then on, so it begins nothing new."""
+        """Runs the call to its end even if the caller leaves: for what must not stop half
+        way. From then on its deadline has passed, so it starts nothing new."""
         waiter = object()
-        flight = self._join(object(), call, waiter, call_context.current().deadline)
+        shared = self._join(object(), call, waiter, call_context.current().deadline)
         try:
-            return await asyncio.shield(flight.task)
+            return await asyncio.shield(shared.task)
         finally:
-            del flight.waiters[waiter]
+            del shared.waiters[waiter]
 
     async def aclose(self, grace_s: float = 0.0) -> None:
-        """Lets what is under way end within the grace, cancels the rest, and waits until it is gone."""
-        tasks = [flight.task for flight in self._flights.values()]
+        """Lets running calls end within the grace period, cancels the rest, and waits until
+        they have ended."""
+        tasks = [shared.task for shared in self._calls.values()]
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=grace_s)
@@ -90,41 +92,47 @@ class SingleFlight(Generic[T]):
     def _join(
         self, key: Hashable, call: Callable[[], Awaitable[T]], waiter: object, deadline: Deadline
     ) -> _SharedCall[T]:
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = _SharedCall()
-            # Of the passengers alone: the task's context would otherwise hold the flight, which holds the task.
-            deadline_of_all = partial(_latest, flight.waiters)
-            flight.task = asyncio.get_running_loop().create_task(
-                _run_with_deadline(call, deadline_of_all)
-            )
-            self._flights[key] = flight
-            flight.task.add_done_callback(partial(self._on_done, key, flight))
-        flight.waiters[waiter] = deadline
-        return flight
+        shared = self._calls.get(key)
+        if shared is None:
+            shared = _SharedCall()
+            # Refers to the waiters only. Otherwise the task's context would refer to the
+            # shared call, which refers to the task.
+            latest = partial(_latest, shared.waiters)
+            shared.task = asyncio.get_running_loop().create_task(_run(call, latest))
+            self._calls[key] = shared
+            shared.task.add_done_callback(partial(self._on_done, key, shared))
+        shared.waiters[waiter] = deadline
+        return shared
 
-    def _on_done(self, key: Hashable, flight: _SharedCall[T], task: "asyncio.Task[T]") -> None:
-        self._forget(key, flight)
-        _note(task)
+    def _leave(self, key: Hashable, shared: _SharedCall[T], waiter: object) -> None:
+        del shared.waiters[waiter]
+        if not shared.waiters and not shared.task.done():
+            shared.task.cancel()
+            self._forget(key, shared)
 
-    def _forget(self, key: Hashable, flight: _SharedCall[T]) -> None:
-        """A flight that was cancelled takes a while to end: another one may have the key by then."""
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+    def _on_done(self, key: Hashable, shared: _SharedCall[T], task: "asyncio.Task[T]") -> None:
+        self._forget(key, shared)
+        _report_bug(task)
+
+    def _forget(self, key: Hashable, shared: _SharedCall[T]) -> None:
+        # A cancelled call takes a while to end. Another one may have the key by then.
+        if self._calls.get(key) is shared:
+            del self._calls[key]
 
 
 def _latest(waiters: Mapping[object, Deadline]) -> float:
-    """The last passenger's deadline; that of a flight whose passengers have left is long past."""
+    """The latest deadline. Without waiters it has passed."""
     return max((deadline() for deadline in waiters.values()), default=-math.inf)
 
 
-async def _run_with_deadline(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
+async def _run(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
     deadlines.enter(deadline)
     return await call()
 
 
-def _note(task: "asyncio.Task[T]") -> None:
-    """Looks at the outcome, so that asyncio does not report a failure nobody waited for. A bug is reported all the same."""
+def _report_bug(task: "asyncio.Task[T]") -> None:
+    """Retrieves the task's exception, so that asyncio does not report a failure for which
+    no caller waits. A bug is reported all the same."""
     with suppress(asyncio.CancelledError):
         failure = task.exception()
         if failure is not None and not isinstance(failure, GatewayError):

@@ -66,7 +66,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 def flights(*accounts: Account) -> int:
-    return sum(len(account.reads._flights._flights) for account in accounts)
+    return sum(len(account.reads._flights._calls) for account in accounts)
 
 
 async def test_a_second_read_uses_memory_and_another_replica_uses_redis(

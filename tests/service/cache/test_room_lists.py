@@ -117,7 +117,7 @@ async def test_a_stale_page_is_served_and_refreshed_in_the_background(
     assert sids(await list_(account)) == rooms
     await until(lambda: site.gate.waiting == 1)
     site.gate.open()
-    await until(lambda: not account.reads._flights._flights)
+    await until(lambda: not account.reads._flights._calls)
     assert sids(await list_(account)) == [newer, *rooms]
 
 

@@ -288,7 +288,7 @@ async def test_an_ended_room_is_fetched_once_more_30_s_after_its_end_and_then_ne
     later(monkeypatch, 31)
     for _ in range(2):
         assert await status(account, room) is COMPLETED
-        await until(lambda: not account.reads._flights._flights)
+        await until(lambda: not account.reads._flights._calls)
         assert len(site.gate.calls) == 2
 
 

@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import math
 import time
+from types import FunctionType
 
 import pytest
 
@@ -11,11 +13,11 @@ from gateway.service.flights import deadlines
 from gateway.service.flights.deadlines import ANSWER_S, while_awaited, within
 
 
-async def test_without_a_deadline_nobody_is_in_a_hurry() -> None:
+async def test_without_a_deadline_the_time_left_is_infinite() -> None:
     assert deadlines.left_s() == math.inf
 
 
-async def test_what_is_left_is_known_inside_also_to_the_tasks_begun_there() -> None:
+async def test_a_deadline_holds_inside_its_block_and_in_tasks_started_there() -> None:
     async def left_s() -> float:
         return deadlines.left_s()
 
@@ -25,13 +27,13 @@ async def test_what_is_left_is_known_inside_also_to_the_tasks_begun_there() -> N
     assert deadlines.left_s() == math.inf
 
 
-async def test_what_takes_longer_is_ended_with_the_error_of_the_tree() -> None:
+async def test_a_block_that_takes_longer_is_cancelled() -> None:
     with pytest.raises(DeadlineExceeded, match=r"within 0\.01 s"):
         async with within(0.01):
             await asyncio.get_running_loop().create_future()
 
 
-async def test_another_time_out_stays_what_it_is() -> None:
+async def test_another_timeout_is_raised_as_it_is() -> None:
     with pytest.raises(TimeoutError):
         async with within(60):
             raise TimeoutError
@@ -58,7 +60,25 @@ async def test_shared_work_ends_with_its_last_waiter() -> None:
     assert ends_at[0] < ends_at[1] <= time.monotonic() + ANSWER_S
 
 
-async def test_what_is_awaited_without_a_deadline_may_take_its_time_and_fail_as_it_does() -> None:
+async def test_awaited_work_without_a_deadline_is_not_cancelled() -> None:
     with pytest.raises(TimeoutError):
         async with while_awaited():
             raise TimeoutError
+
+
+async def test_awaited_work_leaves_no_reference_cycle() -> None:
+    def checks() -> int:
+        functions = [found for found in gc.get_objects() if type(found) is FunctionType]
+        return sum(
+            function.__qualname__ == "while_awaited.<locals>.check" for function in functions
+        )
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = checks()
+        async with within(60), while_awaited():
+            pass
+        assert checks() == before
+    finally:
+        gc.enable()
