@@ -1,8 +1,8 @@
 """Writes the generated parts of the documentation: `make docs`. A test checks that they
 are current.
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. Everything
-else on a page is written by hand.
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+Everything else on a page is written by hand.
 """
 
 import ast
@@ -41,7 +41,7 @@ from graphql import (
     print_ast,
 )
 from graphql.utilities import ast_from_value
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]  # has no stubs
 from pydantic import BaseModel
 
 from gateway.cli.main import cli
@@ -198,7 +198,6 @@ def _described(field: GraphQLField | GraphQLInputField) -> str:
 
 _MESSAGE, _ENUM, _SERVICE = 4, 5, 6  # field numbers of FileDescriptorProto
 _FIELD, _VALUE, _METHOD = 2, 2, 2  # of the message, enum and service in it
-_OPTIONAL_LABEL: Final = FieldDescriptorProto.LABEL_REPEATED
 _SCALARS: Final = {
     FieldDescriptorProto.Type.Value(name): name.removeprefix("TYPE_").lower()
     for name in FieldDescriptorProto.Type.keys()  # noqa: SIM118 - an enum wrapper, not a dict
@@ -482,7 +481,7 @@ _PROOF: Final = re.compile(r"test_([ip])([0-9]+)_")
 
 
 def proofs() -> str:
-    """For each invariant and promise, the test modules that have a test named after it."""
+    """For each invariant and promise, the modules that have a test named after it."""
     found: dict[tuple[str, int], set[str]] = defaultdict(set)
     for module in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(module.read_text())):

@@ -1,4 +1,4 @@
-"""The documentation as the tests read it: pages, their code blocks, links and anchors."""
+"""The documentation as the tests read it: pages, code blocks, links and anchors."""
 
 import re
 from collections import Counter

@@ -1,9 +1,10 @@
-"""Examples: shell commands and Python programs run against a real gateway, GraphQL documents
-fit the schema, and the rest can be parsed.
+"""Examples: shell commands and Python programs run against a real gateway, GraphQL
+documents fit the schema, and the rest can be parsed.
 
-A block is run unless its first line says `no-test`: ```` ```sh no-test ````. A `json output`
-or `text output` block shows what the block before it prints. In text, `…` stands for
-anything, together with the word that it ends; of JSON, the shape counts. A `stream` block is stopped once its output is there.
+A block is run unless its first line says `no-test`: ```` ```sh no-test ````. A
+`json output` or `text output` block shows what the block before it prints. In text, `…`
+stands for anything, together with the word that it ends; of JSON, the shape counts. A
+`stream` block is stopped once its output is there.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ _FIRST_MESSAGE = "data: …"
 
 @pytest.fixture(scope="module")
 async def dev(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """`rooms-gateway dev` as `make dev` starts it: with people who come and go."""
+    """`rooms-gateway dev` as `make dev` starts it: with simulated users."""
     folder = tmp_path_factory.mktemp("dev")
     environment = os.environ | {"GATEWAY_DOCUMENTS": str(ROOT / "schema/operations")}
     with (folder / "printed").open("wb") as printed:
@@ -45,8 +46,8 @@ async def dev(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway
             yield gateway
 
 
-class Reader:
-    """Follows a page: runs its blocks in order, with the variables that earlier ones set."""
+class PageRunner:
+    """Runs the blocks of a page in order, with the variables that earlier ones set."""
 
     def __init__(self, gateway: Gateway, folder: Path) -> None:
         self._state = folder / "state"
@@ -72,12 +73,12 @@ class Reader:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         assert process.stdout is not None
-        wanted = Wanted(self._adapted(expected.text if expected is not None else ""))
+        output_lines = ExpectedOutput(self._adapted(expected.text if expected is not None else ""))
         lines: list[str] = []
         try:
             async with asyncio.timeout(LIMIT_S):
                 if "stream" in block.flags:
-                    await self._follow(process.stdout, wanted, lines)
+                    await self._follow(process.stdout, output_lines, lines)
                     return
                 lines += (await process.stdout.read()).decode().splitlines()
                 assert await process.wait() == 0, "\n".join(lines)
@@ -90,22 +91,24 @@ class Reader:
         if expected is not None and expected.language == "json":
             assert_same_shape(json.loads(expected.text), json.loads("\n".join(lines)))
         else:
-            wanted.take(lines)
-            assert wanted.is_met, f"{wanted.next!r} is missing in:\n" + "\n".join(lines)
+            output_lines.match(lines)
+            assert output_lines.is_complete, f"{output_lines.next!r} is missing in:\n" + "\n".join(
+                lines
+            )
 
     async def _follow(
-        self, output: asyncio.StreamReader, wanted: "Wanted", lines: list[str]
+        self, output: asyncio.StreamReader, output_lines: "ExpectedOutput", lines: list[str]
     ) -> None:
-        """Reads until everything wanted has come. The last event id becomes `CURSOR`."""
-        if wanted.is_met:
-            wanted = Wanted(_FIRST_MESSAGE)
+        """Reads until the expected output is there. The last id becomes `CURSOR`."""
+        if output_lines.is_complete:
+            output_lines = ExpectedOutput(_FIRST_MESSAGE)
         async for raw in output:
             line = raw.decode().rstrip("\n")
             lines.append(line)
             if line.startswith("id: "):
                 self._environment["CURSOR"] = line.removeprefix("id: ")
-            wanted.take([line])
-            if wanted.is_met:
+            output_lines.match([line])
+            if output_lines.is_complete:
                 return
         pytest.fail("the stream ended early; it printed:\n" + "\n".join(lines))
 
@@ -130,21 +133,21 @@ def _addresses_of(gateway: Gateway) -> dict[str, str]:
     }
 
 
-class Wanted:
+class ExpectedOutput:
     """Lines that must come in this order, others between them."""
 
     def __init__(self, text: str) -> None:
         self._lines = [line.strip() for line in text.splitlines() if line.strip()]
 
     @property
-    def is_met(self) -> bool:
+    def is_complete(self) -> bool:
         return not self._lines
 
     @property
     def next(self) -> str:
         return self._lines[0]
 
-    def take(self, lines: list[str]) -> None:
+    def match(self, lines: list[str]) -> None:
         for line in lines:
             if self._lines and _pattern(self._lines[0]).fullmatch(line.strip()):
                 self._lines.pop(0)
@@ -177,19 +180,19 @@ def _with_outputs(page: Page) -> Iterator[tuple[Block, Block | None]]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(_with_outputs(page))], ids=str)
 async def test_commands_run_as_written(page: Page, dev: Gateway, tmp_path: Path) -> None:
-    reader = Reader(dev, tmp_path)
+    runner = PageRunner(dev, tmp_path)
     for block, expected in _with_outputs(page):
         print(f"{block}:\n{block.text}")
-        await reader.run(block, expected)
+        await runner.run(block, expected)
 
 
 @pytest.mark.parametrize(
     "block", [block for block in blocks("text") if "banner" in block.flags], ids=str
 )
 def test_dev_prints_what_the_page_shows(block: Block, dev: Gateway) -> None:
-    wanted = Wanted(_adapted(block.text, _addresses_of(dev)))
-    wanted.take(Path(dev.ready["printed"]).read_text().splitlines())
-    assert wanted.is_met, f"{wanted.next!r} is missing"
+    output_lines = ExpectedOutput(_adapted(block.text, _addresses_of(dev)))
+    output_lines.match(Path(dev.ready["printed"]).read_text().splitlines())
+    assert output_lines.is_complete, f"{output_lines.next!r} is missing"
 
 
 @pytest.mark.parametrize("block", blocks("graphql"), ids=str)
@@ -253,5 +256,5 @@ def test_accounts_files_are_accepted(block: Block, tmp_path: Path) -> None:
     "block", [block for page in PAGES for block in page.blocks if block.language == ""], ids=str
 )
 def test_blocks_without_a_language_are_pictures(block: Block) -> None:
-    """Everything that a reader could paste names its language, and so is tested or excused."""
+    """Every block that a reader could paste names its language, so it is tested."""
     assert not re.search(r"^\s*(curl|make|python|rooms-gateway|git) ", block.text, re.MULTILINE)

@@ -1,5 +1,4 @@
-"""The figures in tables with a column *Source* are those of the code, and so are the keys in
-Redis."""
+"""Figures in tables with a column *Source*, and the keys in Redis, match the code."""
 
 import dataclasses
 import importlib
@@ -46,14 +45,18 @@ def test_a_figure_is_that_of_the_code(value: str, source: str) -> None:
 
 
 def _constant(source: str) -> float:
-    """A constant such as `gateway.core.paging:PAGE_LIMIT`, in seconds, bytes or pieces."""
+    """Returns a constant such as `gateway.core.paging:PAGE_LIMIT`.
+
+    It is in seconds, bytes or pieces.
+    """
     module, _, path = source.partition(":")
     found: Any = importlib.import_module(module)
     for name in path.split("."):
         found = _part(found, name)
     if isinstance(found, timedelta):
         return found.total_seconds()
-    return found / 1000 if path.lower().endswith("_ms") else found
+    value = float(found)
+    return value / 1000 if path.lower().endswith("_ms") else value
 
 
 def _part(owner: Any, name: str) -> Any:

@@ -25,11 +25,11 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=str)
 
 @each_page
 def test_relative_links_lead_to_files_and_headings(page: Page) -> None:
-    broken = [link for link in page.links if not _is_good(page, link)]
+    broken = [link for link in page.links if not _leads_somewhere(page, link)]
     assert not broken
 
 
-def _is_good(page: Page, link: str) -> bool:
+def _leads_somewhere(page: Page, link: str) -> bool:
     if link.startswith(("https://", "http://127.0.0.1")):
         return True
     path, _, anchor = link.partition("#")
