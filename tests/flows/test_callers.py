@@ -272,7 +272,7 @@ async def test_operation_over_the_whole_limit_is_not_retryable(served: Served) -
         "BAD_USER_INPUT",
         False,
     )
-    assert f"this caller may spend {LIMIT} a minute" in error["message"]
+    assert f"this caller has {LIMIT} a minute" in error["message"]
     async with limited.channel() as channel:
         clients: Clients = clients_on(channel, limited.metadata)
         with pytest.raises(grpc.aio.AioRpcError) as rejected:
