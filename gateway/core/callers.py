@@ -8,9 +8,9 @@ from gateway.core.errors import PermissionDenied
 from gateway.core.rooms import AccountSid, Room, RoomSid
 
 POINTS: Final = 1_500_000
-"""The default limit of a caller, in points a minute. That is what one process can serve:
-2,500 small calls a second, or 25,000 objects. Operators of a shared gateway give each
-key a part of it."""
+"""The default limit of a caller, in points a minute. That is what one process can
+serve: 2,500 small calls a second, or 25,000 objects. Operators of a shared gateway give
+each key a part of it."""
 
 
 class Scope(StrEnum):
@@ -40,10 +40,10 @@ CallerKey = tuple[AccountSid, str]
 class Caller:
     """An authenticated caller.
 
-    `id` is the id of the API key, or a digest of the token's issuer and subject: callers
-    with one id share a limit. `grants` are the SIDs and names of the rooms that the
-    caller may see; None means every room of the account. `limit` is in points a minute.
-    `token` is None for an API key, which does not expire.
+    `id` is the id of the API key, or a digest of the token's issuer and subject:
+    callers with one id share a limit. `grants` are the SIDs and names of the rooms that
+    the caller may see; None means every room of the account. `limit` is in points a
+    minute. `token` is None for an API key, which does not expire.
     """
 
     account_sid: AccountSid
@@ -66,5 +66,5 @@ class Caller:
         return self.grants is None or room.sid in self.grants or room.unique_name in self.grants
 
     def may_name(self, sid: RoomSid | None, name: str | None) -> bool:
-        """Whether the caller may see a room of which only the SID or the name is known."""
+        """Whether the caller may see a room, by its SID or its name."""
         return self.grants is None or sid in self.grants or name in self.grants

@@ -1,8 +1,9 @@
 """What a face says about the call that it serves, for the code below it.
 
-A face calls `enter` once per call. The value travels in a context variable: functions in between
-need no extra parameters, and tasks inherit it from the task that starts them. Without a face (in
-background work of the gateway itself) all fields keep their defaults.
+A face calls `enter` once per call. The value travels in a context variable: functions
+in between need no extra parameters, and tasks inherit it from the task that starts
+them. Without a face (in background work of the gateway itself) all fields keep their
+defaults.
 """
 
 import math
@@ -15,8 +16,8 @@ from typing import Final
 from gateway.core.callers import Caller
 
 Deadline = Callable[[], float]
-"""Returns the deadline by `time.monotonic`, or infinity for none. The result may change over time:
-a call that several callers share has the latest of their deadlines."""
+"""Returns the deadline by `time.monotonic`, or infinity for none. The result may change
+over time: a call that several callers share has the latest of their deadlines."""
 
 
 def never() -> float:
@@ -32,7 +33,8 @@ class RequestCounter:
 
 
 class MaxAge:
-    """How long the answer to one call stays fresh: as long as the part of it that expires first.
+    """How long the answer to one call stays fresh: as long as the part of it that
+    expires first.
 
     `fresh_s` is in seconds, and None until the call has read something.
     """
@@ -45,8 +47,9 @@ class MaxAge:
 class CallContext:
     """One call. `caller` is None for work of the gateway itself.
 
-    `requests` counts for the caller's bill. It covers the call's own task and the tasks that it
-    starts: a request that another call has started, and this one only waits for, is not counted.
+    `requests` counts for the caller's bill. It covers the call's own task and the tasks
+    that it starts: a request that another call has started, and this one only waits
+    for, is not counted.
     """
 
     caller: Caller | None = None
@@ -65,13 +68,13 @@ def current() -> CallContext:
 
 
 def enter(context: CallContext) -> None:
-    """Sets the context for the rest of the current task, and for all tasks that it starts."""
+    """Sets the context for the rest of the task, and for all tasks it starts."""
     _CURRENT.set(context)
 
 
 @contextmanager
 def entered(context: CallContext) -> Iterator[None]:
-    """Sets the context inside the `with` block, and restores the previous one afterwards."""
+    """Sets the context inside the block, and restores the previous one after it."""
     token = _CURRENT.set(context)
     try:
         yield
@@ -87,7 +90,7 @@ def count_request() -> None:
 
 
 def limit_max_age(seconds: float) -> None:
-    """Lowers the max-age of the call's answer to `seconds`; 0 means that it must not be kept."""
+    """Lowers the max-age of the call's answer to `seconds`; 0: it must not be kept."""
     max_age = _CURRENT.get().max_age
     if max_age is not None:
         seconds = max(0.0, seconds)

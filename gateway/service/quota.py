@@ -16,8 +16,8 @@ class Quota:
         self._queues = upstream.permit_queues
 
     async def status(self, caller: Caller) -> QuotaStatus:
-        """What is left, for each class of requests. Takes nothing of it. Raises PermissionDenied
-        without the scope `rooms:read`."""
+        """What is left, for each class of requests. Takes nothing of it. Raises
+        PermissionDenied without the scope `rooms:read`."""
         caller.require(Scope.ROOMS_READ)
         limit_max_age(0)
         reads, writes = await asyncio.gather(self._budget.peek("read"), self._budget.peek("write"))

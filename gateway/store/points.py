@@ -28,9 +28,11 @@ class PointsBuckets:
         timeout_s: float,
     ) -> list[SpendResult]:
         """Charges the costs in this order, and says of each whether it is allowed; see
-        `core.limits.points_bucket.spend`. Uses the clock of the Redis server. One round trip.
+        `core.limits.points_bucket.spend`. Uses the clock of the Redis server. One round
+        trip.
 
-        Raises UpstreamUnavailable when Redis does not answer; the points may be spent then or not.
+        Raises UpstreamUnavailable when Redis does not answer; the points may be spent
+        then or not.
         """
         key = Keys(account_sid).points_bucket(caller_id)
         answers = await self._connections.run(

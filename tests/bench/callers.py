@@ -1,4 +1,5 @@
-"""What the caller limit adds to a call, with a Redis of its own: `python -m tests.bench.callers`."""
+"""What the caller limit adds to a call, with a Redis of its own: `python -m
+tests.bench.callers`."""
 
 import asyncio
 import statistics
@@ -35,8 +36,8 @@ async def main() -> None:
 
 
 async def _calls(limiter: CallerLimiter, at_once: int) -> list[float]:
-    """How long each call waited, in ms. All are answered from memory, so nearly all points
-    are returned."""
+    """How long each call waited, in ms. All are answered from memory, so nearly all
+    points are returned."""
     waits = []
     for _ in range(CALLS // at_once):
         started = time.perf_counter()

@@ -1,8 +1,9 @@
-"""Replicas that share one quota, in simulated time: a minute takes a moment, on any machine.
+"""Replicas that share one quota, in simulated time: a minute takes a moment, on any
+machine.
 
-The queues, the quota budget and the arithmetic are the gateway's own. Simulated are Redis around that
-arithmetic (tests/store tests the script against it), its clock and outages, and Twilio, which records
-when it receives each request.
+The queues, the quota budget and the arithmetic are the gateway's own. Simulated are
+Redis around that arithmetic (tests/store tests the script against it), its clock and
+outages, and Twilio, which records when it receives each request.
 """
 
 import asyncio
@@ -50,7 +51,8 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def simulate(scenario: Callable[[], Awaitable[T]]) -> T:
-    """Runs the scenario and returns its result. Fails when a task fails that is not awaited."""
+    """Runs the scenario and returns its result. Fails when a task fails that is not
+    awaited."""
     failures: list[Any] = []
 
     async def run() -> T:
@@ -72,8 +74,8 @@ def now() -> float:
 class Redis:
     """What all replicas share.
 
-    `is_away`: it refuses every command at once. `hangs_until`: it answers only then. `ahead_s`: how
-    far its clock is ahead.
+    `is_away`: it refuses every command at once. `hangs_until`: it answers only then.
+    `ahead_s`: how far its clock is ahead.
     """
 
     def __init__(self) -> None:
@@ -97,7 +99,8 @@ class Redis:
         self.in_flight.clear()
 
     async def answer(self, timeout_s: float = TAKE_S) -> None:
-        """Raises UpstreamUnavailable after the timeout; the command is executed all the same."""
+        """Raises UpstreamUnavailable after the timeout; the command is executed all the
+        same."""
         self.commands += 1
         latency_s = max(ROUND_TRIP_S, self.hangs_until - now())
         await asyncio.sleep(min(latency_s, timeout_s))
@@ -166,9 +169,9 @@ class Replica:
 class World:
     """`replicas` gateways, one Redis, one Twilio.
 
-    `sent`: each request, when Twilio receives it. `refused`: each request that was refused instead,
-    with its retry hint. `longest_overstay_s`: the longest that a request waited for either beyond
-    its `max_wait_s`.
+    `sent`: each request, when Twilio receives it. `refused`: each request that was
+    refused instead, with its retry hint. `longest_overstay_s`: the longest that a
+    request waited for either beyond its `max_wait_s`.
     """
 
     replicas: int = 3
@@ -232,7 +235,8 @@ def most_in(times: Sequence[float], window_s: float = 1.0) -> int:
 async def keep_sending(
     world: World, replica: int, priority: Priority, caller: str, per_s: float, seconds: float
 ) -> None:
-    """An open loop: each request starts on time, whether or not the one before has ended."""
+    """An open loop: each request starts on time, whether or not the one before has
+    ended."""
     async with asyncio.TaskGroup() as group:
         for _ in range(round(per_s * seconds)):
             group.create_task(world.send(replica, priority, caller))

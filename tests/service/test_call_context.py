@@ -94,7 +94,7 @@ def test_max_age_of_a_stale_part_is_zero() -> None:
 
 async def test_every_read_limits_the_max_age(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     account, room = await site.replica(), site.make_at_twilio("daily")
-    asked = {
+    reads = {
         "room": lambda: account.rooms.room(ANYBODY, ref("daily")),
         "people": lambda: account.participants.page(
             ANYBODY, ref(room), ParticipantFilter(), 50, None
@@ -105,11 +105,11 @@ async def test_every_read_limits_the_max_age(site: Site, monkeypatch: pytest.Mon
         "nothing": lambda: account.rooms.room(ANYBODY, ref(sid(7))),
     }
     found = {}
-    for what, ask in asked.items():
+    for name, read in reads.items():
         with collect_max_age() as max_age:
-            await ask()
+            await read()
         assert max_age.fresh_s is not None
-        found[what] = -(-max_age.fresh_s // 1)
+        found[name] = -(-max_age.fresh_s // 1)
     assert found == {"room": 5, "people": 5, "list": 1, "recordings": 30, "events": 0, "nothing": 0}
     later(monkeypatch, 600)
     site.sandbox.faults.add(Fault(status=503))

@@ -8,13 +8,13 @@ from tests.store.samples import ACCOUNT
 LONG_MS = 60_000
 
 
-async def test_of_many_who_want_it_one_has_it(connections: Connections) -> None:
+async def test_one_of_many_owners_gets_the_lease(connections: Connections) -> None:
     leases = Leases(connections, ACCOUNT)
-    taken = await asyncio.gather(*(leases.take("work", f"owner {n}", LONG_MS) for n in range(20)))
-    assert [lease.is_ours for lease in taken].count(True) == 1
+    results = await asyncio.gather(*(leases.take("work", f"owner {n}", LONG_MS) for n in range(20)))
+    assert [lease.is_ours for lease in results].count(True) == 1
 
 
-async def test_who_has_it_may_renew_it_and_others_are_told_for_how_long_it_is_held(
+async def test_the_owner_renews_its_lease_and_others_see_how_long_it_is_taken(
     connections: Connections,
 ) -> None:
     leases = Leases(connections, ACCOUNT)
@@ -26,7 +26,7 @@ async def test_who_has_it_may_renew_it_and_others_are_told_for_how_long_it_is_he
     assert 50_000 < other.left_ms <= LONG_MS
 
 
-async def test_it_is_lost_when_it_is_not_renewed(connections: Connections) -> None:
+async def test_a_lease_that_is_not_renewed_expires(connections: Connections) -> None:
     leases = Leases(connections, ACCOUNT)
     await leases.take("work", "a", 20)
     async with asyncio.timeout(5):
@@ -35,7 +35,7 @@ async def test_it_is_lost_when_it_is_not_renewed(connections: Connections) -> No
     assert not (await leases.take("work", "a", LONG_MS)).is_ours
 
 
-async def test_only_its_owner_gives_it_back(connections: Connections) -> None:
+async def test_only_its_owner_releases_a_lease(connections: Connections) -> None:
     leases = Leases(connections, ACCOUNT)
     await leases.take("work", "a", LONG_MS)
     assert not await leases.release("work", "b")
@@ -44,18 +44,18 @@ async def test_only_its_owner_gives_it_back(connections: Connections) -> None:
     assert (await leases.take("work", "b", LONG_MS)).is_ours
 
 
-async def test_leases_of_other_names_do_not_touch_each_other(connections: Connections) -> None:
+async def test_leases_with_other_names_are_independent(connections: Connections) -> None:
     leases = Leases(connections, ACCOUNT)
     assert (await leases.take("one", "a", LONG_MS)).is_ours
     assert (await leases.take("other", "b", LONG_MS)).is_ours
 
 
-async def test_what_somebody_put_in_its_place_is_not_held_for_ever(
+async def test_a_damaged_lease_is_free(
     connections: Connections,
 ) -> None:
     key = Keys(ACCOUNT).lease("work")
     await connections.commands.sadd(key, "a set")
     assert not await Leases(connections, ACCOUNT).release("work", "a")
     assert (await Leases(connections, ACCOUNT).take("work", "a", LONG_MS)).is_ours
-    await connections.commands.set(key, "without an end")
+    await connections.commands.set(key, "without an expiry")
     assert (await Leases(connections, ACCOUNT).take("work", "a", LONG_MS)).is_ours

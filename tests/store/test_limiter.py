@@ -101,7 +101,8 @@ async def test_i13_the_take_script_agrees_with_check_rate_also_when_its_clock_st
     full_at_us, now_us, in_flight = 0, NOON_US, list[tuple[int, str]]()
     for number, (elapsed_us, max_wait_us, wanted) in enumerate(requests):
         now_us += elapsed_us
-        # Bookings move along with a clock that goes back; permits of its future are dropped.
+        # Bookings move along with a clock that goes back; permits of its future are
+        # dropped.
         full_at_us = max(0, full_at_us + min(0, elapsed_us))
         in_flight = [
             permit for permit in in_flight if now_us < permit[0] <= now_us + PERMIT_TTL_MS * 1000
@@ -365,7 +366,8 @@ async def test_time_in_which_the_process_was_busy_does_not_count_as_a_timeout(
     await here.take("read", RATE, [])
     errors: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, error: errors.append(error))
-    # Redis answers in time; but this process is busy from before the answer until after the timeout.
+    # Redis answers in time; but this process is busy from before the answer until after
+    # the timeout.
     await connections.reply(
         connections.commands.execute_command("CLIENT", "PAUSE", round(TAKE_S * 500), "ALL")
     )

@@ -1,11 +1,11 @@
-"""A circuit breaker for calls to Twilio. Does no I/O; times are seconds of a clock that never goes
-back.
+"""A circuit breaker for calls to Twilio. Does no I/O; times are seconds of a clock that
+never goes back.
 
     closed     calls pass; `failures` failures in a row open the breaker
-    open       no call passes; after a rest, a small request (a probe) asks whether Twilio answers,
-               so that no caller has to find out
-    half-open  a probe was answered: `trials` calls may be in flight at once, and the first outcome
-               closes or opens the breaker
+    open       no call passes; after a rest, a small request (a probe) asks whether
+               Twilio answers, so that no caller has to find out
+    half-open  a probe was answered: `trials` calls may be in flight at once, and the
+               first outcome closes or opens the breaker
 
 https://martinfowler.com/bliki/CircuitBreaker.html
 """
@@ -14,10 +14,10 @@ from enum import Enum
 from typing import Final
 
 FAILURES: Final = 5
-"""In a row. So half of all calls may fail without opening the breaker for long, and an account that
-makes one call a minute needs no percentage of anything."""
-# The rest doubles while probes fail. The longest one plus a probe that hangs is well below the 35 s
-# after which all must be normal again (P12). A blip costs a second.
+"""In a row. So half of all calls may fail without opening the breaker for long, and an
+account that makes one call a minute needs no percentage of anything."""
+# The rest doubles while probes fail. The longest one plus a probe that hangs is well
+# below the 35 s after which all must be normal again (P12). A blip costs a second.
 FIRST_REST_S: Final = 1.0
 LONGEST_REST_S: Final = 8.0
 
@@ -39,7 +39,7 @@ class CallOutcome(Enum):
 
 
 class Breaker:
-    """`trials`: how many calls may be in flight at once while the breaker is half-open."""
+    """`trials`: how many calls may be in flight at once while it is half-open."""
 
     def __init__(
         self,
@@ -67,7 +67,8 @@ class Breaker:
         )
 
     def admit(self) -> object | None:
-        """A ticket for one call, to be passed to `record` with its outcome; None while blocking."""
+        """A ticket for one call, to be passed to `record` with its outcome; None while
+        blocking."""
         if self.is_blocking:
             return None
         ticket = object()
@@ -79,8 +80,9 @@ class Breaker:
     ) -> None:
         """Records the outcome of a call. Only the first outcome of a ticket counts.
 
-        A call that began before the last change of state says nothing about Twilio as it is now: it
-        is ignored. `failures`: how many in a row open the breaker, if not the usual number.
+        A call that began before the last change of state says nothing about Twilio as
+        it is now: it is ignored. `failures`: how many in a row open the breaker, if not
+        the usual number.
         """
         if ticket not in self._tickets:
             return

@@ -1,5 +1,5 @@
-"""A queue of tasks by priority and due time. Does no I/O; times are seconds of a clock that never
-goes back."""
+"""A queue of tasks by priority and due time. Does no I/O; times are seconds of a clock
+that never goes back."""
 
 import heapq
 from collections.abc import Hashable
@@ -11,7 +11,8 @@ T = TypeVar("T", bound=Hashable)
 
 
 class DuePriority(IntEnum):
-    """Of several tasks that are due, the lowest value goes first; then the one that was due first."""
+    """Of several tasks that are due, the lowest value goes first; then the one that was
+    due first."""
 
     URGENT = 0
     ROUND = 1
@@ -20,8 +21,8 @@ class DuePriority(IntEnum):
 
 
 class DueQueue(Generic[T]):
-    """Holds each task once per priority, at the earliest time that it was added for. Taking a task
-    removes it from all priorities."""
+    """Holds each task once per priority, at the earliest time that it was added for.
+    Taking a task removes it from all priorities."""
 
     def __init__(self) -> None:
         self._due: dict[T, dict[DuePriority, float]] = {}
@@ -51,7 +52,7 @@ class DueQueue(Generic[T]):
         return None
 
     def drop(self, task: T) -> None:
-        """Removes the task from all priorities. Does nothing if it is not in the queue."""
+        """Removes the task from all priorities, if it is in the queue."""
         self._due.pop(task, None)
 
     def next_at(self) -> float:
@@ -65,6 +66,6 @@ class DueQueue(Generic[T]):
             at, _, task = heap[0]
             if self._due.get(task, {}).get(priority) == at:
                 return at, task
-            # An old entry: the task was taken, dropped, or added again for an earlier time.
+            # Outdated: the task was taken, dropped, or added again for an earlier time.
             heapq.heappop(heap)
         return None

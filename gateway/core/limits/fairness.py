@@ -1,5 +1,5 @@
-"""Which request goes first when not all can: by priority, then one of each caller in turn.
-Does no I/O."""
+"""Which request goes first when not all can: by priority, then one of each caller in
+turn. Does no I/O."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -13,24 +13,25 @@ class Priority(IntEnum):
     """What a request to Twilio is for, the most urgent first."""
 
     END = 0
-    """Ends a room or removes a participant: a delay costs money, or lets somebody stay who must
-    leave."""
+    """Ends a room or removes a participant: a delay costs money, or lets somebody stay
+    who must leave."""
     CHANGE = 1
     """Any other change."""
     READ = 2
-    """Reads one thing that a caller waits for, or compares the log with Twilio; the comparison has
-    a small budget of its own."""
+    """Reads one thing that a caller waits for, or compares the log with Twilio; the
+    comparison has a small budget of its own."""
     LIST = 3
     BACKGROUND = 4
     """Refreshes a stale answer that the caller already has."""
 
 
 class FairQueue(Generic[T]):
-    """Waiting items, at most `limit` of each priority: a flood of lists takes no room from reads.
+    """Waiting items, at most `limit` of each priority: a flood of lists takes no room
+    from reads.
 
-    Within a priority, one item of each caller is served in turn. As every request costs one permit,
-    that is deficit round robin: a caller that sends ten times as many requests as others delays
-    only its own.
+    Within a priority, one item of each caller is served in turn. As every request costs
+    one permit, that is deficit round robin: a caller that sends ten times as many
+    requests as others delays only its own.
     """
 
     def __init__(self, limit: int) -> None:
@@ -57,12 +58,12 @@ class FairQueue(Generic[T]):
 
     @property
     def first_priority(self) -> Priority | None:
-        """The priority of the item that is served next; None when the queue is empty."""
+        """The priority of the next item; None when the queue is empty."""
         return next((priority for priority, size in self._sizes.items() if size), None)
 
     def ahead(self, priority: Priority, caller: str) -> int:
-        """How many items are served before a new one of this caller, if nothing else arrives. This
-        is an upper bound."""
+        """How many items are served before a new one of this caller, if nothing else
+        arrives. This is an upper bound."""
         callers = self._callers[priority]
         own = len(callers.get(caller, ()))
         others = sum(
@@ -72,10 +73,10 @@ class FairQueue(Generic[T]):
         return own + others + more_urgent
 
     def put(self, priority: Priority, caller: str, item: T) -> T | None:
-        """Adds the item. Returns the item that had to leave for it, or None if there was room.
+        """Adds the item. Returns the item that was evicted for it, or None.
 
-        If there is no room, the last item of the caller with the most items leaves. That may be the
-        new item itself.
+        If there is no room, the last item of the caller with the most items is
+        evicted. That may be the new item itself.
         """
         callers = self._callers[priority]
         callers.setdefault(caller, deque()).append(item)
@@ -104,7 +105,7 @@ class FairQueue(Generic[T]):
         return item
 
     def remove(self, priority: Priority, caller: str, item: T) -> None:
-        """Removes an item that waits no longer. Does nothing if it is not in the queue."""
+        """Removes an item that waits no longer, if it is in the queue."""
         items = self._callers[priority].get(caller, deque())
         if item in items:
             items.remove(item)

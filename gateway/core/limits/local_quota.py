@@ -1,4 +1,5 @@
-"""One replica's part of Twilio's quota, for the time in which it cannot reach Redis. Does no I/O."""
+"""One replica's part of Twilio's quota, for the time in which it cannot reach Redis.
+Does no I/O."""
 
 from collections.abc import Mapping
 
@@ -6,14 +7,14 @@ from gateway.core.limits.fairness import Priority
 from gateway.core.limits.quota import PRIORITY_POLICIES, Concurrency, QuotaGrant, RequestKind
 from gateway.core.limits.rate_limit import Ceiling, Rate, TwilioQuota, check_rate
 
-# When all places are taken, a permit is free as soon as a request of this replica ends. The queue
-# also tries again after this time.
+# When all places are taken, a permit is free as soon as a request of this replica ends.
+# The queue also tries again after this time.
 FULL_RETRY_US = 20_000
 
 
 class LocalQuota:
-    """Grants permits from this replica's part of the quota. Times are microseconds of a clock that
-    never goes back."""
+    """Grants permits from this replica's part of the quota. Times are microseconds of a
+    clock that never goes back."""
 
     def __init__(self, quotas: Mapping[RequestKind, TwilioQuota], concurrency: Concurrency) -> None:
         self._quotas = quotas
@@ -26,8 +27,8 @@ class LocalQuota:
         return self._quotas[kind].alone(replicas)
 
     def back_off(self, kind: RequestKind, pause_us: int, in_flight: int, now_us: int) -> None:
-        """Twilio has refused a request: grants nothing of this kind for `pause_us`, and lowers the
-        limit on requests in flight."""
+        """Twilio has refused a request: grants nothing of this kind for `pause_us`, and
+        lowers the limit on requests in flight."""
         self._paused_until_us[kind] = max(self._paused_until_us[kind], now_us + pause_us)
         self._ceiling = self._ceiling.lowered(in_flight, now_us)
 
@@ -41,8 +42,8 @@ class LocalQuota:
         in_flight: int,
         now_us: int,
     ) -> QuotaGrant:
-        """Grants up to `wanted` permits; with 0, only says what is left. `in_flight`: how many
-        requests of this replica are in flight."""
+        """Grants up to `wanted` permits; with 0, only says what is left. `in_flight`:
+        how many requests of this replica are in flight."""
         policy = PRIORITY_POLICIES[priority]
         max_in_flight = max(1, self._ceiling.now(now_us) // replicas)
         places = max(1, max_in_flight * policy.percent // 100) - in_flight

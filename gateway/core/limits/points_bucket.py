@@ -1,9 +1,11 @@
 """A caller's points: they come back evenly, all of them within a minute. Does no I/O.
 
-This is the rate limit GCRA for calls of different costs, as arithmetic on one number: the time at
-which all points are available again. Costs are given as the time in which so many points come back.
+This is the rate limit GCRA for calls of different costs, as arithmetic on one number:
+the time at which all points are available again. Costs are given as the time in which
+so many points come back.
 
-The script `store/scripts/spend.lua` does the same inside Redis, and is tested against this module.
+The script `store/scripts/spend.lua` does the same inside Redis, and is tested against
+this module.
 """
 
 import math
@@ -25,9 +27,10 @@ def spend(full_at_us: int, now_us: int, cost_us: int, unreported_us: int = 0) ->
     """Charges the cost, if there are enough points.
 
     `full_at_us` is when all points are available again; 0 for a caller without state.
-    `unreported_us` is charged before, in any case: points that were spent elsewhere or, below 0,
-    points that were held and not needed. The bucket never gets emptier than empty or fuller than
-    full. A refused cost is not charged, so retrying early does not postpone the next success.
+    `unreported_us` is charged before, in any case: points that were spent elsewhere or,
+    below 0, points that were held and not needed. The bucket never gets emptier than
+    empty or fuller than full. A refused cost is not charged, so retrying early does not
+    postpone the next success.
     """
     used_us = min(max(0, max(full_at_us, now_us) - now_us + unreported_us), WINDOW_US)
     if used_us + cost_us > WINDOW_US:
@@ -38,15 +41,16 @@ def spend(full_at_us: int, now_us: int, cost_us: int, unreported_us: int = 0) ->
 def still_unreported(unreported_us: int, since_us: int) -> int:
     """What is left of a debt of points after `since_us`.
 
-    Points that were spent elsewhere come back there as they do here. Points to give back (below 0)
-    stay until they are given back.
+    Points that were spent elsewhere come back there as they do here. Points to give
+    back (below 0) stay until they are given back.
     """
     return unreported_us if unreported_us < 0 else max(0, unreported_us - since_us)
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is left to a caller of `limit` points a minute. `used_us` is as in `SpendResult`."""
+    """What is left to a caller of `limit` points a minute. `used_us` is as in
+    `SpendResult`."""
 
     limit: int
     used_us: int

@@ -22,8 +22,8 @@ def request_kind(priority: Priority) -> RequestKind:
 class Concurrency:
     """How many requests may be in flight at once, over all replicas.
 
-    Twilio limits that too, and does not say to how many. The limit starts at `at_most`; refusals
-    lower it, but never below `at_least`.
+    Twilio limits that too, and does not say to how many. The limit starts at `at_most`;
+    refusals lower it, but never below `at_least`.
     https://www.twilio.com/docs/video/guide-to-scaling-applications
     """
 
@@ -35,12 +35,12 @@ class Concurrency:
 class PriorityPolicy:
     """What requests of one priority may take of the quota.
 
-    Within a replica, priorities are strict. Between replicas, these limits keep room for the more
-    urgent ones.
+    Within a replica, priorities are strict. Between replicas, these limits keep room
+    for the more urgent ones.
 
     `burst_reserve`: how many permits of the burst are left to others.
-    `book_ahead_us`: how far ahead a permit may be booked. Urgent requests book further ahead than
-    others, so they get the next permits while they wait on any replica.
+    `book_ahead_us`: how far ahead a permit may be booked. Urgent requests book further
+    ahead than others, so they get the next permits while they wait on any replica.
     `percent`: the share of the requests in flight.
     """
 
@@ -63,9 +63,10 @@ LONGEST_BOOKING_US: Final = max(policy.book_ahead_us for policy in PRIORITY_POLI
 class QuotaGrant:
     """The answer to a request for permits.
 
-    `granted` permits may be used after `wait_us`. If there are none, `wait_us` is when to try again.
-    The full burst is available again in `full_in_us`. `in_flight` of at most `max_in_flight`
-    requests are in flight; `is_full` says that this is why nothing was granted.
+    `granted` permits may be used after `wait_us`. If there are none, `wait_us` is when
+    to try again. The full burst is available again in `full_in_us`. `in_flight` of at
+    most `max_in_flight` requests are in flight; `is_full` says that this is why nothing
+    was granted.
     """
 
     granted: int
@@ -79,8 +80,8 @@ class QuotaGrant:
 class QuotaSource(StrEnum):
     """Where permits come from.
 
-    SHARED: the quota that all replicas share. WAITING: nowhere for a moment. ALONE: this replica's
-    own part of the quota.
+    SHARED: the quota that all replicas share. WAITING: nowhere for a moment. ALONE:
+    this replica's own part of the quota.
     """
 
     SHARED = "shared"
@@ -92,9 +93,10 @@ class QuotaSource(StrEnum):
 class ClassQuota:
     """What is left of the quota for requests of one priority.
 
-    `per_second` requests a second over time, and `burst` at once. `remaining` may go now. If none
-    may, a new request may go after `retry_after_ms`, behind the `waiting` ones of this replica that
-    go before it. The whole burst is available again at `reset_at` if nothing else is sent.
+    `per_second` requests a second over time, and `burst` at once. `remaining` may go
+    now. If none may, a new request may go after `retry_after_ms`, behind the `waiting`
+    ones of this replica that go before it. The whole burst is available again at
+    `reset_at` if nothing else is sent.
     """
 
     request_class: Priority
@@ -108,8 +110,8 @@ class ClassQuota:
 
 @dataclass(frozen=True, slots=True)
 class QuotaStatus:
-    """What is left of an account's quota. `under_way` of at most `concurrency_limit` requests are in
-    flight."""
+    """What is left of an account's quota. `under_way` of at most `concurrency_limit`
+    requests are in flight."""
 
     source: QuotaSource
     replicas: int
@@ -129,8 +131,8 @@ def class_quota(
 ) -> ClassQuota:
     """What `grant`, an answer to a request for no permits, says about this priority.
 
-    `rate` is the priority's own. `waiting` requests are in this replica's queue, and a new one
-    would wait there for `queue_wait_s`.
+    `rate` is the priority's own. `waiting` requests are in this replica's queue, and a
+    new one would wait there for `queue_wait_s`.
     """
     policy = PRIORITY_POLICIES[priority]
     places = grant.max_in_flight * policy.percent // 100 - grant.in_flight

@@ -7,10 +7,11 @@
     Shared --lost--> Quiet --QUIET_S--> Alone
     Shared <--answered-- Quiet <--answered-- Alone
 
-A replica that loses Redis uses no permit for QUIET_S before it spends alone, and none for QUIET_S
-before it shares again. So no second at Twilio has requests from both. There is one exception: if
-Redis was silent so briefly that no replica can have started to spend alone, the replica shares again
-at once. A Redis that was slow for a moment then costs that moment only.
+A replica that loses Redis uses no permit for QUIET_S before it spends alone, and none
+for QUIET_S before it shares again. So no second at Twilio has requests from both. There
+is one exception: if Redis was silent so briefly that no replica can have started to
+spend alone, the replica shares again at once. A Redis that was slow for a moment then
+costs that moment only.
 
 Times are seconds of a clock that never goes back.
 """
@@ -25,13 +26,14 @@ PROBE_S: Final = 0.1
 PROBE_TIMEOUT_S: Final = 0.5
 """The timeout of one probe: the `READ_S` of `store/connection`."""
 FOUND_S: Final = PROBE_S + PROBE_TIMEOUT_S
-"""When Redis is back, every replica knows so within this time: even one whose probe started just
-before, and hung until its timeout."""
+"""When Redis is back, every replica knows so within this time: even one whose probe
+started just before, and hung until its timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """`since`: when this replica began to share. At `confirmed_at`, all replicas certainly shared."""
+    """`since`: when this replica began to share. At `confirmed_at`, all replicas
+    certainly shared."""
 
     since: float = -inf
     confirmed_at: float = -inf
@@ -39,8 +41,8 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """No permit is used until `until`. Redis has answered every probe since `answered_since`; None
-    if it did not answer the last one."""
+    """No permit is used until `until`. Redis has answered every probe since
+    `answered_since`; None if it did not answer the last one."""
 
     until: float
     confirmed_at: float
@@ -95,8 +97,9 @@ def answered(mode: QuotaMode, now: float) -> QuotaMode:
                 return Shared(since, mode.confirmed_at)
             return Quiet(now + QUIET_S, mode.confirmed_at, since)
         case Quiet() | Alone():
-            # Another replica may have lost Redis right after `confirmed_at`. It would spend alone
-            # QUIET_S later, unless it finds Redis before then, which takes FOUND_S at most.
+            # Another replica may have lost Redis right after `confirmed_at`. It would
+            # spend alone QUIET_S later, unless it finds Redis before then, which takes
+            # FOUND_S at most.
             if now - mode.confirmed_at < QUIET_S - FOUND_S:
                 return Shared(now, mode.confirmed_at)
             return Quiet(now + QUIET_S, mode.confirmed_at, now)

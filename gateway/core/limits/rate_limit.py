@@ -1,16 +1,18 @@
-"""Limits on the rate of requests and on the number in flight, as arithmetic. Does no I/O.
+"""The arithmetic of limits on request rates and requests in flight. Does no I/O.
 
-The rate limit is GCRA, whose whole state is one number: the time at which the full burst is
-available again. The limit on requests in flight is AIMD: additive increase, multiplicative decrease.
+The rate limit is GCRA, whose whole state is one number: the time at which the full
+burst is available again. The limit on requests in flight is AIMD: additive increase,
+multiplicative decrease.
 
-The script `store/scripts/take.lua` does the same inside Redis, and is tested against this module.
+The script `store/scripts/take.lua` does the same inside Redis, and is tested against
+this module.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 INCREASE_EVERY_US: Final = 1_000_000
-"""One more request may be in flight for each of these intervals since the last refusal."""
+"""For each of these intervals since the last refusal, one more may be in flight."""
 DECREASE_TO_PERCENT: Final = 70
 """A refusal lowers the limit to this share of the requests that were in flight."""
 
@@ -31,12 +33,13 @@ class Rate:
         return round(1_000_000 / self.per_s)
 
     def available(self, full_in_us: int) -> int:
-        """How many requests may pass now, if the full burst is available again in `full_in_us`."""
+        """How many requests may pass now, if the full burst is available again in
+        `full_in_us`."""
         return max(0, (self.burst * self.interval_us - full_in_us) // self.interval_us)
 
     def reserving(self, reserve: int) -> "Rate":
-        """The same rate for requests that must leave `reserve` of the burst to more urgent ones.
-        The burst stays at least 1."""
+        """The same rate for requests that must leave `reserve` of the burst to more
+        urgent ones. The burst stays at least 1."""
         return Rate(self.per_s, max(1, self.burst - reserve))
 
 
@@ -44,8 +47,8 @@ class Rate:
 class RateDecision:
     """The answer of `check_rate`.
 
-    `granted` requests may pass, after `wait_us`. If none may pass, `wait_us` is when to try again.
-    `full_at_us` is the new state.
+    `granted` requests may pass, after `wait_us`. If none may pass, `wait_us` is when to
+    try again. `full_at_us` is the new state.
     """
 
     granted: int
@@ -62,12 +65,13 @@ def check_rate(
 ) -> RateDecision:
     """Decides how many of `wanted` requests may pass.
 
-    Grants as many as may pass at once. If none may, grants one that has to wait no longer than
-    `max_wait_us`; that one is booked, and must be sent after the wait. A refused request does not
-    change the state, so retrying early does not postpone the next grant.
+    Grants as many as may pass at once. If none may, grants one that has to wait no
+    longer than `max_wait_us`; that one is booked, and must be sent after the wait. A
+    refused request does not change the state, so retrying early does not postpone the
+    next grant.
 
-    `full_at_us` comes from the previous decision: when the full burst is available again. It is 0
-    for a key without state.
+    `full_at_us` comes from the previous decision: when the full burst is available
+    again. It is 0 for a key without state.
     """
     full_in_us = max(full_at_us, now_us) - now_us
     available = rate.available(full_in_us)
@@ -86,7 +90,7 @@ def check_rate(
 class Ceiling:
     """How many requests may be in flight at once: from `at_least` to `at_most`.
 
-    A refusal at `lowered_at_us` lowered the ceiling to `lowered_to`. It has grown since then.
+    A refusal at `lowered_at_us` lowered it to `lowered_to`. It has grown since then.
     """
 
     at_most: int
@@ -99,15 +103,15 @@ class Ceiling:
         return max(self.at_least, min(self.at_most, self.lowered_to + grown))
 
     def lowered(self, in_flight: int, now_us: int) -> "Ceiling":
-        """The ceiling after a refusal while `in_flight` requests were in flight. That was too many,
-        whatever the ceiling was."""
+        """The ceiling after a refusal while `in_flight` requests were in flight. That
+        was too many, whatever the ceiling was."""
         to = max(self.at_least, min(self.now(now_us), in_flight) * DECREASE_TO_PERCENT // 100)
         return Ceiling(self.at_most, self.at_least, to, now_us)
 
 
-# Burst plus the requests of one second, as a share of the quota. Requests may arrive at Twilio closer
-# together than they left here, if one is delayed on the way. The unused part, of 80 requests a
-# second, allows for a delay of a tenth of a second.
+# Burst plus the requests of one second, as a share of the quota. Requests may arrive at
+# Twilio closer together than they left here, if one is delayed on the way. The unused
+# part, of 80 requests a second, allows for a delay of a tenth of a second.
 SHARE: Final = 0.915
 BURST: Final = 0.025
 # The share of the quota that all replicas use together when they cannot reach Redis.
@@ -116,23 +120,25 @@ ALONE: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class TwilioQuota:
-    """Twilio's limit of requests per second, and the rate at which all replicas together use it."""
+    """Twilio's limit of requests per second, and the rate at which all replicas
+    together use it."""
 
     per_s: float
     shared: Rate
 
     @classmethod
     def of(cls, per_s: int) -> "TwilioQuota":
-        """Chooses the shared rate so that no second at Twilio has more than `per_s` requests: for
-        80, it is 71 a second with a burst of 2."""
+        """Chooses the shared rate so that no second at Twilio has more than `per_s`
+        requests: for 80, it is 71 a second with a burst of 2."""
         burst = max(1, round(per_s * BURST))
         return cls(per_s, Rate(max(per_s / 2, per_s * SHARE - burst), burst))
 
     def alone(self, replicas: int) -> Rate:
         """The rate of one of `replicas` that cannot reach Redis.
 
-        All of them may start with one request at the same moment; with many replicas, the rate
-        leaves room for that. More replicas than `per_s` cannot stay within the quota at any rate.
+        All of them may start with one request at the same moment; with many replicas,
+        the rate leaves room for that. More replicas than `per_s` cannot stay within the
+        quota at any rate.
         """
         part = self.per_s / replicas
         return Rate(max(min(ALONE * part, part - 1), part / 10), 1)

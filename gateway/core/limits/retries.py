@@ -4,8 +4,9 @@ from typing import Final
 
 RETRIES: Final = 2
 """The most retries of one call."""
-# In tenths of a retry: a first try earns one, a retry costs ten. So retries are at most a tenth of
-# the first tries. If all calls fail, Twilio does not get three times as many.
+# In tenths of a retry: a first try earns one, a retry costs ten. So retries are at most
+# a tenth of the first tries. If all calls fail, Twilio gets 10 % more, not three times
+# as many.
 _COST: Final = 10
 # The most that is saved: enough to retry ten calls that one blip cuts off.
 _MAX_SAVED: Final = 10 * _COST
@@ -15,8 +16,8 @@ LONGEST_BACKOFF_S: Final = 1.0
 
 
 class RetryBudget:
-    """One account's retries. The budget starts empty: a process that starts during an outage adds
-    no load."""
+    """One account's retries. The budget starts empty: a process that starts during an
+    outage adds no load."""
 
     def __init__(self) -> None:
         self._saved = 0
@@ -41,7 +42,7 @@ def backoff_s(
 ) -> float:
     """How long to wait before a retry; `retry` counts from 0.
 
-    `chance` is uniform from 0 to 1 (full jitter), so that calls that failed together are not
-    retried together.
+    `chance` is uniform from 0 to 1 (full jitter), so that calls that failed together
+    are not retried together.
     """
     return chance * min(longest_s, first_s * 2.0**retry)

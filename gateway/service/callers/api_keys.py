@@ -14,8 +14,8 @@ KEY_PREFIX: Final = "rgk_"
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A configured key. `sha256` is the hex digest of the whole key, with its prefix. The
-    key itself is stored nowhere."""
+    """A configured key. `sha256` is the hex digest of the whole key, with its prefix.
+    The key itself is stored nowhere."""
 
     sha256: str
     caller: Caller

@@ -26,10 +26,12 @@ class Authenticator:
         """How often a credential must be checked that is used for long."""
 
     async def caller(self, *, authorization: str | None, api_key: str | None) -> Caller:
-        """The caller with `Authorization: Bearer <API key or token>` or `X-API-Key: <API key>`.
+        """The caller who sends these headers.
 
-        Raises Unauthenticated, and UpstreamUnavailable while the keys of a token's issuer
-        cannot be read.
+        They are `Authorization: Bearer <API key or token>`, or `X-API-Key: <API key>`.
+
+        Raises Unauthenticated, and UpstreamUnavailable while the keys of a token's
+        issuer cannot be read.
         """
         if authorization is None:
             return self._caller_by_key(api_key)
@@ -45,8 +47,8 @@ class Authenticator:
         return self._caller_by_key(credential)
 
     def is_valid(self, caller: Caller) -> bool:
-        """Whether the credential that identified this caller would do so now, with the same
-        rights. Streams check this from time to time."""
+        """Whether the credential that identified this caller would do so now, with the
+        same rights. Streams check this from time to time."""
         if caller.token is not None:
             return self._jwt_verifier.is_valid(caller.token)
         return self._api_keys.has(caller)

@@ -18,15 +18,16 @@ CALL_COST: Final = 10
 """Of any call: decoding the request and writing the response takes as long as showing
 some ten objects. An object takes some 25 µs, and costs 1."""
 FETCH_COST: Final = 25
-"""Of a request to Twilio: it may use one of the 80 reads a second that Twilio grants the
-account."""
+"""Of a request to Twilio: it may use one of the 80 reads a second that Twilio grants
+the account."""
 
 
 class Charge:
     """The cost of one call.
 
-    `requested` and `actual` are in points. `balance` is what is left to the caller, once
-    it is known. The face puts `requests` into the `CallContext`, which counts there.
+    `requested` and `actual` are in points. `balance` is what is left to the caller,
+    once it is known. `requests` counts the requests to Twilio that the call causes: the
+    face puts it into the `CallContext`.
     """
 
     def __init__(self, limiter: CallerLimiter, caller: Caller) -> None:

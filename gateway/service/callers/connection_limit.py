@@ -24,8 +24,8 @@ class ConnectionLimit:
 
     @contextmanager
     def enter(self, caller: Caller | None = None) -> Iterator[None]:
-        """Takes a place inside the `with` block. Raises Throttled if there is none. Without
-        a caller, the limit per caller does not apply."""
+        """Takes a place inside the `with` block. Raises Throttled if there is none.
+        Without a caller, the limit per caller does not apply."""
         if self._open >= self._limit:
             raise Throttled(
                 f"this gateway already has {self._limit:,} {self._kind} open: retry in a second",

@@ -26,7 +26,8 @@ log = structlog.get_logger()
 BODY_LIMIT: Final = 64 * 1024
 KEYS_LIMIT: Final = 100
 TIMEOUT_S: Final = 3.0
-# The parameters of private and of shared keys. https://www.rfc-editor.org/rfc/rfc7518#section-6
+# The parameters of private and of shared keys.
+# https://www.rfc-editor.org/rfc/rfc7518#section-6
 _SECRET: Final = frozenset({"d", "k"})
 
 
@@ -52,8 +53,8 @@ class IssuerKey:
 
 
 class Jwks:
-    """One issuer's keys. `run` keeps them current. A key id that is not known is looked up
-    at once, but not more often than every `jwks_lookup_s`."""
+    """One issuer's keys. `run` keeps them current. A key id that is not known is looked
+    up at once, but not more often than every `jwks_lookup_s`."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class Jwks:
 
     async def key(self, key_id: str | None) -> IssuerKey | None:
         """The key with this id, or the issuer's only key if there is no id. None if the
-        issuer does not publish it. Raises UpstreamUnavailable while that is not known."""
+        issuer does not publish it. Raises UpstreamUnavailable while that is unknown."""
         key = self._find(key_id)
         if key is None:
             await self._look_up()
@@ -111,8 +112,8 @@ class Jwks:
         return self._keys.get(key_id)
 
     async def _look_up(self) -> None:
-        """Reads the keys. Concurrent callers share one request. It is not cancelled when
-        they leave, so a slow response still serves later callers."""
+        """Reads the keys. Concurrent callers share one request. It is not cancelled
+        when they leave, so a slow response still serves later callers."""
         if asyncio.get_running_loop().time() < self._tried_at + self._timings.jwks_lookup_s:
             return
         self._flights.begin("", self._read)
@@ -126,7 +127,7 @@ class Jwks:
         loop = asyncio.get_running_loop()
         try:
             keys = _parse(await self._fetch(), self._algorithm)
-        # ValueError: an invalid host, which aiohttp rejects only when it sends the request.
+        # ValueError: an invalid host, which aiohttp rejects when it sends the request.
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, _Unusable) as error:
             if self._is_available:
                 log.warning("jwks.unavailable", host=self._host, error=type(error).__name__)
@@ -155,8 +156,9 @@ class Jwks:
 
 
 def _parse(body: bytes, algorithm: str) -> dict[str | None, IssuerKey]:
-    """The keys that the algorithm can use, by id. There may be none: an issuer may publish
-    others as well, and may withdraw all. Raises _Unusable for anything but a key set."""
+    """The keys that the algorithm can use, by id. There may be none: an issuer may
+    publish others as well, and may withdraw all. Raises _Unusable for anything but a
+    key set."""
     try:
         published = msgspec.json.decode(body)["keys"]
     except (msgspec.DecodeError, ValueError, RecursionError, KeyError, TypeError):

@@ -1,8 +1,8 @@
 """JSON Web Tokens of configured issuers, as callers' credentials.
 
 A token says who the caller is (`sub`), what it may do (`scope`, words separated by
-spaces) and, if it may not see every room, which rooms (`rooms`, a list of SIDs and names).
-No claim is used before the signature is verified.
+spaces) and, if it may not see every room, which rooms (`rooms`, a list of SIDs and
+names). No claim is used before the signature is verified.
 
 https://www.rfc-editor.org/rfc/rfc7519, and https://www.rfc-editor.org/rfc/rfc8725 for
 what can go wrong
@@ -77,8 +77,8 @@ class JwtVerifier:
         return bool(self._issuers)
 
     async def caller(self, token: str) -> Caller:
-        """The caller with this token. Raises Unauthenticated, and UpstreamUnavailable while
-        the issuer's keys cannot be read."""
+        """The caller with this token. Raises Unauthenticated, and UpstreamUnavailable
+        while the issuer's keys cannot be read."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         caller = self._callers.get(digest)
         if caller is not None and caller.token is not None and self.is_valid(caller.token):

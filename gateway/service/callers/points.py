@@ -52,10 +52,10 @@ class CallerLimiter:
         self._points_buckets = points_buckets
         self._timings = timings
         self._clock_us = clock_us
-        self._ask_redis_at = float("-inf") if points_buckets else float("inf")
+        self._use_redis_at = float("-inf") if points_buckets else float("inf")
         # When each caller has all its points again, by this process's clock.
         self._full_at_us = LruCache[CallerKey, int](max_entries=timings.known_callers)
-        # Points that Redis does not know to be spent or, below 0, returned; and since when.
+        # Points that Redis does not know to be spent (below 0: returned), since when.
         self._unreported: dict[CallerKey, tuple[int, int]] = {}
         self._has_unreported = asyncio.Event()
         self._locks: WeakValueDictionary[CallerKey, asyncio.Lock] = WeakValueDictionary()
@@ -66,7 +66,7 @@ class CallerLimiter:
         """Reports to Redis what is unreported, until it is cancelled."""
         while True:
             await self._has_unreported.wait()
-            pause_s = self._ask_redis_at - time.monotonic()
+            pause_s = self._use_redis_at - time.monotonic()
             await asyncio.sleep(max(self._timings.report_s, pause_s))
             await self.report()
 
@@ -76,7 +76,7 @@ class CallerLimiter:
         at_once = self._timings.reports_at_once
         keys = list(self._unreported)
         for start in range(0, len(keys), at_once):
-            if self._is_redis_asked:
+            if self._uses_redis:
                 await asyncio.gather(*map(self._report, keys[start : start + at_once]))
         if self._unreported:  # Redis does not answer.
             self._has_unreported.set()
@@ -112,8 +112,8 @@ class CallerLimiter:
             self._add_unreported(key, -us)
 
     @property
-    def _is_redis_asked(self) -> bool:
-        return time.monotonic() >= self._ask_redis_at
+    def _uses_redis(self) -> bool:
+        return time.monotonic() >= self._use_redis_at
 
     async def _report(self, key: CallerKey) -> None:
         if self._unreported_us(key):
@@ -139,7 +139,7 @@ class CallerLimiter:
                 self.give_back(key, batch.costs_us[index])
 
     async def _charge(self, key: CallerKey, costs_us: Sequence[int]) -> list[SpendResult]:
-        if self._points_buckets is None or not self._is_redis_asked:
+        if self._points_buckets is None or not self._uses_redis:
             return [self._charge_here(key, cost_us) for cost_us in costs_us]
         unreported_us = self._unreported_us(key)
         self._unreported.pop(key, None)
@@ -148,7 +148,7 @@ class CallerLimiter:
                 *key, costs_us, unreported_us, timeout_s=self._timings.redis_s
             )
         except UpstreamUnavailable:
-            self._ask_redis_at = time.monotonic() + self._timings.redis_pause_s
+            self._use_redis_at = time.monotonic() + self._timings.redis_pause_s
             self._add_unreported(key, unreported_us)
             return [self._charge_here(key, cost_us) for cost_us in costs_us]
         self._full_at_us.put(key, self._clock_us() + results[-1].used_us)

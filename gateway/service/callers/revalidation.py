@@ -10,20 +10,21 @@ from gateway.core.callers import Caller
 from gateway.core.errors import PermissionDenied
 from gateway.service.callers.authenticator import Authenticator
 
-# A timer of the event loop and the wall clock differ a little. Without this, a check at the very
-# end of a token may find it valid.
+# A timer of the event loop and the wall clock differ a little. Without this, a check at
+# the very end of a token may find it valid.
 _AFTER_S: Final = 0.01
 
 
 @asynccontextmanager
 async def revalidated(authenticator: Authenticator, caller: Caller) -> AsyncIterator[None]:
     """Cancels the block within `revalidate_s` of the end of the credential, and raises
-    PermissionDenied then. A token's expiry is known in advance: it ends the block at once."""
+    PermissionDenied then. A token's expiry is known in advance: it ends the block at
+    once."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
 
-    # The function is passed to itself. If it referred to itself by name, a reference cycle would
-    # leave the stream's task and context to the garbage collector.
+    # The function is passed to itself. If it referred to itself by name, a reference
+    # cycle would leave the stream's task and context to the garbage collector.
     def check(again: Callable[..., None]) -> None:
         nonlocal timer
         if authenticator.is_valid(caller):

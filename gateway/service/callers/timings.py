@@ -11,7 +11,7 @@ class CallerTimings:
     """The timeout of Redis for charging a call. After a timeout, each process limits
     callers by itself."""
     redis_pause_s: float = 1.0
-    """How long Redis is not asked after such a timeout."""
+    """How long Redis is not used after such a timeout."""
     report_s: float = 0.1
     """Points that Redis does not know to be spent or returned are reported with the
     caller's next call, or after this time."""
@@ -20,8 +20,8 @@ class CallerTimings:
     of the commands times out while it waits behind the others."""
     known_callers: int = 50_000
     """For how many callers a process knows the points. The number of token subjects has
-    no limit, so the least recently used are evicted. That matters only without Redis: an
-    evicted caller then has all its points again in this process."""
+    no limit, so the least recently used are evicted. That matters only without Redis:
+    an evicted caller then has all its points again in this process."""
     known_tokens: int = 2_048
     """How many verified tokens a process keeps, at 1 to 10 kB each. A token that is
     known is not verified again."""

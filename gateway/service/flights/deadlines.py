@@ -1,8 +1,9 @@
 """Deadlines: how long a call may take.
 
-A face sets its caller's deadline; code below it calls `left_s` before it starts something
-long. The deadline is part of the `CallContext`, so tasks that a call starts have it too.
-Work that several callers share has the latest of their deadlines: see `SingleFlight`.
+A face sets its caller's deadline; code below it calls `left_s` before it starts
+something long. The deadline is part of the `CallContext`, so tasks that a call starts
+have it too. Work that several callers share has the latest of their deadlines: see
+`SingleFlight`.
 """
 
 import asyncio
@@ -18,8 +19,8 @@ from gateway.service import call_context
 from gateway.service.call_context import Deadline
 
 ANSWER_S: Final = 0.1
-"""Time kept back for what follows when Twilio does not answer: a stale answer, or an error
-that says more than that the deadline has passed."""
+"""Time kept back for what follows when Twilio does not answer: a stale answer, or an
+error that says more than that the deadline has passed."""
 
 
 def left_s() -> float:
@@ -28,7 +29,7 @@ def left_s() -> float:
 
 
 def enter(deadline: Deadline) -> None:
-    """Sets the deadline for the rest of the current task, and for all tasks it starts."""
+    """Sets the deadline for the rest of the task, and for all tasks it starts."""
     call_context.enter(replace(call_context.current(), deadline=deadline))
 
 
@@ -57,13 +58,13 @@ async def within(limit_s: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def while_awaited() -> AsyncIterator[None]:
-    """Cancels the block when `left_s` reaches 0. The deadline may move meanwhile, when other
-    callers join. Raises DeadlineExceeded."""
+    """Cancels the block when `left_s` reaches 0. The deadline may move meanwhile, when
+    other callers join. Raises DeadlineExceeded."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None
 
-    # The function is passed to itself. If it referred to itself by name, every call would
-    # leave a reference cycle to the garbage collector.
+    # The function is passed to itself. If it referred to itself by name, every call
+    # would leave a reference cycle to the garbage collector.
     def check(again: Callable[..., None]) -> None:
         nonlocal timer
         wait_s = left_s()

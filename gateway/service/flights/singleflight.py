@@ -30,10 +30,11 @@ class _SharedCall(Generic[T]):
 class SingleFlight(Generic[T]):
     """Lets callers who request the same key at the same time share one call.
 
-    The call runs while a caller waits for it, and is cancelled when the last one leaves.
-    Its deadline is the latest of their deadlines; for the rest, it has the `CallContext`
-    of the first caller. Put everything into the key that makes an answer too old to
-    share: a caller that an event has woken up must not join a read that began before.
+    The call runs while a caller waits for it, and is cancelled when the last one
+    leaves. Its deadline is the latest of their deadlines; for the rest, it has the
+    `CallContext` of the first caller. Put everything into the key that makes an answer
+    too old to share: a caller that an event has woken up must not join a read that
+    began before.
     """
 
     def __init__(self) -> None:
@@ -63,14 +64,14 @@ class SingleFlight(Generic[T]):
             self._leave(key, shared, waiter)
 
     def begin(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> None:
-        """Starts the call, unless it is running. It runs to its end. If it fails, only the
-        callers who wait for it get the error."""
+        """Starts the call, unless it is running. It runs to its end. If it fails, only
+        the callers who wait for it get the error."""
         if key not in self._calls:
             self._join(key, call, DETACHED, never)
 
     async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Runs the call to its end even if the caller leaves: for what must not stop half
-        way. From then on its deadline has passed, so it starts nothing new."""
+        """Runs the call to its end even if the caller leaves: for what must not stop
+        half way. From then on its deadline has passed, so it starts nothing new."""
         waiter = object()
         shared = self._join(object(), call, waiter, call_context.current().deadline)
         try:
@@ -79,8 +80,8 @@ class SingleFlight(Generic[T]):
             del shared.waiters[waiter]
 
     async def aclose(self, grace_s: float = 0.0) -> None:
-        """Lets running calls end within the grace period, cancels the rest, and waits until
-        they have ended."""
+        """Lets running calls end within the grace period, cancels the rest, and waits
+        until they have ended."""
         tasks = [shared.task for shared in self._calls.values()]
         if not tasks:
             return
@@ -95,8 +96,8 @@ class SingleFlight(Generic[T]):
         shared = self._calls.get(key)
         if shared is None:
             shared = _SharedCall()
-            # Refers to the waiters only. Otherwise the task's context would refer to the
-            # shared call, which refers to the task.
+            # Refers to the waiters only. Otherwise the task's context would refer to
+            # the shared call, which refers to the task.
             latest = partial(_latest, shared.waiters)
             shared.task = asyncio.get_running_loop().create_task(_run(call, latest))
             self._calls[key] = shared
@@ -131,8 +132,8 @@ async def _run(call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
 
 
 def _report_bug(task: "asyncio.Task[T]") -> None:
-    """Retrieves the task's exception, so that asyncio does not report a failure for which
-    no caller waits. A bug is reported all the same."""
+    """Retrieves the task's exception, so that asyncio does not report a failure for
+    which no caller waits. A bug is reported all the same."""
     with suppress(asyncio.CancelledError):
         failure = task.exception()
         if failure is not None and not isinstance(failure, GatewayError):

@@ -1,18 +1,19 @@
-"""How a call to Twilio is tried: with a timeout, retries where they help, and a circuit breaker.
+"""How a call to Twilio is tried: with a timeout, retries where they help, and a circuit
+breaker.
 
 When Twilio fails or is slow, features degrade in this order:
 
-1. Cached answers are served stale. The reads in `service/cache` do so when a call is refused, fails
-   or takes longer than a second. Refusals come at once: when a bulkhead's breaker is open, and when
-   the bulkhead has no room left.
-2. Lists and background refreshes are refused when a bulkhead is half full: calls pile up there when
-   Twilio slows down.
+1. Cached answers are served stale. The reads in `service/cache` do so when a call is
+   refused, fails or takes longer than a second. Refusals come at once: when a
+   bulkhead's breaker is open, and when the bulkhead has no room left.
+2. Lists and background refreshes are refused when a bulkhead is half full: calls pile
+   up there when Twilio slows down.
 3. Single reads are refused when the bulkhead is full or its breaker is open.
-4. Changes have a bulkhead of their own, so they do not wait behind reads. They too are refused at
-   once when its breaker is open.
+4. Changes have a bulkhead of their own, so they do not wait behind reads. They too are
+   refused at once when its breaker is open.
 
-Subscriptions read the event log, and are not affected. When the quota is short, permits run out in
-the same order.
+Subscriptions read the event log, and are not affected. When the quota is short, permits
+run out in the same order.
 """
 
 import asyncio
@@ -58,13 +59,13 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PermitContext = Callable[[], AbstractAsyncContextManager[None]]
-"""Waits for a permit and holds it while the call is in flight. Raises QuotaExceeded, and
-UpstreamUnavailable when Redis cannot say whether the call may go."""
+"""Waits for a permit and holds it while the call is in flight. Raises QuotaExceeded,
+and UpstreamUnavailable when Redis cannot say whether the call may go."""
 
 
 class Bulkhead:
-    """Separates one kind of calls from the others: with a limit on the calls in flight, and a circuit
-    breaker. Trouble with one kind does not stop the others.
+    """Separates one kind of calls from the others: with a limit on the calls in flight,
+    and a circuit breaker. Trouble with one kind does not stop the others.
 
     `probe` is the request that finds out whether Twilio answers again.
     """
@@ -79,8 +80,9 @@ class Bulkhead:
         self._max_in_flight = max_in_flight
 
     def check(self, *, is_first_to_go: bool, retry_s: float) -> None:
-        """Raises UpstreamUnavailable if no call may start now. Calls that are the first to go when
-        Twilio is slow may use half of the places. `retry_s`: when the caller may retry."""
+        """Raises UpstreamUnavailable if no call may start now. Calls that are the first
+        to go when Twilio is slow may use half of the places. `retry_s`: when the caller
+        may retry."""
         if self.breaker.is_blocking:
             rest_s = max(self.breaker.rest_s(time.monotonic()), retry_s)
             raise UpstreamUnavailable(
@@ -136,12 +138,12 @@ class CallPolicy:
     async def call(
         self, request: WireRequest[T], permit: PermitContext, *, is_urgent: bool = True
     ) -> T:
-        """Returns Twilio's answer. Each try takes a permit, and none starts after the caller's
-        deadline. A change that was sent before then is waited for.
+        """Returns Twilio's answer. Each try takes a permit, and none starts after the
+        caller's deadline. A change that was sent before then is waited for.
 
-        Raises UpstreamUnavailable at once, with `retry_after_ms` and `is_unsent`, while Twilio does
-        not answer or is too slow. A call that is not urgent is not retried, and is the first to go
-        when Twilio is slow.
+        Raises UpstreamUnavailable at once, with `retry_after_ms` and `is_unsent`, while
+        Twilio does not answer or is too slow. A call that is not urgent is not retried,
+        and is the first to go when Twilio is slow.
         """
         bulkhead = self._writes if request.is_write else self._reads[request.product]
         is_first_to_go = not is_urgent or request.priority is Priority.LIST
@@ -165,7 +167,8 @@ class CallPolicy:
             await asyncio.sleep(wait_s)
 
     def is_unavailable(self) -> bool:
-        """Whether reads of rooms are refused at present, because Twilio does not answer them."""
+        """Whether reads of rooms are refused at present, because Twilio does not answer
+        them."""
         return self._reads["video"].breaker.is_blocking
 
     async def aclose(self) -> None:
@@ -196,7 +199,8 @@ class CallPolicy:
         slow_timer = loop.call_at(slow_at, self._on_slow, bulkhead, ticket, slow_at)
         try:
             if request.is_write:
-                # Once it is sent, its outcome must be recorded, even if the caller has left.
+                # Once it is sent, its outcome must be recorded, even if the caller has
+                # left.
                 return await self._twilio.send(
                     request, deadline_s=self._timings.write_s, send_within_s=deadlines.left_s()
                 )
@@ -224,7 +228,8 @@ class CallPolicy:
 
     def _record(self, bulkhead: Bulkhead, ticket: object, outcome: CallOutcome) -> None:
         breaker = bulkhead.breaker
-        # While no read is answered, one failed change is enough: each costs a caller its timeout.
+        # While no read is answered, one failed change is enough: each costs a caller
+        # its timeout.
         is_one_enough = bulkhead is self._writes and self._are_reads_failing()
         before = breaker.state
         breaker.record(ticket, outcome, time.monotonic(), failures=1 if is_one_enough else None)
@@ -259,8 +264,8 @@ class CallPolicy:
 
 
 def _may_retry(request: WireRequest[T], failure: UpstreamUnavailable) -> bool:
-    """Whether the same request may well succeed in a moment: there was no answer, or a 5xx without
-    Retry-After. Reads only: a change may have taken effect."""
+    """Whether the same request may well succeed in a moment: there was no answer, or a
+    5xx without Retry-After. Reads only: a change may have taken effect."""
     return not request.is_write and failure.retry_after_ms is None and _is_twilios(failure)
 
 

@@ -1,8 +1,10 @@
-"""Requests to Twilio that wait for a permit: in each replica, one queue for reads and one for writes.
+"""Requests to Twilio that wait for a permit: in each replica, one queue for reads and
+one for writes.
 
-A permit is taken for the replica, not for a request: which request uses it is decided when it
-arrives. So an urgent request overtakes all that wait, at most one take of each kind is in flight
-however long the queue is, and a replica that was held up sends late but never in a crowd.
+A permit is taken for the replica, not for a request: which request uses it is decided
+when it arrives. So an urgent request overtakes all that wait, at most one take of each
+kind is in flight however long the queue is, and a replica that was held up sends late
+but never in a crowd.
 """
 
 import asyncio
@@ -20,8 +22,8 @@ from gateway.service.upstream.quota_budget import QuotaBudget
 from gateway.store.limiter import TAKE_S
 
 WAITING_LIMIT: Final = 500
-"""Of each priority. A request that must wait too long is refused at once, so there are rarely more
-waiting than get a permit in time."""
+"""Of each priority. A request that must wait too long is refused at once, so there are
+rarely more waiting than get a permit in time."""
 # Permits that are available at once are taken in one round trip.
 _BATCH: Final = 8
 # The weight of a new interval in the moving average of the intervals between permits.
@@ -51,7 +53,8 @@ class PermitQueue:
         self._wake_up = asyncio.Event()
         self._is_serving = False
         self._is_full = False
-        # The priority of the last take and, if it got no permit, when the next one is due.
+        # The priority of the last take and, if it got no permit, when the next one is
+        # due.
         self._taken_for = Priority.END
         self._retry_at = float("-inf")
         self._served_at = float("-inf")
@@ -78,9 +81,9 @@ class PermitQueue:
     ) -> AsyncIterator[None]:
         """Waits for a permit, and holds it until the end of the `async with` block.
 
-        Raises QuotaExceeded with `retry_after_ms`: at once if the permit would come too late as far
-        as is known; later if it has not come at `give_up_at`, or if the queue is full and this
-        caller has the most requests in it.
+        Raises QuotaExceeded with `retry_after_ms`: at once if the permit would come too
+        late as far as is known; later if it has not come at `give_up_at`, or if the
+        queue is full and this caller has the most requests in it.
         """
         permit = await self._wait(priority, caller, give_up_at)
         try:
@@ -125,7 +128,8 @@ class PermitQueue:
     def _serve_soon(self, priority: Priority) -> None:
         if not self._is_serving:
             self._is_serving = True
-            # Under a key of its own: a call that has ended holds its key for a moment longer.
+            # Under a key of its own: a call that has ended holds its key for a moment
+            # longer.
             self._flights.begin(object(), self._serve)
         elif priority < self._taken_for:
             self._wake_up.set()
@@ -149,8 +153,8 @@ class PermitQueue:
             self._is_serving = False
 
     async def _hold_back(self, priority: Priority, wait_s: float) -> None:
-        """No request of this priority or a lesser one passes for `wait_s`. Refuses those that cannot
-        wait so long now."""
+        """No request of this priority or a lesser one passes for `wait_s`. Refuses
+        those that cannot wait so long now."""
         self._retry_at = asyncio.get_running_loop().time() + wait_s
         too_late = [
             waiter
@@ -172,15 +176,16 @@ class PermitQueue:
             while waiter is not None and waiter.permit.done():
                 waiter = self._queue.pop()
             if waiter is None:
-                # All have left meanwhile. The permit cannot be used later: the next one, of any
-                # replica, may be due right after it.
+                # All have left meanwhile. The permit cannot be used later: the next
+                # one, of any replica, may be due right after it.
                 self._quota_budget.release(permit)
             else:
                 waiter.permit.set_result(permit)
         self._learn_interval(len(permits))
 
     def _learn_interval(self, served: int) -> None:
-        """Learns how fast permits come while requests wait: other replicas take their share."""
+        """Learns how fast permits come while requests wait: other replicas take their
+        share."""
         now = asyncio.get_running_loop().time()
         since_s, self._served_at = now - self._served_at, now
         if since_s > _FORGET_S or not len(self._queue):

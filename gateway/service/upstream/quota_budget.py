@@ -1,5 +1,6 @@
-"""Where permits come from: the quota in Redis that all replicas share or, while Redis does not
-answer, this replica's own part of it. `core/limits/quota_mode` decides which."""
+"""Where permits come from: the quota in Redis that all replicas share or, while Redis
+does not answer, this replica's own part of it. `core/limits/quota_mode` decides which.
+"""
 
 import asyncio
 import uuid
@@ -30,9 +31,11 @@ from gateway.store.limiter import Limiter
 
 log = structlog.get_logger()
 
-# Requests that end within this time release their permits in one round trip, if no take goes first.
+# Requests that end within this time release their permits in one round trip, if no take
+# goes first.
 _GATHER_S: Final = 0.005
-# Redis keeps the state of a rate for at least this long: see the last lines of take.lua.
+# Redis keeps the state of a rate for at least this long: see the last lines of
+# take.lua.
 _STATE_KEPT_S: Final = 60.0
 
 
@@ -46,8 +49,9 @@ def _now_us() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Permits:
-    """`ids`: one permit for each request that may be sent in `wait_s`; release each. If there are
-    none, try again in `wait_s`. `is_full`: the limit on requests in flight is the reason."""
+    """`ids`: one permit for each request that may be sent in `wait_s`; release each. If
+    there are none, try again in `wait_s`. `is_full`: the limit on requests in flight is
+    the reason."""
 
     ids: tuple[str, ...]
     wait_s: float
@@ -55,7 +59,8 @@ class Permits:
 
 
 class QuotaBudget:
-    """One account's permits. `replicas` returns how many replicas there are, this one included."""
+    """One account's permits. `replicas` returns how many replicas there are, this one
+    included."""
 
     def __init__(
         self,
@@ -108,8 +113,8 @@ class QuotaBudget:
     def release(self, permit: str) -> None:
         """The permit's request has ended."""
         self._in_flight.discard(permit)
-        # More are not worth keeping: they expire. So many requests cannot have been in flight
-        # unless Redis has been away for long.
+        # More are not worth keeping: they expire. So many requests cannot have been in
+        # flight unless Redis has been away for long.
         if len(self._released) < self._max_released:
             self._released.append(permit)
         if self._is_shared and not self._is_releasing:
@@ -126,7 +131,7 @@ class QuotaBudget:
                 self._lose([])
 
     async def peek(self, kind: RequestKind) -> QuotaGrant:
-        """What is left, without taking any of it. `wait_us`: how long nothing may pass."""
+        """What is left. Takes nothing. `wait_us`: how long no request may pass."""
         if self._is_shared:
             try:
                 return await self._limiter.take(kind, self._quotas[kind].shared, [])
@@ -149,12 +154,13 @@ class QuotaBudget:
 
     @property
     def replicas(self) -> int:
-        """The number of replicas. Without Redis this is the last known one: replicas hear of each
-        other by way of Redis."""
+        """The number of replicas. Without Redis this is the last known one: replicas
+        hear of each other by way of Redis."""
         return max(self._replicas(), 1 if self._is_shared else self._last_replicas)
 
     async def aclose(self) -> None:
-        """Releases this replica's permits at once. Call it after the last request has ended."""
+        """Releases this replica's permits at once. Call it after the last request has
+        ended."""
         if self._is_shared and self._released:
             with suppress(UpstreamUnavailable):
                 await self._limiter.release(self._released)
@@ -216,8 +222,8 @@ class QuotaBudget:
             self._is_releasing = False
 
     def _lose(self, doubtful: list[str]) -> None:
-        """Redis gave no answer. It may count the `doubtful` permits although no request uses them:
-        they are released when it answers again, or expire."""
+        """Redis gave no answer. It may count the `doubtful` permits although no request
+        uses them: they are released when it answers again, or expire."""
         if not self._is_shared:
             # A command that was sent before another one failed.
             self._released += doubtful

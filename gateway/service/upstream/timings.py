@@ -37,8 +37,8 @@ class UpstreamTimings:
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """How many calls of each kind may be in flight to Twilio at once: a hundred together,
-    which is as many as the session has connections."""
+    """How many calls of each kind may be in flight to Twilio at once: a hundred
+    together, which is as many as the session has connections."""
 
     reads: int = 70
     writes: int = 20

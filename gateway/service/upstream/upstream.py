@@ -1,5 +1,5 @@
-"""All requests to Twilio go through here: each waits for a permit of the quota that all replicas
-share."""
+"""All requests to Twilio go through here: each waits for a permit of the quota that all
+replicas share."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,8 +27,8 @@ from gateway.twilio.wire.exchange import WireRequest
 T = TypeVar("T")
 
 NO_ANSWER: Final = (UpstreamUnavailable, QuotaExceeded, DeadlineExceeded)
-"""Failures for which a cached answer may stand in, flagged as stale: Twilio has not answered. A
-refusal by Twilio is an answer."""
+"""Failures for which a cached answer may stand in, flagged as stale: Twilio has not
+answered. A refusal by Twilio is an answer."""
 COMPARE_WAIT_S: Final = 2.0
 # How long `aclose` waits for the last permits to be released.
 _GRACE_S: Final = 0.1
@@ -38,8 +38,8 @@ _GRACE_S: Final = 0.1
 class AccountQuota:
     """What one account may send to Twilio.
 
-    `reconcile` is the part of `read` that the reconciler may use. `max_wait_s` is how long a call
-    waits for a permit before it is refused.
+    `reconcile` is the part of `read` that the reconciler may use. `max_wait_s` is how
+    long a call waits for a permit before it is refused.
     """
 
     read: TwilioQuota
@@ -52,8 +52,8 @@ class AccountQuota:
 class Upstream:
     """Sends one account's requests to Twilio.
 
-    Reads and writes have separate rates, and share the limit on requests in flight. `replicas`
-    returns how many gateways use this account's quota, this one included.
+    Reads and writes have separate rates, and share the limit on requests in flight.
+    `replicas` returns how many gateways use this account's quota, this one included.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class Upstream:
     async def send(self, request: WireRequest[T], *, is_urgent: bool = True) -> T:
         """Returns Twilio's answer.
 
-        A call that is not urgent (a refresh of a stale answer) gets a permit only if one is
-        available at once. Raises QuotaExceeded with `retry_after_ms` when the permit would come
-        later than the account's `max_wait_s` or the caller's deadline, and what `CallPolicy.call`
-        raises.
+        A call that is not urgent (a refresh of a stale answer) gets a permit only if
+        one is available at once. Raises QuotaExceeded with `retry_after_ms` when the
+        permit would come later than the account's `max_wait_s` or the caller's
+        deadline, and what `CallPolicy.call` raises.
         """
         if is_urgent:
             return await self._send(request, request.priority, self._max_wait_s, is_urgent=True)
@@ -93,8 +93,9 @@ class Upstream:
     async def compare(self, request: WireRequest[T]) -> T:
         """As `send`, for the reconciler.
 
-        It has its own part of the read quota, also while callers want all of it. So it waits in
-        their queue like any single read. But while Twilio is slow, it is the first to go.
+        It has its own part of the read quota, also while callers want all of it. So it
+        waits in their queue like any single read. But while Twilio is slow, it is the
+        first to go.
         """
         max_wait_us = round(COMPARE_WAIT_S * 1_000_000)
         grant = await self._limiter.take_uncounted("reconcile", self._reconcile, max_wait_us)
@@ -108,12 +109,13 @@ class Upstream:
         return await self._send(request, Priority.READ, COMPARE_WAIT_S, is_urgent=False)
 
     def is_unavailable(self) -> bool:
-        """Whether reads of rooms are refused at present, because Twilio does not answer them."""
+        """Whether reads of rooms are refused at present, because Twilio does not answer
+        them."""
         return self._call_policy.is_unavailable()
 
     async def aclose(self) -> None:
-        """Releases this replica's permits, so that other replicas need not wait until they expire.
-        Call it after the last request has ended."""
+        """Releases this replica's permits, so that other replicas need not wait until
+        they expire. Call it after the last request has ended."""
         await self._call_policy.aclose()
         await self._flights.aclose(grace_s=_GRACE_S)
         await self.quota_budget.aclose()
@@ -136,12 +138,12 @@ class Upstream:
                 return await self._call_policy.call(request, permit, is_urgent=is_urgent)
             except QuotaExceeded as refused:
                 if refused.twilio is None or refused.twilio.status != HTTPStatus.TOO_MANY_REQUESTS:
-                    # Our own refusal; or the account has all the rooms that it may have, which
-                    # waiting does not change.
+                    # Our own refusal; or the account has all the rooms that it may
+                    # have, which waiting does not change.
                     raise
-                # Something else uses the same account. All replicas pause, not only this one. Twilio
-                # never processes what it refuses with 429, so the call is repeated while there is
-                # time.
+                # Something else uses the same account. All replicas pause, not only
+                # this one. Twilio never processes what it refuses with 429, so the call
+                # is repeated while there is time.
                 pause_ms = refused.retry_after_ms or round(self._timings.pause_s * 1000)
                 await self.quota_budget.back_off(kind, pause_ms)
                 if loop.time() >= give_up_at:
@@ -150,8 +152,8 @@ class Upstream:
     def _permit(
         self, kind: RequestKind, priority: Priority, max_wait_s: float
     ) -> AbstractAsyncContextManager[None]:
-        """A permit for the caller and the deadline as they are now: some of the callers that share
-        the call may have left."""
+        """A permit for the caller and the deadline as they are now: some of the callers
+        that share the call may have left."""
         caller = call_context.current().caller
         wait_s = min(max(0.0, max_wait_s), deadlines.left_s() - TAKE_S)
         return self.permit_queues[kind].permit(

@@ -1,5 +1,5 @@
--- Shared by take.lua and refused.lua: how many requests may be in flight now. The arithmetic is that
--- of Ceiling in core/limits/rate_limit.py.
+-- Shared by take.lua and refused.lua: how many requests may be in flight now. The
+-- arithmetic is that of Ceiling in core/limits/rate_limit.py.
 local function ceiling_now(key, now, at_most, at_least)
   local state = kind_of(key) == 'string' and redis.call('GET', key) or ''
   local lowered_to, lowered_at = string.match(state, '^(%d+) (%d+)$')
@@ -8,7 +8,7 @@ local function ceiling_now(key, now, at_most, at_least)
     return at_most
   end
   if lowered_at > now then
-    -- The server's clock went back. Without this, the ceiling would stay low until it catches up.
+    -- The server's clock went back. The ceiling must not stay low until it catches up.
     lowered_at = now
     redis.call('SET', key, digits(lowered_to) .. ' ' .. digits(now), 'PX', at_most * 1000)
   end

@@ -1,4 +1,5 @@
--- Twilio has refused a request: too many a second, or too many at once. It does not say which.
+-- Twilio has refused a request: too many a second, or too many at once. It does not say
+-- which.
 --
 -- KEYS
 --   pause      string with an expiry: no request passes while it exists
@@ -19,10 +20,12 @@ local percent = tonumber(ARGV[5])
 
 local max_in_flight = ceiling_now(ceiling, now, at_most, at_least)
 local left_ms = redis.call('PTTL', pause)
--- Refusals come together. Only the first one lowers the ceiling: the others were in flight with it.
+-- Refusals come together. Only the first one lowers the ceiling: the others were in
+-- flight with it.
 if left_ms <= 0 then
   local in_flight_count = kind_of(in_flight) == 'zset' and redis.call('ZCARD', in_flight) or 0
-  max_in_flight = math.max(at_least, math.floor(math.min(max_in_flight, in_flight_count) * percent / 100))
+  local lowered = math.floor(math.min(max_in_flight, in_flight_count) * percent / 100)
+  max_in_flight = math.max(at_least, lowered)
   local lifetime_ms = (at_most - max_in_flight) * 1000 + 1000
   redis.call('SET', ceiling, digits(max_in_flight) .. ' ' .. digits(now), 'PX', digits(lifetime_ms))
 end

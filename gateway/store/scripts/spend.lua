@@ -9,13 +9,14 @@
 --   now         µs; empty for the server's clock (tests pass a time)
 --   ...         the cost of each call, µs
 --
--- Returns, for each call: whether it is allowed (1 or 0), how long until all points are back (µs)
+-- Returns, for each call: whether it is allowed (1 or 0), how long until all points are
+-- back (µs)
 local bucket = KEYS[1]
 local window, unreported, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) or now_us
 local FIRST_COST = 4
 
--- A clock that went back, or a value that is not ours, makes the bucket empty at worst: it fills up
--- from there.
+-- A clock that went back, or a value that is not ours, makes the bucket empty at worst:
+-- it fills up from there.
 local full_at = kind_of(bucket) == 'string' and number_of(redis.call('GET', bucket)) or 0
 local used = math.min(math.max(0, math.max(full_at, now) - now + unreported), window)
 local answers = {}

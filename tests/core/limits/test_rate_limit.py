@@ -23,8 +23,8 @@ arrivals = st.lists(
 
 
 def grants(rate: Rate, requests: list[tuple[int, int, int]]) -> list[int]:
-    """When each granted request may pass. Requests are (time since the previous one, max_wait_us,
-    number)."""
+    """When each granted request may pass. Requests are (time since the previous one,
+    max_wait_us, number)."""
     full_at_us, now_us, allowed = 0, NOON_US, []
     for elapsed_us, max_wait_us, wanted in requests:
         now_us += elapsed_us

@@ -1,4 +1,5 @@
-"""The keys of an issuer, read over HTTP: from one that works, and from one that does not."""
+"""The keys of an issuer, read over HTTP: from one that works, and from one that does
+not."""
 
 import asyncio
 import json
@@ -166,7 +167,7 @@ async def test_a_response_that_is_no_key_set_changes_nothing(
     assert await keys.key("first") is not None
 
 
-async def test_i15_a_call_does_not_wait_for_a_slow_issuer_beyond_its_deadline_and_later_calls_share_the_request(
+async def test_i15_a_call_waits_for_a_slow_issuer_until_its_deadline_and_later_calls_join(
     issuer: TokenIssuer, session: aiohttp.ClientSession
 ) -> None:
     keys = Jwks(session, issuer.url, ALGORITHM)

@@ -165,7 +165,7 @@ async def test_spending_without_redis_is_not_reported_once_it_has_come_back(
     assert is_about(await remaining(elsewhere), LIMIT - 410)
 
 
-async def test_redis_is_not_asked_for_a_while_after_a_timeout(buckets: Buckets) -> None:
+async def test_redis_is_not_used_for_a_while_after_a_timeout(buckets: Buckets) -> None:
     limiter = CallerLimiter(buckets, replace(TIMINGS, redis_pause_s=60.0))
     buckets.is_away = True
     for _ in range(20):

@@ -16,8 +16,8 @@ from tests.service.conftest import ANYBODY, LIMIT_S
 
 
 class Revocable(Authenticator):
-    """`answers`: whether the credential is valid, for one check after the other. After the
-    last one it is not."""
+    """`answers`: whether the credential is valid, for one check after the other. After
+    the last one it is not."""
 
     def __init__(self, answers: Sequence[bool], revalidate_s: float = 60.0) -> None:
         super().__init__([], timings=CallerTimings(revalidate_s=revalidate_s))

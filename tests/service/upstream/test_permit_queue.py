@@ -34,7 +34,8 @@ def test_urgent_requests_overtake_all_that_wait() -> None:
 
 
 def test_a_more_urgent_priority_goes_first_on_another_replica_too() -> None:
-    """Lists leave a permit of the burst to single reads, also to those of other replicas."""
+    """Lists leave a permit of the burst to single reads, also to those of other
+    replicas."""
 
     async def scenario() -> tuple[int, int]:
         world = World(replicas=2)
@@ -91,7 +92,8 @@ def test_p13_the_whole_rate_is_used_under_five_times_the_load() -> None:
     world = simulate(scenario)
     assert len(world.sent) >= 0.97 * READS.shared.per_s * 20
     assert most_in(world.times()) <= READ_WINDOW
-    # A refused request costs no command: about one take and one release for each sent one.
+    # A refused request costs no command: about one take and one release for each sent
+    # one.
     assert world.redis.commands <= 2.5 * len(world.sent)
 
 
@@ -176,7 +178,8 @@ def test_a_request_that_must_not_wait_gets_only_an_available_permit() -> None:
         world = World(replicas=1)
         return [await world.send(0, Priority.CHANGE, max_wait_s=0.0) for _ in range(3)]
 
-    # Permits come 55 ms apart, each request takes 20 ms, and all wait for the limiter's answer.
+    # Permits come 55 ms apart, each request takes 20 ms, and all wait for the limiter's
+    # answer.
     assert simulate(scenario)[0]
 
 
@@ -247,8 +250,8 @@ def check_requests_at_twilio(
     events: list[tuple[float, str, float]],
     latency_s: float,
 ) -> None:
-    """Arrivals × replicas × steps of the clock of Redis × outages that all replicas see. Every replica
-    has requests to send all the time, of the caller "each"."""
+    """Arrivals × replicas × steps of the clock of Redis × outages that all replicas
+    see. Every replica has requests to send all the time, of the caller "each"."""
 
     async def scenario() -> World:
         world = World(replicas, latency_s)
@@ -271,7 +274,8 @@ def check_requests_at_twilio(
         return world
 
     world = simulate(scenario)
-    # A clock that steps ahead allows one burst more, and one permit that each replica has booked.
+    # A clock that steps ahead allows one burst more, and one permit that each replica
+    # has booked.
     steps = sum(what == "ahead" for _, what, _ in events)
     reads, writes = (
         world.times(Priority.READ, Priority.LIST, Priority.BACKGROUND),
@@ -293,8 +297,8 @@ _WORLDS = {
 }
 
 
-# Three replicas did not hear from Redis between two outages and spent alone. The fourth one did, and
-# shared again.
+# Three replicas did not hear from Redis between two outages and spent alone. The fourth
+# one did, and shared again.
 _HEARD_BY_ONE = {
     "replicas": 4,
     "loads": [
@@ -343,7 +347,8 @@ def test_i13_300_simulated_worlds(figure: Figure) -> None:
         hold()
     finally:
         figure(
-            f"I-13: {worlds['seen']} simulated worlds, 1 to 4 replicas, Redis away, slow, or with a clock that steps",
+            f"I-13: {worlds['seen']} simulated worlds, 1 to 4 replicas, Redis away, slow, or "
+            "with a clock that steps",
             f"{worlds['held']} in which no second at Twilio saw more than is allowed",
             None,
         )

@@ -73,11 +73,11 @@ async def test_a_read_returns_what_twilio_answers(site: Site) -> None:
 
 async def test_a_call_above_the_rate_is_refused_and_not_sent(site: Site) -> None:
     room = site.make_at_twilio()
-    slow = upstream(site, read=Rate(per_s=0.1, burst=1))
+    slow = upstream(site, read=Rate(per_s=0.01, burst=1))
     await fetch(slow, room)
-    with pytest.raises(QuotaExceeded) as refused:
+    with pytest.raises(QuotaExceeded) as refusal:
         await fetch(slow, room)
-    assert 9_000 <= (refused.value.retry_after_ms or 0) <= 10_000
+    assert 90_000 <= (refusal.value.retry_after_ms or 0) <= 100_000
     assert len(site.gate.calls) == 1
 
 
@@ -117,13 +117,13 @@ async def test_a_call_is_sent_again_after_the_pause_that_follows_a_429(site: Sit
 async def test_a_429_pauses_every_replica(site: Site) -> None:
     room = site.make_at_twilio()
     here, there = upstream(site), upstream(site)
-    site.sandbox.faults.add(Fault(status=429, retry_after_s=7))
+    site.sandbox.faults.add(Fault(status=429, retry_after_s=50))
     with pytest.raises(QuotaExceeded):
         await fetch(here, room)
     site.calm()
     with pytest.raises(QuotaExceeded) as refused:
         await fetch(there, room)
-    assert 6_000 <= (refused.value.retry_after_ms or 0) <= 7_000
+    assert 40_000 <= (refused.value.retry_after_ms or 0) <= 50_000
     assert len(site.gate.calls) == 1
     assert await create(there), "writes have a rate of their own"
 
