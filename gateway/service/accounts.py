@@ -1,4 +1,4 @@
-"""One Twilio account's use cases, kept together and apart from every other account's."""
+"""All use cases of one Twilio account. No part of it is shared with another account."""
 
 from dataclasses import dataclass
 
@@ -23,6 +23,8 @@ from gateway.service.writes.mutations import Mutations
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """The use cases of one account, and the background parts that they need."""
+
     sid: AccountSid
     upstream: Upstream
     rooms: Rooms
@@ -42,7 +44,7 @@ class Account:
     reconciler: Reconciler
 
     async def aclose(self) -> None:
-        """Cancels the reads, and waits a little for the changes that may be at Twilio already."""
+        """Cancels reads, and waits for mutations in flight (see `Mutations.aclose`)."""
         await self.rooms.aclose()
         await self.reads.aclose()
         await self.mutations.aclose()

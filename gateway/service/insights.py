@@ -1,4 +1,5 @@
-"""Insights: Twilio's summaries of rooms and participants, some minutes after their end."""
+"""Use cases of Insights: Twilio's summaries of rooms and participants, some minutes
+after their end."""
 
 from functools import partial
 from typing import Final
@@ -23,12 +24,12 @@ from gateway.twilio.wire.resource import Listed
 _DONE: Final = (ProcessingState.COMPLETE, ProcessingState.TIMEOUT)
 
 
-def _of_room(room: InsightsRoom, _: float) -> Lifetime:
+def _room_lifetime(room: InsightsRoom, _fetched_at: float) -> Lifetime:
     return SUMMARY if room.processing_state in _DONE else SUMMARY_IN_PROGRESS
 
 
-# A list grows, and a participant's summary does not say whether Twilio still works on it.
-_ROOM: Final = ResourceKind[InsightsRoom](InsightsRoom, Fence.MEDIA, _of_room)
+# A list grows, and the summary of a participant does not say whether it is complete.
+_ROOM: Final = ResourceKind[InsightsRoom](InsightsRoom, Fence.MEDIA, _room_lifetime)
 _ROOMS: Final = ResourceKind[Listed[InsightsRoom]](
     Listed[InsightsRoom], Fence.MEDIA, SUMMARY_IN_PROGRESS
 )
@@ -41,8 +42,13 @@ _PARTICIPANTS: Final = ResourceKind[Listed[InsightsParticipant]](
 
 
 class Insights:
-    """No event tells of a summary, so none makes one old: each question is about None. What a key for some rooms may see
-    follows from the SID or the name that the summary itself tells."""
+    """Reads Insights of one account.
+
+    No event reports a summary, so no event makes one outdated: `about` of every query
+    is None. Whether a caller with grants may see a summary follows from the SID and the
+    name in it. All methods raise PermissionDenied without the scope, and what
+    `ReadThrough.read` raises.
+    """
 
     def __init__(self, reads: ReadThrough) -> None:
         self._reads = reads
@@ -50,50 +56,64 @@ class Insights:
     async def rooms(
         self, caller: Caller, wanted: InsightsRoomFilter, first: int, after: str | None
     ) -> ReadResult[Page[InsightsRoom]]:
-        """Without dates only rooms that ended within 24 hours, as with Twilio. A page is shorter than asked when some of its
-        rooms are not the caller's."""
+        """Returns a page of the rooms that match the filter and that the caller may
+        see.
+
+        Without dates, these are rooms that ended in the last 24 hours. A page is
+        shorter than `first` when the caller may not see some of its rooms. Raises
+        InvalidArgument or CursorExpired for a cursor that is not valid.
+        """
         caller.require(Scope.ROOMS_READ)
         listing = Listing(_ROOMS, None, wanted, partial(insights.list_insights_rooms, wanted))
-        seen = await self._reads.page(listing, first, after)
-        page = seen.value
-        shown = tuple((cursor, room) for cursor, room in page.items if _is_for(caller, room))
+        result = await self._reads.page(listing, first, after)
+        page = result.value
+        visible = tuple((cursor, room) for cursor, room in page.items if _may_see(caller, room))
         return ReadResult(
-            Page(shown, page.end_cursor, page.has_next_page), seen.freshness, seen.as_of
+            Page(visible, page.end_cursor, page.has_next_page), result.freshness, result.as_of
         )
 
     async def room(self, caller: Caller, sid: RoomSid) -> ReadResult[InsightsRoom] | None:
+        """Returns the summary of a room, or None when there is none (yet) or the caller
+        may not see it."""
         caller.require(Scope.ROOMS_READ)
         found = await self._reads.one_or_none(
             CachedQuery(_ROOM, None, insights.fetch_insights_room(sid))
         )
-        return found if found is not None and _is_for(caller, found.value) else None
+        return found if found is not None and _may_see(caller, found.value) else None
 
     async def participants(
         self, caller: Caller, sid: RoomSid, first: int, after: str | None
     ) -> ReadResult[Page[InsightsParticipant]]:
-        """Raises NotFound for a room that Insights does not have (yet), or that is not the caller's."""
-        if not await self._may_see(caller, sid):
+        """Returns a page of the participants of a room.
+
+        Raises NotFound for a room that Insights does not have (yet) or that the caller
+        may not see, and InvalidArgument or CursorExpired for a cursor that is not
+        valid.
+        """
+        if not await self._may_see_room(caller, sid):
             raise NotFound(
-                "Insights has no such room, or not yet; check the SID, or ask some minutes after its end"
+                "Insights does not have this room, or not yet: check the SID, or try again some "
+                "minutes after the room's end"
             )
-        listing = Listing(
-            _PARTICIPANTS, None, None, partial(insights.list_insights_participants, sid)
-        )
-        return await self._reads.page(listing, first, after)
+        request = partial(insights.list_insights_participants, sid)
+        return await self._reads.page(Listing(_PARTICIPANTS, None, None, request), first, after)
 
     async def participant(
         self, caller: Caller, sid: RoomSid, participant: ParticipantSid
     ) -> ReadResult[InsightsParticipant] | None:
-        if not await self._may_see(caller, sid):
+        """Returns the summary of a participant, or None when there is none (yet) or the
+        caller may not see the room."""
+        if not await self._may_see_room(caller, sid):
             return None
         request = insights.fetch_insights_participant(sid, participant)
         return await self._reads.one_or_none(CachedQuery(_PARTICIPANT, None, request))
 
-    async def _may_see(self, caller: Caller, sid: RoomSid) -> bool:
-        """Before anything of the room is asked: how an answer is refused, and how late, must not tell whether there is one."""
+    async def _may_see_room(self, caller: Caller, sid: RoomSid) -> bool:
+        """Checked before anything about the room is requested: neither the kind nor the
+        time of a refusal may reveal whether the room exists."""
         caller.require(Scope.ROOMS_READ)
         return caller.grants is None or await self.room(caller, sid) is not None
 
 
-def _is_for(caller: Caller, room: InsightsRoom) -> bool:
+def _may_see(caller: Caller, room: InsightsRoom) -> bool:
     return caller.may_name(room.room_sid, room.room_name)

@@ -1,4 +1,5 @@
-"""Participants of a room, their tracks and what they subscribe to."""
+"""Use cases of participants: who is in a room, their tracks and their subscribe
+rules."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -43,9 +44,16 @@ _RULES: Final = ResourceKind[SubscribeRules](SubscribeRules, Fence.PEOPLE, PEOPL
 
 
 class Participants:
-    """Every method raises NotFound for a room that is not the caller's, for a name that no room in progress has, and for an
-    identity that nobody in the room has. A SID is not looked up first: what Twilio does not find under it is None where the
-    type says so, else NotFound."""
+    """Reads and changes participants of one account.
+
+    All methods raise PermissionDenied without the scope, and NotFound for a room that
+    the caller may not see, for a name without a room in progress, and for an identity
+    without a connected participant. A SID is not looked up first. When Twilio does not
+    find it, the result is None, or NotFound where the result cannot be None.
+
+    Reads raise what `ReadThrough.read` raises, and changes what `Mutations.make`
+    raises.
+    """
 
     def __init__(self, rooms: Rooms, reads: ReadThrough, mutations: Mutations) -> None:
         self._rooms = rooms
@@ -60,13 +68,16 @@ class Participants:
         first: int,
         after: str | None,
     ) -> ReadResult[Page[Participant]]:
+        """Returns a page of the room's participants that match the filter. Raises
+        InvalidArgument or CursorExpired for a cursor that is not valid."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.page(_participants(sid, wanted), first, after)
 
     async def pages(
         self, caller: Caller, rooms: Sequence[RoomSid], wanted: ParticipantFilter, first: int
     ) -> list[ReadResult[Page[Participant]] | GatewayError]:
-        """The first page of each of these rooms, as `page` gives it; a failure stays with its room."""
+        """Returns the first page of each room, in the order of the rooms. The failure
+        of one room is the outcome of that room alone."""
         caller.require(Scope.ROOMS_READ)
         checked_first(first)
         await self._reads.warm([_participants(sid, wanted) for sid in rooms], first)
@@ -75,41 +86,42 @@ class Participants:
         )
 
     async def participant(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef
     ) -> ReadResult[Participant] | None:
-        """By SID in any state, by identity only while connected."""
+        """Returns a participant by SID in any status, or by identity while
+        connected."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        return await self._reads.one_or_none(_participant(sid, who))
+        return await self._reads.one_or_none(_participant(sid, ref))
 
-    async def disconnect(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> Participant:
-        sid, participant = await self._writable(caller, room, who)
+    async def disconnect(self, caller: Caller, room: RoomRef, ref: ParticipantRef) -> Participant:
+        """Removes a participant from the room, and returns it."""
+        sid, participant = await self._locate_for_change(caller, room, ref)
         return await self._mutations.make(
             participants.disconnect_participant(sid, participant), sid, Changed.PARTICIPANT
         )
 
-    async def anonymize(self, caller: Caller, room: RoomRef, who: ParticipantRef) -> Participant:
-        """Replaces the identity by the SID, for good."""
-        sid, participant = await self._writable(caller, room, who)
+    async def anonymize(self, caller: Caller, room: RoomRef, ref: ParticipantRef) -> Participant:
+        """Replaces the identity of a participant by its SID for ever, and returns the
+        participant."""
+        sid, participant = await self._locate_for_change(caller, room, ref)
         return await self._mutations.make(
             participants.anonymize_participant(sid, participant), sid, Changed.PARTICIPANT
         )
 
     async def published_tracks(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef, first: int, after: str | None
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef, first: int, after: str | None
     ) -> ReadResult[Page[PublishedTrack]]:
-        sid, participant = await self._located(caller, room, who)
-        listing = Listing(
-            _PUBLISHED_LIST,
-            sid,
-            None,
-            partial(participants.list_published_tracks, sid, participant),
-        )
-        return await self._reads.page(listing, first, after)
+        """Returns a page of the tracks that a participant sends. Raises InvalidArgument
+        or CursorExpired for a cursor that is not valid."""
+        sid, participant = await self._locate(caller, room, ref)
+        request = partial(participants.list_published_tracks, sid, participant)
+        return await self._reads.page(Listing(_PUBLISHED_LIST, sid, None, request), first, after)
 
     async def published_track(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef, track: TrackRef
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef, track: TrackRef
     ) -> ReadResult[PublishedTrack] | None:
-        sid, participant = await self._located(caller, room, who)
+        """Returns a track that a participant sends, by SID or by name."""
+        sid, participant = await self._locate(caller, room, ref)
         if track.sid is not None:
             request = participants.fetch_published_track(sid, participant, track.sid)
             return await self._reads.one_or_none(CachedQuery(_PUBLISHED, sid, request))
@@ -118,76 +130,73 @@ class Participants:
         return await self._reads.one_or_none(CachedQuery(_PUBLISHED, sid, named, track.name))
 
     async def subscribed_tracks(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef, first: int, after: str | None
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef, first: int, after: str | None
     ) -> ReadResult[Page[SubscribedTrack]]:
-        sid, participant = await self._located(caller, room, who)
-        listing = Listing(
-            _SUBSCRIBED_LIST,
-            sid,
-            None,
-            partial(participants.list_subscribed_tracks, sid, participant),
-        )
-        return await self._reads.page(listing, first, after)
+        """Returns a page of the tracks that a participant receives. Raises
+        InvalidArgument or CursorExpired for a cursor that is not valid."""
+        sid, participant = await self._locate(caller, room, ref)
+        request = partial(participants.list_subscribed_tracks, sid, participant)
+        return await self._reads.page(Listing(_SUBSCRIBED_LIST, sid, None, request), first, after)
 
     async def subscribed_track(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef, track: TrackSid
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef, track: TrackSid
     ) -> ReadResult[SubscribedTrack] | None:
-        sid, participant = await self._located(caller, room, who)
-        return await self._reads.one_or_none(
-            CachedQuery(
-                _SUBSCRIBED, sid, participants.fetch_subscribed_track(sid, participant, track)
-            )
-        )
+        """Returns a track that a participant receives."""
+        sid, participant = await self._locate(caller, room, ref)
+        request = participants.fetch_subscribed_track(sid, participant, track)
+        return await self._reads.one_or_none(CachedQuery(_SUBSCRIBED, sid, request))
 
     async def subscribe_rules(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef
     ) -> ReadResult[SubscribeRules]:
-        sid, participant = await self._located(caller, room, who)
+        """Returns the rules that decide which tracks a participant receives."""
+        sid, participant = await self._locate(caller, room, ref)
         return await self._reads.one(
             CachedQuery(_RULES, sid, rules.fetch_subscribe_rules(sid, participant))
         )
 
     async def update_subscribe_rules(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef, new: NewSubscribeRules
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef, new: NewSubscribeRules
     ) -> SubscribeRules:
-        sid, participant = await self._writable(caller, room, who)
+        """Replaces all subscribe rules of a participant, and returns the new ones."""
+        sid, participant = await self._locate_for_change(caller, room, ref)
         request = rules.update_subscribe_rules(sid, participant, new)
         return await self._mutations.make(request, sid, Changed.SUBSCRIBE_RULES)
 
-    async def _located(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef
+    async def _locate(
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef
     ) -> tuple[RoomSid, ParticipantSid]:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        if who.sid is not None:
-            return sid, who.sid
-        return sid, _present(await self._reads.one_or_none(_participant(sid, who)))
+        if ref.sid is not None:
+            return sid, ref.sid
+        return sid, _checked(await self._reads.one_or_none(_participant(sid, ref)))
 
-    async def _writable(
-        self, caller: Caller, room: RoomRef, who: ParticipantRef
+    async def _locate_for_change(
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef
     ) -> tuple[RoomSid, ParticipantSid]:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
-        if who.sid is not None:
-            return sid, who.sid
-        # Not from the cache: somebody who has come back meanwhile has another SID, and would stay.
-        return sid, _present(await self._reads.from_twilio(_participant(sid, who)))
+        if ref.sid is not None:
+            return sid, ref.sid
+        # Not from the cache: a person who has joined again since has another SID, and
+        # the change would miss them.
+        return sid, _checked(await self._reads.from_twilio(_participant(sid, ref)))
 
 
 def _participants(sid: RoomSid, wanted: ParticipantFilter) -> Listing[Participant]:
     return Listing(_PARTICIPANTS, sid, wanted, partial(participants.list_participants, sid, wanted))
 
 
-def _participant(sid: RoomSid, who: ParticipantRef) -> CachedQuery[Participant]:
-    if who.sid is not None:
-        return CachedQuery(_PARTICIPANT, sid, participants.fetch_participant(sid, who.sid))
-    assert who.identity is not None
-    return CachedQuery(
-        _PARTICIPANT, sid, participants.find_participant(sid, who.identity), who.identity
-    )
+def _participant(sid: RoomSid, ref: ParticipantRef) -> CachedQuery[Participant]:
+    if ref.sid is not None:
+        return CachedQuery(_PARTICIPANT, sid, participants.fetch_participant(sid, ref.sid))
+    assert ref.identity is not None
+    request = participants.find_participant(sid, ref.identity)
+    return CachedQuery(_PARTICIPANT, sid, request, ref.identity)
 
 
-def _present(found: ReadResult[Participant] | None) -> ParticipantSid:
+def _checked(found: ReadResult[Participant] | None) -> ParticipantSid:
     if found is None:
         raise NotFound(
-            "nobody with this identity is connected to the room; give the participant's SID, or check it"
+            "no connected participant has this identity: check it, or give the participant's SID"
         )
     return found.value.sid

@@ -1,4 +1,4 @@
-"""Recordings, of a room and of the account, and what a room is to record."""
+"""Use cases of recordings and of recording rules."""
 
 from functools import partial
 from typing import Final
@@ -33,11 +33,20 @@ _RULES: Final = ResourceKind[RecordingRules](RecordingRules, Fence.MEDIA, MEDIA)
 
 
 class Recordings:
-    """Methods that take a room raise NotFound for one that is not the caller's, and for a name that no room in progress has;
-    what Twilio does not find under a SID is None where the type says so, else NotFound. A key that is for some rooms only
-    reaches recordings through these rooms, or one by one; never the account's list.
+    """Reads and changes recordings of one account.
 
-    A recording's own events make it old however it was asked for; the account's list is made old by our deletions only."""
+    All methods raise PermissionDenied without the scope. Methods that take a room raise
+    NotFound for one that the caller may not see, and for a name without a room in
+    progress. When Twilio does not find a SID, the result is None, or NotFound where the
+    result cannot be None. A caller with grants for some rooms reaches recordings
+    through these rooms or by SID, but not the account's list.
+
+    The events of a recording make it outdated, however it was read. Only our own
+    deletions make the account's list outdated.
+
+    Reads raise what `ReadThrough.read` raises, and changes what `Mutations.make`
+    raises.
+    """
 
     def __init__(
         self, rooms: Rooms, reads: ReadThrough, mutations: Mutations, upstream: Upstream
@@ -47,7 +56,7 @@ class Recordings:
         self._mutations = mutations
         self._upstream = upstream
 
-    async def of_room(
+    async def room_page(
         self,
         caller: Caller,
         room: RoomRef,
@@ -55,22 +64,26 @@ class Recordings:
         first: int,
         after: str | None,
     ) -> ReadResult[Page[Recording]]:
+        """Returns a page of the room's recordings that match the filter. Raises
+        InvalidArgument or CursorExpired for a cursor that is not valid."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        listing = Listing(
-            _RECORDINGS, sid, wanted, partial(recordings.list_room_recordings, sid, wanted)
-        )
-        return await self._reads.page(listing, first, after)
+        request = partial(recordings.list_room_recordings, sid, wanted)
+        return await self._reads.page(Listing(_RECORDINGS, sid, wanted, request), first, after)
 
-    async def in_room(
+    async def room_recording(
         self, caller: Caller, room: RoomRef, recording: RecordingSid
     ) -> ReadResult[Recording] | None:
+        """Returns a recording of the room."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.one_or_none(
             CachedQuery(_RECORDING, sid, recordings.fetch_room_recording(sid, recording))
         )
 
-    async def delete_in_room(self, caller: Caller, room: RoomRef, recording: RecordingSid) -> None:
-        """Deletes the media; what is known of it stays, with the status deleted."""
+    async def delete_room_recording(
+        self, caller: Caller, room: RoomRef, recording: RecordingSid
+    ) -> None:
+        """Deletes the media of a recording of the room. Its metadata stays, with the
+        status deleted."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = recordings.delete_room_recording(sid, recording)
         await self._mutations.make(request, sid, Changed.RECORDING, recording)
@@ -78,20 +91,33 @@ class Recordings:
     async def page(
         self, caller: Caller, wanted: RecordingFilter, first: int, after: str | None
     ) -> ReadResult[Page[Recording]]:
+        """Returns a page of the account's recordings that match the filter.
+
+        Raises PermissionDenied for a caller with grants for some rooms only, and
+        InvalidArgument or CursorExpired for a cursor that is not valid.
+        """
         caller.require(Scope.ROOMS_READ)
         if caller.grants is not None:
             raise PermissionDenied(
-                "this credential is for some rooms only; ask for the recordings of one of them"
+                "this credential is valid for some rooms only: ask for the recordings of one of "
+                "them"
             )
-        listing = Listing(_RECORDINGS, ACCOUNT, wanted, partial(recordings.list_recordings, wanted))
-        return await self._reads.page(listing, first, after)
+        request = partial(recordings.list_recordings, wanted)
+        return await self._reads.page(Listing(_RECORDINGS, ACCOUNT, wanted, request), first, after)
 
     async def recording(self, caller: Caller, sid: RecordingSid) -> ReadResult[Recording] | None:
+        """Returns a recording, or None when there is none or the caller may not see its
+        room."""
         caller.require(Scope.ROOMS_READ)
-        return await self._alone(caller, sid)
+        return await self._visible(caller, sid)
 
     async def delete(self, caller: Caller, sid: RecordingSid) -> None:
-        """As `delete_in_room`. Raises NotFound."""
+        """Deletes the media of a recording. Its metadata stays, with the status
+        deleted.
+
+        Raises NotFound when there is no such recording, or the caller may not see its
+        room, and UpstreamUnavailable when Twilio does not name its room.
+        """
         caller.require(Scope.ROOMS_WRITE)
         room_sid = await self._room_of(caller, sid)
         await self._mutations.make(
@@ -99,10 +125,11 @@ class Recordings:
         )
 
     async def media(self, caller: Caller, sid: RecordingSid) -> MediaLink | None:
-        """Where the media can be loaded: an address that holds for minutes and lets in whoever has it, so it is kept
-        nowhere."""
+        """Returns a URL of the media, or None when there is none or the caller may not
+        see its room. The URL is valid for minutes, for everybody who has it, so it is
+        not cached."""
         caller.require(Scope.ROOMS_READ)
-        if await self._alone(caller, sid) is None:
+        if await self._visible(caller, sid) is None:
             return None
         try:
             return await self._upstream.send(recordings.fetch_media_link(sid))
@@ -110,37 +137,36 @@ class Recordings:
             return None
 
     async def rules(self, caller: Caller, room: RoomRef) -> ReadResult[RecordingRules]:
+        """Returns the rules that decide which tracks of the room are recorded."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.one(CachedQuery(_RULES, sid, rules.fetch_recording_rules(sid)))
 
     async def update_rules(
         self, caller: Caller, room: RoomRef, new: NewRecordingRules
     ) -> RecordingRules:
+        """Replaces all recording rules of the room, and returns the new ones."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         return await self._mutations.make(
             rules.update_recording_rules(sid, new), sid, Changed.RECORDING_RULES
         )
 
-    async def _alone(self, caller: Caller, sid: RecordingSid) -> ReadResult[Recording] | None:
-        found = await self._reads.one_or_none(_alone(sid))
+    async def _visible(self, caller: Caller, sid: RecordingSid) -> ReadResult[Recording] | None:
+        # The room of the recording is not known before it is read.
+        query = CachedQuery(_RECORDING, sid, recordings.fetch_recording(sid))
+        found = await self._reads.one_or_none(query)
         if found is None or caller.grants is None:
             return found
         room_sid = found.value.room_sid
-        return (
-            found if room_sid is not None and await self._rooms.is_for(caller, room_sid) else None
-        )
+        if room_sid is None or not await self._rooms.may_see(caller, room_sid):
+            return None
+        return found
 
     async def _room_of(self, caller: Caller, sid: RecordingSid) -> RoomSid:
-        found = await self._alone(caller, sid)
+        found = await self._visible(caller, sid)
         if found is None:
-            raise NotFound("no such recording; check the SID")
+            raise NotFound("no such recording: check the SID")
         if found.value.room_sid is None:
             raise UpstreamUnavailable(
-                "Twilio does not say of which room this recording is; name the room yourself"
+                "Twilio does not say which room this recording belongs to: give the room too"
             )
         return found.value.room_sid
-
-
-def _alone(sid: RecordingSid) -> CachedQuery[Recording]:
-    """A recording whose room is not known before it is read."""
-    return CachedQuery(_RECORDING, sid, recordings.fetch_recording(sid))

@@ -1,6 +1,7 @@
-"""Access tokens: minted for callers who may, and explained to those who hold one.
+"""Use cases of access tokens: minting and explaining them.
 
-A token is an identity and a key to a room in one: neither it nor what it holds is ever logged.
+A token holds an identity and is the key to a room. Neither the token nor its content is
+ever logged.
 """
 
 import time
@@ -18,7 +19,11 @@ from gateway.twilio.tokens import SigningKey
 
 
 class Tokens:
-    """`key` is None when the operator configured no API key: then both raise FailedPrecondition."""
+    """Mints and explains access tokens of one account.
+
+    `key` is None when no API key is configured; all methods then raise
+    FailedPrecondition. They raise PermissionDenied without the scope.
+    """
 
     def __init__(
         self, key: SigningKey | None, rooms: Rooms, clock: Callable[[], float] = time.time
@@ -28,54 +33,60 @@ class Tokens:
         self._clock = clock
 
     async def mint(self, caller: Caller, new: NewToken) -> AccessToken:
-        """A token that names the room just as the caller did.
+        """Returns a new token. Its grant names the room by SID or by name, as the
+        caller did.
 
-        A room given by SID must be in progress. One given by name need not be: backends mint before they create, and Twilio
-        makes the room when the first participant joins, where the account allows it.
+        A room given by SID must be in progress. A room given by name need not exist:
+        backends mint tokens before they create the room, or let Twilio create it when
+        the first participant joins.
 
-        Raises PermissionDenied for rooms that the caller may not touch by that name, NotFound and FailedPrecondition for a
-        SID without a room in progress, InvalidArgument for a ttl above the room's maxParticipantDuration.
+        Raises PermissionDenied when the caller's grants do not include the room,
+        NotFound and FailedPrecondition for a SID without a room in progress, and
+        InvalidArgument for a ttl above the room's maxParticipantDuration.
         """
         key = self._signing_key(caller)
         _check_grants(caller, new.room)
         room = None if new.room is None else await self._room_in_progress(caller, new.room)
         ttl_s = new.lifetime_s(room)
         now_s = int(self._clock())
-        named = None if new.room is None else new.room.sid or new.room.name
+        room_name = None if new.room is None else new.room.sid or new.room.name
         return AccessToken(
-            jwt=tokens.sign(key, identity=new.identity, room=named, ttl_s=ttl_s, now=now_s),
+            jwt=tokens.sign(key, identity=new.identity, room=room_name, ttl_s=ttl_s, now=now_s),
             identity=new.identity,
-            room=named,
+            room=room_name,
             expires_at=datetime.fromtimestamp(now_s + ttl_s, UTC),
         )
 
     async def explain(self, caller: Caller, token: str, room: RoomRef | None = None) -> Explanation:
-        """Whether the token is good now – for the room, if one is given – and if not, why. Its text stays a secret.
+        """Returns whether the token is valid now (for the room, if one is given), and
+        why not.
 
-        The room is looked up only when the token names it otherwise than the caller: by the SID for the name, or by the
-        name for the SID.
+        The room is looked up only when the token names it by the SID and the caller by
+        the name, or the other way round. Raises InvalidArgument for a text that is
+        longer than any token.
         """
         key = self._signing_key(caller)
         if len(token) > TOKEN_LIMIT:
             raise InvalidArgument(
-                f"token has {len(token)} characters; no access token has more than {TOKEN_LIMIT}"
+                f"token has {len(token)} characters, and no access token has more than "
+                f"{TOKEN_LIMIT}: give the token alone"
             )
-        named = {room.sid or room.name or ""} if room is not None else set()
-        explanation = tokens.explain(token, key, self._clock(), named)
+        names = {room.sid or room.name or ""} if room is not None else set()
+        explanation = tokens.explain(token, key, self._clock(), names)
         if explanation.problem is not Problem.OTHER_ROOM or room is None:
             return explanation
         found = await self._look_up(caller, room)
         if found is None:
             return explanation
         return tokens.explain(
-            token, key, self._clock(), {found.sid, *named} | {found.unique_name or found.sid}
+            token, key, self._clock(), {found.sid, *names} | {found.unique_name or found.sid}
         )
 
     def _signing_key(self, caller: Caller) -> SigningKey:
         caller.require(Scope.TOKENS_MINT)
         if self._key is None:
             raise FailedPrecondition(
-                "this gateway has no API key to sign access tokens with; "
+                "this gateway has no API key to sign access tokens with: "
                 "the operator must set TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET"
             )
         return self._key
@@ -85,27 +96,29 @@ class Tokens:
         if ref.name is not None:
             return room
         if room is None:
-            raise NotFound("no such room; check the SID, or give the name of the room")
+            raise NotFound("no such room: check the SID, or give the room's name")
         if room.status is not RoomStatus.IN_PROGRESS:
-            raise FailedPrecondition("the room has ended and nobody can join it; create a new one")
+            raise FailedPrecondition("the room has ended, so it cannot be joined: create a new one")
         return room
 
     async def _look_up(self, caller: Caller, ref: RoomRef) -> Room | None:
-        # Who may let others into a room needs no rooms:read for it: nothing of the room is shown. The grants hold on.
-        seen = await self._rooms.room(
-            replace(caller, scopes=caller.scopes | {Scope.ROOMS_READ}), ref
-        )
-        return None if seen is None else seen.value
+        # A caller that may mint tokens needs no scope rooms:read for this, as nothing
+        # of the room is returned. The grants apply.
+        reader = replace(caller, scopes=caller.scopes | {Scope.ROOMS_READ})
+        result = await self._rooms.room(reader, ref)
+        return None if result is None else result.value
 
 
 def _check_grants(caller: Caller, ref: RoomRef | None) -> None:
-    """Raises PermissionDenied. Whether a SID may be touched is seen when its room is known, which may be granted by name."""
+    """Raises PermissionDenied when the grants cannot include the room. A SID is checked
+    when its room has been read, as the grant may be by name."""
     if caller.grants is None:
         return
     if ref is None:
-        raise PermissionDenied("this credential is for some rooms only; name one of them")
-    # A name granted only by its room's SID is refused: the token would open whichever room has that name later.
+        raise PermissionDenied("this credential is valid for some rooms only: name one of them")
+    # A grant by SID does not include the name: the token would open every later room of
+    # that name.
     if ref.name is not None and not caller.may_name(None, ref.name):
         raise PermissionDenied(
-            "this credential is not for rooms of this name; give a room that it is for, as it is granted"
+            "this credential is not valid for rooms of this name: give a room as its grant does"
         )

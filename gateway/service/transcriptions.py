@@ -1,4 +1,4 @@
-"""Transcriptions of a room: Twilio allows one at a time."""
+"""Use cases of transcriptions. Twilio allows one at a time in each room."""
 
 from functools import partial
 from typing import Final
@@ -28,8 +28,16 @@ _TRANSCRIPTIONS: Final = ResourceKind[Listed[Transcription]](
 
 
 class Transcriptions:
-    """Every method raises NotFound for a room that is not the caller's, and for a name that no room in progress has; what
-    Twilio does not find under a SID or a ttid is None where the type says so, else NotFound."""
+    """Reads and changes transcriptions of one account.
+
+    All methods raise PermissionDenied without the scope, and NotFound for a room that
+    the caller may not see and for a name without a room in progress. When Twilio does
+    not find a SID or ttid, the result is None, or NotFound where the result cannot be
+    None.
+
+    Reads raise what `ReadThrough.read` raises, and changes what `Mutations.make`
+    raises.
+    """
 
     def __init__(self, rooms: Rooms, reads: ReadThrough, mutations: Mutations) -> None:
         self._rooms = rooms
@@ -39,15 +47,16 @@ class Transcriptions:
     async def page(
         self, caller: Caller, room: RoomRef, first: int, after: str | None
     ) -> ReadResult[Page[Transcription]]:
+        """Returns a page of the room's transcriptions. Raises InvalidArgument or
+        CursorExpired for a cursor that is not valid."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        listing = Listing(
-            _TRANSCRIPTIONS, sid, None, partial(transcriptions.list_transcriptions, sid)
-        )
-        return await self._reads.page(listing, first, after)
+        request = partial(transcriptions.list_transcriptions, sid)
+        return await self._reads.page(Listing(_TRANSCRIPTIONS, sid, None, request), first, after)
 
     async def transcription(
         self, caller: Caller, room: RoomRef, ttid: Ttid
     ) -> ReadResult[Transcription] | None:
+        """Returns a transcription of the room."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.one_or_none(
             CachedQuery(_TRANSCRIPTION, sid, transcriptions.fetch_transcription(sid, ttid))
@@ -56,7 +65,8 @@ class Transcriptions:
     async def create(
         self, caller: Caller, room: RoomRef, configuration: TranscriptionsConfiguration | None
     ) -> Transcription:
-        """Starts transcribing. Raises OutcomeUnknown when the answer was lost: read before trying again."""
+        """Starts a transcription, and returns it. Raises OutcomeUnknown when Twilio's
+        answer was lost: read the transcriptions before another try."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.create_transcription(sid, configuration)
         return await self._mutations.make(request, sid, Changed.TRANSCRIPTION)
@@ -64,6 +74,7 @@ class Transcriptions:
     async def update(
         self, caller: Caller, room: RoomRef, ttid: Ttid, update: TranscriptionUpdate
     ) -> Transcription:
+        """Starts, stops or reconfigures a transcription, and returns it."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.update_transcription(sid, ttid, update)
         return await self._mutations.make(request, sid, Changed.TRANSCRIPTION)

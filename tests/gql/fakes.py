@@ -261,7 +261,7 @@ class Participants(Service):
 
 @dataclass
 class Recordings(Service):
-    async def of_room(
+    async def room_page(
         self,
         caller: Caller,
         room: RoomRef,
@@ -269,17 +269,19 @@ class Recordings(Service):
         first: int,
         after: str | None,
     ) -> ReadResult[Page[Recording]]:
-        self._record("of_room", room, filters, first, after)
+        self._record("room_page", room, filters, first, after)
         return page(RECORDING)
 
-    async def in_room(
+    async def room_recording(
         self, caller: Caller, room: RoomRef, recording: RecordingSid
     ) -> ReadResult[Recording] | None:
-        self._record("in_room", room, recording)
+        self._record("room_recording", room, recording)
         return read_result(RECORDING) if recording == TAKE else None
 
-    async def delete_in_room(self, caller: Caller, room: RoomRef, recording: RecordingSid) -> None:
-        self._record("delete_in_room", room, recording)
+    async def delete_room_recording(
+        self, caller: Caller, room: RoomRef, recording: RecordingSid
+    ) -> None:
+        self._record("delete_room_recording", room, recording)
 
     async def page(
         self, caller: Caller, filters: RecordingFilter, first: int, after: str | None

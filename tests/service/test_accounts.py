@@ -7,7 +7,7 @@ from gateway.store.connection import Connections
 from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, until
 
 
-async def test_an_account_holds_what_belongs_to_it(site: Site) -> None:
+async def test_an_account_is_built_for_its_sid(site: Site) -> None:
     account = await site.replica()
     assert account.sid == ACCOUNT
     assert await account.rooms.room(ANYBODY, ref(sid(1))) is None
@@ -32,7 +32,7 @@ async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(
     site.accounts.append(there)
 
 
-async def test_a_stop_cancels_reads_and_lets_changes_end(site: Site) -> None:
+async def test_closing_cancels_reads_and_lets_mutations_finish(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     ada = site.join(room, "ada")
     site.gate.close()

@@ -13,36 +13,36 @@ from gateway.sandbox.rest.insights import PROCESSING_S
 from tests.service.conftest import ANYBODY, Site, event, later, restricted, sid
 
 ALL = InsightsRoomFilter()
-DETACHED = ParticipantSid("PA" + "0" * 32)
+MISSING = ParticipantSid("PA" + "0" * 32)
 
 
 def past(
     site: Site, name: str | None = None, *identities: str
 ) -> tuple[RoomSid, list[ParticipantSid]]:
-    """A room that has ended, and who was in it."""
+    """Creates a room that has ended. Returns it with its participants."""
     room = site.make_at_twilio(name)
     people = [ParticipantSid(site.join(room, identity).sid) for identity in identities]
     site.end_at_twilio(room)
     return room, people
 
 
-async def test_rooms_are_summed_up_from_their_end_on(site: Site) -> None:
+async def test_a_room_has_a_summary_once_it_has_ended(site: Site) -> None:
     account, live = await site.replica(), site.make_at_twilio()
     room, _ = past(site, "daily", "ada", "bela")
     page = (await account.insights.rooms(ANYBODY, ALL, 10, None)).value
-    assert [(each.room_sid, each.room_name) for _, each in page.items] == [(room, "daily")]
+    assert [(item.room_sid, item.room_name) for _, item in page.items] == [(room, "daily")]
     seen = await account.insights.room(ANYBODY, room)
     assert seen is not None
     assert (seen.value.room_sid, seen.value.unique_participants) == (room, 2)
     assert await account.insights.room(ANYBODY, live) is None
 
 
-async def test_participants_are_summed_up_in_pages_and_one_by_one(site: Site) -> None:
+async def test_summaries_of_participants_are_read_in_pages_and_one_by_one(site: Site) -> None:
     account = await site.replica()
     room, people = past(site, None, "ada", "bela", "carmen")
     page = (await account.insights.participants(ANYBODY, room, 2, None)).value
     rest = (await account.insights.participants(ANYBODY, room, 2, page.end_cursor)).value
-    assert {each.participant_sid for _, each in page.items + rest.items} == set(people)
+    assert {item.participant_sid for _, item in page.items + rest.items} == set(people)
     seen = await account.insights.participant(ANYBODY, room, people[0])
     assert seen is not None
     assert (seen.value.participant_sid, seen.value.participant_identity) == (people[0], "ada")
@@ -53,7 +53,7 @@ async def test_participants_are_summed_up_in_pages_and_one_by_one(site: Site) ->
         await account.insights.rooms(ANYBODY, ALL, 2, page.end_cursor)
 
 
-async def test_a_summary_in_the_making_is_asked_for_again_and_a_complete_one_is_not(
+async def test_only_an_incomplete_summary_is_fetched_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await site.replica()
@@ -75,7 +75,7 @@ async def test_a_summary_in_the_making_is_asked_for_again_and_a_complete_one_is_
     assert len(site.gate.calls) == 2
 
 
-async def test_no_event_makes_a_summary_old(site: Site) -> None:
+async def test_no_event_makes_a_summary_outdated(site: Site) -> None:
     account = await site.replica()
     room, _ = past(site)
     await account.insights.room(ANYBODY, room)
@@ -88,56 +88,56 @@ async def test_no_event_makes_a_summary_old(site: Site) -> None:
     assert len(site.gate.calls) == 1
 
 
-async def test_i12_a_key_for_some_rooms_sees_the_summaries_of_these(site: Site) -> None:
+async def test_i12_a_caller_with_grants_sees_the_summaries_of_these_rooms_only(site: Site) -> None:
     account = await site.replica()
     (room, [ada]), (own, [bela]) = past(site, "daily", "ada"), past(site, "weekly", "bela")
     service = account.insights
-    # Known here already.
+    # Cached already.
     await service.participants(ANYBODY, room, 10, None)
     await service.participant(ANYBODY, room, ada)
     for caller in (restricted("weekly"), restricted(own)):
         page = (await service.rooms(caller, ALL, 10, None)).value
-        assert [each.room_sid for _, each in page.items] == [own]
+        assert [item.room_sid for _, item in page.items] == [own]
         for hidden in (room, sid(99)):
             assert await service.room(caller, hidden) is None
             assert await service.participant(caller, hidden, ada) is None
             with pytest.raises(NotFound):
                 await service.participants(caller, hidden, 10, None)
-        # Not through a room of theirs either.
+        # Not through a room with a grant either.
         assert await service.participant(caller, own, ada) is None
         assert await service.participant(caller, own, bela) is not None
         assert len((await service.participants(caller, own, 10, None)).value.items) == 1
 
 
-async def test_a_page_without_a_room_of_theirs_is_gone_on_from(site: Site) -> None:
+async def test_a_page_without_a_visible_room_can_be_continued(site: Site) -> None:
     account = await site.replica()
     own, _ = past(site, "weekly")
     past(site, "daily")
     first = (await account.insights.rooms(restricted("weekly"), ALL, 1, None)).value
     assert (first.items, first.has_next_page) == ((), True)
     second = (await account.insights.rooms(restricted("weekly"), ALL, 1, first.end_cursor)).value
-    assert [each.room_sid for _, each in second.items] == [own]
+    assert [item.room_sid for _, item in second.items] == [own]
 
 
-async def test_what_insights_does_not_have_is_not_found(site: Site) -> None:
+async def test_a_room_without_a_summary_is_not_found(site: Site) -> None:
     account = await site.replica()
     room, _ = past(site)
     assert await account.insights.room(ANYBODY, sid(99)) is None
-    assert await account.insights.participant(ANYBODY, room, DETACHED) is None
+    assert await account.insights.participant(ANYBODY, room, MISSING) is None
     with pytest.raises(NotFound):
         await account.insights.participants(ANYBODY, sid(99), 10, None)
     with pytest.raises(InvalidArgument):
         await account.insights.room(ANYBODY, RoomSid("daily"))
 
 
-async def test_reading_takes_its_scope(site: Site) -> None:
+async def test_reads_need_the_scope(site: Site) -> None:
     account = await site.replica()
     writer, service = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE})), account.insights
     for call in (
         service.rooms(writer, ALL, 10, None),
         service.room(writer, sid(1)),
         service.participants(writer, sid(1), 10, None),
-        service.participant(writer, sid(1), DETACHED),
+        service.participant(writer, sid(1), MISSING),
     ):
         with pytest.raises(PermissionDenied):
             await call

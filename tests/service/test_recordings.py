@@ -36,7 +36,8 @@ VIDEO_ONLY = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=Record
 def recorded(
     site: Site, name: str | None = None, *tracks: str
 ) -> tuple[RoomSid, list[RecordingSid]]:
-    """A room somebody was recorded in, the first track's recording first; all are completed."""
+    """Creates a room with completed recordings of one participant. Returns both, the
+    recording of the first track first."""
     room = site.make_at_twilio(name)
     site.record(room)
     site.join(room, "ada", *(tracks or ("audio",)))
@@ -48,35 +49,36 @@ def recorded(
 async def statuses(
     account: Account, room: RoomSid, recording: RecordingSid
 ) -> list[RecordingStatus]:
-    """However it is asked for: in the two lists, and by its SID with its room and without."""
+    """Returns the status by each way to read it: in both lists, and by SID with and
+    without the room."""
     service = account.recordings
     pages = (
-        await service.of_room(ANYBODY, ref(room), ALL, 50, None),
+        await service.room_page(ANYBODY, ref(room), ALL, 50, None),
         await service.page(ANYBODY, ALL_OF_ACCOUNT, 50, None),
     )
-    listed = [each for page in pages for _, each in page.value.items if each.sid == recording]
+    listed = [item for page in pages for _, item in page.value.items if item.sid == recording]
     single = (
-        await service.in_room(ANYBODY, ref(room), recording),
+        await service.room_recording(ANYBODY, ref(room), recording),
         await service.recording(ANYBODY, recording),
     )
-    return [each.status for each in listed] + [
+    return [item.status for item in listed] + [
         seen.value.status for seen in single if seen is not None
     ]
 
 
-async def heard(site: Site) -> None:
+async def caught_up(site: Site) -> None:
     await site.heard((await site.log.open()).position.n)
 
 
 async def test_recordings_are_listed_by_room_and_by_account(site: Site) -> None:
     account = await site.replica()
     (room, own), (_, others) = recorded(site, None, "audio", "video"), recorded(site)
-    page = (await account.recordings.of_room(ANYBODY, ref(room), ALL, 1, None)).value
-    rest = (await account.recordings.of_room(ANYBODY, ref(room), ALL, 5, page.end_cursor)).value
-    assert {each.sid for _, each in page.items + rest.items} == set(own)
+    page = (await account.recordings.room_page(ANYBODY, ref(room), ALL, 1, None)).value
+    rest = (await account.recordings.room_page(ANYBODY, ref(room), ALL, 5, page.end_cursor)).value
+    assert {item.sid for _, item in page.items + rest.items} == set(own)
     everything = (await account.recordings.page(ANYBODY, ALL_OF_ACCOUNT, 50, None)).value
-    assert {each.sid for _, each in everything.items} == {*own, *others}
-    assert {each.room_sid for _, each in everything.items if each.sid in own} == {room}
+    assert {item.sid for _, item in everything.items} == {*own, *others}
+    assert {item.room_sid for _, item in everything.items if item.sid in own} == {room}
     audio = (
         await account.recordings.page(
             ANYBODY, RecordingFilter(media_type=TrackKind.AUDIO), 50, None
@@ -85,22 +87,22 @@ async def test_recordings_are_listed_by_room_and_by_account(site: Site) -> None:
     grouped = (
         await account.recordings.page(ANYBODY, RecordingFilter(grouping_sids=(room,)), 50, None)
     ).value
-    assert {each.sid for _, each in audio.items} == {own[0], *others}
-    assert {each.sid for _, each in grouped.items} == set(own)
+    assert {item.sid for _, item in audio.items} == {own[0], *others}
+    assert {item.sid for _, item in grouped.items} == set(own)
     with pytest.raises(InvalidArgument):
         await account.recordings.page(ANYBODY, ALL_OF_ACCOUNT, 5, page.end_cursor)
 
 
-async def test_a_recording_is_found_by_its_sid_with_its_room_or_without(site: Site) -> None:
+async def test_a_recording_is_found_by_sid_with_and_without_its_room(site: Site) -> None:
     account = await site.replica()
     room, [recording] = recorded(site)
     assert await statuses(account, room, recording) == [COMPLETED] * 4
     assert await account.recordings.recording(ANYBODY, NOTHING) is None
-    assert await account.recordings.in_room(ANYBODY, ref(room), NOTHING) is None
+    assert await account.recordings.room_recording(ANYBODY, ref(room), NOTHING) is None
 
 
 @pytest.mark.parametrize("by", ["room", "account"])
-async def test_i11_a_deleted_recording_is_deleted_in_every_answer_on_every_replica(
+async def test_i11_a_deleted_recording_is_deleted_in_every_read_on_every_replica(
     site: Site, by: str
 ) -> None:
     here, there = await site.replica(), await site.replica()
@@ -108,13 +110,13 @@ async def test_i11_a_deleted_recording_is_deleted_in_every_answer_on_every_repli
     for account in (here, there):
         assert await statuses(account, room, recording) == [COMPLETED] * 4
     if by == "room":
-        await here.recordings.delete_in_room(ANYBODY, ref(room), recording)
+        await here.recordings.delete_room_recording(ANYBODY, ref(room), recording)
     else:
         await here.recordings.delete(ANYBODY, recording)
     for account in (here, there):
         assert await statuses(account, room, recording) == [DELETED] * 4
         assert await account.recordings.media(ANYBODY, recording) is None
-        await heard(site)
+        await caught_up(site)
     [logged] = readable(await site.log.read_last(10))
     assert (logged.event.changed, logged.event.room_sid, logged.event.recording_sid) == (
         Changed.RECORDING,
@@ -123,7 +125,7 @@ async def test_i11_a_deleted_recording_is_deleted_in_every_answer_on_every_repli
     )
 
 
-async def test_a_callback_makes_its_recording_old_however_it_was_asked_for(site: Site) -> None:
+async def test_a_callback_makes_its_recording_outdated_for_every_way_to_read_it(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.record(room)
     site.join(room, "ada", "audio")
@@ -132,37 +134,38 @@ async def test_a_callback_makes_its_recording_old_however_it_was_asked_for(site:
     site.leave(room, "ada")
     site.sandbox.clock.advance(PROCESSING_S)
     await site.tell(event(RoomEventType.RECORDING_COMPLETED, room, recording_sid=recording))
-    # The account's list is as old as the cache allows, or each callback of a busy account would cost a read.
+    # The account's list is as old as the cache allows. Otherwise each callback of a
+    # busy account would cost a read.
     assert await statuses(account, room, recording) == [COMPLETED, PROCESSING, COMPLETED, COMPLETED]
 
 
-async def test_a_deletion_leaves_other_recordings_known(site: Site) -> None:
+async def test_a_deletion_leaves_other_recordings_cached(site: Site) -> None:
     account = await site.replica()
     (room, [kept]), (other, [gone]) = recorded(site), recorded(site)
     await account.recordings.recording(ANYBODY, kept)
-    await account.recordings.of_room(ANYBODY, ref(room), ALL, 50, None)
-    await account.recordings.delete_in_room(ANYBODY, ref(other), gone)
+    await account.recordings.room_page(ANYBODY, ref(room), ALL, 50, None)
+    await account.recordings.delete_room_recording(ANYBODY, ref(other), gone)
     site.gate.calls.clear()
     await account.recordings.recording(ANYBODY, kept)
-    await account.recordings.of_room(ANYBODY, ref(room), ALL, 50, None)
+    await account.recordings.room_page(ANYBODY, ref(room), ALL, 50, None)
     assert site.gate.calls == []
 
 
-async def test_what_is_not_there_cannot_be_deleted(site: Site) -> None:
+async def test_a_missing_recording_cannot_be_deleted(site: Site) -> None:
     account = await site.replica()
     (room, _), (_, [foreign]) = recorded(site), recorded(site)
     for call in (
         account.recordings.delete(ANYBODY, NOTHING),
-        account.recordings.delete_in_room(ANYBODY, ref(room), NOTHING),
-        account.recordings.delete_in_room(ANYBODY, ref(room), foreign),
+        account.recordings.delete_room_recording(ANYBODY, ref(room), NOTHING),
+        account.recordings.delete_room_recording(ANYBODY, ref(room), foreign),
     ):
         with pytest.raises(NotFound):
             await call
-    assert await account.recordings.in_room(ANYBODY, ref(room), foreign) is None
+    assert await account.recordings.room_recording(ANYBODY, ref(room), foreign) is None
     assert await site.log.read_last(10) == []
 
 
-async def test_a_link_to_media_is_asked_for_each_time_and_kept_nowhere(site: Site) -> None:
+async def test_a_media_link_is_fetched_each_time_and_not_cached(site: Site) -> None:
     account = await site.replica()
     _, [recording] = recorded(site)
     for _ in range(2):
@@ -177,7 +180,7 @@ async def test_a_link_to_media_is_asked_for_each_time_and_kept_nowhere(site: Sit
     assert await account.recordings.media(ANYBODY, NOTHING) is None
 
 
-async def test_i11_new_recording_rules_are_read_by_everybody(site: Site) -> None:
+async def test_i11_new_recording_rules_are_read_on_every_replica(site: Site) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     for account in (here, there):
@@ -187,7 +190,7 @@ async def test_i11_new_recording_rules_are_read_by_everybody(site: Site) -> None
         rules = (await account.recordings.rules(ANYBODY, ref(room))).value.rules
         assert rules == answer.rules
         assert [(rule.type, rule.kind) for rule in rules] == [(RuleEffect.INCLUDE, TrackKind.VIDEO)]
-        await heard(site)
+        await caught_up(site)
 
 
 async def outcome(call: object) -> object:
@@ -197,27 +200,29 @@ async def outcome(call: object) -> object:
         return type(exc), exc.message
 
 
-async def test_i12_a_key_for_some_rooms_learns_of_no_other_recording(site: Site) -> None:
+async def test_i12_a_caller_with_grants_learns_nothing_of_recordings_of_other_rooms(
+    site: Site,
+) -> None:
     account = await site.replica()
     (room, [recording]), (theirs, [own]) = recorded(site, "daily"), recorded(site, "weekly")
     assert await statuses(account, room, recording) == [COMPLETED] * 4
     service = account.recordings
     for caller in (restricted("weekly"), restricted(theirs)):
-        # One answer for a recording of another room and for one that is not there.
+        # The same answer for a recording of another room and for a missing one.
         for read in (service.recording, service.media, service.delete):
             assert await outcome(read(caller, recording)) == await outcome(read(caller, NOTHING))
         for target, recording_sid in ((room, recording), (sid(99), NOTHING)):
             for call in (
-                service.of_room(caller, ref(target), ALL, 10, None),
-                service.in_room(caller, ref(target), recording_sid),
-                service.delete_in_room(caller, ref(target), recording_sid),
+                service.room_page(caller, ref(target), ALL, 10, None),
+                service.room_recording(caller, ref(target), recording_sid),
+                service.delete_room_recording(caller, ref(target), recording_sid),
                 service.rules(caller, ref(target)),
                 service.update_rules(caller, ref(target), VIDEO_ONLY),
             ):
                 with pytest.raises(NotFound):
                     await call
-        # Not through a room of theirs either.
-        assert await service.in_room(caller, ref(theirs), recording) is None
+        # Not through a room with a grant either.
+        assert await service.room_recording(caller, ref(theirs), recording) is None
         with pytest.raises(PermissionDenied):
             await service.page(caller, ALL_OF_ACCOUNT, 10, None)
         seen = await service.recording(caller, own)
@@ -228,18 +233,18 @@ async def test_i12_a_key_for_some_rooms_learns_of_no_other_recording(site: Site)
     assert await statuses(account, theirs, own) == [DELETED] * 4
 
 
-async def test_reading_and_changing_take_their_scopes(site: Site) -> None:
+async def test_reads_and_changes_need_their_scopes(site: Site) -> None:
     account = await site.replica()
     room, [recording] = recorded(site)
-    nobody, service = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE})), account.recordings
+    writer, service = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE})), account.recordings
     for call in (
-        service.of_room(nobody, ref(room), ALL, 10, None),
-        service.in_room(nobody, ref(room), recording),
-        service.page(nobody, ALL_OF_ACCOUNT, 10, None),
-        service.recording(nobody, recording),
-        service.media(nobody, recording),
-        service.rules(nobody, ref(room)),
-        service.delete_in_room(READER, ref(room), recording),
+        service.room_page(writer, ref(room), ALL, 10, None),
+        service.room_recording(writer, ref(room), recording),
+        service.page(writer, ALL_OF_ACCOUNT, 10, None),
+        service.recording(writer, recording),
+        service.media(writer, recording),
+        service.rules(writer, ref(room)),
+        service.delete_room_recording(READER, ref(room), recording),
         service.delete(READER, recording),
         service.update_rules(READER, ref(room), VIDEO_ONLY),
     ):
@@ -248,12 +253,12 @@ async def test_reading_and_changing_take_their_scopes(site: Site) -> None:
     assert site.gate.calls == []
 
 
-async def test_a_deletion_whose_outcome_is_unknown_hides_what_was_known_before(site: Site) -> None:
+async def test_a_deletion_of_unknown_outcome_makes_the_recording_outdated(site: Site) -> None:
     account = await site.replica()
     room, [recording] = recorded(site)
     assert await statuses(account, room, recording) == [COMPLETED] * 4
     site.sandbox.faults.add(Fault(hang_up="after"))
     with pytest.raises(GatewayError):
-        await account.recordings.delete_in_room(ANYBODY, ref(room), recording)
+        await account.recordings.delete_room_recording(ANYBODY, ref(room), recording)
     site.calm()
     assert await statuses(account, room, recording) == [DELETED] * 4

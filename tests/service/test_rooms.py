@@ -21,7 +21,7 @@ COMPLETED, IN_PROGRESS = RoomStatus.COMPLETED, RoomStatus.IN_PROGRESS
 SILENT = Fault(status=503)
 
 
-async def test_a_room_that_does_not_report_here_says_so(site: Site) -> None:
+async def test_the_source_says_whether_a_room_reports_to_this_gateway(site: Site) -> None:
     account = await site.replica()
     ours = await site.create(account)
     sources = []
@@ -36,13 +36,13 @@ async def test_a_batch_keeps_its_order_and_fails_with_its_reads(site: Site) -> N
     account = await site.replica()
     one, two = site.make_at_twilio(), site.make_at_twilio("two")
     seen = await account.rooms.batch(ANYBODY, [ref("two"), ref(sid(1)), ref(one)])
-    assert [each and each.value.sid for each in seen] == [two, None, one]
+    assert [item and item.value.sid for item in seen] == [two, None, one]
     site.sandbox.faults.add(SILENT)
     with pytest.raises(UpstreamUnavailable):
         await account.rooms.batch(ANYBODY, [ref(one), ref(sid(2))])
 
 
-async def test_i12_who_has_no_grant_cannot_tell_a_room_from_none(site: Site) -> None:
+async def test_i12_without_a_grant_a_room_looks_like_a_missing_one(site: Site) -> None:
     account = await site.replica()
     theirs, other = await site.create(account, "theirs"), await site.create(account, "other")
     caller = replace(ANYBODY, grants=frozenset({"theirs"}))
@@ -65,7 +65,7 @@ async def test_i12_who_has_no_grant_cannot_tell_a_room_from_none(site: Site) -> 
     assert await status(account, other.sid) is IN_PROGRESS
 
 
-async def test_every_use_needs_its_scope(site: Site) -> None:
+async def test_every_use_case_needs_its_scope(site: Site) -> None:
     account = await site.replica()
     reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
     writer = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE}))

@@ -35,7 +35,7 @@ NOWHERE = "RM" + "0" * 32
 @pytest.fixture(scope="module")
 async def twilio() -> AsyncIterator[Sandbox]:
     async with Sandbox() as sandbox:
-        # Nobody is there to hear them.
+        # No gateway listens for them.
         sandbox.faults.add(Fault(callbacks=CallbackFault(drop=1.0)))
         yield sandbox
 
@@ -71,12 +71,12 @@ async def created(rooms: Rooms, name: str | None = None, stay_s: int | None = No
     ).value
 
 
-def asked(room: str | None = None, ttl_s: int | None = None) -> NewToken:
+def new_token(room: str | None = None, ttl_s: int | None = None) -> NewToken:
     return NewToken(identity="ada", room=None if room is None else RoomRef.of(room), ttl_s=ttl_s)
 
 
 def claims_of(token: str) -> dict[str, object]:
-    """As Twilio would read it, whose clock is not ours."""
+    """Returns the claims as Twilio would read them, without a check of the times."""
     return jwt.decode(
         token, KEY.secret, algorithms=["HS256"], options={"verify_exp": False, "verify_nbf": False}
     )
@@ -86,7 +86,7 @@ async def test_a_token_names_the_room_as_the_caller_did(rooms: Rooms, tokens: To
     room = await created(rooms, "Daily")
 
     for name in ("Daily", room.sid):
-        token = await tokens.mint(MINTER, asked(name, ttl_s=60))
+        token = await tokens.mint(MINTER, new_token(name, ttl_s=60))
 
         assert claims_of(token.jwt)["grants"] == {"video": {"room": name}, "identity": "ada"}
         assert (token.identity, token.room, token.expires_at.timestamp()) == (
@@ -97,32 +97,34 @@ async def test_a_token_names_the_room_as_the_caller_did(rooms: Rooms, tokens: To
         assert claims_of(token.jwt)["exp"] == 1_800_000_060
 
 
-async def test_without_a_room_a_token_opens_every_room(tokens: Tokens) -> None:
-    token = await tokens.mint(MINTER, asked())
+async def test_a_token_without_a_room_is_valid_for_every_room(tokens: Tokens) -> None:
+    token = await tokens.mint(MINTER, new_token())
 
     assert claims_of(token.jwt)["grants"] == {"video": {}, "identity": "ada"}
     assert token.room is None
     assert token.expires_at.timestamp() == 1_800_000_000 + TTL_DEFAULT_S
 
 
-async def test_a_name_whose_room_is_yet_to_begin_may_be_minted_for(tokens: Tokens) -> None:
-    token = await tokens.mint(MINTER, asked("Tomorrow", ttl_s=TTL_LIMIT_S))
+async def test_a_token_can_be_minted_for_the_name_of_a_future_room(tokens: Tokens) -> None:
+    token = await tokens.mint(MINTER, new_token("Tomorrow", ttl_s=TTL_LIMIT_S))
 
     assert token.room == "Tomorrow"
 
 
-async def test_the_rooms_longest_stay_bounds_the_ttl(rooms: Rooms, tokens: Tokens) -> None:
+async def test_the_ttl_is_at_most_the_longest_stay_in_the_room(
+    rooms: Rooms, tokens: Tokens
+) -> None:
     room = await created(rooms, "Short", stay_s=600)
 
     for name in ("Short", room.sid):
-        assert (await tokens.mint(MINTER, asked(name))).expires_at.timestamp() == 1_800_000_600
+        assert (await tokens.mint(MINTER, new_token(name))).expires_at.timestamp() == 1_800_000_600
         assert (
-            await tokens.mint(MINTER, asked(name, ttl_s=600))
+            await tokens.mint(MINTER, new_token(name, ttl_s=600))
         ).expires_at.timestamp() == 1_800_000_600
         with pytest.raises(
             InvalidArgument, match="maxParticipantDuration is 600; give at most 600"
         ):
-            await tokens.mint(MINTER, asked(name, ttl_s=601))
+            await tokens.mint(MINTER, new_token(name, ttl_s=601))
 
 
 async def test_a_room_by_sid_must_be_in_progress(rooms: Rooms, tokens: Tokens) -> None:
@@ -130,60 +132,62 @@ async def test_a_room_by_sid_must_be_in_progress(rooms: Rooms, tokens: Tokens) -
     await rooms.complete(OWNER, RoomRef.of(ended.sid))
 
     with pytest.raises(FailedPrecondition, match="has ended"):
-        await tokens.mint(MINTER, asked(ended.sid))
+        await tokens.mint(MINTER, new_token(ended.sid))
     with pytest.raises(NotFound, match="no such room"):
-        await tokens.mint(MINTER, asked(NOWHERE))
-    assert (await tokens.mint(MINTER, asked("Over"))).room == "Over"
+        await tokens.mint(MINTER, new_token(NOWHERE))
+    assert (await tokens.mint(MINTER, new_token("Over"))).room == "Over"
 
 
 async def test_minting_and_explaining_need_the_scope(tokens: Tokens) -> None:
     reader = Caller(ACCOUNT, "reader", frozenset({Scope.ROOMS_READ, Scope.ROOMS_WRITE}))
 
     with pytest.raises(PermissionDenied, match="tokens:mint"):
-        await tokens.mint(reader, asked())
+        await tokens.mint(reader, new_token())
     with pytest.raises(PermissionDenied, match="tokens:mint"):
         await tokens.explain(reader, "")
 
 
-async def test_a_caller_for_some_rooms_mints_for_these_only(rooms: Rooms, tokens: Tokens) -> None:
+async def test_a_caller_with_grants_mints_for_these_rooms_only(
+    rooms: Rooms, tokens: Tokens
+) -> None:
     mine, other = await created(rooms, "Mine"), await created(rooms, "Other")
     by_name = replace(MINTER, grants=frozenset({"Mine", "Later"}))
 
     for name in ("Mine", mine.sid, "Later"):
-        assert (await tokens.mint(by_name, asked(name))).room == name
-    with pytest.raises(PermissionDenied, match="not for rooms of this name"):
-        await tokens.mint(by_name, asked("Other"))
-    with pytest.raises(PermissionDenied, match="for some rooms only"):
-        await tokens.mint(by_name, asked())
-    # As for a room that does not exist: that it does is not told.
+        assert (await tokens.mint(by_name, new_token(name))).room == name
+    with pytest.raises(PermissionDenied, match="not valid for rooms of this name"):
+        await tokens.mint(by_name, new_token("Other"))
+    with pytest.raises(PermissionDenied, match="valid for some rooms only"):
+        await tokens.mint(by_name, new_token())
+    # Like a missing room: whether the room exists is not revealed.
     with pytest.raises(NotFound, match="no such room"):
-        await tokens.mint(by_name, asked(other.sid))
+        await tokens.mint(by_name, new_token(other.sid))
 
 
-async def test_a_grant_by_sid_does_not_reach_the_next_room_of_that_name(
+async def test_a_grant_by_sid_does_not_include_later_rooms_of_that_name(
     rooms: Rooms, tokens: Tokens
 ) -> None:
     room = await created(rooms, "Weekly")
     by_sid = replace(MINTER, grants=frozenset({room.sid}))
 
-    assert (await tokens.mint(by_sid, asked(room.sid))).room == room.sid
-    with pytest.raises(PermissionDenied, match="as it is granted"):
-        await tokens.mint(by_sid, asked("Weekly"))
+    assert (await tokens.mint(by_sid, new_token(room.sid))).room == room.sid
+    with pytest.raises(PermissionDenied, match="as its grant does"):
+        await tokens.mint(by_sid, new_token("Weekly"))
 
 
-async def test_without_an_api_key_both_say_what_to_set(rooms: Rooms) -> None:
+async def test_without_an_api_key_the_error_says_what_to_set(rooms: Rooms) -> None:
     tokens = Tokens(None, rooms)
 
     with pytest.raises(FailedPrecondition, match="TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET"):
-        await tokens.mint(MINTER, asked())
+        await tokens.mint(MINTER, new_token())
     with pytest.raises(FailedPrecondition, match="TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET"):
         await tokens.explain(MINTER, "")
 
 
-async def test_a_minted_token_is_explained_as_valid_until_it_ends(
+async def test_a_minted_token_is_explained_as_valid_until_it_expires(
     rooms: Rooms, tokens: Tokens
 ) -> None:
-    token = await tokens.mint(MINTER, asked(ttl_s=60))
+    token = await tokens.mint(MINTER, new_token(ttl_s=60))
 
     explained = await tokens.explain(MINTER, token.jwt)
     later = await Tokens(KEY, rooms, lambda: NOW + 300).explain(MINTER, token.jwt)
@@ -198,7 +202,7 @@ async def test_a_room_is_the_same_by_name_and_by_sid(rooms: Rooms, tokens: Token
     unnamed = await created(rooms)
 
     for name, also in (("Same", room.sid), (room.sid, "Same")):
-        token = (await tokens.mint(MINTER, asked(name))).jwt
+        token = (await tokens.mint(MINTER, new_token(name))).jwt
 
         assert (await tokens.explain(MINTER, token, RoomRef.of(name))).is_valid
         assert (await tokens.explain(MINTER, token, RoomRef.of(also))).is_valid
@@ -207,7 +211,7 @@ async def test_a_room_is_the_same_by_name_and_by_sid(rooms: Rooms, tokens: Token
             assert explained.problem is Problem.OTHER_ROOM
 
 
-async def test_a_token_longer_than_any_is_refused_unread(tokens: Tokens) -> None:
+async def test_a_text_longer_than_any_token_is_refused_unread(tokens: Tokens) -> None:
     assert (await tokens.explain(MINTER, "s" * TOKEN_LIMIT)).problem is Problem.NOT_A_JWT
     with pytest.raises(InvalidArgument, match="8193 characters"):
         await tokens.explain(MINTER, "s" * (TOKEN_LIMIT + 1))

@@ -22,10 +22,10 @@ NOTHING = Ttid("video_extension_0")
 
 async def statuses(account: Account, room: str) -> list[TranscriptionStatus]:
     page = (await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value
-    return [each.status for _, each in page.items]
+    return [item.status for _, item in page.items]
 
 
-async def test_i11_a_transcription_that_was_started_or_stopped_is_shown_so_everywhere(
+async def test_i11_a_started_or_stopped_transcription_is_read_so_on_every_replica(
     site: Site,
 ) -> None:
     here, there = await site.replica(), await site.replica()
@@ -64,7 +64,7 @@ async def test_a_second_transcription_is_refused_and_changes_nothing(site: Site)
     assert len(await site.log.read_last(10)) == 1
 
 
-async def test_another_rooms_transcription_is_none(site: Site) -> None:
+async def test_a_transcription_of_another_room_is_not_found(site: Site) -> None:
     account, room, other = await site.replica(), site.make_at_twilio(), site.make_at_twilio()
     started = await account.transcriptions.create(ANYBODY, ref(room), None)
     for target, ttid in ((other, started.ttid), (room, NOTHING), (sid(99), started.ttid)):
@@ -76,7 +76,7 @@ async def test_another_rooms_transcription_is_none(site: Site) -> None:
     assert await statuses(account, room) == [STARTED]
 
 
-async def test_i12_a_key_for_some_rooms_sees_and_changes_no_other(site: Site) -> None:
+async def test_i12_a_caller_with_grants_reaches_no_transcription_of_other_rooms(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio("daily")
     started = await account.transcriptions.create(ANYBODY, ref(room), None)
     assert await statuses(account, room) == [STARTED]
@@ -94,7 +94,7 @@ async def test_i12_a_key_for_some_rooms_sees_and_changes_no_other(site: Site) ->
     assert len((await service.page(restricted("daily"), ref("daily"), 10, None)).value.items) == 1
 
 
-async def test_reading_and_changing_take_their_scopes(site: Site) -> None:
+async def test_reads_and_changes_need_their_scopes(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
     writer = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE}))

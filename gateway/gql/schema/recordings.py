@@ -140,7 +140,7 @@ async def delete_recording(
     if ref is None:
         await info.context.account.recordings.delete(info.context.caller, sid)
     else:
-        await info.context.account.recordings.delete_in_room(info.context.caller, ref, sid)
+        await info.context.account.recordings.delete_room_recording(info.context.caller, ref, sid)
     return recording
 
 

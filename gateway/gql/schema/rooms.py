@@ -167,14 +167,14 @@ class Room(Node, TwilioResource):
         )
         first, after = page_arguments(first, after)
         recordings = info.context.account.recordings
-        result = await recordings.of_room(info.context.caller, self._ref, filters, first, after)
+        result = await recordings.room_page(info.context.caller, self._ref, filters, first, after)
         return resource_connection(Recording, result, after)
 
     @fetched_field("One of the room's; null when it has none of this SID.")
     async def recording(self, info: Info[Context, None], sid: strawberry.ID) -> Recording | None:
         recordings = info.context.account.recordings
         return Recording.from_optional(
-            await recordings.in_room(info.context.caller, self._ref, recording_sid(sid))
+            await recordings.room_recording(info.context.caller, self._ref, recording_sid(sid))
         )
 
     @fetched_field("What the room records.")

@@ -35,7 +35,7 @@ class RecordingService(RecordingServiceServicer):
         self, request: pb.ListRoomRecordingsRequest, context: Context
     ) -> pb.ListRoomRecordingsResponse:
         caller, account = caller_and_account(self._accounts)
-        page = await account.recordings.of_room(
+        page = await account.recordings.room_page(
             caller,
             RoomRef.of(request.room),
             from_pb(request, RoomRecordingFilter),
@@ -47,7 +47,7 @@ class RecordingService(RecordingServiceServicer):
         self, request: pb.GetRoomRecordingRequest, context: Context
     ) -> pb.GetRoomRecordingResponse:
         caller, account = caller_and_account(self._accounts)
-        result = await account.recordings.in_room(
+        result = await account.recordings.room_recording(
             caller,
             RoomRef.of(request.room),
             checked_sid(RecordingSid, request.recording, "recording"),
@@ -58,7 +58,7 @@ class RecordingService(RecordingServiceServicer):
         self, request: pb.DeleteRoomRecordingRequest, context: Context
     ) -> pb.DeleteRoomRecordingResponse:
         caller, account = caller_and_account(self._accounts)
-        await account.recordings.delete_in_room(
+        await account.recordings.delete_room_recording(
             caller,
             RoomRef.of(request.room),
             checked_sid(RecordingSid, request.recording, "recording"),

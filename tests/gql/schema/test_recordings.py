@@ -63,7 +63,7 @@ async def test_a_rooms_recordings_are_chosen_by_every_filter(server: GraphQLServ
         sourceSid: $track, createdAfter: $a, createdBefore: $b, first: 7, after: "x") { nodes { sid } } } }"""
     await server.data(query, track=VOICE, **DATES)
     wanted = RoomRecordingFilter(status=RecordingStatus.PROCESSING, source_sid=VOICE, **BETWEEN)
-    assert server.account.recordings.calls == [("of_room", HERE, wanted, 7, "x")]
+    assert server.account.recordings.calls == [("room_page", HERE, wanted, 7, "x")]
 
 
 async def test_a_recording_is_deleted_in_the_account_or_only_in_its_room(
@@ -74,7 +74,7 @@ async def test_a_recording_is_deleted_in_the_account_or_only_in_its_room(
     assert await server.data(query, sid=TAKE, room="standup") == {"deleteRecording": TAKE}
     assert server.account.recordings.calls == [
         ("delete", TAKE),
-        ("delete_in_room", RoomRef(None, "standup"), TAKE),
+        ("delete_room_recording", RoomRef(None, "standup"), TAKE),
     ]
 
 
