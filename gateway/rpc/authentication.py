@@ -7,15 +7,13 @@ from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
 from gateway.service import call_context
 from gateway.service.accounts import Account
-from gateway.service.call_context import CallContext
 from gateway.service.callers.authenticator import Authenticator
 
 
 async def authenticate(
     authenticator: Authenticator, metadata: Iterable[tuple[str, str | bytes]]
-) -> None:
-    """Makes the caller behind the metadata the `current_caller` for the rest of this
-    task.
+) -> Caller:
+    """Returns the caller behind the metadata.
 
     Raises Unauthenticated, and UpstreamUnavailable while the keys of a token's issuer
     cannot be read. A credential that is sent twice is rejected: a proxy in between may
@@ -27,10 +25,9 @@ async def authenticate(
             if key in credentials:
                 raise Unauthenticated(f"{key} is sent twice: send it once")
             credentials[key] = value
-    caller = await authenticator.caller(
+    return await authenticator.caller(
         authorization=credentials.get("authorization"), api_key=credentials.get("x-api-key")
     )
-    call_context.enter(CallContext(caller))
 
 
 def current_caller() -> Caller:

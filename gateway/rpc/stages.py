@@ -7,7 +7,7 @@ up after it.
 import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from gateway.rpc.errors import abort_with_error
 from gateway.rpc.limits import Limits, Timings
 from gateway.rpc.masks import parse_mask, prune
 from gateway.service import call_context
+from gateway.service.call_context import CallContext
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.charge import Charge
 from gateway.service.callers.connection_limit import ConnectionLimit
@@ -54,8 +55,8 @@ class CallKind(Enum):
 class Call:
     """One call on its way through the stages.
 
-    `decode_request` sets `request` from `raw`. The interceptor sets `response` once the
-    method of a unary call has returned.
+    `identify_caller` sets `charge`, and `decode_request` sets `request` from `raw`. The
+    interceptor sets `response` once the method of a unary call has returned.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Call:
     deserialize: Callable[[bytes], Message] | None = None
     request: Any = None
     response: Message | None = None
+    charge: Charge | None = None
 
     @property
     def is_public(self) -> bool:
@@ -117,8 +119,11 @@ async def report_errors(shared: Shared, call: Call) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def identify_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
-    """Makes `current_caller` known. Raises Unauthenticated."""
-    await authenticate(shared.authenticator, call.context.invocation_metadata() or ())
+    """Sets the call's `CallContext`. Raises Unauthenticated."""
+    metadata = call.context.invocation_metadata() or ()
+    caller = await authenticate(shared.authenticator, metadata)
+    call.charge = Charge(shared.limiter, caller)
+    call_context.enter(CallContext(caller, requests=call.charge.requests))
     yield
 
 
@@ -174,8 +179,8 @@ async def charge_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
     Points for the largest possible cost are held before the method runs. A unary call
     pays what it did cost. A stream pays for its start; its messages are free.
     """
-    charge = Charge(shared.limiter, current_caller())
-    call_context.enter(replace(call_context.current(), requests=charge.requests))
+    charge = call.charge
+    assert charge is not None
     try:
         await charge.hold(max_cost(call.request))
         try:

@@ -4,7 +4,9 @@ import pytest
 
 from gateway.core.callers import Caller
 from gateway.core.errors import Unauthenticated
-from gateway.rpc.authentication import authenticate, caller_and_account, current_caller
+from gateway.rpc.authentication import authenticate, caller_and_account
+from gateway.service import call_context
+from gateway.service.call_context import CallContext
 from gateway.service.callers.authenticator import Authenticator
 
 from .conftest import API_KEY
@@ -17,12 +19,10 @@ Metadata = list[tuple[str, str | bytes]]
     [("authorization", f"Bearer {API_KEY}"), ("x-api-key", API_KEY)],
     ids=["authorization", "x-api-key"],
 )
-async def test_authenticate_sets_the_current_caller(
+async def test_authenticate_returns_the_caller(
     authenticator: Authenticator, caller: Caller, credential: tuple[str, str]
 ) -> None:
-    await authenticate(authenticator, [("user-agent", "grpc-python"), credential])
-
-    assert current_caller() == caller
+    assert await authenticate(authenticator, [("user-agent", "grpc-python"), credential]) == caller
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,8 @@ async def test_authenticate_rejects_a_credential_that_is_sent_twice(
         await authenticate(authenticator, [("x-api-key", API_KEY), ("x-api-key", API_KEY)])
 
 
-async def test_caller_and_account_returns_the_callers_own_account(
-    authenticator: Authenticator, caller: Caller
-) -> None:
+def test_caller_and_account_returns_the_callers_own_account(caller: Caller) -> None:
     accounts: Any = {"AC" + "9" * 32: "another account", caller.account_sid: "own account"}
-    await authenticate(authenticator, [("x-api-key", API_KEY)])
-
-    found: tuple[Caller, object] = caller_and_account(accounts)
+    with call_context.entered(CallContext(caller)):
+        found: tuple[Caller, object] = caller_and_account(accounts)
     assert found == (caller, "own account")

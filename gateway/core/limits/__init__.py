@@ -1,1 +1,1 @@
-"""Rates, points, queues, retries and the circuit breaker, as arithmetic. No I/O."""
+"""Rates, points, queues, retries and the circuit breaker. Does no I/O."""

@@ -28,6 +28,6 @@ class Context:
     def __post_init__(self) -> None:
         object.__setattr__(self, "loaders", Loaders(self.caller, self.account))
 
-    def call(self, max_age: MaxAge | None = None) -> CallContext:
+    def call_context(self, max_age: MaxAge | None = None) -> CallContext:
         """The part of the context that the service needs."""
         return CallContext(self.caller, requests=self.charge.requests, max_age=max_age)

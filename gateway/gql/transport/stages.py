@@ -204,7 +204,7 @@ async def identify_caller(shared: Shared, exchange: Exchange) -> None:
     except GatewayError as error:
         challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
         raise HttpError(HTTP_STATUS[error.code], error, challenge) from None
-    call_context.enter(exchange.context.call(exchange.max_age))
+    call_context.enter(exchange.context.call_context(exchange.max_age))
 
 
 def _last_event_id(request: web.Request) -> str | None:

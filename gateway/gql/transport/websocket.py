@@ -195,7 +195,7 @@ class Socket:
         trace_id = new_trace_id()
         try:
             context = await self._identify(self._credentials, trace_id)
-            call_context.enter(context.call())
+            call_context.enter(context.call_context())
             operation = await self._engine.admit(
                 parse_parameters(payload), context, self._timeout_s
             )

@@ -1,1 +1,1 @@
-"""Who calls, what they may do, and how much they may spend."""
+"""Callers: how they are identified, and what they may spend."""

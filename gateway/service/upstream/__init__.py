@@ -1,1 +1,1 @@
-"""Calling Twilio within its quota."""
+"""Calls to Twilio, within its quota."""
