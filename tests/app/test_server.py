@@ -30,7 +30,7 @@ from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from gateway.twilio.client import open_session
-from tests.service.conftest import ANYBODY, eventually, soon, until
+from tests.service.conftest import ADMIN, in_time, wait_until, wait_until_async
 
 KEY = "rgk_test"
 KEY_DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
@@ -40,7 +40,7 @@ UNREACHABLE_REDIS = "redis://127.0.0.1:1"
 
 def settings(redis_url: str, **changes: Any) -> Settings:
     values: dict[str, Any] = {
-        "twilio_account_sid": ANYBODY.account_sid,
+        "twilio_account_sid": ADMIN.account_sid,
         "twilio_auth_token": SecretStr("token"),
         "twilio_video_base_url": HttpUrl("http://127.0.0.1:1"),
         "gateway_public_url": HttpUrl("http://127.0.0.1:1"),
@@ -59,7 +59,7 @@ async def running(
     listen = Listen(bind(host, 0), host, 0)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(run(settings, listen, Mode(), ready.set_result, stop, timings))
-        yield await soon(ready)
+        yield await in_time(ready)
         stop.set()
 
 
@@ -68,7 +68,7 @@ async def start_error(
 ) -> GatewayError:
     listen = Listen(bind(LOOPBACK, 0), LOOPBACK, grpc_port)
     with pytest.raises(GatewayError) as failed:
-        await soon(run(settings, listen, Mode(), lambda _: None, asyncio.Event(), timings))
+        await in_time(run(settings, listen, Mode(), lambda _: None, asyncio.Event(), timings))
     assert listen.http.fileno() == -1, "the port is released"
     return failed.value
 
@@ -100,7 +100,7 @@ async def test_i16_both_faces_refuse_a_stream_when_too_many_are_open(
         account = build_account(config, config.accounts[0], connections, session, no_streams)
         gateway = Gateway(
             {AccountSid(account.sid): account},
-            Authenticator([ApiKey(KEY_DIGEST, ANYBODY)]),
+            Authenticator([ApiKey(KEY_DIGEST, ADMIN)]),
             CallerLimiter(),
         )
         stop, grpc_port = asyncio.Event(), asyncio.get_running_loop().create_future()
@@ -111,7 +111,7 @@ async def test_i16_both_faces_refuse_a_stream_when_too_many_are_open(
                 tasks.create_task(
                     serve(gateway, config, listen, Mode(), grpc_port.set_result, stop)
                 )
-                channel = grpc.aio.insecure_channel(f"{LOOPBACK}:{await soon(grpc_port)}")
+                channel = grpc.aio.insecure_channel(f"{LOOPBACK}:{await in_time(grpc_port)}")
                 async with channel, aiohttp.ClientSession() as http:
                     headers = {"X-API-Key": KEY, "Accept": "text/event-stream"}
                     watch = {"query": "subscription { roomEvents { cursor } }"}
@@ -135,7 +135,7 @@ async def test_stop_leaves_no_task(redis_url: str) -> None:
     tasks = asyncio.all_tasks()
     async with running(settings(redis_url)):
         pass
-    await until(
+    await wait_until(
         lambda: not [task for task in asyncio.all_tasks() - tasks if "gateway" in str(task)]
     )
 
@@ -198,7 +198,7 @@ async def test_a_log_that_cannot_be_read_does_not_hold_up_another_account(
             for name, answer in (("a", "StreamStarted"), ("b", "UPSTREAM_UNAVAILABLE")):
                 headers = {"X-API-Key": f"rgk_{name}", "Accept": "text/event-stream"}
                 async with http.post(addresses.sse, json=watch, headers=headers) as reply:
-                    lines = [(await soon(reply.content.readline())).decode() for _ in range(5)]
+                    lines = [(await in_time(reply.content.readline())).decode() for _ in range(5)]
                 assert answer in "".join(lines)
             async with http.get(addresses.console + "readyz") as reply:
                 assert (reply.status, await reply.json()) == (
@@ -241,19 +241,19 @@ async def test_a_bug_in_a_background_task_stops_the_gateway(
     monkeypatch.setattr(Tail, "run", fail_once_ready)
     listen = Listen(bind(LOOPBACK, 0), LOOPBACK, 0)
     with pytest.raises(ZeroDivisionError):
-        await soon(run(settings(redis_url), listen, Mode(), lambda _: None, asyncio.Event()))
+        await in_time(run(settings(redis_url), listen, Mode(), lambda _: None, asyncio.Event()))
 
 
 async def test_the_reconciler_leads_while_the_gateway_runs_and_releases_its_lease(
     redis_url: str, connections: Connections
 ) -> None:
-    lease = Keys(ANYBODY.account_sid).lease(LEASE)
+    lease = Keys(ADMIN.account_sid).lease(LEASE)
 
     async def is_held() -> bool:
         return bool(await connections.commands.exists(lease))
 
     async with running(settings(redis_url)):
-        await eventually(is_held)
+        await wait_until_async(is_held)
     assert not await is_held()
     async with running(settings(redis_url, gateway_reconcile=False)):
         pass

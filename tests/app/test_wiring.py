@@ -7,7 +7,7 @@ from gateway.app.wiring import account_quota, build_gateway
 from gateway.core.rooms import NewRoom
 from gateway.settings.accounts import JwtIssuerSettings
 from gateway.settings.environment import Settings
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, running_sandbox, site
+from tests.service.conftest import ACCOUNT, ADMIN, Site, running_sandbox, site
 
 __all__ = ["running_sandbox", "site"]  # fixtures of the service's tests
 
@@ -37,7 +37,7 @@ def test_i13_the_budget_stays_below_the_quota_in_every_second(quota: int) -> Non
 
 async def test_build_account_wires_every_use_case(site: Site) -> None:
     account = await site.replica()
-    created = await account.rooms.create(ANYBODY, NewRoom())
+    created = await account.rooms.create(ADMIN, NewRoom())
     assert (
         created.value.status_callback
         == "http://127.0.0.1:1/callbacks/twilio#rc=5&rp=all&ct=1000&rt=2500"

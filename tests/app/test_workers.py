@@ -6,7 +6,7 @@ import pytest
 
 from gateway.app.workers import Workers, WorkerTimings
 from gateway.core.errors import FailedPrecondition
-from tests.service.conftest import soon, until
+from tests.service.conftest import in_time, wait_until
 
 
 def workers_of(script: str) -> Workers:
@@ -18,7 +18,7 @@ def workers_of(script: str) -> Workers:
 async def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     stop = asyncio.Event()
     stubborn = workers_of(f'echo $$ > {tmp_path}/pid; echo "{{}}"; exec tail -f /dev/null')
-    await soon(stubborn.run(1, lambda _: stop.set(), stop))
+    await in_time(stubborn.run(1, lambda _: stop.set(), stop))
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -28,7 +28,7 @@ async def test_a_worker_that_dies_is_restarted(tmp_path: Path) -> None:
     short_lived = workers_of(f'echo >> {starts}; echo "{{}}"')
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(short_lived.run(2, lambda _: None, stop))
-        await until(lambda: starts.exists() and starts.read_text().count("\n") >= 6)
+        await wait_until(lambda: starts.exists() and starts.read_text().count("\n") >= 6)
         stop.set()
 
 
@@ -42,14 +42,14 @@ async def test_on_ready_is_called_once_when_all_workers_answer(tmp_path: Path) -
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(waiting.run(2, announced.append, stop))
-        await until(lambda: (tmp_path / "first").exists())
+        await wait_until(lambda: (tmp_path / "first").exists())
         assert announced == []
         await asyncio.to_thread(gate.write_text, "go\n")
-        await until(lambda: bool(announced))
+        await wait_until(lambda: bool(announced))
         stop.set()
     assert announced == [{"a": 1}]
 
 
 async def test_a_worker_that_never_answers_is_an_error() -> None:
     with pytest.raises(FailedPrecondition, match="could not start"):
-        await soon(workers_of("exit 2").run(2, lambda _: None, asyncio.Event()))
+        await in_time(workers_of("exit 2").run(2, lambda _: None, asyncio.Event()))

@@ -24,7 +24,7 @@ from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 from tests.conftest import Figure
 from tests.faults.nemesis import Proxy
-from tests.service.conftest import ANYBODY, Site, gated, running_sandbox, site, until  # noqa: F401 - fixtures
+from tests.service.conftest import ADMIN, Site, gated, running_sandbox, site, wait_until  # noqa: F401 - fixtures
 
 KEY = "rgk_of_the_half_open"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -44,7 +44,7 @@ class Faces:
 
 @asynccontextmanager
 async def faces(account: Account) -> AsyncIterator[Faces]:
-    authenticator = Authenticator([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), ANYBODY)])
+    authenticator = Authenticator([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), ADMIN)])
     accounts: dict[AccountSid, Account] = {account.sid: account}
     face, rpc, app = (
         GraphQLHttp(authenticator, accounts),
@@ -147,6 +147,6 @@ async def test_p9_stream_of_a_vanished_client_is_closed(
         )
         # The client's own tasks are here as well. What it says at its end is lost like all the rest.
         await leave()
-        await until(lambda: tasks() <= before)
+        await wait_until(lambda: tasks() <= before)
         assert took_s <= GONE_S
         await proxy.aclose()

@@ -1,8 +1,9 @@
-"""Accounts as the application builds them, over a real Redis and the sandbox behind a gate that a test can close."""
+"""Accounts as the application builds them, over a real Redis and the sandbox, behind a
+gate that a test can close."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,14 +48,14 @@ from gateway.twilio.client import open_session
 LIMIT_S = 20
 ACCOUNT = AccountSid(Sandbox().account_sid)
 SECRET = "a secret"
-ANYBODY = Caller(ACCOUNT, "anybody", frozenset({Scope.ADMIN}))
+ADMIN = Caller(ACCOUNT, "admin", frozenset({Scope.ADMIN}))
 
 
 # On a busy machine, memory must not seem to lag the log.
 PATIENT = LogTimings(caught_up_s=LIMIT_S)
 
 
-async def tell_unreadable(
+async def append_unreadable(
     connections: Connections, last: LogPosition, event: str, room_sid: RoomSid | None = None
 ) -> LogPosition:
     """Appends an event as a newer release may write it, after the last position: to the
@@ -71,12 +72,12 @@ async def tell_unreadable(
 
 
 def restricted(*grants: str) -> Caller:
-    """Somebody who may do all, but with these rooms only."""
+    """A caller with all scopes, for these rooms only."""
     return Caller(ACCOUNT, "restricted", frozenset({Scope.ADMIN}), frozenset(grants))
 
 
-def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Cached values look so much older."""
+def shift_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Moves the wall clock forward, so that cached values seem older."""
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + seconds)
 
@@ -90,7 +91,7 @@ def ref(text: str) -> RoomRef:
 
 
 async def status(account: Account, room: str) -> RoomStatus | None:
-    seen = await account.rooms.room(ANYBODY, ref(room))
+    seen = await account.rooms.room(ADMIN, ref(room))
     return None if seen is None else seen.value.status
 
 
@@ -124,23 +125,24 @@ def event(
     )
 
 
-async def soon(answer: Any) -> Any:
-    """The answer, within a limit."""
+async def in_time(answer: Any) -> Any:
+    """The result, or TimeoutError."""
     async with asyncio.timeout(LIMIT_S):
         return await answer
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Returns once it holds: for what other tasks of this process bring about and nobody announces."""
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Polls a condition that another task of this process makes true without an
+    event."""
     async with asyncio.timeout(LIMIT_S):
-        while not holds():  # noqa: ASYNC110 - it is looked at from outside, so that what is tested needs no event for it
+        while not condition():  # noqa: ASYNC110 - the tested code needs no event for tests
             await asyncio.sleep(0.001)
 
 
-async def eventually(asked: Callable[[], Awaitable[bool]]) -> None:
-    """Returns once the answer is yes."""
+async def wait_until_async(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Like `wait_until`, for a condition that is awaited."""
     async with asyncio.timeout(LIMIT_S):
-        while not await asked():  # noqa: ASYNC110 - as above
+        while not await condition():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
 
 
@@ -149,8 +151,13 @@ async def take(messages: AsyncGenerator[StreamMessage, None], count: int) -> lis
         return [await anext(messages) for _ in range(count)]
 
 
+async def append_all(log: EventLog, events: Iterable[RoomEvent]) -> list[Appended]:
+    return [await log.append(each, f"{each.type} {each.room_sid} {each.at}") for each in events]
+
+
 class Gate:
-    """Stands before the sandbox and passes calls on. While it is closed they wait, and are counted as they come and go."""
+    """A proxy before the sandbox. While it is closed, requests wait, and are counted as
+    they come and go."""
 
     def __init__(self, behind: str, session: aiohttp.ClientSession) -> None:
         self._behind = behind
@@ -198,7 +205,7 @@ class Gate:
 
 @dataclass
 class Site:
-    """One sandbox and one Redis, and as many replicas of the gateway over them as a test asks for."""
+    """One sandbox, one Redis, and as many replicas of the gateway as a test starts."""
 
     sandbox: Sandbox
     gate: Gate
@@ -239,51 +246,51 @@ class Site:
         )
         self.accounts.append(account)
         self.tails.append(self.tasks.create_task(account.tail.run()))
-        await soon(account.tail.ready())
+        await in_time(account.tail.ready())
         return account
 
     @property
     def log(self) -> EventLog:
         return EventLog(self.connections, ACCOUNT)
 
-    async def tell(self, *events: RoomEvent) -> list[Appended]:
-        """Logs events as callbacks would, and waits until every replica has heard of them."""
-        told = [
-            await self.log.append(each, f"{each.type} {each.room_sid} {each.at}") for each in events
-        ]
-        await self.heard(told[-1].position.n)
-        return told
+    async def append(self, *events: RoomEvent) -> list[Appended]:
+        """Appends events as callbacks do, and waits until every replica has read
+        them."""
+        appended = await append_all(self.log, events)
+        await self.wait_until_read(appended[-1].position.n)
+        return appended
 
-    async def heard(self, n: int) -> None:
+    async def wait_until_read(self, n: int) -> None:
         for account in self.accounts:
-            await self.heard_by(account, n)
+            await self.wait_until_read_by(account, n)
 
-    async def heard_by(self, account: Account, n: int) -> None:
-        await until(lambda: account.tail.position.n >= n)
+    async def wait_until_read_by(self, account: Account, n: int) -> None:
+        await wait_until(lambda: account.tail.position.n >= n)
 
     def make_at_twilio(
         self, name: str | None = None, status_callback: str | None = None
     ) -> RoomSid:
-        """A room that some other backend made."""
+        """Creates a room in the sandbox, as another backend would."""
         settings = RoomSettings(unique_name=name, status_callback=status_callback)
         return RoomSid(self.sandbox.world.create_room(ACCOUNT, settings).sid)
 
     def rooms_at_twilio(self) -> list[SandboxRoom]:
-        """All of them, those that have ended too."""
+        """All rooms in the sandbox, with those that have ended."""
         return list(self.sandbox.world.store(ACCOUNT).all_rooms())
 
     def posts(self) -> int:
-        """How often Twilio was asked to make a room."""
+        """How many requests to create a room reached the sandbox."""
         return self.gate.calls.count("POST /v1/Rooms")
 
     def end_at_twilio(self, room_sid: RoomSid) -> None:
         self.sandbox.world.complete(self._at_twilio(room_sid))
 
     async def create(self, account: Account, name: str | None = None) -> Room:
-        return (await account.rooms.create(ANYBODY, NewRoom(unique_name=name))).value
+        return (await account.rooms.create(ADMIN, NewRoom(unique_name=name))).value
 
     def join(self, room_sid: RoomSid, identity: str, *tracks: str) -> Participant:
-        """Somebody joins at Twilio with these tracks, each named after its kind."""
+        """A participant joins in the sandbox, with these tracks, each named after its
+        kind."""
         settings = tuple(TrackSettings(TrackKind(kind), kind) for kind in tracks)
         return self.sandbox.world.join(self._at_twilio(room_sid), identity, settings)
 
@@ -294,7 +301,7 @@ class Site:
         self.sandbox.world.leave(room, who)
 
     def record(self, room_sid: RoomSid) -> None:
-        """The room records all tracks from now on."""
+        """Makes the room record all tracks from now on."""
         self.sandbox.world.set_recording_rules(self._at_twilio(room_sid), RECORD_ALL)
 
     def recordings(self, room_sid: RoomSid) -> list[RecordingSid]:
@@ -306,7 +313,8 @@ class Site:
         return room
 
     def calm(self) -> None:
-        """Takes all faults back but one: callbacks are lost, for what the log hears is told by the tests themselves."""
+        """Clears all faults but one: callbacks are dropped, because the tests append
+        the events themselves."""
         self.sandbox.faults.clear()
         self.sandbox.faults.add(Fault(callbacks=CallbackFault(drop=1.0)))
 
@@ -314,7 +322,7 @@ class Site:
 @asynccontextmanager
 async def gated(behind: str, session: aiohttp.ClientSession) -> AsyncIterator[Gate]:
     gate = Gate(behind, session)
-    # Callers that leave are noticed at once.
+    # The server notices at once when a caller disconnects.
     runner = web.ServerRunner(
         web.Server(gate.handle, handler_cancellation=True, access_log=None), shutdown_timeout=0
     )
@@ -360,13 +368,13 @@ async def site(
 
 @dataclass
 class Confined:
-    """Connections to the same Redis, whose rights a test can take away."""
+    """Connections to the same Redis, with permissions that a test can take away."""
 
     connections: Connections
     admin: Connections
 
     async def keep(self, *patterns: str) -> None:
-        """From now on these keys only."""
+        """Allows these keys only, from now on."""
         await self.admin.commands.execute_command(
             "ACL", "SETUSER", "confined", "resetkeys", *patterns
         )
@@ -374,7 +382,8 @@ class Confined:
 
 @pytest.fixture
 async def confined(redis_url: str, connections: Connections) -> AsyncIterator[Confined]:
-    """To be named before `site` by a test: a replica must have ended before its connections are closed."""
+    """A test must list it before `site`: replicas end before their connections are
+    closed."""
     acl = connections.commands.execute_command
     await acl("ACL", "SETUSER", "confined", "reset", "on", ">secret", "+@all", "&*", "~*")
     limited = Connections(redis_url.replace("://", "://confined:secret@", 1))
@@ -384,8 +393,8 @@ async def confined(redis_url: str, connections: Connections) -> AsyncIterator[Co
 
 
 @dataclass
-class Followed:
-    """A tail by itself, with what it feeds."""
+class RunningTail:
+    """A tail without the rest of a replica, with the memory that it updates."""
 
     tail: Tail
     memory: RoomMemory
@@ -393,19 +402,17 @@ class Followed:
     cursor_codec: CursorCodec
     task: "asyncio.Task[None]"
 
-    async def tell(self, *events: RoomEvent) -> list[Appended]:
-        told = [
-            await self.events.append(each, f"{each.type} {each.room_sid} {each.at}")
-            for each in events
-        ]
-        await until(lambda: self.tail.position.n >= told[-1].position.n)
-        return told
+    async def append(self, *events: RoomEvent) -> list[Appended]:
+        """Appends events, and waits until the tail has read them."""
+        appended = await append_all(self.events, events)
+        await wait_until(lambda: self.tail.position.n >= appended[-1].position.n)
+        return appended
 
 
 @asynccontextmanager
-async def following(
+async def running_tail(
     connections: Connections, timings: LogTimings = PATIENT
-) -> AsyncIterator[Followed]:
+) -> AsyncIterator[RunningTail]:
     events, memory, cursor_codec = (
         EventLog(connections, ACCOUNT),
         RoomMemory(timings),
@@ -415,7 +422,7 @@ async def following(
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(tail.run())
         try:
-            await soon(tail.ready())
-            yield Followed(tail, memory, events, cursor_codec, task)
+            await in_time(tail.ready())
+            yield RunningTail(tail, memory, events, cursor_codec, task)
         finally:
             task.cancel()

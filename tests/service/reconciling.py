@@ -15,7 +15,7 @@ from gateway.service.accounts import Account
 from gateway.service.reconcile.leader import Reconciler, Timings
 from gateway.store.leases import Leases
 from gateway.store.recheck_queue import RecheckQueue
-from tests.service.conftest import ACCOUNT, Site, soon, until
+from tests.service.conftest import ACCOUNT, Site, in_time, wait_until
 
 # As if nothing ever lagged, with rounds of a twentieth of a second: what the checks
 # find does not depend on either.
@@ -48,7 +48,7 @@ async def reconciling(*accounts: Account) -> AsyncIterator[list["asyncio.Task[No
 async def stop(*tasks: "asyncio.Task[None]") -> None:
     for task in tasks:
         task.cancel()
-    await soon(asyncio.gather(*tasks, return_exceptions=True))
+    await in_time(asyncio.gather(*tasks, return_exceptions=True))
 
 
 async def replica(site: Site, timings: Timings = TIMINGS, **settings: Any) -> Account:
@@ -80,4 +80,4 @@ async def room_lists(site: Site, count: int = 3) -> None:
     """Return when the list of rooms has been requested `count` times more, and
     answered."""
     before = site.gate.calls.count("GET /v1/Rooms")
-    await until(lambda: site.gate.calls.count("GET /v1/Rooms") > before + count)
+    await wait_until(lambda: site.gate.calls.count("GET /v1/Rooms") > before + count)

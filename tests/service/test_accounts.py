@@ -4,13 +4,13 @@ from gateway.core.cursors import CursorCodec
 from gateway.core.participants import ParticipantRef, ParticipantStatus
 from gateway.core.rooms import AccountSid
 from gateway.store.connection import Connections
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, until
+from tests.service.conftest import ACCOUNT, ADMIN, Site, event, ref, sid, wait_until
 
 
 async def test_an_account_is_built_for_its_sid(site: Site) -> None:
     account = await site.replica()
     assert account.sid == ACCOUNT
-    assert await account.rooms.room(ANYBODY, ref(sid(1))) is None
+    assert await account.rooms.room(ADMIN, ref(sid(1))) is None
 
 
 async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(
@@ -20,7 +20,7 @@ async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(
     here, there = await site.replica(), await site.replica(twilio_account_sid=other)
     before = there.tail.position
     site.accounts.remove(there)
-    await site.tell(event())
+    await site.append(event())
     assert there.tail.position == before
     assert {key.split(b"}")[0] for key in await connections.commands.keys(f"*{ACCOUNT}*")} == {
         f"rg:{{{ACCOUNT}".encode()
@@ -38,16 +38,16 @@ async def test_closing_cancels_reads_and_lets_mutations_finish(site: Site) -> No
     site.gate.close()
     reads = [
         site.tasks.create_task(
-            account.participants.subscribe_rules(ANYBODY, ref(room), ParticipantRef.of(ada.sid))
+            account.participants.subscribe_rules(ADMIN, ref(room), ParticipantRef.of(ada.sid))
         ),
-        site.tasks.create_task(account.rooms.room(ANYBODY, ref(room))),
+        site.tasks.create_task(account.rooms.room(ADMIN, ref(room))),
     ]
     change = site.tasks.create_task(
-        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(ada.sid))
+        account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of(ada.sid))
     )
-    await until(lambda: site.gate.waiting == 3)
+    await wait_until(lambda: site.gate.waiting == 3)
     stop = site.tasks.create_task(account.aclose())
-    await until(lambda: site.gate.left == 2)
+    await wait_until(lambda: site.gate.left == 2)
     assert not change.done()
     site.gate.open()
     await stop

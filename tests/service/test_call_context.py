@@ -19,7 +19,7 @@ from gateway.service.call_context import (
     count_request,
     limit_max_age,
 )
-from tests.service.conftest import ANYBODY, Site, later, ref, sid
+from tests.service.conftest import ADMIN, Site, ref, shift_clock, sid
 
 
 @contextmanager
@@ -46,16 +46,16 @@ async def test_tasks_inherit_the_context_of_the_task_that_starts_them() -> None:
             started = tasks.create_task(caller())
         return started.result()
 
-    ada, bob = replace(ANYBODY, id="ada"), replace(ANYBODY, id="bob")
+    ada, bob = replace(ADMIN, id="ada"), replace(ADMIN, id="bob")
     assert await asyncio.gather(call(ada), call(bob)) == [ada, bob]
     assert await caller() is None
 
 
 def test_leaving_a_context_restores_the_previous_one() -> None:
-    with call_context.entered(CallContext(ANYBODY)):
+    with call_context.entered(CallContext(ADMIN)):
         with call_context.entered(CallContext()):
             assert call_context.current().caller is None
-        assert call_context.current().caller is ANYBODY
+        assert call_context.current().caller is ADMIN
     assert call_context.current().caller is None
 
 
@@ -95,14 +95,14 @@ def test_max_age_of_a_stale_part_is_zero() -> None:
 async def test_every_read_limits_the_max_age(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     account, room = await site.replica(), site.make_at_twilio("daily")
     reads = {
-        "room": lambda: account.rooms.room(ANYBODY, ref("daily")),
+        "room": lambda: account.rooms.room(ADMIN, ref("daily")),
         "people": lambda: account.participants.page(
-            ANYBODY, ref(room), ParticipantFilter(), 50, None
+            ADMIN, ref(room), ParticipantFilter(), 50, None
         ),
-        "list": lambda: account.rooms.rooms(ANYBODY, RoomFilter(), 50, None),
-        "recordings": lambda: account.recordings.rules(ANYBODY, ref(room)),
-        "events": lambda: account.timeline.page(ANYBODY, ref(room), None, 50, None),
-        "nothing": lambda: account.rooms.room(ANYBODY, ref(sid(7))),
+        "list": lambda: account.rooms.rooms(ADMIN, RoomFilter(), 50, None),
+        "recordings": lambda: account.recordings.rules(ADMIN, ref(room)),
+        "events": lambda: account.timeline.page(ADMIN, ref(room), None, 50, None),
+        "nothing": lambda: account.rooms.room(ADMIN, ref(sid(7))),
     }
     found = {}
     for name, read in reads.items():
@@ -111,10 +111,10 @@ async def test_every_read_limits_the_max_age(site: Site, monkeypatch: pytest.Mon
         assert max_age.fresh_s is not None
         found[name] = -(-max_age.fresh_s // 1)
     assert found == {"room": 5, "people": 5, "list": 1, "recordings": 30, "events": 0, "nothing": 0}
-    later(monkeypatch, 600)
+    shift_clock(monkeypatch, 600)
     site.sandbox.faults.add(Fault(status=503))
     with collect_max_age() as max_age:
-        seen = await account.rooms.room(ANYBODY, ref(room))
+        seen = await account.rooms.room(ADMIN, ref(room))
     assert seen is not None
     assert seen.freshness.fetched_at < datetime.now(UTC)
     assert max_age.fresh_s == 0

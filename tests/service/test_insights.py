@@ -10,7 +10,7 @@ from gateway.core.insights import InsightsRoomFilter, ProcessingState
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
 from gateway.sandbox.rest.insights import PROCESSING_S
-from tests.service.conftest import ANYBODY, Site, event, later, restricted, sid
+from tests.service.conftest import ADMIN, Site, event, restricted, shift_clock, sid
 
 ALL = InsightsRoomFilter()
 MISSING = ParticipantSid("PA" + "0" * 32)
@@ -29,28 +29,28 @@ def past(
 async def test_a_room_has_a_summary_once_it_has_ended(site: Site) -> None:
     account, live = await site.replica(), site.make_at_twilio()
     room, _ = past(site, "daily", "ada", "bela")
-    page = (await account.insights.rooms(ANYBODY, ALL, 10, None)).value
+    page = (await account.insights.rooms(ADMIN, ALL, 10, None)).value
     assert [(item.room_sid, item.room_name) for _, item in page.items] == [(room, "daily")]
-    seen = await account.insights.room(ANYBODY, room)
+    seen = await account.insights.room(ADMIN, room)
     assert seen is not None
     assert (seen.value.room_sid, seen.value.unique_participants) == (room, 2)
-    assert await account.insights.room(ANYBODY, live) is None
+    assert await account.insights.room(ADMIN, live) is None
 
 
 async def test_summaries_of_participants_are_read_in_pages_and_one_by_one(site: Site) -> None:
     account = await site.replica()
     room, people = past(site, None, "ada", "bela", "carmen")
-    page = (await account.insights.participants(ANYBODY, room, 2, None)).value
-    rest = (await account.insights.participants(ANYBODY, room, 2, page.end_cursor)).value
+    page = (await account.insights.participants(ADMIN, room, 2, None)).value
+    rest = (await account.insights.participants(ADMIN, room, 2, page.end_cursor)).value
     assert {item.participant_sid for _, item in page.items + rest.items} == set(people)
-    seen = await account.insights.participant(ANYBODY, room, people[0])
+    seen = await account.insights.participant(ADMIN, room, people[0])
     assert seen is not None
     assert (seen.value.participant_sid, seen.value.participant_identity) == (people[0], "ada")
     other, _ = past(site, None, "ada")
     with pytest.raises(InvalidArgument):
-        await account.insights.participants(ANYBODY, other, 2, page.end_cursor)
+        await account.insights.participants(ADMIN, other, 2, page.end_cursor)
     with pytest.raises(InvalidArgument):
-        await account.insights.rooms(ANYBODY, ALL, 2, page.end_cursor)
+        await account.insights.rooms(ADMIN, ALL, 2, page.end_cursor)
 
 
 async def test_only_an_incomplete_summary_is_fetched_again(
@@ -60,7 +60,7 @@ async def test_only_an_incomplete_summary_is_fetched_again(
     room, _ = past(site)
 
     async def state() -> ProcessingState | None:
-        seen = await account.insights.room(ANYBODY, room)
+        seen = await account.insights.room(ADMIN, room)
         assert seen is not None
         assert not seen.freshness.is_stale
         return seen.value.processing_state
@@ -68,9 +68,9 @@ async def test_only_an_incomplete_summary_is_fetched_again(
     assert await state() is ProcessingState.IN_PROGRESS
     site.sandbox.clock.advance(PROCESSING_S)
     assert await state() is ProcessingState.IN_PROGRESS
-    later(monkeypatch, SUMMARY_IN_PROGRESS.fresh_s)
+    shift_clock(monkeypatch, SUMMARY_IN_PROGRESS.fresh_s)
     assert await state() is ProcessingState.COMPLETE
-    later(monkeypatch, 12 * 3600)
+    shift_clock(monkeypatch, 12 * 3600)
     assert await state() is ProcessingState.COMPLETE
     assert len(site.gate.calls) == 2
 
@@ -78,11 +78,11 @@ async def test_only_an_incomplete_summary_is_fetched_again(
 async def test_no_event_makes_a_summary_outdated(site: Site) -> None:
     account = await site.replica()
     room, _ = past(site)
-    await account.insights.room(ANYBODY, room)
-    await site.tell(
+    await account.insights.room(ADMIN, room)
+    await site.append(
         event(RoomEventType.ROOM_ENDED, room), event(RoomEventType.RECORDING_COMPLETED, room)
     )
-    seen = await account.insights.room(ANYBODY, room)
+    seen = await account.insights.room(ADMIN, room)
     assert seen is not None
     assert seen.freshness.source is FreshnessSource.POLLED
     assert len(site.gate.calls) == 1
@@ -93,8 +93,8 @@ async def test_i12_a_caller_with_grants_sees_the_summaries_of_these_rooms_only(s
     (room, [ada]), (own, [bela]) = past(site, "daily", "ada"), past(site, "weekly", "bela")
     service = account.insights
     # Cached already.
-    await service.participants(ANYBODY, room, 10, None)
-    await service.participant(ANYBODY, room, ada)
+    await service.participants(ADMIN, room, 10, None)
+    await service.participant(ADMIN, room, ada)
     for caller in (restricted("weekly"), restricted(own)):
         page = (await service.rooms(caller, ALL, 10, None)).value
         assert [item.room_sid for _, item in page.items] == [own]
@@ -122,17 +122,17 @@ async def test_a_page_without_a_visible_room_can_be_continued(site: Site) -> Non
 async def test_a_room_without_a_summary_is_not_found(site: Site) -> None:
     account = await site.replica()
     room, _ = past(site)
-    assert await account.insights.room(ANYBODY, sid(99)) is None
-    assert await account.insights.participant(ANYBODY, room, MISSING) is None
+    assert await account.insights.room(ADMIN, sid(99)) is None
+    assert await account.insights.participant(ADMIN, room, MISSING) is None
     with pytest.raises(NotFound):
-        await account.insights.participants(ANYBODY, sid(99), 10, None)
+        await account.insights.participants(ADMIN, sid(99), 10, None)
     with pytest.raises(InvalidArgument):
-        await account.insights.room(ANYBODY, RoomSid("daily"))
+        await account.insights.room(ADMIN, RoomSid("daily"))
 
 
 async def test_reads_need_the_scope(site: Site) -> None:
     account = await site.replica()
-    writer, service = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE})), account.insights
+    writer, service = replace(ADMIN, scopes=frozenset({Scope.ROOMS_WRITE})), account.insights
     for call in (
         service.rooms(writer, ALL, 10, None),
         service.room(writer, sid(1)),

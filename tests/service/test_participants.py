@@ -17,24 +17,24 @@ from gateway.core.rooms import RoomSid
 from gateway.core.rules import RuleEffect, RuleType, TrackKind
 from gateway.core.sids import ParticipantSid, TrackSid
 from gateway.service.accounts import Account
-from tests.service.conftest import ANYBODY, Site, event, ref, restricted, sid
+from tests.service.conftest import ADMIN, Site, event, ref, restricted, sid
 
 ALL = ParticipantFilter()
 CONNECTED, DISCONNECTED = ParticipantStatus.CONNECTED, ParticipantStatus.DISCONNECTED
-READER = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
+READER = replace(ADMIN, scopes=frozenset({Scope.ROOMS_READ}))
 NO_AUDIO = NewSubscribeRules((SubscribeRule(type=RuleType.EXCLUDE, kind=TrackKind.AUDIO),))
 participant = ParticipantRef.of
 
 
 async def identities(
-    account: Account, room: str, wanted: ParticipantFilter = ALL, caller: Caller = ANYBODY
+    account: Account, room: str, wanted: ParticipantFilter = ALL, caller: Caller = ADMIN
 ) -> list[str | None]:
     seen = await account.participants.page(caller, ref(room), wanted, 50, None)
     return [item.identity for _, item in seen.value.items]
 
 
 async def caught_up(site: Site) -> None:
-    await site.heard((await site.log.open()).position.n)
+    await site.wait_until_read((await site.log.open()).position.n)
 
 
 async def test_a_list_contains_connected_participants_or_those_that_match_the_filter(
@@ -56,10 +56,10 @@ async def test_a_participant_is_found_by_sid_in_any_status_and_by_identity_while
     ada, bela = site.join(room, "ada"), site.join(room, "bela")
     site.leave(room, "bela")
     for name, found in (("ada", ada.sid), (ada.sid, ada.sid), (bela.sid, bela.sid)):
-        seen = await account.participants.participant(ANYBODY, ref(room), participant(name))
+        seen = await account.participants.participant(ADMIN, ref(room), participant(name))
         assert seen is not None
         assert seen.value.sid == found
-    assert await account.participants.participant(ANYBODY, ref(room), participant("bela")) is None
+    assert await account.participants.participant(ADMIN, ref(room), participant("bela")) is None
 
 
 async def test_a_list_filtered_by_identity_and_a_look_up_by_identity_do_not_share_a_value(
@@ -69,8 +69,8 @@ async def test_a_list_filtered_by_identity_and_a_look_up_by_identity_do_not_shar
     ada = site.join(room, "ada")
     wanted = ParticipantFilter(identity="ada")
     for _ in range(2):
-        page = (await account.participants.page(ANYBODY, ref(room), wanted, 20, None)).value
-        seen = await account.participants.participant(ANYBODY, ref(room), participant("ada"))
+        page = (await account.participants.page(ADMIN, ref(room), wanted, 20, None)).value
+        seen = await account.participants.participant(ADMIN, ref(room), participant("ada"))
         assert seen is not None
         assert [item.sid for _, item in page.items] == [seen.value.sid] == [ada.sid]
 
@@ -83,7 +83,7 @@ async def test_first_pages_of_many_rooms_cost_one_call_for_each_unknown_room(sit
     for room in rooms[:3]:
         await identities(here, room)
     site.gate.calls.clear()
-    pages = await there.participants.pages(ANYBODY, [*rooms, sid(99)], ALL, 50)
+    pages = await there.participants.pages(ADMIN, [*rooms, sid(99)], ALL, 50)
     assert isinstance(pages[4], NotFound)
     for room, page in zip(rooms, pages[:4], strict=True):
         assert not isinstance(page, GatewayError)
@@ -91,7 +91,7 @@ async def test_first_pages_of_many_rooms_cost_one_call_for_each_unknown_room(sit
     assert len(site.gate.calls) == 2
     for first in (0, 101):
         with pytest.raises(InvalidArgument):
-            await there.participants.pages(ANYBODY, rooms, ALL, first)
+            await there.participants.pages(ADMIN, rooms, ALL, first)
 
 
 async def test_i11_a_disconnected_participant_is_disconnected_in_every_read(site: Site) -> None:
@@ -101,17 +101,14 @@ async def test_i11_a_disconnected_participant_is_disconnected_in_every_read(site
     for account in (here, there):
         assert await identities(account, room) == ["ada"]
         assert (
-            await account.participants.participant(ANYBODY, ref(room), participant("ada"))
-            is not None
+            await account.participants.participant(ADMIN, ref(room), participant("ada")) is not None
         )
-    gone = await here.participants.disconnect(ANYBODY, ref(room), participant("ada"))
+    gone = await here.participants.disconnect(ADMIN, ref(room), participant("ada"))
     assert (gone.sid, gone.status) == (ada.sid, DISCONNECTED)
     for account in (here, there):
         assert await identities(account, room) == []
-        assert (
-            await account.participants.participant(ANYBODY, ref(room), participant("ada")) is None
-        )
-        seen = await account.participants.participant(ANYBODY, ref(room), participant(ada.sid))
+        assert await account.participants.participant(ADMIN, ref(room), participant("ada")) is None
+        seen = await account.participants.participant(ADMIN, ref(room), participant(ada.sid))
         assert seen is not None
         assert seen.value.status is DISCONNECTED
         await caught_up(site)
@@ -120,11 +117,9 @@ async def test_i11_a_disconnected_participant_is_disconnected_in_every_read(site
 async def test_disconnect_by_identity_finds_a_participant_that_has_joined_again(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.join(room, "ada")
-    assert (
-        await account.participants.participant(ANYBODY, ref(room), participant("ada")) is not None
-    )
+    assert await account.participants.participant(ADMIN, ref(room), participant("ada")) is not None
     again = site.join(room, "ada")
-    gone = await account.participants.disconnect(ANYBODY, ref(room), participant("ada"))
+    gone = await account.participants.disconnect(ADMIN, ref(room), participant("ada"))
     assert gone.sid == again.sid
     assert await identities(account, room) == []
 
@@ -136,7 +131,7 @@ async def test_the_identity_of_an_anonymized_participant_is_the_sid(site: Site) 
     everybody = ParticipantFilter(status=DISCONNECTED)
     assert await identities(account, room, everybody) == ["ada"]
     assert (
-        await account.participants.anonymize(ANYBODY, ref(room), participant(ada.sid))
+        await account.participants.anonymize(ADMIN, ref(room), participant(ada.sid))
     ).identity == ada.sid
     assert await identities(account, room, everybody) == [ada.sid]
 
@@ -145,11 +140,11 @@ async def test_published_tracks_are_listed_and_found_by_sid_or_name(site: Site) 
     account, room = await site.replica(), site.make_at_twilio()
     ada = site.join(room, "ada", "audio", "video", "data")
     page = (
-        await account.participants.published_tracks(ANYBODY, ref(room), participant("ada"), 2, None)
+        await account.participants.published_tracks(ADMIN, ref(room), participant("ada"), 2, None)
     ).value
     rest = (
         await account.participants.published_tracks(
-            ANYBODY, ref(room), participant(ada.sid), 2, page.end_cursor
+            ADMIN, ref(room), participant(ada.sid), 2, page.end_cursor
         )
     ).value
     assert {track.kind for _, track in page.items + rest.items} == {
@@ -161,13 +156,13 @@ async def test_published_tracks_are_listed_and_found_by_sid_or_name(site: Site) 
     for track in ada.tracks:
         for name in (track.name, track.sid):
             seen = await account.participants.published_track(
-                ANYBODY, ref(room), participant("ada"), TrackRef.of(name)
+                ADMIN, ref(room), participant("ada"), TrackRef.of(name)
             )
             assert seen is not None
             assert (seen.value.sid, seen.value.name) == (track.sid, track.name)
     assert (
         await account.participants.published_track(
-            ANYBODY, ref(room), participant("ada"), TrackRef.of("screen")
+            ADMIN, ref(room), participant("ada"), TrackRef.of("screen")
         )
         is None
     )
@@ -177,20 +172,18 @@ async def test_subscribed_tracks_are_those_of_the_other_participants(site: Site)
     account, room = await site.replica(), site.make_at_twilio()
     ada, bela = site.join(room, "ada", "audio"), site.join(room, "bela", "video")
     page = (
-        await account.participants.subscribed_tracks(
-            ANYBODY, ref(room), participant("ada"), 10, None
-        )
+        await account.participants.subscribed_tracks(ADMIN, ref(room), participant("ada"), 10, None)
     ).value
     [(_, track)] = page.items
     assert (track.participant_sid, track.publisher_sid, track.name) == (ada.sid, bela.sid, "video")
     seen = await account.participants.subscribed_track(
-        ANYBODY, ref(room), participant("ada"), track.sid
+        ADMIN, ref(room), participant("ada"), track.sid
     )
     assert seen is not None
     assert seen.value == track
     nothing = TrackSid("MT" + "0" * 32)
     assert (
-        await account.participants.subscribed_track(ANYBODY, ref(room), participant("ada"), nothing)
+        await account.participants.subscribed_track(ADMIN, ref(room), participant("ada"), nothing)
         is None
     )
 
@@ -200,13 +193,13 @@ async def test_i11_new_subscribe_rules_are_read_on_every_replica(site: Site) -> 
     room = site.make_at_twilio()
     site.join(room, "ada")
     for account in (here, there):
-        await account.participants.subscribe_rules(ANYBODY, ref(room), participant("ada"))
+        await account.participants.subscribe_rules(ADMIN, ref(room), participant("ada"))
     answer = await here.participants.update_subscribe_rules(
-        ANYBODY, ref(room), participant("ada"), NO_AUDIO
+        ADMIN, ref(room), participant("ada"), NO_AUDIO
     )
     for account in (here, there):
         rules = (
-            await account.participants.subscribe_rules(ANYBODY, ref(room), participant("ada"))
+            await account.participants.subscribe_rules(ADMIN, ref(room), participant("ada"))
         ).value.rules
         assert rules == answer.rules
         assert [(rule.type, rule.kind) for rule in rules] == [(RuleEffect.EXCLUDE, TrackKind.AUDIO)]
@@ -217,10 +210,10 @@ async def test_a_callback_makes_tracks_outdated(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     ada = site.join(room, "ada", "audio")
     tracks = account.participants.published_tracks
-    assert len((await tracks(ANYBODY, ref(room), participant(ada.sid), 10, None)).value.items) == 1
+    assert len((await tracks(ADMIN, ref(room), participant(ada.sid), 10, None)).value.items) == 1
     site.leave(room, "ada")
-    await site.tell(event(RoomEventType.TRACK_REMOVED, room))
-    assert (await tracks(ANYBODY, ref(room), participant(ada.sid), 10, None)).value.items == ()
+    await site.append(event(RoomEventType.TRACK_REMOVED, room))
+    assert (await tracks(ADMIN, ref(room), participant(ada.sid), 10, None)).value.items == ()
 
 
 async def test_a_participant_of_another_room_is_not_found(site: Site) -> None:
@@ -233,18 +226,18 @@ async def test_a_participant_of_another_room_is_not_found(site: Site) -> None:
         TrackSid(ada.tracks[0].sid),
     )
     # Cached already, under its own room.
-    assert await service.participant(ANYBODY, ref(room), her) is not None
-    assert await service.participant(ANYBODY, elsewhere, her) is None
-    assert await service.published_track(ANYBODY, elsewhere, her, TrackRef(track, None)) is None
-    assert await service.subscribed_track(ANYBODY, elsewhere, her, track) is None
+    assert await service.participant(ADMIN, ref(room), her) is not None
+    assert await service.participant(ADMIN, elsewhere, her) is None
+    assert await service.published_track(ADMIN, elsewhere, her, TrackRef(track, None)) is None
+    assert await service.subscribed_track(ADMIN, elsewhere, her, track) is None
     for call in (
-        service.published_tracks(ANYBODY, elsewhere, her, 10, None),
-        service.subscribed_tracks(ANYBODY, elsewhere, her, 10, None),
-        service.subscribe_rules(ANYBODY, elsewhere, her),
-        service.update_subscribe_rules(ANYBODY, elsewhere, her, NO_AUDIO),
-        service.disconnect(ANYBODY, elsewhere, her),
-        service.anonymize(ANYBODY, elsewhere, her),
-        service.disconnect(ANYBODY, elsewhere, participant("ada")),
+        service.published_tracks(ADMIN, elsewhere, her, 10, None),
+        service.subscribed_tracks(ADMIN, elsewhere, her, 10, None),
+        service.subscribe_rules(ADMIN, elsewhere, her),
+        service.update_subscribe_rules(ADMIN, elsewhere, her, NO_AUDIO),
+        service.disconnect(ADMIN, elsewhere, her),
+        service.anonymize(ADMIN, elsewhere, her),
+        service.disconnect(ADMIN, elsewhere, participant("ada")),
     ):
         with pytest.raises(NotFound):
             await call
@@ -294,7 +287,7 @@ async def test_i12_a_caller_with_grants_reaches_no_participant_of_other_rooms(si
 async def test_reads_and_changes_need_their_scopes(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.join(room, "ada")
-    writer = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE}))
+    writer = replace(ADMIN, scopes=frozenset({Scope.ROOMS_WRITE}))
     for call in (
         account.participants.page(writer, ref(room), ALL, 10, None),
         account.participants.pages(writer, [room], ALL, 10),
@@ -315,5 +308,5 @@ async def test_text_that_is_not_a_sid_is_never_sent_in_a_path(site: Site) -> Non
     for room, participant in ((RoomSid("../Rooms"), "PA" + "0" * 32), (sid(1), "PA/../x")):
         target = ParticipantRef(ParticipantSid(participant), None)
         with pytest.raises(InvalidArgument):
-            await account.participants.participant(ANYBODY, replace(ref(sid(1)), sid=room), target)
+            await account.participants.participant(ADMIN, replace(ref(sid(1)), sid=room), target)
     assert site.gate.calls == []

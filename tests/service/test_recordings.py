@@ -20,7 +20,7 @@ from gateway.sandbox.faults.injector import Fault
 from gateway.sandbox.world.recordings import PROCESSING_S
 from gateway.service.accounts import Account
 from gateway.store.eventlog import readable
-from tests.service.conftest import ANYBODY, Site, event, ref, restricted, sid
+from tests.service.conftest import ADMIN, Site, event, ref, restricted, sid
 
 ALL, ALL_OF_ACCOUNT = RoomRecordingFilter(), RecordingFilter()
 COMPLETED, DELETED, PROCESSING = (
@@ -28,7 +28,7 @@ COMPLETED, DELETED, PROCESSING = (
     RecordingStatus.DELETED,
     RecordingStatus.PROCESSING,
 )
-READER = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
+READER = replace(ADMIN, scopes=frozenset({Scope.ROOMS_READ}))
 NOTHING = RecordingSid("RT" + "0" * 32)
 VIDEO_ONLY = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.VIDEO),))
 
@@ -53,13 +53,13 @@ async def statuses(
     without the room."""
     service = account.recordings
     pages = (
-        await service.room_page(ANYBODY, ref(room), ALL, 50, None),
-        await service.page(ANYBODY, ALL_OF_ACCOUNT, 50, None),
+        await service.room_page(ADMIN, ref(room), ALL, 50, None),
+        await service.page(ADMIN, ALL_OF_ACCOUNT, 50, None),
     )
     listed = [item for page in pages for _, item in page.value.items if item.sid == recording]
     single = (
-        await service.room_recording(ANYBODY, ref(room), recording),
-        await service.recording(ANYBODY, recording),
+        await service.room_recording(ADMIN, ref(room), recording),
+        await service.recording(ADMIN, recording),
     )
     return [item.status for item in listed] + [
         seen.value.status for seen in single if seen is not None
@@ -67,38 +67,36 @@ async def statuses(
 
 
 async def caught_up(site: Site) -> None:
-    await site.heard((await site.log.open()).position.n)
+    await site.wait_until_read((await site.log.open()).position.n)
 
 
 async def test_recordings_are_listed_by_room_and_by_account(site: Site) -> None:
     account = await site.replica()
     (room, own), (_, others) = recorded(site, None, "audio", "video"), recorded(site)
-    page = (await account.recordings.room_page(ANYBODY, ref(room), ALL, 1, None)).value
-    rest = (await account.recordings.room_page(ANYBODY, ref(room), ALL, 5, page.end_cursor)).value
+    page = (await account.recordings.room_page(ADMIN, ref(room), ALL, 1, None)).value
+    rest = (await account.recordings.room_page(ADMIN, ref(room), ALL, 5, page.end_cursor)).value
     assert {item.sid for _, item in page.items + rest.items} == set(own)
-    everything = (await account.recordings.page(ANYBODY, ALL_OF_ACCOUNT, 50, None)).value
+    everything = (await account.recordings.page(ADMIN, ALL_OF_ACCOUNT, 50, None)).value
     assert {item.sid for _, item in everything.items} == {*own, *others}
     assert {item.room_sid for _, item in everything.items if item.sid in own} == {room}
     audio = (
-        await account.recordings.page(
-            ANYBODY, RecordingFilter(media_type=TrackKind.AUDIO), 50, None
-        )
+        await account.recordings.page(ADMIN, RecordingFilter(media_type=TrackKind.AUDIO), 50, None)
     ).value
     grouped = (
-        await account.recordings.page(ANYBODY, RecordingFilter(grouping_sids=(room,)), 50, None)
+        await account.recordings.page(ADMIN, RecordingFilter(grouping_sids=(room,)), 50, None)
     ).value
     assert {item.sid for _, item in audio.items} == {own[0], *others}
     assert {item.sid for _, item in grouped.items} == set(own)
     with pytest.raises(InvalidArgument):
-        await account.recordings.page(ANYBODY, ALL_OF_ACCOUNT, 5, page.end_cursor)
+        await account.recordings.page(ADMIN, ALL_OF_ACCOUNT, 5, page.end_cursor)
 
 
 async def test_a_recording_is_found_by_sid_with_and_without_its_room(site: Site) -> None:
     account = await site.replica()
     room, [recording] = recorded(site)
     assert await statuses(account, room, recording) == [COMPLETED] * 4
-    assert await account.recordings.recording(ANYBODY, NOTHING) is None
-    assert await account.recordings.room_recording(ANYBODY, ref(room), NOTHING) is None
+    assert await account.recordings.recording(ADMIN, NOTHING) is None
+    assert await account.recordings.room_recording(ADMIN, ref(room), NOTHING) is None
 
 
 @pytest.mark.parametrize("by", ["room", "account"])
@@ -110,12 +108,12 @@ async def test_i11_a_deleted_recording_is_deleted_in_every_read_on_every_replica
     for account in (here, there):
         assert await statuses(account, room, recording) == [COMPLETED] * 4
     if by == "room":
-        await here.recordings.delete_room_recording(ANYBODY, ref(room), recording)
+        await here.recordings.delete_room_recording(ADMIN, ref(room), recording)
     else:
-        await here.recordings.delete(ANYBODY, recording)
+        await here.recordings.delete(ADMIN, recording)
     for account in (here, there):
         assert await statuses(account, room, recording) == [DELETED] * 4
-        assert await account.recordings.media(ANYBODY, recording) is None
+        assert await account.recordings.media(ADMIN, recording) is None
         await caught_up(site)
     [logged] = readable(await site.log.read_last(10))
     assert (logged.event.changed, logged.event.room_sid, logged.event.recording_sid) == (
@@ -133,7 +131,7 @@ async def test_a_callback_makes_its_recording_outdated_for_every_way_to_read_it(
     assert await statuses(account, room, recording) == [PROCESSING] * 4
     site.leave(room, "ada")
     site.sandbox.clock.advance(PROCESSING_S)
-    await site.tell(event(RoomEventType.RECORDING_COMPLETED, room, recording_sid=recording))
+    await site.append(event(RoomEventType.RECORDING_COMPLETED, room, recording_sid=recording))
     # The account's list is as old as the cache allows. Otherwise each callback of a
     # busy account would cost a read.
     assert await statuses(account, room, recording) == [COMPLETED, PROCESSING, COMPLETED, COMPLETED]
@@ -142,12 +140,12 @@ async def test_a_callback_makes_its_recording_outdated_for_every_way_to_read_it(
 async def test_a_deletion_leaves_other_recordings_cached(site: Site) -> None:
     account = await site.replica()
     (room, [kept]), (other, [gone]) = recorded(site), recorded(site)
-    await account.recordings.recording(ANYBODY, kept)
-    await account.recordings.room_page(ANYBODY, ref(room), ALL, 50, None)
-    await account.recordings.delete_room_recording(ANYBODY, ref(other), gone)
+    await account.recordings.recording(ADMIN, kept)
+    await account.recordings.room_page(ADMIN, ref(room), ALL, 50, None)
+    await account.recordings.delete_room_recording(ADMIN, ref(other), gone)
     site.gate.calls.clear()
-    await account.recordings.recording(ANYBODY, kept)
-    await account.recordings.room_page(ANYBODY, ref(room), ALL, 50, None)
+    await account.recordings.recording(ADMIN, kept)
+    await account.recordings.room_page(ADMIN, ref(room), ALL, 50, None)
     assert site.gate.calls == []
 
 
@@ -155,13 +153,13 @@ async def test_a_missing_recording_cannot_be_deleted(site: Site) -> None:
     account = await site.replica()
     (room, _), (_, [foreign]) = recorded(site), recorded(site)
     for call in (
-        account.recordings.delete(ANYBODY, NOTHING),
-        account.recordings.delete_room_recording(ANYBODY, ref(room), NOTHING),
-        account.recordings.delete_room_recording(ANYBODY, ref(room), foreign),
+        account.recordings.delete(ADMIN, NOTHING),
+        account.recordings.delete_room_recording(ADMIN, ref(room), NOTHING),
+        account.recordings.delete_room_recording(ADMIN, ref(room), foreign),
     ):
         with pytest.raises(NotFound):
             await call
-    assert await account.recordings.room_recording(ANYBODY, ref(room), foreign) is None
+    assert await account.recordings.room_recording(ADMIN, ref(room), foreign) is None
     assert await site.log.read_last(10) == []
 
 
@@ -169,7 +167,7 @@ async def test_a_media_link_is_fetched_each_time_and_not_cached(site: Site) -> N
     account = await site.replica()
     _, [recording] = recorded(site)
     for _ in range(2):
-        link = await account.recordings.media(ANYBODY, recording)
+        link = await account.recordings.media(ADMIN, recording)
         assert link is not None
         assert link.url.endswith(f"/media/{recording}.mka")
     assert [call for call in site.gate.calls if call.endswith("Media")] == [
@@ -177,17 +175,17 @@ async def test_a_media_link_is_fetched_each_time_and_not_cached(site: Site) -> N
     ] * 2
     for key in await site.connections.commands.keys("*:cache:answer:*"):
         assert b"/media/" not in await site.connections.commands.get(key)
-    assert await account.recordings.media(ANYBODY, NOTHING) is None
+    assert await account.recordings.media(ADMIN, NOTHING) is None
 
 
 async def test_i11_new_recording_rules_are_read_on_every_replica(site: Site) -> None:
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     for account in (here, there):
-        await account.recordings.rules(ANYBODY, ref(room))
-    answer = await here.recordings.update_rules(ANYBODY, ref(room), VIDEO_ONLY)
+        await account.recordings.rules(ADMIN, ref(room))
+    answer = await here.recordings.update_rules(ADMIN, ref(room), VIDEO_ONLY)
     for account in (here, there):
-        rules = (await account.recordings.rules(ANYBODY, ref(room))).value.rules
+        rules = (await account.recordings.rules(ADMIN, ref(room))).value.rules
         assert rules == answer.rules
         assert [(rule.type, rule.kind) for rule in rules] == [(RuleEffect.INCLUDE, TrackKind.VIDEO)]
         await caught_up(site)
@@ -236,7 +234,7 @@ async def test_i12_a_caller_with_grants_learns_nothing_of_recordings_of_other_ro
 async def test_reads_and_changes_need_their_scopes(site: Site) -> None:
     account = await site.replica()
     room, [recording] = recorded(site)
-    writer, service = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE})), account.recordings
+    writer, service = replace(ADMIN, scopes=frozenset({Scope.ROOMS_WRITE})), account.recordings
     for call in (
         service.room_page(writer, ref(room), ALL, 10, None),
         service.room_recording(writer, ref(room), recording),
@@ -259,6 +257,6 @@ async def test_a_deletion_of_unknown_outcome_makes_the_recording_outdated(site: 
     assert await statuses(account, room, recording) == [COMPLETED] * 4
     site.sandbox.faults.add(Fault(hang_up="after"))
     with pytest.raises(GatewayError):
-        await account.recordings.delete_room_recording(ANYBODY, ref(room), recording)
+        await account.recordings.delete_room_recording(ADMIN, ref(room), recording)
     site.calm()
     assert await statuses(account, room, recording) == [DELETED] * 4

@@ -14,7 +14,7 @@ from gateway.core.events import RoomEventType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
 from gateway.sandbox.faults.injector import Fault
 from gateway.service.writes import mutations as changes_module
-from tests.service.conftest import ANYBODY, Site, ref, sid, status, until
+from tests.service.conftest import ADMIN, Site, ref, sid, status, wait_until
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
 COMPLETED, IN_PROGRESS = RoomStatus.COMPLETED, RoomStatus.IN_PROGRESS
@@ -26,7 +26,7 @@ async def test_the_source_says_whether_a_room_reports_to_this_gateway(site: Site
     ours = await site.create(account)
     sources = []
     for room in (ours.sid, site.make_at_twilio()):
-        seen = await account.rooms.room(ANYBODY, ref(room))
+        seen = await account.rooms.room(ADMIN, ref(room))
         assert seen is not None
         sources.append(seen.freshness.source)
     assert sources == [FreshnessSource.CALLBACKS, FreshnessSource.POLLED]
@@ -35,17 +35,17 @@ async def test_the_source_says_whether_a_room_reports_to_this_gateway(site: Site
 async def test_a_batch_keeps_its_order_and_fails_with_its_reads(site: Site) -> None:
     account = await site.replica()
     one, two = site.make_at_twilio(), site.make_at_twilio("two")
-    seen = await account.rooms.batch(ANYBODY, [ref("two"), ref(sid(1)), ref(one)])
+    seen = await account.rooms.batch(ADMIN, [ref("two"), ref(sid(1)), ref(one)])
     assert [item and item.value.sid for item in seen] == [two, None, one]
     site.sandbox.faults.add(SILENT)
     with pytest.raises(UpstreamUnavailable):
-        await account.rooms.batch(ANYBODY, [ref(one), ref(sid(2))])
+        await account.rooms.batch(ADMIN, [ref(one), ref(sid(2))])
 
 
 async def test_i12_without_a_grant_a_room_looks_like_a_missing_one(site: Site) -> None:
     account = await site.replica()
     theirs, other = await site.create(account, "theirs"), await site.create(account, "other")
-    caller = replace(ANYBODY, grants=frozenset({"theirs"}))
+    caller = replace(ADMIN, grants=frozenset({"theirs"}))
     for mine in ("theirs", theirs.sid):
         seen = await account.rooms.room(caller, ref(mine))
         assert seen is not None
@@ -67,8 +67,8 @@ async def test_i12_without_a_grant_a_room_looks_like_a_missing_one(site: Site) -
 
 async def test_every_use_case_needs_its_scope(site: Site) -> None:
     account = await site.replica()
-    reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
-    writer = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE}))
+    reader = replace(ADMIN, scopes=frozenset({Scope.ROOMS_READ}))
+    writer = replace(ADMIN, scopes=frozenset({Scope.ROOMS_WRITE}))
     for refused in (
         account.rooms.room(writer, ref(sid(1))),
         account.rooms.batch(writer, [ref(sid(1))]),
@@ -88,14 +88,14 @@ async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatc
     callers = [
         site.tasks.create_task(asyncio.wait([site.tasks.create_task(read)]))
         for read in (
-            account.rooms.room(ANYBODY, ref(sid(1))),
-            account.rooms.rooms(ANYBODY, RoomFilter(), 5, None),
-            account.rooms.create(ANYBODY, NewRoom()),
+            account.rooms.room(ADMIN, ref(sid(1))),
+            account.rooms.rooms(ADMIN, RoomFilter(), 5, None),
+            account.rooms.create(ADMIN, NewRoom()),
         )
     ]
-    await until(lambda: site.gate.waiting == 3)
+    await wait_until(lambda: site.gate.waiting == 3)
     await account.aclose()
     await asyncio.wait(callers)
-    await until(lambda: site.gate.waiting == 0)
+    await wait_until(lambda: site.gate.waiting == 0)
     ours = [task for task in asyncio.all_tasks() - tasks if "gateway/service" in str(task)]
     assert ours == []

@@ -13,7 +13,7 @@ from gateway.core.transcriptions import (
 )
 from gateway.service.accounts import Account
 from gateway.store.eventlog import readable
-from tests.service.conftest import ANYBODY, Site, ref, restricted, sid
+from tests.service.conftest import ADMIN, Site, ref, restricted, sid
 
 STARTED, STOPPED = TranscriptionStatus.STARTED, TranscriptionStatus.STOPPED
 STOP = TranscriptionUpdate(status=STOPPED)
@@ -21,7 +21,7 @@ NOTHING = Ttid("video_extension_0")
 
 
 async def statuses(account: Account, room: str) -> list[TranscriptionStatus]:
-    page = (await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value
+    page = (await account.transcriptions.page(ADMIN, ref(room), 10, None)).value
     return [item.status for _, item in page.items]
 
 
@@ -33,23 +33,23 @@ async def test_i11_a_started_or_stopped_transcription_is_read_so_on_every_replic
     for account in (here, there):
         assert await statuses(account, room) == []
     spanish = TranscriptionsConfiguration(language_code="es-ES")
-    started = await here.transcriptions.create(ANYBODY, ref("daily"), spanish)
+    started = await here.transcriptions.create(ADMIN, ref("daily"), spanish)
     assert (started.room_sid, started.status) == (room, STARTED)
     assert started.configuration is not None
     assert started.configuration.language_code == "es-ES"
     for account in (here, there):
         assert await statuses(account, room) == [STARTED]
-        seen = await account.transcriptions.transcription(ANYBODY, ref(room), started.ttid)
+        seen = await account.transcriptions.transcription(ADMIN, ref(room), started.ttid)
         assert seen is not None
         assert seen.value == started
-        await site.heard((await site.log.open()).position.n)
-    stopped = await there.transcriptions.update(ANYBODY, ref(room), started.ttid, STOP)
+        await site.wait_until_read((await site.log.open()).position.n)
+    stopped = await there.transcriptions.update(ADMIN, ref(room), started.ttid, STOP)
     for account in (there, here):
         assert await statuses(account, room) == [STOPPED]
-        seen = await account.transcriptions.transcription(ANYBODY, ref(room), started.ttid)
+        seen = await account.transcriptions.transcription(ADMIN, ref(room), started.ttid)
         assert seen is not None
         assert seen.value == stopped
-        await site.heard((await site.log.open()).position.n)
+        await site.wait_until_read((await site.log.open()).position.n)
     assert {logged.event.changed for logged in readable(await site.log.read_last(10))} == {
         Changed.TRANSCRIPTION
     }
@@ -57,28 +57,28 @@ async def test_i11_a_started_or_stopped_transcription_is_read_so_on_every_replic
 
 async def test_a_second_transcription_is_refused_and_changes_nothing(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    await account.transcriptions.create(ANYBODY, ref(room), None)
+    await account.transcriptions.create(ADMIN, ref(room), None)
     with pytest.raises(GatewayError):
-        await account.transcriptions.create(ANYBODY, ref(room), None)
+        await account.transcriptions.create(ADMIN, ref(room), None)
     assert await statuses(account, room) == [STARTED]
     assert len(await site.log.read_last(10)) == 1
 
 
 async def test_a_transcription_of_another_room_is_not_found(site: Site) -> None:
     account, room, other = await site.replica(), site.make_at_twilio(), site.make_at_twilio()
-    started = await account.transcriptions.create(ANYBODY, ref(room), None)
+    started = await account.transcriptions.create(ADMIN, ref(room), None)
     for target, ttid in ((other, started.ttid), (room, NOTHING), (sid(99), started.ttid)):
-        assert await account.transcriptions.transcription(ANYBODY, ref(target), ttid) is None
+        assert await account.transcriptions.transcription(ADMIN, ref(target), ttid) is None
         with pytest.raises(NotFound):
-            await account.transcriptions.update(ANYBODY, ref(target), ttid, STOP)
+            await account.transcriptions.update(ADMIN, ref(target), ttid, STOP)
     with pytest.raises(NotFound):
-        await account.transcriptions.page(ANYBODY, ref(sid(99)), 10, None)
+        await account.transcriptions.page(ADMIN, ref(sid(99)), 10, None)
     assert await statuses(account, room) == [STARTED]
 
 
 async def test_i12_a_caller_with_grants_reaches_no_transcription_of_other_rooms(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio("daily")
-    started = await account.transcriptions.create(ANYBODY, ref(room), None)
+    started = await account.transcriptions.create(ADMIN, ref(room), None)
     assert await statuses(account, room) == [STARTED]
     caller, service = restricted("weekly"), account.transcriptions
     for target in (room, "daily", sid(99)):
@@ -96,8 +96,8 @@ async def test_i12_a_caller_with_grants_reaches_no_transcription_of_other_rooms(
 
 async def test_reads_and_changes_need_their_scopes(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
-    writer = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_WRITE}))
+    reader = replace(ADMIN, scopes=frozenset({Scope.ROOMS_READ}))
+    writer = replace(ADMIN, scopes=frozenset({Scope.ROOMS_WRITE}))
     service = account.transcriptions
     for call in (
         service.page(writer, ref(room), 10, None),

@@ -9,7 +9,7 @@ from gateway.core.events import Delivered, RoomEventType, StreamMessage
 from gateway.service.accounts import Account
 from gateway.service.streams.feed import EventFilter, EventSubscription, WriteNow
 from gateway.service.streams.timings import StreamTimings
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, ref, take
+from tests.service.conftest import ACCOUNT, ADMIN, Site, ref, take
 
 
 def subscription(
@@ -29,7 +29,7 @@ def watch(
     types: frozenset[RoomEventType] | None = None,
     write_now: WriteNow[StreamMessage] | None = None,
 ) -> "aclosing[AsyncGenerator[StreamMessage, None]]":
-    return aclosing(account.feed.subscribe(ANYBODY, subscription(room, after, types), write_now))
+    return aclosing(account.feed.subscribe(ADMIN, subscription(room, after, types), write_now))
 
 
 def cursor_of(site: Site, position: LogPosition) -> str:

@@ -10,7 +10,7 @@ from gateway.core.errors import UpstreamUnavailable
 from gateway.store.connection import Connections
 from gateway.store.pipelines import IN_FLIGHT_LIMIT, Pipelines
 from gateway.store.routes import Command, ServerRoute
-from tests.service.conftest import soon, until
+from tests.service.conftest import in_time, wait_until
 
 
 class HeldRoute(ServerRoute):
@@ -73,14 +73,14 @@ async def test_call_that_timed_out_is_not_sent(route: HeldRoute) -> None:
     pipelines = Pipelines(route)
     for number in range(1, IN_FLIGHT_LIMIT + 1):
         pipelines.send([("GET", "k")], 60)
-        await until(lambda number=number: len(route.pipelines) == number)
+        await wait_until(lambda number=number: len(route.pipelines) == number)
     timed_out, patient = pipelines.send([("GET", "a")], 60), pipelines.send([("GET", "b")], 60)
     timed_out.cancel()
     for pipeline in route.pipelines:
         pipeline.set_result(None)
-    await until(lambda: len(route.pipelines) == IN_FLIGHT_LIMIT + 1)
+    await wait_until(lambda: len(route.pipelines) == IN_FLIGHT_LIMIT + 1)
     route.pipelines[-1].set_result(None)
-    assert await soon(patient) == ["GET b"]
+    assert await in_time(patient) == ["GET b"]
     assert route.sent[-1] == [("GET", "b")]
 
 
@@ -92,12 +92,12 @@ async def test_call_is_sent_when_the_last_senders_end_at_the_same_time(route: He
 
     async with asyncio.TaskGroup() as group:
         twice = group.create_task(get(2))
-        await until(lambda: len(route.pipelines) == 1)
+        await wait_until(lambda: len(route.pipelines) == 1)
         once = group.create_task(get(1))
-        await until(lambda: len(route.pipelines) == IN_FLIGHT_LIMIT)
+        await wait_until(lambda: len(route.pipelines) == IN_FLIGHT_LIMIT)
         for pipeline in route.pipelines:
             pipeline.set_result(None)  # Both senders continue in the same step.
-        await until(lambda: len(route.pipelines) == IN_FLIGHT_LIMIT + 1)
+        await wait_until(lambda: len(route.pipelines) == IN_FLIGHT_LIMIT + 1)
         route.pipelines[-1].set_result(None)
     assert (len(twice.result()), len(once.result())) == (2, 1)
 
@@ -105,9 +105,9 @@ async def test_call_is_sent_when_the_last_senders_end_at_the_same_time(route: He
 async def test_every_call_of_a_failed_pipeline_fails(route: HeldRoute) -> None:
     pipelines = Pipelines(route)
     calls = [pipelines.send([("GET", "k")], 60) for _ in range(5)]
-    await until(lambda: len(route.pipelines) == 1)
+    await wait_until(lambda: len(route.pipelines) == 1)
     route.pipelines[0].set_exception(RedisConnectionError("closed"))
-    failures = await soon(asyncio.gather(*calls, return_exceptions=True))
+    failures = await in_time(asyncio.gather(*calls, return_exceptions=True))
     assert [type(failure) for failure in failures] == [RedisConnectionError] * 5
 
 
@@ -125,6 +125,6 @@ async def test_pipeline_times_out_when_its_most_patient_caller_does(route: HeldR
     waits."""
     pipelines = Pipelines(route)
     calls = [pipelines.send([("GET", "k")], timeout_s) for timeout_s in (0.001, 0.01)]
-    failures = await soon(asyncio.gather(*calls, return_exceptions=True))
+    failures = await in_time(asyncio.gather(*calls, return_exceptions=True))
     assert [type(failure) for failure in failures] == [TimeoutError] * 2
     assert route.pipelines[0].cancelled()

@@ -9,7 +9,7 @@ from gateway.service.log.tail import Tail
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog
 from gateway.web.health import Health
-from tests.service.conftest import ACCOUNT, SECRET, until
+from tests.service.conftest import ACCOUNT, SECRET, wait_until
 from tests.web.conftest import Served
 
 
@@ -44,7 +44,7 @@ async def test_i17_without_redis_the_process_stays_ready_and_degraded(served: Se
     connections = Connections("redis://127.0.0.1:1")
     tail = Tail(EventLog(connections, ACCOUNT), RoomMemory(), CursorCodec((SECRET,), ACCOUNT))
     running = asyncio.get_running_loop().create_task(tail.run())
-    await until(lambda: tail.is_redis_away)
+    await wait_until(lambda: tail.is_redis_away)
     assert await readiness(served, tail) == (200, {"status": "ok", "degraded": ["log"]})
     running.cancel()
     await asyncio.wait([running])

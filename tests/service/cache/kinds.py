@@ -16,7 +16,7 @@ from gateway.store.cache import ResponseCache, RoomIndex
 from gateway.store.connection import Connections
 from gateway.twilio.wire import participants
 from gateway.twilio.wire.resource import Listed
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref
+from tests.service.conftest import ACCOUNT, ADMIN, Site, event, ref
 
 PARTICIPANT = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
 PARTICIPANTS = ResourceKind[Listed[Participant]](Listed[Participant], Fence.PEOPLE, PEOPLE)
@@ -80,7 +80,7 @@ def without_redis(account: Account, dead: Connections) -> None:
 
 KINDS = {
     "a room": Kind(
-        fetch=lambda account, room: account.rooms.room(ANYBODY, ref(room)),
+        fetch=lambda account, room: account.rooms.room(ADMIN, ref(room)),
         value_of=lambda room: room.status,
         before=RoomStatus.IN_PROGRESS,
         after=RoomStatus.COMPLETED,

@@ -7,7 +7,7 @@ from gateway.service.cache.fetch_lease import MISS, FetchLease, Miss
 from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from gateway.store.leases import Lease, Leases
-from tests.service.conftest import ACCOUNT, until
+from tests.service.conftest import ACCOUNT, wait_until
 
 
 class SharedValue:
@@ -50,7 +50,7 @@ async def test_i18_one_replica_fetches_and_the_others_find_the_value(
     value = SharedValue()
     async with asyncio.TaskGroup() as group:
         calls = [group.create_task(once(replica(connections), value)) for _ in range(5)]
-        await until(lambda: value.look_ups >= 10)
+        await wait_until(lambda: value.look_ups >= 10)
         value.gate.set()
     assert [task.result() for task in calls] == [1] * 5
     assert value.fetches == 1
@@ -88,10 +88,10 @@ async def test_a_cancelled_fetch_releases_the_lease(connections: Connections) ->
     value = SharedValue()
     async with asyncio.TaskGroup() as group:
         first = group.create_task(once(replica(connections), value))
-        await until(lambda: value.fetches == 1)
+        await wait_until(lambda: value.fetches == 1)
         first.cancel()
         second = group.create_task(once(replica(connections), value))
-        await until(lambda: value.fetches == 2)
+        await wait_until(lambda: value.fetches == 2)
         value.gate.set()
     assert second.result() == 2
 
@@ -124,7 +124,7 @@ async def test_a_fetch_that_is_not_urgent_does_not_wait(connections: Connections
     value = SharedValue()
     async with asyncio.TaskGroup() as group:
         group.create_task(once(replica(connections), value))
-        await until(lambda: value.fetches == 1)
+        await wait_until(lambda: value.fetches == 1)
         with pytest.raises(UpstreamUnavailable):
             await once(replica(connections), value, is_urgent=False)
         value.gate.set()

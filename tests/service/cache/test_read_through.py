@@ -49,9 +49,9 @@ from tests.service.conftest import (
     Confined,
     Site,
     event,
-    later,
+    shift_clock,
     sid,
-    until,
+    wait_until,
 )
 
 CONNECTED = RoomEventType.PARTICIPANT_CONNECTED
@@ -93,7 +93,7 @@ async def test_i18_three_replicas_that_miss_at_once_send_one_request(
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         reads = [group.create_task(kind.value(account, room)) for account in accounts * 5]
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         site.gate.open()
     assert [task.result() for task in reads] == [kind.before] * 15
     assert len(site.gate.calls) == 1
@@ -107,12 +107,12 @@ async def test_an_event_makes_a_value_outdated_on_every_replica(site: Site, kind
         assert await kind.value(account, other) == kind.before
     kind.change(site, room)
     kind.change(site, other)
-    await site.tell(kind.touch(room))
+    await site.append(kind.touch(room))
     for account in (here, there):
         assert await kind.value(account, room) == kind.after
         assert await kind.value(account, other) == kind.before
     calls = len(site.gate.calls)
-    await site.tell(event(RoomEventType.RECORDING_STARTED, room))
+    await site.append(event(RoomEventType.RECORDING_STARTED, room))
     assert await kind.value(here, room) == kind.after
     assert len(site.gate.calls) == calls
 
@@ -125,10 +125,10 @@ async def test_a_read_after_an_event_does_not_join_a_fetch_from_before_it(
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         before = group.create_task(kind.value(here, room))
-        await until(lambda: site.gate.waiting == 1)
-        await site.tell(kind.touch(room))
+        await wait_until(lambda: site.gate.waiting == 1)
+        await site.append(kind.touch(room))
         after = group.create_task(kind.value(here, room))
-        await until(lambda: site.gate.waiting == 2)
+        await wait_until(lambda: site.gate.waiting == 2)
         kind.change(site, room)
         site.gate.open()
     assert before.result() in (kind.before, kind.after)
@@ -145,10 +145,10 @@ async def test_a_read_after_an_event_does_not_wait_for_another_replicas_fetch_fr
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         group.create_task(kind.read(here, room))
-        await until(lambda: site.gate.waiting == 1)
-        await site.tell(kind.touch(room))
+        await wait_until(lambda: site.gate.waiting == 1)
+        await site.append(kind.touch(room))
         after = group.create_task(kind.value(there, room))
-        await until(lambda: site.gate.waiting == 2)
+        await wait_until(lambda: site.gate.waiting == 2)
         site.gate.open()
     assert after.result() == kind.before
 
@@ -160,8 +160,8 @@ async def test_the_answer_of_a_fetch_that_an_event_overtook_is_not_cached(
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         group.create_task(kind.read(account, room))
-        await until(lambda: site.gate.waiting == 1)
-        await site.tell(kind.touch(room))
+        await wait_until(lambda: site.gate.waiting == 1)
+        await site.append(kind.touch(room))
         site.gate.open()
     calls = len(site.gate.calls)
     await kind.read(account, room)
@@ -174,7 +174,7 @@ async def test_memory_knows_of_an_event_that_redis_has_lost(
     account, room = await site.replica(), site.make_at_twilio()
     assert await kind.value(account, room) == kind.before
     kind.change(site, room)
-    await site.tell(kind.touch(room))
+    await site.append(kind.touch(room))
     await connections.commands.delete(Keys(ACCOUNT).versions(room))
     assert await kind.value(account, room) == kind.after
 
@@ -198,13 +198,13 @@ async def test_a_stale_value_is_served_and_refreshed_in_the_background(
     account, room = await site.replica(), site.make_at_twilio()
     before = await kind.read(account, room)
     kind.change(site, room)
-    later(monkeypatch, kind.lifetime.fresh_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.fresh_s + 1)
     site.gate.close()
     assert await kind.read(account, room) == before
     assert await kind.read(account, room) == before
-    await until(lambda: site.gate.waiting == 1)
+    await wait_until(lambda: site.gate.waiting == 1)
     site.gate.open()
-    await until(lambda: not flights(account))
+    await wait_until(lambda: not flights(account))
     after = await kind.read(account, room)
     assert after.value == kind.after
     assert after.freshness.fetched_at > before.freshness.fetched_at
@@ -218,13 +218,13 @@ async def test_a_refresh_is_left_to_the_replica_that_has_started_it(
     room = site.make_at_twilio()
     for account in accounts:
         await kind.read(account, room)
-    later(monkeypatch, kind.lifetime.fresh_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.fresh_s + 1)
     site.gate.close()
     for account in accounts:
         assert await kind.value(account, room) == kind.before
-    await until(lambda: flights(*accounts) == 1)
+    await wait_until(lambda: flights(*accounts) == 1)
     site.gate.open()
-    await until(lambda: not flights(*accounts))
+    await wait_until(lambda: not flights(*accounts))
     assert len(site.gate.calls) == 2
 
 
@@ -235,16 +235,16 @@ async def test_only_a_value_with_many_readers_is_refreshed_before_it_is_stale(
     account, room = await site.replica(), site.make_at_twilio()
     account.reads._early_refresh = EarlyRefresh(dice=lambda: 0.0)
     await kind.read(account, room)
-    later(monkeypatch, 1)
+    shift_clock(monkeypatch, 1)
     for _ in range(reads):
         assert await kind.value(account, room) == kind.before
-    await until(lambda: not flights(account))
+    await wait_until(lambda: not flights(account))
     assert len(site.gate.calls) == (2 if reads > HOT_READS else 1)
     # The refresh resets the count.
-    later(monkeypatch, 1)
+    shift_clock(monkeypatch, 1)
     calls = len(site.gate.calls)
     await kind.read(account, room)
-    await until(lambda: not flights(account))
+    await wait_until(lambda: not flights(account))
     assert len(site.gate.calls) == (calls if reads > HOT_READS else 2)
 
 
@@ -253,10 +253,10 @@ async def test_a_value_that_was_fetched_right_after_an_event_is_fetched_again_a_
 ) -> None:
     """Twilio's REST API lags its own callbacks."""
     account, room = await site.replica(), site.make_at_twilio()
-    await site.tell(kind.touch(room))
+    await site.append(kind.touch(room))
     assert await kind.value(account, room) == kind.before
     kind.change(site, room)
-    later(monkeypatch, 1.1)
+    shift_clock(monkeypatch, 1.1)
     assert await kind.value(account, room) == kind.after
 
 
@@ -269,12 +269,12 @@ async def test_while_twilio_is_silent_memory_or_redis_stands_in_flagged_as_stale
     if kind is KINDS["a list"]:
         # Redis does not keep lists for this.
         await kind.read(there, room)
-    later(monkeypatch, kind.lifetime.stale_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.stale_s + 1)
     site.sandbox.faults.add(SILENT)
     for account in (here, there):
         seen = await kind.read(account, room)
         assert (seen.value, seen.freshness.is_stale) == (kind.before, True)
-    later(monkeypatch, kind.lifetime.error_s)
+    shift_clock(monkeypatch, kind.lifetime.error_s)
     for account in (here, there):
         with pytest.raises(UpstreamUnavailable):
             await kind.read(account, room)
@@ -284,7 +284,7 @@ async def test_an_outdated_value_stands_in_while_twilio_is_silent(site: Site, ki
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     assert not (await kind.read(here, room)).freshness.is_stale
-    await site.tell(kind.touch(room))
+    await site.append(kind.touch(room))
     site.sandbox.faults.add(SILENT)
     for account in (here, there):
         assert (await kind.read(account, room)).freshness.is_stale
@@ -298,11 +298,11 @@ async def test_i10_silence_brings_back_nothing_older_than_this_replica_returned(
     # What another replica fetched, and Redis did not replace by what this one fetches.
     key = Keys(ACCOUNT).cached(kind.key(room))
     older = await site.connections.commands.get(key)
-    later(monkeypatch, kind.lifetime.stale_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.stale_s + 1)
     before = await kind.read(account, room)
     await site.connections.commands.set(key, older)
     site.sandbox.faults.add(SILENT)
-    later(monkeypatch, kind.lifetime.stale_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.stale_s + 1)
     seen = await kind.read(account, room)
     assert seen == replace(before, freshness=replace(before.freshness, is_stale=True))
 
@@ -332,7 +332,7 @@ async def test_without_redis_memory_answers_flagged_and_other_values_come_from_t
     site.tails.clear()
     without_redis(account, dead)
     # Until memory may lag the log, it answers as if nothing were wrong.
-    await until(lambda: not account.reads._log.is_current)
+    await wait_until(lambda: not account.reads._log.is_current)
     assert (await kind.read(account, room)).freshness.is_stale
     assert len(site.gate.calls) == 1
     await account.reads.warm([listing(room)], 50)
@@ -346,7 +346,7 @@ async def test_without_redis_an_outdated_value_is_fetched_again(site: Site, kind
     dead = Connections("redis://127.0.0.1:1")
     await kind.read(account, room)
     kind.change(site, room)
-    await site.tell(kind.touch(room))
+    await site.append(kind.touch(room))
     without_redis(account, dead)
     seen = await kind.read(account, room)
     assert (seen.value, seen.freshness.is_stale) == (kind.after, True)
@@ -399,11 +399,11 @@ async def test_a_fetch_is_cancelled_when_its_last_waiter_leaves(site: Site, kind
     account, room = await site.replica(), site.make_at_twilio()
     site.gate.close()
     readers = [site.tasks.create_task(kind.read(account, room)) for _ in range(2)]
-    await until(lambda: site.gate.waiting == 1)
+    await wait_until(lambda: site.gate.waiting == 1)
     for reader, left in zip(readers, (0, 1), strict=True):
         reader.cancel()
         await asyncio.wait([reader])
-        await until(lambda left=left: site.gate.left == left)  # type: ignore[misc]
+        await wait_until(lambda left=left: site.gate.left == left)  # type: ignore[misc]
     assert len(site.gate.calls) == 1
 
 
@@ -412,12 +412,12 @@ async def test_closing_cancels_a_refresh(
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     await kind.read(account, room)
-    later(monkeypatch, kind.lifetime.fresh_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.fresh_s + 1)
     site.gate.close()
     await kind.read(account, room)
-    await until(lambda: site.gate.waiting == 1)
+    await wait_until(lambda: site.gate.waiting == 1)
     await account.reads.aclose()
-    await until(lambda: site.gate.left == 1)
+    await wait_until(lambda: site.gate.left == 1)
 
 
 # Below a room.
@@ -444,7 +444,7 @@ async def test_not_found_is_remembered_for_a_moment(
         with pytest.raises(NotFound):
             await account.reads.one(missing)
     assert len(site.gate.calls) == 1
-    later(monkeypatch, missing_s)
+    shift_clock(monkeypatch, missing_s)
     assert await here.reads.one_or_none(missing) is None
     assert len(site.gate.calls) == 2
 
@@ -453,7 +453,7 @@ async def test_not_found_is_not_remembered_right_after_an_event(site: Site) -> N
     """Twilio's REST API answers 404 for a while for what its own callback has
     reported."""
     account, room = await site.replica(), site.make_at_twilio()
-    await site.tell(event(CONNECTED, room))
+    await site.append(event(CONNECTED, room))
     assert await account.reads.one_or_none(by_identity(room, "ada")) is None
     site.join(room, "ada")
     assert await account.reads.one_or_none(by_identity(room, "ada")) is not None
@@ -466,7 +466,7 @@ async def test_an_old_participant_stands_in_on_a_replica_that_has_only_redis(
     room = site.make_at_twilio()
     query = by_sid(room, site.join(room, "ada").sid)
     await here.reads.one(query)
-    later(monkeypatch, PEOPLE.stale_s + 1)
+    shift_clock(monkeypatch, PEOPLE.stale_s + 1)
     site.sandbox.faults.add(SILENT)
     assert (await there.reads.one(query)).freshness.is_stale
 
@@ -574,6 +574,6 @@ async def test_a_value_says_how_fresh_it_is_and_where_it_came_from(site: Site) -
     result: ReadResult[Participant] = await account.reads.one(query)
     assert (result.freshness.source, result.freshness.is_stale) == (FreshnessSource.POLLED, False)
     assert result.as_of is not None
-    await site.tell(event(CONNECTED, room))
+    await site.append(event(CONNECTED, room))
     freshness = (await account.reads.one(query)).freshness
     assert (freshness.source, freshness.is_stale) == (FreshnessSource.CALLBACKS, False)

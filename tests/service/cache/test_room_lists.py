@@ -14,7 +14,7 @@ from gateway.service.accounts import Account
 from gateway.service.upstream.timings import UpstreamTimings
 from gateway.store.cache import RoomIndex
 from gateway.store.connection import Connections
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, later, until
+from tests.service.conftest import ACCOUNT, ADMIN, Site, event, shift_clock, wait_until
 
 IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
 
@@ -22,7 +22,7 @@ IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
 async def list_(
     account: Account, first: int = 50, after: str | None = None, wanted: RoomFilter = IN_PROGRESS
 ) -> Page[ReadResult[Room]]:
-    return (await account.rooms.rooms(ANYBODY, wanted, first, after)).value
+    return (await account.rooms.rooms(ADMIN, wanted, first, after)).value
 
 
 def sids(page: Page[ReadResult[Room]]) -> list[RoomSid]:
@@ -57,7 +57,7 @@ async def test_an_ended_room_is_left_out_and_the_shorter_page_can_be_continued(
     site: Site,
 ) -> None:
     account, rooms = await site.replica(), made(site, 3)
-    await site.tell(event(RoomEventType.ROOM_ENDED, rooms[0]))
+    await site.append(event(RoomEventType.ROOM_ENDED, rooms[0]))
     page = await list_(account, 1)
     assert (sids(page), page.has_next_page) == ([], True)
     assert sids(await list_(account, 2, page.end_cursor)) == rooms[1:2]
@@ -87,7 +87,7 @@ async def test_a_new_room_makes_a_page_outdated(site: Site, type_: RoomEventType
     account = await site.replica()
     assert sids(await list_(account)) == []
     room = site.make_at_twilio()
-    await site.tell(event(type_, room))
+    await site.append(event(type_, room))
     assert sids(await list_(account)) == [room]
 
 
@@ -96,11 +96,11 @@ async def test_a_list_does_not_join_a_fetch_from_before_a_new_room(site: Site) -
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         before = group.create_task(list_(account))
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         room = site.make_at_twilio()
-        await site.tell(event(RoomEventType.ROOM_CREATED, room))
+        await site.append(event(RoomEventType.ROOM_CREATED, room))
         after = group.create_task(list_(account))
-        await until(lambda: site.gate.waiting == 2)
+        await wait_until(lambda: site.gate.waiting == 2)
         site.gate.open()
         await before
     assert sids(after.result()) == [room]
@@ -111,13 +111,13 @@ async def test_a_stale_page_is_served_and_refreshed_in_the_background(
 ) -> None:
     account, rooms = await site.replica(), made(site, 1)
     await list_(account)
-    later(monkeypatch, 2)
+    shift_clock(monkeypatch, 2)
     newer = site.make_at_twilio()
     site.gate.close()
     assert sids(await list_(account)) == rooms
-    await until(lambda: site.gate.waiting == 1)
+    await wait_until(lambda: site.gate.waiting == 1)
     site.gate.open()
-    await until(lambda: not account.reads._flights._calls)
+    await wait_until(lambda: not account.reads._flights._calls)
     assert sids(await list_(account)) == [newer, *rooms]
 
 
@@ -127,7 +127,7 @@ async def test_a_page_is_served_flagged_when_twilio_or_redis_does_not_answer(
 ) -> None:
     account, rooms = await site.replica(), made(site, 1)
     await list_(account)
-    later(monkeypatch, 60)
+    shift_clock(monkeypatch, 60)
     dead = Connections("redis://127.0.0.1:1")
     if silence == "failing":
         site.sandbox.faults.add(Fault(status=503))
@@ -145,7 +145,7 @@ async def test_a_page_is_served_flagged_when_twilio_or_redis_does_not_answer(
 
 async def test_without_redis_a_room_whose_end_is_known_here_is_left_out(site: Site) -> None:
     account, (ended, other) = await site.replica(), made(site, 2)
-    await site.tell(event(RoomEventType.ROOM_ENDED, room_sid=ended))
+    await site.append(event(RoomEventType.ROOM_ENDED, room_sid=ended))
     dead = Connections("redis://127.0.0.1:1")
     account.rooms._lists._index = RoomIndex(dead, ACCOUNT)
     page = await list_(account)

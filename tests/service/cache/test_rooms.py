@@ -20,16 +20,16 @@ from gateway.store.connection import Connections
 from tests.service.cache.kinds import without_redis
 from tests.service.conftest import (
     ACCOUNT,
-    ANYBODY,
+    ADMIN,
     Confined,
     Site,
     event,
-    later,
     ref,
+    shift_clock,
     sid,
     some_room,
     status,
-    until,
+    wait_until,
 )
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
@@ -46,8 +46,8 @@ async def test_an_answer_is_returned_flagged_when_redis_goes_away_during_the_fet
     room = site.make_at_twilio() if is_there else sid(7)
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        fetching = group.create_task(account.rooms.room(ANYBODY, ref(room)))
-        await until(lambda: site.gate.waiting == 1)
+        fetching = group.create_task(account.rooms.room(ADMIN, ref(room)))
+        await wait_until(lambda: site.gate.waiting == 1)
         await confined.keep("%R~*:log*")
         site.gate.open()
     seen = fetching.result()
@@ -61,13 +61,13 @@ async def test_twilios_answer_is_returned_though_redis_has_an_older_one_and_an_e
     there, here = await site.replica(), await site.replica(confined.connections)
     room = site.make_at_twilio()
     assert await status(there, room) is IN_PROGRESS
-    later(monkeypatch, 60)
+    shift_clock(monkeypatch, 60)
     site.end_at_twilio(room)
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        fetching = group.create_task(here.rooms.room(ANYBODY, ref(room)))
-        await until(lambda: site.gate.waiting == 1)
-        await site.tell(event(CREATED, room))
+        fetching = group.create_task(here.rooms.room(ADMIN, ref(room)))
+        await wait_until(lambda: site.gate.waiting == 1)
+        await site.append(event(CREATED, room))
         await confined.keep("%R~*:log*")
         site.gate.open()
     seen = fetching.result()
@@ -84,9 +84,9 @@ async def test_a_fetch_that_began_before_the_end_returns_the_end_and_is_not_cach
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         fetching = group.create_task(status(here, room))
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         # Logged, while Twilio's REST API still shows the room in progress.
-        await site.tell(event(ENDED, room))
+        await site.append(event(ENDED, room))
         site.gate.open()
     assert fetching.result() is COMPLETED
     for account in (here, there):
@@ -103,16 +103,16 @@ async def test_i9_an_ended_room_is_ended_by_every_way_to_read_it_while_rest_lags
     for account in (here, there):
         assert await status(account, "daily") is IN_PROGRESS
     if by == "our own completeRoom":
-        await there.rooms.complete(ANYBODY, ref("daily"))
-        await site.heard((await site.log.open()).position.n)
+        await there.rooms.complete(ADMIN, ref("daily"))
+        await site.wait_until_read((await site.log.open()).position.n)
     else:
         # The sandbox still has it in progress, like a REST API that lags.
-        await site.tell(event(ENDED, room.sid, room_name="daily"))
+        await site.append(event(ENDED, room.sid, room_name="daily"))
     for account in (here, there):
         if by == "name":
             assert await status(account, "daily") is None
         elif by == "list":
-            page = (await account.rooms.rooms(ANYBODY, RoomFilter(), 50, None)).value
+            page = (await account.rooms.rooms(ADMIN, RoomFilter(), 50, None)).value
             assert page.items == ()
         else:
             assert await status(account, room.sid) is COMPLETED
@@ -128,12 +128,12 @@ async def test_i10_a_fetch_in_flight_returns_nothing_older_than_what_was_returne
     room = site.make_at_twilio("daily")
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        group.create_task(here.rooms.room(ANYBODY, ref("daily")))
-        await until(lambda: site.gate.waiting == 1)
-        await site.tell(event(room_sid=sid(7)))
-        await there.rooms.room(ANYBODY, ref(room))
-        shown = await here.rooms.room(ANYBODY, ref(room))
-        after = group.create_task(here.rooms.room(ANYBODY, ref("daily")))
+        group.create_task(here.rooms.room(ADMIN, ref("daily")))
+        await wait_until(lambda: site.gate.waiting == 1)
+        await site.append(event(room_sid=sid(7)))
+        await there.rooms.room(ADMIN, ref(room))
+        shown = await here.rooms.room(ADMIN, ref(room))
+        after = group.create_task(here.rooms.room(ADMIN, ref("daily")))
         site.gate.open()
     assert shown is not None
     assert after.result() == shown
@@ -143,11 +143,11 @@ async def test_a_name_that_was_reused_resolves_to_the_new_room(site: Site) -> No
     here, there = await site.replica(), await site.replica()
     old = await site.create(here, "daily")
     assert await status(there, "daily") is IN_PROGRESS
-    await here.rooms.complete(ANYBODY, ref(old.sid))
+    await here.rooms.complete(ADMIN, ref(old.sid))
     new = await site.create(here, "daily")
-    await site.heard((await site.log.open()).position.n)
+    await site.wait_until_read((await site.log.open()).position.n)
     for account in (here, there):
-        seen = await account.rooms.room(ANYBODY, ref("daily"))
+        seen = await account.rooms.room(ADMIN, ref("daily"))
         assert seen is not None
         assert seen.value.sid == new.sid
         assert await status(account, old.sid) is COMPLETED
@@ -168,7 +168,7 @@ async def test_an_unused_sid_is_remembered_for_a_moment(site: Site) -> None:
 async def test_a_404_is_forgotten_when_a_callback_reports_the_room(site: Site) -> None:
     account = await site.replica()
     assert await status(account, sid(1)) is None
-    await site.tell(event(CREATED, sid(1)))
+    await site.append(event(CREATED, sid(1)))
     with pytest.raises(UpstreamUnavailable):
         await status(account, sid(1))
 
@@ -178,7 +178,7 @@ async def test_a_404_for_a_room_that_a_callback_reported_is_neither_believed_nor
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
-    await site.tell(event(CREATED, room))
+    await site.append(event(CREATED, room))
     for _ in range(2):
         with pytest.raises(UpstreamUnavailable) as refused:
             await status(account, room)
@@ -192,8 +192,8 @@ async def test_a_room_is_built_from_its_events_while_twilio_answers_404(
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
-    await site.tell(event(CREATED, room, room_name="daily", room_type=RoomType.GROUP))
-    seen = await account.rooms.room(ANYBODY, ref(room))
+    await site.append(event(CREATED, room, room_name="daily", room_type=RoomType.GROUP))
+    seen = await account.rooms.room(ADMIN, ref(room))
     assert seen is not None
     assert (seen.value.unique_name, seen.value.status, seen.value.type) == (
         "daily",
@@ -201,11 +201,11 @@ async def test_a_room_is_built_from_its_events_while_twilio_answers_404(
         RoomType.GROUP,
     )
     assert (seen.freshness.is_stale, seen.freshness.source) == (True, FreshnessSource.CALLBACKS)
-    await site.tell(event(ENDED, room))
+    await site.append(event(ENDED, room))
     assert await status(account, room) is COMPLETED
     site.calm()
     site.end_at_twilio(room)
-    seen = await account.rooms.room(ANYBODY, ref(room))
+    seen = await account.rooms.room(ADMIN, ref(room))
     assert seen is not None
     assert not seen.freshness.is_stale, (
         "the room that was built from events stood in only while Twilio did not show it"
@@ -217,10 +217,10 @@ async def test_twilios_last_answer_stands_in_while_it_answers_404_for_a_reported
 ) -> None:
     account = await site.replica()
     room = await site.create(account, "daily")
-    before = await account.rooms.room(ANYBODY, ref(room.sid))
-    later(monkeypatch, 60)
+    before = await account.rooms.room(ADMIN, ref(room.sid))
+    shift_clock(monkeypatch, 60)
     site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
-    seen = await account.rooms.room(ANYBODY, ref(room.sid))
+    seen = await account.rooms.room(ADMIN, ref(room.sid))
     assert before is not None
     assert seen is not None
     assert seen == replace(before, freshness=replace(before.freshness, is_stale=True))
@@ -231,7 +231,7 @@ async def test_a_room_is_not_missing_when_only_events_of_participants_reported_i
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
-    await site.tell(event(room_sid=room))
+    await site.append(event(room_sid=room))
     with pytest.raises(UpstreamUnavailable):
         await status(account, room)
 
@@ -244,21 +244,21 @@ async def test_a_room_stands_in_by_sid_and_by_name_while_twilio_is_silent(
     room = await site.create(account, "daily")
     await site.connections.commands.delete(f"rg:{{{ACCOUNT}}}:name:daily")
     site.sandbox.faults.add(SILENT)
-    later(monkeypatch, 600)
-    seen = await account.rooms.room(ANYBODY, ref("daily" if by_name else room.sid))
+    shift_clock(monkeypatch, 600)
+    seen = await account.rooms.room(ADMIN, ref("daily" if by_name else room.sid))
     assert seen is not None
     assert seen.freshness.is_stale
-    later(monkeypatch, 600)
+    shift_clock(monkeypatch, 600)
     with pytest.raises(UpstreamUnavailable):
-        await account.rooms.room(ANYBODY, ref("daily" if by_name else room.sid))
+        await account.rooms.room(ADMIN, ref("daily" if by_name else room.sid))
 
 
 async def test_an_outdated_room_that_stands_in_is_shown_as_ended(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account)
-    await site.tell(event(ENDED, room.sid))
+    await site.append(event(ENDED, room.sid))
     site.sandbox.faults.add(SILENT)
-    seen = await account.rooms.room(ANYBODY, ref(room.sid))
+    seen = await account.rooms.room(ADMIN, ref(room.sid))
     assert seen is not None
     assert (seen.value.status, seen.freshness.is_stale) == (COMPLETED, True)
 
@@ -271,9 +271,9 @@ async def test_without_redis_known_rooms_are_served_flagged_by_sid_and_by_name(s
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
     without_redis(account, dead)
-    await until(lambda: not account.reads._log.is_current)
+    await wait_until(lambda: not account.reads._log.is_current)
     for named in (room.sid, "daily"):
-        seen = await account.rooms.room(ANYBODY, ref(named))
+        seen = await account.rooms.room(ADMIN, ref(named))
         assert seen is not None
         assert seen.freshness.is_stale
     await dead.aclose()
@@ -285,10 +285,10 @@ async def test_an_ended_room_is_fetched_once_more_30_s_after_its_end_and_then_ne
     account, room = await site.replica(), site.make_at_twilio()
     site.end_at_twilio(room)
     assert await status(account, room) is COMPLETED
-    later(monkeypatch, 31)
+    shift_clock(monkeypatch, 31)
     for _ in range(2):
         assert await status(account, room) is COMPLETED
-        await until(lambda: not account.reads._flights._calls)
+        await wait_until(lambda: not account.reads._flights._calls)
         assert len(site.gate.calls) == 2
 
 
@@ -300,7 +300,7 @@ async def test_i18_three_replicas_that_resolve_a_name_at_once_send_one_request(
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         reads = [group.create_task(status(account, "daily")) for account in accounts * 5]
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         site.gate.open()
     assert [task.result() for task in reads] == [IN_PROGRESS] * 15
     assert len(site.gate.calls) == 1
@@ -313,7 +313,7 @@ async def test_i18_three_replicas_that_resolve_an_unused_name_at_once_send_one_r
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         reads = [group.create_task(status(account, "unused")) for account in accounts]
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         site.gate.open()
     assert [task.result() for task in reads] == [None] * 3
     assert len(site.gate.calls) == 1
@@ -323,10 +323,10 @@ async def test_without_redis_an_unknown_room_is_fetched_and_flagged(site: Site) 
     account, room = await site.replica(), site.make_at_twilio()
     dead = Connections("redis://127.0.0.1:1")
     without_redis(account, dead)
-    seen = await account.rooms.room(ANYBODY, ref(room))
+    seen = await account.rooms.room(ADMIN, ref(room))
     assert seen is not None
     assert seen.freshness.is_stale
-    assert await account.rooms.room(ANYBODY, ref(sid(7))) is None
+    assert await account.rooms.room(ADMIN, ref(sid(7))) is None
     await dead.aclose()
 
 

@@ -5,10 +5,10 @@ import pytest
 from gateway.core.errors import InvalidArgument, Throttled
 from gateway.service.callers.charge import CALL_COST, FETCH_COST, Charge, limit_headers
 from gateway.service.callers.points import CallerLimiter
-from tests.service.conftest import ANYBODY
+from tests.service.conftest import ADMIN
 
 LIMIT = 1_000
-CALLER = replace(ANYBODY, limit=LIMIT)
+CALLER = replace(ADMIN, limit=LIMIT)
 
 
 async def held(limiter: CallerLimiter, points: int) -> Charge:

@@ -5,10 +5,10 @@ import pytest
 
 from gateway.core.errors import Throttled
 from gateway.service.callers.connection_limit import ConnectionLimit
-from tests.service.conftest import ANYBODY
+from tests.service.conftest import ADMIN
 
-ADA = replace(ANYBODY, id="ada")
-BOB = replace(ANYBODY, id="bob")
+ADA = replace(ADMIN, id="ada")
+BOB = replace(ADMIN, id="bob")
 
 
 def test_i16_a_caller_gets_no_more_than_its_own_limit() -> None:

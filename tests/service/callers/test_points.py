@@ -13,10 +13,10 @@ from gateway.service.callers.points import CallerLimiter, monotonic_us
 from gateway.service.callers.timings import CallerTimings
 from gateway.store.connection import Connections
 from gateway.store.points import PointsBuckets
-from tests.service.conftest import ANYBODY, LIMIT_S, until
+from tests.service.conftest import ADMIN, LIMIT_S, wait_until
 
 LIMIT = 1_000
-CALLER = replace(ANYBODY, limit=LIMIT)
+CALLER = replace(ADMIN, limit=LIMIT)
 # A busy machine must not look like a Redis that hangs.
 TIMINGS = CallerTimings(redis_s=5.0, redis_pause_s=0.0, report_s=0.001)
 
@@ -179,7 +179,7 @@ async def test_concurrent_calls_of_one_caller_cost_few_commands(
     buckets.gate.clear()
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(spend(limiter, 10))
-        await until(lambda: buckets.waiting == 1)
+        await wait_until(lambda: buckets.waiting == 1)
         others = [tasks.create_task(spend(limiter, 10)) for _ in range(120)]
         await asyncio.sleep(0)
         buckets.gate.set()
@@ -195,7 +195,7 @@ async def test_a_cancelled_call_does_not_cancel_those_that_are_charged_with_it(
     buckets.gate.clear()
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(spend(limiter, 100))
-        await until(lambda: buckets.waiting == 1)
+        await wait_until(lambda: buckets.waiting == 1)
         leaving, staying = (tasks.create_task(spend(limiter, 200)) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
@@ -212,7 +212,7 @@ async def test_a_call_cancelled_while_redis_charges_it_costs_nothing_and_loses_n
     limiter.give_back(CALLER.key, cost_us(500))
     buckets.gate.clear()
     call = asyncio.get_running_loop().create_task(spend(limiter, 300))
-    await until(lambda: buckets.waiting == 1)
+    await wait_until(lambda: buckets.waiting == 1)
     call.cancel()
     await asyncio.wait([call])
     buckets.gate.set()
@@ -226,7 +226,7 @@ async def test_a_cancelled_call_that_was_refused_returns_nothing(
     await spend(limiter, 900)
     buckets.gate.clear()
     call = asyncio.get_running_loop().create_task(spend(limiter, 500))
-    await until(lambda: buckets.waiting == 1)
+    await wait_until(lambda: buckets.waiting == 1)
     call.cancel()
     await asyncio.wait([call])
     buckets.gate.set()

@@ -12,7 +12,7 @@ from gateway.core.errors import PermissionDenied
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.revalidation import revalidated
 from gateway.service.callers.timings import CallerTimings
-from tests.service.conftest import ANYBODY, LIMIT_S
+from tests.service.conftest import ADMIN, LIMIT_S
 
 
 class Revocable(Authenticator):
@@ -30,14 +30,14 @@ class Revocable(Authenticator):
 async def test_the_block_is_cancelled_when_the_credential_is_revoked() -> None:
     authenticator = Revocable([True, True], revalidate_s=0.001)
     with pytest.raises(PermissionDenied, match="expired or was revoked"):
-        async with asyncio.timeout(LIMIT_S), revalidated(authenticator, ANYBODY):
+        async with asyncio.timeout(LIMIT_S), revalidated(authenticator, ADMIN):
             await asyncio.Event().wait()
     assert authenticator.answers == []
 
 
 async def test_the_block_is_cancelled_when_its_token_expires() -> None:
     expires_at = time.time() + 0.05
-    token = replace(ANYBODY, token=VerifiedToken("issuer", "audience", b"", expires_at))
+    token = replace(ADMIN, token=VerifiedToken("issuer", "audience", b"", expires_at))
     with pytest.raises(PermissionDenied, match="expired or was revoked"):
         async with asyncio.timeout(LIMIT_S), revalidated(Revocable([]), token):
             await asyncio.Event().wait()
@@ -46,7 +46,7 @@ async def test_the_block_is_cancelled_when_its_token_expires() -> None:
 
 async def test_no_check_follows_the_end_of_the_block() -> None:
     authenticator = Revocable([True], revalidate_s=0.0)
-    async with revalidated(authenticator, ANYBODY):
+    async with revalidated(authenticator, ADMIN):
         pass
     await asyncio.sleep(0)
     assert authenticator.answers == [True]
@@ -54,7 +54,7 @@ async def test_no_check_follows_the_end_of_the_block() -> None:
 
 async def test_a_timeout_of_the_block_itself_is_raised_as_it_is() -> None:
     with pytest.raises(TimeoutError):
-        async with revalidated(Revocable([]), ANYBODY):
+        async with revalidated(Revocable([]), ADMIN):
             raise TimeoutError
 
 
@@ -64,7 +64,7 @@ async def test_a_block_leaves_no_reference_cycle() -> None:
     gc.collect()
     gc.disable()
     try:
-        async with revalidated(authenticator, ANYBODY):
+        async with revalidated(authenticator, ADMIN):
             pass
         del authenticator
         assert not is_freed.alive

@@ -10,7 +10,7 @@ from gateway.core.errors import DeadlineExceeded, NotFound
 from gateway.service import call_context
 from gateway.service.flights import deadlines
 from gateway.service.flights.singleflight import SingleFlight
-from tests.service.conftest import until
+from tests.service.conftest import wait_until
 
 
 class Calls:
@@ -36,7 +36,7 @@ async def test_callers_of_one_key_share_one_call() -> None:
     flights, call = SingleFlight[int](), Calls()
     async with asyncio.TaskGroup() as group:
         callers = [group.create_task(flights.share("a", call)) for _ in range(50)]
-        await until(lambda: call.started == 1)
+        await wait_until(lambda: call.started == 1)
         call.go.set()
     assert [caller.result() for caller in callers] == [1] * 50
     assert (call.started, call.ended) == (1, 1)
@@ -64,11 +64,11 @@ async def test_the_last_caller_to_leave_cancels_the_call_and_the_first_does_not(
             group.create_task(flights.share("a", call)),
             group.create_task(flights.share("a", call)),
         )
-        await until(lambda: call.started == 1)
+        await wait_until(lambda: call.started == 1)
         await _leave(first)
         assert call.cancelled == 0
         await _leave(last)
-        await until(lambda: call.cancelled == 1)
+        await wait_until(lambda: call.cancelled == 1)
 
 
 async def test_a_call_after_a_cancelled_one_with_the_same_key_can_be_joined() -> None:
@@ -76,12 +76,12 @@ async def test_a_call_after_a_cancelled_one_with_the_same_key_can_be_joined() ->
     flights, call = SingleFlight[int](), Calls()
     async with asyncio.TaskGroup() as group:
         leaving = group.create_task(flights.share("a", call))
-        await until(lambda: call.started == 1)
+        await wait_until(lambda: call.started == 1)
         leaving.cancel()
         late = group.create_task(flights.share("a", call))
-        await until(lambda: call.cancelled == 1 and call.started == 2)
+        await wait_until(lambda: call.cancelled == 1 and call.started == 2)
         joining = group.create_task(flights.share("a", call))
-        await until(lambda: leaving.done())
+        await wait_until(lambda: leaving.done())
         call.go.set()
     assert (late.result(), joining.result(), call.started) == (2, 2, 2)
 
@@ -102,13 +102,13 @@ async def test_a_detached_call_runs_run_detached() -> None:
     flights, call = SingleFlight[int](), Calls()
     flights.begin("a", call)
     flights.begin("a", call)
-    await until(lambda: call.started == 1)
+    await wait_until(lambda: call.started == 1)
     async with asyncio.TaskGroup() as group:
         waiter = group.create_task(flights.share("a", call))
         await asyncio.sleep(0)
         await _leave(waiter)
     call.go.set()
-    await until(lambda: call.ended == 1)
+    await wait_until(lambda: call.ended == 1)
     assert call.cancelled == 0
 
 
@@ -116,17 +116,17 @@ async def test_finish_runs_the_call_run_detached_without_its_caller() -> None:
     flights, call = SingleFlight[int](), Calls()
     async with asyncio.TaskGroup() as group:
         caller = group.create_task(flights.finish(call))
-        await until(lambda: call.started == 1)
+        await wait_until(lambda: call.started == 1)
         await _leave(caller)
     call.go.set()
-    await until(lambda: call.ended == 1)
+    await wait_until(lambda: call.ended == 1)
 
 
 async def test_aclose_waits_for_running_calls() -> None:
     flights, call = SingleFlight[int](), Calls()
     async with asyncio.TaskGroup() as group:
         caller = group.create_task(flights.finish(call))
-        await until(lambda: call.started == 1)
+        await wait_until(lambda: call.started == 1)
         closing = group.create_task(flights.aclose(grace_s=60))
         await asyncio.sleep(0)
         call.go.set()
@@ -139,7 +139,7 @@ async def test_aclose_without_grace_leaves_no_task(calls: int) -> None:
     tasks = asyncio.all_tasks()
     for number in range(calls):
         flights.begin(number, call)
-    await until(lambda: call.started == calls)
+    await wait_until(lambda: call.started == calls)
     await flights.aclose()
     assert call.cancelled == calls
     assert asyncio.all_tasks() == tasks
@@ -201,7 +201,7 @@ async def test_i15_a_shared_call_has_the_latest_deadline_of_its_waiters() -> Non
 
     async with asyncio.TaskGroup() as group:
         group.create_task(waiter(5.0))
-        await until(lambda: call.started == 1)
+        await wait_until(lambda: call.started == 1)
         late = group.create_task(waiter(9.0))
         leaving = group.create_task(waiter(99.0))
         await asyncio.sleep(0)
@@ -225,7 +225,7 @@ async def test_i15_a_shared_call_inside_another_has_its_deadline() -> None:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(waiter(5.0))
-        await until(lambda: call.started == 1)
+        await wait_until(lambda: call.started == 1)
         group.create_task(waiter(7.0))
         await asyncio.sleep(0)
         call.go.set()
@@ -243,10 +243,10 @@ async def test_i15_a_call_that_is_finished_without_its_caller_has_no_time_left()
 
     async with asyncio.TaskGroup() as group:
         caller = group.create_task(flights.finish(to_the_end))
-        await until(lambda: call.started == 1)
+        await wait_until(lambda: call.started == 1)
         await _leave(caller)
         call.go.set()
-        await until(lambda: len(left) == 1)
+        await wait_until(lambda: len(left) == 1)
     assert left == [-math.inf]
 
 
@@ -288,6 +288,6 @@ async def test_a_shared_call_leaves_no_reference_cycle() -> None:
     gc.disable()
     try:
         await flights.share("key", call)
-        await until(lambda: not tasks)
+        await wait_until(lambda: not tasks)
     finally:
         gc.enable()

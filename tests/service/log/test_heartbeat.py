@@ -10,7 +10,15 @@ from gateway.service.log.timings import LogTimings
 from gateway.store.connection import Connections
 from gateway.store.heartbeats import Heartbeats
 from gateway.store.keys import Keys
-from tests.service.conftest import ACCOUNT, Followed, event, eventually, following, soon, until
+from tests.service.conftest import (
+    ACCOUNT,
+    RunningTail,
+    event,
+    in_time,
+    running_tail,
+    wait_until,
+    wait_until_async,
+)
 from tests.topologies import SERVICE, sentinel_group, two_servers_behind_proxy
 
 KEY = Keys(ACCOUNT).heartbeat
@@ -20,73 +28,75 @@ FAST = LogTimings(heartbeat_s=0.1, reconnect_s=0.15, lost_s=0.3)
 """Ten times as fast as in production."""
 
 
-async def hears_itself(followed: Followed) -> None:
-    beats = followed.tail.heartbeat
-    await until(lambda: beats._replica in beats._replicas)
+async def wait_for_own_heartbeat(running: RunningTail) -> None:
+    heartbeat = running.tail.heartbeat
+    await wait_until(lambda: heartbeat._replica in heartbeat._replicas)
 
 
-async def comes_back(followed: Followed) -> None:
-    """A beat that goes out from now on."""
-    beats, now = followed.tail.heartbeat, time.monotonic()
-    await until(lambda: beats._returned_at > now)
+async def wait_for_new_heartbeat(running: RunningTail) -> None:
+    """Waits for a heartbeat that is sent from now on to come back."""
+    heartbeat, now = running.tail.heartbeat, time.monotonic()
+    await wait_until(lambda: heartbeat._returned_at > now)
 
 
-async def test_every_replica_hears_how_many_there_are(connections: Connections) -> None:
-    async with following(connections, FAST) as one:
-        await hears_itself(one)
+async def test_every_replica_knows_how_many_there_are(connections: Connections) -> None:
+    async with running_tail(connections, FAST) as one:
+        await wait_for_own_heartbeat(one)
         assert one.tail.replicas == 1
-        async with following(connections, FAST) as two, following(connections, FAST) as three:
-            await until(lambda: [each.tail.replicas for each in (one, two, three)] == [3, 3, 3])
-        await until(lambda: one.tail.replicas == 1)
+        async with running_tail(connections, FAST) as two, running_tail(connections, FAST) as three:
+            await wait_until(
+                lambda: [each.tail.replicas for each in (one, two, three)] == [3, 3, 3]
+            )
+        await wait_until(lambda: one.tail.replicas == 1)
 
 
-async def test_who_comes_later_hears_at_once_who_is_there(connections: Connections) -> None:
-    """And does not wait for their next beats: it would take more of what they share
-    until then."""
-    async with following(connections, FAST) as one:
-        await hears_itself(one)
-        async with following(connections, FAST) as two:
-            await hears_itself(two)
+async def test_a_new_replica_knows_the_others_at_once(connections: Connections) -> None:
+    """It does not wait for their next heartbeats: until then, it would take too large a
+    share of the quota."""
+    async with running_tail(connections, FAST) as one:
+        await wait_for_own_heartbeat(one)
+        async with running_tail(connections, FAST) as two:
+            await wait_for_own_heartbeat(two)
             assert two.tail.replicas == 2
 
 
-async def test_nobody_counts_as_none(connections: Connections) -> None:
+async def test_a_replica_counts_itself(connections: Connections) -> None:
     assert Heartbeat(Heartbeats(connections, ACCOUNT)).replicas == 1
 
 
 @pytest.mark.parametrize(
     "last_id", [None, f"{2**64 - 1}-{2**64 - 1}"], ids=["a text", "no id left"]
 )
-async def test_what_somebody_put_in_place_of_the_beats_goes(
+async def test_a_damaged_stream_of_heartbeats_is_replaced(
     connections: Connections, last_id: str | None
 ) -> None:
-    async with following(connections, FAST) as followed:
-        await hears_itself(followed)
+    async with running_tail(connections, FAST) as running:
+        await wait_for_own_heartbeat(running)
         if last_id is None:
             await connections.commands.set(KEY, "junk")
         else:
             await connections.commands.xadd(KEY, {"x": "y"}, id=last_id)
-        await comes_back(followed)
-        assert followed.tail.generation == 0
+        await wait_for_new_heartbeat(running)
+        assert running.tail.generation == 0
 
 
-async def test_a_stream_of_beats_that_begins_again_is_heard(connections: Connections) -> None:
-    async with following(connections, FAST) as followed:
-        await hears_itself(followed)
-        # As after a failover to a server whose clock is behind: all that is said there
-        # lies before what was heard here.
-        beats = followed.tail.heartbeat
-        assert beats.after is not None
-        beats.after = (beats.after[0] + 3_600_000, 0)
+async def test_a_stream_of_heartbeats_that_starts_again_is_read(connections: Connections) -> None:
+    async with running_tail(connections, FAST) as running:
+        await wait_for_own_heartbeat(running)
+        # As after a failover to a server whose clock is behind: its heartbeats have
+        # older ids than those that were read.
+        heartbeat = running.tail.heartbeat
+        assert heartbeat.after is not None
+        heartbeat.after = (heartbeat.after[0] + 3_600_000, 0)
         await connections.commands.delete(KEY)
-        await comes_back(followed)
+        await wait_for_new_heartbeat(running)
 
 
-async def test_without_redis_it_goes_on_and_says_so() -> None:
+async def test_heartbeats_continue_without_redis() -> None:
     connections = Connections("redis://127.0.0.1:1")
     heartbeat = Heartbeat(Heartbeats(connections, ACCOUNT), FAST)
     running = asyncio.get_running_loop().create_task(heartbeat.run())
-    await until(lambda: heartbeat.is_redis_away)
+    await wait_until(lambda: heartbeat.is_redis_away)
     with pytest.raises(UpstreamUnavailable):
         await heartbeat.start()
     assert not heartbeat.is_heard
@@ -97,39 +107,39 @@ async def test_without_redis_it_goes_on_and_says_so() -> None:
     await connections.aclose()
 
 
-async def test_a_reader_that_hangs_on_a_master_of_yesterday_finds_the_one_of_today() -> None:
-    """It is answered all the time; only what the others write never comes."""
+async def test_p9_a_reader_on_a_demoted_master_reconnects_to_the_new_one() -> None:
+    """The old server answers all the time, but new entries never arrive there."""
     async with two_servers_behind_proxy() as (old, heir, crossing, url):
         connections = Connections(url)
         try:
-            async with following(connections, FAST) as followed:
-                await hears_itself(followed)
-                [told] = await followed.tell(event())
+            async with running_tail(connections, FAST) as running:
+                await wait_for_own_heartbeat(running)
+                [appended] = await running.append(event())
                 for key in await old.commands.keys():
                     await heir.commands.restore(key, 0, await old.commands.dump(key))
                 crossing.switch_to(heir)
-                # The connections for commands are made anew; the reader's is not.
+                # The connections for commands reconnect; the reader's does not.
                 for client in await old.commands.client_list():
                     if client["cmd"] != "xread":
                         await old.commands.client_kill_filter(_id=client["id"])
-                after = await soon(followed.events.append(event(), "after"))
-                assert after.position.n == told.position.n + 1
-                await until(lambda: followed.tail.position == after.position)
-                await hears_itself(followed)
-                assert followed.tail.generation == 0
+                after = await in_time(running.events.append(event(), "after"))
+                assert after.position.n == appended.position.n + 1
+                await wait_until(lambda: running.tail.position == after.position)
+                await wait_for_own_heartbeat(running)
+                assert running.tail.generation == 0
         finally:
             await connections.aclose()
 
 
-async def test_a_master_that_the_sentinels_have_given_up_is_left_though_it_answers(
+async def test_p9_a_master_that_sentinel_has_replaced_is_left_although_it_answers(
     tmp_path: Path,
 ) -> None:
-    """They do not reach it, and we do: whatever it is told will be lost."""
+    """They do not reach it, and we do: whatever it is appended will be lost."""
     async with sentinel_group(tmp_path) as group:
         connections = Connections(group.url)
         try:
-            async with following(connections, FAST) as followed:
-                [told] = await followed.tell(event())
+            async with running_tail(connections, FAST) as running:
+                [appended] = await running.append(event())
                 await group.wait_for_replication()
                 [sentinel] = group.sentinels
                 await group.replica.client.replicaof("NO", "ONE")
@@ -140,10 +150,10 @@ async def test_a_master_that_the_sentinels_have_given_up_is_left_though_it_answe
                 async def has_moved() -> bool:
                     return bool(await group.replica.client.xlen(KEY) > beats)
 
-                await eventually(has_moved)
-                after = await followed.events.append(event(), "after")
-                assert after.position.n == told.position.n + 1
+                await wait_until_async(has_moved)
+                after = await running.events.append(event(), "after")
+                assert after.position.n == appended.position.n + 1
                 assert await group.replica.client.xlen(Keys(ACCOUNT).log) == 2
-                await until(lambda: followed.tail.position == after.position)
+                await wait_until(lambda: running.tail.position == after.position)
         finally:
             await connections.aclose()

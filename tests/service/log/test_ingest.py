@@ -11,7 +11,7 @@ from gateway.service.log.timings import LogTimings
 from gateway.store.connection import WRITE_TIMEOUT_S, Connections
 from gateway.store.eventlog import EventLog, readable
 from gateway.store.recheck_queue import RecheckQueue
-from tests.service.conftest import ACCOUNT, LIMIT_S, sid, soon
+from tests.service.conftest import ACCOUNT, LIMIT_S, in_time, sid
 
 URL = "https://rooms.example/callbacks/twilio"
 TOKEN, SECONDARY = "1" * 32, "2" * 32
@@ -136,7 +136,7 @@ async def test_p3_a_callback_is_refused_while_redis_is_down() -> None:
         EventLog(connections, ACCOUNT), RecheckQueue(connections, ACCOUNT), URL, (TOKEN,)
     )
     with pytest.raises(UpstreamUnavailable):
-        await soon(receive(ingest, form()))
+        await in_time(receive(ingest, form()))
     await connections.aclose()
 
 
@@ -147,7 +147,7 @@ async def test_p3_a_callback_is_refused_while_redis_hangs(
     await connections.commands.execute_command("CLIENT", "PAUSE", f"{pause_ms}", "WRITE")
     try:
         with pytest.raises(UpstreamUnavailable):
-            await soon(receive(ingest, form()))
+            await in_time(receive(ingest, form()))
     finally:
         await connections.commands.execute_command("CLIENT", "UNPAUSE")
 

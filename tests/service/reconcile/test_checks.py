@@ -10,7 +10,7 @@ from gateway.sandbox.faults.injector import Fault, Match
 from gateway.sandbox.world.model import Participant, TrackKind, TrackSettings
 from gateway.store.cache import RoomIndex
 from gateway.store.recheck_queue import RecheckQueue
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, sid, until
+from tests.service.conftest import ACCOUNT, ADMIN, Site, event, sid, wait_until
 from tests.service.reconciling import (
     INTERVALS,
     NEVER_S,
@@ -37,7 +37,7 @@ async def test_unknown_room_is_logged_once_with_everything_in_it(
         (TrackSettings(TrackKind.AUDIO), TrackSettings(TrackKind.VIDEO)),
     )
     async with reconciling(account):
-        await until(lambda: len(repaired(account)) >= 4)
+        await wait_until(lambda: len(repaired(account)) >= 4)
         await room_lists(site)
     assert repaired(account) == [
         "room-created",
@@ -64,16 +64,16 @@ async def test_changes_without_callbacks_are_logged(site: Site) -> None:
         (TrackSettings(TrackKind.AUDIO), TrackSettings(TrackKind.VIDEO)),
     )
     async with reconciling(account):
-        await until(lambda: len(repaired(account)) == 4)
+        await wait_until(lambda: len(repaired(account)) == 4)
         world.set_track_enabled(world.find_room(room), ada, ada.tracks[0], False)
-        await until(lambda: repaired(account)[4:] == ["track-disabled"])
+        await wait_until(lambda: repaired(account)[4:] == ["track-disabled"])
         ada = person(site, room)
         world.unpublish(world.find_room(room), ada, ada.tracks[1])
-        await until(lambda: repaired(account)[5:] == ["track-removed"])
+        await wait_until(lambda: repaired(account)[5:] == ["track-removed"])
         world.leave(world.find_room(room), person(site, room))
-        await until(lambda: repaired(account)[6:] == ["participant-disconnected"])
+        await wait_until(lambda: repaired(account)[6:] == ["participant-disconnected"])
         site.end_at_twilio(room)
-        await until(lambda: repaired(account)[7:] == ["room-ended"])
+        await wait_until(lambda: repaired(account)[7:] == ["room-ended"])
         await room_lists(site)
     assert len(repaired(account)) == 8
     left, ended = logged(account)[6:]
@@ -87,9 +87,9 @@ async def test_participants_of_an_ended_room_are_logged_as_disconnected(site: Si
     room = site.make_at_twilio()
     world.join(world.find_room(room), "Ada", ())
     async with reconciling(account):
-        await until(lambda: len(repaired(account)) == 2)
+        await wait_until(lambda: len(repaired(account)) == 2)
         site.end_at_twilio(room)
-        await until(lambda: len(repaired(account)) == 4)
+        await wait_until(lambda: len(repaired(account)) == 4)
         await room_lists(site)
     assert sorted(repaired(account)[2:]) == ["participant-disconnected", "room-ended"]
 
@@ -98,9 +98,9 @@ async def test_rooms_that_time_out_at_twilio_are_logged_as_ended(site: Site) -> 
     account = await replica(site)
     rooms = {site.make_at_twilio() for _ in range(3)}
     async with reconciling(account):
-        await until(lambda: len(repaired(account)) == 3)
+        await wait_until(lambda: len(repaired(account)) == 3)
         site.sandbox.clock.advance(5 * 60)
-        await until(lambda: len(repaired(account)) == 6)
+        await wait_until(lambda: len(repaired(account)) == 6)
     assert {event.room_sid for event in logged(account)[3:]} == rooms
     assert repaired(account)[3:] == ["room-ended"] * 3
 
@@ -110,7 +110,7 @@ async def test_reconnecting_participant_is_not_logged_as_disconnected(site: Site
     room = site.make_at_twilio()
     ada = world.join(world.find_room(room), "Ada", ())
     async with reconciling(account):
-        await until(lambda: len(repaired(account)) == 2)
+        await wait_until(lambda: len(repaired(account)) == 2)
         world.set_reconnecting(world.find_room(room), ada, True)
         await room_lists(site)
         assert len(repaired(account)) == 2
@@ -122,18 +122,18 @@ async def test_i9_reconciled_end_is_final_and_its_late_callback_is_logged_too(
     account = await replica(site)
     room = site.make_at_twilio("daily")
     async with reconciling(account):
-        await until(lambda: repaired(account) == ["room-created"])
+        await wait_until(lambda: repaired(account) == ["room-created"])
         site.end_at_twilio(room)
-        await until(lambda: repaired(account) == ["room-created", "room-ended"])
+        await wait_until(lambda: repaired(account) == ["room-created", "room-ended"])
         end = await RoomIndex(site.connections, ACCOUNT).ends([room])
         late = event(RoomEventType.ROOM_ENDED, room, room_status=RoomStatus.FAILED)
-        await site.tell(late)
+        await site.append(late)
         await room_lists(site)
     assert [logged_event.source for logged_event in logged(account)] == [
         EventSource.RECONCILED
     ] * 2 + [EventSource.CALLBACK]
     assert await RoomIndex(site.connections, ACCOUNT).ends([room]) == end
-    seen = await account.rooms.room(ANYBODY, RoomRef(room, None))
+    seen = await account.rooms.room(ADMIN, RoomRef(room, None))
     assert seen is not None
     assert seen.value.status is RoomStatus.COMPLETED
 
@@ -144,8 +144,8 @@ async def test_room_completed_by_us_is_logged_as_ended_when_its_callback_is_lost
     account = await replica(site)
     async with reconciling(account):
         room = await site.create(account)
-        await account.rooms.complete(ANYBODY, RoomRef(room.sid, None))
-        await until(lambda: "room-ended" in repaired(account))
+        await account.rooms.complete(ADMIN, RoomRef(room.sid, None))
+        await wait_until(lambda: "room-ended" in repaired(account))
 
 
 async def test_events_known_from_callbacks_are_not_logged_again(site: Site) -> None:
@@ -153,14 +153,14 @@ async def test_events_known_from_callbacks_are_not_logged_again(site: Site) -> N
     room = site.make_at_twilio()
     ada = world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
     participant = {"participant_sid": ada.sid, "participant_identity": "Ada"}
-    await site.tell(
+    await site.append(
         event(RoomEventType.ROOM_CREATED, room),
         event(RoomEventType.PARTICIPANT_CONNECTED, room, **participant),
         event(RoomEventType.TRACK_ADDED, room, **participant, track_sid=ada.tracks[0].sid),
     )
     async with reconciling(account):
         await room_lists(site)
-        await until(lambda: any(call.endswith("/PublishedTracks") for call in site.gate.calls))
+        await wait_until(lambda: any(call.endswith("/PublishedTracks") for call in site.gate.calls))
         await room_lists(site)
     assert repaired(account) == []
 
@@ -168,19 +168,21 @@ async def test_events_known_from_callbacks_are_not_logged_again(site: Site) -> N
 async def test_room_known_from_callbacks_is_checked(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     async with reconciling(account):
-        await until(lambda: account.reconciler.is_leader)
+        await wait_until(lambda: account.reconciler.is_leader)
         await room_lists(site, 1)
         room = site.make_at_twilio()
-        await site.tell(event(RoomEventType.ROOM_CREATED, room))
+        await site.append(event(RoomEventType.ROOM_CREATED, room))
         world.join(world.find_room(room), "Ada", ())
-        await until(lambda: "participant-connected" in repaired(account))
+        await wait_until(lambda: "participant-connected" in repaired(account))
 
 
 async def test_room_with_missing_sequence_numbers_is_checked_first(site: Site) -> None:
     account = await replica(site, replace(TIMINGS, max_in_flight=1))
     rooms = [site.make_at_twilio() for _ in range(8)]
-    await site.tell(*(event(RoomEventType.ROOM_CREATED, room, sequence_number=0) for room in rooms))
-    await site.tell(event(room_sid=rooms[5], sequence_number=2, participant_sid=f"PA{5:032x}"))
+    await site.append(
+        *(event(RoomEventType.ROOM_CREATED, room, sequence_number=0) for room in rooms)
+    )
+    await site.append(event(room_sid=rooms[5], sequence_number=2, participant_sid=f"PA{5:032x}"))
     async with reconciling(account):
         await room_lists(site)
     calls = [call for call in site.gate.calls if call.endswith("/Participants")]
@@ -194,21 +196,21 @@ async def test_new_missing_sequence_numbers_are_checked_before_the_next_round(
     account, world = await replica(site, replace(TIMINGS, checks=rare)), site.sandbox.world
     room = site.make_at_twilio()
     async with reconciling(account):
-        await until(lambda: any(call.endswith("/Participants") for call in site.gate.calls))
+        await wait_until(lambda: any(call.endswith("/Participants") for call in site.gate.calls))
         await room_lists(site)
         ada = world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
         world.leave(world.find_room(room), ada)
         world.join(world.find_room(room), "Grace", (TrackSettings(TrackKind.AUDIO),))
         await room_lists(site)
         assert repaired(account) == ["room-created"]
-        await site.tell(
+        await site.append(
             event(RoomEventType.TRACK_ADDED, room, sequence_number=0, participant_sid=f"PA{7:032x}")
         )
-        await site.tell(
+        await site.append(
             event(RoomEventType.TRACK_ADDED, room, sequence_number=6, participant_sid=f"PA{7:032x}")
         )
-        await until(lambda: "track-added" in repaired(account))
-        await until(lambda: "participant-disconnected" in repaired(account))
+        await wait_until(lambda: "track-added" in repaired(account))
+        await wait_until(lambda: "participant-disconnected" in repaired(account))
     # This includes the participant that joined and left without a callback.
     assert repaired(account).count("participant-connected") == 2
 
@@ -217,10 +219,10 @@ async def test_room_in_the_recheck_queue_is_checked(site: Site) -> None:
     rare = CheckIntervals(NEVER_S, NEVER_S, NEVER_S, rest_lag=timedelta(0))
     account = await replica(site, replace(TIMINGS, idle_s=0.05, checks=rare))
     async with reconciling(account):
-        await until(lambda: "GET /v1/Rooms" in site.gate.calls)
+        await wait_until(lambda: "GET /v1/Rooms" in site.gate.calls)
         room = site.make_at_twilio()
         await RecheckQueue(site.connections, ACCOUNT).add(room)
-        await until(lambda: repaired(account) == ["room-created"])
+        await wait_until(lambda: repaired(account) == ["room-created"])
 
 
 async def test_room_that_began_and_ended_without_events_is_not_logged_and_forgotten(
@@ -231,7 +233,7 @@ async def test_room_that_began_and_ended_without_events_is_not_logged_and_forgot
     site.end_at_twilio(room)
     async with reconciling(account):
         await RecheckQueue(site.connections, ACCOUNT).add(room)
-        await until(lambda: f"GET /v1/Rooms/{room}" in site.gate.calls)
+        await wait_until(lambda: f"GET /v1/Rooms/{room}" in site.gate.calls)
         await room_lists(site, 1)
         calls = [call for call in site.gate.calls if room in call]
         await room_lists(site)
@@ -242,8 +244,8 @@ async def test_room_that_began_and_ended_without_events_is_not_logged_and_forgot
 async def test_room_unknown_to_twilio_is_requested_once(site: Site) -> None:
     account = await replica(site)
     async with reconciling(account):
-        await site.tell(event(RoomEventType.ROOM_CREATED, sid(7)))
-        await until(lambda: f"GET /v1/Rooms/{sid(7)}" in site.gate.calls)
+        await site.append(event(RoomEventType.ROOM_CREATED, sid(7)))
+        await wait_until(lambda: f"GET /v1/Rooms/{sid(7)}" in site.gate.calls)
         await room_lists(site)
     assert site.gate.calls.count(f"GET /v1/Rooms/{sid(7)}") == 1
 
@@ -252,7 +254,7 @@ async def test_list_of_several_pages_is_read_to_its_end(site: Site) -> None:
     account = await replica(site, replace(TIMINGS, list_page_size=2))
     rooms = {site.make_at_twilio() for _ in range(5)}
     async with reconciling(account):
-        await until(lambda: len(repaired(account)) == 5)
+        await wait_until(lambda: len(repaired(account)) == 5)
         await room_lists(site, 6)
     assert {event.room_sid for event in logged(account)} == rooms
     assert repaired(account) == ["room-created"] * 5, "a page is not the whole list"
@@ -263,9 +265,9 @@ async def test_reconciled_events_do_not_make_a_room_watched(site: Site) -> None:
     room = site.make_at_twilio()
     world.join(world.find_room(room), "Ada", ())
     async with reconciling(account):
-        await until(lambda: len(repaired(account)) == 2)
+        await wait_until(lambda: len(repaired(account)) == 2)
     ref = RoomRef(room, None)
-    people = await account.participants.page(ANYBODY, ref, ParticipantFilter(), 10, None)
+    people = await account.participants.page(ADMIN, ref, ParticipantFilter(), 10, None)
     assert people.freshness.source is FreshnessSource.POLLED
 
 
@@ -275,7 +277,7 @@ async def test_p7_reconciler_uses_at_most_a_fifth_of_the_read_quota(site: Site) 
         site.make_at_twilio()
     site.sandbox.call_log.clear()
     async with reconciling(account):
-        await until(lambda: len(site.sandbox.call_log.calls()) >= 33)
+        await wait_until(lambda: len(site.sandbox.call_log.calls()) >= 33)
     # One to begin with, and 16 a second after that.
     assert 12 <= site.sandbox.call_log.peak()["read"] <= 17
 
@@ -291,9 +293,9 @@ async def test_room_that_ended_is_not_requested_again(site: Site) -> None:
     room = site.make_at_twilio()
     world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
     async with reconciling(account):
-        await until(lambda: len(repaired(account)) == 3)
+        await wait_until(lambda: len(repaired(account)) == 3)
         site.end_at_twilio(room)
-        await until(lambda: len(repaired(account)) == 5)
+        await wait_until(lambda: len(repaired(account)) == 5)
         await room_lists(site)
         calls = [call for call in site.gate.calls if room in call]
         await room_lists(site)
@@ -307,4 +309,4 @@ async def test_room_list_is_requested_again_after_a_404(site: Site) -> None:
         await room_lists(site)
         site.calm()
         site.make_at_twilio()
-        await until(lambda: repaired(account) == ["room-created"])
+        await wait_until(lambda: repaired(account) == ["room-created"])

@@ -5,7 +5,7 @@ from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.reconcile.leader import LEASE, LeaderTerm
 from gateway.store.leases import Leases
 from gateway.store.recheck_queue import RecheckQueue
-from tests.service.conftest import ACCOUNT, Site, until
+from tests.service.conftest import ACCOUNT, Site, wait_until
 from tests.service.reconciling import (
     TIMINGS,
     _without_rest_lag,
@@ -24,10 +24,10 @@ async def test_lost_log_is_filled_again(site: Site) -> None:
     account = await replica(site)
     room = site.make_at_twilio()
     async with reconciling(account):
-        await until(lambda: repaired(account) == ["room-created"])
+        await wait_until(lambda: repaired(account) == ["room-created"])
         generation = account.tail.generation
         await site.connections.commands.flushall()
-        await until(
+        await wait_until(
             lambda: account.tail.generation > generation and repaired(account) == ["room-created"]
         )
     assert [event.room_sid for event in logged(account)] == [room]
@@ -40,7 +40,7 @@ async def test_reconciler_survives_an_outage_of_twilio(site: Site) -> None:
         await room_lists(site)
         site.calm()
         site.make_at_twilio()
-        await until(lambda: repaired(account) == ["room-created"])
+        await wait_until(lambda: repaired(account) == ["room-created"])
 
 
 async def test_one_replica_leads_and_the_other_takes_over_when_it_stops(
@@ -48,17 +48,17 @@ async def test_one_replica_leads_and_the_other_takes_over_when_it_stops(
 ) -> None:
     first, second = await replica(site), await replica(site)
     async with reconciling(first, second) as tasks:
-        await until(lambda: first.reconciler.is_leader or second.reconciler.is_leader)
+        await wait_until(lambda: first.reconciler.is_leader or second.reconciler.is_leader)
         leader, follower = (0, second) if first.reconciler.is_leader else (1, first)
         for _ in range(3):
             await room_lists(site, 1)
             assert first.reconciler.is_leader is not second.reconciler.is_leader
         began_at = time.monotonic()
         await stop(tasks[leader])
-        await until(lambda: follower.reconciler.is_leader)
+        await wait_until(lambda: follower.reconciler.is_leader)
         assert time.monotonic() - began_at < TIMINGS.lease_s, "the lease was given back"
         site.make_at_twilio()
-        await until(lambda: repaired(follower) == ["room-created"])
+        await wait_until(lambda: repaired(follower) == ["room-created"])
 
 
 async def test_replica_takes_over_when_the_lease_of_a_dead_leader_expires(
@@ -69,7 +69,7 @@ async def test_replica_takes_over_when_the_lease_of_a_dead_leader_expires(
     site.make_at_twilio()
     async with reconciling(account):
         assert not account.reconciler.is_leader
-        await until(lambda: repaired(account) == ["room-created"])
+        await wait_until(lambda: repaired(account) == ["room-created"])
 
 
 async def test_two_leaders_log_a_fact_once(site: Site) -> None:
@@ -89,7 +89,7 @@ async def test_two_leaders_log_a_fact_once(site: Site) -> None:
     ]
     async with asyncio.TaskGroup() as tasks:
         leaders = [tasks.create_task(term.run()) for term in terms]
-        await until(lambda: len(repaired(accounts[0])) >= len(rooms))
+        await wait_until(lambda: len(repaired(accounts[0])) >= len(rooms))
         await room_lists(site, 4)
         for leader in leaders:
             leader.cancel()
@@ -99,12 +99,12 @@ async def test_two_leaders_log_a_fact_once(site: Site) -> None:
 async def test_p3_reconciler_continues_when_redis_is_back(site: Site, redis_url: str) -> None:
     account = await replica(site)
     async with reconciling(account):
-        await until(lambda: account.reconciler.is_leader)
+        await wait_until(lambda: account.reconciler.is_leader)
         async with asyncio.TaskGroup() as tasks:
             # Longer than any command waits for its reply.
             tasks.create_task(
                 site.connections.commands.execute_command("CLIENT", "PAUSE", "1500", "ALL")
             )
-            await until(lambda: not account.reconciler.is_leader or account.tail.is_redis_away)
+            await wait_until(lambda: not account.reconciler.is_leader or account.tail.is_redis_away)
         site.make_at_twilio()
-        await until(lambda: repaired(account) == ["room-created"])
+        await wait_until(lambda: repaired(account) == ["room-created"])

@@ -30,14 +30,14 @@ from gateway.store.eventlog import Entry, Logged, Unreadable
 from gateway.store.keys import Keys
 from tests.service.conftest import (
     ACCOUNT,
-    ANYBODY,
+    ADMIN,
     Site,
+    append_unreadable,
     event,
+    in_time,
     ref,
     sid,
-    soon,
     take,
-    tell_unreadable,
 )
 from tests.service.watching import cursor_of, events, subscription, use_small_pages, watch
 
@@ -106,7 +106,7 @@ async def test_i5_a_stream_starts_at_the_head_and_chains_its_events(
         [started] = await take(messages, 1)
         assert isinstance(started, StreamStarted)
         assert (started.mode, started.room_sid) == (StreamMode.LIVE, sid(1))
-        await site.tell(event(), event(room_sid=sid(2)), event())
+        await site.append(event(), event(room_sid=sid(2)), event())
         first, second = await events(messages, 2)
         assert (first.prev, second.prev) == (started.cursor, first.cursor)
 
@@ -120,41 +120,41 @@ async def test_i4_a_resume_from_redis_into_the_ring_delivers_each_event_once(
     async with watch(account, room) as messages:
         [started] = await take(messages, 1)
     others = [] if room is None else [event(room_sid=sid(2))]
-    told = []
+    appended = []
     for _ in range(6):
-        told += (await site.tell(event(), *others))[:1]
+        appended += (await site.append(event(), *others))[:1]
     async with watch(account, room, after=started.cursor) as messages:
         [resumed] = await take(messages, 1)
         assert isinstance(resumed, StreamStarted)
         assert resumed.mode is StreamMode.RESUMED
         read = await events(messages, 2)
-        # The log goes on while it is paged.
-        told += await site.tell(*(event() for _ in range(5)))
+        # Events are appended while it resumes.
+        appended += await site.append(*(event() for _ in range(5)))
         read += await events(messages, 9)
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     assert [cursor_codec.log_position(each.cursor).n for each in read] == [
-        each.position.n for each in told
+        each.position.n for each in appended
     ]
     assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
 
 
 async def test_i9_a_resume_stops_where_this_process_has_read_the_log(site: Site) -> None:
-    """An event that memory has not heard of yet must not be delivered: a read after it
+    """An event that memory does not know yet must not be delivered: a read that follows
     could still answer from before."""
     account = await site.replica()
     beginning = account.tail.position
-    told = await site.tell(event(), event())
+    appended = await site.append(event(), event())
     site.log_timings = replace(site.log_timings, ring_entries=1)
     later = await site.replica()
     site.tails[-1].cancel()
     await asyncio.wait(site.tails[-1:])
-    await site.log.append(event(ENDED), "unheard")
-    assert later.tail.ring.floor == told[-1].position
+    await site.log.append(event(ENDED), "unread")
+    assert later.tail.ring.floor == appended[-1].position
     async with watch(later, after=cursor_of(site, beginning)) as messages:
         await take(messages, 1)
         await events(messages, 2)
         waiting = asyncio.get_running_loop().create_task(anext(messages))
-        await site.heard_by(account, told[-1].position.n + 1)
+        await site.wait_until_read_by(account, appended[-1].position.n + 1)
         assert not waiting.done()
         waiting.cancel()
         await asyncio.wait([waiting])
@@ -165,17 +165,17 @@ async def test_p6_a_log_trimmed_during_a_resume_is_announced(site: Site) -> None
     account = await site.replica()
     async with watch(account) as messages:
         [started] = await take(messages, 1)
-    told = await site.tell(*(event() for _ in range(9)))
+    appended = await site.append(*(event() for _ in range(9)))
     async with watch(account, after=started.cursor) as messages:
         await take(messages, 1)
         await events(messages, 2)
         await site.connections.commands.xtrim(
-            KEYS.log, minid=f"{told[5].position.n}-0", approximate=False
+            KEYS.log, minid=f"{appended[5].position.n}-0", approximate=False
         )
         [lost] = await take(messages, 1)
         assert isinstance(lost, ResyncRequired)
         assert lost.reason is ResyncReason.TRIMMED
-        await site.tell(event())
+        await site.append(event())
         [after] = await events(messages, 1)
         assert after.prev == lost.cursor
 
@@ -188,7 +188,7 @@ async def test_p6_a_wiped_redis_is_announced_on_a_live_stream(site: Site) -> Non
         [lost] = await take(messages, 1)
         assert isinstance(lost, ResyncRequired)
         assert lost.reason is ResyncReason.EPOCH
-        await site.tell(event())
+        await site.append(event())
         [after] = await events(messages, 1)
         assert after.prev == lost.cursor != started.cursor
 
@@ -198,9 +198,8 @@ async def test_p6_a_log_reset_right_after_the_start_is_announced(site: Site) -> 
     async with watch(account) as messages:
         await take(messages, 1)
         await site.connections.commands.flushall()
-        # Not asked for the next message yet: by then the process is in the log's next
-        # life.
-        await site.tell(event())
+        # The next message is requested only after the reset.
+        await site.append(event())
         [lost] = await take(messages, 1)
         assert isinstance(lost, ResyncRequired)
         assert lost.reason is ResyncReason.EPOCH
@@ -211,8 +210,8 @@ async def test_i6_a_void_cursor_starts_at_the_head_with_the_reason(
     site: Site, reason: ResyncReason
 ) -> None:
     account = await site.replica()
-    told = await site.tell(*(event() for _ in range(3)))
-    position = told[0].position
+    appended = await site.append(*(event() for _ in range(3)))
+    position = appended[0].position
     match reason:
         case ResyncReason.EPOCH:
             position = LogPosition("0" * 16, position.n, position.tag)
@@ -222,7 +221,7 @@ async def test_i6_a_void_cursor_starts_at_the_head_with_the_reason(
             position = replace(position, tag=b"otherone")
         case ResyncReason.TRIMMED:
             position = replace(position, n=position.n - 1, tag=bytes(8))
-            await site.connections.commands.xdel(KEYS.log, f"{told[0].position.n}-0")
+            await site.connections.commands.xdel(KEYS.log, f"{appended[0].position.n}-0")
             account = await site.replica()
     cursor = cursor_of(site, position)
     async with watch(account, sid(1), after=cursor) as messages:
@@ -234,7 +233,7 @@ async def test_i6_a_void_cursor_starts_at_the_head_with_the_reason(
             reason,
             started.cursor,
         )
-        await site.tell(event())
+        await site.append(event())
         [after] = await events(messages, 1)
         assert after.prev == started.cursor
 
@@ -244,7 +243,7 @@ async def test_i8_replicas_agree_and_a_cursor_of_one_resumes_on_the_other(site: 
     async with watch(here) as messages, watch(there) as elsewhere:
         started = await take(messages, 1)
         assert started == await take(elsewhere, 1)
-        await site.tell(*(event() for _ in range(3)))
+        await site.append(*(event() for _ in range(3)))
         read = await events(messages, 3)
         assert read == await events(elsewhere, 3)
     async with watch(there, after=read[0].cursor) as resumed:
@@ -256,8 +255,8 @@ async def test_a_cursor_ahead_of_this_replica_is_resumed_without_repeats(site: S
     account = await site.replica()
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
-    told = [await site.log.append(event(), f"{number}") for number in range(2)]
-    cursor = cursor_of(site, told[0].position)
+    appended = [await site.log.append(event(), f"{number}") for number in range(2)]
+    cursor = cursor_of(site, appended[0].position)
     async with watch(account, after=cursor) as messages:
         [started] = await take(messages, 1)
         assert isinstance(started, StreamStarted)
@@ -272,11 +271,11 @@ async def test_i7_a_quiet_stream_gets_bookmarks_that_resume(site: Site) -> None:
     account = await site.replica()
     async with watch(account, sid(1)) as messages:
         [started] = await take(messages, 1)
-        [told] = await site.tell(event(room_sid=sid(2)))
+        [appended] = await site.append(event(room_sid=sid(2)))
         bookmark: StreamMessage = started
         while not (isinstance(bookmark, Bookmark) and bookmark.cursor != started.cursor):
             [bookmark] = await take(messages, 1)
-    assert bookmark.cursor == cursor_of(site, told.position)
+    assert bookmark.cursor == cursor_of(site, appended.position)
 
 
 async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(site: Site) -> None:
@@ -286,14 +285,14 @@ async def test_a_stream_whose_filter_matches_nothing_gets_bookmarks_under_load(s
         await take(messages, 1)
         notifiers = account.tail._notifiers
 
-        async def never_rests() -> None:
+        async def notify_always() -> None:
             while True:
                 notifiers.notify_all()
                 await asyncio.sleep(0)
 
-        ringing = site.tasks.create_task(never_rests())
+        notifying = site.tasks.create_task(notify_always())
         [bookmark] = await take(messages, 1)
-        ringing.cancel()
+        notifying.cancel()
     assert isinstance(bookmark, Bookmark)
 
 
@@ -301,7 +300,7 @@ async def test_i5_only_the_selected_types_are_delivered_and_chained(site: Site) 
     account = await site.replica()
     async with watch(account, sid(1), types=frozenset({ENDED})) as messages:
         [started] = await take(messages, 1)
-        await site.tell(event(), event(ENDED), event())
+        await site.append(event(), event(ENDED), event())
         [ended] = await events(messages, 1)
         assert isinstance(started, StreamStarted)
         assert (ended.event.type, ended.prev) == (ENDED, started.cursor)
@@ -314,9 +313,9 @@ async def test_a_stream_keeps_its_room_when_the_name_is_taken_again(site: Site) 
         [started] = await take(messages, 1)
         assert isinstance(started, StreamStarted)
         assert started.room_sid == first.sid
-        await account.rooms.complete(ANYBODY, ref("daily"))
+        await account.rooms.complete(ADMIN, ref("daily"))
         again = await site.create(account, "daily")
-        await site.tell(event(room_sid=again.sid), event(room_sid=first.sid))
+        await site.append(event(room_sid=again.sid), event(room_sid=first.sid))
         read = await events(messages, 2)
     assert {each.event.room_sid for each in read} == {first.sid}
 
@@ -346,9 +345,9 @@ async def test_i16_a_caller_with_too_many_streams_is_refused(site: Site) -> None
 async def test_i12_a_caller_without_access_learns_nothing(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account, "daily")
-    reader = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ}))
+    reader = replace(ADMIN, scopes=frozenset({Scope.ROOMS_READ}))
     restricted = replace(
-        ANYBODY,
+        ADMIN,
         scopes=frozenset({Scope.ROOMS_READ, Scope.EVENTS_SUBSCRIBE}),
         grants=frozenset({"x"}),
     )
@@ -364,13 +363,13 @@ async def test_i12_a_caller_without_access_learns_nothing(site: Site) -> None:
 
     assert await refusal(reader, room.sid) is PermissionDenied
     assert await refusal(restricted, None) is PermissionDenied
-    # One answer for a room that is not theirs and for one that is not there.
+    # The same error for a room without a grant and for a room that does not exist.
     for unseen in (room.sid, "daily", sid(99), "weekly"):
         assert await refusal(restricted, unseen) is NotFound
     foreign = CursorCodec((site.sandbox.auth_token,), "AC" + "0" * 32).log_cursor(
         account.tail.position
     )
-    assert await refusal(ANYBODY, room.sid, foreign) is InvalidArgument
+    assert await refusal(ADMIN, room.sid, foreign) is InvalidArgument
 
 
 async def _rest(messages: AsyncGenerator[StreamMessage, None]) -> list[StreamMessage]:
@@ -379,13 +378,13 @@ async def _rest(messages: AsyncGenerator[StreamMessage, None]) -> list[StreamMes
 
 @pytest.mark.parametrize("room", [None, sid(1)])
 async def test_an_unreadable_entry_is_a_gap_in_the_chain(site: Site, room: str | None) -> None:
-    """A newer release wrote it, or it is damaged: the log itself goes on."""
+    """A newer release wrote it, or it is damaged: the log itself continues."""
     account = await site.replica()
     async with watch(account, room) as messages:
         [started] = await take(messages, 1)
-        [told] = await site.tell(event())
-        position = await tell_unreadable(site.connections, told.position, "{")
-        await site.tell(event())
+        [appended] = await site.append(event())
+        position = await append_unreadable(site.connections, appended.position, "{")
+        await site.append(event())
         [before] = await events(messages, 1)
         [gap] = await take(messages, 1)
         assert gap == Gap(cursor_of(site, position), before.cursor)
@@ -405,11 +404,11 @@ async def test_a_gap_is_delivered_to_all_that_it_may_concern(site: Site) -> None
     ):
         for messages in (mine, other, whole):
             await take(messages, 1)
-        [told] = await site.tell(event())
-        position = await tell_unreadable(
-            site.connections, told.position, f'{{"room_sid": "{sid(1)}", "type": "new"}}'
+        [appended] = await site.append(event())
+        position = await append_unreadable(
+            site.connections, appended.position, f'{{"room_sid": "{sid(1)}", "type": "new"}}'
         )
-        await site.tell(event(ENDED), event(room_sid=sid(2)))
+        await site.append(event(ENDED), event(room_sid=sid(2)))
         assert [type(each) for each in await take(mine, 2)] == [Gap, Delivered]
         assert [type(each) for each in await take(whole, 4)] == [
             Delivered,
@@ -418,7 +417,7 @@ async def test_a_gap_is_delivered_to_all_that_it_may_concern(site: Site) -> None
             Delivered,
         ]
         assert [type(each) for each in await take(other, 1)] == [Delivered]
-    assert position.n == told.position.n + 1
+    assert position.n == appended.position.n + 1
 
 
 async def test_a_resume_delivers_a_gap_at_its_place(site: Site) -> None:
@@ -426,9 +425,9 @@ async def test_a_resume_delivers_a_gap_at_its_place(site: Site) -> None:
     account = await site.replica()
     async with watch(account) as messages:
         [started] = await take(messages, 1)
-    [told] = await site.tell(event())
-    await tell_unreadable(site.connections, told.position, "{")
-    await site.tell(*(event() for _ in range(6)))
+    [appended] = await site.append(event())
+    await append_unreadable(site.connections, appended.position, "{")
+    await site.append(*(event() for _ in range(6)))
     async with watch(account, after=started.cursor) as messages:
         kinds = [type(each) for each in await take(messages, 9)]
     assert kinds == [StreamStarted, Delivered, Gap, *[Delivered] * 6]
@@ -445,17 +444,17 @@ async def test_the_stream_delivers_the_events_that_were_not_written_now(site: Si
         [started] = await take(messages, 1)
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
-        await site.tell(event(), event(room_sid=sid(2)), event())
+        await site.append(event(), event(room_sid=sid(2)), event())
         assert not waiting.done()
         is_open = False
-        [told] = await site.tell(event())
+        [appended] = await site.append(event())
         refused = await waiting
-        # Nobody waits for the next message now: nothing may overtake it.
+        # The next message is not requested now: nothing may overtake the refused event.
         is_open = True
-        await site.tell(event())
+        await site.append(event())
         [last] = await events(messages, 1)
     assert isinstance(refused, Delivered)
-    assert refused.cursor == cursor_of(site, told.position)
+    assert refused.cursor == cursor_of(site, appended.position)
     read = [*taken, refused, last]
     assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
 
@@ -469,8 +468,8 @@ async def test_nothing_is_written_now_after_the_log_was_reset(site: Site) -> Non
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
         await site.connections.commands.flushall()
-        await site.log.append(event(), "of the next life")
-        lost = await soon(waiting)
+        await site.log.append(event(), "after the reset")
+        lost = await in_time(waiting)
         assert isinstance(lost, ResyncRequired)
         assert taken == []
 
@@ -484,8 +483,8 @@ async def test_i7_an_event_written_now_defers_the_bookmark(site: Site) -> None:
         await take(messages, 1)
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
-        [told] = await site.tell(event())
-        assert await soon(waiting) == Bookmark(cursor_of(site, told.position))
+        [appended] = await site.append(event())
+        assert await in_time(waiting) == Bookmark(cursor_of(site, appended.position))
         assert len(taken) == 1
 
 
@@ -498,5 +497,5 @@ async def test_a_write_that_fails_is_left_to_the_stream(site: Site) -> None:
         await take(messages, 1)
         waiting = site.tasks.create_task(anext(messages))
         await asyncio.sleep(0)
-        [told] = await site.tell(event())
-        assert (await soon(waiting)).cursor == cursor_of(site, told.position)
+        [appended] = await site.append(event())
+        assert (await in_time(waiting)).cursor == cursor_of(site, appended.position)

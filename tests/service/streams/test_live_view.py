@@ -21,7 +21,7 @@ from gateway.service.accounts import Account
 from gateway.service.streams.live_view import CONCURRENT_TRACK_READS
 from gateway.service.streams.timings import StreamTimings
 from gateway.store.keys import Keys
-from tests.service.conftest import ACCOUNT, ANYBODY, Site, event, ref, sid, soon, take, until
+from tests.service.conftest import ACCOUNT, ADMIN, Site, event, in_time, ref, sid, take, wait_until
 from tests.service.watching import cursor_of, subscription
 
 Views = AsyncGenerator[ReadResult[LiveRoom], None]
@@ -30,7 +30,7 @@ CONNECTED, DISCONNECTED = (
     RoomEventType.PARTICIPANT_DISCONNECTED,
 )
 ADDED, ENDED = RoomEventType.TRACK_ADDED, RoomEventType.ROOM_ENDED
-WATCHER = replace(ANYBODY, scopes=frozenset({Scope.ROOMS_READ, Scope.EVENTS_SUBSCRIBE}))
+WATCHER = replace(ADMIN, scopes=frozenset({Scope.ROOMS_READ, Scope.EVENTS_SUBSCRIBE}))
 MIC = (model.TrackSettings(model.TrackKind.AUDIO, "mic"),)
 CAMERA = (model.TrackSettings(model.TrackKind.VIDEO, "camera"),)
 
@@ -80,24 +80,24 @@ async def test_a_view_starts_with_a_snapshot_and_follows_the_log(
     room = site.make_at_twilio("daily")
     ada = joins(site, room, "ada", MIC)
     async with watch(account, "daily") as views:
-        first = await soon(anext(views))
+        first = await in_time(anext(views))
         assert (first.value.room.sid, here(first)) == (room, {"ada": [("mic", True)]})
         asked = len(site.gate.calls)
         bob = joins(site, room, "bob", MIC)
-        [came] = await site.tell(of(CONNECTED, bob, room))
-        second = await soon(anext(views))
+        [came] = await site.append(of(CONNECTED, bob, room))
+        second = await in_time(anext(views))
         assert here(second) == {"ada": [("mic", True)], "bob": []}
         assert second.as_of == CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(
             came.position
         )
         [track] = bob.tracks
-        await site.tell(
+        await site.append(
             of(ADDED, bob, room, track), of(RoomEventType.TRACK_DISABLED, ada, room, ada.tracks[0])
         )
-        assert here(await soon(anext(views)))["bob"] == [(None, True)]
-        assert here(await soon(anext(views)))["ada"] == [("mic", False)]
-        await site.tell(of(DISCONNECTED, ada, room))
-        assert here(await soon(anext(views))) == {"bob": [(None, True)]}
+        assert here(await in_time(anext(views)))["bob"] == [(None, True)]
+        assert here(await in_time(anext(views)))["ada"] == [("mic", False)]
+        await site.append(of(DISCONNECTED, ada, room))
+        assert here(await in_time(anext(views))) == {"bob": [(None, True)]}
         assert len(site.gate.calls) == asked, "no event costs a call"
 
 
@@ -105,14 +105,16 @@ async def test_an_event_that_changes_nothing_visible_sends_no_view(site: Site) -
     account = await site.replica()
     room = site.make_at_twilio()
     async with watch(account, room) as views:
-        await soon(anext(views))
+        await in_time(anext(views))
         who = joins(site, room, "ada")
         came = of(CONNECTED, who, room)
-        await site.tell(came, event(RoomEventType.RECORDING_STARTED, room), event(room_sid=sid(7)))
-        assert here(await soon(anext(views))) == {"ada": []}
+        await site.append(
+            came, event(RoomEventType.RECORDING_STARTED, room), event(room_sid=sid(7))
+        )
+        assert here(await in_time(anext(views))) == {"ada": []}
         again = replace(came, sequence_number=7, at=datetime.now(UTC))
-        [_, left] = await site.tell(again, of(DISCONNECTED, who, room))
-        gone = await soon(anext(views))
+        [_, left] = await site.append(again, of(DISCONNECTED, who, room))
+        gone = await in_time(anext(views))
         assert here(gone) == {}
         assert gone.as_of == CursorCodec((site.sandbox.auth_token,), ACCOUNT).log_cursor(
             left.position
@@ -126,9 +128,9 @@ async def test_a_stay_that_ended_before_the_view_is_never_shown(site: Site) -> N
     room = site.make_at_twilio()
     who = joins(site, room, "ada")
     site.sandbox.world.leave(at_twilio(site, room), who)
-    await site.tell(of(DISCONNECTED, who, room), of(CONNECTED, who, room))
+    await site.append(of(DISCONNECTED, who, room), of(CONNECTED, who, room))
     async with watch(account, room) as views:
-        assert here(await soon(anext(views))) == {}
+        assert here(await in_time(anext(views))) == {}
 
 
 async def test_a_participant_that_twilio_does_not_show_yet_is_shown_from_the_log(
@@ -137,10 +139,10 @@ async def test_a_participant_that_twilio_does_not_show_yet_is_shown_from_the_log
     account = await site.replica()
     room = await site.create(account)
     who = joins(site, room.sid, "ada")
-    await site.tell(of(CONNECTED, who, room.sid))
+    await site.append(of(CONNECTED, who, room.sid))
     site.sandbox.faults.add(Fault(rest_lag_ms=2_000))
     async with watch(account, room.sid) as views:
-        first = await soon(anext(views))
+        first = await in_time(anext(views))
         assert (first.value.room.status, here(first)) == (RoomStatus.IN_PROGRESS, {"ada": []})
 
 
@@ -150,7 +152,7 @@ async def test_all_participants_of_a_full_room_are_shown_with_tracks(site: Site)
     for number in range(2 * CONCURRENT_TRACK_READS + 1):
         joins(site, room, f"person {number}", MIC)
     async with watch(account, room) as views:
-        shown = here(await soon(anext(views)))
+        shown = here(await in_time(anext(views)))
     assert shown == {
         f"person {number}": [("mic", True)] for number in range(2 * CONCURRENT_TRACK_READS + 1)
     }
@@ -166,7 +168,7 @@ async def test_a_participant_who_leaves_during_the_snapshot_has_no_tracks(site: 
         )
     )
     async with watch(account, room) as views:
-        assert here(await soon(anext(views))) == {"ada": []}
+        assert here(await in_time(anext(views))) == {"ada": []}
 
 
 async def test_a_view_continues_after_the_end_of_its_room(site: Site) -> None:
@@ -174,15 +176,15 @@ async def test_a_view_continues_after_the_end_of_its_room(site: Site) -> None:
     room = site.make_at_twilio("daily")
     joins(site, room, "ada", MIC)
     async with watch(account, "daily") as views:
-        await soon(anext(views))
+        await in_time(anext(views))
         site.end_at_twilio(room)
-        await site.tell(event(ENDED, room, room_status=RoomStatus.COMPLETED))
-        over = await soon(anext(views))
+        await site.append(event(ENDED, room, room_status=RoomStatus.COMPLETED))
+        over = await in_time(anext(views))
         assert (over.value.room.status, here(over)) == (RoomStatus.COMPLETED, {})
         assert [stay.participant.identity for stay in over.value.stays] == ["ada"]
         # The name is another room's now; the view stays with its own.
         again = site.make_at_twilio("daily")
-        await site.tell(of(CONNECTED, joins(site, again, "bob"), again))
+        await site.append(of(CONNECTED, joins(site, again, "bob"), again))
         account.tail.close()
         assert [view async for view in views] == []
 
@@ -193,7 +195,7 @@ async def test_a_view_of_an_ended_room_shows_its_participants(site: Site) -> Non
     joins(site, room, "ada", MIC)
     site.end_at_twilio(room)
     async with watch(account, room) as views:
-        first = await soon(anext(views))
+        first = await in_time(anext(views))
     assert first.value.room.status is RoomStatus.COMPLETED
     [stay] = first.value.stays
     assert (stay.participant.identity, stay.participant.status) == (
@@ -207,32 +209,32 @@ async def test_i4_a_lost_log_is_replaced_by_a_new_snapshot(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
     async with watch(account, room) as views:
-        await soon(anext(views))
+        await in_time(anext(views))
         joins(site, room, "ada", MIC)
         # No callback reports it, and Twilio does not answer at first.
         site.sandbox.faults.add(Fault(status=503))
         asked = len(site.gate.calls)
         await site.connections.commands.flushall()
         waiting = asyncio.get_running_loop().create_task(anext(views))
-        await until(lambda: len(site.gate.calls) > asked)
+        await wait_until(lambda: len(site.gate.calls) > asked)
         site.calm()
-        renewed = await soon(waiting)
+        renewed = await in_time(waiting)
         assert here(renewed) == {"ada": [("mic", True)]}
-        await site.tell(of(CONNECTED, joins(site, room, "bob"), room))
-        assert here(await soon(anext(views))) == {"ada": [("mic", True)], "bob": []}
+        await site.append(of(CONNECTED, joins(site, room, "bob"), room))
+        assert here(await in_time(anext(views))) == {"ada": [("mic", True)], "bob": []}
 
 
 async def test_a_snapshot_older_than_the_log_is_followed_by_the_rest_of_the_log(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
-    assert await account.rooms.room(ANYBODY, ref(room)) is not None
-    [came, _] = await site.tell(
+    assert await account.rooms.room(ADMIN, ref(room)) is not None
+    [came, _] = await site.append(
         of(CONNECTED, joins(site, room, "ada"), room), event(room_sid=sid(7))
     )
     await site.connections.commands.xdel(Keys(ACCOUNT).log, f"{came.position.n}-0")
     later = await site.replica()
     async with watch(later, room) as views:
-        assert here(await soon(anext(views))) == {"ada": []}
+        assert here(await in_time(anext(views))) == {"ada": []}
 
 
 async def test_pages_of_a_view_have_opaque_cursors_of_their_own_list(site: Site) -> None:
@@ -242,7 +244,7 @@ async def test_pages_of_a_view_have_opaque_cursors_of_their_own_list(site: Site)
         joins(site, room, f"guest {number}", (*MIC, *CAMERA))
     joins(site, other, "guest")
     async with watch(account, room) as views, watch(account, other) as other_views:
-        view, other_view = [(await soon(anext(each))).value for each in (views, other_views)]
+        view, other_view = [(await in_time(anext(each))).value for each in (views, other_views)]
     first = live.participants(view, ParticipantFilter(), 2, None)
     rest = live.participants(view, ParticipantFilter(), 2, first.end_cursor)
     assert [stay for _, stay in (*first.items, *rest.items)] == list(view.stays)
@@ -264,14 +266,14 @@ async def test_a_stream_resumes_from_the_cursor_of_a_view(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio()
     async with watch(account, room) as views:
-        first = await soon(anext(views))
-        await site.tell(event(room_sid=room))
+        first = await in_time(anext(views))
+        await site.append(event(room_sid=room))
     events = account.feed.subscribe(WATCHER, subscription(room, first.as_of))
     async with aclosing(events) as messages:
-        [started, told] = await take(messages, 2)
+        [started, appended] = await take(messages, 2)
     assert isinstance(started, StreamStarted)
     assert started.mode is StreamMode.RESUMED
-    assert isinstance(told, Delivered)
+    assert isinstance(appended, Delivered)
 
 
 async def test_i12_a_view_needs_both_scopes_and_a_grant_for_the_room(
@@ -283,7 +285,7 @@ async def test_i12_a_view_needs_both_scopes_and_a_grant_for_the_room(
     async def refusal(caller: Caller, named: str) -> type[Exception]:
         async with watch(account, named, caller) as views:
             with pytest.raises((PermissionDenied, NotFound)) as refused:
-                await soon(anext(views))
+                await in_time(anext(views))
             return type(refused.value)
 
     for scope in WATCHER.scopes:
@@ -295,7 +297,7 @@ async def test_i12_a_view_needs_both_scopes_and_a_grant_for_the_room(
         assert await refusal(WATCHER, missing) is NotFound
     by_name = replace(WATCHER, grants=frozenset({"daily"}))
     async with watch(account, room, by_name) as views:
-        assert (await soon(anext(views))).value.room.sid == room
+        assert (await in_time(anext(views))).value.room.sid == room
 
 
 async def test_an_event_is_applied_once_for_all_views_of_a_room(
@@ -314,16 +316,16 @@ async def test_an_event_is_applied_once_for_all_views_of_a_room(
         watch(account, room) as third,
     ):
         for views in (first, second, third):
-            assert here(await soon(anext(views))) == {}
+            assert here(await in_time(anext(views))) == {}
         people = [joins(site, room, name) for name in ("ada", "bob")]
-        await site.tell(*(of(CONNECTED, who, room) for who in people))
+        await site.append(*(of(CONNECTED, who, room) for who in people))
         for views in (first, second, third):
-            assert here(await soon(anext(views))) == {"ada": []}
-            assert here(await soon(anext(views))) == {"ada": [], "bob": []}
+            assert here(await in_time(anext(views))) == {"ada": []}
+            assert here(await in_time(anext(views))) == {"ada": [], "bob": []}
         assert len(applied) == 2
         # A view that starts later knows fewer of the ended stays.
-        await site.tell(of(DISCONNECTED, people[0], room))
+        await site.append(of(DISCONNECTED, people[0], room))
         site.leave(room, "ada")
-        shown = {len((await soon(anext(views))).value.stays) for views in (first, second, third)}
+        shown = {len((await in_time(anext(views))).value.stays) for views in (first, second, third)}
         assert shown == {2}
     assert not account.live._shared

@@ -28,7 +28,7 @@ from gateway.service.upstream.timings import CallLimits, UpstreamTimings
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.insights import fetch_insights_room
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, list_rooms
-from tests.service.conftest import ACCOUNT, ANYBODY, LIMIT_S, Site, later, ref, sid, until
+from tests.service.conftest import ACCOUNT, ADMIN, LIMIT_S, Site, ref, shift_clock, sid, wait_until
 
 TRIAL_WRITES = CallLimits().trial_writes
 # All rests and pauses are a hundredth of the usual ones.
@@ -153,7 +153,7 @@ async def test_a_read_is_retried_when_there_was_no_answer_or_a_5xx(
     begun = time.time()
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(client.read())
-        await until(lambda: len(site.sandbox.call_log.calls(begun)) == 1)
+        await wait_until(lambda: len(site.sandbox.call_log.calls(begun)) == 1)
         site.calm()
     assert (reading.result(), client.permits) == (client.room, 2), (
         "each try takes a permit of its own"
@@ -245,7 +245,7 @@ async def test_a_read_without_an_answer_ends_before_the_callers_deadline(
     site.gate.close()
     async with within(0.15):
         assert isinstance(await failure(client.read()), DeadlineExceeded)
-    await until(lambda: site.gate.waiting == 0)
+    await wait_until(lambda: site.gate.waiting == 0)
 
 
 async def test_a_change_that_was_sent_is_waited_for_past_the_deadline(
@@ -255,7 +255,7 @@ async def test_a_change_that_was_sent_is_waited_for_past_the_deadline(
     site.gate.close()
     with deadline(lambda: ends_at[0]):
         ending = site.tasks.create_task(client.end())
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         ends_at[0] = time.monotonic()
         site.gate.open()
         assert await ending == client.room
@@ -277,9 +277,9 @@ async def test_probes_close_the_breaker_when_twilio_answers_again(
 ) -> None:
     site.sandbox.faults.add(Fault(status=503))
     await open_reads(client)
-    await until(lambda: client.probes >= 2)
+    await wait_until(lambda: client.probes >= 2)
     site.calm()
-    await until(lambda: not client.reads.is_blocking)
+    await wait_until(lambda: not client.reads.is_blocking)
     assert await client.read() == client.room
     probes = client.probes
     assert await asyncio.gather(*(client.read() for _ in range(20))) == [client.room] * 20
@@ -300,7 +300,7 @@ async def test_a_probe_without_a_permit_is_not_sent(site: Site, new_client: NewC
     site.sandbox.faults.add(Fault(status=503))
     await open_reads(client)
     before = len(site.gate.calls)
-    await until(lambda: attempts >= 3)
+    await wait_until(lambda: attempts >= 3)
     assert len(site.gate.calls) == before
 
 
@@ -338,11 +338,11 @@ async def test_a_few_changes_at_a_time_pass_after_an_answered_probe(
     for _ in range(FAILURES):
         await failure(client.create())
     site.calm()
-    await until(lambda: not client.writes.is_blocking)
+    await wait_until(lambda: not client.writes.is_blocking)
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         trials = [group.create_task(client.create()) for _ in range(TRIAL_WRITES)]
-        await until(lambda: site.gate.waiting == TRIAL_WRITES)
+        await wait_until(lambda: site.gate.waiting == TRIAL_WRITES)
         assert (await failure(client.create())).is_unsent
         site.gate.open()
     assert len({trial.result() for trial in trials}) == TRIAL_WRITES
@@ -364,9 +364,9 @@ async def test_a_read_that_is_cancelled_soon_is_no_failure(site: Site, client: C
     for _ in range(2 * FAILURES):
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(client.read())
-            await until(lambda: site.gate.waiting == 1)
+            await wait_until(lambda: site.gate.waiting == 1)
             reading.cancel()
-            await until(lambda: site.gate.waiting == 0)
+            await wait_until(lambda: site.gate.waiting == 0)
     assert not client.reads.is_blocking
 
 
@@ -377,7 +377,7 @@ async def test_a_slow_read_is_a_failure_and_is_still_waited_for(
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         waiting = [group.create_task(client.read()) for _ in range(FAILURES)]
-        await until(lambda: client.reads.is_blocking)
+        await wait_until(lambda: client.reads.is_blocking)
         assert (await failure(client.read())).is_unsent
         site.gate.open()
     assert {task.result() for task in waiting} == {client.room}
@@ -401,7 +401,7 @@ async def test_a_slow_change_is_no_failure(site: Site, new_client: NewClient) ->
     async with asyncio.TaskGroup() as group:
         for _ in range(2 * FAILURES):
             group.create_task(client.create())
-        await until(lambda: site.gate.waiting == 2 * FAILURES)
+        await wait_until(lambda: site.gate.waiting == 2 * FAILURES)
         site.gate.open()
     assert await client.create()
 
@@ -414,9 +414,9 @@ async def test_a_slow_change_is_a_failure_while_reads_fail(
     async with asyncio.TaskGroup() as group:
         for _ in range(FAILURES):
             group.create_task(client.read())
-        await until(lambda: client.reads.is_blocking)
+        await wait_until(lambda: client.reads.is_blocking)
         waiting = group.create_task(client.create())
-        await until(lambda: client.writes.is_blocking)
+        await wait_until(lambda: client.writes.is_blocking)
         assert (await failure(client.create())).is_unsent
         site.gate.open()
     assert waiting.result(), "it is still waited for"
@@ -430,7 +430,7 @@ async def test_a_full_bulkhead_refuses_lists_and_refreshes_first_then_reads_but_
     async with asyncio.TaskGroup() as group:
         group.create_task(client.read())
         group.create_task(client.list_())
-        await until(lambda: site.gate.waiting == 2)
+        await wait_until(lambda: site.gate.waiting == 2)
         for refusal in (await failure(client.list_()), await failure(client.read(is_urgent=False))):
             assert (refusal.code, refusal.is_unsent, refusal.retry_after_ms) == (
                 "UPSTREAM_UNAVAILABLE",
@@ -439,10 +439,10 @@ async def test_a_full_bulkhead_refuses_lists_and_refreshes_first_then_reads_but_
             )
         for _ in range(2):
             group.create_task(client.read())
-        await until(lambda: site.gate.waiting == 4)
+        await wait_until(lambda: site.gate.waiting == 4)
         assert (await failure(client.read())).is_unsent
         group.create_task(client.end())
-        await until(lambda: site.gate.waiting == 5)
+        await wait_until(lambda: site.gate.waiting == 5)
         site.gate.open()
     assert await client.list_() >= 0
 
@@ -470,17 +470,17 @@ async def test_a_cached_answer_is_served_stale_while_twilio_is_slow(
     site.join(room, "ada")
 
     async def are_stale() -> list[bool]:
-        found = await account.rooms.room(ANYBODY, ref(room))
-        people = await account.participants.page(ANYBODY, ref(room), ParticipantFilter(), 5, None)
-        [listed] = (await account.rooms.rooms(ANYBODY, RoomFilter(), 5, None)).value.items
+        found = await account.rooms.room(ADMIN, ref(room))
+        people = await account.participants.page(ADMIN, ref(room), ParticipantFilter(), 5, None)
+        [listed] = (await account.rooms.rooms(ADMIN, RoomFilter(), 5, None)).value.items
         assert found is not None
         return [result.freshness.is_stale for result in (found, people, listed[1])]
 
     assert await are_stale() == [False] * 3
-    later(monkeypatch, 60)
+    shift_clock(monkeypatch, 60)
     site.gate.close()
     assert await are_stale() == [True] * 3
-    await until(lambda: site.gate.waiting == 3)
+    await wait_until(lambda: site.gate.waiting == 3)
     site.gate.open()
     async with asyncio.timeout(LIMIT_S):
         while await are_stale() != [False] * 3:

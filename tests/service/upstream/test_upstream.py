@@ -17,7 +17,7 @@ from gateway.service.upstream.upstream import AccountQuota, Upstream
 from gateway.store.limiter import Limiter
 from gateway.twilio.client import TwilioVideo
 from gateway.twilio.wire.rooms import complete_room, create_room, fetch_room, list_rooms
-from tests.service.conftest import ACCOUNT, Site, sid, until
+from tests.service.conftest import ACCOUNT, Site, sid, wait_until
 
 PLENTY = Rate(per_s=1_000, burst=1_000)
 CONCURRENCY = Concurrency(at_most=100, at_least=4)
@@ -109,7 +109,7 @@ async def test_a_call_is_sent_again_after_the_pause_that_follows_a_429(site: Sit
         fetching = group.create_task(
             fetch(upstream(site, max_wait_s=5, timings=UpstreamTimings(pause_s=0.03)), room)
         )
-        await until(lambda: len(site.gate.calls) == 1)
+        await wait_until(lambda: len(site.gate.calls) == 1)
         site.calm()
     assert fetching.result() == room
 
@@ -152,9 +152,9 @@ async def test_cancelling_a_call_cancels_its_request(site: Site) -> None:
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         fetching = group.create_task(fetch(upstream(site), sid(1)))
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         fetching.cancel()
-        await until(lambda: site.gate.left == 1)
+        await wait_until(lambda: site.gate.left == 1)
 
 
 async def test_a_read_without_an_answer_ends_at_its_timeout(site: Site) -> None:
@@ -197,7 +197,7 @@ async def test_p7_a_comparison_gets_its_part_while_callers_use_up_the_rate(site:
     listing = list_rooms(RoomFilter(), 5)
     async with asyncio.TaskGroup() as group:
         lists = [group.create_task(spent.send(listing)) for _ in range(20)]
-        await until(lambda: spent.permit_queues["read"].waiting(Priority.LIST) >= 15)
+        await wait_until(lambda: spent.permit_queues["read"].waiting(Priority.LIST) >= 15)
         assert (await spent.compare(fetch_room(room))).sid == room
         assert sum(task.done() for task in lists) < 10
         for task in lists:

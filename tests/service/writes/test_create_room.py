@@ -20,7 +20,7 @@ from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
 from gateway.service.upstream.timings import UpstreamTimings
 from gateway.store.eventlog import EventLog
-from tests.service.conftest import ACCOUNT, ANYBODY, Confined, Site, event, ref, status, until
+from tests.service.conftest import ACCOUNT, ADMIN, Confined, Site, event, ref, status, wait_until
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
 COMPLETED, IN_PROGRESS = RoomStatus.COMPLETED, RoomStatus.IN_PROGRESS
@@ -34,8 +34,8 @@ async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(
     account = await site.replica()
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        creating = group.create_task(account.rooms.create(ANYBODY, NewRoom(unique_name="daily")))
-        await until(lambda: site.gate.waiting == 1)
+        creating = group.create_task(account.rooms.create(ADMIN, NewRoom(unique_name="daily")))
+        await wait_until(lambda: site.gate.waiting == 1)
         creating.cancel()
         await asyncio.wait([creating])
         if leaves_by == "stop":
@@ -45,7 +45,7 @@ async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(
             await stopping
     site.gate.open()
     ring = account.tail.ring
-    await until(lambda: ring.readable_after(ring.floor.n) != [])
+    await wait_until(lambda: ring.readable_after(ring.floor.n) != [])
     [logged] = ring.readable_after(ring.floor.n)
     changed = logged.event
     assert (changed.type, changed.source, changed.room_name) == (
@@ -58,12 +58,12 @@ async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(
 async def test_i11_what_was_written_is_read_without_asking_twilio(site: Site) -> None:
     here, there = await site.replica(), await site.replica()
     room = await site.create(here, "daily")
-    await site.heard((await site.log.open()).position.n)
+    await site.wait_until_read((await site.log.open()).position.n)
     calls = len(site.gate.calls)
     for account in (here, there):
         assert await status(account, room.sid) is await status(account, "daily") is IN_PROGRESS
-    await here.rooms.complete(ANYBODY, ref(room.sid))
-    await site.heard((await site.log.open()).position.n)
+    await here.rooms.complete(ADMIN, ref(room.sid))
+    await site.wait_until_read((await site.log.open()).position.n)
     for account in (here, there):
         assert await status(account, room.sid) is COMPLETED
     assert len(site.gate.calls) == calls + 1
@@ -79,7 +79,7 @@ async def test_a_mutation_that_could_not_be_recorded_is_still_told_and_read_here
         raise UpstreamUnavailable("Redis gave no answer")
 
     monkeypatch.setattr(EventLog, "append", refuse)
-    assert (await account.rooms.complete(ANYBODY, ref(room.sid))).value.status is COMPLETED
+    assert (await account.rooms.complete(ADMIN, ref(room.sid))).value.status is COMPLETED
     assert await status(account, room.sid) is COMPLETED
 
 
@@ -100,23 +100,23 @@ async def test_a_taken_name_is_told_even_when_its_holder_cannot_be_found(site: S
 async def test_ending_a_room_twice_is_refused_by_its_state(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account)
-    await account.rooms.complete(ANYBODY, ref(room.sid))
+    await account.rooms.complete(ADMIN, ref(room.sid))
     with pytest.raises(FailedPrecondition):
-        await account.rooms.complete(ANYBODY, ref(room.sid))
+        await account.rooms.complete(ADMIN, ref(room.sid))
 
 
 async def test_an_end_whose_answer_was_lost_is_looked_up_not_remembered(site: Site) -> None:
     """The caller is told to look before trying again: what he then sees must not be what was known before."""
     account = await site.replica()
-    room = (await account.rooms.create(ANYBODY, NewRoom())).value
-    assert await account.rooms.room(ANYBODY, ref(room.sid)) is not None
+    room = (await account.rooms.create(ADMIN, NewRoom())).value
+    assert await account.rooms.room(ADMIN, ref(room.sid)) is not None
     site.sandbox.faults.add(
         Fault(match=Match("POST", f"/v1/Rooms/{room.sid}"), status=503, is_processed=True)
     )
     with pytest.raises(UpstreamUnavailable):
-        await account.rooms.complete(ANYBODY, ref(room.sid))
+        await account.rooms.complete(ADMIN, ref(room.sid))
     site.calm()
-    seen = await account.rooms.room(ANYBODY, ref(room.sid))
+    seen = await account.rooms.room(ADMIN, ref(room.sid))
     assert seen is not None
     assert seen.value.status is RoomStatus.COMPLETED
 
@@ -145,7 +145,7 @@ def lose(site: Site, how: str) -> None:
 
 
 async def made(
-    account: Account, key: str | None = ONCE, new: NewRoom = DAILY, caller: Caller = ANYBODY
+    account: Account, key: str | None = ONCE, new: NewRoom = DAILY, caller: Caller = ADMIN
 ) -> Room:
     return (await account.rooms.create(caller, new, key)).value
 
@@ -164,7 +164,7 @@ async def test_i14_a_crowd_with_one_key_on_two_replicas_makes_one_room(site: Sit
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         asked = [group.create_task(made(account)) for account in accounts * 10]
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         site.gate.open()
     assert len({task.result().sid for task in asked}) == 1
     assert site.posts() == 1
@@ -175,7 +175,7 @@ async def test_one_who_waits_for_anothers_create_waits_until_his_own_deadline(si
     site.gate.close()
     async with asyncio.TaskGroup() as group:
         first = group.create_task(made(here))
-        await until(lambda: site.gate.waiting == 1)
+        await wait_until(lambda: site.gate.waiting == 1)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await made(there)
@@ -199,7 +199,7 @@ async def test_a_key_that_was_given_for_another_room_is_refused(site: Site) -> N
 async def test_i12_the_keys_of_two_callers_never_meet(site: Site) -> None:
     account = await site.replica()
     first = await made(account, new=NewRoom())
-    second = await made(account, new=NewRoom(), caller=replace(ANYBODY, id="somebody else"))
+    second = await made(account, new=NewRoom(), caller=replace(ADMIN, id="somebody else"))
     assert first.sid != second.sid
 
 
@@ -276,7 +276,7 @@ async def test_a_name_that_somebody_else_has_is_a_conflict_also_when_the_answer_
         theirs = site.make_at_twilio("daily")
     elif holder == "one with our callback":
         theirs = site.make_at_twilio("daily", status_callback="http://127.0.0.1:1/callbacks/twilio")
-        await site.tell(event(RoomEventType.ROOM_CHANGED, theirs, source=EventSource.MUTATION))
+        await site.append(event(RoomEventType.ROOM_CHANGED, theirs, source=EventSource.MUTATION))
     else:
         theirs = (await made(there, AGAIN if holder == "another key" else None)).sid
     with pytest.raises(AlreadyExists, match=theirs):
@@ -306,7 +306,7 @@ async def test_i14_a_room_that_ended_before_it_was_looked_for_is_found_all_the_s
     here, there = await site.replica(), await site.replica()
     room = await made(here)
     site.end_at_twilio(room.sid)
-    await site.tell(event(ENDED, room.sid))
+    await site.append(event(ENDED, room.sid))
     await forget(site)
     again = await made(there)
     assert (again.sid, again.status) == (room.sid, COMPLETED)
@@ -316,7 +316,7 @@ async def test_i14_a_room_that_ended_before_it_was_looked_for_is_found_all_the_s
 async def test_a_room_made_for_a_key_is_shown_as_it_is_by_now(site: Site) -> None:
     account = await site.replica()
     room = await made(account)
-    await account.rooms.complete(ANYBODY, ref(room.sid))
+    await account.rooms.complete(ADMIN, ref(room.sid))
     assert (await made(account)).status is COMPLETED
 
 

@@ -25,13 +25,13 @@ from gateway.store.eventlog import Logged, readable
 from gateway.store.keys import Keys
 from gateway.twilio.wire.participants import disconnect_participant
 from gateway.twilio.wire.transcriptions import create_transcription
-from tests.service.conftest import ACCOUNT, ANYBODY, Confined, Site, ref, until
+from tests.service.conftest import ACCOUNT, ADMIN, Confined, Site, ref, wait_until
 
 GONE, HERE = ParticipantStatus.DISCONNECTED, ParticipantStatus.CONNECTED
 
 
 async def identities(account: Account, room: RoomSid) -> list[str | None]:
-    seen = await account.participants.page(ANYBODY, ref(room), ParticipantFilter(), 50, None)
+    seen = await account.participants.page(ADMIN, ref(room), ParticipantFilter(), 50, None)
     return [each.identity for _, each in seen.value.items]
 
 
@@ -72,16 +72,14 @@ async def test_i11_a_read_after_a_change_shows_it_here_at_once_and_there_when_it
     here.tail._memory.confirm_caught_up()
     await here.mutations.make(disconnect_participant(room, who.sid), room, Changed.PARTICIPANT)
     assert await identities(here, room) == []
-    await site.heard_by(there, (await site.log.open()).position.n)
+    await site.wait_until_read_by(there, (await site.log.open()).position.n)
     assert await identities(there, room) == []
 
 
 async def test_what_twilio_refuses_is_no_change(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     with pytest.raises(NotFound):
-        await account.participants.disconnect(
-            ANYBODY, ref(room), ParticipantRef.of("PA" + "0" * 32)
-        )
+        await account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of("PA" + "0" * 32))
     site.end_at_twilio(room)
     with pytest.raises(FailedPrecondition):
         await account.mutations.make(create_transcription(room, None), room, Changed.TRANSCRIPTION)
@@ -93,17 +91,15 @@ async def test_a_change_whose_outcome_is_unknown_hides_what_was_known_before(sit
     here, there = await site.replica(), await site.replica()
     room = site.make_at_twilio()
     for account in (here, there):
-        assert (await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value.items == ()
+        assert (await account.transcriptions.page(ADMIN, ref(room), 10, None)).value.items == ()
     site.sandbox.faults.add(Fault(Match("POST"), hang_up="after"))
     with pytest.raises((OutcomeUnknown, UpstreamUnavailable)):
-        await here.transcriptions.create(ANYBODY, ref(room), None)
+        await here.transcriptions.create(ADMIN, ref(room), None)
     [logged] = await told(site)
     assert logged.event.changed is Changed.TRANSCRIPTION
-    await site.heard_by(there, logged.position.n)
+    await site.wait_until_read_by(there, logged.position.n)
     for account in (here, there):
-        assert (
-            len((await account.transcriptions.page(ANYBODY, ref(room), 10, None)).value.items) == 1
-        )
+        assert len((await account.transcriptions.page(ADMIN, ref(room), 10, None)).value.items) == 1
 
 
 async def test_a_change_that_was_never_sent_is_no_change(site: Site) -> None:
@@ -111,7 +107,7 @@ async def test_a_change_that_was_never_sent_is_no_change(site: Site) -> None:
     room = site.make_at_twilio()
     account = await site.replica(twilio_video_base_url=HttpUrl("http://127.0.0.1:1"))
     with pytest.raises(UpstreamUnavailable):
-        await account.rooms.complete(ANYBODY, ref(room))
+        await account.rooms.complete(ADMIN, ref(room))
     assert await told(site) == []
 
 
@@ -130,9 +126,9 @@ async def test_i15_a_change_that_waits_for_its_turn_is_not_sent_when_its_caller_
 
     account.upstream._permit = long_turn  # type: ignore[method-assign]
     leaving = site.tasks.create_task(
-        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+        account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of(who.sid))
     )
-    await until(lambda: len(turns) == 1)
+    await wait_until(lambda: len(turns) == 1)
     leaving.cancel()
     await asyncio.wait([leaving])
     turns[0].set()
@@ -148,11 +144,11 @@ async def test_i15_a_change_on_its_way_when_time_is_up_is_answered_and_recorded_
     site.gate.close()
     with pytest.raises(OutcomeUnknown):
         async with within(0.2):
-            await account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+            await account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of(who.sid))
     assert (site.gate.waiting, await told(site)) == (1, [])
     position = account.tail.position
     site.gate.open()
-    await until(lambda: account.tail.position != position)
+    await wait_until(lambda: account.tail.position != position)
     assert len(await told(site)) == 1
 
 
@@ -162,14 +158,14 @@ async def test_a_caller_who_leaves_does_not_stop_a_change(site: Site) -> None:
     assert await identities(account, room) == ["ada"]
     site.gate.close()
     leaving = site.tasks.create_task(
-        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+        account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of(who.sid))
     )
-    await until(lambda: site.gate.waiting == 1)
+    await wait_until(lambda: site.gate.waiting == 1)
     leaving.cancel()
     await asyncio.wait([leaving])
     position = account.tail.position
     site.gate.open()
-    await until(lambda: account.tail.position != position)
+    await wait_until(lambda: account.tail.position != position)
     assert await identities(account, room) == []
 
 
@@ -181,7 +177,7 @@ async def test_a_change_that_cannot_be_logged_is_answered_and_shown_here(
     who = site.join(room, "ada")
     assert await identities(account, room) == ["ada"]
     await confined.keep("%R~*:log*", "~*:rate:*", "~*:v", "~*:end", "~*:cache:*")
-    answer = await account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+    answer = await account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of(who.sid))
     assert answer.status is GONE
     assert await told(site) == []
     for _ in range(2):
@@ -193,9 +189,9 @@ async def test_a_stop_gives_a_change_time_to_be_finished_and_recorded(site: Site
     who = site.join(room, "ada")
     site.gate.close()
     change = site.tasks.create_task(
-        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+        account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of(who.sid))
     )
-    await until(lambda: site.gate.waiting == 1)
+    await wait_until(lambda: site.gate.waiting == 1)
     stop = site.tasks.create_task(account.aclose())
     site.gate.open()
     await stop
@@ -209,9 +205,9 @@ async def test_a_stop_does_not_wait_for_ever(site: Site, monkeypatch: pytest.Mon
     who = site.join(room, "ada")
     site.gate.close()
     change = site.tasks.create_task(
-        account.participants.disconnect(ANYBODY, ref(room), ParticipantRef.of(who.sid))
+        account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of(who.sid))
     )
-    await until(lambda: site.gate.waiting == 1)
+    await wait_until(lambda: site.gate.waiting == 1)
     await account.aclose()
     assert change.cancelled() or (await asyncio.wait([change]) and change.cancelled())
 
@@ -222,6 +218,6 @@ async def test_a_repeated_change_is_logged_each_time(site: Site, connections: Co
     rules = NewSubscribeRules((SubscribeRule(type=RuleType.EXCLUDE, all=True),))
     for _ in range(2):
         await account.participants.update_subscribe_rules(
-            ANYBODY, ref(room), ParticipantRef.of(who.sid), rules
+            ADMIN, ref(room), ParticipantRef.of(who.sid), rules
         )
     assert await connections.commands.xlen(Keys(ACCOUNT).room_log(room)) == 2
