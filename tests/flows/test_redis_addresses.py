@@ -195,17 +195,17 @@ async def test_unreachable_cluster_is_unavailable_and_recovers(
     )
     await connections.pipeline(("SET", "k", "v"))
     with pytest.raises(UpstreamUnavailable):
-        await unreachable.check_policy()
+        await unreachable.check_eviction_policy()
     for node in cluster.nodes:
         node.suspend()
     try:
         for clients in (connections, unreachable):
             outcomes = await asyncio.gather(
-                clients.read(("GET", "k")),
-                clients.fetch("k", "GET", "k"),
+                clients.pipeline(("GET", "k")),
+                clients.execute("k", "GET", "k"),
                 clients.run(TRIM, ["k"], [1]),
-                clients.renew(),
-                clients.wait("k", "XREAD", "STREAMS", "k", "0", timeout_s=0.5),
+                clients.reconnect(),
+                clients.execute_blocking("k", "XREAD", "STREAMS", "k", "0", timeout_s=0.5),
                 return_exceptions=True,
             )
             assert [type(outcome) for outcome in outcomes] == [UpstreamUnavailable] * 5
