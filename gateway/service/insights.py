@@ -19,7 +19,7 @@ from gateway.core.sids import ParticipantSid
 from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.twilio.wire import insights
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 
 _DONE: Final = (ProcessingState.COMPLETE, ProcessingState.TIMEOUT)
 
@@ -30,14 +30,14 @@ def _room_lifetime(room: InsightsRoom, _fetched_at: float) -> Lifetime:
 
 # A list grows, and the summary of a participant does not say whether it is complete.
 _ROOM: Final = ResourceKind[InsightsRoom](InsightsRoom, Fence.MEDIA, _room_lifetime)
-_ROOMS: Final = ResourceKind[Listed[InsightsRoom]](
-    Listed[InsightsRoom], Fence.MEDIA, SUMMARY_IN_PROGRESS
+_ROOMS: Final = ResourceKind[WirePage[InsightsRoom]](
+    WirePage[InsightsRoom], Fence.MEDIA, SUMMARY_IN_PROGRESS
 )
 _PARTICIPANT: Final = ResourceKind[InsightsParticipant](
     InsightsParticipant, Fence.MEDIA, SUMMARY_IN_PROGRESS
 )
-_PARTICIPANTS: Final = ResourceKind[Listed[InsightsParticipant]](
-    Listed[InsightsParticipant], Fence.MEDIA, SUMMARY_IN_PROGRESS
+_PARTICIPANTS: Final = ResourceKind[WirePage[InsightsParticipant]](
+    WirePage[InsightsParticipant], Fence.MEDIA, SUMMARY_IN_PROGRESS
 )
 
 

@@ -28,17 +28,19 @@ from gateway.service.flights.gather import gather_outcomes
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import participants, rules
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 
 _PARTICIPANT: Final = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
-_PARTICIPANTS: Final = ResourceKind[Listed[Participant]](Listed[Participant], Fence.PEOPLE, PEOPLE)
+_PARTICIPANTS: Final = ResourceKind[WirePage[Participant]](
+    WirePage[Participant], Fence.PEOPLE, PEOPLE
+)
 _PUBLISHED: Final = ResourceKind[PublishedTrack](PublishedTrack, Fence.PEOPLE, PEOPLE)
-_PUBLISHED_LIST: Final = ResourceKind[Listed[PublishedTrack]](
-    Listed[PublishedTrack], Fence.PEOPLE, PEOPLE
+_PUBLISHED_LIST: Final = ResourceKind[WirePage[PublishedTrack]](
+    WirePage[PublishedTrack], Fence.PEOPLE, PEOPLE
 )
 _SUBSCRIBED: Final = ResourceKind[SubscribedTrack](SubscribedTrack, Fence.PEOPLE, PEOPLE)
-_SUBSCRIBED_LIST: Final = ResourceKind[Listed[SubscribedTrack]](
-    Listed[SubscribedTrack], Fence.PEOPLE, PEOPLE
+_SUBSCRIBED_LIST: Final = ResourceKind[WirePage[SubscribedTrack]](
+    WirePage[SubscribedTrack], Fence.PEOPLE, PEOPLE
 )
 _RULES: Final = ResourceKind[SubscribeRules](SubscribeRules, Fence.PEOPLE, PEOPLE)
 

@@ -25,10 +25,10 @@ from gateway.service.rooms import Rooms
 from gateway.service.upstream.upstream import Upstream
 from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import recordings, rules
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 
 _RECORDING: Final = ResourceKind[Recording](Recording, Fence.MEDIA, MEDIA)
-_RECORDINGS: Final = ResourceKind[Listed[Recording]](Listed[Recording], Fence.MEDIA, MEDIA)
+_RECORDINGS: Final = ResourceKind[WirePage[Recording]](WirePage[Recording], Fence.MEDIA, MEDIA)
 _RULES: Final = ResourceKind[RecordingRules](RecordingRules, Fence.MEDIA, MEDIA)
 
 

@@ -19,11 +19,11 @@ from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import transcriptions
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 
 _TRANSCRIPTION: Final = ResourceKind[Transcription](Transcription, Fence.MEDIA, MEDIA)
-_TRANSCRIPTIONS: Final = ResourceKind[Listed[Transcription]](
-    Listed[Transcription], Fence.MEDIA, MEDIA
+_TRANSCRIPTIONS: Final = ResourceKind[WirePage[Transcription]](
+    WirePage[Transcription], Fence.MEDIA, MEDIA
 )
 
 

@@ -34,7 +34,7 @@ _FORMS: Final = (
 
 
 def open_route(url: str, limits: Limits) -> Route:
-    """Return the route to the Redis at `url`. It connects on first use.
+    """Returns the route to the Redis at `url`. It connects on first use.
 
     Raises InvalidArgument for a URL that cannot be used. The message contains no
     password.
@@ -61,12 +61,12 @@ def _server_route(url: str, limits: Limits) -> ServerRoute:
 
 
 def _untyped(callable_: Any) -> Any:
-    """Hide a callable from mypy for which redis-py has no types."""
+    """Hides a callable from mypy for which redis-py has no types."""
     return callable_
 
 
 def _check_options(pool: Any) -> None:
-    """Raise TypeError now for an option that the first connection would refuse."""
+    """Raises TypeError now for an option that the first connection would refuse."""
     pool.make_connection()
 
 
@@ -129,7 +129,7 @@ class _Address:
 
     @classmethod
     def of(cls, url: str, default_port: int) -> "_Address":
-        """Return the parts of the URL. Raises ValueError."""
+        """Returns the parts of the URL. Raises ValueError."""
         parts = urlsplit(url)
         login, _, hosts = parts.netloc.rpartition("@")
         found = [urlsplit(f"//{host}") for host in hosts.split(",")]

@@ -65,7 +65,7 @@ class Connections:
         await self._blocking_route.aclose()
 
     async def pipeline(self, *commands: Command) -> list[Any]:
-        """Send the commands in one round trip and return the replies in this order.
+        """Sends the commands in one round trip and returns the replies in this order.
 
         The round trip is shared with other callers. A failed command has a
         ResponseError as its reply. Raises UpstreamUnavailable.
@@ -80,7 +80,7 @@ class Connections:
         args: Sequence[str | bytes | int],
         timeout_s: float = WRITE_TIMEOUT_S,
     ) -> Any:
-        """Run the script and return its reply.
+        """Runs the script and returns its reply.
 
         The round trip is shared with other callers. A server that does not know the
         script gets its text. Raises UpstreamUnavailable; the script may have run then.
@@ -88,7 +88,7 @@ class Connections:
         return await self.reply(self._run(script, keys, args, timeout_s), timeout_s)
 
     async def execute(self, key: str, *command: str | int) -> Any:
-        """Return the reply to a command on `key` that shares no round trip.
+        """Returns the reply to a command on `key` that shares no round trip.
 
         Use it for long replies, which would delay the others. Raises
         UpstreamUnavailable.
@@ -96,7 +96,7 @@ class Connections:
         return await self.reply(self._route.execute(key, command))
 
     async def execute_blocking(self, key: str, *command: str | int, timeout_s: float) -> Any:
-        """Return the reply to a command on `key` that blocks on the server.
+        """Returns the reply to a command on `key` that blocks on the server.
 
         Raises UpstreamUnavailable.
         """
@@ -107,7 +107,7 @@ class Connections:
             raise
 
     async def reply(self, reply: Awaitable[Any], timeout_s: float = READ_TIMEOUT_S) -> Any:
-        """Return the reply that redis-py's awaitable gives.
+        """Returns the reply that redis-py's awaitable gives.
 
         Raises UpstreamUnavailable.
         """
@@ -122,7 +122,7 @@ class Connections:
             raise UpstreamUnavailable("Redis did not reply") from exc
 
     async def reconnect(self) -> None:
-        """Send the next commands over new connections to the current master.
+        """Sends the next commands over new connections to the current master.
 
         Raises UpstreamUnavailable.
         """
@@ -130,7 +130,7 @@ class Connections:
         await self.reply(self._blocking_route.reconnect())
 
     async def check_master(self) -> None:
-        """Leave a server that responds but that the Sentinels do not call the master.
+        """Leaves a server that responds but that the Sentinels do not call the master.
 
         Calls within `MASTER_CHECK_INTERVAL_S` of the last check do nothing. Raises
         UpstreamUnavailable.
@@ -142,7 +142,7 @@ class Connections:
         await self.reply(self._blocking_route.check_master())
 
     async def check_eviction_policy(self) -> None:
-        """Check that no server that is or may become a master evicts keys.
+        """Checks that no server that is or may become a master evicts keys.
 
         An eviction would silently drop entries of the event log. Raises
         FailedPrecondition and UpstreamUnavailable.

@@ -122,7 +122,7 @@ class EmbeddedServer:
         await self.stop()
 
     async def stop(self) -> None:
-        """Stop the server, and return when it is gone."""
+        """Stops the server, and returns when it is gone."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
@@ -137,7 +137,7 @@ class EmbeddedServer:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     async def wait(self) -> int:
-        """Wait until the server has stopped, and return its exit code."""
+        """Waits until the server has stopped, and returns its exit code."""
         assert self._process is not None
         return await self._process.wait()
 
@@ -211,7 +211,7 @@ class EmbeddedServer:
 
 
 def server_binary() -> Path:
-    """Return the path of the valkey-server binary.
+    """Returns the path of the valkey-server binary.
 
     Raises FailedPrecondition without one.
     """
@@ -227,7 +227,7 @@ def server_binary() -> Path:
 
 
 async def _lock(data_dir: Path, timeout_s: float) -> int:
-    """Return the lock of a data directory as an open file.
+    """Returns the lock of a data directory as an open file.
 
     Raises FailedPrecondition.
     """
@@ -255,7 +255,7 @@ def _lock_file(data_dir: Path) -> int:
 
 
 def _new_directory(path_limit: int) -> Path:
-    """Return a new temporary directory whose path leaves room for the socket, if
+    """Returns a new temporary directory whose path leaves room for the socket, if
     possible."""
     directory = Path(tempfile.mkdtemp(prefix="rooms-gateway-"))
     if len(os.fsencode(directory / "socket")) > path_limit:
@@ -267,7 +267,7 @@ def _new_directory(path_limit: int) -> Path:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that is free at present."""
+    """Returns a TCP port of the loopback interface that is free at present."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

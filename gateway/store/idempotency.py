@@ -72,7 +72,7 @@ class IdempotencyRecords:
     async def claim(
         self, key: IdempotencyKey, owner: str
     ) -> Claimed | Created | InProgress | OtherBody:
-        """Claim the key for an attempt to create its room, for `LEASE_MS`."""
+        """Claims the key for an attempt to create its room, for `LEASE_MS`."""
         record = self._keys.idempotency(key.digest)
         outcome, *details = await self._connections.run(
             _CLAIM, [record], [key.body, owner, LEASE_MS, LIFETIME_S]
@@ -89,11 +89,11 @@ class IdempotencyRecords:
                 return OtherBody()
 
     async def complete(self, key: IdempotencyKey, owner: str, sid: RoomSid) -> None:
-        """Record that the room was created."""
+        """Records that the room was created."""
         await self._settle(key, owner, sid, may_exist=False)
 
     async def release(self, key: IdempotencyKey, owner: str, *, may_exist: bool) -> None:
-        """Give up the claim.
+        """Gives up the claim.
 
         `may_exist`: this or an earlier attempt may have created it.
         """

@@ -81,7 +81,7 @@ class Keys:
 
 
 def dedupe_hash(dedupe: str) -> str:
-    """Return the hash that identifies a callback in keys and log entries.
+    """Returns the hash that identifies a callback in keys and log entries.
 
     It is hex of 16 bytes: too long for two callbacks to have the same one by chance.
     """

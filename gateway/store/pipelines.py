@@ -45,7 +45,7 @@ class Pipelines:
         self._queues: dict[str, _Queue] = {}
 
     def send(self, commands: Sequence[Command], timeout_s: float) -> asyncio.Future[list[Any]]:
-        """Return a future of the replies, in the order of the commands.
+        """Returns a future of the replies, in the order of the commands.
 
         A failed command has a ResponseError as its reply. The future fails with
         RedisError, OSError or TimeoutError when the whole pipeline fails. The caller
@@ -61,13 +61,13 @@ class Pipelines:
         return call.replies
 
     def close(self) -> None:
-        """Cancel the pipelines that are in flight."""
+        """Cancels the pipelines that are in flight."""
         for queue in self._queues.values():
             for sender in queue.senders:
                 sender.cancel()
 
     async def _send_all(self, queue: _Queue) -> None:
-        """Send pipelines until no call waits."""
+        """Sends pipelines until no call waits."""
         try:
             while queue.calls:
                 # Skip calls whose caller has timed out.
@@ -100,7 +100,7 @@ class Pipelines:
 
 
 def _hash_tag(command: Command) -> str:
-    """Return the hash tag of the command's first key, or the whole key without braces.
+    """Returns the hash tag of the command's first key, or the whole key without braces.
 
     https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
     """

@@ -27,6 +27,6 @@ class RecheckQueue:
         )
 
     async def take(self, count: int) -> list[RoomSid]:
-        """Remove up to `count` rooms and return them."""
+        """Removes up to `count` rooms and returns them."""
         sids = await self._connections.execute(self._key, "SPOP", self._key, count)
         return [RoomSid(sid.decode()) for sid in sids or ()]

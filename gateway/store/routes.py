@@ -61,7 +61,7 @@ class Limits:
         return Retry(NoBackoff(), self.retries, supported_errors=(RedisConnectionError,))
 
     def options(self) -> dict[str, Any]:
-        """Return these limits as arguments of redis-py's clients and pools."""
+        """Returns these limits as arguments of redis-py's clients and pools."""
         return {
             "max_connections": self.connections,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
@@ -79,7 +79,7 @@ class ServerRoute:
         self.client = client
 
     async def pipeline(self, commands: Sequence[Command]) -> list[Any]:
-        """Send the commands in one round trip and return the replies in this order.
+        """Sends the commands in one round trip and returns the replies in this order.
 
         A failed command has a ResponseError as its reply. If the server turns out to be
         a replica, its connections are closed and everything is sent again. Raises
@@ -92,18 +92,18 @@ class ServerRoute:
         return replies
 
     async def execute(self, key: str, command: Command) -> Any:
-        """Return the reply to one command on `key`. Raises RedisError and OSError."""
+        """Returns the reply to one command on `key`. Raises RedisError and OSError."""
         return await _execute(self.client, command)
 
     async def reconnect(self) -> None:
-        """Close the idle connections: new ones go to the current master."""
+        """Closes the idle connections: new ones go to the current master."""
         await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def check_master(self) -> None:
-        """Leave a server that other sources say is not the master any more."""
+        """Leaves a server that other sources say is not the master any more."""
 
     async def memory_info(self) -> list[dict[str, Any]]:
-        """Return INFO memory of the master, and of a replica if one is known and
+        """Returns INFO memory of the master, and of a replica if one is known and
         responds."""
         return [await self.client.info("memory")]
 
@@ -121,7 +121,7 @@ class SentinelRoute(ServerRoute):
         self._replicas = replicas
 
     async def check_master(self) -> None:
-        """Ask the Sentinels for the master, and reconnect if it is another one.
+        """Asks the Sentinels for the master, and reconnects if it is another one.
 
         An old master that the Sentinels cannot reach, but this process can, accepts
         writes that will be lost.
@@ -155,7 +155,7 @@ class ClusterRoute:
         self.client = client
 
     async def pipeline(self, commands: Sequence[Command]) -> list[Any]:
-        """Send the commands, whose keys share a slot, as `ServerRoute.pipeline` does.
+        """Sends the commands, whose keys share a slot, as `ServerRoute.pipeline` does.
 
         redis-py follows a slot that moved. Its pipeline does not look for the new
         master of a server that is gone or was demoted: this does so once.
@@ -167,7 +167,7 @@ class ClusterRoute:
             return await self._pipeline(commands)
 
     async def execute(self, key: str, command: Command) -> Any:
-        """Return the reply to one command on `key`. Raises RedisError and OSError."""
+        """Returns the reply to one command on `key`. Raises RedisError and OSError."""
         with _as_redis_errors():
             await self.client.initialize()
             # Without a node redis-py asks a server each time which arguments are keys.
@@ -175,17 +175,17 @@ class ClusterRoute:
             return await _execute(self.client, command, target_nodes=node)
 
     async def reconnect(self) -> None:
-        """Ask the cluster for its slots. Connections in use stay open."""
+        """Asks the cluster for its slots. Connections in use stay open."""
         with _as_redis_errors():
             await self.client.initialize()
             await self.client.nodes_manager.initialize()
 
     async def check_master(self) -> None:
-        """Do nothing: a master that is cut off from the cluster refuses its clients
+        """Does nothing: a master that is cut off from the cluster refuses its clients
         itself."""
 
     async def memory_info(self) -> list[dict[str, Any]]:
-        """Return INFO memory of every node that responds: any replica may become a
+        """Returns INFO memory of every node that responds: any replica may become a
         master."""
         try:
             await self.client.initialize()
@@ -220,7 +220,7 @@ Route = ServerRoute | ClusterRoute
 
 
 async def try_reconnect(route: Route) -> None:
-    """Reconnect after a command without a reply, for at most `RECONNECT_TIMEOUT_S`.
+    """Reconnects after a command without a reply, for at most `RECONNECT_TIMEOUT_S`.
 
     The other connections may have the same fault: a network that drops everything, or a
     server that is not the master any more. Failures are ignored.
@@ -232,7 +232,7 @@ async def try_reconnect(route: Route) -> None:
 
 @contextmanager
 def _as_redis_errors() -> Iterator[None]:
-    """Turn redis-py's other errors for an unreachable cluster into a RedisError.
+    """Turns redis-py's other errors for an unreachable cluster into a RedisError.
 
     RedisClusterException is none. While one task initializes the client, another one
     can find its lists of nodes empty.
@@ -251,5 +251,5 @@ async def _pipeline(client: Redis | RedisCluster, commands: Sequence[Command]) -
 
 
 async def _execute(client: Any, command: Command, **options: Any) -> Any:
-    """Call redis-py's `execute_command`, which has no types."""
+    """Calls redis-py's `execute_command`, which has no types."""
     return await client.execute_command(*command, **options)

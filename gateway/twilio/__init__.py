@@ -1,1 +1,4 @@
-"""All that knows Twilio: its wire format, its signatures, its callbacks. Only `client` touches the network."""
+"""Everything that knows Twilio: its wire format, signatures, callbacks and tokens.
+
+Only `client` does I/O.
+"""

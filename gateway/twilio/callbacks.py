@@ -1,4 +1,6 @@
-"""Twilio's status callbacks of rooms: where they are to go, and what they say. Does no I/O.
+"""Status callbacks of rooms: the URL that Twilio gets for them, and how they are read.
+
+Does no I/O.
 
 https://www.twilio.com/docs/video/api/status-callbacks
 """
@@ -14,21 +16,24 @@ from typing import Final
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import RoomEvent, RoomEventType, TrackKind
 from gateway.core.rooms import AccountSid, RoomSid, RoomStatus, RoomType
-from gateway.twilio.signature import Fields, flattened
+from gateway.twilio.signature import Fields, signed_text
 
-# Without it Twilio tries once more on a TCP failure only, and waits 15 s for one hung replica: the event is lost. With
-# it six tries fit into those 15 s. The fragment is neither sent nor signed.
+# By default Twilio retries once, only after a TCP failure, and waits 15 s for a replica
+# that hangs: the event is then lost. With these overrides six attempts fit into the 15
+# s. The fragment is neither sent nor signed.
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 CONNECTION_OVERRIDES: Final = "#rc=5&rp=all&ct=1000&rt=2500"
 
+# A callback older than this, or further in the future, is late.
 LATE: Final = timedelta(minutes=15)
 AHEAD: Final = timedelta(minutes=2)
+# A callback older than this, or further in the future, is expired. The log remembers a
+# callback for 70 minutes, so a callback that is repeated must have expired by then.
 EXPIRED: Final = timedelta(minutes=60)
-# The record of having seen a callback lives 70 minutes: it must outlive the callback, however far ahead its Timestamp is.
 TOO_FAR_AHEAD: Final = timedelta(minutes=10)
 
-# The fields that say what happened to whom. A signed text shows each of these names with a value of its form just as
-# often as the form has the field: see `_check_one_reading`.
+# The fields that identify an event, with the form of their values. See
+# `_check_unambiguous` for why each form is strict.
 _IDENTIFYING: Final = {
     "AccountSid": re.compile(r"AC[0-9a-fA-F]{32}"),
     "RoomSid": re.compile(r"RM[0-9a-fA-F]{32}"),
@@ -40,7 +45,7 @@ _IDENTIFYING: Final = {
     "TrackSid": re.compile(r"MT[0-9a-fA-F]{32}"),
     "RecordingSid": re.compile(r"RT[0-9a-fA-F]{32}"),
 }
-_IN_TEXT: Final = {name: re.compile(name + form.pattern) for name, form in _IDENTIFYING.items()}
+_NAMED_VALUE: Final = {name: re.compile(name + form.pattern) for name, form in _IDENTIFYING.items()}
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 _ROOM: Final = frozenset(
@@ -68,7 +73,7 @@ _RECORDING: Final = _PARTICIPANT | {
     "OffsetFromTwilioVideoEpoch",
 }
 
-# Each event with the fields it may have; whatever else comes with it is signed but not read.
+# The fields of each event. Other fields are signed but not read.
 FIELDS: Final[Mapping[RoomEventType, frozenset[str]]] = {
     RoomEventType.ROOM_CREATED: _ROOM,
     RoomEventType.ROOM_ENDED: _ROOM | {"RoomDuration"},
@@ -83,20 +88,26 @@ FIELDS: Final[Mapping[RoomEventType, frozenset[str]]] = {
     | {"MediaUri", "Duration", "Size", "MediaExternalLocation"},
     RoomEventType.RECORDING_FAILED: _RECORDING | {"FailedOperation"},
 }
-_KNOWN: Final = frozenset().union(*FIELDS.values())
+_KNOWN_NAMES: Final = frozenset().union(*FIELDS.values())
 
 
 class Age(StrEnum):
+    """How far a callback's Timestamp is from the time at which it arrived."""
+
     ON_TIME = "on-time"
     LATE = "late"
-    """To be logged, but too far from its Timestamp to change any state; a room-ended is final and changes it still."""
+    """The callback is logged but changes no state, unless it is a room-ended."""
     EXPIRED = "expired"
-    """Not to be logged: a record of having seen it would be gone by now. The room is to be reconciled instead."""
+    """The callback is not logged, because the log cannot tell any more whether it has
+    it. The room is reconciled instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A room's event. Two callbacks with one `dedupe` are one event, whatever their URL and the order of their fields."""
+    """The event of a room.
+
+    Callbacks with the same `dedupe` are about the same event.
+    """
 
     event: RoomEvent
     age: Age
@@ -105,16 +116,27 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A callback about something else than a room, or of a kind newer than this release: to be acknowledged, not logged."""
+    """A callback that is not about a room, or of a kind newer than this release.
+
+    It is acknowledged and not logged.
+    """
 
 
 def callback_url(public_url: str, path: str) -> str:
-    """The StatusCallback to give to Twilio. `public_url` has neither query nor fragment; its path, if any, comes first."""
+    """Returns the StatusCallback that rooms get, with our connection overrides.
+
+    `public_url` has no query and no fragment. Its path, if it has one, comes before
+    `path`.
+    """
     return f"{public_url.rstrip('/')}/{path.lstrip('/')}{CONNECTION_OVERRIDES}"
 
 
-def judge(at: datetime, now: datetime) -> Age:
-    """How far `now` is from an event's Timestamp: a signature holds for ever, so its age must be looked at."""
+def age_of(at: datetime, now: datetime) -> Age:
+    """Returns the age of an event with the Timestamp `at`.
+
+    A signature never expires, so the age is what stops old callbacks from being
+    replayed.
+    """
     if now - at > EXPIRED or at - now > TOO_FAR_AHEAD:
         return Age.EXPIRED
     if now - at > LATE or at - now > AHEAD:
@@ -123,33 +145,35 @@ def judge(at: datetime, now: datetime) -> Age:
 
 
 def parse(fields: Fields, now: datetime) -> Callback | Ignored:
-    """What a callback says, once its signature is found valid.
+    """Returns the event of a callback whose signature is valid.
 
-    Raises InvalidArgument when a field that identifies the event is missing or off, when a field of ours comes twice, or
-    when the signed text could be read in another way. Unknown fields are passed over, for Twilio adds some unannounced;
-    so are unknown words and odd numbers, for an event matters more than its details.
+    Raises InvalidArgument when a field that identifies the event is missing or
+    malformed, when a known field occurs twice, or when the signed text can be read in
+    another way. Unknown fields are ignored, because Twilio adds fields without notice.
+    Unknown words and malformed numbers are ignored too, because the event matters more
+    than its details.
     """
-    given = _known(fields)
-    word = given.get("StatusCallbackEvent")
-    if word is None:
+    given = _known_fields(fields)
+    event_name = given.get("StatusCallbackEvent")
+    if event_name is None:
         raise InvalidArgument(
-            "the callback has no StatusCallbackEvent; send Twilio's form unchanged"
+            "the callback has no StatusCallbackEvent: send Twilio's form unchanged"
         )
-    if word not in FIELDS:
+    if event_name not in FIELDS:
         return Ignored()
-    kind = RoomEventType(word)
+    kind = RoomEventType(event_name)
     event_fields = {name: value for name, value in given.items() if name in FIELDS[kind]}
     event = _event(kind, event_fields, now)
-    _check_one_reading(fields, given)
-    return Callback(event, judge(event.at, now), _dedupe(event_fields))
+    _check_unambiguous(fields, given)
+    return Callback(event, age_of(event.at, now), _dedupe(event_fields))
 
 
-def _known(fields: Fields) -> dict[str, str]:
+def _known_fields(fields: Fields) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in fields:
-        if name in _KNOWN:
+        if name in _KNOWN_NAMES:
             if name in given:
-                raise InvalidArgument(f"the callback has {name} more than once; send it once")
+                raise InvalidArgument(f"the callback has {name} more than once: send it once")
             given[name] = value
     return given
 
@@ -157,32 +181,33 @@ def _known(fields: Fields) -> dict[str, str]:
 def _required(given: Mapping[str, str], name: str) -> str:
     value = given.get(name)
     if value is None:
-        raise InvalidArgument(f"the callback has no {name}; send Twilio's form unchanged")
+        raise InvalidArgument(f"the callback has no {name}: send Twilio's form unchanged")
     if _IDENTIFYING[name].fullmatch(value) is None:
-        raise InvalidArgument(
-            f"the callback's {name} has not the form that Twilio gives it; send Twilio's form unchanged"
-        )
+        raise InvalidArgument(f"the callback's {name} is malformed: send Twilio's form unchanged")
     return value
 
 
-def _check_one_reading(fields: Fields, given: Mapping[str, str]) -> None:
-    """Raises InvalidArgument when the signed text can be cut into fields so that another event comes out.
+def _check_unambiguous(fields: Fields, given: Mapping[str, str]) -> None:
+    """Raises InvalidArgument when the signed text can also be split into another event.
 
-    Twilio signs names and values with nothing in between. Were a room named `xRoomSidRM…`, a form cut elsewhere would
-    carry the same signature and name another room. Each cut that names other SIDs, another event or another time
-    leaves both the true and the false `name + value` in the text, so one of them is too many.
+    Twilio signs names and values without separators. With a room named `xRoomSidRM…`, a
+    form that is split elsewhere has the same signature and another room's SID. Every
+    split with another SID, event or time leaves both the true and the false name with
+    its value in the text. So the text must have each identifying name exactly as often
+    as the form has the field.
     """
-    text = flattened(fields)
+    text = signed_text(fields)
     for name, form in _IDENTIFYING.items():
         is_given = form.fullmatch(given.get(name, "")) is not None
-        if len(_IN_TEXT[name].findall(text)) != is_given:
+        if len(_NAMED_VALUE[name].findall(text)) != is_given:
             raise InvalidArgument(
-                f"the callback can be read in two ways, as a value in it looks like {name}; rename that"
+                f"the callback is ambiguous because one of its values looks like {name}: "
+                "rename that room, participant or track"
             )
 
 
 def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> RoomEvent:
-    def word(name: str) -> str | None:
+    def text(name: str) -> str | None:
         return given.get(name) or None
 
     def number(name: str) -> int | None:
@@ -192,11 +217,11 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
     def sid(name: str, *, required: bool) -> str | None:
         return _required(given, name) if required or given.get(name) else None
 
-    at = _moment(_required(given, "Timestamp"))
+    at = _timestamp(_required(given, "Timestamp"))
     status, room_type, track_kind = (
-        word("RoomStatus"),
-        word("RoomType"),
-        word("TrackKind") or word("Type"),
+        text("RoomStatus"),
+        text("RoomType"),
+        text("TrackKind") or text("Type"),
     )
     is_recording = "RecordingSid" in FIELDS[kind]
     return RoomEvent(
@@ -204,8 +229,8 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
         account_sid=AccountSid(_required(given, "AccountSid")),
         room_sid=RoomSid(_required(given, "RoomSid")),
         at=at,
-        late=judge(at, now) is not Age.ON_TIME,
-        room_name=word("RoomName"),
+        late=age_of(at, now) is not Age.ON_TIME,
+        room_name=text("RoomName"),
         sequence_number=number("SequenceNumber"),
         room_status=RoomStatus(status) if status else None,
         room_type=RoomType(room_type) if room_type else None,
@@ -213,36 +238,37 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
         participant_sid=sid(
             "ParticipantSid", required="ParticipantSid" in FIELDS[kind] and not is_recording
         ),
-        participant_identity=word("ParticipantIdentity"),
-        participant_status=word("ParticipantStatus"),
+        participant_identity=text("ParticipantIdentity"),
+        participant_status=text("ParticipantStatus"),
         participant_duration=number("ParticipantDuration"),
         track_sid=sid("TrackSid", required="TrackSid" in FIELDS[kind]),
         track_kind=TrackKind(track_kind) if track_kind else None,
-        track_name=word("TrackName"),
+        track_name=text("TrackName"),
         recording_sid=sid("RecordingSid", required=is_recording),
-        source_sid=word("SourceSid"),
-        recording_uri=word("RecordingUri"),
-        container=word("Container"),
-        codec=word("Codec"),
+        source_sid=text("SourceSid"),
+        recording_uri=text("RecordingUri"),
+        container=text("Container"),
+        codec=text("Codec"),
         offset_ms=number("OffsetFromTwilioVideoEpoch"),
-        media_uri=word("MediaUri"),
-        media_external_location=word("MediaExternalLocation"),
+        media_uri=text("MediaUri"),
+        media_external_location=text("MediaExternalLocation"),
         recording_duration=number("Duration"),
         recording_size=number("Size"),
-        failed_operation=word("FailedOperation"),
+        failed_operation=text("FailedOperation"),
     )
 
 
-def _moment(timestamp: str) -> datetime:
+def _timestamp(timestamp: str) -> datetime:
     try:
         return datetime.fromisoformat(timestamp)
     except ValueError:
         raise InvalidArgument(
-            "the callback's Timestamp is no date and time; send Twilio's form unchanged"
+            "the callback's Timestamp is not a valid date: send Twilio's form unchanged"
         ) from None
 
 
 def _dedupe(given: Mapping[str, str]) -> str:
-    # The values' forms have been checked and none of them can hold a line break: the parts cannot run into each other.
+    # The forms of the values are checked and allow no line break, so the parts cannot
+    # be confused.
     parts = [given.get(name, "") for name in _IDENTIFYING]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()

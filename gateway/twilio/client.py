@@ -68,7 +68,7 @@ class _SendState:
 
 
 def open_session() -> aiohttp.ClientSession:
-    """Return the HTTP session for `TwilioVideo`. The caller closes it.
+    """Returns the HTTP session for `TwilioVideo`. The caller closes it.
 
     The session holds no credential, so any number of accounts can share it. Connecting
     times out after `CONNECT_TIMEOUT_S`; everything else is bounded by the deadline of
@@ -118,7 +118,7 @@ class TwilioVideo:
     async def send(
         self, request: WireRequest[T], *, deadline_s: float, send_within_s: float = math.inf
     ) -> T:
-        """Return what `request.read` makes of Twilio's response.
+        """Returns what `request.read` makes of Twilio's response.
 
         Raises:
             DeadlineExceeded: a read got no response within `deadline_s`, or the request
@@ -206,7 +206,7 @@ def _unusable_response(request: WireRequest[Any], error: _UnusableBody) -> Gatew
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
-    """Return the whole decompressed body.
+    """Returns the whole decompressed body.
 
     Raises _UnusableBody when the compressed or the decompressed body exceeds
     `BODY_LIMIT`.
@@ -238,8 +238,9 @@ def _decompress(compressed: bytes, status: int) -> bytes:
 async def _send_once(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Client middleware: pass a broken connection on as an error that aiohttp does not
-    retry.
+    """Raises an error that aiohttp does not retry when the connection breaks.
+
+    This is a client middleware.
 
     aiohttp sends an idempotent request again when its connection breaks (RFC 9112,
     section 9.3.1). That second request would spend Twilio's quota without a permit.
@@ -256,7 +257,7 @@ async def _send_once(
 
 
 def _send_trace() -> aiohttp.TraceConfig:
-    """Return a trace that keeps each request's `_SendState` current."""
+    """Returns a trace that keeps each request's `_SendState` current."""
 
     async def on_start(
         _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams

@@ -1,7 +1,7 @@
-"""Twilio's error answers as errors of ours. Does no I/O.
+"""Turns Twilio's error responses into the gateway's errors. Does no I/O.
 
-Twilio's own messages are not passed on: they quote names and paths. Ours say what to do.
-Codes: https://www.twilio.com/docs/api/errors
+Twilio's own messages are not passed on, because they quote names and paths. Ours say
+what to do. Codes: https://www.twilio.com/docs/api/errors
 """
 
 import re
@@ -25,156 +25,157 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 
+# The longest that a Retry-After is obeyed. Twilio's quota is per second, so a longer
+# wait has no reason.
 RETRY_AFTER_LIMIT_S: Final = 60
-"""Twilio counts by the second; a header that asks for more than this would keep us away for no reason."""
 
-_BODY_LIMIT: Final = 64 * 1024
+_BODY_LIMIT: Final = 64 * 1024  # bytes
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _MORE_INFO: Final = re.compile(r"https://www\.twilio\.com/docs/[A-Za-z0-9/_-]{1,100}")
 
 
 class Meaning(NamedTuple):
+    """The error that one of Twilio's codes or statuses stands for, and its message."""
+
     error: type[GatewayError]
     message: str
 
 
 _NOT_FOUND = Meaning(
-    NotFound, "Twilio knows nothing under this SID or name; check it, or whether it has ended"
+    NotFound, "Twilio has nothing with this SID or name: check it, and whether it has ended"
 )
-_BUSY = Meaning(QuotaExceeded, "Twilio's limit of requests is reached; try again a little later")
+_OVER_QUOTA = Meaning(QuotaExceeded, "Twilio's request quota is used up: try again later")
 _REFUSED = Meaning(
-    UpstreamRejected, "Twilio refused the request; look its code up in Twilio's error dictionary"
+    UpstreamRejected, "Twilio refused the request: look up its code in Twilio's error dictionary"
 )
-_NO_ENTRY = Meaning(
-    UpstreamRejected, "Twilio refused the gateway's credentials; the operator must check them"
+_BAD_CREDENTIALS = Meaning(
+    UpstreamRejected, "Twilio refused the gateway's credentials: the operator must check them"
 )
-_DOWN = Meaning(
-    UpstreamUnavailable, "Twilio failed to answer the request; try again a little later"
+_SERVER_ERROR = Meaning(
+    UpstreamUnavailable, "Twilio could not process the request: try again later"
 )
-_MOVED = Meaning(
+_REDIRECT = Meaning(
     UpstreamUnavailable,
-    "Twilio's address answers with a redirect; the operator must check the base URL",
+    "Twilio's base URL answers with a redirect: the operator must check the URL",
 )
 _BAD_IDENTITY = Meaning(
-    InvalidArgument, "Twilio refuses the identity; give another, of up to 128 characters"
+    InvalidArgument, "Twilio refuses the identity: use another one of up to 128 characters"
+)
+_EXPIRED_PAGE = Meaning(
+    CursorExpired, "the page cursor is not valid any more: start again without `after`"
 )
 
-BY_CODE: Final[Mapping[int, Meaning]] = {
-    20003: _NO_ENTRY,
+# By Twilio's error code.
+MEANINGS: Final[Mapping[int, Meaning]] = {
+    20003: _BAD_CREDENTIALS,
     20404: _NOT_FOUND,
-    20429: _BUSY,
-    21481: Meaning(
-        CursorExpired, "Twilio knows this page no more; begin the list again without `after`"
-    ),
-    53100: Meaning(InvalidArgument, "Twilio refuses uniqueName; choose another name"),
-    53101: Meaning(InvalidArgument, "uniqueName is too long; give up to 128 characters"),
+    20429: _OVER_QUOTA,
+    21481: _EXPIRED_PAGE,
+    53100: Meaning(InvalidArgument, "Twilio refuses uniqueName: use another name"),
+    53101: Meaning(InvalidArgument, "uniqueName is too long: use up to 128 characters"),
     53102: Meaning(
-        InvalidArgument, "uniqueName holds a character that Twilio refuses; choose another name"
+        InvalidArgument, "uniqueName has a character that Twilio refuses: use another name"
     ),
-    53103: Meaning(
-        UpstreamUnavailable, "Twilio was unable to create the room; try again a little later"
-    ),
-    53105: Meaning(FailedPrecondition, "the room is full; wait until somebody leaves"),
+    53103: Meaning(UpstreamUnavailable, "Twilio could not create the room: try again later"),
+    53105: Meaning(FailedPrecondition, "the room is full: wait until a participant leaves"),
     53106: _NOT_FOUND,
     53107: Meaning(
-        InvalidArgument, "maxParticipants is out of range for the room's type; give less"
+        InvalidArgument, "maxParticipants is out of range for the type of room: use a lower number"
     ),
-    53108: Meaning(
-        InvalidArgument, "Twilio refuses this room type; leave type out or choose group"
-    ),
+    53108: Meaning(InvalidArgument, "Twilio refuses this room type: omit type or use group"),
     53109: Meaning(
         InvalidArgument,
-        "emptyRoomTimeout or unusedRoomTimeout is out of range; give 1 to 60 minutes",
+        "emptyRoomTimeout or unusedRoomTimeout is out of range: use 1 to 60 minutes",
     ),
-    # The two StatusCallback parameters are the gateway's own: the caller did not send them and cannot mend them.
+    # The gateway sets both StatusCallback parameters itself, so a caller cannot fix
+    # them.
     53110: Meaning(
-        UpstreamRejected, "Twilio refuses the gateway's StatusCallbackMethod; report this as a bug"
+        UpstreamRejected, "Twilio refuses the gateway's StatusCallbackMethod: report this bug"
     ),
     53111: Meaning(
         UpstreamRejected,
-        "Twilio refuses the gateway's callback URL; the operator must check its public URL",
+        "Twilio refuses the gateway's callback URL: the operator must check the public URL",
     ),
     53112: Meaning(
-        FailedPrecondition, "the room is not in progress any more; it cannot be changed"
+        FailedPrecondition, "the room is not in progress any more: it cannot be changed"
     ),
     53113: Meaning(
-        AlreadyExists,
-        "a room in progress has this uniqueName; use that room or choose another name",
+        AlreadyExists, "a room in progress has this uniqueName: use that room or another name"
     ),
     53114: Meaning(
-        InvalidArgument,
-        "a parameter does not fit the room's type; leave it out or choose another type",
+        InvalidArgument, "a parameter does not fit the type of room: omit it or use another type"
     ),
     53115: Meaning(
-        InvalidArgument, "mediaRegion is not known to Twilio; give one such as us1, ie1 or gll"
+        InvalidArgument, "Twilio does not know this mediaRegion: use one such as us1, ie1 or gll"
     ),
-    53116: Meaning(InvalidArgument, "mediaRegion has no media servers; choose another region"),
-    53117: Meaning(InvalidArgument, "rooms of this type have no subscribe rules; use a group room"),
-    53118: Meaning(FailedPrecondition, "the room is completed; create a new one"),
+    53116: Meaning(InvalidArgument, "mediaRegion has no media servers: use another region"),
+    53117: Meaning(InvalidArgument, "rooms of this type have no subscribe rules: use a group room"),
+    53118: Meaning(FailedPrecondition, "the room has ended: create a new one"),
     53119: Meaning(
         QuotaExceeded,
-        "the account has as many rooms in progress as it may; complete some and try again",
+        "the account has its maximum of rooms in progress: complete some and try again",
     ),
     53120: Meaning(
-        InvalidArgument, "Twilio refuses the recording rules; check each rule's filters"
+        InvalidArgument, "Twilio refuses the recording rules: check the filters of each rule"
     ),
-    53122: Meaning(InvalidArgument, "rooms of this type cannot record; use a group room"),
+    53122: Meaning(InvalidArgument, "rooms of this type cannot be recorded: use a group room"),
     53123: Meaning(
-        InvalidArgument, "maxParticipantDuration is out of range; give 600 to 86400 seconds"
+        InvalidArgument, "maxParticipantDuration is out of range: use 600 to 86400 seconds"
     ),
     53124: Meaning(
-        InvalidArgument, "only group rooms can be audioOnly; leave audioOnly out or choose group"
+        InvalidArgument, "only group rooms can be audioOnly: omit audioOnly or use group"
     ),
-    53125: Meaning(InvalidArgument, "the room is audio-only; leave video out"),
-    53126: Meaning(InvalidArgument, "this room type is closed to new accounts; choose group"),
-    53127: Meaning(InvalidArgument, "audioOnly is closed to new accounts; leave it out"),
+    53125: Meaning(InvalidArgument, "the room is audio-only: omit video"),
+    53126: Meaning(InvalidArgument, "new accounts cannot use this room type: use group"),
+    53127: Meaning(InvalidArgument, "new accounts cannot use audioOnly: omit it"),
     53200: _BAD_IDENTITY,
     53201: _BAD_IDENTITY,
     53202: _BAD_IDENTITY,
     53204: Meaning(
-        NotFound, "there is no such participant; check the SID, or whether it is of another room"
+        NotFound, "there is no such participant: check the SID, and that it is of this room"
     ),
     53206: Meaning(
         QuotaExceeded,
-        "the account has as many participants as it may; try again when some have left",
+        "the account has its maximum of participants: try again when some have left",
     ),
-    # No other status than disconnected is ever sent, so it is the participant that does not fit it.
+    # The gateway sends no other status than disconnected, so the participant's own
+    # status is the reason.
     53209: Meaning(
-        FailedPrecondition, "the participant is not connected any more; nothing is left to do"
+        FailedPrecondition, "the participant is not connected any more: nothing is left to do"
     ),
     53215: Meaning(
-        InvalidArgument, "Twilio refuses the subscribe rules; check each rule's filters"
+        InvalidArgument, "Twilio refuses the subscribe rules: check the filters of each rule"
     ),
     53676: Meaning(
         QuotaExceeded,
-        "the account has as many transcriptions as it may; stop some and try again a little later",
+        "the account has its maximum of transcriptions: stop some and try again later",
     ),
-    70002: Meaning(
-        CursorExpired, "Twilio knows this page no more; begin the list again without `after`"
-    ),
+    70002: _EXPIRED_PAGE,
 }
 
 _BY_STATUS: Final[Mapping[int, Meaning]] = {
-    401: _NO_ENTRY,
-    403: _NO_ENTRY,
+    401: _BAD_CREDENTIALS,
+    403: _BAD_CREDENTIALS,
     404: _NOT_FOUND,
-    429: _BUSY,
+    429: _OVER_QUOTA,
 }
 
 
-def read_fault(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """The error that an answer outside 2xx stands for, whatever its body.
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """Returns the error that a response with a status other than 2xx stands for.
 
-    The code decides; the status only where there is none or none that we know, for Twilio publishes codes and not
-    statuses. A failure of Twilio's own (5xx) stays one, except for a code that we know.
+    The code in the body decides. The status decides if there is no code or an unknown
+    one, because Twilio documents its codes and not their statuses. `twilio` of the
+    error has both. `retry_after_ms` comes from the Retry-After header, at most
+    `RETRY_AFTER_LIMIT_S`. Any body is accepted.
     """
-    said = _said(body)
-    code = _code(said.get("code"))
-    more_info = said.get("more_info")
+    document = _parse(body)
+    code = _code(document.get("code"))
+    more_info = document.get("more_info")
     safe_more_info = (
         more_info if isinstance(more_info, str) and _MORE_INFO.fullmatch(more_info) else None
     )
-    meaning = BY_CODE.get(code or 0) or _by_status(status)
+    meaning = MEANINGS.get(code or 0) or _by_status(status)
     return meaning.error(
         meaning.message,
         retry_after_ms=_retry_after_ms(headers)
@@ -186,43 +187,47 @@ def read_fault(status: int, headers: Mapping[str, str], body: bytes) -> GatewayE
 
 def _by_status(status: int) -> Meaning:
     if status >= 500 or status < 300:
-        return _DOWN
-    return _MOVED if status < 400 else _BY_STATUS.get(status, _REFUSED)
+        return _SERVER_ERROR
+    return _REDIRECT if status < 400 else _BY_STATUS.get(status, _REFUSED)
 
 
-def _said(body: bytes) -> Mapping[str, object]:
+def _parse(body: bytes) -> Mapping[str, object]:
     if len(body) > _BODY_LIMIT:
         return {}
     try:
-        said = msgspec.json.decode(body)
-    # Beside its own errors the decoder raises ValueError for bad UTF-8 and RecursionError for a tower of brackets.
+        document = msgspec.json.decode(body)
+    # The decoder also raises ValueError for bad UTF-8 and RecursionError for deep
+    # nesting.
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def _code(given: object) -> int | None:
-    if isinstance(given, str) and _WHOLE_NUMBER.fullmatch(given):
-        given = int(given)
-    # The bound keeps what we hand on within 32 bits; Twilio's codes have five digits.
-    return given if type(given) is int and 0 < given < 10**9 else None
+def _code(value: object) -> int | None:
+    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
+        value = int(value)
+    # Twilio's codes have five digits. The bound keeps others within 32 bits.
+    return value if type(value) is int and 0 < value < 10**9 else None
 
 
 def _retry_after_ms(headers: Mapping[str, str]) -> int | None:
-    """What Retry-After asks for, if it can be read. A date is measured from the answer's own Date: no clock is needed."""
+    """Returns the wait that Retry-After asks for, or None.
+
+    A date is compared with the response's own Date, so no clock is needed.
+    """
     lower = {
         name.lower(): value
         for name, value in headers.items()
         if name.lower() in ("retry-after", "date")
     }
-    asked = lower.get("retry-after", "").strip()
-    if _WHOLE_NUMBER.fullmatch(asked):
-        wait_s = float(asked)
+    retry_after = lower.get("retry-after", "").strip()
+    if _WHOLE_NUMBER.fullmatch(retry_after):
+        wait_s = float(retry_after)
     else:
-        until, answered_at = _http_date(asked), _http_date(lower.get("date", ""))
-        if until is None or answered_at is None:
+        until, responded_at = _http_date(retry_after), _http_date(lower.get("date", ""))
+        if until is None or responded_at is None:
             return None
-        wait_s = (until - answered_at).total_seconds()
+        wait_s = (until - responded_at).total_seconds()
     return round(min(max(wait_s, 0), RETRY_AFTER_LIMIT_S) * 1000)
 
 

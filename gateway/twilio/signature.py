@@ -1,4 +1,4 @@
-"""Twilio's signature of its callbacks. Does no I/O.
+"""Makes and checks the signatures of Twilio's callbacks. Does no I/O.
 
 https://www.twilio.com/docs/usage/security#validating-requests
 """
@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 Fields = Sequence[tuple[str, str]]
-"""A form as it came: names may repeat, blanks are kept."""
+"""A decoded form in its original order. A name may occur more than once."""
 
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://(?:[^/?#]*@)?(?P<host>\[[^\]/?#]*\]|[^/?#:\[\]]+)(?::(?P<port>\d+))?(?P<rest>[/?].*)?",
@@ -21,19 +21,25 @@ _URL: Final = re.compile(
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
 
 
-def flattened(fields: Fields) -> str:
-    """The part of the signed text that stands for the form: names and values, sorted, doubles dropped, nothing in between.
+def signed_text(fields: Fields) -> str:
+    """Returns the part of the signed text that represents the form.
 
-    As nothing stands in between, several forms share one text and so one signature: `A=1&B=2` and `A=1B2` do. Who reads
-    a signed form must see to it that its text has one reading only; `callbacks.parse` does.
+    It is every distinct field's name and value, sorted, without separators. So several
+    forms have the same text and the same signature, for example `A=1&B=2` and `A=1B2`.
+    The reader of a signed form must refuse a text that can be read in another way, as
+    `callbacks.parse` does.
     """
     return "".join(name + value for name, value in sorted(set(fields)))
 
 
 def sign(auth_token: str, url: str, fields: Fields) -> str:
-    """What Twilio puts into X-Twilio-Signature for a call of exactly this URL."""
-    text = (url + flattened(fields)).encode("utf-8", "surrogatepass")
-    # SHA-1 is Twilio's choice; as an HMAC it is not known to be broken.
+    """Returns the X-Twilio-Signature of a request to exactly this URL.
+
+    It is the base64 of an HMAC-SHA1 with the account's auth token over the URL and
+    `signed_text(fields)`.
+    """
+    text = (url + signed_text(fields)).encode("utf-8", "surrogatepass")
+    # Twilio chose SHA-1. No attack on it as an HMAC is known.
     return b64encode(
         hmac.digest(auth_token.encode("utf-8", "surrogatepass"), text, hashlib.sha1)
     ).decode()
@@ -47,16 +53,19 @@ def is_valid(
     *,
     body: bytes | None = None,
 ) -> bool:
-    """Whether one of the tokens (primary, secondary) signed a call of this URL with these fields. Raises on nothing.
+    """Whether the signature is one of this request with one of the auth tokens.
 
-    `url` is the public one: configured, never built from headers that the caller chose. Its `user:pass@` and fragment do
-    not count, and neither does whether it names its port. Where its query has bodySHA256, the raw `body` must have that
-    hash besides; `fields` are then empty, for such a body is JSON.
+    The tokens are the account's primary and secondary one. `url` must come from the
+    configuration, never from headers that the caller controls. Its `user:password@` and
+    its fragment are ignored, and so is whether it names its port. If its query has
+    `bodySHA256`, the body is JSON: `fields` are then empty, and the raw `body` must
+    have that hash. Never raises.
     """
     if not signature or not _has_body_hash(url, body):
         return False
     presented = signature.encode("utf-8", "surrogatepass")
-    # Every pair is compared, so that the time taken does not tell which ones came close.
+    # All candidates are compared, so that the time does not depend on which one
+    # matches.
     matches = [
         hmac.compare_digest(sign(token, candidate, fields).encode(), presented)
         for token in auth_tokens
@@ -67,11 +76,14 @@ def is_valid(
 
 
 def _signed_urls(url: str) -> list[str]:
-    """The URL without and with its port. Which of them Twilio signs differs by product, and is not said for Video."""
-    called = url.partition("#")[0]
-    parts = _URL.fullmatch(called)
+    """Returns the URL without and with its port.
+
+    It depends on the product which one Twilio signs, and is not documented for Video.
+    """
+    without_fragment = url.partition("#")[0]
+    parts = _URL.fullmatch(without_fragment)
     if parts is None:
-        return [called]
+        return [without_fragment]
     scheme, host, rest = parts["scheme"], parts["host"], parts["rest"] or ""
     port = parts["port"] or _DEFAULT_PORT[scheme]
     return [f"{scheme}://{host}{rest}", f"{scheme}://{host}:{port}{rest}"]
@@ -79,13 +91,14 @@ def _signed_urls(url: str) -> list[str]:
 
 def _has_body_hash(url: str, body: bytes | None) -> bool:
     query = url.partition("#")[0].partition("?")[2]
-    wanted = [
+    hashes = [
         value for name, value in parse_qsl(query, keep_blank_values=True) if name == "bodySHA256"
     ]
-    if not wanted:
+    if not hashes:
         return True
-    # Signing the URL alone would let any body pass under a URL once seen.
+    # The signature covers the URL only. Without this check any body would be valid for
+    # a signed URL.
     digest = hashlib.sha256(body or b"").hexdigest().encode()
     return all(
-        hmac.compare_digest(digest, value.encode("utf-8", "surrogatepass")) for value in wanted
+        hmac.compare_digest(digest, value.encode("utf-8", "surrogatepass")) for value in hashes
     )

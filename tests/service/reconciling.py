@@ -52,7 +52,7 @@ async def stop(*tasks: "asyncio.Task[None]") -> None:
 
 
 async def replica(site: Site, timings: Timings = TIMINGS, **settings: Any) -> Account:
-    """Return a replica whose reconciler has these timings."""
+    """Returns a replica whose reconciler has these timings."""
     account = await site.replica(**{"gateway_read_quota": READ_QUOTA} | settings)
     reconciler = Reconciler(
         account.upstream,
@@ -72,12 +72,12 @@ def logged(account: Account) -> list[RoomEvent]:
 
 
 def repaired(account: Account) -> list[str]:
-    """Return the types of the reconciled events in the log."""
+    """Returns the types of the reconciled events in the log."""
     return [event.type.value for event in logged(account) if event.source is EventSource.RECONCILED]
 
 
 async def room_lists(site: Site, count: int = 3) -> None:
-    """Return when the list of rooms has been requested `count` times more, and
+    """Returns when the list of rooms has been requested `count` times more, and
     answered."""
     before = site.gate.calls.count("GET /v1/Rooms")
     await wait_until(lambda: site.gate.calls.count("GET /v1/Rooms") > before + count)

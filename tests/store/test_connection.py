@@ -15,7 +15,7 @@ HEARTBEAT = Script("head.lua", "heartbeat.lua")
 
 @asynccontextmanager
 async def silent_server() -> AsyncIterator[str]:
-    """Yield the URL of a server that accepts connections and never replies."""
+    """Yields the URL of a server that accepts connections and never replies."""
     stopped = asyncio.Event()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

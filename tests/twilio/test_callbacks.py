@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import EventSource, RoomEventType, TrackKind
 from gateway.core.rooms import RoomStatus, RoomType
-from gateway.twilio.callbacks import FIELDS, Age, Callback, Ignored, callback_url, judge, parse
-from gateway.twilio.signature import flattened
+from gateway.twilio.callbacks import FIELDS, Age, Callback, Ignored, age_of, callback_url, parse
+from gateway.twilio.signature import signed_text
 
 NOW = datetime(2026, 1, 2, 3, 4, 10, tzinfo=UTC)
 AT = datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=UTC)
@@ -86,12 +86,12 @@ def parsed(fields: list[tuple[str, str]], now: datetime = NOW) -> Callback:
     return callback
 
 
-def test_every_event_of_twilio_can_be_read() -> None:
+def test_all_events_of_twilio_are_supported() -> None:
     assert set(FIELDS) == set(RoomEventType) - {RoomEventType.ROOM_CHANGED}
 
 
 @pytest.mark.parametrize("event", FIELDS)
-def test_an_event_with_all_its_fields_says_who_what_and_when(event: RoomEventType) -> None:
+def test_event_with_all_its_fields_is_parsed(event: RoomEventType) -> None:
     callback = parsed(full(event))
 
     assert (callback.event.type, callback.event.account_sid, callback.event.room_sid) == (
@@ -107,7 +107,7 @@ def test_an_event_with_all_its_fields_says_who_what_and_when(event: RoomEventTyp
     assert callback.age is Age.ON_TIME
 
 
-def test_a_rooms_end_tells_its_duration_and_status() -> None:
+def test_room_ended_has_duration_and_status() -> None:
     event = parsed(form("room-ended", RoomStatus="completed", RoomDuration="300")).event
 
     assert (event.room_status, event.room_duration) == (RoomStatus.COMPLETED, 300)
@@ -118,7 +118,7 @@ def test_a_rooms_end_tells_its_duration_and_status() -> None:
     )
 
 
-def test_a_participant_who_leaves_is_told_whole() -> None:
+def test_participant_disconnected_has_identity_and_duration() -> None:
     event = parsed(form("participant-disconnected", **PERSON, ParticipantDuration="61")).event
 
     assert (event.participant_sid, event.participant_identity) == (PARTICIPANT, "Zoë & co")
@@ -128,13 +128,13 @@ def test_a_participant_who_leaves_is_told_whole() -> None:
 @pytest.mark.parametrize(
     "word", ["track-added", "track-removed", "track-enabled", "track-disabled"]
 )
-def test_a_track_is_told_whole(word: str) -> None:
+def test_track_event_has_kind_and_name(word: str) -> None:
     event = parsed(form(word, **PERSON, TrackSid=TRACK, TrackKind="video", TrackName="cam")).event
 
     assert (event.track_sid, event.track_kind, event.track_name) == (TRACK, TrackKind.VIDEO, "cam")
 
 
-def test_a_recording_is_told_whole() -> None:
+def test_recording_completed_has_all_its_fields() -> None:
     event = parsed(full(RoomEventType.RECORDING_COMPLETED)).event
 
     assert (event.recording_sid, event.source_sid, event.recording_uri) == (
@@ -151,18 +151,18 @@ def test_a_recording_is_told_whole() -> None:
     assert (event.recording_duration, event.recording_size) == (61, 5_000_000_000)
 
 
-def test_a_failed_recording_tells_what_failed() -> None:
+def test_recording_failed_has_the_operation() -> None:
     assert parsed(full(RoomEventType.RECORDING_FAILED)).event.failed_operation == "RecordingUpload"
 
 
 @pytest.mark.parametrize("blank", [[], [("ParticipantSid", "")]])
-def test_a_recording_needs_no_participant(blank: list[tuple[str, str]]) -> None:
+def test_recording_event_needs_no_participant(blank: list[tuple[str, str]]) -> None:
     fields = without(full(RoomEventType.RECORDING_STARTED), "ParticipantSid")
 
     assert parsed([*fields, *blank]).event.participant_sid is None
 
 
-def test_an_event_takes_no_field_of_another_event() -> None:
+def test_fields_of_other_events_are_ignored() -> None:
     event = parsed(form("room-created", **PERSON, TrackSid=TRACK, RoomDuration="5")).event
 
     assert (
@@ -185,22 +185,22 @@ def test_an_event_takes_no_field_of_another_event() -> None:
         "unknown",
     ],
 )
-def test_another_event_is_ignored(word: str) -> None:
+def test_unknown_event_is_ignored(word: str) -> None:
     assert parse(form(word), NOW) == Ignored()
 
 
-def test_an_ignored_event_needs_no_room() -> None:
+def test_ignored_event_needs_no_room() -> None:
     assert (
         parse([("AccountSid", ACCOUNT), ("StatusCallbackEvent", "composition-hook-failed")], NOW)
         == Ignored()
     )
 
 
-def test_an_unknown_field_is_passed_over_however_often_it_comes() -> None:
+def test_unknown_field_is_ignored_however_often_it_occurs() -> None:
     assert parsed([*form(), ("Future", "x"), ("Future", "x"), ("Future", "y")]) == parsed(form())
 
 
-def test_unknown_words_and_odd_numbers_do_not_lose_the_event() -> None:
+def test_unknown_words_and_malformed_numbers_do_not_lose_the_event() -> None:
     event = parsed(form(RoomStatus="paused", RoomType="huge", SequenceNumber="-1")).event
 
     assert (event.room_status, event.room_type, event.sequence_number) == (
@@ -211,16 +211,16 @@ def test_unknown_words_and_odd_numbers_do_not_lose_the_event() -> None:
 
 
 @pytest.mark.parametrize("number", ["", "1e3", "٣", "1.5", "9" * 5000, "0x10"])
-def test_a_number_is_a_plain_whole_one(number: str) -> None:
+def test_malformed_number_is_none(number: str) -> None:
     assert parsed(form(SequenceNumber=number)).event.sequence_number is None
 
 
-def test_an_empty_word_is_none() -> None:
+def test_empty_text_is_none() -> None:
     assert parsed(form(RoomName="")).event.room_name is None
 
 
 @pytest.mark.parametrize("name", ["AccountSid", "RoomSid", "StatusCallbackEvent", "Timestamp"])
-def test_a_field_that_identifies_cannot_be_missing(name: str) -> None:
+def test_missing_identifying_field_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument, match=name):
         parse(without(form(), name), NOW)
 
@@ -235,7 +235,7 @@ def test_a_field_that_identifies_cannot_be_missing(name: str) -> None:
         ("recording-started", "RecordingSid"),
     ],
 )
-def test_an_event_needs_the_sid_it_is_about(event: str, name: str) -> None:
+def test_missing_sid_of_the_event_is_refused(event: str, name: str) -> None:
     with pytest.raises(InvalidArgument, match=name):
         parse(without(full(RoomEventType(event)), name), NOW)
 
@@ -260,13 +260,13 @@ def test_an_event_needs_the_sid_it_is_about(event: str, name: str) -> None:
         ("Timestamp", "2026-01-02T03:04:05Z\n"),
     ],
 )
-def test_an_identifying_field_of_another_form_is_refused(name: str, value: str) -> None:
+def test_malformed_identifying_field_is_refused(name: str, value: str) -> None:
     with pytest.raises(InvalidArgument, match=f"the callback's {name}"):
         parse(form(**{name: value}), NOW)
 
 
 @pytest.mark.parametrize("name", ["RoomSid", "RoomName", "Timestamp", "StatusCallbackEvent"])
-def test_a_field_of_ours_comes_once(name: str) -> None:
+def test_repeated_known_field_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument, match=f"{name} more than once"):
         parse([*form(), (name, COMMON[name])], NOW)
 
@@ -275,7 +275,7 @@ def test_a_field_of_ours_comes_once(name: str) -> None:
     "timestamp",
     ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05.123456789Z"],
 )
-def test_a_timestamp_may_have_any_fraction_of_a_second(timestamp: str) -> None:
+def test_timestamp_may_have_a_fraction(timestamp: str) -> None:
     assert parsed(form(Timestamp=timestamp)).event.at.replace(microsecond=0) == AT.replace(
         microsecond=0
     )
@@ -297,31 +297,29 @@ def test_a_timestamp_may_have_any_fraction_of_a_second(timestamp: str) -> None:
         (timedelta(days=-3000), Age.EXPIRED),
     ],
 )
-def test_an_event_is_late_after_15_minutes_and_expired_after_60(
-    age: timedelta, expected: Age
-) -> None:
-    assert judge(AT, AT + age) is expected
+def test_event_is_late_after_15_minutes_and_expired_after_60(age: timedelta, expected: Age) -> None:
+    assert age_of(AT, AT + age) is expected
 
 
 @pytest.mark.parametrize("event", ["room-created", "room-ended"])
-def test_a_late_event_says_so(event: str) -> None:
+def test_late_event_is_marked(event: str) -> None:
     callback = parsed(form(event), AT + timedelta(minutes=20))
 
     assert (callback.age, callback.event.late) == (Age.LATE, True)
 
 
-def test_one_signed_form_has_one_dedupe_in_any_order_and_with_anything_beside_it() -> None:
+def test_dedupe_ignores_order_and_unknown_fields() -> None:
     fields = full(RoomEventType.TRACK_ADDED)
     shuffled = random.Random(7).sample(fields, len(fields))
 
     assert parsed([*shuffled, ("Future", "x")]).dedupe == parsed(fields).dedupe
 
 
-def test_a_repetition_that_comes_later_has_the_same_dedupe() -> None:
+def test_dedupe_ignores_the_time_of_arrival() -> None:
     assert parsed(form(), AT + timedelta(minutes=50)).dedupe == parsed(form()).dedupe
 
 
-def test_another_event_has_another_dedupe() -> None:
+def test_dedupe_differs_for_other_events() -> None:
     events = [full(event) for event in FIELDS]
     other = "0" * 32
     track, recording = full(RoomEventType.TRACK_ADDED), full(RoomEventType.RECORDING_STARTED)
@@ -338,22 +336,22 @@ def test_another_event_has_another_dedupe() -> None:
     assert len({parsed(fields).dedupe for fields in events}) == len(events)
 
 
-def test_a_hostile_name_cannot_be_cut_out_to_end_another_room() -> None:
+def test_room_name_cannot_forge_the_end_of_another_room() -> None:
     name = f"xRoomSid{OTHER_ROOM}RoomSp"
     honest = form("room-ended", RoomName=name)
     forged = without(without(honest, "RoomName"), "RoomSid")
     forged += [("RoomName", "x"), ("RoomSid", OTHER_ROOM), ("RoomSpRoomSid", ROOM)]
 
-    assert flattened(forged) == flattened(honest)
+    assert signed_text(forged) == signed_text(honest)
     for fields in (honest, forged):
-        with pytest.raises(InvalidArgument, match="two ways"):
+        with pytest.raises(InvalidArgument, match="ambiguous"):
             parse(fields, NOW)
 
 
-def test_a_hostile_identity_cannot_be_cut_out_to_make_an_event_of_its_own() -> None:
+def test_identity_cannot_forge_another_event() -> None:
     identity = f"xRoomSid{OTHER_ROOM}StatusCallbackEventroom-endedTimestamp2026-01-02T03:04:05ZU"
     honest = form("participant-connected", ParticipantSid=PARTICIPANT, ParticipantIdentity=identity)
-    text = flattened(honest)
+    text = signed_text(honest)
     cut = text.index(identity) + len(identity)
     forged = [("AccountSid", ACCOUNT), ("ParticipantIdentity", "x"), ("RoomSid", OTHER_ROOM)]
     forged += [
@@ -362,14 +360,14 @@ def test_a_hostile_identity_cannot_be_cut_out_to_make_an_event_of_its_own() -> N
         ("U", text[cut:]),
     ]
 
-    assert flattened(forged) == text
-    with pytest.raises(InvalidArgument, match="two ways"):
+    assert signed_text(forged) == text
+    with pytest.raises(InvalidArgument, match="ambiguous"):
         parse(forged, NOW)
 
 
 @given(st.data())
 @settings(max_examples=200)
-def test_however_a_signed_text_is_cut_no_second_event_comes_out(data: st.DataObject) -> None:
+def test_signed_text_has_at_most_one_event_however_it_is_split(data: st.DataObject) -> None:
     pieces = st.sampled_from(
         ["x", "RoomSid", OTHER_ROOM, "RoomName", "Timestamp", "2030-01-01T00:00:00Z", "Type", "Sp"]
     )
@@ -378,8 +376,8 @@ def test_however_a_signed_text_is_cut_no_second_event_comes_out(data: st.DataObj
     honest = form(
         "participant-connected", **PERSON | {"ParticipantIdentity": identity}, RoomName=name
     )
-    text = flattened(honest)
-    # Where a cut can matter: at the names that we read.
+    text = signed_text(honest)
+    # The text can be split at the names of known fields.
     starts = sorted(
         {
             at
@@ -421,11 +419,11 @@ def parse_or_none(fields: list[tuple[str, str]]) -> str | None:
     )
 )
 @settings(max_examples=100)
-def test_a_hostile_form_raises_nothing_else(fields: list[tuple[str, str]]) -> None:
+def test_any_form_is_parsed_or_refused(fields: list[tuple[str, str]]) -> None:
     parse_or_none(fields)
 
 
-def test_the_signed_vectors_for_video_can_be_read() -> None:
+def test_signed_vectors_of_video_are_parsed() -> None:
     path = Path(__file__).parents[1] / "samples" / "signature_vectors.json"
     forms = [
         [(name, value) for name, value in vector["method_params"]]
@@ -438,11 +436,11 @@ def test_the_signed_vectors_for_video_can_be_read() -> None:
 
 
 @pytest.mark.parametrize("public_url", ["https://gw.example.com", "https://gw.example.com/"])
-def test_the_callback_url_asks_for_six_tries_within_15_seconds(public_url: str) -> None:
+def test_callback_url_asks_for_six_attempts_within_15_seconds(public_url: str) -> None:
     assert callback_url(public_url, "/callbacks/twilio") == (
         "https://gw.example.com/callbacks/twilio#rc=5&rp=all&ct=1000&rt=2500"
     )
 
 
-def test_the_public_urls_path_comes_first() -> None:
+def test_callback_url_keeps_the_path_of_the_public_url() -> None:
     assert callback_url("https://example.com/gw/", "/cb").startswith("https://example.com/gw/cb#")

@@ -97,7 +97,7 @@ def client(session: aiohttp.ClientSession, base_url: str) -> TwilioVideo:
 
 @asynccontextmanager
 async def served(handler: Handler) -> AsyncIterator[str]:
-    """Serve HTTP on loopback; a handler is cancelled when its client disconnects."""
+    """Serves HTTP on loopback; a handler is cancelled when its client disconnects."""
     runner = web.ServerRunner(
         web.Server(handler, handler_cancellation=True, access_log=None), shutdown_timeout=1
     )
@@ -112,7 +112,7 @@ async def served(handler: Handler) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def accepting(connection: Connection) -> AsyncIterator[str]:
-    """Serve raw TCP on loopback, for bytes that no HTTP server would send."""
+    """Serves raw TCP on loopback, for bytes that no HTTP server would send."""
     server = await asyncio.start_server(connection, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -150,7 +150,7 @@ async def failure(call: Call, twilio: TwilioVideo, deadline_s: float = LONG_S) -
 
 @contextmanager
 def full_backlog() -> Iterator[str]:
-    """Yield the URL of a port whose backlog is full, so it accepts no connection."""
+    """Yields the URL of a port whose backlog is full, so it accepts no connection."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -5,18 +5,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import Code, GatewayError
-from gateway.twilio.faults import BY_CODE, read_fault
+from gateway.twilio.faults import MEANINGS, read_error
 
-# The parameter and state codes of rooms in Twilio's error dictionary, and those of all its APIs that rooms answer with.
+# The codes of rooms in Twilio's error dictionary that REST responses can have.
 ROOM_CODES = [*range(53100, 53104), *range(53105, 53121), *range(53122, 53128)]
-# Those of participants, rules and transcriptions. The rest of their ranges is said to client SDKs alone.
+# Those of participants, rules and transcriptions. Only client SDKs get the others.
 BELOW_A_ROOM = [53200, 53201, 53202, 53204, 53206, 53209, 53215, 53676]
 
 DATE = "Fri, 20 Nov 2026 10:00:00 GMT"
 
 
-def fault(status: int, said: object = None, **headers: str) -> GatewayError:
-    return read_fault(status, headers, json.dumps(said).encode())
+def fault(status: int, document: object = None, **headers: str) -> GatewayError:
+    return read_error(status, headers, json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def fault(status: int, said: object = None, **headers: str) -> GatewayError:
         (12345, Code.UPSTREAM_REJECTED),
     ],
 )
-def test_twilios_code_decides_whatever_the_status(code: int, expected: Code) -> None:
+def test_code_decides_whatever_the_status_is(code: int, expected: Code) -> None:
     for status in (400, 409, 422):
         error = fault(status, {"code": code, "message": "x", "status": status})
         assert error.code is expected
@@ -74,8 +74,8 @@ def test_twilios_code_decides_whatever_the_status(code: int, expected: Code) -> 
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Bad</html>", b'{"message":"An error occurred"}', b'{"code":null}']
 )
-def test_without_a_code_the_status_decides(status: int, expected: Code, body: bytes) -> None:
-    error = read_fault(status, {}, body)
+def test_status_decides_without_a_code(status: int, expected: Code, body: bytes) -> None:
+    error = read_error(status, {}, body)
 
     assert error.code is expected
     assert error.twilio is not None
@@ -83,14 +83,14 @@ def test_without_a_code_the_status_decides(status: int, expected: Code, body: by
 
 
 @pytest.mark.parametrize("code", ["53113", 53113])
-def test_a_code_may_be_a_string(code: object) -> None:
+def test_code_may_be_a_string(code: object) -> None:
     assert fault(400, {"code": code}).code is Code.ALREADY_EXISTS
 
 
 @pytest.mark.parametrize(
     "code", [True, False, 53113.0, -1, 0, 10**30, "x", "", "٥٣١١٣", [53113], {"a": 1}]
 )
-def test_an_odd_code_is_none(code: object) -> None:
+def test_malformed_code_is_none(code: object) -> None:
     error = fault(400, {"code": code})
 
     assert error.code is Code.UPSTREAM_REJECTED
@@ -111,8 +111,8 @@ def test_an_odd_code_is_none(code: object) -> None:
     ],
     ids=lambda body: str(body[:8]),
 )
-def test_an_odd_or_huge_body_is_passed_over(body: bytes) -> None:
-    assert read_fault(404, {}, body).code is Code.NOT_FOUND
+def test_malformed_or_huge_body_is_ignored(body: bytes) -> None:
+    assert read_error(404, {}, body).code is Code.NOT_FOUND
 
 
 @given(
@@ -121,35 +121,35 @@ def test_an_odd_or_huge_body_is_passed_over(body: bytes) -> None:
     st.binary(max_size=40),
 )
 @settings(max_examples=100)
-def test_no_answer_makes_reading_it_fail(status: int, headers: dict[str, str], body: bytes) -> None:
-    assert isinstance(read_fault(status, headers, body), GatewayError)
+def test_any_response_is_read(status: int, headers: dict[str, str], body: bytes) -> None:
+    assert isinstance(read_error(status, headers, body), GatewayError)
 
 
-@pytest.mark.parametrize("code", BY_CODE)
-def test_every_meaning_is_a_sentence_that_says_what_to_do(code: int) -> None:
-    message = BY_CODE[code].message
+@pytest.mark.parametrize("code", MEANINGS)
+def test_every_message_says_what_to_do(code: int) -> None:
+    message = MEANINGS[code].message
 
-    assert "; " in message
+    assert ": " in message
     assert not message.endswith(".")
     assert message.isprintable()
 
 
-def test_every_code_of_rooms_has_a_meaning() -> None:
-    assert [code for code in [*ROOM_CODES, *BELOW_A_ROOM] if code not in BY_CODE] == []
+def test_every_documented_code_has_a_meaning() -> None:
+    assert [code for code in [*ROOM_CODES, *BELOW_A_ROOM] if code not in MEANINGS] == []
 
 
-def test_twilios_own_words_are_not_passed_on() -> None:
-    said = {
+def test_message_of_twilio_is_not_passed_on() -> None:
+    document = {
         "code": 20404,
         "message": "The requested resource /Rooms/Secret Talk was not found",
         "more_info": "Secret",
     }
-    error = fault(404, said)
+    error = fault(404, document)
 
     assert "Secret" not in f"{error} {error.message} {error.twilio}"
 
 
-def test_twilios_page_about_the_code_is_passed_on() -> None:
+def test_more_info_of_twilio_is_passed_on() -> None:
     page = "https://www.twilio.com/docs/errors/20404"
     error = fault(404, {"code": 20404, "more_info": page})
 
@@ -167,7 +167,7 @@ def test_twilios_page_about_the_code_is_passed_on() -> None:
         "https://www.twilio.com/docs/\n",
     ],
 )
-def test_any_other_page_is_not(page: object) -> None:
+def test_other_more_info_is_not_passed_on(page: object) -> None:
     error = fault(404, {"code": 20404, "more_info": page})
 
     assert error.twilio is not None
@@ -196,11 +196,11 @@ def test_any_other_page_is_not(page: object) -> None:
         ({"Retry-After": "Fri, 20 Nov 2026 10:00:03 -0000", "Date": DATE}, None),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date_and_bounded(
+def test_retry_after_is_seconds_or_a_date_and_bounded(
     headers: dict[str, str], expected: int | None
 ) -> None:
-    assert read_fault(429, headers, b"").retry_after_ms == expected
+    assert read_error(429, headers, b"").retry_after_ms == expected
 
 
-def test_a_refusal_has_no_time_to_come_back() -> None:
-    assert read_fault(400, {"Retry-After": "2"}, b"").retry_after_ms is None
+def test_refusal_has_no_retry_after() -> None:
+    assert read_error(400, {"Retry-After": "2"}, b"").retry_after_ms is None

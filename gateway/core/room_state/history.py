@@ -46,7 +46,7 @@ class TrackHistory:
     last_n: int = 0
 
     def after(self, event: RoomEvent, n: int) -> "TrackHistory":
-        """Return the history including `event`, which has the log number `n`."""
+        """Returns the history including `event`, which has the log number `n`."""
         history = replace(self, last_n=max(self.last_n, n))
         if event.type is RoomEventType.TRACK_ADDED:
             return replace(history, is_added=True)
@@ -74,7 +74,7 @@ class StayHistory:
     last_n: int = 0
 
     def after(self, event: RoomEvent, n: int) -> "StayHistory":
-        """Return the history including `event`, which has the log number `n`."""
+        """Returns the history including `event`, which has the log number `n`."""
         history = replace(
             self,
             identity=event.participant_identity or self.identity,
@@ -121,7 +121,7 @@ class RoomHistory:
         return tuple(sid for sid, stay in self.stays.items() if not stay.has_left)
 
     def after(self, event: RoomEvent, n: int) -> "RoomHistory":
-        """Return the history including `event`, which has the log number `n`."""
+        """Returns the history including `event`, which has the log number `n`."""
         history = replace(
             self._numbered(event.sequence_number),
             name=event.room_name or self.name,
@@ -164,7 +164,7 @@ class RoomHistory:
 
 
 def room_from_events(events: Iterable[RoomEvent], status_callback: str) -> Room | None:
-    """Return the room that its events describe, or None if no event gives its type.
+    """Returns the room that its events describe, or None if no event gives its type.
 
     Twilio's newest response to one of our own changes is complete. Callbacks do not
     give limits and timeouts: a room that is known from callbacks alone gets the values

@@ -63,7 +63,7 @@ NO_DIFFERENCE: Final = Difference()
 
 
 def compare(history: RoomHistory, observation: Observation, rest_lag: timedelta) -> Difference:
-    """Return what the log lacks of the observation.
+    """Returns what the log lacks of the observation.
 
     Once its events are in the log, the same observation gives no event.
     """
@@ -85,7 +85,7 @@ def compare(history: RoomHistory, observation: Observation, rest_lag: timedelta)
 
 
 def absent_tracks(stay: StayHistory, published: Iterable[PublishedTrack]) -> list[str]:
-    """Return the SIDs of tracks that the log has as published, except `published`."""
+    """Returns the SIDs of tracks that the log has as published, except `published`."""
     if stay.has_left:
         return []
     listed = {track.sid for track in published}
@@ -93,7 +93,7 @@ def absent_tracks(stay: StayHistory, published: Iterable[PublishedTrack]) -> lis
 
 
 def fact_id(event: RoomEvent) -> str:
-    """Return the deduplication key of a reconciled event.
+    """Returns the deduplication key of a reconciled event.
 
     Two leaders that find the same fact give it the same key, so it is logged once.
     """
@@ -205,7 +205,7 @@ def _track_events(history: RoomHistory, observation: Observation) -> Iterable[Ro
 def _switch(
     track: PublishedTrack, history: TrackHistory, as_of_n: int
 ) -> tuple[RoomEventType, datetime] | None:
-    """Return the type and the time of the event that enabled or disabled the track.
+    """Returns the type and the time of the event that enabled or disabled the track.
 
     None if the log agrees with REST, or knows something newer. track-added does not say
     whether the track is enabled. Subscribers assume that it is, so only a disabled
@@ -228,7 +228,7 @@ def _switch(
 
 
 def _absent(history: RoomHistory, observation: Observation) -> Iterable[str]:
-    """Yield participants and tracks that the log has and REST does not show."""
+    """Yields participants and tracks that the log has and REST does not show."""
     if observation.has_all_present:
         listed = {participant.sid for participant in observation.participants}
         yield from (sid for sid in history.present if sid not in listed)
@@ -240,7 +240,7 @@ def _absent(history: RoomHistory, observation: Observation) -> Iterable[str]:
 
 
 def _missing(history: RoomHistory, observation: Observation) -> Iterable[str]:
-    """Yield those absent for longer than REST can lag."""
+    """Yields those absent for longer than REST can lag."""
     last_n = {sid: stay.last_n for sid, stay in history.stays.items()}
     for stay in history.stays.values():
         last_n |= {sid: track.last_n for sid, track in stay.tracks.items()}

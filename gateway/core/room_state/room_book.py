@@ -123,7 +123,7 @@ class RoomBook:
         return sid in self._ended
 
     def start(self, now: float) -> None:
-        """Schedule the first checks. Call it when the whole log has been read.
+        """Schedules the first checks. Call it when the whole log has been read.
 
         Every room that the log does not have as ended counts as in progress until REST
         shows otherwise.
@@ -137,7 +137,10 @@ class RoomBook:
                 self._schedule(Check(CheckKind.PARTICIPANTS, sid), now, DuePriority.ROUND)
 
     def add_event(self, event: RoomEvent, n: int, now: float) -> None:
-        """Note an event that the log has under the number `n`. Repeats are harmless."""
+        """Notes an event that the log has under the number `n`.
+
+        Repeats are harmless.
+        """
         sid = event.room_sid
         known = self._rooms.get(sid)
         if known is None and (event.recording_sid is not None or sid in self._ended):
@@ -148,14 +151,14 @@ class RoomBook:
             self._holes.add(sid, now + self._intervals.hole_s, DuePriority.URGENT)
 
     def add_repair(self, event: RoomEvent, n: int, now: float) -> None:
-        """Note an event of a Difference that was logged as `n`."""
+        """Notes an event of a Difference that was logged as `n`."""
         self.add_event(event, n, now)
         if event.type is RoomEventType.PARTICIPANT_CONNECTED and event.participant_sid is not None:
             check = Check(CheckKind.TRACKS, event.room_sid, event.participant_sid)
             self._schedule(check, now, DuePriority.ROUND)
 
     def add_room(self, history: RoomHistory, now: float) -> None:
-        """Take up a room that REST shows, or that another replica wants checked.
+        """Takes up a room that REST shows, or that another replica wants checked.
 
         `history` is what the room's own log says: it can have events that the account's
         log dropped. A room that is known keeps its history.
@@ -166,13 +169,13 @@ class RoomBook:
             self._schedule(check, now, DuePriority.URGENT)
 
     def recheck(self, sid: RoomSid, now: float) -> None:
-        """Check the room and everything in it as soon as possible."""
+        """Checks the room and everything in it as soon as possible."""
         self._ended.pop(sid, None)
         check = Check(CheckKind.ROOM, sid, is_thorough=True)
         self._schedule(check, now, DuePriority.URGENT)
 
     def forget(self, sid: RoomSid) -> None:
-        """Drop a room that neither the log nor REST shows.
+        """Drops a room that neither the log nor REST shows.
 
         A later event brings it back.
         """
@@ -184,7 +187,7 @@ class RoomBook:
             self._checks.drop(Check(CheckKind.PARTICIPANTS, sid, is_thorough=is_thorough))
 
     def take_check(self, now: float) -> Check | None:
-        """Remove the next due check and return it, or None.
+        """Removes the next due check and returns it, or None.
 
         A check of a room's participants schedules the next one.
         """
@@ -198,11 +201,11 @@ class RoomBook:
         return None
 
     def next_check_at(self) -> float:
-        """Return when the next check is due; infinity if there is none."""
+        """Returns when the next check is due; infinity if there is none."""
         return min(self._checks.next_at(), self._holes.next_at())
 
     def compare(self, sid: RoomSid, observation: Observation, now: float) -> Difference:
-        """Return what the log lacks of the observation.
+        """Returns what the log lacks of the observation.
 
         Changes too young to be judged are kept for `compare_again`.
         """
@@ -221,7 +224,7 @@ class RoomBook:
         return difference
 
     def compare_again(self, at: datetime, now: float) -> list[Difference]:
-        """Compare observations again whose changes were too young before.
+        """Compares observations again whose changes were too young before.
 
         `at` is the current time. A callback for those changes would have arrived by
         now.
@@ -236,7 +239,7 @@ class RoomBook:
         ]
 
     def tracks_absent_since(self, sid: RoomSid, participant: str) -> Mapping[str, datetime]:
-        """Return the tracks that the participant's last check did not find.
+        """Returns the tracks that the participant's last check did not find.
 
         The values are the times of the first request that did not show them.
         """
@@ -248,7 +251,7 @@ class RoomBook:
         return None if self._listing is None else self._listing.next_query
 
     def add_page(self, rooms: Iterable[RoomSid], next_query: str | None, as_of_n: int) -> None:
-        """Note one page of the list of rooms in progress."""
+        """Notes one page of the list of rooms in progress."""
         if self._listing is None:
             self._listing = _Listing(as_of_n)
         self._listing.rooms |= set(rooms)
@@ -256,7 +259,7 @@ class RoomBook:
         self._listing.pages += 1
 
     def finish(self, check: Check, difference: Difference, now: float) -> None:
-        """Schedule what follows from a check whose difference has been logged."""
+        """Schedules what follows from a check whose difference has been logged."""
         match check.kind:
             case CheckKind.ROOM_LIST:
                 self._finish_page(now)
@@ -274,7 +277,7 @@ class RoomBook:
                     self._schedule(check, now + self._settled_s, DuePriority.ROUND)
 
     def retry(self, check: Check, at: float) -> None:
-        """Run a check that failed again.
+        """Runs a check that failed again.
 
         The list of rooms is then read from its start.
         """
@@ -283,7 +286,7 @@ class RoomBook:
         self._schedule(check, at, DuePriority.ROUND)
 
     def not_found(self, check: Check, now: float) -> None:
-        """Note that Twilio knows nothing of what the check asked for.
+        """Notes that Twilio knows nothing of what the check asked for.
 
         REST may not show it yet: the next round asks again. A room that ended is done.
         """
@@ -305,7 +308,7 @@ class RoomBook:
         return difference
 
     def _put(self, history: RoomHistory, now: float, *, was_end_logged: bool) -> None:
-        """Keep the room while there is something left to find out about it."""
+        """Keeps the room while there is something left to find out about it."""
         sid = history.sid
         if history.is_end_logged and not history.present:
             self._end(sid)

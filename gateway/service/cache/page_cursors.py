@@ -13,7 +13,7 @@ import msgspec
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import CursorExpired, InvalidArgument
 from gateway.core.paging import Page, checked_first
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class PageCursors:
             )
         return position
 
-    def page(self, position: PagePosition, listed: Listed[T], first: int) -> Page[T]:
+    def page(self, position: PagePosition, listed: WirePage[T], first: int) -> Page[T]:
         """Returns up to `first` items of Twilio's page, from the position on.
 
         Twilio's page may have become shorter since the cursor was made. An empty page
@@ -78,7 +78,7 @@ class PageCursors:
             items, self._cursor(position, listed, end) if items or has_next else None, has_next
         )
 
-    def _cursor(self, position: PagePosition, listed: Listed[T], offset: int) -> str:
+    def _cursor(self, position: PagePosition, listed: WirePage[T], offset: int) -> str:
         """The cursor after `offset` items of Twilio's page. At its end, that is the
         beginning of the next page."""
         is_at_end = offset >= len(listed.items) and listed.next_query is not None

@@ -38,7 +38,7 @@ from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import NO_ANSWER, Upstream
 from gateway.store.cache import CacheEntry, CacheLookup, ResponseCache
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 
 T = TypeVar("T")
 
@@ -390,7 +390,7 @@ def _redis_lifetime_s(query: CachedQuery[T], entry: CacheEntry[T | None]) -> flo
     lists as filters, and a caller that invents new filters must not fill the server
     that holds the log."""
     lifetime = query.lifetime(entry)
-    return lifetime.stale_s if isinstance(entry.value, Listed) else lifetime.error_s
+    return lifetime.stale_s if isinstance(entry.value, WirePage) else lifetime.error_s
 
 
 def _age_s(entry: CacheEntry[Any]) -> float:

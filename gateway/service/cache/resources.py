@@ -11,7 +11,7 @@ from gateway.core.caching import MISSING_NAME, MISSING_SID, Fence, Lifetime, whi
 from gateway.core.rooms import Ended
 from gateway.store.cache import CacheEntry, CacheKey, CacheLookup
 from gateway.twilio.wire.exchange import WireRequest
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 
 T = TypeVar("T")
 
@@ -104,12 +104,12 @@ class Listing(Generic[T]):
     """A list of Twilio's. `wanted` is its filter; `request` makes the request for one
     of its pages, by page size and query."""
 
-    kind: ResourceKind[Listed[T]]
+    kind: ResourceKind[WirePage[T]]
     about: str | None
     wanted: object
-    request: Callable[[int, str | None], WireRequest[Listed[T]]]
+    request: Callable[[int, str | None], WireRequest[WirePage[T]]]
 
-    def page_query(self, size: int, query: str | None) -> CachedQuery[Listed[T]]:
+    def page_query(self, size: int, query: str | None) -> CachedQuery[WirePage[T]]:
         """Returns the query for one page; `query` is None for the first one."""
         return CachedQuery(self.kind, self.about, self.request(size, query))
 

@@ -11,10 +11,10 @@ from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.resources import Listing, ResourceKind
 from gateway.service.log.room_memory import ACCOUNT, RoomMemory
 from gateway.store.cache import RoomIndex
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 from gateway.twilio.wire.rooms import list_rooms
 
-_ROOMS: Final = ResourceKind[Listed[Room]](Listed[Room], Fence.ROOM, ROOM_LIST)
+_ROOMS: Final = ResourceKind[WirePage[Room]](WirePage[Room], Fence.ROOM, ROOM_LIST)
 
 
 class RoomLists:

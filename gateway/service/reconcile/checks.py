@@ -51,12 +51,12 @@ class Twilio:
         self._is_leading = is_leading
 
     def observe(self) -> Observation:
-        """Return an empty observation for a request that is made now."""
+        """Returns an empty observation for a request that is made now."""
         as_of = self._tail.as_of()
         return Observation(at=datetime.now(UTC), as_of_n=0 if as_of is None else as_of.n)
 
     async def fetch(self, request: WireRequest[T]) -> T:
-        """Return Twilio's response.
+        """Returns Twilio's response.
 
         Raises UpstreamUnavailable if this replica leads no more, and what
         `Upstream.compare` raises.
@@ -66,7 +66,7 @@ class Twilio:
         return await self._upstream.compare(request)
 
     async def room_history(self, sid: RoomSid) -> RoomHistory:
-        """Return what the room's own log says.
+        """Returns what the room's own log says.
 
         It can have events that were dropped from the account's log. Raises
         UpstreamUnavailable.
@@ -81,7 +81,7 @@ class Twilio:
 
 class RunnableCheck(Protocol):
     async def run(self, book: RoomBook, twilio: Twilio) -> Difference:
-        """Return what the log lacks of what Twilio shows.
+        """Returns what the log lacks of what Twilio shows.
 
         Raises what `Twilio.fetch` raises.
         """

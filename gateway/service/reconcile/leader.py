@@ -99,7 +99,7 @@ class Reconciler:
         return time.monotonic() < self._leads_until
 
     async def run(self) -> None:
-        """Run until cancelled. Survives outages of Redis and of Twilio."""
+        """Runs until cancelled. Survives outages of Redis and of Twilio."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_lease())
@@ -182,7 +182,7 @@ class LeaderTerm:
         self._rechecks_read_at = float("-inf")
 
     async def run(self) -> None:
-        """Return when the term is over.
+        """Returns when the term is over.
 
         Raises UpstreamUnavailable when Redis does not respond.
         """
@@ -205,7 +205,7 @@ class LeaderTerm:
         return self._may_lead() and self._tail.generation == self._generation
 
     async def _read_log(self) -> None:
-        """Read the whole log into the book."""
+        """Reads the whole log into the book."""
         while self._read_n < self._tail.ring.floor.n:
             entries = await self._events.read(self._read_n, READ_COUNT)
             self._add(readable(entries))
@@ -214,7 +214,7 @@ class LeaderTerm:
         self._book.start(time.monotonic())
 
     async def _read_news(self) -> None:
-        """Read new entries of the log and the recheck queue, and compare again."""
+        """Reads new entries of the log and the recheck queue, and compares again."""
         if self._read_n >= self._tail.ring.floor.n:
             self._add(self._tail.ring.readable_after(self._read_n))
         else:
@@ -233,7 +233,7 @@ class LeaderTerm:
             self._read_n = max(self._read_n, entry.position.n)
 
     async def _run(self, check: Check, notifier: Notifier) -> None:
-        """Run one check, log its difference and schedule what follows."""
+        """Runs one check, logs its difference and schedules what follows."""
         try:
             difference = await self._runnable(check).run(self._book, self._twilio)
             await self._log(difference)
@@ -270,7 +270,7 @@ class LeaderTerm:
                 return TracksCheck(check.room, check.participant)
 
     async def _log(self, difference: Difference) -> None:
-        """Append the events that the log lacks. Raises UpstreamUnavailable."""
+        """Appends the events that the log lacks. Raises UpstreamUnavailable."""
         for event in difference.events:
             if not self._is_on():
                 return

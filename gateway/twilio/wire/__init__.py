@@ -1,4 +1,6 @@
-"""Twilio's REST API on the wire: each operation as a function that makes a request, which knows how to read its answer.
+"""Twilio's REST API on the wire. Does no I/O.
 
-Does no I/O. One module a resource; what they share is in `resource`, which rests on `reading` and `exchange`.
+There is one function per operation. It returns a request that also knows how to read
+its response. There is one module per kind of resource. What they share is in
+`resource`, which is built on `reading` and `exchange`.
 """

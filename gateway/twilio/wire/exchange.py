@@ -1,4 +1,4 @@
-"""What goes to Twilio and what comes back, as values. Does no I/O."""
+"""Requests to Twilio and its responses, as values. Does no I/O."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,15 @@ T = TypeVar("T")
 
 Product = Literal["video", "insights"]
 Form = tuple[tuple[str, str], ...]
+"""Names and values, not encoded. A name may occur more than once."""
 Parameters = Iterable[tuple[str, object]]
-"""Names with values; None leaves the parameter out."""
+"""Names and values. A parameter whose value is None is not sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class WireResponse:
+    """One HTTP response. `body` is decompressed."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -28,11 +31,15 @@ class WireResponse:
 
 @dataclass(frozen=True, slots=True)
 class WireRequest(Generic[T]):
-    """One request, and how its answer is read: `read` raises the GatewayError that the answer stands for, and
-    UpstreamUnavailable when it cannot be read.
+    """One HTTP request, and how its response is read.
 
-    `query` is encoded already: what Twilio gave us for a next page goes back byte for byte. `form` is not. `priority`: who goes first
-    when Twilio's quota is short.
+    `read` returns the value of a response with a 2xx status. For another status it
+    raises the GatewayError that Twilio's error code stands for. It raises
+    UpstreamUnavailable for a response that cannot be read.
+
+    `path` starts with `/v1`. `query` is already encoded, because the query of a next
+    page goes back to Twilio byte for byte. `form` is not encoded. `priority` says which
+    requests go first when Twilio's quota is short.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -45,46 +52,58 @@ class WireRequest(Generic[T]):
 
     @property
     def is_write(self) -> bool:
+        """Whether the request changes something, and so uses the write quota."""
         return self.method != "GET"
 
 
-def encoded(parameters: Parameters) -> str:
-    """A query."""
+def encode_query(parameters: Parameters) -> str:
+    """Returns the parameters as an encoded query. Raises what `form_of` raises."""
     return urlencode(form_of(parameters))
 
 
 def form_of(parameters: Parameters) -> Form:
-    """Raises InvalidArgument for a moment outside the years 1 to 9999."""
-    return tuple((name, _word(value)) for name, value in parameters if value is not None)
+    """Returns the parameters as text.
+
+    A boolean is `true` or `false`. A datetime is in UTC, as `YYYY-MM-DDThh:mm:ssZ`.
+    Raises InvalidArgument for a datetime outside the years 1 to 9999.
+    """
+    return tuple((name, _text_of(value)) for name, value in parameters if value is not None)
 
 
 def json_text(value: object) -> str:
-    """For a parameter whose value is JSON. Raises InvalidArgument for half a character."""
+    """Returns the value of a parameter that holds JSON.
+
+    Raises InvalidArgument for text with a lone surrogate.
+    """
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
         raise InvalidArgument(
-            "a text holds half a character (a lone surrogate); send whole Unicode text"
+            "a text has half of a surrogate pair: send complete Unicode text"
         ) from None
 
 
-def without_none(parts: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in parts.items() if value is not None}
+def without_none(values: Mapping[str, object]) -> dict[str, object]:
+    """Returns the entries whose value is not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _word(value: object) -> str:
+def _text_of(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _whole_second(value) if isinstance(value, datetime) else str(value)
+    return _date_text(value) if isinstance(value, datetime) else str(value)
 
 
-def _whole_second(moment: datetime) -> str:
-    """In UTC, rounded up. Twilio's dates are whole seconds: to be at or after 10.5 s is to be at or after 11 s; so with
-    before."""
+def _date_text(moment: datetime) -> str:
+    """Returns a UTC date in whole seconds, rounded up.
+
+    Twilio's dates have whole seconds. A date at or after 10.5 s is one at or after 11
+    s, and a date before 10.5 s is one before 11 s.
+    """
     try:
         moment = moment.astimezone(UTC)
         if moment.microsecond:
             moment = moment.replace(microsecond=0) + timedelta(seconds=1)
     except OverflowError:
-        raise InvalidArgument("a date lies outside the years 1 to 9999; give one within") from None
+        raise InvalidArgument("a date is outside the years 1 to 9999: use a date within") from None
     return moment.isoformat().replace("+00:00", "Z")

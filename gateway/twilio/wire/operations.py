@@ -1,7 +1,8 @@
-"""Which of our requests stands for which of Twilio's operations. Does no I/O.
+"""The function for each of Twilio's operations. Does no I/O.
 
-The names are the operationIds of https://github.com/twilio/twilio-oai, spec/json/twilio_video_v1.json under /v1/Rooms and
-/v1/Recordings, and twilio_insights_v1.json under /v1/Video. A test holds the table against both.
+The names are the operationIds of https://github.com/twilio/twilio-oai: those of
+spec/json/twilio_video_v1.json under /v1/Rooms and /v1/Recordings, and those of
+twilio_insights_v1.json under /v1/Video. A test compares the table with both documents.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,8 @@
-"""Twilio's JSON read into core's dataclasses: one way for all of them. Does no I/O.
+"""Reads Twilio's JSON into the dataclasses of `core`. Does no I/O.
 
-What a field must be follows from its type in core. Fields that Twilio added are passed over, and null is the same as
-missing. Words that it added are read as UNKNOWN and kept in `unknown_words`.
+The type of a field in `core` says what its value must be. Unknown fields are ignored,
+and null counts as missing. An unknown word of an enum is read as UNKNOWN and kept in
+`unknown_words`.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,18 +29,20 @@ from gateway.core.open_enum import WORD_LIMIT, OpenEnum, UnknownWord
 from gateway.core.recordings import INT64
 from gateway.core.sids import PREFIXES
 from gateway.core.transcriptions import Ttid
-from gateway.twilio.faults import read_fault
+from gateway.twilio.faults import read_error
 from gateway.twilio.wire.exchange import WireResponse
 
 T = TypeVar("T")
 
-# One resource has at most a dozen words; a list of a million new ones is not worth keeping.
-WORDS_LIMIT: Final = 32
+# At most this many unknown words are kept for a resource, which has a dozen words at
+# most.
+UNKNOWN_WORDS_LIMIT: Final = 32
 
-Said = Mapping[str, Any]
-"""A JSON object as Twilio sent it."""
+JsonObject = Mapping[str, Any]
+"""A decoded JSON object."""
 
-# The documents let nearly every field be null, SIDs too; what has no default in core is of no use to anybody without it.
+# Twilio's schema allows null for nearly every field, also for SIDs. A field without a
+# default in `core` is one that a resource is useless without.
 # https://github.com/twilio/twilio-oai, spec/json/twilio_video_v1.json
 _BOUNDS: Final[Mapping[object, object]] = {
     datetime: Annotated[datetime, msgspec.Meta(tz=True)],
@@ -54,8 +57,12 @@ _BOUNDS: Final[Mapping[object, object]] = {
 
 
 class _Field(NamedTuple):
-    """A field's type without `| None`; if `is_list`, that of its items. At most one of bounds, part and words is set:
-    what a plain value must be, the dataclass it is made of, the words that are known."""
+    """How one field is read.
+
+    If `is_list`, the rest describes its items. At most one of these is set: `bounds` is
+    what a plain value must be, `part` the dataclass of a nested object, `words` the
+    enum of its words.
+    """
 
     name: str
     is_list: bool
@@ -64,63 +71,83 @@ class _Field(NamedTuple):
     words: type[OpenEnum] | None = None
 
 
-def read_value(answer: WireResponse, kind: type[T], adapt: Callable[[Said], Said]) -> T:
-    """Raises the GatewayError that the answer stands for, and UpstreamUnavailable when it cannot be read."""
-    return read_said(answer, lambda said: to_core(said, kind, adapt))
+def read_resource(
+    response: WireResponse, kind: type[T], adapt: Callable[[JsonObject], JsonObject]
+) -> T:
+    """Returns the resource in the body, as a `kind`.
+
+    `adapt` maps Twilio's spelling to that of `core`. Raises what `read_json` raises.
+    """
+    return read_json(response, lambda document: convert(document, kind, adapt))
 
 
-def read_said(answer: WireResponse, read: Callable[[Any], T]) -> T:
-    """What `read` makes of the answer's JSON."""
-    if not 200 <= answer.status < 300:
-        raise read_fault(answer.status, answer.headers, answer.body)
+def read_json(response: WireResponse, read: Callable[[Any], T]) -> T:
+    """Returns what `read` makes of the decoded body.
+
+    Raises the GatewayError of a status other than 2xx, and UpstreamUnavailable when the
+    body is not JSON or `read` refuses it.
+    """
+    if not 200 <= response.status < 300:
+        raise read_error(response.status, response.headers, response.body)
     try:
-        return read(msgspec.json.decode(answer.body))
-    # Beside its own errors the decoder raises ValueError for bad UTF-8 and RecursionError for a tower of brackets. What
-    # core refuses was not sent by the caller.
+        return read(msgspec.json.decode(response.body))
+    # The decoder also raises ValueError for bad UTF-8 and RecursionError for deep
+    # nesting. `core` raises InvalidArgument, but here the caller did not send the
+    # value.
     except (msgspec.MsgspecError, ValueError, RecursionError, InvalidArgument) as error:
         raise UpstreamUnavailable(
-            "Twilio's answer cannot be read; try again a little later",
-            twilio=TwilioFault(None, answer.status),
+            "Twilio's response could not be read: try again later",
+            twilio=TwilioFault(None, response.status),
         ) from error
 
 
-def to_core(said: object, kind: type[T], adapt: Callable[[Said], Said]) -> T:
-    words: list[UnknownWord] = []
-    values = _prepared(adapt(said) if isinstance(said, dict) else said, kind, "", words)
-    if isinstance(values, dict) and words:
-        values["unknown_words"] = [asdict(word) for word in words[:WORDS_LIMIT]]
+def convert(document: object, kind: type[T], adapt: Callable[[JsonObject], JsonObject]) -> T:
+    """Returns a decoded JSON object as a `kind`.
+
+    Raises msgspec.ValidationError for a value that does not fit its field, and what
+    `kind` itself raises.
+    """
+    unknown: list[UnknownWord] = []
+    values = _prepare(
+        adapt(document) if isinstance(document, dict) else document, kind, "", unknown
+    )
+    if isinstance(values, dict) and unknown:
+        values["unknown_words"] = [asdict(word) for word in unknown[:UNKNOWN_WORDS_LIMIT]]
     return msgspec.convert(values, kind)
 
 
-def _prepared(said: object, kind: Any, place: str, words: list[UnknownWord]) -> object:
-    """The known fields that are not null, each within the bounds of its type. Notes the words that nobody knows."""
-    if not isinstance(said, dict):
-        return said
+def _prepare(document: object, kind: Any, path: str, unknown: list[UnknownWord]) -> object:
+    """Returns the known fields that are not null, each checked against its bounds.
+
+    Adds unknown words to `unknown`, with the path of their field.
+    """
+    if not isinstance(document, dict):
+        return document
     values: dict[str, object] = {}
     for field in _fields_of(kind):
-        value = said.get(field.name)
+        value = document.get(field.name)
         if value is None:
             continue
         if field.is_list and isinstance(value, list):
             value = [
-                _leaf(each, field, f"{place}{field.name}[{n}]", words)
-                for n, each in enumerate(value)
+                _prepare_value(item, field, f"{path}{field.name}[{n}]", unknown)
+                for n, item in enumerate(value)
             ]
         else:
-            value = _leaf(value, field, place + field.name, words)
+            value = _prepare_value(value, field, path + field.name, unknown)
         values[field.name] = value
     return values
 
 
-def _leaf(value: object, field: _Field, place: str, words: list[UnknownWord]) -> object:
+def _prepare_value(value: object, field: _Field, path: str, unknown: list[UnknownWord]) -> object:
     if field.bounds is not None:
         return msgspec.convert(value, field.bounds)
     if field.part is not None:
-        return _prepared(value, field.part, f"{place}.", words)
+        return _prepare(value, field.part, f"{path}.", unknown)
     if field.words is not None and isinstance(value, str):
         word = field.words(value)
         if word.name == "UNKNOWN":
-            words.append(UnknownWord(place, value[:WORD_LIMIT]))
+            unknown.append(UnknownWord(path, value[:WORD_LIMIT]))
         return word.value
     return value
 
@@ -145,5 +172,5 @@ def _field(name: str, hint: Any) -> _Field:
         return _Field(name, is_list, bounds=_BOUNDS[hint])
     if is_dataclass(hint):
         return _Field(name, is_list, part=hint)
-    is_words = isinstance(hint, type) and issubclass(hint, OpenEnum)
-    return _Field(name, is_list, words=hint if is_words else None)
+    is_enum = isinstance(hint, type) and issubclass(hint, OpenEnum)
+    return _Field(name, is_list, words=hint if is_enum else None)

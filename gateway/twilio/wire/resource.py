@@ -1,4 +1,7 @@
-"""What all of Twilio's resources share: fetched one by one, listed in pages, changed by a form, deleted. Does no I/O."""
+"""What all kinds of Twilio's resources share: fetch, list, create, change, delete.
+
+Does no I/O. https://www.twilio.com/docs/usage/twilios-response
+"""
 
 import re
 from collections.abc import Callable
@@ -11,28 +14,34 @@ import msgspec
 from gateway.core.errors import CursorExpired, InvalidArgument, OutcomeUnknown, UpstreamUnavailable
 from gateway.core.limits.fairness import Priority
 from gateway.core.sids import RoomSid, checked_sid
-from gateway.twilio.faults import BY_CODE, read_fault
+from gateway.twilio.faults import MEANINGS, read_error
 from gateway.twilio.wire.exchange import (
     Parameters,
     Product,
     WireRequest,
     WireResponse,
-    encoded,
+    encode_query,
     form_of,
 )
-from gateway.twilio.wire.reading import Said, read_said, read_value, to_core
+from gateway.twilio.wire.reading import JsonObject, convert, read_json, read_resource
 
 T = TypeVar("T")
 
+# The largest page of most lists.
+# https://www.twilio.com/docs/usage/twilios-response#pagination
 PAGE_SIZE_LIMIT: Final = 1000
 
-# A name of 128 characters takes up to 1,536 when percent-encoded; the rest is room for Twilio's PageToken.
+# A name of 128 characters has up to 1,536 bytes when it is encoded. The rest is room
+# for Twilio's PageToken.
 _PAGE_QUERY: Final = re.compile(r"[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]{1,4096}")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Generic[T]):
-    """One page of Twilio's. `next_query` fetches the page after this one; None at the end."""
+class WirePage(Generic[T]):
+    """One page of a list.
+
+    `next_query` is the `page_query` of the next page, or None on the last page.
+    """
 
     items: tuple[T, ...]
     next_query: str | None
@@ -44,22 +53,32 @@ class _Meta(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class TwilioResource(Generic[T]):
-    """A kind of Twilio's resources. `key`: under which word a page holds them. `adapt` puts right what Twilio spells in
-    another way than core; it must bear any JSON object."""
+    """One kind of Twilio's resources.
+
+    `key` is the name of the list in a page. `adapt` maps Twilio's spelling to that of
+    `core`; it gets any JSON object and must not raise.
+    """
 
     kind: type[T]
     key: str = ""
     product: Product = "video"
     page_size_limit: int = PAGE_SIZE_LIMIT
-    adapt: Callable[[Said], Said] = lambda said: said
+    adapt: Callable[[JsonObject], JsonObject] = lambda document: document
 
     def fetch(self, path: str) -> WireRequest[T]:
+        """Returns the request for the resource at `path`.
+
+        `read` raises NotFound if there is none.
+        """
         return WireRequest("GET", path, self._read, product=self.product)
 
     def post(
         self, path: str, parameters: Parameters = (), priority: Priority = Priority.CHANGE
     ) -> WireRequest[T]:
-        """A change that may be repeated whatever became of it."""
+        """Returns a request that changes the resource at `path` and may be repeated.
+
+        `read` returns the changed resource.
+        """
         return WireRequest(
             "POST",
             path,
@@ -70,8 +89,11 @@ class TwilioResource(Generic[T]):
         )
 
     def create(self, path: str, parameters: Parameters) -> WireRequest[T]:
-        """A change that must not be repeated blindly: also a failure of Twilio's own and an unreadable success are read as
-        OutcomeUnknown."""
+        """Returns a request that creates a resource and must not be repeated blindly.
+
+        `read` also raises OutcomeUnknown for a 5xx status and for an unreadable
+        success: Twilio may have created the resource.
+        """
         form = form_of(parameters)
         return WireRequest(
             "POST",
@@ -84,97 +106,115 @@ class TwilioResource(Generic[T]):
 
     def list(
         self, path: str, parameters: Parameters, page_size: int, page_query: str | None = None
-    ) -> WireRequest[Listed[T]]:
-        """The first page of a list, or the one whose `next_query` is given: that holds the filter and size it was made with.
+    ) -> WireRequest[WirePage[T]]:
+        """Returns the request for one page of a list.
 
-        Raises CursorExpired for a `page_query` that no answer of Twilio can have held.
+        Without `page_query` it is the first page. With the `next_query` of a page, it
+        is the page after that one, with the same filter and size; `parameters` and
+        `page_size` are then ignored.
+
+        Raises InvalidArgument for a page size that Twilio does not support, and
+        CursorExpired for a `page_query` that Twilio cannot have sent. `read` raises
+        UpstreamUnavailable if a single item cannot be read.
         """
         if page_query is not None:
             if _PAGE_QUERY.fullmatch(page_query) is None:
                 raise CursorExpired(
-                    "this page cursor is of no use any more; begin the list again without `after`"
+                    "the page cursor is not valid any more: start again without `after`"
                 )
             query = page_query
         elif 1 <= page_size <= self.page_size_limit:
-            query = encoded([*parameters, ("PageSize", page_size)])
+            query = encode_query([*parameters, ("PageSize", page_size)])
         else:
             raise InvalidArgument(
-                f"the page size is {page_size}; give a whole number from 1 to {self.page_size_limit}"
+                f"the page size is {page_size}: use a whole number from 1 to {self.page_size_limit}"
             )
         return WireRequest(
             "GET",
             path,
-            lambda answer: self._read_page(answer, path),
+            lambda response: self._read_page(response, path),
             query=query,
             product=self.product,
             priority=Priority.LIST,
         )
 
     def find(
-        self, path: str, parameters: Parameters, page_size: int, choose: Callable[[T], bool]
+        self, path: str, parameters: Parameters, page_size: int, matches: Callable[[T], bool]
     ) -> WireRequest[T | None]:
-        """The first one of a page that is chosen. What has a name is looked up so: a name may hold `/`, which no path to
-        Twilio carries (twilio-python#503)."""
+        """Returns a request whose `read` returns the first item of a page that matches.
+
+        Names are looked up this way and not in a path: Twilio answers 404 for a path
+        with a `/` in a name, even if it is encoded.
+        https://github.com/twilio/twilio-python/issues/503
+        """
         page = self.list(path, parameters, page_size)
         return WireRequest(
             "GET",
             path,
-            lambda answer: next(filter(choose, page.read(answer).items), None),
+            lambda response: next(filter(matches, page.read(response).items), None),
             query=page.query,
             product=self.product,
         )
 
-    def _read(self, answer: WireResponse) -> T:
-        return read_value(answer, self.kind, self.adapt)
+    def _read(self, response: WireResponse) -> T:
+        return read_resource(response, self.kind, self.adapt)
 
-    def _read_created(self, answer: WireResponse) -> T:
+    def _read_created(self, response: WireResponse) -> T:
         try:
-            return self._read(answer)
+            return self._read(response)
         except UpstreamUnavailable as error:
-            is_known = error.twilio is not None and error.twilio.code in BY_CODE
-            if is_known or 300 <= answer.status < 500:
+            is_known = error.twilio is not None and error.twilio.code in MEANINGS
+            if is_known or 300 <= response.status < 500:
                 raise
             raise OutcomeUnknown(
-                "Twilio took the request but gave no usable answer; look whether it was done before trying again",
+                "Twilio accepted the request, but its response could not be read: "
+                "check whether the change was made before you try again",
                 twilio=error.twilio,
             ) from error
 
-    def _read_page(self, answer: WireResponse, path: str) -> Listed[T]:
-        """One item that cannot be read makes the page unreadable."""
-        return read_said(answer, lambda said: self._page(said, path))
+    def _read_page(self, response: WireResponse, path: str) -> WirePage[T]:
+        return read_json(response, lambda document: self._page(document, path))
 
-    def _page(self, said: Any, path: str) -> Listed[T]:
-        page = msgspec.convert(said, dict[str, Any])
-        listed = msgspec.convert(page.get(self.key), list[Any])
+    def _page(self, document: Any, path: str) -> WirePage[T]:
+        page = msgspec.convert(document, dict[str, Any])
+        items = msgspec.convert(page.get(self.key), list[Any])
         meta = msgspec.convert(page.get("meta"), _Meta)
-        items = tuple(to_core(each, self.kind, self.adapt) for each in listed)
-        # An older document of Twilio shows an empty page with a next one: following it would never end.
-        return Listed(items, _next_query(meta.next_page_url, path) if items else None)
+        # One of Twilio's older documents shows an empty page with a next page.
+        # Following that would never end.
+        next_query = _next_query(meta.next_page_url, path) if items else None
+        return WirePage(tuple(convert(item, self.kind, self.adapt) for item in items), next_query)
 
 
 def delete(path: str) -> WireRequest[None]:
+    """Returns the request that deletes the resource at `path`. The body is ignored."""
     return WireRequest("DELETE", path, _read_nothing, priority=Priority.CHANGE)
 
 
-def room_path(sid: RoomSid, *below: str) -> str:
-    """Nothing but checked SIDs and Twilio's own words may enter a path."""
-    return "/".join(["/v1/Rooms", checked_sid(RoomSid, sid, "the room"), *below])
+def room_path(sid: RoomSid, *segments: str) -> str:
+    """Returns the path of a room, or of what `segments` name below it.
+
+    Segments must be checked SIDs or Twilio's own words. Raises InvalidArgument for a
+    text that is not the SID of a room.
+    """
+    return "/".join(["/v1/Rooms", checked_sid(RoomSid, sid, "the room"), *segments])
 
 
-def _read_nothing(answer: WireResponse) -> None:
-    if not 200 <= answer.status < 300:
-        raise read_fault(answer.status, answer.headers, answer.body)
+def _read_nothing(response: WireResponse) -> None:
+    if not 200 <= response.status < 300:
+        raise read_error(response.status, response.headers, response.body)
 
 
 def _next_query(next_page_url: str | None, path: str) -> str | None:
-    """The query of the next page's URL and nothing else of it: our credentials go to our base URL only.
+    """Returns the query of the next page's URL.
 
-    So its host need not be ours: behind a proxy or a test double Twilio names its own. Its path must be this list's, or
-    the query belongs to something else.
+    Nothing else of the URL is used, because our credentials go to our base URL only.
+    Its host may differ: behind a proxy or a test double, Twilio names another one. Its
+    path must be that of this list, or the query belongs to something else. Raises
+    ValueError.
     """
     if next_page_url is None:
         return None
     parts = urlsplit(next_page_url)
     if not parts.path.endswith(path) or _PAGE_QUERY.fullmatch(parts.query) is None:
-        raise ValueError("a next page of another list, or without a query")
+        raise ValueError("the next page belongs to another list, or has no query")
     return parts.query

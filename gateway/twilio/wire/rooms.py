@@ -1,6 +1,7 @@
 """Rooms. Does no I/O. https://www.twilio.com/docs/video/api/rooms-resource
 
-A room is addressed by SID alone: a name is looked up in the list.
+Paths contain the SID of a room and never its name. A name is looked up in the list.
+Every function raises InvalidArgument for a text that is not the SID of a room.
 """
 
 from typing import Final
@@ -9,7 +10,7 @@ from gateway.core.limits.fairness import Priority
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomStatus
 from gateway.core.sids import RoomSid
 from gateway.twilio.wire.exchange import WireRequest
-from gateway.twilio.wire.resource import Listed, TwilioResource, room_path
+from gateway.twilio.wire.resource import TwilioResource, WirePage, room_path
 from gateway.twilio.wire.rules import rules_json
 from gateway.twilio.wire.transcriptions import configuration_json
 
@@ -19,11 +20,16 @@ _ROOMS: Final = TwilioResource(Room, "rooms")
 
 
 def fetch_room(sid: RoomSid) -> WireRequest[Room]:
+    """Returns the request for a room in any state. `read` raises NotFound."""
     return _ROOMS.fetch(room_path(sid))
 
 
 def find_room(name: str) -> WireRequest[Room | None]:
-    """The room in progress under this very name. There is one at most: a second row would show a list that lags."""
+    """Returns a request for the room in progress that has exactly this unique name.
+
+    At most one room in progress has a name, and the rooms that ended keep theirs. The
+    page has two rows, so that a list that lags can also show the room before.
+    """
     return _ROOMS.find(
         ROOMS_PATH,
         (("Status", RoomStatus.IN_PROGRESS), ("UniqueName", name)),
@@ -34,7 +40,13 @@ def find_room(name: str) -> WireRequest[Room | None]:
 
 def list_rooms(
     wanted: RoomFilter, page_size: int, page_query: str | None = None
-) -> WireRequest[Listed[Room]]:
+) -> WireRequest[WirePage[Room]]:
+    """Returns the request for a page of rooms that match the filter.
+
+    Without a status Twilio lists rooms in progress. The dates are rounded up to whole
+    seconds: `created_after` includes its second, `created_before` does not. For the
+    paging see `TwilioResource.list`.
+    """
     parameters = (
         ("Status", wanted.status),
         ("UniqueName", wanted.unique_name),
@@ -45,6 +57,14 @@ def list_rooms(
 
 
 def create_room(new: NewRoom, status_callback: str) -> WireRequest[Room]:
+    """Returns the request that creates a room whose callbacks go to `status_callback`.
+
+    Durations are in seconds, the timeouts of an empty and of an unused room in minutes.
+    `read` raises AlreadyExists if a room in progress has the unique name,
+    InvalidArgument for parameters that Twilio refuses, QuotaExceeded for too many
+    rooms, and OutcomeUnknown if the room may have been created. Raises InvalidArgument
+    for text with a lone surrogate.
+    """
     rules, configuration = new.recording_rules, new.transcriptions_configuration
     parameters = (
         ("UniqueName", new.unique_name),
@@ -72,5 +92,9 @@ def create_room(new: NewRoom, status_callback: str) -> WireRequest[Room]:
 
 
 def complete_room(sid: RoomSid) -> WireRequest[Room]:
-    """May be repeated whatever became of it; FailedPrecondition then says that the room had ended."""
+    """Returns the request that ends a room and disconnects all its participants.
+
+    It may be repeated. `read` raises FailedPrecondition if the room had already ended
+    (error 53112).
+    """
     return _ROOMS.post(room_path(sid), (("Status", RoomStatus.COMPLETED),), Priority.END)

@@ -158,8 +158,8 @@ def test_fact_id_is_the_same_for_one_fact_and_differs_for_each_switch() -> None:
 
 
 def repaired(log: RoomHistory, rest: Observation) -> tuple[RoomHistory, list[RoomEvent]]:
-    """Return the repaired history and the events. As in the service, missing tracks are
-    requested a second time."""
+    """Returns the repaired history and the events. As in the service, missing tracks
+    are requested a second time."""
     events: list[RoomEvent] = []
     absent_since = dict.fromkeys(compare(log, rest).missing, NOON + timedelta(minutes=50))
     for observation in (rest, replace(rest, absent_since=absent_since)):

@@ -41,7 +41,7 @@ GRACE = ParticipantSid("PA" + "2" * 32)
 
 
 def book_of(*events: RoomEvent, now: float = 0) -> RoomBook:
-    """Return a book that has read these events and is started, with no check due."""
+    """Returns a book that has read these events and is started, with no check due."""
     book = RoomBook(ACCOUNT, INTERVALS)
     for n, logged in enumerate(events, 1):
         book.add_event(logged, n, now)
@@ -51,7 +51,7 @@ def book_of(*events: RoomEvent, now: float = 0) -> RoomBook:
 
 
 def taken(book: RoomBook, now: float) -> list[Check]:
-    """Take all checks that are due, in order."""
+    """Takes all checks that are due, in order."""
     checks = []
     while (check := book.take_check(now)) is not None:
         checks.append(check)

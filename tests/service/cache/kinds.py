@@ -15,11 +15,11 @@ from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.store.cache import ResponseCache, RoomIndex
 from gateway.store.connection import Connections
 from gateway.twilio.wire import participants
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 from tests.service.conftest import ACCOUNT, ADMIN, Site, event, ref
 
 PARTICIPANT = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
-PARTICIPANTS = ResourceKind[Listed[Participant]](Listed[Participant], Fence.PEOPLE, PEOPLE)
+PARTICIPANTS = ResourceKind[WirePage[Participant]](WirePage[Participant], Fence.PEOPLE, PEOPLE)
 
 
 @dataclass(frozen=True)

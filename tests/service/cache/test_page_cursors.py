@@ -8,15 +8,15 @@ from gateway.core.paging import Page
 from gateway.core.participants import ParticipantFilter
 from gateway.core.recordings import RoomRecordingFilter
 from gateway.service.cache.page_cursors import PageCursors
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 
 CODEC = CursorCodec(("a secret",), "AC" + "0" * 32)
 PAGES = PageCursors(CODEC)
 # Three of Twilio's pages, by the query that fetches each.
-TWILIO: dict[str | None, Listed[int]] = {
-    None: Listed((1, 2, 3), "second"),
-    "second": Listed((4, 5, 6), "third"),
-    "third": Listed((7,), None),
+TWILIO: dict[str | None, WirePage[int]] = {
+    None: WirePage((1, 2, 3), "second"),
+    "second": WirePage((4, 5, 6), "third"),
+    "third": WirePage((7,), None),
 }
 
 
@@ -52,7 +52,7 @@ def test_the_page_size_may_change_between_pages() -> None:
 
 def test_an_empty_list_and_the_last_page_have_no_next_page() -> None:
     position = PAGES.position("a list", 10, None)
-    nothing: Listed[int] = Listed((), None)
+    nothing: WirePage[int] = WirePage((), None)
     assert PAGES.page(position, nothing, 10) == Page((), None, has_next_page=False)
     last = page(3, page(3, page(3, None).end_cursor).end_cursor)
     assert not last.has_next_page
@@ -62,7 +62,7 @@ def test_a_page_of_twilios_that_has_become_shorter_is_continued() -> None:
     """All items before the cursor may have left the list. The items after it must still
     be read."""
     position = PAGES.position("a list", 2, page(2, None).end_cursor)
-    shrunk = PAGES.page(position, Listed((1,), "second"), 2)
+    shrunk = PAGES.page(position, WirePage((1,), "second"), 2)
     assert (shrunk.items, shrunk.has_next_page) == ((), True)
     assert read(2, shrunk.end_cursor) == [4, 5, 6, 7]
 
@@ -80,7 +80,7 @@ LISTS: list[object] = [
 def test_a_cursor_is_refused_by_every_other_list_and_filter() -> None:
     for list_ in LISTS:
         position = PAGES.position(list_, 2, None)
-        cursor = PAGES.page(position, Listed((1, 2, 3), None), 2).end_cursor
+        cursor = PAGES.page(position, WirePage((1, 2, 3), None), 2).end_cursor
         for other in LISTS:
             if other == list_:
                 PAGES.position(other, 2, cursor)

@@ -34,7 +34,7 @@ from gateway.store.connection import Connections
 from gateway.store.keys import Keys
 from gateway.store.leases import Leases
 from gateway.twilio.wire import participants
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 from tests.service.cache.kinds import (
     KINDS,
     PARTICIPANTS,
@@ -482,7 +482,7 @@ async def test_a_list_and_a_look_up_by_name_share_a_request_but_no_value(site: S
     )
     assert (found.request.path, found.request.query) == (listed.request.path, listed.request.query)
     for _ in range(2):
-        assert isinstance((await account.reads.one(listed)).value, Listed)
+        assert isinstance((await account.reads.one(listed)).value, WirePage)
         assert isinstance((await account.reads.one(found)).value, Participant)
 
 

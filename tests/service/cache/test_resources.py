@@ -16,15 +16,15 @@ from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.cache.rooms import room_kind, room_query
 from gateway.store.cache import CacheEntry
 from gateway.twilio.wire import participants
-from gateway.twilio.wire.resource import Listed
+from gateway.twilio.wire.resource import WirePage
 from gateway.twilio.wire.rooms import list_rooms
 from tests.service.conftest import sid, some_room
 
 ROOM = sid(1)
 PERSON = ParticipantSid("PA" + "0" * 32)
 KIND = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
-LIST = ResourceKind[Listed[Participant]](Listed[Participant], Fence.PEOPLE, PEOPLE)
-ROOMS = ResourceKind[Listed[Room]](Listed[Room], Fence.ROOM, ROOM_LIST)
+LIST = ResourceKind[WirePage[Participant]](WirePage[Participant], Fence.PEOPLE, PEOPLE)
+ROOMS = ResourceKind[WirePage[Room]](WirePage[Room], Fence.ROOM, ROOM_LIST)
 
 
 def by_sid(who: ParticipantSid = PERSON) -> CachedQuery[Participant]:
@@ -54,13 +54,13 @@ def entry(value: object, *, is_settled: bool = True) -> CacheEntry[object]:
 
 
 def test_the_lifetime_of_a_value_is_that_of_its_kind() -> None:
-    participants_page: Listed[Participant] = Listed((), None)
+    participants_page: WirePage[Participant] = WirePage((), None)
     query = Listing(LIST, ROOM, None, lambda size, page: by_list(size, page).request)
     assert query.page_query(50, None).lifetime(entry(participants_page)) is PEOPLE  # type: ignore[arg-type]
     assert room_query(room_kind(), ROOM).lifetime(entry(some_room())) is LIVE_ROOM  # type: ignore[arg-type]
 
 
-def by_list(size: int, page: str | None) -> CachedQuery[Listed[Participant]]:
+def by_list(size: int, page: str | None) -> CachedQuery[WirePage[Participant]]:
     request = participants.list_participants(ROOM, ParticipantFilter(), size, page)
     return CachedQuery(LIST, ROOM, request)
 
@@ -73,7 +73,7 @@ def test_not_found_has_a_short_lifetime(query: CachedQuery[Participant], lifetim
 
 
 def test_a_value_that_was_fetched_right_after_an_event_is_fetched_again_soon() -> None:
-    page: Listed[Participant] = Listed((), None)
+    page: WirePage[Participant] = WirePage((), None)
     assert by_list(50, None).lifetime(entry(page, is_settled=False)) is SETTLING  # type: ignore[arg-type]
     # A list of rooms is fresh for no longer anyway, and may be served stale.
     rooms = CachedQuery(ROOMS, "", list_rooms(RoomFilter(), 50))

@@ -1,4 +1,4 @@
-"""Twilio's own documents: its operations, and answers made from their schemas."""
+"""Twilio's OpenAPI documents: its operations, and responses made from their schemas."""
 
 import json
 from pathlib import Path
@@ -19,17 +19,23 @@ class Operation:
         self.product = product
         self.path = path
         self.method = method.upper()
-        self.said = document["paths"][path][method]
-        self.id: str = self.said["operationId"]
+        self.document = document["paths"][path][method]
+        self.id: str = self.document["operationId"]
         self.schemas = document["components"]["schemas"]
-        [self.status] = [int(status) for status in self.said["responses"]]
-        self.content = self.said["responses"][str(self.status)].get("content", {}).get(JSON, {})
+        [self.status] = [int(status) for status in self.document["responses"]]
+        self.content = self.document["responses"][str(self.status)].get("content", {}).get(JSON, {})
 
     @property
     def parameters(self) -> set[str]:
-        """Those of the query and of the form."""
-        query = {each["name"] for each in self.said.get("parameters", []) if each["in"] == "query"}
-        form = self.said.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {})
+        """The names of the parameters in the query and in the form."""
+        query = {
+            parameter["name"]
+            for parameter in self.document.get("parameters", [])
+            if parameter["in"] == "query"
+        }
+        form = (
+            self.document.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {})
+        )
         return query | set(form.get("properties", ()))
 
     @property
@@ -40,29 +46,36 @@ class Operation:
 
     @property
     def key(self) -> str | None:
-        """Under which word a page holds its items; None when the answer is no page."""
+        """The name of the list in a page; None if the response is not a page."""
         schema = self.content.get("schema", {})
         return next((name for name in schema.get("properties", ()) if name != "meta"), None)
 
     @property
     def schema(self) -> dict[str, Any]:
-        """That of one resource, also for a list."""
+        """The schema of one resource, also for a list."""
         schema = self.content["schema"]
-        return self._resolved(schema["properties"][self.key]["items"] if self.key else schema)
+        return self._resolve(schema["properties"][self.key]["items"] if self.key else schema)
 
     def resource(self) -> dict[str, Any]:
-        """One resource with every property of the schema, none of them null."""
-        return {name: self._sample(name, said) for name, said in self.schema["properties"].items()}
+        """Returns a resource with every property of the schema, none of them null."""
+        return {
+            name: self._sample(name, schema) for name, schema in self.schema["properties"].items()
+        }
 
-    def answer(self, resource: object) -> WireResponse:
-        """As the operation gives it: in a page, if it is a list."""
+    def response(self, resource: object) -> WireResponse:
+        """Returns the operation's response with this resource, in a page if it is a
+        list."""
         meta = {"page": 0, "page_size": 50, "next_page_url": None, "key": self.key}
-        return answer({self.key: [resource], "meta": meta} if self.key else resource, self.status)
+        return response({self.key: [resource], "meta": meta} if self.key else resource, self.status)
 
     def enums(self) -> list[str]:
-        """The properties that are words of an enum, or lists of them."""
-        found = self.schema["properties"].items()
-        return [name for name, said in found if "$ref" in said or "$ref" in said.get("items", {})]
+        """Returns the properties whose values are enum words, or lists of them."""
+        properties = self.schema["properties"].items()
+        return [
+            name
+            for name, schema in properties
+            if "$ref" in schema or "$ref" in schema.get("items", {})
+        ]
 
     def _links(self) -> tuple[str, ...]:
         return (
@@ -71,14 +84,14 @@ class Operation:
             else LINKS[self.path.replace("/{Sid}", "").split("/")[-1]]
         )
 
-    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+    def _resolve(self, schema: dict[str, Any]) -> dict[str, Any]:
         reference = schema.get("$ref")
         return self.schemas[reference.rpartition("/")[2]] if reference else schema
 
-    def _sample(self, name: str, said: dict[str, Any]) -> Any:
-        schema = self._resolved(said)
-        if name in SAID and "$ref" not in said:
-            return SAID[name]
+    def _sample(self, name: str, reference: dict[str, Any]) -> Any:
+        schema = self._resolve(reference)
+        if name in SAMPLES_BY_NAME and "$ref" not in reference:
+            return SAMPLES_BY_NAME[name]
         match schema:
             case {"enum": [word, *_]}:
                 return word
@@ -88,9 +101,9 @@ class Operation:
             case {"format": "date-time"}:
                 return "2026-01-02T03:04:05Z"
             case {"type": "object", "properties": properties}:
-                return {each: self._sample(each, inner) for each, inner in properties.items()}
+                return {part: self._sample(part, inner) for part, inner in properties.items()}
             case {"type": "object", "format": "uri-map"}:
-                return {each: f"https://video.twilio.com/{each}" for each in self._links()}
+                return {link: f"https://video.twilio.com/{link}" for link in self._links()}
             case {"type": "array", "items": items}:
                 return [self._sample(name.removesuffix("s"), items)]
             case {"type": "integer"}:
@@ -107,21 +120,21 @@ LINKS = {
     "Recordings": ("media",),
 }
 
-SAID: dict[str, Any] = {
+SAMPLES_BY_NAME: dict[str, Any] = {
     "ttid": "video_extension_2c70be23-4788-423d-9351-df6705efa035",
     "grouping_sids": {"room_sid": "RM" + "0" * 32, "participant_sid": "PA" + "0" * 32},
     "configuration": {"languageCode": "en-US"},
     "properties": {"a": [1, None, {"b": "c"}]},
     "publisher_info": {"d": None},
-    # Words of rules have no enum in the document.
+    # The document has no enum for the words of rules.
     "type": "include",
     "kind": "audio",
     "priority": "high",
 }
 
 
-def answer(said: object, status: int = 200) -> WireResponse:
-    return WireResponse(status, {}, json.dumps(said).encode())
+def response(document: object, status: int = 200) -> WireResponse:
+    return WireResponse(status, {}, json.dumps(document).encode())
 
 
 def _operations() -> list[Operation]:

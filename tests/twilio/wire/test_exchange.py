@@ -5,11 +5,11 @@ import pytest
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.rooms import RoomStatus
-from gateway.twilio.wire.exchange import WireRequest, encoded, form_of, json_text, without_none
+from gateway.twilio.wire.exchange import WireRequest, encode_query, form_of, json_text, without_none
 
 
 @pytest.mark.parametrize(
-    ("value", "word"),
+    ("value", "text"),
     [
         (True, "true"),
         (False, "false"),
@@ -24,27 +24,27 @@ from gateway.twilio.wire.exchange import WireRequest, encoded, form_of, json_tex
         (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
     ],
 )
-def test_each_value_is_sent_in_twilios_form(value: object, word: str) -> None:
-    assert form_of([("Name", value), ("Other", None)]) == (("Name", word),)
-    assert parse_qsl(encoded([("Name", value), ("Other", None)])) == [("Name", word)]
+def test_value_is_sent_as_twilio_expects_it(value: object, text: str) -> None:
+    assert form_of([("Name", value), ("Other", None)]) == (("Name", text),)
+    assert parse_qsl(encode_query([("Name", value), ("Other", None)])) == [("Name", text)]
 
 
-def test_a_repeated_name_keeps_its_order() -> None:
-    assert encoded([("Codec", "VP8"), ("Codec", "opus")]) == "Codec=VP8&Codec=opus"
+def test_repeated_parameter_keeps_its_order() -> None:
+    assert encode_query([("Codec", "VP8"), ("Codec", "opus")]) == "Codec=VP8&Codec=opus"
 
 
-def test_json_is_sent_without_blanks() -> None:
+def test_json_text_has_no_blanks() -> None:
     assert (
         json_text(without_none({"a": (1, "é"), "b": None, "c": False})) == '{"a":[1,"é"],"c":false}'
     )
 
 
-def test_half_a_character_is_refused() -> None:
+def test_lone_surrogate_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="surrogate"):
         json_text(["\ud800"])
 
 
-def test_only_a_get_changes_nothing() -> None:
+def test_every_method_except_get_is_a_write() -> None:
     assert [WireRequest(method, "/", str).is_write for method in ("GET", "POST", "DELETE")] == [
         False,
         True,
@@ -52,6 +52,6 @@ def test_only_a_get_changes_nothing() -> None:
     ]
 
 
-def test_requests_are_equal_when_they_are_the_same_on_the_wire() -> None:
+def test_equality_of_requests_ignores_their_readers() -> None:
     assert WireRequest("GET", "/", str) == WireRequest("GET", "/", repr)
     assert WireRequest("GET", "/", str) != WireRequest("GET", "/", str, product="insights")

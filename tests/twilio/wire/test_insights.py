@@ -5,13 +5,13 @@ from gateway.core.recordings import Codec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import RoomSid
 from gateway.twilio.wire.insights import fetch_insights_room, list_insights_rooms
-from tests.twilio.wire.documents import INSIGHTS, OPERATIONS, answer
+from tests.twilio.wire.documents import INSIGHTS, OPERATIONS, response
 
 ROOM = RoomSid("RM" + "0" * 32)
 
 
-def test_words_are_sent_as_insights_spells_them() -> None:
-    types = tuple(known for known in RoomType if known is not RoomType.UNKNOWN)
+def test_filter_words_are_spelled_as_insights_does() -> None:
+    types = tuple(word for word in RoomType if word is not RoomType.UNKNOWN)
     codecs = (Codec.VP8, Codec.H264, Codec.VP9, Codec.OPUS)
     sent = parse_qsl(
         list_insights_rooms(InsightsRoomFilter(room_types=types, codecs=codecs), 50).query
@@ -26,18 +26,18 @@ def test_words_are_sent_as_insights_spells_them() -> None:
     )
 
 
-def test_words_that_video_has_too_are_read_as_videos() -> None:
-    said = OPERATIONS["FetchVideoRoomSummary"].resource() | {
+def test_words_are_read_as_those_of_video() -> None:
+    document = OPERATIONS["FetchVideoRoomSummary"].resource() | {
         "room_type": "peer_to_peer",
         "room_status": "in_progress",
     }
-    room = fetch_insights_room(ROOM).read(answer(said))
+    room = fetch_insights_room(ROOM).read(response(document))
 
     assert (room.room_type, room.room_status) == (RoomType.PEER_TO_PEER, RoomStatus.IN_PROGRESS)
 
 
-def test_a_region_may_be_any_word() -> None:
-    said = OPERATIONS["FetchVideoRoomSummary"].resource() | {"media_region": "stage_us1"}
-    room = fetch_insights_room(ROOM).read(answer(said))
+def test_media_region_may_be_any_text() -> None:
+    document = OPERATIONS["FetchVideoRoomSummary"].resource() | {"media_region": "stage_us1"}
+    room = fetch_insights_room(ROOM).read(response(document))
 
     assert (room.media_region, room.unknown_words) == ("stage_us1", ())

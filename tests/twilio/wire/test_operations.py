@@ -1,4 +1,5 @@
-"""Our requests held against Twilio's documents: all operations, all parameters, all properties."""
+"""Our requests compared with the operations, parameters and properties of Twilio's
+OpenAPI documents."""
 
 import re
 from collections.abc import Callable
@@ -49,8 +50,8 @@ from gateway.core.transcriptions import (
 )
 from gateway.twilio.wire import operations
 from gateway.twilio.wire.exchange import WireRequest, WireResponse
-from gateway.twilio.wire.resource import Listed
-from tests.twilio.wire.documents import OPERATIONS, Operation, answer
+from gateway.twilio.wire.resource import WirePage
+from tests.twilio.wire.documents import OPERATIONS, Operation, response
 
 HEX = "0123456789abcdef" * 2
 ROOM, PARTICIPANT = RoomSid("RM" + HEX), ParticipantSid("PA" + HEX)
@@ -61,7 +62,7 @@ CONFIGURATION = TranscriptionsConfiguration(language_code="en-US")
 RECORDING_RULE = RecordingRule(type=RuleType.INCLUDE, all=True)
 SUBSCRIBE_RULE = SubscribeRule(type=RuleType.EXCLUDE, track="a/b", priority=TrackPriority.LOW)
 
-# What each request takes, every parameter set.
+# The arguments of each function, with every parameter set.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "FetchRoom": (ROOM,),
     "ListRoom": (RoomFilter(unique_name="a/b", **SPAN), 50),
@@ -143,19 +144,19 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "ListVideoParticipantSummary": (ROOM, 50),
 }
 
-# An answer of no use; after a create also the question whether it was done.
+# The errors for an unusable response. After a create the room may exist.
 UNREADABLE = (UpstreamUnavailable, OutcomeUnknown)
 
-# Twilio's paging: what it put into `next_page_url` is sent back as it is.
+# Twilio puts these into `next_page_url`, and they are sent back unchanged.
 PAGING = {"Page", "PageToken"}
 
 ALL = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 LISTS = pytest.mark.parametrize(
     "operation",
-    [each for each in OPERATIONS.values() if each.key],
+    [operation for operation in OPERATIONS.values() if operation.key],
     ids=lambda operation: operation.id,
 )
-READ = [each for each in OPERATIONS.values() if each.content]
+READ = [operation for operation in OPERATIONS.values() if operation.content]
 READERS = pytest.mark.parametrize("operation", READ, ids=lambda operation: operation.id)
 EXAMPLES = [
     pytest.param(operation, example, id=f"{operation.id}-{name}")
@@ -169,18 +170,18 @@ def request(operation: Operation) -> WireRequest[Any]:
 
 
 def read(operation: Operation, resource: object) -> Any:
-    """One resource, also out of a list."""
-    found = request(operation).read(operation.answer(resource))
-    return found.items[0] if isinstance(found, Listed) else found
+    """Returns the resource, also from a page."""
+    found = request(operation).read(operation.response(resource))
+    return found.items[0] if isinstance(found, WirePage) else found
 
 
-def test_there_are_30_operations_and_each_has_its_request() -> None:
+def test_each_of_30_operations_has_a_function() -> None:
     assert set(operations.OPERATIONS) == set(OPERATIONS)
     assert len(OPERATIONS) == 30
 
 
 @ALL
-def test_a_request_goes_where_the_document_says(operation: Operation) -> None:
+def test_request_has_the_method_and_path_of_the_document(operation: Operation) -> None:
     made = request(operation)
 
     assert (made.method, made.product) == (operation.method, operation.product)
@@ -189,7 +190,7 @@ def test_a_request_goes_where_the_document_says(operation: Operation) -> None:
 
 
 @ALL
-def test_every_parameter_can_be_sent_and_nothing_else_is(operation: Operation) -> None:
+def test_all_parameters_of_the_document_and_no_others_are_sent(operation: Operation) -> None:
     made = request(operation)
 
     assert {
@@ -198,7 +199,7 @@ def test_every_parameter_can_be_sent_and_nothing_else_is(operation: Operation) -
 
 
 @ALL
-def test_no_other_segment_enters_a_path(operation: Operation) -> None:
+def test_text_that_is_not_a_sid_is_refused(operation: Operation) -> None:
     arguments = ARGUMENTS[operation.id]
     for place, argument in enumerate(arguments):
         if isinstance(argument, str) and not argument.startswith("https"):
@@ -220,7 +221,7 @@ def test_no_other_segment_enters_a_path(operation: Operation) -> None:
 
 
 @ALL
-def test_a_sid_of_another_kind_is_refused_with_advice(operation: Operation) -> None:
+def test_sid_of_another_kind_is_refused(operation: Operation) -> None:
     arguments = ARGUMENTS[operation.id]
     for place, argument in enumerate(arguments):
         if isinstance(argument, str) and argument.endswith(HEX):
@@ -233,70 +234,70 @@ def test_a_sid_of_another_kind_is_refused_with_advice(operation: Operation) -> N
                 )
 
 
-def shown(value: object) -> object:
-    """A core value in Twilio's JSON."""
+def to_json(value: object) -> object:
+    """Returns a value of `core` as Twilio's JSON."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: shown(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
-        return [shown(each) for each in value]
+        return [to_json(item) for item in value]
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
 
 
-def assert_same(read_value: object, said: object) -> None:
-    """`said` is all there, words in whatever spelling."""
-    match said:
+def assert_equal(read_value: object, document: object) -> None:
+    """Checks that the value has all of the document, with words in any spelling."""
+    match document:
         case dict():
             assert isinstance(read_value, dict)
-            for name, value in said.items():
-                assert_same(read_value[RENAMED.get(name, name)], value)
+            for name, value in document.items():
+                assert_equal(read_value[RENAMED.get(name, name)], value)
         case list():
             assert isinstance(read_value, list)
-            assert len(read_value) == len(said)
-            for each, value in zip(read_value, said, strict=True):
-                assert_same(each, value)
+            assert len(read_value) == len(document)
+            for item, value in zip(read_value, document, strict=True):
+                assert_equal(item, value)
         case str() if isinstance(read_value, StrEnum):
-            assert type(read_value)(said) is read_value
+            assert type(read_value)(document) is read_value
             assert read_value.name != "UNKNOWN"
         case _:
-            assert read_value == said
+            assert read_value == document
 
 
 RENAMED = {"languageCode": "language_code"}
 
 
 @pytest.mark.parametrize(("operation", "example"), EXAMPLES)
-def test_twilios_examples_are_read_without_loss(operation: Operation, example: Any) -> None:
-    found = request(operation).read(answer(example, operation.status))
+def test_examples_of_the_document_are_read_without_loss(operation: Operation, example: Any) -> None:
+    found = request(operation).read(response(example, operation.status))
 
     if operation.key is None:
-        assert_same(shown(found), example)
+        assert_equal(to_json(found), example)
         assert found.unknown_words == ()
     else:
-        assert_same([shown(each) for each in found.items], example[operation.key])
+        assert_equal([to_json(item) for item in found.items], example[operation.key])
         assert found.next_query is None
 
 
-def test_no_example_of_these_operations_is_left_out() -> None:
+def test_all_examples_are_used() -> None:
     assert len(EXAMPLES) == sum(len(operation.examples) for operation in OPERATIONS.values()) > 30
 
 
 @READERS
-def test_every_property_is_a_field_and_arrives(operation: Operation) -> None:
+def test_every_property_is_read(operation: Operation) -> None:
     resource = operation.resource()
 
     assert set(resource) == set(operation.schema["properties"])
-    assert_same(shown(read(operation, resource)), resource)
+    assert_equal(to_json(read(operation, resource)), resource)
 
 
 @READERS
-def test_what_may_be_null_may_be_missing(operation: Operation) -> None:
+def test_nullable_property_may_be_missing(operation: Operation) -> None:
     resource = operation.resource()
     kind = type(read(operation, resource))
     required = {field.name for field in fields(kind) if field.default is MISSING}
-    least = {name: value for name, value in resource.items() if name in required}
+    required_only = {name: value for name, value in resource.items() if name in required}
     nulls = {name: None for name in resource if name not in required}
 
-    assert read(operation, least) == read(operation, least | nulls)
+    assert read(operation, required_only) == read(operation, required_only | nulls)
     for name in required & set(resource):
         for wrong in (
             {key: value for key, value in resource.items() if key != name},
@@ -307,7 +308,7 @@ def test_what_may_be_null_may_be_missing(operation: Operation) -> None:
 
 
 @READERS
-def test_a_property_of_another_type_cannot_be_read(operation: Operation) -> None:
+def test_property_of_another_type_is_unreadable(operation: Operation) -> None:
     resource = operation.resource()
     for name in resource:
         with pytest.raises(UNREADABLE):
@@ -315,7 +316,7 @@ def test_a_property_of_another_type_cannot_be_read(operation: Operation) -> None
 
 
 @READERS
-def test_numbers_sids_and_moments_out_of_bounds_cannot_be_read(operation: Operation) -> None:
+def test_property_out_of_bounds_is_unreadable(operation: Operation) -> None:
     resource = operation.resource()
     for name, value in resource.items():
         wrong: list[Any] = []
@@ -330,13 +331,13 @@ def test_numbers_sids_and_moments_out_of_bounds_cannot_be_read(operation: Operat
             wrong = [value[:-1], f"{value}\n", "CJ" + HEX]
         elif value == "2026-01-02T03:04:05Z":
             wrong = ["2026-01-02T03:04:05", "yesterday", "", 5]
-        for each in wrong:
+        for value in wrong:
             with pytest.raises(UNREADABLE):
-                read(operation, resource | {name: each})
+                read(operation, resource | {name: value})
 
 
 @READERS
-def test_words_and_properties_added_later_are_borne_and_the_words_kept(
+def test_unknown_words_and_properties_are_tolerated(
     operation: Operation,
 ) -> None:
     resource: dict[str, Any] = operation.resource() | {
@@ -357,7 +358,7 @@ def test_words_and_properties_added_later_are_borne_and_the_words_kept(
 
 
 @pytest.mark.parametrize("name", ["FetchRoomRecordingRule", "FetchRoomParticipantSubscribeRule"])
-def test_a_rule_added_later_is_borne_and_its_words_kept(name: str) -> None:
+def test_unknown_rule_is_tolerated(name: str) -> None:
     operation = OPERATIONS[name]
     rules = [
         {"type": "include", "all": True},
@@ -372,7 +373,7 @@ def test_a_rule_added_later_is_borne_and_its_words_kept(name: str) -> None:
     )
 
 
-def test_of_a_long_word_the_beginning_is_kept() -> None:
+def test_long_unknown_word_is_truncated() -> None:
     operation = OPERATIONS["FetchRoom"]
 
     assert read(operation, operation.resource() | {"status": "x" * 1000}).unknown_words == (
@@ -397,7 +398,7 @@ def test_of_a_long_word_the_beginning_is_kept() -> None:
     ],
     ids=lambda body: str(body[:12]),
 )
-def test_an_answer_of_another_kind_is_of_no_use(operation: Operation, body: bytes) -> None:
+def test_body_of_another_kind_is_unreadable(operation: Operation, body: bytes) -> None:
     with pytest.raises(UNREADABLE):
         request(operation).read(WireResponse(200, {}, body))
 
@@ -422,9 +423,7 @@ json_values = st.recursive(
 @READERS
 @given(st.data())
 @settings(max_examples=15, deadline=None)
-def test_whatever_stands_in_a_property_it_is_read_or_refused(
-    operation: Operation, data: st.DataObject
-) -> None:
+def test_any_property_value_is_read_or_refused(operation: Operation, data: st.DataObject) -> None:
     resource = operation.resource()
     resource |= data.draw(
         st.dictionaries(st.sampled_from(sorted(resource)), json_values, max_size=3)
@@ -449,23 +448,23 @@ def test_whatever_stands_in_a_property_it_is_read_or_refused(
         (503, 53103, UpstreamUnavailable),
     ],
 )
-def test_a_failure_is_raised_as_what_it_means(
+def test_error_response_raises_its_error(
     operation: Operation, status: int, code: int | None, expected: type[Exception]
 ) -> None:
     with pytest.raises(expected):
-        request(operation).read(answer({"code": code}, status))
+        request(operation).read(response({"code": code}, status))
 
 
 @ALL
-def test_only_what_must_not_be_repeated_has_an_unknown_outcome(operation: Operation) -> None:
+def test_server_error_is_outcome_unknown_only_for_creates(operation: Operation) -> None:
     is_create = operation.id in ("CreateRoom", "CreateRoomTranscriptions")
     with pytest.raises(OutcomeUnknown if is_create else UpstreamUnavailable):
-        request(operation).read(answer({}, 500))
+        request(operation).read(response({}, 500))
 
 
 @pytest.mark.parametrize("name", ["DeleteRecording", "DeleteRoomRecording"])
 @pytest.mark.parametrize("body", [b"", b"anything"])
-def test_what_is_deleted_is_gone(name: str, body: bytes) -> None:
+def test_delete_ignores_the_body(name: str, body: bytes) -> None:
     assert request(OPERATIONS[name]).read(WireResponse(204, {}, body)) is None
 
 
@@ -473,13 +472,11 @@ def test_what_is_deleted_is_gone(name: str, body: bytes) -> None:
 @pytest.mark.parametrize(
     "base", ["https://video.twilio.com", "http://127.0.0.1:8080/x", "https://evil.example.com", ""]
 )
-def test_of_a_next_page_only_the_query_is_taken_and_given_back(
-    operation: Operation, base: str
-) -> None:
+def test_next_page_uses_only_the_query_of_its_url(operation: Operation, base: str) -> None:
     query = "PageSize=50&Page=1&PageToken=PARM%2f1+x~"
     made = request(operation)
     meta = {"next_page_url": f"{base}{made.path}?{query}"}
-    page = made.read(answer({operation.key: [operation.resource()], "meta": meta}))
+    page = made.read(response({operation.key: [operation.resource()], "meta": meta}))
 
     assert page.next_query == query
     arguments = ARGUMENTS[operation.id]
@@ -490,53 +487,53 @@ def test_of_a_next_page_only_the_query_is_taken_and_given_back(
 @pytest.mark.parametrize(
     "url", ["/v1/Other?Page=1", "{path}", "{path}?", "{path}?a b", "https://[{path}?a", "", 5, {}]
 )
-def test_a_next_page_of_another_list_is_refused(operation: Operation, url: object) -> None:
+def test_next_page_of_another_list_is_refused(operation: Operation, url: object) -> None:
     made = request(operation)
     url = url.format(path=made.path) if isinstance(url, str) else url
     with pytest.raises(UpstreamUnavailable):
-        made.read(answer({operation.key: [operation.resource()], "meta": {"next_page_url": url}}))
+        made.read(response({operation.key: [operation.resource()], "meta": {"next_page_url": url}}))
 
 
 @LISTS
-def test_an_empty_page_is_the_last_one(operation: Operation) -> None:
+def test_empty_page_is_the_last_one(operation: Operation) -> None:
     made = request(operation)
-    page = made.read(answer({operation.key: [], "meta": {"next_page_url": f"{made.path}?Page=1"}}))
+    page = made.read(
+        response({operation.key: [], "meta": {"next_page_url": f"{made.path}?Page=1"}})
+    )
 
-    assert page == Listed((), None)
+    assert page == WirePage((), None)
 
 
 @LISTS
-def test_one_item_that_cannot_be_read_makes_the_page_unreadable(operation: Operation) -> None:
+def test_unreadable_item_makes_its_page_unreadable(operation: Operation) -> None:
     for wrong in ({}, None, [], 1):
         with pytest.raises(UpstreamUnavailable):
             request(operation).read(
-                answer({operation.key: [operation.resource(), wrong], "meta": {}})
+                response({operation.key: [operation.resource(), wrong], "meta": {}})
             )
 
 
 @LISTS
 @pytest.mark.parametrize("page_query", ["", "a b", "a#b", "a\r\nb", "é", "x" * 4097, 'a"b'])
-def test_a_page_query_that_twilio_cannot_have_given_is_refused(
-    operation: Operation, page_query: str
-) -> None:
+def test_malformed_page_query_is_refused(operation: Operation, page_query: str) -> None:
     with pytest.raises(CursorExpired):
         operations.OPERATIONS[operation.id](*ARGUMENTS[operation.id], page_query)
 
 
 @LISTS
-def test_a_page_is_no_longer_than_twilio_lets_it_be(operation: Operation) -> None:
+def test_page_size_is_bounded(operation: Operation) -> None:
     most = 100 if operation.id == "ListRecording" else 1000
     build: Callable[..., WireRequest[Any]] = operations.OPERATIONS[operation.id]
     *arguments, _ = ARGUMENTS[operation.id]
     assert ("PageSize", str(most)) in parse_qsl(build(*arguments, most).query)
     for wrong in (0, -1, most + 1):
         with pytest.raises(
-            InvalidArgument, match=f"page size is {wrong}; give a whole number from 1 to {most}"
+            InvalidArgument, match=f"page size is {wrong}: use a whole number from 1 to {most}"
         ):
             build(*arguments, wrong)
 
 
-def test_what_ends_goes_before_what_changes_and_one_before_a_list() -> None:
+def test_priority_of_each_operation() -> None:
     priorities = {
         id_: build(*ARGUMENTS[id_]).priority for id_, build in operations.OPERATIONS.items()
     }

@@ -12,7 +12,7 @@ from gateway.twilio.wire.participants import (
     find_published_track,
     list_participants,
 )
-from tests.twilio.wire.documents import OPERATIONS, answer
+from tests.twilio.wire.documents import OPERATIONS, response
 
 ROOM, SID = RoomSid("RM" + "0" * 32), ParticipantSid("PA" + "0" * 32)
 PARTICIPANT = OPERATIONS["FetchRoomParticipant"].resource()
@@ -21,7 +21,7 @@ NAMES = ["Zoë", "a/b", "..", "a&Status=disconnected", "x#y?z", "100 %", "+"]
 
 
 @pytest.mark.parametrize("identity", NAMES)
-def test_an_identity_travels_as_a_query_value(identity: str) -> None:
+def test_find_participant_sends_the_identity_in_the_query(identity: str) -> None:
     request = find_participant(ROOM, identity)
 
     assert (request.method, request.path) == ("GET", f"/v1/Rooms/{ROOM}/Participants")
@@ -39,33 +39,33 @@ def test_an_identity_travels_as_a_query_value(identity: str) -> None:
         ([], False),
     ],
 )
-def test_an_identity_finds_who_is_in_the_room_under_just_it(
+def test_find_participant_returns_an_exact_match_that_is_present(
     participants: list[dict[str, Any]], is_found: bool
 ) -> None:
-    there = PARTICIPANT | {"identity": "a/b", "status": "connected"}
-    said = {"participants": [there | each for each in participants], "meta": {}}
+    present = PARTICIPANT | {"identity": "a/b", "status": "connected"}
+    document = {"participants": [present | changes for changes in participants], "meta": {}}
 
-    assert (find_participant(ROOM, "a/b").read(answer(said)) is not None) is is_found
+    assert (find_participant(ROOM, "a/b").read(response(document)) is not None) is is_found
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_tracks_name_does_not_travel(name: str) -> None:
+def test_find_published_track_does_not_send_the_name(name: str) -> None:
     request = find_published_track(ROOM, SID, name)
-    said = {"published_tracks": [TRACK, TRACK | {"name": name}], "meta": {}}
+    document = {"published_tracks": [TRACK, TRACK | {"name": name}], "meta": {}}
 
     assert request.path == f"/v1/Rooms/{ROOM}/Participants/{SID}/PublishedTracks"
     assert request.query == "PageSize=1000"
-    assert getattr(request.read(answer(said)), "name", None) == name
-    assert request.read(answer({"published_tracks": [TRACK], "meta": {}})) is None
+    assert getattr(request.read(response(document)), "name", None) == name
+    assert request.read(response({"published_tracks": [TRACK], "meta": {}})) is None
 
 
-def test_a_list_without_a_filter_leaves_the_choice_to_twilio() -> None:
+def test_list_without_a_filter_sends_no_status() -> None:
     assert list_participants(ROOM, ParticipantFilter(), 50).query == "PageSize=50"
-    asked = ParticipantFilter(status=ParticipantStatus.RECONNECTING)
-    assert list_participants(ROOM, asked, 50).query == "Status=reconnecting&PageSize=50"
+    wanted = ParticipantFilter(status=ParticipantStatus.RECONNECTING)
+    assert list_participants(ROOM, wanted, 50).query == "Status=reconnecting&PageSize=50"
 
 
-def test_a_participant_is_disconnected_and_anonymized() -> None:
+def test_disconnect_and_anonymize_requests() -> None:
     path = f"/v1/Rooms/{ROOM}/Participants/{SID}"
 
     assert disconnect_participant(ROOM, SID).form == (("Status", "disconnected"),)

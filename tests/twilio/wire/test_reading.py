@@ -10,8 +10,8 @@ from gateway.core.open_enum import UnknownWord
 from gateway.core.recordings import INT64
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import RoomSid
-from gateway.twilio.wire.reading import WORDS_LIMIT, read_said, read_value, to_core
-from tests.twilio.wire.documents import answer
+from gateway.twilio.wire.reading import UNKNOWN_WORDS_LIMIT, convert, read_json, read_resource
+from tests.twilio.wire.documents import response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,8 @@ class Whole:
 SID = "RM" + "0" * 32
 
 
-def test_each_field_is_read_by_its_type() -> None:
-    said = {
+def test_field_is_read_by_its_type() -> None:
+    document = {
         "sid": SID,
         "size": 2**40,
         "count": 1,
@@ -44,7 +44,7 @@ def test_each_field_is_read_by_its_type() -> None:
         "new": 1,
     }
 
-    assert read_value(answer(said), Whole, lambda said: said) == Whole(
+    assert read_resource(response(document), Whole, lambda document: document) == Whole(
         sid=RoomSid(SID),
         size=2**40,
         count=1,
@@ -53,15 +53,15 @@ def test_each_field_is_read_by_its_type() -> None:
     )
 
 
-def test_unknown_words_are_kept_with_their_place() -> None:
-    said = {
+def test_unknown_words_are_kept_with_their_path() -> None:
+    document = {
         "sid": SID,
         "part": {"status": "a"},
         "parts": [{"status": "completed"}, {"status": "b"}],
         "words": ["failed", "c", "unknown"],
     }
 
-    assert to_core(said, Whole, lambda said: said).unknown_words == (
+    assert convert(document, Whole, lambda document: document).unknown_words == (
         UnknownWord("part.status", "a"),
         UnknownWord("parts[1].status", "b"),
         UnknownWord("words[1]", "c"),
@@ -81,24 +81,24 @@ def test_unknown_words_are_kept_with_their_place() -> None:
     ],
     ids=str,
 )
-def test_what_is_out_of_bounds_is_refused(wrong: dict[str, object]) -> None:
+def test_value_out_of_bounds_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
-        to_core({"sid": SID, **wrong}, Whole, lambda said: said)
+        convert({"sid": SID, **wrong}, Whole, lambda document: document)
 
 
-def test_what_core_refuses_in_an_answer_is_not_the_callers_fault() -> None:
+def test_value_that_core_refuses_is_upstream_unavailable() -> None:
     def refuse(_: object) -> None:
         raise InvalidArgument("a hint is longer than 100 characters; shorten it")
 
-    with pytest.raises(UpstreamUnavailable, match="cannot be read"):
-        read_said(answer({}), refuse)
+    with pytest.raises(UpstreamUnavailable, match="could not be read"):
+        read_json(response({}), refuse)
 
 
-def test_a_flood_of_new_words_is_not_kept() -> None:
-    said = {"sid": SID, "words": ["x" * 200] * 1000}
-    found = to_core(said, Whole, lambda said: said)
+def test_number_of_unknown_words_is_bounded() -> None:
+    document = {"sid": SID, "words": ["x" * 200] * 1000}
+    whole = convert(document, Whole, lambda document: document)
 
-    assert len(found.words) == 1000
-    assert found.unknown_words == tuple(
-        UnknownWord(f"words[{n}]", "x" * 128) for n in range(WORDS_LIMIT)
+    assert len(whole.words) == 1000
+    assert whole.unknown_words == tuple(
+        UnknownWord(f"words[{n}]", "x" * 128) for n in range(UNKNOWN_WORDS_LIMIT)
     )

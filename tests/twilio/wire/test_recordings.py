@@ -12,7 +12,7 @@ from gateway.twilio.wire.recordings import (
     fetch_recording,
     list_recordings,
 )
-from tests.twilio.wire.documents import OPERATIONS, answer
+from tests.twilio.wire.documents import OPERATIONS, response
 
 ROOM, SID = RoomSid("RM" + "0" * 32), RecordingSid("RT" + "0" * 32)
 RECORDING = OPERATIONS["FetchRecording"].resource()
@@ -20,7 +20,7 @@ URL = "https://storage.example.com:8443/a%20b?X-Amz-Signature=abc&t=1"
 
 
 @pytest.mark.parametrize(
-    ("said", "room"),
+    ("document", "room"),
     [
         ({"grouping_sids": {"room_sid": ROOM}}, ROOM),
         ({"grouping_sids": {"room_sid": "RM" + "1" * 32}, "room_sid": ROOM}, ROOM),
@@ -28,11 +28,13 @@ URL = "https://storage.example.com:8443/a%20b?X-Amz-Signature=abc&t=1"
         ({"grouping_sids": None}, None),
     ],
 )
-def test_a_recordings_room_is_that_of_its_group(said: dict[str, Any], room: RoomSid | None) -> None:
-    assert fetch_recording(SID).read(answer(RECORDING | said)).room_sid == room
+def test_room_of_a_recording_comes_from_its_groupings(
+    document: dict[str, Any], room: RoomSid | None
+) -> None:
+    assert fetch_recording(SID).read(response(RECORDING | document)).room_sid == room
 
 
-def test_every_grouping_sid_is_sent() -> None:
+def test_list_recordings_sends_every_grouping_sid() -> None:
     wanted = RecordingFilter(grouping_sids=(ROOM, "PA" + "0" * 32))
 
     assert parse_qsl(list_recordings(wanted, 50).query) == [
@@ -42,21 +44,21 @@ def test_every_grouping_sid_is_sent() -> None:
     ]
 
 
-def test_media_is_asked_for_below_the_recording() -> None:
+def test_media_path_is_below_the_recording() -> None:
     assert fetch_media_link(SID).path == f"/v1/Recordings/{SID}/Media"
 
 
 @pytest.mark.parametrize(
-    "given",
+    "media_response",
     [
-        answer({"redirect_to": URL}),
+        response({"redirect_to": URL}),
         WireResponse(302, {"Location": URL}, b""),
         WireResponse(307, {"location": URL}, b"<html>"),
     ],
     ids=["json", "302", "307"],
 )
-def test_the_link_is_read_from_json_and_from_a_redirect(given: WireResponse) -> None:
-    assert fetch_media_link(SID).read(given).url == URL
+def test_media_link_is_read_from_json_and_from_a_redirect(media_response: WireResponse) -> None:
+    assert fetch_media_link(SID).read(media_response).url == URL
 
 
 @pytest.mark.parametrize(
@@ -77,22 +79,28 @@ def test_the_link_is_read_from_json_and_from_a_redirect(given: WireResponse) -> 
         "",
     ],
 )
-def test_a_link_that_is_no_safe_address_is_refused_and_not_quoted(url: str) -> None:
-    for given in (answer({"redirect_to": url}), WireResponse(302, {"Location": url}, b"")):
+def test_unsafe_media_link_is_refused_and_not_quoted(url: str) -> None:
+    for media_response in (
+        response({"redirect_to": url}),
+        WireResponse(302, {"Location": url}, b""),
+    ):
         with pytest.raises(UpstreamUnavailable) as caught:
-            fetch_media_link(SID).read(given)
+            fetch_media_link(SID).read(media_response)
         assert "storage" not in str(caught.value)
         assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize(
-    "given", [answer({}), answer([]), answer({"redirect_to": 5}), WireResponse(302, {}, b"")]
+    "media_response",
+    [response({}), response([]), response({"redirect_to": 5}), WireResponse(302, {}, b"")],
 )
-def test_an_answer_without_a_link_is_of_no_use(given: WireResponse) -> None:
+def test_media_response_without_a_link_is_upstream_unavailable(
+    media_response: WireResponse,
+) -> None:
     with pytest.raises(UpstreamUnavailable):
-        fetch_media_link(SID).read(given)
+        fetch_media_link(SID).read(media_response)
 
 
-def test_media_that_is_gone_is_not_found() -> None:
+def test_missing_media_is_not_found() -> None:
     with pytest.raises(NotFound):
-        fetch_media_link(SID).read(answer({"code": 20404}, 404))
+        fetch_media_link(SID).read(response({"code": 20404}, 404))

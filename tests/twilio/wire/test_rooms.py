@@ -9,7 +9,7 @@ from gateway.core.recordings import RecordedKind, RecordingRule, RuleType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomSid, RoomStatus, RoomType, VideoCodec
 from gateway.core.transcriptions import TranscriptionsConfiguration
 from gateway.twilio.wire.rooms import complete_room, create_room, find_room, list_rooms
-from tests.twilio.wire.documents import OPERATIONS, answer
+from tests.twilio.wire.documents import OPERATIONS, response
 
 SID = RoomSid("RM00112233445566778899aabbccddeeff")
 CALLBACK = "https://gw.example.com/callbacks/twilio#rc=5&rp=all"
@@ -39,7 +39,7 @@ FULL = NewRoom(
 )
 
 
-def test_a_create_sends_every_parameter_in_twilios_form() -> None:
+def test_create_room_sends_every_parameter() -> None:
     request = create_room(FULL, CALLBACK)
 
     assert (request.method, request.path, request.query) == ("POST", "/v1/Rooms", "")
@@ -71,21 +71,21 @@ def test_a_create_sends_every_parameter_in_twilios_form() -> None:
     )
 
 
-def test_a_create_without_parameters_sends_the_callback_alone() -> None:
+def test_create_room_without_parameters_sends_the_callback() -> None:
     assert create_room(NewRoom(), CALLBACK).form == (
         ("StatusCallback", CALLBACK),
         ("StatusCallbackMethod", "POST"),
     )
 
 
-def test_a_room_is_ended_by_its_only_change() -> None:
+def test_complete_room_sends_the_status() -> None:
     assert complete_room(SID).form == (("Status", "completed"),)
 
 
 @pytest.mark.parametrize(
     "name", ["Daily", "a/b", "..", "a&Status=completed", "x#y?z", "Zoë 100 %", "+", "\u202e"]
 )
-def test_a_name_travels_as_a_query_value(name: str) -> None:
+def test_find_room_sends_the_name_in_the_query(name: str) -> None:
     request = find_room(name)
 
     assert (request.method, request.path) == ("GET", "/v1/Rooms")
@@ -107,15 +107,15 @@ def test_a_name_travels_as_a_query_value(name: str) -> None:
         ([{"unique_name": "a/b", "status": "completed"}], False),
     ],
 )
-def test_a_name_finds_the_room_in_progress_that_has_just_it(
+def test_find_room_returns_an_exact_match_in_progress(
     rooms: list[dict[str, Any]], is_found: bool
 ) -> None:
-    found = find_room("a/b").read(answer({"rooms": [ROOM | room for room in rooms], "meta": {}}))
+    found = find_room("a/b").read(response({"rooms": [ROOM | room for room in rooms], "meta": {}}))
 
     assert (found is not None) is is_found
 
 
-def test_a_list_sends_its_filter() -> None:
+def test_list_rooms_sends_its_filter() -> None:
     rooms = RoomFilter(
         status=RoomStatus.COMPLETED,
         created_after=datetime(2026, 1, 2, 5, 4, 5, tzinfo=timezone(timedelta(hours=2))),
@@ -138,12 +138,12 @@ def test_a_list_sends_its_filter() -> None:
         datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2))),
     ],
 )
-def test_a_date_beyond_all_years_is_refused(moment: datetime) -> None:
+def test_date_out_of_range_is_refused(moment: datetime) -> None:
     with pytest.raises(InvalidArgument, match="years 1 to 9999"):
         list_rooms(RoomFilter(created_after=moment), 50)
 
 
-def test_an_early_year_has_four_digits() -> None:
+def test_year_has_four_digits() -> None:
     query = list_rooms(RoomFilter(created_after=datetime(1, 1, 1, tzinfo=UTC)), 50).query
 
     assert ("DateCreatedAfter", "0001-01-01T00:00:00Z") in parse_qsl(query)
@@ -155,6 +155,6 @@ def test_an_early_year_has_four_digits() -> None:
         NewRoom(transcriptions_configuration=TranscriptionsConfiguration(hints=("\ud800",))),
     ],
 )
-def test_half_a_character_is_refused(new: NewRoom) -> None:
+def test_lone_surrogate_is_refused(new: NewRoom) -> None:
     with pytest.raises(InvalidArgument, match="surrogate"):
         create_room(new, CALLBACK)

@@ -7,12 +7,12 @@ from gateway.twilio.wire.rules import (
     update_recording_rules,
     update_subscribe_rules,
 )
-from tests.twilio.wire.documents import answer
+from tests.twilio.wire.documents import response
 
 ROOM, PARTICIPANT = RoomSid("RM" + "0" * 32), ParticipantSid("PA" + "0" * 32)
 
 
-def test_rules_travel_as_json_without_what_is_not_set() -> None:
+def test_rules_are_sent_as_json_without_unset_filters() -> None:
     recording = NewRecordingRules(
         (
             RecordingRule(type=RuleType.INCLUDE, all=True),
@@ -27,19 +27,18 @@ def test_rules_travel_as_json_without_what_is_not_set() -> None:
         )
     )
 
-    assert update_recording_rules(ROOM, recording).form == (
-        (
-            "Rules",
-            '[{"type":"include","all":true},{"type":"exclude","kind":"video","publisher":"Zoë \\"Z\\""}]',
-        ),
+    recording_rules = (
+        '[{"type":"include","all":true},'
+        '{"type":"exclude","kind":"video","publisher":"Zoë \\"Z\\""}]'
     )
+    assert update_recording_rules(ROOM, recording).form == (("Rules", recording_rules),)
     assert update_subscribe_rules(ROOM, PARTICIPANT, subscribe).form == (
         ("Rules", '[{"type":"include","kind":"data","track":"a/b","priority":"high"}]'),
     )
 
 
-def test_a_rule_in_force_is_read_even_if_it_could_not_be_set() -> None:
-    said = {
+def test_rule_that_could_not_be_set_is_read() -> None:
+    document = {
         "participant_sid": PARTICIPANT,
         "room_sid": ROOM,
         "rules": [
@@ -53,6 +52,6 @@ def test_a_rule_in_force_is_read_even_if_it_could_not_be_set() -> None:
         ],
     }
 
-    assert fetch_subscribe_rules(ROOM, PARTICIPANT).read(answer(said)).rules == (
+    assert fetch_subscribe_rules(ROOM, PARTICIPANT).read(response(document)).rules == (
         Rule(type=RuleEffect.EXCLUDE, all=False, publisher="x" * 999, priority=TrackPriority.LOW),
     )

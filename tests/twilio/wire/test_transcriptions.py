@@ -17,7 +17,7 @@ from gateway.twilio.wire.transcriptions import (
     fetch_transcription,
     update_transcription,
 )
-from tests.twilio.wire.documents import OPERATIONS, answer
+from tests.twilio.wire.documents import OPERATIONS, response
 
 ROOM, TTID = RoomSid("RM" + "0" * 32), Ttid("video_extension_1")
 FULL = TranscriptionsConfiguration(
@@ -31,19 +31,19 @@ FULL = TranscriptionsConfiguration(
 )
 
 
-def configuration(said: object) -> TranscriptionsConfiguration | None:
-    resource = OPERATIONS["FetchRoomTranscriptions"].resource() | {"configuration": said}
-    return fetch_transcription(ROOM, TTID).read(answer(resource)).configuration
+def configuration(document: object) -> TranscriptionsConfiguration | None:
+    resource = OPERATIONS["FetchRoomTranscriptions"].resource() | {"configuration": document}
+    return fetch_transcription(ROOM, TTID).read(response(resource)).configuration
 
 
-def test_all_seven_keys_are_sent_and_come_back() -> None:
+def test_configuration_is_sent_and_read_back() -> None:
     sent = json.loads(configuration_json(FULL))
 
     assert len(sent) == len(fields(FULL)) == 7
     assert configuration(sent) == FULL
 
 
-def test_values_come_back_as_text_too() -> None:
+def test_configuration_values_may_be_text() -> None:
     sent = json.loads(configuration_json(FULL))
     as_text = {
         key: value if isinstance(value, str) else json.dumps(value) for key, value in sent.items()
@@ -54,7 +54,7 @@ def test_values_come_back_as_text_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("document", "expected"),
     [
         ({"hints": "one, two"}, {"hints": ("one", "two")}),
         ({"hints": ""}, {"hints": ()}),
@@ -64,18 +64,20 @@ def test_values_come_back_as_text_too() -> None:
         ({"languageCode": None}, {}),
     ],
 )
-def test_odd_values_are_borne(said: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert configuration(said) == TranscriptionsConfiguration(**expected)
+def test_unexpected_configuration_values_are_tolerated(
+    document: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert configuration(document) == TranscriptionsConfiguration(**expected)
 
 
-def test_a_transcription_may_begin_with_the_engines_defaults() -> None:
+def test_create_transcription_with_and_without_configuration() -> None:
     assert create_transcription(ROOM).form == ()
     assert create_transcription(ROOM, TranscriptionsConfiguration(language_code="de-DE")).form == (
         ("Configuration", '{"languageCode":"de-DE"}'),
     )
 
 
-def test_a_change_sends_what_is_to_change() -> None:
+def test_update_transcription_sends_the_status() -> None:
     assert update_transcription(
         ROOM, TTID, TranscriptionUpdate(status=TranscriptionStatus.STARTED)
     ).form == (("Status", "started"),)
