@@ -1,4 +1,7 @@
-"""Those who use the gateways while they fail, and write down what they see: watchers, a Twilio, readers."""
+"""Clients of the gateways under faults: subscribers, a callback sender and readers.
+
+They record in a history what they observe.
+"""
 
 import asyncio
 import json
@@ -24,7 +27,6 @@ from tests.faults.history import (
     Bookmark,
     Callback,
     Event,
-    Fault,
     Gap,
     Message,
     Opened,
@@ -38,15 +40,22 @@ from tests.faults.history import (
 from tests.faults.nemesis import Cluster, Replica
 from tests.running import Gateway, new_sid
 
-START_S = 3.0
-"""Who hears nothing for so long after asking goes elsewhere, or gives up a read."""
-PAUSE_S = 0.05
-HELD_UP_S = 0.3
-TWILIO_ANSWER_S = 2.5
-TWILIO_GIVES_UP_S = 15.0
+START_TIMEOUT_S = 3.0
+"""Without a response in this time, a client tries another replica or gives up."""
+RETRY_DELAY_S = 0.05
+MAX_DELAY_S = 0.3
+TWILIO_TIMEOUT_S = 2.5
+TWILIO_RETRY_S = 15.0
 
-GONE = (OSError, TimeoutError, aiohttp.ClientError, grpc.aio.AioRpcError, EOFError, ValueError)
-"""A replica went away, is stopped, or drains."""
+CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    aiohttp.ClientError,
+    grpc.aio.AioRpcError,
+    EOFError,
+    ValueError,
+)
+"""What a client gets when a replica is dead, suspended or draining."""
 
 WATCH = """subscription($room: ID, $types: [RoomEventType!], $after: String) {
   roomEvents(room: $room, types: $types, after: $after) {
@@ -57,134 +66,167 @@ WATCH = """subscription($room: ID, $types: [RoomEventType!], $after: String) {
     ... on ParticipantEvent { participant { sid } }
   } }"""
 READ = "query($ref: ID!) { room(ref: $ref) { sid status freshness { isStale fetchedAt } } }"
-LIST = "query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness { isStale fetchedAt } } } }"
+LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness { isStale
+    fetchedAt } } } }"""
 CREATE = "mutation($name: String) { createRoom(input: {uniqueName: $name}) { sid status } }"
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
 
 
-class Closed(EOFError):
-    """Of a WebSocket, with its code."""
+class ConnectionClosed(EOFError):
+    """A WebSocket was closed. The argument is the close code."""
 
 
 NO_ROOM: dict[str, Any] = {"status": None, "freshness": {"isStale": False, "fetchedAt": None}}
 
 
 @dataclass
-class Diary:
-    """What everybody writes into, in the order in which it happened."""
+class HistoryRecorder:
+    """Collects the records of all clients in the order in which they happened."""
 
     records: list[Record] = field(default_factory=list)
     _streams: int = 0
 
-    def write(self, record: Record) -> None:
+    def record(self, record: Record) -> None:
         self.records.append(record)
-
-    def note(self, fault: Fault) -> None:
-        self.records.append(fault)
 
     def new_stream(self) -> int:
         self._streams += 1
         return self._streams
 
 
-def key_of(type_: str, room: str, at: datetime, participant: str | None) -> str:
+def event_key(type_: str, room: str, at: datetime, participant: str | None) -> str:
     return f"{type_} {room} {round(at.timestamp() * 1000)} {participant or ''}"
 
 
 @dataclass
 class Watcher:
-    """Follows the log, and comes back with its cursor, to another replica if there is one."""
+    """Follows the log.
 
-    diary: Diary
+    After each end it resumes on another replica, if one is running.
+    """
+
+    recorder: HistoryRecorder
     cluster: Cluster
     name: str
     transport: Transport
     rng: random.Random
-    home: int
-    """Which replica it goes to first; later on to any other one."""
+    home_index: int
+    """The index of the replica to connect to first."""
     room: str | None = None
     types: tuple[str, ...] | None = None
     is_reference: bool = False
     cursor: str | None = None
-    begin: str | None = None
-    """Since where everything that matches has been seen."""
-    seen: set[str] = field(default_factory=set)
-    """Keys."""
-    words: list[Resync] = field(default_factory=list)
+    complete_since: str | None = None
+    """The cursor after which the watcher has received every matching event."""
+    seen_keys: set[str] = field(default_factory=set)
+    resyncs: list[Resync] = field(default_factory=list)
     started_at: float = float("-inf")
     is_followed: bool = False
-    patience_s: float = START_S
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
-    farewells: list[tuple[float, str]] = field(default_factory=list)
-    """How its streams ended, and when: a close code, a gRPC status, the end of a response, or an error's name."""
+    start_timeout_s: float = START_TIMEOUT_S
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    stream_ends: list[tuple[float, str]] = field(default_factory=list)
+    """When and how each stream ended.
+
+    The second value is a close code, a gRPC status, "end" for the end of a response, or
+    the name of an exception.
+    """
     replica: Replica | None = None
 
     async def run(self) -> None:
         while True:
             await self.watch_once()
-            await asyncio.sleep(PAUSE_S * self.rng.random())
+            await asyncio.sleep(RETRY_DELAY_S * self.rng.random())
 
     async def watch_once(self) -> None:
-        """Until the replica is gone. Writes nothing but the attempt when it never answers."""
-        up = self.cluster.up()
-        if not up:
+        """Follows one stream to its end.
+
+        Records only the attempt if no response comes.
+        """
+        running_replicas = self.cluster.running_replicas()
+        if not running_replicas:
             return
         if self.replica is None:
-            self.replica = up[self.home % len(up)]
+            self.replica = running_replicas[self.home_index % len(running_replicas)]
         else:
             self.replica = self.rng.choice(
-                [replica for replica in up if replica is not self.replica] or up
+                [replica for replica in running_replicas if replica is not self.replica]
+                or running_replicas
             )
         assert self.replica.gateway is not None
-        stream = self.diary.new_stream()
+        stream = self.recorder.new_stream()
         opened = Opened(
-            stream, self.name, self.replica.name, self.transport, time.monotonic(), self.room, self.types, self.cursor,
+            stream,
+            self.name,
+            self.replica.name,
+            self.transport,
+            time.monotonic(),
+            self.room,
+            self.types,
+            self.cursor,
             self.is_reference,
-        )  # fmt: skip
-        self.diary.write(opened)
-        ways = {"ws": self._by_ws, "sse": self._by_sse, "grpc": self._by_grpc}
-        messages = ways[self.transport](self.replica.gateway, stream)
+        )
+        self.recorder.record(opened)
+        streams = {"ws": self._by_ws, "sse": self._by_sse, "grpc": self._by_grpc}
+        messages = streams[self.transport](self.replica.gateway, stream)
         try:
-            async with asyncio.timeout(self.patience_s):
-                self._take(await anext(messages))
+            async with asyncio.timeout(self.start_timeout_s):
+                self._receive(await anext(messages))
             async for message in messages:
-                self._take(message)
-            self._hear_farewell("end")
-        except Closed as closed:
-            self._hear_farewell(str(*closed.args))
+                self._receive(message)
+            self._record_stream_end("end")
+        except ConnectionClosed as closed:
+            self._record_stream_end(str(*closed.args))
         except grpc.aio.AioRpcError as error:
-            self._hear_farewell(error.code().name)
-        except (*GONE, StopAsyncIteration) as error:
-            self._hear_farewell(type(error).__name__)
+            self._record_stream_end(error.code().name)
+        except (*CONNECTION_ERRORS, StopAsyncIteration) as error:
+            self._record_stream_end(type(error).__name__)
         finally:
             await messages.aclose()
 
-    def wants(self, event: Event) -> bool:
+    def matches(self, event: Event) -> bool:
         return self.room in (None, event.room) and (self.types is None or event.type in self.types)
 
-    async def until(self, holds: Callable[[], object], limit_s: float) -> None:
-        """Returns once it holds, looked at after each message."""
+    def has_started(self) -> bool:
+        return self.complete_since is not None
+
+    def has_seen(self, keys: set[str]) -> bool:
+        return keys <= self.seen_keys
+
+    def has_started_since(self, since: float) -> bool:
+        return self.started_at > since
+
+    def has_events(self, count: int) -> bool:
+        return len(self.seen_keys) == count
+
+    def resyncs_since(self, since: float) -> list[Resync]:
+        return [resync for resync in self.resyncs if resync.at > since]
+
+    async def until(self, condition: Callable[[], object], limit_s: float) -> None:
+        """Returns when the condition holds. Checks it after each message."""
         async with asyncio.timeout(limit_s):
-            while not holds():
-                self.heard.clear()
-                await self.heard.wait()
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
 
-    def _hear_farewell(self, how: str) -> None:
-        self.farewells.append((time.monotonic(), how))
-        self.heard.set()
+    def _record_stream_end(self, how: str) -> None:
+        self.stream_ends.append((time.monotonic(), how))
+        self.changed.set()
 
-    def _take(self, message: Message) -> None:
-        self.diary.write(message)
+    def _receive(self, message: Message) -> None:
+        self.recorder.record(message)
         self.cursor = message.cursor
         match message:
             case Event():
-                self.seen.add(message.key)
+                self.seen_keys.add(message.key)
             case Started():
-                self.started_at, self.begin = message.at, self.begin or message.cursor
+                self.started_at, self.complete_since = (
+                    message.at,
+                    self.complete_since or message.cursor,
+                )
             case Resync():
-                self.begin = message.cursor
-                self.words.append(message)
-        self.heard.set()
+                self.complete_since = message.cursor
+                self.resyncs.append(message)
+        self.changed.set()
 
     async def _by_ws(self, gateway: Gateway, stream: int) -> Any:
         async with gateway.http.ws_connect(
@@ -200,7 +242,7 @@ class Watcher:
                     yield parse_graphql(message["payload"]["data"]["roomEvents"], stream)
                 elif message["type"] in ("error", "complete"):
                     raise EOFError(message)
-            raise Closed(socket.close_code)
+            raise ConnectionClosed(socket.close_code)
 
     async def _by_sse(self, gateway: Gateway, stream: int) -> Any:
         headers = {**gateway.auth, "Accept": "text/event-stream"}
@@ -227,11 +269,12 @@ class Watcher:
                     name = ""
 
     async def _by_grpc(self, gateway: Gateway, stream: int) -> Any:
-        # A connection of its own, as each client has: channels of one process share one, and with it its limit of streams.
+        # Each client needs its own connection. By default, the channels of a process
+        # share one connection and its limit on streams.
         options = (("grpc.use_local_subchannel_pool", 1),)
         async with grpc.aio.insecure_channel(gateway.ready["grpc"], options) as channel:
             types = [
-                enums.ROOM_EVENT_TYPE.numbers[RoomEventType(word)] for word in self.types or ()
+                enums.ROOM_EVENT_TYPE.numbers[RoomEventType(value)] for value in self.types or ()
             ]
             request = pb.WatchRoomEventsRequest(
                 room=self.room or "", types=types, after=self.cursor or ""
@@ -247,64 +290,66 @@ class Watcher:
     def _payload(self, after: str | None) -> dict[str, Any]:
         variables: dict[str, Any] = {"room": self.room, "after": after}
         if self.types is not None:
-            variables["types"] = [word.upper().replace("-", "_") for word in self.types]
+            variables["types"] = [value.upper().replace("-", "_") for value in self.types]
         return {
             "query": WATCH,
             "variables": {name: value for name, value in variables.items() if value is not None},
         }
 
 
-def parse_graphql(said: Mapping[str, Any], stream: int) -> Message:
-    now, cursor = time.monotonic(), said["cursor"]
-    match said["__typename"]:
+def parse_graphql(payload: Mapping[str, Any], stream: int) -> Message:
+    now, cursor = time.monotonic(), payload["cursor"]
+    match payload["__typename"]:
         case "StreamStarted":
-            return Started(stream, now, cursor, said["mode"].lower())
+            return Started(stream, now, cursor, payload["mode"].lower())
         case "Bookmark":
             return Bookmark(stream, now, cursor)
         case "Gap":
-            return Gap(stream, now, cursor, said["prev"])
+            return Gap(stream, now, cursor, payload["prev"])
         case "ResyncRequired":
-            return Resync(stream, now, cursor, said["reason"].lower())
-    type_, room = said["type"].lower().replace("_", "-"), said["roomSid"]
-    participant = (said.get("participant") or {}).get("sid")
-    key = key_of(type_, room, datetime.fromisoformat(said["at"]), participant)
-    return Event(stream, now, cursor, said["prev"], key, type_, room)
+            return Resync(stream, now, cursor, payload["reason"].lower())
+    type_, room = payload["type"].lower().replace("_", "-"), payload["roomSid"]
+    participant = (payload.get("participant") or {}).get("sid")
+    key = event_key(type_, room, datetime.fromisoformat(payload["at"]), participant)
+    return Event(stream, now, cursor, payload["prev"], key, type_, room)
 
 
-def parse_pb(said: pb.WatchRoomEventsResponse, stream: int) -> Message:
-    now, cursor = time.monotonic(), said.cursor
-    match said.WhichOneof("message"):
+def parse_pb(payload: pb.WatchRoomEventsResponse, stream: int) -> Message:
+    now, cursor = time.monotonic(), payload.cursor
+    match payload.WhichOneof("message"):
         case "started":
             mode = (
-                events_pb2.StreamMode.Name(said.started.mode).removeprefix("STREAM_MODE_").lower()
+                events_pb2.StreamMode.Name(payload.started.mode)
+                .removeprefix("STREAM_MODE_")
+                .lower()
             )
             return Started(stream, now, cursor, cast('Literal["live", "resumed", "resync"]', mode))
         case "bookmark":
             return Bookmark(stream, now, cursor)
         case "gap":
-            return Gap(stream, now, cursor, said.prev)
+            return Gap(stream, now, cursor, payload.prev)
         case "resync_required":
-            reason = events_pb2.ResyncReason.Name(said.resync_required.reason)
+            reason = events_pb2.ResyncReason.Name(payload.resync_required.reason)
             return Resync(stream, now, cursor, reason.removeprefix("RESYNC_REASON_").lower())
-    event = said.event
+    event = payload.event
     type_ = str(enums.ROOM_EVENT_TYPE.from_pb(event.type, "type"))
-    key = key_of(type_, event.room_sid, event.at.ToDatetime(tzinfo=UTC), event.participant.sid)
-    return Event(stream, now, cursor, said.prev, key, type_, event.room_sid)
+    key = event_key(type_, event.room_sid, event.at.ToDatetime(tzinfo=UTC), event.participant.sid)
+    return Event(stream, now, cursor, payload.prev, key, type_, event.room_sid)
 
 
 @dataclass
-class Twilio:
-    """Sends callbacks as Twilio does: signed, again when they are not taken, to whichever replica is there."""
+class CallbackSender:
+    """Sends signed callbacks as Twilio does, to any running replica, with retries."""
 
-    diary: Diary
+    recorder: HistoryRecorder
     cluster: Cluster
     rng: random.Random
     http: aiohttp.ClientSession
-    acked: set[str] = field(default_factory=set)
+    acknowledged_keys: set[str] = field(default_factory=set)
     latencies: list[float] = field(default_factory=list)
 
     def fields(self, event: str, room: str) -> tuple[str, dict[str, str]]:
-        """A new callback and its key."""
+        """Returns the key and the fields of a new callback."""
         at = datetime.now(UTC)
         at = at.replace(microsecond=at.microsecond // 1000 * 1000)
         fields = self.cluster.sandbox.callback_fields(
@@ -315,32 +360,35 @@ class Twilio:
             participant = new_sid("PA")
             fields |= {
                 "ParticipantSid": participant,
-                "ParticipantIdentity": "somebody",
+                "ParticipantIdentity": "ada",
                 "ParticipantStatus": "connected",
             }
-        return key_of(event, room, at, participant), fields
+        return event_key(event, room, at, participant), fields
 
     async def deliver(self, event: str, room: str) -> str | None:
-        """Its key, if it was taken before Twilio gave up. One in ten is held up on its way, and later ones overtake it; one in
-        ten is sent once more, perhaps by way of another replica."""
+        """Delivers a callback. Returns its key, or None if it was never acknowledged.
+
+        One callback in ten is delayed, so later ones overtake it. One in ten is sent
+        again after its acknowledgement, perhaps to another replica.
+        """
         key, fields = self.fields(event, room)
         if self.rng.random() < 0.1:
-            await asyncio.sleep(self.rng.uniform(0, HELD_UP_S))
-        give_up_at = time.monotonic() + TWILIO_GIVES_UP_S
+            await asyncio.sleep(self.rng.uniform(0, MAX_DELAY_S))
+        give_up_at = time.monotonic() + TWILIO_RETRY_S
         while not await self._send(key, fields):
             if time.monotonic() > give_up_at:
                 return None
-            await asyncio.sleep(PAUSE_S)
-        self.acked.add(key)
+            await asyncio.sleep(RETRY_DELAY_S)
+        self.acknowledged_keys.add(key)
         if self.rng.random() < 0.1:
             await self._send(key, fields)
         return key
 
     async def _send(self, key: str, fields: Mapping[str, str]) -> bool:
-        up = self.cluster.up()
-        if not up:
+        running_replicas = self.cluster.running_replicas()
+        if not running_replicas:
             return False
-        replica = self.rng.choice(up)
+        replica = self.rng.choice(running_replicas)
         assert replica.gateway is not None
         signature = RequestValidator(self.cluster.sandbox.auth_token).compute_signature(
             self.cluster.callbacks, dict(fields)
@@ -349,8 +397,8 @@ class Twilio:
             "X-Twilio-Signature": signature,
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        limit = aiohttp.ClientTimeout(total=TWILIO_ANSWER_S)
-        name, begun, status = replica.name, time.monotonic(), None
+        limit = aiohttp.ClientTimeout(total=TWILIO_TIMEOUT_S)
+        name, started_at, status = replica.name, time.monotonic(), None
         with suppress(OSError, TimeoutError, aiohttp.ClientError):
             async with self.http.post(
                 replica.gateway.ready["callbacks"],
@@ -359,18 +407,18 @@ class Twilio:
                 timeout=limit,
             ) as reply:
                 status = reply.status
-        callback = Callback(key, name, status, begun, time.monotonic())
-        self.diary.write(callback)
+        callback = Callback(key, name, status, started_at, time.monotonic())
+        self.recorder.record(callback)
         if callback.is_acked:
-            self.latencies.append(callback.answered_at - begun)
+            self.latencies.append(callback.answered_at - started_at)
         return callback.is_acked
 
 
 @dataclass
 class Reader:
-    """Reads rooms by SID, by name and in lists, one question after another, and completes some of them."""
+    """Reads rooms by SID, by name and in lists, and creates and completes rooms."""
 
-    diary: Diary
+    recorder: HistoryRecorder
     cluster: Cluster
     name: str
     rng: random.Random
@@ -382,24 +430,26 @@ class Reader:
             "name": (READ, {"ref": unique_name}),
             "list": (LIST, {"name": unique_name}),
         }[how]
-        told = await self._ask(document, variables)
-        if told is None:
+        result = await self._execute(document, variables)
+        if result is None:
             return
-        replica, begun, data = told
+        replica, started_at, data = result
         rooms = data["rooms"]["nodes"] if how == "list" else [data["room"]]
         room = (
             next((room for room in rooms if room is not None and room["sid"] == sid), None)
             or NO_ROOM
         )
-        told_at, is_stale = room["freshness"]["fetchedAt"], room["freshness"]["isStale"]
-        fetched_at = None if told_at is None else datetime.fromisoformat(told_at).timestamp()
-        status, now = _word(room["status"]), time.monotonic()
-        self.diary.write(
-            Read(self.name, replica, sid, how, begun, now, status, fetched_at, is_stale)
+        fetched_at_text, is_stale = room["freshness"]["fetchedAt"], room["freshness"]["isStale"]
+        fetched_at = (
+            None if fetched_at_text is None else datetime.fromisoformat(fetched_at_text).timestamp()
+        )
+        status, now = _to_twilio_value(room["status"]), time.monotonic()
+        self.recorder.record(
+            Read(self.name, replica, sid, how, started_at, now, status, fetched_at, is_stale)
         )
 
     async def create(self) -> tuple[str, str] | None:
-        """SID and name, if it was made."""
+        """Returns the SID and the name of a new room, or None if the request failed."""
         unique_name = f"room-{self.rng.getrandbits(48):012x}"
         sid = await self._write(CREATE, "createRoom", name=unique_name)
         return None if sid is None else (sid, unique_name)
@@ -408,40 +458,43 @@ class Reader:
         await self._write(COMPLETE, "completeRoom", ref=sid)
 
     async def _write(self, document: str, mutation: str, **variables: str) -> str | None:
-        told = await self._ask(document, variables)
-        if told is None:
+        result = await self._execute(document, variables)
+        if result is None:
             return None
-        replica, begun, data = told
+        replica, started_at, data = result
         room = data[mutation]
-        self.diary.write(
+        self.recorder.record(
             Write(
                 self.name,
                 replica,
                 room["sid"],
-                begun,
+                started_at,
                 time.monotonic(),
-                _word(room["status"]) or "",
+                _to_twilio_value(room["status"]) or "",
             )
         )
         return str(room["sid"])
 
-    async def _ask(
+    async def _execute(
         self, document: str, variables: Mapping[str, Any]
     ) -> tuple[str, float, Any] | None:
-        """Of some replica: its name, when it was asked, and what it said. What fails is not written down."""
-        up = self.cluster.up()
-        if not up:
+        """Executes an operation on any running replica.
+
+        Returns the replica's name, the start time and the data, or None if it failed.
+        """
+        running_replicas = self.cluster.running_replicas()
+        if not running_replicas:
             return None
-        replica = self.rng.choice(up)
+        replica = self.rng.choice(running_replicas)
         assert replica.gateway is not None
-        name, begun = replica.name, time.monotonic()
+        name, started_at = replica.name, time.monotonic()
         try:
-            async with asyncio.timeout(START_S):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 reply = await replica.gateway.post(document, variables)
-        except GONE:
+        except CONNECTION_ERRORS:
             return None
-        return None if "errors" in reply.body else (name, begun, reply.body["data"])
+        return None if "errors" in reply.body else (name, started_at, reply.body["data"])
 
 
-def _word(status: str | None) -> str | None:
+def _to_twilio_value(status: str | None) -> str | None:
     return None if status is None else status.lower().replace("_", "-")

@@ -1,4 +1,4 @@
-"""Who measures others must not be held up himself."""
+"""Keeps garbage collection from delaying the process that measures."""
 
 import gc
 from collections.abc import Iterator
@@ -10,7 +10,11 @@ from gateway.app import process_memory
 
 @pytest.fixture(autouse=True)
 def _no_long_collections(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A full collection of all that a session has imported takes longer than most of what is timed here."""
+    """Freezes all objects that exist before a long test.
+
+    A full collection of all imported modules takes longer than most of the times that
+    are measured here.
+    """
     if request.node.get_closest_marker("long") is None:
         yield
         return

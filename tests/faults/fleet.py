@@ -1,4 +1,4 @@
-"""Several gateways over one Redis, in front of one sandbox: all of them processes of their own."""
+"""Several gateways with one Redis and one sandbox, each in its own process."""
 
 import asyncio
 import hashlib
@@ -19,13 +19,13 @@ SCOPES = ["rooms:read", "rooms:write", "events:subscribe"]
 
 
 def auth_of(caller: str) -> dict[str, str]:
-    """A caller's credential: what a key is made of matters to nobody but its owner."""
+    """Returns the headers of a caller. The gateway accepts any string as a key."""
     return {"Authorization": f"Bearer rgk_{caller}"}
 
 
 @dataclass
 class Fleet:
-    """The sandbox is the judge: it writes down every call, the refused ones too."""
+    """The sandbox records every request to Twilio, including rejected ones."""
 
     sandbox: Gateway
     gateways: list[Gateway]
@@ -33,49 +33,50 @@ class Fleet:
     outcomes: list["Outcome"] = field(default_factory=list)
 
     async def calls(self, since: float, until: float = float("inf")) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = await self.sandbox.sandbox("GET", f"/calls?since={since}")
-        return [call for call in told if call["at"] < until]
+        result: list[dict[str, Any]] = await self.sandbox.sandbox("GET", f"/calls?since={since}")
+        return [call for call in result if call["at"] < until]
 
     async def peak(self) -> dict[str, int]:
-        told: dict[str, int] = await self.sandbox.sandbox("GET", "/peak")
-        return told
+        result: dict[str, int] = await self.sandbox.sandbox("GET", "/peak")
+        return result
 
-    async def ask(self, number: int, caller: str, document: str, **variables: Any) -> "Outcome":
-        """Of one of the gateways, chosen by a number."""
+    async def execute(self, number: int, caller: str, document: str, **variables: Any) -> "Outcome":
+        """Executes an operation on the gateway with this number modulo their count."""
         gateway = self.gateways[number % len(self.gateways)]
-        asked_at = time.time()
+        sent_at = time.time()
         reply = await gateway.post(document, variables, **auth_of(caller))
-        outcome = Outcome(caller, asked_at, time.time(), _words(reply), reply.body)
+        outcome = Outcome(caller, sent_at, time.time(), _codes(reply), reply.body)
         self.outcomes.append(outcome)
         return outcome
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`words`: for each of the fields asked for OK, or the code of its error."""
+    """A response. `codes` has, for each root field, OK or the code of its error."""
 
     caller: str
-    asked_at: float
-    answered_at: float
-    words: tuple[str, ...]
+    sent_at: float
+    received_at: float
+    codes: tuple[str, ...]
     body: Any
 
     @property
     def took_s(self) -> float:
-        return self.answered_at - self.asked_at
+        return self.received_at - self.sent_at
 
 
-def _words(reply: Reply) -> tuple[str, ...]:
+def _codes(reply: Reply) -> tuple[str, ...]:
     codes = {
         error.get("path", [""])[0]: error["extensions"]["code"]
         for error in reply.body.get("errors", ())
     }
-    # One that must not be null takes the others with it, whatever they were; and so does what went wrong as a whole.
+    # An error in a non-null field, or of the whole request, makes `data` null. Then
+    # only the fields with an error have a code.
     return tuple(codes.get(name, "OK") for name in reply.body.get("data") or codes)
 
 
 @asynccontextmanager
-async def fleet(
+async def create_fleet(
     folder: Path, replicas: int, callers: Sequence[str], **environment: str
 ) -> AsyncIterator[Fleet]:
     rows = [
@@ -87,7 +88,7 @@ async def fleet(
         for caller in callers
     ]
     async with AsyncExitStack() as stack:
-        # Not what is at stake here: a busy disk must hold up nobody.
+        # Durability is not tested here, and a busy disk must not delay the requests.
         valkey = Valkey(folder / "valkey", fsync="no")
         await valkey.start()
         stack.push_async_callback(valkey.aclose)
@@ -112,16 +113,21 @@ async def fleet(
         yield Fleet(sandbox, gateways, valkey)
 
 
-async def at_a_pace(per_s: float, seconds: float, ask: Callable[[int], Awaitable[Any]]) -> None:
-    """Open loop: the next caller does not wait for the one before. Returns when all have their answer."""
-    begun = time.monotonic()
+async def run_at_rate(
+    per_s: float, seconds: float, execute: Callable[[int], Awaitable[Any]]
+) -> None:
+    """Starts executions at a constant rate. Returns when all have finished.
+
+    The loop is open: an execution does not wait for the one before it.
+    """
+    started_at = time.monotonic()
     async with asyncio.TaskGroup() as callers:
         for number in range(round(per_s * seconds)):
-            ahead = begun + number / per_s - time.monotonic()
-            if ahead > 0:
-                await asyncio.sleep(ahead)
-            callers.create_task(_one(ask, number))
+            delay_s = started_at + number / per_s - time.monotonic()
+            if delay_s > 0:
+                await asyncio.sleep(delay_s)
+            callers.create_task(_run(execute, number))
 
 
-async def _one(ask: Callable[[int], Awaitable[Any]], number: int) -> None:
-    await ask(number)
+async def _run(execute: Callable[[int], Awaitable[Any]], number: int) -> None:
+    await execute(number)

@@ -1,6 +1,7 @@
-"""What clients saw, as they wrote it down: the only thing the checker reads. Does no I/O but that of `save` and `load`.
+"""A history: what clients observed. It is the checker's only input.
 
-Moments are seconds of one monotonic clock, that of the process in which all clients run.
+Times are seconds of one monotonic clock, that of the process in which all clients run.
+Only `save` and `load` do I/O.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,8 +18,11 @@ class _Record(msgspec.Struct, frozen=True, tag_field="is", tag=str.lower):
 
 
 class Callback(_Record, frozen=True):
-    """One delivery of a callback. `key` stands for its signed fields: the same for every delivery of it, and for its event.
-    `status` is None when no answer came."""
+    """One delivery of a callback.
+
+    `key` identifies the signed fields: all deliveries of one callback, and its event,
+    have the same key. `status` is None if no response came.
+    """
 
     key: str
     replica: str
@@ -32,8 +36,11 @@ class Callback(_Record, frozen=True):
 
 
 class Opened(_Record, frozen=True):
-    """A subscription. `is_reference`: it has no filter, and shows the checker the order of the log; the last one of a history
-    is a full resume, made when everything was over."""
+    """A subscription was opened.
+
+    A reference subscription has no filter and shows the checker the order of the log.
+    The last one of a history resumes from the start of the log after all faults.
+    """
 
     stream: int
     client: str
@@ -54,7 +61,10 @@ class Started(_Record, frozen=True):
 
 
 class Event(_Record, frozen=True):
-    """`key` as in Callback. `type` is Twilio's word."""
+    """An event was received.
+
+    `key` is as in `Callback`; `type` is Twilio's name for it.
+    """
 
     stream: int
     at: float
@@ -86,8 +96,11 @@ class Resync(_Record, frozen=True):
 
 
 class Read(_Record, frozen=True):
-    """A room as a query showed it. `how`: by SID, by name, or in a list of the rooms in progress. `status` is Twilio's word, or
-    None when there was no such room. Reads that failed are not written down."""
+    """A room in the response to a query: by SID, by name, or in the list of live rooms.
+
+    `status` is Twilio's status, or None if the room was not found. Failed reads are not
+    recorded.
+    """
 
     client: str
     replica: str
@@ -97,12 +110,12 @@ class Read(_Record, frozen=True):
     ended_at: float
     status: str | None
     fetched_at: float | None = None
-    """When Twilio said so, by the gateway's clock; what is shown is as old as that."""
+    """When Twilio answered, by the gateway's clock: the age of the data."""
     is_stale: bool = False
 
 
 class Write(_Record, frozen=True):
-    """A mutation that was answered. `status`: the room's as the answer said."""
+    """A mutation that succeeded. `status` is the room's status in its response."""
 
     client: str
     replica: str
@@ -113,9 +126,9 @@ class Write(_Record, frozen=True):
 
 
 class Fault(_Record, frozen=True):
-    """What the nemesis did. The checker excuses nothing by it; it is for the reader of a witness."""
+    """A fault that was injected. It helps a reader; the checker does not use it."""
 
-    what: str
+    description: str
     at: float
 
 
@@ -126,7 +139,7 @@ History = Sequence[Record]
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
-def moment(record: Record) -> float:
+def time_of(record: Record) -> float:
     match record:
         case Callback():
             return record.sent_at
@@ -137,7 +150,7 @@ def moment(record: Record) -> float:
 
 
 def dumps(history: Iterable[Record]) -> bytes:
-    """As JSON lines."""
+    """Returns the records as JSON lines."""
     return b"".join(msgspec.json.encode(record) + b"\n" for record in history)
 
 

@@ -1,4 +1,7 @@
-"""The log as a history shows it: the lives it had, and the place of each cursor. Does no I/O."""
+"""The event log as a history shows it: its segments and the position of each cursor.
+
+Does no I/O.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,16 +9,18 @@ from dataclasses import dataclass
 from tests.faults.history import Bookmark, Event, History, Message, Opened, Resync, Started
 
 TRIMMED = "trimmed"
-BEGINNING = -1
-"""The index of a life's first cursor, where no entry stands."""
+START = -1
+"""The index of the cursor before a segment's first entry."""
 
 
 @dataclass(frozen=True)
 class Stream:
+    """A subscription and all messages that it received."""
+
     opened: Opened
     messages: Sequence[Message]
 
-    def wants(self, event: Event) -> bool:
+    def matches(self, event: Event) -> bool:
         opened = self.opened
         return (opened.room is None or event.room == opened.room) and (
             opened.types is None or event.type in opened.types
@@ -23,7 +28,7 @@ class Stream:
 
 
 def streams_of(history: History) -> list[Stream]:
-    """In the order in which they were opened, their messages as they came."""
+    """Returns the subscriptions in order of opening, messages in order of arrival."""
     opened = {record.stream: record for record in history if isinstance(record, Opened)}
     messages: dict[int, list[Message]] = {stream: [] for stream in opened}
     for record in history:
@@ -33,114 +38,123 @@ def streams_of(history: History) -> list[Stream]:
 
 
 @dataclass(frozen=True)
-class Spot:
-    """Where a cursor stands: in which life of the log, and as its how many-eth entry."""
+class Position:
+    """The segment that a cursor is in, and the index of its entry there."""
 
-    generation: int
+    segment: int
     index: int
 
 
 class Log:
-    """The lives of a log, each a run of entries that one reference subscription saw between two announcements.
+    """The segments of a log, merged from all reference subscriptions.
 
-    A later reference is believed about what follows its own beginning; what an earlier one saw before that stays known.
+    A segment is a run of entries that a reference received without a resync in between.
+    A segment usually is one epoch; after a trim, two segments belong to one epoch.
+    A later reference replaces what follows its own start. Entries before its start stay
+    as an earlier reference showed them.
     """
 
     def __init__(self, streams: Sequence[Stream]) -> None:
-        lives: list[tuple[str, list[Event]]] = []
-        trims: set[str] = set()
+        segments: list[tuple[str, list[Event]]] = []
+        trimmed_cursors: set[str] = set()
         for stream in streams:
             if stream.opened.is_reference:
-                trims |= {
-                    each.cursor
-                    for each in stream.messages
-                    if isinstance(each, Resync) and each.reason == TRIMMED
+                trimmed_cursors |= {
+                    message.cursor
+                    for message in stream.messages
+                    if isinstance(message, Resync) and message.reason == TRIMMED
                 }
-                for begin, run in _runs(stream):
-                    _join(lives, begin, run)
-        self.lives = [run for _, run in lives]
-        # Not another life: only what the reference could be told has a hole before it.
-        self._goes_on = [begin in trims for begin, _ in lives]
+                for start, events in _runs(stream):
+                    _merge(segments, start, events)
+        self.segments = [events for _, events in segments]
+        # After a trim the epoch is the same: entries between the segments are missing.
+        self._continues = [start in trimmed_cursors for start, _ in segments]
         self.final = _final(streams)
-        self._spots: dict[str, Spot] = {}
-        for generation, (begin, run) in enumerate(lives):
-            self._spots.setdefault(begin, Spot(generation, BEGINNING))
-            for index, event in enumerate(run):
-                self._spots.setdefault(event.cursor, Spot(generation, index))
+        self._positions: dict[str, Position] = {}
+        for segment, (start, events) in enumerate(segments):
+            self._positions.setdefault(start, Position(segment, START))
+            for index, event in enumerate(events):
+                self._positions.setdefault(event.cursor, Position(segment, index))
 
-    def spot(self, cursor: str) -> Spot | None:
-        return self._spots.get(cursor)
+    def position_of(self, cursor: str) -> Position | None:
+        return self._positions.get(cursor)
 
-    def is_other_life(self, one: Spot, two: Spot) -> bool:
-        return one.generation > two.generation or not all(
-            self._goes_on[one.generation + 1 : two.generation + 1]
+    def crosses_epochs(self, one: Position, two: Position) -> bool:
+        """Whether the two positions are in different epochs, or out of order."""
+        return one.segment > two.segment or not all(
+            self._continues[one.segment + 1 : two.segment + 1]
         )
 
-    def between(self, after: Spot, before: Spot) -> Iterator[Event]:
-        """What is known to stand strictly between the two."""
-        for generation in range(after.generation, before.generation + 1):
-            run = self.lives[generation]
-            first = after.index + 1 if generation == after.generation else 0
-            yield from run[first : before.index if generation == before.generation else len(run)]
+    def between(self, after: Position, before: Position) -> Iterator[Event]:
+        """Yields the known entries strictly between two positions."""
+        for segment in range(after.segment, before.segment + 1):
+            events = self.segments[segment]
+            first = after.index + 1 if segment == after.segment else 0
+            yield from events[first : before.index if segment == before.segment else len(events)]
 
     def keys(self, streams: Sequence[Stream]) -> set[str]:
-        """What the final reference shows, and what stands where it begins."""
-        found = {message.key for message in self.final if isinstance(message, Event)}
+        """Returns the keys of the final reference's entries and of its start."""
+        keys = {message.key for message in self.final if isinstance(message, Event)}
         if self.final:
-            begin = self.final[0].cursor
-            shown = (
+            start = self.final[0].cursor
+            messages = (
                 message
                 for stream in streams
                 for message in stream.messages
-                if message.cursor == begin
+                if message.cursor == start
             )
-            found |= {message.key for message in shown if isinstance(message, Event)}
-        return found
+            keys |= {message.key for message in messages if isinstance(message, Event)}
+        return keys
 
-    def first_seen(self, streams: Sequence[Stream]) -> float:
-        """When anybody first heard of the last life's part that the final reference shows. What was acked before may have
-        been lost with an earlier life, if that was announced."""
+    def first_seen_at(self, streams: Sequence[Stream]) -> float:
+        """Returns when a client first saw a cursor that the final reference has.
+
+        A callback that was acknowledged earlier may have been lost with an earlier
+        epoch, if that loss was announced.
+        """
         if not self.final:
             return float("inf")
-        known = {message.cursor for message in self.final}
+        known_events = {message.cursor for message in self.final}
         return min(
             message.at
             for stream in streams
             for message in stream.messages
-            if message.cursor in known
+            if message.cursor in known_events
         )
 
 
 def _runs(stream: Stream) -> Iterator[tuple[str, list[Event]]]:
-    begin, run = "", list[Event]()
+    start, events = "", list[Event]()
     for message in stream.messages:
         if isinstance(message, Event):
-            run.append(message)
+            events.append(message)
         elif isinstance(message, Started | Resync):
-            if begin:
-                yield begin, run
-            begin, run = message.cursor, []
-    if begin:
-        yield begin, run
+            if start:
+                yield start, events
+            start, events = message.cursor, []
+    if start:
+        yield start, events
 
 
-def _join(lives: list[tuple[str, list[Event]]], begin: str, run: list[Event]) -> None:
-    for generation, (known_begin, known) in enumerate(lives):
-        if known_begin == begin:
-            if len(run) >= len(known):
-                lives[generation] = (known_begin, run)
+def _merge(segments: list[tuple[str, list[Event]]], start: str, events: list[Event]) -> None:
+    for segment, (known_start, known_events) in enumerate(segments):
+        if known_start == start:
+            if len(events) >= len(known_events):
+                segments[segment] = (known_start, events)
             return
-        positions: Mapping[str, int] = {event.cursor: index for index, event in enumerate(known)}
-        if begin in positions:
-            cut = positions[begin] + 1
-            if len(known) - cut <= len(run):
-                lives[generation] = (known_begin, known[:cut] + run)
+        positions: Mapping[str, int] = {
+            event.cursor: index for index, event in enumerate(known_events)
+        }
+        if start in positions:
+            cut = positions[start] + 1
+            if len(known_events) - cut <= len(events):
+                segments[segment] = (known_start, known_events[:cut] + events)
             return
-    lives.append((begin, run))
+    segments.append((start, events))
 
 
 def _final(streams: Sequence[Stream]) -> Sequence[Message]:
-    """The messages of the last reference since its last announcement, its beginning first."""
+    """Returns the last reference's messages from its last start or resync on."""
     references = [stream for stream in streams if stream.opened.is_reference and stream.messages]
     if not references:
         return ()

@@ -1,4 +1,7 @@
-"""A gateway that keeps its promises, in a few lines: in its histories the checker has to find nothing. Does no I/O."""
+"""A small model of a correct gateway.
+
+The checker must find no violation in its histories. Does no I/O.
+"""
 
 import random
 from dataclasses import dataclass, field
@@ -35,7 +38,7 @@ class Entry:
 
 @dataclass
 class Client:
-    """`position`: how many entries of the life it has looked at. `generation`: which life it believes in."""
+    """A subscriber that has handled the first `position` entries of epoch `epoch`."""
 
     name: str
     room: str | None
@@ -43,12 +46,12 @@ class Client:
     is_reference: bool = False
     stream: int = 0
     replica: str = "a"
-    generation: int = 0
+    epoch: int = 0
     position: int = 0
-    chain: str = ""
+    prev: str = ""
     cursor: str | None = None
 
-    def wants(self, entry: Entry) -> bool:
+    def matches(self, entry: Entry) -> bool:
         return (self.room is None or entry.room == self.room) and (
             self.types is None or entry.type in self.types
         )
@@ -62,10 +65,10 @@ class Model:
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
         self._now = 0.0
-        self._lives: list[list[Entry]] = [[]]
+        self._epochs: list[list[Entry]] = [[]]
         self._streams = 0
         self._events = 0
-        self._over: set[str] = set()
+        self._ended: set[str] = set()
         self._clients = [
             Client("reference", None, None, is_reference=True),
             Client("all", None, None),
@@ -77,53 +80,61 @@ class Model:
     def run(self, steps: int = 250) -> list[Record]:
         for client in self._clients:
             self._open(client)
-        moves = (
-            [self._callback] * 8 + [self._deliver] * 10 + [self._bookmark] * 2 + [self._reconnect] * 2
-            + [self._read] * 6 + [self._write] + ([self._gap] if self.seed % 3 == 0 else [])
-        )  # fmt: skip
-        wiped_at = self._rng.randrange(steps) if self.seed % 2 else None
+        actions = (
+            [self._callback] * 8
+            + [self._deliver] * 10
+            + [self._bookmark] * 2
+            + [self._reconnect] * 2
+            + [self._read] * 6
+            + [self._write]
+            + ([self._gap] if self.seed % 3 == 0 else [])
+        )
+        lost_at = self._rng.randrange(steps) if self.seed % 2 else None
         for step in range(steps):
-            self._rng.choice(moves)()
-            if step == wiped_at:
-                self._wipe()
+            self._rng.choice(actions)()
+            if step == lost_at:
+                self._lose_log()
         for client in self._clients:
-            self._read_on(client, len(self._log))
+            self._deliver_to(client, len(self._log))
         last = Client(
             "final",
             None,
             None,
             is_reference=True,
-            generation=len(self._lives) - 1,
-            cursor=self._begin(),
+            epoch=len(self._epochs) - 1,
+            cursor=self._start_cursor(),
         )
         self._open(last)
-        self._read_on(last, len(self._log))
+        self._deliver_to(last, len(self._log))
         return self.history
 
     @property
     def _log(self) -> list[Entry]:
-        return self._lives[-1]
+        return self._epochs[-1]
 
-    def _begin(self, generation: int = -1) -> str:
-        return f"{len(self._lives) - 1 if generation < 0 else generation}:begin"
+    def _start_cursor(self, epoch: int = -1) -> str:
+        return f"{len(self._epochs) - 1 if epoch < 0 else epoch}:begin"
 
     def _tick(self) -> float:
         self._now += self._rng.uniform(0.001, 0.1)
         return self._now
 
-    def _place_of(self, cursor: str) -> tuple[int, int]:
-        generation, _, index = cursor.partition(":")
-        return int(generation), 0 if index == "begin" else int(index) + 1
+    def _parse_cursor(self, cursor: str) -> tuple[int, int]:
+        epoch, _, index = cursor.partition(":")
+        return int(epoch), 0 if index == "begin" else int(index) + 1
 
     def _cursor_at(self, position: int) -> str:
-        return self._log[position - 1].cursor if position else self._begin()
+        return self._log[position - 1].cursor if position else self._start_cursor()
 
     def _append(self, key: str, type_: str, room: str) -> None:
         if all(entry.key != key for entry in self._log):
-            self._log.append(Entry(f"{len(self._lives) - 1}:{len(self._log)}", key, type_, room))
+            self._log.append(Entry(f"{len(self._epochs) - 1}:{len(self._log)}", key, type_, room))
 
     def _callback(self) -> None:
-        """Delivered once, twice, refused, or logged without an answer and then delivered again."""
+        """Delivers a callback once or twice, with a rejection or a lost response.
+
+        A callback whose response is lost is in the log, and is delivered again.
+        """
         room = self._rng.choice(ROOMS)
         type_ = ENDED if self._rng.random() < 0.05 else JOINED
         self._events += 1
@@ -133,7 +144,7 @@ class Model:
             if status != 503:
                 self._append(key, type_, room)
                 if type_ == ENDED:
-                    self._over.add(room)
+                    self._ended.add(room)
             self.history.append(
                 Callback(key, self._rng.choice(REPLICAS), status, sent_at, self._tick())
             )
@@ -144,58 +155,65 @@ class Model:
         transport = self._rng.choice(TRANSPORTS)
         self.history.append(
             Opened(
-                client.stream, client.name, client.replica, transport, self._tick(), client.room, client.types,
-                client.cursor, client.is_reference,
+                client.stream,
+                client.name,
+                client.replica,
+                transport,
+                self._tick(),
+                client.room,
+                client.types,
+                client.cursor,
+                client.is_reference,
             )
-        )  # fmt: skip
+        )
         if client.cursor is None:
-            client.generation, client.position = len(self._lives) - 1, len(self._log)
+            client.epoch, client.position = len(self._epochs) - 1, len(self._log)
             client.cursor = self._cursor_at(client.position)
-            self._tell(client, Started(client.stream, self._tick(), client.cursor, "live"))
-        elif self._place_of(client.cursor)[0] == len(self._lives) - 1:
-            client.generation, client.position = self._place_of(client.cursor)
-            self._tell(client, Started(client.stream, self._tick(), client.cursor, "resumed"))
+            self._send(client, Started(client.stream, self._tick(), client.cursor, "live"))
+        elif self._parse_cursor(client.cursor)[0] == len(self._epochs) - 1:
+            client.epoch, client.position = self._parse_cursor(client.cursor)
+            self._send(client, Started(client.stream, self._tick(), client.cursor, "resumed"))
         else:
             head = self._cursor_at(len(self._log))
-            self._tell(client, Started(client.stream, self._tick(), head, "resync"))
+            self._send(client, Started(client.stream, self._tick(), head, "resync"))
             self._resync(client)
 
-    def _tell(self, client: Client, message: Message) -> None:
+    def _send(self, client: Client, message: Message) -> None:
         self.history.append(message)
         client.cursor = message.cursor
         if not isinstance(message, Bookmark):
-            client.chain = message.cursor
+            client.prev = message.cursor
 
     def _resync(self, client: Client) -> None:
-        client.generation, client.position = len(self._lives) - 1, len(self._log)
-        self._tell(
+        client.epoch, client.position = len(self._epochs) - 1, len(self._log)
+        self._send(
             client, Resync(client.stream, self._tick(), self._cursor_at(client.position), "epoch")
         )
 
-    def _read_on(self, client: Client, count: int) -> None:
-        if client.generation != len(self._lives) - 1:
+    def _deliver_to(self, client: Client, count: int) -> None:
+        if client.epoch != len(self._epochs) - 1:
             self._resync(client)
         for entry in self._log[client.position : client.position + count]:
             client.position += 1
-            if client.wants(entry):
+            if client.matches(entry):
                 event = Event(
                     client.stream,
                     self._tick(),
                     entry.cursor,
-                    client.chain,
+                    client.prev,
                     entry.key,
                     entry.type,
                     entry.room,
                 )
-                self._tell(client, event)
+                self._send(client, event)
 
     def _deliver(self) -> None:
-        self._read_on(self._rng.choice(self._clients), self._rng.randint(1, 6))
+        self._deliver_to(self._rng.choice(self._clients), self._rng.randint(1, 6))
 
     def _bookmark(self) -> None:
         client = self._rng.choice(self._clients)
-        if client.generation == len(self._lives) - 1:
-            self._tell(
+        if client.epoch == len(self._epochs) - 1:
+            self._send(
                 client, Bookmark(client.stream, self._tick(), self._cursor_at(client.position))
             )
 
@@ -204,37 +222,54 @@ class Model:
 
     def _gap(self) -> None:
         client = self._rng.choice(self._clients[1:])
-        if client.generation == len(self._lives) - 1:
+        if client.epoch == len(self._epochs) - 1:
             client.position = min(client.position + 2, len(self._log))
-            self._tell(
+            self._send(
                 client,
-                Gap(client.stream, self._tick(), self._cursor_at(client.position), client.chain),
+                Gap(client.stream, self._tick(), self._cursor_at(client.position), client.prev),
             )
 
-    def _wipe(self) -> None:
-        self._lives.append([])
-        # Whoever is there hears of it before the next callback is acked; who is not hears of it when he comes back.
+    def _lose_log(self) -> None:
+        self._epochs.append([])
+        # Connected clients get the resync before the next callback is acknowledged.
+        # The others get it when they reconnect.
         for client in self._clients[:2]:
             self._resync(client)
 
     def _read(self) -> None:
-        room, began = self._rng.choice(ROOMS), self._tick()
-        status = "completed" if room in self._over else "in-progress"
+        room, started_at = self._rng.choice(ROOMS), self._tick()
+        status = "completed" if room in self._ended else "in-progress"
         how: Literal["sid", "name", "list"] = self._rng.choice(("sid", "name", "list"))
-        shown = status if how == "sid" or status == "in-progress" else None
+        visible_status = status if how == "sid" or status == "in-progress" else None
         self.history.append(
-            Read("reader", self._rng.choice(REPLICAS), room, how, began, self._tick(), shown, began)
-        )  # fmt: skip
+            Read(
+                "reader",
+                self._rng.choice(REPLICAS),
+                room,
+                how,
+                started_at,
+                self._tick(),
+                visible_status,
+                started_at,
+            )
+        )
 
     def _write(self) -> None:
-        room, began = self._rng.choice(ROOMS), self._tick()
-        if room not in self._over:
-            self._over.add(room)
+        room, started_at = self._rng.choice(ROOMS), self._tick()
+        if room not in self._ended:
+            self._ended.add(room)
             self._append(f"{CHANGED} {room}", CHANGED, room)
             self.history.append(
-                Write("reader", self._rng.choice(REPLICAS), room, began, self._tick(), "completed")
+                Write(
+                    "reader",
+                    self._rng.choice(REPLICAS),
+                    room,
+                    started_at,
+                    self._tick(),
+                    "completed",
+                )
             )
 
 
-def clean(seed: int) -> list[Record]:
+def clean_history(seed: int) -> list[Record]:
     return Model(seed).run()

@@ -1,5 +1,8 @@
-"""Faults on real processes, in an order that a seed chooses: a valkey-server that is killed, stopped and rolled back,
-gateways that are killed and stopped, and a TCP proxy of ours between the two."""
+"""Faults on real processes, in an order that a seed determines.
+
+A valkey-server is killed, suspended and rolled back; gateways are killed and suspended;
+a TCP proxy between them resets, delays or drops.
+"""
 
 import asyncio
 import ctypes
@@ -31,15 +34,21 @@ from tests.running import RESPONSE_TIMEOUT_S, Gateway, running
 LOOPBACK = "127.0.0.1"
 SYNC_LIMIT_S = 10.0
 CHUNK = 65_536
-# SO_LINGER with no time: closing sends RST at once, as a machine does that knows nothing of the connection any more.
+# SO_LINGER with a time of 0: closing sends RST at once, as a host does that does not
+# know the connection.
 RESET = struct.pack("ii", 1, 0)
-# A socket filter of one instruction, which keeps nothing of any packet: BPF_RET | BPF_K, 0. See socket(7) and bpf(2).
-KEEP_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
+# A socket filter of one instruction that drops every packet: BPF_RET | BPF_K, 0. See
+# socket(7) and bpf(2).
+DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 SO_ATTACH_FILTER = 26
 
 
 class Valkey:
-    """A server whose data outlives it. With `always`, every answered write is on the disk. With `disk`, power cuts are."""
+    """A valkey-server with persistent data.
+
+    With the default `fsync`, "always", every acknowledged write is on the disk. `disk`
+    is needed for power cuts.
+    """
 
     def __init__(self, folder: Path, *, fsync: str = "always", disk: Disk | None = None) -> None:
         self.folder = folder
@@ -52,21 +61,23 @@ class Valkey:
     async def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
         if self._disk is not None:
-            self._disk.begin()
+            self._disk.start_recording()
         self._process = await asyncio.create_subprocess_exec(
-            str(server_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
-            "--appendonly", "yes", "--appendfsync", self._fsync, "--maxmemory-policy", "noeviction",
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            *(str(server_binary()), "--port", str(self.port), "--bind", LOOPBACK),
+            *("--dir", str(self.folder), "--save", "", "--appendonly", "yes"),
+            *("--appendfsync", self._fsync, "--maxmemory-policy", "noeviction"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
             env=None if self._disk is None else {**os.environ, **self._disk.environment},
-        )  # fmt: skip
+        )
         async with asyncio.timeout(RESPONSE_TIMEOUT_S):
-            while not await self._answers():  # noqa: ASYNC110
-                await asyncio.sleep(
-                    0.005
-                )  # the port opens before the data is loaded, and nothing else tells
+            while not await self._responds():  # noqa: ASYNC110
+                # The port opens before the data is loaded, and there is no other
+                # signal.
+                await asyncio.sleep(0.005)
 
     async def kill(self) -> None:
-        """As `kill -9`: returns when it is gone."""
+        """Sends SIGKILL and returns when the process has exited."""
         assert self._process is not None
         with suppress(ProcessLookupError):
             self._process.kill()
@@ -74,49 +85,52 @@ class Valkey:
         await self.client.connection_pool.disconnect()
 
     async def cut_power(self, rng: random.Random) -> int:
-        """Dies, and comes again with what was on the disk for sure, and perhaps some more. How many bytes were lost.
+        """Kills the server, truncates its files and starts it. Returns the lost bytes.
 
-        Not before it has synced once: a server that is linked statically would never be seen to.
+        Waits for the first sync: a statically linked server would never show one.
         """
         disk = self._disk
         assert disk is not None
         async with asyncio.timeout(SYNC_LIMIT_S):
             while not disk.has_synced:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)  # the file is the only sign there is
+                await asyncio.sleep(0.02)  # only the file shows it
         await self.kill()
-        lost = disk.cut(rng)
+        lost_bytes = disk.cut(rng)
         await self.start()
-        return lost
+        return lost_bytes
 
-    def stop(self) -> None:
+    def suspend(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def keep_copy(self) -> None:
-        """Of the data as they lie on the disk now."""
-        shutil.copytree(self.folder, self._copy, dirs_exist_ok=True)
+    def save_copy(self) -> None:
+        """Copies the data that are on the disk now."""
+        shutil.copytree(self.folder, self._copy_folder, dirs_exist_ok=True)
 
     async def roll_back(self) -> None:
-        """Dies, and comes again with what it had at the last copy. Returns when it answers."""
+        """Restarts the server with the data of the last copy.
+
+        Returns when it responds.
+        """
         await self.kill()
         shutil.rmtree(self.folder)
-        shutil.copytree(self._copy, self.folder)
+        shutil.copytree(self._copy_folder, self.folder)
         await self.start()
 
     async def aclose(self) -> None:
-        # One that is stopped dies of SIGKILL too.
+        # SIGKILL ends a suspended process too.
         await self.kill()
         await self.client.aclose()
 
     @property
-    def _copy(self) -> Path:
+    def _copy_folder(self) -> Path:
         return self.folder.with_name(self.folder.name + "-copy")
 
-    async def _answers(self) -> bool:
+    async def _responds(self) -> bool:
         try:
             return bool(await self.client.ping())
         except (RedisError, OSError):
@@ -124,68 +138,74 @@ class Valkey:
 
 
 class Proxy:
-    """Passes bytes on, in both directions, until it is told to do worse. Connections made afterwards are good again."""
+    """A TCP proxy with faults.
+
+    A fault applies to the connections that are open then.
+    """
 
     def __init__(self, port_behind: int) -> None:
-        self._port_behind = port_behind
+        self._target_port = port_behind
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
-        self._silent: set[asyncio.StreamWriter] = set()
+        self._half_open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.delay_s = 0.0
         self.port = 0
-        self.is_deaf = False
-        """New connections are half-open from the beginning."""
-        self.muted = b""
-        """A connection over which this is said is half-open from then on."""
+        self.accepts_half_open = False
+        """New connections are half-open from the start."""
+        self.half_open_on = b""
+        """A connection becomes half-open when these bytes pass. Empty: never."""
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def reset(self) -> None:
-        """Every connection ends at once, both ways."""
+        """Resets every connection, on both sides."""
         for pair in self._pairs:
             for writer in pair:
                 _reset(writer)
 
-    def go_silent(self) -> None:
-        """Half-open: every connection stays, and nothing comes through any more."""
+    def make_half_open(self) -> None:
+        """Keeps every connection open, and discards all further bytes."""
         for pair in self._pairs:
-            self._silent.update(pair)
+            self._half_open.update(pair)
 
-    def vanish(self) -> None:
-        """As when a cable is pulled: what comes from behind is lost before anybody has acknowledged it, and nothing is said
-        any more. (In silence alone, the kernel would go on acknowledging.)"""
-        self.go_silent()
+    def drop_packets(self) -> None:
+        """Acts like a pulled cable: packets from the server are lost.
+
+        No acknowledgement is sent either. On connections that are only half-open, the
+        kernel still acknowledges.
+        """
+        self.make_half_open()
         for _, behind in self._pairs:
-            _deafen(behind)
+            _drop_packets(behind)
 
     async def aclose(self) -> None:
         assert self._server is not None
         self._server.close()
         self.reset()
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            reader_behind, writer_behind = await asyncio.open_connection(
-                "127.0.0.1", self._port_behind
+            target_reader, target_writer = await asyncio.open_connection(
+                "127.0.0.1", self._target_port
             )
         except OSError:
             _reset(writer)
             return
-        pair = (writer, writer_behind)
+        pair = (writer, target_writer)
         self._pairs.add(pair)
-        if self.is_deaf:
-            self._silent.update(pair)
+        if self.accepts_half_open:
+            self._half_open.update(pair)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, writer_behind, pair))
-                tasks.create_task(self._pump(reader_behind, writer, pair))
+                tasks.create_task(self._pump(reader, target_writer, pair))
+                tasks.create_task(self._pump(target_reader, writer, pair))
         finally:
             self._pairs.discard(pair)
-            self._silent.difference_update(pair)
-            for each in pair:
-                each.close()
+            self._half_open.difference_update(pair)
+            for writer in pair:
+                writer.close()
 
     async def _pump(
         self,
@@ -195,26 +215,27 @@ class Proxy:
     ) -> None:
         try:
             while chunk := await reader.read(CHUNK):
-                if self.muted and self.muted in chunk:
-                    self._silent.update(pair)
-                if writer in self._silent:
+                if self.half_open_on and self.half_open_on in chunk:
+                    self._half_open.update(pair)
+                if writer in self._half_open:
                     continue
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 writer.write(chunk)
                 await writer.drain()
-            if writer not in self._silent and writer.can_write_eof():
+            if writer not in self._half_open and writer.can_write_eof():
                 writer.write_eof()
         except OSError:
-            # One side was reset, so the other one is: a proxy that kept it open would be a half-open line.
-            if writer not in self._silent:
-                for each in pair:
-                    _reset(each)
+            # One side was reset, so the proxy resets the other: else it would be
+            # half-open.
+            if writer not in self._half_open:
+                for writer in pair:
+                    _reset(writer)
 
 
-def _deafen(writer: asyncio.StreamWriter) -> None:
+def _drop_packets(writer: asyncio.StreamWriter) -> None:
     handle: socket.socket = writer.get_extra_info("socket")
-    program = ctypes.create_string_buffer(KEEP_NOTHING, len(KEEP_NOTHING))
+    program = ctypes.create_string_buffer(DROP_ALL, len(DROP_ALL))
     handle.setsockopt(
         socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program))
     )
@@ -229,7 +250,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class Replica:
-    """One of the gateways, in all its lives; `name` tells them apart."""
+    """A gateway that can be restarted. `name` has the number of its starts."""
 
     letter: str
     folder: Path
@@ -237,19 +258,20 @@ class Replica:
     auth: dict[str, str]
     proxy: Proxy
     options: tuple[str, ...] = ()
-    """Of `serve`."""
-    lives: int = 0
+    """Command-line options of `serve`."""
+    starts: int = 0
     gateway: Gateway | None = None
-    is_out: bool = False
-    """Nobody is sent here, as a balancer does that has noticed."""
+    is_excluded: bool = False
+    """Clients do not connect here, as if a load balancer had removed the replica."""
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
     def name(self) -> str:
-        return f"{self.letter}{self.lives}"
+        return f"{self.letter}{self.starts}"
 
     async def aclose(self) -> None:
-        # Not before the end: aiohttp lets readers of a session that is closed under them wait for ever.
+        # Sessions stay open until here: when aiohttp closes a session, its readers wait
+        # forever.
         await self.kill()
         await self.stack.aclose()
 
@@ -269,16 +291,16 @@ class Replica:
         )
         gateway = await self.stack.enter_async_context(running(self.folder, arguments, environment))
         gateway.auth, gateway.metadata = self.auth, (("authorization", self.auth["Authorization"]),)
-        self.lives += 1
+        self.starts += 1
         self.gateway = gateway
 
-    def stop(self) -> None:
-        """As SIGSTOP, with time for the balancer to notice."""
-        self.is_out = True
+    def suspend(self) -> None:
+        """Sends SIGSTOP and excludes the replica, as a load balancer would."""
+        self.is_excluded = True
         self._signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        self.is_out = False
+    def resume(self) -> None:
+        self.is_excluded = False
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -286,7 +308,10 @@ class Replica:
         self.gateway.process.send_signal(number)
 
     async def drain(self) -> int:
-        """As a deployment does it, by SIGTERM: clients come until it is gone. Its exit code."""
+        """Sends SIGTERM, as a deployment does. Returns the exit code.
+
+        Clients can connect until the process has exited.
+        """
         assert self.gateway is not None
         process = self.gateway.process
         process.terminate()
@@ -295,7 +320,7 @@ class Replica:
         return code
 
     async def kill(self) -> None:
-        """As `kill -9`. Nobody is told: who still knows its address finds nobody there."""
+        """Sends SIGKILL. The clients are not informed."""
         if self.gateway is not None:
             process, self.gateway = self.gateway.process, None
             process.kill()
@@ -304,107 +329,110 @@ class Replica:
 
 @dataclass
 class Cluster:
-    """A few gateways on one Redis, each behind a proxy of its own, in front of one simulated Twilio."""
+    """Gateways that share a Redis, each behind its own proxy, and a sandbox."""
 
     seed: int
     valkey: Valkey
     replicas: list[Replica]
     sandbox: Gateway
     callbacks: str
-    note: Callable[[Fault], None]
+    record: Callable[[Fault], None]
 
     @property
     def log_key(self) -> str:
         return Keys(AccountSid(self.sandbox.account_sid)).log
 
-    def up(self) -> list[Replica]:
+    def running_replicas(self) -> list[Replica]:
         return [
             replica
             for replica in self.replicas
-            if replica.gateway is not None and not replica.is_out
+            if replica.gateway is not None and not replica.is_excluded
         ]
 
-    # Each fault is over when it returns.
+    # Each of these methods returns when its fault is over.
 
     async def kill_valkey(self) -> None:
-        self._note("kill -9 of valkey")
+        self._record("Valkey killed")
         await self.valkey.kill()
         await self.valkey.start()
-        self._note("valkey is back")
+        self._record("Valkey restarted")
 
     async def cut_power(self, rng: random.Random) -> int:
-        """Of valkey's machine. How many bytes were lost."""
-        self._note("valkey's power is cut")
-        lost = await self.valkey.cut_power(rng)
-        self._note(f"valkey is back without {lost} bytes")
-        return lost
+        """Cuts the power of Valkey's host. Returns how many bytes were lost."""
+        self._record("power of Valkey cut")
+        lost_bytes = await self.valkey.cut_power(rng)
+        self._record(f"Valkey restarted without {lost_bytes} bytes")
+        return lost_bytes
 
-    async def stop_valkey(self, for_s: float) -> None:
-        self._note(f"valkey stopped for {for_s:.2f} s")
-        self.valkey.stop()
+    async def suspend_valkey(self, for_s: float) -> None:
+        self._record(f"Valkey suspended for {for_s:.2f} s")
+        self.valkey.suspend()
         await asyncio.sleep(for_s)
-        self.valkey.go_on()
+        self.valkey.resume()
 
     async def kill_replica(self, replica: Replica) -> None:
-        self._note(f"kill -9 of {replica.name}")
+        self._record(f"{replica.name} killed")
         await replica.kill()
         await replica.start()
-        self._note(f"{replica.name} is there")
+        self._record(f"{replica.name} started")
 
-    async def stop_replica(self, replica: Replica, for_s: float) -> None:
-        self._note(f"{replica.name} stopped for {for_s:.2f} s")
-        replica.stop()
-        replica.is_out = False
+    async def suspend_replica(self, replica: Replica, for_s: float) -> None:
+        self._record(f"{replica.name} suspended for {for_s:.2f} s")
+        replica.suspend()
+        replica.is_excluded = False
         await asyncio.sleep(for_s)
-        replica.go_on()
+        replica.resume()
 
     async def reset(self, replica: Replica) -> None:
-        self._note(f"{replica.name} and valkey: reset")
+        self._record(f"{replica.name} to Valkey: reset")
         replica.proxy.reset()
 
-    async def go_silent(self, replica: Replica) -> None:
-        self._note(f"{replica.name} and valkey: half-open")
-        replica.proxy.go_silent()
+    async def make_half_open(self, replica: Replica) -> None:
+        self._record(f"{replica.name} to Valkey: half-open")
+        replica.proxy.make_half_open()
 
     async def slow_down(self, replica: Replica, for_s: float) -> None:
-        self._note(f"{replica.name} and valkey: slow for {for_s:.2f} s")
+        self._record(f"{replica.name} to Valkey: slow for {for_s:.2f} s")
         replica.proxy.delay_s = 0.1
         await asyncio.sleep(for_s)
         replica.proxy.delay_s = 0.0
 
     def faults(self, rng: random.Random) -> list[Callable[[], Awaitable[None]]]:
-        """One of each kind, in any order, on any replica."""
+        """Returns one fault of each kind, in random order, on random replicas."""
 
-        def one() -> Replica:
-            return rng.choice(self.up())
+        def any_replica() -> Replica:
+            return rng.choice(self.running_replicas())
 
         for_s = rng.uniform(0.1, 0.6)
-        kinds: list[Callable[[], Awaitable[None]]] = [
+        faults: list[Callable[[], Awaitable[None]]] = [
             self.kill_valkey,
-            lambda: self.stop_valkey(for_s),
-            lambda: self.kill_replica(one()),
-            lambda: self.stop_replica(one(), for_s),
-            lambda: self.reset(one()),
-            lambda: self.go_silent(one()),
-            lambda: self.slow_down(one(), for_s),
+            lambda: self.suspend_valkey(for_s),
+            lambda: self.kill_replica(any_replica()),
+            lambda: self.suspend_replica(any_replica(), for_s),
+            lambda: self.reset(any_replica()),
+            lambda: self.make_half_open(any_replica()),
+            lambda: self.slow_down(any_replica(), for_s),
         ]
-        rng.shuffle(kinds)
-        return kinds
+        rng.shuffle(faults)
+        return faults
 
-    def _note(self, what: str) -> None:
-        self.note(Fault(what, time.monotonic()))
+    def _record(self, description: str) -> None:
+        self.record(Fault(description, time.monotonic()))
 
 
 @asynccontextmanager
-async def cluster(
+async def create_cluster(
     folder: Path,
     seed: int,
-    note: Callable[[Fault], Any],
+    record: Callable[[Fault], Any],
     replicas: int = 3,
     valkey: Valkey | None = None,
     options: tuple[str, ...] = (),
 ) -> AsyncIterator[Cluster]:
-    """`options`: of each replica's `serve`."""
+    """Starts a cluster.
+
+    `options` are command-line options of each replica's `serve`.
+    """
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(
             running(folder, ("sandbox", "--sandbox-port", "0"))
@@ -412,27 +440,36 @@ async def cluster(
         valkey = valkey or Valkey(folder / "valkey")
         stack.push_async_callback(valkey.aclose)
         await valkey.start()
-        key = await new_api_key()
+        api_key = await new_api_key()
         environment = {
             "PATH": os.environ["PATH"],
             "TWILIO_ACCOUNT_SID": sandbox.account_sid,
             "TWILIO_AUTH_TOKEN": sandbox.auth_token,
             "TWILIO_VIDEO_BASE_URL": sandbox.ready["twilio"]["base_url"],
             "GATEWAY_PUBLIC_URL": "https://rooms.example",
-            "GATEWAY_API_KEYS": json.dumps([key["row"]]),
+            "GATEWAY_API_KEYS": json.dumps([api_key["row"]]),
         }
-        auth = {"Authorization": f"Bearer {key['api_key']}"}
-        made = []
+        auth = {"Authorization": f"Bearer {api_key['api_key']}"}
+        cluster_replicas = []
         for number in range(replicas):
             proxy = Proxy(valkey.port)
             await proxy.start()
             stack.push_async_callback(proxy.aclose)
-            made.append(Replica("abcdefgh"[number], folder, environment, auth, proxy, options))
-            stack.push_async_callback(made[-1].aclose)
+            cluster_replicas.append(
+                Replica("abcdefgh"[number], folder, environment, auth, proxy, options)
+            )
+            stack.push_async_callback(cluster_replicas[-1].aclose)
         async with asyncio.TaskGroup() as tasks:
-            for replica in made:
+            for replica in cluster_replicas:
                 tasks.create_task(replica.start())
-        yield Cluster(seed, valkey, made, sandbox, "https://rooms.example/callbacks/twilio", note)
+        yield Cluster(
+            seed,
+            valkey,
+            cluster_replicas,
+            sandbox,
+            "https://rooms.example/callbacks/twilio",
+            record,
+        )
 
 
 async def new_api_key() -> Any:

@@ -1,12 +1,19 @@
-"""Power cuts, simulated: `kill -9` alone loses nothing that lies in the operating system's cache, a power cut does.
+"""Simulated power cuts.
 
-The model. A library (`power.c`, compiled here and loaded into the server by LD_PRELOAD) notes at each fsync and fdatasync how
-long the file was. A cut is `kill -9`; then every file is cut back to what it was known to hold at its last sync, or to a random
-place between that and its end, for the kernel may have written some of the rest by itself. A file that was never synced may
-lose all of it. What was there when the server started is on the disk, as the last cut left it there.
+`kill -9` loses nothing that is in the operating system's cache; a power cut does.
 
-What the model leaves out: names (what was created or renamed stays so; the server syncs its directory after that), sectors that
-are garbled or written out of order, and disks that lie about having written.
+The model: a library (`power.c`, compiled here and loaded into the server by LD_PRELOAD)
+records the file's size at each fsync and fdatasync. A power cut is `kill -9`. Then
+every file is truncated to its size at the last sync, or to a random size between that
+and its end, because the kernel may have written some of the rest. A file that was never
+synced may lose all its bytes. Bytes that were there when the server started are on the
+disk: the last cut left them.
+
+The model leaves out:
+
+- names: created and renamed files stay so, because the server syncs their directory;
+- sectors that are corrupted or written out of order;
+- disks that report a write before it is durable.
 """
 
 import os
@@ -19,39 +26,48 @@ SOURCE = Path(__file__).with_name("power.c")
 
 
 class Disk:
-    """What of the files in `folder` is on the disk for sure. Start the server with `environment`."""
+    """Tracks the synced size of each file in `folder`.
+
+    The server must be started with `environment`.
+    """
 
     def __init__(self, folder: Path, library: Path) -> None:
         self._folder = folder
-        self._notes = folder.with_name(folder.name + "-synced")
-        self._there: dict[int, int] = {}
-        self.environment = {"LD_PRELOAD": str(library), "SYNCED_NOTES": str(self._notes)}
+        self._sync_log = folder.with_name(folder.name + "-synced")
+        self._sizes_at_start: dict[int, int] = {}
+        self.environment = {"LD_PRELOAD": str(library), "SYNC_LOG": str(self._sync_log)}
 
-    def begin(self) -> None:
-        """Just before the server starts."""
-        self._notes.write_bytes(b"")
-        self._there = {path.stat().st_ino: path.stat().st_size for path in self._files()}
+    def start_recording(self) -> None:
+        """Must be called just before the server starts."""
+        self._sync_log.write_bytes(b"")
+        self._sizes_at_start = {path.stat().st_ino: path.stat().st_size for path in self._files()}
 
     @property
     def has_synced(self) -> bool:
-        """Whether the server has asked for a sync since it began; with everysec the first takes a while."""
-        return self._notes.stat().st_size > 0
+        """Whether the server has synced since its start.
+
+        With everysec this takes a while.
+        """
+        return self._sync_log.stat().st_size > 0
 
     def cut(self, rng: random.Random) -> int:
-        """Once the server is dead: the files as the next start finds them. How many bytes were lost."""
-        synced, lines = dict(self._there), self._notes.read_text().splitlines()
-        assert lines, "not one sync was seen: is the server linked statically?"
+        """Truncates the files of a server that has exited.
+
+        Returns how many bytes were lost.
+        """
+        synced, lines = dict(self._sizes_at_start), self._sync_log.read_text().splitlines()
+        assert lines, "no sync was recorded: is the server linked statically?"
         for line in lines:
             inode, size = map(int, line.split())
             synced[inode] = size
-        lost = 0
+        lost_bytes = 0
         for path in self._files():
             size = path.stat().st_size
-            certain = min(size, synced.get(path.stat().st_ino, 0))
-            kept = rng.choice((certain, rng.randint(certain, size)))
-            os.truncate(path, kept)
-            lost += size - kept
-        return lost
+            synced_size = min(size, synced.get(path.stat().st_ino, 0))
+            kept_size = rng.choice((synced_size, rng.randint(synced_size, size)))
+            os.truncate(path, kept_size)
+            lost_bytes += size - kept_size
+        return lost_bytes
 
     def _files(self) -> list[Path]:
         return [
@@ -59,13 +75,12 @@ class Disk:
         ]
 
 
-def compiled(folder: Path) -> Path:
-    """The library that watches. Fails with a sentence where there is no C compiler."""
-    compiler = next(
-        (found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None
-    )
+def compile_library(folder: Path) -> Path:
+    """Compiles the library and returns its path."""
+    compiler = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
     assert compiler, (
-        "a power cut is simulated by a small library in C: install a C compiler (Debian: apt install gcc)"
+        "simulated power cuts need a small C library: install a C compiler "
+        "(Debian: apt install gcc)"
     )
     library = folder / "power.so"
     subprocess.run(

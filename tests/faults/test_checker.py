@@ -1,4 +1,4 @@
-"""The checker is checked: it is silent about what is right, and names what is wrong. Each bug is planted into a clean history."""
+"""The checker accepts clean histories and finds each injected violation."""
 
 import random
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.faults.checker import Broken, Invariant, check
+from tests.faults.checker import Invariant, Violation, find_violations
 from tests.faults.history import (
     Bookmark,
     Callback,
@@ -22,95 +22,100 @@ from tests.faults.history import (
     Write,
 )
 from tests.faults.log import Log, streams_of
-from tests.faults.model import ENDED, clean
+from tests.faults.model import ENDED, clean_history
 
-change: Callable[..., Any] = msgspec.structs.replace
-Story = list[Record]
+replace: Callable[..., Any] = msgspec.structs.replace
+Records = list[Record]
 LATER = 1_000.0
 
-QUIET_SEEDS = (2, 4, 8, 10, 14)
-"""Without a wipe and without gaps."""
-WIPED_SEEDS = (1, 5, 7, 11, 13)
+SEEDS_WITHOUT_LOSS = (2, 4, 8, 10, 14)
+"""Histories that neither lose the log nor have a `Gap`."""
+SEEDS_WITH_LOSS = (1, 5, 7, 11, 13)
 
 
-def of_client(story: Story, name: str) -> set[int]:
+def streams_of_client(history: Records, name: str) -> set[int]:
     return {
-        record.stream for record in story if isinstance(record, Opened) and record.client == name
+        record.stream for record in history if isinstance(record, Opened) and record.client == name
     }
 
 
-def runs(story: Story, name: str, length: int) -> list[list[Event]]:
-    """So many events that came one right after the other on one subscription of the client, not its first."""
-    found = []
-    for stream in of_client(story, name):
-        mine = [record for record in story if getattr(record, "stream", None) == stream]
-        for begin in range(1, len(mine) - length + 1):
-            run = mine[begin : begin + length]
-            if all(isinstance(record, Event) for record in mine[begin - 1 : begin + length]):
-                found.append([record for record in run if isinstance(record, Event)])
-    return found
+def event_runs(history: Records, name: str, length: int) -> list[list[Event]]:
+    """Returns all runs of consecutive events on one of the client's subscriptions.
+
+    The message before each run is an event too.
+    """
+    runs = []
+    for stream in streams_of_client(history, name):
+        stream_records = [record for record in history if getattr(record, "stream", None) == stream]
+        for begin in range(1, len(stream_records) - length + 1):
+            run = stream_records[begin : begin + length]
+            if all(
+                isinstance(record, Event) for record in stream_records[begin - 1 : begin + length]
+            ):
+                runs.append([record for record in run if isinstance(record, Event)])
+    return runs
 
 
-def a_run(story: Story, rng: random.Random, length: int, name: str = "all") -> list[Event]:
-    return rng.choice(runs(story, name, length))
+def random_run(history: Records, rng: random.Random, length: int, name: str = "all") -> list[Event]:
+    return rng.choice(event_runs(history, name, length))
 
 
-def put(story: Story, old: Record, *new: Record) -> None:
-    at = next(index for index, record in enumerate(story) if record is old)
-    story[at : at + 1] = new
+def replace_record(history: Records, old: Record, *new: Record) -> None:
+    at = next(index for index, record in enumerate(history) if record is old)
+    history[at : at + 1] = new
 
 
-def leave_out(story: Story, event: Event) -> None:
-    """The event is lost on its subscription, and the next one's `prev` hides it."""
-    at = next(index for index, record in enumerate(story) if record is event)
-    for record in story[at + 1 :]:
+def remove_event(history: Records, event: Event) -> None:
+    """Removes the event, and repairs the `prev` of the next message."""
+    at = next(index for index, record in enumerate(history) if record is event)
+    for record in history[at + 1 :]:
         if getattr(record, "stream", None) == event.stream and isinstance(record, Event | Gap):
-            put(story, record, change(record, prev=event.prev))
+            replace_record(history, record, replace(record, prev=event.prev))
             break
-    story.remove(event)
+    history.remove(event)
 
 
-def a_lost_event(story: Story, rng: random.Random) -> None:
-    leave_out(story, a_run(story, rng, 2)[0])
+def lost_event(history: Records, rng: random.Random) -> None:
+    remove_event(history, random_run(history, rng, 2)[0])
 
 
-def a_doubled_event(story: Story, rng: random.Random) -> None:
-    [event] = a_run(story, rng, 1)
-    put(story, event, event, change(event, prev=event.cursor))
+def duplicate_event(history: Records, rng: random.Random) -> None:
+    [event] = random_run(history, rng, 1)
+    replace_record(history, event, event, replace(event, prev=event.cursor))
 
 
-def swapped_events(story: Story, rng: random.Random) -> None:
-    one, two, three = a_run(story, rng, 3)
-    put(story, one, change(two, prev=one.prev))
-    put(story, two, change(one, prev=two.cursor))
-    put(story, three, change(three, prev=one.cursor))
+def swapped_events(history: Records, rng: random.Random) -> None:
+    one, two, three = random_run(history, rng, 3)
+    replace_record(history, one, replace(two, prev=one.prev))
+    replace_record(history, two, replace(one, prev=two.cursor))
+    replace_record(history, three, replace(three, prev=one.cursor))
 
 
-def a_wrong_prev(story: Story, rng: random.Random) -> None:
-    one, two = a_run(story, rng, 2)
-    put(story, two, change(two, prev=one.prev))
+def wrong_prev(history: Records, rng: random.Random) -> None:
+    one, two = random_run(history, rng, 2)
+    replace_record(history, two, replace(two, prev=one.prev))
 
 
-def a_bookmark_too_far(story: Story, rng: random.Random) -> None:
-    one, two = a_run(story, rng, 2)
-    put(story, one, one, Bookmark(one.stream, one.at, two.cursor))
+def bookmark_too_far(history: Records, rng: random.Random) -> None:
+    one, two = random_run(history, rng, 2)
+    replace_record(history, one, one, Bookmark(one.stream, one.at, two.cursor))
 
 
-def a_bookmark_over_a_lost_event(story: Story, rng: random.Random) -> None:
+def bookmark_after_lost_event(history: Records, rng: random.Random) -> None:
     one = [
         record
-        for record in story
-        if isinstance(record, Event) and record.stream in of_client(story, "again")
+        for record in history
+        if isinstance(record, Event) and record.stream in streams_of_client(history, "again")
     ][-1]
-    story.append(Bookmark(one.stream, LATER, one.cursor))
-    story.remove(one)
+    history.append(Bookmark(one.stream, LATER, one.cursor))
+    history.remove(one)
 
 
-def a_resume_with_a_hole(story: Story, rng: random.Random) -> None:
-    for stream in sorted(of_client(story, "all") | of_client(story, "again")):
+def resume_with_missing_event(history: Records, rng: random.Random) -> None:
+    for stream in sorted(streams_of_client(history, "all") | streams_of_client(history, "again")):
         start, *rest = [
             record
-            for record in story
+            for record in history
             if isinstance(record, Started | Event) and record.stream == stream
         ]
         if (
@@ -119,258 +124,276 @@ def a_resume_with_a_hole(story: Story, rng: random.Random) -> None:
             and len(rest) > 1
             and isinstance(rest[0], Event)
         ):
-            leave_out(story, rest[0])
+            remove_event(history, rest[0])
             return
-    raise AssertionError("nobody resumed")
+    raise AssertionError("no subscription resumed")
 
 
-def a_resume_from_elsewhere(story: Story, rng: random.Random) -> None:
-    """The hole is hidden from `prev` by a start that is not where the client was."""
+def resume_from_other_cursor(history: Records, rng: random.Random) -> None:
+    """Makes a stream start at another cursor than requested, with a correct `prev`."""
     opened = rng.choice(
-        [record for record in story if isinstance(record, Opened) and record.after is not None]
+        [record for record in history if isinstance(record, Opened) and record.after is not None]
     )
     start = next(
-        record for record in story if isinstance(record, Started) and record.stream == opened.stream
+        record
+        for record in history
+        if isinstance(record, Started) and record.stream == opened.stream
     )
-    put(
-        story,
+    replace_record(
+        history,
         opened,
-        change(opened, after=next(r.cursor for r in story if isinstance(r, Started)) + "0"),
+        replace(opened, after=next(r.cursor for r in history if isinstance(r, Started)) + "0"),
     )
     assert start.mode == "resumed"
 
 
-def an_acked_callback_that_is_not_in_the_log(story: Story, rng: random.Random) -> None:
-    story.append(Callback("participant-connected RM0 lost", "a", 204, LATER, LATER + 0.01))
+def acknowledged_callback_not_logged(history: Records, rng: random.Random) -> None:
+    history.append(Callback("participant-connected RM0 lost", "a", 204, LATER, LATER + 0.01))
 
 
-def an_acked_callback_that_is_lost_again(story: Story, rng: random.Random) -> None:
-    """Nobody is shown it."""
-    acked = {record.key for record in story if isinstance(record, Callback) and record.is_acked}
-    lost = rng.choice([event for [event] in runs(story, "final", 1) if event.key in acked])
+def acknowledged_callback_lost(history: Records, rng: random.Random) -> None:
+    """Removes the event from every subscription."""
+    acked = {record.key for record in history if isinstance(record, Callback) and record.is_acked}
+    lost = rng.choice([event for [event] in event_runs(history, "final", 1) if event.key in acked])
     for record in [
-        each for each in story if isinstance(each, Event) and each.cursor == lost.cursor
+        record for record in history if isinstance(record, Event) and record.cursor == lost.cursor
     ]:
-        leave_out(story, record)
+        remove_event(history, record)
 
 
-def a_callback_that_is_logged_twice(story: Story, rng: random.Random) -> None:
-    one, last = a_run(story, rng, 1, "final")[0], runs(story, "final", 1)[-1][0]
-    story.append(change(one, at=LATER, cursor="again", prev=last.cursor))
+def callback_logged_twice(history: Records, rng: random.Random) -> None:
+    one, last = random_run(history, rng, 1, "final")[0], event_runs(history, "final", 1)[-1][0]
+    history.append(replace(one, at=LATER, cursor="second", prev=last.cursor))
 
 
-def two_contents_of_one_cursor(story: Story, rng: random.Random) -> None:
-    [event] = a_run(story, rng, 1)
-    put(story, event, change(event, key="another"))
+def cursor_with_two_contents(history: Records, rng: random.Random) -> None:
+    [event] = random_run(history, rng, 1)
+    replace_record(history, event, replace(event, key="other"))
 
 
-def an_event_against_the_filter(story: Story, rng: random.Random) -> None:
-    stream = rng.choice(sorted(of_client(story, "all")))
+def event_outside_filter(history: Records, rng: random.Random) -> None:
+    stream = rng.choice(sorted(streams_of_client(history, "all")))
     opened = next(
-        record for record in story if isinstance(record, Opened) and record.stream == stream
+        record for record in history if isinstance(record, Opened) and record.stream == stream
     )
-    put(story, opened, change(opened, types=(ENDED,)))
+    replace_record(history, opened, replace(opened, types=(ENDED,)))
 
 
 def read(
-    replica: str, status: str | None, at: float, client: str = "somebody", **more: Any
+    replica: str, status: str | None, at: float, client: str = "client", **options: Any
 ) -> Read:
-    return Read(client, replica, "RM99", more.pop("how", "sid"), at, at + 0.01, status, **more)
+    return Read(
+        client, replica, "RM99", options.pop("how", "sid"), at, at + 0.01, status, **options
+    )
 
 
-def ended(story: Story, replica: str = "a", transport: Transport = "ws") -> Event:
-    """The log goes on with the end of a room, and one subscription on the replica shows it."""
+def end_room(history: Records, replica: str = "a", transport: Transport = "ws") -> Event:
+    """Appends the end of a room to the log and to a subscription on the replica."""
     last = [
         record
-        for record in story
-        if isinstance(record, Event) and record.stream in of_client(story, "final")
+        for record in history
+        if isinstance(record, Event) and record.stream in streams_of_client(history, "final")
     ][-1]
     end = Event(last.stream, LATER, "end", last.cursor, "end RM99", ENDED, "RM99")
-    shown = Event(9_999, LATER, "end", last.cursor, "end RM99", ENDED, "RM99")
-    story += [
+    end_event = Event(9_999, LATER, "end", last.cursor, "end RM99", ENDED, "RM99")
+    history += [
         end,
         Opened(9_999, "c", replica, transport, LATER, "RM99"),
         Started(9_999, LATER, last.cursor, "live"),
-        shown,
+        end_event,
     ]
-    return shown
+    return end_event
 
 
-def an_ended_room_shown_live(story: Story, rng: random.Random) -> None:
-    ended(story)
-    story.append(read("a", "in-progress", LATER + 0.001))
+def ended_room_in_progress(history: Records, rng: random.Random) -> None:
+    end_room(history)
+    history.append(read("a", "in-progress", LATER + 0.001))
 
 
-def an_ended_room_shown_live_elsewhere(story: Story, rng: random.Random) -> None:
-    ended(story)
-    story.append(read("b", "in-progress", LATER + 0.3, how="list"))
+def ended_room_in_progress_on_other_replica(history: Records, rng: random.Random) -> None:
+    end_room(history)
+    history.append(read("b", "in-progress", LATER + 0.3, how="list"))
 
 
-def a_status_that_goes_back(story: Story, rng: random.Random) -> None:
-    story += [read("a", "completed", LATER), read("a", "in-progress", LATER + 1)]
+def status_reverts(history: Records, rng: random.Random) -> None:
+    history += [read("a", "completed", LATER), read("a", "in-progress", LATER + 1)]
 
 
-def a_version_that_goes_back(story: Story, rng: random.Random) -> None:
-    story += [
+def older_version(history: Records, rng: random.Random) -> None:
+    history += [
         read("a", "in-progress", LATER, fetched_at=LATER),
         read("a", "in-progress", LATER + 1, fetched_at=LATER - 1),
     ]
 
 
-def an_own_write_not_seen(story: Story, rng: random.Random) -> None:
-    story += [
-        Write("somebody", "a", "RM99", LATER, LATER + 1, "in-progress"),
+def own_write_not_visible(history: Records, rng: random.Random) -> None:
+    history += [
+        Write("client", "a", "RM99", LATER, LATER + 1, "in-progress"),
         read("a", None, LATER + 1.001),
     ]
 
 
-def an_own_end_not_seen_elsewhere(story: Story, rng: random.Random) -> None:
-    story += [
-        Write("somebody", "a", "RM99", LATER, LATER + 1, "completed"),
+def own_end_not_visible_on_other_replica(history: Records, rng: random.Random) -> None:
+    history += [
+        Write("client", "a", "RM99", LATER, LATER + 1, "completed"),
         read("b", "in-progress", LATER + 1.3),
     ]
 
 
-BUGS: list[tuple[Callable[[Story, random.Random], None], set[Invariant]]] = [
-    (a_lost_event, {Invariant.COMPLETE}),
-    (a_doubled_event, {Invariant.UNIQUE}),
+VIOLATIONS: list[tuple[Callable[[Records, random.Random], None], set[Invariant]]] = [
+    (lost_event, {Invariant.COMPLETE}),
+    (duplicate_event, {Invariant.UNIQUE}),
     (swapped_events, {Invariant.ORDERED}),
-    (a_wrong_prev, {Invariant.CHAINED}),
-    (a_bookmark_too_far, {Invariant.BOOKMARK}),
-    (a_bookmark_over_a_lost_event, {Invariant.BOOKMARK}),
-    (a_resume_with_a_hole, {Invariant.RESUMABLE}),
-    (a_resume_from_elsewhere, {Invariant.RESUMABLE}),
-    (an_acked_callback_that_is_not_in_the_log, {Invariant.DURABLE}),
-    (an_acked_callback_that_is_lost_again, {Invariant.DURABLE}),
-    (a_callback_that_is_logged_twice, {Invariant.UNIQUE}),
-    (two_contents_of_one_cursor, {Invariant.AGREED}),
-    (an_event_against_the_filter, {Invariant.AGREED}),
-    (an_ended_room_shown_live, {Invariant.ENDED_IS_ENDED}),
-    (an_ended_room_shown_live_elsewhere, {Invariant.ENDED_IS_ENDED}),
-    (a_status_that_goes_back, {Invariant.MONOTONE}),
-    (a_version_that_goes_back, {Invariant.MONOTONE}),
-    (an_own_write_not_seen, {Invariant.OWN_WRITES}),
-    (an_own_end_not_seen_elsewhere, {Invariant.OWN_WRITES}),
+    (wrong_prev, {Invariant.CHAINED}),
+    (bookmark_too_far, {Invariant.BOOKMARK}),
+    (bookmark_after_lost_event, {Invariant.BOOKMARK}),
+    (resume_with_missing_event, {Invariant.RESUMABLE}),
+    (resume_from_other_cursor, {Invariant.RESUMABLE}),
+    (acknowledged_callback_not_logged, {Invariant.DURABLE}),
+    (acknowledged_callback_lost, {Invariant.DURABLE}),
+    (callback_logged_twice, {Invariant.UNIQUE}),
+    (cursor_with_two_contents, {Invariant.AGREED}),
+    (event_outside_filter, {Invariant.AGREED}),
+    (ended_room_in_progress, {Invariant.ENDED_IS_ENDED}),
+    (ended_room_in_progress_on_other_replica, {Invariant.ENDED_IS_ENDED}),
+    (status_reverts, {Invariant.MONOTONE}),
+    (older_version, {Invariant.MONOTONE}),
+    (own_write_not_visible, {Invariant.OWN_WRITES}),
+    (own_end_not_visible_on_other_replica, {Invariant.OWN_WRITES}),
 ]
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_clean_history_has_no_violations(seed: int) -> None:
-    assert [str(broken) for broken in check(clean(seed))] == []
+    assert [str(violation) for violation in find_violations(clean_history(seed))] == []
 
 
 def test_clean_histories_contain_every_kind_of_record() -> None:
-    kinds = {type(record) for seed in range(50) for record in clean(seed)}
+    kinds = {type(record) for seed in range(50) for record in clean_history(seed)}
     assert kinds == {Bookmark, Callback, Event, Gap, Opened, Read, Resync, Started, Write}
 
 
-@pytest.mark.parametrize("seed", QUIET_SEEDS)
-@pytest.mark.parametrize(("bug", "expected"), BUGS, ids=[bug.__name__ for bug, _ in BUGS])
+@pytest.mark.parametrize("seed", SEEDS_WITHOUT_LOSS)
+@pytest.mark.parametrize(
+    ("inject", "expected"), VIOLATIONS, ids=[inject.__name__ for inject, _ in VIOLATIONS]
+)
 def test_injected_violation_is_found(
-    bug: Callable[[Story, random.Random], None], expected: set[Invariant], seed: int
+    inject: Callable[[Records, random.Random], None], expected: set[Invariant], seed: int
 ) -> None:
-    story = clean(seed)
-    bug(story, random.Random(seed))
-    found = check(story)
-    assert {broken.invariant for broken in found} == expected, "\n".join(map(str, found))
-    assert all(1 <= len(broken.witness) <= 3 for broken in found)
+    history = clean_history(seed)
+    inject(history, random.Random(seed))
+    violations = find_violations(history)
+    assert {violation.invariant for violation in violations} == expected, "\n".join(
+        map(str, violations)
+    )
+    assert all(1 <= len(violation.witness) <= 3 for violation in violations)
 
 
-def wiped(seed: int, mode: str) -> tuple[Story, Resync]:
-    """A history whose log was wiped, and the word of it to somebody who was there (`live`) or came back (`resync`)."""
-    story = clean(seed)
-    log = Log(streams_of(story))
-    for stream in sorted(of_client(story, "all") | of_client(story, "again")):
-        mine = [record for record in story if getattr(record, "stream", None) == stream]
-        for index, record in enumerate(mine[:-1]):
-            started = mine[index - 1]
-            is_back = isinstance(started, Started) and started.mode == "resync"
-            # Something must have been shown on either side of it, and the log of before be known to the checker.
-            is_known = is_back or (
-                isinstance(started, Event) and log.spot(started.cursor) is not None
+def history_with_lost_log(seed: int, mode: str) -> tuple[Records, Resync]:
+    """Returns a history whose log was wiped, and a resync that announces it.
+
+    With mode "live", the resync is on an open subscription. With "resync", it is on one
+    that was opened with an old cursor. Its stream is 0 if the history has none.
+    """
+    history = clean_history(seed)
+    log = Log(streams_of(history))
+    for stream in sorted(streams_of_client(history, "all") | streams_of_client(history, "again")):
+        stream_records = [record for record in history if getattr(record, "stream", None) == stream]
+        for index, record in enumerate(stream_records[:-1]):
+            started = stream_records[index - 1]
+            is_resumed = isinstance(started, Started) and started.mode == "resync"
+            # An event must follow the resync, and the position before it must be known.
+            is_known = is_resumed or (
+                isinstance(started, Event) and log.position_of(started.cursor) is not None
             )
             if (
                 isinstance(record, Resync)
-                and isinstance(mine[index + 1], Event)
-                and is_back == (mode == "resync")
+                and isinstance(stream_records[index + 1], Event)
+                and is_resumed == (mode == "resync")
             ):
                 if not is_known:
                     continue
-                return story, record
-    return story, Resync(0, 0.0, "", "")
+                return history, record
+    return history, Resync(0, 0.0, "", "")
 
 
 @pytest.mark.parametrize(
-    ("mode", "named"), [("live", Invariant.COMPLETE), ("resync", Invariant.RESUMABLE)]
+    ("mode", "expected"), [("live", Invariant.COMPLETE), ("resync", Invariant.RESUMABLE)]
 )
-def test_unannounced_loss_of_the_log_is_found(mode: str, named: Invariant) -> None:
-    tried = 0
+def test_unannounced_loss_of_the_log_is_found(mode: str, expected: Invariant) -> None:
+    count = 0
     for seed in range(1, 200, 2):
-        story, word = wiped(seed, mode)
-        if word.stream:
-            tried += 1
-            at = story.index(word)
+        history, resync = history_with_lost_log(seed, mode)
+        if resync.stream:
+            count += 1
+            at = history.index(resync)
             event = next(
-                each
-                for each in story[at:]
-                if isinstance(each, Event) and each.stream == word.stream
+                record
+                for record in history[at:]
+                if isinstance(record, Event) and record.stream == resync.stream
             )
-            before = [each for each in story[:at] if getattr(each, "stream", None) == word.stream][
-                -1
-            ]
-            put(story, event, change(event, prev=getattr(before, "cursor", None)))
-            story.remove(word)
-            assert [broken.invariant for broken in check(story)] == [named]
-    assert tried >= 5
+            before = [
+                record
+                for record in history[:at]
+                if getattr(record, "stream", None) == resync.stream
+            ][-1]
+            replace_record(history, event, replace(event, prev=getattr(before, "cursor", None)))
+            history.remove(resync)
+            assert [violation.invariant for violation in find_violations(history)] == [expected]
+    assert count >= 5
 
 
 def test_announced_loss_is_excused() -> None:
-    """A callback acked before the wipe is gone, and everybody was told."""
-    for seed in WIPED_SEEDS:
-        story = clean(seed)
+    """A callback from before the wipe is lost, and every subscription had a resync."""
+    for seed in SEEDS_WITH_LOSS:
+        history = clean_history(seed)
         final = {
             record.key
-            for record in story
-            if isinstance(record, Event) and record.stream in of_client(story, "final")
+            for record in history
+            if isinstance(record, Event) and record.stream in streams_of_client(history, "final")
         }
-        acked = {record.key for record in story if isinstance(record, Callback) and record.is_acked}
+        acked = {
+            record.key for record in history if isinstance(record, Callback) and record.is_acked
+        }
         assert acked - final
-        assert check(story) == []
-        unsaid = [record for record in story if not isinstance(record, Resync)]
-        assert Invariant.DURABLE in {broken.invariant for broken in check(unsaid)}
+        assert find_violations(history) == []
+        without_resyncs = [record for record in history if not isinstance(record, Resync)]
+        assert Invariant.DURABLE in {
+            violation.invariant for violation in find_violations(without_resyncs)
+        }
 
 
 def test_gap_excuses_the_missing_events_before_it() -> None:
-    story = clean(2)
-    one, two = a_run(story, random.Random(2), 2)
-    put(story, one, Gap(one.stream, one.at, one.cursor, one.prev))
-    put(story, two, change(two, prev=one.cursor))
-    assert check(story) == []
+    history = clean_history(2)
+    one, two = random_run(history, random.Random(2), 2)
+    replace_record(history, one, Gap(one.stream, one.at, one.cursor, one.prev))
+    replace_record(history, two, replace(two, prev=one.cursor))
+    assert find_violations(history) == []
 
 
 def test_other_replicas_have_a_grace_period_and_stale_reads_are_excused() -> None:
-    story = clean(2)
-    ended(story)
-    story += [
+    history = clean_history(2)
+    end_room(history)
+    history += [
         read("b", "in-progress", LATER + 0.2, "one"),
         read("b", "in-progress", LATER + 9, "two", is_stale=True),
         read("a", "completed", LATER + 9, "three"),
     ]
-    assert check(story) == []
+    assert find_violations(history) == []
 
 
 def test_witness_is_the_shortest_and_then_the_earliest() -> None:
-    story = clean(4)
-    one, two = a_run(story, random.Random(4), 2)
-    put(story, two, change(two, prev="x"))
-    story += [
+    history = clean_history(4)
+    one, two = random_run(history, random.Random(4), 2)
+    replace_record(history, two, replace(two, prev="x"))
+    history += [
         read("a", "completed", LATER),
         read("a", "in-progress", LATER + 1),
         read("a", "in-progress", LATER + 2),
     ]
-    chained, monotone = check(story)
+    chained, monotone = find_violations(history)
     assert chained.invariant is Invariant.CHAINED
-    assert chained.witness == (one, change(two, prev="x"))
+    assert chained.witness == (one, replace(two, prev="x"))
     assert [record.started_at for record in monotone.witness if isinstance(record, Read)] == [
         LATER,
         LATER + 1,
@@ -380,7 +403,7 @@ def test_witness_is_the_shortest_and_then_the_earliest() -> None:
 def test_violation_prints_its_reason_and_witness() -> None:
     callback = Callback("key", "a", 204, 1.0, 2.0)
     [first, second] = str(
-        Broken(Invariant.DURABLE, "acked, but not in the log", (callback,))
+        Violation(Invariant.DURABLE, "acknowledged, but not in the log", (callback,))
     ).splitlines()
-    assert first == "I-1 durable: acked, but not in the log"
+    assert first == "I-1 durable: acknowledged, but not in the log"
     assert "Callback(key='key'" in second

@@ -1,4 +1,7 @@
-"""Masters that die, hang and lose what they acknowledged, behind Sentinels and in a cluster: seen by real gateways."""
+"""P6: failovers behind Sentinels and in a cluster.
+
+The masters die, hang, or lose acknowledged writes.
+"""
 
 import asyncio
 import json
@@ -39,7 +42,7 @@ WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, aft
     ... on ResyncRequired { reason }
     ... on ParticipantConnected { participant { sid } }
 } }"""
-LOST = {"ROLLED_BACK", "DIVERGED", "EPOCH"}
+LOSS_REASONS = {"ROLLED_BACK", "DIVERGED", "EPOCH"}
 
 
 @dataclass
@@ -98,11 +101,11 @@ async def in_a_cluster(folder: Path, log_key: str) -> AsyncIterator[Store]:
 
 
 Kind = Callable[[Path, str], Any]
-KINDS = pytest.mark.parametrize("kind", [behind_sentinels, in_a_cluster])
+STORE_KINDS = pytest.mark.parametrize("kind", [behind_sentinels, in_a_cluster])
 
 
 @dataclass
-class Site:
+class FailoverSite:
     """One simulated Twilio, and gateways that share a store."""
 
     folder: Path
@@ -120,29 +123,32 @@ class Site:
         gateway.account_sid, gateway.auth_token = self.sandbox.account_sid, self.sandbox.auth_token
         return gateway
 
-    async def tell(self, gateway: Gateway, room: str, person: str | None = None) -> str:
-        """Somebody joins: the participant's SID, once the callback is acknowledged. It is repeated as Twilio repeats it."""
-        person = person or new_sid("PA")
-        fields = gateway.callback_fields("participant-connected", room, ParticipantSid=person)
+    async def join(self, gateway: Gateway, room: str, participant: str | None = None) -> str:
+        """Delivers a join, with retries as Twilio does.
+
+        Returns the participant's SID.
+        """
+        participant = participant or new_sid("PA")
+        fields = gateway.callback_fields("participant-connected", room, ParticipantSid=participant)
         sign = RequestValidator(self.sandbox.auth_token).compute_signature
         headers = {
             "X-Twilio-Signature": sign(f"{PUBLIC_URL}/callbacks/twilio", fields),
             "Content-Type": "application/x-www-form-urlencoded",
         }
 
-        async def is_taken() -> bool:
+        async def is_acknowledged() -> bool:
             async with gateway.http.post(
                 gateway.ready["callbacks"], data=urlencode(fields), headers=headers
             ) as reply:
                 assert reply.status in (204, 503)
                 return reply.status == 204
 
-        await eventually(is_taken)
-        return person
+        await eventually(is_acknowledged)
+        return participant
 
 
 @asynccontextmanager
-async def site(folder: Path, kind: Kind) -> AsyncIterator[Site]:
+async def create_site(folder: Path, kind: Kind) -> AsyncIterator[FailoverSite]:
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(
             running(folder, ("sandbox", "--sandbox-port", "0"))
@@ -160,7 +166,7 @@ async def site(folder: Path, kind: Kind) -> AsyncIterator[Site]:
             "GATEWAY_API_KEYS": json.dumps([key["row"]]),
             "GATEWAY_REDIS_URL": store.url,
         }
-        yield Site(
+        yield FailoverSite(
             folder,
             sandbox,
             store,
@@ -170,197 +176,210 @@ async def site(folder: Path, kind: Kind) -> AsyncIterator[Site]:
         )
 
 
-def joined(message: dict[str, Any]) -> str:
+def participant_of(message: dict[str, Any]) -> str:
     sid: str = message["participant"]["sid"]
     return sid
 
 
-def follows(before: dict[str, Any], after: list[dict[str, Any]]) -> bool:
-    """Whether each event stands behind the message before it."""
+def are_chained(before: dict[str, Any], after: list[dict[str, Any]]) -> bool:
+    """Whether the `prev` of each event is the cursor of the message before it."""
     pairs = zip([before, *after], after, strict=False)
-    return all(is_word(then) or then["prev"] == now["cursor"] for now, then in pairs)
+    return all(is_loss(then) or then["prev"] == now["cursor"] for now, then in pairs)
 
 
 def reason_of(message: dict[str, Any]) -> str:
-    """Why something was lost; of any other message its type."""
+    """Returns the reason of a resync, or the type of any other message."""
     return str(message.get("reason", message["__typename"]))
 
 
-def is_word(message: dict[str, Any]) -> bool:
-    """That something was lost."""
+def is_loss(message: dict[str, Any]) -> bool:
+    """Whether the message announces a loss."""
     return bool(message["__typename"] == "ResyncRequired")
 
 
-def named(each: Callable[..., Any]) -> str:
-    return each.__name__.replace("_", " ")
+def words_of(value: Callable[..., Any]) -> str:
+    return value.__name__.replace("_", " ")
 
 
-async def resumed(gateway: Gateway, room: str, after: str, count: int) -> list[dict[str, Any]]:
+async def resume(gateway: Gateway, room: str, after: str, count: int) -> list[dict[str, Any]]:
     async with gateway.subscribe_ws(WATCH, room=room, after=after) as messages:
         return await take(messages, count)
 
 
 @pytest.mark.long
-@KINDS
+@STORE_KINDS
 @pytest.mark.parametrize("fault", ["dies", "hangs"])
 async def test_failover_without_loss_continues_streams_without_a_gap(
     tmp_path: Path, figure: Figure, kind: Kind, fault: str
 ) -> None:
-    """On every transport and on another replica; quota, reads and writes go on as well."""
-    async with site(tmp_path, kind) as set_:
-        one, other = [await set_.gateway() for _ in range(2)]
+    """On every transport and on both replicas; reads and writes work as well."""
+    async with create_site(tmp_path, kind) as site:
+        first, second = [await site.gateway() for _ in range(2)]
         room = new_sid()
         async with (
-            one.subscribe_ws(WATCH, room=room) as by_websocket,
-            other.subscribe_sse(WATCH, room=room) as by_sse,
-            other.channel() as channel,
+            first.subscribe_ws(WATCH, room=room) as by_websocket,
+            second.subscribe_sse(WATCH, room=room) as by_sse,
+            second.channel() as channel,
         ):
             request = pb.WatchRoomEventsRequest(room=room)
             by_grpc = stubs.RoomServiceStub(channel).WatchRoomEvents(
-                request, metadata=other.metadata
+                request, metadata=second.metadata
             )
             await by_grpc.read()
             await take(by_websocket, 1)
             await take(by_sse, 1)
-            people = [await set_.tell(one, room) for _ in range(5)]
-            await set_.store.wait_for_replication()
-            since = time.monotonic()
+            participants = [await site.join(first, room) for _ in range(5)]
+            await site.store.wait_for_replication()
+            failed_at = time.monotonic()
             if fault == "dies":
-                await set_.store.master.kill()
+                await site.store.master.kill()
             else:
-                set_.store.master.suspend()
-            people.append(await set_.tell(one, room))
-            acked_s = time.monotonic() - since
-            people += [await set_.tell(other, room) for _ in range(5)]
-            seen = await take(by_websocket, len(people))
-            healed_s = time.monotonic() - since
-            missed = set(people) - {joined(message) for message in seen if not is_word(message)}
+                site.store.master.suspend()
+            participants.append(await site.join(first, room))
+            acknowledged_after_s = time.monotonic() - failed_at
+            participants += [await site.join(second, room) for _ in range(5)]
+            received = await take(by_websocket, len(participants))
+            received_after_s = time.monotonic() - failed_at
+            missing = set(participants) - {
+                participant_of(message) for message in received if not is_loss(message)
+            }
             figure(
-                f"I-4: the master {named(kind)} {fault}, nothing is lost",
-                f"acked again after {acked_s:.2f} s, seen after {healed_s:.2f} s; {len(missed)} of {len(people)} missed",
+                f"I-4: the master {words_of(kind)} {fault}, without loss",
+                f"callbacks acknowledged again after {acknowledged_after_s:.2f} s, delivered after "
+                f"{received_after_s:.2f} s; {len(missing)} of {len(participants)} missed",
                 None,
             )
-            assert [joined(message) for message in seen] == people
-            assert follows(seen[0], seen[1:])
-            assert [joined(message) for _, message in await take(by_sse, len(people))] == people
-            cursors = [(await by_grpc.read()).cursor for _ in people]
-            assert cursors == [message["cursor"] for message in seen]
-        created = await other.create_room()
+            assert [participant_of(message) for message in received] == participants
+            assert are_chained(received[0], received[1:])
+            assert [
+                participant_of(message) for _, message in await take(by_sse, len(participants))
+            ] == participants
+            cursors = [(await by_grpc.read()).cursor for _ in participants]
+            assert cursors == [message["cursor"] for message in received]
+        created = await second.create_room()
         assert (
-            await one.execute("query($ref: ID!) { room(ref: $ref) { sid } }", ref=created["sid"])
+            await first.execute("query($ref: ID!) { room(ref: $ref) { sid } }", ref=created["sid"])
         )["room"] is not None
         if fault == "hangs":
-            # The old master comes back, still thinks that it is one, and is told otherwise.
-            set_.store.master.resume()
-            await eventually(set_.store.master.is_connected_replica)
-        again = await resumed(one, room, seen[0]["cursor"], len(people))
-        assert again[0]["mode"] == "RESUMED"
-        assert [joined(message) for message in again[1:]] == people[1:]
+            # The old master resumes as a master, and must become a replica.
+            site.store.master.resume()
+            await eventually(site.store.master.is_connected_replica)
+        resumed_messages = await resume(first, room, received[0]["cursor"], len(participants))
+        assert resumed_messages[0]["mode"] == "RESUMED"
+        assert [participant_of(message) for message in resumed_messages[1:]] == participants[1:]
 
 
 @pytest.mark.long
-@KINDS
+@STORE_KINDS
 async def test_p6_failover_that_loses_acknowledged_callbacks_is_announced(
     tmp_path: Path, figure: Figure, kind: Kind
 ) -> None:
-    """To all who are there, on every replica, also to one that was never told of what is lost; and to who comes back."""
-    async with site(tmp_path, kind) as set_:
-        one, other = [await set_.gateway() for _ in range(2)]
-        room, quiet = new_sid(), new_sid()
+    """On both replicas, to open streams and to streams that resume.
+
+    A stream that did not match the lost events is informed too.
+    """
+    async with create_site(tmp_path, kind) as site:
+        first, second = [await site.gateway() for _ in range(2)]
+        room, other_room = new_sid(), new_sid()
         async with (
-            one.subscribe_ws(WATCH, room=room) as by_websocket,
-            other.subscribe_sse(WATCH, room=room) as by_sse,
-            other.subscribe_ws(WATCH, room=quiet) as elsewhere,
+            first.subscribe_ws(WATCH, room=room) as by_websocket,
+            second.subscribe_sse(WATCH, room=room) as by_sse,
+            second.subscribe_ws(WATCH, room=other_room) as by_other_room,
         ):
-            for stream in (by_websocket, by_sse, elsewhere):
+            for stream in (by_websocket, by_sse, by_other_room):
                 await take(stream, 1)
-            kept = await set_.tell(one, room)
-            await set_.store.stop_replication()
-            lost = [await set_.tell(one, room) for _ in range(5)]
-            seen = await take(by_websocket, 6)
-            assert [joined(message) for message in seen] == [kept, *lost]
+            known = await site.join(first, room)
+            await site.store.stop_replication()
+            lost = [await site.join(first, room) for _ in range(5)]
+            received = await take(by_websocket, 6)
+            assert [participant_of(message) for message in received] == [known, *lost]
             await take(by_sse, 6)
-            await set_.store.master.kill()
-            await set_.store.wait_for_promotion()
-            since = time.monotonic()
+            await site.store.master.kill()
+            await site.store.wait_for_promotion()
+            failed_at = time.monotonic()
 
-            async def told(messages: AsyncIterator[Any]) -> tuple[str, float]:
+            async def reason_and_delay(messages: AsyncIterator[Any]) -> tuple[str, float]:
                 [message] = await take(messages, 1)
-                word = message[1] if isinstance(message, tuple) else message
-                return reason_of(word), time.monotonic() - since
+                message = message[1] if isinstance(message, tuple) else message
+                return reason_of(message), time.monotonic() - failed_at
 
-            words = await asyncio.gather(
-                *(told(stream) for stream in (by_websocket, by_sse, elsewhere))
+            losses = await asyncio.gather(
+                *(reason_and_delay(stream) for stream in (by_websocket, by_sse, by_other_room))
             )
             figure(
-                f"P6: the master {named(kind)} dies with {len(lost)} acked callbacks",
-                "announced after the heir took over: "
-                + ", ".join(f"{reason} {wait_s * 1000:.0f} ms" for reason, wait_s in words),
+                f"P6: the master {words_of(kind)} dies with {len(lost)} acknowledged callbacks",
+                "announced after the promotion: "
+                + ", ".join(f"{reason} {wait_s * 1000:.0f} ms" for reason, wait_s in losses),
                 None,
             )
-            assert {reason for reason, _ in words} <= LOST
-            # From there it goes on, on every replica alike.
-            after = await set_.tell(other, room)
+            assert {reason for reason, _ in losses} <= LOSS_REASONS
+            # Both replicas deliver the next event.
+            after = await site.join(second, room)
             assert (
-                joined((await take(by_websocket, 1))[0])
-                == joined((await take(by_sse, 1))[0][1])
+                participant_of((await take(by_websocket, 1))[0])
+                == participant_of((await take(by_sse, 1))[0][1])
                 == after
             )
-        for gateway in (one, other):
-            for message in (seen[0], seen[-1]):
-                [started, word] = await resumed(gateway, room, message["cursor"], 2)
-                assert (started["mode"], word["reason"]) == ("RESYNC", "EPOCH")
-    assert max(wait_s for _, wait_s in words) <= 1.0
+        for gateway in (first, second):
+            for message in (received[0], received[-1]):
+                [started, message] = await resume(gateway, room, message["cursor"], 2)
+                assert (started["mode"], message["reason"]) == ("RESYNC", "EPOCH")
+    assert max(wait_s for _, wait_s in losses) <= 1.0
 
 
 @pytest.mark.long
-@KINDS
+@STORE_KINDS
 async def test_p6_gateway_started_after_the_loss_detects_lost_cursors(
     tmp_path: Path, figure: Figure, kind: Kind
 ) -> None:
-    """Nobody who knew the lost entries is left, and their numbers are given out again in the same epoch."""
-    async with site(tmp_path, kind) as set_:
-        before = await set_.gateway()
+    """No process that knew the lost entries is left.
+
+    New entries get the same numbers in the same epoch.
+    """
+    async with create_site(tmp_path, kind) as site:
+        before = await site.gateway()
         room = new_sid()
         async with before.subscribe_ws(WATCH, room=room) as messages:
             await take(messages, 1)
-            await set_.tell(before, room)
-            await set_.store.stop_replication()
+            await site.join(before, room)
+            await site.store.stop_replication()
             for _ in range(3):
-                await set_.tell(before, room)
-            kept, *lost = await take(messages, 4)
+                await site.join(before, room)
+            known, *lost = await take(messages, 4)
         before.process.kill()
         await before.process.wait()
-        await set_.store.master.kill()
-        await set_.store.wait_for_promotion()
+        await site.store.master.kill()
+        await site.store.wait_for_promotion()
 
-        after = await set_.gateway()
+        after = await site.gateway()
 
-        async def told() -> list[tuple[str, str]]:
-            answers = [await resumed(after, room, message["cursor"], 2) for message in lost]
-            return [(started["mode"], reason_of(word)) for started, word in answers]
+        async def reason_and_delay() -> list[tuple[str, str]]:
+            streams = [await resume(after, room, message["cursor"], 2) for message in lost]
+            return [(started["mode"], reason_of(message)) for started, message in streams]
 
-        before_others = await told()
-        people = [await set_.tell(after, room) for _ in range(5)]
-        after_others = await told()
+        before_reuse = await reason_and_delay()
+        participants = [await site.join(after, room) for _ in range(5)]
+        after_reuse = await reason_and_delay()
         figure(
-            f"P6: the master {named(kind)} dies with {len(lost)} acked callbacks, and so does the gateway that knew them",
-            f"their cursors are told {dict(Counter(reason for _, reason in before_others))}, and "
-            f"{dict(Counter(reason for _, reason in after_others))} once their numbers are given out again",
+            f"P6: the master {words_of(kind)} dies with {len(lost)} acknowledged callbacks, and so "
+            "does "
+            "the gateway that delivered them",
+            f"resuming after them gives {dict(Counter(reason for _, reason in before_reuse))}, and "
+            f"{dict(Counter(reason for _, reason in after_reuse))} after their numbers are reused",
             None,
         )
-        assert before_others == [("RESYNC", "ROLLED_BACK")] * 3
-        assert after_others == [("RESYNC", "DIVERGED")] * 3
-        [started, *rest] = await resumed(after, room, kept["cursor"], 6)
+        assert before_reuse == [("RESYNC", "ROLLED_BACK")] * 3
+        assert after_reuse == [("RESYNC", "DIVERGED")] * 3
+        [started, *rest] = await resume(after, room, known["cursor"], 6)
         assert started["mode"] == "RESUMED"
-        assert [joined(message) for message in rest] == people
-        assert follows(kept, rest)
+        assert [participant_of(message) for message in rest] == participants
+        assert are_chained(known, rest)
 
 
-def missed_in(seen: list[dict[str, Any]], acked: set[str]) -> str:
-    words = ", ".join(reason_of(message) for message in seen if is_word(message))
-    lost = acked - {joined(message) for message in seen if not is_word(message)}
-    return f"{len(lost)} (told {words or 'nothing'})"
+def summarize_loss(received: list[dict[str, Any]], acknowledged: set[str]) -> str:
+    losses = ", ".join(reason_of(message) for message in received if is_loss(message))
+    lost = acknowledged - {participant_of(message) for message in received if not is_loss(message)}
+    return f"{len(lost)} (announced: {losses or 'none'})"
 
 
 async def ordered_in_the_cluster(store: Store) -> None:
@@ -372,7 +391,7 @@ async def ordered_of_a_sentinel(store: Store) -> None:
 
 
 async def forced_on_a_sentinel(store: Store) -> None:
-    """The old master goes on acknowledging until it is told that it is none."""
+    """The old master acknowledges writes until it becomes a replica."""
     await store.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", SERVICE)
 
 
@@ -392,60 +411,70 @@ async def test_failover_under_load_loses_nothing_unannounced(
     order: Callable[[Store], Awaitable[None]],
     may_lose: bool,
 ) -> None:
-    """What was acknowledged comes once and in one order on two replicas, or they say that something was lost."""
-    async with site(tmp_path, kind) as set_:
-        one, other = [await set_.gateway() for _ in range(2)]
-        room, acked, is_over = new_sid(), set[str](), asyncio.Event()
+    """Two replicas deliver each callback once, in order, or announce a loss."""
+    async with create_site(tmp_path, kind) as site:
+        first, second = [await site.gateway() for _ in range(2)]
+        room, acknowledged, is_over = new_sid(), set[str](), asyncio.Event()
+
+        async def wait_for_traffic() -> None:
+            count = len(acknowledged) + 100
+
+            async def is_reached() -> bool:
+                return len(acknowledged) >= count
+
+            await eventually(is_reached)
 
         async def send(gateway: Gateway) -> None:
             while not is_over.is_set():
-                acked.add(await set_.tell(gateway, room))
+                acknowledged.add(await site.join(gateway, room))
 
         async def follow(gateway: Gateway) -> list[dict[str, Any]]:
-            seen = list[dict[str, Any]]()
+            received = list[dict[str, Any]]()
             async with gateway.subscribe_ws(WATCH, room=room) as messages:
                 await take(messages, 1)
-                watching.release()
+                started.release()
                 async for message in messages:
                     if message["__typename"] == "Bookmark":
                         continue
-                    seen.append(message)
-                    if not is_word(message) and joined(message) == last:
-                        return seen
+                    received.append(message)
+                    if not is_loss(message) and participant_of(message) == last:
+                        return received
             raise AssertionError("the stream ended first")
 
-        last, watching = new_sid("PA"), asyncio.Semaphore(0)
+        last, started = new_sid("PA"), asyncio.Semaphore(0)
         async with asyncio.TaskGroup() as tasks:
-            following = [tasks.create_task(follow(gateway)) for gateway in (one, other)]
-            for _ in following:
-                await watching.acquire()
+            followers = [tasks.create_task(follow(gateway)) for gateway in (first, second)]
+            for _ in followers:
+                await started.acquire()
             async with asyncio.TaskGroup() as traffic:
-                for gateway in (one, other) * 4:
+                for gateway in (first, second) * 4:
                     traffic.create_task(send(gateway))
-                await asyncio.sleep(0.5)  # some traffic before it
-                await order(set_.store)
-                await set_.store.wait_for_promotion()
-                await set_.store.wait_for_demotion()
-                await asyncio.sleep(1.0)  # and after it
+                await wait_for_traffic()
+                await order(site.store)
+                await site.store.wait_for_promotion()
+                await site.store.wait_for_demotion()
+                await wait_for_traffic()
                 is_over.set()
 
-            async def is_seen() -> bool:
-                # A forced failover may lose this one as well, and what was acknowledged is not sent again by itself.
-                await set_.tell(one, room, last)
-                return all(task.done() for task in following)
+            async def has_ended() -> bool:
+                # A forced failover may lose this callback too, so it is sent until it
+                # is seen.
+                await site.join(first, room, last)
+                return all(task.done() for task in followers)
 
-            await eventually(is_seen)
-        streams = [task.result() for task in following]
+            await eventually(has_ended)
+        streams = [task.result() for task in followers]
     figure(
-        f"P6: a failover {named(order)}, under load, {len(acked):,} callbacks acked",
+        f"P6: a failover {words_of(order)}, under load, {len(acknowledged):,} callbacks "
+        "acknowledged",
         "missed by subscribers of two replicas: "
-        + ", ".join(missed_in(seen, acked) for seen in streams),
+        + ", ".join(summarize_loss(received, acknowledged) for received in streams),
         None,
     )
-    for seen in streams:
-        words = [message for message in seen if is_word(message)]
-        people = [joined(message) for message in seen if not is_word(message)]
-        assert len(people) == len(set(people))
-        assert follows(seen[0], seen[1:])
-        assert words or acked <= set(people)
-        assert may_lose or not words
+    for received in streams:
+        losses = [message for message in received if is_loss(message)]
+        participants = [participant_of(message) for message in received if not is_loss(message)]
+        assert len(participants) == len(set(participants))
+        assert are_chained(received[0], received[1:])
+        assert losses or acknowledged <= set(participants)
+        assert may_lose or not losses

@@ -1,5 +1,7 @@
-"""P9: a client that is gone without a word, on each transport. Packets are really lost: the kernel of the other side drops
-them before TCP sees them."""
+"""P9: a client vanishes without closing its connection, on each transport.
+
+The packets are really lost: the kernel on the client's side drops them before TCP.
+"""
 
 import asyncio
 import hashlib
@@ -13,6 +15,7 @@ import grpc
 import pytest
 from aiohttp import web
 
+from gateway.core.errors import Throttled
 from gateway.core.rooms import AccountSid
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.rooms.v1 import room_service_pb2 as pb
@@ -21,29 +24,33 @@ from gateway.rpc.server import RpcServer
 from gateway.service.accounts import Account
 from gateway.service.callers.api_keys import ApiKey
 from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.callers.points import CallerLimiter
 from tests.conftest import Figure
 from tests.faults.nemesis import Proxy
 from tests.service.conftest import ADMIN, Site, gated, running_sandbox, site, wait_until  # noqa: F401 - fixtures
 
-KEY = "rgk_of_the_half_open"
+KEY = "rgk_half_open"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
-GONE_S = 45.0
+CLOSE_LIMIT_S = 45.0
 WATCH = "subscription { roomEvents { cursor } }"
-NO_FAREWELL = aiohttp.ClientWSTimeout(ws_close=0.1)
-Leave = Callable[[], Awaitable[object]]
-"""Gives up the client's half."""
+SHORT_CLOSE_TIMEOUT = aiohttp.ClientWSTimeout(ws_close=0.1)
+Disconnect = Callable[[], Awaitable[object]]
+"""Closes the client's end of the connection."""
 
 
 @dataclass
 class Faces:
-    """In this process, so that what they leave behind can be counted; `ports` by transport."""
+    """The faces, in this process, so that its tasks can be counted.
+
+    `ports` is by transport.
+    """
 
     ports: Mapping[str, int]
 
 
 @asynccontextmanager
-async def faces(account: Account) -> AsyncIterator[Faces]:
+async def run_faces(account: Account) -> AsyncIterator[Faces]:
     authenticator = Authenticator([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), ADMIN)])
     accounts: dict[AccountSid, Account] = {account.sid: account}
     face, rpc, app = (
@@ -65,12 +72,12 @@ async def faces(account: Account) -> AsyncIterator[Faces]:
         await runner.cleanup()
 
 
-async def open_ws(port: int, http: aiohttp.ClientSession) -> Leave:
+async def open_ws(port: int, http: aiohttp.ClientSession) -> Disconnect:
     socket = await http.ws_connect(
         f"http://127.0.0.1:{port}/graphql",
         protocols=("graphql-transport-ws",),
         headers=HEADERS,
-        timeout=NO_FAREWELL,
+        timeout=SHORT_CLOSE_TIMEOUT,
     )
     await socket.send_json({"type": "connection_init"})
     await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": WATCH}})
@@ -78,7 +85,7 @@ async def open_ws(port: int, http: aiohttp.ClientSession) -> Leave:
     return socket.close
 
 
-async def open_sse(port: int, http: aiohttp.ClientSession) -> Leave:
+async def open_sse(port: int, http: aiohttp.ClientSession) -> Disconnect:
     reply = await http.post(
         f"http://127.0.0.1:{port}/graphql",
         json={"query": WATCH},
@@ -88,13 +95,13 @@ async def open_sse(port: int, http: aiohttp.ClientSession) -> Leave:
     while not (await reply.content.readline()).startswith(b"data:"):
         pass
 
-    async def leave() -> None:
+    async def disconnect() -> None:
         reply.close()
 
-    return leave
+    return disconnect
 
 
-async def open_grpc(port: int, http: aiohttp.ClientSession) -> Leave:
+async def open_grpc(port: int, http: aiohttp.ClientSession) -> Disconnect:
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
     metadata = tuple((name.lower(), value) for name, value in HEADERS.items())
     call = stubs.RoomServiceStub(channel).WatchRoomEvents(
@@ -102,51 +109,62 @@ async def open_grpc(port: int, http: aiohttp.ClientSession) -> Leave:
     )
     assert (await call.read()).HasField("started")
 
-    async def leave() -> None:
+    async def disconnect() -> None:
         call.cancel()
         await channel.close()
 
-    return leave
+    return disconnect
 
 
-OPEN: dict[str, Callable[[int, aiohttp.ClientSession], Awaitable[Leave]]] = {
+OPEN_STREAM: dict[str, Callable[[int, aiohttp.ClientSession], Awaitable[Disconnect]]] = {
     "ws": open_ws,
     "sse": open_sse,
     "grpc": open_grpc,
 }
 
 
-def tasks() -> int:
-    """All of this process but the proxy's, which stay."""
+def is_below(limit: ConnectionLimit) -> bool:
+    try:
+        with limit.enter(ADMIN):
+            return True
+    except Throttled:
+        return False
+
+
+def task_count() -> int:
+    """Counts the tasks of this process, without those of the proxy."""
     return sum("Proxy." not in repr(task.get_coro()) for task in asyncio.all_tasks())
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("transport", OPEN)
+@pytest.mark.parametrize("transport", OPEN_STREAM)
 async def test_p9_stream_of_a_vanished_client_is_closed(
     site: Site,  # noqa: F811
     figure: Figure,
     transport: str,
 ) -> None:
+    site.stream_limit = limit = ConnectionLimit("event streams", 1, 1)
     account = await site.replica()
-    open_streams = site.stream_limit
-    async with faces(account) as served, aiohttp.ClientSession() as http:
+    async with run_faces(account) as served, aiohttp.ClientSession() as http:
         proxy = Proxy(served.ports[transport])
         await proxy.start()
-        before = tasks()
-        leave = await OPEN[transport](proxy.port, http)
-        assert open_streams._count == 1
-        proxy.vanish()
-        gone_at = time.monotonic()
-        async with asyncio.timeout(GONE_S + 10):
-            while open_streams._count:  # noqa: ASYNC110 - looked at from outside
-                await asyncio.sleep(0.1)  # the count rings no bell
-        took_s = time.monotonic() - gone_at
+        before = task_count()
+        disconnect = await OPEN_STREAM[transport](proxy.port, http)
+        assert not is_below(limit)
+        proxy.drop_packets()
+        vanished_at = time.monotonic()
+        async with asyncio.timeout(CLOSE_LIMIT_S + 10):
+            while not is_below(limit):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # the limit sends no notification
+        took_s = time.monotonic() - vanished_at
         figure(
-            f"P9: a client behind a cut cable, by {transport}", f"gone after {took_s:.1f} s", None
+            f"P9: a client behind a cut cable, by {transport}",
+            f"its stream closed after {took_s:.1f} s",
+            None,
         )
-        # The client's own tasks are here as well. What it says at its end is lost like all the rest.
-        await leave()
-        await wait_until(lambda: tasks() <= before)
-        assert took_s <= GONE_S
+        # The client's own tasks run in this process too. The packets that it sends now
+        # are lost as well.
+        await disconnect()
+        await wait_until(lambda: task_count() <= before)
+        assert took_s <= CLOSE_LIMIT_S
         await proxy.aclose()

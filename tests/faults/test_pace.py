@@ -1,6 +1,7 @@
-"""P4: how soon callbacks are answered and seen, at a pace that a busy account has.
+"""P4: how fast callbacks are acknowledged and delivered, at the rate of a busy account.
 
-The client that sends and listens shares the two cores with gateways, server and sandbox, and its own delays count as theirs.
+The client of the test shares two cores with gateways, Redis and sandbox. Its own delays
+are part of the measured times.
 """
 
 import asyncio
@@ -21,46 +22,54 @@ from twilio.request_validator import RequestValidator
 from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from tests.conftest import Figure
+from tests.faults.harness import (
+    DRAIN_S,
+    JOINED,
+    TRANSPORTS,
+    fault_harness,
+    new_seed,
+    quantile,
+    quantiles,
+)
 from tests.faults.history import Transport
 from tests.faults.nemesis import Cluster, Valkey
-from tests.faults.scene import DRAIN_S, JOINED, TRANSPORTS, new_seed, quantile, quantiles, scene
 from tests.running import Gateway, new_sid
 
-PER_S = 200
-FOR_S = 30
-WARM_UP = 2 * PER_S
+CALLBACKS_PER_S = 200
+LOAD_S = 30
+WARM_UP = 2 * CALLBACKS_PER_S
 SUBSCRIBERS = 1_000
 ROOMS = 100
-SLOW_MS = 10
+STALL_MS = 10
 WATCH = """subscription($room: ID) { roomEvents(room: $room) {
     __typename ... on ParticipantEvent { participant { identity } } } }"""
 
 
 @dataclass
 class Subscriber:
-    """Notes when each of its room's callbacks, told apart by their numbers, came."""
+    """Records when each callback of its room arrives, by the callback's number."""
 
     transport: Transport
     room: str
-    heard: dict[int, float] = field(default_factory=dict)
+    received_at: dict[int, float] = field(default_factory=dict)
     started: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, gateway: Gateway) -> None:
-        ways = {"ws": self._by_ws, "sse": self._by_sse, "grpc": self._by_grpc}
-        async for identity in ways[self.transport](gateway):
+        streams = {"ws": self._by_ws, "sse": self._by_sse, "grpc": self._by_grpc}
+        async for identity in streams[self.transport](gateway):
             if identity is None:
                 self.started.set()
             else:
-                assert int(identity) not in self.heard
-                self.heard[int(identity)] = time.monotonic()
+                assert int(identity) not in self.received_at
+                self.received_at[int(identity)] = time.monotonic()
 
     async def _by_ws(self, gateway: Gateway) -> AsyncIterator[str | None]:
         async with gateway.websocket() as socket:
             payload = {"query": WATCH, "variables": {"room": self.room}}
             await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
             async for frame in socket:
-                told = json.loads(frame.data)["payload"]["data"]["roomEvents"]
-                yield told["participant"]["identity"] if "participant" in told else None
+                result = json.loads(frame.data)["payload"]["data"]["roomEvents"]
+                yield result["participant"]["identity"] if "participant" in result else None
 
     async def _by_sse(self, gateway: Gateway) -> AsyncIterator[str | None]:
         body = {"query": WATCH, "variables": {"room": self.room}}
@@ -73,11 +82,11 @@ class Subscriber:
         ) as reply:
             async for line in reply.content:
                 if line.startswith(b"data: "):
-                    told = json.loads(line[6:])["data"]["roomEvents"]
-                    yield told["participant"]["identity"] if "participant" in told else None
+                    result = json.loads(line[6:])["data"]["roomEvents"]
+                    yield result["participant"]["identity"] if "participant" in result else None
 
     async def _by_grpc(self, gateway: Gateway) -> AsyncIterator[str | None]:
-        # A connection of its own, as each client has.
+        # Each client needs its own connection.
         options = (("grpc.use_local_subchannel_pool", 1),)
         async with grpc.aio.insecure_channel(gateway.ready["grpc"], options) as channel:
             stub: Any = stubs.RoomServiceStub(channel)
@@ -92,101 +101,124 @@ class Subscriber:
 async def test_p4_200_callbacks_per_second_reach_1000_subscribers_of_another_replica(
     tmp_path: Path, figure: Figure, fsync: str
 ) -> None:
-    """With `always` no ack is faster than the disk, which others may share: what it took is printed."""
-    seed, sent, acks = new_seed(), dict[int, float](), dict[int, float]()
+    """With `always`, no acknowledgement is faster than the disk.
+
+    Other processes may use the disk, so long stalls of the server are printed.
+    """
+    seed, sent, response_time_by_number = new_seed(), dict[int, float](), dict[int, float]()
     valkey = Valkey(tmp_path / "valkey", fsync=fsync)
     async with (
-        scene(tmp_path, seed, replicas=2, valkey=valkey) as set_,
-        asyncio.TaskGroup() as listening,
+        fault_harness(tmp_path, seed, replicas=2, valkey=valkey) as harness,
+        asyncio.TaskGroup() as subscriptions,
     ):
         rooms = [new_sid() for _ in range(ROOMS)]
-        where = {number: set_.rng.choice(rooms) for number in range(PER_S * FOR_S)}
-        taking, telling = (replica.gateway for replica in set_.cluster.replicas)
-        assert taking is not None
-        assert telling is not None
-        crowd = [Subscriber(TRANSPORTS[n % 3], rooms[n // 3 % ROOMS]) for n in range(SUBSCRIBERS)]
+        room_by_number = {
+            number: harness.rng.choice(rooms) for number in range(CALLBACKS_PER_S * LOAD_S)
+        }
+        receiver, sender = (replica.gateway for replica in harness.cluster.replicas)
+        assert receiver is not None
+        assert sender is not None
+        subscribers = [
+            Subscriber(TRANSPORTS[n % 3], rooms[n // 3 % ROOMS]) for n in range(SUBSCRIBERS)
+        ]
         tasks = []
         for start in range(0, SUBSCRIBERS, 50):
             tasks += [
-                listening.create_task(each.run(telling)) for each in crowd[start : start + 50]
+                subscriptions.create_task(subscriber.run(sender))
+                for subscriber in subscribers[start : start + 50]
             ]
             async with asyncio.timeout(DRAIN_S):
-                for each in crowd[start : start + 50]:
-                    await each.started.wait()
+                for subscriber in subscribers[start : start + 50]:
+                    await subscriber.started.wait()
 
         async def send(number: int) -> None:
-            request = signed(set_.cluster, where[number], number)
+            request = signed_request(harness.cluster, room_by_number[number], number)
             sent[number] = time.monotonic()
-            async with set_.twilio.http.post(taking.ready["callbacks"], **request) as reply:
+            async with harness.callback_sender.http.post(
+                receiver.ready["callbacks"], **request
+            ) as reply:
                 assert reply.status == 204
-                acks[number] = time.monotonic() - sent[number]
+                response_time_by_number[number] = time.monotonic() - sent[number]
 
-        await valkey.client.config_set("latency-monitor-threshold", SLOW_MS)
-        begun, before = time.monotonic(), cpu_s(set_.cluster)
+        await valkey.client.config_set("latency-monitor-threshold", STALL_MS)
+        started_at, before = time.monotonic(), cpu_s(harness.cluster)
         async with asyncio.TaskGroup() as traffic:
-            for number in where:
-                # By the clock and not by the answers: who is late is not spared the next one.
-                await asyncio.sleep(max(0.0, begun + number / PER_S - time.monotonic()))
+            for number in room_by_number:
+                # The rate is constant: a slow response does not delay the next
+                # callback.
+                await asyncio.sleep(
+                    max(0.0, started_at + number / CALLBACKS_PER_S - time.monotonic())
+                )
                 traffic.create_task(send(number))
-        owed = {
-            room: {number for number, where_ in where.items() if where_ == room} for room in rooms
+        expected = {
+            room: {number for number, other_room in room_by_number.items() if other_room == room}
+            for room in rooms
         }
+
+        def has_all(subscriber: Subscriber) -> bool:
+            return subscriber.received_at.keys() >= expected[subscriber.room]
+
         async with asyncio.timeout(DRAIN_S):
-            while not all(each.heard.keys() >= owed[each.room] for each in crowd):  # noqa: ASYNC110 - thousands of bells
+            while not all(map(has_all, subscribers)):  # noqa: ASYNC110 - one wait for all
                 await asyncio.sleep(0.1)
-        spent = {
-            name: (cpu - before[name]) / (time.monotonic() - begun)
-            for name, cpu in cpu_s(set_.cluster).items()
+        cores_used = {
+            name: (cpu - before[name]) / (time.monotonic() - started_at)
+            for name, cpu in cpu_s(harness.cluster).items()
         }
-        stalls = {
-            name.decode(): f"the longest {most} ms"
-            for name, _, _, most, *_ in await valkey.client.latency_latest()
-        }
+        events: Any = await valkey.client.latency_latest()
+        stalls = {name.decode(): f"the longest {most} ms" for name, _, _, most, *_ in events}
         for task in tasks:
             task.cancel()
-    seen = {
+    delays = {
         transport: [
             at - sent[number]
-            for each in crowd
-            if each.transport == transport
-            for number, at in each.heard.items()
+            for subscriber in subscribers
+            if subscriber.transport == transport
+            for number, at in subscriber.received_at.items()
             if number >= WARM_UP
         ]
         for transport in TRANSPORTS
     }
-    everything = [seconds for each in seen.values() for seconds in each]
-    answered = [seconds for number, seconds in acks.items() if number >= WARM_UP]
+    all_delays = [seconds for subscriber in delays.values() for seconds in subscriber]
+    response_times = [
+        seconds for number, seconds in response_time_by_number.items() if number >= WARM_UP
+    ]
     figure(
-        f"P4: {PER_S} callbacks/s for {FOR_S} s ({fsync}), {SUBSCRIBERS:,} subscribers of {ROOMS} rooms on another replica",
-        f"acks {quantiles(answered)}; seen {quantiles(everything)} ("
-        + ", ".join(f"{transport} {quantiles(seconds)}" for transport, seconds in seen.items())
-        + f"); {len(everything):,} deliveries, none missing, none twice",
+        f"P4: {CALLBACKS_PER_S} callbacks/s for {LOAD_S} s ({fsync}), {SUBSCRIBERS:,} subscribers "
+        "of "
+        f"{ROOMS} rooms on another replica",
+        f"acknowledged {quantiles(response_times)}; delivered {quantiles(all_delays)} ("
+        + ", ".join(f"{transport} {quantiles(seconds)}" for transport, seconds in delays.items())
+        + f"); {len(all_delays):,} deliveries, none missing, none duplicated",
         seed,
     )
-    print(f"server stalls of more than {SLOW_MS} ms: {stalls or 'none'}")
-    print("cores spent: " + ", ".join(f"{name} {share:.2f}" for name, share in spent.items()))
-    assert quantile(answered, 0.99) <= 0.025
-    assert quantile(everything, 0.99) <= 0.1
+    print(f"stalls of Valkey over {STALL_MS} ms: {stalls or 'none'}")
+    print("cores used: " + ", ".join(f"{name} {share:.2f}" for name, share in cores_used.items()))
+    assert quantile(response_times, 0.99) <= 0.025
+    assert quantile(all_delays, 0.99) <= 0.1
 
 
 def cpu_s(cluster: Cluster) -> dict[str, float]:
-    """Spent so far by each process."""
-    taking, telling = (replica.gateway for replica in cluster.replicas)
-    assert taking is not None
-    assert telling is not None
+    """Returns the CPU seconds that each process has used."""
+    receiver, sender = (replica.gateway for replica in cluster.replicas)
+    assert receiver is not None
+    assert sender is not None
     processes = {
-        "taking replica": taking.process.pid,
-        "telling replica": telling.process.pid,
+        "replica with callbacks": receiver.process.pid,
+        "replica with subscribers": sender.process.pid,
         "client": os.getpid(),
     }
     ticks = {
         name: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
         for name, pid in processes.items()
     }
-    return {name: sum(map(int, each)) / os.sysconf("SC_CLK_TCK") for name, each in ticks.items()}
+    return {
+        name: sum(map(int, subscriber)) / os.sysconf("SC_CLK_TCK")
+        for name, subscriber in ticks.items()
+    }
 
 
-def signed(cluster: Cluster, room: str, number: int) -> dict[str, Any]:
+def signed_request(cluster: Cluster, room: str, number: int) -> dict[str, Any]:
     fields = cluster.sandbox.callback_fields(
         JOINED,
         room,

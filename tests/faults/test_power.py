@@ -1,4 +1,7 @@
-"""P2: power cuts under load, with and without waiting for the disk. `tests/faults/power.py` says what a cut is."""
+"""P2: power cuts under load, with each `appendfsync`.
+
+`tests/faults/power.py` has the model.
+"""
 
 import asyncio
 import itertools
@@ -18,22 +21,22 @@ from redis.asyncio import Redis
 from twilio.request_validator import RequestValidator
 
 from tests.conftest import Figure
-from tests.faults.clients import GONE
-from tests.faults.nemesis import LOOPBACK, Valkey, new_api_key
-from tests.faults.power import Disk, compiled
-from tests.faults.scene import (
+from tests.faults.clients import CONNECTION_ERRORS
+from tests.faults.harness import (
     DRAIN_S,
     JOINED,
     TRANSPORTS,
-    Scene,
-    acked,
-    announced,
-    assert_unbroken,
-    fill,
+    Harness,
+    acknowledged,
+    assert_no_violations,
+    deliver_callbacks,
+    fault_harness,
     new_seed,
     quantiles,
-    scene,
+    wait_for_resyncs,
 )
+from tests.faults.nemesis import LOOPBACK, Valkey, new_api_key
+from tests.faults.power import Disk, compile_library
 from tests.running import Gateway, new_sid, running
 
 CUTS = 8
@@ -44,34 +47,34 @@ WATCH = """subscription($room: ID!) { roomEvents(room: $room) {
 pytestmark = pytest.mark.long
 
 
-def valkey_on_a_disk(folder: Path, fsync: str) -> Valkey:
+def valkey_with_disk(folder: Path, fsync: str) -> Valkey:
     home = folder / "valkey"
-    return Valkey(home, fsync=fsync, disk=Disk(home, compiled(folder)))
+    return Valkey(home, fsync=fsync, disk=Disk(home, compile_library(folder)))
 
 
-@pytest.mark.parametrize(("fsync", "is_there"), [("always", True), ("no", False)])
+@pytest.mark.parametrize(("fsync", "is_durable"), [("always", True), ("no", False)])
 async def test_simulated_power_cut_keeps_only_synced_data(
-    tmp_path: Path, figure: Figure, fsync: str, is_there: bool
+    tmp_path: Path, figure: Figure, fsync: str, is_durable: bool
 ) -> None:
-    """Of the simulation itself: it must be able to lose something."""
-    valkey = valkey_on_a_disk(tmp_path, fsync)
+    """The simulation itself must be able to lose data."""
+    valkey = valkey_with_disk(tmp_path, fsync)
     await valkey.start()
     try:
         await valkey.client.set("answered", "1")
-        # The least that a disk may keep: a seed that always takes the first choice.
-        await valkey.cut_power(_Stingy())
+        # The first choice is the least that a disk may keep.
+        await valkey.cut_power(_FirstChoice())
         found = bool(await valkey.client.exists("answered"))
         figure(
-            f"P2: the simulated power cut itself, appendfsync {fsync}",
-            f"{found:d} of 1 answered write is there",
+            f"P2: the simulation of a power cut, appendfsync {fsync}",
+            f"{found:d} of 1 acknowledged write survived",
             None,
         )
-        assert found is is_there
+        assert found is is_durable
     finally:
         await valkey.aclose()
 
 
-class _Stingy(random.Random):
+class _FirstChoice(random.Random):
     def choice(self, seq):  # type: ignore[no-untyped-def]
         return seq[0]
 
@@ -79,129 +82,151 @@ class _Stingy(random.Random):
 async def test_p2_power_cuts_with_appendfsync_always_lose_nothing_acknowledged(
     tmp_path: Path, figure: Figure
 ) -> None:
-    """Cuts at any moment, under 24 callbacks at a time; then everything that was acked must be in the log, once."""
+    """Cuts at random times, under 24 concurrent callbacks."""
     seed, lost = new_seed(), list[int]()
-    async with scene(tmp_path, seed, valkey=valkey_on_a_disk(tmp_path, "always")) as set_:
-        over, rooms = asyncio.Event(), [new_sid() for _ in range(20)]
-        watchers = [set_.watch("reference", "ws", is_reference=True)]
-        watchers += [set_.watch(transport, transport) for transport in TRANSPORTS]
+    async with fault_harness(
+        tmp_path, seed, valkey=valkey_with_disk(tmp_path, "always")
+    ) as harness:
+        is_over, rooms = asyncio.Event(), [new_sid() for _ in range(20)]
+        watchers = [harness.watch("reference", "ws", is_reference=True)]
+        watchers += [harness.watch(transport, transport) for transport in TRANSPORTS]
 
         async def send() -> None:
-            while not over.is_set():
-                await set_.twilio.deliver(JOINED, set_.rng.choice(rooms))
+            while not is_over.is_set():
+                await harness.callback_sender.deliver(JOINED, harness.rng.choice(rooms))
 
         async def cut() -> None:
             for _ in range(CUTS):
-                before = len(acked(set_.diary))
-                while len(acked(set_.diary)) < before + 150:  # noqa: ASYNC110 - a diary rings no bell
-                    await asyncio.sleep(set_.rng.uniform(0, 0.05))
-                lost.append(await set_.cluster.cut_power(set_.rng))
-            over.set()
+                before = len(acknowledged(harness.recorder))
+                while len(acknowledged(harness.recorder)) < before + 150:  # noqa: ASYNC110 - no notification
+                    await asyncio.sleep(harness.rng.uniform(0, 0.05))
+                lost.append(await harness.cluster.cut_power(harness.rng))
+            is_over.set()
 
-        with set_.follow(*watchers):
-            await set_.started()
+        with harness.follow(*watchers):
+            await harness.wait_until_started()
             async with asyncio.TaskGroup() as traffic:
                 traffic.create_task(cut())
                 for _ in range(SENDERS):
                     traffic.create_task(send())
-            await set_.finish()
-    taken, ours = [event.key for event in set_.logged], acked(set_.diary)
+            await harness.finish()
+    logged_keys, acknowledged_keys = (
+        [event.key for event in harness.final_events],
+        acknowledged(harness.recorder),
+    )
     figure(
-        f"P2: {CUTS} power cuts with appendfsync always, {len(ours):,} callbacks acked, {sum(lost)} bytes lost",
-        f"{len(ours - set(taken))} acked lost, {len(taken) - len(set(taken))} doubled",
+        f"P2: {CUTS} power cuts with appendfsync always, {len(acknowledged_keys):,} callbacks "
+        f"acknowledged, {sum(lost)} bytes lost",
+        f"{len(acknowledged_keys - set(logged_keys))} acknowledged lost, "
+        f"{len(logged_keys) - len(set(logged_keys))} duplicated",
         seed,
     )
-    assert_unbroken(set_.diary, tmp_path)
-    assert ours <= set(taken)
-    assert len(taken) == len(set(taken))
+    assert_no_violations(harness.recorder, tmp_path)
+    assert acknowledged_keys <= set(logged_keys)
+    assert len(logged_keys) == len(set(logged_keys))
 
 
 async def test_p2_losses_of_power_cuts_with_everysec_are_announced(
     tmp_path: Path, figure: Figure
 ) -> None:
-    """In every second round one replica sleeps over the cut, while others give the lost numbers out again."""
-    seed, lost, waits = new_seed(), list[int](), list[float]()
-    async with scene(
-        tmp_path, seed, replicas=2, valkey=valkey_on_a_disk(tmp_path, "everysec")
-    ) as set_:
+    """In every second round one replica is suspended during the cut.
+
+    Meanwhile the other replica reuses the lost numbers.
+    """
+    seed, lost, delays = new_seed(), list[int](), list[float]()
+    async with fault_harness(
+        tmp_path, seed, replicas=2, valkey=valkey_with_disk(tmp_path, "everysec")
+    ) as harness:
         room = new_sid()
-        watchers = [set_.watch("reference", "ws", is_reference=True)]
-        # Two of each, so that each replica has one.
+        watchers = [harness.watch("reference", "ws", is_reference=True)]
+        # Two of each transport, one for each replica.
         watchers += [
-            set_.watch(f"{transport}-{number}", transport)
+            harness.watch(f"{transport}-{number}", transport)
             for transport in TRANSPORTS
             for number in range(2)
         ]
-        with set_.follow(*watchers):
-            await set_.started()
+        with harness.follow(*watchers):
+            await harness.wait_until_started()
             for number in range(CUTS):
-                cut = cut_while_one_sleeps if number % 2 else cut_under_all
-                entries, told = await cut(set_, room)
+                cut = cut_with_one_suspended if number % 2 else cut_with_all_running
+                entries, result = await cut(harness, room)
                 lost.append(entries)
-                waits += told
-                await heard_by_all(set_, room)
-            await set_.finish()
-    words = sorted({word.reason for watcher in watchers for word in watcher.words})
+                delays += result
+                await wait_until_all_follow(harness, room)
+            await harness.finish()
+    resyncs = sorted({resync.reason for watcher in watchers for resync in watcher.resyncs})
     figure(
-        f"P2: {CUTS} power cuts with everysec, {sum(lost)} events lost in {sum(map(bool, lost))} of them",
-        f"all announced ({', '.join(words).upper()}), {quantiles(waits)}, the last after {max(waits) * 1000:.0f} ms",
+        f"P2: {CUTS} power cuts with everysec, {sum(lost)} events lost in {sum(map(bool, lost))} "
+        "of them",
+        f"all announced ({', '.join(resyncs).upper()}), {quantiles(delays)}, the last after "
+        f"{max(delays) * 1000:.0f} ms",
         seed,
     )
-    assert_unbroken(set_.diary, tmp_path)
+    assert_no_violations(harness.recorder, tmp_path)
     assert sum(map(bool, lost)) >= CUTS // 2
-    assert words == ["diverged", "epoch", "rolled_back"]
+    assert resyncs == ["diverged", "epoch", "rolled_back"]
 
 
-async def cut_under_all(set_: Scene, room: str) -> tuple[int, list[float]]:
-    """How many events were lost, and how long after the server's return each watcher was told; nobody when nothing was."""
-    await fill(set_, 40, room)
-    logged = await length(set_)
+async def cut_with_all_running(harness: Harness, room: str) -> tuple[int, list[float]]:
+    """Returns how many events were lost, and the delay of each watcher's resync.
+
+    Delays count from the return of the server. If no event was lost, there are none.
+    """
+    await deliver_callbacks(harness, 40, room)
+    final_events = await log_length(harness)
     since = time.monotonic()
-    await set_.cluster.cut_power(set_.rng)
-    back_at, lost = time.monotonic(), logged - await length(set_)
+    await harness.cluster.cut_power(harness.rng)
+    back_at, lost = time.monotonic(), final_events - await log_length(harness)
     if not lost:
         return 0, []
-    told = await announced(set_.watchers, since, {"rolled_back", "epoch"})
-    return lost, [wait_s - (back_at - since) for wait_s in told]
+    result = await wait_for_resyncs(harness.watchers, since, {"rolled_back", "epoch"})
+    return lost, [wait_s - (back_at - since) for wait_s in result]
 
 
-async def cut_while_one_sleeps(set_: Scene, room: str) -> tuple[int, list[float]]:
-    """Its own watchers hear when it wakes: another replica has meanwhile found out, or its place is another event's."""
-    keys = await fill(set_, 40, room)
-    for watcher in set_.watchers:
-        await watcher.until(lambda watcher=watcher: keys <= watcher.seen, DRAIN_S)  # type: ignore[misc]
-    logged = await length(set_)
-    sleeper, victim = set_.cluster.replicas
-    theirs = [watcher for watcher in set_.watchers if watcher.replica is sleeper]
-    sleeper.stop()
+async def cut_with_one_suspended(harness: Harness, room: str) -> tuple[int, list[float]]:
+    """Returns the events lost, and the delays of the suspended replica's watchers.
+
+    Delays count from its resumption. Meanwhile its position belongs to another event.
+    """
+    keys = await deliver_callbacks(harness, 40, room)
+    for watcher in harness.watchers:
+        await watcher.until(partial(watcher.has_seen, keys), DRAIN_S)
+    final_events = await log_length(harness)
+    suspended, victim = harness.cluster.replicas
+    affected = [watcher for watcher in harness.watchers if watcher.replica is suspended]
+    suspended.suspend()
     await victim.kill()
-    await set_.cluster.cut_power(set_.rng)
-    lost = logged - await length(set_)
+    await harness.cluster.cut_power(harness.rng)
+    lost = final_events - await log_length(harness)
     await victim.start()
-    # As many as were lost, so that the sleeper's place is there again, as another event's.
-    await fill(set_, lost + 5, room)
+    # At least as many as were lost, so that the log has other events at the suspended
+    # replica's position.
+    await deliver_callbacks(harness, lost + 5, room)
     since = time.monotonic()
-    sleeper.go_on()
-    return lost, await announced(theirs, since, {"diverged"}) if lost else []
+    suspended.resume()
+    return lost, await wait_for_resyncs(affected, since, {"diverged"}) if lost else []
 
 
-async def heard_by_all(set_: Scene, room: str) -> None:
-    """Returns when everybody follows again. Not the first event has to be heard: a resync may go on from behind it."""
+async def wait_until_all_follow(harness: Harness, room: str) -> None:
+    """Returns when all watchers have received a new event.
+
+    Not every watcher receives the first one: a resync may continue after it.
+    """
     keys = set[str]()
     async with asyncio.timeout(DRAIN_S):
-        while not all(keys & watcher.seen for watcher in set_.watchers):
-            keys |= await fill(set_, 1, room)
-            await asyncio.sleep(0.1)  # until the next try: nothing tells when a watcher is back
+        while not all(keys & watcher.seen_keys for watcher in harness.watchers):
+            keys |= await deliver_callbacks(harness, 1, room)
+            await asyncio.sleep(0.1)  # until the next event: watchers do not announce their return
 
 
-async def length(set_: Scene) -> int:
-    return int(await set_.cluster.valkey.client.xlen(set_.cluster.log_key))
+async def log_length(harness: Harness) -> int:
+    return int(await harness.cluster.valkey.client.xlen(harness.cluster.log_key))
 
 
 async def test_p2_embedded_server_loses_nothing_acknowledged_in_power_cuts(
     gateway: Gateway, tmp_path: Path, figure: Figure
 ) -> None:
-    """`serve` with its own durable server, both gone with the power; the sandbox stands elsewhere."""
+    """`serve` with its embedded server. The power cut kills both; the sandbox stays."""
     seed = new_seed()
     print(f"\nseed {seed}")
     rng, data, room, numbers, lost = (
@@ -212,40 +237,46 @@ async def test_p2_embedded_server_loses_nothing_acknowledged_in_power_cuts(
         0,
     )
     data.mkdir()
-    disk = Disk(data, compiled(tmp_path))
-    serve = partial(serving, gateway, tmp_path, {"GATEWAY_DATA_DIR": str(data), **disk.environment})
-    async with serve() as served, served.subscribe_sse(WATCH, room=room) as messages:
-        beginning, _ = await anext(messages)
-        ours = await callbacks_until_the_power_fails(served, room, numbers, rng)
+    disk = Disk(data, compile_library(tmp_path))
+    start = partial(
+        start_serve, gateway, tmp_path, {"GATEWAY_DATA_DIR": str(data), **disk.environment}
+    )
+    async with start() as served, served.subscribe_sse(WATCH, room=room) as messages:
+        start_cursor, _ = await anext(messages)
+        acknowledged_keys = await send_until_power_cut(served, room, numbers, rng)
     for _ in range(2):
         lost += disk.cut(rng)
-        disk.begin()
-        async with serve() as served:
-            ours |= await callbacks_until_the_power_fails(served, room, numbers, rng)
+        disk.start_recording()
+        async with start() as served:
+            acknowledged_keys |= await send_until_power_cut(served, room, numbers, rng)
     lost += disk.cut(rng)
-    disk.begin()
+    disk.start_recording()
     async with (
-        serve() as served,
-        served.subscribe_sse(WATCH, {"Last-Event-ID": beginning}, room=room) as messages,
+        start() as served,
+        served.subscribe_sse(WATCH, {"Last-Event-ID": start_cursor}, room=room) as messages,
     ):
         _, started = await anext(messages)
-        await send(served, room, last := next(numbers))
+        await send(served, room, last_number := next(numbers))
         found = [started["mode"]]
         async with asyncio.timeout(DRAIN_S):
-            while (number := (await anext(messages))[1]["sequenceNumber"]) != last:
+            while (number := (await anext(messages))[1]["sequenceNumber"]) != last_number:
                 found.append(number)
     figure(
-        f"P2: 3 power cuts of gateway and embedded server, {len(ours):,} callbacks acked, {lost:,} bytes lost",
-        f"{len(ours - set(found))} acked lost, {len(found) - len(set(found))} doubled",
+        f"P2: 3 power cuts of gateway and embedded server, {len(acknowledged_keys):,} callbacks "
+        f"acknowledged, {lost:,} bytes lost",
+        f"{len(acknowledged_keys - set(found))} acknowledged lost, "
+        f"{len(found) - len(set(found))} duplicated",
         seed,
     )
-    assert ours <= set(found)
+    assert acknowledged_keys <= set(found)
     assert len(found) == len(set(found))
     assert found[0] == "RESUMED"
 
 
 @asynccontextmanager
-async def serving(gateway: Gateway, folder: Path, more: dict[str, str]) -> AsyncIterator[Gateway]:
+async def start_serve(
+    gateway: Gateway, folder: Path, more: dict[str, str]
+) -> AsyncIterator[Gateway]:
     key = await new_api_key()
     environment = {
         "PATH": os.environ["PATH"],
@@ -263,29 +294,32 @@ async def serving(gateway: Gateway, folder: Path, more: dict[str, str]) -> Async
         yield served
 
 
-async def callbacks_until_the_power_fails(
+async def send_until_power_cut(
     served: Gateway, room: str, numbers: Iterator[int], rng: random.Random
 ) -> set[int]:
-    """The numbers of those that were acked."""
-    ours = set[int]()
+    """Sends callbacks until the power is cut.
+
+    Returns the numbers of the acknowledged ones.
+    """
+    acknowledged_keys = set[int]()
     async with Redis.from_url(served.ready["redis"]) as redis:
         server: int = (await redis.info("server"))["process_id"]
 
     async def send_more() -> None:
-        with suppress(*GONE):
+        with suppress(*CONNECTION_ERRORS):
             for number in numbers:
                 if await send(served, room, number) == 204:
-                    ours.add(number)
+                    acknowledged_keys.add(number)
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(16):
             tasks.create_task(send_more())
         await asyncio.sleep(rng.uniform(0.5, 1.0))
-        # The server first: its guard would let it end in good order.
+        # The server first: when the gateway exits, the server shuts down cleanly.
         os.kill(server, signal.SIGKILL)
         served.process.kill()
     await served.process.wait()
-    return ours
+    return acknowledged_keys
 
 
 async def send(served: Gateway, room: str, number: int) -> int:

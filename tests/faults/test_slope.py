@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from tests.faults.slope import lowest, theil_sen
+from tests.faults.slope import theil_sen, window_minimums
 
 
 def test_slope_of_a_line_is_exact() -> None:
@@ -26,4 +26,4 @@ def test_interval_contains_the_true_slope_in_95_percent_of_samples() -> None:
 
 def test_each_window_is_reduced_to_its_lowest_point() -> None:
     points = [(0.0, 5.0), (1.0, 4.0), (2.0, 9.0), (3.0, 8.0), (4.0, 7.0)]
-    assert lowest(points, 2.0) == [(1.0, 4.0), (3.0, 8.0), (4.0, 7.0)]
+    assert window_minimums(points, 2.0) == [(1.0, 4.0), (3.0, 8.0), (4.0, 7.0)]
