@@ -1,6 +1,7 @@
-"""Fixtures for all tests: a real valkey-server, a running gateway and the results table.
+"""Fixtures for all tests: a valkey-server, a running gateway and the results table.
 
-The valkey-server runs for the whole session and is emptied before each test that uses it.
+The valkey-server runs for the whole session and is emptied before each test that uses
+it.
 """
 
 import os

@@ -21,8 +21,8 @@ AUDIENCE: Final = "rooms"
 class TokenIssuer:
     """Signs tokens and serves a JWK Set.
 
-    `published` has the ids of the keys in the JWK Set, and `request_count` the number of
-    requests for it.
+    `published` has the ids of the keys in the JWK Set, and `request_count` the number
+    of requests for it.
     """
 
     def __init__(self) -> None:

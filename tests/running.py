@@ -165,7 +165,7 @@ class Gateway:
             await self.sandbox("DELETE", "/faults")
 
     async def create_room_at_twilio(self, **fields: str) -> dict[str, Any]:
-        """Creates a room as another backend would: it sends no callbacks to the gateway."""
+        """Creates a room as another backend would, without callbacks to the gateway."""
         return await self._post_to_twilio("/v1/Rooms", fields)
 
     async def complete_room_at_twilio(self, sid: str) -> dict[str, Any]:
@@ -210,7 +210,10 @@ class Gateway:
     async def send_callback(
         self, fields: Mapping[str, str], *, auth_token: str | None = None
     ) -> int:
-        """Posts a callback signed by Twilio's own library. Returns the response status."""
+        """Posts a callback signed by Twilio's own library.
+
+        Returns the response status.
+        """
         signature = RequestValidator(auth_token or self.auth_token).compute_signature(
             self.ready["callbacks"], dict(fields)
         )

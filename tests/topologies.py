@@ -1,4 +1,4 @@
-"""Sentinel groups and clusters of real valkey-servers, started from the embedded binary."""
+"""Sentinel groups and clusters of real valkey-servers, from the embedded binary."""
 
 import asyncio
 import re
@@ -19,8 +19,8 @@ from gateway.store.embedded import EmbeddedServer, free_port, server_binary
 
 LIMIT_S = 20
 SERVICE = "rooms"
-# How long a master must be unreachable before it counts as down, in ms. A live master on
-# a busy machine must not count as down.
+# How long a master must be unreachable before it counts as down, in ms. A live master
+# on a busy machine must not count as down.
 DOWN_MS = 700
 
 T = TypeVar("T")
@@ -152,8 +152,8 @@ async def sentinel_group(folder: Path, *, sentinels: int = 1) -> AsyncIterator[S
         master = Server(folder)
         replica = Server(folder, f"replicaof 127.0.0.1 {master.port}")
         await start_all(stack, master, replica)
-        # Sentinels ask their master for its replicas at the start, and then only every ten
-        # seconds.
+        # Sentinels ask their master for its replicas at the start, and then only every
+        # ten seconds.
         await eventually(replica.is_connected_replica)
         quorum = sentinels // 2 + 1
         settings = (
@@ -166,7 +166,7 @@ async def sentinel_group(folder: Path, *, sentinels: int = 1) -> AsyncIterator[S
         for sentinel in sentinel_servers:
 
             async def knows_all_servers(sentinel: Server = sentinel) -> bool:
-                state = await sentinel.client.sentinel_master(SERVICE)
+                state: Any = await sentinel.client.sentinel_master(SERVICE)
                 return bool(
                     state["num-slaves"] == 1 and state["num-other-sentinels"] == sentinels - 1
                 )
@@ -177,7 +177,10 @@ async def sentinel_group(folder: Path, *, sentinels: int = 1) -> AsyncIterator[S
 
 @dataclass
 class ValkeyCluster:
-    """A cluster. `nodes` has the masters first, then their replicas in the same order."""
+    """A cluster.
+
+    `nodes` has the masters first, then their replicas in the same order.
+    """
 
     nodes: list[Server]
     masters: int
@@ -290,6 +293,7 @@ class SwitchableProxy:
         self.switch_to(target)
 
     def switch_to(self, target: Connections) -> None:
+        assert isinstance(target.commands, Redis)
         self._path = target.commands.connection_pool.connection_kwargs["path"]
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -309,7 +313,7 @@ class SwitchableProxy:
 async def two_servers_behind_proxy() -> AsyncIterator[
     tuple[Connections, Connections, SwitchableProxy, str]
 ]:
-    """Two independent servers, a proxy that leads to the first one, and the proxy's URL."""
+    """Yields two servers, a proxy that leads to the first, and the proxy's URL."""
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(EmbeddedServer()) for _ in range(2)]
         first, second = (Connections(server.url) for server in servers)

@@ -1,6 +1,7 @@
-"""What `make bench` runs: how soon a callback is seen, on each transport, and how many cached reads a second one process answers.
+"""`make bench`: the delay of callbacks on each transport, and the rate of cached reads.
 
-Gateway, sandbox and this client share the machine; compare figures of one run only.
+One process serves them. Gateway, sandbox and this client share the machine, so only
+figures of the same run can be compared.
 """
 
 import asyncio
@@ -20,7 +21,8 @@ READ_S = 5.0
 CALLERS = 32
 WATCH = """subscription($room: ID) { roomEvents(room: $room) {
     __typename ... on RoomEvent { sequenceNumber } } }"""
-READ = "query($ref: ID!) { room(ref: $ref) { sid uniqueName status type dateCreated maxParticipants duration url } }"
+READ = """query($ref: ID!) { room(ref: $ref) { sid uniqueName status type dateCreated
+    maxParticipants duration url } }"""
 
 
 async def main() -> None:
@@ -33,7 +35,7 @@ async def main() -> None:
 async def _latency(gateway: Gateway) -> None:
     room = new_sid()
     sent: dict[int, float] = {}
-    heard: dict[str, list[float]] = {"WebSocket": [], "SSE": [], "gRPC": []}
+    delays_s: dict[str, list[float]] = {"WebSocket": [], "SSE": [], "gRPC": []}
     async with AsyncExitStack() as stack:
         by_websocket = await stack.enter_async_context(gateway.subscribe_ws(WATCH, room=room))
         by_sse = await stack.enter_async_context(gateway.subscribe_sse(WATCH, room=room))
@@ -48,7 +50,7 @@ async def _latency(gateway: Gateway) -> None:
 
         async def listen(name: str, numbers: AsyncIterator[int]) -> None:
             async for number in numbers:
-                heard[name].append(time.perf_counter() - sent[number])
+                delays_s[name].append(time.perf_counter() - sent[number])
                 if number == CALLBACKS - 1:
                     return
 
@@ -73,9 +75,10 @@ async def _latency(gateway: Gateway) -> None:
                 sent[number] = time.perf_counter()
                 assert await gateway.send_callback(fields) == 204
     print(
-        f"callback → subscriber, {CALLBACKS} callbacks one after the other, from the post to the message:"
+        f"callback → subscriber, {CALLBACKS} callbacks one after another, from the request to the "
+        "message:"
     )
-    for name, seconds in heard.items():
+    for name, seconds in delays_s.items():
         print(f"  {name:10} p50 {_ms(seconds, 0.5)}  p99 {_ms(seconds, 0.99)}")
 
 
@@ -91,22 +94,25 @@ async def _reads(gateway: Gateway) -> None:
             await stub.GetRoom(pb.GetRoomRequest(room=room["sid"]), metadata=gateway.metadata)
 
         print(
-            f"cached reads of one room, {CALLERS} callers at a time, {READ_S:g} s each (the client is Python too):"
+            f"cached reads of one room, {CALLERS} concurrent callers, {READ_S:g} s each (the "
+            "client is "
+            "Python too):"
         )
         for name, call in (("GraphQL", by_graphql), ("gRPC", by_grpc)):
             seconds: list[float] = []
-            until = time.perf_counter() + READ_S
+            ends_at = time.perf_counter() + READ_S
 
             async def caller() -> None:
-                while (begun := time.perf_counter()) < until:  # noqa: B023 - runs within its round
+                while (started_at := time.perf_counter()) < ends_at:  # noqa: B023 - runs within its round
                     await call()  # noqa: B023
-                    seconds.append(time.perf_counter() - begun)  # noqa: B023
+                    seconds.append(time.perf_counter() - started_at)  # noqa: B023
 
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(CALLERS):
                     tasks.create_task(caller())
             print(
-                f"  {name:10} {len(seconds) / READ_S:,.0f}/s  p50 {_ms(seconds, 0.5)}  p99 {_ms(seconds, 0.99)}"
+                f"  {name:10} {len(seconds) / READ_S:,.0f}/s  p50 {_ms(seconds, 0.5)}  p99 "
+                f"{_ms(seconds, 0.99)}"
             )
 
 

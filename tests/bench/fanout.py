@@ -1,8 +1,8 @@
-"""One room, 1,000 subscribers over WebSocket, 1,000 over SSE, 100 over gRPC: `python -m tests.bench.fanout`. How many messages
-a second one process hands out.
+"""`python -m tests.bench.fanout`: how many messages per second one process delivers.
 
-Gateway, sandbox and this client share the machine; compare figures of one machine only. The client counts frames and reads
-nothing else of them, so that it is not the client that is measured.
+One room has 1,000 subscribers over WebSocket, then 1,000 over SSE, then 100 over gRPC.
+Gateway, sandbox and this client share the machine, so only figures of the same machine
+can be compared. The client only counts frames, so that it is not the bottleneck.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ WATCH = """subscription($room: ID) { roomEvents(room: $room) {
 
 
 class Subscriber(asyncio.Protocol):
-    """Counts the frames that come; all of them are short and none is masked or split."""
+    """Counts received frames. They are short, unmasked and not fragmented."""
 
-    def __init__(self, crowd: "Crowd", hello: bytes) -> None:
+    def __init__(self, crowd: "Crowd", request: bytes) -> None:
         self._crowd = crowd
-        self._hello = hello
+        self._request = request
         self._buffer = b""
         self._is_upgraded = False
         self._frames = 0
@@ -48,66 +48,68 @@ class Subscriber(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.write(self._hello)
+        transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         data = self._buffer + data
-        at = 0
+        offset = 0
         if not self._is_upgraded:
-            at = data.find(b"\r\n\r\n") + 4
-            if at < 4:
+            offset = data.find(b"\r\n\r\n") + 4
+            if offset < 4:
                 self._buffer = data
                 return
             self._is_upgraded = True
-        while len(data) - at >= 2:
-            opcode, length, head = data[at] & 0x0F, data[at + 1], 2
-            if length == 126 and len(data) - at >= 4:
-                length, head = int.from_bytes(data[at + 2 : at + 4]), 4
-            if len(data) - at < head + length:
+        while len(data) - offset >= 2:
+            opcode, length, head = data[offset] & 0x0F, data[offset + 1], 2
+            if length == 126 and len(data) - offset >= 4:
+                length, head = int.from_bytes(data[offset + 2 : offset + 4]), 4
+            if len(data) - offset < head + length:
                 break
-            at += head + length
+            offset += head + length
             if opcode == 9:
                 self._transport.write(PONG)
             elif opcode == 1:
                 self._frames += 1
-                self._crowd.heard(self._frames - 2)  # after connection_ack and StreamStarted
-        self._buffer = data[at:]
+                self._crowd.receive(self._frames - 2)  # after connection_ack and StreamStarted
+        self._buffer = data[offset:]
 
 
 class EventSubscriber(Subscriber):
-    """Counts the events of an event stream."""
+    """Counts the events of an SSE response."""
 
     def data_received(self, data: bytes) -> None:
         data = self._buffer + data
         count = data.count(EVENT)
         for _ in range(count):
             self._frames += 1
-            self._crowd.heard(self._frames - 1)  # after StreamStarted
-        # What is left may hold the beginning of the next one.
+            self._crowd.receive(self._frames - 1)  # after StreamStarted
+        # The rest may have the start of the next event.
         self._buffer = data[data.rfind(EVENT) + len(EVENT) :] if count else data
         self._buffer = self._buffer[-len(EVENT) :]
 
 
 class Crowd:
+    """A number of subscribers, and the delay of each delivery in `seconds`."""
+
     def __init__(self, size: int) -> None:
         self.size = size
         self.sent_at: list[float] = []
         self.seconds: list[float] = []
         self._started = 0
         self.all_started = asyncio.Event()
-        self._left = 0
-        self.all_heard = asyncio.Event()
+        self._remaining = 0
+        self.all_received = asyncio.Event()
 
     def expect(self, events: int) -> None:
-        self._left = events * self.size
-        self.all_heard.clear()
+        self._remaining = events * self.size
+        self.all_received.clear()
 
-    def heard(self, number: int) -> None:
+    def receive(self, number: int) -> None:
         if number > 0:
             self.seconds.append(time.perf_counter() - self.sent_at[number - 1])
-            self._left -= 1
-            if not self._left:
-                self.all_heard.set()
+            self._remaining -= 1
+            if not self._remaining:
+                self.all_received.set()
         elif number == 0:
             self._started += 1
             if self._started == self.size:
@@ -117,19 +119,19 @@ class Crowd:
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running(Path(folder)) as gateway, asyncio.timeout(LIMIT_S):
-            async with _over_http(gateway, Subscriber, hello) as (room, crowd):
+            async with _subscribe_http(gateway, Subscriber, ws_request) as (room, crowd):
                 await _measure_both("WebSocket", gateway, room, crowd)
-            async with _over_http(gateway, EventSubscriber, event_hello) as (room, crowd):
+            async with _subscribe_http(gateway, EventSubscriber, sse_request) as (room, crowd):
                 await _measure_both("SSE", gateway, room, crowd)
-            async with _over_grpc(gateway) as (room, crowd):
+            async with _subscribe_grpc(gateway) as (room, crowd):
                 await _measure_both("gRPC", gateway, room, crowd)
 
 
 @asynccontextmanager
-async def _over_http(
+async def _subscribe_http(
     gateway: Gateway, kind: type[Subscriber], request: Callable[..., bytes]
 ) -> AsyncIterator[tuple[str, Crowd]]:
-    room, crowd, transports = new_sid(), Crowd(SUBSCRIBERS), list[asyncio.BaseTransport]()
+    room, crowd, transports = new_sid(), Crowd(SUBSCRIBERS), list[asyncio.Transport]()
     address, memory_kb = urlsplit(gateway.ready["graphql"]), _memory_kb(gateway)
     for _ in range(SUBSCRIBERS):
         transport, _ = await asyncio.get_running_loop().create_connection(
@@ -144,38 +146,38 @@ async def _over_http(
 
 
 @asynccontextmanager
-async def _over_grpc(gateway: Gateway) -> AsyncIterator[tuple[str, Crowd]]:
+async def _subscribe_grpc(gateway: Gateway) -> AsyncIterator[tuple[str, Crowd]]:
     room, crowd = new_sid(), Crowd(STREAMS)
     async with gateway.channel() as channel, asyncio.TaskGroup() as tasks:
 
         async def listen() -> None:
-            watching = stubs.RoomServiceStub(channel).WatchRoomEvents(
+            stream = stubs.RoomServiceStub(channel).WatchRoomEvents(
                 pb.WatchRoomEventsRequest(room=room), metadata=gateway.metadata
             )
             for number in itertools.count():
-                await watching.read()
-                crowd.heard(number)
+                await stream.read()
+                crowd.receive(number)
 
-        listening = [tasks.create_task(listen()) for _ in range(STREAMS)]
+        listeners = [tasks.create_task(listen()) for _ in range(STREAMS)]
         await crowd.all_started.wait()
         yield room, crowd
-        for task in listening:
+        for task in listeners:
             task.cancel()
 
 
 async def _measure_both(name: str, gateway: Gateway, room: str, crowd: Crowd) -> None:
     print(f"{crowd.size:,} {name} subscribers of one room, {EVENTS} events")
-    await _measure("one after the other", gateway, room, crowd, together=1)
-    await _measure("eight at a time", gateway, room, crowd, together=8)
+    await _measure("one after another", gateway, room, crowd, concurrency=1)
+    await _measure("eight concurrent", gateway, room, crowd, concurrency=8)
 
 
-async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, together: int) -> None:
+async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, concurrency: int) -> None:
     crowd.seconds.clear()
-    begun_at, cpu_s = time.perf_counter(), _cpu_s(gateway)
-    for _ in range(EVENTS // together):
-        crowd.expect(together)
+    started_at, cpu_s = time.perf_counter(), _cpu_s(gateway)
+    for _ in range(EVENTS // concurrency):
+        crowd.expect(concurrency)
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(together):
+            for _ in range(concurrency):
                 fields = gateway.callback_fields(
                     "participant-connected",
                     room,
@@ -184,22 +186,25 @@ async def _measure(how: str, gateway: Gateway, room: str, crowd: Crowd, together
                 )
                 crowd.sent_at.append(time.perf_counter())
                 tasks.create_task(gateway.send_callback(fields))
-        await crowd.all_heard.wait()
-    took_s, cpu_s = time.perf_counter() - begun_at, _cpu_s(gateway) - cpu_s
+        await crowd.all_received.wait()
+    took_s, cpu_s = time.perf_counter() - started_at, _cpu_s(gateway) - cpu_s
     count = len(crowd.seconds)
     print(
-        f"  {how:20} {count / took_s:9,.0f} deliveries/s   p50 {_ms(crowd.seconds, 0.5)}  p99 {_ms(crowd.seconds, 0.99)}"
-        f"   gateway CPU {cpu_s / count * 1e6:5.1f} µs a delivery, {cpu_s / took_s:4.0%} of a core"
+        f"  {how:20} {count / took_s:9,.0f} deliveries/s   p50 {_ms(crowd.seconds, 0.5)}  "
+        f"p99 {_ms(crowd.seconds, 0.99)}   gateway CPU {cpu_s / count * 1e6:5.1f} µs per delivery, "
+        f"{cpu_s / took_s:4.0%} of a core"
     )
 
 
-def hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
-    """The upgrade, `connection_init` and `subscribe`, in one write."""
+def ws_request(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
+    """Returns the upgrade request, `connection_init` and `subscribe`, for one write."""
     address = urlsplit(gateway.ready["ws"])
     head = (
-        f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
-        f"Sec-WebSocket-Protocol: graphql-transport-ws\r\nAuthorization: {gateway.auth['Authorization']}\r\n\r\n"
+        f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
+        "Sec-WebSocket-Protocol: graphql-transport-ws\r\n"
+        f"Authorization: {gateway.auth['Authorization']}\r\n\r\n"
     )
     subscribe = {
         "id": "1",
@@ -209,8 +214,8 @@ def hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
     return head.encode() + _frame({"type": "connection_init"}) + _frame(subscribe)
 
 
-def event_hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
-    """The request of an event stream."""
+def sse_request(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes:
+    """Returns the request of an SSE subscription."""
     address, body = (
         urlsplit(gateway.ready["sse"]),
         json.dumps({"query": query, "variables": variables}).encode(),
@@ -224,7 +229,7 @@ def event_hello(gateway: Gateway, query: str = WATCH, **variables: str) -> bytes
 
 
 def _frame(message: object) -> bytes:
-    """A text frame as clients send it: masked, here with zeros."""
+    """Returns a text frame. It is masked, as from all clients, but with zeros."""
     payload = json.dumps(message).encode()
     length = (
         bytes((0x80 | len(payload),)) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)

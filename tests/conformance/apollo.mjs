@@ -1,5 +1,5 @@
-// https://www.npmjs.com/package/@apollo/client. Arguments: the HTTP and the WebSocket URL. Environment: API_KEY.
-// Prints what it saw as JSON.
+// Runs the lifecycle with Apollo Client: https://www.npmjs.com/package/@apollo/client
+// Arguments: the HTTP and the WebSocket URL. Environment: API_KEY. Prints the messages as JSON.
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from "@apollo/client/core";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { OperationTypeNode } from "graphql";
@@ -29,12 +29,12 @@ async function execute(document, variables) {
 
 async function* subscribe(document, variables) {
   const waiting = [];
-  let ring = () => {};
+  let wake = () => {};
   const subscription = client
     .subscribe({ query: gql(document), variables, fetchPolicy: "no-cache" })
     .subscribe({
-      next: (result) => { waiting.push(result); ring(); },
-      error: (error) => { waiting.push({ error }); ring(); },
+      next: (result) => { waiting.push(result); wake(); },
+      error: (error) => { waiting.push({ error }); wake(); },
     });
   try {
     for (;;) {
@@ -43,7 +43,7 @@ async function* subscribe(document, variables) {
         if (error) throw error;
         yield data;
       }
-      await new Promise((resolve) => { ring = resolve; });
+      await new Promise((resolve) => { wake = resolve; });
     }
   } finally {
     subscription.unsubscribe();

@@ -1,4 +1,4 @@
-"""Runs the .mjs scripts beside this file: real clients of npm, each in a process of its own."""
+"""Runs the .mjs scripts of this folder: real npm clients, each in its own process."""
 
 import asyncio
 import json
@@ -20,9 +20,11 @@ Node = Callable[..., Awaitable[Any]]
 
 @pytest.fixture
 async def node(gateway: Gateway) -> Node:
-    """`await node("ws.mjs", "ws")` runs a script with the gateway's address of that name; its output, read as JSON.
+    """Runs a script with addresses of the gateway and returns its output, read as JSON.
 
-    Skips without Node and the packages, unless GATEWAY_TEST_INSISTS says that they must be there.
+    `await node("ws.mjs", "ws")` passes the address that the gateway printed as "ws".
+    Without Node or the packages, the test is skipped, or fails if GATEWAY_TEST_INSISTS
+    has "node".
     """
     program = shutil.which("node")
     if program is None or not (HERE / "node_modules").is_dir():
@@ -33,17 +35,20 @@ async def node(gateway: Gateway) -> Node:
 
     async def run(script: str, *addresses: str) -> Any:
         process = await asyncio.create_subprocess_exec(
-            program, HERE / script, *(gateway.ready[name] for name in addresses),
+            program,
+            HERE / script,
+            *(gateway.ready[name] for name in addresses),
             env={**os.environ, "API_KEY": gateway.ready["api_key"]},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         try:
-            out, problems = await asyncio.wait_for(process.communicate(), LIMIT_S)
+            stdout, stderr = await asyncio.wait_for(process.communicate(), LIMIT_S)
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        assert process.returncode == 0, problems.decode()
-        return json.loads(out)
+        assert process.returncode == 0, stderr.decode()
+        return json.loads(stdout)
 
     return run

@@ -1,4 +1,4 @@
-// Drives the console in a real browser: Debian's Chromium, told what to do by playwright-core.
+// Drives the console in Chromium with playwright-core. Arguments: the URL. Environment: API_KEY.
 import assert from 'node:assert/strict'
 import { chromium } from 'playwright-core'
 
@@ -8,9 +8,9 @@ const LIMIT = { timeout: 15_000 }
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  // As root in a container, and without the calls home that a browser makes by itself.
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
+  // Runs as root in a container, and makes no requests of its own.
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 })
 try {
   const page = await browser.newPage()

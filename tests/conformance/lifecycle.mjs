@@ -1,19 +1,23 @@
-// A room's life through any client: create, read, watch from where the answer was true, end, and resume after a break.
+// The lifecycle of a room with any client: create it, read it, watch it from the mutation's cursor
+// on, complete it, and resume after a break. Returns all messages.
 import { readFileSync } from "node:fs";
 
 const operations = new URL("../../schema/operations/", import.meta.url);
 const operation = (name) => readFileSync(new URL(`${name}.graphql`, operations), "utf8");
 
-// `execute(document, variables)` resolves to the data; `subscribe(document, variables)` is an async iterable of data.
+// `execute(document, variables)` resolves to the data. `subscribe(document, variables)` returns an
+// async iterable of data.
 export async function lifecycle({ execute, subscribe }) {
   const { createRoom } = await execute(operation("create"), { input: { maxParticipants: 7 } });
   const { room } = await execute(operation("room"), { ref: createRoom.sid });
 
   const watch = async (after, isLast) => {
     const messages = [];
-    for await (const { roomEvents } of subscribe(operation("watch"), { room: createRoom.sid, after })) {
+    const stream = subscribe(operation("watch"), { room: createRoom.sid, after });
+    for await (const { roomEvents } of stream) {
       messages.push(roomEvents);
-      if (roomEvents.__typename === "StreamStarted" && messages.length === 1 && after === createRoom.asOf) {
+      const isStarted = roomEvents.__typename === "StreamStarted" && messages.length === 1;
+      if (isStarted && after === createRoom.asOf) {
         await execute(operation("complete"), { ref: createRoom.sid });
       }
       if (isLast(messages)) break;
@@ -21,8 +25,10 @@ export async function lifecycle({ execute, subscribe }) {
     return messages;
   };
 
-  const isCompleted = (message) => message.__typename === "RoomChanged" && message.room.status === "COMPLETED";
+  const isCompleted = (message) =>
+    message.__typename === "RoomChanged" && message.room.status === "COMPLETED";
   const watched = await watch(createRoom.asOf, (messages) => isCompleted(messages.at(-1)));
-  const resumed = await watch(watched[1].cursor, (messages) => messages.length === watched.length - 1);
+  const isComplete = (messages) => messages.length === watched.length - 1;
+  const resumed = await watch(watched[1].cursor, isComplete);
   return { created: createRoom, read: room, watched, resumed };
 }

@@ -1,4 +1,5 @@
-// https://www.npmjs.com/package/graphql-sse. Arguments: the URL. Environment: API_KEY. Prints what it saw as JSON.
+// Runs the lifecycle with graphql-sse: https://www.npmjs.com/package/graphql-sse
+// Arguments: the URL. Environment: API_KEY. Prints the messages as JSON.
 import { createClient } from "graphql-sse";
 import { lifecycle } from "./lifecycle.mjs";
 

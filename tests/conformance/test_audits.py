@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, judged by npm's graphql-http."""
+"""The audits of npm's graphql-http: GraphQL over HTTP."""
 
 import pytest
 

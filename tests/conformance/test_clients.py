@@ -1,4 +1,4 @@
-"""Clients that people use: graphql-ws, graphql-sse and Apollo live through a room's life and resume after a break."""
+"""graphql-ws, graphql-sse and Apollo Client follow a room and resume after a break."""
 
 import pytest
 
@@ -14,19 +14,19 @@ pytestmark = pytest.mark.node
 async def test_client_creates_reads_subscribes_completes_and_resumes(
     node: Node, script: str, addresses: list[str]
 ) -> None:
-    seen = await node(script, *addresses)
-    sid = seen["created"]["sid"]
-    assert (seen["read"]["sid"], seen["read"]["status"], seen["read"]["maxParticipants"]) == (
+    output = await node(script, *addresses)
+    sid = output["created"]["sid"]
+    assert (output["read"]["sid"], output["read"]["status"], output["read"]["maxParticipants"]) == (
         sid,
         "IN_PROGRESS",
         7,
     )
 
-    started, *events = seen["watched"]
+    started, *events = output["watched"]
     assert (started["mode"], started["ofRoom"], started["cursor"]) == (
         "RESUMED",
         sid,
-        seen["created"]["asOf"],
+        output["created"]["asOf"],
     )
     assert [event["prev"] for event in events] == [
         started["cursor"],
@@ -35,6 +35,6 @@ async def test_client_creates_reads_subscribes_completes_and_resumes(
     assert {event["roomSid"] for event in events} == {sid}
     assert events[-1]["room"]["status"] == "COMPLETED"
 
-    again, *later = seen["resumed"]
-    assert (again["mode"], again["cursor"]) == ("RESUMED", events[0]["cursor"])
-    assert later == events[1:], "nothing is missing and nothing comes twice"
+    resumed, *later = output["resumed"]
+    assert (resumed["mode"], resumed["cursor"]) == ("RESUMED", events[0]["cursor"])
+    assert later == events[1:], "no event is missing or duplicated"

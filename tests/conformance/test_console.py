@@ -1,4 +1,4 @@
-"""The console, as a person uses it, in a real browser."""
+"""The console in a real browser."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,6 @@ HAS_BROWSER = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists()
 @pytest.mark.node
 async def test_console_creates_watches_and_completes_a_room(node: Node) -> None:
     if not HAS_BROWSER and "browser" not in os.environ.get("GATEWAY_TEST_INSISTS", ""):
-        pytest.skip("needs Chromium: apt install chromium, or name it in CHROMIUM")
-    seen = await node("console.mjs", "console")
-    assert seen["events"] >= 4
+        pytest.skip("needs Chromium: apt install chromium, or set CHROMIUM to its path")
+    output = await node("console.mjs", "console")
+    assert output["events"] >= 4

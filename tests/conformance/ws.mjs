@@ -1,4 +1,5 @@
-// https://www.npmjs.com/package/graphql-ws. Arguments: the URL. Environment: API_KEY. Prints what it saw as JSON.
+// Runs the lifecycle with graphql-ws: https://www.npmjs.com/package/graphql-ws
+// Arguments: the URL. Environment: API_KEY. Prints the messages as JSON.
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { lifecycle } from "./lifecycle.mjs";

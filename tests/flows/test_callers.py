@@ -53,7 +53,7 @@ class Served:
         return self.caller(f"small-{self.used}", 0), self.caller(f"small-{self.used}", 1)
 
     async def wait_until_recorded(self) -> None:
-        """Waits until Redis has recorded that the last key has nearly no points left."""
+        """Waits until Redis has recorded that the last key has few points left."""
         [points_bucket] = [key async for key in self.redis.scan_iter(f"*:purse:small-{self.used}")]
         async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while await self.redis.pttl(points_bucket) < 50_000:  # noqa: ASYNC110
