@@ -47,7 +47,7 @@ FIELDS = [
 # Most fields look for somebody in a room.
 LOOKED_FOR = {
     "recording": ("recording",),
-    "deleteRecording": ("recording", "taken"),
+    "deleteRecording": ("recording", "deletable"),
     "insightsRoom": ("ended",),
     "startTranscription": ("bare",),
     "updateTranscription": ("room", "ttid"),
