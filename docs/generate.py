@@ -428,7 +428,7 @@ def twilio_codes() -> str:
         ("Twilio code", "gateway code", "message"),
         (
             (str(code), f"`{meaning.error.code}`", meaning.message)
-            for code, meaning in sorted(faults.BY_CODE.items())
+            for code, meaning in sorted(faults.MEANINGS.items())
         ),
     )
 
