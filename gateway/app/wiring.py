@@ -37,7 +37,7 @@ from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
 from gateway.service.participants import Participants
 from gateway.service.quota import Quota
-from gateway.service.reconcile.leader import Reconciler
+from gateway.service.reconcile.leader import Reconciler, ReconcileTimings
 from gateway.service.recordings import Recordings
 from gateway.service.rooms import Rooms
 from gateway.service.streams.feed import Feed, stream_limit
@@ -48,8 +48,8 @@ from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream.timings import UpstreamTimings
 from gateway.service.upstream.upstream import AccountQuota, Upstream
-from gateway.service.writes.create_room import RoomWrites
-from gateway.service.writes.mutations import Mutations
+from gateway.service.writes.create_room import RoomMutations
+from gateway.service.writes.mutations import Mutations, WriteTimings
 from gateway.settings.accounts import AccountSettings, ApiKeySettings
 from gateway.settings.environment import Settings
 from gateway.store.cache import ResponseCache, RoomIndex
@@ -89,6 +89,8 @@ class AccountTimings:
     streams: StreamTimings = field(default_factory=StreamTimings)
     upstream: UpstreamTimings = field(default_factory=UpstreamTimings)
     cache: CacheTimings = field(default_factory=CacheTimings)
+    writes: WriteTimings = field(default_factory=WriteTimings)
+    reconcile: ReconcileTimings = field(default_factory=ReconcileTimings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ def build_account(
         timings.upstream,
     )
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
-    mutations = Mutations(upstream, events, memory, sid)
+    mutations = Mutations(upstream, events, memory, sid, timings.writes)
     recheck_queue = RecheckQueue(connections, sid)
     leases = Leases(connections, sid)
     fetch_lease = FetchLease(leases, upstream.is_unavailable, timings.cache)
@@ -209,11 +211,19 @@ def build_account(
         reads, cache, index, upstream, events, memory, tail, fetch_lease, callback_url
     )
     records = IdempotencyRecords(connections, sid)
-    room_writes = RoomWrites(
-        upstream, mutations, room_reads, records, events, memory, tail, callback_url
+    room_mutations = RoomMutations(
+        upstream,
+        mutations,
+        room_reads,
+        records,
+        events,
+        memory,
+        tail,
+        callback_url,
+        timings.writes,
     )
     rooms = Rooms(
-        room_reads, room_writes, RoomLists(reads, index, memory), cursor_codec, callback_url
+        room_reads, room_mutations, RoomLists(reads, index, memory), cursor_codec, callback_url
     )
     participants = Participants(rooms, reads, mutations)
     feed = Feed(events, tail, cursor_codec, rooms, streams, timings.streams)
@@ -237,7 +247,9 @@ def build_account(
         tail=tail,
         reads=reads,
         mutations=mutations,
-        reconciler=Reconciler(upstream, events, tail, leases, recheck_queue, sid),
+        reconciler=Reconciler(
+            upstream, events, tail, leases, recheck_queue, sid, timings.reconcile
+        ),
     )
 
 

@@ -98,7 +98,7 @@ class Participants:
     async def disconnect(self, caller: Caller, room: RoomRef, ref: ParticipantRef) -> Participant:
         """Removes a participant from the room, and returns it."""
         sid, participant = await self._locate_for_change(caller, room, ref)
-        return await self._mutations.make(
+        return await self._mutations.execute(
             participants.disconnect_participant(sid, participant), sid, Changed.PARTICIPANT
         )
 
@@ -106,7 +106,7 @@ class Participants:
         """Replaces the identity of a participant by its SID for ever, and returns the
         participant."""
         sid, participant = await self._locate_for_change(caller, room, ref)
-        return await self._mutations.make(
+        return await self._mutations.execute(
             participants.anonymize_participant(sid, participant), sid, Changed.PARTICIPANT
         )
 
@@ -163,7 +163,7 @@ class Participants:
         """Replaces all subscribe rules of a participant, and returns the new ones."""
         sid, participant = await self._locate_for_change(caller, room, ref)
         request = rules.update_subscribe_rules(sid, participant, new)
-        return await self._mutations.make(request, sid, Changed.SUBSCRIBE_RULES)
+        return await self._mutations.execute(request, sid, Changed.SUBSCRIBE_RULES)
 
     async def _locate(
         self, caller: Caller, room: RoomRef, ref: ParticipantRef

@@ -86,7 +86,7 @@ class Recordings:
         status deleted."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = recordings.delete_room_recording(sid, recording)
-        await self._mutations.make(request, sid, Changed.RECORDING, recording)
+        await self._mutations.execute(request, sid, Changed.RECORDING, recording)
 
     async def page(
         self, caller: Caller, wanted: RecordingFilter, first: int, after: str | None
@@ -120,7 +120,7 @@ class Recordings:
         """
         caller.require(Scope.ROOMS_WRITE)
         room_sid = await self._room_of(caller, sid)
-        await self._mutations.make(
+        await self._mutations.execute(
             recordings.delete_recording(sid), room_sid, Changed.RECORDING, sid
         )
 
@@ -146,7 +146,7 @@ class Recordings:
     ) -> RecordingRules:
         """Replaces all recording rules of the room, and returns the new ones."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
-        return await self._mutations.make(
+        return await self._mutations.execute(
             rules.update_recording_rules(sid, new), sid, Changed.RECORDING_RULES
         )
 

@@ -15,7 +15,7 @@ from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import RoomReads
 from gateway.service.call_context import limit_max_age
 from gateway.service.flights.gather import gather_outcomes
-from gateway.service.writes.create_room import RoomWrites, once_of
+from gateway.service.writes.create_room import RoomMutations, idempotency_key_of
 
 
 class Rooms:
@@ -29,13 +29,13 @@ class Rooms:
     def __init__(
         self,
         reads: RoomReads,
-        writes: RoomWrites,
+        mutations: RoomMutations,
         lists: RoomLists,
         cursor_codec: CursorCodec,
         status_callback: str,
     ) -> None:
         self._reads = reads
-        self._writes = writes
+        self._mutations = mutations
         self._lists = lists
         self._cursor_codec = cursor_codec
         self._status_callback = status_callback
@@ -96,13 +96,15 @@ class Rooms:
             raise PermissionDenied(
                 "this credential is valid for some rooms only: create one of them by its name"
             )
-        return self._result(await self._writes.create(new, once_of(caller, idempotency_key, new)))
+        return self._result(
+            await self._mutations.create(new, idempotency_key_of(caller, idempotency_key, new))
+        )
 
     async def complete(self, caller: Caller, ref: RoomRef) -> ReadResult[Room]:
         """Ends a room for all participants, and returns it. Raises NotFound, and
         FailedPrecondition when the room is not in progress."""
         sid = await self.locate(caller, ref, Scope.ROOMS_WRITE)
-        return self._result(await self._writes.complete(sid))
+        return self._result(await self._mutations.complete(sid))
 
     async def locate(self, caller: Caller, ref: RoomRef, scope: Scope) -> RoomSid:
         """Returns the SID of a room that the caller may see. A SID within the caller's

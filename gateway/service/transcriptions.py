@@ -69,7 +69,7 @@ class Transcriptions:
         answer was lost: read the transcriptions before another try."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.create_transcription(sid, configuration)
-        return await self._mutations.make(request, sid, Changed.TRANSCRIPTION)
+        return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)
 
     async def update(
         self, caller: Caller, room: RoomRef, ttid: Ttid, update: TranscriptionUpdate
@@ -77,4 +77,4 @@ class Transcriptions:
         """Starts, stops or reconfigures a transcription, and returns it."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.update_transcription(sid, ttid, update)
-        return await self._mutations.make(request, sid, Changed.TRANSCRIPTION)
+        return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)

@@ -36,9 +36,11 @@ from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
+from gateway.service.reconcile.leader import ReconcileTimings
 from gateway.service.streams.feed import stream_limit
 from gateway.service.streams.timings import StreamTimings
 from gateway.service.upstream.timings import UpstreamTimings
+from gateway.service.writes.mutations import WriteTimings
 from gateway.settings.environment import Settings
 from gateway.store.connection import Connections
 from gateway.store.eventlog import Appended, EventLog
@@ -217,6 +219,8 @@ class Site:
     stream_limit: ConnectionLimit = field(default_factory=stream_limit)
     upstream_timings: UpstreamTimings = field(default_factory=UpstreamTimings)
     cache_timings: CacheTimings = field(default_factory=CacheTimings)
+    write_timings: WriteTimings = field(default_factory=WriteTimings)
+    reconcile_timings: ReconcileTimings = field(default_factory=ReconcileTimings)
     accounts: list[Account] = field(default_factory=list)
     tails: list["asyncio.Task[None]"] = field(default_factory=list)
 
@@ -242,6 +246,8 @@ class Site:
                 streams=self.stream_timings,
                 upstream=self.upstream_timings,
                 cache=self.cache_timings,
+                writes=self.write_timings,
+                reconcile=self.reconcile_timings,
             ),
         )
         self.accounts.append(account)

@@ -12,17 +12,15 @@ import pytest
 from gateway.core.events import EventSource, RoomEvent
 from gateway.core.room_state.room_book import CheckIntervals
 from gateway.service.accounts import Account
-from gateway.service.reconcile.leader import Reconciler, Timings
-from gateway.store.leases import Leases
-from gateway.store.recheck_queue import RecheckQueue
-from tests.service.conftest import ACCOUNT, Site, in_time, wait_until
+from gateway.service.reconcile.leader import ReconcileTimings
+from tests.service.conftest import Site, in_time, wait_until
 
 # As if nothing ever lagged, with rounds of a twentieth of a second: what the checks
 # find does not depend on either.
 INTERVALS = CheckIntervals(
     room_list_s=0.05, participants_s=0.05, tracks_s=0.05, hole_s=0.05, rest_lag=timedelta(0)
 )
-TIMINGS = Timings(renew_s=0.05, poll_s=0.05, retry_s=0.05, checks=INTERVALS)
+TIMINGS = ReconcileTimings(renew_s=0.05, poll_s=0.05, retry_s=0.05, checks=INTERVALS)
 # So long that nothing is repeated within a test.
 NEVER_S = 3_600.0
 # Requests per second; the reconciler's fifth of it is no limit here.
@@ -51,19 +49,10 @@ async def stop(*tasks: "asyncio.Task[None]") -> None:
     await in_time(asyncio.gather(*tasks, return_exceptions=True))
 
 
-async def replica(site: Site, timings: Timings = TIMINGS, **settings: Any) -> Account:
+async def replica(site: Site, timings: ReconcileTimings = TIMINGS, **settings: Any) -> Account:
     """Returns a replica whose reconciler has these timings."""
-    account = await site.replica(**{"gateway_read_quota": READ_QUOTA} | settings)
-    reconciler = Reconciler(
-        account.upstream,
-        site.log,
-        account.tail,
-        Leases(site.connections, ACCOUNT),
-        RecheckQueue(site.connections, ACCOUNT),
-        ACCOUNT,
-        timings,
-    )
-    return replace(account, reconciler=reconciler)
+    site.reconcile_timings = timings
+    return await site.replica(**{"gateway_read_quota": READ_QUOTA} | settings)
 
 
 def logged(account: Account) -> list[RoomEvent]:

@@ -13,7 +13,7 @@ from gateway.core.errors import (
 from gateway.core.events import RoomEventType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
 from gateway.sandbox.faults.injector import Fault
-from gateway.service.writes import mutations as changes_module
+from gateway.service.writes.mutations import WriteTimings
 from tests.service.conftest import ADMIN, Site, ref, sid, status, wait_until
 
 CREATED, ENDED = RoomEventType.ROOM_CREATED, RoomEventType.ROOM_ENDED
@@ -81,8 +81,8 @@ async def test_every_use_case_needs_its_scope(site: Site) -> None:
     assert site.gate.calls == []
 
 
-async def test_closing_leaves_no_task(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes_module, "GRACE_S", 0.01)
+async def test_closing_leaves_no_task(site: Site) -> None:
+    site.write_timings = WriteTimings(grace_s=0.01)
     account, tasks = await site.replica(), asyncio.all_tasks()
     site.gate.close()
     callers = [

@@ -45,7 +45,7 @@ RECHECK_COUNT = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Timings:
+class ReconcileTimings:
     """The reconciler's pace. All times are in seconds."""
 
     lease_s: float = 3.0
@@ -82,7 +82,7 @@ class Reconciler:
         leases: Leases,
         recheck_queue: RecheckQueue,
         account_sid: AccountSid,
-        timings: Timings = Timings(),
+        timings: ReconcileTimings = ReconcileTimings(),
     ) -> None:
         self._upstream = upstream
         self._events = events
@@ -166,7 +166,7 @@ class LeaderTerm:
         recheck_queue: RecheckQueue,
         account_sid: AccountSid,
         may_lead: Callable[[], bool],
-        timings: Timings,
+        timings: ReconcileTimings,
     ) -> None:
         self._events = events
         self._tail = tail

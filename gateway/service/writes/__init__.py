@@ -1,1 +1,1 @@
-"""Changes at Twilio, and creating a room once."""
+"""Changes at Twilio, and creating a room only once per idempotency key."""

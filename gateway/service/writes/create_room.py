@@ -1,10 +1,13 @@
-"""Making and ending rooms: to the end whoever leaves, logged before the caller hears of it, and made once.
+"""Creates and completes rooms.
 
-Whether a lost answer stood for a room can only be found out by its name: Twilio lets one room in progress have it. That the
-room under the name is the one we asked for, and nobody else's, is told by its callback address: with an idempotency key
-the address ends in a mark that no other key has, so a try is known again by any replica, also after Redis has lost the
-record. Without a key the address is everybody's; the room is then ours if it is no older than the try, and if the log does
-not say that somebody else was told of having made it.
+After a lost response, only the unique name can show whether a room was created: Twilio
+lets one room in progress have a name. The callback URL then tells whether the room with
+the name is the one that this attempt created:
+
+- With an idempotency key, the URL ends in a digest of that key. Every replica
+  recognizes the room by it, even if Redis has lost the record of the key.
+- Without a key, all rooms have the same URL. The room is then taken for ours if it is
+  not older than the attempt, and if the log has no other mutation that created it.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 import structlog
@@ -35,7 +39,7 @@ from gateway.service.cache.rooms import FIRST_EVENTS, RoomReads
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import Upstream
-from gateway.service.writes.mutations import Mutations
+from gateway.service.writes.mutations import Mutations, WriteTimings
 from gateway.store.cache import CacheEntry
 from gateway.store.eventlog import EventLog, readable
 from gateway.store.idempotency import (
@@ -50,24 +54,49 @@ from gateway.twilio.wire.rooms import complete_room, create_room, list_rooms
 
 log = structlog.get_logger()
 
-# How often one who waits for another's create looks for its outcome.
-FIRST_LOOK_S, LAST_LOOK_S = 0.02, 0.25
-# Rooms that had the name since the first try: more of them would have to end within its few seconds.
-ENDED_LIMIT = 20
-# Twilio dates rooms by its own clock, in whole seconds.
-CLOCKS_DIFFER_BY = timedelta(seconds=2)
+# Rooms with the name that ended since the first attempt. More of them would all have to
+# end within the few seconds of an attempt.
+_ENDED_LIMIT: Final = 20
+# Twilio dates rooms by its own clock and in whole seconds.
+_CLOCK_SKEW: Final = timedelta(seconds=2)
 
 
-def once_of(caller: Caller, key: str | None, new: NewRoom) -> IdempotencyKey | None:
-    """What the key stands for. Two API keys' never meet. Raises InvalidArgument for what can be no key."""
+def idempotency_key_of(caller: Caller, key: str | None, new: NewRoom) -> IdempotencyKey | None:
+    """Returns the digests of the caller's key and of the room; None without a key.
+
+    The keys of two callers never have the same digest. Raises InvalidArgument for a
+    malformed key.
+    """
     if key is None:
         return None
     check_text(key, "idempotencyKey", give="one made for this room alone, such as a UUID")
-    said = {name: part for name, part in msgspec.to_builtins(new).items() if part is not None}
-    return IdempotencyKey(_digest([caller.id, key]), _digest(sorted(said.items())))
+    values = msgspec.to_builtins(new).items()
+    body = sorted((name, value) for name, value in values if value is not None)
+    return IdempotencyKey(_digest([caller.id, key]), _digest(body))
 
 
-class RoomWrites:
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt to create a room.
+
+    `has_own_callback`: no attempt with another idempotency key has this callback URL.
+    `may_exist`: an earlier attempt may have created the room, not before `began_at`.
+    """
+
+    new: NewRoom
+    status_callback: str
+    began_at: datetime
+    has_own_callback: bool = False
+    may_exist: bool = False
+
+
+class RoomMutations:
+    """Creates and completes one account's rooms.
+
+    Every change is in the log before it is returned, so that the caller reads its own
+    writes.
+    """
+
     def __init__(
         self,
         upstream: Upstream,
@@ -78,6 +107,7 @@ class RoomWrites:
         memory: RoomMemory,
         tail: Tail,
         status_callback: str,
+        timings: WriteTimings,
     ) -> None:
         self._upstream = upstream
         self._mutations = mutations
@@ -87,162 +117,190 @@ class RoomWrites:
         self._memory = memory
         self._tail = tail
         self._status_callback = status_callback
+        self._timings = timings
 
-    async def create(self, new: NewRoom, once: IdempotencyKey | None) -> Found[Room]:
-        if once is None:
-            return await self._mutations.finish(
-                lambda: self._try(_Try(new, self._status_callback, datetime.now(UTC)))
-            )
-        pause_s = FIRST_LOOK_S
+    async def create(self, new: NewRoom, key: IdempotencyKey | None) -> Found[Room]:
+        """Creates a room and returns it, or the room that was created with the same
+        key.
+
+        Waits for another attempt with the key, until the caller's deadline. Raises
+        AlreadyExists if a room in progress has the name or the key belongs to another
+        room, NotFound if the room of the key is gone, and OutcomeUnknown if it cannot
+        be found out whether the room was created.
+        """
+        if key is None:
+            attempt = _Attempt(new, self._status_callback, datetime.now(UTC))
+            return await self._mutations.run_to_end(lambda: self._attempt(attempt))
+        pause_s = self._timings.first_poll_s
         while True:
-            found = await self._mutations.finish(lambda: self._create_once(new, once))
+            found = await self._mutations.run_to_end(lambda: self._create_with_key(new, key))
             if found is not None:
                 return found
-            # The caller's deadline ends this.
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LAST_LOOK_S)
+            pause_s = min(2 * pause_s, self._timings.last_poll_s)
 
     async def complete(self, sid: RoomSid) -> Found[Room]:
-        return await self._mutations.finish(lambda: self._complete(sid))
+        """Ends a room and returns it. Raises what `Upstream.send` raises."""
+        return await self._mutations.run_to_end(lambda: self._complete(sid))
 
     async def _complete(self, sid: RoomSid) -> Found[Room]:
-        return await self._record(
-            await self._mutations.send(complete_room(sid), self._mutations.event(sid, Changed.ROOM))
-        )
+        event = self._mutations.new_event(sid, Changed.ROOM)
+        return await self._record(await self._mutations.send(complete_room(sid), event))
 
-    async def _create_once(self, new: NewRoom, once: IdempotencyKey) -> Found[Room] | None:
-        """None while another caller with the key is at it."""
+    async def _create_with_key(self, new: NewRoom, key: IdempotencyKey) -> Found[Room] | None:
+        """Returns the room of the key, or None while another attempt has the claim."""
         owner = secrets.token_hex(8)
-        match await self._records.claim(once, owner):
+        match await self._records.claim(key, owner):
             case InProgress():
                 return None
             case OtherBody():
                 raise AlreadyExists(
-                    "this idempotencyKey was given before for a room with other parameters; give each room a key of its own"
+                    "this idempotencyKey was used for a room with other parameters: "
+                    "use a new key for each room"
                 )
             case Created(sid):
                 found = await self._reads.by_sid(sid)
                 if found is None:
                     raise NotFound(
-                        f"the room that was made for this idempotencyKey ({sid}) is not there any more"
+                        f"the room of this idempotencyKey ({sid}) does not exist any more"
                     )
                 return found
-            case Claimed(is_doubtful, began_at):
-                marked = _marked(self._status_callback, once.digest)
-                return await self._settled(
-                    once,
-                    owner,
-                    _Try(new, marked, began_at, is_marked=True, is_doubtful=is_doubtful),
+            case Claimed(may_exist, began_at):
+                callback = _callback_with_key(self._status_callback, key.digest)
+                attempt = _Attempt(
+                    new, callback, began_at, has_own_callback=True, may_exist=may_exist
                 )
+                return await self._attempt_with_claim(key, owner, attempt)
 
-    async def _settled(self, once: IdempotencyKey, owner: str, attempt: "_Try") -> Found[Room]:
-        """Writes down what becomes of the try. If that fails, the next one with the key is in doubt, and looks."""
+    async def _attempt_with_claim(
+        self, key: IdempotencyKey, owner: str, attempt: _Attempt
+    ) -> Found[Room]:
+        """Makes the attempt and records how it ended.
+
+        If recording fails, the next attempt with the key finds that the room may exist,
+        and looks for it first.
+        """
         try:
-            found = await self._try(attempt)
+            found = await self._attempt(attempt)
         except GatewayError as failure:
-            is_lost = isinstance(failure, OutcomeUnknown) or isinstance(
+            is_unknown = isinstance(failure, OutcomeUnknown) or isinstance(
                 failure.__cause__, OutcomeUnknown
             )
-            is_doubtful = attempt.is_doubtful or is_lost
-            await _write_down(self._records.release(once, owner, may_exist=is_doubtful))
+            may_exist = attempt.may_exist or is_unknown
+            await _try_to_record(self._records.release(key, owner, may_exist=may_exist))
             raise
-        await _write_down(self._records.complete(once, owner, found.value.sid))
+        await _try_to_record(self._records.complete(key, owner, found.value.sid))
         return found
 
-    async def _try(self, attempt: "_Try") -> Found[Room]:
-        if attempt.is_doubtful:
-            found = await self._made_earlier(attempt)
+    async def _attempt(self, attempt: _Attempt) -> Found[Room]:
+        if attempt.may_exist:
+            found = await self._find_earlier_room(attempt)
             if found is not None:
                 return found
         try:
             room = await self._upstream.send(create_room(attempt.new, attempt.status_callback))
-        except OutcomeUnknown as lost:
-            return await self._after_silence(attempt, lost)
-        except AlreadyExists as taken:
-            return await self._after_conflict(attempt, taken)
+        except OutcomeUnknown as error:
+            return await self._resolve_lost_response(attempt, error)
+        except AlreadyExists as error:
+            return await self._resolve_name_conflict(attempt, error)
         return await self._record(room)
 
-    async def _made_earlier(self, attempt: "_Try") -> Found[Room] | None:
-        """What an earlier try with the key made; None when it may be sent again: nobody has the name, and if the earlier one
-        is still on its way, Twilio gives the name to one of the two and refuses the other."""
+    async def _find_earlier_room(self, attempt: _Attempt) -> Found[Room] | None:
+        """Returns the room that an earlier attempt with the key created.
+
+        None means that the request may be sent again, because no room has the name. If
+        the earlier request is still in flight, Twilio gives the name to one of the two
+        and refuses the other.
+        """
         name = attempt.new.unique_name
         if name is None:
             raise OutcomeUnknown(
-                "an earlier call with this idempotencyKey may have made the room, which has no name to look it up by; "
-                "look for it in the list, or take another key"
+                "an earlier call with this idempotencyKey may have created the room, which has no "
+                "name to look it up by: look for it in the list, or use another key"
             )
         listed = await self._reads.listed(name)
-        if listed is not None and not await self._is_ours(attempt, listed.value):
-            raise _taken(listed.value.sid)
+        if listed is not None and not await self._is_created_by(attempt, listed.value):
+            raise _name_taken(listed.value.sid)
         if listed is not None:
             return await self._adopt(listed)
         wanted = RoomFilter(
             status=RoomStatus.COMPLETED,
             unique_name=name,
-            created_after=attempt.began_at - CLOCKS_DIFFER_BY,
+            created_after=attempt.began_at - _CLOCK_SKEW,
         )
-        ended = await self._upstream.send(list_rooms(wanted, ENDED_LIMIT))
-        mine = [room for room in ended.items if await self._is_ours(attempt, room)]
-        return await self._reads.by_sid(mine[0].sid) if mine else None
+        ended = await self._upstream.send(list_rooms(wanted, _ENDED_LIMIT))
+        own = [room for room in ended.items if await self._is_created_by(attempt, room)]
+        return await self._reads.by_sid(own[0].sid) if own else None
 
-    async def _after_silence(self, attempt: "_Try", lost: OutcomeUnknown) -> Found[Room]:
+    async def _resolve_lost_response(self, attempt: _Attempt, error: OutcomeUnknown) -> Found[Room]:
+        """Looks up the room by its name after the response to its create was lost."""
         if attempt.new.unique_name is None:
-            raise lost
+            raise error
         try:
             listed = await self._reads.listed(attempt.new.unique_name)
-            is_ours = listed is not None and await self._is_ours(attempt, listed.value)
+            is_ours = listed is not None and await self._is_created_by(attempt, listed.value)
         except GatewayError:
             listed = None
-        if listed is None and attempt.is_marked:
+        if listed is None and attempt.has_own_callback:
             raise OutcomeUnknown(
-                "the request was sent to Twilio and its answer lost; ask again with the same idempotencyKey",
-                twilio=lost.twilio,
-            ) from lost
+                "the request was sent to Twilio and no response arrived: "
+                "try again with the same idempotencyKey",
+                twilio=error.twilio,
+            ) from error
         if listed is None:
-            raise lost
+            raise error
         if not is_ours:
-            raise _taken(listed.value.sid) from lost
+            raise _name_taken(listed.value.sid) from error
         return await self._adopt(listed)
 
-    async def _after_conflict(self, attempt: "_Try", taken: AlreadyExists) -> Found[Room]:
-        """The room that has the name may be ours: of an earlier try whose answer was lost."""
+    async def _resolve_name_conflict(self, attempt: _Attempt, error: AlreadyExists) -> Found[Room]:
+        """Looks up the room with the name: an earlier attempt may have created it."""
         listed = None
-        # That the name is taken is known for sure, and says more than why nobody can tell by whom.
+        # It is certain that the name is taken. That says more than the reason why the
+        # room could not be looked up.
         with suppress(GatewayError):
             if attempt.new.unique_name is not None:
                 listed = await self._reads.listed(attempt.new.unique_name)
-        if listed is not None and attempt.is_marked and await self._is_ours(attempt, listed.value):
+        if (
+            listed is not None
+            and attempt.has_own_callback
+            and await self._is_created_by(attempt, listed.value)
+        ):
             return await self._adopt(listed)
-        if listed is None and attempt.is_doubtful:
+        if listed is None and attempt.may_exist:
             raise OutcomeUnknown(
-                "a room has this uniqueName, perhaps made by an earlier call with this idempotencyKey; ask again",
-                twilio=taken.twilio,
-            ) from taken
-        raise _taken(None if listed is None else listed.value.sid, taken) from taken
+                "a room has this uniqueName, and an earlier call with this idempotencyKey may have "
+                "created it: try again",
+                twilio=error.twilio,
+            ) from error
+        raise _name_taken(None if listed is None else listed.value.sid, error) from error
 
-    async def _is_ours(self, attempt: "_Try", room: Room) -> bool:
-        if _sent_to(room.status_callback) != _sent_to(attempt.status_callback):
+    async def _is_created_by(self, attempt: _Attempt, room: Room) -> bool:
+        if _without_fragment(room.status_callback) != _without_fragment(attempt.status_callback):
             return False
-        if attempt.is_marked:
+        if attempt.has_own_callback:
             return True
-        if room.date_created is None or room.date_created < attempt.began_at - CLOCKS_DIFFER_BY:
+        if room.date_created is None or room.date_created < attempt.began_at - _CLOCK_SKEW:
             return False
-        told = readable(await self._events.read(0, FIRST_EVENTS, room.sid))
-        return not any(logged.event.source is EventSource.MUTATION for logged in told)
+        entries = readable(await self._events.read(0, FIRST_EVENTS, room.sid))
+        return not any(entry.event.source is EventSource.MUTATION for entry in entries)
 
     async def _adopt(self, listed: Found[Room]) -> Found[Room]:
-        """Takes a room for the one that was asked for. Logged as made, so that lists show it and nobody else adopts it."""
+        """Takes the room for the one that was requested.
+
+        It is logged as created, so that lists show it and no other attempt adopts it.
+        """
         room = listed.value
         await self._mutations.record(
-            self._mutations.event(
+            self._mutations.new_event(
                 room.sid, Changed.ROOM, room_name=room.unique_name, room_type=room.type
             )
         )
         return listed
 
     async def _record(self, room: Room) -> Found[Room]:
-        """Logs our own change with Twilio's answer before the caller hears of it, so that he reads what he wrote."""
-        event = self._mutations.event(
+        """Logs and caches the room that Twilio responded with."""
+        event = self._mutations.new_event(
             room.sid,
             Changed.ROOM,
             room_name=room.unique_name,
@@ -256,42 +314,33 @@ class RoomWrites:
         return self._reads.remember(replace(entry, seen_n=n))
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """`is_marked`: the callback address tells it from all others. `is_doubtful`: one before it, at `began_at` or later, may
-    have made the room."""
-
-    new: NewRoom
-    status_callback: str
-    began_at: datetime
-    is_marked: bool = False
-    is_doubtful: bool = False
-
-
-async def _write_down(outcome: Awaitable[None]) -> None:
+async def _try_to_record(outcome: Awaitable[None]) -> None:
     try:
         await outcome
     except UpstreamUnavailable as exc:
         log.error("create.unrecorded", reason=exc.message)
 
 
-def _taken(sid: RoomSid | None, exc: AlreadyExists | None = None) -> AlreadyExists:
-    which = "" if sid is None else f" ({sid})"
+def _name_taken(sid: RoomSid | None, error: AlreadyExists | None = None) -> AlreadyExists:
+    holder = "" if sid is None else f" ({sid})"
     return AlreadyExists(
-        f"a room in progress{which} has this uniqueName; use it, or choose another",
-        twilio=None if exc is None else exc.twilio,
+        f"a room in progress{holder} has this uniqueName: use that room or another name",
+        twilio=None if error is None else error.twilio,
     )
 
 
-def _marked(status_callback: str, mark: str) -> str:
-    """Twilio calls and signs the query too, and shows it with the room."""
-    address, sharp, overrides = status_callback.partition("#")
-    return f"{address}?key={mark}{sharp}{overrides}"
+def _callback_with_key(status_callback: str, digest: str) -> str:
+    """Returns the URL with the digest in its query.
+
+    Twilio calls and signs the query too, and shows it with the room.
+    """
+    url, separator, overrides = status_callback.partition("#")
+    return f"{url}?key={digest}{separator}{overrides}"
 
 
-def _sent_to(status_callback: str | None) -> str:
+def _without_fragment(status_callback: str | None) -> str:
     return (status_callback or "").partition("#")[0]
 
 
-def _digest(said: object) -> str:
-    return hashlib.blake2b(msgspec.json.encode(said), digest_size=16).hexdigest()
+def _digest(value: object) -> str:
+    return hashlib.blake2b(msgspec.json.encode(value), digest_size=16).hexdigest()

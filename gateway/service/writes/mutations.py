@@ -1,12 +1,16 @@
-"""Changing things at Twilio: under the write quota, to the end whoever leaves, and logged before the caller hears of it."""
+"""Changes things at Twilio.
+
+A mutation runs to its end even if its caller leaves. It is in the event log before the
+caller gets its result.
+"""
 
 import asyncio
 import math
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -26,45 +30,65 @@ from gateway.twilio.wire.exchange import WireRequest
 log = structlog.get_logger()
 T = TypeVar("T")
 
-# How long a stop waits for mutations: less than a stop may take in all (10 s), more than Twilio takes.
-GRACE_S = 5.0
-# After these nobody can tell whether Twilio has done it.
-DOUBTFUL = (UpstreamUnavailable, DeadlineExceeded, OutcomeUnknown)
+# After these errors Twilio may have made the change, unless the request was not sent.
+_MAY_BE_DONE: Final = (UpstreamUnavailable, DeadlineExceeded, OutcomeUnknown)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteTimings:
+    """How long mutations wait, in seconds."""
+
+    grace_s: float = 5.0
+    """How long a shutdown waits for mutations in flight. It is longer than Twilio
+    takes, and shorter than the 10 s of the whole shutdown."""
+    first_poll_s: float = 0.02
+    last_poll_s: float = 0.25
+    """Between two looks at a create that another caller with the same idempotency key
+    has started. The pause doubles from the first value to the last one."""
 
 
 class Mutations:
+    """Sends one account's mutations to Twilio and logs them."""
+
     def __init__(
-        self, upstream: Upstream, events: EventLog, memory: RoomMemory, account_sid: AccountSid
+        self,
+        upstream: Upstream,
+        events: EventLog,
+        memory: RoomMemory,
+        account_sid: AccountSid,
+        timings: WriteTimings,
     ) -> None:
         self._upstream = upstream
         self._events = events
         self._memory = memory
         self._account_sid = account_sid
-        self._flights = SingleFlight[Any]()
+        self._timings = timings
+        self._running = SingleFlight[Any]()
 
-    async def make(
+    async def execute(
         self,
         request: WireRequest[T],
         room_sid: RoomSid,
         changed: Changed,
         recording_sid: RecordingSid | None = None,
     ) -> T:
-        """Twilio's answer. Once begun the change is finished and recorded, even if the caller leaves; a read after this
-        shows it, also a read after an error that leaves open whether it was done."""
+        """Sends the request, logs the change and returns Twilio's response.
 
-        event = self.event(room_sid, changed, recording_sid=recording_sid)
+        A later read shows the change. After an error that leaves the outcome open, a
+        later read asks Twilio. Raises what `Upstream.send` and `run_to_end` raise.
+        """
+        event = self.new_event(room_sid, changed, recording_sid=recording_sid)
 
-        async def to_the_end() -> T:
-            answer = await self.send(request, event)
-            await self.record(
-                replace(event, participant=answer if isinstance(answer, Participant) else None)
-            )
-            return answer
+        async def send_and_record() -> T:
+            response = await self.send(request, event)
+            participant = response if isinstance(response, Participant) else None
+            await self.record(replace(event, participant=participant))
+            return response
 
-        return await self.finish(to_the_end)
+        return await self.run_to_end(send_and_record)
 
-    def event(self, room_sid: RoomSid, changed: Changed, **parts: Any) -> RoomEvent:
-        """What is logged of a change of ours."""
+    def new_event(self, room_sid: RoomSid, changed: Changed, **parts: Any) -> RoomEvent:
+        """Returns the log entry of a mutation that is made now."""
         return RoomEvent(
             type=RoomEventType.ROOM_CHANGED,
             account_sid=self._account_sid,
@@ -75,37 +99,45 @@ class Mutations:
             **parts,
         )
 
-    async def send(self, request: WireRequest[T], in_doubt: RoomEvent) -> T:
-        """Twilio's answer. Logs `in_doubt` when it stays open whether it was done: who looks must not be shown what was known
-        before."""
+    async def send(self, request: WireRequest[T], event: RoomEvent) -> T:
+        """Sends the request and returns Twilio's response. The caller records it.
+
+        If Twilio may have made the change nevertheless, logs `event` before it raises:
+        the next read must not be answered from the cache.
+        """
         try:
             return await self._upstream.send(request)
-        except DOUBTFUL as exc:
+        except _MAY_BE_DONE as exc:
             if not exc.is_unsent:
-                await self.record(in_doubt)
+                await self.record(event)
             raise
 
-    async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Runs the call to its end even when the caller leaves; but what is not at Twilio by then is not sent any more. Raises
-        OutcomeUnknown when it is, and the caller's time is up."""
+    async def run_to_end(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Runs the call to its end even if the caller leaves, and returns its result.
+
+        After the caller's deadline the call sends no new request. Raises OutcomeUnknown
+        when the deadline expires while a request is in flight.
+        """
         left_s = deadlines.left_s() + deadlines.ANSWER_S / 2
         try:
-            async with asyncio.timeout(None if left_s == math.inf else left_s) as limit:
-                answer: T = await self._flights.finish(call)
-                return answer
+            async with asyncio.timeout(None if left_s == math.inf else left_s) as timeout:
+                result: T = await self._running.finish(call)
+                return result
         except TimeoutError:
-            if not limit.expired():
+            if not timeout.expired():
                 raise
             raise OutcomeUnknown(
-                "Twilio has not answered in the time given; look whether it was done before trying again"
+                "Twilio did not respond within the deadline: "
+                "check whether the change was made before you try again"
             ) from None
 
     async def record(
         self, event: RoomEvent, room: CacheEntry[Room] | None = None
     ) -> Appended | None:
-        """Logs our own change with Twilio's answer, and lets this process see it at once.
+        """Logs a change that Twilio made, and makes it visible in this process at once.
 
-        None when the log cannot be written: Twilio has done it, and an error would tell the caller otherwise.
+        Returns None if the log cannot be written. That is no error for the caller,
+        because the change was made.
         """
         try:
             appended = await self._events.append(event, uuid.uuid4().hex, room=room)
@@ -117,5 +149,5 @@ class Mutations:
         return appended
 
     async def aclose(self) -> None:
-        """A mutation may be at Twilio already: it is given time to be finished and recorded."""
-        await self._flights.aclose(grace_s=GRACE_S)
+        """Waits for the mutations in flight, and cancels those that take too long."""
+        await self._running.aclose(grace_s=self._timings.grace_s)

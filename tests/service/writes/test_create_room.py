@@ -27,10 +27,8 @@ COMPLETED, IN_PROGRESS = RoomStatus.COMPLETED, RoomStatus.IN_PROGRESS
 SILENT = Fault(status=503)
 
 
-@pytest.mark.parametrize("leaves_by", ["caller", "stop"])
-async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(
-    site: Site, leaves_by: str
-) -> None:
+@pytest.mark.parametrize("leaves_by", ["caller", "shutdown"])
+async def test_mutation_is_recorded_when_its_caller_leaves(site: Site, leaves_by: str) -> None:
     account = await site.replica()
     site.gate.close()
     async with asyncio.TaskGroup() as group:
@@ -38,7 +36,7 @@ async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(
         await wait_until(lambda: site.gate.waiting == 1)
         creating.cancel()
         await asyncio.wait([creating])
-        if leaves_by == "stop":
+        if leaves_by == "shutdown":
             stopping = group.create_task(account.rooms.aclose())
             await asyncio.sleep(0)
             site.gate.open()
@@ -55,21 +53,21 @@ async def test_a_mutation_whose_caller_left_is_recorded_all_the_same(
     )
 
 
-async def test_i11_what_was_written_is_read_without_asking_twilio(site: Site) -> None:
-    here, there = await site.replica(), await site.replica()
-    room = await site.create(here, "daily")
+async def test_i11_own_write_is_read_without_a_request_to_twilio(site: Site) -> None:
+    replica_a, replica_b = await site.replica(), await site.replica()
+    room = await site.create(replica_a, "daily")
     await site.wait_until_read((await site.log.open()).position.n)
     calls = len(site.gate.calls)
-    for account in (here, there):
+    for account in (replica_a, replica_b):
         assert await status(account, room.sid) is await status(account, "daily") is IN_PROGRESS
-    await here.rooms.complete(ADMIN, ref(room.sid))
+    await replica_a.rooms.complete(ADMIN, ref(room.sid))
     await site.wait_until_read((await site.log.open()).position.n)
-    for account in (here, there):
+    for account in (replica_a, replica_b):
         assert await status(account, room.sid) is COMPLETED
     assert len(site.gate.calls) == calls + 1
 
 
-async def test_a_mutation_that_could_not_be_recorded_is_still_told_and_read_here(
+async def test_unrecorded_mutation_is_returned_and_read_on_this_replica(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await site.replica()
@@ -83,7 +81,7 @@ async def test_a_mutation_that_could_not_be_recorded_is_still_told_and_read_here
     assert await status(account, room.sid) is COMPLETED
 
 
-async def test_a_taken_name_is_told_even_when_its_holder_cannot_be_found(site: Site) -> None:
+async def test_taken_name_is_already_exists_even_if_its_room_is_not_found(site: Site) -> None:
     account = await site.replica()
     holder = site.make_at_twilio("daily")
     with pytest.raises(AlreadyExists) as refused:
@@ -97,7 +95,7 @@ async def test_a_taken_name_is_told_even_when_its_holder_cannot_be_found(site: S
     assert other not in refused.value.message
 
 
-async def test_ending_a_room_twice_is_refused_by_its_state(site: Site) -> None:
+async def test_complete_room_twice_is_failed_precondition(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account)
     await account.rooms.complete(ADMIN, ref(room.sid))
@@ -105,8 +103,8 @@ async def test_ending_a_room_twice_is_refused_by_its_state(site: Site) -> None:
         await account.rooms.complete(ADMIN, ref(room.sid))
 
 
-async def test_an_end_whose_answer_was_lost_is_looked_up_not_remembered(site: Site) -> None:
-    """The caller is told to look before trying again: what he then sees must not be what was known before."""
+async def test_room_is_read_from_twilio_after_a_lost_response_to_complete(site: Site) -> None:
+    """The error says to check the room, so the next read must not be from the cache."""
     account = await site.replica()
     room = (await account.rooms.create(ADMIN, NewRoom())).value
     assert await account.rooms.room(ADMIN, ref(room.sid)) is not None
@@ -116,260 +114,268 @@ async def test_an_end_whose_answer_was_lost_is_looked_up_not_remembered(site: Si
     with pytest.raises(UpstreamUnavailable):
         await account.rooms.complete(ADMIN, ref(room.sid))
     site.calm()
-    seen = await account.rooms.room(ADMIN, ref(room.sid))
-    assert seen is not None
-    assert seen.value.status is RoomStatus.COMPLETED
+    result = await account.rooms.room(ADMIN, ref(room.sid))
+    assert result is not None
+    assert result.value.status is RoomStatus.COMPLETED
 
 
-ONCE, AGAIN = "7f4b0c1e", "another key"
+KEY, OTHER_KEY = "7f4b0c1e", "another key"
 DAILY = NewRoom(unique_name="daily")
-LOST: dict[str, Fault] = {
-    "reset before": Fault(hang_up="before"),
-    "reset after": Fault(hang_up="after"),
-    "500 before": Fault(status=500),
-    "500 after": Fault(status=500, is_processed=True),
+LOST_RESPONSES: dict[str, Fault] = {
+    "reset-before": Fault(hang_up="before"),
+    "reset-after": Fault(hang_up="after"),
+    "500-before": Fault(status=500),
+    "500-after": Fault(status=500, is_processed=True),
     "unreadable": Fault(malformed=True),
-    "no answer in time": Fault(latency_ms=300),
+    "timeout": Fault(latency_ms=1_500),
 }
-"""Ways to lose the answer to a create."""
-NOT_MADE = {"reset before", "500 before"}
+"""Ways to lose_response the response to a create."""
+NOT_CREATED = {"reset-before", "500-before"}
 
 
-def lose(site: Site, how: str) -> None:
-    """The answers to creates get lost, for replicas that start from now on."""
+def lose_response(site: Site, how: str) -> None:
+    """Makes Twilio lose_response the responses to creates, for replicas that start from
+    now on."""
     site.sandbox.faults.add(
-        msgspec.structs.replace(LOST[how], match=Match(method="POST", path="/v1/Rooms$"))
+        msgspec.structs.replace(LOST_RESPONSES[how], match=Match(method="POST", path="/v1/Rooms$"))
     )
-    if how == "no answer in time":
-        site.upstream_timings = UpstreamTimings(write_s=0.05)
+    if how == "timeout":
+        site.upstream_timings = UpstreamTimings(write_s=0.3)
 
 
-async def made(
-    account: Account, key: str | None = ONCE, new: NewRoom = DAILY, caller: Caller = ADMIN
+async def created(
+    account: Account, key: str | None = KEY, new: NewRoom = DAILY, caller: Caller = ADMIN
 ) -> Room:
     return (await account.rooms.create(caller, new, key)).value
 
 
-async def test_who_asks_again_with_a_key_gets_the_same_room_on_any_replica(site: Site) -> None:
-    here, there = await site.replica(), await site.replica()
+async def test_create_room_twice_with_one_key_makes_one_room_on_any_replica(site: Site) -> None:
+    replica_a, replica_b = await site.replica(), await site.replica()
     for new in (DAILY, NewRoom()):
-        first = await made(here, f"{ONCE} {new.unique_name}", new)
-        again = [await made(account, f"{ONCE} {new.unique_name}", new) for account in (here, there)]
+        first = await created(replica_a, f"{KEY} {new.unique_name}", new)
+        again = [
+            await created(account, f"{KEY} {new.unique_name}", new)
+            for account in (replica_a, replica_b)
+        ]
         assert [room.sid for room in again] == [first.sid] * 2
     assert site.posts() == 2
 
 
-async def test_i14_a_crowd_with_one_key_on_two_replicas_makes_one_room(site: Site) -> None:
+async def test_i14_concurrent_creates_with_one_key_make_one_room(site: Site) -> None:
     accounts = [await site.replica(), await site.replica()]
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(made(account)) for account in accounts * 10]
+        asked = [group.create_task(created(account)) for account in accounts * 10]
         await wait_until(lambda: site.gate.waiting == 1)
         site.gate.open()
     assert len({task.result().sid for task in asked}) == 1
     assert site.posts() == 1
 
 
-async def test_one_who_waits_for_anothers_create_waits_until_his_own_deadline(site: Site) -> None:
-    here, there = await site.replica(), await site.replica()
+async def test_create_waits_for_another_with_the_key_until_its_own_deadline(site: Site) -> None:
+    replica_a, replica_b = await site.replica(), await site.replica()
     site.gate.close()
     async with asyncio.TaskGroup() as group:
-        first = group.create_task(made(here))
+        first = group.create_task(created(replica_a))
         await wait_until(lambda: site.gate.waiting == 1)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await made(there)
+                await created(replica_b)
         site.gate.open()
-    assert (await made(there)).sid == first.result().sid
+    assert (await created(replica_b)).sid == first.result().sid
 
 
-async def test_a_key_that_was_given_for_another_room_is_refused(site: Site) -> None:
+async def test_key_of_another_room_is_refused(site: Site) -> None:
     account = await site.replica()
-    await made(account)
+    await created(account)
     for other in (
         NewRoom(),
         NewRoom(unique_name="weekly"),
         NewRoom(unique_name="daily", max_participants=2),
     ):
         with pytest.raises(AlreadyExists, match="other parameters"):
-            await made(account, ONCE, other)
+            await created(account, KEY, other)
     assert site.posts() == 1
 
 
-async def test_i12_the_keys_of_two_callers_never_meet(site: Site) -> None:
+async def test_i12_keys_of_two_callers_are_independent(site: Site) -> None:
     account = await site.replica()
-    first = await made(account, new=NewRoom())
-    second = await made(account, new=NewRoom(), caller=replace(ADMIN, id="somebody else"))
+    first = await created(account, new=NewRoom())
+    second = await created(account, new=NewRoom(), caller=replace(ADMIN, id="another caller"))
     assert first.sid != second.sid
 
 
 @pytest.mark.parametrize("key", ["", "x" * 129, "a\nb"])
-async def test_what_can_be_no_key_is_refused(site: Site, key: str) -> None:
+async def test_malformed_key_is_refused(site: Site, key: str) -> None:
     account = await site.replica()
     with pytest.raises(InvalidArgument, match="idempotencyKey"):
-        await made(account, key)
+        await created(account, key)
     assert site.posts() == 0
 
 
-@pytest.mark.parametrize("how", LOST)
-@pytest.mark.parametrize("key", [ONCE, None])
-async def test_i14_a_named_room_whose_answer_was_lost_is_looked_up(
+@pytest.mark.parametrize("how", LOST_RESPONSES)
+@pytest.mark.parametrize("key", [KEY, None])
+async def test_i14_named_room_is_looked_up_after_a_lost_response(
     site: Site, how: str, key: str | None
 ) -> None:
-    lose(site, how)
-    here, there = await site.replica(), await site.replica()
-    if how in NOT_MADE:
+    lose_response(site, how)
+    replica_a, replica_b = await site.replica(), await site.replica()
+    if how in NOT_CREATED:
         with pytest.raises(OutcomeUnknown):
-            await made(here, key)
+            await created(replica_a, key)
         assert site.rooms_at_twilio() == []
-    elif how == "no answer in time":
-        # Twilio is still at it when we look.
+    elif how == "timeout":
+        # Twilio still processes the create when the name is looked up.
         with suppress(OutcomeUnknown):
-            await made(here, key)
+            await created(replica_a, key)
     else:
-        room = await made(here, key)
+        room = await created(replica_a, key)
         assert site.posts() == 1
-        assert await status(there, "daily") is IN_PROGRESS
-        assert [each.sid for each in site.rooms_at_twilio()] == [room.sid]
+        assert await status(replica_b, "daily") is IN_PROGRESS
+        assert [room.sid for room in site.rooms_at_twilio()] == [room.sid]
     site.calm()
     if key is not None:
-        again = [(await made(account, key)).sid for account in (there, here)]
-        assert again == [each.sid for each in site.rooms_at_twilio()] * 2
+        again = [(await created(account, key)).sid for account in (replica_b, replica_a)]
+        assert again == [room.sid for room in site.rooms_at_twilio()] * 2
 
 
-@pytest.mark.parametrize("how", LOST)
-async def test_i14_an_unnamed_create_is_never_sent_twice(site: Site, how: str) -> None:
-    lose(site, how)
-    here, there = await site.replica(), await site.replica()
-    for account in (here, there, here):
+@pytest.mark.parametrize("how", LOST_RESPONSES)
+async def test_i14_unnamed_create_is_never_sent_twice(site: Site, how: str) -> None:
+    lose_response(site, how)
+    replica_a, replica_b = await site.replica(), await site.replica()
+    for account in (replica_a, replica_b, replica_a):
         with pytest.raises(OutcomeUnknown):
-            await made(account, new=NewRoom())
+            await created(account, new=NewRoom())
         site.calm()
     assert site.posts() == 1
 
 
-async def test_what_twilio_surely_did_not_make_may_be_asked_for_again_with_the_key(
+async def test_refused_create_may_be_repeated_with_the_key(
     site: Site,
 ) -> None:
     account = await site.replica()
     other = site.make_at_twilio("daily")
     with pytest.raises(AlreadyExists, match=other):
-        await made(account)
+        await created(account)
     site.end_at_twilio(other)
-    assert (await made(account)).sid != other
+    assert (await created(account)).sid != other
     site.sandbox.faults.add(Fault(status=403))
     with pytest.raises(UpstreamRejected):
-        await made(account, AGAIN, NewRoom())
+        await created(account, OTHER_KEY, NewRoom())
     site.calm()
-    assert (await made(account, AGAIN, NewRoom(max_participants=2))).max_participants == 2
+    assert (await created(account, OTHER_KEY, NewRoom(max_participants=2))).max_participants == 2
 
 
-@pytest.mark.parametrize("key", [ONCE, None])
-@pytest.mark.parametrize(
-    "holder", ["another backend", "one with our callback", "another key", "nobody with a key"]
-)
-async def test_a_name_that_somebody_else_has_is_a_conflict_also_when_the_answer_was_lost(
+@pytest.mark.parametrize("key", [KEY, None])
+@pytest.mark.parametrize("holder", ["other-backend", "own-callback", "other-key", "without-key"])
+async def test_name_of_another_room_is_a_conflict_also_after_a_lost_response(
     site: Site, holder: str, key: str | None
 ) -> None:
-    here, there = await site.replica(), await site.replica()
-    if holder == "another backend":
-        theirs = site.make_at_twilio("daily")
-    elif holder == "one with our callback":
-        theirs = site.make_at_twilio("daily", status_callback="http://127.0.0.1:1/callbacks/twilio")
-        await site.append(event(RoomEventType.ROOM_CHANGED, theirs, source=EventSource.MUTATION))
+    replica_a, replica_b = await site.replica(), await site.replica()
+    if holder == "other-backend":
+        holder_sid = site.make_at_twilio("daily")
+    elif holder == "own-callback":
+        holder_sid = site.make_at_twilio(
+            "daily", status_callback="http://127.0.0.1:1/callbacks/twilio"
+        )
+        await site.append(
+            event(RoomEventType.ROOM_CHANGED, holder_sid, source=EventSource.MUTATION)
+        )
     else:
-        theirs = (await made(there, AGAIN if holder == "another key" else None)).sid
-    with pytest.raises(AlreadyExists, match=theirs):
-        await made(here, key)
-    lose(site, "reset before")
-    with pytest.raises(AlreadyExists, match=theirs):
-        await made(here, key)
+        holder_sid = (await created(replica_b, OTHER_KEY if holder == "other-key" else None)).sid
+    with pytest.raises(AlreadyExists, match=holder_sid):
+        await created(replica_a, key)
+    lose_response(site, "reset-before")
+    with pytest.raises(AlreadyExists, match=holder_sid):
+        await created(replica_a, key)
     assert len(site.rooms_at_twilio()) == 1
 
 
 @pytest.mark.parametrize("is_record_lost", [False, True])
-async def test_i14_a_room_whose_maker_died_before_he_could_tell_is_adopted(
+async def test_i14_room_of_a_replica_that_died_before_recording_is_adopted(
     site: Site, is_record_lost: bool
 ) -> None:
-    """He had sent it: it is known by the mark in its callback address, also when Redis has lost the record."""
-    here, there = await site.replica(), await site.replica()
-    room = await made(here)
-    await forget(site, is_record_lost=is_record_lost)
-    assert (await made(there)).sid == room.sid
+    """Its callback URL has the key, so it is recognized even without the record in
+    Redis."""
+    replica_a, replica_b = await site.replica(), await site.replica()
+    room = await created(replica_a)
+    await forget_record(site, is_record_lost=is_record_lost)
+    assert (await created(replica_b)).sid == room.sid
     assert site.posts() == 1 + is_record_lost
     assert len(site.rooms_at_twilio()) == 1
 
 
-async def test_i14_a_room_that_ended_before_it_was_looked_for_is_found_all_the_same(
+async def test_i14_room_that_ended_before_it_was_looked_up_is_found(
     site: Site,
 ) -> None:
-    here, there = await site.replica(), await site.replica()
-    room = await made(here)
+    replica_a, replica_b = await site.replica(), await site.replica()
+    room = await created(replica_a)
     site.end_at_twilio(room.sid)
     await site.append(event(ENDED, room.sid))
-    await forget(site)
-    again = await made(there)
+    await forget_record(site)
+    again = await created(replica_b)
     assert (again.sid, again.status) == (room.sid, COMPLETED)
     assert len(site.rooms_at_twilio()) == 1
 
 
-async def test_a_room_made_for_a_key_is_shown_as_it_is_by_now(site: Site) -> None:
+async def test_room_of_a_key_is_returned_in_its_current_state(site: Site) -> None:
     account = await site.replica()
-    room = await made(account)
+    room = await created(account)
     await account.rooms.complete(ADMIN, ref(room.sid))
-    assert (await made(account)).status is COMPLETED
+    assert (await created(account)).status is COMPLETED
 
 
-async def test_i14_while_rest_lags_nobody_says_what_he_cannot_know(site: Site) -> None:
+async def test_i14_outcome_stays_unknown_while_rest_lags(site: Site) -> None:
     account = await site.replica()
-    lose(site, "reset after")
+    lose_response(site, "reset-after")
     site.sandbox.faults.add(Fault(rest_lag_ms=60_000))
     with pytest.raises(OutcomeUnknown):
-        await made(account)
+        await created(account)
     site.calm()
     site.sandbox.faults.add(Fault(rest_lag_ms=60_000))
-    # Now it is sent once more, refused for the name, and still not shown.
+    # The create is sent again and refused because of the name. REST still does not show
+    # it.
     with pytest.raises(OutcomeUnknown):
-        await made(account)
+        await created(account)
     site.calm()
     [room] = site.rooms_at_twilio()
-    assert (await made(account)).sid == room.sid
+    assert (await created(account)).sid == room.sid
 
 
-@pytest.mark.parametrize("key", [ONCE, None])
-async def test_a_lost_answer_stays_unknown_when_the_name_cannot_be_looked_up(
+@pytest.mark.parametrize("key", [KEY, None])
+async def test_outcome_stays_unknown_when_the_name_cannot_be_looked_up(
     site: Site, key: str | None
 ) -> None:
     account = await site.replica()
-    lose(site, "reset after")
+    lose_response(site, "reset-after")
     site.sandbox.faults.add(Fault(status=503, match=Match(method="GET")))
     with pytest.raises(OutcomeUnknown):
-        await made(account, key)
-    # With the key it is still open; without one, the name is known to be taken.
+        await created(account, key)
+    # With the key the outcome is still unknown. Without one, the name is taken.
     site.calm()
     site.sandbox.faults.add(Fault(status=503, match=Match(method="GET")))
     with pytest.raises(UpstreamUnavailable if key else AlreadyExists):
-        await made(account, key)
+        await created(account, key)
     assert len(site.rooms_at_twilio()) == 1
 
 
-async def test_without_redis_a_create_with_a_key_is_refused_and_nothing_is_sent(
+async def test_create_with_a_key_sends_nothing_without_redis(
     confined: Confined, site: Site
 ) -> None:
     account = await site.replica(confined.connections)
     await confined.keep(f"~rg:{{{ACCOUNT}}}:[^i]*")
     with pytest.raises(UpstreamUnavailable):
-        await made(account)
+        await created(account)
     assert site.posts() == 0
     await confined.keep("~*")
-    assert (await made(account)).unique_name == "daily"
+    assert (await created(account)).unique_name == "daily"
 
 
-async def forget(site: Site, *, is_record_lost: bool = False) -> None:
-    """As if the maker had died before he wrote down what he made, and his lease had run out."""
+async def forget_record(site: Site, *, is_record_lost: bool = False) -> None:
+    """Restores the record of an attempt that died before it recorded its room."""
     [record] = await site.connections.commands.keys(f"rg:{{{ACCOUNT}}}:idem:*")
     if is_record_lost:
         await site.connections.commands.delete(record)
     else:
         await site.connections.commands.hdel(record, "sid")
-        await site.connections.commands.hset(record, mapping={"owner": "him", "until": "1"})
+        await site.connections.commands.hset(record, mapping={"owner": "dead", "until": "1"})
