@@ -1,20 +1,30 @@
-"""The graph below a room, against the whole gateway and its sandbox."""
+"""GraphQL against the whole gateway and its sandbox."""
 
 from typing import Any
 
 from tests.running import Gateway, new_name, new_sid
 
-PEOPLE = """query($ref: ID!) { room(ref: $ref) { participants(first: 10) { nodes { id sid identity status room { sid }
-    publishedTracks { nodes { id kind name enabled } } subscribedTracks { nodes { sid kind publisherSid } }
-    subscribeRules { rules { type all } } } freshness { isStale source } asOf } } }"""
+PARTICIPANTS = """query($ref: ID!) { room(ref: $ref) { participants(first: 10) {
+    nodes { id sid identity status room { sid }
+        publishedTracks { nodes { id kind name enabled } }
+        subscribedTracks { nodes { sid kind publisherSid } }
+        subscribeRules { rules { type all } } }
+    freshness { isStale source } asOf } } }"""
 TIMELINE = """query($ref: ID!, $after: String) { room(ref: $ref) { events(after: $after, first: 3) {
-    nodes { cursor prev type source ... on ParticipantEvent { who: participant { identity } }
+    nodes { cursor prev type source ... on ParticipantEvent { eventOf: participant { identity } }
         ... on RoomChanged { changed participant { identity status } } }
     pageInfo { hasNextPage endCursor } } } }"""
 
 
-async def meeting(gateway: Gateway, *identities: str, **fields: Any) -> dict[str, Any]:
-    """A room in which these people send their voice."""
+DISCONNECT = """mutation($room: ID!, $ref: ID!) {
+    disconnectParticipant(room: $room, participant: $ref) {
+        id sid status freshness { isStale } } }"""
+ANONYMIZE = """mutation($room: ID!, $ref: ID!) {
+    anonymizeParticipant(room: $room, participant: $ref) { identity } }"""
+
+
+async def room_with(gateway: Gateway, *identities: str, **fields: Any) -> dict[str, Any]:
+    """A room with these participants. Each publishes an audio track."""
     room = await gateway.create_room(**fields)
     for identity in identities:
         await gateway.sandbox(
@@ -25,13 +35,14 @@ async def meeting(gateway: Gateway, *identities: str, **fields: Any) -> dict[str
     return room
 
 
-async def test_people_and_their_tracks_are_shown(gateway: Gateway) -> None:
-    room = await meeting(gateway, "ada", "bob")
-    people = (await gateway.execute(PEOPLE, ref=room["uniqueName"]))["room"]["participants"]
-    assert people["freshness"]["isStale"] is False
-    by_name = {node["identity"]: node for node in people["nodes"]}
-    assert by_name.keys() == {"ada", "bob"}
-    ada, bob = by_name["ada"], by_name["bob"]
+async def test_participants_and_their_tracks_can_be_read(gateway: Gateway) -> None:
+    room = await room_with(gateway, "ada", "bob")
+    data = await gateway.execute(PARTICIPANTS, ref=room["uniqueName"])
+    participants = data["room"]["participants"]
+    assert participants["freshness"]["isStale"] is False
+    by_identity = {node["identity"]: node for node in participants["nodes"]}
+    assert by_identity.keys() == {"ada", "bob"}
+    ada, bob = by_identity["ada"], by_identity["bob"]
     assert ada["id"] == f"{room['sid']}:{ada['sid']}"
     assert ada["room"] == {"sid": room["sid"]}
     [voice] = ada["publishedTracks"]["nodes"]
@@ -48,10 +59,10 @@ async def test_people_and_their_tracks_are_shown(gateway: Gateway) -> None:
     assert [node["id"] for node in nodes["nodes"]] == ids
 
 
-async def test_a_page_of_rooms_costs_a_list_and_a_read_for_each_room_that_is_not_known(
+async def test_a_page_of_rooms_causes_at_most_two_requests_per_uncached_room(
     gateway: Gateway,
 ) -> None:
-    rooms = [await meeting(gateway, "ada") for _ in range(5)]
+    rooms = [await room_with(gateway, "ada") for _ in range(5)]
     document = """query($n: Int!) { rooms(first: $n) { nodes { sid participants(first: 10) {
         nodes { identity room { uniqueName } } } } } }"""
 
@@ -62,55 +73,43 @@ async def test_a_page_of_rooms_costs_a_list_and_a_read_for_each_room_that_is_not
             if call["method"] == "GET" and any(room["sid"] in call["path"] for room in rooms)
         ]
 
-    told = (await gateway.execute(document, n=5))["rooms"]["nodes"]
-    assert {node["sid"] for node in told} == {room["sid"] for room in rooms}
-    assert all(node["participants"]["nodes"][0]["identity"] == "ada" for node in told)
+    nodes = (await gateway.execute(document, n=5))["rooms"]["nodes"]
+    assert {node["sid"] for node in nodes} == {room["sid"] for room in rooms}
+    assert all(node["participants"]["nodes"][0]["identity"] == "ada" for node in nodes)
     lists = [f"/v1/Rooms/{room['sid']}/Participants" for room in rooms]
     assert sorted(path for path in await calls() if path.endswith("/Participants")) == sorted(lists)
     before = await calls()
-    assert len(before) <= 10, "one list of participants a room, and the room itself at most"
+    assert len(before) <= 10, "for each room: its list of participants, and at most the room"
     await gateway.execute(document, n=5)
     assert await calls() == before
 
 
-async def test_somebody_is_sent_out_and_made_nameless(gateway: Gateway) -> None:
-    room = await meeting(gateway, "ada", "bob")
-    ref = {"room": room["sid"], "who": "ada"}
-    out = (
-        await gateway.execute(
-            """mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) {
-            id sid status freshness { isStale } } }""",
-            **ref,
-        )
-    )["disconnectParticipant"]
-    assert (out["status"], out["freshness"]) == ("DISCONNECTED", None)
-    here = (await gateway.execute(PEOPLE, ref=room["sid"]))["room"]["participants"]["nodes"]
-    assert [node["identity"] for node in here] == ["bob"]
+async def test_a_participant_can_be_disconnected_and_anonymized(gateway: Gateway) -> None:
+    room = await room_with(gateway, "ada", "bob")
+    ada = {"room": room["sid"], "ref": "ada"}
+    disconnected = (await gateway.execute(DISCONNECT, **ada))["disconnectParticipant"]
+    assert (disconnected["status"], disconnected["freshness"]) == ("DISCONNECTED", None)
+    data = await gateway.execute(PARTICIPANTS, ref=room["sid"])
+    assert [node["identity"] for node in data["room"]["participants"]["nodes"]] == ["bob"]
 
-    anonymous = await gateway.execute(
-        "mutation($room: ID!, $who: ID!) { anonymizeParticipant(room: $room, participant: $who) { identity } }",
-        room=room["sid"],
-        who=out["id"],
-    )
-    assert anonymous["anonymizeParticipant"]["identity"] == out["sid"]
-    gone = await gateway.execute_error(
-        "mutation($room: ID!, $who: ID!) { disconnectParticipant(room: $room, participant: $who) { sid } }",
-        **ref,
-    )
-    assert gone["code"] == "NOT_FOUND"
+    anonymized = await gateway.execute(ANONYMIZE, room=room["sid"], ref=disconnected["id"])
+    assert anonymized["anonymizeParticipant"]["identity"] == disconnected["sid"]
+    assert (await gateway.execute_error(DISCONNECT, **ada))["code"] == "NOT_FOUND"
     assert await gateway.execute(
-        "query($room: ID!, $who: ID!) { participant(room: $room, participant: $who) { sid } }",
-        **ref,
+        "query($room: ID!, $ref: ID!) { participant(room: $room, participant: $ref) { sid } }",
+        **ada,
     ) == {"participant": None}
-    nowhere = await gateway.execute(
-        'query($r: ID!, $id: ID!) { participant(room: $r, participant: "ada") { sid } node(id: $id) { id } }',
-        r=new_name(),
-        id=f"{new_sid()}:{out['sid']}",
+    unknown_room = await gateway.execute(
+        """query($room: ID!, $id: ID!) {
+            participant(room: $room, participant: "ada") { sid }
+            node(id: $id) { id } }""",
+        room=new_name(),
+        id=f"{new_sid()}:{disconnected['sid']}",
     )
-    assert nowhere == {"participant": None, "node": None}
+    assert unknown_room == {"participant": None, "node": None}
 
 
-async def test_the_timeline_tells_what_happened_and_what_we_did(gateway: Gateway) -> None:
+async def test_the_timeline_has_events_and_mutations(gateway: Gateway) -> None:
     room = await gateway.create_room()
     document = "subscription($room: ID!) { roomEvents(room: $room) { cursor __typename } }"
     async with gateway.subscribe_ws(document, room=room["sid"]) as messages:
@@ -143,63 +142,70 @@ async def test_the_timeline_tells_what_happened_and_what_we_did(gateway: Gateway
     ]
 
     async with gateway.subscribe_ws(
-        "subscription($room: ID!, $after: String) { roomEvents(room: $room, after: $after) { cursor prev } }",
+        """subscription($room: ID!, $after: String) {
+            roomEvents(room: $room, after: $after) { cursor prev } }""",
         room=room["sid"],
         after=nodes[0]["cursor"],
     ) as messages:
         await anext(messages)
         assert await anext(messages) == {"cursor": nodes[1]["cursor"], "prev": nodes[0]["cursor"]}
-    refused = await gateway.execute_error(TIMELINE, ref=room["sid"], after="forged")
-    assert refused["code"] == "BAD_USER_INPUT"
+    error = await gateway.execute_error(TIMELINE, ref=room["sid"], after="forged")
+    assert error["code"] == "BAD_USER_INPUT"
 
 
-async def test_rules_are_replaced_and_refused_before_twilio_hears_of_them(gateway: Gateway) -> None:
-    room = await meeting(gateway, "ada")
-    subscribe = """mutation($room: ID!, $rules: [SubscribeRuleInput!]!) { updateSubscribeRules(room: $room,
-        participant: "ada", rules: $rules) { rules { type kind priority } dateUpdated } }"""
+async def test_rules_are_replaced_and_validated_before_a_request_to_twilio(
+    gateway: Gateway,
+) -> None:
+    room = await room_with(gateway, "ada")
+    subscribe = """mutation($room: ID!, $rules: [SubscribeRuleInput!]!) {
+        updateSubscribeRules(room: $room, participant: "ada", rules: $rules) {
+            rules { type kind priority } dateUpdated } }"""
     rules = [{"type": "INCLUDE", "kind": "VIDEO", "priority": "LOW"}]
-    told = (await gateway.execute(subscribe, room=room["sid"], rules=rules))["updateSubscribeRules"]
-    assert told["rules"] == rules
+    data = (await gateway.execute(subscribe, room=room["sid"], rules=rules))["updateSubscribeRules"]
+    assert data["rules"] == rules
     assert (await gateway.execute_error(subscribe, room=room["sid"], rules=[]))[
         "code"
     ] == "BAD_USER_INPUT"
     read = await gateway.execute(
-        'query($r: ID!) { participant(room: $r, participant: "ada") { subscribeRules { rules { kind } } } }',
+        """query($r: ID!) {
+            participant(room: $r, participant: "ada") { subscribeRules { rules { kind } } } }""",
         r=room["sid"],
     )
     assert read["participant"]["subscribeRules"]["rules"] == [{"kind": "VIDEO"}]
 
-    record = """mutation($room: ID!, $rules: [RecordingRuleInput!]!) { updateRecordingRules(room: $room, rules: $rules) {
-        rules { type all kind } } }"""
-    told = await gateway.execute(record, room=room["sid"], rules=[{"type": "INCLUDE", "all": True}])
-    assert told["updateRecordingRules"]["rules"] == [{"type": "INCLUDE", "all": True, "kind": None}]
+    record = """mutation($room: ID!, $rules: [RecordingRuleInput!]!) {
+        updateRecordingRules(room: $room, rules: $rules) { rules { type all kind } } }"""
+    data = await gateway.execute(record, room=room["sid"], rules=[{"type": "INCLUDE", "all": True}])
+    assert data["updateRecordingRules"]["rules"] == [{"type": "INCLUDE", "all": True, "kind": None}]
     read = await gateway.execute(
         "query($r: ID!) { room(ref: $r) { recordingRules { rules { all } } } }", r=room["sid"]
     )
     assert read["room"]["recordingRules"]["rules"] == [{"all": True}]
 
 
-async def test_recordings_and_insights_are_there_after_the_end(gateway: Gateway) -> None:
-    room = await meeting(gateway, "ada", recordParticipantsOnConnect=True)
+async def test_recordings_and_insights_can_be_read_after_the_end_of_a_room(
+    gateway: Gateway,
+) -> None:
+    room = await room_with(gateway, "ada", recordParticipantsOnConnect=True)
     await gateway.execute("mutation($r: ID!) { completeRoom(ref: $r) { status } }", r=room["sid"])
     await gateway.sandbox("POST", "/clock", {"advance_s": 600})
     document = """query($r: ID!) { room(ref: $r) { status
         recordings { nodes { id sid status type codec containerFormat groupingSids { roomSid } } }
         insights { roomSid roomStatus roomName processingState
             participants { nodes { participantIdentity status codecs properties } } } } }"""
-    told = (await gateway.execute(document, r=room["sid"]))["room"]
-    [recording] = told["recordings"]["nodes"]
+    data = (await gateway.execute(document, r=room["sid"]))["room"]
+    [recording] = data["recordings"]["nodes"]
     assert (recording["status"], recording["type"], recording["codec"]) == (
         "COMPLETED",
         "AUDIO",
         "OPUS",
     )
     assert recording["groupingSids"] == {"roomSid": room["sid"]}
-    assert (told["insights"]["roomSid"], told["insights"]["roomName"]) == (
+    assert (data["insights"]["roomSid"], data["insights"]["roomName"]) == (
         room["sid"],
         room["uniqueName"],
     )
-    assert [node["participantIdentity"] for node in told["insights"]["participants"]["nodes"]] == [
+    assert [node["participantIdentity"] for node in data["insights"]["participants"]["nodes"]] == [
         "ada"
     ]
 
@@ -208,30 +214,33 @@ async def test_recordings_and_insights_are_there_after_the_end(gateway: Gateway)
         of=[room["sid"]],
     )
     assert listed["recordings"]["nodes"] == [{"sid": recording["sid"]}]
-    gone = await gateway.execute(
+    deleted = await gateway.execute(
         "mutation($s: ID!, $r: ID!) { deleteRecording(recording: $s, room: $r) }",
         s=recording["sid"],
         r=room["sid"],
     )
-    assert gone == {"deleteRecording": recording["sid"]}
+    assert deleted == {"deleteRecording": recording["sid"]}
     read = await gateway.execute(
         "query($s: ID!) { recording(sid: $s) { status media { url } } }", s=recording["sid"]
     )
     assert read["recording"] in (None, {"status": "DELETED", "media": None})
 
 
-async def test_a_transcription_is_started_and_stopped(gateway: Gateway) -> None:
-    room = await meeting(gateway, "ada")
+async def test_a_transcription_can_be_started_and_stopped(gateway: Gateway) -> None:
+    room = await room_with(gateway, "ada")
     started = (
         await gateway.execute(
-            """mutation($r: ID!) { startTranscription(room: $r, configuration: {languageCode: "de-DE",
-            partialResults: true}) { id ttid status configuration { languageCode partialResults } } }""",
+            """mutation($r: ID!) {
+                startTranscription(
+                    room: $r, configuration: {languageCode: "de-DE", partialResults: true}
+                ) { id ttid status configuration { languageCode partialResults } } }""",
             r=room["sid"],
         )
     )["startTranscription"]
     assert started["status"] == "STARTED"
     assert started["configuration"] == {"languageCode": "de-DE", "partialResults": True}
-    stop = "mutation($r: ID!, $t: ID!) { updateTranscription(room: $r, transcription: $t, status: STOPPED) { status } }"
+    stop = """mutation($r: ID!, $t: ID!) {
+        updateTranscription(room: $r, transcription: $t, status: STOPPED) { status } }"""
     stopped = await gateway.execute(stop, r=room["sid"], t=started["id"])
     assert stopped["updateTranscription"] == {"status": "STOPPED"}
     read = await gateway.execute(
@@ -243,21 +252,22 @@ async def test_a_transcription_is_started_and_stopped(gateway: Gateway) -> None:
     ]
 
 
-async def test_a_token_is_minted_and_explained(gateway: Gateway) -> None:
+async def test_a_token_can_be_minted_and_explained(gateway: Gateway) -> None:
     room = await gateway.create_room(maxParticipantDuration=600)
-    mint = 'mutation($r: ID, $t: Duration) { mintAccessToken(identity: "ada", room: $r, ttl: $t) { jwt room expiresAt } }'
+    mint = """mutation($r: ID, $t: Duration) {
+        mintAccessToken(identity: "ada", room: $r, ttl: $t) { jwt room expiresAt } }"""
     token = (await gateway.execute(mint, r=room["uniqueName"], t="PT5M"))["mintAccessToken"]
     assert token["room"] == room["uniqueName"]
     assert (await gateway.execute_error(mint, r=room["uniqueName"], t="PT11M"))[
         "code"
     ] == "BAD_USER_INPUT"
 
-    explain = """mutation($t: String!, $r: ID) { explainToken(token: $t, room: $r) { isValid problem sentence
-        facts { identity isSigned } } }"""
-    good = (await gateway.execute(explain, t=token["jwt"], r=room["sid"]))["explainToken"]
-    assert (good["isValid"], good["problem"]) == (True, None)
-    assert good["facts"] == {"identity": "ada", "isSigned": True}
-    elsewhere = (await gateway.execute(explain, t=token["jwt"], r=new_name()))["explainToken"]
-    assert elsewhere["problem"] == "OTHER_ROOM"
+    explain = """mutation($t: String!, $r: ID) { explainToken(token: $t, room: $r) {
+        isValid problem sentence facts { identity isSigned } } }"""
+    valid = (await gateway.execute(explain, t=token["jwt"], r=room["sid"]))["explainToken"]
+    assert (valid["isValid"], valid["problem"]) == (True, None)
+    assert valid["facts"] == {"identity": "ada", "isSigned": True}
+    other_room = (await gateway.execute(explain, t=token["jwt"], r=new_name()))["explainToken"]
+    assert other_room["problem"] == "OTHER_ROOM"
     broken = (await gateway.execute(explain, t=token["jwt"][:-4] + "AAAA"))["explainToken"]
     assert (broken["isValid"], broken["problem"]) == (False, "BAD_SIGNATURE")

@@ -1,5 +1,6 @@
-"""Every operation of Twilio's documents has its place in the graph: what it answers can
-be selected, what it takes sent.
+"""Every operation of Twilio's OpenAPI documents has a field in the schema.
+
+Its response can be selected, and its parameters can be sent.
 """
 
 import json
@@ -50,9 +51,9 @@ FIELDS = {
     "ListVideoParticipantSummary": "InsightsRoom.participants",
     "FetchVideoParticipantSummary": "InsightsRoom.participant",
 }
-# The gateway's own, and paging.
+# The gateway sets the callbacks itself, and it has its own paging.
 NOT_SENT = {"StatusCallback", "StatusCallbackMethod", "PageSize", "Page", "PageToken"}
-# The only value with an effect is what the mutation is named after.
+# The only useful value is the one that the mutation is named after.
 IMPLIED = {("UpdateRoom", "Status"), ("UpdateRoomParticipant", "Status")}
 RENAMED = {
     "DateCreatedAfter": "createdAfter",
@@ -66,10 +67,11 @@ RENAMED = {
 @dataclass(frozen=True)
 class Operation:
     id: str
-    sends: tuple[str, ...]
-    names: int
-    """How many parameters of its path there are."""
-    answers: tuple[str, ...]
+    parameters: tuple[str, ...]
+    """In the query and in the body."""
+    path_parameters: int
+    response: tuple[str, ...]
+    """The properties of the response, or of each item of a page."""
 
 
 @cache
@@ -87,30 +89,30 @@ def operations() -> tuple[Operation, ...]:
     )
 
 
-def _operation(document: dict[str, Any], told: dict[str, Any]) -> Operation:
-    parameters = told.get("parameters", [])
-    bodies = told.get("requestBody", {}).get("content", {}).values()
-    sends = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
-    sends += [name for body in bodies for name in body["schema"].get("properties", ())]
-    answers = {
+def _operation(document: dict[str, Any], spec: dict[str, Any]) -> Operation:
+    parameters = spec.get("parameters", [])
+    bodies = spec.get("requestBody", {}).get("content", {}).values()
+    names = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
+    names += [name for body in bodies for name in body["schema"].get("properties", ())]
+    properties = {
         name
-        for reply in told["responses"].values()
-        for content in reply.get("content", {}).values()
-        for name in _answered(document, content["schema"])
+        for response in spec["responses"].values()
+        for content in response.get("content", {}).values()
+        for name in _properties(document, content["schema"])
     }
     in_path = [parameter for parameter in parameters if parameter["in"] == "path"]
-    return Operation(told["operationId"], tuple(sends), len(in_path), tuple(sorted(answers)))
+    return Operation(spec["operationId"], tuple(names), len(in_path), tuple(sorted(properties)))
 
 
-def _answered(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
-    """The properties of what is answered, or of each item of a page."""
+def _properties(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """The properties of a response, or of each item of a page."""
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     properties = schema["properties"]
     if "meta" not in properties:
         return set(properties)
     [items] = [part for name, part in properties.items() if name != "meta"]
-    return _answered(document, items["items"])
+    return _properties(document, items["items"])
 
 
 def _field(operation: Operation) -> GraphQLField:
@@ -126,39 +128,39 @@ def _item(field: GraphQLField) -> Any:
     )
 
 
-def test_there_are_thirty_operations_and_each_has_a_field() -> None:
+def test_each_of_the_thirty_operations_has_a_field() -> None:
     assert len(FIELDS) == 30
     assert {operation.id for operation in operations()} == FIELDS.keys()
 
 
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
-def test_every_property_of_an_answer_can_be_selected(operation: Operation) -> None:
-    if operation.answers:
-        shown = set(_item(_field(operation)).fields)
-        assert {to_camel_case(name) for name in operation.answers} - shown == set()
+def test_every_property_of_a_response_can_be_selected(operation: Operation) -> None:
+    if operation.response:
+        fields = set(_item(_field(operation)).fields)
+        assert {to_camel_case(name) for name in operation.response} - fields == set()
 
 
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
-def test_every_parameter_can_be_sent(operation: Operation) -> None:
-    taken = set(_field(operation).args)
-    if "input" in taken:
+def test_every_parameter_has_an_argument(operation: Operation) -> None:
+    arguments = set(_field(operation).args)
+    if "input" in arguments:
         input_ = get_named_type(_field(operation).args["input"].type)
         assert isinstance(input_, GraphQLInputObjectType)
-        taken |= set(input_.fields)
-    wanted = {
+        arguments |= set(input_.fields)
+    needed = {
         RENAMED.get((operation.id, name)) or RENAMED.get(name) or name[0].lower() + name[1:]
-        for name in operation.sends
+        for name in operation.parameters
         if name not in NOT_SENT and (operation.id, name) not in IMPLIED
     }
-    assert wanted - taken == set()
-    if "PageSize" in operation.sends:
-        assert {"first", "after"} <= taken
+    assert needed - arguments == set()
+    if "PageSize" in operation.parameters:
+        assert {"first", "after"} <= arguments
 
 
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
-def test_every_resource_can_be_named(operation: Operation) -> None:
-    """By arguments, or by the object that the field is of."""
-    above = {"Query": 0, "Mutation": 0, "Room": 1, "InsightsRoom": 1, "Participant": 2}[
+def test_every_path_parameter_has_an_id_argument(operation: Operation) -> None:
+    """As an argument of the field, or through the object that has the field."""
+    from_object = {"Query": 0, "Mutation": 0, "Room": 1, "InsightsRoom": 1, "Participant": 2}[
         FIELDS[operation.id].partition(".")[0]
     ]
     ids = [
@@ -166,4 +168,4 @@ def test_every_resource_can_be_named(operation: Operation) -> None:
         for name, argument in _field(operation).args.items()
         if get_named_type(argument.type).name == "ID"
     ]
-    assert operation.names <= above + len(ids)
+    assert operation.path_parameters <= from_object + len(ids)

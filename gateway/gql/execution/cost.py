@@ -58,8 +58,8 @@ def check_cost(
     )
     if cost > MAX_COST:
         raise InvalidArgument(
-            f"the operation costs up to {cost} points and the limit is {MAX_COST}: request "
-            f"smaller pages with first (an object on a page costs 1, a field that fetches {FETCH_COST})"
+            f"the operation costs up to {cost} points and the limit is {MAX_COST}: request smaller "
+            f"pages with first (an object on a page costs 1, a field that fetches {FETCH_COST})"
         )
     return cost
 

@@ -139,7 +139,8 @@ class Session:
 
     def __init__(self, now: float, headers: Credentials, init_timeout_s: float) -> None:
         self.init_deadline = now + init_timeout_s
-        """When to call `time_out`, unless the client has its acknowledgement by then."""
+        """When to call `time_out`, unless the client has its acknowledgement by then.
+        """
         self._headers = headers
         self._state = _State.NEW
         self._rate_full_at_us = 0

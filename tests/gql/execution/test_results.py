@@ -21,13 +21,13 @@ CALLER = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
         (NotFound("no such room"), Code.NOT_FOUND, 404),
     ],
 )
-def test_a_refusal_holds_errors_only(error: Exception, code: Code, status: int) -> None:
+def test_an_error_result_has_errors_only(error: Exception, code: Code, status: int) -> None:
     result = error_result(RequestError.wrap(error), "trace")
     assert (result.error_code, result.status, result.data) == (code, status, None)
     assert json.loads(result.encoded) == {"errors": list(result.errors)}
 
 
-def test_executed_data_is_kept_apart_from_the_response() -> None:
+def test_an_execution_result_has_its_data_separately() -> None:
     result = execution_result(
         ExecutionResult({"room": None}), "trace", cursor="c1", cost={"actual": 1}
     )
@@ -38,7 +38,7 @@ def test_executed_data_is_kept_apart_from_the_response() -> None:
     assert (result.data, result.cursor, result.status) == (b'{"room":null}', "c1", 200)
 
 
-def test_executed_data_with_errors_is_not_offered_for_caching() -> None:
+def test_data_with_errors_are_not_offered_for_caching() -> None:
     result = execution_result(ExecutionResult({"room": None}, [GraphQLError("off")]), "trace")
     assert result.data is None
     assert "errors" in json.loads(result.encoded)

@@ -12,7 +12,8 @@ from gateway.gql.execution.results import GraphQLResult
 from gateway.service.streams.encoded import EncodedMessage
 from tests.gql.fakes import ACCOUNT, Account, delivered, event, operation_context, room
 
-WATCH = "subscription($after: String) { roomEvents(after: $after) { cursor prev ... on RoomEnded { roomDuration } } }"
+EVENTS = """subscription($after: String) { roomEvents(after: $after) {
+    cursor prev ... on RoomEnded { roomDuration } } }"""
 
 
 async def delivery(
@@ -31,7 +32,7 @@ async def delivery(
 
 
 def subscriptions(
-    account: Account, *variables: dict[str, str], query: str = WATCH
+    account: Account, *variables: dict[str, str], query: str = EVENTS
 ) -> list[Operation]:
     engine = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=5)
     return [
@@ -67,12 +68,14 @@ async def test_messages_with_one_cursor_are_encoded_apart() -> None:
     [operation] = subscriptions(
         account, {}, query="subscription { roomEvents { __typename cursor } }"
     )
-    async with aclosing(operation.results()) as answers:
-        await anext(answers)
+    async with aclosing(operation.results()) as results:
+        await anext(results)
         for message in (delivered(1), Bookmark("c1"), ResyncRequired("c1", ResyncReason.EPOCH)):
             account.feed.put(message)
-        told = [json.loads((await anext(answers)).encoded)["data"]["roomEvents"] for _ in range(3)]
-    assert [message["__typename"] for message in told] == [
+        messages = [
+            json.loads((await anext(results)).encoded)["data"]["roomEvents"] for _ in range(3)
+        ]
+    assert [message["__typename"] for message in messages] == [
         "ParticipantConnected",
         "Bookmark",
         "ResyncRequired",
@@ -90,7 +93,8 @@ async def test_i12_an_error_is_not_shared_with_other_callers() -> None:
 
 async def test_i12_fields_below_an_event_are_fetched_for_each_caller() -> None:
     account = Account(ACCOUNT)
-    query = "subscription { roomEvents { ... on RoomChanged { room { participants { nodes { sid } } } } } }"
+    query = """subscription { roomEvents {
+        ... on RoomChanged { room { participants { nodes { sid } } } } } }"""
     changed = delivered(1, event(RoomEventType.ROOM_CHANGED, room=room()))
     first, second = await delivery(account, changed, *subscriptions(account, {}, {}, query=query))
     assert first.encoded is not second.encoded
@@ -101,8 +105,8 @@ async def test_an_event_written_now_is_encoded_once_for_all_subscribers() -> Non
     account, written = Account(ACCOUNT), list[EncodedMessage]()
     async with AsyncExitStack() as stack:
         for operation in subscriptions(account, {}, {}):
-            answers = operation.results(lambda messages: not written.extend(messages))
-            await anext(await stack.enter_async_context(aclosing(answers)))
+            results = operation.results(lambda messages: not written.extend(messages))
+            await anext(await stack.enter_async_context(aclosing(results)))
         assert all(stream.write(delivered(1)) for stream in account.feed.streams)
     first, second = written
     assert json.loads(first.encoded) == {"data": {"roomEvents": {"cursor": "c1", "prev": "c0"}}}
@@ -112,10 +116,11 @@ async def test_an_event_written_now_is_encoded_once_for_all_subscribers() -> Non
 
 async def test_a_subscription_that_fetches_below_its_events_writes_nothing_now() -> None:
     account = Account(ACCOUNT)
-    query = "subscription { roomEvents { ... on RoomChanged { room { participants { nodes { sid } } } } } }"
+    query = """subscription { roomEvents {
+        ... on RoomChanged { room { participants { nodes { sid } } } } } }"""
     [operation] = subscriptions(account, {}, query=query)
-    async with aclosing(operation.results(lambda messages: True)) as answers:
-        await anext(answers)
+    async with aclosing(operation.results(lambda messages: True)) as results:
+        await anext(results)
         [stream] = account.feed.streams
         assert stream.write_now is None
 
@@ -125,6 +130,6 @@ async def test_an_empty_list_of_types_is_refused() -> None:
     [operation] = subscriptions(
         account, {}, query="subscription { roomEvents(types: []) { cursor } }"
     )
-    [answer] = [answer async for answer in operation.results()]
-    assert answer.error_code is Code.INVALID_ARGUMENT
+    [result] = [result async for result in operation.results()]
+    assert result.error_code is Code.INVALID_ARGUMENT
     assert account.feed.calls == []

@@ -1,6 +1,4 @@
-"""Trusted documents: named by their hash, and kept by the caller's cache while they are
-fresh.
-"""
+"""Trusted documents: run by their hash, with responses that a client can cache."""
 
 import hashlib
 import json
@@ -20,7 +18,7 @@ from tests.gql.conftest import GraphQLServer, run_server
 from tests.gql.fakes import Rooms
 
 ROOM = "query Room($ref: ID!) { room(ref: $ref) { sid uniqueName } }\n"
-MAKE = "mutation { createRoom { sid } }"
+CREATE = "mutation { createRoom { sid } }"
 
 
 def id_of(text: str) -> str:
@@ -29,14 +27,14 @@ def id_of(text: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, text in (("room", ROOM), ("make", MAKE)):
+    for name, text in (("room", ROOM), ("create", CREATE)):
         (tmp_path / f"{name}.graphql").write_text(text)
     (tmp_path / "notes.txt").write_text("no document")
     return tmp_path
 
 
 class FreshRooms(Rooms):
-    """`fresh_s`: how long what is found is fresh; None when nothing says so."""
+    """Rooms that are fresh for `fresh_s` seconds; None for an unknown time."""
 
     fresh_s: float | None = 4.9
 
@@ -59,20 +57,20 @@ async def get(
     headers: dict[str, str] | None = None,
     **parameters: str,
 ) -> Any:
-    asked = {"documentId": id_of(text), "variables": json.dumps({"ref": "standup"}), **parameters}
-    async with server.client.get(
-        server.url, params=asked, headers=server.auth | (headers or {})
-    ) as reply:
-        return reply.status, reply.headers, await reply.read()
+    variables = json.dumps({"ref": "standup"})
+    parameters = {"documentId": id_of(text), "variables": variables, **parameters}
+    headers = server.auth | (headers or {})
+    async with server.client.get(server.url, params=parameters, headers=headers) as response:
+        return response.status, response.headers, await response.read()
 
 
-async def test_a_trusted_document_is_run_by_its_name(trusting: GraphQLServer) -> None:
+async def test_a_trusted_document_runs_by_its_id(trusting: GraphQLServer) -> None:
     status, _, body = await get(trusting)
     assert (status, json.loads(body)["data"]["room"]["uniqueName"]) == (200, "standup")
 
 
 @pytest.mark.parametrize(
-    "named",
+    "document",
     [
         {"documentId": id_of(ROOM)},
         {
@@ -84,19 +82,19 @@ async def test_a_trusted_document_is_run_by_its_name(trusting: GraphQLServer) ->
             }
         },
     ],
-    ids=["the draft's way", "Apollo's way"],
+    ids=["documentId", "persistedQuery"],
 )
-async def test_it_may_be_named_in_two_ways_and_by_post_as_well(
-    trusting: GraphQLServer, named: dict[str, Any]
+async def test_the_id_may_be_sent_in_two_ways_and_by_post(
+    trusting: GraphQLServer, document: dict[str, Any]
 ) -> None:
-    body = {"variables": {"ref": "standup"}, **named}
-    async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as reply:
-        assert (await reply.json())["data"]["room"]["uniqueName"] == "standup"
-        assert reply.headers["Cache-Control"] == "no-store"
+    body = {"variables": {"ref": "standup"}, **document}
+    async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as response:
+        assert (await response.json())["data"]["room"]["uniqueName"] == "standup"
+        assert response.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(
-    ("fresh_s", "control"),
+    ("fresh_s", "cache_control"),
     [
         (4.9, "private, max-age=4"),
         (0.9, "private, no-cache"),
@@ -104,12 +102,12 @@ async def test_it_may_be_named_in_two_ways_and_by_post_as_well(
         (None, "private, no-cache"),
     ],
 )
-async def test_its_answer_may_be_kept_by_the_caller_while_all_of_it_is_fresh(
-    trusting: GraphQLServer, fresh_s: float | None, control: str
+async def test_the_response_to_a_get_has_the_max_age_of_its_data(
+    trusting: GraphQLServer, fresh_s: float | None, cache_control: str
 ) -> None:
     trusting.account.rooms.fresh_s = fresh_s  # type: ignore[attr-defined]
     _, headers, _ = await get(trusting)
-    assert headers["Cache-Control"] == control
+    assert headers["Cache-Control"] == cache_control
     assert {name.strip() for name in headers["Vary"].split(",")} == {
         "Origin",
         "Authorization",
@@ -118,11 +116,11 @@ async def test_its_answer_may_be_kept_by_the_caller_while_all_of_it_is_fresh(
     }
 
 
-async def test_an_answer_that_has_not_changed_is_not_sent_again(trusting: GraphQLServer) -> None:
+async def test_an_unchanged_response_is_not_sent_again(trusting: GraphQLServer) -> None:
     _, headers, _ = await get(trusting)
     etag = headers["ETag"]
-    for known in (etag, f'"other", {etag}', "*"):
-        status, again, body = await get(trusting, headers={"If-None-Match": known})
+    for if_none_match in (etag, f'"other", {etag}', "*"):
+        status, again, body = await get(trusting, headers={"If-None-Match": if_none_match})
         assert (status, body, again["ETag"], again["Cache-Control"]) == (
             304,
             b"",
@@ -136,27 +134,32 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(trusting: GraphQ
     assert (status, changed["ETag"] != etag) == (200, True)
 
 
-async def test_what_is_not_trusted_or_not_whole_is_not_kept(trusting: GraphQLServer) -> None:
-    sent = {"query": ROOM, "variables": json.dumps({"ref": "standup"})}
-    async with trusting.client.get(trusting.url, params=sent, headers=trusting.auth) as reply:
-        assert (reply.headers["Cache-Control"], reply.headers.get("ETag")) == ("no-store", None)
+async def test_other_responses_and_errors_cannot_be_cached(trusting: GraphQLServer) -> None:
+    parameters = {"query": ROOM, "variables": json.dumps({"ref": "standup"})}
+    async with trusting.client.get(
+        trusting.url, params=parameters, headers=trusting.auth
+    ) as response:
+        assert (response.headers["Cache-Control"], response.headers.get("ETag")) == (
+            "no-store",
+            None,
+        )
     trusting.account.rooms.error = InvalidArgument("no")
     _, headers, _ = await get(trusting)
     assert (headers["Cache-Control"], headers.get("ETag")) == ("no-store", None)
 
 
-async def test_a_trusted_mutation_by_get_is_refused_all_the_same(trusting: GraphQLServer) -> None:
-    status, headers, _ = await get(trusting, MAKE, variables="{}")
+async def test_a_trusted_mutation_by_get_is_rejected(trusting: GraphQLServer) -> None:
+    status, headers, _ = await get(trusting, CREATE, variables="{}")
     assert (status, headers["Allow"]) == (405, "POST")
 
 
-async def test_a_trusted_document_still_needs_a_credential(trusting: GraphQLServer) -> None:
-    async with trusting.client.get(trusting.url, params={"documentId": id_of(ROOM)}) as reply:
-        assert reply.status == 401
+async def test_a_trusted_document_needs_a_credential(trusting: GraphQLServer) -> None:
+    async with trusting.client.get(trusting.url, params={"documentId": id_of(ROOM)}) as response:
+        assert response.status == 401
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "parameters",
     [
         {"documentId": id_of("another")},
         {"documentId": ""},
@@ -165,28 +168,35 @@ async def test_a_trusted_document_still_needs_a_credential(trusting: GraphQLServ
     ],
     ids=["unknown", "empty", "both", "no hash"],
 )
-async def test_what_names_no_document_is_refused(
-    trusting: GraphQLServer, sent: dict[str, str]
+async def test_an_invalid_id_is_rejected(
+    trusting: GraphQLServer, parameters: dict[str, str]
 ) -> None:
     headers = trusting.auth | {"Accept": "application/graphql-response+json"}
-    async with trusting.client.get(trusting.url, params=sent, headers=headers) as reply:
-        assert reply.status == 400
-        body = await reply.json(content_type=None)
+    async with trusting.client.get(trusting.url, params=parameters, headers=headers) as response:
+        assert response.status == 400
+        body = await response.json(content_type=None)
     assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_a_client_that_sends_the_document_with_its_hash_is_answered(
+async def test_a_document_that_is_sent_with_its_hash_is_run(
     trusting: GraphQLServer,
 ) -> None:
     body = {
         "query": "{ __typename }",
         "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}},
     }
-    async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as reply:
-        assert (await reply.json())["data"] == {"__typename": "Query"}
+    async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as response:
+        assert (await response.json())["data"] == {"__typename": "Query"}
 
 
-def test_without_a_folder_nothing_is_trusted() -> None:
+def test_a_document_is_found_by_its_id(folder: Path) -> None:
+    trusted = TrustedDocuments.from_folder(folder)
+    assert trusted.text(id_of(ROOM)) == ROOM
+    with pytest.raises(InvalidArgument, match="send the document itself"):
+        trusted.text(id_of("no document"))
+
+
+def test_without_a_folder_no_document_is_trusted() -> None:
     with pytest.raises(InvalidArgument):
         TrustedDocuments.from_folder(None).text(id_of(ROOM))
 
@@ -194,9 +204,7 @@ def test_without_a_folder_nothing_is_trusted() -> None:
 @pytest.mark.parametrize(
     "content", [None, b"\xff", b"{ nothing }"], ids=["none", "not UTF-8", "of another schema"]
 )
-async def test_a_folder_that_is_of_no_use_is_told_at_the_start(
-    tmp_path: Path, content: bytes | None
-) -> None:
+async def test_an_unusable_folder_fails_the_start(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "a.graphql").write_bytes(content)
     with pytest.raises(FailedPrecondition, match="GATEWAY_DOCUMENTS"):
@@ -204,7 +212,7 @@ async def test_a_folder_that_is_of_no_use_is_told_at_the_start(
             pass
 
 
-async def test_the_operations_that_we_ship_can_be_trusted() -> None:
+async def test_the_published_operations_can_be_trusted() -> None:
     async with run_server(
         trusted=TrustedDocuments.from_folder(Path(__file__).parents[3] / "schema/operations")
     ):

@@ -1,4 +1,4 @@
-"""What resolvers are given."""
+"""The context of an operation."""
 
 from gateway.core.callers import Caller, Scope
 from gateway.gql.schema.context import Context
@@ -7,7 +7,7 @@ from gateway.service.callers.points import CallerLimiter
 from tests.gql.fakes import ACCOUNT, Account
 
 
-def test_each_operation_has_loaders_of_its_own() -> None:
+def test_each_context_has_its_own_loaders() -> None:
     caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}))
     account = Account(ACCOUNT)
     one, other = (

@@ -1,4 +1,4 @@
-"""Core's enums in the graph."""
+"""Core's enums in the schema."""
 
 from graphql import GraphQLEnumType
 
@@ -12,13 +12,13 @@ ENUMS = {
 }
 
 
-def test_a_set_of_words_that_twilio_may_add_to_can_say_unknown() -> None:
+def test_every_open_enum_has_the_value_unknown() -> None:
     open_enums = {cls.__name__ for cls in OpenEnum.__subclasses__()}
     assert open_enums <= ENUMS.keys()
     assert all("UNKNOWN" in ENUMS[name].values for name in open_enums)
 
 
-def test_words_are_cores_in_capitals() -> None:
+def test_values_are_named_as_in_core() -> None:
     assert list(ENUMS["ParticipantStatus"].values) == [
         "CONNECTED",
         "DISCONNECTED",
@@ -29,7 +29,7 @@ def test_words_are_cores_in_capitals() -> None:
     assert list(ENUMS["Codec"].values) == ["VP8", "VP9", "H264", "OPUS", "PCMU", "UNKNOWN"]
 
 
-def test_legacy_room_types_are_deprecated_with_the_reason() -> None:
+def test_legacy_room_types_are_deprecated_with_a_reason() -> None:
     reasons = {name: value.deprecation_reason for name, value in ENUMS["RoomType"].values.items()}
     assert {name for name, reason in reasons.items() if reason} == {
         "GROUP_SMALL",

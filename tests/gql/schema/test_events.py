@@ -1,4 +1,4 @@
-"""Events, and the messages of the feed, as GraphQL types."""
+"""Room events and the other messages of a stream as GraphQL types."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from gateway.core import events
 from gateway.core.errors import CursorExpired
 from gateway.core.events import Bookmark, Changed, Gap, ResyncReason, ResyncRequired, RoomEventType
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
-from gateway.gql.schema import events as shown
+from gateway.gql.schema import events as views
 from gateway.gql.schema.events import (
     EVENT_TYPES,
     EventParticipant,
@@ -15,11 +15,11 @@ from gateway.gql.schema.events import (
     message_view,
 )
 from tests.gql.conftest import GraphQLServer
-from tests.gql.fakes import delivered, event, participant, room
+from tests.gql.fakes import TIMEOUT_S, delivered, event, participant, room
 
 
 @pytest.mark.parametrize("type_", RoomEventType)
-def test_every_event_has_a_type_of_its_name(type_: RoomEventType) -> None:
+def test_every_event_type_has_a_graphql_type_of_its_name(type_: RoomEventType) -> None:
     message = message_view(delivered(1, event(type_)))
     assert type(message) is EVENT_TYPES[type_]
     assert type(message).__name__ == type_.value.title().replace("-", "")
@@ -30,14 +30,14 @@ def test_every_event_has_a_type_of_its_name(type_: RoomEventType) -> None:
     )  # type: ignore[arg-type]
 
 
-def test_the_other_messages_stand_outside_the_chain_unless_something_is_lost() -> None:
-    assert message_view(Bookmark("c1")) == shown.Bookmark(cursor="c1", prev=None)
-    assert message_view(Gap("c3", "c1")) == shown.Gap(cursor="c3", prev="c1")
-    lost = message_view(ResyncRequired("c9", ResyncReason.EPOCH))
-    assert lost == shown.ResyncRequired(cursor="c9", prev=None, reason=ResyncReason.EPOCH)
+def test_other_messages_have_no_prev_except_a_gap() -> None:
+    assert message_view(Bookmark("c1")) == views.Bookmark(cursor="c1", prev=None)
+    assert message_view(Gap("c3", "c1")) == views.Gap(cursor="c3", prev="c1")
+    resync = message_view(ResyncRequired("c9", ResyncReason.EPOCH))
+    assert resync == views.ResyncRequired(cursor="c9", prev=None, reason=ResyncReason.EPOCH)
 
 
-def test_a_recording_tells_whose_and_of_what() -> None:
+def test_a_recording_event_has_its_participant_and_track() -> None:
     recorded = message_view(
         delivered(
             1,
@@ -63,13 +63,13 @@ def test_a_recording_tells_whose_and_of_what() -> None:
     )
 
 
-async def test_a_changed_room_is_shown_as_twilio_answered_it(server: GraphQLServer) -> None:
+async def test_room_changed_shows_the_response_of_twilio(server: GraphQLServer) -> None:
     async with server.socket() as socket:
         query = """subscription { roomEvents { cursor ... on RoomChanged { type source changed
             room { uniqueName asOf } now: participant { identity } }
             ... on RecordingEvent { recording { size offsetMs } } } }"""
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
-        await socket.receive_json(timeout=5)
+        await socket.receive_json(timeout=TIMEOUT_S)
         changed = event(
             RoomEventType.ROOM_CHANGED,
             source=events.EventSource.MUTATION,
@@ -77,7 +77,7 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(server: GraphQLServ
             changed=Changed.ROOM,
         )
         server.account.feed.put(delivered(1, changed))
-        assert (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"] == {
+        assert (await socket.receive_json(timeout=TIMEOUT_S))["payload"]["data"]["roomEvents"] == {
             "cursor": "c1",
             "type": "ROOM_CHANGED",
             "source": "MUTATION",
@@ -89,8 +89,8 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(server: GraphQLServ
             RoomEventType.ROOM_CHANGED, participant=participant(), changed=Changed.PARTICIPANT
         )
         server.account.feed.put(delivered(2, kicked))
-        told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
-        assert (told["changed"], told["room"], told["now"]) == (
+        data = (await socket.receive_json(timeout=TIMEOUT_S))["payload"]["data"]["roomEvents"]
+        assert (data["changed"], data["room"], data["now"]) == (
             "PARTICIPANT",
             None,
             {"identity": "ada"},
@@ -99,20 +99,21 @@ async def test_a_changed_room_is_shown_as_twilio_answered_it(server: GraphQLServ
             RoomEventType.RECORDING_COMPLETED, recording_size=5_000_000_000, offset_ms=2**40
         )
         server.account.feed.put(delivered(3, large))
-        told = (await socket.receive_json(timeout=5))["payload"]["data"]["roomEvents"]
-        assert told["recording"] == {"size": 5_000_000_000, "offsetMs": 2**40}
+        data = (await socket.receive_json(timeout=TIMEOUT_S))["payload"]["data"]["roomEvents"]
+        assert data["recording"] == {"size": 5_000_000_000, "offsetMs": 2**40}
 
 
-async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(server: GraphQLServer) -> None:
+async def test_a_timeline_is_chained_like_a_stream(server: GraphQLServer) -> None:
     server.account.timeline.log = [
         event(RoomEventType.ROOM_CREATED),
         event(participant_identity="ada"),
     ]
     query = """query($after: String) { room(ref: "standup") { events(after: $after) {
         nodes { cursor prev type ... on ParticipantEvent { participant { identity } } }
-        pageInfo { hasPreviousPage startCursor endCursor hasNextPage } freshness { isStale } } } }"""
-    told = (await server.data(query, after="c0"))["room"]["events"]
-    assert told["nodes"] == [
+        pageInfo { hasPreviousPage startCursor endCursor hasNextPage }
+        freshness { isStale } } } }"""
+    data = (await server.data(query, after="c0"))["room"]["events"]
+    assert data["nodes"] == [
         {"cursor": "c1", "prev": "c0", "type": "ROOM_CREATED"},
         {
             "cursor": "c2",
@@ -121,35 +122,37 @@ async def test_a_room_has_a_timeline_that_is_chained_like_a_stream(server: Graph
             "participant": {"identity": "ada"},
         },
     ]
-    assert told["pageInfo"] == {
+    assert data["pageInfo"] == {
         "hasPreviousPage": True,
         "startCursor": "c1",
         "endCursor": "c2",
         "hasNextPage": False,
     }
-    assert told["freshness"] is None
+    assert data["freshness"] is None
     assert (await server.data(query))["room"]["events"]["nodes"][0]["prev"] is None
 
 
-async def test_a_timeline_is_of_the_types_that_were_asked_for(server: GraphQLServer) -> None:
+async def test_a_timeline_has_only_the_selected_types(server: GraphQLServer) -> None:
     server.account.timeline.log = [event(RoomEventType.ROOM_CREATED), event()]
-    told = await server.data(
+    data = await server.data(
         '{ room(ref: "standup") { events(types: [ROOM_CREATED], first: 1) { nodes { type } } } }'
     )
-    assert told["room"]["events"]["nodes"] == [{"type": "ROOM_CREATED"}]
-    [asked] = server.account.timeline.calls
-    assert (asked.ref and asked.ref.sid, asked.types) == (room().sid, {RoomEventType.ROOM_CREATED})
+    assert data["room"]["events"]["nodes"] == [{"type": "ROOM_CREATED"}]
+    [call] = server.account.timeline.calls
+    assert (call.ref and call.ref.sid, call.types) == (room().sid, {RoomEventType.ROOM_CREATED})
 
 
-async def test_a_place_that_the_log_lost_is_said(server: GraphQLServer) -> None:
-    server.account.timeline.error = CursorExpired("the log begins later; begin anew without after")
+async def test_a_timeline_from_a_lost_cursor_fails(server: GraphQLServer) -> None:
+    server.account.timeline.error = CursorExpired(
+        "the cursor has expired: start again without after"
+    )
     error = await server.error(
         '{ room(ref: "standup") { events(after: "c1") { nodes { cursor } } } }'
     )
     assert (error["extensions"]["code"], error["path"]) == ("CURSOR_EXPIRED", ["room", "events"])
 
 
-async def test_a_timeline_of_no_types_at_all_is_refused(server: GraphQLServer) -> None:
+async def test_a_timeline_rejects_an_empty_list_of_types(server: GraphQLServer) -> None:
     error = await server.error(
         '{ room(ref: "standup") { events(types: []) { nodes { cursor } } } }'
     )

@@ -1,4 +1,4 @@
-"""Ids, and the refs that they work as."""
+"""Node ids, and the refs that accept them."""
 
 import pytest
 
@@ -17,7 +17,7 @@ ROOM = room_sid(1)
 
 
 @pytest.mark.parametrize("parts", [(ROOM,), (ROOM, ADA), (ROOM, ADA, VOICE)])
-def test_an_id_leads_from_the_room_down(parts: tuple[str, ...]) -> None:
+def test_an_id_lists_sids_from_the_room_down(parts: tuple[str, ...]) -> None:
     assert parse_node_id(":".join(parts)) == parts
 
 
@@ -36,11 +36,11 @@ def test_an_id_leads_from_the_room_down(parts: tuple[str, ...]) -> None:
         f"{ROOM}::{ADA}",
     ],
 )
-def test_anything_else_is_no_id(text: str) -> None:
+def test_any_other_text_is_not_an_id(text: str) -> None:
     assert parse_node_id(text) is None
 
 
-def test_a_transcriptions_id_holds_twilios_opaque_one() -> None:
+def test_the_id_of_a_transcription_contains_its_opaque_ttid() -> None:
     assert parse_transcription_id(f"{ROOM}:{TTID}") == (ROOM, TTID)
     for text in (
         TTID,
@@ -53,13 +53,13 @@ def test_a_transcriptions_id_holds_twilios_opaque_one() -> None:
         assert parse_transcription_id(text) is None
 
 
-def test_an_id_works_wherever_a_ref_does() -> None:
+def test_a_ref_accepts_an_id() -> None:
     assert participant_ref(f"{ROOM}:{ADA}") == participant_ref(ADA) == ParticipantRef(ADA, None)
     assert track_ref(f"{ROOM}:{ADA}:{VOICE}") == track_ref(VOICE) == TrackRef(VOICE, None)
     assert transcription_ref(f"{ROOM}:{TTID}") == transcription_ref(TTID) == TTID
 
 
-def test_a_name_that_only_resembles_an_id_is_a_name() -> None:
+def test_a_name_that_resembles_an_id_is_a_name() -> None:
     for name in (f"{ROOM}:ada", f"a:{ADA}", "a:b", f"{ROOM}:{ADA}:{VOICE}", ROOM):
         assert participant_ref(name) == ParticipantRef(None, name)
     for name in (f"{ROOM}:{ADA}", f"{ROOM}:{ADA}:voice"):
@@ -67,7 +67,7 @@ def test_a_name_that_only_resembles_an_id_is_a_name() -> None:
 
 
 @pytest.mark.parametrize("read", [participant_ref, track_ref, transcription_ref])
-def test_what_can_name_nothing_is_refused(read: object) -> None:
+def test_an_empty_ref_is_rejected(read: object) -> None:
     assert callable(read)
     with pytest.raises(InvalidArgument):
         read("")

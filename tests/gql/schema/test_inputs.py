@@ -1,4 +1,4 @@
-"""From input types to core values."""
+"""Input types and core values."""
 
 from dataclasses import fields
 
@@ -32,12 +32,12 @@ from gateway.gql.schema.inputs import (
         (TranscriptionsConfigurationInput, TranscriptionsConfiguration),
     ],
 )
-def test_every_parameter_can_be_given(input_: type, value: type) -> None:
+def test_every_input_has_the_fields_of_its_core_type(input_: type, value: type) -> None:
     assert [field.name for field in fields(input_)] == [field.name for field in fields(value)]
 
 
-def test_what_is_given_becomes_a_core_value() -> None:
-    wanted = CreateRoomInput(
+def test_an_input_becomes_a_core_value() -> None:
+    new_room = CreateRoomInput(
         unique_name="standup",
         type=RoomType.GROUP,
         video_codecs=[VideoCodec.VP8],
@@ -45,7 +45,7 @@ def test_what_is_given_becomes_a_core_value() -> None:
         transcriptions_configuration=TranscriptionsConfigurationInput(hints=["gateway"]),
         max_participants=None,
     )
-    assert to_core(wanted) == NewRoom(
+    assert to_core(new_room) == NewRoom(
         unique_name="standup",
         type=RoomType.GROUP,
         video_codecs=(VideoCodec.VP8,),
@@ -54,12 +54,12 @@ def test_what_is_given_becomes_a_core_value() -> None:
     )
 
 
-def test_what_is_out_of_bounds_is_refused() -> None:
+def test_a_value_out_of_bounds_is_rejected() -> None:
     with pytest.raises(InvalidArgument):
         to_core(CreateRoomInput(max_participants=51))
 
 
-def test_what_is_left_out_and_what_is_null_is_twilios_default() -> None:
+def test_unset_and_null_mean_the_default_of_twilio() -> None:
     assert build_core(RoomFilter, unique_name=None, created_after=UNSET) == RoomFilter()
     assert (optional(UNSET), optional(None), optional("x")) == (None, None, "x")
 
@@ -73,7 +73,7 @@ def test_a_list_of_inputs_becomes_a_tuple_of_core_values() -> None:
     )
 
 
-def test_a_page_is_asked_for_within_its_limits() -> None:
+def test_page_arguments_rejects_a_size_out_of_bounds() -> None:
     assert page_arguments(1, UNSET) == (1, None)
     assert page_arguments(100, "p") == (100, "p")
     for first in (0, 101):

@@ -9,16 +9,19 @@ from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, AT, room_sid
 
 
-async def test_insights_are_read_of_a_room_and_by_its_sid(server: GraphQLServer) -> None:
-    told = await server.data(
-        """query($sid: ID!, $none: ID!, $who: ID!) { insightsRoom(sid: $sid) { roomSid durationSec
-        participants(first: 3) { nodes { participantSid properties publisherInfo } } participant(sid: $who) { status } }
-        none: insightsRoom(sid: $none) { roomSid } room(ref: "standup") { insights { roomSid } } }""",
+async def test_insights_are_read_through_the_room_and_by_its_sid(server: GraphQLServer) -> None:
+    data = await server.data(
+        """query($sid: ID!, $none: ID!, $participant: ID!) {
+            insightsRoom(sid: $sid) { roomSid durationSec
+                participants(first: 3) { nodes { participantSid properties publisherInfo } }
+                participant(sid: $participant) { status } }
+            none: insightsRoom(sid: $none) { roomSid }
+            room(ref: "standup") { insights { roomSid } } }""",
         sid=room_sid(1),
         none=room_sid(7),
-        who=ADA,
+        participant=ADA,
     )
-    assert told == {
+    assert data == {
         "insightsRoom": {
             "roomSid": room_sid(1),
             "durationSec": 2**40,
@@ -35,21 +38,24 @@ async def test_insights_are_read_of_a_room_and_by_its_sid(server: GraphQLServer)
     assert ("participants", room_sid(1), 3, None) in server.account.insights.calls
 
 
-async def test_rooms_are_chosen_by_every_filter(server: GraphQLServer) -> None:
-    query = """query($a: DateTime, $b: DateTime) { insightsRooms(roomTypes: [GROUP, GO], codecs: [VP8, OPUS],
-        roomName: "standup", createdAfter: $a, createdBefore: $b, first: 7, after: "x") { nodes { roomSid } asOf } }"""
+async def test_insights_rooms_passes_every_filter(server: GraphQLServer) -> None:
+    query = """query($a: DateTime, $b: DateTime) {
+        insightsRooms(
+            roomTypes: [GROUP, GO], codecs: [VP8, OPUS], roomName: "standup",
+            createdAfter: $a, createdBefore: $b, first: 7, after: "x"
+        ) { nodes { roomSid } asOf } }"""
     await server.data(query, a="2026-11-20T12:00:00Z", b="2026-11-20T13:00:00Z")
-    wanted = InsightsRoomFilter(
+    filters = InsightsRoomFilter(
         room_types=(RoomType.GROUP, RoomType.GO),
         codecs=(Codec.VP8, Codec.OPUS),
         room_name="standup",
         created_after=AT,
         created_before=AT + timedelta(hours=1),
     )
-    assert server.account.insights.calls == [("rooms", wanted, 7, "x")]
+    assert server.account.insights.calls == [("rooms", filters, 7, "x")]
 
 
-async def test_insights_know_sids_only(server: GraphQLServer) -> None:
+async def test_insights_reject_anything_but_a_sid(server: GraphQLServer) -> None:
     assert (
         "RM and 32 hex digits"
         in (await server.error('{ insightsRoom(sid: "standup") { roomSid } }'))["message"]

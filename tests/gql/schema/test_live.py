@@ -1,4 +1,4 @@
-"""Live views: what they show is in their hands already."""
+"""Live views."""
 
 import asyncio
 import json
@@ -38,22 +38,24 @@ from tests.gql.fakes import (
 ENGINE = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=TIMEOUT_S)
 BOB = ParticipantSid("PA" + "b" * 32)
 LIVE = """subscription { roomLive(ref: "standup") { sid status asOf freshness { isStale }
-    participants { nodes { id identity status publishedTracks { nodes { name enabled } pageInfo { hasNextPage } } }
+    participants {
+        nodes { id identity status
+            publishedTracks { nodes { name enabled } pageInfo { hasNextPage } } }
         pageInfo { hasNextPage } asOf }
     ada: participant(ref: "ada") { sid publishedTracks { nodes { sid } } } } }"""
 PRESENCE = """subscription { presence(room: "standup") { cursor roomSid roomName roomStatus
     participants { sid identity since tracks { sid kind name enabled } } } }"""
 
 
-def body_of(answer: GraphQLResult) -> Any:
-    return json.loads(answer.encoded)
+def body_of(result: GraphQLResult) -> Any:
+    return json.loads(result.encoded)
 
 
-def view(*stays: Stay, cursor: str = "c1", **changes: Any) -> ReadResult[LiveRoom]:
+def live_view(*stays: Stay, cursor: str = "c1", **changes: Any) -> ReadResult[LiveRoom]:
     return replace(read_result(LiveRoom(room(**changes), stays)), as_of=cursor)
 
 
-HERE = Stay(participant(date_created=AT, start_time=AT), AT, (replace(PUBLISHED, enabled=True),))
+PRESENT = Stay(participant(date_created=AT, start_time=AT), AT, (replace(PUBLISHED, enabled=True),))
 GONE = Stay(
     participant(
         sid=BOB,
@@ -65,29 +67,29 @@ GONE = Stay(
 )
 
 
-def answers(account: Account, query: str) -> "aclosing[AsyncGenerator[GraphQLResult, None]]":
+def results(account: Account, query: str) -> "aclosing[AsyncGenerator[GraphQLResult, None]]":
     return aclosing(ENGINE.prepare(GraphQLRequest(query), operation_context(account)).results())
 
 
 async def first(account: Account, query: str) -> dict[str, Any]:
-    async with answers(account, query) as told:
-        answer = await anext(told)
-    assert "errors" not in body_of(answer), answer.encoded
-    [value] = body_of(answer)["data"].values()
+    async with results(account, query) as stream:
+        result = await anext(stream)
+    assert "errors" not in body_of(result), result.encoded
+    [value] = body_of(result)["data"].values()
     return dict(value)
 
 
-async def test_a_room_is_shown_with_its_people_and_their_tracks_and_nothing_is_fetched() -> None:
+async def test_a_live_room_has_its_participants_and_tracks_without_a_fetch() -> None:
     account = Account(ACCOUNT)
-    account.live.first_view = view(HERE, GONE)
-    told = await first(account, LIVE)
-    assert (told["status"], told["asOf"], told["freshness"]) == (
+    account.live.first_view = live_view(PRESENT, GONE)
+    data = await first(account, LIVE)
+    assert (data["status"], data["asOf"], data["freshness"]) == (
         "IN_PROGRESS",
         "c1",
         {"isStale": False},
     )
     tracks = {"nodes": [{"name": "voice", "enabled": True}], "pageInfo": {"hasNextPage": False}}
-    assert told["participants"] == {
+    assert data["participants"] == {
         "nodes": [
             {
                 "id": f"{room().sid}:{ADA}",
@@ -99,53 +101,59 @@ async def test_a_room_is_shown_with_its_people_and_their_tracks_and_nothing_is_f
         "pageInfo": {"hasNextPage": False},
         "asOf": "c1",
     }
-    assert told["ada"] == {"sid": ADA, "publishedTracks": {"nodes": [{"sid": VOICE}]}}
+    assert data["ada"] == {"sid": ADA, "publishedTracks": {"nodes": [{"sid": VOICE}]}}
     assert account.participants.calls == account.participants.batches == []
     assert account.live.calls[0].name == "standup"
 
 
-async def test_each_change_is_told_with_its_cursor() -> None:
+async def test_each_view_has_its_cursor() -> None:
     account = Account(ACCOUNT)
-    async with answers(account, LIVE) as told:
-        assert (await anext(told)).cursor == "c0"
-        account.live.put(view(HERE, cursor="c4"))
-        second = await anext(told)
+    async with results(account, LIVE) as stream:
+        assert (await anext(stream)).cursor == "c0"
+        account.live.put(live_view(PRESENT, cursor="c4"))
+        second = await anext(stream)
         account.live.put(
-            view(replace(HERE, tracks=()), GONE, cursor="c7", status=RoomStatus.COMPLETED)
+            live_view(replace(PRESENT, tracks=()), GONE, cursor="c7", status=RoomStatus.COMPLETED)
         )
-        third = await anext(told)
+        third = await anext(stream)
         account.live.put(None)
-        assert [answer async for answer in told] == []
+        assert [result async for result in stream] == []
     assert (second.cursor, third.cursor) == ("c4", "c7")
     assert body_of(third)["data"]["roomLive"]["status"] == "COMPLETED"
-    shown = body_of(third)["data"]["roomLive"]["participants"]["nodes"]
-    assert [node["identity"] for node in shown] == ["ada", "bob"]
+    nodes = body_of(third)["data"]["roomLive"]["participants"]["nodes"]
+    assert [node["identity"] for node in nodes] == ["ada", "bob"]
 
 
-async def test_those_who_left_before_the_watching_are_asked_for_as_ever() -> None:
+async def test_participants_that_the_view_does_not_hold_are_fetched() -> None:
     account = Account(ACCOUNT)
-    account.live.first_view = view(HERE)
-    query = """subscription { roomLive(ref: "standup") { participants(status: DISCONNECTED, first: 7) { nodes { sid } }
+    account.live.first_view = live_view(PRESENT)
+    query = """subscription { roomLive(ref: "standup") {
+        participants(status: DISCONNECTED, first: 7) { nodes { sid } }
         bob: participant(ref: "bob") { sid } gone: participant(ref: "%s") { sid } } }"""
     assert (await first(account, query % BOB))["bob"] is None
-    assert sorted(str(what) for what, *_ in account.participants.calls) == ["pages", "participant"]
+    assert sorted(str(method) for method, *_ in account.participants.calls) == [
+        "pages",
+        "participant",
+    ]
 
 
-async def test_pages_of_a_view_are_its_own() -> None:
+async def test_participants_of_a_view_are_paged() -> None:
     account = Account(ACCOUNT)
-    account.live.first_view = view(
-        HERE, replace(GONE, participant=replace(GONE.participant, status=HERE.participant.status))
+    account.live.first_view = live_view(
+        PRESENT,
+        replace(GONE, participant=replace(GONE.participant, status=PRESENT.participant.status)),
     )
-    page = "subscription { roomLive(ref: %s) { participants(first: 1%s) { nodes { sid } pageInfo { endCursor } } } }"
+    page = """subscription { roomLive(ref: %s) {
+        participants(first: 1%s) { nodes { sid } pageInfo { endCursor } } } }"""
     one = (await first(account, page % ('"standup"', "")))["participants"]
     after = f', after: "{one["pageInfo"]["endCursor"]}"'
     two = (await first(account, page % ('"standup"', after)))["participants"]
     assert [node["sid"] for node in one["nodes"] + two["nodes"]] == [ADA, BOB]
 
 
-async def test_presence_tells_who_is_there_since_when_and_with_which_tracks() -> None:
+async def test_presence_lists_participants_and_their_tracks() -> None:
     account = Account(ACCOUNT)
-    account.live.first_view = view(HERE, GONE)
+    account.live.first_view = live_view(PRESENT, GONE)
     assert await first(account, PRESENCE) == {
         "cursor": "c1",
         "roomSid": room().sid,
@@ -163,27 +171,29 @@ async def test_presence_tells_who_is_there_since_when_and_with_which_tracks() ->
 
 
 @pytest.mark.parametrize("query", [LIVE, PRESENCE])
-async def test_a_room_that_is_not_there_is_an_error(query: str) -> None:
+async def test_a_live_view_of_an_unknown_room_fails(query: str) -> None:
     account = Account(ACCOUNT)
-    account.live.error = NotFound("no such room is in progress; check the SID or the name")
-    async with answers(account, query) as told:
-        [refused] = [answer async for answer in told]
-    assert body_of(refused)["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+    account.live.error = NotFound("no such room is in progress: check the SID or the name")
+    async with results(account, query) as stream:
+        [rejected] = [result async for result in stream]
+    assert body_of(rejected)["errors"][0]["extensions"]["code"] == "NOT_FOUND"
 
 
-def test_every_view_has_a_cursor() -> None:
+def test_resume_cursor_of_a_view_is_its_position() -> None:
     assert (
-        resume_cursor(Room.from_live(view(HERE)))
-        == resume_cursor(Presence.from_live(view(HERE)))
+        resume_cursor(Room.from_live(live_view(PRESENT)))
+        == resume_cursor(Presence.from_live(live_view(PRESENT)))
         == "c1"
     )
 
 
-async def test_an_event_stream_has_the_views_cursors_as_ids(server: GraphQLServer) -> None:
-    server.account.live.first_view = view(HERE, cursor="c3")
+async def test_an_event_stream_has_the_cursors_of_views_as_ids(server: GraphQLServer) -> None:
+    server.account.live.first_view = live_view(PRESENT, cursor="c3")
     headers = {**server.auth, "Accept": "text/event-stream", "Last-Event-ID": "c1"}
-    async with server.client.post(server.url, json={"query": PRESENCE}, headers=headers) as reply:
+    async with server.client.post(
+        server.url, json={"query": PRESENCE}, headers=headers
+    ) as response:
         async with asyncio.timeout(TIMEOUT_S):
-            lines = [(await reply.content.readline()).decode().strip() for _ in range(5)]
+            lines = [(await response.content.readline()).decode().strip() for _ in range(5)]
     assert lines[2:4] == ["id: c3", "event: next"]
     assert json.loads(lines[4].removeprefix("data: "))["data"]["presence"]["cursor"] == "c3"

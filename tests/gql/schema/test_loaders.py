@@ -1,31 +1,33 @@
-"""What fields ask for in the same moment travels together."""
+"""Batches of reads within one operation."""
 
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.participants import ParticipantFilter, ParticipantStatus
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import room, room_sid
 
-PEOPLE = "participants(first: 20) { nodes { identity roomSid room { uniqueName } } }"
+PARTICIPANTS = "participants(first: 20) { nodes { identity roomSid room { uniqueName } } }"
 
 
-async def test_the_participants_of_a_page_of_rooms_are_asked_for_at_once(
+async def test_participants_of_a_page_of_rooms_are_loaded_in_one_batch(
     server: GraphQLServer,
 ) -> None:
     server.account.rooms.stored = [room(number, f"room{number}") for number in range(50)]
-    told = (await server.data("{ rooms { nodes { sid " + PEOPLE + " } } }"))["rooms"]["nodes"]
-    assert [node["participants"]["nodes"][0]["roomSid"] for node in told] == [
+    data = (await server.data("{ rooms { nodes { sid " + PARTICIPANTS + " } } }"))["rooms"]["nodes"]
+    assert [node["participants"]["nodes"][0]["roomSid"] for node in data] == [
         room_sid(number) for number in range(50)
     ]
     assert server.account.participants.batches == [[room_sid(number) for number in range(50)]]
     assert server.account.participants.calls == [("pages", ParticipantFilter(), 20)]
 
 
-async def test_their_rooms_are_asked_for_at_once_and_each_once(server: GraphQLServer) -> None:
+async def test_rooms_of_participants_are_loaded_in_one_batch_without_duplicates(
+    server: GraphQLServer,
+) -> None:
     server.account.rooms.stored = [room(number, f"room{number}") for number in range(3)]
-    told = (await server.data("{ rooms { nodes { uniqueName " + PEOPLE + " } } }"))["rooms"][
+    data = (await server.data("{ rooms { nodes { uniqueName " + PARTICIPANTS + " } } }"))["rooms"][
         "nodes"
     ]
-    assert [node["participants"]["nodes"][0]["room"]["uniqueName"] for node in told] == [
+    assert [node["participants"]["nodes"][0]["room"]["uniqueName"] for node in data] == [
         "room0",
         "room1",
         "room2",
@@ -33,18 +35,20 @@ async def test_their_rooms_are_asked_for_at_once_and_each_once(server: GraphQLSe
     assert server.account.rooms.batches == [[room_sid(0), room_sid(1), room_sid(2)]]
 
     server.account.rooms.batches.clear()
-    told = await server.data(
+    data = await server.data(
         '{ room(ref: "room1") { a: participants(first: 1) { nodes { room { sid } } } '
-        + PEOPLE
+        + PARTICIPANTS
         + " } }"
     )
     assert server.account.rooms.batches == [[room_sid(1)]]
 
 
-async def test_each_choice_of_participants_is_a_batch_of_its_own(server: GraphQLServer) -> None:
+async def test_each_filter_has_a_batch_of_its_own(server: GraphQLServer) -> None:
     server.account.rooms.stored = [room(1, "one"), room(2, "two")]
     await server.data(
-        """{ rooms(first: 9) { nodes { a: participants { nodes { sid } } again: participants { nodes { sid } }
+        """{ rooms(first: 9) { nodes {
+        a: participants { nodes { sid } }
+        again: participants { nodes { sid } }
         b: participants(status: DISCONNECTED, first: 5) { nodes { sid } } } } }"""
     )
     assert server.account.participants.batches == [[room_sid(1), room_sid(2)]] * 2
@@ -54,13 +58,17 @@ async def test_each_choice_of_participants_is_a_batch_of_its_own(server: GraphQL
     ]
 
 
-async def test_a_room_that_fails_fails_alone(server: GraphQLServer) -> None:
+async def test_one_failed_room_does_not_fail_the_others(server: GraphQLServer) -> None:
     server.account.rooms.stored = [room(1, "one"), room(2, "two")]
     server.account.participants.failing = {
-        room_sid(1): UpstreamUnavailable("Twilio gave no answer; ask again")
+        room_sid(1): UpstreamUnavailable("Twilio did not respond: retry")
     }
     _, body = await server.post(
-        '{ a: room(ref: "one") { ' + PEOPLE + ' } b: room(ref: "two") { ' + PEOPLE + " } }"
+        '{ a: room(ref: "one") { '
+        + PARTICIPANTS
+        + ' } b: room(ref: "two") { '
+        + PARTICIPANTS
+        + " } }"
     )
     [error] = body["errors"]
     assert (error["path"], error["extensions"]["code"]) == (
@@ -71,28 +79,32 @@ async def test_a_room_that_fails_fails_alone(server: GraphQLServer) -> None:
     assert body["data"]["b"]["participants"]["nodes"][0]["identity"] == "ada"
 
 
-async def test_what_fails_for_all_is_told_by_each(server: GraphQLServer) -> None:
-    server.account.participants.error = UpstreamUnavailable("Twilio gave no answer; ask again")
+async def test_a_failed_batch_fails_every_field(server: GraphQLServer) -> None:
+    server.account.participants.error = UpstreamUnavailable("Twilio did not respond: retry")
     server.account.rooms.stored = [room(1, "one"), room(2, "two")]
     _, body = await server.post(
-        '{ a: room(ref: "one") { ' + PEOPLE + ' } b: room(ref: "two") { ' + PEOPLE + " } }"
+        '{ a: room(ref: "one") { '
+        + PARTICIPANTS
+        + ' } b: room(ref: "two") { '
+        + PARTICIPANTS
+        + " } }"
     )
     assert sorted(error["path"][0] for error in body["errors"]) == ["a", "b"]
 
 
-async def test_nothing_is_remembered_from_one_batch_to_the_next(server: GraphQLServer) -> None:
-    """A mutation's own answer is read after it, not before."""
+async def test_a_later_batch_reads_again(server: GraphQLServer) -> None:
+    """A field of a mutation must be read after that mutation."""
     server.account.rooms.stored = [room(1, "one")]
-    many = " ".join(f'm{n}: completeRoom(ref: "one") {{ {PEOPLE} }}' for n in range(2))
+    many = " ".join(f'm{n}: completeRoom(ref: "one") {{ {PARTICIPANTS} }}' for n in range(2))
     await server.data("mutation { " + many + " }")
     assert server.account.participants.batches == [[room_sid(1)], [room_sid(1)]]
     assert server.account.rooms.batches == [[room_sid(1)], [room_sid(1)]]
 
 
-async def test_a_later_page_is_asked_for_by_its_cursor(server: GraphQLServer) -> None:
+async def test_a_page_after_a_cursor_is_not_batched(server: GraphQLServer) -> None:
     await server.data(
         '{ room(ref: "standup") { participants(first: 5, after: "p0") { nodes { sid } } } }'
     )
-    [(method, _, wanted, first, after)] = server.account.participants.calls
-    assert (method, wanted, first, after) == ("page", ParticipantFilter(), 5, "p0")
+    [(method, _, filters, first, after)] = server.account.participants.calls
+    assert (method, filters, first, after) == ("page", ParticipantFilter(), 5, "p0")
     assert server.account.participants.batches == []

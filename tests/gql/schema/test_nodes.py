@@ -1,4 +1,4 @@
-"""Objects by their ids."""
+"""Objects by their global ids."""
 
 import pytest
 
@@ -20,8 +20,8 @@ IDS = {
 async def test_every_node_is_found_by_its_id(
     server: GraphQLServer, id_: str, typename: str
 ) -> None:
-    told = await server.data("query($id: ID!) { node(id: $id) { __typename id } }", id=id_)
-    assert told["node"] == {"__typename": typename, "id": id_}
+    data = await server.data("query($id: ID!) { node(id: $id) { __typename id } }", id=id_)
+    assert data["node"] == {"__typename": typename, "id": id_}
 
 
 @pytest.mark.parametrize(
@@ -38,23 +38,25 @@ async def test_every_node_is_found_by_its_id(
         "x" * 10_000,
     ],
 )
-async def test_a_node_is_null_when_there_is_none(server: GraphQLServer, id_: str) -> None:
+async def test_an_id_that_names_nothing_is_null(server: GraphQLServer, id_: str) -> None:
     assert await server.data("query($id: ID!) { node(id: $id) { id } }", id=id_) == {"node": None}
 
 
-async def test_a_node_is_null_when_what_leads_to_it_is_not_there(server: GraphQLServer) -> None:
-    server.account.participants.error = NotFound("no such room; check the SID or the name")
-    told = await server.data(
+async def test_an_id_below_an_unknown_room_is_null(server: GraphQLServer) -> None:
+    server.account.participants.error = NotFound("no such room: check the SID or the name")
+    data = await server.data(
         NODES, ids=[f"{room_sid(7)}:{ADA}", f"{room_sid(7)}:{ADA}:{VOICE}", room_sid(1)]
     )
-    assert told["nodes"] == [None, None, {"__typename": "Room", "id": room_sid(1)}]
+    assert data["nodes"] == [None, None, {"__typename": "Room", "id": room_sid(1)}]
 
 
-async def test_nodes_keep_their_order_and_rooms_travel_together(server: GraphQLServer) -> None:
+async def test_nodes_keep_their_order_and_rooms_are_loaded_in_one_batch(
+    server: GraphQLServer,
+) -> None:
     server.account.rooms.stored = [room(1), room(2, "two")]
     ids = [room_sid(2), *IDS, "standup", room_sid(7), room_sid(1)]
-    told = (await server.data(NODES, ids=ids))["nodes"]
-    assert told == [
+    data = (await server.data(NODES, ids=ids))["nodes"]
+    assert data == [
         {"__typename": "Room", "id": room_sid(2)},
         *({"__typename": typename, "id": id_} for id_, typename in IDS.items()),
         None,
@@ -64,14 +66,14 @@ async def test_nodes_keep_their_order_and_rooms_travel_together(server: GraphQLS
     assert server.account.rooms.batches == [[room_sid(2), room_sid(1), room_sid(7)]]
 
 
-async def test_a_node_that_fails_leaves_the_others(server: GraphQLServer) -> None:
-    server.account.recordings.error = UpstreamUnavailable("Twilio gave no answer; ask again")
+async def test_one_failed_node_does_not_fail_the_others(server: GraphQLServer) -> None:
+    server.account.recordings.error = UpstreamUnavailable("Twilio did not respond: retry")
     _, body = await server.post(NODES, ids=[TAKE, room_sid(1)])
     assert body["data"]["nodes"] == [None, {"__typename": "Room", "id": room_sid(1)}]
     [error] = body["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["nodes", 0], "UPSTREAM_UNAVAILABLE")
 
 
-async def test_no_more_than_a_hundred_nodes_are_asked_for(server: GraphQLServer) -> None:
+async def test_nodes_rejects_more_than_a_hundred_ids(server: GraphQLServer) -> None:
     assert (await server.data(NODES, ids=["x"] * 100))["nodes"] == [None] * 100
     assert (await server.error(NODES, ids=["x"] * 101))["extensions"]["code"] == "BAD_USER_INPUT"

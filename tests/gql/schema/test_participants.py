@@ -19,43 +19,45 @@ from gateway.core.rules import RuleType, TrackPriority
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, AT, SCREEN, VOICE, room_sid
 
-HERE = RoomRef(room_sid(1), None)
-WHO = ParticipantRef(ADA, None)
+ROOM_REF = RoomRef(room_sid(1), None)
+ADA_REF = ParticipantRef(ADA, None)
 
 
 @pytest.mark.parametrize("ref", ["ada", ADA, f"{room_sid(1)}:{ADA}"])
 async def test_a_participant_is_found_by_sid_identity_or_id(
     server: GraphQLServer, ref: str
 ) -> None:
-    query = """query($ref: ID!) { participant(room: "standup", participant: $ref) { id sid identity status }
+    query = """query($ref: ID!) {
+        participant(room: "standup", participant: $ref) { id sid identity status }
         room(ref: "standup") { participant(ref: $ref) { id } } }"""
-    told = await server.data(query, ref=ref)
-    here = f"{room_sid(1)}:{ADA}"
-    assert told["participant"] | {"id": here} == {
-        "id": here,
+    data = await server.data(query, ref=ref)
+    id_ = f"{room_sid(1)}:{ADA}"
+    assert data["participant"] | {"id": id_} == {
+        "id": id_,
         "sid": ADA,
         "identity": "ada",
         "status": "CONNECTED",
     }
-    assert told["room"]["participant"]["id"] == here
-    who = ParticipantRef(None, "ada") if ref == "ada" else WHO
+    assert data["room"]["participant"]["id"] == id_
+    participant = ParticipantRef(None, "ada") if ref == "ada" else ADA_REF
     assert server.account.participants.calls == [
-        ("participant", RoomRef(None, "standup"), who),
-        ("participant", HERE, who),
+        ("participant", RoomRef(None, "standup"), participant),
+        ("participant", ROOM_REF, participant),
     ]
 
 
-async def test_a_participant_is_null_when_there_is_none(server: GraphQLServer) -> None:
-    told = await server.data(
-        '{ participant(room: "standup", participant: "bob") { sid } room(ref: "standup") { participant(ref: "bob") { sid } } }'
+async def test_an_unknown_participant_is_null(server: GraphQLServer) -> None:
+    data = await server.data(
+        """{ participant(room: "standup", participant: "bob") { sid }
+            room(ref: "standup") { participant(ref: "bob") { sid } } }"""
     )
-    assert told == {"participant": None, "room": {"participant": None}}
+    assert data == {"participant": None, "room": {"participant": None}}
 
 
-async def test_a_participant_of_a_room_that_is_not_there_is_null_but_cannot_be_changed(
+async def test_a_participant_of_an_unknown_room_is_null_and_its_mutation_fails(
     server: GraphQLServer,
 ) -> None:
-    server.account.participants.error = NotFound("no such room; check the SID or the name")
+    server.account.participants.error = NotFound("no such room: check the SID or the name")
     assert await server.data('{ participant(room: "nowhere", participant: "ada") { sid } }') == {
         "participant": None
     }
@@ -65,31 +67,34 @@ async def test_a_participant_of_a_room_that_is_not_there_is_null_but_cannot_be_c
     assert error["extensions"]["code"] == "NOT_FOUND"
 
 
-async def test_participants_are_chosen_by_every_filter(server: GraphQLServer) -> None:
-    query = """query($a: DateTime, $b: DateTime) { room(ref: "standup") { participants(status: DISCONNECTED, identity: "ada",
-        createdAfter: $a, createdBefore: $b, first: 7) { nodes { id } } } }"""
+async def test_participants_passes_every_filter(server: GraphQLServer) -> None:
+    query = """query($a: DateTime, $b: DateTime) { room(ref: "standup") {
+        participants(
+            status: DISCONNECTED, identity: "ada", createdAfter: $a, createdBefore: $b, first: 7
+        ) { nodes { id } } } }"""
     await server.data(query, a="2026-11-20T12:00:00Z", b="2026-11-20T13:00:00Z")
-    wanted = ParticipantFilter(
+    filters = ParticipantFilter(
         status=ParticipantStatus.DISCONNECTED,
         identity="ada",
         created_after=AT,
         created_before=AT + timedelta(hours=1),
     )
-    assert server.account.participants.calls == [("pages", wanted, 7)]
+    assert server.account.participants.calls == [("pages", filters, 7)]
 
 
-async def test_what_hangs_below_a_participant_is_asked_by_its_sids(server: GraphQLServer) -> None:
-    told = await server.data(
+async def test_fields_of_a_participant_are_fetched_by_its_sids(server: GraphQLServer) -> None:
+    data = await server.data(
         """query($screen: ID!) { participant(room: "standup", participant: "ada") {
         publishedTracks(first: 3, after: "x") { nodes { id sid kind name } asOf }
         publishedTrack(ref: "voice") { sid }
         subscribedTracks { nodes { sid kind publisherSid } }
         subscribedTrack(sid: $screen) { name }
-        subscribeRules { rules { type all kind publisher track priority } dateUpdated freshness { isStale } }
+        subscribeRules { rules { type all kind publisher track priority }
+            dateUpdated freshness { isStale } }
         room { uniqueName } } }""",
         screen=SCREEN,
     )
-    assert told["participant"] == {
+    assert data["participant"] == {
         "publishedTracks": {
             "nodes": [
                 {
@@ -122,19 +127,20 @@ async def test_what_hangs_below_a_participant_is_asked_by_its_sids(server: Graph
     }
 
 
-async def test_a_subscribed_track_is_named_by_sid_only(server: GraphQLServer) -> None:
-    query = '{ participant(room: "standup", participant: "ada") { subscribedTrack(sid: "screen") { sid } } }'
+async def test_subscribed_track_rejects_anything_but_a_sid(server: GraphQLServer) -> None:
+    query = """{ participant(room: "standup", participant: "ada") {
+        subscribedTrack(sid: "screen") { sid } } }"""
     assert "MT and 32 hex digits" in (await server.error(query))["message"]
-    assert [asked[0] for asked in server.account.participants.calls] == ["participant"]
+    assert [call[0] for call in server.account.participants.calls] == ["participant"]
 
 
-async def test_a_participant_is_disconnected_and_anonymized(server: GraphQLServer) -> None:
+async def test_a_participant_can_be_disconnected_and_anonymized(server: GraphQLServer) -> None:
     fields = "{ identity status duration freshness { isStale } }"
-    told = await server.data(
+    data = await server.data(
         'mutation { disconnectParticipant(room: "standup", participant: "ada") ' + fields + " "
         'anonymizeParticipant(room: "standup", participant: "ada") ' + fields + " }"
     )
-    assert told == {
+    assert data == {
         "disconnectParticipant": {
             "identity": "ada",
             "status": "DISCONNECTED",
@@ -150,10 +156,11 @@ async def test_a_participant_is_disconnected_and_anonymized(server: GraphQLServe
     }
 
 
-async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(
+async def test_subscribe_rules_are_validated_before_they_are_sent(
     server: GraphQLServer,
 ) -> None:
-    query = """mutation($rules: [SubscribeRuleInput!]!) { updateSubscribeRules(room: "standup", participant: "ada",
+    query = """mutation($rules: [SubscribeRuleInput!]!) {
+        updateSubscribeRules(room: "standup", participant: "ada",
         rules: $rules) { rules { type } freshness { isStale } } }"""
     rule = {
         "type": "INCLUDE",
@@ -162,9 +169,9 @@ async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(
         "track": "screen",
         "priority": "LOW",
     }
-    told = await server.data(query, rules=[rule, {"type": "EXCLUDE", "all": True}])
-    assert told["updateSubscribeRules"] == {"rules": [{"type": "INCLUDE"}], "freshness": None}
-    sent = NewSubscribeRules(
+    data = await server.data(query, rules=[rule, {"type": "EXCLUDE", "all": True}])
+    assert data["updateSubscribeRules"] == {"rules": [{"type": "INCLUDE"}], "freshness": None}
+    new_rules = NewSubscribeRules(
         (
             SubscribeRule(
                 type=RuleType.INCLUDE,
@@ -176,7 +183,7 @@ async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(
             SubscribeRule(type=RuleType.EXCLUDE, all=True),
         )
     )
-    assert [asked[-1] for asked in server.account.participants.calls] == [sent]
+    assert [call[-1] for call in server.account.participants.calls] == [new_rules]
     for rules in (
         [],
         [{"type": "INCLUDE"}],
@@ -187,15 +194,16 @@ async def test_subscribe_rules_are_typed_and_checked_before_they_are_sent(
     assert len(server.account.participants.calls) == 1
 
 
-async def test_a_published_track_is_named_by_sid_name_or_id(server: GraphQLServer) -> None:
-    query = 'query($ref: ID!) { participant(room: "standup", participant: "ada") { publishedTrack(ref: $ref) { sid } } }'
+async def test_a_published_track_is_found_by_sid_name_or_id(server: GraphQLServer) -> None:
+    query = """query($ref: ID!) { participant(room: "standup", participant: "ada") {
+        publishedTrack(ref: $ref) { sid } } }"""
     for ref in ("voice", VOICE, f"{room_sid(1)}:{ADA}:{VOICE}"):
         assert (await server.data(query, ref=ref))["participant"]["publishedTrack"] == {
             "sid": VOICE
         }
     assert (await server.data(query, ref="other"))["participant"]["publishedTrack"] is None
     assert [
-        asked[-1] for asked in server.account.participants.calls if asked[0] == "published_track"
+        call[-1] for call in server.account.participants.calls if call[0] == "published_track"
     ] == [
         TrackRef(None, "voice"),
         TrackRef(VOICE, None),

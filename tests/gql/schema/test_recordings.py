@@ -16,18 +16,18 @@ from gateway.gql.schema.recordings import MediaLink
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, AT, TAKE, VOICE, room_sid
 
-HERE = RoomRef(room_sid(1), None)
+ROOM_REF = RoomRef(room_sid(1), None)
 DATES = {"a": "2026-11-20T12:00:00Z", "b": "2026-11-20T13:00:00Z"}
 BETWEEN = {"created_after": AT, "created_before": AT + timedelta(hours=1)}
 
 
-async def test_a_recording_is_read_by_sid_in_the_account_and_in_its_room(
+async def test_a_recording_is_read_by_sid_from_the_account_and_from_its_room(
     server: GraphQLServer,
 ) -> None:
     query = """query($sid: ID!) { recording(sid: $sid) { id sid status type size media { url } }
         room(ref: "standup") { recording(sid: $sid) { id } } }"""
-    told = await server.data(query, sid=TAKE)
-    assert told["recording"] == {
+    data = await server.data(query, sid=TAKE)
+    assert data["recording"] == {
         "id": TAKE,
         "sid": TAKE,
         "status": "COMPLETED",
@@ -35,7 +35,7 @@ async def test_a_recording_is_read_by_sid_in_the_account_and_in_its_room(
         "size": 2**40,
         "media": {"url": "https://media.example/take"},
     }
-    assert told["room"]["recording"] == {"id": TAKE}
+    assert data["room"]["recording"] == {"id": TAKE}
     other = "RT" + "f" * 32
     assert await server.data(query, sid=other) == {"recording": None, "room": {"recording": None}}
     assert (
@@ -44,29 +44,35 @@ async def test_a_recording_is_read_by_sid_in_the_account_and_in_its_room(
     )
 
 
-async def test_the_accounts_recordings_are_chosen_by_every_filter(server: GraphQLServer) -> None:
-    query = """query($a: DateTime, $b: DateTime, $track: ID, $of: [ID!]) { recordings(status: COMPLETED, sourceSid: $track,
-        groupingSids: $of, createdAfter: $a, createdBefore: $b, mediaType: VIDEO, first: 7, after: "x") { nodes { sid } } }"""
+async def test_recordings_of_the_account_passes_every_filter(server: GraphQLServer) -> None:
+    query = """query($a: DateTime, $b: DateTime, $track: ID, $of: [ID!]) {
+        recordings(
+            status: COMPLETED, sourceSid: $track, groupingSids: $of, createdAfter: $a,
+            createdBefore: $b, mediaType: VIDEO, first: 7, after: "x"
+        ) { nodes { sid } } }"""
     await server.data(query, track=VOICE, of=[room_sid(1), ADA], **DATES)
-    wanted = RecordingFilter(
+    filters = RecordingFilter(
         status=RecordingStatus.COMPLETED,
         source_sid=VOICE,
         grouping_sids=(room_sid(1), ADA),
         media_type=TrackKind.VIDEO,
         **BETWEEN,
     )
-    assert server.account.recordings.calls == [("page", wanted, 7, "x")]
+    assert server.account.recordings.calls == [("page", filters, 7, "x")]
 
 
-async def test_a_rooms_recordings_are_chosen_by_every_filter(server: GraphQLServer) -> None:
-    query = """query($a: DateTime, $b: DateTime, $track: ID) { room(ref: "standup") { recordings(status: PROCESSING,
-        sourceSid: $track, createdAfter: $a, createdBefore: $b, first: 7, after: "x") { nodes { sid } } } }"""
+async def test_recordings_of_a_room_passes_every_filter(server: GraphQLServer) -> None:
+    query = """query($a: DateTime, $b: DateTime, $track: ID) { room(ref: "standup") {
+        recordings(
+            status: PROCESSING, sourceSid: $track, createdAfter: $a, createdBefore: $b,
+            first: 7, after: "x"
+        ) { nodes { sid } } } }"""
     await server.data(query, track=VOICE, **DATES)
-    wanted = RoomRecordingFilter(status=RecordingStatus.PROCESSING, source_sid=VOICE, **BETWEEN)
-    assert server.account.recordings.calls == [("room_page", HERE, wanted, 7, "x")]
+    filters = RoomRecordingFilter(status=RecordingStatus.PROCESSING, source_sid=VOICE, **BETWEEN)
+    assert server.account.recordings.calls == [("room_page", ROOM_REF, filters, 7, "x")]
 
 
-async def test_a_recording_is_deleted_in_the_account_or_only_in_its_room(
+async def test_delete_recording_may_be_restricted_to_a_room(
     server: GraphQLServer,
 ) -> None:
     query = "mutation($sid: ID!, $room: ID) { deleteRecording(recording: $sid, room: $room) }"
@@ -78,24 +84,29 @@ async def test_a_recording_is_deleted_in_the_account_or_only_in_its_room(
     ]
 
 
-async def test_recording_rules_are_read_and_replaced(server: GraphQLServer) -> None:
-    told = await server.data(
+async def test_recording_rules_can_be_read_and_replaced(server: GraphQLServer) -> None:
+    data = await server.data(
         '{ room(ref: "standup") { recordingRules { rules { type all priority } roomSid } } }'
     )
-    assert told["room"]["recordingRules"] == {
+    assert data["room"]["recordingRules"] == {
         "rules": [{"type": "EXCLUDE", "all": True, "priority": None}],
         "roomSid": room_sid(1),
     }
-    query = """mutation($rules: [RecordingRuleInput!]!) { updateRecordingRules(room: "standup", rules: $rules) {
+    query = """mutation($rules: [RecordingRuleInput!]!) {
+        updateRecordingRules(room: "standup", rules: $rules) {
         rules { type } } }"""
     await server.data(query, rules=[{"type": "INCLUDE", "kind": "AUDIO"}])
-    sent = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO),))
-    assert server.account.recordings.calls[-1] == ("update_rules", RoomRef(None, "standup"), sent)
+    new_rules = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO),))
+    assert server.account.recordings.calls[-1] == (
+        "update_rules",
+        RoomRef(None, "standup"),
+        new_rules,
+    )
     many = [{"type": "INCLUDE", "track": f"t{n}"} for n in range(21)]
     for rules in ([], many, [{"type": "INCLUDE", "kind": "DATA"}]):
         assert (await server.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
     await server.data(query, rules=many[:20])
 
 
-def test_the_address_of_media_is_not_in_its_repr() -> None:
+def test_the_url_of_media_is_not_in_its_repr() -> None:
     assert "media.example" not in repr(MediaLink(url="https://media.example/take"))

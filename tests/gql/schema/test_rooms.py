@@ -1,4 +1,4 @@
-"""Rooms, and the fields below them."""
+"""Rooms."""
 
 from gateway.core.errors import AlreadyExists
 from gateway.core.rooms import NewRoom
@@ -6,12 +6,12 @@ from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import room
 
 
-async def test_a_room_is_null_when_there_is_none(server: GraphQLServer) -> None:
+async def test_an_unknown_room_is_null(server: GraphQLServer) -> None:
     _, body = await server.post('{ room(ref: "nobody") { sid } }')
     assert (body["data"], "errors" in body) == ({"room": None}, False)
 
 
-async def test_a_connection_has_edges_nodes_and_a_page_info(server: GraphQLServer) -> None:
+async def test_a_connection_has_edges_nodes_and_page_info(server: GraphQLServer) -> None:
     _, body = await server.post(
         "{ rooms { edges { cursor node { sid } } nodes { sid } "
         "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"
@@ -28,14 +28,14 @@ async def test_a_connection_has_edges_nodes_and_a_page_info(server: GraphQLServe
     }
 
 
-async def test_a_room_is_made_with_what_the_caller_gave_and_no_more(server: GraphQLServer) -> None:
+async def test_create_room_sends_only_the_given_arguments(server: GraphQLServer) -> None:
     await server.post("mutation { createRoom { sid } }")
     await server.post('mutation { createRoom(input: {uniqueName: "standup", type: null}) { sid } }')
     assert server.account.rooms.created == [NewRoom(), NewRoom(unique_name="standup")]
 
 
-async def test_a_failing_mutation_is_null_with_its_code(server: GraphQLServer) -> None:
-    server.account.rooms.error = AlreadyExists("the name is taken; choose another one")
+async def test_a_failed_mutation_returns_null_and_its_code(server: GraphQLServer) -> None:
+    server.account.rooms.error = AlreadyExists("the name is taken: choose another one")
     status, body = await server.post(
         "mutation { createRoom { sid } }", "application/graphql-response+json"
     )

@@ -1,4 +1,4 @@
-"""The schema, its printed form, the documents that go with it."""
+"""The schema, its printed form, and the published documents."""
 
 from pathlib import Path
 
@@ -29,12 +29,12 @@ def test_the_printed_schema_is_current() -> None:
         "presence(room: ID!): Presence!\n",
     ],
 )
-def test_the_signatures_are_those_of_the_design(signature: str) -> None:
+def test_the_schema_has_these_signatures(signature: str) -> None:
     assert f"  {signature}" in print_schema()
 
 
 @pytest.mark.parametrize(
     "path", sorted((SCHEMA / "operations").iterdir()), ids=lambda path: path.stem
 )
-def test_every_document_that_we_publish_fits_the_schema_and_its_limits(path: Path) -> None:
+def test_every_published_document_is_valid(path: Path) -> None:
     Documents(EXECUTABLE_SCHEMA, introspection=False).document(path.read_text())

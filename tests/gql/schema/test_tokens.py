@@ -1,4 +1,4 @@
-"""Access tokens, minted and explained."""
+"""Access tokens."""
 
 import pytest
 
@@ -7,12 +7,14 @@ from gateway.gql.schema.tokens import AccessToken
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import AT
 
-EXPLAIN = """($token: String!) { explainToken(token: $token, room: "standup") { isValid problem twilioCode sentence
+EXPLAIN = """($token: String!) { explainToken(token: $token, room: "standup") {
+    isValid problem twilioCode sentence
     facts { identity expiresAt isSigned room } } }"""
 
 
-async def test_a_token_is_minted_for_what_was_asked(server: GraphQLServer) -> None:
-    query = 'mutation { mintAccessToken(identity: "ada", room: "standup", ttl: "PT5M") { jwt identity room expiresAt } }'
+async def test_mint_access_token_passes_its_arguments(server: GraphQLServer) -> None:
+    query = """mutation { mintAccessToken(identity: "ada", room: "standup", ttl: "PT5M") {
+        jwt identity room expiresAt } }"""
     assert (await server.data(query))["mintAccessToken"] == {
         "jwt": "a.b.c",
         "identity": "ada",
@@ -31,15 +33,17 @@ async def test_a_token_is_minted_for_what_was_asked(server: GraphQLServer) -> No
 @pytest.mark.parametrize(
     "arguments", ['identity: ""', 'identity: "a", ttl: "PT0S"', 'identity: "a", ttl: "PT86401S"']
 )
-async def test_a_token_out_of_bounds_is_refused(server: GraphQLServer, arguments: str) -> None:
+async def test_mint_access_token_rejects_arguments_out_of_bounds(
+    server: GraphQLServer, arguments: str
+) -> None:
     error = await server.error("mutation { mintAccessToken(" + arguments + ") { jwt } }")
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert server.account.tokens.calls == []
 
 
-async def test_a_token_is_explained_in_a_sentence(server: GraphQLServer) -> None:
-    told = await server.data("mutation" + EXPLAIN, token="x.y.z")
-    assert told["explainToken"] == {
+async def test_explain_token_returns_the_problem_and_a_sentence(server: GraphQLServer) -> None:
+    data = await server.data("mutation" + EXPLAIN, token="x.y.z")
+    assert data["explainToken"] == {
         "isValid": False,
         "problem": "EXPIRED",
         "twilioCode": 20104,
@@ -54,7 +58,7 @@ async def test_a_token_is_explained_in_a_sentence(server: GraphQLServer) -> None
     assert server.account.tokens.calls == [("explain", "x.y.z", RoomRef(None, "standup"))]
 
 
-async def test_no_token_stands_in_a_url(server: GraphQLServer) -> None:
+async def test_a_token_cannot_be_sent_in_a_url(server: GraphQLServer) -> None:
     parameters = {"query": 'mutation { explainToken(token: "x.y.z") { isValid } }'}
     async with server.client.get(server.url, params=parameters, headers=server.auth) as reply:
         assert (reply.status, reply.headers["Allow"]) == (405, "POST")

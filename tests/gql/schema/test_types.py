@@ -1,4 +1,4 @@
-"""Output types are views: their fields are core's."""
+"""Output types are views of core values."""
 
 import inspect
 from dataclasses import fields
@@ -13,22 +13,21 @@ from gateway.gql.schema.types import _VIEWS, Node, TwilioResource
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import read_result, room
 
-OWN = {"id", "freshness", "as_of"}
-# A token's text is shown by its own name; the media's address is what its view is for.
-ALL = [(core, shown) for core, shown in _VIEWS.items()]
+OWN_FIELDS = {"id", "freshness", "as_of"}
+ALL = list(_VIEWS.items())
 
 
-@pytest.mark.parametrize(("core", "shown"), ALL, ids=[shown.__name__ for _, shown in ALL])
-def test_a_view_has_every_field_of_its_value_and_no_other(core: type, shown: type) -> None:
-    plain = {field.name for field in fields(shown) if field.init}  # type: ignore[arg-type]
-    assert plain - OWN == {field.name for field in fields(core)}  # type: ignore[arg-type]
-    if issubclass(shown, TwilioResource):
-        assert {"freshness", "as_of"} <= plain
-    assert ("id" in plain) == issubclass(shown, Node)
+@pytest.mark.parametrize(("core", "view"), ALL, ids=[view.__name__ for _, view in ALL])
+def test_a_view_has_exactly_the_fields_of_its_core_type(core: type, view: type) -> None:
+    init_fields = {field.name for field in fields(view) if field.init}  # type: ignore[arg-type]
+    assert init_fields - OWN_FIELDS == {field.name for field in fields(core)}  # type: ignore[arg-type]
+    if issubclass(view, TwilioResource):
+        assert {"freshness", "as_of"} <= init_fields
+    assert ("id" in init_fields) == issubclass(view, Node)
 
 
-def test_what_runs_code_fetches() -> None:
-    """What is a plain attribute can later be compiled."""
+def test_every_resolver_is_a_coroutine_function() -> None:
+    """Leaf fields are plain attributes, so that an operation can be compiled."""
     definitions = [type_.definition for type_ in schema.schema_converter.type_map.values()]
     for definition in definitions:
         if hasattr(definition, "fields") and definition.name not in (
@@ -44,23 +43,23 @@ def test_what_runs_code_fetches() -> None:
             assert all(inspect.iscoroutinefunction(resolver.wrapped_func) for resolver in resolvers)
 
 
-def test_an_unknown_word_is_shown_beside_unknown() -> None:
+def test_an_unknown_word_of_twilio_is_listed() -> None:
     word = UnknownWord("type", "group-huge")
-    shown = Room.from_result(
+    view = Room.from_result(
         read_result(
             room(type=RoomType.UNKNOWN, video_codecs=(VideoCodec.VP8,), unknown_words=(word,))
         )
     )
-    assert (shown.type, shown.video_codecs) == (RoomType.UNKNOWN, [VideoCodec.VP8])
-    assert [(word.field, word.word) for word in shown.unknown_words] == [("type", "group-huge")]
+    assert (view.type, view.video_codecs) == (RoomType.UNKNOWN, [VideoCodec.VP8])
+    assert [(word.field, word.word) for word in view.unknown_words] == [("type", "group-huge")]
 
 
-async def test_a_connection_has_edges_nodes_and_a_page_info(server: GraphQLServer) -> None:
-    told = await server.data(
+async def test_a_connection_has_edges_nodes_and_page_info(server: GraphQLServer) -> None:
+    data = await server.data(
         "{ rooms { edges { cursor node { sid } } nodes { sid } "
         "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } freshness { isStale } } }"
     )
-    assert told["rooms"] == {
+    assert data["rooms"] == {
         "edges": [{"cursor": "p0", "node": {"sid": room().sid}}],
         "nodes": [{"sid": room().sid}],
         "pageInfo": {
@@ -73,14 +72,15 @@ async def test_a_connection_has_edges_nodes_and_a_page_info(server: GraphQLServe
     }
 
 
-async def test_a_page_that_was_fetched_as_a_whole_says_how_good_it_is(
+async def test_a_page_and_its_nodes_have_the_same_freshness(
     server: GraphQLServer,
 ) -> None:
-    told = await server.data(
-        """{ recordings(after: "p0") { asOf freshness { fetchedAt isStale source } nodes { asOf freshness { isStale } }
+    data = await server.data(
+        """{ recordings(after: "p0") { asOf freshness { fetchedAt isStale source } nodes {
+            asOf freshness { isStale } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
     )
-    assert told["recordings"] == {
+    assert data["recordings"] == {
         "asOf": "c0",
         "freshness": {"fetchedAt": "2026-11-20T12:00:00Z", "isStale": False, "source": "CALLBACKS"},
         "nodes": [{"asOf": "c0", "freshness": {"isStale": False}}],
@@ -94,7 +94,7 @@ async def test_a_page_that_was_fetched_as_a_whole_says_how_good_it_is(
 
 
 @pytest.mark.parametrize("first", [0, 101])
-async def test_a_page_has_up_to_a_hundred_items(server: GraphQLServer, first: int) -> None:
+async def test_a_page_size_outside_1_to_100_is_rejected(server: GraphQLServer, first: int) -> None:
     for query in (
         "query($n: Int!) { rooms(first: $n) { nodes { sid } } }",
         "query($n: Int!) { recordings(first: $n) { nodes { sid } } }",
