@@ -1,10 +1,12 @@
--- Appends an event to the log once, and updates the keys that depend on it. Reads everything first,
--- then writes: Redis does not undo a script that fails half-way.
--- KEYS: log · log:meta · the room's log · seen · the room's versions · the room's end · the cached
--- room · the name, if the event has one
--- ARGV: instructions (JSON, see `EventLog._instructions`) · event · the room to cache, or ''
--- Replies with names and values: is_new, epoch, n, tag, event. A repeated event has its first
--- position. Then either its tag is known or, if the record of it is gone, the logged event.
+-- Appends an event to the log once, and updates the keys that depend on it. Reads
+-- everything first, then writes: Redis does not undo a script that fails half-way.
+-- KEYS: log · log:meta · the room's log · seen · the room's versions · the room's end ·
+-- the cached room · the name, if the event has one
+-- ARGV: instructions (JSON, see `EventLog._instructions`) · event · the room to cache,
+-- or ''
+-- Replies with names and values: is_new, epoch, n, tag, event. A repeated event has its
+-- first position. Then either its tag is known or, if the record of it is gone, the
+-- logged event.
 local log, meta, room_log, seen, versions, tombstone, cache, name = unpack(KEYS)
 local to, event, room_value = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 
@@ -21,15 +23,15 @@ if kind_of(seen) == 'string' then
   end
 end
 
--- The record may have been deleted: then search the last entries of the room. The room's stream may
--- have been deleted too. A stream that began only just now proves nothing, so search the account's
--- log as well.
+-- The record may have been deleted: then search the last entries of the room. The
+-- room's stream may have been deleted too. A stream that began only just now proves
+-- nothing, so search the account's log as well.
 local room_last = last_number_of(room_log)
 local function find_repeat(stream, count)
-  for _, found in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', count)) do
-    local entry = entry_of(found)
-    if entry.fields.d == to.dedupe and entry.fields.e and entry.fields.j then
-      return reply(0, entry.fields.e, digits(entry.n), false, entry.fields.j)
+  for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', count)) do
+    if field(entry, 'd') == to.dedupe and field(entry, 'e') and field(entry, 'j') then
+      local n = string.match(entry[1], '^%d+')
+      return reply(0, field(entry, 'e'), n, false, field(entry, 'j'))
     end
   end
 end
@@ -40,7 +42,7 @@ if room_last and room_last > 0 then
     return repeated
   end
   local first = first_entry(room_log, '-')
-  local began_at = first and timestamp_of(first.fields.t)
+  local began_at = first and timestamp_of(field(first, 't'))
   is_young = not began_at or began_at > now_ms - to.young_ms
 end
 if is_young and kind_of(log) == 'stream' then
@@ -52,11 +54,12 @@ end
 
 local head = read_head(log, meta, to.new_epoch, room_last)
 local is_ended = kind_of(tombstone) == 'hash' and redis.call('HEXISTS', tombstone, 'status') == 1
-local is_cached_missing = kind_of(cache) == 'string' and redis.call('GETRANGE', cache, 0, 8) == '0 0 null'
+local is_cached_missing = kind_of(cache) == 'string'
+  and redis.call('GETRANGE', cache, 0, 8) == '0 0 null'
 local is_named = name and kind_of(name) == 'string' and redis.call('GET', name) == to.sid
 
--- Write. Nothing below can fail: every key has its type or is given it, and n is above the last
--- number of both streams.
+-- Write. Nothing below can fail: every key has its type or is given it, and n is above
+-- the last number of both streams.
 
 if head.is_new then
   write_head(head, log, meta)
@@ -65,9 +68,11 @@ if room_last == nil then
   redis.call('DEL', room_log)
 end
 local n = digits(head.n + 1)
--- Each entry holds the tag of the one before it. After a failover, a reader that continues can tell
--- whether this is still the log that it knows.
-local fields = { 'e', head.epoch, 't', digits(now_ms), 'd', to.dedupe, 'j', event, 'p', head.tag or '' }
+-- Each entry holds the tag of the one before it. After a failover, a reader that
+-- continues can tell whether this is still the log that it knows.
+local fields = {
+  'e', head.epoch, 't', digits(now_ms), 'd', to.dedupe, 'j', event, 'p', head.tag or '',
+}
 redis.call('XADD', log, 'MAXLEN', '~', to.log_length, n .. '-0', unpack(fields))
 redis.call('HSET', meta, 'n', n, 'last', to.dedupe, 'tag', to.tag)
 redis.call('XADD', room_log, 'MAXLEN', '~', to.room_length, n .. '-0', unpack(fields))
@@ -80,7 +85,8 @@ for _, fence in ipairs(to.fences) do
 end
 redis.call('EXPIRE', versions, to.room_s)
 
--- The first end is final: a callback that follows our own completeRoom does not change it.
+-- The first end is final: a callback that follows our own completeRoom does not change
+-- it.
 if to.ended and not is_ended then
   redis.call('DEL', tombstone)
   redis.call('HSET', tombstone, unpack(to.ended))
@@ -98,6 +104,7 @@ if is_cached_missing then
   redis.call('DEL', cache)
 end
 if room_value ~= '' and (to.is_value_ended or not is_ended) then
-  redis.call('SET', cache, n .. (to.is_value_ended and ' 1 ' or ' 0 ') .. room_value, 'PX', to.value_ms)
+  local is_final = to.is_value_ended and ' 1 ' or ' 0 '
+  redis.call('SET', cache, n .. is_final .. room_value, 'PX', to.value_ms)
 end
 return reply(1, head.epoch, n, to.tag, false)

@@ -1,11 +1,12 @@
--- What the scripts share: where the log stands, and whether that can be trusted. Only `write_head`
--- and `ensure_type` write.
+-- What the scripts share: where the log stands, and whether that can be trusted. Only
+-- `write_head` and `ensure_type` write.
 --
--- The head is the hash `log:meta`: epoch, base (the number before the epoch's first entry), at (when
--- it began, ms), n (the last number that was assigned), last and tag (that entry's dedupe hash and
--- tag; absent while n is base). Numbers start at the server's clock in microseconds when the epoch
--- begins, and count up. So they stay below 2^53, where Lua counts exactly. Print them with `digits`,
--- never with `..`, which prints 1.7636e+15.
+-- The head is the hash `log:meta`: epoch, base (the number before the epoch's first
+-- entry), at (when it began, ms), n (the last number that was assigned), last and tag
+-- (that entry's dedupe hash and tag; absent while n is base). Numbers start at the
+-- server's clock in microseconds when the epoch begins, and count up. So they stay
+-- below 2^53, where Lua counts exactly. Print them with `digits`, never with `..`,
+-- which prints 1.7636e+15.
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -43,35 +44,39 @@ local function ensure_type(key, kind)
   end
 end
 
--- A table from a flat list of names and values, as XINFO and stream entries have them.
-local function by_name(list)
-  local named = {}
+-- A value by its name in a flat list of names and values, as XINFO and stream entries have
+-- them. No table is built: an append searches up to 96 entries (0.3 ms against 0.5 ms).
+local function value_of(list, name)
   for i = 1, #list, 2 do
-    named[list[i]] = list[i + 1]
+    if list[i] == name then
+      return list[i + 1]
+    end
   end
-  return named
 end
 
--- The number of a stream entry, and its fields by name. The append script writes them: e (epoch),
--- t (time, ms), d (dedupe hash), j (the event as JSON), p (tag of the entry before it).
-local function entry_of(found)
-  return { n = tonumber(string.match(found[1], '^%d+')), fields = by_name(found[2]) }
+-- A stream entry is its id and a list of its fields. The append script writes them: e
+-- (epoch), t (time, ms), d (dedupe hash), j (the event as JSON), p (tag of the entry
+-- before it).
+local function field(entry, name)
+  return value_of(entry[2], name)
+end
+
+local function number_of_entry(entry)
+  return tonumber(string.match(entry[1], '^%d+'))
 end
 
 local function first_entry(stream, from)
-  local found = redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
-  return found and entry_of(found)
+  return redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
 end
 
 local function entry_at(stream, n)
   local id = digits(n) .. '-0'
-  local found = redis.call('XRANGE', stream, id, id)[1]
-  return found and entry_of(found)
+  return redis.call('XRANGE', stream, id, id)[1]
 end
 
--- The last number that a stream assigned (0: none), and the last one that was deleted by hand. The
--- first is nil for a key that cannot be our stream. This is not the last entry's number: trimming and
--- XDEL remove entries, but their numbers stay used.
+-- The last number that a stream assigned (0: none), and the last one that was deleted
+-- by hand. The first is nil for a key that cannot be our stream. This is not the last
+-- entry's number: trimming and XDEL remove entries, but their numbers stay used.
 local function last_number_of(key)
   local kind = kind_of(key)
   if kind == 'none' then
@@ -79,9 +84,9 @@ local function last_number_of(key)
   elseif kind ~= 'stream' then
     return nil, 0
   end
-  local info = by_name(redis.call('XINFO', 'STREAM', key))
-  local deleted = info['max-deleted-entry-id']
-  return number_of(string.match(info['last-generated-id'], '^%d+')),
+  local info = redis.call('XINFO', 'STREAM', key)
+  local deleted = value_of(info, 'max-deleted-entry-id')
+  return number_of(string.match(value_of(info, 'last-generated-id'), '^%d+')),
     deleted and tonumber(string.match(deleted, '^%d+')) or 0
 end
 
@@ -97,8 +102,9 @@ local function stored_head(meta)
   end
 end
 
--- Whether the log ends with the entry that meta names, or is empty in an epoch that just began.
--- Otherwise one of the two was lost, restored or modified, and old cursors must not be trusted.
+-- Whether the log ends with the entry that meta names, or is empty in an epoch that
+-- just began. Otherwise one of the two was lost, restored or modified, and old cursors
+-- must not be trusted.
 local function agrees(head, log, log_last)
   if head.n == head.base then
     return log_last < head.n
@@ -107,18 +113,23 @@ local function agrees(head, log, log_last)
     return false
   end
   local entry = entry_at(log, head.n)
-  return not entry or entry.fields.d == head.last
+  return not entry or field(entry, 'd') == head.last
 end
 
--- The head that log and meta agree on, or one of a new epoch (`is_new`), which `write_head` must
--- store. `room_last` is the last number of a room's stream that is about to be written, if any.
+-- The head that log and meta agree on, or one of a new epoch (`is_new`), which
+-- `write_head` must store. `room_last` is the last number of a room's stream that is
+-- about to be written, if any.
 local function read_head(log, meta, new_epoch, room_last)
   local head, log_last = stored_head(meta), last_number_of(log)
   if head and log_last and agrees(head, log, log_last) and (room_last or 0) <= head.n then
     return head
   end
-  local base = math.max(now_us, (log_last or 0) + 1, (room_last or 0) + 1, (head and head.n or 0) + 1)
-  return { epoch = new_epoch, n = base, base = base, at = now_ms, is_new = true, is_log_lost = log_last == nil }
+  local used = math.max(log_last or 0, room_last or 0, head and head.n or 0)
+  local base = math.max(now_us, used + 1)
+  return {
+    epoch = new_epoch, n = base, base = base, at = now_ms,
+    is_new = true, is_log_lost = log_last == nil,
+  }
 end
 
 local function write_head(head, log, meta)
@@ -126,5 +137,8 @@ local function write_head(head, log, meta)
     redis.call('DEL', log)
   end
   redis.call('DEL', meta)
-  redis.call('HSET', meta, 'epoch', head.epoch, 'n', digits(head.n), 'base', digits(head.base), 'at', digits(head.at))
+  redis.call(
+    'HSET', meta, 'epoch', head.epoch, 'n', digits(head.n), 'base', digits(head.base),
+    'at', digits(head.at)
+  )
 end

@@ -1,10 +1,10 @@
--- Where the log stands, and what it says about a position in it. Begins a new epoch if log and meta
--- disagree.
+-- Where the log stands, and what it says about a position in it. Begins a new epoch if
+-- log and meta disagree.
 -- KEYS: log · log:meta
 -- ARGV: name for a new epoch · epoch to leave, or '' · number of a position, or ''
--- Replies with names and values: epoch, n, base; tag (of the entry at n); event (at the position);
--- is_followed (whether all entries after the position are there); complete_since (when the complete
--- part of the history begins, ms).
+-- Replies with names and values: epoch, n, base; tag (of the entry at n); event (at the
+-- position); is_followed (whether all entries after the position are there);
+-- complete_since (when the complete part of the history begins, ms).
 local log, meta = unpack(KEYS)
 local new_epoch, leave, position = ARGV[1], ARGV[2], number_of(ARGV[3])
 
@@ -19,15 +19,15 @@ end
 
 local function event_at(n)
   local entry = entry_at(log, n)
-  return entry and entry.fields.j or false
+  return entry and field(entry, 'j') or false
 end
 
 local complete_since = now_ms
 local first = first_entry(log, digits(head.base + 1) .. '-0')
-if head.n == head.base or first and first.n == head.base + 1 then
+if head.n == head.base or first and number_of_entry(first) == head.base + 1 then
   complete_since = head.at
-elseif first and timestamp_of(first.fields.t) then
-  complete_since = timestamp_of(first.fields.t)
+elseif first and timestamp_of(field(first, 't')) then
+  complete_since = timestamp_of(field(first, 't'))
 end
 
 local event, is_followed = false, 0
