@@ -135,12 +135,12 @@ async def test_token_for_some_rooms_finds_no_others(site: Site) -> None:
 @pytest.mark.parametrize(
     ("claims", "sentence"),
     [
-        ({"exp": timedelta(minutes=-1)}, "has expired; get a new one"),
+        ({"exp": timedelta(minutes=-1)}, "has expired: get a new one"),
         ({"exp": timedelta(days=2)}, "more than a day"),
-        ({"aud": "others"}, "iss and aud are of no issuer"),
+        ({"aud": "others"}, "no configured issuer has the token's iss and aud"),
         ({"aud": [AUDIENCE, OTHER_AUDIENCE]}, "aud names several accounts"),
-        ({"iss": "https://eve.example.com/"}, "iss and aud are of no issuer"),
-        ({"sub": None}, "lacks one of exp, iat and sub"),
+        ({"iss": "https://eve.example.com/"}, "no configured issuer has the token's iss and aud"),
+        ({"sub": None}, "lacks one of the claims exp, iat and sub"),
         ({"key_id": "unpublished"}, "a key that its issuer does not publish"),
     ],
 )
