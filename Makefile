@@ -20,7 +20,7 @@ faults: $(STAMP)
 
 test-long: faults
 
-# Runs for half an hour (SOAK_MINUTES) under load: memory, files and tasks must not grow.
+# Runs for an hour (SOAK_MINUTES) under load: memory, files and tasks must not grow.
 soak: $(STAMP)
 	$(BIN)/python -m tests.faults.soak
 
