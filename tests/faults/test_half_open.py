@@ -54,7 +54,7 @@ async def run_faces(account: Account) -> AsyncIterator[Faces]:
     authenticator = Authenticator([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), ADMIN)])
     accounts: dict[AccountSid, Account] = {account.sid: account}
     face, rpc, app = (
-        GraphQLHttp(authenticator, accounts),
+        GraphQLHttp(authenticator, accounts, CallerLimiter()),
         RpcServer(authenticator, accounts, CallerLimiter(), "127.0.0.1:0"),
         web.Application(),
     )

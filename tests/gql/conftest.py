@@ -19,6 +19,7 @@ from gateway.gql.transport.sse import EventStream
 from gateway.gql.transport.websocket import Socket
 from gateway.service.callers.api_keys import ApiKey
 from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.points import CallerLimiter
 from tests.gql.fakes import ACCOUNT, TIMEOUT_S, Account
 
 KEY = "rgk_test"
@@ -100,7 +101,7 @@ async def run_server(
     authenticator = RevocableAuthenticator(
         [ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), caller)]
     )
-    graphql = GraphQLHttp(authenticator, {account_sid: account}, **settings)  # type: ignore[dict-item]
+    graphql = GraphQLHttp(authenticator, {account_sid: account}, CallerLimiter(), **settings)  # type: ignore[dict-item]
     app = web.Application()
     graphql.mount(app)
     runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)

@@ -11,6 +11,7 @@ from twilio.request_validator import RequestValidator
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.accounts import Account
 from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.points import CallerLimiter
 from gateway.web.callbacks import PATH
 from gateway.web.routes import build_http
 from tests.service.conftest import ACCOUNT, Site, running_sandbox, site
@@ -33,7 +34,7 @@ class Served:
 @pytest.fixture
 async def served(site: Site) -> AsyncIterator[Served]:
     account = await site.replica()
-    graphql = GraphQLHttp(Authenticator([]), {ACCOUNT: account})
+    graphql = GraphQLHttp(Authenticator([]), {ACCOUNT: account}, CallerLimiter())
     runner = web.AppRunner(
         build_http(graphql, {ACCOUNT: account}), access_log=None, shutdown_timeout=0
     )

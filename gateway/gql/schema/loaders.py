@@ -38,6 +38,7 @@ class Loaders:
         self._participants = DataLoader(partial(_load_participants, caller, account), cache=False)
 
     async def room(self, sid: RoomSid) -> ReadResult[Room] | None:
+        """A room by its SID; None when there is none, or the caller may not see it."""
         return await self._rooms.load(sid)
 
     async def participants(

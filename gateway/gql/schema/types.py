@@ -79,6 +79,7 @@ def fetched_field(description: str, *, is_shared: bool = False) -> Callable[[F],
 
 
 def optional_id(sid: str | None) -> strawberry.ID | None:
+    """A SID as an id; None without one."""
     return None if sid is None else strawberry.ID(sid)
 
 

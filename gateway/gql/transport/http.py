@@ -79,15 +79,13 @@ class GraphQLHttp:
     It is safe from forged cross-site requests. Credentials are in headers that a
     foreign page cannot set without a preflight, and only a page of an allowed origin
     can open a WebSocket.
-
-    Without `limiter`, the limits of callers hold in this process alone.
     """
 
     def __init__(
         self,
         authenticator: Authenticator,
         accounts: Mapping[AccountSid, Account],
-        limiter: CallerLimiter | None = None,
+        limiter: CallerLimiter,
         *,
         introspection: bool = False,
         allowed_origins: Collection[str] = (),
@@ -105,14 +103,14 @@ class GraphQLHttp:
             ),
             authenticator,
             accounts,
-            limiter or CallerLimiter(),
+            limiter,
             Origins(allowed_origins, allow_loopback=allow_loopback_origins),
             limits,
             timings,
         )
 
-    def mount(self, app: web.Application, path: str = "/graphql") -> None:
-        app.router.add_route(hdrs.METH_ANY, path, self.handle)
+    def mount(self, app: web.Application) -> None:
+        app.router.add_route(hdrs.METH_ANY, "/graphql", self.handle)
 
     async def aclose(self) -> None:
         """Ends every stream so that its client reconnects.

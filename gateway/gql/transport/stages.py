@@ -147,18 +147,24 @@ async def check_origin(shared: Shared, exchange: Exchange) -> None:
 
 
 async def answer_preflight(shared: Shared, exchange: Exchange) -> web.Response | None:
+    """A browser asks which requests of a page are allowed."""
     if exchange.request.method != hdrs.METH_OPTIONS:
         return None
     return web.Response(status=204, headers={**exchange.cors, **PREFLIGHT})
 
 
 async def check_not_stopping(shared: Shared, exchange: Exchange) -> None:
+    """Rejects new requests once `aclose` has been called.
+
+    Another replica can serve them.
+    """
     if shared.is_stopping:
         error = UpstreamUnavailable("the gateway is stopping: retry", retry_after_ms=_RETRY_MS)
         raise HttpError(503, error)
 
 
 async def set_deadline(shared: Shared, exchange: Exchange) -> None:
+    """Reads the client's timeout."""
     try:
         timeout_s = parse_timeout(exchange.request.headers.get(TIMEOUT_HEADER))
     except InvalidArgument as error:
@@ -194,6 +200,7 @@ async def serve_websocket(shared: Shared, exchange: Exchange) -> web.StreamRespo
 
 
 async def identify_caller(shared: Shared, exchange: Exchange) -> None:
+    """Checks the credentials in the headers."""
     headers = exchange.request.headers
     credentials = Credentials(headers.get(hdrs.AUTHORIZATION), headers.get("X-API-Key"))
     try:
@@ -217,11 +224,13 @@ def _last_event_id(request: web.Request) -> str | None:
 
 
 async def check_media_type(shared: Shared, exchange: Exchange) -> None:
+    """The client must accept one of the media types of responses."""
     if exchange.media_type is None:
         raise HttpError(406, InvalidArgument(f"Accept must name one of {', '.join(MediaType)}"))
 
 
 async def read_request(shared: Shared, exchange: Exchange) -> None:
+    """Reads the parameters from the URL of a GET or the body of a POST."""
     request = exchange.request
     try:
         match request.method:
@@ -273,6 +282,7 @@ async def check_method(shared: Shared, exchange: Exchange) -> None:
 
 
 async def stream_results(shared: Shared, exchange: Exchange) -> web.StreamResponse | None:
+    """Runs any operation as an event stream. A subscription needs one."""
     if exchange.media_type is MediaType.EVENT_STREAM:
         return await _stream(shared, exchange, exchange.operation)
     if exchange.operation.type is OperationType.SUBSCRIPTION:

@@ -1,7 +1,6 @@
 """GraphQL over WebSocket. The protocol itself is in `transport_ws`."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, aclosing, suppress
 from typing import Any
@@ -62,7 +61,7 @@ class Socket:
         identify: Identify,
         connection_limit: ConnectionLimit,
         timings: Timings,
-        timeout_s: float = math.inf,
+        timeout_s: float,
     ) -> None:
         self._request = request
         self._connection = TcpConnection(request)
