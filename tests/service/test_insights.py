@@ -31,9 +31,9 @@ async def test_a_room_has_a_summary_once_it_has_ended(site: Site) -> None:
     room, _ = past(site, "daily", "ada", "bela")
     page = (await account.insights.rooms(ADMIN, ALL, 10, None)).value
     assert [(item.room_sid, item.room_name) for _, item in page.items] == [(room, "daily")]
-    seen = await account.insights.room(ADMIN, room)
-    assert seen is not None
-    assert (seen.value.room_sid, seen.value.unique_participants) == (room, 2)
+    result = await account.insights.room(ADMIN, room)
+    assert result is not None
+    assert (result.value.room_sid, result.value.unique_participants) == (room, 2)
     assert await account.insights.room(ADMIN, live) is None
 
 
@@ -43,9 +43,9 @@ async def test_summaries_of_participants_are_read_in_pages_and_one_by_one(site: 
     page = (await account.insights.participants(ADMIN, room, 2, None)).value
     rest = (await account.insights.participants(ADMIN, room, 2, page.end_cursor)).value
     assert {item.participant_sid for _, item in page.items + rest.items} == set(people)
-    seen = await account.insights.participant(ADMIN, room, people[0])
-    assert seen is not None
-    assert (seen.value.participant_sid, seen.value.participant_identity) == (people[0], "ada")
+    result = await account.insights.participant(ADMIN, room, people[0])
+    assert result is not None
+    assert (result.value.participant_sid, result.value.participant_identity) == (people[0], "ada")
     other, _ = past(site, None, "ada")
     with pytest.raises(InvalidArgument):
         await account.insights.participants(ADMIN, other, 2, page.end_cursor)
@@ -60,10 +60,10 @@ async def test_only_an_incomplete_summary_is_fetched_again(
     room, _ = past(site)
 
     async def state() -> ProcessingState | None:
-        seen = await account.insights.room(ADMIN, room)
-        assert seen is not None
-        assert not seen.freshness.is_stale
-        return seen.value.processing_state
+        result = await account.insights.room(ADMIN, room)
+        assert result is not None
+        assert not result.freshness.is_stale
+        return result.value.processing_state
 
     assert await state() is ProcessingState.IN_PROGRESS
     site.sandbox.clock.advance(PROCESSING_S)
@@ -82,9 +82,9 @@ async def test_no_event_makes_a_summary_outdated(site: Site) -> None:
     await site.append(
         event(RoomEventType.ROOM_ENDED, room), event(RoomEventType.RECORDING_COMPLETED, room)
     )
-    seen = await account.insights.room(ADMIN, room)
-    assert seen is not None
-    assert seen.freshness.source is FreshnessSource.POLLED
+    result = await account.insights.room(ADMIN, room)
+    assert result is not None
+    assert result.freshness.source is FreshnessSource.POLLED
     assert len(site.gate.calls) == 1
 
 

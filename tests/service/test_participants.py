@@ -29,8 +29,8 @@ participant = ParticipantRef.of
 async def identities(
     account: Account, room: str, wanted: ParticipantFilter = ALL, caller: Caller = ADMIN
 ) -> list[str | None]:
-    seen = await account.participants.page(caller, ref(room), wanted, 50, None)
-    return [item.identity for _, item in seen.value.items]
+    result = await account.participants.page(caller, ref(room), wanted, 50, None)
+    return [item.identity for _, item in result.value.items]
 
 
 async def caught_up(site: Site) -> None:
@@ -56,9 +56,9 @@ async def test_a_participant_is_found_by_sid_in_any_status_and_by_identity_while
     ada, bela = site.join(room, "ada"), site.join(room, "bela")
     site.leave(room, "bela")
     for name, found in (("ada", ada.sid), (ada.sid, ada.sid), (bela.sid, bela.sid)):
-        seen = await account.participants.participant(ADMIN, ref(room), participant(name))
-        assert seen is not None
-        assert seen.value.sid == found
+        result = await account.participants.participant(ADMIN, ref(room), participant(name))
+        assert result is not None
+        assert result.value.sid == found
     assert await account.participants.participant(ADMIN, ref(room), participant("bela")) is None
 
 
@@ -70,9 +70,9 @@ async def test_a_list_filtered_by_identity_and_a_look_up_by_identity_do_not_shar
     wanted = ParticipantFilter(identity="ada")
     for _ in range(2):
         page = (await account.participants.page(ADMIN, ref(room), wanted, 20, None)).value
-        seen = await account.participants.participant(ADMIN, ref(room), participant("ada"))
-        assert seen is not None
-        assert [item.sid for _, item in page.items] == [seen.value.sid] == [ada.sid]
+        result = await account.participants.participant(ADMIN, ref(room), participant("ada"))
+        assert result is not None
+        assert [item.sid for _, item in page.items] == [result.value.sid] == [ada.sid]
 
 
 async def test_first_pages_of_many_rooms_cost_one_call_for_each_unknown_room(site: Site) -> None:
@@ -108,9 +108,9 @@ async def test_i11_a_disconnected_participant_is_disconnected_in_every_read(site
     for account in (here, there):
         assert await identities(account, room) == []
         assert await account.participants.participant(ADMIN, ref(room), participant("ada")) is None
-        seen = await account.participants.participant(ADMIN, ref(room), participant(ada.sid))
-        assert seen is not None
-        assert seen.value.status is DISCONNECTED
+        result = await account.participants.participant(ADMIN, ref(room), participant(ada.sid))
+        assert result is not None
+        assert result.value.status is DISCONNECTED
         await caught_up(site)
 
 
@@ -155,11 +155,11 @@ async def test_published_tracks_are_listed_and_found_by_sid_or_name(site: Site) 
     # Every look-up by name sends the same request to Twilio.
     for track in ada.tracks:
         for name in (track.name, track.sid):
-            seen = await account.participants.published_track(
+            result = await account.participants.published_track(
                 ADMIN, ref(room), participant("ada"), TrackRef.of(name)
             )
-            assert seen is not None
-            assert (seen.value.sid, seen.value.name) == (track.sid, track.name)
+            assert result is not None
+            assert (result.value.sid, result.value.name) == (track.sid, track.name)
     assert (
         await account.participants.published_track(
             ADMIN, ref(room), participant("ada"), TrackRef.of("screen")
@@ -176,11 +176,11 @@ async def test_subscribed_tracks_are_those_of_the_other_participants(site: Site)
     ).value
     [(_, track)] = page.items
     assert (track.participant_sid, track.publisher_sid, track.name) == (ada.sid, bela.sid, "video")
-    seen = await account.participants.subscribed_track(
+    result = await account.participants.subscribed_track(
         ADMIN, ref(room), participant("ada"), track.sid
     )
-    assert seen is not None
-    assert seen.value == track
+    assert result is not None
+    assert result.value == track
     nothing = TrackSid("MT" + "0" * 32)
     assert (
         await account.participants.subscribed_track(ADMIN, ref(room), participant("ada"), nothing)

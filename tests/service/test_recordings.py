@@ -62,7 +62,7 @@ async def statuses(
         await service.recording(ADMIN, recording),
     )
     return [item.status for item in listed] + [
-        seen.value.status for seen in single if seen is not None
+        result.value.status for result in single if result is not None
     ]
 
 
@@ -223,9 +223,9 @@ async def test_i12_a_caller_with_grants_learns_nothing_of_recordings_of_other_ro
         assert await service.room_recording(caller, ref(theirs), recording) is None
         with pytest.raises(PermissionDenied):
             await service.page(caller, ALL_OF_ACCOUNT, 10, None)
-        seen = await service.recording(caller, own)
-        assert seen is not None
-        assert seen.value.sid == own
+        result = await service.recording(caller, own)
+        assert result is not None
+        assert result.value.sid == own
     assert await statuses(account, room, recording) == [COMPLETED] * 4
     await service.delete(restricted("weekly"), own)
     assert await statuses(account, theirs, own) == [DELETED] * 4

@@ -26,17 +26,17 @@ async def test_the_source_says_whether_a_room_reports_to_this_gateway(site: Site
     ours = await site.create(account)
     sources = []
     for room in (ours.sid, site.make_at_twilio()):
-        seen = await account.rooms.room(ADMIN, ref(room))
-        assert seen is not None
-        sources.append(seen.freshness.source)
+        result = await account.rooms.room(ADMIN, ref(room))
+        assert result is not None
+        sources.append(result.freshness.source)
     assert sources == [FreshnessSource.CALLBACKS, FreshnessSource.POLLED]
 
 
 async def test_a_batch_keeps_its_order_and_fails_with_its_reads(site: Site) -> None:
     account = await site.replica()
     one, two = site.make_at_twilio(), site.make_at_twilio("two")
-    seen = await account.rooms.batch(ADMIN, [ref("two"), ref(sid(1)), ref(one)])
-    assert [item and item.value.sid for item in seen] == [two, None, one]
+    result = await account.rooms.batch(ADMIN, [ref("two"), ref(sid(1)), ref(one)])
+    assert [item and item.value.sid for item in result] == [two, None, one]
     site.sandbox.faults.add(SILENT)
     with pytest.raises(UpstreamUnavailable):
         await account.rooms.batch(ADMIN, [ref(one), ref(sid(2))])
@@ -47,9 +47,9 @@ async def test_i12_without_a_grant_a_room_looks_like_a_missing_one(site: Site) -
     theirs, other = await site.create(account, "theirs"), await site.create(account, "other")
     caller = replace(ADMIN, grants=frozenset({"theirs"}))
     for mine in ("theirs", theirs.sid):
-        seen = await account.rooms.room(caller, ref(mine))
-        assert seen is not None
-        assert seen.value.sid == theirs.sid
+        result = await account.rooms.room(caller, ref(mine))
+        assert result is not None
+        assert result.value.sid == theirs.sid
     refusals = set()
     for room in ("other", other.sid, "nobody", sid(1)):
         assert await account.rooms.room(caller, ref(room)) is None
@@ -58,7 +58,7 @@ async def test_i12_without_a_grant_a_room_looks_like_a_missing_one(site: Site) -
         refusals.add(refused.value.message)
     assert len(refusals) == 1
     page = (await account.rooms.rooms(caller, RoomFilter(), 50, None)).value
-    assert [seen.value.sid for _, seen in page.items] == [theirs.sid]
+    assert [result.value.sid for _, result in page.items] == [theirs.sid]
     for name in ("other", None):
         with pytest.raises(PermissionDenied):
             await account.rooms.create(caller, NewRoom(unique_name=name))

@@ -39,16 +39,16 @@ async def test_i11_a_started_or_stopped_transcription_is_read_so_on_every_replic
     assert started.configuration.language_code == "es-ES"
     for account in (here, there):
         assert await statuses(account, room) == [STARTED]
-        seen = await account.transcriptions.transcription(ADMIN, ref(room), started.ttid)
-        assert seen is not None
-        assert seen.value == started
+        result = await account.transcriptions.transcription(ADMIN, ref(room), started.ttid)
+        assert result is not None
+        assert result.value == started
         await site.wait_until_read((await site.log.open()).position.n)
     stopped = await there.transcriptions.update(ADMIN, ref(room), started.ttid, STOP)
     for account in (there, here):
         assert await statuses(account, room) == [STOPPED]
-        seen = await account.transcriptions.transcription(ADMIN, ref(room), started.ttid)
-        assert seen is not None
-        assert seen.value == stopped
+        result = await account.transcriptions.transcription(ADMIN, ref(room), started.ttid)
+        assert result is not None
+        assert result.value == stopped
         await site.wait_until_read((await site.log.open()).position.n)
     assert {logged.event.changed for logged in readable(await site.log.read_last(10))} == {
         Changed.TRANSCRIPTION

@@ -1,10 +1,10 @@
 """The one path by which resources are read: memory, then Redis, then Twilio.
 
 A fresh value in memory is returned at once; a stale one too, and is refreshed in the
-background. Otherwise Redis is asked, and then Twilio, under its quota. One replica at a
-time fetches a value (see `FetchLease`), and the event log fences it: a value that was
-fetched before an event that changed it is never cached. When Twilio or Redis does not
-answer, the newest known value is returned, flagged as stale.
+background. Otherwise the value comes from Redis, or else from Twilio, under its quota.
+One replica at a time fetches a value (see `FetchLease`), and the event log fences it: a
+value that was fetched before an event that changed it is never cached. When Twilio or
+Redis does not answer, the newest known value is returned, flagged as stale.
 """
 
 import time
@@ -338,7 +338,7 @@ class ReadThrough:
         assert query.about is not None
         is_known = self.stand_in(query, lookup) is not None
         value = await query.kind.on_not_found(query.about, lookup, is_known)
-        # Stored nowhere: Twilio, which knows all of the resource, is asked again the
+        # Not cached: Twilio, which knows all of the resource, is asked again the
         # next time.
         entry = replace(missing, value=value, is_settled=False)
         return Found(entry, query.lifetime(entry), is_stale=value is not None)

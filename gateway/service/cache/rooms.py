@@ -72,7 +72,7 @@ class RoomReads:
         self._fetch_lease = fetch_lease
         self._status_callback = status_callback
         self._kind = room_kind(self._on_not_found)
-        # The room that was last seen in progress under each name.
+        # The newest room in progress that was read under each name.
         self._sids = LruCache[str, RoomSid](max_entries=_NAMES)
         self._flights = SingleFlight[Found[Room] | None]()
 
@@ -216,7 +216,7 @@ class RoomReads:
             self._sids.put(name, sid)
 
     def _last_named(self, name: str) -> Found[Room] | None:
-        """Returns the room that was last seen in progress under the name, flagged as
+        """Returns the newest room in progress that was read under the name, flagged as
         stale. It may have ended since."""
         sid = self._sids.peek(name)
         stand_in = self._reads.stand_in(self._query(sid)) if sid is not None else None

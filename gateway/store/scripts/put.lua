@@ -1,8 +1,9 @@
--- Store a fetched value, unless something is known that the fetch may not have seen.
--- KEYS: cached value, versions, room's end
--- ARGV: value · seen_n: the log's newest number before the fetch began · is_final: 0 for a
--- room in progress, else 1 · lifetime in ms · the fence that the value depends on
--- Returns: whether it was stored, then status, end_time and duration of the room's end
+-- Stores a fetched value, unless something is known that the fetch may not have seen.
+-- KEYS: the cached value · versions · the room's end
+-- ARGV: value · seen_n (the log's newest number before the fetch began) · is_final (0 for a room in
+-- progress, else 1) · lifetime in ms · the fence that the value depends on
+-- Replies with whether the value was stored, then with status, end_time and duration of the room's
+-- end.
 local cache, versions, tombstone = KEYS[1], KEYS[2], KEYS[3]
 local value, seen_n, is_final, lifetime_ms, fence = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 

@@ -1,8 +1,9 @@
--- Remember for a moment that Twilio has no such room, unless an event or an earlier answer has
--- shown the room: Twilio's REST API may answer 404 for a room whose callback has arrived
+-- Remembers for a moment that Twilio has no such room, unless an event or an earlier answer has shown
+-- the room: Twilio's REST API may answer 404 for a room whose callback has arrived
 -- (https://github.com/twilio/twilio-node/issues/593).
--- KEYS: cached room, room's versions, room's end, room's log · ARGV: lifetime in ms
--- Returns: whether it was stored
+-- KEYS: the cached room · the room's versions · the room's end · the room's log
+-- ARGV: lifetime in ms
+-- Replies with whether it was stored.
 if redis.call('EXISTS', unpack(KEYS)) > 0 then
   return 0
 end

@@ -1,6 +1,7 @@
--- Point a name at the room that Twilio lists under it, or remember that it lists none.
--- KEYS: name, and the room's end when there is a room · ARGV: SID or '' · lifetime in ms
--- Returns: whether it was stored. An existing pointer stays: an event may have set it since the
+-- Points a name at the room that Twilio lists under it, or remembers that it lists none.
+-- KEYS: the name · the room's end, if there is a room
+-- ARGV: SID or '' · lifetime in ms
+-- Replies with whether it was stored. An existing pointer stays: an event may have set it since the
 -- fetch began.
 local name, tombstone = KEYS[1], KEYS[2]
 if tombstone and redis.call('EXISTS', tombstone) == 1 then

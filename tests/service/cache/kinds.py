@@ -56,8 +56,10 @@ class Kind:
         return (await self.read(account, room)).value
 
 
-def by_sid(room: RoomSid, who: str) -> CachedQuery[Participant]:
-    return CachedQuery(PARTICIPANT, room, participants.fetch_participant(room, ParticipantSid(who)))
+def by_sid(room: RoomSid, participant: str) -> CachedQuery[Participant]:
+    return CachedQuery(
+        PARTICIPANT, room, participants.fetch_participant(room, ParticipantSid(participant))
+    )
 
 
 def by_identity(room: RoomSid, identity: str) -> CachedQuery[Participant]:
@@ -91,7 +93,7 @@ KINDS = {
     ),
     "a list": Kind(
         fetch=lambda account, room: account.reads.page(listing(room), 50, None),
-        value_of=lambda page: [who.identity for _, who in page.items],
+        value_of=lambda page: [participant.identity for _, participant in page.items],
         before=[],
         after=["ada"],
         change=lambda site, room: site.join(room, "ada"),

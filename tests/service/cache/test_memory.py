@@ -33,8 +33,10 @@ class Kind:
 
 
 def participant_query(number: int) -> CachedQuery[Participant]:
-    who = ParticipantSid("PA" + "0" * 32)
-    return CachedQuery(PARTICIPANTS, sid(number), participants.fetch_participant(sid(number), who))
+    participant = ParticipantSid("PA" + "0" * 32)
+    return CachedQuery(
+        PARTICIPANTS, sid(number), participants.fetch_participant(sid(number), participant)
+    )
 
 
 KINDS = {

@@ -27,8 +27,8 @@ LIST = ResourceKind[WirePage[Participant]](WirePage[Participant], Fence.PEOPLE, 
 ROOMS = ResourceKind[WirePage[Room]](WirePage[Room], Fence.ROOM, ROOM_LIST)
 
 
-def by_sid(who: ParticipantSid = PERSON) -> CachedQuery[Participant]:
-    return CachedQuery(KIND, ROOM, participants.fetch_participant(ROOM, who))
+def by_sid(participant: ParticipantSid = PERSON) -> CachedQuery[Participant]:
+    return CachedQuery(KIND, ROOM, participants.fetch_participant(ROOM, participant))
 
 
 def by_identity(identity: str) -> CachedQuery[Participant]:

@@ -26,7 +26,7 @@ async def list_(
 
 
 def sids(page: Page[ReadResult[Room]]) -> list[RoomSid]:
-    return [seen.value.sid for _, seen in page.items]
+    return [result.value.sid for _, result in page.items]
 
 
 def made(site: Site, count: int) -> list[RoomSid]:
@@ -38,11 +38,11 @@ def made(site: Site, count: int) -> list[RoomSid]:
 async def test_paging_shows_every_room_once(site: Site, first: int) -> None:
     account, rooms = await site.replica(), made(site, 5)
     page = await list_(account, first)
-    seen = sids(page)
+    result = sids(page)
     while page.has_next_page:
         page = await list_(account, first, page.end_cursor)
-        seen += sids(page)
-    assert seen == rooms
+        result += sids(page)
+    assert result == rooms
 
 
 async def test_a_list_continues_after_any_of_its_rooms_with_another_page_size(site: Site) -> None:
@@ -67,7 +67,7 @@ async def test_a_list_of_ended_rooms_shows_them_ended(site: Site) -> None:
     account, [room] = await site.replica(), made(site, 1)
     site.end_at_twilio(room)
     page = await list_(account, wanted=COMPLETED)
-    assert [(seen.value.sid, seen.value.status) for _, seen in page.items] == [
+    assert [(result.value.sid, result.value.status) for _, result in page.items] == [
         (room, RoomStatus.COMPLETED)
     ]
 
@@ -139,7 +139,7 @@ async def test_a_page_is_served_flagged_when_twilio_or_redis_does_not_answer(
         site.sandbox.faults.add(Fault(status=503))
         account.rooms._lists._index = RoomIndex(dead, ACCOUNT)
     page = await list_(account)
-    assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == (rooms, [True])
+    assert (sids(page), [result.freshness.is_stale for _, result in page.items]) == (rooms, [True])
     await dead.aclose()
 
 
@@ -149,7 +149,10 @@ async def test_without_redis_a_room_whose_end_is_known_here_is_left_out(site: Si
     dead = Connections("redis://127.0.0.1:1")
     account.rooms._lists._index = RoomIndex(dead, ACCOUNT)
     page = await list_(account)
-    assert (sids(page), [seen.freshness.is_stale for _, seen in page.items]) == ([other], [True])
+    assert (sids(page), [result.freshness.is_stale for _, result in page.items]) == (
+        [other],
+        [True],
+    )
     await dead.aclose()
 
 

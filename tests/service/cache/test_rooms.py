@@ -50,9 +50,9 @@ async def test_an_answer_is_returned_flagged_when_redis_goes_away_during_the_fet
         await wait_until(lambda: site.gate.waiting == 1)
         await confined.keep("%R~*:log*")
         site.gate.open()
-    seen = fetching.result()
-    assert (seen is not None) is is_there
-    assert seen is None or seen.freshness.is_stale
+    result = fetching.result()
+    assert (result is not None) is is_there
+    assert result is None or result.freshness.is_stale
 
 
 async def test_twilios_answer_is_returned_though_redis_has_an_older_one_and_an_event_arrives(
@@ -70,10 +70,10 @@ async def test_twilios_answer_is_returned_though_redis_has_an_older_one_and_an_e
         await site.append(event(CREATED, room))
         await confined.keep("%R~*:log*")
         site.gate.open()
-    seen = fetching.result()
-    assert seen is not None
-    assert seen.value.status is COMPLETED
-    assert seen.freshness.is_stale
+    result = fetching.result()
+    assert result is not None
+    assert result.value.status is COMPLETED
+    assert result.freshness.is_stale
 
 
 async def test_a_fetch_that_began_before_the_end_returns_the_end_and_is_not_cached(
@@ -132,11 +132,11 @@ async def test_i10_a_fetch_in_flight_returns_nothing_older_than_what_was_returne
         await wait_until(lambda: site.gate.waiting == 1)
         await site.append(event(room_sid=sid(7)))
         await there.rooms.room(ADMIN, ref(room))
-        shown = await here.rooms.room(ADMIN, ref(room))
+        first = await here.rooms.room(ADMIN, ref(room))
         after = group.create_task(here.rooms.room(ADMIN, ref("daily")))
         site.gate.open()
-    assert shown is not None
-    assert after.result() == shown
+    assert first is not None
+    assert after.result() == first
 
 
 async def test_a_name_that_was_reused_resolves_to_the_new_room(site: Site) -> None:
@@ -147,9 +147,9 @@ async def test_a_name_that_was_reused_resolves_to_the_new_room(site: Site) -> No
     new = await site.create(here, "daily")
     await site.wait_until_read((await site.log.open()).position.n)
     for account in (here, there):
-        seen = await account.rooms.room(ADMIN, ref("daily"))
-        assert seen is not None
-        assert seen.value.sid == new.sid
+        result = await account.rooms.room(ADMIN, ref("daily"))
+        assert result is not None
+        assert result.value.sid == new.sid
         assert await status(account, old.sid) is COMPLETED
 
 
@@ -193,21 +193,21 @@ async def test_a_room_is_built_from_its_events_while_twilio_answers_404(
     account, room = await site.replica(), site.make_at_twilio()
     site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
     await site.append(event(CREATED, room, room_name="daily", room_type=RoomType.GROUP))
-    seen = await account.rooms.room(ADMIN, ref(room))
-    assert seen is not None
-    assert (seen.value.unique_name, seen.value.status, seen.value.type) == (
+    result = await account.rooms.room(ADMIN, ref(room))
+    assert result is not None
+    assert (result.value.unique_name, result.value.status, result.value.type) == (
         "daily",
         IN_PROGRESS,
         RoomType.GROUP,
     )
-    assert (seen.freshness.is_stale, seen.freshness.source) == (True, FreshnessSource.CALLBACKS)
+    assert (result.freshness.is_stale, result.freshness.source) == (True, FreshnessSource.CALLBACKS)
     await site.append(event(ENDED, room))
     assert await status(account, room) is COMPLETED
     site.calm()
     site.end_at_twilio(room)
-    seen = await account.rooms.room(ADMIN, ref(room))
-    assert seen is not None
-    assert not seen.freshness.is_stale, (
+    result = await account.rooms.room(ADMIN, ref(room))
+    assert result is not None
+    assert not result.freshness.is_stale, (
         "the room that was built from events stood in only while Twilio did not show it"
     )
 
@@ -220,10 +220,10 @@ async def test_twilios_last_answer_stands_in_while_it_answers_404_for_a_reported
     before = await account.rooms.room(ADMIN, ref(room.sid))
     shift_clock(monkeypatch, 60)
     site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
-    seen = await account.rooms.room(ADMIN, ref(room.sid))
+    result = await account.rooms.room(ADMIN, ref(room.sid))
     assert before is not None
-    assert seen is not None
-    assert seen == replace(before, freshness=replace(before.freshness, is_stale=True))
+    assert result is not None
+    assert result == replace(before, freshness=replace(before.freshness, is_stale=True))
 
 
 async def test_a_room_is_not_missing_when_only_events_of_participants_reported_it(
@@ -245,9 +245,9 @@ async def test_a_room_stands_in_by_sid_and_by_name_while_twilio_is_silent(
     await site.connections.commands.delete(f"rg:{{{ACCOUNT}}}:name:daily")
     site.sandbox.faults.add(SILENT)
     shift_clock(monkeypatch, 600)
-    seen = await account.rooms.room(ADMIN, ref("daily" if by_name else room.sid))
-    assert seen is not None
-    assert seen.freshness.is_stale
+    result = await account.rooms.room(ADMIN, ref("daily" if by_name else room.sid))
+    assert result is not None
+    assert result.freshness.is_stale
     shift_clock(monkeypatch, 600)
     with pytest.raises(UpstreamUnavailable):
         await account.rooms.room(ADMIN, ref("daily" if by_name else room.sid))
@@ -258,9 +258,9 @@ async def test_an_outdated_room_that_stands_in_is_shown_as_ended(site: Site) -> 
     room = await site.create(account)
     await site.append(event(ENDED, room.sid))
     site.sandbox.faults.add(SILENT)
-    seen = await account.rooms.room(ADMIN, ref(room.sid))
-    assert seen is not None
-    assert (seen.value.status, seen.freshness.is_stale) == (COMPLETED, True)
+    result = await account.rooms.room(ADMIN, ref(room.sid))
+    assert result is not None
+    assert (result.value.status, result.freshness.is_stale) == (COMPLETED, True)
 
 
 async def test_without_redis_known_rooms_are_served_flagged_by_sid_and_by_name(site: Site) -> None:
@@ -273,9 +273,9 @@ async def test_without_redis_known_rooms_are_served_flagged_by_sid_and_by_name(s
     without_redis(account, dead)
     await wait_until(lambda: not account.reads._log.is_current)
     for named in (room.sid, "daily"):
-        seen = await account.rooms.room(ADMIN, ref(named))
-        assert seen is not None
-        assert seen.freshness.is_stale
+        result = await account.rooms.room(ADMIN, ref(named))
+        assert result is not None
+        assert result.freshness.is_stale
     await dead.aclose()
 
 
@@ -323,9 +323,9 @@ async def test_without_redis_an_unknown_room_is_fetched_and_flagged(site: Site) 
     account, room = await site.replica(), site.make_at_twilio()
     dead = Connections("redis://127.0.0.1:1")
     without_redis(account, dead)
-    seen = await account.rooms.room(ADMIN, ref(room))
-    assert seen is not None
-    assert seen.freshness.is_stale
+    result = await account.rooms.room(ADMIN, ref(room))
+    assert result is not None
+    assert result.freshness.is_stale
     assert await account.rooms.room(ADMIN, ref(sid(7))) is None
     await dead.aclose()
 
