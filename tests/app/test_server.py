@@ -117,7 +117,7 @@ async def test_i16_both_faces_refuse_a_stream_when_too_many_are_open(
                     watch = {"query": "subscription { roomEvents { cursor } }"}
                     async with http.post(f"{base}/graphql", json=watch, headers=headers) as reply:
                         text = await reply.text()
-                    stub: Any = stubs.RoomServiceStub(channel)  # type: ignore[no-untyped-call]
+                    stub: Any = stubs.RoomServiceStub(channel)
                     stream = stub.WatchRoomEvents(
                         pb.WatchRoomEventsRequest(), metadata=(("x-api-key", KEY),)
                     )

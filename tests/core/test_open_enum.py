@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from gateway.core.rooms import RoomStatus, RoomType
@@ -21,5 +23,5 @@ def test_every_room_type_is_known_in_both_spellings() -> None:
 
 
 @pytest.mark.parametrize("word", ["", "paused", "IN-PROGRESS", None, 1, "x" * 1_000_000])
-def test_any_other_word_is_unknown(word: object) -> None:
+def test_any_other_word_is_unknown(word: Any) -> None:
     assert RoomStatus(word) is RoomStatus.UNKNOWN

@@ -43,7 +43,7 @@ ENDED = Ended(RoomStatus.COMPLETED, AT, 60)
 @pytest.mark.parametrize("enum", [RoomStatus, RoomType, VideoCodec])
 @pytest.mark.parametrize("word", ["", "brand-new", "IN-PROGRESS", None])
 def test_a_word_that_twilio_adds_later_is_unknown(
-    enum: type[RoomStatus | RoomType | VideoCodec], word: object
+    enum: type[RoomStatus | RoomType | VideoCodec], word: Any
 ) -> None:
     assert enum(word).name == "UNKNOWN"
 

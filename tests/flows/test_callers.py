@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -215,11 +215,12 @@ async def test_grpc_has_the_same_costs_in_its_trailers(served: Served, gateway: 
     large = served.caller("large")
     async with large.channel() as channel:
         rooms = clients_on(channel, large.metadata).rooms
-        for start, requested, actual in (
+        calls: list[tuple[Callable[[], Any], int, int]] = [
             (lambda: rooms.GetRoom(room=room), CALL + FETCH, CALL + FETCH),
             (lambda: rooms.GetRoom(room=room), CALL + FETCH, CALL),
             (lambda: rooms.BatchGetRooms(rooms=[room, room]), CALL + 2 * (FETCH + 1), CALL + 2),
-        ):
+        ]
+        for start, requested, actual in calls:
             call = start()
             await call
             trailers = dict(await call.trailing_metadata())

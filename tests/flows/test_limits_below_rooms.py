@@ -6,7 +6,7 @@ changes nothing at Twilio.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -287,7 +287,7 @@ async def test_participant_with_any_printable_identity_is_found_and_disconnected
 
 # Pages
 
-PAGES = {
+PAGES: dict[str, Callable[[Clients, FlowScenario, int], Awaitable[Any]]] = {
     '{ room(ref: "$room") { participants(first: SIZE) { nodes { sid } } } }': (
         lambda clients, scenario, size: clients.participants.ListParticipants(
             room=scenario.room, page_size=size

@@ -118,7 +118,7 @@ def send_examples(gateway: Gateway, schema: Any, field: str, count: int) -> Coun
         suppress_health_check=list(HealthCheck),
     )
     @given(case=schema.find_operation_by_label(field).as_strategy())
-    def send(case: schemathesis.Case) -> None:
+    def send(case: "schemathesis.Case[Any]") -> None:
         response = case.call(headers=gateway.auth)
         body = response.json()
         # Show nothing else of the response: it may contain a token.

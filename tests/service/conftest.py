@@ -62,7 +62,12 @@ async def append_unreadable(
 ) -> LogPosition:
     """Appends an event as a newer release may write it, after the last position: to the
     account's log and, with `room_sid`, to the room's."""
-    fields = {"e": last.epoch, "t": str(round(time.time() * 1000)), "d": "0" * 16, "j": event}
+    fields: dict[Any, Any] = {
+        "e": last.epoch,
+        "t": str(round(time.time() * 1000)),
+        "d": "0" * 16,
+        "j": event,
+    }
     pipeline = connections.commands.pipeline(transaction=True)
     pipeline.xadd(Keys(ACCOUNT).log, fields, id=f"{last.n + 1}-0")
     if room_sid is not None:
@@ -289,7 +294,7 @@ class Site:
         return self.gate.calls.count("POST /v1/Rooms")
 
     def end_at_twilio(self, room_sid: RoomSid) -> None:
-        self.sandbox.world.complete(self._at_twilio(room_sid))
+        self.sandbox.world.complete(self.room_at_twilio(room_sid))
 
     async def create(self, account: Account, name: str | None = None) -> Room:
         return (await account.rooms.create(ADMIN, NewRoom(unique_name=name))).value
@@ -298,22 +303,22 @@ class Site:
         """A participant joins in the sandbox, with these tracks, each named after its
         kind."""
         settings = tuple(TrackSettings(TrackKind(kind), kind) for kind in tracks)
-        return self.sandbox.world.join(self._at_twilio(room_sid), identity, settings)
+        return self.sandbox.world.join(self.room_at_twilio(room_sid), identity, settings)
 
     def leave(self, room_sid: RoomSid, identity: str) -> None:
-        room = self._at_twilio(room_sid)
+        room = self.room_at_twilio(room_sid)
         who = room.participant(identity)
         assert who is not None
         self.sandbox.world.leave(room, who)
 
     def record(self, room_sid: RoomSid) -> None:
         """Makes the room record all tracks from now on."""
-        self.sandbox.world.set_recording_rules(self._at_twilio(room_sid), RECORD_ALL)
+        self.sandbox.world.set_recording_rules(self.room_at_twilio(room_sid), RECORD_ALL)
 
     def recordings(self, room_sid: RoomSid) -> list[RecordingSid]:
-        return [RecordingSid(each.sid) for each in self._at_twilio(room_sid).recordings]
+        return [RecordingSid(each.sid) for each in self.room_at_twilio(room_sid).recordings]
 
-    def _at_twilio(self, room_sid: RoomSid) -> SandboxRoom:
+    def room_at_twilio(self, room_sid: RoomSid) -> SandboxRoom:
         room = self.sandbox.world.find_room(room_sid)
         assert room is not None
         return room

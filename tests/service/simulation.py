@@ -8,7 +8,7 @@ outages, and Twilio, which records when it receives each request.
 
 import asyncio
 import selectors
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -84,7 +84,7 @@ class Redis:
         self.ahead_s = 1_000_000.0
         self.commands = 0
         self.full_at_us: Counter[RequestKind] = Counter()
-        self.paused_until_s: Counter[RequestKind] = Counter()
+        self.paused_until_s: defaultdict[RequestKind, float] = defaultdict(float)
         self.in_flight: dict[str, None] = {}
 
     def step(self, seconds: float) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 from gateway.core.cursors import CursorCodec
 from gateway.core.participants import ParticipantRef, ParticipantStatus
@@ -22,9 +23,8 @@ async def test_i12_accounts_share_one_redis_and_see_nothing_of_each_other(
     site.accounts.remove(there)
     await site.append(event())
     assert there.tail.position == before
-    assert {key.split(b"}")[0] for key in await connections.commands.keys(f"*{ACCOUNT}*")} == {
-        f"rg:{{{ACCOUNT}".encode()
-    }
+    keys: Any = await connections.commands.keys(f"*{ACCOUNT}*")
+    assert {key.split(b"}")[0] for key in keys} == {f"rg:{{{ACCOUNT}".encode()}
     token = (site.sandbox.auth_token,)
     assert CursorCodec(token, ACCOUNT).log_cursor(here.tail.position) != CursorCodec(
         token, other

@@ -1,9 +1,10 @@
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,8 @@ async def test_tasks_inherit_the_context_of_the_task_that_starts_them() -> None:
         return started.result()
 
     ada, bob = replace(ADMIN, id="ada"), replace(ADMIN, id="bob")
-    assert await asyncio.gather(call(ada), call(bob)) == [ada, bob]
+    first, second = await asyncio.gather(call(ada), call(bob))
+    assert (first, second) == (ada, bob)
     assert await caller() is None
 
 
@@ -94,7 +96,7 @@ def test_max_age_of_a_stale_part_is_zero() -> None:
 
 async def test_every_read_limits_the_max_age(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     account, room = await site.replica(), site.make_at_twilio("daily")
-    reads = {
+    reads: dict[str, Callable[[], Awaitable[Any]]] = {
         "room": lambda: account.rooms.room(ADMIN, ref("daily")),
         "people": lambda: account.participants.page(
             ADMIN, ref(room), ParticipantFilter(), 50, None

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -174,7 +175,8 @@ async def test_a_media_link_is_fetched_each_time_and_not_cached(site: Site) -> N
         f"GET /v1/Recordings/{recording}/Media"
     ] * 2
     for key in await site.connections.commands.keys("*:cache:answer:*"):
-        assert b"/media/" not in await site.connections.commands.get(key)
+        stored: Any = await site.connections.commands.get(key)
+        assert b"/media/" not in stored
     assert await account.recordings.media(ADMIN, NOTHING) is None
 
 

@@ -1,5 +1,6 @@
 """Events, rooms and cache entries for the tests of the store."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -18,6 +19,7 @@ from gateway.core.rooms import (
     VideoCodec,
 )
 from gateway.store.cache import CacheEntry, CacheKey, CacheLookup, ResponseCache
+from gateway.store.eventlog import Logged, Unreadable
 
 T = TypeVar("T")
 
@@ -35,6 +37,13 @@ ROOM = sid(1)
 
 ROOM_DECODER: Final = msgspec.json.Decoder(CacheEntry[Room | None] | None)
 AS_OF = LogPosition("0123456789abcdef", 7, b"\x00\xff\x01\x02\x03\x04\x05\x06")
+
+
+def events_of(entries: Sequence[Logged | Unreadable]) -> list[RoomEvent]:
+    """Returns the events of the entries, which must all be readable."""
+    events = [entry.event for entry in entries if isinstance(entry, Logged)]
+    assert len(events) == len(entries)
+    return events
 
 
 def room_key(room_sid: RoomSid = ROOM) -> CacheKey[Room | None]:

@@ -10,7 +10,7 @@ from gateway.core.caching import ENDED_ROOM, LIVE_ROOM, Fence
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.limits.quota import Concurrency
 from gateway.core.limits.rate_limit import Rate
-from gateway.core.rooms import AccountSid, Ended, RoomStatus
+from gateway.core.rooms import AccountSid, Ended, Room, RoomStatus
 from gateway.store.cache import (
     MISSING,
     CacheEntry,
@@ -109,7 +109,8 @@ async def put(
 async def put_room(
     cache: ResponseCache, seen_n: int, status: RoomStatus = RoomStatus.IN_PROGRESS
 ) -> PutResult:
-    return await cache.put(room_key(), fetched(room(status), seen_n), LIFETIME_S)
+    entry: CacheEntry[Room | None] = fetched(room(status), seen_n)
+    return await cache.put(room_key(), entry, LIFETIME_S)
 
 
 # Every kind of value.
@@ -319,7 +320,7 @@ async def test_a_put_that_races_the_rooms_end_never_leaves_it_current(
     for number in range(40):
         race = sid(number)
         seen_n = (await look_up(cache, room_key(race))).head_n
-        live = fetched(room(room_sid=race), seen_n)
+        live: CacheEntry[Room | None] = fetched(room(room_sid=race), seen_n)
 
         await asyncio.gather(
             cache.put(room_key(race), live, LIFETIME_S),

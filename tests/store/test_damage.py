@@ -5,10 +5,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from gateway.core.cursors import LogPosition
 from gateway.core.events import ResyncReason
@@ -17,7 +17,7 @@ from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog, Head
 from gateway.store.keys import Keys, dedupe_hash
 from tests.conftest import Figure
-from tests.store.samples import ACCOUNT, ROOM, created, ended, joined, sid
+from tests.store.samples import ACCOUNT, ROOM, created, ended, events_of, joined, sid
 
 KEYS: Final = Keys(ACCOUNT)
 OTHER_ROOM: Final = sid(2)
@@ -35,7 +35,7 @@ class Scene:
     """Five callbacks and the end of a room. `yesterday` is a dump after the first
     two."""
 
-    redis: Redis
+    redis: Redis | RedisCluster
     yesterday: Dumps
     positions: list[LogPosition]
 
@@ -48,8 +48,9 @@ class Scene:
         await self.restore(*(key.decode() for key in self.yesterday))
 
 
-async def dump_all(redis: Redis) -> Dumps:
-    return {key: await redis.dump(key) async for key in redis.scan_iter()}
+async def dump_all(redis: Redis | RedisCluster) -> Dumps:
+    dumps: dict[bytes, Any] = {key: await redis.dump(key) async for key in redis.scan_iter()}
+    return dumps
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def added_by_hand(key: str, entry_id: str) -> Damage:
 
 
 def meta_with(**fields: str) -> Damage:
-    return lambda scene: scene.redis.hset(KEYS.meta, mapping=fields)
+    return lambda scene: scene.redis.hset(KEYS.meta, mapping=dict[Any, Any](fields))
 
 
 def meta_moved(by: int) -> Damage:
@@ -241,7 +242,7 @@ async def test_i2_after_any_damage_callbacks_are_logged_once(
     assert again.position == new[0].position
     logged = await log.read(0, 100)
     numbers = [
-        entry.event.sequence_number for entry in logged if entry.event.sequence_number is not None
+        event.sequence_number for event in events_of(logged) if event.sequence_number is not None
     ]
     assert len(numbers) == len(set(numbers))
     assert numbers[-1] == 6
@@ -324,7 +325,7 @@ class Run:
     """Random callbacks, repeats and damages. Each step is checked against the model."""
 
     log: EventLog
-    redis: Redis
+    redis: Redis | RedisCluster
     random: random.Random
     model: Model = field(default_factory=Model)
     snapshots: list[tuple[Dumps, Model]] = field(default_factory=list)
@@ -396,7 +397,8 @@ class Run:
             position = history[index][1]
             if isinstance(await self.log.check(position), Head):
                 after = [
-                    entry.event.sequence_number for entry in await self.log.read(position.n, 10_000)
+                    event.sequence_number
+                    for event in events_of(await self.log.read(position.n, 10_000))
                 ]
                 assert after == [number for number, _ in history[index + 1 :]]
         for position in self.void[-3:]:

@@ -1,8 +1,10 @@
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -17,6 +19,7 @@ class HeldRoute(ServerRoute):
     """A route whose pipelines get their replies when the test releases them."""
 
     def __init__(self, connections: Connections) -> None:
+        assert isinstance(connections.commands, Redis)
         super().__init__(connections.commands)
         self.pipelines: list[asyncio.Future[None]] = []
         self.sent: list[Sequence[Command]] = []
@@ -25,10 +28,13 @@ class HeldRoute(ServerRoute):
         self.sent.append(commands)
         self.pipelines.append(asyncio.get_running_loop().create_future())
         await self.pipelines[-1]
-        return [f"{name} {key}" for name, key in commands]
+        return [f"{name!s} {key!s}" for name, key in commands]
 
     async def reconnect(self) -> None:
         pass
+
+    def has_sent(self, count: int) -> bool:
+        return len(self.pipelines) == count
 
 
 @pytest.fixture
@@ -73,7 +79,7 @@ async def test_call_that_timed_out_is_not_sent(route: HeldRoute) -> None:
     pipelines = Pipelines(route)
     for number in range(1, IN_FLIGHT_LIMIT + 1):
         pipelines.send([("GET", "k")], 60)
-        await wait_until(lambda number=number: len(route.pipelines) == number)
+        await wait_until(partial(route.has_sent, number))
     timed_out, patient = pipelines.send([("GET", "a")], 60), pipelines.send([("GET", "b")], 60)
     timed_out.cancel()
     for pipeline in route.pipelines:

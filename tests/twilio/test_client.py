@@ -50,7 +50,7 @@ SHORT_S = 0.03
 # that.
 SENT_S = 1.0
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Call = Callable[[TwilioVideo, float], Awaitable[object]]
 
@@ -119,7 +119,7 @@ async def accepting(connection: Connection) -> AsyncIterator[str]:
 
 
 def answering(body: bytes, status: int = 200, **headers: str) -> Handler:
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(
             status=status, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()}
         )
@@ -127,11 +127,16 @@ def answering(body: bytes, status: int = 200, **headers: str) -> Handler:
     return handler
 
 
+async def forever() -> web.StreamResponse:
+    response: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
+    return await response
+
+
 def hanging(entered: asyncio.Event, cancelled: asyncio.Event) -> Handler:
-    async def handler(request: web.Request) -> web.StreamResponse:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
         entered.set()
         try:
-            return await asyncio.get_running_loop().create_future()
+            return await forever()
         finally:
             cancelled.set()
 
@@ -173,9 +178,9 @@ def refusing_url() -> str:
 async def test_fetch_room_sends_credentials_and_user_agent(
     session: aiohttp.ClientSession,
 ) -> None:
-    requests: list[web.Request] = []
+    requests: list[web.BaseRequest] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         requests.append(request)
         return web.Response(body=ROOM_JSON)
 
@@ -201,7 +206,7 @@ async def test_create_room_posts_a_form_and_returns_the_room(
 ) -> None:
     forms: list[list[tuple[str, str]]] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         forms.append([(name, str(value)) for name, value in (await request.post()).items()])
         return web.Response(status=201, body=ROOM_JSON)
 
@@ -220,7 +225,7 @@ async def test_complete_room_accepts_any_success_status(
 ) -> None:
     forms: list[str] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         forms.append(await request.text())
         return web.Response(status=status, body=json.dumps(ROOM | {"status": "completed"}).encode())
 
@@ -233,7 +238,7 @@ async def test_complete_room_accepts_any_success_status(
 async def test_delete_recording_sends_no_body(session: aiohttp.ClientSession, status: int) -> None:
     requests: list[tuple[str, str, bytes, str | None]] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         requests.append(
             (
                 request.method,
@@ -255,7 +260,7 @@ async def test_insights_requests_go_to_the_insights_base_url(
 ) -> None:
     paths: list[str] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         paths.append(request.raw_path)
         return web.Response(body=json.dumps({"room_sid": SID, "account_sid": ACCOUNT}).encode())
 
@@ -269,7 +274,7 @@ async def test_insights_requests_go_to_the_insights_base_url(
 async def test_media_redirect_is_returned_and_not_followed(session: aiohttp.ClientSession) -> None:
     followed: list[str] = []
 
-    async def other(request: web.Request) -> web.Response:
+    async def other(request: web.BaseRequest) -> web.Response:
         followed.append(request.raw_path)
         return web.Response()
 
@@ -288,7 +293,7 @@ async def test_next_page_is_requested_from_the_base_url_byte_for_byte(
     paths: list[str] = []
     query = "Status=in-progress&UniqueName=a%2fb%20%41&Page=1&PageToken=PT+%7E~"
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         paths.append(request.raw_path)
         return web.Response(
             body=page([ROOM], f"{host}/v1/Rooms?{query}" if len(paths) == 1 else None)
@@ -312,7 +317,7 @@ async def test_redirect_is_not_followed(
 ) -> None:
     followed: list[str] = []
 
-    async def other(request: web.Request) -> web.Response:
+    async def other(request: web.BaseRequest) -> web.Response:
         followed.append(request.raw_path)
         return web.Response(body=ROOM_JSON)
 
@@ -384,11 +389,11 @@ async def test_write_without_a_response_is_outcome_unknown(session: aiohttp.Clie
 async def test_body_that_never_ends_is_bounded_by_the_deadline(
     session: aiohttp.ClientSession,
 ) -> None:
-    async def handler(request: web.Request) -> web.StreamResponse:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(ROOM_JSON[:10])
-        return await asyncio.get_running_loop().create_future()
+        return await forever()
 
     async with served(handler) as url:
         twilio = client(session, url)
@@ -456,12 +461,12 @@ async def test_write_that_gets_no_connection_before_its_deadline_is_deadline_exc
     in_flight = 0
     all_taken = asyncio.Event()
 
-    async def hang(request: web.Request) -> web.StreamResponse:
+    async def hang(request: web.BaseRequest) -> web.StreamResponse:
         nonlocal in_flight
         in_flight += 1
         if in_flight == MAX_CONNECTIONS:
             all_taken.set()
-        return await asyncio.get_running_loop().create_future()
+        return await forever()
 
     async with served(hang) as url, asyncio.TaskGroup() as tasks:
         twilio = client(session, url)
@@ -553,7 +558,7 @@ async def test_unusable_body(
     body: bytes,
     headers: dict[str, str],
 ) -> None:
-    async with served(answering(body, **headers)) as url:
+    async with served(answering(body, 200, **headers)) as url:
         assert isinstance(await failure(call, client(session, url)), expected)
 
 
@@ -595,7 +600,7 @@ async def test_unusable_body_of_an_error_does_not_hide_its_status(
 async def test_cookies_are_not_stored(session: aiohttp.ClientSession) -> None:
     cookies: list[str | None] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         cookies.append(request.headers.get("Cookie"))
         return web.Response(body=ROOM_JSON, headers={"Set-Cookie": "a=1"})
 
@@ -609,7 +614,7 @@ async def test_cookies_are_not_stored(session: aiohttp.ClientSession) -> None:
 async def test_connections_are_reused(session: aiohttp.ClientSession) -> None:
     peers: set[object] = set()
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         assert request.transport is not None
         peers.add(request.transport.get_extra_info("peername"))
         return web.Response(body=ROOM_JSON)
@@ -669,7 +674,7 @@ async def test_request_sent_in_time_may_take_until_the_deadline(
 ) -> None:
     received, may_respond = asyncio.Event(), asyncio.Event()
 
-    async def slow(request: web.Request) -> web.Response:
+    async def slow(request: web.BaseRequest) -> web.Response:
         received.set()
         await may_respond.wait()
         return web.Response(body=ROOM_JSON)
@@ -707,7 +712,7 @@ async def test_is_unsent_tells_a_refused_connection_from_a_bad_response(
 async def test_unusable_response_error_carries_twilio_status(
     session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]
 ) -> None:
-    async with served(answering(body, **headers)) as url:
+    async with served(answering(body, 200, **headers)) as url:
         read_error, write_error = [
             await failure(call, client(session, url)) for call in (fetch, complete)
         ]

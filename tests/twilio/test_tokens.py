@@ -297,7 +297,7 @@ def test_is_signed_is_none_if_it_cannot_be_verified(token: str, is_signed: bool 
 
 
 def test_unsigned_token_is_not_valid() -> None:
-    unsigned = jwt.encode(CLAIMS, None, algorithm="none", headers={"cty": "twilio-fpa;v=1"})
+    unsigned = jwt.encode(CLAIMS, "", algorithm="none", headers={"cty": "twilio-fpa;v=1"})
 
     assert explained_at(unsigned).problem is Problem.WRONG_HEADER
     assert explained_at(token_with().rpartition(".")[0] + ".").problem is Problem.BAD_SIGNATURE

@@ -54,9 +54,9 @@ def test_each_task_is_taken_once_at_its_earliest_time(
     for task, at, priority in added:
         due_queue.add(task, at, priority)
     for now in range(21):
-        while (task := due_queue.take(now)) is not None:
-            assert task not in taken
-            taken[task] = now
+        while (due := due_queue.take(now)) is not None:
+            assert due not in taken
+            taken[due] = now
     assert taken == {
         task: min(at for other, at, _ in added if other == task) for task, _, _ in added
     }

@@ -24,9 +24,8 @@ Types = RoomEventType
 
 
 def event(type_: RoomEventType, at: datetime = NOON, **values: Any) -> RoomEvent:
-    return RoomEvent(
-        type=type_, account_sid=ACCOUNT, room_sid=ROOM, **{"at": at, "room_name": "daily"} | values
-    )
+    defaults: dict[str, Any] = {"at": at, "room_name": "daily"}
+    return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=ROOM, **defaults | values)
 
 
 def of_ada(type_: RoomEventType, at: datetime = NOON, **values: Any) -> RoomEvent:
@@ -41,7 +40,7 @@ def history_of(*events: RoomEvent) -> RoomHistory:
 
 
 def room(status: RoomStatus = RoomStatus.IN_PROGRESS, **values: Any) -> Room:
-    settings = {
+    settings: dict[str, Any] = {
         "unique_name": "daily",
         "date_created": NOON,
         "max_participants": 50,
@@ -100,7 +99,7 @@ class World:
     shows."""
 
     history: list[RoomEvent] = field(default_factory=list)
-    participants: dict[str, Participant] = field(default_factory=dict)
+    participants: dict[ParticipantSid, Participant] = field(default_factory=dict)
     tracks: dict[str, dict[str, PublishedTrack]] = field(default_factory=dict)
     end: datetime | None = None
 
@@ -135,7 +134,7 @@ class World:
         else:
             self._publish(action, random, random.choice(present), at, date)
 
-    def _leave(self, sid: str, at: datetime, date: datetime) -> None:
+    def _leave(self, sid: ParticipantSid, at: datetime, date: datetime) -> None:
         self.participants[sid] = replace(
             self.participants[sid], status=ParticipantStatus.DISCONNECTED, end_time=date, duration=1
         )

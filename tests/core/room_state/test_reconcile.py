@@ -134,12 +134,9 @@ def test_fact_newer_than_the_observation_is_not_missing() -> None:
 
 
 def test_switch_newer_than_the_observation_stands() -> None:
-    log, answer = (
-        history_of(CREATED, JOINED, ADDED, DISABLED),
-        {"tracks": {ADA: (mic(enabled=True),)}},
-    )
-    assert compare(log, observed(as_of_n=3, **answer)).events == ()
-    assert len(compare(log, observed(as_of_n=4, **answer)).events) == 1
+    log, tracks = history_of(CREATED, JOINED, ADDED, DISABLED), {ADA: (mic(enabled=True),)}
+    assert compare(log, observed(as_of_n=3, tracks=tracks)).events == ()
+    assert len(compare(log, observed(as_of_n=4, tracks=tracks)).events) == 1
 
 
 def test_reconciled_switch_is_not_older_than_the_logged_one() -> None:

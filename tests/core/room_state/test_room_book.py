@@ -9,7 +9,7 @@ from gateway.core.participants import ParticipantStatus
 from gateway.core.room_state.reconcile import NO_DIFFERENCE, REST_LAG, Difference
 from gateway.core.room_state.room_book import ROOM_LIST, Check, CheckIntervals, CheckKind, RoomBook
 from gateway.core.rooms import RoomStatus
-from gateway.core.sids import ParticipantSid
+from gateway.core.sids import ParticipantSid, RoomSid, TrackSid
 from tests.core.room_state.samples import (
     ACCOUNT,
     ADA,
@@ -64,7 +64,7 @@ def numbered(number: int) -> RoomEvent:
 
 def test_start_checks_missing_numbers_then_the_list_then_each_room() -> None:
     book = RoomBook(ACCOUNT, INTERVALS)
-    other = replace(CREATED, room_sid="RM" + "9" * 32)
+    other = replace(CREATED, room_sid=RoomSid("RM" + "9" * 32))
     for n, logged in enumerate([other, numbered(0), numbered(2)], 1):
         book.add_event(logged, n, 0)
     book.start(0)
@@ -179,7 +179,7 @@ def test_recent_change_is_compared_again_when_its_callback_had_time() -> None:
 
 def test_observation_compared_again_does_not_change_which_tracks_are_absent() -> None:
     book = book_of(CREATED, JOINED, ADDED)
-    added = replace(mic(date_created=NOW), sid="MT" + "7" * 32)
+    added = replace(mic(date_created=NOW), sid=TrackSid("MT" + "7" * 32))
     book.compare(ROOM, observed(tracks={ADA: (mic(), added)}), now=1)
     book.compare(ROOM, observed(at=NOW + timedelta(seconds=3), tracks={ADA: (added,)}), now=4)
     absent = book.tracks_absent_since(ROOM, ADA)

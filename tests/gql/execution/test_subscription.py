@@ -1,6 +1,7 @@
 """Subscriptions, apart from any transport."""
 
 import json
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
@@ -103,9 +104,14 @@ async def test_i12_fields_below_an_event_are_fetched_for_each_caller() -> None:
 
 async def test_an_event_written_now_is_encoded_once_for_all_subscribers() -> None:
     account, written = Account(ACCOUNT), list[EncodedMessage]()
+
+    def write(messages: Iterable[EncodedMessage]) -> bool:
+        written.extend(messages)
+        return True
+
     async with AsyncExitStack() as stack:
         for operation in subscriptions(account, {}, {}):
-            results = operation.results(lambda messages: not written.extend(messages))
+            results = operation.results(write)
             await anext(await stack.enter_async_context(aclosing(results)))
         assert all(stream.write(delivered(1)) for stream in account.feed.streams)
     first, second = written

@@ -12,6 +12,7 @@ import pytest
 from gateway.core.callers import Caller
 from gateway.core.errors import FailedPrecondition, InvalidArgument
 from gateway.core.rooms import RoomRef
+from gateway.core.sids import RoomSid
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.service.call_context import limit_max_age
 from tests.gql.conftest import GraphQLServer, run_server
@@ -128,8 +129,8 @@ async def test_an_unchanged_response_is_not_sent_again(trusting: GraphQLServer) 
             headers["Cache-Control"],
         )
     trusting.account.rooms.stored[0] = replace(
-        trusting.account.rooms.stored[0], sid="RM" + "9" * 32
-    )  # type: ignore[arg-type]
+        trusting.account.rooms.stored[0], sid=RoomSid("RM" + "9" * 32)
+    )
     status, changed, _ = await get(trusting, headers={"If-None-Match": etag})
     assert (status, changed["ETag"] != etag) == (200, True)
 

@@ -16,8 +16,9 @@ from gateway.core.participants import ParticipantStatus
 from gateway.core.room_state.live import LiveRoom, Stay
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import ParticipantSid
-from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, GraphQLResult
+from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+from gateway.gql.execution.results import GraphQLResult
 from gateway.gql.schema.live import Presence, resume_cursor
 from gateway.gql.schema.rooms import Room
 from tests.gql.conftest import GraphQLServer
@@ -102,7 +103,7 @@ async def test_a_live_room_has_its_participants_and_tracks_without_a_fetch() -> 
         "asOf": "c1",
     }
     assert data["ada"] == {"sid": ADA, "publishedTracks": {"nodes": [{"sid": VOICE}]}}
-    assert account.participants.calls == account.participants.batches == []
+    assert (account.participants.calls, account.participants.batches) == ([], [])
     assert account.live.calls[0].name == "standup"
 
 

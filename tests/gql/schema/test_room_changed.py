@@ -29,4 +29,4 @@ def test_room_changed_shows_the_returned_participant() -> None:
     assert isinstance(view, RoomChanged)
     assert view.room is None
     assert view.participant is not None
-    assert (view.participant.sid, view.participant.as_of) == (ADA, view.cursor)
+    assert (str(view.participant.sid), view.participant.as_of) == (ADA, view.cursor)

@@ -15,7 +15,7 @@ async def test_room_events_passes_its_arguments_to_the_feed(server: GraphQLServe
         await socket.receive_json(timeout=TIMEOUT_S)
     [call] = server.account.feed.calls
     assert (call.ref and call.ref.name, call.after) == ("standup", "c5")
-    assert call.types == {RoomEventType.ROOM_ENDED, RoomEventType.TRACK_ADDED}
+    assert call.types == frozenset({RoomEventType.ROOM_ENDED, RoomEventType.TRACK_ADDED})
 
 
 async def test_room_events_rejects_an_empty_list_of_types(server: GraphQLServer) -> None:

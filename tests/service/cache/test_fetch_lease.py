@@ -106,7 +106,8 @@ class Hanging(Leases):
     async def take(self, name: str, owner: str, lifetime_ms: int) -> Lease:
         await super().take(name, owner, lifetime_ms)
         self.has_taken.set()
-        return await asyncio.get_running_loop().create_future()
+        lease: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
+        return await lease
 
 
 async def test_a_call_that_is_cancelled_while_it_takes_the_lease_releases_it(

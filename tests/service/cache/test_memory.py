@@ -176,7 +176,7 @@ def test_i16_memory_keeps_the_values_that_were_used_last(log: RoomMemory, kind: 
 def test_no_event_makes_a_value_about_nothing_outdated(
     memory: ResponseMemory, log: RoomMemory
 ) -> None:
-    query = CachedQuery(PARTICIPANTS, None, participant_query(1).request)
+    query: CachedQuery[Any] = CachedQuery(PARTICIPANTS, None, participant_query(1).request)
     memory.put(query, nothing(1))
     log.apply(event(ENDED), 5)
     assert memory.get(query) == nothing(1)

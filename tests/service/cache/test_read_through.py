@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -314,7 +315,7 @@ async def test_i10_silence_brings_back_nothing_older_than_this_replica_returned(
     await kind.read(account, room)
     # What another replica fetched, and Redis did not replace by what this one fetches.
     key = Keys(ACCOUNT).cached(kind.key(room))
-    older = await site.connections.commands.get(key)
+    older: Any = await site.connections.commands.get(key)
     shift_clock(monkeypatch, kind.lifetime.stale_s + 1)
     before = await kind.read(account, room)
     await site.connections.commands.set(key, older)

@@ -16,6 +16,7 @@ from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.cache.rooms import room_kind, room_query
 from gateway.store.cache import CacheEntry
 from gateway.twilio.wire import participants
+from gateway.twilio.wire.exchange import WireRequest
 from gateway.twilio.wire.resource import WirePage
 from gateway.twilio.wire.rooms import list_rooms
 from tests.service.conftest import sid, some_room
@@ -55,14 +56,17 @@ def entry(value: object, *, is_settled: bool = True) -> CacheEntry[object]:
 
 def test_the_lifetime_of_a_value_is_that_of_its_kind() -> None:
     participants_page: WirePage[Participant] = WirePage((), None)
-    query = Listing(LIST, ROOM, None, lambda size, page: by_list(size, page).request)
+    query = Listing(LIST, ROOM, None, list_request)
     assert query.page_query(50, None).lifetime(entry(participants_page)) is PEOPLE  # type: ignore[arg-type]
     assert room_query(room_kind(), ROOM).lifetime(entry(some_room())) is LIVE_ROOM  # type: ignore[arg-type]
 
 
+def list_request(size: int, page: str | None) -> WireRequest[WirePage[Participant]]:
+    return participants.list_participants(ROOM, ParticipantFilter(), size, page)
+
+
 def by_list(size: int, page: str | None) -> CachedQuery[WirePage[Participant]]:
-    request = participants.list_participants(ROOM, ParticipantFilter(), size, page)
-    return CachedQuery(LIST, ROOM, request)
+    return CachedQuery(LIST, ROOM, list_request(size, page))
 
 
 @pytest.mark.parametrize(

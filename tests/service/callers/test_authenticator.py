@@ -107,7 +107,7 @@ async def test_a_key_is_recognised_by_its_prefix() -> None:
         assert (caller.account_sid, caller.limit, caller.scopes) == (
             ACCOUNT,
             1_000,
-            {Scope.ROOMS_READ},
+            frozenset({Scope.ROOMS_READ}),
         )
         for authorization, api_key, message in (
             ("Bearer rgk_other", None, "unknown API key"),

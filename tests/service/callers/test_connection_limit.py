@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.errors import Throttled
+from gateway.core.rooms import AccountSid
 from gateway.service.callers.connection_limit import ConnectionLimit
 from tests.service.conftest import ADMIN
 
@@ -47,7 +48,7 @@ def test_i12_keys_of_two_accounts_with_one_id_have_separate_limits() -> None:
     connection_limit = ConnectionLimit("streams", limit=2, per_caller=1)
     with (
         connection_limit.enter(ADA),
-        connection_limit.enter(replace(ADA, account_sid="AC" + "b" * 32)),
+        connection_limit.enter(replace(ADA, account_sid=AccountSid("AC" + "b" * 32))),
     ):
         pass
 

@@ -89,7 +89,7 @@ async def test_a_token_determines_its_caller(
     )
     assert (caller.account_sid, caller.limit) == (ACCOUNT, 1_000)
     assert caller.scopes == {Scope.ROOMS_READ, Scope.TOKENS_MINT}
-    assert caller.grants == {"daily", "RM1"}
+    assert caller.grants == frozenset({"daily", "RM1"})
     assert caller.token is not None
     assert jwt_verifier.is_valid(caller.token)
 

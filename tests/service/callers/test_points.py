@@ -9,6 +9,7 @@ import pytest
 from gateway.core.callers import Caller, CallerKey
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.limits.points_bucket import WINDOW_US, Balance, SpendResult, duration_us
+from gateway.core.rooms import AccountSid
 from gateway.service.callers.points import CallerLimiter, monotonic_us
 from gateway.service.callers.timings import CallerTimings
 from gateway.store.connection import Connections
@@ -236,7 +237,7 @@ async def test_a_cancelled_call_that_was_refused_returns_nothing(
 async def test_other_keys_and_accounts_have_separate_points(limiter: CallerLimiter) -> None:
     other: Sequence[Caller] = (
         replace(CALLER, id="other"),
-        replace(CALLER, account_sid="AC" + "9" * 32),
+        replace(CALLER, account_sid=AccountSid("AC" + "9" * 32)),
     )
     for caller in (CALLER, *other):
         assert await spend(limiter, LIMIT, caller.key)

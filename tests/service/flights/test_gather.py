@@ -24,7 +24,8 @@ async def test_a_bug_in_one_call_cancels_the_others_and_is_raised() -> None:
 
     async def wait() -> int:
         try:
-            return await asyncio.get_running_loop().create_future()
+            result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            return await result
         finally:
             cancelled.set()
 

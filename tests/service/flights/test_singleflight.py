@@ -51,10 +51,10 @@ async def test_a_call_that_has_ended_is_not_joined() -> None:
 async def test_callers_of_other_keys_make_their_own_calls() -> None:
     flights, call = SingleFlight[int](), Calls()
     call.go.set()
-    assert await asyncio.gather(flights.share(("a", 1), call), flights.share(("a", 2), call)) == [
-        1,
-        2,
-    ]
+    first, second = await asyncio.gather(
+        flights.share(("a", 1), call), flights.share(("a", 2), call)
+    )
+    assert (first, second) == (1, 2)
 
 
 async def test_the_last_caller_to_leave_cancels_the_call_and_the_first_does_not() -> None:

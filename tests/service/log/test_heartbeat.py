@@ -1,6 +1,7 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,8 @@ async def test_p9_a_reader_on_a_demoted_master_reconnects_to_the_new_one() -> No
                 await wait_for_own_heartbeat(running)
                 [appended] = await running.append(event())
                 for key in await old.commands.keys():
-                    await heir.commands.restore(key, 0, await old.commands.dump(key))
+                    dump: Any = await old.commands.dump(key)
+                    await heir.commands.restore(key, 0, dump)
                 crossing.switch_to(heir)
                 # The connections for commands reconnect; the reader's does not.
                 for client in await old.commands.client_list():

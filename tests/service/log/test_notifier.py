@@ -33,8 +33,13 @@ async def test_the_task_stays_asleep_when_on_notify_did_the_work() -> None:
 
 
 async def test_on_notify_is_not_called_while_the_task_does_not_wait() -> None:
-    notifier, calls = Notifier(None), []
-    notifier.on_notify = lambda: not calls.append(True)
+    notifier, calls = Notifier(None), list[bool]()
+
+    def on_notify() -> bool:
+        calls.append(True)
+        return True
+
+    notifier.on_notify = on_notify
     notifier.notify()
     assert await notifier.wait(0)
     assert not calls

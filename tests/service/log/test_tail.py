@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -347,19 +348,20 @@ async def test_old_entries_are_trimmed_from_time_to_time(connections: Connection
         await in_time(shrunk())
 
 
-async def _copy_of_last(connections: Connections) -> dict[bytes, bytes]:
+async def _copy_of_last(connections: Connections) -> dict[Any, Any]:
     """The fields as an older release logged them: without the tag of the entry
     before."""
-    [(_, fields)] = await connections.commands.xrevrange(KEYS.log, count=1)
+    entries: Any = await connections.commands.xrevrange(KEYS.log, count=1)
+    [(_, fields)] = entries
     return {name: value for name, value in fields.items() if name != b"p"}
 
 
-async def _dump(connections: Connections) -> dict[bytes, bytes]:
+async def _dump(connections: Connections) -> dict[bytes, Any]:
     redis = connections.commands
     return {key: await redis.dump(key) for key in (KEYS.log.encode(), KEYS.meta.encode())}
 
 
-async def _restore(connections: Connections, dump: dict[bytes, bytes]) -> None:
+async def _restore(connections: Connections, dump: dict[bytes, Any]) -> None:
     pipeline = connections.commands.pipeline(transaction=True)
     for key, value in dump.items():
         pipeline.restore(key, 0, value, replace=True)

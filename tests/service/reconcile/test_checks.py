@@ -32,7 +32,7 @@ async def test_unknown_room_is_logged_once_with_everything_in_it(
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio("elsewhere")
     world.join(
-        world.find_room(room),
+        site.room_at_twilio(room),
         "Ada",
         (TrackSettings(TrackKind.AUDIO), TrackSettings(TrackKind.VIDEO)),
     )
@@ -59,18 +59,18 @@ async def test_changes_without_callbacks_are_logged(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
     ada = world.join(
-        world.find_room(room),
+        site.room_at_twilio(room),
         "Ada",
         (TrackSettings(TrackKind.AUDIO), TrackSettings(TrackKind.VIDEO)),
     )
     async with reconciling(account):
         await wait_until(lambda: len(repaired(account)) == 4)
-        world.set_track_enabled(world.find_room(room), ada, ada.tracks[0], False)
+        world.set_track_enabled(site.room_at_twilio(room), ada, ada.tracks[0], False)
         await wait_until(lambda: repaired(account)[4:] == ["track-disabled"])
         ada = person(site, room)
-        world.unpublish(world.find_room(room), ada, ada.tracks[1])
+        world.unpublish(site.room_at_twilio(room), ada, ada.tracks[1])
         await wait_until(lambda: repaired(account)[5:] == ["track-removed"])
-        world.leave(world.find_room(room), person(site, room))
+        world.leave(site.room_at_twilio(room), person(site, room))
         await wait_until(lambda: repaired(account)[6:] == ["participant-disconnected"])
         site.end_at_twilio(room)
         await wait_until(lambda: repaired(account)[7:] == ["room-ended"])
@@ -85,7 +85,7 @@ async def test_changes_without_callbacks_are_logged(site: Site) -> None:
 async def test_participants_of_an_ended_room_are_logged_as_disconnected(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    world.join(world.find_room(room), "Ada", ())
+    world.join(site.room_at_twilio(room), "Ada", ())
     async with reconciling(account):
         await wait_until(lambda: len(repaired(account)) == 2)
         site.end_at_twilio(room)
@@ -108,10 +108,10 @@ async def test_rooms_that_time_out_at_twilio_are_logged_as_ended(site: Site) -> 
 async def test_reconnecting_participant_is_not_logged_as_disconnected(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    ada = world.join(world.find_room(room), "Ada", ())
+    ada = world.join(site.room_at_twilio(room), "Ada", ())
     async with reconciling(account):
         await wait_until(lambda: len(repaired(account)) == 2)
-        world.set_reconnecting(world.find_room(room), ada, True)
+        world.set_reconnecting(site.room_at_twilio(room), ada, True)
         await room_lists(site)
         assert len(repaired(account)) == 2
 
@@ -151,7 +151,7 @@ async def test_room_completed_by_us_is_logged_as_ended_when_its_callback_is_lost
 async def test_events_known_from_callbacks_are_not_logged_again(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    ada = world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
+    ada = world.join(site.room_at_twilio(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
     participant = {"participant_sid": ada.sid, "participant_identity": "Ada"}
     await site.append(
         event(RoomEventType.ROOM_CREATED, room),
@@ -172,7 +172,7 @@ async def test_room_known_from_callbacks_is_checked(site: Site) -> None:
         await room_lists(site, 1)
         room = site.make_at_twilio()
         await site.append(event(RoomEventType.ROOM_CREATED, room))
-        world.join(world.find_room(room), "Ada", ())
+        world.join(site.room_at_twilio(room), "Ada", ())
         await wait_until(lambda: "participant-connected" in repaired(account))
 
 
@@ -198,9 +198,9 @@ async def test_new_missing_sequence_numbers_are_checked_before_the_next_round(
     async with reconciling(account):
         await wait_until(lambda: any(call.endswith("/Participants") for call in site.gate.calls))
         await room_lists(site)
-        ada = world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
-        world.leave(world.find_room(room), ada)
-        world.join(world.find_room(room), "Grace", (TrackSettings(TrackKind.AUDIO),))
+        ada = world.join(site.room_at_twilio(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
+        world.leave(site.room_at_twilio(room), ada)
+        world.join(site.room_at_twilio(room), "Grace", (TrackSettings(TrackKind.AUDIO),))
         await room_lists(site)
         assert repaired(account) == ["room-created"]
         await site.append(
@@ -263,7 +263,7 @@ async def test_list_of_several_pages_is_read_to_its_end(site: Site) -> None:
 async def test_reconciled_events_do_not_make_a_room_watched(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    world.join(world.find_room(room), "Ada", ())
+    world.join(site.room_at_twilio(room), "Ada", ())
     async with reconciling(account):
         await wait_until(lambda: len(repaired(account)) == 2)
     ref = RoomRef(room, None)
@@ -283,15 +283,13 @@ async def test_p7_reconciler_uses_at_most_a_fifth_of_the_read_quota(site: Site) 
 
 
 def person(site: Site, room: RoomSid) -> Participant:
-    found = site.sandbox.world.find_room(room)
-    assert found is not None
-    return next(iter(found.connected()))
+    return next(iter(site.room_at_twilio(room).connected()))
 
 
 async def test_room_that_ended_is_not_requested_again(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     room = site.make_at_twilio()
-    world.join(world.find_room(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
+    world.join(site.room_at_twilio(room), "Ada", (TrackSettings(TrackKind.AUDIO),))
     async with reconciling(account):
         await wait_until(lambda: len(repaired(account)) == 3)
         site.end_at_twilio(room)

@@ -255,9 +255,9 @@ async def test_pages_of_a_view_have_opaque_cursors_of_their_own_list(site: Site)
     tracks = live.tracks(stay, 1, None)
     assert [track for _, track in live.tracks(stay, 1, tracks.end_cursor).items] == [stay.tracks[1]]
     site_cursor = cursor_of(site, account.tail.position)
-    for cursor in (tracks.end_cursor, site_cursor):
+    for other_cursor in (tracks.end_cursor, site_cursor):
         with pytest.raises(InvalidArgument):
-            live.participants(view, ParticipantFilter(), 2, cursor)
+            live.participants(view, ParticipantFilter(), 2, other_cursor)
     with pytest.raises(InvalidArgument):
         live.participants(other_view, ParticipantFilter(), 2, first.end_cursor)
 
@@ -305,9 +305,12 @@ async def test_an_event_is_applied_once_for_all_views_of_a_room(
 ) -> None:
     applied = list[RoomEvent]()
     real = RoomState.after
-    monkeypatch.setattr(
-        RoomState, "after", lambda self, *events: applied.extend(events) or real(self, *events)
-    )
+
+    def after(self: RoomState, *events: RoomEvent) -> RoomState:
+        applied.extend(events)
+        return real(self, *events)
+
+    monkeypatch.setattr(RoomState, "after", after)
     account = await site.replica()
     room = site.make_at_twilio()
     async with (

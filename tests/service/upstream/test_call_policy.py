@@ -127,7 +127,7 @@ def deadline(deadline: Deadline) -> Iterator[None]:
         yield
 
 
-async def failure(call: Awaitable[object]) -> GatewayError:
+async def failure(call: Awaitable[Any]) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await call
     return caught.value

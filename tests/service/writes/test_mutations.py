@@ -16,6 +16,7 @@ from gateway.core.participants import (
 )
 from gateway.core.rooms import RoomSid
 from gateway.core.rules import RuleType
+from gateway.core.sids import ParticipantSid
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
 from gateway.service.flights.deadlines import within
@@ -45,7 +46,7 @@ async def test_change_is_logged_with_the_response_before_it_is_returned(
     account, room = await site.replica(), site.make_at_twilio()
     participant = site.join(room, "ada")
     answer = await account.mutations.execute(
-        disconnect_participant(room, participant.sid), room, Changed.PARTICIPANT
+        disconnect_participant(room, ParticipantSid(participant.sid)), room, Changed.PARTICIPANT
     )
     assert (answer.sid, answer.status) == (participant.sid, GONE)
     [logged] = await mutations_logged(site)
@@ -71,7 +72,7 @@ async def test_i11_read_after_a_change_shows_it_on_every_replica(
     await asyncio.wait(site.tails[:1])
     replica_a.tail._memory.confirm_caught_up()
     await replica_a.mutations.execute(
-        disconnect_participant(room, participant.sid), room, Changed.PARTICIPANT
+        disconnect_participant(room, ParticipantSid(participant.sid)), room, Changed.PARTICIPANT
     )
     assert await identities(replica_a, room) == []
     await site.wait_until_read_by(replica_b, (await site.log.open()).position.n)
@@ -128,7 +129,7 @@ async def test_i15_change_that_waits_for_a_permit_is_not_sent_when_its_caller_le
         await permits[-1].wait()
         yield
 
-    account.upstream._permit = long_permit  # type: ignore[method-assign]
+    account.upstream._permit = long_permit  # type: ignore[assignment, method-assign]
     leaving = site.tasks.create_task(
         account.participants.disconnect(ADMIN, ref(room), ParticipantRef.of(participant.sid))
     )

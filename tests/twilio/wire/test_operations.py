@@ -506,7 +506,8 @@ def test_empty_page_is_the_last_one(operation: Operation) -> None:
 
 @LISTS
 def test_unreadable_item_makes_its_page_unreadable(operation: Operation) -> None:
-    for wrong in ({}, None, [], 1):
+    unreadable: list[Any] = [{}, None, [], 1]
+    for wrong in unreadable:
         with pytest.raises(UpstreamUnavailable):
             request(operation).read(
                 response({operation.key: [operation.resource(), wrong], "meta": {}})
