@@ -21,7 +21,9 @@ from grpc_status import rpc_status
 from redis.asyncio import Redis
 
 from gateway.cli.keys import api_key_row
+from gateway.core.rooms import AccountSid
 from gateway.store.embedded import EmbeddedServer
+from gateway.store.keys import Keys
 from tests.rpc.client import Clients, clients_on
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, Reply, new_sid, running, take
 
@@ -40,6 +42,7 @@ class Served:
 
     replicas: list[Gateway]
     redis: Redis
+    keys: Keys
     used: int = 0
 
     def caller(self, key: str, replica: int = 0) -> Gateway:
@@ -54,7 +57,7 @@ class Served:
 
     async def wait_until_recorded(self) -> None:
         """Waits until Redis has recorded that the last key has few points left."""
-        [points_bucket] = [key async for key in self.redis.scan_iter(f"*:purse:small-{self.used}")]
+        points_bucket = self.keys.points_bucket(f"small-{self.used}")
         async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             while await self.redis.pttl(points_bucket) < 50_000:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # Redis sends no notification
@@ -87,7 +90,8 @@ async def served(
             stack.enter_async_context(running(folder, SERVE, environment)) for _ in range(2)
         ]
         redis = await stack.enter_async_context(Redis.from_url(server.url))
-        yield Served(list(await asyncio.gather(*replicas)), redis)
+        keys_of_account = Keys(AccountSid(gateway.account_sid))
+        yield Served(list(await asyncio.gather(*replicas)), redis, keys_of_account)
 
 
 def cost_of(reply: Reply) -> dict[str, int]:
