@@ -1,1 +1,1 @@
-"""The GraphQL face: unpack, ask the service, convert."""
+"""GraphQL: parses and runs requests, calls the service, and converts results."""

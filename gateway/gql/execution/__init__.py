@@ -1,1 +1,1 @@
-"""Checking and running GraphQL documents."""
+"""Validates and runs GraphQL documents."""
