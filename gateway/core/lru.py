@@ -68,10 +68,6 @@ class LruCache(Generic[K, V]):
         self.size -= entry[1]
         return entry[0]
 
-    def clear(self) -> None:
-        self._entries.clear()
-        self.size = 0
-
     def _is_over_limit(self) -> bool:
         return (self._max_entries is not None and len(self._entries) > self._max_entries) or (
             self._max_bytes is not None and self.size > self._max_bytes

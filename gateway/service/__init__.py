@@ -1,1 +1,2 @@
-"""The use cases: reading and changing rooms, taking callbacks in, feeding subscribers. One set of them per Twilio account."""
+"""The use cases: reading and changing rooms, taking callbacks in, feeding subscribers.
+One set of them per Twilio account."""

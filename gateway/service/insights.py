@@ -54,7 +54,7 @@ class Insights:
         self._reads = reads
 
     async def rooms(
-        self, caller: Caller, wanted: InsightsRoomFilter, first: int, after: str | None
+        self, caller: Caller, filters: InsightsRoomFilter, first: int, after: str | None
     ) -> ReadResult[Page[InsightsRoom]]:
         """Returns a page of the rooms that match the filter and that the caller may
         see.
@@ -64,7 +64,7 @@ class Insights:
         InvalidArgument or CursorExpired for a cursor that is not valid.
         """
         caller.require(Scope.ROOMS_READ)
-        listing = Listing(_ROOMS, None, wanted, partial(insights.list_insights_rooms, wanted))
+        listing = Listing(_ROOMS, None, filters, partial(insights.list_insights_rooms, filters))
         result = await self._reads.page(listing, first, after)
         page = result.value
         visible = tuple((cursor, room) for cursor, room in page.items if _may_see(caller, room))

@@ -66,25 +66,25 @@ class Participants:
         self,
         caller: Caller,
         room: RoomRef,
-        wanted: ParticipantFilter,
+        filters: ParticipantFilter,
         first: int,
         after: str | None,
     ) -> ReadResult[Page[Participant]]:
         """Returns a page of the room's participants that match the filter. Raises
         InvalidArgument or CursorExpired for a cursor that is not valid."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        return await self._reads.page(_participants(sid, wanted), first, after)
+        return await self._reads.page(_participants(sid, filters), first, after)
 
     async def pages(
-        self, caller: Caller, rooms: Sequence[RoomSid], wanted: ParticipantFilter, first: int
+        self, caller: Caller, rooms: Sequence[RoomSid], filters: ParticipantFilter, first: int
     ) -> list[ReadResult[Page[Participant]] | GatewayError]:
         """Returns the first page of each room, in the order of the rooms. The failure
         of one room is the outcome of that room alone."""
         caller.require(Scope.ROOMS_READ)
         checked_first(first)
-        await self._reads.warm([_participants(sid, wanted) for sid in rooms], first)
+        await self._reads.warm([_participants(sid, filters) for sid in rooms], first)
         return await gather_outcomes(
-            self.page(caller, RoomRef(sid, None), wanted, first, None) for sid in rooms
+            self.page(caller, RoomRef(sid, None), filters, first, None) for sid in rooms
         )
 
     async def participant(
@@ -184,8 +184,10 @@ class Participants:
         return sid, _checked(await self._reads.from_twilio(_participant(sid, ref)))
 
 
-def _participants(sid: RoomSid, wanted: ParticipantFilter) -> Listing[Participant]:
-    return Listing(_PARTICIPANTS, sid, wanted, partial(participants.list_participants, sid, wanted))
+def _participants(sid: RoomSid, filters: ParticipantFilter) -> Listing[Participant]:
+    return Listing(
+        _PARTICIPANTS, sid, filters, partial(participants.list_participants, sid, filters)
+    )
 
 
 def _participant(sid: RoomSid, ref: ParticipantRef) -> CachedQuery[Participant]:

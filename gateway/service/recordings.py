@@ -60,15 +60,15 @@ class Recordings:
         self,
         caller: Caller,
         room: RoomRef,
-        wanted: RoomRecordingFilter,
+        filters: RoomRecordingFilter,
         first: int,
         after: str | None,
     ) -> ReadResult[Page[Recording]]:
         """Returns a page of the room's recordings that match the filter. Raises
         InvalidArgument or CursorExpired for a cursor that is not valid."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        request = partial(recordings.list_room_recordings, sid, wanted)
-        return await self._reads.page(Listing(_RECORDINGS, sid, wanted, request), first, after)
+        request = partial(recordings.list_room_recordings, sid, filters)
+        return await self._reads.page(Listing(_RECORDINGS, sid, filters, request), first, after)
 
     async def room_recording(
         self, caller: Caller, room: RoomRef, recording: RecordingSid
@@ -89,7 +89,7 @@ class Recordings:
         await self._mutations.execute(request, sid, Changed.RECORDING, recording)
 
     async def page(
-        self, caller: Caller, wanted: RecordingFilter, first: int, after: str | None
+        self, caller: Caller, filters: RecordingFilter, first: int, after: str | None
     ) -> ReadResult[Page[Recording]]:
         """Returns a page of the account's recordings that match the filter.
 
@@ -102,8 +102,8 @@ class Recordings:
                 "this credential is valid for some rooms only: ask for the recordings of one of "
                 "them"
             )
-        request = partial(recordings.list_recordings, wanted)
-        return await self._reads.page(Listing(_RECORDINGS, ACCOUNT, wanted, request), first, after)
+        request = partial(recordings.list_recordings, filters)
+        return await self._reads.page(Listing(_RECORDINGS, ACCOUNT, filters, request), first, after)
 
     async def recording(self, caller: Caller, sid: RecordingSid) -> ReadResult[Recording] | None:
         """Returns a recording, or None when there is none or the caller may not see its

@@ -61,7 +61,7 @@ class Rooms:
         return [outcome for outcome in outcomes if not isinstance(outcome, GatewayError)]
 
     async def rooms(
-        self, caller: Caller, wanted: RoomFilter, first: int, after: str | None
+        self, caller: Caller, filters: RoomFilter, first: int, after: str | None
     ) -> ReadResult[Page[ReadResult[Room]]]:
         """Returns a page of the rooms that match the filter, the newest first.
 
@@ -70,7 +70,7 @@ class Rooms:
         Raises InvalidArgument or CursorExpired for a cursor that is not valid.
         """
         caller.require(Scope.ROOMS_READ)
-        result = await self._lists.page(wanted, first, after)
+        result = await self._lists.page(filters, first, after)
         page, freshness, as_of = result.value, result.freshness, result.as_of
         visible = tuple(
             (cursor, ReadResult(room, replace(freshness, source=self._source(room)), as_of))

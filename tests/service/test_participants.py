@@ -27,9 +27,9 @@ participant = ParticipantRef.of
 
 
 async def identities(
-    account: Account, room: str, wanted: ParticipantFilter = ALL, caller: Caller = ADMIN
+    account: Account, room: str, filters: ParticipantFilter = ALL, caller: Caller = ADMIN
 ) -> list[str | None]:
-    result = await account.participants.page(caller, ref(room), wanted, 50, None)
+    result = await account.participants.page(caller, ref(room), filters, 50, None)
     return [item.identity for _, item in result.value.items]
 
 
@@ -67,9 +67,9 @@ async def test_a_list_filtered_by_identity_and_a_look_up_by_identity_do_not_shar
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     ada = site.join(room, "ada")
-    wanted = ParticipantFilter(identity="ada")
+    filters = ParticipantFilter(identity="ada")
     for _ in range(2):
-        page = (await account.participants.page(ADMIN, ref(room), wanted, 20, None)).value
+        page = (await account.participants.page(ADMIN, ref(room), filters, 20, None)).value
         result = await account.participants.participant(ADMIN, ref(room), participant("ada"))
         assert result is not None
         assert [item.sid for _, item in page.items] == [result.value.sid] == [ada.sid]

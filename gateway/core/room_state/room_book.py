@@ -4,7 +4,7 @@ Does no I/O. `now` is the time in seconds of any clock that only goes forward. C
 are values; the caller runs them against Twilio's REST API and reports what they found.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.core.events import RoomEvent, RoomEventType
 from gateway.core.limits.due_queue import DuePriority, DueQueue
+from gateway.core.lru import LruCache
 from gateway.core.room_state.history import RoomHistory
 from gateway.core.room_state.reconcile import (
     NO_DIFFERENCE,
@@ -96,7 +97,7 @@ class RoomBook:
         self._settled_s = intervals.rest_lag.total_seconds()
         self._is_started = False
         self._rooms: dict[RoomSid, RoomHistory] = {}
-        self._ended: OrderedDict[RoomSid, None] = OrderedDict()
+        self._ended = LruCache[RoomSid, None](max_entries=ENDED_LIMIT)
         self._checks = DueQueue[Check]()
         self._holes = DueQueue[RoomSid]()
         # The missing sequence numbers that led to a thorough check. If they are still
@@ -170,7 +171,7 @@ class RoomBook:
 
     def recheck(self, sid: RoomSid, now: float) -> None:
         """Checks the room and everything in it as soon as possible."""
-        self._ended.pop(sid, None)
+        self._ended.pop(sid)
         check = Check(CheckKind.ROOM, sid, is_thorough=True)
         self._schedule(check, now, DuePriority.URGENT)
 
@@ -329,9 +330,7 @@ class RoomBook:
 
     def _end(self, sid: RoomSid) -> None:
         self.forget(sid)
-        self._ended[sid] = None
-        if len(self._ended) > ENDED_LIMIT:
-            self._ended.popitem(last=False)
+        self._ended.put(sid, None)
 
     def _schedule(self, check: Check, at: float, priority: DuePriority) -> None:
         self._checks.add(check, at, priority)

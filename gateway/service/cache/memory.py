@@ -26,15 +26,6 @@ class ResponseMemory:
         self._log = log
         self._entries = LruCache[str, tuple[CacheEntry[Any], int]](max_bytes=timings.memory_bytes)
 
-    @property
-    def size(self) -> int:
-        """The size of all values, in bytes."""
-        return self._entries.size
-
-    def keys(self) -> list[str]:
-        """The names of all keys, the least recently used first."""
-        return list(self._entries)
-
     def version(self, query: CachedQuery[Any]) -> int:
         """Returns the number of the newest event known here that changed the value, or
         0."""

@@ -101,12 +101,12 @@ class CachedQuery(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A list of Twilio's. `wanted` is its filter; `request` makes the request for one
-    of its pages, by page size and query."""
+    """A list of Twilio's. `filters` says which items it contains; `request` makes the
+    request for one of its pages, by page size and query."""
 
     kind: ResourceKind[WirePage[T]]
     about: str | None
-    wanted: object
+    filters: object
     request: Callable[[int, str | None], WireRequest[WirePage[T]]]
 
     def page_query(self, size: int, query: str | None) -> CachedQuery[WirePage[T]]:
@@ -117,4 +117,4 @@ class Listing(Generic[T]):
     def identity(self) -> object:
         """Differs between any two lists, and between two filters of one list."""
         request = self.request(1, None)
-        return request.product, request.path, self.wanted
+        return request.product, request.path, self.filters

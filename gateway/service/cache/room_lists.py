@@ -26,7 +26,7 @@ class RoomLists:
         self._log = log
 
     async def page(
-        self, wanted: RoomFilter, first: int, after: str | None
+        self, filters: RoomFilter, first: int, after: str | None
     ) -> ReadResult[Page[Room]]:
         """Returns a page of the rooms that match the filter.
 
@@ -35,7 +35,7 @@ class RoomLists:
         list all the same. Without Redis, the page is flagged as stale. Raises what
         `ReadThrough.page` raises.
         """
-        result = await self._reads.page(_listing(wanted), first, after)
+        result = await self._reads.page(_listing(filters), first, after)
         rooms = result.value.items
         sids = [room.sid for _, room in rooms]
         # What this process knows to have ended stays so while Redis does not answer.
@@ -48,7 +48,7 @@ class RoomLists:
         matching = tuple(
             (cursor, room)
             for cursor, room in merged
-            if wanted.status is not RoomStatus.IN_PROGRESS or room.status is RoomStatus.IN_PROGRESS
+            if filters.status is not RoomStatus.IN_PROGRESS or room.status is RoomStatus.IN_PROGRESS
         )
         return ReadResult(
             replace(result.value, items=matching),
@@ -57,5 +57,5 @@ class RoomLists:
         )
 
 
-def _listing(wanted: RoomFilter) -> Listing[Room]:
-    return Listing(_ROOMS, ACCOUNT, wanted, lambda size, query: list_rooms(wanted, size, query))
+def _listing(filters: RoomFilter) -> Listing[Room]:
+    return Listing(_ROOMS, ACCOUNT, filters, lambda size, query: list_rooms(filters, size, query))

@@ -67,8 +67,8 @@ def by_identity(room: RoomSid, identity: str) -> CachedQuery[Participant]:
     return CachedQuery(PARTICIPANT, room, request, identity)
 
 
-def listing(room: RoomSid, **wanted: Any) -> Listing[Participant]:
-    chosen = ParticipantFilter(**wanted)
+def listing(room: RoomSid, **filters: Any) -> Listing[Participant]:
+    chosen = ParticipantFilter(**filters)
     return Listing(
         PARTICIPANTS, room, chosen, partial(participants.list_participants, room, chosen)
     )

@@ -74,7 +74,7 @@ def test_a_value_is_remembered(memory: ResponseMemory, kind: Kind) -> None:
     memory.put(kind.query(1), nothing(1))
     assert memory.get(kind.query(1)) == nothing(1)
     assert memory.get(kind.query(2)) is None
-    assert memory.size == len(encode_entry(nothing(1))) + ENTRY_BYTES
+    assert memory._entries.size == len(encode_entry(nothing(1))) + ENTRY_BYTES
 
 
 @pytest.mark.parametrize("is_event_first", [True, False])

@@ -521,13 +521,13 @@ async def test_i16_memory_keeps_the_values_that_were_used_last(site: Site) -> No
     first, room = await site.replica(), site.make_at_twilio()
     queries = [by_sid(room, site.join(room, f"number {number}").sid) for number in range(4)]
     await first.reads.one(queries[0])
-    limit = first.reads._memory.size * 3 + 30
+    limit = first.reads._memory._entries.size * 3 + 30
     site.cache_timings = CacheTimings(memory_bytes=limit)
     account = await site.replica()
     for number in (0, 1, 2, 0, 3):
         await account.reads.one(queries[number])
-    memory = account.reads._memory
-    assert memory.keys() == [queries[number].key.name for number in (2, 0, 3)]
+    memory = account.reads._memory._entries
+    assert list(memory) == [queries[number].key.name for number in (2, 0, 3)]
     assert 0 < memory.size <= limit
 
 
@@ -555,7 +555,7 @@ async def test_warm_copies_lists_from_redis_in_one_round_trip(site: Site) -> Non
     site.gate.calls.clear()
     await there.reads.warm([listing(room) for room in rooms], 50)
     assert site.gate.calls == []
-    assert len(there.reads._memory.keys()) == 2
+    assert len(there.reads._memory._entries) == 2
 
 
 async def test_pages_follow_each_other_and_a_cursor_stays_with_its_list(site: Site) -> None:

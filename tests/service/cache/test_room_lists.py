@@ -20,9 +20,9 @@ IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
 
 
 async def list_(
-    account: Account, first: int = 50, after: str | None = None, wanted: RoomFilter = IN_PROGRESS
+    account: Account, first: int = 50, after: str | None = None, filters: RoomFilter = IN_PROGRESS
 ) -> Page[ReadResult[Room]]:
-    return (await account.rooms.rooms(ADMIN, wanted, first, after)).value
+    return (await account.rooms.rooms(ADMIN, filters, first, after)).value
 
 
 def sids(page: Page[ReadResult[Room]]) -> list[RoomSid]:
@@ -66,7 +66,7 @@ async def test_an_ended_room_is_left_out_and_the_shorter_page_can_be_continued(
 async def test_a_list_of_ended_rooms_shows_them_ended(site: Site) -> None:
     account, [room] = await site.replica(), made(site, 1)
     site.end_at_twilio(room)
-    page = await list_(account, wanted=COMPLETED)
+    page = await list_(account, filters=COMPLETED)
     assert [(result.value.sid, result.value.status) for _, result in page.items] == [
         (room, RoomStatus.COMPLETED)
     ]
@@ -78,7 +78,7 @@ async def test_callers_share_a_page_while_it_is_fresh(site: Site) -> None:
     await asyncio.gather(*(list_(account) for _ in range(5)))
     await list_(account)
     assert len(site.gate.calls) == 1
-    await list_(account, wanted=COMPLETED)
+    await list_(account, filters=COMPLETED)
     assert len(site.gate.calls) == 2
 
 
@@ -167,10 +167,10 @@ async def test_filters_mean_what_they_mean_to_twilio(site: Site) -> None:
     account = await site.replica()
     room = site.make_at_twilio("daily")
     made(site, 1)
-    assert sids(await list_(account, wanted=RoomFilter(unique_name="daily"))) == [room]
+    assert sids(await list_(account, filters=RoomFilter(unique_name="daily"))) == [room]
     past = datetime(2020, 1, 1, tzinfo=UTC)
-    assert sids(await list_(account, wanted=RoomFilter(created_before=past))) == []
-    assert len(sids(await list_(account, wanted=RoomFilter(created_after=past)))) == 2
+    assert sids(await list_(account, filters=RoomFilter(created_before=past))) == []
+    assert len(sids(await list_(account, filters=RoomFilter(created_after=past)))) == 2
 
 
 @pytest.mark.parametrize("first", [0, 101])
