@@ -72,8 +72,7 @@ async def test_p16_create_room_with_lost_responses_creates_no_room_twice(
     callback_urls = Counter(room["status_callback"] for room in rooms)
     figure(
         f"P16: {count:,} creates ({unnamed} without a name), 3 of 10 responses lost, {kills} "
-        "replicas "
-        f"killed, {took_s:.0f} s",
+        f"replicas killed, {took_s:.0f} s",
         f"{sum(number > 1 for number in callback_urls.values())} keys created two rooms, of "
         f"{len(rooms):,} "
         "rooms; "

@@ -77,8 +77,7 @@ async def test_i15_calls_end_by_their_deadline_and_no_attempt_starts_after_it(
         "slow, "
         "fails and hangs up",
         f"ended at most {max(results.overruns_s) * 1000:.0f} ms after the deadline (GET /healthz, "
-        "which "
-        f"depends on nothing, took up to {results.health_lag_s * 1000:.0f} ms); "
+        f"which depends on nothing, took up to {results.health_lag_s * 1000:.0f} ms); "
         f"{len(attempt_starts):,} requests to Twilio, the last one started "
         f"{max(attempt_starts) * 1000:+.0f} ms from its deadline; {dict(results.outcomes)}",
         seed,

@@ -362,8 +362,7 @@ async def test_p6_gateway_started_after_the_loss_detects_lost_cursors(
         after_reuse = await reason_and_delay()
         figure(
             f"P6: the master {words_of(kind)} dies with {len(lost)} acknowledged callbacks, and so "
-            "does "
-            "the gateway that delivered them",
+            "does the gateway that delivered them",
             f"resuming after them gives {dict(Counter(reason for _, reason in before_reuse))}, and "
             f"{dict(Counter(reason for _, reason in after_reuse))} after their numbers are reused",
             None,
@@ -382,33 +381,33 @@ def summarize_loss(received: list[dict[str, Any]], acknowledged: set[str]) -> st
     return f"{len(lost)} (announced: {losses or 'none'})"
 
 
-async def ordered_in_the_cluster(store: Store) -> None:
+async def commanded_in_a_cluster(store: Store) -> None:
     await store.replica.client.execute_command("CLUSTER", "FAILOVER")
 
 
-async def ordered_of_a_sentinel(store: Store) -> None:
+async def coordinated_by_a_sentinel(store: Store) -> None:
     await store.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", SERVICE, "COORDINATED")
 
 
-async def forced_on_a_sentinel(store: Store) -> None:
+async def forced_by_a_sentinel(store: Store) -> None:
     """The old master acknowledges writes until it becomes a replica."""
     await store.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", SERVICE)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("kind", "order", "may_lose"),
+    ("kind", "fail_over", "may_lose"),
     [
-        (in_a_cluster, ordered_in_the_cluster, False),
-        (behind_sentinels, ordered_of_a_sentinel, False),
-        (behind_sentinels, forced_on_a_sentinel, True),
+        (in_a_cluster, commanded_in_a_cluster, False),
+        (behind_sentinels, coordinated_by_a_sentinel, False),
+        (behind_sentinels, forced_by_a_sentinel, True),
     ],
 )
 async def test_failover_under_load_loses_nothing_unannounced(
     tmp_path: Path,
     figure: Figure,
     kind: Kind,
-    order: Callable[[Store], Awaitable[None]],
+    fail_over: Callable[[Store], Awaitable[None]],
     may_lose: bool,
 ) -> None:
     """Two replicas deliver each callback once, in order, or announce a loss."""
@@ -450,7 +449,7 @@ async def test_failover_under_load_loses_nothing_unannounced(
                 for gateway in (first, second) * 4:
                     traffic.create_task(send(gateway))
                 await wait_for_traffic()
-                await order(site.store)
+                await fail_over(site.store)
                 await site.store.wait_for_promotion()
                 await site.store.wait_for_demotion()
                 await wait_for_traffic()
@@ -465,7 +464,7 @@ async def test_failover_under_load_loses_nothing_unannounced(
             await eventually(has_ended)
         streams = [task.result() for task in followers]
     figure(
-        f"P6: a failover {words_of(order)}, under load, {len(acknowledged):,} callbacks "
+        f"P6: a failover {words_of(fail_over)}, under load, {len(acknowledged):,} callbacks "
         "acknowledged",
         "missed by subscribers of two replicas: "
         + ", ".join(summarize_loss(received, acknowledged) for received in streams),

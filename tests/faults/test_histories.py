@@ -153,8 +153,7 @@ async def test_p1_no_acknowledged_callback_is_lost_or_duplicated_in_40_kills(
     logged_keys = [event.key for event in harness.final_events]
     figure(
         f"P1: {len(acknowledged(harness.recorder)):,} callbacks acknowledged through {kills} kills "
-        "of "
-        f"Redis and replicas in {took_s:.0f} s",
+        f"of Redis and replicas in {took_s:.0f} s",
         f"{len(acknowledged(harness.recorder) - set(logged_keys))} acknowledged lost, "
         f"{len(logged_keys) - len(set(logged_keys))} duplicated; {len(expired)} never "
         "acknowledged; "

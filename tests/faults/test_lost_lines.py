@@ -89,8 +89,7 @@ async def test_p9_half_open_redis_connection_is_detected(tmp_path: Path, figure:
             figure(
                 "P9: a half-open connection to Redis",
                 f"events of the other replica delivered after {format_range(delivered)}, own "
-                "callbacks "
-                f"acknowledged after {format_range(acknowledged)}",
+                f"callbacks acknowledged after {format_range(acknowledged)}",
                 seed,
             )
             assert await wait_for_readiness(affected, READY)

@@ -115,16 +115,16 @@ async def test_p4_200_callbacks_per_second_reach_1000_subscribers_of_another_rep
         room_by_number = {
             number: harness.rng.choice(rooms) for number in range(CALLBACKS_PER_S * LOAD_S)
         }
-        receiver, sender = (replica.gateway for replica in harness.cluster.replicas)
-        assert receiver is not None
-        assert sender is not None
+        acknowledging, delivering = (replica.gateway for replica in harness.cluster.replicas)
+        assert acknowledging is not None
+        assert delivering is not None
         subscribers = [
             Subscriber(TRANSPORTS[n % 3], rooms[n // 3 % ROOMS]) for n in range(SUBSCRIBERS)
         ]
         tasks = []
         for start in range(0, SUBSCRIBERS, 50):
             tasks += [
-                subscriptions.create_task(subscriber.run(sender))
+                subscriptions.create_task(subscriber.run(delivering))
                 for subscriber in subscribers[start : start + 50]
             ]
             async with asyncio.timeout(DRAIN_S):
@@ -135,7 +135,7 @@ async def test_p4_200_callbacks_per_second_reach_1000_subscribers_of_another_rep
             request = signed_request(harness.cluster, room_by_number[number], number)
             sent[number] = time.monotonic()
             async with harness.callback_sender.http.post(
-                receiver.ready["callbacks"], **request
+                acknowledging.ready["callbacks"], **request
             ) as reply:
                 assert reply.status == 204
                 response_time_by_number[number] = time.monotonic() - sent[number]
@@ -179,14 +179,13 @@ async def test_p4_200_callbacks_per_second_reach_1000_subscribers_of_another_rep
         ]
         for transport in TRANSPORTS
     }
-    all_delays = [seconds for subscriber in delays.values() for seconds in subscriber]
+    all_delays = [seconds for sample in delays.values() for seconds in sample]
     response_times = [
         seconds for number, seconds in response_time_by_number.items() if number >= WARM_UP
     ]
     figure(
         f"P4: {CALLBACKS_PER_S} callbacks/s for {LOAD_S} s ({fsync}), {SUBSCRIBERS:,} subscribers "
-        "of "
-        f"{ROOMS} rooms on another replica",
+        f"of {ROOMS} rooms on another replica",
         f"acknowledged {quantiles(response_times)}; delivered {quantiles(all_delays)} ("
         + ", ".join(f"{transport} {quantiles(seconds)}" for transport, seconds in delays.items())
         + f"); {len(all_delays):,} deliveries, none missing, none duplicated",
@@ -200,12 +199,12 @@ async def test_p4_200_callbacks_per_second_reach_1000_subscribers_of_another_rep
 
 def cpu_s(cluster: Cluster) -> dict[str, float]:
     """Returns the CPU seconds that each process has used."""
-    receiver, sender = (replica.gateway for replica in cluster.replicas)
-    assert receiver is not None
-    assert sender is not None
+    acknowledging, delivering = (replica.gateway for replica in cluster.replicas)
+    assert acknowledging is not None
+    assert delivering is not None
     processes = {
-        "replica with callbacks": receiver.process.pid,
-        "replica with subscribers": sender.process.pid,
+        "replica with callbacks": acknowledging.process.pid,
+        "replica with subscribers": delivering.process.pid,
         "client": os.getpid(),
     }
     ticks = {

@@ -173,14 +173,14 @@ async def cut_with_all_running(harness: Harness, room: str) -> tuple[int, list[f
     Delays count from the return of the server. If no event was lost, there are none.
     """
     await deliver_callbacks(harness, 40, room)
-    final_events = await log_length(harness)
+    length = await log_length(harness)
     since = time.monotonic()
     await harness.cluster.cut_power(harness.rng)
-    back_at, lost = time.monotonic(), final_events - await log_length(harness)
+    restarted_at, lost = time.monotonic(), length - await log_length(harness)
     if not lost:
         return 0, []
     result = await wait_for_resyncs(harness.watchers, since, {"rolled_back", "epoch"})
-    return lost, [wait_s - (back_at - since) for wait_s in result]
+    return lost, [wait_s - (restarted_at - since) for wait_s in result]
 
 
 async def cut_with_one_suspended(harness: Harness, room: str) -> tuple[int, list[float]]:
@@ -191,13 +191,13 @@ async def cut_with_one_suspended(harness: Harness, room: str) -> tuple[int, list
     keys = await deliver_callbacks(harness, 40, room)
     for watcher in harness.watchers:
         await watcher.until(partial(watcher.has_seen, keys), DRAIN_S)
-    final_events = await log_length(harness)
+    length = await log_length(harness)
     suspended, victim = harness.cluster.replicas
     affected = [watcher for watcher in harness.watchers if watcher.replica is suspended]
     suspended.suspend()
     await victim.kill()
     await harness.cluster.cut_power(harness.rng)
-    lost = final_events - await log_length(harness)
+    lost = length - await log_length(harness)
     await victim.start()
     # At least as many as were lost, so that the log has other events at the suspended
     # replica's position.
@@ -216,7 +216,7 @@ async def wait_until_all_follow(harness: Harness, room: str) -> None:
     async with asyncio.timeout(DRAIN_S):
         while not all(keys & watcher.seen_keys for watcher in harness.watchers):
             keys |= await deliver_callbacks(harness, 1, room)
-            await asyncio.sleep(0.1)  # until the next event: watchers do not announce their return
+            await asyncio.sleep(0.1)  # watchers do not announce their return
 
 
 async def log_length(harness: Harness) -> int:
@@ -275,7 +275,7 @@ async def test_p2_embedded_server_loses_nothing_acknowledged_in_power_cuts(
 
 @asynccontextmanager
 async def start_serve(
-    gateway: Gateway, folder: Path, more: dict[str, str]
+    gateway: Gateway, folder: Path, settings: dict[str, str]
 ) -> AsyncIterator[Gateway]:
     key = await new_api_key()
     environment = {
@@ -285,7 +285,7 @@ async def start_serve(
         "TWILIO_VIDEO_BASE_URL": gateway.ready["twilio"]["base_url"],
         "GATEWAY_PUBLIC_URL": PUBLIC_URL,
         "GATEWAY_API_KEYS": json.dumps([key["row"]]),
-        **more,
+        **settings,
     }
     arguments = ("serve", "--host", LOOPBACK, "--http-port", "0", "--grpc-port", "0")
     async with running(folder, arguments, environment) as served:

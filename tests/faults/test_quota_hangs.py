@@ -128,8 +128,7 @@ async def test_p15_hanging_redis_costs_50_ms_on_at_most_three_requests(
     figure(
         f"P15: Redis hangs for {HANG_S:g} s under {READS_PER_S} reads/s",
         f"{len(slow)} requests waited for it, {max(slow, default=0) * 1000:.0f} ms at most (the "
-        "event "
-        f"loop itself was delayed up to {loop_delay.result() * 1000:.0f} ms); "
+        f"event loop itself was delayed up to {loop_delay.result() * 1000:.0f} ms); "
         f"{reads_without_redis} reads without Redis, at most {peak} in any second",
         None,
     )

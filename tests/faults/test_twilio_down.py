@@ -250,8 +250,7 @@ async def test_p12_cached_reads_continue_and_mutations_fail_fast_while_twilio_is
                 f"P12: Twilio down ({kind}) for {OUTAGE_S:.0f} s, {len(delivered)} callbacks "
                 "meanwhile",
                 f"{len(delivered - set(caller.received))} not delivered to a subscription that "
-                "started "
-                "meanwhile",
+                "started meanwhile",
                 seed,
             )
             await end_outage()
@@ -362,8 +361,7 @@ async def test_p17_retries_are_limited_while_twilio_fails(tmp_path: Path, figure
     calls_while_failing = sum(call["at"] >= failing_since for call in calls)
     figure(
         f"P17: {healthy_count} cold reads while Twilio is healthy, {total_count - healthy_count:,} "
-        "while "
-        "every request fails",
+        "while every request fails",
         f"{retries} retries of {first_attempts:,} first requests to Twilio "
         f"({retries / first_attempts:.1%}); {calls_while_failing} requests of any kind while "
         "failing",
