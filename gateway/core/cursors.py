@@ -1,10 +1,11 @@
-"""Cursors: opaque, authenticated, URL-safe strings that name a place to continue from.
+"""Cursors: opaque, authenticated, URL-safe strings that name a position to continue
+from.
 
-There are three kinds: places in an account's event log, places in a list of Twilio's
-REST API, and places in a list of a live view. Each is encrypted with AES-SIV (RFC
-5297), which is deterministic: the same place gives the same string on every replica and
-every transport. The kind and the account are associated data, so a cursor is valid for
-its own kind and account only. Encryption matters because `n` counts the events of all
+There are three kinds: positions in an account's event log, in a list of Twilio's REST
+API, and in a list of a live view. Each is encrypted with AES-SIV (RFC 5297), which is
+deterministic: the same position gives the same string on every replica and every
+transport. The kind and the account are associated data, so a cursor is valid for its
+own kind and account only. Encryption matters because `n` counts the events of all
 rooms: a caller with a grant for one room must not learn the traffic of others. Does no
 I/O.
 """
@@ -38,7 +39,7 @@ _LIVE: Final = b"live"
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """A place in an account's log.
+    """A position in an account's log.
 
     `n` counts events within an epoch. `epoch` names one life of the log: when Redis
     loses a log and a new one starts, the epoch differs. `tag` is taken from the entry
@@ -69,7 +70,7 @@ class CursorCodec:
         self._account = account_sid.encode()
 
     def log_cursor(self, position: LogPosition) -> str:
-        """The cursor of a place in the log: 54 characters."""
+        """The cursor of a position in the log: 54 characters."""
         n = position.n.to_bytes(8, "big")
         return self._encode(bytes.fromhex(position.epoch) + n + position.tag, _LOG)
 
@@ -83,7 +84,7 @@ class CursorCodec:
         return LogPosition(epoch.hex(), int.from_bytes(n, "big"), tag)
 
     def page_cursor(self, position: bytes) -> str:
-        """The cursor of a place in a list of Twilio's REST API."""
+        """The cursor of a position in a list of Twilio's REST API."""
         return self._encode(position, _PAGE)
 
     def page_position(self, cursor: str) -> bytes:
@@ -119,7 +120,7 @@ class CursorCodec:
             sealed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except ValueError:
             return None
-        # The decoder ignores foreign characters and unused bits, but a place has one
+        # The decoder ignores foreign characters and unused bits, but a position has one
         # cursor.
         if urlsafe_b64encode(sealed).rstrip(b"=").decode() != cursor:
             return None

@@ -159,7 +159,7 @@ async def take(messages: AsyncGenerator[StreamMessage, None], count: int) -> lis
 
 
 async def append_all(log: EventLog, events: Iterable[RoomEvent]) -> list[Appended]:
-    return [await log.append(each, f"{each.type} {each.room_sid} {each.at}") for each in events]
+    return [await log.append(item, f"{item.type} {item.room_sid} {item.at}") for item in events]
 
 
 class Gate:
@@ -316,7 +316,7 @@ class Site:
         self.sandbox.world.set_recording_rules(self.room_at_twilio(room_sid), RECORD_ALL)
 
     def recordings(self, room_sid: RoomSid) -> list[RecordingSid]:
-        return [RecordingSid(each.sid) for each in self.room_at_twilio(room_sid).recordings]
+        return [RecordingSid(item.sid) for item in self.room_at_twilio(room_sid).recordings]
 
     def room_at_twilio(self, room_sid: RoomSid) -> SandboxRoom:
         room = self.sandbox.world.find_room(room_sid)

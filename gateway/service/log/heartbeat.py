@@ -38,7 +38,7 @@ class Heartbeat:
         self.is_redis_away = False
 
     @property
-    def is_heard(self) -> bool:
+    def is_received(self) -> bool:
         """Whether a heartbeat of the last seconds has come back."""
         return time.monotonic() - self._returned_at <= self._timings.lost_s
 
@@ -46,7 +46,7 @@ class Heartbeat:
     def replicas(self) -> int:
         """How many replicas sent heartbeats in the last seconds, with this one."""
         since = time.monotonic() - self._timings.lost_s
-        alive = {name for name, heard_at in self._replicas.items() if heard_at >= since}
+        alive = {name for name, at in self._replicas.items() if at >= since}
         return len({self._replica} | alive)
 
     def should_reconnect(self) -> bool:

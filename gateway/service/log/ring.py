@@ -11,12 +11,12 @@ from gateway.store.eventlog import Entry, Head, Logged
 
 @dataclass(frozen=True, slots=True)
 class RingEntry:
-    """An entry with its cursor, which is encoded once for all subscribers. `heard_at`
+    """An entry with its cursor, which is encoded once for all subscribers. `read_at`
     is this process' monotonic clock, in seconds."""
 
     entry: Entry
     cursor: str
-    heard_at: float
+    read_at: float
 
 
 class Ring:
@@ -66,9 +66,9 @@ class Ring:
         return 0 <= index < len(self._entries) and self._entries[index].entry.position == position
 
     def position_at(self, moment: float) -> LogPosition:
-        """The newest position that was heard by this moment; the floor if there is
+        """The newest position that was read by this moment; the floor if there is
         none."""
-        index = bisect_right(self._entries, moment, key=lambda entry: entry.heard_at)
+        index = bisect_right(self._entries, moment, key=lambda entry: entry.read_at)
         return self._entries[index - 1].entry.position if index else self.floor
 
 

@@ -21,7 +21,7 @@ class EventMark:
     seconds)."""
 
     n: int
-    heard_at: float
+    read_at: float
 
 
 NEVER = EventMark(0, float("-inf"))
@@ -103,7 +103,7 @@ class RoomMemory:
 
     def is_settled(self, key: str, fence: Fence = Fence.ROOM) -> bool:
         """Whether the newest event is old enough for Twilio's REST API to show it."""
-        return time.monotonic() - self._by_fence[fence].newest(key).heard_at > SETTLING_S
+        return time.monotonic() - self._by_fence[fence].newest(key).read_at > SETTLING_S
 
     def apply(self, event: RoomEvent, n: int) -> None:
         """Takes in the log's entry n. May be called twice, and out of order."""

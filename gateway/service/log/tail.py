@@ -62,7 +62,7 @@ class Tail:
         """Whether the log was read in the last seconds, on the server that this process
         writes to. If not, `is_redis_away` says whether Redis itself does not answer."""
         is_read = time.monotonic() - self._read_at <= self._timings.lost_s
-        return is_read and self.heartbeat.is_heard
+        return is_read and self.heartbeat.is_received
 
     @property
     def is_redis_away(self) -> bool:
@@ -153,7 +153,7 @@ class Tail:
             self._read_at = time.monotonic()
             # A read that is not full has reached the end of the log, so memory is
             # current.
-            if len(read.entries) < self._timings.read_count and self.heartbeat.is_heard:
+            if len(read.entries) < self._timings.read_count and self.heartbeat.is_received:
                 self._memory.confirm_caught_up()
             if self._read_at - checked_at > self._timings.check_s:
                 checked_at = self._read_at
@@ -172,22 +172,22 @@ class Tail:
     async def _check(self, *, has_gap: bool = False) -> None:
         """Checks whether this process' position is still valid, as for a client's
         cursor. With a gap after it, it is not."""
-        known = self.position
+        position = self.position
         appended = self._events.appended
         if (
             appended is not None
-            and appended.epoch == known.epoch
-            and appended.n > known.n
+            and appended.epoch == position.epoch
+            and appended.n > position.n
             and not has_gap
         ):
             # An append that was acknowledged to this process must be there too, even if
             # it has not been read yet. The tags prove the entries in between.
-            known = appended
-        found = await self._events.check(known)
+            position = appended
+        found = await self._events.check(position)
         if isinstance(found, ResyncReason):
-            await self._reset(found, known.epoch)
+            await self._reset(found, position.epoch)
         elif has_gap:
-            await self._reset(ResyncReason.TRIMMED, known.epoch)
+            await self._reset(ResyncReason.TRIMMED, position.epoch)
         else:
             self.floor_at = found.complete_since
 
@@ -212,7 +212,7 @@ class Tail:
         if self._ready.is_set():
             self._memory.reset(head.position.n)
         self._ring = Ring(floor, self._timings)
-        # As if they had been heard when they were logged. Only here, Redis' clock and
+        # As if they had been read when they were logged. Only here, Redis' clock and
         # this process' clock must agree.
         now, wall = time.monotonic(), time.time()
         for entry in entries:
@@ -237,14 +237,14 @@ class Tail:
         elif rooms:
             self._notifiers.notify(sid for sid in rooms if sid is not None)
 
-    def _add(self, ring: Ring, entry: Entry, heard_at: float) -> None:
+    def _add(self, ring: Ring, entry: Entry, read_at: float) -> None:
         if isinstance(entry, Logged):
             self._memory.apply(entry.event, entry.position.n)
         else:
             log.warning("tail.unreadable", n=entry.position.n, room_sid=entry.room_sid)
             self._memory.invalidate_all(entry.position.n)
         cursor = self._cursor_codec.log_cursor(entry.position)
-        ring.append(RingEntry(entry, cursor, heard_at))
+        ring.append(RingEntry(entry, cursor, read_at))
 
 
 def leave_if_cancelled() -> None:

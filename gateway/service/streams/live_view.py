@@ -135,8 +135,8 @@ class LiveViews:
         async with aclosing(self._feed.subscribe(caller, subscription)) as messages:
             started = await anext(messages)
             view = await self._read(caller, sid, started.cursor)
-            shown = view.state.view
-            yield ReadResult(shown, view.freshness, view.cursor)
+            sent = view.state.view
+            yield ReadResult(sent, view.freshness, view.cursor)
             async for message in messages:
                 match message:
                     case Delivered():
@@ -147,9 +147,9 @@ class LiveViews:
                     case StreamStarted() | Bookmark():
                         pass
                 current = view.state.view
-                if current != shown:
-                    shown = current
-                    yield ReadResult(shown, view.freshness, view.cursor)
+                if current != sent:
+                    sent = current
+                    yield ReadResult(sent, view.freshness, view.cursor)
 
     def participants(
         self, room: LiveRoom, filters: ParticipantFilter, first: int, after: str | None

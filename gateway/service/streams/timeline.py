@@ -53,12 +53,12 @@ class Timeline:
         checked_first(first)
         # The next event may happen at any moment.
         limit_max_age(0)
-        wanted = None if after is None else self._cursor_codec.log_position(after)
+        resumed = None if after is None else self._cursor_codec.log_position(after)
         sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
-        start = wanted or await self._beginning()
+        start = resumed or await self._beginning()
         found, position, is_end = await self._search(sid, start, types, first)
         # Checked last, so that nothing can be trimmed between the check and the reads.
-        if wanted is not None and not await self._can_continue(sid, wanted):
+        if resumed is not None and not await self._can_continue(sid, resumed):
             raise CursorExpired(
                 "the events after this cursor are lost: start again from the first page"
             )

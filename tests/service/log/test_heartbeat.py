@@ -46,7 +46,7 @@ async def test_every_replica_knows_how_many_there_are(connections: Connections) 
         assert one.tail.replicas == 1
         async with running_tail(connections, FAST) as two, running_tail(connections, FAST) as three:
             await wait_until(
-                lambda: [each.tail.replicas for each in (one, two, three)] == [3, 3, 3]
+                lambda: [item.tail.replicas for item in (one, two, three)] == [3, 3, 3]
             )
         await wait_until(lambda: one.tail.replicas == 1)
 
@@ -100,7 +100,7 @@ async def test_heartbeats_continue_without_redis() -> None:
     await wait_until(lambda: heartbeat.is_redis_away)
     with pytest.raises(UpstreamUnavailable):
         await heartbeat.start()
-    assert not heartbeat.is_heard
+    assert not heartbeat.is_received
     assert not heartbeat.should_reconnect()
     assert not running.done()
     running.cancel()

@@ -57,14 +57,14 @@ async def test_a_room_notifies_its_own_notifiers_and_those_of_the_account() -> N
         notifiers.register(None) as account,
     ):
         notifiers.notify([sid(1), sid(3)])
-        assert [await each.wait(0) for each in (own, other, account)] == [True, False, True]
+        assert [await item.wait(0) for item in (own, other, account)] == [True, False, True]
 
 
 async def test_notify_all_reaches_every_notifier() -> None:
     notifiers = Notifiers()
     with notifiers.register(sid(1)) as one, notifiers.register(None) as account:
         notifiers.notify_all()
-        assert [await each.wait(0) for each in (one, account)] == [True, True]
+        assert [await item.wait(0) for item in (one, account)] == [True, True]
 
 
 def test_i16_nothing_is_left_of_a_notifier_that_is_not_used_any_more() -> None:

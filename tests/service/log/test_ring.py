@@ -25,7 +25,7 @@ def unreadable(n: int) -> Unreadable:
 
 
 def ring_of(*entries: Entry, timings: LogTimings = LogTimings()) -> Ring:
-    """A ring above n = 0. Each entry is heard at the second of its number."""
+    """A ring above n = 0. Each entry is read at the second of its number."""
     ring = Ring(position(0), timings)
     for entry in entries:
         ring.append(RingEntry(entry, f"c{entry.position.n}", float(entry.position.n)))
@@ -77,7 +77,7 @@ def test_a_position_is_held_only_with_its_epoch_and_tag() -> None:
     assert not ring.holds(position(3))
 
 
-def test_the_position_at_a_moment_is_that_of_the_last_entry_heard_by_then() -> None:
+def test_the_position_at_a_moment_is_that_of_the_last_entry_read_by_then() -> None:
     ring = ring_of(*map(logged, (1, 2, 3)))
     assert [ring.position_at(moment).n for moment in (0.5, 1.0, 2.9, 9.0)] == [0, 1, 2, 3]
 

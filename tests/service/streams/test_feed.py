@@ -133,10 +133,10 @@ async def test_i4_a_resume_from_redis_into_the_ring_delivers_each_event_once(
         appended += await site.append(*(event() for _ in range(5)))
         read += await events(messages, 9)
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
-    assert [cursor_codec.log_position(each.cursor).n for each in read] == [
-        each.position.n for each in appended
+    assert [cursor_codec.log_position(item.cursor).n for item in read] == [
+        item.position.n for item in appended
     ]
-    assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
+    assert [item.prev for item in read] == [started.cursor, *(item.cursor for item in read[:-1])]
 
 
 async def test_i9_a_resume_stops_where_this_process_has_read_the_log(site: Site) -> None:
@@ -318,7 +318,7 @@ async def test_a_stream_keeps_its_room_when_the_name_is_taken_again(site: Site) 
         again = await site.create(account, "daily")
         await site.append(event(room_sid=again.sid), event(room_sid=first.sid))
         read = await events(messages, 2)
-    assert {each.event.room_sid for each in read} == {first.sid}
+    assert {item.event.room_sid for item in read} == {first.sid}
 
 
 async def test_closing_the_tail_ends_every_stream(site: Site) -> None:
@@ -410,14 +410,14 @@ async def test_a_gap_is_delivered_to_all_that_it_may_concern(site: Site) -> None
             site.connections, appended.position, f'{{"room_sid": "{sid(1)}", "type": "new"}}'
         )
         await site.append(event(ENDED), event(room_sid=sid(2)))
-        assert [type(each) for each in await take(mine, 2)] == [Gap, Delivered]
-        assert [type(each) for each in await take(whole, 4)] == [
+        assert [type(item) for item in await take(mine, 2)] == [Gap, Delivered]
+        assert [type(item) for item in await take(whole, 4)] == [
             Delivered,
             Gap,
             Delivered,
             Delivered,
         ]
-        assert [type(each) for each in await take(other, 1)] == [Delivered]
+        assert [type(item) for item in await take(other, 1)] == [Delivered]
     assert position.n == appended.position.n + 1
 
 
@@ -430,7 +430,7 @@ async def test_a_resume_delivers_a_gap_at_its_place(site: Site) -> None:
     await append_unreadable(site.connections, appended.position, "{")
     await site.append(*(event() for _ in range(6)))
     async with watch(account, after=started.cursor) as messages:
-        kinds = [type(each) for each in await take(messages, 9)]
+        kinds = [type(item) for item in await take(messages, 9)]
     assert kinds == [StreamStarted, Delivered, Gap, *[Delivered] * 6]
 
 
@@ -456,9 +456,9 @@ async def test_the_stream_delivers_the_events_that_were_not_written_now(site: Si
         [last] = await events(messages, 1)
     assert isinstance(refused, Delivered)
     assert refused.cursor == cursor_of(site, appended.position)
-    read = [*(each for each in taken if isinstance(each, Delivered)), refused, last]
+    read = [*(item for item in taken if isinstance(item, Delivered)), refused, last]
     assert len(read) == len(taken) + 2
-    assert [each.prev for each in read] == [started.cursor, *(each.cursor for each in read[:-1])]
+    assert [item.prev for item in read] == [started.cursor, *(item.cursor for item in read[:-1])]
 
 
 def write_to(written: list[StreamMessage], messages: Sequence[StreamMessage]) -> bool:

@@ -244,7 +244,7 @@ async def test_pages_of_a_view_have_opaque_cursors_of_their_own_list(site: Site)
         joins(site, room, f"guest {number}", (*MIC, *CAMERA))
     joins(site, other, "guest")
     async with watch(account, room) as views, watch(account, other) as other_views:
-        view, other_view = [(await in_time(anext(each))).value for each in (views, other_views)]
+        view, other_view = [(await in_time(anext(item))).value for item in (views, other_views)]
     first = live.participants(view, ParticipantFilter(), 2, None)
     rest = live.participants(view, ParticipantFilter(), 2, first.end_cursor)
     assert [stay for _, stay in (*first.items, *rest.items)] == list(view.stays)

@@ -69,9 +69,9 @@ async def test_a_timeline_has_the_events_of_its_room_the_oldest_first(site: Site
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     page = await timeline(account)
     assert [cursor for cursor, _ in page.items] == [
-        cursor_codec.log_cursor(each.position) for each in appended[::2]
+        cursor_codec.log_cursor(item.position) for item in appended[::2]
     ]
-    assert {each.room_sid for _, each in page.items} == {sid(1)}
+    assert {item.room_sid for _, item in page.items} == {sid(1)}
     assert (page.end_cursor, page.has_next_page) == (page.items[-1][0], False)
 
 
@@ -90,7 +90,7 @@ async def test_i4_pages_miss_and_repeat_nothing_while_events_arrive(site: Site, 
     rest, _ = await rest_of_timeline(account, first, after)
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     assert [cursor for cursor, _ in [*read, *rest]] == [
-        cursor_codec.log_cursor(each.position) for each in appended
+        cursor_codec.log_cursor(item.position) for item in appended
     ]
     assert await timeline(account, first, rest[-1][0] if rest else after) == Page(
         (), rest[-1][0] if rest else after, has_next_page=False
@@ -106,7 +106,7 @@ async def test_a_page_searches_a_limited_number_of_events_for_the_selected_types
     page = await timeline(account, types=frozenset({ENDED}))
     assert (page.items, page.has_next_page) == ((), True)
     read, pages = await rest_of_timeline(account, 100, types=frozenset({ENDED}))
-    assert ([each.type for _, each in read], pages) == ([ENDED], 3)
+    assert ([item.type for _, item in read], pages) == ([ENDED], 3)
     nothing, pages = await rest_of_timeline(
         account, 100, types=frozenset({RoomEventType.TRACK_ADDED})
     )
@@ -122,7 +122,7 @@ async def test_a_timeline_and_a_stream_accept_each_others_cursors(site: Site) ->
         await site.append(event(), event(room_sid=sid(2)), event())
         streamed = await events(messages, 2)
     page = await timeline(account, after=started.cursor)
-    assert page.items == tuple((each.cursor, each.event) for each in streamed)
+    assert page.items == tuple((item.cursor, item.event) for item in streamed)
     assert (await timeline(account, after=streamed[0].cursor)).items == page.items[1:]
     async with watch(account, sid(1), after=page.items[0][0]) as messages:
         await take(messages, 1)
@@ -133,7 +133,7 @@ async def test_i11_our_own_mutation_is_in_the_timeline_at_once(site: Site) -> No
     account = await site.replica()
     room = await site.create(account)
     page = await account.timeline.page(ADMIN, ref(room.sid), None, 10, None)
-    assert [each.type for _, each in page.items] == [RoomEventType.ROOM_CHANGED]
+    assert [item.type for _, item in page.items] == [RoomEventType.ROOM_CHANGED]
 
 
 async def test_i9_a_timeline_ends_where_this_process_has_read_the_log(site: Site) -> None:
@@ -144,10 +144,10 @@ async def test_i9_a_timeline_ends_where_this_process_has_read_the_log(site: Site
     await asyncio.wait(site.tails)
     await site.log.append(event(ENDED), "unread")
     page = await timeline(account)
-    assert [each.type for _, each in page.items] == [CONNECTED]
+    assert [item.type for _, item in page.items] == [CONNECTED]
     site.tails.append(site.tasks.create_task(account.tail.run()))
     await site.wait_until_read((await site.log.open()).position.n)
-    assert [each.type for _, each in (await timeline(account, after=page.end_cursor)).items] == [
+    assert [item.type for _, item in (await timeline(account, after=page.end_cursor)).items] == [
         ENDED
     ]
 
@@ -197,7 +197,7 @@ async def test_a_timeline_continues_where_the_accounts_log_is_trimmed(site: Site
     cursor_codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
     read, pages = await rest_of_timeline(account, 1)
     assert ([cursor for cursor, _ in read], pages) == (
-        [cursor_codec.log_cursor(each.position) for each in appended[:4]],
+        [cursor_codec.log_cursor(item.position) for item in appended[:4]],
         4,
     )
     # A position between the room's events can no longer be proved.
@@ -217,7 +217,7 @@ async def test_i4_an_unreadable_entry_does_not_end_a_timeline(site: Site, first:
     appended += await site.append(event(), event())
     read, _ = await rest_of_timeline(account, first)
     codec = CursorCodec((site.sandbox.auth_token,), ACCOUNT)
-    assert [cursor for cursor, _ in read] == [codec.log_cursor(each.position) for each in appended]
+    assert [cursor for cursor, _ in read] == [codec.log_cursor(item.position) for item in appended]
 
 
 async def test_a_timeline_has_the_events_of_one_epoch(site: Site) -> None:
