@@ -16,9 +16,7 @@ from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.transport import limits as gql_limits
 from gateway.gql.transport.http import GraphQLHttp
 from gateway.service.accounts import Account
-from gateway.service.cache.early_refresh import EarlyRefresh
 from gateway.service.cache.fetch_lease import FetchLease
-from gateway.service.cache.memory import ResponseMemory
 from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import RoomReads
@@ -196,20 +194,8 @@ def build_account(
     leases = Leases(connections, sid)
     fetch_lease = FetchLease(leases, upstream.is_unavailable, timings.cache)
     cache, index = ResponseCache(connections, sid), RoomIndex(connections, sid)
-    reads = ReadThrough(
-        upstream,
-        cache,
-        ResponseMemory(memory, timings.cache),
-        memory,
-        tail,
-        fetch_lease,
-        EarlyRefresh(timings.cache),
-        cursor_codec,
-        timings.cache,
-    )
-    room_reads = RoomReads(
-        reads, cache, index, upstream, events, memory, tail, fetch_lease, callback_url
-    )
+    reads = ReadThrough(upstream, cache, memory, tail, fetch_lease, cursor_codec, timings.cache)
+    room_reads = RoomReads(reads, index, events, memory, fetch_lease, callback_url)
     records = IdempotencyRecords(connections, sid)
     room_mutations = RoomMutations(
         upstream,

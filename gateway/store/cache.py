@@ -139,17 +139,6 @@ class ResponseCache:
         is_stored, *end = await self._connections.run(_PUT, keys, args)
         return PutResult(bool(is_stored), parse_end(end))
 
-    async def put_missing(self, sid: RoomSid) -> bool:
-        """Remembers for MISSING_SID_S that Twilio has no such room. Returns False, and
-        does nothing, when an event or an earlier answer has shown the room."""
-        keys = [
-            self._keys.room(sid),
-            self._keys.versions(sid),
-            self._keys.end(sid),
-            self._keys.room_log(sid),
-        ]
-        return bool(await self._connections.run(_PUT_MISSING, keys, [round(MISSING_SID_S * 1000)]))
-
 
 class Missing(Enum):
     """No room has the name. None means that Redis does not know."""
@@ -161,8 +150,8 @@ MISSING: Final = Missing.MISSING
 
 
 class RoomIndex:
-    """The names and ends of one account's rooms. Every method takes one round trip and
-    raises UpstreamUnavailable when Redis does not answer."""
+    """The names and ends of one account's rooms, and SIDs without a room. Every method
+    takes one round trip and raises UpstreamUnavailable when Redis does not answer."""
 
     def __init__(self, connections: Connections, account_sid: AccountSid) -> None:
         self._connections = connections
@@ -175,6 +164,17 @@ class RoomIndex:
         if sid is None or isinstance(sid, ResponseError):
             return None
         return RoomSid(sid.decode()) if sid else MISSING
+
+    async def put_missing(self, sid: RoomSid) -> bool:
+        """Remembers for MISSING_SID_S that Twilio has no such room. Returns False, and
+        does nothing, when an event or an earlier answer has shown the room."""
+        keys = [
+            self._keys.room(sid),
+            self._keys.versions(sid),
+            self._keys.end(sid),
+            self._keys.room_log(sid),
+        ]
+        return bool(await self._connections.run(_PUT_MISSING, keys, [round(MISSING_SID_S * 1000)]))
 
     async def put_name(self, name: str, sid: RoomSid | None) -> bool:
         """Remembers for a moment which room Twilio lists under a name; None means no

@@ -360,9 +360,9 @@ async def test_a_room_without_callbacks_that_has_ended_stays_ended(cache: Respon
 
 
 async def test_a_missing_room_is_remembered_for_a_second(
-    cache: ResponseCache, connections: Connections
+    cache: ResponseCache, index: RoomIndex, connections: Connections
 ) -> None:
-    assert await cache.put_missing(ROOM)
+    assert await index.put_missing(ROOM)
 
     found = await look_up(cache, room_key())
     assert (found.entry, found.is_missing) == (None, True)
@@ -371,28 +371,28 @@ async def test_a_missing_room_is_remembered_for_a_second(
 
 
 async def test_a_room_that_an_event_reported_is_never_missing(
-    cache: ResponseCache, log: EventLog, connections: Connections
+    cache: ResponseCache, index: RoomIndex, log: EventLog, connections: Connections
 ) -> None:
     await log.append(created(), "created")
-    assert not await cache.put_missing(ROOM)
+    assert not await index.put_missing(ROOM)
 
     await connections.commands.delete(KEYS.versions(ROOM))
-    assert not await cache.put_missing(ROOM)
+    assert not await index.put_missing(ROOM)
     assert not (await look_up(cache, room_key())).is_missing
 
 
-async def test_a_cached_room_is_not_missing(cache: ResponseCache) -> None:
+async def test_a_cached_room_is_not_missing(cache: ResponseCache, index: RoomIndex) -> None:
     await put_room(cache, 1)
 
-    assert not await cache.put_missing(ROOM)
+    assert not await index.put_missing(ROOM)
 
 
 async def test_a_404_that_races_the_rooms_first_event_is_forgotten(
-    cache: ResponseCache, log: EventLog
+    cache: ResponseCache, index: RoomIndex, log: EventLog
 ) -> None:
     for number in range(40):
         await asyncio.gather(
-            cache.put_missing(sid(number)), log.append(joined(0, sid(number)), f"joined {number}")
+            index.put_missing(sid(number)), log.append(joined(0, sid(number)), f"joined {number}")
         )
 
         assert not (await look_up(cache, room_key(sid(number)))).is_missing
@@ -485,7 +485,7 @@ async def test_every_key_but_the_log_and_its_meta_expires(
     await log.append(ended(), "ended")
     for kind in KINDS.values():
         await put(cache, kind, (await look_up(cache, kind.key)).head_n)
-    await cache.put_missing(sid(8))
+    await index.put_missing(sid(8))
     await index.put_name("other", sid(7))
     await index.put_name("none", None)
     limiter = Limiter(connections, ACCOUNT, Concurrency(100, 4))

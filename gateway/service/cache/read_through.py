@@ -8,7 +8,7 @@ Redis does not answer, the newest known value is returned, flagged as stale.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from gateway.core.caching import (
     ReadResult,
     cache_state,
 )
-from gateway.core.cursors import CursorCodec
+from gateway.core.cursors import CursorCodec, LogPosition
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.core.paging import Page
 from gateway.core.rooms import Ended, RoomSid
@@ -38,6 +38,7 @@ from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import NO_ANSWER, Upstream
 from gateway.store.cache import CacheEntry, CacheLookup, ResponseCache
+from gateway.twilio.wire.exchange import WireRequest
 from gateway.twilio.wire.resource import WirePage
 
 T = TypeVar("T")
@@ -83,21 +84,19 @@ class ReadThrough:
         self,
         upstream: Upstream,
         cache: ResponseCache,
-        memory: ResponseMemory,
         log: RoomMemory,
         tail: Tail,
         fetch_lease: FetchLease,
-        early_refresh: EarlyRefresh,
         cursor_codec: CursorCodec,
         timings: CacheTimings,
     ) -> None:
         self._upstream = upstream
         self._cache = cache
-        self._memory = memory
+        self._memory = ResponseMemory(log, timings)
         self._log = log
         self._tail = tail
         self._fetch_lease = fetch_lease
-        self._early_refresh = early_refresh
+        self._early_refresh = EarlyRefresh(timings)
         self._cursor_codec = cursor_codec
         self._timings = timings
         self._page_cursors = PageCursors(cursor_codec)
@@ -196,7 +195,21 @@ class ReadThrough:
         newest = max(usable, key=age_rank)
         return Found(newest, query.lifetime(newest), is_stale=True)
 
-    async def store(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> Found[T | None]:
+    async def find(
+        self, request: WireRequest[T | None], query_of: Callable[[T], CachedQuery[T]]
+    ) -> Found[T] | None:
+        """Sends a request past the cache, for a resource whose query depends on the
+        answer, and caches the answer. Raises what `read` raises, and
+        UpstreamUnavailable when Redis does not answer."""
+        seen_n, as_of, fetched_at = self._tail.position.n, self._tail.as_of(), time.time()
+        value = await self._upstream.send(request)
+        if value is None:
+            return None
+        query = query_of(value)
+        entry = self._entry(query, value, fetched_at, seen_n, as_of)
+        return present(await self._store(query, entry))
+
+    async def _store(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> Found[T | None]:
         """Offers a fetched value to Redis and to memory, and returns what may be shown
         now. Raises UpstreamUnavailable when Redis does not answer."""
         put = await self._cache.put(query.key, entry, _redis_lifetime_s(query, entry))
@@ -288,21 +301,6 @@ class ReadThrough:
         [lookup] = await self._look_up([query])
         return await self._fetch_and_store(query, lookup, is_urgent=True)
 
-    async def _fetch_and_store(
-        self, query: CachedQuery[T], lookup: CacheLookup[T | None], *, is_urgent: bool
-    ) -> Found[T | None]:
-        entry = await self._fetch(query, lookup.head_n, is_urgent=is_urgent)
-        if entry.value is None and query.kind.on_not_found is not None:
-            return await self._on_not_found(query, entry, lookup)
-        if entry.value is None and not entry.is_settled:
-            # An event reported the resource a moment ago, and Twilio's REST API may lag
-            # it.
-            return Found(entry, query.lifetime(entry))
-        try:
-            return await self.store(query, entry)
-        except UpstreamUnavailable:
-            return self._remember_without_redis(query, entry, is_stale=query.kind.merge is not None)
-
     async def _fetch_without_redis(
         self, query: CachedQuery[T], *, is_urgent: bool
     ) -> Found[T | None]:
@@ -310,21 +308,43 @@ class ReadThrough:
         stale: an event may have arrived at another replica."""
         if self._memory.get(query) is not None and (known := self.stand_in(query)) is not None:
             return known
-        entry = await self._fetch(query, self._tail.position.n, is_urgent=is_urgent)
-        if entry.value is None and query.kind.on_not_found is not None:
-            return await self._on_not_found(query, entry, None)
-        return self._remember_without_redis(query, entry, is_stale=True)
+        return await self._fetch_and_store(query, None, is_urgent=is_urgent)
 
-    async def _fetch(
-        self, query: CachedQuery[T], seen_n: int, *, is_urgent: bool
-    ) -> CacheEntry[T | None]:
-        """Fetches the value from Twilio. `seen_n` is the newest number in the log, read
-        before: every cache refuses the value if an event has changed it since."""
+    async def _fetch_and_store(
+        self, query: CachedQuery[T], lookup: CacheLookup[T | None] | None, *, is_urgent: bool
+    ) -> Found[T | None]:
+        """Fetches the value from Twilio and caches it. `lookup` is None without
+        Redis."""
+        seen_n = self._tail.position.n if lookup is None else lookup.head_n
         as_of, fetched_at = self._tail.as_of(), time.time()
         try:
             value = await self._upstream.send(query.request, is_urgent=is_urgent)
         except NotFound:
             value = None
+        entry = self._entry(query, value, fetched_at, seen_n, as_of)
+        if value is None and query.kind.on_not_found is not None:
+            return await self._on_not_found(query, entry, lookup)
+        if lookup is None:
+            return self._remember_without_redis(query, entry, is_stale=True)
+        if value is None and not entry.is_settled:
+            # An event reported the resource a moment ago, and Twilio's REST API may lag
+            # it.
+            return Found(entry, query.lifetime(entry))
+        try:
+            return await self._store(query, entry)
+        except UpstreamUnavailable:
+            return self._remember_without_redis(query, entry, is_stale=query.kind.merge is not None)
+
+    def _entry(
+        self,
+        query: CachedQuery[T],
+        value: T | None,
+        fetched_at: float,
+        seen_n: int,
+        as_of: LogPosition | None,
+    ) -> CacheEntry[T | None]:
+        """`seen_n` is the newest number in the log, read before the fetch: every cache
+        refuses the value if an event has changed it since."""
         is_settled = query.about is None or self._log.is_settled(query.about, query.kind.fence)
         return CacheEntry(value, fetched_at, seen_n, as_of, is_settled)
 
@@ -338,8 +358,8 @@ class ReadThrough:
         assert query.about is not None
         is_known = self.stand_in(query, lookup) is not None
         value = await query.kind.on_not_found(query.about, lookup, is_known)
-        # Not cached: Twilio, which knows all of the resource, is asked again the
-        # next time.
+        # Not cached: Twilio, which knows all of the resource, is asked again the next
+        # time.
         entry = replace(missing, value=value, is_settled=False)
         return Found(entry, query.lifetime(entry), is_stale=value is not None)
 

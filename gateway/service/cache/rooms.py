@@ -5,7 +5,6 @@ never shown in progress again.
 """
 
 import hashlib
-import time
 from typing import Final, cast
 
 from gateway.core.caching import Fence, room_lifetime
@@ -18,9 +17,8 @@ from gateway.service.cache.read_through import Found, ReadThrough, present
 from gateway.service.cache.resources import CachedQuery, OnNotFound, ResourceKind
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.log.room_memory import RoomMemory
-from gateway.service.log.tail import Tail
-from gateway.service.upstream.upstream import NO_ANSWER, Upstream
-from gateway.store.cache import MISSING, CacheEntry, CacheLookup, ResponseCache, RoomIndex
+from gateway.service.upstream.upstream import NO_ANSWER
+from gateway.store.cache import MISSING, CacheEntry, CacheLookup, RoomIndex
 from gateway.store.eventlog import EventLog, readable
 from gateway.twilio.wire.rooms import fetch_room, find_room
 
@@ -53,22 +51,16 @@ class RoomReads:
     def __init__(
         self,
         reads: ReadThrough,
-        cache: ResponseCache,
         index: RoomIndex,
-        upstream: Upstream,
         events: EventLog,
         log: RoomMemory,
-        tail: Tail,
         fetch_lease: FetchLease,
         status_callback: str,
     ) -> None:
         self._reads = reads
-        self._cache = cache
         self._index = index
-        self._upstream = upstream
         self._events = events
         self._log = log
-        self._tail = tail
         self._fetch_lease = fetch_lease
         self._status_callback = status_callback
         self._kind = room_kind(self._on_not_found)
@@ -111,15 +103,9 @@ class RoomReads:
 
         A room whose end is known is returned as ended.
         """
-        seen_n, as_of, fetched_at = self._tail.position.n, self._tail.as_of(), time.time()
-        room = await self._upstream.send(find_room(name))
-        if room is None:
-            return None
-        is_settled = self._log.is_settled(room.sid)
-        entry: CacheEntry[Room | None] = CacheEntry(room, fetched_at, seen_n, as_of, is_settled)
-        found = present(await self._reads.store(self._query(room.sid), entry))
-        assert found is not None
-        self._note_name(found)
+        found = await self._reads.find(find_room(name), lambda room: self._query(room.sid))
+        if found is not None:
+            self._note_name(found)
         return found
 
     def remember(self, entry: CacheEntry[Room]) -> Found[Room]:
@@ -200,7 +186,7 @@ class RoomReads:
     async def _remember_missing(self, sid: RoomSid) -> bool:
         """Returns False when an event has reported the room meanwhile."""
         try:
-            return await self._cache.put_missing(sid)
+            return await self._index.put_missing(sid)
         except UpstreamUnavailable:
             return not self._log.newest_n(sid)
 
