@@ -23,13 +23,13 @@ async def node(gateway: Gateway) -> Node:
     """Runs a script with addresses of the gateway and returns its output, read as JSON.
 
     `await node("ws.mjs", "ws")` passes the address that the gateway printed as "ws".
-    Without Node or the packages, the test is skipped, or fails if GATEWAY_TEST_INSISTS
+    Without Node or the packages, the test is skipped, or fails if GATEWAY_TEST_REQUIRES
     has "node".
     """
     program = shutil.which("node")
     if program is None or not (HERE / "node_modules").is_dir():
         missing = "needs Node, and `npm ci` in tests/conformance"
-        if "node" in os.environ.get("GATEWAY_TEST_INSISTS", ""):
+        if "node" in os.environ.get("GATEWAY_TEST_REQUIRES", ""):
             pytest.fail(missing)
         pytest.skip(missing)
 

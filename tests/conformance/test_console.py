@@ -12,7 +12,7 @@ HAS_BROWSER = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists()
 
 @pytest.mark.node
 async def test_console_creates_watches_and_completes_a_room(node: Node) -> None:
-    if not HAS_BROWSER and "browser" not in os.environ.get("GATEWAY_TEST_INSISTS", ""):
+    if not HAS_BROWSER and "browser" not in os.environ.get("GATEWAY_TEST_REQUIRES", ""):
         pytest.skip("needs Chromium: apt install chromium, or set CHROMIUM to its path")
     output = await node("console.mjs", "console")
     assert output["events"] >= 4

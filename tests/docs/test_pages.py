@@ -17,7 +17,7 @@ README_LINES = 150
 PICTURE_BYTES = 200_000
 _VARIABLE = re.compile(r"\b(?:GATEWAY|TWILIO)_[A-Z0-9_]+\b")
 # An error code, and a variable that tests read.
-_NO_SETTINGS = {"GATEWAY_TIMEOUT", "GATEWAY_TEST_INSISTS"}
+_NO_SETTINGS = {"GATEWAY_TIMEOUT", "GATEWAY_TEST_REQUIRES"}
 _PATH = re.compile(r"(?:gateway|tests|schema|protos|docs|deploy|examples)/[\w./*-]*[\w/*]")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=str)
