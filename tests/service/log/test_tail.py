@@ -330,7 +330,8 @@ async def test_as_of_is_the_newest_position_that_rest_must_show(connections: Con
 
 
 async def test_old_entries_are_trimmed_from_time_to_time(connections: Connections) -> None:
-    async with running_tail(connections, replace(PATIENT, check_s=0.0)) as running:
+    timings = replace(PATIENT, check_s=0.0, trim_s=0.0)
+    async with running_tail(connections, timings) as running:
         [appended] = await running.append(event())
         old = {**await _copy_of_last(connections), b"t": b"1"}
         pipeline = connections.commands.pipeline(transaction=True)
@@ -339,7 +340,6 @@ async def test_old_entries_are_trimmed_from_time_to_time(connections: Connection
         pipeline.hset(KEYS.meta, "n", appended.position.n + 300)
         await pipeline.execute()
         await connections.commands.xdel(KEYS.log, f"{appended.position.n}-0")
-        running.tail._trimmed_at = float("-inf")
 
         async def shrunk() -> None:
             while await connections.commands.xlen(KEYS.log) >= 300:
