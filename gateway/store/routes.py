@@ -100,7 +100,7 @@ class ServerRoute:
         await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def check_master(self) -> None:
-        """Leaves a server that other sources say is not the master any more."""
+        """Leaves a server that other sources say is no longer the master."""
 
     async def memory_info(self) -> list[dict[str, Any]]:
         """Returns INFO memory of the master, and of a replica if one is known and
@@ -223,7 +223,7 @@ async def try_reconnect(route: Route) -> None:
     """Reconnects after a command without a reply, for at most `RECONNECT_TIMEOUT_S`.
 
     The other connections may have the same fault: a network that drops everything, or a
-    server that is not the master any more. Failures are ignored.
+    server that is no longer the master. Failures are ignored.
     """
     with suppress(RedisError, OSError, TimeoutError):
         async with asyncio.timeout(RECONNECT_TIMEOUT_S):

@@ -98,7 +98,7 @@ class Age(StrEnum):
     LATE = "late"
     """The callback is logged but changes no state, unless it is a room-ended."""
     EXPIRED = "expired"
-    """The callback is not logged, because the log cannot tell any more whether it has
+    """The callback is not logged, because the log can no longer tell whether it has
     it. The room is reconciled instead."""
 
 

@@ -62,7 +62,7 @@ _BAD_IDENTITY = Meaning(
     InvalidArgument, "Twilio refuses the identity: use another one of up to 128 characters"
 )
 _EXPIRED_PAGE = Meaning(
-    CursorExpired, "the page cursor is not valid any more: start again without `after`"
+    CursorExpired, "the page cursor is no longer valid: start again without `after`"
 )
 
 # By Twilio's error code.
@@ -96,9 +96,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
         UpstreamRejected,
         "Twilio refuses the gateway's callback URL: the operator must check the public URL",
     ),
-    53112: Meaning(
-        FailedPrecondition, "the room is not in progress any more: it cannot be changed"
-    ),
+    53112: Meaning(FailedPrecondition, "the room is no longer in progress: it cannot be changed"),
     53113: Meaning(
         AlreadyExists, "a room in progress has this uniqueName: use that room or another name"
     ),
@@ -141,7 +139,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     # The gateway sends no other status than disconnected, so the participant's own
     # status is the reason.
     53209: Meaning(
-        FailedPrecondition, "the participant is not connected any more: nothing is left to do"
+        FailedPrecondition, "the participant is no longer connected: nothing is left to do"
     ),
     53215: Meaning(
         InvalidArgument, "Twilio refuses the subscribe rules: check the filters of each rule"

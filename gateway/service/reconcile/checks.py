@@ -58,7 +58,7 @@ class Twilio:
     async def fetch(self, request: WireRequest[T]) -> T:
         """Returns Twilio's response.
 
-        Raises UpstreamUnavailable if this replica leads no more, and what
+        Raises UpstreamUnavailable if this replica no longer leads, and what
         `Upstream.compare` raises.
         """
         if not self._is_leading():
@@ -105,7 +105,7 @@ class RoomListCheck:
             shown = replace(observation, room=room)
             differences.append(book.compare(room.sid, shown, time.monotonic()))
         book.add_page({room.sid for room in page.items}, page.next_query, observation.as_of_n)
-        return Difference(tuple(event for each in differences for event in each.events))
+        return Difference(tuple(event for difference in differences for event in difference.events))
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,9 +161,7 @@ class RoomMutations:
             case Created(sid):
                 found = await self._reads.by_sid(sid)
                 if found is None:
-                    raise NotFound(
-                        f"the room of this idempotencyKey ({sid}) does not exist any more"
-                    )
+                    raise NotFound(f"the room of this idempotencyKey ({sid}) no longer exists")
                 return found
             case Claimed(may_exist, began_at):
                 callback = _callback_with_key(self._status_callback, key.digest)

@@ -120,7 +120,7 @@ class TwilioResource(Generic[T]):
         if page_query is not None:
             if _PAGE_QUERY.fullmatch(page_query) is None:
                 raise CursorExpired(
-                    "the page cursor is not valid any more: start again without `after`"
+                    "the page cursor is no longer valid: start again without `after`"
                 )
             query = page_query
         elif 1 <= page_size <= self.page_size_limit:
