@@ -159,17 +159,17 @@ def cache_state(lifetime: Lifetime, age_s: float) -> CacheState:
 FETCH_S = 0.2
 
 
-def is_early_refresh_due(lifetime: Lifetime, age_s: float, dice: float) -> bool:
+def is_early_refresh_due(lifetime: Lifetime, age_s: float, rand: float) -> bool:
     """Whether one of many readers should refresh a fresh value, so that it never
     becomes stale under load.
 
-    `dice` is a random number from 0 to 1. The probability is 1 at the end of the fresh
+    `rand` is a random number from 0 to 1. The probability is 1 at the end of the fresh
     time, and a third of that for each FETCH_S before it.
 
     Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention,
     VLDB 2015.
     """
-    return age_s - FETCH_S * math.log(max(dice, 1e-9)) >= lifetime.fresh_s
+    return age_s - FETCH_S * math.log(max(rand, 1e-9)) >= lifetime.fresh_s
 
 
 class FreshnessSource(StrEnum):

@@ -127,7 +127,7 @@ def test_an_ended_room_is_fetched_once_more_30_s_after_its_end(
 
 
 @pytest.mark.parametrize(
-    ("age_s", "dice", "should_refresh"),
+    ("age_s", "rand", "should_refresh"),
     [
         (4.99, 1.0, False),
         (5.0, 1.0, True),
@@ -138,6 +138,6 @@ def test_an_ended_room_is_fetched_once_more_30_s_after_its_end(
     ],
 )
 def test_an_early_refresh_becomes_more_likely_towards_the_end_of_the_fresh_time(
-    age_s: float, dice: float, should_refresh: bool
+    age_s: float, rand: float, should_refresh: bool
 ) -> None:
-    assert is_early_refresh_due(LIVE_ROOM, age_s, dice) is should_refresh
+    assert is_early_refresh_due(LIVE_ROOM, age_s, rand) is should_refresh

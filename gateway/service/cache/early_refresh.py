@@ -15,18 +15,18 @@ from gateway.service.cache.timings import CacheTimings
 class EarlyRefresh:
     """Counts the reads of the values that were read last.
 
-    `dice` returns a random number from 0 to 1, so that not all replicas refresh at
+    `rand` returns a random number from 0 to 1, so that not all replicas refresh at
     once.
     """
 
     def __init__(
         self,
         timings: CacheTimings = CacheTimings(),
-        dice: Callable[[], float] = random.random,
+        rand: Callable[[], float] = random.random,
     ) -> None:
         self._hot_reads = timings.hot_reads
         self._reads = LruCache[Hashable, tuple[float, int]](max_entries=timings.counted_keys)
-        self._dice = dice
+        self._rand = rand
 
     def should_refresh(
         self, key: Hashable, fetched_at: float, lifetime: Lifetime, age_s: float
@@ -36,4 +36,4 @@ class EarlyRefresh:
         counted_at, reads = self._reads.peek(key) or (fetched_at, 0)
         reads = reads + 1 if counted_at == fetched_at else 1
         self._reads.put(key, (fetched_at, reads))
-        return reads > self._hot_reads and is_early_refresh_due(lifetime, age_s, self._dice())
+        return reads > self._hot_reads and is_early_refresh_due(lifetime, age_s, self._rand())

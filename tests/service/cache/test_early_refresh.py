@@ -7,7 +7,7 @@ HOT_READS = CacheTimings().hot_reads
 
 
 def test_a_value_is_refreshed_early_once_it_was_read_often_enough() -> None:
-    refresh = EarlyRefresh(dice=lambda: 1.0)
+    refresh = EarlyRefresh(rand=lambda: 1.0)
     assert [
         refresh.should_refresh("a", 1.0, LIVE_ROOM, EXPIRING_S) for _ in range(HOT_READS + 2)
     ] == [False] * HOT_READS + [True] * 2
@@ -15,14 +15,14 @@ def test_a_value_is_refreshed_early_once_it_was_read_often_enough() -> None:
 
 
 def test_a_fetch_resets_the_count() -> None:
-    refresh = EarlyRefresh(dice=lambda: 1.0)
+    refresh = EarlyRefresh(rand=lambda: 1.0)
     for _ in range(HOT_READS):
         refresh.should_refresh("a", 1.0, LIVE_ROOM, EXPIRING_S)
     assert not refresh.should_refresh("a", 2.0, LIVE_ROOM, EXPIRING_S)
 
 
 def test_a_value_that_stays_fresh_for_long_is_not_refreshed_however_often_it_is_read() -> None:
-    refresh = EarlyRefresh(dice=lambda: 0.0)
+    refresh = EarlyRefresh(rand=lambda: 0.0)
     assert not any(refresh.should_refresh("a", 1.0, LIVE_ROOM, 0.0) for _ in range(10 * HOT_READS))
 
 

@@ -247,7 +247,7 @@ async def test_only_a_value_with_many_readers_is_refreshed_before_it_is_stale(
     site: Site, monkeypatch: pytest.MonkeyPatch, kind: Kind, reads: int
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
-    account.reads._early_refresh = EarlyRefresh(dice=lambda: 0.0)
+    account.reads._early_refresh = EarlyRefresh(rand=lambda: 0.0)
     await kind.read(account, room)
     shift_clock(monkeypatch, 1)
     site.gate.close()
