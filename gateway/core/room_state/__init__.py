@@ -1,4 +1,4 @@
-"""The state of a room as the log tells it, and its comparison with Twilio's REST.
+"""The state of a room as the log has it, and its comparison with Twilio's REST API.
 
-No I/O.
+Does no I/O.
 """

@@ -14,7 +14,7 @@ from typing import Final
 from gateway.core.events import RoomEvent, RoomEventType
 from gateway.core.limits.due_queue import DuePriority, DueQueue
 from gateway.core.lru import LruCache
-from gateway.core.room_state.history import RoomHistory
+from gateway.core.room_state.history import RoomHistory, StayHistory
 from gateway.core.room_state.reconcile import (
     NO_DIFFERENCE,
     REST_LAG,
@@ -210,11 +210,12 @@ class RoomBook:
 
         Changes too young to be judged are kept for `compare_again`.
         """
-        difference = self._compare(sid, observation, now)
         history = self._rooms.get(sid)
+        if history is None:
+            return NO_DIFFERENCE
+        difference = self._compare(history, observation, now)
         for participant, tracks in observation.tracks.items():
-            stay = None if history is None else history.stays.get(participant)
-            absent = [] if stay is None else absent_tracks(stay, tracks)
+            absent = absent_tracks(history.stays.get(participant, StayHistory()), tracks)
             since = {
                 **dict.fromkeys(difference.missing, observation.at),
                 **observation.absent_since,
@@ -235,8 +236,9 @@ class RoomBook:
             due.append(self._recent.popleft())
         # What is missing is another question, which needs a new response.
         return [
-            self._compare(sid, replace(observation, at=at, has_all_present=False), now)
+            self._compare(history, replace(observation, at=at, has_all_present=False), now)
             for _, sid, observation in due
+            if (history := self._rooms.get(sid)) is not None
         ]
 
     def tracks_absent_since(self, sid: RoomSid, participant: str) -> Mapping[str, datetime]:
@@ -299,13 +301,10 @@ class RoomBook:
         elif check.kind is CheckKind.PARTICIPANTS:
             self._schedule(check, now + self._intervals.participants_s, DuePriority.ROUND)
 
-    def _compare(self, sid: RoomSid, observation: Observation, now: float) -> Difference:
-        history = self._rooms.get(sid)
-        if history is None:
-            return NO_DIFFERENCE
+    def _compare(self, history: RoomHistory, observation: Observation, now: float) -> Difference:
         difference = compare(history, observation, self._intervals.rest_lag)
         if difference.has_recent:
-            self._recent.append((now + self._settled_s, sid, observation))
+            self._recent.append((now + self._settled_s, history.sid, observation))
         return difference
 
     def _put(self, history: RoomHistory, now: float, *, was_end_logged: bool) -> None:

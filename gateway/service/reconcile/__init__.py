@@ -1,1 +1,1 @@
-"""Comparing the log with Twilio's REST and appending what is missing."""
+"""Compares the event log with Twilio's REST API and appends what is missing."""

@@ -1,8 +1,7 @@
-"""The reconciler's checks: each reads a part of Twilio's REST API and compares it with
-the log.
+"""The reconciler's checks.
 
-A check returns the difference. It logs nothing and schedules nothing: the leader logs
-the difference and reports it to the book.
+Each reads a part of Twilio's REST API, compares it with the log and returns the
+difference. The leader then logs the difference and reports it to the book.
 """
 
 import time

@@ -273,4 +273,8 @@ def test_check_that_is_not_found_ends_an_ended_room_and_is_repeated_in_the_next_
 
 
 def test_nothing_is_compared_for_an_unknown_room() -> None:
-    assert book_of().compare(ROOM, observed(room=room()), now=1) == NO_DIFFERENCE
+    book = book_of()
+    observation = observed(room=room(), tracks={ADA: (mic(),)})
+    assert book.compare(ROOM, observation, now=1) == NO_DIFFERENCE
+    assert book.compare_again(NOW, now=1_000) == []
+    assert book.tracks_absent_since(ROOM, ADA) == {}
