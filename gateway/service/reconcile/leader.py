@@ -1,8 +1,8 @@
 """Repairs the event log by comparing it with Twilio's REST API.
 
-One replica at a time leads and does this. It first checks rooms with missing sequence numbers and rooms that other
-replicas want checked. It lists the rooms in progress every few seconds. It checks each
-room in turn, as fast as its part of the read quota allows.
+One replica at a time leads and does this. It first checks rooms with missing sequence
+numbers and rooms that other replicas want checked. It lists the rooms in progress every
+few seconds. It checks each room in turn, as fast as its part of the read quota allows.
 """
 
 import asyncio
