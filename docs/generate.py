@@ -441,30 +441,41 @@ _HOUR: Final = 3600
 
 def lifetimes() -> str:
     answers = (
-        ("room in progress", caching.LIVE_ROOM),
-        ("room completed or failed", caching.ENDED_ROOM),
-        ("participants, tracks and subscribe rules of a live room", caching.PEOPLE),
-        ("lists of rooms", caching.ROOM_LIST),
-        ("recordings, recording rules, transcriptions", caching.MEDIA),
+        ("room in progress", caching.LIVE_ROOM_LIFETIME),
+        ("room completed or failed", caching.ENDED_ROOM_LIFETIME),
+        ("participants, tracks and subscribe rules of a live room", caching.PARTICIPANTS_LIFETIME),
+        ("lists of rooms", caching.ROOM_LIST_LIFETIME),
+        ("recordings, recording rules, transcriptions", caching.MEDIA_LIFETIME),
         (
             "lists of Insights, and summaries that Twilio still works on",
-            caching.SUMMARY_IN_PROGRESS,
+            caching.UNFINISHED_SUMMARY_LIFETIME,
         ),
-        ("complete Insights summaries", caching.SUMMARY),
-        ("any of these but lists of rooms, fetched within 3 s of an event", caching.SETTLING),
+        ("complete Insights summaries", caching.SUMMARY_LIFETIME),
     )
     rows = [
         (
             name,
-            _duration(lifetime.fresh_s),
-            _duration(lifetime.stale_s) if lifetime.stale_s > lifetime.fresh_s else "–",
-            _duration(lifetime.error_s),
+            _duration(lifetime.fresh_until_s),
+            _duration(lifetime.refresh_until_s)
+            if lifetime.refresh_until_s > lifetime.fresh_until_s
+            else "–",
+            _duration(lifetime.stand_in_until_s),
         )
         for name, lifetime in answers
     ]
+    settling = caching.SETTLING
+    rows.append(
+        (
+            "any of these but lists of rooms, fetched within 3 s of an event",
+            _duration(settling.fresh_until_s),
+            "–",
+            f"as above, {_duration(settling.stand_in_until_s)} at most",
+        )
+    )
     rows.append(("“no such room”, by SID", _duration(caching.MISSING_SID_S), "–", "–"))
     rows.append(("“no such room”, by name", _duration(caching.MISSING_NAME_S), "–", "–"))
-    return _table(("answer", "fresh for", "stale until", "kept for errors until"), rows)
+    headings = ("answer", "fresh until", "served and refreshed until", "stands in until")
+    return _table(headings, rows)
 
 
 def _duration(seconds: float) -> str:

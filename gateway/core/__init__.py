@@ -1,1 +1,4 @@
-"""What is true whatever the transport: values, errors, cursors, the cache policy. Pure: no await, no clock, no third party."""
+"""Values, errors, cursors, cache lifetimes and limits, the same for every transport.
+
+Pure: no I/O, no clock, no event loop.
+"""

@@ -18,12 +18,13 @@ T = TypeVar("T")
 class Fence(StrEnum):
     """A group of values that the same events make outdated.
 
-    For each room, Redis holds the number of the newest event that touched each fence.
+    For each room and fence, Redis holds the version: the log number of the newest event
+    that touched the fence. A value that was fetched before that event is outdated.
     """
 
     ROOM = "room"
     """The room itself."""
-    PEOPLE = "people"
+    PARTICIPANTS = "people"
     """Its participants, their tracks and their subscribe rules."""
     MEDIA = "media"
     """Its recordings, recording rules and transcriptions."""
@@ -49,7 +50,7 @@ def fences_of(event: RoomEvent) -> tuple[Fence, ...]:
             | RoomEventType.TRACK_ENABLED
             | RoomEventType.TRACK_DISABLED
         ):
-            return (Fence.PEOPLE,)
+            return (Fence.PARTICIPANTS,)
         case (
             RoomEventType.RECORDING_STARTED
             | RoomEventType.RECORDING_COMPLETED
@@ -60,8 +61,8 @@ def fences_of(event: RoomEvent) -> tuple[Fence, ...]:
 
 _CHANGED: Final = {
     Changed.ROOM: tuple(Fence),
-    Changed.PARTICIPANT: (Fence.PEOPLE,),
-    Changed.SUBSCRIBE_RULES: (Fence.PEOPLE,),
+    Changed.PARTICIPANT: (Fence.PARTICIPANTS,),
+    Changed.SUBSCRIBE_RULES: (Fence.PARTICIPANTS,),
     Changed.RECORDING_RULES: (Fence.MEDIA,),
     Changed.RECORDING: (Fence.MEDIA,),
     Changed.TRANSCRIPTION: (Fence.MEDIA,),
@@ -70,41 +71,48 @@ _CHANGED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long a value may be used, in seconds since its fetch.
+    """Until which age a value may be used. Every age is in seconds since its fetch.
 
-    Up to `fresh_s` it is served as it is. Up to `stale_s` it is served, and refreshed
-    in the background. Up to `error_s` it is served only when Twilio does not answer,
-    and is flagged as stale.
+    Until `fresh_until_s` the value is served as it is. From then until
+    `refresh_until_s` it is served while it is fetched again in the background. From
+    then until `stand_in_until_s` it is served only when Twilio does not answer, and is
+    flagged as stale.
     """
 
-    fresh_s: float
-    stale_s: float
-    error_s: float
+    fresh_until_s: float
+    refresh_until_s: float
+    stand_in_until_s: float
 
 
-# A callback makes a room in progress outdated at once, so these seconds only bound how
-# long a lost callback can mislead us.
-LIVE_ROOM = Lifetime(fresh_s=5, stale_s=35, error_s=900)
-# A room in a final status does not change any more.
-# https://www.twilio.com/docs/video/api/rooms-resource
-ENDED_ROOM = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
-ROOM_LIST = Lifetime(fresh_s=1, stale_s=6, error_s=900)
-PEOPLE = Lifetime(fresh_s=5, stale_s=20, error_s=900)
-"""Participants, their tracks and rules. Events make them outdated at once."""
-MEDIA = Lifetime(fresh_s=30, stale_s=90, error_s=600)
+# All lifetimes, but for the exceptions SETTLING and ENDING_S below. Events make most
+# values outdated long before: the seconds bound how long a lost callback misleads.
+LIVE_ROOM_LIFETIME = Lifetime(fresh_until_s=5, refresh_until_s=35, stand_in_until_s=900)
+"""A room in progress."""
+ENDED_ROOM_LIFETIME = Lifetime(
+    fresh_until_s=86_400, refresh_until_s=86_400, stand_in_until_s=86_400
+)
+"""A room in a final status, which does not change any more.
+https://www.twilio.com/docs/video/api/rooms-resource"""
+ROOM_LIST_LIFETIME = Lifetime(fresh_until_s=1, refresh_until_s=6, stand_in_until_s=900)
+"""A page of the account's rooms."""
+PARTICIPANTS_LIFETIME = Lifetime(fresh_until_s=5, refresh_until_s=20, stand_in_until_s=900)
+"""Participants, their tracks and subscribe rules, one by one and as lists."""
+MEDIA_LIFETIME = Lifetime(fresh_until_s=30, refresh_until_s=90, stand_in_until_s=600)
 """Recordings, their rules and transcriptions. They change for minutes after a room's
 end."""
-SUMMARY_IN_PROGRESS = Lifetime(fresh_s=60, stale_s=60, error_s=86_400)
+UNFINISHED_SUMMARY_LIFETIME = Lifetime(
+    fresh_until_s=60, refresh_until_s=60, stand_in_until_s=86_400
+)
 """An Insights summary that Twilio still works on, and every list of summaries."""
-SUMMARY = Lifetime(fresh_s=86_400, stale_s=86_400, error_s=86_400)
+SUMMARY_LIFETIME = Lifetime(fresh_until_s=86_400, refresh_until_s=86_400, stand_in_until_s=86_400)
 """A complete Insights summary."""
 
 # How long "not found" is remembered, by SID and by name, and a name's room.
 MISSING_SID_S = 1.0
 MISSING_NAME_S = 0.5
 NAME_S = 2.0
-MISSING_SID = Lifetime(MISSING_SID_S, MISSING_SID_S, MISSING_SID_S)
-MISSING_NAME = Lifetime(MISSING_NAME_S, MISSING_NAME_S, MISSING_NAME_S)
+MISSING_SID_LIFETIME = Lifetime(MISSING_SID_S, MISSING_SID_S, MISSING_SID_S)
+MISSING_NAME_LIFETIME = Lifetime(MISSING_NAME_S, MISSING_NAME_S, MISSING_NAME_S)
 
 # For this long after a room's end, Twilio may still correct its duration and end_time.
 # A room that was fetched sooner is fetched once more.
@@ -113,46 +121,55 @@ ENDING_S = 30.0
 # Twilio's REST API lags its own callbacks: a value that was fetched this soon after an
 # event may not show it. https://github.com/twilio/twilio-node/issues/593
 SETTLING_S = 3.0
-SETTLING = Lifetime(fresh_s=1, stale_s=1, error_s=900)
+SETTLING = Lifetime(fresh_until_s=1, refresh_until_s=1, stand_in_until_s=900)
+"""The upper bound of a value's lifetime when it was fetched within SETTLING_S."""
 
 
 class CacheState(Enum):
     """What a value may be used for, by its age. See `Lifetime`."""
 
     FRESH = "fresh"
-    STALE = "stale"
-    ON_ERROR = "on error"
-    GONE = "gone"
+    """Served as it is."""
+    REFRESHING = "refreshing"
+    """Served while it is fetched again in the background."""
+    STAND_IN = "stand-in"
+    """Served, flagged as stale, only when Twilio does not answer."""
+    EXPIRED = "expired"
+    """Not served."""
 
 
 def room_lifetime(room: Room, fetched_at: float) -> Lifetime:
     """Returns the lifetime of a room. `fetched_at` is in seconds since 1970."""
     if not room.status.is_final:
-        return LIVE_ROOM
+        return LIVE_ROOM_LIFETIME
     if room.end_time is None or fetched_at >= (final_at := room.end_time.timestamp() + ENDING_S):
-        return ENDED_ROOM
-    return replace(ENDED_ROOM, fresh_s=final_at - fetched_at)
+        return ENDED_ROOM_LIFETIME
+    return replace(ENDED_ROOM_LIFETIME, fresh_until_s=final_at - fetched_at)
 
 
 def while_settling(lifetime: Lifetime) -> Lifetime:
     """Returns the lifetime of a value that was fetched within SETTLING_S of an event
     about it.
 
-    A value that is fresh for no longer than SETTLING anyway keeps its lifetime, so that
-    it may be served stale.
+    The value expires no later than with its own lifetime. A value that is fresh for no
+    longer than SETTLING anyway keeps its lifetime, so that it may be refreshed in the
+    background.
     """
-    return lifetime if lifetime.fresh_s <= SETTLING.fresh_s else SETTLING
+    if lifetime.fresh_until_s <= SETTLING.fresh_until_s:
+        return lifetime
+    stand_in_until_s = min(lifetime.stand_in_until_s, SETTLING.stand_in_until_s)
+    return replace(SETTLING, stand_in_until_s=stand_in_until_s)
 
 
 def cache_state(lifetime: Lifetime, age_s: float) -> CacheState:
     """Returns what a value of this age may be used for."""
-    if age_s < lifetime.fresh_s:
+    if age_s < lifetime.fresh_until_s:
         return CacheState.FRESH
-    if age_s < lifetime.stale_s:
-        return CacheState.STALE
-    if age_s < lifetime.error_s:
-        return CacheState.ON_ERROR
-    return CacheState.GONE
+    if age_s < lifetime.refresh_until_s:
+        return CacheState.REFRESHING
+    if age_s < lifetime.stand_in_until_s:
+        return CacheState.STAND_IN
+    return CacheState.EXPIRED
 
 
 # How long a request to Twilio takes on a slow day, with the wait for its permit.
@@ -169,7 +186,7 @@ def is_early_refresh_due(lifetime: Lifetime, age_s: float, rand: float) -> bool:
     Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention,
     VLDB 2015.
     """
-    return age_s - FETCH_S * math.log(max(rand, 1e-9)) >= lifetime.fresh_s
+    return age_s - FETCH_S * math.log(max(rand, 1e-9)) >= lifetime.fresh_until_s
 
 
 class FreshnessSource(StrEnum):

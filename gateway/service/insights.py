@@ -4,7 +4,13 @@ after their end."""
 from functools import partial
 from typing import Final
 
-from gateway.core.caching import SUMMARY, SUMMARY_IN_PROGRESS, Fence, Lifetime, ReadResult
+from gateway.core.caching import (
+    SUMMARY_LIFETIME,
+    UNFINISHED_SUMMARY_LIFETIME,
+    Fence,
+    Lifetime,
+    ReadResult,
+)
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import NotFound
 from gateway.core.insights import (
@@ -25,19 +31,19 @@ _DONE: Final = (ProcessingState.COMPLETE, ProcessingState.TIMEOUT)
 
 
 def _room_lifetime(room: InsightsRoom, _fetched_at: float) -> Lifetime:
-    return SUMMARY if room.processing_state in _DONE else SUMMARY_IN_PROGRESS
+    return SUMMARY_LIFETIME if room.processing_state in _DONE else UNFINISHED_SUMMARY_LIFETIME
 
 
 # A list grows, and the summary of a participant does not say whether it is complete.
 _ROOM: Final = ResourceKind[InsightsRoom](InsightsRoom, Fence.MEDIA, _room_lifetime)
 _ROOMS: Final = ResourceKind[WirePage[InsightsRoom]](
-    WirePage[InsightsRoom], Fence.MEDIA, SUMMARY_IN_PROGRESS
+    WirePage[InsightsRoom], Fence.MEDIA, UNFINISHED_SUMMARY_LIFETIME
 )
 _PARTICIPANT: Final = ResourceKind[InsightsParticipant](
-    InsightsParticipant, Fence.MEDIA, SUMMARY_IN_PROGRESS
+    InsightsParticipant, Fence.MEDIA, UNFINISHED_SUMMARY_LIFETIME
 )
 _PARTICIPANTS: Final = ResourceKind[WirePage[InsightsParticipant]](
-    WirePage[InsightsParticipant], Fence.MEDIA, SUMMARY_IN_PROGRESS
+    WirePage[InsightsParticipant], Fence.MEDIA, UNFINISHED_SUMMARY_LIFETIME
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from gateway.core.caching import PEOPLE, Fence, ReadResult
+from gateway.core.caching import PARTICIPANTS_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import GatewayError, NotFound
 from gateway.core.events import Changed
@@ -30,19 +30,27 @@ from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import participants, rules
 from gateway.twilio.wire.resource import WirePage
 
-_PARTICIPANT: Final = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
+_PARTICIPANT: Final = ResourceKind[Participant](
+    Participant, Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
+)
 _PARTICIPANTS: Final = ResourceKind[WirePage[Participant]](
-    WirePage[Participant], Fence.PEOPLE, PEOPLE
+    WirePage[Participant], Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
 )
-_PUBLISHED: Final = ResourceKind[PublishedTrack](PublishedTrack, Fence.PEOPLE, PEOPLE)
+_PUBLISHED: Final = ResourceKind[PublishedTrack](
+    PublishedTrack, Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
+)
 _PUBLISHED_LIST: Final = ResourceKind[WirePage[PublishedTrack]](
-    WirePage[PublishedTrack], Fence.PEOPLE, PEOPLE
+    WirePage[PublishedTrack], Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
 )
-_SUBSCRIBED: Final = ResourceKind[SubscribedTrack](SubscribedTrack, Fence.PEOPLE, PEOPLE)
+_SUBSCRIBED: Final = ResourceKind[SubscribedTrack](
+    SubscribedTrack, Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
+)
 _SUBSCRIBED_LIST: Final = ResourceKind[WirePage[SubscribedTrack]](
-    WirePage[SubscribedTrack], Fence.PEOPLE, PEOPLE
+    WirePage[SubscribedTrack], Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
 )
-_RULES: Final = ResourceKind[SubscribeRules](SubscribeRules, Fence.PEOPLE, PEOPLE)
+_RULES: Final = ResourceKind[SubscribeRules](
+    SubscribeRules, Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
+)
 
 
 class Participants:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from gateway.core.caching import MEDIA, Fence, ReadResult
+from gateway.core.caching import MEDIA_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import NotFound, PermissionDenied, UpstreamUnavailable
 from gateway.core.events import Changed
@@ -27,9 +27,11 @@ from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import recordings, rules
 from gateway.twilio.wire.resource import WirePage
 
-_RECORDING: Final = ResourceKind[Recording](Recording, Fence.MEDIA, MEDIA)
-_RECORDINGS: Final = ResourceKind[WirePage[Recording]](WirePage[Recording], Fence.MEDIA, MEDIA)
-_RULES: Final = ResourceKind[RecordingRules](RecordingRules, Fence.MEDIA, MEDIA)
+_RECORDING: Final = ResourceKind[Recording](Recording, Fence.MEDIA, MEDIA_LIFETIME)
+_RECORDINGS: Final = ResourceKind[WirePage[Recording]](
+    WirePage[Recording], Fence.MEDIA, MEDIA_LIFETIME
+)
+_RULES: Final = ResourceKind[RecordingRules](RecordingRules, Fence.MEDIA, MEDIA_LIFETIME)
 
 
 class Recordings:

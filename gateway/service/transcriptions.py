@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from gateway.core.caching import MEDIA, Fence, ReadResult
+from gateway.core.caching import MEDIA_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.events import Changed
 from gateway.core.paging import Page
@@ -21,9 +21,9 @@ from gateway.service.writes.mutations import Mutations
 from gateway.twilio.wire import transcriptions
 from gateway.twilio.wire.resource import WirePage
 
-_TRANSCRIPTION: Final = ResourceKind[Transcription](Transcription, Fence.MEDIA, MEDIA)
+_TRANSCRIPTION: Final = ResourceKind[Transcription](Transcription, Fence.MEDIA, MEDIA_LIFETIME)
 _TRANSCRIPTIONS: Final = ResourceKind[WirePage[Transcription]](
-    WirePage[Transcription], Fence.MEDIA, MEDIA
+    WirePage[Transcription], Fence.MEDIA, MEDIA_LIFETIME
 )
 
 

@@ -1,1 +1,4 @@
-"""All that knows Redis. Every key of an account carries its hash tag, so scripts also run on a cluster."""
+"""All that knows Redis.
+
+The keys of an account share a hash tag, so scripts also run on a cluster.
+"""

@@ -333,7 +333,9 @@ class EventLog:
         if room is not None:
             instructions |= {
                 "is_value_ended": room.is_final,
-                "value_ms": round(room_lifetime(room.value, room.fetched_at).error_s * 1000),
+                "value_ms": round(
+                    room_lifetime(room.value, room.fetched_at).stand_in_until_s * 1000
+                ),
             }
         return instructions
 

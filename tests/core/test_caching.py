@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.core.caching import (
-    ENDED_ROOM,
-    LIVE_ROOM,
-    ROOM_LIST,
+    ENDED_ROOM_LIFETIME,
+    LIVE_ROOM_LIFETIME,
+    MEDIA_LIFETIME,
+    PARTICIPANTS_LIFETIME,
+    ROOM_LIST_LIFETIME,
     SETTLING,
     CacheState,
     Fence,
@@ -47,8 +49,8 @@ def event(event_type: RoomEventType, changed: Changed | None = None) -> RoomEven
 def test_an_event_touches_the_fence_of_its_subject(event_type: RoomEventType) -> None:
     fences = {
         "room": Fence.ROOM,
-        "participant": Fence.PEOPLE,
-        "track": Fence.PEOPLE,
+        "participant": Fence.PARTICIPANTS,
+        "track": Fence.PARTICIPANTS,
         "recording": Fence.MEDIA,
     }
 
@@ -71,35 +73,45 @@ def test_a_mutation_touches_the_fences_of_what_it_changed(changed: Changed) -> N
     [
         (0, CacheState.FRESH),
         (4.999, CacheState.FRESH),
-        (5, CacheState.STALE),
-        (34.999, CacheState.STALE),
-        (35, CacheState.ON_ERROR),
-        (899.999, CacheState.ON_ERROR),
-        (900, CacheState.GONE),
+        (5, CacheState.REFRESHING),
+        (34.999, CacheState.REFRESHING),
+        (35, CacheState.STAND_IN),
+        (899.999, CacheState.STAND_IN),
+        (900, CacheState.EXPIRED),
     ],
 )
 def test_a_room_in_progress_is_fresh_then_stale_then_a_stand_in(
     age_s: float, expected: CacheState
 ) -> None:
-    assert cache_state(LIVE_ROOM, age_s) is expected
+    assert cache_state(LIVE_ROOM_LIFETIME, age_s) is expected
 
 
 def test_a_value_without_a_stale_time_goes_from_fresh_to_gone() -> None:
-    assert cache_state(ENDED_ROOM, 86_399) is CacheState.FRESH
-    assert cache_state(ENDED_ROOM, 86_400) is CacheState.GONE
+    assert cache_state(ENDED_ROOM_LIFETIME, 86_399) is CacheState.FRESH
+    assert cache_state(ENDED_ROOM_LIFETIME, 86_400) is CacheState.EXPIRED
 
 
-@pytest.mark.parametrize("lifetime", [LIVE_ROOM, ENDED_ROOM, ROOM_LIST, SETTLING])
+@pytest.mark.parametrize(
+    "lifetime",
+    [
+        LIVE_ROOM_LIFETIME,
+        ENDED_ROOM_LIFETIME,
+        ROOM_LIST_LIFETIME,
+        PARTICIPANTS_LIFETIME,
+        MEDIA_LIFETIME,
+        SETTLING,
+    ],
+)
 def test_the_times_of_a_lifetime_increase(lifetime: Lifetime) -> None:
-    assert 0 < lifetime.fresh_s <= lifetime.stale_s <= lifetime.error_s
+    assert 0 < lifetime.fresh_until_s <= lifetime.refresh_until_s <= lifetime.stand_in_until_s
 
 
 @pytest.mark.parametrize(
     ("status", "lifetime"),
     [
-        (RoomStatus.IN_PROGRESS, LIVE_ROOM),
-        (RoomStatus.COMPLETED, ENDED_ROOM),
-        (RoomStatus.FAILED, ENDED_ROOM),
+        (RoomStatus.IN_PROGRESS, LIVE_ROOM_LIFETIME),
+        (RoomStatus.COMPLETED, ENDED_ROOM_LIFETIME),
+        (RoomStatus.FAILED, ENDED_ROOM_LIFETIME),
     ],
 )
 def test_the_lifetime_of_a_room_depends_on_its_status(
@@ -112,7 +124,16 @@ def test_the_lifetime_of_a_room_depends_on_its_status(
 def test_a_room_that_was_fetched_right_after_an_event_is_fetched_again_soon(
     status: RoomStatus,
 ) -> None:
-    assert while_settling(room_lifetime(replace(ROOM, status=status), 0.0)) is SETTLING
+    assert while_settling(room_lifetime(replace(ROOM, status=status), 0.0)) == SETTLING
+
+
+@pytest.mark.parametrize("lifetime", [LIVE_ROOM_LIFETIME, PARTICIPANTS_LIFETIME, MEDIA_LIFETIME])
+def test_a_value_that_was_fetched_right_after_an_event_stands_in_no_longer_than_usual(
+    lifetime: Lifetime,
+) -> None:
+    settling = while_settling(lifetime)
+    assert settling.fresh_until_s == SETTLING.fresh_until_s
+    assert settling.stand_in_until_s == lifetime.stand_in_until_s
 
 
 @pytest.mark.parametrize(
@@ -123,7 +144,7 @@ def test_an_ended_room_is_fetched_once_more_30_s_after_its_end(
 ) -> None:
     ended = replace(ROOM, status=RoomStatus.COMPLETED, end_time=AT)
     lifetime = room_lifetime(ended, AT.timestamp() + after_s)
-    assert (lifetime.fresh_s, lifetime.stale_s) == (fresh_s, 86_400)
+    assert (lifetime.fresh_until_s, lifetime.refresh_until_s) == (fresh_s, 86_400)
 
 
 @pytest.mark.parametrize(
@@ -140,4 +161,4 @@ def test_an_ended_room_is_fetched_once_more_30_s_after_its_end(
 def test_an_early_refresh_becomes_more_likely_towards_the_end_of_the_fresh_time(
     age_s: float, rand: float, should_refresh: bool
 ) -> None:
-    assert is_early_refresh_due(LIVE_ROOM, age_s, rand) is should_refresh
+    assert is_early_refresh_due(LIVE_ROOM_LIFETIME, age_s, rand) is should_refresh

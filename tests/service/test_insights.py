@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.caching import SUMMARY_IN_PROGRESS, FreshnessSource
+from gateway.core.caching import UNFINISHED_SUMMARY_LIFETIME, FreshnessSource
 from gateway.core.callers import Scope
 from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import RoomEventType
@@ -68,7 +68,7 @@ async def test_only_an_incomplete_summary_is_fetched_again(
     assert await state() is ProcessingState.IN_PROGRESS
     site.sandbox.clock.advance(PROCESSING_S)
     assert await state() is ProcessingState.IN_PROGRESS
-    shift_clock(monkeypatch, SUMMARY_IN_PROGRESS.fresh_s)
+    shift_clock(monkeypatch, UNFINISHED_SUMMARY_LIFETIME.fresh_until_s)
     assert await state() is ProcessingState.COMPLETE
     shift_clock(monkeypatch, 12 * 3600)
     assert await state() is ProcessingState.COMPLETE

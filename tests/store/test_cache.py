@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.core.caching import ENDED_ROOM, LIVE_ROOM, Fence
+from gateway.core.caching import ENDED_ROOM_LIFETIME, LIVE_ROOM_LIFETIME, Fence
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.limits.quota import Concurrency
 from gateway.core.limits.rate_limit import Rate
@@ -59,7 +59,7 @@ class Kind:
 
 
 def people_key(about: str = ROOM, digest: str = "one") -> CacheKey[str | None]:
-    return CacheKey(f"answer:{about}:{digest}", about, Fence.PEOPLE, DECODER)
+    return CacheKey(f"answer:{about}:{digest}", about, Fence.PARTICIPANTS, DECODER)
 
 
 KINDS = {
@@ -287,16 +287,19 @@ def test_only_a_room_in_progress_is_not_final(status: RoomStatus, is_final: bool
 
 
 @pytest.mark.parametrize(
-    ("status", "error_s"),
-    [(RoomStatus.IN_PROGRESS, LIVE_ROOM.error_s), (RoomStatus.COMPLETED, ENDED_ROOM.error_s)],
+    ("status", "stand_in_until_s"),
+    [
+        (RoomStatus.IN_PROGRESS, LIVE_ROOM_LIFETIME.stand_in_until_s),
+        (RoomStatus.COMPLETED, ENDED_ROOM_LIFETIME.stand_in_until_s),
+    ],
 )
 async def test_a_mutations_answer_is_kept_as_long_as_it_may_serve_for_errors(
-    log: EventLog, connections: Connections, status: RoomStatus, error_s: float
+    log: EventLog, connections: Connections, status: RoomStatus, stand_in_until_s: float
 ) -> None:
     await log.append(changed(status), "changed", room=fetched(room(status), 0))
 
     lifetime_ms = await connections.commands.pttl(KEYS.room(ROOM))
-    assert error_s * 1000 - 5_000 < lifetime_ms <= error_s * 1000
+    assert stand_in_until_s * 1000 - 5_000 < lifetime_ms <= stand_in_until_s * 1000
 
 
 async def test_a_fetch_that_began_before_the_rooms_end_does_not_undo_it(

@@ -22,14 +22,16 @@ class ResponseMemory:
     outdated value stays, for it may stand in when Twilio does not answer.
     """
 
-    def __init__(self, log: RoomMemory, timings: CacheTimings = CacheTimings()) -> None:
-        self._log = log
+    def __init__(self, room_memory: RoomMemory, timings: CacheTimings = CacheTimings()) -> None:
+        self._room_memory = room_memory
         self._entries = LruCache[str, tuple[CacheEntry[Any], int]](max_bytes=timings.memory_bytes)
 
     def version(self, query: CachedQuery[Any]) -> int:
         """Returns the number of the newest event known here that changed the value, or
         0."""
-        return 0 if query.about is None else self._log.newest_n(query.about, query.kind.fence)
+        return (
+            0 if query.about is None else self._room_memory.newest_n(query.about, query.kind.fence)
+        )
 
     def is_outdated(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> bool:
         """Whether an event known here has changed the value since it was fetched."""
@@ -61,12 +63,12 @@ class ResponseMemory:
             if self.is_outdated(query, entry) and (is_current or is_newer):
                 return entry
         size = len(encode_entry(entry)) if size is None else size
-        self._entries.put(query.key.name, (entry, self._log.generation), size + ENTRY_BYTES)
+        self._entries.put(query.key.name, (entry, self._room_memory.generation), size + ENTRY_BYTES)
         return entry
 
     def _is_current(self, query: CachedQuery[Any], entry: CacheEntry[Any], generation: int) -> bool:
         """Numbers of different generations of the log cannot be compared."""
-        return generation == self._log.generation and not self.is_outdated(query, entry)
+        return generation == self._room_memory.generation and not self.is_outdated(query, entry)
 
 
 def age_rank(entry: CacheEntry[Any]) -> tuple[bool, float, int]:

@@ -1,10 +1,11 @@
 """The one path by which resources are read: memory, then Redis, then Twilio.
 
-A fresh value in memory is returned at once; a stale one too, and is refreshed in the
-background. Otherwise the value comes from Redis, or else from Twilio, under its quota.
-One replica at a time fetches a value (see `FetchLease`), and the event log fences it: a
-value that was fetched before an event that changed it is never cached. When Twilio or
-Redis does not answer, the newest known value is returned, flagged as stale.
+A fresh value in memory is returned at once. A somewhat older one is returned too, and
+fetched again in the background. Otherwise the value comes from Redis, or else from
+Twilio, under its quota. One replica at a time fetches a value (see `FetchLease`), and
+the event log fences it: a value that was fetched before an event that changed it is
+never cached. When Twilio or Redis does not answer, the newest known value is returned,
+flagged as stale.
 """
 
 import time
@@ -62,7 +63,7 @@ class Found(Generic[T]):
     @property
     def fresh_s(self) -> float:
         """For how many seconds the value stays fresh: 0 or less for a stale one."""
-        return 0 if self.is_stale else self.lifetime.fresh_s - _age_s(self.entry)
+        return 0 if self.is_stale else self.lifetime.fresh_until_s - _age_s(self.entry)
 
     def result(self, source: FreshnessSource, cursor_codec: CursorCodec) -> ReadResult[T]:
         """Returns the value as callers get it, and limits the max-age of the call's
@@ -84,7 +85,7 @@ class ReadThrough:
         self,
         upstream: Upstream,
         cache: ResponseCache,
-        log: RoomMemory,
+        room_memory: RoomMemory,
         tail: Tail,
         fetch_lease: FetchLease,
         cursor_codec: CursorCodec,
@@ -92,8 +93,8 @@ class ReadThrough:
     ) -> None:
         self._upstream = upstream
         self._cache = cache
-        self._memory = ResponseMemory(log, timings)
-        self._log = log
+        self._memory = ResponseMemory(room_memory, timings)
+        self._room_memory = room_memory
         self._tail = tail
         self._fetch_lease = fetch_lease
         self._early_refresh = EarlyRefresh(timings)
@@ -147,7 +148,7 @@ class ReadThrough:
         Raises QuotaExceeded, UpstreamUnavailable or DeadlineExceeded when no value is
         known and none can be had, and the errors by which Twilio refuses the request.
         """
-        held = self._memory.get(query) if self._log.is_current else None
+        held = self._memory.get(query) if self._room_memory.is_current else None
         if held is not None:
             lifetime, age_s = query.lifetime(held), _age_s(held)
             match cache_state(lifetime, age_s):
@@ -157,10 +158,10 @@ class ReadThrough:
                     ):
                         self._refresh(query, held.fetched_at)
                     return Found(held, lifetime)
-                case CacheState.STALE:
+                case CacheState.REFRESHING:
                     self._refresh(query, held.fetched_at)
                     return Found(held, lifetime)
-                case CacheState.ON_ERROR | CacheState.GONE:
+                case CacheState.STAND_IN | CacheState.EXPIRED:
                     pass
         try:
             has_fallback = self.stand_in(query) is not None
@@ -188,7 +189,7 @@ class ReadThrough:
         for known in (self._memory.last(query), in_redis):
             if known is not None:
                 entry = self._with_end(query, known, ended)
-                if cache_state(query.lifetime(entry), _age_s(entry)) is not CacheState.GONE:
+                if cache_state(query.lifetime(entry), _age_s(entry)) is not CacheState.EXPIRED:
                     usable.append(entry)
         if not usable:
             return None
@@ -268,13 +269,14 @@ class ReadThrough:
 
     async def _look_up(self, queries: Sequence[CachedQuery[T]]) -> list[CacheLookup[T | None]]:
         lookups = await self._cache.get([query.key for query in queries])
-        self._log.observe_head(lookups[-1].head_n)
+        self._room_memory.observe_head(lookups[-1].head_n)
         return lookups
 
     def _fresh_in_redis(
         self, query: CachedQuery[T], lookup: CacheLookup[T | None], after: float
     ) -> Found[T | None] | Miss:
         if lookup.is_missing and not lookup.version_n:
+            # A 404 that a replica has remembered: see `ResourceKind.on_not_found`.
             return _missing(query, time.time())
         if lookup.entry is None or lookup.is_outdated or lookup.entry.fetched_at <= after:
             return MISS
@@ -323,7 +325,7 @@ class ReadThrough:
             value = None
         entry = self._entry(query, value, fetched_at, seen_n, as_of)
         if value is None and query.kind.on_not_found is not None:
-            return await self._on_not_found(query, entry, lookup)
+            return await self._resolve_not_found(query, entry, lookup)
         if lookup is None:
             return self._remember_without_redis(query, entry, is_stale=True)
         if value is None and not entry.is_settled:
@@ -345,10 +347,12 @@ class ReadThrough:
     ) -> CacheEntry[T | None]:
         """`seen_n` is the newest number in the log, read before the fetch: every cache
         refuses the value if an event has changed it since."""
-        is_settled = query.about is None or self._log.is_settled(query.about, query.kind.fence)
+        is_settled = query.about is None or self._room_memory.is_settled(
+            query.about, query.kind.fence
+        )
         return CacheEntry(value, fetched_at, seen_n, as_of, is_settled)
 
-    async def _on_not_found(
+    async def _resolve_not_found(
         self,
         query: CachedQuery[T],
         missing: CacheEntry[T | None],
@@ -356,8 +360,8 @@ class ReadThrough:
     ) -> Found[T | None]:
         assert query.kind.on_not_found is not None
         assert query.about is not None
-        is_known = self.stand_in(query, lookup) is not None
-        value = await query.kind.on_not_found(query.about, lookup, is_known)
+        has_older_answer = self.stand_in(query, lookup) is not None
+        value = await query.kind.on_not_found(query.about, lookup, has_older_answer)
         # Not cached: Twilio, which knows all of the resource, is asked again the next
         # time.
         entry = replace(missing, value=value, is_settled=False)
@@ -381,11 +385,11 @@ class ReadThrough:
         if query.kind.merge is None or query.about is None or entry.value is None:
             return entry
         sid = RoomSid(query.about)
-        ended = ended or self._log.ends([sid]).get(sid)
+        ended = ended or self._room_memory.ends([sid]).get(sid)
         return replace(entry, value=query.kind.merge(entry.value, ended))
 
     def _result(self, query: CachedQuery[T], found: Found[T | None]) -> ReadResult[T] | None:
-        reports = query.about is not None and self._log.is_reporting(query.about)
+        reports = query.about is not None and self._room_memory.is_reporting(query.about)
         source = FreshnessSource.CALLBACKS if reports else FreshnessSource.POLLED
         result = found.result(source, self._cursor_codec)
         return None if result.value is None else cast("ReadResult[T]", result)
@@ -406,11 +410,16 @@ def _is_fresh(query: CachedQuery[T], entry: CacheEntry[T | None]) -> bool:
 
 
 def _redis_lifetime_s(query: CachedQuery[T], entry: CacheEntry[T | None]) -> float:
-    """Lists stay in Redis only while they are served without need: there are as many
-    lists as filters, and a caller that invents new filters must not fill the server
-    that holds the log."""
+    """Returns how long Redis keeps the entry.
+
+    A list leaves Redis when it may only stand in. There are as many lists as filters,
+    and a caller that invents new filters must not fill the server that holds the log.
+    So lists stand in from the memory of a process alone.
+    """
     lifetime = query.lifetime(entry)
-    return lifetime.stale_s if isinstance(entry.value, WirePage) else lifetime.error_s
+    return (
+        lifetime.refresh_until_s if isinstance(entry.value, WirePage) else lifetime.stand_in_until_s
+    )
 
 
 def _age_s(entry: CacheEntry[Any]) -> float:

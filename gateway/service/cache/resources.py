@@ -7,7 +7,13 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from gateway.core.caching import MISSING_NAME, MISSING_SID, Fence, Lifetime, while_settling
+from gateway.core.caching import (
+    MISSING_NAME_LIFETIME,
+    MISSING_SID_LIFETIME,
+    Fence,
+    Lifetime,
+    while_settling,
+)
 from gateway.core.rooms import Ended
 from gateway.store.cache import CacheEntry, CacheKey, CacheLookup
 from gateway.twilio.wire.exchange import WireRequest
@@ -28,10 +34,10 @@ class ResourceKind(Generic[T]):
     Rooms need two hooks more. `merge` puts the end of the room, where it is known, into
     the value. `on_not_found` decides what a 404 from Twilio means; without it, a 404
     means that there is no such resource. Its arguments are the query's `about`, what
-    Redis knows of the resource (None without Redis), and whether an older answer is
-    known. It returns None when there is no such resource, or a value to show, flagged
-    as stale. It raises UpstreamUnavailable when neither can be said; the older answer
-    is shown then, if there is one.
+    Redis knows of the resource (None when Redis does not answer), and whether an older
+    answer may stand in. It returns None when there is no such resource, or a value to
+    show, flagged as stale. When it raises UpstreamUnavailable, the older answer stands
+    in, if there is one.
     """
 
     def __init__(
@@ -90,7 +96,7 @@ class CachedQuery(Generic[T]):
     def lifetime(self, entry: CacheEntry[T | None]) -> Lifetime:
         """Returns how long the entry may be used."""
         if entry.value is None:
-            return MISSING_SID if self.name is None else MISSING_NAME
+            return MISSING_SID_LIFETIME if self.name is None else MISSING_NAME_LIFETIME
         lifetime = self.kind.lifetime(entry.value, entry.fetched_at)
         return lifetime if entry.is_settled else while_settling(lifetime)
 

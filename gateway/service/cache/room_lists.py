@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.caching import ROOM_LIST, Fence, ReadResult
+from gateway.core.caching import ROOM_LIST_LIFETIME, Fence, ReadResult
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.paging import Page
 from gateway.core.rooms import Room, RoomFilter, RoomStatus, merge_end
@@ -14,16 +14,16 @@ from gateway.store.cache import RoomIndex
 from gateway.twilio.wire.resource import WirePage
 from gateway.twilio.wire.rooms import list_rooms
 
-_ROOMS: Final = ResourceKind[WirePage[Room]](WirePage[Room], Fence.ROOM, ROOM_LIST)
+_ROOMS: Final = ResourceKind[WirePage[Room]](WirePage[Room], Fence.ROOM, ROOM_LIST_LIFETIME)
 
 
 class RoomLists:
     """Reads one account's lists of rooms."""
 
-    def __init__(self, reads: ReadThrough, index: RoomIndex, log: RoomMemory) -> None:
+    def __init__(self, reads: ReadThrough, index: RoomIndex, room_memory: RoomMemory) -> None:
         self._reads = reads
         self._index = index
-        self._log = log
+        self._room_memory = room_memory
 
     async def page(
         self, filters: RoomFilter, first: int, after: str | None
@@ -39,7 +39,7 @@ class RoomLists:
         rooms = result.value.items
         sids = [room.sid for _, room in rooms]
         # What this process knows to have ended stays so while Redis does not answer.
-        ends, is_stale = self._log.ends(sids), result.freshness.is_stale
+        ends, is_stale = self._room_memory.ends(sids), result.freshness.is_stale
         try:
             ends |= await self._index.ends(sids)
         except UpstreamUnavailable:

@@ -53,14 +53,14 @@ class RoomReads:
         reads: ReadThrough,
         index: RoomIndex,
         events: EventLog,
-        log: RoomMemory,
+        room_memory: RoomMemory,
         fetch_lease: FetchLease,
         status_callback: str,
     ) -> None:
         self._reads = reads
         self._index = index
         self._events = events
-        self._log = log
+        self._room_memory = room_memory
         self._fetch_lease = fetch_lease
         self._status_callback = status_callback
         self._kind = room_kind(self._on_not_found)
@@ -121,7 +121,7 @@ class RoomReads:
         found = await self._look_up_name(name)
         if found is not MISS:
             return found
-        version = self._log.newest_name_n(name)
+        version = self._room_memory.newest_name_n(name)
         digest = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
 
         async def fetch_once() -> Found[Room] | None:
@@ -158,23 +158,30 @@ class RoomReads:
         return found
 
     async def _on_not_found(
-        self, about: str, lookup: CacheLookup[Room | None] | None, is_known: bool
+        self, about: str, lookup: CacheLookup[Room | None] | None, has_older_answer: bool
     ) -> Room | None:
-        """Decides what to show for a room that Twilio answers 404 for.
+        """Decides what a 404 from Twilio for a room's SID means.
 
-        This is the one place where a room's 404 becomes null: when no event has
-        reported the room. Redis remembers that for all replicas, for MISSING_SID_S.
+        Returns None (no such room) when no event has reported the room. Redis then
+        remembers the 404 for all replicas for MISSING_SID_S, and `ReadThrough` returns
+        None from there without asking again.
 
         A room that an event has reported exists, though Twilio's REST API may not show
         it yet (https://github.com/twilio/twilio-node/issues/593). The result is then
         the room as its events describe it. Raises UpstreamUnavailable when they say too
         little, or when an older answer of Twilio's is known, which says more.
+
+        `lookup` is None when Redis does not answer: then the events that this process
+        has read decide.
         """
         sid = RoomSid(about)
-        is_reported = self._log.newest_n(sid) > 0 if lookup is None else lookup.version_n > 0
-        if not is_reported and (lookup is None or await self._remember_missing(sid)):
+        if lookup is None:
+            if self._room_memory.newest_n(sid) == 0:
+                return None
+            raise _not_shown_yet()
+        if lookup.version_n == 0 and await self._remember_missing(sid):
             return None
-        if lookup is None or is_known:
+        if has_older_answer:
             raise _not_shown_yet()
         logged = readable(await self._events.read(0, FIRST_EVENTS, sid))
         room = room_from_events([entry.event for entry in logged], self._status_callback)
@@ -184,11 +191,15 @@ class RoomReads:
         return merge_end(room, ends.get(sid))
 
     async def _remember_missing(self, sid: RoomSid) -> bool:
-        """Returns False when an event has reported the room meanwhile."""
+        """Remembers the 404 in Redis.
+
+        Returns False when Redis knows the room: an event has reported it meanwhile, or
+        an answer of Twilio's is cached.
+        """
         try:
             return await self._index.put_missing(sid)
         except UpstreamUnavailable:
-            return not self._log.newest_n(sid)
+            return self._room_memory.newest_n(sid) == 0
 
     def _query(self, sid: RoomSid) -> CachedQuery[Room]:
         return room_query(self._kind, sid)

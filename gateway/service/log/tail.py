@@ -36,12 +36,12 @@ class Tail:
     def __init__(
         self,
         events: EventLog,
-        memory: RoomMemory,
+        room_memory: RoomMemory,
         cursor_codec: CursorCodec,
         timings: LogTimings = LogTimings(),
     ) -> None:
         self._events = events
-        self._memory = memory
+        self._room_memory = room_memory
         self._cursor_codec = cursor_codec
         self._timings = timings
         self._ring: Ring | None = None
@@ -154,7 +154,7 @@ class Tail:
             # A read that is not full has reached the end of the log, so memory is
             # current.
             if len(read.entries) < self._timings.read_count and self.heartbeat.is_received:
-                self._memory.confirm_caught_up()
+                self._room_memory.confirm_caught_up()
             if self._read_at - checked_at > self._timings.check_s:
                 checked_at = self._read_at
                 await self._check()
@@ -210,7 +210,7 @@ class Tail:
         floor, entries = newest_contiguous(last, head)
         self.floor_at = head.complete_since
         if self._ready.is_set():
-            self._memory.reset(head.position.n)
+            self._room_memory.reset(head.position.n)
         self._ring = Ring(floor, self._timings)
         # As if they had been read when they were logged. Only here, Redis' clock and
         # this process' clock must agree.
@@ -218,7 +218,7 @@ class Tail:
         for entry in entries:
             self._add(self._ring, entry, now - max(0.0, wall - entry.logged_at.timestamp()))
         self._read_at = time.monotonic()
-        self._memory.confirm_caught_up()
+        self._room_memory.confirm_caught_up()
 
     async def _trim_log(self) -> None:
         if time.monotonic() - self._trimmed_at > self._timings.trim_s:
@@ -239,10 +239,10 @@ class Tail:
 
     def _add(self, ring: Ring, entry: Entry, read_at: float) -> None:
         if isinstance(entry, Logged):
-            self._memory.apply(entry.event, entry.position.n)
+            self._room_memory.apply(entry.event, entry.position.n)
         else:
             log.warning("tail.unreadable", n=entry.position.n, room_sid=entry.room_sid)
-            self._memory.invalidate_all(entry.position.n)
+            self._room_memory.invalidate_all(entry.position.n)
         cursor = self._cursor_codec.log_cursor(entry.position)
         ring.append(RingEntry(entry, cursor, read_at))
 

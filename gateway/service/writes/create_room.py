@@ -104,7 +104,7 @@ class RoomMutations:
         reads: RoomReads,
         records: IdempotencyRecords,
         events: EventLog,
-        memory: RoomMemory,
+        room_memory: RoomMemory,
         tail: Tail,
         status_callback: str,
         timings: WriteTimings,
@@ -114,7 +114,7 @@ class RoomMutations:
         self._reads = reads
         self._records = records
         self._events = events
-        self._memory = memory
+        self._room_memory = room_memory
         self._tail = tail
         self._status_callback = status_callback
         self._timings = timings
@@ -308,7 +308,7 @@ class RoomMutations:
         )
         entry = CacheEntry(room, time.time(), 0, self._tail.as_of(), is_settled=True)
         appended = await self._mutations.record(event, entry)
-        n = self._memory.newest_n(room.sid) if appended is None else appended.position.n
+        n = self._room_memory.newest_n(room.sid) if appended is None else appended.position.n
         return self._reads.remember(replace(entry, seen_n=n))
 
 

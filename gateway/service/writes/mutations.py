@@ -54,13 +54,13 @@ class Mutations:
         self,
         upstream: Upstream,
         events: EventLog,
-        memory: RoomMemory,
+        room_memory: RoomMemory,
         account_sid: AccountSid,
         timings: WriteTimings,
     ) -> None:
         self._upstream = upstream
         self._events = events
-        self._memory = memory
+        self._room_memory = room_memory
         self._account_sid = account_sid
         self._timings = timings
         self._running = SingleFlight[Any]()
@@ -143,9 +143,9 @@ class Mutations:
             appended = await self._events.append(event, uuid.uuid4().hex, room=room)
         except UpstreamUnavailable as exc:
             log.error("mutation.unrecorded", room_sid=event.room_sid, reason=exc.message)
-            self._memory.apply_unlogged(event)
+            self._room_memory.apply_unlogged(event)
             return None
-        self._memory.apply(event, appended.position.n)
+        self._room_memory.apply(event, appended.position.n)
         return appended
 
     async def aclose(self) -> None:

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.core.caching import LIVE_ROOM, PEOPLE, Fence, Freshness, Lifetime, ReadResult
+from gateway.core.caching import (
+    LIVE_ROOM_LIFETIME,
+    PARTICIPANTS_LIFETIME,
+    Fence,
+    Freshness,
+    Lifetime,
+    ReadResult,
+)
 from gateway.core.events import RoomEvent, RoomEventType
 from gateway.core.participants import Participant, ParticipantFilter
 from gateway.core.rooms import RoomSid, RoomStatus
@@ -18,8 +25,10 @@ from gateway.twilio.wire import participants
 from gateway.twilio.wire.resource import WirePage
 from tests.service.conftest import ACCOUNT, ADMIN, Site, event, ref
 
-PARTICIPANT = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
-PARTICIPANTS = ResourceKind[WirePage[Participant]](WirePage[Participant], Fence.PEOPLE, PEOPLE)
+PARTICIPANT = ResourceKind[Participant](Participant, Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME)
+PARTICIPANTS = ResourceKind[WirePage[Participant]](
+    WirePage[Participant], Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ KINDS = {
         change=lambda site, room: site.end_at_twilio(room),
         touch=lambda room: event(RoomEventType.ROOM_CREATED, room),
         key=lambda room: f"room:{room}",
-        lifetime=LIVE_ROOM,
+        lifetime=LIVE_ROOM_LIFETIME,
     ),
     "a list": Kind(
         fetch=lambda account, room: account.reads.page(listing(room), 50, None),
@@ -99,6 +108,6 @@ KINDS = {
         change=lambda site, room: site.join(room, "ada"),
         touch=lambda room: event(RoomEventType.PARTICIPANT_CONNECTED, room),
         key=lambda room: listing(room).page_query(50, None).key.name,
-        lifetime=PEOPLE,
+        lifetime=PARTICIPANTS_LIFETIME,
     ),
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.caching import PEOPLE, Fence
+from gateway.core.caching import PARTICIPANTS_LIFETIME, Fence
 from gateway.core.events import RoomEvent, RoomEventType
 from gateway.core.participants import Participant
 from gateway.core.rooms import Room, RoomStatus
@@ -20,7 +20,7 @@ from tests.service.conftest import event, sid, some_room
 
 ENDED = RoomEventType.ROOM_ENDED
 ROOMS = room_kind()
-PARTICIPANTS = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
+PARTICIPANTS = ResourceKind[Participant](Participant, Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME)
 
 
 @dataclass

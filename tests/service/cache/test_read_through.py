@@ -12,7 +12,7 @@ import pytest
 from gateway.core.caching import (
     MISSING_NAME_S,
     MISSING_SID_S,
-    PEOPLE,
+    PARTICIPANTS_LIFETIME,
     FreshnessSource,
     ReadResult,
 )
@@ -211,7 +211,7 @@ async def test_a_stale_value_is_served_and_refreshed_in_the_background(
     account, room = await site.replica(), site.make_at_twilio()
     before = await kind.read(account, room)
     kind.change(site, room)
-    shift_clock(monkeypatch, kind.lifetime.fresh_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.fresh_until_s + 1)
     site.gate.close()
     assert await kind.read(account, room) == before
     assert await kind.read(account, room) == before
@@ -231,7 +231,7 @@ async def test_a_refresh_is_left_to_the_replica_that_has_started_it(
     room = site.make_at_twilio()
     for account in accounts:
         await kind.read(account, room)
-    shift_clock(monkeypatch, kind.lifetime.fresh_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.fresh_until_s + 1)
     site.gate.close()
     await refreshing(site, kind, accounts[0], room)
     for account in accounts:
@@ -287,12 +287,12 @@ async def test_while_twilio_is_silent_memory_or_redis_stands_in_flagged_as_stale
     if kind is KINDS["a list"]:
         # Redis does not keep lists for this.
         await kind.read(there, room)
-    shift_clock(monkeypatch, kind.lifetime.stale_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.refresh_until_s + 1)
     site.sandbox.faults.add(SILENT)
     for account in (here, there):
         result = await kind.read(account, room)
         assert (result.value, result.freshness.is_stale) == (kind.before, True)
-    shift_clock(monkeypatch, kind.lifetime.error_s)
+    shift_clock(monkeypatch, kind.lifetime.stand_in_until_s)
     for account in (here, there):
         with pytest.raises(UpstreamUnavailable):
             await kind.read(account, room)
@@ -316,11 +316,11 @@ async def test_i10_silence_brings_back_nothing_older_than_this_replica_returned(
     # What another replica fetched, and Redis did not replace by what this one fetches.
     key = Keys(ACCOUNT).cached(kind.key(room))
     older: Any = await site.connections.commands.get(key)
-    shift_clock(monkeypatch, kind.lifetime.stale_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.refresh_until_s + 1)
     before = await kind.read(account, room)
     await site.connections.commands.set(key, older)
     site.sandbox.faults.add(SILENT)
-    shift_clock(monkeypatch, kind.lifetime.stale_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.refresh_until_s + 1)
     result = await kind.read(account, room)
     assert result == replace(before, freshness=replace(before.freshness, is_stale=True))
 
@@ -350,7 +350,7 @@ async def test_without_redis_memory_answers_flagged_and_other_values_come_from_t
     site.tails.clear()
     without_redis(account, dead)
     # Until memory may lag the log, it answers as if nothing were wrong.
-    await wait_until(lambda: not account.reads._log.is_current)
+    await wait_until(lambda: not account.reads._room_memory.is_current)
     assert (await kind.read(account, room)).freshness.is_stale
     assert len(site.gate.calls) == 1
     await account.reads.warm([listing(room)], 50)
@@ -430,7 +430,7 @@ async def test_closing_cancels_a_refresh(
 ) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     await kind.read(account, room)
-    shift_clock(monkeypatch, kind.lifetime.fresh_s + 1)
+    shift_clock(monkeypatch, kind.lifetime.fresh_until_s + 1)
     site.gate.close()
     await refreshing(site, kind, account, room)
     await account.reads.aclose()
@@ -483,7 +483,7 @@ async def test_an_old_participant_stands_in_on_a_replica_that_has_only_redis(
     room = site.make_at_twilio()
     query = by_sid(room, site.join(room, "ada").sid)
     await here.reads.one(query)
-    shift_clock(monkeypatch, PEOPLE.stale_s + 1)
+    shift_clock(monkeypatch, PARTICIPANTS_LIFETIME.refresh_until_s + 1)
     site.sandbox.faults.add(SILENT)
     assert (await there.reads.one(query)).freshness.is_stale
 
@@ -543,8 +543,12 @@ async def test_redis_keeps_lists_only_while_they_may_be_served_stale(
         await connections.commands.pttl(Keys(ACCOUNT).cached(query.key.name))
         for query in (one, many)
     ]
-    assert PEOPLE.stale_s * 1000 < lifetimes_ms[0] <= PEOPLE.error_s * 1000
-    assert 0 < lifetimes_ms[1] <= PEOPLE.stale_s * 1000
+    assert (
+        PARTICIPANTS_LIFETIME.refresh_until_s * 1000
+        < lifetimes_ms[0]
+        <= PARTICIPANTS_LIFETIME.stand_in_until_s * 1000
+    )
+    assert 0 < lifetimes_ms[1] <= PARTICIPANTS_LIFETIME.refresh_until_s * 1000
 
 
 async def test_warm_copies_lists_from_redis_in_one_round_trip(site: Site) -> None:

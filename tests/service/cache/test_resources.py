@@ -1,11 +1,11 @@
 import pytest
 
 from gateway.core.caching import (
-    LIVE_ROOM,
-    MISSING_NAME,
-    MISSING_SID,
-    PEOPLE,
-    ROOM_LIST,
+    LIVE_ROOM_LIFETIME,
+    MISSING_NAME_LIFETIME,
+    MISSING_SID_LIFETIME,
+    PARTICIPANTS_LIFETIME,
+    ROOM_LIST_LIFETIME,
     SETTLING,
     Fence,
 )
@@ -23,9 +23,11 @@ from tests.service.conftest import sid, some_room
 
 ROOM = sid(1)
 PERSON = ParticipantSid("PA" + "0" * 32)
-KIND = ResourceKind[Participant](Participant, Fence.PEOPLE, PEOPLE)
-LIST = ResourceKind[WirePage[Participant]](WirePage[Participant], Fence.PEOPLE, PEOPLE)
-ROOMS = ResourceKind[WirePage[Room]](WirePage[Room], Fence.ROOM, ROOM_LIST)
+KIND = ResourceKind[Participant](Participant, Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME)
+LIST = ResourceKind[WirePage[Participant]](
+    WirePage[Participant], Fence.PARTICIPANTS, PARTICIPANTS_LIFETIME
+)
+ROOMS = ResourceKind[WirePage[Room]](WirePage[Room], Fence.ROOM, ROOM_LIST_LIFETIME)
 
 
 def by_sid(participant: ParticipantSid = PERSON) -> CachedQuery[Participant]:
@@ -57,8 +59,8 @@ def entry(value: object, *, is_settled: bool = True) -> CacheEntry[object]:
 def test_the_lifetime_of_a_value_is_that_of_its_kind() -> None:
     participants_page: WirePage[Participant] = WirePage((), None)
     query = Listing(LIST, ROOM, None, list_request)
-    assert query.page_query(50, None).lifetime(entry(participants_page)) is PEOPLE  # type: ignore[arg-type]
-    assert room_query(room_kind(), ROOM).lifetime(entry(some_room())) is LIVE_ROOM  # type: ignore[arg-type]
+    assert query.page_query(50, None).lifetime(entry(participants_page)) is PARTICIPANTS_LIFETIME  # type: ignore[arg-type]
+    assert room_query(room_kind(), ROOM).lifetime(entry(some_room())) is LIVE_ROOM_LIFETIME  # type: ignore[arg-type]
 
 
 def list_request(size: int, page: str | None) -> WireRequest[WirePage[Participant]]:
@@ -70,7 +72,8 @@ def by_list(size: int, page: str | None) -> CachedQuery[WirePage[Participant]]:
 
 
 @pytest.mark.parametrize(
-    ("query", "lifetime"), [(by_sid(), MISSING_SID), (by_identity("ada"), MISSING_NAME)]
+    ("query", "lifetime"),
+    [(by_sid(), MISSING_SID_LIFETIME), (by_identity("ada"), MISSING_NAME_LIFETIME)],
 )
 def test_not_found_has_a_short_lifetime(query: CachedQuery[Participant], lifetime: object) -> None:
     assert query.lifetime(entry(None)) is lifetime  # type: ignore[arg-type]
@@ -78,10 +81,10 @@ def test_not_found_has_a_short_lifetime(query: CachedQuery[Participant], lifetim
 
 def test_a_value_that_was_fetched_right_after_an_event_is_fetched_again_soon() -> None:
     page: WirePage[Participant] = WirePage((), None)
-    assert by_list(50, None).lifetime(entry(page, is_settled=False)) is SETTLING  # type: ignore[arg-type]
+    assert by_list(50, None).lifetime(entry(page, is_settled=False)) == SETTLING  # type: ignore[arg-type]
     # A list of rooms is fresh for no longer anyway, and may be served stale.
     rooms = CachedQuery(ROOMS, "", list_rooms(RoomFilter(), 50))
-    assert rooms.lifetime(entry(page, is_settled=False)) is ROOM_LIST  # type: ignore[arg-type]
+    assert rooms.lifetime(entry(page, is_settled=False)) is ROOM_LIST_LIFETIME  # type: ignore[arg-type]
 
 
 def test_lists_and_filters_of_lists_have_different_identities() -> None:

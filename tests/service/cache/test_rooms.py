@@ -271,7 +271,7 @@ async def test_without_redis_known_rooms_are_served_flagged_by_sid_and_by_name(s
     site.tails[0].cancel()
     await asyncio.wait(site.tails)
     without_redis(account, dead)
-    await wait_until(lambda: not account.reads._log.is_current)
+    await wait_until(lambda: not account.reads._room_memory.is_current)
     for named in (room.sid, "daily"):
         result = await account.rooms.room(ADMIN, ref(named))
         assert result is not None
@@ -363,7 +363,7 @@ async def test_a_name_that_is_in_use_again_leads_to_the_newer_room(site: Site) -
     assert last_named(account, "daily") == sid(2)
     remember(account, 1, n + 1, at=2.0, status=COMPLETED)
     assert last_named(account, "daily") == sid(2)
-    account.reads._log.apply(event(ENDED, sid(2), room_name="daily"), n + 3)
+    account.reads._room_memory.apply(event(ENDED, sid(2), room_name="daily"), n + 3)
     assert last_named(account, "daily") is None
 
 

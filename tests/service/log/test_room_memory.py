@@ -119,7 +119,7 @@ def test_events_of_participants_do_not_outdate_the_room() -> None:
     memory = RoomMemory()
     memory.apply(event(RoomEventType.PARTICIPANT_CONNECTED), 2)
     assert memory.newest_n(sid(1)) == 0
-    assert memory.newest_n(sid(1), Fence.PEOPLE) == 2
+    assert memory.newest_n(sid(1), Fence.PARTICIPANTS) == 2
 
 
 def test_a_late_event_outdates_nothing_unless_it_is_an_end() -> None:

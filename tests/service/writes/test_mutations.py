@@ -70,7 +70,7 @@ async def test_i11_read_after_a_change_shows_it_on_every_replica(
     # Without its tail, this replica learns of the change from the change itself.
     site.tails[0].cancel()
     await asyncio.wait(site.tails[:1])
-    replica_a.tail._memory.confirm_caught_up()
+    replica_a.tail._room_memory.confirm_caught_up()
     await replica_a.mutations.execute(
         disconnect_participant(room, ParticipantSid(participant.sid)), room, Changed.PARTICIPANT
     )
