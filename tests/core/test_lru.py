@@ -41,7 +41,7 @@ def test_put_evicts_as_many_entries_as_the_new_one_needs() -> None:
     assert (list(cache), cache.size) == (["c", "d"], 8)
 
 
-def test_an_entry_larger_than_the_cache_is_not_kept() -> None:
+def test_an_entry_larger_than_the_cache_is_not_stored() -> None:
     cache = LruCache[str, int](max_bytes=10)
     cache.put("a", 1, 1)
     assert cache.put("b", 2, 11) == [("a", 1), ("b", 2)]

@@ -140,12 +140,12 @@ async def test_a_callback_makes_its_recording_outdated_for_every_way_to_read_it(
 
 async def test_a_deletion_leaves_other_recordings_cached(site: Site) -> None:
     account = await site.replica()
-    (room, [kept]), (other, [gone]) = recorded(site), recorded(site)
-    await account.recordings.recording(ADMIN, kept)
+    (room, [other_recording]), (other, [deleted]) = recorded(site), recorded(site)
+    await account.recordings.recording(ADMIN, other_recording)
     await account.recordings.room_page(ADMIN, ref(room), ALL, 50, None)
-    await account.recordings.delete_room_recording(ADMIN, ref(other), gone)
+    await account.recordings.delete_room_recording(ADMIN, ref(other), deleted)
     site.gate.calls.clear()
-    await account.recordings.recording(ADMIN, kept)
+    await account.recordings.recording(ADMIN, other_recording)
     await account.recordings.room_page(ADMIN, ref(room), ALL, 50, None)
     assert site.gate.calls == []
 

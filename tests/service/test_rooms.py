@@ -51,7 +51,7 @@ async def test_i12_without_a_grant_a_room_looks_like_a_missing_one(site: Site) -
         assert result is not None
         assert result.value.sid == theirs.sid
     refusals = set()
-    for room in ("other", other.sid, "nobody", sid(1)):
+    for room in ("other", other.sid, "unused", sid(1)):
         assert await account.rooms.room(caller, ref(room)) is None
         with pytest.raises(NotFound) as refused:
             await account.rooms.complete(caller, ref(room))

@@ -172,25 +172,25 @@ async def test_an_event_makes_only_values_of_its_fence_and_room_outdated(
         value = room() if key.fence is Fence.ROOM else "a value"
         await cache.put(key, fetched(value, head_n), LIFETIME_S)
 
-    told = await log.append(joined(), "joined")
+    appended = await log.append(joined(), "joined")
 
     found = await cache.get(keys)
-    assert [each.is_outdated for each in found] == [True, False, False, False]
-    assert {each.head_n for each in found} == {told.position.n}
+    assert [lookup.is_outdated for lookup in found] == [True, False, False, False]
+    assert {lookup.head_n for lookup in found} == {appended.position.n}
     await log.append(ended(), "ended")
-    assert [each.is_outdated for each in await cache.get(keys)] == [True, True, False, True]
+    assert [lookup.is_outdated for lookup in await cache.get(keys)] == [True, True, False, True]
 
 
 async def test_a_fetch_that_began_before_an_event_is_refused(
     cache: ResponseCache, log: EventLog, kind: Kind
 ) -> None:
     head_n = (await log.open()).position.n
-    told = await log.append(kind.touch, "touched")
+    appended = await log.append(kind.touch, "touched")
 
     assert not (await put(cache, kind, head_n, version=0)).is_stored
     assert (await look_up(cache, kind.key)).entry is None
-    assert (await put(cache, kind, told.position.n, version=1)).is_stored
-    assert (await look_up(cache, kind.key)).entry == fetched(kind.versions[1], told.position.n)
+    assert (await put(cache, kind, appended.position.n, version=1)).is_stored
+    assert (await look_up(cache, kind.key)).entry == fetched(kind.versions[1], appended.position.n)
 
 
 async def test_of_two_fetches_the_one_that_began_later_is_stored(
@@ -269,9 +269,9 @@ async def test_without_redis_every_call_raises(no_redis: Connections, kind: Kind
 
 
 async def test_a_value_about_an_ended_room_is_stored(cache: ResponseCache, log: EventLog) -> None:
-    told = await log.append(ended(), "ended")
+    appended = await log.append(ended(), "ended")
 
-    assert (await put(cache, KINDS["participants"], told.position.n)).is_stored
+    assert (await put(cache, KINDS["participants"], appended.position.n)).is_stored
 
 
 # Rooms: they have an end.

@@ -362,8 +362,7 @@ class ReadThrough:
         assert query.about is not None
         has_older_answer = self.stand_in(query, lookup) is not None
         value = await query.kind.on_not_found(query.about, lookup, has_older_answer)
-        # Not cached: Twilio, which knows all of the resource, is asked again the next
-        # time.
+        # Not cached: the next read asks Twilio again, which knows all of the resource.
         entry = replace(missing, value=value, is_settled=False)
         return Found(entry, query.lifetime(entry), is_stale=value is not None)
 

@@ -99,7 +99,7 @@ def test_a_value_that_was_fetched_after_an_event_stays_current(
     assert memory.get(kind.query(1)) == nothing(5)
 
 
-def test_of_two_fetches_the_one_that_began_later_is_kept(
+def test_of_two_fetches_the_one_that_began_later_is_stored(
     memory: ResponseMemory, kind: Kind
 ) -> None:
     memory.put(kind.query(1), nothing(5))
