@@ -34,9 +34,10 @@ _ROOM_LOG_S: Final = MAX_AGE_S + 3600
 # Twilio retries a callback for 15 s. The gateway does not log callbacks older than 60
 # min.
 _SEEN_S: Final = 70 * 60
-# How many entries are searched for a repeated callback whose record is gone: in its
-# room's stream (30 µs), and while that is younger than a minute, which is four times as
-# long as Twilio retries, in the account's log (65 µs).
+# Redis may have lost the record of a callback that is repeated. Then the last entries of
+# the room's stream are searched for it (30 µs). If that stream is younger than a minute,
+# four times as long as Twilio retries, it may be lost too: then the last entries of the
+# account's log are searched as well (65 µs).
 _LOOK_BACK: Final = 32
 _LOOK_BACK_IN_LOG: Final = 64
 _YOUNG_S: Final = 60

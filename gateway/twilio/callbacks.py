@@ -27,8 +27,9 @@ CONNECTION_OVERRIDES: Final = "#rc=5&rp=all&ct=1000&rt=2500"
 # A callback older than this, or further in the future, is late.
 LATE: Final = timedelta(minutes=15)
 AHEAD: Final = timedelta(minutes=2)
-# A callback older than this, or further in the future, is expired. The log remembers a
-# callback for 70 minutes, so a callback that is repeated must have expired by then.
+# A callback older than this, or further in the future, is expired. The log remembers each
+# callback for the 60 + 10 minutes in which it can arrive without being expired: so a
+# repeated callback is either recognised or expired.
 EXPIRED: Final = timedelta(minutes=60)
 TOO_FAR_AHEAD: Final = timedelta(minutes=10)
 
@@ -191,10 +192,10 @@ def _check_unambiguous(fields: Fields, given: Mapping[str, str]) -> None:
     """Raises InvalidArgument when the signed text can also be split into another event.
 
     Twilio signs names and values without separators. With a room named `xRoomSidRM…`, a
-    form that is split elsewhere has the same signature and another room's SID. Every
-    split with another SID, event or time leaves both the true and the false name with
-    its value in the text. So the text must have each identifying name exactly as often
-    as the form has the field.
+    form that is split elsewhere has the same signature and another room's SID. A text
+    that can be split into another SID, event or time contains the name of that field
+    twice: once for the true value, once for the false one. So each identifying name
+    must occur in the text exactly as often as the form has the field.
     """
     text = signed_text(fields)
     for name, form in _IDENTIFYING.items():

@@ -25,8 +25,10 @@ class Callbacks:
     async def receive(self, request: web.Request) -> web.Response:
         """Answers one callback. Twilio retries after a 5xx.
 
-        - 204: its event is in the log, was there before, or is of no interest.
-        - 400: the callback is signed and cannot be read.
+        - 204: the event is in the log, was there before, or is of a type that is not
+          logged; or the callback is too old, and its room will be checked instead.
+        - 400: the request is not a form, or the signature is valid and the callback
+          cannot be read.
         - 403: the signature is wrong, or the account is unknown.
         - 503: the log cannot be written.
         """

@@ -14,10 +14,12 @@ def selection_key(
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
 ) -> bytes:
-    """A digest that is equal for operations with the same response to every event.
+    """Returns a digest that is equal for operations with the same response to an event.
 
-    The arguments of the root field do not count: they select the events and the start.
-    So a resumed subscription shares responses with one that was not resumed.
+    Variables that only arguments of the root field use do not count: those arguments
+    select the events and the start. So a resumed subscription shares responses with one
+    that was not resumed, if `after` is a variable. The text of the query counts as a
+    whole.
     """
     names = set(_variables_of_selection(operation, fragments))
     used = {name: value for name, value in (variables or {}).items() if name in names}

@@ -2,8 +2,8 @@
 
 Events for which nothing else is fetched do not pass through graphql-core's source
 stream. The subscription becomes an `EventSubscription`, a value that the feed delivers:
-the feed encodes each event with `_encode`, and may write it from its own callback
-without waking up a task.
+the feed encodes each event with `_encode`, and may write it to the socket at once,
+without waking up this subscription's task.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable

@@ -51,8 +51,7 @@ class TcpConnection:
         )
 
     def write_now(self, data: bytes) -> bool:
-        """Writes the data without waiting, and past any task that waits for the
-        connection.
+        """Writes the data at once, without waking up or waiting for any task.
 
         Returns False, and writes nothing, if the connection is not drained or the data
         are larger than CHUNK_BYTES.

@@ -142,8 +142,11 @@ class RoomMemory:
         self._head_n = max(self._head_n, n)
 
     def apply_unlogged(self, event: RoomEvent) -> None:
-        """Takes in an event that could not be logged. Values that it makes outdated are
-        trusted again when they are fetched after the next event that is logged."""
+        """Takes in an event that could not be logged.
+
+        It makes values outdated as the next entry of the log would. A value is trusted
+        again when it is fetched after that entry.
+        """
         self.apply(event, self._head_n + 1)
 
     def invalidate_all(self, n: int) -> None:

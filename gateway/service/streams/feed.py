@@ -123,11 +123,12 @@ class Feed:
         subscription: EventSubscription[T],
         write_now: WriteNow[T] | None = None,
     ) -> AsyncGenerator[T, None]:
-        """The messages of a subscription, each encoded by it.
+        """Yields the messages of a subscription, each encoded by it.
 
-        While the caller waits for the next message, new events go through `write_now`
-        at once, as long as it accepts them. Events that it has written do not appear in
-        the stream, and the caller's task is not woken up for them.
+        There are two ways of delivery. While the caller waits for the next message, the
+        tail's task passes new events to `write_now`, which writes them at once; they
+        are not yielded, and the caller's task stays asleep. When `write_now` returns
+        False, or without it, the caller's task wakes up and gets the events here.
 
         Raises on the first step: InvalidArgument (the cursor is not one of this
         account), NotFound (no room in progress has that name), PermissionDenied,
