@@ -49,6 +49,7 @@ class SlowConsumer(Protocol):
         ...
 
     def is_open(self) -> bool: ...
+    async def aclose(self) -> None: ...
 
     cursors: list[str]
 
@@ -84,9 +85,11 @@ class TcpConsumer:
             how = "end"
         except ConnectionResetError:
             how = "reset"
-        self._socket.close()
         self.cursors = [cursor.decode() for cursor in CURSOR.findall(self._read)]
         return how
+
+    async def aclose(self) -> None:
+        self._socket.close()
 
 
 class GrpcConsumer:
@@ -114,9 +117,10 @@ class GrpcConsumer:
             metadata = dict(error.trailing_metadata() or ())
             has_last_cursor = self.cursors[-1].encode() in metadata["grpc-status-details-bin"]
             return f"{error.code().name} with {'the last' if has_last_cursor else 'another'} cursor"
-        finally:
-            await self._channel.close()
         return "end"
+
+    async def aclose(self) -> None:
+        await self._channel.close()
 
 
 CONSUMERS: dict[str, Callable[[], SlowConsumer]] = {
@@ -211,6 +215,7 @@ async def test_p8_slow_consumer_does_not_affect_the_others(
             closed_after_s.append(time.monotonic() - stopped_at)
             is_closed = closed_after_s[-1] < CLOSE_LIMIT_S or isinstance(consumer, GrpcConsumer)
             ends.append(await consumer.read_rest() if is_closed else "still open")
+            await consumer.aclose()
             if ends[-1] not in EXPECTED_ENDS[transport]:
                 break
             missing += await count_missing(gateway, begin, consumer.cursors)
