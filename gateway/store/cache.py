@@ -8,7 +8,6 @@ and ignore the rest.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -57,8 +56,10 @@ class CacheEntry(Generic[T]):
 class CacheKey(Generic[T]):
     """Names one value among all values of an account.
 
-    `about` is the SID of a room, a recording or "" for the account. An event about it
-    that touches `fence` makes the value outdated.
+    `about` is the SID of a room or a recording, or "-" for the account. An event about
+    a room that touches `fence` makes the room's values outdated for all replicas. Values
+    of the account, and recordings by their own SID, only become outdated in the memory
+    of each process.
     """
 
     name: str
@@ -140,13 +141,11 @@ class ResponseCache:
         return PutResult(bool(is_stored), parse_end(end))
 
 
-class Missing(Enum):
-    """No room has the name. None means that Redis does not know."""
+@dataclass(frozen=True, slots=True)
+class NamePointer:
+    """What Redis knows of a name: `sid` is None when no room in progress has it."""
 
-    MISSING = "missing"
-
-
-MISSING: Final = Missing.MISSING
+    sid: RoomSid | None
 
 
 class RoomIndex:
@@ -157,13 +156,13 @@ class RoomIndex:
         self._connections = connections
         self._keys = Keys(account_sid)
 
-    async def resolve(self, name: str) -> RoomSid | Missing | None:
-        """Returns the room in progress with this name, MISSING when there was none a
-        moment ago, or None when Redis does not know."""
+    async def resolve(self, name: str) -> NamePointer | None:
+        """Returns which room in progress had this name a moment ago, or None when Redis
+        does not know."""
         (sid,) = await self._connections.pipeline(("GET", self._keys.name(name)))
         if sid is None or isinstance(sid, ResponseError):
             return None
-        return RoomSid(sid.decode()) if sid else MISSING
+        return NamePointer(RoomSid(sid.decode()) if sid else None)
 
     async def put_missing(self, sid: RoomSid) -> bool:
         """Remembers for MISSING_SID_S that Twilio has no such room. Returns False, and

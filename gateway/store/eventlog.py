@@ -34,7 +34,7 @@ _ROOM_LOG_S: Final = MAX_AGE_S + 3600
 # Twilio retries a callback for 15 s. The gateway does not log callbacks older than 60
 # min.
 _SEEN_S: Final = 70 * 60
-# Redis may have lost the record of a callback that is repeated. Then the last entries of
+# A callback without a record is new, or Redis has lost its record. So the last entries of
 # the room's stream are searched for it (30 µs). If that stream is younger than a minute,
 # four times as long as Twilio retries, it may be lost too: then the last entries of the
 # account's log are searched as well (65 µs).
@@ -314,7 +314,8 @@ class EventLog:
             "sid": event.room_sid,
             "dedupe": digest,
             "tag": tag_of(entry).hex(),
-            "fences": fences_of(event),
+            # A late event changes no state, except for the end of a room.
+            "fences": () if event.late and ended is None else fences_of(event),
             # Twilio's list of rooms lags its own answers. For this long, the name's
             # room is known from the event instead.
             "is_name_taken": is_mutation

@@ -23,7 +23,7 @@ class Callbacks:
         self._any_account = next(iter(accounts.values()))
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Answers one callback. Twilio retries after a 5xx.
+        """Answers one callback. Twilio retries after every failure.
 
         - 204: the event is in the log, was there before, or is of a type that is not
           logged; or the callback is too old, and its room will be checked instead.

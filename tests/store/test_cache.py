@@ -12,9 +12,9 @@ from gateway.core.limits.quota import Concurrency
 from gateway.core.limits.rate_limit import Rate
 from gateway.core.rooms import AccountSid, Ended, Room, RoomStatus
 from gateway.store.cache import (
-    MISSING,
     CacheEntry,
     CacheKey,
+    NamePointer,
     PutResult,
     ResponseCache,
     RoomIndex,
@@ -410,11 +410,11 @@ async def test_a_name_is_unknown_then_points_at_a_room_or_at_none(
     assert await index.resolve("standup") is None
 
     assert await index.put_name("standup", None)
-    assert await index.resolve("standup") is MISSING
+    assert await index.resolve("standup") == NamePointer(None)
     assert 0 < await connections.commands.pttl(KEYS.name("standup")) <= 500
 
     assert await index.put_name("standup", ROOM)
-    assert await index.resolve("standup") == ROOM
+    assert await index.resolve("standup") == NamePointer(ROOM)
     assert 0 < await connections.commands.pttl(KEYS.name("standup")) <= 2000
 
 
@@ -425,7 +425,7 @@ async def test_a_pointer_that_an_event_set_is_not_replaced_by_a_fetch(
 
     assert not await index.put_name("standup", ROOM)
     assert not await index.put_name("standup", None)
-    assert await index.resolve("standup") == sid(2)
+    assert await index.resolve("standup") == NamePointer(sid(2))
 
 
 async def test_a_name_never_points_at_a_room_whose_end_is_known(

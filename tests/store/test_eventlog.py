@@ -9,7 +9,7 @@ from gateway.core.cursors import NO_TAG, LogPosition
 from gateway.core.errors import UpstreamUnavailable
 from gateway.core.events import ResyncReason, RoomEvent, RoomEventType, TrackKind
 from gateway.core.rooms import AccountSid, Ended, RoomStatus, RoomType
-from gateway.store.cache import ResponseCache, RoomIndex
+from gateway.store.cache import NamePointer, ResponseCache, RoomIndex
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog, Head, encode_event
 from gateway.store.keys import Keys
@@ -305,6 +305,18 @@ async def test_an_event_sets_the_versions_of_its_fences_to_its_number(
     }
 
 
+async def test_a_late_event_makes_no_value_outdated(
+    log: EventLog, connections: Connections
+) -> None:
+    await log.append(replace(joined(), late=True), "late")
+    assert await connections.commands.hgetall(KEYS.versions(ROOM)) == {}
+    # The end of a room is final, however late it is reported.
+    end = (await log.append(replace(ended(), late=True), "ended")).position
+    assert (await connections.commands.hgetall(KEYS.versions(ROOM)))[b"room"] == (
+        str(end.n).encode()
+    )
+
+
 async def test_i9_the_first_end_of_a_room_is_final(log: EventLog, connections: Connections) -> None:
     index = RoomIndex(connections, ACCOUNT)
     await log.append(ended(duration=1800), "ended")
@@ -318,11 +330,11 @@ async def test_a_name_leads_to_its_room_until_the_room_ends(
 ) -> None:
     index = RoomIndex(connections, ACCOUNT)
     await log.append(created(), "created")
-    assert await index.resolve("standup") == ROOM
+    assert await index.resolve("standup") == NamePointer(ROOM)
 
     await log.append(created(sid(2)), "created again")
     await log.append(ended(ROOM), "ended")
-    assert await index.resolve("standup") == sid(2)
+    assert await index.resolve("standup") == NamePointer(sid(2))
 
     await log.append(ended(sid(2)), "ended again")
     assert await index.resolve("standup") is None
@@ -351,7 +363,7 @@ async def test_i11_our_own_mutation_is_in_the_cache_at_once(
     cached = await look_up(cache, room_key())
     assert cached.entry == fetched(room(), logged.position.n, is_settled=False)
     assert not cached.is_outdated
-    assert await index.resolve("standup") == ROOM
+    assert await index.resolve("standup") == NamePointer(ROOM)
 
 
 async def test_our_own_completion_ends_the_room_and_frees_its_name(

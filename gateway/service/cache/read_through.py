@@ -345,8 +345,8 @@ class ReadThrough:
         seen_n: int,
         as_of: LogPosition | None,
     ) -> CacheEntry[T | None]:
-        """`seen_n` is the newest number in the log, read before the fetch: every cache
-        refuses the value if an event has changed it since."""
+        """`seen_n` is the newest number in the log, read before the fetch: a cache
+        refuses the value if it knows an event that has changed it since."""
         is_settled = query.about is None or self._room_memory.is_settled(
             query.about, query.kind.fence
         )

@@ -18,7 +18,7 @@ from gateway.service.cache.resources import CachedQuery, OnNotFound, ResourceKin
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.upstream.upstream import NO_ANSWER
-from gateway.store.cache import MISSING, CacheEntry, CacheLookup, RoomIndex
+from gateway.store.cache import CacheEntry, CacheLookup, RoomIndex
 from gateway.store.eventlog import EventLog, readable
 from gateway.twilio.wire.rooms import fetch_room, find_room
 
@@ -136,14 +136,13 @@ class RoomReads:
 
     async def _look_up_name(self, name: str) -> Found[Room] | Miss | None:
         """Returns the room that Redis has under the name."""
-        match await self._index.resolve(name):
-            case None:
-                return MISS
-            case sid if sid is not MISSING:
-                found = await self.by_sid(sid)
-                return found if found is not None and _is_in_progress(found) else MISS
-            case _:
-                return None
+        pointer = await self._index.resolve(name)
+        if pointer is None:
+            return MISS
+        if pointer.sid is None:
+            return None
+        found = await self.by_sid(pointer.sid)
+        return found if found is not None and _is_in_progress(found) else MISS
 
     async def _fetch_by_name(self, name: str) -> Found[Room] | None:
         found = await self.listed(name)
@@ -162,9 +161,10 @@ class RoomReads:
     ) -> Room | None:
         """Decides what a 404 from Twilio for a room's SID means.
 
-        Returns None (no such room) when no event has reported the room. Redis then
-        remembers the 404 for all replicas for MISSING_SID_S, and `ReadThrough` returns
-        None from there without asking again.
+        Returns None (no such room) when no event has reported the room and Redis has no
+        answer of Twilio's that shows it. Redis then remembers the 404 for all replicas
+        for MISSING_SID_S, and `ReadThrough` answers from there without asking again.
+        docs/concepts/architecture.md lists every place that decides.
 
         A room that an event has reported exists, though Twilio's REST API may not show
         it yet (https://github.com/twilio/twilio-node/issues/593). The result is then
@@ -176,9 +176,9 @@ class RoomReads:
         """
         sid = RoomSid(about)
         if lookup is None:
-            if self._room_memory.newest_n(sid) == 0:
-                return None
-            raise _not_shown_yet()
+            if self._room_memory.may_exist(sid):
+                raise _not_shown_yet()
+            return None
         if lookup.version_n == 0 and await self._remember_missing(sid):
             return None
         if has_older_answer:
@@ -199,7 +199,7 @@ class RoomReads:
         try:
             return await self._index.put_missing(sid)
         except UpstreamUnavailable:
-            return self._room_memory.newest_n(sid) == 0
+            return not self._room_memory.may_exist(sid)
 
     def _query(self, sid: RoomSid) -> CachedQuery[Room]:
         return room_query(self._kind, sid)

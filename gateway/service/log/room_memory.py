@@ -86,6 +86,11 @@ class RoomMemory:
         """
         return self._by_fence[fence].newest(key).n
 
+    def may_exist(self, sid: RoomSid) -> bool:
+        """Whether the log may have an event about the room: this process knows one, or
+        has lost track."""
+        return any(self.newest_n(sid, fence) for fence in Fence)
+
     def newest_name_n(self, name: str) -> int:
         """The number of the newest event that changed which room has the name."""
         return self._names.newest(name).n

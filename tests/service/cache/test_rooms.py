@@ -236,6 +236,19 @@ async def test_a_room_is_not_missing_when_only_events_of_participants_reported_i
         await status(account, room)
 
 
+async def test_without_redis_a_room_is_not_missing_when_participants_reported_it(
+    site: Site,
+) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    await site.append(event(room_sid=room))
+    site.sandbox.faults.add(Fault(status=404, match=Match(method="GET")))
+    dead = Connections("redis://127.0.0.1:1")
+    without_redis(account, dead)
+    with pytest.raises(UpstreamUnavailable):
+        await status(account, room)
+    await dead.aclose()
+
+
 @pytest.mark.parametrize("by_name", [False, True])
 async def test_a_room_stands_in_by_sid_and_by_name_while_twilio_is_silent(
     site: Site, monkeypatch: pytest.MonkeyPatch, by_name: bool
