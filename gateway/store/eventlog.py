@@ -18,6 +18,7 @@ from gateway.core.cursors import EPOCH_BYTES, NO_TAG, LogPosition, tag_of
 from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid
 from gateway.core.sids import is_sid
+from gateway.store.acknowledged import Acknowledged
 from gateway.store.cache import CacheEntry, encode_entry
 from gateway.store.connection import READ_TIMEOUT_S, Connections, Script
 from gateway.store.heartbeats import HeartbeatId, Heartbeats, StoredHeartbeat, parse_heartbeats
@@ -141,8 +142,8 @@ class EventLog:
         self._keys = Keys(account_sid)
         self._length = length
         self.heartbeats = Heartbeats(connections, account_sid)
-        self.appended: LogPosition | None = None
-        """The newest position that was acknowledged to this process."""
+        self.acknowledged = Acknowledged()
+        """The appends of this process that the tail has not read back."""
 
     async def open(self) -> Head:
         """Returns the head. Begins a new epoch if there is none, or if log and head
@@ -202,8 +203,7 @@ class EventLog:
         args = [msgspec.json.encode(self._instructions(event, entry, digest, room)), entry]
         args.append(encode_entry(room) if room else b"")
         appended = _parse_appended(await self._connections.run(_APPEND, keys, args))
-        if self.appended is None or appended.position.n > self.appended.n:
-            self.appended = appended.position
+        self.acknowledged.add(appended.position)
         return appended
 
     async def read(self, after_n: int, count: int, room_sid: RoomSid | None = None) -> list[Entry]:

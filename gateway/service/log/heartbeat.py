@@ -86,8 +86,8 @@ class Heartbeat:
             # A process that has just started is not lost.
             self._returned_at = sent_at
         # Start with the heartbeats of the last seconds: they show which replicas are
-        # alive. Also start again when a new heartbeat has an id at or below the last one
-        # read: then Redis has another heartbeat stream than before.
+        # alive. Also start again when a new heartbeat has an id at or below the last
+        # one read: then Redis has another heartbeat stream than before.
         is_passed = (
             number in self._sent_at and self.after is not None and (ms, counter) <= self.after
         )

@@ -57,15 +57,17 @@ class Ring:
         """Like `after`, without the entries that cannot be read."""
         return [old.entry for old in self.after(n) if isinstance(old.entry, Logged)]
 
+    def position_at(self, n: int) -> LogPosition | None:
+        """The position of the entry n; None if it is not in the ring."""
+        index = n - self.floor.n - 1
+        return self._entries[index].entry.position if 0 <= index < len(self._entries) else None
+
     def holds(self, position: LogPosition) -> bool:
         """Whether the ring proves that the position is valid, so that Redis need not be
         asked."""
-        if position == self.floor:
-            return True
-        index = position.n - self.floor.n - 1
-        return 0 <= index < len(self._entries) and self._entries[index].entry.position == position
+        return position == self.floor or self.position_at(position.n) == position
 
-    def position_at(self, moment: float) -> LogPosition:
+    def position_by(self, moment: float) -> LogPosition:
         """The newest position that was read by this moment; the floor if there is
         none."""
         index = bisect_right(self._entries, moment, key=lambda entry: entry.read_at)

@@ -97,7 +97,7 @@ class Tail:
         before the log was first read."""
         if self._ring is None:
             return None
-        return self._ring.position_at(time.monotonic() - self._timings.rest_lag_s)
+        return self._ring.position_by(time.monotonic() - self._timings.rest_lag_s)
 
     def notifier(self, room_sid: RoomSid | None) -> AbstractContextManager[Notifier]:
         """A notifier for one room, or with None for the whole account."""
@@ -149,6 +149,9 @@ class Tail:
             if not is_contiguous(self.position, read.entries):
                 await self._check(has_gap=True)
                 continue
+            if not self._has_all_acknowledged(read.entries):
+                await self._reset(ResyncReason.DIVERGED, self.position.epoch)
+                continue
             self._apply(read.entries)
             self._read_at = time.monotonic()
             # A read that is not full has reached the end of the log, so memory is
@@ -173,16 +176,10 @@ class Tail:
         """Checks whether this process' position is still valid, as for a client's
         cursor. With a gap after it, it is not."""
         position = self.position
-        appended = self._events.appended
-        if (
-            appended is not None
-            and appended.epoch == position.epoch
-            and appended.n > position.n
-            and not has_gap
-        ):
+        if not has_gap:
             # An append that was acknowledged to this process must be there too, even if
             # it has not been read yet. The tags prove the entries in between.
-            position = appended
+            position = self._events.acknowledged.newest_after(position) or position
         found = await self._events.check(position)
         if isinstance(found, ResyncReason):
             await self._reset(found, position.epoch)
@@ -190,6 +187,17 @@ class Tail:
             await self._reset(ResyncReason.TRIMMED, position.epoch)
         else:
             self.floor_at = found.complete_since
+
+    def _has_all_acknowledged(self, entries: Sequence[Entry]) -> bool:
+        """Whether the log, with these new entries, has all that was acknowledged to
+        this process."""
+        ring, first_n = self.ring, self.position.n + 1
+
+        def position_at(n: int) -> LogPosition | None:
+            return entries[n - first_n].position if n >= first_n else ring.position_at(n)
+
+        head = entries[-1].position if entries else ring.position
+        return self._events.acknowledged.is_consistent(head, position_at)
 
     async def _reset(self, reason: ResyncReason, epoch: str) -> None:
         log.warning("tail.resync", reason=reason)
@@ -212,6 +220,7 @@ class Tail:
         if self._ready.is_set():
             self._room_memory.reset(head.position.n)
         self._ring = Ring(floor, self._timings)
+        self._events.acknowledged.reset(head.position.epoch)
         # As if they had been read when they were logged. Only here, Redis' clock and
         # this process' clock must agree.
         now, wall = time.monotonic(), time.time()

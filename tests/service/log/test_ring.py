@@ -77,9 +77,14 @@ def test_a_position_is_held_only_with_its_epoch_and_tag() -> None:
     assert not ring.holds(position(3))
 
 
-def test_the_position_at_a_moment_is_that_of_the_last_entry_read_by_then() -> None:
+def test_the_position_of_an_entry_is_known_while_the_ring_has_it() -> None:
     ring = ring_of(*map(logged, (1, 2, 3)))
-    assert [ring.position_at(moment).n for moment in (0.5, 1.0, 2.9, 9.0)] == [0, 1, 2, 3]
+    assert [ring.position_at(n) for n in (0, 1, 3, 4)] == [None, position(1), position(3), None]
+
+
+def test_the_position_by_a_moment_is_that_of_the_last_entry_read_by_then() -> None:
+    ring = ring_of(*map(logged, (1, 2, 3)))
+    assert [ring.position_by(moment).n for moment in (0.5, 1.0, 2.9, 9.0)] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(

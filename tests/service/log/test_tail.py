@@ -173,10 +173,27 @@ async def test_an_acknowledged_append_that_is_lost_before_it_is_read_is_announce
     async with running_tail(connections, replace(PATIENT, check_s=0.0)) as running:
         [kept] = await running.append(event())
         # The server acknowledged it and died. The one that took over never received it.
-        running.events.appended = LogPosition(kept.position.epoch, kept.position.n + 1, b"the lost")
+        running.events.acknowledged.add(_lost_after(kept.position))
         await wait_until(lambda: running.tail.generation == 1)
         assert running.tail.reset_reason is ResyncReason.ROLLED_BACK
         assert running.tail.position.epoch != kept.position.epoch
+
+
+@pytest.mark.parametrize("appends_again", [False, True], ids=["other process", "this process"])
+async def test_p6_an_acknowledged_append_whose_number_is_assigned_again_is_announced(
+    connections: Connections, appends_again: bool
+) -> None:
+    """As after a failover that lost it, when events follow before the next check."""
+    async with running_tail(connections, replace(PATIENT, check_s=60.0)) as running:
+        [kept] = await running.append(event())
+        lost = _lost_after(kept.position)
+        running.events.acknowledged.add(lost)
+        log = running.events if appends_again else EventLog(connections, ACCOUNT)
+        again = [(await log.append(event(), f"another {number}")).position.n for number in range(2)]
+        assert again[0] == lost.n
+        await wait_until(lambda: running.tail.generation == 1)
+        assert running.tail.reset_reason is ResyncReason.DIVERGED
+        assert running.tail.position.epoch != lost.epoch
 
 
 async def test_a_read_in_which_the_epoch_changes_is_a_reset(
@@ -346,6 +363,10 @@ async def test_old_entries_are_trimmed_from_time_to_time(connections: Connection
                 pass
 
         await in_time(shrunk())
+
+
+def _lost_after(position: LogPosition) -> LogPosition:
+    return LogPosition(position.epoch, position.n + 1, b"the lost")
 
 
 async def _copy_of_last(connections: Connections) -> dict[Any, Any]:
