@@ -1,4 +1,9 @@
-"""Writes the Python code of these protos below the folder given: `make proto` below the root, a test to compare with that."""
+"""Compiles the protos into Python code below the folder DIR.
+
+`make proto` writes below the repository's root; a test compares with another folder.
+
+Usage: python protos/generate.py DIR
+"""
 
 import sys
 from importlib.resources import files

@@ -57,9 +57,9 @@ class CacheKey(Generic[T]):
     """Names one value among all values of an account.
 
     `about` is the SID of a room or a recording, or "-" for the account. An event about
-    a room that touches `fence` makes the room's values outdated for all replicas. Values
-    of the account, and recordings by their own SID, only become outdated in the memory
-    of each process.
+    a room that touches `fence` makes the room's values outdated for all replicas.
+    Values of the account, and recordings by their own SID, only become outdated in the
+    memory of each process.
     """
 
     name: str

@@ -35,10 +35,10 @@ _ROOM_LOG_S: Final = MAX_AGE_S + 3600
 # Twilio retries a callback for 15 s. The gateway does not log callbacks older than 60
 # min.
 _SEEN_S: Final = 70 * 60
-# A callback without a record is new, or Redis has lost its record. So the last entries of
-# the room's stream are searched for it (30 µs). If that stream is younger than a minute,
-# four times as long as Twilio retries, it may be lost too: then the last entries of the
-# account's log are searched as well (65 µs).
+# A callback without a record is new, or Redis has lost its record. So the last entries
+# of the room's stream are searched for it (30 µs). If that stream is younger than a
+# minute, four times as long as Twilio retries, it may be lost too: then the last
+# entries of the account's log are searched as well (65 µs).
 _LOOK_BACK: Final = 32
 _LOOK_BACK_IN_LOG: Final = 64
 _YOUNG_S: Final = 60

@@ -27,9 +27,9 @@ CONNECTION_OVERRIDES: Final = "#rc=5&rp=all&ct=1000&rt=2500"
 # A callback older than this, or further in the future, is late.
 LATE: Final = timedelta(minutes=15)
 AHEAD: Final = timedelta(minutes=2)
-# A callback older than this, or further in the future, is expired. The log remembers each
-# callback for the 60 + 10 minutes in which it can arrive without being expired: so a
-# repeated callback is either recognised or expired.
+# A callback older than this, or further in the future, is expired. The log remembers
+# each callback for the 60 + 10 minutes in which it can arrive without being expired: so
+# a repeated callback is either recognised or expired.
 EXPIRED: Final = timedelta(minutes=60)
 TOO_FAR_AHEAD: Final = timedelta(minutes=10)
 

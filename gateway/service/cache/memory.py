@@ -18,8 +18,8 @@ ENTRY_BYTES: Final = 400
 class ResponseMemory:
     """Keeps the newest value for each query, up to `memory_bytes` in all.
 
-    The events in `room_memory` make values outdated. An outdated value stays, for it may
-    stand in when Twilio does not answer.
+    The events in `room_memory` make values outdated. An outdated value stays, for it
+    may stand in when Twilio does not answer.
     """
 
     def __init__(self, room_memory: RoomMemory, timings: CacheTimings = CacheTimings()) -> None:
