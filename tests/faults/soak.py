@@ -332,8 +332,11 @@ async def _start(stack: AsyncExitStack, folder: Path) -> ObservedGateway:
     stack.push_async_callback(valkey.aclose)
     await valkey.start()
     key, port, state_path = await new_api_key(), free_port(), folder / "state.json"
+    # The allocator is the environment's choice: see docs/deployment/serve.md.
+    allocator = ("LD_PRELOAD", "MALLOC_ARENA_MAX")
     environment = {
         "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in allocator if name in os.environ},
         "TWILIO_ACCOUNT_SID": sandbox.account_sid,
         "TWILIO_AUTH_TOKEN": sandbox.auth_token,
         "TWILIO_VIDEO_BASE_URL": sandbox.ready["twilio"]["base_url"],
