@@ -38,7 +38,8 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Writes gateway/rooms/v1. It is committed, so running the gateway needs no compiler.
+# Writes the clients' stubs (clients/python-stubs) and the server's copy (gateway/rpc/v1). They
+# are committed, so running the gateway needs no compiler.
 proto: $(STAMP)
 	$(BIN)/python protos/generate.py .
 

@@ -225,7 +225,8 @@ def grpc() -> str:
 
 
 def _descriptors() -> Iterator[FileDescriptorProto]:
-    paths = sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / "gateway").rglob("*.proto"))
+    own = (PROTOS / "rooms_gateway").rglob("*.proto")
+    paths = sorted(str(path.relative_to(PROTOS)) for path in own)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "descriptors"
         well_known = files("grpc_tools") / "_proto"
@@ -305,7 +306,7 @@ def _field_type(field: FieldDescriptorProto, message: DescriptorProto) -> str:
 
 def _message_link(full_name: str) -> str:
     name = full_name.rpartition(".")[2]
-    own = full_name.startswith(".gateway.rooms.v1.")
+    own = full_name.startswith(".rooms_gateway.v1.")
     return f"[`{name}`](#{name.lower()})" if own else f"`{full_name.removeprefix('.')}`"
 
 

@@ -118,5 +118,5 @@ Commands to try:
     -d '{{"query": "subscription {{ roomEvents {{ __typename cursor }} }}"}}'
 
   .venv/bin/buf curl --protocol grpc --http2-prior-knowledge -H 'X-API-Key: {api_key}' \\
-    -d '{{}}' http://{addresses.grpc}/gateway.rooms.v1.RoomService/ListRooms
+    -d '{{}}' http://{addresses.grpc}/rooms_gateway.v1.RoomService/ListRooms
 """, soft_wrap=True)  # fmt: skip

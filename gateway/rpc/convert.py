@@ -21,8 +21,8 @@ from gateway.core.errors import InvalidArgument
 from gateway.core.participants import SubscribeRule
 from gateway.core.recordings import RecordingRule
 from gateway.core.transcriptions import TranscriptionsConfiguration
-from gateway.rooms.v1 import participant_pb2, recording_pb2, transcription_pb2
 from gateway.rpc import enums
+from gateway.rpc.v1 import participant_pb2, recording_pb2, transcription_pb2
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")

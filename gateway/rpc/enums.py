@@ -22,7 +22,7 @@ from gateway.core.rooms import RoomStatus, RoomType, VideoCodec
 from gateway.core.rules import RuleEffect, RuleType, TrackKind, TrackPriority
 from gateway.core.tokens import Problem
 from gateway.core.transcriptions import TranscriptionStatus
-from gateway.rooms.v1 import (
+from gateway.rpc.v1 import (
     events_pb2,
     insights_pb2,
     participant_pb2,

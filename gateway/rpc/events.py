@@ -10,10 +10,10 @@ from gateway.core.events import (
     StreamMessage,
     StreamStarted,
 )
-from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2
-from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
+from gateway.rpc.v1 import events_pb2, participant_pb2, room_pb2
+from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
 
 

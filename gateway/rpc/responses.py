@@ -11,8 +11,8 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.core.caching import ReadResult
 from gateway.core.errors import InvalidArgument, NotFound
 from gateway.core.paging import PAGE_LIMIT, Page
-from gateway.rooms.v1.room_pb2 import Freshness
 from gateway.rpc.convert import to_pb
+from gateway.rpc.v1.room_pb2 import Freshness
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")

@@ -8,15 +8,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from gateway.core.rooms import AccountSid
-from gateway.rooms.v1 import (
-    insights_service_pb2_grpc,
-    participant_service_pb2_grpc,
-    quota_service_pb2_grpc,
-    recording_service_pb2_grpc,
-    room_service_pb2_grpc,
-    token_service_pb2_grpc,
-    transcription_service_pb2_grpc,
-)
 from gateway.rpc.interceptor import Interceptor
 from gateway.rpc.limits import Timings
 from gateway.rpc.services.insights import InsightsService
@@ -26,6 +17,15 @@ from gateway.rpc.services.recordings import RecordingService
 from gateway.rpc.services.rooms import RoomService
 from gateway.rpc.services.tokens import TokenService
 from gateway.rpc.services.transcriptions import TranscriptionService
+from gateway.rpc.v1 import (
+    insights_service_pb2_grpc,
+    participant_service_pb2_grpc,
+    quota_service_pb2_grpc,
+    recording_service_pb2_grpc,
+    room_service_pb2_grpc,
+    token_service_pb2_grpc,
+    transcription_service_pb2_grpc,
+)
 from gateway.service.accounts import Account
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
@@ -43,7 +43,7 @@ SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], 
     (QuotaService, quota_service_pb2_grpc.add_QuotaServiceServicer_to_server),
 )
 """Every service, with the function that registers it."""
-SERVICE_NAMES: Final = tuple(f"gateway.rooms.v1.{service.__name__}" for service, _ in SERVICES)
+SERVICE_NAMES: Final = tuple(f"rooms_gateway.v1.{service.__name__}" for service, _ in SERVICES)
 
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 

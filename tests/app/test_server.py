@@ -17,8 +17,8 @@ from gateway.app.server import Addresses, Listen, Timings, bind, bind_shared, ru
 from gateway.app.wiring import Gateway, Mode, build_account
 from gateway.core.errors import FailedPrecondition, GatewayError, UpstreamUnavailable
 from gateway.core.rooms import AccountSid
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from gateway.service.callers.api_keys import ApiKey
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.connection_limit import ConnectionLimit

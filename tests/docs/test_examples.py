@@ -58,7 +58,7 @@ class PageRunner:
             "TWILIO_ACCOUNT_SID": gateway.account_sid,
             "TWILIO_AUTH_TOKEN": gateway.auth_token,
             "PATH": f"{_BIN}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "clients/python-stubs"))),
         }
 
     async def run(self, block: Block, expected: Block | None) -> None:

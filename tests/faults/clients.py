@@ -19,10 +19,10 @@ import grpc
 from twilio.request_validator import RequestValidator
 
 from gateway.core.events import RoomEventType
-from gateway.rooms.v1 import events_pb2
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.rpc import enums
+from gateway.rpc.v1 import events_pb2
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from tests.faults.history import (
     Bookmark,
     Callback,

@@ -37,8 +37,8 @@ import aiohttp
 import grpc
 
 from gateway.core.rooms import AccountSid
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from gateway.store.keys import Keys
 from tests.faults.clients import CREATE, LIST, READ, WATCH
 from tests.faults.nemesis import LOOPBACK, Valkey, free_port, new_api_key

@@ -19,8 +19,8 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from gateway.core.rooms import AccountSid
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from gateway.store.keys import Keys
 from tests.conftest import Figure
 from tests.faults.nemesis import new_api_key

@@ -18,9 +18,9 @@ from aiohttp import web
 from gateway.core.errors import Throttled
 from gateway.core.rooms import AccountSid
 from gateway.gql.transport.http import GraphQLHttp
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
 from gateway.rpc.server import RpcServer
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from gateway.service.accounts import Account
 from gateway.service.callers.api_keys import ApiKey
 from gateway.service.callers.authenticator import Authenticator

@@ -19,8 +19,8 @@ import grpc
 import pytest
 from twilio.request_validator import RequestValidator
 
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from tests.conftest import Figure
 from tests.faults.harness import (
     DRAIN_S,

@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from tests.conftest import Figure
 from tests.faults.clients import CONNECTION_ERRORS, READ, Reader
 from tests.faults.harness import (

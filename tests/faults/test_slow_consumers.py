@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from tests.bench.fanout import Crowd, Subscriber, sse_request, ws_request
 from tests.conftest import Figure
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid, running, take

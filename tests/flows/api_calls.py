@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from string import Template
 from typing import Any
 
-from gateway.rooms.v1.recording_pb2 import RecordingRule
+from gateway.rpc.v1.recording_pb2 import RecordingRule
 from tests.flows.scenario import FlowScenario
 from tests.rpc.client import Clients, refusal
 from tests.running import Gateway, new_sid

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from twilio.rest import Client
 
-from gateway.rooms.v1.participant_pb2 import SubscribeRule
-from gateway.rooms.v1.recording_pb2 import RecordingRule
-from gateway.rooms.v1.rule_pb2 import RuleType, TrackKind, TrackPriority
-from gateway.rooms.v1.transcription_pb2 import TranscriptionsConfiguration, TranscriptionStatus
+from gateway.rpc.v1.participant_pb2 import SubscribeRule
+from gateway.rpc.v1.recording_pb2 import RecordingRule
+from gateway.rpc.v1.rule_pb2 import RuleType, TrackKind, TrackPriority
+from gateway.rpc.v1.transcription_pb2 import TranscriptionsConfiguration, TranscriptionStatus
 from tests.flows.contract import OperationCalls
 from tests.flows.scenario import FlowScenario
 

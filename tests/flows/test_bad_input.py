@@ -8,8 +8,8 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from tests.running import Gateway, new_name, new_sid
 
 READ = "query($ref: ID!) { room(ref: $ref) { sid } }"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.rooms.v1.participant_pb2 import PARTICIPANT_STATUS_DISCONNECTED, SubscribeRule
-from gateway.rooms.v1.recording_pb2 import RecordingRule
+from gateway.rpc.v1.participant_pb2 import PARTICIPANT_STATUS_DISCONNECTED, SubscribeRule
+from gateway.rpc.v1.recording_pb2 import RecordingRule
 from tests.flows.api_calls import (
     ADVICE,
     ALL,

@@ -3,8 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1 import room_service_pb2_grpc as stubs
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_sid, take
 
 WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {

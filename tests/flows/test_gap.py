@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from gateway.core.cursors import tag_of
 from gateway.core.rooms import AccountSid
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceStub
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1.room_service_pb2_grpc import RoomServiceStub
 from gateway.store.keys import Keys
 from tests.running import Gateway, new_sid, take
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from gateway.rooms.v1.participant_pb2 import SubscribeRule
-from gateway.rooms.v1.recording_pb2 import RecordingRule
-from gateway.rooms.v1.transcription_pb2 import TranscriptionsConfiguration
+from gateway.rpc.v1.participant_pb2 import SubscribeRule
+from gateway.rpc.v1.recording_pb2 import RecordingRule
+from gateway.rpc.v1.transcription_pb2 import TranscriptionsConfiguration
 from tests.flows.api_calls import (
     ALL,
     INVALID_ARGUMENT,

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.rooms.v1 import room_pb2, rule_pb2
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceStub
+from gateway.rpc.v1 import room_pb2, rule_pb2
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1.room_service_pb2_grpc import RoomServiceStub
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_name, take
 
 LIVE = """subscription($ref: ID!) { roomLive(ref: $ref) { sid status asOf participants { nodes {

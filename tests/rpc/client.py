@@ -11,7 +11,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from gateway.rooms.v1 import (
+from gateway.rpc.v1 import (
     insights_service_pb2,
     insights_service_pb2_grpc,
     participant_service_pb2,

@@ -15,10 +15,10 @@ from grpc_status import rpc_status
 
 from gateway.core.callers import Caller
 from gateway.core.errors import NotFound
-from gateway.rooms.v1.events_pb2 import LoggedEvent, RoomEvent
 from gateway.rpc.authentication import current_caller
 from gateway.rpc.interceptor import Interceptor
 from gateway.rpc.limits import Limits, Timings
+from gateway.rpc.v1.events_pb2 import LoggedEvent, RoomEvent
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 

@@ -66,7 +66,8 @@ from gateway.core.transcriptions import (
     TranscriptionStatus,
     TranscriptionUpdate,
 )
-from gateway.rooms.v1 import (
+from gateway.rpc.convert import from_pb, to_pb
+from gateway.rpc.v1 import (
     insights_pb2,
     insights_service_pb2,
     participant_pb2,
@@ -80,8 +81,7 @@ from gateway.rooms.v1 import (
     transcription_pb2,
     transcription_service_pb2,
 )
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rpc.convert import from_pb, to_pb
+from gateway.rpc.v1 import room_service_pb2 as pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
 

@@ -2,10 +2,10 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.core.callers import Caller
-from gateway.rooms.v1 import participant_service_pb2, recording_service_pb2
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1.room_pb2 import Room
 from gateway.rpc.cost import cost_trailers, count_objects, max_cost
+from gateway.rpc.v1 import participant_service_pb2, recording_service_pb2
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1.room_pb2 import Room
 from gateway.service.callers.charge import CALL_COST, FETCH_COST, Charge
 from gateway.service.callers.points import CallerLimiter
 

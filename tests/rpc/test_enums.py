@@ -4,7 +4,8 @@ import pytest
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.rooms import RoomStatus, VideoCodec
-from gateway.rooms.v1 import (
+from gateway.rpc import enums
+from gateway.rpc.v1 import (
     events_pb2,
     insights_pb2,
     participant_pb2,
@@ -15,7 +16,6 @@ from gateway.rooms.v1 import (
     token_pb2,
     transcription_pb2,
 )
-from gateway.rpc import enums
 
 TABLES = {name: table for name, table in vars(enums).items() if isinstance(table, enums.EnumTable)}
 MODULES = (

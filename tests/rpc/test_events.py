@@ -23,10 +23,10 @@ from gateway.core.participants import Participant, ParticipantStatus
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
 from gateway.core.rules import TrackKind
 from gateway.core.sids import ParticipantSid
-from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2, rule_pb2
-from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc.convert import to_pb
 from gateway.rpc.events import Encoder, event_to_pb, event_types_from_pb, stream_message_to_pb
+from gateway.rpc.v1 import events_pb2, participant_pb2, room_pb2, rule_pb2
+from gateway.rpc.v1 import room_service_pb2 as pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
 ROOM = Room(

@@ -2,7 +2,7 @@ import pytest
 
 from gateway.rpc.limits import Timings
 
-SERVICE = "/gateway.rooms.v1.RoomService"
+SERVICE = "/rooms_gateway.v1.RoomService"
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
 from gateway.core.errors import InvalidArgument
-from gateway.rooms.v1 import events_pb2, insights_pb2, room_pb2
-from gateway.rooms.v1 import insights_service_pb2 as insights
-from gateway.rooms.v1 import room_service_pb2 as pb
 from gateway.rpc.masks import PATHS_LIMIT, MaskTree, parse_mask, prune
 from gateway.rpc.server import SERVICE_NAMES
+from gateway.rpc.v1 import events_pb2, insights_pb2, room_pb2
+from gateway.rpc.v1 import insights_service_pb2 as insights
+from gateway.rpc.v1 import room_service_pb2 as pb
 
-GET = "/gateway.rooms.v1.RoomService/GetRoom"
+GET = "/rooms_gateway.v1.RoomService/GetRoom"
 METHODS = [method for name in SERVICE_NAMES for method in Default().FindServiceByName(name).methods]
 READS = [method for method in METHODS if method.name.startswith(("Get", "BatchGet", "List"))]
 
@@ -105,7 +105,7 @@ def test_a_path_may_have_several_parts() -> None:
         cursor="c", event=events_pb2.RoomEvent(room_sid="RM1", room=room)
     )
 
-    mask = parse_mask("/gateway.rooms.v1.RoomService/ListRoomEvents", request)
+    mask = parse_mask("/rooms_gateway.v1.RoomService/ListRoomEvents", request)
     response = pruned(pb.ListRoomEventsResponse(events=[event]), mask)
 
     room = room_pb2.Room(links=room_pb2.RoomLinks(recordings="r"))
@@ -119,7 +119,7 @@ def test_a_struct_is_kept_whole() -> None:
         participant_sid="PA1", properties={"a": [1, {"b": None}]}
     )
 
-    mask = parse_mask("/gateway.rooms.v1.InsightsService/GetInsightsParticipant", request)
+    mask = parse_mask("/rooms_gateway.v1.InsightsService/GetInsightsParticipant", request)
     response = pruned(insights.GetInsightsParticipantResponse(participant=participant), mask)
 
     assert response == insights.GetInsightsParticipantResponse(

@@ -124,7 +124,7 @@ OPERATIONS = sorted(operations(), key=lambda operation: operation.id)
 
 
 def method_of(operation: Operation) -> Any:
-    return Default().FindMethodByName(f"gateway.rooms.v1.{METHODS[operation.id][0]}")
+    return Default().FindMethodByName(f"rooms_gateway.v1.{METHODS[operation.id][0]}")
 
 
 def snake(name: str) -> str:

@@ -8,9 +8,9 @@ from gateway.core.paging import Page
 from gateway.core.recordings import MediaLink
 from gateway.core.rooms import AccountSid, RoomSid
 from gateway.core.transcriptions import Transcription, TranscriptionStatus, Ttid
-from gateway.rooms.v1 import recording_service_pb2, room_pb2
-from gateway.rooms.v1 import transcription_service_pb2 as pb
 from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
+from gateway.rpc.v1 import recording_service_pb2, room_pb2
+from gateway.rpc.v1 import transcription_service_pb2 as pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, tzinfo=UTC)
 FRESHNESS = Freshness(AT, True, FreshnessSource.CALLBACKS)

@@ -32,10 +32,10 @@ METHODS = [
 
 
 def test_every_service_in_the_protos_is_served() -> None:
-    services = (ROOT / "protos/gateway/rooms/v1").glob("*_service.proto")
+    services = (ROOT / "protos/rooms_gateway/v1").glob("*_service.proto")
     words = [path.stem.split("_") for path in services]
 
-    assert {"gateway.rooms.v1." + "".join(map(str.title, parts)) for parts in words} == set(
+    assert {"rooms_gateway.v1." + "".join(map(str.title, parts)) for parts in words} == set(
         SERVICE_NAMES
     )
 
@@ -169,7 +169,7 @@ async def test_reflection_can_be_disabled(authenticator: Authenticator) -> None:
 
 
 async def test_message_size_is_limited_to_64_kib(channel: grpc.aio.Channel) -> None:
-    get: Any = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
+    get: Any = channel.unary_unary("/rooms_gateway.v1.RoomService/GetRoom")
 
     assert await status_of(get(bytes(65536), metadata=METADATA)) is grpc.StatusCode.INVALID_ARGUMENT
     assert (
@@ -178,7 +178,7 @@ async def test_message_size_is_limited_to_64_kib(channel: grpc.aio.Channel) -> N
 
 
 async def test_metadata_size_is_limited_to_8_kib(channel: grpc.aio.Channel) -> None:
-    get: Any = channel.unary_unary("/gateway.rooms.v1.RoomService/GetRoom")
+    get: Any = channel.unary_unary("/rooms_gateway.v1.RoomService/GetRoom")
 
     assert (
         await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 7000))))

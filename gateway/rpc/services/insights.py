@@ -1,4 +1,4 @@
-"""InsightsService of gateway.rooms.v1. The proto describes each method."""
+"""InsightsService of rooms_gateway.v1. The proto describes each method."""
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ import grpc
 
 from gateway.core.insights import InsightsRoomFilter
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, checked_sid
-from gateway.rooms.v1 import insights_service_pb2 as pb
-from gateway.rooms.v1.insights_service_pb2_grpc import InsightsServiceServicer
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb
 from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
+from gateway.rpc.v1 import insights_service_pb2 as pb
+from gateway.rpc.v1.insights_service_pb2_grpc import InsightsServiceServicer
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]

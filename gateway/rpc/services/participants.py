@@ -1,4 +1,4 @@
-"""ParticipantService of gateway.rooms.v1. The proto describes each method."""
+"""ParticipantService of rooms_gateway.v1. The proto describes each method."""
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from gateway.core.participants import (
     checked_track_sid,
 )
 from gateway.core.rooms import AccountSid, RoomRef
-from gateway.rooms.v1 import participant_service_pb2 as pb
-from gateway.rooms.v1.participant_service_pb2_grpc import ParticipantServiceServicer
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb
 from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
+from gateway.rpc.v1 import participant_service_pb2 as pb
+from gateway.rpc.v1.participant_service_pb2_grpc import ParticipantServiceServicer
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,4 +1,4 @@
-"""QuotaService of gateway.rooms.v1. The proto describes each method."""
+"""QuotaService of rooms_gateway.v1. The proto describes each method."""
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
@@ -7,10 +7,10 @@ from typing import Any
 import grpc
 
 from gateway.core.rooms import AccountSid
-from gateway.rooms.v1 import quota_service_pb2 as pb
-from gateway.rooms.v1.quota_service_pb2_grpc import QuotaServiceServicer
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.responses import resource_response
+from gateway.rpc.v1 import quota_service_pb2 as pb
+from gateway.rpc.v1.quota_service_pb2_grpc import QuotaServiceServicer
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,4 +1,4 @@
-"""RecordingService of gateway.rooms.v1. The proto describes each method."""
+"""RecordingService of rooms_gateway.v1. The proto describes each method."""
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ import grpc
 from gateway.core.recordings import NewRecordingRules, RecordingFilter, RoomRecordingFilter
 from gateway.core.rooms import RoomRef
 from gateway.core.sids import AccountSid, RecordingSid, checked_sid
-from gateway.rooms.v1 import recording_service_pb2 as pb
-from gateway.rooms.v1.recording_service_pb2_grpc import RecordingServiceServicer
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb
 from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
+from gateway.rpc.v1 import recording_service_pb2 as pb
+from gateway.rpc.v1.recording_service_pb2_grpc import RecordingServiceServicer
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,4 +1,4 @@
-"""RoomService of gateway.rooms.v1. The proto describes each method."""
+"""RoomService of rooms_gateway.v1. The proto describes each method."""
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import AsyncGenerator, Mapping
@@ -10,15 +10,15 @@ import grpc
 from gateway.core.caching import ReadResult
 from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.rooms import AccountSid, NewRoom, RoomFilter, RoomRef
-from gateway.rooms.v1 import room_service_pb2 as pb
-from gateway.rooms.v1.events_pb2 import LoggedEvent
-from gateway.rooms.v1.participant_pb2 import PresentParticipant
-from gateway.rooms.v1.room_pb2 import Room
-from gateway.rooms.v1.room_service_pb2_grpc import RoomServiceServicer
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb, to_pb
 from gateway.rpc.events import Encoder, event_to_pb, event_types_from_pb
 from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1.events_pb2 import LoggedEvent
+from gateway.rpc.v1.participant_pb2 import PresentParticipant
+from gateway.rpc.v1.room_pb2 import Room
+from gateway.rpc.v1.room_service_pb2_grpc import RoomServiceServicer
 from gateway.service.accounts import Account
 from gateway.service.streams.encoded import EncodedMessage
 from gateway.service.streams.feed import EventFilter, EventSubscription

@@ -1,4 +1,4 @@
-"""TokenService of gateway.rooms.v1. The proto describes each method."""
+"""TokenService of rooms_gateway.v1. The proto describes each method."""
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ import grpc
 
 from gateway.core.rooms import AccountSid, RoomRef
 from gateway.core.tokens import NewToken
-from gateway.rooms.v1 import token_service_pb2 as pb
-from gateway.rooms.v1.token_service_pb2_grpc import TokenServiceServicer
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.responses import resource_response
+from gateway.rpc.v1 import token_service_pb2 as pb
+from gateway.rpc.v1.token_service_pb2_grpc import TokenServiceServicer
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,4 +1,4 @@
-"""TranscriptionService of gateway.rooms.v1. The proto describes each method."""
+"""TranscriptionService of rooms_gateway.v1. The proto describes each method."""
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from gateway.core.transcriptions import (
     TranscriptionUpdate,
     checked_ttid,
 )
-from gateway.rooms.v1 import transcription_service_pb2 as pb
-from gateway.rooms.v1.transcription_service_pb2_grpc import TranscriptionServiceServicer
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb
 from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
+from gateway.rpc.v1 import transcription_service_pb2 as pb
+from gateway.rpc.v1.transcription_service_pb2_grpc import TranscriptionServiceServicer
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]

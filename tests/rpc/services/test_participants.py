@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.rooms.v1 import events_pb2, participant_pb2, room_pb2, rule_pb2
+from gateway.rpc.v1 import events_pb2, participant_pb2, room_pb2, rule_pb2
 from tests.rpc.client import Client, Clients, check_refusal, refusal, until
 from tests.running import Gateway, new_name, new_sid
 

@@ -2,7 +2,7 @@
 
 import time
 
-from gateway.rooms.v1 import quota_pb2
+from gateway.rpc.v1 import quota_pb2
 from tests.rpc.client import Clients
 
 

@@ -11,8 +11,8 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from gateway.rooms.v1 import events_pb2, recording_pb2, room_pb2, rule_pb2
-from gateway.rooms.v1 import room_service_pb2 as pb
+from gateway.rpc.v1 import events_pb2, recording_pb2, room_pb2, rule_pb2
+from gateway.rpc.v1 import room_service_pb2 as pb
 from tests.rpc.client import LIMIT_S, Client, Clients, check_refusal, clients_on, refusal
 from tests.running import Gateway, new_name, new_sid, running
 
@@ -449,7 +449,7 @@ async def test_buf_curl_works_by_reflection(gateway: Gateway, client: Client) ->
         *(
             "-d",
             json.dumps({"room": room.sid}),
-            f"http://{gateway.ready['grpc']}/gateway.rooms.v1.RoomService/GetRoom",
+            f"http://{gateway.ready['grpc']}/rooms_gateway.v1.RoomService/GetRoom",
         ),
         stdout=asyncio.subprocess.PIPE,
     )

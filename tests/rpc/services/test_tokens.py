@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from gateway.rooms.v1 import room_pb2, token_pb2
+from gateway.rpc.v1 import room_pb2, token_pb2
 from tests.rpc.client import Client, Clients, check_refusal, refusal
 from tests.running import new_name
 

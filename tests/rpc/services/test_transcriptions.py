@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from gateway.rooms.v1 import events_pb2, room_pb2, transcription_pb2
+from gateway.rpc.v1 import events_pb2, room_pb2, transcription_pb2
 from tests.rpc.client import Client, Clients, check_refusal, refusal
 from tests.running import new_name
 

@@ -1,0 +1,1 @@
+"""Client of the Rooms Gateway over gRPC."""

@@ -1,0 +1,1 @@
+"""Generated from the protos of the Rooms Gateway. Do not edit."""

@@ -1,0 +1,198 @@
+import datetime
+
+from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rooms_gateway.v1 import recording_pb2 as _recording_pb2
+from rooms_gateway.v1 import room_pb2 as _room_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class CreatedMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CREATED_METHOD_UNSPECIFIED: _ClassVar[CreatedMethod]
+    CREATED_METHOD_SDK: _ClassVar[CreatedMethod]
+    CREATED_METHOD_AD_HOC: _ClassVar[CreatedMethod]
+    CREATED_METHOD_API: _ClassVar[CreatedMethod]
+    CREATED_METHOD_UNKNOWN: _ClassVar[CreatedMethod]
+
+class RoomEndReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROOM_END_REASON_UNSPECIFIED: _ClassVar[RoomEndReason]
+    ROOM_END_REASON_ROOM_ENDED_VIA_API: _ClassVar[RoomEndReason]
+    ROOM_END_REASON_TIMEOUT: _ClassVar[RoomEndReason]
+    ROOM_END_REASON_UNKNOWN: _ClassVar[RoomEndReason]
+
+class ProcessingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROCESSING_STATE_UNSPECIFIED: _ClassVar[ProcessingState]
+    PROCESSING_STATE_NOT_STARTED: _ClassVar[ProcessingState]
+    PROCESSING_STATE_IN_PROGRESS: _ClassVar[ProcessingState]
+    PROCESSING_STATE_COMPLETE: _ClassVar[ProcessingState]
+    PROCESSING_STATE_TIMEOUT: _ClassVar[ProcessingState]
+    PROCESSING_STATE_UNKNOWN: _ClassVar[ProcessingState]
+
+class EdgeLocation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EDGE_LOCATION_UNSPECIFIED: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_ASHBURN: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_DUBLIN: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_FRANKFURT: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_SINGAPORE: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_SYDNEY: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_SAO_PAULO: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_ROAMING: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_UMATILLA: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_TOKYO: _ClassVar[EdgeLocation]
+    EDGE_LOCATION_UNKNOWN: _ClassVar[EdgeLocation]
+
+class StayStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STAY_STATUS_UNSPECIFIED: _ClassVar[StayStatus]
+    STAY_STATUS_IN_PROGRESS: _ClassVar[StayStatus]
+    STAY_STATUS_CONNECTED: _ClassVar[StayStatus]
+    STAY_STATUS_COMPLETED: _ClassVar[StayStatus]
+    STAY_STATUS_DISCONNECTED: _ClassVar[StayStatus]
+    STAY_STATUS_UNKNOWN: _ClassVar[StayStatus]
+CREATED_METHOD_UNSPECIFIED: CreatedMethod
+CREATED_METHOD_SDK: CreatedMethod
+CREATED_METHOD_AD_HOC: CreatedMethod
+CREATED_METHOD_API: CreatedMethod
+CREATED_METHOD_UNKNOWN: CreatedMethod
+ROOM_END_REASON_UNSPECIFIED: RoomEndReason
+ROOM_END_REASON_ROOM_ENDED_VIA_API: RoomEndReason
+ROOM_END_REASON_TIMEOUT: RoomEndReason
+ROOM_END_REASON_UNKNOWN: RoomEndReason
+PROCESSING_STATE_UNSPECIFIED: ProcessingState
+PROCESSING_STATE_NOT_STARTED: ProcessingState
+PROCESSING_STATE_IN_PROGRESS: ProcessingState
+PROCESSING_STATE_COMPLETE: ProcessingState
+PROCESSING_STATE_TIMEOUT: ProcessingState
+PROCESSING_STATE_UNKNOWN: ProcessingState
+EDGE_LOCATION_UNSPECIFIED: EdgeLocation
+EDGE_LOCATION_ASHBURN: EdgeLocation
+EDGE_LOCATION_DUBLIN: EdgeLocation
+EDGE_LOCATION_FRANKFURT: EdgeLocation
+EDGE_LOCATION_SINGAPORE: EdgeLocation
+EDGE_LOCATION_SYDNEY: EdgeLocation
+EDGE_LOCATION_SAO_PAULO: EdgeLocation
+EDGE_LOCATION_ROAMING: EdgeLocation
+EDGE_LOCATION_UMATILLA: EdgeLocation
+EDGE_LOCATION_TOKYO: EdgeLocation
+EDGE_LOCATION_UNKNOWN: EdgeLocation
+STAY_STATUS_UNSPECIFIED: StayStatus
+STAY_STATUS_IN_PROGRESS: StayStatus
+STAY_STATUS_CONNECTED: StayStatus
+STAY_STATUS_COMPLETED: StayStatus
+STAY_STATUS_DISCONNECTED: StayStatus
+STAY_STATUS_UNKNOWN: StayStatus
+
+class InsightsRoom(_message.Message):
+    __slots__ = ("room_sid", "account_sid", "room_name", "room_type", "room_status", "create_time", "end_time", "created_method", "end_reason", "status_callback", "status_callback_method", "max_participants", "unique_participants", "unique_participant_identities", "concurrent_participants", "max_concurrent_participants", "codecs", "media_region", "edge_location", "duration_sec", "total_participant_duration_sec", "total_recording_duration_sec", "processing_state", "recording_enabled", "url", "links", "unknown_words")
+    ROOM_SID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
+    ROOM_NAME_FIELD_NUMBER: _ClassVar[int]
+    ROOM_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ROOM_STATUS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    CREATED_METHOD_FIELD_NUMBER: _ClassVar[int]
+    END_REASON_FIELD_NUMBER: _ClassVar[int]
+    STATUS_CALLBACK_FIELD_NUMBER: _ClassVar[int]
+    STATUS_CALLBACK_METHOD_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_PARTICIPANT_IDENTITIES_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENT_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    CODECS_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_REGION_FIELD_NUMBER: _ClassVar[int]
+    EDGE_LOCATION_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SEC_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_PARTICIPANT_DURATION_SEC_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_RECORDING_DURATION_SEC_FIELD_NUMBER: _ClassVar[int]
+    PROCESSING_STATE_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
+    room_sid: str
+    account_sid: str
+    room_name: str
+    room_type: _room_pb2.RoomType
+    room_status: _room_pb2.RoomStatus
+    create_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    created_method: CreatedMethod
+    end_reason: RoomEndReason
+    status_callback: str
+    status_callback_method: str
+    max_participants: int
+    unique_participants: int
+    unique_participant_identities: int
+    concurrent_participants: int
+    max_concurrent_participants: int
+    codecs: _containers.RepeatedScalarFieldContainer[_recording_pb2.Codec]
+    media_region: str
+    edge_location: EdgeLocation
+    duration_sec: int
+    total_participant_duration_sec: int
+    total_recording_duration_sec: int
+    processing_state: ProcessingState
+    recording_enabled: bool
+    url: str
+    links: InsightsLinks
+    unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
+    def __init__(self, room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., room_name: _Optional[str] = ..., room_type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., room_status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_method: _Optional[_Union[CreatedMethod, str]] = ..., end_reason: _Optional[_Union[RoomEndReason, str]] = ..., status_callback: _Optional[str] = ..., status_callback_method: _Optional[str] = ..., max_participants: _Optional[int] = ..., unique_participants: _Optional[int] = ..., unique_participant_identities: _Optional[int] = ..., concurrent_participants: _Optional[int] = ..., max_concurrent_participants: _Optional[int] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.Codec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., duration_sec: _Optional[int] = ..., total_participant_duration_sec: _Optional[int] = ..., total_recording_duration_sec: _Optional[int] = ..., processing_state: _Optional[_Union[ProcessingState, str]] = ..., recording_enabled: _Optional[bool] = ..., url: _Optional[str] = ..., links: _Optional[_Union[InsightsLinks, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+
+class InsightsLinks(_message.Message):
+    __slots__ = ("participants",)
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    participants: str
+    def __init__(self, participants: _Optional[str] = ...) -> None: ...
+
+class InsightsParticipant(_message.Message):
+    __slots__ = ("participant_sid", "room_sid", "account_sid", "participant_identity", "status", "join_time", "leave_time", "duration_sec", "end_reason", "error_code", "error_code_url", "codecs", "media_region", "edge_location", "properties", "publisher_info", "url", "unknown_words")
+    PARTICIPANT_SID_FIELD_NUMBER: _ClassVar[int]
+    ROOM_SID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    JOIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SEC_FIELD_NUMBER: _ClassVar[int]
+    END_REASON_FIELD_NUMBER: _ClassVar[int]
+    ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_CODE_URL_FIELD_NUMBER: _ClassVar[int]
+    CODECS_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_REGION_FIELD_NUMBER: _ClassVar[int]
+    EDGE_LOCATION_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHER_INFO_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
+    participant_sid: str
+    room_sid: str
+    account_sid: str
+    participant_identity: str
+    status: StayStatus
+    join_time: _timestamp_pb2.Timestamp
+    leave_time: _timestamp_pb2.Timestamp
+    duration_sec: int
+    end_reason: str
+    error_code: int
+    error_code_url: str
+    codecs: _containers.RepeatedScalarFieldContainer[_recording_pb2.Codec]
+    media_region: str
+    edge_location: EdgeLocation
+    properties: _struct_pb2.Struct
+    publisher_info: _struct_pb2.Struct
+    url: str
+    unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
+    def __init__(self, participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., participant_identity: _Optional[str] = ..., status: _Optional[_Union[StayStatus, str]] = ..., join_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leave_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration_sec: _Optional[int] = ..., end_reason: _Optional[str] = ..., error_code: _Optional[int] = ..., error_code_url: _Optional[str] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.Codec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., publisher_info: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...

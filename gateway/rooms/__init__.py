@@ -1,1 +1,0 @@
-"""The gRPC package gateway.rooms, generated from protos/ by `make proto`."""

@@ -1,1 +1,0 @@
-"""Generated from protos/gateway/rooms/v1 by `make proto`."""

@@ -1,0 +1,161 @@
+import datetime
+
+from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from gateway.rpc.v1 import room_pb2 as _room_pb2
+from gateway.rpc.v1 import rule_pb2 as _rule_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ParticipantStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PARTICIPANT_STATUS_UNSPECIFIED: _ClassVar[ParticipantStatus]
+    PARTICIPANT_STATUS_CONNECTED: _ClassVar[ParticipantStatus]
+    PARTICIPANT_STATUS_DISCONNECTED: _ClassVar[ParticipantStatus]
+    PARTICIPANT_STATUS_RECONNECTING: _ClassVar[ParticipantStatus]
+    PARTICIPANT_STATUS_UNKNOWN: _ClassVar[ParticipantStatus]
+PARTICIPANT_STATUS_UNSPECIFIED: ParticipantStatus
+PARTICIPANT_STATUS_CONNECTED: ParticipantStatus
+PARTICIPANT_STATUS_DISCONNECTED: ParticipantStatus
+PARTICIPANT_STATUS_RECONNECTING: ParticipantStatus
+PARTICIPANT_STATUS_UNKNOWN: ParticipantStatus
+
+class Participant(_message.Message):
+    __slots__ = ("sid", "room_sid", "account_sid", "status", "identity", "date_created", "date_updated", "start_time", "end_time", "duration", "url", "links", "unknown_words")
+    SID_FIELD_NUMBER: _ClassVar[int]
+    ROOM_SID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    DATE_CREATED_FIELD_NUMBER: _ClassVar[int]
+    DATE_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
+    sid: str
+    room_sid: str
+    account_sid: str
+    status: ParticipantStatus
+    identity: str
+    date_created: _timestamp_pb2.Timestamp
+    date_updated: _timestamp_pb2.Timestamp
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    duration: int
+    url: str
+    links: ParticipantLinks
+    unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
+    def __init__(self, sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., status: _Optional[_Union[ParticipantStatus, str]] = ..., identity: _Optional[str] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[int] = ..., url: _Optional[str] = ..., links: _Optional[_Union[ParticipantLinks, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+
+class ParticipantLinks(_message.Message):
+    __slots__ = ("published_tracks", "subscribed_tracks", "subscribe_rules", "anonymize")
+    PUBLISHED_TRACKS_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIBED_TRACKS_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIBE_RULES_FIELD_NUMBER: _ClassVar[int]
+    ANONYMIZE_FIELD_NUMBER: _ClassVar[int]
+    published_tracks: str
+    subscribed_tracks: str
+    subscribe_rules: str
+    anonymize: str
+    def __init__(self, published_tracks: _Optional[str] = ..., subscribed_tracks: _Optional[str] = ..., subscribe_rules: _Optional[str] = ..., anonymize: _Optional[str] = ...) -> None: ...
+
+class PublishedTrack(_message.Message):
+    __slots__ = ("sid", "participant_sid", "room_sid", "kind", "name", "enabled", "date_created", "date_updated", "url", "unknown_words")
+    SID_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_SID_FIELD_NUMBER: _ClassVar[int]
+    ROOM_SID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    DATE_CREATED_FIELD_NUMBER: _ClassVar[int]
+    DATE_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
+    sid: str
+    participant_sid: str
+    room_sid: str
+    kind: _rule_pb2.TrackKind
+    name: str
+    enabled: bool
+    date_created: _timestamp_pb2.Timestamp
+    date_updated: _timestamp_pb2.Timestamp
+    url: str
+    unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
+    def __init__(self, sid: _Optional[str] = ..., participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., name: _Optional[str] = ..., enabled: _Optional[bool] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+
+class PresentParticipant(_message.Message):
+    __slots__ = ("participant", "since", "tracks")
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    TRACKS_FIELD_NUMBER: _ClassVar[int]
+    participant: Participant
+    since: _timestamp_pb2.Timestamp
+    tracks: _containers.RepeatedCompositeFieldContainer[PublishedTrack]
+    def __init__(self, participant: _Optional[_Union[Participant, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tracks: _Optional[_Iterable[_Union[PublishedTrack, _Mapping]]] = ...) -> None: ...
+
+class SubscribedTrack(_message.Message):
+    __slots__ = ("sid", "participant_sid", "room_sid", "kind", "publisher_sid", "name", "enabled", "date_created", "date_updated", "url", "unknown_words")
+    SID_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_SID_FIELD_NUMBER: _ClassVar[int]
+    ROOM_SID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHER_SID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    DATE_CREATED_FIELD_NUMBER: _ClassVar[int]
+    DATE_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
+    sid: str
+    participant_sid: str
+    room_sid: str
+    kind: _rule_pb2.TrackKind
+    publisher_sid: str
+    name: str
+    enabled: bool
+    date_created: _timestamp_pb2.Timestamp
+    date_updated: _timestamp_pb2.Timestamp
+    url: str
+    unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
+    def __init__(self, sid: _Optional[str] = ..., participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., publisher_sid: _Optional[str] = ..., name: _Optional[str] = ..., enabled: _Optional[bool] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+
+class SubscribeRule(_message.Message):
+    __slots__ = ("type", "all", "kind", "publisher", "track", "priority")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHER_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    type: _rule_pb2.RuleType
+    all: bool
+    kind: _rule_pb2.TrackKind
+    publisher: str
+    track: str
+    priority: _rule_pb2.TrackPriority
+    def __init__(self, type: _Optional[_Union[_rule_pb2.RuleType, str]] = ..., all: _Optional[bool] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., publisher: _Optional[str] = ..., track: _Optional[str] = ..., priority: _Optional[_Union[_rule_pb2.TrackPriority, str]] = ...) -> None: ...
+
+class SubscribeRules(_message.Message):
+    __slots__ = ("participant_sid", "room_sid", "rules", "date_created", "date_updated", "unknown_words")
+    PARTICIPANT_SID_FIELD_NUMBER: _ClassVar[int]
+    ROOM_SID_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    DATE_CREATED_FIELD_NUMBER: _ClassVar[int]
+    DATE_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
+    participant_sid: str
+    room_sid: str
+    rules: _containers.RepeatedCompositeFieldContainer[_rule_pb2.Rule]
+    date_created: _timestamp_pb2.Timestamp
+    date_updated: _timestamp_pb2.Timestamp
+    unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
+    def __init__(self, participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[_rule_pb2.Rule, _Mapping]]] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
