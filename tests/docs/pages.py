@@ -118,6 +118,7 @@ TOP = [
         "CODE_OF_CONDUCT.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "clients/python-stubs/README.md",
     )
 ]
 PAGES = [*TOP, *map(Page, sorted((ROOT / "docs").rglob("*.md")))]
