@@ -38,8 +38,8 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Writes the clients' stubs (clients/python-stubs) and the server's copy (gateway/rpc/v1). They
-# are committed, so running the gateway needs no compiler.
+# Writes the clients' stubs (clients/python-stubs), the server's copy (gateway/rpc/v1) and the texts
+# for the GraphQL schema. They are committed, so running the gateway needs no compiler.
 proto: $(STAMP)
 	$(BIN)/python protos/generate.py .
 

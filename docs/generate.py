@@ -7,11 +7,8 @@ Everything else on a page is written by hand.
 
 import ast
 import re
-import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,13 +17,12 @@ from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
     FieldDescriptorProto,
-    FileDescriptorProto,
-    FileDescriptorSet,
     ServiceDescriptorProto,
 )
 from graphql import (
     GraphQLArgument,
     GraphQLEnumType,
+    GraphQLEnumValue,
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
@@ -41,7 +37,6 @@ from graphql import (
     print_ast,
 )
 from graphql.utilities import ast_from_value
-from grpc_tools import protoc  # type: ignore[import-untyped]  # has no stubs
 from pydantic import BaseModel
 
 from gateway.cli.main import cli
@@ -49,12 +44,13 @@ from gateway.core import caching
 from gateway.core.errors import Code, GatewayError
 from gateway.gql.execution import errors as gql_errors
 from gateway.gql.execution.graphql_core import print_schema
+from gateway.gql.schema.texts import PROTO_TEXTS
 from gateway.rpc import errors as rpc_errors
 from gateway.settings import accounts, environment
 from gateway.twilio import faults
+from protos.generate import descriptors
 
 ROOT: Final = Path(__file__).parent.parent
-PROTOS: Final = ROOT / "protos"
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -127,9 +123,9 @@ def _root_field(root: str, name: str, field: GraphQLField) -> Iterator[str]:
 
 def _arguments(arguments: dict[str, GraphQLArgument]) -> str:
     return _table(
-        ("argument", "type", "default"),
+        ("argument", "type", "default", "description"),
         (
-            (f"`{name}`", _type_link(argument.type), _default(argument))
+            (f"`{name}`", _type_link(argument.type), _default(argument), _described(argument))
             for name, argument in arguments.items()
         ),
     )
@@ -164,10 +160,8 @@ def _graphql_type(type_: GraphQLNamedType) -> Iterator[str]:
             )
             yield _table(("field", "type", "default", "description"), rows)
         case GraphQLEnumType():
-            yield ", ".join(
-                f"`{name}`" + (" (deprecated)" if value.deprecation_reason else "")
-                for name, value in type_.values.items()
-            )
+            values = ((f"`{name}`", _described(value)) for name, value in type_.values.items())
+            yield _table(("value", "description"), values)
 
 
 def _fields(type_: GraphQLObjectType | GraphQLInterfaceType) -> Iterator[str]:
@@ -183,7 +177,9 @@ def _fields(type_: GraphQLObjectType | GraphQLInterfaceType) -> Iterator[str]:
         yield _table(("field", "type", "description"), rows)
 
 
-def _described(field: GraphQLField | GraphQLInputField) -> str:
+def _described(
+    field: GraphQLField | GraphQLInputField | GraphQLArgument | GraphQLEnumValue,
+) -> str:
     parts = [field.description] if field.description else []
     if isinstance(field, GraphQLField) and field.args:
         parts.append(
@@ -196,8 +192,6 @@ def _described(field: GraphQLField | GraphQLInputField) -> str:
 
 # gRPC
 
-_MESSAGE, _ENUM, _SERVICE = 4, 5, 6  # field numbers of FileDescriptorProto
-_FIELD, _VALUE, _METHOD = 2, 2, 2  # of the message, enum and service in it
 _SCALARS: Final = {
     FieldDescriptorProto.Type.Value(name): name.removeprefix("TYPE_").lower()
     for name in FieldDescriptorProto.Type.keys()  # noqa: SIM118 - an enum wrapper, not a dict
@@ -205,59 +199,29 @@ _SCALARS: Final = {
 
 
 def grpc() -> str:
-    protos = list(_descriptors())
+    protos = descriptors()
     parts: list[str] = ["## Services"]
     for proto in protos:
-        comments = _Comments(proto)
-        for number, service in enumerate(proto.service):
-            parts += _service(service, comments, (_SERVICE, number))
+        for service in proto.service:
+            parts += _service(service)
     parts.append("## Messages")
     for proto in protos:
-        comments = _Comments(proto)
-        for number, message in enumerate(proto.message_type):
-            parts += _message(message, comments, (_MESSAGE, number))
+        for message in proto.message_type:
+            parts += _message(message)
     parts.append("## Enums")
     for proto in protos:
-        comments = _Comments(proto)
-        for number, enum in enumerate(proto.enum_type):
-            parts += _enum(enum, comments, (_ENUM, number))
+        for enum in proto.enum_type:
+            parts += _enum(enum)
     return "\n\n".join(part for part in parts if part)
 
 
-def _descriptors() -> Iterator[FileDescriptorProto]:
-    own = (PROTOS / "rooms_gateway").rglob("*.proto")
-    paths = sorted(str(path.relative_to(PROTOS)) for path in own)
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "descriptors"
-        well_known = files("grpc_tools") / "_proto"
-        arguments = [f"-I{PROTOS}", f"-I{PROTOS / 'third_party'}", f"-I{well_known}"]
-        arguments += [f"--descriptor_set_out={out}", "--include_source_info", *paths]
-        if protoc.main(["protoc", *arguments]):
-            sys.exit("the protos do not compile")
-        found = FileDescriptorSet.FromString(out.read_bytes())
-    return iter(found.file)
+def _comment(*names: str) -> str:
+    return PROTO_TEXTS.get(".".join(names), "")
 
 
-class _Comments:
-    """Comments of a proto file, by the path of what they stand above."""
-
-    def __init__(self, proto: FileDescriptorProto) -> None:
-        self._by_path = {
-            tuple(location.path): location.leading_comments
-            for location in proto.source_code_info.location
-            if location.leading_comments
-        }
-
-    def of(self, *path: int) -> str:
-        text = self._by_path.get(path, "")
-        return "\n".join(line.strip() for line in text.splitlines()).strip()
-
-
-def _service(
-    service: ServiceDescriptorProto, comments: _Comments, path: tuple[int, int]
-) -> Iterator[str]:
+def _service(service: ServiceDescriptorProto) -> Iterator[str]:
     yield f"### {service.name}"
-    yield comments.of(*path)
+    yield _comment(service.name)
     yield _table(
         ("method", "request", "response", "description"),
         (
@@ -266,16 +230,16 @@ def _service(
                 _message_link(method.input_type),
                 ("stream of " if method.server_streaming else "")
                 + _message_link(method.output_type),
-                comments.of(*path, _METHOD, number),
+                _comment(service.name, method.name),
             )
-            for number, method in enumerate(service.method)
+            for method in service.method
         ),
     )
 
 
-def _message(message: DescriptorProto, comments: _Comments, path: tuple[int, int]) -> Iterator[str]:
+def _message(message: DescriptorProto) -> Iterator[str]:
     yield f"### {message.name}"
-    yield comments.of(*path)
+    yield _comment(message.name)
     if not message.field:
         yield "No fields."
         return
@@ -286,9 +250,9 @@ def _message(message: DescriptorProto, comments: _Comments, path: tuple[int, int
                 str(field.number),
                 f"`{field.name}`",
                 _field_type(field, message),
-                comments.of(*path, _FIELD, number),
+                _comment(message.name, field.name),
             )
-            for number, field in enumerate(message.field)
+            for field in message.field
         ),
     )
 
@@ -310,14 +274,14 @@ def _message_link(full_name: str) -> str:
     return f"[`{name}`](#{name.lower()})" if own else f"`{full_name.removeprefix('.')}`"
 
 
-def _enum(enum: EnumDescriptorProto, comments: _Comments, path: tuple[int, int]) -> Iterator[str]:
+def _enum(enum: EnumDescriptorProto) -> Iterator[str]:
     yield f"### {enum.name}"
-    yield comments.of(*path)
+    yield _comment(enum.name)
     yield _table(
         ("no.", "value", "description"),
         (
-            (str(value.number), f"`{value.name}`", comments.of(*path, _VALUE, number))
-            for number, value in enumerate(enum.value)
+            (str(value.number), f"`{value.name}`", _comment(enum.name, value.name))
+            for value in enum.value
         ),
     )
 

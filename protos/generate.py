@@ -3,18 +3,25 @@
 - `clients/python-stubs/rooms_gateway/v1`: the stubs that clients install.
 - `gateway/rpc/v1`: the server's own copy. Its modules import each other there. The
   descriptors are the same, so both fit into one process.
+- `gateway/gql/schema/texts.json`: the comments, for the descriptions of the GraphQL
+  schema.
 
 `make proto` writes below the repository's root; a test compares with another folder.
 
 Usage: python protos/generate.py ROOT
 """
 
+import json
 import re
 import sys
+import tempfile
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from grpc_tools import protoc
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from grpc_tools import protoc  # type: ignore[import-untyped]  # has no stubs
 
 PROTOS = Path(__file__).parent
 THIRD_PARTY = PROTOS / "third_party"  # its Python comes with googleapis-common-protos
@@ -23,6 +30,7 @@ WELL_KNOWN = files("grpc_tools") / "_proto"  # google/protobuf/timestamp.proto a
 PACKAGE = "rooms_gateway.v1"
 STUBS = Path("clients/python-stubs")
 SERVER_COPY = Path("gateway/rpc/v1")
+TEXTS = Path("gateway/gql/schema/texts.json")
 # A generated module names its package in imports, and as the module of its classes.
 _PACKAGE_NAME = re.compile(
     rf"^(from |_builder\.\w+\(DESCRIPTOR, '){re.escape(PACKAGE)}(?=[. ])", re.MULTILINE
@@ -31,20 +39,60 @@ _PACKAGE_NAME = re.compile(
 
 def generate(root: Path) -> None:
     stubs, server_copy = root / STUBS, root / SERVER_COPY
-    stubs.mkdir(parents=True, exist_ok=True)
-    server_copy.mkdir(parents=True, exist_ok=True)
-    _compile(stubs)
+    texts = root / TEXTS
+    for folder in (stubs, server_copy, texts.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    paths = _paths()
+    services = [path for path in paths if path.endswith("_service.proto")]
+    _run(f"--python_out={stubs}", f"--pyi_out={stubs}", *paths)
+    _run(f"--grpc_python_out={stubs}", *services)
     for path in sorted((stubs / PACKAGE.replace(".", "/")).glob("*_pb2*.py*")):
         text = _PACKAGE_NAME.sub(r"\1gateway.rpc.v1", path.read_text())
         (server_copy / path.name).write_text(text)
+    comments = {name: text for file in descriptors() for name, text in _comments(file)}
+    texts.write_text(json.dumps(comments, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def _compile(out: Path) -> None:
+def descriptors() -> list[FileDescriptorProto]:
+    """The protos with their comments (source info)."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "descriptors"
+        _run(f"--descriptor_set_out={out}", "--include_source_info", *_paths())
+        return list(FileDescriptorSet.FromString(out.read_bytes()).file)
+
+
+def _paths() -> list[str]:
     folder = PROTOS / PACKAGE.replace(".", "/")
-    paths = sorted(str(path.relative_to(PROTOS)) for path in folder.glob("*.proto"))
-    services = [path for path in paths if path.endswith("_service.proto")]
-    _run(f"--python_out={out}", f"--pyi_out={out}", *paths)
-    _run(f"--grpc_python_out={out}", *services)
+    return sorted(str(path.relative_to(PROTOS)) for path in folder.glob("*.proto"))
+
+
+def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
+    """Names such as `Room`, `Room.sid` and `RoomService.GetRoom`, and their comments.
+
+    The lines of a paragraph are joined.
+    """
+    for location in file.source_code_info.location:
+        if location.leading_comments:
+            name = _name(file, list(location.path))
+            if name:
+                paragraphs = re.split(r"\n\s*\n", location.leading_comments)
+                yield name, "\n\n".join(" ".join(part.split()) for part in paragraphs).strip()
+
+
+def _name(file: FileDescriptorProto, path: list[int]) -> str:
+    """The name of the element at a path of source info; empty for other places."""
+    element: Any = file
+    names = []
+    while len(path) >= 2:
+        number, index, *path = path
+        field = element.DESCRIPTOR.fields_by_number[number]
+        if not field.is_repeated or field.message_type is None:
+            return ""
+        element = getattr(element, field.name)[index]
+        if not hasattr(element, "name"):
+            return ""
+        names.append(element.name)
+    return "" if path else ".".join(names)
 
 
 def _run(*arguments: str) -> None:

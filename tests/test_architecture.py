@@ -14,6 +14,7 @@ from gateway.rpc import errors as rpc_errors
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "gateway/rpc/v1"
+TEXTS = "gateway/gql/schema/texts.json"
 STUBS = ROOT / "clients/python-stubs/rooms_gateway/v1"
 
 
@@ -65,6 +66,7 @@ def test_the_generated_protobuf_code_is_current(tmp_path: Path) -> None:
         fresh = generated_code(tmp_path / folder.relative_to(ROOT))
         assert fresh, "the compiler made nothing"
         assert generated_code(folder) == fresh, "run `make proto`"
+    assert (ROOT / TEXTS).read_text() == (tmp_path / TEXTS).read_text(), "run `make proto`"
 
 
 def generated_code(folder: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ def test_the_wheel_has_type_information_and_all_data(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "gateway/py.typed" in names
-    for pattern in ("store/scripts/*.lua", "web/console/*.*", "rpc/v1/*.pyi"):
+    for pattern in ("store/scripts/*.lua", "web/console/*.*", "rpc/v1/*.pyi", "gql/schema/*.json"):
         files = [path for path in (ROOT / "gateway").glob(pattern) if path.is_file()]
         assert files
         assert {str(path.relative_to(ROOT)) for path in files} <= names

@@ -18,6 +18,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.live import SubscriptionMessage
 from gateway.gql.schema.schema import schema
+from gateway.gql.schema.texts import describe
 
 
 def executable_schema(schema: strawberry.Schema) -> GraphQLSchema:
@@ -25,7 +26,7 @@ def executable_schema(schema: strawberry.Schema) -> GraphQLSchema:
     return schema._schema
 
 
-EXECUTABLE_SCHEMA = executable_schema(schema)
+EXECUTABLE_SCHEMA = describe(executable_schema(schema))
 
 
 def print_schema() -> str:

@@ -1,13 +1,24 @@
 """The schema, its printed form, and the published documents."""
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from graphql import Node, Visitor, parse, print_ast, visit
 
 from gateway.gql.execution.documents import Documents
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA, print_schema
 
 SCHEMA = Path(__file__).parents[3] / "schema"
+
+
+class WithoutDescriptions(Visitor):
+    def leave(self, node: Node, *_: object) -> Node:
+        is_described = any(field.name == "description" for field in fields(node))
+        return replace(node, description=None) if is_described else node  # type: ignore[call-arg]
+
+
+SIGNATURES = print_ast(visit(parse(print_schema()), WithoutDescriptions())).replace("{  }", "{}")
 
 
 def test_the_printed_schema_is_current() -> None:
@@ -30,7 +41,7 @@ def test_the_printed_schema_is_current() -> None:
     ],
 )
 def test_the_schema_has_these_signatures(signature: str) -> None:
-    assert f"  {signature}" in print_schema()
+    assert f"  {signature}" in SIGNATURES
 
 
 @pytest.mark.parametrize(
