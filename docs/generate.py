@@ -41,7 +41,7 @@ from pydantic import BaseModel
 
 from gateway.cli.main import cli
 from gateway.core import caching
-from gateway.core.errors import Code, GatewayError
+from gateway.core.errors import REASONS, Code, GatewayError
 from gateway.gql.execution import errors as gql_errors
 from gateway.gql.execution.graphql_core import print_schema
 from gateway.gql.schema.texts import PROTO_TEXTS
@@ -374,10 +374,11 @@ def _setting_default(field: Any) -> str:
 def error_codes() -> str:
     errors = {error.code: error for error in GatewayError.__subclasses__()}
     return _table(
-        ("code", "GraphQL `extensions.code`", "HTTP", "gRPC", "retryable"),
+        ("code", "reasons", "GraphQL `extensions.code`", "HTTP", "gRPC", "retryable"),
         (
             (
                 f"`{code}`",
+                ", ".join(f"`{reason}`" for reason in REASONS[code]),
                 f"`{gql_errors.GRAPHQL_CODE[code]}`",
                 str(gql_errors.HTTP_STATUS[code]),
                 f"`{rpc_errors.STATUS[code].name}`",
@@ -390,9 +391,9 @@ def error_codes() -> str:
 
 def twilio_codes() -> str:
     return _table(
-        ("Twilio code", "gateway code", "message"),
+        ("Twilio code", "reason", "message"),
         (
-            (str(code), f"`{meaning.error.code}`", meaning.message)
+            (str(code), f"`{meaning.build(None, None).reason}`", meaning.text)
             for code, meaning in sorted(faults.MEANINGS.items())
         ),
     )

@@ -74,11 +74,11 @@ class CursorCodec:
         n = position.n.to_bytes(8, "big")
         return self._encode(bytes.fromhex(position.epoch) + n + position.tag, _LOG)
 
-    def log_position(self, cursor: str) -> LogPosition:
+    def log_position(self, cursor: str, field: str = "after") -> LogPosition:
         plain = self._decode(cursor, _LOG)
         if plain is None:
-            raise InvalidArgument(
-                "after is not a cursor of this gateway: use one from a message, or leave it out"
+            raise InvalidArgument.at(
+                field, "is not a cursor of this gateway: use one from a message, or leave it out"
             )
         epoch, n, tag = plain[:EPOCH_BYTES], plain[EPOCH_BYTES:-TAG_BYTES], plain[-TAG_BYTES:]
         return LogPosition(epoch.hex(), int.from_bytes(n, "big"), tag)
@@ -90,9 +90,10 @@ class CursorCodec:
     def page_position(self, cursor: str) -> bytes:
         position = self._decode(cursor, _PAGE)
         if position is None:
-            raise InvalidArgument(
-                "after is not a page cursor of this gateway: use one that came with a page, "
-                "or leave it out"
+            raise InvalidArgument.at(
+                "page_token",
+                "is not a page cursor of this gateway: use one that came with a page, "
+                "or leave it out",
             )
         return position
 
@@ -104,8 +105,9 @@ class CursorCodec:
         """The key that `live_cursor` was given for the same list."""
         key = self._decode(cursor, _LIVE, list_id.encode())
         if key is None:
-            raise InvalidArgument(
-                "after is not a cursor of this list: use one that came with it, or leave it out"
+            raise InvalidArgument.at(
+                "page_token",
+                "is not a cursor of this list: use one that came with it, or leave it out",
             )
         return key.decode()
 

@@ -17,13 +17,20 @@
       UpstreamRejected     Twilio refused for a reason that the caller cannot change
       Internal             a bug
 
-Each face has one table from `Code` to its own codes. Messages are safe to show: they
-hold no secret, no identity and no body.
+A `Code` is a kind of error. A `Reason` says what happened, and is the same word on both
+faces. Each face has one table from `Code` to its own codes. Errors with data that help
+the caller are in `outcomes`.
+
+Messages are safe to show: they hold no secret, no identity and no body. They name
+fields as core does. Each face replaces these names by its own: see `GatewayError.text`.
 """
 
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class Code(StrEnum):
@@ -43,6 +50,120 @@ class Code(StrEnum):
     INTERNAL = "INTERNAL"
 
 
+class Reason(StrEnum):
+    """What happened, in a word that programs may switch on.
+
+    GraphQL's `MutationErrorCode` and gRPC's `ErrorInfo.reason` have these words.
+    """
+
+    INVALID_INPUT = "INVALID_INPUT"
+    NAME_TAKEN = "NAME_TAKEN"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    ROOM_NOT_FOUND = "ROOM_NOT_FOUND"
+    PARTICIPANT_NOT_FOUND = "PARTICIPANT_NOT_FOUND"
+    TRACK_NOT_FOUND = "TRACK_NOT_FOUND"
+    RECORDING_NOT_FOUND = "RECORDING_NOT_FOUND"
+    MEDIA_NOT_FOUND = "MEDIA_NOT_FOUND"
+    TRANSCRIPTION_NOT_FOUND = "TRANSCRIPTION_NOT_FOUND"
+    INSIGHTS_NOT_FOUND = "INSIGHTS_NOT_FOUND"
+    NOT_FOUND = "NOT_FOUND"
+    """Twilio does not say what it did not find."""
+    ROOM_ALREADY_ENDED = "ROOM_ALREADY_ENDED"
+    PARTICIPANT_ALREADY_LEFT = "PARTICIPANT_ALREADY_LEFT"
+    FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    THROTTLED = "THROTTLED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    CURSOR_EXPIRED = "CURSOR_EXPIRED"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
+    UPSTREAM_REJECTED = "UPSTREAM_REJECTED"
+    INTERNAL = "INTERNAL"
+
+
+REASONS: Final[Mapping[Code, tuple[Reason, ...]]] = {
+    Code.INVALID_ARGUMENT: (Reason.INVALID_INPUT,),
+    Code.UNAUTHENTICATED: (Reason.UNAUTHENTICATED,),
+    Code.PERMISSION_DENIED: (Reason.PERMISSION_DENIED,),
+    Code.NOT_FOUND: (
+        Reason.ROOM_NOT_FOUND,
+        Reason.PARTICIPANT_NOT_FOUND,
+        Reason.TRACK_NOT_FOUND,
+        Reason.RECORDING_NOT_FOUND,
+        Reason.MEDIA_NOT_FOUND,
+        Reason.TRANSCRIPTION_NOT_FOUND,
+        Reason.INSIGHTS_NOT_FOUND,
+        Reason.NOT_FOUND,
+    ),
+    Code.ALREADY_EXISTS: (Reason.NAME_TAKEN, Reason.IDEMPOTENCY_KEY_REUSED),
+    Code.FAILED_PRECONDITION: (
+        Reason.ROOM_ALREADY_ENDED,
+        Reason.PARTICIPANT_ALREADY_LEFT,
+        Reason.FAILED_PRECONDITION,
+    ),
+    Code.OUTCOME_UNKNOWN: (Reason.OUTCOME_UNKNOWN,),
+    Code.THROTTLED: (Reason.THROTTLED,),
+    Code.QUOTA_EXCEEDED: (Reason.QUOTA_EXCEEDED,),
+    Code.CURSOR_EXPIRED: (Reason.CURSOR_EXPIRED,),
+    Code.DEADLINE_EXCEEDED: (Reason.DEADLINE_EXCEEDED,),
+    Code.UPSTREAM_UNAVAILABLE: (Reason.UPSTREAM_UNAVAILABLE,),
+    Code.UPSTREAM_REJECTED: (Reason.UPSTREAM_REJECTED,),
+    Code.INTERNAL: (Reason.INTERNAL,),
+}
+"""The reasons that errors of each code have."""
+
+Path = tuple[str | int, ...]
+"""Where a field is: names, and indexes of lists. `("rules", 0, "kind")` is the field
+`kind` of the first rule."""
+
+NameOf = Callable[[str], str]
+"""Returns a face's name of a field, given core's name."""
+
+_NAME_IN_TEXT: Final = re.compile(r"`([a-z][a-z0-9_]*)`")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """A field with a wrong value.
+
+    `message` continues a sentence that begins with the field, as in "is 51; give a
+    whole number from 1 to 50". Names of other fields stand in backticks. An empty path
+    is the object itself.
+    """
+
+    path: Path
+    message: str
+
+    def text(self, name_of: NameOf) -> str:
+        """Returns the sentence."""
+        subject = path_text(self.path, name_of) or "the value"
+        return f"{subject} {render(self.message, name_of)}"
+
+
+def path_text(path: Path, name_of: NameOf) -> str:
+    """Returns the path as text, such as `rules[0].kind`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{name_of(part)}" if text else name_of(part)
+    return text
+
+
+def render(message: str, name_of: NameOf) -> str:
+    """Returns the message with the face's own names instead of core's, without
+    backticks."""
+    return _NAME_IN_TEXT.sub(lambda match: name_of(match[1]), message)
+
+
+def core_name(name: str) -> str:
+    """Returns the name unchanged: core's own `NameOf`."""
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class TwilioFault:
     """Twilio's error: its code (branch on this one), HTTP status, and documentation
@@ -57,57 +178,119 @@ class GatewayError(Exception):
     """Any error that a caller may receive.
 
     `is_retryable` says whether the same call may succeed later, unchanged. `is_unsent`
-    says that Twilio cannot have received the request, so that nothing was done.
+    says that Twilio cannot have received the request, so that nothing was done. Names
+    of fields stand in backticks in `message`. `fields` are the wrong fields, if the
+    error is about some.
     """
 
     code: ClassVar[Code]
+    default_reason: ClassVar[Reason]
     is_retryable: ClassVar[bool] = False
 
     def __init__(
         self,
         message: str,
         *,
+        reason: Reason | None = None,
+        fields: tuple[FieldViolation, ...] = (),
         retry_after_ms: int | None = None,
         twilio: TwilioFault | None = None,
         is_unsent: bool = False,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self._message = message
+        self.reason = reason or self.default_reason
+        self.fields = fields
         self.retry_after_ms = retry_after_ms
         self.twilio = twilio
         self.is_unsent = is_unsent
 
+    @property
+    def message(self) -> str:
+        """The message with core's names of fields, for logs and command lines."""
+        return self.text(core_name)
+
+    def text(self, name_of: NameOf) -> str:
+        """Returns the message with a face's own names of fields."""
+        if self.fields:
+            return "; also, ".join(field.text(name_of) for field in self.fields)
+        return render(self._message, name_of)
+
+    def metadata(self) -> dict[str, str]:
+        """Returns what helps the caller, by name, besides the message."""
+        return {}
+
+    def __str__(self) -> str:
+        return self.message
+
 
 class InvalidArgument(GatewayError):
     code = Code.INVALID_ARGUMENT
+    default_reason = Reason.INVALID_INPUT
+
+    @classmethod
+    def at(cls, path: str | Path, message: str) -> "InvalidArgument":
+        """Returns the error of one field. `message` is a `FieldViolation`'s."""
+        path = (path,) if isinstance(path, str) else path
+        return cls(message, fields=(FieldViolation(path, message),))
+
+
+@contextmanager
+def below(*path: str | int) -> Iterator[None]:
+    """Adds the path of an object to the fields of an InvalidArgument about it."""
+    try:
+        yield
+    except InvalidArgument as error:
+        error.fields = tuple(
+            FieldViolation((*path, *field.path), field.message) for field in error.fields
+        )
+        raise
 
 
 class Unauthenticated(GatewayError):
     code = Code.UNAUTHENTICATED
+    default_reason = Reason.UNAUTHENTICATED
 
 
 class PermissionDenied(GatewayError):
     code = Code.PERMISSION_DENIED
+    default_reason = Reason.PERMISSION_DENIED
 
 
 class NotFound(GatewayError):
     code = Code.NOT_FOUND
+    default_reason = Reason.NOT_FOUND
 
 
 class AlreadyExists(GatewayError):
     code = Code.ALREADY_EXISTS
+    default_reason = Reason.NAME_TAKEN
 
 
 class FailedPrecondition(GatewayError):
     code = Code.FAILED_PRECONDITION
+    default_reason = Reason.FAILED_PRECONDITION
 
 
 class OutcomeUnknown(GatewayError):
+    """`retry_with` is the idempotency key with which a retry is safe, or None."""
+
     code = Code.OUTCOME_UNKNOWN
+    default_reason = Reason.OUTCOME_UNKNOWN
+
+    def __init__(
+        self, message: str, *, twilio: TwilioFault | None = None, retry_with: str | None = None
+    ) -> None:
+        super().__init__(message, twilio=twilio)
+        self.retry_with = retry_with
+
+    def metadata(self) -> dict[str, str]:
+        return {} if self.retry_with is None else {"retry_with": self.retry_with}
 
 
 class Throttled(GatewayError):
     code = Code.THROTTLED
+    default_reason = Reason.THROTTLED
     is_retryable = True
 
 
@@ -119,29 +302,38 @@ class Unread(Throttled):
         super().__init__(message)
         self.cursor = cursor
 
+    def metadata(self) -> dict[str, str]:
+        return {} if self.cursor is None else {"cursor": self.cursor}
+
 
 class QuotaExceeded(GatewayError):
     code = Code.QUOTA_EXCEEDED
+    default_reason = Reason.QUOTA_EXCEEDED
     is_retryable = True
 
 
 class CursorExpired(GatewayError):
     code = Code.CURSOR_EXPIRED
+    default_reason = Reason.CURSOR_EXPIRED
 
 
 class DeadlineExceeded(GatewayError):
     code = Code.DEADLINE_EXCEEDED
+    default_reason = Reason.DEADLINE_EXCEEDED
     is_retryable = True
 
 
 class UpstreamUnavailable(GatewayError):
     code = Code.UPSTREAM_UNAVAILABLE
+    default_reason = Reason.UPSTREAM_UNAVAILABLE
     is_retryable = True
 
 
 class UpstreamRejected(GatewayError):
     code = Code.UPSTREAM_REJECTED
+    default_reason = Reason.UPSTREAM_REJECTED
 
 
 class Internal(GatewayError):
     code = Code.INTERNAL
+    default_reason = Reason.INTERNAL

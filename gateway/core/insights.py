@@ -145,16 +145,17 @@ class InsightsRoomFilter:
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
-        for room_type in self.room_types:
-            check_known(room_type, "roomType", "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
-        if not INSIGHTS_CODECS.issuperset(self.codecs):
-            raise InvalidArgument(
-                "codecs holds a codec that Insights does not know; give VP8, VP9, H264 or OPUS"
-            )
-        if len(set(self.room_types)) < len(self.room_types) or len(set(self.codecs)) < len(
-            self.codecs
-        ):
-            raise InvalidArgument("roomType or codecs holds a value twice; leave one out")
+        for index, room_type in enumerate(self.room_types):
+            check_known(room_type, ("room_types", index), "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
+        for index, codec in enumerate(self.codecs):
+            if codec not in INSIGHTS_CODECS:
+                raise InvalidArgument.at(
+                    ("codecs", index),
+                    "is a codec that Insights does not know; give VP8, VP9, H264 or OPUS",
+                )
+        for field, values in (("room_types", self.room_types), ("codecs", self.codecs)):
+            if len(set(values)) < len(values):
+                raise InvalidArgument.at(field, "holds a value twice; leave one out")
         if self.room_name is not None:
-            check_text(self.room_name, "roomName", give="a room's name, or leave it out")
-        check_zones(createdAfter=self.created_after, createdBefore=self.created_before)
+            check_text(self.room_name, "room_name", give="a room's name, or leave it out")
+        check_zones(created_after=self.created_after, created_before=self.created_before)

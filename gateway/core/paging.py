@@ -13,7 +13,9 @@ PAGE_LIMIT = 100
 def checked_first(first: int) -> int:
     """Returns the page size unchanged. Raises InvalidArgument unless it is 1 to 100."""
     if not 1 <= first <= PAGE_LIMIT:
-        raise InvalidArgument(f"first is {first}; give a whole number from 1 to {PAGE_LIMIT}")
+        raise InvalidArgument.at(
+            "page_size", f"is {first}; give a whole number from 1 to {PAGE_LIMIT}"
+        )
     return first
 
 

@@ -62,13 +62,18 @@ class ParticipantRef:
     identity: str | None
 
     @classmethod
-    def of(cls, text: str) -> "ParticipantRef":
+    def of(cls, text: str, field: str = "participant") -> "ParticipantRef":
         """Parses a reference. A text in the form of a SID is a SID. Raises
         InvalidArgument when the text can be neither a SID nor an identity."""
         if is_sid(ParticipantSid, text):
             return cls(ParticipantSid(text), None)
-        check_text(text, "participant", give="a SID (PA and 32 hex digits) or an identity")
-        return cls(None, text)
+        return cls(None, checked_identity(text, field))
+
+
+def checked_identity(text: str, field: str) -> str:
+    """Returns the identity unchanged. Raises InvalidArgument when it cannot be one."""
+    check_text(text, field, give="a SID (PA and 32 hex digits) or an identity")
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,7 @@ class ParticipantFilter:
         check_known(self.status, "status", "CONNECTED, DISCONNECTED or RECONNECTING")
         if self.identity is not None:
             check_text(self.identity, "identity", give="an identity, or leave it out")
-        check_zones(createdAfter=self.created_after, createdBefore=self.created_before)
+        check_zones(created_after=self.created_after, created_before=self.created_before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,18 +142,23 @@ class TrackRef:
     name: str | None
 
     @classmethod
-    def of(cls, text: str) -> "TrackRef":
+    def of(cls, text: str, field: str = "track") -> "TrackRef":
         """Parses a reference. A text in the form of a SID is a SID. Raises
         InvalidArgument when the text can be neither a SID nor a name."""
         if is_sid(TrackSid, text):
             return cls(TrackSid(text), None)
-        check_text(text, "track", give="a SID (MT and 32 hex digits) or a track's name")
-        return cls(None, text)
+        return cls(None, checked_track_name(text, field))
 
 
-def checked_track_sid(text: str) -> TrackSid:
+def checked_track_name(text: str, field: str) -> str:
+    """Returns the name unchanged. Raises InvalidArgument when it cannot be one."""
+    check_text(text, field, give="a SID (MT and 32 hex digits) or a track's name")
+    return text
+
+
+def checked_track_sid(text: str, field: str = "track") -> TrackSid:
     """Returns the SID of a subscribed track. Raises InvalidArgument."""
-    return checked_sid(TrackSid, text, "track")
+    return checked_sid(TrackSid, text, field)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +177,10 @@ class SubscribeRule:
     priority: TrackPriority | None = None
 
     def __post_init__(self) -> None:
-        check_rule(self, "a subscribe rule")
-        check_known(self.priority, "priority of a subscribe rule", "HIGH, STANDARD or LOW")
+        check_rule(self, "AUDIO, VIDEO or DATA")
+        check_known(self.priority, "priority", "HIGH, STANDARD or LOW")
         if self.all and self.priority is not None:
-            raise InvalidArgument("a subscribe rule has all and priority; give all alone")
+            raise InvalidArgument.at("all", "stands beside `priority`; give it alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +190,7 @@ class NewSubscribeRules:
     rules: tuple[SubscribeRule, ...]
 
     def __post_init__(self) -> None:
-        check_rules(self.rules, "rules")
+        check_rules(self.rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

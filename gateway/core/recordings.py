@@ -52,7 +52,7 @@ class RecordingRule:
     track: str | None = None
 
     def __post_init__(self) -> None:
-        check_rule(self, "a recording rule")
+        check_rule(self, "AUDIO or VIDEO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class NewRecordingRules:
     rules: tuple[RecordingRule, ...]
 
     def __post_init__(self) -> None:
-        check_rules(self.rules, "rules")
+        check_rules(self.rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +175,8 @@ class _Filter:
     def __post_init__(self) -> None:
         check_known(self.status, "status", "PROCESSING, COMPLETED, DELETED or FAILED")
         if self.source_sid is not None:
-            checked_sid(TrackSid, self.source_sid, "sourceSid")
-        check_zones(createdAfter=self.created_after, createdBefore=self.created_before)
+            checked_sid(TrackSid, self.source_sid, "source_sid")
+        check_zones(created_after=self.created_after, created_before=self.created_before)
 
 
 class RoomRecordingFilter(_Filter):
@@ -195,15 +195,15 @@ class RecordingFilter(_Filter):
 
     def __post_init__(self) -> None:
         _Filter.__post_init__(self)
-        if not all(
-            is_sid(RoomSid, sid) or is_sid(ParticipantSid, sid) for sid in self.grouping_sids
-        ):
-            raise InvalidArgument(
-                "groupingSids may hold SIDs of rooms and participants only; "
-                "give RM or PA and 32 hex digits"
-            )
+        for index, sid in enumerate(self.grouping_sids):
+            if not is_sid(RoomSid, sid) and not is_sid(ParticipantSid, sid):
+                raise InvalidArgument.at(
+                    ("grouping_sids", index),
+                    "is not the SID of a room or a participant; give RM or PA and 32 hex digits",
+                )
         if len(self.grouping_sids) > GROUPING_SIDS_LIMIT:
-            raise InvalidArgument(
-                f"groupingSids has {len(self.grouping_sids)} SIDs; give up to {GROUPING_SIDS_LIMIT}"
+            raise InvalidArgument.at(
+                "grouping_sids",
+                f"has {len(self.grouping_sids)} SIDs; give up to {GROUPING_SIDS_LIMIT}",
             )
-        check_known(self.media_type, "mediaType", "AUDIO, VIDEO or DATA")
+        check_known(self.media_type, "media_type", "AUDIO, VIDEO or DATA")

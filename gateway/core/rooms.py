@@ -8,14 +8,14 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import InvalidArgument, Path
 from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.recordings import RecordingRule, check_rules
 from gateway.core.sids import AccountSid as AccountSid
 from gateway.core.sids import RoomSid as RoomSid
 from gateway.core.sids import is_sid
 from gateway.core.transcriptions import TranscriptionsConfiguration
-from gateway.core.validation import check_range, check_text, check_zones
+from gateway.core.validation import check_known, check_range, check_text, check_zones
 
 
 class RoomStatus(OpenEnum):
@@ -124,12 +124,12 @@ class RoomRef:
     name: str | None
 
     @classmethod
-    def of(cls, text: str) -> "RoomRef":
+    def of(cls, text: str, field: str | Path = "room") -> "RoomRef":
         """Parses a reference. A text in the form of a SID is a SID. Raises
         InvalidArgument when the text can be neither a SID nor a name."""
         if is_room_sid(text):
             return cls(RoomSid(text), None)
-        return cls(None, checked_name(text, "room"))
+        return cls(None, checked_name(text, field))
 
 
 def is_room_sid(text: str) -> bool:
@@ -137,10 +137,10 @@ def is_room_sid(text: str) -> bool:
     return is_sid(RoomSid, text)
 
 
-def checked_name(text: str, argument: str) -> str:
+def checked_name(text: str, field: str | Path) -> str:
     """Returns the name unchanged. Raises InvalidArgument when it cannot be a room's
     name."""
-    check_text(text, argument, give="a SID (RM and 32 hex digits) or a room's name")
+    check_text(text, field, give="a SID (RM and 32 hex digits) or a room's name")
     return text
 
 
@@ -173,36 +173,35 @@ class NewRoom:
 
     def __post_init__(self) -> None:
         if self.unique_name is not None:
-            checked_name(self.unique_name, "uniqueName")
+            checked_name(self.unique_name, "unique_name")
             if is_room_sid(self.unique_name):
-                raise InvalidArgument(
-                    "uniqueName has the form of a SID, so it could not be looked up; "
-                    "choose another name"
+                raise InvalidArgument.at(
+                    "unique_name",
+                    "has the form of a SID, so it could not be looked up; choose another name",
                 )
-        if self.type is RoomType.UNKNOWN:
-            raise InvalidArgument(
-                "type is not one of group, group-small, peer-to-peer, go; choose one of them"
-            )
+        check_known(self.type, "type", "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
         most = MAX_PARTICIPANTS[self.type or RoomType.GROUP]
         check_range(
             self.max_participants,
             1,
             most,
-            "maxParticipants",
+            "max_participants",
             f" for a {self.type or RoomType.GROUP} room",
         )
-        check_range(self.max_participant_duration, 600, 86400, "maxParticipantDuration", " seconds")
-        check_range(self.empty_room_timeout, 1, 60, "emptyRoomTimeout", " minutes")
-        check_range(self.unused_room_timeout, 1, 60, "unusedRoomTimeout", " minutes")
-        if self.video_codecs is not None and VideoCodec.UNKNOWN in self.video_codecs:
-            raise InvalidArgument("videoCodecs holds an unknown codec; give VP8, H264 or both")
+        check_range(
+            self.max_participant_duration, 600, 86400, "max_participant_duration", " seconds"
+        )
+        check_range(self.empty_room_timeout, 1, 60, "empty_room_timeout", " minutes")
+        check_range(self.unused_room_timeout, 1, 60, "unused_room_timeout", " minutes")
+        for index, codec in enumerate(self.video_codecs or ()):
+            check_known(codec, ("video_codecs", index), "VP8 or H264")
         if self.recording_rules is not None:
-            check_rules(self.recording_rules)
+            check_rules(self.recording_rules, "recording_rules")
         if self.media_region is not None and not re.fullmatch(
             r"[a-z0-9-]{1,32}", self.media_region
         ):
-            raise InvalidArgument(
-                "mediaRegion is not the id of a region; give one such as us1, ie1 or gll"
+            raise InvalidArgument.at(
+                "media_region", "is not the id of a region; give one such as us1, ie1 or gll"
             )
 
 
@@ -217,10 +216,7 @@ class RoomFilter:
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.status is RoomStatus.UNKNOWN:
-            raise InvalidArgument(
-                "status cannot be filtered by UNKNOWN; give IN_PROGRESS, COMPLETED or FAILED"
-            )
+        check_known(self.status, "status", "IN_PROGRESS, COMPLETED or FAILED")
         if self.unique_name is not None:
-            checked_name(self.unique_name, "uniqueName")
-        check_zones(createdAfter=self.created_after, createdBefore=self.created_before)
+            checked_name(self.unique_name, "unique_name")
+        check_zones(created_after=self.created_after, created_before=self.created_before)

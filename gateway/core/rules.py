@@ -75,37 +75,38 @@ class NewRule(Protocol):
     def track(self) -> str | None: ...
 
 
-def check_rule(rule: NewRule, name: str) -> None:
+def check_rule(rule: NewRule, kinds: str) -> None:
     """Raises InvalidArgument unless the rule selects either all tracks, or those that
-    match at least one filter. `name` is what the message calls the rule."""
+    match at least one filter. `kinds` lists the kinds of tracks."""
     filters = [part for part in (rule.kind, rule.publisher, rule.track) if part is not None]
     if rule.all is False:
-        raise InvalidArgument(f"{name} has all: false; leave it out or set it to true")
+        raise InvalidArgument.at("all", "is false; leave it out or set it to true")
     if rule.all and filters:
-        raise InvalidArgument(f"{name} has all and another filter; give all alone")
+        raise InvalidArgument.at("all", "stands beside another filter; give it alone")
     if not rule.all and not filters:
-        raise InvalidArgument(f"{name} has no filter; give all, kind, publisher or track")
-    check_known(rule.kind, f"kind of {name}", "AUDIO, VIDEO or, to subscribe, DATA")
+        raise InvalidArgument.at((), "has no filter; give `all`, `kind`, `publisher` or `track`")
+    check_known(rule.kind, "kind", kinds)
     if rule.publisher is not None:
-        check_text(rule.publisher, f"publisher of {name}", give="a participant's SID or identity")
+        check_text(rule.publisher, "publisher", give="a participant's SID or identity")
     if rule.track is not None:
-        check_text(rule.track, f"track of {name}", give="a track's SID or name")
+        check_text(rule.track, "track", give="a track's SID or name")
 
 
-def check_rules(rules: Sequence[NewRule], argument: str = "recordingRules") -> None:
+def check_rules(rules: Sequence[NewRule], field: str = "rules") -> None:
     """Raises InvalidArgument unless there are 1 to 20 rules and no two select the same
     tracks."""
     if not 1 <= len(rules) <= RULES_LIMIT:
-        raise InvalidArgument(f"{argument} has {len(rules)} rules; give 1 to {RULES_LIMIT}")
+        raise InvalidArgument.at(field, f"has {len(rules)} rules; give 1 to {RULES_LIMIT}")
     types: dict[tuple[object, ...], RuleType] = {}
-    for rule in rules:
+    for index, rule in enumerate(rules):
         selection = (rule.all, rule.kind, rule.publisher, rule.track)
         before = types.get(selection)
         if before is rule.type:
-            raise InvalidArgument(f"{argument} has the same rule twice; leave one out")
+            raise InvalidArgument.at((field, index), "repeats an earlier rule; leave it out")
         if before is not None:
-            raise InvalidArgument(
-                f"{argument} both includes and excludes the same tracks; "
-                "leave one of the two rules out"
+            raise InvalidArgument.at(
+                (field, index),
+                "includes or excludes the same tracks as an earlier rule that does the opposite; "
+                "leave one of the two out",
             )
         types[selection] = rule.type

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NewType, TypeVar
 
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import InvalidArgument, Path
 
 AccountSid = NewType("AccountSid", str)
 RoomSid = NewType("RoomSid", str)
@@ -32,12 +32,12 @@ def is_sid(kind: Callable[[str], S], text: str) -> bool:
     return _FORMS[kind].fullmatch(text) is not None
 
 
-def checked_sid(kind: Callable[[str], S], text: str, argument: str) -> S:
+def checked_sid(kind: Callable[[str], S], text: str, field: str | Path) -> S:
     """Returns the text as a SID of this kind. Raises InvalidArgument, which names
-    `argument`."""
+    `field`."""
     if not is_sid(kind, text):
         prefix, owner = PREFIXES[kind]
-        raise InvalidArgument(
-            f"{argument} is not the SID of {owner}; give {prefix} and 32 hex digits"
+        raise InvalidArgument.at(
+            field, f"is not the SID of {owner}; give {prefix} and 32 hex digits"
         )
     return kind(text)

@@ -35,16 +35,16 @@ def identity_length(identity: str) -> int:
 
 def identity_flaw(identity: str) -> str | None:
     """Returns why Twilio would refuse the identity, and what to do, or None if it would
-    not. The text does not contain the identity."""
+    not. The text continues "identity …", and does not contain the identity."""
     if not identity:
-        return "identity is empty; give a name that no other participant of the room has"
+        return "is empty; give a name that no other participant of the room has"
     if (length := identity_length(identity)) > IDENTITY_LIMIT:
         return (
-            f"identity has {length} characters, where those outside ASCII count twice; "
+            f"has {length} characters, where those outside ASCII count twice; "
             f"give one with up to {IDENTITY_LIMIT}"
         )
     if _CONTROL.search(identity):
-        return "identity holds a control character; remove it"
+        return "holds a control character; remove it"
     return None
 
 
@@ -63,10 +63,10 @@ class NewToken:
 
     def __post_init__(self) -> None:
         if flaw := identity_flaw(self.identity):
-            raise InvalidArgument(flaw)
+            raise InvalidArgument.at("identity", flaw)
         if self.ttl_s is not None and not 1 <= self.ttl_s <= TTL_LIMIT_S:
-            raise InvalidArgument(
-                f"ttl is {self.ttl_s} seconds; give 1 to {TTL_LIMIT_S}, which is a day"
+            raise InvalidArgument.at(
+                "ttl_s", f"is {self.ttl_s} seconds; give 1 to {TTL_LIMIT_S}, which is a day"
             )
 
     def lifetime_s(self, room: Room | None) -> int:
@@ -83,9 +83,10 @@ class NewToken:
         if self.ttl_s is None:
             return most
         if self.ttl_s > most:
-            raise InvalidArgument(
-                f"ttl is {self.ttl_s} seconds, but the room's maxParticipantDuration is {most}; "
-                f"give at most {most}, or leave ttl out"
+            raise InvalidArgument.at(
+                "ttl_s",
+                f"is {self.ttl_s} seconds, but the longest stay in the room is {most}; "
+                f"give at most {most}, or leave it out",
             )
         return self.ttl_s
 

@@ -25,10 +25,12 @@ def is_ttid(text: str) -> bool:
     return _TTID.fullmatch(text) is not None
 
 
-def checked_ttid(text: str) -> Ttid:
+def checked_ttid(text: str, field: str = "ttid") -> Ttid:
     """Returns the text as the id of a transcription. Raises InvalidArgument."""
     if not is_ttid(text):
-        raise InvalidArgument("ttid is not the id of a transcription; give it as Twilio gave it")
+        raise InvalidArgument.at(
+            field, "is not the id of a transcription; give it as Twilio gave it"
+        )
     return Ttid(text)
 
 
@@ -46,17 +48,22 @@ class TranscriptionsConfiguration:
     enable_automatic_punctuation: bool | None = None
 
     def __post_init__(self) -> None:
-        for text, argument in (
-            (self.transcription_engine, "transcriptionEngine"),
-            (self.speech_model, "speechModel"),
-            (self.language_code, "languageCode"),
+        for text, field in (
+            (self.transcription_engine, "transcription_engine"),
+            (self.speech_model, "speech_model"),
+            (self.language_code, "language_code"),
         ):
             if text is not None:
-                check_text(text, argument, give="a value that Twilio documents, or leave it out")
-        if self.hints is not None and len(self.hints) > HINTS_LIMIT:
-            raise InvalidArgument(f"hints has {len(self.hints)} phrases; give up to {HINTS_LIMIT}")
-        if self.hints is not None and any(len(hint) > HINT_LENGTH for hint in self.hints):
-            raise InvalidArgument(f"a hint is longer than {HINT_LENGTH} characters; shorten it")
+                check_text(text, field, give="a value that Twilio documents, or leave it out")
+        hints = self.hints or ()
+        if len(hints) > HINTS_LIMIT:
+            raise InvalidArgument.at("hints", f"has {len(hints)} phrases; give up to {HINTS_LIMIT}")
+        for index, hint in enumerate(hints):
+            if len(hint) > HINT_LENGTH:
+                raise InvalidArgument.at(
+                    ("hints", index),
+                    f"has {len(hint)} characters; give a phrase of up to {HINT_LENGTH}",
+                )
 
 
 class TranscriptionStatus(OpenEnum):
@@ -99,8 +106,8 @@ class TranscriptionUpdate:
 
     def __post_init__(self) -> None:
         if self.status in (TranscriptionStatus.FAILED, TranscriptionStatus.UNKNOWN):
-            raise InvalidArgument(
-                f"status cannot be set to {self.status.name}; give STARTED or STOPPED"
+            raise InvalidArgument.at(
+                "status", f"cannot be set to {self.status.name}; give STARTED or STOPPED"
             )
         if self.status is None and self.configuration is None:
-            raise InvalidArgument("the update is empty; give status, configuration or both")
+            raise InvalidArgument("the update is empty; give `status`, `configuration` or both")

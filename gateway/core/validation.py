@@ -1,10 +1,10 @@
-"""Checks of arguments. Each returns None, or raises InvalidArgument with a message that
-names the argument and says what to do. Does no I/O."""
+"""Checks of values. Each returns None, or raises InvalidArgument with the field and a
+message that says what to do. Does no I/O."""
 
 import re
 from datetime import datetime
 
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import InvalidArgument, Path
 
 # For names of rooms and tracks, and for identities.
 # https://www.twilio.com/docs/video/programmable-video-limits
@@ -13,41 +13,41 @@ NAME_LIMIT = 128
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def check_text(text: str, argument: str, *, give: str) -> None:
+def check_text(text: str, field: str | Path, *, give: str) -> None:
     """Checks a name. It may hold any printable character, even `/` and `..`, because
-    names are sent as form and query values only. `give` says what a valid argument is.
+    names are sent as form and query values only. `give` says what a valid value is.
     """
     if not text:
-        raise InvalidArgument(f"{argument} is empty; give {give}")
+        raise InvalidArgument.at(field, f"is empty; give {give}")
     if len(text) > NAME_LIMIT:
-        raise InvalidArgument(
-            f"{argument} has {len(text)} characters; give one with up to {NAME_LIMIT}"
+        raise InvalidArgument.at(
+            field, f"has {len(text)} characters; give one with up to {NAME_LIMIT}"
         )
     if _CONTROL.search(text):
-        raise InvalidArgument(f"{argument} holds a control character; remove it")
+        raise InvalidArgument.at(field, "holds a control character; remove it")
 
 
-def check_range(value: int | None, low: int, high: int, argument: str, unit: str = "") -> None:
+def check_range(value: int | None, low: int, high: int, field: str, unit: str = "") -> None:
     """Checks a number, if there is one. Both limits are allowed."""
     if value is not None and not low <= value <= high:
-        raise InvalidArgument(
-            f"{argument} is {value}; give a whole number from {low} to {high}{unit}"
+        raise InvalidArgument.at(
+            field, f"is {value}; give a whole number from {low} to {high}{unit}"
         )
 
 
 def check_zones(**moments: datetime | None) -> None:
     """Checks that each of these has a time zone. The keywords are the names of the
-    arguments."""
-    for argument, moment in moments.items():
+    fields."""
+    for field, moment in moments.items():
         if moment is not None and moment.tzinfo is None:
-            raise InvalidArgument(
-                f"{argument} has no time zone; end it with Z or an offset such as +02:00"
+            raise InvalidArgument.at(
+                field, "has no time zone; end it with Z or an offset such as +02:00"
             )
 
 
-def check_known(word: object, argument: str, choice: str) -> None:
+def check_known(word: object, field: str | Path, choice: str) -> None:
     """Refuses the member UNKNOWN of an open enum. It stands for all words that this
     release does not know, so it cannot be sent to Twilio. `choice` lists the other
     members."""
     if getattr(word, "name", None) == "UNKNOWN":
-        raise InvalidArgument(f"{argument} cannot be UNKNOWN; give {choice}")
+        raise InvalidArgument.at(field, f"cannot be UNKNOWN; give {choice}")

@@ -17,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.core.caching import ReadResult
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import InvalidArgument, Path, below
 from gateway.core.participants import SubscribeRule
 from gateway.core.recordings import RecordingRule
 from gateway.core.transcriptions import TranscriptionsConfiguration
@@ -76,8 +76,8 @@ def _item_encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
     return lambda value: to_pb(value, message_class)
 
 
-def from_pb(message: Message, core_type: type[T], path: str = "") -> T:
-    """Returns the core value in a request, or in the part of a request at `path`.
+def from_pb(message: Message, core_type: type[T]) -> T:
+    """Returns the core value in a request, or in a part of a request.
 
     Ignores fields that the core type does not have. Unset fields get the defaults of
     the core type. Raises InvalidArgument for unknown enum numbers and invalid
@@ -91,42 +91,45 @@ def from_pb(message: Message, core_type: type[T], path: str = "") -> T:
         field = descriptor.fields_by_name[part.name]
         is_required = part.default is MISSING and part.default_factory is MISSING
         if part.name in set_fields:
-            values[part.name] = _decode(field, set_fields[part.name], path + part.name)
+            values[part.name] = _decode(field, set_fields[part.name])
         elif is_required:
-            values[part.name] = _decode_unset(message, field, path + part.name)
+            values[part.name] = _decode_unset(message, field)
     return core_type(**values)
 
 
-def _decode_unset(message: Message, field: FieldDescriptor, path: str) -> Any:
+def _decode_unset(message: Message, field: FieldDescriptor) -> Any:
     if field.enum_type is not None and not field.is_repeated:
         choices = enums.TABLES[field.enum_type.full_name].choices
-        raise InvalidArgument(f"{path} is not set: set it to one of {choices}")
+        raise InvalidArgument.at(field.name, f"is not set: set it to one of {choices}")
     return () if field.is_repeated else getattr(message, field.name)
 
 
-def _decode(field: FieldDescriptor, value: Any, path: str) -> Any:
+def _decode(field: FieldDescriptor, value: Any) -> Any:
+    path: Path = (field.name,)
     if not field.is_repeated:
         return _decode_item(field, value, path)
     if field.enum_type is not None:
         return enums.TABLES[field.enum_type.full_name].from_pb_list(value, path)
-    return tuple(_decode_item(field, item, f"{path}[{index}]") for index, item in enumerate(value))
+    return tuple(_decode_item(field, item, (*path, index)) for index, item in enumerate(value))
 
 
-def _decode_item(field: FieldDescriptor, value: Any, path: str) -> Any:
+def _decode_item(field: FieldDescriptor, value: Any, path: Path) -> Any:
     if field.enum_type is not None:
         return enums.TABLES[field.enum_type.full_name].from_pb(value, path)
     if isinstance(value, Timestamp):
         return _decode_timestamp(value, path)
     if field.message_type is not None:
-        return from_pb(value, _CORE_TYPES[field.message_type.full_name], f"{path}.")
+        with below(*path):
+            return from_pb(value, _CORE_TYPES[field.message_type.full_name])
     return value
 
 
-def _decode_timestamp(timestamp: Timestamp, path: str) -> datetime:
+def _decode_timestamp(timestamp: Timestamp, path: Path) -> datetime:
     try:
         return timestamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise InvalidArgument(
-            f"{path} is not a valid timestamp: "
-            "set seconds for a year from 1 to 9999, and nanos from 0 to 999999999"
+        raise InvalidArgument.at(
+            path,
+            "is not a valid timestamp: "
+            "set seconds for a year from 1 to 9999, and nanos from 0 to 999999999",
         ) from None

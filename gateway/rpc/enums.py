@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any, Final, Generic, TypeVar
 
 from gateway.core.caching import FreshnessSource
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import InvalidArgument, Path
 from gateway.core.events import Changed, EventSource, ResyncReason, RoomEventType, StreamMode
 from gateway.core.insights import (
     CreatedMethod,
@@ -59,25 +59,25 @@ class EnumTable(Generic[Member, Number]):
     def to_pb(self, member: Member | None) -> Number | None:
         return None if member is None else self.numbers[member]
 
-    def from_pb(self, number: int, field: str) -> Member | None:
+    def from_pb(self, number: int, field: Path) -> Member | None:
         """Returns None for 0. Raises InvalidArgument for an unknown number."""
         return None if number == 0 else self._member(number, field)
 
-    def from_pb_list(self, numbers: Iterable[int], field: str) -> tuple[Member, ...]:
+    def from_pb_list(self, numbers: Iterable[int], field: Path) -> tuple[Member, ...]:
         """Raises InvalidArgument for an unknown number, and for 0: it means nothing in
         a list."""
-        return tuple(self._member(number, field) for number in numbers)
+        return tuple(self._member(number, (*field, index)) for index, number in enumerate(numbers))
 
     @property
     def choices(self) -> str:
         """The names that a request may use."""
         return ", ".join(member.name for member in self.numbers if member.name != "UNKNOWN")
 
-    def _member(self, number: int, field: str) -> Member:
+    def _member(self, number: int, field: Path) -> Member:
         member = self._members.get(number)
         if member is None:
-            raise InvalidArgument(
-                f"{field} has the unknown number {number}: set it to one of {self.choices}"
+            raise InvalidArgument.at(
+                field, f"has the unknown number {number}: set it to one of {self.choices}"
             )
         return member
 

@@ -14,7 +14,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from gateway.core.errors import Code, GatewayError, Unread
+from gateway.core.errors import Code, GatewayError, path_text
+from gateway.rpc.names import name_of
 
 DOMAIN: Final = "rooms-gateway"
 
@@ -40,29 +41,40 @@ def error_to_pb(error: GatewayError) -> status_pb2.Status:
     """Returns the status with its code, its message, and an ErrorInfo as the first
     detail.
 
-    RetryInfo follows when the caller can retry later, and QuotaFailure for Twilio's
-    quota.
+    BadRequest follows for wrong fields, RetryInfo when the caller can retry later, and
+    QuotaFailure for Twilio's quota.
     """
     number, _ = STATUS[error.code].value
     return status_pb2.Status(
-        code=number, message=error.message, details=[_packed(part) for part in _details(error)]
+        code=number,
+        message=error.text(name_of),
+        details=[_packed(part) for part in _details(error)],
     )
 
 
 def _details(error: GatewayError) -> Iterator[Message]:
-    metadata = {}
+    metadata = error.metadata()
     if error.twilio is not None and error.twilio.code is not None:
-        metadata["twilioCode"] = str(error.twilio.code)
-    if isinstance(error, Unread) and error.cursor is not None:
-        metadata["cursor"] = error.cursor
-    yield error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=metadata)
+        metadata["twilio_code"] = str(error.twilio.code)
+    yield error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    if error.fields:
+        yield error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(
+                    field=path_text(field.path, name_of),
+                    description=field.text(name_of),
+                    reason=error.reason,
+                )
+                for field in error.fields
+            ]
+        )
     if error.retry_after_ms is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(error.retry_after_ms)
         yield retry
     if error.code is Code.QUOTA_EXCEEDED:
         violation = error_details_pb2.QuotaFailure.Violation(
-            subject="twilio", description=error.message
+            subject="twilio", description=error.text(name_of)
         )
         yield error_details_pb2.QuotaFailure(violations=[violation])
 

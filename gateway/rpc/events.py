@@ -116,4 +116,4 @@ def event_types_from_pb(
     request: pb.WatchRoomEventsRequest | pb.ListRoomEventsRequest,
 ) -> frozenset[RoomEventType] | None:
     """Returns the types that the request names, or None for every type."""
-    return frozenset(enums.ROOM_EVENT_TYPE.from_pb_list(request.types, "types")) or None
+    return frozenset(enums.ROOM_EVENT_TYPE.from_pb_list(request.types, ("types",))) or None

@@ -35,15 +35,15 @@ def parse_mask(method: str, request: Message) -> MaskTree:
     if not paths or list(paths) == ["*"]:
         return {}
     if len(paths) > PATHS_LIMIT:
-        raise InvalidArgument(f"read_mask has {len(paths)} paths: send up to {PATHS_LIMIT}")
+        raise InvalidArgument.at("read_mask", f"has {len(paths)} paths: send up to {PATHS_LIMIT}")
     resource = _resource(method)
     tree: MaskTree = {}
     for index, path in enumerate(paths):
         if not _is_path(path, resource):
             names = ", ".join(field.name for field in resource.fields)
-            raise InvalidArgument(
-                f"read_mask.paths[{index}] names no field of {resource.name}: "
-                f"start the path with one of {names}"
+            raise InvalidArgument.at(
+                ("read_mask", "paths", index),
+                f"names no field of {resource.name}: start the path with one of {names}",
             )
         _add(tree, path.split("."))
     return tree

@@ -9,7 +9,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.caching import ReadResult
-from gateway.core.errors import InvalidArgument, NotFound
+from gateway.core.errors import InvalidArgument, Reason
+from gateway.core.outcomes import not_found
 from gateway.core.paging import PAGE_LIMIT, Page
 from gateway.rpc.convert import to_pb
 from gateway.rpc.v1.room_pb2 import Freshness
@@ -27,16 +28,16 @@ def page_arguments(request: Any) -> tuple[int, str | None]:
     Raises InvalidArgument for a negative page_size.
     """
     if request.page_size < 0:
-        raise InvalidArgument(
-            f"page_size is {request.page_size}: set it to 1 to {PAGE_LIMIT}, or leave it out"
+        raise InvalidArgument.at(
+            "page_size", f"is {request.page_size}: set it to 1 to {PAGE_LIMIT}, or leave it out"
         )
     return min(request.page_size or DEFAULT_PAGE_SIZE, PAGE_LIMIT), request.page_token or None
 
 
-def require_found(value: T | None, message: str) -> T:
-    """Returns the value. Raises NotFound with this message for None."""
+def require_found(value: T | None, missing: Reason) -> T:
+    """Returns the value. Raises NotFound with this reason for None."""
     if value is None:
-        raise NotFound(message)
+        raise not_found(missing)
     return value
 
 

@@ -12,13 +12,14 @@ from gateway.core.caching import (
     ReadResult,
 )
 from gateway.core.callers import Caller, Scope
-from gateway.core.errors import NotFound
+from gateway.core.errors import Reason
 from gateway.core.insights import (
     InsightsParticipant,
     InsightsRoom,
     InsightsRoomFilter,
     ProcessingState,
 )
+from gateway.core.outcomes import not_found
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
@@ -97,12 +98,14 @@ class Insights:
         valid.
         """
         if not await self._may_see_room(caller, sid):
-            raise NotFound(
-                "Insights does not have this room, or not yet: check the SID, or try again some "
-                "minutes after the room's end"
-            )
+            raise not_found(Reason.INSIGHTS_NOT_FOUND)
         request = partial(insights.list_insights_participants, sid)
-        return await self._reads.page(Listing(_PARTICIPANTS, None, None, request), first, after)
+        return await self._reads.page(
+            Listing(_PARTICIPANTS, None, None, request),
+            first,
+            after,
+            missing=Reason.INSIGHTS_NOT_FOUND,
+        )
 
     async def participant(
         self, caller: Caller, sid: RoomSid, participant: ParticipantSid

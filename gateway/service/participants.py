@@ -1,14 +1,16 @@
 """Use cases of participants: who is in a room, their tracks and their subscribe
 rules."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
 from gateway.core.caching import PARTICIPANTS_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
-from gateway.core.errors import GatewayError, NotFound
+from gateway.core.errors import FailedPrecondition, GatewayError, Reason
 from gateway.core.events import Changed
+from gateway.core.outcomes import ParticipantAlreadyLeft, not_found
 from gateway.core.paging import Page, checked_first
 from gateway.core.participants import (
     NewSubscribeRules,
@@ -104,19 +106,20 @@ class Participants:
         return await self._reads.one_or_none(_participant(sid, ref))
 
     async def disconnect(self, caller: Caller, room: RoomRef, ref: ParticipantRef) -> Participant:
-        """Removes a participant from the room, and returns it."""
+        """Removes a participant from the room, and returns it. Raises
+        ParticipantAlreadyLeft when Twilio says so."""
         sid, participant = await self._locate_for_change(caller, room, ref)
-        return await self._mutations.execute(
-            participants.disconnect_participant(sid, participant), sid, Changed.PARTICIPANT
-        )
+        request = participants.disconnect_participant(sid, participant)
+        async with self._expected_outcomes(caller, sid, participant):
+            return await self._mutations.execute(request, sid, Changed.PARTICIPANT)
 
     async def anonymize(self, caller: Caller, room: RoomRef, ref: ParticipantRef) -> Participant:
         """Replaces the identity of a participant by its SID for ever, and returns the
         participant."""
         sid, participant = await self._locate_for_change(caller, room, ref)
-        return await self._mutations.execute(
-            participants.anonymize_participant(sid, participant), sid, Changed.PARTICIPANT
-        )
+        request = participants.anonymize_participant(sid, participant)
+        async with self._expected_outcomes(caller, sid, participant):
+            return await self._mutations.execute(request, sid, Changed.PARTICIPANT)
 
     async def published_tracks(
         self, caller: Caller, room: RoomRef, ref: ParticipantRef, first: int, after: str | None
@@ -125,7 +128,12 @@ class Participants:
         or CursorExpired for a cursor that is not valid."""
         sid, participant = await self._locate(caller, room, ref)
         request = partial(participants.list_published_tracks, sid, participant)
-        return await self._reads.page(Listing(_PUBLISHED_LIST, sid, None, request), first, after)
+        return await self._reads.page(
+            Listing(_PUBLISHED_LIST, sid, None, request),
+            first,
+            after,
+            missing=Reason.PARTICIPANT_NOT_FOUND,
+        )
 
     async def published_track(
         self, caller: Caller, room: RoomRef, ref: ParticipantRef, track: TrackRef
@@ -146,7 +154,12 @@ class Participants:
         InvalidArgument or CursorExpired for a cursor that is not valid."""
         sid, participant = await self._locate(caller, room, ref)
         request = partial(participants.list_subscribed_tracks, sid, participant)
-        return await self._reads.page(Listing(_SUBSCRIBED_LIST, sid, None, request), first, after)
+        return await self._reads.page(
+            Listing(_SUBSCRIBED_LIST, sid, None, request),
+            first,
+            after,
+            missing=Reason.PARTICIPANT_NOT_FOUND,
+        )
 
     async def subscribed_track(
         self, caller: Caller, room: RoomRef, ref: ParticipantRef, track: TrackSid
@@ -162,7 +175,8 @@ class Participants:
         """Returns the rules that decide which tracks a participant receives."""
         sid, participant = await self._locate(caller, room, ref)
         return await self._reads.one(
-            CachedQuery(_RULES, sid, rules.fetch_subscribe_rules(sid, participant))
+            CachedQuery(_RULES, sid, rules.fetch_subscribe_rules(sid, participant)),
+            missing=Reason.PARTICIPANT_NOT_FOUND,
         )
 
     async def update_subscribe_rules(
@@ -171,7 +185,27 @@ class Participants:
         """Replaces all subscribe rules of a participant, and returns the new ones."""
         sid, participant = await self._locate_for_change(caller, room, ref)
         request = rules.update_subscribe_rules(sid, participant, new)
-        return await self._mutations.execute(request, sid, Changed.SUBSCRIBE_RULES)
+        async with self._expected_outcomes(caller, sid, participant):
+            return await self._mutations.execute(request, sid, Changed.SUBSCRIBE_RULES)
+
+    @asynccontextmanager
+    async def _expected_outcomes(
+        self, caller: Caller, room: RoomSid, sid: ParticipantSid
+    ) -> AsyncIterator[None]:
+        """Gives Twilio's refusals of a change what helps the caller: see
+        `Rooms.expected_outcomes`. A participant who has left comes with the end of the
+        stay."""
+        try:
+            async with self._rooms.expected_outcomes(caller, room, Reason.PARTICIPANT_NOT_FOUND):
+                yield
+        except FailedPrecondition as error:
+            if error.reason is not Reason.PARTICIPANT_ALREADY_LEFT:
+                raise
+            participant = None
+            with suppress(GatewayError):
+                query = _participant(room, ParticipantRef(sid, None))
+                participant = await self._reads.from_twilio(query)
+            raise ParticipantAlreadyLeft(participant, twilio=error.twilio) from error
 
     async def _locate(
         self, caller: Caller, room: RoomRef, ref: ParticipantRef
@@ -208,7 +242,5 @@ def _participant(sid: RoomSid, ref: ParticipantRef) -> CachedQuery[Participant]:
 
 def _checked(found: ReadResult[Participant] | None) -> ParticipantSid:
     if found is None:
-        raise NotFound(
-            "no connected participant has this identity: check it, or give the participant's SID"
-        )
+        raise not_found(Reason.PARTICIPANT_NOT_FOUND)
     return found.value.sid

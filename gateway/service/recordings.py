@@ -5,8 +5,9 @@ from typing import Final
 
 from gateway.core.caching import MEDIA_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
-from gateway.core.errors import NotFound, PermissionDenied, UpstreamUnavailable
+from gateway.core.errors import NotFound, PermissionDenied, Reason, UpstreamUnavailable
 from gateway.core.events import Changed
+from gateway.core.outcomes import not_found
 from gateway.core.paging import Page
 from gateway.core.recordings import (
     MediaLink,
@@ -88,7 +89,8 @@ class Recordings:
         status deleted."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = recordings.delete_room_recording(sid, recording)
-        await self._mutations.execute(request, sid, Changed.RECORDING, recording)
+        async with self._rooms.expected_outcomes(caller, sid, Reason.RECORDING_NOT_FOUND):
+            await self._mutations.execute(request, sid, Changed.RECORDING, recording)
 
     async def page(
         self, caller: Caller, filters: RecordingFilter, first: int, after: str | None
@@ -122,9 +124,9 @@ class Recordings:
         """
         caller.require(Scope.ROOMS_WRITE)
         room_sid = await self._room_of(caller, sid)
-        await self._mutations.execute(
-            recordings.delete_recording(sid), room_sid, Changed.RECORDING, sid
-        )
+        request = recordings.delete_recording(sid)
+        async with self._rooms.expected_outcomes(caller, room_sid, Reason.RECORDING_NOT_FOUND):
+            await self._mutations.execute(request, room_sid, Changed.RECORDING, sid)
 
     async def media(self, caller: Caller, sid: RecordingSid) -> MediaLink | None:
         """Returns a URL of the media, or None when there is none or the caller may not
@@ -148,9 +150,9 @@ class Recordings:
     ) -> RecordingRules:
         """Replaces all recording rules of the room, and returns the new ones."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
-        return await self._mutations.execute(
-            rules.update_recording_rules(sid, new), sid, Changed.RECORDING_RULES
-        )
+        request = rules.update_recording_rules(sid, new)
+        async with self._rooms.expected_outcomes(caller, sid):
+            return await self._mutations.execute(request, sid, Changed.RECORDING_RULES)
 
     async def _visible(self, caller: Caller, sid: RecordingSid) -> ReadResult[Recording] | None:
         # The room of the recording is not known before it is read.
@@ -166,7 +168,7 @@ class Recordings:
     async def _room_of(self, caller: Caller, sid: RecordingSid) -> RoomSid:
         found = await self._visible(caller, sid)
         if found is None:
-            raise NotFound("no such recording: check the SID")
+            raise not_found(Reason.RECORDING_NOT_FOUND)
         if found.value.room_sid is None:
             raise UpstreamUnavailable(
                 "Twilio does not say which room this recording belongs to: give the room too"

@@ -1,13 +1,28 @@
 """Use cases of rooms: reading, creating and ending them, within the grants of the
 caller."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 
 from gateway.core.caching import FreshnessSource, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
-from gateway.core.errors import GatewayError, NotFound, PermissionDenied
+from gateway.core.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    GatewayError,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    Reason,
+)
+from gateway.core.outcomes import (
+    IdempotencyKeyReused,
+    NameTaken,
+    RoomAlreadyEnded,
+    not_found,
+)
 from gateway.core.paging import Page
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomRef, RoomSid
 from gateway.service.cache.read_through import Found
@@ -15,7 +30,16 @@ from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import RoomReads
 from gateway.service.call_context import limit_max_age
 from gateway.service.flights.gather import gather_outcomes
-from gateway.service.writes.create_room import RoomMutations, idempotency_key_of
+from gateway.service.writes.create_room import RoomConflict, RoomMutations, idempotency_key_of
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedRoom:
+    """The outcome of a request to create a room. `is_new` is False when an earlier
+    request made it."""
+
+    room: ReadResult[Room]
+    is_new: bool
 
 
 class Rooms:
@@ -81,30 +105,62 @@ class Rooms:
 
     async def create(
         self, caller: Caller, new: NewRoom, idempotency_key: str | None = None
-    ) -> ReadResult[Room]:
+    ) -> CreatedRoom:
         """Creates a room that reports to this gateway, and returns it.
 
         Once started, the call is finished and logged even if the caller leaves. For a
         day, another call with the same idempotency key returns the same room, as it is
-        by then. Raises AlreadyExists (with the SID) when a room in progress has the
-        name, or when the key was used for another room. Raises OutcomeUnknown when
-        Twilio's answer was lost and a look-up does not tell whether the room was
-        created.
+        by then. Raises NameTaken when a room in progress has the name, and
+        IdempotencyKeyReused when the key was used for another room. Raises
+        OutcomeUnknown when Twilio's answer was lost and a look-up does not tell whether
+        the room was created.
         """
         caller.require(Scope.ROOMS_WRITE)
         if not caller.may_name(None, new.unique_name):
             raise PermissionDenied(
                 "this credential is valid for some rooms only: create one of them by its name"
             )
-        return self._result(
-            await self._mutations.create(new, idempotency_key_of(caller, idempotency_key, new))
-        )
+        key = idempotency_key_of(caller, idempotency_key, new)
+        try:
+            creation = await self._mutations.create(new, key)
+        except RoomConflict as conflict:
+            raise await self._conflict(caller, conflict) from conflict
+        except OutcomeUnknown as error:
+            # A room without a name cannot be found again, with or without its key.
+            if new.unique_name is not None:
+                error.retry_with = idempotency_key
+            raise
+        return CreatedRoom(self._result(creation.found), creation.is_new)
 
     async def complete(self, caller: Caller, ref: RoomRef) -> ReadResult[Room]:
         """Ends a room for all participants, and returns it. Raises NotFound, and
-        FailedPrecondition when the room is not in progress."""
+        RoomAlreadyEnded when the room is not in progress."""
         sid = await self.locate(caller, ref, Scope.ROOMS_WRITE)
-        return self._result(await self._mutations.complete(sid))
+        async with self.expected_outcomes(caller, sid):
+            return self._result(await self._mutations.complete(sid))
+
+    @asynccontextmanager
+    async def expected_outcomes(
+        self, caller: Caller, sid: RoomSid, missing: Reason = Reason.ROOM_NOT_FOUND
+    ) -> AsyncIterator[None]:
+        """Gives Twilio's refusals of a change in this room what helps the caller.
+
+        Twilio does not say what it did not find: the reason is `missing` if the room
+        exists. An ended room comes with its end.
+        """
+        try:
+            yield
+        except NotFound as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+            reason = missing if await self._exists(sid) else Reason.ROOM_NOT_FOUND
+            raise not_found(reason, twilio=error.twilio) from error
+        except FailedPrecondition as error:
+            if error.reason is not Reason.ROOM_ALREADY_ENDED:
+                raise
+            room = await self._visible_now(caller, sid)
+            is_final = room is not None and room.value.status.is_final
+            raise RoomAlreadyEnded(room if is_final else None, twilio=error.twilio) from error
 
     async def locate(self, caller: Caller, ref: RoomRef, scope: Scope) -> RoomSid:
         """Returns the SID of a room that the caller may see. A SID within the caller's
@@ -114,7 +170,7 @@ class Rooms:
             return ref.sid
         found = await self._reads.find(ref)
         if found is None or not caller.may_see(found.value):
-            raise NotFound("no such room is in progress: check the SID or the name")
+            raise not_found(Reason.ROOM_NOT_FOUND)
         limit_max_age(found.fresh_s)
         return found.value.sid
 
@@ -128,6 +184,32 @@ class Rooms:
     async def aclose(self) -> None:
         """Cancels all look-ups by name."""
         await self._reads.aclose()
+
+    async def _exists(self, sid: RoomSid) -> bool:
+        """Whether there is such a room. True if that cannot be found out."""
+        with suppress(GatewayError):
+            return await self._reads.by_sid(sid) is not None
+        return True
+
+    async def _visible_now(self, caller: Caller, sid: RoomSid) -> ReadResult[Room] | None:
+        """Returns the room as Twilio shows it now, or None if the caller may not see it
+        or it cannot be read."""
+        with suppress(GatewayError):
+            found = await self._reads.now(sid)
+            if found is not None and caller.may_see(found.value):
+                return self._result(found)
+        return None
+
+    async def _conflict(self, caller: Caller, conflict: RoomConflict) -> AlreadyExists:
+        room = None
+        if conflict.sid is not None:
+            with suppress(GatewayError):
+                found = await self._reads.by_sid(conflict.sid)
+                if found is not None and caller.may_see(found.value):
+                    room = self._result(found)
+        if conflict.reason is Reason.NAME_TAKEN:
+            return NameTaken(room, twilio=conflict.twilio)
+        return IdempotencyKeyReused(room)
 
     def _result(self, found: Found[Room]) -> ReadResult[Room]:
         return found.result(self._source(found.value), self._cursor_codec)

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from gateway.core.caching import ReadResult
 from gateway.core.callers import Caller, Scope
-from gateway.core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from gateway.core.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Reason
+from gateway.core.outcomes import RoomAlreadyEnded, not_found
 from gateway.core.rooms import Room, RoomRef, RoomStatus
 from gateway.core.tokens import TOKEN_LIMIT, AccessToken, Explanation, NewToken, Problem
 from gateway.service.rooms import Rooms
@@ -67,9 +69,10 @@ class Tokens:
         """
         key = self._signing_key(caller)
         if len(token) > TOKEN_LIMIT:
-            raise InvalidArgument(
-                f"token has {len(token)} characters, and no access token has more than "
-                f"{TOKEN_LIMIT}: give the token alone"
+            raise InvalidArgument.at(
+                "token",
+                f"has {len(token)} characters, and no access token has more than {TOKEN_LIMIT}: "
+                "give the token alone",
             )
         names = {room.sid or room.name or ""} if room is not None else set()
         explanation = tokens.explain(token, key, self._clock(), names)
@@ -79,7 +82,10 @@ class Tokens:
         if found is None:
             return explanation
         return tokens.explain(
-            token, key, self._clock(), {found.sid, *names} | {found.unique_name or found.sid}
+            token,
+            key,
+            self._clock(),
+            {found.value.sid, found.value.unique_name or found.value.sid, *names},
         )
 
     def _signing_key(self, caller: Caller) -> SigningKey:
@@ -94,19 +100,18 @@ class Tokens:
     async def _room_in_progress(self, caller: Caller, ref: RoomRef) -> Room | None:
         room = await self._look_up(caller, ref)
         if ref.name is not None:
-            return room
+            return None if room is None else room.value
         if room is None:
-            raise NotFound("no such room: check the SID, or give the room's name")
-        if room.status is not RoomStatus.IN_PROGRESS:
-            raise FailedPrecondition("the room has ended, so it cannot be joined: create a new one")
-        return room
+            raise not_found(Reason.ROOM_NOT_FOUND)
+        if room.value.status is not RoomStatus.IN_PROGRESS:
+            raise RoomAlreadyEnded(room)
+        return room.value
 
-    async def _look_up(self, caller: Caller, ref: RoomRef) -> Room | None:
+    async def _look_up(self, caller: Caller, ref: RoomRef) -> ReadResult[Room] | None:
         # A caller that may mint tokens needs no scope rooms:read for this, as nothing
         # of the room is returned. The grants apply.
         reader = replace(caller, scopes=caller.scopes | {Scope.ROOMS_READ})
-        result = await self._rooms.room(reader, ref)
-        return None if result is None else result.value
+        return await self._rooms.room(reader, ref)
 
 
 def _check_grants(caller: Caller, ref: RoomRef | None) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.core.caching import MEDIA_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
+from gateway.core.errors import Reason
 from gateway.core.events import Changed
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomRef
@@ -69,7 +70,8 @@ class Transcriptions:
         answer was lost: read the transcriptions before another try."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.create_transcription(sid, configuration)
-        return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)
+        async with self._rooms.expected_outcomes(caller, sid):
+            return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)
 
     async def update(
         self, caller: Caller, room: RoomRef, ttid: Ttid, update: TranscriptionUpdate
@@ -77,4 +79,5 @@ class Transcriptions:
         """Starts, stops or reconfigures a transcription, and returns it."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.update_transcription(sid, ttid, update)
-        return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)
+        async with self._rooms.expected_outcomes(caller, sid, Reason.TRANSCRIPTION_NOT_FOUND):
+            return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)

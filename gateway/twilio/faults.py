@@ -16,13 +16,21 @@ from gateway.core.errors import (
     AlreadyExists,
     CursorExpired,
     FailedPrecondition,
+    FieldViolation,
     GatewayError,
     InvalidArgument,
     NotFound,
     QuotaExceeded,
+    Reason,
     TwilioFault,
     UpstreamRejected,
     UpstreamUnavailable,
+)
+from gateway.core.outcomes import (
+    NAME_TAKEN,
+    NOT_FOUND,
+    PARTICIPANT_LEFT,
+    ROOM_ENDED,
 )
 
 # The longest that a Retry-After is obeyed. Twilio's quota is per second, so a longer
@@ -35,15 +43,34 @@ _MORE_INFO: Final = re.compile(r"https://www\.twilio\.com/docs/[A-Za-z0-9/_-]{1,
 
 
 class Meaning(NamedTuple):
-    """The error that one of Twilio's codes or statuses stands for, and its message."""
+    """The error that one of Twilio's codes or statuses stands for.
+
+    With a `field`, the message continues a sentence that begins with the field: see
+    `FieldViolation`. Without a `reason`, the error has the default reason of its kind.
+    """
 
     error: type[GatewayError]
     message: str
+    reason: Reason | None = None
+    field: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The message as a sentence, with core's names of fields."""
+        return self.build(None, None).message
+
+    def build(self, twilio: TwilioFault | None, retry_after_ms: int | None) -> GatewayError:
+        fields = () if self.field is None else (FieldViolation((self.field,), self.message),)
+        return self.error(
+            self.message,
+            reason=self.reason,
+            fields=fields,
+            retry_after_ms=retry_after_ms,
+            twilio=twilio,
+        )
 
 
-_NOT_FOUND = Meaning(
-    NotFound, "Twilio has nothing with this SID or name: check it, and whether it has ended"
-)
+_NOT_FOUND = Meaning(NotFound, NOT_FOUND[Reason.NOT_FOUND])
 _OVER_QUOTA = Meaning(QuotaExceeded, "Twilio's request quota is used up: try again later")
 _REFUSED = Meaning(
     UpstreamRejected, "Twilio refused the request: look up its code in Twilio's error dictionary"
@@ -59,10 +86,12 @@ _REDIRECT = Meaning(
     "Twilio's base URL answers with a redirect: the operator must check the URL",
 )
 _BAD_IDENTITY = Meaning(
-    InvalidArgument, "Twilio refuses the identity: use another one of up to 128 characters"
+    InvalidArgument,
+    "is refused by Twilio: use another one of up to 128 characters",
+    field="identity",
 )
 _EXPIRED_PAGE = Meaning(
-    CursorExpired, "the page cursor is no longer valid: start again without `after`"
+    CursorExpired, "the page cursor is no longer valid: start again without `page_token`"
 )
 
 # By Twilio's error code.
@@ -71,21 +100,28 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     20404: _NOT_FOUND,
     20429: _OVER_QUOTA,
     21481: _EXPIRED_PAGE,
-    53100: Meaning(InvalidArgument, "Twilio refuses uniqueName: use another name"),
-    53101: Meaning(InvalidArgument, "uniqueName is too long: use up to 128 characters"),
+    53100: Meaning(InvalidArgument, "is refused by Twilio: use another name", field="unique_name"),
+    53101: Meaning(InvalidArgument, "is too long: use up to 128 characters", field="unique_name"),
     53102: Meaning(
-        InvalidArgument, "uniqueName has a character that Twilio refuses: use another name"
+        InvalidArgument,
+        "has a character that Twilio refuses: use another name",
+        field="unique_name",
     ),
     53103: Meaning(UpstreamUnavailable, "Twilio could not create the room: try again later"),
     53105: Meaning(FailedPrecondition, "the room is full: wait until a participant leaves"),
-    53106: _NOT_FOUND,
+    53106: Meaning(NotFound, NOT_FOUND[Reason.ROOM_NOT_FOUND], Reason.ROOM_NOT_FOUND),
     53107: Meaning(
-        InvalidArgument, "maxParticipants is out of range for the type of room: use a lower number"
+        InvalidArgument,
+        "is out of range for the type of room: use a lower number",
+        field="max_participants",
     ),
-    53108: Meaning(InvalidArgument, "Twilio refuses this room type: omit type or use group"),
+    53108: Meaning(
+        InvalidArgument, "is refused by Twilio: leave it out or use GROUP", field="type"
+    ),
+    # The code does not say which of the two.
     53109: Meaning(
         InvalidArgument,
-        "emptyRoomTimeout or unusedRoomTimeout is out of range: use 1 to 60 minutes",
+        "`empty_room_timeout` or `unused_room_timeout` is out of range: use 1 to 60 minutes",
     ),
     # The gateway sets both StatusCallback parameters itself, so a caller cannot fix
     # them.
@@ -96,19 +132,22 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
         UpstreamRejected,
         "Twilio refuses the gateway's callback URL: the operator must check the public URL",
     ),
-    53112: Meaning(FailedPrecondition, "the room is no longer in progress: it cannot be changed"),
-    53113: Meaning(
-        AlreadyExists, "a room in progress has this uniqueName: use that room or another name"
-    ),
+    53112: Meaning(FailedPrecondition, ROOM_ENDED, Reason.ROOM_ALREADY_ENDED),
+    53113: Meaning(AlreadyExists, NAME_TAKEN, Reason.NAME_TAKEN),
     53114: Meaning(
-        InvalidArgument, "a parameter does not fit the type of room: omit it or use another type"
+        InvalidArgument,
+        "a parameter does not fit the type of room: leave it out or use another `type`",
     ),
     53115: Meaning(
-        InvalidArgument, "Twilio does not know this mediaRegion: use one such as us1, ie1 or gll"
+        InvalidArgument,
+        "is unknown to Twilio: use one such as us1, ie1 or gll",
+        field="media_region",
     ),
-    53116: Meaning(InvalidArgument, "mediaRegion has no media servers: use another region"),
+    53116: Meaning(
+        InvalidArgument, "has no media servers: use another region", field="media_region"
+    ),
     53117: Meaning(InvalidArgument, "rooms of this type have no subscribe rules: use a group room"),
-    53118: Meaning(FailedPrecondition, "the room has ended: create a new one"),
+    53118: Meaning(FailedPrecondition, ROOM_ENDED, Reason.ROOM_ALREADY_ENDED),
     53119: Meaning(
         QuotaExceeded,
         "the account has its maximum of rooms in progress: complete some and try again",
@@ -118,29 +157,29 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     ),
     53122: Meaning(InvalidArgument, "rooms of this type cannot be recorded: use a group room"),
     53123: Meaning(
-        InvalidArgument, "maxParticipantDuration is out of range: use 600 to 86400 seconds"
+        InvalidArgument,
+        "is out of range: use 600 to 86400 seconds",
+        field="max_participant_duration",
     ),
     53124: Meaning(
-        InvalidArgument, "only group rooms can be audioOnly: omit audioOnly or use group"
+        InvalidArgument,
+        "is possible in group rooms only: leave it out, or use GROUP as `type`",
+        field="audio_only",
     ),
-    53125: Meaning(InvalidArgument, "the room is audio-only: omit video"),
-    53126: Meaning(InvalidArgument, "new accounts cannot use this room type: use group"),
-    53127: Meaning(InvalidArgument, "new accounts cannot use audioOnly: omit it"),
+    53125: Meaning(InvalidArgument, "the room is audio-only: leave video out"),
+    53126: Meaning(InvalidArgument, "is closed to new accounts: use GROUP", field="type"),
+    53127: Meaning(InvalidArgument, "is closed to new accounts: leave it out", field="audio_only"),
     53200: _BAD_IDENTITY,
     53201: _BAD_IDENTITY,
     53202: _BAD_IDENTITY,
-    53204: Meaning(
-        NotFound, "there is no such participant: check the SID, and that it is of this room"
-    ),
+    53204: Meaning(NotFound, NOT_FOUND[Reason.PARTICIPANT_NOT_FOUND], Reason.PARTICIPANT_NOT_FOUND),
     53206: Meaning(
         QuotaExceeded,
         "the account has its maximum of participants: try again when some have left",
     ),
     # The gateway sends no other status than disconnected, so the participant's own
     # status is the reason.
-    53209: Meaning(
-        FailedPrecondition, "the participant is no longer connected: nothing is left to do"
-    ),
+    53209: Meaning(FailedPrecondition, PARTICIPANT_LEFT, Reason.PARTICIPANT_ALREADY_LEFT),
     53215: Meaning(
         InvalidArgument, "Twilio refuses the subscribe rules: check the filters of each rule"
     ),
@@ -174,12 +213,9 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayE
         more_info if isinstance(more_info, str) and _MORE_INFO.fullmatch(more_info) else None
     )
     meaning = MEANINGS.get(code or 0) or _by_status(status)
-    return meaning.error(
-        meaning.message,
-        retry_after_ms=_retry_after_ms(headers)
-        if meaning.error in (QuotaExceeded, UpstreamUnavailable)
-        else None,
-        twilio=TwilioFault(code, status, safe_more_info),
+    return meaning.build(
+        TwilioFault(code, status, safe_more_info),
+        _retry_after_ms(headers) if meaning.error in (QuotaExceeded, UpstreamUnavailable) else None,
     )
 
 

@@ -168,8 +168,7 @@ def _check_header(token: _TokenCheck) -> _Flaw | None:
         return None
     return _Flaw(
         Problem.WRONG_HEADER,
-        f"wrong header: {', '.join(wrong)}. "
-        "Make the token with mintAccessToken or Twilio's library",
+        f"wrong header: {', '.join(wrong)}. Make the token with this gateway or Twilio's library",
     )
 
 
@@ -257,7 +256,7 @@ def _check_identity(token: _TokenCheck) -> _Flaw | None:
             "no identity in its grants: name the participant when the token is made",
         )
     flaw = identity_flaw(token.facts.identity)
-    return None if flaw is None else _Flaw(Problem.BAD_IDENTITY, flaw)
+    return None if flaw is None else _Flaw(Problem.BAD_IDENTITY, f"its identity {flaw}")
 
 
 def _check_video_grant(token: _TokenCheck) -> _Flaw | None:

@@ -39,7 +39,7 @@ async def test_build_account_wires_every_use_case(site: Site) -> None:
     account = await site.replica()
     created = await account.rooms.create(ADMIN, NewRoom())
     assert (
-        created.value.status_callback
+        created.room.value.status_callback
         == "http://127.0.0.1:1/callbacks/twilio#rc=5&rp=all&ct=1000&rt=2500"
     )
 

@@ -1,6 +1,17 @@
 import pytest
 
-from gateway.core.errors import Code, GatewayError, QuotaExceeded, TwilioFault
+from gateway.core.errors import (
+    REASONS,
+    Code,
+    FieldViolation,
+    GatewayError,
+    InvalidArgument,
+    OutcomeUnknown,
+    QuotaExceeded,
+    Reason,
+    TwilioFault,
+    below,
+)
 
 KINDS = GatewayError.__subclasses__()
 
@@ -41,3 +52,52 @@ def test_an_error_may_hold_a_message_only() -> None:
     error = QuotaExceeded("wait")
 
     assert (error.retry_after_ms, error.twilio) == (None, None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_has_a_reason(kind: type[GatewayError]) -> None:
+    assert kind("wait").reason is kind.default_reason
+
+
+def test_every_reason_belongs_to_one_code() -> None:
+    assert sorted(reason for reasons in REASONS.values() for reason in reasons) == sorted(Reason)
+    for kind in KINDS:
+        assert kind.default_reason in REASONS[kind.code]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reason_is_its_own_name(reason: Reason) -> None:
+    assert reason == reason.name
+
+
+def test_a_message_about_a_field_begins_with_its_path() -> None:
+    error = InvalidArgument.at(("rules", 1, "kind"), "is UNKNOWN; give AUDIO")
+
+    assert error.message == "rules[1].kind is UNKNOWN; give AUDIO"
+    assert str(error) == error.message
+    assert error.text(str.upper) == "RULES[1].KIND is UNKNOWN; give AUDIO"
+
+
+def test_a_message_about_an_object_itself_names_no_field() -> None:
+    assert InvalidArgument.at((), "is empty; give `a`").message == "the value is empty; give a"
+
+
+def test_names_of_other_fields_stand_in_backticks() -> None:
+    error = InvalidArgument.at("all", "stands beside `track`; give it alone")
+
+    assert error.text(str.upper) == "ALL stands beside TRACK; give it alone"
+    assert InvalidArgument("give `this_one` or `x`").text(str.upper) == "give THIS_ONE or X"
+
+
+def test_the_path_of_an_object_is_added_to_the_fields_of_its_parts() -> None:
+    with (
+        pytest.raises(InvalidArgument, match=r"^rules\[0\]\.kind is wrong$") as raised,
+        below("rules", 0),
+    ):
+        raise InvalidArgument.at("kind", "is wrong")
+    assert raised.value.fields == (FieldViolation(("rules", 0, "kind"), "is wrong"),)
+
+
+def test_an_unknown_outcome_tells_the_key_of_a_safe_retry() -> None:
+    assert OutcomeUnknown("lost").metadata() == {}
+    assert OutcomeUnknown("lost", retry_with="k1").metadata() == {"retry_with": "k1"}

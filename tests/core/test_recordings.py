@@ -39,9 +39,9 @@ def test_a_rule_matches_all_tracks_or_has_filters(filters: dict[str, Any]) -> No
     ("filters", "complaint"),
     [
         ({}, "no filter"),
-        ({"all": False}, "all: false"),
-        ({"all": False, "track": "cam"}, "all: false"),
-        ({"all": True, "kind": RecordedKind.AUDIO}, "give all alone"),
+        ({"all": False}, "all is false"),
+        ({"all": False, "track": "cam"}, "all is false"),
+        ({"all": True, "kind": RecordedKind.AUDIO}, "give it alone"),
     ],
 )
 def test_a_rule_that_twilio_refuses_is_refused_with_advice(
@@ -96,11 +96,11 @@ def test_a_filter_may_be_empty_or_full() -> None:
         ({"status": RecordingStatus.UNKNOWN}, "status cannot be UNKNOWN; give PROCESSING"),
         (
             {"source_sid": "RT" + "0" * 32},
-            "sourceSid is not the SID of a track; give MT and 32 hex digits",
+            "source_sid is not the SID of a track; give MT and 32 hex digits",
         ),
-        ({"source_sid": "cam"}, "sourceSid"),
-        ({"created_after": AT.replace(tzinfo=None)}, "createdAfter has no time zone"),
-        ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
+        ({"source_sid": "cam"}, "source_sid"),
+        ({"created_after": AT.replace(tzinfo=None)}, "created_after has no time zone"),
+        ({"created_before": AT.replace(tzinfo=None)}, "created_before has no time zone"),
     ],
 )
 def test_an_invalid_filter_is_refused_with_advice(
@@ -114,10 +114,10 @@ def test_an_invalid_filter_is_refused_with_advice(
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"grouping_sids": ("MT" + "0" * 32,)}, "groupingSids .* give RM or PA"),
-        ({"grouping_sids": ("RM" + "0" * 32, "x")}, "groupingSids"),
-        ({"grouping_sids": ("RM" + "0" * 32,) * 21}, "groupingSids has 21 SIDs; give up to 20"),
-        ({"media_type": TrackKind.UNKNOWN}, "mediaType cannot be UNKNOWN; give AUDIO"),
+        ({"grouping_sids": ("MT" + "0" * 32,)}, r"grouping_sids\[0\] .* give RM or PA"),
+        ({"grouping_sids": ("RM" + "0" * 32, "x")}, r"grouping_sids\[1\]"),
+        ({"grouping_sids": ("RM" + "0" * 32,) * 21}, "grouping_sids has 21 SIDs; give up to 20"),
+        ({"media_type": TrackKind.UNKNOWN}, "media_type cannot be UNKNOWN; give AUDIO"),
     ],
 )
 def test_an_invalid_filter_of_the_accounts_list_is_refused_with_advice(

@@ -179,17 +179,20 @@ def test_every_known_type_has_a_maximum_of_participants() -> None:
     ("parameters", "complaint"),
     [
         ({"unique_name": SID}, "form of a SID"),
-        ({"type": RoomType.UNKNOWN}, "type is not one of"),
-        ({"video_codecs": (VideoCodec.VP8, VideoCodec.UNKNOWN)}, "videoCodecs"),
-        ({"recording_rules": ()}, "recordingRules has 0 rules"),
+        ({"type": RoomType.UNKNOWN}, "type cannot be UNKNOWN"),
+        (
+            {"video_codecs": (VideoCodec.VP8, VideoCodec.UNKNOWN)},
+            r"video_codecs\[1\] cannot be",
+        ),
+        ({"recording_rules": ()}, "recording_rules has 0 rules"),
         (
             {"recording_rules": (RecordingRule(type=RuleType.INCLUDE, all=True),) * 21},
-            "recordingRules has 21 rules",
+            "recording_rules has 21 rules",
         ),
-        ({"media_region": ""}, "mediaRegion"),
-        ({"media_region": "us1\n"}, "mediaRegion"),
-        ({"media_region": "US1"}, "mediaRegion"),
-        ({"media_region": "../x"}, "mediaRegion"),
+        ({"media_region": ""}, "media_region"),
+        ({"media_region": "us1\n"}, "media_region"),
+        ({"media_region": "US1"}, "media_region"),
+        ({"media_region": "../x"}, "media_region"),
     ],
 )
 def test_parameters_that_twilio_would_refuse_are_refused_with_advice(
@@ -207,10 +210,10 @@ def test_a_list_contains_rooms_in_progress_by_default() -> None:
     ("parameters", "complaint"),
     [
         ({"status": RoomStatus.UNKNOWN}, "status"),
-        ({"unique_name": ""}, "uniqueName is empty"),
-        ({"unique_name": "a\nb"}, "uniqueName"),
-        ({"created_after": AT.replace(tzinfo=None)}, "createdAfter has no time zone"),
-        ({"created_before": AT.replace(tzinfo=None)}, "createdBefore has no time zone"),
+        ({"unique_name": ""}, "unique_name is empty"),
+        ({"unique_name": "a\nb"}, "unique_name"),
+        ({"created_after": AT.replace(tzinfo=None)}, "created_after has no time zone"),
+        ({"created_before": AT.replace(tzinfo=None)}, "created_before has no time zone"),
     ],
 )
 def test_an_invalid_filter_is_refused_with_advice(

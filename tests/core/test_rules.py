@@ -14,16 +14,16 @@ MAKERS: list[Any] = [RecordingRule, SubscribeRule]
 @pytest.mark.parametrize(
     ("filters", "complaint"),
     [
-        ({}, "rule has no filter; give all, kind, publisher or track"),
-        ({"all": False}, "all: false"),
-        ({"all": False, "track": "cam"}, "all: false"),
-        ({"all": True, "track": "cam"}, "give all alone"),
-        ({"all": True, "publisher": "Zoë"}, "give all alone"),
-        ({"all": True, "kind": TrackKind.AUDIO}, "give all alone"),
-        ({"kind": TrackKind.UNKNOWN}, "kind of a .* cannot be UNKNOWN"),
-        ({"publisher": ""}, "publisher of a .* is empty"),
+        ({}, "has no filter; give all, kind, publisher or track"),
+        ({"all": False}, "all is false"),
+        ({"all": False, "track": "cam"}, "all is false"),
+        ({"all": True, "track": "cam"}, "give it alone"),
+        ({"all": True, "publisher": "Zoë"}, "give it alone"),
+        ({"all": True, "kind": TrackKind.AUDIO}, "give it alone"),
+        ({"kind": TrackKind.UNKNOWN}, "kind cannot be UNKNOWN; give AUDIO"),
+        ({"publisher": ""}, "publisher is empty"),
         ({"publisher": "x" * 129}, "129 characters"),
-        ({"track": "a\nb"}, "track of a .* holds a control character"),
+        ({"track": "a\nb"}, "track holds a control character"),
     ],
 )
 def test_a_rule_that_twilio_refuses_is_refused_with_advice(
@@ -39,7 +39,7 @@ def test_an_empty_list_and_too_many_rules_are_refused(make: Any, count: int) -> 
     rules = tuple(make(type=RuleType.INCLUDE, track=f"t{n}") for n in range(count))
 
     with pytest.raises(InvalidArgument, match=f"rules has {count} rules; give 1 to 20"):
-        check_rules(rules, "rules")
+        check_rules(rules)
 
 
 def rules(*wanted: tuple[RuleType, dict[str, Any]]) -> list[NewRule]:
@@ -52,13 +52,13 @@ IN, OUT = RuleType.INCLUDE, RuleType.EXCLUDE
 @pytest.mark.parametrize(
     ("wanted", "complaint"),
     [
-        ([(IN, {"all": True}), (IN, {"all": True})], "the same rule twice"),
+        ([(IN, {"all": True}), (IN, {"all": True})], r"rules\[1\] repeats an earlier rule"),
         (
             [(IN, {"track": "cam"}), (OUT, {"kind": RecordedKind.AUDIO}), (IN, {"track": "cam"})],
-            "the same rule twice",
+            r"rules\[2\] repeats an earlier rule",
         ),
-        ([(IN, {"all": True}), (OUT, {"all": True})], "both includes and excludes the same tracks"),
-        ([(OUT, {"publisher": "Zoë"}), (IN, {"publisher": "Zoë"})], "both includes and excludes"),
+        ([(IN, {"all": True}), (OUT, {"all": True})], r"rules\[1\] includes or excludes the same"),
+        ([(OUT, {"publisher": "Zoë"}), (IN, {"publisher": "Zoë"})], "leave one of the two out"),
     ],
 )
 def test_contradicting_and_repeated_rules_are_refused(wanted: Any, complaint: str) -> None:

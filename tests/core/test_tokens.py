@@ -68,7 +68,7 @@ def test_a_ttl_of_up_to_a_day_is_accepted(ttl_s: int) -> None:
 
 @pytest.mark.parametrize("ttl_s", [-1, 0, TTL_LIMIT_S + 1])
 def test_any_other_ttl_is_refused(ttl_s: int) -> None:
-    with pytest.raises(InvalidArgument, match=f"ttl is {ttl_s} seconds; give 1 to 86400"):
+    with pytest.raises(InvalidArgument, match=f"ttl_s is {ttl_s} seconds; give 1 to 86400"):
         NewToken(identity="ada", ttl_s=ttl_s)
 
 
@@ -79,7 +79,9 @@ def test_without_a_ttl_a_token_is_valid_for_the_longest_stay_in_its_room() -> No
 
 def test_a_token_does_not_outlive_the_longest_stay_in_its_room() -> None:
     assert NewToken(identity="ada", ttl_s=3600).lifetime_s(ROOM) == 3600
-    with pytest.raises(InvalidArgument, match="maxParticipantDuration is 3600; give at most 3600"):
+    with pytest.raises(
+        InvalidArgument, match="longest stay in the room is 3600; give at most 3600"
+    ):
         NewToken(identity="ada", ttl_s=3601).lifetime_s(ROOM)
 
 

@@ -38,9 +38,9 @@ def test_a_number_must_be_in_range_if_there_is_one() -> None:
 
 
 def test_a_time_needs_a_zone() -> None:
-    check_zones(createdAfter=AT, createdBefore=None)
-    with pytest.raises(InvalidArgument, match="createdBefore has no time zone; end it with Z"):
-        check_zones(createdAfter=AT, createdBefore=AT.replace(tzinfo=None))
+    check_zones(created_after=AT, created_before=None)
+    with pytest.raises(InvalidArgument, match="created_before has no time zone; end it with Z"):
+        check_zones(created_after=AT, created_before=AT.replace(tzinfo=None))
 
 
 def test_the_member_unknown_is_refused() -> None:

@@ -214,4 +214,7 @@ async def test_grpc_error_has_the_documented_code_and_reason(
     status = rpc_status.from_call(error.value)
     info = error_details_pb2.ErrorInfo()
     assert any(detail.Unpack(info) for detail in status.details)
-    assert (info.reason, info.domain) == (code, "rooms-gateway")
+    assert (info.reason, info.domain) == (
+        {"INVALID_ARGUMENT": "INVALID_INPUT", "NOT_FOUND": "ROOM_NOT_FOUND"}[code],
+        "rooms-gateway",
+    )

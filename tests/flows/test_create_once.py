@@ -42,7 +42,7 @@ async def test_key_used_for_another_room_is_a_conflict_on_both_faces(
     error = await gateway.execute_error(CREATE, input={"uniqueName": new_name()}, key=key)
     assert (error["code"], error["retryable"]) == ("CONFLICT", False)
     code, info, _ = await refusal(clients.rooms.CreateRoom(unique_name=new_name(), request_id=key))
-    assert (code, info.reason) == ("ALREADY_EXISTS", "ALREADY_EXISTS")
+    assert (code, info.reason) == ("ALREADY_EXISTS", "IDEMPOTENCY_KEY_REUSED")
 
 
 async def test_create_room_with_a_lost_response_returns_the_room_and_its_callbacks(

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from gateway.core.caching import Freshness, FreshnessSource, ReadResult
 from gateway.core.callers import Caller, Scope
-from gateway.core.errors import GatewayError, NotFound
+from gateway.core.errors import GatewayError, Reason
 from gateway.core.events import (
     Delivered,
     RoomEvent,
@@ -21,6 +21,7 @@ from gateway.core.events import (
     StreamStarted,
 )
 from gateway.core.insights import InsightsParticipant, InsightsRoom, InsightsRoomFilter
+from gateway.core.outcomes import not_found
 from gateway.core.paging import Page
 from gateway.core.participants import (
     NewSubscribeRules,
@@ -64,6 +65,7 @@ from gateway.core.transcriptions import (
 from gateway.gql.schema.context import Context
 from gateway.service.callers.charge import Charge
 from gateway.service.callers.points import CallerLimiter
+from gateway.service.rooms import CreatedRoom
 from gateway.service.streams.feed import EventSubscription, WriteNow
 
 T = TypeVar("T")
@@ -425,15 +427,15 @@ class Rooms:
 
     async def create(
         self, caller: Caller, new: NewRoom, idempotency_key: str | None = None
-    ) -> ReadResult[Room]:
+    ) -> CreatedRoom:
         await self._ready()
         self.created.append(new)
-        return read_result(room(9, new.unique_name))
+        return CreatedRoom(read_result(room(9, new.unique_name)), is_new=True)
 
     async def complete(self, caller: Caller, ref: RoomRef) -> ReadResult[Room]:
         found = await self.room(caller, ref)
         if found is None:
-            raise NotFound("no such room is in progress; check the SID or the name")
+            raise not_found(Reason.ROOM_NOT_FOUND)
         return found
 
 

@@ -427,19 +427,19 @@ SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
 @pytest.mark.parametrize(
     ("request_", "core_type", "message"),
     [
-        (pb.CreateRoomRequest(max_participants=0), NewRoom, "maxParticipants is 0"),
-        (pb.CreateRoomRequest(max_participants=51), NewRoom, "maxParticipants is 51"),
-        (pb.CreateRoomRequest(unique_name=""), NewRoom, "uniqueName is empty"),
+        (pb.CreateRoomRequest(max_participants=0), NewRoom, "max_participants is 0"),
+        (pb.CreateRoomRequest(max_participants=51), NewRoom, "max_participants is 51"),
+        (pb.CreateRoomRequest(unique_name=""), NewRoom, "unique_name is empty"),
         (
             request(pb.CreateRoomRequest, type=17),
             NewRoom,
             "type has the unknown number 17: set it to one of GROUP",
         ),
-        (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), NewRoom, "type is not one of"),
+        (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), NewRoom, "type cannot be UNKNOWN"),
         (
             request(pb.CreateRoomRequest, video_codecs=[9]),
             NewRoom,
-            "video_codecs has the unknown number 9: .*VP8, H264",
+            r"video_codecs\[0\] has the unknown number 9: .*VP8, H264",
         ),
         (
             pb.CreateRoomRequest(recording_rules=[RECORDING_RULE(all=True)]),

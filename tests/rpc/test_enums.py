@@ -67,7 +67,7 @@ def test_members_have_the_same_name_on_both_sides(name: str) -> None:
 
 
 def test_unspecified_is_none_in_core() -> None:
-    assert enums.ROOM_STATUS.from_pb(0, "status") is None
+    assert enums.ROOM_STATUS.from_pb(0, ("status",)) is None
     assert enums.ROOM_STATUS.to_pb(None) is None
 
 
@@ -76,16 +76,16 @@ def test_unknown_number_is_rejected_with_the_choices() -> None:
         InvalidArgument,
         match=r"status has the unknown number 99: set it to one of IN_PROGRESS, COMPLETED, FAILED$",
     ):
-        enums.ROOM_STATUS.from_pb(99, "status")
+        enums.ROOM_STATUS.from_pb(99, ("status",))
 
 
 def test_unspecified_in_a_list_is_rejected() -> None:
-    assert enums.VIDEO_CODEC.from_pb_list([1, 2], "video_codecs") == (
+    assert enums.VIDEO_CODEC.from_pb_list([1, 2], ("video_codecs",)) == (
         VideoCodec.VP8,
         VideoCodec.H264,
     )
-    with pytest.raises(InvalidArgument, match="video_codecs has the unknown number 0"):
-        enums.VIDEO_CODEC.from_pb_list([1, 0], "video_codecs")
+    with pytest.raises(InvalidArgument, match=r"video_codecs\[1\] has the unknown number 0"):
+        enums.VIDEO_CODEC.from_pb_list([1, 0], ("video_codecs",))
 
 
 def test_a_value_that_twilio_added_later_is_unknown() -> None:

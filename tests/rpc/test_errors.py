@@ -36,7 +36,11 @@ def test_status_has_code_message_and_reason(kind: type[core.GatewayError]) -> No
     assert (status.code, status.message) == (CONTRACT[kind].value[0], "what is wrong: what to do")
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
-    assert (info.reason, info.domain, dict(info.metadata)) == (kind.code.value, "rooms-gateway", {})
+    assert (info.reason, info.domain, dict(info.metadata)) == (
+        kind.default_reason.value,
+        "rooms-gateway",
+        {},
+    )
 
 
 def test_metadata_has_the_error_code_of_twilio() -> None:
@@ -45,7 +49,7 @@ def test_metadata_has_the_error_code_of_twilio() -> None:
         core.AlreadyExists("the name is in use", twilio=core.TwilioFault(53113, 400))
     ).details[0].Unpack(info)
 
-    assert dict(info.metadata) == {"twilioCode": "53113"}
+    assert dict(info.metadata) == {"twilio_code": "53113"}
 
 
 def test_a_temporary_error_has_retry_info() -> None:
@@ -71,3 +75,17 @@ def test_unread_stream_has_its_last_cursor_in_the_metadata() -> None:
     assert status.details[0].Unpack(info)
     assert (status.code, info.reason, dict(info.metadata)) == (8, "THROTTLED", {"cursor": "c7"})
     assert len(status.details) == 1
+
+
+def test_wrong_fields_are_a_bad_request_with_the_protos_names() -> None:
+    error = core.InvalidArgument.at(("rules", 0, "idempotency_key"), "is empty; give `kind`")
+    _, detail = error_to_pb(error).details
+
+    bad_request = error_details_pb2.BadRequest()
+    assert detail.Unpack(bad_request)
+    [violation] = bad_request.field_violations
+    assert (violation.field, violation.description, violation.reason) == (
+        "rules[0].request_id",
+        "rules[0].request_id is empty; give kind",
+        "INVALID_INPUT",
+    )

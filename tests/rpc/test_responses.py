@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.core.caching import Freshness, FreshnessSource, ReadResult
-from gateway.core.errors import InvalidArgument, NotFound
+from gateway.core.errors import InvalidArgument, NotFound, Reason
 from gateway.core.paging import Page
 from gateway.core.recordings import MediaLink
 from gateway.core.rooms import AccountSid, RoomSid
@@ -39,9 +39,10 @@ def test_negative_page_size_is_rejected() -> None:
 
 
 def test_require_found_raises_not_found_for_none() -> None:
-    assert require_found(0, "no such number: give another") == 0
-    with pytest.raises(NotFound, match="no such number: give another"):
-        require_found(None, "no such number: give another")
+    assert require_found(0, Reason.TRACK_NOT_FOUND) == 0
+    with pytest.raises(NotFound, match="no such track: give") as raised:
+        require_found(None, Reason.TRACK_NOT_FOUND)
+    assert raised.value.reason is Reason.TRACK_NOT_FOUND
 
 
 def test_resource_response_has_freshness_and_as_of() -> None:

@@ -141,7 +141,7 @@ async def test_decode_request_rejects_bytes_that_are_no_message(
 ) -> None:
     assert (await failure(client.call("GetLength", raw)))[:2] == (
         grpc.StatusCode.INVALID_ARGUMENT,
-        "INVALID_ARGUMENT",
+        "INVALID_INPUT",
     )
 
 

@@ -297,7 +297,7 @@ class Site:
         self.sandbox.world.complete(self.room_at_twilio(room_sid))
 
     async def create(self, account: Account, name: str | None = None) -> Room:
-        return (await account.rooms.create(ADMIN, NewRoom(unique_name=name))).value
+        return (await account.rooms.create(ADMIN, NewRoom(unique_name=name))).room.value
 
     def join(self, room_sid: RoomSid, identity: str, *tracks: str) -> Participant:
         """A participant joins in the sandbox, with these tracks, each named after its

@@ -68,7 +68,7 @@ def tokens(rooms: Rooms) -> Tokens:
 async def created(rooms: Rooms, name: str | None = None, stay_s: int | None = None) -> Room:
     return (
         await rooms.create(OWNER, NewRoom(unique_name=name, max_participant_duration=stay_s))
-    ).value
+    ).room.value
 
 
 def new_token(room: str | None = None, ttl_s: int | None = None) -> NewToken:
@@ -122,7 +122,7 @@ async def test_the_ttl_is_at_most_the_longest_stay_in_the_room(
             await tokens.mint(MINTER, new_token(name, ttl_s=600))
         ).expires_at.timestamp() == 1_800_000_600
         with pytest.raises(
-            InvalidArgument, match="maxParticipantDuration is 600; give at most 600"
+            InvalidArgument, match="longest stay in the room is 600; give at most 600"
         ):
             await tokens.mint(MINTER, new_token(name, ttl_s=601))
 

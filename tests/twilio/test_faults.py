@@ -127,7 +127,7 @@ def test_any_response_is_read(status: int, headers: dict[str, str], body: bytes)
 
 @pytest.mark.parametrize("code", MEANINGS)
 def test_every_message_says_what_to_do(code: int) -> None:
-    message = MEANINGS[code].message
+    message = MEANINGS[code].text
 
     assert ": " in message
     assert not message.endswith(".")

@@ -1,6 +1,7 @@
 """Errors as GraphQL reports them.
 
-`extensions` has the code, retryable, retryAfterMs, traceId, and Twilio's error.
+`extensions` has the code, the reason, the wrong fields, retryable, retryAfterMs,
+traceId, and Twilio's error.
 """
 
 import re
@@ -11,7 +12,8 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
-from gateway.core.errors import Code, GatewayError, Internal, InvalidArgument
+from gateway.core.errors import Code, GatewayError, Internal, InvalidArgument, path_text
+from gateway.gql.schema.names import graphql_name
 
 log = structlog.get_logger(__name__)
 
@@ -139,7 +141,7 @@ def format_error(error: GraphQLError, trace_id: str) -> dict[str, Any]:
             path=error.path,
             at=at,
         )
-    formatted: dict[str, Any] = {"message": gateway_error.message}
+    formatted: dict[str, Any] = {"message": gateway_error.text(graphql_name)}
     if error.locations:
         formatted["locations"] = [
             {"line": location.line, "column": location.column} for location in error.locations
@@ -153,8 +155,11 @@ def format_error(error: GraphQLError, trace_id: str) -> dict[str, Any]:
 def _extensions(error: GatewayError, trace_id: str) -> dict[str, Any]:
     extensions: dict[str, Any] = {
         "code": GRAPHQL_CODE[error.code],
+        "reason": error.reason,
         "retryable": error.is_retryable,
     }
+    if error.fields:
+        extensions["fields"] = [path_text(field.path, graphql_name) for field in error.fields]
     if error.retry_after_ms is not None:
         extensions["retryAfterMs"] = error.retry_after_ms
     extensions["traceId"] = trace_id

@@ -294,7 +294,7 @@ def event_types_argument(types: list[RoomEventType] | None) -> frozenset[RoomEve
     """The types to select; None for all. Raises InvalidArgument for an empty list."""
     selected = optional(types)
     if selected is not None and not selected:
-        raise InvalidArgument(
-            "types must not be empty: name at least one event type, or leave it out for all"
+        raise InvalidArgument.at(
+            "types", "must not be empty: name at least one event type, or leave it out for all"
         )
     return None if selected is None else frozenset(selected)

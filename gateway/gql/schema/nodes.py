@@ -22,7 +22,7 @@ from gateway.gql.schema.types import Node
 async def nodes(info: Info[Context, None], ids: list[strawberry.ID]) -> list[Node | None]:
     """The object of each id, in order. A room's name is a ref, but not an id."""
     if len(ids) > PAGE_LIMIT:
-        raise InvalidArgument(f"ids has {len(ids)} entries: send {PAGE_LIMIT} at most")
+        raise InvalidArgument.at("ids", f"has {len(ids)} entries: send {PAGE_LIMIT} at most")
     distinct = list(dict.fromkeys(ids))
     # GraphQL reports an exception in the list at its index, and shows the other nodes.
     results = await asyncio.gather(

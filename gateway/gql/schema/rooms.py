@@ -275,9 +275,8 @@ async def create_room(
 ) -> Room:
     rooms = info.context.account.rooms
     new_room = to_core(input)
-    return Room.from_result(
-        await rooms.create(info.context.caller, new_room, optional(idempotency_key))
-    )
+    created = await rooms.create(info.context.caller, new_room, optional(idempotency_key))
+    return Room.from_result(created.room)
 
 
 async def complete_room(info: Info[Context, None], ref: strawberry.ID) -> Room:

@@ -2,10 +2,11 @@
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
+from gateway.core.errors import Reason
 from gateway.core.insights import InsightsRoomFilter
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, checked_sid
 from gateway.rpc.authentication import caller_and_account
@@ -16,13 +17,6 @@ from gateway.rpc.v1.insights_service_pb2_grpc import InsightsServiceServicer
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-# Twilio has a summary from some minutes after the room's end, for 7 days.
-ROOM: Final = "no such summary: give the SID of a room that ended some minutes to 7 days ago"
-PARTICIPANT: Final = (
-    "no such summary: give the SID of a room that ended some minutes to 7 days ago, "
-    "and of a participant who was in it"
-)
 
 
 class InsightsService(InsightsServiceServicer):
@@ -43,7 +37,9 @@ class InsightsService(InsightsServiceServicer):
     ) -> pb.GetInsightsRoomResponse:
         caller, account = caller_and_account(self._accounts)
         result = await account.insights.room(caller, checked_sid(RoomSid, request.room, "room"))
-        return resource_response(pb.GetInsightsRoomResponse, require_found(result, ROOM))
+        return resource_response(
+            pb.GetInsightsRoomResponse, require_found(result, Reason.INSIGHTS_NOT_FOUND)
+        )
 
     async def ListInsightsParticipants(
         self, request: pb.ListInsightsParticipantsRequest, context: Context
@@ -64,5 +60,5 @@ class InsightsService(InsightsServiceServicer):
             checked_sid(ParticipantSid, request.participant, "participant"),
         )
         return resource_response(
-            pb.GetInsightsParticipantResponse, require_found(result, PARTICIPANT)
+            pb.GetInsightsParticipantResponse, require_found(result, Reason.INSIGHTS_NOT_FOUND)
         )

@@ -2,10 +2,11 @@
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
+from gateway.core.errors import Reason
 from gateway.core.participants import (
     NewSubscribeRules,
     ParticipantFilter,
@@ -22,18 +23,6 @@ from gateway.rpc.v1.participant_service_pb2_grpc import ParticipantServiceServic
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-PARTICIPANT: Final = (
-    "no such participant: give the SID of a participant who is or was in the room, "
-    "or the identity of one who is in it now"
-)
-PUBLISHED_TRACK: Final = (
-    "no such published track: "
-    "give the SID or the name of a track that the participant publishes now"
-)
-SUBSCRIBED_TRACK: Final = (
-    "no such subscribed track: give the SID of a track that the participant receives now"
-)
 
 
 class ParticipantService(ParticipantServiceServicer):
@@ -59,7 +48,9 @@ class ParticipantService(ParticipantServiceServicer):
         result = await account.participants.participant(
             caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
         )
-        return resource_response(pb.GetParticipantResponse, require_found(result, PARTICIPANT))
+        return resource_response(
+            pb.GetParticipantResponse, require_found(result, Reason.PARTICIPANT_NOT_FOUND)
+        )
 
     async def DisconnectParticipant(
         self, request: pb.DisconnectParticipantRequest, context: Context
@@ -102,7 +93,7 @@ class ParticipantService(ParticipantServiceServicer):
             TrackRef.of(request.track),
         )
         return resource_response(
-            pb.GetPublishedTrackResponse, require_found(result, PUBLISHED_TRACK)
+            pb.GetPublishedTrackResponse, require_found(result, Reason.TRACK_NOT_FOUND)
         )
 
     async def ListSubscribedTracks(
@@ -128,7 +119,7 @@ class ParticipantService(ParticipantServiceServicer):
             checked_track_sid(request.track),
         )
         return resource_response(
-            pb.GetSubscribedTrackResponse, require_found(result, SUBSCRIBED_TRACK)
+            pb.GetSubscribedTrackResponse, require_found(result, Reason.TRACK_NOT_FOUND)
         )
 
     async def GetSubscribeRules(

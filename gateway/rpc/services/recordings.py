@@ -2,10 +2,11 @@
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
+from gateway.core.errors import Reason
 from gateway.core.recordings import NewRecordingRules, RecordingFilter, RoomRecordingFilter
 from gateway.core.rooms import RoomRef
 from gateway.core.sids import AccountSid, RecordingSid, checked_sid
@@ -17,14 +18,6 @@ from gateway.rpc.v1.recording_service_pb2_grpc import RecordingServiceServicer
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-RECORDING: Final = (
-    "no such recording: give the SID of a recording that Twilio has, "
-    "and that is of the room if the request names one"
-)
-MEDIA: Final = (
-    "no such media: give the SID of a completed recording whose media has not been deleted"
-)
 
 
 class RecordingService(RecordingServiceServicer):
@@ -52,7 +45,9 @@ class RecordingService(RecordingServiceServicer):
             RoomRef.of(request.room),
             checked_sid(RecordingSid, request.recording, "recording"),
         )
-        return resource_response(pb.GetRoomRecordingResponse, require_found(result, RECORDING))
+        return resource_response(
+            pb.GetRoomRecordingResponse, require_found(result, Reason.RECORDING_NOT_FOUND)
+        )
 
     async def DeleteRoomRecording(
         self, request: pb.DeleteRoomRecordingRequest, context: Context
@@ -81,7 +76,9 @@ class RecordingService(RecordingServiceServicer):
         result = await account.recordings.recording(
             caller, checked_sid(RecordingSid, request.recording, "recording")
         )
-        return resource_response(pb.GetRecordingResponse, require_found(result, RECORDING))
+        return resource_response(
+            pb.GetRecordingResponse, require_found(result, Reason.RECORDING_NOT_FOUND)
+        )
 
     async def DeleteRecording(
         self, request: pb.DeleteRecordingRequest, context: Context
@@ -99,7 +96,9 @@ class RecordingService(RecordingServiceServicer):
         media = await account.recordings.media(
             caller, checked_sid(RecordingSid, request.recording, "recording")
         )
-        return resource_response(pb.GetRecordingMediaResponse, require_found(media, MEDIA))
+        return resource_response(
+            pb.GetRecordingMediaResponse, require_found(media, Reason.MEDIA_NOT_FOUND)
+        )
 
     async def GetRecordingRules(
         self, request: pb.GetRecordingRulesRequest, context: Context

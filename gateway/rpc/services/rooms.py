@@ -8,7 +8,7 @@ from typing import Any, Final
 import grpc
 
 from gateway.core.caching import ReadResult
-from gateway.core.errors import InvalidArgument, UpstreamUnavailable
+from gateway.core.errors import InvalidArgument, Reason, UpstreamUnavailable
 from gateway.core.rooms import AccountSid, NewRoom, RoomFilter, RoomRef
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb, to_pb
@@ -24,7 +24,6 @@ from gateway.service.streams.encoded import EncodedMessage
 from gateway.service.streams.feed import EventFilter, EventSubscription
 
 BATCH_LIMIT: Final = 100
-ROOM: Final = "no such room: give the SID of a room, or the name of a room in progress"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -37,17 +36,18 @@ class RoomService(RoomServiceServicer):
     async def GetRoom(self, request: pb.GetRoomRequest, context: Context) -> pb.GetRoomResponse:
         caller, account = caller_and_account(self._accounts)
         result = await account.rooms.room(caller, RoomRef.of(request.room))
-        return resource_response(pb.GetRoomResponse, require_found(result, ROOM))
+        return resource_response(pb.GetRoomResponse, require_found(result, Reason.ROOM_NOT_FOUND))
 
     async def BatchGetRooms(
         self, request: pb.BatchGetRoomsRequest, context: Context
     ) -> pb.BatchGetRoomsResponse:
         caller, account = caller_and_account(self._accounts)
         if len(request.rooms) > BATCH_LIMIT:
-            raise InvalidArgument(
-                f"rooms has {len(request.rooms)} entries: send up to {BATCH_LIMIT}"
+            raise InvalidArgument.at(
+                "rooms", f"has {len(request.rooms)} entries: send up to {BATCH_LIMIT}"
             )
-        results = await account.rooms.batch(caller, [RoomRef.of(room) for room in request.rooms])
+        refs = [RoomRef.of(room, ("rooms", index)) for index, room in enumerate(request.rooms)]
+        results = await account.rooms.batch(caller, refs)
         return pb.BatchGetRoomsResponse(
             rooms=[to_pb(result, Room) for result in results if result is not None],
             missing=[
@@ -71,7 +71,7 @@ class RoomService(RoomServiceServicer):
         result = await account.rooms.create(
             caller, from_pb(request, NewRoom), request.request_id or None
         )
-        return resource_response(pb.CreateRoomResponse, result)
+        return resource_response(pb.CreateRoomResponse, result.room)
 
     async def CompleteRoom(
         self, request: pb.CompleteRoomRequest, context: Context

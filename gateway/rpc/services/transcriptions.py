@@ -2,10 +2,11 @@
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
+from gateway.core.errors import Reason, below
 from gateway.core.rooms import AccountSid, RoomRef
 from gateway.core.transcriptions import (
     TranscriptionsConfiguration,
@@ -20,10 +21,6 @@ from gateway.rpc.v1.transcription_service_pb2_grpc import TranscriptionServiceSe
 from gateway.service.accounts import Account
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-TRANSCRIPTION: Final = (
-    "no such transcription: give the ttid that Twilio assigned to the room's transcription"
-)
 
 
 class TranscriptionService(TranscriptionServiceServicer):
@@ -46,7 +43,9 @@ class TranscriptionService(TranscriptionServiceServicer):
         result = await account.transcriptions.transcription(
             caller, RoomRef.of(request.room), checked_ttid(request.ttid)
         )
-        return resource_response(pb.GetTranscriptionResponse, require_found(result, TRANSCRIPTION))
+        return resource_response(
+            pb.GetTranscriptionResponse, require_found(result, Reason.TRANSCRIPTION_NOT_FOUND)
+        )
 
     async def CreateTranscription(
         self, request: pb.CreateTranscriptionRequest, context: Context
@@ -54,9 +53,8 @@ class TranscriptionService(TranscriptionServiceServicer):
         caller, account = caller_and_account(self._accounts)
         configuration = None
         if request.HasField("configuration"):
-            configuration = from_pb(
-                request.configuration, TranscriptionsConfiguration, "configuration."
-            )
+            with below("configuration"):
+                configuration = from_pb(request.configuration, TranscriptionsConfiguration)
         transcription = await account.transcriptions.create(
             caller, RoomRef.of(request.room), configuration
         )

@@ -56,9 +56,9 @@ class PageCursors:
                 "page cursor has expired: start again from the first page"
             ) from None
         if position.list_digest != digest:
-            raise InvalidArgument(
-                "after belongs to another list or another filter: use it with the list that it "
-                "came from"
+            raise InvalidArgument.at(
+                "page_token",
+                "belongs to another list or another filter: use it with the list that it came from",
             )
         return position
 

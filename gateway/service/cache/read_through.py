@@ -24,7 +24,8 @@ from gateway.core.caching import (
     cache_state,
 )
 from gateway.core.cursors import CursorCodec, LogPosition
-from gateway.core.errors import NotFound, UpstreamUnavailable
+from gateway.core.errors import NotFound, Reason, UpstreamUnavailable
+from gateway.core.outcomes import not_found
 from gateway.core.paging import Page
 from gateway.core.rooms import Ended, RoomSid
 from gateway.service.cache.early_refresh import EarlyRefresh
@@ -103,11 +104,14 @@ class ReadThrough:
         self._page_cursors = PageCursors(cursor_codec)
         self._flights = SingleFlight[Found[Any]]()
 
-    async def one(self, query: CachedQuery[T]) -> ReadResult[T]:
-        """Returns the resource. Raises NotFound, and what `read` raises."""
+    async def one(
+        self, query: CachedQuery[T], *, missing: Reason = Reason.ROOM_NOT_FOUND
+    ) -> ReadResult[T]:
+        """Returns the resource. Raises NotFound with the reason `missing`, and what
+        `read` raises."""
         result = await self.one_or_none(query)
         if result is None:
-            raise NotFound("Twilio has no such room, or no such SID in it: check the SIDs")
+            raise not_found(missing)
         return result
 
     async def one_or_none(self, query: CachedQuery[T]) -> ReadResult[T] | None:
@@ -118,14 +122,29 @@ class ReadThrough:
     async def from_twilio(self, query: CachedQuery[T]) -> ReadResult[T] | None:
         """Returns the resource as Twilio shows it now, for a change that is aimed at
         it."""
-        key = (query.key.name, self._memory.version(query), "now")
-        return self._result(query, await self._flights.share(key, lambda: self._fetch_now(query)))
+        return self._result(query, await self.fetch_now(query))
 
-    async def page(self, listing: Listing[T], first: int, after: str | None) -> ReadResult[Page[T]]:
-        """Returns a page of a list. Raises InvalidArgument for a cursor of another
-        list, CursorExpired for one that is no longer valid, and what `read` raises."""
+    async def fetch_now(self, query: CachedQuery[T]) -> Found[T | None]:
+        """Returns the value as Twilio shows it now, past the cache."""
+        key = (query.key.name, self._memory.version(query), "now")
+        return await self._flights.share(key, lambda: self._fetch_now(query))
+
+    async def page(
+        self,
+        listing: Listing[T],
+        first: int,
+        after: str | None,
+        *,
+        missing: Reason = Reason.ROOM_NOT_FOUND,
+    ) -> ReadResult[Page[T]]:
+        """Returns a page of a list.
+
+        Raises InvalidArgument for a cursor of another list, CursorExpired for one that
+        is no longer valid, NotFound with the reason `missing` for a list that Twilio
+        does not have, and what `read` raises.
+        """
         position = self._page_cursors.position(listing.identity, first, after)
-        result = await self.one(listing.page_query(position.size, position.query))
+        result = await self.one(listing.page_query(position.size, position.query), missing=missing)
         page = self._page_cursors.page(position, result.value, first)
         return ReadResult(page, result.freshness, result.as_of)
 

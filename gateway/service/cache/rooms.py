@@ -87,6 +87,13 @@ class RoomReads:
             self._note_name(found)
         return found
 
+    async def now(self, sid: RoomSid) -> Found[Room] | None:
+        """Returns the room as Twilio shows it now, past the cache."""
+        found = present(await self._reads.fetch_now(self._query(sid)))
+        if found is not None:
+            self._note_name(found)
+        return found
+
     async def by_name(self, name: str) -> Found[Room] | None:
         """Returns the room in progress that has this name."""
         try:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec, LogPosition
-from gateway.core.errors import NotFound, PermissionDenied
+from gateway.core.errors import PermissionDenied, Reason
 from gateway.core.events import (
     Bookmark,
     Delivered,
@@ -21,6 +21,7 @@ from gateway.core.events import (
     StreamMode,
     StreamStarted,
 )
+from gateway.core.outcomes import not_found
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.service.callers.connection_limit import ConnectionLimit
 from gateway.service.log.notifier import Notifier
@@ -177,7 +178,7 @@ class Feed:
             return ref.sid
         found = await self._rooms.room(caller, ref)
         if found is None:
-            raise NotFound("no such room is in progress: use its SID, or create it first")
+            raise not_found(Reason.ROOM_NOT_FOUND)
         return found.value.sid
 
     async def _reset_reason(self, position: LogPosition) -> ResyncReason | None:

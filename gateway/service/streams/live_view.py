@@ -16,7 +16,7 @@ import structlog
 from gateway.core.caching import Freshness, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
-from gateway.core.errors import CursorExpired, GatewayError, NotFound
+from gateway.core.errors import CursorExpired, GatewayError, NotFound, Reason
 from gateway.core.events import (
     Bookmark,
     Delivered,
@@ -27,6 +27,7 @@ from gateway.core.events import (
     StreamStarted,
 )
 from gateway.core.lru import LruCache
+from gateway.core.outcomes import not_found
 from gateway.core.paging import PAGE_LIMIT, Page
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantRef, PublishedTrack
 from gateway.core.room_state.live import LiveRoom, RoomState, Stay
@@ -190,7 +191,7 @@ class LiveViews:
         nothing after `cursor`."""
         room = await self._rooms.room(caller, RoomRef(sid, None))
         if room is None:
-            raise NotFound("no such room: use a room's SID, or the name of one in progress")
+            raise not_found(Reason.ROOM_NOT_FOUND)
         parts: list[ReadResult[Any]] = [room]
         try:
             participants = await self._read_participants(caller, sid, parts)

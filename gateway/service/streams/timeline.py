@@ -53,7 +53,7 @@ class Timeline:
         checked_first(first)
         # The next event may happen at any moment.
         limit_max_age(0)
-        resumed = None if after is None else self._cursor_codec.log_position(after)
+        resumed = None if after is None else self._cursor_codec.log_position(after, "page_token")
         sid = await self._rooms.locate(caller, ref, Scope.EVENTS_SUBSCRIBE)
         start = resumed or await self._beginning()
         found, position, is_end = await self._search(sid, start, types, first)

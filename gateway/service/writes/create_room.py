@@ -29,9 +29,12 @@ from gateway.core.errors import (
     GatewayError,
     NotFound,
     OutcomeUnknown,
+    Reason,
+    TwilioFault,
     UpstreamUnavailable,
 )
 from gateway.core.events import Changed, EventSource
+from gateway.core.outcomes import KEY_REUSED, NAME_TAKEN
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomSid, RoomStatus
 from gateway.core.validation import check_text
 from gateway.service.cache.read_through import Found
@@ -69,10 +72,32 @@ def idempotency_key_of(caller: Caller, key: str | None, new: NewRoom) -> Idempot
     """
     if key is None:
         return None
-    check_text(key, "idempotencyKey", give="one made for this room alone, such as a UUID")
+    check_text(key, "idempotency_key", give="one made for this room alone, such as a UUID")
     values = msgspec.to_builtins(new).items()
     body = sorted((name, value) for name, value in values if value is not None)
     return IdempotencyKey(_digest([caller.id, key]), _digest(body))
+
+
+class RoomConflict(AlreadyExists):
+    """A room in progress has the name, or the key belongs to another room: `reason`
+    tells which. `sid` is that room, or None if it is not known."""
+
+    def __init__(
+        self, reason: Reason, sid: RoomSid | None, twilio: TwilioFault | None = None
+    ) -> None:
+        super().__init__(
+            NAME_TAKEN if reason is Reason.NAME_TAKEN else KEY_REUSED, reason=reason, twilio=twilio
+        )
+        self.sid = sid
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """The outcome of a request to create a room. `is_new` is False when an earlier
+    request made it."""
+
+    found: Found[Room]
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +144,12 @@ class RoomMutations:
         self._status_callback = status_callback
         self._timings = timings
 
-    async def create(self, new: NewRoom, key: IdempotencyKey | None) -> Found[Room]:
+    async def create(self, new: NewRoom, key: IdempotencyKey | None) -> Creation:
         """Creates a room and returns it, or the room that was created with the same
         key.
 
         Waits for another attempt with the key, until the caller's deadline. Raises
-        AlreadyExists if a room in progress has the name or the key belongs to another
+        RoomConflict if a room in progress has the name or the key belongs to another
         room, NotFound if the room of the key is gone, and OutcomeUnknown if it cannot
         be found out whether the room was created.
         """
@@ -147,22 +172,23 @@ class RoomMutations:
         event = self._mutations.new_event(sid, Changed.ROOM)
         return await self._record(await self._mutations.send(complete_room(sid), event))
 
-    async def _create_with_key(self, new: NewRoom, key: IdempotencyKey) -> Found[Room] | None:
+    async def _create_with_key(self, new: NewRoom, key: IdempotencyKey) -> Creation | None:
         """Returns the room of the key, or None while another attempt has the claim."""
         owner = secrets.token_hex(8)
         match await self._records.claim(key, owner):
             case InProgress():
                 return None
             case OtherBody():
-                raise AlreadyExists(
-                    "this idempotencyKey was used for a room with other parameters: "
-                    "use a new key for each room"
-                )
+                raise RoomConflict(Reason.IDEMPOTENCY_KEY_REUSED, None)
             case Created(sid):
                 found = await self._reads.by_sid(sid)
                 if found is None:
-                    raise NotFound(f"the room of this idempotencyKey ({sid}) no longer exists")
-                return found
+                    raise NotFound(
+                        f"the room of this `idempotency_key` ({sid}) no longer exists: "
+                        "use a new key",
+                        reason=Reason.ROOM_NOT_FOUND,
+                    )
+                return Creation(found, is_new=False)
             case Claimed(may_exist, began_at):
                 callback = _callback_with_key(self._status_callback, key.digest)
                 attempt = _Attempt(
@@ -172,14 +198,14 @@ class RoomMutations:
 
     async def _attempt_with_claim(
         self, key: IdempotencyKey, owner: str, attempt: _Attempt
-    ) -> Found[Room]:
+    ) -> Creation:
         """Makes the attempt and records how it ended.
 
         If recording fails, the next attempt with the key finds that the room may exist,
         and looks for it first.
         """
         try:
-            found = await self._attempt(attempt)
+            creation = await self._attempt(attempt)
         except GatewayError as failure:
             is_unknown = isinstance(failure, OutcomeUnknown) or isinstance(
                 failure.__cause__, OutcomeUnknown
@@ -187,21 +213,21 @@ class RoomMutations:
             may_exist = attempt.may_exist or is_unknown
             await _try_to_record(self._records.release(key, owner, may_exist=may_exist))
             raise
-        await _try_to_record(self._records.complete(key, owner, found.value.sid))
-        return found
+        await _try_to_record(self._records.complete(key, owner, creation.found.value.sid))
+        return creation
 
-    async def _attempt(self, attempt: _Attempt) -> Found[Room]:
+    async def _attempt(self, attempt: _Attempt) -> Creation:
         if attempt.may_exist:
             found = await self._find_earlier_room(attempt)
             if found is not None:
-                return found
+                return Creation(found, is_new=False)
         try:
             room = await self._upstream.send(create_room(attempt.new, attempt.status_callback))
         except OutcomeUnknown as error:
-            return await self._resolve_lost_response(attempt, error)
+            return Creation(await self._resolve_lost_response(attempt, error), is_new=True)
         except AlreadyExists as error:
-            return await self._resolve_name_conflict(attempt, error)
-        return await self._record(room)
+            return Creation(await self._resolve_name_conflict(attempt, error), is_new=False)
+        return Creation(await self._record(room), is_new=True)
 
     async def _find_earlier_room(self, attempt: _Attempt) -> Found[Room] | None:
         """Returns the room that an earlier attempt with the key created.
@@ -213,12 +239,12 @@ class RoomMutations:
         name = attempt.new.unique_name
         if name is None:
             raise OutcomeUnknown(
-                "an earlier call with this idempotencyKey may have created the room, which has no "
-                "name to look it up by: look for it in the list, or use another key"
+                "an earlier call with this `idempotency_key` may have created the room, which has "
+                "no name to look it up by: look for it in the list, or use another key"
             )
         listed = await self._reads.listed(name)
         if listed is not None and not await self._is_created_by(attempt, listed.value):
-            raise _name_taken(listed.value.sid)
+            raise RoomConflict(Reason.NAME_TAKEN, listed.value.sid)
         if listed is not None:
             return await self._adopt(listed)
         wanted = RoomFilter(
@@ -242,13 +268,13 @@ class RoomMutations:
         if listed is None and attempt.has_own_callback:
             raise OutcomeUnknown(
                 "the request was sent to Twilio and no response arrived: "
-                "try again with the same idempotencyKey",
+                "try again with the same `idempotency_key`",
                 twilio=error.twilio,
             ) from error
         if listed is None:
             raise error
         if not is_ours:
-            raise _name_taken(listed.value.sid) from error
+            raise RoomConflict(Reason.NAME_TAKEN, listed.value.sid) from error
         return await self._adopt(listed)
 
     async def _resolve_name_conflict(self, attempt: _Attempt, error: AlreadyExists) -> Found[Room]:
@@ -267,11 +293,13 @@ class RoomMutations:
             return await self._adopt(listed)
         if listed is None and attempt.may_exist:
             raise OutcomeUnknown(
-                "a room has this uniqueName, and an earlier call with this idempotencyKey may have "
-                "created it: try again",
+                "a room has this `unique_name`, and an earlier call with this `idempotency_key` "
+                "may have created it: try again",
                 twilio=error.twilio,
             ) from error
-        raise _name_taken(None if listed is None else listed.value.sid, error) from error
+        raise RoomConflict(
+            Reason.NAME_TAKEN, None if listed is None else listed.value.sid, error.twilio
+        ) from error
 
     async def _is_created_by(self, attempt: _Attempt, room: Room) -> bool:
         if _without_fragment(room.status_callback) != _without_fragment(attempt.status_callback):
@@ -317,14 +345,6 @@ async def _try_to_record(outcome: Awaitable[None]) -> None:
         await outcome
     except UpstreamUnavailable as exc:
         log.error("create.unrecorded", reason=exc.message)
-
-
-def _name_taken(sid: RoomSid | None, error: AlreadyExists | None = None) -> AlreadyExists:
-    holder = "" if sid is None else f" ({sid})"
-    return AlreadyExists(
-        f"a room in progress{holder} has this uniqueName: use that room or another name",
-        twilio=None if error is None else error.twilio,
-    )
 
 
 def _callback_with_key(status_callback: str, digest: str) -> str:

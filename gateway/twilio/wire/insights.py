@@ -49,7 +49,7 @@ def fetch_insights_participant(
     room: RoomSid, participant: ParticipantSid
 ) -> WireRequest[InsightsParticipant]:
     """Returns the request for the summary of a participant. `read` raises NotFound."""
-    sid = checked_sid(ParticipantSid, participant, "the participant")
+    sid = checked_sid(ParticipantSid, participant, "participant")
     return _PARTICIPANTS.fetch(f"{_room_path(room)}/Participants/{sid}")
 
 
@@ -61,4 +61,4 @@ def list_insights_participants(
 
 
 def _room_path(sid: RoomSid) -> str:
-    return f"{INSIGHTS_PATH}/{checked_sid(RoomSid, sid, 'the room')}"
+    return f"{INSIGHTS_PATH}/{checked_sid(RoomSid, sid, 'room')}"

@@ -130,9 +130,9 @@ def list_subscribed_tracks(
 
 
 def _participant_path(room: RoomSid, sid: ParticipantSid, *segments: str) -> str:
-    checked = checked_sid(ParticipantSid, sid, "the participant")
+    checked = checked_sid(ParticipantSid, sid, "participant")
     return room_path(room, "Participants", checked, *segments)
 
 
 def _track_path(room: RoomSid, participant: ParticipantSid, list_name: str, sid: TrackSid) -> str:
-    return _participant_path(room, participant, list_name, checked_sid(TrackSid, sid, "the track"))
+    return _participant_path(room, participant, list_name, checked_sid(TrackSid, sid, "track"))

@@ -110,11 +110,11 @@ def _filter(wanted: RoomRecordingFilter | RecordingFilter) -> Parameters:
 
 
 def _recording_path(sid: RecordingSid) -> str:
-    return f"{RECORDINGS_PATH}/{checked_sid(RecordingSid, sid, 'the recording')}"
+    return f"{RECORDINGS_PATH}/{checked_sid(RecordingSid, sid, 'recording')}"
 
 
 def _room_recording_path(room: RoomSid, sid: RecordingSid) -> str:
-    return room_path(room, "Recordings", checked_sid(RecordingSid, sid, "the recording"))
+    return room_path(room, "Recordings", checked_sid(RecordingSid, sid, "recording"))
 
 
 def _read_media_link(response: WireResponse) -> MediaLink:
@@ -136,7 +136,7 @@ def _location(headers: Mapping[str, str]) -> str | None:
 def _redirect_to(document: Any) -> str:
     url = document.get("redirect_to") if isinstance(document, dict) else None
     if not isinstance(url, str):
-        raise ValueError("the document has no redirect_to")
+        raise ValueError("the document has no URL of the media")
     return url
 
 

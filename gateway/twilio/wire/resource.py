@@ -120,7 +120,7 @@ class TwilioResource(Generic[T]):
         if page_query is not None:
             if _PAGE_QUERY.fullmatch(page_query) is None:
                 raise CursorExpired(
-                    "the page cursor is no longer valid: start again without `after`"
+                    "the page cursor is no longer valid: start again without `page_token`"
                 )
             query = page_query
         elif 1 <= page_size <= self.page_size_limit:
@@ -196,7 +196,7 @@ def room_path(sid: RoomSid, *segments: str) -> str:
     Segments must be checked SIDs or Twilio's own words. Raises InvalidArgument for a
     text that is not the SID of a room.
     """
-    return "/".join(["/v1/Rooms", checked_sid(RoomSid, sid, "the room"), *segments])
+    return "/".join(["/v1/Rooms", checked_sid(RoomSid, sid, "room"), *segments])
 
 
 def _read_nothing(response: WireResponse) -> None:

@@ -65,5 +65,5 @@ def rules_json(rules: Sequence[RecordingRule | SubscribeRule]) -> str:
 
 
 def _subscribe_rules_path(room: RoomSid, participant: ParticipantSid) -> str:
-    sid = checked_sid(ParticipantSid, participant, "the participant")
+    sid = checked_sid(ParticipantSid, participant, "participant")
     return room_path(room, "Participants", sid, "SubscribeRules")

@@ -42,6 +42,7 @@ def test_extensions_have_the_error_of_twilio() -> None:
     formatted = format_error(GraphQLError("", original_error=error), "trace")
     assert formatted["extensions"] == {
         "code": "QUOTA_EXCEEDED",
+        "reason": "QUOTA_EXCEEDED",
         "retryable": True,
         "retryAfterMs": 250,
         "traceId": "trace",

@@ -162,7 +162,7 @@ async def test_invalid_read_mask_is_rejected_before_any_request_to_twilio(
         client.GetRoom(room=sid, read_mask=FieldMask(paths=["sid", "name"]))
     )
 
-    assert (status, info.reason) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT")
+    assert (status, info.reason) == ("INVALID_ARGUMENT", "INVALID_INPUT")
     assert message.startswith(
         "read_mask.paths[1] names no field of Room: start the path with one of sid, "
     )
@@ -177,12 +177,12 @@ async def test_name_in_use_has_the_error_code_of_twilio(client: Client) -> None:
 
     status, info, message = await refusal(client.CreateRoom(unique_name=name))
 
-    assert (status, info.reason, info.metadata["twilioCode"]) == (
+    assert (status, info.reason, dict(info.metadata)) == (
         "ALREADY_EXISTS",
-        "ALREADY_EXISTS",
-        "53113",
+        "NAME_TAKEN",
+        {"room_sid": sid, "twilio_code": "53113"},
     )
-    assert sid in message
+    assert "unique_name" in message
 
 
 @pytest.mark.parametrize(

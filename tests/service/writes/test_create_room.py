@@ -8,13 +8,13 @@ import pytest
 from gateway.core.callers import Caller
 from gateway.core.errors import (
     AlreadyExists,
-    FailedPrecondition,
     InvalidArgument,
     OutcomeUnknown,
     UpstreamRejected,
     UpstreamUnavailable,
 )
 from gateway.core.events import EventSource, RoomEventType
+from gateway.core.outcomes import IdempotencyKeyReused, NameTaken, RoomAlreadyEnded
 from gateway.core.rooms import NewRoom, Room, RoomStatus
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
@@ -84,29 +84,31 @@ async def test_unrecorded_mutation_is_returned_and_read_on_this_replica(
 async def test_taken_name_is_already_exists_even_if_its_room_is_not_found(site: Site) -> None:
     account = await site.replica()
     holder = site.make_at_twilio("daily")
-    with pytest.raises(AlreadyExists) as refused:
+    with pytest.raises(NameTaken) as refused:
         await site.create(account, "daily")
-    assert holder in refused.value.message
+    assert refused.value.metadata() == {"room_sid": holder}
     await site.connections.commands.flushall()
-    other = site.make_at_twilio("weekly")
+    site.make_at_twilio("weekly")
     site.sandbox.faults.add(Fault(status=503, match=Match(method="GET")))
-    with pytest.raises(AlreadyExists) as refused:
+    with pytest.raises(NameTaken) as refused:
         await site.create(account, "weekly")
-    assert other not in refused.value.message
+    assert refused.value.room is None
 
 
 async def test_complete_room_twice_is_failed_precondition(site: Site) -> None:
     account = await site.replica()
     room = await site.create(account)
     await account.rooms.complete(ADMIN, ref(room.sid))
-    with pytest.raises(FailedPrecondition):
+    with pytest.raises(RoomAlreadyEnded) as refused:
         await account.rooms.complete(ADMIN, ref(room.sid))
+    assert refused.value.room is not None
+    assert refused.value.room.value.status is COMPLETED
 
 
 async def test_room_is_read_from_twilio_after_a_lost_response_to_complete(site: Site) -> None:
     """The error says to check the room, so the next read must not be from the cache."""
     account = await site.replica()
-    room = (await account.rooms.create(ADMIN, NewRoom())).value
+    room = (await account.rooms.create(ADMIN, NewRoom())).room.value
     assert await account.rooms.room(ADMIN, ref(room.sid)) is not None
     site.sandbox.faults.add(
         Fault(match=Match("POST", f"/v1/Rooms/{room.sid}"), status=503, is_processed=True)
@@ -146,7 +148,7 @@ def lose_response(site: Site, how: str) -> None:
 async def created(
     account: Account, key: str | None = KEY, new: NewRoom = DAILY, caller: Caller = ADMIN
 ) -> Room:
-    return (await account.rooms.create(caller, new, key)).value
+    return (await account.rooms.create(caller, new, key)).room.value
 
 
 async def test_create_room_twice_with_one_key_makes_one_room_on_any_replica(site: Site) -> None:
@@ -193,7 +195,7 @@ async def test_key_of_another_room_is_refused(site: Site) -> None:
         NewRoom(unique_name="weekly"),
         NewRoom(unique_name="daily", max_participants=2),
     ):
-        with pytest.raises(AlreadyExists, match="other parameters"):
+        with pytest.raises(IdempotencyKeyReused):
             await created(account, KEY, other)
     assert site.posts() == 1
 
@@ -208,7 +210,7 @@ async def test_i12_keys_of_two_callers_are_independent(site: Site) -> None:
 @pytest.mark.parametrize("key", ["", "x" * 129, "a\nb"])
 async def test_malformed_key_is_refused(site: Site, key: str) -> None:
     account = await site.replica()
-    with pytest.raises(InvalidArgument, match="idempotencyKey"):
+    with pytest.raises(InvalidArgument, match="idempotency_key"):
         await created(account, key)
     assert site.posts() == 0
 
@@ -255,8 +257,9 @@ async def test_refused_create_may_be_repeated_with_the_key(
 ) -> None:
     account = await site.replica()
     other = site.make_at_twilio("daily")
-    with pytest.raises(AlreadyExists, match=other):
+    with pytest.raises(NameTaken) as refused:
         await created(account)
+    assert refused.value.metadata() == {"room_sid": other}
     site.end_at_twilio(other)
     assert (await created(account)).sid != other
     site.sandbox.faults.add(Fault(status=403))
@@ -283,11 +286,13 @@ async def test_name_of_another_room_is_a_conflict_also_after_a_lost_response(
         )
     else:
         holder_sid = (await created(replica_b, OTHER_KEY if holder == "other-key" else None)).sid
-    with pytest.raises(AlreadyExists, match=holder_sid):
+    with pytest.raises(NameTaken) as refused:
         await created(replica_a, key)
+    assert refused.value.metadata() == {"room_sid": holder_sid}
     lose_response(site, "reset-before")
-    with pytest.raises(AlreadyExists, match=holder_sid):
+    with pytest.raises(NameTaken) as refused:
         await created(replica_a, key)
+    assert refused.value.metadata() == {"room_sid": holder_sid}
     assert len(site.rooms_at_twilio()) == 1
 
 

@@ -15,7 +15,7 @@ GOOD = {"room_sid": SID}
 def test_room_path_checks_the_sid() -> None:
     assert room_path(SID, "Participants") == f"/v1/Rooms/{SID}/Participants"
     with pytest.raises(
-        InvalidArgument, match="the room is not the SID of a room; give RM and 32 hex digits"
+        InvalidArgument, match="room is not the SID of a room; give RM and 32 hex digits"
     ):
         room_path(RoomSid("../Recordings"))
 
