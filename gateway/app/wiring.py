@@ -46,8 +46,12 @@ from gateway.service.tokens import Tokens
 from gateway.service.transcriptions import Transcriptions
 from gateway.service.upstream.timings import UpstreamTimings
 from gateway.service.upstream.upstream import AccountQuota, Upstream
-from gateway.service.writes.create_room import RoomMutations
+from gateway.service.writes.complete_room import RoomCompletion
+from gateway.service.writes.create_room import RoomCreation
+from gateway.service.writes.ensure_room import RoomEnsurer
 from gateway.service.writes.mutations import Mutations, WriteTimings
+from gateway.service.writes.once import Once
+from gateway.service.writes.record_room import RoomRecorder
 from gateway.settings.accounts import AccountSettings, ApiKeySettings
 from gateway.settings.environment import Settings
 from gateway.store.cache import ResponseCache, RoomIndex
@@ -197,21 +201,20 @@ def build_account(
     reads = ReadThrough(upstream, cache, memory, tail, fetch_lease, cursor_codec, timings.cache)
     room_reads = RoomReads(reads, index, events, memory, fetch_lease, callback_url)
     records = IdempotencyRecords(connections, sid)
-    room_mutations = RoomMutations(
-        upstream,
-        mutations,
-        room_reads,
-        records,
-        events,
-        memory,
-        tail,
-        callback_url,
-        timings.writes,
-    )
+    once = Once(mutations, records, timings.writes)
+    recorder = RoomRecorder(mutations, room_reads, memory, tail)
+    creation = RoomCreation(upstream, mutations, room_reads, once, recorder, callback_url)
     rooms = Rooms(
-        room_reads, room_mutations, RoomLists(reads, index, memory), cursor_codec, callback_url
+        room_reads,
+        creation,
+        RoomEnsurer(creation, mutations, room_reads, memory, fetch_lease, timings.writes),
+        RoomCompletion(mutations, room_reads, recorder),
+        once,
+        RoomLists(reads, index, memory),
+        cursor_codec,
+        callback_url,
     )
-    participants = Participants(rooms, reads, mutations)
+    participants = Participants(rooms, reads, mutations, once)
     feed = Feed(events, tail, cursor_codec, rooms, streams, timings.streams)
     timeline = Timeline(events, tail, cursor_codec, rooms, timings.streams)
     return Account(
@@ -220,7 +223,7 @@ def build_account(
         rooms=rooms,
         participants=participants,
         recordings=Recordings(rooms, reads, mutations, upstream),
-        transcriptions=Transcriptions(rooms, reads, mutations),
+        transcriptions=Transcriptions(rooms, reads, mutations, once),
         insights=Insights(reads),
         tokens=Tokens(_signing_key(row), rooms),
         quota=Quota(upstream),

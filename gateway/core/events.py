@@ -26,7 +26,7 @@ class RoomEventType(StrEnum):
     RECORDING_FAILED = "recording-failed"
     ROOM_CHANGED = "room-changed"
     """A mutation of this gateway, with Twilio's answer. The only name that is not
-    Twilio's."""
+    Twilio's. A create is a ROOM_CREATED."""
 
 
 class EventSource(StrEnum):
@@ -100,6 +100,7 @@ class RoomEvent:
     """Set for room-changed. `room` or `participant` is Twilio's answer, if it was
     one."""
     room: Room | None = None
+    """Also set for the room-created of this gateway's own create."""
     participant: Participant | None = None
 
 
@@ -112,6 +113,15 @@ def end_of(event: RoomEvent) -> Ended | None:
     if event.room is not None and event.room.status.is_final:
         return Ended(event.room.status, event.room.end_time or event.at, event.room.duration)
     return None
+
+
+def creation_key(sid: RoomSid) -> str:
+    """Returns the deduplication key of a room's creation.
+
+    This gateway's own create and Twilio's callback use the same key. So the log has
+    them once, whichever is first.
+    """
+    return f"{RoomEventType.ROOM_CREATED} {sid}"
 
 
 class StreamMode(StrEnum):

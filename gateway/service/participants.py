@@ -29,6 +29,7 @@ from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.flights.gather import gather_outcomes
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations
+from gateway.service.writes.once import Change, Claim, Once, idempotency_key_of
 from gateway.twilio.wire import participants, rules
 from gateway.twilio.wire.resource import WirePage
 
@@ -67,10 +68,11 @@ class Participants:
     raises.
     """
 
-    def __init__(self, rooms: Rooms, reads: ReadThrough, mutations: Mutations) -> None:
+    def __init__(self, rooms: Rooms, reads: ReadThrough, mutations: Mutations, once: Once) -> None:
         self._rooms = rooms
         self._reads = reads
         self._mutations = mutations
+        self._once = once
 
     async def page(
         self,
@@ -105,13 +107,48 @@ class Participants:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
         return await self._reads.one_or_none(_participant(sid, ref))
 
-    async def disconnect(self, caller: Caller, room: RoomRef, ref: ParticipantRef) -> Participant:
-        """Removes a participant from the room, and returns it. Raises
-        ParticipantAlreadyLeft when Twilio says so."""
-        sid, participant = await self._locate_for_change(caller, room, ref)
-        request = participants.disconnect_participant(sid, participant)
-        async with self._expected_outcomes(caller, sid, participant):
-            return await self._mutations.execute(request, sid, Changed.PARTICIPANT)
+    async def disconnect(
+        self,
+        caller: Caller,
+        room: RoomRef,
+        ref: ParticipantRef,
+        idempotency_key: str | None = None,
+    ) -> Participant:
+        """Removes a participant from the room, and returns it.
+
+        For a day, another call with the same idempotency key returns the same
+        participant, even if another one has its identity by then. Raises
+        ParticipantAlreadyLeft when Twilio says so, and IdempotencyKeyReused when the
+        key was used for another request.
+        """
+        caller.require(Scope.ROOMS_WRITE)
+        key = idempotency_key_of(caller, idempotency_key, "disconnect_participant", room, ref)
+
+        async def attempt(claim: Claim) -> Participant:
+            if claim.target is None:
+                located = await self._locate_for_change(caller, room, ref)
+                sid, participant = _parse_target(await claim.pin(" ".join(located)))
+            else:
+                sid, participant = await self._pinned(caller, claim.target)
+            request = participants.disconnect_participant(sid, participant)
+            try:
+                async with self._expected_outcomes(caller, sid, participant):
+                    return await self._mutations.apply(request, sid, Changed.PARTICIPANT)
+            except ParticipantAlreadyLeft as error:
+                # An earlier attempt may have disconnected it.
+                if error.participant is None or not claim.may_be_done:
+                    raise
+                return error.participant.value
+
+        async def repeat(target: str) -> Participant:
+            sid, participant = await self._pinned(caller, target)
+            query = _participant(sid, ParticipantRef(participant, None))
+            missing = Reason.PARTICIPANT_NOT_FOUND
+            return (await self._reads.one(query, missing=missing)).value
+
+        change = Change(attempt, lambda it: f"{it.room_sid} {it.sid}", repeat)
+        async with self._rooms.expected_conflicts(caller):
+            return await self._once.run(key, change)
 
     async def anonymize(self, caller: Caller, room: RoomRef, ref: ParticipantRef) -> Participant:
         """Replaces the identity of a participant by its SID for ever, and returns the
@@ -224,6 +261,18 @@ class Participants:
         # Not from the cache: a person who has joined again since has another SID, and
         # the change would miss them.
         return sid, _checked(await self._reads.from_twilio(_participant(sid, ref)))
+
+    async def _pinned(self, caller: Caller, target: str) -> tuple[RoomSid, ParticipantSid]:
+        """Returns the SIDs that an earlier attempt has found, if the caller may see
+        them."""
+        sid, participant = _parse_target(target)
+        return await self._rooms.pinned(caller, sid), participant
+
+
+def _parse_target(target: str) -> tuple[RoomSid, ParticipantSid]:
+    """Returns the two SIDs of an idempotency record."""
+    room, _, participant = target.partition(" ")
+    return RoomSid(room), ParticipantSid(participant)
 
 
 def _participants(sid: RoomSid, filters: ParticipantFilter) -> Listing[Participant]:

@@ -13,7 +13,6 @@ from gateway.core.errors import (
     FailedPrecondition,
     GatewayError,
     NotFound,
-    OutcomeUnknown,
     PermissionDenied,
     Reason,
 )
@@ -30,13 +29,17 @@ from gateway.service.cache.room_lists import RoomLists
 from gateway.service.cache.rooms import RoomReads
 from gateway.service.call_context import limit_max_age
 from gateway.service.flights.gather import gather_outcomes
-from gateway.service.writes.create_room import RoomConflict, RoomMutations, idempotency_key_of
+from gateway.service.writes.complete_room import RoomCompletion
+from gateway.service.writes.create_room import Creation, RoomCreation
+from gateway.service.writes.ensure_room import RoomEnsurer, checked_unique_name
+from gateway.service.writes.once import Change, Claim, Conflict, Once, idempotency_key_of
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedRoom:
-    """The outcome of a request to create a room. `is_new` is False when an earlier
-    request made it."""
+    """The outcome of a request to create a room. `is_new` is False for a room that was
+    in progress before, or that an earlier call with the same idempotency key has
+    returned."""
 
     room: ReadResult[Room]
     is_new: bool
@@ -53,13 +56,19 @@ class Rooms:
     def __init__(
         self,
         reads: RoomReads,
-        mutations: RoomMutations,
+        creation: RoomCreation,
+        ensurer: RoomEnsurer,
+        completion: RoomCompletion,
+        once: Once,
         lists: RoomLists,
         cursor_codec: CursorCodec,
         status_callback: str,
     ) -> None:
         self._reads = reads
-        self._mutations = mutations
+        self._creation = creation
+        self._ensurer = ensurer
+        self._completion = completion
+        self._once = once
         self._lists = lists
         self._cursor_codec = cursor_codec
         self._status_callback = status_callback
@@ -110,34 +119,55 @@ class Rooms:
 
         Once started, the call is finished and logged even if the caller leaves. For a
         day, another call with the same idempotency key returns the same room, as it is
-        by then. Raises NameTaken when a room in progress has the name, and
-        IdempotencyKeyReused when the key was used for another room. Raises
+        by then, even if it has ended. Raises NameTaken when a room in progress has the
+        name, and IdempotencyKeyReused when the key was used for another request. Raises
         OutcomeUnknown when Twilio's answer was lost and a look-up does not tell whether
         the room was created.
         """
         caller.require(Scope.ROOMS_WRITE)
-        if not caller.may_name(None, new.unique_name):
-            raise PermissionDenied(
-                "this credential is valid for some rooms only: create one of them by its name"
-            )
-        key = idempotency_key_of(caller, idempotency_key, new)
-        try:
-            creation = await self._mutations.create(new, key)
-        except RoomConflict as conflict:
-            raise await self._conflict(caller, conflict) from conflict
-        except OutcomeUnknown as error:
-            # A room without a name cannot be found again, with or without its key.
-            if new.unique_name is not None:
-                error.retry_with = idempotency_key
-            raise
-        return CreatedRoom(self._result(creation.found), creation.is_new)
+        _check_name(caller, new)
+        key = idempotency_key_of(caller, idempotency_key, "create_room", new)
+        async with self.expected_conflicts(caller):
+            return self._created(await self._creation.create(new, key))
 
-    async def complete(self, caller: Caller, ref: RoomRef) -> ReadResult[Room]:
-        """Ends a room for all participants, and returns it. Raises NotFound, and
-        RoomAlreadyEnded when the room is not in progress."""
-        sid = await self.locate(caller, ref, Scope.ROOMS_WRITE)
-        async with self.expected_outcomes(caller, sid):
-            return self._result(await self._mutations.complete(sid))
+    async def ensure(self, caller: Caller, new: NewRoom) -> CreatedRoom:
+        """Returns the room in progress that has the name of `new`, or creates it.
+
+        The other parameters apply only when the room is created. Callers that race, on
+        any replicas, get one room, and `is_new` is True for one of them. The call may
+        be repeated after every error. Raises InvalidArgument without a name,
+        PermissionDenied for a name outside the caller's grants, and what
+        `RoomEnsurer.ensure` raises.
+        """
+        caller.require(Scope.ROOMS_WRITE)
+        checked_unique_name(new)
+        _check_name(caller, new)
+        return self._created(await self._ensurer.ensure(new))
+
+    async def complete(
+        self, caller: Caller, ref: RoomRef, idempotency_key: str | None = None
+    ) -> ReadResult[Room]:
+        """Ends a room for all participants, and returns it.
+
+        For a day, another call with the same idempotency key returns the same room,
+        even if another one has its name by then. Raises NotFound, RoomAlreadyEnded when
+        the room is not in progress, and IdempotencyKeyReused when the key was used for
+        another request.
+        """
+        caller.require(Scope.ROOMS_WRITE)
+        key = idempotency_key_of(caller, idempotency_key, "complete_room", ref)
+
+        async def attempt(claim: Claim) -> Found[Room]:
+            sid = await self.pin(caller, ref, claim)
+            async with self.expected_outcomes(caller, sid):
+                return await self._completion.complete(sid, may_be_done=claim.may_be_done)
+
+        async def repeat(result: str) -> Found[Room]:
+            return await self._completion.read(await self.pinned(caller, result))
+
+        change = Change(attempt, lambda found: found.value.sid, repeat)
+        async with self.expected_conflicts(caller):
+            return self._result(await self._once.run(key, change))
 
     @asynccontextmanager
     async def expected_outcomes(
@@ -162,6 +192,27 @@ class Rooms:
             is_final = room is not None and room.value.status.is_final
             raise RoomAlreadyEnded(room if is_final else None, twilio=error.twilio) from error
 
+    @asynccontextmanager
+    async def expected_conflicts(self, caller: Caller) -> AsyncIterator[None]:
+        """Gives the conflicts of a change the room that they are about, if the caller
+        may see it."""
+        try:
+            yield
+        except Conflict as conflict:
+            raise await self._conflict(caller, conflict) from conflict
+
+    async def pin(self, caller: Caller, ref: RoomRef, claim: Claim) -> RoomSid:
+        """Returns the room that all requests with the claim's key aim at. Raises
+        NotFound."""
+        if claim.target is not None:
+            return await self.pinned(caller, claim.target)
+        return RoomSid(await claim.pin(await self.locate(caller, ref, Scope.ROOMS_WRITE)))
+
+    async def pinned(self, caller: Caller, target: str) -> RoomSid:
+        """Returns the room that an earlier request has found, if the caller may see it:
+        two tokens of one subject may have different grants. Raises NotFound."""
+        return await self.locate(caller, RoomRef(RoomSid(target), None), Scope.ROOMS_WRITE)
+
     async def locate(self, caller: Caller, ref: RoomRef, scope: Scope) -> RoomSid:
         """Returns the SID of a room that the caller may see. A SID within the caller's
         grants is returned without a read. Raises NotFound."""
@@ -183,6 +234,7 @@ class Rooms:
 
     async def aclose(self) -> None:
         """Cancels all look-ups by name."""
+        await self._ensurer.aclose()
         await self._reads.aclose()
 
     async def _exists(self, sid: RoomSid) -> bool:
@@ -200,7 +252,7 @@ class Rooms:
                 return self._result(found)
         return None
 
-    async def _conflict(self, caller: Caller, conflict: RoomConflict) -> AlreadyExists:
+    async def _conflict(self, caller: Caller, conflict: Conflict) -> AlreadyExists:
         room = None
         if conflict.sid is not None:
             with suppress(GatewayError):
@@ -214,9 +266,19 @@ class Rooms:
     def _result(self, found: Found[Room]) -> ReadResult[Room]:
         return found.result(self._source(found.value), self._cursor_codec)
 
+    def _created(self, creation: Creation) -> CreatedRoom:
+        return CreatedRoom(self._result(creation.found), creation.is_new)
+
     def _source(self, room: Room) -> FreshnessSource:
         reports_here = _address(room.status_callback) == _address(self._status_callback)
         return FreshnessSource.CALLBACKS if reports_here else FreshnessSource.POLLED
+
+
+def _check_name(caller: Caller, new: NewRoom) -> None:
+    if not caller.may_name(None, new.unique_name):
+        raise PermissionDenied(
+            "this credential is valid for some rooms only: create one of them by its name"
+        )
 
 
 def _address(status_callback: str | None) -> str:

@@ -1,5 +1,6 @@
 """Use cases of transcriptions. Twilio allows one at a time in each room."""
 
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -8,7 +9,7 @@ from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Reason
 from gateway.core.events import Changed
 from gateway.core.paging import Page
-from gateway.core.rooms import RoomRef
+from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.transcriptions import (
     Transcription,
     TranscriptionsConfiguration,
@@ -19,6 +20,7 @@ from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.service.rooms import Rooms
 from gateway.service.writes.mutations import Mutations
+from gateway.service.writes.once import CLOCK_SKEW, Change, Claim, Once, idempotency_key_of
 from gateway.twilio.wire import transcriptions
 from gateway.twilio.wire.resource import WirePage
 
@@ -26,6 +28,8 @@ _TRANSCRIPTION: Final = ResourceKind[Transcription](Transcription, Fence.MEDIA, 
 _TRANSCRIPTIONS: Final = ResourceKind[WirePage[Transcription]](
     WirePage[Transcription], Fence.MEDIA, MEDIA_LIFETIME
 )
+# A room has at most one: the page is as short as Twilio allows.
+_ONE: Final = 1
 
 
 class Transcriptions:
@@ -40,10 +44,11 @@ class Transcriptions:
     raises.
     """
 
-    def __init__(self, rooms: Rooms, reads: ReadThrough, mutations: Mutations) -> None:
+    def __init__(self, rooms: Rooms, reads: ReadThrough, mutations: Mutations, once: Once) -> None:
         self._rooms = rooms
         self._reads = reads
         self._mutations = mutations
+        self._once = once
 
     async def page(
         self, caller: Caller, room: RoomRef, first: int, after: str | None
@@ -51,8 +56,7 @@ class Transcriptions:
         """Returns a page of the room's transcriptions. Raises InvalidArgument or
         CursorExpired for a cursor that is not valid."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        request = partial(transcriptions.list_transcriptions, sid)
-        return await self._reads.page(Listing(_TRANSCRIPTIONS, sid, None, request), first, after)
+        return await self._reads.page(_listing(sid), first, after)
 
     async def transcription(
         self, caller: Caller, room: RoomRef, ttid: Ttid
@@ -64,14 +68,44 @@ class Transcriptions:
         )
 
     async def create(
-        self, caller: Caller, room: RoomRef, configuration: TranscriptionsConfiguration | None
+        self,
+        caller: Caller,
+        room: RoomRef,
+        configuration: TranscriptionsConfiguration | None,
+        idempotency_key: str | None = None,
     ) -> Transcription:
-        """Starts a transcription, and returns it. Raises OutcomeUnknown when Twilio's
-        answer was lost: read the transcriptions before another try."""
-        sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
-        request = transcriptions.create_transcription(sid, configuration)
-        async with self._rooms.expected_outcomes(caller, sid):
-            return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)
+        """Starts a transcription, and returns it.
+
+        For a day, another call with the same idempotency key returns the same
+        transcription, as it is by then. Raises OutcomeUnknown when Twilio's answer was
+        lost, and IdempotencyKeyReused when the key was used for another request.
+        """
+        caller.require(Scope.ROOMS_WRITE)
+        key = idempotency_key_of(
+            caller, idempotency_key, "start_transcription", room, configuration
+        )
+
+        async def attempt(claim: Claim) -> Transcription:
+            sid = await self._rooms.pin(caller, room, claim)
+            if claim.may_be_done:
+                found = await self._started_since(sid, claim.began_at)
+                if found is not None:
+                    return found
+            request = transcriptions.create_transcription(sid, configuration)
+            async with self._rooms.expected_outcomes(caller, sid):
+                return await self._mutations.apply(request, sid, Changed.TRANSCRIPTION)
+
+        async def repeat(result: str) -> Transcription:
+            room_sid, ttid = result.split()
+            sid = await self._rooms.pinned(caller, room_sid)
+            request = transcriptions.fetch_transcription(sid, Ttid(ttid))
+            query = CachedQuery(_TRANSCRIPTION, sid, request)
+            missing = Reason.TRANSCRIPTION_NOT_FOUND
+            return (await self._reads.one(query, missing=missing)).value
+
+        change = Change(attempt, lambda it: f"{it.room_sid} {it.ttid}", repeat)
+        async with self._rooms.expected_conflicts(caller):
+            return await self._once.run(key, change)
 
     async def update(
         self, caller: Caller, room: RoomRef, ttid: Ttid, update: TranscriptionUpdate
@@ -81,3 +115,20 @@ class Transcriptions:
         request = transcriptions.update_transcription(sid, ttid, update)
         async with self._rooms.expected_outcomes(caller, sid, Reason.TRANSCRIPTION_NOT_FOUND):
             return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)
+
+    async def _started_since(self, sid: RoomSid, began_at: datetime) -> Transcription | None:
+        """Returns the transcription that an earlier attempt has started.
+
+        A room has at most one, so it is the one of that attempt if it is not older.
+        """
+        listed = await self._reads.from_twilio(_listing(sid).page_query(_ONE, None))
+        if listed is None:
+            return None
+        since = began_at - CLOCK_SKEW
+        started = (item for item in listed.value.items if (item.date_created or since) >= since)
+        return next(started, None)
+
+
+def _listing(sid: RoomSid) -> Listing[Transcription]:
+    request = partial(transcriptions.list_transcriptions, sid)
+    return Listing(_TRANSCRIPTIONS, sid, None, request)

@@ -175,10 +175,15 @@ class EventLog:
         return head if event is None or tag_of(event) == position.tag else ResyncReason.DIVERGED
 
     async def append(
-        self, event: RoomEvent, dedupe: str, *, room: CacheEntry[Room] | None = None
+        self,
+        event: RoomEvent,
+        dedupe: str,
+        *,
+        may_repeat: str | None = None,
+        room: CacheEntry[Room] | None = None,
     ) -> Appended:
-        """Logs the event unless `dedupe` was logged before, and updates in the same
-        step the versions, the end and the name that depend on it.
+        """Logs the event unless `dedupe` or `may_repeat` was logged before, and updates
+        in the same step the versions, the end and the name that depend on it.
 
         `room` is Twilio's answer to our own mutation. It goes into the cache, as seen
         at the event's own n. When this raises, the event may or may not be in the log:
@@ -187,12 +192,14 @@ class EventLog:
         if event.account_sid != self.account_sid:
             raise ValueError("an event of another account")
         entry, digest = encode_event(event), dedupe_hash(dedupe)
+        other = digest if may_repeat is None else dedupe_hash(may_repeat)
         sid = event.room_sid
         keys = [
             self._keys.log,
             self._keys.meta,
             self._keys.room_log(sid),
             self._keys.dedupe(digest),
+            self._keys.dedupe(other),
             self._keys.versions(sid),
             self._keys.end(sid),
             self._keys.room(sid),
@@ -200,7 +207,8 @@ class EventLog:
         name = event.room_name or (event.room and event.room.unique_name)
         if name:
             keys.append(self._keys.name(name))
-        args = [msgspec.json.encode(self._instructions(event, entry, digest, room)), entry]
+        instructions = self._instructions(event, entry, digest, room) | {"dedupe_other": other}
+        args = [msgspec.json.encode(instructions), entry]
         args.append(encode_entry(room) if room else b"")
         appended = _parse_appended(await self._connections.run(_APPEND, keys, args))
         self.acknowledged.add(appended.position)

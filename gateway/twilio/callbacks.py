@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import RoomEvent, RoomEventType, TrackKind
+from gateway.core.events import RoomEvent, RoomEventType, TrackKind, creation_key
 from gateway.core.rooms import AccountSid, RoomSid, RoomStatus, RoomType
 from gateway.twilio.signature import Fields, signed_text
 
@@ -107,12 +107,14 @@ class Age(StrEnum):
 class Callback:
     """The event of a room.
 
-    Callbacks with the same `dedupe` are about the same event.
+    Callbacks with the same `dedupe` are about the same event. The callback is also a
+    repeat if an event with the key `may_repeat` was logged.
     """
 
     event: RoomEvent
     age: Age
     dedupe: str
+    may_repeat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,14 @@ def parse(fields: Fields, now: datetime) -> Callback | Ignored:
     event_fields = {name: value for name, value in given.items() if name in FIELDS[kind]}
     event = _event(kind, event_fields, now)
     _check_unambiguous(fields, given)
-    return Callback(event, age_of(event.at, now), _dedupe(event_fields))
+    age, dedupe = age_of(event.at, now), _dedupe(event_fields)
+    if kind is not RoomEventType.ROOM_CREATED:
+        return Callback(event, age, dedupe)
+    creation = creation_key(event.room_sid)
+    # A late room-created changes no state, so it must not stand for the creation.
+    if event.late:
+        return Callback(event, age, dedupe, may_repeat=creation)
+    return Callback(event, age, creation)
 
 
 def _known_fields(fields: Fields) -> dict[str, str]:

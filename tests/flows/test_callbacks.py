@@ -156,6 +156,22 @@ async def test_mutation_is_an_event(gateway: Gateway) -> None:
     assert changed["source"] == "MUTATION"
 
 
+async def test_creation_is_one_event_before_all_others(gateway: Gateway) -> None:
+    """Twilio's callback and the gateway's own create report it, in either order."""
+    async with gateway.subscribe_ws("""subscription { roomEvents {
+        ... on RoomEvent { type roomSid } } }""") as messages:
+        await take(messages, 1)
+        for _ in range(10):
+            sid = (await gateway.create_room())["sid"]
+            await gateway.sandbox("POST", f"/rooms/{sid}/participants", {"identity": "Grace"})
+            told = [""]
+            while told[-1] != "PARTICIPANT_CONNECTED":
+                [message] = await take(messages, 1)
+                if message.get("roomSid") == sid:
+                    told.append(message["type"])
+            assert told[1:] == ["ROOM_CREATED", "PARTICIPANT_CONNECTED"]
+
+
 async def test_callbacks_of_the_sandbox_are_events(gateway: Gateway) -> None:
     room = await gateway.create_room()
     async with gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:

@@ -55,16 +55,18 @@ async def test_create_room_with_a_lost_response_returns_the_room_and_its_callbac
         ]
     assert await rooms_named(gateway, name) == [created["sid"]]
     # Its callbacks are signed for the callback URL with the marker, and accepted.
+    await gateway.sandbox("POST", f"/rooms/{created['sid']}/participants", {"identity": "Grace"})
     document = (
         "query($r: ID!) { room(ref: $r) { freshness { source } events { nodes { type source } } } }"
     )
     async with asyncio.timeout(10):
         while True:
             room = (await gateway.execute(document, r=created["sid"]))["room"]
-            error = {(event["type"], event["source"]) for event in room["events"]["nodes"]}
-            if ("ROOM_CREATED", "CALLBACK") in error:
+            told = [(event["type"], event["source"]) for event in room["events"]["nodes"]]
+            if ("PARTICIPANT_CONNECTED", "CALLBACK") in told:
                 break
             await asyncio.sleep(0.02)
+    assert [kind for kind, _ in told] == ["ROOM_CREATED", "PARTICIPANT_CONNECTED"]
     assert room["freshness"]["source"] == "CALLBACKS"
 
 

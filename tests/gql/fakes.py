@@ -216,7 +216,13 @@ class Participants(Service):
             read_result(participant(room.sid)) if ref.sid == ADA or ref.identity == "ada" else None
         )
 
-    async def disconnect(self, caller: Caller, room: RoomRef, ref: ParticipantRef) -> Participant:
+    async def disconnect(
+        self,
+        caller: Caller,
+        room: RoomRef,
+        ref: ParticipantRef,
+        idempotency_key: str | None = None,
+    ) -> Participant:
         self._record("disconnect", room, ref)
         return participant(status=ParticipantStatus.DISCONNECTED, duration=60)
 
@@ -330,7 +336,11 @@ class Transcriptions(Service):
         return read_result(TRANSCRIPTION) if ttid == TTID else None
 
     async def create(
-        self, caller: Caller, room: RoomRef, configuration: TranscriptionsConfiguration | None
+        self,
+        caller: Caller,
+        room: RoomRef,
+        configuration: TranscriptionsConfiguration | None,
+        idempotency_key: str | None = None,
     ) -> Transcription:
         self._record("create", room, configuration)
         return TRANSCRIPTION
@@ -432,7 +442,9 @@ class Rooms:
         self.created.append(new)
         return CreatedRoom(read_result(room(9, new.unique_name)), is_new=True)
 
-    async def complete(self, caller: Caller, ref: RoomRef) -> ReadResult[Room]:
+    async def complete(
+        self, caller: Caller, ref: RoomRef, idempotency_key: str | None = None
+    ) -> ReadResult[Room]:
         found = await self.room(caller, ref)
         if found is None:
             raise not_found(Reason.ROOM_NOT_FOUND)

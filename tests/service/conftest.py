@@ -164,23 +164,30 @@ async def append_all(log: EventLog, events: Iterable[RoomEvent]) -> list[Appende
 
 class Gate:
     """A proxy before the sandbox. While it is closed, requests wait, and are counted as
-    they come and go."""
+    they come and go. While it holds responses, Twilio has processed what waits."""
 
     def __init__(self, behind: str, session: aiohttp.ClientSession) -> None:
         self._behind = behind
         self._session = session
         self._open = asyncio.Event()
         self._open.set()
+        self._may_respond = asyncio.Event()
+        self._may_respond.set()
         self.calls: list[str] = []
         self.waiting = 0
+        self.waiting_to_respond = 0
         self.left = 0
         self.url = ""
 
     def close(self) -> None:
         self._open.clear()
 
+    def hold_responses(self) -> None:
+        self._may_respond.clear()
+
     def open(self) -> None:
         self._open.set()
+        self._may_respond.set()
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         self.calls.append(f"{request.method} {request.path}")
@@ -198,6 +205,22 @@ class Gate:
             if name in request.headers
         }
         body = await request.read()
+        try:
+            response = await self._forwarded(request, body, headers)
+        except aiohttp.ServerDisconnectedError:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        self.waiting_to_respond += 1
+        try:
+            await self._may_respond.wait()
+        finally:
+            self.waiting_to_respond -= 1
+        return response
+
+    async def _forwarded(
+        self, request: web.BaseRequest, body: bytes, headers: dict[str, str]
+    ) -> web.Response:
         async with self._session.request(
             request.method,
             self._behind + request.raw_path,

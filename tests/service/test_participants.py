@@ -1,10 +1,18 @@
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
 from gateway.core.callers import Caller, Scope
-from gateway.core.errors import GatewayError, InvalidArgument, NotFound, PermissionDenied
+from gateway.core.errors import (
+    GatewayError,
+    InvalidArgument,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+)
 from gateway.core.events import RoomEventType
+from gateway.core.outcomes import IdempotencyKeyReused
 from gateway.core.participants import (
     NewSubscribeRules,
     ParticipantFilter,
@@ -16,6 +24,7 @@ from gateway.core.participants import (
 from gateway.core.rooms import RoomSid
 from gateway.core.rules import RuleEffect, RuleType, TrackKind
 from gateway.core.sids import ParticipantSid, TrackSid
+from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
 from tests.service.conftest import ADMIN, Site, event, ref, restricted, sid
 
@@ -24,6 +33,7 @@ CONNECTED, DISCONNECTED = ParticipantStatus.CONNECTED, ParticipantStatus.DISCONN
 READER = replace(ADMIN, scopes=frozenset({Scope.ROOMS_READ}))
 NO_AUDIO = NewSubscribeRules((SubscribeRule(type=RuleType.EXCLUDE, kind=TrackKind.AUDIO),))
 participant = ParticipantRef.of
+KEY = "7f4b0c1e"
 
 
 async def identities(
@@ -122,6 +132,50 @@ async def test_disconnect_by_identity_finds_a_participant_that_has_joined_again(
     gone = await account.participants.disconnect(ADMIN, ref(room), participant("ada"))
     assert gone.sid == again.sid
     assert await identities(account, room) == []
+
+
+async def test_key_disconnects_the_participant_that_had_the_identity_at_first(site: Site) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio("daily")
+    first = site.join(room, "ada")
+    left = await here.participants.disconnect(ADMIN, ref("daily"), participant("ada"), KEY)
+    assert left.sid == first.sid
+    site.join(room, "ada")
+    for account in (here, there):
+        again = await account.participants.disconnect(ADMIN, ref("daily"), participant("ada"), KEY)
+        assert (again.sid, again.status) == (first.sid, DISCONNECTED)
+    assert await identities(there, room) == ["ada"]
+
+
+@pytest.mark.parametrize("hang_up", ["before", "after"])
+async def test_retry_after_a_lost_response_disconnects_the_same_participant(
+    site: Site, hang_up: Literal["before", "after"]
+) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio("daily")
+    first = site.join(room, "ada")
+    site.sandbox.faults.add(Fault(Match("POST"), hang_up=hang_up))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await here.participants.disconnect(ADMIN, ref("daily"), participant("ada"))
+    site.calm()
+    if hang_up == "after":
+        site.join(room, "ada")
+    key = unknown.value.retry_with
+    assert key is not None
+    again = await there.participants.disconnect(ADMIN, ref("daily"), participant("ada"), key)
+    assert (again.sid, again.status) == (first.sid, DISCONNECTED)
+    assert await identities(there, room) == (["ada"] if hang_up == "after" else [])
+
+
+async def test_key_of_another_participant_is_refused(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio("daily")
+    site.join(room, "ada"), site.join(room, "bela")
+    await account.participants.disconnect(ADMIN, ref(room), participant("ada"), KEY)
+    with pytest.raises(IdempotencyKeyReused) as reused:
+        await account.participants.disconnect(ADMIN, ref(room), participant("bela"), KEY)
+    assert reused.value.room is not None
+    assert reused.value.room.value.sid == room
+    assert await identities(account, room) == ["bela"]
 
 
 async def test_the_identity_of_an_anonymized_participant_is_the_sid(site: Site) -> None:

@@ -1,23 +1,28 @@
 from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
 
 import pytest
 
 from gateway.core.callers import Scope
-from gateway.core.errors import GatewayError, NotFound, PermissionDenied
+from gateway.core.errors import GatewayError, NotFound, OutcomeUnknown, PermissionDenied
 from gateway.core.events import Changed
+from gateway.core.outcomes import IdempotencyKeyReused
 from gateway.core.transcriptions import (
     TranscriptionsConfiguration,
     TranscriptionStatus,
     TranscriptionUpdate,
     Ttid,
 )
+from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
 from gateway.store.eventlog import readable
-from tests.service.conftest import ADMIN, Site, ref, restricted, sid
+from tests.service.conftest import ACCOUNT, ADMIN, Site, ref, restricted, sid
 
 STARTED, STOPPED = TranscriptionStatus.STARTED, TranscriptionStatus.STOPPED
 STOP = TranscriptionUpdate(status=STOPPED)
 NOTHING = Ttid("video_extension_0")
+KEY = "7f4b0c1e"
 
 
 async def statuses(account: Account, room: str) -> list[TranscriptionStatus]:
@@ -62,6 +67,54 @@ async def test_a_second_transcription_is_refused_and_changes_nothing(site: Site)
         await account.transcriptions.create(ADMIN, ref(room), None)
     assert await statuses(account, room) == [STARTED]
     assert len(await site.log.read_last(10)) == 1
+
+
+async def test_key_returns_the_transcription_that_it_started(site: Site) -> None:
+    here, there = await site.replica(), await site.replica()
+    site.make_at_twilio("daily")
+    first = await here.transcriptions.create(ADMIN, ref("daily"), None, KEY)
+    for account in (here, there):
+        again = await account.transcriptions.create(ADMIN, ref("daily"), None, KEY)
+        assert again.ttid == first.ttid
+    with pytest.raises(IdempotencyKeyReused):
+        await there.transcriptions.create(
+            ADMIN, ref("daily"), TranscriptionsConfiguration(language_code="de-DE"), KEY
+        )
+
+
+@pytest.mark.parametrize("hang_up", ["before", "after"])
+async def test_retry_after_a_lost_response_returns_the_transcription_of_the_room(
+    site: Site, hang_up: Literal["before", "after"]
+) -> None:
+    here, there = await site.replica(), await site.replica()
+    room = site.make_at_twilio("daily")
+    site.sandbox.faults.add(Fault(Match("POST"), hang_up=hang_up))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await here.transcriptions.create(ADMIN, ref("daily"), None)
+    site.calm()
+    key = unknown.value.retry_with
+    assert key is not None
+    started = [await there.transcriptions.create(ADMIN, ref("daily"), None, key) for _ in range(2)]
+    assert started[0].ttid == started[1].ttid
+    assert started[0].room_sid == room
+    assert await statuses(there, room) == [STARTED]
+
+
+async def test_retry_does_not_return_an_older_transcription(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio("daily")
+    await account.transcriptions.create(ADMIN, ref(room), None)
+    world, stored = site.sandbox.world, site.room_at_twilio(room)
+    assert stored.transcription is not None
+    older = stored.transcription.created_at - timedelta(minutes=1)
+    transcription = replace(stored.transcription, created_at=older)
+    world.store(ACCOUNT).put(replace(stored, transcription=transcription), world.now_s())
+    site.sandbox.faults.add(Fault(Match("POST"), hang_up="before"))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await account.transcriptions.create(ADMIN, ref(room), None)
+    site.calm()
+    with pytest.raises(GatewayError) as refused:
+        await account.transcriptions.create(ADMIN, ref(room), None, unknown.value.retry_with)
+    assert refused.value.twilio is not None
 
 
 async def test_a_transcription_of_another_room_is_not_found(site: Site) -> None:

@@ -12,7 +12,7 @@ from gateway.core.rooms import AccountSid, Ended, RoomStatus, RoomType
 from gateway.store.cache import NamePointer, ResponseCache, RoomIndex
 from gateway.store.connection import Connections
 from gateway.store.eventlog import EventLog, Head, encode_event
-from gateway.store.keys import Keys
+from gateway.store.keys import Keys, dedupe_hash
 from tests.store.samples import (
     ACCOUNT,
     AT,
@@ -78,6 +78,23 @@ async def test_i2_a_repeated_callback_is_logged_once(log: EventLog) -> None:
     assert (first.is_new, again.is_new) == (True, False)
     assert again.position == first.position
     assert len(await log.read(0, 10)) == 1
+
+
+async def test_i2_event_that_may_repeat_a_logged_one_is_not_logged(
+    log: EventLog, connections: Connections
+) -> None:
+    first = await log.append(created(), "creation")
+    late = created(late=True)
+    again = await log.append(late, "callback", may_repeat="creation")
+    assert (again.is_new, again.position) == (False, first.position)
+    # The record may be deleted: then the last entries of the log are searched.
+    await connections.commands.delete(Keys(ACCOUNT).dedupe(dedupe_hash("creation")))
+    assert not (await log.append(late, "callback", may_repeat="creation")).is_new
+    # A late event does not stand for the one that it may repeat.
+    assert (await log.append(created(sid(2), late=True), "other", may_repeat="second")).is_new
+    assert (await log.append(created(sid(2)), "second")).is_new
+    assert not (await log.append(created(sid(2), late=True), "other", may_repeat="second")).is_new
+    assert len(await log.read(0, 10)) == 3
 
 
 async def test_i2_concurrent_appends_of_one_callback_log_it_once(

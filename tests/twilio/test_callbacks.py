@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import EventSource, RoomEventType, TrackKind
+from gateway.core.events import EventSource, RoomEventType, TrackKind, creation_key
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.twilio.callbacks import FIELDS, Age, Callback, Ignored, age_of, callback_url, parse
 from gateway.twilio.signature import signed_text
@@ -316,7 +316,18 @@ def test_dedupe_ignores_order_and_unknown_fields() -> None:
 
 
 def test_dedupe_ignores_the_time_of_arrival() -> None:
-    assert parsed(form(), AT + timedelta(minutes=50)).dedupe == parsed(form()).dedupe
+    fields = full(RoomEventType.ROOM_ENDED)
+    assert parsed(fields, AT + timedelta(minutes=50)).dedupe == parsed(fields).dedupe
+
+
+def test_room_created_is_the_creation_of_its_room_unless_it_is_late() -> None:
+    """A late one changes no state. It may repeat the creation, and does not stand for
+    it."""
+    on_time, again = parsed(form()), parsed(form(Timestamp="2026-01-02T03:04:06.000Z"))
+    assert on_time.dedupe == again.dedupe == creation_key(on_time.event.room_sid)
+    late = parsed(form(), AT + timedelta(minutes=50))
+    assert late.may_repeat == on_time.dedupe != late.dedupe
+    assert late.dedupe == parsed(form(), AT + timedelta(minutes=51)).dedupe
 
 
 def test_dedupe_differs_for_other_events() -> None:

@@ -123,7 +123,7 @@ class RoomHistory:
     def after(self, event: RoomEvent, n: int) -> "RoomHistory":
         """Returns the history including `event`, which has the log number `n`."""
         history = replace(
-            self._numbered(event.sequence_number),
+            self._numbered(_number_of(event)),
             name=event.room_name or self.name,
             type=event.room_type or self.type,
             first_n=min(self.first_n or n, n),
@@ -161,6 +161,19 @@ class RoomHistory:
             highest_number=max(self.highest_number, number),
             missing_numbers=frozenset(sorted(missing)[-MISSING_NUMBERS_LIMIT:]),
         )
+
+
+def _number_of(event: RoomEvent) -> int | None:
+    """Returns the sequence number of the event.
+
+    Our own create has the number of Twilio's room-created, which the log does not have
+    a second time. It is the first one: otherwise the loss of the callbacks that follow
+    would leave no hole.
+    """
+    is_own_create = (
+        event.type is RoomEventType.ROOM_CREATED and event.source is EventSource.MUTATION
+    )
+    return 0 if is_own_create else event.sequence_number
 
 
 def room_from_events(events: Iterable[RoomEvent], status_callback: str) -> Room | None:

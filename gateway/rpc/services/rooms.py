@@ -68,10 +68,10 @@ class RoomService(RoomServiceServicer):
         self, request: pb.CreateRoomRequest, context: Context
     ) -> pb.CreateRoomResponse:
         caller, account = caller_and_account(self._accounts)
-        result = await account.rooms.create(
+        created = await account.rooms.create(
             caller, from_pb(request, NewRoom), request.request_id or None
         )
-        return resource_response(pb.CreateRoomResponse, result.room)
+        return resource_response(pb.CreateRoomResponse, created.room)
 
     async def CompleteRoom(
         self, request: pb.CompleteRoomRequest, context: Context

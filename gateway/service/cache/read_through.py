@@ -197,6 +197,12 @@ class ReadThrough:
                 raise
             return stand_in
 
+    async def cached(self, query: CachedQuery[T]) -> Found[T | None] | Miss:
+        """Returns the value from Redis if it is fresh there, and never asks Twilio.
+        Raises UpstreamUnavailable when Redis does not answer."""
+        [lookup] = await self._look_up([query])
+        return self._fresh_in_redis(query, lookup, after=0.0)
+
     def stand_in(
         self, query: CachedQuery[T], lookup: CacheLookup[T | None] | None = None
     ) -> Found[T | None] | None:
@@ -227,11 +233,11 @@ class ReadThrough:
             return None
         query = query_of(value)
         entry = self._entry(query, value, fetched_at, seen_n, as_of)
-        return present(await self._store(query, entry))
+        return present(await self.store(query, entry))
 
-    async def _store(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> Found[T | None]:
-        """Offers a fetched value to Redis and to memory, and returns what may be shown
-        now. Raises UpstreamUnavailable when Redis does not answer."""
+    async def store(self, query: CachedQuery[T], entry: CacheEntry[T | None]) -> Found[T | None]:
+        """Offers a value of Twilio's to Redis and to memory, and returns what may be
+        shown now. Raises UpstreamUnavailable when Redis does not answer."""
         put = await self._cache.put(query.key, entry, _redis_lifetime_s(query, entry))
         return self.remember(query, self._with_end(query, entry, put.ended))
 
@@ -352,7 +358,7 @@ class ReadThrough:
             # it.
             return Found(entry, query.lifetime(entry))
         try:
-            return await self._store(query, entry)
+            return await self.store(query, entry)
         except UpstreamUnavailable:
             return self._remember_without_redis(query, entry, is_stale=query.kind.merge is not None)
 

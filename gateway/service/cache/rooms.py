@@ -124,8 +124,23 @@ class RoomReads:
         self._note_name(found)
         return found
 
+    async def store(self, entry: CacheEntry[Room]) -> Found[Room]:
+        """Remembers Twilio's answer to a mutation of ours, and its name, so that every
+        process reads them, unless an event has made them outdated."""
+        room = entry.value
+        query = self._query(room.sid)
+        try:
+            found = present(await self._reads.store(query, cast("CacheEntry[Room | None]", entry)))
+            if room.unique_name is not None:
+                await self._index.put_name(room.unique_name, room.sid)
+        except UpstreamUnavailable:
+            return self.remember(entry)
+        assert found is not None
+        self._note_name(found)
+        return found
+
     async def _resolve(self, name: str) -> Found[Room] | None:
-        found = await self._look_up_name(name)
+        found = await self.look_up_name(name)
         if found is not MISS:
             return found
         version = self._room_memory.newest_name_n(name)
@@ -134,15 +149,16 @@ class RoomReads:
         async def fetch_once() -> Found[Room] | None:
             return await self._fetch_lease.once(
                 f"name:{digest}:{version}",
-                lambda: self._look_up_name(name),
-                lambda: self._fetch_by_name(name),
+                lambda: self.look_up_name(name),
+                lambda: self.fetch_by_name(name),
                 is_urgent=True,
             )
 
         return await self._flights.share((name, version), fetch_once)
 
-    async def _look_up_name(self, name: str) -> Found[Room] | Miss | None:
-        """Returns the room that Redis has under the name."""
+    async def look_up_name(self, name: str) -> Found[Room] | Miss | None:
+        """Returns the room in progress that Redis has under the name. It was created,
+        or Twilio listed it, NAME_S ago at most."""
         pointer = await self._index.resolve(name)
         if pointer is None:
             return MISS
@@ -151,7 +167,27 @@ class RoomReads:
         found = await self.by_sid(pointer.sid)
         return found if found is not None and _is_in_progress(found) else MISS
 
-    async def _fetch_by_name(self, name: str) -> Found[Room] | None:
+    async def look_up_current(self, name: str, since: float) -> Found[Room] | Miss:
+        """Returns the room in progress that Redis has under the name, if that is
+        proved to be current.
+
+        Either the room reports to this gateway, and the log has been read to its end.
+        Or the room was fetched after `since`, in seconds since 1970. Raises
+        UpstreamUnavailable when Redis does not answer.
+        """
+        pointer = await self._index.resolve(name)
+        if pointer is None or pointer.sid is None:
+            return MISS
+        cached = await self._reads.cached(self._query(pointer.sid))
+        found = None if cached is MISS else present(cached)
+        if found is None or not _is_in_progress(found):
+            return MISS
+        reports = self._room_memory.is_current and self._room_memory.is_reporting(pointer.sid)
+        return found if reports or found.entry.fetched_at >= since else MISS
+
+    async def fetch_by_name(self, name: str) -> Found[Room] | None:
+        """Returns the room in progress that Twilio lists under the name now, and
+        remembers that for `look_up_name`."""
         found = await self.listed(name)
         if found is None:
             await self._index.put_name(name, None)

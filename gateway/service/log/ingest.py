@@ -83,7 +83,9 @@ class Ingest:
             log.warning("callback.expired", room_sid=callback.event.room_sid)
             await self._recheck_queue.add(callback.event.room_sid)
             return IngestResult.EXPIRED
-        appended = await self._events.append(callback.event, callback.dedupe)
+        appended = await self._events.append(
+            callback.event, callback.dedupe, may_repeat=callback.may_repeat
+        )
         return IngestResult.LOGGED if appended.is_new else IngestResult.REPEATED
 
     def _log_forged(self) -> None:

@@ -45,6 +45,10 @@ class WriteTimings:
     last_poll_s: float = 0.25
     """Between two looks at a create that another caller with the same idempotency key
     has started. The pause doubles from the first value to the last one."""
+    first_search_s: float = 0.1
+    last_search_s: float = 1.0
+    """Between two searches for a room whose name is taken, while Twilio's list does not
+    show it. The pause doubles likewise. Twilio's list lags by some seconds at most."""
 
 
 class Mutations:
@@ -72,20 +76,30 @@ class Mutations:
         changed: Changed,
         recording_sid: RecordingSid | None = None,
     ) -> T:
+        """Does what `apply` does, to the end even if the caller leaves. Raises what
+        `apply` and `run_to_end` raise."""
+        return await self.run_to_end(
+            lambda: self.apply(request, room_sid, changed, recording_sid=recording_sid)
+        )
+
+    async def apply(
+        self,
+        request: WireRequest[T],
+        room_sid: RoomSid,
+        changed: Changed,
+        recording_sid: RecordingSid | None = None,
+    ) -> T:
         """Sends the request, logs the change and returns Twilio's response.
 
         A later read shows the change. After an error that leaves the outcome open, a
-        later read asks Twilio. Raises what `Upstream.send` and `run_to_end` raise.
+        later read asks Twilio. Call it within `run_to_end`. Raises what `Upstream.send`
+        raises.
         """
         event = self.new_event(room_sid, changed, recording_sid=recording_sid)
-
-        async def send_and_record() -> T:
-            response = await self.send(request, event)
-            participant = response if isinstance(response, Participant) else None
-            await self.record(replace(event, participant=participant))
-            return response
-
-        return await self.run_to_end(send_and_record)
+        response = await self.send(request, event)
+        participant = response if isinstance(response, Participant) else None
+        await self.record(replace(event, participant=participant))
+        return response
 
     def new_event(self, room_sid: RoomSid, changed: Changed, **parts: Any) -> RoomEvent:
         """Returns the log entry of a mutation that is made now."""
@@ -98,6 +112,21 @@ class Mutations:
             changed=changed,
             **parts,
         )
+
+    def room_event(self, room: Room, *, is_creation: bool = False) -> RoomEvent:
+        """Returns the log entry of a room that this gateway changed or created now."""
+        event = self.new_event(
+            room.sid,
+            Changed.ROOM,
+            room_name=room.unique_name,
+            room_status=room.status,
+            room_type=room.type,
+            room=room,
+        )
+        if not is_creation:
+            return event
+        at = room.date_created or event.at
+        return replace(event, type=RoomEventType.ROOM_CREATED, at=at, changed=None)
 
     async def send(self, request: WireRequest[T], event: RoomEvent) -> T:
         """Sends the request and returns Twilio's response. The caller records it.
@@ -132,15 +161,20 @@ class Mutations:
             ) from None
 
     async def record(
-        self, event: RoomEvent, room: CacheEntry[Room] | None = None
+        self,
+        event: RoomEvent,
+        room: CacheEntry[Room] | None = None,
+        *,
+        dedupe: str | None = None,
     ) -> Appended | None:
         """Logs a change that Twilio made, and makes it visible in this process at once.
 
-        Returns None if the log cannot be written. That is no error for the caller,
-        because the change was made.
+        `dedupe` is the same for all events that report the same change. Returns None if
+        the log cannot be written. That is no error for the caller, because the change
+        was made.
         """
         try:
-            appended = await self._events.append(event, uuid.uuid4().hex, room=room)
+            appended = await self._events.append(event, dedupe or uuid.uuid4().hex, room=room)
         except UpstreamUnavailable as exc:
             log.error("mutation.unrecorded", room_sid=event.room_sid, reason=exc.message)
             self._room_memory.apply_unlogged(event)

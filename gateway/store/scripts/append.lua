@@ -1,13 +1,14 @@
 -- Appends an event to the log once, and updates the keys that depend on it. Reads
 -- everything first, then writes: Redis does not undo a script that fails half-way.
--- KEYS: log · log:meta · the room's log · seen · the room's versions · the room's end ·
--- the cached room · the name, if the event has one
+-- KEYS: log · log:meta · the room's log · seen · seen of the event that this one may repeat
+-- (or the same key) · the room's versions · the room's end · the cached room · the name, if
+-- the event has one
 -- ARGV: instructions (JSON, see `EventLog._instructions`) · event · the room to cache,
 -- or ''
 -- Replies with names and values: is_new, epoch, n, tag, event. A repeated event has its
 -- first position. Then either its tag is known or, if the record of it is gone, the
 -- logged event.
-local log, meta, room_log, seen, versions, tombstone, cache, name = unpack(KEYS)
+local log, meta, room_log, seen, seen_other, versions, tombstone, cache, name = unpack(KEYS)
 local to, event, room_value = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 
 local function reply(is_new, epoch, n, tag, logged_event)
@@ -16,10 +17,12 @@ end
 
 -- Read.
 
-if kind_of(seen) == 'string' then
-  local epoch, n, tag = string.match(redis.call('GET', seen), '^(%x+) (%d+) (%x+)$')
-  if epoch then
-    return reply(0, epoch, n, tag, false)
+for _, key in ipairs({ seen, seen_other }) do
+  if kind_of(key) == 'string' then
+    local epoch, n, tag = string.match(redis.call('GET', key), '^(%x+) (%d+) (%x+)$')
+    if epoch then
+      return reply(0, epoch, n, tag, false)
+    end
   end
 end
 
@@ -29,7 +32,9 @@ end
 local room_last = last_number_of(room_log)
 local function find_repeat(stream, count)
   for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', count)) do
-    if field(entry, 'd') == to.dedupe and field(entry, 'e') and field(entry, 'j') then
+    local dedupe = field(entry, 'd')
+    local is_repeat = dedupe == to.dedupe or dedupe == to.dedupe_other
+    if is_repeat and field(entry, 'e') and field(entry, 'j') then
       local n = string.match(entry[1], '^%d+')
       return reply(0, field(entry, 'e'), n, false, field(entry, 'j'))
     end

@@ -115,7 +115,10 @@ class World:
         action = random.choice(
             ["join", "join", "leave", "add", "add", "remove", "switch", "switch", "end"]
         )
-        if not self.history:
+        if not self.history and random.random() < 0.5:
+            created = event(Types.ROOM_CREATED, at, source=EventSource.MUTATION, room=room())
+            self.history.append(created)
+        elif not self.history:
             self._emit(Types.ROOM_CREATED, at)
         elif self.end is not None or (action != "join" and action != "end" and not present):
             return

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.events import EventSource
 from gateway.core.room_state.history import MISSING_NUMBERS_LIMIT, room_from_events
 from gateway.core.rooms import RoomStatus, RoomType
 from tests.core.room_state.samples import (
@@ -66,6 +67,15 @@ def test_room_from_events_prefers_twilios_response_to_callbacks() -> None:
     ended = room_from_events([ours, ENDED], "")
     assert ended is not None
     assert ended.status is RoomStatus.COMPLETED
+
+
+def test_own_create_has_the_first_number() -> None:
+    """Twilio's room-created is a repeat then, so that the log does not have its
+    number."""
+    own = replace(CREATED, source=EventSource.MUTATION)
+    history = history_of(own, event(Types.PARTICIPANT_CONNECTED, sequence_number=2))
+    assert history.missing_numbers == {1}
+    assert history.is_created
 
 
 @given(CHOICES, st.randoms(use_true_random=False))

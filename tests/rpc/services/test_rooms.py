@@ -337,7 +337,7 @@ async def test_list_room_events_pages_from_any_cursor(gateway: Gateway, client: 
 
     whole = await client.ListRoomEvents(room=room.sid, page_size=100)
     event_types = [item.event.type for item in whole.events]
-    assert event_types[0] == events_pb2.ROOM_EVENT_TYPE_ROOM_CHANGED
+    assert event_types[0] == events_pb2.ROOM_EVENT_TYPE_ROOM_CREATED
     assert {events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED, events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED} <= set(
         event_types
     )

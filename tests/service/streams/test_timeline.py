@@ -133,7 +133,7 @@ async def test_i11_our_own_mutation_is_in_the_timeline_at_once(site: Site) -> No
     account = await site.replica()
     room = await site.create(account)
     page = await account.timeline.page(ADMIN, ref(room.sid), None, 10, None)
-    assert [item.type for _, item in page.items] == [RoomEventType.ROOM_CHANGED]
+    assert [item.type for _, item in page.items] == [RoomEventType.ROOM_CREATED]
 
 
 async def test_i9_a_timeline_ends_where_this_process_has_read_the_log(site: Site) -> None:
