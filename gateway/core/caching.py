@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Final, Generic, TypeVar
 
-from gateway.core.events import Changed, RoomEvent, RoomEventType
+from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventType
 from gateway.core.rooms import Room
 
 T = TypeVar("T")
@@ -35,8 +35,8 @@ def fences_of(event: RoomEvent) -> tuple[Fence, ...]:
 
     The end of a room also ends the stays of its participants and its recordings.
     """
-    if event.changed is not None:
-        return _CHANGED[event.changed]
+    if event.change is not None:
+        return _CHANGED[event.change]
     match event.type:
         case RoomEventType.ROOM_CREATED | RoomEventType.ROOM_CHANGED:
             return (Fence.ROOM,)
@@ -60,12 +60,12 @@ def fences_of(event: RoomEvent) -> tuple[Fence, ...]:
 
 
 _CHANGED: Final = {
-    Changed.ROOM: tuple(Fence),
-    Changed.PARTICIPANT: (Fence.PARTICIPANTS,),
-    Changed.SUBSCRIBE_RULES: (Fence.PARTICIPANTS,),
-    Changed.RECORDING_RULES: (Fence.MEDIA,),
-    Changed.RECORDING: (Fence.MEDIA,),
-    Changed.TRANSCRIPTION: (Fence.MEDIA,),
+    RoomChangeKind.ROOM: tuple(Fence),
+    RoomChangeKind.PARTICIPANT: (Fence.PARTICIPANTS,),
+    RoomChangeKind.SUBSCRIBE_RULES: (Fence.PARTICIPANTS,),
+    RoomChangeKind.RECORDING_RULES: (Fence.MEDIA,),
+    RoomChangeKind.RECORDING: (Fence.MEDIA,),
+    RoomChangeKind.TRANSCRIPTION: (Fence.MEDIA,),
 }
 
 
@@ -203,7 +203,7 @@ class FreshnessSource(StrEnum):
 class Freshness:
     """How fresh a value is, and where it came from."""
 
-    fetched_at: datetime
+    fetch_time: datetime
     is_stale: bool
     """Whether a newer value was wanted and could not be had."""
     source: FreshnessSource

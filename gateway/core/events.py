@@ -29,7 +29,7 @@ class RoomEventType(StrEnum):
     Twilio's. A create is a ROOM_CREATED."""
 
 
-class EventSource(StrEnum):
+class RoomEventSource(StrEnum):
     CALLBACK = "callback"
     """Twilio sent a callback."""
     MUTATION = "mutation"
@@ -38,7 +38,7 @@ class EventSource(StrEnum):
     """The reconciler found it by comparing the log with Twilio's REST API."""
 
 
-class Changed(StrEnum):
+class RoomChangeKind(StrEnum):
     """What a mutation of this gateway changed."""
 
     ROOM = "room"
@@ -54,16 +54,16 @@ class RoomEvent:
     """One entry of the log.
 
     Which optional fields are set depends on the type, as in Twilio's table of
-    callbacks. `at` is Twilio's Timestamp, which orders the states of a room; Twilio
-    documents that `sequence_number` does not. A `late` event was received too long
-    after its Timestamp to change any state, except that a room-ended always does.
+    callbacks. `event_time` is Twilio's Timestamp, which orders the states of a room;
+    Twilio documents that `sequence_number` does not. A `late` event was received too
+    long after its Timestamp to change any state, except that a room-ended always does.
     """
 
     type: RoomEventType
     account_sid: AccountSid
     room_sid: RoomSid
-    at: datetime
-    source: EventSource = EventSource.CALLBACK
+    event_time: datetime
+    source: RoomEventSource = RoomEventSource.CALLBACK
     late: bool = False
     room_name: str | None = None
     sequence_number: int | None = None
@@ -96,7 +96,7 @@ class RoomEvent:
     """In bytes."""
     failed_operation: str | None = None
 
-    changed: Changed | None = None
+    change: RoomChangeKind | None = None
     """Set for room-changed. `room` or `participant` is Twilio's answer, if it was
     one."""
     room: Room | None = None
@@ -109,9 +109,11 @@ def end_of(event: RoomEvent) -> Ended | None:
     if event.type is RoomEventType.ROOM_ENDED:
         ended_as = event.room_status
         status = RoomStatus.FAILED if ended_as is RoomStatus.FAILED else RoomStatus.COMPLETED
-        return Ended(status, event.at, event.room_duration)
+        return Ended(status, event.event_time, event.room_duration)
     if event.room is not None and event.room.status.is_final:
-        return Ended(event.room.status, event.room.end_time or event.at, event.room.duration)
+        return Ended(
+            event.room.status, event.room.end_time or event.event_time, event.room.duration
+        )
     return None
 
 
@@ -145,14 +147,14 @@ class ResyncReason(StrEnum):
 class StreamStarted:
     """The first message of every stream. The subscriber misses no event after it.
 
-    The history of the log is complete since `floor_at`. `room_sid` is set for the
-    stream of one room.
+    The history of the log is complete since `history_start_time`. `room_sid` is set
+    for the stream of one room.
     """
 
     cursor: str
     mode: StreamMode
     room_sid: RoomSid | None = None
-    floor_at: datetime | None = None
+    history_start_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

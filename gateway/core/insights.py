@@ -14,12 +14,12 @@ from typing import Annotated
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.open_enum import OpenEnum, UnknownWord
-from gateway.core.recordings import INT64, Codec
+from gateway.core.recordings import INT64, MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid
 from gateway.core.validation import check_known, check_text, check_zones
 
-INSIGHTS_CODECS = frozenset({Codec.VP8, Codec.VP9, Codec.H264, Codec.OPUS})
+INSIGHTS_CODECS = frozenset({MediaCodec.VP8, MediaCodec.VP9, MediaCodec.H264, MediaCodec.OPUS})
 
 
 class CreatedMethod(OpenEnum):
@@ -94,12 +94,12 @@ class InsightsRoom:
     unique_participant_identities: int | None = None
     concurrent_participants: int | None = None
     max_concurrent_participants: int | None = None
-    codecs: tuple[Codec, ...] = ()
+    codecs: tuple[MediaCodec, ...] = ()
     media_region: str | None = None
     edge_location: EdgeLocation | None = None
-    duration_sec: Annotated[int, INT64] | None = None
-    total_participant_duration_sec: Annotated[int, INT64] | None = None
-    total_recording_duration_sec: Annotated[int, INT64] | None = None
+    duration: Annotated[int, INT64] | None = None
+    total_participant_duration: Annotated[int, INT64] | None = None
+    total_recording_duration: Annotated[int, INT64] | None = None
     processing_state: ProcessingState | None = None
     recording_enabled: bool | None = None
     url: str | None = None
@@ -119,11 +119,11 @@ class InsightsParticipant:
     status: StayStatus | None = None
     join_time: datetime | None = None
     leave_time: datetime | None = None
-    duration_sec: Annotated[int, INT64] | None = None
+    duration: Annotated[int, INT64] | None = None
     end_reason: str | None = None
     error_code: int | None = None
     error_code_url: str | None = None
-    codecs: tuple[Codec, ...] = ()
+    codecs: tuple[MediaCodec, ...] = ()
     media_region: str | None = None
     edge_location: EdgeLocation | None = None
     properties: Mapping[str, object] | None = None
@@ -139,7 +139,7 @@ class InsightsRoomFilter:
     InvalidArgument."""
 
     room_types: tuple[RoomType, ...] = ()
-    codecs: tuple[Codec, ...] = ()
+    codecs: tuple[MediaCodec, ...] = ()
     room_name: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None

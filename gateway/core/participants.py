@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.open_enum import OpenEnum, UnknownWord
-from gateway.core.rules import Rule, RuleType, TrackPriority, check_rule, check_rules
+from gateway.core.rules import RuleType, TrackPriority, TrackRule, check_rule, check_rules
 from gateway.core.rules import TrackKind as TrackKind
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, TrackSid, checked_sid, is_sid
 from gateway.core.validation import check_known, check_text, check_zones
@@ -43,8 +43,8 @@ class Participant:
     account_sid: AccountSid
     status: ParticipantStatus
     identity: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
     duration: int | None = None
@@ -106,9 +106,9 @@ class PublishedTrack:
     room_sid: RoomSid
     kind: TrackKind
     name: str | None = None
-    enabled: bool | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    muted: bool | None = None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
     url: str | None = None
     unknown_words: tuple[UnknownWord, ...] = ()
 
@@ -123,9 +123,9 @@ class SubscribedTrack:
     kind: TrackKind
     publisher_sid: ParticipantSid | None = None
     name: str | None = None
-    enabled: bool | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    muted: bool | None = None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
     url: str | None = None
     unknown_words: tuple[UnknownWord, ...] = ()
 
@@ -200,7 +200,7 @@ class SubscribeRules:
 
     participant_sid: ParticipantSid
     room_sid: RoomSid
-    rules: tuple[Rule, ...] = ()
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    rules: tuple[TrackRule, ...] = ()
+    create_time: datetime | None = None
+    update_time: datetime | None = None
     unknown_words: tuple[UnknownWord, ...] = ()

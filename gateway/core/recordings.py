@@ -12,8 +12,8 @@ from typing import Annotated
 from gateway.core.errors import InvalidArgument
 from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.rules import RULES_LIMIT as RULES_LIMIT
-from gateway.core.rules import Rule, TrackKind, check_rule
 from gateway.core.rules import RuleType as RuleType
+from gateway.core.rules import TrackKind, TrackRule, check_rule
 from gateway.core.rules import check_rules as check_rules
 from gateway.core.sids import (
     AccountSid,
@@ -70,9 +70,9 @@ class RecordingRules:
     """The rules in force."""
 
     room_sid: RoomSid
-    rules: tuple[Rule, ...] = ()
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    rules: tuple[TrackRule, ...] = ()
+    create_time: datetime | None = None
+    update_time: datetime | None = None
     unknown_words: tuple[UnknownWord, ...] = ()
 
 
@@ -91,7 +91,7 @@ class ContainerFormat(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Codec(OpenEnum):
+class MediaCodec(OpenEnum):
     """Codecs of recordings and of Insights, in any case: Twilio's docs write OPUS, the
     examples in them opus."""
 
@@ -137,11 +137,11 @@ class Recording:
     source_sid: str | None = None
     track_name: str | None = None
     container_format: ContainerFormat | None = None
-    codec: Codec | None = None
+    codec: MediaCodec | None = None
     size: Annotated[int, INT64] | None = None
     duration: int | None = None
     offset: Annotated[int, INT64] | None = None
-    date_created: datetime | None = None
+    create_time: datetime | None = None
     grouping_sids: GroupingSids | None = None
     media_external_location: str | None = None
     status_callback: str | None = None
@@ -152,7 +152,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class MediaLink:
+class RecordingMedia:
     """A URL from which a recording's media can be downloaded for a short time.
 
     The URL is a secret, as it needs no other credential: it must not be logged.

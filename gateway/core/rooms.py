@@ -73,8 +73,8 @@ class Room:
     status: RoomStatus
     type: RoomType
     unique_name: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
     end_time: datetime | None = None
     duration: int | None = None
     status_callback: str | None = None
@@ -88,7 +88,6 @@ class Room:
     video_codecs: tuple[VideoCodec, ...] = ()
     media_region: str | None = None
     audio_only: bool | None = None
-    enable_turn: bool | None = None
     large_room: bool | None = None
     url: str | None = None
     links: RoomLinks | None = None
@@ -169,7 +168,6 @@ class NewRoom:
     transcribe_participants_on_connect: bool | None = None
     transcriptions_configuration: TranscriptionsConfiguration | None = None
     large_room: bool | None = None
-    enable_turn: bool | None = None
 
     def __post_init__(self) -> None:
         if self.unique_name is not None:

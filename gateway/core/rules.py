@@ -17,14 +17,14 @@ RULES_LIMIT = 20
 
 
 class RuleType(StrEnum):
-    """The effect of a rule that we set. `RuleEffect` is that of a rule that Twilio
+    """The effect of a rule that we set. `TrackRuleEffect` is that of a rule that Twilio
     returns."""
 
     INCLUDE = "include"
     EXCLUDE = "exclude"
 
 
-class RuleEffect(OpenEnum):
+class TrackRuleEffect(OpenEnum):
     INCLUDE = "include"
     EXCLUDE = "exclude"
     UNKNOWN = "unknown"
@@ -47,11 +47,11 @@ class TrackPriority(OpenEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class TrackRule:
     """A rule in force, as Twilio returns it. Rules that we set are `RecordingRule` and
     `SubscribeRule`, which are validated."""
 
-    type: RuleEffect
+    type: TrackRuleEffect
     all: bool | None = None
     kind: TrackKind | None = None
     publisher: str | None = None

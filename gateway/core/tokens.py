@@ -99,7 +99,7 @@ class AccessToken:
     jwt: str
     identity: str
     room: str | None
-    expires_at: datetime
+    expire_time: datetime
 
 
 class Problem(StrEnum):
@@ -154,8 +154,8 @@ class TokenFacts:
     region: str | None = None
     identity: str | None = None
     room: str | None = None
-    begins_at: datetime | None = None
-    expires_at: datetime | None = None
+    begin_time: datetime | None = None
+    expire_time: datetime | None = None
     is_signed: bool | None = None
 
 

@@ -86,8 +86,8 @@ class Transcription:
     room_sid: RoomSid
     status: TranscriptionStatus
     source_sid: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
     duration: int | None = None

@@ -1,8 +1,8 @@
 """Converts core values to protobuf messages, and requests to core values. Does no I/O.
 
-A field has the same name on both sides, so no message needs code of its own: `to_pb`
-follows the message's descriptor, `from_pb` follows the fields of the core dataclass.
-Tests check that no name is missing on either side.
+A field has the same name on both sides, except those in `CORE_NAMES`. So no message
+needs code of its own: `to_pb` follows the message's descriptor, `from_pb` follows the
+fields of the core dataclass. Tests check that no name is missing on either side.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,6 +31,20 @@ T = TypeVar("T")
 _RESULT_FIELDS: Final = frozenset({"freshness", "as_of"})
 # Messages that protobuf itself makes from a datetime or a mapping.
 _CONVERTED_BY_PROTOBUF: Final = frozenset({"google.protobuf.Timestamp", "google.protobuf.Struct"})
+# Fields whose name in core differs.
+CORE_NAMES: Final[Mapping[str, str]] = {
+    "date_created": "create_time",
+    "date_updated": "update_time",
+    "fetched_at": "fetch_time",
+    "floor_at": "history_start_time",
+    "begins_at": "begin_time",
+    "expires_at": "expire_time",
+    "reset_at": "reset_time",
+    "under_way": "in_flight",
+    "duration_sec": "duration",
+    "total_participant_duration_sec": "total_participant_duration",
+    "total_recording_duration_sec": "total_recording_duration",
+}
 # The core type of every message inside a request.
 _CORE_TYPES: Final[Mapping[str, type[Any]]] = {
     recording_pb2.RecordingRule.DESCRIPTOR.full_name: RecordingRule,
@@ -48,16 +62,19 @@ def to_pb(value: object, message_class: type[M]) -> M:
     """
     result, inner = (value, value.value) if isinstance(value, ReadResult) else (None, value)
     fields_: dict[str, Any] = {}
-    for name, encode in _encoders(message_class.DESCRIPTOR):
-        part = getattr(result, name, None) if name in _RESULT_FIELDS else getattr(inner, name)
+    for name, core_name, encode in _encoders(message_class.DESCRIPTOR):
+        part = getattr(result, name, None) if name in _RESULT_FIELDS else getattr(inner, core_name)
         if part is not None:
             fields_[name] = encode(part)
     return message_class(**fields_)
 
 
 @cache
-def _encoders(descriptor: Descriptor) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    return tuple((field.name, _encoder(field)) for field in descriptor.fields)
+def _encoders(descriptor: Descriptor) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
+    return tuple(
+        (field.name, CORE_NAMES.get(field.name, field.name), _encoder(field))
+        for field in descriptor.fields
+    )
 
 
 def _encoder(field: FieldDescriptor) -> Callable[[Any], Any]:

@@ -6,7 +6,13 @@ from typing import Any, Final, Generic, TypeVar
 
 from gateway.core.caching import FreshnessSource
 from gateway.core.errors import InvalidArgument, Path
-from gateway.core.events import Changed, EventSource, ResyncReason, RoomEventType, StreamMode
+from gateway.core.events import (
+    ResyncReason,
+    RoomChangeKind,
+    RoomEventSource,
+    RoomEventType,
+    StreamMode,
+)
 from gateway.core.insights import (
     CreatedMethod,
     EdgeLocation,
@@ -17,9 +23,9 @@ from gateway.core.insights import (
 from gateway.core.limits.fairness import Priority
 from gateway.core.limits.quota import QuotaSource
 from gateway.core.participants import ParticipantStatus
-from gateway.core.recordings import Codec, ContainerFormat, RecordedKind, RecordingStatus
+from gateway.core.recordings import ContainerFormat, MediaCodec, RecordedKind, RecordingStatus
 from gateway.core.rooms import RoomStatus, RoomType, VideoCodec
-from gateway.core.rules import RuleEffect, RuleType, TrackKind, TrackPriority
+from gateway.core.rules import RuleType, TrackKind, TrackPriority, TrackRuleEffect
 from gateway.core.tokens import Problem
 from gateway.core.transcriptions import TranscriptionStatus
 from gateway.rpc.v1 import (
@@ -88,7 +94,7 @@ VIDEO_CODEC: Final = EnumTable(VideoCodec, room_pb2.VideoCodec)
 FOLLOWED_BY: Final = EnumTable(FreshnessSource, room_pb2.FollowedBy)
 
 RULE_TYPE: Final = EnumTable(RuleType, rule_pb2.RuleType)
-RULE_EFFECT: Final = EnumTable(RuleEffect, rule_pb2.RuleEffect)
+RULE_EFFECT: Final = EnumTable(TrackRuleEffect, rule_pb2.RuleEffect)
 TRACK_KIND: Final = EnumTable(TrackKind, rule_pb2.TrackKind)
 TRACK_PRIORITY: Final = EnumTable(TrackPriority, rule_pb2.TrackPriority)
 
@@ -97,7 +103,7 @@ PARTICIPANT_STATUS: Final = EnumTable(ParticipantStatus, participant_pb2.Partici
 RECORDED_KIND: Final = EnumTable(RecordedKind, recording_pb2.RecordedKind)
 RECORDING_STATUS: Final = EnumTable(RecordingStatus, recording_pb2.RecordingStatus)
 CONTAINER_FORMAT: Final = EnumTable(ContainerFormat, recording_pb2.ContainerFormat)
-CODEC: Final = EnumTable(Codec, recording_pb2.Codec)
+CODEC: Final = EnumTable(MediaCodec, recording_pb2.Codec)
 
 TRANSCRIPTION_STATUS: Final = EnumTable(TranscriptionStatus, transcription_pb2.TranscriptionStatus)
 
@@ -113,8 +119,8 @@ REQUEST_CLASS: Final = EnumTable(Priority, quota_pb2.RequestClass)
 QUOTA_SOURCE: Final = EnumTable(QuotaSource, quota_pb2.QuotaSource)
 
 ROOM_EVENT_TYPE: Final = EnumTable(RoomEventType, events_pb2.RoomEventType)
-EVENT_SOURCE: Final = EnumTable(EventSource, events_pb2.EventSource)
-CHANGED: Final = EnumTable(Changed, events_pb2.Changed)
+EVENT_SOURCE: Final = EnumTable(RoomEventSource, events_pb2.EventSource)
+CHANGED: Final = EnumTable(RoomChangeKind, events_pb2.Changed)
 STREAM_MODE: Final = EnumTable(StreamMode, events_pb2.StreamMode)
 RESYNC_REASON: Final = EnumTable(ResyncReason, events_pb2.ResyncReason)
 

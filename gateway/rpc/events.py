@@ -60,7 +60,7 @@ def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:
         account_sid=event.account_sid,
         room_sid=event.room_sid,
         room_name=event.room_name,
-        at=event.at,
+        at=event.event_time,
         sequence_number=event.sequence_number,
         source=enums.EVENT_SOURCE.to_pb(event.source),
         late=event.late,
@@ -71,7 +71,7 @@ def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:
         track=_track_to_pb(event),
         recording=_recording_to_pb(event),
         room=None if event.room is None else to_pb(event.room, room_pb2.Room),
-        changed=enums.CHANGED.to_pb(event.changed),
+        changed=enums.CHANGED.to_pb(event.change),
         changed_participant=None
         if event.participant is None
         else to_pb(event.participant, participant_pb2.Participant),

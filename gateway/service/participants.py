@@ -9,7 +9,7 @@ from typing import Final
 from gateway.core.caching import PARTICIPANTS_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import FailedPrecondition, GatewayError, Reason
-from gateway.core.events import Changed
+from gateway.core.events import RoomChangeKind
 from gateway.core.outcomes import ParticipantAlreadyLeft, not_found
 from gateway.core.paging import Page, checked_first
 from gateway.core.participants import (
@@ -133,7 +133,7 @@ class Participants:
             request = participants.disconnect_participant(sid, participant)
             try:
                 async with self._expected_outcomes(caller, sid, participant):
-                    return await self._mutations.apply(request, sid, Changed.PARTICIPANT)
+                    return await self._mutations.apply(request, sid, RoomChangeKind.PARTICIPANT)
             except ParticipantAlreadyLeft as error:
                 # An earlier attempt may have disconnected it.
                 if error.participant is None or not claim.may_be_done:
@@ -156,7 +156,7 @@ class Participants:
         sid, participant = await self._locate_for_change(caller, room, ref)
         request = participants.anonymize_participant(sid, participant)
         async with self._expected_outcomes(caller, sid, participant):
-            return await self._mutations.execute(request, sid, Changed.PARTICIPANT)
+            return await self._mutations.execute(request, sid, RoomChangeKind.PARTICIPANT)
 
     async def published_tracks(
         self, caller: Caller, room: RoomRef, ref: ParticipantRef, first: int, after: str | None
@@ -223,7 +223,7 @@ class Participants:
         sid, participant = await self._locate_for_change(caller, room, ref)
         request = rules.update_subscribe_rules(sid, participant, new)
         async with self._expected_outcomes(caller, sid, participant):
-            return await self._mutations.execute(request, sid, Changed.SUBSCRIBE_RULES)
+            return await self._mutations.execute(request, sid, RoomChangeKind.SUBSCRIBE_RULES)
 
     @asynccontextmanager
     async def _expected_outcomes(

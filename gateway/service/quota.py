@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from gateway.core.callers import Caller, Scope
 from gateway.core.limits.fairness import Priority
-from gateway.core.limits.quota import QuotaStatus, class_quota, request_kind
+from gateway.core.limits.quota import TwilioQuota, class_quota, request_kind
 from gateway.service.call_context import limit_max_age
 from gateway.service.upstream.upstream import Upstream
 
@@ -15,7 +15,7 @@ class Quota:
         self._budget = upstream.quota_budget
         self._queues = upstream.permit_queues
 
-    async def status(self, caller: Caller) -> QuotaStatus:
+    async def status(self, caller: Caller) -> TwilioQuota:
         """What is left, for each class of requests. Takes nothing of it. Raises
         PermissionDenied without the scope `rooms:read`."""
         caller.require(Scope.ROOMS_READ)
@@ -36,7 +36,7 @@ class Quota:
                     now=now,
                 )
             )
-        return QuotaStatus(
+        return TwilioQuota(
             self._budget.source,
             self._budget.replicas,
             reads.in_flight,

@@ -6,14 +6,14 @@ from typing import Final
 from gateway.core.caching import MEDIA_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import NotFound, PermissionDenied, Reason, UpstreamUnavailable
-from gateway.core.events import Changed
+from gateway.core.events import RoomChangeKind
 from gateway.core.outcomes import not_found
 from gateway.core.paging import Page
 from gateway.core.recordings import (
-    MediaLink,
     NewRecordingRules,
     Recording,
     RecordingFilter,
+    RecordingMedia,
     RecordingRules,
     RoomRecordingFilter,
 )
@@ -90,7 +90,7 @@ class Recordings:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = recordings.delete_room_recording(sid, recording)
         async with self._rooms.expected_outcomes(caller, sid, Reason.RECORDING_NOT_FOUND):
-            await self._mutations.execute(request, sid, Changed.RECORDING, recording)
+            await self._mutations.execute(request, sid, RoomChangeKind.RECORDING, recording)
 
     async def page(
         self, caller: Caller, filters: RecordingFilter, first: int, after: str | None
@@ -126,9 +126,9 @@ class Recordings:
         room_sid = await self._room_of(caller, sid)
         request = recordings.delete_recording(sid)
         async with self._rooms.expected_outcomes(caller, room_sid, Reason.RECORDING_NOT_FOUND):
-            await self._mutations.execute(request, room_sid, Changed.RECORDING, sid)
+            await self._mutations.execute(request, room_sid, RoomChangeKind.RECORDING, sid)
 
-    async def media(self, caller: Caller, sid: RecordingSid) -> MediaLink | None:
+    async def media(self, caller: Caller, sid: RecordingSid) -> RecordingMedia | None:
         """Returns a URL of the media, or None when there is none or the caller may not
         see its room. The URL is valid for minutes, for everybody who has it, so it is
         not cached."""
@@ -152,7 +152,7 @@ class Recordings:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = rules.update_recording_rules(sid, new)
         async with self._rooms.expected_outcomes(caller, sid):
-            return await self._mutations.execute(request, sid, Changed.RECORDING_RULES)
+            return await self._mutations.execute(request, sid, RoomChangeKind.RECORDING_RULES)
 
     async def _visible(self, caller: Caller, sid: RecordingSid) -> ReadResult[Recording] | None:
         # The room of the recording is not known before it is read.

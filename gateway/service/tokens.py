@@ -56,7 +56,7 @@ class Tokens:
             jwt=tokens.sign(key, identity=new.identity, room=room_name, ttl_s=ttl_s, now=now_s),
             identity=new.identity,
             room=room_name,
-            expires_at=datetime.fromtimestamp(now_s + ttl_s, UTC),
+            expire_time=datetime.fromtimestamp(now_s + ttl_s, UTC),
         )
 
     async def explain(self, caller: Caller, token: str, room: RoomRef | None = None) -> Explanation:

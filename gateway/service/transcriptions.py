@@ -7,7 +7,7 @@ from typing import Final
 from gateway.core.caching import MEDIA_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Reason
-from gateway.core.events import Changed
+from gateway.core.events import RoomChangeKind
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.transcriptions import (
@@ -93,7 +93,7 @@ class Transcriptions:
                     return found
             request = transcriptions.create_transcription(sid, configuration)
             async with self._rooms.expected_outcomes(caller, sid):
-                return await self._mutations.apply(request, sid, Changed.TRANSCRIPTION)
+                return await self._mutations.apply(request, sid, RoomChangeKind.TRANSCRIPTION)
 
         async def repeat(result: str) -> Transcription:
             room_sid, ttid = result.split()
@@ -114,7 +114,7 @@ class Transcriptions:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.update_transcription(sid, ttid, update)
         async with self._rooms.expected_outcomes(caller, sid, Reason.TRANSCRIPTION_NOT_FOUND):
-            return await self._mutations.execute(request, sid, Changed.TRANSCRIPTION)
+            return await self._mutations.execute(request, sid, RoomChangeKind.TRANSCRIPTION)
 
     async def _started_since(self, sid: RoomSid, began_at: datetime) -> Transcription | None:
         """Returns the transcription that an earlier attempt has started.
@@ -125,7 +125,7 @@ class Transcriptions:
         if listed is None:
             return None
         since = began_at - CLOCK_SKEW
-        started = (item for item in listed.value.items if (item.date_created or since) >= since)
+        started = (item for item in listed.value.items if (item.create_time or since) >= since)
         return next(started, None)
 
 

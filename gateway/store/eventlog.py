@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from gateway.core.caching import NAME_S, fences_of, room_lifetime
 from gateway.core.cursors import EPOCH_BYTES, NO_TAG, LogPosition, tag_of
-from gateway.core.events import EventSource, ResyncReason, RoomEvent, RoomEventType, end_of
+from gateway.core.events import ResyncReason, RoomEvent, RoomEventSource, RoomEventType, end_of
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid
 from gateway.core.sids import is_sid
 from gateway.store.acknowledged import Acknowledged
@@ -316,7 +316,7 @@ class EventLog:
         self, event: RoomEvent, entry: bytes, digest: str, room: CacheEntry[Room] | None
     ) -> dict[str, object]:
         ended = end_of(event)
-        is_mutation = event.source is EventSource.MUTATION and event.room is not None
+        is_mutation = event.source is RoomEventSource.MUTATION and event.room is not None
         instructions: dict[str, object] = {
             "new_epoch": secrets.token_hex(EPOCH_BYTES),
             "sid": event.room_sid,

@@ -168,7 +168,7 @@ def parse(fields: Fields, now: datetime) -> Callback | Ignored:
     event_fields = {name: value for name, value in given.items() if name in FIELDS[kind]}
     event = _event(kind, event_fields, now)
     _check_unambiguous(fields, given)
-    age, dedupe = age_of(event.at, now), _dedupe(event_fields)
+    age, dedupe = age_of(event.event_time, now), _dedupe(event_fields)
     if kind is not RoomEventType.ROOM_CREATED:
         return Callback(event, age, dedupe)
     creation = creation_key(event.room_sid)
@@ -238,7 +238,7 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
         type=kind,
         account_sid=AccountSid(_required(given, "AccountSid")),
         room_sid=RoomSid(_required(given, "RoomSid")),
-        at=at,
+        event_time=at,
         late=age_of(at, now) is not Age.ON_TIME,
         room_name=text("RoomName"),
         sequence_number=number("SequenceNumber"),

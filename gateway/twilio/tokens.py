@@ -94,8 +94,8 @@ def explain(
     token_check = _TokenCheck(header, claims, facts, key, now, frozenset(room_names))
     flaw = next((found for check in CHECKS if (found := check(token_check))), None)
     if flaw is None:
-        assert facts.expires_at is not None
-        sentence = f"valid: expires in {_span(facts.expires_at.timestamp() - now)}"
+        assert facts.expire_time is not None
+        sentence = f"valid: expires in {_span(facts.expire_time.timestamp() - now)}"
         return Explanation(problem=None, sentence=sentence, facts=facts)
     return Explanation(problem=flaw.problem, sentence=flaw.sentence, facts=facts)
 
@@ -152,8 +152,8 @@ def _facts(
         region=region if isinstance(region, str) and _REGION.fullmatch(region) else None,
         identity=_text(grants.get("identity")),
         room=_text(_object(grants.get("video")).get("room")),
-        begins_at=_moment(claims.get("nbf")),
-        expires_at=_moment(claims.get("exp")),
+        begin_time=_moment(claims.get("nbf")),
+        expire_time=_moment(claims.get("exp")),
         is_signed=is_signed,
     )
 
@@ -215,20 +215,20 @@ def _check_signature(token: _TokenCheck) -> _Flaw | None:
 
 
 def _check_expiry(token: _TokenCheck) -> _Flaw | None:
-    expires_at = token.facts.expires_at
-    if expires_at is None:
+    expire_time = token.facts.expire_time
+    if expire_time is None:
         return _Flaw(
             Problem.BAD_EXPIRY,
             "exp is missing or not a time: set it to the Unix time at which the token expires",
         )
-    if expires_at.timestamp() <= token.now:
+    if expire_time.timestamp() <= token.now:
         return _Flaw(
             Problem.EXPIRED,
-            f"expired {_span(token.now - expires_at.timestamp())} ago: "
+            f"expired {_span(token.now - expire_time.timestamp())} ago: "
             "make a new one shortly before it is used",
         )
-    made_at = _moment(token.claims.get("iat")) or token.facts.begins_at
-    lifetime_s = expires_at.timestamp() - (token.now if made_at is None else made_at.timestamp())
+    made_at = _moment(token.claims.get("iat")) or token.facts.begin_time
+    lifetime_s = expire_time.timestamp() - (token.now if made_at is None else made_at.timestamp())
     if lifetime_s > TTL_LIMIT_S:
         return _Flaw(
             Problem.BAD_EXPIRY,
@@ -239,12 +239,12 @@ def _check_expiry(token: _TokenCheck) -> _Flaw | None:
 
 
 def _check_not_before(token: _TokenCheck) -> _Flaw | None:
-    begins_at = token.facts.begins_at
-    if begins_at is None or begins_at.timestamp() <= token.now:
+    begin_time = token.facts.begin_time
+    if begin_time is None or begin_time.timestamp() <= token.now:
         return None
     return _Flaw(
         Problem.NOT_YET_VALID,
-        f"not yet valid: begins in {_span(begins_at.timestamp() - token.now)}. "
+        f"not yet valid: begins in {_span(begin_time.timestamp() - token.now)}. "
         "Check the clock of the machine that made it",
     )
 

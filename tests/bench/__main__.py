@@ -21,8 +21,8 @@ READ_S = 5.0
 CALLERS = 32
 WATCH = """subscription($room: ID) { roomEvents(room: $room) {
     __typename ... on RoomEvent { sequenceNumber } } }"""
-READ = """query($ref: ID!) { room(ref: $ref) { sid uniqueName status type dateCreated
-    maxParticipants duration url } }"""
+READ = """query($ref: ID!) { room(ref: $ref) { sid uniqueName status type createTime
+    maxParticipants durationSeconds url } }"""
 
 
 async def main() -> None:

@@ -19,7 +19,7 @@ from gateway.core.caching import (
     room_lifetime,
     while_settling,
 )
-from gateway.core.events import Changed, RoomEvent, RoomEventType
+from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventType
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
 
 AT = datetime(2026, 11, 20, 9, 18, 4, tzinfo=UTC)
@@ -35,13 +35,13 @@ ROOM = Room(
 )
 
 
-def event(event_type: RoomEventType, changed: Changed | None = None) -> RoomEvent:
+def event(event_type: RoomEventType, changed: RoomChangeKind | None = None) -> RoomEvent:
     return RoomEvent(
         type=event_type,
         account_sid=ROOM.account_sid,
         room_sid=ROOM.sid,
-        at=datetime(2026, 1, 2, tzinfo=UTC),
-        changed=changed,
+        event_time=datetime(2026, 1, 2, tzinfo=UTC),
+        change=changed,
     )
 
 
@@ -61,10 +61,10 @@ def test_the_end_of_a_room_touches_every_fence() -> None:
     assert set(fences_of(event(RoomEventType.ROOM_ENDED))) == set(Fence)
 
 
-@pytest.mark.parametrize("changed", Changed)
-def test_a_mutation_touches_the_fences_of_what_it_changed(changed: Changed) -> None:
+@pytest.mark.parametrize("changed", RoomChangeKind)
+def test_a_mutation_touches_the_fences_of_what_it_changed(changed: RoomChangeKind) -> None:
     fences = fences_of(event(RoomEventType.ROOM_CHANGED, changed))
-    assert (Fence.ROOM in fences) == (changed is Changed.ROOM)
+    assert (Fence.ROOM in fences) == (changed is RoomChangeKind.ROOM)
     assert fences
 
 

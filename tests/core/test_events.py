@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.core.events import EventSource, RoomEvent, RoomEventType, TrackKind, end_of
+from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType, TrackKind, end_of
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -22,10 +22,14 @@ ROOM = Room(
     duration=60,
 )
 ENDED = RoomEvent(
-    type=RoomEventType.ROOM_ENDED, account_sid=ACCOUNT, room_sid=SID, at=AT, room_duration=61
+    type=RoomEventType.ROOM_ENDED,
+    account_sid=ACCOUNT,
+    room_sid=SID,
+    event_time=AT,
+    room_duration=61,
 )
 CHANGED = RoomEvent(
-    type=RoomEventType.ROOM_CHANGED, account_sid=ACCOUNT, room_sid=SID, at=AT, room=ROOM
+    type=RoomEventType.ROOM_CHANGED, account_sid=ACCOUNT, room_sid=SID, event_time=AT, room=ROOM
 )
 
 
@@ -71,7 +75,7 @@ def test_no_other_event_ends_a_room(type_: RoomEventType) -> None:
 
 
 def test_an_event_is_a_callback_and_in_time_by_default() -> None:
-    assert (ENDED.source, ENDED.late) == (EventSource.CALLBACK, False)
+    assert (ENDED.source, ENDED.late) == (RoomEventSource.CALLBACK, False)
 
 
 def test_a_new_kind_of_track_is_unknown() -> None:

@@ -16,7 +16,7 @@ from gateway.core.insights import (
     StayStatus,
 )
 from gateway.core.open_enum import OpenEnum
-from gateway.core.recordings import Codec
+from gateway.core.recordings import MediaCodec
 from gateway.core.rooms import RoomType
 
 SCHEMAS = json.loads(
@@ -44,7 +44,7 @@ def test_every_documented_word_is_known_and_others_are_unknown(
 
 def test_filters_accept_the_documented_types_and_codecs() -> None:
     assert {
-        Codec(word) for word in SCHEMAS["video_room_summary_enum_codec"]["enum"]
+        MediaCodec(word) for word in SCHEMAS["video_room_summary_enum_codec"]["enum"]
     } == INSIGHTS_CODECS
     assert {RoomType(word) for word in SCHEMAS["video_room_summary_enum_room_type"]["enum"]} == set(
         RoomType
@@ -59,9 +59,9 @@ def test_filters_accept_the_documented_types_and_codecs() -> None:
             r"room_types\[1\] cannot be UNKNOWN",
         ),
         ({"room_types": (RoomType.GO, RoomType.GO)}, "a value twice"),
-        ({"codecs": (Codec.PCMU,)}, r"codecs\[0\] is a codec that Insights does not know"),
-        ({"codecs": (Codec.UNKNOWN,)}, r"codecs\[0\] is a codec"),
-        ({"codecs": (Codec.VP8, Codec.VP8)}, "a value twice"),
+        ({"codecs": (MediaCodec.PCMU,)}, r"codecs\[0\] is a codec that Insights does not know"),
+        ({"codecs": (MediaCodec.UNKNOWN,)}, r"codecs\[0\] is a codec"),
+        ({"codecs": (MediaCodec.VP8, MediaCodec.VP8)}, "a value twice"),
         ({"room_name": ""}, "room_name is empty"),
         ({"created_after": datetime(2026, 1, 1)}, "created_after has no time zone"),  # noqa: DTZ001
         ({"created_before": datetime(2026, 1, 1)}, "created_before has no time zone"),  # noqa: DTZ001

@@ -5,12 +5,12 @@ import pytest
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.recordings import (
-    Codec,
     ContainerFormat,
-    MediaLink,
+    MediaCodec,
     NewRecordingRules,
     RecordedKind,
     RecordingFilter,
+    RecordingMedia,
     RecordingRule,
     RecordingStatus,
     RoomRecordingFilter,
@@ -61,19 +61,20 @@ def test_a_room_sets_1_to_20_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "codec"), [("opus", Codec.OPUS), ("OPUS", Codec.OPUS), ("vp8", Codec.VP8)]
+    ("word", "codec"),
+    [("opus", MediaCodec.OPUS), ("OPUS", MediaCodec.OPUS), ("vp8", MediaCodec.VP8)],
 )
-def test_a_codec_is_known_in_any_case(word: str, codec: Codec) -> None:
-    assert Codec(word) is codec
+def test_a_codec_is_known_in_any_case(word: str, codec: MediaCodec) -> None:
+    assert MediaCodec(word) is codec
 
 
 @pytest.mark.parametrize(
     "enum",
-    [RecordingStatus, ContainerFormat, Codec],
+    [RecordingStatus, ContainerFormat, MediaCodec],
     ids=["RecordingStatus", "ContainerFormat", "Codec"],
 )
 def test_a_word_that_twilio_adds_later_is_unknown(
-    enum: type[RecordingStatus | ContainerFormat | Codec],
+    enum: type[RecordingStatus | ContainerFormat | MediaCodec],
 ) -> None:
     assert enum("av1").name == "UNKNOWN"
 
@@ -128,4 +129,4 @@ def test_an_invalid_filter_of_the_accounts_list_is_refused_with_advice(
 
 
 def test_the_repr_of_a_media_link_does_not_show_the_url() -> None:
-    assert "secret" not in repr(MediaLink("https://media.example.com/?secret"))
+    assert "secret" not in repr(RecordingMedia("https://media.example.com/?secret"))

@@ -5,7 +5,14 @@ import pytest
 from gateway.core.errors import InvalidArgument
 from gateway.core.participants import SubscribeRule
 from gateway.core.recordings import RecordedKind, RecordingRule
-from gateway.core.rules import NewRule, RuleEffect, RuleType, TrackKind, TrackPriority, check_rules
+from gateway.core.rules import (
+    NewRule,
+    RuleType,
+    TrackKind,
+    TrackPriority,
+    TrackRuleEffect,
+    check_rules,
+)
 
 MAKERS: list[Any] = [RecordingRule, SubscribeRule]
 
@@ -72,12 +79,14 @@ def test_a_rule_may_be_an_exception_to_another_one() -> None:
     )
 
 
-@pytest.mark.parametrize("enum", [RuleEffect, TrackKind, TrackPriority])
+@pytest.mark.parametrize("enum", [TrackRuleEffect, TrackKind, TrackPriority])
 def test_a_word_that_twilio_adds_later_is_unknown(
-    enum: type[RuleEffect | TrackKind | TrackPriority],
+    enum: type[TrackRuleEffect | TrackKind | TrackPriority],
 ) -> None:
     assert enum("hologram").name == "UNKNOWN"
 
 
 def test_every_type_of_a_new_rule_is_a_known_effect() -> None:
-    assert {word.value for word in RuleEffect} == {word.value for word in RuleType} | {"unknown"}
+    assert {word.value for word in TrackRuleEffect} == {word.value for word in RuleType} | {
+        "unknown"
+    }

@@ -103,6 +103,6 @@ def test_the_repr_shows_nothing_personal_or_secret() -> None:
     facts = TokenFacts(identity="s3cret", room="s3cret")
     explanation = Explanation(problem=None, sentence="s3cret", facts=facts)
     new = NewToken(identity="s3cret", room=RoomRef.of("s3cret"))
-    token = AccessToken(jwt="s3cret", identity="s3cret", room="s3cret", expires_at=None)  # type: ignore[arg-type]
+    token = AccessToken(jwt="s3cret", identity="s3cret", room="s3cret", expire_time=None)  # type: ignore[arg-type]
 
     assert "s3cret" not in repr((facts, explanation, new, token))

@@ -62,12 +62,12 @@ WATCH = """subscription($room: ID, $types: [RoomEventType!], $after: String) {
     __typename cursor prev
     ... on StreamStarted { mode }
     ... on ResyncRequired { reason }
-    ... on RoomEvent { type roomSid at }
+    ... on RoomEvent { type roomSid eventTime }
     ... on ParticipantEvent { participant { sid } }
   } }"""
-READ = "query($ref: ID!) { room(ref: $ref) { sid status freshness { isStale fetchedAt } } }"
+READ = "query($ref: ID!) { room(ref: $ref) { sid status freshness { isStale fetchTime } } }"
 LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness { isStale
-    fetchedAt } } } }"""
+    fetchTime } } } }"""
 CREATE = "mutation($name: String) { createRoom(input: {uniqueName: $name}) { sid status } }"
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
 
@@ -76,7 +76,7 @@ class ConnectionClosed(EOFError):
     """A WebSocket was closed. The argument is the close code."""
 
 
-NO_ROOM: dict[str, Any] = {"status": None, "freshness": {"isStale": False, "fetchedAt": None}}
+NO_ROOM: dict[str, Any] = {"status": None, "freshness": {"isStale": False, "fetchTime": None}}
 
 
 @dataclass
@@ -310,7 +310,7 @@ def parse_graphql(payload: Mapping[str, Any], stream: int) -> Message:
             return Resync(stream, now, cursor, payload["reason"].lower())
     type_, room = payload["type"].lower().replace("_", "-"), payload["roomSid"]
     participant = (payload.get("participant") or {}).get("sid")
-    key = event_key(type_, room, datetime.fromisoformat(payload["at"]), participant)
+    key = event_key(type_, room, datetime.fromisoformat(payload["eventTime"]), participant)
     return Event(stream, now, cursor, payload["prev"], key, type_, room)
 
 
@@ -439,7 +439,7 @@ class Reader:
             next((room for room in rooms if room is not None and room["sid"] == sid), None)
             or NO_ROOM
         )
-        fetched_at_text, is_stale = room["freshness"]["fetchedAt"], room["freshness"]["isStale"]
+        fetched_at_text, is_stale = room["freshness"]["fetchTime"], room["freshness"]["isStale"]
         fetched_at = (
             None if fetched_at_text is None else datetime.fromisoformat(fetched_at_text).timestamp()
         )

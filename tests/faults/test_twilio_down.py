@@ -34,7 +34,7 @@ READS_PER_S, MUTATIONS_PER_S = 40, 2
 UNFLAGGED_S = 35.0
 RECOVERY_S = 35.0
 
-READ = "query($ref: ID!) { room(ref: $ref) { sid freshness { isStale fetchedAt } } }"
+READ = "query($ref: ID!) { room(ref: $ref) { sid freshness { isStale fetchTime } } }"
 EVENTS = "subscription { roomEvents { ... on ParticipantConnected { participant { sid } } } }"
 CREATE = "mutation { createRoom(input: {}) { sid } }"
 
@@ -134,7 +134,7 @@ class Caller:
         age_s = 0.0
         if freshness:
             age_s = (
-                datetime.now(UTC) - datetime.fromisoformat(freshness["fetchedAt"])
+                datetime.now(UTC) - datetime.fromisoformat(freshness["fetchTime"])
             ).total_seconds()
         return Outcome(
             started_at, took_s, None, is_stale=freshness.get("isStale", False), age_s=age_s

@@ -26,10 +26,40 @@ from tests.sandbox.scenario import Scenario
 S = TypeVar("S", bound=Scenario)
 
 # Fields of a rule that are enums, although Twilio's documents do not say so.
-RULE_ENUMS = ("type", "kind", "priority")
+RULE_ENUMS = ("type", "effect", "kind", "priority")
 
 # Fields that depend on the time at which the test runs.
 DURATIONS = ("duration", "offset")
+
+# What GraphQL and gRPC call a property of Twilio's, where they do not use its name.
+# GraphQL names contain the unit.
+SPELLINGS = {
+    "date_created": ("create_time",),
+    "date_updated": ("update_time",),
+    "duration": ("duration_seconds",),
+    "max_participant_duration": ("max_participant_duration_seconds",),
+    "empty_room_timeout": ("empty_room_timeout_minutes",),
+    "unused_room_timeout": ("unused_room_timeout_minutes",),
+    "audio_only": ("is_audio_only",),
+    "large_room": ("is_large_room",),
+    "size": ("size_bytes",),
+    "offset": ("offset_ms",),
+    "duration_sec": ("duration", "duration_seconds"),
+    "total_participant_duration_sec": (
+        "total_participant_duration",
+        "total_participant_duration_seconds",
+    ),
+    "total_recording_duration_sec": (
+        "total_recording_duration",
+        "total_recording_duration_seconds",
+    ),
+    "recording_enabled": ("is_recording_enabled",),
+    # The opposite of Twilio's property.
+    "enabled": ("muted", "is_muted"),
+}
+
+# Twilio has deprecated it: it considers it always true.
+LEFT_OUT = frozenset({"enable_turn"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +89,9 @@ def properties(operation: Operation) -> dict[str, dict[str, Any]]:
     if "meta" in result:
         [items] = [schema for name, schema in result.items() if name != "meta"]
         result = operation.resolve(items["items"])["properties"]
-    return {name: operation.resolve(schema) for name, schema in result.items()}
+    return {
+        name: operation.resolve(schema) for name, schema in result.items() if name not in LEFT_OUT
+    }
 
 
 # The GraphQL document
@@ -77,14 +109,22 @@ def _selection(type_: str, names: Mapping[str, Any] | None = None) -> str:
     """Returns a selection of the given or all fields, with nested objects."""
     kind = EXECUTABLE_SCHEMA.type_map[type_]
     assert isinstance(kind, GraphQLObjectType)
-    selected = {_camel(name) for name in names} if names is not None else kind.fields.keys()
-    assert selected <= kind.fields.keys(), f"{type_} has no field {selected - kind.fields.keys()}"
+    selected = (
+        kind.fields.keys() if names is None else {_graphql_name(kind, name) for name in names}
+    )
     parts = ((name, get_named_type(kind.fields[name].type)) for name in sorted(selected))
     return (
         "{ "
         + " ".join(name if is_leaf_type(of) else name + _selection(of.name) for name, of in parts)
         + " }"
     )
+
+
+def _graphql_name(kind: GraphQLObjectType, name: str) -> str:
+    """Returns the name of the field that shows this property of Twilio's."""
+    known = {_camel(text) for text in (name, *SPELLINGS.get(name, ()))}
+    [field] = [str(field) for field in kind.fields if field in known]
+    return field
 
 
 # The results, each as a list: one item for a resource, any number of items for a page
@@ -161,9 +201,16 @@ def normalize(operation: Operation, result: dict[str, Any]) -> dict[str, Any]:
     Raises KeyError if a property is missing.
     """
     return {
-        name: _read(operation, result[name], schema)
+        name: _read(operation, _property(result, name), schema)
         for name, schema in properties(operation).items()
     }
+
+
+def _property(result: Mapping[str, Any], name: str) -> Any:
+    """Returns the value of Twilio's property in a result of any caller."""
+    [known] = [text for text in (name, *SPELLINGS.get(name, ())) if text in result] or [name]
+    value = result[known]
+    return not value if known in ("muted", "is_muted") and value is not None else value
 
 
 def _read(operation: Operation, value: Any, schema: dict[str, Any]) -> Any:
@@ -178,7 +225,8 @@ def _read(operation: Operation, value: Any, schema: dict[str, Any]) -> Any:
         return datetime.fromisoformat(value)
     if schema.get("format", "").endswith("-rule"):
         return {
-            name: _enum_value(part) if name in RULE_ENUMS else part for name, part in value.items()
+            {"effect": "type"}.get(name, name): _enum_value(part) if name in RULE_ENUMS else part
+            for name, part in value.items()
         }
     if schema.get("type") == "object":
         return {name: _parse_text(name, part) for name, part in value.items()}

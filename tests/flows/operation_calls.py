@@ -37,10 +37,10 @@ CONFIGURATION: Final = {"languageCode": "de-DE", "partialResults": True, "hints"
 OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
     "CreateRoom": OperationCalls(
         graphql="""mutation { createRoom(input: { uniqueName: "$new", type: GROUP,
-            maxParticipants: 12, maxParticipantDuration: 3600, emptyRoomTimeout: 2,
-            unusedRoomTimeout: 3, recordParticipantsOnConnect: true, recordingRules: [{ type:
-            INCLUDE, kind: AUDIO }], videoCodecs: [H264], mediaRegion: "de1", audioOnly:
-            false, largeRoom: true }) { ...Room } }""",
+            maxParticipants: 12, maxParticipantDurationSeconds: 3600, emptyRoomTimeoutMinutes: 2,
+            unusedRoomTimeoutMinutes: 3, recordParticipantsOnConnect: true, recordingRules: [{ type:
+            INCLUDE, kind: AUDIO }], videoCodecs: [H264], mediaRegion: "de1", isAudioOnly:
+            false, isLargeRoom: true }) { ...Room } }""",
         grpc=lambda clients, scenario: clients.rooms.CreateRoom(
             unique_name=scenario.new,
             type="ROOM_TYPE_GROUP",

@@ -485,7 +485,7 @@ async def test_disconnecting_a_participant_who_left_changes_nothing(
 ) -> None:
     """It makes no difference whether the participant left before or with the room."""
     read = """query($room: ID!, $participant: ID!) { participant(room: $room, participant:
-        $participant) { status endTime dateUpdated } }"""
+        $participant) { status endTime updateTime } }"""
     disconnect = """mutation($room: ID!, $participant: ID!) { disconnectParticipant(room: $room,
         participant: $participant) { status } }"""
     ref = {"room": scenario.ended, "participant": scenario.ended_participant}

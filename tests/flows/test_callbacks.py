@@ -11,7 +11,7 @@ WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, aft
     __typename cursor prev
     ... on StreamStarted { mode }
     ... on ResyncRequired { reason }
-    ... on RoomEvent { type roomSid roomName sequenceNumber source late }
+    ... on RoomEvent { type roomSid roomName sequenceNumber source isLate }
     ... on ParticipantConnected { participant { sid identity } }
 } }"""
 
@@ -140,7 +140,7 @@ async def test_late_room_ended_ends_the_room_and_is_marked_late(gateway: Gateway
         )
         assert await gateway.send_callback(ended) == 204
         event = await first_matching(messages, lambda message: message.get("type") == "ROOM_ENDED")
-    assert event["late"] is True
+    assert event["isLate"] is True
     result = await gateway.execute("query($r: ID!) { room(ref: $r) { status } }", r=room["sid"])
     assert result["room"]["status"] == "COMPLETED"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.gql.schema.names import graphql_name
 from gateway.rpc.v1.participant_pb2 import SubscribeRule
 from gateway.rpc.v1.recording_pb2 import RecordingRule
 from gateway.rpc.v1.transcription_pb2 import TranscriptionsConfiguration
@@ -148,7 +149,7 @@ def hints(*phrases: str) -> ApiCall:
 
 
 def mint(identity: str, ttl_s: int | None = None, room: str | None = None) -> ApiCall:
-    more = "" if ttl_s is None else f', ttl: "PT{ttl_s}S"'
+    more = "" if ttl_s is None else f", ttlSeconds: {ttl_s}"
     where = "" if room is None else ', room: "$room"'
     return ApiCall(
         f"mutation {{ mintAccessToken(identity: {json.dumps(identity)}{more}{where}) {{"
@@ -160,11 +161,7 @@ def mint(identity: str, ttl_s: int | None = None, room: str | None = None) -> Ap
 
 
 def create(**fields: Any) -> ApiCall:
-    camel = {
-        re.sub("_(.)", lambda match: match[1].upper(), name): value
-        for name, value in fields.items()
-    }
-    written = ", ".join(f"{name}: {value}" for name, value in camel.items())
+    written = ", ".join(f"{graphql_name(name)}: {value}" for name, value in fields.items())
     given = {**fields, "type": f"ROOM_TYPE_{fields['type']}"} if "type" in fields else fields
     return ApiCall(
         f"mutation {{ createRoom(input: {{ {written} }}) {{ sid }} }}",

@@ -16,9 +16,9 @@ from gateway.rpc.v1.room_service_pb2_grpc import RoomServiceStub
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_name, take
 
 LIVE = """subscription($ref: ID!) { roomLive(ref: $ref) { sid status asOf participants { nodes {
-    identity publishedTracks { nodes { kind enabled } } } } } }"""
+    identity publishedTracks { nodes { kind isMuted } } } } } }"""
 PRESENCE = """subscription($room: ID!) { presence(room: $room) { cursor roomStatus participants {
-    identity since tracks { kind enabled } } } }"""
+    identity since tracks { kind isMuted } } } }"""
 EVENTS = """subscription($room: ID!, $after: String) { roomEvents(room: $room, after: $after) {
     __typename } }"""
 
@@ -47,7 +47,7 @@ def from_presence(message: tuple[str, Mapping[str, Any]]) -> TracksByIdentity:
 def by_grpc(message: pb.WatchRoomResponse) -> TracksByIdentity:
     return {
         participant.participant.identity: {
-            rule_pb2.TrackKind.Name(track.kind).removeprefix("TRACK_KIND_"): track.enabled
+            rule_pb2.TrackKind.Name(track.kind).removeprefix("TRACK_KIND_"): not track.muted
             for track in participant.tracks
         }
         for participant in message.participants
@@ -55,7 +55,7 @@ def by_grpc(message: pb.WatchRoomResponse) -> TracksByIdentity:
 
 
 def _on(tracks: list[dict[str, Any]]) -> dict[str, bool]:
-    return {track["kind"]: track["enabled"] for track in tracks}
+    return {track["kind"]: not track["isMuted"] for track in tracks}
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from tests.running import Gateway, new_name, running, take
 
 WATCH = """subscription($room: ID) { roomEvents(room: $room) {
     __typename cursor prev
-    ... on RoomEvent { type roomSid roomName source late at }
+    ... on RoomEvent { type roomSid roomName source isLate eventTime }
     ... on ParticipantConnected { participant { sid identity } }
     ... on ParticipantDisconnected { participant { sid identity } }
 } }"""

@@ -6,7 +6,7 @@ from tests.running import Gateway, new_name, new_sid
 
 ROOM = """query($ref: ID!) { room(ref: $ref) { id sid uniqueName status type endTime freshness {
     isStale source } asOf } }"""
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status endTime duration } }"
+COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status endTime durationSeconds } }"
 
 
 async def test_room_is_created_read_listed_and_completed(gateway: Gateway) -> None:

@@ -35,10 +35,10 @@ from gateway.core.participants import (
     TrackRef,
 )
 from gateway.core.recordings import (
-    MediaLink,
     NewRecordingRules,
     Recording,
     RecordingFilter,
+    RecordingMedia,
     RecordingRules,
     RecordingStatus,
     RoomRecordingFilter,
@@ -52,7 +52,7 @@ from gateway.core.rooms import (
     RoomStatus,
     RoomType,
 )
-from gateway.core.rules import Rule, RuleEffect, TrackKind, TrackPriority
+from gateway.core.rules import TrackKind, TrackPriority, TrackRule, TrackRuleEffect
 from gateway.core.sids import AccountSid, ParticipantSid, RecordingSid, RoomSid, TrackSid
 from gateway.core.tokens import AccessToken, Explanation, NewToken, Problem, TokenFacts
 from gateway.core.transcriptions import (
@@ -116,7 +116,9 @@ SUBSCRIBED = SubscribedTrack(
 SUBSCRIBE_RULES = SubscribeRules(
     participant_sid=ADA,
     room_sid=room_sid(1),
-    rules=(Rule(type=RuleEffect.INCLUDE, kind=TrackKind.VIDEO, priority=TrackPriority.LOW),),
+    rules=(
+        TrackRule(type=TrackRuleEffect.INCLUDE, kind=TrackKind.VIDEO, priority=TrackPriority.LOW),
+    ),
 )
 RECORDING = Recording(
     sid=TAKE,
@@ -127,7 +129,7 @@ RECORDING = Recording(
     size=2**40,
 )
 RECORDING_RULES = RecordingRules(
-    room_sid=room_sid(1), rules=(Rule(type=RuleEffect.EXCLUDE, all=True),)
+    room_sid=room_sid(1), rules=(TrackRule(type=TrackRuleEffect.EXCLUDE, all=True),)
 )
 TRANSCRIPTION = Transcription(
     ttid=TTID,
@@ -136,7 +138,7 @@ TRANSCRIPTION = Transcription(
     status=TranscriptionStatus.STARTED,
     configuration=TranscriptionsConfiguration(language_code="en-US", hints=("gateway",)),
 )
-INSIGHTS = InsightsRoom(room_sid=room_sid(1), account_sid=ACCOUNT, duration_sec=2**40)
+INSIGHTS = InsightsRoom(room_sid=room_sid(1), account_sid=ACCOUNT, duration=2**40)
 STAY = InsightsParticipant(
     participant_sid=ADA,
     room_sid=room_sid(1),
@@ -157,13 +159,13 @@ def room(number: int = 1, name: str | None = "standup", **changes: Any) -> Room:
         "max_participant_duration": 14_400,
         "empty_room_timeout": 5,
         "unused_room_timeout": 5,
-        "date_created": AT,
+        "create_time": AT,
     }
     return Room(**{**values, **changes})
 
 
 def event(type_: RoomEventType = RoomEventType.PARTICIPANT_CONNECTED, **values: Any) -> RoomEvent:
-    return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=room_sid(1), at=AT, **values)
+    return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=room_sid(1), event_time=AT, **values)
 
 
 def delivered(n: int, what: RoomEvent | None = None) -> Delivered:
@@ -306,9 +308,9 @@ class Recordings(Service):
     async def delete(self, caller: Caller, recording: RecordingSid) -> None:
         self._record("delete", recording)
 
-    async def media(self, caller: Caller, recording: RecordingSid) -> MediaLink | None:
+    async def media(self, caller: Caller, recording: RecordingSid) -> RecordingMedia | None:
         self._record("media", recording)
-        return MediaLink("https://media.example/take")
+        return RecordingMedia("https://media.example/take")
 
     async def rules(self, caller: Caller, room: RoomRef) -> ReadResult[RecordingRules]:
         self._record("rules", room)
@@ -381,11 +383,11 @@ class Insights(Service):
 class Tokens(Service):
     async def mint(self, caller: Caller, new: NewToken) -> AccessToken:
         self._record("mint", new.identity, new.room, new.ttl_s)
-        return AccessToken(jwt="a.b.c", identity=new.identity, room="standup", expires_at=AT)
+        return AccessToken(jwt="a.b.c", identity=new.identity, room="standup", expire_time=AT)
 
     async def explain(self, caller: Caller, token: str, room: RoomRef | None) -> Explanation:
         self._record("explain", token, room)
-        facts = TokenFacts(identity="ada", expires_at=AT, is_signed=True)
+        facts = TokenFacts(identity="ada", expire_time=AT, is_signed=True)
         return Explanation(
             problem=Problem.EXPIRED, sentence="expired 4 minutes ago; mint a new one", facts=facts
         )

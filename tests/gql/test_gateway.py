@@ -6,13 +6,13 @@ from tests.running import Gateway, new_name, new_sid
 
 PARTICIPANTS = """query($ref: ID!) { room(ref: $ref) { participants(first: 10) {
     nodes { id sid identity status room { sid }
-        publishedTracks { nodes { id kind name enabled } }
+        publishedTracks { nodes { id kind name isMuted } }
         subscribedTracks { nodes { sid kind publisherSid } }
-        subscribeRules { rules { type all } } }
+        subscribeRules { rules { effect all } } }
     freshness { isStale source } asOf } } }"""
 TIMELINE = """query($ref: ID!, $after: String) { room(ref: $ref) { events(after: $after, first: 3) {
     nodes { cursor prev type source ... on ParticipantEvent { eventOf: participant { identity } }
-        ... on RoomChanged { changed participant { identity status } } }
+        ... on RoomChanged { change participant { identity status } } }
     pageInfo { hasNextPage endCursor } } } }"""
 
 
@@ -46,11 +46,11 @@ async def test_participants_and_their_tracks_can_be_read(gateway: Gateway) -> No
     assert ada["id"] == f"{room['sid']}:{ada['sid']}"
     assert ada["room"] == {"sid": room["sid"]}
     [voice] = ada["publishedTracks"]["nodes"]
-    assert (voice["kind"], voice["enabled"]) == ("AUDIO", True)
+    assert (voice["kind"], voice["isMuted"]) == ("AUDIO", False)
     assert bob["subscribedTracks"]["nodes"] == [
         {"sid": voice["id"].rpartition(":")[2], "kind": "AUDIO", "publisherSid": ada["sid"]}
     ]
-    assert ada["subscribeRules"]["rules"] == [{"type": "INCLUDE", "all": True}]
+    assert ada["subscribeRules"]["rules"] == [{"effect": "INCLUDE", "all": True}]
 
     ids = [room["sid"], ada["id"], voice["id"], bob["id"]]
     nodes = await gateway.execute(
@@ -136,7 +136,7 @@ async def test_the_timeline_has_events_and_mutations(gateway: Gateway) -> None:
     types = [node["type"] for node in nodes]
     assert {"PARTICIPANT_CONNECTED", "PARTICIPANT_DISCONNECTED", "ROOM_CHANGED"} <= set(types)
     assert [node["prev"] for node in nodes[1:]] == [node["cursor"] for node in nodes[:-1]]
-    changed = [node for node in nodes if node.get("changed") == "PARTICIPANT"]
+    changed = [node for node in nodes if node.get("change") == "PARTICIPANT"]
     assert [node["participant"] for node in changed] == [
         {"identity": "ada", "status": "DISCONNECTED"}
     ]
@@ -159,10 +159,10 @@ async def test_rules_are_replaced_and_validated_before_a_request_to_twilio(
     room = await room_with(gateway, "ada")
     subscribe = """mutation($room: ID!, $rules: [SubscribeRuleInput!]!) {
         updateSubscribeRules(room: $room, participant: "ada", rules: $rules) {
-            rules { type kind priority } dateUpdated } }"""
+            rules { effect kind priority } updateTime } }"""
     rules = [{"type": "INCLUDE", "kind": "VIDEO", "priority": "LOW"}]
     data = (await gateway.execute(subscribe, room=room["sid"], rules=rules))["updateSubscribeRules"]
-    assert data["rules"] == rules
+    assert data["rules"] == [{"effect": "INCLUDE", "kind": "VIDEO", "priority": "LOW"}]
     assert (await gateway.execute_error(subscribe, room=room["sid"], rules=[]))[
         "code"
     ] == "BAD_USER_INPUT"
@@ -174,9 +174,11 @@ async def test_rules_are_replaced_and_validated_before_a_request_to_twilio(
     assert read["participant"]["subscribeRules"]["rules"] == [{"kind": "VIDEO"}]
 
     record = """mutation($room: ID!, $rules: [RecordingRuleInput!]!) {
-        updateRecordingRules(room: $room, rules: $rules) { rules { type all kind } } }"""
+        updateRecordingRules(room: $room, rules: $rules) { rules { effect all kind } } }"""
     data = await gateway.execute(record, room=room["sid"], rules=[{"type": "INCLUDE", "all": True}])
-    assert data["updateRecordingRules"]["rules"] == [{"type": "INCLUDE", "all": True, "kind": None}]
+    assert data["updateRecordingRules"]["rules"] == [
+        {"effect": "INCLUDE", "all": True, "kind": None}
+    ]
     read = await gateway.execute(
         "query($r: ID!) { room(ref: $r) { recordingRules { rules { all } } } }", r=room["sid"]
     )
@@ -253,12 +255,12 @@ async def test_a_transcription_can_be_started_and_stopped(gateway: Gateway) -> N
 
 
 async def test_a_token_can_be_minted_and_explained(gateway: Gateway) -> None:
-    room = await gateway.create_room(maxParticipantDuration=600)
-    mint = """mutation($r: ID, $t: Duration) {
-        mintAccessToken(identity: "ada", room: $r, ttl: $t) { jwt room expiresAt } }"""
-    token = (await gateway.execute(mint, r=room["uniqueName"], t="PT5M"))["mintAccessToken"]
+    room = await gateway.create_room(maxParticipantDurationSeconds=600)
+    mint = """mutation($r: ID, $t: Int) {
+        mintAccessToken(identity: "ada", room: $r, ttlSeconds: $t) { jwt room expireTime } }"""
+    token = (await gateway.execute(mint, r=room["uniqueName"], t=300))["mintAccessToken"]
     assert token["room"] == room["uniqueName"]
-    assert (await gateway.execute_error(mint, r=room["uniqueName"], t="PT11M"))[
+    assert (await gateway.execute_error(mint, r=room["uniqueName"], t=660))[
         "code"
     ] == "BAD_USER_INPUT"
 

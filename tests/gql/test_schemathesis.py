@@ -91,7 +91,6 @@ def register_scalars(scene: Mapping[str, str], field: str) -> None:
     ]
     ids = mostly(st.sampled_from(useful), st.sampled_from(others) | st.text(max_size=140))
     datetimes = st.datetimes(timezones=st.timezones()).map(lambda value: value.isoformat())
-    durations = st.sampled_from(["PT1S", "PT10M", "P1D"])
     scalar = schemathesis.graphql.scalar
     scalar("ID", ids.map(nodes.String))
     scalar(
@@ -102,7 +101,6 @@ def register_scalars(scene: Mapping[str, str], field: str) -> None:
     )
     scalar("Int", mostly(st.integers(1, 100), st.integers(-(2**31), 2**31 - 1)).map(nodes.Int))
     scalar("DateTime", mostly(datetimes, st.text(max_size=40)).map(nodes.String))
-    scalar("Duration", mostly(durations, st.from_regex(r"\AP\d*D?T?\d*[HMS]?\Z")).map(nodes.String))
 
 
 def send_examples(gateway: Gateway, schema: Any, field: str, count: int) -> Counter[str]:

@@ -1,7 +1,7 @@
 """Conversions of every core type and its message: names of fields, and example
 values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
@@ -36,12 +36,12 @@ from gateway.core.participants import (
 from gateway.core.recordings import (
     INT64,
     GroupingSids,
-    MediaLink,
     NewRecordingRules,
     RecordedKind,
     Recording,
     RecordingFilter,
     RecordingLinks,
+    RecordingMedia,
     RecordingRule,
     RecordingRules,
     RecordingStatus,
@@ -58,7 +58,7 @@ from gateway.core.rooms import (
     RoomType,
     VideoCodec,
 )
-from gateway.core.rules import Rule, TrackKind, TrackPriority
+from gateway.core.rules import TrackKind, TrackPriority, TrackRule
 from gateway.core.tokens import AccessToken, Explanation, NewToken, Problem, TokenFacts
 from gateway.core.transcriptions import (
     Transcription,
@@ -66,7 +66,7 @@ from gateway.core.transcriptions import (
     TranscriptionStatus,
     TranscriptionUpdate,
 )
-from gateway.rpc.convert import from_pb, to_pb
+from gateway.rpc.convert import CORE_NAMES, from_pb, to_pb
 from gateway.rpc.v1 import (
     insights_pb2,
     insights_service_pb2,
@@ -97,11 +97,11 @@ ENCODED: list[tuple[type[Any], type[Message], set[str]]] = [
     (Stay, participant_pb2.PresentParticipant, set()),
     (SubscribedTrack, participant_pb2.SubscribedTrack, set()),
     (SubscribeRules, participant_pb2.SubscribeRules, set()),
-    (Rule, rule_pb2.Rule, set()),
+    (TrackRule, rule_pb2.Rule, set()),
     (Recording, recording_pb2.Recording, set()),
     (GroupingSids, recording_pb2.GroupingSids, set()),
     (RecordingLinks, recording_pb2.RecordingLinks, set()),
-    (MediaLink, recording_pb2.MediaLink, set()),
+    (RecordingMedia, recording_pb2.MediaLink, set()),
     (RecordingRules, recording_pb2.RecordingRules, set()),
     (Transcription, transcription_pb2.Transcription, set()),
     (TranscriptionsConfiguration, transcription_pb2.TranscriptionsConfiguration, set()),
@@ -188,6 +188,10 @@ def names(core_type: Any) -> set[str]:
     return {field.name for field in fields(core_type)}
 
 
+def core_names(pb_names: Iterable[str]) -> set[str]:
+    return {CORE_NAMES.get(name, name) for name in pb_names}
+
+
 def pb_names(message_type: Any) -> set[str]:
     return set(message_type.DESCRIPTOR.fields_by_name)
 
@@ -216,6 +220,21 @@ def plain(value: Any) -> Any:
             return value
 
 
+def as_core(message: Message) -> Any:
+    """Returns protobuf's JSON with the names of core."""
+
+    def renamed(value: Any) -> Any:
+        match value:
+            case dict():
+                return {CORE_NAMES.get(name, name): renamed(part) for name, part in value.items()}
+            case list():
+                return [renamed(item) for item in value]
+            case _:
+                return value
+
+    return renamed(MessageToDict(message, preserving_proto_field_name=True))
+
+
 def without_prefixes(actual: Any, expected: Any) -> Any:
     """Returns protobuf's JSON with enum names shortened where `expected` has the short
     name."""
@@ -232,7 +251,7 @@ def without_prefixes(actual: Any, expected: Any) -> Any:
 def test_core_type_and_message_have_the_same_fields(
     core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
-    assert pb_names(message_type) == names(core_type) | pb_only
+    assert core_names(pb_names(message_type)) == names(core_type) | pb_only
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
@@ -243,8 +262,8 @@ def test_to_pb_sets_every_field(
 
     message = to_pb(value, message_type)
 
-    assert names(core_type) <= is_set(message)
-    actual, expected = MessageToDict(message, preserving_proto_field_name=True), plain(value)
+    assert names(core_type) <= core_names(is_set(message))
+    actual, expected = as_core(message), plain(value)
     actual = {name: actual[name] for name in names(core_type)}
     assert without_prefixes(actual, expected) == expected
 
@@ -257,7 +276,7 @@ def test_to_pb_leaves_none_unset(
     required = {part.name for part in fields(core_type) if part.default is MISSING}
     bare = core_type(**{name: example(hints[name]) for name in required})
 
-    assert is_set(to_pb(bare, message_type)) - pb_only == required
+    assert core_names(is_set(to_pb(bare, message_type))) - pb_only == required
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
@@ -268,7 +287,9 @@ def test_int64_fields_of_core_are_int64_in_the_message(
     long = {name for name in names(core_type) if INT64 in str(hints[name])}
     descriptors: Any = message_type.DESCRIPTOR.fields
 
-    assert {field.name for field in descriptors if field.type == FieldDescriptor.TYPE_INT64} == long
+    assert long == core_names(
+        field.name for field in descriptors if field.type == FieldDescriptor.TYPE_INT64
+    )
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
@@ -278,13 +299,12 @@ def test_optional_fields_of_core_have_presence_in_the_message(
     hints = get_type_hints(core_type)
     for field in message_type.DESCRIPTOR.fields:
         has_presence = field.is_repeated or field.enum_type is not None or field.has_presence
-        assert (
-            has_presence or field.name in pb_only or NoneType not in get_args(hints[field.name])
-        ), field.name
+        [name] = core_names([field.name])
+        assert has_presence or name in pb_only or NoneType not in get_args(hints[name]), name
 
 
 def test_false_is_not_the_same_as_unset() -> None:
-    message = to_pb(Rule(type=filled(Rule).type, all=False), rule_pb2.Rule)
+    message = to_pb(TrackRule(type=filled(TrackRule).type, all=False), rule_pb2.Rule)
 
     assert message.HasField("all")
     assert not message.HasField("publisher")
@@ -306,7 +326,7 @@ def test_to_pb_of_a_read_result_sets_freshness_and_as_of() -> None:
 
 
 def test_explanation_has_the_error_code_of_twilio() -> None:
-    facts = TokenFacts(api_key_sid="SK1", expires_at=AT, is_signed=True)
+    facts = TokenFacts(api_key_sid="SK1", expire_time=AT, is_signed=True)
 
     good = to_pb(Explanation(problem=None, sentence="good", facts=facts), token_pb2.Explanation)
     bad = to_pb(
@@ -353,7 +373,6 @@ def test_from_pb_reads_every_field_of_a_new_room() -> None:
         transcribe_participants_on_connect=True,
         transcriptions_configuration=configuration,
         large_room=False,
-        enable_turn=True,
     )
 
     identified = IdentifiedRoom(**{field.name: getattr(room, field.name) for field in fields(room)})

@@ -7,13 +7,13 @@ from google.protobuf.message import Message
 
 from gateway.core.events import (
     Bookmark,
-    Changed,
     Delivered,
-    EventSource,
     Gap,
     ResyncReason,
     ResyncRequired,
+    RoomChangeKind,
     RoomEvent,
+    RoomEventSource,
     RoomEventType,
     StreamMessage,
     StreamMode,
@@ -49,8 +49,8 @@ EVENT = RoomEvent(
     type=RoomEventType.ROOM_ENDED,
     account_sid=ROOM.account_sid,
     room_sid=ROOM.sid,
-    at=AT,
-    source=EventSource.RECONCILED,
+    event_time=AT,
+    source=RoomEventSource.RECONCILED,
     late=True,
     room_name="daily",
     sequence_number=7,
@@ -75,7 +75,7 @@ EVENT = RoomEvent(
     recording_duration=58,
     recording_size=5_000_000_000,
     failed_operation="upload",
-    changed=Changed.PARTICIPANT,
+    change=RoomChangeKind.PARTICIPANT,
     room=ROOM,
     participant=PARTICIPANT,
 )
@@ -118,7 +118,10 @@ def test_event_to_pb_sets_every_field() -> None:
 
 def test_event_to_pb_leaves_out_empty_parts() -> None:
     event = RoomEvent(
-        type=RoomEventType.ROOM_CREATED, account_sid=ROOM.account_sid, room_sid=ROOM.sid, at=AT
+        type=RoomEventType.ROOM_CREATED,
+        account_sid=ROOM.account_sid,
+        room_sid=ROOM.sid,
+        event_time=AT,
     )
 
     assert is_set(event_to_pb(event)) == {"type", "account_sid", "room_sid", "at", "source"}

@@ -5,7 +5,7 @@ import pytest
 from gateway.core.caching import Freshness, FreshnessSource, ReadResult
 from gateway.core.errors import InvalidArgument, NotFound, Reason
 from gateway.core.paging import Page
-from gateway.core.recordings import MediaLink
+from gateway.core.recordings import RecordingMedia
 from gateway.core.rooms import AccountSid, RoomSid
 from gateway.core.transcriptions import Transcription, TranscriptionStatus, Ttid
 from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
@@ -70,7 +70,7 @@ def test_resource_response_without_a_log_position_has_no_as_of() -> None:
 
 def test_resource_response_takes_a_plain_value() -> None:
     response = resource_response(
-        recording_service_pb2.GetRecordingMediaResponse, MediaLink("https://example.org/media")
+        recording_service_pb2.GetRecordingMediaResponse, RecordingMedia("https://example.org/media")
     )
 
     assert response.media.url == "https://example.org/media"

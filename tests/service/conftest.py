@@ -128,7 +128,7 @@ def event(
         type=type_,
         account_sid=ACCOUNT,
         room_sid=room_sid or sid(1),
-        **{"at": datetime.now(UTC)} | values,
+        **{"event_time": datetime.now(UTC)} | values,
     )
 
 
@@ -159,7 +159,9 @@ async def take(messages: AsyncGenerator[StreamMessage, None], count: int) -> lis
 
 
 async def append_all(log: EventLog, events: Iterable[RoomEvent]) -> list[Appended]:
-    return [await log.append(item, f"{item.type} {item.room_sid} {item.at}") for item in events]
+    return [
+        await log.append(item, f"{item.type} {item.room_sid} {item.event_time}") for item in events
+    ]
 
 
 class Gate:

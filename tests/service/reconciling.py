@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.events import EventSource, RoomEvent
+from gateway.core.events import RoomEvent, RoomEventSource
 from gateway.core.room_state.room_book import CheckIntervals
 from gateway.service.accounts import Account
 from gateway.service.reconcile.leader import ReconcileTimings
@@ -62,7 +62,9 @@ def logged(account: Account) -> list[RoomEvent]:
 
 def repaired(account: Account) -> list[str]:
     """Returns the types of the reconciled events in the log."""
-    return [event.type.value for event in logged(account) if event.source is EventSource.RECONCILED]
+    return [
+        event.type.value for event in logged(account) if event.source is RoomEventSource.RECONCILED
+    ]
 
 
 async def room_lists(site: Site, count: int = 3) -> None:

@@ -118,5 +118,5 @@ async def test_every_read_limits_the_max_age(site: Site, monkeypatch: pytest.Mon
     with collect_max_age() as max_age:
         seen = await account.rooms.room(ADMIN, ref(room))
     assert seen is not None
-    assert seen.freshness.fetched_at < datetime.now(UTC)
+    assert seen.freshness.fetch_time < datetime.now(UTC)
     assert max_age.fresh_s == 0

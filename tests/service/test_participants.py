@@ -22,7 +22,7 @@ from gateway.core.participants import (
     TrackRef,
 )
 from gateway.core.rooms import RoomSid
-from gateway.core.rules import RuleEffect, RuleType, TrackKind
+from gateway.core.rules import RuleType, TrackKind, TrackRuleEffect
 from gateway.core.sids import ParticipantSid, TrackSid
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
@@ -256,7 +256,9 @@ async def test_i11_new_subscribe_rules_are_read_on_every_replica(site: Site) -> 
             await account.participants.subscribe_rules(ADMIN, ref(room), participant("ada"))
         ).value.rules
         assert rules == answer.rules
-        assert [(rule.type, rule.kind) for rule in rules] == [(RuleEffect.EXCLUDE, TrackKind.AUDIO)]
+        assert [(rule.type, rule.kind) for rule in rules] == [
+            (TrackRuleEffect.EXCLUDE, TrackKind.AUDIO)
+        ]
         await caught_up(site)
 
 

@@ -14,7 +14,7 @@ async def test_the_status_names_every_class_and_takes_nothing(site: Site) -> Non
     account = await site.replica()
     for _ in range(3):
         status = await account.quota.status(ADMIN)
-    assert (status.source, status.replicas, status.under_way) == (QuotaSource.SHARED, 1, 0)
+    assert (status.source, status.replicas, status.in_flight) == (QuotaSource.SHARED, 1, 0)
     assert [quota.request_class for quota in status.classes] == list(Priority)
     assert all(quota.remaining == quota.burst for quota in status.classes)
     assert site.gate.calls == []

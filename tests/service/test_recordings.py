@@ -5,7 +5,7 @@ import pytest
 
 from gateway.core.callers import Scope
 from gateway.core.errors import GatewayError, InvalidArgument, NotFound, PermissionDenied
-from gateway.core.events import Changed, RoomEventType
+from gateway.core.events import RoomChangeKind, RoomEventType
 from gateway.core.recordings import (
     NewRecordingRules,
     RecordedKind,
@@ -15,7 +15,7 @@ from gateway.core.recordings import (
     RoomRecordingFilter,
 )
 from gateway.core.rooms import RoomSid
-from gateway.core.rules import RuleEffect, RuleType, TrackKind
+from gateway.core.rules import RuleType, TrackKind, TrackRuleEffect
 from gateway.core.sids import RecordingSid
 from gateway.sandbox.faults.injector import Fault
 from gateway.sandbox.world.recordings import PROCESSING_S
@@ -117,8 +117,8 @@ async def test_i11_a_deleted_recording_is_deleted_in_every_read_on_every_replica
         assert await account.recordings.media(ADMIN, recording) is None
         await caught_up(site)
     [logged] = readable(await site.log.read_last(10))
-    assert (logged.event.changed, logged.event.room_sid, logged.event.recording_sid) == (
-        Changed.RECORDING,
+    assert (logged.event.change, logged.event.room_sid, logged.event.recording_sid) == (
+        RoomChangeKind.RECORDING,
         room,
         recording,
     )
@@ -189,7 +189,9 @@ async def test_i11_new_recording_rules_are_read_on_every_replica(site: Site) -> 
     for account in (here, there):
         rules = (await account.recordings.rules(ADMIN, ref(room))).value.rules
         assert rules == answer.rules
-        assert [(rule.type, rule.kind) for rule in rules] == [(RuleEffect.INCLUDE, TrackKind.VIDEO)]
+        assert [(rule.type, rule.kind) for rule in rules] == [
+            (TrackRuleEffect.INCLUDE, TrackKind.VIDEO)
+        ]
         await caught_up(site)
 
 

@@ -89,7 +89,7 @@ async def test_a_token_names_the_room_as_the_caller_did(rooms: Rooms, tokens: To
         token = await tokens.mint(MINTER, new_token(name, ttl_s=60))
 
         assert claims_of(token.jwt)["grants"] == {"video": {"room": name}, "identity": "ada"}
-        assert (token.identity, token.room, token.expires_at.timestamp()) == (
+        assert (token.identity, token.room, token.expire_time.timestamp()) == (
             "ada",
             name,
             1_800_000_060,
@@ -102,7 +102,7 @@ async def test_a_token_without_a_room_is_valid_for_every_room(tokens: Tokens) ->
 
     assert claims_of(token.jwt)["grants"] == {"video": {}, "identity": "ada"}
     assert token.room is None
-    assert token.expires_at.timestamp() == 1_800_000_000 + TTL_DEFAULT_S
+    assert token.expire_time.timestamp() == 1_800_000_000 + TTL_DEFAULT_S
 
 
 async def test_a_token_can_be_minted_for_the_name_of_a_future_room(tokens: Tokens) -> None:
@@ -117,10 +117,10 @@ async def test_the_ttl_is_at_most_the_longest_stay_in_the_room(
     room = await created(rooms, "Short", stay_s=600)
 
     for name in ("Short", room.sid):
-        assert (await tokens.mint(MINTER, new_token(name))).expires_at.timestamp() == 1_800_000_600
+        assert (await tokens.mint(MINTER, new_token(name))).expire_time.timestamp() == 1_800_000_600
         assert (
             await tokens.mint(MINTER, new_token(name, ttl_s=600))
-        ).expires_at.timestamp() == 1_800_000_600
+        ).expire_time.timestamp() == 1_800_000_600
         with pytest.raises(
             InvalidArgument, match="longest stay in the room is 600; give at most 600"
         ):

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.callers import Scope
 from gateway.core.errors import GatewayError, NotFound, OutcomeUnknown, PermissionDenied
-from gateway.core.events import Changed
+from gateway.core.events import RoomChangeKind
 from gateway.core.outcomes import IdempotencyKeyReused
 from gateway.core.transcriptions import (
     TranscriptionsConfiguration,
@@ -55,8 +55,8 @@ async def test_i11_a_started_or_stopped_transcription_is_read_so_on_every_replic
         assert result is not None
         assert result.value == stopped
         await site.wait_until_read((await site.log.open()).position.n)
-    assert {logged.event.changed for logged in readable(await site.log.read_last(10))} == {
-        Changed.TRANSCRIPTION
+    assert {logged.event.change for logged in readable(await site.log.read_last(10))} == {
+        RoomChangeKind.TRANSCRIPTION
     }
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.core.caching import Fence
 from gateway.core.cursors import LogPosition
-from gateway.core.events import EventSource, RoomEvent, RoomEventType
+from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.rooms import (
     AccountSid,
     Room,
@@ -64,7 +64,7 @@ def joined(number: int = 0, room_sid: RoomSid = ROOM) -> RoomEvent:
         type=RoomEventType.PARTICIPANT_CONNECTED,
         account_sid=ACCOUNT,
         room_sid=room_sid,
-        at=AT,
+        event_time=AT,
         room_name="standup",
         sequence_number=number,
         participant_identity="alice",
@@ -76,7 +76,7 @@ def created(room_sid: RoomSid = ROOM, *, late: bool = False) -> RoomEvent:
         type=RoomEventType.ROOM_CREATED,
         account_sid=ACCOUNT,
         room_sid=room_sid,
-        at=AT,
+        event_time=AT,
         room_name="standup",
         late=late,
     )
@@ -87,7 +87,7 @@ def ended(room_sid: RoomSid = ROOM, *, duration: int = 1800) -> RoomEvent:
         type=RoomEventType.ROOM_ENDED,
         account_sid=ACCOUNT,
         room_sid=room_sid,
-        at=END,
+        event_time=END,
         room_name="standup",
         room_status=RoomStatus.COMPLETED,
         room_duration=duration,
@@ -101,7 +101,7 @@ def room(status: RoomStatus = RoomStatus.IN_PROGRESS, room_sid: RoomSid = ROOM) 
         status=status,
         type=RoomType.GROUP,
         unique_name="standup",
-        date_created=AT,
+        create_time=AT,
         end_time=None if status is RoomStatus.IN_PROGRESS else END,
         max_participants=50,
         max_participant_duration=14400,
@@ -117,8 +117,8 @@ def changed(status: RoomStatus = RoomStatus.IN_PROGRESS, room_sid: RoomSid = ROO
         type=RoomEventType.ROOM_CHANGED,
         account_sid=ACCOUNT,
         room_sid=room_sid,
-        at=AT,
-        source=EventSource.MUTATION,
+        event_time=AT,
+        source=RoomEventSource.MUTATION,
         room_name="standup",
         room=room(status, room_sid),
     )

@@ -128,7 +128,7 @@ async def test_an_event_is_read_as_it_was_appended_with_its_time(log: EventLog) 
         type=RoomEventType.TRACK_ADDED,
         account_sid=ACCOUNT,
         room_sid=ROOM,
-        at=AT,
+        event_time=AT,
         late=True,
         room_name="тест / ..",
         sequence_number=0,

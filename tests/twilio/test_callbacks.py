@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import EventSource, RoomEventType, TrackKind, creation_key
+from gateway.core.events import RoomEventSource, RoomEventType, TrackKind, creation_key
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.twilio.callbacks import FIELDS, Age, Callback, Ignored, age_of, callback_url, parse
 from gateway.twilio.signature import signed_text
@@ -99,9 +99,9 @@ def test_event_with_all_its_fields_is_parsed(event: RoomEventType) -> None:
         ACCOUNT,
         ROOM,
     )
-    assert (callback.event.at, callback.event.source, callback.event.late) == (
+    assert (callback.event.event_time, callback.event.source, callback.event.late) == (
         AT,
-        EventSource.CALLBACK,
+        RoomEventSource.CALLBACK,
         False,
     )
     assert callback.age is Age.ON_TIME
@@ -276,7 +276,7 @@ def test_repeated_known_field_is_refused(name: str) -> None:
     ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05.123456789Z"],
 )
 def test_timestamp_may_have_a_fraction(timestamp: str) -> None:
-    assert parsed(form(Timestamp=timestamp)).event.at.replace(microsecond=0) == AT.replace(
+    assert parsed(form(Timestamp=timestamp)).event.event_time.replace(microsecond=0) == AT.replace(
         microsecond=0
     )
 

@@ -125,9 +125,9 @@ def test_valid_token_is_explained_with_its_facts() -> None:
     facts = explanation.facts
     assert (facts.api_key_sid, facts.account_sid, facts.region) == (KEY.sid, ACCOUNT, "us1")
     assert (facts.identity, facts.room, facts.is_signed) == ("ada", "Daily", True)
-    assert facts.begins_at is not None
-    assert facts.expires_at is not None
-    assert (facts.begins_at.timestamp(), facts.expires_at.timestamp()) == (NOW, NOW + 3600)
+    assert facts.begin_time is not None
+    assert facts.expire_time is not None
+    assert (facts.begin_time.timestamp(), facts.expire_time.timestamp()) == (NOW, NOW + 3600)
 
 
 @pytest.mark.parametrize(

@@ -90,13 +90,13 @@ class QuotaSource(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ClassQuota:
+class RequestClassQuota:
     """What is left of the quota for requests of one priority.
 
     `per_second` requests a second over time, and `burst` at once. `remaining` may go
     now. If none may, a new request may go after `retry_after_ms`, behind the `waiting`
     ones of this replica that go before it. The whole burst is available again at
-    `reset_at` if nothing else is sent.
+    `reset_time` if nothing else is sent.
     """
 
     request_class: Priority
@@ -105,19 +105,19 @@ class ClassQuota:
     remaining: int
     waiting: int
     retry_after_ms: int | None
-    reset_at: datetime
+    reset_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class QuotaStatus:
-    """What is left of an account's quota. `under_way` of at most `concurrency_limit`
+class TwilioQuota:
+    """What is left of an account's quota. `in_flight` of at most `concurrency_limit`
     requests are in flight."""
 
     source: QuotaSource
     replicas: int
-    under_way: int
+    in_flight: int
     concurrency_limit: int
-    classes: tuple[ClassQuota, ...]
+    classes: tuple[RequestClassQuota, ...]
 
 
 def class_quota(
@@ -128,7 +128,7 @@ def class_quota(
     waiting: int,
     queue_wait_s: float,
     now: datetime,
-) -> ClassQuota:
+) -> RequestClassQuota:
     """What `grant`, an answer to a request for no permits, says about this priority.
 
     `rate` is the priority's own. `waiting` requests are in this replica's queue, and a
@@ -139,12 +139,12 @@ def class_quota(
     remaining = 0 if grant.wait_us else max(0, min(places, rate.available(grant.full_in_us)))
     due_in_us = grant.wait_us + max(0, grant.full_in_us - (rate.burst - 1) * rate.interval_us)
     retry_after_ms = max(math.ceil(due_in_us / 1000), math.ceil(queue_wait_s * 1000), 1)
-    return ClassQuota(
+    return RequestClassQuota(
         request_class=priority,
         per_second=round(rate.per_s, 2),
         burst=rate.burst,
         remaining=remaining,
         waiting=waiting,
         retry_after_ms=None if remaining else retry_after_ms,
-        reset_at=now + timedelta(microseconds=grant.wait_us + grant.full_in_us),
+        reset_time=now + timedelta(microseconds=grant.wait_us + grant.full_in_us),
     )

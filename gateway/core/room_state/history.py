@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from gateway.core.events import EventSource, RoomEvent, RoomEventType, end_of
+from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType, end_of
 from gateway.core.rooms import (
     MAX_PARTICIPANTS,
     AccountSid,
@@ -52,9 +52,11 @@ class TrackHistory:
             return replace(history, is_added=True)
         if event.type is RoomEventType.TRACK_REMOVED:
             return replace(history, is_removed=True)
-        is_newest = self.last_switch is None or self.last_switch <= (event.at, n)
+        is_newest = self.last_switch is None or self.last_switch <= (event.event_time, n)
         if event.type in SWITCHES and is_newest:
-            return replace(history, is_enabled=SWITCHES[event.type], last_switch=(event.at, n))
+            return replace(
+                history, is_enabled=SWITCHES[event.type], last_switch=(event.event_time, n)
+            )
         return history
 
 
@@ -171,7 +173,7 @@ def _number_of(event: RoomEvent) -> int | None:
     would leave no hole.
     """
     is_own_create = (
-        event.type is RoomEventType.ROOM_CREATED and event.source is EventSource.MUTATION
+        event.type is RoomEventType.ROOM_CREATED and event.source is RoomEventSource.MUTATION
     )
     return 0 if is_own_create else event.sequence_number
 
@@ -189,14 +191,18 @@ def room_from_events(events: Iterable[RoomEvent], status_callback: str) -> Room 
         ended = ended or end_of(event)
         if event.room is not None:
             room = event.room
-        elif room is None and event.room_type is not None and event.source is EventSource.CALLBACK:
+        elif (
+            room is None
+            and event.room_type is not None
+            and event.source is RoomEventSource.CALLBACK
+        ):
             room = Room(
                 sid=event.room_sid,
                 account_sid=event.account_sid,
                 status=RoomStatus.IN_PROGRESS,
                 type=event.room_type,
                 unique_name=event.room_name,
-                date_created=event.at if event.type is RoomEventType.ROOM_CREATED else None,
+                create_time=event.event_time if event.type is RoomEventType.ROOM_CREATED else None,
                 status_callback=status_callback,
                 status_callback_method="POST",
                 # https://www.twilio.com/docs/video/api/rooms-resource

@@ -97,7 +97,7 @@ class LiveRoom:
         )
 
     def _matches(self, stay: Stay, filters: ParticipantFilter) -> bool:
-        participant, created = stay.participant, stay.participant.date_created
+        participant, created = stay.participant, stay.participant.create_time
         matches_status = (
             (self.room.status.is_final or stay.is_present)
             if filters.status is None
@@ -156,7 +156,7 @@ class RoomState:
         # A late event changes no state, except that the end of a room is final.
         if event.late:
             return state
-        state = replace(state, newest_at=max(state.newest_at, event.at))
+        state = replace(state, newest_at=max(state.newest_at, event.event_time))
         sid = _participant_of(event)
         if sid is None:
             return state
@@ -233,12 +233,12 @@ class _TrackState:
     def from_snapshot(cls, track: PublishedTrack) -> "_TrackState":
         # An event with a later Timestamp wins. Twilio cuts its dates off to seconds, so
         # they are never too late.
-        updated_at = track.date_updated or track.date_created or _NEVER
+        updated_at = track.update_time or track.create_time or _NEVER
         return cls(
             track.sid,
             track,
-            published=_LwwFlag(track.date_created or _NEVER, is_off=False),
-            enabled=_LwwFlag(updated_at, is_off=track.enabled is False),
+            published=_LwwFlag(track.create_time or _NEVER, is_off=False),
+            enabled=_LwwFlag(updated_at, is_off=track.muted is True),
         )
 
     def after(self, event: RoomEvent) -> "_TrackState":
@@ -250,15 +250,17 @@ class _TrackState:
             case RoomEventType.TRACK_ADDED:
                 return replace(
                     state,
-                    published_at=_least(self.published_at, event.at),
-                    published=_latest(self.published, _LwwFlag(event.at, is_off=False)),
+                    published_at=_least(self.published_at, event.event_time),
+                    published=_latest(self.published, _LwwFlag(event.event_time, is_off=False)),
                 )
             case RoomEventType.TRACK_REMOVED:
-                removed = _LwwFlag(event.at, is_off=True)
+                removed = _LwwFlag(event.event_time, is_off=True)
                 return replace(state, published=_latest(self.published, removed))
             case _:
                 is_off = event.type is RoomEventType.TRACK_DISABLED
-                return replace(state, enabled=_latest(self.enabled, _LwwFlag(event.at, is_off)))
+                return replace(
+                    state, enabled=_latest(self.enabled, _LwwFlag(event.event_time, is_off))
+                )
 
     @property
     def is_published(self) -> bool:
@@ -271,10 +273,10 @@ class _TrackState:
             room_sid=publisher.room_sid,
             kind=self.kind or TrackKind.UNKNOWN,
             name=self.name,
-            date_created=self.published_at,
+            create_time=self.published_at,
         )
         # A track is enabled until an event says that it is disabled.
-        return replace(track, enabled=self.enabled is None or not self.enabled.is_off)
+        return replace(track, muted=self.enabled is not None and self.enabled.is_off)
 
 
 @dataclass(frozen=True)
@@ -299,7 +301,7 @@ class _StayState:
         return cls(
             participant,
             participant.identity,
-            participant.start_time or participant.date_created,
+            participant.start_time or participant.create_time,
             _leave_of(participant, participant.end_time),
             is_proven=True,
             tracks={track.sid: _TrackState.from_snapshot(track) for track in tracks},
@@ -316,9 +318,13 @@ class _StayState:
     def after(self, event: RoomEvent) -> "_StayState":
         answer, leave = event.participant, self.leave
         if event.type is RoomEventType.PARTICIPANT_DISCONNECTED:
-            leave = _least(leave, _Leave(event.at, event.participant_duration), _leave_order)
+            leave = _least(
+                leave, _Leave(event.event_time, event.participant_duration), _leave_order
+            )
         elif answer is not None:
-            leave = _least(leave, _leave_of(answer, answer.end_time or event.at), _leave_order)
+            leave = _least(
+                leave, _leave_of(answer, answer.end_time or event.event_time), _leave_order
+            )
         identity = event.participant_identity if answer is None else answer.identity
         return replace(
             self,
@@ -326,7 +332,7 @@ class _StayState:
             identity=self.snapshot.sid
             if self.snapshot.sid in (self.identity, identity)
             else _least(self.identity, identity),
-            since=_least(self.since, event.at if answer is None else answer.start_time),
+            since=_least(self.since, event.event_time if answer is None else answer.start_time),
             leave=leave,
             is_proven=self.is_proven or event.type is not RoomEventType.TRACK_REMOVED,
             tracks=self._tracks_after(event),
@@ -349,7 +355,7 @@ class _StayState:
             status=ParticipantStatus.CONNECTED
             if self.leave is None
             else ParticipantStatus.DISCONNECTED,
-            date_created=self.snapshot.date_created or self.since,
+            create_time=self.snapshot.create_time or self.since,
             start_time=self.snapshot.start_time or self.since,
         )
         if self.leave is not None:

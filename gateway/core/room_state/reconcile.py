@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from gateway.core.events import EventSource, RoomEvent, RoomEventType
+from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.participants import Participant, ParticipantStatus, PublishedTrack
 from gateway.core.room_state.history import SWITCHES, RoomHistory, StayHistory, TrackHistory
 from gateway.core.rooms import Room, RoomStatus
@@ -74,10 +74,10 @@ def compare(history: RoomHistory, observation: Observation, rest_lag: timedelta)
     ]
     # The distance is absolute: if Twilio's clock is ahead of ours, an event must not
     # stay recent for ever.
-    ripe = [event for event in found if abs(observation.at - event.at) >= rest_lag]
+    ripe = [event for event in found if abs(observation.at - event.event_time) >= rest_lag]
     present = observation.participants if observation.has_all_present else ()
     return Difference(
-        tuple(sorted(ripe, key=lambda event: event.at)),
+        tuple(sorted(ripe, key=lambda event: event.event_time)),
         tuple(_missing(history, observation)),
         len(ripe) < len(found),
         tuple(participant.sid for participant in present),
@@ -99,7 +99,7 @@ def fact_id(event: RoomEvent) -> str:
     """
     parts = ["reconciled", event.type, event.room_sid, event.participant_sid, event.track_sid]
     if event.type in SWITCHES:
-        parts.append(event.at.isoformat())
+        parts.append(event.event_time.isoformat())
     return " ".join(part or "-" for part in parts)
 
 
@@ -113,8 +113,8 @@ def _event(history: RoomHistory, type_: RoomEventType, at: datetime, **parts: An
         type=type_,
         account_sid=history.account_sid,
         room_sid=history.sid,
-        at=at,
-        source=EventSource.RECONCILED,
+        event_time=at,
+        source=RoomEventSource.RECONCILED,
         **room | parts,
     )
 
@@ -126,11 +126,11 @@ def _room_events(history: RoomHistory, observation: Observation) -> Iterable[Roo
         # callback that is sent again can name such a room.
         return
     parts = {"room_name": room.unique_name, "room_type": room.type}
-    if not history.is_created and room.date_created is not None:
+    if not history.is_created and room.create_time is not None:
         yield _event(
             history,
             RoomEventType.ROOM_CREATED,
-            room.date_created,
+            room.create_time,
             **parts,
             room_status=RoomStatus.IN_PROGRESS,
         )
@@ -154,7 +154,7 @@ def _participant_events(history: RoomHistory, observation: Observation) -> Itera
             "participant_sid": participant.sid,
             "participant_identity": participant.identity,
         }
-        joined_at = participant.start_time or participant.date_created
+        joined_at = participant.start_time or participant.create_time
         if not stay.has_joined and joined_at is not None:
             yield _event(
                 history,
@@ -167,7 +167,7 @@ def _participant_events(history: RoomHistory, observation: Observation) -> Itera
             yield _event(
                 history,
                 RoomEventType.PARTICIPANT_DISCONNECTED,
-                participant.end_time or participant.date_updated or observation.at,
+                participant.end_time or participant.update_time or observation.at,
                 **parts,
                 participant_status=ParticipantStatus.DISCONNECTED.value,
                 participant_duration=participant.duration,
@@ -183,7 +183,7 @@ def _track_events(history: RoomHistory, observation: Observation) -> Iterable[Ro
         }
         for track in tracks if not stay.has_left else ():
             track_history = stay.tracks.get(track.sid, TrackHistory())
-            if track_history.is_removed or track.date_created is None:
+            if track_history.is_removed or track.create_time is None:
                 continue
             parts = participant | {
                 "track_sid": track.sid,
@@ -191,7 +191,7 @@ def _track_events(history: RoomHistory, observation: Observation) -> Iterable[Ro
                 "track_name": track.name,
             }
             if not track_history.is_added:
-                yield _event(history, RoomEventType.TRACK_ADDED, track.date_created, **parts)
+                yield _event(history, RoomEventType.TRACK_ADDED, track.create_time, **parts)
             if (switch := _switch(track, track_history, observation.as_of_n)) is not None:
                 yield _event(history, *switch, **parts)
         for sid in absent_tracks(stay, tracks):
@@ -213,18 +213,18 @@ def _switch(
     """
     was_enabled = True if history.is_enabled is None else history.is_enabled
     if (
-        track.enabled is None
-        or track.enabled is was_enabled
-        or track.date_created is None
+        track.muted is None
+        or track.muted is not was_enabled
+        or track.create_time is None
         or history.last_n > as_of_n
     ):
         return None
-    at = track.date_updated or track.date_created
+    at = track.update_time or track.create_time
     if history.last_switch is not None:
         # REST's dates are whole seconds. The event must not look older than the one
         # before it.
         at = max(at, history.last_switch[0])
-    return (RoomEventType.TRACK_ENABLED if track.enabled else RoomEventType.TRACK_DISABLED), at
+    return (RoomEventType.TRACK_DISABLED if track.muted else RoomEventType.TRACK_ENABLED), at
 
 
 def _absent(history: RoomHistory, observation: Observation) -> Iterable[str]:

@@ -25,7 +25,7 @@ from gateway.gql.execution.results import GraphQLResult, execution_result
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.events import RoomEvent, message_view
 from gateway.gql.schema.live import SubscriptionMessage, resume_cursor
-from gateway.gql.schema.subscriptions import RoomEventSource
+from gateway.gql.schema.subscriptions import RoomEventStream
 from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
 from gateway.service.streams.feed import EventSubscription, WriteNow
 
@@ -62,7 +62,7 @@ class Subscription:
         Raises RequestError, and any error that ends the stream.
         """
         source = await self._source()
-        if isinstance(source, RoomEventSource) and not self._fetches:
+        if isinstance(source, RoomEventStream) and not self._fetches:
             subscription = EventSubscription(source.filter, source.after, self._encode)
             feed, caller = source.context.account.feed, source.context.caller
             async with aclosing(feed.subscribe(caller, subscription, write_now)) as messages:

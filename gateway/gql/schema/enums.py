@@ -48,22 +48,23 @@ for _cls in (
     recordings.RecordedKind,
     recordings.RecordingStatus,
     recordings.ContainerFormat,
-    recordings.Codec,
+    recordings.MediaCodec,
     transcriptions.TranscriptionStatus,
     insights.CreatedMethod,
     insights.RoomEndReason,
     insights.ProcessingState,
     insights.EdgeLocation,
     events.RoomEventType,
-    events.EventSource,
-    events.Changed,
+    events.RoomEventSource,
+    events.RoomChangeKind,
     events.StreamMode,
     events.ResyncReason,
 ):
     _register(_cls)
 _register(rooms.RoomType, deprecated=dict.fromkeys(("GROUP_SMALL", "PEER_TO_PEER", "GO"), _LEGACY))
 _register(
-    rules.RuleEffect, description="What a rule in force does; RuleType is what may be asked for."
+    rules.TrackRuleEffect,
+    description="What a rule in force does; RuleType is what may be asked for.",
 )
 _register(insights.StayStatus, description="A participant's status, in Insights' words.")
 _register(

@@ -31,7 +31,7 @@ class StreamMessage:
 class StreamStarted(StreamMessage):
     mode: events.StreamMode
     room_sid: strawberry.ID | None
-    floor_at: datetime | None = strawberry.field(
+    history_start_time: datetime | None = strawberry.field(
         description="Since when the log's history is complete."
     )
 
@@ -62,9 +62,9 @@ class RoomEvent(StreamMessage):
     type: RoomEventType
     room_sid: strawberry.ID
     room_name: str | None
-    at: datetime
+    event_time: datetime
     sequence_number: int | None
-    source: events.EventSource
+    source: events.RoomEventSource
     late: bool
     room_status: rooms.RoomStatus | None
     room_type: rooms.RoomType | None

@@ -14,8 +14,6 @@ from gateway.core.paging import checked_first
 from gateway.core.rooms import RoomRef
 from gateway.gql.schema import enums as enums  # registers the enums before any type uses one
 
-TURN_ALWAYS_ON = "Twilio always considers it true."
-
 _T = TypeVar("_T")
 
 
@@ -72,7 +70,6 @@ class CreateRoomInput:
     transcribe_participants_on_connect: bool | None = UNSET
     transcriptions_configuration: TranscriptionsConfigurationInput | None = UNSET
     large_room: bool | None = UNSET
-    enable_turn: bool | None = strawberry.field(default=UNSET, deprecation_reason=TURN_ALWAYS_ON)
 
 
 _CORE_TYPES: dict[type, Any] = {

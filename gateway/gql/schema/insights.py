@@ -7,7 +7,7 @@ from strawberry import UNSET, Info
 
 from gateway.core import insights as core
 from gateway.core.insights import InsightsRoomFilter
-from gateway.core.recordings import Codec
+from gateway.core.recordings import MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import ParticipantSid, RoomSid, checked_sid
 from gateway.gql.schema.context import Context
@@ -15,7 +15,7 @@ from gateway.gql.schema.inputs import build_core, page_arguments
 from gateway.gql.schema.scalars import JSON, BigInt
 from gateway.gql.schema.types import (
     Connection,
-    TwilioResource,
+    ResourceView,
     fetched_field,
     resource_connection,
     view_of,
@@ -27,7 +27,7 @@ from gateway.gql.schema.types import (
     description="A participant's stay, summed up. `endReason` is a word of a list that Twilio "
     "does not publish."
 )
-class InsightsParticipant(TwilioResource):
+class InsightsParticipant(ResourceView):
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
     account_sid: strawberry.ID
@@ -35,11 +35,11 @@ class InsightsParticipant(TwilioResource):
     status: core.StayStatus | None
     join_time: datetime | None
     leave_time: datetime | None
-    duration_sec: BigInt | None
+    duration: BigInt | None
     end_reason: str | None
     error_code: int | None
     error_code_url: str | None
-    codecs: list[Codec]
+    codecs: list[MediaCodec]
     media_region: str | None
     edge_location: core.EdgeLocation | None
     properties: JSON | None
@@ -58,7 +58,7 @@ class InsightsLinks:
     description="A room summed up, mostly within 10 minutes of its end. `processingState` says "
     "if more is to come."
 )
-class InsightsRoom(TwilioResource):
+class InsightsRoom(ResourceView):
     room_sid: strawberry.ID
     account_sid: strawberry.ID
     room_name: str | None
@@ -75,12 +75,12 @@ class InsightsRoom(TwilioResource):
     unique_participant_identities: int | None
     concurrent_participants: int | None
     max_concurrent_participants: int | None
-    codecs: list[Codec]
+    codecs: list[MediaCodec]
     media_region: str | None
     edge_location: core.EdgeLocation | None
-    duration_sec: BigInt | None
-    total_participant_duration_sec: BigInt | None
-    total_recording_duration_sec: BigInt | None
+    duration: BigInt | None
+    total_participant_duration: BigInt | None
+    total_recording_duration: BigInt | None
     processing_state: core.ProcessingState | None
     recording_enabled: bool | None
     url: str | None
@@ -116,7 +116,7 @@ async def insights_room(info: Info[Context, None], sid: strawberry.ID) -> Insigh
 async def insights_rooms(
     info: Info[Context, None],
     room_types: list[RoomType] | None = UNSET,
-    codecs: list[Codec] | None = UNSET,
+    codecs: list[MediaCodec] | None = UNSET,
     room_name: str | None = UNSET,
     created_after: datetime | None = UNSET,
     created_before: datetime | None = UNSET,

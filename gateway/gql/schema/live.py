@@ -19,7 +19,7 @@ class PresentTrack:
     name: str | None = strawberry.field(
         description="Null while only events have told of the track: they do not say."
     )
-    enabled: bool
+    muted: bool
 
 
 @strawberry.type(description="Somebody who is in the room.")

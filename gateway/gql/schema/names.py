@@ -1,22 +1,59 @@
-"""GraphQL's names of fields, where they are not core's in camel case. Does no I/O."""
+"""The names of core's fields in GraphQL. Does no I/O.
+
+GraphQL writes names in camel case. It also says the unit of a number, and a boolean
+that describes a state begins with `is`.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
-_NAMES: Final[Mapping[str, str]] = {
+from strawberry.schema.name_converter import HasGraphQLName, NameConverter
+
+NAMES: Final[Mapping[str, str]] = {
+    "duration": "durationSeconds",
+    "max_participant_duration": "maxParticipantDurationSeconds",
+    "total_participant_duration": "totalParticipantDurationSeconds",
+    "total_recording_duration": "totalRecordingDurationSeconds",
+    "room_duration": "roomDurationSeconds",
+    "ttl_s": "ttlSeconds",
+    "empty_room_timeout": "emptyRoomTimeoutMinutes",
+    "unused_room_timeout": "unusedRoomTimeoutMinutes",
+    "size": "sizeBytes",
+    "offset": "offsetMs",
+    "audio_only": "isAudioOnly",
+    "large_room": "isLargeRoom",
+    "late": "isLate",
+    "muted": "isMuted",
+    "recording_enabled": "isRecordingEnabled",
+}
+"""Core's names that camel case alone does not turn into the name in the schema."""
+
+_ARGUMENTS: Final[Mapping[str, str]] = {
     "page_size": "first",
     "page_token": "after",
-    "ttl_s": "ttl",
     "ttid": "transcription",
 }
+"""Core's names of values that are arguments with another name in GraphQL."""
 
 
 def graphql_name(field: str) -> str:
-    """Returns GraphQL's name of a field, given core's name."""
-    return _NAMES.get(field) or camel_case(field)
+    """Returns GraphQL's name of a field or an argument, given core's name."""
+    return _ARGUMENTS.get(field) or schema_name(field)
+
+
+def schema_name(field: str) -> str:
+    """Returns the name in the schema of an attribute with this name."""
+    return NAMES.get(field) or camel_case(field)
 
 
 def camel_case(name: str) -> str:
     """Returns a name in snake case in camel case."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
+
+
+class GraphQLNames(NameConverter):
+    """Names the fields and arguments of the schema that have no explicit name."""
+
+    def get_graphql_name(self, obj: HasGraphQLName) -> str:
+        return obj.graphql_name or schema_name(obj.python_name)

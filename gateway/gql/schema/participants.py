@@ -18,11 +18,11 @@ from gateway.core.sids import ParticipantSid, RoomSid
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.ids import participant_ref, track_ref
 from gateway.gql.schema.inputs import SubscribeRuleInput, build_core, page_arguments
-from gateway.gql.schema.rules import Rule
+from gateway.gql.schema.rules import TrackRule
 from gateway.gql.schema.types import (
     Connection,
     Node,
-    TwilioResource,
+    ResourceView,
     fetched_field,
     resource_connection,
     resource_view,
@@ -37,17 +37,17 @@ if TYPE_CHECKING:  # Room and Participant refer to each other in GraphQL
 @strawberry.type(
     description="What a participant subscribes to. No dates until somebody has changed it."
 )
-class SubscribeRules(TwilioResource):
+class SubscribeRules(ResourceView):
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
-    rules: list[Rule]
-    date_created: datetime | None
-    date_updated: datetime | None
+    rules: list[TrackRule]
+    create_time: datetime | None
+    update_time: datetime | None
 
 
 @view_of(core.PublishedTrack)
 @strawberry.type(description="A track that a participant sends.")
-class PublishedTrack(Node, TwilioResource):
+class PublishedTrack(Node, ResourceView):
     id_fields = ("room_sid", "participant_sid", "sid")
 
     sid: strawberry.ID
@@ -55,24 +55,24 @@ class PublishedTrack(Node, TwilioResource):
     room_sid: strawberry.ID
     kind: rules.TrackKind
     name: str | None
-    enabled: bool | None
-    date_created: datetime | None
-    date_updated: datetime | None
+    muted: bool | None
+    create_time: datetime | None
+    update_time: datetime | None
     url: str | None
 
 
 @view_of(core.SubscribedTrack)
 @strawberry.type(description="A track that a participant receives; `publisherSid` is who sends it.")
-class SubscribedTrack(TwilioResource):
+class SubscribedTrack(ResourceView):
     sid: strawberry.ID
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
     kind: rules.TrackKind
     publisher_sid: strawberry.ID | None
     name: str | None
-    enabled: bool | None
-    date_created: datetime | None
-    date_updated: datetime | None
+    muted: bool | None
+    create_time: datetime | None
+    update_time: datetime | None
     url: str | None
 
 
@@ -89,7 +89,7 @@ class ParticipantLinks:
 @strawberry.type(
     description="One stay of somebody in a room. The duration, in seconds, comes with the end."
 )
-class Participant(Node, TwilioResource):
+class Participant(Node, ResourceView):
     id_fields = ("room_sid", "sid")
 
     sid: strawberry.ID
@@ -97,8 +97,8 @@ class Participant(Node, TwilioResource):
     account_sid: strawberry.ID
     status: core.ParticipantStatus
     identity: str | None
-    date_created: datetime | None
-    date_updated: datetime | None
+    create_time: datetime | None
+    update_time: datetime | None
     start_time: datetime | None
     end_time: datetime | None
     duration: int | None

@@ -11,35 +11,35 @@ from gateway.gql.schema.context import Context
 from gateway.gql.schema.types import build_view, view_of
 
 
-@view_of(core.ClassQuota)
+@view_of(core.RequestClassQuota)
 @strawberry.type(
     description="`perSecond` requests a second over time and `burst` at once; END and CHANGE share "
     "one rate, the others share another. `remaining` may go now; with none, one that comes now "
-    "may go after `retryAfterMs`. `waiting` wait for their turn in this replica. `resetAt`: when "
+    "may go after `retryAfterMs`. `waiting` wait for their turn in this replica. `resetTime`: when "
     "the whole burst is there again, if nobody asks."
 )
-class ClassQuota:
+class RequestClassQuota:
     request_class: Priority
     per_second: float
     burst: int
     remaining: int
     waiting: int
     retry_after_ms: int | None
-    reset_at: datetime
+    reset_time: datetime
 
 
 @strawberry.type(
-    description="Of `concurrencyLimit` requests that may be under way at Twilio, `underWay` are: "
+    description="Of `concurrencyLimit` requests that may be in flight at Twilio, `inFlight` are: "
     "over all replicas, or of this one while it spends alone. Twilio publishes no such limit: "
     "refusals lower it, time raises it."
 )
-class Quota:
+class TwilioQuota:
     source: core.QuotaSource
     replicas: int
-    under_way: int
+    in_flight: int
     concurrency_limit: int
-    classes: list[ClassQuota]
+    classes: list[RequestClassQuota]
 
 
-async def quota(info: Info[Context, None]) -> Quota:
-    return build_view(Quota, await info.context.account.quota.status(info.context.caller))
+async def quota(info: Info[Context, None]) -> TwilioQuota:
+    return build_view(TwilioQuota, await info.context.account.quota.status(info.context.caller))

@@ -17,12 +17,12 @@ from gateway.gql.schema.inputs import (
     optional_room_ref,
     page_arguments,
 )
-from gateway.gql.schema.rules import Rule
+from gateway.gql.schema.rules import TrackRule
 from gateway.gql.schema.scalars import BigInt
 from gateway.gql.schema.types import (
     Connection,
     Node,
-    TwilioResource,
+    ResourceView,
     build_view,
     fetched_field,
     resource_connection,
@@ -32,11 +32,11 @@ from gateway.gql.schema.types import (
 
 @view_of(core.RecordingRules)
 @strawberry.type(description="What a room records. No dates until somebody has changed it.")
-class RecordingRules(TwilioResource):
+class RecordingRules(ResourceView):
     room_sid: strawberry.ID
-    rules: list[Rule]
-    date_created: datetime | None
-    date_updated: datetime | None
+    rules: list[TrackRule]
+    create_time: datetime | None
+    update_time: datetime | None
 
 
 @view_of(core.GroupingSids)
@@ -52,9 +52,9 @@ class RecordingLinks:
     media: str | None
 
 
-@view_of(core.MediaLink)
+@view_of(core.RecordingMedia)
 @strawberry.type(description="Whoever has the address can load the media for a short time.")
-class MediaLink:
+class RecordingMedia:
     url: str
 
     __repr__ = object.__repr__
@@ -66,7 +66,7 @@ class MediaLink:
     "milliseconds since a moment that all recordings of a room share. The account's list alone "
     "tells the status callback."
 )
-class Recording(Node, TwilioResource):
+class Recording(Node, ResourceView):
     id_fields = ("sid",)
 
     sid: strawberry.ID
@@ -77,11 +77,11 @@ class Recording(Node, TwilioResource):
     source_sid: strawberry.ID | None
     track_name: str | None
     container_format: core.ContainerFormat | None
-    codec: core.Codec | None
+    codec: core.MediaCodec | None
     size: BigInt | None
     duration: int | None
     offset: BigInt | None
-    date_created: datetime | None
+    create_time: datetime | None
     grouping_sids: GroupingSids | None
     media_external_location: str | None
     status_callback: str | None
@@ -90,11 +90,11 @@ class Recording(Node, TwilioResource):
     links: RecordingLinks | None
 
     @fetched_field("Where the media can be loaded, asked of Twilio now; null when it has none.")
-    async def media(self, info: Info[Context, None]) -> MediaLink | None:
+    async def media(self, info: Info[Context, None]) -> RecordingMedia | None:
         link = await info.context.account.recordings.media(
             info.context.caller, RecordingSid(self.sid)
         )
-        return None if link is None else build_view(MediaLink, link)
+        return None if link is None else build_view(RecordingMedia, link)
 
 
 def recording_sid(text: str) -> RecordingSid:

@@ -22,7 +22,7 @@ T = TypeVar("T")
     description="A mutation of ours. The room, or the participant, is what Twilio answered to it."
 )
 class RoomChanged(RoomEvent):
-    changed: events.Changed | None
+    change: events.RoomChangeKind | None
     room: Room | None
     participant: Participant | None
 
@@ -39,6 +39,6 @@ def _result_at(value: T | None, event: events.RoomEvent, cursor: str) -> ReadRes
     if value is None:
         return None
     freshness = caching.Freshness(
-        event.at, is_stale=False, source=caching.FreshnessSource.CALLBACKS
+        event.event_time, is_stale=False, source=caching.FreshnessSource.CALLBACKS
     )
     return ReadResult(value, freshness, cursor)

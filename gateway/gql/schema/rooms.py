@@ -20,7 +20,6 @@ from gateway.gql.schema.context import Context
 from gateway.gql.schema.events import RoomEvent, event_types_argument, timeline_connection
 from gateway.gql.schema.ids import participant_ref, transcription_ref
 from gateway.gql.schema.inputs import (
-    TURN_ALWAYS_ON,
     CreateRoomInput,
     build_core,
     optional,
@@ -35,7 +34,7 @@ from gateway.gql.schema.types import (
     Connection,
     Freshness,
     Node,
-    TwilioResource,
+    ResourceView,
     build_connection,
     fetched_field,
     resource_connection,
@@ -57,7 +56,7 @@ class RoomLinks:
     description="A room. Durations are in seconds, the two timeouts in minutes, as Twilio counts "
     "them."
 )
-class Room(Node, TwilioResource):
+class Room(Node, ResourceView):
     id_fields = ("sid",)
 
     sid: strawberry.ID
@@ -65,8 +64,8 @@ class Room(Node, TwilioResource):
     status: core.RoomStatus
     type: core.RoomType
     unique_name: str | None
-    date_created: datetime | None
-    date_updated: datetime | None
+    create_time: datetime | None
+    update_time: datetime | None
     end_time: datetime | None
     duration: int | None
     status_callback: str | None
@@ -80,7 +79,6 @@ class Room(Node, TwilioResource):
     video_codecs: list[core.VideoCodec]
     media_region: str | None
     audio_only: bool | None
-    enable_turn: bool | None = strawberry.field(deprecation_reason=TURN_ALWAYS_ON)
     large_room: bool | None
     url: str | None
     links: RoomLinks | None

@@ -7,10 +7,10 @@ from gateway.gql.schema import enums as enums  # registers the enums before any 
 from gateway.gql.schema.types import view_of
 
 
-@view_of(core.Rule)
+@view_of(core.TrackRule)
 @strawberry.type(description="A rule in force.")
-class Rule:
-    type: core.RuleEffect
+class TrackRule:
+    type: core.TrackRuleEffect = strawberry.field(name="effect")
     all: bool | None
     kind: core.TrackKind | None
     publisher: str | None

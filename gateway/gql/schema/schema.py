@@ -21,6 +21,7 @@ from gateway.gql.schema.events import (
     ResyncRequired,
     StreamStarted,
 )
+from gateway.gql.schema.names import GraphQLNames
 from gateway.gql.schema.scalars import SCALARS
 from gateway.gql.schema.subscriptions import Subscription
 
@@ -102,8 +103,8 @@ class Mutation:
     mint_access_token = strawberry.mutation(
         tokens.mint_access_token,
         description="A token to join with. Without a room it opens every room of the account; "
-        "without a `ttl` it lives as long as the room's maxParticipantDuration, which a `ttl` may "
-        "not pass.",
+        "without `ttlSeconds` it lives as long as the room's "
+        "maxParticipantDurationSeconds, which it may not pass.",
     )
     explain_token = strawberry.mutation(
         tokens.explain_token,
@@ -123,5 +124,9 @@ _MESSAGE_TYPES = (
 assert room_changed.RoomChanged in _MESSAGE_TYPES, "its module registers it"
 
 schema = strawberry.Schema(
-    Query, Mutation, Subscription, types=_MESSAGE_TYPES, config=StrawberryConfig(scalar_map=SCALARS)
+    Query,
+    Mutation,
+    Subscription,
+    types=_MESSAGE_TYPES,
+    config=StrawberryConfig(name_converter=GraphQLNames(), scalar_map=SCALARS),
 )

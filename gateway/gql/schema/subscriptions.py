@@ -17,7 +17,7 @@ from gateway.service.streams.feed import EventFilter, EventSubscription
 
 
 @dataclass(frozen=True, slots=True)
-class RoomEventSource(AsyncIterable[StreamMessage]):
+class RoomEventStream(AsyncIterable[StreamMessage]):
     """The source of `roomEvents`: a subscription that starts when it is iterated.
 
     The engine may take `filter` and `after` from it instead, and encode the events
@@ -41,7 +41,7 @@ def room_events(
 ) -> AsyncIterable[StreamMessage]:
     event_filter = EventFilter(optional_room_ref(room), event_types_argument(types))
     cursor = info.context.last_event_id or optional(after)
-    return RoomEventSource(info.context, event_filter, cursor)
+    return RoomEventStream(info.context, event_filter, cursor)
 
 
 async def room_live(info: Info[Context, None], ref: strawberry.ID) -> AsyncGenerator[Room, None]:

@@ -4,7 +4,7 @@ A query may be sent by GET, and a token in a URL ends up in histories and logs. 
 mutation must be sent by POST, and no client or proxy caches its response.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import strawberry
 from strawberry import UNSET, Info
@@ -12,7 +12,7 @@ from strawberry import UNSET, Info
 from gateway.core import tokens as core
 from gateway.core.tokens import NewToken
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.inputs import build_core, optional, optional_room_ref
+from gateway.gql.schema.inputs import build_core, optional_room_ref
 from gateway.gql.schema.types import build_view, view_of
 
 
@@ -25,7 +25,7 @@ class AccessToken:
     jwt: str
     identity: str
     room: str | None = strawberry.field(description="The name or SID in its grant.")
-    expires_at: datetime
+    expire_time: datetime
 
     __repr__ = object.__repr__
 
@@ -41,8 +41,8 @@ class TokenFacts:
     region: str | None
     identity: str | None
     room: str | None
-    begins_at: datetime | None
-    expires_at: datetime | None
+    begin_time: datetime | None
+    expire_time: datetime | None
     is_signed: bool | None
 
     __repr__ = object.__repr__
@@ -68,14 +68,13 @@ async def mint_access_token(
     info: Info[Context, None],
     identity: str,
     room: strawberry.ID | None = UNSET,
-    ttl: timedelta | None = UNSET,
+    ttl_s: int | None = UNSET,
 ) -> AccessToken:
-    lifetime = optional(ttl)
     new_token = build_core(
         NewToken,
         identity=identity,
         room=optional_room_ref(room),
-        ttl_s=None if lifetime is None else int(lifetime.total_seconds()),
+        ttl_s=ttl_s,
     )
     return build_view(
         AccessToken, await info.context.account.tokens.mint(info.context.caller, new_token)

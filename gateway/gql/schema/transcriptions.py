@@ -16,7 +16,7 @@ from gateway.gql.schema.inputs import (
     optional,
     to_core,
 )
-from gateway.gql.schema.types import Node, TwilioResource, view_of
+from gateway.gql.schema.types import Node, ResourceView, view_of
 
 
 @view_of(core.TranscriptionsConfiguration)
@@ -36,7 +36,7 @@ class TranscriptionsConfiguration:
     description="A room's transcription: it has one at most. `duration` is in seconds. The text "
     "goes to the participants."
 )
-class Transcription(Node, TwilioResource):
+class Transcription(Node, ResourceView):
     id_fields = ("room_sid", "ttid")
 
     ttid: strawberry.ID
@@ -44,8 +44,8 @@ class Transcription(Node, TwilioResource):
     room_sid: strawberry.ID
     status: core.TranscriptionStatus
     source_sid: strawberry.ID | None
-    date_created: datetime | None
-    date_updated: datetime | None
+    create_time: datetime | None
+    update_time: datetime | None
     start_time: datetime | None
     end_time: datetime | None
     duration: int | None

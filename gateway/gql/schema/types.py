@@ -18,7 +18,7 @@ from gateway.core.paging import Page
 
 S = TypeVar("S")
 T = TypeVar("T")
-R = TypeVar("R", bound="TwilioResource")
+R = TypeVar("R", bound="ResourceView")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _VIEWS: dict[type, Any] = {}
@@ -106,13 +106,13 @@ class UnknownWord:
 @view_of(caching.Freshness)
 @strawberry.type(description="When and how an answer was come by.")
 class Freshness:
-    fetched_at: datetime
+    fetch_time: datetime
     is_stale: bool
     source: caching.FreshnessSource
 
 
 @strawberry.type
-class TwilioResource:
+class ResourceView:
     """Base of the types that show a resource of Twilio's, with its freshness."""
 
     unknown_words: list[UnknownWord]

@@ -68,7 +68,7 @@ class UnknownWord(_message.Message):
     def __init__(self, field: _Optional[str] = ..., word: _Optional[str] = ...) -> None: ...
 
 class Room(_message.Message):
-    __slots__ = ("sid", "account_sid", "status", "type", "unique_name", "date_created", "date_updated", "end_time", "duration", "status_callback", "status_callback_method", "max_participants", "max_participant_duration", "max_concurrent_published_tracks", "empty_room_timeout", "unused_room_timeout", "record_participants_on_connect", "video_codecs", "media_region", "audio_only", "enable_turn", "large_room", "url", "links", "freshness", "as_of", "unknown_words")
+    __slots__ = ("sid", "account_sid", "status", "type", "unique_name", "date_created", "date_updated", "end_time", "duration", "status_callback", "status_callback_method", "max_participants", "max_participant_duration", "max_concurrent_published_tracks", "empty_room_timeout", "unused_room_timeout", "record_participants_on_connect", "video_codecs", "media_region", "audio_only", "large_room", "url", "links", "freshness", "as_of", "unknown_words")
     SID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -89,7 +89,6 @@ class Room(_message.Message):
     VIDEO_CODECS_FIELD_NUMBER: _ClassVar[int]
     MEDIA_REGION_FIELD_NUMBER: _ClassVar[int]
     AUDIO_ONLY_FIELD_NUMBER: _ClassVar[int]
-    ENABLE_TURN_FIELD_NUMBER: _ClassVar[int]
     LARGE_ROOM_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
@@ -116,14 +115,13 @@ class Room(_message.Message):
     video_codecs: _containers.RepeatedScalarFieldContainer[VideoCodec]
     media_region: str
     audio_only: bool
-    enable_turn: bool
     large_room: bool
     url: str
     links: RoomLinks
     freshness: Freshness
     as_of: str
     unknown_words: _containers.RepeatedCompositeFieldContainer[UnknownWord]
-    def __init__(self, sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., status: _Optional[_Union[RoomStatus, str]] = ..., type: _Optional[_Union[RoomType, str]] = ..., unique_name: _Optional[str] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[int] = ..., status_callback: _Optional[str] = ..., status_callback_method: _Optional[str] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[int] = ..., max_concurrent_published_tracks: _Optional[int] = ..., empty_room_timeout: _Optional[int] = ..., unused_room_timeout: _Optional[int] = ..., record_participants_on_connect: _Optional[bool] = ..., video_codecs: _Optional[_Iterable[_Union[VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., enable_turn: _Optional[bool] = ..., large_room: _Optional[bool] = ..., url: _Optional[str] = ..., links: _Optional[_Union[RoomLinks, _Mapping]] = ..., freshness: _Optional[_Union[Freshness, _Mapping]] = ..., as_of: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[UnknownWord, _Mapping]]] = ...) -> None: ...
+    def __init__(self, sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., status: _Optional[_Union[RoomStatus, str]] = ..., type: _Optional[_Union[RoomType, str]] = ..., unique_name: _Optional[str] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[int] = ..., status_callback: _Optional[str] = ..., status_callback_method: _Optional[str] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[int] = ..., max_concurrent_published_tracks: _Optional[int] = ..., empty_room_timeout: _Optional[int] = ..., unused_room_timeout: _Optional[int] = ..., record_participants_on_connect: _Optional[bool] = ..., video_codecs: _Optional[_Iterable[_Union[VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., large_room: _Optional[bool] = ..., url: _Optional[str] = ..., links: _Optional[_Union[RoomLinks, _Mapping]] = ..., freshness: _Optional[_Union[Freshness, _Mapping]] = ..., as_of: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[UnknownWord, _Mapping]]] = ...) -> None: ...
 
 class RoomLinks(_message.Message):
     __slots__ = ("participants", "recordings", "recording_rules", "transcriptions")

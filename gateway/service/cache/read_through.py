@@ -70,11 +70,11 @@ class Found(Generic[T]):
         """Returns the value as callers get it, and limits the max-age of the call's
         answer."""
         limit_max_age(self.fresh_s)
-        fetched_at = datetime.fromtimestamp(self.entry.fetched_at, UTC)
+        fetch_time = datetime.fromtimestamp(self.entry.fetched_at, UTC)
         as_of = self.entry.as_of
         return ReadResult(
             self.entry.value,
-            Freshness(fetched_at, self.is_stale, source),
+            Freshness(fetch_time, self.is_stale, source),
             None if as_of is None else cursor_codec.log_cursor(as_of),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.core.caching import SETTLING_S, Fence, fences_of
-from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType, end_of
+from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventSource, RoomEventType, end_of
 from gateway.core.lru import LruCache
 from gateway.core.rooms import Ended, RoomSid
 from gateway.service.log.timings import LogTimings
@@ -121,7 +121,7 @@ class RoomMemory:
         elif event.late:
             return
         mark, fences = EventMark(n, time.monotonic()), fences_of(event)
-        if event.source is not EventSource.RECONCILED:
+        if event.source is not RoomEventSource.RECONCILED:
             self._reporting.add(event.room_sid, mark)
             if event.recording_sid is not None:
                 self._reporting.add(event.recording_sid, mark)
@@ -129,7 +129,7 @@ class RoomMemory:
             self._by_fence[fence].add(event.room_sid, mark)
         if event.recording_sid is not None:
             self._by_fence[Fence.MEDIA].add(event.recording_sid, mark)
-        if event.changed is Changed.RECORDING:
+        if event.change is RoomChangeKind.RECORDING:
             # Our own mutations only. If every callback about a recording made the
             # account's lists outdated, a busy account would read them from Twilio each
             # time.

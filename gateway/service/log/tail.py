@@ -51,7 +51,7 @@ class Tail:
         self._is_lost = False
         self._trimmed_at = float("-inf")
         self.heartbeat = Heartbeat(events.heartbeats, timings)
-        self.floor_at: datetime | None = None
+        self.history_start_time: datetime | None = None
         """Since when the history of the log is complete."""
         self.generation = 0
         self.reset_reason = ResyncReason.EPOCH
@@ -186,7 +186,7 @@ class Tail:
         elif has_gap:
             await self._reset(ResyncReason.TRIMMED, position.epoch)
         else:
-            self.floor_at = found.complete_since
+            self.history_start_time = found.complete_since
 
     def _has_all_acknowledged(self, entries: Sequence[Entry]) -> bool:
         """Whether the log, with these new entries, has all that was acknowledged to
@@ -216,7 +216,7 @@ class Tail:
         """Fills the ring with the newest entries."""
         last = await self._events.read_last(self._timings.ring_entries)
         floor, entries = newest_contiguous(last, head)
-        self.floor_at = head.complete_since
+        self.history_start_time = head.complete_since
         if self._ready.is_set():
             self._room_memory.reset(head.position.n)
         self._ring = Ring(floor, self._timings)

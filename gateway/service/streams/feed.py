@@ -154,7 +154,7 @@ class Feed:
             else:
                 mode, start = StreamMode.RESYNC, tail.position
             cursor = self._cursor_codec.log_cursor(start)
-            yield encode(StreamStarted(cursor, mode, room_sid, tail.floor_at))
+            yield encode(StreamStarted(cursor, mode, room_sid, tail.history_start_time))
             if reset_reason is not None:
                 yield encode(ResyncRequired(cursor, reset_reason))
             stream = _Stream(

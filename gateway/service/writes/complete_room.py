@@ -1,7 +1,7 @@
 """Ends rooms."""
 
 from gateway.core.errors import FailedPrecondition, Reason
-from gateway.core.events import Changed
+from gateway.core.events import RoomChangeKind
 from gateway.core.outcomes import not_found
 from gateway.core.rooms import Room, RoomSid
 from gateway.service.cache.read_through import Found
@@ -25,7 +25,7 @@ class RoomCompletion:
         `may_be_done`: an earlier attempt may have ended it. Raises FailedPrecondition
         if the room had ended otherwise, and what `Upstream.send` raises.
         """
-        event = self._mutations.new_event(sid, Changed.ROOM)
+        event = self._mutations.new_event(sid, RoomChangeKind.ROOM)
         try:
             room = await self._mutations.send(complete_room(sid), event)
         except FailedPrecondition:

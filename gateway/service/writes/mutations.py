@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from gateway.core.errors import DeadlineExceeded, OutcomeUnknown, UpstreamUnavailable
-from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
+from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.participants import Participant
 from gateway.core.rooms import AccountSid, Room, RoomSid
 from gateway.core.sids import RecordingSid
@@ -73,20 +73,20 @@ class Mutations:
         self,
         request: WireRequest[T],
         room_sid: RoomSid,
-        changed: Changed,
+        change: RoomChangeKind,
         recording_sid: RecordingSid | None = None,
     ) -> T:
         """Does what `apply` does, to the end even if the caller leaves. Raises what
         `apply` and `run_to_end` raise."""
         return await self.run_to_end(
-            lambda: self.apply(request, room_sid, changed, recording_sid=recording_sid)
+            lambda: self.apply(request, room_sid, change, recording_sid=recording_sid)
         )
 
     async def apply(
         self,
         request: WireRequest[T],
         room_sid: RoomSid,
-        changed: Changed,
+        change: RoomChangeKind,
         recording_sid: RecordingSid | None = None,
     ) -> T:
         """Sends the request, logs the change and returns Twilio's response.
@@ -95,21 +95,21 @@ class Mutations:
         later read asks Twilio. Call it within `run_to_end`. Raises what `Upstream.send`
         raises.
         """
-        event = self.new_event(room_sid, changed, recording_sid=recording_sid)
+        event = self.new_event(room_sid, change, recording_sid=recording_sid)
         response = await self.send(request, event)
         participant = response if isinstance(response, Participant) else None
         await self.record(replace(event, participant=participant))
         return response
 
-    def new_event(self, room_sid: RoomSid, changed: Changed, **parts: Any) -> RoomEvent:
+    def new_event(self, room_sid: RoomSid, change: RoomChangeKind, **parts: Any) -> RoomEvent:
         """Returns the log entry of a mutation that is made now."""
         return RoomEvent(
             type=RoomEventType.ROOM_CHANGED,
             account_sid=self._account_sid,
             room_sid=room_sid,
-            at=datetime.now(UTC),
-            source=EventSource.MUTATION,
-            changed=changed,
+            event_time=datetime.now(UTC),
+            source=RoomEventSource.MUTATION,
+            change=change,
             **parts,
         )
 
@@ -117,7 +117,7 @@ class Mutations:
         """Returns the log entry of a room that this gateway changed or created now."""
         event = self.new_event(
             room.sid,
-            Changed.ROOM,
+            RoomChangeKind.ROOM,
             room_name=room.unique_name,
             room_status=room.status,
             room_type=room.type,
@@ -125,8 +125,8 @@ class Mutations:
         )
         if not is_creation:
             return event
-        at = room.date_created or event.at
-        return replace(event, type=RoomEventType.ROOM_CREATED, at=at, changed=None)
+        at = room.create_time or event.event_time
+        return replace(event, type=RoomEventType.ROOM_CREATED, event_time=at, change=None)
 
     async def send(self, request: WireRequest[T], event: RoomEvent) -> T:
         """Sends the request and returns Twilio's response. The caller records it.

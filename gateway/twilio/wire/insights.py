@@ -10,7 +10,7 @@ SID of its kind. For the paging of lists see `TwilioResource.list`.
 from typing import Final
 
 from gateway.core.insights import InsightsParticipant, InsightsRoom, InsightsRoomFilter
-from gateway.core.recordings import Codec
+from gateway.core.recordings import MediaCodec
 from gateway.core.sids import ParticipantSid, RoomSid, checked_sid
 from gateway.twilio.wire.exchange import WireRequest
 from gateway.twilio.wire.resource import TwilioResource, WirePage
@@ -37,7 +37,7 @@ def list_insights_rooms(
     """
     parameters = (
         *(("RoomType", room_type.replace("-", "_")) for room_type in wanted.room_types),
-        *(("Codec", "opus" if codec is Codec.OPUS else codec) for codec in wanted.codecs),
+        *(("Codec", "opus" if codec is MediaCodec.OPUS else codec) for codec in wanted.codecs),
         ("RoomName", wanted.room_name),
         ("CreatedAfter", wanted.created_after),
         ("CreatedBefore", wanted.created_before),

@@ -20,11 +20,20 @@ from gateway.core.participants import (
 )
 from gateway.core.sids import ParticipantSid, RoomSid, TrackSid, checked_sid
 from gateway.twilio.wire.exchange import WireRequest
+from gateway.twilio.wire.reading import JsonObject
 from gateway.twilio.wire.resource import PAGE_SIZE_LIMIT, TwilioResource, WirePage, room_path
 
 _PARTICIPANTS: Final = TwilioResource(Participant, "participants")
-_PUBLISHED: Final = TwilioResource(PublishedTrack, "published_tracks")
-_SUBSCRIBED: Final = TwilioResource(SubscribedTrack, "subscribed_tracks")
+
+
+def _with_muted(document: JsonObject) -> JsonObject:
+    """Adds `muted`, which is the opposite of Twilio's `enabled`."""
+    enabled = document.get("enabled")
+    return {**document, "muted": not enabled if isinstance(enabled, bool) else enabled}
+
+
+_PUBLISHED: Final = TwilioResource(PublishedTrack, "published_tracks", adapt=_with_muted)
+_SUBSCRIBED: Final = TwilioResource(SubscribedTrack, "subscribed_tracks", adapt=_with_muted)
 
 _PRESENT: Final = (ParticipantStatus.CONNECTED, ParticipantStatus.RECONNECTING)
 

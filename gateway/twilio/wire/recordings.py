@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.core.errors import TwilioFault, UpstreamUnavailable
-from gateway.core.recordings import MediaLink, Recording, RecordingFilter, RoomRecordingFilter
+from gateway.core.recordings import Recording, RecordingFilter, RecordingMedia, RoomRecordingFilter
 from gateway.core.sids import RecordingSid, RoomSid, checked_sid
 from gateway.twilio.wire.exchange import Parameters, WireRequest, WireResponse
 from gateway.twilio.wire.reading import JsonObject, read_json
@@ -88,7 +88,7 @@ def delete_recording(sid: RecordingSid) -> WireRequest[None]:
     return delete(_recording_path(sid))
 
 
-def fetch_media_link(sid: RecordingSid) -> WireRequest[MediaLink]:
+def fetch_media_link(sid: RecordingSid) -> WireRequest[RecordingMedia]:
     """Returns the request for the URL at which the media can be downloaded.
 
     Twilio answers with a redirect or with JSON: no document says which, and both were
@@ -117,7 +117,7 @@ def _room_recording_path(room: RoomSid, sid: RecordingSid) -> str:
     return room_path(room, "Recordings", checked_sid(RecordingSid, sid, "recording"))
 
 
-def _read_media_link(response: WireResponse) -> MediaLink:
+def _read_media_link(response: WireResponse) -> RecordingMedia:
     location = _location(response.headers) if 300 <= response.status < 400 else None
     url = read_json(response, _redirect_to) if location is None else location
     if not _is_safe(url):
@@ -126,7 +126,7 @@ def _read_media_link(response: WireResponse) -> MediaLink:
             "Twilio's link to the media cannot be used: try again later",
             twilio=TwilioFault(None, response.status),
         )
-    return MediaLink(url)
+    return RecordingMedia(url)
 
 
 def _location(headers: Mapping[str, str]) -> str | None:

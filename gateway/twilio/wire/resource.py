@@ -4,7 +4,7 @@ Does no I/O. https://www.twilio.com/docs/usage/twilios-response
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -31,6 +31,16 @@ T = TypeVar("T")
 # https://www.twilio.com/docs/usage/twilios-response#pagination
 PAGE_SIZE_LIMIT: Final = 1000
 
+# Our names of properties that Twilio names in another way.
+CORE_NAMES: Final[Mapping[Product, Mapping[str, str]]] = {
+    "video": {"date_created": "create_time", "date_updated": "update_time"},
+    "insights": {
+        "duration_sec": "duration",
+        "total_participant_duration_sec": "total_participant_duration",
+        "total_recording_duration_sec": "total_recording_duration",
+    },
+}
+
 # A name of 128 characters has up to 1,536 bytes when it is encoded. The rest is room
 # for Twilio's PageToken.
 _PAGE_QUERY: Final = re.compile(r"[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]{1,4096}")
@@ -56,7 +66,7 @@ class TwilioResource(Generic[T]):
     """One kind of Twilio's resources.
 
     `key` is the name of the list in a page. `adapt` maps Twilio's spelling to that of
-    `core`; it gets any JSON object and must not raise.
+    `core`, after `CORE_NAMES`; it gets any JSON object and must not raise.
     """
 
     kind: type[T]
@@ -157,7 +167,11 @@ class TwilioResource(Generic[T]):
         )
 
     def _read(self, response: WireResponse) -> T:
-        return read_resource(response, self.kind, self.adapt)
+        return read_resource(response, self.kind, self._adapt)
+
+    def _adapt(self, document: JsonObject) -> JsonObject:
+        names = CORE_NAMES[self.product]
+        return self.adapt({names.get(name, name): value for name, value in document.items()})
 
     def _read_created(self, response: WireResponse) -> T:
         try:
@@ -182,7 +196,7 @@ class TwilioResource(Generic[T]):
         # One of Twilio's older documents shows an empty page with a next page.
         # Following that would never end.
         next_query = _next_query(meta.next_page_url, path) if items else None
-        return WirePage(tuple(convert(item, self.kind, self.adapt) for item in items), next_query)
+        return WirePage(tuple(convert(item, self.kind, self._adapt) for item in items), next_query)
 
 
 def delete(path: str) -> WireRequest[None]:

@@ -86,7 +86,6 @@ def create_room(new: NewRoom, status_callback: str) -> WireRequest[Room]:
             None if configuration is None else configuration_json(configuration),
         ),
         ("LargeRoom", new.large_room),
-        ("EnableTurn", new.enable_turn),
     )
     return _ROOMS.create(ROOMS_PATH, parameters)
 

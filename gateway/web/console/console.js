@@ -4,11 +4,11 @@
 const WATCH = `subscription($after: String) { roomEvents(after: $after) {
   __typename cursor prev
   ... on ResyncRequired { reason }
-  ... on RoomEvent { type roomName at late }
+  ... on RoomEvent { type roomName eventTime isLate }
   ... on ParticipantConnected { participant { identity } }
   ... on ParticipantDisconnected { participant { identity } }
 } }`
-const ROOMS = `{ rooms(first: 50) { nodes { sid uniqueName type dateCreated } } }`
+const ROOMS = `{ rooms(first: 50) { nodes { sid uniqueName type createTime } } }`
 const CREATE = `mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid } }`
 const COMPLETE = `mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }`
 const MAX_EVENTS = 200
@@ -46,7 +46,7 @@ async function showRooms() {
       cell(row, room.uniqueName)
       cell(row, room.sid)
       cell(row, room.type)
-      cell(row, room.dateCreated && new Date(room.dateCreated).toLocaleTimeString())
+      cell(row, room.createTime && new Date(room.createTime).toLocaleTimeString())
       const end = document.createElement('button')
       end.textContent = 'End'
       end.onclick = () => execute(COMPLETE, { ref: room.sid })
@@ -59,7 +59,7 @@ async function showRooms() {
 function showEvent(message) {
   const item = document.createElement('li')
   const identity = message.participant?.identity
-  item.textContent = [message.type ?? message.__typename, message.roomName, identity, message.late ? 'late' : null, message.reason]
+  item.textContent = [message.type ?? message.__typename, message.roomName, identity, message.isLate ? 'late' : null, message.reason]
     .filter(Boolean)
     .join(' · ')
   element('events').prepend(item)

@@ -39,4 +39,4 @@ def test_what_is_left_for_reads(
     assert (quota.request_class, quota.per_second, quota.burst) == (Priority.READ, 10, 3)
     assert (quota.remaining, quota.retry_after_ms) == (remaining, retry_after_ms)
     assert quota.waiting == 4
-    assert quota.reset_at == NOON + timedelta(microseconds=reset_in_us)
+    assert quota.reset_time == NOON + timedelta(microseconds=reset_in_us)

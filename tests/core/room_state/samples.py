@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
+from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.participants import Participant, ParticipantStatus, PublishedTrack, TrackKind
 from gateway.core.room_state.history import RoomHistory
 from gateway.core.room_state.reconcile import Observation
@@ -24,7 +24,7 @@ Types = RoomEventType
 
 
 def event(type_: RoomEventType, at: datetime = NOON, **values: Any) -> RoomEvent:
-    defaults: dict[str, Any] = {"at": at, "room_name": "daily"}
+    defaults: dict[str, Any] = {"event_time": at, "room_name": "daily"}
     return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=ROOM, **defaults | values)
 
 
@@ -42,7 +42,7 @@ def history_of(*events: RoomEvent) -> RoomHistory:
 def room(status: RoomStatus = RoomStatus.IN_PROGRESS, **values: Any) -> Room:
     settings: dict[str, Any] = {
         "unique_name": "daily",
-        "date_created": NOON,
+        "create_time": NOON,
         "max_participants": 50,
         "max_participant_duration": 14_400,
         "empty_room_timeout": 5,
@@ -64,14 +64,14 @@ def ada(status: ParticipantStatus = ParticipantStatus.CONNECTED, **values: Any) 
     )
 
 
-def mic(*, enabled: bool = True, **values: Any) -> PublishedTrack:
-    dates = {"date_created": NOON, "date_updated": NOON}
+def mic(*, muted: bool = False, **values: Any) -> PublishedTrack:
+    dates = {"create_time": NOON, "update_time": NOON}
     return PublishedTrack(
         sid=MIC,
         participant_sid=ADA,
         room_sid=ROOM,
         kind=TrackKind.AUDIO,
-        enabled=enabled,
+        muted=muted,
         **dates | values,
     )
 
@@ -89,7 +89,7 @@ DISABLED = of_ada(Types.TRACK_DISABLED, track_sid=MIC)
 ENDED = event(Types.ROOM_ENDED, room_status=RoomStatus.COMPLETED)
 OVER = room(RoomStatus.COMPLETED, end_time=NOON, duration=60)
 COMPLETED_BY_US = event(
-    Types.ROOM_CHANGED, source=EventSource.MUTATION, changed=Changed.ROOM, room=OVER
+    Types.ROOM_CHANGED, source=RoomEventSource.MUTATION, change=RoomChangeKind.ROOM, room=OVER
 )
 
 
@@ -116,7 +116,7 @@ class World:
             ["join", "join", "leave", "add", "add", "remove", "switch", "switch", "end"]
         )
         if not self.history and random.random() < 0.5:
-            created = event(Types.ROOM_CREATED, at, source=EventSource.MUTATION, room=room())
+            created = event(Types.ROOM_CREATED, at, source=RoomEventSource.MUTATION, room=room())
             self.history.append(created)
         elif not self.history:
             self._emit(Types.ROOM_CREATED, at)
@@ -148,7 +148,7 @@ class World:
         tracks = self.tracks[sid]
         if action == "add":
             track = TrackSid(f"MT{len(self.history):032x}")
-            tracks[track] = replace(mic(date_created=date, date_updated=date), sid=track)
+            tracks[track] = replace(mic(create_time=date, update_time=date), sid=track)
             self._emit(Types.TRACK_ADDED, at, sid, track)
         elif tracks:
             track = TrackSid(random.choice(list(tracks)))
@@ -156,10 +156,10 @@ class World:
                 del tracks[track]
                 self._emit(Types.TRACK_REMOVED, at, sid, track)
             else:
-                is_enabled = not tracks[track].enabled
-                tracks[track] = replace(tracks[track], enabled=is_enabled, date_updated=date)
+                is_muted = not tracks[track].muted
+                tracks[track] = replace(tracks[track], muted=is_muted, update_time=date)
                 self._emit(
-                    Types.TRACK_ENABLED if is_enabled else Types.TRACK_DISABLED, at, sid, track
+                    Types.TRACK_DISABLED if is_muted else Types.TRACK_ENABLED, at, sid, track
                 )
 
     def _emit(

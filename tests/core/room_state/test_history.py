@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.events import EventSource
+from gateway.core.events import RoomEventSource
 from gateway.core.room_state.history import MISSING_NUMBERS_LIMIT, room_from_events
 from gateway.core.rooms import RoomStatus, RoomType
 from tests.core.room_state.samples import (
@@ -55,7 +55,7 @@ def test_room_from_events_prefers_twilios_response_to_callbacks() -> None:
     assert room_from_events([JOINED], "https://here") is None
     by_callback = room_from_events([replace(CREATED, room_type=RoomType.GO)], "https://here")
     assert by_callback is not None
-    assert (by_callback.status, by_callback.max_participants, by_callback.date_created) == (
+    assert (by_callback.status, by_callback.max_participants, by_callback.create_time) == (
         RoomStatus.IN_PROGRESS,
         2,
         NOON,
@@ -72,7 +72,7 @@ def test_room_from_events_prefers_twilios_response_to_callbacks() -> None:
 def test_own_create_has_the_first_number() -> None:
     """Twilio's room-created is a repeat then, so that the log does not have its
     number."""
-    own = replace(CREATED, source=EventSource.MUTATION)
+    own = replace(CREATED, source=RoomEventSource.MUTATION)
     history = history_of(own, event(Types.PARTICIPANT_CONNECTED, sequence_number=2))
     assert history.missing_numbers == {1}
     assert history.is_created

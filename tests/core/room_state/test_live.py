@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.events import Changed, EventSource, RoomEvent, RoomEventType
+from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.participants import (
     Participant,
     ParticipantFilter,
@@ -65,7 +65,7 @@ def event(
         type=type_,
         account_sid=ACCOUNT,
         room_sid=ROOM.sid,
-        at=AT + timedelta(seconds=at_s),
+        event_time=AT + timedelta(seconds=at_s),
         **values | more,
     )
 
@@ -80,7 +80,7 @@ def participant(
         "status": status,
     }
     return Participant(
-        **values | {"identity": f"person {number}", "start_time": AT, "date_created": AT} | more
+        **values | {"identity": f"person {number}", "start_time": AT, "create_time": AT} | more
     )
 
 
@@ -90,14 +90,14 @@ def published(number: int, track: int, **more: Any) -> PublishedTrack:
         "participant_sid": pa(number),
         "room_sid": ROOM.sid,
         "kind": TrackKind.AUDIO,
-        "enabled": True,
+        "muted": False,
     }
-    return PublishedTrack(**values | {"name": "mic", "date_created": AT, "date_updated": AT} | more)
+    return PublishedTrack(**values | {"name": "mic", "create_time": AT, "update_time": AT} | more)
 
 
 def shown(live: LiveRoom) -> dict[str, list[tuple[str, bool | None]]]:
     return {
-        stay.participant.identity or "": [(track.sid[-1], track.enabled) for track in stay.tracks]
+        stay.participant.identity or "": [(track.sid[-1], not track.muted) for track in stay.tracks]
         for stay in live.present
     }
 
@@ -113,7 +113,11 @@ def _mutation(number: int, at_s: int, left: bool, anonymous: bool) -> RoomEvent:
         end_time=AT if left else None,
     )
     return event(
-        CHANGED, at_s, changed=Changed.PARTICIPANT, participant=answer, source=EventSource.MUTATION
+        CHANGED,
+        at_s,
+        change=RoomChangeKind.PARTICIPANT,
+        participant=answer,
+        source=RoomEventSource.MUTATION,
     )
 
 
@@ -121,7 +125,9 @@ def _completion(at_s: int) -> RoomEvent:
     room = replace(
         ROOM, status=RoomStatus.COMPLETED, end_time=AT + timedelta(seconds=at_s), duration=at_s
     )
-    return event(CHANGED, at_s, changed=Changed.ROOM, room=room, source=EventSource.MUTATION)
+    return event(
+        CHANGED, at_s, change=RoomChangeKind.ROOM, room=room, source=RoomEventSource.MUTATION
+    )
 
 
 moments, people, tracks = st.integers(0, 6), st.integers(1, 3), st.integers(1, 3)
@@ -153,7 +159,7 @@ snapshots = st.builds(
         st.builds(
             lambda number, status, kept: (
                 participant(number, status),
-                [published(number, track, enabled=on) for track, on in kept.items()],
+                [published(number, track, muted=not on) for track, on in kept.items()],
             ),
             people,
             st.sampled_from(ParticipantStatus),
@@ -196,7 +202,7 @@ def test_i8_the_same_events_of_one_track_in_any_order_give_the_same_state(
 def test_overtaken_events_give_the_same_view(
     snapshot: RoomState, events: list[RoomEvent], which: int
 ) -> None:
-    in_order = sorted(events, key=lambda one: one.at)
+    in_order = sorted(events, key=lambda one: one.event_time)
     overtaken = in_order[which:] + in_order[:which]
     assert snapshot.after(*overtaken).view == snapshot.after(*in_order).view
 
@@ -265,7 +271,7 @@ def test_a_flag_older_than_the_snapshot_loses() -> None:
         [
             (
                 participant(1),
-                [published(1, 1, enabled=False, date_updated=AT + timedelta(seconds=5))],
+                [published(1, 1, muted=True, update_time=AT + timedelta(seconds=5))],
             )
         ],
     )
@@ -318,7 +324,7 @@ def test_an_anonymized_participant_stays_anonymized() -> None:
 def test_a_tracks_name_from_the_snapshot_is_kept() -> None:
     snapshot = RoomState.from_snapshot(ROOM, [(participant(1), [published(1, 1, name="camera")])])
     [stay] = snapshot.after(event(DISABLED, 1, 1, 1, track_name="other")).view.present
-    assert (stay.tracks[0].name, stay.tracks[0].enabled) == ("camera", False)
+    assert (stay.tracks[0].name, stay.tracks[0].muted) == ("camera", True)
 
 
 def test_events_of_other_rooms_change_nothing() -> None:

@@ -150,7 +150,7 @@ def test_track_that_is_absent_twice_is_removed() -> None:
     assert taken(book, 1 + LAG_S) == [TRACKS]
     second = replace(first, at=NOW + REST_LAG, absent_since=book.tracks_absent_since(ROOM, ADA))
     [removed] = book.compare(ROOM, second, now=1 + LAG_S).events
-    assert (removed.type, removed.track_sid, removed.at) == (Types.TRACK_REMOVED, MIC, NOW)
+    assert (removed.type, removed.track_sid, removed.event_time) == (Types.TRACK_REMOVED, MIC, NOW)
     book.add_repair(removed, 4, now=1 + LAG_S)
     assert book.compare(ROOM, second, now=8) == NO_DIFFERENCE
     assert book.tracks_absent_since(ROOM, ADA) == {}
@@ -179,7 +179,7 @@ def test_recent_change_is_compared_again_when_its_callback_had_time() -> None:
 
 def test_observation_compared_again_does_not_change_which_tracks_are_absent() -> None:
     book = book_of(CREATED, JOINED, ADDED)
-    added = replace(mic(date_created=NOW), sid=TrackSid("MT" + "7" * 32))
+    added = replace(mic(create_time=NOW), sid=TrackSid("MT" + "7" * 32))
     book.compare(ROOM, observed(tracks={ADA: (mic(), added)}), now=1)
     book.compare(ROOM, observed(at=NOW + timedelta(seconds=3), tracks={ADA: (added,)}), now=4)
     absent = book.tracks_absent_since(ROOM, ADA)

@@ -69,7 +69,7 @@ async def test_a_result_that_cannot_be_serialized_is_an_internal_error(
     server: GraphQLServer,
 ) -> None:
     server.account.rooms.stored = [room(duration=2**40)]
-    error = await server.error('{ room(ref: "standup") { duration } }')
+    error = await server.error('{ room(ref: "standup") { durationSeconds } }')
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
 
 

@@ -14,7 +14,7 @@ from gateway.service.streams.encoded import EncodedMessage
 from tests.gql.fakes import ACCOUNT, Account, delivered, event, operation_context, room
 
 EVENTS = """subscription($after: String) { roomEvents(after: $after) {
-    cursor prev ... on RoomEnded { roomDuration } } }"""
+    cursor prev ... on RoomEnded { roomDurationSeconds } } }"""
 
 
 async def delivery(

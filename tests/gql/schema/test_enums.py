@@ -26,7 +26,7 @@ def test_values_are_named_as_in_core() -> None:
         "UNKNOWN",
     ]
     assert list(ENUMS["RuleType"].values) == ["INCLUDE", "EXCLUDE"]
-    assert list(ENUMS["Codec"].values) == ["VP8", "VP9", "H264", "OPUS", "PCMU", "UNKNOWN"]
+    assert list(ENUMS["MediaCodec"].values) == ["VP8", "VP9", "H264", "OPUS", "PCMU", "UNKNOWN"]
 
 
 def test_legacy_room_types_are_deprecated_with_a_reason() -> None:

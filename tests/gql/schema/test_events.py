@@ -6,7 +6,14 @@ import pytest
 
 from gateway.core import events
 from gateway.core.errors import CursorExpired
-from gateway.core.events import Bookmark, Changed, Gap, ResyncReason, ResyncRequired, RoomEventType
+from gateway.core.events import (
+    Bookmark,
+    Gap,
+    ResyncReason,
+    ResyncRequired,
+    RoomChangeKind,
+    RoomEventType,
+)
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.schema import events as views
 from gateway.gql.schema.events import (
@@ -66,32 +73,32 @@ def test_a_recording_event_has_its_participant_and_track() -> None:
 
 async def test_room_changed_shows_the_response_of_twilio(server: GraphQLServer) -> None:
     async with server.socket() as socket:
-        query = """subscription { roomEvents { cursor ... on RoomChanged { type source changed
+        query = """subscription { roomEvents { cursor ... on RoomChanged { type source change
             room { uniqueName asOf } now: participant { identity } }
-            ... on RecordingEvent { recording { size offsetMs } } } }"""
+            ... on RecordingEvent { recording { sizeBytes offsetMs } } } }"""
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
         await socket.receive_json(timeout=TIMEOUT_S)
         changed = event(
             RoomEventType.ROOM_CHANGED,
-            source=events.EventSource.MUTATION,
+            source=events.RoomEventSource.MUTATION,
             room=room(),
-            changed=Changed.ROOM,
+            change=RoomChangeKind.ROOM,
         )
         server.account.feed.put(delivered(1, changed))
         assert (await socket.receive_json(timeout=TIMEOUT_S))["payload"]["data"]["roomEvents"] == {
             "cursor": "c1",
             "type": "ROOM_CHANGED",
             "source": "MUTATION",
-            "changed": "ROOM",
+            "change": "ROOM",
             "room": {"uniqueName": "standup", "asOf": "c1"},
             "now": None,
         }
         kicked = event(
-            RoomEventType.ROOM_CHANGED, participant=participant(), changed=Changed.PARTICIPANT
+            RoomEventType.ROOM_CHANGED, participant=participant(), change=RoomChangeKind.PARTICIPANT
         )
         server.account.feed.put(delivered(2, kicked))
         data = (await socket.receive_json(timeout=TIMEOUT_S))["payload"]["data"]["roomEvents"]
-        assert (data["changed"], data["room"], data["now"]) == (
+        assert (data["change"], data["room"], data["now"]) == (
             "PARTICIPANT",
             None,
             {"identity": "ada"},
@@ -101,7 +108,7 @@ async def test_room_changed_shows_the_response_of_twilio(server: GraphQLServer) 
         )
         server.account.feed.put(delivered(3, large))
         data = (await socket.receive_json(timeout=TIMEOUT_S))["payload"]["data"]["roomEvents"]
-        assert data["recording"] == {"size": 5_000_000_000, "offsetMs": 2**40}
+        assert data["recording"] == {"sizeBytes": 5_000_000_000, "offsetMs": 2**40}
 
 
 async def test_a_timeline_is_chained_like_a_stream(server: GraphQLServer) -> None:

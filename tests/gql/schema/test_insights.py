@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from gateway.core.insights import InsightsRoomFilter
-from gateway.core.recordings import Codec
+from gateway.core.recordings import MediaCodec
 from gateway.core.rooms import RoomType
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, AT, room_sid
@@ -12,7 +12,7 @@ from tests.gql.fakes import ADA, AT, room_sid
 async def test_insights_are_read_through_the_room_and_by_its_sid(server: GraphQLServer) -> None:
     data = await server.data(
         """query($sid: ID!, $none: ID!, $participant: ID!) {
-            insightsRoom(sid: $sid) { roomSid durationSec
+            insightsRoom(sid: $sid) { roomSid durationSeconds
                 participants(first: 3) { nodes { participantSid properties publisherInfo } }
                 participant(sid: $participant) { status } }
             none: insightsRoom(sid: $none) { roomSid }
@@ -24,7 +24,7 @@ async def test_insights_are_read_through_the_room_and_by_its_sid(server: GraphQL
     assert data == {
         "insightsRoom": {
             "roomSid": room_sid(1),
-            "durationSec": 2**40,
+            "durationSeconds": 2**40,
             "participants": {
                 "nodes": [
                     {"participantSid": ADA, "properties": {"a": [1, None]}, "publisherInfo": {}}
@@ -47,7 +47,7 @@ async def test_insights_rooms_passes_every_filter(server: GraphQLServer) -> None
     await server.data(query, a="2026-11-20T12:00:00Z", b="2026-11-20T13:00:00Z")
     filters = InsightsRoomFilter(
         room_types=(RoomType.GROUP, RoomType.GO),
-        codecs=(Codec.VP8, Codec.OPUS),
+        codecs=(MediaCodec.VP8, MediaCodec.OPUS),
         room_name="standup",
         created_after=AT,
         created_before=AT + timedelta(hours=1),

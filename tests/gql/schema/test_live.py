@@ -41,11 +41,11 @@ BOB = ParticipantSid("PA" + "b" * 32)
 LIVE = """subscription { roomLive(ref: "standup") { sid status asOf freshness { isStale }
     participants {
         nodes { id identity status
-            publishedTracks { nodes { name enabled } pageInfo { hasNextPage } } }
+            publishedTracks { nodes { name isMuted } pageInfo { hasNextPage } } }
         pageInfo { hasNextPage } asOf }
     ada: participant(ref: "ada") { sid publishedTracks { nodes { sid } } } } }"""
 PRESENCE = """subscription { presence(room: "standup") { cursor roomSid roomName roomStatus
-    participants { sid identity since tracks { sid kind name enabled } } } }"""
+    participants { sid identity since tracks { sid kind name isMuted } } } }"""
 
 
 def body_of(result: GraphQLResult) -> Any:
@@ -56,13 +56,13 @@ def live_view(*stays: Stay, cursor: str = "c1", **changes: Any) -> ReadResult[Li
     return replace(read_result(LiveRoom(room(**changes), stays)), as_of=cursor)
 
 
-PRESENT = Stay(participant(date_created=AT, start_time=AT), AT, (replace(PUBLISHED, enabled=True),))
+PRESENT = Stay(participant(create_time=AT, start_time=AT), AT, (replace(PUBLISHED, muted=False),))
 GONE = Stay(
     participant(
         sid=BOB,
         identity="bob",
         status=ParticipantStatus.DISCONNECTED,
-        date_created=AT + timedelta(seconds=1),
+        create_time=AT + timedelta(seconds=1),
     ),
     AT + timedelta(seconds=1),
 )
@@ -89,7 +89,7 @@ async def test_a_live_room_has_its_participants_and_tracks_without_a_fetch() -> 
         "c1",
         {"isStale": False},
     )
-    tracks = {"nodes": [{"name": "voice", "enabled": True}], "pageInfo": {"hasNextPage": False}}
+    tracks = {"nodes": [{"name": "voice", "isMuted": False}], "pageInfo": {"hasNextPage": False}}
     assert data["participants"] == {
         "nodes": [
             {
@@ -165,7 +165,7 @@ async def test_presence_lists_participants_and_their_tracks() -> None:
                 "sid": ADA,
                 "identity": "ada",
                 "since": "2026-11-20T12:00:00Z",
-                "tracks": [{"sid": VOICE, "kind": "AUDIO", "name": "voice", "enabled": True}],
+                "tracks": [{"sid": VOICE, "kind": "AUDIO", "name": "voice", "isMuted": False}],
             }
         ],
     }

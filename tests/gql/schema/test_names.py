@@ -1,7 +1,33 @@
-from gateway.gql.schema.names import graphql_name
+import pytest
+
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+from gateway.gql.schema.names import NAMES, graphql_name
 
 
-def test_a_name_is_cores_in_camel_case_unless_graphql_has_another_one() -> None:
-    assert graphql_name("max_participants") == "maxParticipants"
-    assert graphql_name("sid") == "sid"
-    assert (graphql_name("page_size"), graphql_name("page_token")) == ("first", "after")
+@pytest.mark.parametrize(
+    ("core_name", "name"),
+    [
+        ("sid", "sid"),
+        ("max_participants", "maxParticipants"),
+        ("duration", "durationSeconds"),
+        ("empty_room_timeout", "emptyRoomTimeoutMinutes"),
+        ("muted", "isMuted"),
+        ("page_size", "first"),
+        ("page_token", "after"),
+    ],
+)
+def test_a_name_is_cores_in_camel_case_unless_graphql_has_another_one(
+    core_name: str, name: str
+) -> None:
+    assert graphql_name(core_name) == name
+
+
+def test_every_name_in_the_table_is_in_the_schema() -> None:
+    fields = {
+        name
+        for type_ in EXECUTABLE_SCHEMA.type_map.values()
+        for name, field in getattr(type_, "fields", {}).items()
+        for name in (name, *getattr(field, "args", ()))
+    }
+
+    assert set(NAMES.values()) <= fields

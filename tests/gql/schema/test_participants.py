@@ -89,8 +89,8 @@ async def test_fields_of_a_participant_are_fetched_by_its_sids(server: GraphQLSe
         publishedTrack(ref: "voice") { sid }
         subscribedTracks { nodes { sid kind publisherSid } }
         subscribedTrack(sid: $screen) { name }
-        subscribeRules { rules { type all kind publisher track priority }
-            dateUpdated freshness { isStale } }
+        subscribeRules { rules { effect all kind publisher track priority }
+            updateTime freshness { isStale } }
         room { uniqueName } } }""",
         screen=SCREEN,
     )
@@ -112,7 +112,7 @@ async def test_fields_of_a_participant_are_fetched_by_its_sids(server: GraphQLSe
         "subscribeRules": {
             "rules": [
                 {
-                    "type": "INCLUDE",
+                    "effect": "INCLUDE",
                     "all": None,
                     "kind": "VIDEO",
                     "publisher": None,
@@ -120,7 +120,7 @@ async def test_fields_of_a_participant_are_fetched_by_its_sids(server: GraphQLSe
                     "priority": "LOW",
                 }
             ],
-            "dateUpdated": None,
+            "updateTime": None,
             "freshness": {"isStale": False},
         },
         "room": {"uniqueName": "standup"},
@@ -135,7 +135,7 @@ async def test_subscribed_track_rejects_anything_but_a_sid(server: GraphQLServer
 
 
 async def test_a_participant_can_be_disconnected_and_anonymized(server: GraphQLServer) -> None:
-    fields = "{ identity status duration freshness { isStale } }"
+    fields = "{ identity status durationSeconds freshness { isStale } }"
     data = await server.data(
         'mutation { disconnectParticipant(room: "standup", participant: "ada") ' + fields + " "
         'anonymizeParticipant(room: "standup", participant: "ada") ' + fields + " }"
@@ -144,13 +144,13 @@ async def test_a_participant_can_be_disconnected_and_anonymized(server: GraphQLS
         "disconnectParticipant": {
             "identity": "ada",
             "status": "DISCONNECTED",
-            "duration": 60,
+            "durationSeconds": 60,
             "freshness": None,
         },
         "anonymizeParticipant": {
             "identity": ADA,
             "status": "CONNECTED",
-            "duration": None,
+            "durationSeconds": None,
             "freshness": None,
         },
     }
@@ -161,7 +161,7 @@ async def test_subscribe_rules_are_validated_before_they_are_sent(
 ) -> None:
     query = """mutation($rules: [SubscribeRuleInput!]!) {
         updateSubscribeRules(room: "standup", participant: "ada",
-        rules: $rules) { rules { type } freshness { isStale } } }"""
+        rules: $rules) { rules { effect } freshness { isStale } } }"""
     rule = {
         "type": "INCLUDE",
         "kind": "VIDEO",
@@ -170,7 +170,7 @@ async def test_subscribe_rules_are_validated_before_they_are_sent(
         "priority": "LOW",
     }
     data = await server.data(query, rules=[rule, {"type": "EXCLUDE", "all": True}])
-    assert data["updateSubscribeRules"] == {"rules": [{"type": "INCLUDE"}], "freshness": None}
+    assert data["updateSubscribeRules"] == {"rules": [{"effect": "INCLUDE"}], "freshness": None}
     new_rules = NewSubscribeRules(
         (
             SubscribeRule(

@@ -1,7 +1,7 @@
 from tests.running import Gateway
 
-QUOTA = """{ quota { source replicas underWay concurrencyLimit classes {
-    requestClass perSecond burst remaining waiting retryAfterMs resetAt } } }"""
+QUOTA = """{ quota { source replicas inFlight concurrencyLimit classes {
+    requestClass perSecond burst remaining waiting retryAfterMs resetTime } } }"""
 
 
 async def test_quota_reports_each_request_class(gateway: Gateway) -> None:

@@ -12,7 +12,7 @@ from gateway.core.recordings import (
 )
 from gateway.core.rooms import RoomRef
 from gateway.core.rules import RuleType, TrackKind
-from gateway.gql.schema.recordings import MediaLink
+from gateway.gql.schema.recordings import RecordingMedia
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, AT, TAKE, VOICE, room_sid
 
@@ -24,15 +24,15 @@ BETWEEN = {"created_after": AT, "created_before": AT + timedelta(hours=1)}
 async def test_a_recording_is_read_by_sid_from_the_account_and_from_its_room(
     server: GraphQLServer,
 ) -> None:
-    query = """query($sid: ID!) { recording(sid: $sid) { id sid status type size media { url } }
-        room(ref: "standup") { recording(sid: $sid) { id } } }"""
+    query = """query($sid: ID!) { recording(sid: $sid) { id sid status type sizeBytes media {
+        url } } room(ref: "standup") { recording(sid: $sid) { id } } }"""
     data = await server.data(query, sid=TAKE)
     assert data["recording"] == {
         "id": TAKE,
         "sid": TAKE,
         "status": "COMPLETED",
         "type": "AUDIO",
-        "size": 2**40,
+        "sizeBytes": 2**40,
         "media": {"url": "https://media.example/take"},
     }
     assert data["room"]["recording"] == {"id": TAKE}
@@ -86,15 +86,15 @@ async def test_delete_recording_may_be_restricted_to_a_room(
 
 async def test_recording_rules_can_be_read_and_replaced(server: GraphQLServer) -> None:
     data = await server.data(
-        '{ room(ref: "standup") { recordingRules { rules { type all priority } roomSid } } }'
+        '{ room(ref: "standup") { recordingRules { rules { effect all priority } roomSid } } }'
     )
     assert data["room"]["recordingRules"] == {
-        "rules": [{"type": "EXCLUDE", "all": True, "priority": None}],
+        "rules": [{"effect": "EXCLUDE", "all": True, "priority": None}],
         "roomSid": room_sid(1),
     }
     query = """mutation($rules: [RecordingRuleInput!]!) {
         updateRecordingRules(room: "standup", rules: $rules) {
-        rules { type } } }"""
+        rules { effect } } }"""
     await server.data(query, rules=[{"type": "INCLUDE", "kind": "AUDIO"}])
     new_rules = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO),))
     assert server.account.recordings.calls[-1] == (
@@ -109,4 +109,4 @@ async def test_recording_rules_can_be_read_and_replaced(server: GraphQLServer) -
 
 
 def test_the_url_of_media_is_not_in_its_repr() -> None:
-    assert "media.example" not in repr(MediaLink(url="https://media.example/take"))
+    assert "media.example" not in repr(RecordingMedia(url="https://media.example/take"))

@@ -15,7 +15,7 @@ def test_room_changed_shows_the_returned_room_as_fresh_as_the_event() -> None:
     assert view.room is not None
     assert view.room.freshness is not None
     assert (view.room.unique_name, view.room.as_of) == ("standup", view.cursor)
-    assert (view.room.freshness.fetched_at, view.room.freshness.source) == (
+    assert (view.room.freshness.fetch_time, view.room.freshness.source) == (
         AT,
         FreshnessSource.CALLBACKS,
     )

@@ -9,20 +9,20 @@ from tests.gql.fakes import AT
 
 EXPLAIN = """($token: String!) { explainToken(token: $token, room: "standup") {
     isValid problem twilioCode sentence
-    facts { identity expiresAt isSigned room } } }"""
+    facts { identity expireTime isSigned room } } }"""
 
 
 async def test_mint_access_token_passes_its_arguments(server: GraphQLServer) -> None:
-    query = """mutation { mintAccessToken(identity: "ada", room: "standup", ttl: "PT5M") {
-        jwt identity room expiresAt } }"""
+    query = """mutation { mintAccessToken(identity: "ada", room: "standup", ttlSeconds: 300) {
+        jwt identity room expireTime } }"""
     assert (await server.data(query))["mintAccessToken"] == {
         "jwt": "a.b.c",
         "identity": "ada",
         "room": "standup",
-        "expiresAt": "2026-11-20T12:00:00Z",
+        "expireTime": "2026-11-20T12:00:00Z",
     }
     await server.data(
-        'mutation { mintAccessToken(identity: "ada", room: null, ttl: null) { jwt } }'
+        'mutation { mintAccessToken(identity: "ada", room: null, ttlSeconds: null) { jwt } }'
     )
     assert server.account.tokens.calls == [
         ("mint", "ada", RoomRef(None, "standup"), 300),
@@ -31,7 +31,8 @@ async def test_mint_access_token_passes_its_arguments(server: GraphQLServer) -> 
 
 
 @pytest.mark.parametrize(
-    "arguments", ['identity: ""', 'identity: "a", ttl: "PT0S"', 'identity: "a", ttl: "PT86401S"']
+    "arguments",
+    ['identity: ""', 'identity: "a", ttlSeconds: 0', 'identity: "a", ttlSeconds: 86401'],
 )
 async def test_mint_access_token_rejects_arguments_out_of_bounds(
     server: GraphQLServer, arguments: str
@@ -50,7 +51,7 @@ async def test_explain_token_returns_the_problem_and_a_sentence(server: GraphQLS
         "sentence": "expired 4 minutes ago; mint a new one",
         "facts": {
             "identity": "ada",
-            "expiresAt": "2026-11-20T12:00:00Z",
+            "expireTime": "2026-11-20T12:00:00Z",
             "isSigned": True,
             "room": None,
         },
@@ -66,4 +67,4 @@ async def test_a_token_cannot_be_sent_in_a_url(server: GraphQLServer) -> None:
 
 
 def test_a_token_is_not_in_its_repr() -> None:
-    assert "a.b.c" not in repr(AccessToken(jwt="a.b.c", identity="ada", room=None, expires_at=AT))
+    assert "a.b.c" not in repr(AccessToken(jwt="a.b.c", identity="ada", room=None, expire_time=AT))

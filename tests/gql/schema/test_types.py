@@ -10,7 +10,7 @@ from gateway.core.open_enum import UnknownWord
 from gateway.core.rooms import RoomType, VideoCodec
 from gateway.gql.schema.rooms import Room
 from gateway.gql.schema.schema import schema
-from gateway.gql.schema.types import _VIEWS, Node, TwilioResource
+from gateway.gql.schema.types import _VIEWS, Node, ResourceView
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import read_result, room
 
@@ -22,7 +22,7 @@ ALL = list(_VIEWS.items())
 def test_a_view_has_exactly_the_fields_of_its_core_type(core: type, view: type) -> None:
     init_fields = {field.name for field in fields(view) if field.init}
     assert init_fields - OWN_FIELDS == {field.name for field in fields(core)}
-    if issubclass(view, TwilioResource):
+    if issubclass(view, ResourceView):
         assert {"freshness", "as_of"} <= init_fields
     assert ("id" in init_fields) == issubclass(view, Node)
 
@@ -77,13 +77,13 @@ async def test_a_page_and_its_nodes_have_the_same_freshness(
     server: GraphQLServer,
 ) -> None:
     data = await server.data(
-        """{ recordings(after: "p0") { asOf freshness { fetchedAt isStale source } nodes {
+        """{ recordings(after: "p0") { asOf freshness { fetchTime isStale source } nodes {
             asOf freshness { isStale } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
     )
     assert data["recordings"] == {
         "asOf": "c0",
-        "freshness": {"fetchedAt": "2026-11-20T12:00:00Z", "isStale": False, "source": "CALLBACKS"},
+        "freshness": {"fetchTime": "2026-11-20T12:00:00Z", "isStale": False, "source": "CALLBACKS"},
         "nodes": [{"asOf": "c0", "freshness": {"isStale": False}}],
         "pageInfo": {
             "hasNextPage": True,

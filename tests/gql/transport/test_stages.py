@@ -10,7 +10,7 @@ from tests.gql.conftest import KEY, GraphQLServer, run_server
 from tests.gql.fakes import room
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
-ROOM = "query($ref: ID!) { room(ref: $ref) { id uniqueName dateCreated } }"
+ROOM = "query($ref: ID!) { room(ref: $ref) { id uniqueName createTime } }"
 TYPENAME = {"query": "{ __typename }"}
 
 
@@ -18,7 +18,7 @@ async def test_a_query_by_post_returns_its_data(server: GraphQLServer) -> None:
     status, body = await server.post(ROOM, ref="standup")
     assert status == 200
     assert body["data"] == {
-        "room": {"id": room().sid, "uniqueName": "standup", "dateCreated": "2026-11-20T12:00:00Z"}
+        "room": {"id": room().sid, "uniqueName": "standup", "createTime": "2026-11-20T12:00:00Z"}
     }
     assert "errors" not in body
 

@@ -197,7 +197,7 @@ async def test_list_published_tracks_and_get_by_sid_and_by_name(
         "camera": rule_pb2.TRACK_KIND_VIDEO,
     }
     assert by_name.published_track == by_sid.published_track == tracks["mic"]
-    assert (tracks["mic"].participant_sid, tracks["mic"].enabled) == (meeting.ann.sid, True)
+    assert (tracks["mic"].participant_sid, tracks["mic"].muted) == (meeting.ann.sid, False)
 
 
 async def test_a_get_by_name_and_a_list_are_cached_separately(

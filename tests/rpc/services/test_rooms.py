@@ -412,8 +412,8 @@ async def test_watch_room_shows_participants_and_tracks(gateway: Gateway, client
     [ann] = view.participants
     assert (ann.participant.identity, ann.participant.room_sid) == ("ann", room.sid)
     assert ann.HasField("since")
-    assert [(track.kind, track.enabled, track.participant_sid) for track in ann.tracks] == [
-        (rule_pb2.TRACK_KIND_AUDIO, True, ann.participant.sid)
+    assert [(track.kind, track.muted, track.participant_sid) for track in ann.tracks] == [
+        (rule_pb2.TRACK_KIND_AUDIO, False, ann.participant.sid)
     ]
 
     await client.CompleteRoom(room=room.sid)

@@ -220,7 +220,7 @@ async def test_a_stale_value_is_served_and_refreshed_in_the_background(
     await wait_until(lambda: not flights(account))
     after = await kind.read(account, room)
     assert after.value == kind.after
-    assert after.freshness.fetched_at > before.freshness.fetched_at
+    assert after.freshness.fetch_time > before.freshness.fetch_time
     assert len(site.gate.calls) == 2
 
 
@@ -382,7 +382,7 @@ async def test_i10_an_answer_without_redis_is_followed_by_nothing_older(
     first = await kind.read(here, room)
     without_redis(here, site.connections)
     after = await kind.read(here, room)
-    assert after.freshness.fetched_at >= first.freshness.fetched_at
+    assert after.freshness.fetch_time >= first.freshness.fetch_time
     await dead.aclose()
 
 

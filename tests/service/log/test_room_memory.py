@@ -3,7 +3,7 @@ import time
 import pytest
 
 from gateway.core.caching import Fence
-from gateway.core.events import Changed, EventSource, RoomEventType
+from gateway.core.events import RoomChangeKind, RoomEventSource, RoomEventType
 from gateway.core.rooms import Ended, RoomStatus
 from gateway.service.log.room_memory import ACCOUNT, EventMark, EventMarks, RoomMemory
 from gateway.service.log.timings import LogTimings
@@ -14,7 +14,7 @@ ENDED = RoomEventType.ROOM_ENDED
 
 def test_a_room_reports_when_an_event_did_not_come_from_the_reconciler() -> None:
     memory = RoomMemory()
-    memory.apply(event(source=EventSource.RECONCILED), 5)
+    memory.apply(event(source=RoomEventSource.RECONCILED), 5)
     assert not memory.is_reporting(sid(1))
     memory.apply(event(), 6)
     assert memory.is_reporting(sid(1))
@@ -40,7 +40,7 @@ def test_lists_are_outdated_by_events_that_may_add_to_them() -> None:
     memory.apply(event(RoomEventType.PARTICIPANT_CONNECTED), 2)
     memory.apply(event(ENDED), 3)
     assert memory.newest_n(ACCOUNT) == 1
-    changed = event(RoomEventType.ROOM_CHANGED, source=EventSource.MUTATION, room=some_room())
+    changed = event(RoomEventType.ROOM_CHANGED, source=RoomEventSource.MUTATION, room=some_room())
     memory.apply(changed, 4)
     assert memory.newest_n(ACCOUNT) == 4
 
@@ -93,8 +93,8 @@ def test_events_of_a_recording_outdate_it_and_our_deletions_outdate_the_lists() 
     assert [memory.newest_n(key, Fence.MEDIA) for key in (sid(1), "RT1", ACCOUNT)] == [5, 5, 0]
     own = event(
         RoomEventType.ROOM_CHANGED,
-        source=EventSource.MUTATION,
-        changed=Changed.RECORDING,
+        source=RoomEventSource.MUTATION,
+        change=RoomChangeKind.RECORDING,
         recording_sid="RT1",
     )
     memory.apply(own, 6)
@@ -109,7 +109,7 @@ def test_i10_the_first_end_is_kept_through_a_reset() -> None:
     memory.apply(event(ENDED, room_duration=2, late=True), 6)
     memory.reset(9)
     ended = memory.ends([sid(1), sid(2)])
-    assert ended == {sid(1): Ended(RoomStatus.COMPLETED, first.at, 1)}
+    assert ended == {sid(1): Ended(RoomStatus.COMPLETED, first.event_time, 1)}
     for n in (2, 3):
         memory.apply(event(ENDED, room_sid=sid(n)), 10 + n)
     assert list(memory.ends([sid(1), sid(2), sid(3)])) == [sid(2), sid(3)]

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.core.caching import FreshnessSource
-from gateway.core.events import EventSource, RoomEventType
+from gateway.core.events import RoomEventSource, RoomEventType
 from gateway.core.participants import ParticipantFilter
 from gateway.core.room_state.room_book import CheckIntervals
 from gateway.core.rooms import RoomRef, RoomSid, RoomStatus
@@ -130,8 +130,8 @@ async def test_i9_reconciled_end_is_final_and_its_late_callback_is_logged_too(
         await site.append(late)
         await room_lists(site)
     assert [logged_event.source for logged_event in logged(account)] == [
-        EventSource.RECONCILED
-    ] * 2 + [EventSource.CALLBACK]
+        RoomEventSource.RECONCILED
+    ] * 2 + [RoomEventSource.CALLBACK]
     assert await RoomIndex(site.connections, ACCOUNT).ends([room]) == end
     seen = await account.rooms.room(ADMIN, RoomRef(room, None))
     assert seen is not None

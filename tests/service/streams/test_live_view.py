@@ -43,7 +43,7 @@ def here(seen: ReadResult[LiveRoom]) -> dict[str | None, list[tuple[str | None, 
     """The participants in the room, with the names of their tracks and whether they are
     enabled."""
     return {
-        stay.participant.identity: [(track.name, track.enabled) for track in stay.tracks]
+        stay.participant.identity: [(track.name, not track.muted) for track in stay.tracks]
         for stay in seen.value.present
     }
 
@@ -112,7 +112,7 @@ async def test_an_event_that_changes_nothing_visible_sends_no_view(site: Site) -
             came, event(RoomEventType.RECORDING_STARTED, room), event(room_sid=sid(7))
         )
         assert here(await in_time(anext(views))) == {"ada": []}
-        again = replace(came, sequence_number=7, at=datetime.now(UTC))
+        again = replace(came, sequence_number=7, event_time=datetime.now(UTC))
         [_, left] = await site.append(again, of(DISCONNECTED, who, room))
         gone = await in_time(anext(views))
         assert here(gone) == {}

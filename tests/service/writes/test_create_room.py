@@ -13,7 +13,7 @@ from gateway.core.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from gateway.core.events import EventSource, RoomEventType
+from gateway.core.events import RoomEventSource, RoomEventType
 from gateway.core.outcomes import IdempotencyKeyReused, NameTaken
 from gateway.core.rooms import NewRoom, Room, RoomStatus
 from gateway.sandbox.faults.injector import Fault, Match
@@ -47,7 +47,7 @@ async def test_mutation_is_recorded_when_its_caller_leaves(site: Site, leaves_by
     created_event = logged.event
     assert (created_event.type, created_event.source, created_event.room_name) == (
         CREATED,
-        EventSource.MUTATION,
+        RoomEventSource.MUTATION,
         "daily",
     )
 

@@ -12,7 +12,7 @@ from gateway.core.errors import (
     QuotaExceeded,
     UpstreamUnavailable,
 )
-from gateway.core.events import EventSource, RoomEventType, creation_key
+from gateway.core.events import RoomEventSource, RoomEventType, creation_key
 from gateway.core.rooms import NewRoom, RoomSid, RoomStatus
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
@@ -187,7 +187,7 @@ async def test_room_is_found_after_a_lost_response_to_its_create(site: Site, how
     assert Counter(site.gate.calls) == {"GET /v1/Rooms": 2, "POST /v1/Rooms": 1}
     logged = readable(await site.log.read(0, 10))
     assert [(each.event.type, each.event.source) for each in logged] == [
-        (RoomEventType.ROOM_CREATED, EventSource.MUTATION)
+        (RoomEventType.ROOM_CREATED, RoomEventSource.MUTATION)
     ]
 
 

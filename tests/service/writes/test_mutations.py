@@ -6,7 +6,7 @@ import pytest
 from pydantic import HttpUrl
 
 from gateway.core.errors import FailedPrecondition, NotFound, OutcomeUnknown, UpstreamUnavailable
-from gateway.core.events import Changed, EventSource, RoomEventType
+from gateway.core.events import RoomChangeKind, RoomEventSource, RoomEventType
 from gateway.core.participants import (
     NewSubscribeRules,
     ParticipantFilter,
@@ -46,17 +46,19 @@ async def test_change_is_logged_with_the_response_before_it_is_returned(
     account, room = await site.replica(), site.make_at_twilio()
     participant = site.join(room, "ada")
     answer = await account.mutations.execute(
-        disconnect_participant(room, ParticipantSid(participant.sid)), room, Changed.PARTICIPANT
+        disconnect_participant(room, ParticipantSid(participant.sid)),
+        room,
+        RoomChangeKind.PARTICIPANT,
     )
     assert (answer.sid, answer.status) == (participant.sid, GONE)
     [logged] = await mutations_logged(site)
     event = logged.event
     assert (event.type, event.source, event.room_sid) == (
         RoomEventType.ROOM_CHANGED,
-        EventSource.MUTATION,
+        RoomEventSource.MUTATION,
         room,
     )
-    assert (event.changed, event.participant) == (Changed.PARTICIPANT, answer)
+    assert (event.change, event.participant) == (RoomChangeKind.PARTICIPANT, answer)
 
 
 async def test_i11_read_after_a_change_shows_it_on_every_replica(
@@ -72,7 +74,9 @@ async def test_i11_read_after_a_change_shows_it_on_every_replica(
     await asyncio.wait(site.tails[:1])
     replica_a.tail._room_memory.confirm_caught_up()
     await replica_a.mutations.execute(
-        disconnect_participant(room, ParticipantSid(participant.sid)), room, Changed.PARTICIPANT
+        disconnect_participant(room, ParticipantSid(participant.sid)),
+        room,
+        RoomChangeKind.PARTICIPANT,
     )
     assert await identities(replica_a, room) == []
     await site.wait_until_read_by(replica_b, (await site.log.open()).position.n)
@@ -86,7 +90,7 @@ async def test_refused_change_is_not_logged(site: Site) -> None:
     site.end_at_twilio(room)
     with pytest.raises(FailedPrecondition):
         await account.mutations.execute(
-            create_transcription(room, None), room, Changed.TRANSCRIPTION
+            create_transcription(room, None), room, RoomChangeKind.TRANSCRIPTION
         )
     assert await mutations_logged(site) == []
 
@@ -101,7 +105,7 @@ async def test_change_with_an_unknown_outcome_invalidates_the_cache(site: Site) 
     with pytest.raises((OutcomeUnknown, UpstreamUnavailable)):
         await replica_a.transcriptions.create(ADMIN, ref(room), None)
     [logged] = await mutations_logged(site)
-    assert logged.event.changed is Changed.TRANSCRIPTION
+    assert logged.event.change is RoomChangeKind.TRANSCRIPTION
     await site.wait_until_read_by(replica_b, logged.position.n)
     for account in (replica_a, replica_b):
         assert len((await account.transcriptions.page(ADMIN, ref(room), 10, None)).value.items) == 1

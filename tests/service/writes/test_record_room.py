@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import UpstreamUnavailable
-from gateway.core.events import EventSource, RoomEvent, RoomEventType, creation_key
+from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType, creation_key
 from gateway.core.rooms import NewRoom, RoomSid, RoomStatus
 from gateway.service.accounts import Account
 from gateway.store.eventlog import EventLog, readable
@@ -16,10 +16,10 @@ NEW = NewRoom(unique_name="daily", max_participants=7)
 
 def by_callback(site: Site, sid: RoomSid) -> RoomEvent:
     room = site.room_at_twilio(sid)
-    return event(CREATED, sid, at=room.created.wall, room_name=room.name, sequence_number=0)
+    return event(CREATED, sid, event_time=room.created.wall, room_name=room.name, sequence_number=0)
 
 
-async def told(site: Site) -> list[tuple[RoomEventType, EventSource, bool]]:
+async def told(site: Site) -> list[tuple[RoomEventType, RoomEventSource, bool]]:
     """What the log says: type, source, and whether it has the whole room."""
     logged = readable(await site.log.read(0, 10))
     return [(each.event.type, each.event.source, each.event.room is not None) for each in logged]
@@ -36,7 +36,7 @@ async def test_creation_is_one_event_with_the_whole_room(site: Site) -> None:
     room = (await account.rooms.create(ADMIN, NEW)).room.value
     for _ in range(2):
         await site.log.append(by_callback(site, room.sid), creation_key(room.sid))
-    assert await told(site) == [(CREATED, EventSource.MUTATION, True)]
+    assert await told(site) == [(CREATED, RoomEventSource.MUTATION, True)]
 
 
 async def test_creation_is_one_event_when_the_callback_is_first(site: Site) -> None:
@@ -48,7 +48,7 @@ async def test_creation_is_one_event_when_the_callback_is_first(site: Site) -> N
         sid = RoomSid(site.rooms_at_twilio()[0].sid)
         await site.log.append(by_callback(site, sid), creation_key(sid))
         site.gate.open()
-    assert await told(site) == [(CREATED, EventSource.CALLBACK, False)]
+    assert await told(site) == [(CREATED, RoomEventSource.CALLBACK, False)]
     calls = len(site.gate.calls)
     for account in (replica_a, replica_b):
         assert (await read(account, sid)).max_participants == 7

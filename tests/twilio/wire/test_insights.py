@@ -1,7 +1,7 @@
 from urllib.parse import parse_qsl
 
 from gateway.core.insights import InsightsRoomFilter
-from gateway.core.recordings import Codec
+from gateway.core.recordings import MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import RoomSid
 from gateway.twilio.wire.insights import fetch_insights_room, list_insights_rooms
@@ -12,7 +12,7 @@ ROOM = RoomSid("RM" + "0" * 32)
 
 def test_filter_words_are_spelled_as_insights_does() -> None:
     types = tuple(word for word in RoomType if word is not RoomType.UNKNOWN)
-    codecs = (Codec.VP8, Codec.H264, Codec.VP9, Codec.OPUS)
+    codecs = (MediaCodec.VP8, MediaCodec.H264, MediaCodec.VP9, MediaCodec.OPUS)
     sent = parse_qsl(
         list_insights_rooms(InsightsRoomFilter(room_types=types, codecs=codecs), 50).query
     )

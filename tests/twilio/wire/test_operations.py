@@ -32,7 +32,7 @@ from gateway.core.participants import (
     SubscribeRule,
 )
 from gateway.core.recordings import (
-    Codec,
+    MediaCodec,
     NewRecordingRules,
     RecordingFilter,
     RecordingRule,
@@ -50,7 +50,7 @@ from gateway.core.transcriptions import (
 )
 from gateway.twilio.wire import operations
 from gateway.twilio.wire.exchange import WireRequest, WireResponse
-from gateway.twilio.wire.resource import WirePage
+from gateway.twilio.wire.resource import CORE_NAMES, WirePage
 from tests.twilio.wire.documents import OPERATIONS, Operation, response
 
 HEX = "0123456789abcdef" * 2
@@ -82,7 +82,6 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
             transcribe_participants_on_connect=True,
             transcriptions_configuration=CONFIGURATION,
             large_room=False,
-            enable_turn=True,
         ),
         "https://gw.example.com/callbacks/twilio",
     ),
@@ -134,7 +133,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "ListVideoRoomSummary": (
         InsightsRoomFilter(
             room_types=(RoomType.PEER_TO_PEER, RoomType.GO),
-            codecs=(Codec.OPUS, Codec.VP8),
+            codecs=(MediaCodec.OPUS, MediaCodec.VP8),
             room_name="a/b",
             **SPAN,
         ),
@@ -195,7 +194,7 @@ def test_all_parameters_of_the_document_and_no_others_are_sent(operation: Operat
 
     assert {
         name for name, _ in [*parse_qsl(made.query), *made.form]
-    } == operation.parameters - PAGING
+    } == operation.parameters - PAGING - {"EnableTurn"}
 
 
 @ALL
@@ -237,7 +236,9 @@ def test_sid_of_another_kind_is_refused(operation: Operation) -> None:
 def to_json(value: object) -> object:
     """Returns a value of `core` as Twilio's JSON."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+        parts = {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+        muted = parts.get("muted")
+        return parts | {"enabled": None if muted is None else not muted, "enable_turn": True}
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
@@ -262,7 +263,8 @@ def assert_equal(read_value: object, document: object) -> None:
             assert read_value == document
 
 
-RENAMED = {"languageCode": "language_code"}
+# Twilio considers EnableTurn always true, so it is neither sent nor read.
+RENAMED = {"languageCode": "language_code", **CORE_NAMES["video"], **CORE_NAMES["insights"]}
 
 
 @pytest.mark.parametrize(("operation", "example"), EXAMPLES)
@@ -310,7 +312,7 @@ def test_nullable_property_may_be_missing(operation: Operation) -> None:
 @READERS
 def test_property_of_another_type_is_unreadable(operation: Operation) -> None:
     resource = operation.resource()
-    for name in resource:
+    for name in resource.keys() - {"enable_turn"}:
         with pytest.raises(UNREADABLE):
             read(operation, resource | {name: 1.5})
 

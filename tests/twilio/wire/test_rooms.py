@@ -35,7 +35,6 @@ FULL = NewRoom(
         transcription_engine="google", partial_results=False, hints=("one", "two")
     ),
     large_room=False,
-    enable_turn=True,
 )
 
 
@@ -67,7 +66,6 @@ def test_create_room_sends_every_parameter() -> None:
             '{"transcriptionEngine":"google","partialResults":false,"hints":["one","two"]}',
         ),
         ("LargeRoom", "false"),
-        ("EnableTurn", "true"),
     )
 
 

@@ -1,6 +1,6 @@
 from gateway.core.participants import NewSubscribeRules, SubscribeRule
 from gateway.core.recordings import NewRecordingRules, RecordedKind, RecordingRule
-from gateway.core.rules import Rule, RuleEffect, RuleType, TrackKind, TrackPriority
+from gateway.core.rules import RuleType, TrackKind, TrackPriority, TrackRule, TrackRuleEffect
 from gateway.core.sids import ParticipantSid, RoomSid
 from gateway.twilio.wire.rules import (
     fetch_subscribe_rules,
@@ -53,5 +53,7 @@ def test_rule_that_could_not_be_set_is_read() -> None:
     }
 
     assert fetch_subscribe_rules(ROOM, PARTICIPANT).read(response(document)).rules == (
-        Rule(type=RuleEffect.EXCLUDE, all=False, publisher="x" * 999, priority=TrackPriority.LOW),
+        TrackRule(
+            type=TrackRuleEffect.EXCLUDE, all=False, publisher="x" * 999, priority=TrackPriority.LOW
+        ),
     )

@@ -69,13 +69,13 @@ class ParticipantLinks(_message.Message):
     def __init__(self, published_tracks: _Optional[str] = ..., subscribed_tracks: _Optional[str] = ..., subscribe_rules: _Optional[str] = ..., anonymize: _Optional[str] = ...) -> None: ...
 
 class PublishedTrack(_message.Message):
-    __slots__ = ("sid", "participant_sid", "room_sid", "kind", "name", "enabled", "date_created", "date_updated", "url", "unknown_words")
+    __slots__ = ("sid", "participant_sid", "room_sid", "kind", "name", "muted", "date_created", "date_updated", "url", "unknown_words")
     SID_FIELD_NUMBER: _ClassVar[int]
     PARTICIPANT_SID_FIELD_NUMBER: _ClassVar[int]
     ROOM_SID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
-    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    MUTED_FIELD_NUMBER: _ClassVar[int]
     DATE_CREATED_FIELD_NUMBER: _ClassVar[int]
     DATE_UPDATED_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
@@ -85,12 +85,12 @@ class PublishedTrack(_message.Message):
     room_sid: str
     kind: _rule_pb2.TrackKind
     name: str
-    enabled: bool
+    muted: bool
     date_created: _timestamp_pb2.Timestamp
     date_updated: _timestamp_pb2.Timestamp
     url: str
     unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
-    def __init__(self, sid: _Optional[str] = ..., participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., name: _Optional[str] = ..., enabled: _Optional[bool] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+    def __init__(self, sid: _Optional[str] = ..., participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., name: _Optional[str] = ..., muted: _Optional[bool] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
 
 class PresentParticipant(_message.Message):
     __slots__ = ("participant", "since", "tracks")
@@ -103,14 +103,14 @@ class PresentParticipant(_message.Message):
     def __init__(self, participant: _Optional[_Union[Participant, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tracks: _Optional[_Iterable[_Union[PublishedTrack, _Mapping]]] = ...) -> None: ...
 
 class SubscribedTrack(_message.Message):
-    __slots__ = ("sid", "participant_sid", "room_sid", "kind", "publisher_sid", "name", "enabled", "date_created", "date_updated", "url", "unknown_words")
+    __slots__ = ("sid", "participant_sid", "room_sid", "kind", "publisher_sid", "name", "muted", "date_created", "date_updated", "url", "unknown_words")
     SID_FIELD_NUMBER: _ClassVar[int]
     PARTICIPANT_SID_FIELD_NUMBER: _ClassVar[int]
     ROOM_SID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PUBLISHER_SID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
-    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    MUTED_FIELD_NUMBER: _ClassVar[int]
     DATE_CREATED_FIELD_NUMBER: _ClassVar[int]
     DATE_UPDATED_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
@@ -121,12 +121,12 @@ class SubscribedTrack(_message.Message):
     kind: _rule_pb2.TrackKind
     publisher_sid: str
     name: str
-    enabled: bool
+    muted: bool
     date_created: _timestamp_pb2.Timestamp
     date_updated: _timestamp_pb2.Timestamp
     url: str
     unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
-    def __init__(self, sid: _Optional[str] = ..., participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., publisher_sid: _Optional[str] = ..., name: _Optional[str] = ..., enabled: _Optional[bool] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+    def __init__(self, sid: _Optional[str] = ..., participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., publisher_sid: _Optional[str] = ..., name: _Optional[str] = ..., muted: _Optional[bool] = ..., date_created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
 
 class SubscribeRule(_message.Message):
     __slots__ = ("type", "all", "kind", "publisher", "track", "priority")

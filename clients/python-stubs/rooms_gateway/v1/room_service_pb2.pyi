@@ -77,7 +77,7 @@ class ListRoomsResponse(_message.Message):
     def __init__(self, rooms: _Optional[_Iterable[_Union[_room_pb2.Room, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., freshness: _Optional[_Union[_room_pb2.Freshness, _Mapping]] = ..., as_of: _Optional[str] = ...) -> None: ...
 
 class CreateRoomRequest(_message.Message):
-    __slots__ = ("unique_name", "type", "max_participants", "max_participant_duration", "empty_room_timeout", "unused_room_timeout", "record_participants_on_connect", "recording_rules", "video_codecs", "media_region", "audio_only", "transcribe_participants_on_connect", "transcriptions_configuration", "large_room", "enable_turn", "request_id")
+    __slots__ = ("unique_name", "type", "max_participants", "max_participant_duration", "empty_room_timeout", "unused_room_timeout", "record_participants_on_connect", "recording_rules", "video_codecs", "media_region", "audio_only", "transcribe_participants_on_connect", "transcriptions_configuration", "large_room", "request_id")
     UNIQUE_NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MAX_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
@@ -92,7 +92,6 @@ class CreateRoomRequest(_message.Message):
     TRANSCRIBE_PARTICIPANTS_ON_CONNECT_FIELD_NUMBER: _ClassVar[int]
     TRANSCRIPTIONS_CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
     LARGE_ROOM_FIELD_NUMBER: _ClassVar[int]
-    ENABLE_TURN_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     unique_name: str
     type: _room_pb2.RoomType
@@ -108,9 +107,8 @@ class CreateRoomRequest(_message.Message):
     transcribe_participants_on_connect: bool
     transcriptions_configuration: _transcription_pb2.TranscriptionsConfiguration
     large_room: bool
-    enable_turn: bool
     request_id: str
-    def __init__(self, unique_name: _Optional[str] = ..., type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[int] = ..., empty_room_timeout: _Optional[int] = ..., unused_room_timeout: _Optional[int] = ..., record_participants_on_connect: _Optional[bool] = ..., recording_rules: _Optional[_Iterable[_Union[_recording_pb2.RecordingRule, _Mapping]]] = ..., video_codecs: _Optional[_Iterable[_Union[_room_pb2.VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., transcribe_participants_on_connect: _Optional[bool] = ..., transcriptions_configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ..., large_room: _Optional[bool] = ..., enable_turn: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, unique_name: _Optional[str] = ..., type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[int] = ..., empty_room_timeout: _Optional[int] = ..., unused_room_timeout: _Optional[int] = ..., record_participants_on_connect: _Optional[bool] = ..., recording_rules: _Optional[_Iterable[_Union[_recording_pb2.RecordingRule, _Mapping]]] = ..., video_codecs: _Optional[_Iterable[_Union[_room_pb2.VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., transcribe_participants_on_connect: _Optional[bool] = ..., transcriptions_configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ..., large_room: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateRoomResponse(_message.Message):
     __slots__ = ("room",)
