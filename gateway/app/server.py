@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from gateway.app.wiring import Gateway, Mode, build_gateway, build_graphql
+from gateway.app.wiring import Gateway, Mode, build_gateway, build_graphql, build_pipeline
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
-from gateway.rpc import limits as rpc_limits
+from gateway.http.origins import Origins
+from gateway.rpc.http.server import RpcHttp
 from gateway.rpc.server import RpcServer
+from gateway.rpc.servicers import Servicers
 from gateway.service.accounts import Account
 from gateway.service.log.tail import Tail
 from gateway.settings.environment import Settings
@@ -152,13 +154,14 @@ async def serve(
     FailedPrecondition when the port of gRPC is in use.
     """
     graphql = build_graphql(gateway, settings, mode)
+    pipeline, servicers = build_pipeline(gateway, settings), Servicers(gateway.accounts)
+    origins = Origins(settings.gateway_allowed_origins, allow_loopback=mode.allow_loopback_origins)
+    rpc_http = RpcHttp(pipeline, servicers.methods(), origins)
     try:
         rpc = RpcServer(
-            gateway.authenticator,
-            gateway.accounts,
-            gateway.limiter,
+            pipeline,
+            servicers,
             listen.grpc_address,
-            timings=rpc_limits.Timings(deadline_s=settings.gateway_deadline_s),
             has_reflection=mode.introspection,
             is_port_shared=listen.is_shared,
         )
@@ -167,7 +170,7 @@ async def serve(
             f"cannot listen on {listen.grpc_address} for gRPC: free the port or choose another"
         ) from None
     runner = web.AppRunner(
-        build_http(graphql, gateway.accounts),
+        build_http(graphql, rpc_http, gateway.accounts),
         access_log=None,
         shutdown_timeout=timings.http_stop_s,
         handler_cancellation=True,
@@ -183,6 +186,7 @@ async def serve(
         await site.stop()
         for account in gateway.accounts.values():
             account.tail.close()
+        rpc_http.close()
         await graphql.aclose()
         await rpc.stop()
         await runner.cleanup()

@@ -15,6 +15,8 @@ from gateway.core.rooms import AccountSid
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.transport import limits as gql_limits
 from gateway.gql.transport.http import GraphQLHttp
+from gateway.rpc import limits as rpc_limits
+from gateway.rpc.pipeline import Pipeline
 from gateway.service.accounts import Account
 from gateway.service.cache.fetch_lease import FetchLease
 from gateway.service.cache.read_through import ReadThrough
@@ -159,6 +161,15 @@ def build_graphql(gateway: Gateway, settings: Settings, mode: Mode) -> GraphQLHt
         allow_loopback_origins=mode.allow_loopback_origins,
         timings=gql_limits.Timings(deadline_s=settings.gateway_deadline_s),
         trusted=TrustedDocuments.from_folder(settings.gateway_documents),
+    )
+
+
+def build_pipeline(gateway: Gateway, settings: Settings) -> Pipeline:
+    """Returns the stages that the calls of gRPC, Connect and gRPC-Web share."""
+    return Pipeline(
+        gateway.authenticator,
+        gateway.limiter,
+        timings=rpc_limits.Timings(deadline_s=settings.gateway_deadline_s),
     )
 
 

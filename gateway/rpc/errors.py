@@ -4,15 +4,13 @@ programs.
 https://google.aip.dev/193
 """
 
-import asyncio
 from collections.abc import Iterator
-from typing import Any, Final, Never
+from typing import Final
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from gateway.core.errors import Code, GatewayError, path_text
 from gateway.rpc.names import name_of
@@ -35,6 +33,18 @@ STATUS: Final = {
     Code.UPSTREAM_REJECTED: grpc.StatusCode.FAILED_PRECONDITION,
     Code.INTERNAL: grpc.StatusCode.INTERNAL,
 }
+
+
+class StatusError(Exception):
+    """An error of RPC that the core does not have, such as an unknown encoding."""
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+    @classmethod
+    def of(cls, code: grpc.StatusCode, message: str) -> "StatusError":
+        return cls(status_pb2.Status(code=code.value[0], message=message))
 
 
 def error_to_pb(error: GatewayError) -> status_pb2.Status:
@@ -83,23 +93,3 @@ def _packed(detail: Message) -> AnyMessage:
     packed = AnyMessage()
     packed.Pack(detail)
     return packed
-
-
-async def abort_with_error(
-    context: grpc.aio.ServicerContext[Any, Any], error: GatewayError, limit_s: float
-) -> Never:
-    """Ends the call with this error.
-
-    Waits up to `limit_s` until the client takes the status. Raises what ends the
-    method: gRPC's AbortError, or CancelledError.
-    """
-    status = rpc_status.to_status(error_to_pb(error))
-    # `abort` replaces the trailers that are already set, so they are repeated.
-    trailers = (*(context.trailing_metadata() or ()), *status.trailing_metadata)
-    try:
-        async with asyncio.timeout(limit_s):
-            await context.abort(status.code, status.details, trailers)
-    except TimeoutError:
-        # Unread messages are queued before the status. The transport keeps the status
-        # and sends it if the client reads on. The method itself is over.
-        raise asyncio.CancelledError from None

@@ -1,97 +1,25 @@
-"""Runs the same stages around every call, so no method can leave one out."""
+"""Calls that gRPC carries: runs each through the pipeline."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any, Never
 
 import grpc
 from google.protobuf.message import Message
+from google.rpc import status_pb2
+from grpc_status import rpc_status
 
-from gateway.core.errors import Unread
-from gateway.rpc.limits import Limits, Timings
-from gateway.rpc.stages import (
-    Call,
-    CallKind,
-    Context,
-    Shared,
-    apply_read_mask,
-    charge_caller,
-    decode_request,
-    identify_caller,
-    limit_time,
-    recheck_credential,
-    report_errors,
-    take_slot,
-)
-from gateway.service.callers.authenticator import Authenticator
-from gateway.service.callers.points import CallerLimiter
+from gateway.rpc.calls import Call, CallKind
+from gateway.rpc.pipeline import Pipeline
 from gateway.service.streams.encoded import EncodedMessage
 
+Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Any  # an RpcMethodHandler; the stubs describe those of the blocking server only
-EnterStage = Callable[[Shared, Call], AbstractAsyncContextManager[None]]
-
-UNARY, STREAM, CONVERSATION = CallKind
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A step around calls of these kinds.
-
-    `after` lists the stages that must run before it. Public methods have no caller:
-    stages that need one are not `for_public`.
-    """
-
-    enter: EnterStage
-    after: tuple[EnterStage, ...] = ()
-    kinds: tuple[CallKind, ...] = (UNARY, STREAM, CONVERSATION)
-    for_public: bool = True
-
-
-STAGES: Final = (
-    # Outermost, so that every error below becomes a status.
-    Stage(report_errors),
-    Stage(identify_caller, after=(report_errors,), for_public=False),
-    # Unknown callers must not take slots from known ones.
-    Stage(take_slot, after=(identify_caller,)),
-    Stage(limit_time, after=(report_errors,), kinds=(UNARY,)),
-    Stage(recheck_credential, after=(identify_caller,), kinds=(STREAM,), for_public=False),
-    # Late, so that a rejected call costs no decoding.
-    Stage(decode_request, after=(take_slot,), kinds=(UNARY, STREAM)),
-    # Before the charge, so that an invalid mask costs nothing.
-    Stage(apply_read_mask, after=(decode_request,), kinds=(UNARY,)),
-    # The request determines the cost.
-    Stage(
-        charge_caller,
-        after=(identify_caller, decode_request),
-        kinds=(UNARY, STREAM),
-        for_public=False,
-    ),
-)
-"""Every call enters its stages in this order, and leaves them in reverse."""
-
-
-@cache
-def stages_of(kind: CallKind, is_public: bool) -> tuple[EnterStage, ...]:
-    """Returns the stages that apply to a call."""
-    return tuple(
-        stage.enter
-        for stage in STAGES
-        if kind in stage.kinds and (stage.for_public or not is_public)
-    )
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
-    def __init__(
-        self,
-        authenticator: Authenticator,
-        limiter: CallerLimiter,
-        limits: Limits = Limits(),
-        timings: Timings = Timings(),
-    ) -> None:
-        self._shared = Shared(authenticator, limiter, limits, timings)
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
 
     async def intercept_service(
         self,
@@ -105,24 +33,28 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _with_stages(self, handler: Handler, method: str) -> Handler:
         deserialize, serialize = handler.request_deserializer, handler.response_serializer
+        final_status_s = self._pipeline.timings.final_status_s
 
         async def unary(raw: bytes, context: Context) -> Any:
-            call = Call(method, UNARY, context, raw, deserialize)
-            async with AsyncExitStack() as stack:
-                await self._enter_stages(stack, call)
-                call.response = await handler.unary_unary(call.request, context)
-            return call.response
+            carrier = GrpcCarrier(context, final_status_s, lambda: deserialize(raw))
+            return await self._pipeline.unary(
+                Call(method, CallKind.UNARY, carrier),
+                lambda request: handler.unary_unary(request, context),
+            )
 
         async def stream(raw: bytes, context: Context) -> None:
-            call = Call(method, STREAM, context, raw, deserialize)
-            async with AsyncExitStack() as stack:
-                await self._enter_stages(stack, call)
-                await self._send_all(handler.unary_stream(call.request, context), context)
+            carrier = GrpcCarrier(context, final_status_s, lambda: deserialize(raw))
+            await self._pipeline.stream(
+                Call(method, CallKind.STREAM, carrier),
+                lambda request: handler.unary_stream(request, context),
+            )
 
         async def conversation(requests: AsyncIterable[Any], context: Context) -> None:
-            async with AsyncExitStack() as stack:
-                await self._enter_stages(stack, Call(method, CONVERSATION, context))
-                await self._send_all(handler.stream_stream(requests, context), context)
+            carrier = GrpcCarrier(context, final_status_s)
+            await self._pipeline.stream(
+                Call(method, CallKind.CONVERSATION, carrier),
+                lambda _: handler.stream_stream(requests, context),
+            )
 
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(unary, None, serialize)
@@ -132,33 +64,52 @@ class Interceptor(grpc.aio.ServerInterceptor):
             return grpc.stream_stream_rpc_method_handler(conversation, deserialize, serialize)
         raise TypeError(f"{method} takes a stream and returns one response: no stages for that")
 
-    async def _enter_stages(self, stack: AsyncExitStack, call: Call) -> None:
-        for enter in stages_of(call.kind, call.is_public):
-            await stack.enter_async_context(enter(self._shared, call))
 
-    async def _send_all(self, messages: Any, context: Context) -> None:
-        """Sends each message of a method when the transport has room for it.
+class GrpcCarrier:
+    """One call of gRPC's server. `decode` returns the request, unless that is a stream.
 
-        Methods that write to the context themselves return an awaitable instead. Raises
-        Unread when the client does not read.
-        """
-        if not hasattr(messages, "__aiter__"):
-            await messages
-            return
-        # Closes the method at once when the client leaves during a write. The garbage
-        # collector would close it later.
-        async with aclosing(messages):
-            async for message in messages:
-                try:
-                    async with asyncio.timeout(self._shared.timings.slow_reader_s):
-                        await context.write(message)
-                except TimeoutError:
-                    # The transport holds this message already and sends it before the
-                    # status, so its cursor is the last one that the client receives.
-                    raise Unread(
-                        "the client does not read the stream: watch again after the last cursor",
-                        getattr(message, "cursor", None),
-                    ) from None
+    A call that fails waits up to `final_status_s` until its client takes the status.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        final_status_s: float,
+        decode: Callable[[], Message] | None = None,
+    ) -> None:
+        self._context = context
+        self._final_status_s = final_status_s
+        self._decode = decode
+
+    def metadata(self) -> Iterable[tuple[str, str | bytes]]:
+        return self._context.invocation_metadata() or ()
+
+    def remaining_s(self) -> float | None:
+        # None without a deadline, though the stubs say float.
+        return self._context.time_remaining()
+
+    async def receive(self) -> Message:
+        assert self._decode is not None
+        return self._decode()
+
+    async def send(self, message: Message | EncodedMessage) -> None:
+        await self._context.write(message)
+
+    def report_cost(self, entries: Iterable[tuple[str, str]]) -> None:
+        self._context.set_trailing_metadata(tuple(entries))
+
+    async def fail(self, status: status_pb2.Status) -> Never:
+        """Raises what ends the method: gRPC's AbortError, or CancelledError."""
+        final = rpc_status.to_status(status)
+        # `abort` replaces the trailers that are already set, so they are repeated.
+        trailers = (*(self._context.trailing_metadata() or ()), *final.trailing_metadata)
+        try:
+            async with asyncio.timeout(self._final_status_s):
+                await self._context.abort(final.code, final.details, trailers)
+        except TimeoutError:
+            # Unread messages are queued before the status. The transport keeps the
+            # status and sends it if the client reads on. The method itself is over.
+            raise asyncio.CancelledError from None
 
 
 def _serialize(message: Message | EncodedMessage) -> bytes:

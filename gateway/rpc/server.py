@@ -1,49 +1,14 @@
 """The gRPC server: its options, its services, its start and its stop."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
-from gateway.core.rooms import AccountSid
 from gateway.rpc.interceptor import Interceptor
-from gateway.rpc.limits import Timings
-from gateway.rpc.services.insights import InsightsService
-from gateway.rpc.services.participants import ParticipantService
-from gateway.rpc.services.quota import QuotaService
-from gateway.rpc.services.recordings import RecordingService
-from gateway.rpc.services.rooms import RoomService
-from gateway.rpc.services.tokens import TokenService
-from gateway.rpc.services.transcriptions import TranscriptionService
-from gateway.rpc.v1 import (
-    insights_service_pb2_grpc,
-    participant_service_pb2_grpc,
-    quota_service_pb2_grpc,
-    recording_service_pb2_grpc,
-    room_service_pb2_grpc,
-    token_service_pb2_grpc,
-    transcription_service_pb2_grpc,
-)
-from gateway.service.accounts import Account
-from gateway.service.callers.authenticator import Authenticator
-from gateway.service.callers.points import CallerLimiter
-
-SERVICES: Final[tuple[tuple[type[Any], Callable[[Any, grpc.aio.Server], None]], ...]] = (
-    (RoomService, room_service_pb2_grpc.add_RoomServiceServicer_to_server),
-    (ParticipantService, participant_service_pb2_grpc.add_ParticipantServiceServicer_to_server),
-    (RecordingService, recording_service_pb2_grpc.add_RecordingServiceServicer_to_server),
-    (
-        TranscriptionService,
-        transcription_service_pb2_grpc.add_TranscriptionServiceServicer_to_server,
-    ),
-    (InsightsService, insights_service_pb2_grpc.add_InsightsServiceServicer_to_server),
-    (TokenService, token_service_pb2_grpc.add_TokenServiceServicer_to_server),
-    (QuotaService, quota_service_pb2_grpc.add_QuotaServiceServicer_to_server),
-)
-"""Every service, with the function that registers it."""
-SERVICE_NAMES: Final = tuple(f"rooms_gateway.v1.{service.__name__}" for service, _ in SERVICES)
+from gateway.rpc.pipeline import Pipeline
+from gateway.rpc.servicers import SERVICE_NAMES, Servicers
 
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 
@@ -79,22 +44,19 @@ class RpcServer:
 
     def __init__(
         self,
-        authenticator: Authenticator,
-        accounts: Mapping[AccountSid, Account],
-        limiter: CallerLimiter,
+        pipeline: Pipeline,
+        servicers: Servicers,
         address: str,
         *,
-        timings: Timings = Timings(),
         has_reflection: bool = True,
         is_port_shared: bool = False,
     ) -> None:
         self._server = grpc.aio.server(
-            interceptors=[Interceptor(authenticator, limiter, timings=timings)],
+            interceptors=[Interceptor(pipeline)],
             options=(*OPTIONS, ("grpc.so_reuseport", int(is_port_shared))),
         )
         self._health = health.aio.HealthServicer()
-        for service, register in SERVICES:
-            register(service(accounts), self._server)
+        servicers.register(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if has_reflection:
             _add_reflection(

@@ -1,24 +1,22 @@
-"""The steps around every gRPC call: see `interceptor` for their order.
+"""The steps around every call: see `pipeline` for their order.
 
 Each stage is an async context manager: it does its work before the method, and cleans
 up after it.
 """
 
 import traceback
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from gateway.core.errors import GatewayError, Internal, InvalidArgument
 from gateway.rpc.authentication import authenticate, current_caller
+from gateway.rpc.calls import Call, CallKind, Disconnected
 from gateway.rpc.cost import cost_trailers, count_objects, max_cost
-from gateway.rpc.errors import abort_with_error
+from gateway.rpc.errors import StatusError, error_to_pb
 from gateway.rpc.limits import Limits, Timings
 from gateway.rpc.masks import parse_mask, prune
 from gateway.service import call_context
@@ -30,47 +28,7 @@ from gateway.service.callers.points import CallerLimiter
 from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import within
 
-Context = grpc.aio.ServicerContext[Any, Any]
-
-# Methods for load balancers and tools, which send no credential. They reveal nothing
-# about any account.
-PUBLIC: Final = (
-    "/grpc.health.v1.Health/",
-    "/grpc.reflection.v1.ServerReflection/",
-    "/grpc.reflection.v1alpha.ServerReflection/",
-)
-
 log = structlog.get_logger()
-
-
-class CallKind(Enum):
-    """One message each way, a stream of responses, or a stream each way."""
-
-    UNARY = auto()
-    STREAM = auto()
-    CONVERSATION = auto()
-
-
-@dataclass(slots=True)
-class Call:
-    """One call on its way through the stages.
-
-    `identify_caller` sets `charge`, and `decode_request` sets `request` from `raw`. The
-    interceptor sets `response` once the method of a unary call has returned.
-    """
-
-    method: str
-    kind: CallKind
-    context: Context
-    raw: bytes = b""
-    deserialize: Callable[[bytes], Message] | None = None
-    request: Any = None
-    response: Message | None = None
-    charge: Charge | None = None
-
-    @property
-    def is_public(self) -> bool:
-        return self.method.startswith(PUBLIC)
 
 
 class Shared:
@@ -98,8 +56,10 @@ async def report_errors(shared: Shared, call: Call) -> AsyncIterator[None]:
     try:
         yield
     except GatewayError as error:
-        await abort_with_error(call.context, error, shared.timings.final_status_s)
-    except grpc.aio.BaseError:
+        await call.carrier.fail(error_to_pb(error))
+    except StatusError as error:
+        await call.carrier.fail(error.status)
+    except (grpc.aio.BaseError, Disconnected):
         # The method or the transport has ended the call already.
         raise
     except Exception as bug:
@@ -114,14 +74,13 @@ async def report_errors(shared: Shared, call: Call) -> AsyncIterator[None]:
             line=frame.lineno,
         )
         internal = Internal("internal error: report this bug with the method and the time")
-        await abort_with_error(call.context, internal, shared.timings.final_status_s)
+        await call.carrier.fail(error_to_pb(internal))
 
 
 @asynccontextmanager
 async def identify_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
     """Sets the call's `CallContext`. Raises Unauthenticated."""
-    metadata = call.context.invocation_metadata() or ()
-    caller = await authenticate(shared.authenticator, metadata)
+    caller = await authenticate(shared.authenticator, call.carrier.metadata())
     call.charge = Charge(shared.limiter, caller)
     call_context.enter(CallContext(caller, requests=call.charge.requests))
     yield
@@ -136,10 +95,14 @@ async def take_slot(shared: Shared, call: Call) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def limit_time(shared: Shared, call: Call) -> AsyncIterator[None]:
-    """Cancels the method at the deadline. Raises DeadlineExceeded then."""
-    # None without a deadline, though the stubs say float.
-    remaining_s: float | None = call.context.time_remaining()
-    async with within(shared.timings.call_limit_s(call.method, remaining_s)):
+    """Cancels the method at the deadline. Raises DeadlineExceeded then.
+
+    A stream lasts until its client's deadline, or without end.
+    """
+    limit_s = call.carrier.remaining_s()
+    if call.kind is CallKind.UNARY:
+        limit_s = shared.timings.call_limit_s(call.method, limit_s)
+    async with nullcontext() if limit_s is None else within(limit_s):
         yield
 
 
@@ -153,9 +116,8 @@ async def recheck_credential(shared: Shared, call: Call) -> AsyncIterator[None]:
 @asynccontextmanager
 async def decode_request(shared: Shared, call: Call) -> AsyncIterator[None]:
     """Sets the call's request. Raises InvalidArgument for an invalid message."""
-    assert call.deserialize is not None
     try:
-        call.request = call.deserialize(call.raw)
+        call.request = await call.carrier.receive()
     except DecodeError:
         raise InvalidArgument(
             "the request is not a message of this method: build it from the server's protos"
@@ -174,7 +136,7 @@ async def apply_read_mask(shared: Shared, call: Call) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def charge_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
-    """Charges the caller's points and reports them in the trailers.
+    """Charges the caller's points and reports them at the end of the call.
 
     Points for the largest possible cost are held before the method runs. A unary call
     pays what it did cost. A stream pays for its start; its messages are free.
@@ -189,4 +151,4 @@ async def charge_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
             if call.kind is CallKind.UNARY:
                 charge.settle(0 if call.response is None else count_objects(call.response))
     finally:
-        call.context.set_trailing_metadata(cost_trailers(charge))
+        call.carrier.report_cost(cost_trailers(charge))

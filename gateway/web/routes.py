@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 
 from gateway.core.rooms import AccountSid
 from gateway.gql.transport.http import GraphQLHttp
+from gateway.rpc.http.server import RpcHttp
 from gateway.service.accounts import Account
 from gateway.web import console
 from gateway.web.callbacks import PATH as CALLBACKS_PATH
@@ -20,7 +21,9 @@ BODY_LIMIT: Final = 64 * 1024
 SERVER: Final = "rooms-gateway"
 
 
-def build_http(graphql: GraphQLHttp, accounts: Mapping[AccountSid, Account]) -> web.Application:
+def build_http(
+    graphql: GraphQLHttp, rpc: RpcHttp, accounts: Mapping[AccountSid, Account]
+) -> web.Application:
     """Returns the application that serves the HTTP port."""
     app = web.Application(client_max_size=BODY_LIMIT)
     app.on_response_prepare.append(_set_server)
@@ -31,6 +34,7 @@ def build_http(graphql: GraphQLHttp, accounts: Mapping[AccountSid, Account]) -> 
     app.router.add_post(CALLBACKS_PATH, receive)
     app.router.add_get(CALLBACKS_PATH, receive, allow_head=False)
     graphql.mount(app)
+    rpc.mount(app)
     console.mount(app)
     return app
 

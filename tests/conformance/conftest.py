@@ -33,12 +33,12 @@ async def node(gateway: Gateway) -> Node:
             pytest.fail(missing)
         pytest.skip(missing)
 
-    async def run(script: str, *addresses: str) -> Any:
+    async def run(script: str, *addresses: str, **environment: str) -> Any:
         process = await asyncio.create_subprocess_exec(
             program,
             HERE / script,
             *(gateway.ready[name] for name in addresses),
-            env={**os.environ, "API_KEY": gateway.ready["api_key"]},
+            env={**os.environ, "API_KEY": gateway.ready["api_key"], **environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -18,7 +18,12 @@ from aiohttp import web
 from gateway.core.errors import Throttled
 from gateway.core.rooms import AccountSid
 from gateway.gql.transport.http import GraphQLHttp
+from gateway.http.origins import Origins
+from gateway.rpc.http.bodies import envelope
+from gateway.rpc.http.server import RpcHttp
+from gateway.rpc.pipeline import Pipeline
 from gateway.rpc.server import RpcServer
+from gateway.rpc.servicers import SERVICE_NAMES, Servicers
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from gateway.service.accounts import Account
@@ -53,19 +58,21 @@ class Faces:
 async def run_faces(account: Account) -> AsyncIterator[Faces]:
     authenticator = Authenticator([ApiKey(hashlib.sha256(KEY.encode()).hexdigest(), ADMIN)])
     accounts: dict[AccountSid, Account] = {account.sid: account}
+    pipeline, servicers = Pipeline(authenticator, CallerLimiter()), Servicers(accounts)
     face, rpc, app = (
         GraphQLHttp(authenticator, accounts, CallerLimiter()),
-        RpcServer(authenticator, accounts, CallerLimiter(), "127.0.0.1:0"),
+        RpcServer(pipeline, servicers, "127.0.0.1:0"),
         web.Application(),
     )
     face.mount(app)
+    RpcHttp(pipeline, servicers.methods(), Origins((), allow_loopback=False)).mount(app)
     runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     await rpc.start()
     http = runner.addresses[0][1]
     try:
-        yield Faces({"ws": http, "sse": http, "grpc": rpc.port})
+        yield Faces({"ws": http, "sse": http, "connect": http, "grpc": rpc.port})
     finally:
         await face.aclose()
         await rpc.stop(0)
@@ -101,6 +108,22 @@ async def open_sse(port: int, http: aiohttp.ClientSession) -> Disconnect:
     return disconnect
 
 
+async def open_connect(port: int, http: aiohttp.ClientSession) -> Disconnect:
+    [service] = [name for name in SERVICE_NAMES if name.endswith(".RoomService")]
+    reply = await http.post(
+        f"http://127.0.0.1:{port}/{service}/WatchRoomEvents",
+        data=envelope(b"{}"),
+        headers={**HEADERS, "Content-Type": "application/connect+json"},
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+    assert await reply.content.readexactly(1) == b"\0"
+
+    async def disconnect() -> None:
+        reply.close()
+
+    return disconnect
+
+
 async def open_grpc(port: int, http: aiohttp.ClientSession) -> Disconnect:
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
     metadata = tuple((name.lower(), value) for name, value in HEADERS.items())
@@ -119,6 +142,7 @@ async def open_grpc(port: int, http: aiohttp.ClientSession) -> Disconnect:
 OPEN_STREAM: dict[str, Callable[[int, aiohttp.ClientSession], Awaitable[Disconnect]]] = {
     "ws": open_ws,
     "sse": open_sse,
+    "connect": open_connect,
     "grpc": open_grpc,
 }
 

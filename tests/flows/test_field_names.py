@@ -19,7 +19,7 @@ import gateway
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.schema import names as gql_names
 from gateway.rpc import names as rpc_names
-from gateway.rpc.server import SERVICE_NAMES
+from gateway.rpc.servicers import SERVICE_NAMES
 
 ROOT = Path(next(iter(gateway.__path__)))
 BELOW_THE_FACES = ("core", "service", "store", "twilio")

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -18,6 +19,7 @@ from gateway.core.errors import NotFound
 from gateway.rpc.authentication import current_caller
 from gateway.rpc.interceptor import Interceptor
 from gateway.rpc.limits import Limits, Timings
+from gateway.rpc.pipeline import Pipeline
 from gateway.rpc.v1.events_pb2 import LoggedEvent, RoomEvent
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
@@ -87,33 +89,39 @@ class Methods:
             self.left.set()
 
 
-def handlers(methods: Methods) -> grpc.GenericRpcHandler:
-    codec: dict[str, Any] = {
-        "request_deserializer": StringValue.FromString,
-        "response_serializer": StringValue.SerializeToString,
-    }
-    unary: dict[str, Callable[..., Awaitable[StringValue]]] = {
+def unary_methods(methods: Methods) -> dict[str, Callable[..., Awaitable[StringValue]]]:
+    return {
         "GetLength": methods.get_length,
         "GetNothing": methods.get_nothing,
         "GetBug": methods.get_bug,
         "GetTimeoutBug": methods.get_timeout_bug,
         "GetForever": methods.get_forever,
     }
-    streams = {
+
+
+def stream_methods(methods: Methods) -> dict[str, Callable[..., AsyncIterator[Message]]]:
+    return {
         "Watch": methods.watch,
         "WatchCursors": methods.watch_cursors,
         "Flood": methods.flood,
         "WatchNothing": methods.watch_nothing,
     }
+
+
+def handlers(methods: Methods) -> grpc.GenericRpcHandler:
+    codec: dict[str, Any] = {
+        "request_deserializer": StringValue.FromString,
+        "response_serializer": StringValue.SerializeToString,
+    }
     return grpc.method_handlers_generic_handler(
         "tests.Service",
         {
             name: grpc.unary_unary_rpc_method_handler(method, **codec)
-            for name, method in unary.items()
+            for name, method in unary_methods(methods).items()
         }
         | {
             name: grpc.unary_stream_rpc_method_handler(method, **codec)
-            for name, method in streams.items()
+            for name, method in stream_methods(methods).items()
         },
     )
 
@@ -142,7 +150,7 @@ async def serving(
     limits: Limits = Limits(),
     timings: Timings = Timings(),
 ) -> AsyncIterator[ProbeClient]:
-    interceptor = Interceptor(authenticator, CallerLimiter(), limits, timings)
+    interceptor = Interceptor(Pipeline(authenticator, CallerLimiter(), limits, timings))
     server = grpc.aio.server(handlers=[handlers(methods)], interceptors=[interceptor])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -6,7 +6,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from gateway.core.errors import InvalidArgument
 from gateway.rpc.masks import PATHS_LIMIT, MaskTree, parse_mask, prune
-from gateway.rpc.server import SERVICE_NAMES
+from gateway.rpc.servicers import SERVICE_NAMES
 from gateway.rpc.v1 import events_pb2, insights_pb2, room_pb2
 from gateway.rpc.v1 import insights_service_pb2 as insights
 from gateway.rpc.v1 import room_service_pb2 as pb

@@ -15,7 +15,7 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import Default
 
-from gateway.rpc.server import SERVICE_NAMES
+from gateway.rpc.servicers import SERVICE_NAMES
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 

@@ -13,7 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
-from gateway.rpc.server import SERVICE_NAMES, RpcServer
+from gateway.rpc.pipeline import Pipeline
+from gateway.rpc.server import RpcServer
+from gateway.rpc.servicers import SERVICE_NAMES, Servicers
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 
@@ -31,18 +33,13 @@ METHODS = [
 ]
 
 
-def test_every_service_in_the_protos_is_served() -> None:
-    services = (ROOT / "protos/rooms_gateway/v1").glob("*_service.proto")
-    words = [path.stem.split("_") for path in services]
-
-    assert {"rooms_gateway.v1." + "".join(map(str.title, parts)) for parts in words} == set(
-        SERVICE_NAMES
-    )
+def build(authenticator: Authenticator, address: str, **options: Any) -> RpcServer:
+    return RpcServer(Pipeline(authenticator, CallerLimiter()), Servicers({}), address, **options)
 
 
 @asynccontextmanager
 async def serving(authenticator: Authenticator, **options: Any) -> AsyncIterator[RpcServer]:
-    server = RpcServer(authenticator, {}, CallerLimiter(), "127.0.0.1:0", **options)
+    server = build(authenticator, "127.0.0.1:0", **options)
     await server.start()
     try:
         yield server
@@ -207,13 +204,11 @@ async def test_a_port_in_use_raises_runtime_error(
     authenticator: Authenticator, server: RpcServer
 ) -> None:
     with pytest.raises(RuntimeError, match="bind"):
-        RpcServer(authenticator, {}, CallerLimiter(), f"127.0.0.1:{server.port}")
+        build(authenticator, f"127.0.0.1:{server.port}")
 
 
 async def test_a_port_can_be_shared(authenticator: Authenticator) -> None:
     async with serving(authenticator, is_port_shared=True) as server:
-        another = RpcServer(
-            authenticator, {}, CallerLimiter(), f"127.0.0.1:{server.port}", is_port_shared=True
-        )
+        another = build(authenticator, f"127.0.0.1:{server.port}", is_port_shared=True)
 
         assert another.port == server.port

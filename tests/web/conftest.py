@@ -9,6 +9,10 @@ from aiohttp import web
 from twilio.request_validator import RequestValidator
 
 from gateway.gql.transport.http import GraphQLHttp
+from gateway.http.origins import Origins
+from gateway.rpc.http.server import RpcHttp
+from gateway.rpc.pipeline import Pipeline
+from gateway.rpc.servicers import Servicers
 from gateway.service.accounts import Account
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
@@ -34,9 +38,16 @@ class Served:
 @pytest.fixture
 async def served(site: Site) -> AsyncIterator[Served]:
     account = await site.replica()
-    graphql = GraphQLHttp(Authenticator([]), {ACCOUNT: account}, CallerLimiter())
+    authenticator, limiter, accounts = Authenticator([]), CallerLimiter(), {ACCOUNT: account}
+    rpc = RpcHttp(
+        Pipeline(authenticator, limiter),
+        Servicers(accounts).methods(),
+        Origins((), allow_loopback=False),
+    )
     runner = web.AppRunner(
-        build_http(graphql, {ACCOUNT: account}), access_log=None, shutdown_timeout=0
+        build_http(GraphQLHttp(authenticator, accounts, limiter), rpc, accounts),
+        access_log=None,
+        shutdown_timeout=0,
     )
     await runner.setup()
     try:

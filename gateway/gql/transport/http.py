@@ -17,9 +17,9 @@ from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.execution.results import error_result
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.transport.limits import Limits, Timings
-from gateway.gql.transport.origins import Origins
 from gateway.gql.transport.requests import MediaType, negotiate_media_type, parse_trace_id
 from gateway.gql.transport.stages import (
+    CORS,
     Exchange,
     HttpError,
     Shared,
@@ -37,6 +37,7 @@ from gateway.gql.transport.stages import (
     set_deadline,
     stream_results,
 )
+from gateway.http.origins import Origins
 from gateway.service.accounts import Account
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
@@ -127,7 +128,7 @@ class GraphQLHttp:
         headers = request.headers
         exchange = Exchange(
             request,
-            self._shared.origins.headers(headers.get(hdrs.ORIGIN)),
+            CORS.headers(headers.get(hdrs.ORIGIN)),
             parse_trace_id(headers.get("traceparent")),
             negotiate_media_type(headers.get(hdrs.ACCEPT)),
         )

@@ -14,7 +14,7 @@ from gateway.core.errors import PermissionDenied
 from gateway.gql.execution.engine import Operation
 from gateway.gql.execution.results import GraphQLResult
 from gateway.gql.transport.limits import Timings
-from gateway.gql.transport.tcp_connection import CHUNK_BYTES, TcpConnection
+from gateway.http.tcp_connection import CHUNK_BYTES, TcpConnection
 from gateway.service.streams.encoded import EncodedMessage
 
 RETRY_MS = 1_000

@@ -30,7 +30,6 @@ from gateway.gql.execution.errors import HTTP_STATUS, RequestError
 from gateway.gql.execution.results import GraphQLResult, error_result
 from gateway.gql.schema.context import Context
 from gateway.gql.transport.limits import Limits, Timings
-from gateway.gql.transport.origins import PREFLIGHT, Origins
 from gateway.gql.transport.requests import (
     TIMEOUT_HEADER,
     MediaType,
@@ -42,6 +41,7 @@ from gateway.gql.transport.requests import (
 from gateway.gql.transport.sse import EventStream
 from gateway.gql.transport.transport_ws import Credentials
 from gateway.gql.transport.websocket import Socket
+from gateway.http.origins import Cors, Origins
 from gateway.service import call_context
 from gateway.service.accounts import Account
 from gateway.service.call_context import MaxAge
@@ -52,6 +52,11 @@ from gateway.service.callers.points import CallerLimiter
 from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import until
 
+CORS = Cors(
+    request_headers="authorization, x-api-key, content-type, apollo-require-preflight, "
+    "last-event-id, traceparent, x-request-timeout-ms",
+    response_headers="ratelimit, ratelimit-policy, retry-after",
+)
 _METHODS = "GET, POST, OPTIONS"
 _RETRY_MS = 1_000
 
@@ -150,7 +155,7 @@ async def answer_preflight(shared: Shared, exchange: Exchange) -> web.Response |
     """A browser asks which requests of a page are allowed."""
     if exchange.request.method != hdrs.METH_OPTIONS:
         return None
-    return web.Response(status=204, headers={**exchange.cors, **PREFLIGHT})
+    return web.Response(status=204, headers={**exchange.cors, **CORS.preflight})
 
 
 async def check_not_stopping(shared: Shared, exchange: Exchange) -> None:

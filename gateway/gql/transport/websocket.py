@@ -17,7 +17,6 @@ from gateway.gql.execution.results import GraphQLResult, error_result
 from gateway.gql.schema.context import Context
 from gateway.gql.transport.limits import Timings
 from gateway.gql.transport.requests import new_trace_id, parse_parameters
-from gateway.gql.transport.tcp_connection import CHUNK_BYTES, TcpConnection
 from gateway.gql.transport.transport_ws import (
     PROTOCOL,
     Action,
@@ -33,6 +32,7 @@ from gateway.gql.transport.transport_ws import (
     error_message,
     next_prefix,
 )
+from gateway.http.tcp_connection import CHUNK_BYTES, TcpConnection
 from gateway.service import call_context
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.connection_limit import ConnectionLimit

@@ -1,7 +1,7 @@
 """Timings that must fit together."""
 
 from gateway.gql.transport.limits import Timings
-from gateway.gql.transport.tcp_connection import USER_TIMEOUT_MS
+from gateway.http.tcp_connection import USER_TIMEOUT_MS
 
 TIMINGS = Timings()
 

@@ -2,18 +2,40 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 
-PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "authorization, x-api-key, content-type, "
-    "apollo-require-preflight, last-event-id, traceparent, x-request-timeout-ms",
-    "Access-Control-Max-Age": "7200",
-}
-# The response headers that a page may read.
-_EXPOSED = "ratelimit, ratelimit-policy, retry-after"
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """The headers that a page of an allowed origin may send and read.
+
+    Both are lists as HTTP has them: lower-case names with commas in between.
+    """
+
+    request_headers: str
+    response_headers: str
+
+    @property
+    def preflight(self) -> dict[str, str]:
+        """The headers of the response to a preflight, besides `headers`."""
+        return {
+            "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+            "Access-Control-Allow-Headers": self.request_headers,
+            "Access-Control-Max-Age": "7200",
+        }
+
+    def headers(self, origin: str | None) -> dict[str, str]:
+        """The headers of a response to an allowed origin."""
+        if origin is None:
+            return {"Vary": "Origin"}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": self.response_headers,
+            "Vary": "Origin",
+        }
 
 
 class Origins:
@@ -42,14 +64,3 @@ class Origins:
         if host is not None and parts.netloc == host:
             return True
         return self._allow_loopback and _LOOPBACK.fullmatch(parts.hostname or "") is not None
-
-    @staticmethod
-    def headers(origin: str | None) -> dict[str, str]:
-        """The headers of a response to an allowed origin."""
-        if origin is None:
-            return {"Vary": "Origin"}
-        return {
-            "Access-Control-Allow-Origin": origin,
-            "Access-Control-Expose-Headers": _EXPOSED,
-            "Vary": "Origin",
-        }

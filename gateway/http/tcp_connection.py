@@ -14,6 +14,8 @@ SEND_BUFFER_BYTES = 128 * 1024
 # The kernel ends a connection after this time without an acknowledgement, or with a
 # closed window. Heartbeats make sure that there is something to acknowledge.
 USER_TIMEOUT_MS = 20_000
+# The kernel probes a quiet connection this often, to notice a client that has vanished.
+PROBE_S = 20
 # The most that is written in one piece, and that the process buffers before a stream
 # waits.
 CHUNK_BYTES = 32 * 1024
@@ -36,6 +38,22 @@ class TcpConnection:
         # on this machine.
         if hasattr(socket, "TCP_USER_TIMEOUT") and handle.family != socket.AF_UNIX:
             handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+
+    def keep_alive(self) -> None:
+        """Lets the kernel probe the client while nothing is sent to it.
+
+        For streams without heartbeats of their own.
+        """
+        if self._transport is None:
+            return
+        handle = self._transport.get_extra_info("socket")
+        if handle.family == socket.AF_UNIX:
+            return
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # macOS has another name for the first.
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):
+            if hasattr(socket, name):
+                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), PROBE_S)
 
     @property
     def is_closing(self) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from gateway.gql.transport.tcp_connection import (
+from gateway.http.tcp_connection import (
     CHUNK_BYTES,
+    PROBE_S,
     SEND_BUFFER_BYTES,
     USER_TIMEOUT_MS,
     TcpConnection,
@@ -84,6 +85,7 @@ async def test_a_unix_socket_gets_the_limits_that_it_supports(tmp_path: Path) ->
 
     async def handle(request: web.Request) -> web.StreamResponse:
         TcpConnection(request).limit_buffers()
+        TcpConnection(request).keep_alive()
         return web.Response()
 
     app = web.Application()
@@ -100,3 +102,13 @@ async def test_a_unix_socket_gets_the_limits_that_it_supports(tmp_path: Path) ->
             assert response.status == 200
     finally:
         await runner.cleanup()
+
+
+async def test_keep_alive_lets_the_kernel_probe_a_quiet_client() -> None:
+    async with accept() as (request, connection):
+        connection.keep_alive()
+        assert request.transport is not None
+        handle: socket.socket = request.transport.get_extra_info("socket")
+        assert handle.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == PROBE_S
+        assert handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == PROBE_S

@@ -2,9 +2,10 @@
 
 import pytest
 
-from gateway.gql.transport.origins import Origins
+from gateway.http.origins import Cors, Origins
 
 LISTED = "https://app.example"
+CORS = Cors(request_headers="authorization, content-type", response_headers="cost, retry-after")
 
 
 @pytest.mark.parametrize(
@@ -34,9 +35,17 @@ def test_the_list_is_exact_and_loopback_origins_are_for_development(
 
 
 def test_a_response_names_the_origin_that_may_read_it() -> None:
-    assert Origins.headers(LISTED) == {
+    assert CORS.headers(LISTED) == {
         "Access-Control-Allow-Origin": LISTED,
-        "Access-Control-Expose-Headers": "ratelimit, ratelimit-policy, retry-after",
+        "Access-Control-Expose-Headers": "cost, retry-after",
         "Vary": "Origin",
     }
-    assert Origins.headers(None) == {"Vary": "Origin"}
+    assert CORS.headers(None) == {"Vary": "Origin"}
+
+
+def test_a_preflight_is_told_what_a_page_may_send() -> None:
+    assert CORS.preflight == {
+        "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+        "Access-Control-Allow-Headers": "authorization, content-type",
+        "Access-Control-Max-Age": "7200",
+    }

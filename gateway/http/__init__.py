@@ -1,0 +1,1 @@
+"""What both faces on the HTTP port use: origins of web pages, and TCP connections."""

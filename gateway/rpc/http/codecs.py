@@ -1,0 +1,66 @@
+"""The two encodings of messages: protobuf's binary format and its JSON. Does no I/O.
+
+https://protobuf.dev/programming-guides/json/
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from gateway.core.errors import InvalidArgument
+from gateway.service.streams.encoded import EncodedMessage
+
+M = TypeVar("M", bound=Message)
+
+
+class Codec(ABC):
+    name: str
+    """As it stands in media types."""
+
+    @abstractmethod
+    def decode(self, data: bytes, message_class: type[M]) -> M:
+        """Returns the message. Raises InvalidArgument or DecodeError."""
+
+    @abstractmethod
+    def encode(self, message: Message | EncodedMessage, message_class: type[Message]) -> bytes:
+        """Returns the message's bytes. An EncodedMessage is one of `message_class`."""
+
+
+class Proto(Codec):
+    name = "proto"
+
+    def decode(self, data: bytes, message_class: type[M]) -> M:
+        return message_class.FromString(data)
+
+    def encode(self, message: Message | EncodedMessage, message_class: type[Message]) -> bytes:
+        return (
+            message.encoded if isinstance(message, EncodedMessage) else message.SerializeToString()
+        )
+
+
+class Json(Codec):
+    """Unknown fields are errors: a misspelled filter must not match everything."""
+
+    name = "json"
+
+    def decode(self, data: bytes, message_class: type[M]) -> M:
+        try:
+            return json_format.Parse(data.decode(), message_class())
+        except UnicodeDecodeError:
+            raise InvalidArgument("the request is not UTF-8: send JSON in UTF-8") from None
+        except json_format.ParseError as error:
+            raise InvalidArgument(
+                f"the request is not a {message_class.DESCRIPTOR.name} in JSON: {error}"
+            ) from None
+
+    def encode(self, message: Message | EncodedMessage, message_class: type[Message]) -> bytes:
+        if isinstance(message, EncodedMessage):
+            message = message_class.FromString(message.encoded)
+        return json_format.MessageToJson(message, indent=None, ensure_ascii=False).encode()
+
+
+CODECS: Final[Mapping[str, Codec]] = {codec.name: codec for codec in (Proto(), Json())}
+"""Every codec by its name."""
