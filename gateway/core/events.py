@@ -6,7 +6,9 @@ The names of events are Twilio's: https://www.twilio.com/docs/video/api/status-c
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
+from gateway.core.open_enum import OpenEnum
 from gateway.core.participants import Participant
 from gateway.core.participants import TrackKind as TrackKind
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType
@@ -47,6 +49,32 @@ class RoomChangeKind(StrEnum):
     RECORDING_RULES = "recording-rules"
     RECORDING = "recording"
     TRANSCRIPTION = "transcription"
+
+
+class RecordingOperation(OpenEnum):
+    """The step at which a recording failed."""
+
+    START = "RecordingStart"
+    COMPLETE = "RecordingComplete"
+    UPLOAD = "RecordingUpload"
+    UNKNOWN = "unknown"
+
+
+_PARTICIPANT: Final = ("participant_sid",)
+_TRACK: Final = ("participant_sid", "track_sid")
+_RECORDING: Final = ("recording_sid",)
+REQUIRED_SIDS: Final = {
+    RoomEventType.PARTICIPANT_CONNECTED: _PARTICIPANT,
+    RoomEventType.PARTICIPANT_DISCONNECTED: _PARTICIPANT,
+    RoomEventType.TRACK_ADDED: _TRACK,
+    RoomEventType.TRACK_REMOVED: _TRACK,
+    RoomEventType.TRACK_ENABLED: _TRACK,
+    RoomEventType.TRACK_DISABLED: _TRACK,
+    RoomEventType.RECORDING_STARTED: _RECORDING,
+    RoomEventType.RECORDING_COMPLETED: _RECORDING,
+    RoomEventType.RECORDING_FAILED: _RECORDING,
+}
+"""The SIDs that an event must have, by its type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +130,16 @@ class RoomEvent:
     room: Room | None = None
     """Also set for the room-created of this gateway's own create."""
     participant: Participant | None = None
+
+    room_end: Ended | None = None
+    """The end of the room, if the log knew it before it logged this event. The log
+    keeps it beside the event."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if the SID of what the event is about is missing."""
+        for name in REQUIRED_SIDS.get(self.type, ()):
+            if getattr(self, name) is None:
+                raise ValueError(f"a {self.type} event has no {name}")
 
 
 def end_of(event: RoomEvent) -> Ended | None:

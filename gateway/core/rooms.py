@@ -66,7 +66,11 @@ class RoomLinks:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """One room. As in Twilio's API, durations are in seconds and the two timeouts in
-    minutes."""
+    minutes.
+
+    The fields that may be None and have no default are in every answer of Twilio's.
+    They are None only in a room that is built from an event, which does not tell them.
+    """
 
     sid: RoomSid
     account_sid: AccountSid
@@ -79,13 +83,13 @@ class Room:
     duration: int | None = None
     status_callback: str | None = None
     status_callback_method: str | None = None
-    max_participants: int
-    max_participant_duration: int
+    max_participants: int | None
+    max_participant_duration: int | None
     max_concurrent_published_tracks: int | None = None
-    empty_room_timeout: int
-    unused_room_timeout: int
+    empty_room_timeout: int | None
+    unused_room_timeout: int | None
     record_participants_on_connect: bool | None = None
-    video_codecs: tuple[VideoCodec, ...] = ()
+    video_codecs: tuple[VideoCodec, ...] | None = ()
     media_region: str | None = None
     audio_only: bool | None = None
     large_room: bool | None = None

@@ -79,6 +79,7 @@ class NewToken:
         """
         if room is None:
             return self.ttl_s or TTL_DEFAULT_S
+        assert room.max_participant_duration is not None, "only the room of an event lacks it"
         most = min(room.max_participant_duration, TTL_LIMIT_S)
         if self.ttl_s is None:
             return most

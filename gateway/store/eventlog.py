@@ -6,7 +6,7 @@ the keys around it. A position in the log that is no longer valid is reported as
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from gateway.core.events import ResyncReason, RoomEvent, RoomEventSource, RoomEv
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid
 from gateway.core.sids import is_sid
 from gateway.store.acknowledged import Acknowledged
-from gateway.store.cache import CacheEntry, encode_entry
+from gateway.store.cache import CacheEntry, encode_entry, parse_end
 from gateway.store.connection import READ_TIMEOUT_S, Connections, Script
 from gateway.store.heartbeats import HeartbeatId, Heartbeats, StoredHeartbeat, parse_heartbeats
 from gateway.store.keys import Keys, dedupe_hash
@@ -400,7 +400,10 @@ def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Itera
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
         try:
-            yield Logged(position, _event_decoder.decode(event), logged_at, len(event), prev_tag)
+            decoded = _event_decoder.decode(event)
+            if b"r" in fields:
+                decoded = replace(decoded, room_end=parse_end(fields[b"r"].split(b"|", 2)))
+            yield Logged(position, decoded, logged_at, len(event), prev_tag)
         except (ValueError, msgspec.MsgspecError):
             yield Unreadable(position, _room_of(event), logged_at, len(event), prev_tag)
 

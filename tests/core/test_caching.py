@@ -21,6 +21,7 @@ from gateway.core.caching import (
 )
 from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventType
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
+from tests.event_sids import required_sids
 
 AT = datetime(2026, 11, 20, 9, 18, 4, tzinfo=UTC)
 ROOM = Room(
@@ -42,6 +43,7 @@ def event(event_type: RoomEventType, changed: RoomChangeKind | None = None) -> R
         room_sid=ROOM.sid,
         event_time=datetime(2026, 1, 2, tzinfo=UTC),
         change=changed,
+        **required_sids(event_type),
     )
 
 

@@ -3,8 +3,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType, TrackKind, end_of
+from gateway.core.events import (
+    REQUIRED_SIDS,
+    RoomEvent,
+    RoomEventSource,
+    RoomEventType,
+    TrackKind,
+    end_of,
+)
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType
+from tests.event_sids import required_sids
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ACCOUNT = AccountSid("AC0123456789abcdef0123456789abcdef")
@@ -71,7 +79,18 @@ def test_a_created_room_has_not_ended() -> None:
     "type_", set(RoomEventType) - {RoomEventType.ROOM_ENDED, RoomEventType.ROOM_CHANGED}
 )
 def test_no_other_event_ends_a_room(type_: RoomEventType) -> None:
-    assert end_of(replace(ENDED, type=type_, room_status=RoomStatus.COMPLETED)) is None
+    sids = required_sids(type_)
+    assert end_of(replace(ENDED, type=type_, room_status=RoomStatus.COMPLETED, **sids)) is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "missing"),
+    [(type_, name) for type_, names in REQUIRED_SIDS.items() for name in names],
+)
+def test_an_event_has_the_sid_of_what_it_is_about(type_: RoomEventType, missing: str) -> None:
+    sids = required_sids(type_) | {missing: None}
+    with pytest.raises(ValueError, match=f"a {type_} event has no {missing}"):
+        replace(ENDED, type=type_, **sids)
 
 
 def test_an_event_is_a_callback_and_in_time_by_default() -> None:

@@ -67,6 +67,7 @@ from gateway.service.callers.charge import Charge
 from gateway.service.callers.points import CallerLimiter
 from gateway.service.rooms import CreatedRoom
 from gateway.service.streams.feed import EventSubscription, WriteNow
+from tests.event_sids import required_sids
 
 T = TypeVar("T")
 
@@ -165,6 +166,7 @@ def room(number: int = 1, name: str | None = "standup", **changes: Any) -> Room:
 
 
 def event(type_: RoomEventType = RoomEventType.PARTICIPANT_CONNECTED, **values: Any) -> RoomEvent:
+    values = required_sids(type_) | values
     return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=room_sid(1), event_time=AT, **values)
 
 

@@ -46,6 +46,7 @@ from gateway.store.connection import Connections
 from gateway.store.eventlog import Appended, EventLog
 from gateway.store.keys import Keys
 from gateway.twilio.client import open_session
+from tests.event_sids import required_sids
 
 LIMIT_S = 20
 ACCOUNT = AccountSid(Sandbox().account_sid)
@@ -128,7 +129,7 @@ def event(
         type=type_,
         account_sid=ACCOUNT,
         room_sid=room_sid or sid(1),
-        **{"event_time": datetime.now(UTC)} | values,
+        **{"event_time": datetime.now(UTC)} | required_sids(type_) | values,
     )
 
 

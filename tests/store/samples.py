@@ -67,6 +67,7 @@ def joined(number: int = 0, room_sid: RoomSid = ROOM) -> RoomEvent:
         event_time=AT,
         room_name="standup",
         sequence_number=number,
+        participant_sid="PA" + "0" * 32,
         participant_identity="alice",
     )
 

@@ -11,7 +11,7 @@ from gateway.core.events import ResyncReason, RoomEvent, RoomEventType, TrackKin
 from gateway.core.rooms import AccountSid, Ended, RoomStatus, RoomType
 from gateway.store.cache import NamePointer, ResponseCache, RoomIndex
 from gateway.store.connection import Connections
-from gateway.store.eventlog import EventLog, Head, encode_event
+from gateway.store.eventlog import EventLog, Head, Logged, Unreadable, encode_event
 from gateway.store.keys import Keys, dedupe_hash
 from tests.store.samples import (
     ACCOUNT,
@@ -134,7 +134,9 @@ async def test_an_event_is_read_as_it_was_appended_with_its_time(log: EventLog) 
         sequence_number=0,
         room_status=RoomStatus.IN_PROGRESS,
         room_type=RoomType.GROUP,
+        participant_sid="PA" + "1" * 32,
         participant_duration=0,
+        track_sid="MT" + "1" * 32,
         track_kind=TrackKind.VIDEO,
         track_name="",
     )
@@ -340,6 +342,34 @@ async def test_i9_the_first_end_of_a_room_is_final(log: EventLog, connections: C
     await log.append(ended(duration=9), "ended otherwise")
 
     assert await index.ends([ROOM, sid(2)]) == {ROOM: Ended(RoomStatus.COMPLETED, END, 1800)}
+
+
+async def test_i9_an_event_that_arrives_after_the_end_has_the_end(
+    log: EventLog, connections: Connections
+) -> None:
+    """A delayed callback says that the room is in progress. Every reader sees more."""
+    for event in (created(), ended(), joined(), created(sid(2))):
+        await log.append(event, f"{event.type} {event.room_sid}")
+    end = Ended(RoomStatus.COMPLETED, END, 1800)
+    entries = await log.read(0, 10)
+    assert [event.room_end for event in events_of(entries)] == [None, None, end, None]
+    assert (await log.tail(0, 10, 1)).entries == entries
+    assert await log.read_last(3, ROOM) == entries[:3]
+
+    await connections.commands.hset(KEYS.end(ROOM), "end_time", "yesterday|")
+    await log.append(joined(1), "joined with a damaged end")
+    [damaged] = events_of(await log.read_last(1))
+    assert damaged.room_end == Ended(RoomStatus.COMPLETED, None)
+
+
+async def test_an_event_without_the_sid_of_its_subject_cannot_be_read(
+    log: EventLog, connections: Connections
+) -> None:
+    position = (await log.append(joined(), "joined")).position
+    nameless = encode_event(joined()).replace(b"participant_sid", b"somebody")
+    fields: dict[Any, Any] = {"e": position.epoch, "t": 1_000, "d": "x", "j": nameless}
+    await connections.commands.xadd(KEYS.log, fields, id=f"{position.n + 1}-0")
+    assert [type(entry) for entry in await log.read(0, 10)] == [Logged, Unreadable]
 
 
 async def test_a_name_leads_to_its_room_until_the_room_ends(

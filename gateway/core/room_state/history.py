@@ -21,6 +21,7 @@ from gateway.core.rooms import (
     RoomType,
     merge_end,
 )
+from gateway.core.rules import TrackKind
 
 # At most this many missing sequence numbers are kept for a room. A larger jump does not
 # look like a row of lost callbacks, but the room is still checked.
@@ -39,6 +40,8 @@ class TrackHistory:
     number of its newest event of any kind.
     """
 
+    kind: TrackKind | None = None
+    name: str | None = None
     is_added: bool = False
     is_removed: bool = False
     is_enabled: bool | None = None
@@ -47,7 +50,12 @@ class TrackHistory:
 
     def after(self, event: RoomEvent, n: int) -> "TrackHistory":
         """Returns the history including `event`, which has the log number `n`."""
-        history = replace(self, last_n=max(self.last_n, n))
+        history = replace(
+            self,
+            kind=event.track_kind or self.kind,
+            name=event.track_name or self.name,
+            last_n=max(self.last_n, n),
+        )
         if event.type is RoomEventType.TRACK_ADDED:
             return replace(history, is_added=True)
         if event.type is RoomEventType.TRACK_REMOVED:

@@ -197,9 +197,13 @@ def _track_events(history: RoomHistory, observation: Observation) -> Iterable[Ro
         for sid in absent_tracks(stay, tracks):
             since = observation.absent_since.get(sid)
             if since is not None and stay.tracks[sid].last_n <= observation.as_of_n:
-                yield _event(
-                    history, RoomEventType.TRACK_REMOVED, since, **participant, track_sid=sid
-                )
+                gone = stay.tracks[sid]
+                parts = participant | {
+                    "track_sid": sid,
+                    "track_kind": gone.kind,
+                    "track_name": gone.name,
+                }
+                yield _event(history, RoomEventType.TRACK_REMOVED, since, **parts)
 
 
 def _switch(

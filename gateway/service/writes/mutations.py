@@ -8,6 +8,7 @@ import asyncio
 import math
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from gateway.core.errors import DeadlineExceeded, OutcomeUnknown, UpstreamUnavailable
+from gateway.core.event_objects import with_room_told_by
 from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.participants import Participant
 from gateway.core.rooms import AccountSid, Room, RoomSid
@@ -24,7 +26,7 @@ from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.log.room_memory import RoomMemory
 from gateway.service.upstream.upstream import Upstream
 from gateway.store.cache import CacheEntry
-from gateway.store.eventlog import Appended, EventLog
+from gateway.store.eventlog import Appended, EventLog, readable
 from gateway.twilio.wire.exchange import WireRequest
 
 log = structlog.get_logger()
@@ -174,6 +176,8 @@ class Mutations:
         was made.
         """
         try:
+            if event.room is None and event.room_type is None:
+                event = await self._with_room_told_by_log(event)
             appended = await self._events.append(event, dedupe or uuid.uuid4().hex, room=room)
         except UpstreamUnavailable as exc:
             log.error("mutation.unrecorded", room_sid=event.room_sid, reason=exc.message)
@@ -181,6 +185,15 @@ class Mutations:
             return None
         self._room_memory.apply(event, appended.position.n)
         return appended
+
+    async def _with_room_told_by_log(self, event: RoomEvent) -> RoomEvent:
+        """Returns the event with the name, type and status of its room, if the log has
+        another event of the room."""
+        # Without an answer the event is logged as it is: the change was made.
+        with suppress(UpstreamUnavailable):
+            for entry in readable(await self._events.read_last(1, event.room_sid)):
+                return with_room_told_by(event, entry.event)
+        return event
 
     async def aclose(self) -> None:
         """Waits for the mutations in flight, and cancels those that take too long."""

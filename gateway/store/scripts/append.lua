@@ -58,7 +58,12 @@ if is_young and kind_of(log) == 'stream' then
 end
 
 local head = read_head(log, meta, to.new_epoch, room_last)
-local is_ended = kind_of(tombstone) == 'hash' and redis.call('HEXISTS', tombstone, 'status') == 1
+local ended_as, end_time, duration
+if kind_of(tombstone) == 'hash' then
+  ended_as, end_time, duration =
+    unpack(redis.call('HMGET', tombstone, 'status', 'end_time', 'duration'))
+end
+local is_ended = ended_as and true or false
 local is_cached_missing = kind_of(cache) == 'string'
   and redis.call('GETRANGE', cache, 0, 8) == '0 0 null'
 local is_named = name and kind_of(name) == 'string' and redis.call('GET', name) == to.sid
@@ -78,6 +83,12 @@ local n = digits(head.n + 1)
 local fields = {
   'e', head.epoch, 't', digits(now_ms), 'd', to.dedupe, 'j', event, 'p', head.tag or '',
 }
+-- A callback may arrive after the end of its room and say that it is in progress. The
+-- entry keeps the end, so that every reader of the log shows the room as ended.
+if is_ended then
+  fields[#fields + 1] = 'r'
+  fields[#fields + 1] = ended_as .. '|' .. (end_time or '') .. '|' .. (duration or '')
+end
 redis.call('XADD', log, 'MAXLEN', '~', to.log_length, n .. '-0', unpack(fields))
 redis.call('HSET', meta, 'n', n, 'last', to.dedupe, 'tag', to.tag)
 redis.call('XADD', room_log, 'MAXLEN', '~', to.room_length, n .. '-0', unpack(fields))

@@ -56,7 +56,7 @@ end
 
 -- A stream entry is its id and a list of its fields. The append script writes them: e
 -- (epoch), t (time, ms), d (dedupe hash), j (the event as JSON), p (tag of the entry
--- before it).
+-- before it) and, if the room had ended before, r (status|end time|duration of its end).
 local function field(entry, name)
   return value_of(entry[2], name)
 end

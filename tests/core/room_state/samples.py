@@ -14,6 +14,7 @@ from gateway.core.room_state.history import RoomHistory
 from gateway.core.room_state.reconcile import Observation
 from gateway.core.rooms import Room, RoomStatus, RoomType
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, TrackSid
+from tests.event_sids import required_sids
 
 ACCOUNT, ROOM = AccountSid("AC" + "0" * 32), RoomSid("RM" + "0" * 32)
 ADA, MIC = ParticipantSid("PA" + "1" * 32), TrackSid("MT" + "1" * 32)
@@ -24,7 +25,7 @@ Types = RoomEventType
 
 
 def event(type_: RoomEventType, at: datetime = NOON, **values: Any) -> RoomEvent:
-    defaults: dict[str, Any] = {"event_time": at, "room_name": "daily"}
+    defaults: dict[str, Any] = {"event_time": at, "room_name": "daily"} | required_sids(type_)
     return RoomEvent(type=type_, account_sid=ACCOUNT, room_sid=ROOM, **defaults | values)
 
 

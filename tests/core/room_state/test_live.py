@@ -17,6 +17,7 @@ from gateway.core.room_state.live import ENDED_STAYS, SETTLED, LiveRoom, RoomSta
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
 from gateway.core.rules import TrackKind
 from gateway.core.sids import ParticipantSid, TrackSid
+from tests.event_sids import required_sids
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ACCOUNT = AccountSid("AC" + "0" * 32)
@@ -34,6 +35,7 @@ CONNECTED, DISCONNECTED = (
     RoomEventType.PARTICIPANT_CONNECTED,
     RoomEventType.PARTICIPANT_DISCONNECTED,
 )
+
 ADDED, REMOVED = RoomEventType.TRACK_ADDED, RoomEventType.TRACK_REMOVED
 ENABLED, DISABLED = RoomEventType.TRACK_ENABLED, RoomEventType.TRACK_DISABLED
 ENDED, CHANGED = RoomEventType.ROOM_ENDED, RoomEventType.ROOM_CHANGED
@@ -66,7 +68,7 @@ def event(
         account_sid=ACCOUNT,
         room_sid=ROOM.sid,
         event_time=AT + timedelta(seconds=at_s),
-        **values | more,
+        **required_sids(type_) | values | more,
     )
 
 

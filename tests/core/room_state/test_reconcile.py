@@ -113,6 +113,13 @@ def test_reconciled_events_have_what_their_callbacks_would_have() -> None:
         TrackKind.AUDIO,
         "microphone",
     )
+    log = history_of(CREATED, JOINED, replace(ADDED, track_kind=TrackKind.AUDIO, track_name="mic"))
+    [removed] = compare(log, observed(tracks={ADA: ()}, absent_since={MIC: NOON})).events
+    assert (removed.track_sid, removed.track_kind, removed.track_name) == (
+        MIC,
+        TrackKind.AUDIO,
+        "mic",
+    )
 
 
 def test_recent_change_is_left_to_its_callback() -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import HttpUrl
 
 from gateway.core.errors import FailedPrecondition, NotFound, OutcomeUnknown, UpstreamUnavailable
+from gateway.core.event_objects import room_of
 from gateway.core.events import RoomChangeKind, RoomEventSource, RoomEventType
 from gateway.core.participants import (
     NewSubscribeRules,
@@ -14,7 +15,8 @@ from gateway.core.participants import (
     ParticipantStatus,
     SubscribeRule,
 )
-from gateway.core.rooms import RoomSid
+from gateway.core.recordings import NewRecordingRules, RecordingRule
+from gateway.core.rooms import Room, RoomSid, RoomStatus, RoomType
 from gateway.core.rules import RuleType
 from gateway.core.sids import ParticipantSid
 from gateway.sandbox.faults.injector import Fault, Match
@@ -26,7 +28,7 @@ from gateway.store.eventlog import Logged, readable
 from gateway.store.keys import Keys
 from gateway.twilio.wire.participants import disconnect_participant
 from gateway.twilio.wire.transcriptions import create_transcription
-from tests.service.conftest import ACCOUNT, ADMIN, Confined, Site, ref, wait_until
+from tests.service.conftest import ACCOUNT, ADMIN, Confined, Site, event, ref, wait_until
 
 GONE, HERE = ParticipantStatus.DISCONNECTED, ParticipantStatus.CONNECTED
 
@@ -59,6 +61,42 @@ async def test_change_is_logged_with_the_response_before_it_is_returned(
         room,
     )
     assert (event.change, event.participant) == (RoomChangeKind.PARTICIPANT, answer)
+
+
+async def test_change_tells_the_name_type_and_status_of_its_room(site: Site) -> None:
+    """Twilio's response does not, but the log has other events of the room."""
+    account, room = await site.replica(), site.make_at_twilio()
+    facts = {"room_name": "standup", "room_type": RoomType.GROUP}
+    rules = NewRecordingRules((RecordingRule(type=RuleType.EXCLUDE, all=True),))
+
+    async def shown_after_a_change() -> Room:
+        await account.recordings.update_rules(ADMIN, ref(room), rules)
+        [*_, logged] = await mutations_logged(site)
+        return room_of(logged.event)
+
+    await site.append(event(RoomEventType.ROOM_CREATED, room, **facts))
+    shown = await shown_after_a_change()
+    assert (shown.unique_name, shown.type) == ("standup", RoomType.GROUP)
+    assert shown.status is RoomStatus.IN_PROGRESS
+    await site.append(event(RoomEventType.ROOM_ENDED, room, room_duration=60, **facts))
+    shown = await shown_after_a_change()
+    assert (shown.status, shown.duration) == (RoomStatus.COMPLETED, 60)
+
+
+async def test_change_in_a_room_that_the_log_does_not_know_says_so(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    await account.transcriptions.create(ADMIN, ref(room), None)
+    [logged] = await mutations_logged(site)
+    assert room_of(logged.event).status is RoomStatus.UNKNOWN
+
+
+async def test_change_is_logged_though_the_log_of_its_room_is_damaged(
+    site: Site, connections: Connections
+) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    await connections.commands.set(Keys(ACCOUNT).room_log(room), "not a stream")
+    await account.transcriptions.create(ADMIN, ref(room), None)
+    assert len(await mutations_logged(site)) == 1
 
 
 async def test_i11_read_after_a_change_shows_it_on_every_replica(
