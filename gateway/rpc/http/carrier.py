@@ -44,7 +44,7 @@ class HttpCarrier:
         timings: Timings,
     ) -> None:
         self._arrived_at = time.monotonic()
-        self._request = request
+        self.request = request
         self._protocol = protocol
         self._method = method
         self._timings = timings
@@ -57,21 +57,21 @@ class HttpCarrier:
         self.trailers: list[tuple[str, str]] = []
 
     def metadata(self) -> Iterable[tuple[str, str]]:
-        return ((name.lower(), value) for name, value in self._request.headers.items())
+        return ((name.lower(), value) for name, value in self.request.headers.items())
 
     def remaining_s(self) -> float | None:
-        timeout_s = self._protocol.timeout_s(self._request.headers)
+        timeout_s = self._protocol.timeout_s(self.request.headers)
         if timeout_s is None:
             return None
         return max(0.0, self._arrived_at + timeout_s - time.monotonic())
 
     async def receive(self) -> Message:
         """Raises DeadlineExceeded for a body that takes longer than a read may."""
-        self._protocol.check_version(self._request.headers)
+        self._protocol.check_version(self.request.headers)
         self._check_encoding()
         try:
             async with asyncio.timeout(self._timings.read_s) as timeout:
-                data = await self._protocol.read(self._request.content.iter_any())
+                data = await self._protocol.read(self.request.content.iter_any())
         except TimeoutError:
             if not timeout.expired():
                 raise
@@ -81,7 +81,7 @@ class HttpCarrier:
         return self._protocol.codec.decode(data, self._method.request_class)
 
     def _check_encoding(self) -> None:
-        encoding = self._request.headers.get(self._protocol.encoding_header)
+        encoding = self.request.headers.get(self._protocol.encoding_header)
         if encoding and encoding != "identity":
             self.headers[self._protocol.accept_encoding_header] = "identity"
             raise StatusError.of(
@@ -104,7 +104,7 @@ class HttpCarrier:
         self._connection.keep_alive()
         self.headers["X-Accel-Buffering"] = "no"  # nginx would hold messages back
         stream = web.StreamResponse(headers=self.headers)
-        await stream.prepare(self._request)
+        await stream.prepare(self.request)
         return stream
 
     def report_cost(self, entries: Iterable[tuple[str, str]]) -> None:
