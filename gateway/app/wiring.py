@@ -36,6 +36,7 @@ from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
 from gateway.service.participants import Participants
+from gateway.service.presence import Presence
 from gateway.service.quota import Quota
 from gateway.service.reconcile.leader import Reconciler, ReconcileTimings
 from gateway.service.recordings import Recordings
@@ -63,6 +64,7 @@ from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
 from gateway.store.limiter import Limiter
 from gateway.store.points import PointsBuckets
+from gateway.store.presence import PresenceStore
 from gateway.store.recheck_queue import RecheckQueue
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
@@ -206,6 +208,7 @@ def build_account(
     callback_url = callbacks.callback_url(public_url, CALLBACKS_PATH)
     mutations = Mutations(upstream, events, memory, sid, timings.writes)
     recheck_queue = RecheckQueue(connections, sid)
+    presence_store = PresenceStore(connections, sid)
     leases = Leases(connections, sid)
     fetch_lease = FetchLease(leases, upstream.is_unavailable, timings.cache)
     cache, index = ResponseCache(connections, sid), RoomIndex(connections, sid)
@@ -233,6 +236,7 @@ def build_account(
         upstream=upstream,
         rooms=rooms,
         participants=participants,
+        presence=Presence(rooms, presence_store, memory, tail, cursor_codec, sid),
         recordings=Recordings(rooms, reads, mutations, upstream),
         transcriptions=Transcriptions(rooms, reads, mutations, once),
         insights=Insights(reads),
@@ -248,7 +252,7 @@ def build_account(
         reads=reads,
         mutations=mutations,
         reconciler=Reconciler(
-            upstream, events, tail, leases, recheck_queue, sid, timings.reconcile
+            upstream, events, tail, leases, recheck_queue, presence_store, sid, timings.reconcile
         ),
     )
 

@@ -8,6 +8,7 @@ from gateway.service.insights import Insights
 from gateway.service.log.ingest import Ingest
 from gateway.service.log.tail import Tail
 from gateway.service.participants import Participants
+from gateway.service.presence import Presence
 from gateway.service.quota import Quota
 from gateway.service.reconcile.leader import Reconciler
 from gateway.service.recordings import Recordings
@@ -29,6 +30,7 @@ class Account:
     upstream: Upstream
     rooms: Rooms
     participants: Participants
+    presence: Presence
     recordings: Recordings
     transcriptions: Transcriptions
     insights: Insights

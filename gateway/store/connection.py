@@ -73,6 +73,14 @@ class Connections:
         replies = self._pipelines.send(commands, READ_TIMEOUT_S)
         return list(await self.reply(replies))
 
+    async def bulk_pipeline(self, *commands: Command) -> list[Any]:
+        """Like `pipeline`, but shares the round trip with no other caller.
+
+        Use it for long replies, which would delay the others. On a cluster, all
+        commands must be about one account. Raises UpstreamUnavailable.
+        """
+        return list(await self.reply(self._route.pipeline(commands), WRITE_TIMEOUT_S))
+
     async def run(
         self,
         script: Script,

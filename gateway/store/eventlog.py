@@ -31,7 +31,7 @@ _TRIM: Final = Script("head.lua", "trim.lua")
 LOG_LENGTH: Final = 1_000_000
 ROOM_LOG_LENGTH: Final = 10_000
 MAX_AGE_S: Final = 24 * 3600
-_ROOM_LOG_S: Final = MAX_AGE_S + 3600
+ROOM_LOG_S: Final = MAX_AGE_S + 3600
 # Twilio retries a callback for 15 s. The gateway does not log callbacks older than 60
 # min.
 _SEEN_S: Final = 70 * 60
@@ -228,7 +228,7 @@ class EventLog:
             found = await self._connections.execute(
                 key, "XRANGE", key, f"{after_n + 1}-0", "+", "COUNT", missing
             )
-            entries += _parse_entries(found)
+            entries += parse_entries(found)
             if len(found) < missing or len(entries) == count:
                 return entries
             after_n = _parse_n(found[-1][0])
@@ -238,7 +238,7 @@ class EventLog:
         first."""
         key = self._keys.room_log(room_sid) if room_sid else self._keys.log
         found = await self._connections.execute(key, "XREVRANGE", key, "+", "-", "COUNT", count)
-        return list(_parse_entries(reversed(found)))
+        return list(parse_entries(reversed(found)))
 
     async def reaches_back(self, room_sid: RoomSid, after_n: int) -> bool:
         """Whether the room's stream still has all that was logged of the room after
@@ -278,7 +278,7 @@ class EventLog:
         )
         by_key = dict(found or ())
         return TailRead(
-            list(_parse_entries(by_key.get(self._keys.log.encode(), ()))),
+            list(parse_entries(by_key.get(self._keys.log.encode(), ()))),
             list(parse_heartbeats(by_key.get(self.heartbeats.key.encode(), ()))),
         )
 
@@ -331,7 +331,7 @@ class EventLog:
             "name_ms": round(NAME_S * 1000),
             "log_length": self._length,
             "room_length": ROOM_LOG_LENGTH,
-            "room_s": _ROOM_LOG_S,
+            "room_s": ROOM_LOG_S,
             "end_s": MAX_AGE_S,
             "seen_s": _SEEN_S,
             "look_back": _LOOK_BACK,
@@ -390,7 +390,7 @@ def _parse_appended(reply: list[Any]) -> Appended:
     return Appended(bool(fields["is_new"]), position)
 
 
-def _parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterable[Entry]:
+def parse_entries(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterable[Entry]:
     """The entries, without those that do not have the fields of the append script."""
     for entry_id, fields in entries:
         try:

@@ -38,6 +38,10 @@ class Keys:
     def end(self, sid: str) -> str:
         return f"rg:{{{self.account_sid}}}:room:{sid}:end"
 
+    def presence(self, sid: RoomSid) -> str:
+        """The reconciler's snapshot of who is in a room."""
+        return f"rg:{{{self.account_sid}}}:room:{sid}:presence"
+
     def dedupe(self, dedupe_hash: str) -> str:
         return f"rg:{{{self.account_sid}}}:seen:{dedupe_hash}"
 

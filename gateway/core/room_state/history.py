@@ -32,6 +32,39 @@ SWITCHES: Final = {RoomEventType.TRACK_ENABLED: True, RoomEventType.TRACK_DISABL
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceNumbers:
+    """The sequence numbers of a room's events.
+
+    `missing` are the numbers between the lowest and the highest one seen that no event
+    had: at most MISSING_NUMBERS_LIMIT, the highest ones.
+    """
+
+    lowest: int | None = None
+    highest: int | None = None
+    missing: frozenset[int] = frozenset()
+
+    def after(self, number: int | None) -> "SequenceNumbers":
+        """Returns the numbers including this one. None, of an event without a number,
+        changes nothing."""
+        if number is None:
+            return self
+        if self.lowest is None or self.highest is None:
+            return replace(self, lowest=number, highest=number)
+        if number == self.highest + 1:
+            return replace(self, highest=number)
+        skipped = {
+            *range(self.highest + 1, number)[-MISSING_NUMBERS_LIMIT:],
+            *range(number + 1, self.lowest)[-MISSING_NUMBERS_LIMIT:],
+        }
+        missing = (self.missing | skipped) - {number}
+        return SequenceNumbers(
+            lowest=min(self.lowest, number),
+            highest=max(self.highest, number),
+            missing=frozenset(sorted(missing)[-MISSING_NUMBERS_LIMIT:]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TrackHistory:
     """What the log says about one published track.
 
@@ -106,9 +139,9 @@ class RoomHistory:
 
     `is_end_logged` means that the log has its room-ended. `has_ended` is also true when
     the log has our own mutation that ended the room; its room-ended may still be
-    missing. `missing_numbers` are the sequence numbers between the lowest and the
-    highest one seen that no event had. `first_n` and `last_n` are the log numbers of
-    the room's oldest and newest event, or 0 without any event.
+    missing. `first_n`, `last_n` and `begun_n` are the log numbers of the room's oldest
+    and newest event, and of its beginning (see `beginning_n`), or 0 without any such
+    event. `count` is how many events the history includes; repeats count.
     """
 
     sid: RoomSid
@@ -119,9 +152,9 @@ class RoomHistory:
     has_ended: bool = False
     is_end_logged: bool = False
     stays: Mapping[str, StayHistory] = field(default_factory=lambda: MappingProxyType({}))
-    lowest_number: int | None = None
-    highest_number: int | None = None
-    missing_numbers: frozenset[int] = frozenset()
+    numbers: SequenceNumbers = SequenceNumbers()
+    begun_n: int = 0
+    count: int = field(default=0, compare=False)
     first_n: int = 0
     last_n: int = 0
 
@@ -130,12 +163,19 @@ class RoomHistory:
         """The SIDs of the participants that have not left, as far as the log says."""
         return tuple(sid for sid, stay in self.stays.items() if not stay.has_left)
 
+    @property
+    def missing_numbers(self) -> frozenset[int]:
+        """The sequence numbers that no event had, as SequenceNumbers defines them."""
+        return self.numbers.missing
+
     def after(self, event: RoomEvent, n: int) -> "RoomHistory":
         """Returns the history including `event`, which has the log number `n`."""
         history = replace(
-            self._numbered(_number_of(event)),
+            self,
+            numbers=self.numbers.after(sequence_number_of(event)),
             name=event.room_name or self.name,
             type=event.room_type or self.type,
+            count=self.count + 1,
             first_n=min(self.first_n or n, n),
             last_n=max(self.last_n, n),
         )
@@ -147,33 +187,36 @@ class RoomHistory:
         if event.late:
             return history
         if event.type is RoomEventType.ROOM_CREATED:
-            return replace(history, is_created=True)
+            begun_n = max(self.begun_n, beginning_n(event, n))
+            return replace(history, is_created=True, begun_n=begun_n)
         if event.participant_sid is None or event.recording_sid is not None:
             return history
         stay = self.stays.get(event.participant_sid, StayHistory()).after(event, n)
         return replace(history, stays={**self.stays, event.participant_sid: stay})
 
-    def _numbered(self, number: int | None) -> "RoomHistory":
-        if number is None:
-            return self
-        if self.lowest_number is None or self.highest_number is None:
-            return replace(self, lowest_number=number, highest_number=number)
-        if number == self.highest_number + 1:
-            return replace(self, highest_number=number)
-        skipped = {
-            *range(self.highest_number + 1, number)[-MISSING_NUMBERS_LIMIT:],
-            *range(number + 1, self.lowest_number)[-MISSING_NUMBERS_LIMIT:],
-        }
-        missing = (self.missing_numbers | skipped) - {number}
-        return replace(
-            self,
-            lowest_number=min(self.lowest_number, number),
-            highest_number=max(self.highest_number, number),
-            missing_numbers=frozenset(sorted(missing)[-MISSING_NUMBERS_LIMIT:]),
-        )
+
+def beginning_n(event: RoomEvent, n: int) -> int:
+    """Returns the log number of a room's beginning, or 0 if the event is none.
+
+    A beginning proves that the room reports to this gateway: every later event of the
+    room has a callback of its own. The reconciler's room-created is none, because such
+    a room may have sent no callback at all.
+
+    An epoch of the log begins at a number that is its time in microseconds. What
+    happened before may be lost. So a room that was created before it was logged counts
+    by the time of its creation, which Twilio cuts off to seconds.
+    """
+    is_beginning = (
+        event.type is RoomEventType.ROOM_CREATED
+        and event.source is not RoomEventSource.RECONCILED
+        and not event.late
+    )
+    if not is_beginning:
+        return 0
+    return min(n, int((event.event_time.timestamp() + 1) * 1_000_000))
 
 
-def _number_of(event: RoomEvent) -> int | None:
+def sequence_number_of(event: RoomEvent) -> int | None:
     """Returns the sequence number of the event.
 
     Our own create has the number of Twilio's room-created, which the log does not have

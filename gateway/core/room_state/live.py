@@ -53,6 +53,11 @@ class Stay:
     def is_present(self) -> bool:
         return self.participant.status is ParticipantStatus.CONNECTED
 
+    @property
+    def muted(self) -> bool:
+        """Whether the participant publishes no audio track that is enabled."""
+        return not any(track.kind is TrackKind.AUDIO and not track.muted for track in self.tracks)
+
     def page(self, first: int, after: str | None) -> Page[PublishedTrack]:
         """A page of the tracks, after the one with the key `after`. A key is a SID."""
         return _page([(track.sid, track) for track in self.tracks], first, after)
@@ -172,10 +177,10 @@ class RoomState:
         ended = Ended(room.status, room.end_time, room.duration)
         return replace(self, ended=_least(self.ended, ended, _end_order))
 
-    def bounded(self) -> "RoomState":
-        """The state without the oldest stays that ended long ago, if there are too
-        many."""
-        if len(self.stays) <= ENDED_STAYS:
+    def bounded(self, ended_stays: int = ENDED_STAYS) -> "RoomState":
+        """The state without the oldest stays that ended long ago, if there are more
+        than `ended_stays`."""
+        if len(self.stays) <= ended_stays:
             return self
         settled_at = self.newest_at - SETTLED if self.newest_at > _NEVER else _NEVER
         settled = sorted(
@@ -183,7 +188,9 @@ class RoomState:
             for sid, stay in self.stays.items()
             if stay.leave is not None and stay.leave.at is not None and stay.leave.at < settled_at
         )
-        dropped = {sid for _, sid in settled[: max(0, len(settled) - ENDED_STAYS)]}
+        dropped = {sid for _, sid in settled[: max(0, len(settled) - ended_stays)]}
+        if not dropped:
+            return self
         return replace(
             self, stays={sid: stay for sid, stay in self.stays.items() if sid not in dropped}
         )

@@ -14,7 +14,7 @@ from typing import Final
 from gateway.core.events import RoomEvent, RoomEventType
 from gateway.core.limits.due_queue import DuePriority, DueQueue
 from gateway.core.lru import LruCache
-from gateway.core.room_state.history import RoomHistory, StayHistory
+from gateway.core.room_state.history import RoomHistory, SequenceNumbers, StayHistory
 from gateway.core.room_state.reconcile import (
     NO_DIFFERENCE,
     REST_LAG,
@@ -24,6 +24,12 @@ from gateway.core.room_state.reconcile import (
     compare,
 )
 from gateway.core.rooms import AccountSid, RoomSid
+
+# A snapshot is made after so many events of a room, and when the last one is so old.
+# Presence reads at most 200 events of a room (STORY_LENGTH), and snapshots expire after
+# 25 hours.
+SNAPSHOT_EVENTS: Final = 150
+SNAPSHOT_S: Final = 12 * 3600.0
 
 # So many rooms that ended are remembered. Without them, REST's lag or a late event
 # would make such a room look new.
@@ -59,6 +65,9 @@ class CheckKind(Enum):
     """The participants that left a room."""
     TRACKS = "tracks"
     """The tracks that one participant publishes."""
+    SNAPSHOT = "snapshot"
+    """Everybody in a room with their tracks, for readers of the log that cannot know
+    them from its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,16 @@ class _Listing:
     rooms: set[RoomSid] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """The newest snapshot of a room: when it was made, after how many of the room's
+    events, and which sequence numbers were missing."""
+
+    at: float
+    count: int
+    missing_numbers: frozenset[int]
+
+
 class RoomBook:
     """What one leader knows of an account's rooms from the log and from REST."""
 
@@ -96,6 +115,11 @@ class RoomBook:
         self._intervals = intervals
         self._settled_s = intervals.rest_lag.total_seconds()
         self._is_started = False
+        self._base_n = 0
+        self._snapshots_from = 0.0
+        self._snapshots: dict[RoomSid, _Snapshot] = {}
+        # The sequence numbers that were missing when a snapshot was scheduled.
+        self._due_snapshots: dict[RoomSid, frozenset[int]] = {}
         self._rooms: dict[RoomSid, RoomHistory] = {}
         self._ended = LruCache[RoomSid, None](max_entries=ENDED_LIMIT)
         self._checks = DueQueue[Check]()
@@ -123,13 +147,17 @@ class RoomBook:
         """Whether the room ended and nothing is left to find out about it."""
         return sid in self._ended
 
-    def start(self, now: float) -> None:
+    def start(self, now: float, base_n: int = 0) -> None:
         """Schedules the first checks. Call it when the whole log has been read.
 
+        `base_n` is the log number at which the log's epoch begins: events before it may
+        be lost.
         Every room that the log does not have as ended counts as in progress until REST
         shows otherwise.
         """
         self._is_started = True
+        self._base_n = base_n
+        self._snapshots_from = now + self._settled_s
         self._schedule(ROOM_LIST, now, DuePriority.URGENT)
         for sid, history in self._rooms.items():
             if history.missing_numbers:
@@ -183,7 +211,10 @@ class RoomBook:
         self._rooms.pop(sid, None)
         self._checked_numbers.pop(sid, None)
         self._absent_tracks.pop(sid, None)
+        self._snapshots.pop(sid, None)
+        self._due_snapshots.pop(sid, None)
         self._holes.drop(sid)
+        self._checks.drop(Check(CheckKind.SNAPSHOT, sid))
         for is_thorough in (False, True):
             self._checks.drop(Check(CheckKind.PARTICIPANTS, sid, is_thorough=is_thorough))
 
@@ -248,6 +279,24 @@ class RoomBook:
         """
         return self._absent_tracks.get(sid, {}).get(participant, {})
 
+    def snapshot_numbers(self, sid: RoomSid) -> SequenceNumbers | None:
+        """Returns the room's sequence numbers for a snapshot that is made now; None if
+        it must not be made.
+
+        A number that is missing since less than REST can lag may belong to an event
+        that the snapshot does not show.
+        """
+        history, missing = self._rooms.get(sid), self._due_snapshots.get(sid)
+        if history is None or missing is None or history.missing_numbers - missing:
+            return None
+        return history.numbers
+
+    def add_snapshot(self, sid: RoomSid, numbers: SequenceNumbers, now: float) -> None:
+        """Notes a snapshot that was stored. `numbers` are from `snapshot_numbers`."""
+        history = self._rooms.get(sid)
+        if history is not None:
+            self._snapshots[sid] = _Snapshot(now, history.count, numbers.missing)
+
     @property
     def list_query(self) -> str | None:
         """The query of the next page of the list of rooms; None for the first page."""
@@ -278,6 +327,8 @@ class RoomBook:
             case CheckKind.TRACKS:
                 if difference.missing:
                     self._schedule(check, now + self._settled_s, DuePriority.ROUND)
+            case CheckKind.SNAPSHOT:
+                self._due_snapshots.pop(check.room, None)
 
     def retry(self, check: Check, at: float) -> None:
         """Runs a check that failed again.
@@ -296,7 +347,9 @@ class RoomBook:
         history = self._rooms.get(check.room)
         if history is None:
             return
-        if history.is_end_logged:
+        if check.kind is CheckKind.SNAPSHOT:
+            self._due_snapshots.pop(check.room, None)
+        elif history.is_end_logged:
             self._end(check.room)
         elif check.kind is CheckKind.PARTICIPANTS:
             self._schedule(check, now + self._intervals.participants_s, DuePriority.ROUND)
@@ -350,7 +403,7 @@ class RoomBook:
                 return True
             case CheckKind.DEPARTURES:
                 return check.room in self._rooms
-            case CheckKind.PARTICIPANTS | CheckKind.TRACKS:
+            case CheckKind.PARTICIPANTS | CheckKind.TRACKS | CheckKind.SNAPSHOT:
                 return self.is_in_progress(check.room)
 
     def _begin(self, check: Check, now: float) -> None:
@@ -384,12 +437,34 @@ class RoomBook:
         if difference.missing or check.is_thorough:
             departures = Check(CheckKind.DEPARTURES, check.room)
             self._schedule(departures, now, DuePriority.URGENT)
+        self._schedule_snapshot(check.room, now)
         for participant in difference.present:
             tracks = Check(CheckKind.TRACKS, check.room, participant)
             if check.is_thorough:
                 self._schedule(tracks, now, DuePriority.ROUND)
             else:
                 self._schedule(tracks, now + self._intervals.tracks_s, DuePriority.SPARE)
+
+    def _schedule_snapshot(self, sid: RoomSid, now: float) -> None:
+        history = self._rooms[sid]
+        if sid in self._due_snapshots or not self._needs_snapshot(history, now):
+            return
+        self._due_snapshots[sid] = history.missing_numbers
+        settled_at = now + (self._settled_s if history.missing_numbers else 0)
+        at = max(settled_at, self._snapshots_from)
+        self._schedule(Check(CheckKind.SNAPSHOT, sid), at, DuePriority.SPARE)
+
+    def _needs_snapshot(self, history: RoomHistory, now: float) -> bool:
+        """Whether the log's events alone do not tell who is in the room."""
+        last = self._snapshots.get(history.sid)
+        if last is None:
+            is_begun = history.begun_n > self._base_n
+            return not is_begun or bool(history.missing_numbers) or history.count > SNAPSHOT_EVENTS
+        return (
+            bool(history.missing_numbers - last.missing_numbers)
+            or history.count - last.count > SNAPSHOT_EVENTS
+            or now - last.at > SNAPSHOT_S
+        )
 
     def _finish_departures(self, check: Check, difference: Difference, now: float) -> None:
         if difference.has_recent:

@@ -9,6 +9,7 @@ from gateway.core.caching import SETTLING_S, Fence, fences_of
 from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventSource, RoomEventType, end_of
 from gateway.core.lru import LruCache
 from gateway.core.rooms import Ended, RoomSid
+from gateway.service.log.presence_memory import PresenceMemory
 from gateway.service.log.timings import LogTimings
 
 ACCOUNT = ""
@@ -64,6 +65,8 @@ class RoomMemory:
         self._ends = LruCache[RoomSid, Ended](max_entries=timings.marks)
         self._caught_up_at = float("-inf")
         self._head_n = 0
+        self.presence = PresenceMemory(timings)
+        """Who is in the rooms that were asked for last."""
         self.generation = 0
         """Changes when values that were fetched before must not be compared with the
         log's numbers."""
@@ -113,6 +116,7 @@ class RoomMemory:
     def apply(self, event: RoomEvent, n: int) -> None:
         """Takes in the log's entry n. May be called twice, and out of order."""
         self.observe_head(n)
+        self.presence.apply(event)
         ended = end_of(event)
         if ended is not None:
             # The first end is final, here as in the log.
@@ -158,6 +162,7 @@ class RoomMemory:
         """Makes every value outdated that was fetched before the log's entry n, which
         cannot be read and may have changed any of them."""
         self.generation += 1
+        self.presence.clear()
         mark = EventMark(n, time.monotonic())
         self._by_fence = self._marks_by_fence(mark)
         self._names = EventMarks(self._timings.marks, mark)

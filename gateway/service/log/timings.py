@@ -41,3 +41,9 @@ class LogTimings:
     """How many of the newest entries a process keeps."""
     ring_bytes: int = 16_000_000
     """How many bytes of them it keeps."""
+    presence_rooms: int = 1_000
+    """For how many rooms a process remembers who is in them."""
+    presence_stays: int = 10_000
+    """How many participants and rooms it remembers for that in total. An account has at
+    most 10,000 participants at a time.
+    https://www.twilio.com/docs/video/programmable-video-limits"""

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
+from gateway.core.cursors import LogPosition
 from gateway.core.errors import NotFound, UpstreamUnavailable
 from gateway.core.participants import Participant, ParticipantFilter, ParticipantStatus
 from gateway.core.room_state.history import RoomHistory
+from gateway.core.room_state.presence import PresenceSnapshot, SnapshotStay
 from gateway.core.room_state.reconcile import NO_DIFFERENCE, Difference, Observation
 from gateway.core.room_state.room_book import RoomBook
 from gateway.core.rooms import AccountSid, RoomFilter, RoomSid
@@ -20,6 +22,7 @@ from gateway.core.sids import ParticipantSid
 from gateway.service.log.tail import Tail
 from gateway.service.upstream.upstream import Upstream
 from gateway.store.eventlog import EventLog, readable
+from gateway.store.presence import PresenceStore
 from gateway.twilio.wire.exchange import WireRequest
 from gateway.twilio.wire.participants import list_participants, list_published_tracks
 from gateway.twilio.wire.resource import PAGE_SIZE_LIMIT
@@ -49,9 +52,14 @@ class Twilio:
         self._account_sid = account_sid
         self._is_leading = is_leading
 
+    def as_of(self) -> LogPosition | None:
+        """Returns the position up to which a request that is made now shows
+        everything."""
+        return self._tail.as_of()
+
     def observe(self) -> Observation:
         """Returns an empty observation for a request that is made now."""
-        as_of = self._tail.as_of()
+        as_of = self.as_of()
         return Observation(at=datetime.now(UTC), as_of_n=0 if as_of is None else as_of.n)
 
     async def fetch(self, request: WireRequest[T]) -> T:
@@ -185,3 +193,37 @@ class TracksCheck:
             absent_since=book.tracks_absent_since(self.room, self.participant),
         )
         return book.compare(self.room, shown, time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotCheck:
+    """Everybody in a room with their tracks. Stores what Twilio shows, and compares
+    nothing."""
+
+    room: RoomSid
+    store: PresenceStore
+
+    async def run(self, book: RoomBook, twilio: Twilio) -> Difference:
+        position, numbers = twilio.as_of(), book.snapshot_numbers(self.room)
+        if position is None or numbers is None:
+            return NO_DIFFERENCE
+        request = list_participants(self.room, ParticipantFilter(), PAGE_SIZE_LIMIT)
+        page = await twilio.fetch(request)
+        stays = [await self._stay(twilio, participant) for participant in page.items]
+        snapshot = PresenceSnapshot(position.epoch, position.n, numbers.highest, tuple(stays))
+        await self.store.put_snapshot(self.room, snapshot)
+        book.add_snapshot(self.room, numbers, time.monotonic())
+        return NO_DIFFERENCE
+
+    async def _stay(self, twilio: Twilio, participant: Participant) -> SnapshotStay:
+        try:
+            tracks = await twilio.fetch(
+                list_published_tracks(self.room, participant.sid, PAGE_SIZE_LIMIT)
+            )
+        except NotFound:
+            # The participant has just left: the log will have it.
+            return SnapshotStay(participant, ())
+        return SnapshotStay(
+            replace(participant, url=None, links=None),
+            tuple(replace(track, url=None) for track in tracks.items),
+        )

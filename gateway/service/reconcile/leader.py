@@ -28,12 +28,14 @@ from gateway.service.reconcile.checks import (
     RoomCheck,
     RoomListCheck,
     RunnableCheck,
+    SnapshotCheck,
     TracksCheck,
     Twilio,
 )
 from gateway.service.upstream.upstream import NO_ANSWER, Upstream
 from gateway.store.eventlog import EventLog, Logged, readable
 from gateway.store.leases import Leases
+from gateway.store.presence import PresenceStore
 from gateway.store.recheck_queue import RecheckQueue
 
 log = structlog.get_logger()
@@ -80,6 +82,7 @@ class Reconciler:
         tail: Tail,
         leases: Leases,
         recheck_queue: RecheckQueue,
+        presence: PresenceStore,
         account_sid: AccountSid,
         timings: ReconcileTimings = ReconcileTimings(),
     ) -> None:
@@ -88,6 +91,7 @@ class Reconciler:
         self._tail = tail
         self._leases = leases
         self._recheck_queue = recheck_queue
+        self._presence = presence
         self._account_sid = account_sid
         self._timings = timings
         self._owner = uuid.uuid4().hex
@@ -133,6 +137,7 @@ class Reconciler:
                     self._events,
                     self._tail,
                     self._recheck_queue,
+                    self._presence,
                     self._account_sid,
                     self._may_lead,
                     self._timings,
@@ -163,6 +168,7 @@ class LeaderTerm:
         events: EventLog,
         tail: Tail,
         recheck_queue: RecheckQueue,
+        presence: PresenceStore,
         account_sid: AccountSid,
         may_lead: Callable[[], bool],
         timings: ReconcileTimings,
@@ -170,6 +176,7 @@ class LeaderTerm:
         self._events = events
         self._tail = tail
         self._recheck_queue = recheck_queue
+        self._presence = presence
         self._may_lead = may_lead
         self._timings = timings
         self._generation = tail.generation
@@ -205,12 +212,13 @@ class LeaderTerm:
 
     async def _read_log(self) -> None:
         """Reads the whole log into the book."""
+        head = await self._events.open()
         while self._read_n < self._tail.ring.floor.n:
             entries = await self._events.read(self._read_n, READ_COUNT)
             self._add(readable(entries))
             self._read_n = entries[-1].position.n if entries else self._tail.ring.floor.n
         self._add(self._tail.ring.readable_after(self._read_n))
-        self._book.start(time.monotonic())
+        self._book.start(time.monotonic(), head.base)
 
     async def _read_news(self) -> None:
         """Reads new entries of the log and the recheck queue, and compares again."""
@@ -267,6 +275,8 @@ class LeaderTerm:
                 return DeparturesCheck(check.room)
             case CheckKind.TRACKS:
                 return TracksCheck(check.room, check.participant)
+            case CheckKind.SNAPSHOT:
+                return SnapshotCheck(check.room, self._presence)
 
     async def _log(self, difference: Difference) -> None:
         """Appends the events that the log lacks. Raises UpstreamUnavailable."""

@@ -5,8 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.events import RoomEventSource
-from gateway.core.room_state.history import MISSING_NUMBERS_LIMIT, room_from_events
+from gateway.core.events import RoomEvent, RoomEventSource
+from gateway.core.room_state.history import (
+    MISSING_NUMBERS_LIMIT,
+    beginning_n,
+    room_from_events,
+)
 from gateway.core.rooms import RoomStatus, RoomType
 from tests.core.room_state.samples import (
     CHOICES,
@@ -87,3 +91,21 @@ def test_history_is_the_same_for_any_order_and_repeats(choices: list[int], rando
     for n, logged in [*entries, *entries[:3]]:
         history = history.after(logged, n)
     assert history == expected
+
+
+def test_the_beginning_of_a_room_counts_by_its_number_or_its_earlier_time() -> None:
+    noon_us = int(NOON.timestamp() * 1_000_000)
+    assert beginning_n(CREATED, noon_us) == noon_us
+    # Twilio's dates are whole seconds.
+    assert beginning_n(CREATED, noon_us + 7_000_000) == noon_us + 1_000_000
+    ours = replace(CREATED, source=RoomEventSource.MUTATION)
+    assert history_of(JOINED, ours).begun_n == 2
+
+
+@pytest.mark.parametrize(
+    "event",
+    [JOINED, replace(CREATED, source=RoomEventSource.RECONCILED), replace(CREATED, late=True)],
+)
+def test_an_event_that_proves_no_callbacks_is_no_beginning(event: RoomEvent) -> None:
+    assert beginning_n(event, 1) == 0
+    assert history_of(event).begun_n == 0

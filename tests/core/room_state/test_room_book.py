@@ -4,10 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 from math import inf
 
-from gateway.core.events import RoomEvent
+from gateway.core.events import RoomEvent, RoomEventSource
 from gateway.core.participants import ParticipantStatus
 from gateway.core.room_state.reconcile import NO_DIFFERENCE, REST_LAG, Difference
-from gateway.core.room_state.room_book import ROOM_LIST, Check, CheckIntervals, CheckKind, RoomBook
+from gateway.core.room_state.room_book import (
+    ROOM_LIST,
+    SNAPSHOT_EVENTS,
+    SNAPSHOT_S,
+    Check,
+    CheckIntervals,
+    CheckKind,
+    RoomBook,
+)
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import ParticipantSid, RoomSid, TrackSid
 from tests.core.room_state.samples import (
@@ -37,6 +45,7 @@ PARTICIPANTS = Check(CheckKind.PARTICIPANTS, ROOM)
 THOROUGH = replace(PARTICIPANTS, is_thorough=True)
 DEPARTURES = Check(CheckKind.DEPARTURES, ROOM)
 TRACKS = Check(CheckKind.TRACKS, ROOM, ADA)
+SNAPSHOT = Check(CheckKind.SNAPSHOT, ROOM)
 GRACE = ParticipantSid("PA" + "2" * 32)
 
 
@@ -270,6 +279,81 @@ def test_check_that_is_not_found_ends_an_ended_room_and_is_repeated_in_the_next_
     book.add_event(replace(ENDED, room_status=RoomStatus.COMPLETED), 3, now=20)
     book.not_found(DEPARTURES, now=30)
     assert book.has_ended(ROOM)
+
+
+def snapshots_due(book: RoomBook, now: float) -> bool:
+    """Whether a routine check of the room at this time leads to a snapshot."""
+    book.finish(PARTICIPANTS, NO_DIFFERENCE, now)
+    return SNAPSHOT in taken(book, now + LAG_S)
+
+
+def take_snapshot(book: RoomBook, now: float) -> bool:
+    numbers = book.snapshot_numbers(ROOM)
+    if numbers is not None:
+        book.add_snapshot(ROOM, numbers, now)
+    book.finish(SNAPSHOT, NO_DIFFERENCE, now)
+    return numbers is not None
+
+
+def test_a_room_that_reports_from_its_beginning_needs_no_snapshot() -> None:
+    book = book_of(CREATED, JOINED)
+    assert not snapshots_due(book, now=20)
+    assert book.snapshot_numbers(ROOM) is None
+
+
+def test_a_room_made_elsewhere_needs_one_snapshot_once_the_log_has_settled() -> None:
+    book = book_of(replace(CREATED, source=RoomEventSource.RECONCILED), JOINED)
+    book.finish(PARTICIPANTS, NO_DIFFERENCE, now=1)
+    assert SNAPSHOT not in taken(book, LAG_S - 0.1)
+    assert SNAPSHOT in taken(book, LAG_S)
+    assert not snapshots_due(book, now=6), "one is due already"
+    assert take_snapshot(book, now=20)
+    assert not snapshots_due(book, now=40)
+    assert snapshots_due(book, now=21 + SNAPSHOT_S), "the last one would expire"
+
+
+def test_a_beginning_before_the_epoch_does_not_count() -> None:
+    book = RoomBook(ACCOUNT, INTERVALS)
+    for n, logged in enumerate([CREATED, JOINED], 1):
+        book.add_event(logged, n, 0)
+    book.start(0, base_n=1)
+    taken(book, 0)
+    assert snapshots_due(book, now=20)
+
+
+def test_many_events_need_another_snapshot() -> None:
+    book = book_of(CREATED, *[JOINED] * SNAPSHOT_EVENTS)
+    assert snapshots_due(book, now=20)
+    assert take_snapshot(book, now=25)
+    assert not snapshots_due(book, now=40)
+    for n in range(SNAPSHOT_EVENTS + 1):
+        book.add_event(JOINED, 1_000 + n, now=50)
+    assert snapshots_due(book, now=60)
+
+
+def test_a_missing_number_needs_a_snapshot_made_when_rest_has_caught_up() -> None:
+    book = book_of(numbered(0), numbered(2))
+    book.finish(PARTICIPANTS, NO_DIFFERENCE, now=20)
+    assert SNAPSHOT not in taken(book, 20 + LAG_S - 0.1)
+    book.add_event(numbered(4), 3, now=24)
+    assert SNAPSHOT in taken(book, 20 + LAG_S)
+    assert not take_snapshot(book, now=25), "number 3 is missing since a second"
+    assert snapshots_due(book, now=40)
+    assert take_snapshot(book, now=45)
+    assert not snapshots_due(book, now=60)
+    book.add_event(numbered(1), 4, now=61)
+    assert not snapshots_due(book, now=80)
+
+
+def test_no_snapshot_is_due_when_the_number_arrives_or_the_room_ends() -> None:
+    book = book_of(numbered(0), numbered(2))
+    book.finish(PARTICIPANTS, NO_DIFFERENCE, now=20)
+    book.add_event(ENDED, 3, now=21)
+    assert SNAPSHOT not in taken(book, 30)
+    book = book_of(replace(CREATED, source=RoomEventSource.RECONCILED))
+    book.finish(PARTICIPANTS, NO_DIFFERENCE, now=20)
+    book.not_found(SNAPSHOT, now=25)
+    assert book.snapshot_numbers(ROOM) is None
 
 
 def test_nothing_is_compared_for_an_unknown_room() -> None:

@@ -8,9 +8,10 @@ from gateway.core.room_state.room_book import CheckIntervals
 from gateway.core.rooms import RoomRef, RoomSid, RoomStatus
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.sandbox.world.model import Participant, TrackKind, TrackSettings
+from gateway.service.accounts import Account
 from gateway.store.cache import RoomIndex
 from gateway.store.recheck_queue import RecheckQueue
-from tests.service.conftest import ACCOUNT, ADMIN, Site, event, sid, wait_until
+from tests.service.conftest import ACCOUNT, ADMIN, Site, event, sid, wait_until, wait_until_async
 from tests.service.reconciling import (
     INTERVALS,
     NEVER_S,
@@ -308,3 +309,51 @@ async def test_room_list_is_requested_again_after_a_404(site: Site) -> None:
         site.calm()
         site.make_at_twilio()
         await wait_until(lambda: repaired(account) == ["room-created"])
+
+
+async def present(account: Account, room: RoomSid) -> list[str] | None:
+    """The identities of the participants in the room, as the log has them."""
+    found = await account.presence.of_room(ADMIN, RoomRef(room, None))
+    if found is None:
+        return None
+    return sorted(stay.participant.identity or "" for stay in found.participants)
+
+
+async def test_who_is_in_a_room_made_elsewhere_is_known_from_a_snapshot(site: Site) -> None:
+    account = await replica(site)
+    room = site.make_at_twilio()
+    site.join(room, "Ada", "audio")
+    assert await present(account, room) is None
+    async with reconciling(account):
+        await wait_until_async(lambda: is_present(account, room, "Ada"))
+        site.join(room, "Bob")
+        await wait_until_async(lambda: is_present(account, room, "Ada", "Bob"))
+        site.leave(room, "Ada")
+        await wait_until_async(lambda: is_present(account, room, "Bob"))
+        other = await replica(site)
+        assert await present(other, room) == ["Bob"]
+        site.end_at_twilio(room)
+        await wait_until_async(lambda: is_present(account, room))
+
+
+async def test_who_is_in_a_room_whose_callback_was_lost_is_known_again(site: Site) -> None:
+    account = await replica(site)
+    room = site.make_at_twilio()
+    ada = site.join(room, "Ada", "audio")
+    await site.append(
+        event(RoomEventType.ROOM_CREATED, room, sequence_number=0),
+        event(
+            RoomEventType.PARTICIPANT_CONNECTED,
+            room,
+            participant_sid=ada.sid,
+            participant_identity="Ada",
+            sequence_number=2,
+        ),
+    )
+    assert await present(account, room) is None
+    async with reconciling(account):
+        await wait_until_async(lambda: is_present(account, room, "Ada"))
+
+
+async def is_present(account: Account, room: RoomSid, *identities: str) -> bool:
+    return await present(account, room) == list(identities)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.reconcile.leader import LEASE, LeaderTerm
 from gateway.store.leases import Leases
+from gateway.store.presence import PresenceStore
 from gateway.store.recheck_queue import RecheckQueue
 from tests.service.conftest import ACCOUNT, Site, wait_until
 from tests.service.reconciling import (
@@ -82,6 +83,7 @@ async def test_two_leaders_log_a_fact_once(site: Site) -> None:
             site.log,
             account.tail,
             RecheckQueue(site.connections, ACCOUNT),
+            PresenceStore(site.connections, ACCOUNT),
             ACCOUNT,
             lambda: True,
             TIMINGS,
