@@ -16,7 +16,7 @@ from graphql import ExecutionResult, GraphQLSchema, OperationType
 from graphql.execution import Executor, execute_root_selection_set
 
 from gateway.core.errors import DeadlineExceeded, GatewayError, InvalidArgument
-from gateway.gql.execution.cost import REJECTED_COST, check_cost, count_objects
+from gateway.gql.execution.cost import REJECTED_COST, Cost, check_cost, count_objects
 from gateway.gql.execution.documents import Documents
 from gateway.gql.execution.errors import RequestError
 from gateway.gql.execution.graphql_core import OperationExecutor
@@ -58,10 +58,9 @@ class Operation:
         executor: Executor[Context],
         timeout_s: float,
         cache: EncodedMessages[EventKey],
-        cost: int,
+        cost: Cost,
     ) -> None:
         self.cost = cost
-        """The most points that the operation can cost; per event of a subscription."""
         self._request = request
         self._executor = executor
         self._timeout_s = timeout_s
@@ -105,7 +104,10 @@ class Operation:
         try:
             # The root field itself costs one fetch. More than that is below the events.
             subscription = Subscription(
-                self._executor, self._selection_key(), self._cache, fetches=self.cost > FETCH_COST
+                self._executor,
+                self._selection_key(),
+                self._cache,
+                fetches=self.cost.points > FETCH_COST,
             )
             async with aclosing(subscription.results(write_now)) as results:
                 # The first message comes at once. The others come with the events.
@@ -164,7 +166,7 @@ class GraphQLEngine:
         except RequestError:
             await self._hold(context, REJECTED_COST)
             raise
-        await self._hold(context, CALL_COST + operation.cost)
+        await self._hold(context, CALL_COST + operation.cost.points)
         return operation
 
     async def _hold(self, context: Context, points: int) -> None:

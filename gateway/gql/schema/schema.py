@@ -39,6 +39,7 @@ class Query:
         participants.participant,
         description="By SID or id, or by the identity of one who is connected; null when there "
         "is none.",
+        metadata={"calls": 2},  # the room by its name, the participant by its identity
     )
     recording = strawberry.field(recordings.recording)
     recordings = strawberry.field(
@@ -60,11 +61,13 @@ class Query:
     )
     nodes = strawberry.field(
         nodes.nodes,
-        description="Up to 100 objects in the order of their ids, null where there is none.",
+        description="Up to 60 objects in the order of their ids, null where there is none. "
+        "Each may need a call to Twilio.",
     )
     quota = strawberry.field(
         quota.quota,
         description="What Twilio still lets this account ask, by class of request. Takes nothing.",
+        metadata={"calls": 0},
     )
 
 

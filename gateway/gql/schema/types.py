@@ -66,16 +66,18 @@ def _init_fields(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls) if field.init)
 
 
-def fetched_field(description: str, *, is_shared: bool = False) -> Callable[[F], F]:
+def fetched_field(
+    description: str, *, is_shared: bool = False, calls: int = 1, cheaper: str = ""
+) -> Callable[[F], F]:
     """Turns a method that fetches its result into a field.
 
     `is_shared` marks a field whose fetch a loader shares between many objects; it costs
-    less. See `execution/cost.py`.
+    less. `calls` is how many calls to Twilio the field needs at most for one object, or
+    for one room if it is shared. `cheaper` says what to select instead when that is too
+    much. See `execution/cost.py`.
     """
-    return cast(
-        "Callable[[F], F]",
-        strawberry.field(description=description, metadata={"is_shared": is_shared}),
-    )
+    metadata = {"is_shared": is_shared, "calls": calls, "cheaper": cheaper}
+    return cast("Callable[[F], F]", strawberry.field(description=description, metadata=metadata))
 
 
 def optional_id(sid: str | None) -> strawberry.ID | None:
@@ -128,6 +130,12 @@ class ResourceView:
     def from_result(cls, result: ReadResult[Any]) -> Self:
         """The view of a resource that was read, with its freshness."""
         return cls._build(result.value, build_view(Freshness, result.freshness), result.as_of)
+
+    @classmethod
+    def from_event(cls, value: object, cursor: str) -> Self:
+        """The view of a resource that the event at `cursor` tells. Nothing was fetched,
+        so it has no freshness."""
+        return cls._build(value, None, cursor)
 
     @classmethod
     def from_optional(cls, result: ReadResult[Any] | None) -> Self | None:

@@ -7,13 +7,20 @@ from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNod
 from graphql.type import GraphQLObjectType
 
 from gateway.core.errors import InvalidArgument
-from gateway.gql.execution.cost import DEFAULT_PAGE_SIZE, MAX_COST, check_cost, count_objects
+from gateway.gql.execution.cost import (
+    DEFAULT_PAGE_SIZE,
+    MAX_CALLS,
+    MAX_COST,
+    Cost,
+    check_cost,
+    count_objects,
+)
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.service.callers.charge import FETCH_COST
 from tests.gql.conftest import GraphQLServer
 
 
-def cost_of(text: str, **variables: Any) -> int:
+def checked(text: str, **variables: Any) -> Cost:
     document: DocumentNode = parse(text)
     [operation] = [
         part for part in document.definitions if isinstance(part, OperationDefinitionNode)
@@ -24,6 +31,20 @@ def cost_of(text: str, **variables: Any) -> int:
         if isinstance(part, FragmentDefinitionNode)
     }
     return check_cost(EXECUTABLE_SCHEMA, operation, fragments, variables)
+
+
+def cost_of(text: str, **variables: Any) -> int:
+    return checked(text, **variables).points
+
+
+def calls_of(text: str, **variables: Any) -> int:
+    return checked(text, **variables).calls
+
+
+def refusal_of(text: str) -> str:
+    with pytest.raises(InvalidArgument) as refused:
+        checked(text)
+    return refused.value.message
 
 
 @pytest.mark.parametrize(
@@ -39,7 +60,7 @@ def cost_of(text: str, **variables: Any) -> int:
             FETCH_COST + 7 + 7 * FETCH_COST,
         ),
         ("query($n: Int! = 5) { rooms(first: $n) { nodes { sid } } }", {}, FETCH_COST + 50),
-        ("query($n: Int) { rooms(first: $n) { nodes { sid } } }", {"n": None}, FETCH_COST + 1),
+        ("query($n: Int) { rooms(first: $n) { nodes { sid } } }", {"n": None}, FETCH_COST + 50),
         ("{ rooms(first: -5) { nodes { sid } } }", {}, FETCH_COST + 1),
         ("{ rooms(first: 1000000) { nodes { sid } } }", {}, FETCH_COST + 100),
         (
@@ -78,18 +99,57 @@ def test_fetches_and_full_pages_are_counted(
 
 def test_an_operation_may_cost_exactly_the_maximum() -> None:
     def operation(last_page: int) -> str:
-        wide = "{ nodes { insights { url } } }"
-        pages = " ".join(f"p{number}: rooms(first: 100) {{ asOf }}" for number in range(18))
-        return f"{{ rooms(first: 100) {wide} {pages} last: rooms(first: {last_page}) {{ asOf }} }}"
+        pages = " ".join(f"p{number}: rooms(first: 100) {{ asOf }}" for number in range(59))
+        return f"{{ {pages} last: rooms(first: {last_page}) {{ asOf }} }}"
 
-    assert cost_of(operation(100)) == MAX_COST
-    more = operation(100).replace("last:", "more: rooms(first: 1) { asOf } last:")
-    with pytest.raises(InvalidArgument, match=f"costs up to {MAX_COST + FETCH_COST + 1} points"):
-        cost_of(more)
+    assert checked(operation(100)) == Cost(MAX_COST, MAX_CALLS)
+    timelines = """{ room(ref: "a") { events(first: %d) { asOf } } rooms(first: %d) { nodes {
+        events(first: 100) { asOf } } } }"""
+    assert cost_of(timelines % (100, 58)) <= MAX_COST
+    more = refusal_of(timelines % (100, 60))
+    assert more.startswith("the operation costs up to 7,735 points and the limit is 7,500")
 
 
-def test_a_page_of_fifty_rooms_with_their_participants_is_accepted() -> None:
-    cost_of("{ rooms { nodes { sid participants { nodes { identity } } } } }")
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ('{ room(ref: "a") { sid freshness { isStale } } }', 1),
+        ("{ rooms { nodes { sid participants { nodes { identity } } } } }", 51),
+        ("{ rooms(first: 7) { edges { node { recordings { nodes { sid } } } } } }", 8),
+        ("{ rooms { nodes { events { edges { cursor } } } } }", 1),
+        ('{ room(ref: "a") { participants { nodes { room { sid } } } } }', 3),
+        ("{ rooms(first: 9) { nodes { participants { nodes { room { sid } } } } } }", 1 + 9 + 9),
+        ('{ nodes(ids: ["a", "b"]) { ... on Room { insights { url } } } }', 4),
+        ("{ quota { read { limit } } }", 0),
+        ("subscription { roomEvents { cursor } }", 0),
+        (
+            """subscription { roomLive(ref: "a") { participants { nodes { publishedTracks { nodes {
+            sid } } } } } }""",
+            1 + 50,
+        ),
+    ],
+)
+def test_calls_to_twilio_are_counted_as_if_nothing_were_cached(text: str, calls: int) -> None:
+    assert calls_of(text) == calls
+
+
+def test_too_many_calls_are_refused_with_the_field_and_a_cheaper_one() -> None:
+    assert refusal_of(
+        "{ rooms { nodes { participants { nodes { publishedTracks { nodes { sid } } } } } } }"
+    ) == (
+        "publishedTracks below rooms.participants could need 2,500 calls to Twilio and 60 are "
+        "allowed: select presence of the room, which needs none, or request smaller pages"
+    )
+    assert refusal_of("{ rooms(first: 100) { nodes { insights { url } } } }") == (
+        "insights below rooms could need 100 calls to Twilio and 60 are allowed: request smaller "
+        "pages"
+    )
+    assert refusal_of(
+        "{ rooms(first: 40) { nodes { insights { url } recordingRules { url } } } }"
+    ) == (
+        "the operation could need 81 calls to Twilio and 60 are allowed, 40 of them for insights "
+        "below rooms: request smaller pages"
+    )
 
 
 async def test_an_operation_that_costs_too_much_is_rejected_before_it_fetches(
@@ -99,7 +159,7 @@ async def test_an_operation_that_costs_too_much_is_rejected_before_it_fetches(
         publishedTracks { nodes { sid } } } } } } }"""
     error = await server.error(wide)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
-    assert f"the limit is {MAX_COST}: request smaller pages" in error["message"]
+    assert f"{MAX_CALLS} are allowed: select presence" in error["message"]
     assert server.account.participants.calls == []
 
 

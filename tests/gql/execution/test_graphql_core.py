@@ -46,13 +46,17 @@ def test_strawberry_keeps_its_graphql_core_schema_in_the_attribute_that_we_read(
 def test_strawberry_links_each_field_to_its_definition() -> None:
     definition = field("Room", "participants").extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
     assert definition.base_resolver is not None
-    assert definition.metadata == {"is_shared": False}
+    assert definition.metadata["calls"] == 1
 
 
 def test_resolver_metadata_is_none_for_a_plain_attribute() -> None:
     assert resolver_metadata(field("Room", "sid")) is None
-    assert resolver_metadata(field("Room", "participants")) == {"is_shared": False}
-    assert resolver_metadata(field("Participant", "room")) == {"is_shared": True}
+    not_shared, shared = (
+        resolver_metadata(field(type_, name)) or {}
+        for type_, name in (("Room", "recordings"), ("Participant", "room"))
+    )
+    assert not_shared == {"is_shared": False, "calls": 1, "cheaper": ""}
+    assert shared == {"is_shared": True, "calls": 1, "cheaper": ""}
     assert resolver_metadata(GraphQLField(graphql.GraphQLString)) is None
 
 

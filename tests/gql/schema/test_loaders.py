@@ -11,12 +11,13 @@ PARTICIPANTS = "participants(first: 20) { nodes { identity roomSid room { unique
 async def test_participants_of_a_page_of_rooms_are_loaded_in_one_batch(
     server: GraphQLServer,
 ) -> None:
-    server.account.rooms.stored = [room(number, f"room{number}") for number in range(50)]
-    data = (await server.data("{ rooms { nodes { sid " + PARTICIPANTS + " } } }"))["rooms"]["nodes"]
+    server.account.rooms.stored = [room(number, f"room{number}") for number in range(20)]
+    data = await server.data("{ rooms(first: 20) { nodes { sid " + PARTICIPANTS + " } } }")
+    data = data["rooms"]["nodes"]
     assert [node["participants"]["nodes"][0]["roomSid"] for node in data] == [
-        room_sid(number) for number in range(50)
+        room_sid(number) for number in range(20)
     ]
-    assert server.account.participants.batches == [[room_sid(number) for number in range(50)]]
+    assert server.account.participants.batches == [[room_sid(number) for number in range(20)]]
     assert server.account.participants.calls == [("pages", ParticipantFilter(), 20)]
 
 
@@ -24,9 +25,8 @@ async def test_rooms_of_participants_are_loaded_in_one_batch_without_duplicates(
     server: GraphQLServer,
 ) -> None:
     server.account.rooms.stored = [room(number, f"room{number}") for number in range(3)]
-    data = (await server.data("{ rooms { nodes { uniqueName " + PARTICIPANTS + " } } }"))["rooms"][
-        "nodes"
-    ]
+    data = await server.data("{ rooms(first: 20) { nodes { uniqueName " + PARTICIPANTS + " } } }")
+    data = data["rooms"]["nodes"]
     assert [node["participants"]["nodes"][0]["room"]["uniqueName"] for node in data] == [
         "room0",
         "room1",

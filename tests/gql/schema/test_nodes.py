@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.core.errors import NotFound, UpstreamUnavailable
+from gateway.gql.execution.cost import MAX_CALLS
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, SCREEN, TAKE, TTID, VOICE, room, room_sid
 
@@ -74,6 +75,10 @@ async def test_one_failed_node_does_not_fail_the_others(server: GraphQLServer) -
     assert (error["path"], error["extensions"]["code"]) == (["nodes", 0], "UPSTREAM_UNAVAILABLE")
 
 
-async def test_nodes_rejects_more_than_a_hundred_ids(server: GraphQLServer) -> None:
-    assert (await server.data(NODES, ids=["x"] * 100))["nodes"] == [None] * 100
-    assert (await server.error(NODES, ids=["x"] * 101))["extensions"]["code"] == "BAD_USER_INPUT"
+async def test_nodes_takes_as_many_ids_as_calls_are_allowed(server: GraphQLServer) -> None:
+    assert (await server.data(NODES, ids=["x"] * MAX_CALLS))["nodes"] == [None] * MAX_CALLS
+    error = await server.error(NODES, ids=["x"] * (MAX_CALLS + 1))
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["message"] == (
+        "nodes could need 61 calls to Twilio and 60 are allowed: send fewer ids"
+    )
