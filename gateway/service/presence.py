@@ -2,7 +2,7 @@
 Twilio."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -103,7 +103,7 @@ class Presence:
         missing = sorted(sids - states.keys())
         return states | (await self._read(missing) if missing else {})
 
-    async def _read(self, sids: Sequence[RoomSid]) -> Mapping[RoomSid, PresenceState]:
+    async def _read(self, sids: Sequence[RoomSid]) -> dict[RoomSid, PresenceState]:
         """The states by what Redis has, and by what this process has read since."""
         generation, start = self._room_memory.generation, self._tail.position
         epoch, stories = await self._store.read(sids)

@@ -71,7 +71,8 @@ CONNECTION_ERRORS = (
 LIVE = """subscription($room: ID!) { roomLive(ref: $room) {
     sid participants { nodes { sid publishedTracks { nodes { kind } } } } } }"""
 PRESENCE = (
-    "subscription($room: ID!) { presence(room: $room) { cursor participants { identity since } } }"
+    "subscription($room: ID!) { roomPresence(room: $room) { cursor "
+    "participants { since participant { identity } } } }"
 )
 PARTICIPANTS = """query($ref: ID!) { room(ref: $ref) { sid participants { nodes { sid identity
     publishedTracks { nodes { name } } } } recordings { nodes { sid } } events(first: 20) {

@@ -17,8 +17,8 @@ from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_name,
 
 LIVE = """subscription($ref: ID!) { roomLive(ref: $ref) { sid status asOf participants { nodes {
     identity publishedTracks { nodes { kind isMuted } } } } } }"""
-PRESENCE = """subscription($room: ID!) { presence(room: $room) { cursor roomStatus participants {
-    identity since tracks { kind isMuted } } } }"""
+PRESENCE = """subscription($room: ID!) { roomPresence(room: $room) { cursor room { status }
+    participants { since participant { identity } tracks { kind isMuted } } } }"""
 EVENTS = """subscription($room: ID!, $after: String) { roomEvents(room: $room, after: $after) {
     __typename } }"""
 
@@ -38,10 +38,7 @@ def from_live(message: Mapping[str, Any]) -> TracksByIdentity:
 def from_presence(message: tuple[str, Mapping[str, Any]]) -> TracksByIdentity:
     id_, presence = message
     assert id_ == presence["cursor"]
-    return {
-        participant["identity"]: _on(participant["tracks"])
-        for participant in presence["participants"]
-    }
+    return {who["participant"]["identity"]: _on(who["tracks"]) for who in presence["participants"]}
 
 
 def by_grpc(message: pb.WatchRoomResponse) -> TracksByIdentity:
@@ -123,7 +120,9 @@ async def test_all_transports_show_the_same_live_room(gateway: Gateway) -> None:
             [],
         ]
         assert (
-            await first_matching(by_sse, lambda message: message[1]["roomStatus"] == "COMPLETED")
+            await first_matching(
+                by_sse, lambda message: message[1]["room"]["status"] == "COMPLETED"
+            )
         )[1]["participants"] == []
         last = await first_matching(
             by_stream, lambda message: message.room.status == room_pb2.ROOM_STATUS_COMPLETED

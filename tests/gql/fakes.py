@@ -44,6 +44,7 @@ from gateway.core.recordings import (
     RoomRecordingFilter,
 )
 from gateway.core.room_state.live import LiveRoom, Stay
+from gateway.core.room_state.presence import RoomPresence
 from gateway.core.rooms import (
     NewRoom,
     Room,
@@ -601,6 +602,26 @@ class Live:
             yield view
 
 
+class Presence:
+    """Who is in each room; a room that is not here is unknown to the log."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[tuple[RoomSid, RoomStatus]]] = []
+        self.stays: dict[RoomSid, tuple[Stay, ...]] = {}
+        self.error: GatewayError | None = None
+
+    async def of_rooms(
+        self, caller: Caller, rooms: Sequence[tuple[RoomSid, RoomStatus]]
+    ) -> list[RoomPresence | None]:
+        self.calls.append(list(rooms))
+        if self.error is not None:
+            raise self.error
+        return [
+            RoomPresence(sid, "c7", self.stays[sid]) if sid in self.stays else None
+            for sid, _ in rooms
+        ]
+
+
 @dataclass
 class Account:
     sid: AccountSid
@@ -609,6 +630,7 @@ class Account:
     timeline: Timeline = field(default_factory=Timeline)
     live: Live = field(default_factory=Live)
     participants: Participants = field(default_factory=Participants)
+    presence: Presence = field(default_factory=Presence)
     recordings: Recordings = field(default_factory=Recordings)
     transcriptions: Transcriptions = field(default_factory=Transcriptions)
     insights: Insights = field(default_factory=Insights)

@@ -207,7 +207,7 @@ class _CostCounter:
         """How many statuses the field's filter names: Twilio has a list for each."""
         for argument in node.arguments or ():
             if argument.name.value == "filter":
-                filter_ = value_from_ast_untyped(argument.value, self.variables)
+                filter_ = value_from_ast_untyped(argument.value, dict(self.variables))
                 statuses = filter_.get("statuses") if isinstance(filter_, dict) else None
                 return max(1, len(set(statuses))) if isinstance(statuses, list) else 1
         return 1

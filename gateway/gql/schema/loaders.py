@@ -1,8 +1,8 @@
 """Batches the reads of one operation.
 
-Fields that request rooms or participants in the same event loop step share one call of
-the service. A loader caches nothing between batches: the service caches, and an
-operation may run for days as a subscription or read after its own mutation.
+Fields that request rooms, participants or presence in the same event loop step share
+one call of the service. A loader caches nothing between batches: the service caches,
+and an operation may run for days as a subscription or read after its own mutation.
 """
 
 import asyncio
@@ -14,15 +14,18 @@ from strawberry.dataloader import DataLoader
 from gateway.core.caching import ReadResult
 from gateway.core.callers import Caller
 from gateway.core.errors import GatewayError
-from gateway.core.paging import Page
+from gateway.core.paging import PAGE_LIMIT, Page
 from gateway.core.participants import Participant, ParticipantFilter
-from gateway.core.rooms import Room, RoomRef, RoomSid
+from gateway.core.room_state.presence import RoomPresence
+from gateway.core.rooms import Room, RoomRef, RoomSid, RoomStatus
 from gateway.service.accounts import Account
 
 ParticipantPage = ReadResult[Page[Participant]]
 _PageQuery = tuple[ParticipantFilter, int]
 """The filter and the size of a first page."""
 _Key = tuple[RoomSid, _PageQuery]
+_ShownRoom = tuple[RoomSid, RoomStatus]
+"""A room that the caller has been shown, with the status that was shown."""
 
 
 class Loaders:
@@ -36,6 +39,9 @@ class Loaders:
         # and only the garbage collector could free the operation.
         self._rooms = DataLoader(partial(_load_rooms, caller, account), cache=False)
         self._participants = DataLoader(partial(_load_participants, caller, account), cache=False)
+        self._presence = DataLoader(
+            partial(_load_presence, caller, account), max_batch_size=PAGE_LIMIT, cache=False
+        )
 
     async def room(self, sid: RoomSid) -> ReadResult[Room] | None:
         """A room by its SID; None when there is none, or the caller may not see it."""
@@ -47,6 +53,11 @@ class Loaders:
         """The first page of a room's participants."""
         return await self._participants.load((sid, (filters, first)))
 
+    async def presence(self, sid: RoomSid, status: RoomStatus) -> RoomPresence | None:
+        """Who is in a room that the caller has been shown; None when the log does not
+        have its whole story."""
+        return await self._presence.load((sid, status))
+
 
 async def _load_rooms(
     caller: Caller, account: Account, sids: list[RoomSid]
@@ -55,6 +66,15 @@ async def _load_rooms(
     rooms = await account.rooms.batch(caller, [RoomRef(sid, None) for sid in distinct])
     room_of = dict(zip(distinct, rooms, strict=True))
     return [room_of[sid] for sid in sids]
+
+
+async def _load_presence(
+    caller: Caller, account: Account, rooms: list[_ShownRoom]
+) -> list[RoomPresence | None]:
+    distinct = list(dict.fromkeys(rooms))
+    presences = await account.presence.of_rooms(caller, distinct)
+    presence_of = dict(zip(distinct, presences, strict=True))
+    return [presence_of[room] for room in rooms]
 
 
 async def _load_participants(

@@ -28,6 +28,7 @@ from gateway.gql.schema.inputs import (
 )
 from gateway.gql.schema.insights import InsightsRoom
 from gateway.gql.schema.participants import Participant
+from gateway.gql.schema.presence import RoomPresence
 from gateway.gql.schema.recordings import Recording, RecordingRules, recording_sid
 from gateway.gql.schema.transcriptions import Transcription
 from gateway.gql.schema.types import (
@@ -94,9 +95,38 @@ class Room(Node, ResourceView):
         return view
 
     @fetched_field(
+        "How many participants are in the room now: 0 once it has ended. Null when the event log "
+        "does not have the room's whole story, as `presence`.",
+        is_shared=True,
+        calls=0,
+    )
+    async def participant_count(self, info: Info[Context, None]) -> int | None:
+        if self.live is not None:
+            return len(self.live.value.present)
+        presence = await info.context.loaders.presence(RoomSid(self.sid), self.status)
+        return None if presence is None else presence.participant_count
+
+    @fetched_field(
+        "Who is in the room now, from the event log. Null when the log does not have the room's "
+        "whole story: for a room that another system created without this gateway's callback "
+        "address until the gateway has read it from Twilio, while the event of a lost callback is "
+        "missing, and after a loss of the log.",
+        is_shared=True,
+        calls=0,
+    )
+    async def presence(self, info: Info[Context, None]) -> RoomPresence | None:
+        if self.live is not None and self.live.as_of is not None:
+            return RoomPresence.of(self, self.live.value.present, self.live.as_of)
+        presence = await info.context.loaders.presence(RoomSid(self.sid), self.status)
+        if presence is None:
+            return None
+        return RoomPresence.of(self, presence.participants, presence.cursor)
+
+    @fetched_field(
         "Without a status, those connected while the room is in progress, and all who were there "
         "once it is completed. `createdAfter` includes its moment, `createdBefore` does not. In "
-        "roomLive the latter are those whom it has seen."
+        "roomLive the latter are those whom it has seen.",
+        cheaper="select presence, which needs none",
     )
     async def participants(
         self,
@@ -209,7 +239,8 @@ class Room(Node, ResourceView):
 
     @fetched_field(
         "What happened, from the log, oldest first. `after` takes the cursors of roomEvents too, "
-        "and roomEvents goes on from `pageInfo.endCursor`."
+        "and roomEvents goes on from `pageInfo.endCursor`.",
+        calls=0,
     )
     async def events(
         self,

@@ -11,7 +11,8 @@ from gateway.core import events, rooms
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.events import StreamMessage, event_types_argument, message_view
 from gateway.gql.schema.inputs import optional, optional_room_ref
-from gateway.gql.schema.live import Presence
+from gateway.gql.schema.live import live_presence
+from gateway.gql.schema.presence import RoomPresence
 from gateway.gql.schema.rooms import Room
 from gateway.service.streams.feed import EventFilter, EventSubscription
 
@@ -51,13 +52,13 @@ async def room_live(info: Info[Context, None], ref: strawberry.ID) -> AsyncGener
             yield Room.from_live(view)
 
 
-async def presence(
+async def room_presence(
     info: Info[Context, None], room: strawberry.ID
-) -> AsyncGenerator[Presence, None]:
+) -> AsyncGenerator[RoomPresence, None]:
     views = info.context.account.live.watch(info.context.caller, rooms.RoomRef.of(room))
     async with aclosing(views):
         async for view in views:
-            yield Presence.from_live(view)
+            yield live_presence(view)
 
 
 @strawberry.type
@@ -73,7 +74,9 @@ class Subscription:
         "each change. Begins with what is so now, also when it is resumed. A name stands for the "
         "room that has it now.",
     )
-    presence = strawberry.subscription(
-        presence,
-        description="Who is in the room, now and after each change, told without joining it.",
+    room_presence = strawberry.subscription(
+        room_presence,
+        description="Who is in the room, now and after each change. Unlike `Room.presence`, it "
+        "also knows rooms whose whole story the event log does not have: it reads the room from "
+        "Twilio when it starts.",
     )

@@ -19,7 +19,7 @@ from gateway.core.sids import ParticipantSid
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.execution.results import GraphQLResult
-from gateway.gql.schema.live import Presence, resume_cursor
+from gateway.gql.schema.live import live_presence, resume_cursor
 from gateway.gql.schema.rooms import Room
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import (
@@ -44,8 +44,10 @@ LIVE = """subscription { roomLive(ref: "standup") { sid status asOf freshness { 
             publishedTracks { nodes { name isMuted } pageInfo { hasNextPage } } }
         pageInfo { hasNextPage } asOf }
     ada: participant(ref: "ada") { sid publishedTracks { nodes { sid } } } } }"""
-PRESENCE = """subscription { presence(room: "standup") { cursor roomSid roomName roomStatus
-    participants { sid identity since tracks { sid kind name isMuted } } } }"""
+PRESENCE = """subscription { roomPresence(room: "standup") { id cursor participantCount
+    room { sid uniqueName status participantCount presence { id cursor } }
+    participants { since isMuted participant { id identity asOf freshness { isStale } }
+        tracks { id kind name isMuted } } } }"""
 
 
 def body_of(result: GraphQLResult) -> Any:
@@ -155,17 +157,36 @@ async def test_participants_of_a_view_are_paged() -> None:
 async def test_presence_lists_participants_and_their_tracks() -> None:
     account = Account(ACCOUNT)
     account.live.first_view = live_view(PRESENT, GONE)
+    id_ = f"{room().sid}:presence"
     assert await first(account, PRESENCE) == {
+        "id": id_,
         "cursor": "c1",
-        "roomSid": room().sid,
-        "roomName": "standup",
-        "roomStatus": "IN_PROGRESS",
+        "participantCount": 1,
+        "room": {
+            "sid": room().sid,
+            "uniqueName": "standup",
+            "status": "IN_PROGRESS",
+            "participantCount": 1,
+            "presence": {"id": id_, "cursor": "c1"},
+        },
         "participants": [
             {
-                "sid": ADA,
-                "identity": "ada",
                 "since": "2026-11-20T12:00:00Z",
-                "tracks": [{"sid": VOICE, "kind": "AUDIO", "name": "voice", "isMuted": False}],
+                "isMuted": False,
+                "participant": {
+                    "id": f"{room().sid}:{ADA}",
+                    "identity": "ada",
+                    "asOf": "c1",
+                    "freshness": None,
+                },
+                "tracks": [
+                    {
+                        "id": f"{room().sid}:{ADA}:{VOICE}",
+                        "kind": "AUDIO",
+                        "name": "voice",
+                        "isMuted": False,
+                    }
+                ],
             }
         ],
     }
@@ -183,7 +204,7 @@ async def test_a_live_view_of_an_unknown_room_fails(query: str) -> None:
 def test_resume_cursor_of_a_view_is_its_position() -> None:
     assert (
         resume_cursor(Room.from_live(live_view(PRESENT)))
-        == resume_cursor(Presence.from_live(live_view(PRESENT)))
+        == resume_cursor(live_presence(live_view(PRESENT)))
         == "c1"
     )
 
@@ -197,4 +218,4 @@ async def test_an_event_stream_has_the_cursors_of_views_as_ids(server: GraphQLSe
         async with asyncio.timeout(TIMEOUT_S):
             lines = [(await response.content.readline()).decode().strip() for _ in range(5)]
     assert lines[2:4] == ["id: c3", "event: next"]
-    assert json.loads(lines[4].removeprefix("data: "))["data"]["presence"]["cursor"] == "c3"
+    assert json.loads(lines[4].removeprefix("data: "))["data"]["roomPresence"]["cursor"] == "c3"

@@ -37,7 +37,7 @@ def test_the_printed_schema_is_current() -> None:
         "disconnectParticipant(room: ID!, participant: ID!): Participant!\n",
         "roomEvents(room: ID, types: [RoomEventType!], after: String): StreamMessage!\n",
         "roomLive(ref: ID!): Room!\n",
-        "presence(room: ID!): Presence!\n",
+        "roomPresence(room: ID!): RoomPresence!\n",
     ],
 )
 def test_the_schema_has_these_signatures(signature: str) -> None:

@@ -27,7 +27,7 @@ async def test_room_events_rejects_an_empty_list_of_types(server: GraphQLServer)
     assert server.account.feed.calls == []
 
 
-@pytest.mark.parametrize("field", ["roomLive(ref: $room)", "presence(room: $room)"])
+@pytest.mark.parametrize("field", ["roomLive(ref: $room)", "roomPresence(room: $room)"])
 async def test_a_live_view_accepts_a_sid_or_a_name(server: GraphQLServer, field: str) -> None:
     query = f"subscription($room: ID!) {{ {field} {{ __typename }} }}"
     async with server.socket() as socket:
