@@ -17,6 +17,7 @@ from gateway.app.server import Addresses, Listen, Timings, bind, bind_shared, ru
 from gateway.app.wiring import Gateway, Mode, build_account
 from gateway.core.errors import FailedPrecondition, GatewayError, UpstreamUnavailable
 from gateway.core.rooms import AccountSid
+from gateway.rpc.http.bodies import envelope
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from gateway.service.callers.api_keys import ApiKey
@@ -129,6 +130,27 @@ async def test_i16_both_faces_refuse_a_stream_when_too_many_are_open(
     assert "0 event streams" in text
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "0 event streams" in (refused.value.details() or "")
+
+
+@pytest.mark.parametrize(
+    ("media_type", "end"),
+    [
+        ("application/connect+json", b'"code":"unavailable"'),
+        ("application/grpc-web+proto", b"grpc-status: 14"),
+    ],
+)
+async def test_stop_ends_streams_over_http_so_that_their_clients_resume(
+    redis_url: str, media_type: str, end: bytes
+) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with running(settings(redis_url)) as addresses:
+            reply = await http.post(
+                f"{addresses.console}rooms_gateway.v1.RoomService/WatchRoomEvents",
+                data=envelope(b"{}" if "json" in media_type else b""),
+                headers={"X-API-Key": KEY, "Content-Type": media_type},
+            )
+            assert await in_time(reply.content.readexactly(1)) == b"\0"
+        assert end in await in_time(reply.read())
 
 
 async def test_stop_leaves_no_task(redis_url: str) -> None:

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.core.errors import InvalidArgument
-from gateway.service.streams.encoded import EncodedMessage
+from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
 
 M = TypeVar("M", bound=Message)
 
@@ -46,6 +46,9 @@ class Json(Codec):
 
     name = "json"
 
+    def __init__(self) -> None:
+        self._encoded = EncodedMessages[tuple[bytes, type[Message]]]()
+
     def decode(self, data: bytes, message_class: type[M]) -> M:
         try:
             return json_format.Parse(data.decode(), message_class())
@@ -58,8 +61,18 @@ class Json(Codec):
 
     def encode(self, message: Message | EncodedMessage, message_class: type[Message]) -> bytes:
         if isinstance(message, EncodedMessage):
-            message = message_class.FromString(message.encoded)
+            return self._encode_once(message, message_class)
         return json_format.MessageToJson(message, indent=None, ensure_ascii=False).encode()
+
+    def _encode_once(self, message: EncodedMessage, message_class: type[Message]) -> bytes:
+        """Returns the JSON of a message that many streams may send."""
+        key = (message.encoded, message_class)
+        json = self._encoded.get(key)
+        if json is None:
+            decoded = message_class.FromString(message.encoded)
+            json = EncodedMessage(self.encode(decoded, message_class), message.cursor)
+            self._encoded.put(key, json)
+        return json.encoded
 
 
 CODECS: Final[Mapping[str, Codec]] = {codec.name: codec for codec in (Proto(), Json())}

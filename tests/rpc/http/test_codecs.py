@@ -18,6 +18,13 @@ def test_json_has_names_in_camel_case_and_no_unset_fields() -> None:
     assert JSON.decode(b'{"number": 3, "type_url": "somewhere"}', Field) == FIELD
 
 
+def test_json_of_an_encoded_message_is_made_once() -> None:
+    first, second = (
+        JSON.encode(EncodedMessage(FIELD.SerializeToString(), "cursor"), Field) for _ in range(2)
+    )
+    assert first is second
+
+
 def test_json_is_utf8() -> None:
     assert JSON.encode(StringValue(value="é"), StringValue) == '"é"'.encode()
 
