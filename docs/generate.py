@@ -48,7 +48,7 @@ from gateway.gql.schema.texts import PROTO_TEXTS
 from gateway.rpc import errors as rpc_errors
 from gateway.settings import accounts, environment
 from gateway.twilio import faults
-from protos.generate import descriptors
+from protos.generate import SERVICE_CONFIG, descriptors
 
 ROOT: Final = Path(__file__).parent.parent
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -213,6 +213,10 @@ def grpc() -> str:
         for enum in proto.enum_type:
             parts += _enum(enum)
     return "\n\n".join(part for part in parts if part)
+
+
+def service_config() -> str:
+    return f"```json\n{(ROOT / SERVICE_CONFIG).read_text()}```"
 
 
 def _comment(*names: str) -> str:
@@ -495,6 +499,7 @@ def _title(page: Path) -> str:
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "graphql": graphql,
     "grpc": grpc,
+    "service-config": service_config,
     "cli": command_line,
     "settings": settings,
     "account-settings": _settings_of(accounts.AccountSettings),

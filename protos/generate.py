@@ -1,6 +1,7 @@
 """Writes the code that is generated from the protos below the folder ROOT.
 
-- `clients/python-stubs/rooms_gateway/v1`: the stubs that clients install.
+- `clients/python-stubs/rooms_gateway/v1`: the stubs that clients install, and the
+  service config that retries calls.
 - `gateway/rpc/v1`: the server's own copy. Its modules import each other there. The
   descriptors are the same, so both fit into one process.
 - `gateway/gql/schema/texts.json`: the comments, for the descriptions of the GraphQL
@@ -20,7 +21,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import (
+    FileDescriptorProto,
+    FileDescriptorSet,
+    MethodOptions,
+)
 from grpc_tools import protoc  # type: ignore[import-untyped]  # has no stubs
 
 PROTOS = Path(__file__).parent
@@ -30,6 +35,7 @@ WELL_KNOWN = files("grpc_tools") / "_proto"  # google/protobuf/timestamp.proto a
 PACKAGE = "rooms_gateway.v1"
 STUBS = Path("clients/python-stubs")
 SERVER_COPY = Path("gateway/rpc/v1")
+SERVICE_CONFIG = STUBS / PACKAGE.replace(".", "/") / "service_config.json"
 TEXTS = Path("gateway/gql/schema/texts.json")
 # A generated module names its package in imports, and as the module of its classes.
 _PACKAGE_NAME = re.compile(
@@ -49,8 +55,37 @@ def generate(root: Path) -> None:
     for path in sorted((stubs / PACKAGE.replace(".", "/")).glob("*_pb2*.py*")):
         text = _PACKAGE_NAME.sub(r"\1gateway.rpc.v1", path.read_text())
         (server_copy / path.name).write_text(text)
+    (root / SERVICE_CONFIG).write_text(_service_config())
     comments = {name: text for file in descriptors() for name, text in _comments(file)}
     texts.write_text(json.dumps(comments, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def _service_config() -> str:
+    """A gRPC service config that retries the methods without side effects.
+
+    https://grpc.io/docs/guides/service-config/
+    """
+    methods = [
+        {"service": f"{PACKAGE}.{service.name}", "method": method.name}
+        for file in descriptors()
+        for service in file.service
+        for method in service.method
+        if method.options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+    ]
+    retry_policy = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    config = {
+        "methodConfig": [{"name": methods, "retryPolicy": retry_policy}],
+        "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+    }
+    text = json.dumps(config, indent=2)
+    # One line for each method.
+    return re.sub(r'\{\s+("service": .+)\s+("method": .+)\s+\}', r"{\1 \2}", text) + "\n"
 
 
 def descriptors() -> list[FileDescriptorProto]:

@@ -72,7 +72,10 @@ async def _run(
                 "twilio_video_base_url": sandbox.url,
                 "gateway_public_url": public_url,
                 "gateway_redis_url": redis_url,
-                "gateway_api_keys": (api_key_row("dev", api_key),),
+                # A developer may see everything, also the addresses of callbacks.
+                "gateway_api_keys": (
+                    api_key_row("dev", api_key).model_copy(update={"scopes": ("admin",)}),
+                ),
             }
         )
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Annotated
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.open_enum import OpenEnum, UnknownWord
+from gateway.core.open_enum import HttpMethod, OpenEnum, UnknownWord
 from gateway.core.recordings import INT64, MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid
@@ -30,7 +30,7 @@ class CreatedMethod(OpenEnum):
 
 
 class RoomEndReason(OpenEnum):
-    ROOM_ENDED_VIA_API = "room_ended_via_api"
+    API = "room_ended_via_api"
     TIMEOUT = "timeout"
     UNKNOWN = "unknown"
 
@@ -88,7 +88,7 @@ class InsightsRoom:
     created_method: CreatedMethod | None = None
     end_reason: RoomEndReason | None = None
     status_callback: str | None = None
-    status_callback_method: str | None = None
+    status_callback_method: HttpMethod | None = None
     max_participants: int | None = None
     unique_participants: int | None = None
     unique_participant_identities: int | None = None

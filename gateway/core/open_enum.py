@@ -25,6 +25,22 @@ class OpenEnum(StrEnum):
         return word.replace("_", "-")
 
 
+class HttpMethod(OpenEnum):
+    """The method of the requests with which Twilio reports events."""
+
+    GET = "GET"
+    POST = "POST"
+    HEAD = "HEAD"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _respelled(cls, word: str) -> str:
+        return word.upper()
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownWord:
     """The word that Twilio sent for a field whose value is UNKNOWN here.

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.open_enum import OpenEnum, UnknownWord
+from gateway.core.open_enum import HttpMethod, OpenEnum, UnknownWord
 from gateway.core.rules import RULES_LIMIT as RULES_LIMIT
 from gateway.core.rules import RuleType as RuleType
 from gateway.core.rules import TrackKind, TrackRule, check_rule
@@ -145,7 +145,7 @@ class Recording:
     grouping_sids: GroupingSids | None = None
     media_external_location: str | None = None
     status_callback: str | None = None
-    status_callback_method: str | None = None
+    status_callback_method: HttpMethod | None = None
     url: str | None = None
     links: RecordingLinks | None = None
     unknown_words: tuple[UnknownWord, ...] = ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.core.errors import InvalidArgument, Path
-from gateway.core.open_enum import OpenEnum, UnknownWord
+from gateway.core.open_enum import HttpMethod, OpenEnum, UnknownWord
 from gateway.core.recordings import RecordingRule, check_rules
 from gateway.core.sids import AccountSid as AccountSid
 from gateway.core.sids import RoomSid as RoomSid
@@ -82,7 +82,7 @@ class Room:
     end_time: datetime | None = None
     duration: int | None = None
     status_callback: str | None = None
-    status_callback_method: str | None = None
+    status_callback_method: HttpMethod | None = None
     max_participants: int | None
     max_participant_duration: int | None
     max_concurrent_published_tracks: int | None = None

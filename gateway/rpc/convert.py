@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -31,20 +32,29 @@ T = TypeVar("T")
 _RESULT_FIELDS: Final = frozenset({"freshness", "as_of"})
 # Messages that protobuf itself makes from a datetime or a mapping.
 _CONVERTED_BY_PROTOBUF: Final = frozenset({"google.protobuf.Timestamp", "google.protobuf.Struct"})
-# Fields whose name in core differs.
 CORE_NAMES: Final[Mapping[str, str]] = {
-    "date_created": "create_time",
-    "date_updated": "update_time",
-    "fetched_at": "fetch_time",
-    "floor_at": "history_start_time",
-    "begins_at": "begin_time",
-    "expires_at": "expire_time",
-    "reset_at": "reset_time",
-    "under_way": "in_flight",
-    "duration_sec": "duration",
-    "total_participant_duration_sec": "total_participant_duration",
-    "total_recording_duration_sec": "total_recording_duration",
+    "effect": "type",
+    "retry_after": "retry_after_ms",
+    "signed": "is_signed",
+    "size_bytes": "size",
+    "stale": "is_stale",
+    "ttl": "ttl_s",
+    "valid": "is_valid",
+    "watched_room": "room_sid",
 }
+"""Fields whose name in core differs."""
+_PB_NAMES: Final[Mapping[str, str]] = {core: name for name, core in CORE_NAMES.items()}
+UNITS: Final[Mapping[str, tuple[int, str]]] = {
+    "empty_room_timeout": (60_000, "minutes"),
+    "unused_room_timeout": (60_000, "minutes"),
+    "offset": (1, "milliseconds"),
+    "retry_after": (1, "milliseconds"),
+}
+"""The units of durations in core, in milliseconds, and their names. Others are in
+seconds."""
+_SECONDS: Final = (1_000, "seconds")
+# https://protobuf.dev/reference/protobuf/google.protobuf/#duration
+_DURATION_LIMIT_S: Final = 315_576_000_000
 # The core type of every message inside a request.
 _CORE_TYPES: Final[Mapping[str, type[Any]]] = {
     recording_pb2.RecordingRule.DESCRIPTOR.full_name: RecordingRule,
@@ -63,7 +73,11 @@ def to_pb(value: object, message_class: type[M]) -> M:
     result, inner = (value, value.value) if isinstance(value, ReadResult) else (None, value)
     fields_: dict[str, Any] = {}
     for name, core_name, encode in _encoders(message_class.DESCRIPTOR):
-        part = getattr(result, name, None) if name in _RESULT_FIELDS else getattr(inner, core_name)
+        if name in _RESULT_FIELDS:
+            part = getattr(result, name, None)
+        else:
+            # Core has the fields of `twilio` beside the others.
+            part = inner if name == "twilio" else getattr(inner, core_name)
         if part is not None:
             fields_[name] = encode(part)
     return message_class(**fields_)
@@ -86,11 +100,23 @@ def _encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
 
 def _item_encoder(field: FieldDescriptor) -> Callable[[Any], Any]:
     if field.enum_type is not None:
-        return enums.TABLES[field.enum_type.full_name].to_pb
+        return enums.table_of(field).to_pb
     if field.message_type is None or field.message_type.full_name in _CONVERTED_BY_PROTOBUF:
         return lambda value: value
+    if field.message_type is Duration.DESCRIPTOR:
+        unit_ms, _ = UNITS.get(field.name, _SECONDS)
+        return lambda value: _duration_to_pb(value * unit_ms)
     message_class = GetMessageClass(field.message_type)
     return lambda value: to_pb(value, message_class)
+
+
+def _duration_to_pb(value_ms: int) -> Duration:
+    """Returns the duration, or the longest one that the message can hold: Twilio's
+    numbers have 64 bits."""
+    limit_ms = _DURATION_LIMIT_S * 1_000
+    duration = Duration()
+    duration.FromMilliseconds(max(-limit_ms, min(value_ms, limit_ms)))
+    return duration
 
 
 def from_pb(message: Message, core_type: type[T]) -> T:
@@ -105,10 +131,11 @@ def from_pb(message: Message, core_type: type[T]) -> T:
     set_fields = {field.name: value for field, value in message.ListFields()}
     # Typing has no name for the type of a dataclass.
     for part in fields(core_type):  # type: ignore[arg-type]
-        field = descriptor.fields_by_name[part.name]
+        name = part.name if part.name in descriptor.fields_by_name else _PB_NAMES[part.name]
+        field = descriptor.fields_by_name[name]
         is_required = part.default is MISSING and part.default_factory is MISSING
-        if part.name in set_fields:
-            values[part.name] = _decode(field, set_fields[part.name])
+        if name in set_fields:
+            values[part.name] = _decode(field, set_fields[name])
         elif is_required:
             values[part.name] = _decode_unset(message, field)
     return core_type(**values)
@@ -116,7 +143,7 @@ def from_pb(message: Message, core_type: type[T]) -> T:
 
 def _decode_unset(message: Message, field: FieldDescriptor) -> Any:
     if field.enum_type is not None and not field.is_repeated:
-        choices = enums.TABLES[field.enum_type.full_name].choices
+        choices = enums.table_of(field).choices
         raise InvalidArgument.at(field.name, f"is not set: set it to one of {choices}")
     return () if field.is_repeated else getattr(message, field.name)
 
@@ -126,15 +153,17 @@ def _decode(field: FieldDescriptor, value: Any) -> Any:
     if not field.is_repeated:
         return _decode_item(field, value, path)
     if field.enum_type is not None:
-        return enums.TABLES[field.enum_type.full_name].from_pb_list(value, path)
+        return enums.table_of(field).from_pb_list(value, path)
     return tuple(_decode_item(field, item, (*path, index)) for index, item in enumerate(value))
 
 
 def _decode_item(field: FieldDescriptor, value: Any, path: Path) -> Any:
     if field.enum_type is not None:
-        return enums.TABLES[field.enum_type.full_name].from_pb(value, path)
+        return enums.table_of(field).from_pb(value, path)
     if isinstance(value, Timestamp):
         return _decode_timestamp(value, path)
+    if isinstance(value, Duration):
+        return decode_duration(value, path)
     if field.message_type is not None:
         with below(*path):
             return from_pb(value, _CORE_TYPES[field.message_type.full_name])
@@ -150,3 +179,16 @@ def _decode_timestamp(timestamp: Timestamp, path: Path) -> datetime:
             "is not a valid timestamp: "
             "set seconds for a year from 1 to 9999, and nanos from 0 to 999999999",
         ) from None
+
+
+def decode_duration(duration: Duration, path: Path) -> int:
+    """Returns the duration of the field at `path`, in core's unit.
+
+    Raises InvalidArgument unless it is a whole number of that unit.
+    """
+    unit_ms, unit = UNITS.get(str(path[-1]), _SECONDS)
+    total_ns = duration.seconds * 1_000_000_000 + duration.nanos
+    count, rest_ns = divmod(total_ns, unit_ms * 1_000_000)
+    if rest_ns or duration.nanos >= 1_000_000_000:
+        raise InvalidArgument.at(path, f"is not a whole number of {unit}: round it to one")
+    return count

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, Generic, TypeVar
 
+from google.protobuf.descriptor import FieldDescriptor
+
 from gateway.core.caching import FreshnessSource
 from gateway.core.errors import InvalidArgument, Path
 from gateway.core.events import (
+    RecordingOperation,
     ResyncReason,
     RoomChangeKind,
     RoomEventSource,
@@ -22,6 +25,7 @@ from gateway.core.insights import (
 )
 from gateway.core.limits.fairness import Priority
 from gateway.core.limits.quota import QuotaSource
+from gateway.core.open_enum import HttpMethod
 from gateway.core.participants import ParticipantStatus
 from gateway.core.recordings import ContainerFormat, MediaCodec, RecordedKind, RecordingStatus
 from gateway.core.rooms import RoomStatus, RoomType, VideoCodec
@@ -82,28 +86,25 @@ class EnumTable(Generic[Member, Number]):
     def _member(self, number: int, field: Path) -> Member:
         member = self._members.get(number)
         if member is None:
-            raise InvalidArgument.at(
-                field, f"has the unknown number {number}: set it to one of {self.choices}"
-            )
+            raise InvalidArgument.at(field, f"is {number}: set it to one of {self.choices}")
         return member
 
 
 ROOM_STATUS: Final = EnumTable(RoomStatus, room_pb2.RoomStatus)
 ROOM_TYPE: Final = EnumTable(RoomType, room_pb2.RoomType)
 VIDEO_CODEC: Final = EnumTable(VideoCodec, room_pb2.VideoCodec)
-FOLLOWED_BY: Final = EnumTable(FreshnessSource, room_pb2.FollowedBy)
+HTTP_METHOD: Final = EnumTable(HttpMethod, room_pb2.HttpMethod)
+FRESHNESS_SOURCE: Final = EnumTable(FreshnessSource, room_pb2.FreshnessSource)
 
-RULE_TYPE: Final = EnumTable(RuleType, rule_pb2.RuleType)
-RULE_EFFECT: Final = EnumTable(TrackRuleEffect, rule_pb2.RuleEffect)
+TRACK_RULE_EFFECT: Final = EnumTable(TrackRuleEffect, rule_pb2.TrackRuleEffect)
 TRACK_KIND: Final = EnumTable(TrackKind, rule_pb2.TrackKind)
 TRACK_PRIORITY: Final = EnumTable(TrackPriority, rule_pb2.TrackPriority)
 
 PARTICIPANT_STATUS: Final = EnumTable(ParticipantStatus, participant_pb2.ParticipantStatus)
 
-RECORDED_KIND: Final = EnumTable(RecordedKind, recording_pb2.RecordedKind)
 RECORDING_STATUS: Final = EnumTable(RecordingStatus, recording_pb2.RecordingStatus)
 CONTAINER_FORMAT: Final = EnumTable(ContainerFormat, recording_pb2.ContainerFormat)
-CODEC: Final = EnumTable(MediaCodec, recording_pb2.Codec)
+MEDIA_CODEC: Final = EnumTable(MediaCodec, recording_pb2.MediaCodec)
 
 TRANSCRIPTION_STATUS: Final = EnumTable(TranscriptionStatus, transcription_pb2.TranscriptionStatus)
 
@@ -113,14 +114,15 @@ PROCESSING_STATE: Final = EnumTable(ProcessingState, insights_pb2.ProcessingStat
 EDGE_LOCATION: Final = EnumTable(EdgeLocation, insights_pb2.EdgeLocation)
 STAY_STATUS: Final = EnumTable(StayStatus, insights_pb2.StayStatus)
 
-PROBLEM: Final = EnumTable(Problem, token_pb2.TokenProblem)
+TOKEN_PROBLEM: Final = EnumTable(Problem, token_pb2.TokenProblem)
 
 REQUEST_CLASS: Final = EnumTable(Priority, quota_pb2.RequestClass)
 QUOTA_SOURCE: Final = EnumTable(QuotaSource, quota_pb2.QuotaSource)
 
 ROOM_EVENT_TYPE: Final = EnumTable(RoomEventType, events_pb2.RoomEventType)
-EVENT_SOURCE: Final = EnumTable(RoomEventSource, events_pb2.EventSource)
-CHANGED: Final = EnumTable(RoomChangeKind, events_pb2.Changed)
+ROOM_EVENT_SOURCE: Final = EnumTable(RoomEventSource, events_pb2.RoomEventSource)
+ROOM_CHANGE_KIND: Final = EnumTable(RoomChangeKind, events_pb2.RoomChangeKind)
+RECORDING_OPERATION: Final = EnumTable(RecordingOperation, events_pb2.RecordingOperation)
 STREAM_MODE: Final = EnumTable(StreamMode, events_pb2.StreamMode)
 RESYNC_REASON: Final = EnumTable(ResyncReason, events_pb2.ResyncReason)
 
@@ -128,3 +130,17 @@ TABLES: Final[Mapping[str, EnumTable[Any, Any]]] = {
     table.full_name: table for table in tuple(vars().values()) if isinstance(table, EnumTable)
 }
 """Every table, by the full name of its protobuf enum."""
+
+# A rule that we set may use fewer words than a rule that Twilio returns.
+NARROW_TABLES: Final[Mapping[str, EnumTable[Any, Any]]] = {
+    "rooms_gateway.v1.RecordingRule.effect": EnumTable(RuleType, rule_pb2.TrackRuleEffect),
+    "rooms_gateway.v1.RecordingRule.kind": EnumTable(RecordedKind, rule_pb2.TrackKind),
+    "rooms_gateway.v1.SubscribeRule.effect": EnumTable(RuleType, rule_pb2.TrackRuleEffect),
+}
+"""Tables of single fields, by the full name of the field."""
+
+
+def table_of(field: FieldDescriptor) -> EnumTable[Any, Any]:
+    """Returns the table of a field whose type is an enum."""
+    assert field.enum_type is not None, "a field of another type has no table"
+    return NARROW_TABLES.get(field.full_name) or TABLES[field.enum_type.full_name]

@@ -1,20 +1,46 @@
 """Events and stream messages as protobuf messages. Does no I/O."""
 
+from collections.abc import Mapping
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.core.event_objects import (
+    failed_operation_of,
+    participant_of,
+    recording_of,
+    room_of,
+    track_of,
+)
 from gateway.core.events import (
     Bookmark,
     Delivered,
     Gap,
+    RecordingOperation,
     ResyncRequired,
+    RoomChangeKind,
     RoomEvent,
     RoomEventType,
     StreamMessage,
     StreamStarted,
 )
+from gateway.core.participants import Participant, PublishedTrack
+from gateway.core.recordings import Recording
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
-from gateway.rpc.v1 import events_pb2, participant_pb2, room_pb2
+from gateway.rpc.responses import hide_callback
+from gateway.rpc.v1 import events_pb2
 from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1.room_pb2 import Room
 from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
+
+_DESCRIPTOR: Any = events_pb2.RoomEvent.DESCRIPTOR
+_MESSAGES: Final[Mapping[str, type[Message]]] = {
+    field.name: GetMessageClass(field.message_type)
+    for field in _DESCRIPTOR.oneofs_by_name["event"].fields
+}
+"""The message of each type of event, by its field in the event."""
 
 
 class Encoder:
@@ -54,62 +80,52 @@ def stream_message_to_pb(message: StreamMessage) -> pb.WatchRoomEventsResponse:
             return pb.WatchRoomEventsResponse(cursor=message.cursor, resync_required=resync)
 
 
+class _Subject:
+    """What an event is about, by the names of the fields in its message."""
+
+    def __init__(self, event: RoomEvent) -> None:
+        self._event = event
+
+    @property
+    def participant(self) -> Participant | None:
+        return participant_of(self._event)
+
+    @property
+    def track(self) -> PublishedTrack | None:
+        return track_of(self._event)
+
+    @property
+    def recording(self) -> Recording | None:
+        return recording_of(self._event)
+
+    @property
+    def failed_operation(self) -> RecordingOperation | None:
+        return failed_operation_of(self._event)
+
+    @property
+    def change(self) -> RoomChangeKind | None:
+        return self._event.change
+
+    @property
+    def changed_participant(self) -> Participant | None:
+        return self._event.participant
+
+
 def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:
-    return events_pb2.RoomEvent(
-        type=enums.ROOM_EVENT_TYPE.to_pb(event.type),
-        account_sid=event.account_sid,
-        room_sid=event.room_sid,
-        room_name=event.room_name,
-        at=event.event_time,
+    """Returns the event with its objects. The message of a type has the type's name."""
+    kind = event.type.name.lower()
+    parts: dict[str, Any] = {kind: to_pb(_Subject(event), _MESSAGES[kind])}
+    message = events_pb2.RoomEvent(
+        room=to_pb(room_of(event), Room),
+        event_time=event.event_time,
         sequence_number=event.sequence_number,
-        source=enums.EVENT_SOURCE.to_pb(event.source),
+        source=enums.ROOM_EVENT_SOURCE.to_pb(event.source),
         late=event.late,
-        room_status=enums.ROOM_STATUS.to_pb(event.room_status),
-        room_type=enums.ROOM_TYPE.to_pb(event.room_type),
-        room_duration=event.room_duration,
-        participant=_participant_to_pb(event),
-        track=_track_to_pb(event),
-        recording=_recording_to_pb(event),
-        room=None if event.room is None else to_pb(event.room, room_pb2.Room),
-        changed=enums.CHANGED.to_pb(event.change),
-        changed_participant=None
-        if event.participant is None
-        else to_pb(event.participant, participant_pb2.Participant),
+        **parts,
     )
-
-
-def _participant_to_pb(event: RoomEvent) -> events_pb2.EventParticipant | None:
-    participant = events_pb2.EventParticipant(
-        sid=event.participant_sid,
-        identity=event.participant_identity,
-        status=event.participant_status,
-        duration=event.participant_duration,
-    )
-    return participant if participant.ListFields() else None
-
-
-def _track_to_pb(event: RoomEvent) -> events_pb2.EventTrack | None:
-    track = events_pb2.EventTrack(
-        sid=event.track_sid, kind=enums.TRACK_KIND.to_pb(event.track_kind), name=event.track_name
-    )
-    return track if track.ListFields() else None
-
-
-def _recording_to_pb(event: RoomEvent) -> events_pb2.EventRecording | None:
-    recording = events_pb2.EventRecording(
-        sid=event.recording_sid,
-        source_sid=event.source_sid,
-        uri=event.recording_uri,
-        container=event.container,
-        codec=event.codec,
-        offset_ms=event.offset_ms,
-        media_uri=event.media_uri,
-        media_external_location=event.media_external_location,
-        duration=event.recording_duration,
-        size=event.recording_size,
-        failed_operation=event.failed_operation,
-    )
-    return recording if recording.ListFields() else None
+    # Every caller gets the same bytes.
+    hide_callback(message.room)
+    return message
 
 
 def event_types_from_pb(

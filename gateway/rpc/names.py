@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-_NAMES: Final[Mapping[str, str]] = {"idempotency_key": "request_id"}
+_NAMES: Final[Mapping[str, str]] = {"idempotency_key": "request_id", "ttl_s": "ttl"}
 
 
 def name_of(field: str) -> str:

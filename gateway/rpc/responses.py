@@ -9,11 +9,13 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.caching import ReadResult
+from gateway.core.callers import Scope
 from gateway.core.errors import InvalidArgument, Reason
 from gateway.core.outcomes import not_found
 from gateway.core.paging import PAGE_LIMIT, Page
 from gateway.rpc.convert import to_pb
 from gateway.rpc.v1.room_pb2 import Freshness
+from gateway.service import call_context
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -47,7 +49,7 @@ def resource_response(response_class: type[M], value: object) -> M:
     A ReadResult also sets `freshness` and `as_of`, in responses that have these fields.
     """
     field = response_class.DESCRIPTOR.fields_by_number[1]
-    resource = to_pb(value, _resource_class(response_class))
+    resource = visible_to_pb(value, _resource_class(response_class))
     return response_class(**{field.name: resource, **_freshness(response_class, value)})
 
 
@@ -59,11 +61,30 @@ def page_response(response_class: type[M], result: Page[Any] | ReadResult[Page[A
     item_class = _resource_class(response_class)
     return response_class(
         **{
-            field.name: [to_pb(item, item_class) for _, item in page.items],
+            field.name: [visible_to_pb(item, item_class) for _, item in page.items],
             "next_page_token": page.end_cursor if page.has_next_page else None,
             **_freshness(response_class, result),
         }
     )
+
+
+def visible_to_pb(value: object, message_class: type[M]) -> M:
+    """Returns the message without what the current caller may not see."""
+    message = to_pb(value, message_class)
+    caller = call_context.current().caller
+    if caller is None or Scope.ADMIN not in caller.scopes:
+        hide_callback(message)
+    return message
+
+
+def hide_callback(message: Message) -> None:
+    """Clears the address of callbacks in a resource, if it has one.
+
+    The address holds marks of the gateway, so only operators may see it.
+    """
+    details: Any = getattr(message, "twilio", None)
+    if details is not None and "status_callback" in details.DESCRIPTOR.fields_by_name:
+        details.ClearField("status_callback")
 
 
 def _resource_class(response_class: type[Message]) -> type[Message]:

@@ -332,9 +332,11 @@ def parse_pb(payload: pb.WatchRoomEventsResponse, stream: int) -> Message:
             reason = events_pb2.ResyncReason.Name(payload.resync_required.reason)
             return Resync(stream, now, cursor, reason.removeprefix("RESYNC_REASON_").lower())
     event = payload.event
-    type_ = str(enums.ROOM_EVENT_TYPE.from_pb(event.type, ("type",)))
-    key = event_key(type_, event.room_sid, event.at.ToDatetime(tzinfo=UTC), event.participant.sid)
-    return Event(stream, now, cursor, payload.prev, key, type_, event.room_sid)
+    kind = event.WhichOneof("event") or ""
+    participant = getattr(getattr(event, kind), "participant", None)
+    type_, at = kind.replace("_", "-"), event.event_time.ToDatetime(tzinfo=UTC)
+    key = event_key(type_, event.room.sid, at, participant.sid if participant else "")
+    return Event(stream, now, cursor, payload.prev, key, type_, event.room.sid)
 
 
 @dataclass

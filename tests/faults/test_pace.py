@@ -93,7 +93,8 @@ class Subscriber:
             async for message in stub.WatchRoomEvents(
                 pb.WatchRoomEventsRequest(room=self.room), metadata=gateway.metadata
             ):
-                yield message.event.participant.identity if message.HasField("event") else None
+                connected = message.event.participant_connected
+                yield connected.participant.identity if message.HasField("event") else None
 
 
 @pytest.mark.long

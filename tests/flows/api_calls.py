@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from string import Template
 from typing import Any
 
-from gateway.rpc.v1.recording_pb2 import RecordingRule
 from tests.flows.scenario import FlowScenario
 from tests.rpc.client import Clients, reasons_of, refusal
 from tests.running import Gateway, new_sid
@@ -77,7 +76,11 @@ async def check_accepted(
 
 STRING_FILTERS = ("publisher", "track")
 ALL = {"type": "INCLUDE", "all": True}
-ENUM_PREFIXES = {"type": "RULE_TYPE_", "priority": "TRACK_PRIORITY_"}
+ENUM_PREFIXES = {
+    "effect": "TRACK_RULE_EFFECT_",
+    "kind": "TRACK_KIND_",
+    "priority": "TRACK_PRIORITY_",
+}
 
 
 def rule_to_graphql(rule: dict[str, Any]) -> str:
@@ -93,11 +96,10 @@ def _literal(value: Any) -> str:
 
 
 def rule_to_grpc(kind: type[Any], rule: dict[str, Any]) -> Any:
-    kind_prefix = "RECORDED_KIND_" if kind is RecordingRule else "TRACK_KIND_"
-    prefixes = {**ENUM_PREFIXES, "kind": kind_prefix}
+    renamed = {"effect" if name == "type" else name: value for name, value in rule.items()}
     return kind(
         **{
-            name: prefixes[name] + value if name in prefixes else value
-            for name, value in rule.items()
+            name: ENUM_PREFIXES[name] + value if name in ENUM_PREFIXES else value
+            for name, value in renamed.items()
         }
     )

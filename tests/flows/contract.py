@@ -6,11 +6,12 @@ The functions convert the three kinds of results to one form for comparison.
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from string import Template
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
@@ -57,6 +58,16 @@ SPELLINGS = {
     # The opposite of Twilio's property.
     "enabled": ("muted", "is_muted"),
 }
+
+# The units of Twilio's numbers that gRPC shows as durations, unless it is seconds.
+UNITS = {
+    "empty_room_timeout": timedelta(minutes=1),
+    "unused_room_timeout": timedelta(minutes=1),
+    "offset": timedelta(milliseconds=1),
+}
+
+# What both faces call Twilio's words, where they do not use them.
+WORDS = {"room_ended_via_api": "API"}
 
 # Twilio has deprecated it: it considers it always true.
 LEFT_OUT = frozenset({"enable_turn"})
@@ -154,7 +165,13 @@ def _as_list(result: Any) -> list[Any]:
 
 def _from_message(message: Message) -> dict[str, Any]:
     descriptor: Any = message.DESCRIPTOR
-    return {part.name: _from_field(message, part) for part in descriptor.fields}
+    found: dict[str, Any] = {}
+    for part in descriptor.fields:
+        if part.name == "twilio":
+            found |= _from_message(message.twilio)  # type: ignore[attr-defined]
+        else:
+            found[part.name] = _from_field(message, part)
+    return found
 
 
 def _from_field(message: Message, part: FieldDescriptor) -> Any:
@@ -174,6 +191,8 @@ def _from_value(value: Any, part: FieldDescriptor) -> Any:
     match value:
         case Timestamp():
             return value.ToDatetime(tzinfo=UTC)
+        case Duration():
+            return value.ToTimedelta() // UNITS.get(part.name, timedelta(seconds=1))
         case Struct():
             return MessageToDict(value)
         case Message():
@@ -220,7 +239,7 @@ def _read(operation: Operation, value: Any, schema: dict[str, Any]) -> Any:
     if value is None:
         return None
     if "enum" in schema:
-        return _enum_value(value)
+        return _enum_value(WORDS.get(value, value))
     if schema.get("format") == "date-time" and isinstance(value, str):
         return datetime.fromisoformat(value)
     if schema.get("format", "").endswith("-rule"):

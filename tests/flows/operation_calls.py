@@ -1,13 +1,14 @@
 """Each of Twilio's operations on rooms as a GraphQL, gRPC and helper library call."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from twilio.rest import Client
 
 from gateway.rpc.v1.participant_pb2 import SubscribeRule
 from gateway.rpc.v1.recording_pb2 import RecordingRule
-from gateway.rpc.v1.rule_pb2 import RuleType, TrackKind, TrackPriority
+from gateway.rpc.v1.rule_pb2 import TrackKind, TrackPriority, TrackRuleEffect
 from gateway.rpc.v1.transcription_pb2 import TranscriptionsConfiguration, TranscriptionStatus
 from tests.flows.contract import OperationCalls
 from tests.flows.scenario import FlowScenario
@@ -45,11 +46,13 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
             unique_name=scenario.new,
             type="ROOM_TYPE_GROUP",
             max_participants=12,
-            max_participant_duration=3600,
-            empty_room_timeout=2,
-            unused_room_timeout=3,
+            max_participant_duration=timedelta(hours=1),
+            empty_room_timeout=timedelta(minutes=2),
+            unused_room_timeout=timedelta(minutes=3),
             record_participants_on_connect=True,
-            recording_rules=[RecordingRule(type="RULE_TYPE_INCLUDE", kind="RECORDED_KIND_AUDIO")],
+            recording_rules=[
+                RecordingRule(effect="TRACK_RULE_EFFECT_INCLUDE", kind="TRACK_KIND_AUDIO")
+            ],
             video_codecs=["VIDEO_CODEC_H264"],
             media_region="de1",
             audio_only=False,
@@ -197,9 +200,9 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
             room=scenario.room,
             participant=scenario.participant,
             rules=[
-                SubscribeRule(type=RuleType.RULE_TYPE_EXCLUDE, all=True),
+                SubscribeRule(effect=TrackRuleEffect.TRACK_RULE_EFFECT_EXCLUDE, all=True),
                 SubscribeRule(
-                    type=RuleType.RULE_TYPE_INCLUDE,
+                    effect=TrackRuleEffect.TRACK_RULE_EFFECT_INCLUDE,
                     kind=TrackKind.TRACK_KIND_DATA,
                     track="chat",
                     publisher="Ivo",
@@ -233,8 +236,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         grpc=lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.room,
             rules=[
-                RecordingRule(type="RULE_TYPE_INCLUDE", kind="RECORDED_KIND_AUDIO"),
-                RecordingRule(type="RULE_TYPE_EXCLUDE", publisher="Ada", track="cam"),
+                RecordingRule(effect="TRACK_RULE_EFFECT_INCLUDE", kind="TRACK_KIND_AUDIO"),
+                RecordingRule(effect="TRACK_RULE_EFFECT_EXCLUDE", publisher="Ada", track="cam"),
             ],
         ),
         helper=lambda client, scenario: room(client, scenario).recording_rules.update(
@@ -312,7 +315,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
     "FetchRoomTranscriptions": OperationCalls(
         graphql='{ room(ref: "$room") { transcription(ttid: "$ttid") { ...Transcription } } }',
         grpc=lambda clients, scenario: clients.transcriptions.GetTranscription(
-            room=scenario.room, ttid=scenario.ttid
+            room=scenario.room, transcription=scenario.ttid
         ),
         helper=lambda client, scenario: (
             room(client, scenario).transcriptions(scenario.ttid).fetch()
@@ -322,7 +325,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
     "CreateRoomTranscriptions": OperationCalls(
         graphql="""mutation { startTranscription(room: "$bare", configuration: { languageCode:
             "de-DE", partialResults: true, hints: ["Ada", "Ivo"] }) { ...Transcription } }""",
-        grpc=lambda clients, scenario: clients.transcriptions.CreateTranscription(
+        grpc=lambda clients, scenario: clients.transcriptions.StartTranscription(
             room=scenario.bare,
             configuration=TranscriptionsConfiguration(
                 language_code="de-DE", partial_results=True, hints=["Ada", "Ivo"]
@@ -340,7 +343,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
             ["Ada", "Ivo"] }) { ...Transcription } }""",
         grpc=lambda clients, scenario: clients.transcriptions.UpdateTranscription(
             room=scenario.room,
-            ttid=scenario.ttid,
+            transcription=scenario.ttid,
             status=TranscriptionStatus.TRANSCRIPTION_STATUS_STOPPED,
             configuration=TranscriptionsConfiguration(
                 language_code="de-DE", partial_results=True, hints=["Ada", "Ivo"]

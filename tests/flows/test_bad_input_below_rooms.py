@@ -93,7 +93,7 @@ INVALID_CALLS = {
     "invalid transcription id": ApiCall(
         '{ room(ref: "$room") { transcription(ttid: "../Rooms") { ttid } } }',
         lambda clients, scenario: clients.transcriptions.GetTranscription(
-            room=scenario.room, ttid="../Rooms"
+            room=scenario.room, transcription="../Rooms"
         ),
     ),
     "control character in identity": ApiCall(
@@ -143,11 +143,13 @@ INVALID_CALLS = {
     ),
     "codec that Insights does not have": ApiCall(
         "{ insightsRooms(codecs: [PCMU]) { nodes { roomSid } } }",
-        lambda clients, _: clients.insights.ListInsightsRooms(codecs=["CODEC_PCMU"]),
+        lambda clients, _: clients.insights.ListInsightsRooms(codecs=["MEDIA_CODEC_PCMU"]),
     ),
     "repeated codec": ApiCall(
         "{ insightsRooms(codecs: [VP8, VP8]) { nodes { roomSid } } }",
-        lambda clients, _: clients.insights.ListInsightsRooms(codecs=["CODEC_VP8", "CODEC_VP8"]),
+        lambda clients, _: clients.insights.ListInsightsRooms(
+            codecs=["MEDIA_CODEC_VP8", "MEDIA_CODEC_VP8"]
+        ),
     ),
     "unknown room type": ApiCall(
         "{ insightsRooms(roomTypes: [CASTLE]) { nodes { roomSid } } }",
@@ -158,20 +160,20 @@ INVALID_CALLS = {
             roomSid } }""",
         lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.room,
-            rules=[RecordingRule(type=99, all=True)],  # type: ignore[arg-type]
+            rules=[RecordingRule(effect=99, all=True)],  # type: ignore[arg-type]
         ),
     ),
     "transcription status FAILED": ApiCall(
         """mutation { updateTranscription(room: "$room", transcription: "$ttid", status: FAILED) {
             ttid } }""",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
-            room=scenario.room, ttid=scenario.ttid, status="TRANSCRIPTION_STATUS_FAILED"
+            room=scenario.room, transcription=scenario.ttid, status="TRANSCRIPTION_STATUS_FAILED"
         ),
     ),
     "transcription update without changes": ApiCall(
         'mutation { updateTranscription(room: "$room", transcription: "$ttid") { ttid } }',
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
-            room=scenario.room, ttid=scenario.ttid
+            room=scenario.room, transcription=scenario.ttid
         ),
     ),
 }
@@ -242,7 +244,7 @@ READS_OF_MISSING = {
     "transcription of another room": ApiCall(
         '{ room(ref: "$spare") { transcription(ttid: "$ttid") { ttid } } }',
         lambda clients, scenario: clients.transcriptions.GetTranscription(
-            room=scenario.spare, ttid=scenario.ttid
+            room=scenario.spare, transcription=scenario.ttid
         ),
     ),
     "Insights of a missing room": ApiCall(
@@ -409,20 +411,20 @@ MUTATIONS_OF_MISSING = {
     ),
     "transcribe a missing room": ApiCall(
         'mutation { startTranscription(room: "$missing_room") { ttid } }',
-        lambda clients, _: clients.transcriptions.CreateTranscription(room=MISSING_ROOM),
+        lambda clients, _: clients.transcriptions.StartTranscription(room=MISSING_ROOM),
     ),
     "stop a transcription of a missing room": ApiCall(
         """mutation { updateTranscription(room: "$missing_room", transcription: "$ttid", status:
             STOPPED) { ttid } }""",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
-            room=MISSING_ROOM, ttid=scenario.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
+            room=MISSING_ROOM, transcription=scenario.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
         ),
     ),
     "stop a transcription of another room": ApiCall(
         """mutation { updateTranscription(room: "$spare", transcription: "$ttid", status: STOPPED)
             { ttid } }""",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
-            room=scenario.spare, ttid=scenario.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
+            room=scenario.spare, transcription=scenario.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
         ),
     ),
     "mint a token for a missing room": ApiCall(
@@ -462,7 +464,7 @@ MUTATIONS_OF_ENDED = {
     ),
     "transcribe": ApiCall(
         'mutation { startTranscription(room: "$ended") { ttid } }',
-        lambda clients, scenario: clients.transcriptions.CreateTranscription(room=scenario.ended),
+        lambda clients, scenario: clients.transcriptions.StartTranscription(room=scenario.ended),
     ),
     "mint a token": ApiCall(
         'mutation { mintAccessToken(identity: "Ada", room: "$ended") { identity } }',

@@ -7,6 +7,7 @@ changes nothing at Twilio.
 import json
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -142,7 +143,7 @@ def hints(*phrases: str) -> ApiCall:
         + "] }) { ttid } }",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
             room=scenario.room,
-            ttid=scenario.ttid,
+            transcription=scenario.ttid,
             configuration=TranscriptionsConfiguration(hints=phrases),
         ),
     )
@@ -155,14 +156,25 @@ def mint(identity: str, ttl_s: int | None = None, room: str | None = None) -> Ap
         f"mutation {{ mintAccessToken(identity: {json.dumps(identity)}{more}{where}) {{"
         " identity } }",
         lambda clients, scenario: clients.tokens.MintAccessToken(
-            identity=identity, ttl_s=ttl_s, room=scenario.room if room else ""
+            identity=identity,
+            ttl=None if ttl_s is None else timedelta(seconds=ttl_s),
+            room=scenario.room if room else "",
         ),
     )
 
 
+UNITS = {
+    "max_participant_duration": timedelta(seconds=1),
+    "empty_room_timeout": timedelta(minutes=1),
+    "unused_room_timeout": timedelta(minutes=1),
+}
+
+
 def create(**fields: Any) -> ApiCall:
     written = ", ".join(f"{graphql_name(name)}: {value}" for name, value in fields.items())
-    given = {**fields, "type": f"ROOM_TYPE_{fields['type']}"} if "type" in fields else fields
+    given = {name: value * UNITS.get(name, 1) for name, value in fields.items()}
+    if "type" in given:
+        given["type"] = f"ROOM_TYPE_{given['type']}"
     return ApiCall(
         f"mutation {{ createRoom(input: {{ {written} }}) {{ sid }} }}",
         lambda clients, _: clients.rooms.CreateRoom(**given),

@@ -160,7 +160,7 @@ class FaultSetup:
             return grpc_outcome(error)
         finally:
             self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
-        return STALE if "is_stale: true" in message else OK
+        return STALE if "stale: true" in message else OK
 
 
 def grpc_outcome(error: grpc.aio.AioRpcError) -> str:

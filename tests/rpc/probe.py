@@ -21,6 +21,7 @@ from gateway.rpc.interceptor import Interceptor
 from gateway.rpc.limits import Limits, Timings
 from gateway.rpc.pipeline import Pipeline
 from gateway.rpc.v1.events_pb2 import LoggedEvent, RoomEvent
+from gateway.rpc.v1.room_pb2 import Room
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 
@@ -72,8 +73,9 @@ class Methods:
 
     async def watch_cursors(self, request: StringValue, context: Any) -> AsyncIterator[LoggedEvent]:
         try:
+            big = Room(unique_name="x" * 10_000)
             for number in itertools.count():
-                yield LoggedEvent(cursor=str(number), event=RoomEvent(room_name="x" * 10_000))
+                yield LoggedEvent(cursor=str(number), event=RoomEvent(room=big))
         finally:
             self.left.set()
 

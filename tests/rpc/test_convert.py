@@ -1,8 +1,8 @@
 """Conversions of every core type and its message: names of fields, and example
 values."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 from types import NoneType, UnionType
@@ -10,8 +10,11 @@ from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_typ
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.core.caching import Freshness, FreshnessSource, ReadResult
@@ -66,7 +69,7 @@ from gateway.core.transcriptions import (
     TranscriptionStatus,
     TranscriptionUpdate,
 )
-from gateway.rpc.convert import CORE_NAMES, from_pb, to_pb
+from gateway.rpc.convert import CORE_NAMES, decode_duration, from_pb, to_pb
 from gateway.rpc.v1 import (
     insights_pb2,
     insights_service_pb2,
@@ -97,11 +100,11 @@ ENCODED: list[tuple[type[Any], type[Message], set[str]]] = [
     (Stay, participant_pb2.PresentParticipant, set()),
     (SubscribedTrack, participant_pb2.SubscribedTrack, set()),
     (SubscribeRules, participant_pb2.SubscribeRules, set()),
-    (TrackRule, rule_pb2.Rule, set()),
+    (TrackRule, rule_pb2.TrackRule, set()),
     (Recording, recording_pb2.Recording, set()),
     (GroupingSids, recording_pb2.GroupingSids, set()),
     (RecordingLinks, recording_pb2.RecordingLinks, set()),
-    (RecordingMedia, recording_pb2.MediaLink, set()),
+    (RecordingMedia, recording_pb2.RecordingMedia, set()),
     (RecordingRules, recording_pb2.RecordingRules, set()),
     (Transcription, transcription_pb2.Transcription, set()),
     (TranscriptionsConfiguration, transcription_pb2.TranscriptionsConfiguration, set()),
@@ -109,7 +112,7 @@ ENCODED: list[tuple[type[Any], type[Message], set[str]]] = [
     (InsightsLinks, insights_pb2.InsightsLinks, set()),
     (InsightsParticipant, insights_pb2.InsightsParticipant, set()),
     (AccessToken, token_pb2.AccessToken, set()),
-    (Explanation, token_pb2.Explanation, {"is_valid", "twilio_code"}),
+    (Explanation, token_pb2.TokenExplanation, {"is_valid", "twilio_code"}),
     (TokenFacts, token_pb2.TokenFacts, set()),
 ]
 
@@ -137,7 +140,11 @@ DECODED: list[tuple[type[Any], type[Message], set[str]]] = [
     ),
     (RecordingFilter, recording_service_pb2.ListRecordingsRequest, LIST_ARGUMENTS),
     (NewRecordingRules, recording_service_pb2.UpdateRecordingRulesRequest, ROOM_ARGUMENT),
-    (TranscriptionUpdate, transcription_service_pb2.UpdateTranscriptionRequest, {"room", "ttid"}),
+    (
+        TranscriptionUpdate,
+        transcription_service_pb2.UpdateTranscriptionRequest,
+        {"room", "transcription"},
+    ),
     (InsightsRoomFilter, insights_service_pb2.ListInsightsRoomsRequest, LIST_ARGUMENTS),
     (NewToken, token_service_pb2.MintAccessTokenRequest, set()),
 ]
@@ -180,20 +187,20 @@ def filled(core_type: type[Any]) -> Any:
     return core_type(**{field.name: example(hints[field.name]) for field in fields(core_type)})
 
 
-def is_set(message: Message) -> set[str]:
-    return {field.name for field, _ in message.ListFields()}
-
-
 def names(core_type: Any) -> set[str]:
     return {field.name for field in fields(core_type)}
 
 
-def core_names(pb_names: Iterable[str]) -> set[str]:
-    return {CORE_NAMES.get(name, name) for name in pb_names}
-
-
-def pb_names(message_type: Any) -> set[str]:
-    return set(message_type.DESCRIPTOR.fields_by_name)
+def pb_fields(message_type: Any) -> dict[str, FieldDescriptor]:
+    """Returns the fields of a message by their names in core, which has those of
+    `twilio` beside the others."""
+    found: dict[str, FieldDescriptor] = {}
+    for field in message_type.DESCRIPTOR.fields:
+        if field.name == "twilio":
+            found |= pb_fields(GetMessageClass(field.message_type))
+        else:
+            found[CORE_NAMES.get(field.name, field.name)] = field
+    return found
 
 
 def datetime_of(timestamp: Timestamp) -> datetime:
@@ -201,57 +208,53 @@ def datetime_of(timestamp: Timestamp) -> datetime:
 
 
 def plain(value: Any) -> Any:
-    """Returns a core value as protobuf's JSON shows it, with enum names without
-    prefix."""
+    """Returns a core value as dictionaries, lists and names of enum members."""
     match value:
         case Enum():
             return value.name
-        case datetime():
-            return value.isoformat().replace("+00:00", "Z").replace(".250000", ".250")
         case tuple():
             return [plain(item) for item in value]
-        case bool():
-            return value
-        case int() if value > 2**31:
-            return str(value)
         case _ if is_dataclass(value):
             return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
         case _:
             return value
 
 
-def as_core(message: Message) -> Any:
-    """Returns protobuf's JSON with the names of core."""
-
-    def renamed(value: Any) -> Any:
-        match value:
-            case dict():
-                return {CORE_NAMES.get(name, name): renamed(part) for name, part in value.items()}
-            case list():
-                return [renamed(item) for item in value]
-            case _:
-                return value
-
-    return renamed(MessageToDict(message, preserving_proto_field_name=True))
+def as_core(message: Message) -> dict[str, Any]:
+    """Returns the set fields of a message with the names, units and values of core."""
+    found: dict[str, Any] = {}
+    for field, value in message.ListFields():
+        if field.name == "twilio":
+            found |= as_core(value)
+        else:
+            items = [_core_value(field, item) for item in value] if field.is_repeated else None
+            name = CORE_NAMES.get(field.name, field.name)
+            found[name] = _core_value(field, value) if items is None else items
+    return found
 
 
-def without_prefixes(actual: Any, expected: Any) -> Any:
-    """Returns protobuf's JSON with enum names shortened where `expected` has the short
-    name."""
-    if isinstance(actual, dict) and isinstance(expected, dict):
-        return {key: without_prefixes(value, expected.get(key)) for key, value in actual.items()}
-    if isinstance(actual, list) and isinstance(expected, list) and len(actual) == len(expected):
-        return [without_prefixes(*pair) for pair in zip(actual, expected, strict=True)]
-    if isinstance(actual, str) and isinstance(expected, str) and actual.endswith(f"_{expected}"):
-        return expected
-    return actual
+def _core_value(field: FieldDescriptor, value: Any) -> Any:
+    if field.enum_type is not None:
+        prefix = field.enum_type.values_by_number[0].name.removesuffix("UNSPECIFIED")
+        return field.enum_type.values_by_number[value].name.removeprefix(prefix)
+    match value:
+        case Timestamp():
+            return datetime_of(value)
+        case Duration():
+            return decode_duration(value, (field.name,))
+        case Struct():
+            return MessageToDict(value)
+        case Message():
+            return as_core(value)
+        case _:
+            return value
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED + DECODED, ids=name_of)
 def test_core_type_and_message_have_the_same_fields(
     core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
-    assert core_names(pb_names(message_type)) == names(core_type) | pb_only
+    assert pb_fields(message_type).keys() == names(core_type) | pb_only
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
@@ -262,10 +265,8 @@ def test_to_pb_sets_every_field(
 
     message = to_pb(value, message_type)
 
-    assert names(core_type) <= core_names(is_set(message))
-    actual, expected = as_core(message), plain(value)
-    actual = {name: actual[name] for name in names(core_type)}
-    assert without_prefixes(actual, expected) == expected
+    actual = as_core(message)
+    assert {name: actual[name] for name in names(core_type)} == plain(value)
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
@@ -276,20 +277,20 @@ def test_to_pb_leaves_none_unset(
     required = {part.name for part in fields(core_type) if part.default is MISSING}
     bare = core_type(**{name: example(hints[name]) for name in required})
 
-    assert core_names(is_set(to_pb(bare, message_type))) - pb_only == required
+    assert as_core(to_pb(bare, message_type)).keys() - pb_only == required
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
-def test_int64_fields_of_core_are_int64_in_the_message(
+def test_int64_fields_of_core_have_64_bits_in_the_message(
     core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
     hints = get_type_hints(core_type, include_extras=True)
     long = {name for name in names(core_type) if INT64 in str(hints[name])}
-    descriptors: Any = message_type.DESCRIPTOR.fields
+    found = pb_fields(message_type)
 
-    assert long == core_names(
-        field.name for field in descriptors if field.type == FieldDescriptor.TYPE_INT64
-    )
+    int64 = {name for name, field in found.items() if field.type == FieldDescriptor.TYPE_INT64}
+    durations = {name for name, field in found.items() if field.message_type is Duration.DESCRIPTOR}
+    assert int64 <= long <= int64 | durations
 
 
 @pytest.mark.parametrize(("core_type", "message_type", "pb_only"), ENCODED, ids=name_of)
@@ -297,14 +298,13 @@ def test_optional_fields_of_core_have_presence_in_the_message(
     core_type: type[Any], message_type: type[Message], pb_only: set[str]
 ) -> None:
     hints = get_type_hints(core_type)
-    for field in message_type.DESCRIPTOR.fields:
+    for name, field in pb_fields(message_type).items():
         has_presence = field.is_repeated or field.enum_type is not None or field.has_presence
-        [name] = core_names([field.name])
         assert has_presence or name in pb_only or NoneType not in get_args(hints[name]), name
 
 
 def test_false_is_not_the_same_as_unset() -> None:
-    message = to_pb(TrackRule(type=filled(TrackRule).type, all=False), rule_pb2.Rule)
+    message = to_pb(TrackRule(type=filled(TrackRule).type, all=False), rule_pb2.TrackRule)
 
     assert message.HasField("all")
     assert not message.HasField("publisher")
@@ -317,10 +317,10 @@ def test_to_pb_of_a_read_result_sets_freshness_and_as_of() -> None:
     )
 
     assert message.sid == "word"
-    assert datetime_of(message.freshness.fetched_at) == AT
-    assert (message.freshness.is_stale, message.freshness.source) == (
+    assert datetime_of(message.freshness.fetch_time) == AT
+    assert (message.freshness.stale, message.freshness.source) == (
         True,
-        room_pb2.FOLLOWED_BY_POLLED,
+        room_pb2.FRESHNESS_SOURCE_POLLED,
     )
     assert message.as_of == "cursor"
 
@@ -328,18 +328,21 @@ def test_to_pb_of_a_read_result_sets_freshness_and_as_of() -> None:
 def test_explanation_has_the_error_code_of_twilio() -> None:
     facts = TokenFacts(api_key_sid="SK1", expire_time=AT, is_signed=True)
 
-    good = to_pb(Explanation(problem=None, sentence="good", facts=facts), token_pb2.Explanation)
+    good = to_pb(
+        Explanation(problem=None, sentence="good", facts=facts), token_pb2.TokenExplanation
+    )
     bad = to_pb(
-        Explanation(problem=Problem.EXPIRED, sentence="expired", facts=facts), token_pb2.Explanation
+        Explanation(problem=Problem.EXPIRED, sentence="expired", facts=facts),
+        token_pb2.TokenExplanation,
     )
 
-    assert (good.is_valid, good.problem, good.HasField("twilio_code")) == (True, 0, False)
-    assert (bad.is_valid, bad.problem, bad.twilio_code) == (
+    assert (good.valid, good.problem, good.HasField("twilio_code")) == (True, 0, False)
+    assert (bad.valid, bad.problem, bad.twilio_code) == (
         False,
         token_pb2.TOKEN_PROBLEM_EXPIRED,
         20104,
     )
-    assert datetime_of(bad.facts.expires_at) == AT
+    assert datetime_of(bad.facts.expire_time) == AT
 
 
 def test_from_pb_reads_every_field_of_a_new_room() -> None:
@@ -452,28 +455,28 @@ SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
         (
             request(pb.CreateRoomRequest, type=17),
             NewRoom,
-            "type has the unknown number 17: set it to one of GROUP",
+            "type is 17: set it to one of GROUP",
         ),
         (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), NewRoom, "type cannot be UNKNOWN"),
         (
             request(pb.CreateRoomRequest, video_codecs=[9]),
             NewRoom,
-            r"video_codecs\[0\] has the unknown number 9: .*VP8, H264",
+            r"video_codecs\[0\] is 9: set it to one of VP8, H264",
         ),
         (
             pb.CreateRoomRequest(recording_rules=[RECORDING_RULE(all=True)]),
             NewRoom,
-            r"recording_rules\[0\].type is not set: set it to one of INCLUDE, EXCLUDE",
+            r"recording_rules\[0\].effect is not set: set it to one of INCLUDE, EXCLUDE",
         ),
         (
             pb.CreateRoomRequest(
                 recording_rules=[
-                    request(RECORDING_RULE, type=1, all=True),
-                    request(RECORDING_RULE, type=1, kind=7),
+                    request(RECORDING_RULE, effect=1, all=True),
+                    request(RECORDING_RULE, effect=1, kind=rule_pb2.TRACK_KIND_DATA),
                 ]
             ),
             NewRoom,
-            r"recording_rules\[1\].kind has the unknown number 7",
+            r"recording_rules\[1\].kind is 3: set it to one of AUDIO, VIDEO",
         ),
         (SUBSCRIBE_RULES(), NewSubscribeRules, "rules has 0 rules"),
         (token_service_pb2.MintAccessTokenRequest(), NewToken, "identity is empty"),
@@ -489,6 +492,48 @@ def test_from_pb_rejects_invalid_values(
 ) -> None:
     with pytest.raises(InvalidArgument, match=message):
         from_pb(request_, core_type)
+
+
+@pytest.mark.parametrize(
+    ("field", "duration", "unit"),
+    [
+        ("empty_room_timeout", Duration(seconds=90), "minutes"),
+        ("unused_room_timeout", Duration(seconds=59), "minutes"),
+        ("max_participant_duration", Duration(seconds=600, nanos=1), "seconds"),
+        ("max_participant_duration", Duration(seconds=599, nanos=1_000_000_000), "seconds"),
+        ("max_participant_duration", Duration(seconds=-600, nanos=-1), "seconds"),
+    ],
+)
+def test_from_pb_rejects_a_duration_that_is_not_whole(
+    field: str, duration: Duration, unit: str
+) -> None:
+    request = pb.CreateRoomRequest()
+    getattr(request, field).CopyFrom(duration)
+
+    with pytest.raises(
+        InvalidArgument, match=f"{field} is not a whole number of {unit}: round it to one"
+    ):
+        from_pb(request, NewRoom)
+
+
+def test_from_pb_reads_durations_in_the_units_of_core() -> None:
+    request = pb.CreateRoomRequest(
+        empty_room_timeout=timedelta(hours=1), max_participant_duration=timedelta(days=1)
+    )
+
+    room = from_pb(request, NewRoom)
+
+    assert (room.empty_room_timeout, room.max_participant_duration) == (60, 86_400)
+
+
+def test_a_duration_that_is_too_long_for_the_message_becomes_the_longest() -> None:
+    """Twilio sends durations with 64 bits, and a wrong one must not fail the call."""
+    room = replace(filled(InsightsRoom), duration=2**62, total_recording_duration=-(2**62))
+
+    message = to_pb(room, insights_pb2.InsightsRoom)
+
+    assert message.duration.seconds == 315_576_000_000
+    assert message.total_recording_duration.seconds == -315_576_000_000
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 from enum import Enum
+from typing import Any
 
 import pytest
+from google.protobuf.descriptor_pool import Default
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.rooms import RoomStatus, VideoCodec
@@ -32,12 +34,10 @@ MODULES = (
 PB_ENUMS = {
     name: enum for module in MODULES for name, enum in module.DESCRIPTOR.enum_types_by_name.items()
 }
-PB_NAME = {"PROBLEM": "TokenProblem"}
-"""Protobuf enums with a longer name than the core enum."""
 
 
 def pb_enum(table_name: str) -> dict[str, int]:
-    name = PB_NAME.get(table_name, "".join(part.title() for part in table_name.split("_")))
+    name = "".join(part.title() for part in table_name.split("_"))
     return {value.name: value.number for value in PB_ENUMS[name].values}
 
 
@@ -74,7 +74,7 @@ def test_unspecified_is_none_in_core() -> None:
 def test_unknown_number_is_rejected_with_the_choices() -> None:
     with pytest.raises(
         InvalidArgument,
-        match=r"status has the unknown number 99: set it to one of IN_PROGRESS, COMPLETED, FAILED$",
+        match=r"status is 99: set it to one of IN_PROGRESS, COMPLETED, FAILED$",
     ):
         enums.ROOM_STATUS.from_pb(99, ("status",))
 
@@ -84,8 +84,23 @@ def test_unspecified_in_a_list_is_rejected() -> None:
         VideoCodec.VP8,
         VideoCodec.H264,
     )
-    with pytest.raises(InvalidArgument, match=r"video_codecs\[1\] has the unknown number 0"):
+    with pytest.raises(
+        InvalidArgument, match=r"video_codecs\[1\] is 0: set it to one of VP8, H264"
+    ):
         enums.VIDEO_CODEC.from_pb_list([1, 0], ("video_codecs",))
+
+
+@pytest.mark.parametrize("name", enums.NARROW_TABLES)
+def test_a_narrow_table_has_some_of_the_words_of_its_field(name: str) -> None:
+    message, _, field = name.rpartition(".")
+    descriptor: Any = Default().FindMessageTypeByName(message).fields_by_name[field]
+    table = enums.table_of(descriptor)
+    wide = enums.TABLES[descriptor.enum_type.full_name]
+
+    assert table is enums.NARROW_TABLES[name]
+    assert {(member.name, number) for member, number in table.numbers.items()} < {
+        (member.name, number) for member, number in wide.numbers.items()
+    }
 
 
 def test_a_value_that_twilio_added_later_is_unknown() -> None:

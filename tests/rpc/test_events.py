@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,13 +19,13 @@ from gateway.core.events import (
     StreamMode,
     StreamStarted,
 )
+from gateway.core.open_enum import HttpMethod
 from gateway.core.participants import Participant, ParticipantStatus
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
 from gateway.core.rules import TrackKind
 from gateway.core.sids import ParticipantSid
-from gateway.rpc.convert import to_pb
 from gateway.rpc.events import Encoder, event_to_pb, event_types_from_pb, stream_message_to_pb
-from gateway.rpc.v1 import events_pb2, participant_pb2, room_pb2, rule_pb2
+from gateway.rpc.v1 import events_pb2, recording_pb2, room_pb2, rule_pb2
 from gateway.rpc.v1 import room_service_pb2 as pb
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -74,58 +74,114 @@ EVENT = RoomEvent(
     media_external_location="https://example.org/RT1",
     recording_duration=58,
     recording_size=5_000_000_000,
-    failed_operation="upload",
+    failed_operation="RecordingUpload",
     change=RoomChangeKind.PARTICIPANT,
     room=ROOM,
     participant=PARTICIPANT,
 )
 
 
-def is_set(message: Message) -> set[str]:
-    return {field.name for field, _ in message.ListFields()}
+def event(type_: RoomEventType, **values: Any) -> RoomEvent:
+    return replace(EVENT, **{"type": type_, "change": None, "room": None} | values)
 
 
-def names(core_type: Any) -> set[str]:
-    return {field.name for field in fields(core_type)}
+# What the message of each type holds.
+PARTICIPANT_PARTS = {"participant"}
+TRACK_PARTS = {"participant", "track"}
+RECORDING_PARTS = {"recording"}
+PARTS = {
+    RoomEventType.ROOM_CREATED: set[str](),
+    RoomEventType.ROOM_ENDED: set[str](),
+    RoomEventType.PARTICIPANT_CONNECTED: PARTICIPANT_PARTS,
+    RoomEventType.PARTICIPANT_DISCONNECTED: PARTICIPANT_PARTS,
+    RoomEventType.TRACK_ADDED: TRACK_PARTS,
+    RoomEventType.TRACK_REMOVED: TRACK_PARTS,
+    RoomEventType.TRACK_ENABLED: TRACK_PARTS,
+    RoomEventType.TRACK_DISABLED: TRACK_PARTS,
+    RoomEventType.RECORDING_STARTED: RECORDING_PARTS,
+    RoomEventType.RECORDING_COMPLETED: RECORDING_PARTS,
+    RoomEventType.RECORDING_FAILED: RECORDING_PARTS | {"failed_operation"},
+    RoomEventType.ROOM_CHANGED: {"change", "changed_participant"},
+}
 
 
-def pb_names(message_type: Any) -> set[str]:
-    return set(message_type.DESCRIPTOR.fields_by_name)
+@pytest.mark.parametrize("type_", RoomEventType)
+def test_event_has_the_message_of_its_type_with_all_parts(type_: RoomEventType) -> None:
+    change = RoomChangeKind.PARTICIPANT if type_ is RoomEventType.ROOM_CHANGED else None
+    message = event_to_pb(event(type_, change=change))
+
+    kind = message.WhichOneof("event")
+    assert kind == type_.name.lower()
+    part: Message = getattr(message, kind)
+    assert {field.name for field, _ in part.ListFields()} == PARTS[type_]
+    assert PARTS[type_] == set(part.DESCRIPTOR.fields_by_name)
+    assert (message.room.sid, message.room.unique_name) == (ROOM.sid, "daily")
+    assert message.event_time.ToDatetime(tzinfo=UTC) == AT
+    assert (message.sequence_number, message.late) == (7, True)
+    assert message.source == events_pb2.ROOM_EVENT_SOURCE_RECONCILED
 
 
-def test_event_to_pb_sets_every_field() -> None:
-    message = event_to_pb(EVENT)
-
-    assert is_set(message) == pb_names(events_pb2.RoomEvent)
-    assert is_set(message.participant) == pb_names(events_pb2.EventParticipant)
-    assert is_set(message.track) == pb_names(events_pb2.EventTrack)
-    assert is_set(message.recording) == pb_names(events_pb2.EventRecording)
-    parts = ("participant", "track", "recording")
-    written = (
-        len(pb_names(events_pb2.RoomEvent))
-        - len(parts)
-        + sum(len(is_set(getattr(message, p))) for p in parts)
+def test_parts_of_an_event_are_the_resources_of_other_responses() -> None:
+    disabled = event_to_pb(event(RoomEventType.TRACK_DISABLED)).track_disabled
+    assert (disabled.track.sid, disabled.track.muted, disabled.track.kind) == (
+        "MT1",
+        True,
+        rule_pb2.TRACK_KIND_VIDEO,
     )
-    # The end that the log knew before is part of the room.
-    assert written == len(names(RoomEvent) - {"room_end"})
-    assert message.at.ToDatetime(tzinfo=UTC) == AT
-    assert message.recording.size == EVENT.recording_size
-    assert message.participant.identity == "ann"
-    assert message.track.kind == rule_pb2.TRACK_KIND_VIDEO
-    assert message.room == to_pb(ROOM, room_pb2.Room)
-    assert message.changed == events_pb2.CHANGED_PARTICIPANT
-    assert message.changed_participant == to_pb(PARTICIPANT, participant_pb2.Participant)
+    assert (disabled.participant.sid, disabled.participant.identity) == ("PA1", "ann")
+
+    failed = event_to_pb(event(RoomEventType.RECORDING_FAILED)).recording_failed
+    assert failed.failed_operation == events_pb2.RECORDING_OPERATION_UPLOAD
+    recording = failed.recording
+    assert (recording.sid, recording.status) == ("RT1", recording_pb2.RECORDING_STATUS_FAILED)
+    assert (recording.codec, recording.container_format) == (
+        recording_pb2.MEDIA_CODEC_OPUS,
+        recording_pb2.CONTAINER_FORMAT_MKA,
+    )
+    assert (recording.size_bytes, recording.offset.ToMilliseconds()) == (5_000_000_000,) * 2
+
+    ended = event_to_pb(event(RoomEventType.ROOM_ENDED))
+    assert ended.room.status == room_pb2.ROOM_STATUS_COMPLETED
+    assert ended.room.duration.seconds == 60
 
 
-def test_event_to_pb_leaves_out_empty_parts() -> None:
-    event = RoomEvent(
+def test_a_changed_room_is_complete_but_for_the_address_of_callbacks() -> None:
+    """All streams get the same bytes, also those of callers that are no operators."""
+    room = replace(
+        ROOM,
+        status_callback="https://example.org/hook",
+        status_callback_method=HttpMethod.POST,
+    )
+    message = event_to_pb(
+        event(RoomEventType.ROOM_CHANGED, change=RoomChangeKind.ROOM, room=room, participant=None)
+    )
+
+    assert message.room.max_participants == 50
+    assert message.room.max_participant_duration.seconds == 14_400
+    assert message.room.twilio.status_callback_method == room_pb2.HTTP_METHOD_POST
+    assert not message.room.twilio.HasField("status_callback")
+    assert not message.room_changed.HasField("changed_participant")
+
+
+def test_what_an_event_does_not_tell_is_unset() -> None:
+    bare = RoomEvent(
         type=RoomEventType.ROOM_CREATED,
         account_sid=ROOM.account_sid,
         room_sid=ROOM.sid,
         event_time=AT,
     )
+    message = event_to_pb(bare)
 
-    assert is_set(event_to_pb(event)) == {"type", "account_sid", "room_sid", "at", "source"}
+    assert message.WhichOneof("event") == "room_created"
+    assert not message.HasField("sequence_number")
+    assert {field.name for field, _ in message.room.ListFields()} == {
+        "sid",
+        "account_sid",
+        "status",
+        "type",
+        "create_time",
+        "twilio",
+    }
 
 
 @pytest.mark.parametrize(
@@ -147,10 +203,14 @@ def test_stream_message_to_pb_sets_one_of_five_kinds(
     assert (written.prev if written.HasField("prev") else None) == prev
 
 
-def test_stream_started_has_mode_room_and_floor() -> None:
+def test_stream_started_has_mode_room_and_start_of_history() -> None:
     started = stream_message_to_pb(StreamStarted("c", StreamMode.RESYNC, ROOM.sid, AT)).started
 
-    assert (started.mode, started.room_sid, started.floor_at.ToDatetime(tzinfo=UTC)) == (
+    assert (
+        started.mode,
+        started.watched_room,
+        started.history_start_time.ToDatetime(tzinfo=UTC),
+    ) == (
         events_pb2.STREAM_MODE_RESYNC,
         ROOM.sid,
         AT,

@@ -7,7 +7,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from gateway.core.errors import InvalidArgument
 from gateway.rpc.masks import PATHS_LIMIT, MaskTree, parse_mask, prune
 from gateway.rpc.servicers import SERVICE_NAMES
-from gateway.rpc.v1 import events_pb2, insights_pb2, room_pb2
+from gateway.rpc.v1 import events_pb2, insights_pb2, participant_pb2, room_pb2
 from gateway.rpc.v1 import insights_service_pb2 as insights
 from gateway.rpc.v1 import room_service_pb2 as pb
 
@@ -43,7 +43,7 @@ def test_no_write_method_has_a_mask() -> None:
 
 @pytest.mark.parametrize("paths", [(), ("*",)])
 def test_no_mask_and_a_star_keep_everything(paths: tuple[str, ...]) -> None:
-    room = room_pb2.Room(sid="RM1", freshness=room_pb2.Freshness(is_stale=True))
+    room = room_pb2.Room(sid="RM1", freshness=room_pb2.Freshness(stale=True))
 
     assert pruned(pb.GetRoomResponse(room=room), tree(*paths)) == pb.GetRoomResponse(room=room)
 
@@ -52,20 +52,23 @@ def test_a_request_without_the_field_keeps_everything() -> None:
     assert parse_mask("/tests.Service/GetLength", StringValue(value="x")) == {}
 
 
+def room_with_links(**links: str) -> room_pb2.Room:
+    return room_pb2.Room(twilio=room_pb2.RoomTwilioDetails(links=room_pb2.RoomLinks(**links)))
+
+
 def test_prune_clears_fields_outside_the_mask() -> None:
-    links = room_pb2.RoomLinks(participants="p", recordings="r")
     codecs = [room_pb2.VIDEO_CODEC_VP8]
-    room = room_pb2.Room(
-        sid="RM1", unique_name="daily", duration=0, links=links, video_codecs=codecs
+    room = room_with_links(participants="p", recordings="r")
+    room.MergeFrom(
+        room_pb2.Room(sid="RM1", unique_name="daily", max_participants=0, video_codecs=codecs)
     )
 
     response = pruned(
-        pb.GetRoomResponse(room=room), tree("sid", "links.recordings", "video_codecs")
+        pb.GetRoomResponse(room=room), tree("sid", "twilio.links.recordings", "video_codecs")
     )
 
-    expected = room_pb2.Room(
-        sid="RM1", links=room_pb2.RoomLinks(recordings="r"), video_codecs=codecs
-    )
+    expected = room_with_links(recordings="r")
+    expected.MergeFrom(room_pb2.Room(sid="RM1", video_codecs=codecs))
     assert response == pb.GetRoomResponse(room=expected)
 
 
@@ -80,37 +83,46 @@ def test_prune_keeps_the_token_of_a_list() -> None:
 
 def test_prune_does_not_set_unset_messages() -> None:
     response = pruned(
-        pb.GetRoomResponse(room=room_pb2.Room(sid="RM1")), tree("links.recordings", "freshness")
+        pb.GetRoomResponse(room=room_pb2.Room(sid="RM1")),
+        tree("twilio.links.recordings", "freshness"),
     )
 
     assert response == pb.GetRoomResponse(room=room_pb2.Room())
     assert pruned(pb.GetRoomResponse(), tree("sid")) == pb.GetRoomResponse()
 
 
-@pytest.mark.parametrize("paths", [("links", "links.recordings"), ("links.recordings", "links")])
+@pytest.mark.parametrize("paths", [("twilio", "twilio.links"), ("twilio.links", "twilio")])
 def test_the_wider_of_two_paths_wins(paths: tuple[str, ...]) -> None:
-    links = room_pb2.RoomLinks(participants="p", recordings="r")
+    room = room_with_links(participants="p", recordings="r")
+    room.twilio.url = "u"
 
-    response = pruned(pb.GetRoomResponse(room=room_pb2.Room(links=links)), tree(*paths))
-
-    assert response == pb.GetRoomResponse(room=room_pb2.Room(links=links))
+    assert pruned(pb.GetRoomResponse(room=room), tree(*paths)) == pb.GetRoomResponse(room=room)
 
 
 def test_a_path_may_have_several_parts() -> None:
     request = pb.ListRoomEventsRequest(
-        read_mask=FieldMask(paths=["cursor", "event.room.links.recordings"])
+        read_mask=FieldMask(
+            paths=["cursor", "event.room.sid", "event.track_added.participant.identity"]
+        )
     )
-    room = room_pb2.Room(sid="RM1", links=room_pb2.RoomLinks(participants="p", recordings="r"))
-    event = events_pb2.LoggedEvent(
-        cursor="c", event=events_pb2.RoomEvent(room_sid="RM1", room=room)
+    track = participant_pb2.PublishedTrack(sid="MT1")
+    ann = participant_pb2.Participant(sid="PA1", identity="ann")
+    event = events_pb2.RoomEvent(
+        room=room_pb2.Room(sid="RM1", unique_name="daily"),
+        track_added=events_pb2.TrackAdded(participant=ann, track=track),
     )
+    logged = events_pb2.LoggedEvent(cursor="c", event=event)
 
     mask = parse_mask("/rooms_gateway.v1.RoomService/ListRoomEvents", request)
-    response = pruned(pb.ListRoomEventsResponse(events=[event]), mask)
+    response = pruned(pb.ListRoomEventsResponse(events=[logged]), mask)
 
-    room = room_pb2.Room(links=room_pb2.RoomLinks(recordings="r"))
-    expected = events_pb2.LoggedEvent(cursor="c", event=events_pb2.RoomEvent(room=room))
-    assert response == pb.ListRoomEventsResponse(events=[expected])
+    expected = events_pb2.RoomEvent(
+        room=room_pb2.Room(sid="RM1"),
+        track_added=events_pb2.TrackAdded(participant=participant_pb2.Participant(identity="ann")),
+    )
+    assert response == pb.ListRoomEventsResponse(
+        events=[events_pb2.LoggedEvent(cursor="c", event=expected)]
+    )
 
 
 def test_a_struct_is_kept_whole() -> None:
@@ -137,8 +149,8 @@ def test_a_struct_is_kept_whole() -> None:
         ".sid",
         "sid.x",
         "Sid",
-        "links.nothing",
-        "links..recordings",
+        "twilio.nothing",
+        "twilio..links",
         "unknown_words.word",
         "room",
     ],

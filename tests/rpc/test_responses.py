@@ -1,16 +1,21 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from gateway.core.caching import Freshness, FreshnessSource, ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.errors import InvalidArgument, NotFound, Reason
+from gateway.core.open_enum import HttpMethod
 from gateway.core.paging import Page
 from gateway.core.recordings import RecordingMedia
-from gateway.core.rooms import AccountSid, RoomSid
+from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
 from gateway.core.transcriptions import Transcription, TranscriptionStatus, Ttid
 from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
-from gateway.rpc.v1 import recording_service_pb2, room_pb2
+from gateway.rpc.v1 import recording_service_pb2, room_pb2, room_service_pb2
 from gateway.rpc.v1 import transcription_service_pb2 as pb
+from gateway.service import call_context
+from gateway.service.call_context import CallContext
 
 AT = datetime(2026, 11, 20, 12, 30, 15, tzinfo=UTC)
 FRESHNESS = Freshness(AT, True, FreshnessSource.CALLBACKS)
@@ -19,6 +24,18 @@ TRANSCRIPTION = Transcription(
     account_sid=AccountSid("AC" + "2" * 32),
     room_sid=RoomSid("RM" + "1" * 32),
     status=TranscriptionStatus.STARTED,
+)
+ROOM = Room(
+    sid=RoomSid("RM" + "1" * 32),
+    account_sid=AccountSid("AC" + "2" * 32),
+    status=RoomStatus.IN_PROGRESS,
+    type=RoomType.GROUP,
+    max_participants=50,
+    max_participant_duration=14400,
+    empty_room_timeout=5,
+    unused_room_timeout=5,
+    status_callback="https://example.org/hook",
+    status_callback_method=HttpMethod.POST,
 )
 
 
@@ -51,11 +68,11 @@ def test_resource_response_has_freshness_and_as_of() -> None:
     )
 
     assert response.transcription.ttid == TRANSCRIPTION.ttid
-    assert (response.freshness.fetched_at.ToDatetime(tzinfo=UTC), response.freshness.is_stale) == (
+    assert (response.freshness.fetch_time.ToDatetime(tzinfo=UTC), response.freshness.stale) == (
         AT,
         True,
     )
-    assert response.freshness.source == room_pb2.FOLLOWED_BY_CALLBACKS
+    assert response.freshness.source == room_pb2.FRESHNESS_SOURCE_CALLBACKS
     assert response.as_of == "cursor"
 
 
@@ -82,7 +99,7 @@ def test_page_response_has_the_token_of_the_next_page() -> None:
     response = page_response(pb.ListTranscriptionsResponse, ReadResult(page, FRESHNESS, "cursor"))
 
     assert [item.ttid for item in response.transcriptions] == [TRANSCRIPTION.ttid] * 2
-    assert (response.next_page_token, response.as_of, response.freshness.is_stale) == (
+    assert (response.next_page_token, response.as_of, response.freshness.stale) == (
         "b",
         "cursor",
         True,
@@ -106,3 +123,21 @@ def test_empty_page_may_have_a_next_page() -> None:
     response = page_response(pb.ListTranscriptionsResponse, ReadResult(page, FRESHNESS, None))
 
     assert (list(response.transcriptions), response.next_page_token) == ([], "a")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [({Scope.ADMIN}, "https://example.org/hook"), ({Scope.ROOMS_READ, Scope.ROOMS_WRITE}, "")],
+)
+def test_only_operators_see_the_address_of_callbacks(
+    caller: Caller, scopes: set[Scope], expected: str
+) -> None:
+    call_context.enter(CallContext(replace(caller, scopes=frozenset(scopes))))
+    page = Page((("a", ROOM),), "a", has_next_page=False)
+
+    one = resource_response(room_service_pb2.GetRoomResponse, ReadResult(ROOM, FRESHNESS, None))
+    listed = page_response(room_service_pb2.ListRoomsResponse, ReadResult(page, FRESHNESS, None))
+
+    for room in (one.room, *listed.rooms):
+        assert room.twilio.status_callback == expected
+        assert room.twilio.status_callback_method == room_pb2.HTTP_METHOD_POST

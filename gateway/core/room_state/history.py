@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType, end_of
+from gateway.core.open_enum import HttpMethod
 from gateway.core.rooms import (
     MAX_PARTICIPANTS,
     AccountSid,
@@ -255,7 +256,7 @@ def room_from_events(events: Iterable[RoomEvent], status_callback: str) -> Room 
                 unique_name=event.room_name,
                 create_time=event.event_time if event.type is RoomEventType.ROOM_CREATED else None,
                 status_callback=status_callback,
-                status_callback_method="POST",
+                status_callback_method=HttpMethod.POST,
                 # https://www.twilio.com/docs/video/api/rooms-resource
                 max_participants=MAX_PARTICIPANTS.get(
                     event.room_type, MAX_PARTICIPANTS[RoomType.GROUP]

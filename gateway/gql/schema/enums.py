@@ -10,6 +10,7 @@ from gateway.core import (
     caching,
     events,
     insights,
+    open_enum,
     participants,
     recordings,
     rooms,
@@ -41,6 +42,7 @@ def _register(
 for _cls in (
     rooms.RoomStatus,
     rooms.VideoCodec,
+    open_enum.HttpMethod,
     participants.ParticipantStatus,
     rules.RuleType,
     rules.TrackKind,

@@ -7,6 +7,7 @@ from strawberry import UNSET, Info
 
 from gateway.core import insights as core
 from gateway.core.insights import InsightsRoomFilter
+from gateway.core.open_enum import HttpMethod
 from gateway.core.recordings import MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import ParticipantSid, RoomSid, checked_sid
@@ -69,7 +70,7 @@ class InsightsRoom(ResourceView):
     created_method: core.CreatedMethod | None
     end_reason: core.RoomEndReason | None
     status_callback: str | None
-    status_callback_method: str | None
+    status_callback_method: HttpMethod | None
     max_participants: int | None
     unique_participants: int | None
     unique_participant_identities: int | None

@@ -6,6 +6,7 @@ import strawberry
 from strawberry import UNSET, Info
 
 from gateway.core import recordings as core
+from gateway.core.open_enum import HttpMethod
 from gateway.core.recordings import NewRecordingRules, RecordingFilter
 from gateway.core.rooms import RoomRef
 from gateway.core.rules import TrackKind
@@ -85,7 +86,7 @@ class Recording(Node, ResourceView):
     grouping_sids: GroupingSids | None
     media_external_location: str | None
     status_callback: str | None
-    status_callback_method: str | None
+    status_callback_method: HttpMethod | None
     url: str | None
     links: RecordingLinks | None
 

@@ -10,6 +10,7 @@ from strawberry import UNSET, Info
 from gateway.core import rooms as core
 from gateway.core.caching import ReadResult
 from gateway.core.events import RoomEventType
+from gateway.core.open_enum import HttpMethod
 from gateway.core.paging import Page
 from gateway.core.participants import ParticipantFilter, ParticipantStatus
 from gateway.core.recordings import RecordingStatus, RoomRecordingFilter
@@ -70,7 +71,7 @@ class Room(Node, ResourceView):
     end_time: datetime | None
     duration: int | None
     status_callback: str | None
-    status_callback_method: str | None
+    status_callback_method: HttpMethod | None
     max_participants: int
     max_participant_duration: int
     max_concurrent_published_tracks: int | None

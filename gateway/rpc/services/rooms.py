@@ -13,7 +13,13 @@ from gateway.core.rooms import AccountSid, NewRoom, RoomFilter, RoomRef
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb, to_pb
 from gateway.rpc.events import Encoder, event_to_pb, event_types_from_pb
-from gateway.rpc.responses import page_arguments, page_response, require_found, resource_response
+from gateway.rpc.responses import (
+    page_arguments,
+    page_response,
+    require_found,
+    resource_response,
+    visible_to_pb,
+)
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1.events_pb2 import LoggedEvent
 from gateway.rpc.v1.participant_pb2 import PresentParticipant
@@ -49,7 +55,7 @@ class RoomService(RoomServiceServicer):
         refs = [RoomRef.of(room, ("rooms", index)) for index, room in enumerate(request.rooms)]
         results = await account.rooms.batch(caller, refs)
         return pb.BatchGetRoomsResponse(
-            rooms=[to_pb(result, Room) for result in results if result is not None],
+            rooms=[visible_to_pb(result, Room) for result in results if result is not None],
             missing=[
                 room for room, result in zip(request.rooms, results, strict=True) if result is None
             ],
@@ -104,7 +110,9 @@ class RoomService(RoomServiceServicer):
             async for view in views:
                 yield pb.WatchRoomResponse(
                     cursor=view.as_of,
-                    room=to_pb(ReadResult(view.value.room, view.freshness, view.as_of), Room),
+                    room=visible_to_pb(
+                        ReadResult(view.value.room, view.freshness, view.as_of), Room
+                    ),
                     participants=[to_pb(stay, PresentParticipant) for stay in view.value.present],
                 )
         raise UpstreamUnavailable("this server is stopping: watch again")

@@ -9,6 +9,7 @@ import grpc
 from gateway.core.rooms import AccountSid, RoomRef
 from gateway.core.tokens import NewToken
 from gateway.rpc.authentication import caller_and_account
+from gateway.rpc.convert import decode_duration
 from gateway.rpc.responses import resource_response
 from gateway.rpc.v1 import token_service_pb2 as pb
 from gateway.rpc.v1.token_service_pb2_grpc import TokenServiceServicer
@@ -26,7 +27,7 @@ class TokenService(TokenServiceServicer):
     ) -> pb.MintAccessTokenResponse:
         caller, account = caller_and_account(self._accounts)
         room = RoomRef.of(request.room) if request.room else None
-        ttl_s = request.ttl_s if request.HasField("ttl_s") else None
+        ttl_s = decode_duration(request.ttl, ("ttl",)) if request.HasField("ttl") else None
         token = await account.tokens.mint(
             caller, NewToken(identity=request.identity, room=room, ttl_s=ttl_s)
         )

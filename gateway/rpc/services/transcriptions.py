@@ -41,15 +41,15 @@ class TranscriptionService(TranscriptionServiceServicer):
     ) -> pb.GetTranscriptionResponse:
         caller, account = caller_and_account(self._accounts)
         result = await account.transcriptions.transcription(
-            caller, RoomRef.of(request.room), checked_ttid(request.ttid)
+            caller, RoomRef.of(request.room), checked_ttid(request.transcription)
         )
         return resource_response(
             pb.GetTranscriptionResponse, require_found(result, Reason.TRANSCRIPTION_NOT_FOUND)
         )
 
-    async def CreateTranscription(
-        self, request: pb.CreateTranscriptionRequest, context: Context
-    ) -> pb.CreateTranscriptionResponse:
+    async def StartTranscription(
+        self, request: pb.StartTranscriptionRequest, context: Context
+    ) -> pb.StartTranscriptionResponse:
         caller, account = caller_and_account(self._accounts)
         configuration = None
         if request.HasField("configuration"):
@@ -58,7 +58,7 @@ class TranscriptionService(TranscriptionServiceServicer):
         transcription = await account.transcriptions.create(
             caller, RoomRef.of(request.room), configuration
         )
-        return resource_response(pb.CreateTranscriptionResponse, transcription)
+        return resource_response(pb.StartTranscriptionResponse, transcription)
 
     async def UpdateTranscription(
         self, request: pb.UpdateTranscriptionRequest, context: Context
@@ -67,7 +67,7 @@ class TranscriptionService(TranscriptionServiceServicer):
         transcription = await account.transcriptions.update(
             caller,
             RoomRef.of(request.room),
-            checked_ttid(request.ttid),
+            checked_ttid(request.transcription),
             from_pb(request, TranscriptionUpdate),
         )
         return resource_response(pb.UpdateTranscriptionResponse, transcription)

@@ -3,8 +3,8 @@ import datetime
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from gateway.rpc.v1 import participant_pb2 as _participant_pb2
+from gateway.rpc.v1 import recording_pb2 as _recording_pb2
 from gateway.rpc.v1 import room_pb2 as _room_pb2
-from gateway.rpc.v1 import rule_pb2 as _rule_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -29,22 +29,30 @@ class RoomEventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROOM_EVENT_TYPE_RECORDING_FAILED: _ClassVar[RoomEventType]
     ROOM_EVENT_TYPE_ROOM_CHANGED: _ClassVar[RoomEventType]
 
-class EventSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class RoomEventSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    EVENT_SOURCE_UNSPECIFIED: _ClassVar[EventSource]
-    EVENT_SOURCE_CALLBACK: _ClassVar[EventSource]
-    EVENT_SOURCE_MUTATION: _ClassVar[EventSource]
-    EVENT_SOURCE_RECONCILED: _ClassVar[EventSource]
+    ROOM_EVENT_SOURCE_UNSPECIFIED: _ClassVar[RoomEventSource]
+    ROOM_EVENT_SOURCE_CALLBACK: _ClassVar[RoomEventSource]
+    ROOM_EVENT_SOURCE_MUTATION: _ClassVar[RoomEventSource]
+    ROOM_EVENT_SOURCE_RECONCILED: _ClassVar[RoomEventSource]
 
-class Changed(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class RecordingOperation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    CHANGED_UNSPECIFIED: _ClassVar[Changed]
-    CHANGED_ROOM: _ClassVar[Changed]
-    CHANGED_PARTICIPANT: _ClassVar[Changed]
-    CHANGED_SUBSCRIBE_RULES: _ClassVar[Changed]
-    CHANGED_RECORDING_RULES: _ClassVar[Changed]
-    CHANGED_RECORDING: _ClassVar[Changed]
-    CHANGED_TRANSCRIPTION: _ClassVar[Changed]
+    RECORDING_OPERATION_UNSPECIFIED: _ClassVar[RecordingOperation]
+    RECORDING_OPERATION_START: _ClassVar[RecordingOperation]
+    RECORDING_OPERATION_COMPLETE: _ClassVar[RecordingOperation]
+    RECORDING_OPERATION_UPLOAD: _ClassVar[RecordingOperation]
+    RECORDING_OPERATION_UNKNOWN: _ClassVar[RecordingOperation]
+
+class RoomChangeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROOM_CHANGE_KIND_UNSPECIFIED: _ClassVar[RoomChangeKind]
+    ROOM_CHANGE_KIND_ROOM: _ClassVar[RoomChangeKind]
+    ROOM_CHANGE_KIND_PARTICIPANT: _ClassVar[RoomChangeKind]
+    ROOM_CHANGE_KIND_SUBSCRIBE_RULES: _ClassVar[RoomChangeKind]
+    ROOM_CHANGE_KIND_RECORDING_RULES: _ClassVar[RoomChangeKind]
+    ROOM_CHANGE_KIND_RECORDING: _ClassVar[RoomChangeKind]
+    ROOM_CHANGE_KIND_TRANSCRIPTION: _ClassVar[RoomChangeKind]
 
 class StreamMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -73,17 +81,22 @@ ROOM_EVENT_TYPE_RECORDING_STARTED: RoomEventType
 ROOM_EVENT_TYPE_RECORDING_COMPLETED: RoomEventType
 ROOM_EVENT_TYPE_RECORDING_FAILED: RoomEventType
 ROOM_EVENT_TYPE_ROOM_CHANGED: RoomEventType
-EVENT_SOURCE_UNSPECIFIED: EventSource
-EVENT_SOURCE_CALLBACK: EventSource
-EVENT_SOURCE_MUTATION: EventSource
-EVENT_SOURCE_RECONCILED: EventSource
-CHANGED_UNSPECIFIED: Changed
-CHANGED_ROOM: Changed
-CHANGED_PARTICIPANT: Changed
-CHANGED_SUBSCRIBE_RULES: Changed
-CHANGED_RECORDING_RULES: Changed
-CHANGED_RECORDING: Changed
-CHANGED_TRANSCRIPTION: Changed
+ROOM_EVENT_SOURCE_UNSPECIFIED: RoomEventSource
+ROOM_EVENT_SOURCE_CALLBACK: RoomEventSource
+ROOM_EVENT_SOURCE_MUTATION: RoomEventSource
+ROOM_EVENT_SOURCE_RECONCILED: RoomEventSource
+RECORDING_OPERATION_UNSPECIFIED: RecordingOperation
+RECORDING_OPERATION_START: RecordingOperation
+RECORDING_OPERATION_COMPLETE: RecordingOperation
+RECORDING_OPERATION_UPLOAD: RecordingOperation
+RECORDING_OPERATION_UNKNOWN: RecordingOperation
+ROOM_CHANGE_KIND_UNSPECIFIED: RoomChangeKind
+ROOM_CHANGE_KIND_ROOM: RoomChangeKind
+ROOM_CHANGE_KIND_PARTICIPANT: RoomChangeKind
+ROOM_CHANGE_KIND_SUBSCRIBE_RULES: RoomChangeKind
+ROOM_CHANGE_KIND_RECORDING_RULES: RoomChangeKind
+ROOM_CHANGE_KIND_RECORDING: RoomChangeKind
+ROOM_CHANGE_KIND_TRANSCRIPTION: RoomChangeKind
 STREAM_MODE_UNSPECIFIED: StreamMode
 STREAM_MODE_LIVE: StreamMode
 STREAM_MODE_RESUMED: StreamMode
@@ -95,42 +108,122 @@ RESYNC_REASON_TRIMMED: ResyncReason
 RESYNC_REASON_DIVERGED: ResyncReason
 
 class RoomEvent(_message.Message):
-    __slots__ = ("type", "account_sid", "room_sid", "room_name", "at", "sequence_number", "source", "late", "room_status", "room_type", "room_duration", "participant", "track", "recording", "room", "changed", "changed_participant")
-    TYPE_FIELD_NUMBER: _ClassVar[int]
-    ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
-    ROOM_SID_FIELD_NUMBER: _ClassVar[int]
-    ROOM_NAME_FIELD_NUMBER: _ClassVar[int]
-    AT_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("room", "event_time", "sequence_number", "source", "late", "room_created", "room_ended", "participant_connected", "participant_disconnected", "track_added", "track_removed", "track_enabled", "track_disabled", "recording_started", "recording_completed", "recording_failed", "room_changed")
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_NUMBER_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     LATE_FIELD_NUMBER: _ClassVar[int]
-    ROOM_STATUS_FIELD_NUMBER: _ClassVar[int]
-    ROOM_TYPE_FIELD_NUMBER: _ClassVar[int]
-    ROOM_DURATION_FIELD_NUMBER: _ClassVar[int]
+    ROOM_CREATED_FIELD_NUMBER: _ClassVar[int]
+    ROOM_ENDED_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_DISCONNECTED_FIELD_NUMBER: _ClassVar[int]
+    TRACK_ADDED_FIELD_NUMBER: _ClassVar[int]
+    TRACK_REMOVED_FIELD_NUMBER: _ClassVar[int]
+    TRACK_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    TRACK_DISABLED_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_STARTED_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_FAILED_FIELD_NUMBER: _ClassVar[int]
+    ROOM_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    room: _room_pb2.Room
+    event_time: _timestamp_pb2.Timestamp
+    sequence_number: int
+    source: RoomEventSource
+    late: bool
+    room_created: RoomCreated
+    room_ended: RoomEnded
+    participant_connected: ParticipantConnected
+    participant_disconnected: ParticipantDisconnected
+    track_added: TrackAdded
+    track_removed: TrackRemoved
+    track_enabled: TrackEnabled
+    track_disabled: TrackDisabled
+    recording_started: RecordingStarted
+    recording_completed: RecordingCompleted
+    recording_failed: RecordingFailed
+    room_changed: RoomChanged
+    def __init__(self, room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sequence_number: _Optional[int] = ..., source: _Optional[_Union[RoomEventSource, str]] = ..., late: _Optional[bool] = ..., room_created: _Optional[_Union[RoomCreated, _Mapping]] = ..., room_ended: _Optional[_Union[RoomEnded, _Mapping]] = ..., participant_connected: _Optional[_Union[ParticipantConnected, _Mapping]] = ..., participant_disconnected: _Optional[_Union[ParticipantDisconnected, _Mapping]] = ..., track_added: _Optional[_Union[TrackAdded, _Mapping]] = ..., track_removed: _Optional[_Union[TrackRemoved, _Mapping]] = ..., track_enabled: _Optional[_Union[TrackEnabled, _Mapping]] = ..., track_disabled: _Optional[_Union[TrackDisabled, _Mapping]] = ..., recording_started: _Optional[_Union[RecordingStarted, _Mapping]] = ..., recording_completed: _Optional[_Union[RecordingCompleted, _Mapping]] = ..., recording_failed: _Optional[_Union[RecordingFailed, _Mapping]] = ..., room_changed: _Optional[_Union[RoomChanged, _Mapping]] = ...) -> None: ...
+
+class RoomCreated(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RoomEnded(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ParticipantConnected(_message.Message):
+    __slots__ = ("participant",)
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    participant: _participant_pb2.Participant
+    def __init__(self, participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ...) -> None: ...
+
+class ParticipantDisconnected(_message.Message):
+    __slots__ = ("participant",)
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    participant: _participant_pb2.Participant
+    def __init__(self, participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ...) -> None: ...
+
+class TrackAdded(_message.Message):
+    __slots__ = ("participant", "track")
     PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
     TRACK_FIELD_NUMBER: _ClassVar[int]
+    participant: _participant_pb2.Participant
+    track: _participant_pb2.PublishedTrack
+    def __init__(self, participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., track: _Optional[_Union[_participant_pb2.PublishedTrack, _Mapping]] = ...) -> None: ...
+
+class TrackRemoved(_message.Message):
+    __slots__ = ("participant", "track")
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    participant: _participant_pb2.Participant
+    track: _participant_pb2.PublishedTrack
+    def __init__(self, participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., track: _Optional[_Union[_participant_pb2.PublishedTrack, _Mapping]] = ...) -> None: ...
+
+class TrackEnabled(_message.Message):
+    __slots__ = ("participant", "track")
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    participant: _participant_pb2.Participant
+    track: _participant_pb2.PublishedTrack
+    def __init__(self, participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., track: _Optional[_Union[_participant_pb2.PublishedTrack, _Mapping]] = ...) -> None: ...
+
+class TrackDisabled(_message.Message):
+    __slots__ = ("participant", "track")
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    participant: _participant_pb2.Participant
+    track: _participant_pb2.PublishedTrack
+    def __init__(self, participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., track: _Optional[_Union[_participant_pb2.PublishedTrack, _Mapping]] = ...) -> None: ...
+
+class RecordingStarted(_message.Message):
+    __slots__ = ("recording",)
     RECORDING_FIELD_NUMBER: _ClassVar[int]
-    ROOM_FIELD_NUMBER: _ClassVar[int]
-    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    recording: _recording_pb2.Recording
+    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ...) -> None: ...
+
+class RecordingCompleted(_message.Message):
+    __slots__ = ("recording",)
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
+    recording: _recording_pb2.Recording
+    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ...) -> None: ...
+
+class RecordingFailed(_message.Message):
+    __slots__ = ("recording", "failed_operation")
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
+    FAILED_OPERATION_FIELD_NUMBER: _ClassVar[int]
+    recording: _recording_pb2.Recording
+    failed_operation: RecordingOperation
+    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ..., failed_operation: _Optional[_Union[RecordingOperation, str]] = ...) -> None: ...
+
+class RoomChanged(_message.Message):
+    __slots__ = ("change", "changed_participant")
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
-    type: RoomEventType
-    account_sid: str
-    room_sid: str
-    room_name: str
-    at: _timestamp_pb2.Timestamp
-    sequence_number: int
-    source: EventSource
-    late: bool
-    room_status: _room_pb2.RoomStatus
-    room_type: _room_pb2.RoomType
-    room_duration: int
-    participant: EventParticipant
-    track: EventTrack
-    recording: EventRecording
-    room: _room_pb2.Room
-    changed: Changed
+    change: RoomChangeKind
     changed_participant: _participant_pb2.Participant
-    def __init__(self, type: _Optional[_Union[RoomEventType, str]] = ..., account_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., room_name: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sequence_number: _Optional[int] = ..., source: _Optional[_Union[EventSource, str]] = ..., late: _Optional[bool] = ..., room_status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., room_type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., room_duration: _Optional[int] = ..., participant: _Optional[_Union[EventParticipant, _Mapping]] = ..., track: _Optional[_Union[EventTrack, _Mapping]] = ..., recording: _Optional[_Union[EventRecording, _Mapping]] = ..., room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ..., changed: _Optional[_Union[Changed, str]] = ..., changed_participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ...) -> None: ...
+    def __init__(self, change: _Optional[_Union[RoomChangeKind, str]] = ..., changed_participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
     __slots__ = ("cursor", "event")
@@ -140,63 +233,15 @@ class LoggedEvent(_message.Message):
     event: RoomEvent
     def __init__(self, cursor: _Optional[str] = ..., event: _Optional[_Union[RoomEvent, _Mapping]] = ...) -> None: ...
 
-class EventParticipant(_message.Message):
-    __slots__ = ("sid", "identity", "status", "duration")
-    SID_FIELD_NUMBER: _ClassVar[int]
-    IDENTITY_FIELD_NUMBER: _ClassVar[int]
-    STATUS_FIELD_NUMBER: _ClassVar[int]
-    DURATION_FIELD_NUMBER: _ClassVar[int]
-    sid: str
-    identity: str
-    status: str
-    duration: int
-    def __init__(self, sid: _Optional[str] = ..., identity: _Optional[str] = ..., status: _Optional[str] = ..., duration: _Optional[int] = ...) -> None: ...
-
-class EventTrack(_message.Message):
-    __slots__ = ("sid", "kind", "name")
-    SID_FIELD_NUMBER: _ClassVar[int]
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    sid: str
-    kind: _rule_pb2.TrackKind
-    name: str
-    def __init__(self, sid: _Optional[str] = ..., kind: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., name: _Optional[str] = ...) -> None: ...
-
-class EventRecording(_message.Message):
-    __slots__ = ("sid", "source_sid", "uri", "container", "codec", "offset_ms", "media_uri", "media_external_location", "duration", "size", "failed_operation")
-    SID_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_SID_FIELD_NUMBER: _ClassVar[int]
-    URI_FIELD_NUMBER: _ClassVar[int]
-    CONTAINER_FIELD_NUMBER: _ClassVar[int]
-    CODEC_FIELD_NUMBER: _ClassVar[int]
-    OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
-    MEDIA_URI_FIELD_NUMBER: _ClassVar[int]
-    MEDIA_EXTERNAL_LOCATION_FIELD_NUMBER: _ClassVar[int]
-    DURATION_FIELD_NUMBER: _ClassVar[int]
-    SIZE_FIELD_NUMBER: _ClassVar[int]
-    FAILED_OPERATION_FIELD_NUMBER: _ClassVar[int]
-    sid: str
-    source_sid: str
-    uri: str
-    container: str
-    codec: str
-    offset_ms: int
-    media_uri: str
-    media_external_location: str
-    duration: int
-    size: int
-    failed_operation: str
-    def __init__(self, sid: _Optional[str] = ..., source_sid: _Optional[str] = ..., uri: _Optional[str] = ..., container: _Optional[str] = ..., codec: _Optional[str] = ..., offset_ms: _Optional[int] = ..., media_uri: _Optional[str] = ..., media_external_location: _Optional[str] = ..., duration: _Optional[int] = ..., size: _Optional[int] = ..., failed_operation: _Optional[str] = ...) -> None: ...
-
 class StreamStarted(_message.Message):
-    __slots__ = ("mode", "room_sid", "floor_at")
+    __slots__ = ("mode", "watched_room", "history_start_time")
     MODE_FIELD_NUMBER: _ClassVar[int]
-    ROOM_SID_FIELD_NUMBER: _ClassVar[int]
-    FLOOR_AT_FIELD_NUMBER: _ClassVar[int]
+    WATCHED_ROOM_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_START_TIME_FIELD_NUMBER: _ClassVar[int]
     mode: StreamMode
-    room_sid: str
-    floor_at: _timestamp_pb2.Timestamp
-    def __init__(self, mode: _Optional[_Union[StreamMode, str]] = ..., room_sid: _Optional[str] = ..., floor_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    watched_room: str
+    history_start_time: _timestamp_pb2.Timestamp
+    def __init__(self, mode: _Optional[_Union[StreamMode, str]] = ..., watched_room: _Optional[str] = ..., history_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Bookmark(_message.Message):
     __slots__ = ()

@@ -23,19 +23,21 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from gateway.rpc.v1 import recording_pb2 as rooms__gateway_dot_v1_dot_recording__pb2
 from gateway.rpc.v1 import room_pb2 as rooms__gateway_dot_v1_dot_room__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frooms_gateway/v1/insights.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a rooms_gateway/v1/recording.proto\x1a\x1brooms_gateway/v1/room.proto\"\xad\x0c\n\x0cInsightsRoom\x12\x16\n\x08room_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\troom_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x33\n\troom_type\x18\x04 \x01(\x0e\x32\x1a.rooms_gateway.v1.RoomTypeB\x04\xe2\x41\x01\x03\x12\x37\n\x0broom_status\x18\x05 \x01(\x0e\x32\x1c.rooms_gateway.v1.RoomStatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12=\n\x0e\x63reated_method\x18\x08 \x01(\x0e\x32\x1f.rooms_gateway.v1.CreatedMethodB\x04\xe2\x41\x01\x03\x12\x39\n\nend_reason\x18\t \x01(\x0e\x32\x1f.rooms_gateway.v1.RoomEndReasonB\x04\xe2\x41\x01\x03\x12\"\n\x0fstatus_callback\x18\n \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12)\n\x16status_callback_method\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12#\n\x10max_participants\x18\x0c \x01(\x05\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12&\n\x13unique_participants\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12\x30\n\x1dunique_participant_identities\x18\x0e \x01(\x05\x42\x04\xe2\x41\x01\x03H\x05\x88\x01\x01\x12*\n\x17\x63oncurrent_participants\x18\x0f \x01(\x05\x42\x04\xe2\x41\x01\x03H\x06\x88\x01\x01\x12.\n\x1bmax_concurrent_participants\x18\x10 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x07\x88\x01\x01\x12-\n\x06\x63odecs\x18\x11 \x03(\x0e\x32\x17.rooms_gateway.v1.CodecB\x04\xe2\x41\x01\x03\x12\x1f\n\x0cmedia_region\x18\x12 \x01(\tB\x04\xe2\x41\x01\x03H\x08\x88\x01\x01\x12;\n\redge_location\x18\x13 \x01(\x0e\x32\x1e.rooms_gateway.v1.EdgeLocationB\x04\xe2\x41\x01\x03\x12\x1f\n\x0c\x64uration_sec\x18\x14 \x01(\x03\x42\x04\xe2\x41\x01\x03H\t\x88\x01\x01\x12\x31\n\x1etotal_participant_duration_sec\x18\x15 \x01(\x03\x42\x04\xe2\x41\x01\x03H\n\x88\x01\x01\x12/\n\x1ctotal_recording_duration_sec\x18\x16 \x01(\x03\x42\x04\xe2\x41\x01\x03H\x0b\x88\x01\x01\x12\x41\n\x10processing_state\x18\x17 \x01(\x0e\x32!.rooms_gateway.v1.ProcessingStateB\x04\xe2\x41\x01\x03\x12$\n\x11recording_enabled\x18\x18 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x0c\x88\x01\x01\x12\x16\n\x03url\x18\x19 \x01(\tB\x04\xe2\x41\x01\x03H\r\x88\x01\x01\x12\x34\n\x05links\x18\x1a \x01(\x0b\x32\x1f.rooms_gateway.v1.InsightsLinksB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x1b \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x0c\n\n_room_nameB\x12\n\x10_status_callbackB\x19\n\x17_status_callback_methodB\x13\n\x11_max_participantsB\x16\n\x14_unique_participantsB \n\x1e_unique_participant_identitiesB\x1a\n\x18_concurrent_participantsB\x1e\n\x1c_max_concurrent_participantsB\x0f\n\r_media_regionB\x0f\n\r_duration_secB!\n\x1f_total_participant_duration_secB\x1f\n\x1d_total_recording_duration_secB\x14\n\x12_recording_enabledB\x06\n\x04_url\";\n\rInsightsLinks\x12\x19\n\x0cparticipants\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0f\n\r_participants\"\xf0\x06\n\x13InsightsParticipant\x12\x1d\n\x0fparticipant_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x14participant_identity\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x32\n\x06status\x18\x05 \x01(\x0e\x32\x1c.rooms_gateway.v1.StayStatusB\x04\xe2\x41\x01\x03\x12\x33\n\tjoin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nleave_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1f\n\x0c\x64uration_sec\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x1d\n\nend_reason\x18\t \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x1d\n\nerror_code\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12!\n\x0e\x65rror_code_url\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12-\n\x06\x63odecs\x18\x0c \x03(\x0e\x32\x17.rooms_gateway.v1.CodecB\x04\xe2\x41\x01\x03\x12\x1f\n\x0cmedia_region\x18\r \x01(\tB\x04\xe2\x41\x01\x03H\x05\x88\x01\x01\x12;\n\redge_location\x18\x0e \x01(\x0e\x32\x1e.rooms_gateway.v1.EdgeLocationB\x04\xe2\x41\x01\x03\x12\x31\n\nproperties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x35\n\x0epublisher_info\x18\x10 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x16\n\x03url\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03H\x06\x88\x01\x01\x12:\n\runknown_words\x18\x12 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x17\n\x15_participant_identityB\x0f\n\r_duration_secB\r\n\x0b_end_reasonB\r\n\x0b_error_codeB\x11\n\x0f_error_code_urlB\x0f\n\r_media_regionB\x06\n\x04_url*\x96\x01\n\rCreatedMethod\x12\x1e\n\x1a\x43REATED_METHOD_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43REATED_METHOD_SDK\x10\x01\x12\x19\n\x15\x43REATED_METHOD_AD_HOC\x10\x02\x12\x16\n\x12\x43REATED_METHOD_API\x10\x03\x12\x1a\n\x16\x43REATED_METHOD_UNKNOWN\x10\x04*\x92\x01\n\rRoomEndReason\x12\x1f\n\x1bROOM_END_REASON_UNSPECIFIED\x10\x00\x12&\n\"ROOM_END_REASON_ROOM_ENDED_VIA_API\x10\x01\x12\x1b\n\x17ROOM_END_REASON_TIMEOUT\x10\x02\x12\x1b\n\x17ROOM_END_REASON_UNKNOWN\x10\x03*\xd2\x01\n\x0fProcessingState\x12 \n\x1cPROCESSING_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cPROCESSING_STATE_NOT_STARTED\x10\x01\x12 \n\x1cPROCESSING_STATE_IN_PROGRESS\x10\x02\x12\x1d\n\x19PROCESSING_STATE_COMPLETE\x10\x03\x12\x1c\n\x18PROCESSING_STATE_TIMEOUT\x10\x04\x12\x1c\n\x18PROCESSING_STATE_UNKNOWN\x10\x05*\xbe\x02\n\x0c\x45\x64geLocation\x12\x1d\n\x19\x45\x44GE_LOCATION_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45\x44GE_LOCATION_ASHBURN\x10\x01\x12\x18\n\x14\x45\x44GE_LOCATION_DUBLIN\x10\x02\x12\x1b\n\x17\x45\x44GE_LOCATION_FRANKFURT\x10\x03\x12\x1b\n\x17\x45\x44GE_LOCATION_SINGAPORE\x10\x04\x12\x18\n\x14\x45\x44GE_LOCATION_SYDNEY\x10\x05\x12\x1b\n\x17\x45\x44GE_LOCATION_SAO_PAULO\x10\x06\x12\x19\n\x15\x45\x44GE_LOCATION_ROAMING\x10\x07\x12\x1a\n\x16\x45\x44GE_LOCATION_UMATILLA\x10\x08\x12\x17\n\x13\x45\x44GE_LOCATION_TOKYO\x10\t\x12\x19\n\x15\x45\x44GE_LOCATION_UNKNOWN\x10\n*\xb3\x01\n\nStayStatus\x12\x1b\n\x17STAY_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17STAY_STATUS_IN_PROGRESS\x10\x01\x12\x19\n\x15STAY_STATUS_CONNECTED\x10\x02\x12\x19\n\x15STAY_STATUS_COMPLETED\x10\x03\x12\x1c\n\x18STAY_STATUS_DISCONNECTED\x10\x04\x12\x17\n\x13STAY_STATUS_UNKNOWN\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frooms_gateway/v1/insights.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a rooms_gateway/v1/recording.proto\x1a\x1brooms_gateway/v1/room.proto\"\x82\x0b\n\x0cInsightsRoom\x12\x16\n\x08room_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\troom_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x33\n\troom_type\x18\x04 \x01(\x0e\x32\x1a.rooms_gateway.v1.RoomTypeB\x04\xe2\x41\x01\x03\x12\x37\n\x0broom_status\x18\x05 \x01(\x0e\x32\x1c.rooms_gateway.v1.RoomStatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12=\n\x0e\x63reated_method\x18\x08 \x01(\x0e\x32\x1f.rooms_gateway.v1.CreatedMethodB\x04\xe2\x41\x01\x03\x12\x39\n\nend_reason\x18\t \x01(\x0e\x32\x1f.rooms_gateway.v1.RoomEndReasonB\x04\xe2\x41\x01\x03\x12#\n\x10max_participants\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12&\n\x13unique_participants\x18\x0b \x01(\x05\x42\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x30\n\x1dunique_participant_identities\x18\x0c \x01(\x05\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12*\n\x17\x63oncurrent_participants\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12.\n\x1bmax_concurrent_participants\x18\x0e \x01(\x05\x42\x04\xe2\x41\x01\x03H\x05\x88\x01\x01\x12\x32\n\x06\x63odecs\x18\x0f \x03(\x0e\x32\x1c.rooms_gateway.v1.MediaCodecB\x04\xe2\x41\x01\x03\x12\x1f\n\x0cmedia_region\x18\x10 \x01(\tB\x04\xe2\x41\x01\x03H\x06\x88\x01\x01\x12;\n\redge_location\x18\x11 \x01(\x0e\x32\x1e.rooms_gateway.v1.EdgeLocationB\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x12 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x43\n\x1atotal_participant_duration\x18\x13 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x41\n\x18total_recording_duration\x18\x14 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x41\n\x10processing_state\x18\x15 \x01(\x0e\x32!.rooms_gateway.v1.ProcessingStateB\x04\xe2\x41\x01\x03\x12$\n\x11recording_enabled\x18\x16 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x07\x88\x01\x01\x12\x41\n\x06twilio\x18\x17 \x01(\x0b\x32+.rooms_gateway.v1.InsightsRoomTwilioDetailsB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x18 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x0c\n\n_room_nameB\x13\n\x11_max_participantsB\x16\n\x14_unique_participantsB \n\x1e_unique_participant_identitiesB\x1a\n\x18_concurrent_participantsB\x1e\n\x1c_max_concurrent_participantsB\x0f\n\r_media_regionB\x14\n\x12_recording_enabled\"\xed\x01\n\x19InsightsRoomTwilioDetails\x12\x16\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x34\n\x05links\x18\x02 \x01(\x0b\x32\x1f.rooms_gateway.v1.InsightsLinksB\x04\xe2\x41\x01\x03\x12\"\n\x0fstatus_callback\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x42\n\x16status_callback_method\x18\x04 \x01(\x0e\x32\x1c.rooms_gateway.v1.HttpMethodB\x04\xe2\x41\x01\x03\x42\x06\n\x04_urlB\x12\n\x10_status_callback\"A\n\rInsightsLinks\x12\x1f\n\x0cparticipants\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x0f\n\r_participants\"\xa0\x07\n\x13InsightsParticipant\x12\x1d\n\x0fparticipant_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\'\n\x14participant_identity\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x32\n\x06status\x18\x05 \x01(\x0e\x32\x1c.rooms_gateway.v1.StayStatusB\x04\xe2\x41\x01\x03\x12\x33\n\tjoin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nleave_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x1d\n\nend_reason\x18\t \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x1d\n\nerror_code\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12!\n\x0e\x65rror_code_url\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12\x32\n\x06\x63odecs\x18\x0c \x03(\x0e\x32\x1c.rooms_gateway.v1.MediaCodecB\x04\xe2\x41\x01\x03\x12\x1f\n\x0cmedia_region\x18\r \x01(\tB\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12;\n\redge_location\x18\x0e \x01(\x0e\x32\x1e.rooms_gateway.v1.EdgeLocationB\x04\xe2\x41\x01\x03\x12\x31\n\nproperties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x35\n\x0epublisher_info\x18\x10 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12H\n\x06twilio\x18\x11 \x01(\x0b\x32\x32.rooms_gateway.v1.InsightsParticipantTwilioDetailsB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x12 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x17\n\x15_participant_identityB\r\n\x0b_end_reasonB\r\n\x0b_error_codeB\x11\n\x0f_error_code_urlB\x0f\n\r_media_region\"B\n InsightsParticipantTwilioDetails\x12\x16\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x06\n\x04_url*\x96\x01\n\rCreatedMethod\x12\x1e\n\x1a\x43REATED_METHOD_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43REATED_METHOD_SDK\x10\x01\x12\x19\n\x15\x43REATED_METHOD_AD_HOC\x10\x02\x12\x16\n\x12\x43REATED_METHOD_API\x10\x03\x12\x1a\n\x16\x43REATED_METHOD_UNKNOWN\x10\x04*\x83\x01\n\rRoomEndReason\x12\x1f\n\x1bROOM_END_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13ROOM_END_REASON_API\x10\x01\x12\x1b\n\x17ROOM_END_REASON_TIMEOUT\x10\x02\x12\x1b\n\x17ROOM_END_REASON_UNKNOWN\x10\x03*\xd2\x01\n\x0fProcessingState\x12 \n\x1cPROCESSING_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cPROCESSING_STATE_NOT_STARTED\x10\x01\x12 \n\x1cPROCESSING_STATE_IN_PROGRESS\x10\x02\x12\x1d\n\x19PROCESSING_STATE_COMPLETE\x10\x03\x12\x1c\n\x18PROCESSING_STATE_TIMEOUT\x10\x04\x12\x1c\n\x18PROCESSING_STATE_UNKNOWN\x10\x05*\xbe\x02\n\x0c\x45\x64geLocation\x12\x1d\n\x19\x45\x44GE_LOCATION_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45\x44GE_LOCATION_ASHBURN\x10\x01\x12\x18\n\x14\x45\x44GE_LOCATION_DUBLIN\x10\x02\x12\x1b\n\x17\x45\x44GE_LOCATION_FRANKFURT\x10\x03\x12\x1b\n\x17\x45\x44GE_LOCATION_SINGAPORE\x10\x04\x12\x18\n\x14\x45\x44GE_LOCATION_SYDNEY\x10\x05\x12\x1b\n\x17\x45\x44GE_LOCATION_SAO_PAULO\x10\x06\x12\x19\n\x15\x45\x44GE_LOCATION_ROAMING\x10\x07\x12\x1a\n\x16\x45\x44GE_LOCATION_UMATILLA\x10\x08\x12\x17\n\x13\x45\x44GE_LOCATION_TOKYO\x10\t\x12\x19\n\x15\x45\x44GE_LOCATION_UNKNOWN\x10\n*\xb3\x01\n\nStayStatus\x12\x1b\n\x17STAY_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17STAY_STATUS_IN_PROGRESS\x10\x01\x12\x19\n\x15STAY_STATUS_CONNECTED\x10\x02\x12\x19\n\x15STAY_STATUS_COMPLETED\x10\x03\x12\x1c\n\x18STAY_STATUS_DISCONNECTED\x10\x04\x12\x17\n\x13STAY_STATUS_UNKNOWN\x10\x05\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rpc.v1.insights_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
   _globals['_INSIGHTSROOM'].fields_by_name['room_sid']._loaded_options = None
   _globals['_INSIGHTSROOM'].fields_by_name['room_sid']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSROOM'].fields_by_name['account_sid']._loaded_options = None
@@ -54,10 +56,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSIGHTSROOM'].fields_by_name['created_method']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSROOM'].fields_by_name['end_reason']._loaded_options = None
   _globals['_INSIGHTSROOM'].fields_by_name['end_reason']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSROOM'].fields_by_name['status_callback']._loaded_options = None
-  _globals['_INSIGHTSROOM'].fields_by_name['status_callback']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSROOM'].fields_by_name['status_callback_method']._loaded_options = None
-  _globals['_INSIGHTSROOM'].fields_by_name['status_callback_method']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSROOM'].fields_by_name['max_participants']._loaded_options = None
   _globals['_INSIGHTSROOM'].fields_by_name['max_participants']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSROOM'].fields_by_name['unique_participants']._loaded_options = None
@@ -74,22 +72,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSIGHTSROOM'].fields_by_name['media_region']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSROOM'].fields_by_name['edge_location']._loaded_options = None
   _globals['_INSIGHTSROOM'].fields_by_name['edge_location']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSROOM'].fields_by_name['duration_sec']._loaded_options = None
-  _globals['_INSIGHTSROOM'].fields_by_name['duration_sec']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSROOM'].fields_by_name['total_participant_duration_sec']._loaded_options = None
-  _globals['_INSIGHTSROOM'].fields_by_name['total_participant_duration_sec']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSROOM'].fields_by_name['total_recording_duration_sec']._loaded_options = None
-  _globals['_INSIGHTSROOM'].fields_by_name['total_recording_duration_sec']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSROOM'].fields_by_name['duration']._loaded_options = None
+  _globals['_INSIGHTSROOM'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSROOM'].fields_by_name['total_participant_duration']._loaded_options = None
+  _globals['_INSIGHTSROOM'].fields_by_name['total_participant_duration']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSROOM'].fields_by_name['total_recording_duration']._loaded_options = None
+  _globals['_INSIGHTSROOM'].fields_by_name['total_recording_duration']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSROOM'].fields_by_name['processing_state']._loaded_options = None
   _globals['_INSIGHTSROOM'].fields_by_name['processing_state']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSROOM'].fields_by_name['recording_enabled']._loaded_options = None
   _globals['_INSIGHTSROOM'].fields_by_name['recording_enabled']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSROOM'].fields_by_name['url']._loaded_options = None
-  _globals['_INSIGHTSROOM'].fields_by_name['url']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSROOM'].fields_by_name['links']._loaded_options = None
-  _globals['_INSIGHTSROOM'].fields_by_name['links']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSROOM'].fields_by_name['twilio']._loaded_options = None
+  _globals['_INSIGHTSROOM'].fields_by_name['twilio']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSROOM'].fields_by_name['unknown_words']._loaded_options = None
   _globals['_INSIGHTSROOM'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSROOMTWILIODETAILS'].fields_by_name['url']._loaded_options = None
+  _globals['_INSIGHTSROOMTWILIODETAILS'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSROOMTWILIODETAILS'].fields_by_name['links']._loaded_options = None
+  _globals['_INSIGHTSROOMTWILIODETAILS'].fields_by_name['links']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSROOMTWILIODETAILS'].fields_by_name['status_callback']._loaded_options = None
+  _globals['_INSIGHTSROOMTWILIODETAILS'].fields_by_name['status_callback']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSROOMTWILIODETAILS'].fields_by_name['status_callback_method']._loaded_options = None
+  _globals['_INSIGHTSROOMTWILIODETAILS'].fields_by_name['status_callback_method']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSLINKS'].fields_by_name['participants']._loaded_options = None
+  _globals['_INSIGHTSLINKS'].fields_by_name['participants']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['participant_sid']._loaded_options = None
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['participant_sid']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['room_sid']._loaded_options = None
@@ -104,8 +110,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['join_time']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['leave_time']._loaded_options = None
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['leave_time']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSPARTICIPANT'].fields_by_name['duration_sec']._loaded_options = None
-  _globals['_INSIGHTSPARTICIPANT'].fields_by_name['duration_sec']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSPARTICIPANT'].fields_by_name['duration']._loaded_options = None
+  _globals['_INSIGHTSPARTICIPANT'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['end_reason']._loaded_options = None
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['end_reason']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['error_code']._loaded_options = None
@@ -122,24 +128,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['properties']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['publisher_info']._loaded_options = None
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['publisher_info']._serialized_options = b'\342A\001\003'
-  _globals['_INSIGHTSPARTICIPANT'].fields_by_name['url']._loaded_options = None
-  _globals['_INSIGHTSPARTICIPANT'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_INSIGHTSPARTICIPANT'].fields_by_name['twilio']._loaded_options = None
+  _globals['_INSIGHTSPARTICIPANT'].fields_by_name['twilio']._serialized_options = b'\342A\001\003'
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['unknown_words']._loaded_options = None
   _globals['_INSIGHTSPARTICIPANT'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
-  _globals['_CREATEDMETHOD']._serialized_start=2741
-  _globals['_CREATEDMETHOD']._serialized_end=2891
-  _globals['_ROOMENDREASON']._serialized_start=2894
-  _globals['_ROOMENDREASON']._serialized_end=3040
-  _globals['_PROCESSINGSTATE']._serialized_start=3043
-  _globals['_PROCESSINGSTATE']._serialized_end=3253
-  _globals['_EDGELOCATION']._serialized_start=3256
-  _globals['_EDGELOCATION']._serialized_end=3574
-  _globals['_STAYSTATUS']._serialized_start=3577
-  _globals['_STAYSTATUS']._serialized_end=3756
-  _globals['_INSIGHTSROOM']._serialized_start=213
-  _globals['_INSIGHTSROOM']._serialized_end=1794
-  _globals['_INSIGHTSLINKS']._serialized_start=1796
-  _globals['_INSIGHTSLINKS']._serialized_end=1855
-  _globals['_INSIGHTSPARTICIPANT']._serialized_start=1858
-  _globals['_INSIGHTSPARTICIPANT']._serialized_end=2738
+  _globals['_INSIGHTSPARTICIPANTTWILIODETAILS'].fields_by_name['url']._loaded_options = None
+  _globals['_INSIGHTSPARTICIPANTTWILIODETAILS'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_CREATEDMETHOD']._serialized_start=2964
+  _globals['_CREATEDMETHOD']._serialized_end=3114
+  _globals['_ROOMENDREASON']._serialized_start=3117
+  _globals['_ROOMENDREASON']._serialized_end=3248
+  _globals['_PROCESSINGSTATE']._serialized_start=3251
+  _globals['_PROCESSINGSTATE']._serialized_end=3461
+  _globals['_EDGELOCATION']._serialized_start=3464
+  _globals['_EDGELOCATION']._serialized_end=3782
+  _globals['_STAYSTATUS']._serialized_start=3785
+  _globals['_STAYSTATUS']._serialized_end=3964
+  _globals['_INSIGHTSROOM']._serialized_start=245
+  _globals['_INSIGHTSROOM']._serialized_end=1655
+  _globals['_INSIGHTSROOMTWILIODETAILS']._serialized_start=1658
+  _globals['_INSIGHTSROOMTWILIODETAILS']._serialized_end=1895
+  _globals['_INSIGHTSLINKS']._serialized_start=1897
+  _globals['_INSIGHTSLINKS']._serialized_end=1962
+  _globals['_INSIGHTSPARTICIPANT']._serialized_start=1965
+  _globals['_INSIGHTSPARTICIPANT']._serialized_end=2893
+  _globals['_INSIGHTSPARTICIPANTTWILIODETAILS']._serialized_start=2895
+  _globals['_INSIGHTSPARTICIPANTTWILIODETAILS']._serialized_end=2961
 # @@protoc_insertion_point(module_scope)

@@ -23,18 +23,20 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from gateway.rpc.v1 import room_pb2 as rooms__gateway_dot_v1_dot_room__pb2
 from gateway.rpc.v1 import rule_pb2 as rooms__gateway_dot_v1_dot_rule__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"rooms_gateway/v1/participant.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brooms_gateway/v1/room.proto\x1a\x1brooms_gateway/v1/rule.proto\"\xd1\x04\n\x0bParticipant\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x06status\x18\x04 \x01(\x0e\x32#.rooms_gateway.v1.ParticipantStatusB\x04\xe2\x41\x01\x03\x12\x1b\n\x08identity\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x36\n\x0c\x64\x61te_created\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x64\x61te_updated\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\x08\x64uration\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x16\n\x03url\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x37\n\x05links\x18\x0c \x01(\x0b\x32\".rooms_gateway.v1.ParticipantLinksB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\r \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x0b\n\t_identityB\x0b\n\t_durationB\x06\n\x04_url\"\xd4\x01\n\x10ParticipantLinks\x12\x1d\n\x10published_tracks\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1e\n\x11subscribed_tracks\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1c\n\x0fsubscribe_rules\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x16\n\tanonymize\x18\x04 \x01(\tH\x03\x88\x01\x01\x42\x13\n\x11_published_tracksB\x14\n\x12_subscribed_tracksB\x12\n\x10_subscribe_rulesB\x0c\n\n_anonymize\"\x9d\x03\n\x0ePublishedTrack\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fparticipant_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12/\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x03\x12\x17\n\x04name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x18\n\x05muted\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x36\n\x0c\x64\x61te_created\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x64\x61te_updated\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x03url\x18\t \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12:\n\runknown_words\x18\n \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x07\n\x05_nameB\x08\n\x06_mutedB\x06\n\x04_url\"\xb7\x01\n\x12PresentParticipant\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12/\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x36\n\x06tracks\x18\x03 \x03(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\xd2\x03\n\x0fSubscribedTrack\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fparticipant_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12/\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x03\x12 \n\rpublisher_sid\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x17\n\x04name\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x18\n\x05muted\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x36\n\x0c\x64\x61te_created\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x64\x61te_updated\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x03url\x18\n \x01(\tB\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12:\n\runknown_words\x18\x0b \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x10\n\x0e_publisher_sidB\x07\n\x05_nameB\x08\n\x06_mutedB\x06\n\x04_url\"\xfb\x01\n\rSubscribeRule\x12.\n\x04type\x18\x01 \x01(\x0e\x32\x1a.rooms_gateway.v1.RuleTypeB\x04\xe2\x41\x01\x02\x12\x10\n\x03\x61ll\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12)\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKind\x12\x16\n\tpublisher\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05track\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x31\n\x08priority\x18\x06 \x01(\x0e\x32\x1f.rooms_gateway.v1.TrackPriorityB\x06\n\x04_allB\x0c\n\n_publisherB\x08\n\x06_track\"\xa0\x02\n\x0eSubscribeRules\x12\x1d\n\x0fparticipant_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12+\n\x05rules\x18\x03 \x03(\x0b\x32\x16.rooms_gateway.v1.RuleB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x64\x61te_created\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x64\x61te_updated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x06 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03*\xc3\x01\n\x11ParticipantStatus\x12\"\n\x1ePARTICIPANT_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1cPARTICIPANT_STATUS_CONNECTED\x10\x01\x12#\n\x1fPARTICIPANT_STATUS_DISCONNECTED\x10\x02\x12#\n\x1fPARTICIPANT_STATUS_RECONNECTING\x10\x03\x12\x1e\n\x1aPARTICIPANT_STATUS_UNKNOWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"rooms_gateway/v1/participant.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brooms_gateway/v1/room.proto\x1a\x1brooms_gateway/v1/rule.proto\"\xc1\x04\n\x0bParticipant\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x06status\x18\x04 \x01(\x0e\x32#.rooms_gateway.v1.ParticipantStatusB\x04\xe2\x41\x01\x03\x12\x1b\n\x08identity\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12@\n\x06twilio\x18\x0b \x01(\x0b\x32*.rooms_gateway.v1.ParticipantTwilioDetailsB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x0c \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x0b\n\t_identity\"s\n\x18ParticipantTwilioDetails\x12\x16\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x37\n\x05links\x18\x02 \x01(\x0b\x32\".rooms_gateway.v1.ParticipantLinksB\x04\xe2\x41\x01\x03\x42\x06\n\x04_url\"\xec\x01\n\x10ParticipantLinks\x12#\n\x10published_tracks\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12$\n\x11subscribed_tracks\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\"\n\x0fsubscribe_rules\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x1c\n\tanonymize\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x42\x13\n\x11_published_tracksB\x14\n\x12_subscribed_tracksB\x12\n\x10_subscribe_rulesB\x0c\n\n_anonymize\"\xc0\x03\n\x0ePublishedTrack\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fparticipant_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12/\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x03\x12\x17\n\x04name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x18\n\x05muted\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x43\n\x06twilio\x18\t \x01(\x0b\x32-.rooms_gateway.v1.PublishedTrackTwilioDetailsB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\n \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x07\n\x05_nameB\x08\n\x06_muted\"=\n\x1bPublishedTrackTwilioDetails\x12\x16\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x06\n\x04_url\"\xb7\x01\n\x12PresentParticipant\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12/\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x36\n\x06tracks\x18\x03 \x03(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\xf6\x03\n\x0fSubscribedTrack\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fparticipant_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12/\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x03\x12 \n\rpublisher_sid\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x17\n\x04name\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x18\n\x05muted\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x44\n\x06twilio\x18\n \x01(\x0b\x32..rooms_gateway.v1.SubscribedTrackTwilioDetailsB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x0b \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x10\n\x0e_publisher_sidB\x07\n\x05_nameB\x08\n\x06_muted\">\n\x1cSubscribedTrackTwilioDetails\x12\x16\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x06\n\x04_url\"\xa2\x02\n\rSubscribeRule\x12\x37\n\x06\x65\x66\x66\x65\x63t\x18\x01 \x01(\x0e\x32!.rooms_gateway.v1.TrackRuleEffectB\x04\xe2\x41\x01\x02\x12\x16\n\x03\x61ll\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12/\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x01\x12\x1c\n\tpublisher\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x18\n\x05track\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x37\n\x08priority\x18\x06 \x01(\x0e\x32\x1f.rooms_gateway.v1.TrackPriorityB\x04\xe2\x41\x01\x01\x42\x06\n\x04_allB\x0c\n\n_publisherB\x08\n\x06_track\"\xa3\x02\n\x0eSubscribeRules\x12\x1d\n\x0fparticipant_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x05rules\x18\x03 \x03(\x0b\x32\x1b.rooms_gateway.v1.TrackRuleB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x06 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03*\xc3\x01\n\x11ParticipantStatus\x12\"\n\x1ePARTICIPANT_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1cPARTICIPANT_STATUS_CONNECTED\x10\x01\x12#\n\x1fPARTICIPANT_STATUS_DISCONNECTED\x10\x02\x12#\n\x1fPARTICIPANT_STATUS_RECONNECTING\x10\x03\x12\x1e\n\x1aPARTICIPANT_STATUS_UNKNOWN\x10\x04\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rpc.v1.participant_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
   _globals['_PARTICIPANT'].fields_by_name['sid']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['sid']._serialized_options = b'\342A\001\003'
   _globals['_PARTICIPANT'].fields_by_name['room_sid']._loaded_options = None
@@ -45,22 +47,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARTICIPANT'].fields_by_name['status']._serialized_options = b'\342A\001\003'
   _globals['_PARTICIPANT'].fields_by_name['identity']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['identity']._serialized_options = b'\342A\001\003'
-  _globals['_PARTICIPANT'].fields_by_name['date_created']._loaded_options = None
-  _globals['_PARTICIPANT'].fields_by_name['date_created']._serialized_options = b'\342A\001\003'
-  _globals['_PARTICIPANT'].fields_by_name['date_updated']._loaded_options = None
-  _globals['_PARTICIPANT'].fields_by_name['date_updated']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANT'].fields_by_name['create_time']._loaded_options = None
+  _globals['_PARTICIPANT'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANT'].fields_by_name['update_time']._loaded_options = None
+  _globals['_PARTICIPANT'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_PARTICIPANT'].fields_by_name['start_time']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['start_time']._serialized_options = b'\342A\001\003'
   _globals['_PARTICIPANT'].fields_by_name['end_time']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
   _globals['_PARTICIPANT'].fields_by_name['duration']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
-  _globals['_PARTICIPANT'].fields_by_name['url']._loaded_options = None
-  _globals['_PARTICIPANT'].fields_by_name['url']._serialized_options = b'\342A\001\003'
-  _globals['_PARTICIPANT'].fields_by_name['links']._loaded_options = None
-  _globals['_PARTICIPANT'].fields_by_name['links']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANT'].fields_by_name['twilio']._loaded_options = None
+  _globals['_PARTICIPANT'].fields_by_name['twilio']._serialized_options = b'\342A\001\003'
   _globals['_PARTICIPANT'].fields_by_name['unknown_words']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANTTWILIODETAILS'].fields_by_name['url']._loaded_options = None
+  _globals['_PARTICIPANTTWILIODETAILS'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANTTWILIODETAILS'].fields_by_name['links']._loaded_options = None
+  _globals['_PARTICIPANTTWILIODETAILS'].fields_by_name['links']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANTLINKS'].fields_by_name['published_tracks']._loaded_options = None
+  _globals['_PARTICIPANTLINKS'].fields_by_name['published_tracks']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANTLINKS'].fields_by_name['subscribed_tracks']._loaded_options = None
+  _globals['_PARTICIPANTLINKS'].fields_by_name['subscribed_tracks']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANTLINKS'].fields_by_name['subscribe_rules']._loaded_options = None
+  _globals['_PARTICIPANTLINKS'].fields_by_name['subscribe_rules']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANTLINKS'].fields_by_name['anonymize']._loaded_options = None
+  _globals['_PARTICIPANTLINKS'].fields_by_name['anonymize']._serialized_options = b'\342A\001\003'
   _globals['_PUBLISHEDTRACK'].fields_by_name['sid']._loaded_options = None
   _globals['_PUBLISHEDTRACK'].fields_by_name['sid']._serialized_options = b'\342A\001\003'
   _globals['_PUBLISHEDTRACK'].fields_by_name['participant_sid']._loaded_options = None
@@ -73,14 +85,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLISHEDTRACK'].fields_by_name['name']._serialized_options = b'\342A\001\003'
   _globals['_PUBLISHEDTRACK'].fields_by_name['muted']._loaded_options = None
   _globals['_PUBLISHEDTRACK'].fields_by_name['muted']._serialized_options = b'\342A\001\003'
-  _globals['_PUBLISHEDTRACK'].fields_by_name['date_created']._loaded_options = None
-  _globals['_PUBLISHEDTRACK'].fields_by_name['date_created']._serialized_options = b'\342A\001\003'
-  _globals['_PUBLISHEDTRACK'].fields_by_name['date_updated']._loaded_options = None
-  _globals['_PUBLISHEDTRACK'].fields_by_name['date_updated']._serialized_options = b'\342A\001\003'
-  _globals['_PUBLISHEDTRACK'].fields_by_name['url']._loaded_options = None
-  _globals['_PUBLISHEDTRACK'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_PUBLISHEDTRACK'].fields_by_name['create_time']._loaded_options = None
+  _globals['_PUBLISHEDTRACK'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_PUBLISHEDTRACK'].fields_by_name['update_time']._loaded_options = None
+  _globals['_PUBLISHEDTRACK'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_PUBLISHEDTRACK'].fields_by_name['twilio']._loaded_options = None
+  _globals['_PUBLISHEDTRACK'].fields_by_name['twilio']._serialized_options = b'\342A\001\003'
   _globals['_PUBLISHEDTRACK'].fields_by_name['unknown_words']._loaded_options = None
   _globals['_PUBLISHEDTRACK'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
+  _globals['_PUBLISHEDTRACKTWILIODETAILS'].fields_by_name['url']._loaded_options = None
+  _globals['_PUBLISHEDTRACKTWILIODETAILS'].fields_by_name['url']._serialized_options = b'\342A\001\003'
   _globals['_PRESENTPARTICIPANT'].fields_by_name['participant']._loaded_options = None
   _globals['_PRESENTPARTICIPANT'].fields_by_name['participant']._serialized_options = b'\342A\001\003'
   _globals['_PRESENTPARTICIPANT'].fields_by_name['since']._loaded_options = None
@@ -101,42 +115,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIBEDTRACK'].fields_by_name['name']._serialized_options = b'\342A\001\003'
   _globals['_SUBSCRIBEDTRACK'].fields_by_name['muted']._loaded_options = None
   _globals['_SUBSCRIBEDTRACK'].fields_by_name['muted']._serialized_options = b'\342A\001\003'
-  _globals['_SUBSCRIBEDTRACK'].fields_by_name['date_created']._loaded_options = None
-  _globals['_SUBSCRIBEDTRACK'].fields_by_name['date_created']._serialized_options = b'\342A\001\003'
-  _globals['_SUBSCRIBEDTRACK'].fields_by_name['date_updated']._loaded_options = None
-  _globals['_SUBSCRIBEDTRACK'].fields_by_name['date_updated']._serialized_options = b'\342A\001\003'
-  _globals['_SUBSCRIBEDTRACK'].fields_by_name['url']._loaded_options = None
-  _globals['_SUBSCRIBEDTRACK'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_SUBSCRIBEDTRACK'].fields_by_name['create_time']._loaded_options = None
+  _globals['_SUBSCRIBEDTRACK'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_SUBSCRIBEDTRACK'].fields_by_name['update_time']._loaded_options = None
+  _globals['_SUBSCRIBEDTRACK'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_SUBSCRIBEDTRACK'].fields_by_name['twilio']._loaded_options = None
+  _globals['_SUBSCRIBEDTRACK'].fields_by_name['twilio']._serialized_options = b'\342A\001\003'
   _globals['_SUBSCRIBEDTRACK'].fields_by_name['unknown_words']._loaded_options = None
   _globals['_SUBSCRIBEDTRACK'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
-  _globals['_SUBSCRIBERULE'].fields_by_name['type']._loaded_options = None
-  _globals['_SUBSCRIBERULE'].fields_by_name['type']._serialized_options = b'\342A\001\002'
+  _globals['_SUBSCRIBEDTRACKTWILIODETAILS'].fields_by_name['url']._loaded_options = None
+  _globals['_SUBSCRIBEDTRACKTWILIODETAILS'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_SUBSCRIBERULE'].fields_by_name['effect']._loaded_options = None
+  _globals['_SUBSCRIBERULE'].fields_by_name['effect']._serialized_options = b'\342A\001\002'
+  _globals['_SUBSCRIBERULE'].fields_by_name['all']._loaded_options = None
+  _globals['_SUBSCRIBERULE'].fields_by_name['all']._serialized_options = b'\342A\001\001'
+  _globals['_SUBSCRIBERULE'].fields_by_name['kind']._loaded_options = None
+  _globals['_SUBSCRIBERULE'].fields_by_name['kind']._serialized_options = b'\342A\001\001'
+  _globals['_SUBSCRIBERULE'].fields_by_name['publisher']._loaded_options = None
+  _globals['_SUBSCRIBERULE'].fields_by_name['publisher']._serialized_options = b'\342A\001\001'
+  _globals['_SUBSCRIBERULE'].fields_by_name['track']._loaded_options = None
+  _globals['_SUBSCRIBERULE'].fields_by_name['track']._serialized_options = b'\342A\001\001'
+  _globals['_SUBSCRIBERULE'].fields_by_name['priority']._loaded_options = None
+  _globals['_SUBSCRIBERULE'].fields_by_name['priority']._serialized_options = b'\342A\001\001'
   _globals['_SUBSCRIBERULES'].fields_by_name['participant_sid']._loaded_options = None
   _globals['_SUBSCRIBERULES'].fields_by_name['participant_sid']._serialized_options = b'\342A\001\003'
   _globals['_SUBSCRIBERULES'].fields_by_name['room_sid']._loaded_options = None
   _globals['_SUBSCRIBERULES'].fields_by_name['room_sid']._serialized_options = b'\342A\001\003'
   _globals['_SUBSCRIBERULES'].fields_by_name['rules']._loaded_options = None
   _globals['_SUBSCRIBERULES'].fields_by_name['rules']._serialized_options = b'\342A\001\003'
-  _globals['_SUBSCRIBERULES'].fields_by_name['date_created']._loaded_options = None
-  _globals['_SUBSCRIBERULES'].fields_by_name['date_created']._serialized_options = b'\342A\001\003'
-  _globals['_SUBSCRIBERULES'].fields_by_name['date_updated']._loaded_options = None
-  _globals['_SUBSCRIBERULES'].fields_by_name['date_updated']._serialized_options = b'\342A\001\003'
+  _globals['_SUBSCRIBERULES'].fields_by_name['create_time']._loaded_options = None
+  _globals['_SUBSCRIBERULES'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_SUBSCRIBERULES'].fields_by_name['update_time']._loaded_options = None
+  _globals['_SUBSCRIBERULES'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_SUBSCRIBERULES'].fields_by_name['unknown_words']._loaded_options = None
   _globals['_SUBSCRIBERULES'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
-  _globals['_PARTICIPANTSTATUS']._serialized_start=2608
-  _globals['_PARTICIPANTSTATUS']._serialized_end=2803
-  _globals['_PARTICIPANT']._serialized_start=181
-  _globals['_PARTICIPANT']._serialized_end=774
-  _globals['_PARTICIPANTLINKS']._serialized_start=777
-  _globals['_PARTICIPANTLINKS']._serialized_end=989
-  _globals['_PUBLISHEDTRACK']._serialized_start=992
-  _globals['_PUBLISHEDTRACK']._serialized_end=1405
-  _globals['_PRESENTPARTICIPANT']._serialized_start=1408
-  _globals['_PRESENTPARTICIPANT']._serialized_end=1591
-  _globals['_SUBSCRIBEDTRACK']._serialized_start=1594
-  _globals['_SUBSCRIBEDTRACK']._serialized_end=2060
-  _globals['_SUBSCRIBERULE']._serialized_start=2063
-  _globals['_SUBSCRIBERULE']._serialized_end=2314
-  _globals['_SUBSCRIBERULES']._serialized_start=2317
-  _globals['_SUBSCRIBERULES']._serialized_end=2605
+  _globals['_PARTICIPANTSTATUS']._serialized_start=3005
+  _globals['_PARTICIPANTSTATUS']._serialized_end=3200
+  _globals['_PARTICIPANT']._serialized_start=213
+  _globals['_PARTICIPANT']._serialized_end=790
+  _globals['_PARTICIPANTTWILIODETAILS']._serialized_start=792
+  _globals['_PARTICIPANTTWILIODETAILS']._serialized_end=907
+  _globals['_PARTICIPANTLINKS']._serialized_start=910
+  _globals['_PARTICIPANTLINKS']._serialized_end=1146
+  _globals['_PUBLISHEDTRACK']._serialized_start=1149
+  _globals['_PUBLISHEDTRACK']._serialized_end=1597
+  _globals['_PUBLISHEDTRACKTWILIODETAILS']._serialized_start=1599
+  _globals['_PUBLISHEDTRACKTWILIODETAILS']._serialized_end=1660
+  _globals['_PRESENTPARTICIPANT']._serialized_start=1663
+  _globals['_PRESENTPARTICIPANT']._serialized_end=1846
+  _globals['_SUBSCRIBEDTRACK']._serialized_start=1849
+  _globals['_SUBSCRIBEDTRACK']._serialized_end=2351
+  _globals['_SUBSCRIBEDTRACKTWILIODETAILS']._serialized_start=2353
+  _globals['_SUBSCRIBEDTRACKTWILIODETAILS']._serialized_end=2415
+  _globals['_SUBSCRIBERULE']._serialized_start=2418
+  _globals['_SUBSCRIBERULE']._serialized_end=2708
+  _globals['_SUBSCRIBERULES']._serialized_start=2711
+  _globals['_SUBSCRIBERULES']._serialized_end=3002
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ParticipantServiceStub:
-    """Who is in a room, and the tracks they send and receive. Credentials, errors and deadlines are as with RoomService.
+    """The participants of rooms, their tracks and their subscribe rules. Credentials,
+    errors and deadlines are as for RoomService.
     """
 
     def __init__(self, channel):
@@ -88,74 +89,79 @@ class ParticipantServiceStub:
 
 
 class ParticipantServiceServicer:
-    """Who is in a room, and the tracks they send and receive. Credentials, errors and deadlines are as with RoomService.
+    """The participants of rooms, their tracks and their subscribe rules. Credentials,
+    errors and deadlines are as for RoomService.
     """
 
     def ListParticipants(self, request, context):
-        """Those connected while the room is in progress, all who were there once it is completed.
+        """Lists the participants of a room: by default those who are connected while the room
+        is in progress, and all once it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetParticipant(self, request, context):
-        """One participant, or NOT_FOUND.
+        """Returns one participant. Fails with NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DisconnectParticipant(self, request, context):
-        """Puts a participant out of the room.
+        """Removes a participant from a room. Its client may join again with a valid access
+        token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AnonymizeParticipant(self, request, context):
-        """Replaces the identity of a participant who has left by the SID, for good.
+        """Replaces the identity of a participant who has left by its SID. That is final.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPublishedTracks(self, request, context):
-        """The tracks that a participant publishes now.
+        """Lists the tracks that a participant sends now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPublishedTrack(self, request, context):
-        """One published track, or NOT_FOUND.
+        """Returns one track that a participant sends now. Fails with NOT_FOUND if there is
+        none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSubscribedTracks(self, request, context):
-        """The tracks that a participant receives now.
+        """Lists the tracks that a participant receives now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSubscribedTrack(self, request, context):
-        """One subscribed track, or NOT_FOUND.
+        """Returns one track that a participant receives now. Fails with NOT_FOUND if there is
+        none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSubscribeRules(self, request, context):
-        """What a participant is to subscribe to.
+        """Returns the rules that say which tracks a participant receives.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateSubscribeRules(self, request, context):
-        """Sets what a participant is to subscribe to; the rules take the place of all before.
+        """Replaces all rules that say which tracks a participant receives.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,7 +229,8 @@ def add_ParticipantServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ParticipantService:
-    """Who is in a room, and the tracks they send and receive. Credentials, errors and deadlines are as with RoomService.
+    """The participants of rooms, their tracks and their subscribe rules. Credentials,
+    errors and deadlines are as for RoomService.
     """
 
     @staticmethod

@@ -17,5 +17,5 @@ class GetQuotaRequest(_message.Message):
 class GetQuotaResponse(_message.Message):
     __slots__ = ("quota",)
     QUOTA_FIELD_NUMBER: _ClassVar[int]
-    quota: _quota_pb2.Quota
-    def __init__(self, quota: _Optional[_Union[_quota_pb2.Quota, _Mapping]] = ...) -> None: ...
+    quota: _quota_pb2.TwilioQuota
+    def __init__(self, quota: _Optional[_Union[_quota_pb2.TwilioQuota, _Mapping]] = ...) -> None: ...

@@ -23,28 +23,38 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from gateway.rpc.v1 import room_pb2 as rooms__gateway_dot_v1_dot_room__pb2
 from gateway.rpc.v1 import rule_pb2 as rooms__gateway_dot_v1_dot_rule__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rooms_gateway/v1/recording.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brooms_gateway/v1/room.proto\x1a\x1brooms_gateway/v1/rule.proto\"\xcb\x01\n\rRecordingRule\x12.\n\x04type\x18\x01 \x01(\x0e\x32\x1a.rooms_gateway.v1.RuleTypeB\x04\xe2\x41\x01\x02\x12\x10\n\x03\x61ll\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12,\n\x04kind\x18\x03 \x01(\x0e\x32\x1e.rooms_gateway.v1.RecordedKind\x12\x16\n\tpublisher\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05track\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x06\n\x04_allB\x0c\n\n_publisherB\x08\n\x06_track\"\x81\x02\n\x0eRecordingRules\x12\x16\n\x08room_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12+\n\x05rules\x18\x02 \x03(\x0b\x32\x16.rooms_gateway.v1.RuleB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x64\x61te_created\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x64\x61te_updated\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x05 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\"\xda\x07\n\tRecording\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\x08room_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x37\n\x06status\x18\x04 \x01(\x0e\x32!.rooms_gateway.v1.RecordingStatusB\x04\xe2\x41\x01\x03\x12/\n\x04type\x18\x05 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x03\x12\x1d\n\nsource_sid\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x1d\n\ntrack_name\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x41\n\x10\x63ontainer_format\x18\x08 \x01(\x0e\x32!.rooms_gateway.v1.ContainerFormatB\x04\xe2\x41\x01\x03\x12,\n\x05\x63odec\x18\t \x01(\x0e\x32\x17.rooms_gateway.v1.CodecB\x04\xe2\x41\x01\x03\x12\x17\n\x04size\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12\x1b\n\x08\x64uration\x18\x0b \x01(\x05\x42\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12\x19\n\x06offset\x18\x0c \x01(\x03\x42\x04\xe2\x41\x01\x03H\x05\x88\x01\x01\x12\x36\n\x0c\x64\x61te_created\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\rgrouping_sids\x18\x0e \x01(\x0b\x32\x1e.rooms_gateway.v1.GroupingSidsB\x04\xe2\x41\x01\x03\x12*\n\x17media_external_location\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03H\x06\x88\x01\x01\x12\"\n\x0fstatus_callback\x18\x10 \x01(\tB\x04\xe2\x41\x01\x03H\x07\x88\x01\x01\x12)\n\x16status_callback_method\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03H\x08\x88\x01\x01\x12\x16\n\x03url\x18\x12 \x01(\tB\x04\xe2\x41\x01\x03H\t\x88\x01\x01\x12\x35\n\x05links\x18\x13 \x01(\x0b\x32 .rooms_gateway.v1.RecordingLinksB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x14 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x0b\n\t_room_sidB\r\n\x0b_source_sidB\r\n\x0b_track_nameB\x07\n\x05_sizeB\x0b\n\t_durationB\t\n\x07_offsetB\x1a\n\x18_media_external_locationB\x12\n\x10_status_callbackB\x19\n\x17_status_callback_methodB\x06\n\x04_url\"d\n\x0cGroupingSids\x12\x15\n\x08room_sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0fparticipant_sid\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_room_sidB\x12\n\x10_participant_sid\".\n\x0eRecordingLinks\x12\x12\n\x05media\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_media\"\x1d\n\tMediaLink\x12\x10\n\x03url\x18\x01 \x01(\tB\x03\x80\x01\x01*_\n\x0cRecordedKind\x12\x1d\n\x19RECORDED_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13RECORDED_KIND_AUDIO\x10\x01\x12\x17\n\x13RECORDED_KIND_VIDEO\x10\x02*\xcd\x01\n\x0fRecordingStatus\x12 \n\x1cRECORDING_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRECORDING_STATUS_PROCESSING\x10\x01\x12\x1e\n\x1aRECORDING_STATUS_COMPLETED\x10\x02\x12\x1c\n\x18RECORDING_STATUS_DELETED\x10\x03\x12\x1b\n\x17RECORDING_STATUS_FAILED\x10\x04\x12\x1c\n\x18RECORDING_STATUS_UNKNOWN\x10\x05*\x85\x01\n\x0f\x43ontainerFormat\x12 \n\x1c\x43ONTAINER_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTAINER_FORMAT_MKA\x10\x01\x12\x18\n\x14\x43ONTAINER_FORMAT_MKV\x10\x02\x12\x1c\n\x18\x43ONTAINER_FORMAT_UNKNOWN\x10\x03*\x7f\n\x05\x43odec\x12\x15\n\x11\x43ODEC_UNSPECIFIED\x10\x00\x12\r\n\tCODEC_VP8\x10\x01\x12\r\n\tCODEC_VP9\x10\x02\x12\x0e\n\nCODEC_H264\x10\x03\x12\x0e\n\nCODEC_OPUS\x10\x04\x12\x0e\n\nCODEC_PCMU\x10\x05\x12\x11\n\rCODEC_UNKNOWN\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rooms_gateway/v1/recording.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brooms_gateway/v1/room.proto\x1a\x1brooms_gateway/v1/rule.proto\"\xe9\x01\n\rRecordingRule\x12\x37\n\x06\x65\x66\x66\x65\x63t\x18\x01 \x01(\x0e\x32!.rooms_gateway.v1.TrackRuleEffectB\x04\xe2\x41\x01\x02\x12\x16\n\x03\x61ll\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12/\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x01\x12\x1c\n\tpublisher\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x18\n\x05track\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\x06\n\x04_allB\x0c\n\n_publisherB\x08\n\x06_track\"\x84\x02\n\x0eRecordingRules\x12\x16\n\x08room_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x05rules\x18\x02 \x03(\x0b\x32\x1b.rooms_gateway.v1.TrackRuleB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x05 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\"\xe9\x06\n\tRecording\x12\x11\n\x03sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\x08room_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x37\n\x06status\x18\x04 \x01(\x0e\x32!.rooms_gateway.v1.RecordingStatusB\x04\xe2\x41\x01\x03\x12/\n\x04type\x18\x05 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x03\x12\x1d\n\nsource_sid\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x1d\n\ntrack_name\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x41\n\x10\x63ontainer_format\x18\x08 \x01(\x0e\x32!.rooms_gateway.v1.ContainerFormatB\x04\xe2\x41\x01\x03\x12\x31\n\x05\x63odec\x18\t \x01(\x0e\x32\x1c.rooms_gateway.v1.MediaCodecB\x04\xe2\x41\x01\x03\x12\x1d\n\nsize_bytes\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12\x31\n\x08\x64uration\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12/\n\x06offset\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\rgrouping_sids\x18\x0e \x01(\x0b\x32\x1e.rooms_gateway.v1.GroupingSidsB\x04\xe2\x41\x01\x03\x12*\n\x17media_external_location\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12>\n\x06twilio\x18\x10 \x01(\x0b\x32(.rooms_gateway.v1.RecordingTwilioDetailsB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\x11 \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\x0b\n\t_room_sidB\r\n\x0b_source_sidB\r\n\x0b_track_nameB\r\n\x0b_size_bytesB\x1a\n\x18_media_external_location\"p\n\x0cGroupingSids\x12\x1b\n\x08room_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\"\n\x0fparticipant_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x42\x0b\n\t_room_sidB\x12\n\x10_participant_sid\"\xeb\x01\n\x16RecordingTwilioDetails\x12\x16\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x35\n\x05links\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.RecordingLinksB\x04\xe2\x41\x01\x03\x12\"\n\x0fstatus_callback\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x42\n\x16status_callback_method\x18\x04 \x01(\x0e\x32\x1c.rooms_gateway.v1.HttpMethodB\x04\xe2\x41\x01\x03\x42\x06\n\x04_urlB\x12\n\x10_status_callback\"4\n\x0eRecordingLinks\x12\x18\n\x05media\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x08\n\x06_media\"&\n\x0eRecordingMedia\x12\x14\n\x03url\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03*\xcd\x01\n\x0fRecordingStatus\x12 \n\x1cRECORDING_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRECORDING_STATUS_PROCESSING\x10\x01\x12\x1e\n\x1aRECORDING_STATUS_COMPLETED\x10\x02\x12\x1c\n\x18RECORDING_STATUS_DELETED\x10\x03\x12\x1b\n\x17RECORDING_STATUS_FAILED\x10\x04\x12\x1c\n\x18RECORDING_STATUS_UNKNOWN\x10\x05*\x85\x01\n\x0f\x43ontainerFormat\x12 \n\x1c\x43ONTAINER_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTAINER_FORMAT_MKA\x10\x01\x12\x18\n\x14\x43ONTAINER_FORMAT_MKV\x10\x02\x12\x1c\n\x18\x43ONTAINER_FORMAT_UNKNOWN\x10\x03*\xae\x01\n\nMediaCodec\x12\x1b\n\x17MEDIA_CODEC_UNSPECIFIED\x10\x00\x12\x13\n\x0fMEDIA_CODEC_VP8\x10\x01\x12\x13\n\x0fMEDIA_CODEC_VP9\x10\x02\x12\x14\n\x10MEDIA_CODEC_H264\x10\x03\x12\x14\n\x10MEDIA_CODEC_OPUS\x10\x04\x12\x14\n\x10MEDIA_CODEC_PCMU\x10\x05\x12\x17\n\x13MEDIA_CODEC_UNKNOWN\x10\x06\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rpc.v1.recording_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_RECORDINGRULE'].fields_by_name['type']._loaded_options = None
-  _globals['_RECORDINGRULE'].fields_by_name['type']._serialized_options = b'\342A\001\002'
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
+  _globals['_RECORDINGRULE'].fields_by_name['effect']._loaded_options = None
+  _globals['_RECORDINGRULE'].fields_by_name['effect']._serialized_options = b'\342A\001\002'
+  _globals['_RECORDINGRULE'].fields_by_name['all']._loaded_options = None
+  _globals['_RECORDINGRULE'].fields_by_name['all']._serialized_options = b'\342A\001\001'
+  _globals['_RECORDINGRULE'].fields_by_name['kind']._loaded_options = None
+  _globals['_RECORDINGRULE'].fields_by_name['kind']._serialized_options = b'\342A\001\001'
+  _globals['_RECORDINGRULE'].fields_by_name['publisher']._loaded_options = None
+  _globals['_RECORDINGRULE'].fields_by_name['publisher']._serialized_options = b'\342A\001\001'
+  _globals['_RECORDINGRULE'].fields_by_name['track']._loaded_options = None
+  _globals['_RECORDINGRULE'].fields_by_name['track']._serialized_options = b'\342A\001\001'
   _globals['_RECORDINGRULES'].fields_by_name['room_sid']._loaded_options = None
   _globals['_RECORDINGRULES'].fields_by_name['room_sid']._serialized_options = b'\342A\001\003'
   _globals['_RECORDINGRULES'].fields_by_name['rules']._loaded_options = None
   _globals['_RECORDINGRULES'].fields_by_name['rules']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDINGRULES'].fields_by_name['date_created']._loaded_options = None
-  _globals['_RECORDINGRULES'].fields_by_name['date_created']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDINGRULES'].fields_by_name['date_updated']._loaded_options = None
-  _globals['_RECORDINGRULES'].fields_by_name['date_updated']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGRULES'].fields_by_name['create_time']._loaded_options = None
+  _globals['_RECORDINGRULES'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGRULES'].fields_by_name['update_time']._loaded_options = None
+  _globals['_RECORDINGRULES'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_RECORDINGRULES'].fields_by_name['unknown_words']._loaded_options = None
   _globals['_RECORDINGRULES'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
   _globals['_RECORDING'].fields_by_name['sid']._loaded_options = None
@@ -65,48 +75,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDING'].fields_by_name['container_format']._serialized_options = b'\342A\001\003'
   _globals['_RECORDING'].fields_by_name['codec']._loaded_options = None
   _globals['_RECORDING'].fields_by_name['codec']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDING'].fields_by_name['size']._loaded_options = None
-  _globals['_RECORDING'].fields_by_name['size']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDING'].fields_by_name['size_bytes']._loaded_options = None
+  _globals['_RECORDING'].fields_by_name['size_bytes']._serialized_options = b'\342A\001\003'
   _globals['_RECORDING'].fields_by_name['duration']._loaded_options = None
   _globals['_RECORDING'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
   _globals['_RECORDING'].fields_by_name['offset']._loaded_options = None
   _globals['_RECORDING'].fields_by_name['offset']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDING'].fields_by_name['date_created']._loaded_options = None
-  _globals['_RECORDING'].fields_by_name['date_created']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDING'].fields_by_name['create_time']._loaded_options = None
+  _globals['_RECORDING'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_RECORDING'].fields_by_name['grouping_sids']._loaded_options = None
   _globals['_RECORDING'].fields_by_name['grouping_sids']._serialized_options = b'\342A\001\003'
   _globals['_RECORDING'].fields_by_name['media_external_location']._loaded_options = None
   _globals['_RECORDING'].fields_by_name['media_external_location']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDING'].fields_by_name['status_callback']._loaded_options = None
-  _globals['_RECORDING'].fields_by_name['status_callback']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDING'].fields_by_name['status_callback_method']._loaded_options = None
-  _globals['_RECORDING'].fields_by_name['status_callback_method']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDING'].fields_by_name['url']._loaded_options = None
-  _globals['_RECORDING'].fields_by_name['url']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDING'].fields_by_name['links']._loaded_options = None
-  _globals['_RECORDING'].fields_by_name['links']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDING'].fields_by_name['twilio']._loaded_options = None
+  _globals['_RECORDING'].fields_by_name['twilio']._serialized_options = b'\342A\001\003'
   _globals['_RECORDING'].fields_by_name['unknown_words']._loaded_options = None
   _globals['_RECORDING'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
-  _globals['_MEDIALINK'].fields_by_name['url']._loaded_options = None
-  _globals['_MEDIALINK'].fields_by_name['url']._serialized_options = b'\200\001\001'
-  _globals['_RECORDEDKIND']._serialized_start=1814
-  _globals['_RECORDEDKIND']._serialized_end=1909
-  _globals['_RECORDINGSTATUS']._serialized_start=1912
-  _globals['_RECORDINGSTATUS']._serialized_end=2117
-  _globals['_CONTAINERFORMAT']._serialized_start=2120
-  _globals['_CONTAINERFORMAT']._serialized_end=2253
-  _globals['_CODEC']._serialized_start=2255
-  _globals['_CODEC']._serialized_end=2382
-  _globals['_RECORDINGRULE']._serialized_start=179
-  _globals['_RECORDINGRULE']._serialized_end=382
-  _globals['_RECORDINGRULES']._serialized_start=385
-  _globals['_RECORDINGRULES']._serialized_end=642
-  _globals['_RECORDING']._serialized_start=645
-  _globals['_RECORDING']._serialized_end=1631
-  _globals['_GROUPINGSIDS']._serialized_start=1633
-  _globals['_GROUPINGSIDS']._serialized_end=1733
-  _globals['_RECORDINGLINKS']._serialized_start=1735
-  _globals['_RECORDINGLINKS']._serialized_end=1781
-  _globals['_MEDIALINK']._serialized_start=1783
-  _globals['_MEDIALINK']._serialized_end=1812
+  _globals['_GROUPINGSIDS'].fields_by_name['room_sid']._loaded_options = None
+  _globals['_GROUPINGSIDS'].fields_by_name['room_sid']._serialized_options = b'\342A\001\003'
+  _globals['_GROUPINGSIDS'].fields_by_name['participant_sid']._loaded_options = None
+  _globals['_GROUPINGSIDS'].fields_by_name['participant_sid']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGTWILIODETAILS'].fields_by_name['url']._loaded_options = None
+  _globals['_RECORDINGTWILIODETAILS'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGTWILIODETAILS'].fields_by_name['links']._loaded_options = None
+  _globals['_RECORDINGTWILIODETAILS'].fields_by_name['links']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGTWILIODETAILS'].fields_by_name['status_callback']._loaded_options = None
+  _globals['_RECORDINGTWILIODETAILS'].fields_by_name['status_callback']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGTWILIODETAILS'].fields_by_name['status_callback_method']._loaded_options = None
+  _globals['_RECORDINGTWILIODETAILS'].fields_by_name['status_callback_method']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGLINKS'].fields_by_name['media']._loaded_options = None
+  _globals['_RECORDINGLINKS'].fields_by_name['media']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGMEDIA'].fields_by_name['url']._loaded_options = None
+  _globals['_RECORDINGMEDIA'].fields_by_name['url']._serialized_options = b'\200\001\001\342A\001\003'
+  _globals['_RECORDINGSTATUS']._serialized_start=2032
+  _globals['_RECORDINGSTATUS']._serialized_end=2237
+  _globals['_CONTAINERFORMAT']._serialized_start=2240
+  _globals['_CONTAINERFORMAT']._serialized_end=2373
+  _globals['_MEDIACODEC']._serialized_start=2376
+  _globals['_MEDIACODEC']._serialized_end=2550
+  _globals['_RECORDINGRULE']._serialized_start=211
+  _globals['_RECORDINGRULE']._serialized_end=444
+  _globals['_RECORDINGRULES']._serialized_start=447
+  _globals['_RECORDINGRULES']._serialized_end=707
+  _globals['_RECORDING']._serialized_start=710
+  _globals['_RECORDING']._serialized_end=1583
+  _globals['_GROUPINGSIDS']._serialized_start=1585
+  _globals['_GROUPINGSIDS']._serialized_end=1697
+  _globals['_RECORDINGTWILIODETAILS']._serialized_start=1700
+  _globals['_RECORDINGTWILIODETAILS']._serialized_end=1935
+  _globals['_RECORDINGLINKS']._serialized_start=1937
+  _globals['_RECORDINGLINKS']._serialized_end=1989
+  _globals['_RECORDINGMEDIA']._serialized_start=1991
+  _globals['_RECORDINGMEDIA']._serialized_end=2029
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class RecordingServiceStub:
-    """Recordings of rooms, and what is to be recorded. Credentials, errors and deadlines are as with RoomService.
+    """The recordings of rooms, and the rules that say what Twilio records. Credentials,
+    errors and deadlines are as for RoomService.
     """
 
     def __init__(self, channel):
@@ -83,67 +84,71 @@ class RecordingServiceStub:
 
 
 class RecordingServiceServicer:
-    """Recordings of rooms, and what is to be recorded. Credentials, errors and deadlines are as with RoomService.
+    """The recordings of rooms, and the rules that say what Twilio records. Credentials,
+    errors and deadlines are as for RoomService.
     """
 
     def ListRoomRecordings(self, request, context):
-        """A room's recordings.
+        """Lists the recordings of a room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRoomRecording(self, request, context):
-        """One recording of a room, or NOT_FOUND.
+        """Returns one recording of a room. Fails with NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRoomRecording(self, request, context):
-        """Deletes the media of a room's recording; what is known of it stays, with the status DELETED.
+        """Deletes the media of a room's recording. What is known of the recording stays, with
+        the status DELETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRecordings(self, request, context):
-        """The account's recordings.
+        """Lists the recordings of the account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRecording(self, request, context):
-        """One recording, or NOT_FOUND.
+        """Returns one recording. Fails with NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRecording(self, request, context):
-        """Deletes a recording's media; what is known of it stays, with the status DELETED.
+        """Deletes the media of a recording. What is known of the recording stays, with the
+        status DELETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRecordingMedia(self, request, context):
-        """Where a recording's media can be loaded, or NOT_FOUND.
+        """Returns where the media of a recording can be downloaded. Fails with NOT_FOUND if
+        there is no media.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRecordingRules(self, request, context):
-        """What a room records.
+        """Returns the rules that say which tracks of a room Twilio records.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRecordingRules(self, request, context):
-        """Sets what a room records; the rules take the place of all before.
+        """Replaces all rules that say which tracks of a room Twilio records.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,7 +211,8 @@ def add_RecordingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecordingService:
-    """Recordings of rooms, and what is to be recorded. Credentials, errors and deadlines are as with RoomService.
+    """The recordings of rooms, and the rules that say what Twilio records. Credentials,
+    errors and deadlines are as for RoomService.
     """
 
     @staticmethod

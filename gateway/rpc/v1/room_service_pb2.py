@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from gateway.rpc.v1 import events_pb2 as rooms__gateway_dot_v1_dot_events__pb2
@@ -32,13 +33,14 @@ from gateway.rpc.v1 import room_pb2 as rooms__gateway_dot_v1_dot_room__pb2
 from gateway.rpc.v1 import transcription_pb2 as rooms__gateway_dot_v1_dot_transcription__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#rooms_gateway/v1/room_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1drooms_gateway/v1/events.proto\x1a\"rooms_gateway/v1/participant.proto\x1a rooms_gateway/v1/recording.proto\x1a\x1brooms_gateway/v1/room.proto\x1a$rooms_gateway/v1/transcription.proto\"Y\n\x0eGetRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"7\n\x0fGetRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.rooms_gateway.v1.Room\"`\n\x14\x42\x61tchGetRoomsRequest\x12\x13\n\x05rooms\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"O\n\x15\x42\x61tchGetRoomsResponse\x12%\n\x05rooms\x18\x01 \x03(\x0b\x32\x16.rooms_gateway.v1.Room\x12\x0f\n\x07missing\x18\x02 \x03(\t\"\xd1\x02\n\x10ListRoomsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\x1c.rooms_gateway.v1.RoomStatusB\x04\xe2\x41\x01\x01\x12\x1e\n\x0bunique_name\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x37\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x42\x0e\n\x0c_unique_name\"\xa1\x01\n\x11ListRoomsResponse\x12%\n\x05rooms\x18\x01 \x03(\x0b\x32\x16.rooms_gateway.v1.Room\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\xa6\x07\n\x11\x43reateRoomRequest\x12\x1e\n\x0bunique_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12.\n\x04type\x18\x02 \x01(\x0e\x32\x1a.rooms_gateway.v1.RoomTypeB\x04\xe2\x41\x01\x01\x12#\n\x10max_participants\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12+\n\x18max_participant_duration\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12%\n\x12\x65mpty_room_timeout\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x12&\n\x13unused_room_timeout\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x04\x88\x01\x01\x12\x31\n\x1erecord_participants_on_connect\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x05\x88\x01\x01\x12>\n\x0frecording_rules\x18\x08 \x03(\x0b\x32\x1f.rooms_gateway.v1.RecordingRuleB\x04\xe2\x41\x01\x01\x12\x38\n\x0cvideo_codecs\x18\t \x03(\x0e\x32\x1c.rooms_gateway.v1.VideoCodecB\x04\xe2\x41\x01\x01\x12\x1f\n\x0cmedia_region\x18\n \x01(\tB\x04\xe2\x41\x01\x01H\x06\x88\x01\x01\x12\x1d\n\naudio_only\x18\x0b \x01(\x08\x42\x04\xe2\x41\x01\x01H\x07\x88\x01\x01\x12\x35\n\"transcribe_participants_on_connect\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x01H\x08\x88\x01\x01\x12Y\n\x1ctranscriptions_configuration\x18\r \x01(\x0b\x32-.rooms_gateway.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x01\x12\x1d\n\nlarge_room\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01H\t\x88\x01\x01\x12\x18\n\nrequest_id\x18\x10 \x01(\tB\x04\xe2\x41\x01\x01\x42\x0e\n\x0c_unique_nameB\x13\n\x11_max_participantsB\x1b\n\x19_max_participant_durationB\x15\n\x13_empty_room_timeoutB\x16\n\x14_unused_room_timeoutB!\n\x1f_record_participants_on_connectB\x0f\n\r_media_regionB\r\n\x0b_audio_onlyB%\n#_transcribe_participants_on_connectB\r\n\x0b_large_room\":\n\x12\x43reateRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.rooms_gateway.v1.Room\")\n\x13\x43ompleteRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"<\n\x14\x43ompleteRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.rooms_gateway.v1.Room\"\xc9\x01\n\x15ListRoomEventsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x05types\x18\x04 \x03(\x0e\x32\x1f.rooms_gateway.v1.RoomEventTypeB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"`\n\x16ListRoomEventsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.rooms_gateway.v1.LoggedEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x10WatchRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x85\x01\n\x11WatchRoomResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12$\n\x04room\x18\x02 \x01(\x0b\x32\x16.rooms_gateway.v1.Room\x12:\n\x0cparticipants\x18\x03 \x03(\x0b\x32$.rooms_gateway.v1.PresentParticipant\"w\n\x16WatchRoomEventsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x05types\x18\x02 \x03(\x0e\x32\x1f.rooms_gateway.v1.RoomEventTypeB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x66ter\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\xc5\x02\n\x17WatchRoomEventsResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x11\n\x04prev\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x32\n\x07started\x18\x03 \x01(\x0b\x32\x1f.rooms_gateway.v1.StreamStartedH\x00\x12,\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x1b.rooms_gateway.v1.RoomEventH\x00\x12.\n\x08\x62ookmark\x18\x05 \x01(\x0b\x32\x1a.rooms_gateway.v1.BookmarkH\x00\x12$\n\x03gap\x18\x06 \x01(\x0b\x32\x15.rooms_gateway.v1.GapH\x00\x12;\n\x0fresync_required\x18\x07 \x01(\x0b\x32 .rooms_gateway.v1.ResyncRequiredH\x00\x42\t\n\x07messageB\x07\n\x05_prev2\xf4\x05\n\x0bRoomService\x12N\n\x07GetRoom\x12 .rooms_gateway.v1.GetRoomRequest\x1a!.rooms_gateway.v1.GetRoomResponse\x12`\n\rBatchGetRooms\x12&.rooms_gateway.v1.BatchGetRoomsRequest\x1a\'.rooms_gateway.v1.BatchGetRoomsResponse\x12T\n\tListRooms\x12\".rooms_gateway.v1.ListRoomsRequest\x1a#.rooms_gateway.v1.ListRoomsResponse\x12W\n\nCreateRoom\x12#.rooms_gateway.v1.CreateRoomRequest\x1a$.rooms_gateway.v1.CreateRoomResponse\x12]\n\x0c\x43ompleteRoom\x12%.rooms_gateway.v1.CompleteRoomRequest\x1a&.rooms_gateway.v1.CompleteRoomResponse\x12\x63\n\x0eListRoomEvents\x12\'.rooms_gateway.v1.ListRoomEventsRequest\x1a(.rooms_gateway.v1.ListRoomEventsResponse\x12V\n\tWatchRoom\x12\".rooms_gateway.v1.WatchRoomRequest\x1a#.rooms_gateway.v1.WatchRoomResponse0\x01\x12h\n\x0fWatchRoomEvents\x12(.rooms_gateway.v1.WatchRoomEventsRequest\x1a).rooms_gateway.v1.WatchRoomEventsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#rooms_gateway/v1/room_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1drooms_gateway/v1/events.proto\x1a\"rooms_gateway/v1/participant.proto\x1a rooms_gateway/v1/recording.proto\x1a\x1brooms_gateway/v1/room.proto\x1a$rooms_gateway/v1/transcription.proto\"Y\n\x0eGetRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"7\n\x0fGetRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.rooms_gateway.v1.Room\"`\n\x14\x42\x61tchGetRoomsRequest\x12\x13\n\x05rooms\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"O\n\x15\x42\x61tchGetRoomsResponse\x12%\n\x05rooms\x18\x01 \x03(\x0b\x32\x16.rooms_gateway.v1.Room\x12\x0f\n\x07missing\x18\x02 \x03(\t\"\xd1\x02\n\x10ListRoomsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\x1c.rooms_gateway.v1.RoomStatusB\x04\xe2\x41\x01\x01\x12\x1e\n\x0bunique_name\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x37\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x42\x0e\n\x0c_unique_name\"\xa1\x01\n\x11ListRoomsResponse\x12%\n\x05rooms\x18\x01 \x03(\x0b\x32\x16.rooms_gateway.v1.Room\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x9c\x07\n\x11\x43reateRoomRequest\x12\x1e\n\x0bunique_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12.\n\x04type\x18\x02 \x01(\x0e\x32\x1a.rooms_gateway.v1.RoomTypeB\x04\xe2\x41\x01\x01\x12#\n\x10max_participants\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x41\n\x18max_participant_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12;\n\x12\x65mpty_room_timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12<\n\x13unused_room_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x31\n\x1erecord_participants_on_connect\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12>\n\x0frecording_rules\x18\x08 \x03(\x0b\x32\x1f.rooms_gateway.v1.RecordingRuleB\x04\xe2\x41\x01\x01\x12\x38\n\x0cvideo_codecs\x18\t \x03(\x0e\x32\x1c.rooms_gateway.v1.VideoCodecB\x04\xe2\x41\x01\x01\x12\x1f\n\x0cmedia_region\x18\n \x01(\tB\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x12\x1d\n\naudio_only\x18\x0b \x01(\x08\x42\x04\xe2\x41\x01\x01H\x04\x88\x01\x01\x12\x35\n\"transcribe_participants_on_connect\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x01H\x05\x88\x01\x01\x12Y\n\x1ctranscriptions_configuration\x18\r \x01(\x0b\x32-.rooms_gateway.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x01\x12\x1d\n\nlarge_room\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x01H\x06\x88\x01\x01\x12\x18\n\nrequest_id\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x42\x0e\n\x0c_unique_nameB\x13\n\x11_max_participantsB!\n\x1f_record_participants_on_connectB\x0f\n\r_media_regionB\r\n\x0b_audio_onlyB%\n#_transcribe_participants_on_connectB\r\n\x0b_large_room\":\n\x12\x43reateRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.rooms_gateway.v1.Room\")\n\x13\x43ompleteRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"<\n\x14\x43ompleteRoomResponse\x12$\n\x04room\x18\x01 \x01(\x0b\x32\x16.rooms_gateway.v1.Room\"\xc9\x01\n\x15ListRoomEventsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x05types\x18\x04 \x03(\x0e\x32\x1f.rooms_gateway.v1.RoomEventTypeB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"`\n\x16ListRoomEventsResponse\x12-\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1d.rooms_gateway.v1.LoggedEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x10WatchRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x85\x01\n\x11WatchRoomResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12$\n\x04room\x18\x02 \x01(\x0b\x32\x16.rooms_gateway.v1.Room\x12:\n\x0cparticipants\x18\x03 \x03(\x0b\x32$.rooms_gateway.v1.PresentParticipant\"w\n\x16WatchRoomEventsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x05types\x18\x02 \x03(\x0e\x32\x1f.rooms_gateway.v1.RoomEventTypeB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x66ter\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\xc5\x02\n\x17WatchRoomEventsResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x11\n\x04prev\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x32\n\x07started\x18\x03 \x01(\x0b\x32\x1f.rooms_gateway.v1.StreamStartedH\x00\x12,\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x1b.rooms_gateway.v1.RoomEventH\x00\x12.\n\x08\x62ookmark\x18\x05 \x01(\x0b\x32\x1a.rooms_gateway.v1.BookmarkH\x00\x12$\n\x03gap\x18\x06 \x01(\x0b\x32\x15.rooms_gateway.v1.GapH\x00\x12;\n\x0fresync_required\x18\x07 \x01(\x0b\x32 .rooms_gateway.v1.ResyncRequiredH\x00\x42\t\n\x07messageB\x07\n\x05_prev2\x92\x06\n\x0bRoomService\x12S\n\x07GetRoom\x12 .rooms_gateway.v1.GetRoomRequest\x1a!.rooms_gateway.v1.GetRoomResponse\"\x03\x90\x02\x01\x12\x65\n\rBatchGetRooms\x12&.rooms_gateway.v1.BatchGetRoomsRequest\x1a\'.rooms_gateway.v1.BatchGetRoomsResponse\"\x03\x90\x02\x01\x12Y\n\tListRooms\x12\".rooms_gateway.v1.ListRoomsRequest\x1a#.rooms_gateway.v1.ListRoomsResponse\"\x03\x90\x02\x01\x12W\n\nCreateRoom\x12#.rooms_gateway.v1.CreateRoomRequest\x1a$.rooms_gateway.v1.CreateRoomResponse\x12]\n\x0c\x43ompleteRoom\x12%.rooms_gateway.v1.CompleteRoomRequest\x1a&.rooms_gateway.v1.CompleteRoomResponse\x12h\n\x0eListRoomEvents\x12\'.rooms_gateway.v1.ListRoomEventsRequest\x1a(.rooms_gateway.v1.ListRoomEventsResponse\"\x03\x90\x02\x01\x12[\n\tWatchRoom\x12\".rooms_gateway.v1.WatchRoomRequest\x1a#.rooms_gateway.v1.WatchRoomResponse\"\x03\x90\x02\x01\x30\x01\x12m\n\x0fWatchRoomEvents\x12(.rooms_gateway.v1.WatchRoomEventsRequest\x1a).rooms_gateway.v1.WatchRoomEventsResponse\"\x03\x90\x02\x01\x30\x01\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rpc.v1.room_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
   _globals['_GETROOMREQUEST'].fields_by_name['room']._loaded_options = None
   _globals['_GETROOMREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
   _globals['_GETROOMREQUEST'].fields_by_name['read_mask']._loaded_options = None
@@ -111,38 +113,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHROOMEVENTSREQUEST'].fields_by_name['types']._serialized_options = b'\342A\001\001'
   _globals['_WATCHROOMEVENTSREQUEST'].fields_by_name['after']._loaded_options = None
   _globals['_WATCHROOMEVENTSREQUEST'].fields_by_name['after']._serialized_options = b'\342A\001\001'
-  _globals['_GETROOMREQUEST']._serialized_start=325
-  _globals['_GETROOMREQUEST']._serialized_end=414
-  _globals['_GETROOMRESPONSE']._serialized_start=416
-  _globals['_GETROOMRESPONSE']._serialized_end=471
-  _globals['_BATCHGETROOMSREQUEST']._serialized_start=473
-  _globals['_BATCHGETROOMSREQUEST']._serialized_end=569
-  _globals['_BATCHGETROOMSRESPONSE']._serialized_start=571
-  _globals['_BATCHGETROOMSRESPONSE']._serialized_end=650
-  _globals['_LISTROOMSREQUEST']._serialized_start=653
-  _globals['_LISTROOMSREQUEST']._serialized_end=990
-  _globals['_LISTROOMSRESPONSE']._serialized_start=993
-  _globals['_LISTROOMSRESPONSE']._serialized_end=1154
-  _globals['_CREATEROOMREQUEST']._serialized_start=1157
-  _globals['_CREATEROOMREQUEST']._serialized_end=2091
-  _globals['_CREATEROOMRESPONSE']._serialized_start=2093
-  _globals['_CREATEROOMRESPONSE']._serialized_end=2151
-  _globals['_COMPLETEROOMREQUEST']._serialized_start=2153
-  _globals['_COMPLETEROOMREQUEST']._serialized_end=2194
-  _globals['_COMPLETEROOMRESPONSE']._serialized_start=2196
-  _globals['_COMPLETEROOMRESPONSE']._serialized_end=2256
-  _globals['_LISTROOMEVENTSREQUEST']._serialized_start=2259
-  _globals['_LISTROOMEVENTSREQUEST']._serialized_end=2460
-  _globals['_LISTROOMEVENTSRESPONSE']._serialized_start=2462
-  _globals['_LISTROOMEVENTSRESPONSE']._serialized_end=2558
-  _globals['_WATCHROOMREQUEST']._serialized_start=2560
-  _globals['_WATCHROOMREQUEST']._serialized_end=2598
-  _globals['_WATCHROOMRESPONSE']._serialized_start=2601
-  _globals['_WATCHROOMRESPONSE']._serialized_end=2734
-  _globals['_WATCHROOMEVENTSREQUEST']._serialized_start=2736
-  _globals['_WATCHROOMEVENTSREQUEST']._serialized_end=2855
-  _globals['_WATCHROOMEVENTSRESPONSE']._serialized_start=2858
-  _globals['_WATCHROOMEVENTSRESPONSE']._serialized_end=3183
-  _globals['_ROOMSERVICE']._serialized_start=3186
-  _globals['_ROOMSERVICE']._serialized_end=3942
+  _globals['_ROOMSERVICE'].methods_by_name['GetRoom']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['GetRoom']._serialized_options = b'\220\002\001'
+  _globals['_ROOMSERVICE'].methods_by_name['BatchGetRooms']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['BatchGetRooms']._serialized_options = b'\220\002\001'
+  _globals['_ROOMSERVICE'].methods_by_name['ListRooms']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['ListRooms']._serialized_options = b'\220\002\001'
+  _globals['_ROOMSERVICE'].methods_by_name['ListRoomEvents']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['ListRoomEvents']._serialized_options = b'\220\002\001'
+  _globals['_ROOMSERVICE'].methods_by_name['WatchRoom']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['WatchRoom']._serialized_options = b'\220\002\001'
+  _globals['_ROOMSERVICE'].methods_by_name['WatchRoomEvents']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['WatchRoomEvents']._serialized_options = b'\220\002\001'
+  _globals['_GETROOMREQUEST']._serialized_start=357
+  _globals['_GETROOMREQUEST']._serialized_end=446
+  _globals['_GETROOMRESPONSE']._serialized_start=448
+  _globals['_GETROOMRESPONSE']._serialized_end=503
+  _globals['_BATCHGETROOMSREQUEST']._serialized_start=505
+  _globals['_BATCHGETROOMSREQUEST']._serialized_end=601
+  _globals['_BATCHGETROOMSRESPONSE']._serialized_start=603
+  _globals['_BATCHGETROOMSRESPONSE']._serialized_end=682
+  _globals['_LISTROOMSREQUEST']._serialized_start=685
+  _globals['_LISTROOMSREQUEST']._serialized_end=1022
+  _globals['_LISTROOMSRESPONSE']._serialized_start=1025
+  _globals['_LISTROOMSRESPONSE']._serialized_end=1186
+  _globals['_CREATEROOMREQUEST']._serialized_start=1189
+  _globals['_CREATEROOMREQUEST']._serialized_end=2113
+  _globals['_CREATEROOMRESPONSE']._serialized_start=2115
+  _globals['_CREATEROOMRESPONSE']._serialized_end=2173
+  _globals['_COMPLETEROOMREQUEST']._serialized_start=2175
+  _globals['_COMPLETEROOMREQUEST']._serialized_end=2216
+  _globals['_COMPLETEROOMRESPONSE']._serialized_start=2218
+  _globals['_COMPLETEROOMRESPONSE']._serialized_end=2278
+  _globals['_LISTROOMEVENTSREQUEST']._serialized_start=2281
+  _globals['_LISTROOMEVENTSREQUEST']._serialized_end=2482
+  _globals['_LISTROOMEVENTSRESPONSE']._serialized_start=2484
+  _globals['_LISTROOMEVENTSRESPONSE']._serialized_end=2580
+  _globals['_WATCHROOMREQUEST']._serialized_start=2582
+  _globals['_WATCHROOMREQUEST']._serialized_end=2620
+  _globals['_WATCHROOMRESPONSE']._serialized_start=2623
+  _globals['_WATCHROOMRESPONSE']._serialized_end=2756
+  _globals['_WATCHROOMEVENTSREQUEST']._serialized_start=2758
+  _globals['_WATCHROOMEVENTSREQUEST']._serialized_end=2877
+  _globals['_WATCHROOMEVENTSRESPONSE']._serialized_start=2880
+  _globals['_WATCHROOMEVENTSRESPONSE']._serialized_end=3205
+  _globals['_ROOMSERVICE']._serialized_start=3208
+  _globals['_ROOMSERVICE']._serialized_end=3994
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 import datetime
 
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from gateway.rpc.v1 import events_pb2 as _events_pb2
@@ -96,9 +97,9 @@ class CreateRoomRequest(_message.Message):
     unique_name: str
     type: _room_pb2.RoomType
     max_participants: int
-    max_participant_duration: int
-    empty_room_timeout: int
-    unused_room_timeout: int
+    max_participant_duration: _duration_pb2.Duration
+    empty_room_timeout: _duration_pb2.Duration
+    unused_room_timeout: _duration_pb2.Duration
     record_participants_on_connect: bool
     recording_rules: _containers.RepeatedCompositeFieldContainer[_recording_pb2.RecordingRule]
     video_codecs: _containers.RepeatedScalarFieldContainer[_room_pb2.VideoCodec]
@@ -108,7 +109,7 @@ class CreateRoomRequest(_message.Message):
     transcriptions_configuration: _transcription_pb2.TranscriptionsConfiguration
     large_room: bool
     request_id: str
-    def __init__(self, unique_name: _Optional[str] = ..., type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[int] = ..., empty_room_timeout: _Optional[int] = ..., unused_room_timeout: _Optional[int] = ..., record_participants_on_connect: _Optional[bool] = ..., recording_rules: _Optional[_Iterable[_Union[_recording_pb2.RecordingRule, _Mapping]]] = ..., video_codecs: _Optional[_Iterable[_Union[_room_pb2.VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., transcribe_participants_on_connect: _Optional[bool] = ..., transcriptions_configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ..., large_room: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, unique_name: _Optional[str] = ..., type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., empty_room_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., unused_room_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., record_participants_on_connect: _Optional[bool] = ..., recording_rules: _Optional[_Iterable[_Union[_recording_pb2.RecordingRule, _Mapping]]] = ..., video_codecs: _Optional[_Iterable[_Union[_room_pb2.VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., transcribe_participants_on_connect: _Optional[bool] = ..., transcriptions_configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ..., large_room: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateRoomResponse(_message.Message):
     __slots__ = ("room",)

@@ -26,13 +26,20 @@ if _version_not_supported:
 
 
 class RoomServiceStub:
-    """Twilio Video rooms.
+    """Rooms, and streams of their events.
 
-    Every call needs an API key, as metadata `authorization: Bearer <API key>` or `x-api-key: <API key>`. Every error
-    carries google.rpc.ErrorInfo of the domain `rooms-gateway`, whose reason says what is the matter, and, where waiting
-    helps, google.rpc.RetryInfo. A call without a deadline gets 5 s to read and 10 s to write.
+    Every call needs a credential in the metadata: `authorization: Bearer <API key or
+    JSON Web Token>`, or `x-api-key: <API key>`.
 
-    A read_mask picks fields of the answer's first field, of each of its values where it is a list; `*` stands for all.
+    Every error has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`. Its `reason`
+    says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+
+    A call without a deadline may take 5 s if it reads, and 10 s if it writes.
+
+    The paths of a `read_mask` name fields of the first field of the response, or of each
+    of its elements. `*` means every field.
+
+    An enum field is unset if its value is the one that ends in `_UNSPECIFIED`.
     """
 
     def __init__(self, channel):
@@ -84,70 +91,79 @@ class RoomServiceStub:
 
 
 class RoomServiceServicer:
-    """Twilio Video rooms.
+    """Rooms, and streams of their events.
 
-    Every call needs an API key, as metadata `authorization: Bearer <API key>` or `x-api-key: <API key>`. Every error
-    carries google.rpc.ErrorInfo of the domain `rooms-gateway`, whose reason says what is the matter, and, where waiting
-    helps, google.rpc.RetryInfo. A call without a deadline gets 5 s to read and 10 s to write.
+    Every call needs a credential in the metadata: `authorization: Bearer <API key or
+    JSON Web Token>`, or `x-api-key: <API key>`.
 
-    A read_mask picks fields of the answer's first field, of each of its values where it is a list; `*` stands for all.
+    Every error has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`. Its `reason`
+    says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+
+    A call without a deadline may take 5 s if it reads, and 10 s if it writes.
+
+    The paths of a `read_mask` name fields of the first field of the response, or of each
+    of its elements. `*` means every field.
+
+    An enum field is unset if its value is the one that ends in `_UNSPECIFIED`.
     """
 
     def GetRoom(self, request, context):
-        """One room, or NOT_FOUND.
+        """Returns one room. Fails with NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetRooms(self, request, context):
-        """Up to 100 rooms at once.
+        """Returns up to 100 rooms at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRooms(self, request, context):
-        """Rooms of one status, latest first.
+        """Lists the rooms of the account. Twilio does not document the order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateRoom(self, request, context):
-        """Makes a room. ALREADY_EXISTS when a room in progress has the name.
+        """Creates a room. Fails with ALREADY_EXISTS if a room in progress has the name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteRoom(self, request, context):
-        """Ends a room and puts everybody out of it.
+        """Ends a room, which disconnects its participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRoomEvents(self, request, context):
-        """What happened to one room, as far back as the log holds it, in the log's order. OUT_OF_RANGE when the log holds a
-        page's place no longer: begin anew.
+        """Lists the events of one room in the order of the event log. Fails with OUT_OF_RANGE
+        if the log no longer has the events of the page: start again with the first page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRoom(self, request, context):
-        """One room with those who are in it and the tracks they send, now and after each change; a change costs Twilio no call.
-        Goes on after the room's end, and ends only by an error or by the caller: when it breaks off, watch again. The first
-        message says what is so then.
+        """Streams a room with the participants in it and the tracks that they send: the
+        current state first, then the state after each change. A change needs no call to
+        Twilio. The stream continues after the room's end, and ends only with an error or
+        when the caller cancels it. After an error, call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRoomEvents(self, request, context):
-        """What happens to one room or, with a key that may see them all, to every room of the account. Ends only by an error
-        or by the caller: when it breaks off, watch again after the last cursor received, and nothing is missed.
+        """Streams the events of one room, or of every room of the account if the credential
+        allows it. The stream ends only with an error or when the caller cancels it. After
+        an error, call again with the last cursor in `after`: no event is missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,13 +221,20 @@ def add_RoomServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoomService:
-    """Twilio Video rooms.
+    """Rooms, and streams of their events.
 
-    Every call needs an API key, as metadata `authorization: Bearer <API key>` or `x-api-key: <API key>`. Every error
-    carries google.rpc.ErrorInfo of the domain `rooms-gateway`, whose reason says what is the matter, and, where waiting
-    helps, google.rpc.RetryInfo. A call without a deadline gets 5 s to read and 10 s to write.
+    Every call needs a credential in the metadata: `authorization: Bearer <API key or
+    JSON Web Token>`, or `x-api-key: <API key>`.
 
-    A read_mask picks fields of the answer's first field, of each of its values where it is a list; `*` stands for all.
+    Every error has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`. Its `reason`
+    says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+
+    A call without a deadline may take 5 s if it reads, and 10 s if it writes.
+
+    The paths of a `read_mask` name fields of the first field of the response, or of each
+    of its elements. `*` means every field.
+
+    An enum field is unset if its value is the one that ends in `_UNSPECIFIED`.
     """
 
     @staticmethod

@@ -26,39 +26,54 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1crooms_gateway/v1/token.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x01\n\x0b\x41\x63\x63\x65ssToken\x12\x14\n\x03jwt\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x19\n\x08identity\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x17\n\x04room\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x34\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x42\x07\n\x05_room\"\xd7\x01\n\x0b\x45xplanation\x12\x16\n\x08is_valid\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x07problem\x18\x02 \x01(\x0e\x32\x1e.rooms_gateway.v1.TokenProblemB\x04\xe2\x41\x01\x03\x12\x16\n\x08sentence\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x0btwilio_code\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x31\n\x05\x66\x61\x63ts\x18\x05 \x01(\x0b\x32\x1c.rooms_gateway.v1.TokenFactsB\x04\xe2\x41\x01\x03\x42\x0e\n\x0c_twilio_code\"\xca\x02\n\nTokenFacts\x12\x18\n\x0b\x61pi_key_sid\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06region\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x1a\n\x08identity\x18\x04 \x01(\tB\x03\x80\x01\x01H\x03\x88\x01\x01\x12\x11\n\x04room\x18\x05 \x01(\tH\x04\x88\x01\x01\x12-\n\tbegins_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\tis_signed\x18\x08 \x01(\x08H\x05\x88\x01\x01\x42\x0e\n\x0c_api_key_sidB\x0e\n\x0c_account_sidB\t\n\x07_regionB\x0b\n\t_identityB\x07\n\x05_roomB\x0c\n\n_is_signed*\xc6\x03\n\x0cTokenProblem\x12\x1d\n\x19TOKEN_PROBLEM_UNSPECIFIED\x10\x00\x12\x1b\n\x17TOKEN_PROBLEM_NOT_A_JWT\x10\x01\x12\x1e\n\x1aTOKEN_PROBLEM_WRONG_HEADER\x10\x02\x12\x1f\n\x1bTOKEN_PROBLEM_OTHER_ACCOUNT\x10\x03\x12\x1e\n\x1aTOKEN_PROBLEM_OTHER_REGION\x10\x04\x12\x1f\n\x1bTOKEN_PROBLEM_OTHER_API_KEY\x10\x05\x12\x1f\n\x1bTOKEN_PROBLEM_BAD_SIGNATURE\x10\x06\x12\x1c\n\x18TOKEN_PROBLEM_BAD_EXPIRY\x10\x07\x12\x19\n\x15TOKEN_PROBLEM_EXPIRED\x10\x08\x12\x1f\n\x1bTOKEN_PROBLEM_NOT_YET_VALID\x10\t\x12\x1d\n\x19TOKEN_PROBLEM_NO_IDENTITY\x10\n\x12\x1e\n\x1aTOKEN_PROBLEM_BAD_IDENTITY\x10\x0b\x12 \n\x1cTOKEN_PROBLEM_NO_VIDEO_GRANT\x10\x0c\x12\x1c\n\x18TOKEN_PROBLEM_OTHER_ROOM\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1crooms_gateway/v1/token.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x0b\x41\x63\x63\x65ssToken\x12\x14\n\x03jwt\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x19\n\x08identity\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x17\n\x04room\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x35\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x42\x07\n\x05_room\"\xd9\x01\n\x10TokenExplanation\x12\x13\n\x05valid\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x07problem\x18\x02 \x01(\x0e\x32\x1e.rooms_gateway.v1.TokenProblemB\x04\xe2\x41\x01\x03\x12\x16\n\x08sentence\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x0btwilio_code\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x31\n\x05\x66\x61\x63ts\x18\x05 \x01(\x0b\x32\x1c.rooms_gateway.v1.TokenFactsB\x04\xe2\x41\x01\x03\x42\x0e\n\x0c_twilio_code\"\xf4\x02\n\nTokenFacts\x12\x1e\n\x0b\x61pi_key_sid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x1e\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x19\n\x06region\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x1e\n\x08identity\x18\x04 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03H\x03\x88\x01\x01\x12\x17\n\x04room\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12\x34\n\nbegin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x06signed\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x05\x88\x01\x01\x42\x0e\n\x0c_api_key_sidB\x0e\n\x0c_account_sidB\t\n\x07_regionB\x0b\n\t_identityB\x07\n\x05_roomB\t\n\x07_signed*\xc6\x03\n\x0cTokenProblem\x12\x1d\n\x19TOKEN_PROBLEM_UNSPECIFIED\x10\x00\x12\x1b\n\x17TOKEN_PROBLEM_NOT_A_JWT\x10\x01\x12\x1e\n\x1aTOKEN_PROBLEM_WRONG_HEADER\x10\x02\x12\x1f\n\x1bTOKEN_PROBLEM_OTHER_ACCOUNT\x10\x03\x12\x1e\n\x1aTOKEN_PROBLEM_OTHER_REGION\x10\x04\x12\x1f\n\x1bTOKEN_PROBLEM_OTHER_API_KEY\x10\x05\x12\x1f\n\x1bTOKEN_PROBLEM_BAD_SIGNATURE\x10\x06\x12\x1c\n\x18TOKEN_PROBLEM_BAD_EXPIRY\x10\x07\x12\x19\n\x15TOKEN_PROBLEM_EXPIRED\x10\x08\x12\x1f\n\x1bTOKEN_PROBLEM_NOT_YET_VALID\x10\t\x12\x1d\n\x19TOKEN_PROBLEM_NO_IDENTITY\x10\n\x12\x1e\n\x1aTOKEN_PROBLEM_BAD_IDENTITY\x10\x0b\x12 \n\x1cTOKEN_PROBLEM_NO_VIDEO_GRANT\x10\x0c\x12\x1c\n\x18TOKEN_PROBLEM_OTHER_ROOM\x10\rB8\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rpc.v1.token_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
   _globals['_ACCESSTOKEN'].fields_by_name['jwt']._loaded_options = None
   _globals['_ACCESSTOKEN'].fields_by_name['jwt']._serialized_options = b'\200\001\001\342A\001\003'
   _globals['_ACCESSTOKEN'].fields_by_name['identity']._loaded_options = None
   _globals['_ACCESSTOKEN'].fields_by_name['identity']._serialized_options = b'\200\001\001\342A\001\003'
   _globals['_ACCESSTOKEN'].fields_by_name['room']._loaded_options = None
   _globals['_ACCESSTOKEN'].fields_by_name['room']._serialized_options = b'\342A\001\003'
-  _globals['_ACCESSTOKEN'].fields_by_name['expires_at']._loaded_options = None
-  _globals['_ACCESSTOKEN'].fields_by_name['expires_at']._serialized_options = b'\342A\001\003'
-  _globals['_EXPLANATION'].fields_by_name['is_valid']._loaded_options = None
-  _globals['_EXPLANATION'].fields_by_name['is_valid']._serialized_options = b'\342A\001\003'
-  _globals['_EXPLANATION'].fields_by_name['problem']._loaded_options = None
-  _globals['_EXPLANATION'].fields_by_name['problem']._serialized_options = b'\342A\001\003'
-  _globals['_EXPLANATION'].fields_by_name['sentence']._loaded_options = None
-  _globals['_EXPLANATION'].fields_by_name['sentence']._serialized_options = b'\342A\001\003'
-  _globals['_EXPLANATION'].fields_by_name['twilio_code']._loaded_options = None
-  _globals['_EXPLANATION'].fields_by_name['twilio_code']._serialized_options = b'\342A\001\003'
-  _globals['_EXPLANATION'].fields_by_name['facts']._loaded_options = None
-  _globals['_EXPLANATION'].fields_by_name['facts']._serialized_options = b'\342A\001\003'
+  _globals['_ACCESSTOKEN'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_ACCESSTOKEN'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENEXPLANATION'].fields_by_name['valid']._loaded_options = None
+  _globals['_TOKENEXPLANATION'].fields_by_name['valid']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENEXPLANATION'].fields_by_name['problem']._loaded_options = None
+  _globals['_TOKENEXPLANATION'].fields_by_name['problem']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENEXPLANATION'].fields_by_name['sentence']._loaded_options = None
+  _globals['_TOKENEXPLANATION'].fields_by_name['sentence']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENEXPLANATION'].fields_by_name['twilio_code']._loaded_options = None
+  _globals['_TOKENEXPLANATION'].fields_by_name['twilio_code']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENEXPLANATION'].fields_by_name['facts']._loaded_options = None
+  _globals['_TOKENEXPLANATION'].fields_by_name['facts']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENFACTS'].fields_by_name['api_key_sid']._loaded_options = None
+  _globals['_TOKENFACTS'].fields_by_name['api_key_sid']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENFACTS'].fields_by_name['account_sid']._loaded_options = None
+  _globals['_TOKENFACTS'].fields_by_name['account_sid']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENFACTS'].fields_by_name['region']._loaded_options = None
+  _globals['_TOKENFACTS'].fields_by_name['region']._serialized_options = b'\342A\001\003'
   _globals['_TOKENFACTS'].fields_by_name['identity']._loaded_options = None
-  _globals['_TOKENFACTS'].fields_by_name['identity']._serialized_options = b'\200\001\001'
-  _globals['_TOKENPROBLEM']._serialized_start=821
-  _globals['_TOKENPROBLEM']._serialized_end=1275
+  _globals['_TOKENFACTS'].fields_by_name['identity']._serialized_options = b'\200\001\001\342A\001\003'
+  _globals['_TOKENFACTS'].fields_by_name['room']._loaded_options = None
+  _globals['_TOKENFACTS'].fields_by_name['room']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENFACTS'].fields_by_name['begin_time']._loaded_options = None
+  _globals['_TOKENFACTS'].fields_by_name['begin_time']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENFACTS'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_TOKENFACTS'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENFACTS'].fields_by_name['signed']._loaded_options = None
+  _globals['_TOKENFACTS'].fields_by_name['signed']._serialized_options = b'\342A\001\003'
+  _globals['_TOKENPROBLEM']._serialized_start=866
+  _globals['_TOKENPROBLEM']._serialized_end=1320
   _globals['_ACCESSTOKEN']._serialized_start=117
-  _globals['_ACCESSTOKEN']._serialized_end=267
-  _globals['_EXPLANATION']._serialized_start=270
-  _globals['_EXPLANATION']._serialized_end=485
-  _globals['_TOKENFACTS']._serialized_start=488
-  _globals['_TOKENFACTS']._serialized_end=818
+  _globals['_ACCESSTOKEN']._serialized_end=268
+  _globals['_TOKENEXPLANATION']._serialized_start=271
+  _globals['_TOKENEXPLANATION']._serialized_end=488
+  _globals['_TOKENFACTS']._serialized_start=491
+  _globals['_TOKENFACTS']._serialized_end=863
 # @@protoc_insertion_point(module_scope)

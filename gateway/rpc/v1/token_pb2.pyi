@@ -42,47 +42,47 @@ TOKEN_PROBLEM_NO_VIDEO_GRANT: TokenProblem
 TOKEN_PROBLEM_OTHER_ROOM: TokenProblem
 
 class AccessToken(_message.Message):
-    __slots__ = ("jwt", "identity", "room", "expires_at")
+    __slots__ = ("jwt", "identity", "room", "expire_time")
     JWT_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     ROOM_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     jwt: str
     identity: str
     room: str
-    expires_at: _timestamp_pb2.Timestamp
-    def __init__(self, jwt: _Optional[str] = ..., identity: _Optional[str] = ..., room: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, jwt: _Optional[str] = ..., identity: _Optional[str] = ..., room: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
-class Explanation(_message.Message):
-    __slots__ = ("is_valid", "problem", "sentence", "twilio_code", "facts")
-    IS_VALID_FIELD_NUMBER: _ClassVar[int]
+class TokenExplanation(_message.Message):
+    __slots__ = ("valid", "problem", "sentence", "twilio_code", "facts")
+    VALID_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
     TWILIO_CODE_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
-    is_valid: bool
+    valid: bool
     problem: TokenProblem
     sentence: str
     twilio_code: int
     facts: TokenFacts
-    def __init__(self, is_valid: _Optional[bool] = ..., problem: _Optional[_Union[TokenProblem, str]] = ..., sentence: _Optional[str] = ..., twilio_code: _Optional[int] = ..., facts: _Optional[_Union[TokenFacts, _Mapping]] = ...) -> None: ...
+    def __init__(self, valid: _Optional[bool] = ..., problem: _Optional[_Union[TokenProblem, str]] = ..., sentence: _Optional[str] = ..., twilio_code: _Optional[int] = ..., facts: _Optional[_Union[TokenFacts, _Mapping]] = ...) -> None: ...
 
 class TokenFacts(_message.Message):
-    __slots__ = ("api_key_sid", "account_sid", "region", "identity", "room", "begins_at", "expires_at", "is_signed")
+    __slots__ = ("api_key_sid", "account_sid", "region", "identity", "room", "begin_time", "expire_time", "signed")
     API_KEY_SID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     ROOM_FIELD_NUMBER: _ClassVar[int]
-    BEGINS_AT_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
-    IS_SIGNED_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     api_key_sid: str
     account_sid: str
     region: str
     identity: str
     room: str
-    begins_at: _timestamp_pb2.Timestamp
-    expires_at: _timestamp_pb2.Timestamp
-    is_signed: bool
-    def __init__(self, api_key_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., region: _Optional[str] = ..., identity: _Optional[str] = ..., room: _Optional[str] = ..., begins_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_signed: _Optional[bool] = ...) -> None: ...
+    begin_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    signed: bool
+    def __init__(self, api_key_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., region: _Optional[str] = ..., identity: _Optional[str] = ..., room: _Optional[str] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signed: _Optional[bool] = ...) -> None: ...

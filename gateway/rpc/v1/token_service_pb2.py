@@ -23,34 +23,36 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from gateway.rpc.v1 import token_pb2 as rooms__gateway_dot_v1_dot_token__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rooms_gateway/v1/token_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1crooms_gateway/v1/token.proto\"k\n\x16MintAccessTokenRequest\x12\x19\n\x08identity\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12\x12\n\x04room\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\x05ttl_s\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x08\n\x06_ttl_s\"N\n\x17MintAccessTokenResponse\x12\x33\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.AccessToken\"A\n\x13\x45xplainTokenRequest\x12\x16\n\x05token\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12\x12\n\x04room\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x14\x45xplainTokenResponse\x12\x32\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.Explanation2\xd5\x01\n\x0cTokenService\x12\x66\n\x0fMintAccessToken\x12(.rooms_gateway.v1.MintAccessTokenRequest\x1a).rooms_gateway.v1.MintAccessTokenResponse\x12]\n\x0c\x45xplainToken\x12%.rooms_gateway.v1.ExplainTokenRequest\x1a&.rooms_gateway.v1.ExplainTokenResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rooms_gateway/v1/token_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1crooms_gateway/v1/token.proto\"u\n\x16MintAccessTokenRequest\x12\x19\n\x08identity\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12\x12\n\x04room\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12,\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"N\n\x17MintAccessTokenResponse\x12\x33\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.AccessToken\"A\n\x13\x45xplainTokenRequest\x12\x16\n\x05token\x18\x01 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12\x12\n\x04room\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"O\n\x14\x45xplainTokenResponse\x12\x37\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\".rooms_gateway.v1.TokenExplanation2\xd5\x01\n\x0cTokenService\x12\x66\n\x0fMintAccessToken\x12(.rooms_gateway.v1.MintAccessTokenRequest\x1a).rooms_gateway.v1.MintAccessTokenResponse\x12]\n\x0c\x45xplainToken\x12%.rooms_gateway.v1.ExplainTokenRequest\x1a&.rooms_gateway.v1.ExplainTokenResponseB8\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.rpc.v1.token_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
   _globals['_MINTACCESSTOKENREQUEST'].fields_by_name['identity']._loaded_options = None
   _globals['_MINTACCESSTOKENREQUEST'].fields_by_name['identity']._serialized_options = b'\200\001\001\342A\001\002'
   _globals['_MINTACCESSTOKENREQUEST'].fields_by_name['room']._loaded_options = None
   _globals['_MINTACCESSTOKENREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\001'
-  _globals['_MINTACCESSTOKENREQUEST'].fields_by_name['ttl_s']._loaded_options = None
-  _globals['_MINTACCESSTOKENREQUEST'].fields_by_name['ttl_s']._serialized_options = b'\342A\001\001'
+  _globals['_MINTACCESSTOKENREQUEST'].fields_by_name['ttl']._loaded_options = None
+  _globals['_MINTACCESSTOKENREQUEST'].fields_by_name['ttl']._serialized_options = b'\342A\001\001'
   _globals['_EXPLAINTOKENREQUEST'].fields_by_name['token']._loaded_options = None
   _globals['_EXPLAINTOKENREQUEST'].fields_by_name['token']._serialized_options = b'\200\001\001\342A\001\002'
   _globals['_EXPLAINTOKENREQUEST'].fields_by_name['room']._loaded_options = None
   _globals['_EXPLAINTOKENREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\001'
-  _globals['_MINTACCESSTOKENREQUEST']._serialized_start=121
-  _globals['_MINTACCESSTOKENREQUEST']._serialized_end=228
-  _globals['_MINTACCESSTOKENRESPONSE']._serialized_start=230
-  _globals['_MINTACCESSTOKENRESPONSE']._serialized_end=308
-  _globals['_EXPLAINTOKENREQUEST']._serialized_start=310
-  _globals['_EXPLAINTOKENREQUEST']._serialized_end=375
-  _globals['_EXPLAINTOKENRESPONSE']._serialized_start=377
-  _globals['_EXPLAINTOKENRESPONSE']._serialized_end=451
-  _globals['_TOKENSERVICE']._serialized_start=454
-  _globals['_TOKENSERVICE']._serialized_end=667
+  _globals['_MINTACCESSTOKENREQUEST']._serialized_start=153
+  _globals['_MINTACCESSTOKENREQUEST']._serialized_end=270
+  _globals['_MINTACCESSTOKENRESPONSE']._serialized_start=272
+  _globals['_MINTACCESSTOKENRESPONSE']._serialized_end=350
+  _globals['_EXPLAINTOKENREQUEST']._serialized_start=352
+  _globals['_EXPLAINTOKENREQUEST']._serialized_end=417
+  _globals['_EXPLAINTOKENRESPONSE']._serialized_start=419
+  _globals['_EXPLAINTOKENRESPONSE']._serialized_end=498
+  _globals['_TOKENSERVICE']._serialized_start=501
+  _globals['_TOKENSERVICE']._serialized_end=714
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class TranscriptionServiceStub:
-    """Transcriptions of rooms. Credentials, errors and deadlines are as with RoomService.
+    """The transcriptions of rooms. Credentials, errors and deadlines are as for
+    RoomService.
     """
 
     def __init__(self, channel):
@@ -45,10 +46,10 @@ class TranscriptionServiceStub:
                 request_serializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.GetTranscriptionRequest.SerializeToString,
                 response_deserializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.GetTranscriptionResponse.FromString,
                 _registered_method=True)
-        self.CreateTranscription = channel.unary_unary(
-                '/rooms_gateway.v1.TranscriptionService/CreateTranscription',
-                request_serializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.CreateTranscriptionRequest.SerializeToString,
-                response_deserializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.CreateTranscriptionResponse.FromString,
+        self.StartTranscription = channel.unary_unary(
+                '/rooms_gateway.v1.TranscriptionService/StartTranscription',
+                request_serializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.StartTranscriptionRequest.SerializeToString,
+                response_deserializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.StartTranscriptionResponse.FromString,
                 _registered_method=True)
         self.UpdateTranscription = channel.unary_unary(
                 '/rooms_gateway.v1.TranscriptionService/UpdateTranscription',
@@ -58,24 +59,25 @@ class TranscriptionServiceStub:
 
 
 class TranscriptionServiceServicer:
-    """Transcriptions of rooms. Credentials, errors and deadlines are as with RoomService.
+    """The transcriptions of rooms. Credentials, errors and deadlines are as for
+    RoomService.
     """
 
     def ListTranscriptions(self, request, context):
-        """A room's transcriptions: one at most.
+        """Lists the transcriptions of a room, which has at most one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTranscription(self, request, context):
-        """One transcription, or NOT_FOUND.
+        """Returns one transcription. Fails with NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def CreateTranscription(self, request, context):
+    def StartTranscription(self, request, context):
         """Starts to transcribe a room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -83,7 +85,7 @@ class TranscriptionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTranscription(self, request, context):
-        """Stops a transcription, starts it again, or changes how it is done.
+        """Stops a transcription, starts it again, or changes how speech is transcribed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,10 +104,10 @@ def add_TranscriptionServiceServicer_to_server(servicer, server):
                     request_deserializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.GetTranscriptionRequest.FromString,
                     response_serializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.GetTranscriptionResponse.SerializeToString,
             ),
-            'CreateTranscription': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateTranscription,
-                    request_deserializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.CreateTranscriptionRequest.FromString,
-                    response_serializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.CreateTranscriptionResponse.SerializeToString,
+            'StartTranscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartTranscription,
+                    request_deserializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.StartTranscriptionRequest.FromString,
+                    response_serializer=rooms__gateway_dot_v1_dot_transcription__service__pb2.StartTranscriptionResponse.SerializeToString,
             ),
             'UpdateTranscription': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateTranscription,
@@ -121,7 +123,8 @@ def add_TranscriptionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TranscriptionService:
-    """Transcriptions of rooms. Credentials, errors and deadlines are as with RoomService.
+    """The transcriptions of rooms. Credentials, errors and deadlines are as for
+    RoomService.
     """
 
     @staticmethod
@@ -179,7 +182,7 @@ class TranscriptionService:
             _registered_method=True)
 
     @staticmethod
-    def CreateTranscription(request,
+    def StartTranscription(request,
             target,
             options=(),
             channel_credentials=None,
@@ -192,9 +195,9 @@ class TranscriptionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/rooms_gateway.v1.TranscriptionService/CreateTranscription',
-            rooms__gateway_dot_v1_dot_transcription__service__pb2.CreateTranscriptionRequest.SerializeToString,
-            rooms__gateway_dot_v1_dot_transcription__service__pb2.CreateTranscriptionResponse.FromString,
+            '/rooms_gateway.v1.TranscriptionService/StartTranscription',
+            rooms__gateway_dot_v1_dot_transcription__service__pb2.StartTranscriptionRequest.SerializeToString,
+            rooms__gateway_dot_v1_dot_transcription__service__pb2.StartTranscriptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

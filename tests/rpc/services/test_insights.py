@@ -52,13 +52,16 @@ async def test_get_room_summary(client: Client, meeting: Meeting) -> None:
         room_pb2.ROOM_TYPE_GROUP,
         room_pb2.ROOM_STATUS_COMPLETED,
     )
-    assert room.end_reason == insights_pb2.ROOM_END_REASON_ROOM_ENDED_VIA_API
+    assert room.end_reason == insights_pb2.ROOM_END_REASON_API
     assert room.created_method == insights_pb2.CREATED_METHOD_API
     assert (room.unique_participants, room.concurrent_participants) == (2, 2)
-    assert (list(room.codecs), room.HasField("duration_sec")) == ([recording_pb2.CODEC_OPUS], True)
+    assert (list(room.codecs), room.HasField("duration")) == (
+        [recording_pb2.MEDIA_CODEC_OPUS],
+        True,
+    )
     assert room.processing_state == insights_pb2.PROCESSING_STATE_IN_PROGRESS
-    assert room.links.participants.endswith("/Participants")
-    assert response.freshness.HasField("fetched_at")
+    assert room.twilio.links.participants.endswith("/Participants")
+    assert response.freshness.HasField("fetch_time")
 
 
 @pytest.mark.parametrize(
@@ -67,8 +70,8 @@ async def test_get_room_summary(client: Client, meeting: Meeting) -> None:
         ({}, True),
         ({"room_types": [room_pb2.ROOM_TYPE_GROUP, room_pb2.ROOM_TYPE_GO]}, True),
         ({"room_types": [room_pb2.ROOM_TYPE_PEER_TO_PEER]}, False),
-        ({"codecs": [recording_pb2.CODEC_OPUS]}, True),
-        ({"codecs": [recording_pb2.CODEC_VP9]}, False),
+        ({"codecs": [recording_pb2.MEDIA_CODEC_OPUS]}, True),
+        ({"codecs": [recording_pb2.MEDIA_CODEC_VP9]}, False),
         ({"created_before": FAR_AHEAD}, True),
         ({"created_after": FAR_AHEAD}, False),
     ],
@@ -90,7 +93,7 @@ async def test_list_and_get_participant_summaries(client: Client, meeting: Meeti
     assert people.keys() == {"ann", "bob"}
     ann = people["ann"]
     assert (ann.participant_sid, ann.room_sid) == (meeting.ann.sid, meeting.room.sid)
-    assert list(ann.codecs) == [recording_pb2.CODEC_OPUS]
+    assert list(ann.codecs) == [recording_pb2.MEDIA_CODEC_OPUS]
     assert ann.HasField("join_time")
     assert ann.HasField("leave_time")
     assert (ann.HasField("properties"), ann.HasField("publisher_info")) == (True, True)
@@ -133,8 +136,8 @@ async def test_a_room_in_progress_has_no_summary(clients: Clients) -> None:
         ("ListInsightsRooms", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
         ("ListInsightsRooms", {"room_types": [0]}, "INVALID_ARGUMENT"),
         ("ListInsightsRooms", {"room_types": [1, 1]}, "INVALID_ARGUMENT"),
-        ("ListInsightsRooms", {"codecs": [recording_pb2.CODEC_PCMU]}, "INVALID_ARGUMENT"),
-        ("ListInsightsRooms", {"codecs": [recording_pb2.CODEC_UNKNOWN]}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"codecs": [recording_pb2.MEDIA_CODEC_PCMU]}, "INVALID_ARGUMENT"),
+        ("ListInsightsRooms", {"codecs": [recording_pb2.MEDIA_CODEC_UNKNOWN]}, "INVALID_ARGUMENT"),
         ("ListInsightsRooms", {"room_name": ""}, "INVALID_ARGUMENT"),
         ("ListInsightsRooms", {"created_after": Timestamp(seconds=1 << 62)}, "INVALID_ARGUMENT"),
         ("ListInsightsRooms", {"read_mask": FieldMask(paths=["sid"])}, "INVALID_ARGUMENT"),

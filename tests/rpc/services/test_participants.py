@@ -13,12 +13,12 @@ from tests.running import Gateway, new_name, new_sid
 
 CONNECTED = participant_pb2.PARTICIPANT_STATUS_CONNECTED
 DISCONNECTED = participant_pb2.PARTICIPANT_STATUS_DISCONNECTED
-INCLUDE, EXCLUDE = rule_pb2.RULE_TYPE_INCLUDE, rule_pb2.RULE_TYPE_EXCLUDE
+INCLUDE, EXCLUDE = rule_pb2.TRACK_RULE_EFFECT_INCLUDE, rule_pb2.TRACK_RULE_EFFECT_EXCLUDE
 LONG_AGO, FAR_AHEAD = Timestamp(seconds=1_000_000_000), Timestamp(seconds=4_000_000_000)
 
 
-def rule(type_: int, **filters: Any) -> participant_pb2.SubscribeRule:
-    fields: Any = {"type": type_, **filters}
+def rule(effect: int, **filters: Any) -> participant_pb2.SubscribeRule:
+    fields: Any = {"effect": effect, **filters}
     return participant_pb2.SubscribeRule(**fields)
 
 
@@ -76,8 +76,8 @@ async def test_list_participants(client: Client, meeting: Meeting) -> None:
     assert {item.account_sid for item in page.participants} == {meeting.room.account_sid}
     assert page.participants[0].HasField("start_time")
     assert not page.participants[0].HasField("end_time")
-    assert page.participants[0].links.published_tracks.endswith("/PublishedTracks")
-    assert page.freshness.source == room_pb2.FOLLOWED_BY_CALLBACKS
+    assert page.participants[0].twilio.links.published_tracks.endswith("/PublishedTracks")
+    assert page.freshness.source == room_pb2.FRESHNESS_SOURCE_CALLBACKS
     assert page.next_page_token == ""
 
 
@@ -125,7 +125,7 @@ async def test_get_participant_by_sid_and_by_identity(
     )
 
     assert response.participant == meeting.ann
-    assert response.freshness.HasField("fetched_at")
+    assert response.freshness.HasField("fetch_time")
 
 
 async def test_watching_after_as_of_misses_no_event(gateway: Gateway, clients: Clients) -> None:
@@ -136,10 +136,10 @@ async def test_watching_after_as_of_misses_no_event(gateway: Gateway, clients: C
     stream = clients.rooms.WatchRoomEvents(room=meeting.room.sid, after=before.as_of)
     left = await until(
         stream.read,
-        lambda message: message.event.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED,
+        lambda message: message.event.HasField("participant_disconnected"),
     )
 
-    assert left.event.participant.sid == meeting.ann.sid
+    assert left.event.participant_disconnected.participant.sid == meeting.ann.sid
     stream.cancel()
 
 
@@ -158,9 +158,9 @@ async def test_disconnect_participant(gateway: Gateway, clients: Clients) -> Non
         await clients.participants.GetParticipant(**meeting.of_ann)
     ).participant.status == DISCONNECTED
     changes = [
-        item.event.changed_participant
+        item.event.room_changed.changed_participant
         for item in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events
-        if item.event.changed == events_pb2.CHANGED_PARTICIPANT
+        if item.event.room_changed.change == events_pb2.ROOM_CHANGE_KIND_PARTICIPANT
     ]
     assert changes == [gone]
 
@@ -176,7 +176,7 @@ async def test_anonymize_participant(gateway: Gateway, clients: Clients) -> None
     anonymous = (await clients.participants.AnonymizeParticipant(**meeting.of_ann)).participant
 
     assert (anonymous.sid, anonymous.identity) == (meeting.ann.sid, meeting.ann.sid)
-    assert not anonymous.HasField("links")
+    assert not anonymous.twilio.HasField("links")
     assert (
         await clients.participants.GetParticipant(**meeting.of_ann)
     ).participant.identity == meeting.ann.sid
@@ -243,8 +243,8 @@ async def test_subscribed_tracks_have_their_publisher(client: Client, meeting: M
 async def test_update_subscribe_rules(gateway: Gateway, clients: Clients) -> None:
     meeting, client = await start_meeting(gateway, clients), clients.participants
     before = (await client.GetSubscribeRules(**meeting.of_bob)).subscribe_rules
-    assert [(item.type, item.all) for item in before.rules] == [
-        (rule_pb2.RULE_EFFECT_INCLUDE, True)
+    assert [(item.effect, item.all) for item in before.rules] == [
+        (rule_pb2.TRACK_RULE_EFFECT_INCLUDE, True)
     ]
 
     new = [
@@ -259,9 +259,9 @@ async def test_update_subscribe_rules(gateway: Gateway, clients: Clients) -> Non
     set_ = (await client.UpdateSubscribeRules(rules=new, **meeting.of_bob)).subscribe_rules
 
     assert (set_.participant_sid, set_.room_sid) == (meeting.bob.sid, meeting.room.sid)
-    assert [item.type for item in set_.rules] == [
-        rule_pb2.RULE_EFFECT_EXCLUDE,
-        rule_pb2.RULE_EFFECT_INCLUDE,
+    assert [item.effect for item in set_.rules] == [
+        rule_pb2.TRACK_RULE_EFFECT_EXCLUDE,
+        rule_pb2.TRACK_RULE_EFFECT_INCLUDE,
     ]
     assert (set_.rules[1].kind, set_.rules[1].publisher) == (rule_pb2.TRACK_KIND_VIDEO, "ann")
     assert set_.rules[1].priority == rule_pb2.TRACK_PRIORITY_HIGH
@@ -286,11 +286,12 @@ async def test_contradicting_rules_are_rejected_and_change_nothing(
 async def test_read_mask_selects_fields_and_keeps_freshness(
     client: Client, meeting: Meeting
 ) -> None:
-    mask = FieldMask(paths=["sid", "links.anonymize"])
+    mask = FieldMask(paths=["sid", "twilio.links.anonymize"])
     response = await client.GetParticipant(read_mask=mask, **meeting.of_ann)
 
-    links = participant_pb2.ParticipantLinks(anonymize=meeting.ann.links.anonymize)
-    assert response.participant == participant_pb2.Participant(sid=meeting.ann.sid, links=links)
+    links = participant_pb2.ParticipantLinks(anonymize=meeting.ann.twilio.links.anonymize)
+    twilio = participant_pb2.ParticipantTwilioDetails(links=links)
+    assert response.participant == participant_pb2.Participant(sid=meeting.ann.sid, twilio=twilio)
     assert response.HasField("freshness")
     page = await client.ListPublishedTracks(read_mask=FieldMask(paths=["name"]), **meeting.of_ann)
     assert sorted(map(str, page.published_tracks)) == ['name: "camera"\n', 'name: "mic"\n']

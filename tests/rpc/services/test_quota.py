@@ -12,14 +12,14 @@ async def test_get_quota(clients: Clients) -> None:
     assert quota.source == quota_pb2.QUOTA_SOURCE_SHARED
     assert quota.replicas == 1
     assert 4 <= quota.concurrency_limit <= 100, "refusals in other tests lower it"
-    assert 0 <= quota.under_way <= 100
+    assert 0 <= quota.in_flight <= 100
     assert [item.request_class for item in quota.classes] == sorted(
         quota_pb2.RequestClass.values()
     )[1:]
     for item in quota.classes:
         assert 0 <= item.remaining <= item.burst
-        assert item.HasField("retry_after_ms") == (item.remaining == 0)
-        assert abs(item.reset_at.seconds - time.time()) < 10
+        assert item.HasField("retry_after") == (item.remaining == 0)
+        assert abs(item.reset_time.seconds - time.time()) < 10
 
 
 async def test_read_mask_selects_fields(clients: Clients) -> None:

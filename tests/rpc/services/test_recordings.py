@@ -17,12 +17,12 @@ PROCESSING, COMPLETED, DELETED = (
     recording_pb2.RECORDING_STATUS_DELETED,
 )
 AUDIO, VIDEO = rule_pb2.TRACK_KIND_AUDIO, rule_pb2.TRACK_KIND_VIDEO
-INCLUDE, EXCLUDE = rule_pb2.RULE_TYPE_INCLUDE, rule_pb2.RULE_TYPE_EXCLUDE
+INCLUDE, EXCLUDE = rule_pb2.TRACK_RULE_EFFECT_INCLUDE, rule_pb2.TRACK_RULE_EFFECT_EXCLUDE
 FAR_AHEAD = Timestamp(seconds=4_000_000_000)
 
 
-def rule(type_: int, **filters: Any) -> recording_pb2.RecordingRule:
-    fields: Any = {"type": type_, **filters}
+def rule(effect: int, **filters: Any) -> recording_pb2.RecordingRule:
+    fields: Any = {"effect": effect, **filters}
     return recording_pb2.RecordingRule(**fields)
 
 
@@ -83,7 +83,7 @@ async def test_recordings_have_their_participant_and_track(
 
     assert audio.status == PROCESSING
     assert audio.container_format == recording_pb2.CONTAINER_FORMAT_MKA
-    assert audio.codec == recording_pb2.CODEC_OPUS
+    assert audio.codec == recording_pb2.MEDIA_CODEC_OPUS
     assert (audio.room_sid, audio.grouping_sids.room_sid) == (meeting.room.sid, meeting.room.sid)
     assert audio.grouping_sids.participant_sid == meeting.ann.sid
     assert audio.source_sid.startswith("MT")
@@ -115,7 +115,7 @@ async def test_list_recordings_of_the_account_filters_by_media_and_group(
     page = await client.ListRecordings(grouping_sids=[meeting.room.sid], media_type=VIDEO)
 
     assert [item.sid for item in page.recordings] == [meeting.video.sid]
-    assert page.freshness.HasField("fetched_at")
+    assert page.freshness.HasField("fetch_time")
 
 
 async def test_pages_are_complete_and_do_not_overlap(client: Client, meeting: Meeting) -> None:
@@ -150,7 +150,10 @@ async def test_completed_recording_has_size_and_media_link(
 ) -> None:
     meeting = await finished_meeting(gateway, clients)
 
-    assert (meeting.audio.HasField("size"), meeting.audio.HasField("duration")) == (True, True)
+    assert (meeting.audio.HasField("size_bytes"), meeting.audio.HasField("duration")) == (
+        True,
+        True,
+    )
     media = (await clients.recordings.GetRecordingMedia(recording=meeting.audio.sid)).media
     assert media.url.startswith("http")
 
@@ -173,21 +176,21 @@ async def test_deleted_recording_keeps_its_metadata(
     await check_refusal(client.GetRecordingMedia(recording=meeting.audio.sid), "NOT_FOUND")
     assert (await client.GetRecording(recording=meeting.video.sid)).recording.status == COMPLETED
     changed = [
-        item.event.changed
+        item.event.room_changed.change
         for item in (await clients.rooms.ListRoomEvents(room=meeting.room.sid)).events
     ]
-    assert changed.count(events_pb2.CHANGED_RECORDING) == 1
+    assert changed.count(events_pb2.ROOM_CHANGE_KIND_RECORDING) == 1
 
 
 async def test_update_recording_rules(gateway: Gateway, clients: Clients) -> None:
     meeting, client = await record(gateway, clients), clients.recordings
     before = (await client.GetRecordingRules(room=meeting.room.sid)).recording_rules
-    assert [(item.type, item.all) for item in before.rules] == [
-        (rule_pb2.RULE_EFFECT_INCLUDE, True)
+    assert [(item.effect, item.all) for item in before.rules] == [
+        (rule_pb2.TRACK_RULE_EFFECT_INCLUDE, True)
     ]
 
     new = [
-        rule(INCLUDE, kind=recording_pb2.RECORDED_KIND_AUDIO),
+        rule(INCLUDE, kind=rule_pb2.TRACK_KIND_AUDIO),
         rule(EXCLUDE, publisher="bob", track="mic"),
     ]
     set_ = (
@@ -195,9 +198,9 @@ async def test_update_recording_rules(gateway: Gateway, clients: Clients) -> Non
     ).recording_rules
 
     assert set_.room_sid == meeting.room.sid
-    assert [item.type for item in set_.rules] == [
-        rule_pb2.RULE_EFFECT_INCLUDE,
-        rule_pb2.RULE_EFFECT_EXCLUDE,
+    assert [item.effect for item in set_.rules] == [
+        rule_pb2.TRACK_RULE_EFFECT_INCLUDE,
+        rule_pb2.TRACK_RULE_EFFECT_EXCLUDE,
     ]
     assert (set_.rules[0].kind, set_.rules[1].publisher, set_.rules[1].track) == (
         AUDIO,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,7 @@ async def until(
 
 
 def is_event(name: str) -> Callable[[pb.WatchRoomEventsResponse], bool]:
-    number = events_pb2.RoomEventType.Value(f"ROOM_EVENT_TYPE_{name}")
-    return lambda message: message.WhichOneof("message") == "event" and message.event.type == number
+    return lambda message: message.event.WhichOneof("event") == name
 
 
 async def twilio_statuses(
@@ -56,16 +56,17 @@ async def twilio_statuses(
             await asyncio.sleep(0.01)  # the sandbox sends no event
 
 
-async def test_create_get_list_and_complete_room(client: Client) -> None:
+async def test_create_get_list_and_complete_room(gateway: Gateway, client: Client) -> None:
     name = new_name()
     created = (await client.CreateRoom(unique_name=name, max_participants=7)).room
     assert (created.unique_name, created.max_participants) == (name, 7)
     assert created.status == room_pb2.ROOM_STATUS_IN_PROGRESS
 
     by_sid = (await client.GetRoom(room=created.sid)).room
+    assert by_sid.twilio.status_callback.startswith(gateway.ready["callbacks"])
     by_name = (await client.GetRoom(room=name)).room
     assert by_sid.sid == by_name.sid == created.sid
-    assert by_sid.freshness.source == room_pb2.FOLLOWED_BY_CALLBACKS
+    assert by_sid.freshness.source == room_pb2.FRESHNESS_SOURCE_CALLBACKS
     assert [room.sid for room in (await client.ListRooms(unique_name=name)).rooms] == [created.sid]
 
     ended = (await client.CompleteRoom(room=name)).room
@@ -76,15 +77,15 @@ async def test_create_get_list_and_complete_room(client: Client) -> None:
 
 
 async def test_every_parameter_of_a_new_room_reaches_twilio(client: Client) -> None:
-    rule = recording_pb2.RecordingRule(type=rule_pb2.RULE_TYPE_INCLUDE, all=True)
+    rule = recording_pb2.RecordingRule(effect=rule_pb2.TRACK_RULE_EFFECT_INCLUDE, all=True)
     room = (
         await client.CreateRoom(
             unique_name=new_name(),
             type=room_pb2.ROOM_TYPE_GROUP,
             max_participants=12,
-            max_participant_duration=600,
-            empty_room_timeout=1,
-            unused_room_timeout=60,
+            max_participant_duration=timedelta(minutes=10),
+            empty_room_timeout=timedelta(minutes=1),
+            unused_room_timeout=timedelta(hours=1),
             record_participants_on_connect=True,
             recording_rules=[rule],
             video_codecs=[room_pb2.VIDEO_CODEC_H264],
@@ -93,12 +94,12 @@ async def test_every_parameter_of_a_new_room_reaches_twilio(client: Client) -> N
         )
     ).room
 
-    assert (room.type, room.max_participants, room.max_participant_duration) == (
+    assert (room.type, room.max_participants, room.max_participant_duration.seconds) == (
         room_pb2.ROOM_TYPE_GROUP,
         12,
         600,
     )
-    assert (room.empty_room_timeout, room.unused_room_timeout) == (1, 60)
+    assert (room.empty_room_timeout.seconds, room.unused_room_timeout.seconds) == (60, 3600)
     assert (room.record_participants_on_connect, room.audio_only) == (True, True)
     assert (list(room.video_codecs), room.media_region) == ([room_pb2.VIDEO_CODEC_H264], "ie1")
 
@@ -141,7 +142,7 @@ async def test_read_mask_selects_fields_of_every_room(client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     mask = FieldMask(paths=["sid", "freshness.source"])
     expected = room_pb2.Room(
-        sid=room.sid, freshness=room_pb2.Freshness(source=room_pb2.FOLLOWED_BY_CALLBACKS)
+        sid=room.sid, freshness=room_pb2.Freshness(source=room_pb2.FRESHNESS_SOURCE_CALLBACKS)
     )
 
     assert (await client.GetRoom(room=room.sid, read_mask=mask)).room == expected
@@ -206,6 +207,9 @@ async def test_name_in_use_has_the_error_code_of_twilio(client: Client) -> None:
         ("CreateRoom", {"max_participants": 0}, "INVALID_ARGUMENT"),
         ("CreateRoom", {"max_participants": 51}, "INVALID_ARGUMENT"),
         ("CreateRoom", {"type": 99}, "INVALID_ARGUMENT"),
+        ("CreateRoom", {"empty_room_timeout": timedelta(seconds=90)}, "INVALID_ARGUMENT"),
+        ("CreateRoom", {"unused_room_timeout": timedelta(minutes=61)}, "INVALID_ARGUMENT"),
+        ("CreateRoom", {"max_participant_duration": timedelta(seconds=600.5)}, "INVALID_ARGUMENT"),
         ("CreateRoom", {"unique_name": "RM" + "0" * 32}, "INVALID_ARGUMENT"),
         ("CompleteRoom", {"room": "RM" + "0" * 32}, "NOT_FOUND"),
         ("CompleteRoom", {"room": "nobody-is-here"}, "NOT_FOUND"),
@@ -277,34 +281,37 @@ async def test_stream_delivers_the_events_of_a_room_as_a_chain(
     stream = client.WatchRoomEvents(room=room.unique_name)
     started = await stream.read()
     assert started.WhichOneof("message") == "started"
-    assert (started.started.mode, started.started.room_sid) == (
+    assert (started.started.mode, started.started.watched_room) == (
         events_pb2.STREAM_MODE_LIVE,
         room.sid,
     )
-    assert started.started.HasField("floor_at")
+    assert started.started.HasField("history_start_time")
 
     await gateway.sandbox(
         "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]}
     )
     messages = [started]
-    while len(messages) < 3 or messages[-1].event.type != events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED:
+    while len(messages) < 3 or not messages[-1].event.HasField("track_added"):
         messages.append(
             await until(stream, lambda message: message.WhichOneof("message") == "event")
         )
     connected, added = messages[-2].event, messages[-1].event
-    assert connected.type == events_pb2.ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED
-    assert (connected.participant.identity, connected.source) == (
+    assert connected.WhichOneof("event") == "participant_connected"
+    assert connected.room.unique_name == room.unique_name
+    assert (connected.participant_connected.participant.identity, connected.source) == (
         "ann",
-        events_pb2.EVENT_SOURCE_CALLBACK,
+        events_pb2.ROOM_EVENT_SOURCE_CALLBACK,
     )
-    assert (added.track.kind, added.participant.identity) == (rule_pb2.TRACK_KIND_AUDIO, "ann")
+    track, publisher = added.track_added.track, added.track_added.participant
+    assert (track.kind, track.muted) == (rule_pb2.TRACK_KIND_AUDIO, False)
+    assert (publisher.identity, publisher.sid) == ("ann", track.participant_sid)
     assert [message.prev for message in messages[1:]] == [
         message.cursor for message in messages[:-1]
     ]
 
     await client.CompleteRoom(room=room.sid)
-    ended = await until(stream, is_event("ROOM_ENDED"))
-    assert ended.event.room_status == room_pb2.ROOM_STATUS_COMPLETED
+    ended = await until(stream, is_event("room_ended"))
+    assert ended.event.room.status == room_pb2.ROOM_STATUS_COMPLETED
     stream.cancel()
 
 
@@ -313,13 +320,13 @@ async def test_stream_resumes_after_any_of_its_cursors(client: Client) -> None:
     stream = client.WatchRoomEvents(room=room.sid)
     started = await stream.read()
     await client.CompleteRoom(room=room.sid)
-    ended = await until(stream, is_event("ROOM_ENDED"))
+    ended = await until(stream, is_event("room_ended"))
     stream.cancel()
 
     resumed = client.WatchRoomEvents(room=room.sid, after=started.cursor)
     first = await resumed.read()
     assert (first.started.mode, first.cursor) == (events_pb2.STREAM_MODE_RESUMED, started.cursor)
-    assert await until(resumed, is_event("ROOM_ENDED")) == ended
+    assert await until(resumed, is_event("room_ended")) == ended
     resumed.cancel()
 
 
@@ -330,17 +337,15 @@ async def test_list_room_events_pages_from_any_cursor(gateway: Gateway, client: 
     await gateway.sandbox(
         "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["audio"]}
     )
-    await until(stream, is_event("TRACK_ADDED"))
+    await until(stream, is_event("track_added"))
     await client.CompleteRoom(room=room.sid)
-    last = await until(stream, is_event("ROOM_ENDED"))
+    last = await until(stream, is_event("room_ended"))
     stream.cancel()
 
     whole = await client.ListRoomEvents(room=room.sid, page_size=100)
-    event_types = [item.event.type for item in whole.events]
-    assert event_types[0] == events_pb2.ROOM_EVENT_TYPE_ROOM_CREATED
-    assert {events_pb2.ROOM_EVENT_TYPE_TRACK_ADDED, events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED} <= set(
-        event_types
-    )
+    kinds = [item.event.WhichOneof("event") for item in whole.events]
+    assert kinds[0] == "room_created"
+    assert {"track_added", "room_ended"} <= set(kinds)
     assert whole.next_page_token == ""
 
     paged, token = list[events_pb2.LoggedEvent](), ""
@@ -352,14 +357,16 @@ async def test_list_room_events_pages_from_any_cursor(gateway: Gateway, client: 
     assert paged == list(whole.events)
 
     ends = [events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED]
-    mask = FieldMask(paths=["cursor", "event.room_status"])
+    mask = FieldMask(paths=["cursor", "event.room.status"])
     [ended] = (
         await client.ListRoomEvents(
             room=room.sid, types=ends, page_token=started.cursor, read_mask=mask
         )
     ).events
     assert ended.cursor == last.cursor
-    assert ended.event == events_pb2.RoomEvent(room_status=room_pb2.ROOM_STATUS_COMPLETED)
+    assert ended.event == events_pb2.RoomEvent(
+        room=room_pb2.Room(status=room_pb2.ROOM_STATUS_COMPLETED)
+    )
     assert (
         await client.ListRoomEvents(room=room.sid, types=ends, page_token=last.cursor)
     ).next_page_token == ""
@@ -372,20 +379,20 @@ async def test_watching_after_as_of_misses_no_event(client: Client) -> None:
 
     stream = client.WatchRoomEvents(room=created.sid, after=before.as_of)
 
-    assert (await until(stream, is_event("ROOM_ENDED"))).event.room_sid == created.sid
+    assert (await until(stream, is_event("room_ended"))).event.room.sid == created.sid
     stream.cancel()
 
 
 async def test_stream_of_the_account_filters_by_type(client: Client) -> None:
     stream = client.WatchRoomEvents(types=[events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED])
     started = await stream.read()
-    assert not started.started.HasField("room_sid")
+    assert not started.started.HasField("watched_room")
     room = (await client.CreateRoom(unique_name=new_name())).room
     await client.CompleteRoom(room=room.sid)
 
-    first = await until(stream, lambda message: message.event.room_sid == room.sid)
+    first = await until(stream, lambda message: message.event.room.sid == room.sid)
 
-    assert first.event.type == events_pb2.ROOM_EVENT_TYPE_ROOM_ENDED
+    assert first.event.HasField("room_ended")
     stream.cancel()
 
 
@@ -400,7 +407,7 @@ async def test_watch_room_shows_participants_and_tracks(gateway: Gateway, client
     )
     assert (first.room.as_of, first.room.freshness.source) == (
         first.cursor,
-        room_pb2.FOLLOWED_BY_CALLBACKS,
+        room_pb2.FRESHNESS_SOURCE_CALLBACKS,
     )
 
     await gateway.sandbox(

@@ -1,6 +1,6 @@
 """TokenService over a real channel, to a gateway process."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -19,7 +19,9 @@ def client(clients: Clients) -> Client:
 @pytest.fixture
 async def room(clients: Clients) -> room_pb2.Room:
     room: room_pb2.Room = (
-        await clients.rooms.CreateRoom(unique_name=new_name(), max_participant_duration=600)
+        await clients.rooms.CreateRoom(
+            unique_name=new_name(), max_participant_duration=timedelta(minutes=10)
+        )
     ).room
     return room
 
@@ -34,16 +36,18 @@ async def test_minted_token_is_valid_for_its_room(
     client: Client, room: room_pb2.Room, named_by: str
 ) -> None:
     named = getattr(room, named_by)
-    token = (await client.MintAccessToken(identity="ann", room=named, ttl_s=60)).access_token
+    token = (
+        await client.MintAccessToken(identity="ann", room=named, ttl=timedelta(minutes=1))
+    ).access_token
 
     assert (token.identity, token.room) == ("ann", named)
     claims = claims_of(token)
     assert claims["grants"] == {"identity": "ann", "video": {"room": named}}
-    assert claims["exp"] == token.expires_at.seconds
+    assert claims["exp"] == token.expire_time.seconds
     assert 0 < claims["exp"] - datetime.now(UTC).timestamp() <= 60
     explained = (await client.ExplainToken(token=token.jwt, room=room.sid)).explanation
-    assert (explained.is_valid, explained.problem) == (True, token_pb2.TOKEN_PROBLEM_UNSPECIFIED)
-    assert (explained.facts.identity, explained.facts.room, explained.facts.is_signed) == (
+    assert (explained.valid, explained.problem) == (True, token_pb2.TOKEN_PROBLEM_UNSPECIFIED)
+    assert (explained.facts.identity, explained.facts.room, explained.facts.signed) == (
         "ann",
         named,
         True,
@@ -53,7 +57,7 @@ async def test_minted_token_is_valid_for_its_room(
 async def test_default_ttl_is_the_longest_stay(client: Client, room: room_pb2.Room) -> None:
     token = (await client.MintAccessToken(identity="ann", room=room.sid)).access_token
 
-    assert 500 < token.expires_at.seconds - datetime.now(UTC).timestamp() <= 600
+    assert 500 < token.expire_time.seconds - datetime.now(UTC).timestamp() <= 600
 
 
 async def test_token_without_a_room_is_valid_for_every_room(client: Client) -> None:
@@ -68,7 +72,7 @@ async def test_explain_token_of_another_room(client: Client, room: room_pb2.Room
 
     explained = (await client.ExplainToken(token=token.jwt, room=room.sid)).explanation
 
-    assert (explained.is_valid, explained.problem) == (False, token_pb2.TOKEN_PROBLEM_OTHER_ROOM)
+    assert (explained.valid, explained.problem) == (False, token_pb2.TOKEN_PROBLEM_OTHER_ROOM)
     assert explained.twilio_code == 20106
     assert explained.sentence
 
@@ -80,7 +84,7 @@ async def test_explain_token_of_another_room(client: Client, room: room_pb2.Room
 async def test_explain_text_that_is_no_token(client: Client, token: str, problem: int) -> None:
     explained = (await client.ExplainToken(token=token)).explanation
 
-    assert (explained.is_valid, explained.problem, explained.facts) == (
+    assert (explained.valid, explained.problem, explained.facts) == (
         False,
         problem,
         token_pb2.TokenFacts(),
@@ -93,8 +97,12 @@ async def test_explain_text_that_is_no_token(client: Client, token: str, problem
         ("MintAccessToken", {}, "INVALID_ARGUMENT"),
         ("MintAccessToken", {"identity": "a" * 129}, "INVALID_ARGUMENT"),
         ("MintAccessToken", {"identity": "ü" * 65}, "INVALID_ARGUMENT"),
-        ("MintAccessToken", {"identity": "ann", "ttl_s": 0}, "INVALID_ARGUMENT"),
-        ("MintAccessToken", {"identity": "ann", "ttl_s": 86_401}, "INVALID_ARGUMENT"),
+        ("MintAccessToken", {"identity": "ann", "ttl": timedelta(0)}, "INVALID_ARGUMENT"),
+        (
+            "MintAccessToken",
+            {"identity": "ann", "ttl": timedelta(days=1, seconds=1)},
+            "INVALID_ARGUMENT",
+        ),
         ("MintAccessToken", {"identity": "ann", "room": "tab\t"}, "INVALID_ARGUMENT"),
         ("MintAccessToken", {"identity": "ann", "room": "RM" + "0" * 32}, "NOT_FOUND"),
         ("ExplainToken", {"token": "x", "room": "tab\t"}, "INVALID_ARGUMENT"),
@@ -109,7 +117,8 @@ async def test_invalid_requests_are_rejected(
 
 async def test_ttl_above_the_longest_stay_is_rejected(client: Client, room: room_pb2.Room) -> None:
     await check_refusal(
-        client.MintAccessToken(identity="ann", room=room.sid, ttl_s=601), "INVALID_ARGUMENT"
+        client.MintAccessToken(identity="ann", room=room.sid, ttl=timedelta(seconds=601)),
+        "INVALID_ARGUMENT",
     )
 
 

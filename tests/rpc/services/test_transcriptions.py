@@ -36,9 +36,9 @@ async def room(clients: Clients) -> room_pb2.Room:
     return room
 
 
-async def test_create_get_and_list_transcription(client: Client, room: room_pb2.Room) -> None:
+async def test_start_get_and_list_transcription(client: Client, room: room_pb2.Room) -> None:
     created = (
-        await client.CreateTranscription(room=room.unique_name, configuration=CONFIGURATION)
+        await client.StartTranscription(room=room.unique_name, configuration=CONFIGURATION)
     ).transcription
 
     assert (created.room_sid, created.account_sid, created.status) == (
@@ -47,7 +47,7 @@ async def test_create_get_and_list_transcription(client: Client, room: room_pb2.
         STARTED,
     )
     assert created.configuration == CONFIGURATION
-    found = await client.GetTranscription(room=room.sid, ttid=created.ttid)
+    found = await client.GetTranscription(room=room.sid, transcription=created.ttid)
     assert found.transcription == created
     assert found.HasField("freshness")
     page = await client.ListTranscriptions(room=room.sid, read_mask=FieldMask(paths=["ttid"]))
@@ -61,30 +61,33 @@ async def test_new_room_has_no_transcription(client: Client, room: room_pb2.Room
 
 async def test_stop_and_restart_transcription(clients: Clients, room: room_pb2.Room) -> None:
     client = clients.transcriptions
-    ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
+    ttid = (await client.StartTranscription(room=room.sid)).transcription.ttid
 
     for status in (STOPPED, STARTED):
         updated = (
-            await client.UpdateTranscription(room=room.sid, ttid=ttid, status=status)
+            await client.UpdateTranscription(room=room.sid, transcription=ttid, status=status)
         ).transcription
         assert updated.status == status
         assert (
-            await client.GetTranscription(room=room.sid, ttid=ttid)
+            await client.GetTranscription(room=room.sid, transcription=ttid)
         ).transcription.status == status
     changed = [
-        item.event.changed for item in (await clients.rooms.ListRoomEvents(room=room.sid)).events
+        item.event.room_changed.change
+        for item in (await clients.rooms.ListRoomEvents(room=room.sid)).events
     ]
-    assert changed.count(events_pb2.CHANGED_TRANSCRIPTION) == 3
+    assert changed.count(events_pb2.ROOM_CHANGE_KIND_TRANSCRIPTION) == 3
 
 
 async def test_update_transcription_configuration(client: Client, room: room_pb2.Room) -> None:
-    ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
+    ttid = (await client.StartTranscription(room=room.sid)).transcription.ttid
     configuration = transcription_pb2.TranscriptionsConfiguration(
         language_code="de-DE", partial_results=False
     )
 
     updated = (
-        await client.UpdateTranscription(room=room.sid, ttid=ttid, configuration=configuration)
+        await client.UpdateTranscription(
+            room=room.sid, transcription=ttid, configuration=configuration
+        )
     ).transcription
 
     assert (updated.status, updated.configuration.language_code) == (STARTED, "de-DE")
@@ -95,14 +98,20 @@ async def test_a_transcription_of_another_room_is_not_found(
     clients: Clients, room: room_pb2.Room
 ) -> None:
     client = clients.transcriptions
-    ttid = (await client.CreateTranscription(room=room.sid)).transcription.ttid
+    ttid = (await client.StartTranscription(room=room.sid)).transcription.ttid
     other = (await clients.rooms.CreateRoom(unique_name=new_name())).room
 
-    assert (await refusal(client.GetTranscription(room=other.sid, ttid=ttid)))[0] == "NOT_FOUND"
-    assert (await refusal(client.UpdateTranscription(room=other.sid, ttid=ttid, status=STOPPED)))[
+    assert (await refusal(client.GetTranscription(room=other.sid, transcription=ttid)))[
         0
     ] == "NOT_FOUND"
-    assert (await client.GetTranscription(room=room.sid, ttid=ttid)).transcription.status == STARTED
+    assert (
+        await refusal(
+            client.UpdateTranscription(room=other.sid, transcription=ttid, status=STOPPED)
+        )
+    )[0] == "NOT_FOUND"
+    assert (
+        await client.GetTranscription(room=room.sid, transcription=ttid)
+    ).transcription.status == STARTED
 
 
 @pytest.mark.parametrize(
@@ -112,24 +121,24 @@ async def test_a_transcription_of_another_room_is_not_found(
         ("ListTranscriptions", {"page_size": -1}, "INVALID_ARGUMENT"),
         ("ListTranscriptions", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
         ("ListTranscriptions", {"read_mask": FieldMask(paths=["text"])}, "INVALID_ARGUMENT"),
-        ("GetTranscription", {"ttid": ""}, "INVALID_ARGUMENT"),
-        ("GetTranscription", {"ttid": "../Participants"}, "INVALID_ARGUMENT"),
-        ("GetTranscription", {"ttid": "video_extension_nobody"}, "NOT_FOUND"),
-        ("CreateTranscription", {"room": "nobody-is-here"}, "NOT_FOUND"),
+        ("GetTranscription", {"transcription": ""}, "INVALID_ARGUMENT"),
+        ("GetTranscription", {"transcription": "../Participants"}, "INVALID_ARGUMENT"),
+        ("GetTranscription", {"transcription": "video_extension_nobody"}, "NOT_FOUND"),
+        ("StartTranscription", {"room": "nobody-is-here"}, "NOT_FOUND"),
         (
-            "CreateTranscription",
+            "StartTranscription",
             {"configuration": transcription_pb2.TranscriptionsConfiguration(hints=["x"] * 501)},
             "INVALID_ARGUMENT",
         ),
         (
-            "CreateTranscription",
+            "StartTranscription",
             {"configuration": transcription_pb2.TranscriptionsConfiguration(hints=["x" * 101])},
             "INVALID_ARGUMENT",
         ),
-        ("UpdateTranscription", {"ttid": "video_1"}, "INVALID_ARGUMENT"),
-        ("UpdateTranscription", {"ttid": "video_1", "status": FAILED}, "INVALID_ARGUMENT"),
-        ("UpdateTranscription", {"ttid": "video_1", "status": 99}, "INVALID_ARGUMENT"),
-        ("UpdateTranscription", {"ttid": "video_1", "status": STOPPED}, "NOT_FOUND"),
+        ("UpdateTranscription", {"transcription": "video_1"}, "INVALID_ARGUMENT"),
+        ("UpdateTranscription", {"transcription": "video_1", "status": FAILED}, "INVALID_ARGUMENT"),
+        ("UpdateTranscription", {"transcription": "video_1", "status": 99}, "INVALID_ARGUMENT"),
+        ("UpdateTranscription", {"transcription": "video_1", "status": STOPPED}, "NOT_FOUND"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else None,
 )

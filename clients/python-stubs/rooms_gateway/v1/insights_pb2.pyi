@@ -1,6 +1,7 @@
 import datetime
 
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rooms_gateway.v1 import recording_pb2 as _recording_pb2
@@ -25,7 +26,7 @@ class CreatedMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 class RoomEndReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ROOM_END_REASON_UNSPECIFIED: _ClassVar[RoomEndReason]
-    ROOM_END_REASON_ROOM_ENDED_VIA_API: _ClassVar[RoomEndReason]
+    ROOM_END_REASON_API: _ClassVar[RoomEndReason]
     ROOM_END_REASON_TIMEOUT: _ClassVar[RoomEndReason]
     ROOM_END_REASON_UNKNOWN: _ClassVar[RoomEndReason]
 
@@ -66,7 +67,7 @@ CREATED_METHOD_AD_HOC: CreatedMethod
 CREATED_METHOD_API: CreatedMethod
 CREATED_METHOD_UNKNOWN: CreatedMethod
 ROOM_END_REASON_UNSPECIFIED: RoomEndReason
-ROOM_END_REASON_ROOM_ENDED_VIA_API: RoomEndReason
+ROOM_END_REASON_API: RoomEndReason
 ROOM_END_REASON_TIMEOUT: RoomEndReason
 ROOM_END_REASON_UNKNOWN: RoomEndReason
 PROCESSING_STATE_UNSPECIFIED: ProcessingState
@@ -94,7 +95,7 @@ STAY_STATUS_DISCONNECTED: StayStatus
 STAY_STATUS_UNKNOWN: StayStatus
 
 class InsightsRoom(_message.Message):
-    __slots__ = ("room_sid", "account_sid", "room_name", "room_type", "room_status", "create_time", "end_time", "created_method", "end_reason", "status_callback", "status_callback_method", "max_participants", "unique_participants", "unique_participant_identities", "concurrent_participants", "max_concurrent_participants", "codecs", "media_region", "edge_location", "duration_sec", "total_participant_duration_sec", "total_recording_duration_sec", "processing_state", "recording_enabled", "url", "links", "unknown_words")
+    __slots__ = ("room_sid", "account_sid", "room_name", "room_type", "room_status", "create_time", "end_time", "created_method", "end_reason", "max_participants", "unique_participants", "unique_participant_identities", "concurrent_participants", "max_concurrent_participants", "codecs", "media_region", "edge_location", "duration", "total_participant_duration", "total_recording_duration", "processing_state", "recording_enabled", "twilio", "unknown_words")
     ROOM_SID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
     ROOM_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -104,8 +105,6 @@ class InsightsRoom(_message.Message):
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     CREATED_METHOD_FIELD_NUMBER: _ClassVar[int]
     END_REASON_FIELD_NUMBER: _ClassVar[int]
-    STATUS_CALLBACK_FIELD_NUMBER: _ClassVar[int]
-    STATUS_CALLBACK_METHOD_FIELD_NUMBER: _ClassVar[int]
     MAX_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
     UNIQUE_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
     UNIQUE_PARTICIPANT_IDENTITIES_FIELD_NUMBER: _ClassVar[int]
@@ -114,13 +113,12 @@ class InsightsRoom(_message.Message):
     CODECS_FIELD_NUMBER: _ClassVar[int]
     MEDIA_REGION_FIELD_NUMBER: _ClassVar[int]
     EDGE_LOCATION_FIELD_NUMBER: _ClassVar[int]
-    DURATION_SEC_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_PARTICIPANT_DURATION_SEC_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_RECORDING_DURATION_SEC_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_PARTICIPANT_DURATION_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_RECORDING_DURATION_FIELD_NUMBER: _ClassVar[int]
     PROCESSING_STATE_FIELD_NUMBER: _ClassVar[int]
     RECORDING_ENABLED_FIELD_NUMBER: _ClassVar[int]
-    URL_FIELD_NUMBER: _ClassVar[int]
-    LINKS_FIELD_NUMBER: _ClassVar[int]
+    TWILIO_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
     room_sid: str
     account_sid: str
@@ -131,25 +129,34 @@ class InsightsRoom(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     created_method: CreatedMethod
     end_reason: RoomEndReason
-    status_callback: str
-    status_callback_method: str
     max_participants: int
     unique_participants: int
     unique_participant_identities: int
     concurrent_participants: int
     max_concurrent_participants: int
-    codecs: _containers.RepeatedScalarFieldContainer[_recording_pb2.Codec]
+    codecs: _containers.RepeatedScalarFieldContainer[_recording_pb2.MediaCodec]
     media_region: str
     edge_location: EdgeLocation
-    duration_sec: int
-    total_participant_duration_sec: int
-    total_recording_duration_sec: int
+    duration: _duration_pb2.Duration
+    total_participant_duration: _duration_pb2.Duration
+    total_recording_duration: _duration_pb2.Duration
     processing_state: ProcessingState
     recording_enabled: bool
+    twilio: InsightsRoomTwilioDetails
+    unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
+    def __init__(self, room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., room_name: _Optional[str] = ..., room_type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., room_status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_method: _Optional[_Union[CreatedMethod, str]] = ..., end_reason: _Optional[_Union[RoomEndReason, str]] = ..., max_participants: _Optional[int] = ..., unique_participants: _Optional[int] = ..., unique_participant_identities: _Optional[int] = ..., concurrent_participants: _Optional[int] = ..., max_concurrent_participants: _Optional[int] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.MediaCodec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total_participant_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total_recording_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., processing_state: _Optional[_Union[ProcessingState, str]] = ..., recording_enabled: _Optional[bool] = ..., twilio: _Optional[_Union[InsightsRoomTwilioDetails, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+
+class InsightsRoomTwilioDetails(_message.Message):
+    __slots__ = ("url", "links", "status_callback", "status_callback_method")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_CALLBACK_FIELD_NUMBER: _ClassVar[int]
+    STATUS_CALLBACK_METHOD_FIELD_NUMBER: _ClassVar[int]
     url: str
     links: InsightsLinks
-    unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
-    def __init__(self, room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., room_name: _Optional[str] = ..., room_type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., room_status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_method: _Optional[_Union[CreatedMethod, str]] = ..., end_reason: _Optional[_Union[RoomEndReason, str]] = ..., status_callback: _Optional[str] = ..., status_callback_method: _Optional[str] = ..., max_participants: _Optional[int] = ..., unique_participants: _Optional[int] = ..., unique_participant_identities: _Optional[int] = ..., concurrent_participants: _Optional[int] = ..., max_concurrent_participants: _Optional[int] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.Codec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., duration_sec: _Optional[int] = ..., total_participant_duration_sec: _Optional[int] = ..., total_recording_duration_sec: _Optional[int] = ..., processing_state: _Optional[_Union[ProcessingState, str]] = ..., recording_enabled: _Optional[bool] = ..., url: _Optional[str] = ..., links: _Optional[_Union[InsightsLinks, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+    status_callback: str
+    status_callback_method: _room_pb2.HttpMethod
+    def __init__(self, url: _Optional[str] = ..., links: _Optional[_Union[InsightsLinks, _Mapping]] = ..., status_callback: _Optional[str] = ..., status_callback_method: _Optional[_Union[_room_pb2.HttpMethod, str]] = ...) -> None: ...
 
 class InsightsLinks(_message.Message):
     __slots__ = ("participants",)
@@ -158,7 +165,7 @@ class InsightsLinks(_message.Message):
     def __init__(self, participants: _Optional[str] = ...) -> None: ...
 
 class InsightsParticipant(_message.Message):
-    __slots__ = ("participant_sid", "room_sid", "account_sid", "participant_identity", "status", "join_time", "leave_time", "duration_sec", "end_reason", "error_code", "error_code_url", "codecs", "media_region", "edge_location", "properties", "publisher_info", "url", "unknown_words")
+    __slots__ = ("participant_sid", "room_sid", "account_sid", "participant_identity", "status", "join_time", "leave_time", "duration", "end_reason", "error_code", "error_code_url", "codecs", "media_region", "edge_location", "properties", "publisher_info", "twilio", "unknown_words")
     PARTICIPANT_SID_FIELD_NUMBER: _ClassVar[int]
     ROOM_SID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_SID_FIELD_NUMBER: _ClassVar[int]
@@ -166,7 +173,7 @@ class InsightsParticipant(_message.Message):
     STATUS_FIELD_NUMBER: _ClassVar[int]
     JOIN_TIME_FIELD_NUMBER: _ClassVar[int]
     LEAVE_TIME_FIELD_NUMBER: _ClassVar[int]
-    DURATION_SEC_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
     END_REASON_FIELD_NUMBER: _ClassVar[int]
     ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
     ERROR_CODE_URL_FIELD_NUMBER: _ClassVar[int]
@@ -175,7 +182,7 @@ class InsightsParticipant(_message.Message):
     EDGE_LOCATION_FIELD_NUMBER: _ClassVar[int]
     PROPERTIES_FIELD_NUMBER: _ClassVar[int]
     PUBLISHER_INFO_FIELD_NUMBER: _ClassVar[int]
-    URL_FIELD_NUMBER: _ClassVar[int]
+    TWILIO_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_WORDS_FIELD_NUMBER: _ClassVar[int]
     participant_sid: str
     room_sid: str
@@ -184,15 +191,21 @@ class InsightsParticipant(_message.Message):
     status: StayStatus
     join_time: _timestamp_pb2.Timestamp
     leave_time: _timestamp_pb2.Timestamp
-    duration_sec: int
+    duration: _duration_pb2.Duration
     end_reason: str
     error_code: int
     error_code_url: str
-    codecs: _containers.RepeatedScalarFieldContainer[_recording_pb2.Codec]
+    codecs: _containers.RepeatedScalarFieldContainer[_recording_pb2.MediaCodec]
     media_region: str
     edge_location: EdgeLocation
     properties: _struct_pb2.Struct
     publisher_info: _struct_pb2.Struct
-    url: str
+    twilio: InsightsParticipantTwilioDetails
     unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
-    def __init__(self, participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., participant_identity: _Optional[str] = ..., status: _Optional[_Union[StayStatus, str]] = ..., join_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leave_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration_sec: _Optional[int] = ..., end_reason: _Optional[str] = ..., error_code: _Optional[int] = ..., error_code_url: _Optional[str] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.Codec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., publisher_info: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., url: _Optional[str] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+    def __init__(self, participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., participant_identity: _Optional[str] = ..., status: _Optional[_Union[StayStatus, str]] = ..., join_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leave_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., end_reason: _Optional[str] = ..., error_code: _Optional[int] = ..., error_code_url: _Optional[str] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.MediaCodec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., publisher_info: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., twilio: _Optional[_Union[InsightsParticipantTwilioDetails, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+
+class InsightsParticipantTwilioDetails(_message.Message):
+    __slots__ = ("url",)
+    URL_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    def __init__(self, url: _Optional[str] = ...) -> None: ...

@@ -30,13 +30,14 @@ from rooms_gateway.v1 import recording_pb2 as rooms__gateway_dot_v1_dot_recordin
 from rooms_gateway.v1 import room_pb2 as rooms__gateway_dot_v1_dot_room__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'rooms_gateway/v1/insights_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1frooms_gateway/v1/insights.proto\x1a rooms_gateway/v1/recording.proto\x1a\x1brooms_gateway/v1/room.proto\"\x86\x03\n\x18ListInsightsRoomsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nroom_types\x18\x03 \x03(\x0e\x32\x1a.rooms_gateway.v1.RoomTypeB\x04\xe2\x41\x01\x01\x12-\n\x06\x63odecs\x18\x04 \x03(\x0e\x32\x17.rooms_gateway.v1.CodecB\x04\xe2\x41\x01\x01\x12\x1c\n\troom_name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x37\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x42\x0c\n\n_room_name\"\xb1\x01\n\x19ListInsightsRoomsResponse\x12-\n\x05rooms\x18\x01 \x03(\x0b\x32\x1e.rooms_gateway.v1.InsightsRoom\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"a\n\x16GetInsightsRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\x95\x01\n\x17GetInsightsRoomResponse\x12,\n\x04room\x18\x01 \x01(\x0b\x32\x1e.rooms_gateway.v1.InsightsRoom\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x9d\x01\n\x1fListInsightsParticipantsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xc6\x01\n ListInsightsParticipantsResponse\x12;\n\x0cparticipants\x18\x01 \x03(\x0b\x32%.rooms_gateway.v1.InsightsParticipant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x83\x01\n\x1dGetInsightsParticipantRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0bparticipant\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xaa\x01\n\x1eGetInsightsParticipantResponse\x12:\n\x0bparticipant\x18\x01 \x01(\x0b\x32%.rooms_gateway.v1.InsightsParticipant\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of2\xe8\x03\n\x0fInsightsService\x12l\n\x11ListInsightsRooms\x12*.rooms_gateway.v1.ListInsightsRoomsRequest\x1a+.rooms_gateway.v1.ListInsightsRoomsResponse\x12\x66\n\x0fGetInsightsRoom\x12(.rooms_gateway.v1.GetInsightsRoomRequest\x1a).rooms_gateway.v1.GetInsightsRoomResponse\x12\x81\x01\n\x18ListInsightsParticipants\x12\x31.rooms_gateway.v1.ListInsightsParticipantsRequest\x1a\x32.rooms_gateway.v1.ListInsightsParticipantsResponse\x12{\n\x16GetInsightsParticipant\x12/.rooms_gateway.v1.GetInsightsParticipantRequest\x1a\x30.rooms_gateway.v1.GetInsightsParticipantResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'rooms_gateway/v1/insights_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1frooms_gateway/v1/insights.proto\x1a rooms_gateway/v1/recording.proto\x1a\x1brooms_gateway/v1/room.proto\"\x8b\x03\n\x18ListInsightsRoomsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nroom_types\x18\x03 \x03(\x0e\x32\x1a.rooms_gateway.v1.RoomTypeB\x04\xe2\x41\x01\x01\x12\x32\n\x06\x63odecs\x18\x04 \x03(\x0e\x32\x1c.rooms_gateway.v1.MediaCodecB\x04\xe2\x41\x01\x01\x12\x1c\n\troom_name\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x37\n\rcreated_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x42\x0c\n\n_room_name\"\xb1\x01\n\x19ListInsightsRoomsResponse\x12-\n\x05rooms\x18\x01 \x03(\x0b\x32\x1e.rooms_gateway.v1.InsightsRoom\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"a\n\x16GetInsightsRoomRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\x95\x01\n\x17GetInsightsRoomResponse\x12,\n\x04room\x18\x01 \x01(\x0b\x32\x1e.rooms_gateway.v1.InsightsRoom\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x9d\x01\n\x1fListInsightsParticipantsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xc6\x01\n ListInsightsParticipantsResponse\x12;\n\x0cparticipants\x18\x01 \x03(\x0b\x32%.rooms_gateway.v1.InsightsParticipant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x83\x01\n\x1dGetInsightsParticipantRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0bparticipant\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xaa\x01\n\x1eGetInsightsParticipantResponse\x12:\n\x0bparticipant\x18\x01 \x01(\x0b\x32%.rooms_gateway.v1.InsightsParticipant\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of2\xfd\x03\n\x0fInsightsService\x12q\n\x11ListInsightsRooms\x12*.rooms_gateway.v1.ListInsightsRoomsRequest\x1a+.rooms_gateway.v1.ListInsightsRoomsResponse\"\x03\x90\x02\x01\x12k\n\x0fGetInsightsRoom\x12(.rooms_gateway.v1.GetInsightsRoomRequest\x1a).rooms_gateway.v1.GetInsightsRoomResponse\"\x03\x90\x02\x01\x12\x86\x01\n\x18ListInsightsParticipants\x12\x31.rooms_gateway.v1.ListInsightsParticipantsRequest\x1a\x32.rooms_gateway.v1.ListInsightsParticipantsResponse\"\x03\x90\x02\x01\x12\x80\x01\n\x16GetInsightsParticipant\x12/.rooms_gateway.v1.GetInsightsParticipantRequest\x1a\x30.rooms_gateway.v1.GetInsightsParticipantResponse\"\x03\x90\x02\x01\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rooms_gateway.v1.insights_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
   _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTINSIGHTSROOMSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -71,22 +72,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['participant']._serialized_options = b'\342A\001\002'
   _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['read_mask']._loaded_options = None
   _globals['_GETINSIGHTSPARTICIPANTREQUEST'].fields_by_name['read_mask']._serialized_options = b'\342A\001\001'
+  _globals['_INSIGHTSSERVICE'].methods_by_name['ListInsightsRooms']._loaded_options = None
+  _globals['_INSIGHTSSERVICE'].methods_by_name['ListInsightsRooms']._serialized_options = b'\220\002\001'
+  _globals['_INSIGHTSSERVICE'].methods_by_name['GetInsightsRoom']._loaded_options = None
+  _globals['_INSIGHTSSERVICE'].methods_by_name['GetInsightsRoom']._serialized_options = b'\220\002\001'
+  _globals['_INSIGHTSSERVICE'].methods_by_name['ListInsightsParticipants']._loaded_options = None
+  _globals['_INSIGHTSSERVICE'].methods_by_name['ListInsightsParticipants']._serialized_options = b'\220\002\001'
+  _globals['_INSIGHTSSERVICE'].methods_by_name['GetInsightsParticipant']._loaded_options = None
+  _globals['_INSIGHTSSERVICE'].methods_by_name['GetInsightsParticipant']._serialized_options = b'\220\002\001'
   _globals['_LISTINSIGHTSROOMSREQUEST']._serialized_start=258
-  _globals['_LISTINSIGHTSROOMSREQUEST']._serialized_end=648
-  _globals['_LISTINSIGHTSROOMSRESPONSE']._serialized_start=651
-  _globals['_LISTINSIGHTSROOMSRESPONSE']._serialized_end=828
-  _globals['_GETINSIGHTSROOMREQUEST']._serialized_start=830
-  _globals['_GETINSIGHTSROOMREQUEST']._serialized_end=927
-  _globals['_GETINSIGHTSROOMRESPONSE']._serialized_start=930
-  _globals['_GETINSIGHTSROOMRESPONSE']._serialized_end=1079
-  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST']._serialized_start=1082
-  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST']._serialized_end=1239
-  _globals['_LISTINSIGHTSPARTICIPANTSRESPONSE']._serialized_start=1242
-  _globals['_LISTINSIGHTSPARTICIPANTSRESPONSE']._serialized_end=1440
-  _globals['_GETINSIGHTSPARTICIPANTREQUEST']._serialized_start=1443
-  _globals['_GETINSIGHTSPARTICIPANTREQUEST']._serialized_end=1574
-  _globals['_GETINSIGHTSPARTICIPANTRESPONSE']._serialized_start=1577
-  _globals['_GETINSIGHTSPARTICIPANTRESPONSE']._serialized_end=1747
-  _globals['_INSIGHTSSERVICE']._serialized_start=1750
-  _globals['_INSIGHTSSERVICE']._serialized_end=2238
+  _globals['_LISTINSIGHTSROOMSREQUEST']._serialized_end=653
+  _globals['_LISTINSIGHTSROOMSRESPONSE']._serialized_start=656
+  _globals['_LISTINSIGHTSROOMSRESPONSE']._serialized_end=833
+  _globals['_GETINSIGHTSROOMREQUEST']._serialized_start=835
+  _globals['_GETINSIGHTSROOMREQUEST']._serialized_end=932
+  _globals['_GETINSIGHTSROOMRESPONSE']._serialized_start=935
+  _globals['_GETINSIGHTSROOMRESPONSE']._serialized_end=1084
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST']._serialized_start=1087
+  _globals['_LISTINSIGHTSPARTICIPANTSREQUEST']._serialized_end=1244
+  _globals['_LISTINSIGHTSPARTICIPANTSRESPONSE']._serialized_start=1247
+  _globals['_LISTINSIGHTSPARTICIPANTSRESPONSE']._serialized_end=1445
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST']._serialized_start=1448
+  _globals['_GETINSIGHTSPARTICIPANTREQUEST']._serialized_end=1579
+  _globals['_GETINSIGHTSPARTICIPANTRESPONSE']._serialized_start=1582
+  _globals['_GETINSIGHTSPARTICIPANTRESPONSE']._serialized_end=1752
+  _globals['_INSIGHTSSERVICE']._serialized_start=1755
+  _globals['_INSIGHTSSERVICE']._serialized_end=2264
 # @@protoc_insertion_point(module_scope)

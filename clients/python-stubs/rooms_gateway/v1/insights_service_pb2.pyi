@@ -27,12 +27,12 @@ class ListInsightsRoomsRequest(_message.Message):
     page_size: int
     page_token: str
     room_types: _containers.RepeatedScalarFieldContainer[_room_pb2.RoomType]
-    codecs: _containers.RepeatedScalarFieldContainer[_recording_pb2.Codec]
+    codecs: _containers.RepeatedScalarFieldContainer[_recording_pb2.MediaCodec]
     room_name: str
     created_after: _timestamp_pb2.Timestamp
     created_before: _timestamp_pb2.Timestamp
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., room_types: _Optional[_Iterable[_Union[_room_pb2.RoomType, str]]] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.Codec, str]]] = ..., room_name: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., room_types: _Optional[_Iterable[_Union[_room_pb2.RoomType, str]]] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.MediaCodec, str]]] = ..., room_name: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class ListInsightsRoomsResponse(_message.Message):
     __slots__ = ("rooms", "next_page_token", "freshness", "as_of")

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class InsightsServiceStub:
-    """What Twilio sums up of rooms and participants. Credentials, errors and deadlines are as with RoomService.
+    """Twilio's summaries of rooms and participants. Credentials, errors and deadlines are
+    as for RoomService.
     """
 
     def __init__(self, channel):
@@ -58,32 +59,34 @@ class InsightsServiceStub:
 
 
 class InsightsServiceServicer:
-    """What Twilio sums up of rooms and participants. Credentials, errors and deadlines are as with RoomService.
+    """Twilio's summaries of rooms and participants. Credentials, errors and deadlines are
+    as for RoomService.
     """
 
     def ListInsightsRooms(self, request, context):
-        """Rooms of up to 7 days ago; without dates, those completed in the last 24 hours.
+        """Lists the summaries of rooms. Without dates, Twilio lists the rooms that ended in
+        the last 24 hours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInsightsRoom(self, request, context):
-        """The summary of one room, or NOT_FOUND.
+        """Returns the summary of one room. Fails with NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListInsightsParticipants(self, request, context):
-        """The summaries of a room's participants.
+        """Lists the summaries of a room's participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInsightsParticipant(self, request, context):
-        """The summary of one participant, or NOT_FOUND.
+        """Returns the summary of one participant. Fails with NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +124,8 @@ def add_InsightsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InsightsService:
-    """What Twilio sums up of rooms and participants. Credentials, errors and deadlines are as with RoomService.
+    """Twilio's summaries of rooms and participants. Credentials, errors and deadlines are
+    as for RoomService.
     """
 
     @staticmethod

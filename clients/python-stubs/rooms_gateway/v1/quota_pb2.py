@@ -23,46 +23,48 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1crooms_gateway/v1/quota.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x02\n\nClassQuota\x12;\n\rrequest_class\x18\x01 \x01(\x0e\x32\x1e.rooms_gateway.v1.RequestClassB\x04\xe2\x41\x01\x03\x12\x18\n\nper_second\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05\x62urst\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x17\n\tremaining\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07waiting\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12!\n\x0eretry_after_ms\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x32\n\x08reset_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x42\x11\n\x0f_retry_after_ms\"\xc3\x01\n\x05Quota\x12\x33\n\x06source\x18\x01 \x01(\x0e\x32\x1d.rooms_gateway.v1.QuotaSourceB\x04\xe2\x41\x01\x03\x12\x16\n\x08replicas\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x17\n\tunder_way\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x63oncurrency_limit\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x33\n\x07\x63lasses\x18\x05 \x03(\x0b\x32\x1c.rooms_gateway.v1.ClassQuotaB\x04\xe2\x41\x01\x03*\xac\x01\n\x0cRequestClass\x12\x1d\n\x19REQUEST_CLASS_UNSPECIFIED\x10\x00\x12\x15\n\x11REQUEST_CLASS_END\x10\x01\x12\x18\n\x14REQUEST_CLASS_CHANGE\x10\x02\x12\x16\n\x12REQUEST_CLASS_READ\x10\x03\x12\x16\n\x12REQUEST_CLASS_LIST\x10\x04\x12\x1c\n\x18REQUEST_CLASS_BACKGROUND\x10\x05*v\n\x0bQuotaSource\x12\x1c\n\x18QUOTA_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13QUOTA_SOURCE_SHARED\x10\x01\x12\x18\n\x14QUOTA_SOURCE_WAITING\x10\x02\x12\x16\n\x12QUOTA_SOURCE_ALONE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1crooms_gateway/v1/quota.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x02\n\x11RequestClassQuota\x12;\n\rrequest_class\x18\x01 \x01(\x0e\x32\x1e.rooms_gateway.v1.RequestClassB\x04\xe2\x41\x01\x03\x12\x18\n\nper_second\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05\x62urst\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x17\n\tremaining\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07waiting\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x34\n\x0bretry_after\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x34\n\nreset_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xd0\x01\n\x0bTwilioQuota\x12\x33\n\x06source\x18\x01 \x01(\x0e\x32\x1d.rooms_gateway.v1.QuotaSourceB\x04\xe2\x41\x01\x03\x12\x16\n\x08replicas\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x17\n\tin_flight\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x63oncurrency_limit\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12:\n\x07\x63lasses\x18\x05 \x03(\x0b\x32#.rooms_gateway.v1.RequestClassQuotaB\x04\xe2\x41\x01\x03*\xac\x01\n\x0cRequestClass\x12\x1d\n\x19REQUEST_CLASS_UNSPECIFIED\x10\x00\x12\x15\n\x11REQUEST_CLASS_END\x10\x01\x12\x18\n\x14REQUEST_CLASS_CHANGE\x10\x02\x12\x16\n\x12REQUEST_CLASS_READ\x10\x03\x12\x16\n\x12REQUEST_CLASS_LIST\x10\x04\x12\x1c\n\x18REQUEST_CLASS_BACKGROUND\x10\x05*v\n\x0bQuotaSource\x12\x1c\n\x18QUOTA_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13QUOTA_SOURCE_SHARED\x10\x01\x12\x18\n\x14QUOTA_SOURCE_WAITING\x10\x02\x12\x16\n\x12QUOTA_SOURCE_ALONE\x10\x03\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rooms_gateway.v1.quota_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_CLASSQUOTA'].fields_by_name['request_class']._loaded_options = None
-  _globals['_CLASSQUOTA'].fields_by_name['request_class']._serialized_options = b'\342A\001\003'
-  _globals['_CLASSQUOTA'].fields_by_name['per_second']._loaded_options = None
-  _globals['_CLASSQUOTA'].fields_by_name['per_second']._serialized_options = b'\342A\001\003'
-  _globals['_CLASSQUOTA'].fields_by_name['burst']._loaded_options = None
-  _globals['_CLASSQUOTA'].fields_by_name['burst']._serialized_options = b'\342A\001\003'
-  _globals['_CLASSQUOTA'].fields_by_name['remaining']._loaded_options = None
-  _globals['_CLASSQUOTA'].fields_by_name['remaining']._serialized_options = b'\342A\001\003'
-  _globals['_CLASSQUOTA'].fields_by_name['waiting']._loaded_options = None
-  _globals['_CLASSQUOTA'].fields_by_name['waiting']._serialized_options = b'\342A\001\003'
-  _globals['_CLASSQUOTA'].fields_by_name['retry_after_ms']._loaded_options = None
-  _globals['_CLASSQUOTA'].fields_by_name['retry_after_ms']._serialized_options = b'\342A\001\003'
-  _globals['_CLASSQUOTA'].fields_by_name['reset_at']._loaded_options = None
-  _globals['_CLASSQUOTA'].fields_by_name['reset_at']._serialized_options = b'\342A\001\003'
-  _globals['_QUOTA'].fields_by_name['source']._loaded_options = None
-  _globals['_QUOTA'].fields_by_name['source']._serialized_options = b'\342A\001\003'
-  _globals['_QUOTA'].fields_by_name['replicas']._loaded_options = None
-  _globals['_QUOTA'].fields_by_name['replicas']._serialized_options = b'\342A\001\003'
-  _globals['_QUOTA'].fields_by_name['under_way']._loaded_options = None
-  _globals['_QUOTA'].fields_by_name['under_way']._serialized_options = b'\342A\001\003'
-  _globals['_QUOTA'].fields_by_name['concurrency_limit']._loaded_options = None
-  _globals['_QUOTA'].fields_by_name['concurrency_limit']._serialized_options = b'\342A\001\003'
-  _globals['_QUOTA'].fields_by_name['classes']._loaded_options = None
-  _globals['_QUOTA'].fields_by_name['classes']._serialized_options = b'\342A\001\003'
-  _globals['_REQUESTCLASS']._serialized_start=592
-  _globals['_REQUESTCLASS']._serialized_end=764
-  _globals['_QUOTASOURCE']._serialized_start=766
-  _globals['_QUOTASOURCE']._serialized_end=884
-  _globals['_CLASSQUOTA']._serialized_start=117
-  _globals['_CLASSQUOTA']._serialized_end=391
-  _globals['_QUOTA']._serialized_start=394
-  _globals['_QUOTA']._serialized_end=589
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['request_class']._loaded_options = None
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['request_class']._serialized_options = b'\342A\001\003'
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['per_second']._loaded_options = None
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['per_second']._serialized_options = b'\342A\001\003'
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['burst']._loaded_options = None
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['burst']._serialized_options = b'\342A\001\003'
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['remaining']._loaded_options = None
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['remaining']._serialized_options = b'\342A\001\003'
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['waiting']._loaded_options = None
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['waiting']._serialized_options = b'\342A\001\003'
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['retry_after']._loaded_options = None
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['retry_after']._serialized_options = b'\342A\001\003'
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['reset_time']._loaded_options = None
+  _globals['_REQUESTCLASSQUOTA'].fields_by_name['reset_time']._serialized_options = b'\342A\001\003'
+  _globals['_TWILIOQUOTA'].fields_by_name['source']._loaded_options = None
+  _globals['_TWILIOQUOTA'].fields_by_name['source']._serialized_options = b'\342A\001\003'
+  _globals['_TWILIOQUOTA'].fields_by_name['replicas']._loaded_options = None
+  _globals['_TWILIOQUOTA'].fields_by_name['replicas']._serialized_options = b'\342A\001\003'
+  _globals['_TWILIOQUOTA'].fields_by_name['in_flight']._loaded_options = None
+  _globals['_TWILIOQUOTA'].fields_by_name['in_flight']._serialized_options = b'\342A\001\003'
+  _globals['_TWILIOQUOTA'].fields_by_name['concurrency_limit']._loaded_options = None
+  _globals['_TWILIOQUOTA'].fields_by_name['concurrency_limit']._serialized_options = b'\342A\001\003'
+  _globals['_TWILIOQUOTA'].fields_by_name['classes']._loaded_options = None
+  _globals['_TWILIOQUOTA'].fields_by_name['classes']._serialized_options = b'\342A\001\003'
+  _globals['_REQUESTCLASS']._serialized_start=646
+  _globals['_REQUESTCLASS']._serialized_end=818
+  _globals['_QUOTASOURCE']._serialized_start=820
+  _globals['_QUOTASOURCE']._serialized_end=938
+  _globals['_REQUESTCLASSQUOTA']._serialized_start=149
+  _globals['_REQUESTCLASSQUOTA']._serialized_end=432
+  _globals['_TWILIOQUOTA']._serialized_start=435
+  _globals['_TWILIOQUOTA']._serialized_end=643
 # @@protoc_insertion_point(module_scope)

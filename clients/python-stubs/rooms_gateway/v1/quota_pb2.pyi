@@ -1,6 +1,7 @@
 import datetime
 
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -37,34 +38,34 @@ QUOTA_SOURCE_SHARED: QuotaSource
 QUOTA_SOURCE_WAITING: QuotaSource
 QUOTA_SOURCE_ALONE: QuotaSource
 
-class ClassQuota(_message.Message):
-    __slots__ = ("request_class", "per_second", "burst", "remaining", "waiting", "retry_after_ms", "reset_at")
+class RequestClassQuota(_message.Message):
+    __slots__ = ("request_class", "per_second", "burst", "remaining", "waiting", "retry_after", "reset_time")
     REQUEST_CLASS_FIELD_NUMBER: _ClassVar[int]
     PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     BURST_FIELD_NUMBER: _ClassVar[int]
     REMAINING_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
-    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
-    RESET_AT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    RESET_TIME_FIELD_NUMBER: _ClassVar[int]
     request_class: RequestClass
     per_second: float
     burst: int
     remaining: int
     waiting: int
-    retry_after_ms: int
-    reset_at: _timestamp_pb2.Timestamp
-    def __init__(self, request_class: _Optional[_Union[RequestClass, str]] = ..., per_second: _Optional[float] = ..., burst: _Optional[int] = ..., remaining: _Optional[int] = ..., waiting: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., reset_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    retry_after: _duration_pb2.Duration
+    reset_time: _timestamp_pb2.Timestamp
+    def __init__(self, request_class: _Optional[_Union[RequestClass, str]] = ..., per_second: _Optional[float] = ..., burst: _Optional[int] = ..., remaining: _Optional[int] = ..., waiting: _Optional[int] = ..., retry_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., reset_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
-class Quota(_message.Message):
-    __slots__ = ("source", "replicas", "under_way", "concurrency_limit", "classes")
+class TwilioQuota(_message.Message):
+    __slots__ = ("source", "replicas", "in_flight", "concurrency_limit", "classes")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
-    UNDER_WAY_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     CONCURRENCY_LIMIT_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     source: QuotaSource
     replicas: int
-    under_way: int
+    in_flight: int
     concurrency_limit: int
-    classes: _containers.RepeatedCompositeFieldContainer[ClassQuota]
-    def __init__(self, source: _Optional[_Union[QuotaSource, str]] = ..., replicas: _Optional[int] = ..., under_way: _Optional[int] = ..., concurrency_limit: _Optional[int] = ..., classes: _Optional[_Iterable[_Union[ClassQuota, _Mapping]]] = ...) -> None: ...
+    classes: _containers.RepeatedCompositeFieldContainer[RequestClassQuota]
+    def __init__(self, source: _Optional[_Union[QuotaSource, str]] = ..., replicas: _Optional[int] = ..., in_flight: _Optional[int] = ..., concurrency_limit: _Optional[int] = ..., classes: _Optional[_Iterable[_Union[RequestClassQuota, _Mapping]]] = ...) -> None: ...

@@ -27,19 +27,22 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from rooms_gateway.v1 import quota_pb2 as rooms__gateway_dot_v1_dot_quota__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rooms_gateway/v1/quota_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1crooms_gateway/v1/quota.proto\"F\n\x0fGetQuotaRequest\x12\x33\n\tread_mask\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\":\n\x10GetQuotaResponse\x12&\n\x05quota\x18\x01 \x01(\x0b\x32\x17.rooms_gateway.v1.Quota2a\n\x0cQuotaService\x12Q\n\x08GetQuota\x12!.rooms_gateway.v1.GetQuotaRequest\x1a\".rooms_gateway.v1.GetQuotaResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rooms_gateway/v1/quota_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1crooms_gateway/v1/quota.proto\"F\n\x0fGetQuotaRequest\x12\x33\n\tread_mask\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"@\n\x10GetQuotaResponse\x12,\n\x05quota\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.TwilioQuota2f\n\x0cQuotaService\x12V\n\x08GetQuota\x12!.rooms_gateway.v1.GetQuotaRequest\x1a\".rooms_gateway.v1.GetQuotaResponse\"\x03\x90\x02\x01\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rooms_gateway.v1.quota_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
   _globals['_GETQUOTAREQUEST'].fields_by_name['read_mask']._loaded_options = None
   _globals['_GETQUOTAREQUEST'].fields_by_name['read_mask']._serialized_options = b'\342A\001\001'
+  _globals['_QUOTASERVICE'].methods_by_name['GetQuota']._loaded_options = None
+  _globals['_QUOTASERVICE'].methods_by_name['GetQuota']._serialized_options = b'\220\002\001'
   _globals['_GETQUOTAREQUEST']._serialized_start=155
   _globals['_GETQUOTAREQUEST']._serialized_end=225
   _globals['_GETQUOTARESPONSE']._serialized_start=227
-  _globals['_GETQUOTARESPONSE']._serialized_end=285
-  _globals['_QUOTASERVICE']._serialized_start=287
-  _globals['_QUOTASERVICE']._serialized_end=384
+  _globals['_GETQUOTARESPONSE']._serialized_end=291
+  _globals['_QUOTASERVICE']._serialized_start=293
+  _globals['_QUOTASERVICE']._serialized_end=395
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class QuotaServiceStub:
-    """Twilio's quota for the account. Credentials, errors and deadlines are as with RoomService; needs the scope rooms:read.
+    """Twilio's quota for the account. Credentials, errors and deadlines are as for
+    RoomService.
     """
 
     def __init__(self, channel):
@@ -43,11 +44,13 @@ class QuotaServiceStub:
 
 
 class QuotaServiceServicer:
-    """Twilio's quota for the account. Credentials, errors and deadlines are as with RoomService; needs the scope rooms:read.
+    """Twilio's quota for the account. Credentials, errors and deadlines are as for
+    RoomService.
     """
 
     def GetQuota(self, request, context):
-        """What is left, by class of request. Takes nothing.
+        """Returns what is left of the quota, for each class of requests. It takes nothing of
+        it. It needs the scope `rooms:read`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +73,8 @@ def add_QuotaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class QuotaService:
-    """Twilio's quota for the account. Credentials, errors and deadlines are as with RoomService; needs the scope rooms:read.
+    """Twilio's quota for the account. Credentials, errors and deadlines are as for
+    RoomService.
     """
 
     @staticmethod

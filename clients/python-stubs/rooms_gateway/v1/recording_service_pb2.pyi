@@ -151,8 +151,8 @@ class GetRecordingMediaRequest(_message.Message):
 class GetRecordingMediaResponse(_message.Message):
     __slots__ = ("media",)
     MEDIA_FIELD_NUMBER: _ClassVar[int]
-    media: _recording_pb2.MediaLink
-    def __init__(self, media: _Optional[_Union[_recording_pb2.MediaLink, _Mapping]] = ...) -> None: ...
+    media: _recording_pb2.RecordingMedia
+    def __init__(self, media: _Optional[_Union[_recording_pb2.RecordingMedia, _Mapping]] = ...) -> None: ...
 
 class GetRecordingRulesRequest(_message.Message):
     __slots__ = ("room", "read_mask")

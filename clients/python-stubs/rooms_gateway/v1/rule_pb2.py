@@ -25,33 +25,32 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brooms_gateway/v1/rule.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x92\x02\n\x04Rule\x12\x30\n\x04type\x18\x01 \x01(\x0e\x32\x1c.rooms_gateway.v1.RuleEffectB\x04\xe2\x41\x01\x03\x12\x16\n\x03\x61ll\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12/\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x03\x12\x1c\n\tpublisher\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x18\n\x05track\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x37\n\x08priority\x18\x06 \x01(\x0e\x32\x1f.rooms_gateway.v1.TrackPriorityB\x04\xe2\x41\x01\x03\x42\x06\n\x04_allB\x0c\n\n_publisherB\x08\n\x06_track*S\n\x08RuleType\x12\x19\n\x15RULE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11RULE_TYPE_INCLUDE\x10\x01\x12\x15\n\x11RULE_TYPE_EXCLUDE\x10\x02*t\n\nRuleEffect\x12\x1b\n\x17RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x17\n\x13RULE_EFFECT_INCLUDE\x10\x01\x12\x17\n\x13RULE_EFFECT_EXCLUDE\x10\x02\x12\x17\n\x13RULE_EFFECT_UNKNOWN\x10\x03*\x80\x01\n\tTrackKind\x12\x1a\n\x16TRACK_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10TRACK_KIND_AUDIO\x10\x01\x12\x14\n\x10TRACK_KIND_VIDEO\x10\x02\x12\x13\n\x0fTRACK_KIND_DATA\x10\x03\x12\x16\n\x12TRACK_KIND_UNKNOWN\x10\x04*\x99\x01\n\rTrackPriority\x12\x1e\n\x1aTRACK_PRIORITY_UNSPECIFIED\x10\x00\x12\x17\n\x13TRACK_PRIORITY_HIGH\x10\x01\x12\x1b\n\x17TRACK_PRIORITY_STANDARD\x10\x02\x12\x16\n\x12TRACK_PRIORITY_LOW\x10\x03\x12\x1a\n\x16TRACK_PRIORITY_UNKNOWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brooms_gateway/v1/rule.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x9e\x02\n\tTrackRule\x12\x37\n\x06\x65\x66\x66\x65\x63t\x18\x01 \x01(\x0e\x32!.rooms_gateway.v1.TrackRuleEffectB\x04\xe2\x41\x01\x03\x12\x16\n\x03\x61ll\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12/\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.rooms_gateway.v1.TrackKindB\x04\xe2\x41\x01\x03\x12\x1c\n\tpublisher\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x18\n\x05track\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x37\n\x08priority\x18\x06 \x01(\x0e\x32\x1f.rooms_gateway.v1.TrackPriorityB\x04\xe2\x41\x01\x03\x42\x06\n\x04_allB\x0c\n\n_publisherB\x08\n\x06_track*\x91\x01\n\x0fTrackRuleEffect\x12!\n\x1dTRACK_RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x1d\n\x19TRACK_RULE_EFFECT_INCLUDE\x10\x01\x12\x1d\n\x19TRACK_RULE_EFFECT_EXCLUDE\x10\x02\x12\x1d\n\x19TRACK_RULE_EFFECT_UNKNOWN\x10\x03*\x80\x01\n\tTrackKind\x12\x1a\n\x16TRACK_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10TRACK_KIND_AUDIO\x10\x01\x12\x14\n\x10TRACK_KIND_VIDEO\x10\x02\x12\x13\n\x0fTRACK_KIND_DATA\x10\x03\x12\x16\n\x12TRACK_KIND_UNKNOWN\x10\x04*\x99\x01\n\rTrackPriority\x12\x1e\n\x1aTRACK_PRIORITY_UNSPECIFIED\x10\x00\x12\x17\n\x13TRACK_PRIORITY_HIGH\x10\x01\x12\x1b\n\x17TRACK_PRIORITY_STANDARD\x10\x02\x12\x16\n\x12TRACK_PRIORITY_LOW\x10\x03\x12\x1a\n\x16TRACK_PRIORITY_UNKNOWN\x10\x04\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rooms_gateway.v1.rule_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_RULE'].fields_by_name['type']._loaded_options = None
-  _globals['_RULE'].fields_by_name['type']._serialized_options = b'\342A\001\003'
-  _globals['_RULE'].fields_by_name['all']._loaded_options = None
-  _globals['_RULE'].fields_by_name['all']._serialized_options = b'\342A\001\003'
-  _globals['_RULE'].fields_by_name['kind']._loaded_options = None
-  _globals['_RULE'].fields_by_name['kind']._serialized_options = b'\342A\001\003'
-  _globals['_RULE'].fields_by_name['publisher']._loaded_options = None
-  _globals['_RULE'].fields_by_name['publisher']._serialized_options = b'\342A\001\003'
-  _globals['_RULE'].fields_by_name['track']._loaded_options = None
-  _globals['_RULE'].fields_by_name['track']._serialized_options = b'\342A\001\003'
-  _globals['_RULE'].fields_by_name['priority']._loaded_options = None
-  _globals['_RULE'].fields_by_name['priority']._serialized_options = b'\342A\001\003'
-  _globals['_RULETYPE']._serialized_start=359
-  _globals['_RULETYPE']._serialized_end=442
-  _globals['_RULEEFFECT']._serialized_start=444
-  _globals['_RULEEFFECT']._serialized_end=560
-  _globals['_TRACKKIND']._serialized_start=563
-  _globals['_TRACKKIND']._serialized_end=691
-  _globals['_TRACKPRIORITY']._serialized_start=694
-  _globals['_TRACKPRIORITY']._serialized_end=847
-  _globals['_RULE']._serialized_start=83
-  _globals['_RULE']._serialized_end=357
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
+  _globals['_TRACKRULE'].fields_by_name['effect']._loaded_options = None
+  _globals['_TRACKRULE'].fields_by_name['effect']._serialized_options = b'\342A\001\003'
+  _globals['_TRACKRULE'].fields_by_name['all']._loaded_options = None
+  _globals['_TRACKRULE'].fields_by_name['all']._serialized_options = b'\342A\001\003'
+  _globals['_TRACKRULE'].fields_by_name['kind']._loaded_options = None
+  _globals['_TRACKRULE'].fields_by_name['kind']._serialized_options = b'\342A\001\003'
+  _globals['_TRACKRULE'].fields_by_name['publisher']._loaded_options = None
+  _globals['_TRACKRULE'].fields_by_name['publisher']._serialized_options = b'\342A\001\003'
+  _globals['_TRACKRULE'].fields_by_name['track']._loaded_options = None
+  _globals['_TRACKRULE'].fields_by_name['track']._serialized_options = b'\342A\001\003'
+  _globals['_TRACKRULE'].fields_by_name['priority']._loaded_options = None
+  _globals['_TRACKRULE'].fields_by_name['priority']._serialized_options = b'\342A\001\003'
+  _globals['_TRACKRULEEFFECT']._serialized_start=372
+  _globals['_TRACKRULEEFFECT']._serialized_end=517
+  _globals['_TRACKKIND']._serialized_start=520
+  _globals['_TRACKKIND']._serialized_end=648
+  _globals['_TRACKPRIORITY']._serialized_start=651
+  _globals['_TRACKPRIORITY']._serialized_end=804
+  _globals['_TRACKRULE']._serialized_start=83
+  _globals['_TRACKRULE']._serialized_end=369
 # @@protoc_insertion_point(module_scope)

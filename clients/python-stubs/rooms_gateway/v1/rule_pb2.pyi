@@ -6,18 +6,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class RuleType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class TrackRuleEffect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    RULE_TYPE_UNSPECIFIED: _ClassVar[RuleType]
-    RULE_TYPE_INCLUDE: _ClassVar[RuleType]
-    RULE_TYPE_EXCLUDE: _ClassVar[RuleType]
-
-class RuleEffect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    RULE_EFFECT_UNSPECIFIED: _ClassVar[RuleEffect]
-    RULE_EFFECT_INCLUDE: _ClassVar[RuleEffect]
-    RULE_EFFECT_EXCLUDE: _ClassVar[RuleEffect]
-    RULE_EFFECT_UNKNOWN: _ClassVar[RuleEffect]
+    TRACK_RULE_EFFECT_UNSPECIFIED: _ClassVar[TrackRuleEffect]
+    TRACK_RULE_EFFECT_INCLUDE: _ClassVar[TrackRuleEffect]
+    TRACK_RULE_EFFECT_EXCLUDE: _ClassVar[TrackRuleEffect]
+    TRACK_RULE_EFFECT_UNKNOWN: _ClassVar[TrackRuleEffect]
 
 class TrackKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -34,13 +28,10 @@ class TrackPriority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRACK_PRIORITY_STANDARD: _ClassVar[TrackPriority]
     TRACK_PRIORITY_LOW: _ClassVar[TrackPriority]
     TRACK_PRIORITY_UNKNOWN: _ClassVar[TrackPriority]
-RULE_TYPE_UNSPECIFIED: RuleType
-RULE_TYPE_INCLUDE: RuleType
-RULE_TYPE_EXCLUDE: RuleType
-RULE_EFFECT_UNSPECIFIED: RuleEffect
-RULE_EFFECT_INCLUDE: RuleEffect
-RULE_EFFECT_EXCLUDE: RuleEffect
-RULE_EFFECT_UNKNOWN: RuleEffect
+TRACK_RULE_EFFECT_UNSPECIFIED: TrackRuleEffect
+TRACK_RULE_EFFECT_INCLUDE: TrackRuleEffect
+TRACK_RULE_EFFECT_EXCLUDE: TrackRuleEffect
+TRACK_RULE_EFFECT_UNKNOWN: TrackRuleEffect
 TRACK_KIND_UNSPECIFIED: TrackKind
 TRACK_KIND_AUDIO: TrackKind
 TRACK_KIND_VIDEO: TrackKind
@@ -52,18 +43,18 @@ TRACK_PRIORITY_STANDARD: TrackPriority
 TRACK_PRIORITY_LOW: TrackPriority
 TRACK_PRIORITY_UNKNOWN: TrackPriority
 
-class Rule(_message.Message):
-    __slots__ = ("type", "all", "kind", "publisher", "track", "priority")
-    TYPE_FIELD_NUMBER: _ClassVar[int]
+class TrackRule(_message.Message):
+    __slots__ = ("effect", "all", "kind", "publisher", "track", "priority")
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PUBLISHER_FIELD_NUMBER: _ClassVar[int]
     TRACK_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
-    type: RuleEffect
+    effect: TrackRuleEffect
     all: bool
     kind: TrackKind
     publisher: str
     track: str
     priority: TrackPriority
-    def __init__(self, type: _Optional[_Union[RuleEffect, str]] = ..., all: _Optional[bool] = ..., kind: _Optional[_Union[TrackKind, str]] = ..., publisher: _Optional[str] = ..., track: _Optional[str] = ..., priority: _Optional[_Union[TrackPriority, str]] = ...) -> None: ...
+    def __init__(self, effect: _Optional[_Union[TrackRuleEffect, str]] = ..., all: _Optional[bool] = ..., kind: _Optional[_Union[TrackKind, str]] = ..., publisher: _Optional[str] = ..., track: _Optional[str] = ..., priority: _Optional[_Union[TrackPriority, str]] = ...) -> None: ...

@@ -1,4 +1,7 @@
+import datetime
+
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from rooms_gateway.v1 import token_pb2 as _token_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -8,14 +11,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MintAccessTokenRequest(_message.Message):
-    __slots__ = ("identity", "room", "ttl_s")
+    __slots__ = ("identity", "room", "ttl")
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     ROOM_FIELD_NUMBER: _ClassVar[int]
-    TTL_S_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
     identity: str
     room: str
-    ttl_s: int
-    def __init__(self, identity: _Optional[str] = ..., room: _Optional[str] = ..., ttl_s: _Optional[int] = ...) -> None: ...
+    ttl: _duration_pb2.Duration
+    def __init__(self, identity: _Optional[str] = ..., room: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class MintAccessTokenResponse(_message.Message):
     __slots__ = ("access_token",)
@@ -34,5 +37,5 @@ class ExplainTokenRequest(_message.Message):
 class ExplainTokenResponse(_message.Message):
     __slots__ = ("explanation",)
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
-    explanation: _token_pb2.Explanation
-    def __init__(self, explanation: _Optional[_Union[_token_pb2.Explanation, _Mapping]] = ...) -> None: ...
+    explanation: _token_pb2.TokenExplanation
+    def __init__(self, explanation: _Optional[_Union[_token_pb2.TokenExplanation, _Mapping]] = ...) -> None: ...

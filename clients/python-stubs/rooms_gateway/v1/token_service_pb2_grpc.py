@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class TokenServiceStub:
-    """Access tokens. Credentials, errors and deadlines are as with RoomService; the API key needs the scope tokens:mint.
+    """Access tokens, with which clients join rooms. Both calls need the scope
+    `tokens:mint`. Credentials, errors and deadlines are as for RoomService.
     """
 
     def __init__(self, channel):
@@ -48,18 +49,19 @@ class TokenServiceStub:
 
 
 class TokenServiceServicer:
-    """Access tokens. Credentials, errors and deadlines are as with RoomService; the API key needs the scope tokens:mint.
+    """Access tokens, with which clients join rooms. Both calls need the scope
+    `tokens:mint`. Credentials, errors and deadlines are as for RoomService.
     """
 
     def MintAccessToken(self, request, context):
-        """Makes a token with which one participant can join.
+        """Makes an access token for one participant. It needs no call to Twilio.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExplainToken(self, request, context):
-        """Says what is wrong with a token, if anything.
+        """Says whether an access token is valid now, and if not, what is wrong with it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +89,8 @@ def add_TokenServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TokenService:
-    """Access tokens. Credentials, errors and deadlines are as with RoomService; the API key needs the scope tokens:mint.
+    """Access tokens, with which clients join rooms. Both calls need the scope
+    `tokens:mint`. Credentials, errors and deadlines are as for RoomService.
     """
 
     @staticmethod

@@ -22,21 +22,68 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from rooms_gateway.v1 import room_pb2 as rooms__gateway_dot_v1_dot_room__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rooms_gateway/v1/transcription.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brooms_gateway/v1/room.proto\"\xf4\x02\n\x1bTranscriptionsConfiguration\x12!\n\x14transcription_engine\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0cspeech_model\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rlanguage_code\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x1c\n\x0fpartial_results\x18\x04 \x01(\x08H\x03\x88\x01\x01\x12\x1d\n\x10profanity_filter\x18\x05 \x01(\x08H\x04\x88\x01\x01\x12\r\n\x05hints\x18\x06 \x03(\t\x12)\n\x1c\x65nable_automatic_punctuation\x18\x07 \x01(\x08H\x05\x88\x01\x01\x42\x17\n\x15_transcription_engineB\x0f\n\r_speech_modelB\x10\n\x0e_language_codeB\x12\n\x10_partial_resultsB\x13\n\x11_profanity_filterB\x1f\n\x1d_enable_automatic_punctuation\"\x9f\x04\n\rTranscription\x12\x0c\n\x04ttid\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\t\x12\x10\n\x08room_sid\x18\x03 \x01(\t\x12\x35\n\x06status\x18\x04 \x01(\x0e\x32%.rooms_gateway.v1.TranscriptionStatus\x12\x17\n\nsource_sid\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0c\x64\x61te_created\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x61te_updated\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08\x64uration\x18\n \x01(\x05H\x01\x88\x01\x01\x12\x44\n\rconfiguration\x18\x0b \x01(\x0b\x32-.rooms_gateway.v1.TranscriptionsConfiguration\x12\x10\n\x03url\x18\x0c \x01(\tH\x02\x88\x01\x01\x12\x34\n\runknown_words\x18\r \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\r\n\x0b_source_sidB\x0b\n\t_durationB\x06\n\x04_url*\xc2\x01\n\x13TranscriptionStatus\x12$\n TRANSCRIPTION_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1cTRANSCRIPTION_STATUS_STARTED\x10\x01\x12 \n\x1cTRANSCRIPTION_STATUS_STOPPED\x10\x02\x12\x1f\n\x1bTRANSCRIPTION_STATUS_FAILED\x10\x03\x12 \n\x1cTRANSCRIPTION_STATUS_UNKNOWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rooms_gateway/v1/transcription.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brooms_gateway/v1/room.proto\"\x9e\x03\n\x1bTranscriptionsConfiguration\x12\'\n\x14transcription_engine\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1f\n\x0cspeech_model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12 \n\rlanguage_code\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\"\n\x0fpartial_results\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x12#\n\x10profanity_filter\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x04\x88\x01\x01\x12\x13\n\x05hints\x18\x06 \x03(\tB\x04\xe2\x41\x01\x01\x12/\n\x1c\x65nable_automatic_punctuation\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x05\x88\x01\x01\x42\x17\n\x15_transcription_engineB\x0f\n\r_speech_modelB\x10\n\x0e_language_codeB\x12\n\x10_partial_resultsB\x13\n\x11_profanity_filterB\x1f\n\x1d_enable_automatic_punctuation\"\x98\x05\n\rTranscription\x12\x12\n\x04ttid\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08room_sid\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12;\n\x06status\x18\x04 \x01(\x0e\x32%.rooms_gateway.v1.TranscriptionStatusB\x04\xe2\x41\x01\x03\x12\x1d\n\nsource_sid\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x31\n\x08\x64uration\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12J\n\rconfiguration\x18\x0b \x01(\x0b\x32-.rooms_gateway.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x03\x12\x42\n\x06twilio\x18\x0c \x01(\x0b\x32,.rooms_gateway.v1.TranscriptionTwilioDetailsB\x04\xe2\x41\x01\x03\x12:\n\runknown_words\x18\r \x03(\x0b\x32\x1d.rooms_gateway.v1.UnknownWordB\x04\xe2\x41\x01\x03\x42\r\n\x0b_source_sid\"<\n\x1aTranscriptionTwilioDetails\x12\x16\n\x03url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x06\n\x04_url*\xc2\x01\n\x13TranscriptionStatus\x12$\n TRANSCRIPTION_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1cTRANSCRIPTION_STATUS_STARTED\x10\x01\x12 \n\x1cTRANSCRIPTION_STATUS_STOPPED\x10\x02\x12\x1f\n\x1bTRANSCRIPTION_STATUS_FAILED\x10\x03\x12 \n\x1cTRANSCRIPTION_STATUS_UNKNOWN\x10\x04\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rooms_gateway.v1.transcription_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_TRANSCRIPTIONSTATUS']._serialized_start=1042
-  _globals['_TRANSCRIPTIONSTATUS']._serialized_end=1236
-  _globals['_TRANSCRIPTIONSCONFIGURATION']._serialized_start=121
-  _globals['_TRANSCRIPTIONSCONFIGURATION']._serialized_end=493
-  _globals['_TRANSCRIPTION']._serialized_start=496
-  _globals['_TRANSCRIPTION']._serialized_end=1039
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.roomsgateway.v1P\001Z\037rooms_gateway/v1;roomsgatewayv1'
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['transcription_engine']._loaded_options = None
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['transcription_engine']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['speech_model']._loaded_options = None
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['speech_model']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['language_code']._loaded_options = None
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['language_code']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['partial_results']._loaded_options = None
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['partial_results']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['profanity_filter']._loaded_options = None
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['profanity_filter']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['hints']._loaded_options = None
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['hints']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['enable_automatic_punctuation']._loaded_options = None
+  _globals['_TRANSCRIPTIONSCONFIGURATION'].fields_by_name['enable_automatic_punctuation']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSCRIPTION'].fields_by_name['ttid']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['ttid']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['account_sid']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['account_sid']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['room_sid']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['room_sid']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['status']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['status']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['source_sid']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['source_sid']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['create_time']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['update_time']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['start_time']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['start_time']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['end_time']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['duration']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['duration']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['configuration']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['configuration']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['twilio']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['twilio']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTION'].fields_by_name['unknown_words']._loaded_options = None
+  _globals['_TRANSCRIPTION'].fields_by_name['unknown_words']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTIONTWILIODETAILS'].fields_by_name['url']._loaded_options = None
+  _globals['_TRANSCRIPTIONTWILIODETAILS'].fields_by_name['url']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSCRIPTIONSTATUS']._serialized_start=1332
+  _globals['_TRANSCRIPTIONSTATUS']._serialized_end=1526
+  _globals['_TRANSCRIPTIONSCONFIGURATION']._serialized_start=186
+  _globals['_TRANSCRIPTIONSCONFIGURATION']._serialized_end=600
+  _globals['_TRANSCRIPTION']._serialized_start=603
+  _globals['_TRANSCRIPTION']._serialized_end=1267
+  _globals['_TRANSCRIPTIONTWILIODETAILS']._serialized_start=1269
+  _globals['_TRANSCRIPTIONTWILIODETAILS']._serialized_end=1329
 # @@protoc_insertion_point(module_scope)

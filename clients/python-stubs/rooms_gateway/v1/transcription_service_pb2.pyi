@@ -35,14 +35,14 @@ class ListTranscriptionsResponse(_message.Message):
     def __init__(self, transcriptions: _Optional[_Iterable[_Union[_transcription_pb2.Transcription, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., freshness: _Optional[_Union[_room_pb2.Freshness, _Mapping]] = ..., as_of: _Optional[str] = ...) -> None: ...
 
 class GetTranscriptionRequest(_message.Message):
-    __slots__ = ("room", "ttid", "read_mask")
+    __slots__ = ("room", "transcription", "read_mask")
     ROOM_FIELD_NUMBER: _ClassVar[int]
-    TTID_FIELD_NUMBER: _ClassVar[int]
+    TRANSCRIPTION_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
     room: str
-    ttid: str
+    transcription: str
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, room: _Optional[str] = ..., ttid: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    def __init__(self, room: _Optional[str] = ..., transcription: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class GetTranscriptionResponse(_message.Message):
     __slots__ = ("transcription", "freshness", "as_of")
@@ -54,7 +54,7 @@ class GetTranscriptionResponse(_message.Message):
     as_of: str
     def __init__(self, transcription: _Optional[_Union[_transcription_pb2.Transcription, _Mapping]] = ..., freshness: _Optional[_Union[_room_pb2.Freshness, _Mapping]] = ..., as_of: _Optional[str] = ...) -> None: ...
 
-class CreateTranscriptionRequest(_message.Message):
+class StartTranscriptionRequest(_message.Message):
     __slots__ = ("room", "configuration")
     ROOM_FIELD_NUMBER: _ClassVar[int]
     CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
@@ -62,23 +62,23 @@ class CreateTranscriptionRequest(_message.Message):
     configuration: _transcription_pb2.TranscriptionsConfiguration
     def __init__(self, room: _Optional[str] = ..., configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ...) -> None: ...
 
-class CreateTranscriptionResponse(_message.Message):
+class StartTranscriptionResponse(_message.Message):
     __slots__ = ("transcription",)
     TRANSCRIPTION_FIELD_NUMBER: _ClassVar[int]
     transcription: _transcription_pb2.Transcription
     def __init__(self, transcription: _Optional[_Union[_transcription_pb2.Transcription, _Mapping]] = ...) -> None: ...
 
 class UpdateTranscriptionRequest(_message.Message):
-    __slots__ = ("room", "ttid", "status", "configuration")
+    __slots__ = ("room", "transcription", "status", "configuration")
     ROOM_FIELD_NUMBER: _ClassVar[int]
-    TTID_FIELD_NUMBER: _ClassVar[int]
+    TRANSCRIPTION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
     room: str
-    ttid: str
+    transcription: str
     status: _transcription_pb2.TranscriptionStatus
     configuration: _transcription_pb2.TranscriptionsConfiguration
-    def __init__(self, room: _Optional[str] = ..., ttid: _Optional[str] = ..., status: _Optional[_Union[_transcription_pb2.TranscriptionStatus, str]] = ..., configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ...) -> None: ...
+    def __init__(self, room: _Optional[str] = ..., transcription: _Optional[str] = ..., status: _Optional[_Union[_transcription_pb2.TranscriptionStatus, str]] = ..., configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ...) -> None: ...
 
 class UpdateTranscriptionResponse(_message.Message):
     __slots__ = ("transcription",)
