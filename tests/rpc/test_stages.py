@@ -117,7 +117,9 @@ async def test_limit_time_ends_a_call_at_its_clients_deadline(
     with pytest.raises(grpc.aio.AioRpcError):
         await call
     assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await occurred(methods.left)
+    # On a busy machine, the deadline may pass before the method runs.
+    if methods.entered.is_set():
+        await occurred(methods.left)
 
 
 async def test_recheck_credential_ends_a_stream_of_a_revoked_key(

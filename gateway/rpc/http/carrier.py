@@ -24,7 +24,8 @@ def to_aiohttp(response: HttpResponse, headers: CIMultiDict[str]) -> web.Respons
     """Returns the response with its own headers and the given ones."""
     if response.media_type is not None:
         headers[hdrs.CONTENT_TYPE] = response.media_type
-    headers.extend(response.headers)
+    headers.update(response.headers)
+    headers.extend(response.trailers)
     return web.Response(body=response.body, status=response.status, headers=headers)
 
 

@@ -12,7 +12,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import status_pb2
+from google.rpc import error_details_pb2, status_pb2
 
 from gateway.core.errors import InvalidArgument
 from gateway.rpc.calls import CallKind
@@ -50,14 +50,22 @@ _CODES: Final = {status.value[0]: status for status in grpc.StatusCode}
 
 
 def error_response(error: status_pb2.Status, status: int | None = None) -> HttpResponse:
-    """Returns the error as JSON, with the HTTP status of its code or the given one."""
+    """Returns the error as JSON, with the HTTP status of its code or the given one.
+
+    `Retry-After` is in whole seconds, rounded up.
+    """
     code = _CODES[error.code]
-    is_challenge = code is grpc.StatusCode.UNAUTHENTICATED
+    headers = []
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        headers.append(("WWW-Authenticate", "Bearer"))
+    retry = error_details_pb2.RetryInfo()
+    if any(detail.Unpack(retry) for detail in error.details):
+        headers.append(("Retry-After", str(-(-retry.retry_delay.ToMilliseconds() // 1000))))
     return HttpResponse(
         msgspec.json.encode(error_to_json(error)),
         HTTP_STATUS[code] if status is None else status,
         "application/json",
-        (("WWW-Authenticate", "Bearer"),) if is_challenge else (),
+        headers,
     )
 
 
@@ -106,12 +114,11 @@ class ConnectUnary(_Connect):
     def respond(
         self, message: bytes | None, error: status_pb2.Status | None, trailers: Metadata
     ) -> HttpResponse:
-        headers = tuple((f"trailer-{name}", value) for name, value in trailers)
+        marked = tuple((f"trailer-{name}", value) for name, value in trailers)
         if error is not None:
-            response = error_response(error)
-            return replace(response, headers=(*headers, *response.headers))
+            return replace(error_response(error), trailers=marked)
         assert message is not None
-        return HttpResponse(message, headers=headers)
+        return HttpResponse(message, trailers=marked)
 
 
 class ConnectGet(ConnectUnary):

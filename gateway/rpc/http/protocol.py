@@ -25,6 +25,8 @@ class HttpResponse:
     media_type: str | None = None
     """None: that of the request."""
     headers: Metadata = ()
+    trailers: Metadata = ()
+    """Headers in which a name may repeat."""
 
 
 class Protocol(ABC):

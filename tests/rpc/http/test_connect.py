@@ -47,7 +47,7 @@ def test_an_error_has_its_details() -> None:
 def test_a_unary_response_has_its_trailers_as_headers() -> None:
     response = UNARY.respond(b"{}", None, COST)
     assert (response.status, response.body) == (200, b"{}")
-    assert response.headers == (
+    assert response.trailers == (
         ("trailer-cost", "actual=1"),
         ("trailer-x", "1"),
         ("trailer-x", "2"),
@@ -55,7 +55,8 @@ def test_a_unary_response_has_its_trailers_as_headers() -> None:
 
     failed = UNARY.respond(None, THROTTLED, COST)
     assert (failed.status, failed.media_type) == (429, "application/json")
-    assert failed.headers == response.headers
+    assert failed.trailers == response.trailers
+    assert failed.headers == [("Retry-After", "2")]
 
 
 def test_a_stream_ends_with_its_trailers_and_its_error() -> None:

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2, status_pb2
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.core.callers import Caller
 from gateway.rpc.http.media_types import PROTOCOLS
@@ -227,8 +229,9 @@ async def test_a_page_of_an_allowed_origin_can_read_every_response(probe: HttpPr
 async def test_new_calls_are_rejected_once_the_gateway_stops(probe: HttpProbe) -> None:
     probe.rpc.close()
 
-    status, body, _ = await probe.unary("GetLength")
+    status, body, headers = await probe.unary("GetLength")
     assert (status, body["code"]) == (503, "unavailable")
+    assert headers["Retry-After"] == "1"
 
 
 async def test_calls_and_streams_have_the_same_slots_as_grpc(
@@ -246,3 +249,49 @@ async def test_calls_and_streams_have_the_same_slots_as_grpc(
         await occurred(methods.left)
     async with probe.request("Watch", frame(b'"word"'), "application/connect+json") as third:
         assert frames(await third.content.readexactly(5 + 6)) == [(0, b'"word"')]
+
+
+JSON_ERROR_STATUSES = {400, 404, 405, 415, 429, 501, 504}
+
+
+@given(
+    method=st.sampled_from(["GetLength", "GetNothing", "WatchNothing", "Upload", "x"]),
+    verb=st.sampled_from(["GET", "POST", "POST", "POST", "PUT"]),
+    content_type=st.sampled_from([*PROTOCOLS, "", "application/", "a/b;charset=x"]),
+    query=st.dictionaries(
+        st.sampled_from(["message", "encoding", "base64", "connect", "compression"]),
+        st.sampled_from(["", "1", "json", "proto", "v1", '"a"', "a", "=", "identity", "\x00é"]),
+    ),
+    headers=st.dictionaries(
+        st.sampled_from(
+            ["Connect-Timeout-Ms", "grpc-timeout", "Connect-Protocol-Version", "grpc-encoding"]
+        ),
+        st.sampled_from(["", "1", "0", "10S", "99999999999", "x", "identity", "é"]),
+    ),
+    body=st.one_of(
+        st.binary(max_size=20),
+        st.builds(frame, st.binary(max_size=20), st.integers(0, 255)),
+        st.binary(max_size=20).map(base64.b64encode),
+        st.just(frame(WORD)),
+        st.just(b'"word"'),
+    ),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_request_is_a_bug(
+    probe: HttpProbe,
+    method: str,
+    verb: str,
+    content_type: str,
+    query: dict[str, str],
+    headers: dict[str, str],
+    body: bytes,
+) -> None:
+    path = f"{method}?{urlencode(query)}"
+    async with probe.request(
+        path, None if verb == "GET" else body, content_type, verb, **headers
+    ) as response:
+        data = await response.read()
+    assert b"report this bug" not in data
+    assert response.status == 200 or response.status in JSON_ERROR_STATUSES
+    if response.status != 200:
+        assert set(json.loads(data)) >= {"code", "message"}
