@@ -19,6 +19,8 @@ import aiohttp
 import grpc
 from twilio.request_validator import RequestValidator
 
+from gateway.core.rooms import is_room_sid
+
 START_TIMEOUT_S = 60
 RESPONSE_TIMEOUT_S = 30
 
@@ -30,6 +32,11 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: Any
+
+
+def room_ref(text: str) -> dict[str, str]:
+    """Returns a `RoomRef` by SID, or by name for any other text."""
+    return {"sid" if is_room_sid(text) else "uniqueName": text}
 
 
 class Gateway:

@@ -8,6 +8,8 @@ from gateway.core.errors import InvalidArgument
 T = TypeVar("T")
 
 PAGE_LIMIT = 100
+DEFAULT_FIRST = 50
+"""The size of a page for which no size is requested."""
 
 
 def checked_first(first: int) -> int:

@@ -19,10 +19,10 @@ from tests.running import Gateway, new_sid, running, take
 CALLBACKS = 500
 READ_S = 5.0
 CALLERS = 32
-WATCH = """subscription($room: ID) { roomEvents(room: $room) {
+WATCH = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename ... on RoomEvent { sequenceNumber } } }"""
-READ = """query($ref: ID!) { room(ref: $ref) { sid uniqueName status type createTime
-    maxParticipants durationSeconds url } }"""
+READ = """query($ref: ID!) { room(ref: {sid: $ref}) { sid uniqueName status type createTime
+    maxParticipants durationSeconds mediaRegion } }"""
 
 
 async def main() -> None:

@@ -28,7 +28,7 @@ LIMIT_S = 300.0
 EVENT = b"event: next\n"
 STREAMS = 100
 PONG = b"\x8a\x80" + bytes(4)
-WATCH = """subscription($room: ID) { roomEvents(room: $room) {
+WATCH = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename cursor prev
     ... on RoomEvent { type roomSid roomName eventTime sequenceNumber source isLate }
     ... on ParticipantConnected { participant { sid identity status } }

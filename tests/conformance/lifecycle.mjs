@@ -9,11 +9,11 @@ const operation = (name) => readFileSync(new URL(`${name}.graphql`, operations),
 // async iterable of data.
 export async function lifecycle({ execute, subscribe }) {
   const { createRoom } = await execute(operation("create"), { input: { maxParticipants: 7 } });
-  const { room } = await execute(operation("room"), { ref: createRoom.sid });
+  const { room } = await execute(operation("room"), { ref: { sid: createRoom.sid } });
 
   const watch = async (after, isLast) => {
     const messages = [];
-    const stream = subscribe(operation("watch"), { room: createRoom.sid, after });
+    const stream = subscribe(operation("watch"), { room: { sid: createRoom.sid }, after });
     for await (const { roomEvents } of stream) {
       messages.push(roomEvents);
       const isStarted = roomEvents.__typename === "StreamStarted" && messages.length === 1;

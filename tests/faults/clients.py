@@ -57,7 +57,7 @@ CONNECTION_ERRORS = (
 )
 """What a client gets when a replica is dead, suspended or draining."""
 
-WATCH = """subscription($room: ID, $types: [RoomEventType!], $after: String) {
+WATCH = """subscription($room: RoomRef, $types: [RoomEventType!], $after: String) {
   roomEvents(room: $room, types: $types, after: $after) {
     __typename cursor prev
     ... on StreamStarted { mode }
@@ -65,7 +65,9 @@ WATCH = """subscription($room: ID, $types: [RoomEventType!], $after: String) {
     ... on RoomEvent { type roomSid eventTime }
     ... on ParticipantEvent { participant { sid } }
   } }"""
-READ = "query($ref: ID!) { room(ref: $ref) { sid status freshness { isStale fetchTime } } }"
+READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid status freshness { isStale fetchTime } } }"
+READ_BY_NAME = """query($name: String!) { room(ref: {uniqueName: $name}) { sid status freshness {
+    isStale fetchTime } } }"""
 LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness { isStale
     fetchTime } } } }"""
 CREATE = "mutation($name: String) { createRoom(input: {uniqueName: $name}) { sid status } }"
@@ -288,7 +290,10 @@ class Watcher:
                 call.cancel()
 
     def _payload(self, after: str | None) -> dict[str, Any]:
-        variables: dict[str, Any] = {"room": self.room, "after": after}
+        variables: dict[str, Any] = {
+            "room": None if self.room is None else {"sid": self.room},
+            "after": after,
+        }
         if self.types is not None:
             variables["types"] = [value.upper().replace("-", "_") for value in self.types]
         return {
@@ -429,7 +434,7 @@ class Reader:
         how: Literal["sid", "name", "list"] = self.rng.choice(("sid", "name", "list"))
         document, variables = {
             "sid": (READ, {"ref": sid}),
-            "name": (READ, {"ref": unique_name}),
+            "name": (READ_BY_NAME, {"name": unique_name}),
             "list": (LIST, {"name": unique_name}),
         }[how]
         result = await self._execute(document, variables)

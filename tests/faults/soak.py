@@ -68,13 +68,14 @@ CONNECTION_ERRORS = (
     AssertionError,
 )
 
-LIVE = """subscription($room: ID!) { roomLive(ref: $room) {
+LIVE = """subscription($room: ID!) { roomLive(room: {sid: $room}) {
     sid participants { nodes { sid publishedTracks { nodes { kind } } } } } }"""
 PRESENCE = (
-    "subscription($room: ID!) { roomPresence(room: $room) { cursor "
+    "subscription($room: ID!) { roomPresence(room: {sid: $room}) { cursor "
     "participants { since participant { identity } } } }"
 )
-PARTICIPANTS = """query($ref: ID!) { room(ref: $ref) { sid participants { nodes { sid identity
+PARTICIPANTS = """query($ref: ID!) { room(ref: {sid: $ref}) { sid participants { nodes { sid
+    identity
     publishedTracks { nodes { name } } } } recordings { nodes { sid } } events(first: 20) {
     nodes { cursor } } } }"""
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"

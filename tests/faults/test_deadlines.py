@@ -27,7 +27,7 @@ FAULTS = (
 # The bound of I-15. It covers scheduling delays and the way to Twilio.
 SLACK_S = 0.1
 
-READ = "query($ref: ID!) { room(ref: $ref) { sid } }"
+READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid } }"
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
 
 

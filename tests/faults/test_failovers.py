@@ -36,7 +36,8 @@ from tests.topologies import (
 
 PUBLIC_URL = "https://rooms.example"
 SERVE = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
-WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+WATCH = """subscription($room: ID!, $after: String) { roomEvents(room: {sid: $room}, after:
+    $after) {
     __typename cursor prev
     ... on StreamStarted { mode }
     ... on ResyncRequired { reason }
@@ -258,7 +259,9 @@ async def test_failover_without_loss_continues_streams_without_a_gap(
             assert cursors == [message["cursor"] for message in received]
         created = await second.create_room()
         assert (
-            await first.execute("query($ref: ID!) { room(ref: $ref) { sid } }", ref=created["sid"])
+            await first.execute(
+                "query($ref: ID!) { room(ref: {sid: $ref}) { sid } }", ref=created["sid"]
+            )
         )["room"] is not None
         if fault == "hangs":
             # The old master resumes as a master, and must become a replica.

@@ -17,7 +17,7 @@ from tests.faults.clients import CONNECTION_ERRORS
 from tests.faults.harness import new_seed
 from tests.faults.nemesis import Cluster, Replica, create_cluster
 
-READ = "query($ref: ID!) { room(ref: $ref) { sid status freshness { isStale } } }"
+READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid status freshness { isStale } } }"
 READERS = 500
 TWILIO_LATENCY_MS = 500
 

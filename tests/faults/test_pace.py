@@ -41,7 +41,7 @@ WARM_UP = 2 * CALLBACKS_PER_S
 SUBSCRIBERS = 1_000
 ROOMS = 100
 STALL_MS = 10
-WATCH = """subscription($room: ID) { roomEvents(room: $room) {
+WATCH = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename ... on ParticipantEvent { participant { identity } } } }"""
 
 

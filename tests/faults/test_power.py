@@ -42,7 +42,7 @@ from tests.running import Gateway, new_sid, running
 CUTS = 8
 SENDERS = 24
 PUBLIC_URL = "https://rooms.example"
-WATCH = """subscription($room: ID!) { roomEvents(room: $room) {
+WATCH = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename cursor ... on StreamStarted { mode } ... on RoomEvent { sequenceNumber } } }"""
 pytestmark = pytest.mark.long
 

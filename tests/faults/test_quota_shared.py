@@ -22,9 +22,9 @@ pytestmark = pytest.mark.long
 # Many reads in one request, so that the client of the test is not the bottleneck.
 READS_PER_REQUEST = 10
 NAMES = "abcdefghij"
-ROOM = "query($ref: ID!) { room(ref: $ref) { sid } }"
+ROOM = "query($ref: ID!) { room(ref: {sid: $ref}) { sid } }"
 ROOMS = f"""query({", ".join(f"${name}: ID!" for name in NAMES)}) {{
-    {" ".join(f"{name}: room(ref: ${name}) {{ sid }}" for name in NAMES)} }}"""
+    {" ".join(f"{name}: room(ref: {{sid: ${name}}}) {{ sid }}" for name in NAMES)} }}"""
 LIST = "query($at: DateTime!) { rooms(createdAfter: $at, first: 1) { nodes { sid } } }"
 READ_QUOTA, WRITE_QUOTA = 80, 20
 LISTS_PER_S = 120

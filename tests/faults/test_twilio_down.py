@@ -34,7 +34,7 @@ READS_PER_S, MUTATIONS_PER_S = 40, 2
 UNFLAGGED_S = 35.0
 RECOVERY_S = 35.0
 
-READ = "query($ref: ID!) { room(ref: $ref) { sid freshness { isStale fetchTime } } }"
+READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid freshness { isStale fetchTime } } }"
 EVENTS = "subscription { roomEvents { ... on ParticipantConnected { participant { sid } } } }"
 CREATE = "mutation { createRoom(input: {}) { sid } }"
 

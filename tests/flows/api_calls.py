@@ -24,8 +24,8 @@ ADVICE = re.compile(
     r"\b(give|set|send|start|retry|remove|use|check|choose|leave|alone|shorten|create|ask|"
     r"nothing is left to do|cannot be changed)\b"
 )
-# Except the message of graphql-core for an unknown enum value.
-SCHEMA_ERROR = re.compile(r"does not exist in '\w+' enum")
+# Except the messages of graphql-core for an unknown enum value and an unknown field.
+SCHEMA_ERROR = re.compile(r"does not exist in '\w+' enum|not to include unknown field")
 
 MISSING_ROOM, MISSING_PARTICIPANT = new_sid("RM"), new_sid("PA")
 
@@ -84,15 +84,24 @@ ENUM_PREFIXES = {
 
 
 def rule_to_graphql(rule: dict[str, Any]) -> str:
-    fields = (
-        f'{name}: "{value}"' if name in STRING_FILTERS else f"{name}: {_literal(value)}"
+    """Returns the rule as `include` or `exclude`, or else in Twilio's own words.
+
+    Only in those can a rule say that it is for all tracks, and for some tracks.
+    """
+    filters = {name: value for name, value in rule.items() if name not in ("type", "all")}
+    if rule.get("all", not filters) == (not filters) and ("all" in rule or filters):
+        fields = ", ".join(
+            f'{name}: "{value}"' if name in STRING_FILTERS else f"{name}: {value}"
+            for name, value in filters.items()
+        )
+        return f"{{{rule['type'].lower()}: {{{fields}}}}}"
+    words = ", ".join(
+        f"{name}: {str(value).lower()}"
+        if isinstance(value, bool)
+        else f'{name}: "{value if name in STRING_FILTERS else value.lower()}"'
         for name, value in rule.items()
     )
-    return "{" + ", ".join(fields) + "}"
-
-
-def _literal(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{{twilio: {{{words}}}}}"
 
 
 def rule_to_grpc(kind: type[Any], rule: dict[str, Any]) -> Any:

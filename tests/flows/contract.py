@@ -4,7 +4,7 @@ The functions convert the three kinds of results to one form for comparison.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from string import Template
@@ -116,25 +116,42 @@ def document(calls: OperationCalls[S], scenario: S, operation: Operation) -> str
     )
 
 
-def _selection(type_: str, names: Mapping[str, Any] | None = None) -> str:
+def _selection(type_: str, names: Iterable[str] | None = None) -> str:
     """Returns a selection of the given or all fields, with nested objects."""
-    kind = EXECUTABLE_SCHEMA.type_map[type_]
-    assert isinstance(kind, GraphQLObjectType)
-    selected = (
-        kind.fields.keys() if names is None else {_graphql_name(kind, name) for name in names}
-    )
+    kind = _object_type(type_)
+    selected = set(kind.fields) if names is None else set()
+    details = list[str]()
+    for name in names or ():
+        field = _graphql_name(kind, name)
+        if field is None:
+            details.append(name)
+        else:
+            selected.add(field)
     parts = ((name, get_named_type(kind.fields[name].type)) for name in sorted(selected))
     return (
         "{ "
         + " ".join(name if is_leaf_type(of) else name + _selection(of.name) for name, of in parts)
+        + (f" twilio {_selection(f'{type_}TwilioDetails', details)}" if details else "")
         + " }"
     )
 
 
-def _graphql_name(kind: GraphQLObjectType, name: str) -> str:
-    """Returns the name of the field that shows this property of Twilio's."""
+def _object_type(name: str) -> GraphQLObjectType:
+    kind = EXECUTABLE_SCHEMA.type_map[name]
+    assert isinstance(kind, GraphQLObjectType)
+    return kind
+
+
+def _graphql_name(kind: GraphQLObjectType, name: str) -> str | None:
+    """Returns the name of the field that shows this property of Twilio's.
+
+    None if the field is below `twilio`.
+    """
     known = {_camel(text) for text in (name, *SPELLINGS.get(name, ()))}
-    [field] = [str(field) for field in kind.fields if field in known]
+    found = [str(field) for field in kind.fields if field in known]
+    if not found and "twilio" in kind.fields:
+        return None
+    [field] = found
     return field
 
 
@@ -146,7 +163,8 @@ def from_graphql(data: Any) -> list[dict[str, Any]]:
     while isinstance(data, dict) and len(data) == 1:
         [data] = data.values()
     assert data is not None, "expected a value, not null"
-    return [{_snake(name): _plain(part) for name, part in item.items()} for item in _as_list(data)]
+    flat = [item | item.get("twilio", {}) for item in _as_list(data)]
+    return [{_snake(name): _plain(part) for name, part in item.items()} for item in flat]
 
 
 def from_grpc(result: Message) -> list[dict[str, Any]]:

@@ -39,8 +39,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
     "CreateRoom": OperationCalls(
         graphql="""mutation { createRoom(input: { uniqueName: "$new", type: GROUP,
             maxParticipants: 12, maxParticipantDurationSeconds: 3600, emptyRoomTimeoutMinutes: 2,
-            unusedRoomTimeoutMinutes: 3, recordParticipantsOnConnect: true, recordingRules: [{ type:
-            INCLUDE, kind: AUDIO }], videoCodecs: [H264], mediaRegion: "de1", isAudioOnly:
+            unusedRoomTimeoutMinutes: 3, recordParticipantsOnConnect: true, recordingRules: [{
+            include: { kind: AUDIO } }], videoCodecs: [H264], mediaRegion: "de1", isAudioOnly:
             false, isLargeRoom: true }) { ...Room } }""",
         grpc=lambda clients, scenario: clients.rooms.CreateRoom(
             unique_name=scenario.new,
@@ -78,7 +78,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=BEFORE_THE_END,
     ),
     "FetchRoom": OperationCalls(
-        graphql='{ room(ref: "$room") { ...Room } }',
+        graphql='{ room(ref: {sid: "$room"}) { ...Room } }',
         grpc=lambda clients, scenario: clients.rooms.GetRoom(room=scenario.room),
         helper=lambda client, scenario: room(client, scenario).fetch(),
         empty=BEFORE_THE_END,
@@ -102,7 +102,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "ListRoomParticipant": OperationCalls(
-        graphql="""{ room(ref: "$room") { participants(status: CONNECTED) { nodes { ...Participant
+        graphql="""{ room(ref: {sid: "$room"}) { participants(status: CONNECTED) { nodes {
+            ...Participant
             } } } }""",
         grpc=lambda clients, scenario: clients.participants.ListParticipants(
             room=scenario.room, status="PARTICIPANT_STATUS_CONNECTED"
@@ -113,7 +114,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=BEFORE_THE_END,
     ),
     "FetchRoomParticipant": OperationCalls(
-        graphql="""{ participant(room: "$ended", participant: "$ended_participant") {
+        graphql="""{ participant(room: {sid: "$ended"}, ref: {sid: "$ended_participant"}) {
             ...Participant } }""",
         grpc=lambda clients, scenario: clients.participants.GetParticipant(
             room=scenario.ended, participant=scenario.ended_participant
@@ -148,7 +149,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "ListRoomParticipantPublishedTrack": OperationCalls(
-        graphql="""{ participant(room: "$room", participant: "$participant") {
+        graphql="""{ participant(room: {sid: "$room"}, ref: {sid: "$participant"}) {
             publishedTracks { nodes { ...PublishedTrack } } } }""",
         grpc=lambda clients, scenario: clients.participants.ListPublishedTracks(
             room=scenario.room, participant=scenario.participant
@@ -156,8 +157,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         helper=lambda client, scenario: ada(client, scenario).published_tracks.list(),
     ),
     "FetchRoomParticipantPublishedTrack": OperationCalls(
-        graphql="""{ participant(room: "$room", participant: "$participant") {
-            publishedTrack(ref: "$published") { ...PublishedTrack } } }""",
+        graphql="""{ participant(room: {sid: "$room"}, ref: {sid: "$participant"}) {
+            publishedTrack(ref: {sid: "$published"}) { ...PublishedTrack } } }""",
         grpc=lambda clients, scenario: clients.participants.GetPublishedTrack(
             room=scenario.room, participant=scenario.participant, track=scenario.published
         ),
@@ -166,7 +167,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         ),
     ),
     "ListRoomParticipantSubscribedTrack": OperationCalls(
-        graphql="""{ participant(room: "$room", participant: "$participant") {
+        graphql="""{ participant(room: {sid: "$room"}, ref: {sid: "$participant"}) {
             subscribedTracks { nodes { ...SubscribedTrack } } } }""",
         grpc=lambda clients, scenario: clients.participants.ListSubscribedTracks(
             room=scenario.room, participant=scenario.participant
@@ -174,8 +175,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         helper=lambda client, scenario: ada(client, scenario).subscribed_tracks.list(),
     ),
     "FetchRoomParticipantSubscribedTrack": OperationCalls(
-        graphql="""{ participant(room: "$room", participant: "$participant") {
-            subscribedTrack(sid: "$subscribed") { ...SubscribedTrack } } }""",
+        graphql="""{ participant(room: {sid: "$room"}, ref: {sid: "$participant"}) {
+            subscribedTrack(ref: "$subscribed") { ...SubscribedTrack } } }""",
         grpc=lambda clients, scenario: clients.participants.GetSubscribedTrack(
             room=scenario.room, participant=scenario.participant, track=scenario.subscribed
         ),
@@ -184,7 +185,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         ),
     ),
     "FetchRoomParticipantSubscribeRule": OperationCalls(
-        graphql="""{ participant(room: "$room", participant: "$participant") {
+        graphql="""{ participant(room: {sid: "$room"}, ref: {sid: "$participant"}) {
             subscribeRules { ...SubscribeRules } } }""",
         grpc=lambda clients, scenario: clients.participants.GetSubscribeRules(
             room=scenario.room, participant=scenario.participant
@@ -194,8 +195,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
     ),
     "UpdateRoomParticipantSubscribeRule": OperationCalls(
         graphql="""mutation { updateSubscribeRules(room: "$room", participant: "$participant",
-            rules: [ { type: EXCLUDE, all: true }, { type: INCLUDE, kind: DATA, track: "chat",
-            publisher: "Ivo", priority: HIGH } ]) { ...SubscribeRules } }""",
+            rules: [ { exclude: {} }, { include: { kind: DATA, track: "chat",
+            publisher: "Ivo", priority: HIGH } } ]) { ...SubscribeRules } }""",
         grpc=lambda clients, scenario: clients.participants.UpdateSubscribeRules(
             room=scenario.room,
             participant=scenario.participant,
@@ -225,13 +226,14 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "FetchRoomRecordingRule": OperationCalls(
-        graphql='{ room(ref: "$room") { recordingRules { ...RecordingRules } } }',
+        graphql='{ room(ref: {sid: "$room"}) { recordingRules { ...RecordingRules } } }',
         grpc=lambda clients, scenario: clients.recordings.GetRecordingRules(room=scenario.room),
         helper=lambda client, scenario: room(client, scenario).recording_rules.fetch(),
     ),
     "UpdateRoomRecordingRule": OperationCalls(
-        graphql="""mutation { updateRecordingRules(room: "$room", rules: [ { type: INCLUDE, kind:
-            AUDIO }, { type: EXCLUDE, publisher: "Ada", track: "cam" }]) { ...RecordingRules }
+        graphql="""mutation { updateRecordingRules(room: "$room", rules: [ { include: { kind:
+            AUDIO } }, { twilio: { type: "exclude", publisher: "Ada", track: "cam" } }]) {
+            ...RecordingRules }
             }""",
         grpc=lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.room,
@@ -249,7 +251,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "ListRoomRecording": OperationCalls(
-        graphql="""{ room(ref: "$room") { recordings(status: COMPLETED) { nodes { ...Recording } }
+        graphql="""{ room(ref: {sid: "$room"}) { recordings(status: COMPLETED) { nodes {
+            ...Recording } }
             } }""",
         grpc=lambda clients, scenario: clients.recordings.ListRoomRecordings(
             room=scenario.room, status="RECORDING_STATUS_COMPLETED"
@@ -258,7 +261,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=ELSEWHERE,
     ),
     "FetchRoomRecording": OperationCalls(
-        graphql='{ room(ref: "$room") { recording(sid: "$recording") { ...Recording } } }',
+        graphql='{ room(ref: {sid: "$room"}) { recording(ref: "$recording") { ...Recording } } }',
         grpc=lambda clients, scenario: clients.recordings.GetRoomRecording(
             room=scenario.room, recording=scenario.recording
         ),
@@ -289,7 +292,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=ELSEWHERE,
     ),
     "FetchRecording": OperationCalls(
-        graphql='{ recording(sid: "$recording") { ...Recording } }',
+        graphql='{ recording(ref: "$recording") { ...Recording } }',
         grpc=lambda clients, scenario: clients.recordings.GetRecording(
             recording=scenario.recording
         ),
@@ -305,7 +308,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "ListRoomTranscriptions": OperationCalls(
-        graphql='{ room(ref: "$room") { transcriptions { nodes { ...Transcription } } } }',
+        graphql='{ room(ref: {sid: "$room"}) { transcriptions { nodes { ...Transcription } } } }',
         grpc=lambda clients, scenario: clients.transcriptions.ListTranscriptions(
             room=scenario.room
         ),
@@ -313,7 +316,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=BEFORE_A_CHANGE,
     ),
     "FetchRoomTranscriptions": OperationCalls(
-        graphql='{ room(ref: "$room") { transcription(ttid: "$ttid") { ...Transcription } } }',
+        graphql="""{ room(ref: {sid: "$room"}) { transcription(ref: "$ttid") { ...Transcription }
+            } }""",
         grpc=lambda clients, scenario: clients.transcriptions.GetTranscription(
             room=scenario.room, transcription=scenario.ttid
         ),
@@ -367,12 +371,12 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         ),
     ),
     "FetchVideoRoomSummary": OperationCalls(
-        graphql='{ insightsRoom(sid: "$ended") { ...InsightsRoom } }',
+        graphql='{ insightsRoom(ref: "$ended") { ...InsightsRoom } }',
         grpc=lambda clients, scenario: clients.insights.GetInsightsRoom(room=scenario.ended),
         helper=lambda client, scenario: summary(client, scenario).fetch(),
     ),
     "ListVideoParticipantSummary": OperationCalls(
-        graphql="""{ insightsRoom(sid: "$ended") { participants { nodes { ...InsightsParticipant }
+        graphql="""{ insightsRoom(ref: "$ended") { participants { nodes { ...InsightsParticipant }
             } } }""",
         grpc=lambda clients, scenario: clients.insights.ListInsightsParticipants(
             room=scenario.ended
@@ -381,7 +385,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=WITHOUT_ERROR,
     ),
     "FetchVideoParticipantSummary": OperationCalls(
-        graphql="""{ insightsRoom(sid: "$ended") { participant(sid: "$ended_participant") {
+        graphql="""{ insightsRoom(ref: "$ended") { participant(ref: "$ended_participant") {
             ...InsightsParticipant } } }""",
         grpc=lambda clients, scenario: clients.insights.GetInsightsParticipant(
             room=scenario.ended, participant=scenario.ended_participant

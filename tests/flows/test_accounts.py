@@ -29,15 +29,16 @@ from tests.running import (
     first_matching,
     new_name,
     new_sid,
+    room_ref,
     running,
     take,
 )
 
 LOOPBACK = "127.0.0.1"
-WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+WATCH = """subscription($room: RoomRef, $after: String) { roomEvents(room: $room, after: $after) {
     __typename cursor ... on RoomEvent { type roomSid } ... on ParticipantConnected {
     participant { sid identity } } } }"""
-ROOM = """query($ref: ID!) { room(ref: $ref) { sid accountSid uniqueName asOf events { edges {
+ROOM = """query($ref: RoomRef!) { room(ref: $ref) { sid accountSid uniqueName asOf events { edges {
     cursor } } participants { nodes { sid identity publishedTracks { nodes { sid name } } } }
     } }"""
 ROOMS = """query($name: String, $after: String) { rooms(uniqueName: $name, first: 1, after:
@@ -90,7 +91,7 @@ class Tenant(Gateway):
         self.own |= {self.room, self.participant, joined["tracks"][0]["sid"]}
         result = await wait_for_recording(
             self.execute,
-            "query($r: ID!) { room(ref: $r) { recordings { nodes { sid } } } }",
+            "query($r: ID!) { room(ref: {sid: $r}) { recordings { nodes { sid } } } }",
             r=self.room,
         )
         self.recording = result["room"]["recordings"]["nodes"][0]["sid"]
@@ -185,7 +186,7 @@ async def test_i12_one_name_is_a_different_room_in_each_account(
 ) -> None:
     for tenant in tenants:
         [by_name, by_sid] = [
-            (await tenant.execute(ROOM, ref=ref))["room"] for ref in (NAME, tenant.room)
+            (await tenant.execute(ROOM, ref=room_ref(ref)))["room"] for ref in (NAME, tenant.room)
         ]
         assert by_name["sid"] == by_sid["sid"] == tenant.room
         assert by_name["accountSid"] == tenant.account_sid
@@ -214,8 +215,8 @@ async def test_i12_resources_of_another_account_are_not_found(
         tenant.requested_sids |= {other.room, other.participant, other.recording, other.ended}
         ids = [other.room, f"{other.room}:{other.participant}", other.recording]
         document = """query($ids: [ID!]!, $room: ID!, $id: ID!, $ended: ID!) { nodes(ids: $ids) {
-            id } node(id: $id) { id } room(ref: $room) { sid } recording(sid: $id) { sid }
-            insightsRoom(sid: $ended) { roomSid } }"""
+            id } node(id: $id) { id } room(ref: {sid: $room}) { sid } recording(ref: $id) { sid }
+            insightsRoom(ref: $ended) { roomSid } }"""
         # Not recorded as a response, because an error may contain the requested SID.
         variables = {"ids": ids, "room": other.room, "id": other.recording, "ended": other.ended}
         reply = await Gateway.post(tenant, document, variables)
@@ -254,7 +255,7 @@ async def test_i12_events_of_an_account_reach_only_its_own_callers(
         # A subscription by SID receives only the events of its own account, even if
         # both accounts report events of the same SID.
         room, responses = new_sid(), {tenant: new_sid("PA") for tenant in tenants}
-        async with bob.subscribe_ws(WATCH, room=room) as requested_sids:
+        async with bob.subscribe_ws(WATCH, room=room_ref(room)) as requested_sids:
             await take(requested_sids, 1)
             for tenant in tenants:
                 fields = tenant.callback_fields(
@@ -273,13 +274,16 @@ async def test_i12_cursors_of_another_account_are_rejected(tenants: tuple[Tenant
     ada, bob = tenants
     for tenant in tenants:
         await tenant.create_room()
-    timeline = (await ada.execute(ROOM, ref=ada.room))["room"]
+    timeline = (await ada.execute(ROOM, ref=room_ref(ada.room)))["room"]
     page = (await ada.execute(ROOMS))["rooms"]["pageInfo"]
     assert page["hasNextPage"]
     for cursor in (timeline["asOf"], timeline["events"]["edges"][0]["cursor"]):
         for tenant, outcome in ((ada, "next"), (bob, "error")):
             async with tenant.websocket() as socket:
-                payload = {"query": WATCH, "variables": {"room": tenant.room, "after": cursor}}
+                payload = {
+                    "query": WATCH,
+                    "variables": {"room": room_ref(tenant.room), "after": cursor},
+                }
                 await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
                 answer = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
                 assert answer["type"] == outcome
@@ -310,7 +314,9 @@ async def test_callback_needs_the_auth_token_of_its_account(
         await ada.send_callback(stranger),
     ] == [403, 403]
     for tenant in tenants:
-        result = await tenant.execute("query($r: ID!) { room(ref: $r) { status } }", r=tenant.room)
+        result = await tenant.execute(
+            "query($r: ID!) { room(ref: {sid: $r}) { status } }", r=tenant.room
+        )
         assert result["room"]["status"] == "IN_PROGRESS"
 
 
@@ -335,7 +341,7 @@ async def test_i12_one_account_does_not_use_the_quota_of_the_other(
     tenants: tuple[Tenant, Tenant], sandbox: Gateway
 ) -> None:
     ada, bob = tenants
-    document = "query($ref: ID!) { room(ref: $ref) { sid } }"
+    document = "query($ref: ID!) { room(ref: {sid: $ref}) { sid } }"
 
     async def cold_reads(tenant: Tenant, count: int) -> Counter[str]:
         replies = await asyncio.gather(
@@ -411,16 +417,24 @@ async def test_failing_account_does_not_affect_the_other(sandbox: Gateway, tmp_p
         served.channel() as channel,
     ):
         ada, bob = (Tenant(served, base_url, row, channel) for row in rows)
-        assert (await ada.execute_error(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
+        assert (await ada.execute_error(ROOM, ref=room_ref(new_sid())))[
+            "code"
+        ] == "UPSTREAM_REJECTED"
         async with sandbox.fault(
             match={"account_sid": bob.account_sid, "method": "GET"}, status=503
         ):
-            assert (await bob.execute_error(ROOM, ref=new_sid()))["code"] == "UPSTREAM_UNAVAILABLE"
-            assert (await ada.execute_error(ROOM, ref=new_sid()))["code"] == "UPSTREAM_REJECTED"
+            assert (await bob.execute_error(ROOM, ref=room_ref(new_sid())))[
+                "code"
+            ] == "UPSTREAM_UNAVAILABLE"
+            assert (await ada.execute_error(ROOM, ref=room_ref(new_sid())))[
+                "code"
+            ] == "UPSTREAM_REJECTED"
         async with without_log_access(served, bob), bob.subscribe_ws(WATCH) as messages:
             assert (await take(messages, 1))[0]["__typename"] == "StreamStarted"
             room = await bob.create_room(new_name())
-            assert (await bob.execute(ROOM, ref=room["sid"]))["room"]["sid"] == room["sid"]
+            assert (await bob.execute(ROOM, ref=room_ref(room["sid"])))["room"]["sid"] == room[
+                "sid"
+            ]
             assert (
                 await bob.send_callback(
                     bob.callback_fields(

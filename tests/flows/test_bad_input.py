@@ -10,9 +10,9 @@ from grpc_status import rpc_status
 
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1 import room_service_pb2_grpc as stubs
-from tests.running import Gateway, new_name, new_sid
+from tests.running import Gateway, new_name, new_sid, room_ref
 
-READ = "query($ref: ID!) { room(ref: $ref) { sid } }"
+READ = "query($ref: RoomRef!) { room(ref: $ref) { sid } }"
 CREATE = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid } }"
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
 LIST = (
@@ -24,7 +24,7 @@ LIST = (
     "ref", ["", "a" * 129, "with\nnewline", "nul\x00", "tab\t", "bell\x07", "\u2028"]
 )
 async def test_invalid_room_reference_is_bad_user_input(gateway: Gateway, ref: str) -> None:
-    error = await gateway.execute_error(READ, ref=ref)
+    error = await gateway.execute_error(READ, ref=room_ref(ref))
     assert error["code"] == "BAD_USER_INPUT"
     assert error["retryable"] is False
     assert any(word in error["message"] for word in ("give", "remove")), error["message"]
@@ -36,11 +36,11 @@ async def test_invalid_room_reference_is_bad_user_input(gateway: Gateway, ref: s
 async def test_room_with_any_printable_name_is_created_read_and_completed(
     gateway: Gateway, name: str
 ) -> None:
-    assert (await gateway.execute(READ, ref=name))["room"] is None
+    assert (await gateway.execute(READ, ref=room_ref(name)))["room"] is None
     created = (await gateway.execute(CREATE, input={"uniqueName": name}))["createRoom"]
-    assert (await gateway.execute(READ, ref=name))["room"] == created
+    assert (await gateway.execute(READ, ref=room_ref(name)))["room"] == created
     assert (await gateway.execute(COMPLETE, ref=name))["completeRoom"] == created
-    assert (await gateway.execute(READ, ref=name))["room"] is None
+    assert (await gateway.execute(READ, ref=room_ref(name)))["room"] is None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_page_cursor_of_other_filters_is_bad_user_input(gateway: Gateway) 
 async def test_unknown_room_is_null_in_a_query_and_not_found_in_a_mutation(
     gateway: Gateway,
 ) -> None:
-    assert (await gateway.execute(READ, ref=new_sid()))["room"] is None
+    assert (await gateway.execute(READ, ref=room_ref(new_sid())))["room"] is None
     assert (await gateway.execute_error(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
 
 
@@ -106,11 +106,12 @@ async def test_unknown_room_is_null_in_a_query_and_not_found_in_a_mutation(
 async def test_malformed_cursor_is_rejected_on_every_transport(
     gateway: Gateway, after: str
 ) -> None:
-    watch = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+    watch = """subscription($room: RoomRef, $after: String) { roomEvents(room: $room, after:
+        $after) {
         cursor } }"""
     room = new_sid()
     async with gateway.websocket() as socket:
-        variables = {"room": room, "after": after}
+        variables = {"room": room_ref(room), "after": after}
         await socket.send_json(
             {"id": "1", "type": "subscribe", "payload": {"query": watch, "variables": variables}}
         )
@@ -121,7 +122,7 @@ async def test_malformed_cursor_is_rejected_on_every_transport(
     assert problem["extensions"]["code"] == "BAD_USER_INPUT"
 
     headers = {**gateway.auth, "Accept": "text/event-stream"}
-    body = {"query": watch, "variables": {"room": room, "after": after}}
+    body = {"query": watch, "variables": {"room": room_ref(room), "after": after}}
     async with gateway.http.post(gateway.ready["sse"], json=body, headers=headers) as reply:
         assert "BAD_USER_INPUT" in await reply.text()
 
@@ -135,9 +136,9 @@ async def test_malformed_cursor_is_rejected_on_every_transport(
 
 
 async def test_subscription_to_an_unknown_name_is_not_found(gateway: Gateway) -> None:
-    watch = "subscription($room: ID) { roomEvents(room: $room) { cursor } }"
+    watch = "subscription($room: RoomRef) { roomEvents(room: $room) { cursor } }"
     async with gateway.websocket() as socket:
-        payload = {"query": watch, "variables": {"room": new_name()}}
+        payload = {"query": watch, "variables": {"room": room_ref(new_name())}}
         await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
         message = await socket.receive_json(timeout=10)
     problem = (

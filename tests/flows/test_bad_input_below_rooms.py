@@ -31,11 +31,11 @@ from tests.running import Gateway
 
 INVALID_CALLS = {
     "room SID as recording": ApiCall(
-        '{ recording(sid: "$room") { sid } }',
+        '{ recording(ref: "$room") { sid } }',
         lambda clients, scenario: clients.recordings.GetRecording(recording=scenario.room),
     ),
     "room SID as recording of a room": ApiCall(
-        '{ room(ref: "$room") { recording(sid: "$room") { sid } } }',
+        '{ room(ref: {sid: "$room"}) { recording(ref: "$room") { sid } } }',
         lambda clients, scenario: clients.recordings.GetRoomRecording(
             room=scenario.room, recording=scenario.room
         ),
@@ -57,54 +57,54 @@ INVALID_CALLS = {
         ),
     ),
     "participant SID as source in a room": ApiCall(
-        '{ room(ref: "$room") { recordings(sourceSid: "$participant") { nodes { sid } } } }',
+        '{ room(ref: {sid: "$room"}) { recordings(sourceSid: "$participant") { nodes { sid } } } }',
         lambda clients, scenario: clients.recordings.ListRoomRecordings(
             room=scenario.room, source_sid=scenario.participant
         ),
     ),
     "participant SID as subscribed track": ApiCall(
-        """{ participant(room: "$room", participant: "$participant") { subscribedTrack(sid:
+        """{ participant(room: {sid: "$room"}, ref: {sid: "$participant"}) { subscribedTrack(ref:
             "$participant") { sid } } }""",
         lambda clients, scenario: clients.participants.GetSubscribedTrack(
             room=scenario.room, participant=scenario.participant, track=scenario.participant
         ),
     ),
     "name as subscribed track": ApiCall(
-        """{ participant(room: "$room", participant: "$participant") { subscribedTrack(sid: "cam")
-            { sid } } }""",
+        """{ participant(room: {sid: "$room"}, ref: {sid: "$participant"}) { subscribedTrack(ref:
+            "cam") { sid } } }""",
         lambda clients, scenario: clients.participants.GetSubscribedTrack(
             room=scenario.room, participant=scenario.participant, track="cam"
         ),
     ),
     "participant SID as Insights room": ApiCall(
-        '{ insightsRoom(sid: "$participant") { roomSid } }',
+        '{ insightsRoom(ref: "$participant") { roomSid } }',
         lambda clients, scenario: clients.insights.GetInsightsRoom(room=scenario.participant),
     ),
     "name as Insights room": ApiCall(
-        '{ insightsRoom(sid: "$name") { roomSid } }',
+        '{ insightsRoom(ref: "$name") { roomSid } }',
         lambda clients, scenario: clients.insights.ListInsightsParticipants(room=scenario.name),
     ),
     "room SID as Insights participant": ApiCall(
-        '{ insightsRoom(sid: "$ended") { participant(sid: "$ended") { participantSid } } }',
+        '{ insightsRoom(ref: "$ended") { participant(ref: "$ended") { participantSid } } }',
         lambda clients, scenario: clients.insights.GetInsightsParticipant(
             room=scenario.ended, participant=scenario.ended
         ),
     ),
     "invalid transcription id": ApiCall(
-        '{ room(ref: "$room") { transcription(ttid: "../Rooms") { ttid } } }',
+        '{ room(ref: {sid: "$room"}) { transcription(ref: "../Rooms") { ttid } } }',
         lambda clients, scenario: clients.transcriptions.GetTranscription(
             room=scenario.room, transcription="../Rooms"
         ),
     ),
     "control character in identity": ApiCall(
-        '{ participant(room: "$room", participant: "a\\u0007b") { sid } }',
+        '{ participant(room: {sid: "$room"}, ref: {identity: "a\\u0007b"}) { sid } }',
         lambda clients, scenario: clients.participants.GetParticipant(
             room=scenario.room, participant="a\x07b"
         ),
     ),
     "control character in track name": ApiCall(
-        """{ participant(room: "$room", participant: "Ada") {
-            publishedTrack(ref: "a\\nb") { sid } } }""",
+        """{ participant(room: {sid: "$room"}, ref: {identity: "Ada"}) {
+            publishedTrack(ref: {name: "a\\nb"}) { sid } } }""",
         lambda clients, scenario: clients.participants.GetPublishedTrack(
             room=scenario.room, participant="Ada", track="a\nb"
         ),
@@ -122,13 +122,13 @@ INVALID_CALLS = {
         lambda clients, scenario: clients.participants.AnonymizeParticipant(room=scenario.room),
     ),
     "unknown participant status": ApiCall(
-        '{ room(ref: "$room") { participants(status: ASLEEP) { nodes { sid } } } }',
+        '{ room(ref: {sid: "$room"}) { participants(status: ASLEEP) { nodes { sid } } } }',
         lambda clients, scenario: clients.participants.ListParticipants(
             room=scenario.room, status=99
         ),
     ),
     "participant status UNKNOWN": ApiCall(
-        '{ room(ref: "$room") { participants(status: UNKNOWN) { nodes { sid } } } }',
+        '{ room(ref: {sid: "$room"}) { participants(status: UNKNOWN) { nodes { sid } } } }',
         lambda clients, scenario: clients.participants.ListParticipants(
             room=scenario.room, status="PARTICIPANT_STATUS_UNKNOWN"
         ),
@@ -156,7 +156,7 @@ INVALID_CALLS = {
         lambda clients, _: clients.insights.ListInsightsRooms(room_types=[99]),
     ),
     "unknown rule type": ApiCall(
-        """mutation { updateRecordingRules(room: "$room", rules: [{ type: SKIP, all: true }]) {
+        """mutation { updateRecordingRules(room: "$room", rules: [{ skip: {} }]) {
             roomSid } }""",
         lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.room,
@@ -190,116 +190,120 @@ async def test_invalid_argument_is_rejected(
 
 READS_OF_MISSING = {
     "room": ApiCall(
-        '{ room(ref: "$missing_room") { sid } }',
+        '{ room(ref: {sid: "$missing_room"}) { sid } }',
         lambda clients, _: clients.rooms.GetRoom(room=MISSING_ROOM),
     ),
     "participant of a missing room": ApiCall(
-        '{ participant(room: "$missing_room", participant: "$participant") { sid } }',
+        '{ participant(room: {sid: "$missing_room"}, ref: {sid: "$participant"}) { sid } }',
         lambda clients, scenario: clients.participants.GetParticipant(
             room=MISSING_ROOM, participant=scenario.participant
         ),
     ),
     "identity in a missing room": ApiCall(
-        '{ participant(room: "$missing_room", participant: "Ada") { sid } }',
+        '{ participant(room: {sid: "$missing_room"}, ref: {identity: "Ada"}) { sid } }',
         lambda clients, _: clients.participants.GetParticipant(
             room=MISSING_ROOM, participant="Ada"
         ),
     ),
     "participant of another room": ApiCall(
-        '{ participant(room: "$room", participant: "$ended_participant") { sid } }',
+        '{ participant(room: {sid: "$room"}, ref: {sid: "$ended_participant"}) { sid } }',
         lambda clients, scenario: clients.participants.GetParticipant(
             room=scenario.room, participant=scenario.ended_participant
         ),
     ),
     "SID of another kind as identity": ApiCall(
-        '{ room(ref: "$room") { participant(ref: "$recording") { sid } } }',
+        '{ room(ref: {sid: "$room"}) { participant(ref: {identity: "$recording"}) { sid } } }',
         lambda clients, scenario: clients.participants.GetParticipant(
             room=scenario.room, participant=scenario.recording
         ),
     ),
     "unknown track name": ApiCall(
-        """{ participant(room: "$room", participant: "Ada") { publishedTrack(ref: "nothing") { sid
+        """{ participant(room: {sid: "$room"}, ref: {identity: "Ada"}) { publishedTrack(ref:
+            {name: "nothing"}) { sid
             } } }""",
         lambda clients, scenario: clients.participants.GetPublishedTrack(
             room=scenario.room, participant="Ada", track="nothing"
         ),
     ),
     "track that is not subscribed": ApiCall(
-        """{ participant(room: "$room", participant: "Ada") { subscribedTrack(sid: "$published") {
+        """{ participant(room: {sid: "$room"}, ref: {identity: "Ada"}) { subscribedTrack(ref:
+            "$published") {
             sid } } }""",
         lambda clients, scenario: clients.participants.GetSubscribedTrack(
             room=scenario.room, participant="Ada", track=scenario.published
         ),
     ),
     "recording of another room": ApiCall(
-        '{ room(ref: "$room") { recording(sid: "$deletable") { sid } } }',
+        '{ room(ref: {sid: "$room"}) { recording(ref: "$deletable") { sid } } }',
         lambda clients, scenario: clients.recordings.GetRoomRecording(
             room=scenario.room, recording=scenario.deletable
         ),
     ),
     "missing recording": ApiCall(
-        '{ recording(sid: "' + "RT" + "0" * 32 + '") { sid } }',
+        '{ recording(ref: "' + "RT" + "0" * 32 + '") { sid } }',
         lambda clients, _: clients.recordings.GetRecording(recording="RT" + "0" * 32),
     ),
     "transcription of another room": ApiCall(
-        '{ room(ref: "$spare") { transcription(ttid: "$ttid") { ttid } } }',
+        '{ room(ref: {sid: "$spare"}) { transcription(ref: "$ttid") { ttid } } }',
         lambda clients, scenario: clients.transcriptions.GetTranscription(
             room=scenario.spare, transcription=scenario.ttid
         ),
     ),
     "Insights of a missing room": ApiCall(
-        '{ insightsRoom(sid: "$missing_room") { roomSid } }',
+        '{ insightsRoom(ref: "$missing_room") { roomSid } }',
         lambda clients, _: clients.insights.GetInsightsRoom(room=MISSING_ROOM),
     ),
     "Insights of a room in progress": ApiCall(
-        '{ room(ref: "$room") { insights { roomSid } } }',
+        '{ room(ref: {sid: "$room"}) { insights { roomSid } } }',
         lambda clients, scenario: clients.insights.GetInsightsRoom(room=scenario.room),
     ),
     "Insights of a participant of another room": ApiCall(
-        '{ insightsRoom(sid: "$ended") { participant(sid: "$participant") { participantSid } } }',
+        """{ insightsRoom(ref: "$ended") { participant(ref: "$participant") {
+            participantSid } } }""",
         lambda clients, scenario: clients.insights.GetInsightsParticipant(
             room=scenario.ended, participant=scenario.participant
         ),
     ),
     "participants of a missing room": ApiCall(
-        '{ room(ref: "$missing_room") { participants { nodes { sid } } } }',
+        '{ room(ref: {sid: "$missing_room"}) { participants { nodes { sid } } } }',
         lambda clients, _: clients.participants.ListParticipants(room=MISSING_ROOM),
     ),
     "tracks in a missing room": ApiCall(
-        """{ participant(room: "$missing_room", participant: "$participant") { publishedTracks {
+        """{ participant(room: {sid: "$missing_room"}, ref: {sid: "$participant"}) {
+            publishedTracks {
             nodes { sid } } } }""",
         lambda clients, scenario: clients.participants.ListPublishedTracks(
             room=MISSING_ROOM, participant=scenario.participant
         ),
     ),
     "tracks of a participant of another room": ApiCall(
-        """{ participant(room: "$room", participant: "$ended_participant") { publishedTracks {
+        """{ participant(room: {sid: "$room"}, ref: {sid: "$ended_participant"}) { publishedTracks {
             nodes { sid } } } }""",
         lambda clients, scenario: clients.participants.ListPublishedTracks(
             room=scenario.room, participant=scenario.ended_participant
         ),
     ),
     "subscribe rules of a participant of another room": ApiCall(
-        """{ participant(room: "$room", participant: "$ended_participant") { subscribeRules {
+        """{ participant(room: {sid: "$room"}, ref: {sid: "$ended_participant"}) { subscribeRules {
             roomSid } } }""",
         lambda clients, scenario: clients.participants.GetSubscribeRules(
             room=scenario.room, participant=scenario.ended_participant
         ),
     ),
     "recordings of a missing room": ApiCall(
-        '{ room(ref: "$missing_room") { recordings { nodes { sid } } } }',
+        '{ room(ref: {sid: "$missing_room"}) { recordings { nodes { sid } } } }',
         lambda clients, _: clients.recordings.ListRoomRecordings(room=MISSING_ROOM),
     ),
     "recording rules of a missing room": ApiCall(
-        '{ room(ref: "$missing_room") { recordingRules { roomSid } } }',
+        '{ room(ref: {sid: "$missing_room"}) { recordingRules { roomSid } } }',
         lambda clients, _: clients.recordings.GetRecordingRules(room=MISSING_ROOM),
     ),
     "transcriptions of a missing room": ApiCall(
-        '{ room(ref: "$missing_room") { transcriptions { nodes { ttid } } } }',
+        '{ room(ref: {sid: "$missing_room"}) { transcriptions { nodes { ttid } } } }',
         lambda clients, _: clients.transcriptions.ListTranscriptions(room=MISSING_ROOM),
     ),
     "Insights participants of a missing room": ApiCall(
-        '{ insightsRoom(sid: "$missing_room") { participants { nodes { participantSid } } } }',
+        '{ insightsRoom(ref: "$missing_room") { participants { nodes { participantSid } } } }',
         lambda clients, _: clients.insights.ListInsightsParticipants(room=MISSING_ROOM),
     ),
 }
@@ -335,7 +339,7 @@ PARTICIPANT_MUTATIONS: dict[str, tuple[str, Callable[[Clients, str, str], Any]]]
     ),
     "update subscribe rules": (
         """mutation { updateSubscribeRules(room: "ROOM", participant: "PARTICIPANT", rules: [{
-            type: INCLUDE, all: true }]) { roomSid } }""",
+            include: {} }]) { roomSid } }""",
         lambda clients, room, participant: clients.participants.UpdateSubscribeRules(
             room=room, participant=participant, rules=[rule_to_grpc(SubscribeRule, ALL)]
         ),
@@ -403,8 +407,8 @@ MUTATIONS_OF_MISSING = {
         ),
     ),
     "update recording rules of a missing room": ApiCall(
-        """mutation { updateRecordingRules(room: "$missing_room", rules: [{ type: INCLUDE, all:
-            true }]) { roomSid } }""",
+        """mutation { updateRecordingRules(room: "$missing_room", rules: [{ include:
+            {} }]) { roomSid } }""",
         lambda clients, _: clients.recordings.UpdateRecordingRules(
             room=MISSING_ROOM, rules=[rule_to_grpc(RecordingRule, ALL)]
         ),
@@ -448,7 +452,7 @@ MUTATIONS_OF_ENDED = {
     ),
     "update subscribe rules": ApiCall(
         """mutation { updateSubscribeRules(room: "$ended", participant: "$ended_participant",
-            rules: [{ type: INCLUDE, all: true }]) { roomSid } }""",
+            rules: [{ include: {} }]) { roomSid } }""",
         lambda clients, scenario: clients.participants.UpdateSubscribeRules(
             room=scenario.ended,
             participant=scenario.ended_participant,
@@ -456,7 +460,7 @@ MUTATIONS_OF_ENDED = {
         ),
     ),
     "update recording rules": ApiCall(
-        """mutation { updateRecordingRules(room: "$ended", rules: [{ type: INCLUDE, all: true }])
+        """mutation { updateRecordingRules(room: "$ended", rules: [{ include: {} }])
             { roomSid } }""",
         lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.ended, rules=[rule_to_grpc(RecordingRule, ALL)]
@@ -486,8 +490,8 @@ async def test_disconnecting_a_participant_who_left_changes_nothing(
     gateway: Gateway, clients: Clients, scenario: FlowScenario
 ) -> None:
     """It makes no difference whether the participant left before or with the room."""
-    read = """query($room: ID!, $participant: ID!) { participant(room: $room, participant:
-        $participant) { status endTime updateTime } }"""
+    read = """query($room: ID!, $participant: ID!) { participant(room: {sid: $room}, ref: {sid:
+        $participant}) { status endTime updateTime } }"""
     disconnect = """mutation($room: ID!, $participant: ID!) { disconnectParticipant(room: $room,
         participant: $participant) { status } }"""
     ref = {"room": scenario.ended, "participant": scenario.ended_participant}

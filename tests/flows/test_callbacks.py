@@ -7,7 +7,8 @@ from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_sid, take
 
-WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+WATCH = """subscription($room: ID!, $after: String) { roomEvents(room: {sid: $room}, after:
+    $after) {
     __typename cursor prev
     ... on StreamStarted { mode }
     ... on ResyncRequired { reason }
@@ -141,7 +142,9 @@ async def test_late_room_ended_ends_the_room_and_is_marked_late(gateway: Gateway
         assert await gateway.send_callback(ended) == 204
         event = await first_matching(messages, lambda message: message.get("type") == "ROOM_ENDED")
     assert event["isLate"] is True
-    result = await gateway.execute("query($r: ID!) { room(ref: $r) { status } }", r=room["sid"])
+    result = await gateway.execute(
+        "query($r: ID!) { room(ref: {sid: $r}) { status } }", r=room["sid"]
+    )
     assert result["room"]["status"] == "COMPLETED"
 
 

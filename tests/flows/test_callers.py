@@ -31,7 +31,7 @@ SERVE = ("serve", "--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
 LIMIT = 400
 DEFAULT_LIMIT = 1_500_000
 CALL, FETCH, REFUSED = 10, 25, 100
-ROOM = "query($ref: ID!) { room(ref: $ref) { sid } }"
+ROOM = "query($ref: ID!) { room(ref: {sid: $ref}) { sid } }"
 RESPONSE = {"Accept": "application/graphql-response+json"}
 KEYS = 20
 
@@ -256,7 +256,7 @@ async def test_refunded_points_are_available_on_every_replica(
 
 async def test_starting_a_subscription_costs_points_and_its_events_do_not(served: Served) -> None:
     [limited, _], room = served.limited(), new_sid()
-    watch = "subscription($room: ID) { roomEvents(room: $room) { cursor } }"
+    watch = "subscription($room: ID!) { roomEvents(room: {sid: $room}) { cursor } }"
     before = cost_of(await limited.post("{ __typename }"))["remaining"]
     async with limited.subscribe_ws(watch, room=room) as messages:
         await take(messages, 1)

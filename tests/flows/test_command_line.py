@@ -105,7 +105,7 @@ async def test_serve_accepts_a_created_key(gateway: Gateway, tmp_path: Path) -> 
     async with running(tmp_path, arguments, environment) as served:
         headers = {"X-API-Key": created["api_key"]}
         body = {
-            "query": "query($r: ID!) { room(ref: $r) { sid } }",
+            "query": "query($r: ID!) { room(ref: {sid: $r}) { sid } }",
             "variables": {"r": room["sid"]},
         }
         async with served.http.post(served.ready["graphql"], json=body, headers=headers) as reply:

@@ -7,7 +7,7 @@ from tests.rpc.client import Clients, refusal
 from tests.running import Gateway, new_name
 
 CREATE = """mutation($input: CreateRoomInput!, $key: String) {
-  createRoom(input: $input, idempotencyKey: $key) { sid status statusCallback } }"""
+  createRoom(input: $input, idempotencyKey: $key) { sid status twilio { statusCallback } } }"""
 IS_CREATE = {"method": "POST", "path": "/v1/Rooms$"}
 
 
@@ -56,9 +56,8 @@ async def test_create_room_with_a_lost_response_returns_the_room_and_its_callbac
     assert await rooms_named(gateway, name) == [created["sid"]]
     # Its callbacks are signed for the callback URL with the marker, and accepted.
     await gateway.sandbox("POST", f"/rooms/{created['sid']}/participants", {"identity": "Grace"})
-    document = (
-        "query($r: ID!) { room(ref: $r) { freshness { source } events { nodes { type source } } } }"
-    )
+    document = """query($r: ID!) { room(ref: {sid: $r}) { freshness { source } events { nodes {
+        type source } } } }"""
     async with asyncio.timeout(10):
         while True:
             room = (await gateway.execute(document, r=created["sid"]))["room"]

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import Figure
-from tests.running import Gateway, first_matching, new_name, take
+from tests.running import Gateway, first_matching, new_name, room_ref, take
 
-WATCH = """subscription($room: ID) { roomEvents(room: $room) { __typename ... on RoomEvent { type
+WATCH = """subscription($room: RoomRef) { roomEvents(room: $room) { __typename ... on RoomEvent {
+    type
     roomStatus } } }"""
-BY_REF = "query($ref: ID!) { room(ref: $ref) { sid status freshness { isStale } } }"
+BY_REF = "query($ref: RoomRef!) { room(ref: $ref) { sid status freshness { isStale } } }"
 BY_LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness {
     isStale } } } }"""
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
@@ -77,11 +78,11 @@ async def _trial(
     sid = room["sid"]
     async with (
         asyncio.TaskGroup() as early_reads,
-        gateway.subscribe_ws(WATCH, room=sid) as messages,
+        gateway.subscribe_ws(WATCH, room=room_ref(sid)) as messages,
     ):
         await take(messages, 1)
         for ref in (sid, name):
-            early_reads.create_task(gateway.post(BY_REF, {"ref": ref}))
+            early_reads.create_task(gateway.post(BY_REF, {"ref": room_ref(ref)}))
         await asyncio.sleep(head_start * 0.02)  # a random head start for the reads
         if by_gateway:
             await gateway.execute(COMPLETE, ref=sid)
@@ -92,8 +93,8 @@ async def _trial(
         statuses: list[str] = []
         for _ in range(rounds):
             replies = await asyncio.gather(
-                gateway.post(BY_REF, {"ref": sid}),
-                gateway.post(BY_REF, {"ref": name}),
+                gateway.post(BY_REF, {"ref": room_ref(sid)}),
+                gateway.post(BY_REF, {"ref": room_ref(name)}),
                 gateway.post(BY_LIST, {"name": name}),
             )
             statuses += [status for answer in replies for status in _statuses(answer.body)]

@@ -17,7 +17,8 @@ from gateway.rpc.v1.room_service_pb2_grpc import RoomServiceStub
 from gateway.store.keys import Keys
 from tests.running import Gateway, new_sid, take
 
-WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+WATCH = """subscription($room: ID!, $after: String) { roomEvents(room: {sid: $room}, after:
+    $after) {
     __typename cursor prev } }"""
 JOINED = "participant-connected"
 

@@ -21,12 +21,12 @@ from gateway.service.callers.jwt_verifier import LEEWAY_S
 from tests.flows.test_accounts import account_row, serving
 from tests.issuer import ALGORITHM, AUDIENCE, ISSUER, TokenIssuer, running_issuer
 from tests.rpc.client import clients_on, refusal
-from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_name, running, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_name, room_ref, running, take
 
 OTHER_AUDIENCE = "rooms-of-the-other"
 LIMIT = 400
-ROOM = "query($ref: ID!) { room(ref: $ref) { sid accountSid } }"
-WATCH = "subscription($room: ID) { roomEvents(room: $room) { __typename cursor } }"
+ROOM = "query($ref: RoomRef!) { room(ref: $ref) { sid accountSid } }"
+WATCH = "subscription($room: RoomRef) { roomEvents(room: $room) { __typename cursor } }"
 EVERYTHING = "rooms:read rooms:write events:subscribe"
 
 
@@ -80,7 +80,7 @@ async def test_audience_of_a_token_selects_the_account_on_every_transport(site: 
     for row, audience in zip(site.rows, (AUDIENCE, OTHER_AUDIENCE), strict=True):
         caller = site.caller(aud=audience, sub="grace")
         rooms.append((await caller.create_room(name))["sid"])
-        assert (await caller.execute(ROOM, ref=name))["room"] == {
+        assert (await caller.execute(ROOM, ref=room_ref(name)))["room"] == {
             "sid": rooms[-1],
             "accountSid": row["sid"],
         }
@@ -110,6 +110,18 @@ async def test_dev_accepts_tokens_of_a_configured_issuer(tmp_path: Path) -> None
 async def test_token_has_the_scopes_that_its_issuer_may_grant(site: Site) -> None:
     reader = site.caller(sub="reader", scope="openid rooms:read tokens:mint admin")
     assert (await reader.execute("{ rooms { nodes { sid } } }"))["rooms"] is not None
+    writer = site.caller(sub="writer", scope="rooms:read rooms:write")
+    created = (
+        await writer.execute(
+            "mutation { createRoom { twilio { url statusCallback statusCallbackMethod } } }"
+        )
+    )["createRoom"]
+    assert created["twilio"]["url"] is not None
+    assert created["twilio"] | {"url": None} == {
+        "url": None,
+        "statusCallback": None,
+        "statusCallbackMethod": "POST",
+    }
     for document in (
         "mutation { createRoom { sid } }",
         'mutation { mintAccessToken(identity: "eve", room: "hers") { jwt } }',
@@ -123,12 +135,12 @@ async def test_token_for_some_rooms_finds_no_others(site: Site) -> None:
     owner = site.caller(sub="owner")
     allowed, other = [(await owner.create_room())["sid"] for _ in range(2)]
     guest = site.caller(sub="guest", rooms=[allowed])
-    assert (await guest.execute(ROOM, ref=allowed))["room"]["sid"] == allowed
-    assert (await guest.execute(ROOM, ref=other))["room"] is None
+    assert (await guest.execute(ROOM, ref=room_ref(allowed)))["room"]["sid"] == allowed
+    assert (await guest.execute(ROOM, ref=room_ref(other)))["room"] is None
     async with guest.channel() as channel:
         rooms = clients_on(channel, guest.metadata).rooms
         assert (await refusal(rooms.GetRoom(room=other)))[0] == "NOT_FOUND"
-    async with guest.subscribe_ws(WATCH, room=allowed) as messages:
+    async with guest.subscribe_ws(WATCH, room=room_ref(allowed)) as messages:
         assert (await take(messages, 1))[0]["__typename"] == "StreamStarted"
 
 

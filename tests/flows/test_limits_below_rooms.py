@@ -191,7 +191,7 @@ def grouped(*sids: str) -> ApiCall:
 
 def participants(identity: str) -> ApiCall:
     return ApiCall(
-        f'{{ room(ref: "$room") {{ participants(identity: "{identity}") {{'
+        f'{{ room(ref: {{sid: "$room"}}) {{ participants(identity: "{identity}") {{'
         " nodes { sid } } } }",
         lambda clients, scenario: clients.participants.ListParticipants(
             room=scenario.room, identity=identity
@@ -280,41 +280,45 @@ async def test_participant_with_any_printable_identity_is_found_and_disconnected
     gateway: Gateway, clients: Clients, scenario: FlowScenario, identity: str
 ) -> None:
     ref = {"room": scenario.room, "participant": identity}
-    read = """query($room: ID!, $participant: ID!) { participant(room: $room, participant:
-        $participant) { sid identity } }"""
+    read = """query($room: ID!, $identity: String!) {
+        participant(room: {sid: $room}, ref: {identity: $identity}) { sid identity } }"""
+    by_identity = {"room": scenario.room, "identity": identity}
     disconnect = """mutation($room: ID!, $participant: ID!) { disconnectParticipant(room: $room,
         participant: $participant) { sid status } }"""
     body = {"identity": identity, "tracks": []}
     sid = (await gateway.sandbox("POST", f"/rooms/{scenario.room}/participants", body))["sid"]
     found = await clients.participants.GetParticipant(room=scenario.room, participant=identity)
     assert (found.participant.sid, found.participant.identity) == (sid, identity)
-    assert (await gateway.execute(read, **ref))["participant"] == {"sid": sid, "identity": identity}
+    participant = (await gateway.execute(read, **by_identity))["participant"]
+    assert participant == {"sid": sid, "identity": identity}
     left = (await gateway.execute(disconnect, **ref))["disconnectParticipant"]
     assert left == {"sid": sid, "status": "DISCONNECTED"}
-    assert (await gateway.execute(read, **ref))["participant"] is None
+    assert (await gateway.execute(read, **by_identity))["participant"] is None
 
 
 # Pages
 
 PAGES: dict[str, Callable[[Clients, FlowScenario, int], Awaitable[Any]]] = {
-    '{ room(ref: "$room") { participants(first: SIZE) { nodes { sid } } } }': (
+    '{ room(ref: {sid: "$room"}) { participants(first: SIZE) { nodes { sid } } } }': (
         lambda clients, scenario, size: clients.participants.ListParticipants(
             room=scenario.room, page_size=size
         )
     ),
-    """{ participant(room: "$room", participant: "Ada") { publishedTracks(first: SIZE) { nodes {
+    """{ participant(room: {sid: "$room"}, ref: {identity: "Ada"}) { publishedTracks(first: SIZE)
+        { nodes {
         sid } } } }""": (
         lambda clients, scenario, size: clients.participants.ListPublishedTracks(
             room=scenario.room, participant="Ada", page_size=size
         )
     ),
-    """{ participant(room: "$room", participant: "Ada") { subscribedTracks(first: SIZE) { nodes {
+    """{ participant(room: {sid: "$room"}, ref: {identity: "Ada"}) { subscribedTracks(first:
+        SIZE) { nodes {
         sid } } } }""": (
         lambda clients, scenario, size: clients.participants.ListSubscribedTracks(
             room=scenario.room, participant="Ada", page_size=size
         )
     ),
-    '{ room(ref: "$room") { recordings(first: SIZE) { nodes { sid } } } }': (
+    '{ room(ref: {sid: "$room"}) { recordings(first: SIZE) { nodes { sid } } } }': (
         lambda clients, scenario, size: clients.recordings.ListRoomRecordings(
             room=scenario.room, page_size=size
         )
@@ -322,7 +326,7 @@ PAGES: dict[str, Callable[[Clients, FlowScenario, int], Awaitable[Any]]] = {
     "{ recordings(first: SIZE) { nodes { sid } } }": (
         lambda clients, scenario, size: clients.recordings.ListRecordings(page_size=size)
     ),
-    '{ room(ref: "$room") { transcriptions(first: SIZE) { nodes { ttid } } } }': (
+    '{ room(ref: {sid: "$room"}) { transcriptions(first: SIZE) { nodes { ttid } } } }': (
         lambda clients, scenario, size: clients.transcriptions.ListTranscriptions(
             room=scenario.room, page_size=size
         )
@@ -330,12 +334,12 @@ PAGES: dict[str, Callable[[Clients, FlowScenario, int], Awaitable[Any]]] = {
     "{ insightsRooms(first: SIZE) { nodes { roomSid } } }": (
         lambda clients, scenario, size: clients.insights.ListInsightsRooms(page_size=size)
     ),
-    '{ insightsRoom(sid: "$ended") { participants(first: SIZE) { nodes { participantSid } } } }': (
+    '{ insightsRoom(ref: "$ended") { participants(first: SIZE) { nodes { participantSid } } } }': (
         lambda clients, scenario, size: clients.insights.ListInsightsParticipants(
             room=scenario.ended, page_size=size
         )
     ),
-    '{ room(ref: "$room") { events(first: SIZE) { nodes { cursor } } } }': (
+    '{ room(ref: {sid: "$room"}) { events(first: SIZE) { nodes { cursor } } } }': (
         lambda clients, scenario, size: clients.rooms.ListRoomEvents(
             room=scenario.room, page_size=size
         )

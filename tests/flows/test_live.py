@@ -13,13 +13,14 @@ from typing import Any
 from gateway.rpc.v1 import room_pb2, rule_pb2
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1.room_service_pb2_grpc import RoomServiceStub
-from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_name, take
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_name, room_ref, take
 
-LIVE = """subscription($ref: ID!) { roomLive(ref: $ref) { sid status asOf participants { nodes {
+LIVE = """subscription($room: RoomRef!) { roomLive(room: $room) { sid status asOf participants {
+    nodes {
     identity publishedTracks { nodes { kind isMuted } } } } } }"""
-PRESENCE = """subscription($room: ID!) { roomPresence(room: $room) { cursor room { status }
+PRESENCE = """subscription($room: RoomRef!) { roomPresence(room: $room) { cursor room { status }
     participants { since participant { identity } tracks { kind isMuted } } } }"""
-EVENTS = """subscription($room: ID!, $after: String) { roomEvents(room: $room, after: $after) {
+EVENTS = """subscription($room: RoomRef!, $after: String) { roomEvents(room: $room, after: $after) {
     __typename } }"""
 
 TracksByIdentity = dict[str, dict[str, bool]]
@@ -74,8 +75,8 @@ async def test_all_transports_show_the_same_live_room(gateway: Gateway) -> None:
         "POST", expected_tracks, {"identity": "ada", "tracks": ["audio", "video"]}
     )
     async with (
-        gateway.subscribe_ws(LIVE, ref=room["uniqueName"]) as by_ws,
-        gateway.subscribe_sse(PRESENCE, room=room["sid"]) as by_sse,
+        gateway.subscribe_ws(LIVE, room=room_ref(room["uniqueName"])) as by_ws,
+        gateway.subscribe_sse(PRESENCE, room=room_ref(room["sid"])) as by_sse,
         watching_by_grpc(gateway, room["uniqueName"]) as by_stream,
     ):
 
@@ -103,7 +104,7 @@ async def test_all_transports_show_the_same_live_room(gateway: Gateway) -> None:
         )
 
         async with gateway.subscribe_sse(
-            PRESENCE, query=f"?lastEventId={id_}", room=room["sid"]
+            PRESENCE, query=f"?lastEventId={id_}", room=room_ref(room["sid"])
         ) as resumed:
             [again] = await take(resumed, 1)
         assert from_presence(again) == {"bob": {"AUDIO": True}}
@@ -128,7 +129,9 @@ async def test_all_transports_show_the_same_live_room(gateway: Gateway) -> None:
             by_stream, lambda message: message.room.status == room_pb2.ROOM_STATUS_COMPLETED
         )
         assert list(last.participants) == []
-    async with gateway.subscribe_ws(EVENTS, room=room["sid"], after=view.cursor) as events:
+    async with gateway.subscribe_ws(
+        EVENTS, room=room_ref(room["sid"]), after=view.cursor
+    ) as events:
         assert await first_matching(events, lambda message: message["__typename"] == "RoomEnded")
 
 
@@ -146,8 +149,8 @@ async def test_reordered_and_duplicate_callbacks_converge_to_the_true_state(
             await users.act()
         # The subscriptions start while events are happening.
         async with (
-            gateway.subscribe_ws(LIVE, ref=room["sid"]) as by_ws,
-            gateway.subscribe_sse(PRESENCE, room=room["sid"]) as by_sse,
+            gateway.subscribe_ws(LIVE, room=room_ref(room["sid"])) as by_ws,
+            gateway.subscribe_sse(PRESENCE, room=room_ref(room["sid"])) as by_sse,
             watching_by_grpc(gateway, room["sid"]) as by_stream,
         ):
             for _ in range(40):
@@ -160,14 +163,14 @@ async def test_reordered_and_duplicate_callbacks_converge_to_the_true_state(
             assert await first_matching(by_ws, lambda message: from_live(message) == expected)
             assert await first_matching(by_sse, lambda message: from_presence(message) == expected)
             assert await first_matching(by_stream, lambda message: by_grpc(message) == expected)
-    async with gateway.subscribe_ws(LIVE, ref=room["sid"]) as fresh:
+    async with gateway.subscribe_ws(LIVE, room=room_ref(room["sid"])) as fresh:
         assert from_live((await take(fresh, 1))[0]) == users.expected_tracks
 
 
 async def test_unknown_name_is_not_found(gateway: Gateway) -> None:
-    for document, name in ((LIVE, "ref"), (PRESENCE, "room")):
+    for document in (LIVE, PRESENCE):
         async with gateway.websocket() as socket:
-            payload = {"query": document, "variables": {name: new_name()}}
+            payload = {"query": document, "variables": {"room": room_ref(new_name())}}
             await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
             message = await socket.receive_json(timeout=RESPONSE_TIMEOUT_S)
         assert message["type"] == "error"

@@ -19,7 +19,7 @@ import pytest
 from tests.conftest import Figure
 from tests.running import RESPONSE_TIMEOUT_S, Gateway, Reply, new_sid, running
 
-READ = "query($ref: ID!) { room(ref: $ref) { sid status } }"
+READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid status } }"
 READS_PER_S = 80
 # More calls in flight than the queues for Twilio can hold. If there are more, the
 # machine is too slow for this rate.

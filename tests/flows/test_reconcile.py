@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Figure
 from tests.running import Gateway, new_name, running, take
 
-WATCH = """subscription($room: ID) { roomEvents(room: $room) {
+WATCH = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename cursor prev
     ... on RoomEvent { type roomSid roomName source isLate eventTime }
     ... on ParticipantConnected { participant { sid identity } }
@@ -50,7 +50,8 @@ async def test_p7_lost_callbacks_reach_the_subscriber_as_reconciled_events(
         assert identities == {"PARTICIPANT_CONNECTED": "Ada", "PARTICIPANT_DISCONNECTED": "Grace"}
         assert [event["prev"] for event in events[1:]] == [event["cursor"] for event in events[:-1]]
     async with gateway.subscribe_ws(WATCH, room=foreign["sid"]) as messages:
-        timeline = """query($r: ID!) { room(ref: $r) { events { nodes { type source } } freshness
+        timeline = """query($r: ID!) { room(ref: {sid: $r}) { events { nodes { type source } }
+            freshness
             { source } } }"""
         room_state = (await gateway.execute(timeline, r=foreign["sid"]))["room"]
         if not room_state["events"]["nodes"]:

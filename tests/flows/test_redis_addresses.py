@@ -30,7 +30,8 @@ from tests.topologies import (
     valkey_cluster,
 )
 
-WATCH = """subscription($room: ID, $after: String) { roomEvents(room: $room, after: $after) {
+WATCH = """subscription($room: ID!, $after: String) { roomEvents(room: {sid: $room}, after:
+    $after) {
     __typename cursor prev
     ... on StreamStarted { mode }
     ... on ResyncRequired { reason }
@@ -84,7 +85,7 @@ async def check_operations(gateway: Gateway) -> None:
     """Checks rooms, callbacks, subscriptions and resumption."""
     room = await gateway.create_room()
     result = await gateway.execute(
-        "query($ref: ID!) { room(ref: $ref) { sid status } rooms { nodes { sid } } }",
+        "query($ref: ID!) { room(ref: {sid: $ref}) { sid status } rooms { nodes { sid } } }",
         ref=room["sid"],
     )
     assert result["room"]["sid"] == room["sid"]

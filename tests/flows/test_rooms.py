@@ -2,9 +2,10 @@
 
 import re
 
-from tests.running import Gateway, new_name, new_sid
+from tests.running import Gateway, new_name, new_sid, room_ref
 
-ROOM = """query($ref: ID!) { room(ref: $ref) { id sid uniqueName status type endTime freshness {
+ROOM = """query($ref: RoomRef!) { room(ref: $ref) { id sid uniqueName status type endTime
+    freshness {
     isStale source } asOf } }"""
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status endTime durationSeconds } }"
 
@@ -13,8 +14,8 @@ async def test_room_is_created_read_listed_and_completed(gateway: Gateway) -> No
     name = new_name()
     created = await gateway.create_room(name, type="GROUP", maxParticipants=7)
 
-    by_sid = (await gateway.execute(ROOM, ref=created["sid"]))["room"]
-    by_name = (await gateway.execute(ROOM, ref=name))["room"]
+    by_sid = (await gateway.execute(ROOM, ref=room_ref(created["sid"])))["room"]
+    by_name = (await gateway.execute(ROOM, ref=room_ref(name)))["room"]
     assert by_sid["status"] == "IN_PROGRESS"
     assert by_sid["id"] == created["sid"]
     assert by_sid["freshness"] == {"isStale": False, "source": "CALLBACKS"}
@@ -29,22 +30,24 @@ async def test_room_is_created_read_listed_and_completed(gateway: Gateway) -> No
     assert ended["status"] == "COMPLETED"
     assert ended["endTime"] is not None
 
-    assert (await gateway.execute(ROOM, ref=created["sid"]))["room"]["status"] == "COMPLETED"
-    assert (await gateway.execute(ROOM, ref=name))["room"] is None, (
+    assert (await gateway.execute(ROOM, ref=room_ref(created["sid"])))["room"][
+        "status"
+    ] == "COMPLETED"
+    assert (await gateway.execute(ROOM, ref=room_ref(name)))["room"] is None, (
         "a name refers to a room in progress only"
     )
 
 
 async def test_created_room_sends_its_callbacks_to_the_gateway(gateway: Gateway) -> None:
     created = await gateway.create_room()
-    listed = (
-        await gateway.execute(
-            "query($r: ID!) { room(ref: $r) { statusCallback } }", r=created["sid"]
-        )
-    )["room"]
-    address, _, mark = listed["statusCallback"].partition("?key=")
+    document = """query($r: ID!) { room(ref: {sid: $r}) { twilio { url statusCallback
+        statusCallbackMethod } } }"""
+    details = (await gateway.execute(document, r=created["sid"]))["room"]["twilio"]
+    address, _, mark = details["statusCallback"].partition("?key=")
     assert address == gateway.ready["callbacks"]
     assert re.fullmatch(r"[0-9a-f]{32}#rc=5&rp=all&ct=1000&rt=2500", mark)
+    assert details["url"].endswith(created["sid"])
+    assert details["statusCallbackMethod"] == "POST"
 
 
 async def test_pages_continue_without_overlap(gateway: Gateway) -> None:

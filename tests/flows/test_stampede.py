@@ -4,7 +4,7 @@ import asyncio
 
 from tests.running import Gateway
 
-READ = "query($ref: ID!) { room(ref: $ref) { sid status } }"
+READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid status } }"
 
 
 async def test_500_concurrent_uncached_reads_of_one_room_are_one_twilio_request(

@@ -19,7 +19,7 @@ async def test_response_to_get_is_revalidated_by_etag_until_the_room_changes(
     room = await gateway.create_room_at_twilio()
     params = {
         "documentId": "sha256:" + hashlib.sha256(ROOM.read_bytes()).hexdigest(),
-        "variables": json.dumps({"ref": room["sid"]}),
+        "variables": json.dumps({"ref": {"sid": room["sid"]}}),
     }
 
     async def get(**headers: str) -> tuple[int, str, str, bytes]:

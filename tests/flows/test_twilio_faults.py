@@ -181,7 +181,7 @@ def describe(code: str, is_retryable: bool, is_timed: bool) -> str:
 
 COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
 CREATE = "mutation { createRoom(input: {}) { sid } }"
-READ_FRESHNESS = "query($ref: ID!) { room(ref: $ref) { sid freshness { isStale } } }"
+READ_FRESHNESS = "query($ref: ID!) { room(ref: {sid: $ref}) { sid freshness { isStale } } }"
 LIST = "query($name: String!) { rooms(uniqueName: $name) { nodes { sid freshness { isStale } } } }"
 Case = Callable[[], Awaitable[str]]
 

@@ -24,7 +24,7 @@ from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid, running
 
 PUBLIC_URL = "https://rooms.example"
 KEY = "rgk_workers"
-WATCH = "subscription($room: ID) { roomEvents(room: $room) { __typename cursor } }"
+WATCH = "subscription($room: ID!) { roomEvents(room: {sid: $room}) { __typename cursor } }"
 SERVE = ("serve", "--workers", "2", "--host", "127.0.0.1")
 ESTABLISHED = "01"
 
@@ -205,7 +205,7 @@ async def test_a_room_created_on_one_worker_is_readable_on_all(served: Gateway) 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
         for _ in range(10):
             body = {
-                "query": "query($ref: ID!) { room(ref: $ref) { sid } }",
+                "query": "query($ref: ID!) { room(ref: {sid: $ref}) { sid } }",
                 "variables": {"ref": room["sid"]},
             }
             async with http.post(served.ready["graphql"], json=body, headers=served.auth) as reply:

@@ -4,13 +4,14 @@ from typing import Any
 
 from tests.running import Gateway, new_name, new_sid
 
-PARTICIPANTS = """query($ref: ID!) { room(ref: $ref) { participants(first: 10) {
+PARTICIPANTS = """query($ref: ID!) { room(ref: {sid: $ref}) { participants(first: 10) {
     nodes { id sid identity status room { sid }
         publishedTracks { nodes { id kind name isMuted } }
         subscribedTracks { nodes { sid kind publisherSid } }
         subscribeRules { rules { effect all } } }
     freshness { isStale source } asOf } } }"""
-TIMELINE = """query($ref: ID!, $after: String) { room(ref: $ref) { events(after: $after, first: 3) {
+TIMELINE = """query($ref: ID!, $after: String) { room(ref: {sid: $ref}) { events(after: $after,
+    first: 3) {
     nodes { cursor prev type source ... on ParticipantEvent { eventOf: participant { identity } }
         ... on RoomChanged { change participant { identity status } } }
     pageInfo { hasNextPage endCursor } } } }"""
@@ -37,7 +38,7 @@ async def room_with(gateway: Gateway, *identities: str, **fields: Any) -> dict[s
 
 async def test_participants_and_their_tracks_can_be_read(gateway: Gateway) -> None:
     room = await room_with(gateway, "ada", "bob")
-    data = await gateway.execute(PARTICIPANTS, ref=room["uniqueName"])
+    data = await gateway.execute(PARTICIPANTS, ref=room["sid"])
     participants = data["room"]["participants"]
     assert participants["freshness"]["isStale"] is False
     by_identity = {node["identity"]: node for node in participants["nodes"]}
@@ -96,12 +97,13 @@ async def test_a_participant_can_be_disconnected_and_anonymized(gateway: Gateway
     assert anonymized["anonymizeParticipant"]["identity"] == disconnected["sid"]
     assert (await gateway.execute_error(DISCONNECT, **ada))["code"] == "NOT_FOUND"
     assert await gateway.execute(
-        "query($room: ID!, $ref: ID!) { participant(room: $room, participant: $ref) { sid } }",
+        """query($room: ID!, $ref: String!) { participant(room: {sid: $room}, ref: {identity: $ref})
+            { sid } }""",
         **ada,
     ) == {"participant": None}
     unknown_room = await gateway.execute(
-        """query($room: ID!, $id: ID!) {
-            participant(room: $room, participant: "ada") { sid }
+        """query($room: String!, $id: ID!) {
+            participant(room: {uniqueName: $room}, ref: {identity: "ada"}) { sid }
             node(id: $id) { id } }""",
         room=new_name(),
         id=f"{new_sid()}:{disconnected['sid']}",
@@ -111,7 +113,7 @@ async def test_a_participant_can_be_disconnected_and_anonymized(gateway: Gateway
 
 async def test_the_timeline_has_events_and_mutations(gateway: Gateway) -> None:
     room = await gateway.create_room()
-    document = "subscription($room: ID!) { roomEvents(room: $room) { cursor __typename } }"
+    document = "subscription($room: ID!) { roomEvents(room: {sid: $room}) { cursor __typename } }"
     async with gateway.subscribe_ws(document, room=room["sid"]) as messages:
         await anext(messages)
         await gateway.sandbox(
@@ -143,7 +145,7 @@ async def test_the_timeline_has_events_and_mutations(gateway: Gateway) -> None:
 
     async with gateway.subscribe_ws(
         """subscription($room: ID!, $after: String) {
-            roomEvents(room: $room, after: $after) { cursor prev } }""",
+            roomEvents(room: {sid: $room}, after: $after) { cursor prev } }""",
         room=room["sid"],
         after=nodes[0]["cursor"],
     ) as messages:
@@ -160,7 +162,7 @@ async def test_rules_are_replaced_and_validated_before_a_request_to_twilio(
     subscribe = """mutation($room: ID!, $rules: [SubscribeRuleInput!]!) {
         updateSubscribeRules(room: $room, participant: "ada", rules: $rules) {
             rules { effect kind priority } updateTime } }"""
-    rules = [{"type": "INCLUDE", "kind": "VIDEO", "priority": "LOW"}]
+    rules = [{"include": {"kind": "VIDEO", "priority": "LOW"}}]
     data = (await gateway.execute(subscribe, room=room["sid"], rules=rules))["updateSubscribeRules"]
     assert data["rules"] == [{"effect": "INCLUDE", "kind": "VIDEO", "priority": "LOW"}]
     assert (await gateway.execute_error(subscribe, room=room["sid"], rules=[]))[
@@ -168,19 +170,21 @@ async def test_rules_are_replaced_and_validated_before_a_request_to_twilio(
     ] == "BAD_USER_INPUT"
     read = await gateway.execute(
         """query($r: ID!) {
-            participant(room: $r, participant: "ada") { subscribeRules { rules { kind } } } }""",
+            participant(room: {sid: $r}, ref: {identity: "ada"}) { subscribeRules { rules { kind
+            } } } }""",
         r=room["sid"],
     )
     assert read["participant"]["subscribeRules"]["rules"] == [{"kind": "VIDEO"}]
 
     record = """mutation($room: ID!, $rules: [RecordingRuleInput!]!) {
         updateRecordingRules(room: $room, rules: $rules) { rules { effect all kind } } }"""
-    data = await gateway.execute(record, room=room["sid"], rules=[{"type": "INCLUDE", "all": True}])
+    data = await gateway.execute(record, room=room["sid"], rules=[{"include": {}}])
     assert data["updateRecordingRules"]["rules"] == [
         {"effect": "INCLUDE", "all": True, "kind": None}
     ]
     read = await gateway.execute(
-        "query($r: ID!) { room(ref: $r) { recordingRules { rules { all } } } }", r=room["sid"]
+        "query($r: ID!) { room(ref: {sid: $r}) { recordingRules { rules { all } } } }",
+        r=room["sid"],
     )
     assert read["room"]["recordingRules"]["rules"] == [{"all": True}]
 
@@ -191,7 +195,7 @@ async def test_recordings_and_insights_can_be_read_after_the_end_of_a_room(
     room = await room_with(gateway, "ada", recordParticipantsOnConnect=True)
     await gateway.execute("mutation($r: ID!) { completeRoom(ref: $r) { status } }", r=room["sid"])
     await gateway.sandbox("POST", "/clock", {"advance_s": 600})
-    document = """query($r: ID!) { room(ref: $r) { status
+    document = """query($r: ID!) { room(ref: {sid: $r}) { status
         recordings { nodes { id sid status type codec containerFormat groupingSids { roomSid } } }
         insights { roomSid roomStatus roomName processingState
             participants { nodes { participantIdentity status codecs properties } } } } }"""
@@ -223,7 +227,7 @@ async def test_recordings_and_insights_can_be_read_after_the_end_of_a_room(
     )
     assert deleted == {"deleteRecording": recording["sid"]}
     read = await gateway.execute(
-        "query($s: ID!) { recording(sid: $s) { status media { url } } }", s=recording["sid"]
+        "query($s: ID!) { recording(ref: $s) { status media { url } } }", s=recording["sid"]
     )
     assert read["recording"] in (None, {"status": "DELETED", "media": None})
 
@@ -246,7 +250,7 @@ async def test_a_transcription_can_be_started_and_stopped(gateway: Gateway) -> N
     stopped = await gateway.execute(stop, r=room["sid"], t=started["id"])
     assert stopped["updateTranscription"] == {"status": "STOPPED"}
     read = await gateway.execute(
-        "query($r: ID!) { room(ref: $r) { transcriptions { nodes { ttid status } } } }",
+        "query($r: ID!) { room(ref: {sid: $r}) { transcriptions { nodes { ttid status } } } }",
         r=room["sid"],
     )
     assert read["room"]["transcriptions"]["nodes"] == [

@@ -24,7 +24,7 @@ from tests.gql.fakes import TIMEOUT_S, delivered
 # its connection.
 TYPES = (Context, DataLoader, EventStream, Exchange, Executor, Operation, Session, Socket)
 EVENTS = "subscription { roomEvents { __typename cursor } }"
-LIVE = 'subscription { roomLive(ref: "standup") { sid } }'
+LIVE = 'subscription { roomLive(room: {uniqueName: "standup"}) { sid } }'
 
 UntilFreed = Callable[[], Awaitable[None]]
 

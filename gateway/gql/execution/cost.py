@@ -30,7 +30,7 @@ from graphql import (
 )
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.paging import PAGE_LIMIT
+from gateway.core.paging import DEFAULT_FIRST, PAGE_LIMIT
 from gateway.gql.execution.graphql_core import resolver_metadata
 from gateway.service.callers.charge import FETCH_COST
 
@@ -45,9 +45,6 @@ whose calls are allowed, unless it reads large pages that need no call."""
 # The price of a rejected document. The gateway has parsed it for nothing: 2 ms for most
 # documents, 9 ms for the worst.
 REJECTED_COST = 100
-DEFAULT_PAGE_SIZE = 50
-"""The size of a page whose `first` is left out, as the schema declares it."""
-
 _PAGE_ARGUMENTS = {"first", "ids"}
 _PAGE_TYPES = ("Connection", "Edge")
 """How the names of the types between a page and its objects end. Their fields stand in
@@ -179,7 +176,7 @@ class _CostCounter:
     def _of_fetch(self, node: FieldNode, field: GraphQLField, type_: str, scope: _Scope) -> int:
         """The points for fetching the field of all objects."""
         metadata = resolver_metadata(field)
-        if metadata is None:
+        if metadata is None or metadata.get("is_derived"):
             return 0
         is_shared = metadata.get("is_shared", False)
         times = scope.rooms if is_shared else scope.objects
@@ -201,7 +198,7 @@ class _CostCounter:
                 size = max(1, self._number(argument.value))
                 # More than PAGE_LIMIT on a page is an error when the field is resolved.
                 return size if argument.name.value == "ids" else min(size, PAGE_LIMIT)
-        return DEFAULT_PAGE_SIZE
+        return DEFAULT_FIRST
 
     def _status_count(self, node: FieldNode) -> int:
         """How many statuses the field's filter names: Twilio has a list for each."""
@@ -215,12 +212,12 @@ class _CostCounter:
     def _number(self, value: ValueNode) -> int:
         match value:
             case VariableNode():
-                given = self.variables.get(value.name.value, DEFAULT_PAGE_SIZE)
+                given = self.variables.get(value.name.value)
                 if isinstance(given, list):
                     return len(given)
-                return given if isinstance(given, int) else DEFAULT_PAGE_SIZE
+                return given if isinstance(given, int) else DEFAULT_FIRST
             case NullValueNode():
-                return DEFAULT_PAGE_SIZE
+                return DEFAULT_FIRST
             case IntValueNode():
                 return int(value.value)
             case ListValueNode():

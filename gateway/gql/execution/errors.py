@@ -61,6 +61,8 @@ _ADVICE = (
     (re.compile(r"\bBoolean cannot represent"), "send true or false"),
     (re.compile(r"\b(String|ID) cannot represent"), "send a string"),
     (re.compile(r"\benum\b|\bEnum\b"), "send one of the enum's values in the schema"),
+    (re.compile(r"\bto be an object\b"), "send an object with the fields in the schema"),
+    (re.compile(r"\bOneOf Input Object\b"), "set exactly one field"),
     (
         re.compile(
             r"^Cannot query field|^Unknown (argument|type|directive)"

@@ -11,7 +11,12 @@ from typing import Any
 
 import graphql
 import strawberry
-from graphql import GraphQLField, GraphQLResolveInfoHelpers, GraphQLSchema
+from graphql import (
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLResolveInfoHelpers,
+    GraphQLSchema,
+)
 from graphql.execution import Executor
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
@@ -27,6 +32,20 @@ def executable_schema(schema: strawberry.Schema) -> GraphQLSchema:
 
 
 EXECUTABLE_SCHEMA = describe(executable_schema(schema))
+
+
+def _mark_one_of_inputs() -> None:
+    """Lets graphql-core check and print the inputs that take exactly one field.
+
+    strawberry checks them in its own executor, which is not used here.
+    """
+    for type_ in EXECUTABLE_SCHEMA.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            definition = type_.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+            type_.is_one_of = definition.is_one_of
+
+
+_mark_one_of_inputs()
 
 
 def print_schema() -> str:

@@ -8,6 +8,7 @@ from strawberry.types.enum import has_enum_definition
 
 from gateway.core import (
     caching,
+    callers,
     events,
     insights,
     open_enum,
@@ -20,7 +21,7 @@ from gateway.core import (
 )
 from gateway.core.limits import fairness, quota
 
-_LEGACY = "Twilio has deprecated this type and closed it to new accounts; use GROUP."
+LEGACY_ROOM_TYPE = "Twilio has deprecated this type and closed it to new accounts; use GROUP."
 
 
 def _register(
@@ -44,10 +45,8 @@ for _cls in (
     rooms.VideoCodec,
     open_enum.HttpMethod,
     participants.ParticipantStatus,
-    rules.RuleType,
     rules.TrackKind,
     rules.TrackPriority,
-    recordings.RecordedKind,
     recordings.RecordingStatus,
     recordings.ContainerFormat,
     recordings.MediaCodec,
@@ -63,10 +62,12 @@ for _cls in (
     events.ResyncReason,
 ):
     _register(_cls)
-_register(rooms.RoomType, deprecated=dict.fromkeys(("GROUP_SMALL", "PEER_TO_PEER", "GO"), _LEGACY))
 _register(
-    rules.TrackRuleEffect,
-    description="What a rule in force does; RuleType is what may be asked for.",
+    rooms.RoomType,
+    deprecated=dict.fromkeys(("GROUP_SMALL", "PEER_TO_PEER", "GO"), LEGACY_ROOM_TYPE),
+)
+_register(
+    rules.TrackRuleEffect, description="What a rule in force does with the tracks it selects."
 )
 _register(insights.StayStatus, description="A participant's status, in Insights' words.")
 _register(
@@ -85,6 +86,7 @@ _register(
     description="SHARED: out of the budget of all replicas. ALONE: out of this replica's part, "
     "for Redis gives no answer. WAITING: nothing is spent for a moment, between the two.",
 )
+_register(callers.Scope, description="What a caller may do. ADMIN may do everything.")
 _register(
     caching.FreshnessSource,
     name="FreshnessSource",

@@ -1,58 +1,98 @@
-"""Node ids, and the refs that accept them. Does no I/O.
+"""Ids of objects, and the arguments that accept one. Does no I/O.
 
-An id lists SIDs from the room down, as in `RM…:PA…:MT…`. A ref that names something
-within its parent accepts such an id and uses the last part only: that SID belongs to
-no other parent.
+An id lists SIDs from the room down, as in `RM…:PA…:MT…`. A word in it tells apart
+objects with the same SIDs, as in `RM…:recordingRules`. An argument that names something
+within its parent also accepts such an id, and uses its last SID only: that SID belongs
+to no other parent.
 """
 
-from gateway.core.participants import ParticipantRef, TrackRef
-from gateway.core.sids import ParticipantSid, RoomSid, TrackSid, is_sid
-from gateway.core.transcriptions import Ttid, checked_ttid, is_ttid
+import re
+from collections.abc import Mapping
+from typing import Final
 
-_SIDS = (RoomSid, ParticipantSid, TrackSid)
+from gateway.core.participants import ParticipantRef
+from gateway.core.sids import (
+    PREFIXES,
+    ParticipantSid,
+    RecordingSid,
+    RoomSid,
+    TrackSid,
+    checked_sid,
+)
+from gateway.core.transcriptions import Ttid, checked_ttid
+
+_ROOM, _PARTICIPANT, _TRACK, _RECORDING = (
+    f"({PREFIXES[kind][0]}[0-9a-fA-F]{{32}})"
+    for kind in (RoomSid, ParticipantSid, TrackSid, RecordingSid)
+)
+_FORMS: Final[Mapping[str, re.Pattern[str]]] = {
+    type_: re.compile(form)
+    for type_, form in {
+        "Room": _ROOM,
+        "Participant": f"{_ROOM}:{_PARTICIPANT}",
+        "PublishedTrack": f"{_ROOM}:{_PARTICIPANT}:{_TRACK}",
+        "SubscribedTrack": f"{_ROOM}:{_PARTICIPANT}:subscribed:{_TRACK}",
+        "SubscribeRules": f"{_ROOM}:{_PARTICIPANT}:subscribeRules",
+        "RecordingRules": f"{_ROOM}:recordingRules",
+        "Recording": _RECORDING,
+        "InsightsRoom": f"{_ROOM}:insights",
+        "InsightsParticipant": f"{_ROOM}:{_PARTICIPANT}:insights",
+        # A ttid is any word: this form comes last.
+        "Transcription": rf"{_ROOM}:([A-Za-z0-9_-]{{1,128}})",
+    }.items()
+}
 
 
-def parse_node_id(text: str) -> tuple[str, ...] | None:
-    """The SIDs in the id of a room, a participant or a published track.
+def parse_id(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """The type of the object with this id, and the SIDs in the id.
 
-    None for any other text.
+    None for a text that is not the id of a Node.
     """
-    parts = tuple(text.split(":"))
-    if len(parts) > len(_SIDS) or not all(
-        is_sid(kind, part) for kind, part in zip(_SIDS, parts, strict=False)
-    ):
-        return None
-    return parts
+    for type_, form in _FORMS.items():
+        if match := form.fullmatch(text):
+            return type_, match.groups()
+    return None
 
 
-def parse_transcription_id(text: str) -> tuple[RoomSid, Ttid] | None:
-    """The parts of a transcription's id. None for any other text.
+def room_sid(text: str, argument: str) -> RoomSid:
+    """From the SID of a room, or from the id of the room or of its summary.
 
-    A text that could be a participant's id is not a transcription's.
+    Raises InvalidArgument.
     """
-    room, _, ttid = text.partition(":")
-    if not is_sid(RoomSid, room) or not is_ttid(ttid) or is_sid(ParticipantSid, ttid):
-        return None
-    return RoomSid(room), Ttid(ttid)
+    return checked_sid(RoomSid, _last_sid(text, "InsightsRoom"), argument)
+
+
+def participant_sid(text: str, argument: str) -> ParticipantSid:
+    """From the SID of a participant, or from the id of the participant or of its
+    summary. Raises InvalidArgument."""
+    sid = _last_sid(text, "Participant", "InsightsParticipant")
+    return checked_sid(ParticipantSid, sid, argument)
 
 
 def participant_ref(text: str) -> ParticipantRef:
     """From an id, a SID or an identity. Raises InvalidArgument."""
-    return ParticipantRef.of(_last_sid(text, 2))
+    return ParticipantRef.of(_last_sid(text, "Participant"))
 
 
-def track_ref(text: str) -> TrackRef:
-    """From an id, a SID or a name. Raises InvalidArgument."""
-    return TrackRef.of(_last_sid(text, 3))
+def track_sid(text: str, argument: str) -> TrackSid:
+    """From the SID or id of a track. Raises InvalidArgument."""
+    return checked_sid(TrackSid, _last_sid(text, "PublishedTrack", "SubscribedTrack"), argument)
 
 
-def transcription_ref(text: str) -> Ttid:
-    """From an id or a ttid. Raises InvalidArgument."""
-    parts = parse_transcription_id(text)
-    return checked_ttid(text) if parts is None else parts[1]
+def recording_sid(text: str, argument: str) -> RecordingSid:
+    """From the SID of a recording, which is its id too. Raises InvalidArgument."""
+    return checked_sid(RecordingSid, text, argument)
 
 
-def _last_sid(text: str, length: int) -> str:
-    """The last SID of an id with `length` parts; the text itself for any other text."""
-    parts = parse_node_id(text)
-    return text if parts is None or len(parts) != length else parts[-1]
+def transcription_id(text: str) -> Ttid:
+    """From the ttid or id of a transcription. Raises InvalidArgument."""
+    return checked_ttid(_last_sid(text, "Transcription"))
+
+
+def _last_sid(text: str, *types: str) -> str:
+    """The last SID in the id of an object of one of the types.
+
+    The text itself for any other text.
+    """
+    type_, sids = parse_id(text) or ("", ())
+    return sids[-1] if type_ in types else text

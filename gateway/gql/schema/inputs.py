@@ -4,41 +4,20 @@ An argument that is left out and one that is null mean the same: Twilio's defaul
 """
 
 from dataclasses import fields
+from enum import Enum
 from typing import Any, TypeVar
 
 import strawberry
 from strawberry import UNSET
 
-from gateway.core import participants, recordings, rooms, rules, transcriptions
-from gateway.core.paging import checked_first
+from gateway.core import rooms, transcriptions
+from gateway.core.errors import below
+from gateway.core.paging import DEFAULT_FIRST, checked_first
 from gateway.core.rooms import RoomRef
-from gateway.gql.schema import enums as enums  # registers the enums before any type uses one
+from gateway.gql.schema.input_enums import CORE_ENUMS, RoomTypeInput, VideoCodecInput, core_member
+from gateway.gql.schema.rules import RecordingRuleInput, SubscribeRuleInput
 
 _T = TypeVar("_T")
-
-
-@strawberry.input(
-    description="Includes or excludes either all tracks, or those that match every filter given."
-)
-class RecordingRuleInput:
-    type: rules.RuleType
-    all: bool | None = UNSET
-    kind: recordings.RecordedKind | None = UNSET
-    publisher: str | None = UNSET
-    track: str | None = UNSET
-
-
-@strawberry.input(
-    description="Subscribes to or leaves out either all tracks, or those that match every "
-    "filter given. `priority` filters nothing: it goes with the filters."
-)
-class SubscribeRuleInput:
-    type: rules.RuleType
-    all: bool | None = UNSET
-    kind: rules.TrackKind | None = UNSET
-    publisher: str | None = UNSET
-    track: str | None = UNSET
-    priority: rules.TrackPriority | None = UNSET
 
 
 @strawberry.input
@@ -57,14 +36,14 @@ class TranscriptionsConfigurationInput:
 )
 class CreateRoomInput:
     unique_name: str | None = UNSET
-    type: rooms.RoomType | None = UNSET
+    type: RoomTypeInput | None = UNSET
     max_participants: int | None = UNSET
     max_participant_duration: int | None = UNSET
     empty_room_timeout: int | None = UNSET
     unused_room_timeout: int | None = UNSET
     record_participants_on_connect: bool | None = UNSET
     recording_rules: list[RecordingRuleInput] | None = UNSET
-    video_codecs: list[rooms.VideoCodec] | None = UNSET
+    video_codecs: list[VideoCodecInput] | None = UNSET
     media_region: str | None = UNSET
     audio_only: bool | None = UNSET
     transcribe_participants_on_connect: bool | None = UNSET
@@ -74,8 +53,6 @@ class CreateRoomInput:
 
 _CORE_TYPES: dict[type, Any] = {
     CreateRoomInput: rooms.NewRoom,
-    RecordingRuleInput: recordings.RecordingRule,
-    SubscribeRuleInput: participants.SubscribeRule,
     TranscriptionsConfigurationInput: transcriptions.TranscriptionsConfiguration,
 }
 
@@ -85,12 +62,22 @@ def to_core(value: object) -> Any:
 
     Raises InvalidArgument for a value out of bounds.
     """
-    if isinstance(value, list):
-        return tuple(to_core(item) for item in value)
+    match value:
+        case list():
+            return tuple(_item_to_core(index, item) for index, item in enumerate(value))
+        case RecordingRuleInput() | SubscribeRuleInput():
+            return value.to_core()
+        case Enum() if type(value) in CORE_ENUMS:
+            return core_member(value)
     cls = _CORE_TYPES.get(type(value))
     if cls is None:
         return value
     return build_core(cls, **{field.name: getattr(value, field.name) for field in fields(value)})  # type: ignore[arg-type]
+
+
+def _item_to_core(index: int, item: object) -> Any:
+    with below(index):
+        return to_core(item)
 
 
 def build_core(cls: type[_T], **arguments: object) -> _T:
@@ -98,13 +85,12 @@ def build_core(cls: type[_T], **arguments: object) -> _T:
 
     Raises InvalidArgument for a value out of bounds.
     """
-    return cls(
-        **{
-            name: to_core(value)
-            for name, value in arguments.items()
-            if value is not UNSET and value is not None
-        }
-    )
+    values = {}
+    for name, value in arguments.items():
+        if value is not UNSET and value is not None:
+            with below(name):
+                values[name] = to_core(value)
+    return cls(**values)
 
 
 def optional(value: _T | None) -> _T | None:
@@ -118,9 +104,9 @@ def optional_room_ref(room: strawberry.ID | None) -> RoomRef | None:
     return None if ref is None else RoomRef.of(ref)
 
 
-def page_arguments(first: int, after: str | None) -> tuple[int, str | None]:
-    """`first` and `after` of a page.
+def page_arguments(first: int | None, after: str | None) -> tuple[int, str | None]:
+    """The size and the cursor of a page.
 
     Raises InvalidArgument for a `first` outside 1 to 100.
     """
-    return checked_first(first), optional(after)
+    return DEFAULT_FIRST if first is None else checked_first(first), optional(after)

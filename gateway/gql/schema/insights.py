@@ -8,19 +8,33 @@ from strawberry import UNSET, Info
 from gateway.core import insights as core
 from gateway.core.insights import InsightsRoomFilter
 from gateway.core.open_enum import HttpMethod
+from gateway.core.paging import DEFAULT_FIRST
 from gateway.core.recordings import MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
-from gateway.core.sids import ParticipantSid, RoomSid, checked_sid
+from gateway.core.sids import RoomSid
 from gateway.gql.schema.context import Context
+from gateway.gql.schema.ids import participant_sid, room_sid
+from gateway.gql.schema.input_enums import MediaCodecInput, RoomTypeInput
 from gateway.gql.schema.inputs import build_core, page_arguments
 from gateway.gql.schema.scalars import JSON, BigInt
 from gateway.gql.schema.types import (
     Connection,
     ResourceView,
+    derived_field,
     fetched_field,
     resource_connection,
+    twilio_details,
     view_of,
 )
+
+
+@strawberry.type(
+    description="What programs that call Twilio's REST API need of a summary of a participant."
+)
+class InsightsParticipantTwilioDetails:
+    url: str | None = strawberry.field(
+        description="The address of the summary in Twilio's REST API."
+    )
 
 
 @view_of(core.InsightsParticipant)
@@ -29,6 +43,8 @@ from gateway.gql.schema.types import (
     "does not publish."
 )
 class InsightsParticipant(ResourceView):
+    id_format = "{0.room_sid}:{0.participant_sid}:insights"
+
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
     account_sid: strawberry.ID
@@ -45,7 +61,11 @@ class InsightsParticipant(ResourceView):
     edge_location: core.EdgeLocation | None
     properties: JSON | None
     publisher_info: JSON | None
-    url: str | None
+    url: strawberry.Private[str | None]
+
+    @derived_field("What programs that call Twilio's REST API need of a summary of a participant.")
+    def twilio(self, info: Info[Context, None]) -> InsightsParticipantTwilioDetails:
+        return twilio_details(InsightsParticipantTwilioDetails, self, info.context.caller)
 
 
 @view_of(core.InsightsLinks)
@@ -54,12 +74,33 @@ class InsightsLinks:
     participants: str | None
 
 
+@strawberry.type(
+    description="What programs that call Twilio's REST API need of a summary of a room."
+)
+class InsightsRoomTwilioDetails:
+    url: str | None = strawberry.field(
+        description="The address of the summary in Twilio's REST API."
+    )
+    links: InsightsLinks | None = strawberry.field(
+        description="The address of the participants' summaries."
+    )
+    status_callback: str | None = strawberry.field(
+        description="The address to which Twilio reports the room. Null without the scope `admin`: "
+        "the address of this gateway contains a secret."
+    )
+    status_callback_method: HttpMethod | None = strawberry.field(
+        description="The method of those reports."
+    )
+
+
 @view_of(core.InsightsRoom)
 @strawberry.type(
     description="A room summed up, mostly within 10 minutes of its end. `processingState` says "
     "if more is to come."
 )
 class InsightsRoom(ResourceView):
+    id_format = "{0.room_sid}:insights"
+
     room_sid: strawberry.ID
     account_sid: strawberry.ID
     room_name: str | None
@@ -69,8 +110,8 @@ class InsightsRoom(ResourceView):
     end_time: datetime | None
     created_method: core.CreatedMethod | None
     end_reason: core.RoomEndReason | None
-    status_callback: str | None
-    status_callback_method: HttpMethod | None
+    status_callback: strawberry.Private[str | None]
+    status_callback_method: strawberry.Private[HttpMethod | None]
     max_participants: int | None
     unique_participants: int | None
     unique_participant_identities: int | None
@@ -84,31 +125,41 @@ class InsightsRoom(ResourceView):
     total_recording_duration: BigInt | None
     processing_state: core.ProcessingState | None
     recording_enabled: bool | None
-    url: str | None
-    links: InsightsLinks | None
+    url: strawberry.Private[str | None]
+    links: strawberry.Private[InsightsLinks | None]
+
+    @derived_field("What programs that call Twilio's REST API need of a summary of a room.")
+    def twilio(self, info: Info[Context, None]) -> InsightsRoomTwilioDetails:
+        return twilio_details(InsightsRoomTwilioDetails, self, info.context.caller)
 
     @fetched_field("Who was there.")
     async def participants(
-        self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
+        self,
+        info: Info[Context, None],
+        first: int | None = DEFAULT_FIRST,
+        after: str | None = UNSET,
     ) -> Connection[InsightsParticipant]:
-        first, after = page_arguments(first, after)
+        size, after = page_arguments(first, after)
         result = await info.context.account.insights.participants(
-            info.context.caller, RoomSid(self.room_sid), first, after
+            info.context.caller, RoomSid(self.room_sid), size, after
         )
         return resource_connection(InsightsParticipant, result, after)
 
-    @fetched_field("One stay, by SID; null when there is none.")
+    @fetched_field(
+        "The participant with this SID, or with this `id` as a `Participant` or here; null when "
+        "there is none."
+    )
     async def participant(
-        self, info: Info[Context, None], sid: strawberry.ID
+        self, info: Info[Context, None], ref: strawberry.ID
     ) -> InsightsParticipant | None:
-        room, participant = RoomSid(self.room_sid), checked_sid(ParticipantSid, sid, "sid")
+        room, participant = RoomSid(self.room_sid), participant_sid(ref, "ref")
         return InsightsParticipant.from_optional(
             await info.context.account.insights.participant(info.context.caller, room, participant)
         )
 
 
-async def insights_room(info: Info[Context, None], sid: strawberry.ID) -> InsightsRoom | None:
-    room = checked_sid(RoomSid, sid, "sid")
+async def insights_room(info: Info[Context, None], ref: strawberry.ID) -> InsightsRoom | None:
+    room = room_sid(ref, "ref")
     return InsightsRoom.from_optional(
         await info.context.account.insights.room(info.context.caller, room)
     )
@@ -116,12 +167,12 @@ async def insights_room(info: Info[Context, None], sid: strawberry.ID) -> Insigh
 
 async def insights_rooms(
     info: Info[Context, None],
-    room_types: list[RoomType] | None = UNSET,
-    codecs: list[MediaCodec] | None = UNSET,
+    room_types: list[RoomTypeInput] | None = UNSET,
+    codecs: list[MediaCodecInput] | None = UNSET,
     room_name: str | None = UNSET,
     created_after: datetime | None = UNSET,
     created_before: datetime | None = UNSET,
-    first: int = 50,
+    first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
 ) -> Connection[InsightsRoom]:
     filters = build_core(
@@ -132,6 +183,6 @@ async def insights_rooms(
         created_after=created_after,
         created_before=created_before,
     )
-    first, after = page_arguments(first, after)
-    result = await info.context.account.insights.rooms(info.context.caller, filters, first, after)
+    size, after = page_arguments(first, after)
+    result = await info.context.account.insights.rooms(info.context.caller, filters, size, after)
     return resource_connection(InsightsRoom, result, after)

@@ -8,11 +8,18 @@ from strawberry import Info
 from gateway.core.errors import NotFound
 from gateway.core.participants import ParticipantRef, TrackRef
 from gateway.core.rooms import RoomRef
-from gateway.core.sids import ParticipantSid, RecordingSid, RoomSid, TrackSid, is_sid
+from gateway.core.sids import ParticipantSid, RecordingSid, RoomSid, TrackSid
+from gateway.core.transcriptions import Ttid
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.ids import parse_node_id, parse_transcription_id
-from gateway.gql.schema.participants import Participant, PublishedTrack
-from gateway.gql.schema.recordings import Recording
+from gateway.gql.schema.ids import parse_id
+from gateway.gql.schema.insights import InsightsParticipant, InsightsRoom
+from gateway.gql.schema.participants import (
+    Participant,
+    PublishedTrack,
+    SubscribedTrack,
+    SubscribeRules,
+)
+from gateway.gql.schema.recordings import Recording, RecordingRules
 from gateway.gql.schema.rooms import Room
 from gateway.gql.schema.transcriptions import Transcription
 from gateway.gql.schema.types import Node
@@ -43,26 +50,49 @@ async def _find(context: Context, id_: str) -> Node | None:
 
 async def _fetch(context: Context, id_: str) -> Node | None:
     account, caller = context.account, context.caller
-    if is_sid(RecordingSid, id_):
-        return Recording.from_optional(
-            await account.recordings.recording(caller, RecordingSid(id_))
-        )
-    if (parts := parse_transcription_id(id_)) is not None:
-        room_sid, ttid = parts
-        return Transcription.from_optional(
-            await account.transcriptions.transcription(caller, RoomRef(room_sid, None), ttid)
-        )
-    match parse_node_id(id_):
-        case (room,):
+    match parse_id(id_):
+        case "Room", (room,):
             return Room.from_optional(await context.loaders.room(RoomSid(room)))
-        case (room, participant):
+        case "Participant", (room, participant):
             return Participant.from_optional(
                 await account.participants.participant(caller, *_refs(room, participant))
             )
-        case (room, participant, track):
+        case "PublishedTrack", (room, participant, track):
             ref = TrackRef(TrackSid(track), None)
             return PublishedTrack.from_optional(
                 await account.participants.published_track(caller, *_refs(room, participant), ref)
+            )
+        case "SubscribedTrack", (room, participant, track):
+            return SubscribedTrack.from_optional(
+                await account.participants.subscribed_track(
+                    caller, *_refs(room, participant), TrackSid(track)
+                )
+            )
+        case "SubscribeRules", (room, participant):
+            return SubscribeRules.from_result(
+                await account.participants.subscribe_rules(caller, *_refs(room, participant))
+            )
+        case "RecordingRules", (room,):
+            return RecordingRules.from_result(
+                await account.recordings.rules(caller, RoomRef(RoomSid(room), None))
+            )
+        case "InsightsRoom", (room,):
+            return InsightsRoom.from_optional(await account.insights.room(caller, RoomSid(room)))
+        case "InsightsParticipant", (room, participant):
+            return InsightsParticipant.from_optional(
+                await account.insights.participant(
+                    caller, RoomSid(room), ParticipantSid(participant)
+                )
+            )
+        case "Recording", (recording,):
+            return Recording.from_optional(
+                await account.recordings.recording(caller, RecordingSid(recording))
+            )
+        case "Transcription", (room, ttid):
+            return Transcription.from_optional(
+                await account.transcriptions.transcription(
+                    caller, RoomRef(RoomSid(room), None), Ttid(ttid)
+                )
             )
         case _:
             return None

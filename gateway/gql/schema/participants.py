@@ -11,21 +11,24 @@ from gateway.core import participants as core
 from gateway.core import rules
 from gateway.core.caching import ReadResult
 from gateway.core.errors import NotFound
-from gateway.core.participants import NewSubscribeRules, ParticipantRef, checked_track_sid
+from gateway.core.paging import DEFAULT_FIRST
+from gateway.core.participants import NewSubscribeRules, ParticipantRef
 from gateway.core.room_state.live import Stay
 from gateway.core.rooms import RoomRef
 from gateway.core.sids import ParticipantSid, RoomSid
+from gateway.gql.schema import refs
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.ids import participant_ref, track_ref
-from gateway.gql.schema.inputs import SubscribeRuleInput, build_core, page_arguments
-from gateway.gql.schema.rules import TrackRule
+from gateway.gql.schema.ids import participant_ref, track_sid
+from gateway.gql.schema.inputs import build_core, page_arguments
+from gateway.gql.schema.rules import SubscribeRuleInput, TrackRule
 from gateway.gql.schema.types import (
     Connection,
-    Node,
     ResourceView,
+    derived_field,
     fetched_field,
     resource_connection,
     resource_view,
+    twilio_details,
     view_of,
 )
 
@@ -38,6 +41,8 @@ if TYPE_CHECKING:  # Room and Participant refer to each other in GraphQL
     description="What a participant subscribes to. No dates until somebody has changed it."
 )
 class SubscribeRules(ResourceView):
+    id_format = "{0.room_sid}:{0.participant_sid}:subscribeRules"
+
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
     rules: list[TrackRule]
@@ -45,10 +50,15 @@ class SubscribeRules(ResourceView):
     update_time: datetime | None
 
 
+@strawberry.type(description="What programs that call Twilio's REST API need of a published track.")
+class PublishedTrackTwilioDetails:
+    url: str | None = strawberry.field(description="The address of the track in Twilio's REST API.")
+
+
 @view_of(core.PublishedTrack)
 @strawberry.type(description="A track that a participant sends.")
-class PublishedTrack(Node, ResourceView):
-    id_fields = ("room_sid", "participant_sid", "sid")
+class PublishedTrack(ResourceView):
+    id_format = "{0.room_sid}:{0.participant_sid}:{0.sid}"
 
     sid: strawberry.ID
     participant_sid: strawberry.ID
@@ -58,12 +68,25 @@ class PublishedTrack(Node, ResourceView):
     muted: bool | None
     create_time: datetime | None
     update_time: datetime | None
-    url: str | None
+    url: strawberry.Private[str | None]
+
+    @derived_field("What programs that call Twilio's REST API need of a published track.")
+    def twilio(self, info: Info[Context, None]) -> PublishedTrackTwilioDetails:
+        return twilio_details(PublishedTrackTwilioDetails, self, info.context.caller)
+
+
+@strawberry.type(
+    description="What programs that call Twilio's REST API need of a subscribed track."
+)
+class SubscribedTrackTwilioDetails:
+    url: str | None = strawberry.field(description="The address of the track in Twilio's REST API.")
 
 
 @view_of(core.SubscribedTrack)
 @strawberry.type(description="A track that a participant receives; `publisherSid` is who sends it.")
 class SubscribedTrack(ResourceView):
+    id_format = "{0.room_sid}:{0.participant_sid}:subscribed:{0.sid}"
+
     sid: strawberry.ID
     participant_sid: strawberry.ID
     room_sid: strawberry.ID
@@ -73,7 +96,11 @@ class SubscribedTrack(ResourceView):
     muted: bool | None
     create_time: datetime | None
     update_time: datetime | None
-    url: str | None
+    url: strawberry.Private[str | None]
+
+    @derived_field("What programs that call Twilio's REST API need of a subscribed track.")
+    def twilio(self, info: Info[Context, None]) -> SubscribedTrackTwilioDetails:
+        return twilio_details(SubscribedTrackTwilioDetails, self, info.context.caller)
 
 
 @view_of(core.ParticipantLinks)
@@ -85,12 +112,23 @@ class ParticipantLinks:
     anonymize: str | None
 
 
+@strawberry.type(description="What programs that call Twilio's REST API need of a participant.")
+class ParticipantTwilioDetails:
+    url: str | None = strawberry.field(
+        description="The address of the participant in Twilio's REST API."
+    )
+    links: ParticipantLinks | None = strawberry.field(
+        description="The addresses of what belongs to the participant. Null in the answer to "
+        "`anonymizeParticipant`."
+    )
+
+
 @view_of(core.Participant)
 @strawberry.type(
     description="One stay of somebody in a room. The duration, in seconds, comes with the end."
 )
-class Participant(Node, ResourceView):
-    id_fields = ("room_sid", "sid")
+class Participant(ResourceView):
+    id_format = "{0.room_sid}:{0.sid}"
 
     sid: strawberry.ID
     room_sid: strawberry.ID
@@ -102,10 +140,14 @@ class Participant(Node, ResourceView):
     start_time: datetime | None
     end_time: datetime | None
     duration: int | None
-    url: str | None
-    links: ParticipantLinks | None
+    url: strawberry.Private[str | None]
+    links: strawberry.Private[ParticipantLinks | None]
     live: strawberry.Private[ReadResult[Stay] | None] = field(default=None, init=False)
     """The stay in a live view. Fields that it holds are not fetched."""
+
+    @derived_field("What programs that call Twilio's REST API need of a participant.")
+    def twilio(self, info: Info[Context, None]) -> ParticipantTwilioDetails:
+        return twilio_details(ParticipantTwilioDetails, self, info.context.caller)
 
     @classmethod
     def from_stay(cls, result: ReadResult[Stay]) -> Self:
@@ -126,46 +168,53 @@ class Participant(Node, ResourceView):
         cheaper="select presence of the room, which needs none",
     )
     async def published_tracks(
-        self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
+        self,
+        info: Info[Context, None],
+        first: int | None = DEFAULT_FIRST,
+        after: str | None = UNSET,
     ) -> Connection[PublishedTrack]:
-        first, after = page_arguments(first, after)
+        size, after = page_arguments(first, after)
         if self.live is not None:
-            tracks = info.context.account.live.tracks(self.live.value, first, after)
+            tracks = info.context.account.live.tracks(self.live.value, size, after)
             return resource_connection(
                 PublishedTrack, ReadResult(tracks, self.live.freshness, self.live.as_of), after
             )
         participants = info.context.account.participants
-        result = await participants.published_tracks(info.context.caller, *self._refs, first, after)
+        result = await participants.published_tracks(info.context.caller, *self._refs, size, after)
         return resource_connection(PublishedTrack, result, after)
 
-    @fetched_field("By SID or name.")
+    @fetched_field("One track that the participant sends; null when there is none.")
     async def published_track(
-        self, info: Info[Context, None], ref: strawberry.ID
+        self, info: Info[Context, None], ref: refs.TrackRef
     ) -> PublishedTrack | None:
         participants = info.context.account.participants
         return PublishedTrack.from_optional(
-            await participants.published_track(info.context.caller, *self._refs, track_ref(ref))
+            await participants.published_track(info.context.caller, *self._refs, ref.to_core("ref"))
         )
 
     @fetched_field("What the participant receives now.")
     async def subscribed_tracks(
-        self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
+        self,
+        info: Info[Context, None],
+        first: int | None = DEFAULT_FIRST,
+        after: str | None = UNSET,
     ) -> Connection[SubscribedTrack]:
-        first, after = page_arguments(first, after)
+        size, after = page_arguments(first, after)
         participants = info.context.account.participants
-        result = await participants.subscribed_tracks(
-            info.context.caller, *self._refs, first, after
-        )
+        result = await participants.subscribed_tracks(info.context.caller, *self._refs, size, after)
         return resource_connection(SubscribedTrack, result, after)
 
-    @fetched_field("By SID: a track that is received has no name to ask for.")
+    @fetched_field(
+        "The track with this SID or `id` that the participant receives; null when there is none. "
+        "Twilio cannot find such a track by its name."
+    )
     async def subscribed_track(
-        self, info: Info[Context, None], sid: strawberry.ID
+        self, info: Info[Context, None], ref: strawberry.ID
     ) -> SubscribedTrack | None:
         participants = info.context.account.participants
         return SubscribedTrack.from_optional(
             await participants.subscribed_track(
-                info.context.caller, *self._refs, checked_track_sid(sid)
+                info.context.caller, *self._refs, track_sid(ref, "ref")
             )
         )
 
@@ -182,12 +231,12 @@ class Participant(Node, ResourceView):
 
 
 async def participant(
-    info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
+    info: Info[Context, None], room: refs.RoomRef, ref: refs.ParticipantRef
 ) -> Participant | None:
-    refs = RoomRef.of(room), participant_ref(participant)
+    names = room.to_core("room"), ref.to_core("ref")
     try:
         return Participant.from_optional(
-            await info.context.account.participants.participant(info.context.caller, *refs)
+            await info.context.account.participants.participant(info.context.caller, *names)
         )
     except NotFound:  # There is no such room, so there is no such participant.
         return None
@@ -196,18 +245,18 @@ async def participant(
 async def disconnect_participant(
     info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
 ) -> Participant:
-    refs = RoomRef.of(room), participant_ref(participant)
+    names = RoomRef.of(room), participant_ref(participant)
     return Participant.from_mutation(
-        await info.context.account.participants.disconnect(info.context.caller, *refs)
+        await info.context.account.participants.disconnect(info.context.caller, *names)
     )
 
 
 async def anonymize_participant(
     info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
 ) -> Participant:
-    refs = RoomRef.of(room), participant_ref(participant)
+    names = RoomRef.of(room), participant_ref(participant)
     return Participant.from_mutation(
-        await info.context.account.participants.anonymize(info.context.caller, *refs)
+        await info.context.account.participants.anonymize(info.context.caller, *names)
     )
 
 
@@ -217,9 +266,9 @@ async def update_subscribe_rules(
     participant: strawberry.ID,
     rules: list[SubscribeRuleInput],
 ) -> SubscribeRules:
-    refs = RoomRef.of(room), participant_ref(participant)
+    names = RoomRef.of(room), participant_ref(participant)
     new_rules = build_core(NewSubscribeRules, rules=rules)
     participants = info.context.account.participants
     return SubscribeRules.from_mutation(
-        await participants.update_subscribe_rules(info.context.caller, *refs, new_rules)
+        await participants.update_subscribe_rules(info.context.caller, *names, new_rules)
     )

@@ -34,6 +34,9 @@ class RequestClassQuota:
     "refusals lower it, time raises it."
 )
 class TwilioQuota:
+    id: strawberry.ID = strawberry.field(
+        description="The account's SID, a colon and `quota`. `node` does not find it."
+    )
     source: core.QuotaSource
     replicas: int
     in_flight: int
@@ -42,4 +45,6 @@ class TwilioQuota:
 
 
 async def quota(info: Info[Context, None]) -> TwilioQuota:
-    return build_view(TwilioQuota, await info.context.account.quota.status(info.context.caller))
+    account = info.context.account
+    status = await account.quota.status(info.context.caller)
+    return build_view(TwilioQuota, status, id=strawberry.ID(f"{account.sid}:quota"))

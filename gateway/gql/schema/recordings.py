@@ -7,26 +7,29 @@ from strawberry import UNSET, Info
 
 from gateway.core import recordings as core
 from gateway.core.open_enum import HttpMethod
+from gateway.core.paging import DEFAULT_FIRST
 from gateway.core.recordings import NewRecordingRules, RecordingFilter
 from gateway.core.rooms import RoomRef
 from gateway.core.rules import TrackKind
-from gateway.core.sids import RecordingSid, checked_sid
+from gateway.core.sids import RecordingSid
 from gateway.gql.schema.context import Context
+from gateway.gql.schema.ids import recording_sid
+from gateway.gql.schema.input_enums import RecordingStatusInput, TrackKindInput
 from gateway.gql.schema.inputs import (
-    RecordingRuleInput,
     build_core,
     optional_room_ref,
     page_arguments,
 )
-from gateway.gql.schema.rules import TrackRule
+from gateway.gql.schema.rules import RecordingRuleInput, TrackRule
 from gateway.gql.schema.scalars import BigInt
 from gateway.gql.schema.types import (
     Connection,
-    Node,
     ResourceView,
     build_view,
+    derived_field,
     fetched_field,
     resource_connection,
+    twilio_details,
     view_of,
 )
 
@@ -34,6 +37,8 @@ from gateway.gql.schema.types import (
 @view_of(core.RecordingRules)
 @strawberry.type(description="What a room records. No dates until somebody has changed it.")
 class RecordingRules(ResourceView):
+    id_format = "{0.room_sid}:recordingRules"
+
     room_sid: strawberry.ID
     rules: list[TrackRule]
     create_time: datetime | None
@@ -61,14 +66,31 @@ class RecordingMedia:
     __repr__ = object.__repr__
 
 
+@strawberry.type(description="What programs that call Twilio's REST API need of a recording.")
+class RecordingTwilioDetails:
+    url: str | None = strawberry.field(
+        description="The address of the recording in Twilio's REST API."
+    )
+    links: RecordingLinks | None = strawberry.field(
+        description="The address of the media. It needs credentials: use `media`."
+    )
+    status_callback: str | None = strawberry.field(
+        description="The address to which Twilio reports the recording. Null without the scope "
+        "`admin`: the address of this gateway contains a secret."
+    )
+    status_callback_method: HttpMethod | None = strawberry.field(
+        description="The method of those reports."
+    )
+
+
 @view_of(core.Recording)
 @strawberry.type(
     description="One track's recording. `duration` is in seconds, `size` in bytes, `offset` in "
     "milliseconds since a moment that all recordings of a room share. The account's list alone "
     "tells the status callback."
 )
-class Recording(Node, ResourceView):
-    id_fields = ("sid",)
+class Recording(ResourceView):
+    id_format = "{0.sid}"
 
     sid: strawberry.ID
     account_sid: strawberry.ID
@@ -85,10 +107,14 @@ class Recording(Node, ResourceView):
     create_time: datetime | None
     grouping_sids: GroupingSids | None
     media_external_location: str | None
-    status_callback: str | None
-    status_callback_method: HttpMethod | None
-    url: str | None
-    links: RecordingLinks | None
+    status_callback: strawberry.Private[str | None]
+    status_callback_method: strawberry.Private[HttpMethod | None]
+    url: strawberry.Private[str | None]
+    links: strawberry.Private[RecordingLinks | None]
+
+    @derived_field("What programs that call Twilio's REST API need of a recording.")
+    def twilio(self, info: Info[Context, None]) -> RecordingTwilioDetails:
+        return twilio_details(RecordingTwilioDetails, self, info.context.caller)
 
     @fetched_field("Where the media can be loaded, asked of Twilio now; null when it has none.")
     async def media(self, info: Info[Context, None]) -> RecordingMedia | None:
@@ -98,26 +124,22 @@ class Recording(Node, ResourceView):
         return None if link is None else build_view(RecordingMedia, link)
 
 
-def recording_sid(text: str) -> RecordingSid:
-    """Raises InvalidArgument for a text that is not a recording's SID."""
-    return checked_sid(RecordingSid, text, "recording")
-
-
-async def recording(info: Info[Context, None], sid: strawberry.ID) -> Recording | None:
+async def recording(info: Info[Context, None], ref: strawberry.ID) -> Recording | None:
+    sid = recording_sid(ref, "ref")
     return Recording.from_optional(
-        await info.context.account.recordings.recording(info.context.caller, recording_sid(sid))
+        await info.context.account.recordings.recording(info.context.caller, sid)
     )
 
 
 async def recordings(
     info: Info[Context, None],
-    status: core.RecordingStatus | None = UNSET,
+    status: RecordingStatusInput | None = UNSET,
     source_sid: strawberry.ID | None = UNSET,
     grouping_sids: list[strawberry.ID] | None = UNSET,
     created_after: datetime | None = UNSET,
     created_before: datetime | None = UNSET,
-    media_type: TrackKind | None = UNSET,
-    first: int = 50,
+    media_type: TrackKindInput | None = UNSET,
+    first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
 ) -> Connection[Recording]:
     filters = build_core(
@@ -129,15 +151,15 @@ async def recordings(
         created_before=created_before,
         media_type=media_type,
     )
-    first, after = page_arguments(first, after)
-    result = await info.context.account.recordings.page(info.context.caller, filters, first, after)
+    size, after = page_arguments(first, after)
+    result = await info.context.account.recordings.page(info.context.caller, filters, size, after)
     return resource_connection(Recording, result, after)
 
 
 async def delete_recording(
     info: Info[Context, None], recording: strawberry.ID, room: strawberry.ID | None = UNSET
 ) -> strawberry.ID:
-    sid, ref = recording_sid(recording), optional_room_ref(room)
+    sid, ref = recording_sid(recording, "recording"), optional_room_ref(room)
     if ref is None:
         await info.context.account.recordings.delete(info.context.caller, sid)
     else:

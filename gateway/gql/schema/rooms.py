@@ -11,15 +11,21 @@ from gateway.core import rooms as core
 from gateway.core.caching import ReadResult
 from gateway.core.events import RoomEventType
 from gateway.core.open_enum import HttpMethod
-from gateway.core.paging import Page
-from gateway.core.participants import ParticipantFilter, ParticipantStatus
-from gateway.core.recordings import RecordingStatus, RoomRecordingFilter
+from gateway.core.paging import DEFAULT_FIRST, Page
+from gateway.core.participants import ParticipantFilter
+from gateway.core.recordings import RoomRecordingFilter
 from gateway.core.room_state.live import LiveRoom, Stay
 from gateway.core.rooms import RoomFilter, RoomRef
 from gateway.core.sids import RoomSid
+from gateway.gql.schema import refs
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.events import RoomEvent, event_types_argument, timeline_connection
-from gateway.gql.schema.ids import participant_ref, transcription_ref
+from gateway.gql.schema.ids import recording_sid, transcription_id
+from gateway.gql.schema.input_enums import (
+    ParticipantStatusInput,
+    RecordingStatusInput,
+    RoomStatusInput,
+)
 from gateway.gql.schema.inputs import (
     CreateRoomInput,
     build_core,
@@ -30,16 +36,17 @@ from gateway.gql.schema.inputs import (
 from gateway.gql.schema.insights import InsightsRoom
 from gateway.gql.schema.participants import Participant
 from gateway.gql.schema.presence import RoomPresence
-from gateway.gql.schema.recordings import Recording, RecordingRules, recording_sid
+from gateway.gql.schema.recordings import Recording, RecordingRules
 from gateway.gql.schema.transcriptions import Transcription
 from gateway.gql.schema.types import (
     Connection,
     Freshness,
-    Node,
     ResourceView,
     build_connection,
+    derived_field,
     fetched_field,
     resource_connection,
+    twilio_details,
     view_of,
 )
 
@@ -53,13 +60,28 @@ class RoomLinks:
     transcriptions: str | None
 
 
+@strawberry.type(description="What programs that call Twilio's REST API need of a room.")
+class RoomTwilioDetails:
+    url: str | None = strawberry.field(description="The address of the room in Twilio's REST API.")
+    links: RoomLinks | None = strawberry.field(
+        description="The addresses of what belongs to the room."
+    )
+    status_callback: str | None = strawberry.field(
+        description="The address to which Twilio reports the room. Null without the scope `admin`: "
+        "the address of this gateway contains a secret."
+    )
+    status_callback_method: HttpMethod | None = strawberry.field(
+        description="The method of those reports."
+    )
+
+
 @view_of(core.Room)
 @strawberry.type(
     description="A room. Durations are in seconds, the two timeouts in minutes, as Twilio counts "
     "them."
 )
-class Room(Node, ResourceView):
-    id_fields = ("sid",)
+class Room(ResourceView):
+    id_format = "{0.sid}"
 
     sid: strawberry.ID
     account_sid: strawberry.ID
@@ -70,8 +92,8 @@ class Room(Node, ResourceView):
     update_time: datetime | None
     end_time: datetime | None
     duration: int | None
-    status_callback: str | None
-    status_callback_method: HttpMethod | None
+    status_callback: strawberry.Private[str | None]
+    status_callback_method: strawberry.Private[HttpMethod | None]
     max_participants: int
     max_participant_duration: int
     max_concurrent_published_tracks: int | None
@@ -82,11 +104,15 @@ class Room(Node, ResourceView):
     media_region: str | None
     audio_only: bool | None
     large_room: bool | None
-    url: str | None
-    links: RoomLinks | None
+    url: strawberry.Private[str | None]
+    links: strawberry.Private[RoomLinks | None]
     freshness: Freshness
     live: strawberry.Private[ReadResult[LiveRoom] | None] = field(default=None, init=False)
     """The live view that shows the room. Participants that it holds are not fetched."""
+
+    @derived_field("What programs that call Twilio's REST API need of a room.")
+    def twilio(self, info: Info[Context, None]) -> RoomTwilioDetails:
+        return twilio_details(RoomTwilioDetails, self, info.context.caller)
 
     @classmethod
     def from_live(cls, result: ReadResult[LiveRoom]) -> Self:
@@ -132,11 +158,11 @@ class Room(Node, ResourceView):
     async def participants(
         self,
         info: Info[Context, None],
-        status: ParticipantStatus | None = UNSET,
+        status: ParticipantStatusInput | None = UNSET,
         identity: str | None = UNSET,
         created_after: datetime | None = UNSET,
         created_before: datetime | None = UNSET,
-        first: int = 50,
+        first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
     ) -> Connection[Participant]:
         filters = build_core(
@@ -146,24 +172,24 @@ class Room(Node, ResourceView):
             created_after=created_after,
             created_before=created_before,
         )
-        first, after = page_arguments(first, after)
+        size, after = page_arguments(first, after)
         context = info.context
         if self.live is not None and self.live.value.covers(filters):
-            page = context.account.live.participants(self.live.value, filters, first, after)
+            page = context.account.live.participants(self.live.value, filters, size, after)
             return _live_participants(page, self.live, after)
         if after is None:
-            result = await context.loaders.participants(RoomSid(self.sid), filters, first)
+            result = await context.loaders.participants(RoomSid(self.sid), filters, size)
         else:
             result = await context.account.participants.page(
-                context.caller, self._ref, filters, first, after
+                context.caller, self._ref, filters, size, after
             )
         return resource_connection(Participant, result, after)
 
-    @fetched_field("By SID or id, or by the identity of one who is connected.")
+    @fetched_field("One participant of the room; null when there is none.")
     async def participant(
-        self, info: Info[Context, None], ref: strawberry.ID
+        self, info: Info[Context, None], ref: refs.ParticipantRef
     ) -> Participant | None:
-        parsed = participant_ref(ref)
+        parsed = ref.to_core("ref")
         if self.live is not None:
             stay = self.live.value.find(parsed)
             if stay is not None:
@@ -180,11 +206,11 @@ class Room(Node, ResourceView):
     async def recordings(
         self,
         info: Info[Context, None],
-        status: RecordingStatus | None = UNSET,
+        status: RecordingStatusInput | None = UNSET,
         source_sid: strawberry.ID | None = UNSET,
         created_after: datetime | None = UNSET,
         created_before: datetime | None = UNSET,
-        first: int = 50,
+        first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
     ) -> Connection[Recording]:
         filters = build_core(
@@ -194,16 +220,18 @@ class Room(Node, ResourceView):
             created_after=created_after,
             created_before=created_before,
         )
-        first, after = page_arguments(first, after)
+        size, after = page_arguments(first, after)
         recordings = info.context.account.recordings
-        result = await recordings.room_page(info.context.caller, self._ref, filters, first, after)
+        result = await recordings.room_page(info.context.caller, self._ref, filters, size, after)
         return resource_connection(Recording, result, after)
 
-    @fetched_field("One of the room's; null when it has none of this SID.")
-    async def recording(self, info: Info[Context, None], sid: strawberry.ID) -> Recording | None:
+    @fetched_field("The room's recording with this SID; null when it has none.")
+    async def recording(self, info: Info[Context, None], ref: strawberry.ID) -> Recording | None:
         recordings = info.context.account.recordings
         return Recording.from_optional(
-            await recordings.room_recording(info.context.caller, self._ref, recording_sid(sid))
+            await recordings.room_recording(
+                info.context.caller, self._ref, recording_sid(ref, "ref")
+            )
         )
 
     @fetched_field("What the room records.")
@@ -214,21 +242,24 @@ class Room(Node, ResourceView):
 
     @fetched_field("One at most.")
     async def transcriptions(
-        self, info: Info[Context, None], first: int = 50, after: str | None = UNSET
+        self,
+        info: Info[Context, None],
+        first: int | None = DEFAULT_FIRST,
+        after: str | None = UNSET,
     ) -> Connection[Transcription]:
-        first, after = page_arguments(first, after)
+        size, after = page_arguments(first, after)
         result = await info.context.account.transcriptions.page(
-            info.context.caller, self._ref, first, after
+            info.context.caller, self._ref, size, after
         )
         return resource_connection(Transcription, result, after)
 
-    @fetched_field("By `ttid` or id.")
+    @fetched_field("The transcription with this `ttid` or `id`; null when there is none.")
     async def transcription(
-        self, info: Info[Context, None], ttid: strawberry.ID
+        self, info: Info[Context, None], ref: strawberry.ID
     ) -> Transcription | None:
         return Transcription.from_optional(
             await info.context.account.transcriptions.transcription(
-                info.context.caller, self._ref, transcription_ref(ttid)
+                info.context.caller, self._ref, transcription_id(ref)
             )
         )
 
@@ -247,13 +278,13 @@ class Room(Node, ResourceView):
         self,
         info: Info[Context, None],
         types: list[RoomEventType] | None = UNSET,
-        first: int = 50,
+        first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
     ) -> Connection[RoomEvent]:
         selected = event_types_argument(types)
-        first, after = page_arguments(first, after)
+        size, after = page_arguments(first, after)
         page = await info.context.account.timeline.page(
-            info.context.caller, self._ref, selected, first, after
+            info.context.caller, self._ref, selected, size, after
         )
         return timeline_connection(page, after)
 
@@ -271,19 +302,19 @@ def _live_participants(
     return build_connection(page, to_node, after, ReadResult(page, live.freshness, live.as_of))
 
 
-async def room(info: Info[Context, None], ref: strawberry.ID) -> Room | None:
+async def room(info: Info[Context, None], ref: refs.RoomRef) -> Room | None:
     return Room.from_optional(
-        await info.context.account.rooms.room(info.context.caller, RoomRef.of(ref))
+        await info.context.account.rooms.room(info.context.caller, ref.to_core("ref"))
     )
 
 
 async def rooms(
     info: Info[Context, None],
-    status: core.RoomStatus = core.RoomStatus.IN_PROGRESS,
+    status: RoomStatusInput = RoomStatusInput.IN_PROGRESS,
     unique_name: str | None = UNSET,
     created_after: datetime | None = UNSET,
     created_before: datetime | None = UNSET,
-    first: int = 50,
+    first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
 ) -> Connection[Room]:
     filters = build_core(
@@ -293,8 +324,8 @@ async def rooms(
         created_after=created_after,
         created_before=created_before,
     )
-    first, after = page_arguments(first, after)
-    result = await info.context.account.rooms.rooms(info.context.caller, filters, first, after)
+    size, after = page_arguments(first, after)
+    result = await info.context.account.rooms.rooms(info.context.caller, filters, size, after)
     return build_connection(result.value, Room.from_result, after, result)
 
 

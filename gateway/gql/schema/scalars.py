@@ -36,7 +36,7 @@ SCALARS: dict[object, Any] = {
     ),
     JSON: strawberry.scalar(
         name="JSON",
-        description="A JSON value as Twilio gave it, which Twilio does not describe.",
+        description="A JSON value in Twilio's own words.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
         serialize=lambda value: value,
     ),

@@ -13,6 +13,7 @@ from gateway.gql.schema import (
     rooms,
     tokens,
     transcriptions,
+    viewer,
 )
 from gateway.gql.schema.events import (
     EVENT_TYPES,
@@ -63,6 +64,16 @@ class Query:
         nodes.nodes,
         description="Up to 60 objects in the order of their ids, null where there is none. "
         "Each may need a call to Twilio.",
+    )
+    gateway = strawberry.field(
+        viewer.gateway,
+        description="The gateway that answers this request.",
+        metadata={"is_derived": True},
+    )
+    viewer = strawberry.field(
+        viewer.viewer,
+        description="The caller, and what it may do.",
+        metadata={"is_derived": True},
     )
     quota = strawberry.field(
         quota.quota,

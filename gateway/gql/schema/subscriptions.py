@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import strawberry
 from strawberry import UNSET, Info
 
-from gateway.core import events, rooms
+from gateway.core import events
+from gateway.gql.schema import refs
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.events import StreamMessage, event_types_argument, message_view
-from gateway.gql.schema.inputs import optional, optional_room_ref
+from gateway.gql.schema.inputs import optional
 from gateway.gql.schema.live import live_presence
 from gateway.gql.schema.presence import RoomPresence
 from gateway.gql.schema.rooms import Room
@@ -36,26 +37,26 @@ class RoomEventStream(AsyncIterable[StreamMessage]):
 
 def room_events(
     info: Info[Context, None],
-    room: strawberry.ID | None = UNSET,
+    room: refs.RoomRef | None = UNSET,
     types: list[events.RoomEventType] | None = UNSET,
     after: str | None = UNSET,
 ) -> AsyncIterable[StreamMessage]:
-    event_filter = EventFilter(optional_room_ref(room), event_types_argument(types))
+    event_filter = EventFilter(room.to_core("room") if room else None, event_types_argument(types))
     cursor = info.context.last_event_id or optional(after)
     return RoomEventStream(info.context, event_filter, cursor)
 
 
-async def room_live(info: Info[Context, None], ref: strawberry.ID) -> AsyncGenerator[Room, None]:
-    views = info.context.account.live.watch(info.context.caller, rooms.RoomRef.of(ref))
+async def room_live(info: Info[Context, None], room: refs.RoomRef) -> AsyncGenerator[Room, None]:
+    views = info.context.account.live.watch(info.context.caller, room.to_core("room"))
     async with aclosing(views):
         async for view in views:
             yield Room.from_live(view)
 
 
 async def room_presence(
-    info: Info[Context, None], room: strawberry.ID
+    info: Info[Context, None], room: refs.RoomRef
 ) -> AsyncGenerator[RoomPresence, None]:
-    views = info.context.account.live.watch(info.context.caller, rooms.RoomRef.of(room))
+    views = info.context.account.live.watch(info.context.caller, room.to_core("room"))
     async with aclosing(views):
         async for view in views:
             yield live_presence(view)

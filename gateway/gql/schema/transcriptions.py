@@ -9,14 +9,15 @@ from gateway.core import transcriptions as core
 from gateway.core.rooms import RoomRef
 from gateway.core.transcriptions import TranscriptionUpdate
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.ids import transcription_ref
+from gateway.gql.schema.ids import transcription_id
+from gateway.gql.schema.input_enums import TranscriptionStatusInput
 from gateway.gql.schema.inputs import (
     TranscriptionsConfigurationInput,
     build_core,
     optional,
     to_core,
 )
-from gateway.gql.schema.types import Node, ResourceView, view_of
+from gateway.gql.schema.types import ResourceView, derived_field, twilio_details, view_of
 
 
 @view_of(core.TranscriptionsConfiguration)
@@ -31,13 +32,20 @@ class TranscriptionsConfiguration:
     enable_automatic_punctuation: bool | None
 
 
+@strawberry.type(description="What programs that call Twilio's REST API need of a transcription.")
+class TranscriptionTwilioDetails:
+    url: str | None = strawberry.field(
+        description="The address of the transcription in Twilio's REST API."
+    )
+
+
 @view_of(core.Transcription)
 @strawberry.type(
     description="A room's transcription: it has one at most. `duration` is in seconds. The text "
     "goes to the participants."
 )
-class Transcription(Node, ResourceView):
-    id_fields = ("room_sid", "ttid")
+class Transcription(ResourceView):
+    id_format = "{0.room_sid}:{0.ttid}"
 
     ttid: strawberry.ID
     account_sid: strawberry.ID
@@ -50,7 +58,11 @@ class Transcription(Node, ResourceView):
     end_time: datetime | None
     duration: int | None
     configuration: TranscriptionsConfiguration | None
-    url: str | None
+    url: strawberry.Private[str | None]
+
+    @derived_field("What programs that call Twilio's REST API need of a transcription.")
+    def twilio(self, info: Info[Context, None]) -> TranscriptionTwilioDetails:
+        return twilio_details(TranscriptionTwilioDetails, self, info.context.caller)
 
 
 async def start_transcription(
@@ -68,13 +80,13 @@ async def update_transcription(
     info: Info[Context, None],
     room: strawberry.ID,
     transcription: strawberry.ID,
-    status: core.TranscriptionStatus | None = UNSET,
+    status: TranscriptionStatusInput | None = UNSET,
     configuration: TranscriptionsConfigurationInput | None = UNSET,
 ) -> Transcription:
     ref = RoomRef.of(room)
     update = build_core(TranscriptionUpdate, status=status, configuration=configuration)
     return Transcription.from_mutation(
         await info.context.account.transcriptions.update(
-            info.context.caller, ref, transcription_ref(transcription), update
+            info.context.caller, ref, transcription_id(transcription), update
         )
     )

@@ -14,6 +14,7 @@ import strawberry
 
 from gateway.core import caching, open_enum
 from gateway.core.caching import ReadResult
+from gateway.core.callers import Caller, Scope
 from gateway.core.paging import Page
 
 S = TypeVar("S")
@@ -85,15 +86,22 @@ def optional_id(sid: str | None) -> strawberry.ID | None:
     return None if sid is None else strawberry.ID(sid)
 
 
+def derived_field(description: str) -> Callable[[F], F]:
+    """Turns a method that fetches nothing into a field. It costs nothing."""
+    return cast(
+        "Callable[[F], F]",
+        strawberry.field(description=description, metadata={"is_derived": True}),
+    )
+
+
 @strawberry.interface(
-    description="`id` is a SID; of what lies below a room, the SIDs that lead to it, "
-    "as in `RM…:PA…`."
+    description="An object that `node` finds by its `id`. Clients may cache it under its `id`."
 )
 class Node:
-    id_fields: ClassVar[tuple[str, ...]]
-    """The attributes that the id is made of, from the room down."""
-
-    id: strawberry.ID
+    id: strawberry.ID = strawberry.field(
+        description="The object's SID, or the SIDs that lead to it from its room down, as in "
+        "`RM…:PA…`. No other object has this id."
+    )
 
 
 @view_of(open_enum.UnknownWord)
@@ -114,8 +122,11 @@ class Freshness:
 
 
 @strawberry.type
-class ResourceView:
+class ResourceView(Node):
     """Base of the types that show a resource of Twilio's, with its freshness."""
+
+    id_format: ClassVar[str]
+    """The format of the id, with the attributes of the core value. See `ids`."""
 
     unknown_words: list[UnknownWord]
     freshness: Freshness | None = strawberry.field(
@@ -149,10 +160,20 @@ class ResourceView:
 
     @classmethod
     def _build(cls, value: object, freshness: Freshness | None, as_of: str | None) -> Self:
-        own: dict[str, object] = {"freshness": freshness, "as_of": as_of}
-        if issubclass(cls, Node):
-            own["id"] = ":".join(getattr(value, name) for name in cls.id_fields)
-        return build_view(cls, value, **own)
+        id_ = cls.id_format.format(value)
+        return build_view(cls, value, id=id_, freshness=freshness, as_of=as_of)
+
+
+def twilio_details(cls: type[T], view: object, caller: Caller) -> T:
+    """An instance of `cls` with the private attributes of `view`.
+
+    The address of a status callback contains the gateway's marks. Only a caller with
+    the scope `admin` may see it.
+    """
+    details = {name: getattr(view, name) for name in _init_fields(cls)}  # type: ignore[arg-type]
+    if Scope.ADMIN not in caller.scopes and "status_callback" in details:
+        details["status_callback"] = None
+    return cls(**details)
 
 
 @strawberry.type

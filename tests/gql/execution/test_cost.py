@@ -7,8 +7,8 @@ from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNod
 from graphql.type import GraphQLObjectType
 
 from gateway.core.errors import InvalidArgument
+from gateway.core.paging import DEFAULT_FIRST
 from gateway.gql.execution.cost import (
-    DEFAULT_PAGE_SIZE,
     MAX_CALLS,
     MAX_COST,
     Cost,
@@ -51,11 +51,11 @@ def refusal_of(text: str) -> str:
     ("text", "variables", "expected"),
     [
         ("{ __typename __schema { types { name } } }", {}, 0),
-        ('{ room(ref: "a") { sid freshness { isStale } } }', {}, FETCH_COST),
+        ('{ room(ref: {uniqueName: "a"}) { sid freshness { isStale } } }', {}, FETCH_COST),
         ("{ rooms { nodes { sid } } }", {}, FETCH_COST + 50),
         ("{ rooms(first: 7) { nodes { sid } edges { node { sid } } } }", {}, FETCH_COST + 7),
         (
-            "query($n: Int!) { rooms(first: $n) { nodes { insights { url } } } }",
+            "query($n: Int!) { rooms(first: $n) { nodes { insights { id } } } }",
             {"n": 7},
             FETCH_COST + 7 + 7 * FETCH_COST,
         ),
@@ -64,7 +64,7 @@ def refusal_of(text: str) -> str:
         ("{ rooms(first: -5) { nodes { sid } } }", {}, FETCH_COST + 1),
         ("{ rooms(first: 1000000) { nodes { sid } } }", {}, FETCH_COST + 100),
         (
-            '{ nodes(ids: ["a", "b"]) { ... on Room { insights { url } } } }',
+            '{ nodes(ids: ["a", "b"]) { ... on Room { insights { id } } } }',
             {},
             2 * FETCH_COST + 2 + 2 * FETCH_COST,
         ),
@@ -73,19 +73,19 @@ def refusal_of(text: str) -> str:
         (
             (
                 "{ rooms(first: 2) { ...R } } "
-                "fragment R on RoomConnection { nodes { insights { url } } }"
+                "fragment R on RoomConnection { nodes { insights { id } } }"
             ),
             {},
             3 * FETCH_COST + 2,
         ),
-        ("{ rooms(first: 2) { nodes { ... { insights { url } } } } }", {}, 3 * FETCH_COST + 2),
+        ("{ rooms(first: 2) { nodes { ... { insights { id } } } } }", {}, 3 * FETCH_COST + 2),
         (
             "mutation { createRoom { participants(first: 3) { nodes { room { sid } } } } }",
             {},
             2 * FETCH_COST + 3 + 3,
         ),
         (
-            "subscription { roomEvents { ... on RoomChanged { room { insights { url } } } } }",
+            "subscription { roomEvents { ... on RoomChanged { room { insights { id } } } } }",
             {},
             2 * FETCH_COST,
         ),
@@ -103,7 +103,8 @@ def test_an_operation_may_cost_exactly_the_maximum() -> None:
         return f"{{ {pages} last: rooms(first: {last_page}) {{ asOf }} }}"
 
     assert checked(operation(100)) == Cost(MAX_COST, MAX_CALLS)
-    timelines = """{ room(ref: "a") { events(first: %d) { asOf } } rooms(first: %d) { nodes {
+    timelines = """{ room(ref: {uniqueName: "a"}) { events(first: %d) { asOf } } rooms(first: %d)
+        { nodes {
         events(first: 100) { asOf } } } }"""
     assert cost_of(timelines % (100, 58)) <= MAX_COST
     more = refusal_of(timelines % (100, 60))
@@ -113,17 +114,18 @@ def test_an_operation_may_cost_exactly_the_maximum() -> None:
 @pytest.mark.parametrize(
     ("text", "calls"),
     [
-        ('{ room(ref: "a") { sid freshness { isStale } } }', 1),
+        ('{ room(ref: {uniqueName: "a"}) { sid freshness { isStale } } }', 1),
         ("{ rooms { nodes { sid participants { nodes { identity } } } } }", 51),
         ("{ rooms(first: 7) { edges { node { recordings { nodes { sid } } } } } }", 8),
         ("{ rooms { nodes { events { edges { cursor } } } } }", 1),
-        ('{ room(ref: "a") { participants { nodes { room { sid } } } } }', 3),
+        ('{ room(ref: {uniqueName: "a"}) { participants { nodes { room { sid } } } } }', 3),
         ("{ rooms(first: 9) { nodes { participants { nodes { room { sid } } } } } }", 1 + 9 + 9),
-        ('{ nodes(ids: ["a", "b"]) { ... on Room { insights { url } } } }', 4),
+        ('{ nodes(ids: ["a", "b"]) { ... on Room { insights { id } } } }', 4),
         ("{ quota { read { limit } } }", 0),
         ("subscription { roomEvents { cursor } }", 0),
         (
-            """subscription { roomLive(ref: "a") { participants { nodes { publishedTracks { nodes {
+            """subscription { roomLive(room: {uniqueName: "a"}) { participants { nodes {
+                publishedTracks { nodes {
             sid } } } } } }""",
             1 + 50,
         ),
@@ -140,12 +142,12 @@ def test_too_many_calls_are_refused_with_the_field_and_a_cheaper_one() -> None:
         "publishedTracks below rooms.participants could need 2,500 calls to Twilio and 60 are "
         "allowed: select presence of the room, which needs none, or request smaller pages"
     )
-    assert refusal_of("{ rooms(first: 100) { nodes { insights { url } } } }") == (
+    assert refusal_of("{ rooms(first: 100) { nodes { insights { id } } } }") == (
         "insights below rooms could need 100 calls to Twilio and 60 are allowed: request smaller "
         "pages"
     )
     assert refusal_of(
-        "{ rooms(first: 40) { nodes { insights { url } recordingRules { url } } } }"
+        "{ rooms(first: 40) { nodes { insights { id } recordingRules { id } } } }"
     ) == (
         "the operation could need 81 calls to Twilio and 60 are allowed, 40 of them for insights "
         "below rooms: request smaller pages"
@@ -170,7 +172,7 @@ def test_every_connection_has_the_default_page_size() -> None:
             for name, field in type_.fields.items():
                 if str(field.type).endswith("Connection!"):
                     default = field.args["first"].default_value
-                    assert default == DEFAULT_PAGE_SIZE, f"{type_.name}.{name}"
+                    assert default == DEFAULT_FIRST, f"{type_.name}.{name}"
 
 
 def test_count_objects_counts_those_on_pages_and_in_lists() -> None:

@@ -55,7 +55,7 @@ async def test_an_internal_error_is_reported_and_logged_without_its_text(
 ) -> None:
     server.account.rooms.error = KeyError("rgk_secret")
     with capture_logs() as logs:
-        error = await server.error('{ room(ref: "standup") { sid } }')
+        error = await server.error('{ room(ref: {uniqueName: "standup"}) { sid } }')
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert error["path"] == ["room"]
     assert "secret" not in str(error)
@@ -69,7 +69,7 @@ async def test_a_result_that_cannot_be_serialized_is_an_internal_error(
     server: GraphQLServer,
 ) -> None:
     server.account.rooms.stored = [room(duration=2**40)]
-    error = await server.error('{ room(ref: "standup") { durationSeconds } }')
+    error = await server.error('{ room(ref: {uniqueName: "standup"}) { durationSeconds } }')
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
 
 
@@ -77,12 +77,14 @@ async def test_a_result_that_cannot_be_serialized_is_an_internal_error(
     ("query", "variables", "advice"),
     [
         ("{", {}, "correct the document"),
-        ("{ room(ref: true) { sid } }", {}, "send a string"),
+        ("{ node(id: true) { id } }", {}, "send a string"),
+        ("{ room(ref: true) { sid } }", {}, "send an object"),
+        ("{ room(ref: {}) { sid } }", {}, "set exactly one field"),
         ("{ castle { sid } }", {}, "see the schema"),
         ("{ room { sid } }", {}, "send a value"),
         ("{ rooms(status: OPEN) { nodes { sid } } }", {}, "send one of the enum's values"),
         (
-            "query($s: RoomStatus!) { rooms(status: $s) { nodes { sid } } }",
+            "query($s: RoomStatusInput!) { rooms(status: $s) { nodes { sid } } }",
             {"s": "OPEN"},
             "send one of the enum's values",
         ),
@@ -97,7 +99,7 @@ async def test_a_result_that_cannot_be_serialized_is_an_internal_error(
             "send a whole number",
         ),
         ("query($n: Int!) { rooms(first: $n) { nodes { sid } } }", {}, "send a value"),
-        ("query($n: Int = 5) { rooms(first: $n) { nodes { sid } } }", {"n": None}, "send a value"),
+        ("query($i: ID! = 5) { node(id: $i) { id } }", {"i": None}, "send a value"),
         (
             "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }",
             {"d": "soon"},

@@ -18,7 +18,7 @@ from gateway.service.call_context import limit_max_age
 from tests.gql.conftest import GraphQLServer, run_server
 from tests.gql.fakes import Rooms
 
-ROOM = "query Room($ref: ID!) { room(ref: $ref) { sid uniqueName } }\n"
+ROOM = "query Room($ref: RoomRef!) { room(ref: $ref) { sid uniqueName } }\n"
 CREATE = "mutation { createRoom { sid } }"
 
 
@@ -58,7 +58,7 @@ async def get(
     headers: dict[str, str] | None = None,
     **parameters: str,
 ) -> Any:
-    variables = json.dumps({"ref": "standup"})
+    variables = json.dumps({"ref": {"uniqueName": "standup"}})
     parameters = {"documentId": id_of(text), "variables": variables, **parameters}
     headers = server.auth | (headers or {})
     async with server.client.get(server.url, params=parameters, headers=headers) as response:
@@ -88,7 +88,7 @@ async def test_a_trusted_document_runs_by_its_id(trusting: GraphQLServer) -> Non
 async def test_the_id_may_be_sent_in_two_ways_and_by_post(
     trusting: GraphQLServer, document: dict[str, Any]
 ) -> None:
-    body = {"variables": {"ref": "standup"}, **document}
+    body = {"variables": {"ref": {"uniqueName": "standup"}}, **document}
     async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as response:
         assert (await response.json())["data"]["room"]["uniqueName"] == "standup"
         assert response.headers["Cache-Control"] == "no-store"
@@ -136,7 +136,7 @@ async def test_an_unchanged_response_is_not_sent_again(trusting: GraphQLServer) 
 
 
 async def test_other_responses_and_errors_cannot_be_cached(trusting: GraphQLServer) -> None:
-    parameters = {"query": ROOM, "variables": json.dumps({"ref": "standup"})}
+    parameters = {"query": ROOM, "variables": json.dumps({"ref": {"uniqueName": "standup"}})}
     async with trusting.client.get(
         trusting.url, params=parameters, headers=trusting.auth
     ) as response:

@@ -116,7 +116,7 @@ async def test_a_timeline_is_chained_like_a_stream(server: GraphQLServer) -> Non
         event(RoomEventType.ROOM_CREATED),
         event(participant_identity="ada"),
     ]
-    query = """query($after: String) { room(ref: "standup") { events(after: $after) {
+    query = """query($after: String) { room(ref: {uniqueName: "standup"}) { events(after: $after) {
         nodes { cursor prev type ... on ParticipantEvent { participant { identity } } }
         pageInfo { hasPreviousPage startCursor endCursor hasNextPage }
         freshness { isStale } } } }"""
@@ -143,7 +143,8 @@ async def test_a_timeline_is_chained_like_a_stream(server: GraphQLServer) -> Non
 async def test_a_timeline_has_only_the_selected_types(server: GraphQLServer) -> None:
     server.account.timeline.log = [event(RoomEventType.ROOM_CREATED), event()]
     data = await server.data(
-        '{ room(ref: "standup") { events(types: [ROOM_CREATED], first: 1) { nodes { type } } } }'
+        """{ room(ref: {uniqueName: "standup"}) { events(types: [ROOM_CREATED], first: 1) { nodes
+            { type } } } }"""
     )
     assert data["room"]["events"]["nodes"] == [{"type": "ROOM_CREATED"}]
     [call] = server.account.timeline.calls
@@ -158,14 +159,14 @@ async def test_a_timeline_from_a_lost_cursor_fails(server: GraphQLServer) -> Non
         "the cursor has expired: start again without after"
     )
     error = await server.error(
-        '{ room(ref: "standup") { events(after: "c1") { nodes { cursor } } } }'
+        '{ room(ref: {uniqueName: "standup"}) { events(after: "c1") { nodes { cursor } } } }'
     )
     assert (error["extensions"]["code"], error["path"]) == ("CURSOR_EXPIRED", ["room", "events"])
 
 
 async def test_a_timeline_rejects_an_empty_list_of_types(server: GraphQLServer) -> None:
     error = await server.error(
-        '{ room(ref: "standup") { events(types: []) { nodes { cursor } } } }'
+        '{ room(ref: {uniqueName: "standup"}) { events(types: []) { nodes { cursor } } } }'
     )
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert server.account.timeline.calls == []

@@ -1,24 +1,42 @@
-"""Node ids, and the refs that accept them."""
+"""Ids of objects, and the arguments that accept one."""
 
 import pytest
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.participants import ParticipantRef, TrackRef
+from gateway.core.participants import ParticipantRef
 from gateway.gql.schema.ids import (
-    parse_node_id,
-    parse_transcription_id,
+    parse_id,
     participant_ref,
-    track_ref,
-    transcription_ref,
+    participant_sid,
+    recording_sid,
+    track_sid,
+    transcription_id,
 )
+from gateway.gql.schema.ids import room_sid as parse_room_sid
 from tests.gql.fakes import ADA, TAKE, TTID, VOICE, room_sid
 
 ROOM = room_sid(1)
 
 
-@pytest.mark.parametrize("parts", [(ROOM,), (ROOM, ADA), (ROOM, ADA, VOICE)])
-def test_an_id_lists_sids_from_the_room_down(parts: tuple[str, ...]) -> None:
-    assert parse_node_id(":".join(parts)) == parts
+@pytest.mark.parametrize(
+    ("text", "type_", "sids"),
+    [
+        (ROOM, "Room", (ROOM,)),
+        (f"{ROOM}:{ADA}", "Participant", (ROOM, ADA)),
+        (f"{ROOM}:{ADA}:{VOICE}", "PublishedTrack", (ROOM, ADA, VOICE)),
+        (f"{ROOM}:{ADA}:subscribed:{VOICE}", "SubscribedTrack", (ROOM, ADA, VOICE)),
+        (f"{ROOM}:{ADA}:subscribeRules", "SubscribeRules", (ROOM, ADA)),
+        (f"{ROOM}:recordingRules", "RecordingRules", (ROOM,)),
+        (TAKE, "Recording", (TAKE,)),
+        (f"{ROOM}:insights", "InsightsRoom", (ROOM,)),
+        (f"{ROOM}:{ADA}:insights", "InsightsParticipant", (ROOM, ADA)),
+        (f"{ROOM}:{TTID}", "Transcription", (ROOM, TTID)),
+    ],
+)
+def test_an_id_has_a_type_and_lists_sids_from_the_room_down(
+    text: str, type_: str, sids: tuple[str, ...]
+) -> None:
+    assert parse_id(text) == (type_, sids)
 
 
 @pytest.mark.parametrize(
@@ -28,46 +46,34 @@ def test_an_id_lists_sids_from_the_room_down(parts: tuple[str, ...]) -> None:
         ":",
         "standup",
         ADA,
-        TAKE,
+        TTID,
+        f"standup:{TTID}",
         f"{ADA}:{ROOM}",
         f"{ROOM}:",
-        f"{ROOM}:{VOICE}",
         f"{ROOM}:{ADA}:{VOICE}:",
         f"{ROOM}::{ADA}",
+        f"{ROOM}:{ADA}:published:{VOICE}",
+        f"{ROOM}\n",
     ],
 )
 def test_any_other_text_is_not_an_id(text: str) -> None:
-    assert parse_node_id(text) is None
+    assert parse_id(text) is None
 
 
-def test_the_id_of_a_transcription_contains_its_opaque_ttid() -> None:
-    assert parse_transcription_id(f"{ROOM}:{TTID}") == (ROOM, TTID)
-    for text in (
-        TTID,
-        f"{ROOM}:",
-        f"standup:{TTID}",
-        f"{ROOM}:{ADA}",
-        f"{ROOM}:{ADA}:{VOICE}",
-        ROOM,
-    ):
-        assert parse_transcription_id(text) is None
-
-
-def test_a_ref_accepts_an_id() -> None:
+def test_an_argument_accepts_a_sid_and_the_id_of_its_type() -> None:
+    assert parse_room_sid(ROOM, "ref") == parse_room_sid(f"{ROOM}:insights", "ref") == ROOM
+    for text in (ADA, f"{ROOM}:{ADA}", f"{ROOM}:{ADA}:insights"):
+        assert participant_sid(text, "ref") == ADA
+    for text in (VOICE, f"{ROOM}:{ADA}:{VOICE}", f"{ROOM}:{ADA}:subscribed:{VOICE}"):
+        assert track_sid(text, "ref") == VOICE
+    assert recording_sid(TAKE, "ref") == TAKE
+    assert transcription_id(f"{ROOM}:{TTID}") == transcription_id(TTID) == TTID
     assert participant_ref(f"{ROOM}:{ADA}") == participant_ref(ADA) == ParticipantRef(ADA, None)
-    assert track_ref(f"{ROOM}:{ADA}:{VOICE}") == track_ref(VOICE) == TrackRef(VOICE, None)
-    assert transcription_ref(f"{ROOM}:{TTID}") == transcription_ref(TTID) == TTID
 
 
-def test_a_name_that_resembles_an_id_is_a_name() -> None:
-    for name in (f"{ROOM}:ada", f"a:{ADA}", "a:b", f"{ROOM}:{ADA}:{VOICE}", ROOM):
-        assert participant_ref(name) == ParticipantRef(None, name)
-    for name in (f"{ROOM}:{ADA}", f"{ROOM}:{ADA}:voice"):
-        assert track_ref(name) == TrackRef(None, name)
-
-
-@pytest.mark.parametrize("read", [participant_ref, track_ref, transcription_ref])
-def test_an_empty_ref_is_rejected(read: object) -> None:
+@pytest.mark.parametrize("read", [parse_room_sid, participant_sid, track_sid, recording_sid])
+@pytest.mark.parametrize("text", ["", "standup", f"{ROOM}:{TTID}", f"{ROOM}:recordingRules"])
+def test_an_argument_rejects_the_id_of_another_type(read: object, text: str) -> None:
     assert callable(read)
-    with pytest.raises(InvalidArgument):
-        read("")
+    with pytest.raises(InvalidArgument, match="32 hex digits"):
+        read(text, "ref")

@@ -11,15 +11,26 @@ from gateway.core.recordings import RecordedKind, RecordingRule, RuleType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomType, VideoCodec
 from gateway.core.rules import TrackPriority
 from gateway.core.transcriptions import TranscriptionsConfiguration
+from gateway.gql.schema.input_enums import (
+    RecordedKindInput,
+    RoomTypeInput,
+    TrackKindInput,
+    TrackPriorityInput,
+    VideoCodecInput,
+)
 from gateway.gql.schema.inputs import (
     CreateRoomInput,
-    RecordingRuleInput,
-    SubscribeRuleInput,
     TranscriptionsConfigurationInput,
     build_core,
     optional,
     page_arguments,
     to_core,
+)
+from gateway.gql.schema.rules import (
+    RecordingRuleInput,
+    RecordingRuleMatch,
+    SubscribeRuleInput,
+    SubscribeRuleMatch,
 )
 
 
@@ -27,8 +38,6 @@ from gateway.gql.schema.inputs import (
     ("input_", "value"),
     [
         (CreateRoomInput, NewRoom),
-        (RecordingRuleInput, RecordingRule),
-        (SubscribeRuleInput, SubscribeRule),
         (TranscriptionsConfigurationInput, TranscriptionsConfiguration),
     ],
 )
@@ -39,9 +48,11 @@ def test_every_input_has_the_fields_of_its_core_type(input_: type, value: type) 
 def test_an_input_becomes_a_core_value() -> None:
     new_room = CreateRoomInput(
         unique_name="standup",
-        type=RoomType.GROUP,
-        video_codecs=[VideoCodec.VP8],
-        recording_rules=[RecordingRuleInput(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO)],
+        type=RoomTypeInput.GROUP,
+        video_codecs=[VideoCodecInput.VP8],
+        recording_rules=[
+            RecordingRuleInput(include=RecordingRuleMatch(kind=RecordedKindInput.AUDIO))
+        ],
         transcriptions_configuration=TranscriptionsConfigurationInput(hints=["gateway"]),
         max_participants=None,
     )
@@ -66,7 +77,7 @@ def test_unset_and_null_mean_the_default_of_twilio() -> None:
 
 def test_a_list_of_inputs_becomes_a_tuple_of_core_values() -> None:
     rule = SubscribeRuleInput(
-        type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW
+        include=SubscribeRuleMatch(kind=TrackKindInput.DATA, priority=TrackPriorityInput.LOW)
     )
     assert build_core(NewSubscribeRules, rules=[rule]) == NewSubscribeRules(
         (SubscribeRule(type=RuleType.INCLUDE, kind=TrackKind.DATA, priority=TrackPriority.LOW),)
@@ -75,6 +86,7 @@ def test_a_list_of_inputs_becomes_a_tuple_of_core_values() -> None:
 
 def test_page_arguments_rejects_a_size_out_of_bounds() -> None:
     assert page_arguments(1, UNSET) == (1, None)
+    assert page_arguments(None, UNSET) == (50, None)
     assert page_arguments(100, "p") == (100, "p")
     for first in (0, 101):
         with pytest.raises(InvalidArgument):

@@ -12,11 +12,11 @@ from tests.gql.fakes import ADA, AT, room_sid
 async def test_insights_are_read_through_the_room_and_by_its_sid(server: GraphQLServer) -> None:
     data = await server.data(
         """query($sid: ID!, $none: ID!, $participant: ID!) {
-            insightsRoom(sid: $sid) { roomSid durationSeconds
+            insightsRoom(ref: $sid) { roomSid durationSeconds
                 participants(first: 3) { nodes { participantSid properties publisherInfo } }
-                participant(sid: $participant) { status } }
-            none: insightsRoom(sid: $none) { roomSid }
-            room(ref: "standup") { insights { roomSid } } }""",
+                participant(ref: $participant) { status } }
+            none: insightsRoom(ref: $none) { roomSid }
+            room(ref: {uniqueName: "standup"}) { insights { roomSid } } }""",
         sid=room_sid(1),
         none=room_sid(7),
         participant=ADA,
@@ -58,7 +58,8 @@ async def test_insights_rooms_passes_every_filter(server: GraphQLServer) -> None
 async def test_insights_reject_anything_but_a_sid(server: GraphQLServer) -> None:
     assert (
         "RM and 32 hex digits"
-        in (await server.error('{ insightsRoom(sid: "standup") { roomSid } }'))["message"]
+        in (await server.error('{ insightsRoom(ref: "standup") { roomSid } }'))["message"]
     )
-    query = '{ room(ref: "standup") { insights { participant(sid: "ada") { status } } } }'
+    query = """{ room(ref: {uniqueName: "standup"}) { insights { participant(ref: "ada") { status
+        } } } }"""
     assert "PA and 32 hex digits" in (await server.error(query))["message"]

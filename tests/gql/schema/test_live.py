@@ -38,13 +38,15 @@ from tests.gql.fakes import (
 
 ENGINE = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=TIMEOUT_S)
 BOB = ParticipantSid("PA" + "b" * 32)
-LIVE = """subscription { roomLive(ref: "standup") { sid status asOf freshness { isStale }
+LIVE = """subscription { roomLive(room: {uniqueName: "standup"}) { sid status asOf freshness {
+    isStale }
     participants {
         nodes { id identity status
             publishedTracks { nodes { name isMuted } pageInfo { hasNextPage } } }
         pageInfo { hasNextPage } asOf }
-    ada: participant(ref: "ada") { sid publishedTracks { nodes { sid } } } } }"""
-PRESENCE = """subscription { roomPresence(room: "standup") { id cursor participantCount
+    ada: participant(ref: {identity: "ada"}) { sid publishedTracks { nodes { sid } } } } }"""
+PRESENCE = """subscription { roomPresence(room: {uniqueName: "standup"}) { id cursor
+    participantCount
     room { sid uniqueName status participantCount presence { id cursor } }
     participants { since isMuted participant { id identity asOf freshness { isStale } }
         tracks { id kind name isMuted } } } }"""
@@ -130,9 +132,10 @@ async def test_each_view_has_its_cursor() -> None:
 async def test_participants_that_the_view_does_not_hold_are_fetched() -> None:
     account = Account(ACCOUNT)
     account.live.first_view = live_view(PRESENT)
-    query = """subscription { roomLive(ref: "standup") {
+    query = """subscription { roomLive(room: {uniqueName: "standup"}) {
         participants(status: DISCONNECTED, first: 7) { nodes { sid } }
-        bob: participant(ref: "bob") { sid } gone: participant(ref: "%s") { sid } } }"""
+        bob: participant(ref: {identity: "bob"}) { sid } gone: participant(ref: {sid: "%s"}) {
+        sid } } }"""
     assert (await first(account, query % BOB))["bob"] is None
     assert sorted(str(method) for method, *_ in account.participants.calls) == [
         "pages",
@@ -146,11 +149,11 @@ async def test_participants_of_a_view_are_paged() -> None:
         PRESENT,
         replace(GONE, participant=replace(GONE.participant, status=PRESENT.participant.status)),
     )
-    page = """subscription { roomLive(ref: %s) {
+    page = """subscription { roomLive(room: {uniqueName: "standup"}) {
         participants(first: 1%s) { nodes { sid } pageInfo { endCursor } } } }"""
-    one = (await first(account, page % ('"standup"', "")))["participants"]
+    one = (await first(account, page % ""))["participants"]
     after = f', after: "{one["pageInfo"]["endCursor"]}"'
-    two = (await first(account, page % ('"standup"', after)))["participants"]
+    two = (await first(account, page % after))["participants"]
     assert [node["sid"] for node in one["nodes"] + two["nodes"]] == [ADA, BOB]
 
 

@@ -36,7 +36,7 @@ async def test_rooms_of_participants_are_loaded_in_one_batch_without_duplicates(
 
     server.account.rooms.batches.clear()
     data = await server.data(
-        '{ room(ref: "room1") { a: participants(first: 1) { nodes { room { sid } } } '
+        '{ room(ref: {uniqueName: "room1"}) { a: participants(first: 1) { nodes { room { sid } } } '
         + PARTICIPANTS
         + " } }"
     )
@@ -64,9 +64,9 @@ async def test_one_failed_room_does_not_fail_the_others(server: GraphQLServer) -
         room_sid(1): UpstreamUnavailable("Twilio did not respond: retry")
     }
     _, body = await server.post(
-        '{ a: room(ref: "one") { '
+        '{ a: room(ref: {uniqueName: "one"}) { '
         + PARTICIPANTS
-        + ' } b: room(ref: "two") { '
+        + ' } b: room(ref: {uniqueName: "two"}) { '
         + PARTICIPANTS
         + " } }"
     )
@@ -83,9 +83,9 @@ async def test_a_failed_batch_fails_every_field(server: GraphQLServer) -> None:
     server.account.participants.error = UpstreamUnavailable("Twilio did not respond: retry")
     server.account.rooms.stored = [room(1, "one"), room(2, "two")]
     _, body = await server.post(
-        '{ a: room(ref: "one") { '
+        '{ a: room(ref: {uniqueName: "one"}) { '
         + PARTICIPANTS
-        + ' } b: room(ref: "two") { '
+        + ' } b: room(ref: {uniqueName: "two"}) { '
         + PARTICIPANTS
         + " } }"
     )
@@ -103,7 +103,8 @@ async def test_a_later_batch_reads_again(server: GraphQLServer) -> None:
 
 async def test_a_page_after_a_cursor_is_not_batched(server: GraphQLServer) -> None:
     await server.data(
-        '{ room(ref: "standup") { participants(first: 5, after: "p0") { nodes { sid } } } }'
+        """{ room(ref: {uniqueName: "standup"}) { participants(first: 5, after: "p0") { nodes {
+            sid } } } }"""
     )
     [(method, _, filters, first, after)] = server.account.participants.calls
     assert (method, filters, first, after) == ("page", ParticipantFilter(), 5, "p0")

@@ -13,6 +13,11 @@ IDS = {
     f"{room_sid(1)}:{ADA}": "Participant",
     f"{room_sid(1)}:{ADA}:{VOICE}": "PublishedTrack",
     f"{room_sid(1)}:{TTID}": "Transcription",
+    f"{room_sid(1)}:{ADA}:subscribed:{SCREEN}": "SubscribedTrack",
+    f"{room_sid(1)}:{ADA}:subscribeRules": "SubscribeRules",
+    f"{room_sid(1)}:recordingRules": "RecordingRules",
+    f"{room_sid(1)}:insights": "InsightsRoom",
+    f"{room_sid(1)}:{ADA}:insights": "InsightsParticipant",
     TAKE: "Recording",
 }
 

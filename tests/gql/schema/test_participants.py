@@ -23,13 +23,15 @@ ROOM_REF = RoomRef(room_sid(1), None)
 ADA_REF = ParticipantRef(ADA, None)
 
 
-@pytest.mark.parametrize("ref", ["ada", ADA, f"{room_sid(1)}:{ADA}"])
+@pytest.mark.parametrize(
+    "ref", [{"identity": "ada"}, {"sid": ADA}, {"sid": f"{room_sid(1)}:{ADA}"}]
+)
 async def test_a_participant_is_found_by_sid_identity_or_id(
-    server: GraphQLServer, ref: str
+    server: GraphQLServer, ref: dict[str, str]
 ) -> None:
-    query = """query($ref: ID!) {
-        participant(room: "standup", participant: $ref) { id sid identity status }
-        room(ref: "standup") { participant(ref: $ref) { id } } }"""
+    query = """query($ref: ParticipantRef!) {
+        participant(room: {uniqueName: "standup"}, ref: $ref) { id sid identity status }
+        room(ref: {uniqueName: "standup"}) { participant(ref: $ref) { id } } }"""
     data = await server.data(query, ref=ref)
     id_ = f"{room_sid(1)}:{ADA}"
     assert data["participant"] | {"id": id_} == {
@@ -39,7 +41,7 @@ async def test_a_participant_is_found_by_sid_identity_or_id(
         "status": "CONNECTED",
     }
     assert data["room"]["participant"]["id"] == id_
-    participant = ParticipantRef(None, "ada") if ref == "ada" else ADA_REF
+    participant = ParticipantRef(None, "ada") if "identity" in ref else ADA_REF
     assert server.account.participants.calls == [
         ("participant", RoomRef(None, "standup"), participant),
         ("participant", ROOM_REF, participant),
@@ -48,8 +50,8 @@ async def test_a_participant_is_found_by_sid_identity_or_id(
 
 async def test_an_unknown_participant_is_null(server: GraphQLServer) -> None:
     data = await server.data(
-        """{ participant(room: "standup", participant: "bob") { sid }
-            room(ref: "standup") { participant(ref: "bob") { sid } } }"""
+        """{ participant(room: {uniqueName: "standup"}, ref: {identity: "bob"}) { sid }
+            room(ref: {uniqueName: "standup"}) { participant(ref: {identity: "bob"}) { sid } } }"""
     )
     assert data == {"participant": None, "room": {"participant": None}}
 
@@ -58,9 +60,9 @@ async def test_a_participant_of_an_unknown_room_is_null_and_its_mutation_fails(
     server: GraphQLServer,
 ) -> None:
     server.account.participants.error = NotFound("no such room: check the SID or the name")
-    assert await server.data('{ participant(room: "nowhere", participant: "ada") { sid } }') == {
-        "participant": None
-    }
+    assert await server.data(
+        '{ participant(room: {uniqueName: "nowhere"}, ref: {identity: "ada"}) { sid } }'
+    ) == {"participant": None}
     error = await server.error(
         'mutation { disconnectParticipant(room: "nowhere", participant: "ada") { sid } }'
     )
@@ -68,7 +70,7 @@ async def test_a_participant_of_an_unknown_room_is_null_and_its_mutation_fails(
 
 
 async def test_participants_passes_every_filter(server: GraphQLServer) -> None:
-    query = """query($a: DateTime, $b: DateTime) { room(ref: "standup") {
+    query = """query($a: DateTime, $b: DateTime) { room(ref: {uniqueName: "standup"}) {
         participants(
             status: DISCONNECTED, identity: "ada", createdAfter: $a, createdBefore: $b, first: 7
         ) { nodes { id } } } }"""
@@ -84,11 +86,12 @@ async def test_participants_passes_every_filter(server: GraphQLServer) -> None:
 
 async def test_fields_of_a_participant_are_fetched_by_its_sids(server: GraphQLServer) -> None:
     data = await server.data(
-        """query($screen: ID!) { participant(room: "standup", participant: "ada") {
+        """query($screen: ID!) { participant(room: {uniqueName: "standup"}, ref: {identity:
+            "ada"}) {
         publishedTracks(first: 3, after: "x") { nodes { id sid kind name } asOf }
-        publishedTrack(ref: "voice") { sid }
+        publishedTrack(ref: {name: "voice"}) { sid }
         subscribedTracks { nodes { sid kind publisherSid } }
-        subscribedTrack(sid: $screen) { name }
+        subscribedTrack(ref: $screen) { name }
         subscribeRules { rules { effect all kind publisher track priority }
             updateTime freshness { isStale } }
         room { uniqueName } } }""",
@@ -128,8 +131,8 @@ async def test_fields_of_a_participant_are_fetched_by_its_sids(server: GraphQLSe
 
 
 async def test_subscribed_track_rejects_anything_but_a_sid(server: GraphQLServer) -> None:
-    query = """{ participant(room: "standup", participant: "ada") {
-        subscribedTrack(sid: "screen") { sid } } }"""
+    query = """{ participant(room: {uniqueName: "standup"}, ref: {identity: "ada"}) {
+        subscribedTrack(ref: "screen") { sid } } }"""
     assert "MT and 32 hex digits" in (await server.error(query))["message"]
     assert [call[0] for call in server.account.participants.calls] == ["participant"]
 
@@ -162,14 +165,8 @@ async def test_subscribe_rules_are_validated_before_they_are_sent(
     query = """mutation($rules: [SubscribeRuleInput!]!) {
         updateSubscribeRules(room: "standup", participant: "ada",
         rules: $rules) { rules { effect } freshness { isStale } } }"""
-    rule = {
-        "type": "INCLUDE",
-        "kind": "VIDEO",
-        "publisher": "bob",
-        "track": "screen",
-        "priority": "LOW",
-    }
-    data = await server.data(query, rules=[rule, {"type": "EXCLUDE", "all": True}])
+    rule = {"include": {"kind": "VIDEO", "publisher": "bob", "track": "screen", "priority": "LOW"}}
+    data = await server.data(query, rules=[rule, {"exclude": {}}])
     assert data["updateSubscribeRules"] == {"rules": [{"effect": "INCLUDE"}], "freshness": None}
     new_rules = NewSubscribeRules(
         (
@@ -186,22 +183,24 @@ async def test_subscribe_rules_are_validated_before_they_are_sent(
     assert [call[-1] for call in server.account.participants.calls] == [new_rules]
     for rules in (
         [],
-        [{"type": "INCLUDE"}],
+        [{"twilio": {"type": "include"}}],
         [rule] * 2,
-        [{"type": "INCLUDE", "all": True, "kind": "AUDIO"}],
+        [{"twilio": {"type": "include", "all": True, "kind": "audio"}}],
     ):
         assert (await server.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
     assert len(server.account.participants.calls) == 1
 
 
 async def test_a_published_track_is_found_by_sid_name_or_id(server: GraphQLServer) -> None:
-    query = """query($ref: ID!) { participant(room: "standup", participant: "ada") {
+    query = """query($ref: TrackRef!) {
+        participant(room: {uniqueName: "standup"}, ref: {identity: "ada"}) {
         publishedTrack(ref: $ref) { sid } } }"""
-    for ref in ("voice", VOICE, f"{room_sid(1)}:{ADA}:{VOICE}"):
+    for ref in ({"name": "voice"}, {"sid": VOICE}, {"sid": f"{room_sid(1)}:{ADA}:{VOICE}"}):
         assert (await server.data(query, ref=ref))["participant"]["publishedTrack"] == {
             "sid": VOICE
         }
-    assert (await server.data(query, ref="other"))["participant"]["publishedTrack"] is None
+    other = {"name": "other"}
+    assert (await server.data(query, ref=other))["participant"]["publishedTrack"] is None
     assert [
         call[-1] for call in server.account.participants.calls if call[0] == "published_track"
     ] == [

@@ -49,7 +49,7 @@ async def test_the_presence_of_a_page_of_rooms_is_read_in_one_batch(server: Grap
 
 async def test_without_the_log_presence_is_null_with_an_error(server: GraphQLServer) -> None:
     server.account.presence.error = UpstreamUnavailable("Redis did not reply")
-    _, body = await server.post('{ room(ref: "standup") { sid participantCount } }')
+    _, body = await server.post('{ room(ref: {uniqueName: "standup"}) { sid participantCount } }')
     assert body["data"]["room"] == {"sid": room_sid(1), "participantCount": None}
     [error] = body["errors"]
     assert error["extensions"]["code"] == "UPSTREAM_UNAVAILABLE"

@@ -24,8 +24,8 @@ BETWEEN = {"created_after": AT, "created_before": AT + timedelta(hours=1)}
 async def test_a_recording_is_read_by_sid_from_the_account_and_from_its_room(
     server: GraphQLServer,
 ) -> None:
-    query = """query($sid: ID!) { recording(sid: $sid) { id sid status type sizeBytes media {
-        url } } room(ref: "standup") { recording(sid: $sid) { id } } }"""
+    query = """query($sid: ID!) { recording(ref: $sid) { id sid status type sizeBytes media {
+        url } } room(ref: {uniqueName: "standup"}) { recording(ref: $sid) { id } } }"""
     data = await server.data(query, sid=TAKE)
     assert data["recording"] == {
         "id": TAKE,
@@ -40,7 +40,7 @@ async def test_a_recording_is_read_by_sid_from_the_account_and_from_its_room(
     assert await server.data(query, sid=other) == {"recording": None, "room": {"recording": None}}
     assert (
         "RT and 32 hex digits"
-        in (await server.error('{ recording(sid: "take") { sid } }'))["message"]
+        in (await server.error('{ recording(ref: "take") { sid } }'))["message"]
     )
 
 
@@ -62,7 +62,7 @@ async def test_recordings_of_the_account_passes_every_filter(server: GraphQLServ
 
 
 async def test_recordings_of_a_room_passes_every_filter(server: GraphQLServer) -> None:
-    query = """query($a: DateTime, $b: DateTime, $track: ID) { room(ref: "standup") {
+    query = """query($a: DateTime, $b: DateTime, $track: ID) { room(ref: {uniqueName: "standup"}) {
         recordings(
             status: PROCESSING, sourceSid: $track, createdAfter: $a, createdBefore: $b,
             first: 7, after: "x"
@@ -86,7 +86,8 @@ async def test_delete_recording_may_be_restricted_to_a_room(
 
 async def test_recording_rules_can_be_read_and_replaced(server: GraphQLServer) -> None:
     data = await server.data(
-        '{ room(ref: "standup") { recordingRules { rules { effect all priority } roomSid } } }'
+        """{ room(ref: {uniqueName: "standup"}) { recordingRules { rules { effect all priority }
+            roomSid } } }"""
     )
     assert data["room"]["recordingRules"] == {
         "rules": [{"effect": "EXCLUDE", "all": True, "priority": None}],
@@ -95,15 +96,15 @@ async def test_recording_rules_can_be_read_and_replaced(server: GraphQLServer) -
     query = """mutation($rules: [RecordingRuleInput!]!) {
         updateRecordingRules(room: "standup", rules: $rules) {
         rules { effect } } }"""
-    await server.data(query, rules=[{"type": "INCLUDE", "kind": "AUDIO"}])
+    await server.data(query, rules=[{"include": {"kind": "AUDIO"}}])
     new_rules = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, kind=RecordedKind.AUDIO),))
     assert server.account.recordings.calls[-1] == (
         "update_rules",
         RoomRef(None, "standup"),
         new_rules,
     )
-    many = [{"type": "INCLUDE", "track": f"t{n}"} for n in range(21)]
-    for rules in ([], many, [{"type": "INCLUDE", "kind": "DATA"}]):
+    many = [{"include": {"track": f"t{n}"}} for n in range(21)]
+    for rules in ([], many, [{"include": {"kind": "DATA"}}]):
         assert (await server.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
     await server.data(query, rules=many[:20])
 

@@ -7,7 +7,7 @@ from tests.gql.fakes import room
 
 
 async def test_an_unknown_room_is_null(server: GraphQLServer) -> None:
-    _, body = await server.post('{ room(ref: "nobody") { sid } }')
+    _, body = await server.post('{ room(ref: {uniqueName: "nobody"}) { sid } }')
     assert (body["data"], "errors" in body) == ({"room": None}, False)
 
 

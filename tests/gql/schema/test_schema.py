@@ -28,16 +28,16 @@ def test_the_printed_schema_is_current() -> None:
 @pytest.mark.parametrize(
     "signature",
     [
-        "room(ref: ID!): Room\n",
-        "rooms(status: RoomStatus! = IN_PROGRESS, uniqueName: String, createdAfter: DateTime, createdBefore: DateTime, first: Int! = 50, after: String): RoomConnection!\n",  # noqa: E501
+        "room(ref: RoomRef!): Room\n",
+        "rooms(status: RoomStatusInput! = IN_PROGRESS, uniqueName: String, createdAfter: DateTime, createdBefore: DateTime, first: Int = 50, after: String): RoomConnection!\n",  # noqa: E501
         "node(id: ID!): Node\n",
         "nodes(ids: [ID!]!): [Node]!\n",
         "createRoom(input: CreateRoomInput! = {}, idempotencyKey: String): Room!\n",
         "completeRoom(ref: ID!): Room!\n",
         "disconnectParticipant(room: ID!, participant: ID!): Participant!\n",
-        "roomEvents(room: ID, types: [RoomEventType!], after: String): StreamMessage!\n",
-        "roomLive(ref: ID!): Room!\n",
-        "roomPresence(room: ID!): RoomPresence!\n",
+        "roomEvents(room: RoomRef, types: [RoomEventType!], after: String): StreamMessage!\n",
+        "roomLive(room: RoomRef!): Room!\n",
+        "roomPresence(room: RoomRef!): RoomPresence!\n",
     ],
 )
 def test_the_schema_has_these_signatures(signature: str) -> None:

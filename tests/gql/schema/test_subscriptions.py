@@ -9,8 +9,8 @@ from tests.gql.fakes import TIMEOUT_S, room_sid
 
 async def test_room_events_passes_its_arguments_to_the_feed(server: GraphQLServer) -> None:
     async with server.socket() as socket:
-        query = """subscription { roomEvents(room: "standup", types: [ROOM_ENDED, TRACK_ADDED],
-            after: "c5") { cursor } }"""
+        query = """subscription { roomEvents(room: {uniqueName: "standup"}, types: [
+            ROOM_ENDED, TRACK_ADDED], after: "c5") { cursor } }"""
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
         await socket.receive_json(timeout=TIMEOUT_S)
     [call] = server.account.feed.calls
@@ -27,11 +27,11 @@ async def test_room_events_rejects_an_empty_list_of_types(server: GraphQLServer)
     assert server.account.feed.calls == []
 
 
-@pytest.mark.parametrize("field", ["roomLive(ref: $room)", "roomPresence(room: $room)"])
+@pytest.mark.parametrize("field", ["roomLive(room: $room)", "roomPresence(room: $room)"])
 async def test_a_live_view_accepts_a_sid_or_a_name(server: GraphQLServer, field: str) -> None:
-    query = f"subscription($room: ID!) {{ {field} {{ __typename }} }}"
+    query = f"subscription($room: RoomRef!) {{ {field} {{ __typename }} }}"
     async with server.socket() as socket:
-        for number, ref in enumerate(("standup", room_sid(1))):
+        for number, ref in enumerate(({"uniqueName": "standup"}, {"sid": room_sid(1)})):
             payload = {"query": query, "variables": {"room": ref}}
             await socket.send_json({"id": str(number), "type": "subscribe", "payload": payload})
             assert (await socket.receive_json(timeout=TIMEOUT_S))["type"] == "next"

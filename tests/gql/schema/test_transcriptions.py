@@ -15,9 +15,10 @@ STANDUP = RoomRef(None, "standup")
 
 async def test_transcriptions_of_a_room_can_be_listed_and_read(server: GraphQLServer) -> None:
     data = await server.data(
-        """query($ttid: ID!) { room(ref: "standup") { transcriptions(first: 2) { nodes { ttid } }
-        transcription(ttid: $ttid) { id status configuration { languageCode hints speechModel } }
-        none: transcription(ttid: "other") { ttid } } }""",
+        """query($ttid: ID!) { room(ref: {uniqueName: "standup"}) { transcriptions(first: 2) {
+            nodes { ttid } }
+        transcription(ref: $ttid) { id status configuration { languageCode hints speechModel } }
+        none: transcription(ref: "other") { ttid } } }""",
         ttid=TTID,
     )
     assert data["room"] == {
@@ -53,7 +54,8 @@ async def test_start_transcription_sends_only_the_given_arguments(
 async def test_update_transcription_sends_a_status_or_a_configuration(
     server: GraphQLServer,
 ) -> None:
-    query = """mutation($t: ID!, $s: TranscriptionStatus, $c: TranscriptionsConfigurationInput) {
+    query = """mutation($t: ID!, $s: TranscriptionStatusInput, $c:
+        TranscriptionsConfigurationInput) {
         updateTranscription(room: "standup", transcription: $t, status: $s, configuration: $c) {
             ttid } }"""
     await server.data(query, t=TTID, s="STOPPED")

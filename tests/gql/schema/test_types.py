@@ -4,15 +4,16 @@ import inspect
 from dataclasses import fields
 
 import pytest
-from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.base import StrawberryObjectDefinition, has_object_definition
 
-from gateway.core.open_enum import UnknownWord
+from gateway.core.callers import Caller, Scope
+from gateway.core.open_enum import HttpMethod, UnknownWord
 from gateway.core.rooms import RoomType, VideoCodec
-from gateway.gql.schema.rooms import Room
+from gateway.gql.schema.rooms import Room, RoomTwilioDetails
 from gateway.gql.schema.schema import schema
-from gateway.gql.schema.types import _VIEWS, Node, ResourceView
+from gateway.gql.schema.types import _VIEWS, Node, ResourceView, twilio_details
 from tests.gql.conftest import GraphQLServer
-from tests.gql.fakes import read_result, room
+from tests.gql.fakes import ACCOUNT, read_result, room
 
 OWN_FIELDS = {"id", "freshness", "as_of"}
 ALL = list(_VIEWS.items())
@@ -27,7 +28,7 @@ def test_a_view_has_exactly_the_fields_of_its_core_type(core: type, view: type) 
     assert ("id" in init_fields) == issubclass(view, Node)
 
 
-def test_every_resolver_is_a_coroutine_function() -> None:
+def test_every_resolver_fetches_or_returns_an_object() -> None:
     """Leaf fields are plain attributes, so that an operation can be compiled."""
     definitions = [type_.definition for type_ in schema.schema_converter.type_map.values()]
     for definition in definitions:
@@ -36,12 +37,11 @@ def test_every_resolver_is_a_coroutine_function() -> None:
             "Mutation",
             "Subscription",
         ):
-            resolvers = [
-                field.base_resolver
-                for field in definition.fields
-                if field.base_resolver is not None
-            ]
-            assert all(inspect.iscoroutinefunction(resolver.wrapped_func) for resolver in resolvers)
+            for field in definition.fields:
+                if field.base_resolver is not None:
+                    is_fetched = inspect.iscoroutinefunction(field.base_resolver.wrapped_func)
+                    assert is_fetched != field.metadata.get("is_derived", False)
+                    assert is_fetched or has_object_definition(field.type)
 
 
 def test_an_unknown_word_of_twilio_is_listed() -> None:
@@ -99,7 +99,30 @@ async def test_a_page_size_outside_1_to_100_is_rejected(server: GraphQLServer, f
     for query in (
         "query($n: Int!) { rooms(first: $n) { nodes { sid } } }",
         "query($n: Int!) { recordings(first: $n) { nodes { sid } } }",
-        'query($n: Int!) { room(ref: "standup") { participants(first: $n) { nodes { sid } } } }',
+        """query($n: Int!) { room(ref: {uniqueName: "standup"}) { participants(first: $n) { nodes
+            { sid } } } }""",
     ):
         assert "1 to 100" in (await server.error(query, n=first))["message"]
         await server.data(query, n=100)
+
+
+@pytest.mark.parametrize(
+    ("scope", "address"), [(Scope.ADMIN, "https://gateway/#secret"), (Scope.ROOMS_READ, None)]
+)
+def test_only_an_admin_sees_the_address_of_callbacks(scope: Scope, address: str | None) -> None:
+    view = Room.from_result(
+        read_result(
+            room(
+                url="https://twilio/room",
+                status_callback="https://gateway/#secret",
+                status_callback_method=HttpMethod.POST,
+            )
+        )
+    )
+    caller = Caller(ACCOUNT, "test", frozenset({scope}))
+    assert twilio_details(RoomTwilioDetails, view, caller) == RoomTwilioDetails(
+        url="https://twilio/room",
+        links=None,
+        status_callback=address,
+        status_callback_method=HttpMethod.POST,
+    )

@@ -7,7 +7,7 @@ from gateway.gql.transport.limits import Timings
 from tests.gql.conftest import GraphQLServer, run_server
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
-ROOM = "query($ref: ID!) { room(ref: $ref) { sid } }"
+ROOM = "query($ref: RoomRef!) { room(ref: $ref) { sid } }"
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.run.__name__)
@@ -44,7 +44,7 @@ async def test_a_request_with_several_faults_is_rejected_by_the_first_stage(
 async def test_an_operation_that_exceeds_the_deadline_is_cancelled() -> None:
     async with run_server(timings=Timings(deadline_s=0.01)) as server:
         server.account.rooms.hangs = True
-        status, body = await server.post(ROOM, GRAPHQL_RESPONSE, ref="standup")
+        status, body = await server.post(ROOM, GRAPHQL_RESPONSE, ref={"uniqueName": "standup"})
     assert status == 504
     assert body["errors"][0]["extensions"]["code"] == "GATEWAY_TIMEOUT"
     assert body["errors"][0]["extensions"]["retryable"] is True

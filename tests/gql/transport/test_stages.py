@@ -10,12 +10,12 @@ from tests.gql.conftest import KEY, GraphQLServer, run_server
 from tests.gql.fakes import room
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
-ROOM = "query($ref: ID!) { room(ref: $ref) { id uniqueName createTime } }"
+ROOM = "query($ref: RoomRef!) { room(ref: $ref) { id uniqueName createTime } }"
 TYPENAME = {"query": "{ __typename }"}
 
 
 async def test_a_query_by_post_returns_its_data(server: GraphQLServer) -> None:
-    status, body = await server.post(ROOM, ref="standup")
+    status, body = await server.post(ROOM, ref={"uniqueName": "standup"})
     assert status == 200
     assert body["data"] == {
         "room": {"id": room().sid, "uniqueName": "standup", "createTime": "2026-11-20T12:00:00Z"}
@@ -24,7 +24,7 @@ async def test_a_query_by_post_returns_its_data(server: GraphQLServer) -> None:
 
 
 async def test_a_query_by_get_returns_its_data(server: GraphQLServer) -> None:
-    parameters = {"query": ROOM, "variables": json.dumps({"ref": "standup"})}
+    parameters = {"query": ROOM, "variables": json.dumps({"ref": {"uniqueName": "standup"}})}
     async with server.client.get(server.url, params=parameters, headers=server.auth) as response:
         assert response.status == 200
         assert (await response.json())["data"]["room"]["uniqueName"] == "standup"
@@ -32,7 +32,7 @@ async def test_a_query_by_get_returns_its_data(server: GraphQLServer) -> None:
 
 async def test_a_response_has_its_cost_and_the_remaining_points(server: GraphQLServer) -> None:
     headers = server.auth | {"Accept": GRAPHQL_RESPONSE}
-    body = {"query": ROOM, "variables": {"ref": "a"}}
+    body = {"query": ROOM, "variables": {"ref": {"uniqueName": "a"}}}
     async with server.client.post(server.url, json=body, headers=headers) as response:
         cost = (await response.json(content_type=None))["extensions"]["cost"]
         assert (cost["requested"], cost["actual"], cost["limit"]) == (35, 10, 1_500_000)
@@ -146,7 +146,7 @@ async def test_the_client_can_shorten_the_deadline_and_not_extend_it() -> None:
         server.account.rooms.hangs = True
         for timeout_ms, limit in (("100", "0.1 s"), ("60000", "0.2 s")):
             headers = {**server.auth, "X-Request-Timeout-Ms": timeout_ms}
-            body = {"query": ROOM, "variables": {"ref": "standup"}}
+            body = {"query": ROOM, "variables": {"ref": {"uniqueName": "standup"}}}
             async with server.client.post(server.url, json=body, headers=headers) as response:
                 [error] = (await response.json())["errors"]
             assert error["extensions"]["code"] == "GATEWAY_TIMEOUT"

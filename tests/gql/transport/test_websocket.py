@@ -100,7 +100,9 @@ async def test_a_lost_connection_ends_its_subscriptions(server: GraphQLServer) -
 
 async def test_a_query_and_a_mutation_send_one_result_and_complete(server: GraphQLServer) -> None:
     async with server.socket() as socket:
-        await socket.send_json(subscribe('{ room(ref: "standup") { uniqueName } }', "q"))
+        await socket.send_json(
+            subscribe('{ room(ref: {uniqueName: "standup"}) { uniqueName } }', "q")
+        )
         message = await receive(socket)
         assert (message["id"], message["type"]) == ("q", "next")
         assert message["payload"]["data"] == {"room": {"uniqueName": "standup"}}
