@@ -83,6 +83,18 @@ async def test_every_method_rejects_a_call_without_credentials(gateway: Gateway,
     assert error["code"] == "unauthenticated"
 
 
+async def test_a_read_also_answers_get_and_a_write_does_not(gateway: Gateway) -> None:
+    room = await gateway.create_room()
+    query = {"encoding": "json", "message": json.dumps({"room": room["sid"]})}
+    url = f"{base_of(gateway)}/{ROOMS}"
+    async with gateway.http.get(f"{url}/GetRoom", params=query, headers=gateway.auth) as response:
+        assert (await response.json())["room"]["sid"] == room["sid"]
+    async with gateway.http.get(
+        f"{url}/CompleteRoom", params=query, headers=gateway.auth
+    ) as response:
+        assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
 async def test_a_stream_of_json_shows_what_happens_and_resumes(gateway: Gateway) -> None:
     room = await gateway.create_room(name := new_name())
     started, *events = await watch(gateway, {"room": room["sid"]}, count=1)
