@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 NPM    := tests/conformance/node_modules/.installed
 
-.PHONY: dev test test-long check faults soak bench clean install proto schema docs lock format
+.PHONY: dev test test-long check faults soak bench clean install proto released schema docs lock format
 
 dev: $(STAMP)
 	@exec $(BIN)/rooms-gateway dev
@@ -30,6 +30,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint protos
+	$(BIN)/buf breaking protos --against protos/released.binpb
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
@@ -42,6 +43,10 @@ format: $(STAMP)
 # for the GraphQL schema. They are committed, so running the gateway needs no compiler.
 proto: $(STAMP)
 	$(BIN)/python protos/generate.py .
+
+# Makes the protos those of a release. Later ones must not break their clients.
+released: $(STAMP)
+	$(BIN)/buf build protos --exclude-source-info -o protos/released.binpb
 
 schema: $(STAMP)
 	$(BIN)/rooms-gateway schema > schema/schema.graphql

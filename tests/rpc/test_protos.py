@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,18 +13,40 @@ from gateway.rpc.servicers import SERVICE_NAMES
 from gateway.rpc.v1 import events_pb2
 
 ROOT = Path(__file__).parents[2]
+RELEASED = ROOT / "protos/released.binpb"
+
+
+def run_buf(*arguments: str | Path) -> tuple[int, str]:
+    buf = Path(sys.executable).with_name("buf")
+    done = subprocess.run(
+        [buf, *arguments], capture_output=True, text=True, timeout=30, check=False
+    )
+    return done.returncode, done.stdout
 
 
 @pytest.mark.parametrize(
-    "command", [["lint"], ["format", "--diff", "--exit-code"]], ids=lambda words: words[0]
+    "command",
+    [
+        ["lint"],
+        ["format", "--diff", "--exit-code"],
+        ["breaking", "--against", RELEASED],
+    ],
+    ids=lambda words: words[0],
 )
-def test_buf_accepts_the_protos(command: list[str]) -> None:
-    buf = Path(sys.executable).with_name("buf")
-    done = subprocess.run(
-        [buf, *command, ROOT / "protos"], capture_output=True, text=True, timeout=30, check=False
-    )
+def test_buf_accepts_the_protos(command: list[str | Path]) -> None:
+    assert run_buf(*command, ROOT / "protos") == (0, "")
 
-    assert (done.returncode, done.stdout) == (0, "")
+
+def test_buf_finds_a_change_that_breaks_clients(tmp_path: Path) -> None:
+    copy = tmp_path / "protos"
+    shutil.copytree(ROOT / "protos", copy, ignore=shutil.ignore_patterns("*.py", "*.binpb"))
+    changed = copy / "rooms_gateway/v1/room.proto"
+    changed.write_text(changed.read_text().replace("bool stale = 2", "bool old = 2"))
+
+    code, output = run_buf("breaking", "--against", RELEASED, copy)
+
+    assert code != 0
+    assert 'on message "Freshness" changed name from "stale" to "old"' in output
 
 
 METHODS: list[Any] = [
