@@ -57,7 +57,10 @@ class ParticipantService(ParticipantServiceServicer):
     ) -> pb.DisconnectParticipantResponse:
         caller, account = caller_and_account(self._accounts)
         participant = await account.participants.disconnect(
-            caller, RoomRef.of(request.room), ParticipantRef.of(request.participant)
+            caller,
+            RoomRef.of(request.room),
+            ParticipantRef.of(request.participant),
+            request.request_id or None,
         )
         return resource_response(pb.DisconnectParticipantResponse, participant)
 

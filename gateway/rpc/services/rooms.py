@@ -77,15 +77,27 @@ class RoomService(RoomServiceServicer):
         created = await account.rooms.create(
             caller, from_pb(request, NewRoom), request.request_id or None
         )
-        return resource_response(pb.CreateRoomResponse, created.room)
+        response = resource_response(pb.CreateRoomResponse, created.room)
+        response.created = created.is_new
+        return response
+
+    async def EnsureRoom(
+        self, request: pb.EnsureRoomRequest, context: Context
+    ) -> pb.EnsureRoomResponse:
+        caller, account = caller_and_account(self._accounts)
+        ensured = await account.rooms.ensure(caller, from_pb(request, NewRoom))
+        response = resource_response(pb.EnsureRoomResponse, ensured.room)
+        response.created = ensured.is_new
+        return response
 
     async def CompleteRoom(
         self, request: pb.CompleteRoomRequest, context: Context
     ) -> pb.CompleteRoomResponse:
         caller, account = caller_and_account(self._accounts)
-        return resource_response(
-            pb.CompleteRoomResponse, await account.rooms.complete(caller, RoomRef.of(request.room))
+        room = await account.rooms.complete(
+            caller, RoomRef.of(request.room), request.request_id or None
         )
+        return resource_response(pb.CompleteRoomResponse, room)
 
     async def ListRoomEvents(
         self, request: pb.ListRoomEventsRequest, context: Context

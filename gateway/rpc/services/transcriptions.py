@@ -56,7 +56,7 @@ class TranscriptionService(TranscriptionServiceServicer):
             with below("configuration"):
                 configuration = from_pb(request.configuration, TranscriptionsConfiguration)
         transcription = await account.transcriptions.create(
-            caller, RoomRef.of(request.room), configuration
+            caller, RoomRef.of(request.room), configuration, request.request_id or None
         )
         return resource_response(pb.StartTranscriptionResponse, transcription)
 

@@ -66,12 +66,14 @@ class GetParticipantResponse(_message.Message):
     def __init__(self, participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., freshness: _Optional[_Union[_room_pb2.Freshness, _Mapping]] = ..., as_of: _Optional[str] = ...) -> None: ...
 
 class DisconnectParticipantRequest(_message.Message):
-    __slots__ = ("room", "participant")
+    __slots__ = ("room", "participant", "request_id")
     ROOM_FIELD_NUMBER: _ClassVar[int]
     PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     room: str
     participant: str
-    def __init__(self, room: _Optional[str] = ..., participant: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, room: _Optional[str] = ..., participant: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class DisconnectParticipantResponse(_message.Message):
     __slots__ = ("participant",)

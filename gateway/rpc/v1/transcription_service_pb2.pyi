@@ -55,12 +55,14 @@ class GetTranscriptionResponse(_message.Message):
     def __init__(self, transcription: _Optional[_Union[_transcription_pb2.Transcription, _Mapping]] = ..., freshness: _Optional[_Union[_room_pb2.Freshness, _Mapping]] = ..., as_of: _Optional[str] = ...) -> None: ...
 
 class StartTranscriptionRequest(_message.Message):
-    __slots__ = ("room", "configuration")
+    __slots__ = ("room", "configuration", "request_id")
     ROOM_FIELD_NUMBER: _ClassVar[int]
     CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     room: str
     configuration: _transcription_pb2.TranscriptionsConfiguration
-    def __init__(self, room: _Optional[str] = ..., configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, room: _Optional[str] = ..., configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class StartTranscriptionResponse(_message.Message):
     __slots__ = ("transcription",)

@@ -330,6 +330,40 @@ async def test_stream_resumes_after_any_of_its_cursors(client: Client) -> None:
     resumed.cancel()
 
 
+async def test_ensure_room_returns_the_room_in_progress_or_a_new_one(client: Client) -> None:
+    name = new_name()
+    first = await client.EnsureRoom(unique_name=name, max_participants=7)
+    assert (first.created, first.room.max_participants) == (True, 7)
+    assert first.room.freshness.source == room_pb2.FRESHNESS_SOURCE_CALLBACKS
+    again = await client.EnsureRoom(unique_name=name, max_participants=3)
+    assert (again.created, again.room.sid, again.room.max_participants) == (
+        False,
+        first.room.sid,
+        7,
+    )
+    await client.CompleteRoom(room=first.room.sid)
+    second = await client.EnsureRoom(unique_name=name)
+    assert second.created
+    assert second.room.sid != first.room.sid
+
+
+async def test_request_id_of_complete_room_keeps_the_room_of_the_first_call(
+    client: Client,
+) -> None:
+    name, request_id = new_name(), new_name()
+    created = await client.CreateRoom(unique_name=name, request_id=new_name())
+    assert created.created
+    ended = (await client.CompleteRoom(room=name, request_id=request_id)).room
+    second = (await client.EnsureRoom(unique_name=name)).room
+    again = (await client.CompleteRoom(room=name, request_id=request_id)).room
+    assert ended.sid == again.sid == created.room.sid
+    assert again.status == room_pb2.ROOM_STATUS_COMPLETED
+    assert (await client.GetRoom(room=second.sid)).room.status == room_pb2.ROOM_STATUS_IN_PROGRESS
+    code, info, _ = await refusal(client.CompleteRoom(room=second.sid, request_id=request_id))
+    assert (code, info.reason) == ("ALREADY_EXISTS", "IDEMPOTENCY_KEY_REUSED")
+    assert info.metadata["room_sid"] == created.room.sid
+
+
 async def test_list_room_events_pages_from_any_cursor(gateway: Gateway, client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     stream = client.WatchRoomEvents(room=room.sid)

@@ -112,16 +112,60 @@ class CreateRoomRequest(_message.Message):
     def __init__(self, unique_name: _Optional[str] = ..., type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., empty_room_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., unused_room_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., record_participants_on_connect: _Optional[bool] = ..., recording_rules: _Optional[_Iterable[_Union[_recording_pb2.RecordingRule, _Mapping]]] = ..., video_codecs: _Optional[_Iterable[_Union[_room_pb2.VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., transcribe_participants_on_connect: _Optional[bool] = ..., transcriptions_configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ..., large_room: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateRoomResponse(_message.Message):
-    __slots__ = ("room",)
+    __slots__ = ("room", "created")
     ROOM_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
     room: _room_pb2.Room
-    def __init__(self, room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ...) -> None: ...
+    created: bool
+    def __init__(self, room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
+
+class EnsureRoomRequest(_message.Message):
+    __slots__ = ("unique_name", "type", "max_participants", "max_participant_duration", "empty_room_timeout", "unused_room_timeout", "record_participants_on_connect", "recording_rules", "video_codecs", "media_region", "audio_only", "transcribe_participants_on_connect", "transcriptions_configuration", "large_room")
+    UNIQUE_NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARTICIPANT_DURATION_FIELD_NUMBER: _ClassVar[int]
+    EMPTY_ROOM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    UNUSED_ROOM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_PARTICIPANTS_ON_CONNECT_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_RULES_FIELD_NUMBER: _ClassVar[int]
+    VIDEO_CODECS_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_REGION_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_ONLY_FIELD_NUMBER: _ClassVar[int]
+    TRANSCRIBE_PARTICIPANTS_ON_CONNECT_FIELD_NUMBER: _ClassVar[int]
+    TRANSCRIPTIONS_CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
+    LARGE_ROOM_FIELD_NUMBER: _ClassVar[int]
+    unique_name: str
+    type: _room_pb2.RoomType
+    max_participants: int
+    max_participant_duration: _duration_pb2.Duration
+    empty_room_timeout: _duration_pb2.Duration
+    unused_room_timeout: _duration_pb2.Duration
+    record_participants_on_connect: bool
+    recording_rules: _containers.RepeatedCompositeFieldContainer[_recording_pb2.RecordingRule]
+    video_codecs: _containers.RepeatedScalarFieldContainer[_room_pb2.VideoCodec]
+    media_region: str
+    audio_only: bool
+    transcribe_participants_on_connect: bool
+    transcriptions_configuration: _transcription_pb2.TranscriptionsConfiguration
+    large_room: bool
+    def __init__(self, unique_name: _Optional[str] = ..., type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., max_participants: _Optional[int] = ..., max_participant_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., empty_room_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., unused_room_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., record_participants_on_connect: _Optional[bool] = ..., recording_rules: _Optional[_Iterable[_Union[_recording_pb2.RecordingRule, _Mapping]]] = ..., video_codecs: _Optional[_Iterable[_Union[_room_pb2.VideoCodec, str]]] = ..., media_region: _Optional[str] = ..., audio_only: _Optional[bool] = ..., transcribe_participants_on_connect: _Optional[bool] = ..., transcriptions_configuration: _Optional[_Union[_transcription_pb2.TranscriptionsConfiguration, _Mapping]] = ..., large_room: _Optional[bool] = ...) -> None: ...
+
+class EnsureRoomResponse(_message.Message):
+    __slots__ = ("room", "created")
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    room: _room_pb2.Room
+    created: bool
+    def __init__(self, room: _Optional[_Union[_room_pb2.Room, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
 
 class CompleteRoomRequest(_message.Message):
-    __slots__ = ("room",)
+    __slots__ = ("room", "request_id")
     ROOM_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     room: str
-    def __init__(self, room: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, room: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CompleteRoomResponse(_message.Message):
     __slots__ = ("room",)

@@ -68,6 +68,11 @@ class RoomServiceStub:
                 request_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.CreateRoomRequest.SerializeToString,
                 response_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.CreateRoomResponse.FromString,
                 _registered_method=True)
+        self.EnsureRoom = channel.unary_unary(
+                '/rooms_gateway.v1.RoomService/EnsureRoom',
+                request_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.EnsureRoomRequest.SerializeToString,
+                response_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.EnsureRoomResponse.FromString,
+                _registered_method=True)
         self.CompleteRoom = channel.unary_unary(
                 '/rooms_gateway.v1.RoomService/CompleteRoom',
                 request_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.CompleteRoomRequest.SerializeToString,
@@ -135,6 +140,14 @@ class RoomServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnsureRoom(self, request, context):
+        """Returns the room in progress that has this name, or creates it. Callers that race, on
+        any replicas, get one room. The call may be repeated after every error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompleteRoom(self, request, context):
         """Ends a room, which disconnects its participants.
         """
@@ -191,6 +204,11 @@ def add_RoomServiceServicer_to_server(servicer, server):
                     servicer.CreateRoom,
                     request_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.CreateRoomRequest.FromString,
                     response_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.CreateRoomResponse.SerializeToString,
+            ),
+            'EnsureRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureRoom,
+                    request_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.EnsureRoomRequest.FromString,
+                    response_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.EnsureRoomResponse.SerializeToString,
             ),
             'CompleteRoom': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteRoom,
@@ -335,6 +353,33 @@ class RoomService:
             '/rooms_gateway.v1.RoomService/CreateRoom',
             rooms__gateway_dot_v1_dot_room__service__pb2.CreateRoomRequest.SerializeToString,
             rooms__gateway_dot_v1_dot_room__service__pb2.CreateRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rooms_gateway.v1.RoomService/EnsureRoom',
+            rooms__gateway_dot_v1_dot_room__service__pb2.EnsureRoomRequest.SerializeToString,
+            rooms__gateway_dot_v1_dot_room__service__pb2.EnsureRoomResponse.FromString,
             options,
             channel_credentials,
             insecure,

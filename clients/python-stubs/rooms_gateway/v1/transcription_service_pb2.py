@@ -28,7 +28,7 @@ from rooms_gateway.v1 import room_pb2 as rooms__gateway_dot_v1_dot_room__pb2
 from rooms_gateway.v1 import transcription_pb2 as rooms__gateway_dot_v1_dot_transcription__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,rooms_gateway/v1/transcription_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1brooms_gateway/v1/room.proto\x1a$rooms_gateway/v1/transcription.proto\"\x97\x01\n\x19ListTranscriptionsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xbc\x01\n\x1aListTranscriptionsResponse\x12\x37\n\x0etranscriptions\x18\x01 \x03(\x0b\x32\x1f.rooms_gateway.v1.Transcription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x7f\n\x17GetTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rtranscription\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xa0\x01\n\x18GetTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.rooms_gateway.v1.Transcription\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"{\n\x19StartTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12J\n\rconfiguration\x18\x02 \x01(\x0b\x32-.rooms_gateway.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x01\"T\n\x1aStartTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.rooms_gateway.v1.Transcription\"\xd6\x01\n\x1aUpdateTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rtranscription\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12;\n\x06status\x18\x03 \x01(\x0e\x32%.rooms_gateway.v1.TranscriptionStatusB\x04\xe2\x41\x01\x01\x12J\n\rconfiguration\x18\x04 \x01(\x0b\x32-.rooms_gateway.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x01\"U\n\x1bUpdateTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.rooms_gateway.v1.Transcription2\xe1\x03\n\x14TranscriptionService\x12t\n\x12ListTranscriptions\x12+.rooms_gateway.v1.ListTranscriptionsRequest\x1a,.rooms_gateway.v1.ListTranscriptionsResponse\"\x03\x90\x02\x01\x12n\n\x10GetTranscription\x12).rooms_gateway.v1.GetTranscriptionRequest\x1a*.rooms_gateway.v1.GetTranscriptionResponse\"\x03\x90\x02\x01\x12o\n\x12StartTranscription\x12+.rooms_gateway.v1.StartTranscriptionRequest\x1a,.rooms_gateway.v1.StartTranscriptionResponse\x12r\n\x13UpdateTranscription\x12,.rooms_gateway.v1.UpdateTranscriptionRequest\x1a-.rooms_gateway.v1.UpdateTranscriptionResponseB8\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,rooms_gateway/v1/transcription_service.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1brooms_gateway/v1/room.proto\x1a$rooms_gateway/v1/transcription.proto\"\x97\x01\n\x19ListTranscriptionsRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xbc\x01\n\x1aListTranscriptionsResponse\x12\x37\n\x0etranscriptions\x18\x01 \x03(\x0b\x32\x1f.rooms_gateway.v1.Transcription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12.\n\tfreshness\x18\x03 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x7f\n\x17GetTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rtranscription\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xa0\x01\n\x18GetTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.rooms_gateway.v1.Transcription\x12.\n\tfreshness\x18\x02 \x01(\x0b\x32\x1b.rooms_gateway.v1.Freshness\x12\x12\n\x05\x61s_of\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_as_of\"\x95\x01\n\x19StartTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12J\n\rconfiguration\x18\x02 \x01(\x0b\x32-.rooms_gateway.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"T\n\x1aStartTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.rooms_gateway.v1.Transcription\"\xd6\x01\n\x1aUpdateTranscriptionRequest\x12\x12\n\x04room\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rtranscription\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12;\n\x06status\x18\x03 \x01(\x0e\x32%.rooms_gateway.v1.TranscriptionStatusB\x04\xe2\x41\x01\x01\x12J\n\rconfiguration\x18\x04 \x01(\x0b\x32-.rooms_gateway.v1.TranscriptionsConfigurationB\x04\xe2\x41\x01\x01\"U\n\x1bUpdateTranscriptionResponse\x12\x36\n\rtranscription\x18\x01 \x01(\x0b\x32\x1f.rooms_gateway.v1.Transcription2\xe1\x03\n\x14TranscriptionService\x12t\n\x12ListTranscriptions\x12+.rooms_gateway.v1.ListTranscriptionsRequest\x1a,.rooms_gateway.v1.ListTranscriptionsResponse\"\x03\x90\x02\x01\x12n\n\x10GetTranscription\x12).rooms_gateway.v1.GetTranscriptionRequest\x1a*.rooms_gateway.v1.GetTranscriptionResponse\"\x03\x90\x02\x01\x12o\n\x12StartTranscription\x12+.rooms_gateway.v1.StartTranscriptionRequest\x1a,.rooms_gateway.v1.StartTranscriptionResponse\x12r\n\x13UpdateTranscription\x12,.rooms_gateway.v1.UpdateTranscriptionRequest\x1a-.rooms_gateway.v1.UpdateTranscriptionResponseB8\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTTRANSCRIPTIONREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
   _globals['_STARTTRANSCRIPTIONREQUEST'].fields_by_name['configuration']._loaded_options = None
   _globals['_STARTTRANSCRIPTIONREQUEST'].fields_by_name['configuration']._serialized_options = b'\342A\001\001'
+  _globals['_STARTTRANSCRIPTIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_STARTTRANSCRIPTIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
   _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['room']._loaded_options = None
   _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['room']._serialized_options = b'\342A\001\002'
   _globals['_UPDATETRANSCRIPTIONREQUEST'].fields_by_name['transcription']._loaded_options = None
@@ -74,14 +76,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTRANSCRIPTIONREQUEST']._serialized_end=672
   _globals['_GETTRANSCRIPTIONRESPONSE']._serialized_start=675
   _globals['_GETTRANSCRIPTIONRESPONSE']._serialized_end=835
-  _globals['_STARTTRANSCRIPTIONREQUEST']._serialized_start=837
-  _globals['_STARTTRANSCRIPTIONREQUEST']._serialized_end=960
-  _globals['_STARTTRANSCRIPTIONRESPONSE']._serialized_start=962
-  _globals['_STARTTRANSCRIPTIONRESPONSE']._serialized_end=1046
-  _globals['_UPDATETRANSCRIPTIONREQUEST']._serialized_start=1049
-  _globals['_UPDATETRANSCRIPTIONREQUEST']._serialized_end=1263
-  _globals['_UPDATETRANSCRIPTIONRESPONSE']._serialized_start=1265
-  _globals['_UPDATETRANSCRIPTIONRESPONSE']._serialized_end=1350
-  _globals['_TRANSCRIPTIONSERVICE']._serialized_start=1353
-  _globals['_TRANSCRIPTIONSERVICE']._serialized_end=1834
+  _globals['_STARTTRANSCRIPTIONREQUEST']._serialized_start=838
+  _globals['_STARTTRANSCRIPTIONREQUEST']._serialized_end=987
+  _globals['_STARTTRANSCRIPTIONRESPONSE']._serialized_start=989
+  _globals['_STARTTRANSCRIPTIONRESPONSE']._serialized_end=1073
+  _globals['_UPDATETRANSCRIPTIONREQUEST']._serialized_start=1076
+  _globals['_UPDATETRANSCRIPTIONREQUEST']._serialized_end=1290
+  _globals['_UPDATETRANSCRIPTIONRESPONSE']._serialized_start=1292
+  _globals['_UPDATETRANSCRIPTIONRESPONSE']._serialized_end=1377
+  _globals['_TRANSCRIPTIONSERVICE']._serialized_start=1380
+  _globals['_TRANSCRIPTIONSERVICE']._serialized_end=1861
 # @@protoc_insertion_point(module_scope)
