@@ -30,7 +30,7 @@ STREAMS = 100
 PONG = b"\x8a\x80" + bytes(4)
 WATCH = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename cursor prev
-    ... on RoomEvent { type roomSid roomName eventTime sequenceNumber source isLate }
+    ... on RoomEvent { type eventTime sequenceNumber source isLate room { sid uniqueName } }
     ... on ParticipantConnected { participant { sid identity status } }
 } }"""
 

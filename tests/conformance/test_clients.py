@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conformance.conftest import Node
+from tests.running import Gateway
 
 pytestmark = pytest.mark.node
 
@@ -23,7 +24,7 @@ async def test_client_creates_reads_subscribes_completes_and_resumes(
     )
 
     started, *events = output["watched"]
-    assert (started["mode"], started["ofRoom"], started["cursor"]) == (
+    assert (started["mode"], started["watchedRoom"], started["cursor"]) == (
         "RESUMED",
         sid,
         output["created"]["asOf"],
@@ -32,9 +33,22 @@ async def test_client_creates_reads_subscribes_completes_and_resumes(
         started["cursor"],
         *(event["cursor"] for event in events[:-1]),
     ]
-    assert {event["roomSid"] for event in events} == {sid}
+    assert {event["room"]["sid"] for event in events} == {sid}
     assert events[-1]["room"]["status"] == "COMPLETED"
 
     resumed, *later = output["resumed"]
     assert (resumed["mode"], resumed["cursor"]) == ("RESUMED", events[0]["cursor"])
     assert later == events[1:], "no event is missing or duplicated"
+
+
+async def test_events_update_the_cache_of_apollo_without_a_request(
+    node: Node, gateway: Gateway
+) -> None:
+    room = await gateway.create_room()
+    await gateway.sandbox(
+        "POST", f"/rooms/{room['sid']}/participants", {"identity": "ada", "tracks": ["audio"]}
+    )
+    output = await node("apollo_cache.mjs", "graphql", "ws", "sandbox", ROOM=room["sid"])
+    assert output["requests"] == 1
+    assert output["room"]["uniqueName"] == room["uniqueName"]
+    assert output["room"]["maxParticipants"] == 50, "no event told it, and it is still cached"

@@ -57,12 +57,12 @@ CONNECTION_ERRORS = (
 )
 """What a client gets when a replica is dead, suspended or draining."""
 
-WATCH = """subscription($room: RoomRef, $types: [RoomEventType!], $after: String) {
-  roomEvents(room: $room, types: $types, after: $after) {
+WATCH = """subscription($room: RoomRef, $filter: RoomEventFilter, $after: String) {
+  roomEvents(room: $room, filter: $filter, after: $after) {
     __typename cursor prev
     ... on StreamStarted { mode }
     ... on ResyncRequired { reason }
-    ... on RoomEvent { type roomSid eventTime }
+    ... on RoomEvent { type eventTime room { sid } }
     ... on ParticipantEvent { participant { sid } }
   } }"""
 READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid status freshness { isStale fetchTime } } }"
@@ -295,7 +295,8 @@ class Watcher:
             "after": after,
         }
         if self.types is not None:
-            variables["types"] = [value.upper().replace("-", "_") for value in self.types]
+            types = [value.upper().replace("-", "_") for value in self.types]
+            variables["filter"] = {"types": types}
         return {
             "query": WATCH,
             "variables": {name: value for name, value in variables.items() if value is not None},
@@ -313,7 +314,7 @@ def parse_graphql(payload: Mapping[str, Any], stream: int) -> Message:
             return Gap(stream, now, cursor, payload["prev"])
         case "ResyncRequired":
             return Resync(stream, now, cursor, payload["reason"].lower())
-    type_, room = payload["type"].lower().replace("_", "-"), payload["roomSid"]
+    type_, room = payload["type"].lower().replace("_", "-"), payload["room"]["sid"]
     participant = (payload.get("participant") or {}).get("sid")
     key = event_key(type_, room, datetime.fromisoformat(payload["eventTime"]), participant)
     return Event(stream, now, cursor, payload["prev"], key, type_, room)

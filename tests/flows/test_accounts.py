@@ -36,7 +36,7 @@ from tests.running import (
 
 LOOPBACK = "127.0.0.1"
 WATCH = """subscription($room: RoomRef, $after: String) { roomEvents(room: $room, after: $after) {
-    __typename cursor ... on RoomEvent { type roomSid } ... on ParticipantConnected {
+    __typename cursor ... on RoomEvent { type room { sid } } ... on ParticipantConnected {
     participant { sid identity } } } }"""
 ROOM = """query($ref: RoomRef!) { room(ref: $ref) { sid accountSid uniqueName asOf events { edges {
     cursor } } participants { nodes { sid identity publishedTracks { nodes { sid name } } } }
@@ -456,7 +456,7 @@ async def test_failing_account_does_not_affect_the_other(sandbox: Gateway, tmp_p
 
 
 def is_event(type_: str, room: str, message: dict[str, Any]) -> bool:
-    return (message["__typename"], message["roomSid"]) == (type_, room)
+    return (message["__typename"], message["room"]["sid"]) == (type_, room)
 
 
 @asynccontextmanager

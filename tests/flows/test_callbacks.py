@@ -12,7 +12,7 @@ WATCH = """subscription($room: ID!, $after: String) { roomEvents(room: {sid: $ro
     __typename cursor prev
     ... on StreamStarted { mode }
     ... on ResyncRequired { reason }
-    ... on RoomEvent { type roomSid roomName sequenceNumber source isLate }
+    ... on RoomEvent { type sequenceNumber source isLate room { sid uniqueName } }
     ... on ParticipantConnected { participant { sid identity } }
 } }"""
 
@@ -162,7 +162,7 @@ async def test_mutation_is_an_event(gateway: Gateway) -> None:
 async def test_creation_is_one_event_before_all_others(gateway: Gateway) -> None:
     """Twilio's callback and the gateway's own create report it, in either order."""
     async with gateway.subscribe_ws("""subscription { roomEvents {
-        ... on RoomEvent { type roomSid } } }""") as messages:
+        ... on RoomEvent { type room { sid } } } }""") as messages:
         await take(messages, 1)
         for _ in range(10):
             sid = (await gateway.create_room())["sid"]
@@ -170,7 +170,7 @@ async def test_creation_is_one_event_before_all_others(gateway: Gateway) -> None
             told = [""]
             while told[-1] != "PARTICIPANT_CONNECTED":
                 [message] = await take(messages, 1)
-                if message.get("roomSid") == sid:
+                if message.get("room") == {"sid": sid}:
                     told.append(message["type"])
             assert told[1:] == ["ROOM_CREATED", "PARTICIPANT_CONNECTED"]
 

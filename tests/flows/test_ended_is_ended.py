@@ -20,7 +20,7 @@ from tests.running import Gateway, first_matching, new_name, room_ref, take
 
 WATCH = """subscription($room: RoomRef) { roomEvents(room: $room) { __typename ... on RoomEvent {
     type
-    roomStatus } } }"""
+    room { status } } } }"""
 BY_REF = "query($ref: RoomRef!) { room(ref: $ref) { sid status freshness { isStale } } }"
 BY_LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness {
     isStale } } } }"""
@@ -88,7 +88,7 @@ async def _trial(
             await gateway.execute(COMPLETE, ref=sid)
         else:
             await gateway.complete_room_at_twilio(sid)
-        await first_matching(messages, lambda message: message.get("roomStatus") == "COMPLETED")
+        await first_matching(messages, lambda message: _status(message) == "COMPLETED")
 
         statuses: list[str] = []
         for _ in range(rounds):
@@ -99,6 +99,11 @@ async def _trial(
             )
             statuses += [status for answer in replies for status in _statuses(answer.body)]
     return statuses
+
+
+def _status(message: dict[str, Any]) -> str | None:
+    status: str | None = message.get("room", {}).get("status")
+    return status
 
 
 def _statuses(body: dict[str, Any]) -> list[str]:

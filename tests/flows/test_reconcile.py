@@ -18,7 +18,7 @@ from tests.running import Gateway, new_name, running, take
 
 WATCH = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename cursor prev
-    ... on RoomEvent { type roomSid roomName source isLate eventTime }
+    ... on RoomEvent { type source isLate eventTime room { sid uniqueName } }
     ... on ParticipantConnected { participant { sid identity } }
     ... on ParticipantDisconnected { participant { sid identity } }
 } }"""
@@ -135,7 +135,7 @@ async def _lose(
 
     async def listen() -> None:
         async for message in messages:
-            key = (message.get("type", ""), message.get("roomSid", ""))
+            key = (message.get("type", ""), message.get("room", {}).get("sid", ""))
             if key in pending:
                 assert message["source"] == "RECONCILED"
                 durations.append(time.monotonic() - pending.pop(key))

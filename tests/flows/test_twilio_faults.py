@@ -117,11 +117,13 @@ class FaultSetup:
         about a second only. After that it may be returned as stale if Twilio fails.
         """
         async with self.gateway.subscribe_sse(
-            "subscription { roomEvents { ... on RoomEvent { roomSid } } }"
+            "subscription { roomEvents { ... on RoomEvent { room { sid } } } }"
         ) as messages:
             await anext(messages)
             rooms = [self.make() for _ in range(count)]
-            await first_matching(messages, lambda message: message[1].get("roomSid") == rooms[-1])
+            await first_matching(
+                messages, lambda message: message[1].get("room") == {"sid": rooms[-1]}
+            )
         for room in rooms:
             await self.gateway.execute(READ, ref=room)
         read_at = time.monotonic()

@@ -12,8 +12,8 @@ PARTICIPANTS = """query($ref: ID!) { room(ref: {sid: $ref}) { participants(first
     freshness { isStale source } asOf } } }"""
 TIMELINE = """query($ref: ID!, $after: String) { room(ref: {sid: $ref}) { events(after: $after,
     first: 3) {
-    nodes { cursor prev type source ... on ParticipantEvent { eventOf: participant { identity } }
-        ... on RoomChanged { change participant { identity status } } }
+    nodes { cursor prev type source ... on ParticipantEvent { participant { identity } }
+        ... on RoomChanged { change changedParticipant { identity status } } }
     pageInfo { hasNextPage endCursor } } } }"""
 
 
@@ -139,7 +139,7 @@ async def test_the_timeline_has_events_and_mutations(gateway: Gateway) -> None:
     assert {"PARTICIPANT_CONNECTED", "PARTICIPANT_DISCONNECTED", "ROOM_CHANGED"} <= set(types)
     assert [node["prev"] for node in nodes[1:]] == [node["cursor"] for node in nodes[:-1]]
     changed = [node for node in nodes if node.get("change") == "PARTICIPANT"]
-    assert [node["participant"] for node in changed] == [
+    assert [node["changedParticipant"] for node in changed] == [
         {"identity": "ada", "status": "DISCONNECTED"}
     ]
 

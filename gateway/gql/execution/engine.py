@@ -28,7 +28,7 @@ from gateway.gql.execution.results import (
     format_cost,
 )
 from gateway.gql.execution.selection_key import selection_key
-from gateway.gql.execution.subscription import EventKey, Subscription
+from gateway.gql.execution.subscription import EventKey, RunningSubscription
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
 from gateway.service.callers.charge import CALL_COST, FETCH_COST
@@ -104,7 +104,7 @@ class Operation:
             return
         try:
             # The root field itself costs one fetch. More than that is below the events.
-            subscription = Subscription(
+            subscription = RunningSubscription(
                 self._executor,
                 self._selection_key(),
                 self._cache,

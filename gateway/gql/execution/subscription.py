@@ -33,7 +33,7 @@ EventKey = tuple[bytes, str, str | None]
 """All that the response to an event depends on: a selection, its cursor, its `prev`."""
 
 
-class Subscription:
+class RunningSubscription:
     """One running subscription.
 
     `selection` is equal for subscriptions that select the same of each event. `fetches`

@@ -58,6 +58,7 @@ for _cls in (
     events.RoomEventType,
     events.RoomEventSource,
     events.RoomChangeKind,
+    events.RecordingOperation,
     events.StreamMode,
     events.ResyncReason,
 ):

@@ -1,258 +1,258 @@
 """Room events and the other messages of a stream as GraphQL types. Does no I/O.
 
-Each event type has a GraphQL type of its own. `RoomChanged` stands in its own module,
-because it shows a room, and a room shows its events.
+Each event type has a GraphQL type of its own. An event shows its room, participant,
+track or recording as the same types as queries do, with the same ids. They are built
+from the event alone: no field of theirs is fetched, unless it is one that fetches in a
+query too.
 """
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
+from strawberry import UNSET
 
-from gateway.core import events, rooms
+from gateway.core import event_objects, events
 from gateway.core.errors import InvalidArgument
 from gateway.core.events import RoomEventType
 from gateway.core.paging import Page
 from gateway.gql.schema.inputs import optional
-from gateway.gql.schema.scalars import BigInt
-from gateway.gql.schema.types import Connection, build_connection, build_view, optional_id
+from gateway.gql.schema.participants import Participant, PublishedTrack
+from gateway.gql.schema.recordings import Recording
+from gateway.gql.schema.types import (
+    Connection,
+    build_connection,
+    build_view,
+    optional_id,
+    view_at,
+)
+
+if TYPE_CHECKING:  # A room shows its events, and an event its room.
+    from gateway.gql.schema.rooms import Room
 
 
 @strawberry.interface(
-    description="`prev` is the cursor of the event before it on this subscription."
+    description="A message of an event stream: either an event or a `StreamControl`."
 )
 class StreamMessage:
-    cursor: str
-    prev: str | None
-
-
-@strawberry.type(description="First message of every stream: from `cursor` on, nothing is missed.")
-class StreamStarted(StreamMessage):
-    mode: events.StreamMode
-    room_sid: strawberry.ID | None
-    history_start_time: datetime | None = strawberry.field(
-        description="Since when the log's history is complete."
+    cursor: str = strawberry.field(
+        description="Position in the event log. Send it as `after` to continue the stream behind "
+        "this message, on any transport and any replica."
+    )
+    prev: str | None = strawberry.field(
+        description="The `cursor` of the message before this one in the chain of this stream, so "
+        "that a client can tell that nothing is missing. Null for messages outside the chain: "
+        "`StreamStarted`, `Bookmark` and `ResyncRequired`; and for the first event of "
+        "`Room.events` without `after`."
     )
 
 
-@strawberry.type(
-    description="Nothing that matches lies at or before `cursor` undelivered. Stands outside the "
-    "chain."
+@strawberry.interface(
+    description="A message about the stream itself. It reports nothing of a room."
 )
-class Bookmark(StreamMessage):
+class StreamControl(StreamMessage):
     pass
 
 
-@strawberry.type(description="Something between `prev` and `cursor` is known to be lost.")
-class Gap(StreamMessage):
+@strawberry.type
+class StreamStarted(StreamControl):
+    mode: events.StreamMode
+    watched_room: strawberry.ID | None
+    history_start_time: datetime | None
+
+    @classmethod
+    def from_message(cls, message: events.StreamStarted) -> Self:
+        return build_view(cls, message, prev=None, watched_room=optional_id(message.room_sid))
+
+
+@strawberry.type
+class Bookmark(StreamControl):
     pass
 
 
-@strawberry.type(
-    description="What lies before `cursor` cannot be told any more: read the state anew, "
-    "then go on."
-)
-class ResyncRequired(StreamMessage):
+@strawberry.type
+class Gap(StreamControl):
+    pass
+
+
+@strawberry.type
+class ResyncRequired(StreamControl):
     reason: events.ResyncReason
 
 
-@strawberry.interface(description="`roomStatus` and `roomType` are what the callback said.")
+@strawberry.interface
 class RoomEvent(StreamMessage):
-    type: RoomEventType
-    room_sid: strawberry.ID
-    room_name: str | None
+    id: strawberry.ID = strawberry.field(
+        description="Identifies the event: its `cursor`. No argument takes it."
+    )
+    type: RoomEventType = strawberry.field(description="What happened.")
+    room: Annotated["Room", strawberry.lazy("gateway.gql.schema.rooms")]
     event_time: datetime
     sequence_number: int | None
     source: events.RoomEventSource
     late: bool
-    room_status: rooms.RoomStatus | None
-    room_type: rooms.RoomType | None
 
     @classmethod
     def from_event(cls, event: events.RoomEvent, cursor: str, prev: str | None) -> Self:
         """The view of an event at `cursor`; `prev` is the cursor of the one before."""
-        parts = cls._parts(event, cursor)
-        return build_view(cls, event, cursor=cursor, prev=prev, **parts)
+        room = view_at(event_objects.room_of(event), cursor)
+        return build_view(
+            cls,
+            event,
+            id=strawberry.ID(cursor),
+            cursor=cursor,
+            prev=prev,
+            room=room,
+            **cls._objects(event, cursor),
+        )
 
     @classmethod
-    def _parts(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+    def _objects(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
         """The fields that are not attributes of the core event."""
         return {}
 
 
-EVENT_TYPES: dict[RoomEventType, type[RoomEvent]] = {}
-"""Filled by `event_type`, and complete once the module `room_changed` is imported."""
-
-_E = TypeVar("_E", bound=RoomEvent)
-
-
-def event_type(type_: RoomEventType) -> Callable[[type[_E]], type[_E]]:
-    """Registers a class as the GraphQL type of one type of event."""
-
-    def register(cls: type[_E]) -> type[_E]:
-        EVENT_TYPES[type_] = cls
-        return cls
-
-    return register
-
-
-@event_type(RoomEventType.ROOM_CREATED)
 @strawberry.type
 class RoomCreated(RoomEvent):
     pass
 
 
-@event_type(RoomEventType.ROOM_ENDED)
 @strawberry.type
 class RoomEnded(RoomEvent):
-    room_duration: int | None = strawberry.field(description="Seconds.")
+    pass
 
 
-@strawberry.type(description="Who an event is about.")
-class EventParticipant:
-    sid: strawberry.ID | None
-    identity: str | None
-    status: str | None
-    duration: int | None = strawberry.field(description="Seconds; when somebody disconnects.")
-
-    @classmethod
-    def from_event(cls, event: events.RoomEvent) -> Self:
-        return cls(
-            sid=optional_id(event.participant_sid),
-            identity=event.participant_identity,
-            status=event.participant_status,
-            duration=event.participant_duration,
-        )
-
-
-@strawberry.type(description="What an event is about.")
-class EventTrack:
-    sid: strawberry.ID | None
-    kind: events.TrackKind | None
-    name: str | None
-
-    @classmethod
-    def from_event(cls, event: events.RoomEvent) -> Self:
-        return cls(sid=optional_id(event.track_sid), kind=event.track_kind, name=event.track_name)
-
-
-@strawberry.type
-class EventRecording:
-    sid: strawberry.ID | None
-    source_sid: strawberry.ID | None = strawberry.field(description="The track that is recorded.")
-    uri: str | None
-    container: str | None
-    codec: str | None
-    offset_ms: BigInt | None = strawberry.field(
-        description="Milliseconds since Twilio Video's epoch."
-    )
-    media_uri: str | None
-    media_external_location: str | None
-    duration: int | None = strawberry.field(description="Seconds.")
-    size: BigInt | None = strawberry.field(description="Bytes.")
-    failed_operation: str | None
-
-    @classmethod
-    def from_event(cls, event: events.RoomEvent) -> Self:
-        return build_view(
-            cls,
-            event,
-            sid=event.recording_sid,
-            uri=event.recording_uri,
-            duration=event.recording_duration,
-            size=event.recording_size,
-        )
-
-
-@strawberry.interface
+@strawberry.interface(description="An event about a participant, or about one of its tracks.")
 class ParticipantEvent(RoomEvent):
-    participant: EventParticipant
+    participant: Participant = strawberry.field(
+        description="The participant as the event reports it. Every event tells `id`, the SIDs, "
+        "`identity` and `status`. `ParticipantConnected` tells `startTime` and `createTime` too, "
+        "`ParticipantDisconnected` tells `endTime` and `durationSeconds`."
+    )
 
     @classmethod
-    def _parts(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
-        return {"participant": EventParticipant.from_event(event)}
+    def _objects(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+        return {"participant": view_at(event_objects.participant_of(event), cursor)}
 
 
-@event_type(RoomEventType.PARTICIPANT_CONNECTED)
 @strawberry.type
 class ParticipantConnected(ParticipantEvent):
     pass
 
 
-@event_type(RoomEventType.PARTICIPANT_DISCONNECTED)
 @strawberry.type
 class ParticipantDisconnected(ParticipantEvent):
     pass
 
 
-@strawberry.interface
+@strawberry.interface(description="An event about a track that a participant publishes.")
 class TrackEvent(ParticipantEvent):
-    track: EventTrack
+    track: PublishedTrack = strawberry.field(
+        description="The track as the event reports it. Every event tells `id`, the SIDs, `kind` "
+        "and `isMuted`, which is null for a removed track. `TrackAdded` tells `createTime` too. "
+        "`name` is null unless Twilio sends it, which it does not document."
+    )
 
     @classmethod
-    def _parts(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+    def _objects(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
         return {
-            "participant": EventParticipant.from_event(event),
-            "track": EventTrack.from_event(event),
+            "participant": view_at(event_objects.participant_of(event), cursor),
+            "track": view_at(event_objects.track_of(event), cursor),
         }
 
 
-@event_type(RoomEventType.TRACK_ADDED)
 @strawberry.type
 class TrackAdded(TrackEvent):
     pass
 
 
-@event_type(RoomEventType.TRACK_REMOVED)
 @strawberry.type
 class TrackRemoved(TrackEvent):
     pass
 
 
-@event_type(RoomEventType.TRACK_ENABLED)
 @strawberry.type
 class TrackEnabled(TrackEvent):
     pass
 
 
-@event_type(RoomEventType.TRACK_DISABLED)
 @strawberry.type
 class TrackDisabled(TrackEvent):
     pass
 
 
-@strawberry.interface
+@strawberry.interface(description="An event about the recording of one track.")
 class RecordingEvent(RoomEvent):
-    participant: EventParticipant
-    track: EventTrack
-    recording: EventRecording
+    recording: Recording = strawberry.field(
+        description="The recording as the event reports it. Every event tells `id`, the SIDs, "
+        "`status`, `type`, `trackName`, `containerFormat`, `codec` and `offsetMs`. "
+        "`RecordingStarted` tells `createTime` too. `RecordingCompleted` tells `sizeBytes`, "
+        "`durationSeconds` and `mediaExternalLocation`. Addresses are relative, as Twilio sends "
+        "them."
+    )
+    participant_identity: str | None = strawberry.field(
+        description="The identity of the participant whose track is recorded. Its SID is in "
+        "`recording.groupingSids`. Null if Twilio sent none."
+    )
 
     @classmethod
-    def _parts(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
-        return {
-            "participant": EventParticipant.from_event(event),
-            "track": EventTrack.from_event(event),
-            "recording": EventRecording.from_event(event),
-        }
+    def _objects(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+        return {"recording": view_at(event_objects.recording_of(event), cursor)}
 
 
-@event_type(RoomEventType.RECORDING_STARTED)
 @strawberry.type
 class RecordingStarted(RecordingEvent):
     pass
 
 
-@event_type(RoomEventType.RECORDING_COMPLETED)
 @strawberry.type
 class RecordingCompleted(RecordingEvent):
     pass
 
 
-@event_type(RoomEventType.RECORDING_FAILED)
 @strawberry.type
 class RecordingFailed(RecordingEvent):
-    pass
+    failed_operation: events.RecordingOperation | None
+
+    @classmethod
+    def _objects(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+        return {
+            "recording": view_at(event_objects.recording_of(event), cursor),
+            "failed_operation": event_objects.failed_operation_of(event),
+        }
+
+
+@strawberry.type
+class RoomChanged(RoomEvent):
+    change: events.RoomChangeKind | None
+    changed_participant: Participant | None
+    deleted_recording_id: strawberry.ID | None = strawberry.field(
+        description="The `id` of the recording whose media was deleted. Null if `change` is not "
+        "`RECORDING`."
+    )
+
+    @classmethod
+    def _objects(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
+        return {
+            "changed_participant": view_at(event.participant, cursor),
+            "deleted_recording_id": optional_id(event.recording_sid),
+        }
+
+
+EVENT_TYPES: dict[RoomEventType, type[RoomEvent]] = {
+    RoomEventType.ROOM_CREATED: RoomCreated,
+    RoomEventType.ROOM_ENDED: RoomEnded,
+    RoomEventType.PARTICIPANT_CONNECTED: ParticipantConnected,
+    RoomEventType.PARTICIPANT_DISCONNECTED: ParticipantDisconnected,
+    RoomEventType.TRACK_ADDED: TrackAdded,
+    RoomEventType.TRACK_REMOVED: TrackRemoved,
+    RoomEventType.TRACK_ENABLED: TrackEnabled,
+    RoomEventType.TRACK_DISABLED: TrackDisabled,
+    RoomEventType.RECORDING_STARTED: RecordingStarted,
+    RoomEventType.RECORDING_COMPLETED: RecordingCompleted,
+    RoomEventType.RECORDING_FAILED: RecordingFailed,
+    RoomEventType.ROOM_CHANGED: RoomChanged,
+}
 
 
 def message_view(message: events.StreamMessage) -> StreamMessage:
@@ -261,7 +261,7 @@ def message_view(message: events.StreamMessage) -> StreamMessage:
         case events.Delivered():
             return event_view(message.event, message.cursor, message.prev)
         case events.StreamStarted():
-            return build_view(StreamStarted, message, prev=None)
+            return StreamStarted.from_message(message)
         case events.Bookmark():
             return Bookmark(cursor=message.cursor, prev=None)
         case events.Gap():
@@ -290,11 +290,22 @@ def timeline_connection(page: Page[events.RoomEvent], after: str | None) -> Conn
     )
 
 
-def event_types_argument(types: list[RoomEventType] | None) -> frozenset[RoomEventType] | None:
-    """The types to select; None for all. Raises InvalidArgument for an empty list."""
-    selected = optional(types)
-    if selected is not None and not selected:
+@strawberry.input(description="Which events to select: those that match every field.")
+class RoomEventFilter:
+    types: list[RoomEventType] | None = strawberry.field(
+        default=UNSET, description="The types of events, one at least. Null selects all types."
+    )
+
+
+def selected_types(event_filter: RoomEventFilter | None) -> frozenset[RoomEventType] | None:
+    """The types that the argument `filter` selects; None for all.
+
+    Raises InvalidArgument for an empty list.
+    """
+    types = optional(event_filter.types) if event_filter else None
+    if types is not None and not types:
         raise InvalidArgument.at(
-            "types", "must not be empty: name at least one event type, or leave it out for all"
+            ("filter", "types"),
+            "is empty; name at least one event type, or leave it out for all",
         )
-    return None if selected is None else frozenset(selected)
+    return None if types is None else frozenset(types)

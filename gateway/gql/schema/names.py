@@ -14,7 +14,6 @@ NAMES: Final[Mapping[str, str]] = {
     "max_participant_duration": "maxParticipantDurationSeconds",
     "total_participant_duration": "totalParticipantDurationSeconds",
     "total_recording_duration": "totalRecordingDurationSeconds",
-    "room_duration": "roomDurationSeconds",
     "ttl_s": "ttlSeconds",
     "empty_room_timeout": "emptyRoomTimeoutMinutes",
     "unused_room_timeout": "unusedRoomTimeoutMinutes",

@@ -9,7 +9,6 @@ from strawberry import UNSET, Info
 
 from gateway.core import rooms as core
 from gateway.core.caching import ReadResult
-from gateway.core.events import RoomEventType
 from gateway.core.open_enum import HttpMethod
 from gateway.core.paging import DEFAULT_FIRST, Page
 from gateway.core.participants import ParticipantFilter
@@ -19,7 +18,12 @@ from gateway.core.rooms import RoomFilter, RoomRef
 from gateway.core.sids import RoomSid
 from gateway.gql.schema import refs
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.events import RoomEvent, event_types_argument, timeline_connection
+from gateway.gql.schema.events import (
+    RoomEvent,
+    RoomEventFilter,
+    selected_types,
+    timeline_connection,
+)
 from gateway.gql.schema.ids import recording_sid, transcription_id
 from gateway.gql.schema.input_enums import (
     ParticipantStatusInput,
@@ -40,7 +44,6 @@ from gateway.gql.schema.recordings import Recording, RecordingRules
 from gateway.gql.schema.transcriptions import Transcription
 from gateway.gql.schema.types import (
     Connection,
-    Freshness,
     ResourceView,
     build_connection,
     derived_field,
@@ -94,19 +97,21 @@ class Room(ResourceView):
     duration: int | None
     status_callback: strawberry.Private[str | None]
     status_callback_method: strawberry.Private[HttpMethod | None]
-    max_participants: int
-    max_participant_duration: int
+    max_participants: int | None
+    max_participant_duration: int | None
     max_concurrent_published_tracks: int | None
-    empty_room_timeout: int
-    unused_room_timeout: int
+    empty_room_timeout: int | None
+    unused_room_timeout: int | None
     record_participants_on_connect: bool | None
-    video_codecs: list[core.VideoCodec]
+    video_codecs: list[core.VideoCodec] | None = strawberry.field(
+        description="The video codecs that participants may use. Null only in an event that does "
+        "not tell them."
+    )
     media_region: str | None
     audio_only: bool | None
     large_room: bool | None
     url: strawberry.Private[str | None]
     links: strawberry.Private[RoomLinks | None]
-    freshness: Freshness
     live: strawberry.Private[ReadResult[LiveRoom] | None] = field(default=None, init=False)
     """The live view that shows the room. Participants that it holds are not fetched."""
 
@@ -277,11 +282,11 @@ class Room(ResourceView):
     async def events(
         self,
         info: Info[Context, None],
-        types: list[RoomEventType] | None = UNSET,
+        filter: RoomEventFilter | None = UNSET,  # noqa: A002 - the argument's name
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
     ) -> Connection[RoomEvent]:
-        selected = event_types_argument(types)
+        selected = selected_types(filter)
         size, after = page_arguments(first, after)
         page = await info.context.account.timeline.page(
             info.context.caller, self._ref, selected, size, after

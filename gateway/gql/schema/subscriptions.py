@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import strawberry
 from strawberry import UNSET, Info
 
-from gateway.core import events
 from gateway.gql.schema import refs
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.events import StreamMessage, event_types_argument, message_view
+from gateway.gql.schema.events import (
+    RoomEventFilter,
+    StreamMessage,
+    message_view,
+    selected_types,
+)
 from gateway.gql.schema.inputs import optional
 from gateway.gql.schema.live import live_presence
 from gateway.gql.schema.presence import RoomPresence
@@ -38,10 +42,10 @@ class RoomEventStream(AsyncIterable[StreamMessage]):
 def room_events(
     info: Info[Context, None],
     room: refs.RoomRef | None = UNSET,
-    types: list[events.RoomEventType] | None = UNSET,
+    filter: RoomEventFilter | None = UNSET,  # noqa: A002 - the argument's name
     after: str | None = UNSET,
 ) -> AsyncIterable[StreamMessage]:
-    event_filter = EventFilter(room.to_core("room") if room else None, event_types_argument(types))
+    event_filter = EventFilter(room.to_core("room") if room else None, selected_types(filter))
     cursor = info.context.last_event_id or optional(after)
     return RoomEventStream(info.context, event_filter, cursor)
 

@@ -55,6 +55,11 @@ def resource_view(result: ReadResult[Any]) -> Any:
     return _VIEWS[type(result.value)].from_result(result)
 
 
+def view_at(value: Any, cursor: str) -> Any:
+    """The view of an object that the event at `cursor` tells; None without one."""
+    return None if value is None else _VIEWS[type(value)].from_event(value, cursor)
+
+
 def _nested_view(value: object) -> object:
     if isinstance(value, tuple):
         return [_nested_view(item) for item in value]
@@ -130,8 +135,8 @@ class ResourceView(Node):
 
     unknown_words: list[UnknownWord]
     freshness: Freshness | None = strawberry.field(
-        description="On a page, the page's. Null in the answer of a mutation, "
-        "which is Twilio's own to it."
+        description="How fresh the object is, and where it came from. On a page, the page's. "
+        "Null in the result of a mutation, which is Twilio's response, and in an event."
     )
     as_of: str | None = strawberry.field(
         description="Watching from this cursor misses nothing that is not shown here."

@@ -4,7 +4,7 @@
 const WATCH = `subscription($after: String) { roomEvents(after: $after) {
   __typename cursor prev
   ... on ResyncRequired { reason }
-  ... on RoomEvent { type roomName eventTime isLate }
+  ... on RoomEvent { type eventTime isLate room { uniqueName } }
   ... on ParticipantConnected { participant { identity } }
   ... on ParticipantDisconnected { participant { identity } }
 } }`
@@ -59,7 +59,7 @@ async function showRooms() {
 function showEvent(message) {
   const item = document.createElement('li')
   const identity = message.participant?.identity
-  item.textContent = [message.type ?? message.__typename, message.roomName, identity, message.isLate ? 'late' : null, message.reason]
+  item.textContent = [message.type ?? message.__typename, message.room?.uniqueName, identity, message.isLate ? 'late' : null, message.reason]
     .filter(Boolean)
     .join(' · ')
   element('events').prepend(item)

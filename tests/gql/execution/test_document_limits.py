@@ -52,6 +52,12 @@ LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
     ),
     ("in one place", limits.SAME_RESPONSE_KEY, lambda count: "{ " + "k " * count + "}"),
     ("in one place", limits.SAME_RESPONSE_KEY, merged),
+    (
+        "in one place",
+        limits.SAME_RESPONSE_KEY,
+        lambda count: "{ " + "__typename: k " * count + "}",
+    ),
+    ("in one place", limits.SAME_TYPENAME, lambda count: "{ " + "__typename " * count + "}"),
     ("fragments expanded", limits.FIELDS - 1, expanded),
 ]
 

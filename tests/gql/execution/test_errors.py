@@ -116,7 +116,11 @@ async def test_a_result_that_cannot_be_serialized_is_an_internal_error(
             "give a whole number from 1 to 50",
         ),
         ("mutation { createRoom(input: {castle: 51}) { sid } }", {}, "see the schema"),
-        ("subscription { roomEvents(types: []) { cursor } }", {}, "Accept: text/event-stream"),
+        (
+            "subscription { roomEvents(filter: {types: []}) { cursor } }",
+            {},
+            "Accept: text/event-stream",
+        ),
     ],
 )
 async def test_a_mistake_of_the_caller_is_bad_user_input_and_the_message_says_what_to_do(

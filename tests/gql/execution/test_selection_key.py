@@ -9,7 +9,7 @@ from gateway.gql.execution.selection_key import selection_key
 EVENTS = """subscription Watch($room: ID, $after: String, $named: Boolean! = true) {
     roomEvents(room: $room, after: $after) { cursor ...named }
 }
-fragment named on RoomEvent { roomName @include(if: $named) }"""
+fragment named on RoomEvent { room { uniqueName @include(if: $named) } }"""
 TWO = "subscription A { roomEvents { cursor } } subscription B { roomEvents { prev } }"
 
 

@@ -10,11 +10,13 @@ from gateway.core.events import Bookmark, Delivered, ResyncReason, ResyncRequire
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.execution.results import GraphQLResult
+from gateway.service.callers.charge import FETCH_COST
 from gateway.service.streams.encoded import EncodedMessage
+from tests.gql.all_fields import fields_that_fetch_nothing
 from tests.gql.fakes import ACCOUNT, Account, delivered, event, operation_context, room
 
 EVENTS = """subscription($after: String) { roomEvents(after: $after) {
-    cursor prev ... on RoomEnded { roomDurationSeconds } } }"""
+    cursor prev ... on RoomEnded { room { durationSeconds } } } }"""
 
 
 async def delivery(
@@ -95,7 +97,7 @@ async def test_i12_an_error_is_not_shared_with_other_callers() -> None:
 async def test_i12_fields_below_an_event_are_fetched_for_each_caller() -> None:
     account = Account(ACCOUNT)
     query = """subscription { roomEvents {
-        ... on RoomChanged { room { participants { nodes { sid } } } } } }"""
+        ... on RoomEvent { room { participants { nodes { sid } } } } } }"""
     changed = delivered(1, event(RoomEventType.ROOM_CHANGED, room=room()))
     first, second = await delivery(account, changed, *subscriptions(account, {}, {}, query=query))
     assert first.encoded is not second.encoded
@@ -120,10 +122,49 @@ async def test_an_event_written_now_is_encoded_once_for_all_subscribers() -> Non
     assert first.cursor == "c1"
 
 
+OWN_FIELDS = " ".join(
+    f"... on {type_} {{ {fields_that_fetch_nothing(type_)} }}"
+    for type_ in (
+        "RoomEvent",
+        "ParticipantEvent",
+        "TrackEvent",
+        "RecordingEvent",
+        "RecordingFailed",
+        "RoomChanged",
+        "StreamControl",
+    )
+)
+
+
+async def test_own_fields_of_every_event_are_written_now_and_encoded_once() -> None:
+    """The objects of an event are part of it: nothing is fetched."""
+    account, written = Account(ACCOUNT), list[EncodedMessage]()
+    query = f"subscription {{ roomEvents {{ __typename {OWN_FIELDS} }} }}"
+
+    def write(messages: Iterable[EncodedMessage]) -> bool:
+        written.extend(messages)
+        return True
+
+    messages = [delivered(n, event(type_)) for n, type_ in enumerate(RoomEventType, 1)]
+    async with AsyncExitStack() as stack:
+        for operation in subscriptions(account, {}, {}, query=query):
+            assert operation.cost.points == FETCH_COST
+            results = operation.results(write)
+            await anext(await stack.enter_async_context(aclosing(results)))
+        assert all(stream.write(*messages) for stream in account.feed.streams)
+    first, second = written[: len(messages)], written[len(messages) :]
+    assert all(one is other for one, other in zip(first, second, strict=True))
+    for message, told in zip(first, messages, strict=True):
+        shown = json.loads(message.encoded)
+        assert "errors" not in shown
+        assert shown["data"]["roomEvents"]["id"] == told.cursor
+        assert shown["data"]["roomEvents"]["room"]["id"] == told.event.room_sid
+
+
 async def test_a_subscription_that_fetches_below_its_events_writes_nothing_now() -> None:
     account = Account(ACCOUNT)
     query = """subscription { roomEvents {
-        ... on RoomChanged { room { participants { nodes { sid } } } } } }"""
+        ... on RoomEvent { room { participants { nodes { sid } } } } } }"""
     [operation] = subscriptions(account, {}, query=query)
     async with aclosing(operation.results(lambda messages: True)) as results:
         await anext(results)
@@ -134,7 +175,7 @@ async def test_a_subscription_that_fetches_below_its_events_writes_nothing_now()
 async def test_an_empty_list_of_types_is_refused() -> None:
     account = Account(ACCOUNT)
     [operation] = subscriptions(
-        account, {}, query="subscription { roomEvents(types: []) { cursor } }"
+        account, {}, query="subscription { roomEvents(filter: {types: []}) { cursor } }"
     )
     [result] = [result async for result in operation.results()]
     assert result.error_code is Code.INVALID_ARGUMENT

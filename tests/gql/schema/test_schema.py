@@ -35,7 +35,7 @@ def test_the_printed_schema_is_current() -> None:
         "createRoom(input: CreateRoomInput! = {}, idempotencyKey: String): Room!\n",
         "completeRoom(ref: ID!): Room!\n",
         "disconnectParticipant(room: ID!, participant: ID!): Participant!\n",
-        "roomEvents(room: RoomRef, types: [RoomEventType!], after: String): StreamMessage!\n",
+        "roomEvents(room: RoomRef, filter: RoomEventFilter, after: String): StreamMessage!\n",
         "roomLive(room: RoomRef!): Room!\n",
         "roomPresence(room: RoomRef!): RoomPresence!\n",
     ],

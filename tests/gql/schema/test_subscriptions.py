@@ -9,8 +9,8 @@ from tests.gql.fakes import TIMEOUT_S, room_sid
 
 async def test_room_events_passes_its_arguments_to_the_feed(server: GraphQLServer) -> None:
     async with server.socket() as socket:
-        query = """subscription { roomEvents(room: {uniqueName: "standup"}, types: [
-            ROOM_ENDED, TRACK_ADDED], after: "c5") { cursor } }"""
+        query = """subscription { roomEvents(room: {uniqueName: "standup"}, filter: {types: [
+            ROOM_ENDED, TRACK_ADDED]}, after: "c5") { cursor } }"""
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
         await socket.receive_json(timeout=TIMEOUT_S)
     [call] = server.account.feed.calls
@@ -20,10 +20,11 @@ async def test_room_events_passes_its_arguments_to_the_feed(server: GraphQLServe
 
 async def test_room_events_rejects_an_empty_list_of_types(server: GraphQLServer) -> None:
     async with server.socket() as socket:
-        payload = {"query": "subscription { roomEvents(types: []) { cursor } }"}
+        payload = {"query": "subscription { roomEvents(filter: {types: []}) { cursor } }"}
         await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
         [error] = (await socket.receive_json(timeout=TIMEOUT_S))["payload"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["message"].startswith("filter.types is empty")
     assert server.account.feed.calls == []
 
 

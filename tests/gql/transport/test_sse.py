@@ -164,7 +164,7 @@ async def test_a_quiet_stream_sends_comments() -> None:
 
 async def test_a_client_that_does_not_read_is_disconnected() -> None:
     long = event(room_name="x" * 100_000)
-    query = "subscription { roomEvents { ... on RoomEvent { roomName } } }"
+    query = "subscription { roomEvents { ... on RoomEvent { room { uniqueName } } } }"
     async with (
         run_server(timings=Timings(slow_client_s=0.05)) as server,
         open_stream(server, query),

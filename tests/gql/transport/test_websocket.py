@@ -22,7 +22,7 @@ from tests.gql.fakes import TIMEOUT_S, delivered, event
 
 PROTOCOLS = ("graphql-transport-ws",)
 EVENTS = "subscription($after: String) { roomEvents(after: $after) { __typename cursor prev } }"
-ROOM_NAMES = "subscription { roomEvents { cursor ... on RoomEvent { roomName } } }"
+ROOM_NAMES = "subscription { roomEvents { cursor ... on RoomEvent { room { uniqueName } } } }"
 
 
 def subscribe(query: str = EVENTS, id_: str = "1", **variables: Any) -> dict[str, Any]:
@@ -115,7 +115,7 @@ async def test_a_query_and_a_mutation_send_one_result_and_complete(server: Graph
 
 @pytest.mark.parametrize(
     "query",
-    ["{", "", "{ nonsense }", "subscription { roomEvents(types: [NONE]) { cursor } }"],
+    ["{", "", "{ nonsense }", "subscription { roomEvents(filter: {types: [NONE]}) { cursor } }"],
 )
 async def test_an_invalid_document_gets_an_error_and_the_socket_stays_open(
     server: GraphQLServer, query: str
@@ -331,7 +331,7 @@ async def test_write_now_sends_the_same_message_as_the_task_of_the_operation(
     server: GraphQLServer, length: int
 ) -> None:
     """A frame has one of three forms of its length."""
-    query = "subscription { roomEvents { cursor prev ... on RoomEvent { roomName } } }"
+    query = "subscription { roomEvents { cursor prev ... on RoomEvent { room { uniqueName } } } }"
     named = event(room_name="é" * length)
     async with server.socket() as socket:
         await socket.send_json(subscribe(query, 'é"1'))
