@@ -93,12 +93,24 @@ async def _reads(gateway: Gateway) -> None:
         async def by_grpc() -> None:
             await stub.GetRoom(pb.GetRoomRequest(room=room["sid"]), metadata=gateway.metadata)
 
+        async def by_connect() -> None:
+            async with gateway.http.post(
+                f"{gateway.ready['console']}rooms_gateway.v1.RoomService/GetRoom",
+                json={"room": room["sid"]},
+                headers=gateway.auth,
+            ) as reply:
+                assert (await reply.json())["room"]["sid"] == room["sid"]
+
         print(
             f"cached reads of one room, {CALLERS} concurrent callers, {READ_S:g} s each (the "
             "client is "
             "Python too):"
         )
-        for name, call in (("GraphQL", by_graphql), ("gRPC", by_grpc)):
+        for name, call in (
+            ("GraphQL", by_graphql),
+            ("gRPC", by_grpc),
+            ("Connect", by_connect),
+        ):
             seconds: list[float] = []
             ends_at = time.perf_counter() + READ_S
 
