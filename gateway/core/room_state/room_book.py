@@ -30,6 +30,9 @@ from gateway.core.rooms import AccountSid, RoomSid
 # 25 hours.
 SNAPSHOT_EVENTS: Final = 150
 SNAPSHOT_S: Final = 12 * 3600.0
+# Where checks of participants use up the quota, a snapshot is made all the same when it
+# has waited so long. It then takes a fourteenth of the quota.
+SNAPSHOT_WAIT_S: Final = 5.0
 
 # So many rooms that ended are remembered. Without them, REST's lag or a late event
 # would make such a room look new.
@@ -107,6 +110,15 @@ class _Snapshot:
     missing_numbers: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class _DueSnapshot:
+    """A snapshot that a room needs: from when on it may be made, and which sequence
+    numbers were missing when that was found."""
+
+    at: float
+    missing_numbers: frozenset[int]
+
+
 class RoomBook:
     """What one leader knows of an account's rooms from the log and from REST."""
 
@@ -118,8 +130,9 @@ class RoomBook:
         self._base_n = 0
         self._snapshots_from = 0.0
         self._snapshots: dict[RoomSid, _Snapshot] = {}
-        # The sequence numbers that were missing when a snapshot was scheduled.
-        self._due_snapshots: dict[RoomSid, frozenset[int]] = {}
+        self._due_snapshots: dict[RoomSid, _DueSnapshot] = {}
+        # One at a time, because each needs many requests.
+        self._next_snapshot: RoomSid | None = None
         self._rooms: dict[RoomSid, RoomHistory] = {}
         self._ended = LruCache[RoomSid, None](max_entries=ENDED_LIMIT)
         self._checks = DueQueue[Check]()
@@ -212,9 +225,8 @@ class RoomBook:
         self._checked_numbers.pop(sid, None)
         self._absent_tracks.pop(sid, None)
         self._snapshots.pop(sid, None)
-        self._due_snapshots.pop(sid, None)
+        self._drop_snapshot(sid)
         self._holes.drop(sid)
-        self._checks.drop(Check(CheckKind.SNAPSHOT, sid))
         for is_thorough in (False, True):
             self._checks.drop(Check(CheckKind.PARTICIPANTS, sid, is_thorough=is_thorough))
 
@@ -230,6 +242,8 @@ class RoomBook:
             if self._is_current(check):
                 self._begin(check, now)
                 return check
+            if check.kind is CheckKind.SNAPSHOT:
+                self._drop_snapshot(check.room)
         return None
 
     def next_check_at(self) -> float:
@@ -286,8 +300,8 @@ class RoomBook:
         A number that is missing since less than REST can lag may belong to an event
         that the snapshot does not show.
         """
-        history, missing = self._rooms.get(sid), self._due_snapshots.get(sid)
-        if history is None or missing is None or history.missing_numbers - missing:
+        history, due = self._rooms.get(sid), self._due_snapshots.get(sid)
+        if history is None or due is None or history.missing_numbers - due.missing_numbers:
             return None
         return history.numbers
 
@@ -328,7 +342,8 @@ class RoomBook:
                 if difference.missing:
                     self._schedule(check, now + self._settled_s, DuePriority.ROUND)
             case CheckKind.SNAPSHOT:
-                self._due_snapshots.pop(check.room, None)
+                self._drop_snapshot(check.room)
+                self._start_snapshot(now)
 
     def retry(self, check: Check, at: float) -> None:
         """Runs a check that failed again.
@@ -348,7 +363,7 @@ class RoomBook:
         if history is None:
             return
         if check.kind is CheckKind.SNAPSHOT:
-            self._due_snapshots.pop(check.room, None)
+            self._drop_snapshot(check.room)
         elif history.is_end_logged:
             self._end(check.room)
         elif check.kind is CheckKind.PARTICIPANTS:
@@ -447,12 +462,26 @@ class RoomBook:
 
     def _schedule_snapshot(self, sid: RoomSid, now: float) -> None:
         history = self._rooms[sid]
-        if sid in self._due_snapshots or not self._needs_snapshot(history, now):
+        if sid not in self._due_snapshots and self._needs_snapshot(history, now):
+            settled_at = now + (self._settled_s if history.missing_numbers else 0)
+            at = max(settled_at, self._snapshots_from)
+            self._due_snapshots[sid] = _DueSnapshot(at, history.missing_numbers)
+        self._start_snapshot(now)
+
+    def _start_snapshot(self, now: float) -> None:
+        if self._next_snapshot is not None or not self._due_snapshots:
             return
-        self._due_snapshots[sid] = history.missing_numbers
-        settled_at = now + (self._settled_s if history.missing_numbers else 0)
-        at = max(settled_at, self._snapshots_from)
-        self._schedule(Check(CheckKind.SNAPSHOT, sid), at, DuePriority.SPARE)
+        sid, due = min(self._due_snapshots.items(), key=lambda item: item[1].at)
+        self._next_snapshot = sid
+        check, at = Check(CheckKind.SNAPSHOT, sid), max(now, due.at)
+        self._schedule(check, at, DuePriority.SPARE)
+        self._schedule(check, at + SNAPSHOT_WAIT_S, DuePriority.ROUND)
+
+    def _drop_snapshot(self, sid: RoomSid) -> None:
+        self._due_snapshots.pop(sid, None)
+        if self._next_snapshot == sid:
+            self._next_snapshot = None
+            self._checks.drop(Check(CheckKind.SNAPSHOT, sid))
 
     def _needs_snapshot(self, history: RoomHistory, now: float) -> bool:
         """Whether the log's events alone do not tell who is in the room."""

@@ -11,6 +11,7 @@ from gateway.core.room_state.room_book import (
     ROOM_LIST,
     SNAPSHOT_EVENTS,
     SNAPSHOT_S,
+    SNAPSHOT_WAIT_S,
     Check,
     CheckIntervals,
     CheckKind,
@@ -329,6 +330,26 @@ def test_many_events_need_another_snapshot() -> None:
     for n in range(SNAPSHOT_EVENTS + 1):
         book.add_event(JOINED, 1_000 + n, now=50)
     assert snapshots_due(book, now=60)
+
+
+def test_snapshots_are_made_one_at_a_time() -> None:
+    elsewhere = replace(CREATED, source=RoomEventSource.RECONCILED)
+    other = RoomSid("RM" + "9" * 32)
+    book = book_of(elsewhere, replace(elsewhere, room_sid=other))
+    for sid in (ROOM, other):
+        book.finish(replace(PARTICIPANTS, room=sid), NO_DIFFERENCE, now=6)
+    assert [check for check in taken(book, 7) if check.kind is CheckKind.SNAPSHOT] == [SNAPSHOT]
+    assert take_snapshot(book, now=8)
+    assert replace(SNAPSHOT, room=other) in taken(book, 8)
+
+
+def test_a_snapshot_waits_for_other_checks_but_not_for_ever() -> None:
+    book = book_of(replace(CREATED, source=RoomEventSource.RECONCILED))
+    book.finish(PARTICIPANTS, NO_DIFFERENCE, now=6)
+    book.retry(PARTICIPANTS, at=8)
+    assert book.take_check(now=8) == PARTICIPANTS
+    book.retry(PARTICIPANTS, at=6 + SNAPSHOT_WAIT_S + 1)
+    assert book.take_check(now=6 + SNAPSHOT_WAIT_S + 1) == SNAPSHOT
 
 
 def test_a_missing_number_needs_a_snapshot_made_when_rest_has_caught_up() -> None:
