@@ -97,7 +97,7 @@ ENCODED: list[tuple[type[Any], type[Message], set[str]]] = [
     (Participant, participant_pb2.Participant, set()),
     (ParticipantLinks, participant_pb2.ParticipantLinks, set()),
     (PublishedTrack, participant_pb2.PublishedTrack, set()),
-    (Stay, participant_pb2.PresentParticipant, set()),
+    (Stay, participant_pb2.PresentParticipant, {"muted"}),
     (SubscribedTrack, participant_pb2.SubscribedTrack, set()),
     (SubscribeRules, participant_pb2.SubscribeRules, set()),
     (TrackRule, rule_pb2.TrackRule, set()),

@@ -207,6 +207,8 @@ def test_other_methods_are_the_gateways_own() -> None:
     assert methods - {name for name, _ in METHODS.values()} == {
         "RoomService.BatchGetRooms",
         "RoomService.EnsureRoom",
+        "RoomService.GetRoomPresence",
+        "RoomService.BatchGetRoomPresences",
         "RoomService.ListRoomEvents",
         "RoomService.WatchRoom",
         "RoomService.WatchRoomEvents",

@@ -1,14 +1,15 @@
 """RoomService of rooms_gateway.v1. The proto describes each method."""
 # ruff: noqa: N802 - methods have the names that the proto gives them.
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
 
 from gateway.core.caching import ReadResult
-from gateway.core.errors import InvalidArgument, Reason, UpstreamUnavailable
+from gateway.core.errors import InvalidArgument, NotFound, Reason, UpstreamUnavailable
+from gateway.core.room_state.presence import RoomPresence
 from gateway.core.rooms import AccountSid, NewRoom, RoomFilter, RoomRef
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb, to_pb
@@ -20,9 +21,9 @@ from gateway.rpc.responses import (
     resource_response,
     visible_to_pb,
 )
+from gateway.rpc.v1 import participant_pb2
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1.events_pb2 import LoggedEvent
-from gateway.rpc.v1.participant_pb2 import PresentParticipant
 from gateway.rpc.v1.room_pb2 import Room
 from gateway.rpc.v1.room_service_pb2_grpc import RoomServiceServicer
 from gateway.service.accounts import Account
@@ -48,12 +49,7 @@ class RoomService(RoomServiceServicer):
         self, request: pb.BatchGetRoomsRequest, context: Context
     ) -> pb.BatchGetRoomsResponse:
         caller, account = caller_and_account(self._accounts)
-        if len(request.rooms) > BATCH_LIMIT:
-            raise InvalidArgument.at(
-                "rooms", f"has {len(request.rooms)} entries: send up to {BATCH_LIMIT}"
-            )
-        refs = [RoomRef.of(room, ("rooms", index)) for index, room in enumerate(request.rooms)]
-        results = await account.rooms.batch(caller, refs)
+        results = await account.rooms.batch(caller, _batch(request.rooms))
         return pb.BatchGetRoomsResponse(
             rooms=[visible_to_pb(result, Room) for result in results if result is not None],
             missing=[
@@ -112,6 +108,31 @@ class RoomService(RoomServiceServicer):
             next_page_token=page.end_cursor if page.has_next_page else None,
         )
 
+    async def GetRoomPresence(
+        self, request: pb.GetRoomPresenceRequest, context: Context
+    ) -> pb.GetRoomPresenceResponse:
+        caller, account = caller_and_account(self._accounts)
+        presence = await account.presence.of_room(caller, RoomRef.of(request.room))
+        if presence is None:
+            return pb.GetRoomPresenceResponse()
+        return resource_response(pb.GetRoomPresenceResponse, presence)
+
+    async def BatchGetRoomPresences(
+        self, request: pb.BatchGetRoomPresencesRequest, context: Context
+    ) -> pb.BatchGetRoomPresencesResponse:
+        caller, account = caller_and_account(self._accounts)
+        outcomes = await account.presence.of_refs(caller, _batch(request.rooms))
+        rooms = list(zip(request.rooms, outcomes, strict=True))
+        return pb.BatchGetRoomPresencesResponse(
+            presences=[
+                to_pb(presence, participant_pb2.RoomPresence)
+                for _, presence in rooms
+                if isinstance(presence, RoomPresence)
+            ],
+            unknown=[room for room, presence in rooms if presence is None],
+            missing=[room for room, presence in rooms if isinstance(presence, NotFound)],
+        )
+
     async def WatchRoom(
         self, request: pb.WatchRoomRequest, context: Context
     ) -> AsyncGenerator[pb.WatchRoomResponse, None]:
@@ -125,7 +146,10 @@ class RoomService(RoomServiceServicer):
                     room=visible_to_pb(
                         ReadResult(view.value.room, view.freshness, view.as_of), Room
                     ),
-                    participants=[to_pb(stay, PresentParticipant) for stay in view.value.present],
+                    participants=[
+                        to_pb(stay, participant_pb2.PresentParticipant)
+                        for stay in view.value.present
+                    ],
                 )
         raise UpstreamUnavailable("this server is stopping: watch again")
 
@@ -145,3 +169,11 @@ class RoomService(RoomServiceServicer):
             async for message in messages:
                 yield message
         raise UpstreamUnavailable("this server is stopping: watch again after the last cursor")
+
+
+def _batch(rooms: Sequence[str]) -> list[RoomRef]:
+    """Returns the rooms of a batch. Raises InvalidArgument for too many rooms, and for
+    one that can be neither a SID nor a name."""
+    if len(rooms) > BATCH_LIMIT:
+        raise InvalidArgument.at("rooms", f"has {len(rooms)} entries: send up to {BATCH_LIMIT}")
+    return [RoomRef.of(room, ("rooms", index)) for index, room in enumerate(rooms)]

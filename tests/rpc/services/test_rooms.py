@@ -120,6 +120,54 @@ async def test_empty_batch_has_an_empty_response(client: Client) -> None:
     assert await client.BatchGetRooms() == pb.BatchGetRoomsResponse()
 
 
+async def until_present(client: Client, room: str, count: int) -> pb.GetRoomPresenceResponse:
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            response: pb.GetRoomPresenceResponse = await client.GetRoomPresence(room=room)
+            if response.presence.participant_count == count:
+                return response
+            await asyncio.sleep(0.01)  # a callback takes a moment
+
+
+async def test_presence_is_who_is_in_a_room(gateway: Gateway, client: Client) -> None:
+    room = (await client.CreateRoom(unique_name=new_name())).room
+    empty = await client.GetRoomPresence(room=room.sid)
+    assert (empty.presence.room_sid, empty.presence.participant_count) == (room.sid, 0)
+
+    await gateway.sandbox(
+        "POST", f"/rooms/{room.sid}/participants", {"identity": "ann", "tracks": ["video"]}
+    )
+    presence = (await until_present(client, room.unique_name, 1)).presence
+    [ann] = presence.participants
+    assert (ann.participant.identity, ann.HasField("since"), ann.muted) == ("ann", True, True)
+
+    # A stream after its cursor goes on from there.
+    await client.CompleteRoom(room=room.sid)
+    stream = client.WatchRoomEvents(room=room.sid, after=presence.cursor)
+    await until(stream, is_event("room_ended"))
+    stream.cancel()
+    assert list((await until_present(client, room.sid, 0)).presence.participants) == []
+
+
+async def test_batch_of_presences_lists_unknown_and_missing_rooms(
+    gateway: Gateway, client: Client
+) -> None:
+    first, second = [(await client.CreateRoom(unique_name=new_name())).room for _ in range(2)]
+    elsewhere = (await gateway.create_room_at_twilio())["sid"]
+    missing_name = new_name()
+
+    response = await client.BatchGetRoomPresences(
+        rooms=[second.sid, elsewhere, missing_name, first.unique_name],
+        read_mask=FieldMask(paths=["room_sid"]),
+    )
+
+    assert [presence.room_sid for presence in response.presences] == [second.sid, first.sid]
+    assert {presence.cursor for presence in response.presences} == {""}
+    # The gateway has not read the room that another system has just created.
+    assert (list(response.unknown), list(response.missing)) == ([elsewhere], [missing_name])
+    assert not (await client.GetRoomPresence(room=new_sid())).HasField("presence")
+
+
 async def test_pages_are_complete_and_do_not_overlap(client: Client) -> None:
     created = {(await client.CreateRoom(unique_name=new_name())).room.sid for _ in range(5)}
 
@@ -199,6 +247,10 @@ async def test_name_in_use_has_the_error_code_of_twilio(client: Client) -> None:
         ("BatchGetRooms", {"rooms": ["RM" + "0" * 32] * 101}, "INVALID_ARGUMENT"),
         ("BatchGetRooms", {"rooms": ["fine", ""]}, "INVALID_ARGUMENT"),
         ("BatchGetRooms", {"read_mask": FieldMask(paths=["rooms"])}, "INVALID_ARGUMENT"),
+        ("GetRoomPresence", {"room": "nobody-is-here"}, "NOT_FOUND"),
+        ("GetRoomPresence", {"room": ""}, "INVALID_ARGUMENT"),
+        ("BatchGetRoomPresences", {"rooms": ["RM" + "0" * 32] * 101}, "INVALID_ARGUMENT"),
+        ("BatchGetRoomPresences", {"rooms": ["fine", ""]}, "INVALID_ARGUMENT"),
         ("ListRooms", {"read_mask": FieldMask(paths=["sid"] * 101)}, "INVALID_ARGUMENT"),
         ("ListRooms", {"page_size": -1}, "INVALID_ARGUMENT"),
         ("ListRooms", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),

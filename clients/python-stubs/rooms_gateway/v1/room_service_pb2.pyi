@@ -195,6 +195,38 @@ class ListRoomEventsResponse(_message.Message):
     next_page_token: str
     def __init__(self, events: _Optional[_Iterable[_Union[_events_pb2.LoggedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class GetRoomPresenceRequest(_message.Message):
+    __slots__ = ("room", "read_mask")
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    room: str
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, room: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class GetRoomPresenceResponse(_message.Message):
+    __slots__ = ("presence",)
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    presence: _participant_pb2.RoomPresence
+    def __init__(self, presence: _Optional[_Union[_participant_pb2.RoomPresence, _Mapping]] = ...) -> None: ...
+
+class BatchGetRoomPresencesRequest(_message.Message):
+    __slots__ = ("rooms", "read_mask")
+    ROOMS_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    rooms: _containers.RepeatedScalarFieldContainer[str]
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, rooms: _Optional[_Iterable[str]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class BatchGetRoomPresencesResponse(_message.Message):
+    __slots__ = ("presences", "unknown", "missing")
+    PRESENCES_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    presences: _containers.RepeatedCompositeFieldContainer[_participant_pb2.RoomPresence]
+    unknown: _containers.RepeatedScalarFieldContainer[str]
+    missing: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, presences: _Optional[_Iterable[_Union[_participant_pb2.RoomPresence, _Mapping]]] = ..., unknown: _Optional[_Iterable[str]] = ..., missing: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class WatchRoomRequest(_message.Message):
     __slots__ = ("room",)
     ROOM_FIELD_NUMBER: _ClassVar[int]

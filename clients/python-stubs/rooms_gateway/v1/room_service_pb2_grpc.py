@@ -83,6 +83,16 @@ class RoomServiceStub:
                 request_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.SerializeToString,
                 response_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.FromString,
                 _registered_method=True)
+        self.GetRoomPresence = channel.unary_unary(
+                '/rooms_gateway.v1.RoomService/GetRoomPresence',
+                request_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.GetRoomPresenceRequest.SerializeToString,
+                response_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.GetRoomPresenceResponse.FromString,
+                _registered_method=True)
+        self.BatchGetRoomPresences = channel.unary_unary(
+                '/rooms_gateway.v1.RoomService/BatchGetRoomPresences',
+                request_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.BatchGetRoomPresencesRequest.SerializeToString,
+                response_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.BatchGetRoomPresencesResponse.FromString,
+                _registered_method=True)
         self.WatchRoom = channel.unary_stream(
                 '/rooms_gateway.v1.RoomService/WatchRoom',
                 request_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.WatchRoomRequest.SerializeToString,
@@ -163,6 +173,24 @@ class RoomServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRoomPresence(self, request, context):
+        """Returns who is in a room, from the event log. Calls Twilio only to find a room by
+        its name. `presence` is unset while the log does not have the room's whole story:
+        if another system created the room without this gateway's callback, and after a loss
+        of the log, until the gateway has read the room from Twilio; and while a callback of
+        the room is missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetRoomPresences(self, request, context):
+        """Returns who is in up to 100 rooms at once, as GetRoomPresence does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchRoom(self, request, context):
         """Streams a room with the participants in it and the tracks that they send: the
         current state first, then the state after each change. A change needs no call to
@@ -219,6 +247,16 @@ def add_RoomServiceServicer_to_server(servicer, server):
                     servicer.ListRoomEvents,
                     request_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.FromString,
                     response_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.SerializeToString,
+            ),
+            'GetRoomPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRoomPresence,
+                    request_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.GetRoomPresenceRequest.FromString,
+                    response_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.GetRoomPresenceResponse.SerializeToString,
+            ),
+            'BatchGetRoomPresences': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetRoomPresences,
+                    request_deserializer=rooms__gateway_dot_v1_dot_room__service__pb2.BatchGetRoomPresencesRequest.FromString,
+                    response_serializer=rooms__gateway_dot_v1_dot_room__service__pb2.BatchGetRoomPresencesResponse.SerializeToString,
             ),
             'WatchRoom': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRoom,
@@ -434,6 +472,60 @@ class RoomService:
             '/rooms_gateway.v1.RoomService/ListRoomEvents',
             rooms__gateway_dot_v1_dot_room__service__pb2.ListRoomEventsRequest.SerializeToString,
             rooms__gateway_dot_v1_dot_room__service__pb2.ListRoomEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRoomPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rooms_gateway.v1.RoomService/GetRoomPresence',
+            rooms__gateway_dot_v1_dot_room__service__pb2.GetRoomPresenceRequest.SerializeToString,
+            rooms__gateway_dot_v1_dot_room__service__pb2.GetRoomPresenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetRoomPresences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rooms_gateway.v1.RoomService/BatchGetRoomPresences',
+            rooms__gateway_dot_v1_dot_room__service__pb2.BatchGetRoomPresencesRequest.SerializeToString,
+            rooms__gateway_dot_v1_dot_room__service__pb2.BatchGetRoomPresencesResponse.FromString,
             options,
             channel_credentials,
             insecure,
