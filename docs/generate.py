@@ -41,9 +41,10 @@ from pydantic import BaseModel
 
 from gateway.cli.main import cli
 from gateway.core import caching
-from gateway.core.errors import REASONS, Code, GatewayError
+from gateway.core.errors import MEANING, REASONS, Code, GatewayError, render
 from gateway.gql.execution import errors as gql_errors
 from gateway.gql.execution.graphql_core import print_schema
+from gateway.gql.schema.mutations.errors import ERROR_TYPES
 from gateway.gql.schema.texts import PROTO_TEXTS
 from gateway.rpc import errors as rpc_errors
 from gateway.settings import accounts, environment
@@ -393,6 +394,22 @@ def error_codes() -> str:
     )
 
 
+def reasons() -> str:
+    return _table(
+        ("reason", "meaning", "GraphQL type", "gRPC"),
+        (
+            (
+                f"`{reason}`",
+                render(MEANING[reason], lambda name: f"`{name}`"),
+                f"`{ERROR_TYPES[reason].__name__}`" if reason in ERROR_TYPES else "",
+                f"`{rpc_errors.STATUS[code].name}`",
+            )
+            for code in Code
+            for reason in REASONS[code]
+        ),
+    )
+
+
 def twilio_codes() -> str:
     return _table(
         ("Twilio code", "reason", "message"),
@@ -506,6 +523,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "api-key-settings": _settings_of(accounts.ApiKeySettings),
     "jwt-issuer-settings": _settings_of(accounts.JwtIssuerSettings),
     "error-codes": error_codes,
+    "reasons": reasons,
     "twilio-codes": twilio_codes,
     "lifetimes": lifetimes,
     "proofs": proofs,

@@ -69,22 +69,31 @@ class Gateway:
             return Reply(reply.status, reply.headers, await reply.json(content_type=None))
 
     async def execute(self, document: str, **variables: Any) -> Any:
-        """Returns the `data` of a response, which must have no errors."""
+        """Returns the `data` of a response, which must have no errors.
+
+        The payloads of mutations must not have any either, if they are selected.
+        """
         reply = await self.post(document, variables)
         assert "errors" not in reply.body, reply.body
+        assert not payload_errors(reply.body["data"]), reply.body
         return reply.body["data"]
 
     async def execute_error(self, document: str, **variables: Any) -> dict[str, Any]:
-        """Returns the extensions of the first error, and its message as `message`."""
+        """Returns the extensions of the first error, and its message as `message`.
+
+        An error in the payload of a mutation is returned as it is.
+        """
         reply = await self.post(document, variables)
+        if "errors" not in reply.body:
+            return payload_errors(reply.body["data"])[0]
         [error, *_] = reply.body["errors"]
         return {"message": error["message"], **error["extensions"]}
 
     async def create_room(self, name: str | None = None, **fields: Any) -> dict[str, Any]:
         variables = {"input": {"uniqueName": name or new_name(), **fields}}
         document = """mutation($input: CreateRoomInput!) {
-            createRoom(input: $input) { sid uniqueName status } }"""
-        room: dict[str, Any] = (await self.execute(document, **variables))["createRoom"]
+            createRoom(input: $input) { room { sid uniqueName status } } }"""
+        room: dict[str, Any] = (await self.execute(document, **variables))["createRoom"]["room"]
         return room
 
     # GraphQL subscriptions: each yields the payloads of its only field.
@@ -232,6 +241,16 @@ class Gateway:
             self.ready["callbacks"], data=urlencode(fields), headers=headers
         ) as reply:
             return reply.status
+
+
+def payload_errors(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns the selected errors in the payloads of mutations."""
+    return [
+        error
+        for payload in data.values()
+        if isinstance(payload, dict)
+        for error in payload.get("errors", ())
+    ]
 
 
 def _only_field(data: Mapping[str, Any]) -> dict[str, Any]:

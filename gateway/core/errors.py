@@ -83,6 +83,42 @@ class Reason(StrEnum):
     INTERNAL = "INTERNAL"
 
 
+MEANING: Final[Mapping[Reason, str]] = {
+    Reason.INVALID_INPUT: "A field of the request has a wrong value.",
+    Reason.NAME_TAKEN: "A room in progress has the `unique_name`.",
+    Reason.IDEMPOTENCY_KEY_REUSED: (
+        "The `idempotency_key` was used for another request of this caller."
+    ),
+    Reason.ROOM_NOT_FOUND: "There is no such room, or the caller may not see it.",
+    Reason.PARTICIPANT_NOT_FOUND: (
+        "The room has no such participant. An identity names connected participants only."
+    ),
+    Reason.TRACK_NOT_FOUND: "The participant has no such track.",
+    Reason.RECORDING_NOT_FOUND: ("There is no such recording, or the caller may not see its room."),
+    Reason.MEDIA_NOT_FOUND: "The recording has no media: it is not completed, or deleted.",
+    Reason.TRANSCRIPTION_NOT_FOUND: "The room has no such transcription.",
+    Reason.INSIGHTS_NOT_FOUND: "Insights has no such summary, or not yet.",
+    Reason.NOT_FOUND: "Twilio does not say what it did not find.",
+    Reason.ROOM_ALREADY_ENDED: "The room is no longer in progress.",
+    Reason.PARTICIPANT_ALREADY_LEFT: "The participant is no longer connected.",
+    Reason.FAILED_PRECONDITION: (
+        "The state of the room or of the gateway does not allow the request."
+    ),
+    Reason.OUTCOME_UNKNOWN: (
+        "The request was sent to Twilio, and the response was lost. The change may have been made."
+    ),
+    Reason.UNAUTHENTICATED: "The request has no credential, or an unknown one.",
+    Reason.PERMISSION_DENIED: "The credential does not permit the request.",
+    Reason.THROTTLED: "The caller has used its points, or has too much open at once.",
+    Reason.QUOTA_EXCEEDED: "Twilio's limit, which all callers share, is used up.",
+    Reason.CURSOR_EXPIRED: "What follows the cursor is no longer known.",
+    Reason.DEADLINE_EXCEEDED: "The request took longer than its deadline.",
+    Reason.UPSTREAM_UNAVAILABLE: "Twilio or Redis gave no usable response.",
+    Reason.UPSTREAM_REJECTED: "Twilio refused for a reason that the caller cannot change.",
+    Reason.INTERNAL: "The gateway has a bug.",
+}
+"""What each reason means, for the documentation of both faces."""
+
 REASONS: Final[Mapping[Code, tuple[Reason, ...]]] = {
     Code.INVALID_ARGUMENT: (Reason.INVALID_INPUT,),
     Code.UNAUTHENTICATED: (Reason.UNAUTHENTICATED,),

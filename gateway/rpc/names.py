@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-_NAMES: Final[Mapping[str, str]] = {"idempotency_key": "request_id", "ttl_s": "ttl"}
+_NAMES: Final[Mapping[str, str]] = {
+    "idempotency_key": "request_id",
+    "ttid": "transcription",
+    "ttl_s": "ttl",
+}
 
 
 def name_of(field: str) -> str:

@@ -328,8 +328,8 @@ def _fault_response(plan: FaultPlan) -> web.Response | None:
     # Errors of Twilio's edge have no `code` and no `more_info`:
     # https://www.twilio.com/docs/usage/twilios-response
     edge_body = {"message": "An error occurred", "status": plan.status}
-    code = codes.get(plan.status)
-    body = TwilioError(code).body() if code else edge_body
+    code = plan.code or codes.get(plan.status)
+    body = {**TwilioError(code).body(), "status": plan.status} if code else edge_body
     response = _to_http(RestResponse(plan.status, body))
     if plan.retry_after_s is not None:
         response.headers["Retry-After"] = f"{plan.retry_after_s:g}"

@@ -8,17 +8,18 @@ const operation = (name) => readFileSync(new URL(`${name}.graphql`, operations),
 // `execute(document, variables)` resolves to the data. `subscribe(document, variables)` returns an
 // async iterable of data.
 export async function lifecycle({ execute, subscribe }) {
-  const { createRoom } = await execute(operation("create"), { input: { maxParticipants: 7 } });
-  const { room } = await execute(operation("room"), { ref: { sid: createRoom.sid } });
+  const created = (await execute(operation("create"), { input: { maxParticipants: 7 } })).createRoom
+    .room;
+  const { room } = await execute(operation("room"), { ref: { sid: created.sid } });
 
   const watch = async (after, isLast) => {
     const messages = [];
-    const stream = subscribe(operation("watch"), { room: { sid: createRoom.sid }, after });
+    const stream = subscribe(operation("watch"), { room: { sid: created.sid }, after });
     for await (const { roomEvents } of stream) {
       messages.push(roomEvents);
       const isStarted = roomEvents.__typename === "StreamStarted" && messages.length === 1;
-      if (isStarted && after === createRoom.asOf) {
-        await execute(operation("complete"), { ref: createRoom.sid });
+      if (isStarted && after === created.asOf) {
+        await execute(operation("complete"), { input: { room: { sid: created.sid } } });
       }
       if (isLast(messages)) break;
     }
@@ -27,8 +28,8 @@ export async function lifecycle({ execute, subscribe }) {
 
   const isCompleted = (message) =>
     message.__typename === "RoomChanged" && message.room.status === "COMPLETED";
-  const watched = await watch(createRoom.asOf, (messages) => isCompleted(messages.at(-1)));
+  const watched = await watch(created.asOf, (messages) => isCompleted(messages.at(-1)));
   const isComplete = (messages) => messages.length === watched.length - 1;
   const resumed = await watch(watched[1].cursor, isComplete);
-  return { created: createRoom, read: room, watched, resumed };
+  return { created, read: room, watched, resumed };
 }

@@ -70,8 +70,10 @@ READ_BY_NAME = """query($name: String!) { room(ref: {uniqueName: $name}) { sid s
     isStale fetchTime } } }"""
 LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness { isStale
     fetchTime } } } }"""
-CREATE = "mutation($name: String) { createRoom(input: {uniqueName: $name}) { sid status } }"
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
+CREATE = """mutation($name: String) { createRoom(input: {uniqueName: $name}) {
+    room { sid status } } }"""
+COMPLETE = """mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) {
+    room { sid status } } }"""
 
 
 class ConnectionClosed(EOFError):
@@ -470,7 +472,9 @@ class Reader:
         if result is None:
             return None
         replica, started_at, data = result
-        room = data[mutation]
+        room = data[mutation]["room"]
+        if room is None:
+            return None
         self.recorder.record(
             Write(
                 self.name,

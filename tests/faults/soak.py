@@ -78,7 +78,8 @@ PARTICIPANTS = """query($ref: ID!) { room(ref: {sid: $ref}) { sid participants {
     identity
     publishedTracks { nodes { name } } } } recordings { nodes { sid } } events(first: 20) {
     nodes { cursor } } } }"""
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
+COMPLETE = """mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { room { sid status }
+    } }"""
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,9 @@ class Churn:
 
     async def _use_room(self) -> None:
         name = f"room-{self.rng.getrandbits(48):012x}"
-        room = (await self.gateway.execute(CREATE, name=name))["createRoom"] | {"name": name}
+        room = (await self.gateway.execute(CREATE, name=name))["createRoom"]["room"] | {
+            "name": name
+        }
         self.rooms.append(room)
         try:
             for number in range(self.rng.randrange(1, 4)):

@@ -18,8 +18,8 @@ from tests.faults.clients import CONNECTION_ERRORS
 from tests.faults.harness import new_seed
 from tests.faults.nemesis import Cluster, create_cluster
 
-CREATE = """mutation($name: String, $key: String) { createRoom(input: {uniqueName: $name},
-    idempotencyKey: $key) { sid } }"""
+CREATE = """mutation($name: String, $key: String) { createRoom(input: {uniqueName: $name,
+    idempotencyKey: $key}) { room { sid } errors { code message field } } }"""
 RETRIED_CODES = ("UPSTREAM_UNAVAILABLE", "OUTCOME_UNKNOWN", "QUOTA_EXCEEDED", "GATEWAY_TIMEOUT")
 RETRY_DELAY_S = 0.1
 CONCURRENCY = 12
@@ -115,7 +115,10 @@ async def _create(gateway: Any, name: str | None, key: str) -> tuple[str | None,
         return None, "gone"
     if "errors" in body:
         return None, body["errors"][0]["extensions"]["code"]
-    return body["data"]["createRoom"]["sid"], None
+    payload = body["data"]["createRoom"]
+    if payload["errors"]:
+        return None, payload["errors"][0]["code"]
+    return payload["room"]["sid"], None
 
 
 async def _rooms_at_twilio(cluster: Cluster) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from tests.conftest import Figure
 from tests.faults.harness import new_seed
 from tests.faults.test_twilio_down import OutageHarness, outage_harness
 from tests.rpc.client import Client, clients_on
-from tests.running import new_sid
+from tests.running import new_sid, payload_errors
 
 SECONDS, PER_S = 30, 40
 FAULTS = (
@@ -28,7 +28,7 @@ FAULTS = (
 SLACK_S = 0.1
 
 READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid } }"
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
+COMPLETE = "mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { errors { code } } }"
 
 
 @dataclass
@@ -116,7 +116,10 @@ async def _call_graphql(
     body = (
         await harness.gateway.post(COMPLETE if is_mutation else READ, {"ref": room}, **headers)
     ).body
-    return str(body["errors"][0]["extensions"]["code"]) if "errors" in body else "OK"
+    if "errors" in body:
+        return str(body["errors"][0]["extensions"]["code"])
+    unexpected = payload_errors(body["data"])
+    return str(unexpected[0]["code"]) if unexpected else "OK"
 
 
 async def _call_grpc(rooms: Client, room: str, limit_s: float, *, is_mutation: bool) -> str:

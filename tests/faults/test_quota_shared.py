@@ -183,7 +183,7 @@ async def test_p14_mutations_stay_fast_while_lists_saturate_the_quota(
                         MUTATIONS_PER_S,
                         ROUND_S,
                         lambda number: fleet.execute(
-                            number, "bob", "mutation { createRoom { sid } }"
+                            number, "bob", "mutation { createRoom(input: {}) { room { sid } } }"
                         ),
                     )
                 )

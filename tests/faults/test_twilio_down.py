@@ -21,7 +21,7 @@ import pytest
 from tests.conftest import Figure
 from tests.faults.harness import new_seed, quantiles
 from tests.faults.nemesis import CHUNK, Proxy, free_port, new_api_key
-from tests.running import Gateway, new_sid, running
+from tests.running import Gateway, new_sid, payload_errors, running
 
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "60"))
 # By then, the rooms that were read at the start have been read again, so long after
@@ -36,7 +36,7 @@ RECOVERY_S = 35.0
 
 READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid freshness { isStale fetchTime } } }"
 EVENTS = "subscription { roomEvents { ... on ParticipantConnected { participant { sid } } } }"
-CREATE = "mutation { createRoom(input: {}) { sid } }"
+CREATE = "mutation { createRoom(input: {}) { room { sid } errors { code message field } } }"
 
 
 class OutageProxy(Proxy):
@@ -130,6 +130,8 @@ class Caller:
             extensions = body["errors"][0]["extensions"]
             has_retry_time = "retryAfterMs" in extensions
             return Outcome(started_at, took_s, extensions["code"], has_retry_time)
+        if told := payload_errors(body["data"]):
+            return Outcome(started_at, took_s, told[0]["code"], False)
         freshness = ((body["data"].get("room") or {}).get("freshness")) or {}
         age_s = 0.0
         if freshness:

@@ -41,7 +41,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
             maxParticipants: 12, maxParticipantDurationSeconds: 3600, emptyRoomTimeoutMinutes: 2,
             unusedRoomTimeoutMinutes: 3, recordParticipantsOnConnect: true, recordingRules: [{
             include: { kind: AUDIO } }], videoCodecs: [H264], mediaRegion: "de1", isAudioOnly:
-            false, isLargeRoom: true }) { ...Room } }""",
+            false, isLargeRoom: true }) { room { ...Room } } }""",
         grpc=lambda clients, scenario: clients.rooms.CreateRoom(
             unique_name=scenario.new,
             type="ROOM_TYPE_GROUP",
@@ -94,7 +94,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=BEFORE_THE_END,
     ),
     "UpdateRoom": OperationCalls(
-        graphql='mutation { completeRoom(ref: "$spare") { ...Room } }',
+        graphql='mutation { completeRoom(input: {room: {sid: "$spare"}}) { room { ...Room } } }',
         grpc=lambda clients, scenario: clients.rooms.CompleteRoom(room=scenario.spare),
         helper=lambda client, scenario: client.video.v1.rooms(scenario.spare).update(
             status="completed"
@@ -124,8 +124,9 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         ),
     ),
     "UpdateRoomParticipant": OperationCalls(
-        graphql="""mutation { disconnectParticipant(room: "$room", participant: "$guest") {
-            ...Participant } }""",
+        graphql="""mutation { disconnectParticipant(input: {room: {sid: "$room"}, participant:
+            {sid: "$guest"}}) { participant {
+            ...Participant } } }""",
         grpc=lambda clients, scenario: clients.participants.DisconnectParticipant(
             room=scenario.room, participant=scenario.guest
         ),
@@ -135,8 +136,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "UpdateRoomParticipantAnonymize": OperationCalls(
-        graphql="""mutation { anonymizeParticipant(room: "$ended", participant:
-            "$ended_participant") { ...Participant } }""",
+        graphql="""mutation { anonymizeParticipant(input: {room: {sid: "$ended"}, participant:
+            {sid: "$ended_participant"}}) { participant { ...Participant } } }""",
         grpc=lambda clients, scenario: clients.participants.AnonymizeParticipant(
             room=scenario.ended, participant=scenario.ended_participant
         ),
@@ -194,9 +195,9 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=UNTIL_CHANGED,
     ),
     "UpdateRoomParticipantSubscribeRule": OperationCalls(
-        graphql="""mutation { updateSubscribeRules(room: "$room", participant: "$participant",
-            rules: [ { exclude: {} }, { include: { kind: DATA, track: "chat",
-            publisher: "Ivo", priority: HIGH } } ]) { ...SubscribeRules } }""",
+        graphql="""mutation { updateSubscribeRules(input: { room: { sid: "$room" }, participant: {
+            sid: "$participant" }, rules: [ { exclude: {} }, { include: { kind: DATA, track: "chat",
+            publisher: "Ivo", priority: HIGH } } ] }) { subscribeRules { ...SubscribeRules } } }""",
         grpc=lambda clients, scenario: clients.participants.UpdateSubscribeRules(
             room=scenario.room,
             participant=scenario.participant,
@@ -231,9 +232,9 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         helper=lambda client, scenario: room(client, scenario).recording_rules.fetch(),
     ),
     "UpdateRoomRecordingRule": OperationCalls(
-        graphql="""mutation { updateRecordingRules(room: "$room", rules: [ { include: { kind:
-            AUDIO } }, { twilio: { type: "exclude", publisher: "Ada", track: "cam" } }]) {
-            ...RecordingRules }
+        graphql="""mutation { updateRecordingRules(input: { room: { sid: "$room" }, rules: [ {
+            include: { kind: AUDIO } }, { twilio: { type: "exclude", publisher: "Ada", track: "cam"
+            } }] }) { recordingRules { ...RecordingRules } }
             }""",
         grpc=lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.room,
@@ -271,7 +272,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=ELSEWHERE,
     ),
     "DeleteRoomRecording": OperationCalls(
-        graphql='mutation { deleteRecording(room: "$ended", recording: "$deletable") }',
+        graphql="""mutation { deleteRecording(input: {room: {sid: "$ended"}, recording:
+            "$deletable"}) { deletedRecordingId } }""",
         grpc=lambda clients, scenario: clients.recordings.DeleteRoomRecording(
             room=scenario.ended, recording=scenario.deletable
         ),
@@ -300,7 +302,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=ELSEWHERE,
     ),
     "DeleteRecording": OperationCalls(
-        graphql='mutation { deleteRecording(recording: "$recording") }',
+        graphql="""mutation { deleteRecording(input: {recording: "$recording"}) {
+            deletedRecordingId } }""",
         grpc=lambda clients, scenario: clients.recordings.DeleteRecording(
             recording=scenario.recording
         ),
@@ -327,8 +330,10 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=BEFORE_A_CHANGE,
     ),
     "CreateRoomTranscriptions": OperationCalls(
-        graphql="""mutation { startTranscription(room: "$bare", configuration: { languageCode:
-            "de-DE", partialResults: true, hints: ["Ada", "Ivo"] }) { ...Transcription } }""",
+        graphql="""mutation { startTranscription(input: {room: {sid: "$bare"}, configuration: {
+            languageCode:
+            "de-DE", partialResults: true, hints: ["Ada", "Ivo"] }}) { transcription {
+            ...Transcription } } }""",
         grpc=lambda clients, scenario: clients.transcriptions.StartTranscription(
             room=scenario.bare,
             configuration=TranscriptionsConfiguration(
@@ -342,9 +347,10 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=BEFORE_A_CHANGE,
     ),
     "UpdateRoomTranscriptions": OperationCalls(
-        graphql="""mutation { updateTranscription(room: "$room", transcription: "$ttid", status:
-            STOPPED, configuration: { languageCode: "de-DE", partialResults: true, hints:
-            ["Ada", "Ivo"] }) { ...Transcription } }""",
+        graphql="""mutation { updateTranscription(input: {room: {sid: "$room"}, transcription:
+            "$ttid", status: STOPPED, configuration: { languageCode: "de-DE", partialResults: true,
+            hints:
+            ["Ada", "Ivo"] }}) { transcription { ...Transcription } } }""",
         grpc=lambda clients, scenario: clients.transcriptions.UpdateTranscription(
             room=scenario.room,
             transcription=scenario.ttid,

@@ -96,7 +96,11 @@ class Tenant(Gateway):
         )
         self.recording = result["room"]["recordings"]["nodes"][0]["sid"]
         self.ended = (await self.create_room(NAME_OF_ENDED))["sid"]
-        await self.execute("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=self.ended)
+        await self.execute(
+            """mutation($r: ID!) { completeRoom(input: {room: {sid: $r}}) { room {
+            sid } } }""",
+            r=self.ended,
+        )
         self.own |= {self.recording, self.ended}
 
 
@@ -362,12 +366,13 @@ async def test_i12_one_account_does_not_use_the_quota_of_the_other(
 async def test_i12_idempotency_keys_are_separate_in_each_account(
     tenants: tuple[Tenant, Tenant],
 ) -> None:
-    document = """mutation($n: String!, $k: String) { createRoom(input: { uniqueName: $n },
-        idempotencyKey: $k) { sid } }"""
+    document = """mutation($n: String!, $k: String) { createRoom(input: { uniqueName: $n,
+        idempotencyKey: $k}) { room { sid } } }"""
     key, created = new_name(), list[str]()
     for tenant, name in zip(tenants, ("one", "another"), strict=True):
         created += {
-            (await tenant.execute(document, n=name, k=key))["createRoom"]["sid"] for _ in range(2)
+            (await tenant.execute(document, n=name, k=key))["createRoom"]["room"]["sid"]
+            for _ in range(2)
         }
     assert len(set(created)) == len(created) == 2
 

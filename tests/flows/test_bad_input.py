@@ -13,8 +13,10 @@ from gateway.rpc.v1 import room_service_pb2_grpc as stubs
 from tests.running import Gateway, new_name, new_sid, room_ref
 
 READ = "query($ref: RoomRef!) { room(ref: $ref) { sid } }"
-CREATE = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid } }"
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
+CREATE = """mutation($input: CreateRoomInput!) { createRoom(input: $input) { room { sid } errors {
+    code message field } } }"""
+COMPLETE = """mutation($room: RoomRef!) { completeRoom(input: {room: $room}) { room { sid } errors {
+    code message field } } }"""
 LIST = (
     "query($first: Int!, $after: String) { rooms(first: $first, after: $after) { nodes { sid } } }"
 )
@@ -36,11 +38,13 @@ async def test_invalid_room_reference_is_bad_user_input(gateway: Gateway, ref: s
 async def test_room_with_any_printable_name_is_created_read_and_completed(
     gateway: Gateway, name: str
 ) -> None:
-    assert (await gateway.execute(READ, ref=room_ref(name)))["room"] is None
-    created = (await gateway.execute(CREATE, input={"uniqueName": name}))["createRoom"]
-    assert (await gateway.execute(READ, ref=room_ref(name)))["room"] == created
-    assert (await gateway.execute(COMPLETE, ref=name))["completeRoom"] == created
-    assert (await gateway.execute(READ, ref=room_ref(name)))["room"] is None
+    ref = room_ref(name)
+    assert (await gateway.execute(READ, ref=ref))["room"] is None
+    created = (await gateway.execute(CREATE, input={"uniqueName": name}))["createRoom"]["room"]
+    assert (await gateway.execute(READ, ref=ref))["room"] == created
+    completed = (await gateway.execute(COMPLETE, room=ref))["completeRoom"]
+    assert completed["room"] == created
+    assert (await gateway.execute(READ, ref=ref))["room"] is None
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,9 @@ async def test_invalid_parameter_creates_no_room(
     gateway: Gateway, fields: dict[str, object]
 ) -> None:
     before = len(await gateway.sandbox("GET", "/calls"))
-    assert (await gateway.execute_error(CREATE, input=fields))["code"] == "BAD_USER_INPUT"
+    error = await gateway.execute_error(CREATE, input=fields)
+    # A value of a wrong type is refused before the mutation runs.
+    assert error["code"] in ("INVALID_INPUT", "BAD_USER_INPUT")
     calls = (await gateway.sandbox("GET", "/calls"))[before:]
     assert not [call for call in calls if call["method"] == "POST"]
 
@@ -95,11 +101,12 @@ async def test_page_cursor_of_other_filters_is_bad_user_input(gateway: Gateway) 
     assert error["code"] == "BAD_USER_INPUT"
 
 
-async def test_unknown_room_is_null_in_a_query_and_not_found_in_a_mutation(
+async def test_unknown_room_is_null_in_a_query_and_an_error_in_a_mutation(
     gateway: Gateway,
 ) -> None:
     assert (await gateway.execute(READ, ref=room_ref(new_sid())))["room"] is None
-    assert (await gateway.execute_error(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
+    error = await gateway.execute_error(COMPLETE, room=room_ref(new_sid()))
+    assert (error["code"], error["field"]) == ("ROOM_NOT_FOUND", ["room"])
 
 
 @pytest.mark.parametrize("after", ["", "nonsense", "A" * 54, "A" * 4000, "ü"])

@@ -41,11 +41,13 @@ INVALID_CALLS = {
         ),
     ),
     "track SID as recording to delete": ApiCall(
-        'mutation { deleteRecording(recording: "$published") }',
+        """mutation { deleteRecording(input: {recording: "$published"}) { deletedRecordingId errors
+            { code message field } } }""",
         lambda clients, scenario: clients.recordings.DeleteRecording(recording=scenario.published),
     ),
     "track SID as recording of a room to delete": ApiCall(
-        'mutation { deleteRecording(room: "$room", recording: "$published") }',
+        """mutation { deleteRecording(input: {room: {sid: "$room"}, recording: "$published"}) {
+            deletedRecordingId errors { code message field } } }""",
         lambda clients, scenario: clients.recordings.DeleteRoomRecording(
             room=scenario.room, recording=scenario.published
         ),
@@ -110,15 +112,16 @@ INVALID_CALLS = {
         ),
     ),
     "disconnect an identity of 129 characters": ApiCall(
-        'mutation { disconnectParticipant(room: "$room", participant: "'
+        'mutation { disconnectParticipant(input: {room: {sid: "$room"}, participant: {identity: "'
         + "a" * 129
-        + '") { sid } }',
+        + '"}}) { participant { sid } errors { code message field } } }',
         lambda clients, scenario: clients.participants.DisconnectParticipant(
             room=scenario.room, participant="a" * 129
         ),
     ),
     "anonymize an empty identity": ApiCall(
-        'mutation { anonymizeParticipant(room: "$room", participant: "") { sid } }',
+        """mutation { anonymizeParticipant(input: {room: {sid: "$room"}, participant: {identity:
+            ""}}) { participant { sid } errors { code message field } } }""",
         lambda clients, scenario: clients.participants.AnonymizeParticipant(room=scenario.room),
     ),
     "unknown participant status": ApiCall(
@@ -156,22 +159,24 @@ INVALID_CALLS = {
         lambda clients, _: clients.insights.ListInsightsRooms(room_types=[99]),
     ),
     "unknown rule type": ApiCall(
-        """mutation { updateRecordingRules(room: "$room", rules: [{ skip: {} }]) {
-            roomSid } }""",
+        """mutation { updateRecordingRules(input: { room: { sid: "$room" }, rules: [{ skip: {} }]
+            }) { recordingRules { roomSid } errors { code message field } } }""",
         lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.room,
             rules=[RecordingRule(effect=99, all=True)],  # type: ignore[arg-type]
         ),
     ),
     "transcription status FAILED": ApiCall(
-        """mutation { updateTranscription(room: "$room", transcription: "$ttid", status: FAILED) {
-            ttid } }""",
+        """mutation { updateTranscription(input: {room: {sid: "$room"}, transcription: "$ttid",
+            status: FAILED}) { transcription {
+            ttid } errors { code message field } } }""",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
             room=scenario.room, transcription=scenario.ttid, status="TRANSCRIPTION_STATUS_FAILED"
         ),
     ),
     "transcription update without changes": ApiCall(
-        'mutation { updateTranscription(room: "$room", transcription: "$ttid") { ttid } }',
+        """mutation { updateTranscription(input: {room: {sid: "$room"}, transcription: "$ttid"}) {
+            transcription { ttid } errors { code message field } } }""",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
             room=scenario.room, transcription=scenario.ttid
         ),
@@ -326,20 +331,25 @@ async def test_missing_resource_is_null_or_not_found(
 # Mutations of a participant. Both the room and the participant must exist.
 PARTICIPANT_MUTATIONS: dict[str, tuple[str, Callable[[Clients, str, str], Any]]] = {
     "disconnect": (
-        'mutation { disconnectParticipant(room: "ROOM", participant: "PARTICIPANT") { sid } }',
+        """mutation { disconnectParticipant(input: {
+            room: {sid: "ROOM"}, participant: {PARTICIPANT}}) {
+            participant { sid } errors { code message field } } }""",
         lambda clients, room, participant: clients.participants.DisconnectParticipant(
             room=room, participant=participant
         ),
     ),
     "anonymize": (
-        'mutation { anonymizeParticipant(room: "ROOM", participant: "PARTICIPANT") { sid } }',
+        """mutation { anonymizeParticipant(input: {
+            room: {sid: "ROOM"}, participant: {PARTICIPANT}}) {
+            participant { sid } errors { code message field } } }""",
         lambda clients, room, participant: clients.participants.AnonymizeParticipant(
             room=room, participant=participant
         ),
     ),
     "update subscribe rules": (
-        """mutation { updateSubscribeRules(room: "ROOM", participant: "PARTICIPANT", rules: [{
-            include: {} }]) { roomSid } }""",
+        """mutation { updateSubscribeRules(input: { room: { sid: "ROOM" }, participant: {
+            PARTICIPANT }, rules: [{ include: {} }] }) { subscribeRules { roomSid }
+            errors { code message field } } }""",
         lambda clients, room, participant: clients.participants.UpdateSubscribeRules(
             room=room, participant=participant, rules=[rule_to_grpc(SubscribeRule, ALL)]
         ),
@@ -378,8 +388,9 @@ async def test_mutation_of_a_participant_who_is_not_in_the_room_is_not_found(
     document, grpc_call = PARTICIPANT_MUTATIONS[mutation]
     room_ref = getattr(scenario, room, room)
     participant_ref = getattr(scenario, participant, participant)
+    kind = "sid" if participant_ref.startswith("PA") else "identity"
     call = ApiCall(
-        document.replace("ROOM", room_ref).replace("PARTICIPANT", participant_ref),
+        document.replace("ROOM", room_ref).replace("PARTICIPANT", f'{kind}: "{participant_ref}"'),
         lambda clients, _: grpc_call(clients, room_ref, participant_ref),
     )
     await check_rejected(gateway, clients, scenario, call, NOT_FOUND)
@@ -387,52 +398,60 @@ async def test_mutation_of_a_participant_who_is_not_in_the_room_is_not_found(
 
 MUTATIONS_OF_MISSING = {
     "complete a missing room": ApiCall(
-        'mutation { completeRoom(ref: "$missing_room") { sid } }',
+        """mutation { completeRoom(input: {room: {sid: "$missing_room"}}) { room { sid } errors {
+            code message field } } }""",
         lambda clients, _: clients.rooms.CompleteRoom(room=MISSING_ROOM),
     ),
     "delete a missing recording": ApiCall(
-        'mutation { deleteRecording(recording: "' + "RT" + "0" * 32 + '") }',
+        'mutation { deleteRecording(input: {recording: "RT'
+        + "0" * 32
+        + '"}) { deletedRecordingId errors { code message field } } }',
         lambda clients, _: clients.recordings.DeleteRecording(recording="RT" + "0" * 32),
     ),
     "delete a recording of another room": ApiCall(
-        'mutation { deleteRecording(room: "$room", recording: "$deletable") }',
+        """mutation { deleteRecording(input: {room: {sid: "$room"}, recording: "$deletable"}) {
+            deletedRecordingId errors { code message field } } }""",
         lambda clients, scenario: clients.recordings.DeleteRoomRecording(
             room=scenario.room, recording=scenario.deletable
         ),
     ),
     "delete a recording of a missing room": ApiCall(
-        'mutation { deleteRecording(room: "$missing_room", recording: "$recording") }',
+        """mutation { deleteRecording(input: {room: {sid: "$missing_room"}, recording:
+            "$recording"}) { deletedRecordingId errors { code message field } } }""",
         lambda clients, scenario: clients.recordings.DeleteRoomRecording(
             room=MISSING_ROOM, recording=scenario.recording
         ),
     ),
     "update recording rules of a missing room": ApiCall(
-        """mutation { updateRecordingRules(room: "$missing_room", rules: [{ include:
-            {} }]) { roomSid } }""",
+        """mutation { updateRecordingRules(input: { room: { sid: "$missing_room" }, rules: [{
+            include: {} }] }) { recordingRules { roomSid } errors { code message field } } }""",
         lambda clients, _: clients.recordings.UpdateRecordingRules(
             room=MISSING_ROOM, rules=[rule_to_grpc(RecordingRule, ALL)]
         ),
     ),
     "transcribe a missing room": ApiCall(
-        'mutation { startTranscription(room: "$missing_room") { ttid } }',
+        """mutation { startTranscription(input: {room: {sid: "$missing_room"}}) { transcription {
+            ttid } errors { code message field } } }""",
         lambda clients, _: clients.transcriptions.StartTranscription(room=MISSING_ROOM),
     ),
     "stop a transcription of a missing room": ApiCall(
-        """mutation { updateTranscription(room: "$missing_room", transcription: "$ttid", status:
-            STOPPED) { ttid } }""",
+        """mutation { updateTranscription(input: {room: {sid: "$missing_room"}, transcription:
+            "$ttid", status: STOPPED}) { transcription { ttid } errors { code message field } }
+            }""",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
             room=MISSING_ROOM, transcription=scenario.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
         ),
     ),
     "stop a transcription of another room": ApiCall(
-        """mutation { updateTranscription(room: "$spare", transcription: "$ttid", status: STOPPED)
-            { ttid } }""",
+        """mutation { updateTranscription(input: {room: {sid: "$spare"}, transcription: "$ttid",
+            status: STOPPED}) { transcription { ttid } errors { code message field } } }""",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
             room=scenario.spare, transcription=scenario.ttid, status="TRANSCRIPTION_STATUS_STOPPED"
         ),
     ),
     "mint a token for a missing room": ApiCall(
-        'mutation { mintAccessToken(identity: "Ada", room: "$missing_room") { identity } }',
+        """mutation { mintAccessToken(input: {identity: "Ada", room: {sid: "$missing_room"}}) {
+            accessToken { identity } errors { code message field } } }""",
         lambda clients, _: clients.tokens.MintAccessToken(identity="Ada", room=MISSING_ROOM),
     ),
 }
@@ -447,12 +466,14 @@ async def test_mutation_of_a_missing_resource_is_not_found(
 
 MUTATIONS_OF_ENDED = {
     "complete the room": ApiCall(
-        'mutation { completeRoom(ref: "$ended") { sid } }',
+        """mutation { completeRoom(input: {room: {sid: "$ended"}}) { room { sid } errors { code
+            message field } } }""",
         lambda clients, scenario: clients.rooms.CompleteRoom(room=scenario.ended),
     ),
     "update subscribe rules": ApiCall(
-        """mutation { updateSubscribeRules(room: "$ended", participant: "$ended_participant",
-            rules: [{ include: {} }]) { roomSid } }""",
+        """mutation { updateSubscribeRules(input: { room: { sid: "$ended" }, participant: { sid:
+            "$ended_participant" }, rules: [{ include: {} }] }) { subscribeRules { roomSid }
+            errors { code message field } } }""",
         lambda clients, scenario: clients.participants.UpdateSubscribeRules(
             room=scenario.ended,
             participant=scenario.ended_participant,
@@ -460,18 +481,20 @@ MUTATIONS_OF_ENDED = {
         ),
     ),
     "update recording rules": ApiCall(
-        """mutation { updateRecordingRules(room: "$ended", rules: [{ include: {} }])
-            { roomSid } }""",
+        """mutation { updateRecordingRules(input: { room: { sid: "$ended" }, rules: [{ include:
+            {} }] }) { recordingRules { roomSid } errors { code message field } } }""",
         lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.ended, rules=[rule_to_grpc(RecordingRule, ALL)]
         ),
     ),
     "transcribe": ApiCall(
-        'mutation { startTranscription(room: "$ended") { ttid } }',
+        """mutation { startTranscription(input: {room: {sid: "$ended"}}) { transcription { ttid }
+            errors { code message field } } }""",
         lambda clients, scenario: clients.transcriptions.StartTranscription(room=scenario.ended),
     ),
     "mint a token": ApiCall(
-        'mutation { mintAccessToken(identity: "Ada", room: "$ended") { identity } }',
+        """mutation { mintAccessToken(input: {identity: "Ada", room: {sid: "$ended"}}) {
+            accessToken { identity } errors { code message field } } }""",
         lambda clients, scenario: clients.tokens.MintAccessToken(
             identity="Ada", room=scenario.ended
         ),
@@ -492,11 +515,12 @@ async def test_disconnecting_a_participant_who_left_changes_nothing(
     """It makes no difference whether the participant left before or with the room."""
     read = """query($room: ID!, $participant: ID!) { participant(room: {sid: $room}, ref: {sid:
         $participant}) { status endTime updateTime } }"""
-    disconnect = """mutation($room: ID!, $participant: ID!) { disconnectParticipant(room: $room,
-        participant: $participant) { status } }"""
+    disconnect = """mutation($room: ID!, $participant: ID!) { disconnectParticipant(input: {room:
+        {sid: $room}, participant: {sid: $participant}}) { participant { status } errors { code
+        message field } } }"""
     ref = {"room": scenario.ended, "participant": scenario.ended_participant}
     before = await gateway.execute(read, **ref)
-    assert (await gateway.execute(disconnect, **ref))["disconnectParticipant"][
+    assert (await gateway.execute(disconnect, **ref))["disconnectParticipant"]["participant"][
         "status"
     ] == "DISCONNECTED"
     by_grpc = await clients.participants.DisconnectParticipant(

@@ -152,7 +152,11 @@ async def test_mutation_is_an_event(gateway: Gateway) -> None:
     room = await gateway.create_room()
     async with gateway.subscribe_sse(WATCH, room=room["sid"]) as messages:
         await take(messages, 1)
-        await gateway.execute("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=room["sid"])
+        await gateway.execute(
+            """mutation($r: ID!) { completeRoom(input: {room: {sid: $r}}) { room
+            { sid } } }""",
+            r=room["sid"],
+        )
         _, changed = await first_matching(
             messages, lambda message: message[1].get("type") == "ROOM_CHANGED"
         )

@@ -120,7 +120,7 @@ async def test_cost_is_charged_up_front_and_unused_points_are_refunded(
     count = len(page.body["data"]["rooms"]["nodes"])
     assert cost_of(page)["requested"] == CALL + FETCH + 3
     assert cost_of(page)["actual"] == CALL + FETCH + count
-    created = await large.post("mutation { createRoom { sid } }")
+    created = await large.post("mutation { createRoom(input: {}) { room { sid } } }")
     assert (cost_of(created)["requested"], cost_of(created)["actual"]) == (
         CALL + FETCH,
         CALL + FETCH,

@@ -113,7 +113,7 @@ async def test_graphql_grpc_and_helper_library_delete_the_same(
         [contract.normalize(OPERATIONS["FetchRecording"], item) for item in remaining_item]
         for remaining_item in remaining
     )
-    assert deleted_id == sids[0]
+    assert deleted_id == {"deletedRecordingId": sids[0]}
     assert twilio[0]["status"] == "DELETED"
     assert contract.shape(graphql) == contract.shape(grpc) == contract.shape(twilio)
 

@@ -7,9 +7,10 @@ import aiohttp
 import pytest
 
 from tests.flows.test_quota import READ
-from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid, payload_errors
 
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
+COMPLETE = """mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) {
+    errors { code ... on OutcomeUnknown { retryWith } } } }"""
 
 
 async def wait_for_calls(
@@ -96,11 +97,9 @@ async def test_mutation_at_its_timeout_is_outcome_unknown_and_still_completes(
     sid = (await gateway.create_room())["sid"]
     async with gateway.fault(match={"method": "POST", "path": f"/v1/Rooms/{sid}"}, latency_ms=700):
         reply = await gateway.post(COMPLETE, {"ref": sid}, **{"X-Request-Timeout-Ms": "400"})
-        [error] = reply.body["errors"]
-        assert (error["extensions"]["code"], error["extensions"]["retryable"]) == (
-            "OUTCOME_UNKNOWN",
-            False,
-        )
+        [error] = payload_errors(reply.body["data"])
+        assert error["code"] == "OUTCOME_UNKNOWN"
+        assert error["retryWith"]
         assert 0 not in await wait_for_calls(
             gateway, sid, lambda statuses: bool(statuses) and None not in statuses
         )

@@ -24,7 +24,8 @@ WATCH = """subscription($room: RoomRef) { roomEvents(room: $room) { __typename .
 BY_REF = "query($ref: RoomRef!) { room(ref: $ref) { sid status freshness { isStale } } }"
 BY_LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness {
     isStale } } } }"""
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status } }"
+COMPLETE = """mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { room { sid status }
+    } }"""
 
 
 async def test_i9_ended_room_is_never_returned_as_in_progress(gateway: Gateway) -> None:

@@ -112,8 +112,9 @@ def graphql_names() -> frozenset[str]:
 
 @cache
 def proto_names() -> frozenset[str]:
-    """Returns the names of all fields of all messages."""
-    found: set[str] = set()
+    """Returns the names of all fields of all messages, and of metadata in messages."""
+    # The only one that errors name and that is in the metadata of ErrorInfo.
+    found = {"retry_with"}
     pending: list[Descriptor] = [
         message
         for service in SERVICE_NAMES

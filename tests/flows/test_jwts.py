@@ -123,8 +123,9 @@ async def test_token_has_the_scopes_that_its_issuer_may_grant(site: Site) -> Non
         "statusCallbackMethod": "POST",
     }
     for document in (
-        "mutation { createRoom { sid } }",
-        'mutation { mintAccessToken(identity: "eve", room: "hers") { jwt } }',
+        "mutation { createRoom(input: {}) { room { sid } } }",
+        """mutation { mintAccessToken(input: {identity: "eve", room: {uniqueName: "hers"}}) {
+            accessToken { jwt } } }""",
     ):
         error = await reader.execute_error(document)
         assert error["code"] == "FORBIDDEN"

@@ -36,9 +36,10 @@ from tests.running import Gateway, new_sid
 def subscribe(*rules: dict[str, Any]) -> ApiCall:
     written = " ".join(rule_to_graphql(rule) for rule in rules)
     return ApiCall(
-        'mutation { updateSubscribeRules(room: "$room", participant: "$participant", rules: ['
+        """mutation { updateSubscribeRules(input: {room: {sid: "$room"}, participant: {sid:
+            "$participant"}, rules: ["""
         + written
-        + "]) { roomSid } }",
+        + "]}) { subscribeRules { roomSid } errors { code message field } } }",
         lambda clients, scenario: clients.participants.UpdateSubscribeRules(
             room=scenario.room,
             participant=scenario.participant,
@@ -50,7 +51,9 @@ def subscribe(*rules: dict[str, Any]) -> ApiCall:
 def record(*rules: dict[str, Any]) -> ApiCall:
     written = " ".join(rule_to_graphql(rule) for rule in rules)
     return ApiCall(
-        'mutation { updateRecordingRules(room: "$room", rules: [' + written + "]) { roomSid } }",
+        'mutation { updateRecordingRules(input: {room: {sid: "$room"}, rules: ['
+        + written
+        + "]}) { recordingRules { roomSid } errors { code message field } } }",
         lambda clients, scenario: clients.recordings.UpdateRecordingRules(
             room=scenario.room, rules=[rule_to_grpc(RecordingRule, rule) for rule in rules]
         ),
@@ -137,10 +140,10 @@ async def test_rules_at_their_limits_are_accepted(
 def hints(*phrases: str) -> ApiCall:
     written = " ".join(f'"{phrase}"' for phrase in phrases)
     return ApiCall(
-        """mutation { updateTranscription(room: "$room", transcription: "$ttid",
+        """mutation { updateTranscription(input: {room: {sid: "$room"}, transcription: "$ttid",
             configuration: { hints: ["""
         + written
-        + "] }) { ttid } }",
+        + "] }}) { transcription { ttid } errors { code message field } } }",
         lambda clients, scenario: clients.transcriptions.UpdateTranscription(
             room=scenario.room,
             transcription=scenario.ttid,
@@ -151,10 +154,10 @@ def hints(*phrases: str) -> ApiCall:
 
 def mint(identity: str, ttl_s: int | None = None, room: str | None = None) -> ApiCall:
     more = "" if ttl_s is None else f", ttlSeconds: {ttl_s}"
-    where = "" if room is None else ', room: "$room"'
+    where = "" if room is None else ', room: {sid: "$room"}'
     return ApiCall(
-        f"mutation {{ mintAccessToken(identity: {json.dumps(identity)}{more}{where}) {{"
-        " identity } }",
+        f"mutation {{ mintAccessToken(input: {{identity: {json.dumps(identity)}{more}{where}}}) {{"
+        " accessToken { identity } errors { code message field } } }",
         lambda clients, scenario: clients.tokens.MintAccessToken(
             identity=identity,
             ttl=None if ttl_s is None else timedelta(seconds=ttl_s),
@@ -176,7 +179,8 @@ def create(**fields: Any) -> ApiCall:
     if "type" in given:
         given["type"] = f"ROOM_TYPE_{given['type']}"
     return ApiCall(
-        f"mutation {{ createRoom(input: {{ {written} }}) {{ sid }} }}",
+        f"mutation {{ createRoom(input: {{ {written} }}) {{ room {{ sid }}"
+        " errors { code message field } } }",
         lambda clients, _: clients.rooms.CreateRoom(**given),
     )
 
@@ -279,19 +283,21 @@ async def test_value_at_its_limit_is_accepted(
 async def test_participant_with_any_printable_identity_is_found_and_disconnected(
     gateway: Gateway, clients: Clients, scenario: FlowScenario, identity: str
 ) -> None:
-    ref = {"room": scenario.room, "participant": identity}
     read = """query($room: ID!, $identity: String!) {
         participant(room: {sid: $room}, ref: {identity: $identity}) { sid identity } }"""
     by_identity = {"room": scenario.room, "identity": identity}
-    disconnect = """mutation($room: ID!, $participant: ID!) { disconnectParticipant(room: $room,
-        participant: $participant) { sid status } }"""
+    disconnect = """mutation($room: ID!, $identity: String!) {
+        disconnectParticipant(input: {room: {sid: $room}, participant: {identity: $identity}}) {
+            participant { sid status } errors { code } } }"""
     body = {"identity": identity, "tracks": []}
     sid = (await gateway.sandbox("POST", f"/rooms/{scenario.room}/participants", body))["sid"]
     found = await clients.participants.GetParticipant(room=scenario.room, participant=identity)
     assert (found.participant.sid, found.participant.identity) == (sid, identity)
     participant = (await gateway.execute(read, **by_identity))["participant"]
     assert participant == {"sid": sid, "identity": identity}
-    left = (await gateway.execute(disconnect, **ref))["disconnectParticipant"]
+    left = (await gateway.execute(disconnect, **by_identity))["disconnectParticipant"][
+        "participant"
+    ]
     assert left == {"sid": sid, "status": "DISCONNECTED"}
     assert (await gateway.execute(read, **by_identity))["participant"] is None
 

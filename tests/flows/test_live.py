@@ -110,7 +110,8 @@ async def test_all_transports_show_the_same_live_room(gateway: Gateway) -> None:
         assert from_presence(again) == {"bob": {"AUDIO": True}}
 
         await gateway.execute(
-            "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }", ref=room["sid"]
+            "mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { room { sid } } }",
+            ref=room["sid"],
         )
         ended = await first_matching(by_ws, lambda message: message["status"] == "COMPLETED")
         assert [

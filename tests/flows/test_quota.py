@@ -43,7 +43,9 @@ async def test_complete_room_overtakes_queued_creates(
     gateway: Gateway,
 ) -> None:
     room = await gateway.create_room()
-    creates = [gateway.post("mutation { createRoom { sid } }") for _ in range(30)]
+    creates = [
+        gateway.post("mutation { createRoom(input: {}) { room { sid } } }") for _ in range(30)
+    ]
     order: list[str] = []
 
     async def record(name: str, pending: Awaitable[Reply]) -> None:
@@ -63,7 +65,8 @@ async def test_complete_room_overtakes_queued_creates(
                     item["waiting"] for item in classes if item["requestClass"] == "CHANGE"
                 )
         end = gateway.post(
-            "mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", {"ref": room["sid"]}
+            "mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { room { status } } }",
+            {"ref": room["sid"]},
         )
         group.create_task(record("end", end))
     assert len(order) - order.index("end") > 5

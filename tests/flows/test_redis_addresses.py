@@ -101,9 +101,10 @@ async def check_operations(gateway: Gateway) -> None:
     assert started["mode"] == "RESUMED"
     assert [event["participant"]["sid"] for event in rest] == people[1:]
     ended = await gateway.execute(
-        "mutation($ref: ID!) { completeRoom(ref: $ref) { status } }", ref=room["sid"]
+        "mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { room { status } } }",
+        ref=room["sid"],
     )
-    assert ended["completeRoom"]["status"] == "COMPLETED"
+    assert ended["completeRoom"]["room"]["status"] == "COMPLETED"
     assert await ready(gateway)
 
 

@@ -7,7 +7,8 @@ from tests.running import Gateway, new_name, new_sid, room_ref
 ROOM = """query($ref: RoomRef!) { room(ref: $ref) { id sid uniqueName status type endTime
     freshness {
     isStale source } asOf } }"""
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid status endTime durationSeconds } }"
+COMPLETE = """mutation($room: RoomRef!) { completeRoom(input: {room: $room}) {
+    room { sid status endTime durationSeconds } errors { code field } } }"""
 
 
 async def test_room_is_created_read_listed_and_completed(gateway: Gateway) -> None:
@@ -26,7 +27,7 @@ async def test_room_is_created_read_listed_and_completed(gateway: Gateway) -> No
     )
     assert listed["rooms"]["nodes"] == [{"sid": created["sid"]}]
 
-    ended = (await gateway.execute(COMPLETE, ref=name))["completeRoom"]
+    ended = (await gateway.execute(COMPLETE, room={"uniqueName": name}))["completeRoom"]["room"]
     assert ended["status"] == "COMPLETED"
     assert ended["endTime"] is not None
 
@@ -91,25 +92,24 @@ async def test_nodes_keep_their_order_with_null_for_missing_ones(gateway: Gatewa
     assert nodes["nodes"] == [{"id": second["sid"]}, None, {"id": first["sid"]}]
 
 
-async def test_name_in_use_is_a_conflict(gateway: Gateway) -> None:
+async def test_name_in_use_is_an_error_with_the_room(gateway: Gateway) -> None:
     created = await gateway.create_room()
     error = await gateway.execute_error(
-        "mutation($i: CreateRoomInput!) { createRoom(input: $i) { sid } }",
-        i={"uniqueName": created["uniqueName"]},
+        """mutation($input: CreateRoomInput!) { createRoom(input: $input) { errors { code
+            ... on NameTaken { room { sid } } } } }""",
+        input={"uniqueName": created["uniqueName"]},
     )
-    assert error["code"] == "CONFLICT"
-    assert error["twilio"]["code"] == 53113
-    assert error["reason"] == "NAME_TAKEN"
+    assert error == {"code": "NAME_TAKEN", "room": {"sid": created["sid"]}}
 
 
 async def test_ended_room_cannot_be_completed_again(gateway: Gateway) -> None:
     created = await gateway.create_room()
-    await gateway.execute(COMPLETE, ref=created["sid"])
-    assert (await gateway.execute_error(COMPLETE, ref=created["sid"]))[
-        "code"
-    ] == "FAILED_PRECONDITION"
+    await gateway.execute(COMPLETE, room={"sid": created["sid"]})
+    error = await gateway.execute_error(COMPLETE, room={"sid": created["sid"]})
+    assert error == {"code": "ROOM_ALREADY_ENDED", "field": ["room"]}
 
 
 async def test_completing_an_unknown_room_is_not_found(gateway: Gateway) -> None:
-    assert (await gateway.execute_error(COMPLETE, ref=new_sid()))["code"] == "NOT_FOUND"
-    assert (await gateway.execute_error(COMPLETE, ref=new_name()))["code"] == "NOT_FOUND"
+    for room in ({"sid": new_sid()}, {"uniqueName": new_name()}):
+        error = await gateway.execute_error(COMPLETE, room=room)
+        assert error == {"code": "ROOM_NOT_FOUND", "field": ["room"]}

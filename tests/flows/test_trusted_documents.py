@@ -40,6 +40,9 @@ async def test_response_to_get_is_revalidated_by_etag_until_the_room_changes(
     assert (status, json.loads(body)["data"]["room"]["status"]) == (200, "IN_PROGRESS")
     assert 3 - elapsed_s <= int(control.removeprefix("private, max-age=")) <= 4
     assert (await get(**{"If-None-Match": etag}))[0::3] == (304, b"")
-    await gateway.execute("mutation($r: ID!) { completeRoom(ref: $r) { sid } }", r=room["sid"])
+    await gateway.execute(
+        "mutation($r: ID!) { completeRoom(input: {room: {sid: $r}}) { room { sid } } }",
+        r=room["sid"],
+    )
     status, _, _, body = await get(**{"If-None-Match": etag})
     assert (status, json.loads(body)["data"]["room"]["status"]) == (200, "COMPLETED")

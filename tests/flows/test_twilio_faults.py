@@ -23,7 +23,7 @@ from gateway.sandbox.world.model import RoomSettings
 from tests.faults.nemesis import free_port, new_api_key
 from tests.flows.test_quota import READ
 from tests.rpc.client import Client, clients_on
-from tests.running import Gateway, first_matching, new_name, running
+from tests.running import Gateway, first_matching, new_name, payload_errors, running
 
 DEADLINE_S = 1.0
 UNLIMITED = 5_000
@@ -141,6 +141,8 @@ class FaultSetup:
         begun = time.monotonic()
         body = (await self.gateway.post(document, variables)).body
         self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
+        if "errors" not in body and (told := payload_errors(body["data"])):
+            return str(told[0]["code"])
         if "errors" not in body:
             return (
                 STALE
@@ -181,8 +183,9 @@ def describe(code: str, is_retryable: bool, is_timed: bool) -> str:
     return code + (", retry" if is_retryable else "") + (" after" if is_timed else "")
 
 
-COMPLETE = "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }"
-CREATE = "mutation { createRoom(input: {}) { sid } }"
+COMPLETE = """mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { room { sid } errors
+    { code message field } } }"""
+CREATE = "mutation { createRoom(input: {}) { room { sid } errors { code message field } } }"
 READ_FRESHNESS = "query($ref: ID!) { room(ref: {sid: $ref}) { sid freshness { isStale } } }"
 LIST = "query($name: String!) { rooms(uniqueName: $name) { nodes { sid freshness { isStale } } } }"
 Case = Callable[[], Awaitable[str]]

@@ -447,6 +447,10 @@ class Rooms:
         self.created.append(new)
         return CreatedRoom(read_result(room(9, new.unique_name)), is_new=True)
 
+    async def ensure(self, caller: Caller, new: NewRoom) -> CreatedRoom:
+        await self._ready()
+        return CreatedRoom(read_result(room(9, new.unique_name)), is_new=False)
+
     async def complete(
         self, caller: Caller, ref: RoomRef, idempotency_key: str | None = None
     ) -> ReadResult[Room]:

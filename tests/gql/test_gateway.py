@@ -17,11 +17,12 @@ TIMELINE = """query($ref: ID!, $after: String) { room(ref: {sid: $ref}) { events
     pageInfo { hasNextPage endCursor } } } }"""
 
 
-DISCONNECT = """mutation($room: ID!, $ref: ID!) {
-    disconnectParticipant(room: $room, participant: $ref) {
-        id sid status freshness { isStale } } }"""
+DISCONNECT = """mutation($room: ID!, $ref: String!) {
+    disconnectParticipant(input: {room: {sid: $room}, participant: {identity: $ref}}) {
+        participant { id sid status freshness { isStale } } errors { code field } } }"""
 ANONYMIZE = """mutation($room: ID!, $ref: ID!) {
-    anonymizeParticipant(room: $room, participant: $ref) { identity } }"""
+    anonymizeParticipant(input: {room: {sid: $room}, participant: {sid: $ref}}) { participant {
+    identity } } }"""
 
 
 async def room_with(gateway: Gateway, *identities: str, **fields: Any) -> dict[str, Any]:
@@ -88,14 +89,17 @@ async def test_a_page_of_rooms_causes_at_most_two_requests_per_uncached_room(
 async def test_a_participant_can_be_disconnected_and_anonymized(gateway: Gateway) -> None:
     room = await room_with(gateway, "ada", "bob")
     ada = {"room": room["sid"], "ref": "ada"}
-    disconnected = (await gateway.execute(DISCONNECT, **ada))["disconnectParticipant"]
+    disconnected = (await gateway.execute(DISCONNECT, **ada))["disconnectParticipant"][
+        "participant"
+    ]
     assert (disconnected["status"], disconnected["freshness"]) == ("DISCONNECTED", None)
     data = await gateway.execute(PARTICIPANTS, ref=room["sid"])
     assert [node["identity"] for node in data["room"]["participants"]["nodes"]] == ["bob"]
 
     anonymized = await gateway.execute(ANONYMIZE, room=room["sid"], ref=disconnected["id"])
-    assert anonymized["anonymizeParticipant"]["identity"] == disconnected["sid"]
-    assert (await gateway.execute_error(DISCONNECT, **ada))["code"] == "NOT_FOUND"
+    assert anonymized["anonymizeParticipant"]["participant"]["identity"] == disconnected["sid"]
+    error = await gateway.execute_error(DISCONNECT, **ada)
+    assert error == {"code": "PARTICIPANT_NOT_FOUND", "field": ["participant"]}
     assert await gateway.execute(
         """query($room: ID!, $ref: String!) { participant(room: {sid: $room}, ref: {identity: $ref})
             { sid } }""",
@@ -120,7 +124,8 @@ async def test_the_timeline_has_events_and_mutations(gateway: Gateway) -> None:
             "POST", f"/rooms/{room['sid']}/participants", {"identity": "ada", "tracks": []}
         )
         await gateway.execute(
-            'mutation($r: ID!) { disconnectParticipant(room: $r, participant: "ada") { sid } }',
+            """mutation($r: ID!) { disconnectParticipant(input: {room: {sid: $r}, participant:
+                {identity: "ada"}}) { participant { sid } } }""",
             r=room["sid"],
         )
         async for message in messages:
@@ -159,15 +164,17 @@ async def test_rules_are_replaced_and_validated_before_a_request_to_twilio(
     gateway: Gateway,
 ) -> None:
     room = await room_with(gateway, "ada")
-    subscribe = """mutation($room: ID!, $rules: [SubscribeRuleInput!]!) {
-        updateSubscribeRules(room: $room, participant: "ada", rules: $rules) {
-            rules { effect kind priority } updateTime } }"""
-    rules = [{"include": {"kind": "VIDEO", "priority": "LOW"}}]
-    data = (await gateway.execute(subscribe, room=room["sid"], rules=rules))["updateSubscribeRules"]
+    subscribe = """mutation($input: UpdateSubscribeRulesInput!) {
+        updateSubscribeRules(input: $input) {
+            subscribeRules { rules { effect kind priority } } errors { code field } } }"""
+    ada = {"room": {"sid": room["sid"]}, "participant": {"identity": "ada"}}
+    rule = {"include": {"kind": "VIDEO", "priority": "LOW"}}
+    data = (await gateway.execute(subscribe, input={**ada, "rules": [rule]}))[
+        "updateSubscribeRules"
+    ]["subscribeRules"]
     assert data["rules"] == [{"effect": "INCLUDE", "kind": "VIDEO", "priority": "LOW"}]
-    assert (await gateway.execute_error(subscribe, room=room["sid"], rules=[]))[
-        "code"
-    ] == "BAD_USER_INPUT"
+    error = await gateway.execute_error(subscribe, input={**ada, "rules": []})
+    assert error == {"code": "INVALID_INPUT", "field": ["rules"]}
     read = await gateway.execute(
         """query($r: ID!) {
             participant(room: {sid: $r}, ref: {identity: "ada"}) { subscribeRules { rules { kind
@@ -177,9 +184,10 @@ async def test_rules_are_replaced_and_validated_before_a_request_to_twilio(
     assert read["participant"]["subscribeRules"]["rules"] == [{"kind": "VIDEO"}]
 
     record = """mutation($room: ID!, $rules: [RecordingRuleInput!]!) {
-        updateRecordingRules(room: $room, rules: $rules) { rules { effect all kind } } }"""
+        updateRecordingRules(input: {room: {sid: $room}, rules: $rules}) { recordingRules { rules {
+        effect all kind } } } }"""
     data = await gateway.execute(record, room=room["sid"], rules=[{"include": {}}])
-    assert data["updateRecordingRules"]["rules"] == [
+    assert data["updateRecordingRules"]["recordingRules"]["rules"] == [
         {"effect": "INCLUDE", "all": True, "kind": None}
     ]
     read = await gateway.execute(
@@ -193,7 +201,10 @@ async def test_recordings_and_insights_can_be_read_after_the_end_of_a_room(
     gateway: Gateway,
 ) -> None:
     room = await room_with(gateway, "ada", recordParticipantsOnConnect=True)
-    await gateway.execute("mutation($r: ID!) { completeRoom(ref: $r) { status } }", r=room["sid"])
+    await gateway.execute(
+        "mutation($r: ID!) { completeRoom(input: {room: {sid: $r}}) { room { status } } }",
+        r=room["sid"],
+    )
     await gateway.sandbox("POST", "/clock", {"advance_s": 600})
     document = """query($r: ID!) { room(ref: {sid: $r}) { status
         recordings { nodes { id sid status type codec containerFormat groupingSids { roomSid } } }
@@ -221,11 +232,12 @@ async def test_recordings_and_insights_can_be_read_after_the_end_of_a_room(
     )
     assert listed["recordings"]["nodes"] == [{"sid": recording["sid"]}]
     deleted = await gateway.execute(
-        "mutation($s: ID!, $r: ID!) { deleteRecording(recording: $s, room: $r) }",
+        """mutation($s: ID!, $r: ID!) { deleteRecording(input: {recording: $s, room: {sid: $r}}) {
+            deletedRecordingId } }""",
         s=recording["sid"],
         r=room["sid"],
     )
-    assert deleted == {"deleteRecording": recording["sid"]}
+    assert deleted == {"deleteRecording": {"deletedRecordingId": recording["sid"]}}
     read = await gateway.execute(
         "query($s: ID!) { recording(ref: $s) { status media { url } } }", s=recording["sid"]
     )
@@ -237,18 +249,19 @@ async def test_a_transcription_can_be_started_and_stopped(gateway: Gateway) -> N
     started = (
         await gateway.execute(
             """mutation($r: ID!) {
-                startTranscription(
-                    room: $r, configuration: {languageCode: "de-DE", partialResults: true}
-                ) { id ttid status configuration { languageCode partialResults } } }""",
+                startTranscription(input: {room: {sid: $r}, configuration: {languageCode: "de-DE",
+                partialResults: true}}) { transcription { id ttid status configuration {
+                languageCode partialResults } } } }""",
             r=room["sid"],
         )
-    )["startTranscription"]
+    )["startTranscription"]["transcription"]
     assert started["status"] == "STARTED"
     assert started["configuration"] == {"languageCode": "de-DE", "partialResults": True}
     stop = """mutation($r: ID!, $t: ID!) {
-        updateTranscription(room: $r, transcription: $t, status: STOPPED) { status } }"""
+        updateTranscription(input: {room: {sid: $r}, transcription: $t, status: STOPPED}) {
+        transcription { status } } }"""
     stopped = await gateway.execute(stop, r=room["sid"], t=started["id"])
-    assert stopped["updateTranscription"] == {"status": "STOPPED"}
+    assert stopped["updateTranscription"]["transcription"] == {"status": "STOPPED"}
     read = await gateway.execute(
         "query($r: ID!) { room(ref: {sid: $r}) { transcriptions { nodes { ttid status } } } }",
         r=room["sid"],
@@ -260,20 +273,25 @@ async def test_a_transcription_can_be_started_and_stopped(gateway: Gateway) -> N
 
 async def test_a_token_can_be_minted_and_explained(gateway: Gateway) -> None:
     room = await gateway.create_room(maxParticipantDurationSeconds=600)
-    mint = """mutation($r: ID, $t: Int) {
-        mintAccessToken(identity: "ada", room: $r, ttlSeconds: $t) { jwt room expireTime } }"""
-    token = (await gateway.execute(mint, r=room["uniqueName"], t=300))["mintAccessToken"]
+    mint = """mutation($input: MintAccessTokenInput!) { mintAccessToken(input: $input) {
+        accessToken { jwt room expireTime } errors { code field } } }"""
+    by_name = {"identity": "ada", "room": {"uniqueName": room["uniqueName"]}}
+    minted = await gateway.execute(mint, input={**by_name, "ttlSeconds": 300})
+    token = minted["mintAccessToken"]["accessToken"]
     assert token["room"] == room["uniqueName"]
-    assert (await gateway.execute_error(mint, r=room["uniqueName"], t=660))[
-        "code"
-    ] == "BAD_USER_INPUT"
+    error = await gateway.execute_error(mint, input={**by_name, "ttlSeconds": 660})
+    assert error == {"code": "INVALID_INPUT", "field": ["ttlSeconds"]}
 
-    explain = """mutation($t: String!, $r: ID) { explainToken(token: $t, room: $r) {
-        isValid problem sentence facts { identity isSigned } } }"""
-    valid = (await gateway.execute(explain, t=token["jwt"], r=room["sid"]))["explainToken"]
+    async def explained(token: str, **room: Any) -> Any:
+        document = """mutation($input: ExplainTokenInput!) { explainToken(input: $input) {
+            explanation { isValid problem sentence facts { identity isSigned } } } }"""
+        data = await gateway.execute(document, input={"token": token, **room})
+        return data["explainToken"]["explanation"]
+
+    valid = await explained(token["jwt"], room={"sid": room["sid"]})
     assert (valid["isValid"], valid["problem"]) == (True, None)
     assert valid["facts"] == {"identity": "ada", "isSigned": True}
-    other_room = (await gateway.execute(explain, t=token["jwt"], r=new_name()))["explainToken"]
+    other_room = await explained(token["jwt"], room={"uniqueName": new_name()})
     assert other_room["problem"] == "OTHER_ROOM"
-    broken = (await gateway.execute(explain, t=token["jwt"][:-4] + "AAAA"))["explainToken"]
+    broken = await explained(token["jwt"][:-4] + "AAAA")
     assert (broken["isValid"], broken["problem"]) == (False, "BAD_SIGNATURE")

@@ -136,11 +136,23 @@ def _field(operation: Operation) -> GraphQLField:
     return field
 
 
+def _arguments(operation: Operation) -> dict[str, Any]:
+    """The arguments of the field, or the fields of its only input."""
+    arguments = _field(operation).args
+    if "input" not in arguments:
+        return dict(arguments)
+    input_ = get_named_type(arguments["input"].type)
+    assert isinstance(input_, GraphQLInputObjectType)
+    return dict(input_.fields)
+
+
 def _item(field: GraphQLField) -> Any:
     type_: Any = get_named_type(field.type)
-    return (
-        get_named_type(type_.fields["nodes"].type) if type_.name.endswith("Connection") else type_
-    )
+    if type_.name.endswith("Connection"):
+        return get_named_type(type_.fields["nodes"].type)
+    if type_.name.endswith("Payload"):
+        return get_named_type(next(iter(type_.fields.values())).type)
+    return type_
 
 
 def test_each_of_the_thirty_operations_has_a_field() -> None:
@@ -160,11 +172,7 @@ def test_every_property_of_a_response_can_be_selected(operation: Operation) -> N
 
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
 def test_every_parameter_has_an_argument(operation: Operation) -> None:
-    arguments = set(_field(operation).args)
-    if "input" in arguments:
-        input_ = get_named_type(_field(operation).args["input"].type)
-        assert isinstance(input_, GraphQLInputObjectType)
-        arguments |= set(input_.fields)
+    arguments = _arguments(operation).keys()
     needed = {
         RENAMED.get((operation.id, name)) or RENAMED.get(name) or graphql_name(_snake(name))
         for name in operation.parameters
@@ -183,7 +191,7 @@ def test_every_path_parameter_has_an_id_argument(operation: Operation) -> None:
     ]
     ids = [
         name
-        for name, argument in _field(operation).args.items()
+        for name, argument in _arguments(operation).items()
         if get_named_type(argument.type).name in ("ID", "RoomRef", "ParticipantRef", "TrackRef")
     ]
     assert operation.path_parameters <= from_object + len(ids)

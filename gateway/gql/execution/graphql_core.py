@@ -50,8 +50,7 @@ _mark_one_of_inputs()
 
 def print_schema() -> str:
     """The schema in the schema definition language, as in `schema/schema.graphql`."""
-    # graphql-core prints an empty object with two spaces in it.
-    return graphql.print_schema(EXECUTABLE_SCHEMA).replace("{  }", "{}") + "\n"
+    return graphql.print_schema(EXECUTABLE_SCHEMA) + "\n"
 
 
 def resolver_metadata(field: GraphQLField) -> Mapping[Any, Any] | None:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.core.participants import ParticipantRef
 from gateway.core.sids import (
     PREFIXES,
     ParticipantSid,
@@ -67,11 +66,6 @@ def participant_sid(text: str, argument: str) -> ParticipantSid:
     summary. Raises InvalidArgument."""
     sid = _last_sid(text, "Participant", "InsightsParticipant")
     return checked_sid(ParticipantSid, sid, argument)
-
-
-def participant_ref(text: str) -> ParticipantRef:
-    """From an id, a SID or an identity. Raises InvalidArgument."""
-    return ParticipantRef.of(_last_sid(text, "Participant"))
 
 
 def track_sid(text: str, argument: str) -> TrackSid:

@@ -13,7 +13,6 @@ from strawberry import UNSET
 from gateway.core import rooms, transcriptions
 from gateway.core.errors import below
 from gateway.core.paging import DEFAULT_FIRST, checked_first
-from gateway.core.rooms import RoomRef
 from gateway.gql.schema.input_enums import CORE_ENUMS, RoomTypeInput, VideoCodecInput, core_member
 from gateway.gql.schema.rules import RecordingRuleInput, SubscribeRuleInput
 
@@ -31,10 +30,16 @@ class TranscriptionsConfigurationInput:
     enable_automatic_punctuation: bool | None = UNSET
 
 
-@strawberry.input(
-    description="maxParticipantDuration is in seconds, the two timeouts are in minutes."
+IDEMPOTENCY_KEY = (
+    "1 to 128 characters, such as a UUID, new for each request that is not a retry. For a day, the "
+    "same request with the same key has the same outcome, on any replica. Null sends no key."
 )
-class CreateRoomInput:
+
+
+@strawberry.input
+class RoomInput:
+    """The parameters of a new room. Each mutation has a subclass."""
+
     unique_name: str | None = UNSET
     type: RoomTypeInput | None = UNSET
     max_participants: int | None = UNSET
@@ -51,8 +56,23 @@ class CreateRoomInput:
     large_room: bool | None = UNSET
 
 
+@strawberry.input(description="The parameters of a new room.")
+class CreateRoomInput(RoomInput):
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The name of a room, and the settings that apply if it is created.")
+class EnsureRoomInput(RoomInput):
+    unique_name: str = strawberry.field(
+        description="The name of the room, 1 to 128 characters: any but one in the form of a SID."
+    )
+
+
+# Fields of inputs that are no parameters of Twilio's.
+OWN_FIELDS = frozenset({"idempotency_key"})
 _CORE_TYPES: dict[type, Any] = {
     CreateRoomInput: rooms.NewRoom,
+    EnsureRoomInput: rooms.NewRoom,
     TranscriptionsConfigurationInput: transcriptions.TranscriptionsConfiguration,
 }
 
@@ -72,7 +92,14 @@ def to_core(value: object) -> Any:
     cls = _CORE_TYPES.get(type(value))
     if cls is None:
         return value
-    return build_core(cls, **{field.name: getattr(value, field.name) for field in fields(value)})  # type: ignore[arg-type]
+    return build_core(
+        cls,
+        **{
+            field.name: getattr(value, field.name)
+            for field in fields(value)  # type: ignore[arg-type]
+            if field.name not in OWN_FIELDS
+        },
+    )
 
 
 def _item_to_core(index: int, item: object) -> Any:
@@ -96,12 +123,6 @@ def build_core(cls: type[_T], **arguments: object) -> _T:
 def optional(value: _T | None) -> _T | None:
     """The value of an argument; None when it was left out."""
     return None if value is UNSET else value
-
-
-def optional_room_ref(room: strawberry.ID | None) -> RoomRef | None:
-    """The room that an optional argument names. Raises InvalidArgument."""
-    ref = optional(room)
-    return None if ref is None else RoomRef.of(ref)
 
 
 def page_arguments(first: int | None, after: str | None) -> tuple[int, str | None]:

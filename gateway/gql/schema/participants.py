@@ -12,15 +12,15 @@ from gateway.core import rules
 from gateway.core.caching import ReadResult
 from gateway.core.errors import NotFound
 from gateway.core.paging import DEFAULT_FIRST
-from gateway.core.participants import NewSubscribeRules, ParticipantRef
+from gateway.core.participants import ParticipantRef
 from gateway.core.room_state.live import Stay
 from gateway.core.rooms import RoomRef
 from gateway.core.sids import ParticipantSid, RoomSid
 from gateway.gql.schema import refs
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.ids import participant_ref, track_sid
-from gateway.gql.schema.inputs import build_core, page_arguments
-from gateway.gql.schema.rules import SubscribeRuleInput, TrackRule
+from gateway.gql.schema.ids import track_sid
+from gateway.gql.schema.inputs import page_arguments
+from gateway.gql.schema.rules import TrackRule
 from gateway.gql.schema.types import (
     Connection,
     ResourceView,
@@ -240,35 +240,3 @@ async def participant(
         )
     except NotFound:  # There is no such room, so there is no such participant.
         return None
-
-
-async def disconnect_participant(
-    info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
-) -> Participant:
-    names = RoomRef.of(room), participant_ref(participant)
-    return Participant.from_mutation(
-        await info.context.account.participants.disconnect(info.context.caller, *names)
-    )
-
-
-async def anonymize_participant(
-    info: Info[Context, None], room: strawberry.ID, participant: strawberry.ID
-) -> Participant:
-    names = RoomRef.of(room), participant_ref(participant)
-    return Participant.from_mutation(
-        await info.context.account.participants.anonymize(info.context.caller, *names)
-    )
-
-
-async def update_subscribe_rules(
-    info: Info[Context, None],
-    room: strawberry.ID,
-    participant: strawberry.ID,
-    rules: list[SubscribeRuleInput],
-) -> SubscribeRules:
-    names = RoomRef.of(room), participant_ref(participant)
-    new_rules = build_core(NewSubscribeRules, rules=rules)
-    participants = info.context.account.participants
-    return SubscribeRules.from_mutation(
-        await participants.update_subscribe_rules(info.context.caller, *names, new_rules)
-    )

@@ -8,8 +8,7 @@ from strawberry import UNSET, Info
 from gateway.core import recordings as core
 from gateway.core.open_enum import HttpMethod
 from gateway.core.paging import DEFAULT_FIRST
-from gateway.core.recordings import NewRecordingRules, RecordingFilter
-from gateway.core.rooms import RoomRef
+from gateway.core.recordings import RecordingFilter
 from gateway.core.rules import TrackKind
 from gateway.core.sids import RecordingSid
 from gateway.gql.schema.context import Context
@@ -17,10 +16,9 @@ from gateway.gql.schema.ids import recording_sid
 from gateway.gql.schema.input_enums import RecordingStatusInput, TrackKindInput
 from gateway.gql.schema.inputs import (
     build_core,
-    optional_room_ref,
     page_arguments,
 )
-from gateway.gql.schema.rules import RecordingRuleInput, TrackRule
+from gateway.gql.schema.rules import TrackRule
 from gateway.gql.schema.scalars import BigInt
 from gateway.gql.schema.types import (
     Connection,
@@ -154,24 +152,3 @@ async def recordings(
     size, after = page_arguments(first, after)
     result = await info.context.account.recordings.page(info.context.caller, filters, size, after)
     return resource_connection(Recording, result, after)
-
-
-async def delete_recording(
-    info: Info[Context, None], recording: strawberry.ID, room: strawberry.ID | None = UNSET
-) -> strawberry.ID:
-    sid, ref = recording_sid(recording, "recording"), optional_room_ref(room)
-    if ref is None:
-        await info.context.account.recordings.delete(info.context.caller, sid)
-    else:
-        await info.context.account.recordings.delete_room_recording(info.context.caller, ref, sid)
-    return recording
-
-
-async def update_recording_rules(
-    info: Info[Context, None], room: strawberry.ID, rules: list[RecordingRuleInput]
-) -> RecordingRules:
-    new_rules = build_core(NewRecordingRules, rules=rules)
-    recordings = info.context.account.recordings
-    return RecordingRules.from_mutation(
-        await recordings.update_rules(info.context.caller, RoomRef.of(room), new_rules)
-    )

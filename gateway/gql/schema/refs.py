@@ -73,3 +73,9 @@ class TrackRef:
             name = self.name or ""
             check_text(name, "name", give="the name of a track")
             return participants.TrackRef(None, name)
+
+
+def optional_ref(ref: RoomRef | None, argument: str) -> rooms.RoomRef | None:
+    """The room that an optional input names. Raises InvalidArgument."""
+    given = optional(ref)
+    return None if given is None else given.to_core(argument)

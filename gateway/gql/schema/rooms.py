@@ -31,11 +31,8 @@ from gateway.gql.schema.input_enums import (
     RoomStatusInput,
 )
 from gateway.gql.schema.inputs import (
-    CreateRoomInput,
     build_core,
-    optional,
     page_arguments,
-    to_core,
 )
 from gateway.gql.schema.insights import InsightsRoom
 from gateway.gql.schema.participants import Participant
@@ -332,20 +329,3 @@ async def rooms(
     size, after = page_arguments(first, after)
     result = await info.context.account.rooms.rooms(info.context.caller, filters, size, after)
     return build_connection(result.value, Room.from_result, after, result)
-
-
-async def create_room(
-    info: Info[Context, None],
-    input: CreateRoomInput = CreateRoomInput(),  # noqa: A002
-    idempotency_key: str | None = UNSET,
-) -> Room:
-    rooms = info.context.account.rooms
-    new_room = to_core(input)
-    created = await rooms.create(info.context.caller, new_room, optional(idempotency_key))
-    return Room.from_result(created.room)
-
-
-async def complete_room(info: Info[Context, None], ref: strawberry.ID) -> Room:
-    return Room.from_result(
-        await info.context.account.rooms.complete(info.context.caller, RoomRef.of(ref))
-    )

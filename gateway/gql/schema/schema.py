@@ -5,13 +5,12 @@ from strawberry.schema.config import StrawberryConfig
 
 from gateway.gql.schema import (
     insights,
+    mutations,
     nodes,
     participants,
     quota,
     recordings,
     rooms,
-    tokens,
-    transcriptions,
     viewer,
 )
 from gateway.gql.schema.events import (
@@ -21,6 +20,7 @@ from gateway.gql.schema.events import (
     ResyncRequired,
     StreamStarted,
 )
+from gateway.gql.schema.mutations.errors import ERROR_TYPES
 from gateway.gql.schema.names import GraphQLNames
 from gateway.gql.schema.scalars import SCALARS
 from gateway.gql.schema.subscriptions import Subscription
@@ -84,45 +84,54 @@ class Query:
 @strawberry.type
 class Mutation:
     create_room = strawberry.mutation(
-        rooms.create_room,
-        description="With an `idempotencyKey`, up to 128 characters, who asks again gets the same "
-        "room, for a day, on any replica; the same key for another room is a CONFLICT.",
+        mutations.rooms.create_room,
+        description="Creates a room that reports its events to this gateway.",
+    )
+    ensure_room = strawberry.mutation(
+        mutations.rooms.ensure_room,
+        description="Returns the room in progress with this name, or creates it. Requests that "
+        "race, on any replicas, get one room. It may be repeated after every error.",
     )
     complete_room = strawberry.mutation(
-        rooms.complete_room, description="Ends the room and disconnects everybody in it."
+        mutations.rooms.complete_room, description="Ends a room and disconnects its participants."
     )
-    disconnect_participant = strawberry.mutation(participants.disconnect_participant)
+    disconnect_participant = strawberry.mutation(
+        mutations.participants.disconnect_participant,
+        description="Removes a participant from a room.",
+    )
     anonymize_participant = strawberry.mutation(
-        participants.anonymize_participant, description="For good: the identity becomes the SID."
+        mutations.participants.anonymize_participant,
+        description="Replaces a participant's identity by its SID. It cannot be undone.",
     )
     update_subscribe_rules = strawberry.mutation(
-        participants.update_subscribe_rules,
-        description="1 to 20 rules that take the place of all before.",
+        mutations.participants.update_subscribe_rules,
+        description="Replaces the rules that decide which tracks a participant receives.",
     )
     update_recording_rules = strawberry.mutation(
-        recordings.update_recording_rules,
-        description="1 to 20 rules that take the place of all before.",
+        mutations.recordings.update_recording_rules,
+        description="Replaces the rules that decide which tracks of a room are recorded.",
     )
     delete_recording = strawberry.mutation(
-        recordings.delete_recording,
-        description="Deletes the media; what is known of it stays, as DELETED. With `room`, only "
-        "if it is that room's. Answers the recording's id.",
+        mutations.recordings.delete_recording,
+        description="Deletes the media of a recording. Its metadata stays, with the status "
+        "DELETED.",
     )
-    start_transcription = strawberry.mutation(transcriptions.start_transcription)
+    start_transcription = strawberry.mutation(
+        mutations.transcriptions.start_transcription,
+        description="Starts the transcription of a room.",
+    )
     update_transcription = strawberry.mutation(
-        transcriptions.update_transcription,
-        description="Starts or stops it, or changes its configuration, or both.",
+        mutations.transcriptions.update_transcription,
+        description="Starts, stops or configures a transcription.",
     )
     mint_access_token = strawberry.mutation(
-        tokens.mint_access_token,
-        description="A token to join with. Without a room it opens every room of the account; "
-        "without `ttlSeconds` it lives as long as the room's "
-        "maxParticipantDurationSeconds, which it may not pass.",
+        mutations.tokens.mint_access_token,
+        description="Makes a token with which a client joins a room.",
     )
     explain_token = strawberry.mutation(
-        tokens.explain_token,
-        description="Whether a token opens the door now – of the room, if one is given – and if "
-        "not, why. Changes nothing: it is a mutation so that no token stands in a URL or a cache.",
+        mutations.tokens.explain_token,
+        description="Tells whether a token is valid now, and if not, why. It changes nothing: it "
+        "is a mutation so that no token is part of a URL or a cache.",
     )
 
 
@@ -139,6 +148,6 @@ schema = strawberry.Schema(
     Query,
     Mutation,
     Subscription,
-    types=_MESSAGE_TYPES,
+    types=(*_MESSAGE_TYPES, *ERROR_TYPES.values()),
     config=StrawberryConfig(name_converter=GraphQLNames(), scalar_map=SCALARS),
 )

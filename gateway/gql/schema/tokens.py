@@ -1,19 +1,11 @@
-"""Access tokens. Both operations are mutations.
-
-A query may be sent by GET, and a token in a URL ends up in histories and logs. A
-mutation must be sent by POST, and no client or proxy caches its response.
-"""
+"""Access tokens, and what can be wrong with one."""
 
 from datetime import datetime
 
 import strawberry
-from strawberry import UNSET, Info
 
 from gateway.core import tokens as core
-from gateway.core.tokens import NewToken
-from gateway.gql.schema.context import Context
-from gateway.gql.schema.inputs import build_core, optional_room_ref
-from gateway.gql.schema.types import build_view, view_of
+from gateway.gql.schema.types import view_of
 
 
 @view_of(core.AccessToken)
@@ -62,31 +54,3 @@ class TokenExplanation:
     facts: TokenFacts
 
     __repr__ = object.__repr__
-
-
-async def mint_access_token(
-    info: Info[Context, None],
-    identity: str,
-    room: strawberry.ID | None = UNSET,
-    ttl_s: int | None = UNSET,
-) -> AccessToken:
-    new_token = build_core(
-        NewToken,
-        identity=identity,
-        room=optional_room_ref(room),
-        ttl_s=ttl_s,
-    )
-    return build_view(
-        AccessToken, await info.context.account.tokens.mint(info.context.caller, new_token)
-    )
-
-
-async def explain_token(
-    info: Info[Context, None], token: str, room: strawberry.ID | None = UNSET
-) -> TokenExplanation:
-    return build_view(
-        TokenExplanation,
-        await info.context.account.tokens.explain(
-            info.context.caller, token, optional_room_ref(room)
-        ),
-    )

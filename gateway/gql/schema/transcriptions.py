@@ -3,20 +3,10 @@
 from datetime import datetime
 
 import strawberry
-from strawberry import UNSET, Info
+from strawberry import Info
 
 from gateway.core import transcriptions as core
-from gateway.core.rooms import RoomRef
-from gateway.core.transcriptions import TranscriptionUpdate
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.ids import transcription_id
-from gateway.gql.schema.input_enums import TranscriptionStatusInput
-from gateway.gql.schema.inputs import (
-    TranscriptionsConfigurationInput,
-    build_core,
-    optional,
-    to_core,
-)
 from gateway.gql.schema.types import ResourceView, derived_field, twilio_details, view_of
 
 
@@ -63,30 +53,3 @@ class Transcription(ResourceView):
     @derived_field("What programs that call Twilio's REST API need of a transcription.")
     def twilio(self, info: Info[Context, None]) -> TranscriptionTwilioDetails:
         return twilio_details(TranscriptionTwilioDetails, self, info.context.caller)
-
-
-async def start_transcription(
-    info: Info[Context, None],
-    room: strawberry.ID,
-    configuration: TranscriptionsConfigurationInput | None = UNSET,
-) -> Transcription:
-    ref, settings = RoomRef.of(room), to_core(optional(configuration))
-    return Transcription.from_mutation(
-        await info.context.account.transcriptions.create(info.context.caller, ref, settings)
-    )
-
-
-async def update_transcription(
-    info: Info[Context, None],
-    room: strawberry.ID,
-    transcription: strawberry.ID,
-    status: TranscriptionStatusInput | None = UNSET,
-    configuration: TranscriptionsConfigurationInput | None = UNSET,
-) -> Transcription:
-    ref = RoomRef.of(room)
-    update = build_core(TranscriptionUpdate, status=status, configuration=configuration)
-    return Transcription.from_mutation(
-        await info.context.account.transcriptions.update(
-            info.context.caller, ref, transcription_id(transcription), update
-        )
-    )

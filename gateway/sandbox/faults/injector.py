@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct
 
+from gateway.sandbox.errors import ERRORS
 from gateway.sandbox.faults.corrupt import Corruption
 from gateway.sandbox.world.room_store import MAX_LAG_S
 
@@ -60,8 +61,9 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     `match` and `rate` select REST requests with valid credentials. `callbacks` applies
     to all callbacks.
 
-    `status` is returned instead of processing the request. With `is_processed` it is
-    returned after processing, as a proxy does that gives up too early.
+    `status` is returned instead of processing the request, with Twilio's error `code`
+    if one is given. With `is_processed` it is returned after processing, as a proxy
+    does that gives up too early.
     `hang_up` closes the connection without a response, before or after processing.
     `answer` processes the request and corrupts the response; `elsewhere` is the base
     URL that the corrupted response leads to.
@@ -73,6 +75,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     rate: Probability = 1.0
     latency_ms: Millis = 0.0
     status: Annotated[int, Meta(ge=300, le=599)] | None = None
+    code: int | None = None
     is_processed: bool = False
     retry_after_s: Annotated[float, Meta(ge=0)] | None = None
     hang_up: Literal["before", "after"] | None = None
@@ -81,6 +84,10 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     elsewhere: Annotated[str, Meta(pattern=r"^https?://[!-~]+$")] = "http://elsewhere.invalid"
     callbacks: CallbackFault = CallbackFault()
     rest_lag_ms: Annotated[float, Meta(ge=0, le=MAX_LAG_S * 1000)] = 0.0
+
+    def __post_init__(self) -> None:
+        if self.code is not None and (self.status is None or self.code not in ERRORS):
+            raise ValueError("code is not one of Twilio's errors, or has no status: give both")
 
 
 class FaultPlan(Struct, frozen=True):
@@ -95,6 +102,7 @@ class FaultPlan(Struct, frozen=True):
     corruption: Corruption | None = None
     foreign_url: str = ""
     lag_s: float = 0.0
+    code: int | None = None
 
     def combined_with(self, fault: Fault) -> Self:
         """Latencies add up, the longest lag counts; otherwise the first fault wins."""
@@ -110,6 +118,7 @@ class FaultPlan(Struct, frozen=True):
             corruption=fault.answer if is_first_corruption else self.corruption,
             foreign_url=fault.elsewhere if is_first_corruption else self.foreign_url,
             lag_s=max(self.lag_s, fault.rest_lag_ms / 1000),
+            code=fault.code if is_first_status else self.code,
         )
 
 

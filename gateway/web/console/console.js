@@ -9,8 +9,10 @@ const WATCH = `subscription($after: String) { roomEvents(after: $after) {
   ... on ParticipantDisconnected { participant { identity } }
 } }`
 const ROOMS = `{ rooms(first: 50) { nodes { sid uniqueName type createTime } } }`
-const CREATE = `mutation($input: CreateRoomInput!) { createRoom(input: $input) { sid } }`
-const COMPLETE = `mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }`
+const CREATE = `mutation($input: CreateRoomInput!) { createRoom(input: $input) {
+  errors { message } } }`
+const COMPLETE = `mutation($input: CompleteRoomInput!) { completeRoom(input: $input) {
+  errors { message } } }`
 const MAX_EVENTS = 200
 const RETRY_MS = 1000
 
@@ -29,7 +31,9 @@ async function post(query, variables, accept = 'application/graphql-response+jso
 
 async function execute(query, variables) {
   const body = await (await post(query, variables)).json()
-  element('problem').textContent = body.errors ? body.errors[0].message : ''
+  // What a caller should expect of a mutation is in its payload.
+  const outcomes = Object.values(body.data ?? {}).flatMap((payload) => payload?.errors ?? [])
+  element('problem').textContent = [...(body.errors ?? []), ...outcomes][0]?.message ?? ''
   return body.data
 }
 
@@ -49,7 +53,7 @@ async function showRooms() {
       cell(row, room.createTime && new Date(room.createTime).toLocaleTimeString())
       const end = document.createElement('button')
       end.textContent = 'End'
-      end.onclick = () => execute(COMPLETE, { ref: room.sid })
+      end.onclick = () => execute(COMPLETE, { input: { room: { sid: room.sid } } })
       row.insertCell().append(end)
       return row
     }),

@@ -80,7 +80,8 @@ def refusal_of(text: str) -> str:
         ),
         ("{ rooms(first: 2) { nodes { ... { insights { id } } } } }", {}, 3 * FETCH_COST + 2),
         (
-            "mutation { createRoom { participants(first: 3) { nodes { room { sid } } } } }",
+            """mutation { createRoom(input: {}) { room { participants(first: 3) { nodes { room {
+                sid } } } } } }""",
             {},
             2 * FETCH_COST + 3 + 3,
         ),

@@ -24,7 +24,7 @@ def prepare(account: Account, query: str, name: str | None = None) -> Operation:
 
 async def test_prepare_selects_the_named_operation_and_runs_nothing() -> None:
     account = Account(ACCOUNT)
-    document = "query Read { __typename } mutation Make { createRoom { sid } }"
+    document = "query Read { __typename } mutation Make { createRoom(input: {}) { room { sid } } }"
     operation = prepare(account, document, "Make")
     assert operation.type is OperationType.MUTATION
     assert account.rooms.created == []

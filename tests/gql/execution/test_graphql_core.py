@@ -99,5 +99,6 @@ def test_each_event_has_a_memo_of_its_own() -> None:
     assert len(memos) == 3
 
 
-def test_print_schema_has_no_spaces_in_an_empty_default() -> None:
-    assert "input: CreateRoomInput! = {}" in print_schema()
+def test_an_input_that_takes_one_field_is_printed_and_checked_as_such() -> None:
+    assert "input RoomRef @oneOf {" in print_schema()
+    assert EXECUTABLE_SCHEMA.type_map["RoomRef"].is_one_of  # type: ignore[attr-defined]

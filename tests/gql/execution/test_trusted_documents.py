@@ -19,7 +19,7 @@ from tests.gql.conftest import GraphQLServer, run_server
 from tests.gql.fakes import Rooms
 
 ROOM = "query Room($ref: RoomRef!) { room(ref: $ref) { sid uniqueName } }\n"
-CREATE = "mutation { createRoom { sid } }"
+CREATE = "mutation { createRoom(input: {}) { room { sid } } }"
 
 
 def id_of(text: str) -> str:

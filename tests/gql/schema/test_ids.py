@@ -3,10 +3,8 @@
 import pytest
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.participants import ParticipantRef
 from gateway.gql.schema.ids import (
     parse_id,
-    participant_ref,
     participant_sid,
     recording_sid,
     track_sid,
@@ -68,7 +66,6 @@ def test_an_argument_accepts_a_sid_and_the_id_of_its_type() -> None:
         assert track_sid(text, "ref") == VOICE
     assert recording_sid(TAKE, "ref") == TAKE
     assert transcription_id(f"{ROOM}:{TTID}") == transcription_id(TTID) == TTID
-    assert participant_ref(f"{ROOM}:{ADA}") == participant_ref(ADA) == ParticipantRef(ADA, None)
 
 
 @pytest.mark.parametrize("read", [parse_room_sid, participant_sid, track_sid, recording_sid])

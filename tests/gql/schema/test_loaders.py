@@ -95,7 +95,9 @@ async def test_a_failed_batch_fails_every_field(server: GraphQLServer) -> None:
 async def test_a_later_batch_reads_again(server: GraphQLServer) -> None:
     """A field of a mutation must be read after that mutation."""
     server.account.rooms.stored = [room(1, "one")]
-    many = " ".join(f'm{n}: completeRoom(ref: "one") {{ {PARTICIPANTS} }}' for n in range(2))
+    payload = f"{{ room {{ {PARTICIPANTS} }} }}"
+    one = 'completeRoom(input: {room: {uniqueName: "one"}}) ' + payload
+    many = f"m0: {one} m1: {one}"
     await server.data("mutation { " + many + " }")
     assert server.account.participants.batches == [[room_sid(1)], [room_sid(1)]]
     assert server.account.rooms.batches == [[room_sid(1)], [room_sid(1)]]

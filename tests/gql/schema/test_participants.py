@@ -6,16 +6,12 @@ import pytest
 
 from gateway.core.errors import NotFound
 from gateway.core.participants import (
-    NewSubscribeRules,
     ParticipantFilter,
     ParticipantRef,
     ParticipantStatus,
-    SubscribeRule,
-    TrackKind,
     TrackRef,
 )
 from gateway.core.rooms import RoomRef
-from gateway.core.rules import RuleType, TrackPriority
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, AT, SCREEN, VOICE, room_sid
 
@@ -56,17 +52,13 @@ async def test_an_unknown_participant_is_null(server: GraphQLServer) -> None:
     assert data == {"participant": None, "room": {"participant": None}}
 
 
-async def test_a_participant_of_an_unknown_room_is_null_and_its_mutation_fails(
+async def test_a_participant_of_an_unknown_room_is_null(
     server: GraphQLServer,
 ) -> None:
     server.account.participants.error = NotFound("no such room: check the SID or the name")
     assert await server.data(
         '{ participant(room: {uniqueName: "nowhere"}, ref: {identity: "ada"}) { sid } }'
     ) == {"participant": None}
-    error = await server.error(
-        'mutation { disconnectParticipant(room: "nowhere", participant: "ada") { sid } }'
-    )
-    assert error["extensions"]["code"] == "NOT_FOUND"
 
 
 async def test_participants_passes_every_filter(server: GraphQLServer) -> None:
@@ -135,60 +127,6 @@ async def test_subscribed_track_rejects_anything_but_a_sid(server: GraphQLServer
         subscribedTrack(ref: "screen") { sid } } }"""
     assert "MT and 32 hex digits" in (await server.error(query))["message"]
     assert [call[0] for call in server.account.participants.calls] == ["participant"]
-
-
-async def test_a_participant_can_be_disconnected_and_anonymized(server: GraphQLServer) -> None:
-    fields = "{ identity status durationSeconds freshness { isStale } }"
-    data = await server.data(
-        'mutation { disconnectParticipant(room: "standup", participant: "ada") ' + fields + " "
-        'anonymizeParticipant(room: "standup", participant: "ada") ' + fields + " }"
-    )
-    assert data == {
-        "disconnectParticipant": {
-            "identity": "ada",
-            "status": "DISCONNECTED",
-            "durationSeconds": 60,
-            "freshness": None,
-        },
-        "anonymizeParticipant": {
-            "identity": ADA,
-            "status": "CONNECTED",
-            "durationSeconds": None,
-            "freshness": None,
-        },
-    }
-
-
-async def test_subscribe_rules_are_validated_before_they_are_sent(
-    server: GraphQLServer,
-) -> None:
-    query = """mutation($rules: [SubscribeRuleInput!]!) {
-        updateSubscribeRules(room: "standup", participant: "ada",
-        rules: $rules) { rules { effect } freshness { isStale } } }"""
-    rule = {"include": {"kind": "VIDEO", "publisher": "bob", "track": "screen", "priority": "LOW"}}
-    data = await server.data(query, rules=[rule, {"exclude": {}}])
-    assert data["updateSubscribeRules"] == {"rules": [{"effect": "INCLUDE"}], "freshness": None}
-    new_rules = NewSubscribeRules(
-        (
-            SubscribeRule(
-                type=RuleType.INCLUDE,
-                kind=TrackKind.VIDEO,
-                publisher="bob",
-                track="screen",
-                priority=TrackPriority.LOW,
-            ),
-            SubscribeRule(type=RuleType.EXCLUDE, all=True),
-        )
-    )
-    assert [call[-1] for call in server.account.participants.calls] == [new_rules]
-    for rules in (
-        [],
-        [{"twilio": {"type": "include"}}],
-        [rule] * 2,
-        [{"twilio": {"type": "include", "all": True, "kind": "audio"}}],
-    ):
-        assert (await server.error(query, rules=rules))["extensions"]["code"] == "BAD_USER_INPUT"
-    assert len(server.account.participants.calls) == 1
 
 
 async def test_a_published_track_is_found_by_sid_name_or_id(server: GraphQLServer) -> None:

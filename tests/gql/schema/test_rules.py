@@ -118,17 +118,18 @@ async def test_a_bad_rule_is_rejected_with_its_path(
     server: GraphQLServer, rule: Any, message: str
 ) -> None:
     query = """mutation($rules: [RecordingRuleInput!]!) {
-        updateRecordingRules(room: "standup", rules: $rules) { roomSid } }"""
-    error = await server.error(query, rules=[{"include": {}}, rule])
-    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        updateRecordingRules(input: {room: {uniqueName: "standup"}, rules: $rules}) {
+            errors { message } } }"""
+    data = await server.data(query, rules=[{"include": {}}, rule])
+    [error] = data["updateRecordingRules"]["errors"]
     assert message in error["message"]
     assert server.account.recordings.calls == []
 
 
 async def test_twilio_words_may_stand_in_the_document(server: GraphQLServer) -> None:
     await server.data(
-        """mutation { updateRecordingRules(room: "standup", rules: [
-            { twilio: { type: "include", all: true } }]) { roomSid } }"""
+        """mutation { updateRecordingRules(input: {room: {uniqueName: "standup"}, rules: [
+            { twilio: { type: "include", all: true } }]}) { errors { message } } }"""
     )
     assert server.account.recordings.calls[-1][-1] == NewRecordingRules(
         (RecordingRule(type=rules.RuleType.INCLUDE, all=True),)
@@ -140,7 +141,8 @@ async def test_twilio_words_may_stand_in_the_document(server: GraphQLServer) -> 
 )
 async def test_a_rule_has_exactly_one_field(server: GraphQLServer, rule: Any) -> None:
     query = """mutation($rules: [SubscribeRuleInput!]!) {
-        updateSubscribeRules(room: "standup", participant: "ada", rules: $rules) { roomSid } }"""
+        updateSubscribeRules(input: {room: {uniqueName: "standup"},
+            participant: {identity: "ada"}, rules: $rules}) { errors { message } } }"""
     _, body = await server.post(query, rules=[rule])
     assert {error["extensions"]["code"] for error in body["errors"]} == {"BAD_USER_INPUT"}
 

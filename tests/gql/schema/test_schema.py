@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from graphql import Node, Visitor, parse, print_ast, visit
+from graphql import GraphQLNonNull, GraphQLObjectType, Node, Visitor, parse, print_ast, visit
 
 from gateway.gql.execution.documents import Documents
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA, print_schema
@@ -32,9 +32,9 @@ def test_the_printed_schema_is_current() -> None:
         "rooms(status: RoomStatusInput! = IN_PROGRESS, uniqueName: String, createdAfter: DateTime, createdBefore: DateTime, first: Int = 50, after: String): RoomConnection!\n",  # noqa: E501
         "node(id: ID!): Node\n",
         "nodes(ids: [ID!]!): [Node]!\n",
-        "createRoom(input: CreateRoomInput! = {}, idempotencyKey: String): Room!\n",
-        "completeRoom(ref: ID!): Room!\n",
-        "disconnectParticipant(room: ID!, participant: ID!): Participant!\n",
+        "createRoom(input: CreateRoomInput!): CreateRoomPayload\n",
+        "completeRoom(input: CompleteRoomInput!): CompleteRoomPayload\n",
+        "disconnectParticipant(input: DisconnectParticipantInput!): DisconnectParticipantPayload\n",
         "roomEvents(room: RoomRef, filter: RoomEventFilter, after: String): StreamMessage!\n",
         "roomLive(room: RoomRef!): Room!\n",
         "roomPresence(room: RoomRef!): RoomPresence!\n",
@@ -49,3 +49,20 @@ def test_the_schema_has_these_signatures(signature: str) -> None:
 )
 def test_every_published_document_is_valid(path: Path) -> None:
     Documents(EXECUTABLE_SCHEMA, introspection=False).document(path.read_text())
+
+
+def test_every_mutation_has_one_input_and_a_payload_with_errors() -> None:
+    mutations = EXECUTABLE_SCHEMA.mutation_type
+    assert mutations is not None
+    for name, field in mutations.fields.items():
+        type_ = name[0].upper() + name[1:]
+        assert {key: str(argument.type) for key, argument in field.args.items()} == {
+            "input": f"{type_}Input!"
+        }
+        payload = field.type
+        assert isinstance(payload, GraphQLObjectType)
+        assert payload.name == f"{type_}Payload"
+        *results, errors = payload.fields.items()
+        assert (errors[0], str(errors[1].type)) == ("errors", "[MutationError!]!")
+        assert results
+        assert not any(isinstance(result.type, GraphQLNonNull) for _, result in results)

@@ -41,7 +41,7 @@ async def test_a_response_has_its_cost_and_the_remaining_points(server: GraphQLS
 
 
 async def test_a_mutation_by_get_is_rejected_and_not_run(server: GraphQLServer) -> None:
-    parameters = {"query": "mutation { createRoom { sid } }"}
+    parameters = {"query": "mutation { createRoom(input: {}) { room { sid } } }"}
     async with server.client.get(server.url, params=parameters, headers=server.auth) as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
         assert (await response.json())["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

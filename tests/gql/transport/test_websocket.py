@@ -108,7 +108,9 @@ async def test_a_query_and_a_mutation_send_one_result_and_complete(server: Graph
         assert message["payload"]["data"] == {"room": {"uniqueName": "standup"}}
         assert message["payload"]["extensions"]["cost"]["requested"] == 35
         assert await receive(socket) == {"id": "q", "type": "complete"}
-        await socket.send_json(subscribe("mutation { createRoom { sid } }", "q"))
+        await socket.send_json(
+            subscribe("mutation { createRoom(input: {}) { room { sid } } }", "q")
+        )
         assert (await receive(socket))["type"] == "next"
         assert await receive(socket) == {"id": "q", "type": "complete"}
 

@@ -105,3 +105,11 @@ def test_cleared_injector_injects_nothing() -> None:
 def test_invalid_fault_is_rejected(fault: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(fault, Fault)
+
+
+def test_a_code_goes_with_its_status() -> None:
+    plan = injector(Fault(status=400, code=53209), Fault(status=404, code=20404)).plan("", "", "")
+    assert (plan.status, plan.code) == (400, 53209)
+    for fault in ('{"code": 53209}', '{"status": 400, "code": 1}'):
+        with pytest.raises(msgspec.ValidationError, match="give both"):
+            msgspec.json.decode(fault, type=Fault)
