@@ -29,7 +29,6 @@ from gateway.core.participants import Participant, PublishedTrack
 from gateway.core.recordings import Recording
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
-from gateway.rpc.responses import hide_callback
 from gateway.rpc.v1 import events_pb2
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1.room_pb2 import Room
@@ -103,6 +102,10 @@ class _Subject:
         return failed_operation_of(self._event)
 
     @property
+    def participant_identity(self) -> str | None:
+        return self._event.participant_identity
+
+    @property
     def change(self) -> RoomChangeKind | None:
         return self._event.change
 
@@ -110,12 +113,16 @@ class _Subject:
     def changed_participant(self) -> Participant | None:
         return self._event.participant
 
+    @property
+    def deleted_recording_id(self) -> str | None:
+        return self._event.recording_sid
+
 
 def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:
     """Returns the event with its objects. The message of a type has the type's name."""
     kind = event.type.name.lower()
     parts: dict[str, Any] = {kind: to_pb(_Subject(event), _MESSAGES[kind])}
-    message = events_pb2.RoomEvent(
+    return events_pb2.RoomEvent(
         room=to_pb(room_of(event), Room),
         event_time=event.event_time,
         sequence_number=event.sequence_number,
@@ -123,9 +130,6 @@ def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:
         late=event.late,
         **parts,
     )
-    # Every caller gets the same bytes.
-    hide_callback(message.room)
-    return message
 
 
 def event_types_from_pb(

@@ -13,7 +13,7 @@ from graphql import (
 
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA, resolver_metadata
 
-DEPTH = 3
+DEPTH = 4
 
 
 def implementers(interface: str) -> list[GraphQLObjectType]:

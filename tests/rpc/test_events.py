@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
 from gateway.core.events import (
@@ -27,6 +28,8 @@ from gateway.core.sids import ParticipantSid
 from gateway.rpc.events import Encoder, event_to_pb, event_types_from_pb, stream_message_to_pb
 from gateway.rpc.v1 import events_pb2, recording_pb2, room_pb2, rule_pb2
 from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.twilio.callbacks import FIELDS
+from tests.documented_callbacks import documented_event, lost_from
 
 AT = datetime(2026, 11, 20, 12, 30, 15, 250_000, tzinfo=UTC)
 ROOM = Room(
@@ -88,7 +91,7 @@ def event(type_: RoomEventType, **values: Any) -> RoomEvent:
 # What the message of each type holds.
 PARTICIPANT_PARTS = {"participant"}
 TRACK_PARTS = {"participant", "track"}
-RECORDING_PARTS = {"recording"}
+RECORDING_PARTS = {"recording", "participant_identity"}
 PARTS = {
     RoomEventType.ROOM_CREATED: set[str](),
     RoomEventType.ROOM_ENDED: set[str](),
@@ -101,7 +104,7 @@ PARTS = {
     RoomEventType.RECORDING_STARTED: RECORDING_PARTS,
     RoomEventType.RECORDING_COMPLETED: RECORDING_PARTS,
     RoomEventType.RECORDING_FAILED: RECORDING_PARTS | {"failed_operation"},
-    RoomEventType.ROOM_CHANGED: {"change", "changed_participant"},
+    RoomEventType.ROOM_CHANGED: {"change", "changed_participant", "deleted_recording_id"},
 }
 
 
@@ -121,6 +124,12 @@ def test_event_has_the_message_of_its_type_with_all_parts(type_: RoomEventType) 
     assert message.source == events_pb2.ROOM_EVENT_SOURCE_RECONCILED
 
 
+@pytest.mark.parametrize("type_", FIELDS)
+def test_nothing_that_twilio_documents_is_lost(type_: RoomEventType) -> None:
+    shown = MessageToJson(event_to_pb(documented_event(type_)))
+    assert lost_from(shown, type_) == []
+
+
 def test_parts_of_an_event_are_the_resources_of_other_responses() -> None:
     disabled = event_to_pb(event(RoomEventType.TRACK_DISABLED)).track_disabled
     assert (disabled.track.sid, disabled.track.muted, disabled.track.kind) == (
@@ -132,6 +141,7 @@ def test_parts_of_an_event_are_the_resources_of_other_responses() -> None:
 
     failed = event_to_pb(event(RoomEventType.RECORDING_FAILED)).recording_failed
     assert failed.failed_operation == events_pb2.RECORDING_OPERATION_UPLOAD
+    assert failed.participant_identity == "ann"
     recording = failed.recording
     assert (recording.sid, recording.status) == ("RT1", recording_pb2.RECORDING_STATUS_FAILED)
     assert (recording.codec, recording.container_format) == (

@@ -226,10 +226,7 @@ class RecordingFailed(RecordingEvent):
 class RoomChanged(RoomEvent):
     change: events.RoomChangeKind | None
     changed_participant: Participant | None
-    deleted_recording_id: strawberry.ID | None = strawberry.field(
-        description="The `id` of the recording whose media was deleted. Null if `change` is not "
-        "`RECORDING`."
-    )
+    deleted_recording_id: strawberry.ID | None
 
     @classmethod
     def _objects(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:

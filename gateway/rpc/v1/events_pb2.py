@@ -29,7 +29,7 @@ from gateway.rpc.v1 import recording_pb2 as rooms__gateway_dot_v1_dot_recording_
 from gateway.rpc.v1 import room_pb2 as rooms__gateway_dot_v1_dot_room__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drooms_gateway/v1/events.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"rooms_gateway/v1/participant.proto\x1a rooms_gateway/v1/recording.proto\x1a\x1brooms_gateway/v1/room.proto\"\xa3\x08\n\tRoomEvent\x12*\n\x04room\x18\x01 \x01(\x0b\x32\x16.rooms_gateway.v1.RoomB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\"\n\x0fsequence_number\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x37\n\x06source\x18\x04 \x01(\x0e\x32!.rooms_gateway.v1.RoomEventSourceB\x04\xe2\x41\x01\x03\x12\x12\n\x04late\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12;\n\x0croom_created\x18\x0b \x01(\x0b\x32\x1d.rooms_gateway.v1.RoomCreatedB\x04\xe2\x41\x01\x03H\x00\x12\x37\n\nroom_ended\x18\x0c \x01(\x0b\x32\x1b.rooms_gateway.v1.RoomEndedB\x04\xe2\x41\x01\x03H\x00\x12M\n\x15participant_connected\x18\r \x01(\x0b\x32&.rooms_gateway.v1.ParticipantConnectedB\x04\xe2\x41\x01\x03H\x00\x12S\n\x18participant_disconnected\x18\x0e \x01(\x0b\x32).rooms_gateway.v1.ParticipantDisconnectedB\x04\xe2\x41\x01\x03H\x00\x12\x39\n\x0btrack_added\x18\x0f \x01(\x0b\x32\x1c.rooms_gateway.v1.TrackAddedB\x04\xe2\x41\x01\x03H\x00\x12=\n\rtrack_removed\x18\x10 \x01(\x0b\x32\x1e.rooms_gateway.v1.TrackRemovedB\x04\xe2\x41\x01\x03H\x00\x12=\n\rtrack_enabled\x18\x11 \x01(\x0b\x32\x1e.rooms_gateway.v1.TrackEnabledB\x04\xe2\x41\x01\x03H\x00\x12?\n\x0etrack_disabled\x18\x12 \x01(\x0b\x32\x1f.rooms_gateway.v1.TrackDisabledB\x04\xe2\x41\x01\x03H\x00\x12\x45\n\x11recording_started\x18\x13 \x01(\x0b\x32\".rooms_gateway.v1.RecordingStartedB\x04\xe2\x41\x01\x03H\x00\x12I\n\x13recording_completed\x18\x14 \x01(\x0b\x32$.rooms_gateway.v1.RecordingCompletedB\x04\xe2\x41\x01\x03H\x00\x12\x43\n\x10recording_failed\x18\x15 \x01(\x0b\x32!.rooms_gateway.v1.RecordingFailedB\x04\xe2\x41\x01\x03H\x00\x12;\n\x0croom_changed\x18\x16 \x01(\x0b\x32\x1d.rooms_gateway.v1.RoomChangedB\x04\xe2\x41\x01\x03H\x00\x42\x07\n\x05\x65ventB\x12\n\x10_sequence_number\"\r\n\x0bRoomCreated\"\x0b\n\tRoomEnded\"P\n\x14ParticipantConnected\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\"S\n\x17ParticipantDisconnected\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\"}\n\nTrackAdded\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\x35\n\x05track\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\x7f\n\x0cTrackRemoved\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\x35\n\x05track\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\x7f\n\x0cTrackEnabled\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\x35\n\x05track\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\x80\x01\n\rTrackDisabled\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\x35\n\x05track\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"H\n\x10RecordingStarted\x12\x34\n\trecording\x18\x01 \x01(\x0b\x32\x1b.rooms_gateway.v1.RecordingB\x04\xe2\x41\x01\x03\"J\n\x12RecordingCompleted\x12\x34\n\trecording\x18\x01 \x01(\x0b\x32\x1b.rooms_gateway.v1.RecordingB\x04\xe2\x41\x01\x03\"\x8d\x01\n\x0fRecordingFailed\x12\x34\n\trecording\x18\x01 \x01(\x0b\x32\x1b.rooms_gateway.v1.RecordingB\x04\xe2\x41\x01\x03\x12\x44\n\x10\x66\x61iled_operation\x18\x02 \x01(\x0e\x32$.rooms_gateway.v1.RecordingOperationB\x04\xe2\x41\x01\x03\"\x87\x01\n\x0bRoomChanged\x12\x36\n\x06\x63hange\x18\x01 \x01(\x0e\x32 .rooms_gateway.v1.RoomChangeKindB\x04\xe2\x41\x01\x03\x12@\n\x13\x63hanged_participant\x18\x02 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\"U\n\x0bLoggedEvent\x12\x14\n\x06\x63ursor\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.rooms_gateway.v1.RoomEventB\x04\xe2\x41\x01\x03\"\xb1\x01\n\rStreamStarted\x12\x30\n\x04mode\x18\x01 \x01(\x0e\x32\x1c.rooms_gateway.v1.StreamModeB\x04\xe2\x41\x01\x03\x12\x1f\n\x0cwatched_room\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12<\n\x12history_start_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x42\x0f\n\r_watched_room\"\n\n\x08\x42ookmark\"\x05\n\x03Gap\"F\n\x0eResyncRequired\x12\x34\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.rooms_gateway.v1.ResyncReasonB\x04\xe2\x41\x01\x03*\xee\x03\n\rRoomEventType\x12\x1f\n\x1bROOM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cROOM_EVENT_TYPE_ROOM_CREATED\x10\x01\x12\x1e\n\x1aROOM_EVENT_TYPE_ROOM_ENDED\x10\x02\x12)\n%ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED\x10\x03\x12,\n(ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED\x10\x04\x12\x1f\n\x1bROOM_EVENT_TYPE_TRACK_ADDED\x10\x05\x12!\n\x1dROOM_EVENT_TYPE_TRACK_REMOVED\x10\x06\x12!\n\x1dROOM_EVENT_TYPE_TRACK_ENABLED\x10\x07\x12\"\n\x1eROOM_EVENT_TYPE_TRACK_DISABLED\x10\x08\x12%\n!ROOM_EVENT_TYPE_RECORDING_STARTED\x10\t\x12\'\n#ROOM_EVENT_TYPE_RECORDING_COMPLETED\x10\n\x12$\n ROOM_EVENT_TYPE_RECORDING_FAILED\x10\x0b\x12 \n\x1cROOM_EVENT_TYPE_ROOM_CHANGED\x10\x0c*\x96\x01\n\x0fRoomEventSource\x12!\n\x1dROOM_EVENT_SOURCE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aROOM_EVENT_SOURCE_CALLBACK\x10\x01\x12\x1e\n\x1aROOM_EVENT_SOURCE_MUTATION\x10\x02\x12 \n\x1cROOM_EVENT_SOURCE_RECONCILED\x10\x03*\xbb\x01\n\x12RecordingOperation\x12#\n\x1fRECORDING_OPERATION_UNSPECIFIED\x10\x00\x12\x1d\n\x19RECORDING_OPERATION_START\x10\x01\x12 \n\x1cRECORDING_OPERATION_COMPLETE\x10\x02\x12\x1e\n\x1aRECORDING_OPERATION_UPLOAD\x10\x03\x12\x1f\n\x1bRECORDING_OPERATION_UNKNOWN\x10\x04*\xff\x01\n\x0eRoomChangeKind\x12 \n\x1cROOM_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15ROOM_CHANGE_KIND_ROOM\x10\x01\x12 \n\x1cROOM_CHANGE_KIND_PARTICIPANT\x10\x02\x12$\n ROOM_CHANGE_KIND_SUBSCRIBE_RULES\x10\x03\x12$\n ROOM_CHANGE_KIND_RECORDING_RULES\x10\x04\x12\x1e\n\x1aROOM_CHANGE_KIND_RECORDING\x10\x05\x12\"\n\x1eROOM_CHANGE_KIND_TRANSCRIPTION\x10\x06*p\n\nStreamMode\x12\x1b\n\x17STREAM_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10STREAM_MODE_LIVE\x10\x01\x12\x17\n\x13STREAM_MODE_RESUMED\x10\x02\x12\x16\n\x12STREAM_MODE_RESYNC\x10\x03*\x9c\x01\n\x0cResyncReason\x12\x1d\n\x19RESYNC_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13RESYNC_REASON_EPOCH\x10\x01\x12\x1d\n\x19RESYNC_REASON_ROLLED_BACK\x10\x02\x12\x19\n\x15RESYNC_REASON_TRIMMED\x10\x03\x12\x1a\n\x16RESYNC_REASON_DIVERGED\x10\x04\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drooms_gateway/v1/events.proto\x12\x10rooms_gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"rooms_gateway/v1/participant.proto\x1a rooms_gateway/v1/recording.proto\x1a\x1brooms_gateway/v1/room.proto\"\xa3\x08\n\tRoomEvent\x12*\n\x04room\x18\x01 \x01(\x0b\x32\x16.rooms_gateway.v1.RoomB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\"\n\x0fsequence_number\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x37\n\x06source\x18\x04 \x01(\x0e\x32!.rooms_gateway.v1.RoomEventSourceB\x04\xe2\x41\x01\x03\x12\x12\n\x04late\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12;\n\x0croom_created\x18\x0b \x01(\x0b\x32\x1d.rooms_gateway.v1.RoomCreatedB\x04\xe2\x41\x01\x03H\x00\x12\x37\n\nroom_ended\x18\x0c \x01(\x0b\x32\x1b.rooms_gateway.v1.RoomEndedB\x04\xe2\x41\x01\x03H\x00\x12M\n\x15participant_connected\x18\r \x01(\x0b\x32&.rooms_gateway.v1.ParticipantConnectedB\x04\xe2\x41\x01\x03H\x00\x12S\n\x18participant_disconnected\x18\x0e \x01(\x0b\x32).rooms_gateway.v1.ParticipantDisconnectedB\x04\xe2\x41\x01\x03H\x00\x12\x39\n\x0btrack_added\x18\x0f \x01(\x0b\x32\x1c.rooms_gateway.v1.TrackAddedB\x04\xe2\x41\x01\x03H\x00\x12=\n\rtrack_removed\x18\x10 \x01(\x0b\x32\x1e.rooms_gateway.v1.TrackRemovedB\x04\xe2\x41\x01\x03H\x00\x12=\n\rtrack_enabled\x18\x11 \x01(\x0b\x32\x1e.rooms_gateway.v1.TrackEnabledB\x04\xe2\x41\x01\x03H\x00\x12?\n\x0etrack_disabled\x18\x12 \x01(\x0b\x32\x1f.rooms_gateway.v1.TrackDisabledB\x04\xe2\x41\x01\x03H\x00\x12\x45\n\x11recording_started\x18\x13 \x01(\x0b\x32\".rooms_gateway.v1.RecordingStartedB\x04\xe2\x41\x01\x03H\x00\x12I\n\x13recording_completed\x18\x14 \x01(\x0b\x32$.rooms_gateway.v1.RecordingCompletedB\x04\xe2\x41\x01\x03H\x00\x12\x43\n\x10recording_failed\x18\x15 \x01(\x0b\x32!.rooms_gateway.v1.RecordingFailedB\x04\xe2\x41\x01\x03H\x00\x12;\n\x0croom_changed\x18\x16 \x01(\x0b\x32\x1d.rooms_gateway.v1.RoomChangedB\x04\xe2\x41\x01\x03H\x00\x42\x07\n\x05\x65ventB\x12\n\x10_sequence_number\"\r\n\x0bRoomCreated\"\x0b\n\tRoomEnded\"P\n\x14ParticipantConnected\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\"S\n\x17ParticipantDisconnected\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\"}\n\nTrackAdded\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\x35\n\x05track\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\x7f\n\x0cTrackRemoved\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\x35\n\x05track\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\x7f\n\x0cTrackEnabled\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\x35\n\x05track\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\x80\x01\n\rTrackDisabled\x12\x38\n\x0bparticipant\x18\x01 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\x35\n\x05track\x18\x02 \x01(\x0b\x32 .rooms_gateway.v1.PublishedTrackB\x04\xe2\x41\x01\x03\"\x8a\x01\n\x10RecordingStarted\x12\x34\n\trecording\x18\x01 \x01(\x0b\x32\x1b.rooms_gateway.v1.RecordingB\x04\xe2\x41\x01\x03\x12\'\n\x14participant_identity\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x17\n\x15_participant_identity\"\x8c\x01\n\x12RecordingCompleted\x12\x34\n\trecording\x18\x01 \x01(\x0b\x32\x1b.rooms_gateway.v1.RecordingB\x04\xe2\x41\x01\x03\x12\'\n\x14participant_identity\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x17\n\x15_participant_identity\"\xcf\x01\n\x0fRecordingFailed\x12\x34\n\trecording\x18\x01 \x01(\x0b\x32\x1b.rooms_gateway.v1.RecordingB\x04\xe2\x41\x01\x03\x12\x44\n\x10\x66\x61iled_operation\x18\x02 \x01(\x0e\x32$.rooms_gateway.v1.RecordingOperationB\x04\xe2\x41\x01\x03\x12\'\n\x14participant_identity\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x17\n\x15_participant_identity\"\xc9\x01\n\x0bRoomChanged\x12\x36\n\x06\x63hange\x18\x01 \x01(\x0e\x32 .rooms_gateway.v1.RoomChangeKindB\x04\xe2\x41\x01\x03\x12@\n\x13\x63hanged_participant\x18\x02 \x01(\x0b\x32\x1d.rooms_gateway.v1.ParticipantB\x04\xe2\x41\x01\x03\x12\'\n\x14\x64\x65leted_recording_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x42\x17\n\x15_deleted_recording_id\"U\n\x0bLoggedEvent\x12\x14\n\x06\x63ursor\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.rooms_gateway.v1.RoomEventB\x04\xe2\x41\x01\x03\"\xb1\x01\n\rStreamStarted\x12\x30\n\x04mode\x18\x01 \x01(\x0e\x32\x1c.rooms_gateway.v1.StreamModeB\x04\xe2\x41\x01\x03\x12\x1f\n\x0cwatched_room\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12<\n\x12history_start_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x42\x0f\n\r_watched_room\"\n\n\x08\x42ookmark\"\x05\n\x03Gap\"F\n\x0eResyncRequired\x12\x34\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.rooms_gateway.v1.ResyncReasonB\x04\xe2\x41\x01\x03*\xee\x03\n\rRoomEventType\x12\x1f\n\x1bROOM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cROOM_EVENT_TYPE_ROOM_CREATED\x10\x01\x12\x1e\n\x1aROOM_EVENT_TYPE_ROOM_ENDED\x10\x02\x12)\n%ROOM_EVENT_TYPE_PARTICIPANT_CONNECTED\x10\x03\x12,\n(ROOM_EVENT_TYPE_PARTICIPANT_DISCONNECTED\x10\x04\x12\x1f\n\x1bROOM_EVENT_TYPE_TRACK_ADDED\x10\x05\x12!\n\x1dROOM_EVENT_TYPE_TRACK_REMOVED\x10\x06\x12!\n\x1dROOM_EVENT_TYPE_TRACK_ENABLED\x10\x07\x12\"\n\x1eROOM_EVENT_TYPE_TRACK_DISABLED\x10\x08\x12%\n!ROOM_EVENT_TYPE_RECORDING_STARTED\x10\t\x12\'\n#ROOM_EVENT_TYPE_RECORDING_COMPLETED\x10\n\x12$\n ROOM_EVENT_TYPE_RECORDING_FAILED\x10\x0b\x12 \n\x1cROOM_EVENT_TYPE_ROOM_CHANGED\x10\x0c*\x96\x01\n\x0fRoomEventSource\x12!\n\x1dROOM_EVENT_SOURCE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aROOM_EVENT_SOURCE_CALLBACK\x10\x01\x12\x1e\n\x1aROOM_EVENT_SOURCE_MUTATION\x10\x02\x12 \n\x1cROOM_EVENT_SOURCE_RECONCILED\x10\x03*\xbb\x01\n\x12RecordingOperation\x12#\n\x1fRECORDING_OPERATION_UNSPECIFIED\x10\x00\x12\x1d\n\x19RECORDING_OPERATION_START\x10\x01\x12 \n\x1cRECORDING_OPERATION_COMPLETE\x10\x02\x12\x1e\n\x1aRECORDING_OPERATION_UPLOAD\x10\x03\x12\x1f\n\x1bRECORDING_OPERATION_UNKNOWN\x10\x04*\xff\x01\n\x0eRoomChangeKind\x12 \n\x1cROOM_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15ROOM_CHANGE_KIND_ROOM\x10\x01\x12 \n\x1cROOM_CHANGE_KIND_PARTICIPANT\x10\x02\x12$\n ROOM_CHANGE_KIND_SUBSCRIBE_RULES\x10\x03\x12$\n ROOM_CHANGE_KIND_RECORDING_RULES\x10\x04\x12\x1e\n\x1aROOM_CHANGE_KIND_RECORDING\x10\x05\x12\"\n\x1eROOM_CHANGE_KIND_TRANSCRIPTION\x10\x06*p\n\nStreamMode\x12\x1b\n\x17STREAM_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10STREAM_MODE_LIVE\x10\x01\x12\x17\n\x13STREAM_MODE_RESUMED\x10\x02\x12\x16\n\x12STREAM_MODE_RESYNC\x10\x03*\x9c\x01\n\x0cResyncReason\x12\x1d\n\x19RESYNC_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13RESYNC_REASON_EPOCH\x10\x01\x12\x1d\n\x19RESYNC_REASON_ROLLED_BACK\x10\x02\x12\x19\n\x15RESYNC_REASON_TRIMMED\x10\x03\x12\x1a\n\x16RESYNC_REASON_DIVERGED\x10\x04\x42\x38\n\x13\x63om.roomsgateway.v1P\x01Z\x1frooms_gateway/v1;roomsgatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -93,16 +93,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRACKDISABLED'].fields_by_name['track']._serialized_options = b'\342A\001\003'
   _globals['_RECORDINGSTARTED'].fields_by_name['recording']._loaded_options = None
   _globals['_RECORDINGSTARTED'].fields_by_name['recording']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGSTARTED'].fields_by_name['participant_identity']._loaded_options = None
+  _globals['_RECORDINGSTARTED'].fields_by_name['participant_identity']._serialized_options = b'\342A\001\003'
   _globals['_RECORDINGCOMPLETED'].fields_by_name['recording']._loaded_options = None
   _globals['_RECORDINGCOMPLETED'].fields_by_name['recording']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGCOMPLETED'].fields_by_name['participant_identity']._loaded_options = None
+  _globals['_RECORDINGCOMPLETED'].fields_by_name['participant_identity']._serialized_options = b'\342A\001\003'
   _globals['_RECORDINGFAILED'].fields_by_name['recording']._loaded_options = None
   _globals['_RECORDINGFAILED'].fields_by_name['recording']._serialized_options = b'\342A\001\003'
   _globals['_RECORDINGFAILED'].fields_by_name['failed_operation']._loaded_options = None
   _globals['_RECORDINGFAILED'].fields_by_name['failed_operation']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGFAILED'].fields_by_name['participant_identity']._loaded_options = None
+  _globals['_RECORDINGFAILED'].fields_by_name['participant_identity']._serialized_options = b'\342A\001\003'
   _globals['_ROOMCHANGED'].fields_by_name['change']._loaded_options = None
   _globals['_ROOMCHANGED'].fields_by_name['change']._serialized_options = b'\342A\001\003'
   _globals['_ROOMCHANGED'].fields_by_name['changed_participant']._loaded_options = None
   _globals['_ROOMCHANGED'].fields_by_name['changed_participant']._serialized_options = b'\342A\001\003'
+  _globals['_ROOMCHANGED'].fields_by_name['deleted_recording_id']._loaded_options = None
+  _globals['_ROOMCHANGED'].fields_by_name['deleted_recording_id']._serialized_options = b'\342A\001\003'
   _globals['_LOGGEDEVENT'].fields_by_name['cursor']._loaded_options = None
   _globals['_LOGGEDEVENT'].fields_by_name['cursor']._serialized_options = b'\342A\001\003'
   _globals['_LOGGEDEVENT'].fields_by_name['event']._loaded_options = None
@@ -115,18 +123,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMSTARTED'].fields_by_name['history_start_time']._serialized_options = b'\342A\001\003'
   _globals['_RESYNCREQUIRED'].fields_by_name['reason']._loaded_options = None
   _globals['_RESYNCREQUIRED'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
-  _globals['_ROOMEVENTTYPE']._serialized_start=2780
-  _globals['_ROOMEVENTTYPE']._serialized_end=3274
-  _globals['_ROOMEVENTSOURCE']._serialized_start=3277
-  _globals['_ROOMEVENTSOURCE']._serialized_end=3427
-  _globals['_RECORDINGOPERATION']._serialized_start=3430
-  _globals['_RECORDINGOPERATION']._serialized_end=3617
-  _globals['_ROOMCHANGEKIND']._serialized_start=3620
-  _globals['_ROOMCHANGEKIND']._serialized_end=3875
-  _globals['_STREAMMODE']._serialized_start=3877
-  _globals['_STREAMMODE']._serialized_end=3989
-  _globals['_RESYNCREASON']._serialized_start=3992
-  _globals['_RESYNCREASON']._serialized_end=4148
+  _globals['_ROOMEVENTTYPE']._serialized_start=3046
+  _globals['_ROOMEVENTTYPE']._serialized_end=3540
+  _globals['_ROOMEVENTSOURCE']._serialized_start=3543
+  _globals['_ROOMEVENTSOURCE']._serialized_end=3693
+  _globals['_RECORDINGOPERATION']._serialized_start=3696
+  _globals['_RECORDINGOPERATION']._serialized_end=3883
+  _globals['_ROOMCHANGEKIND']._serialized_start=3886
+  _globals['_ROOMCHANGEKIND']._serialized_end=4141
+  _globals['_STREAMMODE']._serialized_start=4143
+  _globals['_STREAMMODE']._serialized_end=4255
+  _globals['_RESYNCREASON']._serialized_start=4258
+  _globals['_RESYNCREASON']._serialized_end=4414
   _globals['_ROOMEVENT']._serialized_start=217
   _globals['_ROOMEVENT']._serialized_end=1276
   _globals['_ROOMCREATED']._serialized_start=1278
@@ -145,22 +153,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRACKENABLED']._serialized_end=1856
   _globals['_TRACKDISABLED']._serialized_start=1859
   _globals['_TRACKDISABLED']._serialized_end=1987
-  _globals['_RECORDINGSTARTED']._serialized_start=1989
-  _globals['_RECORDINGSTARTED']._serialized_end=2061
-  _globals['_RECORDINGCOMPLETED']._serialized_start=2063
-  _globals['_RECORDINGCOMPLETED']._serialized_end=2137
-  _globals['_RECORDINGFAILED']._serialized_start=2140
-  _globals['_RECORDINGFAILED']._serialized_end=2281
-  _globals['_ROOMCHANGED']._serialized_start=2284
-  _globals['_ROOMCHANGED']._serialized_end=2419
-  _globals['_LOGGEDEVENT']._serialized_start=2421
-  _globals['_LOGGEDEVENT']._serialized_end=2506
-  _globals['_STREAMSTARTED']._serialized_start=2509
-  _globals['_STREAMSTARTED']._serialized_end=2686
-  _globals['_BOOKMARK']._serialized_start=2688
-  _globals['_BOOKMARK']._serialized_end=2698
-  _globals['_GAP']._serialized_start=2700
-  _globals['_GAP']._serialized_end=2705
-  _globals['_RESYNCREQUIRED']._serialized_start=2707
-  _globals['_RESYNCREQUIRED']._serialized_end=2777
+  _globals['_RECORDINGSTARTED']._serialized_start=1990
+  _globals['_RECORDINGSTARTED']._serialized_end=2128
+  _globals['_RECORDINGCOMPLETED']._serialized_start=2131
+  _globals['_RECORDINGCOMPLETED']._serialized_end=2271
+  _globals['_RECORDINGFAILED']._serialized_start=2274
+  _globals['_RECORDINGFAILED']._serialized_end=2481
+  _globals['_ROOMCHANGED']._serialized_start=2484
+  _globals['_ROOMCHANGED']._serialized_end=2685
+  _globals['_LOGGEDEVENT']._serialized_start=2687
+  _globals['_LOGGEDEVENT']._serialized_end=2772
+  _globals['_STREAMSTARTED']._serialized_start=2775
+  _globals['_STREAMSTARTED']._serialized_end=2952
+  _globals['_BOOKMARK']._serialized_start=2954
+  _globals['_BOOKMARK']._serialized_end=2964
+  _globals['_GAP']._serialized_start=2966
+  _globals['_GAP']._serialized_end=2971
+  _globals['_RESYNCREQUIRED']._serialized_start=2973
+  _globals['_RESYNCREQUIRED']._serialized_end=3043
 # @@protoc_insertion_point(module_scope)

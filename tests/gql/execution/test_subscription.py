@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
+import pytest
+
 from gateway.core.errors import Code
 from gateway.core.events import Bookmark, Delivered, ResyncReason, ResyncRequired, RoomEventType
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
@@ -12,6 +14,8 @@ from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.execution.results import GraphQLResult
 from gateway.service.callers.charge import FETCH_COST
 from gateway.service.streams.encoded import EncodedMessage
+from gateway.twilio.callbacks import FIELDS
+from tests.documented_callbacks import documented_event, lost_from
 from tests.gql.all_fields import fields_that_fetch_nothing
 from tests.gql.fakes import ACCOUNT, Account, delivered, event, operation_context, room
 
@@ -159,6 +163,15 @@ async def test_own_fields_of_every_event_are_written_now_and_encoded_once() -> N
         assert "errors" not in shown
         assert shown["data"]["roomEvents"]["id"] == told.cursor
         assert shown["data"]["roomEvents"]["room"]["id"] == told.event.room_sid
+
+
+@pytest.mark.parametrize("type_", FIELDS)
+async def test_nothing_that_twilio_documents_is_lost(type_: RoomEventType) -> None:
+    account = Account(ACCOUNT)
+    query = f"subscription {{ roomEvents {{ {OWN_FIELDS} }} }}"
+    [operation] = subscriptions(account, {}, query=query)
+    [shown] = await delivery(account, delivered(1, documented_event(type_)), operation)
+    assert lost_from(shown.encoded.decode(), type_) == []
 
 
 async def test_a_subscription_that_fetches_below_its_events_writes_nothing_now() -> None:

@@ -198,32 +198,40 @@ class TrackDisabled(_message.Message):
     def __init__(self, participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., track: _Optional[_Union[_participant_pb2.PublishedTrack, _Mapping]] = ...) -> None: ...
 
 class RecordingStarted(_message.Message):
-    __slots__ = ("recording",)
+    __slots__ = ("recording", "participant_identity")
     RECORDING_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_IDENTITY_FIELD_NUMBER: _ClassVar[int]
     recording: _recording_pb2.Recording
-    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ...) -> None: ...
+    participant_identity: str
+    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ..., participant_identity: _Optional[str] = ...) -> None: ...
 
 class RecordingCompleted(_message.Message):
-    __slots__ = ("recording",)
+    __slots__ = ("recording", "participant_identity")
     RECORDING_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_IDENTITY_FIELD_NUMBER: _ClassVar[int]
     recording: _recording_pb2.Recording
-    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ...) -> None: ...
+    participant_identity: str
+    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ..., participant_identity: _Optional[str] = ...) -> None: ...
 
 class RecordingFailed(_message.Message):
-    __slots__ = ("recording", "failed_operation")
+    __slots__ = ("recording", "failed_operation", "participant_identity")
     RECORDING_FIELD_NUMBER: _ClassVar[int]
     FAILED_OPERATION_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_IDENTITY_FIELD_NUMBER: _ClassVar[int]
     recording: _recording_pb2.Recording
     failed_operation: RecordingOperation
-    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ..., failed_operation: _Optional[_Union[RecordingOperation, str]] = ...) -> None: ...
+    participant_identity: str
+    def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ..., failed_operation: _Optional[_Union[RecordingOperation, str]] = ..., participant_identity: _Optional[str] = ...) -> None: ...
 
 class RoomChanged(_message.Message):
-    __slots__ = ("change", "changed_participant")
+    __slots__ = ("change", "changed_participant", "deleted_recording_id")
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    DELETED_RECORDING_ID_FIELD_NUMBER: _ClassVar[int]
     change: RoomChangeKind
     changed_participant: _participant_pb2.Participant
-    def __init__(self, change: _Optional[_Union[RoomChangeKind, str]] = ..., changed_participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ...) -> None: ...
+    deleted_recording_id: str
+    def __init__(self, change: _Optional[_Union[RoomChangeKind, str]] = ..., changed_participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., deleted_recording_id: _Optional[str] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
     __slots__ = ("cursor", "event")
