@@ -18,6 +18,7 @@ CLIENT_STUBS = "rooms_gateway.v1"
 
 APPLICATION = """
 import sys
+from importlib.resources import files
 
 import gateway  # the application's own
 import grpc
@@ -26,7 +27,8 @@ from rooms_gateway.v1 import room_service_pb2 as pb
 from rooms_gateway.v1.room_service_pb2_grpc import RoomServiceStub
 
 address, key, name = sys.argv[1:]
-with grpc.insecure_channel(address) as channel:
+config = files("rooms_gateway.v1").joinpath("service_config.json").read_text()
+with grpc.insecure_channel(address, [("grpc.service_config", config)]) as channel:
     request = pb.CreateRoomRequest(unique_name=name)
     room = RoomServiceStub(channel).CreateRoom(
         request, metadata=[("authorization", f"Bearer {key}")]

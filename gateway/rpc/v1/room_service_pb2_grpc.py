@@ -39,7 +39,8 @@ class RoomServiceStub:
     The paths of a `read_mask` name fields of the first field of the response, or of each
     of its elements. `*` means every field.
 
-    An enum field is unset if its value is the one that ends in `_UNSPECIFIED`.
+    A field without presence is unset if it has its default value: an empty text, no
+    elements, or the value of an enum that ends in `_UNSPECIFIED`.
     """
 
     def __init__(self, channel):
@@ -119,7 +120,8 @@ class RoomServiceServicer:
     The paths of a `read_mask` name fields of the first field of the response, or of each
     of its elements. `*` means every field.
 
-    An enum field is unset if its value is the one that ends in `_UNSPECIFIED`.
+    A field without presence is unset if it has its default value: an empty text, no
+    elements, or the value of an enum that ends in `_UNSPECIFIED`.
     """
 
     def GetRoom(self, request, context):
@@ -290,7 +292,8 @@ class RoomService:
     The paths of a `read_mask` name fields of the first field of the response, or of each
     of its elements. `*` means every field.
 
-    An enum field is unset if its value is the one that ends in `_UNSPECIFIED`.
+    A field without presence is unset if it has its default value: an empty text, no
+    elements, or the value of an enum that ends in `_UNSPECIFIED`.
     """
 
     @staticmethod
