@@ -19,6 +19,7 @@ for (const name of PACKAGES) {
     if (typeof file === 'string') imports[name + key.slice(1)] = `/${root}/${file.slice(2)}`
   }
 }
+imports['grpc-web'] = '/node_modules/grpc-web/index.esm.js' // the package has no exports
 const html = `<link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script>`
 
 const site = createServer(({ url }, response) => {
@@ -40,8 +41,13 @@ try {
   const output = await page.evaluate(async ({ baseUrl, descriptors, apiKey }) => {
     const { exercise } = await import('/connect_calls.mjs')
     const web = await import('@connectrpc/connect-web')
+    const official = await import('/grpc_web_calls.mjs')
     const bytes = new Uint8Array(descriptors)
     return {
+      official: {
+        binary: await official.exercise(baseUrl, 'binary', bytes, apiKey),
+        text: await official.exercise(baseUrl, 'text', bytes, apiKey),
+      },
       Connect: await exercise(
         (more) => web.createConnectTransport({ baseUrl, ...more, useHttpGet: true }), bytes, apiKey),
       'gRPC-Web': await exercise(

@@ -12,6 +12,7 @@ from tests.conformance.test_console import require_browser
 
 pytestmark = pytest.mark.node
 
+NOT_FOUND = 5
 ROOT = Path(__file__).parents[2]
 
 
@@ -61,6 +62,13 @@ async def test_a_page_of_another_origin_calls_and_follows_streams(
     require_browser()
     output = await node("connect_browser.mjs", "console", DESCRIPTORS=str(descriptors))
 
+    official = output.pop("official")
     assert len(output) == 2
     for calls in output.values():
         check(calls)
+    for calls in official.values():
+        assert calls["read"]["sid"] == calls["sid"]
+        assert calls["missing"]["code"] == NOT_FOUND
+    started, event = official["text"]["watched"]
+    assert (started["kind"], event["kind"]) == ("started", "event")
+    assert event["prev"] == started["cursor"]
