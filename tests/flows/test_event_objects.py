@@ -61,7 +61,8 @@ async def test_events_keep_a_normalised_cache_true_without_a_request(gateway: Ga
         assert await calls(gateway, room["sid"]) == calls_before
         await same_as_read(gateway, cache)
         await gateway.execute(
-            "mutation($ref: ID!) { completeRoom(ref: $ref) { sid } }", ref=room["sid"]
+            "mutation($room: RoomRef!) { completeRoom(input: {room: $room}) { room { sid } } }",
+            room=room_ref(room["sid"]),
         )
         await merge_until("ROOM_ENDED")
     await same_as_read(gateway, {id_: cache[id_] for id_ in (room["sid"],)})
