@@ -15,7 +15,6 @@ from typing import Any
 from graphql import ExecutionResult, GraphQLSchema, OperationType
 from graphql.execution import Executor, execute_root_selection_set
 
-from gateway.core.callers import Scope
 from gateway.core.errors import DeadlineExceeded, GatewayError, InvalidArgument
 from gateway.gql.execution.cost import REJECTED_COST, Cost, check_cost, count_objects
 from gateway.gql.execution.documents import Documents
@@ -122,11 +121,9 @@ class Operation:
 
     def _selection_key(self) -> bytes:
         executor, request = self._executor, self._request
-        key = selection_key(
+        return selection_key(
             request.query, request.variables, executor.operation, executor.fragment_definitions
         )
-        # Some fields are null without this scope.
-        return key + bytes([Scope.ADMIN in executor.context_value.caller.scopes])
 
     async def _execute(self) -> ExecutionResult:
         result = execute_root_selection_set(self._executor)

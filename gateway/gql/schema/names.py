@@ -4,6 +4,7 @@ GraphQL writes names in camel case. It also says the unit of a number, and a boo
 that describes a state begins with `is`.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -35,6 +36,9 @@ _ARGUMENTS: Final[Mapping[str, str]] = {
 """Core's names of values that are arguments with another name in GraphQL."""
 
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
 def graphql_name(field: str) -> str:
     """Returns GraphQL's name of a field or an argument, given core's name."""
     return _ARGUMENTS.get(field) or schema_name(field)
@@ -43,6 +47,17 @@ def graphql_name(field: str) -> str:
 def schema_name(field: str) -> str:
     """Returns the name in the schema of an attribute with this name."""
     return NAMES.get(field) or camel_case(field)
+
+
+def schema_path(path: str) -> str:
+    """Returns where the schema shows the field of core at this path.
+
+    `container_format` is `containerFormat`, `rules[1].type` is `rules[1].effect`.
+    """
+    shown = _NAME.sub(lambda match: schema_name(match[0]), path)
+    if path.startswith("rules["):
+        return re.sub(r"\.type$", ".effect", shown)
+    return f"twilio.{shown}" if shown.startswith("statusCallback") else shown
 
 
 def camel_case(name: str) -> str:

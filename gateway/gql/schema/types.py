@@ -16,6 +16,7 @@ from gateway.core import caching, open_enum
 from gateway.core.caching import ReadResult
 from gateway.core.callers import Caller, Scope
 from gateway.core.paging import Page
+from gateway.gql.schema.names import schema_path
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -164,9 +165,14 @@ class ResourceView(Node):
         return cls._build(value, None, None)
 
     @classmethod
-    def _build(cls, value: object, freshness: Freshness | None, as_of: str | None) -> Self:
-        id_ = cls.id_format.format(value)
-        return build_view(cls, value, id=id_, freshness=freshness, as_of=as_of)
+    def _build(cls, value: Any, freshness: Freshness | None, as_of: str | None) -> Self:
+        own: dict[str, object] = {"id": cls.id_format.format(value)}
+        if value.unknown_words:
+            own["unknown_words"] = [
+                UnknownWord(field=schema_path(unknown.field), word=unknown.word)
+                for unknown in value.unknown_words
+            ]
+        return build_view(cls, value, freshness=freshness, as_of=as_of, **own)
 
 
 def twilio_details(cls: type[T], view: object, caller: Caller) -> T:

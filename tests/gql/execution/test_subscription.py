@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core.errors import Code
 from gateway.core.events import Bookmark, Delivered, ResyncReason, ResyncRequired, RoomEventType
+from gateway.core.open_enum import HttpMethod
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.execution.results import GraphQLResult
@@ -106,6 +107,24 @@ async def test_i12_fields_below_an_event_are_fetched_for_each_caller() -> None:
     first, second = await delivery(account, changed, *subscriptions(account, {}, {}, query=query))
     assert first.encoded is not second.encoded
     assert first.encoded == second.encoded
+
+
+async def test_i12_an_event_shows_no_address_of_callbacks() -> None:
+    """Subscribers that select the same share the response, whatever their scopes."""
+    query = """subscription { roomEvents {
+        ... on RoomChanged { room { twilio { statusCallback statusCallbackMethod } } } } }"""
+    changed = event(
+        RoomEventType.ROOM_CHANGED,
+        room=room(status_callback="https://me/?key=1", status_callback_method=HttpMethod.POST),
+    )
+    account = Account(ACCOUNT)
+    [result] = await delivery(
+        account, delivered(1, changed), *subscriptions(account, {}, query=query)
+    )
+    assert json.loads(result.encoded)["data"]["roomEvents"]["room"]["twilio"] == {
+        "statusCallback": None,
+        "statusCallbackMethod": "POST",
+    }
 
 
 async def test_an_event_written_now_is_encoded_once_for_all_subscribers() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
-from gateway.gql.schema.names import NAMES, graphql_name
+from gateway.gql.schema.names import NAMES, graphql_name, schema_path
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,18 @@ def test_every_name_in_the_table_is_in_the_schema() -> None:
     }
 
     assert set(NAMES.values()) <= fields
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("type", "type"),
+        ("container_format", "containerFormat"),
+        ("video_codecs[1]", "videoCodecs[1]"),
+        ("rules[1].type", "rules[1].effect"),
+        ("rules[1].kind", "rules[1].kind"),
+        ("status_callback_method", "twilio.statusCallbackMethod"),
+    ],
+)
+def test_a_path_of_core_leads_to_the_field_of_the_schema(path: str, shown: str) -> None:
+    assert schema_path(path) == shown

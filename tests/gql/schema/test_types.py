@@ -8,7 +8,7 @@ from strawberry.types.base import StrawberryObjectDefinition, has_object_definit
 
 from gateway.core.callers import Caller, Scope
 from gateway.core.open_enum import HttpMethod, UnknownWord
-from gateway.core.rooms import RoomType, VideoCodec
+from gateway.core.rooms import VideoCodec
 from gateway.gql.schema.rooms import Room, RoomTwilioDetails
 from gateway.gql.schema.schema import schema
 from gateway.gql.schema.types import _VIEWS, Node, ResourceView, twilio_details
@@ -45,14 +45,12 @@ def test_every_resolver_fetches_or_returns_an_object() -> None:
 
 
 def test_an_unknown_word_of_twilio_is_listed() -> None:
-    word = UnknownWord("type", "group-huge")
+    word = UnknownWord("video_codecs[1]", "AV1")
     view = Room.from_result(
-        read_result(
-            room(type=RoomType.UNKNOWN, video_codecs=(VideoCodec.VP8,), unknown_words=(word,))
-        )
+        read_result(room(video_codecs=(VideoCodec.VP8, VideoCodec.UNKNOWN), unknown_words=(word,)))
     )
-    assert (view.type, view.video_codecs) == (RoomType.UNKNOWN, [VideoCodec.VP8])
-    assert [(word.field, word.word) for word in view.unknown_words] == [("type", "group-huge")]
+    assert view.video_codecs == [VideoCodec.VP8, VideoCodec.UNKNOWN]
+    assert [(word.field, word.word) for word in view.unknown_words] == [("videoCodecs[1]", "AV1")]
 
 
 async def test_a_connection_has_edges_nodes_and_page_info(server: GraphQLServer) -> None:
