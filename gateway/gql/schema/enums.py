@@ -28,15 +28,17 @@ def _register(
     cls: EnumMeta,
     name: str | None = None,
     description: str | None = None,
+    descriptions: Mapping[str, str] | None = None,
     deprecated: Mapping[str, str] | None = None,
 ) -> None:
-    """`deprecated` gives the reason by the value's name.
+    """`descriptions` and `deprecated` give a text and a reason by the value's name.
 
     `strawberry.enum_value` cannot be used: it would have to stand in core.
     """
     enum = strawberry.enum(cls, name=name, description=description)
     assert has_enum_definition(enum)
     for value in enum.__strawberry_definition__.values:
+        value.description = (descriptions or {}).get(value.name)
         value.deprecation_reason = (deprecated or {}).get(value.name)
 
 
@@ -70,26 +72,30 @@ _register(
 _register(
     rules.TrackRuleEffect, description="What a rule in force does with the tracks it selects."
 )
-_register(insights.StayStatus, description="A participant's status, in Insights' words.")
+_register(insights.StayStatus)
 _register(
     tokens.Problem,
     name="TokenProblem",
-    description="What is wrong with a token, in the order it is looked for.",
 )
 _register(
     fairness.Priority,
     name="RequestClass",
-    description="What a request to Twilio is for, the most urgent first. END ends a room or a "
-    "stay, CHANGE is any other change, READ reads one thing, and nobody waits for BACKGROUND.",
 )
 _register(
     quota.QuotaSource,
-    description="SHARED: out of the budget of all replicas. ALONE: out of this replica's part, "
-    "for Redis gives no answer. WAITING: nothing is spent for a moment, between the two.",
 )
-_register(callers.Scope, description="What a caller may do. ADMIN may do everything.")
+_register(
+    callers.Scope,
+    description="What a caller may do.",
+    descriptions={
+        "ROOMS_READ": "Read rooms and what belongs to them, and the quota.",
+        "ROOMS_WRITE": "Change rooms and what belongs to them.",
+        "EVENTS_SUBSCRIBE": "Subscribe to events and live views, and read the event log.",
+        "TOKENS_MINT": "Make and explain access tokens.",
+        "ADMIN": "Everything, and read the callback addresses, which contain a secret.",
+    },
+)
 _register(
     caching.FreshnessSource,
     name="FreshnessSource",
-    description="How a room's answers are kept true.",
 )

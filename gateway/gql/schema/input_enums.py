@@ -14,14 +14,14 @@ from gateway.core import participants, recordings, rooms, rules, transcriptions
 from gateway.gql.schema.enums import LEGACY_ROOM_TYPE
 
 
-@strawberry.enum(description="A status of rooms to filter by.")
+@strawberry.enum
 class RoomStatusInput(Enum):
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
 
 
-@strawberry.enum(description="The type of a new room, or a type of rooms to filter by.")
+@strawberry.enum
 class RoomTypeInput(Enum):
     GROUP = "GROUP"
     GROUP_SMALL = strawberry.enum_value("GROUP_SMALL", deprecation_reason=LEGACY_ROOM_TYPE)
@@ -29,20 +29,20 @@ class RoomTypeInput(Enum):
     GO = strawberry.enum_value("GO", deprecation_reason=LEGACY_ROOM_TYPE)
 
 
-@strawberry.enum(description="A video codec that participants of a new room may use.")
+@strawberry.enum
 class VideoCodecInput(Enum):
     VP8 = "VP8"
     H264 = "H264"
 
 
-@strawberry.enum(description="A status of participants to filter by.")
+@strawberry.enum
 class ParticipantStatusInput(Enum):
     CONNECTED = "CONNECTED"
     DISCONNECTED = "DISCONNECTED"
     RECONNECTING = "RECONNECTING"
 
 
-@strawberry.enum(description="A status of recordings to filter by.")
+@strawberry.enum
 class RecordingStatusInput(Enum):
     PROCESSING = "PROCESSING"
     COMPLETED = "COMPLETED"
@@ -50,7 +50,7 @@ class RecordingStatusInput(Enum):
     FAILED = "FAILED"
 
 
-@strawberry.enum(description="A codec of participants to filter summaries of rooms by.")
+@strawberry.enum
 class MediaCodecInput(Enum):
     VP8 = "VP8"
     VP9 = "VP9"
@@ -58,27 +58,27 @@ class MediaCodecInput(Enum):
     OPUS = "OPUS"
 
 
-@strawberry.enum(description="A kind of tracks.")
+@strawberry.enum
 class TrackKindInput(Enum):
     AUDIO = "AUDIO"
     VIDEO = "VIDEO"
     DATA = "DATA"
 
 
-@strawberry.enum(description="A kind of tracks that Twilio can record.")
+@strawberry.enum
 class RecordedKindInput(Enum):
     AUDIO = "AUDIO"
     VIDEO = "VIDEO"
 
 
-@strawberry.enum(description="The priority of the tracks that a subscribe rule includes.")
+@strawberry.enum
 class TrackPriorityInput(Enum):
     HIGH = "HIGH"
     STANDARD = "STANDARD"
     LOW = "LOW"
 
 
-@strawberry.enum(description="A status that a transcription can be set to.")
+@strawberry.enum
 class TranscriptionStatusInput(Enum):
     STARTED = "STARTED"
     STOPPED = "STOPPED"

@@ -28,20 +28,13 @@ from gateway.gql.schema.types import (
 )
 
 
-@strawberry.type(
-    description="What programs that call Twilio's REST API need of a summary of a participant."
-)
+@strawberry.type
 class InsightsParticipantTwilioDetails:
-    url: str | None = strawberry.field(
-        description="The address of the summary in Twilio's REST API."
-    )
+    url: str | None
 
 
 @view_of(core.InsightsParticipant)
-@strawberry.type(
-    description="A participant's stay, summed up. `endReason` is a word of a list that Twilio "
-    "does not publish."
-)
+@strawberry.type
 class InsightsParticipant(ResourceView):
     id_format = "{0.room_sid}:{0.participant_sid}:insights"
 
@@ -63,41 +56,27 @@ class InsightsParticipant(ResourceView):
     publisher_info: JSON | None
     url: strawberry.Private[str | None]
 
-    @derived_field("What programs that call Twilio's REST API need of a summary of a participant.")
+    @derived_field()
     def twilio(self, info: Info[Context, None]) -> InsightsParticipantTwilioDetails:
         return twilio_details(InsightsParticipantTwilioDetails, self, info.context.caller)
 
 
 @view_of(core.InsightsLinks)
-@strawberry.type(description="Where Twilio's REST has the participants.")
+@strawberry.type
 class InsightsLinks:
     participants: str | None
 
 
-@strawberry.type(
-    description="What programs that call Twilio's REST API need of a summary of a room."
-)
+@strawberry.type
 class InsightsRoomTwilioDetails:
-    url: str | None = strawberry.field(
-        description="The address of the summary in Twilio's REST API."
-    )
-    links: InsightsLinks | None = strawberry.field(
-        description="The address of the participants' summaries."
-    )
-    status_callback: str | None = strawberry.field(
-        description="The address to which Twilio reports the room. Null without the scope `admin`: "
-        "the address of this gateway contains a secret."
-    )
-    status_callback_method: HttpMethod | None = strawberry.field(
-        description="The method of those reports."
-    )
+    url: str | None
+    links: InsightsLinks | None
+    status_callback: str | None
+    status_callback_method: HttpMethod | None
 
 
 @view_of(core.InsightsRoom)
-@strawberry.type(
-    description="A room summed up, mostly within 10 minutes of its end. `processingState` says "
-    "if more is to come."
-)
+@strawberry.type
 class InsightsRoom(ResourceView):
     id_format = "{0.room_sid}:insights"
 
@@ -128,11 +107,11 @@ class InsightsRoom(ResourceView):
     url: strawberry.Private[str | None]
     links: strawberry.Private[InsightsLinks | None]
 
-    @derived_field("What programs that call Twilio's REST API need of a summary of a room.")
+    @derived_field()
     def twilio(self, info: Info[Context, None]) -> InsightsRoomTwilioDetails:
         return twilio_details(InsightsRoomTwilioDetails, self, info.context.caller)
 
-    @fetched_field("Who was there.")
+    @fetched_field()
     async def participants(
         self,
         info: Info[Context, None],
@@ -145,10 +124,7 @@ class InsightsRoom(ResourceView):
         )
         return resource_connection(InsightsParticipant, result, after)
 
-    @fetched_field(
-        "The participant with this SID, or with this `id` as a `Participant` or here; null when "
-        "there is none."
-    )
+    @fetched_field()
     async def participant(
         self, info: Info[Context, None], ref: strawberry.ID
     ) -> InsightsParticipant | None:

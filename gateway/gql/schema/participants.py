@@ -37,9 +37,7 @@ if TYPE_CHECKING:  # Room and Participant refer to each other in GraphQL
 
 
 @view_of(core.SubscribeRules)
-@strawberry.type(
-    description="What a participant subscribes to. No dates until somebody has changed it."
-)
+@strawberry.type
 class SubscribeRules(ResourceView):
     id_format = "{0.room_sid}:{0.participant_sid}:subscribeRules"
 
@@ -50,13 +48,13 @@ class SubscribeRules(ResourceView):
     update_time: datetime | None
 
 
-@strawberry.type(description="What programs that call Twilio's REST API need of a published track.")
+@strawberry.type
 class PublishedTrackTwilioDetails:
-    url: str | None = strawberry.field(description="The address of the track in Twilio's REST API.")
+    url: str | None
 
 
 @view_of(core.PublishedTrack)
-@strawberry.type(description="A track that a participant sends.")
+@strawberry.type
 class PublishedTrack(ResourceView):
     id_format = "{0.room_sid}:{0.participant_sid}:{0.sid}"
 
@@ -70,20 +68,18 @@ class PublishedTrack(ResourceView):
     update_time: datetime | None
     url: strawberry.Private[str | None]
 
-    @derived_field("What programs that call Twilio's REST API need of a published track.")
+    @derived_field()
     def twilio(self, info: Info[Context, None]) -> PublishedTrackTwilioDetails:
         return twilio_details(PublishedTrackTwilioDetails, self, info.context.caller)
 
 
-@strawberry.type(
-    description="What programs that call Twilio's REST API need of a subscribed track."
-)
+@strawberry.type
 class SubscribedTrackTwilioDetails:
-    url: str | None = strawberry.field(description="The address of the track in Twilio's REST API.")
+    url: str | None
 
 
 @view_of(core.SubscribedTrack)
-@strawberry.type(description="A track that a participant receives; `publisherSid` is who sends it.")
+@strawberry.type
 class SubscribedTrack(ResourceView):
     id_format = "{0.room_sid}:{0.participant_sid}:subscribed:{0.sid}"
 
@@ -98,13 +94,13 @@ class SubscribedTrack(ResourceView):
     update_time: datetime | None
     url: strawberry.Private[str | None]
 
-    @derived_field("What programs that call Twilio's REST API need of a subscribed track.")
+    @derived_field()
     def twilio(self, info: Info[Context, None]) -> SubscribedTrackTwilioDetails:
         return twilio_details(SubscribedTrackTwilioDetails, self, info.context.caller)
 
 
 @view_of(core.ParticipantLinks)
-@strawberry.type(description="Where Twilio's REST has what belongs to a participant.")
+@strawberry.type
 class ParticipantLinks:
     published_tracks: str | None
     subscribed_tracks: str | None
@@ -112,21 +108,14 @@ class ParticipantLinks:
     anonymize: str | None
 
 
-@strawberry.type(description="What programs that call Twilio's REST API need of a participant.")
+@strawberry.type
 class ParticipantTwilioDetails:
-    url: str | None = strawberry.field(
-        description="The address of the participant in Twilio's REST API."
-    )
-    links: ParticipantLinks | None = strawberry.field(
-        description="The addresses of what belongs to the participant. Null in the answer to "
-        "`anonymizeParticipant`."
-    )
+    url: str | None
+    links: ParticipantLinks | None
 
 
 @view_of(core.Participant)
-@strawberry.type(
-    description="One stay of somebody in a room. The duration, in seconds, comes with the end."
-)
+@strawberry.type
 class Participant(ResourceView):
     id_format = "{0.room_sid}:{0.sid}"
 
@@ -145,7 +134,7 @@ class Participant(ResourceView):
     live: strawberry.Private[ReadResult[Stay] | None] = field(default=None, init=False)
     """The stay in a live view. Fields that it holds are not fetched."""
 
-    @derived_field("What programs that call Twilio's REST API need of a participant.")
+    @derived_field()
     def twilio(self, info: Info[Context, None]) -> ParticipantTwilioDetails:
         return twilio_details(ParticipantTwilioDetails, self, info.context.caller)
 
@@ -156,7 +145,9 @@ class Participant(ResourceView):
         view.live = result
         return view
 
-    @fetched_field("Null when the caller may not see it.", is_shared=True)
+    @fetched_field(
+        "The room of the participant. Null when the caller may not see it.", is_shared=True
+    )
     async def room(
         self, info: Info[Context, None]
     ) -> Annotated["Room", strawberry.lazy("gateway.gql.schema.rooms")] | None:
@@ -164,7 +155,6 @@ class Participant(ResourceView):
         return None if result is None else resource_view(result)
 
     @fetched_field(
-        "What the participant sends now.",
         cheaper="select presence of the room, which needs none",
     )
     async def published_tracks(
@@ -183,7 +173,7 @@ class Participant(ResourceView):
         result = await participants.published_tracks(info.context.caller, *self._refs, size, after)
         return resource_connection(PublishedTrack, result, after)
 
-    @fetched_field("One track that the participant sends; null when there is none.")
+    @fetched_field()
     async def published_track(
         self, info: Info[Context, None], ref: refs.TrackRef
     ) -> PublishedTrack | None:
@@ -192,7 +182,7 @@ class Participant(ResourceView):
             await participants.published_track(info.context.caller, *self._refs, ref.to_core("ref"))
         )
 
-    @fetched_field("What the participant receives now.")
+    @fetched_field()
     async def subscribed_tracks(
         self,
         info: Info[Context, None],
@@ -218,7 +208,7 @@ class Participant(ResourceView):
             )
         )
 
-    @fetched_field("What the participant is to receive.")
+    @fetched_field("Which tracks the participant receives.")
     async def subscribe_rules(self, info: Info[Context, None]) -> SubscribeRules:
         participants = info.context.account.participants
         return SubscribeRules.from_result(

@@ -12,12 +12,7 @@ from gateway.gql.schema.types import build_view, view_of
 
 
 @view_of(core.RequestClassQuota)
-@strawberry.type(
-    description="`perSecond` requests a second over time and `burst` at once; END and CHANGE share "
-    "one rate, the others share another. `remaining` may go now; with none, one that comes now "
-    "may go after `retryAfterMs`. `waiting` wait for their turn in this replica. `resetTime`: when "
-    "the whole burst is there again, if nobody asks."
-)
+@strawberry.type
 class RequestClassQuota:
     request_class: Priority
     per_second: float
@@ -28,11 +23,7 @@ class RequestClassQuota:
     reset_time: datetime
 
 
-@strawberry.type(
-    description="Of `concurrencyLimit` requests that may be in flight at Twilio, `inFlight` are: "
-    "over all replicas, or of this one while it spends alone. Twilio publishes no such limit: "
-    "refusals lower it, time raises it."
-)
+@strawberry.type
 class TwilioQuota:
     id: strawberry.ID = strawberry.field(
         description="The account's SID, a colon and `quota`. `node` does not find it."

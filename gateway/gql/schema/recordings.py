@@ -33,7 +33,7 @@ from gateway.gql.schema.types import (
 
 
 @view_of(core.RecordingRules)
-@strawberry.type(description="What a room records. No dates until somebody has changed it.")
+@strawberry.type
 class RecordingRules(ResourceView):
     id_format = "{0.room_sid}:recordingRules"
 
@@ -44,49 +44,36 @@ class RecordingRules(ResourceView):
 
 
 @view_of(core.GroupingSids)
-@strawberry.type(description="Whose track was recorded, and in which room.")
+@strawberry.type
 class GroupingSids:
     room_sid: strawberry.ID | None
     participant_sid: strawberry.ID | None
 
 
 @view_of(core.RecordingLinks)
-@strawberry.type(description="Where Twilio's REST has the media.")
+@strawberry.type
 class RecordingLinks:
     media: str | None
 
 
 @view_of(core.RecordingMedia)
-@strawberry.type(description="Whoever has the address can load the media for a short time.")
+@strawberry.type
 class RecordingMedia:
     url: str
 
     __repr__ = object.__repr__
 
 
-@strawberry.type(description="What programs that call Twilio's REST API need of a recording.")
+@strawberry.type
 class RecordingTwilioDetails:
-    url: str | None = strawberry.field(
-        description="The address of the recording in Twilio's REST API."
-    )
-    links: RecordingLinks | None = strawberry.field(
-        description="The address of the media. It needs credentials: use `media`."
-    )
-    status_callback: str | None = strawberry.field(
-        description="The address to which Twilio reports the recording. Null without the scope "
-        "`admin`: the address of this gateway contains a secret."
-    )
-    status_callback_method: HttpMethod | None = strawberry.field(
-        description="The method of those reports."
-    )
+    url: str | None
+    links: RecordingLinks | None
+    status_callback: str | None
+    status_callback_method: HttpMethod | None
 
 
 @view_of(core.Recording)
-@strawberry.type(
-    description="One track's recording. `duration` is in seconds, `size` in bytes, `offset` in "
-    "milliseconds since a moment that all recordings of a room share. The account's list alone "
-    "tells the status callback."
-)
+@strawberry.type
 class Recording(ResourceView):
     id_format = "{0.sid}"
 
@@ -110,11 +97,14 @@ class Recording(ResourceView):
     url: strawberry.Private[str | None]
     links: strawberry.Private[RecordingLinks | None]
 
-    @derived_field("What programs that call Twilio's REST API need of a recording.")
+    @derived_field()
     def twilio(self, info: Info[Context, None]) -> RecordingTwilioDetails:
         return twilio_details(RecordingTwilioDetails, self, info.context.caller)
 
-    @fetched_field("Where the media can be loaded, asked of Twilio now; null when it has none.")
+    @fetched_field(
+        "Where the media can be downloaded: an address that Twilio makes for "
+        "this request and that soon expires. Null when there is no media."
+    )
     async def media(self, info: Info[Context, None]) -> RecordingMedia | None:
         link = await info.context.account.recordings.media(
             info.context.caller, RecordingSid(self.sid)

@@ -52,7 +52,7 @@ from gateway.gql.schema.types import (
 
 
 @view_of(core.RoomLinks)
-@strawberry.type(description="Where Twilio's REST has what belongs to a room.")
+@strawberry.type
 class RoomLinks:
     participants: str | None
     recordings: str | None
@@ -60,26 +60,16 @@ class RoomLinks:
     transcriptions: str | None
 
 
-@strawberry.type(description="What programs that call Twilio's REST API need of a room.")
+@strawberry.type
 class RoomTwilioDetails:
-    url: str | None = strawberry.field(description="The address of the room in Twilio's REST API.")
-    links: RoomLinks | None = strawberry.field(
-        description="The addresses of what belongs to the room."
-    )
-    status_callback: str | None = strawberry.field(
-        description="The address to which Twilio reports the room. Null without the scope `admin`: "
-        "the address of this gateway contains a secret."
-    )
-    status_callback_method: HttpMethod | None = strawberry.field(
-        description="The method of those reports."
-    )
+    url: str | None
+    links: RoomLinks | None
+    status_callback: str | None
+    status_callback_method: HttpMethod | None
 
 
 @view_of(core.Room)
-@strawberry.type(
-    description="A room. Durations are in seconds, the two timeouts in minutes, as Twilio counts "
-    "them."
-)
+@strawberry.type
 class Room(ResourceView):
     id_format = "{0.sid}"
 
@@ -112,7 +102,7 @@ class Room(ResourceView):
     live: strawberry.Private[ReadResult[LiveRoom] | None] = field(default=None, init=False)
     """The live view that shows the room. Participants that it holds are not fetched."""
 
-    @derived_field("What programs that call Twilio's REST API need of a room.")
+    @derived_field()
     def twilio(self, info: Info[Context, None]) -> RoomTwilioDetails:
         return twilio_details(RoomTwilioDetails, self, info.context.caller)
 
@@ -152,9 +142,9 @@ class Room(ResourceView):
         return RoomPresence.of(self, presence.participants, presence.cursor)
 
     @fetched_field(
-        "Without a status, those connected while the room is in progress, and all who were there "
-        "once it is completed. `createdAfter` includes its moment, `createdBefore` does not. In "
-        "roomLive the latter are those whom it has seen.",
+        "The participants of the room: by default those who are connected while "
+        "the room is in progress, and all once it has ended. In `roomLive`, all "
+        "that the stream has seen.",
         cheaper="select presence, which needs none",
     )
     async def participants(
@@ -187,7 +177,7 @@ class Room(ResourceView):
             )
         return resource_connection(Participant, result, after)
 
-    @fetched_field("One participant of the room; null when there is none.")
+    @fetched_field()
     async def participant(
         self, info: Info[Context, None], ref: refs.ParticipantRef
     ) -> Participant | None:
@@ -204,7 +194,7 @@ class Room(ResourceView):
             )
         )
 
-    @fetched_field("`createdAfter` includes its moment, `createdBefore` does not.")
+    @fetched_field()
     async def recordings(
         self,
         info: Info[Context, None],
@@ -227,7 +217,7 @@ class Room(ResourceView):
         result = await recordings.room_page(info.context.caller, self._ref, filters, size, after)
         return resource_connection(Recording, result, after)
 
-    @fetched_field("The room's recording with this SID; null when it has none.")
+    @fetched_field()
     async def recording(self, info: Info[Context, None], ref: strawberry.ID) -> Recording | None:
         recordings = info.context.account.recordings
         return Recording.from_optional(
@@ -236,13 +226,13 @@ class Room(ResourceView):
             )
         )
 
-    @fetched_field("What the room records.")
+    @fetched_field("Which tracks Twilio records in the room.")
     async def recording_rules(self, info: Info[Context, None]) -> RecordingRules:
         return RecordingRules.from_result(
             await info.context.account.recordings.rules(info.context.caller, self._ref)
         )
 
-    @fetched_field("One at most.")
+    @fetched_field()
     async def transcriptions(
         self,
         info: Info[Context, None],
@@ -255,7 +245,7 @@ class Room(ResourceView):
         )
         return resource_connection(Transcription, result, after)
 
-    @fetched_field("The transcription with this `ttid` or `id`; null when there is none.")
+    @fetched_field()
     async def transcription(
         self, info: Info[Context, None], ref: strawberry.ID
     ) -> Transcription | None:
@@ -265,15 +255,17 @@ class Room(ResourceView):
             )
         )
 
-    @fetched_field("What Twilio sums up of the room, some minutes after its end; null before.")
+    @fetched_field("Twilio's summary of the room. Null until some minutes after the room's end.")
     async def insights(self, info: Info[Context, None]) -> InsightsRoom | None:
         return InsightsRoom.from_optional(
             await info.context.account.insights.room(info.context.caller, RoomSid(self.sid))
         )
 
     @fetched_field(
-        "What happened, from the log, oldest first. `after` takes the cursors of roomEvents too, "
-        "and roomEvents goes on from `pageInfo.endCursor`.",
+        "The events of the room in the order of the event log. `after` also "
+        "takes a cursor of `roomEvents`, and `roomEvents` continues after "
+        "`pageInfo.endCursor`. Fails with CURSOR_EXPIRED if the log no longer "
+        "has the events of the page: start again without `after`.",
         calls=0,
     )
     async def events(

@@ -33,36 +33,23 @@ _TWILIO: Final = (
 
 
 @view_of(core.TrackRule)
-@strawberry.type(
-    description="A rule in force. It applies to all tracks, or to those that match every field "
-    "that is not null."
-)
+@strawberry.type
 class TrackRule:
     type: core.TrackRuleEffect = strawberry.field(
         name="effect",
-        description="Whether the tracks are included or excluded. Twilio calls it `type`.",
     )
-    all: bool | None = strawberry.field(
-        description="True when the rule applies to all tracks. Null otherwise."
-    )
-    kind: core.TrackKind | None = strawberry.field(
-        description="The kind of the tracks. Null for any kind."
-    )
+    all: bool | None
+    kind: core.TrackKind | None
     publisher: str | None = strawberry.field(description=f"{_PUBLISHER} Null for any participant.")
     track: str | None = strawberry.field(description=f"{_TRACK} Null for any track.")
-    priority: core.TrackPriority | None = strawberry.field(
-        description="The priority that the rule gives the tracks. Null in a recording rule, and "
-        "when the rule gives none."
-    )
+    priority: core.TrackPriority | None
 
 
 @strawberry.input(
     description="Selects the tracks that match every field that is set; all tracks when none is."
 )
 class RecordingRuleMatch:
-    kind: RecordedKindInput | None = strawberry.field(
-        default=UNSET, description="The kind of the tracks."
-    )
+    kind: RecordedKindInput | None = UNSET
     publisher: str | None = strawberry.field(default=UNSET, description=_PUBLISHER)
     track: str | None = strawberry.field(default=UNSET, description=_TRACK)
 
@@ -72,14 +59,11 @@ class RecordingRuleMatch:
     "`priority` selects nothing: it is the priority of the selected tracks."
 )
 class SubscribeRuleMatch:
-    kind: TrackKindInput | None = strawberry.field(
-        default=UNSET, description="The kind of the tracks."
-    )
+    kind: TrackKindInput | None = UNSET
     publisher: str | None = strawberry.field(default=UNSET, description=_PUBLISHER)
     track: str | None = strawberry.field(default=UNSET, description=_TRACK)
     priority: TrackPriorityInput | None = strawberry.field(
         default=UNSET,
-        description="The priority of the selected tracks. It needs another field of this input.",
     )
 
 

@@ -22,14 +22,14 @@ def parse_datetime(text: object) -> datetime:
 SCALARS: dict[object, Any] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="A moment by ISO 8601, with its offset, such as 2026-11-20T12:00:00Z.",
+        description="A time in ISO 8601 with its offset, such as `2026-11-20T12:00:00Z`.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=lambda moment: moment.isoformat().replace("+00:00", "Z"),
         parse_value=parse_datetime,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",
-        description="A whole number that may pass 32 bits, written as a JSON number.",
+        description="A whole number that can exceed 32 bits, as a JSON number.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259#section-6",
         serialize=int,
         parse_value=int,

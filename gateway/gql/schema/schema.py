@@ -28,17 +28,14 @@ from gateway.gql.schema.subscriptions import Subscription
 _DATES = "`createdAfter` includes its moment, `createdBefore` does not."
 
 
-@strawberry.type
+@strawberry.type(description="Reads rooms and what belongs to them. Changes nothing.")
 class Query:
     room = strawberry.field(
         rooms.room,
-        description="By SID, or by the name of a room in progress; null when there is none.",
     )
     rooms = strawberry.field(rooms.rooms, description=f"`first` is 1 to 100. {_DATES}")
     participant = strawberry.field(
         participants.participant,
-        description="By SID or id, or by the identity of one who is connected; null when there "
-        "is none.",
         metadata={"calls": 2},  # the room by its name, the participant by its identity
     )
     recording = strawberry.field(recordings.recording)
@@ -49,20 +46,17 @@ class Query:
     )
     insights_room = strawberry.field(
         insights.insights_room,
-        description="What Twilio sums up of a room, some minutes after its end; null before.",
     )
     insights_rooms = strawberry.field(
         insights.insights_rooms,
-        description="Without dates those completed in the last 24 hours; Twilio keeps them for "
-        "7 days.",
     )
     node = strawberry.field(
-        nodes.node, description="The object with this id; null when there is none."
+        nodes.node, description="The object with this id. Null when there is none."
     )
     nodes = strawberry.field(
         nodes.nodes,
-        description="Up to 60 objects in the order of their ids, null where there is none. "
-        "Each may need a call to Twilio.",
+        description="The objects with these ids, in the same order: null for an id that has "
+        "no object. Each may need a call to Twilio.",
     )
     gateway = strawberry.field(
         viewer.gateway,
@@ -76,12 +70,11 @@ class Query:
     )
     quota = strawberry.field(
         quota.quota,
-        description="What Twilio still lets this account ask, by class of request. Takes nothing.",
         metadata={"calls": 0},
     )
 
 
-@strawberry.type
+@strawberry.type(description="Changes rooms and what belongs to them, and makes access tokens.")
 class Mutation:
     create_room = strawberry.mutation(
         mutations.rooms.create_room,

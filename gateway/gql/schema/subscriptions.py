@@ -66,18 +66,16 @@ async def room_presence(
             yield live_presence(view)
 
 
-@strawberry.type
+@strawberry.type(
+    description="Events and live views, over WebSocket or server-sent events. A stream ends with "
+    "an error, or when the client ends it."
+)
 class Subscription:
     room_events = strawberry.subscription(
         room_events,
-        description="What happens in a room, or without `room` in the account. `after` resumes "
-        "behind a cursor.",
     )
     room_live = strawberry.subscription(
         room_live,
-        description="The room with its participants and their published tracks, now and after "
-        "each change. Begins with what is so now, also when it is resumed. A name stands for the "
-        "room that has it now.",
     )
     room_presence = strawberry.subscription(
         room_presence,

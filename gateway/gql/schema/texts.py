@@ -47,20 +47,24 @@ _Endings: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 
 _UNITS: Final = ("Seconds", "Minutes", "Ms", "Bytes")
 _BOOLEAN: Final = re.compile(r"(?:is|has)(?=[A-Z])")
-_SNAKE: Final = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+")
+_SNAKE: Final = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 _CODE: Final = re.compile(r"`(\w+)`")
 # Words of a proto, and what GraphQL has instead.
 _WORDS: Final = (
     (re.compile(r"All fields are output only\.\s*"), ""),
     (re.compile(r"\bFails with `?NOT_FOUND`? (?=if|when)"), "Null "),
+    (re.compile(r"`?\bOUT_OF_RANGE\b`?"), "CURSOR_EXPIRED"),
     (re.compile(r"\bUnset\b"), "Null"),
     (re.compile(r"\bunset\b"), "null"),
 )
 _READ_VERB: Final = re.compile(r"^(?:BatchGet|Get|List|Watch)")
-_VERBS: Final = ("Get", "List", "Watch", "")
+_VERBS: Final = {"Mutation": ("",), "Subscription": ("Watch",)}
 
 # GraphQL name: name in the protos, where the rules above do not lead to it.
-_MESSAGES: Final[Mapping[str, str]] = {"StreamMessage": "WatchRoomEventsResponse"}
+_MESSAGES: Final[Mapping[str, str]] = {
+    "RecordedKindInput": "TrackKind",
+    "StreamMessage": "WatchRoomEventsResponse",
+}
 _FIELDS: Final[Mapping[str, str]] = {"idempotencyKey": "request_id"}
 _OTHER_METHODS: Final[Mapping[str, str]] = {"roomLive": "WatchRoom"}
 _GRAPHQL_NAMES: Final[Mapping[str, str]] = {
@@ -78,7 +82,6 @@ _FIELD_ENDINGS: Final[_Endings] = (
     ("Connection", ("List{}sResponse",)),
     ("Filter", ("List{}sRequest",)),
     ("Match", ("{}",)),
-    ("Ref", ("{}",)),
     ("TwilioDetails", ("{}",)),
 )
 
@@ -120,8 +123,16 @@ _TYPE_FIELDS: Final = {
         "id": "The object's id in the whole schema, for `node` and for caches of clients.",
     },
 }
+# Fields that GraphQL has on every type of a resource, and the protos beside it.
+_RESOURCE_FIELDS: Final = {"asOf": "Room.as_of", "freshness": "Room.freshness"}
+_FIELD_TEXTS: Final = {
+    "RoomEventConnection.asOf": "Always null: `roomEvents` continues after `pageInfo.endCursor`.",
+    "RoomEventConnection.freshness": "Always null: the list is from the event log, not a cache.",
+}
 _ARGUMENTS: Final = {
-    "filter": "Which objects the list contains: those that match every field of the filter.",
+    "id": "The object's `id`.",
+    "ids": "The `id` of each object: up to 60.",
+    "filter": "Which objects to select: those that match every field of the filter.",
     "first": "The largest number of objects in the page, 1 to 100. Null means 50.",
     "input": "What to change, and how.",
 }
@@ -170,7 +181,7 @@ def _depth(type_: object) -> int:
 def _describe_field(
     texts: "_Texts", type_: _Composite, name: str, field: GraphQLField, is_root: bool
 ) -> None:
-    methods = texts.methods("" if is_root else type_.name, name)
+    methods = texts.methods(type_.name, name)
     # Below a room, `participant` is a link to an object unless it takes a `ref`.
     is_call = is_root or "first" in field.args or "ref" in field.args
     inherited = (
@@ -229,6 +240,8 @@ class _Texts:
         )
 
     def of_field(self, type_: str, field: str) -> str | None:
+        if own := _FIELD_TEXTS.get(f"{type_}.{field}"):
+            return own
         sources = _messages(type_, _FIELD_ENDINGS)
         text = self.first(f"{source}.{name}" for source in sources for name in _proto_fields(field))
         if text is not None:
@@ -236,7 +249,7 @@ class _Texts:
         for ending, fields in _TYPE_FIELDS.items():
             if type_.endswith(ending) and field in fields:
                 return fields[field]
-        return None
+        return self.first([_RESOURCE_FIELDS[field]]) if field in _RESOURCE_FIELDS else None
 
     def of_argument(self, methods: Iterable[str], field: str, argument: str) -> str | None:
         names = _proto_fields(argument)
@@ -249,11 +262,12 @@ class _Texts:
         """Names such as `RoomService.ListRooms` of methods that answer a field.
 
         Events of a room are from ListRoomEvents, participants of an InsightsRoom from
-        ListInsightsParticipants. `type_` is empty for the fields of the root types.
+        ListInsightsParticipants.
         """
         name = f"{field[0].upper()}{field[1:]}"
+        verbs = _VERBS.get(type_, ("Get", "List"))
         owners = dict.fromkeys((type_, re.sub(r"[A-Z][a-z]*$", "", type_), ""))
-        names = [f"{verb}{owner}{name}" for owner in owners for verb in _VERBS]
+        names = [f"{verb}{owner}{name}" for owner in owners for verb in verbs]
         names += [_OTHER_METHODS[field]] if field in _OTHER_METHODS else []
         return [self._methods[name] for name in names if name in self._methods]
 

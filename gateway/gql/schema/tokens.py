@@ -9,24 +9,18 @@ from gateway.gql.schema.types import view_of
 
 
 @view_of(core.AccessToken)
-@strawberry.type(
-    description="A key to a room, for one identity. Without a room it opens every room of the "
-    "account."
-)
+@strawberry.type
 class AccessToken:
     jwt: str
     identity: str
-    room: str | None = strawberry.field(description="The name or SID in its grant.")
+    room: str | None
     expire_time: datetime
 
     __repr__ = object.__repr__
 
 
 @view_of(core.TokenFacts)
-@strawberry.type(
-    description="What can be read in a token: its own word only, unless it is signed. `isSigned` "
-    "is null when another API key made it, so that nobody here can tell."
-)
+@strawberry.type
 class TokenFacts:
     api_key_sid: strawberry.ID | None
     account_sid: strawberry.ID | None
@@ -40,16 +34,11 @@ class TokenFacts:
     __repr__ = object.__repr__
 
 
-@strawberry.type(
-    description="Whether a token opens the door now, and if not, a sentence that says why and "
-    "what to do."
-)
+@strawberry.type
 class TokenExplanation:
     is_valid: bool
     problem: core.Problem | None
-    twilio_code: int | None = strawberry.field(
-        description="With which Twilio refuses such a token."
-    )
+    twilio_code: int | None
     sentence: str
     facts: TokenFacts
 

@@ -11,7 +11,7 @@ from gateway.gql.schema.types import ResourceView, derived_field, twilio_details
 
 
 @view_of(core.TranscriptionsConfiguration)
-@strawberry.type(description="Null leaves the engine's default.")
+@strawberry.type
 class TranscriptionsConfiguration:
     transcription_engine: str | None
     speech_model: str | None
@@ -22,18 +22,13 @@ class TranscriptionsConfiguration:
     enable_automatic_punctuation: bool | None
 
 
-@strawberry.type(description="What programs that call Twilio's REST API need of a transcription.")
+@strawberry.type
 class TranscriptionTwilioDetails:
-    url: str | None = strawberry.field(
-        description="The address of the transcription in Twilio's REST API."
-    )
+    url: str | None
 
 
 @view_of(core.Transcription)
-@strawberry.type(
-    description="A room's transcription: it has one at most. `duration` is in seconds. The text "
-    "goes to the participants."
-)
+@strawberry.type
 class Transcription(ResourceView):
     id_format = "{0.room_sid}:{0.ttid}"
 
@@ -50,6 +45,6 @@ class Transcription(ResourceView):
     configuration: TranscriptionsConfiguration | None
     url: strawberry.Private[str | None]
 
-    @derived_field("What programs that call Twilio's REST API need of a transcription.")
+    @derived_field()
     def twilio(self, info: Info[Context, None]) -> TranscriptionTwilioDetails:
         return twilio_details(TranscriptionTwilioDetails, self, info.context.caller)

@@ -74,7 +74,7 @@ def _init_fields(cls: Any) -> tuple[str, ...]:
 
 
 def fetched_field(
-    description: str, *, is_shared: bool = False, calls: int = 1, cheaper: str = ""
+    description: str | None = None, *, is_shared: bool = False, calls: int = 1, cheaper: str = ""
 ) -> Callable[[F], F]:
     """Turns a method that fetches its result into a field.
 
@@ -92,7 +92,7 @@ def optional_id(sid: str | None) -> strawberry.ID | None:
     return None if sid is None else strawberry.ID(sid)
 
 
-def derived_field(description: str) -> Callable[[F], F]:
+def derived_field(description: str | None = None) -> Callable[[F], F]:
     """Turns a method that fetches nothing into a field. It costs nothing."""
     return cast(
         "Callable[[F], F]",
@@ -111,16 +111,14 @@ class Node:
 
 
 @view_of(open_enum.UnknownWord)
-@strawberry.type(
-    description="A word of Twilio's that this release does not know: its field says UNKNOWN."
-)
+@strawberry.type
 class UnknownWord:
     field: str
     word: str
 
 
 @view_of(caching.Freshness)
-@strawberry.type(description="When and how an answer was come by.")
+@strawberry.type
 class Freshness:
     fetch_time: datetime
     is_stale: bool
@@ -135,13 +133,8 @@ class ResourceView(Node):
     """The format of the id, with the attributes of the core value. See `ids`."""
 
     unknown_words: list[UnknownWord]
-    freshness: Freshness | None = strawberry.field(
-        description="How fresh the object is, and where it came from. On a page, the page's. "
-        "Null in the result of a mutation, which is Twilio's response, and in an event."
-    )
-    as_of: str | None = strawberry.field(
-        description="Watching from this cursor misses nothing that is not shown here."
-    )
+    freshness: Freshness | None
+    as_of: str | None
 
     @classmethod
     def from_result(cls, result: ReadResult[Any]) -> Self:
@@ -201,14 +194,12 @@ class Edge(Generic[T]):
     node: T
 
 
-@strawberry.type(description="A page may be shorter than asked for and still have a next one.")
+@strawberry.type
 class Connection(Generic[T]):
     edges: list[Edge[T]]
     nodes: list[T]
     page_info: PageInfo
-    freshness: Freshness | None = strawberry.field(
-        description="Null for what is read from the log."
-    )
+    freshness: Freshness | None
     as_of: str | None
 
 
