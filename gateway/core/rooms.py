@@ -132,7 +132,8 @@ class RoomRef:
         InvalidArgument when the text can be neither a SID nor a name."""
         if is_room_sid(text):
             return cls(RoomSid(text), None)
-        return cls(None, checked_name(text, field))
+        check_text(text, field, give="a SID (RM and 32 hex digits) or a room's name")
+        return cls(None, text)
 
 
 def is_room_sid(text: str) -> bool:
@@ -143,7 +144,7 @@ def is_room_sid(text: str) -> bool:
 def checked_name(text: str, field: str | Path) -> str:
     """Returns the name unchanged. Raises InvalidArgument when it cannot be a room's
     name."""
-    check_text(text, field, give="a SID (RM and 32 hex digits) or a room's name")
+    check_text(text, field, give="a name of 1 to 128 characters")
     return text
 
 

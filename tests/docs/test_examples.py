@@ -21,13 +21,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from graphql import build_schema, parse, validate
 
 from gateway.gql.execution.graphql_core import print_schema
 from gateway.settings.accounts import read_accounts
+from gateway.store.embedded import free_port
 from tests.docs.pages import PAGES, ROOT, Block, Page, blocks
-from tests.running import Gateway, running
+from tests.running import Gateway, new_name, running
 
 LIMIT_S = 30
 _SCHEMA = build_schema(print_schema())
@@ -241,6 +243,50 @@ async def test_javascript_programs_run(block: Block, dev: Gateway, tmp_path: Pat
             await process.wait()
     assert process.returncode == 0, output.decode()
     assert output.decode().startswith("StreamStarted\n")
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in blocks("js") if "token-server" in block.flags], ids=str
+)
+async def test_token_server_gives_two_callers_tokens_for_one_room(
+    block: Block, dev: Gateway, tmp_path: Path
+) -> None:
+    node = shutil.which("node")
+    if node is None:
+        if "node" in os.environ.get("GATEWAY_TEST_REQUIRES", ""):
+            pytest.fail("needs Node")
+        pytest.skip("needs Node")
+    port = free_port()
+    module = tmp_path / "server.mjs"
+    module.write_text(block.text.replace("http://127.0.0.1:8080/graphql", dev.ready["graphql"]))
+    environment = os.environ | {"API_KEY": dev.ready["api_key"], "PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(node, module, env=environment)
+    name = new_name()
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            answers = await asyncio.gather(
+                *(ask(dev, port, f"room={name}&identity={who}") for who in ("ada", "bela"))
+            )
+            refused, problems = await ask(dev, port, f"room={name}&identity=")
+    finally:
+        process.kill()
+        await process.wait()
+    for status, answer in answers:
+        assert status == 200, answer
+        assert answer["token"].count(".") == 2
+    assert (refused, len(problems["problems"])) == (400, 1)
+    document = "mutation($name: String!) { ensureRoom(input: {uniqueName: $name}) { created } }"
+    assert await dev.execute(document, name=name) == {"ensureRoom": {"created": False}}
+
+
+async def ask(dev: Gateway, port: int, query: str) -> tuple[int, Any]:
+    """Asks the token server, as soon as it listens."""
+    while True:
+        try:
+            async with dev.http.get(f"http://127.0.0.1:{port}/?{query}") as reply:
+                return reply.status, await reply.json(content_type=None)
+        except aiohttp.ClientConnectorError:
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)

@@ -67,7 +67,7 @@ async def test_p16_create_room_with_lost_responses_creates_no_room_twice(
                 await cluster.kill_replica(rng.choice(cluster.running_replicas()))
         took_s = time.monotonic() - started_at
         await cluster.sandbox.sandbox("DELETE", "/faults")
-        rooms = await _rooms_at_twilio(cluster)
+        rooms = await rooms_at_twilio(cluster)
     names = Counter(room["unique_name"] for room in rooms if room["unique_name"])
     callback_urls = Counter(room["status_callback"] for room in rooms)
     figure(
@@ -121,7 +121,7 @@ async def _create(gateway: Any, name: str | None, key: str) -> tuple[str | None,
     return payload["room"]["sid"], None
 
 
-async def _rooms_at_twilio(cluster: Cluster) -> list[dict[str, Any]]:
+async def rooms_at_twilio(cluster: Cluster) -> list[dict[str, Any]]:
     """Returns all rooms of the sandbox."""
     twilio, rooms = cluster.sandbox.ready["twilio"], []
     headers = {

@@ -1,5 +1,9 @@
 import asyncio
+import math
+import random
+import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -20,6 +24,7 @@ from gateway.service.flights.deadlines import within
 from gateway.service.rooms import CreatedRoom
 from gateway.service.writes.mutations import WriteTimings
 from gateway.store.eventlog import readable
+from tests.conftest import Figure
 from tests.service.conftest import (
     ACCOUNT,
     ADMIN,
@@ -286,3 +291,47 @@ async def test_nothing_is_created_without_redis(confined: Confined, site: Site) 
     assert (await ensure(account)).is_new
     assert await status(account, "daily") is RoomStatus.IN_PROGRESS
     assert await account.rooms.room(ADMIN, ref("daily")) is not None
+
+
+@pytest.mark.long
+async def test_racing_calls_never_return_a_room_that_had_ended(site: Site, figure: Figure) -> None:
+    """Callers on three replicas ensure, end and give up at random."""
+    accounts, seed = [await site.replica() for _ in range(3)], random.randrange(2**32)
+    rng, names = random.Random(seed), ["daily", "weekly"]
+    ended_at: dict[str, float] = {}
+    returned: list[tuple[str, float, bool]] = []
+
+    async def act() -> None:
+        account, name = rng.choice(accounts), rng.choice(names)
+        started_at, action = time.monotonic(), rng.random()
+        if action < 0.15:
+            with suppress(GatewayError):
+                room = (await account.rooms.complete(ADMIN, ref(name))).value
+                ended_at.setdefault(room.sid, time.monotonic())
+        elif action < 0.25:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rng.uniform(0, 0.01)):
+                    await ensure(account, name)
+        else:
+            result = await ensure(account, name)
+            returned.append((result.room.value.sid, started_at, result.is_new))
+
+    async def work() -> None:
+        for _ in range(100):
+            with suppress(QuotaExceeded):
+                await act()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(work())
+    late = [sid for sid, at, _ in returned if ended_at.get(sid, math.inf) < at]
+    news = Counter(sid for sid, _, is_new in returned if is_new)
+    figure(
+        f"{len(returned)} calls of ensureRoom beside {len(ended_at)} ends, 2 names, 3 replicas",
+        f"{len(late)} returned a room whose end had been returned before; {len(news)} rooms were "
+        f"created for a caller, {sum(count > 1 for count in news.values())} for two",
+        seed,
+    )
+    assert late == []
+    assert max(news.values()) == 1
+    assert len(returned) > 300
