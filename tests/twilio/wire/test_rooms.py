@@ -4,11 +4,17 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import InvalidArgument, UpstreamUnavailable
 from gateway.core.recordings import RecordedKind, RecordingRule, RuleType
 from gateway.core.rooms import NewRoom, RoomFilter, RoomSid, RoomStatus, RoomType, VideoCodec
 from gateway.core.transcriptions import TranscriptionsConfiguration
-from gateway.twilio.wire.rooms import complete_room, create_room, find_room, list_rooms
+from gateway.twilio.wire.rooms import (
+    complete_room,
+    create_room,
+    fetch_room,
+    find_room,
+    list_rooms,
+)
 from tests.twilio.wire.documents import OPERATIONS, response
 
 SID = RoomSid("RM00112233445566778899aabbccddeeff")
@@ -36,6 +42,18 @@ FULL = NewRoom(
     ),
     large_room=False,
 )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["max_participants", "max_participant_duration", "empty_room_timeout", "unused_room_timeout"],
+)
+def test_room_without_a_limit_cannot_be_read(name: str) -> None:
+    """Only a room that is built from an event may lack it."""
+    without = {key: value for key, value in ROOM.items() if key != name}
+    for document in (without, without | {name: None}):
+        with pytest.raises(UpstreamUnavailable):
+            fetch_room(SID).read(response(document))
 
 
 def test_create_room_sends_every_parameter() -> None:
