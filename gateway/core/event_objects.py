@@ -91,7 +91,8 @@ def participant_of(event: RoomEvent) -> Participant | None:
 
     Tells `sid`, `room_sid`, `account_sid`, `identity` and `status`. The start of the
     stay is told when it begins, its end and duration when it ends. In a track event,
-    the status is what Twilio's callback said.
+    the status is what Twilio's callback said. The end of a room that the log knew ended
+    the stay as well.
     """
     if event.type not in _STAY_STATUS and event.type not in _IS_MUTED:
         return None
@@ -100,6 +101,9 @@ def participant_of(event: RoomEvent) -> Participant | None:
     status = _STAY_STATUS.get(event.type)
     is_start = event.type is RoomEventType.PARTICIPANT_CONNECTED
     is_end = event.type is RoomEventType.PARTICIPANT_DISCONNECTED
+    end_time = event.event_time if is_end else None
+    if event.room_end is not None and not is_end:
+        status, end_time = ParticipantStatus.DISCONNECTED, event.room_end.end_time
     return Participant(
         sid=ParticipantSid(event.participant_sid),
         room_sid=event.room_sid,
@@ -108,7 +112,7 @@ def participant_of(event: RoomEvent) -> Participant | None:
         identity=event.participant_identity,
         create_time=event.event_time if is_start else None,
         start_time=event.event_time if is_start else None,
-        end_time=event.event_time if is_end else None,
+        end_time=end_time,
         duration=event.participant_duration,
         unknown_words=() if status is not None else unknown,
     )

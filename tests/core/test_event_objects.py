@@ -311,6 +311,16 @@ def test_i9_a_room_whose_end_is_known_is_never_in_progress(
     )
 
 
+@pytest.mark.parametrize("type_", [Types.PARTICIPANT_CONNECTED, Types.TRACK_REMOVED])
+def test_i9_nobody_is_in_a_room_whose_end_is_known(type_: RoomEventType) -> None:
+    gone = participant_of(event(type_, **_TRACK, room_end=END))
+    assert gone is not None
+    assert (gone.status, gone.end_time) == (ParticipantStatus.DISCONNECTED, END.end_time)
+    own = participant_of(event(Types.PARTICIPANT_DISCONNECTED, **_STAY, room_end=END))
+    assert own is not None
+    assert (own.status, own.end_time) == (ParticipantStatus.DISCONNECTED, AT)
+
+
 def test_room_ended_adds_the_duration_to_an_end_without_one() -> None:
     ended = event(Types.ROOM_ENDED, room_duration=61, room_end=replace(END, duration=None))
     assert (room_of(ended).end_time, room_of(ended).duration) == (END.end_time, 61)
