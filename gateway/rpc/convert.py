@@ -5,6 +5,7 @@ needs code of its own: `to_pb` follows the message's descriptor, `from_pb` follo
 fields of the core dataclass. Tests check that no name is missing on either side.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from gateway.core.participants import SubscribeRule
 from gateway.core.recordings import RecordingRule
 from gateway.core.transcriptions import TranscriptionsConfiguration
 from gateway.rpc import enums
-from gateway.rpc.v1 import participant_pb2, recording_pb2, transcription_pb2
+from gateway.rpc.v1 import participant_pb2, recording_pb2, room_pb2, transcription_pb2
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -53,6 +54,8 @@ UNITS: Final[Mapping[str, tuple[int, str]]] = {
 """The units of durations in core, in milliseconds, and their names. Others are in
 seconds."""
 _SECONDS: Final = (1_000, "seconds")
+# The first field of a path, its index in a list, and the rest of the path.
+_PATH: Final = re.compile(r"([^.\[]*)((?:\[\d+\])?)\.?(.*)")
 # https://protobuf.dev/reference/protobuf/google.protobuf/#duration
 _DURATION_LIMIT_S: Final = 315_576_000_000
 # The core type of every message inside a request.
@@ -86,9 +89,39 @@ def to_pb(value: object, message_class: type[M]) -> M:
 @cache
 def _encoders(descriptor: Descriptor) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
     return tuple(
-        (field.name, CORE_NAMES.get(field.name, field.name), _encoder(field))
+        (
+            field.name,
+            CORE_NAMES.get(field.name, field.name),
+            _unknown_words_encoder(descriptor)
+            if field.name == "unknown_words"
+            else _encoder(field),
+        )
         for field in descriptor.fields
     )
+
+
+def _unknown_words_encoder(descriptor: Descriptor) -> Callable[[Any], Any]:
+    return lambda words: [
+        room_pb2.UnknownWord(
+            field=_shown_path(descriptor, word.field) or word.field, word=word.word
+        )
+        for word in words
+    ]
+
+
+def _shown_path(descriptor: Descriptor, path: str) -> str | None:
+    """Returns where a message shows the field of core at this path, if it does.
+
+    `rules[1].type` is `rules[1].effect`.
+    """
+    name, index, rest = _PATH.fullmatch(path).groups()  # type: ignore[union-attr]  # fits any text
+    for field in descriptor.fields:
+        if CORE_NAMES.get(field.name, field.name) == name:
+            below = _shown_path(field.message_type, rest) if field.message_type and rest else rest
+            return f"{field.name}{index}.{below}" if below else f"{field.name}{index}"
+    details: Any = descriptor.fields_by_name.get("twilio")
+    below = None if details is None else _shown_path(details.message_type, path)
+    return None if below is None else f"twilio.{below}"
 
 
 def _encoder(field: FieldDescriptor) -> Callable[[Any], Any]:

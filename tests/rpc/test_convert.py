@@ -310,6 +310,32 @@ def test_false_is_not_the_same_as_unset() -> None:
     assert not message.HasField("publisher")
 
 
+@pytest.mark.parametrize(
+    ("core_type", "message_type", "path", "shown"),
+    [
+        (Room, room_pb2.Room, "video_codecs[1]", "video_codecs[1]"),
+        (
+            Room,
+            room_pb2.Room,
+            "status_callback_method",
+            "twilio.status_callback_method",
+        ),
+        (SubscribeRules, participant_pb2.SubscribeRules, "rules[1].type", "rules[1].effect"),
+        (SubscribeRules, participant_pb2.SubscribeRules, "rules[0].kind", "rules[0].kind"),
+        (Recording, recording_pb2.Recording, "type", "type"),
+        (Recording, recording_pb2.Recording, "failed_operation", "failed_operation"),
+    ],
+)
+def test_unknown_words_name_the_fields_of_the_message(
+    core_type: type[Any], message_type: Any, path: str, shown: str
+) -> None:
+    value = replace(filled(core_type), unknown_words=(UnknownWord(path, "new"),))
+
+    [unknown] = to_pb(value, message_type).unknown_words
+
+    assert (unknown.field, unknown.word) == (shown, "new")
+
+
 def test_to_pb_of_a_read_result_sets_freshness_and_as_of() -> None:
     message = to_pb(
         ReadResult(filled(Room), Freshness(AT, True, FreshnessSource.POLLED), "cursor"),
