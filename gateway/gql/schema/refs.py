@@ -1,5 +1,8 @@
 """Inputs that name an object by its SID or id, or by its name. Does no I/O."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import strawberry
 from strawberry import UNSET
 
@@ -8,6 +11,8 @@ from gateway.core.errors import InvalidArgument, below
 from gateway.core.validation import check_text
 from gateway.gql.schema.ids import participant_sid, room_sid, track_sid
 from gateway.gql.schema.inputs import optional
+
+S = TypeVar("S", bound=str)
 
 
 @strawberry.input(one_of=True, description="Names a room. Set exactly one field.")
@@ -27,8 +32,9 @@ class RoomRef:
         """`argument` has this value. Raises InvalidArgument."""
         with below(argument):
             if (sid := optional(self.sid)) is not None:
-                return rooms.RoomRef(room_sid(sid, "sid"), None)
-            name = rooms.checked_name(self.unique_name or "", "unique_name")
+                return rooms.RoomRef(_read(room_sid, sid, "unique_name"), None)
+            name = self.unique_name or ""
+            check_text(name, "unique_name", give="the unique name of a room in progress")
             if rooms.is_room_sid(name):
                 raise InvalidArgument.at("unique_name", "is a SID; give it as `sid`")
             return rooms.RoomRef(None, name)
@@ -50,7 +56,7 @@ class ParticipantRef:
         """`argument` has this value. Raises InvalidArgument."""
         with below(argument):
             if (sid := optional(self.sid)) is not None:
-                return participants.ParticipantRef(participant_sid(sid, "sid"), None)
+                return participants.ParticipantRef(_read(participant_sid, sid, "identity"), None)
             identity = self.identity or ""
             check_text(identity, "identity", give="the identity of a participant")
             return participants.ParticipantRef(None, identity)
@@ -69,7 +75,7 @@ class TrackRef:
         """`argument` has this value. Raises InvalidArgument."""
         with below(argument):
             if (sid := optional(self.sid)) is not None:
-                return participants.TrackRef(track_sid(sid, "sid"), None)
+                return participants.TrackRef(_read(track_sid, sid, "name"), None)
             name = self.name or ""
             check_text(name, "name", give="the name of a track")
             return participants.TrackRef(None, name)
@@ -79,3 +85,13 @@ def optional_ref(ref: RoomRef | None, argument: str) -> rooms.RoomRef | None:
     """The room that an optional input names. Raises InvalidArgument."""
     given = optional(ref)
     return None if given is None else given.to_core(argument)
+
+
+def _read(read: Callable[[str, str], S], sid: str, other: str) -> S:
+    """The SID in the field `sid`. The error for a wrong one also names the field that
+    takes the name."""
+    try:
+        return read(sid, "sid")
+    except InvalidArgument as error:
+        [violation] = error.fields
+        raise InvalidArgument.at("sid", f"{violation.message}, or a name as `{other}`") from None

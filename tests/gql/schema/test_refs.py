@@ -30,7 +30,10 @@ def test_a_ref_is_a_sid_an_id_or_a_name() -> None:
     ("ref", "problem"),
     [
         (RoomRef(sid=ID("")), "sid .*RM and 32 hex digits"),
-        (RoomRef(sid=ID("standup")), "sid .*RM and 32 hex digits"),
+        (
+            RoomRef(sid=ID("standup")),
+            "room.sid is not the SID of a room; give RM .* digits, or a name as unique_name",
+        ),
         (RoomRef(unique_name=""), "unique_name is empty"),
         (RoomRef(unique_name="x" * 129), "unique_name has 129 characters"),
         (RoomRef(unique_name=ROOM), "unique_name is a SID; give it as sid"),
