@@ -122,6 +122,20 @@ async def test_limit_time_ends_a_call_at_its_clients_deadline(
         await occurred(methods.left)
 
 
+async def test_limit_time_ends_a_stream_at_its_clients_deadline(
+    client: ProbeClient, methods: Methods
+) -> None:
+    stream = client.stream("Watch", timeout=0.05)
+
+    with capture_logs() as logs:
+        with pytest.raises(grpc.aio.AioRpcError):
+            _ = [message async for message in stream]
+        if methods.entered.is_set():
+            await occurred(methods.left)
+    assert await stream.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert not logs
+
+
 async def test_recheck_credential_ends_a_stream_of_a_revoked_key(
     methods: Methods, caller: Caller
 ) -> None:

@@ -55,8 +55,9 @@ class Json(Codec):
         except UnicodeDecodeError:
             raise InvalidArgument("the request is not UTF-8: send JSON in UTF-8") from None
         except json_format.ParseError as error:
+            reason = " ".join(str(error).split())
             raise InvalidArgument(
-                f"the request is not a {message_class.DESCRIPTOR.name} in JSON: {error}"
+                f"the request is not a {message_class.DESCRIPTOR.name} in JSON: {reason}"
             ) from None
 
     def encode(self, message: Message | EncodedMessage, message_class: type[Message]) -> bytes:
