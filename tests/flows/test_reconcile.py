@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Figure
-from tests.running import Gateway, new_name, running, take
+from tests.running import Gateway, new_name, room_ref, running, take
 
-WATCH = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
+WATCH = """subscription($room: RoomRef) { roomEvents(room: $room) {
     __typename cursor prev
     ... on RoomEvent { type source isLate eventTime room { sid uniqueName } }
     ... on ParticipantConnected { participant { sid identity } }
@@ -33,7 +33,10 @@ async def test_p7_lost_callbacks_reach_the_subscriber_as_reconciled_events(
 ) -> None:
     room = await gateway.create_room()
     await _join(gateway, room["sid"], "Grace")
-    async with gateway.fault(**LOST), gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:
+    async with (
+        gateway.fault(**LOST),
+        gateway.subscribe_ws(WATCH, room=room_ref(room["sid"])) as messages,
+    ):
         await take(messages, 1)
         await _join(gateway, room["sid"], "Ada", "audio")
         await gateway.sandbox("DELETE", f"/rooms/{room['sid']}/participants/Grace")
@@ -49,7 +52,7 @@ async def test_p7_lost_callbacks_reach_the_subscriber_as_reconciled_events(
         }
         assert identities == {"PARTICIPANT_CONNECTED": "Ada", "PARTICIPANT_DISCONNECTED": "Grace"}
         assert [event["prev"] for event in events[1:]] == [event["cursor"] for event in events[:-1]]
-    async with gateway.subscribe_ws(WATCH, room=foreign["sid"]) as messages:
+    async with gateway.subscribe_ws(WATCH, room=room_ref(foreign["sid"])) as messages:
         timeline = """query($r: ID!) { room(ref: {sid: $r}) { events { nodes { type source } }
             freshness
             { source } } }"""

@@ -10,7 +10,14 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid
+from tests.running import (
+    RESPONSE_TIMEOUT_S,
+    Gateway,
+    first_matching,
+    new_sid,
+    room_ref,
+    take,
+)
 
 WALL = (Path(__file__).parents[2] / "schema/operations/wall.graphql").read_text()
 NESTED = "{ rooms { nodes { sid participants { nodes { identity } } } } }"
@@ -120,6 +127,23 @@ async def test_a_wall_of_rooms_shows_who_is_where_for_one_call_to_twilio(
         # a call, a page of rooms, and two fields of each from the log
         CALL_POINTS + FETCH_POINTS + rooms + 2 * rooms
     )
+
+
+async def test_an_event_can_show_who_is_in_the_room_after_it(gateway: Gateway, wall: Wall) -> None:
+    watch = """subscription($room: RoomRef!) { roomEvents(room: $room) { __typename
+        ... on ParticipantConnected { room { id participantCount presence {
+            participants { participant { identity } } } } } } }"""
+    room = room_ref(wall.sids[0])
+    async with gateway.subscribe_ws(watch, room=room) as messages:
+        await take(messages, 1)
+        for number, identity in enumerate(("ada", "bob"), 1):
+            await wall.join(0, identity)
+            joined = await first_matching(
+                messages, lambda message: message["__typename"] == "ParticipantConnected"
+            )
+            present = joined["room"]["presence"]["participants"]
+            assert joined["room"]["participantCount"] == number
+            assert identity in [who["participant"]["identity"] for who in present]
 
 
 async def test_the_nested_page_is_allowed_and_calls_twilio_once_for_each_room(
