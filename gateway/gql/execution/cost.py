@@ -49,7 +49,6 @@ _PAGE_ARGUMENTS = {"first", "ids"}
 _PAGE_TYPES = ("Connection", "Edge")
 """How the names of the types between a page and its objects end. Their fields stand in
 no path that a message names."""
-_SUBSCRIPTION = "Subscription"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +181,14 @@ class _CostCounter:
         times = scope.rooms if is_shared else scope.objects
         if "ids" in field.args:
             times *= self._page_size(node)  # each id is one fetch
-        calls = metadata.get("calls", 1) * self._status_count(node)
-        is_per_event = type_ != self.root or self.root != _SUBSCRIPTION
-        if calls and is_per_event:
+        calls = metadata["calls"] * self._status_count(node)
+        if calls:
             advice = "send fewer ids" if "ids" in field.args else "request smaller pages"
             if metadata.get("cheaper"):
                 advice = f"{metadata['cheaper']}, or {advice}"
             name = node.name.value
             self.fetching.append(_FetchingField(name, scope.path, times * calls, advice))
-        return scope.objects if is_shared else times * max(1, calls) * FETCH_COST
+        return scope.objects if is_shared else times * FETCH_COST
 
     def _page_size(self, node: FieldNode) -> int:
         for argument in node.arguments or ():

@@ -28,35 +28,55 @@ from gateway.gql.schema.subscriptions import Subscription
 _DATES = "`createdAfter` includes its moment, `createdBefore` does not."
 
 
+def _calls(count: int) -> dict[str, int]:
+    """How many calls to Twilio a root field needs at most, with the look-ups of names
+    and identities. See `execution/cost.py`."""
+    return {"calls": count}
+
+
 @strawberry.type(description="Reads rooms and what belongs to them. Changes nothing.")
 class Query:
     room = strawberry.field(
         rooms.room,
+        metadata=_calls(2),
     )
-    rooms = strawberry.field(rooms.rooms, description=f"`first` is 1 to 100. {_DATES}")
+    rooms = strawberry.field(
+        rooms.rooms,
+        description=f"`first` is 1 to 100. {_DATES}",
+        metadata=_calls(1),
+    )
     participant = strawberry.field(
         participants.participant,
-        metadata={"calls": 2},  # the room by its name, the participant by its identity
+        metadata=_calls(3),
     )
-    recording = strawberry.field(recordings.recording)
+    recording = strawberry.field(
+        recordings.recording,
+        metadata=_calls(1),
+    )
     recordings = strawberry.field(
         recordings.recordings,
         description="The account's. `groupingSids` are SIDs of rooms or participants, up to 20. "
         + _DATES,
+        metadata=_calls(1),
     )
     insights_room = strawberry.field(
         insights.insights_room,
+        metadata=_calls(1),
     )
     insights_rooms = strawberry.field(
         insights.insights_rooms,
+        metadata=_calls(1),
     )
     node = strawberry.field(
-        nodes.node, description="The object with this id. Null when there is none."
+        nodes.node,
+        description="The object with this id. Null when there is none.",
+        metadata=_calls(1),
     )
     nodes = strawberry.field(
         nodes.nodes,
         description="The objects with these ids, in the same order: null for an id that has "
         "no object. Each may need a call to Twilio.",
+        metadata=_calls(1),
     )
     gateway = strawberry.field(
         viewer.gateway,
@@ -70,7 +90,7 @@ class Query:
     )
     quota = strawberry.field(
         quota.quota,
-        metadata={"calls": 0},
+        metadata=_calls(0),
     )
 
 
@@ -79,52 +99,65 @@ class Mutation:
     create_room = strawberry.mutation(
         mutations.rooms.create_room,
         description="Creates a room that reports its events to this gateway.",
+        metadata=_calls(4),
     )
     ensure_room = strawberry.mutation(
         mutations.rooms.ensure_room,
         description="Returns the room in progress with this name, or creates it. Requests that "
         "race, on any replicas, get one room. It may be repeated after every error.",
+        metadata=_calls(3),
     )
     complete_room = strawberry.mutation(
-        mutations.rooms.complete_room, description="Ends a room and disconnects its participants."
+        mutations.rooms.complete_room,
+        description="Ends a room and disconnects its participants.",
+        metadata=_calls(3),
     )
     disconnect_participant = strawberry.mutation(
         mutations.participants.disconnect_participant,
         description="Removes a participant from a room.",
+        metadata=_calls(4),
     )
     anonymize_participant = strawberry.mutation(
         mutations.participants.anonymize_participant,
         description="Replaces a participant's identity by its SID. It cannot be undone.",
+        metadata=_calls(4),
     )
     update_subscribe_rules = strawberry.mutation(
         mutations.participants.update_subscribe_rules,
         description="Replaces the rules that decide which tracks a participant receives.",
+        metadata=_calls(4),
     )
     update_recording_rules = strawberry.mutation(
         mutations.recordings.update_recording_rules,
         description="Replaces the rules that decide which tracks of a room are recorded.",
+        metadata=_calls(3),
     )
     delete_recording = strawberry.mutation(
         mutations.recordings.delete_recording,
         description="Deletes the media of a recording. Its metadata stays, with the status "
         "DELETED.",
+        metadata=_calls(2),
     )
     start_transcription = strawberry.mutation(
         mutations.transcriptions.start_transcription,
         description="Starts the transcription of a room.",
+        metadata=_calls(3),
     )
     update_transcription = strawberry.mutation(
         mutations.transcriptions.update_transcription,
         description="Starts, stops or configures a transcription.",
+        metadata=_calls(3),
     )
     mint_access_token = strawberry.mutation(
         mutations.tokens.mint_access_token,
         description="Makes a token with which a client joins a room.",
+        metadata=_calls(2),
     )
     explain_token = strawberry.mutation(
         mutations.tokens.explain_token,
         description="Tells whether a token is valid now, and if not, why. It changes nothing: it "
         "is a mutation so that no token is part of a URL or a cache.",
+        metadata=_calls(2),
     )
 
 

@@ -66,6 +66,10 @@ async def room_presence(
             yield live_presence(view)
 
 
+# An event needs no call to Twilio. Only the start of a live view does.
+_NO_CALLS = {"calls": 0}
+
+
 @strawberry.type(
     description="Events and live views, over WebSocket or server-sent events. A stream ends with "
     "an error, or when the client ends it."
@@ -73,13 +77,16 @@ async def room_presence(
 class Subscription:
     room_events = strawberry.subscription(
         room_events,
+        metadata=_NO_CALLS,
     )
     room_live = strawberry.subscription(
         room_live,
+        metadata=_NO_CALLS,
     )
     room_presence = strawberry.subscription(
         room_presence,
         description="Who is in the room, now and after each change. Unlike `Room.presence`, it "
         "also knows rooms whose whole story the event log does not have: it reads the room from "
         "Twilio when it starts.",
+        metadata=_NO_CALLS,
     )
