@@ -4,7 +4,19 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLNonNull, GraphQLObjectType, Node, Visitor, parse, print_ast, visit
+from graphql import (
+    FieldNode,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    Node,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    get_named_type,
+    parse,
+    print_ast,
+    visit,
+)
 
 from gateway.gql.execution.documents import Documents
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA, print_schema
@@ -66,3 +78,22 @@ def test_every_mutation_has_one_input_and_a_payload_with_errors() -> None:
         assert (errors[0], str(errors[1].type)) == ("errors", "[MutationError!]!")
         assert results
         assert not any(isinstance(result.type, GraphQLNonNull) for _, result in results)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SCHEMA / "operations").iterdir()), ids=lambda path: path.stem
+)
+def test_every_published_document_selects_the_ids_that_caches_need(path: Path) -> None:
+    """A cache of a client normalises an object by its type and its id."""
+    types, missing = TypeInfo(EXECUTABLE_SCHEMA), list[str]()
+
+    class ObjectsWithoutId(Visitor):
+        def enter_field(self, node: FieldNode, *_: object) -> None:
+            type_ = get_named_type(types.get_type())
+            selections = node.selection_set.selections if node.selection_set else ()
+            selected = {part.name.value for part in selections if isinstance(part, FieldNode)}
+            if "id" in getattr(type_, "fields", {}) and "id" not in selected:
+                missing.append(node.name.value)
+
+    visit(parse(path.read_text()), TypeInfoVisitor(types, ObjectsWithoutId()))
+    assert missing == []
