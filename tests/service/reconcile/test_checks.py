@@ -1,5 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from gateway.core.caching import FreshnessSource
 from gateway.core.events import RoomEventSource, RoomEventType
@@ -166,6 +169,17 @@ async def test_events_known_from_callbacks_are_not_logged_again(site: Site) -> N
     assert repaired(account) == []
 
 
+async def test_room_of_this_gateway_is_not_created_again(site: Site) -> None:
+    """Its callbacks are lost. The log has its creation from the response."""
+    account = await replica(site)
+    room = await site.create(account, "daily")
+    site.join(room.sid, "Ada")
+    async with reconciling(account):
+        await wait_until(lambda: "participant-connected" in repaired(account))
+        await room_lists(site)
+    assert "room-created" not in repaired(account)
+
+
 async def test_room_known_from_callbacks_is_checked(site: Site) -> None:
     account, world = await replica(site), site.sandbox.world
     async with reconciling(account):
@@ -177,12 +191,17 @@ async def test_room_known_from_callbacks_is_checked(site: Site) -> None:
         await wait_until(lambda: "participant-connected" in repaired(account))
 
 
-async def test_room_with_missing_sequence_numbers_is_checked_first(site: Site) -> None:
+@pytest.mark.parametrize(
+    "created",
+    [{"sequence_number": 0}, {"source": RoomEventSource.MUTATION}],
+    ids=["callback", "own create"],
+)
+async def test_room_with_missing_sequence_numbers_is_checked_first(
+    site: Site, created: dict[str, Any]
+) -> None:
     account = await replica(site, replace(TIMINGS, max_in_flight=1))
     rooms = [site.make_at_twilio() for _ in range(8)]
-    await site.append(
-        *(event(RoomEventType.ROOM_CREATED, room, sequence_number=0) for room in rooms)
-    )
+    await site.append(*(event(RoomEventType.ROOM_CREATED, room, **created) for room in rooms))
     await site.append(event(room_sid=rooms[5], sequence_number=2, participant_sid=f"PA{5:032x}"))
     async with reconciling(account):
         await room_lists(site)
