@@ -78,9 +78,9 @@ def recording_sid(text: str, argument: str) -> RecordingSid:
     return checked_sid(RecordingSid, text, argument)
 
 
-def transcription_id(text: str) -> Ttid:
+def transcription_id(text: str, argument: str) -> Ttid:
     """From the ttid or id of a transcription. Raises InvalidArgument."""
-    return checked_ttid(_last_sid(text, "Transcription"))
+    return checked_ttid(_last_sid(text, "Transcription"), argument)
 
 
 def _last_sid(text: str, *types: str) -> str:

@@ -251,7 +251,7 @@ class Room(ResourceView):
     ) -> Transcription | None:
         return Transcription.from_optional(
             await info.context.account.transcriptions.transcription(
-                info.context.caller, self._ref, transcription_id(ref)
+                info.context.caller, self._ref, transcription_id(ref, "ref")
             )
         )
 

@@ -65,7 +65,7 @@ def test_an_argument_accepts_a_sid_and_the_id_of_its_type() -> None:
     for text in (VOICE, f"{ROOM}:{ADA}:{VOICE}", f"{ROOM}:{ADA}:subscribed:{VOICE}"):
         assert track_sid(text, "ref") == VOICE
     assert recording_sid(TAKE, "ref") == TAKE
-    assert transcription_id(f"{ROOM}:{TTID}") == transcription_id(TTID) == TTID
+    assert transcription_id(f"{ROOM}:{TTID}", "ref") == transcription_id(TTID, "ref") == TTID
 
 
 @pytest.mark.parametrize("read", [parse_room_sid, participant_sid, track_sid, recording_sid])
@@ -74,3 +74,8 @@ def test_an_argument_rejects_the_id_of_another_type(read: object, text: str) -> 
     assert callable(read)
     with pytest.raises(InvalidArgument, match="32 hex digits"):
         read(text, "ref")
+
+
+def test_an_argument_that_is_no_ttid_is_named_in_the_error() -> None:
+    with pytest.raises(InvalidArgument, match="ref is not the id of a transcription"):
+        transcription_id("../Rooms", "ref")

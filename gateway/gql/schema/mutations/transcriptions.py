@@ -87,7 +87,7 @@ async def update_transcription(
     transcription = await info.context.account.transcriptions.update(
         info.context.caller,
         input.room.to_core("room"),
-        transcription_id(input.transcription),
+        transcription_id(input.transcription, "transcription"),
         build_core(TranscriptionUpdate, status=input.status, configuration=input.configuration),
     )
     return UpdateTranscriptionPayload(transcription=Transcription.from_mutation(transcription))
