@@ -15,6 +15,8 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+from gateway.gql.schema.mutations.errors import MutationErrorCode
 from tests.flows.scenario import FlowScenario
 from tests.rpc.client import Clients
 from tests.running import Gateway, new_name, new_sid
@@ -32,6 +34,7 @@ Build = Callable[["Setting"], dict[str, Any]]
 # The result of each mutation, and its method in gRPC.
 MUTATIONS: Final = {
     "createRoom": ("room { sid }", "rooms", "CreateRoom"),
+    "ensureRoom": ("room { sid }", "rooms", "EnsureRoom"),
     "completeRoom": ("room { sid }", "rooms", "CompleteRoom"),
     "disconnectParticipant": ("participant { sid }", "participants", "DisconnectParticipant"),
     "anonymizeParticipant": ("participant { sid }", "participants", "AnonymizeParticipant"),
@@ -132,7 +135,9 @@ async def by_grpc(clients: Clients, case: Case, setting: Setting) -> grpc.aio.Ai
 
 # What belongs to a room, in every mutation that names one.
 
-IN_A_ROOM: Final = tuple(each for each in MUTATIONS if each not in ("createRoom", "explainToken"))
+IN_A_ROOM: Final = tuple(
+    each for each in MUTATIONS if each not in ("createRoom", "ensureRoom", "explainToken")
+)
 OF_A_PARTICIPANT: Final = ("disconnectParticipant", "anonymizeParticipant", "updateSubscribeRules")
 MORE_IN_GRAPHQL: Final[Mapping[str, Build]] = {
     "updateSubscribeRules": lambda _: {"rules": [RULE_TO_GRAPHQL]},
@@ -168,6 +173,7 @@ def in_room(
     *,
     room_by: str = "sid",
     participant_by: str = "sid",
+    key: str | None = None,
     **expected: Any,
 ) -> Case:
     """Returns the case of a mutation of this room, or of this participant of it."""
@@ -177,13 +183,15 @@ def in_room(
         refs = {"room": {room_by: room(scenario)}}
         if has_participant:
             refs["participant"] = {participant_by: participant(scenario)}
-        return {**refs, **MORE_IN_GRAPHQL.get(mutation, nothing)(scenario)}
+        keys = {} if key is None else {"idempotencyKey": key}
+        return {**refs, **keys, **MORE_IN_GRAPHQL.get(mutation, nothing)(scenario)}
 
     def grpc_(scenario: Setting) -> dict[str, Any]:
         refs = {"room": room(scenario)}
         if has_participant:
             refs["participant"] = participant(scenario)
-        return {**refs, **MORE_IN_GRPC.get(mutation, nothing)(scenario)}
+        keys = {} if key is None else {"request_id": key}
+        return {**refs, **keys, **MORE_IN_GRPC.get(mutation, nothing)(scenario)}
 
     return Case(reason=reason, mutation=mutation, graphql=graphql, grpc=grpc_, **expected)
 
@@ -290,6 +298,18 @@ CONFLICTS = {
         more=lambda setting: {"room": {"sid": setting.key_room}},
         metadata=lambda setting: {"room_sid": setting.key_room},
     ),
+    **{
+        f"{mutation} with a key of another request": in_room(
+            "IDEMPOTENCY_KEY_REUSED",
+            mutation,
+            lambda scenario: scenario.bare,
+            key=KEY,
+            field=["idempotencyKey"],
+            more=lambda setting: {"room": {"sid": setting.key_room}},
+            metadata=lambda setting: {"room_sid": setting.key_room},
+        )
+        for mutation in RETRIED
+    },
     "disconnectParticipant who has left": in_room(
         "PARTICIPANT_ALREADY_LEFT",
         "disconnectParticipant",
@@ -436,6 +456,28 @@ INVALID_INPUTS = [
         {"request_id": "x" * 129},
         "request_id",
     ),
+    invalid("ensureRoom", {"uniqueName": ""}, ["uniqueName"], {"unique_name": ""}, "unique_name"),
+    invalid(
+        "ensureRoom",
+        {"uniqueName": "standup", "maxParticipants": 0},
+        ["maxParticipants"],
+        {"unique_name": "standup", "max_participants": 0},
+        "max_participants",
+    ),
+    *(
+        invalid(
+            mutation,
+            {**ROOM, **more, "idempotencyKey": ""},
+            ["idempotencyKey"],
+            {**IN_ROOM, **more_in_grpc, "request_id": "x" * 129},
+            "request_id",
+        )
+        for mutation, more, more_in_grpc in (
+            ("completeRoom", {}, {}),
+            ("disconnectParticipant", ADA, IS_ADA),
+            ("startTranscription", {}, {}),
+        )
+    ),
     invalid("completeRoom", {"room": {"sid": "x"}}, ["room", "sid"], {"room": ""}, "room"),
     invalid(
         "completeRoom",
@@ -503,7 +545,10 @@ CASES = {
     **ENDED_ROOMS,
     **CONFLICTS,
     **LOST_RESPONSES,
-    **{f"{case.mutation} with a wrong {case.violation}": case for case in INVALID_INPUTS},
+    **{
+        f"{case.mutation} with a wrong {'.'.join(case.field or ())}": case
+        for case in INVALID_INPUTS
+    },
 }
 
 
@@ -569,3 +614,10 @@ def details(
     for detail in status.details[1:]:
         detail.Unpack(bad_request)
     return info, bad_request
+
+
+def test_every_mutation_is_in_the_table() -> None:
+    mutations = EXECUTABLE_SCHEMA.mutation_type
+    assert mutations is not None
+    assert mutations.fields.keys() == MUTATIONS.keys() == {case.mutation for case in CASES.values()}
+    assert {case.reason for case in CASES.values()} == {code.name for code in MutationErrorCode}
