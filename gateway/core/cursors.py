@@ -35,6 +35,7 @@ NO_TAG: Final = bytes(TAG_BYTES)
 _LOG: Final = b"log"
 _PAGE: Final = b"page"
 _LIVE: Final = b"live"
+_MERGED: Final = b"merged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,16 @@ class CursorCodec:
             )
         return position
 
+    def merged_cursor(self, positions: bytes) -> str:
+        """The cursor of a position in several lists that are read as one."""
+        return self._encode(positions, _MERGED)
+
+    def merged_positions(self, cursor: str) -> bytes:
+        positions = self._decode(cursor, _MERGED)
+        if positions is None:
+            raise _other_list()
+        return positions
+
     def live_cursor(self, list_id: str, key: str) -> str:
         """The cursor after the item with this key, in one list of a live view."""
         return self._encode(key.encode(), _LIVE, list_id.encode())
@@ -105,10 +116,7 @@ class CursorCodec:
         """The key that `live_cursor` was given for the same list."""
         key = self._decode(cursor, _LIVE, list_id.encode())
         if key is None:
-            raise InvalidArgument.at(
-                "page_token",
-                "is not a cursor of this list: use one that came with it, or leave it out",
-            )
+            raise _other_list()
         return key.decode()
 
     def _encode(self, plain: bytes, *purpose: bytes) -> str:
@@ -132,6 +140,12 @@ class CursorCodec:
             except InvalidTag:
                 continue
         return None
+
+
+def _other_list() -> InvalidArgument:
+    return InvalidArgument.at(
+        "page_token", "is not a cursor of this list: use one that came with it, or leave it out"
+    )
 
 
 def _derive_key(secret: str) -> bytes:

@@ -1,11 +1,12 @@
 """Pages of lists. Does no I/O."""
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.core.errors import InvalidArgument
 
 T = TypeVar("T")
+F = TypeVar("F", bound="StatusFilter")
 
 PAGE_LIMIT = 100
 DEFAULT_FIRST = 50
@@ -19,6 +20,23 @@ def checked_first(first: int) -> int:
             "page_size", f"is {first}; give a whole number from 1 to {PAGE_LIMIT}"
         )
     return first
+
+
+class StatusFilter(Protocol):
+    """A filter of a list that may select several statuses."""
+
+    @property
+    def statuses(self) -> tuple[Any, ...]: ...
+
+
+def per_status(filters: F) -> tuple[F, ...]:
+    """One filter per status, or the filter itself if it has no statuses.
+
+    Twilio filters a list by one status at most, so a list of several statuses is read
+    as one list per status.
+    """
+    distinct = dict.fromkeys(filters.statuses)
+    return tuple(replace(filters, statuses=(status,)) for status in distinct) or (filters,)  # type: ignore[type-var]  # all filters are dataclasses
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.rules import RuleType, TrackPriority, TrackRule, check_rule, check_rules
 from gateway.core.rules import TrackKind as TrackKind
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid, TrackSid, checked_sid, is_sid
-from gateway.core.validation import check_known, check_text, check_zones
+from gateway.core.validation import check_known, check_statuses, check_text, check_zones
 
 
 class ParticipantStatus(OpenEnum):
@@ -80,18 +80,18 @@ def checked_identity(text: str, field: str) -> str:
 class ParticipantFilter:
     """Which participants a list contains.
 
-    Without a status, Twilio lists the connected participants of a room in progress, and
+    Without statuses, Twilio lists the connected participants of a room in progress, and
     all participants of an ended room. `created_after` is inclusive, `created_before` is
     exclusive.
     """
 
-    status: ParticipantStatus | None = None
+    statuses: tuple[ParticipantStatus, ...] = ()
     identity: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
-        check_known(self.status, "status", "CONNECTED, DISCONNECTED or RECONNECTING")
+        check_statuses(self.statuses, "CONNECTED, DISCONNECTED or RECONNECTING")
         if self.identity is not None:
             check_text(self.identity, "identity", give="an identity, or leave it out")
         check_zones(created_after=self.created_after, created_before=self.created_before)

@@ -24,7 +24,7 @@ from gateway.core.sids import (
     checked_sid,
     is_sid,
 )
-from gateway.core.validation import check_known, check_zones
+from gateway.core.validation import check_known, check_statuses, check_zones
 
 INT64 = "int64"
 """Marks a number that may need 64 bits. Other numbers fit into 32."""
@@ -166,14 +166,15 @@ class _Filter:
     """`created_after` is inclusive, `created_before` is exclusive. Raises
     InvalidArgument."""
 
-    status: RecordingStatus | None = None
+    statuses: tuple[RecordingStatus, ...] = ()
+    """Empty for all."""
     source_sid: str | None = None
     """The SID of a track."""
     created_after: datetime | None = None
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
-        check_known(self.status, "status", "PROCESSING, COMPLETED, DELETED or FAILED")
+        check_statuses(self.statuses, "PROCESSING, COMPLETED, DELETED or FAILED")
         if self.source_sid is not None:
             checked_sid(TrackSid, self.source_sid, "source_sid")
         check_zones(created_after=self.created_after, created_before=self.created_before)

@@ -15,7 +15,13 @@ from gateway.core.sids import AccountSid as AccountSid
 from gateway.core.sids import RoomSid as RoomSid
 from gateway.core.sids import is_sid
 from gateway.core.transcriptions import TranscriptionsConfiguration
-from gateway.core.validation import check_known, check_range, check_text, check_zones
+from gateway.core.validation import (
+    check_known,
+    check_range,
+    check_statuses,
+    check_text,
+    check_zones,
+)
 
 
 class RoomStatus(OpenEnum):
@@ -213,13 +219,16 @@ class RoomFilter:
     """Which rooms a list contains. As in Twilio's API, `created_after` is inclusive and
     `created_before` is exclusive."""
 
-    status: RoomStatus = RoomStatus.IN_PROGRESS
+    statuses: tuple[RoomStatus, ...] = (RoomStatus.IN_PROGRESS,)
+    """An empty tuple means the default too."""
     unique_name: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
-        check_known(self.status, "status", "IN_PROGRESS, COMPLETED or FAILED")
+        check_statuses(self.statuses, "IN_PROGRESS, COMPLETED or FAILED")
+        if not self.statuses:
+            object.__setattr__(self, "statuses", (RoomStatus.IN_PROGRESS,))
         if self.unique_name is not None:
             checked_name(self.unique_name, "unique_name")
         check_zones(created_after=self.created_after, created_before=self.created_before)

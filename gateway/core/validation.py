@@ -2,6 +2,7 @@
 message that says what to do. Does no I/O."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.core.errors import InvalidArgument, Path
@@ -43,6 +44,12 @@ def check_zones(**moments: datetime | None) -> None:
             raise InvalidArgument.at(
                 field, "has no time zone; end it with Z or an offset such as +02:00"
             )
+
+
+def check_statuses(statuses: Sequence[object], choice: str) -> None:
+    """Checks that none of the statuses is UNKNOWN, as `check_known` does."""
+    for status in statuses:
+        check_known(status, "statuses", choice)
 
 
 def check_known(word: object, field: str | Path, choice: str) -> None:

@@ -11,7 +11,7 @@ from gateway.core.callers import Caller, Scope
 from gateway.core.errors import FailedPrecondition, GatewayError, Reason
 from gateway.core.events import RoomChangeKind
 from gateway.core.outcomes import ParticipantAlreadyLeft, not_found
-from gateway.core.paging import Page, checked_first
+from gateway.core.paging import Page, checked_first, per_status
 from gateway.core.participants import (
     NewSubscribeRules,
     Participant,
@@ -85,7 +85,7 @@ class Participants:
         """Returns a page of the room's participants that match the filter. Raises
         InvalidArgument or CursorExpired for a cursor that is not valid."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        return await self._reads.page(_participants(sid, filters), first, after)
+        return await self._reads.merged_page(_participants(sid, filters), first, after)
 
     async def pages(
         self, caller: Caller, rooms: Sequence[RoomSid], filters: ParticipantFilter, first: int
@@ -94,7 +94,8 @@ class Participants:
         of one room is the outcome of that room alone."""
         caller.require(Scope.ROOMS_READ)
         checked_first(first)
-        await self._reads.warm([_participants(sid, filters) for sid in rooms], first)
+        lists = [each for sid in rooms for each in _participants(sid, filters)]
+        await self._reads.warm(lists, first)
         return await gather_outcomes(
             self.page(caller, RoomRef(sid, None), filters, first, None) for sid in rooms
         )
@@ -275,10 +276,12 @@ def _parse_target(target: str) -> tuple[RoomSid, ParticipantSid]:
     return RoomSid(room), ParticipantSid(participant)
 
 
-def _participants(sid: RoomSid, filters: ParticipantFilter) -> Listing[Participant]:
-    return Listing(
-        _PARTICIPANTS, sid, filters, partial(participants.list_participants, sid, filters)
-    )
+def _participants(sid: RoomSid, filters: ParticipantFilter) -> list[Listing[Participant]]:
+    """One list per status."""
+    return [
+        Listing(_PARTICIPANTS, sid, single, partial(participants.list_participants, sid, single))
+        for single in per_status(filters)
+    ]
 
 
 def _participant(sid: RoomSid, ref: ParticipantRef) -> CachedQuery[Participant]:

@@ -8,7 +8,7 @@ from gateway.core.callers import Caller, Scope
 from gateway.core.errors import NotFound, PermissionDenied, Reason, UpstreamUnavailable
 from gateway.core.events import RoomChangeKind
 from gateway.core.outcomes import not_found
-from gateway.core.paging import Page
+from gateway.core.paging import Page, per_status
 from gateway.core.recordings import (
     NewRecordingRules,
     Recording,
@@ -70,8 +70,11 @@ class Recordings:
         """Returns a page of the room's recordings that match the filter. Raises
         InvalidArgument or CursorExpired for a cursor that is not valid."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_READ)
-        request = partial(recordings.list_room_recordings, sid, filters)
-        return await self._reads.page(Listing(_RECORDINGS, sid, filters, request), first, after)
+        lists = [
+            Listing(_RECORDINGS, sid, single, partial(recordings.list_room_recordings, sid, single))
+            for single in per_status(filters)
+        ]
+        return await self._reads.merged_page(lists, first, after)
 
     async def room_recording(
         self, caller: Caller, room: RoomRef, recording: RecordingSid
@@ -106,8 +109,11 @@ class Recordings:
                 "this credential is valid for some rooms only: ask for the recordings of one of "
                 "them"
             )
-        request = partial(recordings.list_recordings, filters)
-        return await self._reads.page(Listing(_RECORDINGS, ACCOUNT, filters, request), first, after)
+        lists = [
+            Listing(_RECORDINGS, ACCOUNT, single, partial(recordings.list_recordings, single))
+            for single in per_status(filters)
+        ]
+        return await self._reads.merged_page(lists, first, after)
 
     async def recording(self, caller: Caller, sid: RecordingSid) -> ReadResult[Recording] | None:
         """Returns a recording, or None when there is none or the caller may not see its

@@ -67,7 +67,7 @@ def test_a_status_that_twilio_adds_later_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"status": ParticipantStatus.UNKNOWN}, "status cannot be UNKNOWN; give CONNECTED"),
+        ({"statuses": (ParticipantStatus.UNKNOWN,)}, "statuses cannot be UNKNOWN; give CONNECTED"),
         ({"identity": ""}, "identity is empty"),
         ({"identity": "x" * 129}, "129"),
         ({"created_after": AT.replace(tzinfo=None)}, "created_after has no time zone"),

@@ -82,7 +82,7 @@ def test_a_word_that_twilio_adds_later_is_unknown(
 def test_a_filter_may_be_empty_or_full() -> None:
     assert RecordingFilter() == RecordingFilter(grouping_sids=())
     assert RecordingFilter(
-        status=RecordingStatus.DELETED,
+        statuses=(RecordingStatus.DELETED,),
         source_sid="MT" + "0" * 32,
         grouping_sids=("RM" + "0" * 32, "PA" + "f" * 32),
         created_after=AT,
@@ -94,7 +94,7 @@ def test_a_filter_may_be_empty_or_full() -> None:
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"status": RecordingStatus.UNKNOWN}, "status cannot be UNKNOWN; give PROCESSING"),
+        ({"statuses": (RecordingStatus.UNKNOWN,)}, "statuses cannot be UNKNOWN; give PROCESSING"),
         (
             {"source_sid": "RT" + "0" * 32},
             "source_sid is not the SID of a track; give MT and 32 hex digits",

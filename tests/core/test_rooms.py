@@ -203,13 +203,14 @@ def test_parameters_that_twilio_would_refuse_are_refused_with_advice(
 
 
 def test_a_list_contains_rooms_in_progress_by_default() -> None:
-    assert RoomFilter().status is RoomStatus.IN_PROGRESS
+    assert RoomFilter() == RoomFilter(statuses=())
+    assert RoomFilter().statuses == (RoomStatus.IN_PROGRESS,)
 
 
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"status": RoomStatus.UNKNOWN}, "status"),
+        ({"statuses": (RoomStatus.UNKNOWN,)}, "statuses cannot be UNKNOWN"),
         ({"unique_name": ""}, "unique_name is empty"),
         ({"unique_name": "a\nb"}, "unique_name"),
         ({"created_after": AT.replace(tzinfo=None)}, "created_after has no time zone"),

@@ -68,7 +68,8 @@ WATCH = """subscription($room: RoomRef, $filter: RoomEventFilter, $after: String
 READ = "query($ref: ID!) { room(ref: {sid: $ref}) { sid status freshness { isStale fetchTime } } }"
 READ_BY_NAME = """query($name: String!) { room(ref: {uniqueName: $name}) { sid status freshness {
     isStale fetchTime } } }"""
-LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness { isStale
+LIST = """query($name: String) { rooms(filter: {uniqueName: $name}) { nodes { sid status
+    freshness { isStale
     fetchTime } } } }"""
 CREATE = """mutation($name: String) { createRoom(input: {uniqueName: $name}) {
     room { sid status } } }"""

@@ -25,7 +25,7 @@ NAMES = "abcdefghij"
 ROOM = "query($ref: ID!) { room(ref: {sid: $ref}) { sid } }"
 ROOMS = f"""query({", ".join(f"${name}: ID!" for name in NAMES)}) {{
     {" ".join(f"{name}: room(ref: {{sid: ${name}}}) {{ sid }}" for name in NAMES)} }}"""
-LIST = "query($at: DateTime!) { rooms(createdAfter: $at, first: 1) { nodes { sid } } }"
+LIST = "query($at: DateTime!) { rooms(filter: {createdAfter: $at}, first: 1) { nodes { sid } } }"
 READ_QUOTA, WRITE_QUOTA = 80, 20
 LISTS_PER_S = 120
 MUTATIONS_PER_S = 10

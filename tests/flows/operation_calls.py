@@ -84,9 +84,12 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         empty=BEFORE_THE_END,
     ),
     "ListRoom": OperationCalls(
-        graphql='{ rooms(status: IN_PROGRESS, uniqueName: "$name") { nodes { ...Room } } }',
+        graphql=(
+            '{ rooms(filter: {statuses: [IN_PROGRESS], uniqueName: "$name"}) '
+            "{ nodes { ...Room } } }"
+        ),
         grpc=lambda clients, scenario: clients.rooms.ListRooms(
-            status="ROOM_STATUS_IN_PROGRESS", unique_name=scenario.name
+            statuses=["ROOM_STATUS_IN_PROGRESS"], unique_name=scenario.name
         ),
         helper=lambda client, scenario: client.video.v1.rooms.list(
             status="in-progress", unique_name=scenario.name
@@ -102,11 +105,12 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "ListRoomParticipant": OperationCalls(
-        graphql="""{ room(ref: {sid: "$room"}) { participants(status: CONNECTED) { nodes {
+        graphql="""{ room(ref: {sid: "$room"}) { participants(filter: {statuses: [CONNECTED]}) {
+            nodes {
             ...Participant
             } } } }""",
         grpc=lambda clients, scenario: clients.participants.ListParticipants(
-            room=scenario.room, status="PARTICIPANT_STATUS_CONNECTED"
+            room=scenario.room, statuses=["PARTICIPANT_STATUS_CONNECTED"]
         ),
         helper=lambda client, scenario: room(client, scenario).participants.list(
             status="connected"
@@ -252,11 +256,12 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "ListRoomRecording": OperationCalls(
-        graphql="""{ room(ref: {sid: "$room"}) { recordings(status: COMPLETED) { nodes {
+        graphql="""{ room(ref: {sid: "$room"}) { recordings(filter: {statuses: [COMPLETED]}) {
+            nodes {
             ...Recording } }
             } }""",
         grpc=lambda clients, scenario: clients.recordings.ListRoomRecordings(
-            room=scenario.room, status="RECORDING_STATUS_COMPLETED"
+            room=scenario.room, statuses=["RECORDING_STATUS_COMPLETED"]
         ),
         helper=lambda client, scenario: room(client, scenario).recordings.list(status="completed"),
         empty=ELSEWHERE,
@@ -283,7 +288,8 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "ListRecording": OperationCalls(
-        graphql="""{ recordings(groupingSids: ["$room"], mediaType: AUDIO) { nodes { ...Recording
+        graphql="""{ recordings(filter: {groupingSids: ["$room"], mediaType: AUDIO}) { nodes {
+            ...Recording
             } } }""",
         grpc=lambda clients, scenario: clients.recordings.ListRecordings(
             grouping_sids=[scenario.room], media_type="TRACK_KIND_AUDIO"
@@ -367,7 +373,7 @@ OPERATION_CALLS: Final[Mapping[str, OperationCalls[FlowScenario]]] = {
         is_write=True,
     ),
     "ListVideoRoomSummary": OperationCalls(
-        graphql="""{ insightsRooms(roomName: "$ended", roomTypes: [GROUP]) { nodes {
+        graphql="""{ insightsRooms(filter: {roomName: "$ended", roomTypes: [GROUP]}) { nodes {
             ...InsightsRoom } } }""",
         grpc=lambda clients, scenario: clients.insights.ListInsightsRooms(
             room_name=scenario.ended, room_types=["ROOM_TYPE_GROUP"]

@@ -41,8 +41,8 @@ WATCH = """subscription($room: RoomRef, $after: String) { roomEvents(room: $room
 ROOM = """query($ref: RoomRef!) { room(ref: $ref) { sid accountSid uniqueName asOf events { edges {
     cursor } } participants { nodes { sid identity publishedTracks { nodes { sid name } } } }
     } }"""
-ROOMS = """query($name: String, $after: String) { rooms(uniqueName: $name, first: 1, after:
-    $after) { nodes { sid uniqueName } pageInfo { endCursor hasNextPage } } }"""
+ROOMS = """query($name: String, $after: String) { rooms(filter: {uniqueName: $name}, first: 1,
+    after: $after) { nodes { sid uniqueName } pageInfo { endCursor hasNextPage } } }"""
 ACCOUNTS_OWN = (
     "{ rooms { nodes { sid } } recordings { nodes { sid } } insightsRooms { nodes { roomSid } } }"
 )

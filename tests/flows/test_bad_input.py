@@ -95,7 +95,8 @@ async def test_page_cursor_of_other_filters_is_bad_user_input(gateway: Gateway) 
     await gateway.create_room()
     page = await gateway.execute("{ rooms(first: 1) { edges { cursor } } }")
     error = await gateway.execute_error(
-        "query($after: String) { rooms(status: COMPLETED, after: $after) { nodes { sid } } }",
+        "query($after: String) { rooms(filter: {statuses: [COMPLETED]}, after: $after) { "
+        "nodes { sid } } }",
         after=page["rooms"]["edges"][0]["cursor"],
     )
     assert error["code"] == "BAD_USER_INPUT"

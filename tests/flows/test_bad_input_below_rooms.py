@@ -53,13 +53,14 @@ INVALID_CALLS = {
         ),
     ),
     "participant SID as source": ApiCall(
-        '{ recordings(sourceSid: "$participant") { nodes { sid } } }',
+        '{ recordings(filter: {sourceSid: "$participant"}) { nodes { sid } } }',
         lambda clients, scenario: clients.recordings.ListRecordings(
             source_sid=scenario.participant
         ),
     ),
     "participant SID as source in a room": ApiCall(
-        '{ room(ref: {sid: "$room"}) { recordings(sourceSid: "$participant") { nodes { sid } } } }',
+        '{ room(ref: {sid: "$room"}) { recordings(filter: {sourceSid: "$participant"}) { '
+        "nodes { sid } } } }",
         lambda clients, scenario: clients.recordings.ListRoomRecordings(
             room=scenario.room, source_sid=scenario.participant
         ),
@@ -125,37 +126,39 @@ INVALID_CALLS = {
         lambda clients, scenario: clients.participants.AnonymizeParticipant(room=scenario.room),
     ),
     "unknown participant status": ApiCall(
-        '{ room(ref: {sid: "$room"}) { participants(status: ASLEEP) { nodes { sid } } } }',
+        '{ room(ref: {sid: "$room"}) { participants(filter: {statuses: [ASLEEP]}) '
+        "{ nodes { sid } } } }",
         lambda clients, scenario: clients.participants.ListParticipants(
-            room=scenario.room, status=99
+            room=scenario.room, statuses=[99]
         ),
     ),
     "participant status UNKNOWN": ApiCall(
-        '{ room(ref: {sid: "$room"}) { participants(status: UNKNOWN) { nodes { sid } } } }',
+        '{ room(ref: {sid: "$room"}) { participants(filter: {statuses: [UNKNOWN]}) { '
+        "nodes { sid } } } }",
         lambda clients, scenario: clients.participants.ListParticipants(
-            room=scenario.room, status="PARTICIPANT_STATUS_UNKNOWN"
+            room=scenario.room, statuses=["PARTICIPANT_STATUS_UNKNOWN"]
         ),
     ),
     "unknown recording status": ApiCall(
-        "{ recordings(status: LOST) { nodes { sid } } }",
-        lambda clients, _: clients.recordings.ListRecordings(status=99),
+        "{ recordings(filter: {statuses: [LOST]}) { nodes { sid } } }",
+        lambda clients, _: clients.recordings.ListRecordings(statuses=[99]),
     ),
     "media type UNKNOWN": ApiCall(
-        "{ recordings(mediaType: UNKNOWN) { nodes { sid } } }",
+        "{ recordings(filter: {mediaType: UNKNOWN}) { nodes { sid } } }",
         lambda clients, _: clients.recordings.ListRecordings(media_type="TRACK_KIND_UNKNOWN"),
     ),
     "codec that Insights does not have": ApiCall(
-        "{ insightsRooms(codecs: [PCMU]) { nodes { roomSid } } }",
+        "{ insightsRooms(filter: {codecs: [PCMU]}) { nodes { roomSid } } }",
         lambda clients, _: clients.insights.ListInsightsRooms(codecs=["MEDIA_CODEC_PCMU"]),
     ),
     "repeated codec": ApiCall(
-        "{ insightsRooms(codecs: [VP8, VP8]) { nodes { roomSid } } }",
+        "{ insightsRooms(filter: {codecs: [VP8, VP8]}) { nodes { roomSid } } }",
         lambda clients, _: clients.insights.ListInsightsRooms(
             codecs=["MEDIA_CODEC_VP8", "MEDIA_CODEC_VP8"]
         ),
     ),
     "unknown room type": ApiCall(
-        "{ insightsRooms(roomTypes: [CASTLE]) { nodes { roomSid } } }",
+        "{ insightsRooms(filter: {roomTypes: [CASTLE]}) { nodes { roomSid } } }",
         lambda clients, _: clients.insights.ListInsightsRooms(room_types=[99]),
     ),
     "unknown rule type": ApiCall(

@@ -13,7 +13,7 @@ IS_CREATE = {"method": "POST", "path": "/v1/Rooms$"}
 
 
 async def rooms_named(gateway: Gateway, name: str) -> list[str]:
-    document = "query($n: String) { rooms(uniqueName: $n) { nodes { sid } } }"
+    document = "query($n: String) { rooms(filter: {uniqueName: $n}) { nodes { sid } } }"
     return [room["sid"] for room in (await gateway.execute(document, n=name))["rooms"]["nodes"]]
 
 

@@ -22,7 +22,8 @@ WATCH = """subscription($room: RoomRef) { roomEvents(room: $room) { __typename .
     type
     room { status } } } }"""
 BY_REF = "query($ref: RoomRef!) { room(ref: $ref) { sid status freshness { isStale } } }"
-BY_LIST = """query($name: String) { rooms(uniqueName: $name) { nodes { sid status freshness {
+BY_LIST = """query($name: String) { rooms(filter: {uniqueName: $name}) { nodes { sid status
+    freshness {
     isStale } } } }"""
 COMPLETE = """mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { room { sid status }
     } }"""

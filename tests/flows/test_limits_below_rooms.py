@@ -188,14 +188,14 @@ def create(**fields: Any) -> ApiCall:
 def grouped(*sids: str) -> ApiCall:
     written = " ".join(f'"{sid}"' for sid in sids)
     return ApiCall(
-        "{ recordings(groupingSids: [" + written + "]) { nodes { sid } } }",
+        "{ recordings(filter: {groupingSids: [" + written + "]}) { nodes { sid } } }",
         lambda clients, _: clients.recordings.ListRecordings(grouping_sids=sids),
     )
 
 
 def participants(identity: str) -> ApiCall:
     return ApiCall(
-        f'{{ room(ref: {{sid: "$room"}}) {{ participants(identity: "{identity}") {{'
+        f'{{ room(ref: {{sid: "$room"}}) {{ participants(filter: {{identity: "{identity}"}}) {{'
         " nodes { sid } } } }",
         lambda clients, scenario: clients.participants.ListParticipants(
             room=scenario.room, identity=identity

@@ -23,7 +23,7 @@ async def test_room_is_created_read_listed_and_completed(gateway: Gateway) -> No
     assert by_name["sid"] == created["sid"]
 
     listed = await gateway.execute(
-        "query($n: String) { rooms(uniqueName: $n) { nodes { sid } } }", n=name
+        "query($n: String) { rooms(filter: {uniqueName: $n}) { nodes { sid } } }", n=name
     )
     assert listed["rooms"]["nodes"] == [{"sid": created["sid"]}]
 

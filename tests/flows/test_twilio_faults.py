@@ -187,7 +187,10 @@ COMPLETE = """mutation($ref: ID!) { completeRoom(input: {room: {sid: $ref}}) { r
     { code message field } } }"""
 CREATE = "mutation { createRoom(input: {}) { room { sid } errors { code message field } } }"
 READ_FRESHNESS = "query($ref: ID!) { room(ref: {sid: $ref}) { sid freshness { isStale } } }"
-LIST = "query($name: String!) { rooms(uniqueName: $name) { nodes { sid freshness { isStale } } } }"
+LIST = (
+    "query($name: String!) { rooms(filter: {uniqueName: $name}) "
+    "{ nodes { sid freshness { isStale } } } }"
+)
 Case = Callable[[], Awaitable[str]]
 
 

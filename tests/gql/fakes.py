@@ -431,7 +431,7 @@ class Rooms:
         self, caller: Caller, filters: RoomFilter, first: int, after: str | None
     ) -> ReadResult[Page[ReadResult[Room]]]:
         await self._ready()
-        found = [room for room in self.stored if room.status is filters.status][:first]
+        found = [room for room in self.stored if room.status in filters.statuses][:first]
         return read_result(
             Page(
                 tuple((f"p{n}", read_result(room)) for n, room in enumerate(found)),

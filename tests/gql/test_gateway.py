@@ -227,7 +227,8 @@ async def test_recordings_and_insights_can_be_read_after_the_end_of_a_room(
     ]
 
     listed = await gateway.execute(
-        "query($of: [ID!]) { recordings(groupingSids: $of, mediaType: AUDIO) { nodes { sid } } }",
+        "query($of: [ID!]) { recordings(filter: {groupingSids: $of, mediaType: AUDIO}) { "
+        "nodes { sid } } }",
         of=[room["sid"]],
     )
     assert listed["recordings"]["nodes"] == [{"sid": recording["sid"]}]

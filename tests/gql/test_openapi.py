@@ -72,6 +72,10 @@ RENAMED = {
     "GroupingSid": "groupingSids",
     ("ListVideoRoomSummary", "RoomType"): "roomTypes",
     ("ListVideoRoomSummary", "Codec"): "codecs",
+    ("ListRoom", "Status"): "statuses",
+    ("ListRoomParticipant", "Status"): "statuses",
+    ("ListRoomRecording", "Status"): "statuses",
+    ("ListRecording", "Status"): "statuses",
 }
 
 
@@ -137,13 +141,14 @@ def _field(operation: Operation) -> GraphQLField:
 
 
 def _arguments(operation: Operation) -> dict[str, Any]:
-    """The arguments of the field, or the fields of its only input."""
-    arguments = _field(operation).args
-    if "input" not in arguments:
-        return dict(arguments)
-    input_ = get_named_type(arguments["input"].type)
-    assert isinstance(input_, GraphQLInputObjectType)
-    return dict(input_.fields)
+    """The arguments of the field, with the fields of its input or filter in their
+    place."""
+    arguments: dict[str, Any] = dict(_field(operation).args)
+    for name in arguments.keys() & {"input", "filter"}:
+        input_ = get_named_type(arguments.pop(name).type)
+        assert isinstance(input_, GraphQLInputObjectType)
+        arguments |= input_.fields
+    return arguments
 
 
 def _item(field: GraphQLField) -> Any:

@@ -411,7 +411,7 @@ def test_from_pb_reads_every_field_of_a_new_room() -> None:
 def test_from_pb_leaves_unset_fields_to_the_defaults_of_core() -> None:
     assert from_pb(pb.CreateRoomRequest(), NewRoom) == NewRoom()
     assert from_pb(pb.ListRoomsRequest(page_size=5), RoomFilter) == RoomFilter(
-        status=RoomStatus.IN_PROGRESS
+        statuses=(RoomStatus.IN_PROGRESS,)
     )
 
 
@@ -434,7 +434,7 @@ def test_from_pb_reads_rules() -> None:
 def test_from_pb_reads_filters() -> None:
     sid = "PA" + "1" * 32
     request = recording_service_pb2.ListRecordingsRequest(
-        status=recording_pb2.RECORDING_STATUS_COMPLETED,
+        statuses=[recording_pb2.RECORDING_STATUS_COMPLETED],
         source_sid="MT" + "1" * 32,
         grouping_sids=[sid],
         media_type=rule_pb2.TRACK_KIND_VIDEO,
@@ -443,7 +443,7 @@ def test_from_pb_reads_filters() -> None:
     )
 
     assert from_pb(request, RecordingFilter) == RecordingFilter(
-        status=RecordingStatus.COMPLETED,
+        statuses=(RecordingStatus.COMPLETED,),
         source_sid="MT" + "1" * 32,
         grouping_sids=(sid,),
         media_type=TrackKind.VIDEO,

@@ -55,7 +55,7 @@ async def test_a_list_contains_connected_participants_or_those_that_match_the_fi
         site.join(room, identity)
     site.leave(room, "bela")
     assert await identities(account, "daily") == await identities(account, room) == ["ada"]
-    assert await identities(account, room, ParticipantFilter(status=DISCONNECTED)) == ["bela"]
+    assert await identities(account, room, ParticipantFilter(statuses=(DISCONNECTED,))) == ["bela"]
     assert await identities(account, room, ParticipantFilter(identity="ada")) == ["ada"]
 
 
@@ -182,7 +182,7 @@ async def test_the_identity_of_an_anonymized_participant_is_the_sid(site: Site) 
     account, room = await site.replica(), site.make_at_twilio()
     ada = site.join(room, "ada")
     site.leave(room, "ada")
-    everybody = ParticipantFilter(status=DISCONNECTED)
+    everybody = ParticipantFilter(statuses=(DISCONNECTED,))
     assert await identities(account, room, everybody) == ["ada"]
     assert (
         await account.participants.anonymize(ADMIN, ref(room), participant(ada.sid))

@@ -82,7 +82,7 @@ class LiveRoom:
     def covers(self, filters: ParticipantFilter) -> bool:
         """Whether all stays that match are known. Those that have ended in a room in
         progress are not."""
-        return self.room.status.is_final or filters.status is not ParticipantStatus.DISCONNECTED
+        return self.room.status.is_final or ParticipantStatus.DISCONNECTED not in filters.statuses
 
     def page(self, filters: ParticipantFilter, first: int, after: str | None) -> Page[Stay]:
         """A page of the stays that match, after the one with the key `after`.
@@ -104,9 +104,9 @@ class LiveRoom:
     def _matches(self, stay: Stay, filters: ParticipantFilter) -> bool:
         participant, created = stay.participant, stay.participant.create_time
         matches_status = (
-            (self.room.status.is_final or stay.is_present)
-            if filters.status is None
-            else participant.status is filters.status
+            participant.status in filters.statuses
+            if filters.statuses
+            else (self.room.status.is_final or stay.is_present)
         )
         return (
             matches_status

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import strawberry
 from strawberry import UNSET
 
-from gateway.core import rooms, transcriptions
+from gateway.core import insights, participants, recordings, rooms, transcriptions
 from gateway.core.errors import below
 from gateway.core.paging import DEFAULT_FIRST, checked_first
+from gateway.gql.schema import filters
 from gateway.gql.schema.input_enums import CORE_ENUMS, RoomTypeInput, VideoCodecInput, core_member
 from gateway.gql.schema.rules import RecordingRuleInput, SubscribeRuleInput
 
@@ -74,6 +75,11 @@ _CORE_TYPES: dict[type, Any] = {
     CreateRoomInput: rooms.NewRoom,
     EnsureRoomInput: rooms.NewRoom,
     TranscriptionsConfigurationInput: transcriptions.TranscriptionsConfiguration,
+    filters.InsightsRoomFilter: insights.InsightsRoomFilter,
+    filters.ParticipantFilter: participants.ParticipantFilter,
+    filters.RecordingFilter: recordings.RecordingFilter,
+    filters.RoomFilter: rooms.RoomFilter,
+    filters.RoomRecordingFilter: recordings.RoomRecordingFilter,
 }
 
 
@@ -118,6 +124,16 @@ def build_core(cls: type[_T], **arguments: object) -> _T:
             with below(name):
                 values[name] = to_core(value)
     return cls(**values)
+
+
+def filter_argument(value: object, core_type: type[_T]) -> _T:
+    """The core value of the argument `filter`; the core type's default when it was left
+    out. Raises InvalidArgument."""
+    if optional(value) is None:
+        return core_type()
+    with below("filter"):
+        filters: _T = to_core(value)
+        return filters
 
 
 def optional(value: _T | None) -> _T | None:

@@ -12,10 +12,13 @@ from gateway.core.paging import DEFAULT_FIRST
 from gateway.core.recordings import MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import RoomSid
+from gateway.gql.schema import filters
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.ids import participant_sid, room_sid
-from gateway.gql.schema.input_enums import MediaCodecInput, RoomTypeInput
-from gateway.gql.schema.inputs import build_core, page_arguments
+from gateway.gql.schema.inputs import (
+    filter_argument,
+    page_arguments,
+)
 from gateway.gql.schema.scalars import JSON, BigInt
 from gateway.gql.schema.types import (
     Connection,
@@ -143,22 +146,11 @@ async def insights_room(info: Info[Context, None], ref: strawberry.ID) -> Insigh
 
 async def insights_rooms(
     info: Info[Context, None],
-    room_types: list[RoomTypeInput] | None = UNSET,
-    codecs: list[MediaCodecInput] | None = UNSET,
-    room_name: str | None = UNSET,
-    created_after: datetime | None = UNSET,
-    created_before: datetime | None = UNSET,
+    filter: filters.InsightsRoomFilter | None = UNSET,  # noqa: A002
     first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
 ) -> Connection[InsightsRoom]:
-    filters = build_core(
-        InsightsRoomFilter,
-        room_types=room_types,
-        codecs=codecs,
-        room_name=room_name,
-        created_after=created_after,
-        created_before=created_before,
-    )
+    selected = filter_argument(filter, InsightsRoomFilter)
     size, after = page_arguments(first, after)
-    result = await info.context.account.insights.rooms(info.context.caller, filters, size, after)
+    result = await info.context.account.insights.rooms(info.context.caller, selected, size, after)
     return resource_connection(InsightsRoom, result, after)

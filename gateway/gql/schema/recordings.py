@@ -11,11 +11,11 @@ from gateway.core.paging import DEFAULT_FIRST
 from gateway.core.recordings import RecordingFilter
 from gateway.core.rules import TrackKind
 from gateway.core.sids import RecordingSid
+from gateway.gql.schema import filters
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.ids import recording_sid
-from gateway.gql.schema.input_enums import RecordingStatusInput, TrackKindInput
 from gateway.gql.schema.inputs import (
-    build_core,
+    filter_argument,
     page_arguments,
 )
 from gateway.gql.schema.rules import TrackRule
@@ -121,24 +121,11 @@ async def recording(info: Info[Context, None], ref: strawberry.ID) -> Recording 
 
 async def recordings(
     info: Info[Context, None],
-    status: RecordingStatusInput | None = UNSET,
-    source_sid: strawberry.ID | None = UNSET,
-    grouping_sids: list[strawberry.ID] | None = UNSET,
-    created_after: datetime | None = UNSET,
-    created_before: datetime | None = UNSET,
-    media_type: TrackKindInput | None = UNSET,
+    filter: filters.RecordingFilter | None = UNSET,  # noqa: A002
     first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
 ) -> Connection[Recording]:
-    filters = build_core(
-        RecordingFilter,
-        status=status,
-        source_sid=source_sid,
-        grouping_sids=grouping_sids,
-        created_after=created_after,
-        created_before=created_before,
-        media_type=media_type,
-    )
+    selected = filter_argument(filter, RecordingFilter)
     size, after = page_arguments(first, after)
-    result = await info.context.account.recordings.page(info.context.caller, filters, size, after)
+    result = await info.context.account.recordings.page(info.context.caller, selected, size, after)
     return resource_connection(Recording, result, after)

@@ -16,7 +16,7 @@ from gateway.core.recordings import RoomRecordingFilter
 from gateway.core.room_state.live import LiveRoom, Stay
 from gateway.core.rooms import RoomFilter, RoomRef
 from gateway.core.sids import RoomSid
-from gateway.gql.schema import refs
+from gateway.gql.schema import filters, refs
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.events import (
     RoomEvent,
@@ -25,13 +25,8 @@ from gateway.gql.schema.events import (
     timeline_connection,
 )
 from gateway.gql.schema.ids import recording_sid, transcription_id
-from gateway.gql.schema.input_enums import (
-    ParticipantStatusInput,
-    RecordingStatusInput,
-    RoomStatusInput,
-)
 from gateway.gql.schema.inputs import (
-    build_core,
+    filter_argument,
     page_arguments,
 )
 from gateway.gql.schema.insights import InsightsRoom
@@ -150,30 +145,21 @@ class Room(ResourceView):
     async def participants(
         self,
         info: Info[Context, None],
-        status: ParticipantStatusInput | None = UNSET,
-        identity: str | None = UNSET,
-        created_after: datetime | None = UNSET,
-        created_before: datetime | None = UNSET,
+        filter: filters.ParticipantFilter | None = UNSET,  # noqa: A002
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
     ) -> Connection[Participant]:
-        filters = build_core(
-            ParticipantFilter,
-            status=status,
-            identity=identity,
-            created_after=created_after,
-            created_before=created_before,
-        )
+        selected = filter_argument(filter, ParticipantFilter)
         size, after = page_arguments(first, after)
         context = info.context
-        if self.live is not None and self.live.value.covers(filters):
-            page = context.account.live.participants(self.live.value, filters, size, after)
+        if self.live is not None and self.live.value.covers(selected):
+            page = context.account.live.participants(self.live.value, selected, size, after)
             return _live_participants(page, self.live, after)
         if after is None:
-            result = await context.loaders.participants(RoomSid(self.sid), filters, size)
+            result = await context.loaders.participants(RoomSid(self.sid), selected, size)
         else:
             result = await context.account.participants.page(
-                context.caller, self._ref, filters, size, after
+                context.caller, self._ref, selected, size, after
             )
         return resource_connection(Participant, result, after)
 
@@ -198,23 +184,14 @@ class Room(ResourceView):
     async def recordings(
         self,
         info: Info[Context, None],
-        status: RecordingStatusInput | None = UNSET,
-        source_sid: strawberry.ID | None = UNSET,
-        created_after: datetime | None = UNSET,
-        created_before: datetime | None = UNSET,
+        filter: filters.RoomRecordingFilter | None = UNSET,  # noqa: A002
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
     ) -> Connection[Recording]:
-        filters = build_core(
-            RoomRecordingFilter,
-            status=status,
-            source_sid=source_sid,
-            created_after=created_after,
-            created_before=created_before,
-        )
+        selected = filter_argument(filter, RoomRecordingFilter)
         size, after = page_arguments(first, after)
         recordings = info.context.account.recordings
-        result = await recordings.room_page(info.context.caller, self._ref, filters, size, after)
+        result = await recordings.room_page(info.context.caller, self._ref, selected, size, after)
         return resource_connection(Recording, result, after)
 
     @fetched_field()
@@ -304,20 +281,11 @@ async def room(info: Info[Context, None], ref: refs.RoomRef) -> Room | None:
 
 async def rooms(
     info: Info[Context, None],
-    status: RoomStatusInput = RoomStatusInput.IN_PROGRESS,
-    unique_name: str | None = UNSET,
-    created_after: datetime | None = UNSET,
-    created_before: datetime | None = UNSET,
+    filter: filters.RoomFilter | None = UNSET,  # noqa: A002
     first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
 ) -> Connection[Room]:
-    filters = build_core(
-        RoomFilter,
-        status=status,
-        unique_name=unique_name,
-        created_after=created_after,
-        created_before=created_before,
-    )
+    selected = filter_argument(filter, RoomFilter)
     size, after = page_arguments(first, after)
-    result = await info.context.account.rooms.rooms(info.context.caller, filters, size, after)
+    result = await info.context.account.rooms.rooms(info.context.caller, selected, size, after)
     return build_connection(result.value, Room.from_result, after, result)

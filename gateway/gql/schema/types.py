@@ -199,6 +199,7 @@ class Connection(Generic[T]):
     edges: list[Edge[T]]
     nodes: list[T]
     page_info: PageInfo
+    total_count: int | None
     freshness: Freshness | None
     as_of: str | None
 
@@ -224,6 +225,7 @@ def build_connection(
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=page.end_cursor,
         ),
+        total_count=len(edges) if after is None and not page.has_next_page else None,
         freshness=None if result is None else build_view(Freshness, result.freshness),
         as_of=None if result is None else result.as_of,
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 from gateway.core.caching import (
@@ -31,6 +32,7 @@ from gateway.core.rooms import Ended, RoomSid
 from gateway.service.cache.early_refresh import EarlyRefresh
 from gateway.service.cache.fetch_lease import MISS, FetchLease, Miss
 from gateway.service.cache.memory import ResponseMemory, age_rank
+from gateway.service.cache.merged_lists import Listed, MergedLists
 from gateway.service.cache.page_cursors import PageCursors
 from gateway.service.cache.resources import CachedQuery, Listing
 from gateway.service.cache.timings import CacheTimings
@@ -44,6 +46,7 @@ from gateway.twilio.wire.exchange import WireRequest
 from gateway.twilio.wire.resource import WirePage
 
 T = TypeVar("T")
+L = TypeVar("L", bound=Listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class ReadThrough:
         self._cursor_codec = cursor_codec
         self._timings = timings
         self._page_cursors = PageCursors(cursor_codec)
+        self.merged = MergedLists(cursor_codec)
+        """Reads several lists as one."""
         self._flights = SingleFlight[Found[Any]]()
 
     async def one(
@@ -147,6 +152,15 @@ class ReadThrough:
         result = await self.one(listing.page_query(position.size, position.query), missing=missing)
         page = self._page_cursors.page(position, result.value, first)
         return ReadResult(page, result.freshness, result.as_of)
+
+    async def merged_page(
+        self, listings: Sequence[Listing[L]], first: int, after: str | None
+    ) -> ReadResult[Page[L]]:
+        """Returns a page of several lists as one, the newest item first. Raises what
+        `page` raises."""
+        return await self.merged.page(
+            [partial(self.page, listing) for listing in listings], first, after
+        )
 
     async def warm(self, listings: Sequence[Listing[T]], first: int) -> None:
         """Copies the first pages that Redis has into memory, in one round trip, for the

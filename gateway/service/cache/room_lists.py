@@ -1,11 +1,12 @@
 """Lists of rooms, without the rooms that have ended since Twilio listed them."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from gateway.core.caching import ROOM_LIST_LIFETIME, Fence, ReadResult
 from gateway.core.errors import UpstreamUnavailable
-from gateway.core.paging import Page
+from gateway.core.paging import Page, per_status
 from gateway.core.rooms import Room, RoomFilter, RoomStatus, merge_end
 from gateway.service.cache.read_through import ReadThrough
 from gateway.service.cache.resources import Listing, ResourceKind
@@ -15,6 +16,7 @@ from gateway.twilio.wire.resource import WirePage
 from gateway.twilio.wire.rooms import list_rooms
 
 _ROOMS: Final = ResourceKind[WirePage[Room]](WirePage[Room], Fence.ROOM, ROOM_LIST_LIFETIME)
+_IN_PROGRESS: Final = (RoomStatus.IN_PROGRESS,)
 
 
 class RoomLists:
@@ -28,13 +30,20 @@ class RoomLists:
     async def page(
         self, filters: RoomFilter, first: int, after: str | None
     ) -> ReadResult[Page[Room]]:
-        """Returns a page of the rooms that match the filter.
+        """Returns a page of the rooms that match the filter, the newest first.
 
         Rooms that have ended since are left out of a list of rooms in progress. A page
         may therefore be shorter than `first`, or empty; its `end_cursor` continues the
         list all the same. Without Redis, the page is flagged as stale. Raises what
         `ReadThrough.page` raises.
         """
+        lists = [partial(self._page, single) for single in per_status(filters)]
+        return await self._reads.merged.page(lists, first, after)
+
+    async def _page(
+        self, filters: RoomFilter, first: int, after: str | None
+    ) -> ReadResult[Page[Room]]:
+        """A page of rooms of one status."""
         result = await self._reads.page(_listing(filters), first, after)
         rooms = result.value.items
         sids = [room.sid for _, room in rooms]
@@ -48,7 +57,7 @@ class RoomLists:
         matching = tuple(
             (cursor, room)
             for cursor, room in merged
-            if filters.status is not RoomStatus.IN_PROGRESS or room.status is RoomStatus.IN_PROGRESS
+            if filters.statuses != _IN_PROGRESS or room.status is RoomStatus.IN_PROGRESS
         )
         return ReadResult(
             replace(result.value, items=matching),

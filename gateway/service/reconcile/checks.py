@@ -162,7 +162,7 @@ class DeparturesCheck:
     async def run(self, book: RoomBook, twilio: Twilio) -> Difference:
         observation = twilio.observe()
         participants: list[Participant] = []
-        left = ParticipantFilter(status=ParticipantStatus.DISCONNECTED)
+        left = ParticipantFilter(statuses=(ParticipantStatus.DISCONNECTED,))
         query, has_more = None, True
         while has_more:
             request = list_participants(self.room, left, PAGE_SIZE_LIMIT, query)

@@ -159,7 +159,7 @@ class RoomCreation:
         if listed is not None:
             return await self._adopt(listed)
         wanted = RoomFilter(
-            status=RoomStatus.COMPLETED,
+            statuses=(RoomStatus.COMPLETED,),
             unique_name=name,
             created_after=attempt.began_at - CLOCK_SKEW,
         )

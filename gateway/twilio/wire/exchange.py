@@ -1,6 +1,6 @@
 """Requests to Twilio and its responses, as values. Does no I/O."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Generic, Literal, TypeVar
@@ -54,6 +54,13 @@ class WireRequest(Generic[T]):
     def is_write(self) -> bool:
         """Whether the request changes something, and so uses the write quota."""
         return self.method != "GET"
+
+
+def single_status(statuses: Sequence[T]) -> T | None:
+    """Returns the status of a filter, or None without one: Twilio filters a list by one
+    status at most."""
+    assert len(statuses) <= 1, "one list per status: see `per_status`"
+    return statuses[0] if statuses else None
 
 
 def encode_query(parameters: Parameters) -> str:

@@ -19,7 +19,7 @@ from gateway.core.participants import (
     SubscribedTrack,
 )
 from gateway.core.sids import ParticipantSid, RoomSid, TrackSid, checked_sid
-from gateway.twilio.wire.exchange import WireRequest
+from gateway.twilio.wire.exchange import WireRequest, single_status
 from gateway.twilio.wire.reading import JsonObject
 from gateway.twilio.wire.resource import PAGE_SIZE_LIMIT, TwilioResource, WirePage, room_path
 
@@ -66,7 +66,7 @@ def list_participants(
     all participants of a room that ended.
     """
     parameters = (
-        ("Status", wanted.status),
+        ("Status", single_status(wanted.statuses)),
         ("Identity", wanted.identity),
         ("DateCreatedAfter", wanted.created_after),
         ("DateCreatedBefore", wanted.created_before),

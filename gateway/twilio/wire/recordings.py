@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from gateway.core.errors import TwilioFault, UpstreamUnavailable
 from gateway.core.recordings import Recording, RecordingFilter, RecordingMedia, RoomRecordingFilter
 from gateway.core.sids import RecordingSid, RoomSid, checked_sid
-from gateway.twilio.wire.exchange import Parameters, WireRequest, WireResponse
+from gateway.twilio.wire.exchange import Parameters, WireRequest, WireResponse, single_status
 from gateway.twilio.wire.reading import JsonObject, read_json
 from gateway.twilio.wire.resource import TwilioResource, WirePage, delete, room_path
 
@@ -102,7 +102,7 @@ def fetch_media_link(sid: RecordingSid) -> WireRequest[RecordingMedia]:
 
 def _filter(wanted: RoomRecordingFilter | RecordingFilter) -> Parameters:
     return (
-        ("Status", wanted.status),
+        ("Status", single_status(wanted.statuses)),
         ("SourceSid", wanted.source_sid),
         ("DateCreatedAfter", wanted.created_after),
         ("DateCreatedBefore", wanted.created_before),

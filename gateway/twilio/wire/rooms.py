@@ -9,7 +9,7 @@ from typing import Final
 from gateway.core.limits.fairness import Priority
 from gateway.core.rooms import NewRoom, Room, RoomFilter, RoomStatus
 from gateway.core.sids import RoomSid
-from gateway.twilio.wire.exchange import WireRequest
+from gateway.twilio.wire.exchange import WireRequest, single_status
 from gateway.twilio.wire.resource import TwilioResource, WirePage, room_path
 from gateway.twilio.wire.rules import rules_json
 from gateway.twilio.wire.transcriptions import configuration_json
@@ -48,7 +48,7 @@ def list_rooms(
     paging see `TwilioResource.list`.
     """
     parameters = (
-        ("Status", wanted.status),
+        ("Status", single_status(wanted.statuses)),
         ("UniqueName", wanted.unique_name),
         ("DateCreatedAfter", wanted.created_after),
         ("DateCreatedBefore", wanted.created_before),

@@ -387,13 +387,13 @@ def test_filters_mean_what_they_mean_to_twilio() -> None:
 
     live, ended = state.view, state.after(event(ENDED, 9)).view
     left, here = ParticipantStatus.DISCONNECTED, ParticipantStatus.CONNECTED
-    assert found(live) == found(live, status=here) == ["person 1"]
-    assert (found(live, status=left), live.covers(ParticipantFilter(status=left))) == (
+    assert found(live) == found(live, statuses=(here,)) == ["person 1"]
+    assert (found(live, statuses=(left,)), live.covers(ParticipantFilter(statuses=(left,)))) == (
         ["person 2"],
         False,
     )
-    assert found(ended) == found(ended, status=left) == ["person 1", "person 2"]
-    assert ended.covers(ParticipantFilter(status=left))
+    assert found(ended) == found(ended, statuses=(left,)) == ["person 1", "person 2"]
+    assert ended.covers(ParticipantFilter(statuses=(left,)))
     assert live.covers(ParticipantFilter())
     assert (found(live, identity="person 1"), found(live, identity="person 2")) == (
         ["person 1"],

@@ -82,9 +82,13 @@ async def test_a_result_that_cannot_be_serialized_is_an_internal_error(
         ("{ room(ref: {}) { sid } }", {}, "set exactly one field"),
         ("{ castle { sid } }", {}, "see the schema"),
         ("{ room { sid } }", {}, "send a value"),
-        ("{ rooms(status: OPEN) { nodes { sid } } }", {}, "send one of the enum's values"),
         (
-            "query($s: RoomStatusInput!) { rooms(status: $s) { nodes { sid } } }",
+            "{ rooms(filter: {statuses: [OPEN]}) { nodes { sid } } }",
+            {},
+            "send one of the enum's values",
+        ),
+        (
+            "query($s: RoomStatusInput!) { rooms(filter: {statuses: [$s]}) { nodes { sid } } }",
             {"s": "OPEN"},
             "send one of the enum's values",
         ),
@@ -101,12 +105,12 @@ async def test_a_result_that_cannot_be_serialized_is_an_internal_error(
         ("query($n: Int!) { rooms(first: $n) { nodes { sid } } }", {}, "send a value"),
         ("query($i: ID! = 5) { node(id: $i) { id } }", {"i": None}, "send a value"),
         (
-            "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }",
+            "query($d: DateTime) { rooms(filter: {createdAfter: $d}) { nodes { sid } } }",
             {"d": "soon"},
             "must be ISO 8601",
         ),
         (
-            "query($d: DateTime) { rooms(createdAfter: $d) { nodes { sid } } }",
+            "query($d: DateTime) { rooms(filter: {createdAfter: $d}) { nodes { sid } } }",
             {"d": "2026-11-20T12:00:00"},
             "end it",
         ),

@@ -40,10 +40,9 @@ async def test_insights_are_read_through_the_room_and_by_its_sid(server: GraphQL
 
 async def test_insights_rooms_passes_every_filter(server: GraphQLServer) -> None:
     query = """query($a: DateTime, $b: DateTime) {
-        insightsRooms(
-            roomTypes: [GROUP, GO], codecs: [VP8, OPUS], roomName: "standup",
-            createdAfter: $a, createdBefore: $b, first: 7, after: "x"
-        ) { nodes { roomSid } asOf } }"""
+        insightsRooms(filter: {roomTypes: [GROUP, GO], codecs: [VP8, OPUS], roomName: "standup",
+            createdAfter: $a, createdBefore: $b}, first: 7, after: "x") { nodes { roomSid } asOf
+            } }"""
     await server.data(query, a="2026-11-20T12:00:00Z", b="2026-11-20T13:00:00Z")
     filters = InsightsRoomFilter(
         room_types=(RoomType.GROUP, RoomType.GO),

@@ -133,7 +133,7 @@ async def test_participants_that_the_view_does_not_hold_are_fetched() -> None:
     account = Account(ACCOUNT)
     account.live.first_view = live_view(PRESENT)
     query = """subscription { roomLive(room: {uniqueName: "standup"}) {
-        participants(status: DISCONNECTED, first: 7) { nodes { sid } }
+        participants(filter: {statuses: [DISCONNECTED]}, first: 7) { nodes { sid } }
         bob: participant(ref: {identity: "bob"}) { sid } gone: participant(ref: {sid: "%s"}) {
         sid } } }"""
     assert (await first(account, query % BOB))["bob"] is None

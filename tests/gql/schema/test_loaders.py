@@ -49,12 +49,12 @@ async def test_each_filter_has_a_batch_of_its_own(server: GraphQLServer) -> None
         """{ rooms(first: 9) { nodes {
         a: participants { nodes { sid } }
         again: participants { nodes { sid } }
-        b: participants(status: DISCONNECTED, first: 5) { nodes { sid } } } } }"""
+        b: participants(filter: {statuses: [DISCONNECTED]}, first: 5) { nodes { sid } } } } }"""
     )
     assert server.account.participants.batches == [[room_sid(1), room_sid(2)]] * 2
     assert server.account.participants.calls == [
         ("pages", ParticipantFilter(), 50),
-        ("pages", ParticipantFilter(status=ParticipantStatus.DISCONNECTED), 5),
+        ("pages", ParticipantFilter(statuses=(ParticipantStatus.DISCONNECTED,)), 5),
     ]
 
 

@@ -63,12 +63,11 @@ async def test_a_participant_of_an_unknown_room_is_null(
 
 async def test_participants_passes_every_filter(server: GraphQLServer) -> None:
     query = """query($a: DateTime, $b: DateTime) { room(ref: {uniqueName: "standup"}) {
-        participants(
-            status: DISCONNECTED, identity: "ada", createdAfter: $a, createdBefore: $b, first: 7
-        ) { nodes { id } } } }"""
+        participants(filter: {statuses: [DISCONNECTED], identity: "ada", createdAfter: $a,
+            createdBefore: $b}, first: 7) { nodes { id } } } }"""
     await server.data(query, a="2026-11-20T12:00:00Z", b="2026-11-20T13:00:00Z")
     filters = ParticipantFilter(
-        status=ParticipantStatus.DISCONNECTED,
+        statuses=(ParticipantStatus.DISCONNECTED,),
         identity="ada",
         created_after=AT,
         created_before=AT + timedelta(hours=1),

@@ -43,13 +43,12 @@ async def test_a_recording_is_read_by_sid_from_the_account_and_from_its_room(
 
 async def test_recordings_of_the_account_passes_every_filter(server: GraphQLServer) -> None:
     query = """query($a: DateTime, $b: DateTime, $track: ID, $of: [ID!]) {
-        recordings(
-            status: COMPLETED, sourceSid: $track, groupingSids: $of, createdAfter: $a,
-            createdBefore: $b, mediaType: VIDEO, first: 7, after: "x"
-        ) { nodes { sid } } }"""
+        recordings(filter: {statuses: [COMPLETED], sourceSid: $track, groupingSids: $of,
+            createdAfter: $a, createdBefore: $b, mediaType: VIDEO}, first: 7, after: "x") {
+            nodes { sid } } }"""
     await server.data(query, track=VOICE, of=[room_sid(1), ADA], **DATES)
     filters = RecordingFilter(
-        status=RecordingStatus.COMPLETED,
+        statuses=(RecordingStatus.COMPLETED,),
         source_sid=VOICE,
         grouping_sids=(room_sid(1), ADA),
         media_type=TrackKind.VIDEO,
@@ -60,12 +59,12 @@ async def test_recordings_of_the_account_passes_every_filter(server: GraphQLServ
 
 async def test_recordings_of_a_room_passes_every_filter(server: GraphQLServer) -> None:
     query = """query($a: DateTime, $b: DateTime, $track: ID) { room(ref: {uniqueName: "standup"}) {
-        recordings(
-            status: PROCESSING, sourceSid: $track, createdAfter: $a, createdBefore: $b,
-            first: 7, after: "x"
-        ) { nodes { sid } } } }"""
+        recordings(filter: {statuses: [PROCESSING], sourceSid: $track, createdAfter: $a,
+            createdBefore: $b}, first: 7, after: "x") { nodes { sid } } } }"""
     await server.data(query, track=VOICE, **DATES)
-    filters = RoomRecordingFilter(status=RecordingStatus.PROCESSING, source_sid=VOICE, **BETWEEN)
+    filters = RoomRecordingFilter(
+        statuses=(RecordingStatus.PROCESSING,), source_sid=VOICE, **BETWEEN
+    )
     assert server.account.recordings.calls == [("room_page", ROOM_REF, filters, 7, "x")]
 
 

@@ -86,8 +86,8 @@ async def test_list_participants(client: Client, meeting: Meeting) -> None:
     [
         ({"identity": "ann"}, {"ann"}),
         ({"identity": "nobody"}, set()),
-        ({"status": CONNECTED}, {"ann", "bob"}),
-        ({"status": DISCONNECTED}, set()),
+        ({"statuses": [CONNECTED]}, {"ann", "bob"}),
+        ({"statuses": [DISCONNECTED]}, set()),
         ({"created_after": LONG_AGO, "created_before": FAR_AHEAD}, {"ann", "bob"}),
         ({"created_after": FAR_AHEAD}, set()),
     ],
@@ -323,10 +323,10 @@ async def test_a_participant_of_another_room_is_not_found(
         ("ListParticipants", {"room": "nobody-is-here"}, "NOT_FOUND"),
         ("ListParticipants", {"page_size": -1}, "INVALID_ARGUMENT"),
         ("ListParticipants", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
-        ("ListParticipants", {"status": 99}, "INVALID_ARGUMENT"),
+        ("ListParticipants", {"statuses": [99]}, "INVALID_ARGUMENT"),
         (
             "ListParticipants",
-            {"status": participant_pb2.PARTICIPANT_STATUS_UNKNOWN},
+            {"statuses": [participant_pb2.PARTICIPANT_STATUS_UNKNOWN]},
             "INVALID_ARGUMENT",
         ),
         ("ListParticipants", {"identity": ""}, "INVALID_ARGUMENT"),

@@ -103,8 +103,8 @@ async def test_list_recordings_filters(client: Client, meeting: Meeting, is_in_r
     both = {meeting.audio.sid, meeting.video.sid}
     assert await sids() == both
     assert await sids(source_sid=meeting.video.source_sid) == {meeting.video.sid}
-    assert await sids(status=PROCESSING) == both
-    assert await sids(status=DELETED) == set()
+    assert await sids(statuses=[PROCESSING]) == both
+    assert await sids(statuses=[DELETED]) == set()
     assert await sids(created_before=FAR_AHEAD) == both
     assert await sids(created_after=FAR_AHEAD) == set()
 
@@ -246,8 +246,12 @@ UNKNOWN_SID = "RT" + "0" * 32
         ("ListRoomRecordings", {"room": "nobody-is-here"}, "NOT_FOUND"),
         ("ListRecordings", {"page_size": -1}, "INVALID_ARGUMENT"),
         ("ListRecordings", {"page_token": "nonsense"}, "INVALID_ARGUMENT"),
-        ("ListRecordings", {"status": 99}, "INVALID_ARGUMENT"),
-        ("ListRecordings", {"status": recording_pb2.RECORDING_STATUS_UNKNOWN}, "INVALID_ARGUMENT"),
+        ("ListRecordings", {"statuses": [99]}, "INVALID_ARGUMENT"),
+        (
+            "ListRecordings",
+            {"statuses": [recording_pb2.RECORDING_STATUS_UNKNOWN]},
+            "INVALID_ARGUMENT",
+        ),
         ("ListRecordings", {"source_sid": "PA" + "0" * 32}, "INVALID_ARGUMENT"),
         ("ListRecordings", {"grouping_sids": ["MT" + "0" * 32]}, "INVALID_ARGUMENT"),
         ("ListRecordings", {"grouping_sids": ["RM" + "0" * 32] * 21}, "INVALID_ARGUMENT"),

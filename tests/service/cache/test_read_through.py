@@ -575,7 +575,7 @@ async def test_pages_follow_each_other_and_a_cursor_stays_with_its_list(site: Si
     for foreign in (
         listing(other),
         listing(room, identity="ada"),
-        listing(room, status=ParticipantStatus.CONNECTED),
+        listing(room, statuses=(ParticipantStatus.CONNECTED,)),
     ):
         with pytest.raises(InvalidArgument):
             await account.reads.page(foreign, 2, after)

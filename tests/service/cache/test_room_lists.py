@@ -16,7 +16,7 @@ from gateway.store.cache import RoomIndex
 from gateway.store.connection import Connections
 from tests.service.conftest import ACCOUNT, ADMIN, Site, event, shift_clock, wait_until
 
-IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(status=RoomStatus.COMPLETED)
+IN_PROGRESS, COMPLETED = RoomFilter(), RoomFilter(statuses=(RoomStatus.COMPLETED,))
 
 
 async def list_(

@@ -89,7 +89,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "FetchRoomParticipant": (ROOM, PARTICIPANT),
     "ListRoomParticipant": (
         ROOM,
-        ParticipantFilter(status=ParticipantStatus.DISCONNECTED, identity="a/b", **SPAN),
+        ParticipantFilter(statuses=(ParticipantStatus.DISCONNECTED,), identity="a/b", **SPAN),
         50,
     ),
     "UpdateRoomParticipant": (ROOM, PARTICIPANT),
@@ -105,14 +105,14 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "FetchRoomRecording": (ROOM, RECORDING),
     "ListRoomRecording": (
         ROOM,
-        RoomRecordingFilter(status=RecordingStatus.COMPLETED, source_sid=TRACK, **SPAN),
+        RoomRecordingFilter(statuses=(RecordingStatus.COMPLETED,), source_sid=TRACK, **SPAN),
         50,
     ),
     "DeleteRoomRecording": (ROOM, RECORDING),
     "FetchRecording": (RECORDING,),
     "ListRecording": (
         RecordingFilter(
-            status=RecordingStatus.DELETED,
+            statuses=(RecordingStatus.DELETED,),
             source_sid=TRACK,
             grouping_sids=(ROOM, PARTICIPANT),
             media_type=TrackKind.DATA,

@@ -61,7 +61,7 @@ def test_find_published_track_does_not_send_the_name(name: str) -> None:
 
 def test_list_without_a_filter_sends_no_status() -> None:
     assert list_participants(ROOM, ParticipantFilter(), 50).query == "PageSize=50"
-    wanted = ParticipantFilter(status=ParticipantStatus.RECONNECTING)
+    wanted = ParticipantFilter(statuses=(ParticipantStatus.RECONNECTING,))
     assert list_participants(ROOM, wanted, 50).query == "Status=reconnecting&PageSize=50"
 
 

@@ -133,7 +133,7 @@ def test_find_room_returns_an_exact_match_in_progress(
 
 def test_list_rooms_sends_its_filter() -> None:
     rooms = RoomFilter(
-        status=RoomStatus.COMPLETED,
+        statuses=(RoomStatus.COMPLETED,),
         created_after=datetime(2026, 1, 2, 5, 4, 5, tzinfo=timezone(timedelta(hours=2))),
         created_before=datetime(2026, 1, 2, 3, 4, 59, 1, tzinfo=UTC),
     )

@@ -15,11 +15,11 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ListRoomRecordingsRequest(_message.Message):
-    __slots__ = ("room", "page_size", "page_token", "status", "source_sid", "created_after", "created_before", "read_mask")
+    __slots__ = ("room", "page_size", "page_token", "statuses", "source_sid", "created_after", "created_before", "read_mask")
     ROOM_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    STATUS_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_SID_FIELD_NUMBER: _ClassVar[int]
     CREATED_AFTER_FIELD_NUMBER: _ClassVar[int]
     CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
@@ -27,12 +27,12 @@ class ListRoomRecordingsRequest(_message.Message):
     room: str
     page_size: int
     page_token: str
-    status: _recording_pb2.RecordingStatus
+    statuses: _containers.RepeatedScalarFieldContainer[_recording_pb2.RecordingStatus]
     source_sid: str
     created_after: _timestamp_pb2.Timestamp
     created_before: _timestamp_pb2.Timestamp
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, room: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., status: _Optional[_Union[_recording_pb2.RecordingStatus, str]] = ..., source_sid: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    def __init__(self, room: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[_recording_pb2.RecordingStatus, str]]] = ..., source_sid: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class ListRoomRecordingsResponse(_message.Message):
     __slots__ = ("recordings", "next_page_token", "freshness", "as_of")
@@ -79,10 +79,10 @@ class DeleteRoomRecordingResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class ListRecordingsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "status", "source_sid", "created_after", "created_before", "grouping_sids", "media_type", "read_mask")
+    __slots__ = ("page_size", "page_token", "statuses", "source_sid", "created_after", "created_before", "grouping_sids", "media_type", "read_mask")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    STATUS_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_SID_FIELD_NUMBER: _ClassVar[int]
     CREATED_AFTER_FIELD_NUMBER: _ClassVar[int]
     CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
@@ -91,14 +91,14 @@ class ListRecordingsRequest(_message.Message):
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    status: _recording_pb2.RecordingStatus
+    statuses: _containers.RepeatedScalarFieldContainer[_recording_pb2.RecordingStatus]
     source_sid: str
     created_after: _timestamp_pb2.Timestamp
     created_before: _timestamp_pb2.Timestamp
     grouping_sids: _containers.RepeatedScalarFieldContainer[str]
     media_type: _rule_pb2.TrackKind
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., status: _Optional[_Union[_recording_pb2.RecordingStatus, str]] = ..., source_sid: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grouping_sids: _Optional[_Iterable[str]] = ..., media_type: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[_recording_pb2.RecordingStatus, str]]] = ..., source_sid: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grouping_sids: _Optional[_Iterable[str]] = ..., media_type: _Optional[_Union[_rule_pb2.TrackKind, str]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class ListRecordingsResponse(_message.Message):
     __slots__ = ("recordings", "next_page_token", "freshness", "as_of")
