@@ -69,9 +69,7 @@ _register(
     rooms.RoomType,
     deprecated=dict.fromkeys(("GROUP_SMALL", "PEER_TO_PEER", "GO"), LEGACY_ROOM_TYPE),
 )
-_register(
-    rules.TrackRuleEffect, description="What a rule in force does with the tracks it selects."
-)
+_register(rules.TrackRuleEffect)
 _register(insights.StayStatus)
 _register(
     tokens.Problem,

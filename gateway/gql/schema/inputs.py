@@ -57,16 +57,14 @@ class RoomInput:
     large_room: bool | None = UNSET
 
 
-@strawberry.input(description="The parameters of a new room.")
+@strawberry.input
 class CreateRoomInput(RoomInput):
     idempotency_key: str | None = strawberry.field(default=UNSET, description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The name of a room, and the settings that apply if it is created.")
+@strawberry.input
 class EnsureRoomInput(RoomInput):
-    unique_name: str = strawberry.field(
-        description="The name of the room, 1 to 128 characters: any but one in the form of a SID."
-    )
+    unique_name: str
 
 
 # Fields of inputs that are no parameters of Twilio's.

@@ -85,10 +85,7 @@ class Room(ResourceView):
     empty_room_timeout: int | None
     unused_room_timeout: int | None
     record_participants_on_connect: bool | None
-    video_codecs: list[core.VideoCodec] | None = strawberry.field(
-        description="The video codecs that participants may use. Null only in an event that does "
-        "not tell them."
-    )
+    video_codecs: list[core.VideoCodec] | None
     media_region: str | None
     audio_only: bool | None
     large_room: bool | None
@@ -137,9 +134,8 @@ class Room(ResourceView):
         return RoomPresence.of(self, presence.participants, presence.cursor)
 
     @fetched_field(
-        "The participants of the room: by default those who are connected while "
-        "the room is in progress, and all once it has ended. In `roomLive`, all "
-        "that the stream has seen.",
+        "By default, who is connected while the room is in progress, and everyone who was there "
+        "once it has ended. In `roomLive`, those whom the stream has seen.",
         cheaper="select presence, which needs none",
     )
     async def participants(

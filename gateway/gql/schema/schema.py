@@ -98,59 +98,48 @@ class Query:
 class Mutation:
     create_room = strawberry.mutation(
         mutations.rooms.create_room,
-        description="Creates a room that reports its events to this gateway.",
+        description="Creates a room that reports its events to this gateway. If a room in "
+        "progress has the name, the error is `NameTaken`, which holds that room.",
         metadata=_calls(4),
     )
     ensure_room = strawberry.mutation(
         mutations.rooms.ensure_room,
-        description="Returns the room in progress with this name, or creates it. Requests that "
-        "race, on any replicas, get one room. It may be repeated after every error.",
         metadata=_calls(3),
     )
     complete_room = strawberry.mutation(
         mutations.rooms.complete_room,
-        description="Ends a room and disconnects its participants.",
         metadata=_calls(3),
     )
     disconnect_participant = strawberry.mutation(
         mutations.participants.disconnect_participant,
-        description="Removes a participant from a room.",
         metadata=_calls(4),
     )
     anonymize_participant = strawberry.mutation(
         mutations.participants.anonymize_participant,
-        description="Replaces a participant's identity by its SID. It cannot be undone.",
         metadata=_calls(4),
     )
     update_subscribe_rules = strawberry.mutation(
         mutations.participants.update_subscribe_rules,
-        description="Replaces the rules that decide which tracks a participant receives.",
         metadata=_calls(4),
     )
     update_recording_rules = strawberry.mutation(
         mutations.recordings.update_recording_rules,
-        description="Replaces the rules that decide which tracks of a room are recorded.",
         metadata=_calls(3),
     )
     delete_recording = strawberry.mutation(
         mutations.recordings.delete_recording,
-        description="Deletes the media of a recording. Its metadata stays, with the status "
-        "DELETED.",
         metadata=_calls(2),
     )
     start_transcription = strawberry.mutation(
         mutations.transcriptions.start_transcription,
-        description="Starts the transcription of a room.",
         metadata=_calls(3),
     )
     update_transcription = strawberry.mutation(
         mutations.transcriptions.update_transcription,
-        description="Starts, stops or configures a transcription.",
         metadata=_calls(3),
     )
     mint_access_token = strawberry.mutation(
         mutations.tokens.mint_access_token,
-        description="Makes a token with which a client joins a room.",
         metadata=_calls(2),
     )
     explain_token = strawberry.mutation(
@@ -162,7 +151,7 @@ class Mutation:
 
 
 # Types that no field names: they implement an interface that a field returns.
-_MESSAGE_TYPES = (
+MESSAGE_TYPES = (
     StreamStarted,
     Bookmark,
     Gap,
@@ -174,6 +163,6 @@ schema = strawberry.Schema(
     Query,
     Mutation,
     Subscription,
-    types=(*_MESSAGE_TYPES, *ERROR_TYPES.values()),
+    types=(*MESSAGE_TYPES, *ERROR_TYPES.values()),
     config=StrawberryConfig(name_converter=GraphQLNames(), scalar_map=SCALARS),
 )

@@ -66,7 +66,10 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "StreamMessage": "WatchRoomEventsResponse",
 }
 _FIELDS: Final[Mapping[str, str]] = {"idempotencyKey": "request_id"}
-_OTHER_METHODS: Final[Mapping[str, str]] = {"roomLive": "WatchRoom"}
+_OTHER_METHODS: Final[Mapping[str, str]] = {
+    "roomLive": "WatchRoom",
+    "roomPresence": "GetRoomPresence",
+}
 _GRAPHQL_NAMES: Final[Mapping[str, str]] = {
     **{message: type_ for type_, message in _MESSAGES.items()},
     **{proto: field for field, proto in _FIELDS.items()},

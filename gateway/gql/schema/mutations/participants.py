@@ -14,8 +14,8 @@ from gateway.gql.schema.rules import SubscribeRuleInput
 
 @strawberry.input(description="Which participant to remove.")
 class DisconnectParticipantInput:
-    room: RoomRef = strawberry.field(description="The room of the participant.")
-    participant: ParticipantRef = strawberry.field(description="The participant to remove.")
+    room: RoomRef
+    participant: ParticipantRef
     idempotency_key: str | None = strawberry.field(
         default=UNSET,
         description=f"{IDEMPOTENCY_KEY} A retry removes no other participant that has the "
@@ -49,8 +49,8 @@ async def disconnect_participant(
 
 @strawberry.input(description="Which participant to anonymize.")
 class AnonymizeParticipantInput:
-    room: RoomRef = strawberry.field(description="The room of the participant.")
-    participant: ParticipantRef = strawberry.field(description="The participant to anonymize.")
+    room: RoomRef
+    participant: ParticipantRef
 
 
 @strawberry.type(description="The outcome of `anonymizeParticipant`.")
@@ -80,11 +80,9 @@ async def anonymize_participant(
 
 @strawberry.input(description="The new subscribe rules of a participant.")
 class UpdateSubscribeRulesInput:
-    room: RoomRef = strawberry.field(description="The room of the participant.")
-    participant: ParticipantRef = strawberry.field(description="The participant.")
-    rules: list[SubscribeRuleInput] = strawberry.field(
-        description="1 to 20 rules. They replace all rules in force."
-    )
+    room: RoomRef
+    participant: ParticipantRef
+    rules: list[SubscribeRuleInput]
 
 
 @strawberry.type(description="The outcome of `updateSubscribeRules`.")

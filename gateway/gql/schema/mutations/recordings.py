@@ -53,9 +53,7 @@ async def delete_recording(
 @strawberry.input(description="The new recording rules of a room.")
 class UpdateRecordingRulesInput:
     room: RoomRef = strawberry.field(description="The room.")
-    rules: list[RecordingRuleInput] = strawberry.field(
-        description="1 to 20 rules. They replace all rules in force."
-    )
+    rules: list[RecordingRuleInput]
 
 
 @strawberry.type(description="The outcome of `updateRecordingRules`.")

@@ -69,7 +69,7 @@ async def ensure_room(
 
 @strawberry.input(description="Which room to end.")
 class CompleteRoomInput:
-    room: RoomRef = strawberry.field(description="The room to end.")
+    room: RoomRef
     idempotency_key: str | None = strawberry.field(
         default=UNSET,
         description=f"{IDEMPOTENCY_KEY} A retry ends no other room that has the name by then.",

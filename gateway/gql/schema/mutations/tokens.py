@@ -18,19 +18,12 @@ from gateway.gql.schema.types import build_view
 
 @strawberry.input(description="Whom an access token lets into which room.")
 class MintAccessTokenInput:
-    identity: str = strawberry.field(
-        description="The identity of the participant: 1 to 128 characters. Characters outside "
-        "ASCII count twice."
-    )
+    identity: str
     room: RoomRef | None = strawberry.field(
         default=UNSET,
-        description="The room. By `uniqueName` it need not exist yet. Null means every room of "
-        "the account.",
     )
     ttl_seconds: int | None = strawberry.field(
         default=UNSET,
-        description="For how long the token is valid: 1 to 86,400 seconds, and at most as long "
-        "as a participant may stay in the room. Null means as long as that.",
     )
 
 
@@ -61,10 +54,9 @@ async def mint_access_token(
 
 @strawberry.input(description="The token to explain.")
 class ExplainTokenInput:
-    token: str = strawberry.field(description="The token: a JWT of up to 8,192 characters.")
+    token: str
     room: RoomRef | None = strawberry.field(
         default=UNSET,
-        description="The room that a client wants to join with the token. Null means any room.",
     )
 
 

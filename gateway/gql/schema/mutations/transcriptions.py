@@ -22,10 +22,8 @@ from gateway.gql.schema.transcriptions import Transcription
 
 @strawberry.input(description="Which room to transcribe, and how.")
 class StartTranscriptionInput:
-    room: RoomRef = strawberry.field(description="The room. It has one transcription at most.")
-    configuration: TranscriptionsConfigurationInput | None = strawberry.field(
-        default=UNSET, description="How speech is transcribed. Null means the engine's defaults."
-    )
+    room: RoomRef
+    configuration: TranscriptionsConfigurationInput | None = UNSET
     idempotency_key: str | None = strawberry.field(default=UNSET, description=IDEMPOTENCY_KEY)
 
 
@@ -55,18 +53,17 @@ async def start_transcription(
     return StartTranscriptionPayload(transcription=Transcription.from_mutation(transcription))
 
 
-@strawberry.input(description="A change of a transcription: its status, its configuration or both.")
+@strawberry.input(
+    description="A change of a transcription: its status, its configuration or both. At "
+    "least one of them must be set."
+)
 class UpdateTranscriptionInput:
-    room: RoomRef = strawberry.field(description="The room of the transcription.")
+    room: RoomRef
     transcription: strawberry.ID = strawberry.field(
         description="The transcription's `id`, or Twilio's `ttid`."
     )
-    status: TranscriptionStatusInput | None = strawberry.field(
-        default=UNSET, description="STARTED or STOPPED. Null leaves the status."
-    )
-    configuration: TranscriptionsConfigurationInput | None = strawberry.field(
-        default=UNSET, description="Null leaves the configuration."
-    )
+    status: TranscriptionStatusInput | None = UNSET
+    configuration: TranscriptionsConfigurationInput | None = UNSET
 
 
 @strawberry.type(description="The outcome of `updateTranscription`.")
