@@ -15,7 +15,7 @@ from gateway.core.errors import (
 )
 from gateway.core.events import RoomEventSource, RoomEventType
 from gateway.core.outcomes import IdempotencyKeyReused, NameTaken
-from gateway.core.rooms import NewRoom, Room, RoomStatus
+from gateway.core.rooms import NewRoom, Room, RoomSid, RoomStatus
 from gateway.sandbox.faults.injector import Fault, Match
 from gateway.service.accounts import Account
 from gateway.service.upstream.timings import UpstreamTimings
@@ -284,6 +284,37 @@ async def test_room_of_a_key_is_returned_in_its_current_state(site: Site) -> Non
     room = await created(account)
     await account.rooms.complete(ADMIN, ref(room.sid))
     assert (await created(account)).status is COMPLETED
+
+
+@pytest.mark.parametrize("how", ["reset-before", "reset-after"])
+@pytest.mark.parametrize("has_ended", [False, True])
+async def test_i14_create_without_a_key_is_retried_with_the_key_of_its_error(
+    site: Site, how: str, has_ended: bool
+) -> None:
+    replica_a, replica_b = await site.replica(), await site.replica()
+    lose_response(site, how)
+    site.sandbox.faults.add(Fault(match=Match("GET"), rest_lag_ms=60_000))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await created(replica_a, key=None)
+    assert unknown.value.retry_with is not None
+    site.calm()
+    if has_ended:
+        for room in site.rooms_at_twilio():
+            site.end_at_twilio(RoomSid(room.sid))
+    for account in (replica_b, replica_a):
+        again = await created(account, unknown.value.retry_with)
+        assert [again.sid] == [room.sid for room in site.rooms_at_twilio()]
+        is_found = how == "reset-after"
+        assert again.status is (COMPLETED if has_ended and is_found else IN_PROGRESS)
+
+
+async def test_i14_unnamed_create_has_no_safe_retry(site: Site) -> None:
+    account = await site.replica()
+    lose_response(site, "reset-before")
+    for key in (KEY, None):
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await created(account, key, NewRoom())
+        assert unknown.value.retry_with is None
 
 
 async def test_i14_outcome_stays_unknown_while_rest_lags(site: Site) -> None:

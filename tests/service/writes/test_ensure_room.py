@@ -24,6 +24,7 @@ from gateway.service.flights.deadlines import within
 from gateway.service.rooms import CreatedRoom
 from gateway.service.writes.mutations import WriteTimings
 from gateway.store.eventlog import readable
+from gateway.store.keys import Keys
 from tests.conftest import Figure
 from tests.service.conftest import (
     ACCOUNT,
@@ -75,6 +76,17 @@ async def test_first_call_creates_the_room_and_the_next_ones_find_it(site: Site)
         assert (again.is_new, again.room.value.sid) == (False, first.room.value.sid)
         assert again.room.value.max_participants == 7
     assert len(site.gate.calls) == calls
+
+
+async def test_room_is_looked_up_once_when_its_name_was_not_used_for_a_while(site: Site) -> None:
+    account = await site.replica()
+    first = await ensure(account)
+    await site.connections.commands.delete(Keys(ACCOUNT).name("daily"))
+    before = len(site.gate.calls)
+    for _ in range(2):
+        again = await ensure(account)
+        assert (again.is_new, again.room.value.sid) == (False, first.room.value.sid)
+    assert site.gate.calls[before:] == ["GET /v1/Rooms"]
 
 
 async def test_callers_that_race_on_three_replicas_get_one_room_with_two_calls(site: Site) -> None:
