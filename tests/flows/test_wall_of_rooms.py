@@ -124,8 +124,8 @@ async def test_a_wall_of_rooms_shows_who_is_where_for_one_call_to_twilio(
     assert len(paths) <= 1
     rooms = 20
     assert reply.body["extensions"]["cost"]["requested"] == (
-        # a call, a page of rooms, and two fields of each from the log
-        CALL_POINTS + FETCH_POINTS + rooms + 2 * rooms
+        # a call, a page of rooms, two fields of each from the log, and 50 participants
+        CALL_POINTS + FETCH_POINTS + rooms + 2 * rooms + 50 * rooms
     )
 
 

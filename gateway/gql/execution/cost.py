@@ -31,7 +31,7 @@ from graphql import (
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.paging import DEFAULT_FIRST, PAGE_LIMIT
-from gateway.gql.execution.graphql_core import resolver_metadata
+from gateway.gql.execution.graphql_core import list_size, resolver_metadata
 from gateway.service.callers.charge import FETCH_COST
 
 MAX_CALLS: Final = 60
@@ -168,6 +168,9 @@ class _CostCounter:
             rooms = objects if type_ == self.root else scope.rooms
             scope = replace(scope, objects=objects, rooms=rooms)
             points += objects
+        elif (size := list_size(field)) is not None:
+            scope = replace(scope, objects=scope.objects * size)
+            points += scope.objects
         if node.selection_set is not None:
             points += self.of_selections(node.selection_set, get_named_type(field.type).name, scope)
         return points

@@ -62,6 +62,14 @@ def resolver_metadata(field: GraphQLField) -> Mapping[Any, Any] | None:
     return metadata
 
 
+def list_size(field: GraphQLField) -> int | None:
+    """The most objects in a field's list, from its strawberry metadata; None if it does
+    not say."""
+    definition = (field.extensions or {}).get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    size: int | None = None if definition is None else definition.metadata.get("list_size")
+    return size
+
+
 class OperationExecutor(Executor[Context]):
     """An executor that holds no more memory than its operation needs.
 

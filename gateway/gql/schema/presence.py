@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from gateway.core.room_state.live import Stay
+from gateway.core.rooms import MAX_PARTICIPANTS, RoomType
 from gateway.gql.schema.participants import Participant, PublishedTrack
 
 if TYPE_CHECKING:  # Room and RoomPresence refer to each other in GraphQL
@@ -40,7 +41,9 @@ class RoomPresence:
         description="The room."
     )
     participant_count: int
-    participants: list[PresentParticipant]
+    participants: list[PresentParticipant] = strawberry.field(
+        metadata={"list_size": MAX_PARTICIPANTS[RoomType.GROUP]}
+    )
 
     @classmethod
     def of(cls, room: "Room", stays: Iterable[Stay], cursor: str) -> "RoomPresence":

@@ -106,8 +106,8 @@ class Room(ResourceView):
         return view
 
     @fetched_field(
-        "How many participants are in the room now: 0 once it has ended. Null when the event log "
-        "does not have the room's whole story, as `presence`.",
+        "How many participants are in the room now, also where an event shows the room. 0 once "
+        "the room has ended. Null where `presence` is null.",
         is_shared=True,
         calls=0,
     )
@@ -118,10 +118,10 @@ class Room(ResourceView):
         return None if presence is None else presence.participant_count
 
     @fetched_field(
-        "Who is in the room now, from the event log. Null when the log does not have the room's "
-        "whole story: for a room that another system created without this gateway's callback "
-        "address until the gateway has read it from Twilio, while the event of a lost callback is "
-        "missing, and after a loss of the log.",
+        "Who is in the room now, also where an event shows the room. It comes from the event log "
+        "and needs no call to Twilio. Null while the log does not have the room's whole story: "
+        "another system created the room without this gateway's callback, the log was lost, or a "
+        "callback is missing, and the gateway has not read the room from Twilio since.",
         is_shared=True,
         calls=0,
     )

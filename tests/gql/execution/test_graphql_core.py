@@ -12,6 +12,7 @@ from gateway.gql.execution.graphql_core import (
     EXECUTABLE_SCHEMA,
     OperationExecutor,
     executable_schema,
+    list_size,
     print_schema,
     resolver_metadata,
 )
@@ -58,6 +59,12 @@ def test_resolver_metadata_is_none_for_a_plain_attribute() -> None:
     assert not_shared == {"is_shared": False, "calls": 1, "cheaper": ""}
     assert shared == {"is_shared": True, "calls": 1, "cheaper": ""}
     assert resolver_metadata(GraphQLField(graphql.GraphQLString)) is None
+
+
+def test_list_size_is_the_one_that_the_field_says() -> None:
+    assert list_size(field("RoomPresence", "participants")) == 50
+    assert list_size(field("PresentParticipant", "tracks")) is None
+    assert list_size(GraphQLField(graphql.GraphQLString)) is None
 
 
 def test_graphql_core_has_the_helpers_that_we_make_weak() -> None:

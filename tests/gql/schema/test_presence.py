@@ -55,7 +55,12 @@ async def test_without_the_log_presence_is_null_with_an_error(server: GraphQLSer
     assert error["extensions"]["code"] == "UPSTREAM_UNAVAILABLE"
 
 
-async def test_presence_costs_a_point_for_each_room(server: GraphQLServer) -> None:
+async def test_presence_costs_a_point_for_each_room_and_each_object(server: GraphQLServer) -> None:
+    server.account.rooms.stored = [room(number, f"room{number}") for number in (1, 2)]
+    server.account.presence.stays = {room_sid(1): (PRESENT,), room_sid(2): ()}
     _, body = await server.post(WALL)
-    # A call, the page of rooms, and two fields of each room.
-    assert body["extensions"]["cost"]["requested"] == 10 + 25 + 20 + 2 * 20
+    # A call, the page of rooms, two fields of each room, and 50 participants in each.
+    cost = body["extensions"]["cost"]
+    assert cost["requested"] == 10 + 25 + 20 + 2 * 20 + 50 * 20
+    # Two rooms, a participant and a track. The log costs nothing more.
+    assert cost["actual"] == 10 + 4
