@@ -1,6 +1,6 @@
 """Events and stream messages as protobuf messages. Does no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -17,16 +17,12 @@ from gateway.core.events import (
     Bookmark,
     Delivered,
     Gap,
-    RecordingOperation,
     ResyncRequired,
-    RoomChangeKind,
     RoomEvent,
     RoomEventType,
     StreamMessage,
     StreamStarted,
 )
-from gateway.core.participants import Participant, PublishedTrack
-from gateway.core.recordings import Recording
 from gateway.rpc import enums
 from gateway.rpc.convert import to_pb
 from gateway.rpc.v1 import events_pb2
@@ -40,6 +36,17 @@ _MESSAGES: Final[Mapping[str, type[Message]]] = {
     for field in _DESCRIPTOR.oneofs_by_name["event"].fields
 }
 """The message of each type of event, by its field in the event."""
+_PARTS: Final[Mapping[str, Callable[[RoomEvent], object]]] = {
+    "participant": participant_of,
+    "track": track_of,
+    "recording": recording_of,
+    "failed_operation": failed_operation_of,
+    "participant_identity": lambda event: event.participant_identity,
+    "change": lambda event: event.change,
+    "changed_participant": lambda event: event.participant,
+    "deleted_recording_id": lambda event: event.recording_sid,
+}
+"""What the fields of these messages show."""
 
 
 class Encoder:
@@ -85,37 +92,8 @@ class _Subject:
     def __init__(self, event: RoomEvent) -> None:
         self._event = event
 
-    @property
-    def participant(self) -> Participant | None:
-        return participant_of(self._event)
-
-    @property
-    def track(self) -> PublishedTrack | None:
-        return track_of(self._event)
-
-    @property
-    def recording(self) -> Recording | None:
-        return recording_of(self._event)
-
-    @property
-    def failed_operation(self) -> RecordingOperation | None:
-        return failed_operation_of(self._event)
-
-    @property
-    def participant_identity(self) -> str | None:
-        return self._event.participant_identity
-
-    @property
-    def change(self) -> RoomChangeKind | None:
-        return self._event.change
-
-    @property
-    def changed_participant(self) -> Participant | None:
-        return self._event.participant
-
-    @property
-    def deleted_recording_id(self) -> str | None:
-        return self._event.recording_sid
+    def __getattr__(self, name: str) -> object:
+        return _PARTS[name](self._event)
 
 
 def event_to_pb(event: RoomEvent) -> events_pb2.RoomEvent:

@@ -73,11 +73,11 @@ def visible_to_pb(value: object, message_class: type[M]) -> M:
     message = to_pb(value, message_class)
     caller = call_context.current().caller
     if caller is None or Scope.ADMIN not in caller.scopes:
-        hide_callback(message)
+        _hide_callback(message)
     return message
 
 
-def hide_callback(message: Message) -> None:
+def _hide_callback(message: Message) -> None:
     """Clears the address of callbacks in a resource, if it has one.
 
     The address holds marks of the gateway, so only operators may see it.
