@@ -24,8 +24,6 @@ from gateway.gql.schema.types import view_of
 
 R = TypeVar("R", recordings.RecordingRule, participants.SubscribeRule)
 
-_PUBLISHER: Final = "The SID or identity of the participant that sends the tracks."
-_TRACK: Final = "The SID or name of the track."
 _TWILIO: Final = (
     'A rule in Twilio\'s own words, such as `{"type": "include", "kind": "audio"}`, for '
     "programs that have such rules already."
@@ -40,8 +38,8 @@ class TrackRule:
     )
     all: bool | None
     kind: core.TrackKind | None
-    publisher: str | None = strawberry.field(description=f"{_PUBLISHER} Null for any participant.")
-    track: str | None = strawberry.field(description=f"{_TRACK} Null for any track.")
+    publisher: str | None
+    track: str | None
     priority: core.TrackPriority | None
 
 
@@ -50,8 +48,8 @@ class TrackRule:
 )
 class RecordingRuleMatch:
     kind: RecordedKindInput | None = UNSET
-    publisher: str | None = strawberry.field(default=UNSET, description=_PUBLISHER)
-    track: str | None = strawberry.field(default=UNSET, description=_TRACK)
+    publisher: str | None = UNSET
+    track: str | None = UNSET
 
 
 @strawberry.input(
@@ -60,8 +58,8 @@ class RecordingRuleMatch:
 )
 class SubscribeRuleMatch:
     kind: TrackKindInput | None = UNSET
-    publisher: str | None = strawberry.field(default=UNSET, description=_PUBLISHER)
-    track: str | None = strawberry.field(default=UNSET, description=_TRACK)
+    publisher: str | None = UNSET
+    track: str | None = UNSET
     priority: TrackPriorityInput | None = strawberry.field(
         default=UNSET,
     )

@@ -25,8 +25,6 @@ from gateway.gql.schema.names import GraphQLNames
 from gateway.gql.schema.scalars import SCALARS
 from gateway.gql.schema.subscriptions import Subscription
 
-_DATES = "`createdAfter` includes its moment, `createdBefore` does not."
-
 
 def _calls(count: int) -> dict[str, int]:
     """How many calls to Twilio a root field needs at most, with the look-ups of names
@@ -42,7 +40,6 @@ class Query:
     )
     rooms = strawberry.field(
         rooms.rooms,
-        description=f"`first` is 1 to 100. {_DATES}",
         metadata=_calls(1),
     )
     participant = strawberry.field(
@@ -55,8 +52,6 @@ class Query:
     )
     recordings = strawberry.field(
         recordings.recordings,
-        description="The account's. `groupingSids` are SIDs of rooms or participants, up to 20. "
-        + _DATES,
         metadata=_calls(1),
     )
     insights_room = strawberry.field(

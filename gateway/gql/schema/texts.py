@@ -32,6 +32,7 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
+    get_named_type,
     is_introspection_type,
     is_list_type,
     is_non_null_type,
@@ -96,7 +97,7 @@ _SCHEMA: Final = (
 _TYPES: Final = {
     "Connection": "A page of a list of `{}`. It can be shorter than `first` and still have a "
     "next page.",
-    "Edge": "A `{}` in a page, with its cursor.",
+    "Edge": "One `{}` of a page, with its cursor.",
     "PageInfo": "Where a page begins and ends, by the Relay specification.",
     "Payload": "The result of a mutation: the new state, or the reasons why there is none.",
 }
@@ -116,7 +117,7 @@ _TYPE_FIELDS: Final = {
     "PageInfo": {
         "endCursor": "The cursor of the last object of the page. Null when the page is empty.",
         "hasNextPage": "Whether there are objects after the page.",
-        "hasPreviousPage": "Always false: pages go forward only.",
+        "hasPreviousPage": "Whether the page begins after a cursor. Pages go forward only.",
         "startCursor": "The cursor of the first object of the page. Null when the page is empty.",
     },
     "Payload": {
@@ -137,7 +138,7 @@ _ARGUMENTS: Final = {
     "ids": "The `id` of each object: up to 60.",
     "filter": "Which objects to select: those that match every field of the filter.",
     "first": "The largest number of objects in the page, 1 to 100. Null means 50.",
-    "input": "What to change, and how.",
+    "input": "The parameters of the mutation.",
 }
 _PAGE_ARGUMENTS: Final = {
     **_ARGUMENTS,
@@ -198,19 +199,21 @@ def _describe_field(
     )
     general = _PAGE_ARGUMENTS if "first" in field.args else _ARGUMENTS
     for argument_name, argument in field.args.items():
-        argument.description = (
-            argument.description
-            or general.get(argument_name)
-            or _in_words_of_input(texts.of_argument(methods, name, argument_name), argument)
-        )
+        if not argument.description:
+            text = texts.of_argument(methods, name, argument_name)
+            argument.description = general.get(argument_name) or _in_words_of_input(text, argument)
 
 
 def _in_words_of_input(
     text: str | None, element: GraphQLArgument | GraphQLInputField
 ) -> str | None:
-    """Says "null" where a proto has an empty string or list."""
-    if text is None or is_non_null_type(element.type):
+    """Says "null" where a proto has an empty string or list, and names the `id` where
+    a proto takes a SID only."""
+    if text is None:
         return text
+    if is_non_null_type(element.type):
+        takes_id = get_named_type(element.type).name == "ID"
+        return f"{text.removesuffix('.')}, or its `id`." if takes_id else text
     or_empty = " or empty" if is_list_type(element.type) else ""
     return text.replace("Empty", f"Null{or_empty}").replace("empty", f"null{or_empty}")
 

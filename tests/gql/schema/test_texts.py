@@ -49,7 +49,7 @@ type RoomConnection { nodes: [Room] pageInfo: PageInfo edges: [RoomEdge] }
 type RoomEdge { cursor: String node: Room }
 type PageInfo { endCursor: String }
 type CompleteRoomPayload { room: Room errors: [String] }
-type Query { room(ref: ID): Room rooms(first: Int, filter: RoomFilter): RoomConnection }
+type Query { room(ref: ID!): Room rooms(first: Int, filter: RoomFilter): RoomConnection }
 type Mutation { completeRoom(room: ID): CompleteRoomPayload create(i: CreateRoomInput): Int
   status: RoomStatusInput event: RoomEvent created: RoomCreated }
 """
@@ -85,7 +85,7 @@ def schema() -> GraphQLSchema:
         ("RoomEvent.isLate", "Whether it was late."),
         ("RoomCreated.isLate", "Whether it was late."),
         ("RoomCreated.source", "From the interface."),
-        ("RoomEdge", "A `Room` in a page, with its cursor."),
+        ("RoomEdge", "One `Room` of a page, with its cursor."),
         ("Room.id", "The object's id in the whole schema, for `node` and for caches of clients."),
     ],
 )
@@ -105,7 +105,7 @@ def test_enum_values_and_arguments_have_texts(schema: GraphQLSchema) -> None:
     assert schema.mutation_type is not None
     assert schema.query_type is not None
     assert schema.mutation_type.fields["completeRoom"].args["room"].description == "A SID."
-    assert schema.query_type.fields["room"].args["ref"].description == "The room."
+    assert schema.query_type.fields["room"].args["ref"].description == "The room, or its `id`."
     first = schema.query_type.fields["rooms"].args["first"].description
     assert first == "The largest number of objects in the page, 1 to 100. Null means 50."
 

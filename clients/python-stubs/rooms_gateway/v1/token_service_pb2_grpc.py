@@ -54,7 +54,8 @@ class TokenServiceServicer:
     """
 
     def MintAccessToken(self, request, context):
-        """Makes an access token for one participant. It needs no call to Twilio.
+        """Makes an access token for one participant. The gateway signs it with its own API key
+        of Twilio.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
