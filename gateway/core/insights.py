@@ -22,7 +22,7 @@ from gateway.core.validation import check_known, check_text, check_zones
 INSIGHTS_CODECS = frozenset({MediaCodec.VP8, MediaCodec.VP9, MediaCodec.H264, MediaCodec.OPUS})
 
 
-class CreatedMethod(OpenEnum):
+class RoomCreatedMethod(OpenEnum):
     SDK = "sdk"
     AD_HOC = "ad_hoc"
     API = "api"
@@ -35,7 +35,7 @@ class RoomEndReason(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class ProcessingState(OpenEnum):
+class InsightsProcessingState(OpenEnum):
     """How far Twilio's work on a summary is."""
 
     NOT_STARTED = "not_started"
@@ -58,7 +58,7 @@ class EdgeLocation(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class StayStatus(OpenEnum):
+class InsightsParticipantStatus(OpenEnum):
     """The status of a participant, in Insights' words."""
 
     IN_PROGRESS = "in_progress"
@@ -85,7 +85,7 @@ class InsightsRoom:
     room_status: RoomStatus | None = None
     create_time: datetime | None = None
     end_time: datetime | None = None
-    created_method: CreatedMethod | None = None
+    created_method: RoomCreatedMethod | None = None
     end_reason: RoomEndReason | None = None
     status_callback: str | None = None
     status_callback_method: HttpMethod | None = None
@@ -100,7 +100,7 @@ class InsightsRoom:
     duration: Annotated[int, INT64] | None = None
     total_participant_duration: Annotated[int, INT64] | None = None
     total_recording_duration: Annotated[int, INT64] | None = None
-    processing_state: ProcessingState | None = None
+    processing_state: InsightsProcessingState | None = None
     recording_enabled: bool | None = None
     url: str | None = None
     links: InsightsLinks | None = None
@@ -116,7 +116,7 @@ class InsightsParticipant:
     room_sid: RoomSid
     account_sid: AccountSid
     participant_identity: str | None = None
-    status: StayStatus | None = None
+    status: InsightsParticipantStatus | None = None
     join_time: datetime | None = None
     leave_time: datetime | None = None
     duration: Annotated[int, INT64] | None = None

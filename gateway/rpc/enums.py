@@ -17,11 +17,11 @@ from gateway.core.events import (
     StreamMode,
 )
 from gateway.core.insights import (
-    CreatedMethod,
     EdgeLocation,
-    ProcessingState,
+    InsightsParticipantStatus,
+    InsightsProcessingState,
+    RoomCreatedMethod,
     RoomEndReason,
-    StayStatus,
 )
 from gateway.core.limits.fairness import Priority
 from gateway.core.limits.quota import QuotaSource
@@ -108,11 +108,15 @@ MEDIA_CODEC: Final = EnumTable(MediaCodec, recording_pb2.MediaCodec)
 
 TRANSCRIPTION_STATUS: Final = EnumTable(TranscriptionStatus, transcription_pb2.TranscriptionStatus)
 
-CREATED_METHOD: Final = EnumTable(CreatedMethod, insights_pb2.CreatedMethod)
+ROOM_CREATED_METHOD: Final = EnumTable(RoomCreatedMethod, insights_pb2.RoomCreatedMethod)
 ROOM_END_REASON: Final = EnumTable(RoomEndReason, insights_pb2.RoomEndReason)
-PROCESSING_STATE: Final = EnumTable(ProcessingState, insights_pb2.ProcessingState)
+INSIGHTS_PROCESSING_STATE: Final = EnumTable(
+    InsightsProcessingState, insights_pb2.InsightsProcessingState
+)
 EDGE_LOCATION: Final = EnumTable(EdgeLocation, insights_pb2.EdgeLocation)
-STAY_STATUS: Final = EnumTable(StayStatus, insights_pb2.StayStatus)
+INSIGHTS_PARTICIPANT_STATUS: Final = EnumTable(
+    InsightsParticipantStatus, insights_pb2.InsightsParticipantStatus
+)
 
 TOKEN_PROBLEM: Final = EnumTable(Problem, token_pb2.TokenProblem)
 

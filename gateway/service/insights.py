@@ -15,9 +15,9 @@ from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Reason
 from gateway.core.insights import (
     InsightsParticipant,
+    InsightsProcessingState,
     InsightsRoom,
     InsightsRoomFilter,
-    ProcessingState,
 )
 from gateway.core.outcomes import not_found
 from gateway.core.paging import Page
@@ -28,7 +28,7 @@ from gateway.service.cache.resources import CachedQuery, Listing, ResourceKind
 from gateway.twilio.wire import insights
 from gateway.twilio.wire.resource import WirePage
 
-_DONE: Final = (ProcessingState.COMPLETE, ProcessingState.TIMEOUT)
+_DONE: Final = (InsightsProcessingState.COMPLETE, InsightsProcessingState.TIMEOUT)
 
 
 def _room_lifetime(room: InsightsRoom, _fetched_at: float) -> Lifetime:

@@ -8,12 +8,12 @@ import pytest
 from gateway.core.errors import InvalidArgument
 from gateway.core.insights import (
     INSIGHTS_CODECS,
-    CreatedMethod,
     EdgeLocation,
+    InsightsParticipantStatus,
+    InsightsProcessingState,
     InsightsRoomFilter,
-    ProcessingState,
+    RoomCreatedMethod,
     RoomEndReason,
-    StayStatus,
 )
 from gateway.core.open_enum import OpenEnum
 from gateway.core.recordings import MediaCodec
@@ -27,11 +27,11 @@ SCHEMAS = json.loads(
 @pytest.mark.parametrize(
     ("enum", "schema"),
     [
-        (CreatedMethod, "video_room_summary_enum_created_method"),
+        (RoomCreatedMethod, "video_room_summary_enum_created_method"),
         (RoomEndReason, "video_room_summary_enum_end_reason"),
-        (ProcessingState, "video_room_summary_enum_processing_state"),
+        (InsightsProcessingState, "video_room_summary_enum_processing_state"),
         (EdgeLocation, "video_room_summary_enum_edge_location"),
-        (StayStatus, "video_participant_summary_enum_room_status"),
+        (InsightsParticipantStatus, "video_participant_summary_enum_room_status"),
     ],
     ids=lambda each: each.__name__ if isinstance(each, type) else "",
 )

@@ -6,7 +6,7 @@ from gateway.core.caching import UNFINISHED_SUMMARY_LIFETIME, FreshnessSource
 from gateway.core.callers import Scope
 from gateway.core.errors import InvalidArgument, NotFound, PermissionDenied
 from gateway.core.events import RoomEventType
-from gateway.core.insights import InsightsRoomFilter, ProcessingState
+from gateway.core.insights import InsightsProcessingState, InsightsRoomFilter
 from gateway.core.rooms import RoomSid
 from gateway.core.sids import ParticipantSid
 from gateway.sandbox.rest.insights import PROCESSING_S
@@ -59,19 +59,19 @@ async def test_only_an_incomplete_summary_is_fetched_again(
     account = await site.replica()
     room, _ = past(site)
 
-    async def state() -> ProcessingState | None:
+    async def state() -> InsightsProcessingState | None:
         result = await account.insights.room(ADMIN, room)
         assert result is not None
         assert not result.freshness.is_stale
         return result.value.processing_state
 
-    assert await state() is ProcessingState.IN_PROGRESS
+    assert await state() is InsightsProcessingState.IN_PROGRESS
     site.sandbox.clock.advance(PROCESSING_S)
-    assert await state() is ProcessingState.IN_PROGRESS
+    assert await state() is InsightsProcessingState.IN_PROGRESS
     shift_clock(monkeypatch, UNFINISHED_SUMMARY_LIFETIME.fresh_until_s)
-    assert await state() is ProcessingState.COMPLETE
+    assert await state() is InsightsProcessingState.COMPLETE
     shift_clock(monkeypatch, 12 * 3600)
-    assert await state() is ProcessingState.COMPLETE
+    assert await state() is InsightsProcessingState.COMPLETE
     assert len(site.gate.calls) == 2
 
 

@@ -53,9 +53,9 @@ for _cls in (
     recordings.ContainerFormat,
     recordings.MediaCodec,
     transcriptions.TranscriptionStatus,
-    insights.CreatedMethod,
+    insights.RoomCreatedMethod,
     insights.RoomEndReason,
-    insights.ProcessingState,
+    insights.InsightsProcessingState,
     insights.EdgeLocation,
     events.RoomEventType,
     events.RoomEventSource,
@@ -70,7 +70,7 @@ _register(
     deprecated=dict.fromkeys(("GROUP_SMALL", "PEER_TO_PEER", "GO"), LEGACY_ROOM_TYPE),
 )
 _register(rules.TrackRuleEffect)
-_register(insights.StayStatus)
+_register(insights.InsightsParticipantStatus)
 _register(
     tokens.Problem,
     name="TokenProblem",

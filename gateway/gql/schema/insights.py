@@ -45,7 +45,7 @@ class InsightsParticipant(ResourceView):
     room_sid: strawberry.ID
     account_sid: strawberry.ID
     participant_identity: str | None
-    status: core.StayStatus | None
+    status: core.InsightsParticipantStatus | None
     join_time: datetime | None
     leave_time: datetime | None
     duration: BigInt | None
@@ -90,7 +90,7 @@ class InsightsRoom(ResourceView):
     room_status: RoomStatus | None
     create_time: datetime | None
     end_time: datetime | None
-    created_method: core.CreatedMethod | None
+    created_method: core.RoomCreatedMethod | None
     end_reason: core.RoomEndReason | None
     status_callback: strawberry.Private[str | None]
     status_callback_method: strawberry.Private[HttpMethod | None]
@@ -105,7 +105,7 @@ class InsightsRoom(ResourceView):
     duration: BigInt | None
     total_participant_duration: BigInt | None
     total_recording_duration: BigInt | None
-    processing_state: core.ProcessingState | None
+    processing_state: core.InsightsProcessingState | None
     recording_enabled: bool | None
     url: strawberry.Private[str | None]
     links: strawberry.Private[InsightsLinks | None]

@@ -53,13 +53,13 @@ async def test_get_room_summary(client: Client, meeting: Meeting) -> None:
         room_pb2.ROOM_STATUS_COMPLETED,
     )
     assert room.end_reason == insights_pb2.ROOM_END_REASON_API
-    assert room.created_method == insights_pb2.CREATED_METHOD_API
+    assert room.created_method == insights_pb2.ROOM_CREATED_METHOD_API
     assert (room.unique_participants, room.concurrent_participants) == (2, 2)
     assert (list(room.codecs), room.HasField("duration")) == (
         [recording_pb2.MEDIA_CODEC_OPUS],
         True,
     )
-    assert room.processing_state == insights_pb2.PROCESSING_STATE_IN_PROGRESS
+    assert room.processing_state == insights_pb2.INSIGHTS_PROCESSING_STATE_IN_PROGRESS
     assert room.twilio.links.participants.endswith("/Participants")
     assert response.freshness.HasField("fetch_time")
 

@@ -15,13 +15,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class CreatedMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class RoomCreatedMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    CREATED_METHOD_UNSPECIFIED: _ClassVar[CreatedMethod]
-    CREATED_METHOD_SDK: _ClassVar[CreatedMethod]
-    CREATED_METHOD_AD_HOC: _ClassVar[CreatedMethod]
-    CREATED_METHOD_API: _ClassVar[CreatedMethod]
-    CREATED_METHOD_UNKNOWN: _ClassVar[CreatedMethod]
+    ROOM_CREATED_METHOD_UNSPECIFIED: _ClassVar[RoomCreatedMethod]
+    ROOM_CREATED_METHOD_SDK: _ClassVar[RoomCreatedMethod]
+    ROOM_CREATED_METHOD_AD_HOC: _ClassVar[RoomCreatedMethod]
+    ROOM_CREATED_METHOD_API: _ClassVar[RoomCreatedMethod]
+    ROOM_CREATED_METHOD_UNKNOWN: _ClassVar[RoomCreatedMethod]
 
 class RoomEndReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -30,14 +30,14 @@ class RoomEndReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROOM_END_REASON_TIMEOUT: _ClassVar[RoomEndReason]
     ROOM_END_REASON_UNKNOWN: _ClassVar[RoomEndReason]
 
-class ProcessingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class InsightsProcessingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    PROCESSING_STATE_UNSPECIFIED: _ClassVar[ProcessingState]
-    PROCESSING_STATE_NOT_STARTED: _ClassVar[ProcessingState]
-    PROCESSING_STATE_IN_PROGRESS: _ClassVar[ProcessingState]
-    PROCESSING_STATE_COMPLETE: _ClassVar[ProcessingState]
-    PROCESSING_STATE_TIMEOUT: _ClassVar[ProcessingState]
-    PROCESSING_STATE_UNKNOWN: _ClassVar[ProcessingState]
+    INSIGHTS_PROCESSING_STATE_UNSPECIFIED: _ClassVar[InsightsProcessingState]
+    INSIGHTS_PROCESSING_STATE_NOT_STARTED: _ClassVar[InsightsProcessingState]
+    INSIGHTS_PROCESSING_STATE_IN_PROGRESS: _ClassVar[InsightsProcessingState]
+    INSIGHTS_PROCESSING_STATE_COMPLETE: _ClassVar[InsightsProcessingState]
+    INSIGHTS_PROCESSING_STATE_TIMEOUT: _ClassVar[InsightsProcessingState]
+    INSIGHTS_PROCESSING_STATE_UNKNOWN: _ClassVar[InsightsProcessingState]
 
 class EdgeLocation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -53,29 +53,29 @@ class EdgeLocation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EDGE_LOCATION_TOKYO: _ClassVar[EdgeLocation]
     EDGE_LOCATION_UNKNOWN: _ClassVar[EdgeLocation]
 
-class StayStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class InsightsParticipantStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    STAY_STATUS_UNSPECIFIED: _ClassVar[StayStatus]
-    STAY_STATUS_IN_PROGRESS: _ClassVar[StayStatus]
-    STAY_STATUS_CONNECTED: _ClassVar[StayStatus]
-    STAY_STATUS_COMPLETED: _ClassVar[StayStatus]
-    STAY_STATUS_DISCONNECTED: _ClassVar[StayStatus]
-    STAY_STATUS_UNKNOWN: _ClassVar[StayStatus]
-CREATED_METHOD_UNSPECIFIED: CreatedMethod
-CREATED_METHOD_SDK: CreatedMethod
-CREATED_METHOD_AD_HOC: CreatedMethod
-CREATED_METHOD_API: CreatedMethod
-CREATED_METHOD_UNKNOWN: CreatedMethod
+    INSIGHTS_PARTICIPANT_STATUS_UNSPECIFIED: _ClassVar[InsightsParticipantStatus]
+    INSIGHTS_PARTICIPANT_STATUS_IN_PROGRESS: _ClassVar[InsightsParticipantStatus]
+    INSIGHTS_PARTICIPANT_STATUS_CONNECTED: _ClassVar[InsightsParticipantStatus]
+    INSIGHTS_PARTICIPANT_STATUS_COMPLETED: _ClassVar[InsightsParticipantStatus]
+    INSIGHTS_PARTICIPANT_STATUS_DISCONNECTED: _ClassVar[InsightsParticipantStatus]
+    INSIGHTS_PARTICIPANT_STATUS_UNKNOWN: _ClassVar[InsightsParticipantStatus]
+ROOM_CREATED_METHOD_UNSPECIFIED: RoomCreatedMethod
+ROOM_CREATED_METHOD_SDK: RoomCreatedMethod
+ROOM_CREATED_METHOD_AD_HOC: RoomCreatedMethod
+ROOM_CREATED_METHOD_API: RoomCreatedMethod
+ROOM_CREATED_METHOD_UNKNOWN: RoomCreatedMethod
 ROOM_END_REASON_UNSPECIFIED: RoomEndReason
 ROOM_END_REASON_API: RoomEndReason
 ROOM_END_REASON_TIMEOUT: RoomEndReason
 ROOM_END_REASON_UNKNOWN: RoomEndReason
-PROCESSING_STATE_UNSPECIFIED: ProcessingState
-PROCESSING_STATE_NOT_STARTED: ProcessingState
-PROCESSING_STATE_IN_PROGRESS: ProcessingState
-PROCESSING_STATE_COMPLETE: ProcessingState
-PROCESSING_STATE_TIMEOUT: ProcessingState
-PROCESSING_STATE_UNKNOWN: ProcessingState
+INSIGHTS_PROCESSING_STATE_UNSPECIFIED: InsightsProcessingState
+INSIGHTS_PROCESSING_STATE_NOT_STARTED: InsightsProcessingState
+INSIGHTS_PROCESSING_STATE_IN_PROGRESS: InsightsProcessingState
+INSIGHTS_PROCESSING_STATE_COMPLETE: InsightsProcessingState
+INSIGHTS_PROCESSING_STATE_TIMEOUT: InsightsProcessingState
+INSIGHTS_PROCESSING_STATE_UNKNOWN: InsightsProcessingState
 EDGE_LOCATION_UNSPECIFIED: EdgeLocation
 EDGE_LOCATION_ASHBURN: EdgeLocation
 EDGE_LOCATION_DUBLIN: EdgeLocation
@@ -87,12 +87,12 @@ EDGE_LOCATION_ROAMING: EdgeLocation
 EDGE_LOCATION_UMATILLA: EdgeLocation
 EDGE_LOCATION_TOKYO: EdgeLocation
 EDGE_LOCATION_UNKNOWN: EdgeLocation
-STAY_STATUS_UNSPECIFIED: StayStatus
-STAY_STATUS_IN_PROGRESS: StayStatus
-STAY_STATUS_CONNECTED: StayStatus
-STAY_STATUS_COMPLETED: StayStatus
-STAY_STATUS_DISCONNECTED: StayStatus
-STAY_STATUS_UNKNOWN: StayStatus
+INSIGHTS_PARTICIPANT_STATUS_UNSPECIFIED: InsightsParticipantStatus
+INSIGHTS_PARTICIPANT_STATUS_IN_PROGRESS: InsightsParticipantStatus
+INSIGHTS_PARTICIPANT_STATUS_CONNECTED: InsightsParticipantStatus
+INSIGHTS_PARTICIPANT_STATUS_COMPLETED: InsightsParticipantStatus
+INSIGHTS_PARTICIPANT_STATUS_DISCONNECTED: InsightsParticipantStatus
+INSIGHTS_PARTICIPANT_STATUS_UNKNOWN: InsightsParticipantStatus
 
 class InsightsRoom(_message.Message):
     __slots__ = ("room_sid", "account_sid", "room_name", "room_type", "room_status", "create_time", "end_time", "created_method", "end_reason", "max_participants", "unique_participants", "unique_participant_identities", "concurrent_participants", "max_concurrent_participants", "codecs", "media_region", "edge_location", "duration", "total_participant_duration", "total_recording_duration", "processing_state", "recording_enabled", "twilio", "unknown_words")
@@ -127,7 +127,7 @@ class InsightsRoom(_message.Message):
     room_status: _room_pb2.RoomStatus
     create_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
-    created_method: CreatedMethod
+    created_method: RoomCreatedMethod
     end_reason: RoomEndReason
     max_participants: int
     unique_participants: int
@@ -140,11 +140,11 @@ class InsightsRoom(_message.Message):
     duration: _duration_pb2.Duration
     total_participant_duration: _duration_pb2.Duration
     total_recording_duration: _duration_pb2.Duration
-    processing_state: ProcessingState
+    processing_state: InsightsProcessingState
     recording_enabled: bool
     twilio: InsightsRoomTwilioDetails
     unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
-    def __init__(self, room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., room_name: _Optional[str] = ..., room_type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., room_status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_method: _Optional[_Union[CreatedMethod, str]] = ..., end_reason: _Optional[_Union[RoomEndReason, str]] = ..., max_participants: _Optional[int] = ..., unique_participants: _Optional[int] = ..., unique_participant_identities: _Optional[int] = ..., concurrent_participants: _Optional[int] = ..., max_concurrent_participants: _Optional[int] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.MediaCodec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total_participant_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total_recording_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., processing_state: _Optional[_Union[ProcessingState, str]] = ..., recording_enabled: _Optional[bool] = ..., twilio: _Optional[_Union[InsightsRoomTwilioDetails, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+    def __init__(self, room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., room_name: _Optional[str] = ..., room_type: _Optional[_Union[_room_pb2.RoomType, str]] = ..., room_status: _Optional[_Union[_room_pb2.RoomStatus, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_method: _Optional[_Union[RoomCreatedMethod, str]] = ..., end_reason: _Optional[_Union[RoomEndReason, str]] = ..., max_participants: _Optional[int] = ..., unique_participants: _Optional[int] = ..., unique_participant_identities: _Optional[int] = ..., concurrent_participants: _Optional[int] = ..., max_concurrent_participants: _Optional[int] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.MediaCodec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total_participant_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total_recording_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., processing_state: _Optional[_Union[InsightsProcessingState, str]] = ..., recording_enabled: _Optional[bool] = ..., twilio: _Optional[_Union[InsightsRoomTwilioDetails, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
 
 class InsightsRoomTwilioDetails(_message.Message):
     __slots__ = ("url", "links", "status_callback", "status_callback_method")
@@ -188,7 +188,7 @@ class InsightsParticipant(_message.Message):
     room_sid: str
     account_sid: str
     participant_identity: str
-    status: StayStatus
+    status: InsightsParticipantStatus
     join_time: _timestamp_pb2.Timestamp
     leave_time: _timestamp_pb2.Timestamp
     duration: _duration_pb2.Duration
@@ -202,7 +202,7 @@ class InsightsParticipant(_message.Message):
     publisher_info: _struct_pb2.Struct
     twilio: InsightsParticipantTwilioDetails
     unknown_words: _containers.RepeatedCompositeFieldContainer[_room_pb2.UnknownWord]
-    def __init__(self, participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., participant_identity: _Optional[str] = ..., status: _Optional[_Union[StayStatus, str]] = ..., join_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leave_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., end_reason: _Optional[str] = ..., error_code: _Optional[int] = ..., error_code_url: _Optional[str] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.MediaCodec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., publisher_info: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., twilio: _Optional[_Union[InsightsParticipantTwilioDetails, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
+    def __init__(self, participant_sid: _Optional[str] = ..., room_sid: _Optional[str] = ..., account_sid: _Optional[str] = ..., participant_identity: _Optional[str] = ..., status: _Optional[_Union[InsightsParticipantStatus, str]] = ..., join_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leave_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., end_reason: _Optional[str] = ..., error_code: _Optional[int] = ..., error_code_url: _Optional[str] = ..., codecs: _Optional[_Iterable[_Union[_recording_pb2.MediaCodec, str]]] = ..., media_region: _Optional[str] = ..., edge_location: _Optional[_Union[EdgeLocation, str]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., publisher_info: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., twilio: _Optional[_Union[InsightsParticipantTwilioDetails, _Mapping]] = ..., unknown_words: _Optional[_Iterable[_Union[_room_pb2.UnknownWord, _Mapping]]] = ...) -> None: ...
 
 class InsightsParticipantTwilioDetails(_message.Message):
     __slots__ = ("url",)
