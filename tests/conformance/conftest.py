@@ -4,9 +4,9 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -18,11 +18,20 @@ LIMIT_S = 30
 Node = Callable[..., Awaitable[Any]]
 
 
-@pytest.fixture
-async def node(gateway: Gateway) -> Node:
-    """Runs a script with addresses of the gateway and returns its output, read as JSON.
+class RunNode(Protocol):
+    async def __call__(
+        self,
+        script: str,
+        *arguments: str,
+        cwd: Path = HERE,
+        environment: Mapping[str, str] | None = None,
+    ) -> str: ...
 
-    `await node("ws.mjs", "ws")` passes the address that the gateway printed as "ws".
+
+@pytest.fixture
+def run_node() -> RunNode:
+    """Runs a script of this folder or its packages, and returns what it prints.
+
     Without Node or the packages, the test is skipped, or fails if GATEWAY_TEST_REQUIRES
     has "node".
     """
@@ -33,12 +42,18 @@ async def node(gateway: Gateway) -> Node:
             pytest.fail(missing)
         pytest.skip(missing)
 
-    async def run(script: str, *addresses: str, **environment: str) -> Any:
+    async def run(
+        script: str,
+        *arguments: str,
+        cwd: Path = HERE,
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
         process = await asyncio.create_subprocess_exec(
             program,
             HERE / script,
-            *(gateway.ready[name] for name in addresses),
-            env={**os.environ, "API_KEY": gateway.ready["api_key"], **environment},
+            *arguments,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -48,7 +63,22 @@ async def node(gateway: Gateway) -> Node:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        assert process.returncode == 0, stderr.decode()
-        return json.loads(stdout)
+        assert process.returncode == 0, f"{stdout.decode()}\n{stderr.decode()}"
+        return stdout.decode()
+
+    return run
+
+
+@pytest.fixture
+async def node(gateway: Gateway, run_node: RunNode) -> Node:
+    """Runs a script with addresses of the gateway and returns its output, read as JSON.
+
+    `await node("ws.mjs", "ws")` passes the address that the gateway printed as "ws".
+    """
+
+    async def run(script: str, *addresses: str, **environment: str) -> Any:
+        urls = [gateway.ready[name] for name in addresses]
+        environment["API_KEY"] = gateway.ready["api_key"]
+        return json.loads(await run_node(script, *urls, environment=environment))
 
     return run

@@ -41,14 +41,15 @@ async def test_client_creates_reads_subscribes_completes_and_resumes(
     assert later == events[1:], "no event is missing or duplicated"
 
 
-async def test_events_update_the_cache_of_apollo_without_a_request(
-    node: Node, gateway: Gateway
+@pytest.mark.parametrize("script", ["apollo_cache.mjs", "graphcache.mjs"])
+async def test_events_update_a_normalised_cache_without_a_request(
+    node: Node, gateway: Gateway, script: str
 ) -> None:
     room = await gateway.create_room()
     await gateway.sandbox(
         "POST", f"/rooms/{room['sid']}/participants", {"identity": "ada", "tracks": ["audio"]}
     )
-    output = await node("apollo_cache.mjs", "graphql", "ws", "sandbox", ROOM=room["sid"])
+    output = await node(script, "graphql", "ws", "sandbox", ROOM=room["sid"])
     assert output["requests"] == 1
     assert output["room"]["uniqueName"] == room["uniqueName"]
     assert output["room"]["maxParticipants"] == 50, "no event told it, and it is still cached"

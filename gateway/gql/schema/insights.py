@@ -149,7 +149,7 @@ async def insights_rooms(
     filter: filters.InsightsRoomFilter | None = UNSET,  # noqa: A002
     first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
-) -> Connection[InsightsRoom]:
+) -> Connection[InsightsRoom] | None:
     selected = filter_argument(filter, InsightsRoomFilter)
     size, after = page_arguments(first, after)
     result = await info.context.account.insights.rooms(info.context.caller, selected, size, after)

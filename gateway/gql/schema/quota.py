@@ -35,7 +35,7 @@ class TwilioQuota:
     classes: list[RequestClassQuota]
 
 
-async def quota(info: Info[Context, None]) -> TwilioQuota:
+async def quota(info: Info[Context, None]) -> TwilioQuota | None:
     account = info.context.account
     status = await account.quota.status(info.context.caller)
     return build_view(TwilioQuota, status, id=strawberry.ID(f"{account.sid}:quota"))

@@ -124,7 +124,7 @@ async def recordings(
     filter: filters.RecordingFilter | None = UNSET,  # noqa: A002
     first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
-) -> Connection[Recording]:
+) -> Connection[Recording] | None:
     selected = filter_argument(filter, RecordingFilter)
     size, after = page_arguments(first, after)
     result = await info.context.account.recordings.page(info.context.caller, selected, size, after)

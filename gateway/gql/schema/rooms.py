@@ -280,7 +280,7 @@ async def rooms(
     filter: filters.RoomFilter | None = UNSET,  # noqa: A002
     first: int | None = DEFAULT_FIRST,
     after: str | None = UNSET,
-) -> Connection[Room]:
+) -> Connection[Room] | None:
     selected = filter_argument(filter, RoomFilter)
     size, after = page_arguments(first, after)
     result = await info.context.account.rooms.rooms(info.context.caller, selected, size, after)

@@ -32,7 +32,10 @@ def _calls(count: int) -> dict[str, int]:
     return {"calls": count}
 
 
-@strawberry.type(description="Reads rooms and what belongs to them. Changes nothing.")
+@strawberry.type(
+    description="Reads rooms and what belongs to them. Changes nothing. A field that fails is "
+    "null and has an entry in `errors`; the others keep their data."
+)
 class Query:
     room = strawberry.field(
         rooms.room,

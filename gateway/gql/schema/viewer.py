@@ -35,7 +35,7 @@ class GatewayInfo:
     version: str = strawberry.field(description="The release of the gateway, such as `0.1.0`.")
 
 
-def viewer(info: Info[Context, None]) -> Viewer:
+def viewer(info: Info[Context, None]) -> Viewer | None:
     caller, balance = info.context.caller, info.context.charge.balance
     return Viewer(
         id=strawberry.ID(caller.id),
@@ -46,5 +46,5 @@ def viewer(info: Info[Context, None]) -> Viewer:
     )
 
 
-def gateway() -> GatewayInfo:
+def gateway() -> GatewayInfo | None:
     return GatewayInfo(version=version("rooms-gateway"))

@@ -41,7 +41,7 @@ def test_the_printed_schema_is_current() -> None:
     "signature",
     [
         "room(ref: RoomRef!): Room\n",
-        "rooms(filter: RoomFilter, first: Int = 50, after: String): RoomConnection!\n",
+        "rooms(filter: RoomFilter, first: Int = 50, after: String): RoomConnection\n",
         "node(id: ID!): Node\n",
         "nodes(ids: [ID!]!): [Node]!\n",
         "createRoom(input: CreateRoomInput!): CreateRoomPayload\n",
