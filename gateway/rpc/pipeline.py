@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -94,30 +94,43 @@ class Pipeline:
     async def unary(
         self, call: Call, method: Callable[[Any], Awaitable[Message]]
     ) -> Message | None:
-        """Returns the method's response; None if the call has failed and the carrier
-        does not raise."""
-        async with AsyncExitStack() as stack:
-            await self._enter_stages(stack, call)
+        """Returns the method's response; None if there is none, because the call has
+        failed and the carrier does not raise."""
+
+        async def respond() -> None:
             call.response = await method(call.request)
-            return call.response
-        return None
+
+        await self._run(stages_of(call.kind, call.is_public), call, respond)
+        return call.response
 
     async def stream(self, call: Call, method: Callable[[Any], Any]) -> None:
         """Sends each message of the method when the carrier has room for it.
 
         Methods that write to gRPC's context themselves return an awaitable instead.
         """
-        async with AsyncExitStack() as stack:
-            await self._enter_stages(stack, call)
+
+        async def send() -> None:
             messages = method(call.request)
             if hasattr(messages, "__aiter__"):
                 await self._send_all(messages, call)
             else:
                 await messages
 
-    async def _enter_stages(self, stack: AsyncExitStack, call: Call) -> None:
-        for enter in stages_of(call.kind, call.is_public):
-            await stack.enter_async_context(enter(self._shared, call))
+        await self._run(stages_of(call.kind, call.is_public), call, send)
+
+    async def _run(
+        self, stages: tuple[EnterStage, ...], call: Call, body: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Runs the body inside these stages.
+
+        With an AsyncExitStack, the frames of an error that a stage raises at its end
+        would refer to each other. Only the garbage collector would free the call.
+        """
+        if not stages:
+            await body()
+            return
+        async with stages[0](self._shared, call):
+            await self._run(stages[1:], call, body)
 
     async def _send_all(self, messages: Any, call: Call) -> None:
         """Raises Unread when the client does not read."""

@@ -123,7 +123,7 @@ class HttpCarrier:
         A client that does not take the end of a stream in time is disconnected.
         """
         if self._stream is None:
-            encoded = None if message is None else self._encode(message)
+            encoded = None if message is None or self._error is not None else self._encode(message)
             return to_aiohttp(
                 self._protocol.respond(encoded, self._error, self.trailers), self.headers
             )

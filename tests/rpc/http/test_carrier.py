@@ -1,6 +1,7 @@
 """Deadlines, slow clients, clients that leave, and requests that are too large."""
 
 import asyncio
+import gc
 import gzip
 import json
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.rpc.calls import Call
 from gateway.rpc.limits import Timings
 from gateway.service.callers.authenticator import Authenticator
 from tests.rpc.http.probe import AUTH, HttpProbe, frame, frames, serving
@@ -165,6 +167,26 @@ async def test_p8_a_client_that_does_not_read_is_disconnected(
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+
+@pytest.mark.parametrize("method", ["GetLength", "GetNothing", "GetForever"])
+async def test_an_ended_call_is_freed_without_the_garbage_collector(
+    probe: HttpProbe, method: str
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = _open_calls()
+        for _ in range(3):
+            await probe.unary(method, Connect_Timeout_Ms="5")
+        # A response may arrive before its call ends, but not before the one before.
+        assert _open_calls() <= before + 1
+    finally:
+        gc.enable()
+
+
+def _open_calls() -> int:
+    return sum(type(thing) is Call for thing in gc.get_objects())
 
 
 async def _first_end(response: Any) -> Any:
