@@ -1,10 +1,13 @@
 """Finds the room in progress with a name, or creates it.
 
 Callers that race get one room, on one replica or on several. In a process they share
-one flight, and a lease lets one replica at a time ask Twilio. So N callers send two
-requests to Twilio at most, one look-up and one create, unless a request fails or the
-replica that holds the lease dies. Twilio's own rule, one room in progress with a name,
-decides otherwise.
+one flight, and a lease lets one replica at a time ask Twilio. So any number of callers
+cost two requests to Twilio at most, a look-up and a create, unless a request fails or
+the replica that holds the lease dies. The result does not depend on the lease: Twilio
+lets one room in progress have a name.
+
+A room of another backend does not report its end here. Each call looks it up, because
+nothing proves that a cached one is current.
 """
 
 import asyncio
@@ -73,10 +76,11 @@ class RoomEnsurer:
         """Returns the room in progress with the name of `new`, or creates it. The other
         parameters apply only to a new room.
 
-        `is_new` is True for at most one caller of all replicas for each room: for
-        none if the replica that created the room dies before it answers. A room that
-        ends meanwhile is not returned. May be repeated after every error. Raises
-        DeadlineExceeded if the deadline passes first, and what `Upstream.send` raises.
+        For each room, `is_new` is True for at most one caller of all replicas. It is
+        True for none if the replica that created the room dies before it answers. A
+        room that ends meanwhile is not returned. The call may be repeated after every
+        error. Raises DeadlineExceeded if the deadline passes first, and what
+        `Upstream.send` raises.
         """
         name, since = checked_unique_name(new), time.time()
         body = hashlib.blake2b(msgspec.json.encode(new), digest_size=16).hexdigest()
