@@ -137,6 +137,37 @@ def test_calls_to_twilio_are_counted_as_if_nothing_were_cached(text: str, calls:
     assert calls_of(text) == calls
 
 
+@pytest.mark.parametrize(
+    ("text", "variables", "calls"),
+    [
+        ("{ rooms(filter: {statuses: [COMPLETED, FAILED, FAILED]}) { nodes { sid } } }", {}, 2),
+        ("{ rooms(filter: {statuses: COMPLETED}) { nodes { sid } } }", {}, 1),
+        ("{ rooms(filter: null) { nodes { sid } } }", {}, 1),
+        (
+            "query($s: [RoomStatusInput!]) { rooms(filter: {statuses: $s}) { nodes { sid } } }",
+            {"s": ["COMPLETED", "FAILED"]},
+            2,
+        ),
+        (
+            "query($f: RoomFilter) { rooms(filter: $f) { nodes { sid } } }",
+            {"f": {"statuses": ["COMPLETED", "FAILED", "IN_PROGRESS"]}},
+            3,
+        ),
+        ("query($f: RoomFilter) { rooms(filter: $f) { nodes { sid } } }", {}, 1),
+        (
+            """{ rooms(first: 9) { nodes { participants(filter: {statuses: [CONNECTED,
+            DISCONNECTED]}) { nodes { sid } } } } }""",
+            {},
+            1 + 2 * 9,
+        ),
+    ],
+)
+def test_each_status_of_a_filter_needs_a_list_of_its_own(
+    text: str, variables: dict[str, Any], calls: int
+) -> None:
+    assert calls_of(text, **variables) == calls
+
+
 def test_too_many_calls_are_refused_with_the_field_and_a_cheaper_one() -> None:
     assert refusal_of(
         "{ rooms { nodes { participants { nodes { publishedTracks { nodes { sid } } } } } } }"
